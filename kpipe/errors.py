@@ -1,0 +1,65 @@
+"""What can go wrong, as one tree, so that a caller can catch as much or as little as it wants.
+
+::
+
+    KpipeError                  everything kpipe explains; the command line prints it without a traceback
+    ├── InputError              the call or the files are wrong (exit status 2)
+    │   ├── UsageError          an option, a slug or a name that does not exist
+    │   └── DataError           a file that is missing, broken, or not what a competition's file must be
+    └── RunError                the call was right and the work failed (exit status 1)
+        ├── TrainingError       a model could not be fitted or gave predictions that cannot be used
+        ├── SubmissionError     the submission differs from what Kaggle asks for
+        └── OutputError         the results could not be written
+"""
+
+__all__ = [
+    "DataError",
+    "InputError",
+    "KpipeError",
+    "OutputError",
+    "RunError",
+    "SubmissionError",
+    "TrainingError",
+    "UsageError",
+]
+
+
+class KpipeError(Exception):
+    """Something that kpipe can explain: the message says what is wrong, where, and what to do.
+
+    Attributes
+    ----------
+    exit_status : what the ``kpipe`` command ends with (1: a run failed; 2: the call or the input was wrong).
+    """
+
+    exit_status = 1
+
+
+class InputError(KpipeError):
+    """The call or the input is wrong: nothing was trained and nothing was written."""
+
+    exit_status = 2
+
+
+class UsageError(InputError):
+    """An option, slug, model or metric that does not exist or does not fit the others."""
+
+
+class DataError(InputError):
+    """A competition's file is missing, broken or contradicts the others."""
+
+
+class RunError(KpipeError):
+    """The call was right, and the work failed."""
+
+
+class TrainingError(RunError):
+    """A model could not be fitted, or its predictions cannot be used."""
+
+
+class SubmissionError(RunError):
+    """The submission is not what the sample submission asks for. It was not written."""
+
+
+class OutputError(RunError):
+    """Results could not be written (folder read-only, disk full)."""
