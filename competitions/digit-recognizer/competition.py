@@ -1,0 +1,21 @@
+"""Digit Recognizer: which digit do 28 × 28 pixels show? (MNIST's digits under Kaggle's own split.)"""
+
+from kpipe import Competition, model
+from kpipe.features import over_255
+
+# The notebooks' split by row, 33,600 / 8,400, is kpipe.splitters.RowSplit(0.8): pass it as splitter=. The stratified folds
+# used here validate all 42,000 rows.
+competition = Competition(
+    slug="digit-recognizer",
+    id="ImageId",
+    target="label",
+    task="classification",
+    metric="accuracy",
+    columns=tuple(f"pixel{number}" for number in range(784)),
+    models={
+        "convnet": model("convnet", shape=(28, 28, 1)),
+        "linear": model("linear", scaler=over_255(), max_iter=50, tol=1e-3),
+        "boosting": model("boosting", n_estimators=100, learning_rate=0.1, colsample_bytree=0.2),
+    },
+    default=("convnet",),
+)

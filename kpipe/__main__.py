@@ -1,0 +1,8 @@
+"""``python -m kpipe`` and the ``kpipe`` command."""
+
+from kpipe.cli import main
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""What a run looks like while it works, and the tables that close it. Rich is loaded here and nowhere else."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from kpipe.competition import Competition
+from kpipe.metrics import Metric
+from kpipe.pipeline import Started
+from kpipe.runs import Run
+from kpipe.training import Done
+from kpipe.values import Tables
+
+__all__ = ["described", "progress", "show_competition", "show_run"]
+
+_STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red"}
+_SAMPLE = (
+    "THIS IS SAMPLE DATA, not Kaggle's: its scores mean nothing and its submission can never be sent. "
+    "For the real files, pass --data FOLDER_OR_ZIP."
+)
+
+
+class Telling(Protocol):
+    """Someone who is told how a run goes."""
+
+    def started(self, start: Started) -> None:
+        """What is about to be trained."""
+
+    def tell(self, done: Done) -> None:
+        """A task has ended."""
+
+
+@contextlib.contextmanager
+def progress(*, quiet: bool) -> Iterator[Telling]:
+    """Tells stderr how a run goes: a live bar on a terminal, plain lines elsewhere, nothing when quiet.
+
+    When the run is interrupted, says where its finished part lies.
+    """
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    teller = _Quiet() if quiet else _Live(console) if console.is_terminal else _Lines(console)
+    try:
+        yield teller
+    except KeyboardInterrupt:
+        teller.close()
+        if teller.path is not None and teller.path.exists():
+            console.print(f"What was finished is kept in {teller.path}; the same command goes on from there.")
+        raise
+    finally:
+        teller.close()
+
+
+class _Quiet:
+    """Says nothing, but remembers where the run works."""
+
+    def __init__(self) -> None:
+        self.path: Any = None
+
+    def started(self, start: Started) -> None:
+        self.path = start.path
+
+    def tell(self, done: Done) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class _Lines(_Quiet):
+    """A line for each task that has ended."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+
+    def started(self, start: Started) -> None:
+        super().started(start)
+        self.console.print(_opening(start), markup=False)
+        if start.tables.source.origin == "sample":
+            self.console.print(_SAMPLE, markup=False)
+
+    def tell(self, done: Done) -> None:
+        took = "kept from before" if done.resumed else f"{done.seconds:.1f} s"
+        line = f"[{done.done}/{done.total}] {done.model}, fold {done.fold + 1}, seed {done.seed}: {took}"
+        self.console.print(line, markup=False)
+
+
+class _Live(_Lines):
+    """A bar with the time that is left, and above it a line per model."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self.bar = Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console, transient=True)
+
+    def started(self, start: Started) -> None:
+        super().started(start)
+        self.task = self.bar.add_task("training", total=len(start.models) * start.folds)
+        self.bar.start()
+
+    def tell(self, done: Done) -> None:
+        self.bar.update(
+            self.task, description=f"{done.model}, fold {done.fold + 1}", completed=done.done, total=done.total
+        )
+
+    def close(self) -> None:
+        self.bar.stop()
+
+
+def _opening(start: Started) -> str:
+    tables, metric = start.tables, start.competition.metric
+    assert isinstance(metric, Metric)  # resolved
+    return (
+        f"{start.competition.slug}: {len(tables.train):,} rows to learn from, {len(tables.test):,} to predict "
+        f"({tables.source.origin}: {tables.source.path}). Training {', '.join(start.models)} "
+        f"on {start.folds} fold{'s' * (start.folds > 1)}, judged by {metric.name}."
+    )
+
+
+def show_run(run: Run) -> None:
+    """The closing table, the checks that did not pass, and the path of the submission, to stdout."""
+    console = Console(highlight=False)
+    record = run.record
+    console.print(_scores(record))
+    _print_notes(console, record)
+    console.print(Text.assemble("Submission: ", (str(run.path / "submission.csv"), "bold")), soft_wrap=True)
+
+
+def _scores(record: Mapping[str, Any]) -> Table:
+    metric = record["metric"]
+    arrow = "higher is better" if metric["greater_is_better"] else "lower is better"
+    guess = ", a guess" if record["inferred"].get("metric", "").startswith("a guess") else ""
+    table = Table(
+        box=box.SIMPLE_HEAD, title=f"{record['slug']}: {metric['name']} ({arrow}{guess})", title_justify="left"
+    )
+    for name, side in (
+        ("model", "left"),
+        ("score ± standard error", "right"),
+        ("seconds", "right"),
+        ("weight", "right"),
+    ):
+        table.add_column(name, justify=side)  # type: ignore[arg-type]  # "left" and "right" are what Rich takes
+    for model in record["models"]:
+        table.add_row(model["name"], _score(model), f"{model['seconds']:.1f}", f"{model['weight']:.2f}")
+    table.add_section()
+    table.add_row("blend, submitted", _score(record), f"{record['seconds']:.1f}", "", style="bold")
+    table.add_row(f"baseline: {record['baseline_name']}", _number(record["baseline"]), "", "")
+    return table
+
+
+def _score(record: Mapping[str, Any]) -> str:
+    return f"{_number(record['score'])} ± {_number(record['standard_error'])}"
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def _print_notes(console: Console, record: Mapping[str, Any]) -> None:
+    rows = record["data"]["rows"]
+    seen = f"Out-of-fold over {record['rows']:,} of {rows['train']:,} rows, {record['folds']} folds, seed {record['seed']}."
+    console.print(seen, soft_wrap=True)
+    for field in ("splitter", "task", "columns", "metric"):
+        reason = record["inferred"].get(field, "")
+        if reason.startswith("a guess"):
+            console.print(f"{field} is {reason}.", soft_wrap=True, style="yellow", markup=False)
+    for name, reason in record["left_out"].items():
+        console.print(f"{name} was left out: {reason}.", soft_wrap=True, style="yellow", markup=False)
+    passed = sum(check["status"] == "pass" for check in record["checks"])
+    console.print(f"Checks: {passed} of {len(record['checks'])} pass.")
+    for check in record["checks"]:
+        if check["status"] != "pass":
+            label = Text.assemble((check["status"], _STYLES[check["status"]]), f" {check['name']}: {check['detail']}")
+            console.print(label, soft_wrap=True)
+    if record["data"]["origin"] == "sample":
+        console.print(_SAMPLE, soft_wrap=True, style="bold yellow")
+
+
+def described(competition: Competition, tables: Tables) -> dict[str, Any]:
+    """A resolved competition as JSON types: each field with its value and, where it was inferred, the reason."""
+    metric = competition.metric
+    assert isinstance(metric, Metric) and competition.columns is not None and competition.models is not None  # resolved
+    values = {
+        "slug": competition.slug,
+        "data": f"{tables.source.origin}: {tables.source.path}",
+        "rows": {"train": len(tables.train), "test": len(tables.test)},
+        "id": competition.id,
+        "target": competition.target,
+        "task": competition.task,
+        "metric": metric.name,
+        "columns": list(competition.columns),
+        "features": None if competition.features is None else repr(competition.features),
+        "splitter": repr(competition.splitter),
+        "groups": competition.groups,
+        "models": list(competition.models),
+        "default": list(competition.default or competition.models),
+    }
+    reasons = {name: ("a guess: " if r.guess else "") + r.text for name, r in competition.inferred.items()}
+    return {**values, "inferred": reasons}
+
+
+def show_competition(competition: Competition, tables: Tables) -> None:
+    """What a run would do, to stdout: each field, its value and its reason."""
+    console = Console(highlight=False)
+    fields = described(competition, tables)
+    reasons = fields.pop("inferred")
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("field")
+    table.add_column("value", overflow="fold")
+    table.add_column("why", overflow="fold")
+    for name, value in fields.items():
+        given = "" if name in ("slug", "data", "rows") or value is None else "the competition says so"
+        table.add_row(name, Text(_shown(value)), Text(reasons.get(name, given)))
+    console.print(table)
+    if tables.source.origin == "sample":
+        console.print(_SAMPLE, soft_wrap=True, style="bold yellow")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list) and len(value) > 20:
+        return f"{len(value)}: {', '.join(value[:10])}, ..., {value[-1]}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {number:,}" for name, number in value.items())
+    return ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)

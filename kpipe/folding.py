@@ -1,0 +1,60 @@
+"""Fixed folds from a competition's splitter: the same rows for every model and every seed."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pandas as pd
+
+from kpipe.competition import Competition
+from kpipe.errors import DataError, UsageError
+from kpipe.values import Folds, Splitter, Tables
+
+__all__ = ["assign_folds"]
+
+
+def assign_folds(competition: Competition, tables: Tables, *, seed: int = 0, n_folds: int | None = None) -> Folds:
+    """Fixed folds from the competition's splitter: the same rows for every model and seed.
+
+    seed : for splitters that shuffle.
+    n_folds : instead of the splitter's own number.
+    Raises DataError where a class or the table is too small, UsageError where the splitter's number of folds is fixed.
+    """
+    assert competition.splitter is not None and competition.target is not None  # resolved
+    splitter = _configured(competition.splitter, seed=seed, n_folds=n_folds)
+    y = tables.train[competition.target]
+    count = splitter.get_n_splits(tables.train, y)
+    if competition.task == "classification" and count > 1:
+        _check_class_sizes(y, count)
+    groups = None if competition.groups is None else tables.train[competition.groups]
+    labels = y.astype(str) if competition.task == "classification" else y
+    try:
+        pairs = list(splitter.split(np.zeros((len(y), 1)), labels.to_numpy(), groups))
+    except ValueError as error:
+        raise DataError(f"train.csv cannot be split by {splitter!r}: {error}. Try another --folds N.") from error
+    return Folds(train=tuple(train for train, _ in pairs), valid=tuple(valid for _, valid in pairs))
+
+
+def _configured(splitter: Splitter, *, seed: int, n_folds: int | None) -> Splitter:
+    configured = copy.copy(splitter)
+    if n_folds is not None:
+        if not hasattr(configured, "n_splits"):
+            raise UsageError(f"--folds {n_folds} does not fit: the competition's {splitter!r} has a fixed number.")
+        if n_folds < 2:
+            raise UsageError(f"--folds must be at least 2, however: {n_folds}.")
+        configured.n_splits = n_folds
+    if getattr(configured, "shuffle", False):
+        configured.random_state = seed  # type: ignore[attr-defined]  # scikit-learn's splitters that shuffle have it
+    return configured
+
+
+def _check_class_sizes(y: pd.Series, n_folds: int) -> None:
+    counts = y.value_counts()
+    label, rows = counts.index[-1], int(counts.iloc[-1])
+    if rows < n_folds:
+        remedy = f"Use --folds {rows}" if rows > 1 else "Remove that row"
+        raise DataError(
+            f"train.csv: class {str(label)!r} of {y.name!r} has {rows} row{'s' * (rows > 1)}, fewer than the {n_folds} "
+            f"folds: a fold would validate a class it never saw. {remedy}, or merge the class with another."
+        )

@@ -1,0 +1,231 @@
+"""Kaggle's metrics under one name each: the function, its direction, and what it wants of a model.
+
+``evaluate`` never gives a score without its standard error and its number of rows.
+
+Every metric takes ``y`` (n,), codes 0..k-1 or values, and the models' output: probabilities (n, k), or values (n,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+import numpy as np
+from sklearn import metrics as skm
+
+from kpipe.errors import DataError, UsageError
+from kpipe.values import Score, Task
+
+__all__ = ["METRICS", "Metric", "evaluate", "get_metric", "output"]
+
+Array = np.ndarray
+Needs = Literal["label", "probability", "value"]
+
+_BOOTSTRAP_RESAMPLES = 200  # a standard error from 200 resamples is itself good to about 5 % (1 / sqrt(2 * 200))
+_SMALLEST_PROBABILITY = 1e-15  # Kaggle's page for the multi-class logarithmic loss clips at 10^-15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A metric and what must be known to train, judge and submit for it.
+
+    function : (y, output) → the score, output as ``needs`` says: labels (n,), probabilities (n, k) or values (n,).
+    needs : "label" and "probability" are for classification, "value" for regression.
+    losses : (y, output) → (n,) whose mean is the score (with ``root``: the square of the score); None where the metric
+        is no mean over rows: its standard error is then bootstrapped.
+    root : the score is the square root of the mean.
+    log_target : models learn the logarithm of the target, on which this metric is a squared error.
+    domain : the smallest value that the metric is defined for, or None.
+    """
+
+    name: str
+    function: Callable[[Array, Array], float]
+    greater_is_better: bool
+    needs: Needs
+    losses: Callable[[Array, Array], Array] | None = None
+    root: bool = False
+    log_target: bool = False
+    domain: float | None = None
+
+    @property
+    def task(self) -> Task:
+        return "regression" if self.needs == "value" else "classification"
+
+    def better(self, a: float, b: float) -> bool:
+        """Whether score a is better than score b."""
+        return a > b if self.greater_is_better else a < b
+
+
+def output(metric: Metric, predictions: Array) -> Array:
+    """What the metric judges, from what models give: (n, k) → labels (n,), probabilities (n, k) or values (n,)."""
+    if metric.needs == "label":
+        return predictions.argmax(axis=1)
+    return predictions if metric.needs == "probability" else predictions[:, 0]
+
+
+def evaluate(
+    metric: Metric,
+    y: Array,
+    predictions: Array,
+    *,
+    folds: Sequence[Array] = (),
+    groups: Array | None = None,
+) -> Score:
+    """The score of predictions (n, k), with its standard error; rows without a prediction (NaN) are not counted.
+
+    folds : row positions of each fold, for the scores fold by fold.
+    groups : (n,) of labels; rows of one group stand and fall together in the standard error.
+    Raises DataError where the metric is not defined for y (the logarithm of a negative target).
+    """
+    scored = ~np.isnan(predictions).any(axis=1)
+    _check_domain(metric, y[scored])
+    part_of = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    value = _score(metric, y[scored], predictions[scored])
+    error = _standard_error(metric, y[scored], output(metric, predictions[scored]), part_of[scored])
+    by_fold = tuple(_score(metric, y[rows], predictions[rows]) for rows in folds)
+    return Score(value=value, standard_error=error, rows=int(scored.sum()), folds=by_fold)
+
+
+def get_metric(name: str) -> Metric:
+    """The metric of a name, however written (``"RMSLE"``, ``"log loss"``). Raises UsageError with a near miss.
+
+    >>> get_metric("Log Loss").name
+    'log_loss'
+    """
+    key = name.strip().lower().replace("-", "_").replace(" ", "_")
+    if key in METRICS:
+        return METRICS[key]
+    close = get_close_matches(key, METRICS, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    raise UsageError(f"There is no metric {name!r}.{hint} The metrics are: {', '.join(METRICS)}.")
+
+
+def _check_domain(metric: Metric, y: Array) -> None:
+    if metric.domain is not None and len(y) and y.min() < metric.domain:
+        row = int(y.argmin())
+        raise DataError(
+            f"{metric.name} needs targets of at least {metric.domain:g}, however: {y[row]:g}. Choose another --metric."
+        )
+
+
+def _score(metric: Metric, y: Array, predictions: Array) -> float:
+    try:
+        return float(metric.function(y, output(metric, predictions)))
+    except ValueError:
+        # A fold in which only one class stands has no AUC: the score of that fold is unknown, not 0.
+        return float("nan")
+
+
+def _standard_error(metric: Metric, y: Array, predicted: Array, groups: Array) -> float:
+    if len(np.unique(groups)) < 2:
+        return float("nan")
+    if metric.losses is None:
+        return _bootstrap(metric, y, predicted, groups)
+    losses = metric.losses(y, predicted)
+    mean = losses.mean()
+    error = _cluster_error(losses - mean, groups)
+    # Delta method: the standard error of sqrt(mean) is that of the mean over 2 sqrt(mean).
+    return error / (2 * np.sqrt(mean)) if metric.root and mean > 0 else error
+
+
+def _cluster_error(residuals: Array, groups: Array) -> float:
+    """Standard error of a mean whose rows come in groups (Liang and Zeger 1986; for groups of one, s / sqrt(n))."""
+    sums = np.bincount(groups, weights=residuals)[np.unique(groups)]
+    clusters = len(sums)
+    return float(np.sqrt((sums**2).sum() * clusters / (clusters - 1)) / len(residuals))
+
+
+def _bootstrap(metric: Metric, y: Array, predicted: Array, groups: Array) -> float:
+    """Standard deviation of the metric over resamples of groups (Efron 1979), seeded."""
+    rng = np.random.default_rng(0)
+    order = np.argsort(groups, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    scores = []
+    for _ in range(_BOOTSTRAP_RESAMPLES):
+        drawn = rng.integers(len(members), size=len(members))
+        rows = drawn if len(members) == len(y) else np.concatenate([members[i] for i in drawn])
+        try:
+            scores.append(metric.function(y[rows], predicted[rows]))
+        except ValueError:
+            continue  # a resample of one class has no AUC
+    return float(np.std(scores, ddof=1)) if len(scores) > 1 else float("nan")
+
+
+def _accuracy_losses(y: Array, labels: Array) -> Array:
+    return (y == labels).astype(float)
+
+
+def _log_losses(y: Array, probabilities: Array) -> Array:
+    clipped = np.clip(probabilities, _SMALLEST_PROBABILITY, None)
+    rows = np.arange(len(y))
+    return np.log(clipped.sum(axis=1)) - np.log(clipped[rows, y.astype(int)])
+
+
+def _auc(y: Array, probabilities: Array) -> float:
+    if len(np.unique(y)) < 2:
+        raise ValueError("the AUC of one class is not defined")
+    if probabilities.shape[1] == 2:
+        return float(skm.roc_auc_score(y, probabilities[:, 1]))
+    return float(skm.roc_auc_score(y, probabilities, multi_class="ovr", labels=range(probabilities.shape[1])))
+
+
+def _f1(average: str) -> Callable[[Array, Array], float]:
+    return lambda y, labels: float(skm.f1_score(y, labels, average=average, zero_division=0))
+
+
+def _log1p_losses(y: Array, values: Array) -> Array:
+    return (np.log1p(np.clip(values, 0, None)) - np.log1p(y)) ** 2
+
+
+def _log_losses_of_values(y: Array, values: Array) -> Array:
+    # At least 1, as the house-price chapter of "Dive into Deep Learning" clamps: the logarithm of 0 is no error.
+    return (np.log(np.clip(values, 1, None)) - np.log(y)) ** 2
+
+
+def _squared(y: Array, values: Array) -> Array:
+    return (values - y) ** 2
+
+
+def _absolute(y: Array, values: Array) -> Array:
+    return np.abs(values - y)
+
+
+def _root_mean(losses: Callable[[Array, Array], Array]) -> Callable[[Array, Array], float]:
+    return lambda y, values: float(np.sqrt(losses(y, values).mean()))
+
+
+def _mean(losses: Callable[[Array, Array], Array]) -> Callable[[Array, Array], float]:
+    return lambda y, output: float(losses(y, output).mean())
+
+
+def _of_rows(
+    name: str, losses: Callable[[Array, Array], Array], needs: Needs, *, root: bool = False, **more: object
+) -> Metric:
+    function = _root_mean(losses) if root else _mean(losses)
+    better = bool(more.pop("greater_is_better", False))
+    return Metric(name=name, function=function, needs=needs, losses=losses, root=root, greater_is_better=better, **more)  # type: ignore[arg-type]  # the entries below are checked by a test over METRICS
+
+
+def _whole(name: str, function: Callable[[Array, Array], float], needs: Needs, *, greater: bool) -> Metric:
+    return Metric(name=name, function=function, needs=needs, greater_is_better=greater)
+
+
+_ALL = [
+    _of_rows("accuracy", _accuracy_losses, "label", greater_is_better=True),
+    _whole("balanced_accuracy", skm.balanced_accuracy_score, "label", greater=True),
+    _whole("f1", _f1("binary"), "label", greater=True),
+    _whole("f1_macro", _f1("macro"), "label", greater=True),
+    _whole("f1_micro", _f1("micro"), "label", greater=True),
+    _whole("qwk", lambda y, labels: skm.cohen_kappa_score(y, labels, weights="quadratic"), "label", greater=True),
+    _of_rows("log_loss", _log_losses, "probability"),
+    _whole("auc", _auc, "probability", greater=True),
+    _of_rows("rmse", _squared, "value", root=True),
+    _of_rows("rmsle", _log1p_losses, "value", root=True, log_target=True, domain=0.0),
+    _of_rows("log_rmse", _log_losses_of_values, "value", root=True, log_target=True, domain=1.0),
+    _of_rows("mae", _absolute, "value"),
+    _whole("median_ae", skm.median_absolute_error, "value", greater=False),
+    _whole("r2", skm.r2_score, "value", greater=True),
+]
+METRICS = {metric.name: metric for metric in _ALL}

@@ -1,0 +1,56 @@
+"""Models: factories ``Context → estimator``, each with the encoding it needs, found by name and loaded on first use.
+
+A new model is one factory in one file of this folder and one line in ``CATALOG``. Competitions and ``--model`` name
+models, so that neither imports torch or a booster before it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from kpipe.errors import UsageError
+from kpipe.values import Context
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+__all__ = ["CATALOG", "Model", "model"]
+
+CATALOG = {
+    "linear": ("kpipe.models.linear", "logistic or ridge regression on scaled numbers and dummies"),
+    "boosting": ("kpipe.models.boosting", "LightGBM's gradient-boosted trees with native categories"),
+    "neural": ("kpipe.models.neural", "a torch net of fully connected layers on scaled numbers and dummies"),
+    "convnet": ("kpipe.models.convnet", "a small convolutional torch net for tables of pixels"),
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the catalogue with options: called with a Context, it gives an unfitted estimator. Can be pickled."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, context: Context) -> BaseEstimator:
+        """The estimator."""
+        factory: Callable[..., BaseEstimator] = getattr(import_module(CATALOG[self.name][0]), self.name)
+        return factory(context, **self.options)
+
+
+def model(name: str, **options: Any) -> Model:
+    """A model of the catalogue by name, with options for its factory; nothing is loaded yet.
+
+    Raises UsageError, with a near miss, for a name that the catalogue does not have.
+
+    >>> model("linear", C=0.5)
+    Model(name='linear', options={'C': 0.5})
+    """
+    if name not in CATALOG:
+        close = get_close_matches(name, CATALOG, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise UsageError(f"There is no model {name!r}.{hint} The models are: {', '.join(CATALOG)}.")
+    return Model(name, options)

@@ -1,0 +1,41 @@
+"""Baselines: models that look at no feature. A score says little without theirs."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.dummy import DummyClassifier, DummyRegressor
+
+from kpipe.metrics import Metric
+from kpipe.values import Folds
+
+__all__ = ["baseline"]
+
+
+def baseline(metric: Metric, y: np.ndarray, folds: Folds, *, outputs: int) -> tuple[str, np.ndarray]:
+    """The name and the out-of-fold predictions (n, k) of a model that looks at no feature."""
+    name, dummy = _dummy(metric)
+    oof = np.full((len(y), outputs), np.nan)
+    for train, valid in zip(folds.train, folds.valid, strict=True):
+        dummy.fit(np.zeros((len(train), 1)), y[train])
+        nothing = np.zeros((len(valid), 1))
+        if hasattr(dummy, "predict_proba"):
+            oof[valid] = 0.0  # a class that the fold did not train on has no share
+            oof[np.ix_(valid, dummy.classes_)] = dummy.predict_proba(nothing)
+        else:
+            oof[valid, 0] = dummy.predict(nothing)
+    return name, oof
+
+
+def _dummy(metric: Metric) -> tuple[str, BaseEstimator]:
+    if metric.needs == "label":
+        return "majority class", DummyClassifier(strategy="most_frequent")
+    if metric.needs == "probability":
+        return "class shares", DummyClassifier(strategy="prior")
+    if metric.log_target:
+        mean = TransformedTargetRegressor(DummyRegressor(), func=np.log1p, inverse_func=np.expm1, check_inverse=False)
+        return "mean of the logarithm", mean
+    if metric.name in ("mae", "median_ae"):
+        return "median", DummyRegressor(strategy="median")
+    return "mean", DummyRegressor(strategy="mean")

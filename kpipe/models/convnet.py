@@ -1,0 +1,226 @@
+"""A small convolutional network for small pictures, under scikit-learn's API."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+import torch
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kpipe.errors import UsageError
+from kpipe.models.loop import Machine, Recipe, Weights, forward, require, train
+from kpipe.values import Context
+
+__all__ = ["ConvNetClassifier", "convnet"]
+
+Shape = tuple[int, int, int]
+
+
+def convnet(context: Context, *, shape: Shape | None = None, **options: Any) -> ConvNetClassifier:
+    """The network for the context's classes, with its seed, threads and device.
+
+    shape : (height, width, channels) of a row; None: rows are square and grey.
+    options : further parameters of ``ConvNetClassifier``.
+
+    Raises UsageError if the task is not classification.
+    """
+    if context.task != "classification":
+        raise UsageError(
+            f"the model 'convnet' must be given classes, however: the task is {context.task}. Choose another model."
+        )
+    return ConvNetClassifier(
+        shape=shape, random_state=context.seed, threads=context.threads, device=context.device, **options
+    )
+
+
+class ConvNetClassifier(ClassifierMixin, BaseEstimator):
+    """Three convolutions with batch normalisation, trained on pictures that are turned, scaled and shifted a little.
+
+    Parameters
+    ----------
+    shape : (height, width, channels) of one row of X, channels last; None: the row is square and grey.
+    channels : of the three convolutions.
+    lr, epochs, batch_size, weight_decay : of AdamW with one cycle; see ``kpipe.models.loop.Recipe``.
+    label_smoothing : in [0, 1).
+    rotation, zoom, shift : largest turn in degrees, change of scale as a share, and shift in pixels of a training picture.
+        0 in all three leaves them as they are.
+    random_state : int, RandomState or None.
+    device, threads : where to compute; see ``kpipe.models.loop.Machine``.
+
+    Attributes
+    ----------
+    classes_ : (k,) labels, sorted.
+    shape_ : (height, width, channels).
+    scale_ : what inputs are divided by: 255 for uint8, else the largest absolute value in the training table.
+    weights_ : name → array.
+
+    Shape
+    -----
+    X : (n, height * width * channels), uint8 or numbers. Bytes stay bytes until a batch is on the device.
+    y : (n,) labels.
+
+    References
+    ----------
+    Ioffe and Szegedy, "Batch Normalization", 2015, https://arxiv.org/abs/1502.03167.
+    Szegedy et al., "Rethinking the Inception Architecture", 2015, https://arxiv.org/abs/1512.00567 (label smoothing).
+    """
+
+    def __init__(
+        self,
+        *,
+        shape: Shape | None = None,
+        channels: tuple[int, int, int] = (32, 64, 64),
+        lr: float = 0.01,
+        epochs: int = 8,
+        batch_size: int = 256,
+        weight_decay: float = 0.02,
+        label_smoothing: float = 0.0,
+        rotation: float = 10.0,
+        zoom: float = 0.1,
+        shift: float = 2.0,
+        min_steps: int = 150,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "cpu",
+        threads: int = 1,
+    ) -> None:
+        self.shape = shape
+        self.channels = channels
+        self.lr = lr
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.rotation = rotation
+        self.zoom = zoom
+        self.shift = shift
+        self.min_steps = min_steps
+        self.random_state = random_state
+        self.device = device
+        self.threads = threads
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train on all rows; the same ``random_state`` gives the same bytes on the same machine."""
+        X, y = validate_data(self, X, y, dtype=[np.float32, np.uint8])
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        require(len(self.classes_) >= 2, "y must hold at least 2 classes", self.classes_.tolist())
+        self.shape_ = self._image_shape(X.shape[1])
+        self.scale_ = 255.0 if X.dtype == np.uint8 else float(np.abs(X).max()) or 1.0
+        self.weights_: Weights = train(
+            self._build,
+            X,
+            codes.astype(np.int64),
+            loss=partial(functional.cross_entropy, label_smoothing=self.label_smoothing),
+            recipe=self._recipe(),
+            machine=self._machine(),
+            seed=int(check_random_state(self.random_state).randint(2**31)),
+            augment=self._augment if self.rotation or self.zoom or self.shift else None,
+        )
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """(n, k) float64 probabilities, each row summing to 1; columns as in ``classes_``."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float32, np.uint8], reset=False)
+        logits = forward(self._build, self.weights_, X, machine=self._machine())
+        return softmax(logits.astype(np.float64), axis=1)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """(n,) labels: the likeliest."""
+        likeliest = self.predict_proba(X).argmax(axis=1)  # first: it says so if there was no fit
+        return self.classes_[likeliest]
+
+    def _image_shape(self, features: int) -> Shape:
+        """(height, width, channels), proved to hold as many numbers as there are columns."""
+        side = math.isqrt(features)
+        shape = (side, side, 1) if self.shape is None else self.shape
+        if math.prod(shape) != features:
+            wanted = "be a square number" if self.shape is None else f"fill shape={self.shape}"
+            raise ValueError(
+                f"the number of columns must {wanted}, however: X has {features}. "
+                "Give shape=(height, width, channels), or remove columns that are not pixels."
+            )
+        return shape
+
+    def _build(self) -> nn.Module:
+        return _Net(self.shape_, scale=self.scale_, channels=self.channels, classes=len(self.classes_))
+
+    def _machine(self) -> Machine:
+        return Machine(device=self.device, threads=self.threads, bfloat16="auto")
+
+    def _recipe(self) -> Recipe:
+        return Recipe(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            min_steps=self.min_steps,
+        )
+
+    def _augment(self, batch: Tensor, generator: torch.Generator) -> Tensor:
+        return warp(batch, generator, shape=self.shape_, rotation=self.rotation, zoom=self.zoom, shift=self.shift)
+
+
+class _Net(nn.Module):
+    """(rows, pixels) of any number type → (rows, classes) logits."""
+
+    def __init__(self, shape: Shape, *, scale: float, channels: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        self.shape, self.scale = shape, scale
+        first, second, third = channels
+        body = nn.Sequential(
+            *_convolution(shape[2], first, kernel=5, stride=2, pool=True),
+            *_convolution(first, second, kernel=3),
+            *_convolution(second, third, kernel=3, pool=True),
+            nn.Flatten(),
+        )
+        # channels last: 1.4 to 2 times as fast as torch's own order on one core
+        self.body = body.to(memory_format=torch.channels_last)
+        self.head = nn.Linear(third * math.prod(math.ceil(side / 8) for side in shape[:2]), classes)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.head(self.body(_pictures(rows.float() / self.scale, self.shape)))
+
+
+def _convolution(inputs: int, outputs: int, *, kernel: int, stride: int = 1, pool: bool = False) -> list[nn.Module]:
+    """Pooling comes before the norm: the same result for a positive scale, a quarter of the numbers to norm."""
+    return [
+        nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
+        *([nn.MaxPool2d(2, ceil_mode=True)] if pool else []),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def _pictures(rows: Tensor, shape: Shape) -> Tensor:
+    """(rows, height * width * channels) → (rows, channels, height, width), the memory as it was."""
+    return rows.reshape(-1, *shape).permute(0, 3, 1, 2)
+
+
+def warp(
+    rows: Tensor, generator: torch.Generator, *, shape: Shape, rotation: float, zoom: float, shift: float
+) -> Tensor:
+    """Rows of float pixels, each picture turned, scaled and shifted by its own random amount, empty edges 0.
+
+    rotation : degrees. zoom : share. shift : pixels. Each is drawn evenly from minus to plus itself.
+    """
+    height, width, _ = shape
+    turn, size, across, down = (2 * torch.rand(4, len(rows), generator=generator, device=rows.device) - 1).unbind()
+    angle, scale = turn * math.radians(rotation), 1 + size * zoom
+    cosine, sine = scale * angle.cos(), scale * angle.sin()
+    # affine_grid measures in half pictures
+    to_left, to_top = across * (2 * shift / width), down * (2 * shift / height)
+    matrix = torch.stack([cosine, -sine, to_left, sine, cosine, to_top], dim=1).reshape(-1, 2, 3)
+    pictures = _pictures(rows.float(), shape)
+    grid = functional.affine_grid(matrix, list(pictures.shape), align_corners=False)
+    warped = functional.grid_sample(pictures, grid, align_corners=False)
+    return warped.permute(0, 2, 3, 1).reshape(rows.shape)

@@ -1,0 +1,32 @@
+"""Linear models on scaled numbers and dummies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression, RidgeCV
+
+from kpipe.features import dummies, encoded
+from kpipe.values import Context
+
+__all__ = ["linear"]
+
+# Ridge chooses among these by leave-one-out errors on the rows it is fitted on (generalised cross-validation).
+_ALPHAS = np.logspace(-2, 4, 25)
+
+
+def linear(context: Context, *, scaler: BaseEstimator | None = None, **options: Any) -> BaseEstimator:
+    """Logistic regression (classification) or ridge regression.
+
+    scaler : for the numbers; default ``StandardScaler()``.
+    options : of scikit-learn's LogisticRegression or RidgeCV.
+    """
+    return encoded(dummies(scaler), _estimator(context, options))
+
+
+def _estimator(context: Context, options: dict[str, Any]) -> BaseEstimator:
+    if context.task == "regression":
+        return RidgeCV(**{"alphas": _ALPHAS} | options)
+    return LogisticRegression(**{"max_iter": 1000, "random_state": context.seed} | options)

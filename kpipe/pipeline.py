@@ -1,0 +1,158 @@
+"""The way of the data, written as code: ``run``.
+
+    tables → features → folds → model → predictions → blend → submission → run folder
+
+One value is handed on at each arrow, and each step can be called, tested or replaced alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import kpipe
+from kpipe import competitions
+from kpipe.blending import blend
+from kpipe.checks import run_checks
+from kpipe.competition import Competition, Factory, find, resolve
+from kpipe.data import load
+from kpipe.devices import resolve_device
+from kpipe.folding import assign_folds
+from kpipe.metrics import Metric, get_metric
+from kpipe.record import Outcome, make_record, predictions_table, versions
+from kpipe.runs import Run, Workspace, key_of, workspace
+from kpipe.splitters import folds_to_frame
+from kpipe.submission import make_submission, to_csv
+from kpipe.training import Done, choose_models, cross_validate
+from kpipe.values import Tables
+
+__all__ = ["Started", "prepare", "run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """What is about to be trained, told before it is."""
+
+    competition: Competition
+    tables: Tables
+    models: tuple[str, ...]
+    folds: int
+    path: Path
+
+
+def run(
+    slug: str,
+    *,
+    data: str | Path | None = None,
+    models: Sequence[str] = (),
+    budget: float | None = None,
+    folds: int | None = None,
+    seed: Sequence[int] = (0,),
+    metric: str | None = None,
+    target: str | None = None,
+    id: str | None = None,
+    text: Sequence[str] = (),
+    out: str | Path = "submissions",
+    device: str = "auto",
+    jobs: int | None = None,
+    started: Callable[[Started], None] | None = None,
+    tell: Callable[[Done], None] | None = None,
+    command: Sequence[str] = (),
+) -> Run:
+    """From a competition's name to a proved submission with a score: the way of the data.
+
+    data : folder or Kaggle's zip; default: see ``kpipe.load``.
+    models : names; default: the competition's.
+    budget : seconds of training; a model that would not end in time is left out, but never the first.
+    folds, metric, target, id, text : instead of what the competition says or the files show.
+    seed : each model is trained once per seed, and averaged; the first seeds the folds.
+    out : folder in which ``<slug>/<run id>/`` is made.
+    device : "auto", "cpu", "cuda" or "mps", for torch models.
+    jobs : model fits at a time; default: one per core.
+    started, tell : called before training, and with each task that has ended.
+    command : what the user typed, for the record.
+    Raises KpipeError, with what to do.
+    """
+    began = time.perf_counter()
+    competition, tables = prepare(slug, data=data, metric=metric, target=target, id=id, text=text)
+    chosen = choose_models(competition, models)
+    split = assign_folds(competition, tables, seed=seed[0], n_folds=folds)
+    device = resolve_device(device)
+    key = _key(competition, tables, chosen, seed=list(seed), folds=len(split.train), device=device)
+    with workspace(Path(out), slug, key) as space:
+        if started is not None:
+            start = {"competition": competition, "tables": tables, "models": tuple(chosen), "folds": len(split.train)}
+            started(Started(**start, path=space.path))
+        judge = _metric(competition)
+        predictions = cross_validate(
+            competition,
+            tables,
+            split,
+            models=chosen,
+            seeds=seed,
+            jobs=jobs,
+            device=device,
+            budget=budget,
+            parts=space,
+            tell=tell,
+        )
+        blended = blend(predictions, split, judge)
+        submission = make_submission(competition, tables, blended, predictions.classes)
+        checks = run_checks(competition, tables, split, predictions, blended, submission)
+        csv = to_csv(submission)
+        outcome = Outcome(competition, judge, tables, split, predictions, blended, submission, checks, csv)
+        record = make_record(outcome, seeds=seed, device=device, command=command, seconds=time.perf_counter() - began)
+        return _save(space, outcome, record)
+
+
+def prepare(
+    slug: str,
+    *,
+    data: str | Path | None = None,
+    metric: str | None = None,
+    target: str | None = None,
+    id: str | None = None,
+    text: Sequence[str] = (),
+) -> tuple[Competition, Tables]:
+    """A competition with every field settled, and its cleaned tables. Options go before what the competition says."""
+    competition = find(slug)
+    given = {"metric": metric and get_metric(metric), "target": target, "id": id}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value}
+    competition = replace(competition, **changes, text=(*competition.text, *text))
+    wanted = () if competition.target is None else (competition.target,)
+    tables = competition.clean(load(slug, data, text=competition.text, id=competition.id, target=wanted))
+    return resolve(competition, tables), tables
+
+
+def _metric(competition: Competition) -> Metric:
+    assert isinstance(competition.metric, Metric)  # resolved
+    return competition.metric
+
+
+def _key(competition: Competition, tables: Tables, models: Mapping[str, Factory], **options: object) -> str:
+    """A name for everything that results depend on: data, options, the competition's code and kpipe's own."""
+    code = hashlib.sha256()
+    for folder in filter(None, (Path(kpipe.__file__).parent, competitions.folder(competition.slug))):
+        for path in sorted(folder.rglob("*.py")):
+            code.update(path.read_bytes())
+    fields = {
+        name: getattr(competition, name) for name in ("slug", "id", "target", "task", "columns", "text", "groups")
+    }
+    made = {"files": dict(tables.source.files), "code": code.hexdigest(), "versions": versions()}
+    return key_of({**made, **fields, **options, "metric": _metric(competition).name, "models": list(models)})
+
+
+def _save(space: Workspace, outcome: Outcome, record: dict[str, Any]) -> Run:
+    """Write everything, ``run.json`` last, and give the folder its name."""
+    space.write("submission.csv", outcome.csv)
+    space.write_table("folds.parquet", folds_to_frame(outcome.folds))
+    space.write_table("oof.parquet", predictions_table(outcome, "oof"))
+    space.write_table("test.parquet", predictions_table(outcome, "test"))
+    record["run_id"] = space.run_id(record["created"])
+    space.write("run.json", (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
+    return Run(path=space.finish(record["run_id"]), record=record)

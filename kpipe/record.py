@@ -1,0 +1,151 @@
+"""What a finished run tells: ``run.json`` and the tables of its predictions."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import math
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from kpipe.competition import Competition
+from kpipe.metrics import Metric, evaluate
+from kpipe.models.baseline import baseline
+from kpipe.values import Blend, Check, Folds, ModelPredictions, Predictions, Reason, Score, Submission, Tables
+
+__all__ = ["Outcome", "make_record", "predictions_table", "versions"]
+
+_LIBRARIES = ("kpipe", "numpy", "pandas", "pyarrow", "scikit-learn", "lightgbm", "torch", "fastai", "joblib")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything a run gave."""
+
+    competition: Competition
+    metric: Metric
+    tables: Tables
+    folds: Folds
+    predictions: Predictions
+    blended: Blend
+    submission: Submission
+    checks: tuple[Check, ...]
+
+    csv: bytes
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that results depend on."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def make_record(
+    outcome: Outcome, *, seeds: Sequence[int], device: str, command: Sequence[str], seconds: float
+) -> dict[str, Any]:
+    """What ``run.json`` holds but for the run's id. NaN, which JSON lacks, becomes None."""
+    source, tables, metric = outcome.tables.source, outcome.tables, outcome.metric
+    return {
+        "schema": 1,
+        "run_id": "",
+        "slug": outcome.competition.slug,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "status": "complete",
+        "data": {
+            "origin": source.origin,
+            "path": str(source.path),
+            "files": dict(source.files),
+            "rows": {"train": len(tables.train), "test": len(tables.test)},
+        },
+        "metric": {"name": metric.name, "greater_is_better": metric.greater_is_better},
+        "inferred": {field: _said(reason) for field, reason in outcome.competition.inferred.items()},
+        **_scores(outcome),
+        "models": [_model_record(outcome, model) for model in outcome.predictions.models],
+        "left_out": dict(outcome.predictions.left_out),
+        "checks": [{"name": c.name, "status": c.status, "detail": c.detail} for c in outcome.checks],
+        "submission": {
+            "file": "submission.csv",
+            "rows": len(outcome.submission.frame),
+            "sha256": hashlib.sha256(outcome.csv).hexdigest(),
+            "sendable": outcome.submission.sendable,
+        },
+        "seconds": round(seconds, 3),
+        "peak_memory_mib": round(outcome.predictions.peak_memory_mib, 1),
+        "seed": list(seeds),
+        "folds": len(outcome.folds.valid),
+        "device": device,
+        "versions": versions(),
+        "command": list(command),
+    }
+
+
+def _said(reason: Reason) -> str:
+    return f"a guess: {reason.text}" if reason.guess else reason.text
+
+
+def _scores(outcome: Outcome) -> dict[str, Any]:
+    """The blend's score, with its standard error, rows and baseline."""
+    score = _evaluate(outcome, outcome.blended.oof)
+    name, oof = baseline(outcome.metric, outcome.predictions.y, outcome.folds, outputs=outcome.blended.oof.shape[1])
+    return {
+        "score": _json(score.value),
+        "standard_error": _json(score.standard_error),
+        "rows": score.rows,
+        "fold_scores": [_json(value) for value in score.folds],
+        "baseline": _json(_evaluate(outcome, oof).value),
+        "baseline_name": name,
+    }
+
+
+def _model_record(outcome: Outcome, model: ModelPredictions) -> dict[str, Any]:
+    score = _evaluate(outcome, model.oof)
+    return {
+        "name": model.name,
+        "score": _json(score.value),
+        "standard_error": _json(score.standard_error),
+        "fold_scores": [_json(value) for value in score.folds],
+        "weight": round(outcome.blended.weights[model.name], 6),
+        "seconds": round(model.seconds, 3),
+    }
+
+
+def _evaluate(outcome: Outcome, predictions: np.ndarray) -> Score:
+    column = outcome.competition.groups
+    groups = None if column is None else outcome.tables.train[column].to_numpy()
+    return evaluate(outcome.metric, outcome.predictions.y, predictions, folds=outcome.folds.valid, groups=groups)
+
+
+def _json(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def predictions_table(outcome: Outcome, which: Literal["oof", "test"]) -> pd.DataFrame:
+    """Row, id where the file has one, target (out-of-fold), then the blend's and each model's outputs.
+
+    Outputs are columns ``name``, or ``name/label`` for each class.
+    """
+    frame = outcome.tables.train if which == "oof" else outcome.tables.test
+    kept = [name for name in (outcome.competition.id, outcome.competition.target) if name in frame.columns]
+    rows = pd.DataFrame({"row": np.arange(len(frame))})
+    return pd.concat([rows, frame[kept].reset_index(drop=True), _outputs(outcome, which)], axis=1)
+
+
+def _outputs(outcome: Outcome, which: Literal["oof", "test"]) -> pd.DataFrame:
+    labels = outcome.predictions.classes
+    columns: dict[str, np.ndarray] = {}
+    for name, values in [("blend", outcome.blended), *((model.name, model) for model in outcome.predictions.models)]:
+        predicted = values.oof if which == "oof" else values.test
+        names = [name] if labels is None else [f"{name}/{label}" for label in labels]
+        columns |= dict(zip(names, predicted.T, strict=True))
+    return pd.DataFrame(columns)

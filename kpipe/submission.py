@@ -1,0 +1,152 @@
+"""The submission: made from the sample submission's ids, order, columns and types, proved against it, then written.
+
+What Kaggle would refuse, or would score as something else than meant, is refused here, with the row and the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from kpipe.competition import Competition, class_columns
+from kpipe.errors import SubmissionError
+from kpipe.metrics import Metric, output
+from kpipe.values import Blend, Submission, Tables
+
+__all__ = ["make_submission", "prove", "to_csv"]
+
+_SHOWN = 3  # examples in a message: enough to find the place, few enough to read
+
+
+def make_submission(competition: Competition, tables: Tables, blended: Blend, labels: np.ndarray | None) -> Submission:
+    """The blend's test predictions as Kaggle wants them back, joined by id where test has it, and proved.
+
+    labels : (k,) the classes of the blend's columns; None for a regression.
+    Raises SubmissionError where anything differs from the sample submission; nothing has been written then.
+    """
+    metric = competition.metric
+    assert isinstance(metric, Metric) and competition.id is not None and competition.target is not None  # resolved
+    predicted = blended.test
+    if competition.postprocess is not None:
+        predicted = competition.postprocess(predicted, tables)
+    if len(predicted) != len(tables.test):
+        raise SubmissionError(f"There are {len(predicted)} predictions for the {len(tables.test)} rows of test.csv.")
+    columns = [name for name in tables.sample.columns if name != competition.id]
+    values = _values(metric, predicted, labels, columns, competition.target)
+    rows = _rows_of_sample(tables, competition.id)
+    frame = pd.DataFrame({competition.id: tables.sample[competition.id]} | {c: v[rows] for c, v in values.items()})
+    frame = frame[list(tables.sample.columns)]
+    prove(frame, competition, tables)
+    return Submission(frame=frame, sendable=tables.source.origin != "sample")
+
+
+def _values(
+    metric: Metric, predicted: np.ndarray, labels: np.ndarray | None, columns: Sequence[str], target: str
+) -> dict[str, np.ndarray]:
+    """Column of the submission → (m,) labels in train's spelling, probabilities or values."""
+    judged = output(metric, predicted)
+    if labels is None:
+        return {column: judged for column in columns}
+    if metric.needs == "label":
+        return {column: labels[judged] for column in columns}
+    per_class = class_columns(columns, target, labels)
+    if per_class is not None:
+        by_label = {str(label): judged[:, code] for code, label in enumerate(labels)}
+        return {column: by_label[str(label)] for column, label in zip(columns, per_class, strict=True)}
+    if len(columns) == 1 and len(labels) == 2:
+        return {columns[0]: judged[:, 1]}  # the probability of the greater label: 1 of 0 and 1, True of False and True
+    raise SubmissionError(
+        f"The sample submission's columns ({', '.join(columns)}) do not fit probabilities of the "
+        f"{len(labels)} classes ({', '.join(map(str, labels))}). Set another --metric."
+    )
+
+
+def _rows_of_sample(tables: Tables, id: str) -> np.ndarray:
+    """For each row of the sample submission, the position of its row in test: by id, never by position if test has ids."""
+    sample = tables.sample[id]
+    if id not in tables.test.columns:
+        if len(sample) != len(tables.test):
+            raise SubmissionError(f"The sample submission has {len(sample)} rows, test.csv has {len(tables.test)}.")
+        return np.arange(len(sample))
+    positions = pd.Index(tables.test[id]).get_indexer(sample)
+    absent = sample[positions < 0]
+    extra = tables.test[id][~tables.test[id].isin(sample)]
+    for ids, where, other in (
+        (absent, "the sample submission", "test.csv"),
+        (extra, "test.csv", "the sample submission"),
+    ):
+        if len(ids):
+            raise SubmissionError(f"{len(ids)} ids of {where} are not in {other}, such as {_examples(ids)}.")
+    return positions
+
+
+def prove(frame: pd.DataFrame, competition: Competition, tables: Tables) -> None:
+    """Raise SubmissionError unless a submission has the sample's columns, ids and order, and values that can be scored."""
+    assert isinstance(competition.metric, Metric) and competition.id is not None  # resolved
+    _prove_shape(frame, tables.sample, competition.id)
+    known = tables.train[str(competition.target)].unique()
+    for column in tables.sample.columns.drop(competition.id):
+        _prove_values(frame[column], frame[competition.id], competition.metric, known)
+
+
+def _prove_shape(frame: pd.DataFrame, sample: pd.DataFrame, id: str) -> None:
+    if list(frame.columns) != list(sample.columns):
+        raise SubmissionError(
+            f"The submission's columns must be {', '.join(sample.columns)}, however: {', '.join(map(str, frame.columns))}."
+        )
+    if len(frame) != len(sample):
+        raise SubmissionError(f"The submission must have {len(sample)} rows, however: {len(frame)}.")
+    ids, wanted = frame[id], sample[id]
+    if ids.duplicated().any():
+        raise SubmissionError(f"The submission repeats ids, such as {_examples(ids[ids.duplicated()])}.")
+    unknown = ids[~ids.isin(wanted)]
+    if len(unknown):
+        raise SubmissionError(
+            f"The submission has {len(unknown)} ids that the sample lacks, such as {_examples(unknown)}."
+        )
+    moved = np.flatnonzero(ids.to_numpy() != wanted.to_numpy())
+    if len(moved):
+        row = moved[0]
+        raise SubmissionError(
+            f"The submission's ids are not in the sample's order: row {row + 1} must be {wanted.iloc[row]}, "
+            f"however: {ids.iloc[row]}."
+        )
+
+
+def _prove_values(values: pd.Series, ids: pd.Series, metric: Metric, known: np.ndarray) -> None:
+    name = values.name
+    if values.isna().any():
+        raise SubmissionError(
+            f"{name} is missing for {int(values.isna().sum())} ids, such as {_examples(ids[values.isna()])}."
+        )
+    if metric.needs == "label":
+        strange = ~values.isin(known)
+        if strange.any():
+            raise SubmissionError(
+                f"{name} has labels that train.csv never has: {_examples(values[strange].drop_duplicates())} "
+                f"(id {_examples(ids[strange])}). Train's labels are {_examples(pd.Series(known))}."
+            )
+        return
+    if not pd.api.types.is_numeric_dtype(values):
+        raise SubmissionError(f"{name} must hold numbers, however: {values.iloc[0]!r} (id {ids.iloc[0]}).")
+    infinite = ~np.isfinite(values.to_numpy(dtype=float))
+    if infinite.any():
+        raise SubmissionError(f"{name} is infinite for {int(infinite.sum())} ids, such as {_examples(ids[infinite])}.")
+    outside = (values < 0) | (values > 1)
+    if metric.needs == "probability" and outside.any():
+        raise SubmissionError(
+            f"{name} must hold probabilities between 0 and 1, however: {_examples(values[outside])} "
+            f"(id {_examples(ids[outside])})."
+        )
+
+
+def _examples(values: pd.Series) -> str:
+    shown = ", ".join(str(value) for value in values.head(_SHOWN))
+    return shown + (", ..." if len(values) > _SHOWN else "")
+
+
+def to_csv(submission: Submission) -> bytes:
+    """The submission's bytes: UTF-8, commas, line feeds, the shortest decimals that give the same float64 back."""
+    return submission.frame.to_csv(index=False, lineterminator="\n").encode()

@@ -1,0 +1,38 @@
+"""What tests share: Kaggle's real files where they are, and a world without the developer's environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", ROOT.parent / "shared" / "kaggle"))
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No variable of the developer's reaches a test, and no test writes outside temporary folders."""
+    for name in list(os.environ):
+        if name.startswith(("KPIPE_", "KAGGLE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("KPIPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+@pytest.fixture(scope="session")
+def kaggle_zip() -> KaggleZip:
+    """A function slug → Kaggle's zip; skips, saying so, where it is absent."""
+    return KaggleZip()
+
+
+class KaggleZip:
+    """Finds Kaggle's real files."""
+
+    def __call__(self, slug: str) -> Path:
+        path = KAGGLE / f"{slug}.zip"
+        if not path.is_file():
+            pytest.skip(f"{path} is not there: set KPIPE_TEST_DATA to a folder of Kaggle's zips")
+        return path

@@ -1,0 +1,138 @@
+"""What every competition folder promises, without a line from its author."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from joblib.externals import cloudpickle
+from sklearn.base import clone
+
+from kpipe import competitions
+from kpipe.cli import main
+from kpipe.competition import find, resolve
+from kpipe.data import load
+from kpipe.folding import assign_folds
+from kpipe.models import CATALOG, model
+from kpipe.values import Context, Tables
+
+SLUGS = competitions.slugs()
+
+pytestmark = pytest.mark.parametrize("slug", SLUGS)
+
+
+def sample(slug: str) -> Tables:
+    competition = find(slug)
+    wanted = () if competition.target is None else (competition.target,)
+    folder = competitions.folder(slug)
+    assert folder is not None
+    return load(slug, folder / "sample", text=competition.text, id=competition.id, target=wanted)
+
+
+def cleaned(slug: str) -> Tables:
+    return find(slug).clean(sample(slug))
+
+
+def take(tables: Tables, rows: np.ndarray) -> Tables:
+    train = tables.train.iloc[rows % len(tables.train)].reset_index(drop=True)
+    test = tables.test.iloc[rows % len(tables.test)].reset_index(drop=True)
+    return replace(tables, train=train, test=test)
+
+
+def test_it_imports_without_torch(slug: str) -> None:
+    code = f"import sys; from kpipe.competition import find; find({slug!r}); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_its_slug_is_the_name_of_its_folder(slug: str) -> None:
+    assert find(slug).slug == slug
+
+
+def test_it_has_a_sample_and_a_readme(slug: str) -> None:
+    folder = competitions.folder(slug)
+    assert folder is not None
+    assert (folder / "README.md").is_file()
+    assert {"train.csv", "test.csv"} < {path.name for path in (folder / "sample").iterdir()}
+
+
+def test_clean_leaves_rows_ids_and_targets(slug: str) -> None:
+    competition, before = find(slug), sample(slug)
+    after = competition.clean(before)
+    for old, new in ((before.train, after.train), (before.test, after.test)):
+        assert len(new) == len(old)
+        for name in (competition.id, competition.target):
+            if name in old.columns:
+                pd.testing.assert_series_equal(new[name], old[name])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_clean_commutes_with_taking_rows(slug: str, seed: int) -> None:
+    tables, clean = sample(slug), find(slug).clean
+    rows = np.random.default_rng(seed).permutation(len(tables.train))[:50]
+    first, last = clean(take(tables, rows)), take(clean(tables), rows)
+    pd.testing.assert_frame_equal(first.train, last.train)
+    pd.testing.assert_frame_equal(first.test, last.test)
+
+
+def test_features_are_fitted_without_the_target_and_survive_clone_pickle_and_a_worker(slug: str) -> None:
+    tables = cleaned(slug)
+    competition = resolve(find(slug), tables)
+    assert competition.target not in (competition.columns or ())
+    if competition.features is None:
+        return
+    X, X_test = (frame[list(competition.columns or ())] for frame in (tables.train, tables.test))
+    fitted = clone(competition.features).fit(X)
+    there_and_back = pickle.loads(cloudpickle.dumps(fitted))
+    pd.testing.assert_frame_equal(fitted.transform(X_test), there_and_back.transform(X_test))
+    shuffled = X_test.iloc[::-1]
+    pd.testing.assert_frame_equal(fitted.transform(shuffled), fitted.transform(X_test).iloc[::-1])
+
+
+def test_its_splitter_splits_twice_the_same_on_another_table_too(slug: str) -> None:
+    tables = cleaned(slug)
+    competition = resolve(find(slug), tables)
+    half = take(tables, np.arange(len(tables.train)).reshape(2, -1).T.ravel()[: len(tables.train) // 2])
+    for table in (tables, half, tables):
+        first, second = (assign_folds(competition, table, seed=3) for _ in range(2))
+        for a, b in zip(first.train + first.valid, second.train + second.valid, strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert all(rows.max() < len(table.train) for rows in first.train + first.valid)
+
+
+def test_every_model_factory_gives_an_estimator_that_clones_and_pickles(slug: str) -> None:
+    tables = cleaned(slug)
+    competition = resolve(find(slug), tables)
+    assert competition.task is not None and competition.models is not None
+    n_classes = tables.train[str(competition.target)].nunique() if competition.task == "classification" else 0
+    context = Context(task=competition.task, n_classes=n_classes)
+    assert len(competition.models) >= 3
+    for factory in (*competition.models.values(), *map(model, CATALOG)):
+        estimator = pickle.loads(pickle.dumps(factory))(context)
+        assert repr(clone(estimator)) == repr(estimator)
+        pickle.loads(pickle.dumps(estimator))
+
+
+def test_its_sample_runs_end_to_end_twice_with_the_same_bytes(
+    slug: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = []
+    for name in ("first", "second"):
+        with pytest.raises(SystemExit) as ended:
+            main(["run", slug, "--json", "--out", str(tmp_path / name)])
+        assert ended.value.code == 0
+        record = json.loads(capsys.readouterr().out)
+        folders.append(tmp_path / name / slug / record["run_id"])
+        assert record["data"]["origin"] == "sample"
+        assert record["submission"]["sendable"] is False
+        assert record["score"] is not None
+    for file in ("submission.csv", "oof.parquet", "test.parquet", "folds.parquet"):
+        assert (folders[0] / file).read_bytes() == (folders[1] / file).read_bytes()
+

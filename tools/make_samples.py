@@ -1,0 +1,52 @@
+"""Write the sample data of the competitions, the same bytes at every call.
+
+    python tools/make_samples.py [FOLDER]
+
+FOLDER is ``competitions`` unless told. None of the rows is Kaggle's: see ``competitions/SAMPLES.md``.
+
+Random numbers come from ``numpy.random.RandomState``: its streams are frozen for good (NEP 19), those of
+``default_rng`` may change with a release of NumPy.
+
+References
+----------
+- NEP 19, https://numpy.org/neps/nep-0019-rng-policy.html
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import sample_digits
+import sample_houses
+import sample_titanic
+
+__all__ = ["main", "write_csv"]
+
+SAMPLES = {
+    "titanic": sample_titanic.tables,
+    "house-prices-advanced-regression-techniques": sample_houses.tables,
+    "digit-recognizer": sample_digits.tables,
+}
+
+
+def write_csv(path: Path, table: Mapping[str, list[object]]) -> None:
+    """Write a table (column → values) as Kaggle's files are: commas, quotes where needed, an empty field for None."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table)
+        writer.writerows(zip(*table.values(), strict=True))
+
+
+def main(root: Path) -> None:
+    """Write every sample under ``root/<slug>/sample``."""
+    for slug, tables in SAMPLES.items():
+        for name, table in tables().items():
+            write_csv(root / slug / "sample" / f"{name}.csv", table)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1] / "competitions")
