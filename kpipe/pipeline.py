@@ -124,8 +124,7 @@ def prepare(
     given = {"metric": metric and get_metric(metric), "target": target, "id": id}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value}
     competition = replace(competition, **changes, text=(*competition.text, *text))
-    wanted = () if competition.target is None else (competition.target,)
-    tables = competition.clean(load(slug, data, text=competition.text, id=competition.id, target=wanted))
+    tables = competition.clean(load(slug, data, text=competition.text, id=competition.id))
     return resolve(competition, tables), tables
 
 

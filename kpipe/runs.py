@@ -12,6 +12,7 @@ import hashlib
 import io
 import itertools
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -145,15 +146,42 @@ def workspace(out: Path, slug: str, key: str) -> Iterator[Workspace]:
     try:
         (path / "parts").mkdir(parents=True, exist_ok=True)
         space.write("started", b"")
-        yield space
+        with _log_file(path / "log.txt"):
+            yield space
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
         lock.release()
+        _tidy(path, Path(lock.lock_file))
+
+
+@contextlib.contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """What the ``kpipe`` logger is told goes into a file, and so does the error that ends the run."""
+    logger = logging.getLogger("kpipe")
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.handleError = lambda record: None  # type: ignore[method-assign]  # a full disk is told by what matters more
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    except BaseException as error:
+        logger.exception("the run ended: %s", type(error).__name__)
+        raise
+    finally:
+        logger.removeHandler(handler)
         with contextlib.suppress(OSError):
-            Path(lock.lock_file).unlink(missing_ok=True)
-            if path.is_dir() and not any((path / "parts").glob("*.npz")):
-                shutil.rmtree(path)
+            handler.close()
+
+
+def _tidy(path: Path, lock: Path) -> None:
+    """Leave no empty folder behind: one without a finished task is of no use to the next call."""
+    with contextlib.suppress(OSError):
+        lock.unlink(missing_ok=True)
+        if path.is_dir() and not any((path / "parts").glob("*.npz")):
+            shutil.rmtree(path)
+            path.parent.rmdir()  # fails, rightly, where other runs stand beside it
 
 
 def _free(home: Path, key: str) -> tuple[Path, FileLock]:

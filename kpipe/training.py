@@ -6,6 +6,7 @@ Tasks go through joblib, which runs them in processes of this machine or on what
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +28,9 @@ from kpipe.models import model
 from kpipe.tasks import Data, Result, Task, cores, fit_predict, peak_memory_mib
 from kpipe.values import Context, Folds, ModelPredictions, Predictions, Tables
 
-__all__ = ["NOTHING_KEPT", "Done", "Parts", "choose_models", "cross_validate", "targets"]
+__all__ = ["NOTHING_KEPT", "Done", "Parts", "choose_models", "cross_validate", "estimator_for", "targets"]
+
+_LOG = logging.getLogger("kpipe")
 
 
 class Parts(Protocol):
@@ -172,12 +175,12 @@ def _tasks(
     for seed in seeds:
         n_classes = outputs if competition.task == "classification" else 0
         context = Context(task=competition.task, n_classes=n_classes, seed=seed, threads=threads, device=device)
-        estimator = _estimator(competition, factory(context))
+        estimator = estimator_for(competition, factory(context))
         for fold in range(len(folds.train)):
             yield Task(model=name, fold=fold, seed=seed, threads=threads, estimator=estimator)
 
 
-def _estimator(competition: Competition, estimator: BaseEstimator) -> BaseEstimator:
+def estimator_for(competition: Competition, estimator: BaseEstimator) -> BaseEstimator:
     """The model behind the competition's features, on the scale of the target that the metric judges."""
     if competition.features is not None:
         estimator = make_pipeline(clone(competition.features), estimator)
@@ -260,6 +263,7 @@ class _Crew:
 
     def _count(self, task: Task, result: Result) -> None:
         self.done += 1
+        _LOG.info("%s %s in %.3f s", task.key, "found finished" if result.resumed else "finished", result.seconds)
         self.memory[result.process] = max(self.memory.get(result.process, 0.0), result.peak_memory_mib)
         self.tell(
             Done(

@@ -98,9 +98,7 @@ def test_bytes_reach_the_network_as_bytes():
             seen.add(rows.dtype)
             return super().forward(rows.float())
 
-    train(
-        lambda: Look(3, 1), X.astype(np.uint8), Y, loss=functional.mse_loss, recipe=RECIPE, machine=Machine(), seed=0
-    )
+    train(lambda: Look(3, 1), X.astype(np.uint8), Y, loss=functional.mse_loss, recipe=RECIPE, machine=Machine(), seed=0)
     assert seen == {torch.uint8}
 
 
@@ -139,7 +137,7 @@ def test_a_loss_that_is_not_finite_is_a_training_error_with_its_epoch_and_a_smal
     ("option", "words"),
     [
         ({"epochs": 0}, "epochs must be 1 or more, however: 0"),
-        ({"batch_size": 0}, "batch_size must be 1 or more, however: 0"),
+        ({"batch_size": 2}, "batch_size must be 3 or more, however: 2"),
         ({"lr": 0.0}, "lr must be above 0, however: 0.0"),
         ({"weight_decay": -1.0}, "weight_decay must be 0 or more, however: -1.0"),
         ({"warmup": 1.0}, "warmup must be between 0 and 1, however: 1.0"),
@@ -149,7 +147,7 @@ def test_a_loss_that_is_not_finite_is_a_training_error_with_its_epoch_and_a_smal
 )
 def test_a_recipe_out_of_range_is_refused_by_name(option, words):
     with pytest.raises(ValueError, match=words):
-        Recipe(**{"epochs": 1, "batch_size": 1, "lr": 0.1, **option})
+        Recipe(**{"epochs": 1, "batch_size": 8, "lr": 0.1, **option})
 
 
 def test_auto_is_a_device_that_computes():

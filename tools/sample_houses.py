@@ -72,7 +72,7 @@ class Draw:
     def grade(self, quality: np.ndarray, spread: float = 0.5) -> np.ndarray:
         """Po, Fa, TA, Gd, Ex, following a quality of mean 0 and deviation 1."""
         rank = np.clip(np.rint(2.3 + 0.7 * quality + self.random.normal(0, spread, ROWS)), 0, 4)
-        return np.array(GRADES, dtype=object)[rank.astype(int)]
+        return np.asarray(np.array(GRADES, dtype=object)[rank.astype(int)])
 
 
 def where(present: np.ndarray, values: np.ndarray, absent: str = NONE) -> np.ndarray:

@@ -1,6 +1,7 @@
 """House Prices: what did a house in Ames sell for? Scored by the root mean squared error of the logarithm of the price."""
 
 import pandas as pd
+from sklearn.model_selection import KFold
 
 from kpipe import Competition, model, row_by_row
 
@@ -33,9 +34,13 @@ competition = Competition(
     metric="log_rmse",
     columns=(*NUMBERS, *LEVELS),
     clean=row_by_row(clean),
+    # By row: houses were put into train and test at random, and no column groups them.
+    splitter=KFold(5, shuffle=True, random_state=0),
     models={
         "linear": model("linear"),
-        "boosting": model("boosting", n_estimators=1500, learning_rate=0.02, num_leaves=6, min_child_samples=5, colsample_bytree=0.2),
+        "boosting": model(
+            "boosting", n_estimators=1500, learning_rate=0.02, num_leaves=6, min_child_samples=5, colsample_bytree=0.2
+        ),
         "neural": model("neural"),
     },
 )

@@ -2,8 +2,8 @@
 
 Read from top to bottom: where to compute (``Machine``), how to train (``Recipe``), ``train``, ``forward``.
 The data lies on the device as a whole, in the dtype it came in (pixels as uint8), and batches are taken by index: there
-is no DataLoader and no worker. Weights leave as NumPy arrays, so that what was fitted on a GPU is unpickled without one,
-and two fits can be compared byte for byte.
+is no DataLoader and no worker. Weights leave as NumPy arrays, so that what was fitted on a GPU is unpickled without
+one, and two fits can be compared byte for byte.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Recipe:
 
     optimizer : "adamw", or "sgd" with Nesterov's momentum.
     lr : highest learning rate of the cycle.
-    warmup : share of the steps in which the learning rate climbs from a tenth of ``lr``; then it falls to 0 by a cosine.
+    warmup : share of the steps in which the learning rate climbs from ``lr / 10``; then it falls as a cosine to 0.
     min_steps : epochs are added until there are so many steps, so that a small table is learned too.
     momentum : of SGD, or the first beta of AdamW.
     averaging : decay a step of the exponential moving average of weights and statistics that is handed back; 0 hands
@@ -74,7 +74,8 @@ class Recipe:
     def __post_init__(self) -> None:
         """Raise ValueError for a number out of range."""
         require(self.epochs >= 1, "epochs must be 1 or more", self.epochs)
-        require(self.batch_size >= 1, "batch_size must be 1 or more", self.batch_size)
+        # batches of nearly one size hold 2 rows at least, which batch normalisation needs
+        require(self.batch_size >= 3, "batch_size must be 3 or more", self.batch_size)
         require(self.lr > 0, "lr must be above 0", self.lr)
         require(self.weight_decay >= 0, "weight_decay must be 0 or more", self.weight_decay)
         require(0 < self.warmup < 1, "warmup must be between 0 and 1", self.warmup)
@@ -118,7 +119,10 @@ def train(
         for epoch, batches, rates in _epochs(len(rows), recipe, generator):
             total = torch.zeros((), device=device)
             for batch, rate in zip(batches, rates, strict=True):
-                total += _step(network, optimizer, rate, rows[batch], wanted[batch], loss, machine, augment, generator)
+                shown = augment(rows[batch], generator) if augment else rows[batch]
+                value = loss(_outputs(network, shown, machine), wanted[batch])
+                _descend(optimizer, value, rate=rate)
+                total += value.detach()  # left on the device: reading it would wait for the step
                 if recipe.averaging:
                     _average(averaged, network, decay=recipe.averaging)
             _check_finite(total.item() / len(batches), epoch=epoch, lr=recipe.lr)
@@ -197,25 +201,12 @@ def _one_cycle(progress: float, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
 
-def _step(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    rate: float,
-    batch: Tensor,
-    wanted: Tensor,
-    loss: Loss,
-    machine: Machine,
-    augment: Augment | None,
-    generator: torch.Generator,
-) -> Tensor:
-    """One step of the optimizer; gives the loss, left on the device so that nothing waits for it."""
+def _descend(optimizer: torch.optim.Optimizer, loss: Tensor, *, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate
-    value = loss(_outputs(network, augment(batch, generator) if augment else batch, machine), wanted)
     optimizer.zero_grad()
-    value.backward()
+    loss.backward()  # type: ignore[no-untyped-call]  # torch's own stubs
     optimizer.step()
-    return value.detach()
 
 
 def _outputs(network: nn.Module, batch: Tensor, machine: Machine) -> Tensor:
@@ -231,7 +222,7 @@ def _use_bfloat16(machine: Machine, device: torch.device) -> bool:
         return machine.bfloat16
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.6 cannot tell
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.6 cannot tell
     return device.type == "cpu" and bool(capabilities.get("amx_bf16"))
 
 

@@ -16,12 +16,22 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kpipe.features import dummies, encoded
 from kpipe.models.loop import Machine, Recipe, Weights, forward, require, train
 from kpipe.values import Context
 
-__all__ = ["NeuralClassifier", "NeuralRegressor", "net"]
+__all__ = ["NeuralClassifier", "NeuralRegressor", "net", "neural"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def neural(context: Context, *, scaler: BaseEstimator | None = None, **options: Any) -> BaseEstimator:
+    """The network behind the encoding it needs: scaled numbers, and text as dummy columns.
+
+    scaler : for the numbers; default ``kpipe.features.standardised()``.
+    options : of ``NeuralClassifier`` or ``NeuralRegressor``.
+    """
+    return encoded(dummies(scaler), net(context, **options))
 
 
 def net(context: Context, **options: Any) -> BaseEstimator:
@@ -33,7 +43,7 @@ def net(context: Context, **options: Any) -> BaseEstimator:
     return network(random_state=context.seed, threads=context.threads, device=context.device, **options)
 
 
-class _Neural(BaseEstimator):
+class _Neural(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """What the classifier and the regressor share: parameters, and the way from a table to trained weights."""
 
     def __init__(
@@ -41,8 +51,8 @@ class _Neural(BaseEstimator):
         *,
         hidden: Sequence[int] = (64, 64),
         members: int = 8,
-        dropout: float = 0.1,
-        batch_norm: bool = False,
+        dropout: float = 0.3,
+        batch_norm: bool = True,
         lr: float = 3e-3,
         epochs: int = 30,
         batch_size: int = 128,
@@ -91,7 +101,8 @@ class _Neural(BaseEstimator):
     def _scaled(self, X: np.ndarray) -> np.ndarray:
         """Mean 0 and deviation 1 in the training table, bent softly so that none is further out than 3."""
         z = (X - self.centre_) / self.spread_
-        return z / np.sqrt(1 + (z / 3) ** 2)
+        bent: np.ndarray = z / np.sqrt(1 + (z / 3) ** 2)
+        return bent
 
     def _build(self) -> nn.Module:
         sizes = [self.n_features_in_, *self.hidden, self.outputs_]
@@ -110,12 +121,34 @@ class _Neural(BaseEstimator):
         )
 
 
-class NeuralClassifier(ClassifierMixin, _Neural):
-    """A classifier."""
+class NeuralClassifier(ClassifierMixin, _Neural):  # type: ignore[misc]  # scikit-learn has no types
+    """A classifier: the mean probability of several small networks.
+
+    Parameters
+    ----------
+    hidden : sizes of the hidden layers; () is a logistic regression.
+    members : networks trained side by side, each from its own first weights, whose predictions are averaged.
+    dropout : share of hidden numbers left out in a step, in [0, 1).
+    batch_norm : whether hidden layers are normalised over the batch.
+    lr, epochs, batch_size, weight_decay, min_steps : of AdamW with one cycle; see ``kpipe.models.loop.Recipe``.
+    random_state : int, RandomState or None.
+    device, threads : where to train; see ``kpipe.models.loop.Machine``. Predictions are made on the CPU.
+
+    Attributes
+    ----------
+    classes_ : (k,) labels, sorted.
+    centre_, spread_ : (columns,) mean and standard deviation in the training table.
+    weights_ : name → array.
+
+    Shape
+    -----
+    X : (n, columns) numbers, none missing; of any scale.
+    y : (n,) labels.
+    """
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train on all rows; the same ``random_state`` gives the same bytes on the same machine."""
-        X, y = validate_data(self, X, y, dtype=np.float64)
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         require(len(self.classes_) >= 2, "y must hold at least 2 classes", self.classes_.tolist())
@@ -125,20 +158,34 @@ class NeuralClassifier(ClassifierMixin, _Neural):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, k) float64 probabilities, the mean over members; columns as in ``classes_``."""
-        return softmax(self._forward(X), axis=2).mean(axis=1)
+        proba: np.ndarray = softmax(self._forward(X), axis=2).mean(axis=1)
+        return proba
 
     def predict(self, X: Any) -> np.ndarray:
         """(n,) labels: the likeliest."""
         likeliest = self.predict_proba(X).argmax(axis=1)  # first: it says so if there was no fit
-        return self.classes_[likeliest]
+        labels: np.ndarray = self.classes_[likeliest]
+        return labels
 
 
-class NeuralRegressor(RegressorMixin, _Neural):
-    """A regressor."""
+class NeuralRegressor(RegressorMixin, _Neural):  # type: ignore[misc]  # scikit-learn has no types
+    """A regressor: the mean of several small networks, trained with squared error on the standardised target.
+
+    Parameters and attributes are those of ``NeuralClassifier``, but for ``classes_``.
+
+    Attributes
+    ----------
+    target_centre_, target_spread_ : mean and standard deviation of y in the training table.
+
+    Shape
+    -----
+    X : (n, columns) numbers, none missing; of any scale.
+    y : (n,) numbers.
+    """
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train on all rows; the same ``random_state`` gives the same bytes on the same machine."""
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         self.outputs_ = 1
         self.target_centre_, self.target_spread_ = y.mean(), y.std() or 1.0
         self._fit(X, ((y - self.target_centre_) / self.target_spread_).astype(np.float32), _squared_error)
@@ -146,7 +193,8 @@ class NeuralRegressor(RegressorMixin, _Neural):
 
     def predict(self, X: Any) -> np.ndarray:
         """(n,) float64 values, the mean over members."""
-        return self._forward(X).mean(axis=(1, 2)) * self.target_spread_ + self.target_centre_
+        values: np.ndarray = self._forward(X).mean(axis=(1, 2)) * self.target_spread_ + self.target_centre_
+        return values
 
 
 def _cross_entropy(outputs: Tensor, codes: Tensor) -> Tensor:
@@ -182,7 +230,8 @@ class _Members(nn.Module):
         self.layers = nn.Sequential(*layers, _Linear(sizes[-2], sizes[-1], members=members))
 
     def forward(self, rows: Tensor) -> Tensor:
-        return self.layers(rows.expand(self.members, -1, -1)).transpose(0, 1)
+        outputs: Tensor = self.layers(rows.expand(self.members, -1, -1))
+        return outputs.transpose(0, 1)
 
 
 class _Linear(nn.Module):
@@ -208,4 +257,5 @@ class _BatchNorm(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         members, n, columns = rows.shape
         flat = rows.transpose(0, 1).reshape(n, members * columns)
-        return self.norm(flat).reshape(n, members, columns).transpose(0, 1)
+        normed: Tensor = self.norm(flat)
+        return normed.reshape(n, members, columns).transpose(0, 1)

@@ -30,10 +30,9 @@ pytestmark = pytest.mark.parametrize("slug", SLUGS)
 
 def sample(slug: str) -> Tables:
     competition = find(slug)
-    wanted = () if competition.target is None else (competition.target,)
     folder = competitions.folder(slug)
     assert folder is not None
-    return load(slug, folder / "sample", text=competition.text, id=competition.id, target=wanted)
+    return load(slug, folder / "sample", text=competition.text, id=competition.id)
 
 
 def cleaned(slug: str) -> Tables:

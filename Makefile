@@ -1,0 +1,56 @@
+# Every routine of this project, one command each. .ci/run and the GitHub workflow call these targets.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Where pip may find the wheel's dependencies, e.g. PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu".
+PIP_FLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format types imports sizes samples smoke wheel bench ci clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## create the environment (VENV): kpipe, editable, and the tools of its developers
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q $(PIP_FLAGS) -c constraints.txt -e ".[dev]"
+
+run: ## run titanic on its sample data
+	$(BIN)/kpipe run titanic
+
+test: ## run the tests and the doctests (all of them: make test ARGS="-m ''")
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: ## ruff: rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: ## mypy, strict
+	$(BIN)/mypy
+
+imports: ## import-linter: imports point one way
+	$(BIN)/lint-imports
+
+sizes: ## the longest functions and modules; fails above the limits
+	$(BIN)/python tools/sizes.py
+
+samples: ## rewrite the sample data (the same bytes)
+	$(BIN)/python tools/make_samples.py
+
+smoke: ## a whole run of titanic's sample in an empty folder, its record read back
+	BIN=$(abspath $(BIN)) tools/smoke.sh
+
+wheel: ## build the wheel, install it in a fresh venv outside the checkout, use it there
+	PYTHON=$(PYTHON) BIN=$(abspath $(BIN)) PIP_FLAGS="$(PIP_FLAGS)" tools/wheel.sh
+
+bench: ## the benchmarks: equal results first, then ratios
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+ci: lint types imports sizes smoke wheel test ## everything that CI checks
+
+clean: ## remove caches and build outputs
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

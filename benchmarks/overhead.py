@@ -1,0 +1,93 @@
+"""What the pipeline adds to the bare fit and predict calls of the same estimators: at most 10 %.
+
+    python benchmarks/overhead.py [--slug titanic] [--data ZIP] [--runs 5]
+
+Both sides run in this process, one task after another, on the same folds, after one warm-up, in turn. The bare side loops
+over models and folds, clones, fits and predicts, and keeps the arrays. Out-of-fold predictions must be equal first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import clone
+from threadpoolctl import threadpool_limits
+
+from kpipe.blending import blend
+from kpipe.checks import run_checks
+from kpipe.folding import assign_folds
+from kpipe.pipeline import prepare
+from kpipe.record import Outcome, make_record
+from kpipe.runs import workspace
+from kpipe.submission import make_submission, to_csv
+from kpipe.tasks import cores, predict
+from kpipe.training import choose_models, cross_validate, estimator_for, targets
+from kpipe.values import Context
+
+KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "kaggle"))
+
+
+def bare(competition, tables, folds, models) -> tuple[float, dict[str, np.ndarray]]:
+    y, labels = targets(competition, tables)
+    k = 1 if labels is None else len(labels)
+    X, X_test = (frame[list(competition.columns)] for frame in (tables.train, tables.test))
+    context = Context(task=competition.task, n_classes=k if labels is not None else 0, threads=cores())
+    found = {}
+    start = time.perf_counter()
+    for name, factory in models.items():
+        oof = np.full((len(y), k), np.nan)
+        for train, valid in zip(folds.train, folds.valid, strict=True):
+            with threadpool_limits(cores()):
+                estimator = clone(estimator_for(competition, factory(context))).fit(X.iloc[train], y[train])
+                oof[valid] = predict(estimator, X.iloc[valid], k)
+                predict(estimator, X_test, k)
+        found[name] = oof
+    return time.perf_counter() - start, found
+
+
+def piped(competition, tables, folds, models) -> tuple[float, dict[str, np.ndarray]]:
+    with tempfile.TemporaryDirectory() as out:
+        start = time.perf_counter()
+        with workspace(Path(out), competition.slug, "benchmark") as space:
+            predictions = cross_validate(competition, tables, folds, models=models, jobs=1, parts=space)
+            blended = blend(predictions, folds, competition.metric)
+            submission = make_submission(competition, tables, blended, predictions.classes)
+            checks = run_checks(competition, tables, folds, predictions, blended, submission)
+            csv = to_csv(submission)
+            outcome = Outcome(
+                competition, competition.metric, tables, folds, predictions, blended, submission, checks, csv
+            )
+            make_record(outcome, seeds=(0,), device="cpu", command=(), seconds=0)
+            space.write("submission.csv", csv)
+        return time.perf_counter() - start, {model.name: model.oof for model in predictions.models}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--slug", default="titanic")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    competition, tables = prepare(options.slug, data=options.data or KAGGLE / f"{options.slug}.zip")
+    folds = assign_folds(competition, tables)
+    models = choose_models(competition)
+    pairs = []
+    for number in range(options.runs + 1):
+        (alone, expected), (ours, found) = (side(competition, tables, folds, models) for side in (bare, piped))
+        for name, oof in expected.items():
+            np.testing.assert_array_equal(found[name], oof)
+        if number:
+            pairs.append((alone, ours))
+            print(f"bare {alone:.3f} s, pipeline {ours:.3f} s: {ours / alone - 1:+.1%}")
+    ratios = [ours / alone - 1 for alone, ours in pairs]
+    print(f"{options.slug}: the pipeline adds {statistics.median(ratios):+.1%} ({min(ratios):+.1%} to {max(ratios):+.1%})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Frames kept as Arrow files, whole or absent, under a key that names the bytes they were read from."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.feather
+
+__all__ = ["VERSION", "get", "put"]
+
+VERSION = 1  # of what is kept and how: a change of the reader's types needs another
+
+_LOG = logging.getLogger("kpipe")
+Kept = tuple[dict[str, pd.DataFrame], dict[str, str]]
+
+
+def get(home: Path, key: str) -> Kept | None:
+    """Frames and the sha256 of each file, or None; what cannot be read is thrown away."""
+    folder = _folder(home, key)
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        content = {name: _proved(folder / name, digest) for name, digest in manifest["sha256"].items()}
+        frames = {role: _frame(content, role, columns) for role, columns in manifest["columns"].items()}
+        return frames, manifest["files"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException) as error:
+        _LOG.info("the cache's %s cannot be read and is made again: %s", folder, error)
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+
+def put(home: Path, key: str, frames: Mapping[str, pd.DataFrame], hashes: Mapping[str, str]) -> None:
+    """Keep frames; where the cache cannot be written, go without."""
+    folder = _folder(home, key)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=folder.parent))
+    except OSError as error:
+        _LOG.info("the cache %s cannot be written: %s", home, error)
+        return
+    try:
+        digests = {name: _write(beside / name, data) for name, data in _contents(frames)}
+        columns = {role: list(frame.columns) for role, frame in frames.items()}
+        manifest = {"columns": columns, "files": dict(hashes), "sha256": digests}
+        _write(beside / "manifest.json", json.dumps(manifest).encode())
+        with contextlib.suppress(OSError):  # another process was first: its copy is as good
+            os.rename(beside, folder)
+    except (OSError, pa.ArrowException) as error:
+        _LOG.info("the cache %s cannot be written: %s", home, error)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _folder(home: Path, key: str) -> Path:
+    return home / "tables" / f"{VERSION}-{key}"
+
+
+def _contents(frames: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, bytes]]:
+    """File names and bytes: pixels as one array, which is read as fast as it is copied; other columns as Arrow."""
+    for role, frame in frames.items():
+        pixels = frame.columns[frame.dtypes == np.uint8]
+        if len(pixels):
+            block = io.BytesIO()
+            np.save(block, frame[pixels].to_numpy(dtype=np.uint8), allow_pickle=False)
+            yield f"{role}.npy", block.getvalue()
+            yield f"{role}.json", json.dumps(list(pixels)).encode()
+        table = io.BytesIO()
+        pa.feather.write_feather(frame.drop(columns=pixels), table, compression="lz4")
+        yield f"{role}.arrow", table.getvalue()
+
+
+def _write(path: Path, content: bytes) -> str:
+    """Write and return the sha256."""
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return hashlib.sha256(content).hexdigest()
+
+
+def _proved(path: Path, digest: str) -> bytes:
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ValueError(f"{path.name} is not what was written")
+    return content
+
+
+def _frame(content: Mapping[str, bytes], role: str, columns: list[str]) -> pd.DataFrame:
+    rest = pa.feather.read_feather(pa.BufferReader(content[f"{role}.arrow"]))
+    if f"{role}.npy" not in content:
+        return rest[columns]
+    block = np.load(io.BytesIO(content[f"{role}.npy"]), allow_pickle=False)
+    pixels = pd.DataFrame(block, columns=json.loads(content[f"{role}.json"]))
+    return pd.concat([rest, pixels], axis=1)[columns]

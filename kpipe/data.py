@@ -1,0 +1,300 @@
+"""Where a competition's files are, and the tables in them.
+
+A folder, Kaggle's zip, a kernel's mount, the cache or the embedded sample → ``Tables``. Files are found by their base
+name and read into memory: no path of an archive is ever written to.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import platformdirs
+
+from kpipe import cache, competitions
+from kpipe.competition import suggestion
+from kpipe.errors import DataError
+from kpipe.reading import CsvFile, parse, settle
+from kpipe.values import Origin, Source, Tables
+
+__all__ = ["KERNEL_INPUT", "cache_folder", "load", "locate"]
+
+KERNEL_INPUT = Path("/kaggle/input")  # where Kaggle mounts a competition's files in a kernel
+
+_ENDINGS = re.compile(r"\.csv(\.gz|\.zip)?$", re.IGNORECASE)
+_MOST_BYTES = 64 << 30  # of one file unpacked; the largest competitions' tables have some 10 GiB
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class _File:
+    """A CSV that can be read: its name, without endings, and how to get its bytes."""
+
+    stem: str
+    name: str
+    read: Callable[[], bytes]
+
+
+def cache_folder() -> Path:
+    """Where kpipe keeps what it can make again: ``KPIPE_CACHE``, or the system's place for caches."""
+    return Path(os.environ.get("KPIPE_CACHE") or platformdirs.user_cache_dir("kpipe"))
+
+
+def load(
+    slug: str,
+    path: str | Path | None = None,
+    *,
+    text: Sequence[str] = (),
+    id: str | None = None,
+) -> Tables:
+    """A competition's tables, with their types settled.
+
+    path : a folder, or Kaggle's zip. Without it: ``KPIPE_DATA/<slug>``, a kernel's mounts, the cache of downloads, and
+        last the embedded sample.
+    text : columns to read as text although they look like numbers.
+    id : the id column, where it is known.
+    Raises DataError for what is missing, broken or contradicts itself, with the file, the line and the column.
+    """
+    origin, place = locate(slug, path)
+    files = _roles(place, list(_files(place)))
+    key = _key(place, files, text=tuple(text), id=id)
+    kept = None if origin == "sample" else cache.get(cache_folder(), key)
+    if kept is None:
+        kept = _read(files, text=text, id=id)
+        if origin != "sample":
+            cache.put(cache_folder(), key, *kept)
+    frames, hashes = kept
+    others = _Lazy({file.stem: file for file in _files(place) if file.name not in hashes})
+    source = Source(origin=origin, path=place, files=hashes)
+    return Tables(train=frames["train"], test=frames["test"], sample=frames["sample"], source=source, others=others)
+
+
+def locate(slug: str, path: str | Path | None = None) -> tuple[Origin, Path]:
+    """The kind of place that a competition's files are read from, and the place. Raises DataError where there is none."""
+    if path is not None:
+        place = Path(path).expanduser()
+        if not place.exists():
+            raise DataError(f"{place} does not exist. --data takes a folder or Kaggle's zip.")
+        return ("directory" if place.is_dir() else "zip"), place.resolve()
+    tried = list(_places(slug))
+    for origin, place in tried:
+        if place.is_dir() or (place.is_file() and place.suffix == ".zip"):
+            return ("zip" if origin == "directory" and place.is_file() else origin), place
+    known = ", ".join(competitions.slugs())
+    raise DataError(
+        f"There is no data for {slug!r}, and no module with a sample of that name.{suggestion(slug)} "
+        f"Competitions with a module: {known}. For any other, download its zip "
+        f"(kaggle competitions download -c {slug}) and pass it with --data {slug}.zip, or put it into a folder that "
+        f"KPIPE_DATA names."
+    )
+
+
+def _places(slug: str) -> Iterator[tuple[Origin, Path]]:
+    if home := os.environ.get("KPIPE_DATA"):
+        folder = Path(home).expanduser()
+        yield "directory", folder / slug
+        yield "directory", folder / f"{slug}.zip"
+    yield "kernel", KERNEL_INPUT / "competitions" / slug
+    yield "kernel", KERNEL_INPUT / slug
+    yield "cache", cache_folder() / "downloads" / slug
+    yield "cache", cache_folder() / "downloads" / f"{slug}.zip"
+    if (module := competitions.folder(slug)) is not None:
+        yield "sample", module / "sample"
+
+
+# --- files of a folder or zip
+
+
+def _files(place: Path) -> Iterator[_File]:
+    """Every CSV of a place, at any depth, but for hidden ones."""
+    if place.is_dir():
+        for path in sorted(place.rglob("*")):
+            if path.is_file() and _wanted(str(path.relative_to(place))):
+                yield _file(path.name, lambda path=path: _from_disk(path))  # type: ignore[misc]  # bound early
+        return
+    for member in _members(place):
+        name = member.filename.rsplit("/", 1)[-1]
+        yield _file(name, lambda member=member: _from_zip(place, member))  # type: ignore[misc]  # bound early
+
+
+def _wanted(relative: str) -> bool:
+    parts = relative.split("/")
+    return _ENDINGS.search(parts[-1]) is not None and not any(part.startswith((".", "__MACOSX")) for part in parts)
+
+
+def _file(name: str, read: Callable[[], bytes]) -> _File:
+    plain = re.sub(r"\.(gz|zip)$", "", name, flags=re.IGNORECASE)
+    return _File(stem=_ENDINGS.sub("", name), name=plain, read=lambda: _unpacked(name, read()))
+
+
+def _members(place: Path) -> list[zipfile.ZipInfo]:
+    if place.stat().st_size == 0:
+        raise DataError(f"{place} is empty. Download it again.")
+    try:
+        with zipfile.ZipFile(place) as archive:
+            return [member for member in archive.infolist() if _wanted(member.filename)]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        with open(place, "rb") as file:
+            start = file.read(16)
+        cut = (
+            " It starts like one, so it is probably cut short."
+            if start.startswith(b"PK")
+            else f" It starts with {start!r}."
+        )
+        raise DataError(f"{place} is not a zip archive that can be read.{cut} Download it again.") from error
+
+
+def _from_zip(place: Path, member: zipfile.ZipInfo) -> bytes:
+    if member.flag_bits & 1:
+        raise DataError(f"{place}: {member.filename} is encrypted. Unpack it, and pass the folder with --data.")
+    if member.file_size > _MOST_BYTES:
+        raise DataError(
+            f"{place}: {member.filename} says it unpacks to {member.file_size} bytes, more than kpipe reads."
+        )
+    try:
+        with zipfile.ZipFile(place) as archive, archive.open(member) as stream:
+            return stream.read()
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        raise DataError(f"{place}: {member.filename} is broken: {error}. Download it again.") from error
+
+
+def _from_disk(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _unpacked(name: str, raw: bytes) -> bytes:
+    """The CSV's own bytes, from inside a gzip or an inner zip."""
+    if name.lower().endswith(".gz"):
+        return _from_gzip(name, raw)
+    if not name.lower().endswith(".zip"):
+        return raw
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            inside = [member for member in archive.infolist() if _wanted(member.filename)]
+            if len(inside) != 1 or inside[0].file_size > _MOST_BYTES:
+                raise DataError(f"{name} must hold one CSV, however: {[member.filename for member in inside]}.")
+            return archive.read(inside[0])
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+        raise DataError(f"{name} is broken: {error}. Download it again.") from error
+
+
+def _from_gzip(name: str, raw: bytes) -> bytes:
+    parts, total = [], 0
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
+            while part := stream.read(_CHUNK):
+                parts.append(part)
+                total += len(part)
+                if total > _MOST_BYTES:
+                    raise DataError(f"{name} unpacks to more than {_MOST_BYTES} bytes, more than kpipe reads.")
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{name} is broken: {error}. Download it again.") from error
+    return b"".join(parts)
+
+
+def _roles(place: Path, files: Sequence[_File]) -> dict[str, _File]:
+    """Which files are train, test and the sample submission. Raises DataError saying what there is instead."""
+    found = {"train": _named(files, "train"), "test": _named(files, "test"), "sample": _sample(files)}
+    missing = [
+        {"sample": "a sample submission"}.get(role, f"{role}.csv") for role, file in found.items() if file is None
+    ]
+    if missing:
+        there = ", ".join(file.name for file in files) or "no CSV at all"
+        raise DataError(f"{place} lacks {' and '.join(missing)}; it holds {there}.")
+    return {role: file for role, file in found.items() if file is not None}
+
+
+def _named(files: Sequence[_File], stem: str) -> _File | None:
+    return next((file for file in files if file.stem.lower() == stem), None)
+
+
+def _sample(files: Sequence[_File]) -> _File | None:
+    """``sample_submission.csv``, ``sampleSubmission.csv``, or else the only file with "submission" in its name."""
+    called = [file for file in files if file.stem.lower().replace("_", "") == "samplesubmission"]
+    likely = called or [file for file in files if "submission" in file.stem.lower()]
+    return likely[0] if len(likely) == 1 or called else None
+
+
+# --- reading, by way of the cache
+
+
+def _key(place: Path, files: Mapping[str, _File], **options: object) -> str:
+    """A name for the bytes that are read and how: of the zip's own bytes, or of each file's."""
+    if place.is_file():
+        with open(place, "rb") as file:
+            digests = [hashlib.file_digest(file, "sha256").hexdigest()]
+    else:
+        digests = [hashlib.sha256(file.read()).hexdigest() for file in files.values()]
+    names = sorted((role, file.name) for role, file in files.items())
+    return hashlib.sha256(repr((digests, names, sorted(options.items()))).encode()).hexdigest()[:32]
+
+
+def _read(
+    files: Mapping[str, _File], *, text: Sequence[str], id: str | None
+) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    parsed, hashes = {}, {}
+    for role, file in files.items():
+        raw = file.read()
+        hashes[file.name] = hashlib.sha256(raw).hexdigest()
+        parsed[role] = parse(file.name, raw)
+        if parsed[role].rows == 0:
+            raise DataError(f"{file.name} has no rows, only a header.")
+    ids = _ids(parsed, id)
+    frames = settle(parsed, ids=ids, text=text)
+    for role, frame in frames.items():
+        for name in ids:
+            if name in frame.columns:
+                _check_unique(parsed[role], frame[name])
+    return frames, hashes
+
+
+def _ids(parsed: Mapping[str, CsvFile], id: str | None) -> list[str]:
+    """The id column as given; or what the sample submission shares with test; or its column that train lacks too."""
+    if id is not None:
+        return [id]
+    sample, test, train = (parsed[role].columns for role in ("sample", "test", "train"))
+    shared = [name for name in sample if name in test]
+    return shared[:1] or [name for name in sample if name not in train][:1]
+
+
+def _check_unique(file: CsvFile, ids: pd.Series) -> None:
+    repeated = ids[ids.duplicated()]
+    if len(repeated):
+        first = int((ids == repeated.iloc[0]).to_numpy().argmax())
+        lines = f"lines {file.line(first)} and {file.line(int(repeated.index[0]))}"
+        raise DataError(
+            f"{file.name}: the {ids.name} {repeated.iloc[0]} stands twice ({lines}); {len(repeated)} rows repeat an id. "
+            "Remove the copies, or name another column with --id."
+        )
+
+
+class _Lazy(Mapping[str, pd.DataFrame]):
+    """Further tables, by name; each is read when it is first asked for."""
+
+    def __init__(self, files: Mapping[str, _File]) -> None:
+        self._files = files
+        self._read: dict[str, pd.DataFrame] = {}
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self._read:
+            file = self._files[name]
+            self._read[name] = settle({"other": parse(file.name, file.read())}, ids=(), text=())["other"]
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)

@@ -1,0 +1,331 @@
+"""The bytes of a competition's CSVs → frames whose types are settled, once, for train and test together.
+
+Every cell is read as text (pyarrow), and types are settled from the text: an id keeps its leading zeros, a column has the
+same dtype in train and test, and the one cell that is no number can be named with its line.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from kpipe.errors import DataError, UsageError
+
+__all__ = ["CsvFile", "parse", "settle"]
+
+# The spellings of "missing" that pandas.read_csv knows, so that kpipe reads a file as Kagglers expect.
+_MISSING = pa.array(
+    "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null".split("|")
+)
+_BLOCK = 16 << 20  # bytes a thread parses at a time: smaller ones give each of 785 columns a hundred small chunks
+_PIXELS = 64  # so many columns of bytes are an image or a histogram; fewer keep int64, whose arithmetic does not wrap
+_EXACT = 2**53  # whole numbers up to here are exact in float64
+_NUMBERS, _FEW_STRAYS, _ENOUGH = (
+    0.99,
+    3,
+    50,
+)  # a column of 50 numbers or more with up to 3 strays (1 %) is a number column
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A CSV by its name, its bytes (UTF-8, without BOM), and its cells as text, a column each."""
+
+    name: str
+    content: bytes
+    columns: Mapping[str, pa.ChunkedArray]
+
+    @property
+    def rows(self) -> int:
+        """Rows below the header."""
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+    def line(self, row: int) -> int:
+        """The line of the file, counted from 1, on which a row (counted from 0) ends."""
+        reader = _reader(self.content)
+        ends = (reader.line_num for cells in reader if cells)
+        return next(end for number, end in enumerate(ends) if number == row + 1)
+
+
+def parse(name: str, raw: bytes) -> CsvFile:
+    """A CSV's cells as text. Raises DataError for what is no table, naming the line."""
+    content = _decoded(name, raw)
+    written, header = _header(name, content)
+    parse_options = pa.csv.ParseOptions(newlines_in_values=b'"' in content)
+    as_text = pa.csv.ConvertOptions(column_types=dict.fromkeys(written, pa.string()), strings_can_be_null=False)
+    read_options = pa.csv.ReadOptions(block_size=max(_BLOCK, content.find(b"\n") + 1))
+    try:
+        table = pa.csv.read_csv(
+            pa.BufferReader(content), read_options=read_options, parse_options=parse_options, convert_options=as_text
+        )
+    except pa.ArrowInvalid as error:
+        raise _ragged(name, content, len(header), error) from error
+    return CsvFile(name, content, dict(zip(header, table.columns, strict=True)))
+
+
+def _decoded(name: str, raw: bytes) -> bytes:
+    """UTF-8 without BOM, lines ended by line feeds where they were by carriage returns alone."""
+    content = raw.removeprefix(b"\xef\xbb\xbf")
+    if b"\0" in content:
+        raise DataError(f"{name} holds NUL bytes: it is no CSV, or is encoded as UTF-16. Save it as UTF-8.")
+    if not content.isascii():
+        try:
+            content.decode()
+        except UnicodeDecodeError:
+            content = content.decode("cp1252", errors="replace").encode()
+    if b"\r" in content and b"\n" not in content:
+        content = content.replace(b"\r", b"\n")
+    return content
+
+
+def _reader(content: bytes) -> Any:
+    csv.field_size_limit(1 << 30)  # the default refuses cells above 128 KiB, such as long texts
+    return csv.reader(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline=""))
+
+
+def _header(name: str, content: bytes) -> tuple[list[str], list[str]]:
+    """The column names as written, and as used."""
+    if not content.strip():
+        raise DataError(f"{name} is empty. Download it again.")
+    first = next((cells for cells in _reader(content) if cells), [])
+    header = [cell.strip() or f"Unnamed: {number}" for number, cell in enumerate(first)]
+    repeated = next((cell for number, cell in enumerate(header) if cell in header[:number]), None)
+    if repeated is not None:
+        raise DataError(f"{name}, line 1: the column {repeated!r} stands twice in the header. Rename one of them.")
+    return first, header
+
+
+def _ragged(name: str, content: bytes, expected: int, error: Exception) -> DataError:
+    reader = _reader(content)
+    try:
+        for cells in reader:
+            if cells and len(cells) != expected:
+                return DataError(
+                    f"{name}, line {reader.line_num}: {expected} cells are expected, as in the header, "
+                    f"however: {len(cells)}. The file is broken or cut short; download it again."
+                )
+    except csv.Error as wrong:
+        return DataError(f"{name}, line {reader.line_num}: {wrong}. The file is broken; download it again.")
+    return DataError(f"{name} cannot be read as CSV: {error}. Download it again.")
+
+
+# --- kinds: what a column's text can be, from the strictest to the loosest
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of one file, read as the strictest kind that holds it: int, float, bool, text, or nothing but gaps."""
+
+    kind: str
+    values: pa.ChunkedArray
+
+
+def _typed(text: pa.ChunkedArray) -> _Column:
+    """The strictest kind. Numbers may have blanks around them, as for pandas; leading zeros make text."""
+    if (whole := _cast(text, pa.int64())) is not None:
+        return _Column("text", text) if _leading_zero(text) else _Column("int", whole)
+    present = _without_missing(text)
+    if present.null_count == len(present):
+        return _Column("nothing", present)
+    trimmed = pc.utf8_trim_whitespace(present)
+    for kind, target in (("int", pa.int64()), ("float", pa.float64())):
+        cast = _cast(trimmed, target)
+        if cast is not None:
+            exact = kind == "float" or not _leading_zero(trimmed.drop_null())
+            return _Column(kind, cast) if exact else _Column("text", present)
+    if pc.all(pc.is_in(present, pa.array(["True", "False", None]))).as_py():
+        return _Column("bool", pc.equal(present, "True"))
+    return _Column("text", present)
+
+
+def _cast(values: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray | None:
+    try:
+        return values.cast(target)
+    except pa.ArrowInvalid:
+        return None
+
+
+def _without_missing(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(pc.is_in(text, _MISSING), pa.scalar(None, pa.string()), text)
+
+
+def _leading_zero(whole: pa.ChunkedArray) -> bool:
+    """Whether a cell of whole numbers is written as 007, -07 or +7: then it is a code, not a number."""
+    return any(_chunk_has_leading_zero(chunk) for chunk in whole.chunks if len(chunk))
+
+
+def _chunk_has_leading_zero(chunk: pa.StringArray) -> bool:
+    _, offsets, data = chunk.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+    cells = np.frombuffer(data, dtype=np.uint8)
+    long = np.diff(ends) > 1
+    starts = ends[:-1][long]
+    first, second = cells[starts], cells[starts + 1]
+    signed = (first == ord("-")) & (second == ord("0"))
+    return bool(((first == ord("0")) | (first == ord("+")) | signed).any())
+
+
+# --- settling train and test together
+
+
+def settle(files: Mapping[str, CsvFile], *, ids: Sequence[str], text: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Frames with dtypes: "train", "test" and "sample" → frame; the same column has the same dtype in all.
+
+    Dtypes: int64; float64 where there are gaps or fractions; bool, boolean with gaps; str; and uint8 where at least 64
+    columns of train and test hold nothing but 0..255. Ids keep their text unless every one is a canonical integer.
+    Raises DataError for an infinite number, or a text in a column of numbers, naming file, line and column.
+    """
+    _check_names(files, text)
+    columns: dict[str, dict[str, pd.Series | np.ndarray]] = {role: {} for role in files}
+    for name in dict.fromkeys(name for file in files.values() for name in file.columns):
+        # The sample's predictions are placeholders: 0.5 there must not turn train's labels into floats.
+        groups = _together(files, name, apart=name not in ids)
+        for group in groups:
+            for role, values in _settle_column(group, name, ids=ids, text=text).items():
+                columns[role][name] = values
+    if {"train", "test"} <= columns.keys():
+        _to_pixels(columns)
+    return {role: _frame(files[role], columns[role]) for role in files}
+
+
+def _check_names(files: Mapping[str, CsvFile], text: Sequence[str]) -> None:
+    known = dict.fromkeys(name for file in files.values() for name in file.columns)
+    for name in text:
+        if name not in known:
+            raise UsageError(
+                f"text={[name]!r} (--text {name}): there is no such column. There are: {', '.join(known)}."
+            )
+
+
+def _together(files: Mapping[str, CsvFile], name: str, *, apart: bool) -> Iterator[dict[str, CsvFile]]:
+    having = {role: file for role, file in files.items() if name in file.columns}
+    if apart and len(having) > 1 and "sample" in having:
+        yield {"sample": having.pop("sample")}
+    yield having
+
+
+def _settle_column(
+    files: Mapping[str, CsvFile], name: str, *, ids: Sequence[str], text: Sequence[str]
+) -> dict[str, pd.Series | np.ndarray]:
+    raw = {role: file.columns[name] for role, file in files.items()}
+    if name in ids:
+        return _ids(raw)
+    if name in text:
+        return {role: _text(_without_missing(values)) for role, values in raw.items()}
+    typed = {role: _typed(values) for role, values in raw.items()}
+    kinds = {column.kind for column in typed.values()} - {"nothing"}
+    if "text" in kinds:
+        _check_strays(files, name, typed)
+    kind = _common(kinds)
+    if kind == "float":
+        _check_finite(files, name, typed)
+    return {role: _finished(kind, column, raw[role]) for role, column in typed.items()}
+
+
+def _ids(raw: Mapping[str, pa.ChunkedArray]) -> dict[str, pd.Series | np.ndarray]:
+    whole = {role: _cast(values, pa.int64()) for role, values in raw.items()}
+    if all(values is not None and not _leading_zero(raw[role]) for role, values in whole.items()):
+        return {role: values.to_numpy() for role, values in whole.items() if values is not None}
+    return {role: _text(values) for role, values in raw.items()}
+
+
+def _common(kinds: set[str]) -> str:
+    if len(kinds) <= 1:
+        return next(iter(kinds), "nothing")
+    return "float" if kinds <= {"int", "float"} else "text"
+
+
+def _finished(kind: str, column: _Column, raw: pa.ChunkedArray) -> pd.Series | np.ndarray:
+    gaps = column.values.null_count > 0
+    if kind == "text":
+        return _text(_without_missing(raw))
+    if kind == "bool":
+        if column.kind == "nothing":
+            return pd.Series(pd.array([pd.NA] * len(raw), dtype="boolean"))
+        return column.values.to_pandas().astype("boolean") if gaps else column.values.to_numpy()
+    if kind == "nothing" or column.kind == "nothing":
+        return np.full(len(raw), np.nan)
+    if kind == "int" and not gaps:
+        return column.values.to_numpy()
+    if column.kind == "int" and pc.max(pc.abs(column.values)).as_py() > _EXACT:
+        return _text(_without_missing(raw))  # a float would change digits that nobody sees
+    return column.values.cast(pa.float64()).to_numpy()
+
+
+def _text(values: pa.ChunkedArray) -> pd.Series:
+    return pd.Series(values.to_pandas(), dtype="str")
+
+
+def _check_finite(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, _Column]) -> None:
+    for role, column in typed.items():
+        if column.kind != "float":
+            continue
+        infinite = pc.index(pc.is_inf(column.values), True).as_py()
+        if infinite >= 0:
+            raise DataError(
+                f"{files[role].name}, line {files[role].line(infinite)}: {name!r} must hold finite numbers, "
+                f"however: {files[role].columns[name][infinite].as_py()!r}. Fix the file, or leave the cell empty."
+            )
+
+
+def _check_strays(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, _Column]) -> None:
+    """Refuse a text among numbers: where the other file has numbers only, or nearly all of this file are numbers."""
+    numbers_elsewhere = any(column.kind in ("int", "float") for column in typed.values())
+    for role, column in typed.items():
+        if column.kind != "text":
+            continue
+        stray = [i for i, cell in enumerate(column.values.to_pylist()) if cell is not None and not _is_number(cell)]
+        present = len(column.values) - column.values.null_count
+        alone = len(typed) == 1 and present >= _ENOUGH and len(stray) <= min(_FEW_STRAYS, (1 - _NUMBERS) * present)
+        if stray and (numbers_elsewhere or alone):
+            raise DataError(
+                f"{files[role].name}, line {files[role].line(stray[0])}: {name!r} must hold numbers, "
+                f"however: {column.values[stray[0]].as_py()!r}. Fix the file or declare the column as text with "
+                f'text=["{name}"] (--text {name}).'
+            )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
+def _to_pixels(columns: Mapping[str, dict[str, Any]]) -> None:
+    """Turn columns of bytes into uint8 in train and test where there are many of them."""
+    shared = [name for name in columns["train"] if name in columns["test"]]
+    bytes_only = [name for name in shared if all(_holds_bytes(columns[role][name]) for role in ("train", "test"))]
+    if len(bytes_only) < _PIXELS:
+        return
+    for role in ("train", "test"):
+        for name in bytes_only:
+            columns[role][name] = columns[role][name].astype(np.uint8)
+
+
+def _holds_bytes(values: pd.Series | np.ndarray) -> bool:
+    whole = isinstance(values, np.ndarray) and values.dtype == np.int64
+    return whole and (len(values) == 0 or (values.min() >= 0 and values.max() <= 255))
+
+
+def _frame(file: CsvFile, columns: Mapping[str, pd.Series | np.ndarray]) -> pd.DataFrame:
+    """One frame, with the columns of pixels in one block: 785 blocks of a column each make pandas crawl."""
+    names = list(file.columns)
+    pixels = [name for name in names if columns[name].dtype == np.uint8]
+    if not pixels:
+        return pd.DataFrame({name: columns[name] for name in names})
+    block = np.empty((len(pixels), file.rows), dtype=np.uint8)
+    for number, name in enumerate(pixels):
+        block[number] = columns[name]
+    rest = {name: columns[name] for name in names if name not in set(pixels)}
+    return pd.concat([pd.DataFrame(rest), pd.DataFrame(block.T, columns=pixels)], axis=1)[names]

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# A whole run on the sample data, in an empty folder: is there a record, a score and a submission?
+# BIN: the folder of the kpipe and python to use.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+# A KPIPE_* or KAGGLE_* variable of the developer's would change where the data comes from.
+for name in $(compgen -e | grep -E '^(KPIPE|KAGGLE)_' || true); do unset "$name"; done
+export KPIPE_CACHE="$folder/cache" KAGGLE_CONFIG_DIR="$folder/no-credentials"
+"$BIN/kpipe" list
+"$BIN/kpipe" run titanic --json --out "$folder/runs" > run.json
+"$BIN/python" - <<'PYTHON'
+import json
+from pathlib import Path
+
+record = json.loads(Path("run.json").read_text())
+assert record["status"] == "complete", record["status"]
+assert record["data"]["origin"] == "sample", record["data"]
+assert record["submission"]["rows"] == 120, record["submission"]
+print(f"smoke: {record['slug']} {record['metric']['name']} {record['score']:.4f} ± {record['standard_error']:.4f}")
+PYTHON
