@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 import platformdirs
+import pyarrow as pa
 
 from kpipe import cache, competitions
 from kpipe.competition import suggestion
@@ -70,6 +71,7 @@ def load(
     kept = None if origin == "sample" else cache.get(cache_folder(), key)
     if kept is None:
         kept = _read(files, text=text, id=id)
+        pa.default_memory_pool().release_unused()  # the text of 70 million bytes is no longer needed
         if origin != "sample":
             cache.put(cache_folder(), key, *kept)
     frames, hashes = kept
@@ -264,7 +266,7 @@ def _ids(parsed: Mapping[str, CsvFile], id: str | None) -> list[str]:
     """The id column as given; or what the sample submission shares with test; or its column that train lacks too."""
     if id is not None:
         return [id]
-    sample, test, train = (parsed[role].columns for role in ("sample", "test", "train"))
+    sample, test, train = (parsed[role].header for role in ("sample", "test", "train"))
     shared = [name for name in sample if name in test]
     return shared[:1] or [name for name in sample if name not in train][:1]
 

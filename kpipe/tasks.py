@@ -11,6 +11,7 @@ import time
 import traceback
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from kpipe.errors import KpipeError, TrainingError
 
-__all__ = ["Data", "Result", "Task", "cores", "fit_predict", "peak_memory_mib", "predict"]
+__all__ = ["Data", "Result", "Task", "cores", "fit_predict", "memory_mib", "peak_memory_mib", "predict"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +124,15 @@ def peak_memory_mib() -> float:
 
     # Linux counts in KiB, macOS in bytes.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def memory_mib() -> float:
+    """The memory that this process holds now, MiB; where the system does not tell, the most that it has held."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return peak_memory_mib()
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def cores() -> int:

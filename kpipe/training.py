@@ -25,7 +25,7 @@ from kpipe.competition import Competition, Factory
 from kpipe.errors import DataError, TrainingError
 from kpipe.metrics import Metric
 from kpipe.models import model
-from kpipe.tasks import Data, Result, Task, cores, fit_predict, peak_memory_mib
+from kpipe.tasks import Data, Result, Task, cores, fit_predict, memory_mib, peak_memory_mib
 from kpipe.values import Context, Folds, ModelPredictions, Predictions, Tables
 
 __all__ = ["NOTHING_KEPT", "Done", "Parts", "choose_models", "cross_validate", "estimator_for", "targets"]
@@ -278,7 +278,9 @@ class _Crew:
         )
 
     def peak_memory_mib(self) -> float:
-        return sum((self.memory | {os.getpid(): peak_memory_mib()}).values())
+        """Of this process alone, before training, or of all together while training, whichever is more."""
+        workers = sum(memory for process, memory in self.memory.items() if process != os.getpid())
+        return max(peak_memory_mib(), memory_mib() + workers)
 
 
 def _assemble(name: str, results: Mapping[tuple[int, int], Result], data: Data, folds: Folds) -> ModelPredictions:

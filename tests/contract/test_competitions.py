@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from joblib.externals import cloudpickle
 from sklearn.base import clone
 
 from kpipe import competitions
@@ -89,7 +88,7 @@ def test_features_are_fitted_without_the_target_and_survive_clone_pickle_and_a_w
         return
     X, X_test = (frame[list(competition.columns or ())] for frame in (tables.train, tables.test))
     fitted = clone(competition.features).fit(X)
-    there_and_back = pickle.loads(cloudpickle.dumps(fitted))
+    there_and_back = pickle.loads(pickle.dumps(fitted))
     pd.testing.assert_frame_equal(fitted.transform(X_test), there_and_back.transform(X_test))
     shuffled = X_test.iloc[::-1]
     pd.testing.assert_frame_equal(fitted.transform(shuffled), fitted.transform(X_test).iloc[::-1])
@@ -113,7 +112,8 @@ def test_every_model_factory_gives_an_estimator_that_clones_and_pickles(slug: st
     n_classes = tables.train[str(competition.target)].nunique() if competition.task == "classification" else 0
     context = Context(task=competition.task, n_classes=n_classes)
     assert len(competition.models) >= 3
-    for factory in (*competition.models.values(), *map(model, CATALOG)):
+    general = [model(name) for name in CATALOG if (name, competition.task) != ("convnet", "regression")]
+    for factory in (*competition.models.values(), *general):
         estimator = pickle.loads(pickle.dumps(factory))(context)
         assert repr(clone(estimator)) == repr(estimator)
         pickle.loads(pickle.dumps(estimator))
