@@ -1,4 +1,4 @@
-"""Time, memory and score of whole `kpipe run` commands on Kaggle's zips, each cold: a process of its own, an empty cache.
+"""Time, memory and score of whole `kpipe run` commands on Kaggle's zips, each in its own process, with an empty cache.
 
     python benchmarks/competitions.py [--runs 3] [SLUG ...]
 
@@ -51,7 +51,9 @@ def main() -> None:
             f"| {statistics.median(times):.1f} ({min(times):.1f} to {max(times):.1f}) | {memory:.0f} MiB |"
         )
         for model in record["models"]:
-            print(f"    {model['name']}: {model['score']:.4f} ± {model['standard_error']:.4f}, {model['seconds']:.1f} s")
+            print(
+                f"    {model['name']}: {model['score']:.4f} ± {model['standard_error']:.4f}, {model['seconds']:.1f} s"
+            )
 
 
 if __name__ == "__main__":

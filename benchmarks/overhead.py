@@ -2,8 +2,8 @@
 
     python benchmarks/overhead.py [--slug titanic] [--data ZIP] [--runs 5]
 
-Both sides run in this process, one task after another, on the same folds, after one warm-up, in turn. The bare side loops
-over models and folds, clones, fits and predicts, and keeps the arrays. Out-of-fold predictions must be equal first.
+Both sides run in this process, one task after another, on the same folds, after one warm-up, in turn. The bare side
+loops over models and folds, clones, fits and predicts, and keeps the arrays. Out-of-fold predictions must be equal.
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ def main() -> None:
             pairs.append((alone, ours))
             print(f"bare {alone:.3f} s, pipeline {ours:.3f} s: {ours / alone - 1:+.1%}")
     ratios = [ours / alone - 1 for alone, ours in pairs]
-    print(f"{options.slug}: the pipeline adds {statistics.median(ratios):+.1%} ({min(ratios):+.1%} to {max(ratios):+.1%})")
+    print(
+        f"{options.slug}: the pipeline adds {statistics.median(ratios):+.1%} ({min(ratios):+.1%} to {max(ratios):+.1%})"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long `kpipe --help` takes, against a bare interpreter: at most 4 times (a command, not a test: machines are noisy).
+"""How long `kpipe --help` takes, against a bare interpreter: at most 4 times.
 
     python benchmarks/startup.py [--runs 20]
 

@@ -71,7 +71,7 @@ def _equal(count: int) -> np.ndarray:
 
 
 def _others_everywhere(folds: Folds, scored: np.ndarray) -> bool:
-    """Whether each fold's weights could be fitted on other folds; if not, weights fitted on all rows were never judged."""
+    """Whether each fold's weights could be fitted on other folds; if not, fitted weights were never judged."""
     return all(scored.sum() > len(np.unique(valid)) for valid in folds.valid)
 
 

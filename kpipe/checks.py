@@ -77,7 +77,9 @@ def _beats_baseline(metric: Metric, predictions: Predictions, blended: Blend, fo
     error = float(np.hypot(np.nan_to_num(ours.standard_error), np.nan_to_num(theirs.standard_error)))
     status: Status = "pass" if gain > _CLEAR * error else "warn" if gain > 0 else "fail"
     words = {"pass": "clearly better than", "warn": "hardly better than", "fail": "no better than"}[status]
-    detail = f"{metric.name} {ours.value:.5g} is {words} the {name}'s {theirs.value:.5g} (standard error of the gap {error:.2g})."
+    detail = (
+        f"{metric.name} {ours.value:.5g} is {words} the {name}'s {theirs.value:.5g} (error of the gap {error:.2g})."
+    )
     return Check(name="beats the baseline", status=status, detail=detail)
 
 

@@ -43,7 +43,7 @@ def main(args: Sequence[str] | None = None) -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="kpipe")
 def kpipe() -> None:
-    """From a Kaggle competition's name to a score one can believe.
+    r"""From a Kaggle competition's name to a score one can believe.
 
     \b
     kpipe run titanic                     train on the embedded sample, no account needed

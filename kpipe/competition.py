@@ -78,7 +78,7 @@ class Competition:
 
 
 @dataclass(frozen=True)
-class row_by_row:  # noqa: N801  # reads as the function it stands for: clean=row_by_row(add_log_fare)
+class row_by_row:  # reads as the function it stands for: clean=row_by_row(add_log_fare)
     """A ``clean`` from a function of one frame, applied to train and test alike. Can be pickled.
 
     Raises DataError where the function asks for a column that the file lacks.
@@ -179,7 +179,7 @@ def _target(competition: Competition, tables: Tables) -> _Step:
             f"The sample submission asks for several targets ({', '.join(shared)}): kpipe predicts one so far."
         )
     for name in (column for column in train if column not in tables.test.columns):
-        if class_columns(wanted, name, tables.train[name].dropna().unique()) is not None:
+        if class_columns(wanted, name, list(tables.train[name].dropna().unique())) is not None:
             return {"target": str(name)}, Reason(text="the sample submission's columns are its levels")
     raise DataError(
         f"train.csv lacks the target: the sample submission asks for {', '.join(wanted)}, "

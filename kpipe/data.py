@@ -81,7 +81,7 @@ def load(
 
 
 def locate(slug: str, path: str | Path | None = None) -> tuple[Origin, Path]:
-    """The kind of place that a competition's files are read from, and the place. Raises DataError where there is none."""
+    """The kind of place that a competition's files are read from, and the place. Raises DataError if there is none."""
     if path is not None:
         place = Path(path).expanduser()
         if not place.exists():
@@ -277,8 +277,8 @@ def _check_unique(file: CsvFile, ids: pd.Series) -> None:
         first = int((ids == repeated.iloc[0]).to_numpy().argmax())
         lines = f"lines {file.line(first)} and {file.line(int(repeated.index[0]))}"
         raise DataError(
-            f"{file.name}: the {ids.name} {repeated.iloc[0]} stands twice ({lines}); {len(repeated)} rows repeat an id. "
-            "Remove the copies, or name another column with --id."
+            f"{file.name}: the {ids.name} {repeated.iloc[0]} stands twice ({lines}); {len(repeated)} rows repeat "
+            "an id. Remove the copies, or name another column with --id."
         )
 
 

@@ -165,8 +165,8 @@ def _number(value: float | None) -> str:
 
 def _print_notes(console: Console, record: Mapping[str, Any]) -> None:
     rows = record["data"]["rows"]
-    seen = f"Out-of-fold over {record['rows']:,} of {rows['train']:,} rows, {record['folds']} folds, seed {record['seed']}."
-    console.print(seen, soft_wrap=True)
+    seen = f"{record['rows']:,} of {rows['train']:,} rows, {record['folds']} folds"
+    console.print(f"Out-of-fold over {seen}, seed {', '.join(map(str, record['seed']))}.", soft_wrap=True)
     for field in ("splitter", "task", "columns", "metric"):
         reason = record["inferred"].get(field, "")
         if reason.startswith("a guess"):
@@ -186,7 +186,9 @@ def _print_notes(console: Console, record: Mapping[str, Any]) -> None:
 def described(competition: Competition, tables: Tables) -> dict[str, Any]:
     """A resolved competition as JSON types: each field with its value and, where it was inferred, the reason."""
     metric = competition.metric
-    assert isinstance(metric, Metric) and competition.columns is not None and competition.models is not None  # resolved
+    assert isinstance(metric, Metric)
+    assert competition.columns is not None
+    assert competition.models is not None
     values = {
         "slug": competition.slug,
         "data": f"{tables.source.origin}: {tables.source.path}",

@@ -49,7 +49,7 @@ def to_floats(frame: pd.DataFrame) -> np.ndarray:
     [[1.0, 1.0], [0.0, 2.0]]
     """
     pixels = len(frame.columns) > 0 and bool((frame.dtypes == np.uint8).all())
-    return frame.to_numpy(dtype=np.float32 if pixels else np.float64, na_value=None if pixels else np.nan)
+    return frame.to_numpy(dtype=np.float32) if pixels else frame.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 class FillModes(TransformerMixin, BaseEstimator):
@@ -83,7 +83,7 @@ class FillModes(TransformerMixin, BaseEstimator):
 
 
 def dummies(scaler: BaseEstimator | None = None, *, max_categories: int = 40) -> ColumnTransformer:
-    """Numbers scaled, text as dummy columns with missing as a level of its own; float output for linear models and nets.
+    """Numbers scaled, text as dummy columns with missing as a level; float output for linear models and nets.
 
     scaler : for the numbers, default ``standardised()``; gaps then hold the mean. With ``MaxAbsScaler()`` columns are
         divided by their maxima, as in the Titanic notebook.

@@ -21,7 +21,8 @@ def assign_folds(competition: Competition, tables: Tables, *, seed: int = 0, n_f
     n_folds : instead of the splitter's own number.
     Raises DataError where a class or the table is too small, UsageError where the splitter's number of folds is fixed.
     """
-    assert competition.splitter is not None and competition.target is not None  # resolved
+    assert competition.splitter is not None
+    assert competition.target is not None
     splitter = _configured(competition.splitter, seed=seed, n_folds=n_folds)
     y = tables.train[competition.target]
     count = splitter.get_n_splits(tables.train, y)

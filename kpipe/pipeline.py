@@ -34,7 +34,7 @@ from kpipe.values import Tables
 __all__ = ["Started", "prepare", "run"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Started:
     """What is about to be trained, told before it is."""
 
@@ -86,8 +86,7 @@ def run(
     key = _key(competition, tables, chosen, seed=list(seed), folds=len(split.train), device=device)
     with workspace(Path(out), slug, key) as space:
         if started is not None:
-            start = {"competition": competition, "tables": tables, "models": tuple(chosen), "folds": len(split.train)}
-            started(Started(**start, path=space.path))
+            started(Started(competition, tables, tuple(chosen), len(split.train), space.path))
         judge = _metric(competition)
         predictions = cross_validate(
             competition,

@@ -144,7 +144,9 @@ def predictions_table(outcome: Outcome, which: Literal["oof", "test"]) -> pd.Dat
 def _outputs(outcome: Outcome, which: Literal["oof", "test"]) -> pd.DataFrame:
     labels = outcome.predictions.classes
     columns: dict[str, np.ndarray] = {}
-    for name, values in [("blend", outcome.blended), *((model.name, model) for model in outcome.predictions.models)]:
+    sources: list[tuple[str, Blend | ModelPredictions]] = [("blend", outcome.blended)]
+    sources += [(model.name, model) for model in outcome.predictions.models]
+    for name, values in sources:
         predicted = values.oof if which == "oof" else values.test
         names = [name] if labels is None else [f"{name}/{label}" for label in labels]
         columns |= dict(zip(names, predicted.T, strict=True))

@@ -1,7 +1,7 @@
 """Run folders: whole or absent, and resumable.
 
-A run works in ``<out>/<slug>/.partial-<key>/``, where the key stands for everything that its results depend on; a killed
-run that is started again with the same call finds its finished tasks there. Ended, the folder is renamed to
+A run works in ``<out>/<slug>/.partial-<key>/``, where the key stands for everything that its results depend on; a
+killed run that is started again with the same call finds its finished tasks there. Ended, the folder is renamed to
 ``<out>/<slug>/<run id>/``: a run's folder is whole or absent.
 """
 

@@ -27,7 +27,9 @@ def make_submission(competition: Competition, tables: Tables, blended: Blend, la
     Raises SubmissionError where anything differs from the sample submission; nothing has been written then.
     """
     metric = competition.metric
-    assert isinstance(metric, Metric) and competition.id is not None and competition.target is not None  # resolved
+    assert isinstance(metric, Metric)
+    assert competition.id is not None
+    assert competition.target is not None
     predicted = blended.test
     if competition.postprocess is not None:
         predicted = competition.postprocess(predicted, tables)
@@ -48,10 +50,10 @@ def _values(
     """Column of the submission → (m,) labels in train's spelling, probabilities or values."""
     judged = output(metric, predicted)
     if labels is None:
-        return {column: judged for column in columns}
+        return dict.fromkeys(columns, judged)
     if metric.needs == "label":
-        return {column: labels[judged] for column in columns}
-    per_class = class_columns(columns, target, labels)
+        return dict.fromkeys(columns, labels[judged])
+    per_class = class_columns(columns, target, list(labels))
     if per_class is not None:
         by_label = {str(label): judged[:, code] for code, label in enumerate(labels)}
         return {column: by_label[str(label)] for column, label in zip(columns, per_class, strict=True)}
@@ -64,7 +66,7 @@ def _values(
 
 
 def _rows_of_sample(tables: Tables, id: str) -> np.ndarray:
-    """For each row of the sample submission, the position of its row in test: by id, never by position if test has ids."""
+    """For each row of the sample submission, the position of its row in test: by id, where test has ids."""
     sample = tables.sample[id]
     if id not in tables.test.columns:
         if len(sample) != len(tables.test):
@@ -83,8 +85,9 @@ def _rows_of_sample(tables: Tables, id: str) -> np.ndarray:
 
 
 def prove(frame: pd.DataFrame, competition: Competition, tables: Tables) -> None:
-    """Raise SubmissionError unless a submission has the sample's columns, ids and order, and values that can be scored."""
-    assert isinstance(competition.metric, Metric) and competition.id is not None  # resolved
+    """Raise SubmissionError unless a submission has the sample's columns, ids and order, and fitting values."""
+    assert isinstance(competition.metric, Metric)
+    assert competition.id is not None
     _prove_shape(frame, tables.sample, competition.id)
     known = tables.train[str(competition.target)].unique()
     for column in tables.sample.columns.drop(competition.id):
@@ -94,7 +97,8 @@ def prove(frame: pd.DataFrame, competition: Competition, tables: Tables) -> None
 def _prove_shape(frame: pd.DataFrame, sample: pd.DataFrame, id: str) -> None:
     if list(frame.columns) != list(sample.columns):
         raise SubmissionError(
-            f"The submission's columns must be {', '.join(sample.columns)}, however: {', '.join(map(str, frame.columns))}."
+            f"The submission's columns must be {', '.join(sample.columns)}, "
+            f"however: {', '.join(map(str, frame.columns))}."
         )
     if len(frame) != len(sample):
         raise SubmissionError(f"The submission must have {len(sample)} rows, however: {len(frame)}.")

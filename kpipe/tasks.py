@@ -111,8 +111,8 @@ def _check_predictions(task: Task, predictions: np.ndarray, shape: tuple[int, in
     wrong = np.flatnonzero(~np.isfinite(predictions).all(axis=1))
     if len(wrong):
         raise TrainingError(
-            f"Model {task.model!r}, fold {task.fold + 1}: {len(wrong)} of {len(predictions)} predictions are not finite "
-            f"numbers, first for row {wrong[0] + 1} of those predicted."
+            f"Model {task.model!r}, fold {task.fold + 1}: {len(wrong)} of {len(predictions)} predictions are not "
+            f"finite numbers, first for row {wrong[0] + 1} of those predicted."
         )
 
 

@@ -214,7 +214,7 @@ class _Crew:
 
     def run(self, tasks: Sequence[Task], clock: _Clock) -> dict[tuple[int, int], Result] | None:
         """(seed, fold) → result; None where the clock has not the time, judged by the first tasks to end."""
-        results = {}
+        results: dict[tuple[int, int], Result] = {}
         first = self.lanes if clock.end is not None else len(tasks)
         for batch in (tasks[:first], tasks[first:]):
             if batch and not clock.fits(self._estimate(results, len(batch))):
@@ -225,7 +225,7 @@ class _Crew:
                 self._count(task, result)
         return results
 
-    def _estimate(self, results: Mapping[object, Result], tasks: int) -> float:
+    def _estimate(self, results: Mapping[tuple[int, int], Result], tasks: int) -> float:
         longest = max((result.seconds for result in results.values()), default=0.0)
         return longest * -(-tasks // self.lanes)
 

@@ -1,4 +1,4 @@
-"""Digit Recognizer: which digit do 28 × 28 pixels show? (MNIST's digits under Kaggle's own split.)"""
+"""Digit Recognizer: which digit do 28 × 28 pixels show? MNIST's digits under Kaggle's own split."""
 
 from sklearn.model_selection import StratifiedKFold
 

@@ -1,4 +1,4 @@
-"""House Prices: what did a house in Ames sell for? Scored by the root mean squared error of the logarithm of the price."""
+"""House Prices: what did a house in Ames sell for? Scored by the root mean squared error of the log price."""
 
 import pandas as pd
 from sklearn.model_selection import KFold
@@ -9,8 +9,8 @@ from kpipe import Competition, model, row_by_row
 NUMBERS = """
     LotFrontage LotArea OverallQual OverallCond YearBuilt YearRemodAdd MasVnrArea BsmtFinSF1 BsmtFinSF2 BsmtUnfSF
     TotalBsmtSF 1stFlrSF 2ndFlrSF LowQualFinSF GrLivArea BsmtFullBath BsmtHalfBath FullBath HalfBath BedroomAbvGr
-    KitchenAbvGr TotRmsAbvGrd Fireplaces GarageYrBlt GarageCars GarageArea WoodDeckSF OpenPorchSF EnclosedPorch 3SsnPorch
-    ScreenPorch PoolArea MiscVal MoSold YrSold
+    KitchenAbvGr TotRmsAbvGrd Fireplaces GarageYrBlt GarageCars GarageArea WoodDeckSF OpenPorchSF EnclosedPorch
+    3SsnPorch ScreenPorch PoolArea MiscVal MoSold YrSold
 """.split()
 LEVELS = """
     MSSubClass MSZoning Street Alley LotShape LandContour Utilities LotConfig LandSlope Neighborhood Condition1

@@ -42,7 +42,7 @@ def convnet(context: Context, *, shape: Shape | None = None, **options: Any) -> 
     )
 
 
-class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class ConvNetClassifier(ClassifierMixin, BaseEstimator):
     """Three convolutions with batch normalisation, trained on pictures that are turned, scaled and shifted a little.
 
     Parameters
@@ -81,13 +81,13 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         channels: tuple[int, int, int] = (32, 64, 64),
         lr: float = 0.01,
         epochs: int = 10,
-        batch_size: int = 256,
+        batch_size: int = 128,
         weight_decay: float = 0.02,
-        label_smoothing: float = 0.0,
+        label_smoothing: float = 0.1,
         rotation: float = 10.0,
         zoom: float = 0.1,
         shift: float = 2.0,
-        min_steps: int = 150,
+        min_steps: int = 300,
         random_state: int | np.random.RandomState | None = None,
         device: str = "cpu",
         threads: int = 1,
@@ -111,6 +111,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         """Train on all rows; the same ``random_state`` gives the same bytes on the same machine."""
         X, y = validate_data(self, X, y, dtype=[np.float32, np.uint8], ensure_min_samples=2)
         check_classification_targets(y)
+        require(0 <= self.label_smoothing < 1, "label_smoothing must be at least 0 and below 1", self.label_smoothing)
         self.classes_, codes = np.unique(y, return_inverse=True)
         require(len(self.classes_) >= 2, "y must hold at least 2 classes", self.classes_.tolist())
         self.shape_ = self._image_shape(X.shape[1])
@@ -132,8 +133,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float32, np.uint8], reset=False)
         logits = forward(self._build, self.weights_, X, machine=self._machine())
-        proba: np.ndarray = softmax(logits.astype(np.float64), axis=1)
-        return proba
+        return _sharpened(softmax(logits.astype(np.float64), axis=1), smoothing=self.label_smoothing)
 
     def predict(self, X: Any) -> np.ndarray:
         """(n,) labels: the likeliest."""
@@ -170,6 +170,21 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
     def _augment(self, batch: Tensor, generator: torch.Generator) -> Tensor:
         return warp(batch, generator, shape=self.shape_, rotation=self.rotation, zoom=self.zoom, shift=self.shift)
+
+
+def _sharpened(proba: np.ndarray, *, smoothing: float) -> np.ndarray:
+    """Probabilities of the labels from those of smoothed labels: the smoothing undone, the order kept.
+
+    Those that come out at 0 or below are set to 1e-4: a network that was taught 0.91 cannot tell 0 from 0.0001.
+
+    >>> _sharpened(np.array([[0.95, 0.05], [0.5, 0.5]]), smoothing=0.1).round(3).tolist()
+    [[1.0, 0.0], [0.5, 0.5]]
+    """
+    if not smoothing:
+        return proba
+    sharp = np.maximum((proba - smoothing / proba.shape[1]) / (1 - smoothing), 1e-4)
+    unit: np.ndarray = sharp / sharp.sum(axis=1, keepdims=True)
+    return unit
 
 
 class _Net(nn.Module):

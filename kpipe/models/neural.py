@@ -43,7 +43,7 @@ def net(context: Context, **options: Any) -> BaseEstimator:
     return network(random_state=context.seed, threads=context.threads, device=context.device, **options)
 
 
-class _Neural(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class _Neural(BaseEstimator):
     """What the classifier and the regressor share: parameters, and the way from a table to trained weights."""
 
     def __init__(
@@ -121,7 +121,7 @@ class _Neural(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         )
 
 
-class NeuralClassifier(ClassifierMixin, _Neural):  # type: ignore[misc]  # scikit-learn has no types
+class NeuralClassifier(ClassifierMixin, _Neural):
     """A classifier: the mean probability of several small networks.
 
     Parameters
@@ -168,7 +168,7 @@ class NeuralClassifier(ClassifierMixin, _Neural):  # type: ignore[misc]  # sciki
         return labels
 
 
-class NeuralRegressor(RegressorMixin, _Neural):  # type: ignore[misc]  # scikit-learn has no types
+class NeuralRegressor(RegressorMixin, _Neural):
     """A regressor: the mean of several small networks, trained with squared error on the standardised target.
 
     Parameters and attributes are those of ``NeuralClassifier``, but for ``classes_``.

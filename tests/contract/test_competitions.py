@@ -108,7 +108,8 @@ def test_its_splitter_splits_twice_the_same_on_another_table_too(slug: str) -> N
 def test_every_model_factory_gives_an_estimator_that_clones_and_pickles(slug: str) -> None:
     tables = cleaned(slug)
     competition = resolve(find(slug), tables)
-    assert competition.task is not None and competition.models is not None
+    assert competition.task is not None
+    assert competition.models is not None
     n_classes = tables.train[str(competition.target)].nunique() if competition.task == "classification" else 0
     context = Context(task=competition.task, n_classes=n_classes)
     assert len(competition.models) >= 3
@@ -134,4 +135,3 @@ def test_its_sample_runs_end_to_end_twice_with_the_same_bytes(
         assert record["score"] is not None
     for file in ("submission.csv", "oof.parquet", "test.parquet", "folds.parquet"):
         assert (folders[0] / file).read_bytes() == (folders[1] / file).read_bytes()
-
