@@ -1,0 +1,20 @@
+"""Print a command of the README: `python tools/readme.py 1` prints the first `sh` block, so that CI runs what it says."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+__all__ = ["blocks"]
+
+_README = Path(__file__).resolve().parents[1] / "README.md"
+
+
+def blocks(language: str) -> list[str]:
+    """The code blocks of a language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", _README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+if __name__ == "__main__":
+    print(blocks("sh")[int(sys.argv[1]) - 1].strip())
