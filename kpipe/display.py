@@ -50,8 +50,9 @@ def progress(*, quiet: bool) -> Iterator[Telling]:
         yield teller
     except KeyboardInterrupt:
         teller.close()
-        if teller.path is not None and teller.path.exists():
-            console.print(f"What was finished is kept in {teller.path}; the same command goes on from there.")
+        kept = f"What was finished is kept in {teller.path}; the same command goes on from there."
+        if teller.path is not None:
+            console.print(kept if teller.path.exists() else "No model fit had ended: nothing is kept.", markup=False)
         raise
     finally:
         teller.close()

@@ -22,7 +22,7 @@ class RowSplit:
     train_rows : how many rows train; a number of rows, or a share below 1.
 
     >>> train, valid = next(RowSplit(train_rows=0.8).split(np.zeros((10, 1))))
-    >>> list(train), list(valid)
+    >>> train.tolist(), valid.tolist()
     ([0, 1, 2, 3, 4, 5, 6, 7], [8, 9])
 
     Raises ValueError at ``split`` when no row is left to train or to validate.

@@ -6,6 +6,7 @@ Everything here can be sent to another process: joblib does, and so would Dask o
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 import traceback
@@ -21,7 +22,17 @@ from threadpoolctl import threadpool_limits
 
 from kpipe.errors import KpipeError, TrainingError
 
-__all__ = ["Data", "Result", "Task", "cores", "fit_predict", "memory_mib", "peak_memory_mib", "predict"]
+__all__ = [
+    "Data",
+    "Result",
+    "Task",
+    "cores",
+    "fit_predict",
+    "ignore_interrupts",
+    "memory_mib",
+    "peak_memory_mib",
+    "predict",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +144,11 @@ def memory_mib() -> float:
     except OSError:
         return peak_memory_mib()
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def ignore_interrupts() -> None:
+    """For worker processes: Ctrl-C reaches the whole group, but only the first process is to speak, and ends the rest."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def cores() -> int:

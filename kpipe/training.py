@@ -25,7 +25,7 @@ from kpipe.competition import Competition, Factory
 from kpipe.errors import DataError, TrainingError
 from kpipe.metrics import Metric
 from kpipe.models import model
-from kpipe.tasks import Data, Result, Task, cores, fit_predict, memory_mib, peak_memory_mib
+from kpipe.tasks import Data, Result, Task, cores, fit_predict, ignore_interrupts, memory_mib, peak_memory_mib
 from kpipe.values import Context, Folds, ModelPredictions, Predictions, Tables
 
 __all__ = ["NOTHING_KEPT", "Done", "Parts", "choose_models", "cross_validate", "estimator_for", "targets"]
@@ -252,7 +252,13 @@ class _Crew:
             )
             for number, task in enumerate(tasks)
         ]
-        parallel = joblib.Parallel(n_jobs=self.lanes, return_as="generator_unordered", pre_dispatch="all", batch_size=1)
+        parallel = joblib.Parallel(
+            n_jobs=self.lanes,
+            return_as="generator_unordered",
+            pre_dispatch="all",
+            batch_size=1,
+            initializer=ignore_interrupts,
+        )
         try:
             yield from parallel(calls)
         except BrokenProcessPool as error:

@@ -36,14 +36,15 @@ def quick(**options):
     return ConvNetClassifier(**{"epochs": 1, "min_steps": 3, "random_state": 0, **options})
 
 
-@parametrize_with_checks([AnyWidth(random_state=0, epochs=1, batch_size=32, min_steps=60)])
+# the checks' columns are no pixels: a shifted row is another row
+@parametrize_with_checks([AnyWidth(random_state=0, batch_size=32, min_steps=60, rotation=0, zoom=0, shift=0)])
 def test_the_convnet_keeps_scikit_learns_contract(estimator, check):
     check(estimator)
 
 
 def test_six_hundred_digits_are_enough_for_nine_in_ten(digits):
     X, y = digits
-    fitted = ConvNetClassifier(random_state=0).fit(X[:600], y[:600])
+    fitted = ConvNetClassifier(random_state=0, min_steps=100).fit(X[:600], y[:600])
     assert fitted.score(X[600:], y[600:]) > 0.9
 
 
@@ -81,6 +82,19 @@ def test_probabilities_are_one_row_each_and_sum_to_one(digits):
     assert proba.shape == (7, 10)
     assert proba.dtype == np.float64
     np.testing.assert_allclose(proba.sum(axis=1), 1)
+
+
+def test_label_smoothing_is_taken_back_from_the_probabilities(digits):
+    X, y = digits
+    fitted = ConvNetClassifier(random_state=0, label_smoothing=0.3, min_steps=60).fit(X[:600], y[:600])
+    # a network that is sure says 1 - 0.3 * 9 / 10 = 0.73 while it is trained
+    assert np.median(fitted.predict_proba(X[:600]).max(axis=1)) > 0.85
+
+
+def test_label_smoothing_out_of_range_is_refused(digits):
+    X, y = digits
+    with pytest.raises(ValueError, match=r"label_smoothing must be at least 0 and below 1, however: 1\.0"):
+        quick(label_smoothing=1.0).fit(X[:20], y[:20])
 
 
 def test_labels_come_back_in_their_own_type(digits):

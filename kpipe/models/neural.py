@@ -1,4 +1,26 @@
-"""Small fully connected networks for small tables, under scikit-learn's API."""
+"""Small fully connected networks for small tables, under scikit-learn's API.
+
+What the defaults attain in cross-validation with five folds, shuffled by seeds 0, 1 and 2: means over the three, and
+seconds a fit on one core of a 2.6 GHz Xeon, the other core busy; torch 2.13; simple dummies, median or mode for what is
+missing::
+
+                                   titanic (891 x 17)                house-prices (1460 x 301)
+                                   accuracy   log loss   seconds     RMSE of log1p(SalePrice)   seconds
+    8 members                      0.831      0.4127     0.5         0.1318                     1.0
+    1 member                       0.831      0.4139     0.2         0.1346                     0.3
+    logistic or ridge regression   0.826      0.4239                 0.1478
+
+House prices by seed: 0.1324, 0.1297, 0.1332; eight members beat one in each. Options were chosen on seeds 0 and 1 of
+house-prices and all three of titanic, among 21 settings, so these numbers flatter a little. Batch normalisation was
+kept for a curved target (Friedman's first, 450 rows, 4 draws), where it took R2 from 0.81 to 0.90 and cost neither
+table anything.
+
+References
+----------
+Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles", 2017,
+https://arxiv.org/abs/1612.01474, and Gorishniy et al., "TabM", 2024, https://arxiv.org/abs/2410.24210 (members).
+Holzmüller et al., "Better by Default", 2024, https://arxiv.org/abs/2407.04491 (columns bent softly at 3 deviations).
+"""
 
 from __future__ import annotations
 
