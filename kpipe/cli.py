@@ -1,142 +1,170 @@
 """The ``kpipe`` command: parse, call, show; the only place that words errors for people.
 
-Nothing heavy is imported here: ``kpipe --help`` loads click and no more.
+Nothing heavy is imported here: ``kpipe --help`` loads argparse and no more (``docs/decisions/0002-command-line.md``).
 """
 
 from __future__ import annotations
 
+import argparse
 import os
-import signal
 import sys
-from collections.abc import Sequence
-from typing import Any
-
-import click
+from collections.abc import Callable, Sequence
 
 from kpipe.errors import KpipeError
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main"]
 
-_INTERRUPTED = 128 + signal.SIGINT  # what shells expect of a command that Ctrl-C has ended
+_INTERRUPTED = 130  # 128 + SIGINT: what shells expect of a command that Ctrl-C has ended
+
+_EXAMPLES = """examples:
+  kpipe run titanic                      train on the embedded sample, no account needed
+  kpipe run titanic --data titanic.zip   train on Kaggle's own files
+  kpipe show titanic                     what a run would do, and why
+"""
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit status: 0 done, 1 a check or a run failed, 2 wrong call or input."""
+    options = _parser().parse_args(args)
     try:
-        status = kpipe.main(args=args, prog_name="kpipe", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        status = error.exit_code
+        status = options.call(options)
     except KpipeError as error:
-        click.echo(f"Error: {error}", err=True)
+        print(f"Error: {error}", file=sys.stderr)
         status = error.exit_status
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted.", err=True)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
         status = _INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has left (kpipe list | head): nothing to say, and nobody to say it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
-    sys.exit(status or 0)
+    sys.exit(status)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="kpipe")
-def kpipe() -> None:
-    r"""From a Kaggle competition's name to a score one can believe.
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kpipe",
+        description="From a Kaggle competition's name to a score one can believe.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"kpipe {_version()}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, (add_options, call) in COMMANDS.items():
+        text = (call.__doc__ or "").strip()
+        command = commands.add_parser(name, help=text.split(":")[0].rstrip("."), description=text, allow_abbrev=False)
+        add_options(command)
+        command.set_defaults(call=call)
+    return parser
 
-    \b
-    kpipe run titanic                     train on the embedded sample, no account needed
-    kpipe run titanic --data titanic.zip  train on Kaggle's own files
-    kpipe show titanic                    what a run would do, and why
-    """
+
+def _version() -> str:
+    import kpipe
+
+    return kpipe.__version__
 
 
-def _data_options(command: Any) -> Any:
+def _data_options(command: argparse.ArgumentParser) -> None:
     """The options by which files are found and read."""
-    for option in (
-        click.option("--text", multiple=True, metavar="COLUMN", help="Read a column as text. Repeatable."),
-        click.option("--id", metavar="COLUMN", help="The id column; default: inferred."),
-        click.option("--target", metavar="COLUMN", help="The target column; default: inferred."),
-        click.option("--metric", metavar="NAME", help="The metric; default: the competition's, or a guess."),
-        click.option(
-            "--data", metavar="PATH", help="A folder or Kaggle's zip; default: what is found, last the sample."
-        ),
-    ):
-        command = option(command)
-    return command
+    add = command.add_argument
+    add("slug", metavar="SLUG", help="the competition, as in kaggle.com/competitions/SLUG")
+    add("--data", metavar="PATH", help="a folder or Kaggle's zip; default: what is found, last the embedded sample")
+    add("--metric", metavar="NAME", help="the metric; default: the competition's, or a guess")
+    add("--target", metavar="COLUMN", help="the target column; default: inferred")
+    add("--id", metavar="COLUMN", help="the id column; default: inferred")
+    add("--text", metavar="COLUMN", action="append", default=[], help="read a column as text; repeatable")
 
 
-@kpipe.command()
-@click.argument("slug")
-@_data_options
-@click.option("--model", "models", multiple=True, metavar="NAME", help="Train only this model. Repeatable.")
-@click.option("--budget", metavar="TIME", help="Begin no model that would end after this time, as 90s, 5m or 1h.")
-@click.option("--folds", type=click.IntRange(min=2), metavar="N", help="Number of folds; default: the competition's.")
-@click.option("--seed", multiple=True, type=click.IntRange(min=0), metavar="N", help="Average over seeds. Repeatable.")
-@click.option("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps, for torch models.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Model fits at a time; default: one per core.")
-@click.option("--out", default="submissions", metavar="DIR", help="Where run folders are made; default: submissions.")
-@click.option("--json", "as_json", is_flag=True, help="Print run.json to stdout, and nothing else.")
-@click.option("--quiet", is_flag=True, help="Print only the path of the submission.")
-def run(slug: str, as_json: bool, quiet: bool, budget: str | None, seed: tuple[int, ...], **options: Any) -> int:
-    """Train, validate, predict, check and write a submission for the competition SLUG."""
-    seconds = None if budget is None else _seconds(budget)
+def _run_options(command: argparse.ArgumentParser) -> None:
+    _data_options(command)
+    add = command.add_argument
+    add("--model", metavar="NAME", dest="models", action="append", default=[], help="train only this; repeatable")
+    add("--budget", metavar="TIME", type=_seconds, help="leave out models that would end after it: 90s, 5m or 1h")
+    add("--folds", metavar="N", type=_at_least(2), help="number of folds; default: the competition's")
+    add("--seed", metavar="N", type=_at_least(0), action="append", help="average over seeds; repeatable; default: 0")
+    add("--device", metavar="NAME", default="auto", help="auto, cpu, cuda or mps, for torch models")
+    add("--jobs", metavar="N", type=_at_least(1), help="model fits at a time; default: one per core")
+    add("--out", metavar="DIR", default="submissions", help="where run folders are made; default: submissions")
+    shown = command.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print run.json to stdout, and nothing else")
+    shown.add_argument("--quiet", action="store_true", help="print only the path of the submission")
+
+
+def _show_options(command: argparse.ArgumentParser) -> None:
+    _data_options(command)
+    _list_options(command)
+
+
+def _list_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Train, validate, predict, check and write a submission for a competition."""
     from kpipe import display, pipeline
 
-    with display.progress(quiet=quiet) as progress:
+    names = ("data", "metric", "target", "id", "text", "models", "budget", "folds", "device", "jobs", "out")
+    with display.progress(quiet=options.quiet) as progress:
         finished = pipeline.run(
-            slug,
-            budget=seconds,
-            seed=seed or (0,),
+            options.slug,
+            seed=options.seed or (0,),
             started=progress.started,
             tell=progress.tell,
             command=["kpipe", *sys.argv[1:]],
-            **options,
+            **{name: getattr(options, name) for name in names},
         )
-    if as_json:
-        click.echo((finished.path / "run.json").read_text(), nl=False)
-    elif quiet:
-        click.echo(finished.path / "submission.csv")
+    if options.json:
+        print((finished.path / "run.json").read_text(), end="")
+    elif options.quiet:
+        print(finished.path / "submission.csv")
     else:
         display.show_run(finished)
     return 1 if any(check["status"] == "fail" for check in finished.record["checks"]) else 0
 
 
-@kpipe.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
-def list_(as_json: bool) -> None:
-    """List the competitions that have a module; any other slug works too, with --data."""
+def _list(options: argparse.Namespace) -> int:
+    """List the competitions that have a module: any other slug works too, with --data."""
     from kpipe import competitions
 
     slugs = competitions.slugs()
-    if as_json:
+    if options.json:
         import json
 
-        click.echo(json.dumps([{"slug": slug, "path": str(competitions.folder(slug))} for slug in slugs], indent=2))
+        print(json.dumps([{"slug": slug, "path": str(competitions.folder(slug))} for slug in slugs], indent=2))
     else:
-        click.echo("\n".join(slugs))
+        print("\n".join(slugs))
+    return 0
 
 
-@kpipe.command()
-@click.argument("slug")
-@_data_options
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-def show(slug: str, as_json: bool, **options: Any) -> None:
-    """Show what a run of the competition SLUG would do: each field, its value, and why it has it."""
+def _show(options: argparse.Namespace) -> int:
+    """Show what a run would do: each field of the competition, its value, and why it has it."""
     from kpipe import display, pipeline
 
-    competition, tables = pipeline.prepare(slug, **options)
-    if as_json:
+    names = ("data", "metric", "target", "id", "text")
+    competition, tables = pipeline.prepare(options.slug, **{name: getattr(options, name) for name in names})
+    if options.json:
         import json
 
-        click.echo(json.dumps(display.described(competition, tables), indent=2))
+        print(json.dumps(display.described(competition, tables), indent=2))
     else:
         display.show_competition(competition, tables)
+    return 0
+
+
+COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]] = {
+    "run": (_run_options, _run),
+    "show": (_show_options, _show),
+    "list": (_list_options, _list),
+}
 
 
 def _seconds(text: str) -> float:
-    """Seconds of a time as 90, 90s, 5m or 1h. Raises UsageError."""
+    """Seconds of a time as 90, 90s, 5m or 1h.
+
+    >>> _seconds("5m"), _seconds("90")
+    (300.0, 90.0)
+    """
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
     number, unit = (text[:-1], text[-1]) if text[-1:].lower() in units else (text, "s")
     try:
@@ -144,5 +172,15 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 < seconds < float("inf"):
-        raise click.UsageError(f"--budget must be a time such as 90s, 5m or 1h, however: {text!r}.")
+        raise argparse.ArgumentTypeError(f"must be a time such as 90s, 5m or 1h, however: {text!r}")
     return seconds
+
+
+def _at_least(smallest: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text) if text.isdecimal() else smallest - 1
+        if value < smallest:
+            raise argparse.ArgumentTypeError(f"must be a whole number of at least {smallest}, however: {text!r}")
+        return value
+
+    return number

@@ -147,7 +147,7 @@ def memory_mib() -> float:
 
 
 def ignore_interrupts() -> None:
-    """For worker processes: Ctrl-C reaches the whole group, but only the first process is to speak, and ends the rest."""
+    """For workers: Ctrl-C reaches the whole group, but only the first process is to speak; it ends the rest."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

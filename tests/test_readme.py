@@ -35,7 +35,9 @@ def test_the_two_set_up_commands_are_the_makefiles() -> None:
 
 
 @pytest.mark.parametrize("command", commands())
-def test_a_command_of_the_readme_runs(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kaggle_zip) -> None:
+def test_a_command_of_the_readme_runs(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kaggle_zip
+) -> None:
     monkeypatch.chdir(tmp_path)
     for zip_name in re.findall(r"([\w-]+)\.zip", command):
         (tmp_path / f"{zip_name}.zip").symlink_to(kaggle_zip(zip_name))
