@@ -106,8 +106,8 @@ def predict(estimator: Any, X: pd.DataFrame, outputs: int) -> np.ndarray:
     if not hasattr(estimator, "predict_proba"):
         return np.asarray(estimator.predict(X), dtype=np.float64).reshape(len(X), -1)
     given = np.asarray(estimator.predict_proba(X), dtype=np.float64)
-    if given.shape == (len(X), outputs):
-        return given
+    if given.shape == (len(X), outputs) or given.shape != (len(X), len(estimator.classes_)):
+        return given  # a wrong shape is named by the check that follows
     probabilities = np.zeros((len(X), outputs))
     probabilities[:, np.asarray(estimator.classes_, dtype=int)] = given
     return probabilities

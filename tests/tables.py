@@ -1,0 +1,41 @@
+"""Small tables made by hand, for tests that need no file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from kpipe.competition import Competition, resolve
+from kpipe.values import Source, Tables
+
+
+def tables(train: pd.DataFrame, test: pd.DataFrame, sample: pd.DataFrame, *, origin: str = "directory") -> Tables:
+    source = Source(origin=origin, path=Path("made-by-hand"), files={})  # type: ignore[arg-type]
+    return Tables(train=train, test=test, sample=sample, source=source)
+
+
+def survivors(n: int = 80, m: int = 30, seed: int = 0) -> Tables:
+    """A binary target that depends on x and sex."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {"id": np.arange(n + m), "x": rng.normal(size=n + m), "sex": rng.choice(["male", "female"], size=n + m)}
+    )
+    chance = 1 / (1 + np.exp(-2 * frame["x"] - 2 * (frame["sex"] == "female") + 1))
+    train = frame.head(n).assign(survived=(rng.random(n) < chance.head(n)).astype(int))
+    test = frame.tail(m).reset_index(drop=True)
+    return tables(train, test, test[["id"]].assign(survived=0))
+
+
+def prices(n: int = 80, m: int = 30, seed: int = 0) -> Tables:
+    """A positive target that depends on x."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"id": np.arange(n + m), "x": rng.normal(size=n + m)})
+    train = frame.head(n).assign(price=np.exp(10 + frame["x"].head(n) + rng.normal(scale=0.1, size=n)))
+    test = frame.tail(m).reset_index(drop=True)
+    return tables(train, test, test[["id"]].assign(price=0.5))
+
+
+def resolved(given: Tables, **fields: object) -> Competition:
+    return resolve(Competition(slug="made-by-hand", **fields), given)  # type: ignore[arg-type]

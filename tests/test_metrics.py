@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics as skm
+
+from kpipe.errors import DataError, UsageError
+from kpipe.metrics import METRICS, evaluate, get_metric, output
+
+RNG = np.random.default_rng(0)
+LABELS = RNG.integers(3, size=200)
+PROBABILITIES = RNG.dirichlet([1, 1, 1], size=200)
+BINARY = RNG.integers(2, size=200)
+BINARY_PROBABILITIES = np.column_stack([1 - (p := RNG.random(200)), p])
+VALUES = RNG.uniform(1, 10, size=200)
+GUESSES = VALUES[:, None] + RNG.normal(size=(200, 1)).clip(-0.9)
+
+PREDICTED = PROBABILITIES.argmax(axis=1)
+EXPECTED = {
+    "accuracy": (LABELS, PROBABILITIES, skm.accuracy_score(LABELS, PREDICTED)),
+    "balanced_accuracy": (LABELS, PROBABILITIES, skm.balanced_accuracy_score(LABELS, PREDICTED)),
+    "f1": (BINARY, BINARY_PROBABILITIES, skm.f1_score(BINARY, BINARY_PROBABILITIES[:, 1] > 0.5)),
+    "f1_macro": (LABELS, PROBABILITIES, skm.f1_score(LABELS, PREDICTED, average="macro")),
+    "f1_micro": (LABELS, PROBABILITIES, skm.f1_score(LABELS, PREDICTED, average="micro")),
+    "qwk": (LABELS, PROBABILITIES, skm.cohen_kappa_score(LABELS, PREDICTED, weights="quadratic")),
+    "log_loss": (LABELS, PROBABILITIES, skm.log_loss(LABELS, PROBABILITIES)),
+    "auc": (BINARY, BINARY_PROBABILITIES, skm.roc_auc_score(BINARY, BINARY_PROBABILITIES[:, 1])),
+    "rmse": (VALUES, GUESSES, skm.root_mean_squared_error(VALUES, GUESSES)),
+    "rmsle": (VALUES, GUESSES, skm.root_mean_squared_log_error(VALUES, GUESSES)),
+    "log_rmse": (VALUES, GUESSES, np.sqrt(np.mean((np.log(np.maximum(GUESSES[:, 0], 1)) - np.log(VALUES)) ** 2))),
+    "mae": (VALUES, GUESSES, skm.mean_absolute_error(VALUES, GUESSES)),
+    "median_ae": (VALUES, GUESSES, skm.median_absolute_error(VALUES, GUESSES)),
+    "r2": (VALUES, GUESSES, skm.r2_score(VALUES, GUESSES)),
+}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_is_what_scikit_learn_says(name: str) -> None:
+    y, predictions, expected = EXPECTED[name]
+    score = evaluate(METRICS[name], y, predictions)
+    assert score.value == pytest.approx(expected)
+    assert score.rows == 200
+    assert 0 < score.standard_error < 0.5
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_better_prediction_has_a_better_score(name: str) -> None:
+    metric = METRICS[name]
+    y, predictions, _ = EXPECTED[name]
+    perfect = y[:, None] if metric.task == "regression" else np.eye(predictions.shape[1])[y]
+    assert metric.better(evaluate(metric, y, perfect).value, evaluate(metric, y, predictions).value)
+
+
+@pytest.mark.parametrize(("name", "noise"), [("accuracy", 1.0), ("rmse", 1.0), ("auc", 1.0), ("median_ae", 1.0)])
+def test_the_standard_error_is_the_spread_of_scores_on_new_rows(name: str, noise: float) -> None:
+    metric, rng = METRICS[name], np.random.default_rng(1)
+
+    def draw() -> tuple[float, float]:
+        x = rng.normal(size=400)
+        if metric.task == "regression":
+            score = evaluate(metric, x, (x + rng.normal(scale=noise, size=400))[:, None])
+        else:
+            p = 1 / (1 + np.exp(-x))
+            score = evaluate(metric, (rng.random(400) < p).astype(int), np.column_stack([1 - p, p]))
+        return score.value, score.standard_error
+
+    scores, errors = np.array([draw() for _ in range(40)]).T
+    assert np.mean(errors) == pytest.approx(np.std(scores), rel=0.35)
+
+
+def test_rows_of_one_group_count_as_one_in_the_standard_error() -> None:
+    y, predictions = np.tile(LABELS, 4), np.tile(PROBABILITIES, (4, 1))
+    alone = evaluate(METRICS["accuracy"], LABELS, PROBABILITIES).standard_error
+    naive = evaluate(METRICS["accuracy"], y, predictions).standard_error
+    grouped = evaluate(METRICS["accuracy"], y, predictions, groups=np.tile(np.arange(200), 4)).standard_error
+    assert naive == pytest.approx(alone / 2, rel=0.01)
+    assert grouped == pytest.approx(alone, rel=0.01)
+
+
+def test_rows_without_a_prediction_are_not_counted() -> None:
+    predictions = PROBABILITIES.copy()
+    predictions[:50] = np.nan
+    score = evaluate(METRICS["accuracy"], LABELS, predictions)
+    assert score.rows == 150
+    assert score.value == pytest.approx(skm.accuracy_score(LABELS[50:], PREDICTED[50:]))
+
+
+def test_one_row_has_a_score_and_no_standard_error() -> None:
+    score = evaluate(METRICS["mae"], np.array([1.0]), np.array([[3.0]]))
+    assert score.value == 2
+    assert np.isnan(score.standard_error)
+
+
+def test_a_negative_target_has_no_logarithm_and_is_refused() -> None:
+    with pytest.raises(DataError, match=r"rmsle needs targets of at least 0, however: -1"):
+        evaluate(METRICS["rmsle"], np.array([1.0, -1.0]), np.ones((2, 1)))
+
+
+def test_probabilities_need_not_sum_to_one_for_the_log_loss() -> None:
+    assert evaluate(METRICS["log_loss"], LABELS, PROBABILITIES * 3).value == pytest.approx(EXPECTED["log_loss"][2])
+
+
+def test_labels_are_the_most_probable_class() -> None:
+    assert output(METRICS["accuracy"], np.array([[0.2, 0.8], [0.9, 0.1]])).tolist() == [1, 0]
+
+
+def test_an_unknown_metric_is_refused_with_a_near_miss() -> None:
+    with pytest.raises(UsageError, match=r"no metric 'log_los'\. Did you mean log_loss\?"):
+        get_metric("log_los")
