@@ -29,13 +29,13 @@ Kept = tuple[dict[str, pd.DataFrame], dict[str, str]]
 def get(home: Path, key: str) -> Kept | None:
     """Frames and the sha256 of each file, or None; what cannot be read is thrown away."""
     folder = _folder(home, key)
+    if not folder.is_dir():
+        return None
     try:
         manifest = json.loads((folder / "manifest.json").read_text())
         content = {name: _proved(folder / name, digest) for name, digest in manifest["sha256"].items()}
         frames = {role: _frame(content, role, columns) for role, columns in manifest["columns"].items()}
         return frames, manifest["files"]
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException) as error:
         _LOG.info("the cache's %s cannot be read and is made again: %s", folder, error)
         shutil.rmtree(folder, ignore_errors=True)

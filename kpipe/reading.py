@@ -1,7 +1,7 @@
 """The bytes of a competition's CSVs → frames whose types are settled, once, for train and test together.
 
-Every cell is read as text (pyarrow), and types are settled from the text: an id keeps its leading zeros, a column has the
-same dtype in train and test, and the one cell that is no number can be named with its line.
+Every cell is read as text (pyarrow), and types are settled from the text: an id keeps its leading zeros, a column has
+the same dtype in train and test, and the one cell that is no number can be named with its line.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _NUMBERS, _FEW_STRAYS, _ENOUGH = (
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A CSV by its name, its bytes (UTF-8, without BOM), and its cells as text, a column each, until they are settled."""
+    """A CSV by its name, its bytes (UTF-8, no BOM), and its cells as text, a column each, until they are settled."""
 
     name: str
     content: bytes
@@ -93,7 +93,7 @@ def _header(name: str, content: bytes) -> tuple[list[str], list[str]]:
     """The column names as written, and as used."""
     if not content.strip():
         raise DataError(f"{name} is empty. Download it again.")
-    first = next((cells for cells in _reader(content) if cells), [])
+    first: list[str] = next((cells for cells in _reader(content) if cells), [])
     header = [cell.strip() or f"Unnamed: {number}" for number, cell in enumerate(first)]
     repeated = next((cell for number, cell in enumerate(header) if cell in header[:number]), None)
     if repeated is not None:
@@ -314,7 +314,7 @@ def _settle_pixels(columns: Mapping[str, dict[str, Any]]) -> None:
 
 
 def _compact(values: pa.ChunkedArray) -> np.ndarray:
-    """Whole numbers without gaps as int64, or for the time being as uint8 where they fit: 785 int64 columns are 264 MB."""
+    """Whole numbers without gaps: int64, or for now uint8 where they fit, as 785 columns of int64 are 264 MB."""
     whole = values.to_numpy()
     return whole.astype(np.uint8) if len(whole) and whole.min() >= 0 and whole.max() <= 255 else whole
 

@@ -129,21 +129,30 @@ def _check_predictions(task: Task, predictions: np.ndarray, shape: tuple[int, in
 
 def peak_memory_mib() -> float:
     """The most memory that this process has held, MiB; 0 where the system does not tell."""
+    # Linux's ru_maxrss starts with the parent's peak, which would be counted once per worker: VmHWM does not.
+    if (kilobytes := _proc_status("VmHWM")) is not None:
+        return kilobytes / 2**10
     if sys.platform == "win32":
         return 0.0  # the resource module is Unix's
     import resource
 
-    # Linux counts in KiB, macOS in bytes.
+    # macOS counts in bytes, other systems in KiB.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def memory_mib() -> float:
     """The memory that this process holds now, MiB; where the system does not tell, the most that it has held."""
+    kilobytes = _proc_status("VmRSS")
+    return peak_memory_mib() if kilobytes is None else kilobytes / 2**10
+
+
+def _proc_status(field: str) -> int | None:
+    """A number of KiB from Linux's account of this process, or None."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
-        return peak_memory_mib()
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{field}:")), None)
 
 
 def ignore_interrupts() -> None:
