@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,7 +92,7 @@ def _reader(content: bytes) -> Any:
 
 def _header(name: str, content: bytes) -> tuple[list[str], list[str]]:
     """The column names as written, and as used."""
-    if not content.strip():
+    if not content[:4096].strip() and not content.strip():
         raise DataError(f"{name} is empty. Download it again.")
     first: list[str] = next((cells for cells in _reader(content) if cells), [])
     header = [cell.strip() or f"Unnamed: {number}" for number, cell in enumerate(first)]
@@ -128,8 +129,8 @@ class _Column:
 
 def _typed(text: pa.ChunkedArray) -> _Column:
     """The strictest kind. Numbers may have blanks around them, as for pandas; leading zeros make text."""
-    if (whole := _cast(text, pa.int64())) is not None:
-        return _Column("text", text) if _leading_zero(text) else _Column("int", whole)
+    if (whole := _whole(text)) is not None:
+        return _Column("text", text) if _leading_zero(text, whole) else _Column("int", whole)
     present = _without_missing(text)
     if present.null_count == len(present):
         return _Column("nothing", present)
@@ -137,11 +138,17 @@ def _typed(text: pa.ChunkedArray) -> _Column:
     for kind, target in (("int", pa.int64()), ("float", pa.float64())):
         cast = _cast(trimmed, target)
         if cast is not None:
-            exact = kind == "float" or not _leading_zero(trimmed.drop_null())
+            exact = kind == "float" or not _leading_zero(trimmed.drop_null(), cast.drop_null())
             return _Column(kind, cast) if exact else _Column("text", present)
     if pc.all(pc.is_in(present, pa.array(["True", "False", None]))).as_py():
         return _Column("bool", pc.equal(present, "True"))
     return _Column("text", present)
+
+
+def _whole(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Bytes as uint8, which is quicker than int64 and is kept where there are enough of them; else int64; else None."""
+    found = _cast(text, pa.uint8())
+    return _cast(text, pa.int64()) if found is None else found
 
 
 def _cast(values: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray | None:
@@ -155,20 +162,28 @@ def _without_missing(text: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.is_in(text, _MISSING), pa.scalar(None, pa.string()), text)
 
 
-def _leading_zero(whole: pa.ChunkedArray) -> bool:
-    """Whether a cell of whole numbers is written as 007, -07 or +7: then it is a code, not a number."""
-    return any(_chunk_has_leading_zero(chunk) for chunk in whole.chunks if len(chunk))
+def _leading_zero(text: pa.ChunkedArray, whole: pa.ChunkedArray) -> bool:
+    """Whether a whole number is written as 007, -07 or +7: then it is a code, not a number.
+
+    Such a column takes more characters than its numbers need, which is quicker to count than cells are to look at.
+    """
+    return _characters(text) != _digits(whole.to_numpy())
 
 
-def _chunk_has_leading_zero(chunk: pa.StringArray) -> bool:
-    _, offsets, data = chunk.buffers()
-    ends = np.frombuffer(offsets, dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-    cells = np.frombuffer(data, dtype=np.uint8)
-    long = np.diff(ends) > 1
-    starts = ends[:-1][long]
-    first, second = cells[starts], cells[starts + 1]
-    signed = (first == ord("-")) & (second == ord("0"))
-    return bool(((first == ord("0")) | (first == ord("+")) | signed).any())
+def _characters(text: pa.ChunkedArray) -> int:
+    lengths = (np.frombuffer(chunk.buffers()[1], np.int32, len(chunk) + 1, 4 * chunk.offset) for chunk in text.chunks)
+    return sum(int(offsets[-1] - offsets[0]) for offsets in lengths if len(offsets) > 1)
+
+
+def _digits(whole: np.ndarray) -> int:
+    """The characters that int64 numbers take in decimal, signs included."""
+    if not len(whole):
+        return 0
+    # As uint64 the smallest int64, whose absolute value int64 lacks, comes out right too.
+    size = np.abs(whole).astype(np.uint64) if whole.min() < 0 else whole
+    bounds = (10**power for power in range(1, 19))
+    longer = itertools.takewhile(lambda bound: bound <= size.max(), bounds)
+    return len(whole) + int((whole < 0).sum()) + sum(int((size >= bound).sum()) for bound in longer)
 
 
 # --- settling train and test together
@@ -230,7 +245,7 @@ def _settle_column(
 
 def _ids(raw: Mapping[str, pa.ChunkedArray]) -> dict[str, pd.Series | np.ndarray]:
     whole = {role: _cast(values, pa.int64()) for role, values in raw.items()}
-    if all(values is not None and not _leading_zero(raw[role]) for role, values in whole.items()):
+    if all(values is not None and not _leading_zero(raw[role], values) for role, values in whole.items()):
         return {role: values.to_numpy() for role, values in whole.items() if values is not None}
     return {role: _text(values) for role, values in raw.items()}
 
@@ -252,7 +267,7 @@ def _finished(kind: str, column: _Column, raw: pa.ChunkedArray) -> pd.Series | n
     if kind == "nothing" or column.kind == "nothing":
         return np.full(len(raw), np.nan)
     if kind == "int" and not gaps:
-        return _compact(column.values)
+        return column.values.to_numpy()
     if column.kind == "int" and pc.max(pc.abs(column.values)).as_py() > _EXACT:
         return _text(_without_missing(raw))  # a float would change digits that nobody sees
     return column.values.cast(pa.float64()).to_numpy()
@@ -313,12 +328,6 @@ def _settle_pixels(columns: Mapping[str, dict[str, Any]]) -> None:
                 frame[name] = values.astype(np.int64)
 
 
-def _compact(values: pa.ChunkedArray) -> np.ndarray:
-    """Whole numbers without gaps: int64, or for now uint8 where they fit, as 785 columns of int64 are 264 MB."""
-    whole = values.to_numpy()
-    return whole.astype(np.uint8) if len(whole) and whole.min() >= 0 and whole.max() <= 255 else whole
-
-
 def _frame(file: CsvFile, columns: Mapping[str, pd.Series | np.ndarray]) -> pd.DataFrame:
     """One frame, with the columns of pixels in one block: 785 blocks of a column each make pandas crawl."""
     names = file.header
@@ -329,4 +338,5 @@ def _frame(file: CsvFile, columns: Mapping[str, pd.Series | np.ndarray]) -> pd.D
     for number, name in enumerate(pixels):
         block[number] = columns[name]
     rest = {name: columns[name] for name in names if name not in set(pixels)}
-    return pd.concat([pd.DataFrame(rest), pd.DataFrame(block.T, columns=pixels)], axis=1)[names]
+    frame = pd.concat([pd.DataFrame(rest), pd.DataFrame(block.T, columns=pixels)], axis=1)
+    return frame if list(frame.columns) == names else frame[names]

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from tests.tables import resolved, survivors
 
 from kpipe.blending import blend
 from kpipe.checks import run_checks
@@ -16,6 +15,7 @@ from kpipe.models import model
 from kpipe.submission import make_submission
 from kpipe.training import cross_validate
 from kpipe.values import Blend, Folds, Predictions, Tables
+from tests.tables import resolved, survivors
 
 
 def checked(

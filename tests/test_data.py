@@ -61,7 +61,7 @@ def test_a_folder_and_a_zip_give_the_same_tables_and_the_same_hashes(tmp_path: P
 
 @pytest.mark.parametrize("name", ["gender_submission.csv", "sampleSubmission.csv", "sample_submission.csv"])
 def test_the_sample_submission_goes_by_many_names(name: str, tmp_path: Path) -> None:
-    files = {("sample_submission.csv" == key and name) or key: content for key, content in FILES.items()}
+    files = {(key == "sample_submission.csv" and name) or key: content for key, content in FILES.items()}
     assert load("x", folder(tmp_path, files)).sample.columns.tolist() == ["id", "y"]
 
 

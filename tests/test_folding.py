@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import TimeSeriesSplit
-from tests.tables import prices, resolved, survivors
 
 from kpipe.errors import DataError, UsageError
 from kpipe.folding import assign_folds
 from kpipe.splitters import RowSplit, folds_from_frame, folds_to_frame
 from kpipe.values import Folds
+from tests.tables import prices, resolved, survivors
 
 
 @settings(max_examples=20, deadline=None)

@@ -217,3 +217,10 @@ def test_kaggles_files_hold_what_pandas_reads(slug: str, kaggle_zip) -> None:
                 theirs[label].astype(object).where(theirs[label].notna(), None),
                 check_dtype=False,
             )
+
+
+@pytest.mark.parametrize(
+    "value", [-(2**63), 2**63 - 1, 999_999_999_999_999_999, -999_999_999_999_999_999, 10**18, -10, 0]
+)
+def test_whole_numbers_of_every_length_are_whole_numbers(value: int) -> None:
+    assert column(str(value), "5").tolist() == [value, 5]

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from tests.tables import prices, resolved, survivors, tables
 
 from kpipe.errors import SubmissionError
 from kpipe.submission import make_submission, prove, to_csv
 from kpipe.values import Blend, Tables
+from tests.tables import prices, resolved, survivors, tables
 
 
 def blend(test: np.ndarray) -> Blend:

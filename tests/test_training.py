@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.dummy import DummyClassifier
-from tests.tables import prices, resolved, survivors
 
 from kpipe.errors import TrainingError, UsageError
 from kpipe.folding import assign_folds
@@ -19,6 +18,7 @@ from kpipe.runs import Workspace
 from kpipe.splitters import RowSplit
 from kpipe.training import Done, choose_models, cross_validate
 from kpipe.values import Context, Folds, Predictions, Tables
+from tests.tables import prices, resolved, survivors
 
 
 class Echo(RegressorMixin, BaseEstimator):
