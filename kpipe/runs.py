@@ -15,6 +15,8 @@ import json
 import logging
 import os
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,9 +81,10 @@ class Workspace:
     def get(self, key: str) -> Mapping[str, np.ndarray] | None:
         """The arrays of a finished task, or None; what cannot be read is done again."""
         try:
-            with np.load(self.path / "parts" / f"{key}.npz", allow_pickle=False) as arrays:
+            content = io.BytesIO((self.path / "parts" / f"{key}.npz").read_bytes())
+            with np.load(content, allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (OSError, ValueError, EOFError, KeyError):
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
             return None
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:

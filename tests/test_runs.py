@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import kpipe
+from kpipe.errors import OutputError, TrainingError
+from kpipe.runs import Workspace, key_of, workspace
+
+
+def test_a_file_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = Workspace(tmp_path)
+    space.write("a.txt", b"first")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match=r"a\.txt cannot be written: No space left on device\..*--out DIR"):
+        space.write("a.txt", b"second")
+    assert (tmp_path / "a.txt").read_bytes() == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_arrays_come_back_and_torn_ones_count_as_absent(tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    arrays = {"valid": np.arange(6.0).reshape(3, 2), "seconds": np.array(0.5)}
+    space.put("m-seed0-fold1", arrays)
+    kept = space.get("m-seed0-fold1")
+    assert kept is not None
+    np.testing.assert_array_equal(kept["valid"], arrays["valid"])
+    assert space.get("never") is None
+    path = tmp_path / "parts" / "m-seed0-fold1.npz"
+    path.write_bytes(path.read_bytes()[:50])
+    assert space.get("m-seed0-fold1") is None
+
+
+def test_a_table_has_the_same_bytes_each_time(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1.5, np.nan], "b": ["x", "y"]})
+    for name in ("one", "two"):
+        Workspace(tmp_path).write_table(name, frame)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "one"), frame)
+
+
+def test_two_runs_of_the_same_call_at_once_work_in_folders_of_their_own(tmp_path: Path) -> None:
+    with workspace(tmp_path, "x", "key") as one, workspace(tmp_path, "x", "key") as other:
+        assert one.path != other.path
+
+
+def test_a_run_that_finished_nothing_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError), workspace(tmp_path, "x", "key"):
+        raise TrainingError("it failed")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_failed_keeps_what_was_finished_and_a_log_of_why(tmp_path: Path) -> None:
+    def fail() -> None:
+        with workspace(tmp_path, "x", "key") as space:
+            space.put("part", {"valid": np.zeros(1)})
+            raise TrainingError("the matrix is singular")
+
+    with pytest.raises(TrainingError):
+        fail()
+    (path,) = (tmp_path / "x").iterdir()
+    space = Workspace(path)
+    assert space.get("part") is not None
+    assert "the matrix is singular" in (space.path / "log.txt").read_text()
+    with workspace(tmp_path, "x", "key") as again:
+        assert again.path == space.path
+
+
+def test_a_finished_run_has_its_time_and_key_for_a_name_and_a_number_where_that_is_taken(tmp_path: Path) -> None:
+    names = []
+    for _ in range(2):
+        with workspace(tmp_path, "x", "0123456789ab") as space:
+            names.append(space.finish(space.run_id("2026-11-20T22:59:30+00:00")).name)
+    assert names == ["20261120T225930Z-012345", "20261120T225930Z-012345-2"]
+
+
+def test_a_place_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"), workspace(tmp_path / "file", "x", "key"):
+        pass
+
+
+def test_keys_differ_with_what_results_depend_on() -> None:
+    assert key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1}) != key_of({"a": 1, "b": 3})
+
+
+def test_a_run_in_python_is_what_a_pandas_user_expects(tmp_path: Path) -> None:
+    run = kpipe.run("titanic", models=["linear"], jobs=1, out=tmp_path)
+    assert 0.6 < run.score < 1
+    assert 0 < run.standard_error < 0.1
+    assert run.submission.columns.tolist() == ["PassengerId", "Survived"]
+    assert run.oof["linear/1"].between(0, 1).all()
+    assert len(run.oof) == 300
+    assert set(run.folds["role"]) == {"train", "valid"}
+    accuracy = ((run.oof["blend/1"] > run.oof["blend/0"]) == run.oof["Survived"]).mean()
+    assert accuracy == pytest.approx(run.score)
