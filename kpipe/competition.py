@@ -6,6 +6,8 @@ files, and the reason is kept in ``inferred``.
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -115,11 +117,22 @@ def find(slug: str) -> Competition:
         )
     if competitions.folder(slug) is None:
         return Competition(slug=slug)
-    module = import_module(f"kpipe.competitions.{slug}.competition")
+    try:
+        module = import_module(f"kpipe.competitions.{slug}.competition")
+    except Exception as error:
+        raise _broken(slug, error) from error
     found = getattr(module, "competition", None)
     if not isinstance(found, Competition):
         raise UsageError(f"{module.__file__} must define competition = Competition(...), however: {found!r}.")
     return found
+
+
+def _broken(slug: str, error: Exception) -> UsageError:
+    """A competition module that cannot be imported, with the line in it that failed."""
+    path = f"{competitions.folder(slug)}{os.sep}competition.py"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else 1
+    return UsageError(f"{path}, line {line}: {type(error).__name__}: {error}")
 
 
 def suggestion(slug: str) -> str:
@@ -154,6 +167,8 @@ def _id(competition: Competition, tables: Tables) -> _Step:
     if competition.id is not None:
         if competition.id not in sample:
             raise DataError(f"The sample submission has no id column {competition.id!r}; it has: {', '.join(sample)}.")
+        if competition.id in tables.train.columns and competition.id not in test:
+            raise DataError(f"test.csv lacks the id column {competition.id!r}, which train.csv has.")
         return {}, None
     shared = [name for name in sample if name in test]
     if shared:
@@ -240,10 +255,14 @@ def _check_target(y: pd.Series, target: str) -> None:
 
 
 def _metric(competition: Competition, tables: Tables) -> _Step:
-    if isinstance(competition.metric, Metric):
-        return {}, None
     if competition.metric is not None:
-        return {"metric": get_metric(competition.metric)}, None
+        named = isinstance(competition.metric, str)
+        metric = get_metric(competition.metric) if isinstance(competition.metric, str) else competition.metric
+        if metric.task != competition.task:
+            raise UsageError(
+                f"The metric {metric.name} judges a {metric.task}, however: {competition.slug} is a {competition.task}."
+            )
+        return {"metric": metric} if named else {}, None
     wanted = [name for name in tables.sample.columns if name != competition.id]
     if competition.task == "regression":
         return {"metric": get_metric("rmse")}, Reason(text="usual for values; set another with --metric", guess=True)

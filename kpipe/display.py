@@ -161,7 +161,10 @@ def _score(record: Mapping[str, Any]) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4f}" if abs(value) < 100 else f"{value:,.0f}"
+    if value is None:
+        return "unknown"
+    small = 0 < abs(value) < 0.001  # four decimals would leave one digit or none
+    return f"{value:.2e}" if small else f"{value:.4f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def _print_notes(console: Console, record: Mapping[str, Any]) -> None:

@@ -77,15 +77,18 @@ def evaluate(
 
     folds : row positions of each fold, for the scores fold by fold.
     groups : (n,) of labels; rows of one group stand and fall together in the standard error.
-    Raises DataError where the metric is not defined for y (the logarithm of a negative target).
+    Raises DataError where the metric is not defined for y (the logarithm of a negative target, F1 of three classes).
     """
     scored = ~np.isnan(predictions).any(axis=1)
     _check_domain(metric, y[scored])
     part_of = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    value = _score(metric, y[scored], predictions[scored])
-    error = _standard_error(metric, y[scored], output(metric, predictions[scored]), part_of[scored])
+    try:
+        value = float(metric.function(y[scored], output(metric, predictions[scored])))
+    except ValueError as error:
+        raise DataError(f"{metric.name} is not defined for this target: {error}. Choose another --metric.") from error
+    spread = _standard_error(metric, y[scored], output(metric, predictions[scored]), part_of[scored])
     by_fold = tuple(_score(metric, y[rows], predictions[rows]) for rows in folds)
-    return Score(value=value, standard_error=error, rows=int(scored.sum()), folds=by_fold)
+    return Score(value=value, standard_error=spread, rows=int(scored.sum()), folds=by_fold)
 
 
 def get_metric(name: str) -> Metric:

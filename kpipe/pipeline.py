@@ -27,8 +27,8 @@ from kpipe.metrics import Metric, get_metric
 from kpipe.record import Outcome, make_record, predictions_table, versions
 from kpipe.runs import Run, Workspace, key_of, workspace
 from kpipe.splitters import folds_to_frame
-from kpipe.submission import make_submission, to_csv
-from kpipe.training import Done, choose_models, cross_validate
+from kpipe.submission import make_submission, rehearse, to_csv
+from kpipe.training import Done, choose_models, cross_validate, targets
 from kpipe.values import Tables
 
 __all__ = ["Started", "prepare", "run"]
@@ -82,6 +82,7 @@ def run(
     competition, tables = prepare(slug, data=data, metric=metric, target=target, id=id, text=text)
     chosen = choose_models(competition, models)
     split = assign_folds(competition, tables, seed=seed[0], n_folds=folds)
+    rehearse(competition, tables, targets(competition, tables)[1])
     device = resolve_device(device)
     key = _key(competition, tables, chosen, seed=list(seed), folds=len(split.train), device=device)
     with workspace(Path(out), slug, key) as space:

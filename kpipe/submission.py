@@ -6,6 +6,7 @@ What Kaggle would refuse, or would score as something else than meant, is refuse
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from kpipe.errors import SubmissionError
 from kpipe.metrics import Metric, output
 from kpipe.values import Blend, Submission, Tables
 
-__all__ = ["make_submission", "prove", "to_csv"]
+__all__ = ["make_submission", "prove", "rehearse", "to_csv"]
 
 _SHOWN = 3  # examples in a message: enough to find the place, few enough to read
 
@@ -42,6 +43,17 @@ def make_submission(competition: Competition, tables: Tables, blended: Blend, la
     frame = frame[list(tables.sample.columns)]
     prove(frame, competition, tables)
     return Submission(frame=frame, sendable=tables.source.origin != "sample")
+
+
+def rehearse(competition: Competition, tables: Tables, labels: np.ndarray | None) -> None:
+    """Make a submission of nothing, so that files that do not fit each other are refused before hours of training.
+
+    Raises SubmissionError.
+    """
+    outputs = 1 if labels is None else len(labels)
+    nothing = np.full((len(tables.test), outputs), 1 / outputs)
+    blended = Blend(weights={}, oof=nothing, test=nothing)
+    make_submission(replace(competition, postprocess=None), tables, blended, labels)
 
 
 def _values(

@@ -143,7 +143,9 @@ def test_a_sample_submission_of_other_ids_is_refused(
 ) -> None:
     edit(titanic, "gender_submission.csv", put(0, "PassengerId", "9999"))
     assert run(titanic, tmp_path / "out") == 1
-    assert "9999" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "9999" in err
+    assert "[1/5]" not in err  # before training, not after
     assert not list((tmp_path / "out").rglob("submission.csv"))
 
 

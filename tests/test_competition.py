@@ -111,6 +111,32 @@ def test_contradictions_are_refused_with_the_way_out() -> None:
         resolved(lacking(made, sample=made.sample.assign(x=0)[["id", "x", "survived"]], test=made.test[["id", "sex"]]))
 
 
+def test_a_metric_of_the_other_task_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"rmse judges a regression, however: made-by-hand is a classification"):
+        resolved(survivors(), task="classification", metric="rmse")
+
+
+def test_an_id_that_train_has_and_test_lacks_is_no_reason_to_go_by_position() -> None:
+    made = survivors()
+    with pytest.raises(DataError, match=r"test\.csv lacks the id column 'id', which train\.csv has"):
+        resolved(lacking(made, test=made.test.drop(columns="id")), id="id")
+
+
+def test_a_module_that_cannot_be_imported_is_named_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, code, words in (
+        ("torn", "import os\ncompetition = Competition()\n", r"competition\.py, line 2: NameError: .*'Competition'"),
+        ("misspelt", "x = 1\ny = (\n", r"competition\.py, line 2: SyntaxError"),
+        ("empty", "", r"must define competition = Competition\(\.\.\.\)"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "competition.py").write_text(code)
+        monkeypatch.setattr(competitions, "__path__", [str(tmp_path)])
+        with pytest.raises(UsageError, match=words):
+            find(name)
+
+
 def test_a_clean_that_misses_a_column_names_it_and_its_file() -> None:
     made = survivors()
     clean = row_by_row(lambda frame: frame.assign(z=frame["y"]))

@@ -96,6 +96,11 @@ def test_a_negative_target_has_no_logarithm_and_is_refused() -> None:
         evaluate(METRICS["rmsle"], np.array([1.0, -1.0]), np.ones((2, 1)))
 
 
+def test_a_metric_that_the_target_does_not_allow_is_refused_and_not_unknown() -> None:
+    with pytest.raises(DataError, match=r"f1 is not defined for this target: .*multiclass"):
+        evaluate(METRICS["f1"], LABELS, PROBABILITIES)
+
+
 def test_probabilities_need_not_sum_to_one_for_the_log_loss() -> None:
     assert evaluate(METRICS["log_loss"], LABELS, PROBABILITIES * 3).value == pytest.approx(EXPECTED["log_loss"][2])
 
