@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ import pyarrow.feather
 
 __all__ = ["VERSION", "get", "put"]
 
-VERSION = 1  # of what is kept and how: a change of the reader's types needs another
+VERSION = 2  # of what is kept and how: a change of the reader's types needs another
 
 _LOG = logging.getLogger("kpipe")
 Kept = tuple[dict[str, pd.DataFrame], dict[str, str]]
@@ -32,7 +33,7 @@ def get(home: Path, key: str) -> Kept | None:
     if not folder.is_dir():
         return None
     try:
-        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest = _manifest(folder)
         content = {name: _proved(folder / name, digest) for name, digest in manifest["sha256"].items()}
         frames = {role: _frame(content, role, columns) for role, columns in manifest["columns"].items()}
         return frames, manifest["files"]
@@ -54,8 +55,9 @@ def put(home: Path, key: str, frames: Mapping[str, pd.DataFrame], hashes: Mappin
     try:
         digests = {name: _write(beside / name, data) for name, data in _contents(frames)}
         columns = {role: list(frame.columns) for role, frame in frames.items()}
-        manifest = {"columns": columns, "files": dict(hashes), "sha256": digests}
-        _write(beside / "manifest.json", json.dumps(manifest).encode())
+        manifest = json.dumps({"columns": columns, "files": dict(hashes), "sha256": digests})
+        signed = {"manifest": manifest, "sha256": hashlib.sha256(manifest.encode()).hexdigest()}
+        _write(beside / "manifest.json", json.dumps(signed).encode())
         with contextlib.suppress(OSError):  # another process was first: its copy is as good
             os.rename(beside, folder)
     except (OSError, pa.ArrowException) as error:
@@ -89,6 +91,14 @@ def _write(path: Path, content: bytes) -> str:
         file.flush()
         os.fsync(file.fileno())
     return hashlib.sha256(content).hexdigest()
+
+
+def _manifest(folder: Path) -> Any:
+    """What is kept, and the sha256 of each file; its own stands beside it, so that no flipped bit is believed."""
+    signed = json.loads((folder / "manifest.json").read_bytes())
+    if hashlib.sha256(signed["manifest"].encode()).hexdigest() != signed["sha256"]:
+        raise ValueError("manifest.json is not what was written")
+    return json.loads(signed["manifest"])
 
 
 def _proved(path: Path, digest: str) -> bytes:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import lzma
 import os
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +35,19 @@ KERNEL_INPUT = Path("/kaggle/input")  # where Kaggle mounts a competition's file
 
 _ENDINGS = re.compile(r"\.csv(\.gz|\.zip)?$", re.IGNORECASE)
 _MOST_BYTES = 64 << 30  # of one file unpacked; the largest competitions' tables have some 10 GiB
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes unpacked at a time
+# What zipfile, gzip and their decompressors raise for broken files; some of it is documented nowhere.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    RuntimeError,
+    OverflowError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True)
@@ -117,13 +131,13 @@ def _places(slug: str) -> Iterator[tuple[Origin, Path]]:
 
 
 def _files(place: Path) -> Iterator[_File]:
-    """Every CSV of a place, at any depth, but for hidden ones."""
+    """Every CSV of a place, at any depth, but for hidden ones; the shallowest first, in a folder as in a zip."""
     if place.is_dir():
-        for path in sorted(place.rglob("*")):
-            if path.is_file() and _wanted(str(path.relative_to(place))):
-                yield _file(path.name, lambda path=path: _from_disk(path))  # type: ignore[misc]  # bound early
+        inside = {path.relative_to(place).as_posix(): path for path in place.rglob("*") if path.is_file()}
+        for path in (inside[relative] for relative in sorted(filter(_wanted, inside), key=_depth)):
+            yield _file(path.name, lambda path=path: _from_disk(path))  # type: ignore[misc]  # bound early
         return
-    for member in _members(place):
+    for member in sorted(_members(place), key=lambda member: _depth(member.filename)):
         name = member.filename.rsplit("/", 1)[-1]
         yield _file(name, lambda member=member: _from_zip(place, member))  # type: ignore[misc]  # bound early
 
@@ -131,6 +145,10 @@ def _files(place: Path) -> Iterator[_File]:
 def _wanted(relative: str) -> bool:
     parts = relative.split("/")
     return _ENDINGS.search(parts[-1]) is not None and not any(part.startswith((".", "__MACOSX")) for part in parts)
+
+
+def _depth(relative: str) -> tuple[int, str]:
+    return relative.count("/"), relative
 
 
 def _file(name: str, read: Callable[[], bytes]) -> _File:
@@ -144,7 +162,9 @@ def _members(place: Path) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(place) as archive:
             return [member for member in archive.infolist() if _wanted(member.filename)]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except OSError as error:
+        raise DataError(f"{place} cannot be read: {error.strerror}. Download it again.") from error
+    except _BROKEN as error:
         with open(place, "rb") as file:
             start = file.read(16)
         cut = (
@@ -158,15 +178,21 @@ def _members(place: Path) -> list[zipfile.ZipInfo]:
 def _from_zip(place: Path, member: zipfile.ZipInfo) -> bytes:
     if member.flag_bits & 1:
         raise DataError(f"{place}: {member.filename} is encrypted. Unpack it, and pass the folder with --data.")
-    if member.file_size > _MOST_BYTES:
-        raise DataError(
-            f"{place}: {member.filename} says it unpacks to {member.file_size} bytes, more than kpipe reads."
-        )
     try:
         with zipfile.ZipFile(place) as archive, archive.open(member) as stream:
-            return stream.read()
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+            return _all(stream.read, f"{place}: {member.filename}")
+    except _BROKEN as error:
         raise DataError(f"{place}: {member.filename} is broken: {error}. Download it again.") from error
+
+
+def _all(read: Callable[[int], bytes], name: str) -> bytes:
+    """All bytes of a stream. Raises DataError where there are too many, whatever size was declared."""
+    content = io.BytesIO()  # unlike a list of chunks it never holds the bytes twice
+    while part := read(_CHUNK):
+        content.write(part)
+        if content.tell() > _MOST_BYTES:
+            raise DataError(f"{name} unpacks to more than {_MOST_BYTES} bytes, more than kpipe reads.")
+    return content.getvalue()
 
 
 def _from_disk(path: Path) -> bytes:
@@ -178,32 +204,20 @@ def _from_disk(path: Path) -> bytes:
 
 def _unpacked(name: str, raw: bytes) -> bytes:
     """The CSV's own bytes, from inside a gzip or an inner zip."""
-    if name.lower().endswith(".gz"):
-        return _from_gzip(name, raw)
-    if not name.lower().endswith(".zip"):
+    if not name.lower().endswith((".gz", ".zip")):
         return raw
     try:
+        if name.lower().endswith(".gz"):
+            with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
+                return _all(stream.read, name)
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             inside = [member for member in archive.infolist() if _wanted(member.filename)]
-            if len(inside) != 1 or inside[0].file_size > _MOST_BYTES:
+            if len(inside) != 1:
                 raise DataError(f"{name} must hold one CSV, however: {[member.filename for member in inside]}.")
-            return archive.read(inside[0])
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+            with archive.open(inside[0]) as member:
+                return _all(member.read, name)
+    except _BROKEN as error:
         raise DataError(f"{name} is broken: {error}. Download it again.") from error
-
-
-def _from_gzip(name: str, raw: bytes) -> bytes:
-    parts, total = [], 0
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
-            while part := stream.read(_CHUNK):
-                parts.append(part)
-                total += len(part)
-                if total > _MOST_BYTES:
-                    raise DataError(f"{name} unpacks to more than {_MOST_BYTES} bytes, more than kpipe reads.")
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{name} is broken: {error}. Download it again.") from error
-    return b"".join(parts)
 
 
 def _roles(place: Path, files: Sequence[_File]) -> dict[str, _File]:

@@ -44,7 +44,8 @@ def progress(*, quiet: bool) -> Iterator[Telling]:
 
     When the run is interrupted, says where its finished part lies.
     """
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console = Console(stderr=True, highlight=False)
+    console.soft_wrap = not console.is_terminal  # a log's lines stay whole; a terminal's break between words
     teller = _Quiet() if quiet else _Live(console) if console.is_terminal else _Lines(console)
     try:
         yield teller
@@ -152,19 +153,17 @@ def _scores(record: Mapping[str, Any]) -> Table:
         table.add_row(model["name"], _score(model), f"{model['seconds']:.1f}", f"{model['weight']:.2f}")
     table.add_section()
     table.add_row("blend, submitted", _score(record), f"{record['seconds']:.1f}", "", style="bold")
-    table.add_row(f"baseline: {record['baseline_name']}", _number(record["baseline"]), "", "")
+    baseline = {"score": record["baseline"], "standard_error": record["baseline_standard_error"]}
+    table.add_row(f"baseline: {record['baseline_name']}", _score(baseline), "", "")
     return table
 
 
 def _score(record: Mapping[str, Any]) -> str:
-    return f"{_number(record['score'])} ± {_number(record['standard_error'])}"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "unknown"
-    small = 0 < abs(value) < 0.001  # four decimals would leave one digit or none
-    return f"{value:.2e}" if small else f"{value:.4f}" if abs(value) < 100 else f"{value:,.0f}"
+    """The score and its standard error, to the same decimal: four, or as many as a tiny or a huge score calls for."""
+    score, error = record["score"], record["standard_error"]
+    size = abs(score or 0.0)
+    style = ".2e" if 0 < size < 0.001 else ".4f" if size < 100 else ",.0f"
+    return " ± ".join("unknown" if value is None else format(value, style) for value in (score, error))
 
 
 def _print_notes(console: Console, record: Mapping[str, Any]) -> None:

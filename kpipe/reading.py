@@ -58,16 +58,27 @@ def parse(name: str, raw: bytes) -> CsvFile:
     """A CSV's cells as text. Raises DataError for what is no table, naming the line."""
     content = _decoded(name, raw)
     written, header = _header(name, content)
-    parse_options = pa.csv.ParseOptions(newlines_in_values=b'"' in content)
-    as_text = pa.csv.ConvertOptions(column_types=dict.fromkeys(written, pa.string()), strings_can_be_null=False)
-    read_options = pa.csv.ReadOptions(block_size=max(_BLOCK, content.find(b"\n") + 1))
+    if content.count(b'"') % 2:
+        _check_closed(name, content)
     try:
-        table = pa.csv.read_csv(
-            pa.BufferReader(content), read_options=read_options, parse_options=parse_options, convert_options=as_text
-        )
+        try:
+            table = _cells(content, written, block=_BLOCK)
+        except pa.ArrowInvalid:  # perhaps a row is longer than a block; pyarrow takes no block above an int32
+            table = _cells(content, written, block=min(len(content), 2**31 - 1))
     except pa.ArrowInvalid as error:
         raise _ragged(name, content, len(header), error) from error
     return CsvFile(name, content, header, table.num_rows, dict(zip(header, table.columns, strict=True)))
+
+
+def _cells(content: bytes, written: list[str], *, block: int) -> pa.Table:
+    return pa.csv.read_csv(
+        pa.BufferReader(content),
+        read_options=pa.csv.ReadOptions(block_size=block),
+        parse_options=pa.csv.ParseOptions(newlines_in_values=b'"' in content),
+        convert_options=pa.csv.ConvertOptions(
+            column_types=dict.fromkeys(written, pa.string()), strings_can_be_null=False
+        ),
+    )
 
 
 def _decoded(name: str, raw: bytes) -> bytes:
@@ -80,8 +91,8 @@ def _decoded(name: str, raw: bytes) -> bytes:
             content.decode()
         except UnicodeDecodeError:
             content = content.decode("cp1252", errors="replace").encode()
-    if b"\r" in content and b"\n" not in content:
-        content = content.replace(b"\r", b"\n")
+    if b"\n" not in content:  # pyarrow takes a header alone for nothing, unless its line is ended
+        content = content.replace(b"\r", b"\n") + b"\n"
     return content
 
 
@@ -100,6 +111,18 @@ def _header(name: str, content: bytes) -> tuple[list[str], list[str]]:
     if repeated is not None:
         raise DataError(f"{name}, line 1: the column {repeated!r} stands twice in the header. Rename one of them.")
     return first, header
+
+
+def _check_closed(name: str, content: bytes) -> None:
+    """Refuse a file that ends inside quotes, as one cut short does: its last cell would swallow what follows."""
+    last, start = [""], 1
+    reader = _reader(content + b"\nend")
+    for cells in reader:
+        last, start, line = cells, reader.line_num + 1, start
+    if last != ["end"]:
+        raise DataError(
+            f"{name}, line {line}: a quoted text begins and never ends. The file is cut short; download it again."
+        )
 
 
 def _ragged(name: str, content: bytes, expected: int, error: Exception) -> DataError:
@@ -138,8 +161,8 @@ def _typed(text: pa.ChunkedArray) -> _Column:
     for kind, target in (("int", pa.int64()), ("float", pa.float64())):
         cast = _cast(trimmed, target)
         if cast is not None:
-            exact = kind == "float" or not _leading_zero(trimmed.drop_null(), cast.drop_null())
-            return _Column(kind, cast) if exact else _Column("text", present)
+            code = _too_long(trimmed, cast) if kind == "float" else _leading_zero(trimmed.drop_null(), cast.drop_null())
+            return _Column("text", present) if code else _Column(kind, cast)
     if pc.all(pc.is_in(present, pa.array(["True", "False", None]))).as_py():
         return _Column("bool", pc.equal(present, "True"))
     return _Column("text", present)
@@ -170,6 +193,12 @@ def _leading_zero(text: pa.ChunkedArray, whole: pa.ChunkedArray) -> bool:
     return _characters(text) != _digits(whole.to_numpy())
 
 
+def _too_long(text: pa.ChunkedArray, numbers: pa.ChunkedArray) -> bool:
+    """Whether a column has whole numbers only, one of them beyond int64: floats would change digits unseen."""
+    beyond = pc.any(pc.greater_equal(pc.abs(numbers), 2.0**63)).as_py()
+    return bool(beyond) and pc.all(pc.match_substring_regex(text, r"^[+-]?\d+$")).as_py()
+
+
 def _characters(text: pa.ChunkedArray) -> int:
     lengths = (np.frombuffer(chunk.buffers()[1], np.int32, len(chunk) + 1, 4 * chunk.offset) for chunk in text.chunks)
     return sum(int(offsets[-1] - offsets[0]) for offsets in lengths if len(offsets) > 1)
@@ -190,10 +219,11 @@ def _digits(whole: np.ndarray) -> int:
 
 
 def settle(files: Mapping[str, CsvFile], *, ids: Sequence[str], text: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Frames with dtypes: "train", "test" and "sample" → frame; the same column has the same dtype in all.
+    """Frames with dtypes: "train", "test" and "sample" → frame; a column has the same dtype in train and test.
 
     Dtypes: int64; float64 where there are gaps or fractions; bool, boolean with gaps; str; and uint8 where at least 64
-    columns of train and test hold nothing but 0..255. Ids keep their text unless every one is a canonical integer.
+    columns of train and test hold nothing but 0..255. Ids keep their text unless every one is a canonical integer. A
+    column that is empty in one file says nothing about the other's: there alone the dtypes may differ.
     Raises DataError for an infinite number, or a text in a column of numbers, naming file, line and column.
     """
     _check_names(files, text)
@@ -240,7 +270,10 @@ def _settle_column(
     kind = _common(kinds)
     if kind == "float":
         _check_finite(files, name, typed, raw)
-    return {role: _finished(kind, column, raw[role]) for role, column in typed.items()}
+    gaps = any(column.values.null_count > 0 for column in typed.values() if column.kind != "nothing")
+    if (kind == "float" or gaps) and any(column.kind == "int" and _inexact(column.values) for column in typed.values()):
+        kind = "text"  # a float would change digits that nobody sees
+    return {role: _finished(kind, column, raw[role], gaps=gaps) for role, column in typed.items()}
 
 
 def _ids(raw: Mapping[str, pa.ChunkedArray]) -> dict[str, pd.Series | np.ndarray]:
@@ -256,8 +289,13 @@ def _common(kinds: set[str]) -> str:
     return "float" if kinds <= {"int", "float"} else "text"
 
 
-def _finished(kind: str, column: _Column, raw: pa.ChunkedArray) -> pd.Series | np.ndarray:
-    gaps = column.values.null_count > 0
+def _inexact(whole: pa.ChunkedArray) -> bool:
+    bounds = pc.min_max(whole).as_py()
+    return any(bound is not None and abs(bound) > _EXACT for bound in bounds.values())
+
+
+def _finished(kind: str, column: _Column, raw: pa.ChunkedArray, *, gaps: bool) -> pd.Series | np.ndarray:
+    """One file's part of a column. gaps : whether cells are missing in this file or the other."""
     if kind == "text":
         return _text(_without_missing(raw))
     if kind == "bool":
@@ -268,8 +306,6 @@ def _finished(kind: str, column: _Column, raw: pa.ChunkedArray) -> pd.Series | n
         return np.full(len(raw), np.nan)
     if kind == "int" and not gaps:
         return column.values.to_numpy()
-    if column.kind == "int" and pc.max(pc.abs(column.values)).as_py() > _EXACT:
-        return _text(_without_missing(raw))  # a float would change digits that nobody sees
     return column.values.cast(pa.float64()).to_numpy()
 
 
@@ -292,20 +328,26 @@ def _check_finite(
 
 
 def _check_strays(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, _Column]) -> None:
-    """Refuse a text among numbers: where the other file has numbers only, or nearly all of this file are numbers."""
-    numbers_elsewhere = any(column.kind in ("int", "float") for column in typed.values())
+    """Refuse a text among numbers: where the other file has numbers only, or nearly all of this file are numbers.
+
+    One row of test whose ticket happens to be a number proves nothing against hundreds of tickets with letters.
+    """
+    numbers = sum(_present(column) for column in typed.values() if column.kind in ("int", "float"))
     for role, column in typed.items():
-        if column.kind != "text":
+        if column.kind != "text" or (len(typed) > 1 and not numbers):
             continue
         stray = [i for i, cell in enumerate(column.values.to_pylist()) if cell is not None and not _is_number(cell)]
-        present = len(column.values) - column.values.null_count
-        alone = len(typed) == 1 and present >= _ENOUGH and len(stray) <= min(_FEW_STRAYS, (1 - _NUMBERS) * present)
-        if stray and (numbers_elsewhere or alone):
+        few = min(_FEW_STRAYS, (1 - _NUMBERS) * _present(column)) if _present(column) >= _ENOUGH else 0
+        if stray and (len(stray) <= numbers or (len(typed) == 1 and len(stray) <= few)):
             raise DataError(
                 f"{files[role].name}, line {files[role].line(stray[0])}: {name!r} must hold numbers, "
                 f"however: {column.values[stray[0]].as_py()!r}. Fix the file or declare the column as text with "
                 f'text=["{name}"] (--text {name}).'
             )
+
+
+def _present(column: _Column) -> int:
+    return len(column.values) - column.values.null_count
 
 
 def _is_number(cell: str) -> bool:

@@ -98,12 +98,14 @@ def _scores(outcome: Outcome) -> dict[str, Any]:
     """The blend's score, with its standard error, rows and baseline."""
     score = _evaluate(outcome, outcome.blended.oof)
     name, oof = baseline(outcome.metric, outcome.predictions.y, outcome.folds, outputs=outcome.blended.oof.shape[1])
+    below = _evaluate(outcome, oof)
     return {
         "score": _json(score.value),
         "standard_error": _json(score.standard_error),
         "rows": score.rows,
         "fold_scores": [_json(value) for value in score.folds],
-        "baseline": _json(_evaluate(outcome, oof).value),
+        "baseline": _json(below.value),
+        "baseline_standard_error": _json(below.standard_error),
         "baseline_name": name,
     }
 
