@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as skm
 
+from kpipe import metrics
 from kpipe.errors import DataError, UsageError
 from kpipe.metrics import METRICS, evaluate, get_metric, output
 
@@ -66,6 +67,23 @@ def test_the_standard_error_is_the_spread_of_scores_on_new_rows(name: str, noise
 
     scores, errors = np.array([draw() for _ in range(40)]).T
     assert np.mean(errors) == pytest.approx(np.std(scores), rel=0.35)
+
+
+def test_blocks_of_many_rows_give_the_error_that_resamples_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    p = rng.random(30_000)
+    y = (rng.random(30_000) < p).astype(int)
+    by_blocks = evaluate(METRICS["auc"], y, np.column_stack([1 - p, p])).standard_error
+    monkeypatch.setattr(metrics, "_MANY_GROUPS", 10**9)
+    monkeypatch.setattr(metrics, "_BOOTSTRAP_RESAMPLES", 50)
+    by_resamples = evaluate(METRICS["auc"], y, np.column_stack([1 - p, p])).standard_error
+    assert by_blocks == pytest.approx(by_resamples, rel=0.4)
+
+
+def test_a_perfect_score_on_few_rows_is_not_certain() -> None:
+    score = evaluate(METRICS["accuracy"], np.array([0, 1] * 10), np.eye(2)[[0, 1] * 10])
+    assert score.value == 1
+    assert 0.04 < score.standard_error < 0.08
 
 
 def test_rows_of_one_group_count_as_one_in_the_standard_error() -> None:
