@@ -53,7 +53,10 @@ def test_a_better_prediction_has_a_better_score(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "noise"), [("accuracy", 1.0), ("rmse", 1.0), ("auc", 1.0), ("median_ae", 1.0)])
-def test_the_standard_error_is_the_spread_of_scores_on_new_rows(name: str, noise: float) -> None:
+def test_the_standard_error_is_the_spread_of_scores_on_new_rows(
+    name: str, noise: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "_BOOTSTRAP_RESAMPLES", 40)
     metric, rng = METRICS[name], np.random.default_rng(1)
 
     def draw() -> tuple[float, float]:
