@@ -222,7 +222,8 @@ def show_competition(competition: Competition, tables: Tables) -> None:
     table.add_column("why", overflow="fold")
     for name, value in fields.items():
         silent = name in ("slug", "data", "rows") or value is None
-        given = "" if silent else "all its models" if value == fields["models"] else "the competition says so"
+        all_models = name == "default" and value == fields["models"]
+        given = "" if silent else "all its models" if all_models else "the competition says so"
         table.add_row(name, Text(_shown(value)), Text(reasons.get(name, given)))
     console.print(table)
     if tables.source.origin == "sample":
