@@ -21,7 +21,7 @@ import pyarrow.feather
 
 __all__ = ["VERSION", "get", "put"]
 
-VERSION = 2  # of what is kept and how: a change of the reader's types needs another
+VERSION = 3  # of what is kept and how: a change of the reader's types needs another
 
 _LOG = logging.getLogger("kpipe")
 Kept = tuple[dict[str, pd.DataFrame], dict[str, str]]

@@ -36,6 +36,7 @@ KERNEL_INPUT = Path("/kaggle/input")  # where Kaggle mounts a competition's file
 _ENDINGS = re.compile(r"\.csv(\.gz|\.zip)?$", re.IGNORECASE)
 _MOST_BYTES = 64 << 30  # of one file unpacked; the largest competitions' tables have some 10 GiB
 _CHUNK = 1 << 20  # bytes unpacked at a time
+_BOMB_BYTES, _BOMB_RATIO = 256 << 20, 500  # deflate's bound is 1,032 times
 # What zipfile, gzip and their decompressors raise for broken files; some of it is documented nowhere.
 _BROKEN = (
     zipfile.BadZipFile,
@@ -98,7 +99,7 @@ def locate(slug: str, path: str | Path | None = None) -> tuple[Origin, Path]:
     """The kind of place that a competition's files are read from, and the place. Raises DataError if there is none."""
     if path is not None:
         place = Path(path).expanduser()
-        if not place.exists():
+        if not os.path.exists(place):  # Path.exists raises for a name that is too long
             raise DataError(f"{place} does not exist. --data takes a folder or Kaggle's zip.")
         return ("directory" if place.is_dir() else "zip"), place.resolve()
     tried = list(_places(slug))
@@ -110,7 +111,7 @@ def locate(slug: str, path: str | Path | None = None) -> tuple[Origin, Path]:
         f"There is no data for {slug!r}, and no module with a sample of that name.{suggestion(slug)} "
         f"Competitions with a module: {known}. For any other, download its zip "
         f"(kaggle competitions download -c {slug}) and pass it with --data {slug}.zip, or put it into a folder that "
-        f"KPIPE_DATA names."
+        f"KPIPE_DATA names. Looked for: {', '.join(str(place) for _, place in tried)}."
     )
 
 
@@ -180,18 +181,23 @@ def _from_zip(place: Path, member: zipfile.ZipInfo) -> bytes:
         raise DataError(f"{place}: {member.filename} is encrypted. Unpack it, and pass the folder with --data.")
     try:
         with zipfile.ZipFile(place) as archive, archive.open(member) as stream:
-            return _all(stream.read, f"{place}: {member.filename}")
+            return _all(stream.read, f"{place}: {member.filename}", packed=member.compress_size)
     except _BROKEN as error:
         raise DataError(f"{place}: {member.filename} is broken: {error}. Download it again.") from error
 
 
-def _all(read: Callable[[int], bytes], name: str) -> bytes:
+def _all(read: Callable[[int], bytes], name: str, *, packed: int) -> bytes:
     """All bytes of a stream. Raises DataError where there are too many, whatever size was declared."""
     content = io.BytesIO()  # unlike a list of chunks it never holds the bytes twice
     while part := read(_CHUNK):
         content.write(part)
         if content.tell() > _MOST_BYTES:
             raise DataError(f"{name} unpacks to more than {_MOST_BYTES} bytes, more than kpipe reads.")
+        if content.tell() > max(_BOMB_BYTES, _BOMB_RATIO * packed):
+            raise DataError(
+                f"{name} unpacks to more than {_BOMB_RATIO} times its {packed} bytes, as tables do not. "
+                "If you trust it, unpack it and pass the folder with --data."
+            )
     return content.getvalue()
 
 
@@ -209,13 +215,13 @@ def _unpacked(name: str, raw: bytes) -> bytes:
     try:
         if name.lower().endswith(".gz"):
             with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
-                return _all(stream.read, name)
+                return _all(stream.read, name, packed=len(raw))
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             inside = [member for member in archive.infolist() if _wanted(member.filename)]
             if len(inside) != 1:
                 raise DataError(f"{name} must hold one CSV, however: {[member.filename for member in inside]}.")
             with archive.open(inside[0]) as member:
-                return _all(member.read, name)
+                return _all(member.read, name, packed=inside[0].compress_size)
     except _BROKEN as error:
         raise DataError(f"{name} is broken: {error}. Download it again.") from error
 

@@ -28,6 +28,7 @@ _MISSING = pa.array(
     "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null".split("|")
 )
 _BLOCK = 16 << 20  # bytes a thread parses at a time: smaller ones give each of 785 columns a hundred small chunks
+_LOOK = 4096  # cells made into Python's strings at a time, where the first few may decide
 _PIXELS = 64  # so many columns of bytes are an image or a histogram; fewer keep int64, whose arithmetic does not wrap
 _EXACT = 2**53  # whole numbers up to here are exact in float64
 # A column of at least 50 values, all numbers but for up to 3 strays (1 %), is a column of numbers.
@@ -57,11 +58,14 @@ def parse(name: str, raw: bytes) -> CsvFile:
     written, header = _header(name, content)
     if b'"' in content and content.count(b'"') % 2:  # counting none takes six times as long as finding none
         _check_closed(name, content)
+    whole = min(len(content), 2**31 - 1)  # pyarrow takes no block above an int32
+    # pyarrow 26 loses the line feed of a quoted "\r\n" that lies across two blocks: such a file is one block.
+    block = whole if b'"' in content and b"\r\n" in content else _BLOCK
     try:
         try:
-            table = _cells(content, written, block=_BLOCK)
-        except pa.ArrowInvalid:  # perhaps a row is longer than a block; pyarrow takes no block above an int32
-            table = _cells(content, written, block=min(len(content), 2**31 - 1))
+            table = _cells(content, written, block=block)
+        except pa.ArrowInvalid:  # perhaps a row is longer than a block
+            table = _cells(content, written, block=whole)
     except pa.ArrowInvalid as error:
         raise _ragged(name, content, len(header), error) from error
     return CsvFile(name, content, header, table.num_rows, dict(zip(header, table.columns, strict=True)))
@@ -183,11 +187,15 @@ def _without_missing(text: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _leading_zero(text: pa.ChunkedArray, whole: pa.ChunkedArray) -> bool:
-    """Whether a whole number is written as 007, -07 or +7: then it is a code, not a number.
+    """Whether a whole number is written as 007, -07 or 0x1F: then it is a code, not a number.
 
     Such a column takes more characters than its numbers need, which is quicker to count than cells are to look at.
+    Hexadecimals, which pyarrow casts too, take as few or fewer from 0xF4240 (a million) on: they are looked for.
     """
-    return _characters(text) != _digits(whole.to_numpy())
+    numbers = whole.to_numpy()
+    if _characters(text) != _digits(numbers):
+        return True
+    return numbers.dtype != np.uint8 and any(b"x" in cells.lower() for cells in map(_bytes, text.chunks))
 
 
 def _too_long(text: pa.ChunkedArray, numbers: pa.ChunkedArray) -> bool:
@@ -197,8 +205,20 @@ def _too_long(text: pa.ChunkedArray, numbers: pa.ChunkedArray) -> bool:
 
 
 def _characters(text: pa.ChunkedArray) -> int:
-    lengths = (np.frombuffer(chunk.buffers()[1], np.int32, len(chunk) + 1, 4 * chunk.offset) for chunk in text.chunks)
-    return sum(int(offsets[-1] - offsets[0]) for offsets in lengths if len(offsets) > 1)
+    return sum(end - start for start, end in map(_span, text.chunks))
+
+
+def _bytes(chunk: pa.StringArray) -> bytes:
+    start, end = _span(chunk)
+    return chunk.buffers()[2].slice(start, end - start).to_pybytes() if end > start else b""
+
+
+def _span(chunk: pa.StringArray) -> tuple[int, int]:
+    """Where a chunk's cells begin and end in its buffer of characters."""
+    if not len(chunk):
+        return 0, 0
+    offsets = np.frombuffer(chunk.buffers()[1], np.int32, len(chunk) + 1, 4 * chunk.offset)
+    return int(offsets[0]), int(offsets[-1])
 
 
 def _digits(whole: np.ndarray) -> int:
@@ -256,6 +276,8 @@ def _settle_column(
 ) -> dict[str, pd.Series | np.ndarray]:
     # The text goes as the numbers come: both at once of 785 columns are 150 MB more.
     raw = {role: file.columns.pop(name) for role, file in files.items()}
+    if name in ids and name in text:
+        return {role: _text(values) for role, values in raw.items()}
     if name in ids:
         return _ids(raw)
     if name in text:
@@ -333,14 +355,24 @@ def _check_strays(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, _
     for role, column in typed.items():
         if column.kind != "text" or (len(typed) > 1 and not numbers):
             continue
-        stray = [i for i, cell in enumerate(column.values.to_pylist()) if cell is not None and not _is_number(cell)]
         few = min(_FEW_STRAYS, (1 - _NUMBERS) * _present(column)) if _present(column) >= _ENOUGH else 0
+        stray = _strays(column.values, most=max(numbers, int(few)))
         if stray and (len(stray) <= numbers or (len(typed) == 1 and len(stray) <= few)):
             raise DataError(
                 f"{files[role].name}, line {files[role].line(stray[0])}: {name!r} must hold numbers, "
                 f"however: {column.values[stray[0]].as_py()!r}. Fix the file or declare the column as text with "
                 f'text=["{name}"] (--text {name}).'
             )
+
+
+def _strays(values: pa.ChunkedArray, *, most: int) -> list[int]:
+    """Rows of cells that are no numbers, but for those after ``most`` + 1: then the column is text, and quickly so."""
+    cells = enumerate(cell for chunk in values.chunks for part in _parts(chunk) for cell in part.to_pylist())
+    return list(itertools.islice((row for row, cell in cells if cell is not None and not _is_number(cell)), most + 1))
+
+
+def _parts(chunk: pa.StringArray) -> Iterator[pa.StringArray]:
+    return (chunk[start : start + _LOOK] for start in range(0, len(chunk), _LOOK))
 
 
 def _present(column: _Column) -> int:

@@ -298,3 +298,25 @@ def test_a_copied_sample_folder_reads_as_the_embedded_one(tmp_path: Path) -> Non
     home = competitions.folder("titanic")
     assert home is not None
     same(load("titanic", shutil.copytree(home / "sample", tmp_path / "copy")), load("titanic"))
+
+
+def test_a_file_that_unpacks_to_more_than_tables_do_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "_BOMB_BYTES", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (FILES | {"train.csv": b"id,x,name,y\n" + b"0" * (8 << 20)}).items():
+            archive.writestr(name, content)
+    with pytest.raises(DataError, match=r"train\.csv unpacks to more than 500 times its \d+ bytes.*pass the folder"):
+        load("x", tmp_path / "x.zip")
+
+
+def test_a_name_that_is_too_long_for_a_file_does_not_exist() -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        load("x", "a" * 5000)
+
+
+def test_nothing_found_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KPIPE_DATA", str(tmp_path / "mine"))
+    with pytest.raises(DataError, match=r"Looked for: .*mine/titanix, .*mine/titanix\.zip, .*downloads"):
+        load("titanix")

@@ -344,3 +344,30 @@ def test_kaggles_files_hold_what_pandas_reads(slug: str, kaggle_zip) -> None:
 )
 def test_whole_numbers_of_every_length_are_whole_numbers(value: int) -> None:
     assert column(str(value), "5").tolist() == [value, 5]
+
+
+@pytest.mark.parametrize("ids", [["i"], []])
+@pytest.mark.parametrize("cells", [("0x2FFFFFFFF", "0x3FFFFFFFF"), ("0xF4240", "0xFFFFF"), ("0X174876E800", "5")])
+def test_hexadecimals_keep_their_text_also_where_they_are_as_short_as_decimals(
+    cells: tuple[str, ...], ids: list[str]
+) -> None:
+    content = "i,a\n" + "".join(f"{cell},1\n" for cell in cells)
+    assert settle({"train": parse("train.csv", content.encode())}, ids=ids, text=[])["train"]["i"].tolist() == [*cells]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("block", [32, 61, 1000])
+def test_quoted_line_ends_survive_wherever_a_block_ends(block: int, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_BLOCK", block)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator=end, quoting=csv.QUOTE_ALL)
+    cells = ["x" * (number % 7) + "\r\n" * (number % 4) + "y" for number in range(500)]
+    writer.writerows([["i", "a"], *([number, cell] for number, cell in enumerate(cells))])
+    assert parse("train.csv", text.getvalue().encode()).columns["a"].to_pylist() == cells
+
+
+def test_an_id_that_is_declared_as_text_is_text() -> None:
+    frames = settle({"train": parse("train.csv", b"i,a\n1,5\nNA,6\n")}, ids=["i"], text=["i"])
+    assert frames["train"]["i"].tolist() == ["1", "NA"]
+    whole = settle({"train": parse("train.csv", b"i,a\n1,5\n2,6\n")}, ids=["i"], text=["i"])
+    assert whole["train"]["i"].tolist() == ["1", "2"]
