@@ -35,7 +35,7 @@ def run_checks(
     return (
         _folds_apart(folds),
         _copies_apart(competition, tables, folds),
-        _beats_baseline(competition.metric, predictions, blended, folds),
+        _beats_baseline(competition.metric, predictions, blended, folds, groups=_groups(competition, tables)),
         _not_constant(blended),
         _levels_seen(competition, tables),
         _folds_mirror_test(competition, tables, folds),
@@ -69,10 +69,16 @@ def _copies_apart(competition: Competition, tables: Tables, folds: Folds) -> Che
     return Check(name=name, status=status, detail=detail)
 
 
-def _beats_baseline(metric: Metric, predictions: Predictions, blended: Blend, folds: Folds) -> Check:
+def _groups(competition: Competition, tables: Tables) -> np.ndarray | None:
+    return None if competition.groups is None else tables.train[competition.groups].to_numpy()
+
+
+def _beats_baseline(
+    metric: Metric, predictions: Predictions, blended: Blend, folds: Folds, *, groups: np.ndarray | None
+) -> Check:
     name, dummy = baseline(metric, predictions.y, folds, outputs=blended.oof.shape[1])
-    theirs = evaluate(metric, predictions.y, dummy)
-    ours = evaluate(metric, predictions.y, blended.oof)
+    theirs = evaluate(metric, predictions.y, dummy, groups=groups)
+    ours = evaluate(metric, predictions.y, blended.oof, groups=groups)
     gain = (ours.value - theirs.value) * (1 if metric.greater_is_better else -1)
     error = float(np.hypot(np.nan_to_num(ours.standard_error), np.nan_to_num(theirs.standard_error)))
     status: Status = "pass" if gain > _CLEAR * error else "warn" if gain > 0 else "fail"

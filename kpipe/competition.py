@@ -295,6 +295,8 @@ def _columns(competition: Competition, tables: Tables) -> _Step:
 
 
 def _splitter(competition: Competition, tables: Tables) -> _Step:
+    if competition.groups is not None:
+        _check_groups(tables.train, competition.groups)
     if competition.splitter is not None:
         return {}, None
     settings = {"n_splits": _FOLDS, "shuffle": True, "random_state": 0}
@@ -305,6 +307,17 @@ def _splitter(competition: Competition, tables: Tables) -> _Step:
     if classes:
         return {"splitter": StratifiedKFold(**settings)}, Reason(text="classes keep their shares", guess=True)
     return {"splitter": KFold(**settings)}, Reason(text="rows are taken as independent", guess=True)
+
+
+def _check_groups(train: pd.DataFrame, groups: str) -> None:
+    if groups not in train.columns:
+        raise DataError(f"train.csv lacks the groups column {groups!r}. It has: {', '.join(map(str, train.columns))}.")
+    gaps = np.flatnonzero(train[groups].isna())
+    if len(gaps):
+        raise DataError(
+            f"train.csv: the groups column {groups!r} is missing in {len(gaps)} of {len(train)} rows, "
+            f"first in row {gaps[0] + 1}. Give these rows groups in clean."
+        )
 
 
 def _models(competition: Competition, tables: Tables) -> _Step:

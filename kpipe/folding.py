@@ -25,10 +25,10 @@ def assign_folds(competition: Competition, tables: Tables, *, seed: int = 0, n_f
     assert competition.target is not None
     splitter = _configured(competition.splitter, seed=seed, n_folds=n_folds)
     y = tables.train[competition.target]
-    count = splitter.get_n_splits(tables.train, y)
+    groups = None if competition.groups is None else tables.train[competition.groups]
+    count = splitter.get_n_splits(tables.train, y, groups)
     if competition.task == "classification" and count > 1:
         _check_class_sizes(y, count)
-    groups = None if competition.groups is None else tables.train[competition.groups]
     labels = y.astype(str) if competition.task == "classification" else y
     try:
         pairs = list(splitter.split(np.zeros((len(y), 1)), labels.to_numpy(), groups))

@@ -7,6 +7,7 @@ Every metric takes ``y`` (n,), codes 0..k-1 or values, and the models' output: p
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -84,11 +85,11 @@ def evaluate(
     _check_domain(metric, y[scored])
     part_of = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
     try:
-        value = float(metric.function(y[scored], output(metric, predictions[scored])))
+        value = _quietly(metric, y[scored], output(metric, predictions[scored]))
     except ValueError as error:
         raise DataError(f"{metric.name} is not defined for this target: {error}. Choose another --metric.") from error
     spread = _standard_error(metric, y[scored], output(metric, predictions[scored]), part_of[scored])
-    by_fold = tuple(_score(metric, y[rows], predictions[rows]) for rows in folds)
+    by_fold = tuple(_or_unknown(metric, y[rows], output(metric, predictions[rows])) for rows in folds)
     return Score(value=value, standard_error=spread, rows=int(scored.sum()), folds=by_fold)
 
 
@@ -114,11 +115,18 @@ def _check_domain(metric: Metric, y: Array) -> None:
         )
 
 
-def _score(metric: Metric, y: Array, predictions: Array) -> float:
+def _quietly(metric: Metric, y: Array, judged: Array) -> float:
+    # scikit-learn warns of classes without a row, in folds and in each of 200 resamples; the score says enough.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return float(metric.function(y, judged))
+
+
+def _or_unknown(metric: Metric, y: Array, judged: Array) -> float:
+    """The metric; NaN where it is not defined, as the AUC of a fold in which only one class stands: unknown, not 0."""
     try:
-        return float(metric.function(y, output(metric, predictions)))
+        return _quietly(metric, y, judged)
     except ValueError:
-        # A fold in which only one class stands has no AUC: the score of that fold is unknown, not 0.
         return float("nan")
 
 
@@ -133,7 +141,7 @@ def _standard_error(metric: Metric, y: Array, predicted: Array, groups: Array) -
         return _error_of_certainty(len(np.unique(groups)))
     error = _cluster_error(losses - mean, groups)
     # Delta method: the standard error of sqrt(mean) is that of the mean over 2 sqrt(mean).
-    return error / (2 * np.sqrt(mean)) if metric.root and mean > 0 else error
+    return error / (2 * float(np.sqrt(mean))) if metric.root and mean > 0 else error
 
 
 def _cluster_error(residuals: Array, groups: Array) -> float:
@@ -166,10 +174,9 @@ def _resampled(metric: Metric, y: Array, predicted: Array, groups: Array) -> flo
     scores = []
     for drawn in draws:
         rows = order[drawn] if count == len(y) else np.concatenate([members[i] for i in drawn])
-        try:
-            scores.append(metric.function(y[rows], predicted[rows]))
-        except ValueError:
-            continue  # a draw of one class has no AUC
+        score = _or_unknown(metric, y[rows], predicted[rows])
+        if np.isfinite(score):  # a draw of one class has no AUC
+            scores.append(score)
     return float(np.std(scores, ddof=1)) * scale if len(scores) > 1 else float("nan")
 
 
@@ -184,8 +191,8 @@ def _log_losses(y: Array, probabilities: Array) -> Array:
 
 
 def _auc(y: Array, probabilities: Array) -> float:
-    if len(np.unique(y)) < 2:
-        raise ValueError("the AUC of one class is not defined")
+    if len(np.unique(y)) < probabilities.shape[1]:
+        raise ValueError("the AUC of a class without a row is not defined")
     if probabilities.shape[1] == 2:
         return float(skm.roc_auc_score(y, probabilities[:, 1]))
     return float(skm.roc_auc_score(y, probabilities, multi_class="ovr", labels=range(probabilities.shape[1])))

@@ -79,6 +79,7 @@ def run(
     Raises KpipeError, with what to do.
     """
     began = time.perf_counter()
+    seed = tuple(dict.fromkeys(seed))
     competition, tables = prepare(slug, data=data, metric=metric, target=target, id=id, text=text)
     chosen = choose_models(competition, models)
     split = assign_folds(competition, tables, seed=seed[0], n_folds=folds)

@@ -43,12 +43,12 @@ class Run:
     @property
     def score(self) -> float:
         """The metric of what was submitted, out-of-fold."""
-        return float(self.record["score"])
+        return _number(self.record["score"])
 
     @property
     def standard_error(self) -> float:
-        """Of ``score``, as an estimate of the score on new rows."""
-        return float(self.record["standard_error"])
+        """Of ``score``, as an estimate of the score on new rows; NaN where it is not known."""
+        return _number(self.record["standard_error"])
 
     @property
     def submission(self) -> pd.DataFrame:
@@ -64,6 +64,10 @@ class Run:
     def folds(self) -> pd.DataFrame:
         """The folds as (fold, row, role)."""
         return pd.read_parquet(self.path / "folds.parquet")
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
 
 
 def key_of(settings: Mapping[str, object]) -> str:
@@ -154,8 +158,8 @@ def workspace(out: Path, slug: str, key: str) -> Iterator[Workspace]:
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
+        _tidy(path, Path(lock.lock_file))  # while the lock is held: after it the folder may be another run's
         lock.release()
-        _tidy(path, Path(lock.lock_file))
 
 
 @contextlib.contextmanager
@@ -180,8 +184,9 @@ def _log_file(path: Path) -> Iterator[None]:
 
 def _tidy(path: Path, lock: Path) -> None:
     """Leave no empty folder behind: one without a finished task is of no use to the next call."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # Windows keeps a file that is open; filelock removes it there
         lock.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
         if path.is_dir() and not any((path / "parts").glob("*.npz")):
             shutil.rmtree(path)
             path.parent.rmdir()  # fails, rightly, where other runs stand beside it

@@ -61,10 +61,14 @@ def _values(
 ) -> dict[str, np.ndarray]:
     """Column of the submission → (m,) labels in train's spelling, probabilities or values."""
     judged = output(metric, predicted)
-    if labels is None:
-        return dict.fromkeys(columns, judged)
-    if metric.needs == "label":
-        return dict.fromkeys(columns, labels[judged])
+    if metric.needs != "probability":
+        if len(columns) != 1:
+            raise SubmissionError(
+                f"The sample submission's columns ({', '.join(columns)}) do not fit {metric.name}, which judges one "
+                f"{metric.needs} a row. Set another --metric."
+            )
+        return {columns[0]: judged if labels is None else labels[judged]}
+    assert labels is not None  # probabilities are of classes
     per_class = class_columns(columns, target, list(labels))
     if per_class is not None:
         by_label = {str(label): judged[:, code] for code, label in enumerate(labels)}

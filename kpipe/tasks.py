@@ -106,10 +106,13 @@ def predict(estimator: Any, X: pd.DataFrame, outputs: int) -> np.ndarray:
     if not hasattr(estimator, "predict_proba"):
         return np.asarray(estimator.predict(X), dtype=np.float64).reshape(len(X), -1)
     given = np.asarray(estimator.predict_proba(X), dtype=np.float64)
-    if given.shape == (len(X), outputs) or given.shape != (len(X), len(estimator.classes_)):
+    classes = np.asarray(getattr(estimator, "classes_", range(outputs)), dtype=int)
+    if len(classes) == 1 and given.shape == (len(X), 2):
+        given = given[:, :1]  # LightGBM that saw one class gives two columns, of which the first is that class
+    if len(classes) == outputs or given.shape != (len(X), len(classes)):
         return given  # a wrong shape is named by the check that follows
     probabilities = np.zeros((len(X), outputs))
-    probabilities[:, np.asarray(estimator.classes_, dtype=int)] = given
+    probabilities[:, classes] = given
     return probabilities
 
 

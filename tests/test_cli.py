@@ -44,7 +44,7 @@ def test_json_prints_exactly_run_json(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_run_json_keeps_the_contract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    call("run", "titanic", *FAST, "--seed", 3, "--seed", 4, "--folds", 3, "--json", "--out", tmp_path)
+    call("run", "titanic", *FAST, "--seed", 3, "--seed", 4, "--seed", 3, "--folds", 3, "--json", "--out", tmp_path)
     record = json.loads(capsys.readouterr().out)
     wanted = """schema run_id slug created status data metric inferred score standard_error baseline models checks
         submission seconds peak_memory_mib seed device versions command"""
