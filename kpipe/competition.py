@@ -97,8 +97,9 @@ class row_by_row:  # reads as the function it stands for: clean=row_by_row(add_l
             return self.function(frame)
         except KeyError as error:
             missing = error.args[0] if error.args else None
-            if missing in frame.columns:
-                raise
+            asked_of = traceback.extract_tb(error.__traceback__)[-1].filename
+            if missing in frame.columns or f"{os.sep}pandas{os.sep}" not in asked_of:
+                raise  # a dictionary of the author's own lacks the key
             raise DataError(
                 f"{name}.csv lacks the column {missing!r}, which this competition's clean needs. "
                 f"It has: {', '.join(map(str, frame.columns))}."
@@ -232,11 +233,17 @@ def _task(competition: Competition, tables: Tables) -> _Step:
     if not pd.api.types.is_numeric_dtype(y) or pd.api.types.is_bool_dtype(y):
         return {"task": "classification"}, Reason(text=f"{competition.target} holds labels")
     levels = y.nunique()
+    if levels > 2 and _fractions(tables.sample[competition.target]):
+        return {"task": "regression"}, Reason(text="the sample submission holds fractions", guess=True)
     if levels == 2 or (pd.api.types.is_integer_dtype(y) and levels <= _MOST_CLASSES):
         return {"task": "classification"}, Reason(
             text=f"{competition.target} has only {levels} levels", guess=levels > 2
         )
     return {"task": "regression"}, Reason(text=f"{competition.target} has {levels} different numbers")
+
+
+def _fractions(values: pd.Series) -> bool:
+    return pd.api.types.is_float_dtype(values) and bool((values.dropna() % 1 != 0).any())
 
 
 def _check_target(y: pd.Series, target: str) -> None:

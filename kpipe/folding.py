@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import pandas as pd
+from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
 from kpipe.competition import Competition
 from kpipe.errors import DataError, UsageError
@@ -26,9 +27,9 @@ def assign_folds(competition: Competition, tables: Tables, *, seed: int = 0, n_f
     splitter = _configured(competition.splitter, seed=seed, n_folds=n_folds)
     y = tables.train[competition.target]
     groups = None if competition.groups is None else tables.train[competition.groups]
-    count = splitter.get_n_splits(tables.train, y, groups)
-    if competition.task == "classification" and count > 1:
-        _check_class_sizes(y, count)
+    # Those of scikit-learn that part the rows; others draw or repeat, and their number says nothing about a class.
+    if competition.task == "classification" and isinstance(splitter, KFold | StratifiedKFold | StratifiedGroupKFold):
+        _check_class_sizes(y, splitter.n_splits)
     labels = y.astype(str) if competition.task == "classification" else y
     try:
         pairs = list(splitter.split(np.zeros((len(y), 1)), labels.to_numpy(), groups))

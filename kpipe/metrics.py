@@ -19,7 +19,7 @@ from sklearn import metrics as skm
 from kpipe.errors import DataError, UsageError
 from kpipe.values import Score, Task
 
-__all__ = ["METRICS", "Metric", "evaluate", "get_metric", "output"]
+__all__ = ["METRICS", "Metric", "check_domain", "evaluate", "get_metric", "output"]
 
 Array = np.ndarray
 Needs = Literal["label", "probability", "value"]
@@ -82,7 +82,7 @@ def evaluate(
     Raises DataError where the metric is not defined for y (the logarithm of a negative target, F1 of three classes).
     """
     scored = ~np.isnan(predictions).any(axis=1)
-    _check_domain(metric, y[scored])
+    check_domain(metric, y[scored])
     part_of = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
     try:
         value = _quietly(metric, y[scored], output(metric, predictions[scored]))
@@ -107,7 +107,8 @@ def get_metric(name: str) -> Metric:
     raise UsageError(f"There is no metric {name!r}.{hint} The metrics are: {', '.join(METRICS)}.")
 
 
-def _check_domain(metric: Metric, y: Array) -> None:
+def check_domain(metric: Metric, y: Array) -> None:
+    """Raise DataError where a metric is not defined for a target: the logarithm of a negative number."""
     if metric.domain is not None and len(y) and y.min() < metric.domain:
         row = int(y.argmin())
         raise DataError(
@@ -177,7 +178,10 @@ def _resampled(metric: Metric, y: Array, predicted: Array, groups: Array) -> flo
         score = _or_unknown(metric, y[rows], predicted[rows])
         if np.isfinite(score):  # a draw of one class has no AUC
             scores.append(score)
-    return float(np.std(scores, ddof=1)) * scale if len(scores) > 1 else float("nan")
+    if len(scores) < 2:
+        return float("nan")
+    spread = float(np.std(scores, ddof=1)) * scale
+    return _error_of_certainty(count) if spread == 0 and metric.task == "classification" else spread
 
 
 def _accuracy_losses(y: Array, labels: Array) -> Array:

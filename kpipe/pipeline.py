@@ -23,13 +23,14 @@ from kpipe.competition import Competition, Factory, find, resolve
 from kpipe.data import load
 from kpipe.devices import resolve_device
 from kpipe.folding import assign_folds
-from kpipe.metrics import Metric, get_metric
+from kpipe.metrics import Metric, check_domain, evaluate, get_metric
+from kpipe.models.baseline import baseline
 from kpipe.record import Outcome, make_record, predictions_table, versions
 from kpipe.runs import Run, Workspace, key_of, workspace
 from kpipe.splitters import folds_to_frame
-from kpipe.submission import make_submission, rehearse, to_csv
+from kpipe.submission import make_submission, postprocessed, rehearse, to_csv
 from kpipe.training import Done, choose_models, cross_validate, targets
-from kpipe.values import Tables
+from kpipe.values import Folds, Tables
 
 __all__ = ["Started", "prepare", "run"]
 
@@ -83,8 +84,8 @@ def run(
     competition, tables = prepare(slug, data=data, metric=metric, target=target, id=id, text=text)
     chosen = choose_models(competition, models)
     split = assign_folds(competition, tables, seed=seed[0], n_folds=folds)
-    rehearse(competition, tables, targets(competition, tables)[1])
     device = resolve_device(device)
+    _rehearse(competition, tables, split)
     key = _key(competition, tables, chosen, seed=list(seed), folds=len(split.train), device=device)
     with workspace(Path(out), slug, key) as space:
         if started is not None:
@@ -102,7 +103,7 @@ def run(
             parts=space,
             tell=tell,
         )
-        blended = blend(predictions, split, judge)
+        blended = postprocessed(competition, tables, blend(predictions, split, judge))
         submission = make_submission(competition, tables, blended, predictions.classes)
         checks = run_checks(competition, tables, split, predictions, blended, submission)
         csv = to_csv(submission)
@@ -127,6 +128,15 @@ def prepare(
     competition = replace(competition, **changes, text=(*competition.text, *text))
     tables = competition.clean(load(slug, data, text=competition.text, id=competition.id))
     return resolve(competition, tables), tables
+
+
+def _rehearse(competition: Competition, tables: Tables, folds: Folds) -> None:
+    """Refuse before training what could be neither judged nor submitted after it."""
+    y, labels = targets(competition, tables)
+    rehearse(competition, tables, labels)
+    metric, outputs = _metric(competition), 1 if labels is None else len(labels)
+    check_domain(metric, y)
+    evaluate(metric, y, baseline(metric, y, folds, outputs=outputs)[1])
 
 
 def _metric(competition: Competition) -> Metric:

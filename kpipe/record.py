@@ -135,12 +135,17 @@ def _json(value: float) -> float | None:
 def predictions_table(outcome: Outcome, which: Literal["oof", "test"]) -> pd.DataFrame:
     """Row, id where the file has one, target (out-of-fold), then the blend's and each model's outputs.
 
-    Outputs are columns ``name``, or ``name/label`` for each class.
+    Outputs are columns ``name``, or ``name/label`` for each class. A column of the file that has one of these names
+    gets "(train)" or "(test)" behind it.
     """
     frame = outcome.tables.train if which == "oof" else outcome.tables.test
     kept = [name for name in (outcome.competition.id, outcome.competition.target) if name in frame.columns]
     rows = pd.DataFrame({"row": np.arange(len(frame))})
-    return pd.concat([rows, frame[kept].reset_index(drop=True), _outputs(outcome, which)], axis=1)
+    outputs = _outputs(outcome, which)
+    taken = {*rows.columns, *outputs.columns}
+    file = "train" if which == "oof" else "test"
+    own = frame[kept].reset_index(drop=True).rename(columns=lambda name: f"{name} ({file})" if name in taken else name)
+    return pd.concat([rows, own, outputs], axis=1)
 
 
 def _outputs(outcome: Outcome, which: Literal["oof", "test"]) -> pd.DataFrame:

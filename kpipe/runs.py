@@ -151,12 +151,9 @@ def workspace(out: Path, slug: str, key: str) -> Iterator[Workspace]:
         raise _cannot_write(home, error) from error
     space = Workspace(path)
     try:
-        (path / "parts").mkdir(parents=True, exist_ok=True)
         space.write("started", b"")
         with _log_file(path / "log.txt"):
             yield space
-    except OSError as error:
-        raise _cannot_write(path, error) from error
     finally:
         _tidy(path, Path(lock.lock_file))  # while the lock is held: after it the folder may be another run's
         lock.release()

@@ -16,7 +16,7 @@ from kpipe.errors import SubmissionError
 from kpipe.metrics import Metric, output
 from kpipe.values import Blend, Submission, Tables
 
-__all__ = ["make_submission", "prove", "rehearse", "to_csv"]
+__all__ = ["make_submission", "postprocessed", "prove", "rehearse", "to_csv"]
 
 _SHOWN = 3  # examples in a message: enough to find the place, few enough to read
 
@@ -32,8 +32,6 @@ def make_submission(competition: Competition, tables: Tables, blended: Blend, la
     assert competition.id is not None
     assert competition.target is not None
     predicted = blended.test
-    if competition.postprocess is not None:
-        predicted = competition.postprocess(predicted, tables)
     if len(predicted) != len(tables.test):
         raise SubmissionError(f"There are {len(predicted)} predictions for the {len(tables.test)} rows of test.csv.")
     columns = [name for name in tables.sample.columns if name != competition.id]
@@ -45,6 +43,17 @@ def make_submission(competition: Competition, tables: Tables, blended: Blend, la
     return Submission(frame=frame, sendable=tables.source.origin != "sample")
 
 
+def postprocessed(competition: Competition, tables: Tables, blended: Blend) -> Blend:
+    """The blend after the competition's ``postprocess``, out-of-fold and test alike: what is scored is what is sent.
+
+    For the out-of-fold rows, the function finds train's rows where it otherwise finds test's.
+    """
+    if competition.postprocess is None:
+        return blended
+    oof = competition.postprocess(blended.oof, replace(tables, test=tables.train))
+    return replace(blended, oof=oof, test=competition.postprocess(blended.test, tables))
+
+
 def rehearse(competition: Competition, tables: Tables, labels: np.ndarray | None) -> None:
     """Make a submission of nothing, so that files that do not fit each other are refused before hours of training.
 
@@ -53,7 +62,7 @@ def rehearse(competition: Competition, tables: Tables, labels: np.ndarray | None
     outputs = 1 if labels is None else len(labels)
     nothing = np.full((len(tables.test), outputs), 1 / outputs)
     blended = Blend(weights={}, oof=nothing, test=nothing)
-    make_submission(replace(competition, postprocess=None), tables, blended, labels)
+    make_submission(competition, tables, blended, labels)
 
 
 def _values(

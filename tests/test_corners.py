@@ -1,0 +1,484 @@
+"""Corners of the modules whose main promises stand in the files of their names."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    RepeatedStratifiedKFold,
+    StratifiedShuffleSplit,
+    TimeSeriesSplit,
+)
+
+import kpipe
+from kpipe import runs
+from kpipe.blending import blend
+from kpipe.checks import run_checks
+from kpipe.competition import Competition, resolve, row_by_row
+from kpipe.devices import DEVICES, resolve_device
+from kpipe.errors import DataError, SubmissionError, UsageError
+from kpipe.features import FillModes, NativeCategories, dummies, standardised
+from kpipe.folding import assign_folds
+from kpipe.metrics import METRICS, Metric, evaluate
+from kpipe.models import model
+from kpipe.runs import workspace
+from kpipe.splitters import RowSplit
+from kpipe.submission import make_submission, to_csv
+from kpipe.training import cross_validate, targets
+from kpipe.values import Blend, Context, Folds, ModelPredictions, Submission, Tables
+from tests.tables import prices, resolved, survivors
+
+CLASSES = [name for name, metric in METRICS.items() if metric.task == "classification"]
+
+
+def blended(test: np.ndarray) -> Blend:
+    return Blend(weights={"m": 1.0}, oof=np.zeros((1, test.shape[1])), test=test)
+
+
+def trained(made: Tables, name: str = "linear", **fields: object) -> tuple[Competition, Folds, ModelPredictions]:
+    competition = resolved(made, **fields)
+    folds = assign_folds(competition, made)
+    (found,) = cross_validate(competition, made, folds, models={name: model(name)}, jobs=1).models
+    return competition, folds, found
+
+
+# metrics
+
+
+@pytest.mark.parametrize("name", [name for name in CLASSES if name != "f1"])
+def test_a_class_that_stands_in_few_rows_costs_neither_warnings_nor_the_standard_error(name: str) -> None:
+    y = np.array([0] * 28 + [1, 2])
+    predictions = np.random.default_rng(0).dirichlet([1, 1, 1], size=30)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        score = evaluate(METRICS[name], y, predictions, folds=[np.arange(15), np.arange(15, 30)])
+    assert not told
+    assert score.standard_error > 0
+    assert len(score.folds) == 2
+
+
+def test_the_auc_of_a_fold_that_lacks_a_class_is_unknown_and_not_0() -> None:
+    y = np.array([0] * 10 + [1] * 10 + [2] * 10)
+    predictions = np.random.default_rng(0).dirichlet([1, 1, 1], size=30)
+    score = evaluate(METRICS["auc"], y, predictions, folds=[np.arange(20), np.arange(0, 30, 2)])
+    assert np.isnan(score.folds[0])
+    assert np.isfinite(score.folds[1])
+    assert np.isfinite(score.value)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_score_is_plain_floats(name: str) -> None:
+    metric, rng = METRICS[name], np.random.default_rng(0)
+    classes = metric.task == "classification"
+    y = rng.integers(2, size=60) if classes else rng.uniform(1, 9, size=60)
+    predictions = rng.dirichlet([1, 1], size=60) if classes else rng.uniform(1, 9, size=(60, 1))
+    score = evaluate(metric, y, predictions, folds=[np.arange(30), np.arange(30, 60)])
+    assert {type(value) for value in (score.value, score.standard_error, *score.folds)} == {float}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(sorted(METRICS)), st.integers(0, 10_000))
+def test_a_score_does_not_depend_on_the_order_of_the_rows(name: str, seed: int) -> None:
+    metric, rng = METRICS[name], np.random.default_rng(seed)
+    classes = metric.task == "classification"
+    y = np.resize([0, 1], 40) if classes else rng.uniform(1, 9, size=40)
+    predictions = rng.dirichlet([1, 1], size=40) if classes else rng.uniform(1, 9, size=(40, 1))
+    order = rng.permutation(40)
+    a, b = evaluate(metric, y, predictions), evaluate(metric, y[order], predictions[order])
+    assert a.value == pytest.approx(b.value)
+
+
+@pytest.mark.parametrize("name", ["auc", "f1", "f1_macro", "balanced_accuracy", "qwk"])
+def test_a_perfect_score_of_any_metric_on_few_rows_is_not_certain(name: str) -> None:
+    assert evaluate(METRICS[name], np.array([0, 1] * 10), np.eye(2)[[0, 1] * 10]).standard_error > 0
+
+
+# features
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(-(10**6), 10**6), min_size=3, max_size=30), st.lists(st.floats(-1e100, 1e100), min_size=2))
+def test_scaled_numbers_stay_within_3_and_in_order(fitted: list[int], new: list[float]) -> None:
+    scaler = standardised().fit(np.array(fitted, dtype=float)[:, None])
+    scaled = scaler.transform(np.sort(new)[:, None])[:, 0]
+    assert np.abs(scaled).max() <= 3
+    assert (np.diff(scaled) >= -1e-9).all()
+
+
+def test_a_number_too_large_to_square_is_far_out_and_not_the_mean() -> None:
+    with np.errstate(over="ignore"):
+        assert standardised().fit(np.arange(4.0)[:, None]).transform(np.array([[1e200]]))[0, 0] > 2.9
+
+
+COLUMNS = {
+    "text": pd.Series(["a", "b", "a", None, "b", "a"], dtype="str"),
+    "missing text": pd.Series([None] * 6, dtype="str"),
+    "missing numbers": pd.Series([np.nan] * 6),
+    "truths": pd.Series([True, False] * 3),
+    "truths with gaps": pd.Series([True, None] * 3, dtype="boolean"),
+    "bytes": pd.Series([0, 255] * 3, dtype="uint8"),
+    "integers": pd.Series([2**40, -1, 0, 1, 2, 3]),
+    "a category": pd.Series(["a", "b", "a", "b", "a", "b"], dtype="category"),
+}
+
+
+@pytest.mark.parametrize("encoding", [dummies(), NativeCategories()], ids=["dummies", "native"])
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_each_kind_of_column_is_encoded_alone_and_in_new_rows(kind: str, encoding: BaseEstimator) -> None:
+    frame = pd.DataFrame({kind: COLUMNS[kind]})
+    encoded = encoding.fit(frame).transform(frame.iloc[[5, 0]])
+    assert len(encoded) == 2
+    if isinstance(encoded, np.ndarray):
+        assert np.isfinite(encoded).all()
+    else:
+        assert encoded.index.tolist() == [5, 0]
+
+
+@pytest.mark.parametrize("encoding", [FillModes(), dummies(), NativeCategories()], ids=["modes", "dummies", "native"])
+def test_an_encoding_leaves_the_table_it_is_given_alone(encoding: BaseEstimator) -> None:
+    frame = pd.DataFrame(COLUMNS)
+    before = frame.copy(deep=True)
+    encoding.fit(frame).transform(frame)
+    pd.testing.assert_frame_equal(frame, before)
+
+
+# competition
+
+
+def test_a_groups_column_that_is_missing_or_has_gaps_is_refused() -> None:
+    made = survivors()
+    with pytest.raises(DataError, match=r"train\.csv lacks the groups column 'family'\. It has: id, x, sex, survived"):
+        resolved(made, groups="family")
+    made.train["family"] = pd.Series(["a", "b", None, "b"] * 20, dtype="str")
+    with pytest.raises(DataError, match=r"groups column 'family' is missing in 20 of 80 rows, first in row 3"):
+        resolved(made, groups="family", splitter=GroupKFold(2))
+
+
+TARGETS = {
+    "gone": (lambda y: y.astype(float) * np.nan, r"'survived' is missing in every row"),
+    "with a gap": (lambda y: y.where(y.index != 6), r"missing in 1 of 80 rows, first in row 7\. Remove these rows"),
+    "of one class": (lambda y: y * 0 + 1, r"'survived' is 1 in every row: there is nothing to tell apart"),
+}
+
+
+@pytest.mark.parametrize("case", TARGETS)
+def test_a_target_that_teaches_nothing_is_refused(case: str) -> None:
+    change, words = TARGETS[case]
+    made = survivors()
+    made.train["survived"] = change(made.train["survived"])
+    with pytest.raises(DataError, match=words):
+        resolved(made)
+
+
+def test_text_as_the_target_of_a_regression_is_refused_showing_it() -> None:
+    made = survivors()
+    made.train["survived"] = np.where(made.train["survived"] == 1, "yes", "no")
+    with pytest.raises(DataError, match=r"'survived' must hold numbers for a regression, however: '(yes|no)'"):
+        targets(resolved(made, metric="rmse"), made)
+
+
+def test_whole_numbers_whose_sample_holds_a_broken_one_are_a_regression() -> None:
+    made = survivors()
+    made.train["survived"] = np.arange(80) % 10
+    assert resolved(replace(made, sample=made.sample.assign(survived=5.8))).task == "regression"
+
+
+def test_a_key_that_a_dictionary_of_clean_lacks_is_not_called_a_column() -> None:
+    with pytest.raises(KeyError):
+        row_by_row(lambda frame: frame.assign(z=frame["sex"].map(lambda sex: {"Mr": 1}[sex])))(survivors())
+
+
+# folding
+
+
+def test_a_splitter_that_counts_its_folds_by_groups_gets_them() -> None:
+    made = survivors()
+    made.train["family"] = np.arange(80) // 20
+    competition = resolved(made, splitter=LeaveOneGroupOut(), groups="family")
+    assert len(assign_folds(competition, made).valid) == 4
+
+
+@pytest.mark.parametrize(
+    "splitter",
+    [RepeatedStratifiedKFold(n_splits=5, n_repeats=3, random_state=0), StratifiedShuffleSplit(15, random_state=0)],
+    ids=["repeated", "drawn"],
+)
+def test_a_class_needs_a_row_per_fold_and_not_per_repeat(splitter: object) -> None:
+    made = survivors()
+    made.train["survived"] = [1] * 10 + [0] * 70
+    assert len(assign_folds(resolved(made, splitter=splitter), made).valid) == 15
+
+
+def test_the_competitions_own_splitter_stays_as_it_was() -> None:
+    made = prices()
+    splitter = KFold(5, shuffle=True, random_state=0)
+    assign_folds(resolved(made, splitter=splitter), made, seed=7, n_folds=3)
+    assert (splitter.n_splits, splitter.random_state) == (5, 0)
+
+
+# training
+
+
+@pytest.mark.parametrize("name", ["linear", "boosting"])
+@pytest.mark.parametrize("kind", ["values", "labels"])
+def test_the_targets_of_a_fold_never_reach_its_predictions(name: str, kind: str) -> None:
+    made = prices() if kind == "values" else survivors()
+    fields = {"splitter": KFold(4, shuffle=True)}
+    _, folds, before = trained(made, name, **fields)
+    column, rows = made.train.columns[-1], folds.valid[0]
+    changed = made.train.copy()
+    changed.loc[rows, column] = changed[column].max() - changed.loc[rows, column] + changed[column].min()
+    _, _, after = trained(replace(made, train=changed), name, **fields)
+    np.testing.assert_array_equal(before.oof[rows], after.oof[rows])
+    assert not np.array_equal(before.oof, after.oof)
+
+
+@pytest.mark.parametrize("name", ["linear", "boosting"])
+def test_the_features_of_a_validated_row_teach_nothing(name: str) -> None:
+    made = prices()
+    made.train["town"] = pd.Series(["a", "b"] * 40, dtype="str")
+    made.test["town"] = pd.Series(["a", "c"] * 15, dtype="str")
+    fields = {"splitter": RowSplit(60), "features": FillModes()}
+    _, _, before = trained(made, name, **fields)
+    changed = made.train.copy()
+    changed.loc[60:78, ["x", "town"]] = [1e6, "never seen"]
+    _, _, after = trained(replace(made, train=changed), name, **fields)
+    np.testing.assert_array_equal(before.oof[79], after.oof[79])
+    np.testing.assert_array_equal(before.test, after.test)
+
+
+@pytest.mark.parametrize("only", [0, 1])
+def test_a_fold_that_trained_on_one_class_predicts_that_class(only: int) -> None:
+    made = survivors()
+    made.train["survived"] = [only] * 60 + [1 - only] * 20
+    _, _, found = trained(made, "boosting", splitter=RowSplit(50))
+    np.testing.assert_allclose(found.test, np.tile(np.eye(2)[only], (30, 1)), atol=1e-12)
+
+
+def test_rows_validated_by_several_folds_get_the_mean_of_their_predictions() -> None:
+    made = survivors()
+    splitter = RepeatedStratifiedKFold(n_splits=2, n_repeats=2, random_state=0)
+    competition, folds, found = trained(made, splitter=splitter)
+    y, _ = targets(competition, made)
+    expected = np.zeros((80, 2))
+    for train, valid in zip(folds.train, folds.valid, strict=True):
+        fitted = model("linear")(Context(task="classification", n_classes=2))
+        fitted.fit(made.train[["x", "sex"]].iloc[train], y[train])
+        expected[valid] += fitted.predict_proba(made.train[["x", "sex"]].iloc[valid]) / 2
+    np.testing.assert_allclose(found.oof, expected)
+
+
+def test_a_time_split_leaves_its_first_rows_without_a_prediction_and_the_blend_too() -> None:
+    made = prices()
+    competition = resolved(made, splitter=TimeSeriesSplit(3))
+    folds = assign_folds(competition, made)
+    models = {name: model(name) for name in ("linear", "boosting")}
+    found = cross_validate(competition, made, folds, models=models, jobs=1)
+    assert isinstance(competition.metric, Metric)
+    mixed = blend(found, folds, competition.metric)
+    unseen = np.setdiff1d(np.arange(80), np.concatenate(folds.valid))
+    assert len(unseen) == 20
+    for oof in (*(one.oof for one in found.models), mixed.oof):
+        np.testing.assert_array_equal(np.flatnonzero(np.isnan(oof[:, 0])), unseen)
+    assert evaluate(competition.metric, found.y, mixed.oof).rows == 60
+
+
+def refuses_to_train(context: Context) -> BaseEstimator:
+    raise AssertionError("a model was made")
+
+
+@pytest.mark.parametrize(("metric", "words"), [("rmsle", "targets of at least 0"), ("f1", "not defined")])
+def test_a_metric_that_the_target_does_not_allow_is_refused_before_training(
+    metric: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = prices() if metric == "rmsle" else survivors()
+    made.train[made.train.columns[-1]] = np.arange(80) % 3 - (metric == "rmsle")
+    for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    monkeypatch.setattr("kpipe.pipeline.choose_models", lambda *_: {"m": refuses_to_train})
+    with pytest.raises(DataError, match=words):
+        kpipe.run("made-by-hand", data=tmp_path, metric=metric, jobs=1, out=tmp_path / "out")
+
+
+# submission
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss", "auc"])
+def test_labels_never_stand_in_columns_of_probabilities(metric: str) -> None:
+    made = survivors()
+    made.train["survived"] = np.where(made.train["survived"] == 1, "D", "C")
+    made = replace(made, sample=made.test[["id"]].assign(survived_C=0.5, survived_D=0.5))
+    make = partial(
+        make_submission,
+        resolved(made, metric=metric),
+        made,
+        blended(np.tile([0.2, 0.8], (30, 1))),
+        np.array(["C", "D"]),
+    )
+    if METRICS[metric].needs == "label":
+        with pytest.raises(SubmissionError, match=r"\(survived_C, survived_D\) do not fit accuracy.*one label a row"):
+            make()
+    else:
+        assert (make().frame["survived_D"] == 0.8).all()
+
+
+def test_one_value_never_fills_several_columns() -> None:
+    made = prices()
+    made = replace(made, sample=made.sample.assign(tax=0.5))
+    with pytest.raises(SubmissionError, match=r"\(price, tax\) do not fit rmse, which judges one value a row"):
+        make_submission(resolved(made, target="price"), made, blended(np.ones((30, 1))), None)
+
+
+@pytest.mark.xfail(strict=True, reason="make_submission: True for a sample of 0 and 1 is proved against train alone")
+@pytest.mark.parametrize(("train", "sample"), [([False, True], 0), (["no", "yes"], "N")])
+def test_labels_are_spelled_as_the_sample_spells_them_or_refused(train: list, sample: object) -> None:
+    made = survivors()
+    made.train["survived"] = [train[value] for value in made.train["survived"]]
+    made = replace(made, sample=made.sample.assign(survived=sample))
+    competition = resolved(made)
+    try:
+        test = np.tile([0.2, 0.8], (30, 1))
+        frame = make_submission(competition, made, blended(test), np.array(train, dtype=object)).frame
+    except SubmissionError:
+        return
+    assert frame["survived"].dtype == made.sample["survived"].dtype
+    assert sample in frame["survived"].tolist()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_any_float_comes_back_from_the_csv_bit_for_bit(values: list[float]) -> None:
+    frame = pd.DataFrame({"id": range(len(values)), "price": values})
+    csv = to_csv(Submission(frame=frame, sendable=True))
+    again = pd.read_csv(io.BytesIO(csv), dtype={"price": float})
+    assert again["price"].to_numpy().tobytes() == np.array(values).tobytes()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.permutations(range(30)), st.permutations(range(30)))
+def test_whatever_the_order_of_test_and_sample_each_id_gets_its_own_prediction(test: list, sample: list) -> None:
+    made = prices()
+    shuffled = replace(
+        made,
+        test=made.test.iloc[list(test)].reset_index(drop=True),
+        sample=made.sample.iloc[list(sample)].reset_index(drop=True),
+    )
+    values = shuffled.test["id"].to_numpy(dtype=float)[:, None] * 2
+    frame = make_submission(resolved(shuffled), shuffled, blended(values), None).frame
+    assert frame["id"].tolist() == shuffled.sample["id"].tolist()
+    assert (frame["price"] == frame["id"] * 2).all()
+
+
+# postprocess
+
+
+def doubled(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+    return predictions * 2
+
+
+def test_what_is_scored_is_postprocessed_as_what_is_submitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = prices()
+    for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    scores = []
+    for postprocess in (None, doubled):
+        monkeypatch.setattr("kpipe.pipeline.find", lambda slug, p=postprocess: Competition(slug=slug, postprocess=p))
+        scores.append(kpipe.run("made-by-hand", data=tmp_path, models=["linear"], jobs=1, out=tmp_path / "out").score)
+    assert scores[1] > 1.2 * scores[0]
+
+
+# checks
+
+
+def test_the_gap_to_the_baseline_counts_groups_as_one() -> None:
+    made = survivors(n=60)
+    train = pd.concat([made.train] * 4, ignore_index=True).assign(family=np.tile(np.arange(60), 4))
+    made = replace(made, train=train)
+    details = []
+    for groups in (None, "family"):
+        competition = resolved(made, columns=("x", "sex"), groups=groups)
+        assert isinstance(competition.metric, Metric)
+        folds = assign_folds(competition, made)
+        found = cross_validate(competition, made, folds, models={"linear": model("linear")}, jobs=1)
+        mixed = blend(found, folds, competition.metric)
+        submission = make_submission(competition, made, mixed, found.classes)
+        checks = run_checks(competition, made, folds, found, mixed, submission)
+        details.append(next(check.detail for check in checks if check.name == "beats the baseline"))
+    errors = [float(detail.partition("error of the gap ")[2].rstrip(").")) for detail in details]
+    assert errors[1] > 1.5 * errors[0]
+
+
+# runs
+
+
+def test_a_run_that_starts_while_another_of_its_call_ends_keeps_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tidy, started = runs._tidy, []
+
+    def tidy_late(path: Path, lock: Path) -> None:
+        if not started:
+            started.append(stack.enter_context(workspace(tmp_path, "x", "key")))
+        tidy(path, lock)
+
+    with ExitStack() as stack:
+        monkeypatch.setattr(runs, "_tidy", tidy_late)
+        with workspace(tmp_path, "x", "key"):
+            pass
+        (second,) = started
+        assert second.path.is_dir()
+        with workspace(tmp_path, "x", "key") as third:
+            assert third.path != second.path
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_finished_run_leaves_no_lock_and_no_partial_folder(tmp_path: Path) -> None:
+    with workspace(tmp_path, "x", "key") as space:
+        space.put("part", {"valid": np.zeros(1)})
+        final = space.finish("done")
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["done"]
+    assert not [path.name for path in final.rglob("*") if path.name.startswith(".")]
+
+
+def test_an_error_that_is_not_about_the_folder_is_not_told_as_one(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionResetError), workspace(tmp_path, "x", "key"):
+        raise ConnectionResetError("the other end hung up")
+
+
+# devices
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_every_device_is_found_or_refused_saying_what_is_there(name: str) -> None:
+    try:
+        assert resolve_device(name) in ("cpu", "cuda", "mps")
+    except UsageError as error:
+        assert f"--device {name}: torch finds no such device here. Available: " in str(error)  # noqa: PT017  # or found
+
+
+def test_a_device_that_is_none_is_refused_naming_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"--device must be one of auto, cpu, cuda, mps, however: 'gpu'"):
+        resolve_device("gpu")
+
+
+# resolve
+
+
+def test_resolving_leaves_the_competition_it_is_given_alone() -> None:
+    given_competition = Competition(slug="made-by-hand")
+    resolve(given_competition, survivors())
+    assert given_competition == Competition(slug="made-by-hand")
