@@ -163,7 +163,10 @@ def workspace(out: Path, slug: str, key: str) -> Iterator[Workspace]:
 def _log_file(path: Path) -> Iterator[None]:
     """What the ``kpipe`` logger is told goes into a file, and so does the error that ends the run."""
     logger = logging.getLogger("kpipe")
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise _cannot_write(path, error) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     handler.handleError = lambda record: None  # type: ignore[method-assign]  # a full disk is told by what matters more
     logger.addHandler(handler)

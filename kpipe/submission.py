@@ -50,7 +50,8 @@ def postprocessed(competition: Competition, tables: Tables, blended: Blend) -> B
     """
     if competition.postprocess is None:
         return blended
-    oof = competition.postprocess(blended.oof, replace(tables, test=tables.train))
+    rows = tables.train.drop(columns=str(competition.target))
+    oof = competition.postprocess(blended.oof, replace(tables, test=rows))
     return replace(blended, oof=oof, test=competition.postprocess(blended.test, tables))
 
 

@@ -30,14 +30,14 @@ from kpipe.blending import blend
 from kpipe.checks import run_checks
 from kpipe.competition import Competition, resolve, row_by_row
 from kpipe.devices import DEVICES, resolve_device
-from kpipe.errors import DataError, SubmissionError, UsageError
+from kpipe.errors import DataError, OutputError, SubmissionError, UsageError
 from kpipe.features import FillModes, NativeCategories, dummies, standardised
 from kpipe.folding import assign_folds
 from kpipe.metrics import METRICS, Metric, evaluate
 from kpipe.models import model
 from kpipe.runs import workspace
 from kpipe.splitters import RowSplit
-from kpipe.submission import make_submission, to_csv
+from kpipe.submission import make_submission, postprocessed, to_csv
 from kpipe.training import cross_validate, targets
 from kpipe.values import Blend, Context, Folds, ModelPredictions, Submission, Tables
 from tests.tables import prices, resolved, survivors
@@ -401,6 +401,18 @@ def test_what_is_scored_is_postprocessed_as_what_is_submitted(tmp_path: Path, mo
     assert scores[1] > 1.2 * scores[0]
 
 
+def test_postprocess_gets_the_rows_of_its_predictions_and_never_their_target() -> None:
+    made, seen = prices(), []
+
+    def note(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+        seen.append((len(predictions), len(tables.test), "price" in tables.test))
+        return predictions
+
+    made_blend = Blend(weights={}, oof=np.ones((80, 1)), test=np.ones((30, 1)))
+    postprocessed(resolved(made, postprocess=note), made, made_blend)
+    assert seen == [(80, 80, False), (30, 30, False)]
+
+
 # checks
 
 
@@ -457,6 +469,12 @@ def test_a_finished_run_leaves_no_lock_and_no_partial_folder(tmp_path: Path) -> 
 def test_an_error_that_is_not_about_the_folder_is_not_told_as_one(tmp_path: Path) -> None:
     with pytest.raises(ConnectionResetError), workspace(tmp_path, "x", "key"):
         raise ConnectionResetError("the other end hung up")
+
+
+def test_a_log_that_cannot_be_opened_is_told_as_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "x" / ".partial-key" / "log.txt").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"log\.txt cannot be written: "), workspace(tmp_path, "x", "key"):
+        pass
 
 
 # devices
