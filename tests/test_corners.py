@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,17 +24,14 @@ from sklearn.model_selection import (
 )
 
 import kpipe
-from kpipe import runs
 from kpipe.blending import blend
 from kpipe.checks import run_checks
 from kpipe.competition import Competition, resolve, row_by_row
-from kpipe.devices import DEVICES, resolve_device
-from kpipe.errors import DataError, OutputError, SubmissionError, UsageError
+from kpipe.errors import DataError, SubmissionError
 from kpipe.features import FillModes, NativeCategories, dummies, standardised
 from kpipe.folding import assign_folds
 from kpipe.metrics import METRICS, Metric, evaluate
 from kpipe.models import model
-from kpipe.runs import workspace
 from kpipe.splitters import RowSplit
 from kpipe.submission import make_submission, postprocessed, to_csv
 from kpipe.training import cross_validate, targets
@@ -432,65 +428,6 @@ def test_the_gap_to_the_baseline_counts_groups_as_one() -> None:
         details.append(next(check.detail for check in checks if check.name == "beats the baseline"))
     errors = [float(detail.partition("error of the gap ")[2].rstrip(").")) for detail in details]
     assert errors[1] > 1.5 * errors[0]
-
-
-# runs
-
-
-def test_a_run_that_starts_while_another_of_its_call_ends_keeps_its_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tidy, started = runs._tidy, []
-
-    def tidy_late(path: Path, lock: Path) -> None:
-        if not started:
-            started.append(stack.enter_context(workspace(tmp_path, "x", "key")))
-        tidy(path, lock)
-
-    with ExitStack() as stack:
-        monkeypatch.setattr(runs, "_tidy", tidy_late)
-        with workspace(tmp_path, "x", "key"):
-            pass
-        (second,) = started
-        assert second.path.is_dir()
-        with workspace(tmp_path, "x", "key") as third:
-            assert third.path != second.path
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_finished_run_leaves_no_lock_and_no_partial_folder(tmp_path: Path) -> None:
-    with workspace(tmp_path, "x", "key") as space:
-        space.put("part", {"valid": np.zeros(1)})
-        final = space.finish("done")
-    assert [path.name for path in (tmp_path / "x").iterdir()] == ["done"]
-    assert not [path.name for path in final.rglob("*") if path.name.startswith(".")]
-
-
-def test_an_error_that_is_not_about_the_folder_is_not_told_as_one(tmp_path: Path) -> None:
-    with pytest.raises(ConnectionResetError), workspace(tmp_path, "x", "key"):
-        raise ConnectionResetError("the other end hung up")
-
-
-def test_a_log_that_cannot_be_opened_is_told_as_what_it_is(tmp_path: Path) -> None:
-    (tmp_path / "x" / ".partial-key" / "log.txt").mkdir(parents=True)
-    with pytest.raises(OutputError, match=r"log\.txt cannot be written: "), workspace(tmp_path, "x", "key"):
-        pass
-
-
-# devices
-
-
-@pytest.mark.parametrize("name", DEVICES)
-def test_every_device_is_found_or_refused_saying_what_is_there(name: str) -> None:
-    try:
-        assert resolve_device(name) in ("cpu", "cuda", "mps")
-    except UsageError as error:
-        assert f"--device {name}: torch finds no such device here. Available: " in str(error)  # noqa: PT017  # or found
-
-
-def test_a_device_that_is_none_is_refused_naming_those_there_are() -> None:
-    with pytest.raises(UsageError, match=r"--device must be one of auto, cpu, cuda, mps, however: 'gpu'"):
-        resolve_device("gpu")
 
 
 # resolve

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 import kpipe
+from kpipe import runs
 from kpipe.errors import OutputError, TrainingError
 from kpipe.runs import Workspace, key_of, workspace
 
@@ -102,3 +104,43 @@ def test_a_run_in_python_is_what_a_pandas_user_expects(tmp_path: Path) -> None:
     assert set(run.folds["role"]) == {"train", "valid"}
     accuracy = ((run.oof["blend/1"] > run.oof["blend/0"]) == run.oof["Survived"]).mean()
     assert accuracy == pytest.approx(run.score)
+
+
+def test_a_run_that_starts_while_another_of_its_call_ends_keeps_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tidy, started = runs._tidy, []
+
+    def tidy_late(path: Path, lock: Path) -> None:
+        if not started:
+            started.append(stack.enter_context(workspace(tmp_path, "x", "key")))
+        tidy(path, lock)
+
+    with ExitStack() as stack:
+        monkeypatch.setattr(runs, "_tidy", tidy_late)
+        with workspace(tmp_path, "x", "key"):
+            pass
+        (second,) = started
+        assert second.path.is_dir()
+        with workspace(tmp_path, "x", "key") as third:
+            assert third.path != second.path
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_finished_run_leaves_no_lock_and_no_partial_folder(tmp_path: Path) -> None:
+    with workspace(tmp_path, "x", "key") as space:
+        space.put("part", {"valid": np.zeros(1)})
+        final = space.finish("done")
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["done"]
+    assert not [path.name for path in final.rglob("*") if path.name.startswith(".")]
+
+
+def test_an_error_that_is_not_about_the_folder_is_not_told_as_one(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionResetError), workspace(tmp_path, "x", "key"):
+        raise ConnectionResetError("the other end hung up")
+
+
+def test_a_log_that_cannot_be_opened_is_told_as_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "x" / ".partial-key" / "log.txt").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"log\.txt cannot be written: "), workspace(tmp_path, "x", "key"):
+        pass
