@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from kpipe.errors import KpipeError
 
@@ -100,6 +101,21 @@ def _list_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON")
 
 
+def _study_options(command: argparse.ArgumentParser) -> None:
+    from kpipe.studies import STUDIES
+
+    names = "\n".join(f"  {name:24} {text}" for name, (_, text) in STUDIES.items())
+    command.epilog = f"studies:\n{names}"
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
+    add = command.add_argument
+    add("name", metavar="NAME", help="the study")
+    add("--data", metavar="PATH", type=Path, help="a folder or Kaggle's zip; default: as for run")
+    add("--runs", metavar="N", type=_at_least(1), help="how often what is random is drawn; default: the study's own")
+    add("--epochs", metavar="N", type=_at_least(1), help="train no longer: a quick look, with other numbers")
+    add("--out", metavar="DIR", type=Path, default="studies", help="where DIR/NAME/ is made; default: studies")
+    add("--json", action="store_true", help="print every number as JSON to stdout, and nothing else")
+
+
 def _run(options: argparse.Namespace) -> int:
     """Train, validate, predict, check and write a submission for a competition."""
     from kpipe import display, pipeline
@@ -152,10 +168,28 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
+def _study(options: argparse.Namespace) -> int:
+    """Train a notebook's nets as published, and again as run does: what it said, and what is so."""
+    from kpipe import display
+    from kpipe.studies import study
+    from kpipe.studies.findings import as_json, save
+
+    found = study(
+        options.name, data=options.data, runs=options.runs, epochs=options.epochs, tell=display.tell_study(options.name)
+    )
+    folder = save(found, options.out / options.name)
+    if options.json:
+        print(as_json(found), end="")
+    else:
+        display.show_study(found, folder)
+    return 0
+
+
 COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]] = {
     "run": (_run_options, _run),
     "show": (_show_options, _show),
     "list": (_list_options, _list),
+    "study": (_study_options, _study),
 }
 
 

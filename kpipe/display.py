@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
+import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -16,10 +18,11 @@ from kpipe.competition import Competition
 from kpipe.metrics import Metric
 from kpipe.pipeline import Started
 from kpipe.runs import Run
+from kpipe.studies.findings import Findings, cell, shown
 from kpipe.training import Done
 from kpipe.values import Tables
 
-__all__ = ["described", "progress", "show_competition", "show_run"]
+__all__ = ["described", "progress", "show_competition", "show_run", "show_study", "tell_study"]
 
 _STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red"}
 _SAMPLE = (
@@ -236,3 +239,36 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {number:,}" for name, number in value.items())
     return ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+
+
+def tell_study(name: str) -> Callable[[str], None]:
+    """Tells stderr what a study is at."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    return lambda line: console.print(f"{name}: {line}", markup=False)
+
+
+def show_study(found: Findings, folder: Path) -> None:
+    """A study's words and tables, and where its files are, to stdout."""
+    console = Console(highlight=False)
+    console.print(Text.assemble((found.title, "bold"), f"\nAfter {found.source}. Trained on {found.data}."))
+    for section in found.sections:
+        console.print(Text(f"\n{section.heading}", style="bold"))
+        console.print(Text(section.text))
+        for name, frame in section.tables.items():
+            if shown(frame):
+                console.print(_frame(name, frame))
+    console.print(
+        Text.assemble(f"\nIn {found.seconds:.0f} s. Page, tables and pictures: ", (str(folder), "bold")), soft_wrap=True
+    )
+    if found.sample:
+        console.print(_SAMPLE, soft_wrap=True, style="bold yellow")
+
+
+def _frame(name: str, frame: pd.DataFrame) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=name, title_justify="left")
+    for column, dtype in frame.dtypes.items():
+        number = pd.api.types.is_numeric_dtype(dtype)
+        table.add_column(str(column), justify="right" if number else "left", no_wrap=number)
+    for row in frame.itertuples(index=False):
+        table.add_row(*(Text(cell(value)) for value in row))
+    return table

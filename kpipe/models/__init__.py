@@ -25,6 +25,10 @@ CATALOG = {
     "boosting": ("kpipe.models.boosting", "LightGBM's gradient-boosted trees with native categories"),
     "neural": ("kpipe.models.neural", "a torch net of fully connected layers on scaled numbers and dummies"),
     "convnet": ("kpipe.models.convnet", "a small convolutional torch net for tables of pixels"),
+    "straight-line": ("kpipe.models.scratch", "two classes: the learners' notebooks' linear model, from scratch"),
+    "sigmoid": ("kpipe.models.scratch", "two classes: the same through a sigmoid"),
+    "shallow": ("kpipe.models.scratch", "two classes: one hidden layer, from scratch"),
+    "deep": ("kpipe.models.scratch", "two classes: two hidden layers, from scratch"),
 }
 
 
@@ -37,7 +41,9 @@ class Model:
 
     def __call__(self, context: Context) -> BaseEstimator:
         """The estimator."""
-        factory: Callable[..., BaseEstimator] = getattr(import_module(CATALOG[self.name][0]), self.name)
+        factory: Callable[..., BaseEstimator] = getattr(
+            import_module(CATALOG[self.name][0]), self.name.replace("-", "_")
+        )
         return factory(context, **self.options)
 
 

@@ -1,0 +1,48 @@
+"""The notebooks that kpipe came from: each trained again as published, then judged as ``kpipe run`` judges.
+
+A new study is one module in this folder, with a function ``findings``, and one line in ``STUDIES``. Nothing heavy is
+loaded before a study is chosen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kpipe.errors import UsageError
+
+if TYPE_CHECKING:
+    from kpipe.studies.findings import Findings
+
+__all__ = ["STUDIES", "study"]
+
+Tell = Callable[[str], None]
+
+STUDIES = {
+    "titanic-from-scratch": ("kpipe.studies.titanic_from_scratch", "linear, sigmoid, one hidden layer, deep"),
+}
+
+
+def study(
+    name: str, *, data: Path | None = None, runs: int | None = None, epochs: int | None = None, tell: Tell = print
+) -> Findings:
+    """What a study finds: tables, pictures and the words between them.
+
+    data : folder or Kaggle's zip of the study's competition; default: what is found, last the embedded sample.
+    runs : how often what is random is drawn; default: the study's own number.
+    epochs : no training is longer; for a quick look, whose numbers are not the published ones.
+    tell : called with a line for every part that begins.
+    Raises UsageError for a name that is no study, and for data given to a study that draws its own.
+    """
+    if name not in STUDIES:
+        close = get_close_matches(name, STUDIES, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise UsageError(f"There is no study {name!r}.{hint} The studies are: {', '.join(STUDIES)}.")
+    began = time.perf_counter()
+    found: Findings = import_module(STUDIES[name][0]).findings(data=data, runs=runs, epochs=epochs, tell=tell)
+    return replace(found, name=name, seconds=time.perf_counter() - began)

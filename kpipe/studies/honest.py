@@ -1,0 +1,57 @@
+"""The other half of every study: the same nets under ``kpipe run``'s protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from kpipe.competition import Competition, Factory
+from kpipe.folding import assign_folds
+from kpipe.metrics import Metric, evaluate
+from kpipe.models.baseline import baseline
+from kpipe.training import cross_validate
+from kpipe.values import Score, Tables
+
+__all__ = ["PROTOCOL", "data_of", "honest", "row"]
+
+PROTOCOL = (
+    "Everything that learns, the fills and the scaling too, is fitted on a fold's training rows alone; every row is "
+    "predicted once, by nets that never saw it; nothing is chosen on the rows that are scored. The standard error says "
+    "how far the score may lie from that on new rows."
+)
+
+
+def honest(
+    competition: Competition, tables: Tables, models: Mapping[str, Factory], *, seeds: Sequence[int] = (0,)
+) -> pd.DataFrame:
+    """A row a model, and one for the baseline: score, standard error and rows, out-of-fold on ``kpipe run``'s folds.
+
+    seeds : predictions are averaged over them; the first deals the folds.
+    """
+    metric = competition.metric
+    assert isinstance(metric, Metric)  # resolved
+    folds = assign_folds(competition, tables, seed=seeds[0])
+    predictions = cross_validate(competition, tables, folds, models=models, seeds=seeds)
+    y = predictions.y
+    name, dummy = baseline(metric, y, folds, outputs=1 if predictions.classes is None else len(predictions.classes))
+    rows = [row(model.name, metric, evaluate(metric, y, model.oof)) for model in predictions.models]
+    return pd.DataFrame([*rows, row(f"baseline: {name}", metric, evaluate(metric, y, dummy))])
+
+
+def row(name: str, metric: Metric, score: Score) -> dict[str, object]:
+    """A line of the honest table."""
+    return {
+        "model": name,
+        "metric": metric.name,
+        "score": float(np.round(score.value, 6)),
+        "standard error": float(np.round(score.standard_error, 6)),
+        "rows": score.rows,
+    }
+
+
+def data_of(tables: Tables) -> str:
+    """What a study was trained on, in words, without the path: it stands on a page for everyone."""
+    where = "the embedded sample, which is not Kaggle's data" if tables.source.origin == "sample" else "Kaggle's files"
+    return f"{where} ({len(tables.train):,} rows of train.csv)"

@@ -1,0 +1,135 @@
+"""Studies: the notebooks' numbers come out again, every study runs, writes its files and tells every number."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kpipe import competitions
+from kpipe.cli import main
+from kpipe.data import load
+from kpipe.studies import STUDIES
+
+# What each study is run with here: small, on the samples.
+SMALL: dict[str, list[str]] = {
+    "titanic-from-scratch": ["--runs", "2", "--epochs", "3"],
+}
+
+
+def run(name: str, out: Path, *options: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["study", name, "--out", str(out), *options])
+    assert ended.value.code == 0
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every study's findings at a small size."""
+    out = tmp_path_factory.mktemp("studies")
+    for name, options in SMALL.items():
+        run(name, out, *options)
+    return out
+
+
+each_study = pytest.mark.parametrize("name", STUDIES)
+
+
+@each_study
+def test_a_study_writes_a_page_with_its_numbers_tables_and_pictures(name: str, small: Path) -> None:
+    folder = small / name
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    told = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    assert told["study"] == name
+    pictures = [picture for section in told["sections"] for picture in section["figures"]]
+    tables = {stem: rows for section in told["sections"] for stem, rows in section["tables"].items()}
+    assert pictures
+    assert "honest" in tables
+    for picture in pictures:
+        assert f"]({picture}.png)" in page
+        assert (folder / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
+        assert "</svg>" in (folder / f"{picture}.svg").read_text(encoding="utf-8")
+    for stem, rows in tables.items():
+        assert len(pd.read_csv(folder / f"{stem}.csv")) == len(rows) > 0
+        assert f"{stem}.csv" in page
+
+
+@each_study
+def test_an_honest_score_has_its_error_its_rows_and_its_baseline(name: str, small: Path) -> None:
+    honest = pd.read_csv(small / name / "honest.csv")
+    assert honest[["score", "standard error", "rows"]].notna().all(axis=None)
+    assert honest.iloc[-1]["model"].startswith("baseline: ")
+
+
+@each_study
+def test_a_page_shows_no_path_of_the_machine_it_was_made_on(name: str, small: Path) -> None:
+    for file in ("README.md", "study.json"):
+        assert "/home/" not in (small / name / file).read_text() and "/tmp" not in (small / name / file).read_text()  # noqa: PT018
+
+
+def test_json_is_all_that_stdout_gets_and_holds_every_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("titanic-from-scratch", tmp_path, "--runs", "1", "--epochs", "2", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert told == json.loads((tmp_path / "titanic-from-scratch" / "study.json").read_text())
+    losses = pd.DataFrame(told["sections"][0]["tables"]["losses"])
+    assert losses.groupby("net").size().eq(2).all()
+
+
+def test_a_study_of_the_sample_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("titanic-from-scratch", tmp_path, "--runs", "1", "--epochs", "1")
+    assert "THIS IS SAMPLE DATA, not Kaggle's" in capsys.readouterr().out
+    assert (
+        "the embedded sample, which is not Kaggle's data" in (tmp_path / "titanic-from-scratch/README.md").read_text()
+    )
+
+
+def test_an_unknown_study_is_refused_with_the_one_that_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["study", "titanic-from-scrach"])
+    assert ended.value.code == 2
+    assert "There is no study 'titanic-from-scrach'. Did you mean titanic-from-scratch?" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as ended:
+        main(["study", "titanic-from-scratch", "--runs", "1", "--epochs", "1", "--out", str(tmp_path / "file")])
+    assert ended.value.code == 1
+    assert "Choose another --out." in capsys.readouterr().err
+
+
+def test_help_names_every_study_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from kpipe.cli import main\ntry: main(['study', '--help'])\nfinally: print(*sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(f"  {name} " in done.stdout for name in STUDIES)
+    assert not {"torch", "matplotlib", "numpy", "fastai"} & set(done.stdout.splitlines()[-1].split())
+
+
+def test_titanic_from_scratch_comes_out_as_published(kaggle_zip) -> None:
+    """Fernando's notebook: every published loss to three decimals, accuracies and coefficients to four."""
+    from kpipe.studies.titanic import notebook
+    from kpipe.studies.titanic_from_scratch import NETS, accuracy, trained
+
+    table = notebook(load("titanic", kaggle_zip("titanic")).train)
+    assert (len(table.train), len(table.valid)) == (713, 178)
+    for name, net in NETS.items():
+        fit = trained(net, table, seed=442)
+        pairs = [(ours, theirs) for ours, theirs in zip(fit.losses_, net.losses, strict=True) if theirs is not None]
+        assert len(pairs) >= 7
+        np.testing.assert_allclose(*np.transpose(pairs), rtol=0, atol=0.00051, err_msg=name)
+        assert accuracy(fit, table) == pytest.approx(net.accuracy or 0.7921, abs=0.00005)
+        if net.coefficients:
+            np.testing.assert_allclose(fit.weights_[0][:, 0], net.coefficients, atol=0.00011)
+
+
+def test_the_samples_that_studies_fall_back_on_are_there() -> None:
+    assert {"titanic", "digit-recognizer", "house-prices-advanced-regression-techniques"} <= set(competitions.slugs())
