@@ -266,9 +266,12 @@ def show_study(found: Findings, folder: Path) -> None:
 
 def _frame(name: str, frame: pd.DataFrame) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=name, title_justify="left")
-    for column, dtype in frame.dtypes.items():
-        number = pd.api.types.is_numeric_dtype(dtype)
-        table.add_column(str(column), justify="right" if number else "left", no_wrap=number)
-    for row in frame.itertuples(index=False):
-        table.add_row(*(Text(cell(value)) for value in row))
+    cells = [[cell(value) for value in row] for row in frame.itertuples(index=False)]
+    for number, (column, dtype) in enumerate(frame.dtypes.items()):
+        numeric = pd.api.types.is_numeric_dtype(dtype)
+        # a heading may break between words, a number never breaks
+        widest = max([len(row[number]) for row in cells] + [len(word) for word in str(column).split()])
+        table.add_column(str(column), justify="right" if numeric else "left", min_width=widest if numeric else None)
+    for row in cells:
+        table.add_row(*map(Text, row))
     return table

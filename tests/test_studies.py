@@ -19,6 +19,7 @@ from kpipe.studies import STUDIES
 # What each study is run with here: small, on the samples.
 SMALL: dict[str, list[str]] = {
     "titanic-from-scratch": ["--runs", "2", "--epochs", "3"],
+    "titanic-two-targets": ["--runs", "3", "--epochs", "2"],
 }
 
 
@@ -129,6 +130,23 @@ def test_titanic_from_scratch_comes_out_as_published(kaggle_zip) -> None:
         assert accuracy(fit, table) == pytest.approx(net.accuracy or 0.7921, abs=0.00005)
         if net.coefficients:
             np.testing.assert_allclose(fit.weights_[0][:, 0], net.coefficients, atol=0.00011)
+
+
+@pytest.mark.slow
+def test_two_targets_finds_what_the_notebook_found_by_luck(kaggle_zip, tmp_path: Path) -> None:
+    """Unseeded nets have digits of their own, but "all die", "all survive" and the mean age's RMSE are the data's."""
+    run("titanic-two-targets", tmp_path, "--data", str(kaggle_zip("titanic")))
+    folder = tmp_path / "titanic-two-targets"
+    variants = pd.read_csv(folder / "variants.csv", index_col="variant")
+    assert len(variants) == 10
+    assert len(pd.read_csv(folder / "runs.csv")) == 10 * 100 * 30
+    by_luck = ["A, lr 4", "E, lr 0.005", "E, lr 0.01", "E, lr 0.03", "F, lr 0.01"]
+    np.testing.assert_allclose(variants.loc[by_luck, "best acc"], variants.loc[by_luck, "published acc"], atol=0.0002)
+    known = variants.dropna(subset="published acc")
+    np.testing.assert_allclose(known["best acc"], known["published acc"], atol=0.03)
+    np.testing.assert_allclose(known["best RMSE"], known["published RMSE"], atol=1.5)
+    honest = pd.read_csv(folder / "honest.csv", index_col="model")
+    assert honest.loc["baseline: mean age", "score"] == pytest.approx(14.54, abs=0.1)
 
 
 def test_the_samples_that_studies_fall_back_on_are_there() -> None:

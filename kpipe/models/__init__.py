@@ -28,6 +28,7 @@ CATALOG = {
     "straight-line": ("kpipe.models.scratch", "two classes: the learners' notebooks' linear model, from scratch"),
     "sigmoid": ("kpipe.models.scratch", "two classes: the same through a sigmoid"),
     "shallow": ("kpipe.models.scratch", "two classes: one hidden layer, from scratch"),
+    "two-targets": ("kpipe.models.two_targets", "two classes: 100 small nets that learn a second column, Age, besides"),
     "deep": ("kpipe.models.scratch", "two classes: two hidden layers, from scratch"),
 }
 

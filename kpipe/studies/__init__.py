@@ -25,6 +25,7 @@ Tell = Callable[[str], None]
 
 STUDIES = {
     "titanic-from-scratch": ("kpipe.studies.titanic_from_scratch", "linear, sigmoid, one hidden layer, deep"),
+    "titanic-two-targets": ("kpipe.studies.titanic_two_targets", "Survived and Age at once, 100 nets side by side"),
 }
 
 

@@ -106,7 +106,8 @@ def _page(found: Findings) -> Iterator[str]:
     for section in found.sections:
         yield from (f"## {section.heading}", "", section.text.strip(), "")
         for name, figure in section.figures.items():
-            yield from (f"![{figure.get_suptitle()}]({name}.png)", "", f"([SVG]({name}.svg))", "")
+            words = " ".join(figure.get_suptitle().split())
+            yield from (f"![{words}]({name}.png)", "", f"([SVG]({name}.svg))", "")
         for name in section.files:
             yield from ((f"![{name}]({name})" if name.endswith(".gif") else f"The file `{name}` is written too."), "")
         for name, table in section.tables.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle
@@ -12,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "STYLES", "canvas", "curves"]
+__all__ = ["COLOURS", "STYLES", "answer", "canvas", "curves"]
 
 # Okabe and Ito, "Color Universal Design" (2008), https://jfly.uni-koeln.de/color: apart for everybody's eyes.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
@@ -26,7 +27,9 @@ _LOOK: Any = {
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.alpha": 0.25,
-    "legend.frameon": False,
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
+    "figure.titlesize": 11,
     "svg.hashsalt": "kpipe",  # the same ids in every SVG
     "svg.fonttype": "none",  # text stays text
 }
@@ -42,6 +45,11 @@ def canvas(rows: int, columns: int, *, height: float = 3.2) -> Iterator[tuple[Fi
         figure = Figure(figsize=(_WIDTH, height * rows + 0.4), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)
         yield figure, axes
+
+
+def answer(figure: Figure, text: str) -> None:
+    """The title of a figure, broken into lines that fit its width: the answer that it gives."""
+    figure.suptitle(textwrap.fill(text, width=92))
 
 
 def curves(ax: Axes, lines: dict[str, np.ndarray], *, first: int = 1, **options: Any) -> None:

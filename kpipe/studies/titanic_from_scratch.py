@@ -16,7 +16,7 @@ from kpipe.models.scratch import ScratchClassifier, Uniform
 from kpipe.pipeline import prepare
 from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import PROTOCOL, data_of, honest
-from kpipe.studies.plots import canvas, curves
+from kpipe.studies.plots import answer, canvas, curves
 from kpipe.studies.titanic import COLUMNS, Notebook, notebook
 from kpipe.values import Context
 
@@ -172,9 +172,10 @@ def _picture(fits: dict[str, ScratchClassifier]) -> Figure:
         axes[0, 0].set_ylabel("mean absolute error, training rows")
         axes[0, 0].set_ylim(bottom=0)
         last = {name: f"{fit.losses_[-1]:.3f}" for name, fit in fits.items()}
-        figure.suptitle(
+        answer(
+            figure,
             f"The sigmoid does the work: the straight line ends at {last['linear']}, the sigmoid at {last['sigmoid']}, "
-            f"\none hidden layer at {last['one hidden layer, lr 20']}, the deep net at {last['deep']}"
+            f"one hidden layer at {last['one hidden layer, lr 20']}, the deep net at {last['deep']}",
         )
     return figure
 
