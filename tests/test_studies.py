@@ -20,6 +20,8 @@ from kpipe.studies import STUDIES
 SMALL: dict[str, list[str]] = {
     "titanic-from-scratch": ["--runs", "2", "--epochs", "3"],
     "titanic-two-targets": ["--runs", "3", "--epochs", "2"],
+    "fully-connected": ["--epochs", "30"],
+    "house-prices-mlp": ["--runs", "1", "--epochs", "2"],
 }
 
 
@@ -96,6 +98,13 @@ def test_an_unknown_study_is_refused_with_the_one_that_was_meant(capsys: pytest.
         main(["study", "titanic-from-scrach"])
     assert ended.value.code == 2
     assert "There is no study 'titanic-from-scrach'. Did you mean titanic-from-scratch?" in capsys.readouterr().err
+
+
+def test_data_for_a_study_that_draws_its_own_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["study", "fully-connected", "--data", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "fully-connected draws its own points: leave out --data." in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,7 @@ CATALOG = {
     "linear": ("kpipe.models.linear", "logistic or ridge regression on scaled numbers and dummies"),
     "boosting": ("kpipe.models.boosting", "LightGBM's gradient-boosted trees with native categories"),
     "neural": ("kpipe.models.neural", "a torch net of fully connected layers on scaled numbers and dummies"),
+    "mlp": ("kpipe.models.mlp", "a plain torch net whose parts are options: layers, activation, first weights, decay"),
     "convnet": ("kpipe.models.convnet", "a small convolutional torch net for tables of pixels"),
     "straight-line": ("kpipe.models.scratch", "two classes: the learners' notebooks' linear model, from scratch"),
     "sigmoid": ("kpipe.models.scratch", "two classes: the same through a sigmoid"),

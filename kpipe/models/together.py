@@ -20,7 +20,7 @@ from torch import Tensor
 
 __all__ = ["Together"]
 
-Hidden = Literal["relu", "tanh"]
+Hidden = Literal["relu", "tanh", "none"]
 
 
 class Together:
@@ -28,7 +28,7 @@ class Together:
 
     weights : a (R, outputs, inputs + 1) tensor a layer, the last column the constants; trained in place.
     inputs : (columns, n), of the weights' dtype. trained : how many of the rows, the first ones, have slopes.
-    hidden : what stands between the layers.
+    hidden : what stands between the layers; "none" leaves them one linear function.
     one_constant : a layer's outputs share their constant, as in the notebook; its column holds it ``outputs`` times.
     slopes[-1] : (R, outputs, trained), to be filled with the derivative of each net's loss by its outputs.
 
@@ -110,7 +110,16 @@ def _tanh_slopes(slopes: Tensor, squashed: Tensor) -> None:
     torch.ops.aten.tanh_backward.grad_input(slopes, squashed, grad_input=slopes)
 
 
+def _none(values: Tensor, out: Tensor) -> None:
+    out.copy_(values)
+
+
+def _none_slopes(slopes: Tensor, squashed: Tensor) -> None:
+    """As they are."""
+
+
 _HIDDEN: dict[Hidden, tuple[Callable[[Tensor, Tensor], None], Callable[[Tensor, Tensor], None]]] = {
     "relu": (_relu, _relu_slopes),
     "tanh": (_tanh, _tanh_slopes),
+    "none": (_none, _none_slopes),
 }

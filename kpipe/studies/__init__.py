@@ -25,7 +25,9 @@ Tell = Callable[[str], None]
 
 STUDIES = {
     "titanic-from-scratch": ("kpipe.studies.titanic_from_scratch", "linear, sigmoid, one hidden layer, deep"),
+    "house-prices-mlp": ("kpipe.studies.house_prices_mlp", "one linear layer, then deeper, on log RMSE"),
     "titanic-two-targets": ("kpipe.studies.titanic_two_targets", "Survived and Age at once, 100 nets side by side"),
+    "fully-connected": ("kpipe.studies.fully_connected", "underfit, just right, overfit; draws its own points"),
 }
 
 
