@@ -287,10 +287,11 @@ def _published(record: pd.DataFrame, rows: Rows) -> Section:
         "sigmoid for the first output, ReLU for the second; mean absolute error over both; gradient descent on all "
         "training rows. The notebook's runs had no seed, so that only its picture can come out again, not its digits; "
         "ours are drawn from seed 0. *Best* is over all runs and all epochs, as published; *last* is the median run's "
-        f"after the last epoch.\n\nAn accuracy of {1 - die:.4f} is the prediction that all survive, {die:.4f} that all die. And "
-        f"predicting the mean age for everyone has an RMSE of its own, {of_mean:.3f}: what is not well below it has "
-        "learned nothing about age. Age is in years and Survived is 0 or 1: the loss is nearly all age, and survival "
-        "is hardly learned.",
+        f"after the last epoch.\n\nAn accuracy of {1 - die:.4f} is the prediction that all survive, {die:.4f} that all "
+        "die. "
+        f"And predicting the mean age for everyone has an RMSE of its own, {of_mean:.3f}: what is not well below it "
+        "has learned nothing about age. Age is in years and Survived is 0 or 1: the loss is nearly all age, and "
+        "survival is hardly learned.",
         tables={"variants": pd.DataFrame(lines), "constants": constants, "runs": record.round(6)},
         figures={"runs": _picture(record[record["variant"] == _SHOWN], die=die, mean=of_mean)},
     )
