@@ -18,6 +18,8 @@ __all__ = ["run_checks"]
 _CLEAR = 2.0
 # A column counts as one that repeats (a ticket, a group) when it has so many rows per value, at least and at most.
 _FEWEST_ROWS_PER_VALUE, _MOST_ROWS_PER_VALUE = 1.15, 20.0
+# Predictions that differ by less, relative to their size, are one prediction and its rounding.
+_CONSTANT = 1e-9
 # Shares of rows whose value was seen in fitting may differ by so much before the folds are said to mirror test badly.
 _SHARE_APART = 0.15
 
@@ -92,7 +94,7 @@ def _beats_baseline(
 def _not_constant(blended: Blend) -> Check:
     spread, expected = blended.test.std(axis=0).max(), np.nanstd(blended.oof, axis=0).max()
     name = "predictions vary"
-    if len(blended.test) > 1 and spread == 0:
+    if len(blended.test) > 1 and spread <= _CONSTANT * np.abs(blended.test).max():
         return Check(name=name, status="fail", detail="Every test row has the same prediction.")
     detail = f"Predictions spread by {spread:.3g} over test rows and {expected:.3g} over out-of-fold rows."
     # Fewer than 30 test rows say little about a spread.

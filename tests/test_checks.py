@@ -63,8 +63,13 @@ def test_a_model_that_knows_nothing_fails_against_the_baseline() -> None:
 
 def test_constant_predictions_fail() -> None:
     made = survivors()
-    constant = Blend(weights={"linear": 1.0}, oof=np.full((80, 2), 0.5), test=np.full((30, 2), 0.5))
-    assert checked(made, blended=constant)["predictions vary"] == ("fail", "Every test row has the same prediction.")
+    for wobble in (0.0, 1e-15):  # a net that collapsed gives one number and its rounding
+        test = np.full((30, 2), 0.5) + wobble * np.arange(60).reshape(30, 2)
+        constant = Blend(weights={"linear": 1.0}, oof=np.full((80, 2), 0.5), test=test)
+        assert checked(made, blended=constant)["predictions vary"] == (
+            "fail",
+            "Every test row has the same prediction.",
+        )
 
 
 def test_levels_that_train_lacks_are_said_with_their_share() -> None:

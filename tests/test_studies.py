@@ -21,6 +21,7 @@ SMALL: dict[str, list[str]] = {
     "titanic-from-scratch": ["--runs", "2", "--epochs", "3"],
     "titanic-two-targets": ["--runs", "3", "--epochs", "2"],
     "fully-connected": ["--epochs", "30"],
+    "digits-from-scratch": ["--runs", "1", "--epochs", "1"],
     "house-prices-mlp": ["--runs", "1", "--epochs", "2"],
 }
 
@@ -139,6 +140,22 @@ def test_titanic_from_scratch_comes_out_as_published(kaggle_zip) -> None:
         assert accuracy(fit, table) == pytest.approx(net.accuracy or 0.7921, abs=0.00005)
         if net.coefficients:
             np.testing.assert_allclose(fit.weights_[0][:, 0], net.coefficients, atol=0.00011)
+
+
+def test_each_mistake_of_the_digit_notebook_is_stopped_by_a_check_that_is_named(small: Path) -> None:
+    mistakes = pd.read_csv(small / "digits-from-scratch" / "mistakes.csv", index_col="mistake")["stopped by"]
+    assert "fail: folds apart" in mistakes["validation set = training set"]
+    assert "beats the baseline" in mistakes["test predictions from training rows"]
+    assert "beats the baseline" in mistakes["(256,) against (256, 1)"]
+    page = (small / "digits-from-scratch" / "README.md").read_text()
+    assert "validates 400 rows that it trains on" in page
+
+
+def test_the_digit_study_ends_with_a_submission_for_every_row_of_test(small: Path) -> None:
+    tables = load("digit-recognizer", competitions.folder("digit-recognizer") / "sample")
+    submission = pd.read_csv(small / "digits-from-scratch" / "submission.csv")
+    assert submission["ImageId"].tolist() == tables.sample["ImageId"].tolist()
+    assert submission["Label"].between(0, 9).all()
 
 
 @pytest.mark.slow

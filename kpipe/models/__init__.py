@@ -26,6 +26,11 @@ CATALOG = {
     "neural": ("kpipe.models.neural", "a torch net of fully connected layers on scaled numbers and dummies"),
     "mlp": ("kpipe.models.mlp", "a plain torch net whose parts are options: layers, activation, first weights, decay"),
     "convnet": ("kpipe.models.convnet", "a small convolutional torch net for tables of pixels"),
+    "fastai-conv": ("kpipe.models.learner", "convolutions of stride 2 for tables of pixels, by fastai's Learner"),
+    "one-number": (
+        "kpipe.models.one_number",
+        "labels as numbers: one output, the nearest label; instructive, not good",
+    ),
     "straight-line": ("kpipe.models.scratch", "two classes: the learners' notebooks' linear model, from scratch"),
     "sigmoid": ("kpipe.models.scratch", "two classes: the same through a sigmoid"),
     "shallow": ("kpipe.models.scratch", "two classes: one hidden layer, from scratch"),

@@ -28,6 +28,10 @@ STUDIES = {
     "house-prices-mlp": ("kpipe.studies.house_prices_mlp", "one linear layer, then deeper, on log RMSE"),
     "titanic-two-targets": ("kpipe.studies.titanic_two_targets", "Survived and Age at once, 100 nets side by side"),
     "fully-connected": ("kpipe.studies.fully_connected", "underfit, just right, overfit; draws its own points"),
+    "digits-from-scratch": (
+        "kpipe.studies.digits_from_scratch",
+        "a line to a convolution, and 0.10 on the leaderboard",
+    ),
 }
 
 

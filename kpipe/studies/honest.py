@@ -12,9 +12,9 @@ from kpipe.folding import assign_folds
 from kpipe.metrics import Metric, evaluate
 from kpipe.models.baseline import baseline
 from kpipe.training import cross_validate
-from kpipe.values import Score, Tables
+from kpipe.values import Folds, Predictions, Score, Tables
 
-__all__ = ["PROTOCOL", "data_of", "honest", "row"]
+__all__ = ["PROTOCOL", "data_of", "honest", "row", "scores"]
 
 PROTOCOL = (
     "Everything that learns, the fills and the scaling too, is fitted on a fold's training rows alone; every row is "
@@ -30,10 +30,14 @@ def honest(
 
     seeds : predictions are averaged over them; the first deals the folds.
     """
+    folds = assign_folds(competition, tables, seed=seeds[0])
+    return scores(competition, folds, cross_validate(competition, tables, folds, models=models, seeds=seeds))
+
+
+def scores(competition: Competition, folds: Folds, predictions: Predictions) -> pd.DataFrame:
+    """A row a model, and one for the baseline: score, standard error and rows, out-of-fold."""
     metric = competition.metric
     assert isinstance(metric, Metric)  # resolved
-    folds = assign_folds(competition, tables, seed=seeds[0])
-    predictions = cross_validate(competition, tables, folds, models=models, seeds=seeds)
     y = predictions.y
     name, dummy = baseline(metric, y, folds, outputs=1 if predictions.classes is None else len(predictions.classes))
     rows = [row(model.name, metric, evaluate(metric, y, model.oof)) for model in predictions.models]
