@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 PIP_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format types imports sizes samples smoke wheel bench ci clean
+.PHONY: help setup run test lint format types imports sizes samples studies smoke wheel bench ci clean
+# Kaggle's zips, for the pages of the studies.
+KAGGLE ?= ../shared/kaggle
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +42,13 @@ sizes: ## the longest functions and modules; fails above the limits
 
 samples: ## rewrite the sample data (the same bytes)
 	$(BIN)/python tools/make_samples.py
+
+studies: ## rewrite docs/studies from Kaggle's zips in KAGGLE (about 7 minutes, on a quiet machine)
+	$(BIN)/kpipe study titanic-from-scratch --data $(KAGGLE)/titanic.zip --out docs/studies
+	$(BIN)/kpipe study titanic-two-targets --data $(KAGGLE)/titanic.zip --out docs/studies
+	$(BIN)/kpipe study house-prices-mlp --data $(KAGGLE)/house-prices-advanced-regression-techniques.zip --out docs/studies
+	$(BIN)/kpipe study fully-connected --runs 3 --out docs/studies
+	$(BIN)/kpipe study digits-from-scratch --data $(KAGGLE)/digit-recognizer.zip --out docs/studies
 
 smoke: ## a whole run of titanic's sample in an empty folder, its record read back
 	BIN=$(abspath $(BIN)) tools/smoke.sh

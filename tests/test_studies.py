@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from kpipe.cli import main
 from kpipe.data import load
 from kpipe.studies import STUDIES
 
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "studies"
 # What each study is run with here: small, on the samples.
 SMALL: dict[str, list[str]] = {
     "titanic-from-scratch": ["--runs", "2", "--epochs", "3"],
@@ -173,6 +175,24 @@ def test_two_targets_finds_what_the_notebook_found_by_luck(kaggle_zip, tmp_path:
     np.testing.assert_allclose(known["best RMSE"], known["published RMSE"], atol=1.5)
     honest = pd.read_csv(folder / "honest.csv", index_col="model")
     assert honest.loc["baseline: mean age", "score"] == pytest.approx(14.54, abs=0.1)
+
+
+@each_study
+def test_the_docs_have_the_page_of_a_full_run(name: str) -> None:
+    page = (DOCS / name / "README.md").read_text(encoding="utf-8")
+    assert "Kaggle's files" in page or "points drawn from" in page
+    assert f"kpipe study {name}" in page
+    assert f"]({name}/README.md)" in (DOCS / "README.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\]\(([^)]+\.(?:png|svg|csv|gif))\)", page)
+    assert len(linked) >= 4
+    assert [file for file in linked if not (DOCS / name / file).is_file()] == []
+
+
+def test_the_docs_hold_no_row_and_no_prediction_of_kaggles() -> None:
+    kept = subprocess.run(
+        ["git", "ls-files", "docs/studies"], cwd=DOCS.parents[1], capture_output=True, text=True, check=False
+    ).stdout.split()  # outside a checkout, nothing
+    assert not [path for path in kept if path.endswith("submission.csv")]
 
 
 def test_the_samples_that_studies_fall_back_on_are_there() -> None:
