@@ -10,8 +10,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kpipe.errors import KpipeError
+from kpipe.errors import KpipeError, SubmissionError, UsageError
+
+if TYPE_CHECKING:
+    from kpipe.leaderboard import Entry
+    from kpipe.runs import Run
 
 __all__ = ["COMMANDS", "main"]
 
@@ -21,6 +26,7 @@ _EXAMPLES = """examples:
   kpipe run titanic                      train on the embedded sample, no account needed
   kpipe run titanic --data titanic.zip   train on Kaggle's own files
   kpipe show titanic                     what a run would do, and why
+  kpipe run titanic --submit -m first    train, submit, wait for the score (credentials: kpipe doctor)
 """
 
 
@@ -87,9 +93,35 @@ def _run_options(command: argparse.ArgumentParser) -> None:
     add("--device", metavar="NAME", default="auto", help="auto, cpu, cuda or mps, for torch models")
     add("--jobs", metavar="N", type=_at_least(1), help="model fits at a time; default: one per core")
     add("--out", metavar="DIR", default="submissions", help="where run folders are made; default: submissions")
+    add("--submit", action="store_true", help="send the submission to Kaggle and wait for its score")
+    _send_options(command)
     shown = command.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print run.json to stdout, and nothing else")
     shown.add_argument("--quiet", action="store_true", help="print only the path of the submission")
+
+
+def _send_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("-m", "--message", metavar="TEXT", default="", help="what Kaggle shows beside the submission; default: the run")
+    add("--no-wait", dest="wait", action="store_false", help="do not wait for the score")
+    add("--yes", action="store_true", help="spend the last submission of the day without asking")
+    add("--force", action="store_true", help="send although a check failed or the same file was sent before")
+
+
+def _submit_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("what", metavar="RUN|CSV", help="a run's folder or id, or a CSV")
+    add("--competition", metavar="SLUG", help="of a CSV that no run wrote")
+    _send_options(command)
+    add("--out", metavar="DIR", default="submissions", help="where run folders are; default: submissions")
+    add("--json", action="store_true", help="print the ledger's entry as JSON")
+
+
+def _submissions_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("slug", metavar="SLUG", help="the competition")
+    add("--out", metavar="DIR", default="submissions", help="where run folders are; default: submissions")
+    add("--json", action="store_true", help="print JSON")
 
 
 def _show_options(command: argparse.ArgumentParser) -> None:
@@ -127,6 +159,7 @@ def _run(options: argparse.Namespace) -> int:
             seed=options.seed or (0,),
             started=progress.started,
             tell=progress.tell,
+            downloading=progress.downloading,
             command=["kpipe", *sys.argv[1:]],
             **{name: getattr(options, name) for name in names},
         )
@@ -136,7 +169,82 @@ def _run(options: argparse.Namespace) -> int:
         print(finished.path / "submission.csv")
     else:
         display.show_run(finished)
+    if options.submit:
+        entry = _sent(options.slug, finished.path / "submission.csv", finished, options)
+        return 1 if entry.status == "error" else 0
     return 1 if any(check["status"] == "fail" for check in finished.record["checks"]) else 0
+
+
+def _sent(slug: str, file: Path, run: Run | None, options: argparse.Namespace) -> Entry:
+    """Guarded, sent, written down, and waited for unless told otherwise."""
+    from kpipe import display, leaderboard
+    from kpipe.remote.client import connect
+
+    out, kaggle = Path(options.out), connect()
+    guard = leaderboard.guard(kaggle, slug, file, run, out=out, force=options.force)
+    if guard.last and not options.yes:
+        _ask_for_the_last(slug)
+    entry = leaderboard.send(kaggle, slug, file, run, message=options.message, out=out)
+    with display.waiting(entry, left_today=guard.left_today - 1) as tell:
+        if options.wait:
+            entry = leaderboard.waited(kaggle, entry, out=out, tell=tell)
+    display.show_entry(entry)
+    return entry
+
+
+def _ask_for_the_last(slug: str) -> None:
+    if not sys.stdin.isatty():
+        raise SubmissionError(f"It would be the last submission for {slug} today. To spend it, add --yes.")
+    print(f"This is the last submission for {slug} today. Send it? [y/N] ", end="", file=sys.stderr, flush=True)
+    if input().strip().lower() not in ("y", "yes"):
+        raise SubmissionError("Nothing was sent.")
+
+
+def _submit(options: argparse.Namespace) -> int:
+    """Send a run's submission, or a CSV, to Kaggle: guarded, written into the ledger, and waited for."""
+    import json
+    from dataclasses import asdict
+
+    from kpipe import leaderboard, pipeline
+
+    if options.what.endswith(".csv"):
+        file = Path(options.what)
+        run = leaderboard.run_of(file)
+        slug = run.record["slug"] if run else options.competition
+        if slug is None:
+            raise UsageError(f"No run wrote {file}: say which competition it is for, with --competition SLUG.")
+        if run is None:
+            leaderboard.prove_file(file, *pipeline.prepare(slug))
+    else:
+        run = leaderboard.run_named(options.what, Path(options.out))
+        slug, file = run.record["slug"], run.path / "submission.csv"
+    entry = _sent(slug, file, run, options)
+    if options.json:
+        print(json.dumps(asdict(entry), indent=2))
+    return 1 if entry.status == "error" else 0
+
+
+def _submissions(options: argparse.Namespace) -> int:
+    """List what was submitted: its run, cross-validation beside leaderboard, as a table and as a picture."""
+    import json
+    from dataclasses import asdict
+
+    from kpipe import display, leaderboard
+    from kpipe.remote.client import connect
+    from kpipe.remote.credentials import find
+
+    out, kaggle = Path(options.out), connect() if find() else None
+    entries = leaderboard.refreshed(kaggle, options.slug, out=out) if kaggle else leaderboard.ledger(out, options.slug)
+    if options.json:
+        print(json.dumps([asdict(entry) for entry in entries], indent=2))
+        return 0
+    rank = kaggle.competition(options.slug).user_rank if kaggle else None
+    display.show_entries(options.slug, entries, rank=rank, fresh=kaggle is not None)
+    if any(entry.score is not None and entry.public_score is not None for entry in entries):
+        path = out / options.slug / "submissions.png"
+        leaderboard.picture(entries).savefig(path, dpi=130)
+        print(f"Picture: {path}")
+    return 0
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -189,6 +297,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[a
     "run": (_run_options, _run),
     "show": (_show_options, _show),
     "list": (_list_options, _list),
+    "submit": (_submit_options, _submit),
+    "submissions": (_submissions_options, _submissions),
     "study": (_study_options, _study),
 }
 

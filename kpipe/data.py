@@ -25,8 +25,11 @@ import pyarrow as pa
 
 from kpipe import cache, competitions
 from kpipe.competition import suggestion
-from kpipe.errors import DataError
+from kpipe.errors import DataError, RemoteError
 from kpipe.reading import CsvFile, parse, settle
+from kpipe.remote.client import connect
+from kpipe.remote.credentials import find
+from kpipe.remote.download import Tell, download
 from kpipe.values import Origin, Source, Tables
 
 __all__ = ["KERNEL_INPUT", "cache_folder", "load", "locate"]
@@ -71,16 +74,19 @@ def load(
     *,
     text: Sequence[str] = (),
     id: str | None = None,
+    downloading: Tell = lambda done, size: None,
 ) -> Tables:
     """A competition's tables, with their types settled.
 
-    path : a folder, or Kaggle's zip. Without it: ``KPIPE_DATA/<slug>``, a kernel's mounts, the cache of downloads, and
-        last the embedded sample.
+    path : a folder, or Kaggle's zip, or "sample". Without it: ``KPIPE_DATA/<slug>``, a kernel's mounts, the cache of
+        downloads, Kaggle if there are credentials, and last the embedded sample.
     text : columns to read as text although they look like numbers.
     id : the id column, where it is known.
-    Raises DataError for what is missing, broken or contradicts itself, with the file, the line and the column.
+    downloading : called with the bytes that are there and the bytes in all.
+    Raises RemoteError where Kaggle is asked and does not give the files, and DataError for what is missing, broken or
+    contradicts itself, with the file, the line and the column.
     """
-    origin, place = locate(slug, path)
+    origin, place = locate(slug, path, downloading=downloading)
     files = _roles(place, list(_files(place)))
     key = _key(place, files, text=tuple(text), id=id)
     kept = None if origin == "sample" else cache.get(cache_folder(), key)
@@ -95,8 +101,16 @@ def load(
     return Tables(train=frames["train"], test=frames["test"], sample=frames["sample"], source=source, others=others)
 
 
-def locate(slug: str, path: str | Path | None = None) -> tuple[Origin, Path]:
-    """The kind of place that a competition's files are read from, and the place. Raises DataError if there is none."""
+def locate(
+    slug: str, path: str | Path | None = None, *, downloading: Tell = lambda done, size: None
+) -> tuple[Origin, Path]:
+    """The kind of place that a competition's files are read from, and the place.
+
+    Raises DataError if there is none, RemoteError where Kaggle is asked and does not give it.
+    """
+    sample = _embedded(slug)
+    if str(path) == "sample" and sample is not None and not os.path.exists("sample"):
+        return "sample", sample
     if path is not None:
         place = Path(path).expanduser()
         if not os.path.exists(place):  # Path.exists raises for a name that is too long
@@ -106,12 +120,17 @@ def locate(slug: str, path: str | Path | None = None) -> tuple[Origin, Path]:
     for origin, place in tried:
         if place.is_dir() or (place.is_file() and place.suffix == ".zip"):
             return ("zip" if origin == "directory" and place.is_file() else origin), place
+    if competitions.is_slug(slug) and find() is not None:
+        return "kaggle", _downloaded(slug, sample, downloading)
+    if sample is not None:
+        return "sample", sample
     known = ", ".join(competitions.slugs())
     raise DataError(
         f"There is no data for {slug!r}, and no module with a sample of that name.{suggestion(slug)} "
         f"Competitions with a module: {known}. For any other, download its zip "
-        f"(kaggle competitions download -c {slug}) and pass it with --data {slug}.zip, or put it into a folder that "
-        f"KPIPE_DATA names. Looked for: {', '.join(str(place) for _, place in tried)}."
+        f"(kaggle competitions download -c {slug}) and pass it with --data {slug}.zip, put it into a folder that "
+        f"KPIPE_DATA names, or set up credentials (`kpipe doctor`), with which kpipe downloads it. "
+        f"Looked for: {', '.join(str(place) for _, place in tried)}."
     )
 
 
@@ -124,8 +143,19 @@ def _places(slug: str) -> Iterator[tuple[Origin, Path]]:
     yield "kernel", KERNEL_INPUT / slug
     yield "cache", cache_folder() / "downloads" / slug
     yield "cache", cache_folder() / "downloads" / f"{slug}.zip"
-    if (module := competitions.folder(slug)) is not None:
-        yield "sample", module / "sample"
+
+
+def _embedded(slug: str) -> Path | None:
+    module = competitions.folder(slug)
+    return module / "sample" if module is not None and (module / "sample").is_dir() else None
+
+
+def _downloaded(slug: str, sample: Path | None, downloading: Tell) -> Path:
+    try:
+        return download(connect(), slug, cache_folder() / "downloads", tell=downloading)
+    except RemoteError as error:
+        instead = " To train on the embedded sample: --data sample." if sample is not None else ""
+        raise RemoteError(f"{error}{instead}") from error
 
 
 # --- files of a folder or zip

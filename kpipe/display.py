@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kpipe.competition import Competition
+from kpipe.leaderboard import Entry
 from kpipe.metrics import Metric
 from kpipe.pipeline import Started
 from kpipe.runs import Run
@@ -22,7 +23,17 @@ from kpipe.studies.findings import Findings, cell, shown
 from kpipe.training import Done
 from kpipe.values import Tables
 
-__all__ = ["described", "progress", "show_competition", "show_run", "show_study", "tell_study"]
+__all__ = [
+    "described",
+    "progress",
+    "show_competition",
+    "show_entries",
+    "show_entry",
+    "show_run",
+    "show_study",
+    "tell_study",
+    "waiting",
+]
 
 _STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red"}
 _SAMPLE = (
@@ -39,6 +50,9 @@ class Telling(Protocol):
 
     def tell(self, done: Done) -> None:
         """A task has ended."""
+
+    def downloading(self, done: int, size: int) -> None:
+        """So many bytes of Kaggle's files are there, of so many (0: not known)."""
 
 
 @contextlib.contextmanager
@@ -74,6 +88,9 @@ class _Quiet:
     def tell(self, done: Done) -> None:
         """Nothing."""
 
+    def downloading(self, done: int, size: int) -> None:
+        """Nothing."""
+
     def close(self) -> None:
         """Nothing."""
 
@@ -84,6 +101,15 @@ class _Lines(_Quiet):
     def __init__(self, console: Console) -> None:
         super().__init__()
         self.console = console
+        self.tenths = -1
+
+    def downloading(self, done: int, size: int) -> None:
+        """A line for each tenth."""
+        tenths = 10 * done // size if size else 0
+        if tenths > self.tenths:
+            self.tenths = tenths
+            of_all = f"{10 * tenths} % of {size / 1e6:,.1f} MB" if size else "..."
+            self.console.print(f"Downloading from Kaggle: {of_all}", markup=False)
 
     def started(self, start: Started) -> None:
         super().started(start)
@@ -239,6 +265,53 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {number:,}" for name, number in value.items())
     return ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+
+
+@contextlib.contextmanager
+def waiting(entry: Entry, *, left_today: int) -> Iterator[Callable[[float], None]]:
+    """Tells stderr that a submission was made and how long its score takes; says where it is found after Ctrl-C."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(f"Submitted {entry.file} to {entry.slug} as {entry.ref}; {left_today} left today.", markup=False)
+    try:
+        yield lambda seconds: console.print(f"Waiting for the score, {seconds:.0f} s ...", markup=False)
+    except KeyboardInterrupt:
+        console.print(f"The submission was made. `kpipe submissions {entry.slug}` shows its score.", markup=False)
+        raise
+
+
+def show_entry(entry: Entry) -> None:
+    """What Kaggle made of a submission, beside cross-validation, to stderr: stdout is the run's."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if entry.status == "error":
+        console.print(
+            f"Kaggle could not score {entry.ref}: {entry.error or 'it gives no reason'}", style="bold red", markup=False
+        )
+    elif entry.status == "complete":
+        known = {"cross-validation": _cv(entry), "public": entry.public_score, "private": entry.private_score}
+        told = [f"{name} {value}" for name, value in known.items() if value is not None and value != ""]
+        console.print(f"{entry.slug}, {entry.ref}: {', '.join(told)}.", markup=False)
+
+
+def show_entries(slug: str, entries: Sequence[Entry], *, rank: int | None, fresh: bool) -> None:
+    """The ledger, newest first, to stdout."""
+    console = Console(highlight=False)
+    table = Table(box=box.SIMPLE_HEAD, title=f"{slug}: submissions", title_justify="left")
+    for name in ("date", "ref", "run", "CV ± standard error", "public", "private", "status", "message"):
+        table.add_column(name, justify="right" if name in ("public", "private") else "left")
+    for entry in entries:
+        scores = (cell(entry.public_score), cell(entry.private_score))
+        status = f"{entry.status}: {entry.error}" if entry.error else entry.status
+        shown = (entry.date[:16].replace("T", " "), str(entry.ref), entry.run_id or entry.file, _cv(entry), *scores)
+        table.add_row(*(Text(text) for text in (*shown, status, entry.message)))
+    console.print(table if entries else f"Nothing was submitted to {slug} from here.")
+    if rank:
+        console.print(f"Rank: {rank:,}.")
+    if not fresh:
+        console.print("Without Kaggle credentials this is what was known last.", style="yellow")
+
+
+def _cv(entry: Entry) -> str:
+    return "" if entry.score is None else _score({"score": entry.score, "standard_error": entry.standard_error})
 
 
 def tell_study(name: str) -> Callable[[str], None]:

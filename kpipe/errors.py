@@ -9,7 +9,8 @@
     └── RunError                the call was right and the work failed (exit status 1)
         ├── TrainingError       a model could not be fitted or gave predictions that cannot be used
         ├── SubmissionError     the submission differs from what Kaggle asks for
-        └── OutputError         the results could not be written
+        ├── OutputError         the results could not be written
+        └── RemoteError         Kaggle refused, could not be reached, or gave an answer that cannot be used
 """
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "InputError",
     "KpipeError",
     "OutputError",
+    "RemoteError",
     "RunError",
     "SubmissionError",
     "TrainingError",
@@ -63,3 +65,7 @@ class SubmissionError(RunError):
 
 class OutputError(RunError):
     """Results could not be written (folder read-only, disk full)."""
+
+
+class RemoteError(RunError):
+    """Kaggle refused, could not be reached, or gave an answer that cannot be used."""

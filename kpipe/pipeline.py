@@ -63,6 +63,7 @@ def run(
     jobs: int | None = None,
     started: Callable[[Started], None] | None = None,
     tell: Callable[[Done], None] | None = None,
+    downloading: Callable[[int, int], None] = lambda done, size: None,
     command: Sequence[str] = (),
 ) -> Run:
     """From a competition's name to a proved submission with a score: the way of the data.
@@ -76,12 +77,15 @@ def run(
     device : "auto", "cpu", "cuda" or "mps", for torch models.
     jobs : model fits at a time; default: one per core.
     started, tell : called before training, and with each task that has ended.
+    downloading : called with the bytes that are there and the bytes in all, where Kaggle's files are fetched.
     command : what the user typed, for the record.
     Raises KpipeError, with what to do.
     """
     began = time.perf_counter()
     seed = tuple(dict.fromkeys(seed))
-    competition, tables = prepare(slug, data=data, metric=metric, target=target, id=id, text=text)
+    competition, tables = prepare(
+        slug, data=data, metric=metric, target=target, id=id, text=text, downloading=downloading
+    )
     chosen = choose_models(competition, models)
     split = assign_folds(competition, tables, seed=seed[0], n_folds=folds)
     device = resolve_device(device)
@@ -120,13 +124,14 @@ def prepare(
     target: str | None = None,
     id: str | None = None,
     text: Sequence[str] = (),
+    downloading: Callable[[int, int], None] = lambda done, size: None,
 ) -> tuple[Competition, Tables]:
     """A competition with every field settled, and its cleaned tables. Options go before what the competition says."""
     competition = find(slug)
     given = {"metric": metric and get_metric(metric), "target": target, "id": id}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value}
     competition = replace(competition, **changes, text=(*competition.text, *text))
-    tables = competition.clean(load(slug, data, text=competition.text, id=competition.id))
+    tables = competition.clean(load(slug, data, text=competition.text, id=competition.id, downloading=downloading))
     return resolve(competition, tables), tables
 
 

@@ -19,8 +19,8 @@ from kpipe.metrics import Metric, evaluate
 from kpipe.models import model
 from kpipe.models.learner import FastaiConv, fastai_conv
 from kpipe.models.one_number import OneNumber
+from kpipe.plots import COLOURS, answer, canvas
 from kpipe.studies.findings import Section
-from kpipe.studies.plots import COLOURS, answer, canvas
 from kpipe.submission import make_submission
 from kpipe.training import cross_validate
 from kpipe.values import Check, Context, Folds, Score, Tables

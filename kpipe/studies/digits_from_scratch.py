@@ -15,11 +15,11 @@ from kpipe.competition import Competition
 from kpipe.folding import assign_folds
 from kpipe.models import model
 from kpipe.pipeline import prepare
+from kpipe.plots import COLOURS, answer, canvas
 from kpipe.splitters import RowSplit
 from kpipe.studies.digit_mistakes import mistakes, mistakes_section
 from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import PROTOCOL, data_of, scores
-from kpipe.studies.plots import COLOURS, answer, canvas
 from kpipe.submission import make_submission, to_csv
 from kpipe.tasks import cores
 from kpipe.training import cross_validate

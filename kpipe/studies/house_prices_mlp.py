@@ -19,9 +19,9 @@ from kpipe.metrics import METRICS
 from kpipe.models import model
 from kpipe.models.mlp import PlainRegressor
 from kpipe.pipeline import prepare
+from kpipe.plots import COLOURS, answer, canvas, curves
 from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import PROTOCOL, data_of, honest
-from kpipe.studies.plots import COLOURS, answer, canvas, curves
 from kpipe.values import Context, Tables
 
 __all__ = ["NETS", "Net", "compared", "findings", "houses", "watch"]

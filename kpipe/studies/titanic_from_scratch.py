@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from kpipe.models import model
 from kpipe.models.scratch import ScratchClassifier, Uniform
 from kpipe.pipeline import prepare
+from kpipe.plots import answer, canvas, curves
 from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import PROTOCOL, data_of, honest
-from kpipe.studies.plots import answer, canvas, curves
 from kpipe.studies.titanic import COLUMNS, Notebook, notebook
 from kpipe.values import Context
 

@@ -23,9 +23,9 @@ from kpipe.models.loop import Machine, computing
 from kpipe.models.together import Together
 from kpipe.models.two_targets import TwoTargets, draw, learn
 from kpipe.pipeline import prepare
+from kpipe.plots import COLOURS, answer, canvas
 from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import PROTOCOL, data_of, honest, row
-from kpipe.studies.plots import COLOURS, answer, canvas
 from kpipe.studies.titanic import Notebook, notebook
 from kpipe.tasks import cores
 from kpipe.values import Context, Tables

@@ -1,4 +1,4 @@
-"""How the studies' pictures look: matplotlib at page width, colours that survive greyscale and colour blindness."""
+"""How kpipe's pictures look: matplotlib at page width, colours that survive greyscale and colour blindness."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LOOK: Any = {
 
 @contextmanager
 def canvas(rows: int, columns: int, *, height: float = 3.2) -> Iterator[tuple[Figure, np.ndarray]]:
-    """A figure and its (rows, columns) axes, in the studies' look; no window, no global state.
+    """A figure and its (rows, columns) axes, in kpipe's look; no window, no global state.
 
     height : inches of one row.
     """

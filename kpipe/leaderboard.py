@@ -1,0 +1,275 @@
+"""Submitting, waiting for the score, and the ledger of what was submitted: cross-validation beside leaderboard.
+
+The ledger is ``<out>/<slug>/ledger.json``: what Kaggle forgets (which run, which file, which score out-of-fold) beside
+what Kaggle says (its number, status, scores).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import filelock
+import pandas as pd
+
+from kpipe.competition import Competition
+from kpipe.errors import DataError, RemoteError, SubmissionError, UsageError
+from kpipe.remote.client import Kaggle, Submission
+from kpipe.runs import Run, Workspace
+from kpipe.submission import prove
+from kpipe.values import Tables
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "Entry",
+    "Guard",
+    "guard",
+    "ledger",
+    "picture",
+    "prove_file",
+    "refreshed",
+    "run_named",
+    "run_of",
+    "send",
+    "waited",
+]
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 20.0  # seconds between two looks at a pending submission
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A submission: Kaggle's number of it, the file, the run it came from, and what both sides say of it.
+
+    score, standard_error, metric : out-of-fold, of the run; None for a file without one.
+    status : "pending", "complete" or "error"; error : Kaggle's reason.
+    """
+
+    ref: int
+    slug: str
+    date: str
+    message: str
+    file: str
+    sha256: str = ""
+    run_id: str = ""
+    metric: str = ""
+    score: float | None = None
+    standard_error: float | None = None
+    status: str = "pending"
+    error: str = ""
+    public_score: float | None = None
+    private_score: float | None = None
+
+
+def run_named(name: str, out: Path) -> Run:
+    """The run of a folder, or of an id under ``out``. Raises UsageError if there is none, DataError if it is broken."""
+    folders = [Path(name)] if (Path(name) / "run.json").is_file() else sorted(out.glob(f"*/{name}"))
+    if "/" in name and not (Path(name) / "run.json").is_file():
+        folders = []
+    if len(folders) != 1:
+        raise UsageError(f"There is no run {name!r}: give a run's folder, or its id under {out}.")
+    try:
+        record = json.loads((folders[0] / "run.json").read_text(encoding="utf-8"))
+        return Run(path=folders[0], record={**record, "slug": str(record["slug"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{folders[0] / 'run.json'} is no record of a run: {error}.") from error
+
+
+def run_of(file: Path) -> Run | None:
+    """The run that wrote a CSV, if its record stands beside it and knows the file's bytes."""
+    try:
+        run = run_named(str(file.parent), file.parent)
+    except (UsageError, DataError):
+        return None
+    return run if run.record["submission"]["sha256"] == _sha256(file) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """What stands before a submission: how many are left today, counted before it. ``last`` : it would be the last."""
+
+    left_today: int
+
+    @property
+    def last(self) -> bool:
+        return self.left_today == 1
+
+
+def guard(kaggle: Kaggle, slug: str, file: Path, run: Run | None, *, out: Path, force: bool) -> Guard:
+    """Refuse what must not or should not be sent; nothing is sent here.
+
+    force : send although a check failed or the same file was submitted before; sample data is refused all the same.
+    Raises SubmissionError with the reason.
+    """
+    digest = _sha256(file)
+    if run is not None:
+        _refuse_run(run, digest, force=force)
+    before = [entry for entry in ledger(out, slug) if entry.sha256 == digest]
+    if before and not force:
+        raise SubmissionError(
+            f"The same file was submitted before, as {before[0].ref} on {before[0].date[:10]}: its score will be the "
+            "same. To spend a submission on it, add --force."
+        )
+    left = kaggle.left_today(slug)
+    if left < 1:
+        raise SubmissionError(f"No submission for {slug} is left today: try again after midnight UTC.")
+    return Guard(left_today=left)
+
+
+def _refuse_run(run: Run, digest: str, *, force: bool) -> None:
+    if not run.record["submission"]["sendable"]:
+        raise SubmissionError("This run was made from sample data, which is not Kaggle's: it can never be submitted.")
+    if run.record["submission"]["sha256"] != digest:
+        raise SubmissionError(f"{run.path / 'submission.csv'} was changed after the run wrote it. Submit it as a CSV.")
+    failed = [check for check in run.record["checks"] if check["status"] == "fail"]
+    if failed and not force:
+        raise SubmissionError(
+            f"The check {failed[0]['name']!r} failed: {failed[0]['detail']} To submit all the same, add --force."
+        )
+
+
+def prove_file(file: Path, competition: Competition, tables: Tables) -> None:
+    """Raise SubmissionError unless a CSV from elsewhere is what the sample submission asks for."""
+    if tables.source.origin == "sample":
+        raise SubmissionError(f"{file} cannot be proved: Kaggle's files of {competition.slug} are not here.")
+    types = {str(name): dtype for name, dtype in tables.sample.dtypes.items()}
+    try:
+        frame = pd.read_csv(file, dtype=types)
+    except (OSError, ValueError) as error:
+        raise SubmissionError(f"{file} cannot be read as a submission: {error}") from error
+    prove(frame, competition, tables)
+
+
+def send(kaggle: Kaggle, slug: str, file: Path, run: Run | None, *, message: str, out: Path) -> Entry:
+    """Submit, once, and write it into the ledger at once: whatever happens then, it is known.
+
+    Raises RemoteError where Kaggle does not take it.
+    """
+    message = message or (f"kpipe {run.record['run_id']}" if run else file.name)
+    ref = kaggle.submit(slug, file, message)
+    entry = Entry(
+        ref=ref,
+        slug=slug,
+        date=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
+        message=message,
+        file=file.name,
+        sha256=_sha256(file),
+        **(_of_run(run) if run else {}),
+    )
+    _keep(out, slug, [entry])
+    return entry
+
+
+def _of_run(run: Run) -> dict[str, Any]:
+    record = run.record
+    named = {name: record[name] for name in ("run_id", "score", "standard_error")}
+    return {**named, "metric": record["metric"]["name"]}
+
+
+def waited(kaggle: Kaggle, entry: Entry, *, out: Path, tell: Callable[[float], None], seconds: float = 1800.0) -> Entry:
+    """The entry with its score, as soon as Kaggle has one.
+
+    tell : called with the seconds waited, before each pause.
+    Raises RemoteError if there is none after ``seconds``; the submission stands, and ``refreshed`` finds it.
+    """
+    began, pause = time.monotonic(), _FIRST_PAUSE
+    while True:
+        found = next((e for e in refreshed(kaggle, entry.slug, out=out) if e.ref == entry.ref), entry)
+        if found.status != "pending":
+            return found
+        waiting = time.monotonic() - began
+        if waiting > seconds:
+            raise RemoteError(
+                f"Kaggle has not scored submission {entry.ref} in {seconds / 60:.0f} minutes. It was made: "
+                f"`kpipe submissions {entry.slug}` shows its score as soon as there is one."
+            )
+        tell(waiting)
+        time.sleep(pause)
+        pause = min(1.5 * pause, _LONGEST_PAUSE)
+
+
+def refreshed(kaggle: Kaggle, slug: str, *, out: Path) -> list[Entry]:
+    """The ledger with what Kaggle says now, submissions made elsewhere included; newest first."""
+    _keep(out, slug, [_entry(slug, one) for one in kaggle.submissions(slug)])
+    return ledger(out, slug)
+
+
+def _entry(slug: str, one: Submission) -> Entry:
+    return Entry(
+        ref=one.ref,
+        slug=slug,
+        date=one.date.isoformat(timespec="seconds"),
+        message=one.description,
+        file=one.file_name,
+        status=one.status,
+        error=one.error,
+        public_score=one.public_score,
+        private_score=one.private_score,
+    )
+
+
+def ledger(out: Path, slug: str) -> list[Entry]:
+    """Every submission known here, newest first. Raises DataError where the file is broken."""
+    path = out / slug / "ledger.json"
+    if not path.is_file():
+        return []
+    try:
+        return [Entry(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path} is no ledger of submissions: {error}. Move it away, and call this again.") from error
+
+
+def _keep(out: Path, slug: str, entries: Sequence[Entry]) -> None:
+    """Write entries, whole or not at all; of one that is there, what only this machine knows is kept."""
+    home = out / slug
+    home.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(home / ".ledger.lock"):
+        known = {entry.ref: entry for entry in ledger(out, slug)}
+        for entry in entries:
+            known[entry.ref] = _merged(known.get(entry.ref), entry)
+        newest = sorted(known.values(), key=lambda entry: (entry.date, entry.ref), reverse=True)
+        content = json.dumps([asdict(entry) for entry in newest], indent=2) + "\n"
+        Workspace(home).write("ledger.json", content.encode())
+
+
+def _merged(old: Entry | None, new: Entry) -> Entry:
+    if old is None or new.sha256:
+        return new
+    told = {name: getattr(new, name) for name in ("status", "error", "public_score", "private_score")}
+    return replace(old, **told)
+
+
+def picture(entries: Sequence[Entry]) -> Figure:
+    """Cross-validation against the public leaderboard, a point a submission; on the dashed line they agree."""
+    from kpipe.plots import COLOURS, answer, canvas
+
+    known = [entry for entry in entries if entry.score is not None and entry.public_score is not None]
+    x, y = ([getattr(entry, name) for entry in known] for name in ("score", "public_score"))
+    errors = [entry.standard_error or 0.0 for entry in known]
+    with canvas(1, 1, height=4.5) as (figure, axes):
+        ax = axes[0, 0]
+        ax.errorbar(
+            x, y, xerr=errors, fmt="o", color=COLOURS[0], capsize=3, label="a submission, ± standard error of CV"
+        )
+        ends = [min([*x, *y]), max([*x, *y])]
+        ax.plot(ends, ends, color=COLOURS[4], linestyle="--", linewidth=1, label="CV = leaderboard")
+        ax.set_xlabel(f"cross-validation, {known[0].metric}")
+        ax.set_ylabel(f"public leaderboard, {known[0].metric}")
+        ax.legend()
+        near = sum(abs(a - b) <= 2 * e for a, b, e in zip(x, y, errors, strict=True))
+        answer(figure, f"{known[0].slug}: {near} of {len(known)} public scores lie within two standard errors of CV")
+    return figure
+
+
+def _sha256(file: Path) -> str:
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.") from error

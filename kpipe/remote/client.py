@@ -1,0 +1,384 @@
+"""The real ``kaggle`` client, made well-behaved: loaded only when asked for, silent, bounded in time, and explained.
+
+What it does of itself, and does not do here: print a page of help and end the process without credentials, make a
+folder in the user's home, take every ``KAGGLE_*`` variable for configuration, wait for ever, say "403 Client Error".
+
+References
+----------
+kaggle 2.2.4 and kagglesdk 0.1.37, read as source.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kpipe.errors import RemoteError, UsageError
+from kpipe.remote.credentials import Credentials, find, found
+
+__all__ = ["Kaggle", "Submission", "connect"]
+
+_CONNECT_SECONDS, _READ_SECONDS = 10.0, 60.0
+_TRIES, _FIRST_WAIT = 4, 0.5  # a call that is safe to repeat, and seconds before the second try, doubled each time
+_HOMES = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "KAGGLE_CONFIG_DIR")  # where the client looks and makes a folder
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost):\d+")
+_NONE = (
+    "There are no Kaggle credentials. On https://www.kaggle.com/settings, under API, create a token and put it into "
+    "the variable KAGGLE_API_TOKEN or the file ~/.kaggle/access_token (or kaggle.json into ~/.kaggle). "
+    "`kpipe doctor` says what is found."
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """A submission as Kaggle lists it. status : "pending", "complete" or "error". Scores : None while unknown."""
+
+    ref: int
+    date: datetime
+    description: str
+    file_name: str
+    status: str
+    error: str = ""
+    public_score: float | None = None
+    private_score: float | None = None
+
+
+def connect() -> Kaggle:
+    """The client for the credentials of this user. Raises UsageError if there are none."""
+    if os.environ.get("KAGGLE_KERNEL_RUN_TYPE") and find() is None:
+        _take_kernel_secrets()
+    credentials = find()
+    if credentials is None:
+        broken = [f"{c.place}: {c.problem}" for c in found()]
+        raise UsageError(f"{_NONE} Found, and of no use: {'; '.join(broken)}." if broken else _NONE)
+    return Kaggle(credentials)
+
+
+def _take_kernel_secrets() -> None:
+    """In a kernel with internet, the secrets kaggle_username and kaggle_key; fastkaggle knows how."""
+    with contextlib.suppress(Exception, SystemExit), _quiet():
+        from fastkaggle import import_kaggle
+
+        import_kaggle()
+
+
+class Kaggle:
+    """What kpipe asks of Kaggle. Every method raises RemoteError with what is wrong and what to do."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.credentials = credentials
+        self.api = _api(credentials)
+
+    def username(self) -> str:
+        """The name behind the credentials; also proves that they work."""
+        if self.credentials.kind != "key":
+            return str(self.api.config_values.get("username", ""))
+        self._safely("your submissions", lambda: self.api.competitions_list(page=1))
+        return self.credentials.username
+
+    def competition(self, slug: str) -> Any:
+        """The competition as kagglesdk's ApiCompetition: rules accepted, deadline, daily limit, rank."""
+        from kagglesdk.competitions.types.competition_api_service import ApiGetCompetitionRequest
+
+        request = ApiGetCompetitionRequest()
+        request.competition_name = slug
+
+        def ask() -> Any:
+            with self.api.build_kaggle_client() as client:
+                return client.competitions.competition_api_client.get_competition(request)
+
+        return self._safely(slug, ask)
+
+    def left_today(self, slug: str) -> int:
+        """How many submissions may still be made today."""
+        return int(self._safely(slug, lambda: self.api.competition_get_submission_limits(slug)).num_allowed_now)
+
+    def submissions(self, slug: str) -> list[Submission]:
+        """The newest 100 of this team, newest first."""
+        listed = self._safely(slug, lambda: self.api.competition_submissions(slug, page_size=100))
+        return [_submission(one) for one in listed or [] if one is not None]
+
+    def submit(self, slug: str, path: Path, message: str) -> int:
+        """Send a file once; gives Kaggle's number of the submission.
+
+        If the answer is lost after the submission was made, it is looked up, not sent again.
+        """
+        known = {one.ref for one in self.submissions(slug)}
+        try:
+            answer = self._translated(slug, lambda: self.api.competition_submit(str(path), message, slug, quiet=True))
+        except RemoteError as error:
+            return self._looked_up(slug, path, message, known, error)
+        if answer.message == self.api.COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE:
+            raise RemoteError(f"Kaggle did not take the upload of {path.name}. Nothing was submitted. Try again.")
+        return int(answer.ref) or self._looked_up(slug, path, message, known, RemoteError(answer.message))
+
+    def _looked_up(self, slug: str, path: Path, message: str, known: set[int], error: RemoteError) -> int:
+        for one in self.submissions(slug):
+            if one.ref not in known and (one.description, one.file_name) == (message, path.name):
+                return one.ref
+        raise error
+
+    def download(self, slug: str, offset: int = 0, validator: str = "") -> Any:
+        """A streaming ``requests.Response`` with the competition's zip, from ``offset`` on where it is still the same.
+
+        validator : the ETag that the first ``offset`` bytes belong to.
+        """
+        from kagglesdk.competitions.types.competition_api_service import ApiDownloadDataFilesRequest
+
+        request = ApiDownloadDataFilesRequest()
+        request.competition_name = slug
+
+        def ask() -> Any:
+            with self.api.build_kaggle_client() as client:
+                whole = client.competitions.competition_api_client.download_data_files(request)
+                if not offset or whole.headers.get("ETag") != validator:
+                    return whole
+                whole.close()
+                headers = {**whole.request.headers, "Range": f"bytes={offset}-", "If-Range": validator}
+                session = client.http_client()._session
+                rest = session.get(whole.url, headers=headers, stream=True, timeout=(_CONNECT_SECONDS, _READ_SECONDS))
+                rest.raise_for_status()
+                return rest
+
+        return self._safely(slug, ask)
+
+    def _safely(self, what: str, ask: Callable[[], T]) -> T:
+        """Asked again, with growing pauses, where asking twice does no harm and another answer may come."""
+        import tenacity
+
+        tries = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(_TRIES),
+            wait=tenacity.wait_exponential(multiplier=_FIRST_WAIT, max=8),
+            retry=tenacity.retry_if_exception(_may_pass),
+            reraise=True,
+        )
+        return self._translated(what, lambda: tries(ask))
+
+    def _translated(self, what: str, ask: Callable[[], T]) -> T:
+        import requests
+
+        try:
+            with _quiet():
+                return ask()
+        except requests.RequestException as error:
+            raise RemoteError(_words(error, what, self.credentials)) from None
+        except SystemExit:
+            raise RemoteError("The Kaggle client ended by itself. `kpipe doctor` says what it finds.") from None
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether the same question may get another answer: the network failed, or Kaggle has a fault of its own."""
+    import requests
+
+    if isinstance(error, requests.HTTPError):
+        return error.response is not None and error.response.status_code >= 500
+    return isinstance(error, requests.ConnectionError | requests.Timeout)
+
+
+def _submission(one: Any) -> Submission:
+    return Submission(
+        ref=one.ref,
+        date=(one.date or datetime.fromtimestamp(0, UTC)).replace(tzinfo=UTC),
+        description=one.description or "",
+        file_name=one.file_name or "",
+        status=one.status.name.lower(),
+        error=one.error_description or "",
+        public_score=_score(one.public_score),
+        private_score=_score(one.private_score),
+    )
+
+
+def _score(text: str | None) -> float | None:
+    """Scores are strings, empty while unknown."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+# --- the client, loaded and bounded
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What the client prints is not for our user."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+def _api(credentials: Credentials) -> Any:
+    """A client that knows these credentials, and reads no other configuration."""
+    api = _bounded_api()()
+    api.config_values = {}
+    if endpoint := os.environ.get("KPIPE_KAGGLE_ENDPOINT"):
+        _lead_to(api, endpoint)
+    if credentials.kind == "key":
+        api.config_values = {"username": credentials.username, "key": credentials.secret}
+    else:
+        token = credentials.secret if credentials.kind == "token" else _oauth_token(api)
+        api.config_values = {"token": token}
+        api.config_values["username"] = _user_of(api, token, credentials)
+    api._authenticated = True
+    return api
+
+
+def _lead_to(api: Any, endpoint: str) -> None:
+    """Tests only: to a Kaggle on this machine. No other address is taken: credentials are sent there."""
+    if not _LOOPBACK.fullmatch(endpoint):
+        raise UsageError("KPIPE_KAGGLE_ENDPOINT is for tests: it must be http://127.0.0.1:PORT.")
+    from kagglesdk import kaggle_env
+
+    kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.LOCAL] = endpoint
+    api.args = ["--local"]
+
+
+def _user_of(api: Any, token: str, credentials: Credentials) -> str:
+    import requests
+
+    try:
+        with _quiet():
+            name = api._introspect_token(token)
+    except requests.RequestException as error:
+        raise RemoteError(_words(error, "your account", credentials)) from None
+    if not name:
+        raise RemoteError(_refused(credentials))
+    return str(name)
+
+
+def _oauth_token(api: Any) -> str:
+    import requests
+    from kagglesdk.kaggle_creds import KaggleCredentials
+
+    try:
+        with _quiet(), api.build_kaggle_client() as client:
+            return str(KaggleCredentials.load(client=client).get_access_token() or "")
+    except requests.RequestException as error:
+        raise RemoteError(
+            f"Kaggle does not renew the login of `kaggle auth login` ({_status(error)}). Call it again."
+        ) from None
+
+
+@cache
+def _bounded_api() -> Any:
+    """KaggleApi with limits of time on every call. Loading it neither speaks nor asks nor leaves a folder behind."""
+    with tempfile.TemporaryDirectory() as folder, _nobody(folder), _quiet():
+        from kaggle.api.kaggle_api_extended import KaggleApi, ResumableUploadResult
+
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    class Limited(HTTPAdapter):
+        def send(self, *args: Any, **options: Any) -> Any:
+            options["timeout"] = options.get("timeout") or (_CONNECT_SECONDS, _READ_SECONDS)
+            return super().send(*args, **options)
+
+    class Bounded(KaggleApi):
+        def build_kaggle_client(self) -> Any:
+            client = super().build_kaggle_client()
+            client.http_client()._init_session()
+            for scheme in ("https://", "http://"):
+                client.http_client()._session.mount(scheme, Limited())
+            return client
+
+        def get_response_processor(self) -> None:
+            """None: the client's own prints that a newer one is out."""
+
+        def upload_complete(self, path: str, url: str, quiet: bool, resume: bool = False) -> Any:
+            """The whole file in one request; the client's own prints errors and waits without end."""
+            with open(path, "rb") as file:
+                answer = requests.put(url, data=file, timeout=(_CONNECT_SECONDS, 10 * _READ_SECONDS))
+            answer.raise_for_status()
+            return ResumableUploadResult.COMPLETE
+
+    return Bounded
+
+
+@contextlib.contextmanager
+def _nobody(folder: str) -> Iterator[None]:
+    """The environment of somebody without a home and without credentials, for as long as the client is imported."""
+    kept = dict(os.environ)
+    hidden = [name for name in kept if name.startswith("KAGGLE_")] + ["VERBOSE", "VERBOSE_OUTPUT"]
+    try:
+        for name in hidden:
+            os.environ.pop(name, None)
+        os.environ.update(dict.fromkeys(_HOMES, folder))
+        yield
+    finally:
+        for name in _HOMES:
+            os.environ.pop(name, None)
+        os.environ.update(kept)
+
+
+# --- errors in words
+
+
+def _words(error: Any, what: str, credentials: Credentials) -> str:
+    """What went wrong and what to do, from the status and the body of the answer."""
+    import requests
+
+    response = error.response
+    if response is None:  # not "if not response": a response with an error's status is falsy
+        if isinstance(error, requests.Timeout):
+            return f"Kaggle did not answer in time about {what}. Nothing is lost: try again."
+        return f"Kaggle cannot be reached ({type(error).__name__}) about {what}. Is there a network? Then try again."
+    message = _message(response)
+    return _explained(response.status_code, message, response.headers, what, credentials)
+
+
+def _explained(status: int, message: str, headers: Any, what: str, credentials: Credentials) -> str:
+    said = f" Kaggle says: {message}" if message else ""
+    lowered, page = message.lower(), f"https://www.kaggle.com/competitions/{what}"
+    if status == 401:
+        return _refused(credentials)
+    if status == 429:
+        after = headers.get("Retry-After", "")
+        wait = f"{after} seconds" if str(after).isdecimal() else "a few minutes"
+        return f"Kaggle asks for a pause: too many requests. Try again in {wait}."
+    if status >= 500:
+        return f"Kaggle has a fault of its own ({status}) and kept it over {_TRIES} tries.{said} Try again later."
+    if "rules" in lowered:
+        return f"The rules of {what} are not accepted yet. Accept them on {page}/rules, then try again."
+    if "phone" in lowered or "verif" in lowered:
+        return f"Kaggle wants a verified phone number first: https://www.kaggle.com/settings.{said}"
+    if "deadline" in lowered or "ended" in lowered or "closed" in lowered:
+        return f"{what} takes no submissions any more: its deadline has passed.{said}"
+    if "limit" in lowered or "maximum" in lowered or "submissions" in lowered:
+        return f"No submission is left today: the daily limit for {what} is reached, until midnight UTC.{said}"
+    if status in (403, 404):
+        return f"Kaggle has no competition {what!r}, or it is not open to you ({status}). See {page}.{said}"
+    return f"Kaggle refused ({status}).{said}"
+
+
+def _message(response: Any) -> str:
+    """The message in the body: {"error": {"message"}} or {"message"}; no page of HTML."""
+    try:
+        body = response.json()
+    except ValueError:
+        return ""
+    inner = body.get("error", body) if isinstance(body, dict) else {}
+    text = inner.get("message", "") if isinstance(inner, dict) else str(inner)
+    return str(text).strip()[:500]
+
+
+def _refused(credentials: Credentials) -> str:
+    others = [c.place for c in found() if c.place != credentials.place and not c.problem]
+    hides = f" It goes before {others[0]}, which is not asked: remove it to use that." if others else ""
+    return (
+        f"Kaggle does not accept the credentials from {credentials.place}.{hides} "
+        "Create new ones on https://www.kaggle.com/settings, under API."
+    )
+
+
+def _status(error: Any) -> str:
+    return str(error.response.status_code) if error.response is not None else type(error).__name__
