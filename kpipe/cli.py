@@ -293,12 +293,37 @@ def _study(options: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "slug", metavar="SLUG", nargs="?", help="look at this competition too: rules, submissions left"
+    )
+    _list_options(command)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    """Look at Python, packages, device, disk and Kaggle credentials: each finding with its mend."""
+    import json
+    from dataclasses import asdict
+
+    from kpipe import display, doctor
+
+    found = []
+    for finding in doctor.findings(options.slug):
+        found.append(finding)
+        if not options.json:
+            display.show_finding(finding)
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in found], indent=2))
+    return 1 if any(finding.status == "fail" for finding in found) else 0
+
+
 COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]] = {
     "run": (_run_options, _run),
     "show": (_show_options, _show),
     "list": (_list_options, _list),
     "submit": (_submit_options, _submit),
     "submissions": (_submissions_options, _submissions),
+    "doctor": (_doctor_options, _doctor),
     "study": (_study_options, _study),
 }
 

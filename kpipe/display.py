@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kpipe.competition import Competition
+from kpipe.doctor import Finding
 from kpipe.leaderboard import Entry
 from kpipe.metrics import Metric
 from kpipe.pipeline import Started
@@ -29,6 +30,7 @@ __all__ = [
     "show_competition",
     "show_entries",
     "show_entry",
+    "show_finding",
     "show_run",
     "show_study",
     "tell_study",
@@ -265,6 +267,17 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {number:,}" for name, number in value.items())
     return ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+
+
+def show_finding(finding: Finding) -> None:
+    """What the doctor found, and its mend, to stdout."""
+    console = Console(highlight=False)
+    console.print(
+        Text.assemble((f"{finding.status:5}", _STYLES[finding.status]), f"{finding.name}: {finding.detail}"),
+        soft_wrap=True,
+    )
+    if finding.mend:
+        console.print(Text(f"     {finding.mend}"), soft_wrap=True)
 
 
 @contextlib.contextmanager

@@ -166,6 +166,9 @@ class _Handler(BaseHTTPRequestHandler):
         if name == "ListCompetitions":
             self._json({"competitions": []})
             return
+        if name == "GetAcceleratorQuotaStatistics":
+            self._json({"gpuQuota": {"timeUsed": "3600s", "totalTimeAllowed": "108000s"}})
+            return
         answer = getattr(self, f"_{name}")(request, self._contest(request.get("competitionName", "")))
         if answer is None:
             return

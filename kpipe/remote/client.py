@@ -104,6 +104,13 @@ class Kaggle:
         """How many submissions may still be made today."""
         return int(self._safely(slug, lambda: self.api.competition_get_submission_limits(slug)).num_allowed_now)
 
+    def gpu_hours(self) -> tuple[float, float]:
+        """Used and allowed hours of GPU in kernels this week."""
+        quota = self._safely("your quota", self.api.quota_view).gpu_quota
+        if quota is None:
+            return 0.0, 0.0
+        return quota.time_used.total_seconds() / 3600, quota.total_time_allowed.total_seconds() / 3600
+
     def submissions(self, slug: str) -> list[Submission]:
         """The newest 100 of this team, newest first."""
         listed = self._safely(slug, lambda: self.api.competition_submissions(slug, page_size=100))
