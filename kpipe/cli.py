@@ -293,6 +293,37 @@ def _study(options: argparse.Namespace) -> int:
     return 0
 
 
+def _kernel_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("action", choices=["build"], help="build: write script.py and kernel-metadata.json")
+    add("what", metavar="RUN|SLUG", help="a run's folder or id, which the kernel repeats, or a competition")
+    add("--model", metavar="NAME", dest="models", action="append", default=[], help="of a competition; repeatable")
+    add("--dir", metavar="DIR", type=Path, help="where to write; default: kernels/SLUG")
+    add("--gpu", action="store_true", help="ask for a T4")
+    add("--user", metavar="NAME", help="your name on Kaggle; default: that of the credentials")
+    add("--out", metavar="DIR", default="submissions", help="where run folders are; default: submissions")
+
+
+def _kernel(options: argparse.Namespace) -> int:
+    """Make a self-contained kernel script of a run or a competition: offline, kpipe inside, nothing installed."""
+    from kpipe import competitions, kernel, leaderboard
+    from kpipe.remote.credentials import find
+
+    slug, made_from, chosen = options.what, "", {"models": options.models} if options.models else {}
+    if competitions.folder(slug) is None and ("/" in slug or any(Path(options.out).glob(f"*/{slug}"))):
+        run = leaderboard.run_named(options.what, Path(options.out))
+        slug, made_from, chosen = run.record["slug"], run.record["run_id"], kernel.options_of(run)
+    credentials = find()
+    user = options.user or (credentials.username if credentials else "")
+    if not user:
+        raise UsageError("A kernel belongs to somebody: give your name on Kaggle with --user NAME.")
+    folder = options.dir or Path("kernels") / slug
+    built = kernel.build(slug, chosen, folder, username=user, gpu=options.gpu, made_from=made_from)
+    print(f"{built.script}: {built.script.stat().st_size:,} bytes, kpipe's sha256 {built.sha256}")
+    print(f"{built.metadata}")
+    return 0
+
+
 def _doctor_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "slug", metavar="SLUG", nargs="?", help="look at this competition too: rules, submissions left"
@@ -323,6 +354,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[a
     "list": (_list_options, _list),
     "submit": (_submit_options, _submit),
     "submissions": (_submissions_options, _submissions),
+    "kernel": (_kernel_options, _kernel),
     "doctor": (_doctor_options, _doctor),
     "study": (_study_options, _study),
 }

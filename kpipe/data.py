@@ -34,7 +34,8 @@ from kpipe.values import Origin, Source, Tables
 
 __all__ = ["KERNEL_INPUT", "cache_folder", "load", "locate"]
 
-KERNEL_INPUT = Path("/kaggle/input")  # where Kaggle mounts a competition's files in a kernel
+# Where Kaggle mounts a competition's files in a kernel; a rehearsal of one may put its like elsewhere.
+KERNEL_INPUT = Path(os.environ.get("KPIPE_KAGGLE_ROOT", "/kaggle")) / "input"
 
 _ENDINGS = re.compile(r"\.csv(\.gz|\.zip)?$", re.IGNORECASE)
 _MOST_BYTES = 64 << 30  # of one file unpacked; the largest competitions' tables have some 10 GiB
