@@ -16,6 +16,7 @@ from kpipe.errors import KpipeError, SubmissionError, UsageError
 
 if TYPE_CHECKING:
     from kpipe.leaderboard import Entry
+    from kpipe.remote.client import Pushed
     from kpipe.runs import Run
 
 __all__ = ["COMMANDS", "main"]
@@ -175,16 +176,20 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if any(check["status"] == "fail" for check in finished.record["checks"]) else 0
 
 
-def _sent(slug: str, file: Path, run: Run | None, options: argparse.Namespace) -> Entry:
-    """Guarded, sent, written down, and waited for unless told otherwise."""
-    from kpipe import display, leaderboard
+def _sent(
+    slug: str, file: Path, run: Run | None, options: argparse.Namespace, *, kernel: Pushed | None = None
+) -> Entry:
+    """Guarded, proved if no run of ours did, sent, written down, and waited for unless told otherwise."""
+    from kpipe import display, leaderboard, pipeline
     from kpipe.remote.client import connect
 
+    if run is None:
+        leaderboard.prove_file(file, *pipeline.prepare(slug))
     out, kaggle = Path(options.out), connect()
     guard = leaderboard.guard(kaggle, slug, file, run, out=out, force=options.force)
     if guard.last and not options.yes:
         _ask_for_the_last(slug)
-    entry = leaderboard.send(kaggle, slug, file, run, message=options.message, out=out)
+    entry = leaderboard.send(kaggle, slug, file, run, message=options.message, out=out, kernel=kernel)
     with display.waiting(entry, left_today=guard.left_today - 1) as tell:
         if options.wait:
             entry = leaderboard.waited(kaggle, entry, out=out, tell=tell)
@@ -205,7 +210,7 @@ def _submit(options: argparse.Namespace) -> int:
     import json
     from dataclasses import asdict
 
-    from kpipe import leaderboard, pipeline
+    from kpipe import leaderboard
 
     if options.what.endswith(".csv"):
         file = Path(options.what)
@@ -213,8 +218,6 @@ def _submit(options: argparse.Namespace) -> int:
         slug = run.record["slug"] if run else options.competition
         if slug is None:
             raise UsageError(f"No run wrote {file}: say which competition it is for, with --competition SLUG.")
-        if run is None:
-            leaderboard.prove_file(file, *pipeline.prepare(slug))
     else:
         run = leaderboard.run_named(options.what, Path(options.out))
         slug, file = run.record["slug"], run.path / "submission.csv"
@@ -295,17 +298,27 @@ def _study(options: argparse.Namespace) -> int:
 
 def _kernel_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("action", choices=["build"], help="build: write script.py and kernel-metadata.json")
-    add("what", metavar="RUN|SLUG", help="a run's folder or id, which the kernel repeats, or a competition")
+    add("action", choices=["build", "push"], help="build: write the kernel's folder; push: run it on Kaggle and submit")
+    add("what", metavar="RUN|SLUG|DIR", help="a run, which the kernel repeats; a competition; for push, what was built")
     add("--model", metavar="NAME", dest="models", action="append", default=[], help="of a competition; repeatable")
     add("--dir", metavar="DIR", type=Path, help="where to write; default: kernels/SLUG")
     add("--gpu", action="store_true", help="ask for a T4")
     add("--user", metavar="NAME", help="your name on Kaggle; default: that of the credentials")
+    add("--dry-run", action="store_true", help="push: show what would be sent, and send nothing")
+    add("--no-submit", dest="submit", action="store_false", help="push: do not submit what the kernel wrote")
+    _send_options(command)
     add("--out", metavar="DIR", default="submissions", help="where run folders are; default: submissions")
 
 
 def _kernel(options: argparse.Namespace) -> int:
-    """Make a self-contained kernel script of a run or a competition: offline, kpipe inside, nothing installed."""
+    """Make a self-contained kernel script of a run or a competition, and run it on Kaggle: offline, kpipe inside."""
+    if options.action == "build":
+        print(_built(options))
+        return 0
+    return _push(options)
+
+
+def _built(options: argparse.Namespace) -> Path:
     from kpipe import competitions, kernel, leaderboard
     from kpipe.remote.credentials import find
 
@@ -319,9 +332,34 @@ def _kernel(options: argparse.Namespace) -> int:
         raise UsageError("A kernel belongs to somebody: give your name on Kaggle with --user NAME.")
     folder = options.dir or Path("kernels") / slug
     built = kernel.build(slug, chosen, folder, username=user, gpu=options.gpu, made_from=made_from)
-    print(f"{built.script}: {built.script.stat().st_size:,} bytes, kpipe's sha256 {built.sha256}")
-    print(f"{built.metadata}")
-    return 0
+    print(f"{built.script}: {built.script.stat().st_size:,} bytes, kpipe's sha256 {built.sha256}", file=sys.stderr)
+    return built.folder
+
+
+def _push(options: argparse.Namespace) -> int:
+    from kpipe import kernel_push, leaderboard
+    from kpipe.remote.client import connect
+
+    folder = Path(options.what)
+    if not (folder / "kernel-metadata.json").is_file():
+        folder = _built(options)
+    metadata = kernel_push.read_metadata(folder)
+    if options.dry_run:
+        print((folder / "kernel-metadata.json").read_text(encoding="utf-8"), end="")
+        script = folder / metadata["code_file"]
+        print(f"{script}: {script.stat().st_size:,} bytes. Nothing was sent.")
+        return 0
+    kaggle = connect()
+    pushed = kaggle.push_kernel(folder)
+    kernel_push.followed(kaggle, pushed, tell=lambda line: print(line, file=sys.stderr, flush=True))
+    file = kernel_push.fetched(kaggle, pushed, folder / "output")
+    print(file)
+    if not options.submit:
+        return 0
+    (slug,) = metadata["competition_sources"]
+    only_kernels = kaggle.competition(slug).is_kernels_submissions_only
+    entry = _sent(slug, file, leaderboard.run_of(file), options, kernel=pushed if only_kernels else None)
+    return 1 if entry.status == "error" else 0
 
 
 def _doctor_options(command: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ import pandas as pd
 
 from kpipe.competition import Competition
 from kpipe.errors import DataError, RemoteError, SubmissionError, UsageError
-from kpipe.remote.client import Kaggle, Submission
+from kpipe.remote.client import Kaggle, Pushed, Submission
 from kpipe.runs import Run, Workspace
 from kpipe.submission import prove
 from kpipe.values import Tables
@@ -147,13 +147,19 @@ def prove_file(file: Path, competition: Competition, tables: Tables) -> None:
     prove(frame, competition, tables)
 
 
-def send(kaggle: Kaggle, slug: str, file: Path, run: Run | None, *, message: str, out: Path) -> Entry:
+def send(
+    kaggle: Kaggle, slug: str, file: Path, run: Run | None, *, message: str, out: Path, kernel: Pushed | None = None
+) -> Entry:
     """Submit, once, and write it into the ledger at once: whatever happens then, it is known.
 
+    kernel : the version that wrote the file, in a competition that takes kernels only.
     Raises RemoteError where Kaggle does not take it.
     """
     message = message or (f"kpipe {run.record['run_id']}" if run else file.name)
-    ref = kaggle.submit(slug, file, message)
+    if kernel is None:
+        ref = kaggle.submit(slug, file, message)
+    else:
+        ref = kaggle.submit_code(slug, kernel.ref, kernel.version, file.name, message)
     entry = Entry(
         ref=ref,
         slug=slug,

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-__all__ = ["Contest", "KaggleServer", "Misbehave", "serving"]
+__all__ = ["Contest", "KaggleServer", "Kernel", "Misbehave", "serving"]
 
 KEY, TOKEN, USER = "0123456789abcdef0123456789abcdef", "KGAT_right_token_000000000000000", "ada"
 
@@ -36,6 +36,17 @@ class Contest:
     left_today: int = 5
     pending_polls: int = 1  # how often a submission is listed as pending before it has a score
     deadline_passed: bool = False
+    kernels_only: bool = False
+
+
+@dataclass
+class Kernel:
+    """What becomes of the next kernel that is pushed. run : script → files by name, or a reason why it fails."""
+
+    run: Callable[[str], dict[str, bytes] | str] = lambda _: {}
+    log: str = ""
+    polls: int = 2  # how often it is listed as queued or running
+    refused: dict[str, Any] = field(default_factory=dict)  # fields of the answer to the push
 
 
 @dataclass
@@ -63,6 +74,8 @@ class KaggleServer:
     submissions: list[dict[str, Any]] = field(default_factory=list)
     uploads: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    kernel: Kernel = field(default_factory=Kernel)
+    pushes: list[dict[str, Any]] = field(default_factory=list)
     port: int = 0
 
     @property
@@ -169,6 +182,9 @@ class _Handler(BaseHTTPRequestHandler):
         if name == "GetAcceleratorQuotaStatistics":
             self._json({"gpuQuota": {"timeUsed": "3600s", "totalTimeAllowed": "108000s"}})
             return
+        if "KernelsApiService" in self.path:
+            self._json(getattr(self, f"_{name}")(request))
+            return
         answer = getattr(self, f"_{name}")(request, self._contest(request.get("competitionName", "")))
         if answer is None:
             return
@@ -191,6 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
         return {
             "ref": request["competitionName"],
             "userHasEntered": contest.rules_accepted,
+            "isKernelsSubmissionsOnly": contest.kernels_only,
             "maxDailySubmissions": 5,
             "userRank": 17 if self.kaggle.submissions else None,
         }
@@ -233,6 +250,41 @@ class _Handler(BaseHTTPRequestHandler):
         })  # fmt: skip
         return {"message": "Successfully submitted", "ref": self.kaggle.submissions[0]["ref"]}
 
+    def _CreateCodeSubmission(self, request: dict[str, Any], contest: Contest) -> dict[str, Any]:
+        token = f"blob-kernel-{request['fileName']}"
+        pushed = self.kaggle.pushes[int(request["kernelVersion"]) - 1]
+        self.kaggle.uploads[token] = pushed["files"][request["fileName"]]
+        return self._CreateSubmission({**request, "blobFileTokens": token}, contest)
+
+    def _SaveKernel(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self.kaggle.kernel.refused:
+            return {"ref": "", "url": "", **self.kaggle.kernel.refused}
+        made = self.kaggle.kernel.run(request["text"])
+        files = made if isinstance(made, dict) else {}
+        self.kaggle.pushes.append({**request, "files": files, "failed": made, "polls": self.kaggle.kernel.polls})
+        ref = f"/code/{request['slug']}"
+        return {"ref": ref, "url": f"https://www.kaggle.com{ref}", "versionNumber": len(self.kaggle.pushes)}
+
+    def _GetKernelSessionStatus(self, request: dict[str, Any]) -> dict[str, Any]:
+        pushed = self.kaggle.pushes[int(request["versionLabel"]) - 1]
+        pushed["polls"] -= 1
+        if pushed["polls"] >= 0:
+            return {"status": "RUNNING" if pushed["polls"] == 0 else "QUEUED"}
+        if isinstance(pushed["failed"], str):
+            return {"status": "ERROR", "failureMessage": pushed["failed"]}
+        return {"status": "COMPLETE"}
+
+    def _ListKernelSessionOutput(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One file a page."""
+        version = int(request["versionLabel"])
+        names = sorted(self.kaggle.pushes[version - 1]["files"])
+        page = int(request.get("pageToken") or 0)
+        files = [
+            {"fileName": name, "url": f"{self.kaggle.url}/output/{version}/{name}"} for name in names[page : page + 1]
+        ]
+        more = {"nextPageToken": str(page + 1)} if page + 1 < len(names) else {}
+        return {"files": files, "log": self.kaggle.kernel.log, **more}
+
     def _ListSubmissions(self, request: dict[str, Any], contest: Contest) -> dict[str, Any]:
         of_contest = [one for one in self.kaggle.submissions if one["slug"] == request["competitionName"]]
         return {"submissions": [self._listed(one, contest) for one in of_contest]}
@@ -253,6 +305,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._json({})
 
     def _file(self) -> None:
+        if self.path.startswith("/output/"):
+            _, _, version, name = self.path.split("/")
+            content = self.kaggle.pushes[int(version) - 1]["files"][name]
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self._send(content)
+            return
         slug = urlsplit(self.path).path.rsplit("/", 1)[-1].removesuffix(".zip")
         content = self.kaggle.contests[slug].zip
         etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'

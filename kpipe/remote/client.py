@@ -18,16 +18,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from kpipe.errors import RemoteError, UsageError
 from kpipe.remote.credentials import Credentials, find, found
 
-__all__ = ["Kaggle", "Submission", "connect"]
+__all__ = ["Kaggle", "Pushed", "Submission", "connect"]
 
 _CONNECT_SECONDS, _READ_SECONDS = 10.0, 60.0
+_MOST_PAGES = 100  # of a kernel's list of files
 _TRIES, _FIRST_WAIT = 4, 0.5  # a call that is safe to repeat, and seconds before the second try, doubled each time
 _HOMES = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "KAGGLE_CONFIG_DIR")  # where the client looks and makes a folder
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost):\d+")
@@ -52,6 +53,15 @@ class Submission:
     error: str = ""
     public_score: float | None = None
     private_score: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pushed:
+    """A version of a kernel. ref : owner/slug."""
+
+    ref: str
+    version: int
+    url: str = ""
 
 
 def connect() -> Kaggle:
@@ -136,6 +146,88 @@ class Kaggle:
                 return one.ref
         raise error
 
+    def submit_code(self, slug: str, kernel: str, version: int, file_name: str, message: str) -> int:
+        """Submit what a version of a kernel wrote, in a competition that takes kernels only; the number of it."""
+        known = {one.ref for one in self.submissions(slug)}
+        try:
+            answer = self._translated(
+                slug, lambda: self.api.competition_submit_code(file_name, message, slug, kernel, version, quiet=True)
+            )
+        except RemoteError as error:
+            return self._looked_up(slug, Path(file_name), message, known, error)
+        return int(answer.ref) or self._looked_up(slug, Path(file_name), message, known, RemoteError(answer.message))
+
+    def push_kernel(self, folder: Path) -> Pushed:
+        """Make a new version of a kernel from a folder with kernel-metadata.json; Kaggle starts it.
+
+        Raises RemoteError for what Kaggle refuses in its answer, sources that it does not know among it.
+        """
+        try:
+            answer = self._translated(str(folder), lambda: self.api.kernels_push(str(folder)))
+        except ValueError as error:
+            raise UsageError(f"{folder / 'kernel-metadata.json'}: {error}") from error
+        faults = [answer.error] if answer.error else []
+        for kind in ("tags", "dataset_sources", "competition_sources", "kernel_sources", "model_sources"):
+            if names := getattr(answer, f"invalid_{kind}"):
+                faults.append(f"it does not know the {kind.replace('_', ' ')} {', '.join(names)}")
+        if faults:
+            raise RemoteError(f"Kaggle did not take the kernel: {'; '.join(faults)}.")
+        owner = "/".join(answer.ref.strip("/").split("/")[-2:])  # Kaggle gives "/code/owner/slug"
+        return Pushed(ref=owner, version=int(answer.version_number or 1), url=answer.url)
+
+    def kernel_status(self, pushed: Pushed) -> tuple[str, str]:
+        """The state of a version, in lower case ("queued", "running", "complete", "error", ...), and why it failed."""
+        from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelSessionStatusRequest
+
+        request = _of_version(ApiGetKernelSessionStatusRequest(), pushed)
+        answer = self._safely(pushed.ref, lambda: self._kernels("get_kernel_session_status", request))
+        return answer.status.name.lower(), answer.failure_message or ""
+
+    def kernel_output(self, pushed: Pushed) -> tuple[dict[str, str], str]:
+        """Files that a version wrote, by name, with the addresses to fetch them from; and its log."""
+        from kagglesdk.kernels.types.kernels_api_service import ApiListKernelSessionOutputRequest
+
+        files: dict[str, str] = {}
+        token, log = "", ""
+        for _ in range(_MOST_PAGES):
+            request = _of_version(ApiListKernelSessionOutputRequest(), pushed)
+            request.page_token = token
+            answer = self._safely(pushed.ref, partial(self._kernels, "list_kernel_session_output", request))
+            files |= {one.file_name: one.url for one in answer.files or [] if one.file_name and one.url}
+            log, token = log or answer.log or "", answer.next_page_token or ""
+            if not token:
+                break
+        return files, log
+
+    def fetch(self, url: str, target: Path, *, most: int = 1 << 30) -> Path:
+        """A file of a kernel's output, whole or not at all. Raises RemoteError for one of more than ``most`` bytes."""
+        import requests
+
+        def ask() -> bytes:
+            content = b""
+            with requests.get(url, stream=True, timeout=(_CONNECT_SECONDS, _READ_SECONDS)) as answer:
+                answer.raise_for_status()
+                for chunk in answer.iter_content(1 << 16):
+                    content += chunk
+                    if len(content) > most:
+                        raise RemoteError(
+                            f"{target.name} of the kernel has more than {most:,} bytes: it is not fetched."
+                        )
+                expected = answer.headers.get("Content-Length")
+                if expected and int(expected) != len(content):
+                    raise requests.ConnectionError(f"{len(content)} of {expected} bytes")
+            return content
+
+        content = self._safely(target.name, ask)
+        beside = target.with_name(f".{target.name}.part")
+        beside.write_bytes(content)
+        os.replace(beside, target)
+        return target
+
+    def _kernels(self, name: str, request: Any) -> Any:
+        with self.api.build_kaggle_client() as client:
+            return getattr(client.kernels.kernels_api_client, name)(request)
+
     def download(self, slug: str, offset: int = 0, validator: str = "") -> Any:
         """A streaming ``requests.Response`` with the competition's zip, from ``offset`` on where it is still the same.
 
@@ -190,7 +282,14 @@ def _may_pass(error: BaseException) -> bool:
 
     if isinstance(error, requests.HTTPError):
         return error.response is not None and error.response.status_code >= 500
-    return isinstance(error, requests.ConnectionError | requests.Timeout)
+    broke = requests.exceptions.ChunkedEncodingError  # the line was cut in the middle of an answer
+    return isinstance(error, requests.ConnectionError | requests.Timeout | broke)
+
+
+def _of_version(request: Any, pushed: Pushed) -> Any:
+    request.user_name, request.kernel_slug = pushed.ref.split("/")
+    request.version_label = str(pushed.version)
+    return request
 
 
 def _submission(one: Any) -> Submission:
