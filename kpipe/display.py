@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import pandas as pd
 from rich import box
@@ -110,7 +110,7 @@ class _Lines(_Quiet):
         tenths = 10 * done // size if size else 0
         if tenths > self.tenths:
             self.tenths = tenths
-            of_all = f"{10 * tenths} % of {size / 1e6:,.1f} MB" if size else "..."
+            of_all = f"{10 * tenths} % of {_bytes(size)}" if size else "..."
             self.console.print(f"Downloading from Kaggle: {of_all}", markup=False)
 
     def started(self, start: Started) -> None:
@@ -123,6 +123,19 @@ class _Lines(_Quiet):
         took = "kept from before" if done.resumed else f"{done.seconds:.1f} s"
         line = f"[{done.done}/{done.total}] {done.model}, fold {done.fold + 1}, seed {done.seed}: {took}"
         self.console.print(line, markup=False)
+
+
+def _bytes(size: float) -> str:
+    """A size for people.
+
+    >>> _bytes(34_877), _bytes(15_300_000)
+    ('34.9 kB', '15.3 MB')
+    """
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB"
 
 
 class _Live(_Lines):
@@ -310,7 +323,8 @@ def show_entries(slug: str, entries: Sequence[Entry], *, rank: int | None, fresh
     console = Console(highlight=False)
     table = Table(box=box.SIMPLE_HEAD, title=f"{slug}: submissions", title_justify="left")
     for name in ("date", "ref", "run", "CV ± standard error", "public", "private", "status", "message"):
-        table.add_column(name, justify="right" if name in ("public", "private") else "left")
+        justify: Literal["left", "right"] = "right" if name in ("public", "private") else "left"
+        table.add_column(name, justify=justify, overflow="fold")
     for entry in entries:
         scores = (cell(entry.public_score), cell(entry.private_score))
         status = f"{entry.status}: {entry.error}" if entry.error else entry.status

@@ -48,7 +48,7 @@ def findings(slug: str | None = None) -> Iterator[Finding]:
         kaggle = connect()
         name = kaggle.username()
     except KpipeError as error:
-        yield Finding(name="account", status="fail", detail=str(error), mend="https://www.kaggle.com/settings")
+        yield Finding(name="account", status="fail", detail=str(error))
         return
     yield Finding(name="account", status="pass", detail=f"Kaggle knows you as {name}.")
     yield _quota(kaggle)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kpipe import competitions
-from kpipe.cli import main
+from kpipe.cli import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -72,3 +72,20 @@ def test_the_score_in_the_readme_is_the_one_in_the_competitions_readme(slug: str
     assert score is not None
     assert folder is not None
     assert score.group() in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_page_about_kaggle_shows_what_is_printed_and_hides_what_is_secret() -> None:
+    page = (ROOT / "docs" / "kaggle.md").read_text(encoding="utf-8")
+    for capture in (
+        "doctor, nothing",
+        "doctor, bad token",
+        "doctor, good key",
+        "doctor, rules",
+        "round trip",
+        "kernel",
+    ):
+        assert f"<!-- {capture} -->\n```console\n$ kpipe " in page
+    assert "Traceback" not in page
+    assert "KGAT" not in page
+    for command in re.findall(r"^\$ kpipe ([\w-]+)", page, flags=re.MULTILINE):
+        assert command in COMMANDS
