@@ -303,6 +303,7 @@ def _kernel_options(command: argparse.ArgumentParser) -> None:
     add("--model", metavar="NAME", dest="models", action="append", default=[], help="of a competition; repeatable")
     add("--dir", metavar="DIR", type=Path, help="where to write; default: kernels/SLUG")
     add("--gpu", action="store_true", help="ask for a T4")
+    add("--package", metavar="NAME", dest="packages", action="append", default=[], help="further wheel; repeatable")
     add("--user", metavar="NAME", help="your name on Kaggle; default: that of the credentials")
     add("--dry-run", action="store_true", help="push: show what would be sent, and send nothing")
     add("--no-submit", dest="submit", action="store_false", help="push: do not submit what the kernel wrote")
@@ -321,6 +322,7 @@ def _kernel(options: argparse.Namespace) -> int:
 def _built(options: argparse.Namespace) -> Path:
     from kpipe import competitions, kernel, leaderboard
     from kpipe.remote.credentials import find
+    from kpipe.wheels import gather
 
     slug, made_from, chosen = options.what, "", {"models": options.models} if options.models else {}
     if competitions.folder(slug) is None and ("/" in slug or any(Path(options.out).glob(f"*/{slug}"))):
@@ -331,13 +333,16 @@ def _built(options: argparse.Namespace) -> Path:
     if not user:
         raise UsageError("A kernel belongs to somebody: give your name on Kaggle with --user NAME.")
     folder = options.dir or Path("kernels") / slug
-    built = kernel.build(slug, chosen, folder, username=user, gpu=options.gpu, made_from=made_from)
+    wheels = gather(options.packages, folder / "wheels", username=user) if options.packages else ""
+    built = kernel.build(slug, chosen, folder, username=user, gpu=options.gpu, made_from=made_from, wheels=wheels)
     print(f"{built.script}: {built.script.stat().st_size:,} bytes, kpipe's sha256 {built.sha256}", file=sys.stderr)
     return built.folder
 
 
 def _push(options: argparse.Namespace) -> int:
-    from kpipe import kernel_push, leaderboard
+    from functools import partial
+
+    from kpipe import kernel_push, leaderboard, wheels
     from kpipe.remote.client import connect
 
     folder = Path(options.what)
@@ -349,9 +354,11 @@ def _push(options: argparse.Namespace) -> int:
         script = folder / metadata["code_file"]
         print(f"{script}: {script.stat().st_size:,} bytes. Nothing was sent.")
         return 0
-    kaggle = connect()
+    kaggle, tell = connect(), partial(print, file=sys.stderr, flush=True)
+    if wheels.dataset_of(folder / "wheels") in metadata["dataset_sources"]:
+        wheels.provide(kaggle, folder / "wheels", tell=tell)
     pushed = kaggle.push_kernel(folder)
-    kernel_push.followed(kaggle, pushed, tell=lambda line: print(line, file=sys.stderr, flush=True))
+    kernel_push.followed(kaggle, pushed, tell=tell)
     file = kernel_push.fetched(kaggle, pushed, folder / "output")
     print(file)
     if not options.submit:

@@ -44,12 +44,19 @@ class Built:
 
 
 def build(
-    slug: str, options: Mapping[str, Any], folder: Path, *, username: str, gpu: bool = False, made_from: str = ""
+    slug: str,
+    options: Mapping[str, Any],
+    folder: Path,
+    *,
+    username: str,
+    gpu: bool = False,
+    made_from: str = "",
+    wheels: str = "",
 ) -> Built:
     """Write ``script.py`` and ``kernel-metadata.json``.
 
     options : of ``kpipe.run``, JSON types. username : whose kernel it is. gpu : on a T4; else on CPUs.
-    made_from : the id of the run that it repeats.
+    made_from : the id of the run that it repeats. wheels : a dataset of further packages, owner/slug.
     Raises UsageError for a slug that is none or a script that Kaggle would refuse, OutputError where it cannot be
     written.
     """
@@ -57,13 +64,13 @@ def build(
         raise UsageError(f"{slug!r} is no competition's slug: lower-case words joined by hyphens.")
     payload = _zip(slug)
     digest = hashlib.sha256(payload).hexdigest()
-    script = _script(slug, options, payload, digest, made_from=made_from)
+    script = _script(slug, options, payload, digest, made_from=made_from, wheels=wheels)
     if len(script.encode()) > _LARGEST:
         raise UsageError(
             f"The script would have {len(script.encode()):,} bytes, more than the {_LARGEST:,} that Kaggle takes. "
             f"Make competitions/{slug}/ smaller: what is not Python belongs into a dataset."
         )
-    metadata = json.dumps(_metadata(slug, username, gpu=gpu), indent=2) + "\n"
+    metadata = json.dumps(_metadata(slug, username, gpu=gpu, wheels=wheels), indent=2) + "\n"
     built = Built(folder, folder / "script.py", folder / "kernel-metadata.json", digest)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +117,7 @@ def _members(slug: str) -> Iterator[tuple[str, bytes]]:
             yield f"kpipe/competitions/{slug}/{inside.as_posix()}", path.read_bytes()
 
 
-def _script(slug: str, options: Mapping[str, Any], payload: bytes, digest: str, *, made_from: str) -> str:
+def _script(slug: str, options: Mapping[str, Any], payload: bytes, digest: str, *, made_from: str, wheels: str) -> str:
     encoded = textwrap.wrap(base64.b64encode(payload).decode(), 116)
     version = versions()["kpipe"]
     origin = f", which repeats the run {made_from}" if made_from else ""
@@ -125,12 +132,13 @@ def _script(slug: str, options: Mapping[str, Any], payload: bytes, digest: str, 
         f"SLUG = {slug!r}",
         f"OPTIONS = {dict(options)!r}",
         f"SHA256 = {digest!r}",
+        f"WHEELS = {wheels!r}",
         "KPIPE = (",
         *(f'    "{line}"' for line in encoded),
         ")",
         "",
         'if __name__ == "__main__":',
-        "    main(SLUG, OPTIONS, KPIPE, SHA256)",
+        "    main(SLUG, OPTIONS, KPIPE, SHA256, WHEELS)",
         "",
     ])  # fmt: skip
 
@@ -141,7 +149,7 @@ def _source() -> str:
     return re.sub(r'\A""".*?"""\s*', "", source, flags=re.DOTALL)
 
 
-def _metadata(slug: str, username: str, *, gpu: bool) -> dict[str, Any]:
+def _metadata(slug: str, username: str, *, gpu: bool, wheels: str) -> dict[str, Any]:
     title = f"kpipe {slug}"[:_LONGEST_TITLE].strip(" -")
     assert len(title) >= _SHORTEST_TITLE
     metadata = {
@@ -154,7 +162,7 @@ def _metadata(slug: str, username: str, *, gpu: bool) -> dict[str, Any]:
         "enable_gpu": gpu,
         "enable_tpu": False,
         "enable_internet": False,
-        "dataset_sources": [],
+        "dataset_sources": [wheels] if wheels else [],
         "competition_sources": [slug],
         "kernel_sources": [],
         "model_sources": [],

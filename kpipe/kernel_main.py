@@ -32,6 +32,16 @@ def unpack(payload: str, sha256: str, folder: Path) -> None:
     sys.path.insert(0, str(folder))
 
 
+def add_wheels(dataset: str, folder: Path) -> None:
+    """Put a dataset's wheels at the end of the path of modules: what the image has goes before them."""
+    owner, slug = dataset.split("/")
+    for place in (kaggle_root() / "input" / "datasets" / owner / slug, kaggle_root() / "input" / slug):
+        for wheel in sorted(place.glob("*.whl")):
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(folder)
+    sys.path.append(str(folder))
+
+
 def sample_submission(slug: str) -> "Path | None":
     """The competition's sample submission, in either of the layouts in which Kaggle mounts it."""
     for folder in (kaggle_root() / "input" / "competitions" / slug, kaggle_root() / "input" / slug):
@@ -41,7 +51,7 @@ def sample_submission(slug: str) -> "Path | None":
     return None
 
 
-def main(slug: str, options: "dict[str, object]", payload: str, sha256: str) -> None:
+def main(slug: str, options: "dict[str, object]", payload: str, sha256: str, wheels: str = "") -> None:
     """Run, and leave submission.csv and run.json in ``/kaggle/working``.
 
     If the run fails, the sample submission is written in its place, so that there is a file, and the error ends the
@@ -50,6 +60,8 @@ def main(slug: str, options: "dict[str, object]", payload: str, sha256: str) -> 
     working = kaggle_root() / "working"
     with tempfile.TemporaryDirectory() as folder:
         unpack(payload, sha256, Path(folder) / "kpipe-unpacked")
+        if wheels:
+            add_wheels(wheels, Path(folder) / "wheels")
         os.environ.setdefault("KPIPE_CACHE", str(Path(folder) / "cache"))
         try:
             run = importlib.import_module("kpipe").run(slug, out=Path(folder) / "submissions", **options)

@@ -76,6 +76,7 @@ class KaggleServer:
     asked: list[str] = field(default_factory=list)
     kernel: Kernel = field(default_factory=Kernel)
     pushes: list[dict[str, Any]] = field(default_factory=list)
+    datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
     port: int = 0
 
     @property
@@ -182,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
         if name == "GetAcceleratorQuotaStatistics":
             self._json({"gpuQuota": {"timeUsed": "3600s", "totalTimeAllowed": "108000s"}})
             return
-        if "KernelsApiService" in self.path:
+        if any(service in self.path for service in ("KernelsApiService", "DatasetApiService", "BlobApiService")):
             self._json(getattr(self, f"_{name}")(request))
             return
         answer = getattr(self, f"_{name}")(request, self._contest(request.get("competitionName", "")))
@@ -255,6 +256,24 @@ class _Handler(BaseHTTPRequestHandler):
         pushed = self.kaggle.pushes[int(request["kernelVersion"]) - 1]
         self.kaggle.uploads[token] = pushed["files"][request["fileName"]]
         return self._CreateSubmission({**request, "blobFileTokens": token}, contest)
+
+    def _StartBlobUpload(self, request: dict[str, Any]) -> dict[str, Any]:
+        token = f"blob-{len(self.kaggle.uploads)}-{request['name']}"
+        self.kaggle.uploads[token] = b""
+        return {"token": token, "createUrl": f"{self.kaggle.url}/upload/{token}"}
+
+    def _CreateDataset(self, request: dict[str, Any]) -> dict[str, Any]:
+        name = f"{request['ownerSlug']}/{request['slug']}"
+        files = {one["token"].split("-", 2)[2]: self.kaggle.uploads[one["token"]] for one in request["files"]}
+        self.kaggle.datasets[name] = {**request, "files": files, "polls": 1}
+        return {"status": "ok", "url": f"https://www.kaggle.com/datasets/{name}"}
+
+    def _GetDatasetStatus(self, request: dict[str, Any]) -> dict[str, Any]:
+        name = f"{request['ownerSlug']}/{request['datasetSlug']}"
+        if name not in self.kaggle.datasets:
+            raise _Refused(403, "Permission 'datasets.get' was denied")
+        self.kaggle.datasets[name]["polls"] -= 1
+        return {"status": "NOT_YET_PERSISTED" if self.kaggle.datasets[name]["polls"] >= 0 else "READY"}
 
     def _SaveKernel(self, request: dict[str, Any]) -> dict[str, Any]:
         if self.kaggle.kernel.refused:

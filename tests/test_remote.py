@@ -203,6 +203,16 @@ def test_an_error_of_kaggles_is_explained(kaggle, key, status, body, headers, wo
     assert len([path for path in kaggle.asked if "Limits" in path]) == (4 if status >= 500 else 1)
 
 
+@pytest.mark.parametrize("body", [{"numAllowedNow": "many"}, {"submissions": [{"status": "NO_SUCH_STATUS"}]}])
+def test_an_answer_that_makes_no_sense_is_said_as_such(
+    kaggle: KaggleServer, key: None, body: dict[str, object]
+) -> None:
+    kaggle.faults += [Misbehave("GetSubmissionLimits", 200, body=body), Misbehave("ListSubmissions", 200, body=body)]
+    client = connect()
+    with pytest.raises(RemoteError, match="Kaggle gave an answer about titanic that its client cannot read"):
+        client.left_today("titanic") if "numAllowedNow" in body else client.submissions("titanic")
+
+
 def test_a_fault_that_passes_is_not_the_users_business(kaggle: KaggleServer, key: None) -> None:
     kaggle.faults += [Misbehave("GetSubmissionLimits", 503), Misbehave("GetSubmissionLimits", "drop")]
     assert connect().left_today("titanic") == 5

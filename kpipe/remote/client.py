@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import re
 import tempfile
@@ -112,7 +113,7 @@ class Kaggle:
 
     def left_today(self, slug: str) -> int:
         """How many submissions may still be made today."""
-        return int(self._safely(slug, lambda: self.api.competition_get_submission_limits(slug)).num_allowed_now)
+        return self._safely(slug, lambda: int(self.api.competition_get_submission_limits(slug).num_allowed_now))
 
     def gpu_hours(self) -> tuple[float, float]:
         """Used and allowed hours of GPU in kernels this week."""
@@ -123,8 +124,12 @@ class Kaggle:
 
     def submissions(self, slug: str) -> list[Submission]:
         """The newest 100 of this team, newest first."""
-        listed = self._safely(slug, lambda: self.api.competition_submissions(slug, page_size=100))
-        return [_submission(one) for one in listed or [] if one is not None]
+
+        def ask() -> list[Submission]:
+            listed = self.api.competition_submissions(slug, page_size=100)
+            return [_submission(one) for one in listed or [] if one is not None]
+
+        return self._safely(slug, ask)
 
     def submit(self, slug: str, path: Path, message: str) -> int:
         """Send a file once; gives Kaggle's number of the submission.
@@ -162,10 +167,7 @@ class Kaggle:
 
         Raises RemoteError for what Kaggle refuses in its answer, sources that it does not know among it.
         """
-        try:
-            answer = self._translated(str(folder), lambda: self.api.kernels_push(str(folder)))
-        except ValueError as error:
-            raise UsageError(f"{folder / 'kernel-metadata.json'}: {error}") from error
+        answer = self._translated(str(folder), _of_folder(folder, self.api.kernels_push))
         faults = [answer.error] if answer.error else []
         for kind in ("tags", "dataset_sources", "competition_sources", "kernel_sources", "model_sources"):
             if names := getattr(answer, f"invalid_{kind}"):
@@ -198,6 +200,27 @@ class Kaggle:
             if not token:
                 break
         return files, log
+
+    def dataset_status(self, name: str) -> str:
+        """In lower case: "ready", "pending", ...; "" where there is no such dataset."""
+        import requests
+
+        def ask() -> str:
+            try:
+                return str(self.api.dataset_status(name))
+            except requests.HTTPError as error:
+                if error.response is not None and error.response.status_code in (403, 404):
+                    return ""
+                raise
+
+        return self._safely(name, ask)
+
+    def create_dataset(self, folder: Path) -> None:
+        """A private dataset of a folder with dataset-metadata.json; it is not ready at once."""
+        create = partial(self.api.dataset_create_new, quiet=True)
+        answer = self._translated(str(folder), _of_folder(folder, create))
+        if answer.status.lower() != "ok":
+            raise RemoteError(f"Kaggle did not take the dataset of {folder}: {answer.error}")
 
     def fetch(self, url: str, target: Path, *, most: int = 1 << 30) -> Path:
         """A file of a kernel's output, whole or not at all. Raises RemoteError for one of more than ``most`` bytes."""
@@ -274,6 +297,25 @@ class Kaggle:
             raise RemoteError(_words(error, what, self.credentials)) from None
         except SystemExit:
             raise RemoteError("The Kaggle client ended by itself. `kpipe doctor` says what it finds.") from None
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise RemoteError(
+                f"Kaggle gave an answer about {what} that its client cannot read ({type(error).__name__}: {error}). "
+                "Try again; if it stays so, another version of the package kaggle may help."
+            ) from error
+
+
+def _of_folder(folder: Path, call: Callable[[str], T]) -> Callable[[], T]:
+    """The call on a folder, whose own objections to what is in the folder are the user's business."""
+
+    def ask() -> T:
+        try:
+            return call(str(folder))
+        except json.JSONDecodeError:
+            raise
+        except ValueError as error:
+            raise UsageError(f"{folder}: {error}") from error
+
+    return ask
 
 
 def _may_pass(error: BaseException) -> bool:
