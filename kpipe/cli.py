@@ -153,6 +153,11 @@ def _run(options: argparse.Namespace) -> int:
     """Train, validate, predict, check and write a submission for a competition."""
     from kpipe import display, pipeline
 
+    if options.submit:
+        from kpipe.remote.client import connect
+
+        connect()  # credentials that are missing or refused are said before hours of training
+
     names = ("data", "metric", "target", "id", "text", "models", "budget", "folds", "device", "jobs", "out")
     with display.progress(quiet=options.quiet) as progress:
         finished = pipeline.run(

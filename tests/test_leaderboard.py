@@ -242,6 +242,17 @@ def test_what_does_not_exist_is_named(kaggle, args, words, capsys) -> None:
     assert words in capsys.readouterr().err
 
 
+def test_submitting_without_credentials_is_refused_before_training(
+    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KAGGLE_KEY")
+    assert kpipe("run", "titanic", "--submit") == 2
+    told = capsys.readouterr().err
+    assert "There are no Kaggle credentials" in told
+    assert "Found, and of no use: the variable KAGGLE_USERNAME: it has no key." in told
+    assert not Path("submissions").exists()
+
+
 def test_rules_that_are_not_accepted_are_said_with_the_page_and_a_way_out(
     kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
