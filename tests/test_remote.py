@@ -192,7 +192,7 @@ def test_only_a_kaggle_on_this_machine_can_stand_in(key: None, home: Path, monke
         (400, {"code": 400, "message": "Daily limit reached"}, {}, "No submission is left today"),
         (400, {"code": 400, "message": "The deadline has passed"}, {}, "its deadline has passed"),
         (429, {}, {"Retry-After": "42"}, "too many requests. Try again in 42 seconds"),
-        (500, {"message": "boom"}, {}, "a fault of its own .500. and kept it over 4 tries. Kaggle says: boom"),
+        (500, {"message": "boom"}, {}, r"a fault of its own .500.\. Kaggle says: boom"),
         (418, {}, {}, "Kaggle refused .418."),
     ],
 )
@@ -341,6 +341,15 @@ def test_a_submission_arrives_once_with_its_bytes(kaggle: KaggleServer, key: Non
 
 def test_a_lost_answer_is_looked_up_and_nothing_is_sent_twice(kaggle: KaggleServer, key: None, tmp_path: Path) -> None:
     kaggle.faults.append(Misbehave("CreateSubmission", "drop_after"))
+    ref = connect().submit("titanic", sent(tmp_path / "submission.csv"), "first")
+    assert [one["ref"] for one in kaggle.submissions] == [ref]
+
+
+@pytest.mark.parametrize("where", ["StartSubmissionUpload", "/upload/"])
+def test_what_fails_once_before_a_submission_is_made_is_tried_again(
+    kaggle: KaggleServer, key: None, tmp_path: Path, where: str
+) -> None:
+    kaggle.faults.append(Misbehave(where, 503))
     ref = connect().submit("titanic", sent(tmp_path / "submission.csv"), "first")
     assert [one["ref"] for one in kaggle.submissions] == [ref]
 

@@ -138,7 +138,8 @@ class Kaggle:
         """
         known = {one.ref for one in self.submissions(slug)}
         try:
-            answer = self._translated(slug, lambda: self.api.competition_submit(str(path), message, slug, quiet=True))
+            send = partial(self.api.competition_submit, str(path), message, slug, quiet=True)
+            answer = self._safely(slug, send, but="CreateSubmission")
         except RemoteError as error:
             return self._looked_up(slug, path, message, known, error)
         if answer.message == self.api.COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE:
@@ -275,14 +276,21 @@ class Kaggle:
 
         return self._safely(slug, ask)
 
-    def _safely(self, what: str, ask: Callable[[], T]) -> T:
-        """Asked again, with growing pauses, where asking twice does no harm and another answer may come."""
+    def _safely(self, what: str, ask: Callable[[], T], *, but: str = "") -> T:
+        """Asked again, with growing pauses, where asking twice does no harm and another answer may come.
+
+        but : the one call among those that ``ask`` makes that must not be made twice.
+        """
         import tenacity
+
+        def may_be_repeated(error: BaseException) -> bool:
+            request = getattr(error, "request", None)
+            return _may_pass(error) and not (but and but in str(getattr(request, "url", but)))
 
         tries = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(_TRIES),
             wait=tenacity.wait_exponential(multiplier=_FIRST_WAIT, max=8),
-            retry=tenacity.retry_if_exception(_may_pass),
+            retry=tenacity.retry_if_exception(may_be_repeated),
             reraise=True,
         )
         return self._translated(what, lambda: tries(ask))
@@ -494,7 +502,7 @@ def _explained(status: int, message: str, headers: Any, what: str, credentials: 
         wait = f"{after} seconds" if str(after).isdecimal() else "a few minutes"
         return f"Kaggle asks for a pause: too many requests. Try again in {wait}."
     if status >= 500:
-        return f"Kaggle has a fault of its own ({status}) and kept it over {_TRIES} tries.{said} Try again later."
+        return f"Kaggle has a fault of its own ({status}).{said} Try again later."
     if "rules" in lowered:
         return f"The rules of {what} are not accepted yet. Accept them on {page}/rules, then try again."
     if "phone" in lowered or "verif" in lowered:
