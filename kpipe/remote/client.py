@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 
 from kpipe.errors import RemoteError, UsageError
 from kpipe.remote.credentials import Credentials, find, found
+from kpipe.remote.words import refused, status_of, words
 
 __all__ = ["Kaggle", "Pushed", "Submission", "connect"]
 
@@ -230,7 +231,7 @@ class Kaggle:
         def ask() -> bytes:
             content = b""
             with requests.get(url, stream=True, timeout=(_CONNECT_SECONDS, _READ_SECONDS)) as answer:
-                answer.raise_for_status()
+                answer.raise_forstatus_of()
                 for chunk in answer.iter_content(1 << 16):
                     content += chunk
                     if len(content) > most:
@@ -271,7 +272,7 @@ class Kaggle:
                 headers = {**whole.request.headers, "Range": f"bytes={offset}-", "If-Range": validator}
                 session = client.http_client()._session
                 rest = session.get(whole.url, headers=headers, stream=True, timeout=(_CONNECT_SECONDS, _READ_SECONDS))
-                rest.raise_for_status()
+                rest.raise_forstatus_of()
                 return rest
 
         return self._safely(slug, ask)
@@ -302,7 +303,7 @@ class Kaggle:
             with _quiet():
                 return ask()
         except requests.RequestException as error:
-            raise RemoteError(_words(error, what, self.credentials)) from None
+            raise RemoteError(words(error, what, self.credentials)) from None
         except SystemExit:
             raise RemoteError("The Kaggle client ended by itself. `kpipe doctor` says what it finds.") from None
         except (KeyError, ValueError, TypeError, AttributeError) as error:
@@ -406,9 +407,9 @@ def _user_of(api: Any, token: str, credentials: Credentials) -> str:
         with _quiet():
             name = api._introspect_token(token)
     except requests.RequestException as error:
-        raise RemoteError(_words(error, "your account", credentials)) from None
+        raise RemoteError(words(error, "your account", credentials)) from None
     if not name:
-        raise RemoteError(_refused(credentials))
+        raise RemoteError(refused(credentials))
     return str(name)
 
 
@@ -421,7 +422,7 @@ def _oauth_token(api: Any) -> str:
             return str(KaggleCredentials.load(client=client).get_access_token() or "")
     except requests.RequestException as error:
         raise RemoteError(
-            f"Kaggle does not renew the login of `kaggle auth login` ({_status(error)}). Call it again."
+            f"Kaggle does not renew the login of `kaggle auth login` ({status_of(error)}). Call it again."
         ) from None
 
 
@@ -454,7 +455,7 @@ def _bounded_api() -> Any:
             """The whole file in one request; the client's own prints errors and waits without end."""
             with open(path, "rb") as file:
                 answer = requests.put(url, data=file, timeout=(_CONNECT_SECONDS, 10 * _READ_SECONDS))
-            answer.raise_for_status()
+            answer.raise_forstatus_of()
             return ResumableUploadResult.COMPLETE
 
     return Bounded
@@ -474,67 +475,3 @@ def _nobody(folder: str) -> Iterator[None]:
         for name in _HOMES:
             os.environ.pop(name, None)
         os.environ.update(kept)
-
-
-# --- errors in words
-
-
-def _words(error: Any, what: str, credentials: Credentials) -> str:
-    """What went wrong and what to do, from the status and the body of the answer."""
-    import requests
-
-    response = error.response
-    if response is None:  # not "if not response": a response with an error's status is falsy
-        if isinstance(error, requests.Timeout):
-            return f"Kaggle did not answer in time about {what}. Nothing is lost: try again."
-        return f"Kaggle cannot be reached ({type(error).__name__}) about {what}. Is there a network? Then try again."
-    message = _message(response)
-    return _explained(response.status_code, message, response.headers, what, credentials)
-
-
-def _explained(status: int, message: str, headers: Any, what: str, credentials: Credentials) -> str:
-    said = f" Kaggle says: {message}" if message else ""
-    lowered, page = message.lower(), f"https://www.kaggle.com/competitions/{what}"
-    if status == 401:
-        return _refused(credentials)
-    if status == 429:
-        after = headers.get("Retry-After", "")
-        wait = f"{after} seconds" if str(after).isdecimal() else "a few minutes"
-        return f"Kaggle asks for a pause: too many requests. Try again in {wait}."
-    if status >= 500:
-        return f"Kaggle has a fault of its own ({status}).{said} Try again later."
-    if "rules" in lowered:
-        return f"The rules of {what} are not accepted yet. Accept them on {page}/rules, then try again."
-    if "phone" in lowered or "verif" in lowered:
-        return f"Kaggle wants a verified phone number first: https://www.kaggle.com/settings.{said}"
-    if "deadline" in lowered or "ended" in lowered or "closed" in lowered:
-        return f"{what} takes no submissions any more: its deadline has passed.{said}"
-    if "limit" in lowered or "maximum" in lowered or "submissions" in lowered:
-        return f"No submission is left today: the daily limit for {what} is reached, until midnight UTC.{said}"
-    if status in (403, 404):
-        return f"Kaggle has no competition {what!r}, or it is not open to you ({status}). See {page}.{said}"
-    return f"Kaggle refused ({status}).{said}"
-
-
-def _message(response: Any) -> str:
-    """The message in the body: {"error": {"message"}} or {"message"}; no page of HTML."""
-    try:
-        body = response.json()
-    except ValueError:
-        return ""
-    inner = body.get("error", body) if isinstance(body, dict) else {}
-    text = inner.get("message", "") if isinstance(inner, dict) else str(inner)
-    return str(text).strip()[:500]
-
-
-def _refused(credentials: Credentials) -> str:
-    others = [c.place for c in found() if c.place != credentials.place and not c.problem]
-    hides = f" It goes before {others[0]}, which is not asked: remove it to use that." if others else ""
-    return (
-        f"Kaggle does not accept the credentials from {credentials.place}.{hides} "
-        "Create new ones on https://www.kaggle.com/settings, under API."
-    )
-
-
-def _status(error: Any) -> str:
-    return str(error.response.status_code) if error.response is not None else type(error).__name__
