@@ -231,7 +231,7 @@ class Kaggle:
         def ask() -> bytes:
             content = b""
             with requests.get(url, stream=True, timeout=(_CONNECT_SECONDS, _READ_SECONDS)) as answer:
-                answer.raise_forstatus_of()
+                answer.raise_for_status()
                 for chunk in answer.iter_content(1 << 16):
                     content += chunk
                     if len(content) > most:
@@ -272,7 +272,7 @@ class Kaggle:
                 headers = {**whole.request.headers, "Range": f"bytes={offset}-", "If-Range": validator}
                 session = client.http_client()._session
                 rest = session.get(whole.url, headers=headers, stream=True, timeout=(_CONNECT_SECONDS, _READ_SECONDS))
-                rest.raise_forstatus_of()
+                rest.raise_for_status()
                 return rest
 
         return self._safely(slug, ask)
@@ -455,7 +455,7 @@ def _bounded_api() -> Any:
             """The whole file in one request; the client's own prints errors and waits without end."""
             with open(path, "rb") as file:
                 answer = requests.put(url, data=file, timeout=(_CONNECT_SECONDS, 10 * _READ_SECONDS))
-            answer.raise_forstatus_of()
+            answer.raise_for_status()
             return ResumableUploadResult.COMPLETE
 
     return Bounded
