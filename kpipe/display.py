@@ -351,6 +351,8 @@ def show_study(found: Findings, folder: Path) -> None:
     """A study's words and tables, and where its files are, to stdout."""
     console = Console(highlight=False)
     console.print(Text.assemble((found.title, "bold"), f"\nAfter {found.source}. Trained on {found.data}."))
+    if found.notice:
+        console.print(Text(found.notice, style="bold yellow"))
     for section in found.sections:
         console.print(Text(f"\n{section.heading}", style="bold"))
         console.print(Text(section.text))

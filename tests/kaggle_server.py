@@ -51,7 +51,7 @@ class Kernel:
 
 @dataclass
 class Misbehave:
-    """What happens at addresses that contain ``where``, ``times`` times.
+    """What happens at addresses that contain ``where``, ``times`` times, after it went well ``skip`` times.
 
     kind : "drop" (the line is cut in the middle of the answer), "drop_after" (the work is done, the answer is lost),
         "hang" (silence for ``seconds``), "slow" (a pause between pieces), or a number: that status with ``body``.
@@ -63,6 +63,7 @@ class Misbehave:
     body: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 3.0
+    skip: int = 0
 
 
 @dataclass
@@ -85,7 +86,9 @@ class KaggleServer:
 
     def fault(self, path: str) -> Misbehave | None:
         for fault in self.faults:
-            if fault.where in path and fault.times > 0:
+            if fault.where in path and fault.skip > 0:
+                fault.skip -= 1
+            elif fault.where in path and fault.times > 0:
                 fault.times -= 1
                 return fault
         return None

@@ -345,6 +345,13 @@ def test_a_lost_answer_is_looked_up_and_nothing_is_sent_twice(kaggle: KaggleServ
     assert [one["ref"] for one in kaggle.submissions] == [ref]
 
 
+def test_what_can_not_be_looked_up_is_said_to_be_unknown(kaggle: KaggleServer, key: None, tmp_path: Path) -> None:
+    kaggle.faults += [Misbehave("CreateSubmission", "drop_after"), Misbehave("ListSubmissions", 500, times=9, skip=1)]
+    with pytest.raises(RemoteError, match="Whether the submission was made is not known: before sending it again"):
+        connect().submit("titanic", sent(tmp_path / "submission.csv"), "first")
+    assert len(kaggle.submissions) == 1
+
+
 @pytest.mark.parametrize("where", ["StartSubmissionUpload", "/upload/"])
 def test_what_fails_once_before_a_submission_is_made_is_tried_again(
     kaggle: KaggleServer, key: None, tmp_path: Path, where: str

@@ -78,6 +78,12 @@ def test_a_page_shows_no_path_of_the_machine_it_was_made_on(name: str, small: Pa
         assert "/home/" not in (small / name / file).read_text() and "/tmp" not in (small / name / file).read_text()  # noqa: PT018
 
 
+@each_study
+def test_a_shortened_study_says_that_its_words_may_not_hold(name: str, small: Path) -> None:
+    assert "A look, not the study" in (small / name / "README.md").read_text()
+    assert "A look, not the study" not in (DOCS / name / "README.md").read_text()
+
+
 def test_json_is_all_that_stdout_gets_and_holds_every_number(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

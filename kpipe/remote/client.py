@@ -148,7 +148,14 @@ class Kaggle:
         return int(answer.ref) or self._looked_up(slug, path, message, known, RemoteError(answer.message))
 
     def _looked_up(self, slug: str, path: Path, message: str, known: set[int], error: RemoteError) -> int:
-        for one in self.submissions(slug):
+        try:
+            newest = self.submissions(slug)
+        except RemoteError:
+            raise RemoteError(
+                f"{error} Whether the submission was made is not known: before sending it again, "
+                f"look with `kpipe submissions {slug}`."
+            ) from error
+        for one in newest:
             if one.ref not in known and (one.description, one.file_name) == (message, path.name):
                 return one.ref
         raise error

@@ -23,6 +23,11 @@ __all__ = ["STUDIES", "study"]
 
 Tell = Callable[[str], None]
 
+_SHORTENED = (
+    "A look, not the study: the words of this page were written for Kaggle's files and the full training. Here, with "
+    "sample data or fewer epochs, the numbers need not bear them out."
+)
+
 STUDIES = {
     "titanic-from-scratch": ("kpipe.studies.titanic_from_scratch", "linear, sigmoid, one hidden layer, deep"),
     "house-prices-mlp": ("kpipe.studies.house_prices_mlp", "one linear layer, then deeper, on log RMSE"),
@@ -52,4 +57,5 @@ def study(
         raise UsageError(f"There is no study {name!r}.{hint} The studies are: {', '.join(STUDIES)}.")
     began = time.perf_counter()
     found: Findings = import_module(STUDIES[name][0]).findings(data=data, runs=runs, epochs=epochs, tell=tell)
-    return replace(found, name=name, seconds=time.perf_counter() - began)
+    notice = _SHORTENED if epochs is not None or found.sample else ""
+    return replace(found, name=name, notice=notice, seconds=time.perf_counter() - began)

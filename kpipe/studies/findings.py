@@ -42,7 +42,7 @@ class Findings:
     """A study's result.
 
     source : the notebook. data : what it was trained on, in words. sample : whether that is no data of Kaggle's.
-    command : which options, beside the data's path, give these findings again.
+    notice : what a reader must know first; empty for a full study.
     """
 
     title: str
@@ -51,6 +51,7 @@ class Findings:
     sections: tuple[Section, ...]
     sample: bool = False
     name: str = ""
+    notice: str = ""
     seconds: float = 0.0
 
 
@@ -66,7 +67,13 @@ def as_json(found: Findings) -> str:
         for section in found.sections
     ]
     head = {"study": found.name, "title": found.title, "source": found.source, "data": found.data}
-    rest = {"sample": found.sample, "seconds": round(found.seconds, 3), "versions": versions(), "sections": sections}
+    rest = {
+        "sample": found.sample,
+        "notice": found.notice,
+        "seconds": round(found.seconds, 3),
+        "versions": versions(),
+        "sections": sections,
+    }
     return json.dumps({**head, **rest}, indent=2, allow_nan=False) + "\n"
 
 
@@ -103,6 +110,8 @@ def save(found: Findings, folder: Path) -> Path:
 def _page(found: Findings) -> Iterator[str]:
     yield from (f"# {found.title}", "", f"After {found.source}", "")
     yield from (f"Made by `kpipe study {found.name}` in {found.seconds:.0f} s from {found.data}.", "")
+    if found.notice:
+        yield from (f"**{found.notice}**", "")
     for section in found.sections:
         yield from (f"## {section.heading}", "", section.text.strip(), "")
         for name, figure in section.figures.items():
