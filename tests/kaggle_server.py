@@ -78,6 +78,7 @@ class KaggleServer:
     kernel: Kernel = field(default_factory=Kernel)
     pushes: list[dict[str, Any]] = field(default_factory=list)
     datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    leaked: list[str] = field(default_factory=list)  # credentials that arrived where files are stored
     port: int = 0
 
     @property
@@ -223,9 +224,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not contest.rules_accepted:
             raise _Refused(403, "You must accept this competition's rules before you can download its data")
         self.send_response(302)
-        self.send_header(
-            "Location", f"{self.kaggle.url}/files/{request['competitionName']}.zip?signature=secret-signature"
-        )
+        # to another host, as Kaggle's files are
+        where = f"http://localhost:{self.kaggle.port}/files/{request['competitionName']}.zip"
+        self.send_header("Location", f"{where}?signature=secret-signature")
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -327,6 +328,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._json({})
 
     def _file(self) -> None:
+        if "Authorization" in self.headers:
+            self.kaggle.leaked.append(self.path)
         if self.path.startswith("/output/"):
             _, _, version, name = self.path.split("/")
             content = self.kaggle.pushes[int(version) - 1]["files"][name]

@@ -46,6 +46,7 @@ def kaggle(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer
     with serving(KaggleServer(contests={"titanic": Contest(zip=zipped())})) as server:
         monkeypatch.setenv("KPIPE_KAGGLE_ENDPOINT", server.url)
         yield server
+        assert server.leaked == []
 
 
 @pytest.fixture

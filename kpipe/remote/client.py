@@ -265,6 +265,7 @@ class Kaggle:
 
         validator : the ETag that the first ``offset`` bytes belong to.
         """
+        import requests
         from kagglesdk.competitions.types.competition_api_service import ApiDownloadDataFilesRequest
 
         request = ApiDownloadDataFilesRequest()
@@ -276,9 +277,9 @@ class Kaggle:
                 if not offset or whole.headers.get("ETag") != validator:
                     return whole
                 whole.close()
+                # of the request that was redirected there: without credentials, where that is another host
                 headers = {**whole.request.headers, "Range": f"bytes={offset}-", "If-Range": validator}
-                session = client.http_client()._session
-                rest = session.get(whole.url, headers=headers, stream=True, timeout=(_CONNECT_SECONDS, _READ_SECONDS))
+                rest = requests.get(whole.url, headers=headers, stream=True, timeout=(_CONNECT_SECONDS, _READ_SECONDS))
                 rest.raise_for_status()
                 return rest
 
