@@ -87,6 +87,20 @@ def test_from_an_empty_folder_to_a_score_beside_cross_validation(
     assert Path("submissions/titanic/submissions.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_paths_and_links_of_a_hostile_zip_lead_nowhere(kaggle: KaggleServer, tmp_path: Path) -> None:
+    buffer = io.BytesIO(kaggle.contests["titanic"].zip)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("../../../evil.csv", "a,b\n1,2\n")
+        link = zipfile.ZipInfo("link.csv")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    kaggle.contests["titanic"].zip = buffer.getvalue()
+    trained()
+    assert not list(tmp_path.rglob("evil*"))
+    assert not list(tmp_path.parent.glob("evil*"))
+    assert not [path for path in Path(os.environ["KPIPE_CACHE"]).rglob("*") if path.is_symlink()]
+
+
 def test_a_second_run_reads_the_download_and_asks_kaggle_for_nothing(kaggle: KaggleServer) -> None:
     trained()
     asked = len(kaggle.asked)

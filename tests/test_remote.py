@@ -297,6 +297,19 @@ def test_what_is_no_whole_zip_is_thrown_away_and_said(
     assert not [path for path in tmp_path.iterdir() if path.suffix in (".zip", ".part")]
 
 
+def test_a_bomb_is_thrown_away_before_it_is_unpacked(
+    kaggle: KaggleServer, key: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download_module, "_BOMB_BYTES", 1 << 20)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        archive.writestr("train.csv", bytes(20 << 20))
+    kaggle.contests["titanic"].zip = buffer.getvalue()
+    with pytest.raises(RemoteError, match=r"damaged \(a bomb of 1 members, 20,971,520 bytes unpacked\)"):
+        download(connect(), "titanic", tmp_path)
+    assert not (tmp_path / "titanic.zip").exists()
+
+
 def test_two_processes_download_once(kaggle: KaggleServer, key: None, tmp_path: Path) -> None:
     kaggle.faults.append(Misbehave("/files/", "slow", seconds=0.05))
     paths: list[Path] = []

@@ -18,6 +18,8 @@ from kpipe.remote.client import Kaggle
 __all__ = ["Tell", "download"]
 
 _CHUNK = 1 << 16  # bytes; a line that breaks loses less than that
+_MOST_MEMBERS = 1_000_000
+_BOMB_BYTES, _BOMB_RATIO = 256 << 20, 500  # as in kpipe.data: deflate's bound is 1,032 times
 _TRIES = 5  # a line that breaks is taken up again so often, each time from where it broke
 _WAIT_SECONDS = 3600.0  # for another process that downloads the same competition
 
@@ -95,7 +97,13 @@ def _prove(part: Path, slug: str) -> None:
     """Raise RemoteError unless the file is a zip whose every member has its checksum; what is not is thrown away."""
     try:
         with zipfile.ZipFile(part) as archive:
-            broken = archive.testzip()
+            unpacked = sum(member.file_size for member in archive.infolist())
+            bomb = unpacked > max(_BOMB_BYTES, _BOMB_RATIO * part.stat().st_size)
+            broken: str | None
+            if bomb or len(archive.infolist()) > _MOST_MEMBERS:
+                broken = f"a bomb of {len(archive.infolist()):,} members, {unpacked:,} bytes unpacked"
+            else:
+                broken = archive.testzip()
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
         broken = "the archive itself"
     if broken:
