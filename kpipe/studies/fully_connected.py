@@ -182,8 +182,8 @@ def _regression(studied: Studied, still_a_line: Fit) -> Section:
         f"{LR}) on the squared error, {int(largest.epochs[-1]):,} epochs (two linear layers: "
         f"{int(still_a_line.epochs[-1]):,}). The line learned is y = {straight[0]:.3f} x + {straight[1]:.3f}. Two "
         f"linear layers are still a line: over [-4, 4] their second differences stay below {bent:.0e}, which is "
-        "rounding. One tanh unit makes a step. Six layers of 30 go through the points, and between them wherever they "
-        "like.\n\n"
+        "rounding. One tanh unit makes a step. Six layers of 30 follow the points, noise and all, and between them go "
+        "wherever they like.\n\n"
         "Out of the range of the points shown, no net knows anything: the column *fresh* has such points too, the last "
         "one has none. The source itself, without its noise, is the best there can be.",
         tables={"regression": _gap(studied)},
@@ -226,8 +226,8 @@ def _chosen(done: Sequence[Studied], redrawn: pd.DataFrame) -> Section:
     return Section(
         heading="Just right, by cross-validation",
         text=f"{FOLDS} folds; the net with the lowest loss on the points held out is chosen: {names}. The fresh points "
-        "had no part in that; they say whether it was right. Neighbouring nets differ by less than the standard error: "
-        "cross-validation finds the region, not the net. The chosen net's own held-out loss is the lowest of eight and "
+        "had no part in that; they say whether it was right. Nets next to the chosen one differ from it by about a standard "
+        "error: cross-validation finds the region, not the net. The chosen net's own held-out loss is the lowest of eight and "
         "so a little too good.",
         tables={"redraws": redrawn},
         figures={
@@ -284,7 +284,7 @@ def _speed(done: Sequence[Studied]) -> Section:
         heading="The long trainings",
         text="The plain loop is `nn.Sequential`, a loss, `backward` and `SGD.step`, one net at a time. Ours "
         "(`kpipe.models.together`) trains the net of all points and those of the five folds side by side, gradients "
-        f"by hand, no new memory in a step. Timed in this run on {torch.get_num_threads()} threads: the whole long "
+        f"by hand, no new memory in a step. Timed in this run on {cores()} threads: the whole long "
         f"training, and {_TIMED} rounds of {_STEPS} steps of the plain loop, half of them before it and half after. "
         "Differences of outputs are from the same first weights.",
         tables={"speed": pd.DataFrame(columns).rename_axis("measure").reset_index()},

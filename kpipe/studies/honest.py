@@ -18,8 +18,9 @@ __all__ = ["PROTOCOL", "data_of", "honest", "row", "scores"]
 
 PROTOCOL = (
     "Everything that learns, the fills and the scaling too, is fitted on a fold's training rows alone; every row is "
-    "predicted once, by nets that never saw it; nothing is chosen on the rows that are scored. The standard error says "
-    "how far the score may lie from that on new rows."
+    "predicted once, by nets that never saw it; no epoch is chosen on the rows that are scored. Learning rates and "
+    "options are the notebook's, or were found on rows of this very table: so much the scores flatter. The standard "
+    "error says how far the score may lie from that on new rows."
 )
 
 

@@ -291,7 +291,7 @@ def _published(record: pd.DataFrame, rows: Rows) -> Section:
         "die. "
         f"And predicting the mean age for everyone has an RMSE of its own, {of_mean:.3f}: what is not well below it "
         "has learned nothing about age. Age is in years and Survived is 0 or 1: the loss is nearly all age, and "
-        "survival is hardly learned.",
+        "most runs learn nothing about survival.",
         tables={"variants": pd.DataFrame(lines), "constants": constants, "runs": record.round(6)},
         figures={"runs": _picture(record[record["variant"] == _SHOWN], die=die, mean=of_mean)},
     )
