@@ -91,7 +91,7 @@ def learning_picture(fits: Mapping[str, Fit]) -> Figure:
             ax.legend()
             turns.append(f"{int(fit.epochs[fit.oof.argmin()]):,} ({name})")
         answer(
-            figure, f"The error on points held out turns after epoch {' and '.join(turns)}; that on those shown never"
+            figure, f"On points held out, the error is lowest at epoch {' and '.join(turns)}; then the nets learn noise"
         )
     return figure
 
@@ -118,7 +118,7 @@ def chosen_picture(gaps: Mapping[str, pd.DataFrame]) -> Figure:
             ax.set_title(task)
             chosen.append(f"{nets['net'].iloc[int(nets['held out'].argmin())]} ({task})")
         axes.flat[0].legend(fontsize=8)
-        answer(figure, f"Larger nets learn their points better and better; held out, {' and '.join(chosen)} is lowest")
+        answer(figure, f"On points held out, {' and '.join(chosen)} are lowest; on those shown, the largest nets")
     return figure
 
 
