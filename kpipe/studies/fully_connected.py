@@ -226,9 +226,9 @@ def _chosen(done: Sequence[Studied], redrawn: pd.DataFrame) -> Section:
     return Section(
         heading="Just right, by cross-validation",
         text=f"{FOLDS} folds; the net with the lowest loss on the points held out is chosen: {names}. The fresh points "
-        "had no part in that; they say whether it was right. Nets next to the chosen one differ from it by about a standard "
-        "error: cross-validation finds the region, not the net. The chosen net's own held-out loss is the lowest of eight and "
-        "so a little too good.",
+        "had no part in that; they say whether it was right. Nets next to the chosen one differ from it by about a "
+        "standard error: cross-validation finds the region, not the net. The chosen net's own held-out loss is the "
+        "lowest of eight and so a little too good.",
         tables={"redraws": redrawn},
         figures={
             "learning": learning_picture(largest),
