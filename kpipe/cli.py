@@ -288,16 +288,19 @@ def _study(options: argparse.Namespace) -> int:
     """Train a notebook's nets as published, and again as run does: what it said, and what is so."""
     from kpipe import display
     from kpipe.studies import study
-    from kpipe.studies.findings import as_json, save
+    from kpipe.studies.findings import as_json, save, writable
 
+    folder = options.out / options.name
+    writable(folder)  # before minutes of training
     found = study(
         options.name, data=options.data, runs=options.runs, epochs=options.epochs, tell=display.tell_study(options.name)
     )
-    folder = save(found, options.out / options.name)
     if options.json:
         print(as_json(found), end="")
-    else:
-        display.show_study(found, folder)
+    save(found, folder)
+    if options.json:
+        return 0
+    display.show_study(found, folder)
     return 0
 
 

@@ -114,6 +114,8 @@ def test_a_table_without_the_second_target_and_a_loss_that_runs_away_are_refused
     X, y = made.train.drop(columns=["id", "survived"]), made.train["survived"]
     with pytest.raises(UsageError, match="must find the column 'Age' among the features"):
         model("two-targets")(TWO).fit(X, y)
+    with pytest.raises(UsageError, match=r"must find 'Age' in every row, however: 1 of 80 rows lack it"):
+        model("two-targets")(TWO).fit(X.assign(Age=[np.nan] + [1.0] * (len(X) - 1)), y)
     with pytest.raises(TrainingError, match=r"Use a smaller learning rate, such as lr=1e\+30"):
         model("two-targets", lr=1e31, epochs=9)(TWO).fit(X.assign(Age=1e30), y)
     with pytest.raises(UsageError, match="'two-targets' must be given two classes, however: regression"):

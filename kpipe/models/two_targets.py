@@ -145,10 +145,17 @@ class TwoTargets(ClassifierMixin, BaseEstimator):
     def fit(self, X: pd.DataFrame, y: Any) -> Self:
         """Train all nets on all rows.
 
-        Raises UsageError where X lacks the second target, TrainingError if a loss is no longer a finite number.
+        Raises UsageError where X lacks the second target or values of it, TrainingError if a loss is no longer a
+        finite number.
         """
         if self.second not in getattr(X, "columns", ()):
             raise UsageError(f"the model 'two-targets' must find the column {self.second!r} among the features.")
+        gaps = int(pd.isna(X[self.second]).sum())
+        if gaps:
+            raise UsageError(
+                f"the model 'two-targets' must find {self.second!r} in every row, however: {gaps} of {len(X)} rows "
+                "lack it. Fill the column in the competition's features, or choose another model."
+            )
         require(self.nets >= 1, "nets must be 1 or more", self.nets)
         self.classes_, codes = np.unique(y, return_inverse=True)
         require(len(self.classes_) == 2, "y must hold two classes", self.classes_.tolist())

@@ -16,7 +16,7 @@ from kpipe.record import versions
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Findings", "Section", "as_json", "cell", "save", "shown"]
+__all__ = ["Findings", "Section", "as_json", "cell", "save", "shown", "writable"]
 
 _LONG = 40  # rows; a longer table is for a program to read: the page names its file
 
@@ -82,8 +82,22 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return records
 
 
-def save(found: Findings, folder: Path) -> Path:
-    """Write ``README.md``, ``study.json``, a CSV per table, a PNG and an SVG per figure; gives the folder.
+def writable(folder: Path) -> None:
+    """Make the folder. Raises OutputError where it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+def _cannot_write(folder: Path, error: OSError) -> OutputError:
+    return OutputError(f"The study cannot be written to {folder}: {error.strerror}. Choose another --out.")
+
+
+def save(found: Findings, folder: Path) -> None:
+    """Write ``README.md``, ``study.json``, a CSV per table, a PNG and an SVG per figure.
 
     Raises OutputError where the folder cannot be written.
     """
@@ -101,10 +115,7 @@ def save(found: Findings, folder: Path) -> Path:
         (folder / "study.json").write_text(as_json(found), encoding="utf-8")
         (folder / "README.md").write_text("\n".join(_page(found)), encoding="utf-8")
     except OSError as error:
-        raise OutputError(
-            f"The study cannot be written to {folder}: {error.strerror}. Choose another --out."
-        ) from error
-    return folder
+        raise _cannot_write(folder, error) from error
 
 
 def _page(found: Findings) -> Iterator[str]:

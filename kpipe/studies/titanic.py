@@ -46,6 +46,10 @@ def notebook(train: pd.DataFrame) -> Notebook:
     if absent:
         raise DataError(f"train.csv has no passenger for the notebook's column {absent[0]!r}: too few rows.")
     X = wide[COLUMNS].to_numpy(dtype=np.float64)
+    flat = [name for name, most in zip(COLUMNS, X.max(axis=0), strict=True) if not most > 0]
+    if flat or not np.isfinite(X).all():
+        fault = flat[0] if flat else COLUMNS[int((~np.isfinite(X)).any(axis=0).argmax())]
+        raise DataError(f"train.csv: the notebook's column {fault!r} must hold finite numbers, some of them above 0.")
     with torch.random.fork_rng(devices=[]):  # the splitter sets torch's global seed
         rows = [np.asarray(part) for part in RandomSplitter(seed=42)(range(len(wide)))]
     age, survived = (filled[name].to_numpy(dtype=np.float64) for name in ("Age", "Survived"))
