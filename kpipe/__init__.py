@@ -13,11 +13,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kpipe.competition import Competition, find, resolve, row_by_row
+    from kpipe.competition import Competition, find, row_by_row
     from kpipe.data import load
     from kpipe.errors import KpipeError
     from kpipe.models import model
     from kpipe.pipeline import run
+    from kpipe.resolving import resolve
     from kpipe.runs import Run
     from kpipe.values import Context, Tables
 
@@ -46,7 +47,7 @@ _HOMES = {
     "find": "kpipe.competition",
     "load": "kpipe.data",
     "model": "kpipe.models",
-    "resolve": "kpipe.competition",
+    "resolve": "kpipe.resolving",
     "row_by_row": "kpipe.competition",
     "run": "kpipe.pipeline",
 }

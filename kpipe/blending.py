@@ -19,6 +19,8 @@ __all__ = ["blend", "fit_weights"]
 
 Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
+_ROWS = 30_000  # on which weights are fitted at the most: a dozen numbers need no more
+
 
 def blend(predictions: Predictions, folds: Folds, metric: Metric) -> Blend:
     """The weighted mean of the models, cross-fitted by fold out-of-fold; one model is its own blend."""
@@ -51,6 +53,9 @@ def fit_weights(predictions: np.ndarray, y: np.ndarray, loss: Loss) -> np.ndarra
     count = len(predictions)
     if count == 1:
         return np.ones(1)
+    if len(y) > _ROWS:
+        kept = np.random.default_rng(0).permutation(len(y))[:_ROWS]
+        predictions, y = predictions[:, kept], y[kept]
     start = _equal(count)
     # SLSQP's tolerance is absolute: losses are measured in units of the start's, or house prices would never end.
     unit = max(float(loss(y, _mean(predictions, start)).mean()), 1e-12)
@@ -80,6 +85,8 @@ def _mean(predictions: np.ndarray, weights: np.ndarray | Sequence[float]) -> np.
 
 
 def _loss(metric: Metric) -> Loss:
+    if metric.single is not None:
+        return _over_targets(metric)
     if metric.task == "classification":
         chosen = METRICS["log_loss"].losses
     elif metric.losses is not None:
@@ -88,4 +95,22 @@ def _loss(metric: Metric) -> Loss:
         chosen = METRICS["mae" if metric.name == "median_ae" else "rmse"].losses
     assert chosen is not None  # these three have losses; a test says so
     losses = chosen
-    return losses if metric.task == "classification" else lambda y, values: losses(y, values[:, 0])
+
+    def loss(y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        if metric.task == "classification" and predicted.shape[1] == 1:
+            return (predicted[:, 0] - y) ** 2  # codes of an ordinal scale
+        return losses(y, predicted if metric.task == "classification" else predicted[:, 0])
+
+    return loss
+
+
+def _over_targets(metric: Metric) -> Loss:
+    """The log loss of probabilities of 1, or the squared error in units of each target's variance."""
+    if metric.task == "regression":
+        return lambda y, values: ((values - y) ** 2 / np.maximum(y.var(axis=0), 1e-300)).mean(axis=1)
+
+    def loss(y: np.ndarray, chances: np.ndarray) -> np.ndarray:
+        of_truth = np.where(y == 1, chances, 1 - chances)
+        return -np.log(np.clip(of_truth, 1e-9, None)).mean(axis=1)
+
+    return loss

@@ -145,7 +145,7 @@ def _folds_mirror_test(competition: Competition, tables: Tables, folds: Folds) -
 
 def _shares_apart(competition: Competition, tables: Tables, folds: Folds) -> Iterator[tuple[float, str, float, float]]:
     for column in tables.train.columns:
-        if column in (competition.id, competition.target) or column not in tables.test.columns:
+        if column in (competition.id, *competition.targets) or column not in tables.test.columns:
             continue
         values = tables.train[column]
         if pd.api.types.is_numeric_dtype(values) or not _small_groups(values):

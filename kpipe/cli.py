@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "main"]
 
+_FIELDS = ("metric", "target", "id", "text", "split", "drop")  # options that say what a competition is
 _INTERRUPTED = 130  # 128 + SIGINT: what shells expect of a command that Ctrl-C has ended
 
 _EXAMPLES = """examples:
@@ -79,8 +80,10 @@ def _data_options(command: argparse.ArgumentParser) -> None:
     add("slug", metavar="SLUG", help="the competition, as in kaggle.com/competitions/SLUG")
     add("--data", metavar="PATH", help="a folder or Kaggle's zip; default: what is found, last the embedded sample")
     add("--metric", metavar="NAME", help="the metric; default: the competition's, or a guess")
-    add("--target", metavar="COLUMN", help="the target column; default: inferred")
+    add("--target", metavar="COLUMN", action="append", help="the target column; repeatable; default: inferred")
     add("--id", metavar="COLUMN", help="the id column; default: inferred")
+    add("--split", metavar="rows|COLUMN", help="rows are independent, or were set apart by a column of groups or dates")
+    add("--drop", metavar="COLUMN", action="append", default=[], help="a column that models may not see; repeatable")
     add("--text", metavar="COLUMN", action="append", default=[], help="read a column as text; repeatable")
 
 
@@ -158,7 +161,7 @@ def _run(options: argparse.Namespace) -> int:
 
         connect()  # credentials that are missing or refused are said before hours of training
 
-    names = ("data", "metric", "target", "id", "text", "models", "budget", "folds", "device", "jobs", "out")
+    names = ("data", *_FIELDS, "models", "budget", "folds", "device", "jobs", "out")
     with display.progress(quiet=options.quiet) as progress:
         finished = pipeline.run(
             options.slug,
@@ -273,7 +276,7 @@ def _show(options: argparse.Namespace) -> int:
     """Show what a run would do: each field of the competition, its value, and why it has it."""
     from kpipe import display, pipeline
 
-    names = ("data", "metric", "target", "id", "text")
+    names = ("data", *_FIELDS)
     competition, tables = pipeline.prepare(options.slug, **{name: getattr(options, name) for name in names})
     if options.json:
         import json

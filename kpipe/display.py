@@ -214,7 +214,7 @@ def _print_notes(console: Console, record: Mapping[str, Any]) -> None:
     rows = record["data"]["rows"]
     seen = f"{record['rows']:,} of {rows['train']:,} rows, {record['folds']} folds"
     console.print(f"Out-of-fold over {seen}, seed {', '.join(map(str, record['seed']))}.", soft_wrap=True)
-    for field in ("splitter", "task", "columns", "metric"):
+    for field in ("splitter", "groups", "target", "task", "columns", "metric"):
         reason = record["inferred"].get(field, "")
         if reason.startswith("a guess"):
             console.print(f"{field} is {reason}.", soft_wrap=True, style="yellow", markup=False)
@@ -241,7 +241,7 @@ def described(competition: Competition, tables: Tables) -> dict[str, Any]:
         "data": f"{tables.source.origin}: {tables.source.path}",
         "rows": {"train": len(tables.train), "test": len(tables.test)},
         "id": competition.id,
-        "target": competition.target,
+        "target": list(competition.targets),
         "task": competition.task,
         "metric": metric.name,
         "columns": list(competition.columns),
@@ -255,6 +255,19 @@ def described(competition: Competition, tables: Tables) -> dict[str, Any]:
     return {**values, "inferred": reasons}
 
 
+# What a field is set with, where the files do not say it as it is.
+_OVERRIDES = {
+    "id": "--id",
+    "target": "--target",
+    "task": "--metric",
+    "groups": "--split",
+    "columns": "--drop, --text",
+    "features": "a module's own",
+    "splitter": "--split, --folds",
+    "models": "--model",
+}
+
+
 def show_competition(competition: Competition, tables: Tables) -> None:
     """What a run would do, to stdout: each field, its value and its reason."""
     console = Console(highlight=False)
@@ -266,9 +279,10 @@ def show_competition(competition: Competition, tables: Tables) -> None:
     table.add_column("why", overflow="fold")
     for name, value in fields.items():
         silent = name in ("slug", "data", "rows") or value is None
+        overriding = f" ({_OVERRIDES[name]})" if name in reasons and name in _OVERRIDES else ""
         all_models = name == "default" and value == fields["models"]
         given = "" if silent else "all its models" if all_models else "the competition says so"
-        table.add_row(name, Text(_shown(value)), Text(reasons.get(name, given)))
+        table.add_row(name, Text(_shown(value)), Text(reasons.get(name, given) + overriding))
     console.print(table)
     if tables.source.origin == "sample":
         console.print(_SAMPLE, soft_wrap=True, style="bold yellow")

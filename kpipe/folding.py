@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 
-import numpy as np
 import pandas as pd
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
@@ -23,19 +22,20 @@ def assign_folds(competition: Competition, tables: Tables, *, seed: int = 0, n_f
     Raises DataError where a class or the table is too small, UsageError where the splitter's number of folds is fixed.
     """
     assert competition.splitter is not None
-    assert competition.target is not None
     splitter = _configured(competition.splitter, seed=seed, n_folds=n_folds)
-    y = tables.train[competition.target]
+    y = tables.train[competition.targets[0]]
     groups = None if competition.groups is None else tables.train[competition.groups]
     # Those of scikit-learn that part the rows; others draw or repeat, and their number says nothing about a class.
-    if competition.task == "classification" and isinstance(splitter, KFold | StratifiedKFold | StratifiedGroupKFold):
+    one = competition.task == "classification" and len(competition.targets) == 1
+    if one and isinstance(splitter, KFold | StratifiedKFold | StratifiedGroupKFold):
         _check_class_sizes(y, splitter.n_splits)
     labels = y.astype(str) if competition.task == "classification" else y
     try:
-        pairs = list(splitter.split(np.zeros((len(y), 1)), labels.to_numpy(), groups))
+        pairs = list(splitter.split(tables.train, labels.to_numpy(), groups))
     except ValueError as error:
         raise DataError(f"train.csv cannot be split by {splitter!r}: {error}. Try another --folds N.") from error
-    return Folds(train=tuple(train for train, _ in pairs), valid=tuple(valid for _, valid in pairs))
+    refit = bool(getattr(splitter, "refit", False))
+    return Folds(train=tuple(train for train, _ in pairs), valid=tuple(valid for _, valid in pairs), refit=refit)
 
 
 def _configured(splitter: Splitter, *, seed: int, n_folds: int | None) -> Splitter:

@@ -88,6 +88,7 @@ def options_of(run: Run) -> dict[str, Any]:
         "models": [model["name"] for model in record["models"]],
         "seed": list(record["seed"]),
         "metric": record["metric"]["name"],
+        **{name: record[name] for name in ("id", "target", "split", "drop", "text") if record.get(name)},
     }
 
 

@@ -3,13 +3,15 @@
 ``evaluate`` never gives a score without its standard error and its number of rows.
 
 Every metric takes ``y`` (n,), codes 0..k-1 or values, and the models' output: probabilities (n, k), or values (n,).
+Over several targets (``over_targets``) both are (n, targets), and the score is the mean over the columns.
 """
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal
 
@@ -17,12 +19,12 @@ import numpy as np
 from sklearn import metrics as skm
 
 from kpipe.errors import DataError, UsageError
-from kpipe.values import Score, Task
+from kpipe.values import Loss, Score, Task
 
-__all__ = ["METRICS", "Metric", "check_domain", "evaluate", "get_metric", "output"]
+__all__ = ["METRICS", "Metric", "check_domain", "evaluate", "get_metric", "ordinal", "output", "over_targets"]
 
 Array = np.ndarray
-Needs = Literal["label", "probability", "value"]
+Needs = Literal["label", "probability", "ranking", "value"]
 
 _BOOTSTRAP_RESAMPLES = 200  # a standard error from 200 resamples is itself good to about 5 % (1 / sqrt(2 * 200))
 _MANY_GROUPS, _BLOCKS = 20_000, 50  # blocks of at least 400 rows: large enough for an AUC or a median of their own
@@ -34,12 +36,19 @@ class Metric:
     """A metric and what must be known to train, judge and submit for it.
 
     function : (y, output) → the score, output as ``needs`` says: labels (n,), probabilities (n, k) or values (n,).
-    needs : "label" and "probability" are for classification, "value" for regression.
+    needs : "label", "probability" and "ranking" (the likeliest labels, best first, judged by their probabilities) are
+        for classification, "value" for regression.
     losses : (y, output) → (n,) whose mean is the score (with ``root``: the square of the score); None where the metric
         is no mean over rows: its standard error is then bootstrapped.
     root : the score is the square root of the mean.
     log_target : models learn the logarithm of the target, on which this metric is a squared error.
     domain : the smallest value that the metric is defined for, or None.
+    loss : what a regression makes small, so that its values are good by this metric.
+    thresholds : labels are better chosen by fitted thresholds than as the likeliest ones (see ``kpipe.decisions``).
+    window : values are moved to where most of the truth lies near them (see ``kpipe.decisions``).
+    ordinal : classes are steps of a scale: one regression on their codes learns them, cut points make labels of it.
+    top : how many labels a ranking holds.
+    single : the metric of one target, where this one is the mean over several.
     """
 
     name: str
@@ -50,6 +59,12 @@ class Metric:
     root: bool = False
     log_target: bool = False
     domain: float | None = None
+    loss: Loss = "squared"
+    thresholds: bool = False
+    window: bool = False
+    ordinal: bool = False
+    top: int = 1
+    single: Metric | None = None
 
     @property
     def task(self) -> Task:
@@ -61,10 +76,42 @@ class Metric:
 
 
 def output(metric: Metric, predictions: Array) -> Array:
-    """What the metric judges, from what models give: (n, k) → labels (n,), probabilities (n, k) or values (n,)."""
+    """What the metric judges, from what models give: (n, k) → labels (n,), probabilities (n, k) or values (n,).
+
+    Of several targets: 0 and 1 where labels are judged, else the predictions as they are, (n, targets).
+    """
+    if metric.single is not None:
+        return (predictions >= 0.5).astype(np.int64) if metric.needs == "label" else predictions
     if metric.needs == "label":
         return predictions.argmax(axis=1)
-    return predictions if metric.needs == "probability" else predictions[:, 0]
+    return predictions[:, 0] if metric.needs == "value" else predictions
+
+
+def over_targets(metric: Metric, targets: int) -> Metric:
+    """The mean of a metric over several target columns; classes are 0 and 1, their predictions the probability of 1.
+
+    >>> both = over_targets(get_metric("mae"), 2)
+    >>> both.function(np.array([[0.0, 10.0]]), np.array([[1.0, 13.0]]))
+    2.0
+    """
+
+    def judged(predicted: Array) -> Array:
+        return np.column_stack([1 - predicted, predicted]) if metric.needs == "probability" else predicted
+
+    def function(y: Array, predicted: Array) -> float:
+        return float(np.mean([metric.function(y[:, j], judged(predicted[:, j])) for j in range(targets)]))
+
+    def losses(y: Array, predicted: Array) -> Array:
+        assert metric.losses is not None
+        return np.mean([metric.losses(y[:, j], judged(predicted[:, j])) for j in range(targets)], axis=0)
+
+    rows = losses if metric.losses is not None and not metric.root else None
+    return replace(metric, function=function, losses=rows, root=False, ordinal=False, single=metric)
+
+
+def ordinal(metric: Metric, labels: Array | None) -> bool:
+    """Whether the metric's classes are steps of a scale: numbers, more than two."""
+    return metric.ordinal and labels is not None and len(labels) > 2 and labels.dtype.kind in "iuf"
 
 
 def evaluate(
@@ -94,25 +141,31 @@ def evaluate(
 
 
 def get_metric(name: str) -> Metric:
-    """The metric of a name, however written (``"RMSLE"``, ``"log loss"``). Raises UsageError with a near miss.
+    """The metric of a name, however written (``"RMSLE"``, ``"log loss"``), or of Kaggle's or scikit-learn's longer one.
 
-    >>> get_metric("Log Loss").name
-    'log_loss'
+    Raises UsageError with a near miss.
+
+    >>> get_metric("Log Loss").name, get_metric("Root Mean Squared Error").name, get_metric("MAP@5").name
+    ('log_loss', 'rmse', 'map@5')
     """
-    key = name.strip().lower().replace("-", "_").replace(" ", "_")
-    if key in METRICS:
-        return METRICS[key]
-    close = get_close_matches(key, METRICS, n=1)
-    hint = f" Did you mean {close[0]}?" if close else ""
+    key = re.sub(r"[\s_-]+", "_", name.strip().lower())
+    ranked = re.fullmatch(r"(?:mean_average_precision|map)_?@?_?(\d{1,3})", key)
+    if ranked and int(ranked[1]):
+        return _map_at(int(ranked[1]))
+    plain = re.sub(r"^neg_|^(mean_)?column_?wise_|_score$", "", key)
+    for known in (key, plain, _ALIASES.get(key, ""), _ALIASES.get(plain, "")):
+        if known in METRICS:
+            return METRICS[known]
+    close = get_close_matches(key, [*METRICS, *_ALIASES], n=1)
+    hint = f" Did you mean {_ALIASES.get(close[0], close[0])}?" if close else ""
     raise UsageError(f"There is no metric {name!r}.{hint} The metrics are: {', '.join(METRICS)}.")
 
 
 def check_domain(metric: Metric, y: Array) -> None:
     """Raise DataError where a metric is not defined for a target: the logarithm of a negative number."""
     if metric.domain is not None and len(y) and y.min() < metric.domain:
-        row = int(y.argmin())
         raise DataError(
-            f"{metric.name} needs targets of at least {metric.domain:g}, however: {y[row]:g}. Choose another --metric."
+            f"{metric.name} needs targets of at least {metric.domain:g}, however: {y.min():g}. Choose another --metric."
         )
 
 
@@ -206,6 +259,10 @@ def _f1(average: str) -> Callable[[Array, Array], float]:
     return lambda y, labels: float(skm.f1_score(y, labels, average=average, zero_division=0))
 
 
+def _kappa(y: Array, labels: Array) -> float:
+    return float(skm.cohen_kappa_score(y, labels, weights="quadratic"))
+
+
 def _log1p_losses(y: Array, values: Array) -> Array:
     return (np.log1p(np.clip(values, 0, None)) - np.log1p(y)) ** 2
 
@@ -231,6 +288,31 @@ def _mean(losses: Callable[[Array, Array], Array]) -> Callable[[Array, Array], f
     return lambda y, output: float(losses(y, output).mean())
 
 
+def _shares_of_size(y: Array, values: Array) -> Array:
+    # As scikit-learn does: a target of 0 divides by the smallest float that differs from 1, which is loud.
+    return np.abs(values - y) / np.maximum(np.abs(y), np.finfo(float).eps)
+
+
+def _shares_of_both(y: Array, values: Array) -> Array:
+    both = (np.abs(y) + np.abs(values)) / 2
+    # Kaggle's page for SMAPE: 0 where both are 0.
+    return np.divide(np.abs(values - y), both, out=np.zeros(len(y)), where=both > 0)
+
+
+def _precision_at(top: int) -> Callable[[Array, Array], Array]:
+    def losses(y: Array, probabilities: Array) -> Array:
+        of_truth = np.take_along_axis(probabilities, y.astype(int)[:, None], axis=1)
+        rank = (probabilities > of_truth).sum(axis=1) + 1
+        return np.where(rank <= top, 1 / rank, 0.0)
+
+    return losses
+
+
+def _map_at(top: int) -> Metric:
+    """Mean average precision of the ``top`` likeliest labels, one of which is right: 1 over its rank."""
+    return _of_rows(f"map@{top}", _precision_at(top), "ranking", greater_is_better=True, top=top)
+
+
 def _of_rows(
     name: str, losses: Callable[[Array, Array], Array], needs: Needs, *, root: bool = False, **more: object
 ) -> Metric:
@@ -239,24 +321,69 @@ def _of_rows(
     return Metric(name=name, function=function, needs=needs, losses=losses, root=root, greater_is_better=better, **more)  # type: ignore[arg-type]  # the entries below are checked by a test over METRICS
 
 
-def _whole(name: str, function: Callable[[Array, Array], float], needs: Needs, *, greater: bool) -> Metric:
-    return Metric(name=name, function=function, needs=needs, greater_is_better=greater)
+def _whole(
+    name: str, function: Callable[[Array, Array], float], needs: Needs, *, greater: bool, **more: object
+) -> Metric:
+    return Metric(name=name, function=function, needs=needs, greater_is_better=greater, **more)  # type: ignore[arg-type]  # likewise
 
 
 _ALL = [
     _of_rows("accuracy", _accuracy_losses, "label", greater_is_better=True),
-    _whole("balanced_accuracy", skm.balanced_accuracy_score, "label", greater=True),
-    _whole("f1", _f1("binary"), "label", greater=True),
-    _whole("f1_macro", _f1("macro"), "label", greater=True),
+    _whole("balanced_accuracy", skm.balanced_accuracy_score, "label", greater=True, thresholds=True),
+    _whole("f1", _f1("binary"), "label", greater=True, thresholds=True),
+    _whole("f1_macro", _f1("macro"), "label", greater=True, thresholds=True),
     _whole("f1_micro", _f1("micro"), "label", greater=True),
-    _whole("qwk", lambda y, labels: skm.cohen_kappa_score(y, labels, weights="quadratic"), "label", greater=True),
+    _whole("mcc", skm.matthews_corrcoef, "label", greater=True, thresholds=True),
+    _whole("qwk", _kappa, "label", greater=True, ordinal=True),
     _of_rows("log_loss", _log_losses, "probability"),
     _whole("auc", _auc, "probability", greater=True),
     _of_rows("rmse", _squared, "value", root=True),
     _of_rows("rmsle", _log1p_losses, "value", root=True, log_target=True, domain=0.0),
     _of_rows("log_rmse", _log_losses_of_values, "value", root=True, log_target=True, domain=1.0),
-    _of_rows("mae", _absolute, "value"),
-    _whole("median_ae", skm.median_absolute_error, "value", greater=False),
+    _of_rows("mae", _absolute, "value", loss="absolute"),
+    _whole("median_ae", skm.median_absolute_error, "value", greater=False, loss="absolute", window=True),
+    _of_rows("mape", _shares_of_size, "value", loss="absolute", log_target=True),
+    _of_rows("smape", _shares_of_both, "value", loss="absolute", log_target=True),
     _whole("r2", skm.r2_score, "value", greater=True),
+    *(_map_at(top) for top in (3, 5)),
 ]
 METRICS = {metric.name: metric for metric in _ALL}
+# What Kaggle's pages, scikit-learn and AutoGluon call them.
+_ALIASES = {
+    "acc": "accuracy",
+    "categorization_accuracy": "accuracy",
+    "multiclass_accuracy": "accuracy",
+    "roc_auc": "auc",
+    "roc_auc_ovr": "auc",
+    "auroc": "auc",
+    "area_under_the_roc_curve": "auc",
+    "area_under_receiver_operating_characteristic_curve": "auc",
+    "mean_auc": "auc",
+    "logloss": "log_loss",
+    "cross_entropy": "log_loss",
+    "multi_class_loss": "log_loss",
+    "multi_class_log_loss": "log_loss",
+    "multiclass_logloss": "log_loss",
+    "multiclass_log_loss": "log_loss",
+    "mean_log_loss": "log_loss",
+    "f1_binary": "f1",
+    "macro_f1": "f1_macro",
+    "micro_f1": "f1_micro",
+    "mean_f1": "f1_micro",
+    "matthews_correlation_coefficient": "mcc",
+    "quadratic_weighted_kappa": "qwk",
+    "quadratic_kappa": "qwk",
+    "cohen_kappa": "qwk",
+    "root_mean_squared_error": "rmse",
+    "mcrmse": "rmse",
+    "mean_columnwise_root_mean_squared_error": "rmse",
+    "root_mean_squared_log_error": "rmsle",
+    "root_mean_squared_logarithmic_error": "rmsle",
+    "mean_absolute_error": "mae",
+    "median_absolute_error": "median_ae",
+    "medae": "median_ae",
+    "mean_absolute_percentage_error": "mape",
+    "symmetric_mean_absolute_percentage_error": "smape",
+    "r2": "r2",
+    "r_squared": "r2",
+}

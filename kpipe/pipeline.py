@@ -19,16 +19,19 @@ import kpipe
 from kpipe import competitions
 from kpipe.blending import blend
 from kpipe.checks import run_checks
-from kpipe.competition import Competition, Factory, find, resolve
+from kpipe.competition import Competition, Factory, find
 from kpipe.data import load
+from kpipe.decisions import decide
 from kpipe.devices import resolve_device
 from kpipe.folding import assign_folds
 from kpipe.metrics import Metric, check_domain, evaluate, get_metric
 from kpipe.models.baseline import baseline
 from kpipe.record import Outcome, make_record, predictions_table, versions
+from kpipe.resolving import adapt, resolve
 from kpipe.runs import Run, Workspace, key_of, workspace
 from kpipe.splitters import folds_to_frame
 from kpipe.submission import make_submission, postprocessed, rehearse, to_csv
+from kpipe.tasks import Clock
 from kpipe.training import Done, choose_models, cross_validate, targets
 from kpipe.values import Folds, Tables
 
@@ -55,9 +58,11 @@ def run(
     folds: int | None = None,
     seed: Sequence[int] = (0,),
     metric: str | None = None,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     id: str | None = None,
     text: Sequence[str] = (),
+    split: str | None = None,
+    drop: Sequence[str] = (),
     out: str | Path = "submissions",
     device: str = "auto",
     jobs: int | None = None,
@@ -70,8 +75,8 @@ def run(
 
     data : folder or Kaggle's zip; default: see ``kpipe.load``.
     models : names; default: the competition's.
-    budget : seconds of training; a model that would not end in time is left out, but never the first.
-    folds, metric, target, id, text : instead of what the competition says or the files show.
+    budget : seconds for all of it; a model that would not end in time is left out, and what is left buys more seeds.
+    folds, metric, target, id, text, split, drop : instead of what the competition says or the files show.
     seed : each model is trained once per seed, and averaged; the first seeds the folds.
     out : folder in which ``<slug>/<run id>/`` is made.
     device : "auto", "cpu", "cuda" or "mps", for torch models.
@@ -83,37 +88,42 @@ def run(
     """
     began = time.perf_counter()
     seed = tuple(dict.fromkeys(seed))
-    competition, tables = prepare(
-        slug, data=data, metric=metric, target=target, id=id, text=text, downloading=downloading
-    )
+    fields: dict[str, Any] = {"metric": metric, "target": target, "id": id, "text": text, "split": split, "drop": drop}
+    competition, tables = prepare(slug, data=data, downloading=downloading, **fields)
     chosen = choose_models(competition, models)
-    split = assign_folds(competition, tables, seed=seed[0], n_folds=folds)
+    fixed = assign_folds(competition, tables, seed=seed[0], n_folds=folds)
     device = resolve_device(device)
-    _rehearse(competition, tables, split)
-    key = _key(competition, tables, chosen, seed=list(seed), folds=len(split.train), device=device)
+    _rehearse(competition, tables, fixed)
+    key = _key(competition, tables, chosen, seed=list(seed), folds=len(fixed.train), device=device)
     with workspace(Path(out), slug, key) as space:
         if started is not None:
-            started(Started(competition, tables, tuple(chosen), len(split.train), space.path))
+            started(Started(competition, tables, tuple(chosen), len(fixed.train), space.path))
         judge = _metric(competition)
         predictions = cross_validate(
             competition,
             tables,
-            split,
+            fixed,
             models=chosen,
             seeds=seed,
             jobs=jobs,
             device=device,
-            budget=budget,
+            clock=Clock(budget, spent=time.perf_counter() - began + _reserve(budget)),
             parts=space,
             tell=tell,
         )
-        blended = postprocessed(competition, tables, blend(predictions, split, judge))
+        blended = decide(judge, blend(predictions, fixed, judge), predictions.y, fixed)
+        blended = postprocessed(competition, tables, blended)
         submission = make_submission(competition, tables, blended, predictions.classes)
-        checks = run_checks(competition, tables, split, predictions, blended, submission)
+        checks = run_checks(competition, tables, fixed, predictions, blended, submission)
         csv = to_csv(submission)
-        outcome = Outcome(competition, judge, tables, split, predictions, blended, submission, checks, csv)
+        outcome = Outcome(competition, judge, tables, fixed, predictions, blended, submission, checks, csv)
         record = make_record(outcome, seeds=seed, device=device, command=command, seconds=time.perf_counter() - began)
         return _save(space, outcome, record)
+
+
+def _reserve(budget: float | None) -> float:
+    """Seconds of a budget that are kept for blending, checks and writing, and for Python to start and end."""
+    return 0.0 if budget is None else min(0.3 * budget, 3.0 + 0.02 * budget)
 
 
 def prepare(
@@ -121,17 +131,21 @@ def prepare(
     *,
     data: str | Path | None = None,
     metric: str | None = None,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     id: str | None = None,
     text: Sequence[str] = (),
+    split: str | None = None,
+    drop: Sequence[str] = (),
     downloading: Callable[[int, int], None] = lambda done, size: None,
 ) -> tuple[Competition, Tables]:
     """A competition with every field settled, and its cleaned tables. Options go before what the competition says."""
     competition = find(slug)
-    given = {"metric": metric and get_metric(metric), "target": target, "id": id}
+    several = target if isinstance(target, str) or target is None or len(target) > 1 else target[0]
+    given = {"metric": metric and get_metric(metric), "target": several, "id": id, "split": split, "drop": tuple(drop)}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value}
     competition = replace(competition, **changes, text=(*competition.text, *text))
-    tables = competition.clean(load(slug, data, text=competition.text, id=competition.id, downloading=downloading))
+    read = load(slug, data, text=competition.text, id=competition.id, downloading=downloading)
+    competition, tables = adapt(competition, competition.clean(read))
     return resolve(competition, tables), tables
 
 
@@ -139,7 +153,7 @@ def _rehearse(competition: Competition, tables: Tables, folds: Folds) -> None:
     """Refuse before training what could be neither judged nor submitted after it."""
     y, labels = targets(competition, tables)
     rehearse(competition, tables, labels)
-    metric, outputs = _metric(competition), 1 if labels is None else len(labels)
+    metric, outputs = _metric(competition), len(competition.targets) if labels is None else len(labels)
     check_domain(metric, y)
     evaluate(metric, y, baseline(metric, y, folds, outputs=outputs)[1])
 
@@ -156,7 +170,8 @@ def _key(competition: Competition, tables: Tables, models: Mapping[str, Factory]
         for path in sorted(folder.rglob("*.py")):
             code.update(path.read_bytes())
     fields = {
-        name: getattr(competition, name) for name in ("slug", "id", "target", "task", "columns", "text", "groups")
+        name: getattr(competition, name)
+        for name in ("slug", "id", "target", "task", "columns", "text", "groups", "split")
     }
     made = {"files": dict(tables.source.files), "code": code.hexdigest(), "versions": versions()}
     return key_of({**made, **fields, **options, "metric": _metric(competition).name, "models": list(models)})

@@ -15,13 +15,17 @@ import numpy as np
 import pandas as pd
 
 from kpipe.competition import Competition
+from kpipe.decisions import decided
 from kpipe.metrics import Metric, evaluate
 from kpipe.models.baseline import baseline
 from kpipe.values import Blend, Check, Folds, ModelPredictions, Predictions, Reason, Score, Submission, Tables
 
 __all__ = ["Outcome", "make_record", "predictions_table", "versions"]
 
-_LIBRARIES = ("kpipe", "numpy", "pandas", "pyarrow", "scikit-learn", "lightgbm", "torch", "fastai", "joblib")
+_LIBRARIES = (
+    *("kpipe", "numpy", "pandas", "pyarrow", "scikit-learn", "lightgbm", "catboost", "xgboost", "torch", "fastai"),
+    "joblib",
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def make_record(
         "schema": 1,
         "run_id": "",
         "slug": outcome.competition.slug,
+        **_fields(outcome.competition),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "status": "complete",
         "data": {
@@ -90,6 +95,13 @@ def make_record(
     }
 
 
+def _fields(competition: Competition) -> dict[str, Any]:
+    """What was predicted and from what, as ``kpipe.run`` takes it again."""
+    target = competition.target if isinstance(competition.target, str) else list(competition.targets)
+    own = {"id": competition.id, "target": target, "task": competition.task}
+    return own | {"split": competition.split, "drop": list(competition.drop), "text": list(competition.text)}
+
+
 def _said(reason: Reason) -> str:
     return f"a guess: {reason.text}" if reason.guess else reason.text
 
@@ -111,7 +123,7 @@ def _scores(outcome: Outcome) -> dict[str, Any]:
 
 
 def _model_record(outcome: Outcome, model: ModelPredictions) -> dict[str, Any]:
-    score = _evaluate(outcome, model.oof)
+    score = _evaluate(outcome, decided(outcome.metric, model.oof, outcome.predictions.y, outcome.folds))
     return {
         "name": model.name,
         "score": _json(score.value),
@@ -139,7 +151,7 @@ def predictions_table(outcome: Outcome, which: Literal["oof", "test"]) -> pd.Dat
     gets "(train)" or "(test)" behind it.
     """
     frame = outcome.tables.train if which == "oof" else outcome.tables.test
-    kept = [name for name in (outcome.competition.id, outcome.competition.target) if name in frame.columns]
+    kept = [name for name in (outcome.competition.id, *outcome.competition.targets) if name in frame.columns]
     rows = pd.DataFrame({"row": np.arange(len(frame))})
     outputs = _outputs(outcome, which)
     taken = {*rows.columns, *outputs.columns}
@@ -155,6 +167,13 @@ def _outputs(outcome: Outcome, which: Literal["oof", "test"]) -> pd.DataFrame:
     sources += [(model.name, model) for model in outcome.predictions.models]
     for name, values in sources:
         predicted = values.oof if which == "oof" else values.test
-        names = [name] if labels is None else [f"{name}/{label}" for label in labels]
+        names = _names_of_outputs(name, predicted.shape[1], labels, outcome.competition.targets)
         columns |= dict(zip(names, predicted.T, strict=True))
     return pd.DataFrame(columns)
+
+
+def _names_of_outputs(name: str, count: int, labels: np.ndarray | None, targets: Sequence[str]) -> list[str]:
+    """``name/label`` for classes, ``name/target`` for several targets, ``name`` for one number."""
+    if count == 1:
+        return [name]
+    return [f"{name}/{part}" for part in (targets if labels is None else labels)]

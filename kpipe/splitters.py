@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kpipe.kinds import dates_in
 from kpipe.values import Folds
 
-__all__ = ["RowSplit", "folds_from_frame", "folds_to_frame"]
+__all__ = ["ByTime", "RowSplit", "folds_from_frame", "folds_to_frame"]
 
 
 class RowSplit:
@@ -47,6 +48,45 @@ class RowSplit:
 
     def __repr__(self) -> str:
         return f"RowSplit(train_rows={self.train_rows})"
+
+
+class ByTime:
+    """Each fold validates a stretch of time and trains on all that comes before it; the first half only trains.
+
+    Rows of one date stay together. Models for the test rows, which come after all, are fitted on every row (``refit``):
+    those of the folds know only a part of the past.
+
+    column : of dates, in the table that is split.
+    n_splits : stretches of time.
+
+    References: Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd edition, 5.10 (rolling origin).
+    """
+
+    refit = True
+
+    def __init__(self, column: str, n_splits: int = 4) -> None:
+        self.column = column
+        self.n_splits = n_splits
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Pairs of (train rows, validation rows). Raises ValueError where the column holds no dates or too few."""
+        dates = dates_in(X[self.column])
+        if dates is None or dates.isna().any():
+            raise ValueError(f"{self.column} must hold a date in every row")
+        shares = np.linspace(0.5, 1.0, self.n_splits + 1)
+        cuts = dates.quantile(shares[:-1].tolist(), interpolation="higher").tolist()
+        if len(set(cuts)) < self.n_splits or not (dates < cuts[0]).any():
+            raise ValueError(f"{self.column} holds too few dates for {self.n_splits} stretches of time")
+        for start, end in zip(cuts, [*cuts[1:], None], strict=True):
+            within = dates >= start if end is None else (dates >= start) & (dates < end)
+            yield np.flatnonzero(dates < start), np.flatnonzero(within)
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """How many pairs."""
+        return self.n_splits
+
+    def __repr__(self) -> str:
+        return f"ByTime({self.column!r}, n_splits={self.n_splits})"
 
 
 def folds_to_frame(folds: Folds) -> pd.DataFrame:

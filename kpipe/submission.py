@@ -14,6 +14,7 @@ import pandas as pd
 from kpipe.competition import Competition, class_columns
 from kpipe.errors import SubmissionError
 from kpipe.metrics import Metric, output
+from kpipe.resolving import asked_columns
 from kpipe.values import Blend, Submission, Tables
 
 __all__ = ["make_submission", "postprocessed", "prove", "rehearse", "to_csv"]
@@ -30,15 +31,17 @@ def make_submission(competition: Competition, tables: Tables, blended: Blend, la
     metric = competition.metric
     assert isinstance(metric, Metric)
     assert competition.id is not None
-    assert competition.target is not None
     predicted = blended.test
     if len(predicted) != len(tables.test):
         raise SubmissionError(f"There are {len(predicted)} predictions for the {len(tables.test)} rows of test.csv.")
-    columns = [name for name in tables.sample.columns if name != competition.id]
-    values = _values(metric, predicted, labels, columns, competition.target)
+    columns = asked_columns(competition, tables)
+    if metric.single is None:
+        values = _values(metric, predicted, labels, columns, competition.targets[0])
+    else:
+        values = dict(zip(competition.targets, output(metric, predicted).T, strict=True))
     rows = _rows_of_sample(tables, competition.id)
-    frame = pd.DataFrame({competition.id: tables.sample[competition.id]} | {c: v[rows] for c, v in values.items()})
-    frame = frame[list(tables.sample.columns)]
+    # What the sample repeats of test stays as it is there; only the columns that are asked for are filled.
+    frame = tables.sample.assign(**{column: values[column][rows] for column in columns})
     prove(frame, competition, tables)
     return Submission(frame=frame, sendable=tables.source.origin != "sample")
 
@@ -50,7 +53,7 @@ def postprocessed(competition: Competition, tables: Tables, blended: Blend) -> B
     """
     if competition.postprocess is None:
         return blended
-    rows = tables.train.drop(columns=str(competition.target))
+    rows = tables.train.drop(columns=list(competition.targets))
     oof = competition.postprocess(blended.oof, replace(tables, test=rows))
     return replace(blended, oof=oof, test=competition.postprocess(blended.test, tables))
 
@@ -60,7 +63,7 @@ def rehearse(competition: Competition, tables: Tables, labels: np.ndarray | None
 
     Raises SubmissionError.
     """
-    outputs = 1 if labels is None else len(labels)
+    outputs = len(competition.targets) if labels is None else len(labels)
     nothing = np.full((len(tables.test), outputs), 1 / outputs)
     blended = Blend(weights={}, oof=nothing, test=nothing)
     make_submission(competition, tables, blended, labels)
@@ -71,6 +74,8 @@ def _values(
 ) -> dict[str, np.ndarray]:
     """Column of the submission → (m,) labels in train's spelling, probabilities or values."""
     judged = output(metric, predicted)
+    if metric.needs == "ranking":
+        return {columns[0]: _rankings(judged, labels, metric.top)}
     if metric.needs != "probability":
         if len(columns) != 1:
             raise SubmissionError(
@@ -89,6 +94,13 @@ def _values(
         f"The sample submission's columns ({', '.join(columns)}) do not fit probabilities of the "
         f"{len(labels)} classes ({', '.join(map(str, labels))}). Set another --metric."
     )
+
+
+def _rankings(probabilities: np.ndarray, labels: np.ndarray | None, top: int) -> np.ndarray:
+    """(m,) the likeliest labels, best first, with blanks between them."""
+    assert labels is not None  # rankings are of classes
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+    return np.asarray([" ".join(map(str, labels[row])) for row in best], dtype=object)
 
 
 def _rows_of_sample(tables: Tables, id: str) -> np.ndarray:
@@ -115,9 +127,9 @@ def prove(frame: pd.DataFrame, competition: Competition, tables: Tables) -> None
     assert isinstance(competition.metric, Metric)
     assert competition.id is not None
     _prove_shape(frame, tables.sample, competition.id)
-    known = tables.train[str(competition.target)].unique()
-    for column in tables.sample.columns.drop(competition.id):
-        _prove_values(frame[column], frame[competition.id], competition.metric, known)
+    for column in asked_columns(competition, tables):
+        target = column if column in competition.targets else competition.targets[0]
+        _prove_values(frame[column], frame[competition.id], competition.metric, tables.train[target].unique())
 
 
 def _prove_shape(frame: pd.DataFrame, sample: pd.DataFrame, id: str) -> None:
@@ -159,6 +171,8 @@ def _prove_values(values: pd.Series, ids: pd.Series, metric: Metric, known: np.n
                 f"(id {_examples(ids[strange])}). Train's labels are {_examples(pd.Series(known))}."
             )
         return
+    if metric.needs == "ranking":
+        return  # made of train's labels
     if not pd.api.types.is_numeric_dtype(values):
         raise SubmissionError(f"{name} must hold numbers, however: {values.iloc[0]!r} (id {ids.iloc[0]}).")
     infinite = ~np.isfinite(values.to_numpy(dtype=float))

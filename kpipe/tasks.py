@@ -5,16 +5,22 @@ Everything here can be sent to another process: joblib does, and so would Dask o
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
@@ -23,9 +29,11 @@ from threadpoolctl import threadpool_limits
 from kpipe.errors import KpipeError, TrainingError
 
 __all__ = [
+    "Clock",
     "Data",
     "Result",
     "Task",
+    "compute",
     "cores",
     "fit_predict",
     "ignore_interrupts",
@@ -48,7 +56,7 @@ class Task:
     @property
     def key(self) -> str:
         """A name for the task's results, unique within a run."""
-        return f"{self.model}-seed{self.seed}-fold{self.fold}"
+        return f"{self.model}-seed{self.seed}-fold{self.fold}"  # the fold after the last one is all rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +89,9 @@ def fit_predict(number: int, task: Task, data: Data, train: np.ndarray, valid: n
             warnings.simplefilter("ignore")
             start = time.perf_counter()
             estimator = clone(task.estimator).fit(data.X.iloc[train], data.y[train])
-            predicted = [predict(estimator, X, data.outputs) for X in (data.X.iloc[valid], data.X_test)]
+            nothing = np.empty((0, data.outputs))
+            on_valid = predict(estimator, data.X.iloc[valid], data.outputs) if len(valid) else nothing
+            predicted = [on_valid, predict(estimator, data.X_test, data.outputs)]
             seconds = time.perf_counter() - start
     except KpipeError:
         raise
@@ -99,6 +109,96 @@ def fit_predict(number: int, task: Task, data: Data, train: np.ndarray, valid: n
         process=os.getpid(),
         peak_memory_mib=peak_memory_mib(),
     )
+
+
+class Clock:
+    """Until when work may go on.
+
+    budget : seconds from now; None: as long as it takes. spent : seconds of it that have gone already.
+    """
+
+    def __init__(self, budget: float | None, *, spent: float = 0.0) -> None:
+        self.budget = budget
+        self.end = None if budget is None else time.monotonic() + budget - spent
+
+    def left(self) -> float | None:
+        """Seconds until the end, at least 0; None where there is none."""
+        return None if self.end is None else max(0.0, self.end - time.monotonic())
+
+    def fits(self, seconds: float) -> bool:
+        """Whether work of so many seconds would end in time."""
+        return self.end is None or time.monotonic() + seconds < self.end
+
+    def said(self) -> str:
+        """How much is left, for the log."""
+        return "no limit" if self.end is None else f"{self.left():.0f} s left"
+
+
+def compute(
+    calls: Sequence[tuple[Task, np.ndarray, np.ndarray]], data: Data, *, lanes: int, clock: Clock
+) -> Iterator[tuple[int, Result]]:
+    """Each call's number and result, as they end; with a clock, those that end in time: workers are then stopped.
+
+    calls : (task, training rows, validation rows).
+    Raises TrainingError where a model fails or a worker process was killed.
+    """
+    if not calls or not clock.fits(0):
+        return
+    try:
+        if clock.end is None:
+            yield from _parallel(lanes, apart=False)(_jobs(calls, data))
+        else:
+            yield from _in_time(calls, data, lanes, clock)
+    except BrokenProcessPool as error:
+        raise TrainingError(
+            "A worker process was killed, most likely because memory ran out. "
+            "Run again with --jobs 1: what was finished is kept."
+        ) from error
+
+
+def _parallel(lanes: int, *, apart: bool) -> joblib.Parallel:
+    """Lanes for tasks; ``apart``: of other processes even where there is one, so that what runs can be stopped."""
+    alone = lanes == 1 and apart
+    return joblib.Parallel(
+        n_jobs=2 if alone else lanes,
+        return_as="generator_unordered",
+        pre_dispatch=1 if alone else "all",
+        batch_size=1,
+        initializer=ignore_interrupts,
+    )
+
+
+def _jobs(calls: Sequence[tuple[Task, np.ndarray, np.ndarray]], data: Data) -> Iterator[Any]:
+    for number, (task, train, valid) in enumerate(calls):
+        yield joblib.delayed(fit_predict)(number, task, data, train, valid)
+
+
+def _in_time(
+    calls: Sequence[tuple[Task, np.ndarray, np.ndarray]], data: Data, lanes: int, clock: Clock
+) -> Iterator[tuple[int, Result]]:
+    """The results that end in time. joblib waits in a thread of its own, so that this one can watch the clock."""
+    ended: queue.Queue[tuple[int, Result] | BaseException | None] = queue.Queue()
+    parallel = _parallel(lanes, apart=True)
+
+    def wait() -> None:
+        try:
+            for result in parallel(_jobs(calls, data)):
+                ended.put(result)
+            ended.put(None)
+        except BaseException as error:  # handed to the thread that asked, which raises it
+            ended.put(error)
+
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        while (result := ended.get(timeout=clock.left())) is not None:
+            if isinstance(result, BaseException):
+                raise result
+            yield result
+    except queue.Empty:
+        # Every backend of joblib's has this method; Parallel has no public one that stops what runs. One that has not
+        # started yet has no workers to stop.
+        with contextlib.suppress(AttributeError):
+            parallel._backend.abort_everything(ensure_ready=False)
 
 
 def predict(estimator: Any, X: pd.DataFrame, outputs: int) -> np.ndarray:

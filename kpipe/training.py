@@ -1,5 +1,8 @@
 """Cross-validation over model × fold × seed: one code path predicts the out-of-fold rows and the test rows.
 
+With a budget, the models are trained in their order while the clock allows, judged by what their first folds took; what
+time is left goes to further seeds. A model that is still training when the time is up is stopped and left out.
+
 Tasks go through joblib, which runs them in processes of this machine or on whatever backend the caller has set
 (``joblib.parallel_config(backend="dask")``). Each task may use ``cores / jobs`` threads, so that tasks do not fight.
 """
@@ -8,13 +11,10 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import joblib
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
@@ -23,14 +23,18 @@ from sklearn.pipeline import make_pipeline
 
 from kpipe.competition import Competition, Factory
 from kpipe.errors import DataError, TrainingError
-from kpipe.metrics import Metric
+from kpipe.metrics import Metric, ordinal
 from kpipe.models import model
-from kpipe.tasks import Data, Result, Task, cores, fit_predict, ignore_interrupts, memory_mib, peak_memory_mib
-from kpipe.values import Context, Folds, ModelPredictions, Predictions, Tables
+from kpipe.models.per_target import PerTarget
+from kpipe.tasks import Clock, Data, Result, Task, compute, cores, memory_mib, peak_memory_mib
+from kpipe.values import Context, Folds, Loss, ModelPredictions, Predictions, Tables
+from kpipe.values import Task as TaskKind
 
 __all__ = ["NOTHING_KEPT", "Done", "Parts", "choose_models", "cross_validate", "estimator_for", "targets"]
 
 _LOG = logging.getLogger("kpipe")
+_MOST_SEEDS = 6  # a budget buys so many seeds of a model; the mean of more gains less than it costs
+_COUNTS = (20, 10_000)  # a target of whole numbers with more values than this, up to that, counts something
 
 
 class Parts(Protocol):
@@ -72,8 +76,14 @@ def _silent(done: Done) -> None:
 
 
 def targets(competition: Competition, tables: Tables) -> tuple[np.ndarray, np.ndarray | None]:
-    """The target as models see it: codes 0..k-1 and their labels (k,), sorted; or values and None."""
-    y = tables.train[str(competition.target)]
+    """The target as models see it: codes 0..k-1 and their labels (k,), sorted; or values and None.
+
+    Several targets: (n, targets) of values, or of 0 and 1, and None.
+    """
+    if len(competition.targets) > 1:
+        columns = [_numbers(tables.train[name]) for name in competition.targets]
+        return np.column_stack(columns).astype(float if competition.task == "regression" else np.int64), None
+    y = tables.train[competition.targets[0]]
     if competition.task == "regression":
         return _numbers(y), None
     labels = np.sort(y.unique()) if y.dtype.kind in "iufb" else np.array(sorted(y.unique(), key=str), dtype=object)
@@ -103,52 +113,88 @@ def cross_validate(
     seeds: Sequence[int] = (0,),
     jobs: int | None = None,
     device: str = "cpu",
-    budget: float | None = None,
+    clock: Clock | None = None,
     parts: Parts = NOTHING_KEPT,
     tell: Callable[[Done], None] | None = None,
 ) -> Predictions:
     """Out-of-fold and test predictions of every model, averaged over seeds (and for test rows over folds too).
 
     jobs : tasks at a time; default: one per core, and one in all on a GPU.
-    budget : seconds; a model that would not end in time is left out, but never the first one.
+    clock : until when; what would not end in time is left out, and what is left of it goes to further seeds.
     parts : finished tasks are looked up and kept here.
     tell : called with each task that has ended.
-    Raises TrainingError where a model fails or its predictions are not finite numbers of the right shape.
+    Raises TrainingError where every model fails, or the only one: it raises, or its predictions are not finite numbers
+    of the right shape; or where the clock lets no fold of any model end.
     """
+    clock = clock or Clock(None)
     y, labels = targets(competition, tables)
-    data = Data(
-        X=_features(competition, tables.train),
-        y=y,
-        X_test=_features(competition, tables.test),
-        outputs=_outputs(labels),
-    )
-    total = len(models) * len(seeds) * len(folds.train)
+    plan = _Plan(competition=competition, folds=folds, labels=labels, device=device)
+    X, X_test = (_features(competition, frame) for frame in (tables.train, tables.test))
+    data = Data(X=X, y=y, X_test=X_test, outputs=plan.outputs(y))
+    runs = len(folds.train) + folds.refit
+    total = len(models) * len(seeds) * runs
     lanes = min(jobs or (cores() if device == "cpu" else 1), total)
-    crew = _Crew(data=data, folds=folds, lanes=lanes, parts=parts, tell=tell or _silent, total=total)
-    clock = _Clock(budget)
-    found: list[ModelPredictions] = []
+    crew = _Crew(data=data, folds=folds, lanes=lanes, parts=parts, tell=tell or _silent, total=total, clock=clock)
+    found: dict[str, _Results] = {}
     left_out: dict[str, str] = {}
     for name, factory in models.items():
-        tasks = list(
-            _tasks(
-                name,
-                factory,
-                competition,
-                folds,
-                seeds,
-                outputs=data.outputs,
-                threads=max(1, cores() // lanes),
-                device=device,
-            )
-        )
-        results = crew.run(tasks, clock if found else _Clock(None))
-        if results is None:
-            left_out[name] = f"it would not have ended within the budget of {budget:g} s"
+        try:
+            results = crew.run(list(plan.tasks(name, factory, seeds, data=data, lanes=lanes)), needed=not found)
+        except TrainingError as error:
+            if len(models) == 1:
+                raise
+            left_out[name] = f"it failed: {error}"
+            _LOG.warning("%s was left out: %s", name, error)
+            continue
+        if results:
+            found[name] = results
         else:
-            found.append(_assemble(name, results, data, folds))
+            left_out[name] = f"it would not have ended within the budget of {clock.budget or 0:g} s"
+    if not found:
+        raise TrainingError(_nothing_found(left_out))
+    if clock.end is not None:
+        _more_seeds(plan, crew, {name: models[name] for name in found}, found, seeds)
     return Predictions(
-        models=tuple(found), classes=labels, y=y, left_out=left_out, peak_memory_mib=crew.peak_memory_mib()
+        models=tuple(_assemble(name, results, data, folds) for name, results in found.items()),
+        classes=labels,
+        y=y,
+        left_out=left_out,
+        peak_memory_mib=crew.peak_memory_mib(),
     )
+
+
+_Results = dict[tuple[int, int], Result]  # (seed, fold) → result
+
+
+def _nothing_found(left_out: Mapping[str, str]) -> str:
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+    return f"No model was trained. {reasons}. Choose others with --model, or give a longer --budget."
+
+
+def _more_seeds(
+    plan: _Plan, crew: _Crew, models: Mapping[str, Factory], found: dict[str, _Results], seeds: Sequence[int]
+) -> None:
+    """Train the models again with further seeds, in turn, while the clock allows; not those that seeds leave alike."""
+    alike: set[str] = set()
+    for round_ in range(1, _MOST_SEEDS):
+        seed = max(seeds) + round_
+        for name, factory in models.items():
+            tasks = list(plan.tasks(name, factory, [seed], data=crew.data, lanes=crew.lanes))
+            complete = len(found[name]) == len(tasks) * len({of for of, _ in found[name]})
+            if name in alike or not complete or not crew.fits(tasks, found[name]):
+                continue
+            crew.total += len(tasks)
+            try:
+                more = crew.run(tasks, needed=False)
+            except TrainingError as error:
+                _LOG.warning("%s with seed %d was left out: %s", name, seed, error)
+                continue
+            if more:
+                first = next(iter(more))[1]
+                if np.array_equal(more[seed, first].test, found[name][seeds[0], first].test):
+                    alike.add(name)
+                else:
+                    found[name] |= more
 
 
 def _features(competition: Competition, frame: pd.DataFrame) -> pd.DataFrame:
@@ -156,47 +202,64 @@ def _features(competition: Competition, frame: pd.DataFrame) -> pd.DataFrame:
     return frame[list(competition.columns)]
 
 
-def _outputs(labels: np.ndarray | None) -> int:
-    return 1 if labels is None else len(labels)
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What the tasks of every model have in common."""
+
+    competition: Competition
+    folds: Folds
+    labels: np.ndarray | None
+    device: str
+
+    def outputs(self, y: np.ndarray) -> int:
+        """Numbers that a model gives a row: one a target, or a class; a scale of classes is one number."""
+        if y.ndim > 1:
+            return y.shape[1]
+        assert isinstance(self.competition.metric, Metric)  # resolved
+        return 1 if self.labels is None or ordinal(self.competition.metric, self.labels) else len(self.labels)
+
+    def tasks(self, name: str, factory: Factory, seeds: Sequence[int], *, data: Data, lanes: int) -> Iterator[Task]:
+        """A task for each seed and fold, and one for all rows where the test rows want it."""
+        threads = max(1, cores() // lanes)
+        metric = self.competition.metric
+        assert isinstance(metric, Metric)
+        steps = ordinal(metric, self.labels)
+        task: TaskKind = "regression" if steps or self.competition.task == "regression" else "classification"
+        n_classes = 0 if task == "regression" else 2 if data.y.ndim > 1 else data.outputs
+        loss = "squared" if steps else _loss(metric, data.y)
+        for seed in seeds:
+            context = Context(
+                task=task,
+                loss=loss,
+                n_classes=n_classes,
+                seed=seed,
+                threads=threads,
+                device=self.device,
+            )
+            estimator = estimator_for(self.competition, factory(context))
+            for fold in range(len(self.folds.train) + self.folds.refit):
+                yield Task(model=name, fold=fold, seed=seed, threads=threads, estimator=estimator)
 
 
-def _tasks(
-    name: str,
-    factory: Factory,
-    competition: Competition,
-    folds: Folds,
-    seeds: Sequence[int],
-    *,
-    outputs: int,
-    threads: int,
-    device: str,
-) -> Iterator[Task]:
-    assert competition.task is not None  # resolved
-    for seed in seeds:
-        n_classes = outputs if competition.task == "classification" else 0
-        context = Context(task=competition.task, n_classes=n_classes, seed=seed, threads=threads, device=device)
-        estimator = estimator_for(competition, factory(context))
-        for fold in range(len(folds.train)):
-            yield Task(model=name, fold=fold, seed=seed, threads=threads, estimator=estimator)
+def _loss(metric: Metric, y: np.ndarray) -> Loss:
+    """What regressions make small: the metric's own loss; of counts, squared errors are had by Poisson's likelihood."""
+    if metric.loss != "squared" or metric.log_target or y.ndim > 1 or y.dtype.kind != "f":
+        return metric.loss
+    few, most = _COUNTS
+    counts = y.min() >= 0 and y.max() <= most and bool((y % 1 == 0).all()) and len(np.unique(y)) > few
+    return "poisson" if counts else "squared"
 
 
 def estimator_for(competition: Competition, estimator: BaseEstimator) -> BaseEstimator:
-    """The model behind the competition's features, on the scale of the target that the metric judges."""
-    if competition.features is not None:
+    """The model behind the competition's features, on the scale of the target that the metric judges; one a target.
+
+    An estimator with ``raw = True`` reads the columns as they are.
+    """
+    if competition.features is not None and not getattr(estimator, "raw", False):
         estimator = make_pipeline(clone(competition.features), estimator)
     if isinstance(competition.metric, Metric) and competition.metric.log_target:
-        return TransformedTargetRegressor(estimator, func=np.log1p, inverse_func=np.expm1, check_inverse=False)
-    return estimator
-
-
-class _Clock:
-    """Whether work fits into what is left of a budget in seconds; None: everything does."""
-
-    def __init__(self, budget: float | None) -> None:
-        self.end = None if budget is None else time.monotonic() + budget
-
-    def fits(self, seconds: float) -> bool:
-        return self.end is None or time.monotonic() + seconds <= self.end
+        estimator = TransformedTargetRegressor(estimator, func=np.log1p, inverse_func=np.expm1, check_inverse=False)
+    return PerTarget(estimator) if len(competition.targets) > 1 else estimator
 
 
 @dataclass(kw_only=True)
@@ -209,25 +272,36 @@ class _Crew:
     parts: Parts
     tell: Callable[[Done], None]
     total: int
+    clock: Clock
     done: int = 0
     memory: dict[int, float] = field(default_factory=dict)
 
-    def run(self, tasks: Sequence[Task], clock: _Clock) -> dict[tuple[int, int], Result] | None:
-        """(seed, fold) → result; None where the clock has not the time, judged by the first tasks to end."""
-        results: dict[tuple[int, int], Result] = {}
-        first = self.lanes if clock.end is not None else len(tasks)
+    def run(self, tasks: Sequence[Task], *, needed: bool) -> _Results:
+        """The results of all tasks; nothing where the clock has not the time, judged by the first tasks to end.
+
+        needed : there is nothing better yet: go on to the last second, and give what has ended.
+        """
+        results: _Results = {}
+        first = self.lanes if self.clock.end is not None else len(tasks)
         for batch in (tasks[:first], tasks[first:]):
-            if batch and not clock.fits(self._estimate(results, len(batch))):
-                self.total -= len(tasks) - len(results)
-                return None
+            if batch and not needed and not self.fits(batch, results):
+                break
             for task, result in self._each(batch):
                 results[task.seed, task.fold] = result
                 self._count(task, result)
-        return results
+        self.total -= len(tasks) - len(results)
+        if len(results) < len(tasks):
+            _LOG.info("%s: %d of %d folds ended; %s", tasks[0].model, len(results), len(tasks), self.clock.said())
+        kept = needed and not self.folds.refit
+        return results if len(results) == len(tasks) or kept else {}
 
-    def _estimate(self, results: Mapping[tuple[int, int], Result], tasks: int) -> float:
+    def fits(self, tasks: Sequence[Task], results: Mapping[tuple[int, int], Result]) -> bool:
+        """Whether tasks would end in time if each took as long as the longest one so far."""
         longest = max((result.seconds for result in results.values()), default=0.0)
-        return longest * -(-tasks // self.lanes)
+        planned = longest * -(-len(tasks) // self.lanes)
+        if planned and self.clock.end is not None:
+            _LOG.info("plan: %s, %d fits in about %.0f s; %s", tasks[0].model, len(tasks), planned, self.clock.said())
+        return self.clock.fits(planned)
 
     def _each(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
         waiting = []
@@ -240,32 +314,17 @@ class _Crew:
                     task,
                     Result(valid=kept["valid"], test=kept["test"], seconds=float(kept["seconds"]), resumed=True),
                 )
-        for number, result in self._compute(waiting):
+        calls = [(task, *self._rows(task.fold)) for task in waiting]
+        for number, result in compute(calls, self.data, lanes=self.lanes, clock=self.clock):
             task = waiting[number]
             self.parts.put(task.key, {"valid": result.valid, "test": result.test, "seconds": np.array(result.seconds)})
             yield task, result
 
-    def _compute(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
-        calls = [
-            joblib.delayed(fit_predict)(
-                number, task, self.data, self.folds.train[task.fold], self.folds.valid[task.fold]
-            )
-            for number, task in enumerate(tasks)
-        ]
-        parallel = joblib.Parallel(
-            n_jobs=self.lanes,
-            return_as="generator_unordered",
-            pre_dispatch="all",
-            batch_size=1,
-            initializer=ignore_interrupts,
-        )
-        try:
-            yield from parallel(calls)
-        except BrokenProcessPool as error:
-            raise TrainingError(
-                "A worker process was killed, most likely because memory ran out. "
-                "Run again with --jobs 1: what was finished is kept."
-            ) from error
+    def _rows(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
+        """Training and validation rows; of the fold after the last one all rows train."""
+        if fold == len(self.folds.train):
+            return np.arange(len(self.data.y)), np.arange(0)
+        return self.folds.train[fold], self.folds.valid[fold]
 
     def _count(self, task: Task, result: Result) -> None:
         self.done += 1
@@ -289,17 +348,18 @@ class _Crew:
         return max(peak_memory_mib(), memory_mib() + workers)
 
 
-def _assemble(name: str, results: Mapping[tuple[int, int], Result], data: Data, folds: Folds) -> ModelPredictions:
+def _assemble(name: str, results: _Results, data: Data, folds: Folds) -> ModelPredictions:
     """The mean over seeds; always added up in the same order, so that the bytes do not depend on which ended first."""
     summed = np.zeros((len(data.y), data.outputs))
     counted = np.zeros(len(data.y))
-    test = np.zeros((len(data.X_test), data.outputs))
     for seed, fold in sorted(results):
-        rows = folds.valid[fold]
-        summed[rows] += results[seed, fold].valid
-        counted[rows] += 1
-        test += results[seed, fold].test
+        if fold < len(folds.valid):
+            rows = folds.valid[fold]
+            summed[rows] += results[seed, fold].valid
+            counted[rows] += 1
+    last = len(folds.valid)
+    tests = [results[key].test for key in sorted(results) if key[1] == last or not folds.refit]
     with np.errstate(invalid="ignore"):
         oof = summed / counted[:, None]  # 0 / 0 is NaN: a row that no fold validated has no prediction
     seconds = sum(result.seconds for result in results.values())
-    return ModelPredictions(name=name, oof=oof, test=test / len(results), seconds=seconds)
+    return ModelPredictions(name=name, oof=oof, test=np.sum(tests, axis=0) / len(tests), seconds=seconds)

@@ -21,6 +21,7 @@ __all__ = [
     "Check",
     "Context",
     "Folds",
+    "Loss",
     "ModelPredictions",
     "Origin",
     "Predictions",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 Task = Literal["classification", "regression"]
+Loss = Literal["squared", "absolute", "poisson"]
 Origin = Literal["directory", "zip", "kernel", "cache", "kaggle", "sample"]
 Status = Literal["pass", "warn", "fail"]
 
@@ -96,6 +98,7 @@ class Context:
     """What a model factory may know before it sees a row.
 
     task : classification or regression.
+    loss : what a regression is to make small; models without it take their own.
     n_classes : how many labels (0 for a regression). Estimators see labels coded 0..n_classes-1.
     seed : for everything random in the estimator.
     threads : how many CPU threads it may use.
@@ -103,6 +106,7 @@ class Context:
     """
 
     task: Task
+    loss: Loss = "squared"
     n_classes: int = 0
     seed: int = 0
     threads: int = 1
@@ -114,10 +118,12 @@ class Folds:
     """Fixed folds: the same rows for every model and every seed.
 
     train, valid : f arrays of row positions into train. Rows in neither are unused in that fold (time splits).
+    refit : test rows are predicted by models fitted on all rows, not by those of the folds (time splits).
     """
 
     train: tuple[np.ndarray, ...]
     valid: tuple[np.ndarray, ...]
+    refit: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +131,7 @@ class ModelPredictions:
     """One model's predictions, averaged over seeds.
 
     oof : (n, k) float64, out-of-fold; NaN in rows that no fold validated.
-    test : (m, k) float64, the mean over folds.
+    test : (m, k) float64, the mean over folds; or of the models that were fitted on all rows.
     seconds : fitting and predicting, added up over folds and seeds.
     """
 
@@ -140,8 +146,9 @@ class Predictions:
     """What cross-validation gives.
 
     models : in the order of the competition.
-    classes : (k,) the labels in the spelling of train.csv, in the order of the columns; None for a regression.
-    y : (n,) codes 0..k-1 or values, as the models saw them.
+    classes : (k,) the labels in the spelling of train.csv, in the order of the columns; None for a regression or
+        several targets.
+    y : (n,) codes 0..k-1 or values, as the models saw them; (n, k) of several targets.
     left_out : model → why it has no predictions (the budget).
     peak_memory_mib : of this process and its workers together.
     """

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kpipe.competition import Competition, resolve
+from kpipe.competition import Competition
+from kpipe.resolving import resolve
 from kpipe.values import Source, Tables
 
 

@@ -26,12 +26,13 @@ from sklearn.model_selection import (
 import kpipe
 from kpipe.blending import blend
 from kpipe.checks import run_checks
-from kpipe.competition import Competition, resolve, row_by_row
+from kpipe.competition import Competition, row_by_row
 from kpipe.errors import DataError, SubmissionError
 from kpipe.features import FillModes, NativeCategories, dummies, standardised
 from kpipe.folding import assign_folds
 from kpipe.metrics import METRICS, Metric, evaluate
 from kpipe.models import model
+from kpipe.resolving import resolve
 from kpipe.splitters import RowSplit
 from kpipe.submission import make_submission, postprocessed, to_csv
 from kpipe.training import cross_validate, targets

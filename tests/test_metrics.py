@@ -6,7 +6,7 @@ from sklearn import metrics as skm
 
 from kpipe import metrics
 from kpipe.errors import DataError, UsageError
-from kpipe.metrics import METRICS, evaluate, get_metric, output
+from kpipe.metrics import METRICS, evaluate, get_metric, output, over_targets
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(3, size=200)
@@ -23,6 +23,7 @@ EXPECTED = {
     "f1": (BINARY, BINARY_PROBABILITIES, skm.f1_score(BINARY, BINARY_PROBABILITIES[:, 1] > 0.5)),
     "f1_macro": (LABELS, PROBABILITIES, skm.f1_score(LABELS, PREDICTED, average="macro")),
     "f1_micro": (LABELS, PROBABILITIES, skm.f1_score(LABELS, PREDICTED, average="micro")),
+    "mcc": (LABELS, PROBABILITIES, skm.matthews_corrcoef(LABELS, PREDICTED)),
     "qwk": (LABELS, PROBABILITIES, skm.cohen_kappa_score(LABELS, PREDICTED, weights="quadratic")),
     "log_loss": (LABELS, PROBABILITIES, skm.log_loss(LABELS, PROBABILITIES)),
     "auc": (BINARY, BINARY_PROBABILITIES, skm.roc_auc_score(BINARY, BINARY_PROBABILITIES[:, 1])),
@@ -31,7 +32,11 @@ EXPECTED = {
     "log_rmse": (VALUES, GUESSES, np.sqrt(np.mean((np.log(np.maximum(GUESSES[:, 0], 1)) - np.log(VALUES)) ** 2))),
     "mae": (VALUES, GUESSES, skm.mean_absolute_error(VALUES, GUESSES)),
     "median_ae": (VALUES, GUESSES, skm.median_absolute_error(VALUES, GUESSES)),
+    "mape": (VALUES, GUESSES, skm.mean_absolute_percentage_error(VALUES, GUESSES)),
+    "smape": (VALUES, GUESSES, np.mean(2 * np.abs(VALUES - GUESSES[:, 0]) / (VALUES + np.abs(GUESSES[:, 0])))),
     "r2": (VALUES, GUESSES, skm.r2_score(VALUES, GUESSES)),
+    "map@3": (LABELS, PROBABILITIES, skm.label_ranking_average_precision_score(np.eye(3)[LABELS], PROBABILITIES)),
+    "map@5": (LABELS, PROBABILITIES, skm.label_ranking_average_precision_score(np.eye(3)[LABELS], PROBABILITIES)),
 }
 
 
@@ -133,3 +138,37 @@ def test_labels_are_the_most_probable_class() -> None:
 def test_an_unknown_metric_is_refused_with_a_near_miss() -> None:
     with pytest.raises(UsageError, match=r"no metric 'log_los'\. Did you mean log_loss\?"):
         get_metric("log_los")
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("ROC AUC", "auc"),
+        ("roc_auc_score", "auc"),
+        ("mean column-wise AUC", "auc"),
+        ("Quadratic Weighted Kappa", "qwk"),
+        ("multi-class log loss", "log_loss"),
+        ("MEDIAN_ABSOLUTE_ERROR", "median_ae"),
+        ("neg_mean_absolute_error", "mae"),
+        ("Root Mean Squared Logarithmic Error", "rmsle"),
+        ("MAP@7", "map@7"),
+        ("f1_score", "f1"),
+    ],
+)
+def test_a_metric_is_found_by_kaggles_and_scikit_learns_names(written: str, name: str) -> None:
+    assert get_metric(written).name == name
+
+
+def test_a_ranking_counts_one_over_the_rank_of_the_truth_and_nothing_below_the_last_place() -> None:
+    ranked = np.array([[0.5, 0.3, 0.15, 0.05]] * 4)
+    assert evaluate(get_metric("map@2"), np.arange(4), ranked).value == pytest.approx((1 + 1 / 2) / 4)
+
+
+@pytest.mark.parametrize(("name", "task"), [("auc", "classification"), ("rmse", "regression"), ("mae", "regression")])
+def test_over_several_targets_the_score_is_the_mean_over_their_columns(name: str, task: str) -> None:
+    y = np.column_stack([BINARY, BINARY[::-1]]) if task == "classification" else np.column_stack([VALUES, VALUES**2])
+    predicted = np.column_stack([BINARY_PROBABILITIES[:, 1], BINARY_PROBABILITIES[::-1, 0]])
+    score = evaluate(over_targets(METRICS[name], 2), y, predicted)
+    single = {"auc": skm.roc_auc_score, "rmse": skm.root_mean_squared_error, "mae": skm.mean_absolute_error}[name]
+    assert score.value == pytest.approx(np.mean([single(y[:, j], predicted[:, j]) for j in range(2)]))
+    assert score.standard_error > 0

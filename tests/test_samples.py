@@ -19,6 +19,7 @@ FILES = {
     "titanic": ("gender_submission", "test", "train"),
     HOUSES: ("sample_submission", "test", "train"),
     "digit-recognizer": ("sample_submission", "test", "train"),
+    "spaceship-titanic": ("sample_submission", "test", "train"),
 }
 
 
@@ -108,6 +109,30 @@ def test_digits_are_28_by_28_without_ids_and_none_is_in_both_files() -> None:
     drawn = [{tuple(row[name] for name in pixels) for row in rows} for rows in (train, test)]
     assert not drawn[0] & drawn[1]
     assert max(int(value) for row in test for value in row.values()) == 255
+
+
+def test_spaceships_groups_are_whole_and_share_planet_and_side() -> None:
+    train, test = read("spaceship-titanic", "train"), read("spaceship-titanic", "test")
+    assert (len(train), len(test)) == (300, 120)
+    assert column(read("spaceship-titanic", "sample_submission"), "PassengerId") == column(test, "PassengerId")
+    groups = [{name.split("_")[0] for name in column(rows, "PassengerId")} for rows in (train, test)]
+    assert not groups[0] & groups[1]
+    for value in (lambda row: row["HomePlanet"], lambda row: row["Cabin"][-1:]):
+        by_group: dict[str, set[str]] = {}
+        for row in filter(value, train + test):
+            by_group.setdefault(row["PassengerId"].split("_")[0], set()).add(value(row))
+        assert {len(values) for values in by_group.values()} == {1}
+
+
+def test_spaceship_has_gaps_everywhere_and_its_sleepers_pay_nothing() -> None:
+    train = read("spaceship-titanic", "train")
+    for name in set(train[0]) - {"PassengerId", "Transported"}:
+        assert 0 < column(train, name).count("") < 20, name
+    bills = ("RoomService", "FoodCourt", "ShoppingMall", "Spa", "VRDeck")
+    sleepers = [row for row in train if row["CryoSleep"] == "True" or float(row["Age"] or 99) <= 12]
+    assert len(sleepers) > 50
+    assert {row[name] for row in sleepers for name in bills} == {"", "0.0"}
+    assert set(column(train, "Transported")) == {"True", "False"}
 
 
 def test_samples_are_small() -> None:

@@ -15,7 +15,8 @@ from kpipe.errors import TrainingError, UsageError
 from kpipe.folding import assign_folds
 from kpipe.models import model
 from kpipe.runs import Workspace
-from kpipe.splitters import RowSplit
+from kpipe.splitters import ByTime, RowSplit
+from kpipe.tasks import Clock
 from kpipe.training import Done, choose_models, cross_validate
 from kpipe.values import Context, Folds, Predictions, Tables
 from tests.tables import prices, resolved, survivors
@@ -73,6 +74,10 @@ def broken(context: Context, how: str) -> BaseEstimator:
 
 def counted(context: Context, folder: str, seconds: float = 0.0) -> BaseEstimator:
     return Counted(folder, seconds)
+
+
+def steady(context: Context) -> BaseEstimator:
+    return DummyClassifier(strategy="prior")
 
 
 def seeded(context: Context) -> BaseEstimator:
@@ -164,12 +169,73 @@ def test_a_model_that_fails_is_named_with_its_fold(how: str, words: str, jobs: i
         validated(survivors(), {"m": partial(broken, how=how)}, jobs=jobs)
 
 
-def test_a_budget_leaves_out_what_would_not_end_in_time_but_never_the_first(tmp_path: Path) -> None:
-    slow = partial(counted, folder=str(tmp_path), seconds=0.1)
-    found, _ = validated(survivors(), {"first": slow, "second": slow, "quick": seeded}, budget=0.55)
-    assert [m.name for m in found.models] == ["first", "quick"] or [m.name for m in found.models] == ["first"]
-    assert "second" in found.left_out
-    assert "budget of 0.55 s" in found.left_out["second"]
+def test_a_budget_leaves_out_what_would_not_end_in_time(tmp_path: Path) -> None:
+    quick, slow = partial(counted, folder=str(tmp_path)), partial(counted, folder=str(tmp_path), seconds=4.0)
+    found, _ = validated(survivors(), {"quick": quick, "slow": slow, "last": seeded}, clock=Clock(9.0), jobs=2)
+    assert [m.name for m in found.models] == ["quick", "last"]
+    assert "budget of 9 s" in found.left_out["slow"]
+
+
+def test_a_model_that_never_ends_is_stopped_when_the_time_is_up(tmp_path: Path) -> None:
+    quick, endless = partial(counted, folder=str(tmp_path)), partial(counted, folder=str(tmp_path), seconds=600.0)
+    began = time.monotonic()
+    found, _ = validated(survivors(), {"quick": quick, "endless": endless}, clock=Clock(6.0), jobs=1)
+    assert time.monotonic() - began < 12
+    assert [m.name for m in found.models] == ["quick"]
+    assert "endless" in found.left_out
+
+
+def test_folds_that_ended_count_where_nothing_else_did(tmp_path: Path) -> None:
+    slow = partial(counted, folder=str(tmp_path), seconds=2.5)
+    found, folds = validated(survivors(), {"slow": slow}, clock=Clock(6.5), jobs=2)
+    (only,) = found.models
+    predicted = ~np.isnan(only.oof).any(axis=1)
+    assert 0 < predicted.sum() < 80
+    assert {int(predicted[valid].mean()) for valid in folds.valid} == {0, 1}
+    with pytest.raises(TrainingError, match=r"No model was trained\. slow: .*give a longer --budget"):
+        validated(survivors(), {"slow": slow}, clock=Clock(0.0))
+
+
+def test_time_that_is_left_buys_further_seeds_of_what_a_seed_changes(tmp_path: Path) -> None:
+    told: list[Done] = []
+    validated(survivors(), {"alike": steady, "seeded": seeded}, clock=Clock(60.0), tell=told.append, jobs=1)
+    trained = {name: {done.seed for done in told if done.model == name} for name in ("alike", "seeded")}
+    assert trained == {"alike": {0, 1}, "seeded": {0, 1, 2, 3, 4, 5}}
+
+
+def test_a_model_that_fails_beside_others_is_left_out_with_its_reason() -> None:
+    found, _ = validated(survivors(), {"sound": seeded, "broken": partial(broken, how="raise")}, jobs=1)
+    assert [m.name for m in found.models] == ["sound"]
+    assert "the matrix is singular" in found.left_out["broken"]
+
+
+def test_by_time_the_test_rows_are_predicted_by_a_model_of_all_rows() -> None:
+    made = prices(n=90)
+    train = made.train.assign(day=pd.date_range("2020-01-01", periods=90).astype(str))
+    made = replace(made, train=train, test=made.test.assign(day="2021-01-01"))
+    competition = resolved(made, splitter=ByTime("day"), features=None, columns=("x",))
+    folds = assign_folds(competition, made)
+    (found,) = cross_validate(competition, made, folds, models={"linear": model("linear")}, jobs=1).models
+    assert folds.refit
+    assert np.isnan(found.oof[:45]).all()
+    assert np.isfinite(found.oof[45:]).all()
+    alone = model("linear")(Context(task="regression")).fit(train[["x"]], train["price"])
+    assert found.test[:, 0] == pytest.approx(alone.predict(made.test[["x"]]))
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_several_targets_have_a_column_of_predictions_each(task: str) -> None:
+    made = prices(n=100)
+    first = made.train["x"] > 0 if task == "classification" else made.train["x"]
+    train = made.train.drop(columns="price").assign(a=first * 1, b=1 - first * 1)
+    made = replace(made, train=train, sample=made.sample[["id"]].assign(a=0.5, b=0.5))
+    competition = resolved(made)
+    assert (competition.targets, competition.task) == (("a", "b"), task)
+    folds = assign_folds(competition, made)
+    (found,) = cross_validate(competition, made, folds, models={"linear": model("linear")}, jobs=1).models
+    assert found.test.shape == (30, 2)
+    assert np.corrcoef(found.oof[:, 0], train["a"])[0, 1] > 0.8
+    assert np.corrcoef(found.oof[:, 0], found.oof[:, 1])[0, 1] < -0.9
 
 
 def test_a_metric_on_the_log_scale_is_learned_on_the_log_scale() -> None:

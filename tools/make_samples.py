@@ -21,6 +21,7 @@ from pathlib import Path
 
 import sample_digits
 import sample_houses
+import sample_spaceship
 import sample_titanic
 
 __all__ = ["main", "write_csv"]
@@ -29,6 +30,7 @@ SAMPLES = {
     "titanic": sample_titanic.tables,
     "house-prices-advanced-regression-techniques": sample_houses.tables,
     "digit-recognizer": sample_digits.tables,
+    "spaceship-titanic": sample_spaceship.tables,
 }
 
 

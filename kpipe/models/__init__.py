@@ -23,6 +23,11 @@ __all__ = ["CATALOG", "Model", "model"]
 CATALOG = {
     "linear": ("kpipe.models.linear", "logistic or ridge regression on scaled numbers and dummies"),
     "boosting": ("kpipe.models.boosting", "LightGBM's gradient-boosted trees with native categories"),
+    "catboost": ("kpipe.models.boosting", "CatBoost's symmetric trees with its own statistics of categories"),
+    "xgboost": ("kpipe.models.boosting", "XGBoost's histogram trees with native categories"),
+    "forest": ("kpipe.models.forest", "scikit-learn's extremely randomised trees on numbers and dummies"),
+    "text": ("kpipe.models.text", "TF-IDF of words and pieces of words in a linear model, for prose"),
+    "tabular-net": ("kpipe.models.tabular_net", "a torch net like TabM: pieces of each number, members that share"),
     "neural": ("kpipe.models.neural", "a torch net of fully connected layers on scaled numbers and dummies"),
     "mlp": ("kpipe.models.mlp", "a plain torch net whose parts are options: layers, activation, first weights, decay"),
     "convnet": ("kpipe.models.convnet", "a small convolutional torch net for tables of pixels"),

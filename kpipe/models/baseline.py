@@ -15,8 +15,12 @@ __all__ = ["baseline"]
 
 def baseline(metric: Metric, y: np.ndarray, folds: Folds, *, outputs: int) -> tuple[str, np.ndarray]:
     """The name and the out-of-fold predictions (n, k) of a model that looks at no feature."""
+    if metric.single is not None:
+        columns = [baseline(metric.single, column, folds, outputs=2) for column in y.T]
+        last = 0 if metric.task == "regression" else 1  # of a class, the probability of 1
+        return columns[0][0], np.column_stack([oof[:, last] for _, oof in columns])
     name, dummy = _dummy(metric)
-    oof = np.full((len(y), outputs), np.nan)
+    oof = np.full((len(y), 1 if metric.task == "regression" else outputs), np.nan)
     for train, valid in zip(folds.train, folds.valid, strict=True):
         dummy.fit(np.zeros((len(train), 1)), y[train])
         nothing = np.zeros((len(valid), 1))
@@ -31,11 +35,11 @@ def baseline(metric: Metric, y: np.ndarray, folds: Folds, *, outputs: int) -> tu
 def _dummy(metric: Metric) -> tuple[str, BaseEstimator]:
     if metric.needs == "label":
         return "majority class", DummyClassifier(strategy="most_frequent")
-    if metric.needs == "probability":
+    if metric.needs in ("probability", "ranking"):
         return "class shares", DummyClassifier(strategy="prior")
+    if metric.loss == "absolute":
+        return "median", DummyRegressor(strategy="median")
     if metric.log_target:
         mean = TransformedTargetRegressor(DummyRegressor(), func=np.log1p, inverse_func=np.expm1, check_inverse=False)
         return "mean of the logarithm", mean
-    if metric.name in ("mae", "median_ae"):
-        return "median", DummyRegressor(strategy="median")
     return "mean", DummyRegressor(strategy="mean")

@@ -17,11 +17,12 @@ from sklearn.base import clone
 
 from kpipe import competitions
 from kpipe.cli import main
-from kpipe.competition import find, resolve
+from kpipe.competition import find
 from kpipe.data import load
 from kpipe.errors import UsageError
 from kpipe.folding import assign_folds
 from kpipe.models import CATALOG, model
+from kpipe.resolving import resolve
 from kpipe.values import Context, Tables
 
 SLUGS = competitions.slugs()

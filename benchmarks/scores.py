@@ -1,0 +1,499 @@
+"""kpipe, AutoGluon (best_quality) and scikit-learn's HistGradientBoosting on rows that none of them has seen.
+
+    python benchmarks/scores.py [--autogluon /path/to/venv/bin/python] [--repeats 1] [--fifths 1] [--out scores.json]
+                                [--systems kpipe autogluon histgb] [--kpipe-options "..."] [SLUG ...]
+
+A fifth of train.csv is held out (stratified for classes, whole groups where there are some); the others are written as
+a competition of their own, test.csv without the target. Each system gets this folder, the same seconds and cores, one
+after another. All are scored here, by kpipe's metrics, on what each would submit; the answers never leave this process.
+
+What each is told: kpipe the metric, and it has its modules, whose authors knew all of train.csv. AutoGluon the metric
+and the kind of problem, and sees no id; where logarithms are judged, for which it has no metric, it gets the target's
+logarithm. So does HistGradientBoosting, which has its defaults but for the absolute loss where absolute errors are
+judged, and leaves out text of more levels than it takes.
+
+Standard errors are over held-out rows, or groups. A gap above 0 was too hopeful; kpipe's own estimate is that of its
+run.json, the others' come from their out-of-fold predictions. A win: no other scored better on this fifth. A system
+that fails is told with its last line, and has lost. --out is written after each system: the same command goes on where
+it was killed, and runs again only what has changed (seconds, options, kpipe's own code).
+
+AutoGluon 1.6.3 needs pandas 2, so a venv of its own, with `pip install torch torchvision --index-url
+https://download.pytorch.org/whl/cpu` and `pip install "autogluon.tabular[catboost,fastai,lightgbm,ray]==1.6.3"
+xgboost-cpu`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import io
+import json
+import math
+import os
+import platform
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sklearn
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold, cross_val_predict
+from threadpoolctl import threadpool_limits
+
+import kpipe
+from kpipe import competitions
+from kpipe.competition import class_columns
+from kpipe.metrics import Metric, evaluate, get_metric, output
+from kpipe.values import Score
+
+KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "kaggle"))
+PARTS = 5
+SEED = 7919  # of the first repeat; far from 0, which seeds kpipe's own folds
+DRAWS = 400  # a standard error from 400 resamples is itself good to 3.5 % (1 / sqrt(2 * 400))
+GRACE = 300  # seconds past three times its budget, after which a system has failed
+MOST_LEVELS = 255  # HistGradientBoosting's bins
+MEASURED = (("score", "standard_error"), ("apart", "apart_error"), ("own", "own_standard_error"))
+HEADER = """
+| competition | metric | system | held out | better than AutoGluon by | own estimate | gap, in errors | seconds | wins |
+|---|---|---|---|---|---|---|---|---|"""
+
+Array = np.ndarray
+Entry = dict[str, Any]
+Answer = tuple[Array, Score, Entry]  # (m, k) for the held-out rows, its estimate of its own score, what else it said
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A competition, how it is judged, and how long each system may take.
+
+    metric, autogluon, problem : what kpipe calls the metric, and AutoGluon the metric and the kind of problem.
+    group_until : rows whose ids are equal up to this character stand and fall together; "" where they do not.
+    """
+
+    slug: str
+    id: str
+    target: str
+    metric: str
+    autogluon: str
+    problem: str
+    seconds: float
+    group_until: str = ""
+
+    @property
+    def judge(self) -> Metric:
+        return get_metric(self.metric)
+
+    def groups(self, ids: pd.Series) -> Array | None:
+        return ids.str.partition(self.group_until)[0].to_numpy() if self.group_until else None
+
+
+HOUSES, SERIES = "house-prices-advanced-regression-techniques", "playground-series-s3"
+_ALL = (
+    Plan("titanic", "PassengerId", "Survived", "accuracy", "accuracy", "binary", 240),
+    Plan(HOUSES, "Id", "SalePrice", "log_rmse", "root_mean_squared_error", "regression", 240),  # of the logarithm
+    Plan("spaceship-titanic", "PassengerId", "Transported", "accuracy", "accuracy", "binary", 120, group_until="_"),
+    Plan(f"{SERIES}e26", "id", "Status", "log_loss", "log_loss", "multiclass", 120),
+    Plan(f"{SERIES}e25", "id", "Hardness", "median_ae", "median_absolute_error", "regression", 120),
+    Plan(f"{SERIES}e2", "id", "stroke", "auc", "roc_auc", "binary", 120),
+)
+PLANS = {plan.slug: plan for plan in _ALL}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldOut:
+    """Four fifths to learn from and one to be judged on; all cells are text, as they stand in the file.
+
+    train : with the target. test : without it. sample : in the form of the original one. answers : (m,) test's targets.
+    """
+
+    plan: Plan
+    train: pd.DataFrame
+    test: pd.DataFrame
+    sample: pd.DataFrame
+    answers: pd.Series
+
+    @property
+    def labels(self) -> list[str]:
+        return [] if self.plan.judge.task == "regression" else sorted(self.train[self.plan.target].unique())
+
+    def evaluated(self, predicted: Array, *, train: bool = False) -> Score:
+        """Of predictions (n, k) for test's rows, or train's."""
+        target, ids = (self.train[self.plan.target], self.train) if train else (self.answers, self.test)
+        y, groups = truth(target, self.labels), self.plan.groups(ids[self.plan.id])
+        return evaluate(self.plan.judge, y, predicted, groups=groups)
+
+
+def as_text(file: Any) -> pd.DataFrame:
+    return pd.read_csv(file, dtype=str, keep_default_na=False)
+
+
+def read(plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """train.csv and the sample submission of Kaggle's zip."""
+    with zipfile.ZipFile(KAGGLE / f"{plan.slug}.zip") as archive:
+        sample = next(name for name in archive.namelist() if name.endswith("_submission.csv"))
+        train, sample = (as_text(io.BytesIO(archive.read(name))) for name in ("train.csv", sample))
+    return train, sample
+
+
+def hold_out(plan: Plan, train: pd.DataFrame, sample: pd.DataFrame, *, repeat: int, fifth: int) -> HoldOut:
+    """The fifth of a repeat's five; the five of one repeat share no row, and the same numbers give the same rows."""
+    kind: Any = KFold if plan.judge.task == "regression" else StratifiedKFold
+    splitter = (StratifiedGroupKFold if plan.group_until else kind)(PARTS, shuffle=True, random_state=SEED + repeat)
+    kept, held = list(splitter.split(train, train[plan.target], plan.groups(train[plan.id])))[fifth]
+    unseen = train.iloc[np.sort(held)].reset_index(drop=True)
+    said = {name: unseen[plan.id] if name == plan.id else sample[name].iloc[0] for name in sample.columns}
+    return HoldOut(
+        plan=plan,
+        train=train.iloc[np.sort(kept)].reset_index(drop=True),
+        test=unseen.drop(columns=plan.target),
+        sample=pd.DataFrame(said),
+        answers=unseen[plan.target],
+    )
+
+
+def write(held: HoldOut, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name, frame in (("train", held.train), ("test", held.test), ("sample_submission", held.sample)):
+        frame.to_csv(folder / f"{name}.csv", index=False)
+
+
+class Failed(Exception):
+    """A system gave nothing that can be scored."""
+
+
+def truth(target: pd.Series, labels: list[str]) -> Array:
+    """(n,) codes into labels, or values."""
+    return pd.Index(labels).get_indexer(target) if labels else target.astype(float).to_numpy()
+
+
+def predictions(plan: Plan, labels: list[str], submitted: pd.DataFrame, ids: pd.Series) -> Array:
+    """(n, k) of a submission, all cells text, in the order of ids. Raises Failed where it cannot be scored."""
+    if submitted[plan.id].duplicated().any() or set(submitted[plan.id]) != set(ids):
+        raise Failed("its submission has other ids than test.csv")
+    values = submitted.set_index(plan.id).loc[ids]
+    if plan.judge.needs == "label":
+        codes = pd.Index(labels).get_indexer(values.iloc[:, 0])
+        if (codes < 0).any():
+            raise Failed(f"its submission has labels that train.csv lacks, such as {values.iloc[codes.argmin(), 0]!r}")
+        return np.eye(len(labels))[codes]
+    numbers = values.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    if not np.isfinite(numbers).all():
+        raise Failed("its submission has cells that are no finite numbers")
+    if plan.judge.needs == "value":
+        return numbers
+    if numbers.shape[1] == 1:
+        return np.column_stack([1 - numbers, numbers])
+    named = class_columns(list(values.columns), plan.target, labels) or []
+    return numbers[:, [named.index(label) for label in labels]]
+
+
+def better_by(metric: Metric, y: Array, first: Array, second: Array, groups: Array | None) -> tuple[float, float]:
+    """How much better the first output scored than the second on the same rows, and its standard error.
+
+    From resamples of rows, or of groups, that both are scored on (a paired bootstrap; Efron 1979).
+    """
+    rng, sign = np.random.default_rng(0), 1 if metric.greater_is_better else -1
+    parts = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    members = np.split(np.argsort(parts, kind="stable"), np.flatnonzero(np.diff(np.sort(parts))) + 1)
+
+    def difference(rows: Array) -> float:
+        return sign * (metric.function(y[rows], first[rows]) - metric.function(y[rows], second[rows]))
+
+    drawn = []
+    for _ in range(DRAWS):
+        rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
+        if metric.task == "regression" or len(np.unique(y[rows])) == len(np.unique(y)):  # no AUC of one class
+            drawn.append(difference(rows))
+    return difference(np.arange(len(y))), float(np.std(drawn, ddof=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a system is given: rows, which stand in folder too, seconds, options, and where it may write."""
+
+    held: HoldOut
+    folder: Path
+    out: Path
+    seconds: float
+    options: argparse.Namespace
+
+    def submitted(self, file: Path, ids: pd.Series) -> Array:
+        if not file.is_file():
+            raise failure(self.out, f"wrote no {file.name}")
+        return predictions(self.held.plan, self.held.labels, as_text(file), ids)
+
+
+def run_kpipe(job: Job) -> Answer:
+    plan = job.held.plan
+    command = [sys.executable, "-m", "kpipe", "run", plan.slug, "--data", str(job.folder), "--metric", plan.metric]
+    command += ["--budget", f"{job.seconds:g}s", "--json", "--out", str(job.out / "runs")]
+    status, printed = finished([*command, *shlex.split(job.options.kpipe_options)], job.out, job.seconds)
+    try:
+        record = json.loads(printed)  # with status 1 too, where one of its own checks failed: it would still be sent
+    except json.JSONDecodeError as error:
+        raise failure(job.out, f"left with status {status}") from error
+    file = job.out / "runs" / plan.slug / record["run_id"] / "submission.csv"
+    value, error = (np.float64(record[name]) for name in ("score", "standard_error"))  # None becomes NaN
+    own = Score(value=value, standard_error=error, rows=record["rows"])
+    told = {name: record[name] for name in ("models", "left_out", "checks")}
+    return job.submitted(file, job.held.test[plan.id]), own, told
+
+
+def run_autogluon(job: Job) -> Answer:
+    plan, worker = job.held.plan, Path(__file__).with_name("_autogluon.py")
+    command = [job.options.autogluon, str(worker), str(job.folder), str(job.out), "--metric", plan.autogluon]
+    command += ["--id", plan.id, "--target", plan.target, "--problem", plan.problem]
+    command += ["--seconds", f"{job.seconds:g}", "--cores", str(job.options.cores)]
+    status, _ = finished(command + ["--log"] * plan.judge.log_target, job.out, job.seconds)
+    if status:
+        raise failure(job.out, f"left with status {status}")
+    predicted = job.submitted(job.out / "submission.csv", job.held.test[plan.id])
+    oof = job.submitted(job.out / "oof.csv", job.held.train[plan.id])
+    return predicted, job.held.evaluated(oof, train=True), json.loads((job.out / "autogluon.json").read_text())
+
+
+def run_histgb(job: Job) -> Answer:
+    plan, judge, labels = job.held.plan, job.held.plan.judge, job.held.labels
+    train, test = (pd.read_csv(job.folder / f"{name}.csv") for name in ("train", "test"))
+    rows = pd.concat([train, test]).drop(columns=[plan.id, plan.target])
+    texts = {name: rows[name].astype("category") for name in rows.select_dtypes(exclude="number").columns}
+    rows = rows.assign(**texts).drop(columns=[name for name in texts if rows[name].nunique() > MOST_LEVELS])
+    if labels:
+        model: Any = HistGradientBoostingClassifier(random_state=0)
+    else:
+        loss = "absolute_error" if judge.name in ("mae", "median_ae") else "squared_error"
+        model = HistGradientBoostingRegressor(loss=loss, random_state=0)
+    if judge.log_target:
+        model = TransformedTargetRegressor(model, func=np.log1p, inverse_func=np.expm1)
+    kind, method = (StratifiedKFold, "predict_proba") if labels else (KFold, "predict")
+    X, X_test, y = rows[: len(train)], rows[len(train) :], truth(job.held.train[plan.target], labels)
+    with threadpool_limits(1):  # of two threads each waits for the other: beside other work, 112 s instead of 8
+        oof = cross_val_predict(model, X, y, cv=kind(PARTS, shuffle=True, random_state=0), method=method)
+        predicted = getattr(model.fit(X, y), method)(X_test)
+    return predicted.reshape(len(X_test), -1), job.held.evaluated(oof.reshape(len(X), -1), train=True), {}
+
+
+SYSTEMS: dict[str, Callable[[Job], Answer]] = {"kpipe": run_kpipe, "autogluon": run_autogluon, "histgb": run_histgb}
+
+
+def finished(command: Sequence[str], out: Path, seconds: float) -> tuple[int, str]:
+    """The status of a command and what it printed; with its children it is ended where it takes far too long."""
+    with (out / "stdout").open("w") as stdout, (out / "stderr").open("w") as stderr:
+        cold: Entry = {"env": os.environ | {"KPIPE_CACHE": str(out / "cache")}, "start_new_session": True}
+        process = subprocess.Popen(command, cwd=out, stdout=stdout, stderr=stderr, **cold)
+        try:
+            status = process.wait(timeout=3 * seconds + GRACE)
+        except subprocess.TimeoutExpired as error:
+            raise failure(out, f"had not ended after {error.timeout:g} s") from error
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # its workers, where it has left some or was interrupted
+            process.wait()
+    return status, (out / "stdout").read_text()
+
+
+def failure(out: Path, what: str) -> Failed:
+    texts = [(out / name).read_text().strip() for name in ("stdout", "stderr")]
+    last = [text.splitlines()[-1].strip() for text in texts if text]
+    return Failed(f"{what}: {last[-1] if last else 'it said nothing'}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """One system on one fifth of one competition."""
+
+    plan: Plan
+    repeat: int
+    fifth: int
+    system: str
+
+    def key(self, options: argparse.Namespace, versions: dict[str, str]) -> str:
+        """A name for all that a result depends on."""
+        fifth, seconds = f"{self.plan.slug} {self.repeat}/{self.fifth}", options.seconds or self.plan.seconds
+        return f"{fifth} {self.plan.metric} {self.system} {versions[self.system]} {seconds:g} s {options.cores} cores"
+
+
+def one(unit: Unit, options: argparse.Namespace) -> Entry:
+    """Run a system and score it, or say why there is no score."""
+    plan, seconds = unit.plan, options.seconds or unit.plan.seconds
+    held = hold_out(plan, *read(plan), repeat=unit.repeat, fifth=unit.fifth)
+    entry: Entry = {"budget": seconds, "rows": len(held.test), "load_before": round(os.getloadavg()[0], 2)}
+    with tempfile.TemporaryDirectory(prefix="kpipe-scores-") as home:
+        folder, out = Path(home) / plan.slug, Path(home) / "out"
+        out.mkdir()
+        write(held, folder)
+        start = time.perf_counter()
+        try:
+            answer = SYSTEMS[unit.system](Job(held=held, folder=folder, out=out, seconds=seconds, options=options))
+            entry |= {"error": None} | scored(held, answer)
+        except Exception as error:  # whatever it was, the system has lost, and the others go on
+            name = "" if isinstance(error, Failed) else f"{type(error).__name__}: "
+            entry |= {"error": f"{name}{error}".splitlines()[0]}
+        return entry | {"seconds": round(time.perf_counter() - start, 1)}
+
+
+def scored(held: HoldOut, answer: Answer) -> Entry:
+    predicted, own, told = answer
+    entry: Entry = {"told": told, "output": output(held.plan.judge, predicted).tolist()}
+    for score, names in ((held.evaluated(predicted), MEASURED[0]), (own, MEASURED[2])):
+        values = (float(value) for value in (score.value, score.standard_error))
+        entry |= zip(names, (value if math.isfinite(value) else None for value in values), strict=True)
+    return entry
+
+
+def said(unit: Unit, entry: Entry) -> str:
+    where = f"{unit.plan.slug} {unit.repeat}/{unit.fifth} {unit.system}"
+    if entry["error"]:
+        return f"{where}: FAILED after {entry['seconds']:.0f} s: {entry['error']}"
+    held = _with_error(entry["score"], entry["standard_error"])
+    own = _with_error(entry["own"], entry["own_standard_error"])
+    return (
+        f"{where}: {unit.plan.metric} {held} held out, {own} by its own estimate, {entry['seconds']:.0f} s "
+        f"of {entry['budget']:g}, load before {entry['load_before']}"
+    )
+
+
+def measured(results: dict[Unit, Entry]) -> pd.DataFrame:
+    """A row for each unit: what was measured, NaN where it failed, and whether it won."""
+    rows = []
+    for unit, entry in results.items():
+        same = {u.system: e for u, e in results.items() if replace(u, system="") == replace(unit, system="")}
+        scores = [other["score"] for other in same.values() if not other["error"]]
+        won = not entry["error"] and not any(unit.plan.judge.better(score, entry["score"]) for score in scores)
+        row = {"slug": unit.plan.slug, "system": unit.system, "won": won, "seconds": entry["seconds"]}
+        row |= {name: np.float64(entry.get(name)) for pair in MEASURED for name in pair}
+        pair = [same.get(system, {}).get("output") for system in (unit.system, "autogluon")]
+        if unit.system != "autogluon" and None not in pair:
+            held = hold_out(unit.plan, *read(unit.plan), repeat=unit.repeat, fifth=unit.fifth)
+            y, groups = truth(held.answers, held.labels), unit.plan.groups(held.test[unit.plan.id])
+            row["apart"], row["apart_error"] = better_by(unit.plan.judge, y, *map(np.array, pair), groups)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def means(rows: pd.DataFrame, fifths: int) -> Entry:
+    """Of one system on one competition: means over its fifths, with standard errors, and the gap.
+
+    The fifths of one repeat are different rows, so that the error of their mean shrinks. Those of another repeat are
+    the same rows again, and own estimates share most of theirs: their errors do not.
+    """
+    found: Entry = {"of": len(rows), "done": int(rows["score"].notna().sum()), "wins": int(rows["won"].sum())}
+    for name, error in MEASURED:
+        known = rows[rows[name].notna()]
+        apart = 1 if name == "own" else max(1, min(fifths, len(known)))
+        found |= {name: known[name].mean(), error: math.sqrt((known[error] ** 2).mean() / apart)}
+    sign = 1 if PLANS[rows["slug"].iloc[0]].judge.greater_is_better else -1
+    both = math.hypot(found["standard_error"], found["own_standard_error"])
+    return found | {"gap": sign * (found["own"] - found["score"]) / both if both else math.nan}
+
+
+def shown(slug: str, system: str, mean: Entry, seconds: float) -> str:
+    start, end = f"| {slug} | {PLANS[slug].metric} | {system} |", f"| {seconds:.0f} | {mean['wins']} of {mean['of']} |"
+    if not mean["done"]:
+        return f"{start} failed | | | {end}"
+    held = _with_error(mean["score"], mean["standard_error"])
+    some = "" if mean["done"] == mean["of"] else f" ({mean['done']} of {mean['of']}, the others failed)"
+    apart = _with_error(mean["apart"], mean["apart_error"], "+") if math.isfinite(mean["apart"]) else ""
+    own = _with_error(mean["own"], mean["own_standard_error"])
+    return f"{start} {held}{some} | {apart} | {own} | {mean['gap']:+.1f} {end}"
+
+
+def _with_error(value: float | None, error: float | None, sign: str = "") -> str:
+    return f"{np.float64(value):{sign}.4f} ± {np.float64(error):.4f}"
+
+
+def report(results: dict[Unit, Entry], fifths: int) -> Iterator[str]:
+    yield HEADER
+    for (slug, system), rows in measured(results).groupby(["slug", "system"], sort=False):
+        yield shown(slug, system, means(rows, fifths), rows["seconds"].mean())
+    yield from ("", *(said(unit, entry) for unit, entry in results.items() if entry["error"]))
+
+
+def versions(options: argparse.Namespace) -> dict[str, str]:
+    """What each system is; AutoGluon's is "" where its interpreter lacks it."""
+    code = hashlib.sha256()
+    for folder in (Path(kpipe.__file__).parent, *filter(None, map(competitions.folder, competitions.slugs()))):
+        for path in sorted(folder.rglob("*.py")):
+            code.update(path.read_bytes())
+    ask = [options.autogluon, "-c", "from importlib.metadata import version as v; print(v('autogluon.tabular'))"]
+    try:
+        autogluon = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        autogluon = ""
+    own = f"{kpipe.__version__}+{code.hexdigest()[:12]} {options.kpipe_options}".strip()
+    return {"kpipe": own, "autogluon": autogluon, "histgb": sklearn.__version__}
+
+
+def kept(file: Path) -> dict[str, Entry]:
+    return json.loads(file.read_text())["results"] if file.exists() else {}
+
+
+def keep(file: Path, results: dict[str, Entry]) -> None:
+    """Whole or not at all: written beside, then renamed. One result a line."""
+    machine = {"python": platform.python_version(), "cpus": os.cpu_count(), "machine": platform.platform()}
+    rows = ",\n".join(f"{json.dumps(name)}: {json.dumps(entry, allow_nan=False)}" for name, entry in results.items())
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    beside.write_text(f'{{"machine": {json.dumps(machine)},\n"results": {{\n{rows}\n}}}}\n')
+    os.replace(beside, file)
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("slugs", nargs="*", metavar="SLUG", help=f"default: all of {', '.join(PLANS)}")
+    add("--autogluon", default=sys.executable, metavar="PYTHON", help="an interpreter that has AutoGluon")
+    add("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    add("--repeats", type=int, default=1, help="how often the rows are divided into fifths anew")
+    add("--fifths", type=int, default=1, choices=range(1, PARTS + 1), help="how many of them are held out in turn")
+    add("--seconds", type=float, help="instead of each competition's own, for a quick look")
+    add("--cores", type=int, default=2)
+    add("--kpipe-options", default="", metavar='"..."', help="further options of kpipe run")
+    add("--retry", action="store_true", help="run again what failed")
+    add("--out", type=Path, default=Path("scores.json"))
+    options = parser.parse_args()
+    if unknown := [slug for slug in options.slugs if slug not in PLANS]:
+        parser.error(f"no plan for {', '.join(unknown)}; there are: {', '.join(PLANS)}")
+    options.slugs = options.slugs or list(PLANS)
+    return options
+
+
+def main() -> None:
+    options = parsed()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what it has started ends with it
+    if hasattr(os, "sched_setaffinity"):  # the same cores for all, and for their children
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
+    names = versions(options)
+    if "autogluon" in options.systems and not names["autogluon"]:
+        print(f"AutoGluon is left out: {options.autogluon} does not have it (see --autogluon).")
+        options.systems = [system for system in options.systems if system != "autogluon"]
+    print(", ".join(f"{system} {names[system]}" for system in options.systems), flush=True)
+    found, results = kept(options.out), {}
+    every = product(range(options.repeats), range(options.fifths), options.slugs, options.systems)
+    for repeat, fifth, slug, system in every:
+        unit = Unit(plan=PLANS[slug], repeat=repeat, fifth=fifth, system=system)
+        name = unit.key(options, names)
+        if name not in found or (options.retry and found[name]["error"]):
+            found[name] = one(unit, options)
+            keep(options.out, found)
+        results[unit] = found[name]
+        print(said(unit, results[unit]), flush=True)
+    print(*(report(results, options.fifths) if results else ()), sep="\n")
+    if any(versions(options)[system] != names[system] for system in options.systems):
+        print("Something was edited or installed while this ran: not all results are of the versions named above.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""What a column holds beyond its dtype: dates, prose, codes. Looked at, never learned from a target."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+__all__ = ["dates_in", "is_codes", "is_prose"]
+
+_ISO = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?Z?")
+_SLASHES = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4}|\d{2})( \d{1,2}:\d{2}(:\d{2})?)?")
+_LOOKED_AT = 500
+_WORDS = 4.0  # on average, from which a text of mostly different cells is prose and not a label
+
+
+def dates_in(column: pd.Series) -> pd.Series | None:
+    """The column's dates and times, gaps as NaT; None where it does not hold dates.
+
+    Dates are ``2015-01-31``, with a time of day or without, ``31/01/2015``, ``1/31/15`` or the number 20150131.
+
+    >>> dates_in(pd.Series(["2015-01-31 10:00:00", None])).dt.hour.tolist()
+    [10.0, nan]
+    >>> dates_in(pd.Series(["B/0/P"])) is None
+    True
+    """
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return column
+    if pd.api.types.is_integer_dtype(column):
+        likely = "date" in str(column.name).lower() and bool(column.between(19000101, 21001231).all())
+        return _parsed(column.astype(str), format="%Y%m%d") if likely else None
+    if pd.api.types.is_numeric_dtype(column):
+        return None
+    looked = column.dropna().head(_LOOKED_AT).astype(str)
+    if len(looked) and looked.map(lambda text: _ISO.fullmatch(text) is not None).all():
+        return _parsed(column, format="ISO8601")
+    parts = [_SLASHES.fullmatch(text) for text in looked]
+    if not parts or not all(parts):
+        return None
+    day_first = any(part is not None and int(part[1]) > 12 for part in parts)
+    return _parsed(column, format="mixed", dayfirst=day_first)
+
+
+def _parsed(column: pd.Series, **how: object) -> pd.Series | None:
+    dates = pd.to_datetime(column, errors="coerce", **how)  # type: ignore[call-overload]  # options as above
+    if dates.isna().sum() > column.isna().sum():
+        return None  # what is no date in one row is no column of dates
+    return dates.dt.tz_localize(None) if dates.dt.tz is not None else dates
+
+
+def is_prose(column: pd.Series) -> bool:
+    """Whether a column's cells are sentences: several words, and mostly different.
+
+    >>> is_prose(pd.Series(["the ship sails at dawn", "nobody saw it leave port"]))
+    True
+    >>> is_prose(pd.Series(["never smoked", "smokes"]))
+    False
+    """
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+        return False
+    cells = column.dropna().head(_LOOKED_AT).astype(str)
+    if not len(cells) or cells.nunique() < 0.5 * len(cells):
+        return False
+    words = cells.str.count(r"[^\W\d_]{2,}")
+    return bool(words.mean() >= _WORDS)
+
+
+def is_codes(column: pd.Series) -> bool:
+    """Whether whole numbers look like codes: many, far apart, and each in several rows.
+
+    >>> is_codes(pd.Series([4, 900, 77_000, 12_345] * 10))
+    False
+    """
+    if not pd.api.types.is_integer_dtype(column):
+        return False
+    levels = column.nunique()
+    return bool(levels >= 30 and len(column) >= 3 * levels and column.max() - column.min() > 10 * levels)
