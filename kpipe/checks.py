@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe.competition import Competition
+from kpipe.kinds import dates_in
 from kpipe.metrics import Metric, evaluate
 from kpipe.models.baseline import baseline
 from kpipe.values import Blend, Check, Folds, Predictions, Status, Submission, Tables
@@ -39,6 +40,7 @@ def run_checks(
         _copies_apart(competition, tables, folds),
         _beats_baseline(competition.metric, predictions, blended, folds, groups=_groups(competition, tables)),
         _not_constant(blended),
+        *_classes_trained(predictions, folds),
         _levels_seen(competition, tables),
         _folds_mirror_test(competition, tables, folds),
         _real_data(submission),
@@ -102,12 +104,27 @@ def _not_constant(blended: Blend) -> Check:
     return Check(name=name, status="warn" if apart else "pass", detail=detail)
 
 
+def _classes_trained(predictions: Predictions, folds: Folds) -> Iterator[Check]:
+    """Whether every fold trains on every class; said only where one does not."""
+    if predictions.classes is None:
+        return
+    codes = np.arange(len(predictions.classes))
+    absent = [np.setdiff1d(codes, predictions.y[train]) for train in folds.train]
+    labels = [str(predictions.classes[code]) for code in np.unique(np.concatenate(absent))]
+    if labels:
+        folds_without = sum(len(codes) > 0 for codes in absent)
+        named = ", ".join(labels[:5])
+        detail = f"{folds_without} folds train on no row of {named}, which has too few: they give it no chance."
+        yield Check(name="classes trained", status="warn", detail=detail)
+
+
 def _levels_seen(competition: Competition, tables: Tables) -> Check:
     unseen = {
         column: share
         for column in competition.columns or ()
         if not pd.api.types.is_numeric_dtype(tables.train[column])
         and _repeats(tables.train[column])
+        and dates_in(tables.train[column]) is None
         and (share := float((~tables.test[column].isin(tables.train[column].unique())).mean())) > 0
     }
     if not unseen:

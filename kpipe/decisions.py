@@ -2,8 +2,8 @@
 
 The likeliest label is not the best one for an F1, nor the rounded number for a kappa; and a median absolute error asks
 for the value that has most of the truth near it, not for the one in its middle. Such decisions are fitted on
-out-of-fold predictions by the metric itself. For the score of a fold they are fitted on the rows of the other folds, so that no row
-is judged by a decision that it chose; for the test rows on all of them.
+out-of-fold predictions by the metric itself. For the score of a fold they are fitted on the rows of the other folds, so
+that no row is judged by a decision that it chose; for the test rows on all of them.
 """
 
 from __future__ import annotations

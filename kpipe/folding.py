@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 
 import pandas as pd
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
@@ -27,11 +28,14 @@ def assign_folds(competition: Competition, tables: Tables, *, seed: int = 0, n_f
     groups = None if competition.groups is None else tables.train[competition.groups]
     # Those of scikit-learn that part the rows; others draw or repeat, and their number says nothing about a class.
     one = competition.task == "classification" and len(competition.targets) == 1
-    if one and isinstance(splitter, KFold | StratifiedKFold | StratifiedGroupKFold):
+    own = n_folds is not None or "splitter" not in competition.inferred  # somebody chose how many folds there are
+    if one and own and isinstance(splitter, KFold | StratifiedKFold | StratifiedGroupKFold):
         _check_class_sizes(y, splitter.n_splits)
     labels = y.astype(str) if competition.task == "classification" else y
     try:
-        pairs = list(splitter.split(tables.train, labels.to_numpy(), groups))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of rare classes, which the checks speak of
+            pairs = list(splitter.split(tables.train, labels.to_numpy(), groups))
     except ValueError as error:
         raise DataError(f"train.csv cannot be split by {splitter!r}: {error}. Try another --folds N.") from error
     refit = bool(getattr(splitter, "refit", False))

@@ -61,7 +61,7 @@ def is_prose(column: pd.Series) -> bool:
     cells = column.dropna().head(_LOOKED_AT).astype(str)
     if not len(cells) or cells.nunique() < 0.5 * len(cells):
         return False
-    words = cells.str.count(r"[^\W\d_]{2,}")
+    words = cells.str.count(r"\w*[^\W\d_]\w+")
     return bool(words.mean() >= _WORDS)
 
 

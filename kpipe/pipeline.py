@@ -123,7 +123,7 @@ def run(
 
 def _reserve(budget: float | None) -> float:
     """Seconds of a budget that are kept for blending, checks and writing, and for Python to start and end."""
-    return 0.0 if budget is None else min(0.3 * budget, 3.0 + 0.02 * budget)
+    return 0.0 if budget is None else min(0.3 * budget, 4.0 + 0.04 * budget)
 
 
 def prepare(

@@ -172,7 +172,7 @@ def _task(competition: Competition, tables: Tables) -> _Step:
 
 
 def _task_of_one(y: pd.Series, asked: pd.DataFrame) -> _Step:
-    if asked.shape[1] > 1:
+    if asked.shape[1] > 1 and y.name not in asked:
         return {"task": "classification"}, Reason(text="the sample submission has one column per class")
     if not pd.api.types.is_numeric_dtype(y) or pd.api.types.is_bool_dtype(y):
         return {"task": "classification"}, Reason(text=f"{y.name} holds labels")
@@ -223,7 +223,7 @@ def _usual_metric(competition: Competition, tables: Tables) -> tuple[str, str]:
     asked = asked_columns(competition, tables)
     if competition.task == "regression":
         return "rmse", "usual for values; set another with --metric"
-    if len(asked) > len(competition.targets):
+    if len(asked) > 1 and not set(asked) & set(competition.targets):
         return "log_loss", "usual for one probability per class; set another with --metric"
     placeholder = tables.sample[asked[0]]
     if placeholder.dtype.kind == "f":

@@ -125,6 +125,11 @@ class Clock:
         """Seconds until the end, at least 0; None where there is none."""
         return None if self.end is None else max(0.0, self.end - time.monotonic())
 
+    def share(self, parts: int) -> Clock:
+        """A clock that ends after one of so many equal parts of the time that is left."""
+        left = self.left()
+        return self if left is None else Clock(left / max(parts, 1))
+
     def fits(self, seconds: float) -> bool:
         """Whether work of so many seconds would end in time."""
         return self.end is None or time.monotonic() + seconds < self.end

@@ -135,6 +135,7 @@ def cross_validate(
     total = len(models) * len(seeds) * runs
     lanes = min(jobs or (cores() if device == "cpu" else 1), total)
     crew = _Crew(data=data, folds=folds, lanes=lanes, parts=parts, tell=tell or _silent, total=total, clock=clock)
+    _LOG.info("plan: %s on %d folds, %d at a time; %s", ", ".join(models), runs, lanes, clock.said())
     found: dict[str, _Results] = {}
     left_out: dict[str, str] = {}
     for name, factory in models.items():
@@ -177,6 +178,8 @@ def _more_seeds(
     """Train the models again with further seeds, in turn, while the clock allows; not those that seeds leave alike."""
     alike: set[str] = set()
     for round_ in range(1, _MOST_SEEDS):
+        if not crew.clock.fits(0):
+            return
         seed = max(seeds) + round_
         for name, factory in models.items():
             tasks = list(plan.tasks(name, factory, [seed], data=crew.data, lanes=crew.lanes))
@@ -282,11 +285,13 @@ class _Crew:
         needed : there is nothing better yet: go on to the last second, and give what has ended.
         """
         results: _Results = {}
-        first = self.lanes if self.clock.end is not None else len(tasks)
-        for batch in (tasks[:first], tasks[first:]):
-            if batch and not needed and not self.fits(batch, results):
+        first = min(self.lanes, len(tasks)) if self.clock.end is not None else len(tasks)
+        # The first tasks may take their share of the time that is left: if they need more, so would all of them.
+        share = self.clock if needed else self.clock.share(-(-len(tasks) // self.lanes))
+        for batch, clock, before in ((tasks[:first], share, 0), (tasks[first:], self.clock, first)):
+            if batch and not needed and (len(results) < before or not self.fits(batch, results)):
                 break
-            for task, result in self._each(batch):
+            for task, result in self._each(batch, clock):
                 results[task.seed, task.fold] = result
                 self._count(task, result)
         self.total -= len(tasks) - len(results)
@@ -303,7 +308,7 @@ class _Crew:
             _LOG.info("plan: %s, %d fits in about %.0f s; %s", tasks[0].model, len(tasks), planned, self.clock.said())
         return self.clock.fits(planned)
 
-    def _each(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
+    def _each(self, tasks: Sequence[Task], clock: Clock) -> Iterator[tuple[Task, Result]]:
         waiting = []
         for task in tasks:
             kept = self.parts.get(task.key)
@@ -315,7 +320,7 @@ class _Crew:
                     Result(valid=kept["valid"], test=kept["test"], seconds=float(kept["seconds"]), resumed=True),
                 )
         calls = [(task, *self._rows(task.fold)) for task in waiting]
-        for number, result in compute(calls, self.data, lanes=self.lanes, clock=self.clock):
+        for number, result in compute(calls, self.data, lanes=self.lanes, clock=clock):
             task = waiting[number]
             self.parts.put(task.key, {"valid": result.valid, "test": result.test, "seconds": np.array(result.seconds)})
             yield task, result

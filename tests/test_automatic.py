@@ -17,17 +17,18 @@ N = 300
 
 def made() -> pd.DataFrame:
     words = np.array(["ship", "harbour", "storm", "captain", "sail", "rope", "anchor", "night", "lantern", "crew"])
+    rng = np.random.default_rng(1)
     return pd.DataFrame(
         {
             "row": np.arange(N),
             "name": [f"person {number}" for number in range(N)],
             "constant": 7,
-            "size": RNG.normal(size=N),
+            "size": rng.normal(size=N),
             "copy": np.nan,
-            "town": RNG.choice([f"town {number}" for number in range(25)], size=N),
-            "sex": RNG.choice(["female", "male"], size=N),
+            "town": rng.choice([f"town {number}" for number in range(25)], size=N),
+            "sex": rng.choice(["female", "male"], size=N),
             "when": pd.date_range("2020-01-01", periods=N).strftime("%Y-%m-%d"),
-            "story": [" ".join(RNG.choice(words, size=8)) for _ in range(N)],
+            "story": [" ".join(rng.choice(words, size=8)) for _ in range(N)],
         }
     ).assign(copy=lambda frame: frame["size"])
 

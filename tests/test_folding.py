@@ -45,7 +45,14 @@ def test_a_class_smaller_than_the_folds_is_refused_naming_it_and_the_way_out() -
     made = survivors()
     made.train["survived"] = ["rare"] * 3 + ["common"] * 77
     with pytest.raises(DataError, match=r"class 'rare' of 'survived' has 3 rows, fewer than the 5 folds.*--folds 3"):
-        assign_folds(resolved(made), made)
+        assign_folds(resolved(made), made, n_folds=5)
+
+
+def test_a_rare_class_is_no_reason_to_refuse_folds_that_nobody_asked_for() -> None:
+    made = survivors()
+    made.train["survived"] = ["rare"] * 1 + ["common"] * 50 + ["other"] * 29
+    folds = assign_folds(resolved(made), made)
+    assert sorted(np.concatenate(folds.valid).tolist()) == list(range(80))
 
 
 def test_a_number_of_folds_that_the_splitter_cannot_take_is_refused() -> None:

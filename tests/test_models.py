@@ -105,7 +105,7 @@ def test_a_table_with_gaps_and_levels_never_seen_gets_finite_predictions(name: s
 def test_options_reach_the_estimator_and_come_before_the_models_own() -> None:
     context = TASKS["classification"]
     assert model("linear", C=0.25)(context)[-1].C == 0.25
-    assert model("boosting", num_leaves=3)(context)[-1].num_leaves == 3
+    assert model("boosting", num_leaves=3)(context)[-1].estimator.num_leaves == 3
     assert model("boosting")(context)[-1].random_state == 3
 
 

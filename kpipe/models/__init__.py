@@ -68,7 +68,7 @@ def model(name: str, **options: Any) -> Model:
     Model(name='linear', options={'C': 0.5})
     """
     if name not in CATALOG:
-        close = get_close_matches(name, CATALOG, n=1)
+        close = [known for known in CATALOG if name and known.startswith(name)] or get_close_matches(name, CATALOG, n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
         raise UsageError(f"There is no model {name!r}.{hint} The models are: {', '.join(CATALOG)}.")
     return Model(name, options)

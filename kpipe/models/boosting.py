@@ -14,6 +14,7 @@ the three libraries; ours learn more slowly with smaller trees, for Kaggle's sma
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -28,8 +29,8 @@ from kpipe.values import Context, Loss
 
 __all__ = ["CountedClassifier", "CountedRegressor", "boosting", "catboost", "xgboost"]
 
-_SMALL = 6_000  # rows up to which trees are counted on several inner splits
-_REFITTED = 30_000  # rows up to which the model is fitted again on all rows
+_SMALL = 16_000  # rows times classes up to which trees are counted on several inner splits
+_REFITTED = 90_000  # rows times classes up to which the model is fitted again on all rows
 _PATIENCE = 60  # trees without a gain until counting stops
 
 _LIGHTGBM: dict[str, Any] = {
@@ -155,7 +156,7 @@ class _Counted(BaseEstimator):
         if self.counted:
             fitted = [self._counting(estimator, X, y, *split) for split in self._splits(y)]
             self.trees_ = max(1, round(float(np.mean([trees for _, trees in fitted]))))
-            if len(X) > _REFITTED:
+            if self._work(y) > _REFITTED:
                 self.estimator_ = fitted[0][0]
                 return
             estimator.set_params(n_estimators=self.trees_)
@@ -163,7 +164,8 @@ class _Counted(BaseEstimator):
 
     def _splits(self, y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Inner pairs of (train, valid) rows; a class too rare to be parted only trains."""
-        folds = 5 if len(y) <= _SMALL else 10
+        small = self._work(y) <= _SMALL
+        folds = 5 if small else 10
         classes = isinstance(self, ClassifierMixin)
         common = np.bincount(y)[y] >= folds if classes else np.ones(len(y), dtype=bool)
         rows, rare = np.flatnonzero(common), np.flatnonzero(~common)
@@ -174,8 +176,13 @@ class _Counted(BaseEstimator):
         splitter = kind(folds, shuffle=True, random_state=self.random_state)
         for number, (train, valid) in enumerate(splitter.split(rows, y[rows])):
             yield np.concatenate([rows[train], rare]), rows[valid]
-            if number == 0 and len(y) > _SMALL:
+            if number == 0 and not small:
                 return
+
+    def _work(self, y: np.ndarray) -> int:
+        """Rows, times the classes that each round grows a tree for."""
+        classes = int(y.max()) + 1 if isinstance(self, ClassifierMixin) else 1
+        return len(y) * (classes if classes > 2 else 1)
 
     def _counting(
         self, estimator: BaseEstimator, X: pd.DataFrame, y: np.ndarray, train: np.ndarray, valid: np.ndarray
@@ -186,7 +193,10 @@ class _Counted(BaseEstimator):
             import lightgbm
 
             stop = lightgbm.early_stopping(_PATIENCE, verbose=False)
-            estimator.fit(X.iloc[train], y[train], eval_set=[judged], callbacks=[stop])
+            # LightGBM 4.7 has a new name for what 4.6, which Kaggle's image may have, calls eval_set.
+            renamed = "eval_X" in inspect.signature(estimator.fit).parameters
+            watched = {"eval_X": judged[0], "eval_y": judged[1]} if renamed else {"eval_set": [judged]}
+            estimator.fit(X.iloc[train], y[train], callbacks=[stop], **watched)
             return estimator, int(estimator.best_iteration_)
         estimator.set_params(early_stopping_rounds=_PATIENCE)
         estimator.fit(X.iloc[train], y[train], eval_set=[judged], verbose=False)
