@@ -73,7 +73,7 @@ def _packages() -> Finding:
         mend = f"Install what is missing: pip install {' '.join(missing)}"
         return Finding(name="packages", status="fail", detail=detail, mend=mend)
     absent = [name for name in _EXTRAS if not versions[name]]
-    mend = f"Not needed: {', '.join(absent)} (pip install 'kpipe[boosters]')." if absent else ""
+    mend = f"Not needed: {', '.join(absent)} (pip install 'kpipe[xgboost]')." if absent else ""
     return Finding(name="packages", status="pass", detail=detail, mend=mend)
 
 
