@@ -11,6 +11,7 @@ from kpipe.competition import Competition
 from kpipe.kinds import dates_in
 from kpipe.metrics import Metric, evaluate
 from kpipe.models.baseline import baseline
+from kpipe.shift import told_apart
 from kpipe.values import Blend, Check, Folds, Predictions, Status, Submission, Tables
 
 __all__ = ["run_checks"]
@@ -21,6 +22,8 @@ _CLEAR = 2.0
 _FEWEST_ROWS_PER_VALUE, _MOST_ROWS_PER_VALUE = 1.15, 20.0
 # Predictions that differ by less, relative to their size, are one prediction and its rounding.
 _CONSTANT = 1e-9
+# AUC from which train and test are said to be drawn differently.
+_TOLD_APART = 0.6
 # Shares of rows whose value was seen in fitting may differ by so much before the folds are said to mirror test badly.
 _SHARE_APART = 0.15
 
@@ -43,6 +46,7 @@ def run_checks(
         *_classes_trained(predictions, folds),
         _levels_seen(competition, tables),
         _folds_mirror_test(competition, tables, folds),
+        *_drawn_alike(competition, tables),
         _real_data(submission),
     )
 
@@ -176,6 +180,24 @@ def _shares_apart(competition: Competition, tables: Tables, folds: Folds) -> Ite
 def _small_groups(values: pd.Series) -> bool:
     rows = int(values.notna().sum()) / max(values.nunique(), 1)
     return _FEWEST_ROWS_PER_VALUE <= rows <= _MOST_ROWS_PER_VALUE
+
+
+def _drawn_alike(competition: Competition, tables: Tables) -> Iterator[Check]:
+    """Adversarial validation; nothing is said of tables too small for it, nor of pixels."""
+    columns = list(competition.columns or ())
+    if not columns or bool((tables.train[columns].dtypes == np.uint8).all()):
+        return
+    by = competition.groups
+    groups = [] if by is None or by not in tables.test.columns else [tables.train[by], tables.test[by]]
+    found = told_apart(tables.train[columns], tables.test[columns], groups=groups)
+    if found is None:
+        return
+    auc, error, telling = found
+    apart = auc > max(_TOLD_APART, 0.5 + 3 * error)
+    detail = f"A classifier tells test rows from train rows with an AUC of {auc:.2f} (0.5: not at all)."
+    if apart:
+        detail += f" {', '.join(telling)} tell most. Validate on rows like test's (--split), or drop them (--drop)."
+    yield Check(name="train and test alike", status="warn" if apart else "pass", detail=detail)
 
 
 def _real_data(submission: Submission) -> Check:

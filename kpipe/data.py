@@ -98,7 +98,7 @@ def load(
             cache.put(cache_folder(), key, *kept)
     frames, hashes = kept
     others = _Lazy({file.stem: file for file in _files(place) if file.name not in hashes})
-    source = Source(origin=origin, path=place, files=hashes)
+    source = Source(origin=origin, path=place, files=hashes, metric=_metric_of_page(place))
     return Tables(train=frames["train"], test=frames["test"], sample=frames["sample"], source=source, others=others)
 
 
@@ -153,10 +153,24 @@ def _embedded(slug: str) -> Path | None:
 
 def _downloaded(slug: str, sample: Path | None, downloading: Tell) -> Path:
     try:
-        return download(connect(), slug, cache_folder() / "downloads", tell=downloading)
+        kaggle = connect()
+        path = download(kaggle, slug, cache_folder() / "downloads", tell=downloading)
+        metric = str(kaggle.competition(slug).evaluation_metric or "")
+        _beside(path).write_text(metric, encoding="utf-8")
+        return path
     except RemoteError as error:
         instead = " To train on the embedded sample: --data sample." if sample is not None else ""
         raise RemoteError(f"{error}{instead}") from error
+
+
+def _beside(path: Path) -> Path:
+    """Where the name of the metric is kept that Kaggle's page gave when a zip was downloaded."""
+    return path.with_suffix(".metric.txt")
+
+
+def _metric_of_page(place: Path) -> str:
+    kept = _beside(place)
+    return kept.read_text(encoding="utf-8", errors="replace")[:200].strip() if kept.is_file() else ""
 
 
 # --- files of a folder or zip

@@ -162,6 +162,8 @@ def _task(competition: Competition, tables: Tables) -> _Step:
         return {}, None
     if isinstance(competition.metric, str):
         competition = replace(competition, metric=get_metric(competition.metric))
+    if competition.metric is None and (told := _known(tables.source.metric)):
+        return {"task": told.task}, Reason(text=f"what the metric of Kaggle's page judges: {tables.source.metric}")
     if isinstance(competition.metric, Metric):
         return {"task": competition.metric.task}, Reason(text=f"what the metric {competition.metric.name} judges")
     if len(competition.targets) > 1:
@@ -214,26 +216,47 @@ def _metric(competition: Competition, tables: Tables) -> _Step:
             )
         spread = count > 1 and metric.single is None
         return {"metric": over_targets(metric, count) if spread else metric} if named or spread else {}, None
-    name, why = _usual_metric(competition, tables)
-    metric = get_metric(name)
-    return {"metric": over_targets(metric, count) if count > 1 else metric}, Reason(text=why, guess=True)
+    metric, reason = _metric_of_page(competition, tables) or _usual_metric(competition, tables)
+    return {"metric": over_targets(metric, count) if count > 1 else metric}, reason
 
 
-def _usual_metric(competition: Competition, tables: Tables) -> tuple[str, str]:
+def _metric_of_page(competition: Competition, tables: Tables) -> tuple[Metric, Reason] | None:
+    """The metric that Kaggle's page names, where kpipe knows it and it fits the files."""
+    metric = _known(tables.source.metric)
+    if metric is None or metric.task != competition.task:
+        return None
+    return metric, Reason(text=f"Kaggle's page names it: {tables.source.metric}")
+
+
+def _known(name: str) -> Metric | None:
+    try:
+        return get_metric(name)
+    except UsageError:
+        return None
+
+
+def _usual_metric(competition: Competition, tables: Tables) -> tuple[Metric, Reason]:
+    name, why = _usual(competition, tables)
+    page = f"; Kaggle's page says {tables.source.metric!r}, which kpipe does not know" if tables.source.metric else ""
+    return get_metric(name), Reason(text=f"{why}; set another with --metric{page}", guess=True)
+
+
+def _usual(competition: Competition, tables: Tables) -> tuple[str, str]:
+    """The metric that is usual for what a submission looks like, and why."""
     asked = asked_columns(competition, tables)
     if competition.task == "regression":
-        return "rmse", "usual for values; set another with --metric"
+        return "rmse", "usual for values"
     if len(asked) > 1 and not set(asked) & set(competition.targets):
-        return "log_loss", "usual for one probability per class; set another with --metric"
+        return "log_loss", "usual for one probability per class"
     placeholder = tables.sample[asked[0]]
     if placeholder.dtype.kind == "f":
-        return "auc", "the sample submission holds probabilities; set another with --metric"
+        return "auc", "the sample submission holds probabilities"
     labels = tables.train[competition.targets[0]]
     if not pd.api.types.is_numeric_dtype(labels) and placeholder.astype(str).str.contains(" ").mean() > 0.5:
         ranked = int(placeholder.astype(str).str.count(r"\S+").max())
         if labels.nunique() > ranked > 1 and not labels.astype(str).str.contains(" ").any():
             return f"map@{ranked}", f"the sample submission ranks {ranked} labels in each row"
-    return "accuracy", "the sample submission holds labels; set another with --metric"
+    return "accuracy", "the sample submission holds labels"
 
 
 def _groups(competition: Competition, tables: Tables) -> _Step:

@@ -37,6 +37,7 @@ class Contest:
     pending_polls: int = 1  # how often a submission is listed as pending before it has a score
     deadline_passed: bool = False
     kernels_only: bool = False
+    evaluation_metric: str = "Categorization Accuracy"
 
 
 @dataclass
@@ -214,6 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
             "userHasEntered": contest.rules_accepted,
             "isKernelsSubmissionsOnly": contest.kernels_only,
             "maxDailySubmissions": 5,
+            "evaluationMetric": contest.evaluation_metric,
             "userRank": 17 if self.kaggle.submissions else None,
         }
 

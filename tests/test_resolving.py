@@ -12,6 +12,7 @@ import pytest
 from kpipe.competition import Competition
 from kpipe.errors import DataError
 from kpipe.folding import assign_folds
+from kpipe.metrics import Metric
 from kpipe.pipeline import prepare, run
 from kpipe.resolving import adapt, resolve
 from kpipe.values import Tables
@@ -206,3 +207,16 @@ def test_several_targets_of_which_one_is_missing_are_refused() -> None:
     made = survivors()
     with pytest.raises(DataError, match=r"train\.csv lacks the target 'b'"):
         resolved(made, target=("survived", "b"))
+
+
+def test_the_metric_of_kaggles_page_comes_before_a_guess() -> None:
+    made = survivors()
+    source = replace(made.source, metric="Area Under Receiver Operating Characteristic Curve")
+    competition = resolved(replace(made, source=source))
+    assert isinstance(competition.metric, Metric)
+    assert competition.metric.name == "auc"
+    assert competition.inferred["metric"].text.startswith("Kaggle's page names it")
+    assert not competition.inferred["metric"].guess
+    strange = resolved(replace(made, source=replace(made.source, metric="Goodness of Ships")))
+    assert strange.inferred["metric"].guess
+    assert "'Goodness of Ships', which kpipe does not know" in strange.inferred["metric"].text

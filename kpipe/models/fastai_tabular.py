@@ -38,7 +38,7 @@ def fastai_tabular(context: Context, **options: Any) -> BaseEstimator:
 
     options : of ``FastaiTabularClassifier`` or ``FastaiTabularRegressor``.
     """
-    own = {"random_state": context.seed, "threads": context.threads, "device": context.device}
+    own: dict[str, Any] = {"random_state": context.seed, "threads": context.threads, "device": context.device}
     if context.task == "classification":
         return FastaiTabularClassifier(**own | options)
     return FastaiTabularRegressor(**own | {"absolute": context.loss == "absolute"} | options)
