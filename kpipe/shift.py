@@ -17,6 +17,7 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
+from threadpoolctl import threadpool_limits
 
 from kpipe.kinds import dates_in
 
@@ -50,7 +51,8 @@ def told_apart(
     booster = HistGradientBoostingClassifier(
         max_iter=40, max_leaf_nodes=8, min_samples_leaf=20, early_stopping=False, random_state=0
     )
-    chance = cross_val_predict(booster, both.to_numpy(), label, cv=splitter, groups=parts, method="predict_proba")
+    with threadpool_limits(1):  # on a busy machine more threads wait for each other, ten times as long
+        chance = cross_val_predict(booster, both.to_numpy(), label, cv=splitter, groups=parts, method="predict_proba")
     sizes = np.bincount(label)
     # Hanley and McNeil 1982, at an AUC of one half: the rank sum's standard error.
     error = float(np.sqrt((sizes.sum() + 1) / (12 * sizes[0] * sizes[1])))

@@ -39,6 +39,8 @@ def make_submission(competition: Competition, tables: Tables, blended: Blend, la
         values = _values(metric, predicted, labels, columns, competition.targets[0])
     else:
         values = dict(zip(competition.targets, output(metric, predicted).T, strict=True))
+    if metric.needs == "label":
+        values = {column: _whole_as(tables.sample[column], labels) for column, labels in values.items()}
     rows = _rows_of_sample(tables, competition.id)
     # What the sample repeats of test stays as it is there; only the columns that are asked for are filled.
     frame = tables.sample.assign(**{column: values[column][rows] for column in columns})
@@ -94,6 +96,15 @@ def _values(
         f"The sample submission's columns ({', '.join(columns)}) do not fit probabilities of the "
         f"{len(labels)} classes ({', '.join(map(str, labels))}). Set another --metric."
     )
+
+
+def _whole_as(sample: pd.Series, labels: np.ndarray) -> np.ndarray:
+    """Labels as whole numbers where the sample has such: 1 for True and for 1.0. Texts keep train's spelling."""
+    if sample.dtype.kind not in "iu":
+        return labels
+    numbers = pd.to_numeric(pd.Series(labels), errors="coerce").to_numpy(dtype=float)
+    whole = np.isfinite(numbers).all() and bool((numbers % 1 == 0).all())
+    return numbers.astype(np.int64) if whole and not isinstance(labels[0], str) else labels
 
 
 def _rankings(probabilities: np.ndarray, labels: np.ndarray | None, top: int) -> np.ndarray:

@@ -340,20 +340,24 @@ def test_one_value_never_fills_several_columns() -> None:
         make_submission(resolved(made, target="price"), made, blended(np.ones((30, 1))), None)
 
 
-@pytest.mark.xfail(strict=True, reason="make_submission: True for a sample of 0 and 1 is proved against train alone")
-@pytest.mark.parametrize(("train", "sample"), [([False, True], 0), (["no", "yes"], "N")])
-def test_labels_are_spelled_as_the_sample_spells_them_or_refused(train: list, sample: object) -> None:
+@pytest.mark.parametrize("train", [[False, True], [0.0, 1.0], [0, 1]])
+def test_labels_are_whole_numbers_where_the_sample_has_such(train: list) -> None:
     made = survivors()
     made.train["survived"] = [train[value] for value in made.train["survived"]]
-    made = replace(made, sample=made.sample.assign(survived=sample))
-    competition = resolved(made)
-    try:
-        test = np.tile([0.2, 0.8], (30, 1))
-        frame = make_submission(competition, made, blended(test), np.array(train, dtype=object)).frame
-    except SubmissionError:
-        return
-    assert frame["survived"].dtype == made.sample["survived"].dtype
-    assert sample in frame["survived"].tolist()
+    made = replace(made, sample=made.sample.assign(survived=0))
+    test = np.tile([0.2, 0.8], (30, 1))
+    frame = make_submission(resolved(made), made, blended(test), np.array(train, dtype=object)).frame
+    assert frame["survived"].tolist() == [1] * 30
+    assert frame["survived"].dtype == np.int64
+
+
+def test_labels_that_are_text_keep_the_spelling_of_train() -> None:
+    made = survivors()
+    made.train["survived"] = np.where(made.train["survived"] == 1, "yes", "no")
+    labels = np.array(["no", "yes"], dtype=object)
+    test = np.tile([0.2, 0.8], (30, 1))
+    made = replace(made, sample=made.sample.assign(survived="N"))
+    assert set(make_submission(resolved(made), made, blended(test), labels).frame["survived"]) == {"yes"}
 
 
 @settings(max_examples=100, deadline=None)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import torch
 
+from kpipe.competition import Competition
 from kpipe.errors import DataError
+from kpipe.features import FillModes
 
-__all__ = ["COLUMNS", "Notebook", "notebook"]
+__all__ = ["COLUMNS", "Notebook", "notebook", "with_notebooks_columns"]
 
 COLUMNS = """
     Age SibSp Parch LogFare Sex_male Sex_female Pclass_1 Pclass_2 Pclass_3 Embarked_C Embarked_Q Embarked_S
@@ -30,6 +32,12 @@ class Notebook:
     survived: np.ndarray
     train: np.ndarray
     valid: np.ndarray
+
+
+def with_notebooks_columns(competition: Competition) -> Competition:
+    """Titanic with the seven columns and the fills that the notebooks had; since then it has learned of parties."""
+    columns = ("Sex", "Pclass", "Embarked", "Age", "SibSp", "Parch", "LogFare")
+    return replace(competition, columns=columns, features=FillModes())
 
 
 def notebook(train: pd.DataFrame) -> Notebook:

@@ -17,7 +17,7 @@ from kpipe.pipeline import prepare
 from kpipe.plots import answer, canvas, curves
 from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import PROTOCOL, data_of, honest
-from kpipe.studies.titanic import COLUMNS, Notebook, notebook
+from kpipe.studies.titanic import COLUMNS, Notebook, notebook, with_notebooks_columns
 from kpipe.values import Context
 
 __all__ = ["NETS", "Net", "findings", "trained"]
@@ -94,6 +94,7 @@ NETS = {
 def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: Callable[[str], None]) -> Findings:
     """The study; ``runs`` are seeds from 442 on, of which the first is the notebook's."""
     competition, tables = prepare("titanic", data=data)
+    competition = with_notebooks_columns(competition)
     table = notebook(tables.train)
     fits = {name: trained(net, table, seed=_SEED, epochs=epochs) for name, net in NETS.items()}
     tell("The notebook's nets are trained; now other seeds.")
@@ -220,6 +221,7 @@ def _honest(judged: pd.DataFrame) -> Section:
     return Section(
         heading="What kpipe run says of the same nets",
         text=f"{PROTOCOL}\n\nIn the notebook, the rows held out had part in the modes and the maxima, and the learning "
-        "rates were chosen by looking at them. `kpipe run titanic --model deep` trains these very nets.",
+        "rates were chosen by looking at them. `kpipe run titanic --model deep` trains such nets on the columns that "
+        "the competition has by now.",
         tables={"honest": judged},
     )

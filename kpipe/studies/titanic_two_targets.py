@@ -26,7 +26,7 @@ from kpipe.pipeline import prepare
 from kpipe.plots import COLOURS, answer, canvas
 from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import PROTOCOL, data_of, honest, row
-from kpipe.studies.titanic import Notebook, notebook
+from kpipe.studies.titanic import Notebook, notebook, with_notebooks_columns
 from kpipe.tasks import cores
 from kpipe.values import Context, Tables
 
@@ -101,6 +101,7 @@ class Trained:
 def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: Callable[[str], None]) -> Findings:
     """The study; ``runs`` nets a variant."""
     competition, tables = prepare("titanic", data=data)
+    competition = with_notebooks_columns(competition)
     rows = rows_of(notebook(tables.train))
     nets, longest = runs or _RUNS, min(epochs or _EPOCHS, _EPOCHS)
     with computing(Machine(threads=cores()), seed=0):
@@ -415,6 +416,7 @@ def _judged(judged: pd.DataFrame, *, nets: int) -> Section:
         heading="What kpipe run says of the same nets",
         text=f"{PROTOCOL}\n\nThe mean of {nets} nets after the last epoch predicts; no run and no epoch is chosen. Age "
         "is judged in the rows that have one: the notebook also judged the ages that it had filled in, which are all "
-        "alike. `kpipe run titanic --model two-targets` trains these nets.",
+        "alike. `kpipe run titanic --model two-targets` trains such nets on the columns that the competition has by "
+        "now.",
         tables={"honest": judged},
     )
