@@ -130,6 +130,7 @@ def _model_record(outcome: Outcome, model: ModelPredictions) -> dict[str, Any]:
         "standard_error": _json(score.standard_error),
         "fold_scores": [_json(value) for value in score.folds],
         "weight": round(outcome.blended.weights[model.name], 6),
+        "seeds": list(model.seeds),
         "seconds": round(model.seconds, 3),
     }
 

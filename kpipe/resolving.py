@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -25,7 +26,7 @@ _FOLDS = 5
 _MOST_CLASSES = 20
 _TESTED_GROUPS = 0.02  # of test's rows may share a group with train where groups are taken to be apart
 _ANY_TABLE = ("boosting", "linear", "catboost", "forest", "tabular-net")
-_PROSE = ("text", "boosting", "linear", "catboost")
+_PROSE = ("text", "boosting", "linear", "catboost", "tabular-net")
 
 
 def adapt(competition: Competition, tables: Tables) -> tuple[Competition, Tables]:
@@ -382,7 +383,17 @@ def _models(competition: Competition, tables: Tables) -> _Step:
         return {}, None
     columns = tables.train[list(competition.columns or ())]
     if bool((columns.dtypes == np.uint8).all()):
-        names: Sequence[str] = ("linear", "boosting", "neural")
-    else:
-        names = _PROSE if any(is_prose(columns[name]) for name in columns) else _ANY_TABLE
+        return _models_of_pixels(competition, columns.shape[1])
+    names = _PROSE if any(is_prose(columns[name]) for name in columns) else _ANY_TABLE
     return {"models": {name: model(name) for name in names}}, Reason(text="the models for any table")
+
+
+def _models_of_pixels(competition: Competition, count: int) -> _Step:
+    # Few trees over few columns: counting them over hundreds of columns would take the better part of an hour.
+    trees = model("boosting", n_estimators=100, learning_rate=0.1, colsample_bytree=0.2)
+    side = math.isqrt(count)
+    if competition.task == "classification" and side * side == count:
+        pictures = {"convnet": model("convnet", shape=(side, side, 1)), "boosting": trees}
+        reason = Reason(text=f"pictures of {side} x {side} pixels", guess=True)
+        return {"models": pictures, "default": competition.default or ("convnet",)}, reason
+    return {"models": {"neural": model("neural"), "boosting": trees}}, Reason(text="columns of bytes, as of pixels")

@@ -367,4 +367,5 @@ def _assemble(name: str, results: _Results, data: Data, folds: Folds) -> ModelPr
     with np.errstate(invalid="ignore"):
         oof = summed / counted[:, None]  # 0 / 0 is NaN: a row that no fold validated has no prediction
     seconds = sum(result.seconds for result in results.values())
-    return ModelPredictions(name=name, oof=oof, test=np.sum(tests, axis=0) / len(tests), seconds=seconds)
+    test, seeds = np.sum(tests, axis=0) / len(tests), tuple(sorted({seed for seed, _ in results}))
+    return ModelPredictions(name=name, oof=oof, test=test, seconds=seconds, seeds=seeds)

@@ -135,12 +135,14 @@ class ModelPredictions:
     oof : (n, k) float64, out-of-fold; NaN in rows that no fold validated.
     test : (m, k) float64, the mean over folds; or of the models that were fitted on all rows.
     seconds : fitting and predicting, added up over folds and seeds.
+    seeds : whose predictions are averaged: those that were asked for, and what a budget bought.
     """
 
     name: str
     oof: np.ndarray
     test: np.ndarray
     seconds: float
+    seeds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,9 @@ def test_the_two_set_up_commands_are_the_makefiles() -> None:
     assert '-c constraints.txt -e ".[dev]"' in makefile
 
 
-@pytest.mark.parametrize("command", commands())
+@pytest.mark.parametrize(
+    "command", [pytest.param(line, marks=[pytest.mark.slow] * ("--budget" in line)) for line in commands()]
+)
 def test_a_command_of_the_readme_runs(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kaggle_zip
 ) -> None:

@@ -220,3 +220,16 @@ def test_the_metric_of_kaggles_page_comes_before_a_guess() -> None:
     strange = resolved(replace(made, source=replace(made.source, metric="Goodness of Ships")))
     assert strange.inferred["metric"].guess
     assert "'Goodness of Ships', which kpipe does not know" in strange.inferred["metric"].text
+
+
+def test_bytes_of_a_square_are_pictures() -> None:
+    rng = np.random.default_rng(0)
+    pixels = pd.DataFrame(rng.integers(0, 256, size=(120, 100)), columns=[f"p{n}" for n in range(100)]).astype("uint8")
+    train = pixels.assign(label=rng.choice([0, 1, 2], size=120))
+    test = pixels.assign(id=range(120))
+    competition = resolved(tables(train, test, test[["id"]].assign(label=0)))
+    assert competition.default == ("convnet",)
+    assert competition.features is None
+    narrow = [f"p{n}" for n in range(90)]
+    other = resolved(tables(train[[*narrow, "label"]], test[["id", *narrow]], test[["id"]].assign(label=0)))
+    assert list(other.models or ()) == ["neural", "boosting"]
