@@ -88,8 +88,10 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         self.coded_ = [name for name in labels if X[name].nunique() > _MANY_LEVELS] + codes
 
     def _topics(self, column: pd.Series) -> Pipeline:
-        words = TfidfVectorizer(sublinear_tf=True, min_df=2, max_features=_WORDS, strip_accents="unicode")
-        counted = words.fit_transform(_plain_text(column))
+        text = _plain_text(column)
+        often = 2 if text.str.lower().str.findall(r"\w\w+").explode().duplicated().any() else 1
+        words = TfidfVectorizer(sublinear_tf=True, min_df=often, max_features=_WORDS, strip_accents="unicode")
+        counted = words.fit_transform(text)
         dimensions = min(_TOPICS, max(1, counted.shape[1] - 1))
         return make_pipeline(words, TruncatedSVD(dimensions, random_state=self.random_state).fit(counted))
 

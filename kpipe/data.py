@@ -39,6 +39,7 @@ KERNEL_INPUT = Path(os.environ.get("KPIPE_KAGGLE_ROOT", "/kaggle")) / "input"
 
 _ENDINGS = re.compile(r"\.csv(\.gz|\.zip)?$", re.IGNORECASE)
 _MOST_BYTES = 64 << 30  # of one file unpacked; the largest competitions' tables have some 10 GiB
+_ROW_IDS = 0.9  # of ids are different where they name rows; some copies among them are a fault of the file
 _CHUNK = 1 << 20  # bytes unpacked at a time
 _BOMB_BYTES, _BOMB_RATIO = 256 << 20, 500  # deflate's bound is 1,032 times
 # What zipfile, gzip and their decompressors raise for broken files; some of it is documented nowhere.
@@ -322,7 +323,7 @@ def _read(
     frames = settle(parsed, ids=ids, text=text)
     for role, frame in frames.items():
         for name in ids:
-            if name in frame.columns:
+            if name in frame.columns and not (role == "train" and _names_things(frame[name])):
                 _check_unique(parsed[role], frame[name])
     return frames, hashes
 
@@ -334,6 +335,11 @@ def _ids(parsed: Mapping[str, CsvFile], id: str | None) -> list[str]:
     sample, test, train = (parsed[role].header for role in ("sample", "test", "train"))
     shared = [name for name in sample if name in test]
     return shared[:1] or [name for name in sample if name not in train][:1]
+
+
+def _names_things(ids: pd.Series) -> bool:
+    """Whether train's ids are those of things with several rows each (customers), and not of rows."""
+    return len(ids) > 20 and ids.nunique() < _ROW_IDS * len(ids)
 
 
 def _check_unique(file: CsvFile, ids: pd.Series) -> None:

@@ -43,7 +43,7 @@ def decide(metric: Metric, blended: Blend, y: np.ndarray, folds: Folds) -> Blend
     if not _chooses(metric, blended.oof):
         return blended
     made = ~np.isnan(blended.oof).any(axis=1)
-    rule = _fitted(metric, blended.oof[made], y[made])
+    rule = _fitted(metric, blended.oof[made], y[made], steps=_steps(y))
     return replace(blended, oof=decided(metric, blended.oof, y, folds), test=rule(blended.test))
 
 
@@ -58,7 +58,7 @@ def decided(metric: Metric, oof: np.ndarray, y: np.ndarray, folds: Folds) -> np.
         others[valid] = False
         fitted_on = others if others.any() else made  # a single fold leaves no others, and says so below
         rows = valid[made[valid]]
-        labels = _fitted(metric, oof[fitted_on], y[fitted_on])(oof[rows])
+        labels = _fitted(metric, oof[fitted_on], y[fitted_on], steps=_steps(y))(oof[rows])
         if found is None:
             found = np.full((len(oof), labels.shape[1]), np.nan)
         found[rows] = labels
@@ -70,16 +70,24 @@ def _chooses(metric: Metric, oof: np.ndarray) -> bool:
     return metric.window or (metric.needs == "label" and (metric.thresholds or (metric.ordinal and oof.shape[1] == 1)))
 
 
-def _fitted(metric: Metric, predictions: np.ndarray, y: np.ndarray) -> Rule:
+def _steps(y: np.ndarray) -> int:
+    """Classes in all rows: those that a rule is fitted on may lack one."""
+    return int(y.max()) + 1
+
+
+def _fitted(metric: Metric, predictions: np.ndarray, y: np.ndarray, *, steps: int) -> Rule:
     if len(y) > _ROWS:
         kept = np.random.default_rng(0).permutation(len(y))[:_ROWS]
+        if metric.needs == "label" and y.ndim == 1:  # of a rare class every row counts
+            rare = np.bincount(y.astype(int))[y.astype(int)] < _ROWS // 100
+            kept = np.union1d(kept, np.flatnonzero(rare))
         predictions, y = predictions[kept], y[kept]
     if metric.window:
         return _windows(predictions, y)
     if metric.single is not None:
         return _each([_threshold(metric.single, predictions[:, target], y[:, target]) for target in range(y.shape[1])])
     if predictions.shape[1] == 1:
-        return _cut(metric, predictions[:, 0], y)
+        return _cut(metric, predictions[:, 0], y, steps)
     if predictions.shape[1] == 2:
         return _binary(_threshold(metric, predictions[:, 1], y))
     return _weighted(metric, predictions, y)
@@ -87,8 +95,12 @@ def _fitted(metric: Metric, predictions: np.ndarray, y: np.ndarray) -> Rule:
 
 def _threshold(metric: Metric, chance: np.ndarray, y: np.ndarray) -> float:
     """The chance from which a row counts as 1; in the middle of those that are as good as the best."""
-    tried = np.unique(np.quantile(chance, np.linspace(0.005, 0.995, _STEPS)))
+    # Quantiles of the rows that are 1 as well: where these are few, they are all beyond the others' quantiles.
+    shares, ones = np.linspace(0.005, 0.995, _STEPS), chance[y == 1]
+    tried = np.unique(np.concatenate([np.quantile(part, shares) for part in (chance, ones) if len(part)]))
     scores = np.array([metric.function(y, (chance >= threshold).astype(int)) for threshold in tried])
+    if np.ptp(scores) == 0:
+        return 0.5  # nothing to choose by
     # Smoothed over neighbours: a lucky peak between worse thresholds is noise.
     smooth = np.convolve(np.pad(scores, 2, mode="edge"), np.ones(5) / 5, mode="valid")
     return float(tried[int(np.argmax(smooth if metric.greater_is_better else -smooth))])
@@ -139,12 +151,11 @@ def _weighted(metric: Metric, predictions: np.ndarray, y: np.ndarray) -> Rule:
     return lambda given: given * fixed / (given * fixed).sum(axis=1, keepdims=True).clip(1e-300)
 
 
-def _cut(metric: Metric, values: np.ndarray, y: np.ndarray) -> Rule:
+def _cut(metric: Metric, values: np.ndarray, y: np.ndarray, steps: int) -> Rule:
     """Cut points of an ordinal scale: those that give each step its share, then moved by Nelder and Mead's simplex.
 
     References: Howard's and others' kernels of Kaggle's "Petfinder" (2019): ``OptimizedRounder``.
     """
-    steps = int(y.max()) + 1
     shares = np.cumsum(np.bincount(y.astype(int), minlength=steps))[:-1] / len(y)
     by_share, halves = np.quantile(values, shares), np.arange(steps - 1) + 0.5
 

@@ -214,7 +214,7 @@ def _print_notes(console: Console, record: Mapping[str, Any]) -> None:
     rows = record["data"]["rows"]
     seen = f"{record['rows']:,} of {rows['train']:,} rows, {record['folds']} folds"
     console.print(f"Out-of-fold over {seen}, seed {', '.join(map(str, record['seed']))}.", soft_wrap=True)
-    for field in ("splitter", "groups", "target", "task", "columns", "metric"):
+    for field in ("splitter", "groups", "target", "task", "columns", "metric", "positive"):
         reason = record["inferred"].get(field, "")
         if reason.startswith("a guess"):
             console.print(f"{field} is {reason}.", soft_wrap=True, style="yellow", markup=False)

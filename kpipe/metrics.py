@@ -148,7 +148,8 @@ def get_metric(name: str) -> Metric:
     >>> get_metric("Log Loss").name, get_metric("Root Mean Squared Error").name, get_metric("MAP@5").name
     ('log_loss', 'rmse', 'map@5')
     """
-    key = re.sub(r"[\s_-]+", "_", name.strip().lower())
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", re.sub(r"\(.*?\)", "", name).strip())
+    key = re.sub(r"[\s_-]+", "_", spaced.strip().lower())
     ranked = re.fullmatch(r"(?:mean_average_precision|map)_?@?_?(\d{1,3})", key)
     if ranked and int(ranked[1]):
         return _map_at(int(ranked[1]))
@@ -255,6 +256,15 @@ def _auc(y: Array, probabilities: Array) -> float:
     return float(skm.roc_auc_score(y, probabilities, multi_class="ovr", labels=range(probabilities.shape[1])))
 
 
+def _average_precision(y: Array, probabilities: Array) -> float:
+    """Of the second of two classes, or the mean over more."""
+    classes = probabilities.shape[1]
+    if len(np.unique(y)) < classes:
+        raise ValueError("the average precision of a class without a row is not defined")
+    each = [skm.average_precision_score(y == code, probabilities[:, code]) for code in range(classes)]
+    return float(each[1] if classes == 2 else np.mean(each))
+
+
 def _f1(average: str) -> Callable[[Array, Array], float]:
     return lambda y, labels: float(skm.f1_score(y, labels, average=average, zero_division=0))
 
@@ -333,13 +343,17 @@ _ALL = [
     _whole("f1", _f1("binary"), "label", greater=True, thresholds=True),
     _whole("f1_macro", _f1("macro"), "label", greater=True, thresholds=True),
     _whole("f1_micro", _f1("micro"), "label", greater=True),
+    _whole("f1_weighted", _f1("weighted"), "label", greater=True, thresholds=True),
     _whole("mcc", skm.matthews_corrcoef, "label", greater=True, thresholds=True),
     _whole("qwk", _kappa, "label", greater=True, ordinal=True),
     _of_rows("log_loss", _log_losses, "probability"),
     _whole("auc", _auc, "probability", greater=True),
+    _whole("gini", lambda y, p: 2 * _auc(y, p) - 1, "probability", greater=True),
+    _whole("average_precision", _average_precision, "probability", greater=True),
     _of_rows("rmse", _squared, "value", root=True),
     _of_rows("rmsle", _log1p_losses, "value", root=True, log_target=True, domain=0.0),
     _of_rows("log_rmse", _log_losses_of_values, "value", root=True, log_target=True, domain=1.0),
+    _of_rows("mse", _squared, "value"),
     _of_rows("mae", _absolute, "value", loss="absolute"),
     _whole("median_ae", skm.median_absolute_error, "value", greater=False, loss="absolute", window=True),
     _of_rows("mape", _shares_of_size, "value", loss="absolute", log_target=True),
@@ -351,6 +365,21 @@ METRICS = {metric.name: metric for metric in _ALL}
 # What Kaggle's pages, scikit-learn and AutoGluon call them.
 _ALIASES = {
     "acc": "accuracy",
+    "auc_roc": "auc",
+    "area_under_roc_curve": "auc",
+    "multi_class_loss": "log_loss",
+    "logarithmic_loss": "log_loss",
+    "multiclass_loss": "log_loss",
+    "macro_f_score": "f1_macro",
+    "macro_f1_score": "f1_macro",
+    "weighted_f1": "f1_weighted",
+    "f_score": "f1",
+    "mean_f_score": "f1_micro",
+    "root_mean_square_error": "rmse",
+    "mean_squared_error": "mse",
+    "r^2": "r2",
+    "normalized_gini": "gini",
+    "normalized_gini_coefficient": "gini",
     "categorization_accuracy": "accuracy",
     "multiclass_accuracy": "accuracy",
     "roc_auc": "auc",
@@ -361,7 +390,6 @@ _ALIASES = {
     "mean_auc": "auc",
     "logloss": "log_loss",
     "cross_entropy": "log_loss",
-    "multi_class_loss": "log_loss",
     "multi_class_log_loss": "log_loss",
     "multiclass_logloss": "log_loss",
     "multiclass_log_loss": "log_loss",
@@ -373,7 +401,6 @@ _ALIASES = {
     "matthews_correlation_coefficient": "mcc",
     "quadratic_weighted_kappa": "qwk",
     "quadratic_kappa": "qwk",
-    "cohen_kappa": "qwk",
     "root_mean_squared_error": "rmse",
     "mcrmse": "rmse",
     "mean_columnwise_root_mean_squared_error": "rmse",

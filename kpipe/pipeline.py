@@ -27,13 +27,13 @@ from kpipe.folding import assign_folds
 from kpipe.metrics import Metric, check_domain, evaluate, get_metric
 from kpipe.models.baseline import baseline
 from kpipe.record import Outcome, make_record, predictions_table, versions
-from kpipe.resolving import adapt, resolve
+from kpipe.resolving import adapt, asked_columns, resolve
 from kpipe.runs import Run, Workspace, key_of, workspace
 from kpipe.splitters import folds_to_frame
-from kpipe.submission import make_submission, postprocessed, rehearse, to_csv
+from kpipe.submission import make_submission, positive, postprocessed, rehearse, to_csv
 from kpipe.tasks import Clock
 from kpipe.training import Done, choose_models, cross_validate, targets
-from kpipe.values import Folds, Tables
+from kpipe.values import Folds, Reason, Tables
 
 __all__ = ["Started", "prepare", "run"]
 
@@ -93,6 +93,7 @@ def run(
     chosen = choose_models(competition, models)
     fixed = assign_folds(competition, tables, seed=seed[0], n_folds=folds)
     device = resolve_device(device)
+    competition = _say_positive(competition, tables)
     _rehearse(competition, tables, fixed)
     key = _key(competition, tables, chosen, seed=list(seed), folds=len(fixed.train), device=device)
     with workspace(Path(out), slug, key) as space:
@@ -119,6 +120,19 @@ def run(
         outcome = Outcome(competition, judge, tables, fixed, predictions, blended, submission, checks, csv)
         record = make_record(outcome, seeds=seed, device=device, command=command, seconds=time.perf_counter() - began)
         return _save(space, outcome, record)
+
+
+def _say_positive(competition: Competition, tables: Tables) -> Competition:
+    """Where one probability is asked for of two words, which of them it is that of, among the reasons."""
+    labels = targets(competition, tables)[1]
+    asked = asked_columns(competition, tables)
+    if labels is None or len(labels) != 2 or len(asked) != 1 or labels.dtype.kind != "O":
+        return competition
+    if _metric(competition).needs != "probability":
+        return competition
+    label = labels[positive(labels, (competition.targets[0], asked[0]))]
+    reason = Reason(text=f"{asked[0]} is the probability of {label}", guess=True)
+    return replace(competition, inferred={**competition.inferred, "positive": reason})
 
 
 def _reserve(budget: float | None) -> float:

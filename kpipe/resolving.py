@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -24,6 +25,7 @@ __all__ = ["adapt", "asked_columns", "resolve"]
 _FOLDS = 5
 # An integer target with more levels than this is a quantity. Digits have 10, quality grades about 10, MSSubClass 16.
 _MOST_CLASSES = 20
+_TIMES = re.compile(r"(?i)week|day|month|year|date|time|step|hour|period|quarter|block")
 _TESTED_GROUPS = 0.02  # of test's rows may share a group with train where groups are taken to be apart
 _ANY_TABLE = ("boosting", "linear", "catboost", "forest", "tabular-net")
 _PROSE = ("text", "boosting", "linear", "catboost", "tabular-net")
@@ -43,8 +45,16 @@ def _one_spelling(competition: Competition, tables: Tables) -> tuple[Competition
     names = [str(name) for name in tables.sample.columns]
     spelt: dict[str, str] = {}
     frames: dict[str, pd.DataFrame] = {}
+    features = set(tables.train.columns) & set(tables.test.columns)  # spelt alike in both: no target of another name
     for role, frame in (("train", tables.train), ("test", tables.test)):
-        close = {name: [c for c in frame.columns if c not in names and _plain(c) == _plain(name)] for name in names}
+        close = {
+            name: [
+                c
+                for c in frame.columns
+                if c not in names and _plain(c) == _plain(name) and (name == names[0] or c not in features)
+            ]
+            for name in names
+        }
         renamed = {found[0]: name for name, found in close.items() if len(found) == 1 and name not in frame.columns}
         if role == "test" and names[0] not in [*frame.columns, *renamed.values()]:
             renamed |= dict.fromkeys(_same_values(frame, tables.sample[names[0]])[:1], names[0])
@@ -129,7 +139,26 @@ def _id(competition: Competition, tables: Tables) -> _Step:
 def asked_columns(competition: Competition, tables: Tables) -> list[str]:
     """The sample submission's columns that are to be predicted: but for the id, and for what it repeats of test."""
     others = [name for name in tables.sample.columns if name != competition.id]
-    return [name for name in others if name not in tables.test.columns] or others
+    asked = [name for name in others if name in competition.targets or not _repeats_test(competition, tables, name)]
+    told = [name for name in asked if name in (competition.targets or tables.train.columns)]
+    # Beside a target, one word in every row of a column that train does not know asks for nothing (Usage: Public).
+    idle = [name for name in asked if name not in told and _one_word(tables.sample[name])]
+    return [name for name in asked if not (told and name in idle)] or others
+
+
+def _one_word(column: pd.Series) -> bool:
+    return not pd.api.types.is_numeric_dtype(column) and column.nunique(dropna=False) == 1
+
+
+def _repeats_test(competition: Competition, tables: Tables, name: str) -> bool:
+    """Whether the sample's column says what test says in the same row."""
+    id, sample, test = competition.id, tables.sample, tables.test
+    if name not in test.columns or id is None or id not in test.columns:
+        return name in test.columns and name not in tables.train.columns
+    if test[id].duplicated().any() or sample[id].duplicated().any():
+        return True
+    theirs = test.set_index(id)[name].reindex(sample[id])
+    return bool((theirs.astype(str).to_numpy() == sample[name].astype(str).to_numpy()).all())
 
 
 def _target(competition: Competition, tables: Tables) -> _Step:
@@ -159,19 +188,31 @@ def _target(competition: Competition, tables: Tables) -> _Step:
 def _task(competition: Competition, tables: Tables) -> _Step:
     for name in competition.targets:
         _check_target(tables.train[name], name)
+    told_metric = get_metric(competition.metric) if isinstance(competition.metric, str) else competition.metric
+    if told_metric is not None and told_metric.task == "classification":
+        _check_flags(competition, tables)
     if competition.task is not None:
         return {}, None
-    if isinstance(competition.metric, str):
-        competition = replace(competition, metric=get_metric(competition.metric))
-    if competition.metric is None and (told := _known(tables.source.metric)):
+    if told_metric is None and (told := _known(tables.source.metric)):
         return {"task": told.task}, Reason(text=f"what the metric of Kaggle's page judges: {tables.source.metric}")
-    if isinstance(competition.metric, Metric):
-        return {"task": competition.metric.task}, Reason(text=f"what the metric {competition.metric.name} judges")
+    if told_metric is not None:
+        return {"task": told_metric.task}, Reason(text=f"what the metric {told_metric.name} judges")
     if len(competition.targets) > 1:
         flags = all(set(tables.train[name].unique()) <= {0, 1} for name in competition.targets)
         text = "each target is 0 or 1" if flags else "the targets are numbers"
         return {"task": "classification" if flags else "regression"}, Reason(text=text)
     return _task_of_one(tables.train[competition.targets[0]], tables.sample[asked_columns(competition, tables)])
+
+
+def _check_flags(competition: Competition, tables: Tables) -> None:
+    """Several targets that are judged as classes must be 0 or 1 each."""
+    for name in competition.targets if len(competition.targets) > 1 else ():
+        strange = set(tables.train[name].unique()) - {0, 1}
+        if strange:
+            raise DataError(
+                f"train.csv: of several targets each must be 0 or 1 for this metric, however {name!r} holds "
+                f"{', '.join(sorted(map(str, strange))[:3])}. Name one with --target, or choose another --metric."
+            )
 
 
 def _task_of_one(y: pd.Series, asked: pd.DataFrame) -> _Step:
@@ -182,7 +223,8 @@ def _task_of_one(y: pd.Series, asked: pd.DataFrame) -> _Step:
     levels = y.nunique()
     if levels > 2 and _fractions(asked.iloc[:, 0]):
         return {"task": "regression"}, Reason(text="the sample submission holds fractions", guess=True)
-    if levels == 2 or (pd.api.types.is_integer_dtype(y) and levels <= _MOST_CLASSES):
+    whole = bool((y % 1 == 0).all()) and pd.api.types.is_integer_dtype(asked.iloc[:, 0])
+    if levels == 2 or ((whole or pd.api.types.is_integer_dtype(y)) and levels <= _MOST_CLASSES):
         return {"task": "classification"}, Reason(text=f"{y.name} has only {levels} levels", guess=levels > 2)
     return {"task": "regression"}, Reason(text=f"{y.name} has {levels} different numbers")
 
@@ -216,6 +258,8 @@ def _metric(competition: Competition, tables: Tables) -> _Step:
                 f"The metric {metric.name} judges a {metric.task}, however: {competition.slug} is a {competition.task}."
             )
         spread = count > 1 and metric.single is None
+        if metric.log_target and metric.domain is None and (tables.train[list(competition.targets)] < 0).any(axis=None):
+            metric, named = replace(metric, log_target=False), True  # such targets have no logarithm
         return {"metric": over_targets(metric, count) if spread else metric} if named or spread else {}, None
     metric, reason = _metric_of_page(competition, tables) or _usual_metric(competition, tables)
     return {"metric": over_targets(metric, count) if count > 1 else metric}, reason
@@ -253,7 +297,7 @@ def _usual(competition: Competition, tables: Tables) -> tuple[str, str]:
     if placeholder.dtype.kind == "f":
         return "auc", "the sample submission holds probabilities"
     labels = tables.train[competition.targets[0]]
-    if not pd.api.types.is_numeric_dtype(labels) and placeholder.astype(str).str.contains(" ").mean() > 0.5:
+    if not pd.api.types.is_numeric_dtype(placeholder) and placeholder.astype(str).str.contains(" ").mean() > 0.5:
         ranked = int(placeholder.astype(str).str.count(r"\S+").max())
         if labels.nunique() > ranked > 1 and not labels.astype(str).str.contains(" ").any():
             return f"map@{ranked}", f"the sample submission ranks {ranked} labels in each row"
@@ -294,6 +338,8 @@ def _candidates_for_groups(competition: Competition, tables: Tables) -> Iterator
         values = tables.train[name]
         if name not in tables.test.columns or name == competition.id or values.dtype.kind in "fbM" or values.hasnans:
             continue
+        if _is_later(values, tables.test[name]):
+            continue
         levels, tested = values.nunique(), tables.test[name].nunique()
         if 20 <= levels <= len(values) / 1.15 and 5 <= tested <= len(tables.test) and dates_in(values) is None:
             yield str(name), values
@@ -327,6 +373,8 @@ def _columns(competition: Competition, tables: Tables) -> _Step:
         raise DataError(
             f"train.csv lacks the column {unknown[0]!r} to drop. It has: {', '.join(tables.train.columns)}."
         )
+    numbering = [c for c in kept if _is_row_number(tables.train[c])]
+    kept = [c for c in kept if c not in numbering]
     dated = competition.id in tables.train.columns and dates_in(tables.train[competition.id]) is not None
     if dated and competition.id in tables.test.columns:
         kept = [str(competition.id), *kept]
@@ -334,9 +382,15 @@ def _columns(competition: Competition, tables: Tables) -> _Step:
         raise DataError("train.csv and test.csv share no column to learn from, besides the id.")
     left = [c for c in tables.train.columns if c not in tables.test.columns and c not in competition.targets]
     text = "the columns that train and test share"
+    text += f", but for row numbers ({', '.join(numbering)})" if numbering else ""
     text += "; the id is a date, and says something" if dated else ""
     reason = Reason(text=f"{text}; test lacks {', '.join(map(str, left))}" if left else text, guess=bool(left))
     return {"columns": tuple(kept)}, reason
+
+
+def _is_row_number(column: pd.Series) -> bool:
+    """Whether a column counts the rows. A part of the rows would not show it, so it is decided here for all folds."""
+    return pd.api.types.is_integer_dtype(column) and len(column) > 2 and bool((column.diff().iloc[1:] == 1).all())
 
 
 def _features(competition: Competition, tables: Tables) -> _Step:
@@ -371,11 +425,23 @@ def _time_of_test(competition: Competition, tables: Tables) -> str | None:
         return competition.split if competition.split != "rows" and competition.groups is None else None
     for name in competition.columns or ():
         train, test = dates_in(tables.train[name]), dates_in(tables.test[name])
-        if train is None or test is None or train.nunique() < 2 * _FOLDS:
-            continue
-        if test.quantile(0.01) >= train.quantile(0.99):
+        dated = train is not None and test is not None and test.quantile(0.01) >= train.quantile(0.99)
+        if (dated or _is_later(tables.train[name], tables.test[name])) and _can_be_split(tables.train, str(name)):
             return str(name)
     return None
+
+
+def _is_later(train: pd.Series, test: pd.Series) -> bool:
+    """Whether whole numbers that are called a time are greater in test than in train."""
+    whole = pd.api.types.is_integer_dtype(train) and pd.api.types.is_integer_dtype(test)
+    return whole and _TIMES.search(str(train.name)) is not None and bool(test.min() > train.max())
+
+
+def _can_be_split(train: pd.DataFrame, column: str) -> bool:
+    try:
+        return len(list(ByTime(column).split(train))) > 0
+    except ValueError:
+        return False
 
 
 def _models(competition: Competition, tables: Tables) -> _Step:

@@ -56,7 +56,7 @@ class ByTime:
     Rows of one date stay together. Models for the test rows, which come after all, are fitted on every row (``refit``):
     those of the folds know only a part of the past.
 
-    column : of dates, in the table that is split.
+    column : of dates or of whole numbers that grow with time, in the table that is split.
     n_splits : stretches of time.
 
     References: Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd edition, 5.10 (rolling origin).
@@ -71,8 +71,10 @@ class ByTime:
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Pairs of (train rows, validation rows). Raises ValueError where the column holds no dates or too few."""
         dates = dates_in(X[self.column])
+        if dates is None and pd.api.types.is_integer_dtype(X[self.column]):
+            dates = X[self.column]  # weeks, steps, hours
         if dates is None or dates.isna().any():
-            raise ValueError(f"{self.column} must hold a date in every row")
+            raise ValueError(f"{self.column} must hold a date, or a whole number, in every row")
         shares = np.linspace(0.5, 1.0, self.n_splits + 1)
         cuts = dates.quantile(shares[:-1].tolist(), interpolation="higher").tolist()
         if len(set(cuts)) < self.n_splits or not (dates < cuts[0]).any():

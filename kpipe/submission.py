@@ -5,7 +5,7 @@ What Kaggle would refuse, or would score as something else than meant, is refuse
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,8 +17,9 @@ from kpipe.metrics import Metric, output
 from kpipe.resolving import asked_columns
 from kpipe.values import Blend, Submission, Tables
 
-__all__ = ["make_submission", "postprocessed", "prove", "rehearse", "to_csv"]
+__all__ = ["make_submission", "positive", "postprocessed", "prove", "rehearse", "to_csv"]
 
+_POSITIVE = ("1", "1.0", "true", "yes", "y", "t", "positive", "present")
 _SHOWN = 3  # examples in a message: enough to find the place, few enough to read
 
 
@@ -91,11 +92,23 @@ def _values(
         by_label = {str(label): judged[:, code] for code, label in enumerate(labels)}
         return {column: by_label[str(label)] for column, label in zip(columns, per_class, strict=True)}
     if len(columns) == 1 and len(labels) == 2:
-        return {columns[0]: judged[:, 1]}  # the probability of the greater label: 1 of 0 and 1, True of False and True
+        code = positive(labels, (target, columns[0]))
+        return {columns[0]: judged[:, code]}
     raise SubmissionError(
         f"The sample submission's columns ({', '.join(columns)}) do not fit probabilities of the "
         f"{len(labels)} classes ({', '.join(map(str, labels))}). Set another --metric."
     )
+
+
+def positive(labels: Iterable[object], names: Sequence[str]) -> int:
+    """Which of two labels a single probability is that of: 1, True, yes, the column's own name; else the greater one.
+
+    >>> positive(["churn", "stay"], ("churn",)), positive([0, 1], ("y",)), positive(["no", "yes"], ("y",))
+    (0, 1, 1)
+    """
+    meant = {*_POSITIVE, *(name.lower() for name in names)}
+    found = [code for code, label in enumerate(labels) if str(label).strip().lower() in meant]
+    return found[0] if len(found) == 1 else 1
 
 
 def _whole_as(sample: pd.Series, labels: np.ndarray) -> np.ndarray:
@@ -121,6 +134,9 @@ def _rows_of_sample(tables: Tables, id: str) -> np.ndarray:
         if len(sample) != len(tables.test):
             raise SubmissionError(f"The sample submission has {len(sample)} rows, test.csv has {len(tables.test)}.")
         return np.arange(len(sample))
+    repeated = tables.test[id][tables.test[id].duplicated()]
+    if len(repeated):
+        raise SubmissionError(f"test.csv repeats ids, such as {_examples(repeated)}. Name another column with --id.")
     positions = pd.Index(tables.test[id]).get_indexer(sample)
     absent = sample[positions < 0]
     extra = tables.test[id][~tables.test[id].isin(sample)]

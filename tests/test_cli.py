@@ -55,7 +55,7 @@ def test_run_json_keeps_the_contract(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert record["seed"] == [3, 4]
     assert record["metric"] == {"name": "accuracy", "greater_is_better": True}
     assert len(record["models"][0]["fold_scores"]) == 3
-    assert set(record["models"][0]) == {"name", "score", "standard_error", "fold_scores", "weight", "seconds"}
+    assert set(record["models"][0]) == {"name", "score", "standard_error", "fold_scores", "weight", "seeds", "seconds"}
     assert all(check["status"] in ("pass", "warn", "fail") and check["detail"] for check in record["checks"])
     files = {path.name for path in (tmp_path / "titanic" / record["run_id"]).iterdir()}
     assert {"run.json", "submission.csv", "oof.parquet", "test.parquet", "folds.parquet", "log.txt", "parts"} <= files

@@ -78,7 +78,7 @@ def test_no_row_is_judged_by_a_threshold_that_it_chose() -> None:
 
 
 @given(seed=st.integers(0, 1000), share=st.floats(0.02, 0.98))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_pure_noise_gains_nothing_out_of_fold(seed: int, share: float) -> None:
     rng = np.random.default_rng(seed)
     y, chance = (rng.random(500) < share).astype(int), rng.random(500)
@@ -101,3 +101,28 @@ def test_rows_without_a_prediction_stay_without_one() -> None:
     found = decided(METRICS["f1"], chances, y, folds_of(400))
     assert np.isnan(found[:50]).all()
     assert np.isfinite(found[50:]).all()
+
+
+def test_a_class_of_few_rows_has_a_threshold_among_its_own_chances() -> None:
+    rng = np.random.default_rng(4)
+    y = (rng.random(20_000) < 0.003).astype(int)
+    chance = 1 / (1 + np.exp(6 - 6 * y - 1.5 * rng.normal(size=20_000)))
+    both = np.column_stack([1 - chance, chance])
+    metric = METRICS["f1"]
+    found = evaluate(metric, y, decide(metric, blended(both), y, folds_of(20_000)).oof)
+    assert found.value > evaluate(metric, y, both).value + 0.05
+
+
+def test_where_there_is_nothing_to_choose_by_the_likeliest_label_stays() -> None:
+    y = np.array([1] + [0] * 99)
+    chance = np.full(100, 0.01)
+    metric = METRICS["f1"]
+    assert decide(metric, blended(np.column_stack([1 - chance, chance])), 0 * y, folds_of(100)).test.argmax() == 0
+
+
+def test_a_step_that_other_folds_lack_has_its_column() -> None:
+    y = np.array([4] + [0, 1, 2] * 40)
+    values = y[:, None] + 0.1
+    found = decide(METRICS["qwk"], blended(values), y, folds_of(len(y)))
+    assert found.oof.shape == (121, 5)
+    assert found.test.shape == (10, 5)

@@ -23,6 +23,14 @@ EXPECTED = {
     "f1": (BINARY, BINARY_PROBABILITIES, skm.f1_score(BINARY, BINARY_PROBABILITIES[:, 1] > 0.5)),
     "f1_macro": (LABELS, PROBABILITIES, skm.f1_score(LABELS, PREDICTED, average="macro")),
     "f1_micro": (LABELS, PROBABILITIES, skm.f1_score(LABELS, PREDICTED, average="micro")),
+    "f1_weighted": (LABELS, PROBABILITIES, skm.f1_score(LABELS, PREDICTED, average="weighted")),
+    "gini": (BINARY, BINARY_PROBABILITIES, 2 * skm.roc_auc_score(BINARY, BINARY_PROBABILITIES[:, 1]) - 1),
+    "average_precision": (
+        BINARY,
+        BINARY_PROBABILITIES,
+        skm.average_precision_score(BINARY, BINARY_PROBABILITIES[:, 1]),
+    ),
+    "mse": (VALUES, GUESSES, skm.mean_squared_error(VALUES, GUESSES)),
     "mcc": (LABELS, PROBABILITIES, skm.matthews_corrcoef(LABELS, PREDICTED)),
     "qwk": (LABELS, PROBABILITIES, skm.cohen_kappa_score(LABELS, PREDICTED, weights="quadratic")),
     "log_loss": (LABELS, PROBABILITIES, skm.log_loss(LABELS, PROBABILITIES)),
@@ -153,6 +161,12 @@ def test_an_unknown_metric_is_refused_with_a_near_miss() -> None:
         ("Root Mean Squared Logarithmic Error", "rmsle"),
         ("MAP@7", "map@7"),
         ("f1_score", "f1"),
+        ("AUC ROC", "auc"),
+        ("MultiClassLoss", "log_loss"),
+        ("Macro F-Score", "f1_macro"),
+        ("Root Mean Squared Error (RMSE)", "rmse"),
+        ("QuadraticWeightedKappa", "qwk"),
+        ("Normalized Gini Coefficient", "gini"),
     ],
 )
 def test_a_metric_is_found_by_kaggles_and_scikit_learns_names(written: str, name: str) -> None:

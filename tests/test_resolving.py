@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from kpipe.competition import Competition
-from kpipe.errors import DataError
+from kpipe.errors import DataError, SubmissionError
 from kpipe.folding import assign_folds
 from kpipe.metrics import Metric
 from kpipe.pipeline import prepare, run
@@ -233,3 +233,103 @@ def test_bytes_of_a_square_are_pictures() -> None:
     narrow = [f"p{n}" for n in range(90)]
     other = resolved(tables(train[[*narrow, "label"]], test[["id", *narrow]], test[["id"]].assign(label=0)))
     assert list(other.models or ()) == ["neural", "boosting"]
+
+
+def test_a_feature_that_is_spelt_like_the_target_stays_a_feature() -> None:
+    made = survivors()
+    frames = [frame.assign(Survived=frame["x"]) for frame in (made.train, made.test)]
+    competition, adapted = found(tables(*frames, sample=made.sample))
+    assert "Survived" in (competition.columns or ())
+    assert "survived" not in adapted.test.columns
+
+
+def test_a_target_that_test_has_a_placeholder_of_is_predicted(tmp_path: Path) -> None:
+    made = survivors(n=150)
+    train = made.train.assign(second=1 - made.train["survived"])
+    write(tmp_path, train, made.test.assign(second=0), made.sample.assign(survived=0.5, second=0.5))
+    competition, _ = prepare("made-by-hand", data=tmp_path)
+    assert competition.targets == ("survived", "second")
+
+
+def test_a_word_that_the_sample_repeats_asks_for_nothing() -> None:
+    made = survivors()
+    competition, _ = found(replace(made, sample=made.sample.assign(Usage="Public")))
+    assert competition.target == "survived"
+
+
+def test_row_numbers_are_no_feature_in_any_fold() -> None:
+    made = survivors()
+    frames = [frame.assign(**{"Unnamed: 0": range(len(frame))}) for frame in (made.train, made.test)]
+    competition, _ = found(tables(*frames, sample=made.sample))
+    assert competition.columns == ("x", "sex")
+    assert "row numbers (Unnamed: 0)" in competition.inferred["columns"].text
+
+
+def test_weeks_that_come_later_in_test_are_a_time_and_no_groups() -> None:
+    made = dated(later=True)
+    frames = [
+        frame.drop(columns="date").assign(week=frame["id"] // 4 + 1, other=frame["id"] // 7)
+        for frame in (made.train, made.test)
+    ]
+    competition, adapted = found(tables(*frames, sample=made.sample))
+    assert repr(competition.splitter) == "ByTime('week', n_splits=4)" or competition.groups == "other"
+    only, adapted = found(tables(*(frame.drop(columns="other") for frame in frames), sample=made.sample))
+    assert repr(only.splitter) == "ByTime('week', n_splits=4)"
+    for train, valid in zip(*(assign_folds(only, adapted).train, assign_folds(only, adapted).valid), strict=True):
+        assert adapted.train["week"].iloc[train].max() < adapted.train["week"].iloc[valid].min()
+
+
+def test_dates_with_a_gap_are_no_reason_to_refuse() -> None:
+    made = dated(later=True)
+    made.train.loc[3, "date"] = None
+    competition, adapted = found(made)
+    assert repr(competition.splitter).startswith("KFold")
+    assert len(assign_folds(competition, adapted).train) == 5
+
+
+def test_classes_that_are_whole_floats_are_classes_where_the_sample_holds_whole_numbers() -> None:
+    made = survivors()
+    made.train["survived"] = np.resize([0.0, 1.0, 2.0], 80)
+    assert resolved(made).task == "classification"
+    assert resolved(replace(made, sample=made.sample.assign(survived=0.5))).task == "regression"
+
+
+def test_several_targets_that_are_no_flags_are_refused_for_a_metric_of_classes() -> None:
+    made = survivors()
+    train = made.train.assign(a=np.resize([1, 2], 80), b=np.resize([0, 1], 80)).drop(columns="survived")
+    with pytest.raises(DataError, match=r"each must be 0 or 1 for this metric, however 'a' holds 2"):
+        resolved(replace(made, train=train, sample=made.sample[["id"]].assign(a=0.5, b=0.5)), metric="auc")
+
+
+def test_one_probability_of_two_words_is_said_to_be_that_of_one(tmp_path: Path) -> None:
+    made = survivors(n=150)
+    train = made.train.rename(columns={"survived": "churn"})
+    train["churn"] = np.where(train["churn"] == 1, "churn", "stay")
+    write(tmp_path, train, made.test, made.test[["id"]].assign(churn=0.5))
+    ended = run("made-by-hand", data=tmp_path, models=["linear"], out=tmp_path / "out", jobs=1)
+    assert ended.record["inferred"]["positive"] == "a guess: churn is the probability of churn"
+    sent = pd.read_csv(ended.path / "submission.csv").set_index("id")["churn"]
+    assert np.corrcoef(sent.loc[made.test["id"]], made.test["x"])[0, 1] > 0.3
+
+
+def test_ids_that_test_repeats_under_another_name_are_refused_in_words(tmp_path: Path) -> None:
+    made = survivors(n=150)
+    write(tmp_path, made.train, made.test.rename(columns={"id": "ID"}).assign(ID=7), made.sample)
+    with pytest.raises((DataError, SubmissionError), match=r"test\.csv repeats ids, such as 7"):
+        run("made-by-hand", data=tmp_path, models=["linear"], out=tmp_path / "out", jobs=1)
+
+
+def test_a_flag_that_a_fold_lacks_is_predicted_as_it_is_there(tmp_path: Path) -> None:
+    made = survivors(n=150)
+    train = made.train.assign(rare=[1] + [0] * 149)
+    write(tmp_path, train, made.test, made.sample.assign(survived=0.5, rare=0.5))
+    ended = run("made-by-hand", data=tmp_path, metric="log_loss", models=["linear"], out=tmp_path / "out", jobs=1)
+    assert pd.read_csv(ended.path / "submission.csv")["rare"].max() < 0.5
+
+
+def test_negative_targets_have_no_logarithm_to_be_learned_on() -> None:
+    made = survivors()
+    made.train["survived"] = made.train["x"]
+    metric = resolved(made, metric="smape").metric
+    assert isinstance(metric, Metric)
+    assert not metric.log_target

@@ -192,7 +192,9 @@ class _Counted(BaseEstimator):
         if self.library == "lightgbm":
             import lightgbm
 
-            stop = lightgbm.early_stopping(_PATIENCE, verbose=False)
+            # Log losses that still fall in their fifth decimal are no gain: classes that are all but told apart.
+            least = 1e-5 if isinstance(self, ClassifierMixin) else 0.0
+            stop = lightgbm.early_stopping(_PATIENCE, verbose=False, min_delta=least)
             # LightGBM 4.7 has a new name for what 4.6, which Kaggle's image may have, calls eval_set.
             renamed = "eval_X" in inspect.signature(estimator.fit).parameters
             watched = {"eval_X": judged[0], "eval_y": judged[1]} if renamed else {"eval_set": [judged]}

@@ -20,7 +20,11 @@ class PerTarget(RegressorMixin, BaseEstimator):
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
         """Fit one clone a column of y (n, targets)."""
-        self.estimators_ = [clone(self.estimator).fit(X, column) for column in np.asarray(y).T]
+        self.estimators_ = [
+            # A rare flag may be missing in a fold altogether; many estimators refuse a target of one value.
+            float(column[0]) if (column == column[0]).all() else clone(self.estimator).fit(X, column)
+            for column in np.asarray(y).T
+        ]
         return self
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
@@ -30,6 +34,8 @@ class PerTarget(RegressorMixin, BaseEstimator):
 
 
 def _of_one(estimator: Any, X: pd.DataFrame) -> np.ndarray:
+    if isinstance(estimator, float):
+        return np.full(len(X), estimator)
     if not is_classifier(estimator):
         return np.asarray(estimator.predict(X), dtype=np.float64).reshape(len(X))
     ones = np.flatnonzero(np.asarray(estimator.classes_) == 1)  # none where the fold has seen no 1
