@@ -24,6 +24,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted
 
+from kpipe.errors import UsageError
 from kpipe.features import NativeCategories, encoded
 from kpipe.values import Context, Loss
 
@@ -90,8 +91,14 @@ def xgboost(context: Context, *, n_estimators: int | None = None, **options: Any
 
     n_estimators : trees; None: as many as an inner split asks for.
     options : XGBoost's own parameters.
+    Raises UsageError where XGBoost is not installed.
     """
-    from xgboost import XGBClassifier, XGBRegressor
+    try:
+        from xgboost import XGBClassifier, XGBRegressor
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "The model 'xgboost' needs a package that is not here: pip install 'kpipe[xgboost]'."
+        ) from error
 
     kind = XGBClassifier if context.task == "classification" else XGBRegressor
     settings = _XGBOOST | _objective("xgboost", context) | options
