@@ -329,12 +329,13 @@ def _read(
 
 
 def _ids(parsed: Mapping[str, CsvFile], id: str | None) -> list[str]:
-    """The id column as given; or what the sample submission shares with test; or its column that train lacks too."""
+    """The id column as given; or what the sample shares with test, rather what is unique; or its column that train lacks."""
     if id is not None:
         return [id]
     sample, test, train = (parsed[role].header for role in ("sample", "test", "train"))
     shared = [name for name in sample if name in test]
-    return shared[:1] or [name for name in sample if name not in train][:1]
+    keys = [name for name in shared if len(parsed["sample"].columns[name].unique()) == parsed["sample"].rows]
+    return (keys or shared)[:1] or [name for name in sample if name not in train][:1]
 
 
 def _names_things(ids: pd.Series) -> bool:

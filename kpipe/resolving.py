@@ -117,7 +117,9 @@ _Step = tuple[dict[str, object], Reason | None]
 
 
 def _shared_ids(tables: Tables) -> list[str]:
-    return [name for name in tables.sample.columns if name in tables.test.columns]
+    """What the sample submission shares with test; first what is different in each of its rows."""
+    shared = [name for name in tables.sample.columns if name in tables.test.columns]
+    return sorted(shared, key=lambda name: not tables.sample[name].is_unique)
 
 
 def _id(competition: Competition, tables: Tables) -> _Step:

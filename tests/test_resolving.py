@@ -333,3 +333,11 @@ def test_negative_targets_have_no_logarithm_to_be_learned_on() -> None:
     metric = resolved(made, metric="smape").metric
     assert isinstance(metric, Metric)
     assert not metric.log_target
+
+
+def test_the_id_is_what_is_different_in_each_row_wherever_it_stands(tmp_path: Path) -> None:
+    made = survivors(n=150)
+    write(tmp_path, made.train, made.test, made.test[["sex", "id"]].assign(survived=0))
+    competition, tables_ = prepare("made-by-hand", data=tmp_path)
+    assert competition.id == "id"
+    assert len(tables_.test) == 30
