@@ -329,7 +329,7 @@ def _read(
 
 
 def _ids(parsed: Mapping[str, CsvFile], id: str | None) -> list[str]:
-    """The id column as given; or what the sample shares with test, rather what is unique; or its column that train lacks."""
+    """The id column as given; or what the sample shares with test, rather what is unique; or what train lacks too."""
     if id is not None:
         return [id]
     sample, test, train = (parsed[role].header for role in ("sample", "test", "train"))

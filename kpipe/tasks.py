@@ -149,16 +149,33 @@ def compute(
     """
     if not calls or not clock.fits(0):
         return
+    failed: list[KpipeError] = []
     try:
-        if clock.end is None:
-            yield from _parallel(lanes, apart=False)(_jobs(calls, data))
-        else:
-            yield from _in_time(calls, data, lanes, clock)
+        untimed = clock.end is None
+        ended = _parallel(lanes, apart=False)(_jobs(calls, data)) if untimed else _in_time(calls, data, lanes, clock)
+        for number, result in ended:
+            if isinstance(result, KpipeError):
+                failed.append(result)
+            else:
+                yield number, result
     except BrokenProcessPool as error:
         raise TrainingError(
             "A worker process was killed, most likely because memory ran out. "
             "Run again with --jobs 1: what was finished is kept."
         ) from error
+    if failed:
+        raise failed[0]
+
+
+_Ended = tuple[int, Result | KpipeError]
+
+
+def _attempt(number: int, task: Task, data: Data, train: np.ndarray, valid: np.ndarray) -> _Ended:
+    """A failure as a value: one that is raised makes joblib stop its workers, of which loky may print a traceback."""
+    try:
+        return fit_predict(number, task, data, train, valid)
+    except KpipeError as error:
+        return number, error
 
 
 def _parallel(lanes: int, *, apart: bool) -> joblib.Parallel:
@@ -175,14 +192,14 @@ def _parallel(lanes: int, *, apart: bool) -> joblib.Parallel:
 
 def _jobs(calls: Sequence[tuple[Task, np.ndarray, np.ndarray]], data: Data) -> Iterator[Any]:
     for number, (task, train, valid) in enumerate(calls):
-        yield joblib.delayed(fit_predict)(number, task, data, train, valid)
+        yield joblib.delayed(_attempt)(number, task, data, train, valid)
 
 
 def _in_time(
     calls: Sequence[tuple[Task, np.ndarray, np.ndarray]], data: Data, lanes: int, clock: Clock
-) -> Iterator[tuple[int, Result]]:
+) -> Iterator[_Ended]:
     """The results that end in time. joblib waits in a thread of its own, so that this one can watch the clock."""
-    ended: queue.Queue[tuple[int, Result] | BaseException | None] = queue.Queue()
+    ended: queue.Queue[_Ended | BaseException | None] = queue.Queue()
     parallel = _parallel(lanes, apart=True)
 
     def wait() -> None:

@@ -25,7 +25,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted
 
 from kpipe.errors import UsageError
-from kpipe.features import NativeCategories, encoded
+from kpipe.features import NativeCategories, encoded, text_columns
 from kpipe.values import Context, Loss
 
 __all__ = ["CountedClassifier", "CountedRegressor", "boosting", "catboost", "xgboost"]
@@ -220,7 +220,7 @@ class _Counted(BaseEstimator):
         return X.assign(**{str(name): column for name, column in text.items()})
 
     def _categories(self, X: pd.DataFrame) -> dict[str, list[str]]:
-        return {"cat_features": list(X.select_dtypes(["object", "str"]).columns)} if self.library == "catboost" else {}
+        return {"cat_features": list(map(str, text_columns(X)))} if self.library == "catboost" else {}
 
 
 class CountedClassifier(ClassifierMixin, _Counted):
