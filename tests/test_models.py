@@ -16,7 +16,7 @@ from kpipe.models.baseline import baseline
 from kpipe.values import Context, Folds, Task
 from tests.tables import prices, survivors
 
-LIGHT = ("linear", "boosting")  # torch's have test files of their own
+LIGHT = ("linear", "boosting", "catboost", "forest")  # torch's have test files of their own
 TASKS: dict[Task, Context] = {
     "classification": Context(task="classification", n_classes=2, seed=3),
     "regression": Context(task="regression", seed=3),
