@@ -20,7 +20,7 @@ from sklearn.preprocessing import TargetEncoder
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from kpipe.kinds import dates_in, is_codes, is_prose
+from kpipe.kinds import dates_in, is_codes, is_prose, numbers_in
 
 __all__ = ["AutomaticFeatures"]
 
@@ -82,6 +82,8 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         self.prose_ = [name for name in kept if name not in self.dates_ and is_prose(X[name])]
         self.plain_ = [name for name in kept if name not in (*self.dates_, *self.prose_)]
         labels = [name for name in self.plain_ if not pd.api.types.is_numeric_dtype(X[name])]
+        self.spelt_ = [name for name in labels if numbers_in(X[name]) is not None]
+        labels = [name for name in labels if name not in self.spelt_]
         codes = [name for name in self.plain_ if is_codes(X[name])]
         numbers = len(self.plain_) - len(labels)
         self.codes_as_labels_ = codes if 2 * len(codes) > numbers else []
@@ -112,6 +114,9 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         return pd.DataFrame({str(name): values for name, values in columns.items()}, index=X.index)
 
     def _plain_column(self, column: pd.Series) -> pd.Series | np.ndarray:
+        if column.name in self.spelt_:
+            numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+            return np.where(np.isfinite(numbers), numbers, np.nan)
         if not pd.api.types.is_numeric_dtype(column):
             return column
         if column.name in self.codes_as_labels_:
@@ -137,7 +142,9 @@ def _names_rows(column: pd.Series) -> bool:
     present = column.dropna()
     if pd.api.types.is_integer_dtype(column):
         return len(present) > 1 and bool((present.diff().iloc[1:] == 1).all())
-    if pd.api.types.is_numeric_dtype(column) or dates_in(column) is not None or is_prose(column):
+    if pd.api.types.is_numeric_dtype(column) or numbers_in(column) is not None:
+        return False
+    if dates_in(column) is not None or is_prose(column):
         return False
     return present.nunique() > _ALL_DIFFERENT * max(len(present), 1)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pandas as pd
 
-__all__ = ["dates_in", "is_codes", "is_prose"]
+__all__ = ["dates_in", "is_codes", "is_prose", "numbers_in"]
 
 _ISO = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?Z?")
 _SLASHES = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4}|\d{2})( \d{1,2}:\d{2}(:\d{2})?)?")
 _LOOKED_AT = 500
+_NUMBERS = 0.9  # of the cells, from which a text column holds numbers
 _WORDS = 4.0  # on average, from which a text of mostly different cells is prose and not a label
 
 
@@ -63,6 +65,21 @@ def is_prose(column: pd.Series) -> bool:
         return False
     words = cells.str.count(r"\w*[^\W\d_]\w+")
     return bool(words.mean() >= _WORDS)
+
+
+def numbers_in(column: pd.Series) -> pd.Series | None:
+    """The numbers of a column of text that holds hardly anything else (blanks, "4+", "unknown"), which become missing.
+
+    >>> numbers_in(pd.Series(["1.5", " ", *["2"] * 30])).head(2).tolist()
+    [1.5, nan]
+    >>> numbers_in(pd.Series(["A/5 21171", "113803"])) is None
+    True
+    """
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+        return None
+    numbers = pd.to_numeric(column, errors="coerce").astype("float64")
+    numbers = numbers.where(np.isfinite(numbers))
+    return numbers if numbers.notna().sum() >= _NUMBERS * max(column.notna().sum(), 1) else None
 
 
 def is_codes(column: pd.Series) -> bool:

@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
-from kpipe.kinds import dates_in
+from kpipe.kinds import dates_in, numbers_in
 
 __all__ = ["told_apart"]
 
@@ -66,10 +66,13 @@ def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
         values = frame[name]
         if pd.api.types.is_numeric_dtype(values):
             columns[str(name)] = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        elif (numbers := numbers_in(values)) is not None:
+            columns[str(name)] = numbers.to_numpy(dtype=np.float64)
         elif (dates := dates_in(values)) is not None:
             columns[str(name)] = (dates - pd.Timestamp(2000, 1, 1)).dt.total_seconds().to_numpy() / 86_400
         else:
-            levels = values.value_counts().index
+            # By frequency, then by the alphabet: in the order in which they come, train's would all come first.
+            levels = values.astype(object).value_counts().sort_index().sort_values(ascending=False, kind="stable").index
             columns[str(name)] = values.map(pd.Series(range(len(levels)), index=levels)).to_numpy(dtype=float)
     return pd.DataFrame(columns)
 

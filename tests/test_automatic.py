@@ -97,3 +97,11 @@ def test_it_can_be_cloned_and_sent_to_another_process() -> None:
     features = clone(AutomaticFeatures(random_state=3)).fit(made(), RNG.integers(2, size=N))
     again = pickle.loads(pickle.dumps(features))
     pd.testing.assert_frame_equal(again.transform(made()), features.transform(made()))
+
+
+def test_numbers_among_which_stands_a_word_are_numbers() -> None:
+    X = made()[["size"]].assign(total=[" " if n % 30 == 0 else f"{n}.5" for n in range(N)])
+    features = AutomaticFeatures().fit(X, RNG.integers(2, size=N))
+    found = features.transform(X.assign(total="4+").head(2))
+    assert found["total"].isna().all()
+    assert features.transform(X)["total"].iloc[1] == 1.5

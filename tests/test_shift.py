@@ -53,3 +53,11 @@ def test_members_of_a_group_do_not_give_each_other_away() -> None:
 
 def test_of_tables_too_small_nothing_is_said() -> None:
     assert told_apart(drawn(800, 0), drawn(30, 1)) is None
+
+
+def test_labels_that_are_different_in_each_row_do_not_tell_train_from_test() -> None:
+    rng = np.random.default_rng(0)
+    names = [f"person {number:05}" for number in rng.permutation(1200)]
+    found = told_apart(pd.DataFrame({"name": names[:800]}), pd.DataFrame({"name": names[800:]}))
+    assert found is not None
+    assert abs(found[0] - 0.5) < 4 * found[1]
