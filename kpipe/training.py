@@ -282,14 +282,16 @@ class _Crew:
     def run(self, tasks: Sequence[Task], *, needed: bool) -> _Results:
         """The results of all tasks; nothing where the clock has not the time, judged by the first tasks to end.
 
-        needed : there is nothing better yet: go on to the last second, and give what has ended.
+        needed : there is nothing better yet: where a first fold ends, go on to the last second, and give what ended.
         """
         results: _Results = {}
         first = min(self.lanes, len(tasks)) if self.clock.end is not None else len(tasks)
-        # The first tasks may take their share of the time that is left: if they need more, so would all of them.
-        share = self.clock if needed else self.clock.share(-(-len(tasks) // self.lanes))
+        # The first tasks may take their share of the time that is left: if they need more, so would all of them. Where
+        # there is nothing better yet they may take half of it: the other half is for a model that is quicker.
+        share = self.clock.share(2 if needed else -(-len(tasks) // self.lanes))
         for batch, clock, before in ((tasks[:first], share, 0), (tasks[first:], self.clock, first)):
-            if batch and not needed and (len(results) < before or not self.fits(batch, results)):
+            late = len(results) < before
+            if batch and ((late and not (needed and results)) or not (needed or self.fits(batch, results))):
                 break
             for task, result in self._each(batch, clock):
                 results[task.seed, task.fold] = result

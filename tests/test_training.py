@@ -186,14 +186,20 @@ def test_a_model_that_never_ends_is_stopped_when_the_time_is_up(tmp_path: Path) 
 
 
 def test_folds_that_ended_count_where_nothing_else_did(tmp_path: Path) -> None:
-    slow = partial(counted, folder=str(tmp_path), seconds=2.5)
-    found, folds = validated(survivors(), {"slow": slow}, clock=Clock(6.5), jobs=2)
+    slow = partial(counted, folder=str(tmp_path), seconds=3.0)
+    found, folds = validated(survivors(), {"slow": slow}, clock=Clock(9.0), jobs=2)
     (only,) = found.models
     predicted = ~np.isnan(only.oof).any(axis=1)
     assert 0 < predicted.sum() < 80
     assert {int(predicted[valid].mean()) for valid in folds.valid} == {0, 1}
     with pytest.raises(TrainingError, match=r"No model was trained\. slow: .*give a longer --budget"):
         validated(survivors(), {"slow": slow}, clock=Clock(0.0))
+
+
+def test_a_first_model_that_never_ends_leaves_time_for_a_quicker_one(tmp_path: Path) -> None:
+    endless = partial(counted, folder=str(tmp_path), seconds=600.0)
+    found, _ = validated(survivors(), {"endless": endless, "quick": seeded}, clock=Clock(6.0), jobs=1)
+    assert [m.name for m in found.models] == ["quick"]
 
 
 def test_time_that_is_left_buys_further_seeds_of_what_a_seed_changes(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ __all__ = ["CountedClassifier", "CountedRegressor", "boosting", "catboost", "xgb
 
 _SMALL = 16_000  # rows times classes up to which trees are counted on several inner splits
 _REFITTED = 90_000  # rows times classes up to which the model is fitted again on all rows
+_HUGE = 1_000_000  # rows times classes from which trees are few and learn fast
 _PATIENCE = 60  # trees without a gain until counting stops
 
 _LIGHTGBM: dict[str, Any] = {
@@ -157,7 +158,9 @@ class _Counted(BaseEstimator):
 
     def _fit(self, X: pd.DataFrame, y: np.ndarray) -> None:
         X = self._own(X)
-        estimator = _sized(clone(self.estimator), self.library, len(X)) if self.counted else clone(self.estimator)
+        estimator = clone(self.estimator)
+        if self.counted:
+            estimator = _sized(estimator, self.library, rows=len(X), work=self._work(y))
         self.n_features_in_ = X.shape[1]
         self.trees_ = None
         if self.counted:
@@ -264,10 +267,11 @@ class CountedRegressor(RegressorMixin, _Counted):
         return np.asarray(self.estimator_.predict(self._own(X)), dtype=np.float64)
 
 
-def _sized(estimator: BaseEstimator, library: str, rows: int) -> BaseEstimator:
+def _sized(estimator: BaseEstimator, library: str, *, rows: int, work: int) -> BaseEstimator:
     """Trees grow with the table: 8 leaves below 2,000 rows, 63 from 50,000; and learning is faster on large ones."""
     if library == "lightgbm" and estimator.get_params()["num_leaves"] == 31:  # LightGBM's own default
         estimator.set_params(num_leaves=8 if rows < 2_000 else 15 if rows < 10_000 else 31 if rows < 50_000 else 63)
-    if rows >= 50_000:
-        estimator.set_params(learning_rate=max(0.06, estimator.get_params()["learning_rate"]))
-    return estimator
+    rate = estimator.get_params()["learning_rate"]
+    if work >= _HUGE:
+        return estimator.set_params(learning_rate=max(0.15, rate), n_estimators=400)
+    return estimator.set_params(learning_rate=max(0.06, rate)) if rows >= 50_000 else estimator
