@@ -18,7 +18,9 @@ from kpipe.errors import UsageError
 from tests.kaggle_server import KEY, TOKEN, USER
 
 SAMPLE = competitions.folder("titanic") / "sample"  # stands for Kaggle's files: what matters here is the way
-LAYOUTS = pytest.mark.parametrize("layout", ["input/competitions/titanic", "input/titanic"])
+LAYOUTS = pytest.mark.parametrize(
+    "layout", ["input/competitions/titanic", pytest.param("input/titanic", marks=pytest.mark.slow)]
+)
 
 
 def kpipe(*args: str) -> int:

@@ -186,8 +186,8 @@ def test_a_model_that_never_ends_is_stopped_when_the_time_is_up(tmp_path: Path) 
 
 
 def test_folds_that_ended_count_where_nothing_else_did(tmp_path: Path) -> None:
-    slow = partial(counted, folder=str(tmp_path), seconds=3.0)
-    found, folds = validated(survivors(), {"slow": slow}, clock=Clock(9.0), jobs=2)
+    slow = partial(counted, folder=str(tmp_path), seconds=2.5)
+    found, folds = validated(survivors(), {"slow": slow}, clock=Clock(8.0), jobs=2)
     (only,) = found.models
     predicted = ~np.isnan(only.oof).any(axis=1)
     assert 0 < predicted.sum() < 80

@@ -136,7 +136,7 @@ def test_its_sample_runs_end_to_end_twice_with_the_same_bytes(
     folders = []
     for name in ("first", "second"):
         with pytest.raises(SystemExit) as ended:
-            main(["run", slug, "--folds", "3", "--json", "--out", str(tmp_path / name)])
+            main(["run", slug, "--folds", "2", "--json", "--out", str(tmp_path / name)])
         assert ended.value.code == 0
         record = json.loads(capsys.readouterr().out)
         folders.append(tmp_path / name / slug / record["run_id"])
