@@ -67,7 +67,7 @@ _CATBOOST: dict[str, Any] = {
 _OBJECTIVES: dict[str, dict[Loss, str]] = {
     "lightgbm": {"squared": "regression", "absolute": "regression_l1", "poisson": "poisson"},
     "xgboost": {"squared": "reg:squarederror", "absolute": "reg:absoluteerror", "poisson": "count:poisson"},
-    # Of counts CatBoost keeps the squared error: its own Poisson loss learned more slowly, and a blend gains by two losses.
+    # Of counts CatBoost keeps the squared error: its Poisson loss learned more slowly, and a blend gains by two losses.
     "catboost": {"squared": "RMSE", "absolute": "MAE", "poisson": "RMSE"},
 }
 
