@@ -69,13 +69,21 @@ class Data:
     outputs: int
 
 
+_PROBED = 32  # test rows that are predicted a second time, in another order, and one of them alone
+
+
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a task gives: predictions (rows, k) of its validation and test rows, and what it cost where."""
+    """What a task gives: predictions (rows, k) of its validation and test rows, and what it cost where.
+
+    moved : by how much a test row's prediction differs when other rows stand beside it, see ``_moved``; 0 where it was
+        not looked at.
+    """
 
     valid: np.ndarray
     test: np.ndarray
     seconds: float
+    moved: float = 0.0
     process: int = 0
     peak_memory_mib: float = 0.0
     resumed: bool = False
@@ -93,6 +101,7 @@ def fit_predict(number: int, task: Task, data: Data, train: np.ndarray, valid: n
             on_valid = predict(estimator, data.X.iloc[valid], data.outputs) if len(valid) else nothing
             predicted = [on_valid, predict(estimator, data.X_test, data.outputs)]
             seconds = time.perf_counter() - start
+            moved = _moved(estimator, data, predicted[1]) if task.fold == 0 else 0.0
     except KpipeError:
         raise
     except Exception as error:
@@ -106,9 +115,33 @@ def fit_predict(number: int, task: Task, data: Data, train: np.ndarray, valid: n
         valid=valid_predicted,
         test=test_predicted,
         seconds=seconds,
+        moved=moved,
         process=os.getpid(),
         peak_memory_mib=peak_memory_mib(),
     )
+
+
+def _moved(estimator: Any, data: Data, predicted: np.ndarray) -> float:
+    """The most that a test row's prediction changes when it is predicted among other rows, in another order, or alone.
+
+    In standard deviations of the predictions; infinite where the model cannot predict them so. A row's prediction is
+    its own: one that is made with what stands beside it (a batch's mean, a refitted scaler, a shape that broadcasts,
+    predictions that were kept from an earlier call) moves.
+    """
+    count = len(data.X_test)
+    rows = np.random.default_rng(0).permutation(np.unique(np.linspace(0, count - 1, min(_PROBED, count)).astype(int)))
+    spread = predicted.std(axis=0).max() if predicted.shape == (count, data.outputs) else 0.0
+    if count < 2 or not spread > 0:
+        return 0.0
+    moved = 0.0
+    for some in (rows, rows[:1]):
+        try:
+            again = predict(estimator, data.X_test.iloc[some], data.outputs)
+        except Exception:  # whatever a model raises at rows that it predicted before is the finding
+            return float("inf")
+        apart = np.abs(again - predicted[some]) if again.shape == (len(some), data.outputs) else np.array(np.inf)
+        moved = max(moved, float(apart.max() / spread))
+    return moved
 
 
 class Clock:

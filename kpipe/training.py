@@ -319,12 +319,19 @@ class _Crew:
             else:
                 yield (
                     task,
-                    Result(valid=kept["valid"], test=kept["test"], seconds=float(kept["seconds"]), resumed=True),
+                    Result(
+                        valid=kept["valid"],
+                        test=kept["test"],
+                        seconds=float(kept["seconds"]),
+                        moved=float(kept["moved"]),
+                        resumed=True,
+                    ),
                 )
         calls = [(task, *self._rows(task.fold)) for task in waiting]
         for number, result in compute(calls, self.data, lanes=self.lanes, clock=clock):
             task = waiting[number]
-            self.parts.put(task.key, {"valid": result.valid, "test": result.test, "seconds": np.array(result.seconds)})
+            numbers = {"seconds": np.array(result.seconds), "moved": np.array(result.moved)}
+            self.parts.put(task.key, {"valid": result.valid, "test": result.test, **numbers})
             yield task, result
 
     def _rows(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
@@ -370,4 +377,5 @@ def _assemble(name: str, results: _Results, data: Data, folds: Folds) -> ModelPr
         oof = summed / counted[:, None]  # 0 / 0 is NaN: a row that no fold validated has no prediction
     seconds = sum(result.seconds for result in results.values())
     test, seeds = np.sum(tests, axis=0) / len(tests), tuple(sorted({seed for seed, _ in results}))
-    return ModelPredictions(name=name, oof=oof, test=test, seconds=seconds, seeds=seeds)
+    moved = max(result.moved for result in results.values())
+    return ModelPredictions(name=name, oof=oof, test=test, seconds=seconds, seeds=seeds, moved=moved)

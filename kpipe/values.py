@@ -136,6 +136,7 @@ class ModelPredictions:
     test : (m, k) float64, the mean over folds; or of the models that were fitted on all rows.
     seconds : fitting and predicting, added up over folds and seeds.
     seeds : whose predictions are averaged: those that were asked for, and what a budget bought.
+    moved : the most that a test row's prediction changed when other rows stood beside it, in standard deviations.
     """
 
     name: str
@@ -143,6 +144,7 @@ class ModelPredictions:
     test: np.ndarray
     seconds: float
     seeds: tuple[int, ...] = ()
+    moved: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,66 @@
+"""What the columns hide: levels that train lacks, and test rows that are drawn differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from kpipe.competition import Competition
+from kpipe.kinds import dates_in
+from kpipe.shift import told_apart
+from kpipe.values import Check, Status, Tables
+
+__all__ = ["drawn_alike", "levels_seen"]
+
+_FEWEST_ROWS_PER_VALUE = 1.15  # of a column whose values repeat
+# AUC from which train and test are said to be drawn differently.
+_TOLD_APART = 0.6
+
+
+def levels_seen(competition: Competition, tables: Tables) -> Check:
+    """Whether test has categories that train lacks."""
+    unseen = {
+        column: share
+        for column in competition.columns or ()
+        if not pd.api.types.is_numeric_dtype(tables.train[column])
+        and _repeats(tables.train[column])
+        and dates_in(tables.train[column]) is None
+        and (share := float((~tables.test[column].isin(tables.train[column].unique())).mean())) > 0
+    }
+    if not unseen:
+        return Check(
+            name="levels seen",
+            status="pass",
+            detail="Every category of test that repeats in train is known from train.",
+        )
+    worst = max(unseen, key=lambda column: unseen[column])
+    status: Status = "warn" if unseen[worst] > 0.05 else "pass"
+    detail = (
+        f"{len(unseen)} columns have test rows with levels that train lacks, most {worst}: {unseen[worst]:.1%} of rows."
+    )
+    return Check(name="levels seen", status=status, detail=detail)
+
+
+def _repeats(column: pd.Series) -> bool:
+    """Whether a text column's values mostly stand for more than one row."""
+    return column.nunique() * _FEWEST_ROWS_PER_VALUE < max(column.notna().sum(), 1)
+
+
+def drawn_alike(competition: Competition, tables: Tables) -> Iterator[Check]:
+    """Adversarial validation; nothing is said of tables too small for it, nor of pixels."""
+    columns = list(competition.columns or ())
+    if not columns or bool((tables.train[columns].dtypes == np.uint8).all()):
+        return
+    by = competition.groups
+    groups = [] if by is None or by not in tables.test.columns else [tables.train[by], tables.test[by]]
+    found = told_apart(tables.train[columns], tables.test[columns], groups=groups)
+    if found is None:
+        return
+    auc, error, telling = found
+    apart = auc > max(_TOLD_APART, 0.5 + 3 * error)
+    detail = f"A classifier tells test rows from train rows with an AUC of {auc:.2f} (0.5: not at all)."
+    if apart:
+        detail += f" {', '.join(telling)} tell most. Validate on rows like test's (--split), or drop them (--drop)."
+    yield Check(name="train and test alike", status="warn" if apart else "pass", detail=detail)
