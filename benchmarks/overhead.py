@@ -58,7 +58,7 @@ def piped(competition, tables, folds, models) -> tuple[float, dict[str, np.ndarr
             predictions = cross_validate(competition, tables, folds, models=models, jobs=1, parts=space)
             blended = blend(predictions, folds, competition.metric)
             submission = make_submission(competition, tables, blended, predictions.classes)
-            checks = run_checks(competition, tables, folds, predictions, blended, submission)
+            checks = run_checks(competition, tables, tables, folds, predictions, blended, submission)
             csv = to_csv(submission)
             outcome = Outcome(
                 competition, competition.metric, tables, folds, predictions, blended, submission, checks, csv

@@ -47,6 +47,7 @@ class Competition:
     columns : what models may see, after ``clean``; None: every column that train and test share, but for the id.
     text : columns to read as text although they look like numbers.
     clean : row by row; learns nothing; the same for train and test (see ``row_by_row``).
+    transductive : columns that ``clean`` counts over train and test rows together, which no target is seen for.
     features : a transformer fitted inside each fold on ``columns``; it never sees the target of a validation row.
     splitter : ``split(X, y, groups)``; stores nothing, so that it can be called again on another table.
     groups : a column whose rows must not be parted by the folds.
@@ -67,6 +68,7 @@ class Competition:
     columns: Sequence[str] | None = None
     text: Sequence[str] = ()
     clean: Callable[[Tables], Tables] = unchanged
+    transductive: Sequence[str] = ()
     features: TransformerMixin | None = None
     splitter: Splitter | None = None
     groups: str | None = None

@@ -89,7 +89,8 @@ def run(
     began = time.perf_counter()
     seed = tuple(dict.fromkeys(seed))
     fields: dict[str, Any] = {"metric": metric, "target": target, "id": id, "text": text, "split": split, "drop": drop}
-    competition, tables = prepare(slug, data=data, downloading=downloading, **fields)
+    asked, read = _read(slug, data=data, downloading=downloading, **fields)
+    competition, tables = _settled(asked, read)
     chosen = choose_models(competition, models)
     fixed = assign_folds(competition, tables, seed=seed[0], n_folds=folds)
     device = resolve_device(device)
@@ -115,7 +116,7 @@ def run(
         blended = decide(judge, blend(predictions, fixed, judge), predictions.y, fixed)
         blended = postprocessed(competition, tables, blended)
         submission = make_submission(competition, tables, blended, predictions.classes)
-        checks = run_checks(competition, tables, fixed, predictions, blended, submission)
+        checks = run_checks(competition, read, tables, fixed, predictions, blended, submission)
         csv = to_csv(submission)
         outcome = Outcome(competition, judge, tables, fixed, predictions, blended, submission, checks, csv)
         record = make_record(outcome, seeds=seed, device=device, command=command, seconds=time.perf_counter() - began)
@@ -153,12 +154,33 @@ def prepare(
     downloading: Callable[[int, int], None] = lambda done, size: None,
 ) -> tuple[Competition, Tables]:
     """A competition with every field settled, and its cleaned tables. Options go before what the competition says."""
+    fields: dict[str, Any] = {"metric": metric, "target": target, "id": id, "text": text, "split": split, "drop": drop}
+    return _settled(*_read(slug, data=data, downloading=downloading, **fields))
+
+
+def _read(
+    slug: str,
+    *,
+    data: str | Path | None,
+    metric: str | None,
+    target: str | Sequence[str] | None,
+    id: str | None,
+    text: Sequence[str],
+    split: str | None,
+    drop: Sequence[str],
+    downloading: Callable[[int, int], None],
+) -> tuple[Competition, Tables]:
+    """A competition with the options that were given, and its tables as they are in the files."""
     competition = find(slug)
     several = target if isinstance(target, str) or target is None or len(target) > 1 else target[0]
     given = {"metric": metric and get_metric(metric), "target": several, "id": id, "split": split, "drop": tuple(drop)}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value}
     competition = replace(competition, **changes, text=(*competition.text, *text))
-    read = load(slug, data, text=competition.text, id=competition.id, downloading=downloading)
+    return competition, load(slug, data, text=competition.text, id=competition.id, downloading=downloading)
+
+
+def _settled(competition: Competition, read: Tables) -> tuple[Competition, Tables]:
+    """A competition with every field settled, and the cleaned tables."""
     competition, tables = adapt(competition, competition.clean(read))
     return resolve(competition, tables), tables
 

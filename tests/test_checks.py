@@ -27,7 +27,7 @@ def checked(
     found: Predictions = cross_validate(competition, made, split, models={"linear": model("linear")}, jobs=1)
     blended = blended or blend(found, split, competition.metric)
     submission = make_submission(competition, made, blended, found.classes)
-    checks = run_checks(competition, made, folds or split, found, blended, submission)
+    checks = run_checks(competition, made, made, folds or split, found, blended, submission)
     return {check.name: (check.status, check.detail) for check in checks}
 
 
@@ -66,10 +66,9 @@ def test_constant_predictions_fail() -> None:
     for wobble in (0.0, 1e-15):  # a net that collapsed gives one number and its rounding
         test = np.full((30, 2), 0.5) + wobble * np.arange(60).reshape(30, 2)
         constant = Blend(weights={"linear": 1.0}, oof=np.full((80, 2), 0.5), test=test)
-        assert checked(made, blended=constant)["predictions vary"] == (
-            "fail",
-            "Every test row has the same prediction.",
-        )
+        status, detail = checked(made, blended=constant)["predictions vary"]
+        assert status == "fail"
+        assert detail.startswith("Every test row has the same prediction. Usual causes: a loss of shapes")
 
 
 def test_levels_that_train_lacks_are_said_with_their_share() -> None:

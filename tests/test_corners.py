@@ -429,7 +429,7 @@ def test_the_gap_to_the_baseline_counts_groups_as_one() -> None:
         found = cross_validate(competition, made, folds, models={"linear": model("linear")}, jobs=1)
         mixed = blend(found, folds, competition.metric)
         submission = make_submission(competition, made, mixed, found.classes)
-        checks = run_checks(competition, made, folds, found, mixed, submission)
+        checks = run_checks(competition, made, made, folds, found, mixed, submission)
         details.append(next(check.detail for check in checks if check.name == "beats the baseline"))
     errors = [float(detail.partition("error of the gap ")[2].rstrip(").")) for detail in details]
     assert errors[1] > 1.5 * errors[0]

@@ -28,7 +28,7 @@ def outcome_of(made: Tables, *names: str, **fields: object) -> Outcome:
     found = cross_validate(competition, made, folds, models={name: model(name) for name in names}, jobs=1)
     blended = blend(found, folds, competition.metric)
     submission = make_submission(competition, made, blended, found.classes)
-    checks = run_checks(competition, made, folds, found, blended, submission)
+    checks = run_checks(competition, made, made, folds, found, blended, submission)
     return Outcome(competition, competition.metric, made, folds, found, blended, submission, checks, to_csv(submission))
 
 

@@ -1,46 +1,79 @@
 """The honesty checks that run with every run. Each ends pass, warn or fail, with its evidence in a sentence.
 
-A module for each thing that can lie: ``splitting`` (the folds), ``columns`` (the tables), ``predicting`` (the numbers).
+A module for each thing that can lie: ``cleaning`` (the module's ``clean``), ``columns`` (the tables), ``splitting``
+(the folds), ``predicting`` (the numbers), ``judging`` (the metric, and what is done to the numbers last).
 They look at values and behaviour, never at code. ``kpipe.conformance`` adds those that fit models of their own.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
 
+from kpipe.checks.cleaning import clean_by_row, target_kept
 from kpipe.checks.columns import drawn_alike, levels_seen
-from kpipe.checks.predicting import beats_baseline, not_constant, real_data, rows_on_their_own
+from kpipe.checks.judging import metric_prefers_the_truth, postprocess_blind
+from kpipe.checks.predicting import (
+    beats_baseline,
+    models_learn,
+    not_constant,
+    one_for_most,
+    real_data,
+    rows_on_their_own,
+)
 from kpipe.checks.splitting import classes_trained, copies_apart, folds_apart, folds_mirror_test
 from kpipe.competition import Competition
-from kpipe.metrics import Metric
+from kpipe.metrics import Metric, evaluate
+from kpipe.models.baseline import baseline
 from kpipe.values import Blend, Check, Folds, Predictions, Submission, Tables
 
-__all__ = ["run_checks"]
+__all__ = ["prediction_checks", "run_checks", "table_checks"]
 
 
 def run_checks(
     competition: Competition,
+    read: Tables,
     tables: Tables,
     folds: Folds,
     predictions: Predictions,
     blended: Blend,
     submission: Submission,
 ) -> tuple[Check, ...]:
-    """All cheap checks, in a fixed order."""
-    assert isinstance(competition.metric, Metric)  # resolved
+    """All cheap checks, in a fixed order.
+
+    read : the tables as they are in the files. tables : what ``clean`` made of them.
+    """
     return (
-        folds_apart(folds),
-        copies_apart(competition, tables, folds),
-        beats_baseline(competition.metric, predictions, blended, folds, groups=_groups(competition, tables)),
-        not_constant(blended),
-        rows_on_their_own(predictions),
-        *classes_trained(predictions, folds),
-        levels_seen(competition, tables),
-        folds_mirror_test(competition, tables, folds),
-        *drawn_alike(competition, tables),
+        *table_checks(competition, read, tables, folds),
+        *prediction_checks(competition, tables, folds, predictions, blended),
         real_data(submission),
     )
 
 
-def _groups(competition: Competition, tables: Tables) -> np.ndarray | None:
-    return None if competition.groups is None else tables.train[competition.groups].to_numpy()
+def table_checks(competition: Competition, read: Tables, tables: Tables, folds: Folds) -> Iterator[Check]:
+    """What tables and folds show before a model is fitted."""
+    yield from clean_by_row(competition, read, tables)
+    yield from target_kept(competition, read, tables)
+    yield folds_apart(folds)
+    yield copies_apart(competition, tables, folds)
+    yield levels_seen(competition, tables)
+    yield folds_mirror_test(competition, tables, folds)
+    yield from drawn_alike(competition, tables)
+
+
+def prediction_checks(
+    competition: Competition, tables: Tables, folds: Folds, predictions: Predictions, blended: Blend
+) -> Iterator[Check]:
+    """What the predictions show."""
+    metric = competition.metric
+    assert isinstance(metric, Metric)  # resolved
+    groups = None if competition.groups is None else tables.train[competition.groups].to_numpy()
+    name, dummy = baseline(metric, predictions.y, folds, outputs=blended.oof.shape[1])
+    below = name, evaluate(metric, predictions.y, dummy, groups=groups)
+    yield metric_prefers_the_truth(metric, predictions, dummy, name)
+    yield beats_baseline(metric, predictions, blended, below, groups=groups)
+    yield from models_learn(metric, predictions, folds, below)
+    yield not_constant(blended, targets=competition.targets)
+    yield from one_for_most(predictions)
+    yield rows_on_their_own(predictions)
+    yield from classes_trained(predictions, folds)
+    yield from postprocess_blind(competition, tables, blended)

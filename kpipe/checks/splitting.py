@@ -1,21 +1,32 @@
-"""Whether the folds tell the truth: rows apart, copies apart, held-out rows that stand to the fitted as test does."""
+"""Whether the folds tell the truth: rows apart, groups whole, time forward, and known values as often as in test.
+
+``near`` looks for copies of rows on both sides of a fold.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
+from kpipe.checks.near import surplus
 from kpipe.competition import Competition
-from kpipe.values import Check, Folds, Predictions, Status, Tables
+from kpipe.kinds import dates_in
+from kpipe.values import Check, Folds, Predictions, Tables
 
-__all__ = ["classes_trained", "copies_apart", "folds_apart", "folds_mirror_test"]
+__all__ = ["classes_trained", "folds_apart", "folds_mirror_test", "groups_whole", "time_forward"]
 
-# A column counts as one that repeats (a ticket, a group) when it has so many rows per value, at least and at most.
-_FEWEST_ROWS_PER_VALUE, _MOST_ROWS_PER_VALUE = 1.15, 20.0
-# Shares of rows whose value was seen in fitting may differ by so much before the folds are said to mirror test badly.
-_SHARE_APART = 0.15
+# A column counts as one that repeats (a ticket, a group, a price) when it has so many rows per value, at least and at
+# most, and so many values.
+_FEWEST_ROWS_PER_VALUE, _MOST_ROWS_PER_VALUE, _FEWEST_VALUES = 1.15, 200.0, 20
+# Shares of rows whose value was seen in fitting may differ by so much before the folds are said to mirror test badly,
+# where chance does not explain it: by standard errors, of as many values as there are.
+_SHARE_APART, _CLEAR = 0.15, 3.5
+_ROWS = 20_000  # of train that are looked at: all rows of some of the values
+_FUTURE = 0.05  # of the validated rows, on average, for which later rows may be trained on
+_TIMES = re.compile(r"(?i)week|day|month|year|date|time|step|hour|period|quarter|block")
 
 
 def folds_apart(folds: Folds) -> Check:
@@ -32,49 +43,147 @@ def folds_apart(folds: Folds) -> Check:
     return Check(name=name, status="pass", detail=f"No fold validates a row it trains on; {rows} rows are validated.")
 
 
-def copies_apart(competition: Competition, tables: Tables, folds: Folds) -> Check:
-    """Whether rows that are copies of one another, in every column but the id, stand on both sides of a fold."""
-    name = "copies apart"
-    whole = tables.train.drop(columns=competition.id or [], errors="ignore")
-    hashed = pd.util.hash_pandas_object(whole, index=False).to_numpy()
-    copies = [np.isin(hashed[v], hashed[t]).mean() for t, v in zip(folds.train, folds.valid, strict=True)]
-    share = float(np.mean(copies))
-    # Tables of few columns have honest twins; a tenth of all rows is more than coincidence explains.
-    status: Status = "warn" if share > 0.1 else "pass"
-    detail = f"{share:.1%} of the validated rows have an exact copy (all columns but the id) among the rows trained on."
-    return Check(name=name, status=status, detail=detail)
+def groups_whole(competition: Competition, tables: Tables, folds: Folds) -> Iterator[Check]:
+    """Whether the folds keep groups whole; said only where the competition has groups."""
+    name, by = "groups whole", competition.groups
+    if by is None:
+        return
+    codes, groups = pd.factorize(tables.train[by])
+    for number, (train, valid) in enumerate(zip(folds.train, folds.valid, strict=True), start=1):
+        parted = np.intersect1d(codes[train], codes[valid])
+        if len(parted):
+            rows = np.isin(codes[valid], parted).sum()
+            detail = (
+                f"Fold {number} validates {rows} rows of {len(parted)} groups that it also trains on, first {by} "
+                f"{groups[parted[0]]}, although the rows of one {by} are to stay together. Use a splitter that heeds "
+                "groups, as GroupKFold does."
+            )
+            yield Check(name=name, status="fail", detail=detail)
+            return
+    yield Check(name=name, status="pass", detail=f"No {by} stands on both sides of a fold.")
+
+
+def time_forward(competition: Competition, tables: Tables, folds: Folds) -> Iterator[Check]:
+    """Whether folds train on later rows than they validate although test lies after train; said only where it does."""
+    name = "time goes forward"
+    column = next(_later(competition, tables), None)
+    if column is None:
+        return
+    times = _times(tables.train[column])
+    assert times is not None
+    ahead = [float((times[v] < times[t].max()).mean()) for t, v in zip(folds.train, folds.valid, strict=True)]
+    apart = f"By {column}, test lies after train (which ends at {_when(times.max())})"
+    if float(np.mean(ahead)) <= _FUTURE:
+        yield Check(name=name, status="pass", detail=f"{apart}, and folds validate later rows than they train on.")
+        return
+    worst = int(np.argmax(ahead))
+    detail = (
+        f"{apart}, but fold {worst + 1} trains on rows up to {_when(times[folds.train[worst]].max())} and validates "
+        f"rows from {_when(times[folds.valid[worst]].min())}, {ahead[worst]:.0%} of them earlier: the score knows "
+        f"the future. Validate what comes later: --split {column}, or splitter=ByTime({str(column)!r})."
+    )
+    yield Check(name=name, status="warn", detail=detail)
+
+
+def _later(competition: Competition, tables: Tables) -> Iterator[str]:
+    """Columns of dates, or of whole numbers called a time, by which nearly all of test comes after train."""
+    for column in tables.train.columns:
+        if column in competition.targets or column not in tables.test.columns:
+            continue
+        train, test = _times(tables.train[column]), _times(tables.test[column])
+        if train is None or test is None or train.isna().all() or test.isna().all() or train.nunique() < 3:
+            continue
+        if test.quantile(0.01, interpolation="nearest") > train.quantile(0.99, interpolation="nearest"):
+            yield str(column)
+
+
+def _times(column: pd.Series) -> pd.Series | None:
+    dates = dates_in(column)
+    if dates is None and pd.api.types.is_integer_dtype(column) and _TIMES.search(str(column.name)):
+        return column
+    return dates
+
+
+def _when(time: object) -> str:
+    """A day where it is no time of day.
+
+    >>> _when(pd.Timestamp("2015-07-31"))
+    '2015-07-31'
+    """
+    return str(time).removesuffix(" 00:00:00")
 
 
 def folds_mirror_test(competition: Competition, tables: Tables, folds: Folds) -> Check:
-    """Whether values that repeat (tickets, groups) are as often known in validation as they will be in test."""
+    """Whether values that repeat (tickets, groups, prices, days) are as often known in validation as in test."""
+    name = "folds mirror test"
     apart = sorted(_shares_apart(competition, tables, folds), reverse=True)
     if not apart:
-        return Check(name="folds mirror test", status="pass", detail="No column repeats values in small groups.")
-    difference, column, validated, tested = apart[0]
-    status: Status = "warn" if difference > _SHARE_APART else "pass"
+        return Check(name=name, status="pass", detail="No column repeats values in small groups.")
+    wrong, _, column, validated, tested = apart[0]
     detail = (
         f"Of {column}, {validated:.0%} of the validated rows have a value known from the rows trained on; "
         f"in test it is {tested:.0%}."
     )
-    return Check(name="folds mirror test", status=status, detail=detail)
+    if not wrong:
+        return Check(name=name, status="pass", detail=detail)
+    others = [entry[2] for entry in apart[1:] if entry[0]]
+    detail += f" So it is with {', '.join(others[:3])}." if others else ""
+    if validated > tested:
+        detail += f" The score knows more than test will: keep rows of one {column} together (--split {column})."
+    else:
+        detail += " The score knows less than test will: split by row (--split rows), or by another column."
+    return Check(name=name, status="warn", detail=detail)
 
 
-def _shares_apart(competition: Competition, tables: Tables, folds: Folds) -> Iterator[tuple[float, str, float, float]]:
+def _shares_apart(
+    competition: Competition, tables: Tables, folds: Folds
+) -> Iterator[tuple[bool, float, str, float, float]]:
+    """(apart?, by how much, column, share of validated rows, share of test rows whose value is known from fitting).
+
+    Both are held against the same fitted rows, those of each fold; where folds are of time, against those of the last
+    and of all of train, and columns of time are left out: what comes later has other dates.
+    """
+    pairs = list(zip(folds.train, folds.valid, strict=True))[-1 if folds.refit else 0 :]
     for column in tables.train.columns:
         if column in (competition.id, *competition.targets) or column not in tables.test.columns:
             continue
-        values = tables.train[column]
-        if pd.api.types.is_numeric_dtype(values) or not _small_groups(values):
+        if folds.refit and _times(tables.train[column]) is not None:
             continue
-        pairs = zip(folds.train, folds.valid, strict=True)
-        validated = float(np.mean([values.iloc[v].isin(values.iloc[t].unique()).mean() for t, v in pairs]))
-        tested = float(tables.test[column].isin(values.unique()).mean())
-        yield abs(validated - tested), str(column), validated, tested
+        coded = _codes(tables.train[column], tables.test[column])
+        if coded is None:
+            continue
+        train, test, levels = coded
+        validated, tested = [], []
+        for fitted, valid in pairs:
+            known = _known(train[fitted], levels)
+            validated.append(known[train[valid]][train[valid] >= 0].mean())
+            known = _known(train, levels) if folds.refit else known
+            tested.append(known[test[test >= 0]].mean())
+        ours, theirs = float(np.mean(validated)), float(np.mean(tested))
+        # Rows of one value are known together or not at all: there are as many observations as values.
+        clear = abs(surplus(ours, len(np.unique(train)), theirs, len(np.unique(test)))) > _CLEAR
+        difference = abs(ours - theirs)
+        yield bool(clear and difference > _SHARE_APART), difference, str(column), ours, theirs
 
 
-def _small_groups(values: pd.Series) -> bool:
-    rows = int(values.notna().sum()) / max(values.nunique(), 1)
-    return _FEWEST_ROWS_PER_VALUE <= rows <= _MOST_ROWS_PER_VALUE
+def _known(codes: np.ndarray, levels: int) -> np.ndarray:
+    known = np.zeros(levels, dtype=bool)
+    known[codes[codes >= 0]] = True
+    return known
+
+
+def _codes(train: pd.Series, test: pd.Series) -> tuple[np.ndarray, np.ndarray, int] | None:
+    """(code of each row of train, of test, how many codes), -1 for gaps; None where a column does not repeat values."""
+    few = pd.api.types.is_bool_dtype(train) or train.dtype in (np.uint8, np.int8)
+    if few or not train.notna().any() or not test.notna().any():
+        return None
+    codes, levels = pd.factorize(pd.concat([train, test], ignore_index=True))
+    ours, theirs = codes[: len(train)], codes[len(train) :]
+    counts = np.bincount(ours[ours >= 0], minlength=len(levels))
+    values = int((counts > 0).sum())
+    if values < _FEWEST_VALUES or not _FEWEST_ROWS_PER_VALUE <= counts.sum() / values <= _MOST_ROWS_PER_VALUE:
+        return None
+    return ours, theirs, len(levels)
 
 
 def classes_trained(predictions: Predictions, folds: Folds) -> Iterator[Check]:

@@ -112,7 +112,7 @@ def _judged(competition: Competition, tables: Tables, folds: Folds, factory: Fac
     predictions = cross_validate(competition, tables, folds, models={"net": factory}, jobs=1)
     blended = blend(predictions, folds, competition.metric)
     submission = make_submission(competition, tables, blended, predictions.classes)
-    checks = run_checks(competition, tables, folds, predictions, blended, submission)
+    checks = run_checks(competition, tables, tables, folds, predictions, blended, submission)
     told = tuple(check for check in checks if check.status != "pass" and check.name != "real data")
     return Judged(evaluate(competition.metric, predictions.y, blended.oof), told)
 

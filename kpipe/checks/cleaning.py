@@ -1,0 +1,193 @@
+"""Whether ``clean`` does what it promises: each row by itself, the target left alone and not looked at.
+
+``clean`` sees train and test before there are folds. What it learned there (a mean, a target's share per ticket) has
+seen the rows that are held out, and no cross-validation could tell. So it is called again: on some rows, in another
+order, with the columns in another order and the target shuffled. Each row must come out as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from kpipe.competition import Competition, unchanged
+from kpipe.values import Check, Status, Tables
+
+__all__ = ["clean_by_row", "differing", "target_kept"]
+
+_ROWS = 400  # of train and of test that are cleaned a second time
+
+_NAME = "clean, row by row"
+_REMEDY = (
+    "What learns from rows belongs into `features`, which is fitted inside each fold; a count over train and test that "
+    "sees no target may stay if its column is named in `transductive`."
+)
+_SAID = {
+    "target": "changes when the target of train is shuffled: clean sees the target, and so that of held-out rows.",
+    "columns": "changes when the file's columns come in another order: clean goes by position. Take columns by name.",
+    "rows": f"changes when fewer rows stand beside a row: clean learns from other rows. {_REMEDY}",
+    "order": f"changes when the rows come in another order: clean mixes rows. {_REMEDY}",
+}
+
+
+@dataclass(frozen=True)
+class _Scramble:
+    """What is changed before ``clean`` is called again."""
+
+    target: bool = False
+    columns: bool = False
+    rows: bool = False
+    order: bool = False
+
+
+def clean_by_row(competition: Competition, read: Tables, cleaned: Tables) -> Iterator[Check]:
+    """Whether each row is cleaned by itself; nothing is said where there is nothing to clean.
+
+    read : the tables as they were read. cleaned : what clean made of them.
+    """
+    if competition.clean is unchanged:
+        return
+    found = _changed(competition, read, cleaned, _Scramble(True, True, True, True))
+    if not found and competition.transductive:
+        found = _changed(competition, read, cleaned, _Scramble(target=True))
+    if found:
+        for kind in ("target", "columns", "rows", "order"):
+            alone = _changed(competition, read, cleaned, _Scramble(**{kind: True}))
+            if alone:
+                yield Check(name=_NAME, status="fail", detail=f"{alone} {_SAID[kind]}")
+                return
+        yield Check(name=_NAME, status="fail", detail=f"{found} changes when rows and columns come in another order.")
+        return
+    rows = min(_ROWS, len(read.train)) + min(_ROWS, len(read.test))
+    named = f" But for {', '.join(competition.transductive)}, by name." if competition.transductive else ""
+    detail = f"{rows} rows cleaned again, in another order and with the target shuffled, come out the same.{named}"
+    yield Check(name=_NAME, status="pass", detail=detail)
+
+
+def _changed(competition: Competition, read: Tables, cleaned: Tables, scramble: _Scramble) -> str:
+    """What comes out differently, for a sentence; empty where nothing does."""
+    rng = np.random.default_rng(0)
+    taken = {"train": _rows(len(read.train), scramble, rng), "test": _rows(len(read.test), scramble, rng)}
+    train = read.train.iloc[taken["train"]].reset_index(drop=True)
+    targets = [name for name in competition.targets if name in train.columns]
+    if scramble.target:
+        train[targets] = train[targets].iloc[rng.permutation(len(train))].to_numpy()
+    test = read.test.iloc[taken["test"]].reset_index(drop=True)
+    if scramble.columns:
+        train, test = train[train.columns[::-1]], test[test.columns[::-1]]
+    try:
+        again = competition.clean(replace(read, train=train, test=test))
+    except Exception as error:  # whatever the author's code raises at rows that it has cleaned before is the finding
+        return f"clean fails ({type(error).__name__}: {error}) on {len(train)} rows that it has cleaned before: it"
+    # A count over all rows changes with the rows, and may; not even that may change with the target.
+    counted = competition.transductive if scramble.rows or scramble.order else ()
+    skipped = {*competition.targets, *counted}
+    for name in ("train", "test"):
+        then, now, rows = getattr(cleaned, name), getattr(again, name), taken[name]
+        if said := _apart(name, then, now, rows, len(getattr(read, name)), competition.id, skipped):
+            return said
+    return ""
+
+
+def _rows(count: int, scramble: _Scramble, rng: np.random.Generator) -> np.ndarray:
+    kept = np.sort(rng.permutation(count)[:_ROWS]) if scramble.rows else np.arange(count)
+    return rng.permutation(kept) if scramble.order else kept
+
+
+def _apart(
+    name: str, then: pd.DataFrame, now: pd.DataFrame, rows: np.ndarray, count: int, id: str | None, skipped: set[str]
+) -> str:
+    """What of one file is no longer as it was: its rows, or a column of them."""
+    if len(then) != count:  # clean drops rows: those that are left are found by their id
+        if id is None or id not in then or id not in now or not then[id].is_unique:
+            return ""
+        then, now = then.set_index(id), now.set_index(id)
+        shared = then.index.intersection(now.index)
+        then, now = then.loc[shared].reset_index(), now.loc[shared].reset_index()
+    elif len(now) != len(rows):
+        return f"clean gives {len(now):,} rows of {name} for {len(rows):,}, and these"
+    else:
+        then = then.iloc[rows].reset_index(drop=True)
+    for column in then.columns:
+        if column in skipped or column not in now.columns:
+            continue
+        wrong = np.flatnonzero(differing(then[column], now[column]))
+        if len(wrong):
+            of, first = f"{len(wrong):,} of {len(then):,} rows", wrong[0]
+            was, new = then[column].iloc[first], now[column].iloc[first]
+            return f"{column} of {name} ({of}, such as {was!r}, now {new!r})"
+    return ""
+
+
+def differing(a: pd.Series, b: pd.Series) -> np.ndarray:
+    """(n,) bool: where two columns hold different values; missing equals missing, and numbers may be rounded.
+
+    >>> differing(pd.Series([1.0, None, 3.0]), pd.Series([1.0, None, 4.0])).tolist()
+    [False, False, True]
+    """
+    if all(pd.api.types.is_numeric_dtype(column) for column in (a, b)):
+        left, right = (column.to_numpy(dtype=np.float64, na_value=np.nan) for column in (a, b))
+        return ~np.isclose(left, right, rtol=1e-9, atol=1e-12, equal_nan=True)
+    left, right = (column.astype(object).where(column.notna(), None).to_numpy() for column in (a, b))
+    return np.asarray([x != y for x, y in zip(left, right, strict=True)], dtype=bool)
+
+
+def target_kept(competition: Competition, read: Tables, cleaned: Tables) -> Iterator[Check]:
+    """Whether the target is what the file says; said only where ``clean`` has changed it.
+
+    Predictions are scored and submitted on the scale and in the spelling of the target that ``clean`` leaves.
+    """
+    name = "target kept"
+    if competition.clean is unchanged:
+        return
+    for target in competition.targets:
+        pairs = _pairs(target, competition.id, read.train, cleaned.train)
+        if pairs is None:
+            continue
+        raw, now = pairs
+        changed = np.flatnonzero(differing(*_numbered(raw, now)))
+        if len(changed):
+            first = changed[0]
+            status, how = _renaming(raw, now) if competition.task == "classification" else _FAIL
+            detail = (
+                f"clean changes {target} in {len(changed):,} of {len(raw):,} rows "
+                f"(row {first + 1}: {raw.iloc[first]!r} became {now.iloc[first]!r}): {how}"
+            )
+            yield Check(name=name, status=status, detail=detail)
+
+
+_FAIL: tuple[Status, str] = (
+    "fail",
+    "scores and submissions would be on the changed scale. Leave it; a metric on logarithms trains on them by itself.",
+)
+
+
+def _pairs(target: str, id: str | None, raw: pd.DataFrame, now: pd.DataFrame) -> tuple[pd.Series, pd.Series] | None:
+    """The target before and after, row by row; by id where rows were dropped."""
+    if target not in raw.columns or target not in now.columns:
+        return None
+    if len(raw) == len(now):
+        return raw[target], now[target]
+    if id is None or id not in raw or id not in now or not raw[id].is_unique:
+        return None
+    return raw.set_index(id)[target].loc[now[id]].reset_index(drop=True), now[target].reset_index(drop=True)
+
+
+def _numbered(raw: pd.Series, now: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Both as numbers where both can be: True is 1, "1" is 1."""
+    numbers = [pd.to_numeric(column.astype(object), errors="coerce").astype("float64") for column in (raw, now)]
+    both = all(number.notna().equals(column.notna()) for number, column in zip(numbers, (raw, now), strict=True))
+    return (numbers[0], numbers[1]) if both else (raw, now)
+
+
+def _renaming(raw: pd.Series, now: pd.Series) -> tuple[Status, str]:
+    """Labels that trade places are decoded the other way round; new names are what the submission will hold."""
+    mapping: Mapping[object, set[object]] = now.groupby(raw.to_numpy()).agg(set).to_dict()
+    if set(map(str, raw.unique())) & set(map(str, now.unique())):
+        return "fail", "one label stands for another, and the submission would say the opposite of what was learnt."
+    if all(len(names) == 1 for names in mapping.values()):
+        return "warn", "the submission will hold the new labels; Kaggle's spelling is the file's."
+    return "fail", "one label became several, or several one: Kaggle asks for those of the file."
