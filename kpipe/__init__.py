@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kpipe.competition import Competition, find, row_by_row
+    from kpipe.conformance import check
     from kpipe.data import load
     from kpipe.errors import KpipeError
     from kpipe.models import model
@@ -30,6 +31,7 @@ __all__ = [
     "KpipeError",
     "Run",
     "Tables",
+    "check",
     "find",
     "load",
     "model",
@@ -44,6 +46,7 @@ _HOMES = {
     "KpipeError": "kpipe.errors",
     "Run": "kpipe.runs",
     "Tables": "kpipe.values",
+    "check": "kpipe.conformance",
     "find": "kpipe.competition",
     "load": "kpipe.data",
     "model": "kpipe.models",

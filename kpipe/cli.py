@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from kpipe.commands import looking, running, sending
+from kpipe.commands import checking, looking, running, sending
 from kpipe.errors import KpipeError
 
 __all__ = ["COMMANDS", "main"]
@@ -70,6 +70,7 @@ def _version() -> str:
 COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]] = {
     "run": (running.run_options, running.run),
     "show": (running.show_options, running.show),
+    "check": (checking.check_options, checking.check),
     "list": (running.list_options, running.list_),
     "submit": (sending.submit_options, sending.submit),
     "submissions": (sending.submissions_options, sending.submissions),

@@ -22,17 +22,20 @@ from kpipe.pipeline import Started
 from kpipe.runs import Run
 from kpipe.studies.findings import Findings, cell, shown
 from kpipe.training import Done
-from kpipe.values import Tables
+from kpipe.values import Check, Tables
 
 __all__ = [
     "described",
     "progress",
+    "show_check",
     "show_competition",
     "show_entries",
     "show_entry",
     "show_finding",
     "show_run",
     "show_study",
+    "show_sum_of_checks",
+    "tell_doing",
     "tell_study",
     "waiting",
 ]
@@ -305,6 +308,23 @@ def show_finding(finding: Finding) -> None:
     )
     if finding.mend:
         console.print(Text(f"     {finding.mend}"), soft_wrap=True)
+
+
+def tell_doing(doing: str) -> None:
+    """What is being done, to stderr."""
+    Console(stderr=True, highlight=False).print(f"... {doing}", style="dim", markup=False, soft_wrap=True)
+
+
+def show_check(check: Check) -> None:
+    """One check, to stdout."""
+    found = Text.assemble((f"{check.status:5}", _STYLES[check.status]), (check.name, "bold"), f": {check.detail}")
+    Console(highlight=False).print(found, soft_wrap=True)
+
+
+def show_sum_of_checks(checks: Sequence[Check]) -> None:
+    """How many of each kind, to stdout."""
+    counts = {status: sum(check.status == status for check in checks) for status in _STYLES}
+    print(f"{counts['pass']} pass, {counts['warn']} warn, {counts['fail']} fail.")
 
 
 @contextlib.contextmanager

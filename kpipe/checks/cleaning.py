@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from kpipe.checks.shuffling import taking
 from kpipe.competition import Competition, unchanged
 from kpipe.values import Check, Status, Tables
 
@@ -72,9 +73,8 @@ def _changed(competition: Competition, read: Tables, cleaned: Tables, scramble: 
     rng = np.random.default_rng(0)
     taken = {"train": _rows(len(read.train), scramble, rng), "test": _rows(len(read.test), scramble, rng)}
     train = read.train.iloc[taken["train"]].reset_index(drop=True)
-    targets = [name for name in competition.targets if name in train.columns]
     if scramble.target:
-        train[targets] = train[targets].iloc[rng.permutation(len(train))].to_numpy()
+        train = taking(train, competition.targets, rng.permutation(len(train)), of=train)
     test = read.test.iloc[taken["test"]].reset_index(drop=True)
     if scramble.columns:
         train, test = train[train.columns[::-1]], test[test.columns[::-1]]

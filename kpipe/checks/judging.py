@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from kpipe.checks.shuffling import taking
 from kpipe.competition import Competition
 from kpipe.metrics import Metric, output
 from kpipe.values import Blend, Check, Predictions, Tables
@@ -50,8 +51,7 @@ def postprocess_blind(competition: Competition, tables: Tables, blended: Blend) 
     rows = tables.train.drop(columns=list(competition.targets))
     rng = np.random.default_rng(0)
     order = rng.permutation(len(rows))
-    shuffled = tables.train.copy()
-    shuffled[list(competition.targets)] = shuffled[list(competition.targets)].iloc[order].to_numpy()
+    shuffled = taking(tables.train, competition.targets, order, of=tables.train)
 
     made = np.nan_to_num(blended.oof)
     once = competition.postprocess(made, replace(tables, test=rows))
