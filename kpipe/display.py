@@ -16,6 +16,7 @@ from rich.text import Text
 
 from kpipe.competition import Competition
 from kpipe.doctor import Finding
+from kpipe.errors import printable
 from kpipe.leaderboard import Entry
 from kpipe.metrics import Metric
 from kpipe.pipeline import Started
@@ -119,6 +120,8 @@ class _Lines(_Quiet):
     def started(self, start: Started) -> None:
         super().started(start)
         self.console.print(_opening(start), markup=False)
+        for other in start.others:
+            self.console.print(other, markup=False)
         if start.tables.source.origin == "sample":
             self.console.print(_SAMPLE, markup=False)
 
@@ -227,7 +230,9 @@ def _print_notes(console: Console, record: Mapping[str, Any]) -> None:
     console.print(f"Checks: {passed} of {len(record['checks'])} pass.")
     for check in record["checks"]:
         if check["status"] != "pass":
-            label = Text.assemble((check["status"], _STYLES[check["status"]]), f" {check['name']}: {check['detail']}")
+            label = Text.assemble(
+                (check["status"], _STYLES[check["status"]]), f" {check['name']}: {printable(check['detail'])}"
+            )
             console.print(label, soft_wrap=True)
     if record["data"]["origin"] == "sample":
         console.print(_SAMPLE, soft_wrap=True, style="bold yellow")
@@ -317,7 +322,9 @@ def tell_doing(doing: str) -> None:
 
 def show_check(check: Check) -> None:
     """One check, to stdout."""
-    found = Text.assemble((f"{check.status:5}", _STYLES[check.status]), (check.name, "bold"), f": {check.detail}")
+    found = Text.assemble(
+        (f"{check.status:5}", _STYLES[check.status]), (check.name, "bold"), f": {printable(check.detail)}"
+    )
     Console(highlight=False).print(found, soft_wrap=True)
 
 
@@ -344,7 +351,9 @@ def show_entry(entry: Entry) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if entry.status == "error":
         console.print(
-            f"Kaggle could not score {entry.ref}: {entry.error or 'it gives no reason'}", style="bold red", markup=False
+            f"Kaggle could not score {entry.ref}: {printable(entry.error) or 'it gives no reason'}",
+            style="bold red",
+            markup=False,
         )
     elif entry.status == "complete":
         known = {"cross-validation": _cv(entry), "public": entry.public_score, "private": entry.private_score}
@@ -363,7 +372,7 @@ def show_entries(slug: str, entries: Sequence[Entry], *, rank: int | None, fresh
         scores = (cell(entry.public_score), cell(entry.private_score))
         status = f"{entry.status}: {entry.error}" if entry.error else entry.status
         shown = (entry.date[:16].replace("T", " "), str(entry.ref), entry.run_id or entry.file, _cv(entry), *scores)
-        table.add_row(*(Text(text) for text in (*shown, status, entry.message)))
+        table.add_row(*(Text(printable(text)) for text in (*shown, status, entry.message)))
     console.print(table if entries else f"Nothing was submitted to {slug} from here.")
     if rank:
         console.print(f"Rank: {rank:,}.")

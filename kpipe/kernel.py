@@ -21,7 +21,7 @@ from typing import Any
 
 from kpipe import competitions
 from kpipe.errors import OutputError, UsageError
-from kpipe.record import versions
+from kpipe.provenance import versions
 from kpipe.runs import Run
 
 __all__ = ["Built", "build", "options_of"]

@@ -7,35 +7,35 @@ One value is handed on at each arrow, and each step can be called, tested or rep
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import kpipe
-from kpipe import competitions
 from kpipe.blending import blend
+from kpipe.calls import as_given, call_of, others_than
 from kpipe.checks import run_checks
-from kpipe.competition import Competition, Factory, find
+from kpipe.competition import Competition, find
 from kpipe.data import load
 from kpipe.decisions import decide
 from kpipe.devices import resolve_device
+from kpipe.errors import UsageError
 from kpipe.folding import assign_folds
 from kpipe.metrics import Metric, check_domain, evaluate, get_metric
 from kpipe.models.baseline import baseline
-from kpipe.record import Outcome, make_record, predictions_table, versions
+from kpipe.provenance import Again
+from kpipe.record import Outcome, make_record, predictions_table
 from kpipe.resolving import adapt, asked_columns, resolve
-from kpipe.runs import Run, Workspace, key_of, workspace
+from kpipe.runs import Run, Workspace, workspace
 from kpipe.splitters import folds_to_frame
 from kpipe.submission import make_submission, positive, postprocessed, rehearse, to_csv
 from kpipe.tasks import Clock
 from kpipe.training import Done, choose_models, cross_validate, targets
 from kpipe.values import Folds, Reason, Tables
 
-__all__ = ["Started", "prepare", "run"]
+__all__ = ["Started", "prepare", "read_asked", "run", "settled"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Started:
     models: tuple[str, ...]
     folds: int
     path: Path
+    others: tuple[str, ...] = ()
 
 
 def run(
@@ -70,6 +71,7 @@ def run(
     tell: Callable[[Done], None] | None = None,
     downloading: Callable[[int, int], None] = lambda done, size: None,
     command: Sequence[str] = (),
+    again: Again | None = None,
 ) -> Run:
     """From a competition's name to a proved submission with a score: the way of the data.
 
@@ -84,23 +86,25 @@ def run(
     started, tell : called before training, and with each task that has ended.
     downloading : called with the bytes that are there and the bytes in all, where Kaggle's files are fetched.
     command : what the user typed, for the record.
+    again : what is taken over from a run that is made again: see ``kpipe.repeating``.
     Raises KpipeError, with what to do.
     """
     began = time.perf_counter()
-    seed = tuple(dict.fromkeys(seed))
+    again, seed = again or Again(), _seeds(seed)
     fields: dict[str, Any] = {"metric": metric, "target": target, "id": id, "text": text, "split": split, "drop": drop}
-    asked, read = _read(slug, data=data, downloading=downloading, **fields)
-    competition, tables = _settled(asked, read)
+    asked, read = read_asked(slug, data=data, downloading=downloading, **fields)
+    options = {"data": as_given(data), "models": list(models), "budget": budget, "folds": folds, "seed": seed}
+    options |= {**fields, "device": device, "jobs": jobs}
+    competition, tables = settled(asked, read)
     chosen = choose_models(competition, models)
     fixed = assign_folds(competition, tables, seed=seed[0], n_folds=folds)
     device = resolve_device(device)
-    competition = _say_positive(competition, tables)
+    competition, judge = _say_positive(competition, tables), _metric(competition)
     _rehearse(competition, tables, fixed)
-    key = _key(competition, tables, chosen, seed=list(seed), folds=len(fixed.train), device=device)
-    with workspace(Path(out), slug, key) as space:
+    call = call_of(competition, tables, fixed, models=list(chosen), device=device, options=options, again=again)
+    with workspace(Path(out), slug, call["key"], call) as space:
         if started is not None:
-            started(Started(competition, tables, tuple(chosen), len(fixed.train), space.path))
-        judge = _metric(competition)
+            started(Started(competition, tables, tuple(chosen), len(fixed.train), space.path, others_than(space)))
         predictions = cross_validate(
             competition,
             tables,
@@ -109,18 +113,26 @@ def run(
             seeds=seed,
             jobs=jobs,
             device=device,
+            threads=space.call["threads"],
+            fits=again.fits,
             clock=Clock(budget, spent=time.perf_counter() - began + _reserve(budget)),
             parts=space,
             tell=tell,
         )
-        blended = decide(judge, blend(predictions, fixed, judge), predictions.y, fixed)
-        blended = postprocessed(competition, tables, blended)
+        decisions = decide(judge, blend(predictions, fixed, judge), predictions.y, fixed)
+        blended = postprocessed(competition, tables, decisions)
         submission = make_submission(competition, tables, blended, predictions.classes)
         checks = run_checks(competition, read, tables, fixed, predictions, blended, submission)
         csv = to_csv(submission)
         outcome = Outcome(competition, judge, tables, fixed, predictions, blended, submission, checks, csv)
-        record = make_record(outcome, seeds=seed, device=device, command=command, seconds=time.perf_counter() - began)
-        return _save(space, outcome, record)
+        return _save(space, outcome, seeds=seed, device=device, command=command, seconds=time.perf_counter() - began)
+
+
+def _seeds(seed: Sequence[int]) -> tuple[int, ...]:
+    """Each seed once. Raises UsageError where there is none."""
+    if not seed:
+        raise UsageError("seed must hold at least one number, such as (0,), however: it is empty.")
+    return tuple(dict.fromkeys(seed))
 
 
 def _say_positive(competition: Competition, tables: Tables) -> Competition:
@@ -155,31 +167,31 @@ def prepare(
 ) -> tuple[Competition, Tables]:
     """A competition with every field settled, and its cleaned tables. Options go before what the competition says."""
     fields: dict[str, Any] = {"metric": metric, "target": target, "id": id, "text": text, "split": split, "drop": drop}
-    return _settled(*_read(slug, data=data, downloading=downloading, **fields))
+    return settled(*read_asked(slug, data=data, downloading=downloading, **fields))
 
 
-def _read(
-    slug: str,
+def read_asked(
+    slug: str | Competition,
     *,
-    data: str | Path | None,
-    metric: str | None,
-    target: str | Sequence[str] | None,
-    id: str | None,
-    text: Sequence[str],
-    split: str | None,
-    drop: Sequence[str],
-    downloading: Callable[[int, int], None],
+    data: str | Path | None = None,
+    metric: str | None = None,
+    target: str | Sequence[str] | None = None,
+    id: str | None = None,
+    text: Sequence[str] = (),
+    split: str | None = None,
+    drop: Sequence[str] = (),
+    downloading: Callable[[int, int], None] = lambda done, size: None,
 ) -> tuple[Competition, Tables]:
     """A competition with the options that were given, and its tables as they are in the files."""
-    competition = find(slug)
+    competition = slug if isinstance(slug, Competition) else find(slug)
     several = target if isinstance(target, str) or target is None or len(target) > 1 else target[0]
     given = {"metric": metric and get_metric(metric), "target": several, "id": id, "split": split, "drop": tuple(drop)}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value}
     competition = replace(competition, **changes, text=(*competition.text, *text))
-    return competition, load(slug, data, text=competition.text, id=competition.id, downloading=downloading)
+    return competition, load(competition.slug, data, text=competition.text, id=competition.id, downloading=downloading)
 
 
-def _settled(competition: Competition, read: Tables) -> tuple[Competition, Tables]:
+def settled(competition: Competition, read: Tables) -> tuple[Competition, Tables]:
     """A competition with every field settled, and the cleaned tables."""
     competition, tables = adapt(competition, competition.clean(read))
     return resolve(competition, tables), tables
@@ -199,22 +211,9 @@ def _metric(competition: Competition) -> Metric:
     return competition.metric
 
 
-def _key(competition: Competition, tables: Tables, models: Mapping[str, Factory], **options: object) -> str:
-    """A name for everything that results depend on: data, options, the competition's code and kpipe's own."""
-    code = hashlib.sha256()
-    for folder in filter(None, (Path(kpipe.__file__).parent, competitions.folder(competition.slug))):
-        for path in sorted(folder.rglob("*.py")):
-            code.update(path.read_bytes())
-    fields = {
-        name: getattr(competition, name)
-        for name in ("slug", "id", "target", "task", "columns", "text", "groups", "split")
-    }
-    made = {"files": dict(tables.source.files), "code": code.hexdigest(), "versions": versions()}
-    return key_of({**made, **fields, **options, "metric": _metric(competition).name, "models": list(models)})
-
-
-def _save(space: Workspace, outcome: Outcome, record: dict[str, Any]) -> Run:
+def _save(space: Workspace, outcome: Outcome, **told: Any) -> Run:
     """Write everything, ``run.json`` last, and give the folder its name."""
+    record = make_record(outcome, call=space.call, **told)
     space.write("submission.csv", outcome.csv)
     space.write_table("folds.parquet", folds_to_frame(outcome.folds))
     space.write_table("oof.parquet", predictions_table(outcome, "oof"))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import math
-import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -18,14 +16,10 @@ from kpipe.competition import Competition
 from kpipe.decisions import decided
 from kpipe.metrics import Metric, evaluate
 from kpipe.models.baseline import baseline
+from kpipe.provenance import machine, versions
 from kpipe.values import Blend, Check, Folds, ModelPredictions, Predictions, Reason, Score, Submission, Tables
 
-__all__ = ["Outcome", "make_record", "predictions_table", "versions"]
-
-_LIBRARIES = (
-    *("kpipe", "numpy", "pandas", "pyarrow", "scikit-learn", "lightgbm", "catboost", "xgboost", "torch", "fastai"),
-    "joblib",
-)
+__all__ = ["Outcome", "make_record", "predictions_table"]
 
 
 @dataclass(frozen=True)
@@ -44,21 +38,19 @@ class Outcome:
     csv: bytes
 
 
-def versions() -> dict[str, str]:
-    """The versions of Python and of the libraries that results depend on."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def make_record(
-    outcome: Outcome, *, seeds: Sequence[int], device: str, command: Sequence[str], seconds: float
+    outcome: Outcome,
+    *,
+    seeds: Sequence[int],
+    device: str,
+    command: Sequence[str],
+    seconds: float,
+    call: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What ``run.json`` holds but for the run's id. NaN, which JSON lacks, becomes None."""
+    """What ``run.json`` holds but for the run's id. NaN, which JSON lacks, becomes None.
+
+    call : what ``call.json`` held: with it the run can be made again, and what has changed since can be named.
+    """
     source, tables, metric = outcome.tables.source, outcome.tables, outcome.metric
     return {
         "schema": 1,
@@ -84,6 +76,7 @@ def make_record(
             "rows": len(outcome.submission.frame),
             "sha256": hashlib.sha256(outcome.csv).hexdigest(),
             "sendable": outcome.submission.sendable,
+            "text": _text_columns(outcome.submission.frame),
         },
         "seconds": round(seconds, 3),
         "peak_memory_mib": round(outcome.predictions.peak_memory_mib, 1),
@@ -91,8 +84,25 @@ def make_record(
         "folds": len(outcome.folds.valid),
         "device": device,
         "versions": versions(),
+        **_again(call or {}),
         "command": list(command),
     }
+
+
+def _again(call: Mapping[str, Any]) -> dict[str, Any]:
+    """What making the run again takes, and what it was made of besides files and versions."""
+    made, taken = call.get("made_of", {}), {name: call.get(name) for name in ("jobs", "threads")}
+    return {
+        "options": call.get("options"),
+        "code": made.get("code"),
+        "settings": made.get("settings"),
+        "machine": {**machine(), **taken},
+    }
+
+
+def _text_columns(frame: pd.DataFrame) -> list[str]:
+    """Columns that are to be read as text, whatever they look like."""
+    return [str(name) for name in frame.columns if pd.api.types.is_string_dtype(frame[name])]
 
 
 def _fields(competition: Competition) -> dict[str, Any]:
@@ -131,6 +141,7 @@ def _model_record(outcome: Outcome, model: ModelPredictions) -> dict[str, Any]:
         "fold_scores": [_json(value) for value in score.folds],
         "weight": round(outcome.blended.weights[model.name], 6),
         "seeds": list(model.seeds),
+        "fits": {str(seed): list(folds) for seed, folds in model.fits.items()},
         "seconds": round(model.seconds, 3),
     }
 

@@ -26,11 +26,22 @@ from kpipe.errors import DataError, TrainingError
 from kpipe.metrics import Metric, ordinal
 from kpipe.models import model
 from kpipe.models.per_target import PerTarget
+from kpipe.provenance import Fits
 from kpipe.tasks import Clock, Data, Result, Task, compute, cores, memory_mib, peak_memory_mib
 from kpipe.values import Context, Folds, Loss, ModelPredictions, Predictions, Tables
 from kpipe.values import Task as TaskKind
 
-__all__ = ["NOTHING_KEPT", "Done", "Parts", "choose_models", "cross_validate", "estimator_for", "targets"]
+__all__ = [
+    "NOTHING_KEPT",
+    "Done",
+    "Parts",
+    "choose_models",
+    "cross_validate",
+    "estimator_for",
+    "lanes_for",
+    "targets",
+    "threads_for",
+]
 
 _LOG = logging.getLogger("kpipe")
 _MOST_SEEDS = 6  # a budget buys so many seeds of a model; the mean of more gains less than it costs
@@ -40,15 +51,15 @@ _COUNTS = (20, 10_000)  # a target of whole numbers with more values than this, 
 class Parts(Protocol):
     """Where the results of finished tasks are kept, so that a killed run can go on."""
 
-    def get(self, key: str) -> Mapping[str, np.ndarray] | None:
-        """The arrays kept under a key, or None."""
+    def get(self, key: str, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, np.ndarray] | None:
+        """The arrays kept under a key, float64 and finite, of these names and shapes; or None."""
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep arrays under a key, whole or not at all."""
 
 
 class _NothingKept:
-    def get(self, key: str) -> None:
+    def get(self, key: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Nothing was kept."""
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -113,6 +124,8 @@ def cross_validate(
     seeds: Sequence[int] = (0,),
     jobs: int | None = None,
     device: str = "cpu",
+    threads: int | None = None,
+    fits: Fits | None = None,
     clock: Clock | None = None,
     parts: Parts = NOTHING_KEPT,
     tell: Callable[[Done], None] | None = None,
@@ -120,6 +133,8 @@ def cross_validate(
     """Out-of-fold and test predictions of every model, averaged over seeds (and for test rows over folds too).
 
     jobs : tasks at a time; default: one per core, and one in all on a GPU.
+    threads : of each task; default: what cores there are, shared among the tasks at a time.
+    fits : exactly these, instead of every seed and fold.
     clock : until when; what would not end in time is left out, and what is left of it goes to further seeds.
     parts : finished tasks are looked up and kept here.
     tell : called with each task that has ended.
@@ -128,19 +143,20 @@ def cross_validate(
     """
     clock = clock or Clock(None)
     y, labels = targets(competition, tables)
-    plan = _Plan(competition=competition, folds=folds, labels=labels, device=device)
     X, X_test = (_features(competition, frame) for frame in (tables.train, tables.test))
-    data = Data(X=X, y=y, X_test=X_test, outputs=plan.outputs(y))
     runs = len(folds.train) + folds.refit
-    total = len(models) * len(seeds) * runs
-    lanes = min(jobs or (cores() if device == "cpu" else 1), total)
+    total = len(models) * len(seeds) * runs if fits is None else sum(map(_count, fits.values()))
+    lanes = lanes_for(total, jobs=jobs, device=device)
+    threads = threads or threads_for(lanes)
+    plan = _Plan(competition=competition, folds=folds, labels=labels, device=device, threads=threads, fits=fits)
+    data = Data(X=X, y=y, X_test=X_test, outputs=plan.outputs(y))
     crew = _Crew(data=data, folds=folds, lanes=lanes, parts=parts, tell=tell or _silent, total=total, clock=clock)
     _LOG.info("plan: %s on %d folds, %d at a time; %s", ", ".join(models), runs, lanes, clock.said())
     found: dict[str, _Results] = {}
     left_out: dict[str, str] = {}
     for name, factory in models.items():
         try:
-            results = crew.run(list(plan.tasks(name, factory, seeds, data=data, lanes=lanes)), needed=not found)
+            results = crew.run(list(plan.tasks(name, factory, seeds, data=data)), needed=not found)
         except TrainingError as error:
             if len(models) == 1:
                 raise
@@ -182,7 +198,7 @@ def _more_seeds(
             return
         seed = max(seeds) + round_
         for name, factory in models.items():
-            tasks = list(plan.tasks(name, factory, [seed], data=crew.data, lanes=crew.lanes))
+            tasks = list(plan.tasks(name, factory, [seed], data=crew.data))
             complete = len(found[name]) == len(tasks) * len({of for of, _ in found[name]})
             if name in alike or not complete or not crew.fits(tasks, found[name]):
                 continue
@@ -200,6 +216,20 @@ def _more_seeds(
                     found[name] |= more
 
 
+def _count(fits: Mapping[int, Sequence[int]]) -> int:
+    return sum(map(len, fits.values()))
+
+
+def lanes_for(tasks: int, *, jobs: int | None, device: str) -> int:
+    """How many of so many tasks go on at a time."""
+    return min(jobs or (cores() if device == "cpu" else 1), tasks)
+
+
+def threads_for(lanes: int) -> int:
+    """CPU threads of each task where so many go on at a time."""
+    return max(1, cores() // lanes)
+
+
 def _features(competition: Competition, frame: pd.DataFrame) -> pd.DataFrame:
     assert competition.columns is not None  # resolved
     return frame[list(competition.columns)]
@@ -213,6 +243,8 @@ class _Plan:
     folds: Folds
     labels: np.ndarray | None
     device: str
+    threads: int
+    fits: Fits | None = None
 
     def outputs(self, y: np.ndarray) -> int:
         """Numbers that a model gives a row: one a target, or a class; a scale of classes is one number."""
@@ -221,27 +253,28 @@ class _Plan:
         assert isinstance(self.competition.metric, Metric)  # resolved
         return 1 if self.labels is None or ordinal(self.competition.metric, self.labels) else len(self.labels)
 
-    def tasks(self, name: str, factory: Factory, seeds: Sequence[int], *, data: Data, lanes: int) -> Iterator[Task]:
-        """A task for each seed and fold, and one for all rows where the test rows want it."""
-        threads = max(1, cores() // lanes)
+    def tasks(self, name: str, factory: Factory, seeds: Sequence[int], *, data: Data) -> Iterator[Task]:
+        """A task for each seed and fold, and one for all rows where the test rows want it; or for what is to be had."""
+        fits = None if self.fits is None else self.fits[name]
         metric = self.competition.metric
         assert isinstance(metric, Metric)
         steps = ordinal(metric, self.labels)
         task: TaskKind = "regression" if steps or self.competition.task == "regression" else "classification"
         n_classes = 0 if task == "regression" else 2 if data.y.ndim > 1 else data.outputs
         loss = "squared" if steps else _loss(metric, data.y)
-        for seed in seeds:
+        for seed in seeds if fits is None else fits:
             context = Context(
                 task=task,
                 loss=loss,
                 n_classes=n_classes,
                 seed=seed,
-                threads=threads,
+                threads=self.threads,
                 device=self.device,
             )
             estimator = estimator_for(self.competition, factory(context))
             for fold in range(len(self.folds.train) + self.folds.refit):
-                yield Task(model=name, fold=fold, seed=seed, threads=threads, estimator=estimator)
+                if fits is None or fold in fits[seed]:
+                    yield Task(model=name, fold=fold, seed=seed, threads=self.threads, estimator=estimator)
 
 
 def _loss(metric: Metric, y: np.ndarray) -> Loss:
@@ -313,7 +346,9 @@ class _Crew:
     def _each(self, tasks: Sequence[Task], clock: Clock) -> Iterator[tuple[Task, Result]]:
         waiting = []
         for task in tasks:
-            kept = self.parts.get(task.key)
+            rows, k = len(self._rows(task.fold)[1]), self.data.outputs
+            shapes = {"valid": (rows, k), "test": (len(self.data.X_test), k), "seconds": (), "moved": ()}
+            kept = self.parts.get(task.key, shapes)
             if kept is None:
                 waiting.append(task)
             else:
@@ -378,4 +413,5 @@ def _assemble(name: str, results: _Results, data: Data, folds: Folds) -> ModelPr
     seconds = sum(result.seconds for result in results.values())
     test, seeds = np.sum(tests, axis=0) / len(tests), tuple(sorted({seed for seed, _ in results}))
     moved = max(result.moved for result in results.values())
-    return ModelPredictions(name=name, oof=oof, test=test, seconds=seconds, seeds=seeds, moved=moved)
+    fits = {seed: tuple(sorted(fold for of, fold in results if of == seed)) for seed in seeds}
+    return ModelPredictions(name=name, oof=oof, test=test, seconds=seconds, seeds=seeds, moved=moved, fits=fits)

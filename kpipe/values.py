@@ -137,6 +137,7 @@ class ModelPredictions:
     seconds : fitting and predicting, added up over folds and seeds.
     seeds : whose predictions are averaged: those that were asked for, and what a budget bought.
     moved : the most that a test row's prediction changed when other rows stood beside it, in standard deviations.
+    fits : seed → the folds that were fitted; the fold after the last one is all rows.
     """
 
     name: str
@@ -145,6 +146,7 @@ class ModelPredictions:
     seconds: float
     seeds: tuple[int, ...] = ()
     moved: float = 0.0
+    fits: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,7 +55,9 @@ def test_run_json_keeps_the_contract(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert record["seed"] == [3, 4]
     assert record["metric"] == {"name": "accuracy", "greater_is_better": True}
     assert len(record["models"][0]["fold_scores"]) == 3
-    assert set(record["models"][0]) == {"name", "score", "standard_error", "fold_scores", "weight", "seeds", "seconds"}
+    told = {"name", "score", "standard_error", "fold_scores", "weight", "seeds", "fits", "seconds"}
+    assert set(record["models"][0]) == told
+    assert record["models"][0]["fits"] == {"3": [0, 1, 2], "4": [0, 1, 2]}
     assert all(check["status"] in ("pass", "warn", "fail") and check["detail"] for check in record["checks"])
     files = {path.name for path in (tmp_path / "titanic" / record["run_id"]).iterdir()}
     assert {"run.json", "submission.csv", "oof.parquet", "test.parquet", "folds.parquet", "log.txt", "parts"} <= files
@@ -200,7 +202,7 @@ def test_a_full_disk_leaves_no_run_and_keeps_what_was_trained(tmp_path: Path) ->
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "from kpipe.cli import main\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))\n"
         "main(sys.argv[1:])"
     )
     args = ["run", "titanic", *FAST, "--jobs", "1", "--out", str(tmp_path)]

@@ -1,0 +1,143 @@
+"""What a run is made of: everything that its results depend on, so that a change is noticed and can be named."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kpipe import competitions
+from kpipe.competition import Competition
+from kpipe.metrics import Metric
+from kpipe.values import Tables
+
+__all__ = ["Again", "Fits", "differences", "machine", "made_of", "versions"]
+
+Fits = Mapping[str, Mapping[int, Sequence[int]]]  # model → seed → the folds that were fitted
+
+_LIBRARIES = (
+    *("kpipe", "numpy", "pandas", "pyarrow", "scikit-learn", "lightgbm", "catboost", "xgboost", "torch", "fastai"),
+    *("joblib", "scipy"),
+)
+_LONGEST = 80  # characters of a value that a difference still shows
+_NOT_CODE = {
+    "sample",
+    "__pycache__",
+}  # in a competition's folder: its sample is data, whose hash is taken where it is read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """A run that is made again, and what it takes over from the first time.
+
+    made : what it must be made of, or it is refused; None: whatever it is made of now.
+    threads : CPU threads of a fit, on which some models' last digits depend; None: as a new run would.
+    fits : exactly these, whatever time they take; None: as a new run would.
+    of : the id of the finished run that is reproduced, from nothing; empty where an unfinished one is gone on with.
+    """
+
+    made: Mapping[str, Any] | None = None
+    threads: int | None = None
+    fits: Fits | None = None
+    of: str = ""
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that results depend on."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, str]:
+    """What computes: the system and the processor, whose instructions decide the last digits."""
+    return {"system": f"{platform.system()} {platform.machine()}", "processor": _processor()}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor())
+
+
+def made_of(competition: Competition, tables: Tables, models: Sequence[str], **settings: object) -> dict[str, Any]:
+    """What results depend on, as JSON has it: files, code, versions, and the settings that options and files gave."""
+    assert isinstance(competition.metric, Metric)  # resolved
+    own: dict[str, object] = {
+        "slug": competition.slug,
+        "id": competition.id,
+        "targets": list(competition.targets),
+        "task": competition.task,
+    }
+    own |= {"metric": competition.metric.name, "groups": competition.groups, "split": competition.split}
+    own |= {"text": list(competition.text), "drop": list(competition.drop), "models": list(models), **settings}
+    columns = "\n".join(map(str, competition.columns or ())).encode()
+    folder = competitions.folder(competition.slug)
+    code = {"kpipe": _hash_of_code(Path(__file__).parent, "*.py")}
+    if folder is not None:
+        code["module"] = _hash_of_code(folder, "*")
+    made = {
+        "files": dict(tables.source.files),
+        "code": code,
+        "versions": versions(),
+        "settings": {**own, "columns": hashlib.sha256(columns).hexdigest()[:12]},
+    }
+    return json.loads(json.dumps(made, default=str))
+
+
+def _hash_of_code(folder: Path, pattern: str) -> str:
+    """One sha256 of names and contents; a competition's module may read whatever lies beside it."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob(pattern)):
+        inside = path.relative_to(folder)
+        if path.is_file() and not _NOT_CODE & set(inside.parts) and path.suffix != ".md":
+            digest.update(f"{inside.as_posix()}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between what two runs are made of, each as a phrase; ``then`` may come from anywhere.
+
+    >>> differences({"versions": {"numpy": "2.1"}}, {"versions": {"numpy": "2.2"}})
+    ['versions: numpy was 2.1, is 2.2']
+    """
+    words = {"files": "data", "code": "code", "versions": "versions", "settings": "options", "machine": "machine"}
+    found = []
+    for part, word in words.items():
+        before, after = (_mapping(made.get(part)) for made in (then, now))
+        found += [f"{word}: {phrase}" for phrase in _phrases(before, after, hashes=part in ("files", "code"))]
+    return found
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _phrases(before: Mapping[str, object], after: Mapping[str, object], *, hashes: bool) -> Iterator[str]:
+    for name in sorted({*before, *after}, key=str):
+        was, now = before.get(name), after.get(name)
+        if was == now:
+            continue
+        if name not in after or name not in before:
+            yield f"{name} is {'no longer' if name in before else 'newly'} there"
+        elif hashes or name == "columns":
+            yield f"{name} {'have' if name == 'columns' else 'has'} changed"
+        else:
+            yield f"{name} was {_shown(was)}, is {_shown(now)}"
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
