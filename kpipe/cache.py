@@ -23,6 +23,18 @@ __all__ = ["VERSION", "get", "put"]
 
 VERSION = 3  # of what is kept and how: a change of the reader's types needs another
 
+# What a file raises that is none of ours, however it came there.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    MemoryError,
+    pa.ArrowException,
+)
+
 _LOG = logging.getLogger("kpipe")
 Kept = tuple[dict[str, pd.DataFrame], dict[str, str]]
 
@@ -37,7 +49,7 @@ def get(home: Path, key: str) -> Kept | None:
         content = {name: _proved(folder / name, digest) for name, digest in manifest["sha256"].items()}
         frames = {role: _frame(content, role, columns) for role, columns in manifest["columns"].items()}
         return frames, manifest["files"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException) as error:
+    except _UNREADABLE as error:
         _LOG.info("the cache's %s cannot be read and is made again: %s", folder, error)
         shutil.rmtree(folder, ignore_errors=True)
         return None

@@ -58,10 +58,11 @@ _BROKEN = (
 
 @dataclass(frozen=True)
 class _File:
-    """A CSV that can be read: its name, without endings, and how to get its bytes."""
+    """A CSV that can be read: its name, without endings, where it lies in its place, and how to get its bytes."""
 
     stem: str
     name: str
+    inside: str
     read: Callable[[], bytes]
 
 
@@ -181,12 +182,12 @@ def _files(place: Path) -> Iterator[_File]:
     """Every CSV of a place, at any depth, but for hidden ones; the shallowest first, in a folder as in a zip."""
     if place.is_dir():
         inside = {path.relative_to(place).as_posix(): path for path in place.rglob("*") if path.is_file()}
-        for path in (inside[relative] for relative in sorted(filter(_wanted, inside), key=_depth)):
-            yield _file(path.name, lambda path=path: _from_disk(path))  # type: ignore[misc]  # bound early
+        for relative in sorted(filter(_wanted, inside), key=_depth):
+            path = inside[relative]
+            yield _file(relative, lambda path=path: _from_disk(path))  # type: ignore[misc]  # bound early
         return
     for member in sorted(_members(place), key=lambda member: _depth(member.filename)):
-        name = member.filename.rsplit("/", 1)[-1]
-        yield _file(name, lambda member=member: _from_zip(place, member))  # type: ignore[misc]  # bound early
+        yield _file(member.filename, lambda member=member: _from_zip(place, member))  # type: ignore[misc]  # bound early
 
 
 def _wanted(relative: str) -> bool:
@@ -198,9 +199,10 @@ def _depth(relative: str) -> tuple[int, str]:
     return relative.count("/"), relative
 
 
-def _file(name: str, read: Callable[[], bytes]) -> _File:
+def _file(inside: str, read: Callable[[], bytes]) -> _File:
+    name = inside.rsplit("/", 1)[-1]
     plain = re.sub(r"\.(gz|zip)$", "", name, flags=re.IGNORECASE)
-    return _File(stem=_ENDINGS.sub("", name), name=plain, read=lambda: _unpacked(name, read()))
+    return _File(stem=_ENDINGS.sub("", name), name=plain, inside=inside, read=lambda: _unpacked(name, read()))
 
 
 def _members(place: Path) -> list[zipfile.ZipInfo]:
@@ -274,7 +276,11 @@ def _unpacked(name: str, raw: bytes) -> bytes:
 
 def _roles(place: Path, files: Sequence[_File]) -> dict[str, _File]:
     """Which files are train, test and the sample submission. Raises DataError saying what there is instead."""
-    found = {"train": _named(files, "train"), "test": _named(files, "test"), "sample": _sample(files)}
+    found = {
+        "train": _only(place, [file for file in files if file.stem.lower() == "train"]),
+        "test": _only(place, [file for file in files if file.stem.lower() == "test"]),
+        "sample": _only(place, _samples(files)),
+    }
     missing = [
         {"sample": "a sample submission"}.get(role, f"{role}.csv") for role, file in found.items() if file is None
     ]
@@ -284,15 +290,28 @@ def _roles(place: Path, files: Sequence[_File]) -> dict[str, _File]:
     return {role: file for role, file in found.items() if file is not None}
 
 
-def _named(files: Sequence[_File], stem: str) -> _File | None:
-    return next((file for file in files if file.stem.lower() == stem), None)
+def _only(place: Path, candidates: Sequence[_File]) -> _File | None:
+    """The one that lies above the others; a packed copy beside a plain one is not looked at. None if there is none.
+
+    Raises DataError where several lie as high: which of them Kaggle means cannot be known.
+    """
+    highest = [file for file in candidates if file.inside.count("/") == candidates[0].inside.count("/")]
+    if len(highest) > 1 and not (len({file.inside for file in highest}) == len(highest) and _packed_alike(highest)):
+        there = ", ".join(file.inside for file in highest[:5])
+        raise DataError(f"{place} holds {len(highest)} files where one is expected: {there}. Leave one of them.")
+    return highest[0] if highest else None
 
 
-def _sample(files: Sequence[_File]) -> _File | None:
+def _packed_alike(files: Sequence[_File]) -> bool:
+    """Whether files are one in several packings: train.csv and train.csv.zip."""
+    return len({file.inside.rpartition("/")[0] + "/" + file.name for file in files}) == 1
+
+
+def _samples(files: Sequence[_File]) -> Sequence[_File]:
     """``sample_submission.csv``, ``sampleSubmission.csv``, or else the only file with "submission" in its name."""
     called = [file for file in files if file.stem.lower().replace("_", "") == "samplesubmission"]
-    likely = called or [file for file in files if "submission" in file.stem.lower()]
-    return likely[0] if len(likely) == 1 or called else None
+    likely = [file for file in files if "submission" in file.stem.lower()]
+    return called or (likely if len(likely) == 1 else [])
 
 
 # --- reading, by way of the cache

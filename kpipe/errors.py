@@ -13,6 +13,10 @@
         └── RemoteError         Kaggle refused, could not be reached, or gave an answer that cannot be used
 """
 
+from __future__ import annotations
+
+import re
+
 __all__ = [
     "DataError",
     "InputError",
@@ -23,7 +27,25 @@ __all__ = [
     "SubmissionError",
     "TrainingError",
     "UsageError",
+    "printable",
 ]
+
+# What a terminal would obey (escape sequences), would show in another order (bidirectional marks), or cannot show.
+_OBEYED = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+)
+_LONGEST, _SHOWN = 4000, 2000  # characters of a message; of a longer one so many are shown of its beginning and its end
+
+
+def printable(text: str) -> str:
+    r"""A text from a file or the network as it can be shown: no control characters but line feeds and tabs, and an end.
+
+    >>> print(printable("train\x1b[31m.csv"))
+    train\x1b[31m.csv
+    """
+    if len(text) > _LONGEST:
+        text = f"{text[:_SHOWN]} ... ({len(text) - 2 * _SHOWN:,} characters more) ... {text[-_SHOWN:]}"
+    return _OBEYED.sub(lambda found: repr(found.group())[1:-1], text)
 
 
 class KpipeError(Exception):
@@ -35,6 +57,9 @@ class KpipeError(Exception):
     """
 
     exit_status = 1
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class InputError(KpipeError):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kpipe.errors import RemoteError, UsageError
+from kpipe.errors import OutputError, RemoteError, UsageError
 from kpipe.remote.client import Kaggle, Pushed
 
 __all__ = ["fetched", "followed", "read_metadata"]
@@ -30,7 +30,7 @@ def read_metadata(folder: Path) -> dict[str, Any]:
         held = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}. `kpipe kernel build` writes it.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no JSON: {error}.") from error
     if not isinstance(held, dict):
         raise UsageError(f"{path} must hold a JSON object.")
@@ -90,7 +90,7 @@ def _lines(log: str) -> list[str]:
     try:
         events = json.loads(log)
         return "".join(str(event["data"]) for event in events).splitlines()
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return log.splitlines()
 
 
@@ -100,7 +100,10 @@ def fetched(kaggle: Kaggle, pushed: Pushed, folder: Path) -> Path:
     if "submission.csv" not in files:
         wrote = ", ".join(sorted(files)[:10]) or "nothing"
         raise RemoteError(f"{pushed.ref}, version {pushed.version}, wrote no submission.csv. It wrote: {wrote}.")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made: {error.strerror}.") from error
     for name in _WANTED:
         if name in files:
             kaggle.fetch(files[name], folder / name)

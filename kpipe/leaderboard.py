@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import filelock
 import pandas as pd
 
+from kpipe import competitions
 from kpipe.competition import Competition
 from kpipe.errors import DataError, RemoteError, SubmissionError, UsageError
 from kpipe.remote.client import Kaggle, Pushed, Submission
@@ -41,6 +45,23 @@ __all__ = [
     "waited",
 ]
 
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
+_LARGEST_RECORD = 64 << 20  # bytes
+_NUMBER = (float, int, type(None))
+# Of ``run.json``, what is used when it is read again, as ``_check_kinds`` takes it.
+_RECORD: dict[str, Any] = {
+    "slug": str,
+    "run_id": str,
+    "score": _NUMBER,
+    "standard_error": _NUMBER,
+    "metric": {"name": str},
+    "models": [{"name": str}],
+    "seed": [int],
+    "checks": [{"name": str, "status": str, "detail": str}],
+    "submission": {"sha256": str, "sendable": bool},
+    **dict.fromkeys(("id?", "split?"), (str, type(None))),
+    **dict.fromkeys(("target?", "drop?", "text?"), (str, list, type(None))),
+}
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 20.0  # seconds between two looks at a pending submission
 
 
@@ -68,18 +89,81 @@ class Entry:
     private_score: float | None = None
 
 
+# What the fields of an entry hold; those that an older kpipe did not write have their defaults.
+_ENTRY = {
+    "ref": int,
+    **dict.fromkeys(("slug", "date", "message", "file"), str),
+    **dict.fromkeys(("sha256?", "run_id?", "metric?", "status?", "error?"), str),
+    **dict.fromkeys(("score?", "standard_error?", "public_score?", "private_score?"), _NUMBER),
+}
+
+
 def run_named(name: str, out: Path) -> Run:
-    """The run of a folder, or of an id under ``out``. Raises UsageError if there is none, DataError if it is broken."""
-    folders = [Path(name)] if (Path(name) / "run.json").is_file() else sorted(out.glob(f"*/{name}"))
-    if "/" in name and not (Path(name) / "run.json").is_file():
-        folders = []
+    """The run of a folder, or of an id under ``out``. Raises UsageError if there is none, DataError if it is broken.
+
+    A folder may come from elsewhere: it is data. What its record does not say as a run would is refused here, so that
+    no name in it leads out of a folder or into a script.
+    """
+    folders = [Path(name)] if os.path.isfile(os.path.join(name, "run.json")) else []
+    if not folders and _RUN_ID.fullmatch(name):
+        folders = [record.parent for record in sorted(out.glob(f"*/{name}/run.json"))]
     if len(folders) != 1:
         raise UsageError(f"There is no run {name!r}: give a run's folder, or its id under {out}.")
     try:
-        record = json.loads((folders[0] / "run.json").read_text(encoding="utf-8"))
-        return Run(path=folders[0], record={**record, "slug": str(record["slug"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Run(path=folders[0], record=_record(folders[0] / "run.json"))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{folders[0] / 'run.json'} is no record of a run: {error}.") from error
+
+
+def _record(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > _LARGEST_RECORD:
+        raise ValueError(f"it has more than {_LARGEST_RECORD:,} bytes")
+    record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+    _check_kinds(record, _RECORD, "it")
+    json.dumps(record, ensure_ascii=False).encode()  # fails for halves of characters, which no file can hold
+    if not competitions.is_slug(record["slug"]):
+        raise ValueError(f"its slug {record['slug']!r} cannot be a competition's")
+    if not _RUN_ID.fullmatch(record["run_id"]):
+        raise ValueError(f"its run_id {record['run_id']!r} cannot be a run's")
+    return dict(record)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON's")
+
+
+def _check_kinds(value: Any, kinds: Any, place: str) -> None:
+    """Raise TypeError unless a value is of the types that are listed for it.
+
+    Of an object, those of its keys are, of which those with "?" may be missing; a list stands for any number of them.
+    """
+    if isinstance(kinds, dict):
+        if not isinstance(value, dict):
+            raise TypeError(f"{place} must be an object, however: {value!r}")
+        for key, inner in kinds.items():
+            name = key.rstrip("?")
+            if name in value:
+                _check_kinds(value[name], inner, f"{name!r}")
+            elif name == key:
+                raise TypeError(f"{place} lacks {name!r}")
+    elif isinstance(kinds, list):
+        if not isinstance(value, list):
+            raise TypeError(f"{place} must be a list, however: {value!r}")
+        for one in value:
+            _check_kinds(one, kinds[0], f"each of {place}")
+    elif type(value) not in _alternatives(kinds):
+        raise TypeError(f"{place} must be {_said(kinds)}, however: {value!r}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise TypeError(f"{place} must be finite, however: {value}")
+
+
+def _alternatives(kinds: Any) -> tuple[type, ...]:
+    return kinds if isinstance(kinds, tuple) else (kinds,)
+
+
+def _said(kinds: Any) -> str:
+    words = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
+    return " or ".join(words.get(kind, kind.__name__) for kind in _alternatives(kinds))
 
 
 def run_of(file: Path) -> Run | None:
@@ -203,6 +287,7 @@ def waited(kaggle: Kaggle, entry: Entry, *, out: Path, tell: Callable[[float], N
 
 def refreshed(kaggle: Kaggle, slug: str, *, out: Path) -> list[Entry]:
     """The ledger with what Kaggle says now, submissions made elsewhere included; newest first."""
+    _home(out, slug)  # before Kaggle is asked
     _keep(out, slug, [_entry(slug, one) for one in kaggle.submissions(slug)])
     return ledger(out, slug)
 
@@ -221,20 +306,29 @@ def _entry(slug: str, one: Submission) -> Entry:
     )
 
 
+def _home(out: Path, slug: str) -> Path:
+    """The folder of a competition's runs and ledger: no name leads out of ``out``."""
+    if not competitions.is_slug(slug):
+        raise UsageError(f"{slug!r} cannot be a competition: slugs are lower-case letters, digits and hyphens.")
+    return out / slug
+
+
 def ledger(out: Path, slug: str) -> list[Entry]:
     """Every submission known here, newest first. Raises DataError where the file is broken."""
-    path = out / slug / "ledger.json"
+    path = _home(out, slug) / "ledger.json"
     if not path.is_file():
         return []
     try:
-        return [Entry(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError) as error:
+        entries = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+        _check_kinds(entries, [_ENTRY], "it")
+        return [Entry(**entry) for entry in entries]
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path} is no ledger of submissions: {error}. Move it away, and call this again.") from error
 
 
 def _keep(out: Path, slug: str, entries: Sequence[Entry]) -> None:
     """Write entries, whole or not at all; of one that is there, what only this machine knows is kept."""
-    home = out / slug
+    home = _home(out, slug)
     home.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(home / ".ledger.lock"):
         known = {entry.ref: entry for entry in ledger(out, slug)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,8 @@ _MISSING = pa.array(
     "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null".split("|")
 )
 _BLOCK = 16 << 20  # bytes a thread parses at a time: smaller ones give each of 785 columns a hundred small chunks
+_MOST_COLUMNS = 100_000  # 2 cores take 6 s for so many
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # a terminal obeys them, in whatever a name is shown
 _LOOK = 4096  # cells made into Python's strings at a time, where the first few may decide
 _PIXELS = 64  # so many columns of bytes are an image or a histogram; fewer keep int64, whose arithmetic does not wrap
 _EXACT = 2**53  # whole numbers up to here are exact in float64
@@ -84,7 +87,9 @@ def _cells(content: bytes, written: list[str], *, block: int) -> pa.Table:
 
 def _decoded(name: str, raw: bytes) -> bytes:
     """UTF-8 without BOM, lines ended by line feeds where they were by carriage returns alone."""
-    content = raw.removeprefix(b"\xef\xbb\xbf")
+    content = raw
+    while content.startswith(b"\xef\xbb\xbf"):  # of two, pyarrow would take the second off a name, unseen
+        content = content[3:]
     if b"\0" in content:
         raise DataError(f"{name} holds NUL bytes: it is no CSV, or is encoded as UTF-16. Save it as UTF-8.")
     if not content.isascii():
@@ -108,10 +113,23 @@ def _header(name: str, content: bytes) -> tuple[list[str], list[str]]:
         raise DataError(f"{name} is empty. Download it again.")
     first: list[str] = next((cells for cells in _reader(content) if cells), [])
     header = [cell.strip() or f"Unnamed: {number}" for number, cell in enumerate(first)]
-    repeated = next((cell for number, cell in enumerate(header) if cell in header[:number]), None)
-    if repeated is not None:
-        raise DataError(f"{name}, line 1: the column {repeated!r} stands twice in the header. Rename one of them.")
+    _check_header(name, header)
     return first, header
+
+
+def _check_header(name: str, header: list[str]) -> None:
+    if len(header) > _MOST_COLUMNS:
+        raise DataError(
+            f"{name}, line 1: the header has {len(header):,} columns, more than the {_MOST_COLUMNS:,} that kpipe "
+            "reads. Is it a table with a row per line?"
+        )
+    seen: set[str] = set()
+    for cell in header:
+        if cell in seen:
+            raise DataError(f"{name}, line 1: the column {cell!r} stands twice in the header. Rename one of them.")
+        if _CONTROL.search(cell):
+            raise DataError(f"{name}, line 1: the column {cell!r} has control characters in its name. Rename it.")
+        seen.add(cell)
 
 
 def _check_closed(name: str, content: bytes) -> None:

@@ -56,15 +56,17 @@ class Misbehave:
 
     kind : "drop" (the line is cut in the middle of the answer), "drop_after" (the work is done, the answer is lost),
         "hang" (silence for ``seconds``), "slow" (a pause between pieces), or a number: that status with ``body``.
+    raw : bytes to answer with in the place of ``body``.
     """
 
     where: str
     kind: str | int
     times: int = 1
-    body: dict[str, Any] = field(default_factory=dict)
+    body: Any = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 3.0
     skip: int = 0
+    raw: bytes | None = None
 
 
 @dataclass
@@ -143,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if fault is not None and isinstance(fault.kind, int):
                 self._body()
-                self._json(fault.body, status=fault.kind, headers=fault.headers)
+                self._json(fault.body, status=fault.kind, headers=fault.headers, raw=fault.raw)
             elif fault is not None and fault.kind == "hang":
                 time.sleep(fault.seconds)
                 self.close_connection = True
@@ -165,8 +167,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def _json(self, body: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        content = json.dumps(body).encode()
+    def _json(
+        self, body: Any, *, status: int = 200, headers: dict[str, str] | None = None, raw: bytes | None = None
+    ) -> None:
+        content = json.dumps(body).encode() if raw is None else raw
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
             self.send_header(name, value)

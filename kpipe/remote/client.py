@@ -17,21 +17,22 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kpipe.errors import RemoteError, UsageError
+from kpipe.errors import OutputError, RemoteError, UsageError
+from kpipe.remote.answers import Pushed, Submission, bounded, listed, owned, typed
 from kpipe.remote.credentials import Credentials, find, found
-from kpipe.remote.words import refused, status_of, words
+from kpipe.remote.words import hidden, refused, status_of, words
 
 __all__ = ["Kaggle", "Pushed", "Submission", "connect"]
 
 _CONNECT_SECONDS, _READ_SECONDS = 10.0, 60.0
 _MOST_PAGES = 100  # of a kernel's list of files
 _TRIES, _FIRST_WAIT = 4, 0.5  # a call that is safe to repeat, and seconds before the second try, doubled each time
+_NO_SUCH_RANGE = 416
 _HOMES = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "KAGGLE_CONFIG_DIR")  # where the client looks and makes a folder
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost):\d+")
 _NONE = (
@@ -40,30 +41,10 @@ _NONE = (
     "`kpipe doctor` says what is found."
 )
 
+# What the client raises on an answer that is none of Kaggle's: wrong types, missing fields, depths without end.
+_UNREADABLE = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Submission:
-    """A submission as Kaggle lists it. status : "pending", "complete" or "error". Scores : None while unknown."""
-
-    ref: int
-    date: datetime
-    description: str
-    file_name: str
-    status: str
-    error: str = ""
-    public_score: float | None = None
-    private_score: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pushed:
-    """A version of a kernel. ref : owner/slug."""
-
-    ref: str
-    version: int
-    url: str = ""
 
 
 def connect() -> Kaggle:
@@ -89,8 +70,9 @@ class Kaggle:
     """What kpipe asks of Kaggle. Every method raises RemoteError with what is wrong and what to do."""
 
     def __init__(self, credentials: Credentials) -> None:
-        self.credentials = credentials
         self.api = _api(credentials)
+        secret = self.api.config_values.get("token") or credentials.secret  # a login's token comes from Kaggle
+        self.credentials = replace(credentials, secret=secret)
 
     def username(self) -> str:
         """The name behind the credentials; also proves that they work."""
@@ -118,17 +100,20 @@ class Kaggle:
 
     def gpu_hours(self) -> tuple[float, float]:
         """Used and allowed hours of GPU in kernels this week."""
-        quota = self._safely("your quota", self.api.quota_view).gpu_quota
-        if quota is None:
-            return 0.0, 0.0
-        return quota.time_used.total_seconds() / 3600, quota.total_time_allowed.total_seconds() / 3600
+
+        def ask() -> tuple[float, float]:
+            quota = self.api.quota_view().gpu_quota
+            if quota is None:
+                return 0.0, 0.0
+            return quota.time_used.total_seconds() / 3600, quota.total_time_allowed.total_seconds() / 3600
+
+        return self._safely("your quota", ask)
 
     def submissions(self, slug: str) -> list[Submission]:
         """The newest 100 of this team, newest first."""
 
         def ask() -> list[Submission]:
-            listed = self.api.competition_submissions(slug, page_size=100)
-            return [_submission(one) for one in listed or [] if one is not None]
+            return [listed(one) for one in self.api.competition_submissions(slug, page_size=100) or [] if one]
 
         return self._safely(slug, ask)
 
@@ -145,7 +130,7 @@ class Kaggle:
             return self._looked_up(slug, path, message, known, error)
         if answer.message == self.api.COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE:
             raise RemoteError(f"Kaggle did not take the upload of {path.name}. Nothing was submitted. Try again.")
-        return int(answer.ref) or self._looked_up(slug, path, message, known, RemoteError(answer.message))
+        return int(answer.ref or 0) or self._looked_up(slug, path, message, known, RemoteError(answer.message))
 
     def _looked_up(self, slug: str, path: Path, message: str, known: set[int], error: RemoteError) -> int:
         try:
@@ -169,7 +154,9 @@ class Kaggle:
             )
         except RemoteError as error:
             return self._looked_up(slug, Path(file_name), message, known, error)
-        return int(answer.ref) or self._looked_up(slug, Path(file_name), message, known, RemoteError(answer.message))
+        return int(answer.ref or 0) or self._looked_up(
+            slug, Path(file_name), message, known, RemoteError(answer.message)
+        )
 
     def push_kernel(self, folder: Path) -> Pushed:
         """Make a new version of a kernel from a folder with kernel-metadata.json; Kaggle starts it.
@@ -183,16 +170,20 @@ class Kaggle:
                 faults.append(f"it does not know the {kind.replace('_', ' ')} {', '.join(names)}")
         if faults:
             raise RemoteError(f"Kaggle did not take the kernel: {'; '.join(faults)}.")
-        owner = "/".join(answer.ref.strip("/").split("/")[-2:])  # Kaggle gives "/code/owner/slug"
-        return Pushed(ref=owner, version=int(answer.version_number or 1), url=answer.url)
+        ref = self._translated(str(folder), lambda: owned(answer.ref))
+        return Pushed(ref=ref, version=int(answer.version_number or 1), url=answer.url)
 
     def kernel_status(self, pushed: Pushed) -> tuple[str, str]:
         """The state of a version, in lower case ("queued", "running", "complete", "error", ...), and why it failed."""
         from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelSessionStatusRequest
 
         request = _of_version(ApiGetKernelSessionStatusRequest(), pushed)
-        answer = self._safely(pushed.ref, lambda: self._kernels("get_kernel_session_status", request))
-        return answer.status.name.lower(), answer.failure_message or ""
+
+        def ask() -> tuple[str, str]:
+            answer = self._kernels("get_kernel_session_status", request)
+            return answer.status.name.lower(), answer.failure_message or ""
+
+        return self._safely(pushed.ref, ask)
 
     def kernel_output(self, pushed: Pushed) -> tuple[dict[str, str], str]:
         """Files that a version wrote, by name, with the addresses to fetch them from; and its log."""
@@ -236,15 +227,11 @@ class Kaggle:
         import requests
 
         def ask() -> bytes:
-            content = b""
-            with requests.get(url, stream=True, timeout=(_CONNECT_SECONDS, _READ_SECONDS)) as answer:
+            whole = {"Accept-Encoding": "identity"}  # packed, its length would be another than the file's
+            timeout = (_CONNECT_SECONDS, _READ_SECONDS)
+            with requests.get(url, headers=whole, stream=True, timeout=timeout) as answer:
                 answer.raise_for_status()
-                for chunk in answer.iter_content(1 << 16):
-                    content += chunk
-                    if len(content) > most:
-                        raise RemoteError(
-                            f"{target.name} of the kernel has more than {most:,} bytes: it is not fetched."
-                        )
+                content = bounded(answer, most=most)
                 expected = answer.headers.get("Content-Length")
                 if expected and int(expected) != len(content):
                     raise requests.ConnectionError(f"{len(content)} of {expected} bytes")
@@ -252,8 +239,11 @@ class Kaggle:
 
         content = self._safely(target.name, ask)
         beside = target.with_name(f".{target.name}.part")
-        beside.write_bytes(content)
-        os.replace(beside, target)
+        try:
+            beside.write_bytes(content)
+            os.replace(beside, target)
+        except OSError as error:
+            raise OutputError(f"{target} cannot be written: {error.strerror}. Free space.") from error
         return target
 
     def _kernels(self, name: str, request: Any) -> Any:
@@ -280,6 +270,9 @@ class Kaggle:
                 # of the request that was redirected there: without credentials, where that is another host
                 headers = {**whole.request.headers, "Range": f"bytes={offset}-", "If-Range": validator}
                 rest = requests.get(whole.url, headers=headers, stream=True, timeout=(_CONNECT_SECONDS, _READ_SECONDS))
+                if rest.status_code == _NO_SUCH_RANGE:  # what is kept is as long as the whole, or longer
+                    rest.close()
+                    return client.competitions.competition_api_client.download_data_files(request)
                 rest.raise_for_status()
                 return rest
 
@@ -305,20 +298,25 @@ class Kaggle:
         return self._translated(what, lambda: tries(ask))
 
     def _translated(self, what: str, ask: Callable[[], T]) -> T:
-        import requests
+        return _translated(what, ask, self.credentials)
 
-        try:
-            with _quiet():
-                return ask()
-        except requests.RequestException as error:
-            raise RemoteError(words(error, what, self.credentials)) from None
-        except SystemExit:
-            raise RemoteError("The Kaggle client ended by itself. `kpipe doctor` says what it finds.") from None
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise RemoteError(
-                f"Kaggle gave an answer about {what} that its client cannot read ({type(error).__name__}: {error}). "
-                "Try again; if it stays so, another version of the package kaggle may help."
-            ) from error
+
+def _translated(what: str, ask: Callable[[], T], credentials: Credentials) -> T:
+    import requests
+
+    try:
+        with _quiet():
+            return ask()
+    except requests.RequestException as error:
+        raise RemoteError(words(error, what, credentials)) from None
+    except SystemExit:
+        raise RemoteError("The Kaggle client ended by itself. `kpipe doctor` says what it finds.") from None
+    except _UNREADABLE as error:
+        told = hidden(f"{type(error).__name__}: {error}"[:500], credentials)
+        raise RemoteError(
+            f"Kaggle gave an answer about {what} that its client cannot read ({told}). "
+            "Try again; if it stays so, another version of the package kaggle may help."
+        ) from None  # the client's error holds the answer, and the answer may hold a secret
 
 
 def _of_folder(folder: Path, call: Callable[[str], T]) -> Callable[[], T]:
@@ -351,27 +349,6 @@ def _of_version(request: Any, pushed: Pushed) -> Any:
     return request
 
 
-def _submission(one: Any) -> Submission:
-    return Submission(
-        ref=one.ref,
-        date=(one.date or datetime.fromtimestamp(0, UTC)).replace(tzinfo=UTC),
-        description=one.description or "",
-        file_name=one.file_name or "",
-        status=one.status.name.lower(),
-        error=one.error_description or "",
-        public_score=_score(one.public_score),
-        private_score=_score(one.private_score),
-    )
-
-
-def _score(text: str | None) -> float | None:
-    """Scores are strings, empty while unknown."""
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None
-
-
 # --- the client, loaded and bounded
 
 
@@ -386,12 +363,14 @@ def _api(credentials: Credentials) -> Any:
     """A client that knows these credentials, and reads no other configuration."""
     api = _bounded_api()()
     api.config_values = {}
+    api.hide = lambda text: hidden(text, credentials)
     if endpoint := os.environ.get("KPIPE_KAGGLE_ENDPOINT"):
         _lead_to(api, endpoint)
     if credentials.kind == "key":
         api.config_values = {"username": credentials.username, "key": credentials.secret}
     else:
         token = credentials.secret if credentials.kind == "token" else _oauth_token(api)
+        credentials = replace(credentials, secret=token)
         api.config_values = {"token": token}
         api.config_values["username"] = _user_of(api, token, credentials)
     api._authenticated = True
@@ -409,13 +388,7 @@ def _lead_to(api: Any, endpoint: str) -> None:
 
 
 def _user_of(api: Any, token: str, credentials: Credentials) -> str:
-    import requests
-
-    try:
-        with _quiet():
-            name = api._introspect_token(token)
-    except requests.RequestException as error:
-        raise RemoteError(words(error, "your account", credentials)) from None
+    name = _translated("your account", lambda: api._introspect_token(token), credentials)
     if not name:
         raise RemoteError(refused(credentials))
     return str(name)
@@ -428,7 +401,7 @@ def _oauth_token(api: Any) -> str:
     try:
         with _quiet(), api.build_kaggle_client() as client:
             return str(KaggleCredentials.load(client=client).get_access_token() or "")
-    except requests.RequestException as error:
+    except (requests.RequestException, *_UNREADABLE) as error:
         raise RemoteError(
             f"Kaggle does not renew the login of `kaggle auth login` ({status_of(error)}). Call it again."
         ) from None
@@ -446,14 +419,21 @@ def _bounded_api() -> Any:
     class Limited(HTTPAdapter):
         def send(self, *args: Any, **options: Any) -> Any:
             options["timeout"] = options.get("timeout") or (_CONNECT_SECONDS, _READ_SECONDS)
-            return super().send(*args, **options)
+            answer = super().send(*args, **options)
+            if not options.get("stream") or "json" in answer.headers.get("Content-Type", ""):
+                answer._content = bounded(answer)  # where requests would keep it: it reads as much as there is
+            return answer
 
     class Bounded(KaggleApi):
         def build_kaggle_client(self) -> Any:
             client = super().build_kaggle_client()
-            client.http_client()._init_session()
+            http = client.http_client()
+            http._init_session()
+            http._session.headers["Accept-Encoding"] = "identity"  # what is not packed unpacks to no bomb
             for scheme in ("https://", "http://"):
-                client.http_client()._session.mount(scheme, Limited())
+                http._session.mount(scheme, Limited())
+            prepare = http._prepare_response
+            http._prepare_response = lambda kind, answer: typed(prepare(kind, answer), self.hide)
             return client
 
         def get_response_processor(self) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import lzma
 import os
+import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import filelock
@@ -20,6 +22,7 @@ __all__ = ["Tell", "download"]
 _CHUNK = 1 << 16  # bytes; a line that breaks loses less than that
 _MOST_MEMBERS = 1_000_000
 _BOMB_BYTES, _BOMB_RATIO = 256 << 20, 500  # as in kpipe.data: deflate's bound is 1,032 times
+_LONGEST_LENGTH = 18  # digits
 _TRIES = 5  # a line that breaks is taken up again so often, each time from where it broke
 _WAIT_SECONDS = 3600.0  # for another process that downloads the same competition
 
@@ -61,7 +64,8 @@ def _fetched(kaggle: Kaggle, slug: str, folder: Path, tell: Tell) -> Path:
         with contextlib.closing(response):
             resumed = response.status_code == 206
             have = kept[0] if resumed else 0
-            size = have + int(response.headers.get("Content-Length") or 0)
+            announced = _announced(response.headers, slug)
+            size = have + announced
             note.write_text(json.dumps({"etag": response.headers.get("ETag", "")}))
             try:
                 with open(part, "ab" if resumed else "wb") as file:
@@ -75,7 +79,7 @@ def _fetched(kaggle: Kaggle, slug: str, folder: Path, tell: Tell) -> Path:
                 if attempt == _TRIES:
                     break
                 continue
-        if have == size or not response.headers.get("Content-Length"):
+        if have == size or not announced:
             note.unlink()
             return part
     raise RemoteError(
@@ -84,12 +88,20 @@ def _fetched(kaggle: Kaggle, slug: str, folder: Path, tell: Tell) -> Path:
     )
 
 
+def _announced(headers: Mapping[str, str], slug: str) -> int:
+    """How many bytes follow; 0 where Kaggle does not say. Raises RemoteError where they are packed once more."""
+    if headers.get("Content-Encoding", "identity") != "identity":
+        raise RemoteError(f"Kaggle sends {slug} packed as it was not asked to. Is there a proxy? Then try again.")
+    length = headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() and len(length) < _LONGEST_LENGTH else 0
+
+
 def _kept(part: Path, note: Path) -> tuple[int, str]:
     """How many bytes are there from before, and of which version; (0, "") where they are of no use."""
     try:
         etag = json.loads(note.read_text())["etag"]
-        return (part.stat().st_size, etag) if etag else (0, "")
-    except (OSError, ValueError, KeyError, TypeError):
+        return (part.stat().st_size, etag) if etag and isinstance(etag, str) else (0, "")
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return 0, ""
 
 
@@ -104,7 +116,16 @@ def _prove(part: Path, slug: str) -> None:
                 broken = f"a bomb of {len(archive.infolist()):,} members, {unpacked:,} bytes unpacked"
             else:
                 broken = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        OverflowError,
+        struct.error,
+    ):
         broken = "the archive itself"
     if broken:
         with contextlib.suppress(OSError):

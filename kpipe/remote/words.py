@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
+from urllib.parse import quote
 
 from kpipe.remote.credentials import Credentials, found
 
-__all__ = ["refused", "status_of", "words"]
+__all__ = ["hidden", "refused", "status_of", "words"]
 
 
 def words(error: Any, what: str, credentials: Credentials) -> str:
@@ -14,11 +16,16 @@ def words(error: Any, what: str, credentials: Credentials) -> str:
     import requests
 
     response = error.response
+    strange = (ValueError, requests.TooManyRedirects, requests.exceptions.ContentDecodingError)
+    if response is None and isinstance(error, strange):  # what is no JSON, or leads to what is no address
+        return (
+            f"Kaggle's answer about {what} cannot be read ({type(error).__name__}). Is there a proxy? Then try again."
+        )
     if response is None:  # not "if not response": a response with an error's status is falsy
         if isinstance(error, requests.Timeout):
             return f"Kaggle did not answer in time about {what}. Nothing is lost: try again."
         return f"Kaggle cannot be reached ({type(error).__name__}) about {what}. Is there a network? Then try again."
-    message = _message(response)
+    message = hidden(_message(response), credentials)
     return _explained(response.status_code, message, response.headers, what, credentials)
 
 
@@ -50,11 +57,22 @@ def _message(response: Any) -> str:
     """The message in the body: {"error": {"message"}} or {"message"}; no page of HTML."""
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     inner = body.get("error", body) if isinstance(body, dict) else {}
     text = inner.get("message", "") if isinstance(inner, dict) else str(inner)
     return str(text).strip()[:500]
+
+
+def hidden(text: str, credentials: Credentials) -> str:
+    """A text of Kaggle's without the secret, should it come back: as it is, as a header, or as part of an address."""
+    secret, user = credentials.secret, credentials.username
+    if not secret:
+        return text
+    header = base64.b64encode(f"{user}:{secret}".encode()).decode()
+    for form in (secret, quote(secret, safe=""), header):
+        text = text.replace(form, "***")
+    return text
 
 
 def refused(credentials: Credentials) -> str:
