@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
-__all__ = ["dates_in", "is_codes", "is_prose", "numbers_in"]
+__all__ = ["as_numbers", "dates_in", "is_codes", "is_prose", "numbers_in"]
 
 _ISO = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?Z?")
 _SLASHES = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4}|\d{2})( \d{1,2}:\d{2}(:\d{2})?)?")
@@ -92,3 +92,21 @@ def is_codes(column: pd.Series) -> bool:
         return False
     levels = column.nunique()
     return bool(levels >= 30 and len(column) >= 3 * levels and column.max() - column.min() > 10 * levels)
+
+
+def as_numbers(column: pd.Series) -> np.ndarray | None:
+    """Numbers as they are, dates as days, NaN for gaps; None where a column holds labels.
+
+    >>> as_numbers(pd.Series(["2000-01-01", "2000-01-02", None])).tolist()
+    [0.0, 1.0, nan]
+    >>> as_numbers(pd.Series(["male", "female"])) is None
+    True
+    """
+    if pd.api.types.is_numeric_dtype(column):
+        numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.where(np.isfinite(numbers), numbers, np.nan)
+    if (found := numbers_in(column)) is not None:
+        return found.to_numpy(dtype=np.float64)
+    if (dates := dates_in(column)) is not None:
+        return ((dates - pd.Timestamp(2000, 1, 1)).dt.total_seconds() / 86_400).to_numpy(dtype=np.float64)
+    return None

@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
-from kpipe.kinds import dates_in, numbers_in
+from kpipe.kinds import as_numbers
 
 __all__ = ["told_apart"]
 
@@ -64,15 +64,12 @@ def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
     columns = {}
     for name in frame.columns:
         values = frame[name]
-        if pd.api.types.is_numeric_dtype(values):
-            columns[str(name)] = values.to_numpy(dtype=np.float64, na_value=np.nan)
-        elif (numbers := numbers_in(values)) is not None:
-            columns[str(name)] = numbers.to_numpy(dtype=np.float64)
-        elif (dates := dates_in(values)) is not None:
-            columns[str(name)] = (dates - pd.Timestamp(2000, 1, 1)).dt.total_seconds().to_numpy() / 86_400
+        if (numbers := as_numbers(values)) is not None:
+            columns[str(name)] = numbers
         else:
             # By frequency, then by the alphabet: in the order in which they come, train's would all come first.
-            levels = values.astype(object).value_counts().sort_index().sort_values(ascending=False, kind="stable").index
+            counted = values.astype(object).value_counts().sort_index(key=lambda index: index.astype(str))
+            levels = counted.sort_values(ascending=False, kind="stable").index
             columns[str(name)] = values.map(pd.Series(range(len(levels)), index=levels)).to_numpy(dtype=float)
     return pd.DataFrame(columns)
 

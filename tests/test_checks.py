@@ -47,7 +47,7 @@ def test_copies_on_both_sides_of_a_fold_are_said() -> None:
     made = survivors()
     train = pd.concat([made.train, made.train.assign(id=made.train["id"] + 1000)], ignore_index=True)
     status, detail = checked(replace(made, train=train))["copies apart"]
-    assert status == "warn"
+    assert status == "fail"
     assert "have an exact copy" in detail
 
 

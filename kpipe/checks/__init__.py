@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kpipe.checks.cleaning import clean_by_row, target_kept
-from kpipe.checks.columns import drawn_alike, levels_seen
+from kpipe.checks.columns import drawn_alike, gaps_alike, levels_seen
 from kpipe.checks.judging import metric_prefers_the_truth, postprocess_blind
+from kpipe.checks.leaks import order_blind, target_hidden
+from kpipe.checks.near import copies_apart, near_copies_apart
+from kpipe.checks.order import columns_in_order
 from kpipe.checks.predicting import (
     beats_baseline,
     models_learn,
@@ -20,7 +23,7 @@ from kpipe.checks.predicting import (
     real_data,
     rows_on_their_own,
 )
-from kpipe.checks.splitting import classes_trained, copies_apart, folds_apart, folds_mirror_test
+from kpipe.checks.splitting import classes_trained, folds_apart, folds_mirror_test, groups_whole, time_forward
 from kpipe.competition import Competition
 from kpipe.metrics import Metric, evaluate
 from kpipe.models.baseline import baseline
@@ -54,8 +57,15 @@ def table_checks(competition: Competition, read: Tables, tables: Tables, folds: 
     yield from clean_by_row(competition, read, tables)
     yield from target_kept(competition, read, tables)
     yield folds_apart(folds)
+    yield from groups_whole(competition, tables, folds)
+    yield from time_forward(competition, tables, folds)
     yield copies_apart(competition, tables, folds)
+    yield from near_copies_apart(competition, tables, folds)
+    yield target_hidden(competition, tables)
+    yield order_blind(competition, tables)
+    yield columns_in_order(competition, tables)
     yield levels_seen(competition, tables)
+    yield gaps_alike(competition, tables)
     yield folds_mirror_test(competition, tables, folds)
     yield from drawn_alike(competition, tables)
 

@@ -1,4 +1,4 @@
-"""What the columns hide: levels that train lacks, and test rows that are drawn differently."""
+"""What the columns hide: levels that train lacks, other gaps in test, and test rows that are drawn differently."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from kpipe.checks.near import surplus
 from kpipe.competition import Competition
 from kpipe.kinds import dates_in
 from kpipe.shift import told_apart
 from kpipe.values import Check, Status, Tables
 
-__all__ = ["drawn_alike", "levels_seen"]
+__all__ = ["drawn_alike", "gaps_alike", "levels_seen"]
 
 _FEWEST_ROWS_PER_VALUE = 1.15  # of a column whose values repeat
 # AUC from which train and test are said to be drawn differently.
 _TOLD_APART = 0.6
+# Shares of missing cells that are said to differ: by so much, and by so many standard errors.
+_GAPS_APART, _CLEAR = 0.05, 5.0
 
 
 def levels_seen(competition: Competition, tables: Tables) -> Check:
@@ -46,6 +49,35 @@ def levels_seen(competition: Competition, tables: Tables) -> Check:
 def _repeats(column: pd.Series) -> bool:
     """Whether a text column's values mostly stand for more than one row."""
     return column.nunique() * _FEWEST_ROWS_PER_VALUE < max(column.notna().sum(), 1)
+
+
+def gaps_alike(competition: Competition, tables: Tables) -> Check:
+    """Whether columns are as often missing in test as in train."""
+    name = "gaps alike"
+    apart = sorted(_gaps_apart(competition, tables), reverse=True)
+    if not apart:
+        return Check(name=name, status="pass", detail="Every column is about as often missing in test as in train.")
+    said = [
+        f"{column} is missing in {train:.0%} of train's rows and {test:.0%} of test's"
+        for *_, column, train, test in apart
+    ]
+    more = f"; and {len(said) - 3} more columns" if len(said) > 3 else ""
+    detail = (
+        f"{'; '.join(said[:3])}{more}: what models learn of a gap "
+        "does not hold for test. See why (a file read wrongly, a join that missed), or drop them (--drop)."
+    )
+    return Check(name=name, status="warn", detail=detail)
+
+
+def _gaps_apart(competition: Competition, tables: Tables) -> Iterator[tuple[float, str, float, float]]:
+    for column in competition.columns or ():
+        train, test = tables.train[column], tables.test[column]
+        if isinstance(train.dtype, np.dtype) and train.dtype.kind in "biu" and train.dtype == test.dtype:
+            continue  # these have no gaps
+        ours, theirs = float(train.isna().mean()), float(test.isna().mean())
+        clear = abs(surplus(ours, len(train), theirs, len(test))) > _CLEAR
+        if clear and abs(ours - theirs) > _GAPS_APART:
+            yield abs(ours - theirs), str(column), ours, theirs
 
 
 def drawn_alike(competition: Competition, tables: Tables) -> Iterator[Check]:
