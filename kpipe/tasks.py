@@ -1,22 +1,28 @@
 """One task of cross-validation: fit a model on one fold with one seed, predict, and say what it cost.
 
-Everything here can be sent to another process: joblib does, and so would Dask or Ray.
+joblib sends tasks to processes of this machine, or to the workers of a cluster (``kpipe.clusters``). Whatever a model
+does there, raise, leave, print, crash or never end, is this module's: the caller gets results, and a TrainingError.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import logging
 import os
+import pickle
 import queue
+import re
 import signal
 import sys
 import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +32,23 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from threadpoolctl import threadpool_limits
 
-from kpipe.errors import KpipeError, TrainingError
+from kpipe import clusters
+from kpipe.errors import KpipeError, TrainingError, UsageError
 
 __all__ = [
     "Clock",
     "Data",
+    "Lanes",
     "Result",
     "Task",
     "compute",
     "cores",
     "fit_predict",
-    "ignore_interrupts",
+    "lanes_of",
     "memory_mib",
     "peak_memory_mib",
     "predict",
+    "start_worker",
 ]
 
 
@@ -69,6 +78,9 @@ class Data:
     outputs: int
 
 
+_LOG = logging.getLogger("kpipe")
+# loky starts a worker anew when its memory has grown (it looks where psutil is installed), and warns: nothing is amiss.
+warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
 _PROBED = 32  # test rows that are predicted a second time, in another order, and one of them alone
 
 
@@ -89,23 +101,29 @@ class Result:
     resumed: bool = False
 
 
+_ALONE = (
+    threading.Lock()
+)  # a process does one task at a time: seeds, warnings, stdout and thread limits are the process's
+
+
 def fit_predict(number: int, task: Task, data: Data, train: np.ndarray, valid: np.ndarray) -> tuple[int, Result]:
     """Fit one model on one fold's training rows; predict its validation rows and all test rows."""
     try:
         # A warning of a library is for whoever writes the model; here it would stand between progress lines.
-        with threadpool_limits(task.threads), warnings.catch_warnings():
+        with _ALONE, _quiet(), threadpool_limits(task.threads), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             start = time.perf_counter()
             estimator = clone(task.estimator).fit(data.X.iloc[train], data.y[train])
             nothing = np.empty((0, data.outputs))
             on_valid = predict(estimator, data.X.iloc[valid], data.outputs) if len(valid) else nothing
-            predicted = [on_valid, predict(estimator, data.X_test, data.outputs)]
+            # A copy on write: a model that adds a column to what it is given must not add it to the next one's.
+            predicted = [on_valid, predict(estimator, data.X_test.copy(deep=False), data.outputs)]
             seconds = time.perf_counter() - start
             moved = _moved(estimator, data, predicted[1]) if task.fold == 0 else 0.0
-    except KpipeError:
-        raise
-    except Exception as error:
-        told = TrainingError(f"Model {task.model!r} failed on fold {task.fold + 1}: {type(error).__name__}: {error}")
+    except BaseException as error:  # sys.exit in a model would end the run, and say that all is well
+        if _explained(error) or (isinstance(error, KeyboardInterrupt) and not _in_worker()):
+            raise
+        told = TrainingError(f"Model {task.model!r} failed on fold {task.fold + 1}: {_said(error)}")
         told.add_note(traceback.format_exc())
         raise told from None
     for rows, prediction in zip((len(valid), len(data.X_test)), predicted, strict=True):
@@ -119,6 +137,37 @@ def fit_predict(number: int, task: Task, data: Data, train: np.ndarray, valid: n
         process=os.getpid(),
         peak_memory_mib=peak_memory_mib(),
     )
+
+
+def _explained(error: BaseException) -> bool:
+    """Whether it is one of kpipe's own: one of a module elsewhere may not survive the way to another process."""
+    return isinstance(error, KpipeError) and type(error).__module__ == KpipeError.__module__
+
+
+def _said(error: BaseException) -> str:
+    """An exception in words."""
+    words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"{words}. Fewer tasks at a time take less memory: --jobs 1" if isinstance(error, MemoryError) else words
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What a model prints, be it from C or from a child process, goes to stderr: stdout belongs to the run."""
+    try:
+        sys.stdout.flush()
+        kept = os.dup(1)
+    except (OSError, ValueError, AttributeError):  # there is none
+        yield
+        return
+    try:
+        os.dup2(2, 1)
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        with contextlib.suppress(Exception):
+            ctypes.CDLL(None).fflush(None)  # what C has buffered; Windows has no such library
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _moved(estimator: Any, data: Data, predicted: np.ndarray) -> float:
@@ -172,72 +221,120 @@ class Clock:
         return "no limit" if self.end is None else f"{self.left():.0f} s left"
 
 
-def compute(
-    calls: Sequence[tuple[Task, np.ndarray, np.ndarray]], data: Data, *, lanes: int, clock: Clock
-) -> Iterator[tuple[int, Result]]:
+Call = tuple[Task, np.ndarray, np.ndarray]  # with its training rows and validation rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lanes:
+    """Where tasks run, so many at a time: in processes of this machine, or on a cluster, where the data is by now.
+
+    shared : what the cluster calls the data.
+    """
+
+    count: int
+    cluster: clusters.Cluster | None = None
+    shared: Any = None
+
+    def backend(self, threads: int) -> Any:
+        """joblib's: of the cluster, or None for the one that is active."""
+        return None if self.cluster is None else clusters.backend(self.cluster, self.shared, threads)
+
+
+def lanes_of(count: int, data: Data, *, clock: Clock) -> Lanes:
+    """Lanes of the cluster that is joblib's active backend, which is sent the data; or else of this machine.
+
+    Raises UsageError where a cluster cannot stop what does not end in time.
+    """
+    cluster = clusters.active()
+    if cluster is None:
+        return Lanes(count=count)
+    if clock.end is not None and not cluster.stops:
+        raise UsageError(
+            "A budget needs workers that can be stopped: start them without --no-nanny, or give no budget."
+        )
+    return Lanes(count=count, cluster=cluster, shared=cluster.share(data))
+
+
+def compute(calls: Sequence[Call], data: Data, *, lanes: Lanes, clock: Clock) -> Iterator[tuple[int, Result]]:
     """Each call's number and result, as they end; with a clock, those that end in time: workers are then stopped.
 
-    calls : (task, training rows, validation rows).
+    What was under way when a worker process was lost is tried again, one at a time: with the memory of all.
     Raises TrainingError where a model fails or a worker process was killed.
     """
-    if not calls or not clock.fits(0):
-        return
+    waiting = dict(enumerate(calls))
     failed: list[KpipeError] = []
-    try:
-        untimed = clock.end is None
-        ended = _parallel(lanes, apart=False)(_jobs(calls, data)) if untimed else _in_time(calls, data, lanes, clock)
-        for number, result in ended:
-            if isinstance(result, KpipeError):
-                failed.append(result)
-            else:
-                yield number, result
-    except BrokenProcessPool as error:
-        raise TrainingError(
-            "A worker process was killed, most likely because memory ran out. "
-            "Run again with --jobs 1: what was finished is kept."
-        ) from error
+    apart = clock.end is not None
+    while waiting and clock.fits(0):
+        try:
+            for number, result in _ended(waiting, data, lanes, clock, apart=apart):
+                del waiting[number]
+                if isinstance(result, KpipeError):
+                    failed.append(result)
+                else:
+                    yield number, result
+            break
+        except BrokenProcessPool as error:
+            if lanes.count == 1 or lanes.cluster is not None:
+                raise TrainingError(_lost(error)) from error
+            _LOG.warning("a worker process was lost (%s): %d tasks again, one at a time", _codes(error), len(waiting))
+            lanes, apart = Lanes(count=1), True
+        except pickle.PicklingError as error:
+            lines = [line for line in str(error.__cause__ or error).splitlines() if line.strip(' "')]
+            raise TrainingError(f"It cannot be sent to another process: {lines[-1]}. Run with --jobs 1.") from error
     if failed:
         raise failed[0]
+
+
+def _codes(error: BrokenProcessPool) -> str:
+    """How the workers ended, such as SIGKILL(-9)."""
+    found = re.search(r"exit codes of the workers are \{(.*)\}", str(error))
+    return found[1] if found else str(error).split("\n")[0]
+
+
+def _lost(error: BrokenProcessPool) -> str:
+    codes = _codes(error)
+    crashed = any(name in codes for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "EXIT"))
+    reason = "by the model or a library that it calls" if crashed else "most likely because memory ran out"
+    return f"Its worker process was killed ({codes}), {reason}. What was finished is kept."
 
 
 _Ended = tuple[int, Result | KpipeError]
 
 
-def _attempt(number: int, task: Task, data: Data, train: np.ndarray, valid: np.ndarray) -> _Ended:
+def _attempt(number: int, task: Task, data: Data | None, train: np.ndarray, valid: np.ndarray) -> _Ended:
     """A failure as a value: one that is raised makes joblib stop its workers, of which loky may print a traceback."""
     try:
-        return fit_predict(number, task, data, train, valid)
+        return fit_predict(number, task, clusters.held() if data is None else data, train, valid)
     except KpipeError as error:
         return number, error
 
 
-def _parallel(lanes: int, *, apart: bool) -> joblib.Parallel:
-    """Lanes for tasks; ``apart``: of other processes even where there is one, so that what runs can be stopped."""
-    alone = lanes == 1 and apart
-    return joblib.Parallel(
-        n_jobs=2 if alone else lanes,
+def _ended(calls: Mapping[int, Call], data: Data, lanes: Lanes, clock: Clock, *, apart: bool) -> Iterator[_Ended]:
+    """Results as they end. ``apart``: of other processes even where there is one lane: what runs can be stopped."""
+    local = lanes.cluster is None
+    alone = local and lanes.count == 1 and apart
+    parallel = joblib.Parallel(
+        n_jobs=2 if alone else lanes.count,
+        backend=lanes.backend(next(iter(calls.values()))[0].threads),
         return_as="generator_unordered",
-        pre_dispatch=1 if alone else "all",
+        pre_dispatch=1 if alone else "all" if local else lanes.count,
         batch_size=1,
-        initializer=ignore_interrupts,
+        **({"initializer": start_worker} if local else {}),
     )
+    jobs = (
+        joblib.delayed(_attempt)(number, task, data if local else None, train, valid)
+        for number, (task, train, valid) in list(calls.items())  # which get fewer as they end
+    )
+    return parallel(jobs) if clock.end is None else _in_time(parallel, jobs, clock)
 
 
-def _jobs(calls: Sequence[tuple[Task, np.ndarray, np.ndarray]], data: Data) -> Iterator[Any]:
-    for number, (task, train, valid) in enumerate(calls):
-        yield joblib.delayed(_attempt)(number, task, data, train, valid)
-
-
-def _in_time(
-    calls: Sequence[tuple[Task, np.ndarray, np.ndarray]], data: Data, lanes: int, clock: Clock
-) -> Iterator[_Ended]:
+def _in_time(parallel: joblib.Parallel, jobs: Iterator[Any], clock: Clock) -> Iterator[_Ended]:
     """The results that end in time. joblib waits in a thread of its own, so that this one can watch the clock."""
     ended: queue.Queue[_Ended | BaseException | None] = queue.Queue()
-    parallel = _parallel(lanes, apart=True)
 
     def wait() -> None:
         try:
-            for result in parallel(_jobs(calls, data)):
+            for result in parallel(jobs):
                 ended.put(result)
             ended.put(None)
         except BaseException as error:  # handed to the thread that asked, which raises it
@@ -313,9 +410,27 @@ def _proc_status(field: str) -> int | None:
     return next((int(line.split()[1]) for line in lines if line.startswith(f"{field}:")), None)
 
 
-def ignore_interrupts() -> None:
-    """For workers: Ctrl-C reaches the whole group, but only the first process is to speak; it ends the rest."""
+def start_worker() -> None:
+    """For worker processes: what they are not to do that a process does by itself.
+
+    Ctrl-C reaches the whole group, but only the first process is to speak; it ends the rest. What a model leaves
+    behind, a buffer or a thread, may write when its task has ended, and would keep the process from ending.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError):
+        os.dup2(2, 1)
+    Finalize(None, _leave, exitpriority=-1000)
+
+
+def _leave() -> None:
+    with contextlib.suppress(Exception):
+        sys.stderr.flush()
+    os._exit(0)
+
+
+def _in_worker() -> bool:
+    """Whether this process works for another: one in which Ctrl-C does nothing."""
+    return clusters.held() is not None or signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def cores() -> int:

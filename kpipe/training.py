@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -21,13 +22,14 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import make_pipeline
 
+from kpipe import clusters
 from kpipe.competition import Competition, Factory
-from kpipe.errors import DataError, TrainingError
+from kpipe.errors import DataError, KpipeError, TrainingError
 from kpipe.metrics import Metric, ordinal
 from kpipe.models import model
 from kpipe.models.per_target import PerTarget
 from kpipe.provenance import Fits
-from kpipe.tasks import Clock, Data, Result, Task, compute, cores, memory_mib, peak_memory_mib
+from kpipe.tasks import Clock, Data, Lanes, Result, Task, compute, cores, lanes_of, memory_mib, peak_memory_mib
 from kpipe.values import Context, Folds, Loss, ModelPredictions, Predictions, Tables
 from kpipe.values import Task as TaskKind
 
@@ -150,7 +152,8 @@ def cross_validate(
     threads = threads or threads_for(lanes)
     plan = _Plan(competition=competition, folds=folds, labels=labels, device=device, threads=threads, fits=fits)
     data = Data(X=X, y=y, X_test=X_test, outputs=plan.outputs(y))
-    crew = _Crew(data=data, folds=folds, lanes=lanes, parts=parts, tell=tell or _silent, total=total, clock=clock)
+    where = lanes_of(lanes, data, clock=clock)
+    crew = _Crew(data=data, folds=folds, where=where, parts=parts, tell=tell or _silent, total=total, clock=clock)
     _LOG.info("plan: %s on %d folds, %d at a time; %s", ", ".join(models), runs, lanes, clock.said())
     found: dict[str, _Results] = {}
     left_out: dict[str, str] = {}
@@ -160,7 +163,7 @@ def cross_validate(
         except TrainingError as error:
             if len(models) == 1:
                 raise
-            left_out[name] = f"it failed: {error}"
+            left_out[name] = f"it failed: {str(error).rstrip('.')}"
             _LOG.warning("%s was left out: %s", name, error)
             continue
         if results:
@@ -221,13 +224,16 @@ def _count(fits: Mapping[int, Sequence[int]]) -> int:
 
 
 def lanes_for(tasks: int, *, jobs: int | None, device: str) -> int:
-    """How many of so many tasks go on at a time."""
-    return min(jobs or (cores() if device == "cpu" else 1), tasks)
+    """How many of so many tasks go on at a time, here or on the cluster that is joblib's active backend."""
+    cluster = clusters.active()
+    most = cluster.lanes if cluster is not None else cores() if device == "cpu" else 1
+    return min(jobs or most, tasks)
 
 
 def threads_for(lanes: int) -> int:
     """CPU threads of each task where so many go on at a time."""
-    return max(1, cores() // lanes)
+    cluster = clusters.active()
+    return max(1, cores() // lanes) if cluster is None else cluster.threads_for(lanes)
 
 
 def _features(competition: Competition, frame: pd.DataFrame) -> pd.DataFrame:
@@ -271,10 +277,21 @@ class _Plan:
                 threads=self.threads,
                 device=self.device,
             )
-            estimator = estimator_for(self.competition, factory(context))
+            estimator = estimator_for(self.competition, _made(name, factory, context))
             for fold in range(len(self.folds.train) + self.folds.refit):
                 if fits is None or fold in fits[seed]:
                     yield Task(model=name, fold=fold, seed=seed, threads=self.threads, estimator=estimator)
+
+
+def _made(name: str, factory: Factory, context: Context) -> BaseEstimator:
+    try:
+        return factory(context)
+    except KpipeError:
+        raise
+    except Exception as error:
+        told = TrainingError(f"Model {name!r} could not be made: {type(error).__name__}: {error}")
+        told.add_note(traceback.format_exc())
+        raise told from None
 
 
 def _loss(metric: Metric, y: np.ndarray) -> Loss:
@@ -300,11 +317,11 @@ def estimator_for(competition: Competition, estimator: BaseEstimator) -> BaseEst
 
 @dataclass(kw_only=True)
 class _Crew:
-    """Runs tasks, ``lanes`` at a time, and counts what has ended."""
+    """Runs tasks, some at a time, and counts what has ended."""
 
     data: Data
     folds: Folds
-    lanes: int
+    where: Lanes
     parts: Parts
     tell: Callable[[Done], None]
     total: int
@@ -318,10 +335,10 @@ class _Crew:
         needed : there is nothing better yet: where a first fold ends, go on to the last second, and give what ended.
         """
         results: _Results = {}
-        first = min(self.lanes, len(tasks)) if self.clock.end is not None else len(tasks)
+        first = min(self.where.count, len(tasks)) if self.clock.end is not None else len(tasks)
         # The first tasks may take their share of the time that is left: if they need more, so would all of them. Where
         # there is nothing better yet they may take half of it: the other half is for a model that is quicker.
-        share = self.clock.share(2 if needed else -(-len(tasks) // self.lanes))
+        share = self.clock.share(2 if needed else -(-len(tasks) // self.where.count))
         for batch, clock, before in ((tasks[:first], share, 0), (tasks[first:], self.clock, first)):
             late = len(results) < before
             if batch and ((late and not (needed and results)) or not (needed or self.fits(batch, results))):
@@ -338,7 +355,7 @@ class _Crew:
     def fits(self, tasks: Sequence[Task], results: Mapping[tuple[int, int], Result]) -> bool:
         """Whether tasks would end in time if each took as long as the longest one so far."""
         longest = max((result.seconds for result in results.values()), default=0.0)
-        planned = longest * -(-len(tasks) // self.lanes)
+        planned = longest * -(-len(tasks) // self.where.count)
         if planned and self.clock.end is not None:
             _LOG.info("plan: %s, %d fits in about %.0f s; %s", tasks[0].model, len(tasks), planned, self.clock.said())
         return self.clock.fits(planned)
@@ -363,7 +380,7 @@ class _Crew:
                     ),
                 )
         calls = [(task, *self._rows(task.fold)) for task in waiting]
-        for number, result in compute(calls, self.data, lanes=self.lanes, clock=clock):
+        for number, result in compute(calls, self.data, lanes=self.where, clock=clock):
             task = waiting[number]
             numbers = {"seconds": np.array(result.seconds), "moved": np.array(result.moved)}
             self.parts.put(task.key, {"valid": result.valid, "test": result.test, **numbers})
