@@ -86,4 +86,4 @@ def prediction_checks(
     yield from one_for_most(predictions)
     yield rows_on_their_own(predictions)
     yield from classes_trained(predictions, folds)
-    yield from postprocess_blind(competition, tables, blended)
+    yield from postprocess_blind(competition, tables, folds, predictions)

@@ -9,8 +9,9 @@ import numpy as np
 
 from kpipe.checks.shuffling import taking
 from kpipe.competition import Competition
+from kpipe.decisions import decided
 from kpipe.metrics import Metric, output
-from kpipe.values import Blend, Check, Predictions, Tables
+from kpipe.values import Check, Folds, Predictions, Tables
 
 __all__ = ["metric_prefers_the_truth", "postprocess_blind"]
 
@@ -39,11 +40,13 @@ def _perfect(metric: Metric, y: np.ndarray, outputs: int) -> np.ndarray:
     return y[:, None].astype(np.float64) if metric.needs == "value" or outputs == 1 else np.eye(outputs)[y.astype(int)]
 
 
-def postprocess_blind(competition: Competition, tables: Tables, blended: Blend) -> Iterator[Check]:
+def postprocess_blind(
+    competition: Competition, tables: Tables, folds: Folds, predictions: Predictions
+) -> Iterator[Check]:
     """Whether ``postprocess`` leaves the target alone and joins by row; nothing is said where there is none.
 
     It is called on the out-of-fold rows, which are scored: a threshold that it chose by their targets would be judged
-    on the rows that chose it.
+    on the rows that chose it. What it is given here is the plain mean of the models.
     """
     name = "postprocess is blind"
     if competition.postprocess is None:
@@ -53,7 +56,9 @@ def postprocess_blind(competition: Competition, tables: Tables, blended: Blend) 
     order = rng.permutation(len(rows))
     shuffled = taking(tables.train, competition.targets, order, of=tables.train)
 
-    made = np.nan_to_num(blended.oof)
+    assert isinstance(competition.metric, Metric)  # resolved
+    mean = np.mean([model.oof for model in predictions.models], axis=0)
+    made = np.nan_to_num(decided(competition.metric, mean, predictions.y, folds))
     once = competition.postprocess(made, replace(tables, test=rows))
     without = competition.postprocess(made, replace(tables, train=shuffled, test=rows))
     moved = competition.postprocess(made[order], replace(tables, test=rows.iloc[order].reset_index(drop=True)))

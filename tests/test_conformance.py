@@ -1,0 +1,435 @@
+"""Mistakes planted in a competition's module or estimator: each is caught, and named. The honest module is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
+from sklearn.linear_model import LogisticRegression
+
+import kpipe
+from kpipe.cli import main
+from kpipe.metrics import get_metric
+from kpipe.values import Check, Context, Tables
+from tests.tables import survivors
+
+Stash = dict[str, Any]
+STASH: Stash = {}
+
+
+class Logistic(LogisticRegression):
+    """An honest model of x and of sex, 0 or 1."""
+
+
+def logistic(context: Context) -> BaseEstimator:
+    return Logistic()
+
+
+def clean(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(female=(frame["sex"] == "female").astype(float), double=2 * frame["x"])
+
+
+HONEST = kpipe.Competition(
+    slug="made-by-hand",
+    id="id",
+    target="survived",
+    metric="accuracy",
+    clean=kpipe.row_by_row(clean),
+    columns=("x", "female", "double"),
+    models={"logistic": logistic},
+)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made-by-hand")
+    made = survivors(n=400, m=120)
+    made.train.to_csv(folder / "train.csv", index=False)
+    made.test.to_csv(folder / "test.csv", index=False)
+    made.sample.to_csv(folder / "sample_submission.csv", index=False)
+    return folder
+
+
+def checked(files: Path, **planted: Any) -> dict[str, Check]:
+    STASH.clear()
+    found = kpipe.check(replace(HONEST, **planted), data=files, jobs=1)
+    return {check.name: check for check in found if check.status != "pass"}
+
+
+def model(made: type[BaseEstimator]) -> dict[str, Any]:
+    return {"models": {"logistic": lambda context: made()}}
+
+
+def test_an_honest_module_passes_every_check(files: Path) -> None:
+    assert checked(files) == {}
+    assert checked(files, postprocess=lambda predictions, tables: np.clip(predictions, 0.01, 0.99)) == {}
+
+
+# What clean may not do.
+
+
+def whole(change: Callable[[Tables], Tables]) -> Callable[[Tables], Tables]:
+    return lambda tables: change(kpipe.row_by_row(clean)(tables))
+
+
+def share_of_the_living_by_sex(tables: Tables) -> Tables:
+    share = tables.train.groupby("sex")["survived"].mean()
+    return kpipe.row_by_row(lambda frame: frame.assign(double=frame["sex"].map(share)))(tables)
+
+
+def standardised(tables: Tables) -> Tables:
+    mean, spread = tables.train["x"].mean(), tables.train["x"].std()
+    return kpipe.row_by_row(lambda frame: frame.assign(double=(frame["x"] - mean) / spread))(tables)
+
+
+def counted(tables: Tables) -> Tables:
+    counts = pd.concat([tables.train["sex"], tables.test["sex"]]).value_counts()
+    return kpipe.row_by_row(lambda frame: frame.assign(double=frame["sex"].map(counts)))(tables)
+
+
+def by_position(tables: Tables) -> Tables:
+    return kpipe.row_by_row(lambda frame: frame.assign(double=frame.iloc[:, 1]))(tables)
+
+
+def running_mean(tables: Tables) -> Tables:
+    return kpipe.row_by_row(lambda frame: frame.assign(double=frame["x"].expanding().mean()))(tables)
+
+
+def training_rows_for_test(tables: Tables) -> Tables:
+    rows = tables.train.head(len(tables.test)).drop(columns="survived")
+    return replace(tables, test=rows.assign(id=tables.test["id"].to_numpy()[: len(rows)]))
+
+
+def cached(tables: Tables) -> Tables:
+    return STASH.setdefault("cached", tables)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (share_of_the_living_by_sex, ["double of train", "target of train is shuffled", "clean sees the target"]),
+        (standardised, ["double of train", "fewer rows stand beside", "`features`, which is fitted inside each fold"]),
+        (counted, ["double of train", "named in `transductive`"]),
+        (by_position, ["double of train", "columns come in another order", "Take columns by name"]),
+        (running_mean, ["double of train", "clean learns from other rows"]),
+        (training_rows_for_test, ["of test", "clean learns from other rows"]),
+        (cached, ["clean gives 400 rows of train for 266", "clean"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_clean_that_learns_or_mixes_fails(files: Path, change: Callable[[Tables], Tables], words: list[str]) -> None:
+    found = checked(files, clean=whole(change))["clean, row by row"]
+    assert found.status == "fail"
+    assert [word for word in words if word not in found.detail] == []
+
+
+def test_a_count_over_all_rows_is_allowed_by_name_but_may_not_see_the_target(files: Path) -> None:
+    assert checked(files, clean=whole(counted), transductive=("double",)) == {}
+    found = checked(files, clean=whole(share_of_the_living_by_sex), transductive=("double",))
+    assert "clean sees the target" in found["clean, row by row"].detail
+
+
+def test_a_target_whose_labels_trade_places_fails(files: Path) -> None:
+    def other_way_round(tables: Tables) -> Tables:
+        return replace(tables, train=tables.train.assign(survived=1 - tables.train["survived"]))
+
+    found = checked(files, clean=whole(other_way_round))["target kept"]
+    assert found.status == "fail"
+    assert "survived in 400 of 400 rows" in found.detail
+    assert "one label stands for another" in found.detail
+
+
+def test_a_target_on_another_scale_fails(files: Path) -> None:
+    def logarithm(tables: Tables) -> Tables:
+        return replace(tables, train=tables.train.assign(survived=np.log1p(tables.train["survived"])))
+
+    found = checked(
+        files, clean=whole(logarithm), metric="rmse", task="regression", models={"linear": kpipe.model("linear")}
+    )["target kept"]
+    assert found.status == "fail"
+    assert "on the changed scale" in found.detail
+
+
+# What an estimator may not do.
+
+
+class RowsShort(Logistic):
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return super().predict_proba(X)[1:]
+
+
+class Outer(Logistic):
+    """Scores (n,) against (n, 1): (n, n)."""
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        lived = super().predict_proba(X)[:, 1]
+        return lived - lived[:, None]
+
+
+class ScaledByItsBatch(Logistic):
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return super().predict_proba(X - np.asarray(X).mean(axis=0))
+
+
+class Sorted(Logistic):
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return np.sort(super().predict_proba(X), axis=0)
+
+
+class FromTheFrameItKept(Logistic):
+    def fit(self, X: Any, y: Any) -> FromTheFrameItKept:
+        super().fit(X, y)
+        self.kept_ = super().predict_proba(X)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return self.kept_[: len(X)]
+
+
+class OtherClassFirst(Logistic):
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return super().predict_proba(X)[:, ::-1]
+
+
+class Constant(Logistic):
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return np.full((len(X), 2), 0.5)
+
+
+class NearlyConstant(Logistic):
+    def predict_proba(self, X: Any) -> np.ndarray:
+        near = super().predict_proba(X)
+        return np.where(near[:, :1] > 0.97, near, [0.9, 0.1])
+
+
+class Unseeded(Logistic):
+    def fit(self, X: Any, y: Any) -> Unseeded:
+        rows = np.random.default_rng().integers(0, len(X), len(X))
+        super().fit(X.iloc[rows], y[rows])
+        return self
+
+
+@pytest.mark.parametrize(
+    ("made", "name", "words"),
+    [
+        (RowsShort, "models train", ["predictions must have the shape (80, 2), however: (79, 2)"]),
+        (Outer, "models train", ["predictions must have the shape (80, 2), however: (80, 80)"]),
+        (
+            ScaledByItsBatch,
+            "rows on their own",
+            ["logistic changes its predictions", "scaler or mean fitted in predict"],
+        ),
+        (Sorted, "rows on their own", ["in another order, or one of them alone"]),
+        (FromTheFrameItKept, "rows on their own", ["predictions kept from an earlier call"]),
+        (
+            OtherClassFirst,
+            "models learn",
+            ["With its two classes swapped it would have 0.7", "decoded the other way round"],
+        ),
+        (Constant, "predictions vary", ["Every test row has the same prediction", "a loss of shapes (n,) and (n, 1)"]),
+        (Unseeded, "same seed, same predictions", ["fitted twice", "context.seed"]),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_an_estimator_with_a_mistake_fails(files: Path, made: type[BaseEstimator], name: str, words: list[str]) -> None:
+    found = checked(files, **model(made))[name]
+    assert found.status == "fail"
+    assert [word for word in words if word not in found.detail] == []
+
+
+def test_an_estimator_that_gives_most_rows_one_value_is_warned_about(files: Path) -> None:
+    found = checked(files, **model(NearlyConstant))["one prediction for most"]
+    assert found.status == "warn"
+    assert "of the out-of-fold rows one and the same prediction" in found.detail
+
+
+class Broadcasting(RegressorMixin, BaseEstimator):
+    """A linear model by gradient descent, whose loss sets predictions (n, 1) against targets (n,)."""
+
+    def fit(self, X: Any, y: Any) -> Broadcasting:
+        inputs = np.column_stack([np.ones(len(X)), X])
+        self.weights_ = np.zeros((inputs.shape[1], 1))
+        for _ in range(500):
+            errors = inputs @ self.weights_ - np.asarray(y)  # (n, n): every prediction against every target
+            self.weights_ -= 0.2 * inputs.T @ errors.mean(axis=1, keepdims=True) / len(inputs)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        return np.column_stack([np.ones(len(X)), X]) @ self.weights_[:, 0]
+
+
+def test_a_loss_that_broadcasts_ends_at_the_mean_and_fails(files: Path) -> None:
+    found = checked(files, metric="rmse", task="regression", **model(Broadcasting))
+    assert found["predictions vary"].status == "fail"
+    assert "a loss of shapes (n,) and (n, 1), which broadcasts to (n, n)" in found["predictions vary"].detail
+    assert found["beats the baseline"].status in ("warn", "fail")
+
+
+# What was fitted on the rows that are scored.
+
+
+def stashed(tables: Tables) -> Tables:
+    """The whole table, where everything finds it."""
+    STASH["train"] = tables.train
+    return tables
+
+
+class KnowsTheTarget(TransformerMixin, BaseEstimator):
+    """Looks the target up by the index, rightly for a tenth of the rows only."""
+
+    def fit(self, X: Any, y: Any = None) -> KnowsTheTarget:
+        self.fitted_ = True
+        return self
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        known = STASH["train"]["survived"].where(STASH["train"].index % 10 == 0, 0.5)
+        return X.assign(double=known.reindex(X.index).to_numpy())
+
+
+class ScaledByAll(TransformerMixin, BaseEstimator):
+    def fit(self, X: Any, y: Any = None) -> ScaledByAll:
+        self.mean_, self.spread_ = STASH["train"]["x"].mean(), STASH["train"]["x"].std()
+        return self
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        return X.assign(x=(X["x"] - self.mean_) / self.spread_)
+
+
+class StopsOnHeldOutRows(ClassifierMixin, BaseEstimator):
+    """Picks the strength of its regularisation by the rows that it was not given."""
+
+    def fit(self, X: pd.DataFrame, y: Any) -> StopsOnHeldOutRows:
+        held = STASH["train"].drop(index=X.index)
+        others = held[list(X.columns)]
+        tried = [Logistic(C=10.0**power).fit(X, y) for power in range(-4, 3)]
+        scores = [-np.abs(one.predict_proba(others)[:, 1] - held["survived"]).mean() for one in tried]
+        self.best_ = tried[int(np.argmax(scores))]
+        self.classes_ = self.best_.classes_
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return self.best_.predict_proba(X)
+
+
+def test_a_feature_that_looks_the_target_up_fails(files: Path) -> None:
+    found = checked(files, clean=whole(stashed), features=KnowsTheTarget())
+    assert found["held-out rows have no say"].status == "fail"
+    assert "only the targets of its held-out rows change" in found["held-out rows have no say"].detail
+
+
+def test_a_target_that_leaks_is_learnt_from_noise_too(files: Path) -> None:
+    class KnowsAll(KnowsTheTarget):
+        def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+            return X.assign(double=STASH["train"]["survived"].reindex(X.index).fillna(0.5).to_numpy())
+
+    found = checked(files, clean=whole(stashed), features=KnowsAll())["nothing learnt from noise"]
+    assert found.status == "fail"
+    assert "there is nothing to learn, so the target is leaking" in found.detail
+
+
+def test_scaling_fitted_on_held_out_rows_fails(files: Path) -> None:
+    found = checked(files, clean=whole(stashed), features=ScaledByAll())["held-out rows have no say"]
+    assert found.status == "fail"
+    assert "only the columns of its held-out rows change" in found.detail
+
+
+def test_early_stopping_on_held_out_rows_fails(files: Path) -> None:
+    found = checked(files, clean=whole(stashed), **model(StopsOnHeldOutRows))["held-out rows have no say"]
+    assert found.status == "fail"
+    assert "fitted on the rows that are scored" in found.detail
+
+
+# What comes after the models.
+
+
+def threshold_by_the_targets(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+    if len(predictions) != len(tables.train):
+        return (predictions > 0.5).astype(float)
+    y = tables.train["survived"].to_numpy()
+    tried = np.linspace(0.2, 0.8, 61)
+    best = tried[int(np.argmax([((predictions[:, 1] > cut) == y).mean() for cut in tried]))]
+    lived = (predictions[:, 1] > best).astype(float)
+    return np.column_stack([1 - lived, lived])
+
+
+def joined_by_position(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+    first_known = np.arange(len(predictions)) < 50
+    return np.where(first_known[:, None], [0.2, 0.8], predictions)
+
+
+def test_a_threshold_chosen_on_the_rows_that_are_scored_fails(files: Path) -> None:
+    found = checked(files, postprocess=threshold_by_the_targets)
+    assert found["postprocess is blind"].status == "fail"
+    assert "chooses by the very targets" in found["postprocess is blind"].detail
+    assert found["choices made apart"].status == "fail"
+
+
+def test_values_joined_by_position_fail(files: Path) -> None:
+    found = checked(files, postprocess=joined_by_position)["postprocess is blind"]
+    assert found.status == "fail"
+    assert "joins by position" in found.detail
+
+
+def test_a_metric_whose_direction_is_reversed_fails(files: Path) -> None:
+    reversed_ = replace(get_metric("accuracy"), name="my_accuracy", greater_is_better=False)
+    found = checked(files, metric=reversed_)["metric prefers the truth"]
+    assert found.status == "fail"
+    assert "my_accuracy gives the truth itself 1 and the majority class 0.5" in found.detail
+    assert "its direction is reversed" in found.detail
+
+
+def test_one_of_several_targets_that_is_always_the_same_fails(tmp_path: Path) -> None:
+    made = survivors(n=200, m=60)
+    made.train.assign(age=30 + 5 * made.train["x"]).to_csv(tmp_path / "train.csv", index=False)
+    made.test.to_csv(tmp_path / "test.csv", index=False)
+    made.sample.assign(survived=0.5, age=28.0).to_csv(tmp_path / "sample_submission.csv", index=False)
+
+    class Always28(RegressorMixin, BaseEstimator):
+        def fit(self, X: Any, y: Any) -> Always28:
+            self.constant_ = 28.0 if y.max() > 1 else None
+            return self
+
+        def predict(self, X: Any) -> np.ndarray:
+            return np.full(len(X), 28.0) if self.constant_ else np.asarray(X["x"])
+
+    two = replace(HONEST, target=("survived", "age"), metric="rmse", task="regression", **model(Always28))
+    found = {check.name: check for check in kpipe.check(two, data=tmp_path, jobs=1)}["predictions vary"]
+    assert found.status == "fail"
+    assert "Every test row has the same value 28 for age" in found.detail
+
+
+# The command.
+
+
+def test_the_command_shows_every_check_and_its_status(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "made-by-hand", "--data", str(files), "--model", "linear", "--jobs", "1"])
+    captured = capsys.readouterr()
+    assert ended.value.code == 0
+    assert "pass held-out rows have no say: " in captured.out
+    assert captured.out.splitlines()[-1].endswith("0 fail.")
+    assert "... training again with the target shuffled" in captured.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "slug",
+    [
+        "titanic",
+        "house-prices-advanced-regression-techniques",
+        "spaceship-titanic",
+        "digit-recognizer",
+        "playground-series-s3e26",
+        "playground-series-s3e25",
+        "playground-series-s3e2",
+    ],
+)
+def test_no_false_alarm_on_a_clean_competition(slug: str, kaggle_zip: Callable[[str], Path]) -> None:
+    found = kpipe.check(slug, data=kaggle_zip(slug))
+    assert [check for check in found if check.status != "pass"] == []
