@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable
@@ -43,7 +44,7 @@ def read_metadata(folder: Path) -> dict[str, Any]:
 def _rules(held: dict[str, Any], folder: Path) -> list[tuple[bool, str]]:
     title, name = str(held.get("title", "")), str(held.get("id", ""))
     slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
-    competitions = held.get("competition_sources")
+    competitions, datasets, code = (held.get(key) for key in ("competition_sources", "dataset_sources", "code_file"))
     return [
         (len(title) >= 5 and len(slug) >= 5, f"title must have at least 5 letters, however: {title!r}."),
         (name.count("/") == 1, f"id must be user/slug, however: {name!r}."),
@@ -52,11 +53,22 @@ def _rules(held: dict[str, Any], folder: Path) -> list[tuple[bool, str]]:
         (isinstance(held.get("is_private"), bool), "is_private must be said: true or false."),
         (held.get("enable_internet") is False, "enable_internet must be false, which is not the client's default."),
         (
-            isinstance(competitions, list) and all(re.fullmatch(r"[a-z0-9-]+", str(one)) for one in competitions),
-            f"competition_sources must be a list of bare slugs, however: {competitions!r}.",
+            _are_names(competitions, r"[a-z0-9-]+") and len(competitions or ()) == 1,
+            f"competition_sources must be a list of bare slugs, of one competition, however: {competitions!r}.",
         ),
-        ((folder / str(held.get("code_file", ""))).is_file(), f"code_file {held.get('code_file')!r} is not there."),
+        (
+            _are_names(datasets, r"[\w-]+/[\w-]+"),
+            f"dataset_sources must be a list of owner/slug, however: {datasets!r}.",
+        ),
+        # a file of elsewhere would be sent to Kaggle
+        (isinstance(code, str) and Path(code).name == code, f"code_file must be a bare name, however: {code!r}."),
+        (os.path.isfile(folder / str(code)), f"code_file {code!r} is not there."),
+        (not os.path.islink(folder / str(code)), f"code_file {code!r} is a link. Put the file in its place."),
     ]
+
+
+def _are_names(held: Any, pattern: str) -> bool:
+    return isinstance(held, list) and all(isinstance(one, str) and re.fullmatch(pattern, one) for one in held)
 
 
 def followed(kaggle: Kaggle, pushed: Pushed, *, tell: Callable[[str], None], seconds: float = 12 * 3600.0) -> None:

@@ -49,9 +49,14 @@ def gather(packages: Sequence[str], folder: Path, *, username: str) -> str:
 
 
 def dataset_of(folder: Path) -> str:
-    """The name of the dataset that a folder of wheels is; "" where there is none."""
+    """The name of the dataset that a folder of wheels is; "" where there is none. Raises UsageError if it is broken."""
     path = folder / "dataset-metadata.json"
-    return str(json.loads(path.read_text(encoding="utf-8"))["id"]) if path.is_file() else ""
+    if not path.is_file():
+        return ""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["id"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise UsageError(f"{path} does not describe a dataset ({error}). `kpipe kernel build` writes it.") from error
 
 
 def provide(kaggle: Kaggle, folder: Path, *, tell: Callable[[str], None], seconds: float = 1800.0) -> None:

@@ -489,6 +489,30 @@ def test_a_submission_that_the_record_does_not_know_is_not_sent_as_the_runs(
     assert leaderboard.run_of(foreign / "submission.csv") is None
 
 
+@pytest.fixture
+def built(foreign: Path, at_work: Path) -> Path:
+    """A kernel's folder, for which there are wheels."""
+    assert kpipe("kernel", "build", str(foreign), "--user", "ada") == 0
+    (at_work / "kernels" / "titanic" / "wheels").mkdir()
+    return at_work / "kernels" / "titanic"
+
+
+def test_a_link_in_a_kernels_folder_is_not_sent(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (built / "script.py").unlink()
+    (built / "script.py").symlink_to("/etc/passwd")
+    assert kpipe("kernel", "push", str(built)) == 2
+    assert "code_file 'script.py' is a link" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("described", ["", "[]", "5", "{}", "[" * 100_000])
+def test_a_dataset_of_wheels_that_is_not_described_is_refused(
+    described: str, built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (built / "wheels" / "dataset-metadata.json").write_text(described)
+    assert kpipe("kernel", "push", str(built)) == 2
+    assert "dataset-metadata.json does not describe a dataset" in capsys.readouterr().err
+
+
 # --- the ledger, a CSV to submit, the cache
 
 ENTRY = {"ref": 1, "slug": "x", "date": "2026-01-01T00:00:00+00:00", "message": "m", "file": "f", "public_score": 0.5}

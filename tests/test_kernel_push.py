@@ -148,6 +148,12 @@ def test_without_submitting_the_file_is_fetched_only(kaggle: KaggleServer, capsy
         ({"is_private": None}, "is_private must be said"),
         ({"enable_internet": True}, "enable_internet must be false"),
         ({"competition_sources": ["competitions/titanic"]}, "must be a list of bare slugs"),
+        ({"competition_sources": ["titanic", "digit-recognizer"]}, "of one competition"),
+        ({"dataset_sources": None}, "dataset_sources must be a list of owner/slug, however: None"),
+        ({"dataset_sources": [5]}, "dataset_sources must be a list of owner/slug, however: [5]"),
+        ({"code_file": "../../secret.py"}, "code_file must be a bare name, however: '../../secret.py'"),
+        ({"code_file": "x" * 5000}, "is not there"),
+        ({"code_file": ["script.py"]}, "code_file must be a bare name"),
         ({"code_file": "other.py"}, "code_file 'other.py' is not there"),
     ],
 )
