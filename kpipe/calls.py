@@ -10,12 +10,12 @@ from typing import Any
 
 from kpipe.competition import Competition
 from kpipe.errors import DataError, UsageError
-from kpipe.provenance import Again, differences, made_of
+from kpipe.provenance import Again, differences, machine, made_of
 from kpipe.runs import Unfinished, Workspace, key_of, unfinished
 from kpipe.training import lanes_for, threads_for
 from kpipe.values import Folds, Tables
 
-__all__ = ["as_given", "call_of", "options_from", "others_than"]
+__all__ = ["as_given", "call_of", "notes_on", "options_from"]
 
 _SHOWN = 3  # unfinished runs of which a new one tells
 _KINDS = {
@@ -89,8 +89,12 @@ def _is(value: object, kind: str) -> bool:
     return isinstance(value, numbers) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
-def others_than(space: Workspace) -> tuple[str, ...]:
-    """A sentence on each other unfinished run of the competition, the newest, that nobody works on."""
+def notes_on(space: Workspace, again: Again) -> tuple[str, ...]:
+    """Sentences on what has changed since a run that is reproduced, and on unfinished runs that nobody works on."""
+    if again.then is not None:
+        here = {**space.call["made_of"], "machine": machine()}
+        changed = differences(again.then, here)
+        return (f"Since {again.of} was made, this has changed: {'; '.join(changed)}.",) if changed else ()
     home = space.path.parent
     found = [other for other in unfinished(home.parent, home.name) if other.path != space.path and not other.at_work]
     return tuple(_said(other, space.call["made_of"]) for other in found[-_SHOWN:])

@@ -69,6 +69,7 @@ def _version() -> str:
 
 COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]] = {
     "run": (running.run_options, running.run),
+    "reproduce": (running.reproduce_options, running.reproduce),
     "show": (running.show_options, running.show),
     "check": (checking.check_options, checking.check),
     "list": (running.list_options, running.list_),

@@ -120,8 +120,8 @@ class _Lines(_Quiet):
     def started(self, start: Started) -> None:
         super().started(start)
         self.console.print(_opening(start), markup=False)
-        for other in start.others:
-            self.console.print(other, markup=False)
+        for note in start.notes:
+            self.console.print(note, markup=False)
         if start.tables.source.origin == "sample":
             self.console.print(_SAMPLE, markup=False)
 

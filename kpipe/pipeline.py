@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kpipe.blending import blend
-from kpipe.calls import as_given, call_of, others_than
+from kpipe.calls import as_given, call_of, notes_on
 from kpipe.checks import run_checks
 from kpipe.competition import Competition, find
 from kpipe.data import load
@@ -47,7 +47,7 @@ class Started:
     models: tuple[str, ...]
     folds: int
     path: Path
-    others: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def run(
@@ -104,7 +104,7 @@ def run(
     call = call_of(competition, tables, fixed, models=list(chosen), device=device, options=options, again=again)
     with workspace(Path(out), slug, call["key"], call) as space:
         if started is not None:
-            started(Started(competition, tables, tuple(chosen), len(fixed.train), space.path, others_than(space)))
+            started(Started(competition, tables, tuple(chosen), len(fixed.train), space.path, notes_on(space, again)))
         predictions = cross_validate(
             competition,
             tables,

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,12 +40,14 @@ class Again:
     threads : CPU threads of a fit, on which some models' last digits depend; None: as a new run would.
     fits : exactly these, whatever time they take; None: as a new run would.
     of : the id of the finished run that is reproduced, from nothing; empty where an unfinished one is gone on with.
+    then : what that one was made of; what is other now is told before anything is trained.
     """
 
     made: Mapping[str, Any] | None = None
     threads: int | None = None
     fits: Fits | None = None
     of: str = ""
+    then: Mapping[str, Any] | None = None
 
 
 def versions() -> dict[str, str]:
@@ -92,7 +95,7 @@ def made_of(competition: Competition, tables: Tables, models: Sequence[str], **s
         "files": dict(tables.source.files),
         "code": code,
         "versions": versions(),
-        "settings": {**own, "columns": hashlib.sha256(columns).hexdigest()[:12]},
+        "settings": {**own, "columns": hashlib.sha256(columns).hexdigest()},
     }
     return json.loads(json.dumps(made, default=str))
 
@@ -117,7 +120,7 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     found = []
     for part, word in words.items():
         before, after = (_mapping(made.get(part)) for made in (then, now))
-        found += [f"{word}: {phrase}" for phrase in _phrases(before, after, hashes=part in ("files", "code"))]
+        found += [f"{word}: {phrase}" for phrase in _phrases(before, after)]
     return found
 
 
@@ -125,17 +128,20 @@ def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _phrases(before: Mapping[str, object], after: Mapping[str, object], *, hashes: bool) -> Iterator[str]:
-    for name in sorted({*before, *after}, key=str):
-        was, now = before.get(name), after.get(name)
-        if was == now:
-            continue
-        if name not in after or name not in before:
+def _phrases(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[str]:
+    differ = [name for name in sorted({*before, *after}, key=str) if before.get(name) != after.get(name)]
+    hashed = [name for name in differ if name in before and name in after and _is_hash(after[name])]
+    if hashed:
+        yield f"{', '.join(hashed)} changed"
+    for name in differ:
+        if name not in before or name not in after:
             yield f"{name} is {'no longer' if name in before else 'newly'} there"
-        elif hashes or name == "columns":
-            yield f"{name} {'have' if name == 'columns' else 'has'} changed"
-        else:
-            yield f"{name} was {_shown(was)}, is {_shown(now)}"
+        elif name not in hashed:
+            yield f"{name} was {_shown(before[name])}, is {_shown(after[name])}"
+
+
+def _is_hash(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
 def _shown(value: object) -> str:

@@ -279,16 +279,22 @@ class Unfinished:
 
 
 def unfinished(out: Path, slug: str = "*") -> list[Unfinished]:
-    """The unfinished runs of one competition or of all, the newest last; locks without one are removed."""
+    """The unfinished runs of one competition or of all, the newest last; what none can go on with is removed."""
     found = []
     for lock in sorted(out.glob(f"{slug}/.partial-*.lock")):
         if not lock.with_suffix("").is_dir():
             _at_work(lock.with_suffix(""))
     for path in sorted(out.glob(f"{slug}/.partial-*"), key=_modified):
         named = _PARTIAL.fullmatch(path.name)
-        if named and path.is_dir():
-            count = len([*path.glob("parts/*.npz")])
-            found.append(Unfinished(path=path, key=named[1], call=_call_of(path), parts=count, at_work=_at_work(path)))
+        if not named or not path.is_dir():
+            continue
+        at_work, parts = _at_work(path), len([*path.glob("parts/*.npz")])
+        if at_work or parts:
+            found.append(Unfinished(path=path, key=named[1], call=_call_of(path), parts=parts, at_work=at_work))
+            continue
+        with contextlib.suppress(OSError), _kept_free(path) as free:
+            if free:
+                shutil.rmtree(path)
     return found
 
 

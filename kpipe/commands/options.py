@@ -10,10 +10,10 @@ __all__ = ["FIELDS", "at_least", "data_options", "list_options", "seconds", "sen
 FIELDS = ("metric", "target", "id", "text", "split", "drop")  # options that say what a competition is
 
 
-def data_options(command: argparse.ArgumentParser) -> None:
-    """The options by which files are found and read."""
+def data_options(command: argparse.ArgumentParser, *, slug: str | None = None) -> None:
+    """The options by which files are found and read. slug : "?" where the competition may be left out."""
     add = command.add_argument
-    add("slug", metavar="SLUG", help="the competition, as in kaggle.com/competitions/SLUG")
+    add("slug", metavar="SLUG", nargs=slug, help="the competition, as in kaggle.com/competitions/SLUG")
     add("--data", metavar="PATH", help="a folder or Kaggle's zip; default: what is found, last the embedded sample")
     add("--metric", metavar="NAME", help="the metric; default: the competition's, or a guess")
     add("--target", metavar="COLUMN", action="append", help="the target column; repeatable; default: inferred")

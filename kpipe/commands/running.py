@@ -4,23 +4,44 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from kpipe.commands.options import FIELDS, at_least, data_options, list_options, seconds, send_options
 from kpipe.commands.sending import sent
+from kpipe.errors import UsageError
 
-__all__ = ["list_", "list_options", "run", "run_options", "show", "show_options"]
+if TYPE_CHECKING:
+    from kpipe.repeating import Reproduction
+    from kpipe.runs import Run
+
+__all__ = [
+    "list_",
+    "list_options",
+    "reproduce",
+    "reproduce_options",
+    "run",
+    "run_options",
+    "show",
+    "show_options",
+]
+
+_CAUSES = ("data", "code", "versions", "options", "machine")
+_RESUMED = ("data", "jobs", "budget")  # options that --resume takes beside it
 
 
 def run_options(command: argparse.ArgumentParser) -> None:
     """The options of ``run``."""
-    data_options(command)
+    data_options(command, slug="?")
     add = command.add_argument
+    add("--resume", metavar="RUN", help="go on with an unfinished run, by its folder or key, with its own options")
     add("--model", metavar="NAME", dest="models", action="append", default=[], help="train only this; repeatable")
     add("--budget", metavar="TIME", type=seconds, help="leave out models that would end after it: 90s, 5m or 1h")
     add("--folds", metavar="N", type=at_least(2), help="number of folds; default: the competition's")
     add("--seed", metavar="N", type=at_least(0), action="append", help="average over seeds; repeatable; default: 0")
     add("--device", metavar="NAME", default="auto", help="auto, cpu, cuda or mps, for torch models")
     add("--jobs", metavar="N", type=at_least(1), help="model fits at a time; default: one per core")
+    add("--cluster", metavar="KIND=ADDRESS", help="train on dask=tcp://HOST:8786, ray=auto or ray=HOST:6379")
     add("--out", metavar="DIR", default="submissions", help="where run folders are made; default: submissions")
     add("--submit", action="store_true", help="send the submission to Kaggle and wait for its score")
     send_options(command)
@@ -31,24 +52,16 @@ def run_options(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, validate, predict, check and write a submission for a competition."""
-    from kpipe import display, pipeline
+    from kpipe import clusters, display
 
     if options.submit:
         from kpipe.remote.client import connect
 
         connect()  # credentials that are missing or refused are said before hours of training
 
-    names = ("data", *FIELDS, "models", "budget", "folds", "device", "jobs", "out")
-    with display.progress(quiet=options.quiet) as progress:
-        finished = pipeline.run(
-            options.slug,
-            seed=options.seed or (0,),
-            started=progress.started,
-            tell=progress.tell,
-            downloading=progress.downloading,
-            command=["kpipe", *sys.argv[1:]],
-            **{name: getattr(options, name) for name in names},
-        )
+    with display.progress(quiet=options.quiet) as progress, clusters.opened(options.cluster):
+        told = {"started": progress.started, "tell": progress.tell, "downloading": progress.downloading}
+        finished = _resumed(options, **told) if options.resume else _run(options, **told)
     if options.json:
         print((finished.path / "run.json").read_text(), end="")
     elif options.quiet:
@@ -56,9 +69,72 @@ def run(options: argparse.Namespace) -> int:
     else:
         display.show_run(finished)
     if options.submit:
-        entry = sent(options.slug, finished.path / "submission.csv", finished, options)
+        entry = sent(finished.record["slug"], finished.path / "submission.csv", finished, options)
         return 1 if entry.status == "error" else 0
     return 1 if any(check["status"] == "fail" for check in finished.record["checks"]) else 0
+
+
+def _run(options: argparse.Namespace, **told: Any) -> Run:
+    from kpipe import pipeline
+
+    if options.slug is None:
+        raise UsageError("Which competition? kpipe run SLUG, as in kaggle.com/competitions/SLUG; or --resume RUN.")
+    given = {name: getattr(options, name) for name in ("data", *FIELDS, "models", "budget", "folds", "device", "jobs")}
+    command = ["kpipe", *sys.argv[1:]]
+    return pipeline.run(options.slug, seed=options.seed or (0,), out=options.out, command=command, **given, **told)
+
+
+def _resumed(options: argparse.Namespace, **told: Any) -> Run:
+    from kpipe import repeating
+
+    other = [name for name in (*FIELDS, "models", "folds", "seed") if getattr(options, name)]
+    other += ["device"] * (options.device != "auto")
+    if other:
+        named = ", ".join(f"--{name.removesuffix('s')}" for name in other)
+        raise UsageError(f"--resume goes on with the options that the run was begun with: leave out {named}.")
+    given = {name: getattr(options, name) for name in _RESUMED}
+    command = ["kpipe", *sys.argv[1:]]
+    return repeating.resume(options.resume, out=options.out, slug=options.slug, command=command, **given, **told)
+
+
+def reproduce_options(command: argparse.ArgumentParser) -> None:
+    """The options of ``reproduce``."""
+    add = command.add_argument
+    add("what", metavar="RUN", help="a run's folder or id")
+    add("--data", metavar="PATH", help="where the files are now; default: where they were")
+    add("--out", metavar="DIR", default="submissions", help="where run folders are; default: submissions")
+    add("--json", action="store_true", help="print JSON")
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """Make a finished run again and compare: exit status 0 if its submission has the same bytes, else 1 and why."""
+    from kpipe import display, repeating
+
+    with display.progress(quiet=False) as progress:
+        told = {"started": progress.started, "tell": progress.tell, "downloading": progress.downloading}
+        command = ["kpipe", *sys.argv[1:]]
+        found = repeating.reproduce(options.what, out=options.out, data=options.data, command=command, **told)
+    if options.json:
+        import json
+
+        first, second = (run.record["submission"]["sha256"] for run in (found.first, found.second))
+        sums = {"sha256": first, "again": second, "differs": list(found.differs)}
+        print(json.dumps({"run_id": found.first.record["run_id"], "same": found.same, **sums}, indent=2))
+    else:
+        print("\n".join(_account(found)))
+    return 0 if found.same else 1
+
+
+def _account(found: Reproduction) -> Iterator[str]:
+    run_id = found.first.record["run_id"]
+    if found.same:
+        yield f"The same bytes: {run_id} was made again, and its submission is the same."
+    else:
+        yield f"Other bytes: {run_id} was made again, and its submission is another. The new run: {found.second.path}"
+        if not any(phrase.startswith(_CAUSES) for phrase in found.differs):
+            yield "Its data, code, versions, options and machine are the same: a model is not settled by its seed."
+    for phrase in found.differs:
+        yield f"  {phrase}"
 
 
 def show_options(command: argparse.ArgumentParser) -> None:

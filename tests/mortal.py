@@ -1,0 +1,99 @@
+"""Runs that are killed: a server that imports kpipe once and forks a process, with a group of its own, for each run.
+
+Importing takes longer than the run: without it a hundred kills would take half an hour. A run is what ``kpipe`` does
+with its arguments, in a real process that a real SIGKILL ends; with ``at`` it kills itself instead, just before the
+so many-th time that it opens for writing, renames or removes something in a folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+_CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
+
+
+class Mortals:
+    """Starts runs and kills them. ``log`` : where the last one's stdout and stderr go."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log, self.folder = folder / "mortal.log", folder
+        code = "from tests.mortal import serve; serve()"
+        root = Path(__file__).resolve().parents[1]
+        self.server = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Mortals:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        assert self.server.stdin is not None
+        assert self.server.stdout is not None
+        self.server.stdin.close()
+        self.server.stdout.close()
+        self.server.wait()
+
+    def run(self, *args: object, after: float | None = None, at: int = 0) -> int:
+        """How a run ended: 0, or -9 where it was killed ``after`` seconds or ``at`` a change of its files."""
+        assert self.server.stdin is not None
+        assert self.server.stdout is not None
+        request = {"args": [str(arg) for arg in args], "log": str(self.log), "at": at, "folder": str(self.folder)}
+        print(json.dumps(request), file=self.server.stdin, flush=True)
+        pid = int(self.server.stdout.readline())
+        if after is not None:
+            time.sleep(after)
+            os.killpg(pid, signal.SIGKILL)  # the server reaps it only when it is told to: the id is still its own
+        print(file=self.server.stdin, flush=True)
+        return int(self.server.stdout.readline())
+
+
+def serve() -> None:
+    """Read requests from stdin, a line each; print the process of each run, and on a further line how it ended."""
+    import sklearn.linear_model  # what a run loads
+    import sklearn.pipeline  # noqa: F401
+
+    import kpipe.display
+    import kpipe.repeating  # noqa: F401
+    from kpipe.cli import main
+
+    for line in sys.stdin:
+        request = json.loads(line)
+        read, write = os.pipe()  # the parent answers when the group is there to be killed
+        if (pid := os.fork()) == 0:
+            os.setsid()
+            os.write(write, b".")
+            log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            if request["at"]:
+                sys.addaudithook(_Suicide(request["at"], request["folder"]))
+            try:
+                main(request["args"])
+            except SystemExit as left:
+                sys.stdout.flush()
+                os._exit(int(left.code or 0))
+        os.read(read, 1)
+        os.close(read)
+        os.close(write)
+        print(pid, flush=True)
+        sys.stdin.readline()
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+
+
+class _Suicide:
+    def __init__(self, at: int, folder: str) -> None:
+        self.left, self.folder = at, folder
+
+    def __call__(self, event: str, args: tuple[Any, ...]) -> None:
+        writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
+        if (event in _CHANGES or writes) and str(args[0]).startswith(self.folder):
+            self.left -= 1
+            if self.left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
