@@ -7,6 +7,7 @@ so that a check can be seen to name it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,11 @@ import pandas as pd
 from sklearn.model_selection import KFold
 
 from kpipe.checks import table_checks
+from kpipe.checks.columns import drawn_alike, gaps_alike, levels_seen
+from kpipe.checks.leaks import order_blind, target_hidden
+from kpipe.checks.near import copies_apart, near_copies_apart
+from kpipe.checks.order import columns_in_order
+from kpipe.checks.splitting import folds_apart, folds_mirror_test, groups_whole, time_forward
 from kpipe.competition import Competition, unchanged
 from kpipe.folding import assign_folds
 from kpipe.values import Check, Folds, Tables
@@ -32,9 +38,15 @@ class Prepared:
         return cls(competition, tables, assign_folds(competition, tables))
 
     def checks(self) -> dict[str, Check]:
+        """What all checks of tables say."""
         cleaned = replace(self.competition, clean=unchanged)  # these tables are
         found = table_checks(cleaned, self.tables, self.tables, self.folds)
         return {check.name: check for check in found}
+
+    def check(self, name: str) -> Check | None:
+        """One of them, without the others; None where it says nothing."""
+        found = CHECKS[name](self)
+        return found if isinstance(found, Check) else next(iter(found), None)
 
     def with_column(self, name: str, train: np.ndarray, test: np.ndarray, *, seen: bool = True) -> Prepared:
         """One more column, which models see or not."""
@@ -278,24 +290,73 @@ def known_price(given: Prepared, share: float, rng: np.random.Generator) -> Prep
     return given.with_column("account", train[shuffled], test, seen=False)
 
 
-# mistake → (check that must say it, words of its sentence that name it)
-PLANTS = {
-    same_rows: ("folds apart", "rows that it trains on"),
-    copies: ("copies apart", "are such copies"),
-    edited_copies: ("copies apart", "of train, apart in fold"),
-    near_copies: ("near-copies apart", "near-copy"),
-    shifted: ("columns in order", "off by 1"),
-    swapped: ("columns in order", "holds what train has under"),
-    target_in_some_rows: ("target hidden", "found later"),
-    target_written_over: ("target hidden", "found later"),
-    target_scaled: ("target hidden", "found later"),
-    target_nearly: ("target hidden", "found later"),
-    sorted_by_target: ("order blind", "line"),
-    groups_parted: ("folds mirror test", "customer"),
-    groups_cut: ("groups whole", "customer"),
-    future_for_past: ("time goes forward", "sold on"),
-    other_gaps: ("gaps alike", "missing"),
-    other_levels: ("levels seen", "town"),
-    drawn_otherwise: ("train and test alike", "measure"),
-    known_price: ("folds mirror test", "account"),
+CHECKS: dict[str, Callable[[Prepared], Check | Iterable[Check]]] = {
+    "folds apart": lambda p: folds_apart(p.folds),
+    "groups whole": lambda p: groups_whole(p.competition, p.tables, p.folds),
+    "time goes forward": lambda p: time_forward(p.competition, p.tables, p.folds),
+    "copies apart": lambda p: copies_apart(p.competition, p.tables, p.folds),
+    "near-copies apart": lambda p: near_copies_apart(p.competition, p.tables, p.folds),
+    "target hidden": lambda p: target_hidden(p.competition, p.tables),
+    "order blind": lambda p: order_blind(p.competition, p.tables),
+    "columns in order": lambda p: columns_in_order(p.competition, p.tables),
+    "levels seen": lambda p: levels_seen(p.competition, p.tables),
+    "gaps alike": lambda p: gaps_alike(p.competition, p.tables),
+    "folds mirror test": lambda p: folds_mirror_test(p.competition, p.tables, p.folds),
+    "train and test alike": lambda p: drawn_alike(p.competition, p.tables),
 }
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A mistake, how it is called in the docs, and by whom it must be caught.
+
+    check, words : the check that must not pass, and words of its sentence that name the mistake.
+    share : the share of rows that makes a plain case of it.
+    task : the only kind of competition in which it can be made.
+    """
+
+    make: Callable[[Prepared, float, np.random.Generator], Prepared]
+    mistake: str
+    check: str
+    words: str
+    share: float = 0.3
+    task: str = ""
+
+    def caught(self, given: Prepared, share: float | None = None, seed: int = 0) -> Check | None:
+        """What the check says of it, if it says so; None where the mistake gets by."""
+        # Not the seed by which the checks draw their own rows: these would be the very ones.
+        planted = self.make(given, self.share if share is None else share, np.random.default_rng(1000 + seed))
+        for name in self.check.split(" or "):
+            found = planted.check(name)
+            if found is not None and found.status != "pass" and self.words in found.detail:
+                return found
+        return None
+
+    def fits(self, given: Prepared) -> bool:
+        pixels = bool((given.tables.train[list(given.competition.columns or ())].dtypes == np.uint8).all())
+        blind = self.make in (drawn_otherwise, other_gaps, edited_copies, swapped)  # no sense in pictures
+        return self.task in ("", given.competition.task) and not (pixels and blind)
+
+
+PLANTS = [
+    Plant(same_rows, "validation rows are trained on", "folds apart", "rows that it trains on"),
+    Plant(copies, "rows oversampled before the folds are made", "copies apart", "are such copies"),
+    Plant(edited_copies, "copies with two columns changed", "copies apart", "of train, apart in fold"),
+    Plant(
+        near_copies, "copies with noise (augmentation)", "near-copies apart or copies apart", "of train, apart in fold"
+    ),
+    Plant(shifted, "columns of test off by one", "columns in order", "off by 1", 0.9),
+    Plant(swapped, "two columns of test swapped", "columns in order", "holds what train has under"),
+    Plant(target_in_some_rows, "a column holds the target in some rows", "target hidden", "found later"),
+    Plant(target_written_over, "the target written over a column in some rows", "target hidden", "found later"),
+    Plant(target_scaled, "a column follows the target in some rows", "target hidden", "found later", task="regression"),
+    Plant(target_nearly, "a near copy of the target (share: wrong rows)", "target hidden", "found later", 0.02),
+    Plant(sorted_by_target, "rows sorted by the target, and numbered", "order blind", "line", 1.0),
+    Plant(groups_parted, "rows of one customer in several folds, in test new ones", "folds mirror test", "customer"),
+    Plant(known_price, "the same of a number that names an account", "folds mirror test", "account"),
+    Plant(groups_cut, "a splitter that parts the competition's groups", "groups whole", "customer"),
+    Plant(future_for_past, "test lies later, folds are by row", "time goes forward", "sold on", 0.9),
+    Plant(other_levels, "levels that train lacks", "levels seen", "town"),
+    Plant(other_gaps, "gaps in test that train lacks", "gaps alike", "is missing in"),
+    Plant(drawn_otherwise, "test rows drawn from one half of a column", "train and test alike", "measure", 1.0),
+]

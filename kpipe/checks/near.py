@@ -30,7 +30,7 @@ _NEAR = (0.02, 0.05, 0.1, 0.2, 0.3)  # of the median distance of a test row to i
 _DRIFTED = (
     0.15  # distance of Kolmogorov and Smirnov, beyond chance, from which a column of test lies elsewhere than train's
 )
-_HALVES, _FEWEST_HALVED = 8, 8  # of the columns, that are hashed; columns from which halves are
+_HALVES, _FEWEST_HALVED = 8, 5  # of the columns, that are hashed; columns from which halves are
 _NAMES_ROWS = 0.9  # share of different labels from which a column names its rows
 _REMEDY = "Drop the copies in clean, or keep them in one fold (groups=, --split COLUMN)."
 
@@ -296,9 +296,8 @@ def _elsewhere(column: pd.Series, *, split: int) -> bool:
     one, two = (part.iloc[:: max(1, len(part) // 1_000)] for part in (train, test))
     if pd.api.types.is_numeric_dtype(column):
         return _drifted(*(part.to_numpy(dtype=np.float64, na_value=np.nan) for part in (one, two)))
-    half = train.iloc[::2].unique()
-    known, tested = (float(part.isin(half).mean()) for part in (train.iloc[1::2], test))
-    return known - tested > _DRIFTED + 0.05
+    among_test = float(test.iloc[1::2].isin(test.iloc[::2].unique()).mean()) if len(test) > 1 else 0.0
+    return among_test - float(test.isin(train.unique()).mean()) > _DRIFTED + 0.05
 
 
 def _drifted(train: np.ndarray, test: np.ndarray) -> bool:

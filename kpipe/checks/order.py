@@ -20,6 +20,7 @@ __all__ = ["columns_in_order", "distance"]
 _ROWS = 3_000  # of each table that are looked at
 _SHIFTS = (1, -1, 2, -2, 3, -3)  # by how many columns
 _FEWEST_SHIFTED = 3  # columns in a row, of which as many must look like others'
+_FEWEST_TOGETHER = 10  # columns that may say together what none says alone
 _MATCHED = 0.9  # of them must look like the column that they are said to be
 _APART = 0.1  # distance from which two columns are said to be swapped; smaller ones also drift
 _FEWEST_VALUES = 10  # of a column that can be told by its values: any two columns of yes and no may look alike
@@ -39,8 +40,7 @@ def columns_in_order(competition: Competition, tables: Tables) -> Check:
     ours, theirs = (_sorted(frame, columns) for frame in (tables.train, tables.test))
     chance = _CHANCE * float(np.sqrt(1 / max(len(ours[0]), 1) + 1 / max(len(theirs[0]), 1))) if columns else 1.0
     alone = np.array([distance(one, two) for one, two in zip(ours, theirs, strict=True)])
-    apart = alone > max(chance, 0.03)
-    if apart.sum() >= 2:
+    if (alone > 0.6 * chance).sum() >= 2:  # else not even many columns together would say it
         if (shifted := _shifted(ours, theirs, alone, chance)) is not None:
             return Check(name=name, status="fail", detail=_said(columns, *shifted))
         if (swapped := _swapped(ours, theirs, alone, chance)) is not None:
@@ -75,10 +75,28 @@ def _shifted(
         gain = np.where(np.isinf(moved), -10.0, alone - np.minimum(moved, 1.0))
         start, end = _best_stretch(gain)
         within = slice(start, end)
-        clear = int(((alone[within] > chance) & (moved[within] <= chance)).sum())
-        if clear >= _FEWEST_SHIFTED and (moved[within] <= chance).mean() >= _MATCHED:
-            found.append((float(gain[within].sum()), start, end, shift))
+        matched = (moved[within] <= chance).mean() if end > start else 0.0
+        clear = int(((alone[within] > chance) & (moved[within] <= chance)).sum()) >= _FEWEST_SHIFTED
+        if matched >= _MATCHED and (clear or _together(alone[within], moved[within], chance)):
+            found.append((float(gain[within].sum()), *_widened(start, end, moved <= 0.6 * chance), shift))
     return max(found)[1:] if found else None
+
+
+def _widened(start: int, end: int, possible: np.ndarray) -> tuple[int, int]:
+    """The stretch from the first column or to the last, where all columns up to there may be shifted as well."""
+    return 0 if possible[:start].all() else start, len(possible) - 1 if possible[end:-1].all() and end < len(
+        possible
+    ) else end
+
+
+def _together(alone: np.ndarray, moved: np.ndarray, chance: float) -> bool:
+    """Whether many columns say together, as the pixels of a picture do, what none of them could say alone."""
+    telling = alone != moved
+    if telling.sum() < _FEWEST_TOGETHER:
+        return False
+    gain, left = (alone - moved)[telling], float(moved[telling].mean())
+    # Of equally drawn columns the distance is 0.87 / 2.9 of ``chance`` on average (Kolmogorov's distribution).
+    return bool((gain > 0).mean() >= _MATCHED and gain.mean() > max(0.02, 0.5 * left) and left < 0.45 * chance)
 
 
 def _best_stretch(gain: np.ndarray) -> tuple[int, int]:
