@@ -144,3 +144,102 @@ def test_a_log_that_cannot_be_opened_is_told_as_what_it_is(tmp_path: Path) -> No
     (tmp_path / "x" / ".partial-key" / "log.txt").mkdir(parents=True)
     with pytest.raises(OutputError, match=r"log\.txt cannot be written: "), workspace(tmp_path, "x", "key"):
         pass
+
+
+SHAPES = {"valid": (3, 2), "seconds": ()}
+ARRAYS = {"valid": np.arange(6.0).reshape(3, 2), "seconds": np.array(0.5)}
+
+
+def test_a_part_that_is_damaged_anywhere_counts_as_absent(tmp_path: Path) -> None:
+    space, rng = Workspace(tmp_path, {"key": "k", "threads": 1}), np.random.default_rng(0)
+    space.put("m", ARRAYS)
+    path = tmp_path / "parts" / "m.npz"
+    whole = path.read_bytes()
+    damaged = [whole[:size] for size in range(0, len(whole), 7)]
+    damaged += [bytes(len(whole)), whole + b"x" * 10**6, whole[: len(whole) // 2] + whole[-300:]]
+    for _ in range(300):
+        content = bytearray(whole)
+        content[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
+        damaged.append(bytes(content))
+    for content in damaged:
+        path.write_bytes(content)
+        kept = space.get("m", SHAPES)
+        assert kept is None or all(np.array_equal(kept[name], ARRAYS[name]) for name in SHAPES)
+    path.write_bytes(whole)
+    assert space.get("m", SHAPES) is not None
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {**ARRAYS, "valid": np.zeros((2, 3))},
+        {**ARRAYS, "valid": np.zeros((3, 2), dtype=np.float32)},
+        {**ARRAYS, "valid": np.full((3, 2), np.nan)},
+        {**ARRAYS, "valid": np.zeros((3, 2), dtype=object)},
+        {**ARRAYS, "more": np.zeros(1)},
+        {"valid": ARRAYS["valid"]},
+    ],
+    ids=["shape", "dtype", "nan", "object", "more", "less"],
+)
+def test_a_part_that_its_task_would_not_give_counts_as_absent(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    space.put("m", arrays)
+    assert space.get("m", SHAPES) is None
+
+
+@pytest.mark.parametrize("call", [{"key": "other", "threads": 1}, {"key": "k", "threads": 2}])
+def test_a_part_of_another_task_or_another_run_counts_as_absent(call: dict[str, object], tmp_path: Path) -> None:
+    space = Workspace(tmp_path, {"key": "k", "threads": 1})
+    space.put("m", ARRAYS)
+    os.link(tmp_path / "parts" / "m.npz", tmp_path / "parts" / "n.npz")
+    assert space.get("m", SHAPES) is not None
+    assert space.get("n", SHAPES) is None
+    assert Workspace(tmp_path, call).get("m", SHAPES) is None
+
+
+KEY = "0123456789ab"
+
+
+def test_what_a_kill_leaves_is_swept(tmp_path: Path) -> None:
+    home = tmp_path / "x"
+    parts = home / f".partial-{KEY}" / "parts"
+    parts.mkdir(parents=True)
+    for path in (parts / ".m.npz.123", parts.parent / ".oof.parquet.123", home / f".partial-{KEY}.lock"):
+        path.write_bytes(b"half")
+    (home / ".partial-ba9876543210.lock").write_bytes(b"")
+    with workspace(tmp_path, "x", KEY) as space:
+        assert not runs.unfinished(tmp_path, "x")[0].parts
+        assert {path.name for path in space.path.rglob(".*")} == set()
+        space.finish("done")
+    assert [path.name for path in home.iterdir()] == ["done"]
+
+
+def test_the_parts_of_a_run_that_was_killed_beside_another_are_taken_over(tmp_path: Path) -> None:
+    def killed() -> None:
+        with workspace(tmp_path, "x", KEY) as first, workspace(tmp_path, "x", KEY) as second:
+            first.put("one", {"seconds": np.array(1.0)})
+            second.put("two", {"seconds": np.array(2.0)})
+            raise TrainingError("both ended")
+
+    with pytest.raises(TrainingError):
+        killed()
+    assert len(runs.unfinished(tmp_path)) == 2
+    with workspace(tmp_path, "x", KEY) as space:
+        assert all(space.get(name, {"seconds": ()}) for name in ("one", "two"))
+        assert [found.path for found in runs.unfinished(tmp_path)] == [space.path]
+
+
+def test_a_run_at_work_is_neither_swept_nor_taken_over(tmp_path: Path) -> None:
+    with workspace(tmp_path, "x", KEY) as first:
+        first.put("one", {"seconds": np.array(1.0)})
+        with workspace(tmp_path, "x", KEY) as second:
+            assert second.get("one", {"seconds": ()}) is None
+        assert runs.unfinished(tmp_path)[0].at_work
+        assert first.get("one", {"seconds": ()}) is not None
+
+
+def test_a_submission_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": ["0000", "NA", "1e5"], "y": [0.5, 1.0, 2.0], "kept": [True, False, True]})
+    frame.to_csv(tmp_path / "submission.csv", index=False)
+    run = runs.Run(path=tmp_path, record={"submission": {"text": ["id"]}})
+    pd.testing.assert_frame_equal(run.submission, frame)
