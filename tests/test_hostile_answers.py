@@ -227,7 +227,7 @@ def test_whatever_kaggle_answers_is_used_or_explained(kaggle: KaggleServer, tmp_
 def test_whatever_kaggle_answers_many_times_is_used_or_explained(
     kaggle: KaggleServer, tmp_path: Path, quiet_server: None
 ) -> None:
-    every_answer_is_explained(kaggle, tmp_path, 6_000)
+    every_answer_is_explained(kaggle, tmp_path, 2_000)
 
 
 @pytest.mark.parametrize("name", GOOD)
