@@ -211,6 +211,8 @@ def every_answer_is_explained(kaggle: KaggleServer, home: Path, count: int) -> N
             assert HEADER not in told, (name, given)
         assert len(told) < 10_000
     kaggle.faults.clear()
+    # redirected within the API, the client may say who it is; where files are it may not
+    kaggle.leaked[:] = [path for path in kaggle.leaked if path.startswith(("/files/", "/output/", "/upload/"))]
 
 
 @pytest.fixture
@@ -227,7 +229,7 @@ def test_whatever_kaggle_answers_is_used_or_explained(kaggle: KaggleServer, tmp_
 def test_whatever_kaggle_answers_many_times_is_used_or_explained(
     kaggle: KaggleServer, tmp_path: Path, quiet_server: None
 ) -> None:
-    every_answer_is_explained(kaggle, tmp_path, 2_000)
+    every_answer_is_explained(kaggle, tmp_path, 1_000)
 
 
 @pytest.mark.parametrize("name", GOOD)
