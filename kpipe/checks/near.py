@@ -18,7 +18,7 @@ from kpipe.competition import Competition
 from kpipe.kinds import as_numbers
 from kpipe.values import Check, Folds, Status, Tables
 
-__all__ = ["copies_apart", "near_copies_apart", "surplus"]
+__all__ = ["copies_apart", "mixed", "near_copies_apart", "surplus"]
 
 # Standard errors by which the validated rows must exceed test's, and how much more than test's a share must be.
 _CLEAR = 3.5
@@ -30,7 +30,7 @@ _NEAR = (0.02, 0.05, 0.1, 0.2, 0.3)  # of the median distance of a test row to i
 _DRIFTED = (
     0.15  # distance of Kolmogorov and Smirnov, beyond chance, from which a column of test lies elsewhere than train's
 )
-_HALVES, _FEWEST_HALVED = 8, 5  # of the columns, that are hashed; columns from which halves are
+_HALVES, _FEWEST_HALVED = 7, 5  # of the columns, that are hashed; columns from which halves are
 _NAMES_ROWS = 0.9  # share of different labels from which a column names its rows
 _REMEDY = "Drop the copies in clean, or keep them in one fold (groups=, --split COLUMN)."
 
@@ -143,7 +143,7 @@ def _hashed(tables: Tables, columns: Sequence[str]) -> Iterator[tuple[np.ndarray
     sums = np.zeros((len(halves), sum(map(len, frames))), dtype=np.uint64)
     for place, column in enumerate(columns):
         values = pd.concat([frame[column] for frame in frames], ignore_index=True)
-        hashed = _mixed(values) * np.uint64(rng.integers(1, 2**62) * 2 + 1)
+        hashed = mixed(values) * np.uint64(rng.integers(1, 2**62) * 2 + 1)
         alike = not _elsewhere(values, split=len(frames[0]))
         for number, half in enumerate(halves):
             if number == 0 or (half[place] and alike):
@@ -152,7 +152,7 @@ def _hashed(tables: Tables, columns: Sequence[str]) -> Iterator[tuple[np.ndarray
         yield sums[number, : len(frames[0])], sums[number, len(frames[0]) :]
 
 
-def _mixed(values: pd.Series) -> np.ndarray:
+def mixed(values: pd.Series) -> np.ndarray:
     """A number for each cell, equal for equal cells; gaps are equal."""
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
         bits = (values.to_numpy(dtype=np.float64) + 0.0).view(np.uint64)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from kpipe.checks.near import surplus
+from kpipe.checks.near import mixed, surplus
 from kpipe.competition import Competition
 from kpipe.kinds import dates_in
 from kpipe.values import Check, Folds, Predictions, Tables
@@ -24,7 +24,7 @@ _FEWEST_ROWS_PER_VALUE, _MOST_ROWS_PER_VALUE, _FEWEST_VALUES = 1.15, 200.0, 20
 # Shares of rows whose value was seen in fitting may differ by so much before the folds are said to mirror test badly,
 # where chance does not explain it: by standard errors, of as many values as there are.
 _SHARE_APART, _CLEAR = 0.15, 3.5
-_ROWS = 20_000  # of train that are looked at: all rows of some of the values
+_ROWS = 10_000  # of a table that are looked at, on average, where it is large
 _FUTURE = 0.05  # of the validated rows, on average, for which later rows may be trained on
 _TIMES = re.compile(r"(?i)week|day|month|year|date|time|step|hour|period|quarter|block")
 
@@ -144,6 +144,7 @@ def _shares_apart(
     and of all of train, and columns of time are left out: what comes later has other dates.
     """
     pairs = list(zip(folds.train, folds.valid, strict=True))[-1 if folds.refit else 0 :]
+    roles = [(_mask(fitted, len(tables.train)), _mask(valid, len(tables.train))) for fitted, valid in pairs]
     for column in tables.train.columns:
         if column in (competition.id, *competition.targets) or column not in tables.test.columns:
             continue
@@ -152,38 +153,54 @@ def _shares_apart(
         coded = _codes(tables.train[column], tables.test[column])
         if coded is None:
             continue
-        train, test, levels = coded
+        rows, train, test, levels = coded
         validated, tested = [], []
-        for fitted, valid in pairs:
-            known = _known(train[fitted], levels)
-            validated.append(known[train[valid]][train[valid] >= 0].mean())
-            known = _known(train, levels) if folds.refit else known
-            tested.append(known[test[test >= 0]].mean())
+        for fitted, valid in roles:
+            known = _mask(train[fitted[rows]], levels)
+            validated.append(float(known[train[valid[rows]]].mean()) if valid[rows].any() else 0.0)
+            tested.append(float((_mask(train, levels) if folds.refit else known)[test].mean()))
         ours, theirs = float(np.mean(validated)), float(np.mean(tested))
         # Rows of one value are known together or not at all: there are as many observations as values.
-        clear = abs(surplus(ours, len(np.unique(train)), theirs, len(np.unique(test)))) > _CLEAR
+        values = [int(_mask(codes, levels).sum()) for codes in (train, test)]
+        clear = abs(surplus(ours, values[0], theirs, values[1])) > _CLEAR
         difference = abs(ours - theirs)
         yield bool(clear and difference > _SHARE_APART), difference, str(column), ours, theirs
 
 
-def _known(codes: np.ndarray, levels: int) -> np.ndarray:
-    known = np.zeros(levels, dtype=bool)
-    known[codes[codes >= 0]] = True
-    return known
+def _mask(places: np.ndarray, length: int) -> np.ndarray:
+    """True at the places."""
+    mask = np.zeros(length, dtype=bool)
+    mask[places] = True
+    return mask
 
 
-def _codes(train: pd.Series, test: pd.Series) -> tuple[np.ndarray, np.ndarray, int] | None:
-    """(code of each row of train, of test, how many codes), -1 for gaps; None where a column does not repeat values."""
+def _codes(train: pd.Series, test: pd.Series) -> tuple[np.ndarray, np.ndarray, np.ndarray, int] | None:
+    """(rows of train that are looked at, their codes, test's codes, how many there are), but for gaps.
+
+    None where a column does not repeat values.
+    """
     few = pd.api.types.is_bool_dtype(train) or train.dtype in (np.uint8, np.int8)
     if few or not train.notna().any() or not test.notna().any():
         return None
-    codes, levels = pd.factorize(pd.concat([train, test], ignore_index=True))
-    ours, theirs = codes[: len(train)], codes[len(train) :]
-    counts = np.bincount(ours[ours >= 0], minlength=len(levels))
-    values = int((counts > 0).sum())
-    if values < _FEWEST_VALUES or not _FEWEST_ROWS_PER_VALUE <= counts.sum() / values <= _MOST_ROWS_PER_VALUE:
+    both = pd.concat([train, test], ignore_index=True)
+    kept = np.flatnonzero(_some_values(both))
+    codes, levels = pd.factorize(both.iloc[kept])
+    there = codes >= 0
+    kept, codes = kept[there], codes[there]
+    split = int(np.searchsorted(kept, len(train)))
+    values = int((np.bincount(codes[:split], minlength=len(levels)) > 0).sum())
+    if values < _FEWEST_VALUES or split == len(kept):
         return None
-    return ours, theirs, len(levels)
+    if not _FEWEST_ROWS_PER_VALUE <= split / values <= _MOST_ROWS_PER_VALUE:
+        return None
+    return kept[:split], codes[:split], codes[split:], len(levels)
+
+
+def _some_values(column: pd.Series) -> np.ndarray:
+    """Which rows to look at: of a large column of numbers all rows of some of the values, so that groups stay whole."""
+    if len(column) <= 2 * _ROWS or not isinstance(column.dtype, np.dtype) or column.dtype.kind not in "iuf":
+        return np.ones(len(column), dtype=bool)
+    return np.asarray(mixed(column) % np.uint64(1 << 20) < np.uint64((1 << 20) * 2 * _ROWS // len(column)))
 
 
 def classes_trained(predictions: Predictions, folds: Folds) -> Iterator[Check]:
