@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from kpipe.commands import checking, looking, running, sending
+from kpipe.commands import checking, comparing, looking, running, sending
 from kpipe.errors import KpipeError
 
 __all__ = ["COMMANDS", "main"]
@@ -73,9 +73,13 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[a
     "show": (running.show_options, running.show),
     "check": (checking.check_options, checking.check),
     "list": (running.list_options, running.list_),
+    "runs": (comparing.runs_options, comparing.runs),
+    "compare": (comparing.compare_options, comparing.compare),
+    "clean": (comparing.clean_options, comparing.clean),
     "submit": (sending.submit_options, sending.submit),
     "submissions": (sending.submissions_options, sending.submissions),
     "kernel": (sending.kernel_options, sending.kernel),
+    "report": (looking.report_options, looking.report),
     "doctor": (looking.doctor_options, looking.doctor),
     "study": (looking.study_options, looking.study),
 }

@@ -28,6 +28,7 @@ from kpipe.values import Check, Tables
 __all__ = [
     "described",
     "progress",
+    "score_shown",
     "show_check",
     "show_competition",
     "show_entries",
@@ -200,15 +201,15 @@ def _scores(record: Mapping[str, Any]) -> Table:
     ):
         table.add_column(name, justify=side)  # type: ignore[arg-type]  # "left" and "right" are what Rich takes
     for model in record["models"]:
-        table.add_row(model["name"], _score(model), f"{model['seconds']:.1f}", f"{model['weight']:.2f}")
+        table.add_row(model["name"], score_shown(model), f"{model['seconds']:.1f}", f"{model['weight']:.2f}")
     table.add_section()
-    table.add_row("blend, submitted", _score(record), f"{record['seconds']:.1f}", "", style="bold")
+    table.add_row("blend, submitted", score_shown(record), f"{record['seconds']:.1f}", "", style="bold")
     baseline = {"score": record["baseline"], "standard_error": record["baseline_standard_error"]}
-    table.add_row(f"baseline: {record['baseline_name']}", _score(baseline), "", "")
+    table.add_row(f"baseline: {record['baseline_name']}", score_shown(baseline), "", "")
     return table
 
 
-def _score(record: Mapping[str, Any]) -> str:
+def score_shown(record: Mapping[str, Any]) -> str:
     """The score and its standard error, to the same decimal: four, or as many as a tiny or a huge score calls for."""
     score, error = record["score"], record["standard_error"]
     size = abs(score or 0.0)
@@ -381,7 +382,7 @@ def show_entries(slug: str, entries: Sequence[Entry], *, rank: int | None, fresh
 
 
 def _cv(entry: Entry) -> str:
-    return "" if entry.score is None else _score({"score": entry.score, "standard_error": entry.standard_error})
+    return "" if entry.score is None else score_shown({"score": entry.score, "standard_error": entry.standard_error})
 
 
 def tell_study(name: str) -> Callable[[str], None]:

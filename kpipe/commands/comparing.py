@@ -1,0 +1,103 @@
+"""``runs``, ``compare`` and ``clean``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from kpipe.commands.options import at_least, list_options
+
+__all__ = ["clean", "clean_options", "compare", "compare_options", "runs", "runs_options"]
+
+
+def _out_option(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--out", metavar="DIR", type=Path, default="submissions", help="where run folders are; default: submissions")
+
+
+def runs_options(command: argparse.ArgumentParser) -> None:
+    """The options of ``runs``."""
+    add = command.add_argument
+    add("slug", metavar="SLUG", nargs="?", help="of this competition only")
+    add(
+        "--sort",
+        choices=["created", "score", "seconds"],
+        default="created",
+        help="best or latest last; default: created",
+    )
+    add("--model", metavar="NAME", help="only runs that trained it")
+    _out_option(command)
+    list_options(command)
+
+
+def runs(options: argparse.Namespace) -> int:
+    """List the runs that are there: score, models, time, leaderboard."""
+    from kpipe import display_runs, keeping
+
+    there, broken = keeping.finished(options.out, options.slug or "*")
+    listed = [keeping.summary(run, options.out) for run in there]
+    listed = [one for one in listed if options.model is None or options.model in one["models"]]
+    if options.sort != "created":
+        listed.sort(key=lambda one: _key(one, options.sort))
+    if options.json:
+        print(json.dumps(listed, indent=2))
+    else:
+        display_runs.show_runs(listed)
+    for error in broken:
+        print(f"Left out: {error}", file=sys.stderr)
+    return 0
+
+
+def _key(one: dict[str, object], field: str) -> tuple[bool, float]:
+    """The best, or the quickest, last; without a number, first."""
+    value = one[field]
+    if not isinstance(value, int | float):
+        return False, 0.0
+    return True, float(value) if field == "score" and one["greater_is_better"] else -float(value)
+
+
+def compare_options(command: argparse.ArgumentParser) -> None:
+    """The options of ``compare``."""
+    add = command.add_argument
+    add("a", metavar="RUN", help="a run's folder or id: what there was")
+    add("b", metavar="RUN", help="another: what is new")
+    _out_option(command)
+    list_options(command)
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Compare a run with another on the same rows: better, worse, or cannot tell, and what changed between them."""
+    from dataclasses import asdict
+
+    from kpipe import comparing, display_runs
+    from kpipe.leaderboard import run_named
+
+    found = comparing.compare(*(run_named(name, options.out) for name in (options.a, options.b)))
+    if options.json:
+        sides = json.loads(found.sides.to_json(orient="records"))
+        print(json.dumps({**asdict(found), "sides": sides, "won": found.won, "lost": found.lost}, indent=2))
+    else:
+        display_runs.show_comparison(found)
+    return 0
+
+
+def clean_options(command: argparse.ArgumentParser) -> None:
+    """The options of ``clean``."""
+    add = command.add_argument
+    add("slug", metavar="SLUG", nargs="?", help="of this competition only")
+    add("--keep", metavar="N", type=at_least(0), help="also finished runs, but for the N best of each competition")
+    add("--yes", action="store_true", help="remove what is listed; without it nothing is removed")
+    _out_option(command)
+
+
+def clean(options: argparse.Namespace) -> int:
+    """Free disk: unfinished runs, and finished ones by rule; says what would go, and removes it with --yes."""
+    from kpipe import display_runs, keeping
+
+    going = keeping.removable(options.out, options.slug or "*", keep=options.keep)
+    display_runs.show_removable(going, removed=options.yes)
+    if options.yes:
+        keeping.remove(going)
+    return 0

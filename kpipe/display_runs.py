@@ -1,0 +1,95 @@
+"""Tables of several runs: a list, a comparison, what would be removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kpipe.comparing import Comparison
+from kpipe.display import score_shown
+from kpipe.errors import printable
+from kpipe.keeping import Removable
+
+__all__ = ["show_comparison", "show_removable", "show_runs"]
+
+_SHOWN = 5  # rows that changed sides, of each kind
+_VERDICTS = {"better": "bold green", "worse": "bold red", "cannot tell": "yellow"}
+
+
+def show_runs(runs: Sequence[Mapping[str, Any]]) -> None:
+    """A table for each competition, a line for each run, to stdout."""
+    console = Console(highlight=False)
+    if not runs:
+        console.print("There are no finished runs here. kpipe run SLUG makes one.")
+    for slug, metric in dict.fromkeys((one["slug"], one["metric"]) for one in runs):
+        table = Table(box=box.SIMPLE_HEAD, title=printable(f"{slug}: {metric}"), title_justify="left")
+        table.add_column("run", no_wrap=True)
+        table.add_column("score ± error", no_wrap=True, justify="right")
+        table.add_column("models", overflow="fold")
+        table.add_column("seconds", no_wrap=True, justify="right")
+        table.add_column("notes", overflow="fold")
+        for one in runs:
+            if (one["slug"], one["metric"]) == (slug, metric):
+                table.add_row(*(Text(printable(cell)) for cell in _cells(one)))
+        console.print(table)
+
+
+def _cells(one: Mapping[str, Any]) -> tuple[str, ...]:
+    notes = [f"checks {status}" for status in one["checks"]]
+    if one["submitted"]:
+        notes.append("sent" if one["public_score"] is None else f"public {one['public_score']}")
+    seconds = "" if one["seconds"] is None else f"{one['seconds']:.0f}"
+    return one["run_id"], score_shown(one), ", ".join(one["models"]), seconds, ", ".join(notes)
+
+
+def show_comparison(found: Comparison) -> None:
+    """The verdict first, to stdout, then what it rests on."""
+    console = Console(highlight=False)
+    direction = "higher" if found.greater_is_better else "lower"
+    words = "from" if found.verdict == "cannot tell" else "than"
+    verdict = (found.verdict, _VERDICTS[found.verdict])
+    console.print(Text.assemble(f"{found.b}: ", verdict, f" {words} {found.a}."), soft_wrap=True)
+    console.print(
+        f"{found.metric} ({direction} is better): {found.scores[0]:.5g} before, {found.scores[1]:.5g} now. "
+        f"Difference {found.difference:+.2g} ± {found.standard_error:.2g}, paired over {found.rows:,} rows.",
+        soft_wrap=True,
+        markup=False,
+    )
+    if not found.same_folds:
+        console.print(
+            "The folds differ: their luck is in the difference too, and not in its error.",
+            style="yellow",
+            soft_wrap=True,
+        )
+    changed = found.changed or ("nothing that kpipe knows of",)
+    console.print(f"Changed: {printable('; '.join(changed))}.", soft_wrap=True, markup=False)
+    if len(found.sides):
+        console.print(f"Rows won: {found.won:,}, lost: {found.lost:,}.")
+        table = Table(box=box.SIMPLE_HEAD)
+        for name in found.sides.columns:
+            table.add_column(str(name), overflow="fold")
+        for change in ("won", "lost"):
+            for row in found.sides[found.sides["change"] == change].head(_SHOWN).itertuples(index=False):
+                table.add_row(*(Text(printable(f"{v:.5g}" if isinstance(v, float) else str(v))) for v in row))
+        console.print(table)
+
+
+def show_removable(going: Sequence[Removable], *, removed: bool) -> None:
+    """What goes, or would go, to stdout."""
+    console = Console(highlight=False)
+    for one in going:
+        console.print(
+            f"{one.size / 2**20:8.1f} MiB  {printable(str(one.path))}: {one.why}", soft_wrap=True, markup=False
+        )
+    total = sum(one.size for one in going) / 2**20
+    if not going:
+        console.print("Nothing to remove.")
+    elif removed:
+        console.print(f"Removing {len(going)} folders, {total:.1f} MiB.")
+    else:
+        console.print(f"{len(going)} folders, {total:.1f} MiB. Nothing was removed: --yes removes them.")

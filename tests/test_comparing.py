@@ -1,0 +1,186 @@
+"""Runs listed, compared and removed, by the commands that a user types."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import kpipe
+from kpipe.cli import main
+from kpipe.comparing import compare
+from kpipe.runs import Run
+from tests.tables import prices, survivors
+
+
+def call(*args: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(arg) for arg in args])
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+def trained(home: Path, name: str = "made-by-hand", **options: object) -> Run:
+    folder = home / "data" / name
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        made = prices(n=200) if name == "prices" else survivors(n=300)
+        made = replace(
+            made,
+            train=made.train.assign(noise=np.arange(len(made.train)) % 7),
+            test=made.test.assign(noise=np.arange(len(made.test)) % 7),
+        )
+        made.train.to_csv(folder / "train.csv", index=False)
+        made.test.to_csv(folder / "test.csv", index=False)
+        made.sample.to_csv(folder / "sample_submission.csv", index=False)
+    return kpipe.run(name, data=folder, out=home / "out", jobs=1, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def both(home: Path) -> tuple[Run, Run]:
+    return trained(home, models=["linear"], metric="accuracy"), trained(home, models=["neural"], metric="accuracy")
+
+
+def test_the_difference_is_that_of_the_scores_and_its_error_is_paired(both: tuple[Run, Run]) -> None:
+    found = compare(*both)
+    assert found.difference == pytest.approx(both[1].score - both[0].score)
+    right = [run.oof.filter(like="blend/").to_numpy().argmax(axis=1) == run.oof["survived"] for run in both]
+    apart = right[1].astype(float) - right[0].astype(float)
+    assert found.standard_error == pytest.approx(np.std(apart, ddof=1) / np.sqrt(len(apart)))
+    assert found.standard_error < np.hypot(both[0].standard_error, both[1].standard_error)
+    assert (found.won, found.lost) == ((apart > 0).sum(), (apart < 0).sum())
+    assert found.rows == 300
+    assert found.same_folds
+
+
+def test_a_run_compared_with_itself_cannot_be_told_apart(both: tuple[Run, Run]) -> None:
+    found = compare(both[0], both[0])
+    assert (found.difference, found.verdict, len(found.sides)) == (0.0, "cannot tell", 0)
+
+
+def test_what_is_better_is_said_to_be_better_and_turned_round_worse(home: Path) -> None:
+    knows, knows_not = (
+        trained(home, "prices", models=["linear"]),
+        trained(home, "prices", models=["linear"], drop=["x"]),
+    )
+    found, turned = compare(knows_not, knows), compare(knows, knows_not)
+    assert (found.verdict, turned.verdict) == ("better", "worse")
+    assert found.standard_error == pytest.approx(turned.standard_error)
+    assert found.won > found.lost
+    assert any("drop was" in phrase for phrase in found.changed)
+
+
+def test_the_command_says_the_verdict_what_changed_and_the_rows(
+    home: Path, both: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = [run.record["run_id"] for run in both]
+    assert call("compare", *ids, "--out", home / "out") == 0
+    shown = capsys.readouterr().out
+    assert f"{ids[1]}: " in shown.splitlines()[0]
+    assert 'models was ["linear"], is ["neural"]' in shown
+    assert "Rows won: " in shown
+    assert call("compare", *ids, "--out", home / "out", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 300
+
+
+def test_runs_of_other_competitions_are_not_compared(
+    home: Path, both: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = trained(home, "prices", models=["linear"])
+    assert call("compare", both[0].path, other.path) == 2
+    assert "of other competitions" in capsys.readouterr().err
+
+
+def test_runs_are_listed_sorted_and_filtered(
+    home: Path, both: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("runs", "made-by-hand", "--out", home / "out", "--sort", "score", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [one["score"] for one in listed] == sorted(run.score for run in both)
+    assert call("runs", "--out", home / "out", "--model", "neural") == 0
+    shown = capsys.readouterr().out
+    assert both[1].record["run_id"] in shown
+    assert both[0].record["run_id"] not in shown
+    assert "made-by-hand: accuracy" in shown
+
+
+def test_a_broken_run_is_left_out_and_said(
+    home: Path, both: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = home / "out" / "made-by-hand" / "broken"
+    broken.mkdir()
+    (broken / "run.json").write_text("{}")
+    try:
+        assert call("runs", "--out", home / "out") == 0
+        captured = capsys.readouterr()
+        assert both[0].record["run_id"] in captured.out
+        assert "Left out: " in captured.err
+        assert "broken/run.json" in captured.err
+    finally:
+        shutil.rmtree(broken)
+
+
+def test_clean_says_what_would_go_and_keeps_the_best_the_latest_and_the_submitted(
+    tmp_path: Path, both: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "out" / "made-by-hand"
+    for number in range(5):
+        folder = home / f"20260101T00000{number}Z-aaaaaa"
+        shutil.copytree(both[0].path, folder)
+        record = json.loads((folder / "run.json").read_text())
+        record |= {"run_id": folder.name, "created": f"2026-01-01T00:00:0{number}+00:00", "score": 0.9 - number / 10}
+        (folder / "run.json").write_text(json.dumps(record))
+    sent = {
+        "ref": 1,
+        "slug": "made-by-hand",
+        "date": "",
+        "message": "",
+        "file": "",
+        "run_id": "20260101T000002Z-aaaaaa",
+    }
+    (home / "ledger.json").write_text(json.dumps([sent]))
+    (home / ".partial-0123456789ab" / "parts").mkdir(parents=True)
+    (home / ".partial-0123456789ab" / "parts" / "linear-seed0-fold0.npz").write_bytes(b"x")
+
+    assert call("clean", "--keep", 1, "--out", tmp_path / "out") == 0
+    shown = capsys.readouterr().out
+    assert "Nothing was removed: --yes removes them." in shown
+    assert len([*home.glob("2026*")]) == 5
+    assert call("clean", "--keep", 1, "--out", tmp_path / "out", "--yes") == 0
+    left = sorted(path.name[14:16] for path in home.glob("2026*"))
+    assert left == ["0Z", "2Z", "4Z"]  # the best, the submitted one, the latest
+    assert not (home / ".partial-0123456789ab").exists()
+
+
+def test_the_paired_error_of_a_metric_that_is_no_mean_is_that_of_resampling(both: tuple[Run, Run]) -> None:
+    from kpipe.comparing import _paired_error
+    from kpipe.metrics import get_metric
+
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 2000)
+    a, b = (y + rng.normal(scale=scale, size=2000) for scale in (1.0, 1.2))
+    probabilities = [np.column_stack([1 - p, p]) for p in (a, b)]
+    auc = get_metric("auc")
+    resampled = []
+    for _ in range(200):
+        rows = rng.integers(0, 2000, 2000)
+        resampled.append(auc.function(y[rows], probabilities[1][rows]) - auc.function(y[rows], probabilities[0][rows]))
+    assert _paired_error(auc, y, *probabilities) == pytest.approx(np.std(resampled), rel=0.35)
+
+
+def test_runs_of_kaggles_files_compare(kaggle_zip: Callable[[str], Path], tmp_path: Path) -> None:
+    zip_ = kaggle_zip("titanic")
+    a, b = (kpipe.run("titanic", data=zip_, models=[m], out=tmp_path, jobs=1) for m in ("woman-child-group", "linear"))
+    found = compare(a, b)
+    assert isinstance(found.sides, pd.DataFrame)
+    assert found.sides["truth"].isin(["0", "1"]).all()
