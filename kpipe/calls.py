@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from kpipe.values import Folds, Tables
 
 __all__ = ["as_given", "call_of", "notes_on", "options_from"]
 
+_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]+(-\d+)?")
 _SHOWN = 3  # unfinished runs of which a new one tells
 _KINDS = {
     **dict.fromkeys(("data", "metric", "id", "split", "device"), ("text",)),
@@ -106,8 +108,8 @@ def _said(other: Unfinished, made: Mapping[str, Any]) -> str:
     lies = f"An unfinished run lies in {other.path} ({'; '.join(changed) or 'the same but for its name'})."
     if _useless(changed):
         return f"{lies} Nothing can go on with it any more: its folder can be deleted."
-    again = other.call.get("reproduces")
-    command = f"kpipe reproduce {again}" if again else f"kpipe run --resume {other.key}"
+    again = str(other.call.get("reproduces"))
+    command = f"kpipe reproduce {again}" if _RUN_ID.fullmatch(again) else f"kpipe run --resume {other.key}"
     return f"{lies} {command} goes on with it, or its folder can be deleted."
 
 

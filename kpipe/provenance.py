@@ -121,7 +121,8 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     for part, word in words.items():
         before, after = (_mapping(made.get(part)) for made in (then, now))
         found += [f"{word}: {phrase}" for phrase in _phrases(before, after)]
-    return found
+    # What a record from elsewhere says is shown on a terminal, which must not be told what to do by it.
+    return [phrase if phrase.isprintable() else ascii(phrase) for phrase in found]
 
 
 def _mapping(value: object) -> Mapping[str, object]:

@@ -7,6 +7,7 @@ so many-th time that it opens for writing, renames or removes something in a fol
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ class Mortals:
     """Starts runs and kills them. ``log`` : where the last one's stdout and stderr go."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         self.log, self.folder = folder / "mortal.log", folder
         code = "from tests.mortal import serve; serve()"
         root = Path(__file__).resolve().parents[1]
@@ -44,18 +46,13 @@ class Mortals:
         """How a run ended: 0, or -9 where it was killed ``after`` seconds or ``at`` a change of its files."""
         assert self.server.stdin is not None
         assert self.server.stdout is not None
-        request = {"args": [str(arg) for arg in args], "log": str(self.log), "at": at, "folder": str(self.folder)}
-        print(json.dumps(request), file=self.server.stdin, flush=True)
-        pid = int(self.server.stdout.readline())
-        if after is not None:
-            time.sleep(after)
-            os.killpg(pid, signal.SIGKILL)  # the server reaps it only when it is told to: the id is still its own
-        print(file=self.server.stdin, flush=True)
+        request = {"args": [str(arg) for arg in args], "log": str(self.log), "folder": str(self.folder)}
+        print(json.dumps({**request, "at": at, "after": after}), file=self.server.stdin, flush=True)
         return int(self.server.stdout.readline())
 
 
 def serve() -> None:
-    """Read requests from stdin, a line each; print the process of each run, and on a further line how it ended."""
+    """Read requests from stdin, a line each; print how each run ended."""
     import sklearn.linear_model  # what a run loads
     import sklearn.pipeline  # noqa: F401
 
@@ -65,10 +62,8 @@ def serve() -> None:
 
     for line in sys.stdin:
         request = json.loads(line)
-        read, write = os.pipe()  # the parent answers when the group is there to be killed
         if (pid := os.fork()) == 0:
             os.setsid()
-            os.write(write, b".")
             log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(log, 1)
             os.dup2(log, 2)
@@ -79,12 +74,23 @@ def serve() -> None:
             except SystemExit as left:
                 sys.stdout.flush()
                 os._exit(int(left.code or 0))
-        os.read(read, 1)
-        os.close(read)
-        os.close(write)
-        print(pid, flush=True)
-        sys.stdin.readline()
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        print(os.waitstatus_to_exitcode(_ended(pid, request["after"])), flush=True)
+
+
+def _ended(pid: int, after: float | None) -> int:
+    """The status of a process, whose group is killed after so many seconds."""
+    if after is None:
+        return os.waitpid(pid, 0)[1]
+    deadline = time.monotonic() + after
+    while time.monotonic() < deadline:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return status
+        time.sleep(0.001)
+    with contextlib.suppress(ProcessLookupError):  # it has not yet come to lead a group
+        os.killpg(pid, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)  # not reaped yet: the id is still its own
+    return os.waitpid(pid, 0)[1]
 
 
 class _Suicide:

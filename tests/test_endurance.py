@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -77,21 +78,27 @@ def damage(out: Path, rng: np.random.Generator) -> str:
     return how
 
 
-def killed(mortals: Mortals, call: list[str], folder: Path, *, kills: int, seed: int, seconds: float) -> Counter[str]:
+def killed(mortals: Mortals, call: list[str], folder: Path, *, kills: int, seed: int) -> Counter[str]:
     """So many kills at random moments, each run started again until it ends; every one is compared."""
     rng, told = np.random.default_rng(seed), Counter[str]()
-    unbroken = folder / "unbroken"
+    unbroken, began = folder / "unbroken", time.monotonic()
     assert mortals.run(*call, "--out", unbroken) == 0
     (whole,) = finished(unbroken)
+    long = short = time.monotonic() - began  # of a run from its start, and of the last one that ended
     for number in range(10**6):
         out = folder / f"out-{number}"
         while not finished(out):
             left = told["kills"] < kills
-            ended = mortals.run(*call, "--out", out, after=rng.uniform(0, seconds) if left else None)
+            began = time.monotonic()
+            after = rng.uniform(0, rng.choice([long, short])) if left else None
+            ended = mortals.run(*call, "--out", out, after=after)
+            took = time.monotonic() - began
             log = mortals.log.read_text()
             assert "Traceback" not in log
             told["fits found again"] += log.count("kept from before")
-            if ended != 0:
+            if ended == 0:
+                short = took
+            else:
                 assert ended == -9, log
                 told["kills"] += 1
                 told[f"killed: {phase(log, out)}"] += 1
@@ -104,17 +111,11 @@ def killed(mortals: Mortals, call: list[str], folder: Path, *, kills: int, seed:
     raise AssertionError("unreachable")
 
 
-def time_of(mortals: Mortals, call: list[str], folder: Path) -> float:
-    began = time.monotonic()
-    assert mortals.run(*call, "--out", folder / "timed") == 0
-    return time.monotonic() - began
-
-
 def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_unbroken_one(
     mortals: Mortals, tmp_path: Path
 ) -> None:
     call = [*QUICK, "--folds", "3"]
-    told = killed(mortals, call, tmp_path, kills=4, seed=0, seconds=1.1 * time_of(mortals, call, tmp_path))
+    told = killed(mortals, call, tmp_path, kills=4, seed=0)
     assert told["kills"] == 4
 
 
@@ -123,9 +124,9 @@ def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_unbroken_one(
 def test_a_hundred_kills_lose_nothing(jobs: int, kills: int, mortals: Mortals, tmp_path: Path, kaggle_zip) -> None:
     call = ["run", "titanic", "--data", str(kaggle_zip("titanic")), "--jobs", str(jobs)]
     call += ["--model", "linear", "--model", "woman-child-group"]
-    seconds = time_of(mortals, call, tmp_path)
-    told = killed(mortals, call, tmp_path, kills=kills, seed=jobs, seconds=1.1 * seconds)
-    print(f"\n{jobs} at a time, an unbroken run takes {seconds:.1f} s:", json.dumps(dict(sorted(told.items()))))
+    began = time.monotonic()
+    told = killed(mortals, call, tmp_path, kills=kills, seed=jobs)
+    print(f"\n{jobs} at a time, {time.monotonic() - began:.0f} s:", json.dumps(dict(sorted(told.items()))))
     assert told["kills"] == kills
     assert told["fits found again"]
     phases = ("reading", "training", "writing") if jobs == 1 else ("training",)
@@ -153,3 +154,14 @@ def test_a_run_killed_before_any_change_of_a_file_goes_on(part: int, mortals: Mo
         assert_same(finished(out)[0], whole)
     assert ended == 0
     assert at > 20
+
+
+def test_two_processes_with_the_same_call_do_not_spoil_each_other(mortals: Mortals, tmp_path: Path) -> None:
+    call = [*QUICK, "--folds", "2", "--out", tmp_path / "out"]
+    with Mortals(tmp_path / "other") as others, ThreadPoolExecutor() as pool:
+        ended = [pool.submit(each.run, *call) for each in (mortals, others)]
+        assert [found.result() for found in ended] == [0, 0]
+    one, two = finished(tmp_path / "out")
+    assert record_of(one) == record_of(two)
+    assert {(run / name).read_bytes() == (one / name).read_bytes() for run in (one, two) for name in FILES} == {True}
+    assert len([*(tmp_path / "out" / "titanic").iterdir()]) == 2

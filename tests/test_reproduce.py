@@ -271,6 +271,11 @@ def test_differences_hold_out_against_what_is_no_record() -> None:
     ]
 
 
+def test_a_record_from_elsewhere_does_not_speak_to_the_terminal() -> None:
+    (phrase,) = differences({"versions": {"numpy": "\x1b[2J"}}, {"versions": {"numpy": "2"}})
+    assert phrase.isprintable()
+
+
 def test_no_seed_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="seed must hold at least one number"):
         run("titanic", seed=(), out=tmp_path)
