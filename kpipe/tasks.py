@@ -19,7 +19,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
@@ -81,6 +81,8 @@ class Data:
 _LOG = logging.getLogger("kpipe")
 # loky starts a worker anew when its memory has grown (it looks where psutil is installed), and warns: nothing is amiss.
 warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
+# joblib warns of what it stops where a run ends by an error, which says more.
+warnings.filterwarnings("ignore", message=r"\d+ tasks .*You could benefit from adjusting")
 _PROBED = 32  # test rows that are predicted a second time, in another order, and one of them alone
 
 
@@ -255,7 +257,7 @@ def lanes_of(count: int, data: Data, *, clock: Clock) -> Lanes:
     return Lanes(count=count, cluster=cluster, shared=cluster.share(data))
 
 
-def compute(calls: Sequence[Call], data: Data, *, lanes: Lanes, clock: Clock) -> Iterator[tuple[int, Result]]:
+def compute(calls: Sequence[Call], data: Data, *, lanes: Lanes, clock: Clock) -> Generator[tuple[int, Result]]:
     """Each call's number and result, as they end; with a clock, those that end in time: workers are then stopped.
 
     What was under way when a worker process was lost is tried again, one at a time: with the memory of all.
@@ -341,16 +343,21 @@ def _in_time(parallel: joblib.Parallel, jobs: Iterator[Any], clock: Clock) -> It
             ended.put(error)
 
     threading.Thread(target=wait, daemon=True).start()
+    whole = False
     try:
         while (result := ended.get(timeout=clock.left())) is not None:
             if isinstance(result, BaseException):
                 raise result
             yield result
+        whole = True
     except queue.Empty:
-        # Every backend of joblib's has this method; Parallel has no public one that stops what runs. One that has not
-        # started yet has no workers to stop.
-        with contextlib.suppress(AttributeError):
-            parallel._backend.abort_everything(ensure_ready=False)
+        pass
+    finally:  # also where nobody wants more results: they could not be written, or Ctrl-C was pressed
+        if not whole:
+            # Every backend of joblib's has this method; Parallel has no public one that stops what runs. One that has
+            # not started yet has no workers to stop.
+            with contextlib.suppress(AttributeError):
+                parallel._backend.abort_everything(ensure_ready=False)
 
 
 def predict(estimator: Any, X: pd.DataFrame, outputs: int) -> np.ndarray:

@@ -9,6 +9,7 @@ Tasks go through joblib, which runs them in processes of this machine or on what
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import traceback
@@ -159,7 +160,8 @@ def cross_validate(
     left_out: dict[str, str] = {}
     for name, factory in models.items():
         try:
-            results = crew.run(list(plan.tasks(name, factory, seeds, data=data)), needed=not found)
+            tasks = list(plan.tasks(name, factory, seeds, data=data))
+            results = crew.run(tasks, needed=not found)
         except TrainingError as error:
             if len(models) == 1:
                 raise
@@ -168,8 +170,9 @@ def cross_validate(
             continue
         if results:
             found[name] = results
-        else:
-            left_out[name] = f"it would not have ended within the budget of {clock.budget or 0:g} s"
+        if missing := len(tasks) - len(results):
+            part = f"{name} ({missing} of {len(tasks)} fits)" if results else name
+            left_out[part] = f"it would not have ended within the budget of {clock.budget or 0:g} s"
     if not found:
         raise TrainingError(_nothing_found(left_out))
     if clock.end is not None:
@@ -380,11 +383,13 @@ class _Crew:
                     ),
                 )
         calls = [(task, *self._rows(task.fold)) for task in waiting]
-        for number, result in compute(calls, self.data, lanes=self.where, clock=clock):
-            task = waiting[number]
-            numbers = {"seconds": np.array(result.seconds), "moved": np.array(result.moved)}
-            self.parts.put(task.key, {"valid": result.valid, "test": result.test, **numbers})
-            yield task, result
+        # Closed where a result cannot be kept: what is under way must not keep the run from ending.
+        with contextlib.closing(compute(calls, self.data, lanes=self.where, clock=clock)) as ended:
+            for number, result in ended:
+                task = waiting[number]
+                numbers = {"seconds": np.array(result.seconds), "moved": np.array(result.moved)}
+                self.parts.put(task.key, {"valid": result.valid, "test": result.test, **numbers})
+                yield task, result
 
     def _rows(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
         """Training and validation rows; of the fold after the last one all rows train."""

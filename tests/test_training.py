@@ -192,6 +192,8 @@ def test_folds_that_ended_count_where_nothing_else_did(tmp_path: Path) -> None:
     predicted = ~np.isnan(only.oof).any(axis=1)
     assert 0 < predicted.sum() < 80
     assert {int(predicted[valid].mean()) for valid in folds.valid} == {0, 1}
+    missing = sum(not predicted[valid].any() for valid in folds.valid)
+    assert found.left_out == {f"slow ({missing} of 5 fits)": "it would not have ended within the budget of 8 s"}
     with pytest.raises(TrainingError, match=r"No model was trained\. slow: .*give a longer --budget"):
         validated(survivors(), {"slow": slow}, clock=Clock(0.0))
 
