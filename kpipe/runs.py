@@ -35,6 +35,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from kpipe.errors import OutputError
+from kpipe.glance import as_html
 
 __all__ = ["CALL", "Run", "Unfinished", "Workspace", "key_of", "unfinished", "workspace"]
 
@@ -83,6 +84,10 @@ class Run:
     def folds(self) -> pd.DataFrame:
         """The folds as (fold, row, role)."""
         return pd.read_parquet(self.path / "folds.parquet")
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows the run."""
+        return as_html(self.record)
 
 
 def _number(value: float | None) -> float:

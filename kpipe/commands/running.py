@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from kpipe.commands.looking import reported
 from kpipe.commands.options import FIELDS, at_least, data_options, list_options, seconds, send_options
 from kpipe.commands.sending import sent
 from kpipe.errors import UsageError
@@ -43,6 +44,7 @@ def run_options(command: argparse.ArgumentParser) -> None:
     add("--jobs", metavar="N", type=at_least(1), help="model fits at a time; default: one per core")
     add("--cluster", metavar="KIND=ADDRESS", help="train on dask=tcp://HOST:8786, ray=auto or ray=HOST:6379")
     add("--out", metavar="DIR", default="submissions", help="where run folders are made; default: submissions")
+    add("--report", action="store_true", help="write report.html into the run's folder: the run as a page")
     add("--submit", action="store_true", help="send the submission to Kaggle and wait for its score")
     send_options(command)
     shown = command.add_mutually_exclusive_group()
@@ -68,6 +70,9 @@ def run(options: argparse.Namespace) -> int:
         print(finished.path / "submission.csv")
     else:
         display.show_run(finished)
+    if options.report:
+        path = reported(finished)
+        print(f"Report: {path}", file=sys.stderr)
     if options.submit:
         entry = sent(finished.record["slug"], finished.path / "submission.csv", finished, options)
         return 1 if entry.status == "error" else 0

@@ -1,0 +1,67 @@
+"""A run at a glance: how scores are written, and the small table that a notebook shows of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+__all__ = ["as_html", "scored", "with_error"]
+
+# In the colours of whatever page the notebook is: currentColor at several strengths, one accent that both can bear.
+_CELL = "padding:.2em 1em .2em 0;border-bottom:1px solid rgba(128,128,128,.3);text-align:"
+_SCORE = "font-size:2.2em;font-weight:700;letter-spacing:-.02em;color:#3b7dd8"
+
+
+def scored(value: float | None, like: float | None = None) -> str:
+    """A score: four decimals, or as many as a tiny or a huge one calls for; written like another score if given.
+
+    >>> scored(0.86532), scored(None), scored(12345.6), scored(0.00001234)
+    ('0.8653', 'unknown', '12,346', '1.23e-05')
+    """
+    if value is None or not math.isfinite(value):
+        return "unknown"
+    size = abs(value if like is None or not math.isfinite(like) else like)
+    told = format(value, ".2e" if 0 < size < 0.001 else ".4f" if size < 100 else ",.0f")
+    return "\N{MINUS SIGN}" + told[1:] if told.startswith("-") else told
+
+
+def with_error(value: float | None, error: float | None, like: float | None = None) -> str:
+    """A score and its standard error, to the same decimal; that of another score if given."""
+    like = value if like is None else like
+    return f"{scored(value, like)} ± {scored(error, like)}"
+
+
+def as_html(record: Mapping[str, Any]) -> str:
+    """``run.json`` as a piece of HTML: the score, the models, the checks. What the record says is escaped."""
+    metric = record["metric"]
+    direction = "higher is better" if metric["greater_is_better"] else "lower is better"
+    rows = [
+        (model["name"], with_error(model["score"], model["standard_error"]), f"{model['weight']:.2f}")
+        for model in record["models"]
+    ]
+    below = with_error(record["baseline"], record["baseline_standard_error"])
+    rows.append((f"baseline: {record['baseline_name']}", below, ""))
+    head = _row(("model", "score ± standard error", "weight"), "th")
+    passed = sum(check["status"] == "pass" for check in record["checks"])
+    notes = [f"{check['status']}: {check['name']}" for check in record["checks"] if check["status"] != "pass"]
+    if record["data"]["origin"] == "sample":
+        notes.append("trained on the sample, not on Kaggle's data")
+    told = "; ".join([f"{passed} of {len(record['checks'])} checks pass", *notes])
+    return Markup(
+        '<div><div><b>{}</b> · {} ({}) · run {}</div><div><span style="{}">{}</span> ± {}</div>'
+        '<table style="border-collapse:collapse"><thead>{}</thead><tbody>{}</tbody></table><div>{}</div></div>'
+    ).format(
+        *(record["slug"], metric["name"], direction, record["run_id"], _SCORE, scored(record["score"])),
+        *(scored(record["standard_error"], record["score"]), head, Markup("").join(map(_row, rows)), told),
+    )
+
+
+def _row(cells: Sequence[str], tag: str = "td") -> Markup:
+    aligned = [
+        Markup('<{} style="{}">{}</{}>').format(tag, _CELL + ("left" if place == 0 else "right"), cell, tag)
+        for place, cell in enumerate(cells)
+    ]
+    return Markup("<tr>{}</tr>").format(Markup("").join(aligned))
