@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from kpipe import competitions
-from kpipe.cli import main
+from kpipe.cli import COMMANDS, main
 from kpipe.errors import DataError, TrainingError, UsageError
 from kpipe.pipeline import run
 from kpipe.provenance import differences
@@ -279,3 +280,10 @@ def test_a_record_from_elsewhere_does_not_speak_to_the_terminal() -> None:
 def test_no_seed_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="seed must hold at least one number"):
         run("titanic", seed=(), out=tmp_path)
+
+
+def test_the_commands_of_the_page_about_endurance_are_ours() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "endurance.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^(?:    |\$ )kpipe (\S+)(?: (--\S+))?", page, flags=re.MULTILINE)
+    assert {("run", "--resume"), ("reproduce", "")} <= set(commands)
+    assert all(name in COMMANDS for name, _ in commands)
