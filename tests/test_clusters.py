@@ -197,6 +197,14 @@ def test_the_command_takes_a_cluster_and_its_stdout_stays_json(request: pytest.F
         assert json.loads(run.stdout)["models"][0]["name"] == "linear", run.stderr
 
 
+@pytest.mark.slow
+def test_joblibs_own_way_to_name_a_cluster_works(dask: str, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(dask.removeprefix("dask=")), joblib.parallel_config(backend="dask"):
+        run = kpipe.run("titanic", data="sample", models=["linear"], out=tmp_path)
+    assert (run.path / "log.txt").read_text().count("linear-seed0") == 5
+
+
 @pytest.mark.parametrize(
     ("address", "words"),
     [
