@@ -80,7 +80,6 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[a
     "submissions": (sending.submissions_options, sending.submissions),
     "kernel": (sending.kernel_options, sending.kernel),
     "report": (looking.report_options, looking.report),
-    "report": (looking.report_options, looking.report),
     "doctor": (looking.doctor_options, looking.doctor),
     "study": (looking.study_options, looking.study),
 }

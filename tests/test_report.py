@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import zipfile
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -17,7 +18,7 @@ import pandas as pd
 import pytest
 
 import kpipe
-from kpipe.cli import main
+from kpipe.cli import COMMANDS, main
 from kpipe.commands.looking import reported
 from kpipe.errors import OutputError
 from kpipe.kernel import build
@@ -432,3 +433,18 @@ def test_the_kernel_carries_no_report(tmp_path: Path) -> None:
     names = zipfile.ZipFile(io.BytesIO(base64.b64decode("".join(payload)))).namelist()
     assert "kpipe/runs.py" in names
     assert not [name for name in names if name.startswith("kpipe/report")]
+
+
+def test_the_commands_of_the_page_about_reports_are_commands() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "report.md").read_text(encoding="utf-8")
+    options = {option for command in ("run", "report") for option in re.findall(r"--[a-z][\w-]*", help_of(command))}
+    assert set(re.findall(r"--[a-z][\w-]*", page)) <= options
+    assert "kpipe run titanic --report" in page
+    for picture in re.findall(r"\((pictures/[\w-]+\.png)\)", page):
+        assert (Path(__file__).parents[1] / "docs" / picture).is_file()
+
+
+def help_of(command: str) -> str:
+    parser = ArgumentParser()
+    COMMANDS[command][0](parser)
+    return parser.format_help()

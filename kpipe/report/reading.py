@@ -23,7 +23,7 @@ from kpipe.metrics import Metric, get_metric, over_targets
 from kpipe.report.parts import plain
 from kpipe.runs import Run
 
-__all__ = ["Facts", "Judged", "Model", "as_number", "earlier_runs", "read"]
+__all__ = ["Facts", "Judged", "Model", "as_number", "other_runs", "read"]
 
 _MOST_BYTES = 16 << 20  # of another run's run.json that are read
 _MOST_RUNS = 200  # of the same competition that are looked at
@@ -140,7 +140,7 @@ def read(run: Run, *, metric: Metric | None = None) -> Facts:
     )
 
 
-def earlier_runs(facts: Facts) -> list[dict[str, Any]]:
+def other_runs(facts: Facts) -> list[dict[str, Any]]:
     """The records of other runs beside this one: of the same competition, judged alike; the oldest first."""
     found = []
     beside = sorted(facts.path.resolve().parent.glob("*/run.json"))[-_MOST_RUNS:]

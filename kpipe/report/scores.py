@@ -1,4 +1,4 @@
-"""The score: against the baseline and earlier runs, model by model and fold by fold."""
+"""The score: against the baseline and other runs, model by model and fold by fold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.stats import chi2
 
 from kpipe.report.drawing import ACCENT, GRID, INK, MUTED, SERIES, STYLES, draw
 from kpipe.report.parts import Block, Cell, Column, Finding, Section, Table, bar, number, scored, short, with_error
-from kpipe.report.reading import Facts, as_number, earlier_runs
+from kpipe.report.reading import Facts, as_number, other_runs
 
 __all__ = ["findings", "folds_differ", "models", "score"]
 
@@ -18,19 +18,20 @@ _RARE = 0.01  # folds that chance alone would make so different are worth a look
 
 
 def score(facts: Facts) -> Section:
-    """The score beside the baseline and what was reached before."""
-    before = earlier_runs(facts)
+    """The score beside the baseline and what other runs reached."""
+    others = other_runs(facts)
+    alike = [record for record in others if _files(record) == _files(facts.record)]
     rows = [("this run", facts.number("score"), facts.number("standard_error"), ACCENT)]
     rows += [
         (str(record["run_id"]), record["score"], as_number(record.get("standard_error")), MUTED)
-        for record in before[::-1][:_SHOWN_RUNS]
+        for record in alike[::-1][:_SHOWN_RUNS]
     ]
     rows.append(("baseline", facts.number("baseline"), facts.number("baseline_standard_error"), INK))
     known = [(name, value, error, colour) for name, value, error, colour in rows if value is not None]
     blocks: list[Block] = []
     if len(known) > 1:
         blocks.append(_dots(known, facts))
-    blocks.append(_runs(facts, before))
+    blocks.append(_runs(facts, others))
     direction = "higher is better" if facts.greater else "lower is better"
     lead = (
         "Each row was predicted by models that never saw it, and judged by "
@@ -50,7 +51,7 @@ def _dots(rows: list[tuple[str, float, float | None, str]], facts: Facts) -> Blo
         ax.grid(visible=False, axis="y")
 
     told = "; ".join(f"{name} {with_error(value, error)}" for name, value, error, _ in rows)
-    other = " and earlier runs" if len(rows) > 2 else ""
+    other = " and other runs on the same data" if len(rows) > 2 else ""
     return draw(
         paint,
         alt=f"Scores with two standard errors: {told}.",
@@ -59,10 +60,10 @@ def _dots(rows: list[tuple[str, float, float | None, str]], facts: Facts) -> Blo
     )
 
 
-def _runs(facts: Facts, before: list[dict[str, object]]) -> Table:
+def _runs(facts: Facts, others: list[dict[str, object]]) -> Table:
     own = {**facts.record, "run_id": facts.text("run_id") or facts.path.name, "score": facts.number("score")}
     rows = []
-    for record in [own, *before[::-1]]:
+    for record in [own, *others[::-1]]:
         models = record.get("models")
         names = [short(m.get("name"), 30) for m in models if isinstance(m, dict)] if isinstance(models, list) else []
         value, error = as_number(record["score"]), as_number(record.get("standard_error"))
@@ -84,7 +85,7 @@ def _runs(facts: Facts, before: list[dict[str, object]]) -> Table:
         Column(name="data", numeric=False),
         Column(name="seconds"),
     ]
-    return Table(caption="Runs of this competition in the same folder, newest first", columns=columns, rows=rows)
+    return Table(caption="Runs of this competition in the same folder, this one first", columns=columns, rows=rows)
 
 
 def _files(record: object) -> object:

@@ -1,0 +1,38 @@
+"""The pictures of docs/report.md, from a report: python tools/report_pictures.py REPORT.html [docs/pictures].
+
+Needs Playwright and a Chromium. Only the top of the page is taken: Kaggle's rows, further down, are not ours to show.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+SHOTS = {  # name: (colour scheme, width, height)
+    "report-light": ("light", 1000, 1100),
+    "report-dark": ("dark", 1000, 1100),
+    "report-phone": ("dark", 390, 844),
+}
+
+
+def main(report: Path, folder: Path) -> None:
+    """Take every picture, and keep it small."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for name, (scheme, width, height) in SHOTS.items():
+            viewport = {"width": width, "height": height}
+            page = browser.new_page(color_scheme=scheme, viewport=viewport)
+            page.goto(report.resolve().as_uri())
+            shot = Image.open(io.BytesIO(page.screenshot()))
+            shot.convert("RGB").quantize(64).save(folder / f"{name}.png", optimize=True)
+            print(name, (folder / f"{name}.png").stat().st_size)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else "docs/pictures"))
