@@ -30,7 +30,7 @@ def main(report: Path, folder: Path) -> None:
             page = browser.new_page(color_scheme=scheme, viewport=viewport)
             page.goto(report.resolve().as_uri())
             shot = Image.open(io.BytesIO(page.screenshot()))
-            shot.convert("RGB").quantize(64).save(folder / f"{name}.png", optimize=True)
+            shot.convert("RGB").quantize(128).save(folder / f"{name}.png", optimize=True)
             print(name, (folder / f"{name}.png").stat().st_size)
 
 
