@@ -206,6 +206,7 @@ def test_another_call_does_not_take_the_parts_and_tells_of_them(
     assert f"kpipe run --resume {key} goes on with it" in said
 
 
+@pytest.mark.slow  # starts worker processes
 def test_other_jobs_go_on_with_the_threads_of_the_first_call(folder: Path) -> None:
     interrupted(folder, jobs=1)
     (path,) = (folder.parent / "out" / "made-by-hand").glob(".partial-*")
