@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from kpipe.commands import checking, comparing, looking, running, sending
+from kpipe.commands import checking, comparing, looking, running, sending, starting
 from kpipe.errors import KpipeError
 
 __all__ = ["COMMANDS", "main"]
@@ -27,8 +27,15 @@ _EXAMPLES = """examples:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit status: 0 done, 1 a check or a run failed, 2 wrong call or input."""
-    options = _parser().parse_args(args)
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what could follow
+        from kpipe.commands.completing import complete
+
+        complete(parser)
+    options = parser.parse_args(args)
     try:
+        for note in starting.whose(options):
+            print(f"Note: {note}", file=sys.stderr)
         status = options.call(options)
     except KpipeError as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -57,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         text = (call.__doc__ or "").strip()
         command = commands.add_parser(name, help=text.split(":")[0].rstrip("."), description=text, allow_abbrev=False)
         add_options(command)
-        command.set_defaults(call=call)
+        command.set_defaults(call=call, command=name)
     return parser
 
 
@@ -75,11 +82,15 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[a
     "list": (running.list_options, running.list_),
     "runs": (comparing.runs_options, comparing.runs),
     "compare": (comparing.compare_options, comparing.compare),
+    "blend": (comparing.blend_options, comparing.blend),
     "clean": (comparing.clean_options, comparing.clean),
+    "init": (starting.init_options, starting.init),
+    "new": (starting.new_options, starting.new),
     "submit": (sending.submit_options, sending.submit),
     "submissions": (sending.submissions_options, sending.submissions),
     "kernel": (sending.kernel_options, sending.kernel),
     "report": (looking.report_options, looking.report),
     "doctor": (looking.doctor_options, looking.doctor),
     "study": (looking.study_options, looking.study),
+    "completion": (starting.completion_options, starting.completion),
 }

@@ -8,6 +8,7 @@ One value is handed on at each arrow, and each step can be called, tested or rep
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -33,9 +34,11 @@ from kpipe.splitters import folds_to_frame
 from kpipe.submission import make_submission, positive, postprocessed, rehearse, to_csv
 from kpipe.tasks import Clock
 from kpipe.training import Done, choose_models, cross_validate, targets
-from kpipe.values import Folds, Reason, Tables
+from kpipe.values import Folds, Predictions, Reason, Tables
 
-__all__ = ["Started", "prepare", "read_asked", "run", "settled"]
+__all__ = ["Started", "finish", "prepare", "read_asked", "run", "settled"]
+
+_LOG = logging.getLogger("kpipe")
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def run(
     chosen = choose_models(competition, models)
     fixed = assign_folds(competition, tables, seed=seed[0], n_folds=folds)
     device = resolve_device(device)
-    competition, judge = _say_positive(competition, tables), _metric(competition)
+    competition = _say_positive(competition, tables)
     _rehearse(competition, tables, fixed)
     call = call_of(competition, tables, fixed, models=list(chosen), device=device, options=options, again=again)
     with workspace(Path(out), slug, call["key"], call) as space:
@@ -119,13 +122,36 @@ def run(
             parts=space,
             tell=tell,
         )
-        decisions = decide(judge, blend(predictions, fixed, judge), predictions.y, fixed)
-        blended = postprocessed(competition, tables, decisions)
-        submission = make_submission(competition, tables, blended, predictions.classes)
-        checks = run_checks(competition, read, tables, fixed, predictions, blended, submission)
-        csv = to_csv(submission)
-        outcome = Outcome(competition, judge, tables, fixed, predictions, blended, submission, checks, csv)
-        return _save(space, outcome, seeds=seed, device=device, command=command, seconds=time.perf_counter() - began)
+        told = {"seeds": seed, "device": device, "command": command}
+        return finish(space, competition, read, tables, fixed, predictions, began=began, **told)
+
+
+def finish(
+    space: Workspace,
+    competition: Competition,
+    read: Tables,
+    tables: Tables,
+    folds: Folds,
+    predictions: Predictions,
+    *,
+    began: float,
+    **told: Any,
+) -> Run:
+    """From the models' predictions to a whole run: blended, decided, proved against the sample, checked and written.
+
+    competition, tables : settled. read : the tables as they are in the files.
+    began : when the run did, by ``time.perf_counter``. told : what else the record is told, see ``make_record``.
+    """
+    metric = _metric(competition)
+    decisions = decide(metric, blend(predictions, folds, metric), predictions.y, folds)
+    blended = postprocessed(competition, tables, decisions)
+    submission = make_submission(competition, tables, blended, predictions.classes)
+    start = time.perf_counter()
+    checks = run_checks(competition, read, tables, folds, predictions, blended, submission)
+    _LOG.info("checks: %d in %.2f s", len(checks), time.perf_counter() - start)
+    csv = to_csv(submission)
+    outcome = Outcome(competition, metric, tables, folds, predictions, blended, submission, checks, csv)
+    return _save(space, outcome, seconds=time.perf_counter() - began, **told)
 
 
 def _seeds(seed: Sequence[int]) -> tuple[int, ...]:

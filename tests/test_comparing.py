@@ -15,6 +15,7 @@ import pytest
 import kpipe
 from kpipe.cli import main
 from kpipe.comparing import compare
+from kpipe.leaderboard import run_named
 from kpipe.runs import Run
 from tests.tables import prices, survivors
 
@@ -48,7 +49,7 @@ def trained(home: Path, name: str = "made-by-hand", **options: object) -> Run:
 
 @pytest.fixture(scope="module")
 def both(home: Path) -> tuple[Run, Run]:
-    return trained(home, models=["linear"], metric="accuracy"), trained(home, models=["neural"], metric="accuracy")
+    return trained(home, models=["linear"], metric="accuracy"), trained(home, models=["forest"], metric="accuracy")
 
 
 def test_the_difference_is_that_of_the_scores_and_its_error_is_paired(both: tuple[Run, Run]) -> None:
@@ -87,7 +88,7 @@ def test_the_command_says_the_verdict_what_changed_and_the_rows(
     assert call("compare", *ids, "--out", home / "out") == 0
     shown = capsys.readouterr().out
     assert f"{ids[1]}: " in shown.splitlines()[0]
-    assert 'models was ["linear"], is ["neural"]' in shown
+    assert 'models was ["linear"], is ["forest"]' in shown
     assert "Rows won: " in shown
     assert call("compare", *ids, "--out", home / "out", "--json") == 0
     assert json.loads(capsys.readouterr().out)["rows"] == 300
@@ -101,13 +102,45 @@ def test_runs_of_other_competitions_are_not_compared(
     assert "of other competitions" in capsys.readouterr().err
 
 
+def test_a_blend_of_runs_is_the_run_that_would_have_trained_all_their_models(
+    home: Path, both: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("blend", *(run.record["run_id"] for run in both), "--out", home / "out", "--quiet") == 0
+    blended = run_named(str(Path(capsys.readouterr().out.strip()).parent), home / "out")
+    together = trained(home, models=["linear", "forest"], metric="accuracy")
+    assert (blended.path / "submission.csv").read_bytes() == (together.path / "submission.csv").read_bytes()
+    assert blended.score == together.score
+    assert blended.oof["blend/1"].equals(together.oof["blend/1"])
+    assert [model["name"].split("@")[0] for model in blended.record["models"]] == ["linear", "forest"]
+    for run in (blended, together):
+        shutil.rmtree(run.path)
+
+
+def test_runs_of_other_folds_or_with_a_failed_check_are_not_blended(
+    tmp_path: Path, home: Path, both: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = trained(home, models=["linear"], metric="accuracy", seed=(1,))
+    assert call("blend", both[0].path, other.path, "--out", tmp_path) == 2
+    assert "The runs have other folds" in capsys.readouterr().err
+    shutil.rmtree(other.path)
+    failed = tmp_path / "failed"
+    shutil.copytree(both[1].path, failed)
+    record = json.loads((failed / "run.json").read_text())
+    record["checks"][0]["status"] = "fail"
+    (failed / "run.json").write_text(json.dumps(record))
+    assert call("blend", both[0].path, failed, "--out", tmp_path) == 2
+    assert "failed the check" in capsys.readouterr().err
+    assert call("blend", both[0].path, "--out", tmp_path) == 2
+    assert "A blend needs at least two runs" in capsys.readouterr().err
+
+
 def test_runs_are_listed_sorted_and_filtered(
     home: Path, both: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call("runs", "made-by-hand", "--out", home / "out", "--sort", "score", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
     assert [one["score"] for one in listed] == sorted(run.score for run in both)
-    assert call("runs", "--out", home / "out", "--model", "neural") == 0
+    assert call("runs", "--out", home / "out", "--model", "forest") == 0
     shown = capsys.readouterr().out
     assert both[1].record["run_id"] in shown
     assert both[0].record["run_id"] not in shown

@@ -1,4 +1,4 @@
-"""``runs``, ``compare`` and ``clean``."""
+"""``runs``, ``compare``, ``blend`` and ``clean``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kpipe.commands.options import at_least, list_options
 
-__all__ = ["clean", "clean_options", "compare", "compare_options", "runs", "runs_options"]
+__all__ = ["blend", "blend_options", "clean", "clean_options", "compare", "compare_options", "runs", "runs_options"]
 
 
 def _out_option(command: argparse.ArgumentParser) -> None:
@@ -81,6 +81,31 @@ def compare(options: argparse.Namespace) -> int:
     else:
         display_runs.show_comparison(found)
     return 0
+
+
+def blend_options(command: argparse.ArgumentParser) -> None:
+    """The options of ``blend``."""
+    add = command.add_argument
+    add("runs", metavar="RUN", nargs="+", help="two runs or more: folders or ids")
+    add("--data", metavar="PATH", help="a folder or Kaggle's zip; default: where the first run found it")
+    _out_option(command)
+    shown = command.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print run.json to stdout, and nothing else")
+    shown.add_argument("--quiet", action="store_true", help="print only the path of the submission")
+
+
+def blend(options: argparse.Namespace) -> int:
+    """Make a run from runs: all their models, weighed on the same folds."""
+    from kpipe import combining, display
+
+    made = combining.combine(options.runs, out=options.out, data=options.data, command=["kpipe", *sys.argv[1:]])
+    if options.json:
+        print((made.path / "run.json").read_text(), end="")
+    elif options.quiet:
+        print(made.path / "submission.csv")
+    else:
+        display.show_run(made)
+    return 1 if any(check["status"] == "fail" for check in made.record["checks"]) else 0
 
 
 def clean_options(command: argparse.ArgumentParser) -> None:
