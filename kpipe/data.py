@@ -149,8 +149,8 @@ def _places(slug: str) -> Iterator[tuple[Origin, Path]]:
 
 
 def _embedded(slug: str) -> Path | None:
-    module = competitions.folder(slug)
-    return module / "sample" if module is not None and (module / "sample").is_dir() else None
+    samples = (folder / "sample" for folder in competitions.folders(slug))  # a module of one's own may bring none
+    return next((sample for sample in samples if sample.is_dir()), None)
 
 
 def _downloaded(slug: str, sample: Path | None, downloading: Tell) -> Path:
