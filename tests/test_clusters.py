@@ -205,6 +205,23 @@ def test_joblibs_own_way_to_name_a_cluster_works(dask: str, tmp_path: Path) -> N
     assert (run.path / "log.txt").read_text().count("linear-seed0") == 5
 
 
+def test_a_worker_with_another_version_of_a_library_is_refused_by_name() -> None:
+    call = pickle.dumps(str)
+    assert clusters._do(call, clusters._own_versions(), None) == ""
+    with pytest.raises(TrainingError, match=r"this worker has numpy \S+, not 0\.1"):
+        clusters._do(call, {**clusters._own_versions(), "numpy": "0.1"}, None)
+
+
+@pytest.mark.slow
+def test_a_budget_is_refused_where_workers_cannot_be_stopped() -> None:
+    distributed = pytest.importorskip("distributed", reason="pip install 'kpipe[dask]'")
+    here = distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None)
+    with here, distributed.Client(here), joblib.parallel_config(backend="dask"):
+        with pytest.raises(UsageError, match=r"A budget needs workers that can be stopped: .* or give no budget"):
+            validated({"quick": model("linear")}, clock=Clock(60.0))
+        assert validated({"quick": model("linear")}).models[0].name == "quick"
+
+
 @pytest.mark.parametrize(
     ("address", "words"),
     [
