@@ -36,6 +36,7 @@ def told_apart(
 
     train, test : the same columns. groups : one Series for train and one for test; a group is not parted by the folds.
     The AUC is cross-validated: 0.5 for tables drawn alike, 1 where each row shows which table it is from.
+    No column is named where chance explains the AUC.
     """
     rows = min(_ROWS, max(_FEWEST, _CELLS // max(2 * train.shape[1], 1)))
     rng = np.random.default_rng(0)
@@ -56,7 +57,8 @@ def told_apart(
     sizes = np.bincount(label)
     # Hanley and McNeil 1982, at an AUC of one half: the rank sum's standard error.
     error = float(np.sqrt((sizes.sum() + 1) / (12 * sizes[0] * sizes[1])))
-    return float(roc_auc_score(label, chance[:, 1])), error, _telling(both, label)
+    auc = float(roc_auc_score(label, chance[:, 1]))
+    return auc, error, _telling(both, label) if auc > 0.5 + 2 * error else []
 
 
 def _numbers(frame: pd.DataFrame) -> pd.DataFrame:

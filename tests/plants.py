@@ -16,8 +16,9 @@ from sklearn.model_selection import KFold
 
 from kpipe.checks import table_checks
 from kpipe.checks.columns import drawn_alike, gaps_alike, levels_seen
-from kpipe.checks.leaks import order_blind, target_hidden
+from kpipe.checks.leaks import target_hidden
 from kpipe.checks.near import copies_apart, near_copies_apart
+from kpipe.checks.numbering import order_blind
 from kpipe.checks.order import columns_in_order
 from kpipe.checks.splitting import folds_apart, folds_mirror_test, groups_whole, time_forward
 from kpipe.competition import Competition, unchanged

@@ -1,7 +1,8 @@
 """The honesty checks that run with every run. Each ends pass, warn or fail, with its evidence in a sentence.
 
-A module for each thing that can lie: ``cleaning`` (the module's ``clean``), ``columns`` (the tables), ``splitting``
-(the folds), ``predicting`` (the numbers), ``judging`` (the metric, and what is done to the numbers last).
+A module for each thing that can lie: ``cleaning`` (the module's ``clean``), ``columns`` and ``order`` (the tables),
+``leaks`` and ``numbering`` (what the target hides in), ``splitting`` and ``near`` (the folds), ``predicting``
+(the numbers), ``judging`` (the metric, and what is done to the numbers last).
 They look at values and behaviour, never at code. ``kpipe.conformance`` adds those that fit models of their own.
 """
 
@@ -12,8 +13,9 @@ from collections.abc import Iterator
 from kpipe.checks.cleaning import clean_by_row, target_kept
 from kpipe.checks.columns import drawn_alike, gaps_alike, levels_seen
 from kpipe.checks.judging import metric_prefers_the_truth, postprocess_blind
-from kpipe.checks.leaks import order_blind, target_hidden
+from kpipe.checks.leaks import target_hidden
 from kpipe.checks.near import copies_apart, near_copies_apart
+from kpipe.checks.numbering import order_blind
 from kpipe.checks.order import columns_in_order
 from kpipe.checks.predicting import (
     beats_baseline,

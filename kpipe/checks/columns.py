@@ -40,9 +40,12 @@ def levels_seen(competition: Competition, tables: Tables) -> Check:
         )
     worst = max(unseen, key=lambda column: unseen[column])
     status: Status = "warn" if unseen[worst] > 0.05 else "pass"
-    detail = (
-        f"{len(unseen)} columns have test rows with levels that train lacks, most {worst}: {unseen[worst]:.1%} of rows."
-    )
+    which = "1 column has" if len(unseen) == 1 else f"{len(unseen)} columns have"
+    detail = f"{which} test rows with levels that train lacks, most {worst}: {unseen[worst]:.1%} of rows"
+    strange = tables.test[worst][~tables.test[worst].isin(tables.train[worst].unique())].value_counts().index[:3]
+    detail += f" ({', '.join(map(str, strange))})." if len(strange) else "."
+    if status == "warn":
+        detail += f" Nothing was learned of them: see whether {worst} is spelt alike in both files, or --drop {worst}."
     return Check(name="levels seen", status=status, detail=detail)
 
 

@@ -1,4 +1,4 @@
-"""Features that are the target: it whole, its near copy, it in some of the rows, or an order of rows that knows it.
+"""Features that are the target: it whole, its near copy, or it in some of the rows.
 
 Each column is looked at by itself, on rows drawn from train, out of fold: what a table of its values says of others.
 A feature may be strong; it may not be certain. Where certainty sets in at once, with nothing between it and what the
@@ -12,19 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import KFold
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from kpipe.competition import Competition
 from kpipe.kinds import as_numbers
-from kpipe.splitters import ByTime
 from kpipe.values import Check, Status, Tables
 
-__all__ = ["Leak", "order_blind", "target_hidden", "targets_in"]
+__all__ = ["Leak", "ranked", "target_hidden", "targets_in"]
 
 _CELLS, _ROWS = 5_000_000, 30_000  # looked at
-_ORDERED = 20_000  # rows whose order is looked at
 _FOLDS, _BINS = 4, 100
 _USUAL = 5  # rows of the usual shares that are added to those of a value, which may have few
 # Share of the errors of the best constant that one column alone takes away: likely, and surely, the target itself.
@@ -94,7 +89,7 @@ def targets_in(X: pd.DataFrame, y: pd.Series, *, labels: bool) -> Iterator[Leak]
     rng = np.random.default_rng(0)
     fold = rng.permutation(len(X)) % _FOLDS
     numbers = None if labels else y.to_numpy(dtype=np.float64)
-    ranks = None if numbers is None else _ranked(numbers)
+    ranks = None if numbers is None else ranked(numbers)
     for column in X.columns:
         read = as_numbers(X[column])
         binned = _binned(X[column], read)
@@ -219,7 +214,7 @@ def _by_number(values: np.ndarray, y: np.ndarray, ranks: np.ndarray) -> _Said:
         slices[f"where it is not {usual:g}"] = there & (values != usual)
     for where, rows in slices.items():
         if rows.sum() >= 12 and len(np.unique(y[rows])) > rows.sum() / 4:
-            rho = float(np.corrcoef(_ranked(values[rows]), ranks[rows])[0, 1]) if np.ptp(values[rows]) else 0.0
+            rho = float(np.corrcoef(ranked(values[rows]), ranks[rows])[0, 1]) if np.ptp(values[rows]) else 0.0
             if abs(rho) >= _RANKED:
                 how = f"follows {{y}} in {int(rows.sum())} of {len(y)} rows, {where} (rank correlation {rho:.4f})"
                 return True, int(rows.sum()), how
@@ -284,7 +279,7 @@ def _mode(values: np.ndarray) -> tuple[float, int]:
     return float(ordered[starts[best]]), int(counts[best])
 
 
-def _ranked(values: np.ndarray) -> np.ndarray:
+def ranked(values: np.ndarray) -> np.ndarray:
     """Ranks from 0 to 1, equal values in the middle of theirs."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
@@ -334,96 +329,3 @@ def _distinct(column: pd.Series, numbers: np.ndarray) -> tuple[np.ndarray, np.nd
 
 def _shown(value: float, alone: bool) -> str:
     return "a gap" if np.isnan(value) else f"{value:g}" if alone else f"about {value:g}"
-
-
-# --- the order of the rows
-
-
-def order_blind(competition: Competition, tables: Tables) -> Check:
-    """Whether the id, or the number of a row in the file, tells the target."""
-    name = "order blind"
-    rows = np.sort(np.random.default_rng(0).permutation(len(tables.train))[:_ORDERED])
-    y = tables.train[competition.targets[0]].iloc[rows]
-    orders = dict(_orders(competition, tables.train))
-    seen = [column for column in orders if column in (competition.columns or ())]
-    said = []
-    for what, order in orders.items():
-        told = _told_by_order(order[rows].astype(np.float64), y, labels=competition.task == "classification")
-        if told is not None:
-            said.append((what in seen, *told, what))
-    if not said:
-        return Check(name=name, status="pass", detail="Neither the id nor the order of the rows tells the target.")
-    in_model, scattered, blocks, measure, surely, what = max(said)
-    detail = (
-        f"{what} alone tells {y.name}: {measure} {scattered:.2f} on rows scattered among those it was fitted on, "
-        f"{blocks:.2f} on blocks of rows of their own."
-    )
-    grouped = competition.groups is not None or isinstance(competition.splitter, ByTime)
-    if in_model:
-        detail += f" A model that sees it learns the file and not the world: --drop {what}."
-        return Check(name=name, status="fail" if surely else "warn", detail=detail)
-    if grouped:
-        return Check(name=name, status="pass", detail=f"{detail} The folds are not by row.")
-    detail += " Rows near each other are alike: validate on groups or later rows (--split), or see how train was made."
-    return Check(name=name, status="warn", detail=detail)
-
-
-def _orders(competition: Competition, train: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
-    yield "the number of the row", np.arange(len(train))
-    for column in train.columns:
-        if column == competition.id or (column in (competition.columns or ()) and _names_rows(train[column])):
-            numbers = _number_in(train[column])
-            if numbers is not None:
-                yield str(column), numbers
-
-
-def _names_rows(column: pd.Series) -> bool:
-    """Whether whole numbers are different in each row."""
-    return pd.api.types.is_integer_dtype(column) and bool(column.is_unique)
-
-
-def _number_in(column: pd.Series) -> np.ndarray | None:
-    numbers = as_numbers(column)
-    if numbers is None:
-        digits = column.astype(str).str.extract(r"(\d+)", expand=False)
-        numbers = pd.to_numeric(digits, errors="coerce").to_numpy(dtype=np.float64)
-    return None if np.isnan(numbers).any() else numbers
-
-
-def _told_by_order(order: np.ndarray, y: pd.Series, *, labels: bool) -> tuple[float, float, str, bool] | None:
-    """(score on scattered rows, on blocks, what the score is, whether it is near perfect); None: it tells nothing."""
-    X = np.column_stack([order, *[order % number for number in (2, 3, 5, 7, 10)]])
-    n = len(X)
-    if n < 100:
-        return None
-    leaf = max(10, n // 200)
-    if labels:
-        classes, names = pd.factorize(y, sort=True)
-        if len(names) > _MOST_CLASSES:
-            return None
-        tree = DecisionTreeClassifier(min_samples_leaf=leaf, random_state=0)
-    else:
-        tree = DecisionTreeRegressor(min_samples_leaf=leaf, random_state=0)
-    target = classes if labels else _ranked(y.to_numpy(dtype=np.float64))
-    by_row, by_block = KFold(_FOLDS, shuffle=True, random_state=0), KFold(_FOLDS)
-    scattered = _score(tree, X, target, by_row)
-    least = 0.5 + 0.1 if labels else 0.05
-    error = 5 / np.sqrt(np.bincount(classes).min() * 4) if labels else 5 / np.sqrt(n)
-    if scattered < max(least, 0.5 * labels + error):
-        return None
-    return scattered, _score(tree, X, target, by_block), "AUC" if labels else "R²", scattered > 0.98
-
-
-def _score(tree: DecisionTreeClassifier | DecisionTreeRegressor, X: np.ndarray, y: np.ndarray, cv: KFold) -> float:
-    """AUC of the classes (their mean, each against the rest), or the share of variance that is explained."""
-    if isinstance(tree, DecisionTreeRegressor):
-        told = np.empty(len(X))
-        for train, valid in cv.split(X):
-            told[valid] = tree.fit(X[train], y[train]).predict(X[valid])
-        return 1 - float(((y - told) ** 2).sum() / ((y - y.mean()) ** 2).sum())
-    chance = np.zeros((len(X), int(y.max()) + 1))
-    for train, valid in cv.split(X):
-        tree.fit(X[train], y[train])
-        chance[np.ix_(valid, tree.classes_)] = tree.predict_proba(X[valid])
-    aucs = [float(roc_auc_score(y == kind, chance[:, kind])) for kind in np.unique(y)]
-    return float(np.mean(aucs))

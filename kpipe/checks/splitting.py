@@ -36,7 +36,8 @@ def folds_apart(folds: Folds) -> Check:
         shared = np.intersect1d(train, valid)
         if len(shared):
             detail = (
-                f"Fold {number} validates {len(shared)} rows that it trains on, first row {shared[0] + 1} of train.csv."
+                f"Fold {number} validates {len(shared)} rows that it trains on, first row {shared[0] + 1} of "
+                "train.csv: the score is from memory. Use a splitter whose two parts do not meet."
             )
             return Check(name=name, status="fail", detail=detail)
     rows = len(np.unique(np.concatenate(folds.valid)))
