@@ -171,10 +171,10 @@ def test_a_model_that_fails_is_named_with_its_fold(how: str, words: str, jobs: i
 
 
 def test_a_budget_leaves_out_what_would_not_end_in_time(tmp_path: Path) -> None:
-    quick, slow = partial(counted, folder=str(tmp_path)), partial(counted, folder=str(tmp_path), seconds=4.0)
-    found, _ = validated(survivors(), {"quick": quick, "slow": slow, "last": seeded}, clock=Clock(9.0), jobs=2)
+    quick, slow = partial(counted, folder=str(tmp_path)), partial(counted, folder=str(tmp_path), seconds=6.0)
+    found, _ = validated(survivors(), {"quick": quick, "slow": slow, "last": seeded}, clock=Clock(15.0), jobs=2)
     assert [m.name for m in found.models] == ["quick", "last"]
-    assert "budget of 9 s" in found.left_out["slow"]
+    assert "budget of 15 s" in found.left_out["slow"]
 
 
 def test_a_model_that_never_ends_is_stopped_when_the_time_is_up(tmp_path: Path) -> None:
