@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,8 @@ def levels_seen(competition: Competition, tables: Tables) -> Check:
     strange = tables.test[worst][~tables.test[worst].isin(tables.train[worst].unique())].value_counts().index[:3]
     detail += f" ({', '.join(map(str, strange))})." if len(strange) else "."
     if status == "warn":
-        detail += f" Nothing was learned of them: see whether {worst} is spelt alike in both files, or --drop {worst}."
+        drop = quote(str(worst))
+        detail += f" Nothing was learned of them: see whether {worst} is spelt alike in both files, or --drop {drop}."
     return Check(name="levels seen", status=status, detail=detail)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from shlex import quote
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,9 @@ def target_hidden(competition: Competition, tables: Tables) -> Check:
     others = list(dict.fromkeys(leak.column for leak in found if leak.column != first.column))
     detail = f"{first.column} {first.how}."
     detail += f" So do {', '.join(others[:3])}." if others else ""
-    detail += f" A model copies it, and test will not have it: see where it comes from, or --drop {first.column}."
+    detail += (
+        f" A model copies it, and test will not have it: see where it comes from, or --drop {quote(str(first.column))}."
+    )
     status: Status = "fail" if any(leak.sure for leak in found) else "warn"
     return Check(name="target hidden", status=status, detail=detail)
 

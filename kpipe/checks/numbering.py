@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,7 @@ def order_blind(competition: Competition, tables: Tables) -> Check:
     )
     grouped = competition.groups is not None or isinstance(competition.splitter, ByTime)
     if in_model:
-        detail += f" A model that sees it learns the file and not the world: --drop {what}."
+        detail += f" A model that sees it learns the file and not the world: --drop {quote(str(what))}."
         return Check(name=name, status="fail" if surely else "warn", detail=detail)
     if grouped:
         return Check(name=name, status="pass", detail=f"{detail} The folds are not by row.")

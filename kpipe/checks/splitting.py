@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from shlex import quote
 
 import numpy as np
 import pandas as pd
@@ -81,7 +82,7 @@ def time_forward(competition: Competition, tables: Tables, folds: Folds) -> Iter
     detail = (
         f"{apart}, but fold {worst + 1} trains on rows up to {_when(times[folds.train[worst]].max())} and validates "
         f"rows from {_when(times[folds.valid[worst]].min())}, {ahead[worst]:.0%} of them earlier: the score knows "
-        f"the future. Validate what comes later: --split {column}, or splitter=ByTime({str(column)!r})."
+        f"the future. Validate what comes later: --split {quote(str(column))}, or splitter=ByTime({str(column)!r})."
     )
     yield Check(name=name, status="warn", detail=detail)
 
@@ -130,7 +131,9 @@ def folds_mirror_test(competition: Competition, tables: Tables, folds: Folds) ->
     others = [entry[2] for entry in apart[1:] if entry[0]]
     detail += f" So it is with {', '.join(others[:3])}." if others else ""
     if validated > tested:
-        detail += f" The score knows more than test will: keep rows of one {column} together (--split {column})."
+        detail += (
+            f" The score knows more than test will: keep rows of one {column} together (--split {quote(str(column))})."
+        )
     else:
         detail += " The score knows less than test will: split by row (--split rows), or by another column."
     return Check(name=name, status="warn", detail=detail)
