@@ -11,18 +11,12 @@ import sys
 from collections.abc import Callable, Sequence
 
 from kpipe.commands import checking, comparing, looking, running, sending, starting
+from kpipe.commands.helping import Help, after, say
 from kpipe.errors import KpipeError
 
 __all__ = ["COMMANDS", "main"]
 
 _INTERRUPTED = 130  # 128 + SIGINT: what shells expect of a command that Ctrl-C has ended
-
-_EXAMPLES = """examples:
-  kpipe run titanic                      train on the embedded sample, no account needed
-  kpipe run titanic --data titanic.zip   train on Kaggle's own files
-  kpipe show titanic                     what a run would do, and why
-  kpipe run titanic --submit -m first    train, submit, wait for the score (credentials: kpipe doctor)
-"""
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -35,10 +29,10 @@ def main(args: Sequence[str] | None = None) -> None:
     options = parser.parse_args(args)
     try:
         for note in starting.whose(options):
-            print(f"Note: {note}", file=sys.stderr)
+            say(f"Note: {note}")
         status = options.call(options)
     except KpipeError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        say(f"Error: {error}")
         status = error.exit_status
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
@@ -54,8 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kpipe",
         description="From a Kaggle competition's name to a score one can believe.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=after(""),
+        formatter_class=Help,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"kpipe {_version()}")
@@ -64,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
         text = (call.__doc__ or "").strip()
         command = commands.add_parser(name, help=text.split(":")[0].rstrip("."), description=text, allow_abbrev=False)
         add_options(command)
+        command.epilog = after(name, command.epilog)
+        command.formatter_class = Help
         command.set_defaults(call=call, command=name)
     return parser
 

@@ -1,4 +1,4 @@
-"""What a run looks like while it works, and the tables that close it. Rich is loaded here and nowhere else."""
+"""What a run looks like while it works, and the tables that close it. Rich is loaded only to show something."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from rich.text import Text
 from kpipe.competition import Competition
 from kpipe.doctor import Finding
 from kpipe.errors import printable
+from kpipe.layout import print_table, teller
 from kpipe.leaderboard import Entry
 from kpipe.metrics import Metric
 from kpipe.pipeline import Started
@@ -48,6 +49,8 @@ _SAMPLE = (
     "For the real files, pass --data FOLDER_OR_ZIP."
 )
 
+_ROOM_FOR_A_BAR = 70  # columns
+
 
 class Telling(Protocol):
     """Someone who is told how a run goes."""
@@ -68,19 +71,18 @@ def progress(*, quiet: bool) -> Iterator[Telling]:
 
     When the run is interrupted, says where its finished part lies.
     """
-    console = Console(stderr=True, highlight=False)
-    console.soft_wrap = not console.is_terminal  # a log's lines stay whole; a terminal's break between words
-    teller = _Quiet() if quiet else _Live(console) if console.is_terminal else _Lines(console)
+    console = teller(stderr=True)
+    telling = _Quiet() if quiet else _Live(console) if console.is_terminal else _Lines(console)
     try:
-        yield teller
+        yield telling
     except KeyboardInterrupt:
-        teller.close()
-        kept = f"What was finished is kept in {teller.path}; the same command goes on from there."
-        if teller.path is not None:
-            console.print(kept if teller.path.exists() else "No model fit had ended: nothing is kept.", markup=False)
+        telling.close()
+        kept = f"What was finished is kept in {telling.path}; the same command goes on from there."
+        if telling.path is not None:
+            console.print(kept if telling.path.exists() else "No model fit had ended: nothing is kept.", markup=False)
         raise
     finally:
-        teller.close()
+        telling.close()
 
 
 class _Quiet:
@@ -150,8 +152,10 @@ class _Live(_Lines):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self.bar = Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console, transient=True)
+        narrow = console.width < _ROOM_FOR_A_BAR
+        between = () if narrow else (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"))
+        columns = (TextColumn("{task.description}"), *between, TimeRemainingColumn())
+        self.bar = Progress(*columns, console=console, transient=True)
 
     def started(self, start: Started) -> None:
         super().started(start)
@@ -179,9 +183,9 @@ def _opening(start: Started) -> str:
 
 def show_run(run: Run) -> None:
     """The closing table, the checks that did not pass, and the path of the submission, to stdout."""
-    console = Console(highlight=False)
+    console = teller()
     record = run.record
-    console.print(_scores(record))
+    print_table(console, _scores(record))
     _print_notes(console, record)
     console.print(Text.assemble("Submission: ", (str(run.path / "submission.csv"), "bold")), soft_wrap=True)
 
@@ -220,13 +224,13 @@ def score_shown(record: Mapping[str, Any]) -> str:
 def _print_notes(console: Console, record: Mapping[str, Any]) -> None:
     rows = record["data"]["rows"]
     seen = f"{record['rows']:,} of {rows['train']:,} rows, {record['folds']} folds"
-    console.print(f"Out-of-fold over {seen}, seed {', '.join(map(str, record['seed']))}.", soft_wrap=True)
+    console.print(f"Out-of-fold over {seen}, seed {', '.join(map(str, record['seed']))}.")
     for field in ("splitter", "groups", "target", "task", "columns", "metric", "positive"):
         reason = record["inferred"].get(field, "")
         if reason.startswith("a guess"):
-            console.print(f"{field} is {reason}.", soft_wrap=True, style="yellow", markup=False)
+            console.print(f"{field} is {reason}.", style="yellow", markup=False)
     for name, reason in record["left_out"].items():
-        console.print(f"{name} was left out: {reason}.", soft_wrap=True, style="yellow", markup=False)
+        console.print(f"{name} was left out: {reason}.", style="yellow", markup=False)
     passed = sum(check["status"] == "pass" for check in record["checks"])
     console.print(f"Checks: {passed} of {len(record['checks'])} pass.")
     for check in record["checks"]:
@@ -234,9 +238,9 @@ def _print_notes(console: Console, record: Mapping[str, Any]) -> None:
             label = Text.assemble(
                 (check["status"], _STYLES[check["status"]]), f" {check['name']}: {printable(check['detail'])}"
             )
-            console.print(label, soft_wrap=True)
+            console.print(label)
     if record["data"]["origin"] == "sample":
-        console.print(_SAMPLE, soft_wrap=True, style="bold yellow")
+        console.print(_SAMPLE, style="bold yellow")
 
 
 def described(competition: Competition, tables: Tables) -> dict[str, Any]:
@@ -279,7 +283,7 @@ _OVERRIDES = {
 
 def show_competition(competition: Competition, tables: Tables) -> None:
     """What a run would do, to stdout: each field, its value and its reason."""
-    console = Console(highlight=False)
+    console = teller()
     fields = described(competition, tables)
     reasons = fields.pop("inferred")
     table = Table(box=box.SIMPLE_HEAD)
@@ -292,9 +296,9 @@ def show_competition(competition: Competition, tables: Tables) -> None:
         all_models = name == "default" and value == fields["models"]
         given = "" if silent else "all its models" if all_models else "the competition says so"
         table.add_row(name, Text(_shown(value)), Text(reasons.get(name, given) + overriding))
-    console.print(table)
+    print_table(console, table)
     if tables.source.origin == "sample":
-        console.print(_SAMPLE, soft_wrap=True, style="bold yellow")
+        console.print(_SAMPLE, style="bold yellow")
 
 
 def _shown(value: Any) -> str:
@@ -307,18 +311,17 @@ def _shown(value: Any) -> str:
 
 def show_finding(finding: Finding) -> None:
     """What the doctor found, and its mend, to stdout."""
-    console = Console(highlight=False)
+    console = teller()
     console.print(
         Text.assemble((f"{finding.status:5}", _STYLES[finding.status]), f"{finding.name}: {finding.detail}"),
-        soft_wrap=True,
     )
     if finding.mend:
-        console.print(Text(f"     {finding.mend}"), soft_wrap=True)
+        console.print(Text(f"     {finding.mend}"))
 
 
 def tell_doing(doing: str) -> None:
     """What is being done, to stderr."""
-    Console(stderr=True, highlight=False).print(f"... {doing}", style="dim", markup=False, soft_wrap=True)
+    teller(stderr=True).print(f"... {doing}", style="dim", markup=False)
 
 
 def show_check(check: Check) -> None:
@@ -326,7 +329,7 @@ def show_check(check: Check) -> None:
     found = Text.assemble(
         (f"{check.status:5}", _STYLES[check.status]), (check.name, "bold"), f": {printable(check.detail)}"
     )
-    Console(highlight=False).print(found, soft_wrap=True)
+    teller().print(found)
 
 
 def show_sum_of_checks(checks: Sequence[Check]) -> None:
@@ -338,7 +341,7 @@ def show_sum_of_checks(checks: Sequence[Check]) -> None:
 @contextlib.contextmanager
 def waiting(entry: Entry, *, left_today: int) -> Iterator[Callable[[float], None]]:
     """Tells stderr that a submission was made and how long its score takes; says where it is found after Ctrl-C."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = teller(stderr=True)
     console.print(f"Submitted {entry.file} to {entry.slug} as {entry.ref}; {left_today} left today.", markup=False)
     try:
         yield lambda seconds: console.print(f"Waiting for the score, {seconds:.0f} s ...", markup=False)
@@ -349,7 +352,7 @@ def waiting(entry: Entry, *, left_today: int) -> Iterator[Callable[[float], None
 
 def show_entry(entry: Entry) -> None:
     """What Kaggle made of a submission, beside cross-validation, to stderr: stdout is the run's."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = teller(stderr=True)
     if entry.status == "error":
         console.print(
             f"Kaggle could not score {entry.ref}: {printable(entry.error) or 'it gives no reason'}",
@@ -364,7 +367,7 @@ def show_entry(entry: Entry) -> None:
 
 def show_entries(slug: str, entries: Sequence[Entry], *, rank: int | None, fresh: bool) -> None:
     """The ledger, newest first, to stdout."""
-    console = Console(highlight=False)
+    console = teller()
     table = Table(box=box.SIMPLE_HEAD, title=f"{slug}: submissions", title_justify="left")
     for name in ("date", "ref", "run", "CV ± standard error", "public", "private", "status", "message"):
         justify: Literal["left", "right"] = "right" if name in ("public", "private") else "left"
@@ -374,7 +377,10 @@ def show_entries(slug: str, entries: Sequence[Entry], *, rank: int | None, fresh
         status = f"{entry.status}: {entry.error}" if entry.error else entry.status
         shown = (entry.date[:16].replace("T", " "), str(entry.ref), entry.run_id or entry.file, _cv(entry), *scores)
         table.add_row(*(Text(printable(text)) for text in (*shown, status, entry.message)))
-    console.print(table if entries else f"Nothing was submitted to {slug} from here.")
+    if entries:
+        print_table(console, table)
+    else:
+        console.print(f"Nothing was submitted to {slug} from here.")
     if rank:
         console.print(f"Rank: {rank:,}.")
     if not fresh:
@@ -387,13 +393,13 @@ def _cv(entry: Entry) -> str:
 
 def tell_study(name: str) -> Callable[[str], None]:
     """Tells stderr what a study is at."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = teller(stderr=True)
     return lambda line: console.print(f"{name}: {line}", markup=False)
 
 
 def show_study(found: Findings, folder: Path) -> None:
     """A study's words and tables, and where its files are, to stdout."""
-    console = Console(highlight=False)
+    console = teller()
     console.print(Text.assemble((found.title, "bold"), f"\nAfter {found.source}. Trained on {found.data}."))
     if found.notice:
         console.print(Text(found.notice, style="bold yellow"))
@@ -402,22 +408,19 @@ def show_study(found: Findings, folder: Path) -> None:
         console.print(Text(section.text))
         for name, frame in section.tables.items():
             if shown(frame):
-                console.print(_frame(name, frame))
+                print_table(console, _frame(name, frame))
     console.print(
         Text.assemble(f"\nIn {found.seconds:.0f} s. Page, tables and pictures: ", (str(folder), "bold")), soft_wrap=True
     )
     if found.sample:
-        console.print(_SAMPLE, soft_wrap=True, style="bold yellow")
+        console.print(_SAMPLE, style="bold yellow")
 
 
 def _frame(name: str, frame: pd.DataFrame) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=name, title_justify="left")
     cells = [[cell(value) for value in row] for row in frame.itertuples(index=False)]
-    for number, (column, dtype) in enumerate(frame.dtypes.items()):
-        numeric = pd.api.types.is_numeric_dtype(dtype)
-        # a heading may break between words, a number never breaks
-        widest = max([len(row[number]) for row in cells] + [len(word) for word in str(column).split()])
-        table.add_column(str(column), justify="right" if numeric else "left", min_width=widest if numeric else None)
+    for column, dtype in frame.dtypes.items():
+        table.add_column(str(column), justify="right" if pd.api.types.is_numeric_dtype(dtype) else "left")
     for row in cells:
         table.add_row(*map(Text, row))
     return table

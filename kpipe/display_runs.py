@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +13,7 @@ from kpipe.comparing import Comparison
 from kpipe.display import score_shown
 from kpipe.errors import printable
 from kpipe.keeping import Removable
+from kpipe.layout import print_table, teller
 
 __all__ = ["show_comparison", "show_removable", "show_runs"]
 
@@ -23,7 +23,7 @@ _VERDICTS = {"better": "bold green", "worse": "bold red", "cannot tell": "yellow
 
 def show_runs(runs: Sequence[Mapping[str, Any]]) -> None:
     """A table for each competition, a line for each run, to stdout."""
-    console = Console(highlight=False)
+    console = teller()
     if not runs:
         console.print("There are no finished runs here. kpipe run SLUG makes one.")
     for slug, metric in dict.fromkeys((one["slug"], one["metric"]) for one in runs):
@@ -36,7 +36,7 @@ def show_runs(runs: Sequence[Mapping[str, Any]]) -> None:
         for one in runs:
             if (one["slug"], one["metric"]) == (slug, metric):
                 table.add_row(*(Text(printable(cell)) for cell in _cells(one)))
-        console.print(table)
+        print_table(console, table)
 
 
 def _cells(one: Mapping[str, Any]) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ def _cells(one: Mapping[str, Any]) -> tuple[str, ...]:
 
 def show_comparison(found: Comparison) -> None:
     """The verdict first, to stdout, then what it rests on."""
-    console = Console(highlight=False)
+    console = teller()
     direction = "higher" if found.greater_is_better else "lower"
     words = "from" if found.verdict == "cannot tell" else "than"
     verdict = (found.verdict, _VERDICTS[found.verdict])
@@ -76,12 +76,12 @@ def show_comparison(found: Comparison) -> None:
         for change in ("won", "lost"):
             for row in found.sides[found.sides["change"] == change].head(_SHOWN).itertuples(index=False):
                 table.add_row(*(Text(printable(f"{v:.5g}" if isinstance(v, float) else str(v))) for v in row))
-        console.print(table)
+        print_table(console, table)
 
 
 def show_removable(going: Sequence[Removable], *, removed: bool) -> None:
     """What goes, or would go, to stdout."""
-    console = Console(highlight=False)
+    console = teller()
     for one in going:
         console.print(
             f"{one.size / 2**20:8.1f} MiB  {printable(str(one.path))}: {one.why}", soft_wrap=True, markup=False

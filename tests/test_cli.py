@@ -119,7 +119,7 @@ def test_an_unknown_slug_without_data_says_what_there_is_and_what_to_try(capsys:
         (["run", "titanic", "--device", "tpu"], "--device must be one of"),
         (["run", "titanic", "--folds", "1"], "--folds"),
         (["run", "titanic", "--target", "Survivd"], "lacks the target 'Survivd'"),
-        (["run"], "required: SLUG"),
+        (["run"], "Which competition? kpipe run SLUG"),
         (["fly"], "invalid choice: 'fly'"),
         (["run", "titanic", "--jobs", "0"], "--jobs: must be a whole number of at least 1"),
         (["run", "titanic", "--json", "--quiet"], "not allowed with"),

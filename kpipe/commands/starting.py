@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kpipe.commands.helping import say
 from kpipe.commands.options import FIELDS, data_options
-from kpipe.errors import printable
 
 if TYPE_CHECKING:
     from kpipe.starting import New
@@ -67,16 +67,12 @@ def _tell_next(made: New, options: argparse.Namespace) -> None:
     from kpipe import competitions
 
     for name, why in made.guesses.items():
-        _tell(f"A guess that is left to be stated: {name} ({why}).")
+        say(f"A guess that is left to be stated: {name} ({why}).")
     if made.tables.source.origin == "sample":
-        _tell("It was inferred from sample data, not Kaggle's: pass --data FOLDER_OR_ZIP for the real files.")
-    home, data = made.path.parents[1], f" --data {options.data}" if options.data else ""
-    where = "" if home in map(Path, competitions.__path__) else f"KPIPE_COMPETITIONS={home} "
-    _tell(f"Next: {where}kpipe check {options.slug}{data}")
-
-
-def _tell(text: str) -> None:
-    print(printable(text), file=sys.stderr)
+        say("It was inferred from sample data, not Kaggle's: pass --data FOLDER_OR_ZIP for the real files.")
+    home, data = made.path.parents[1], f" --data {shlex.quote(options.data)}" if options.data else ""
+    where = "" if str(home) in competitions.__path__ else f"KPIPE_COMPETITIONS={shlex.quote(str(home))} "
+    say(f"Next: {where}kpipe check {options.slug}{data}")
 
 
 def whose(options: argparse.Namespace) -> Iterator[str]:
