@@ -165,7 +165,8 @@ def _certain(whole: np.ndarray, binned: _Binned, names: list[str], *, tests: int
         f"{_span(binned.values, np.flatnonzero(run == number))} is always {names[kind[number]]}" for number in best
     ]
     told = int(rows[clear].sum())
-    return several, told, f"tells {{y}} with certainty in {told} of {int(counts.sum())} rows ({', '.join(shown)})"
+    sure = several and bool(counts.sum() >= 2 * _ENOUGH)  # in fewer rows an honest feature may seem certain by chance
+    return sure, told, f"tells {{y}} with certainty in {told} of {int(counts.sum())} rows ({', '.join(shown)})"
 
 
 def _meet(rows: np.ndarray, kind: np.ndarray, width: np.ndarray) -> np.ndarray:
@@ -220,7 +221,10 @@ def _by_number(values: np.ndarray, y: np.ndarray, ranks: np.ndarray) -> _Said:
             rho = float(np.corrcoef(ranked(values[rows]), ranks[rows])[0, 1]) if np.ptp(values[rows]) else 0.0
             if abs(rho) >= _RANKED:
                 how = f"follows {{y}} in {int(rows.sum())} of {len(y)} rows, {where} (rank correlation {rho:.4f})"
-                return True, int(rows.sum()), how
+                sure = bool(
+                    rows.sum() < len(values) or abs(rho) >= _SURELY_RANKED
+                )  # a strong feature is so in all rows
+                return sure, int(rows.sum()), how
     return _by_relation(values, y, there)
 
 
