@@ -17,6 +17,7 @@ import pytest
 
 from kpipe import competitions, pipeline, starting, workspace
 from kpipe.cli import main
+from kpipe.competition import Competition
 from kpipe.conformance import check
 from kpipe.data import locate
 from kpipe.display import described
@@ -428,3 +429,40 @@ def test_an_entry_point_of_a_package_that_is_gone_is_told_and_left_out(home: Pat
     found, said = places(tmp_path, PYTHONPATH=str(tmp_path))
     assert "titanic" in found
     assert "gone = gone.competitions names a package that is not installed: it is left out" in said
+
+
+# --- docs/workspace.md
+
+
+PAGE = (ROOT / "docs" / "workspace.md").read_text(encoding="utf-8")
+
+
+def test_the_module_of_the_page_trains_and_leaks_nothing() -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    defined: dict[str, object] = {"__name__": "__main__"}
+    exec(compile(code, "docs/workspace.md", "exec"), defined)
+    competition = defined["competition"]
+    assert isinstance(competition, Competition)
+    found = check(competition, data="sample", models=["linear"], folds=2, jobs=1)
+    assert [one for one in found if one.status == "fail"] == []
+
+
+@pytest.mark.slow  # five processes
+def test_the_commands_of_the_page_work_one_after_another(home: Path, tmp_path: Path) -> None:
+    (commands,) = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    folder = tmp_path
+    for line in commands.splitlines():
+        name, *args = line.split()
+        if name == "cd":
+            folder /= args[0]
+            continue
+        done = kpipe(*args, cwd=folder)
+        assert done.returncode == 0, (line, done.stderr)
+    assert "titanic is taken from" in done.stderr
+    assert list(folder.glob("submissions/titanic/*/submission.csv"))
+
+
+def test_the_page_says_what_kpipe_says(home: Path, tmp_path: Path) -> None:
+    (tmp_path / workspace.MARKER).write_text("")
+    told = places(tmp_path)[1].replace(str(tmp_path), "/home/you/theirs")
+    assert " ".join(told.split()) in " ".join(PAGE.split())
