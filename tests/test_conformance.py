@@ -119,7 +119,7 @@ def cached(tables: Tables) -> Tables:
         (by_position, ["double of train", "columns come in another order", "Take columns by name"]),
         (running_mean, ["double of train", "clean learns from other rows"]),
         (training_rows_for_test, ["of test", "clean learns from other rows"]),
-        (cached, ["clean gives 400 rows of train for 266", "clean"]),
+        (cached, ["clean itself gives 400 rows of train for 266", "a frame it kept"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -22,6 +22,7 @@ __all__ = ["clean_by_row", "differing", "target_kept"]
 _ROWS = 400  # of train and of test that are cleaned a second time
 
 _NAME = "clean, row by row"
+_WHOLE = "clean itself"  # how a sentence begins that needs no further word
 _REMEDY = (
     "What learns from rows belongs into `features`, which is fitted inside each fold; a count over train and test that "
     "sees no target may stay if its column is named in `transductive`."
@@ -58,7 +59,8 @@ def clean_by_row(competition: Competition, read: Tables, cleaned: Tables) -> Ite
         for kind in ("target", "columns", "rows", "order"):
             alone = _changed(competition, read, cleaned, _Scramble(**{kind: True}))
             if alone:
-                yield Check(name=_NAME, status="fail", detail=f"{alone} {_SAID[kind]}")
+                whole = alone.startswith(_WHOLE)
+                yield Check(name=_NAME, status="fail", detail=alone if whole else f"{alone} {_SAID[kind]}")
                 return
         yield Check(name=_NAME, status="fail", detail=f"{found} changes when rows and columns come in another order.")
         return
@@ -81,7 +83,7 @@ def _changed(competition: Competition, read: Tables, cleaned: Tables, scramble: 
     try:
         again = competition.clean(replace(read, train=train, test=test))
     except Exception as error:  # whatever the author's code raises at rows that it has cleaned before is the finding
-        return f"clean fails ({type(error).__name__}: {error}) on {len(train)} rows that it has cleaned before: it"
+        return f"{_WHOLE} fails on {len(train)} rows that it has cleaned before: {type(error).__name__}: {error}."
     # A count over all rows changes with the rows, and may; not even that may change with the target.
     counted = competition.transductive if scramble.rows or scramble.order else ()
     skipped = {*competition.targets, *counted}
@@ -109,7 +111,7 @@ def _apart(
         shared = then.index.intersection(now.index)
         then, now = then.loc[shared].reset_index(), now.loc[shared].reset_index()
     elif len(now) != len(rows):
-        return f"clean gives {len(now):,} rows of {name} for {len(rows):,}, and these"
+        return f"{_WHOLE} gives {len(now):,} rows of {name} for {len(rows):,}: others, or a frame it kept."
     else:
         then = then.iloc[rows].reset_index(drop=True)
     for column in then.columns:
@@ -118,9 +120,13 @@ def _apart(
         wrong = np.flatnonzero(differing(then[column], now[column]))
         if len(wrong):
             of, first = f"{len(wrong):,} of {len(then):,} rows", wrong[0]
-            was, new = then[column].iloc[first], now[column].iloc[first]
-            return f"{column} of {name} ({of}, such as {was!r}, now {new!r})"
+            was, new = _shown(then[column].iloc[first]), _shown(now[column].iloc[first])
+            return f"{column} of {name} ({of}, such as {was}, now {new})"
     return ""
+
+
+def _shown(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else repr(value) if isinstance(value, str) else str(value)
 
 
 def differing(a: pd.Series, b: pd.Series) -> np.ndarray:
@@ -155,7 +161,7 @@ def target_kept(competition: Competition, read: Tables, cleaned: Tables) -> Iter
             status, how = _renaming(raw, now) if competition.task == "classification" else _FAIL
             detail = (
                 f"clean changes {target} in {len(changed):,} of {len(raw):,} rows "
-                f"(row {first + 1}: {raw.iloc[first]!r} became {now.iloc[first]!r}): {how}"
+                f"(row {first + 1}: {_shown(raw.iloc[first])} became {_shown(now.iloc[first])}): {how}"
             )
             yield Check(name=name, status=status, detail=detail)
 
