@@ -371,7 +371,7 @@ def show_entries(slug: str, entries: Sequence[Entry], *, rank: int | None, fresh
     table = Table(box=box.SIMPLE_HEAD, title=f"{slug}: submissions", title_justify="left")
     for name in ("date", "ref", "run", "CV ± standard error", "public", "private", "status", "message"):
         justify: Literal["left", "right"] = "right" if name in ("public", "private") else "left"
-        table.add_column(name, justify=justify, overflow="fold")
+        table.add_column(name, justify=justify, no_wrap=name == "run")
     for entry in entries:
         scores = (cell(entry.public_score), cell(entry.private_score))
         status = f"{entry.status}: {entry.error}" if entry.error else entry.status

@@ -32,9 +32,9 @@ def print_table(console: Console, table: Table) -> None:
         _range(_plain(column.header), texts, whole=column.no_wrap or column.justify == "right")
         for column, texts in zip(table.columns, cells, strict=True)
     ]
-    spare = console.width - (3 * len(ranges) + 1) - sum(low for low, _ in ranges)  # SIMPLE_HEAD's edges and gaps
+    spare = console.width - (3 * len(ranges) + 1) - sum(low for low, _, _ in ranges)  # SIMPLE_HEAD's edges and gaps
     if spare < 0:
-        for part in _as_lists(table, cells, room=console.width - 2 - max(low for low, _ in ranges)):
+        for part in _as_lists(table, cells, room=console.width - 2 - max(low for low, _, _ in ranges)):
             console.print(part, soft_wrap=False)
         return
     for column, width in zip(table.columns, _shared(ranges, spare), strict=True):
@@ -46,25 +46,27 @@ def _plain(cell: object) -> str:
     return cell.plain if isinstance(cell, Text) else str(cell)
 
 
-def _range(header: str, texts: Sequence[str], *, whole: bool) -> tuple[int, int]:
-    """The least and the greatest width of a column: a heading may break between words."""
+def _range(header: str, texts: Sequence[str], *, whole: bool) -> tuple[int, int, int]:
+    """Widths of a column: the least; where its cells do not break; where its heading does not break either."""
     longest = max((cell_len(line) for text in texts for line in text.split("\n")), default=0)
     words = max((cell_len(word) for text in texts for word in text.split()), default=0)
     heading = max((cell_len(word) for word in header.split()), default=0)
-    return max(heading, longest if whole else min(words, _BROKEN)), max(longest, cell_len(header))
+    low = max(heading, longest if whole else min(words, _BROKEN))
+    return low, max(low, longest), max(low, longest, cell_len(header))
 
 
-def _shared(ranges: Sequence[tuple[int, int]], spare: int) -> list[int]:
-    """Widths: the spare columns go round until all have what they can use.
+def _shared(ranges: Sequence[tuple[int, int, int]], spare: int) -> list[int]:
+    """Widths: the spare columns go round until no cell breaks, then until no heading does.
 
-    >>> _shared([(3, 10), (2, 2), (3, 4)], 3)
-    [5, 2, 4]
+    >>> _shared([(3, 5, 9), (2, 2, 2), (3, 4, 4)], 4)
+    [6, 2, 4]
     """
-    widths = [low for low, _ in ranges]
-    while spare > 0 and any(width < high for width, (_, high) in zip(widths, ranges, strict=True)):
-        for number, (_, high) in enumerate(ranges):
-            if spare > 0 and widths[number] < high:
-                widths[number], spare = widths[number] + 1, spare - 1
+    widths = [low for low, _, _ in ranges]
+    for stage in (1, 2):
+        while spare > 0 and any(width < wanted[stage] for width, wanted in zip(widths, ranges, strict=True)):
+            for number, wanted in enumerate(ranges):
+                if spare > 0 and widths[number] < wanted[stage]:
+                    widths[number], spare = widths[number] + 1, spare - 1
     return widths
 
 
