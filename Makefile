@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format types imports sizes samples studies smoke wheel bench ci clean
+.PHONY: help setup run test lint format types imports sizes samples studies docs smoke wheel bench ci clean
 # Kaggle's zips, for the pages of the studies.
 KAGGLE ?= ../shared/kaggle
 
@@ -50,6 +50,10 @@ studies: ## rewrite docs/studies from Kaggle's zips in KAGGLE (about 7 minutes, 
 	$(BIN)/kpipe study fully-connected --runs 3 --out docs/studies
 	$(BIN)/kpipe study digits-from-scratch --data $(KAGGLE)/digit-recognizer.zip --out docs/studies
 
+docs: ## build the site into build/docs, warnings as errors (installs the extra "docs")
+	$(BIN)/python -m pip install -q $(PIP_FLAGS) -c constraints.txt -e ".[docs]"
+	$(BIN)/python -m sphinx -W --keep-going -q -E -b html docs build/docs
+
 smoke: ## a whole run of titanic's sample in an empty folder, its record read back
 	BIN=$(abspath $(BIN)) tools/smoke.sh
 
@@ -59,7 +63,7 @@ wheel: ## build the wheel, install it in a fresh venv outside the checkout, use 
 bench: ## the benchmarks: equal results first, then ratios (but for scores.py, which takes an hour)
 	@for file in $(filter-out benchmarks/_%.py benchmarks/scores.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
-ci: lint types imports sizes smoke wheel test ## everything that CI checks
+ci: lint types imports sizes docs smoke wheel test ## everything that CI checks
 
 clean: ## remove caches and build outputs
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
