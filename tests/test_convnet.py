@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from sklearn.datasets import load_digits
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from kpipe.errors import TrainingError, UsageError
-from kpipe.models.convnet import ConvNetClassifier, convnet, warp
+from kpipe.models.convnet import ConvNetClassifier, convnet
 from kpipe.values import Context
 
 
@@ -142,25 +144,42 @@ def test_a_device_that_is_not_here_is_refused_at_fit(digits):
         quick(device="abacus").fit(X[:20], y[:20])
 
 
-def test_a_warp_of_nothing_gives_the_picture_back_and_a_turn_goes_the_same_way_in_every_channel():
-    rows, generator = torch.rand(3, 5 * 7 * 2), torch.Generator().manual_seed(0)
-    same = warp(rows, generator, shape=(5, 7, 2), rotation=0, zoom=0, shift=0)
-    torch.testing.assert_close(same, rows)
-    twice = rows.reshape(3, 5, 7, 2)[..., :1].expand(3, 5, 7, 2).reshape(3, -1)
-    turned = warp(twice, generator, shape=(5, 7, 2), rotation=30, zoom=0.2, shift=1).reshape(3, 5, 7, 2)
-    torch.testing.assert_close(turned[..., 0], turned[..., 1])
-    assert not torch.allclose(turned, twice.reshape(3, 5, 7, 2))
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ({"size": "huge"}, "size must be 'small' or 'large', however: 'huge'"),
+        ({"views": 3}, "views must be 1 or 5, however: 3"),
+    ],
+    ids=str,
+)
+def test_an_option_that_is_none_is_refused_by_name(digits, option, words):
+    X, y = digits
+    with pytest.raises(ValueError, match=words):
+        quick(**option).fit(X[:20], y[:20])
 
 
-def test_a_turn_keeps_the_shape_of_things_in_pictures_that_are_not_square():
-    cross = torch.zeros(1, 21, 41)
-    cross[0, 10, 5:36] = 1  # a level line, 31 long
-    upright = [
-        warp(cross.reshape(1, -1), torch.Generator().manual_seed(seed), shape=(21, 41, 1), rotation=90, zoom=0, shift=0)
-        for seed in range(5)
-    ]
-    # the line leaves the picture where it stands up, and never grows
-    assert all(picture.sum() <= cross.sum() * 1.01 for picture in upright)
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_a_rows_prediction_is_its_own_whatever_stands_beside_it(digits, size):
+    X, y = digits
+    fitted = quick(size=size).fit(X[:200], y[:200])
+    whole = fitted.predict_proba(X[:300])
+    alone = np.vstack([fitted.predict_proba(X[row : row + 1]) for row in (7, 123)])
+    np.testing.assert_allclose(whole[[7, 123]], alone, atol=1e-3 * whole.std(axis=0).max())
+
+
+def test_a_picture_moved_by_a_pixel_is_looked_at_too_where_training_moved_it(digits):
+    X, y = digits
+    five, one = (quick(views=views).fit(X[:200], y[:200]) for views in (5, 1))
+    np.testing.assert_equal(five.weights_, one.weights_)
+    assert not np.allclose(five.predict_proba(X[:50]), one.predict_proba(X[:50]))
+    still = quick(shift=0).fit(X[:200], y[:200])
+    alone = clone(still).set_params(views=1).fit(X[:200], y[:200])
+    np.testing.assert_array_equal(still.predict_proba(X[:50]), alone.predict_proba(X[:50]))
+
+
+def test_making_one_loads_no_torch():
+    code = "import sys, kpipe.models.convnet as c; c.ConvNetClassifier(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_the_factory_takes_seed_threads_and_device_from_the_context():

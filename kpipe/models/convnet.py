@@ -24,27 +24,27 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-import torch
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor, nn
-from torch.nn import functional
 
 from kpipe.errors import UsageError
-from kpipe.models.loop import Machine, Recipe, Weights, forward, require, train
 from kpipe.values import Context
+
+if TYPE_CHECKING:
+    from kpipe.models.loop import Machine
+    from kpipe.models.pictures import Network, Warp
 
 __all__ = ["ConvNetClassifier", "convnet"]
 
 Shape = tuple[int, int, int]
 
-_FIRST_KERNEL = 5
+_SMALLEST = 5  # pixels: see ``_machine``
 
 
 def convnet(context: Context, *, shape: Shape | None = None, **options: Any) -> ConvNetClassifier:
@@ -65,16 +65,18 @@ def convnet(context: Context, *, shape: Shape | None = None, **options: Any) -> 
 
 
 class ConvNetClassifier(ClassifierMixin, BaseEstimator):
-    """Three convolutions with batch normalisation, trained on pictures that are turned, scaled and shifted a little.
+    """A few convolutions with batch normalisation, trained on pictures that are turned, scaled, shifted and bent.
 
     Parameters
     ----------
     shape : (height, width, channels) of one row of X, channels last; None: the row is square and grey.
-    channels : of the three convolutions.
+    size : "small" or "large", of the network; see ``kpipe.models.pictures.LAYERS``.
     lr, epochs, batch_size, weight_decay, min_steps : of AdamW with one cycle; see ``kpipe.models.loop.Recipe``.
     label_smoothing : in [0, 1); share of a label given to all classes alike in training, taken back from predictions.
-    rotation, zoom, shift : largest turn in degrees, change of scale as a share, and shift in pixels of a training
-        picture. 0 in all three leaves them as they are.
+    rotation, zoom, slant, shift, elastic : what is done at the most to a training picture; see
+        ``kpipe.models.pictures.Warp``. 0 in all leaves them as they are.
+    views : 5: a prediction is the mean of the picture's and of those of the same moved by one pixel to each side, if
+        training moves them too (``shift`` of 1 or more). 1: the picture's alone, in a fifth of the time.
     random_state : int, RandomState or None.
     device, threads : where to compute; see ``kpipe.models.loop.Machine``.
 
@@ -101,22 +103,25 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         self,
         *,
         shape: Shape | None = None,
-        channels: tuple[int, int, int] = (32, 64, 64),
+        size: Literal["small", "large"] = "small",
         lr: float = 0.01,
-        epochs: int = 10,
+        epochs: int = 15,
         batch_size: int = 128,
         weight_decay: float = 0.02,
         label_smoothing: float = 0.1,
         rotation: float = 10.0,
         zoom: float = 0.1,
+        slant: float = 0.0,
         shift: float = 2.0,
+        elastic: float = 0.0,
+        views: Literal[1, 5] = 5,
         min_steps: int = 300,
         random_state: int | np.random.RandomState | None = None,
         device: str = "cpu",
         threads: int = 1,
     ) -> None:
         self.shape = shape
-        self.channels = channels
+        self.size = size
         self.lr = lr
         self.epochs = epochs
         self.batch_size = batch_size
@@ -124,7 +129,10 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         self.label_smoothing = label_smoothing
         self.rotation = rotation
         self.zoom = zoom
+        self.slant = slant
         self.shift = shift
+        self.elastic = elastic
+        self.views = views
         self.min_steps = min_steps
         self.random_state = random_state
         self.device = device
@@ -132,31 +140,46 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train on all rows; the same ``random_state`` gives the same bytes on the same machine."""
+        from torch.nn.functional import cross_entropy
+
+        from kpipe.models.loop import Recipe, require, train
+
         X, y = validate_data(self, X, y, dtype=[np.float32, np.uint8], ensure_min_samples=2)
         check_classification_targets(y)
         require(0 <= self.label_smoothing < 1, "label_smoothing must be at least 0 and below 1", self.label_smoothing)
+        require(self.size in ("small", "large"), "size must be 'small' or 'large'", self.size)
+        require(self.views in (1, 5), "views must be 1 or 5", self.views)
         self.classes_, codes = np.unique(y, return_inverse=True)
         require(len(self.classes_) >= 2, "y must hold at least 2 classes", self.classes_.tolist())
         self.shape_ = self._image_shape(X.shape[1])
         self.scale_ = 255.0 if X.dtype == np.uint8 else float(np.abs(X).max()) or 1.0
-        self.weights_: Weights = train(
+        self.weights_: dict[str, np.ndarray] = train(
             self._build,
             X,
             codes.astype(np.int64),
-            loss=partial(functional.cross_entropy, label_smoothing=self.label_smoothing),
-            recipe=self._recipe(),
+            loss=partial(cross_entropy, label_smoothing=self.label_smoothing),
+            recipe=Recipe(
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                lr=self.lr,
+                weight_decay=self.weight_decay,
+                min_steps=self.min_steps,
+            ),
             machine=self._machine(train=True),
             seed=int(check_random_state(self.random_state).randint(2**31)),
-            augment=self._augment if self.rotation or self.zoom or self.shift else None,
+            augment=self._warp() or None,
         )
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, k) float64 probabilities, each row summing to 1; columns as in ``classes_``."""
         check_is_fitted(self)
+        from kpipe.models.loop import forward
+
         X = validate_data(self, X, dtype=[np.float32, np.uint8], reset=False)
         logits = forward(self._build, self.weights_, X, machine=self._machine())
-        return _sharpened(softmax(logits.astype(np.float64), axis=1), smoothing=self.label_smoothing)
+        chances = softmax(logits.astype(np.float64), axis=-1).mean(axis=1)
+        return _sharpened(chances, smoothing=self.label_smoothing)
 
     def predict(self, X: Any) -> np.ndarray:
         """(n,) labels: the likeliest."""
@@ -176,26 +199,30 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
             )
         return shape
 
-    def _build(self) -> nn.Module:
-        return _Net(self.shape_, scale=self.scale_, channels=self.channels, classes=len(self.classes_))
+    def _build(self) -> Network:
+        from kpipe.models.pictures import CROSS, LAYERS, Network
 
-    def _machine(self, *, train: bool = False) -> Machine:
-        # On pictures of one pixel, torch 2.13's bfloat16 convolutions gave NaN in 3 of 180 trainings on the same
-        # numbers, its float32 ones in none: they seem to read beyond what is there.
-        small = train and min(self.shape_[:2]) < _FIRST_KERNEL
-        return Machine(device=self.device, threads=self.threads, bfloat16=False if small else "auto")
-
-    def _recipe(self) -> Recipe:
-        return Recipe(
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            min_steps=self.min_steps,
+        return Network(
+            self.shape_,
+            scale=self.scale_,
+            layers=LAYERS[self.size],
+            classes=len(self.classes_),
+            views=CROSS if self.views == 5 and self.shift >= 1 else CROSS[:1],
         )
 
-    def _augment(self, batch: Tensor, generator: torch.Generator) -> Tensor:
-        return warp(batch, generator, shape=self.shape_, rotation=self.rotation, zoom=self.zoom, shift=self.shift)
+    def _warp(self) -> Warp:
+        from kpipe.models.pictures import Warp
+
+        amounts = {name: getattr(self, name) for name in ("rotation", "zoom", "slant", "shift", "elastic")}
+        return Warp(shape=self.shape_, **amounts)
+
+    def _machine(self, *, train: bool = False) -> Machine:
+        from kpipe.models.loop import Machine
+
+        # On pictures of one pixel, torch 2.13's bfloat16 convolutions gave NaN in 3 of 180 trainings on the same
+        # numbers, its float32 ones in none: they seem to read beyond what is there.
+        small = train and min(self.shape_[:2]) < _SMALLEST
+        return Machine(device=self.device, threads=self.threads, bfloat16=False if small else "auto")
 
 
 def _sharpened(proba: np.ndarray, *, smoothing: float) -> np.ndarray:
@@ -211,62 +238,3 @@ def _sharpened(proba: np.ndarray, *, smoothing: float) -> np.ndarray:
     sharp = np.maximum((proba - smoothing / proba.shape[1]) / (1 - smoothing), 1e-4)
     unit: np.ndarray = sharp / sharp.sum(axis=1, keepdims=True)
     return unit
-
-
-class _Net(nn.Module):
-    """(rows, pixels) of any number type → (rows, classes) logits."""
-
-    def __init__(self, shape: Shape, *, scale: float, channels: tuple[int, int, int], classes: int) -> None:
-        super().__init__()
-        self.shape, self.scale = shape, scale
-        first, second, third = channels
-        body = nn.Sequential(
-            *_convolution(shape[2], first, kernel=_FIRST_KERNEL, stride=2, pool=True),
-            *_convolution(first, second, kernel=3),
-            *_convolution(second, third, kernel=3),
-        )
-        # channels last: 1.4 to 2 times as fast as torch's own order on one core
-        self.body: nn.Module = body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs
-        self.head = nn.Linear(third, classes)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        features: Tensor = self.body(_pictures(rows.float() / self.scale, self.shape))
-        # not amax: its backward pass took a quarter of a step's time
-        strongest = functional.max_pool2d(features, features.shape[2:])
-        logits: Tensor = self.head(strongest.flatten(1))
-        return logits
-
-
-def _convolution(inputs: int, outputs: int, *, kernel: int, stride: int = 1, pool: bool = False) -> list[nn.Module]:
-    """Pooling comes before the norm: the same result for a positive scale, a quarter of the numbers to norm."""
-    return [
-        nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
-        *([nn.MaxPool2d(2, ceil_mode=True)] if pool else []),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    ]
-
-
-def _pictures(rows: Tensor, shape: Shape) -> Tensor:
-    """(rows, height * width * channels) → (rows, channels, height, width), the memory as it was."""
-    return rows.reshape(-1, *shape).permute(0, 3, 1, 2)
-
-
-def warp(
-    rows: Tensor, generator: torch.Generator, *, shape: Shape, rotation: float, zoom: float, shift: float
-) -> Tensor:
-    """Rows of float pixels, each picture turned, scaled and shifted by its own random amount, empty edges 0.
-
-    rotation : degrees. zoom : share. shift : pixels. Each is drawn evenly from minus to plus itself.
-    """
-    height, width, _ = shape
-    turn, size, across, down = (2 * torch.rand(4, len(rows), generator=generator, device=rows.device) - 1).unbind()
-    angle, scale = turn * math.radians(rotation), 1 + size * zoom
-    cosine, sine = scale * angle.cos(), scale * angle.sin()
-    # affine_grid measures in half pictures
-    to_left, to_top = across * (2 * shift / width), down * (2 * shift / height)
-    matrix = torch.stack([cosine, -sine, to_left, sine, cosine, to_top], dim=1).reshape(-1, 2, 3)
-    pictures = _pictures(rows.float(), shape)
-    grid = functional.affine_grid(matrix, list(pictures.shape), align_corners=False)
-    warped = functional.grid_sample(pictures, grid, align_corners=False)
-    return warped.permute(0, 2, 3, 1).reshape(rows.shape)

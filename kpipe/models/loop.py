@@ -119,7 +119,8 @@ def train(
         for epoch, batches, rates in _epochs(len(rows), recipe, generator):
             total = torch.zeros((), device=device)
             for batch, rate in zip(batches, rates, strict=True):
-                shown = augment(rows[batch], generator) if augment else rows[batch]
+                taken = rows.index_select(0, batch)  # not rows[batch], which copies byte by byte: a tenth of a step
+                shown = augment(taken, generator) if augment else taken
                 value = loss(_outputs(network, shown, machine), wanted[batch])
                 _descend(optimizer, value, rate=rate)
                 total += value.detach()  # left on the device: reading it would wait for the step
