@@ -45,6 +45,7 @@ def run_options(command: argparse.ArgumentParser) -> None:
     add("--cluster", metavar="KIND=ADDRESS", help="train on dask=tcp://HOST:8786, ray=auto or ray=HOST:6379")
     add("--out", metavar="DIR", default="submissions", help="where run folders are made; default: submissions")
     add("--report", action="store_true", help="write report.html into the run's folder: the run as a page")
+    add("--track", choices=["mlflow"], help="log the run to MLflow, at MLFLOW_TRACKING_URI")
     add("--submit", action="store_true", help="send the submission to Kaggle and wait for its score")
     send_options(command)
     shown = command.add_mutually_exclusive_group()
@@ -60,6 +61,10 @@ def run(options: argparse.Namespace) -> int:
         from kpipe.remote.client import connect
 
         connect()  # credentials that are missing or refused are said before hours of training
+    if options.track:
+        from kpipe import tracking
+
+        tracking.connect()  # for the same reason
 
     with display.progress(quiet=options.quiet) as progress, clusters.opened(options.cluster):
         told = {"started": progress.started, "tell": progress.tell, "downloading": progress.downloading}
@@ -73,6 +78,8 @@ def run(options: argparse.Namespace) -> int:
     if options.report:
         path = reported(finished)
         print(f"Report: {path}", file=sys.stderr)
+    if options.track:
+        print(f"MLflow: {tracking.track(finished)}", file=sys.stderr)
     if options.submit:
         entry = sent(finished.record["slug"], finished.path / "submission.csv", finished, options)
         return 1 if entry.status == "error" else 0
