@@ -10,7 +10,7 @@ from typing import Any
 
 import kpipe
 
-os.environ["COLUMNS"] = "100"  # how wide argparse writes what --help says
+os.environ["COLUMNS"] = "88"  # how wide argparse writes what --help says
 
 project, author, version = "kpipe", "kpipe developers", kpipe.__version__
 copyright = author

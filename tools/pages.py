@@ -29,8 +29,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 __all__ = ["ROOT", "Block", "Walk", "blocks", "commands", "loopback", "zip_of", "zips"]
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,7 +92,7 @@ class Walk:
         self.text = page.read_text(encoding="utf-8")
         self.ids = list(dict.fromkeys(_RUN_ID.findall(self.text)))
         self.made: list[str] = []
-        self.env = {**os.environ, "NO_COLOR": "1", "COLUMNS": "100", "PYTHONWARNINGS": "ignore"}
+        self.env = {**os.environ, "NO_COLOR": "1", "COLUMNS": "88", "PYTHONWARNINGS": "ignore"}
         self.env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self.env['PATH']}"
         for slug in zips(page):
             (folder / f"{slug}.zip").symlink_to(zip_of(slug))
@@ -172,6 +170,8 @@ def zip_of(slug: str, folder: Path) -> Path:
 @contextmanager
 def loopback(zipped: Path) -> Iterator[dict[str, str]]:
     """A Kaggle of our own that has titanic: the variables that lead to it. It scores against gender_submission.csv."""
+    import pandas as pd
+
     from tests.kaggle_server import TOKEN, Contest, KaggleServer, accuracy, serving
 
     with zipfile.ZipFile(zipped) as files:

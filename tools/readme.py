@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
+
+import pages
 
 __all__ = ["blocks"]
 
@@ -13,7 +14,7 @@ _README = Path(__file__).resolve().parents[1] / "README.md"
 
 def blocks(language: str) -> list[str]:
     """The code blocks of a language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", _README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [block.text for block in pages.blocks(_README) if block.language == language]
 
 
 if __name__ == "__main__":
