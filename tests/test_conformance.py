@@ -19,6 +19,8 @@ from kpipe.metrics import get_metric
 from kpipe.values import Check, Context, Tables
 from tests.tables import survivors
 
+SLOW = pytest.mark.slow  # CI runs these too: make plants
+
 Stash = dict[str, Any]
 STASH: Stash = {}
 
@@ -114,11 +116,15 @@ def cached(tables: Tables) -> Tables:
     ("change", "words"),
     [
         (share_of_the_living_by_sex, ["double of train", "target of train is shuffled", "clean sees the target"]),
-        (standardised, ["double of train", "fewer rows stand beside", "`features`, which is fitted inside each fold"]),
-        (counted, ["double of train", "named in `transductive`"]),
+        pytest.param(
+            standardised,
+            ["double of train", "fewer rows stand beside", "`features`, which is fitted inside each fold"],
+            marks=SLOW,
+        ),
+        pytest.param(counted, ["double of train", "named in `transductive`"], marks=SLOW),
         (by_position, ["double of train", "columns come in another order", "Take columns by name"]),
-        (running_mean, ["double of train", "clean learns from other rows"]),
-        (training_rows_for_test, ["of test", "clean learns from other rows"]),
+        pytest.param(running_mean, ["double of train", "clean learns from other rows"], marks=SLOW),
+        pytest.param(training_rows_for_test, ["of test", "clean learns from other rows"], marks=SLOW),
         (cached, ["clean itself gives 400 rows of train for 266", "a frame it kept"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -129,6 +135,7 @@ def test_a_clean_that_learns_or_mixes_fails(files: Path, change: Callable[[Table
     assert [word for word in words if word not in found.detail] == []
 
 
+@SLOW
 def test_a_count_over_all_rows_is_allowed_by_name_but_may_not_see_the_target(files: Path) -> None:
     assert checked(files, clean=whole(counted), transductive=("double",)) == {}
     found = checked(files, clean=whole(share_of_the_living_by_sex), transductive=("double",))
@@ -145,6 +152,7 @@ def test_a_target_whose_labels_trade_places_fails(files: Path) -> None:
     assert "one label stands for another" in found.detail
 
 
+@SLOW
 def test_a_target_on_another_scale_fails(files: Path) -> None:
     def logarithm(tables: Tables) -> Tables:
         return replace(tables, train=tables.train.assign(survived=np.log1p(tables.train["survived"])))
@@ -219,20 +227,27 @@ class Unseeded(Logistic):
     ("made", "name", "words"),
     [
         (RowsShort, "models train", ["predictions must have the shape (134, 2), however: (133, 2)"]),
-        (Outer, "models train", ["predictions must have the shape (134, 2), however: (134, 134)"]),
+        pytest.param(
+            Outer, "models train", ["predictions must have the shape (134, 2), however: (134, 134)"], marks=SLOW
+        ),
         (
             ScaledByItsBatch,
             "rows on their own",
             ["logistic changes its predictions", "scaler or mean fitted in predict"],
         ),
-        (Sorted, "rows on their own", ["in another order, or one of them alone"]),
+        pytest.param(Sorted, "rows on their own", ["in another order, or one of them alone"], marks=SLOW),
         (FromTheFrameItKept, "rows on their own", ["predictions kept from an earlier call"]),
         (
             OtherClassFirst,
             "models learn",
             ["With its two classes swapped it would have 0.", "decoded the other way round"],
         ),
-        (Constant, "predictions vary", ["Every test row has the same prediction", "a loss of shapes (n,) and (n, 1)"]),
+        pytest.param(
+            Constant,
+            "predictions vary",
+            ["Every test row has the same prediction", "a loss of shapes (n,) and (n, 1)"],
+            marks=SLOW,
+        ),
         (Unseeded, "same seed, same predictions", ["fitted twice", "context.seed"]),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
@@ -243,6 +258,7 @@ def test_an_estimator_with_a_mistake_fails(files: Path, made: type[BaseEstimator
     assert [word for word in words if word not in found.detail] == []
 
 
+@SLOW
 def test_an_estimator_that_gives_most_rows_one_value_is_warned_about(files: Path) -> None:
     found = checked(files, **model(NearlyConstant))["one prediction for most"]
     assert found.status == "warn"
@@ -264,6 +280,7 @@ class Broadcasting(RegressorMixin, BaseEstimator):
         return np.column_stack([np.ones(len(X)), X]) @ self.weights_[:, 0]
 
 
+@SLOW
 def test_a_loss_that_broadcasts_ends_at_the_mean_and_fails(files: Path) -> None:
     found = checked(files, metric="rmse", task="regression", **model(Broadcasting))
     assert found["predictions vary"].status == "fail"
@@ -323,6 +340,7 @@ def test_a_feature_that_looks_the_target_up_fails(files: Path) -> None:
     assert "only the targets of its held-out rows change" in found["held-out rows have no say"].detail
 
 
+@SLOW
 def test_a_target_that_leaks_is_learnt_from_noise_too(files: Path) -> None:
     class KnowsAll(KnowsTheTarget):
         def transform(self, X: pd.DataFrame) -> pd.DataFrame:
@@ -333,12 +351,14 @@ def test_a_target_that_leaks_is_learnt_from_noise_too(files: Path) -> None:
     assert "there is nothing to learn, so the target is leaking" in found.detail
 
 
+@SLOW
 def test_scaling_fitted_on_held_out_rows_fails(files: Path) -> None:
     found = checked(files, clean=whole(stashed), features=ScaledByAll())["held-out rows have no say"]
     assert found.status == "fail"
     assert "only the columns of its held-out rows change" in found.detail
 
 
+@SLOW
 def test_early_stopping_on_held_out_rows_fails(files: Path) -> None:
     found = checked(files, clean=whole(stashed), **model(StopsOnHeldOutRows))["held-out rows have no say"]
     assert found.status == "fail"
@@ -370,6 +390,7 @@ def test_a_threshold_chosen_on_the_rows_that_are_scored_fails(files: Path) -> No
     assert found["choices made apart"].status == "fail"
 
 
+@SLOW
 def test_values_joined_by_position_fail(files: Path) -> None:
     found = checked(files, postprocess=joined_by_position)["postprocess is blind"]
     assert found.status == "fail"
@@ -384,6 +405,7 @@ def test_a_metric_whose_direction_is_reversed_fails(files: Path) -> None:
     assert "its direction is reversed" in found.detail
 
 
+@SLOW
 def test_one_of_several_targets_that_is_always_the_same_fails(tmp_path: Path) -> None:
     made = survivors(n=200, m=60)
     made.train.assign(age=30 + 5 * made.train["x"]).to_csv(tmp_path / "train.csv", index=False)

@@ -133,10 +133,8 @@ def test_a_hundred_kills_lose_nothing(jobs: int, kills: int, mortals: Mortals, t
     assert all(told[f"killed: {name}"] for name in phases), told
 
 
-@pytest.mark.parametrize(
-    "part",
-    [pytest.param(9, id="here and there"), pytest.param(1, id="everywhere", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("part", [pytest.param(9, id="here and there"), pytest.param(1, id="everywhere")])
 def test_a_run_killed_before_any_change_of_a_file_goes_on(part: int, mortals: Mortals, tmp_path: Path) -> None:
     call = [*QUICK, "--folds", "2"]
     assert mortals.run(*call, "--out", tmp_path / "unbroken") == 0
@@ -156,6 +154,7 @@ def test_a_run_killed_before_any_change_of_a_file_goes_on(part: int, mortals: Mo
     assert at > 20
 
 
+@pytest.mark.slow
 def test_two_processes_with_the_same_call_do_not_spoil_each_other(mortals: Mortals, tmp_path: Path) -> None:
     call = [*QUICK, "--folds", "2", "--out", tmp_path / "out"]
     with Mortals(tmp_path / "other") as others, ThreadPoolExecutor() as pool:
