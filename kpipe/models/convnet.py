@@ -45,6 +45,7 @@ __all__ = ["ConvNetClassifier", "convnet"]
 Shape = tuple[int, int, int]
 
 _SMALLEST = 5  # pixels: see ``_machine``
+_ROWS = 128  # predicted at a time: what they need stays in a core's 2 MiB of cache, in half the time of 1024
 
 
 def convnet(context: Context, *, shape: Shape | None = None, **options: Any) -> ConvNetClassifier:
@@ -105,7 +106,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         shape: Shape | None = None,
         size: Literal["small", "large"] = "small",
         lr: float = 0.01,
-        epochs: int = 15,
+        epochs: int = 16,
         batch_size: int = 128,
         weight_decay: float = 0.02,
         label_smoothing: float = 0.1,
@@ -177,7 +178,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         from kpipe.models.loop import forward
 
         X = validate_data(self, X, dtype=[np.float32, np.uint8], reset=False)
-        logits = forward(self._build, self.weights_, X, machine=self._machine())
+        logits = forward(self._build, self.weights_, X, machine=self._machine(), batch_size=_ROWS)
         chances = softmax(logits.astype(np.float64), axis=-1).mean(axis=1)
         return _sharpened(chances, smoothing=self.label_smoothing)
 
