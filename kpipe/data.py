@@ -99,7 +99,7 @@ def load(
         if origin != "sample":
             cache.put(cache_folder(), key, *kept)
     frames, hashes = kept
-    others = _Lazy({file.stem: file for file in _files(place) if file.name not in hashes})
+    others = _Lazy({file.stem: file for file in _files(place) if file.name not in hashes}, hashes)
     source = Source(origin=origin, path=place, files=hashes, metric=_metric_of_page(place))
     return Tables(train=frames["train"], test=frames["test"], sample=frames["sample"], source=source, others=others)
 
@@ -374,16 +374,22 @@ def _check_unique(file: CsvFile, ids: pd.Series) -> None:
 
 
 class _Lazy(Mapping[str, pd.DataFrame]):
-    """Further tables, by name; each is read when it is first asked for."""
+    """Further tables, by name; each is read when it is first asked for, and its sha256 noted among the others'.
 
-    def __init__(self, files: Mapping[str, _File]) -> None:
-        self._files = files
+    hashes : those of the source, which a run's key, record and resuming go by: what ``clean`` reads is in it, before
+        the run is named; what nobody asks for may change.
+    """
+
+    def __init__(self, files: Mapping[str, _File], hashes: dict[str, str]) -> None:
+        self._files, self._hashes = files, hashes
         self._read: dict[str, pd.DataFrame] = {}
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         if name not in self._read:
             file = self._files[name]
-            self._read[name] = settle({"other": parse(file.name, file.read())}, ids=(), text=())["other"]
+            raw = file.read()
+            self._read[name] = settle({"other": parse(file.name, raw)}, ids=(), text=())["other"]
+            self._hashes[file.name] = hashlib.sha256(raw).hexdigest()
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:

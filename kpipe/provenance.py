@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.metadata
 import json
 import platform
 import re
+import sys
+import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,12 @@ _LIBRARIES = (
     *("joblib", "scipy"),
 )
 _LONGEST = 80  # characters of a value that a difference still shows
+# Where pip and Python put modules: these change with their versions, and are no code of the competition's.
+_INSTALLED = {
+    *(Path(path) for name, path in sysconfig.get_paths().items() if name.endswith(("lib", "stdlib"))),
+    *(Path(path) for path in sys.path if path.endswith(("site-packages", "dist-packages"))),
+    Path(__file__).parent,
+}
 _NOT_CODE = {
     "sample",
     "__pycache__",
@@ -91,6 +101,7 @@ def made_of(competition: Competition, tables: Tables, models: Sequence[str], **s
     code = {"kpipe": _hash_of_code(Path(__file__).parent, "*.py")}
     if folder is not None:
         code["module"] = _hash_of_code(folder, "*")
+        code |= _helpers(folder, f"{competitions.__name__}.{competition.slug}")
     made = {
         "files": dict(tables.source.files),
         "code": code,
@@ -101,13 +112,64 @@ def made_of(competition: Competition, tables: Tables, models: Sequence[str], **s
 
 
 def _hash_of_code(folder: Path, pattern: str) -> str:
-    """One sha256 of names and contents; a competition's module may read whatever lies beside it."""
+    """One sha256 of names and contents; a competition's module may read whatever lies beside it. Also of one file."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob(pattern)):
+    for path in sorted(folder.rglob(pattern)) if folder.is_dir() else [folder]:
         inside = path.relative_to(folder)
         if path.is_file() and not _NOT_CODE & set(inside.parts) and path.suffix != ".md":
             digest.update(f"{inside.as_posix()}\0{path.stat().st_size}\0".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def _helpers(folder: Path, package: str) -> dict[str, str]:
+    """The sha256 of own modules that a competition's folder imports from elsewhere, and of those that these import.
+
+    As its files say it, wherever in them: what a model's factory imports counts before it is called. What is installed
+    is left out. A folder of modules counts whole.
+    """
+    found: dict[str, str] = {}
+    waiting = [(path, package) for path in sorted(folder.rglob("*.py"))]
+    while waiting:
+        path, inside = waiting.pop()
+        for place in (place for name in _imports(path, inside) if name != package for place in _own(name)):
+            if place.name in found or place == folder or folder in place.parents:
+                continue
+            found[place.name] = _hash_of_code(place, "*.py")
+            waiting += [(one, "") for one in (place.rglob("*.py") if place.is_dir() else [place])]
+    return found
+
+
+def _imports(path: Path, package: str) -> Iterator[str]:
+    """What a file imports: top names, and of what lies among the competitions the name below them."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        if isinstance(node, ast.ImportFrom):
+            above = package.rsplit(".", node.level - 1)[0] if node.level and package else ""
+            start = ".".join(filter(None, (above, node.module)))
+            names = [f"{start}.{name}" for name in names] if start and (package or not node.level) else []
+        for name in names:
+            parts = name.split(".")
+            among = ".".join(parts[:2]) == competitions.__name__ and len(parts) > 2
+            yield ".".join(parts[:3]) if among else parts[0]
+
+
+def _own(name: str) -> Iterator[Path]:
+    """Where a module lies that is neither installed nor kpipe's nor Python's."""
+    if name in sys.stdlib_module_names or name == "kpipe":
+        return
+    try:
+        spec = sys.modules[name].__spec__ if name in sys.modules else find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        return
+    found = list(spec.submodule_search_locations or [spec.origin or ""]) if spec else []
+    for place in map(Path, found):
+        installed = any(place.is_relative_to(each) for each in _INSTALLED)
+        if place.exists() and (place.is_dir() or place.suffix == ".py") and not installed:
+            yield place
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -57,7 +57,8 @@ class Source:
 
     origin : kind of place. ``"sample"`` marks data that is not Kaggle's and must never be submitted.
     path : the folder or zip.
-    files : base name of each file read → its sha256 in hex (of the CSV's own bytes, also where a zip held it).
+    files : base name of each file read → its sha256 in hex (of the CSV's own bytes, also where a zip held it); one of
+        ``Tables.others`` is there as soon as it was asked for.
     metric : what Kaggle's page called the metric when the files were downloaded; empty where they were not.
     """
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kpipe import competitions
+from kpipe import competitions, provenance
 from kpipe.cli import COMMANDS, main
 from kpipe.errors import DataError, TrainingError, UsageError
 from kpipe.pipeline import run
@@ -288,3 +288,87 @@ def test_the_commands_of_the_page_about_endurance_are_ours() -> None:
     commands = re.findall(r"^(?:    |\$ )kpipe (\S+)(?: (--\S+))?", page, flags=re.MULTILINE)
     assert {("run", "--resume"), ("reproduce", "")} <= set(commands)
     assert all(name in COMMANDS for name, _ in commands)
+
+
+JOINING = """
+from dataclasses import replace
+from kpipe import Competition
+import {helper}
+
+def clean(tables):
+    more = tables.others["more"].set_index("id")["more"]
+    join = lambda frame: frame.assign(more=frame["id"].map(more) + {helper}.OFFSET)
+    return replace(tables, train=join(tables.train), test=join(tables.test))
+
+competition = Competition(slug={slug!r}, clean=clean)
+"""
+
+
+def joined(folder: Path, slug: str, **options: Any) -> Run:
+    return run(slug, data=folder, out=folder.parent / "out", **{**QUICK, **options})
+
+
+@pytest.fixture
+def joining(folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """A competition whose clean joins another CSV, and imports a module that lies beside the competitions."""
+    name = re.sub(r"[^a-z]+", "-", request.node.originalname).strip("-")
+    helper = f"helper_{name}".replace("-", "_")
+    home = folder.parent / "competitions"
+    (home / name).mkdir(parents=True)
+    (home / name / "competition.py").write_text(JOINING.format(slug=name, helper=helper))
+    (folder.parent / f"{helper}.py").write_text("OFFSET = 0.0\n")
+    monkeypatch.setattr(competitions, "__path__", [str(home), *competitions.__path__])
+    monkeypatch.syspath_prepend(folder.parent)
+    more(folder, 1)
+    (folder / "unused.csv").write_text("a\n1\n")
+    return name
+
+
+def more(folder: Path, factor: int) -> None:
+    (folder / "more.csv").write_text("id,more\n" + "".join(f"{row},{factor * row % 7}\n" for row in range(110)))
+
+
+def test_a_run_is_not_gone_on_with_when_a_csv_that_clean_joins_has_changed(folder: Path, joining: str) -> None:
+    def stop(done: Done) -> None:
+        raise TrainingError("stopped")
+
+    with pytest.raises(TrainingError, match="stopped"):
+        joined(folder, joining, tell=stop)
+    (path,) = (folder.parent / "out" / joining).glob(".partial-*")
+    more(folder, 3)
+    with pytest.raises(UsageError, match=r"data: more\.csv changed"):
+        resume(str(path), out=folder.parent / "out")
+    told: list[Done] = []
+    joined(folder, joining, tell=told.append)
+    assert not any(done.resumed for done in told)
+
+
+def test_the_csvs_that_clean_joins_and_the_modules_it_imports_are_recorded(folder: Path, joining: str) -> None:
+    first = joined(folder, joining)
+    assert sorted(first.record["data"]["files"]) == ["more.csv", "sample_submission.csv", "test.csv", "train.csv"]
+    (helper,) = folder.parent.glob("helper_*.py")
+    assert first.record["code"].keys() == {"kpipe", "module", helper.name}
+    helper.write_text("OFFSET = 0.0  # a remark\n")
+    (folder / "unused.csv").write_text("a\n2\n")
+    found = reproduce(str(first.path), out=folder.parent / "out")
+    assert found.same
+    assert found.differs == (f"code: {helper.name} changed",)
+
+
+def test_what_modules_import_is_found_wherever_they_say_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "competitions"
+    monkeypatch.setattr(competitions, "__path__", [str(home), *competitions.__path__])
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, text in {
+        "competitions/far/competition.py": "import numpy, far_a.b\nfrom ..far_common import X\nfrom . import own\n",
+        "competitions/far/own.py": "def make(context):\n    from far_late import Net\n",
+        "competitions/far_common.py": "import far_deep, far_nowhere, kpipe.metrics",
+        "far_a/b.py": "from . import c\nimport far_common_not",
+        "far_a/c.py": "",
+        "far_late.py": "import far_late, os.path",
+        "far_deep.py": "no python (",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = provenance._helpers(home / "far", "kpipe.competitions.far")
+    assert sorted(found) == ["far_a", "far_common.py", "far_deep.py", "far_late.py"]
