@@ -36,6 +36,7 @@ ELSEWHERE = {
     "clusters.md": "needs clusters: tests/test_clusters.py starts them",
     "studies/README.md": "minutes of training: tests/test_studies.py, make studies",
     "workspace.md": "changes folders: tests/test_starting.py follows it",
+    "digits.md": "minutes of training: benchmarks/competitions.py",
     "endurance.md": "about kills: tests/test_endurance.py, tests/test_reproduce.py",
 }
 WALKED = [name for name in PAGES if name not in ELSEWHERE and any(block.runs for block in blocks(PAGES[name]))]
