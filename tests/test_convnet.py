@@ -39,7 +39,7 @@ def quick(**options):
 
 
 # the checks' columns are no pixels: a shifted row is another row
-@parametrize_with_checks([AnyWidth(random_state=0, batch_size=32, min_steps=60, rotation=0, zoom=0, shift=0)])
+@parametrize_with_checks([AnyWidth(random_state=0, batch_size=32, min_steps=60, rotation=0, zoom=0, shift=0, views=1)])
 def test_the_convnet_keeps_scikit_learns_contract(estimator, check):
     check(estimator)
 
@@ -167,14 +167,11 @@ def test_a_rows_prediction_is_its_own_whatever_stands_beside_it(digits, size):
     np.testing.assert_allclose(whole[[7, 123]], alone, atol=1e-3 * whole.std(axis=0).max())
 
 
-def test_a_picture_moved_by_a_pixel_is_looked_at_too_where_training_moved_it(digits):
+def test_five_views_are_five_looks_of_one_net(digits):
     X, y = digits
     five, one = (quick(views=views).fit(X[:200], y[:200]) for views in (5, 1))
     np.testing.assert_equal(five.weights_, one.weights_)
     assert not np.allclose(five.predict_proba(X[:50]), one.predict_proba(X[:50]))
-    still = quick(shift=0).fit(X[:200], y[:200])
-    alone = clone(still).set_params(views=1).fit(X[:200], y[:200])
-    np.testing.assert_array_equal(still.predict_proba(X[:50]), alone.predict_proba(X[:50]))
 
 
 def test_making_one_loads_no_torch():

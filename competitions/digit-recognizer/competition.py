@@ -17,6 +17,7 @@ competition = Competition(
     splitter=StratifiedKFold(6, shuffle=True, random_state=0),
     models={
         "convnet": model("convnet", shape=(28, 28, 1)),
+        "convnet-large": model("convnet", shape=(28, 28, 1), size="large"),
         "linear": model("linear", scaler=over_255(), max_iter=50, tol=1e-3),
         "boosting": model("boosting", n_estimators=100, learning_rate=0.1, colsample_bytree=0.2),
     },
