@@ -22,6 +22,7 @@ import pandas as pd
 
 from kpipe.blending import blend
 from kpipe.checks import prediction_checks, table_checks
+from kpipe.checks.cleaning import raw_targets
 from kpipe.checks.shuffling import taking
 from kpipe.competition import Competition, Factory, unchanged
 from kpipe.decisions import decide
@@ -31,7 +32,7 @@ from kpipe.folding import assign_folds
 from kpipe.metrics import Metric, evaluate
 from kpipe.models.baseline import baseline
 from kpipe.pipeline import read_asked, settled
-from kpipe.resolving import adapt
+from kpipe.resolving import adapt, one_spelling
 from kpipe.submission import postprocessed
 from kpipe.training import choose_models, cross_validate
 from kpipe.values import Blend, Check, Folds, Predictions, Tables
@@ -204,7 +205,7 @@ def _held_out_silent(bench: Bench, once: Predictions) -> Check:
             columns[held] = rng.choice(held[:_FEW_SOURCES], len(held))
         tables = _altered(bench, targets=targets, columns=columns)
         if tables is None:
-            return Check(name=name, status="warn", detail="Not tried: clean drops rows, and they cannot be told apart.")
+            return Check(name=name, status="warn", detail="Not tried: clean drops or moves rows.")
         again = bench.first_fold(tables)
         for model, other in zip(once.models, again.models, strict=True):
             moved = _moved(model.test, other.test)
@@ -226,7 +227,7 @@ def _noise(bench: Bench) -> Check:
     count = len(bench.tables.train)
     tables = _altered(bench, targets=np.random.default_rng(0).permutation(count), columns=np.arange(count))
     if tables is None:
-        return Check(name=name, status="warn", detail="Not tried: clean drops rows, and they cannot be told apart.")
+        return Check(name=name, status="warn", detail="Not tried: clean drops or moves rows.")
     predictions = bench.trained(tables)
     oof = bench.finished(predictions, tables).oof
     below, dummy = baseline(metric, predictions.y, bench.folds, outputs=oof.shape[1])
@@ -241,28 +242,45 @@ def _noise(bench: Bench) -> Check:
 
 
 def _altered(bench: Bench, *, targets: np.ndarray, columns: np.ndarray) -> Tables | None:
-    """The tables made anew after rows of train took others' targets or columns; None where clean drops rows.
+    """The tables made anew after rows of train took others' targets or columns; None where clean drops or moves rows.
 
     targets, columns : (n,) the row from which each row takes them. Columns that are counted over all rows by name, and
     those of groups that kpipe finds in ids, are taken from that row too, as they were.
     """
     competition, read = bench.competition, bench.read
+    if not _as_they_stood(bench, bench.tables):
+        return None
     source = read if competition.clean is not unchanged else bench.tables
     train = source.train.iloc[columns].reset_index(drop=True)
     train = taking(train, [competition.id], np.arange(len(train)), of=source.train)
-    train = taking(train, competition.targets, targets, of=source.train)
+    train = taking(train, raw_targets(competition, source), targets, of=source.train)
     tables = competition.clean(replace(source, train=train))
     if competition.clean is unchanged:
         return tables
     made = {*tables.train.columns}
     _, tables = adapt(competition, tables)
-    if len(tables.train) != len(bench.tables.train) or len(tables.test) != len(bench.tables.test):
+    if not _as_they_stood(bench, tables):
         return None
+    made_by_clean = [name for name in competition.targets if name not in one_spelling(competition, read)[1].train]
+    tables = replace(tables, train=taking(tables.train, made_by_clean, targets, of=bench.tables.train))
     counted = [name for name in bench.tables.train if name not in made or name in competition.transductive]
     counted = [name for name in counted if name not in (competition.id, *competition.targets)]
     train = taking(tables.train, counted, columns, of=bench.tables.train)
     test = taking(tables.test, counted, np.arange(len(tables.test)), of=bench.tables.test)
     return replace(tables, train=train, test=test)
+
+
+def _as_they_stood(bench: Bench, tables: Tables) -> bool:
+    """Whether each row of train and test is where it was: clean neither drops nor moves rows."""
+    id = bench.competition.id
+    for name in ("train", "test"):
+        raw = getattr(one_spelling(bench.competition, bench.read)[1], name)
+        then, now = getattr(bench.tables, name), getattr(tables, name)
+        if not len(raw) == len(then) == len(now):
+            return False
+        if id in raw and id in now and not raw[id].reset_index(drop=True).equals(now[id].reset_index(drop=True)):
+            return False
+    return True
 
 
 def _moved(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -273,10 +291,10 @@ def _moved(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _smaller(bench: Bench) -> Bench:
-    """The same with some rows of train and test, and the folds of those; whole where clean drops rows."""
+    """The same with some rows of train and test, and the folds of those; whole where clean drops or moves rows."""
     rng = np.random.default_rng(0)
     counts = len(bench.tables.train), len(bench.tables.test)
-    if counts != (len(bench.read.train), len(bench.read.test)):
+    if not _as_they_stood(bench, bench.tables):
         return bench
     train, test = (
         np.sort(rng.permutation(n)[:most]) for n, most in zip(counts, (_TRAIN_ROWS, _TEST_ROWS), strict=True)

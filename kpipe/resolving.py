@@ -20,7 +20,7 @@ from kpipe.models import model
 from kpipe.splitters import ByTime
 from kpipe.values import Reason, Splitter, Tables
 
-__all__ = ["adapt", "asked_columns", "resolve"]
+__all__ = ["adapt", "asked_columns", "one_spelling", "resolve"]
 
 _FOLDS = 5
 # An integer target with more levels than this is a quantity. Digits have 10, quality grades about 10, MSSubClass 16.
@@ -37,11 +37,12 @@ def adapt(competition: Competition, tables: Tables) -> tuple[Competition, Tables
     ``id`` of test and ``ACTION`` of train take the sample's ``Id`` and ``Action``. Ids of the form ``gggg_pp`` give the
     columns "<id> group", "<id> number" and "<id> group size" (transductive: counted over train and test).
     """
-    competition, tables = _one_spelling(competition, tables)
+    competition, tables = one_spelling(competition, tables)
     return competition, _with_groups_of_ids(competition, tables)
 
 
-def _one_spelling(competition: Competition, tables: Tables) -> tuple[Competition, Tables]:
+def one_spelling(competition: Competition, tables: Tables) -> tuple[Competition, Tables]:
+    """Id and targets under the names that the sample submission has for them, in train and test."""
     names = [str(name) for name in tables.sample.columns]
     spelt: dict[str, str] = {}
     frames: dict[str, pd.DataFrame] = {}

@@ -14,6 +14,7 @@ import pandas as pd
 from kpipe.competition import Competition, class_columns
 from kpipe.errors import SubmissionError
 from kpipe.metrics import Metric, output
+from kpipe.postprocessing import finished_by
 from kpipe.resolving import asked_columns
 from kpipe.values import Blend, Submission, Tables
 
@@ -57,8 +58,8 @@ def postprocessed(competition: Competition, tables: Tables, blended: Blend) -> B
     if competition.postprocess is None:
         return blended
     rows = tables.train.drop(columns=list(competition.targets))
-    oof = competition.postprocess(blended.oof, replace(tables, test=rows))
-    return replace(blended, oof=oof, test=competition.postprocess(blended.test, tables))
+    oof = finished_by(competition, blended.oof, replace(tables, test=rows))
+    return replace(blended, oof=oof, test=finished_by(competition, blended.test, tables))
 
 
 def rehearse(competition: Competition, tables: Tables, labels: np.ndarray | None) -> None:

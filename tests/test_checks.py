@@ -95,3 +95,13 @@ def test_sample_data_is_said(origin: str, status: str) -> None:
     made = survivors()
     made = replace(made, source=replace(made.source, origin=origin))  # type: ignore[arg-type]
     assert checked(made)["real data"][0] == status
+
+
+def test_a_check_that_cannot_be_made_is_a_warning_and_no_end_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("float division by zero")
+
+    monkeypatch.setattr("kpipe.checks.levels_seen", broken)
+    status, detail = checked(survivors())["levels seen"]
+    assert status == "warn"
+    assert "It could not be made (ZeroDivisionError: float division by zero)" in detail

@@ -125,7 +125,7 @@ def cached(tables: Tables) -> Tables:
         (by_position, ["double of train", "columns come in another order", "Take columns by name"]),
         pytest.param(running_mean, ["double of train", "clean learns from other rows"], marks=SLOW),
         pytest.param(training_rows_for_test, ["of test", "clean learns from other rows"], marks=SLOW),
-        (cached, ["clean itself gives 400 rows of train for 266", "a frame it kept"]),
+        (cached, ["clean itself gives 134 rows of train that it was not given", "a frame that it kept"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -162,6 +162,49 @@ def test_a_target_on_another_scale_fails(files: Path) -> None:
     )["target kept"]
     assert found.status == "fail"
     assert "on the changed scale" in found.detail
+
+
+def sorted_by_x(tables: Tables) -> Tables:
+    return replace(tables, train=tables.train.sort_values("x", ignore_index=True))
+
+
+def without_the_largest(tables: Tables) -> Tables:
+    return replace(tables, train=tables.train[tables.train["x"] < 2].reset_index(drop=True))
+
+
+def doubled(tables: Tables) -> Tables:
+    return replace(tables, train=pd.concat([tables.train, tables.train], ignore_index=True))
+
+
+@SLOW
+@pytest.mark.parametrize("change", [sorted_by_x, without_the_largest])
+def test_a_clean_that_sorts_or_drops_rows_by_themselves_does_not_fail(
+    files: Path, change: Callable[[Tables], Tables]
+) -> None:
+    assert {check.status for check in checked(files, clean=whole(change)).values()} <= {"warn"}
+
+
+def test_a_clean_that_doubles_rows_is_said_and_ends_no_run(files: Path) -> None:
+    found = checked(files, clean=whole(doubled))
+    assert found["copies apart"].status == "fail"
+    assert "cannot be told apart" in found["clean, row by row"].detail
+
+
+def test_a_target_that_the_sample_spells_otherwise_is_shuffled_all_the_same(tmp_path: Path) -> None:
+    made = survivors(n=400, m=120)
+    made.train.rename(columns={"survived": "SURVIVED"}).to_csv(tmp_path / "train.csv", index=False)
+    made.test.to_csv(tmp_path / "test.csv", index=False)
+    made.sample.to_csv(tmp_path / "sample_submission.csv", index=False)
+
+    def leaking(tables: Tables) -> Tables:
+        noise = np.random.default_rng(1).normal(size=400)[: len(tables.train)]
+        train = tables.train.assign(double=0.7 * tables.train["SURVIVED"] + noise)
+        return replace(tables, train=train, test=tables.test.assign(double=0.0))
+
+    found = checked(tmp_path, clean=whole(leaking))["clean, row by row"]
+    assert found.status == "fail"
+    assert "clean sees the target" in found.detail
+    assert "nothing learnt from noise" not in checked(tmp_path)
 
 
 # What an estimator may not do.
@@ -395,6 +438,18 @@ def test_values_joined_by_position_fail(files: Path) -> None:
     found = checked(files, postprocess=joined_by_position)["postprocess is blind"]
     assert found.status == "fail"
     assert "joins by position" in found.detail
+
+
+def test_a_postprocess_that_works_in_place_passes_and_one_of_another_shape_is_refused(files: Path) -> None:
+    def in_place(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+        predictions += 0.01
+        return predictions
+
+    assert checked(files, postprocess=in_place) == {}
+    with pytest.raises(kpipe.KpipeError, match=r"must give as many rows and columns as it gets, \(400, 2\), however"):
+        checked(files, postprocess=lambda predictions, tables: predictions[:, 1])
+    with pytest.raises(kpipe.KpipeError, match="postprocess of made-by-hand failed: KeyError: 'no such column'"):
+        checked(files, postprocess=lambda predictions, tables: tables.test["no such column"])
 
 
 def test_a_metric_whose_direction_is_reversed_fails(files: Path) -> None:

@@ -15,9 +15,10 @@ import pandas as pd
 
 from kpipe.checks.shuffling import taking
 from kpipe.competition import Competition, unchanged
+from kpipe.resolving import one_spelling
 from kpipe.values import Check, Status, Tables
 
-__all__ = ["clean_by_row", "differing", "target_kept"]
+__all__ = ["clean_by_row", "differing", "raw_targets", "target_kept"]
 
 _ROWS = 400  # of train and of test that are cleaned a second time
 
@@ -64,10 +65,22 @@ def clean_by_row(competition: Competition, read: Tables, cleaned: Tables) -> Ite
                 return
         yield Check(name=_NAME, status="fail", detail=f"{found} changes when rows and columns come in another order.")
         return
+    lost = [name for name in ("train", "test") if not _can_tell(competition, read, cleaned, name)]
+    if lost:
+        detail = f"clean changes the number of rows of {lost[0]}, and without a unique id they cannot be told apart."
+        yield Check(name=_NAME, status="warn", detail=f"Not looked at: {detail}")
+        return
     rows = sum(min(_ROWS, 2 * len(frame) // 3) for frame in (read.train, read.test))
     named = f" But for {', '.join(competition.transductive)}, by name." if competition.transductive else ""
     detail = f"{rows} rows cleaned again, in another order and with the target shuffled, come out the same.{named}"
     yield Check(name=_NAME, status="pass", detail=detail)
+
+
+def _can_tell(competition: Competition, read: Tables, cleaned: Tables, name: str) -> bool:
+    raw, now = getattr(one_spelling(competition, read)[1], name), getattr(cleaned, name)
+    id = competition.id
+    named = id is not None and all(id in frame and frame[id].is_unique for frame in (raw, now))
+    return named or len(raw) == len(now)
 
 
 def _changed(competition: Competition, read: Tables, cleaned: Tables, scramble: _Scramble) -> str:
@@ -76,20 +89,26 @@ def _changed(competition: Competition, read: Tables, cleaned: Tables, scramble: 
     taken = {"train": _rows(len(read.train), scramble, rng), "test": _rows(len(read.test), scramble, rng)}
     train = read.train.iloc[taken["train"]].reset_index(drop=True)
     if scramble.target:
-        train = taking(train, competition.targets, rng.permutation(len(train)), of=train)
+        train = taking(train, raw_targets(competition, read), rng.permutation(len(train)), of=train)
     test = read.test.iloc[taken["test"]].reset_index(drop=True)
     if scramble.columns:
         train, test = train[train.columns[::-1]], test[test.columns[::-1]]
     try:
-        again = competition.clean(replace(read, train=train, test=test))
+        again = one_spelling(competition, competition.clean(replace(read, train=train, test=test)))[1]
     except Exception as error:  # whatever the author's code raises at rows that it has cleaned before is the finding
         return f"{_WHOLE} fails on {len(train)} rows that it has cleaned before: {type(error).__name__}: {error}."
     # A count over all rows changes with the rows, and may; not even that may change with the target.
     counted = competition.transductive if scramble.rows or scramble.order else ()
     skipped = {*competition.targets, *counted}
+    raw = one_spelling(competition, read)[1]
     for name in ("train", "test"):
-        then, now, rows = getattr(cleaned, name), getattr(again, name), taken[name]
-        if said := _apart(name, then, now, rows, len(getattr(read, name)), competition.id, skipped):
+        before, then, now = (getattr(one, name) for one in (raw, cleaned, again))
+        pair = _paired(before, then, now, taken[name], competition.id, dropping=scramble.target)
+        if isinstance(pair, str):
+            if pair:
+                return pair.format(name=name)
+            continue
+        if said := _apart(name, *pair, skipped):
             return said
     return ""
 
@@ -100,20 +119,36 @@ def _rows(count: int, scramble: _Scramble, rng: np.random.Generator) -> np.ndarr
     return rng.permutation(kept) if scramble.order else kept
 
 
-def _apart(
-    name: str, then: pd.DataFrame, now: pd.DataFrame, rows: np.ndarray, count: int, id: str | None, skipped: set[str]
-) -> str:
-    """What of one file is no longer as it was: its rows, or a column of them."""
-    if len(then) != count:  # clean drops rows: those that are left are found by their id
-        if id is None or id not in then or id not in now or not then[id].is_unique:
-            return ""
+def _paired(
+    raw: pd.DataFrame, then: pd.DataFrame, now: pd.DataFrame, rows: np.ndarray, id: str | None, *, dropping: bool
+) -> tuple[pd.DataFrame, pd.DataFrame] | str:
+    """The same rows of both, by their id where there is one, else by position; or what is wrong with them, or "".
+
+    dropping : whether other rows may be missing: some are dropped for their target, which was shuffled.
+    """
+    if id is not None and all(id in frame and frame[id].is_unique for frame in (raw, then, now)):
+        taken = raw[id].iloc[rows]
+        strangers = ~now[id].isin(taken)
+        if strangers.any():
+            count = f"{strangers.sum():,} rows of {{name}}"
+            return f"{_WHOLE} gives {count} that it was not given: others, or a frame that it kept."
         then, now = then.set_index(id), now.set_index(id)
+        lost = int(then.index.isin(taken).sum()) - len(now.index)
+        if lost > 0 and not dropping:
+            return f"{_WHOLE} drops {lost:,} rows of {{name}} that it keeps when others stand beside them."
         shared = then.index.intersection(now.index)
-        then, now = then.loc[shared].reset_index(), now.loc[shared].reset_index()
-    elif len(now) != len(rows):
-        return f"{_WHOLE} gives {len(now):,} rows of {name} for {len(rows):,}: others, or a frame it kept."
-    else:
-        then = then.iloc[rows].reset_index(drop=True)
+        return then.loc[shared].reset_index(), now.loc[shared].reset_index()
+    if len(then) == len(raw):
+        if len(now) < len(rows) and dropping:
+            return ""
+        if len(now) != len(rows):
+            return f"{_WHOLE} gives {len(now):,} rows of {{name}} for {len(rows):,}: others, or a frame it kept."
+        return then.iloc[rows].reset_index(drop=True), now.reset_index(drop=True)
+    return ""
+
+
+def _apart(name: str, then: pd.DataFrame, now: pd.DataFrame, skipped: set[str]) -> str:
+    """The first column that is no longer as it was."""
     for column in then.columns:
         if column in skipped or column not in now.columns:
             continue
@@ -123,6 +158,12 @@ def _apart(
             was, new = _shown(then[column].iloc[first]), _shown(now[column].iloc[first])
             return f"{column} of {name} ({of}, such as {was}, now {new})"
     return ""
+
+
+def raw_targets(competition: Competition, read: Tables) -> list[object]:
+    """The targets as the file spells them; not those that ``clean`` makes."""
+    spelt = one_spelling(competition, read)[1].train.columns
+    return [old for old, new in zip(read.train.columns, spelt, strict=True) if new in competition.targets]
 
 
 def _shown(value: object) -> str:
@@ -150,8 +191,9 @@ def target_kept(competition: Competition, read: Tables, cleaned: Tables) -> Iter
     name = "target kept"
     if competition.clean is unchanged:
         return
+    raw_train = one_spelling(competition, read)[1].train
     for target in competition.targets:
-        pairs = _pairs(target, competition.id, read.train, cleaned.train)
+        pairs = _pairs(target, competition.id, raw_train, cleaned.train)
         if pairs is None:
             continue
         raw, now = pairs
@@ -173,14 +215,14 @@ _FAIL: tuple[Status, str] = (
 
 
 def _pairs(target: str, id: str | None, raw: pd.DataFrame, now: pd.DataFrame) -> tuple[pd.Series, pd.Series] | None:
-    """The target before and after, row by row; by id where rows were dropped."""
+    """The target before and after, row by row: by id where there is one, else by position."""
     if target not in raw.columns or target not in now.columns:
         return None
-    if len(raw) == len(now):
-        return raw[target], now[target]
-    if id is None or id not in raw or id not in now or not raw[id].is_unique:
-        return None
-    return raw.set_index(id)[target].loc[now[id]].reset_index(drop=True), now[target].reset_index(drop=True)
+    if id is not None and all(id in frame and frame[id].is_unique for frame in (raw, now)):
+        before, after = raw.set_index(id)[target], now.set_index(id)[target]
+        shared = before.index.intersection(after.index)
+        return before.loc[shared].reset_index(drop=True), after.loc[shared].reset_index(drop=True)
+    return (raw[target], now[target]) if len(raw) == len(now) else None
 
 
 def _numbered(raw: pd.Series, now: pd.Series) -> tuple[pd.Series, pd.Series]:

@@ -11,6 +11,7 @@ from kpipe.checks.shuffling import taking
 from kpipe.competition import Competition
 from kpipe.decisions import decided
 from kpipe.metrics import Metric, output
+from kpipe.postprocessing import finished_by
 from kpipe.values import Check, Folds, Predictions, Tables
 
 __all__ = ["metric_prefers_the_truth", "postprocess_blind"]
@@ -22,7 +23,10 @@ def metric_prefers_the_truth(metric: Metric, predictions: Predictions, dummy: np
     scored = ~np.isnan(dummy).any(axis=1)
     theirs = metric.function(y[scored], output(metric, dummy[scored]))
     perfect = metric.function(y[scored], output(metric, _perfect(metric, y, dummy.shape[1])[scored]))
-    if metric.better(theirs, perfect) or (theirs == perfect and len(np.unique(y)) > 1):
+    if theirs == perfect and len(np.unique(y)) > 1:
+        detail = f"{metric.name} gives the {dummy_name} {theirs:.5g}, as good as the truth: nothing can be better."
+        return Check(name=name, status="warn", detail=detail)
+    if metric.better(theirs, perfect):
         direction = "greater" if metric.greater_is_better else "smaller"
         detail = (
             f"{metric.name} gives the truth itself {perfect:.5g} and the {dummy_name} {theirs:.5g}, and {direction} is "
@@ -59,9 +63,10 @@ def postprocess_blind(
     assert isinstance(competition.metric, Metric)  # resolved
     mean = np.mean([model.oof for model in predictions.models], axis=0)
     made = np.nan_to_num(decided(competition.metric, mean, predictions.y, folds))
-    once = competition.postprocess(made, replace(tables, test=rows))
-    without = competition.postprocess(made, replace(tables, train=shuffled, test=rows))
-    moved = competition.postprocess(made[order], replace(tables, test=rows.iloc[order].reset_index(drop=True)))
+    turned = rows.iloc[order].reset_index(drop=True)
+    once = finished_by(competition, made, replace(tables, test=rows))
+    without = finished_by(competition, made, replace(tables, train=shuffled, test=rows))
+    moved = finished_by(competition, made[order], replace(tables, test=turned))
     if apart := _apart(once, without):
         detail = (
             f"{apart} of {len(rows):,} out-of-fold rows change when the target of train is shuffled: postprocess "
@@ -81,7 +86,5 @@ def postprocess_blind(
 
 def _apart(a: np.ndarray, b: np.ndarray) -> str:
     """How many rows differ, for a sentence; empty where none does."""
-    if a.shape != b.shape:
-        return f"All (their shape {a.shape} becomes {b.shape})"
     rows = int((~np.isclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True)).reshape(len(a), -1).any(axis=1).sum())
     return f"{rows:,}" if rows else ""

@@ -14,6 +14,7 @@ __all__ = ["beats_baseline", "models_learn", "not_constant", "one_for_most", "re
 
 # Two standard errors: a difference that chance alone exceeds once in twenty times.
 _CLEAR = 2.0
+_SURELY = 4.0  # a model that is worse by so much, and better turned round, is turned round
 # Predictions that differ by less, relative to their size, are one prediction and its rounding.
 _CONSTANT = 1e-9
 # Standard deviations by which a row's prediction may move. Of all models here on CPU none moves by more than 5e-8;
@@ -30,7 +31,7 @@ _COLLAPSE = (
 
 
 def beats_baseline(
-    metric: Metric, predictions: Predictions, blended: Blend, below: tuple[str, Score], *, groups: np.ndarray | None
+    metric: Metric, predictions: Predictions, blended: Blend, below: tuple[str, Score], groups: np.ndarray | None
 ) -> Check:
     """Whether the score is better than that of the best constant, by more than chance.
 
@@ -48,20 +49,28 @@ def beats_baseline(
     return Check(name="beats the baseline", status=status, detail=detail)
 
 
-def models_learn(metric: Metric, predictions: Predictions, folds: Folds, below: tuple[str, Score]) -> Iterator[Check]:
+def models_learn(
+    metric: Metric, predictions: Predictions, folds: Folds, below: tuple[str, Score], groups: np.ndarray | None
+) -> Iterator[Check]:
     """Models that are clearly worse than a constant, by name: a blend can hide one, and turned round it may shine."""
     name, theirs = below
-    margin = _CLEAR * float(np.nan_to_num(theirs.standard_error))
     sign = 1 if metric.greater_is_better else -1
     for model in predictions.models:
-        ours = _value(metric, predictions.y, decided(metric, model.oof, predictions.y, folds))
-        if sign * (ours - theirs.value) >= -margin:
+        oof = decided(metric, model.oof, predictions.y, folds)
+        scored = ~np.isnan(oof).any(axis=1)
+        value = metric.function(predictions.y[scored], output(metric, oof[scored]))
+        if sign * (value - theirs.value) >= 0:
             continue
-        detail = f"{model.name} alone has {metric.name} {ours:.5g}, worse than the {name}'s {theirs.value:.5g}."
+        ours = evaluate(metric, predictions.y, oof, groups=groups)
+        error = float(np.hypot(np.nan_to_num(ours.standard_error), np.nan_to_num(theirs.standard_error)))
+        if sign * (ours.value - theirs.value) >= -_CLEAR * error:
+            continue
+        detail = f"{model.name} alone has {metric.name} {ours.value:.5g}, worse than the {name}'s {theirs.value:.5g}."
         status: Status = "warn"
         if metric.task == "classification" and metric.single is None and model.oof.shape[1] == 2:
-            turned = _value(metric, predictions.y, decided(metric, model.oof[:, ::-1], predictions.y, folds))
-            if sign * (turned - theirs.value) > margin:
+            other = decided(metric, model.oof[:, ::-1], predictions.y, folds)
+            turned = metric.function(predictions.y[scored], output(metric, other[scored]))
+            if sign * (turned - theirs.value) > _SURELY * error:
                 status = "fail"
                 detail += (
                     f" With its two classes swapped it would have {turned:.5g}: its labels are decoded the other way "
@@ -70,12 +79,7 @@ def models_learn(metric: Metric, predictions: Predictions, folds: Folds, below: 
         yield Check(name="models learn", status=status, detail=detail)
 
 
-def _value(metric: Metric, y: np.ndarray, predictions: np.ndarray) -> float:
-    scored = ~np.isnan(predictions).any(axis=1)
-    return metric.function(y[scored], output(metric, predictions[scored]))
-
-
-def not_constant(blended: Blend, *, targets: Sequence[str] = ()) -> Check:
+def not_constant(blended: Blend, targets: Sequence[str] = ()) -> Check:
     """Whether test rows have different predictions, about as different as out-of-fold rows have.
 
     targets : of several, each has its column of predictions.
@@ -85,7 +89,9 @@ def not_constant(blended: Blend, *, targets: Sequence[str] = ()) -> Check:
     if len(blended.test) > 1 and (still.all() or (still.any() and len(targets) > 1)):
         column = int(np.flatnonzero(still)[0])
         what = f"value {blended.test[0, column]:.6g} for {targets[column]}" if len(targets) > 1 else "prediction"
-        return Check(name=name, status="fail", detail=f"Every test row has the same {what}. {_COLLAPSE}")
+        # Fewer rows than that may well be alike.
+        status: Status = "fail" if len(blended.test) >= _FEW else "warn"
+        return Check(name=name, status=status, detail=f"Every test row has the same {what}. {_COLLAPSE}")
     spread, expected = blended.test.std(axis=0).max(), np.nanstd(blended.oof, axis=0).max()
     detail = f"Predictions spread by {spread:.3g} over test rows and {expected:.3g} over out-of-fold rows."
     apart = len(blended.test) >= _FEW and not 1 / 3 < spread / max(expected, 1e-12) < 3
