@@ -27,7 +27,7 @@ def dates_in(column: pd.Series) -> pd.Series | None:
     True
     """
     if pd.api.types.is_datetime64_any_dtype(column):
-        return column
+        return column if column.dt.tz is None else column.dt.tz_localize(None)
     if pd.api.types.is_integer_dtype(column):
         likely = "date" in str(column.name).lower() and bool(column.between(19000101, 21001231).all())
         return _parsed(column.astype(str), format="%Y%m%d") if likely else None

@@ -202,3 +202,127 @@ def test_the_pixel_that_became_an_index_is_named(start: int) -> None:
     assert check is not None
     assert check.status == "fail"
     assert f"off by 1 from pixel{start}" in check.detail or f"off by 1 from pixel{start + 1}" in check.detail
+
+
+def of_frame(frame: pd.DataFrame, n: int, test: pd.DataFrame | None = None, **fields: object) -> Prepared:
+    """The first n rows are train, the others test; y is the target."""
+    test = (frame.iloc[n:] if test is None else test).reset_index(drop=True).drop(columns="y", errors="ignore")
+    given = tables(frame.head(n), test, test[["id"]].assign(y=0.5 if frame["y"].dtype == float else 0))
+    return Prepared.of(resolved(given, **fields), given)
+
+
+def status(given: Prepared, name: str) -> str:
+    check = given.check(name)
+    assert check is not None
+    return check.status
+
+
+def test_columns_that_no_classifier_can_be_fitted_on_do_not_stop_the_checks() -> None:
+    given = made()
+    gaps = np.full(600, np.nan)
+    one = np.where(np.arange(600) == 4, 1.0, np.nan)
+    for column in (gaps, one):
+        assert status(given.with_column("e", column, np.full(400, np.nan)), "train and test alike") == "pass"
+
+
+def test_a_new_shop_in_test_or_two_shops_in_both_do_not_stop_the_checks() -> None:
+    given = made()
+    shops = np.arange(600) % 6
+    for ours, theirs in ((shops, np.full(400, 9)), (shops % 2, np.arange(400) % 2)):
+        of_shops = given.with_column("shop", ours, theirs, seen=False)
+        grouped = replace(of_shops, competition=replace(of_shops.competition, groups="shop"))
+        assert grouped.check("train and test alike") is None
+
+
+def test_the_window_of_the_next_month_is_asked_about_and_not_failed() -> None:
+    rng = np.random.default_rng(0)
+    month = np.array([0, 3, -2, 5, 1, -4, 2, 6, 0, -3, 4, 1, 7])
+    series = rng.normal(10, 1, 1500)[:, None] + month + rng.normal(scale=0.5, size=(1500, 13))
+    names = [f"lag{number}" for number in range(11, 0, -1)]
+    train = pd.DataFrame(series[:, :11], columns=names).assign(id=np.arange(1500), y=series[:, 11])
+    test = pd.DataFrame(series[:, 1:12], columns=names).assign(id=1500 + np.arange(1500))
+    others = test.assign(**{name: test[name] + rng.normal(scale=0.1, size=1500) for name in names})
+    for given in (of_frame(train, 1500, test), of_frame(train, 1500, others)):
+        check = given.check("columns in order")
+        assert check is not None
+        assert check.status == "warn"
+        assert "a window that moved on" in check.detail
+    plain = [f"x{'abcdefghijk'[number]}" for number in range(11)]
+    renamed = dict(zip(names, plain, strict=True))
+    assert status(
+        of_frame(train.rename(columns=renamed), 1500, others.rename(columns=renamed)), "columns in order"
+    ) == ("fail")
+
+
+def test_a_good_sensor_may_have_gaps() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=1000)
+    y = pd.Series(x + 0.06 * rng.normal(size=1000), name="y")
+    for share in (0.0, 0.001, 0.1, 0.6):
+        X = pd.DataFrame({"sensor": np.where(rng.random(1000) < share, np.nan, x)})
+        assert [leak.sure for leak in targets_in(X, y, labels=False)] in ([], [False])
+    copied = pd.DataFrame({"later": np.where(rng.random(1000) < 0.9, np.nan, y)})
+    assert [leak.sure for leak in targets_in(copied, y, labels=False)] == [True]
+
+
+@pytest.mark.parametrize("equal", [0.05, 0.3])
+def test_a_listed_price_may_be_the_one_that_is_paid(equal: float) -> None:
+    rng = np.random.default_rng(0)
+    listed = np.round(np.exp(rng.normal(13, 0.5, 1000)), -2)
+    paid = np.where(rng.random(1000) < equal, listed, np.round(listed * np.exp(rng.normal(0, 0.1, 1000)), -2))
+    found = list(targets_in(pd.DataFrame({"listed": listed}), pd.Series(paid, name="paid"), labels=False))
+    assert [leak.sure for leak in found] == [False]
+    written = np.where(rng.random(1000) < equal, paid, rng.permutation(paid))
+    found = list(targets_in(pd.DataFrame({"later": written}), pd.Series(paid, name="paid"), labels=False))
+    assert [leak.sure for leak in found] == [True]
+
+
+def test_whole_numbers_that_do_not_count_the_rows_may_be_strong() -> None:
+    rng = np.random.default_rng(0)
+    size = rng.choice(10**6, 400, replace=False) + 1000
+    frame = pd.DataFrame({"id": rng.permutation(400), "people": size, "f": rng.normal(size=400)})
+    later = frame.assign(y=size * np.exp(0.05 * rng.normal(size=400)))
+    rich = frame.assign(y=(size / 1e6 + 0.3 * rng.normal(size=400) > 0.5).astype(int))
+    ordered = later.sort_values("people", ignore_index=True)
+    ordered = ordered.assign(id=rng.permutation(400))
+    assert [status(of_frame(made, 300), "order blind") for made in (later, rich)] == ["pass", "pass"]
+    assert status(of_frame(ordered, 300), "order blind") == "warn"  # the file is in order, which people do not make
+
+
+def test_a_class_that_no_row_looked_at_has_says_nothing() -> None:
+    n = 21_000
+    looked_at = np.sort(np.random.default_rng(0).permutation(n)[:20_000])
+    y = np.zeros(n + 50, dtype=int)
+    y[np.setdiff1d(np.arange(n), looked_at)[::100]] = 1
+    frame = pd.DataFrame({"id": np.arange(n + 50), "f": np.random.default_rng(1).normal(size=n + 50), "y": y})
+    assert status(of_frame(frame, n), "order blind") == "pass"
+
+
+@pytest.mark.parametrize("apart", [(2023, 2024), ("north", "south")])
+def test_rows_of_few_answers_are_no_copies_because_test_is_of_another_year(apart: tuple[object, object]) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.integers(0, 2, (1300, 4)), columns=list("abcd")).assign(id=np.arange(1300))
+    frame = frame.assign(y=frame["a"] + rng.normal(size=1300), apart=np.where(np.arange(1300) < 1000, *apart))
+    check = of_frame(frame, 1000).check("copies apart")
+    assert check is not None
+    assert check.status == "pass"
+    assert "but the id, the target and apart" in check.detail
+
+
+@pytest.mark.parametrize("m", [1, 2, 5, 29])
+def test_by_a_few_rows_of_test_no_copies_are_sure(m: int) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.integers(0, 2, (300 + m, 3)), columns=list("abc")).assign(id=np.arange(300 + m))
+    frame = frame.assign(y=rng.normal(size=300 + m), k=rng.choice(list("xyz"), 300 + m))
+    frame.loc[300:, "k"] = "new"
+    assert status(of_frame(frame, 300), "copies apart") == "pass"
+    given = made(m=m)
+    twice = pd.concat([given.tables.train.assign(id=lambda rows: rows["id"] + 10_000), given.tables.train])
+    again = Prepared.of(given.competition, replace(given.tables, train=twice.reset_index(drop=True)))
+    assert status(again, "copies apart") != "fail"
+
+
+def test_dates_with_a_time_zone_are_dates() -> None:
+    given = made()
+    days = pd.date_range("2020-01-01", periods=1000, tz="Europe/Berlin").to_series().sample(frac=1, random_state=0)
+    assert alarms(given.with_column("day", days[:600].array, days[600:].array)) == []

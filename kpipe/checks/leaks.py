@@ -34,6 +34,11 @@ _MET = 4  # certain rows of the other class, where two meet
 _EVIDENCE, _EVIDENCE_ONE_CLASS = 5.0, 25.0
 _MOST_CLASSES = 50
 _RANKED = 0.995  # rank correlation of a copy, within the rows that hold one
+_FEWEST_RANKED, _ENOUGH_RANKED = 12, 60  # rows: of fewer an honest feature may have the target's very order
+_ENOUGH_ON_LINE, _WEAK = (
+    20,
+    0.5,
+)  # rows on a line, and rank correlation of the other rows, from and up to which it is sure
 _PAIRS = 20_000  # of rows, whose slopes are looked at
 _TARGETS = 10  # looked at, of several
 
@@ -98,7 +103,7 @@ def targets_in(X: pd.DataFrame, y: pd.Series, *, labels: bool) -> Iterator[Leak]
         binned = _binned(X[column], read)
         said = None
         if numbers is not None and ranks is not None:
-            said = _by_rank(binned.codes, ranks, fold) or (None if read is None else _by_number(read, numbers, ranks))
+            said = _by_rank(binned.codes, ranks, fold) or (None if read is None else _by_number(read, numbers))
         if said is None and len(names) <= _MOST_CLASSES:
             said = _by_class(binned, classes, fold, [str(label) for label in names], columns=X.shape[1])
         if said is not None:
@@ -207,25 +212,28 @@ def _by_rank(codes: np.ndarray, ranks: np.ndarray, fold: np.ndarray) -> _Said:
     return sure, len(codes), f"alone explains {skill:.2%} of the ranks of {{y}}, in rows not looked at"
 
 
-def _by_number(values: np.ndarray, y: np.ndarray, ranks: np.ndarray) -> _Said:
+def _by_number(values: np.ndarray, y: np.ndarray) -> _Said:
     """Where a column holds the number itself, scaled or not, in some rows."""
     there = ~np.isnan(values)
-    if there.sum() < 12:
+    if there.sum() < _FEWEST_RANKED:
         return None
     usual, often = _mode(values[there])
     slices = {"where it is not missing": there}
     if often >= 0.05 * len(values):
         slices[f"where it is not {usual:g}"] = there & (values != usual)
     for where, rows in slices.items():
-        if rows.sum() >= 12 and len(np.unique(y[rows])) > rows.sum() / 4:
-            rho = float(np.corrcoef(ranked(values[rows]), ranks[rows])[0, 1]) if np.ptp(values[rows]) else 0.0
+        if rows.sum() >= _FEWEST_RANKED and len(np.unique(y[rows])) > rows.sum() / 4:
+            rho = _rank_correlation(values[rows], y[rows])
             if abs(rho) >= _RANKED:
                 how = f"follows {{y}} in {int(rows.sum())} of {len(y)} rows, {where} (rank correlation {rho:.4f})"
-                sure = bool(
-                    rows.sum() < len(values) or abs(rho) >= _SURELY_RANKED
-                )  # a strong feature is so in all rows
-                return sure, int(rows.sum()), how
+                sure = abs(rho) >= _SURELY_RANKED and rows.sum() >= _ENOUGH_RANKED  # a good sensor has gaps, too
+                on_line = None if sure else _by_relation(values, y, there)
+                return on_line if on_line is not None and on_line[0] else (bool(sure), int(rows.sum()), how)
     return _by_relation(values, y, there)
+
+
+def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    return float(np.corrcoef(ranked(x), ranked(y))[0, 1]) if np.ptp(x) and np.ptp(y) else 0.0
 
 
 def _by_relation(values: np.ndarray, y: np.ndarray, there: np.ndarray) -> _Said:
@@ -239,15 +247,29 @@ def _by_relation(values: np.ndarray, y: np.ndarray, there: np.ndarray) -> _Said:
         for slope in slopes:
             if np.isnan(slope) or slope == 0:
                 continue
-            start, often = _mode(_digits(values[rows] - slope * target[rows]))
+            left = _digits(values[rows] - slope * target[rows])
+            start, often = _mode(left)
             if often < 8:
                 continue
             mixed = np.roll(target[rows], len(rows) // 2)
             if often > 4 * _mode(_digits(values[rows] - slope * mixed))[1] + 4:
                 times = "" if abs(slope - 1) < 1e-6 else f"{slope:.4g} times "
                 plus = "" if abs(start) < 1e-6 * np.abs(values[rows]).max() else f" plus {start:.4g}"
-                return True, often, f"is {times}{what}{plus} in {often} of {len(y)} rows"
+                sure = often >= _ENOUGH_ON_LINE and _nothing_gradual(values[rows], target[rows], left, start)
+                return sure, often, f"is {times}{what}{plus} in {often} of {len(y)} rows"
     return None
+
+
+def _nothing_gradual(x: np.ndarray, y: np.ndarray, left: np.ndarray, start: float) -> bool:
+    """Whether the rows on a line have nothing to do with the others: it was written there.
+
+    left : what is left of x but for the slope; ``start`` on the line. A listed price is the price that was paid in some
+    rows, and near it in the others; a count is last year's, or one more; and what was nothing stays nothing.
+    """
+    on = left == start
+    others = x[~on], y[~on]
+    weak = len(others[0]) < _FEWEST_RANKED or abs(_rank_correlation(*others)) < _WEAK
+    return bool(weak and _mode(left[~on])[1] <= on.sum() / 4 and _mode(y[on])[1] <= on.sum() / 2)
 
 
 def _slope(x: np.ndarray, y: np.ndarray) -> float:

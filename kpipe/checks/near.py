@@ -24,6 +24,7 @@ __all__ = ["copies_apart", "mixed", "near_copies_apart", "surplus"]
 _CLEAR = 3.5
 _LEAST, _SURELY, _SURELY_NEAR = 0.003, 0.1, 0.25
 _QUERIES, _ROWS = 1_200, 60_000  # rows whose nearest neighbours are looked for, of each table; rows that are looked at
+_FEWEST_TESTED = 30  # rows of test below which a share of them is too uncertain to fail by
 _FEWEST = 60  # rows of test below which distances say nothing
 _DIMENSIONS, _OF_A_LABEL = 48, 6
 _NEAR = (0.02, 0.05, 0.1, 0.2, 0.3)  # of the median distance of a test row to its nearest row of train
@@ -55,17 +56,23 @@ def copies_apart(competition: Competition, tables: Tables, folds: Folds) -> Chec
     name = "copies apart"
     named = (competition.id, competition.groups)
     shared = [c for c in tables.train.columns if c in tables.test.columns and c not in named]
+    away = [] if _pixels(tables.train[shared]) else [c for c in shared if _lies_elsewhere(tables, c)]
+    alike = [c for c in shared if c not in away]  # by the others no row of test could have a twin
+    if not alike:
+        detail = "No column of test has values like train's: its rows are no reference for how many copies are usual."
+        return Check(name=name, status="pass", detail=detail)
+    whole = f"all columns but the id{', ' if away else ' and '}the target{f' and {_some(away)}' if away else ''}"
     said = []
-    for number, (of_train, of_test) in enumerate(_hashed(tables, shared)):
-        found = _twins(of_train, of_test, folds)
+    for number, (of_train, of_test, moved) in enumerate(_hashed(tables, alike)):
+        found = _twins(of_train, of_test, moved, folds)
         said.append(found)
-        if found.clear > _CLEAR + (number > 0) and found.validated - found.tested >= _LEAST:
+        if found.clear > _CLEAR + (number > 0) and found.beyond >= _LEAST:
             pair = _pair(tables.train[shared], of_train, found.rows, folds)
             if pair is not None:
-                return _copied(found, pair)
+                return _copied(found, pair, whole, sure=len(tables.test) >= _FEWEST_TESTED)
     detail = (
-        f"{said[0].validated:.1%} of the validated rows have an exact copy (all columns but the id and the target) "
-        f"among the rows trained on; of test's rows {said[0].tested:.1%} have one."
+        f"{said[0].validated:.1%} of the validated rows have an exact copy ({whole}) among the rows trained on; of "
+        f"test's rows {said[0].tested:.1%} have one."
     )
     return Check(name=name, status="pass", detail=detail)
 
@@ -74,32 +81,35 @@ def copies_apart(competition: Competition, tables: Tables, folds: Folds) -> Chec
 class _Twins:
     """How many validated rows and test rows have a twin among the rows trained on, and which validated rows those are.
 
-    clear : by how many standard errors the validated rows exceed test's.
+    clear, beyond : by how many standard errors, and by what share, the validated rows exceed test's, and chance.
     rows : (fold, row) of each.
     """
 
     validated: float
     tested: float
     clear: float
+    beyond: float
     rows: np.ndarray
 
 
-def _twins(of_train: np.ndarray, of_test: np.ndarray, folds: Folds) -> _Twins:
+def _twins(of_train: np.ndarray, of_test: np.ndarray, moved: np.ndarray, folds: Folds) -> _Twins:
     """From a hash of each row."""
-    codes, distinct = pd.factorize(np.concatenate([of_train, of_test]))
-    ours, theirs = codes[: len(of_train)], codes[len(of_train) :]
-    rows, tested, count = [], [], 0
+    codes, distinct = pd.factorize(np.concatenate([of_train, of_test, moved]))
+    ours, theirs, chance = np.split(codes, np.cumsum([len(of_train), len(of_test)]))
+    rows, tested, met, count = [], [], [], 0
     for number, (train, valid) in enumerate(zip(folds.train, folds.valid, strict=True)):
         known = np.zeros(len(distinct), dtype=bool)
         known[ours[train]] = True
         twins = valid[known[ours[valid]]]
         rows.append(np.column_stack([np.full(len(twins), number), twins]))
         tested.append(known[theirs].mean())
+        met.append(known[chance].mean() if len(chance) else 0.0)
         count += len(valid)
-    found, share = np.concatenate(rows), float(np.mean(tested))
+    found, share, by_chance = np.concatenate(rows), float(np.mean(tested)), float(np.mean(met))
     validated = len(found) / max(count, 1)
     different = len(np.unique(np.concatenate(folds.valid)))
-    return _Twins(validated, share, surplus(validated, different, share, len(of_test)), found)
+    clear = min(surplus(validated, different, share, len(of_test)), surplus(validated, different, by_chance, different))
+    return _Twins(validated, share, clear, validated - max(share, by_chance), found)
 
 
 def _pair(
@@ -116,40 +126,57 @@ def _pair(
     return best if best is not None and len(best[3]) <= max(3, train.shape[1] // 4) else None
 
 
-def _copied(found: _Twins, pair: tuple[int, int, int, list[str]]) -> Check:
+def _copied(found: _Twins, pair: tuple[int, int, int, list[str]], whole: str, *, sure: bool) -> Check:
+    """What is said of it.
+
+    whole : which columns an exact copy has in common. sure : whether test has rows enough to say what is usual.
+    """
     number, row, other, differing = pair
-    kind = (
-        "a copy that differs in a few columns" if differing else "an exact copy (all columns but the id and the target)"
-    )
+    kind = "a copy that differs in a few columns" if differing else f"an exact copy ({whole})"
     how = f"differ in {_some(differing)} only" if differing else "are such copies"
     detail = (
         f"{found.validated:.1%} of the validated rows have {kind} among the rows trained on; of test's rows "
         f"{found.tested:.1%} have one: the score flatters. Rows {row + 1} and {other + 1} of train, apart in fold "
         f"{number + 1}, {how}. {_REMEDY}"
     )
-    status: Status = "fail" if found.validated - found.tested > (_SURELY_NEAR if differing else _SURELY) else "warn"
+    much = found.beyond > (_SURELY_NEAR if differing else _SURELY)
+    status: Status = "fail" if much and sure else "warn"
     return Check(name="copies apart", status=status, detail=detail)
 
 
-def _hashed(tables: Tables, columns: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """A number for each row of train and of test: of all columns, then of several halves of them."""
+def _hashed(tables: Tables, columns: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """A number for each row of train, of test and of train with each column moved: of all columns, then of halves.
+
+    Where columns were moved against each other rows are twins by chance, as those of a few yes and no are.
+    """
     frames = [frame[list(columns)] for frame in (tables.train, tables.test)]
-    if not columns or bool((frames[0].dtypes == np.uint8).all()):  # no half of a picture tells it from others
+    if _pixels(frames[0]):  # no half of a picture tells it from others
         whole = [pd.util.hash_pandas_object(frame, index=False).to_numpy() for frame in frames]
-        yield whole[0], whole[1]
+        yield whole[0], whole[1], whole[0][:0]
         return
     rng = np.random.default_rng(0)
     halves = [np.ones(len(columns), dtype=bool), *(rng.random((_HALVES, len(columns))) < 0.5)]
-    sums = np.zeros((len(halves), sum(map(len, frames))), dtype=np.uint64)
+    n = len(frames[0])
+    sums = np.zeros((len(halves), n + len(frames[1]) + n), dtype=np.uint64)
     for place, column in enumerate(columns):
         values = pd.concat([frame[column] for frame in frames], ignore_index=True)
         hashed = mixed(values) * np.uint64(rng.integers(1, 2**62) * 2 + 1)
-        alike = not _elsewhere(values, split=len(frames[0]))
+        elsewhere = np.roll(hashed[:n], rng.integers(n))
         for number, half in enumerate(halves):
-            if number == 0 or (half[place] and alike):
-                sums[number] += hashed
+            if half[place]:
+                sums[number, :-n] += hashed
+                sums[number, -n:] += elsewhere
     for number in range(len(halves) if len(columns) >= _FEWEST_HALVED else 1):
-        yield sums[number, : len(frames[0])], sums[number, len(frames[0]) :]
+        yield sums[number, :n], sums[number, n:-n], sums[number, -n:]
+
+
+def _pixels(frame: pd.DataFrame) -> bool:
+    return bool((frame.dtypes == np.uint8).all())
+
+
+def _lies_elsewhere(tables: Tables, column: str) -> bool:
+    both = pd.concat([frame[column] for frame in (tables.train, tables.test)], ignore_index=True)
+    return _elsewhere(both, split=len(tables.train))
 
 
 def mixed(values: pd.Series) -> np.ndarray:
@@ -254,7 +281,7 @@ def _embedding(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray | None:
     """(rows of both, dimensions): squared distances are about Gower's. None where no column says anything."""
     rng = np.random.default_rng(0)
     made: list[np.ndarray] = []
-    if bool((train.dtypes == np.uint8).all()):
+    if _pixels(train):
         made = [np.concatenate([train.to_numpy(), test.to_numpy()]).astype(np.float32) / 255]
     else:
         for column in train.columns:

@@ -21,6 +21,8 @@ __all__ = ["order_blind"]
 
 _ORDERED = 20_000  # rows whose order is looked at
 _FOLDS, _MOST_CLASSES = 4, 50
+# A column numbers the rows where it has so many numbers per row at the most, and such a rank correlation with the file.
+_DENSE, _IN_ORDER = 10.0, 0.95
 
 
 def order_blind(competition: Competition, tables: Tables) -> Check:
@@ -55,15 +57,19 @@ def order_blind(competition: Competition, tables: Tables) -> Check:
 def _orders(competition: Competition, train: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
     yield "the number of the row", np.arange(len(train))
     for column in train.columns:
-        if column == competition.id or (column in (competition.columns or ()) and _names_rows(train[column])):
+        if column == competition.id or (column in (competition.columns or ()) and _numbers_rows(train[column])):
             numbers = _number_in(train[column])
             if numbers is not None:
                 yield str(column), numbers
 
 
-def _names_rows(column: pd.Series) -> bool:
-    """Whether whole numbers are different in each row."""
-    return pd.api.types.is_integer_dtype(column) and bool(column.is_unique)
+def _numbers_rows(column: pd.Series) -> bool:
+    """Whether whole numbers count the rows: each its own, dense, and nearly in order. A population is none of these."""
+    if not pd.api.types.is_integer_dtype(column) or not column.is_unique or len(column) < 2:
+        return False
+    numbers = column.to_numpy(dtype=np.float64)
+    along = abs(float(np.corrcoef(ranked(numbers), np.arange(len(numbers)))[0, 1]))
+    return bool(np.ptp(numbers) <= _DENSE * len(numbers) and along >= _IN_ORDER)
 
 
 def _number_in(column: pd.Series) -> np.ndarray | None:
@@ -78,7 +84,7 @@ def _told_by_order(order: np.ndarray, y: pd.Series, *, labels: bool) -> tuple[fl
     """(score on scattered rows, on blocks, what the score is, whether it is near perfect); None: it tells nothing."""
     X = np.column_stack([order, *[order % number for number in (2, 3, 5, 7, 10)]])
     n = len(X)
-    if n < 100:
+    if n < 100 or y.nunique() < 2:  # of the rows looked at all may be of one class
         return None
     leaf = max(10, n // 40)
     if labels:
