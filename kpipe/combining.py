@@ -11,17 +11,19 @@ import numpy as np
 import pandas as pd
 
 from kpipe.calls import options_from
+from kpipe.competition import Competition
 from kpipe.errors import DataError, UsageError
 from kpipe.leaderboard import run_named
 from kpipe.pipeline import finish, read_asked, settled
 from kpipe.report.reading import Facts, outputs_of, read
-from kpipe.runs import Run, key_of, workspace
+from kpipe.runs import Run, key_of, refuse_blend, workspace
 from kpipe.splitters import folds_from_frame
 from kpipe.training import targets
 from kpipe.values import Folds, ModelPredictions, Predictions
 
 __all__ = ["combine"]
 
+_END = 6  # characters of a run's id
 _FIELDS = ("metric", "target", "id", "text", "split", "drop")
 
 
@@ -39,9 +41,12 @@ def combine(
     Raises UsageError where the runs do not fit each other, DataError where the files are not those of the runs.
     """
     began = time.perf_counter()
-    runs = [run_named(name, Path(out)) for name in names]
-    if len({run.record["run_id"] for run in runs}) < 2:
+    named = [run_named(name, Path(out)) for name in names]
+    runs = list({run.record["run_id"]: run for run in named}.values())
+    if len(runs) < 2:
         raise UsageError("A blend needs at least two runs.")
+    for run in runs:
+        refuse_blend(run)
     first = runs[0]
     options = options_from(first.record, first.path / "run.json")
     slug, fields = first.record["slug"], {name: options[name] for name in _FIELDS if name in options}
@@ -52,7 +57,10 @@ def combine(
     facts = [read(run) for run in runs]
     folds = _folds(facts)
     y, labels = targets(competition, tables)
-    models = [model for run, one in zip(runs, facts, strict=True) for model in _models(run, one, len(tables.test))]
+    for one in facts:
+        _same_truth(one, competition, y, labels)
+    ends = _ends(runs)
+    models = [model for one, end in zip(facts, ends, strict=True) for model in _models(one, end, len(tables.test))]
     if len({model.oof.shape for model in models}) > 1 or len(models[0].oof) != len(y):
         raise UsageError("The runs' predictions are of other rows or other targets: they cannot be blended.")
     predictions = Predictions(models=tuple(models), classes=labels, y=y)
@@ -88,11 +96,35 @@ def _folds(facts: Sequence[Facts]) -> Folds:
     return folds_from_frame(frames[0])
 
 
-def _models(run: Run, facts: Facts, rows: int) -> list[ModelPredictions]:
-    """A run's models with the end of its id, which tells the same model of two runs apart."""
+def _same_truth(facts: Facts, competition: Competition, y: np.ndarray, labels: np.ndarray | None) -> None:
+    """Raise UsageError where a run predicted something else than what the blend is judged by."""
     if facts.judged is None:
         raise DataError(f"{facts.path}: {' '.join(facts.missing)}")
-    test = pd.read_parquet(run.path / "test.parquet")
+    judged, name, asked = facts.judged, facts.record["run_id"], ", ".join(competition.targets)
+    if judged.targets != competition.targets:
+        raise UsageError(f"{name} predicts {', '.join(judged.targets)}, not {asked}: nothing to blend.")
+    if judged.labels != (None if labels is None else tuple(map(str, labels))):
+        raise UsageError(
+            f"{name} predicts other labels of {asked}, or values where others are labels: nothing to blend."
+        )
+    if judged.y.shape != y.shape or not np.allclose(_in_order(judged.y.astype(np.float64), judged.rows), y):
+        raise UsageError(
+            f"{name} is judged by other values of {asked} than are there now, or by other rows: the competition's "
+            "module has changed since. Train it again."
+        )
+
+
+def _ends(runs: Sequence[Run]) -> list[str]:
+    """The ends of the runs' ids, which tell the same model of two runs apart; whole ids where the ends do not."""
+    ids = [run.record["run_id"] for run in runs]
+    short = [name[-_END:] for name in ids]
+    return short if len(set(short)) == len(ids) else ids
+
+
+def _models(facts: Facts, end: str, rows: int) -> list[ModelPredictions]:
+    """A run's models, with the end of its id in their names."""
+    assert facts.judged is not None
+    test = pd.read_parquet(facts.path / "test.parquet")
     found = []
     for model in facts.models:
         columns = outputs_of(test, model.name)
@@ -100,7 +132,7 @@ def _models(run: Run, facts: Facts, rows: int) -> list[ModelPredictions]:
             raise DataError(f"{facts.path}: the predictions of {model.name} are missing or of other rows.")
         found.append(
             ModelPredictions(
-                name=f"{model.name}@{run.record['run_id'][-6:]}",
+                name=f"{model.name}@{end}",
                 oof=_in_order(facts.judged.models[model.name], facts.judged.rows),
                 test=test[columns].to_numpy(dtype=np.float64),
                 seconds=model.seconds or 0.0,

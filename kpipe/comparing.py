@@ -28,7 +28,8 @@ class Comparison:
     """What run b is, compared with run a.
 
     scores : of a and b on the ``rows`` that both predicted. difference : b's less a's, with its standard error: paired,
-        for both runs judged the same rows, and what is hard for one is mostly hard for the other.
+        for both runs judged the same rows, and what is hard for one is mostly hard for the other. Where folds keep
+        groups whole, as many groups count, however many rows they have.
     verdict : of b; "cannot tell" where the difference is less than two standard errors.
     same_folds : whether both had the same folds. Where not, their luck is in the difference, and not in its error.
     changed : what is not the same in both (data, code, versions, options), a phrase each.
@@ -76,9 +77,10 @@ def compare(a: Run, b: Run) -> Comparison:
     y, p, q = ours.y[both], ours.blend[both], theirs.blend[both]
     scores = tuple(metric.function(y, output(metric, given)) for given in (p, q))
     difference = scores[1] - scores[0]
-    error = _paired_error(metric, y, p, q)
+    groups = _groups(ours, theirs)
+    error = _paired_error(metric, y, p, q, None if groups is None else groups[both])
     gain = difference if metric.greater_is_better else -difference
-    verdict: Verdict = "cannot tell" if abs(gain) <= _CLEAR * error else "better" if gain > 0 else "worse"
+    verdict: Verdict = "cannot tell" if not abs(gain) > _CLEAR * error else "better" if gain > 0 else "worse"
     return Comparison(
         a=_id(a),
         b=_id(b),
@@ -121,23 +123,35 @@ def _made(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _paired_error(metric: Metric, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
-    """The standard error of the difference of two scores on the same rows.
+def _groups(a: Judged, b: Judged) -> np.ndarray | None:
+    """The groups that the runs' folds keep whole; where theirs differ, the fewer, of which an error makes less of."""
+    found = [one.groups for one in (a, b) if one.groups is not None]
+    return min(found, key=lambda groups: len(np.unique(groups)), default=None)
 
-    Of a metric that is a mean over rows, that of the mean of the differences; of others by leaving out one block of
-    rows after another (the delete-a-group jackknife: Efron and Tibshirani 1993, An Introduction to the Bootstrap, 11).
+
+def _paired_error(
+    metric: Metric, y: np.ndarray, a: np.ndarray, b: np.ndarray, groups: np.ndarray | None = None
+) -> float:
+    """The standard error of the difference of two scores on the same rows; NaN where there are no two groups.
+
+    groups : of rows whose luck is one, as in the runs' own standard error; None: each row by itself.
+    Of a metric that is a mean over rows, that of the mean of the differences, whose sums over groups are independent
+    (Liang and Zeger 1986); of others by leaving out one block of groups after another (the delete-a-group jackknife:
+    Efron and Tibshirani 1993, An Introduction to the Bootstrap, 11).
     """
     judged = output(metric, a), output(metric, b)
-    if len(y) < 2:
+    numbers = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    count = len(np.unique(numbers))
+    if count < 2:
         return float("nan")
     if metric.losses is not None and not metric.root:
         apart = metric.losses(y, judged[1]) - metric.losses(y, judged[0])
-        return float(apart.std(ddof=1) / np.sqrt(len(y)))
-    blocks = np.array_split(np.random.default_rng(0).permutation(len(y)), min(_BLOCKS, len(y)))
+        sums = np.bincount(numbers, weights=apart - apart.mean())
+        return float(np.sqrt((sums**2).sum() * count / (count - 1)) / len(y))
+    blocks = np.array_split(np.random.default_rng(0).permutation(count), min(_BLOCKS, count))
     without = []
     for block in blocks:
-        kept = np.ones(len(y), dtype=bool)
-        kept[block] = False
+        kept = ~np.isin(numbers, block)
         without.append(metric.function(y[kept], judged[1][kept]) - metric.function(y[kept], judged[0][kept]))
     spread = np.asarray(without) - np.mean(without)
     return float(np.sqrt((len(blocks) - 1) / len(blocks) * (spread**2).sum()))

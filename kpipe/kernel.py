@@ -22,14 +22,19 @@ from typing import Any
 from kpipe import competitions
 from kpipe.errors import OutputError, UsageError
 from kpipe.provenance import versions
-from kpipe.runs import Run
+from kpipe.runs import Run, refuse_blend
 
 __all__ = ["Built", "build", "options_of"]
 
 _LARGEST = 1_000_000  # bytes; Kaggle refuses larger sources
 _SHORTEST_TITLE, _LONGEST_TITLE = 5, 50  # characters, of titles and of slugs
 _PACKAGE = Path(__file__).parent
-_LEFT_OUT = ("report", "studies")  # of kpipe: what no kernel calls
+# Of kpipe, what no kernel calls: the command line, and what it does besides a run.
+_LEFT_OUT = {
+    *("commands", "report", "studies", "cli.py", "__main__.py", "display.py", "display_runs.py", "layout.py"),
+    *("combining.py", "comparing.py", "conformance.py", "keeping.py", "repeating.py", "starting.py", "tracking.py"),
+    *("doctor.py", "kernel.py", "kernel_push.py", "leaderboard.py", "wheels.py"),
+}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # in every member of the zip: the same files give the same bytes
 
 
@@ -82,7 +87,11 @@ def build(
 
 
 def options_of(run: Run) -> dict[str, Any]:
-    """What makes a run again: its models and seeds by name, whatever a budget left out."""
+    """What makes a run again: its models and seeds by name, whatever a budget left out.
+
+    Raises UsageError for a blend of runs, which no kernel can train.
+    """
+    refuse_blend(run)
     record = run.record
     return {
         "models": [model["name"] for model in record["models"]],

@@ -19,7 +19,9 @@ from kpipe.models.baseline import baseline
 from kpipe.provenance import machine, versions
 from kpipe.values import Blend, Check, Folds, ModelPredictions, Predictions, Reason, Score, Submission, Tables
 
-__all__ = ["Outcome", "make_record", "predictions_table"]
+__all__ = ["GROUP", "Outcome", "make_record", "predictions_table"]
+
+GROUP = "fold group"  # of oof.parquet: the number of a row's group, where folds keep groups whole
 
 
 @dataclass(frozen=True)
@@ -157,14 +159,17 @@ def _json(value: float) -> float | None:
 
 
 def predictions_table(outcome: Outcome, which: Literal["oof", "test"]) -> pd.DataFrame:
-    """Row, id where the file has one, target (out-of-fold), then the blend's and each model's outputs.
+    """Row, id where the file has one, target and group (out-of-fold), then the blend's and each model's outputs.
 
-    Outputs are columns ``name``, or ``name/label`` for each class. A column of the file that has one of these names
-    gets "(train)" or "(test)" behind it.
+    Groups are numbers in the order of the file, in the column ``fold group``: runs are compared by them. Outputs are
+    columns ``name``, or ``name/label`` for each class. A column of the file that has one of these names gets "(train)"
+    or "(test)" behind it.
     """
     frame = outcome.tables.train if which == "oof" else outcome.tables.test
     kept = [name for name in (outcome.competition.id, *outcome.competition.targets) if name in frame.columns]
     rows = pd.DataFrame({"row": np.arange(len(frame))})
+    if which == "oof" and outcome.competition.groups is not None:
+        rows[GROUP] = pd.factorize(frame[outcome.competition.groups], use_na_sentinel=False)[0]
     outputs = _outputs(outcome, which)
     taken = {*rows.columns, *outputs.columns}
     file = "train" if which == "oof" else "test"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from kpipe.errors import DataError, UsageError
 from kpipe.leaderboard import run_named
 from kpipe.pipeline import run
 from kpipe.provenance import Again, Fits, differences
-from kpipe.runs import CALL, Run, Unfinished, unfinished
+from kpipe.runs import CALL, Run, Unfinished, refuse_blend, unfinished
 
 __all__ = ["Reproduction", "reproduce", "resume"]
 
@@ -95,6 +95,7 @@ def reproduce(
     Raises UsageError where there is no such run or it does not say how it was made, DataError where it is broken.
     """
     first = run_named(name, Path(out))
+    refuse_blend(first)
     record, place = first.record, first.path / "run.json"
     options, fits = options_from(record, place), _fits(record, place)
     options |= {"data": data or options.get("data"), "models": list(fits), "device": _device(record.get("device"))}
@@ -126,7 +127,19 @@ def _fits(record: Mapping[str, Any], place: Path) -> Fits:
         raise DataError(f"{place} does not say which fits were made: {type(error).__name__}: {error}.") from error
     if not fits or not all(seeds and min(seeds) >= 0 and all(seeds.values()) for seeds in fits.values()):
         raise DataError(f"{place} does not say which fits were made: models must have seeds, and seeds folds.")
+    last = record.get("folds")  # as a fold's number: all rows
+    if not isinstance(last, int) or not all(
+        _are_folds(folds, last) for seeds in fits.values() for folds in seeds.values()
+    ):
+        raise DataError(
+            f"{place} does not say which fits were made: folds must be different numbers from 0 to {last!r}, however: "
+            f"{fits!r:.200}."
+        )
     return fits
+
+
+def _are_folds(folds: Sequence[int], last: int) -> bool:
+    return bool(folds) and len(set(folds)) == len(folds) and min(folds) >= 0 and max(folds) <= last
 
 
 def _count(record: Mapping[str, Any], name: str) -> int | None:

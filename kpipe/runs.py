@@ -34,10 +34,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from kpipe.errors import OutputError
+from kpipe.errors import OutputError, UsageError, printable
 from kpipe.glance import as_html
 
-__all__ = ["CALL", "Run", "Unfinished", "Workspace", "key_of", "unfinished", "workspace"]
+__all__ = ["CALL", "Run", "Unfinished", "Workspace", "key_of", "refuse_blend", "unfinished", "workspace"]
 
 
 CALL = "call.json"
@@ -88,6 +88,15 @@ class Run:
     def _repr_html_(self) -> str:
         """How a notebook shows the run."""
         return as_html(self.record)
+
+
+def refuse_blend(run: Run) -> None:
+    """Raise UsageError for a run that is a blend of runs, naming these: it has no training of its own to repeat."""
+    settings = run.record.get("settings")
+    blended = settings.get("blend") if isinstance(settings, Mapping) else None
+    if blended is not None:
+        ids = ", ".join(map(str, blended)) if isinstance(blended, list) else str(blended)
+        raise UsageError(f"{run.record['run_id']} is a blend of {printable(ids)}: name these runs instead.")
 
 
 def _number(value: float | None) -> float:

@@ -217,3 +217,113 @@ def test_runs_of_kaggles_files_compare(kaggle_zip: Callable[[str], Path], tmp_pa
     found = compare(a, b)
     assert isinstance(found.sides, pd.DataFrame)
     assert found.sides["truth"].isin(["0", "1"]).all()
+
+
+@pytest.fixture(scope="module")
+def shops(home: Path) -> Path:
+    """Prices of twelve shops, each with luck of its own, and test rows of others."""
+    folder, rng = home / "data" / "shops", np.random.default_rng(0)
+    shop, n = np.arange(300) // 25, 240
+    level, luck = rng.normal(size=12), 0.8 * rng.normal(size=12)
+    frame = pd.DataFrame({"id": np.arange(300), "shop": shop, "level": level[shop], "f": rng.normal(size=300)})
+    frame = frame.assign(shop=np.where(shop % 2, "odd ", "even ") + frame["shop"].astype(str))
+    frame["cost"] = frame["f"] + luck[shop] + 0.2 * rng.normal(size=300)
+    frame["price"] = 2 * frame["cost"] + 0.1 * rng.normal(size=300)
+    folder.mkdir(parents=True)
+    frame[:n].to_csv(folder / "train.csv", index=False)
+    frame[n:].drop(columns=["price", "cost"]).to_csv(folder / "test.csv", index=False)
+    frame[n:][["id"]].assign(price=0.5).to_csv(folder / "sample_submission.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def priced(home: Path, shops: Path) -> tuple[Run, Run]:
+    """Two runs whose folds keep shops whole: without what is known of the shop, and with it."""
+    options = {"models": ["linear"], "metric": "mae", "split": "shop", "folds": 3, "target": "price"}
+    return trained(home, "shops", drop=["cost", "level"], **options), trained(home, "shops", drop=["cost"], **options)
+
+
+def test_the_paired_error_of_runs_whose_folds_keep_groups_whole_is_that_of_the_groups(priced: tuple[Run, Run]) -> None:
+    one, two = (run.oof for run in priced)
+    apart = (two["blend"] - two["price"]).abs() - (one["blend"] - one["price"]).abs()
+    sums = (apart - apart.mean()).groupby(np.arange(240) // 25).sum()
+    clustered = np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)) / len(apart)
+    found = compare(*priced)
+    assert found.standard_error == pytest.approx(clustered)
+    assert found.standard_error > 1.5 * apart.std() / np.sqrt(len(apart))
+
+
+def test_of_a_metric_that_is_no_mean_whole_groups_are_left_out_for_the_paired_error() -> None:
+    from kpipe.comparing import _paired_error
+    from kpipe.metrics import get_metric
+
+    rng = np.random.default_rng(0)
+    y, groups = rng.normal(size=2000), np.repeat(np.arange(100), 20)
+    a = (y + rng.normal(size=2000))[:, None]
+    b = a + rng.normal(size=100)[groups][:, None]
+    rmse, parts = get_metric("rmse"), [np.flatnonzero(groups == group) for group in range(100)]
+    resampled = []
+    for _ in range(200):
+        rows = np.concatenate([parts[group] for group in rng.integers(0, 100, 100)])
+        resampled.append(rmse.function(y[rows], b[rows, 0]) - rmse.function(y[rows], a[rows, 0]))
+    assert _paired_error(rmse, y, a, b, groups) == pytest.approx(np.std(resampled), rel=0.35)
+    assert _paired_error(rmse, y, a, b, groups) > 1.5 * _paired_error(rmse, y, a, b)
+
+
+def test_one_group_tells_nothing_of_the_difference(priced: tuple[Run, Run], tmp_path: Path) -> None:
+    copies = []
+    for run in priced:
+        shutil.copytree(run.path, tmp_path / run.record["run_id"])
+        copies.append(replace(run, path=tmp_path / run.record["run_id"]))
+        run.oof.assign(**{"fold group": 0}).to_parquet(copies[-1].path / "oof.parquet")
+    found = compare(*copies)
+    assert np.isnan(found.standard_error)
+    assert found.verdict == "cannot tell"
+
+
+def test_runs_that_predict_other_things_are_not_blended(
+    home: Path, priced: tuple[Run, Run], shops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cost = trained(home, "shops", models=["linear"], metric="mae", split="shop", folds=3, target="cost", drop=["price"])
+    assert call("blend", priced[1].path, cost.path, "--out", tmp_path) == 2
+    assert "predicts cost, not price: nothing to blend" in capsys.readouterr().err
+    turned = tmp_path / "turned"
+    shutil.copytree(priced[0].path, turned)
+    oof = priced[0].oof
+    oof.assign(price=oof["price"].to_numpy()[::-1]).to_parquet(turned / "oof.parquet")
+    assert call("blend", priced[1].path, turned, "--out", tmp_path) == 2
+    assert "judged by other values of price" in capsys.readouterr().err
+
+
+def test_a_model_of_a_blend_has_a_name_of_its_own_where_the_ends_of_the_ids_are_alike(
+    both: tuple[Run, Run], tmp_path: Path
+) -> None:
+    from kpipe.combining import combine
+
+    ids = ["20260101T000001Z-aaaaaa", "20260101T000002Z-aaaaaa"]
+    for name, run in zip(ids, both, strict=True):
+        shutil.copytree(run.path, tmp_path / name)
+        record = json.loads((run.path / "run.json").read_text()) | {"run_id": name}
+        (tmp_path / name / "run.json").write_text(json.dumps(record))
+    blended = combine([str(tmp_path / name) for name in (*ids, ids[0])], out=tmp_path)
+    names = [model["name"] for model in blended.record["models"]]
+    assert names == [f"linear@{ids[0]}", f"forest@{ids[1]}"]
+    assert sum(model["weight"] for model in blended.record["models"]) == pytest.approx(1)
+
+
+def test_a_blend_is_not_blended_reproduced_or_made_a_kernel_of_and_its_runs_are_named(
+    both: tuple[Run, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from kpipe.combining import combine
+    from kpipe.errors import UsageError
+    from kpipe.kernel import options_of
+
+    blended, (one, two) = combine([str(run.path) for run in both], out=tmp_path), both
+    said = f"is a blend of {one.record['run_id']}, {two.record['run_id']}"
+    for order in ([blended, one], [one, blended]):
+        assert call("blend", *(run.path for run in order), "--out", tmp_path) == 2
+        assert f"{said}: name these runs instead" in capsys.readouterr().err
+    assert call("reproduce", blended.path, "--out", tmp_path) == 2
+    assert said in capsys.readouterr().err
+    with pytest.raises(UsageError, match=said):
+        options_of(blended)

@@ -152,6 +152,8 @@ def test_what_a_budget_allowed_is_made_again_without_a_clock(folder: Path) -> No
         ({"models": [{"name": "linear"}]}, DataError, "which fits were made"),
         ({"models": []}, DataError, "which fits were made"),
         ({"models": [{"name": "linear", "fits": {"-1": [0]}}]}, DataError, "which fits were made"),
+        ({"models": [{"name": "linear", "fits": {"0": [99]}}]}, DataError, "different numbers from 0 to 2, however"),
+        ({"models": [{"name": "linear", "fits": {"0": [0, 0, 1]}}]}, DataError, "different numbers from 0 to 2"),
         ({"models": [{"name": "os.system", "fits": {"0": [0]}}]}, UsageError, "There is no model 'os.system'"),
         ({"slug": "../../etc"}, DataError, "slug"),
     ],

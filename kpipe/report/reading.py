@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from kpipe.errors import UsageError
 from kpipe.metrics import Metric, get_metric, over_targets
+from kpipe.record import GROUP
 from kpipe.report.parts import plain
 from kpipe.runs import Run
 
@@ -48,6 +49,7 @@ class Judged:
 
     y : (n,) codes or values, (n, t) of several targets. labels : of the codes, None for values and several targets.
     blend, models : (n, k), NaN where no prediction was made. rows : (n,) positions in train. ids : (n,) or None.
+    groups : (n,) numbers of the groups that folds keep whole, or None.
     """
 
     y: np.ndarray
@@ -57,6 +59,7 @@ class Judged:
     models: Mapping[str, np.ndarray]
     rows: np.ndarray
     ids: pd.Series | None = None
+    groups: np.ndarray | None = None
 
     @property
     def made(self) -> np.ndarray:
@@ -240,6 +243,7 @@ def _judged(facts: Facts, oof: pd.DataFrame, missing: list[str]) -> Judged | Non
         return None
     models = {m.name: _numbers(oof[found]) for m in facts.models if (found := outputs_of(oof, m.name))}
     id_name = facts.record.get("id")
+    groups = oof[GROUP].to_numpy() if GROUP in oof and oof[GROUP].dtype.kind in "iu" else None
     rows = oof["row"] if "row" in oof and oof["row"].dtype.kind in "iu" else pd.Series(np.arange(len(oof)))
     return Judged(
         y=y,
@@ -249,6 +253,7 @@ def _judged(facts: Facts, oof: pd.DataFrame, missing: list[str]) -> Judged | Non
         models=models,
         rows=rows.to_numpy(),
         ids=oof[id_name] if isinstance(id_name, str) and id_name in oof else None,
+        groups=groups,
     )
 
 
