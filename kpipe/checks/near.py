@@ -24,6 +24,7 @@ __all__ = ["copies_apart", "mixed", "near_copies_apart", "surplus"]
 _CLEAR = 3.5
 _LEAST, _SURELY, _SURELY_NEAR = 0.003, 0.1, 0.25
 _QUERIES, _ROWS = 1_200, 60_000  # rows whose nearest neighbours are looked for, of each table; rows that are looked at
+_MOVED = 10_000  # rows of train, at the most, whose columns are moved
 _FEWEST_TESTED = 30  # rows of test below which a share of them is too uncertain to fail by
 _FEWEST = 60  # rows of test below which distances say nothing
 _DIMENSIONS, _OF_A_LABEL = 48, 6
@@ -66,7 +67,7 @@ def copies_apart(competition: Competition, tables: Tables, folds: Folds) -> Chec
     for number, (of_train, of_test, moved) in enumerate(_hashed(tables, alike)):
         found = _twins(of_train, of_test, moved, folds)
         said.append(found)
-        if found.clear > _CLEAR + (number > 0) and found.beyond >= _LEAST:
+        if found.clear > _CLEAR + (number > 0) and found.validated - max(found.tested, found.chance) >= _LEAST:
             pair = _pair(tables.train[shared], of_train, found.rows, folds)
             if pair is not None:
                 return _copied(found, pair, whole, sure=len(tables.test) >= _FEWEST_TESTED)
@@ -81,14 +82,15 @@ def copies_apart(competition: Competition, tables: Tables, folds: Folds) -> Chec
 class _Twins:
     """How many validated rows and test rows have a twin among the rows trained on, and which validated rows those are.
 
-    clear, beyond : by how many standard errors, and by what share, the validated rows exceed test's, and chance.
+    chance : the share that has one were no column to do with the others.
+    clear : by how many standard errors the validated rows exceed test's, and chance.
     rows : (fold, row) of each.
     """
 
     validated: float
     tested: float
+    chance: float
     clear: float
-    beyond: float
     rows: np.ndarray
 
 
@@ -108,8 +110,10 @@ def _twins(of_train: np.ndarray, of_test: np.ndarray, moved: np.ndarray, folds: 
     found, share, by_chance = np.concatenate(rows), float(np.mean(tested)), float(np.mean(met))
     validated = len(found) / max(count, 1)
     different = len(np.unique(np.concatenate(folds.valid)))
-    clear = min(surplus(validated, different, share, len(of_test)), surplus(validated, different, by_chance, different))
-    return _Twins(validated, share, clear, validated - max(share, by_chance), found)
+    clear = min(
+        surplus(validated, different, share, len(of_test)), surplus(validated, different, by_chance, len(moved))
+    )
+    return _Twins(validated, share, by_chance, clear, found)
 
 
 def _pair(
@@ -139,15 +143,15 @@ def _copied(found: _Twins, pair: tuple[int, int, int, list[str]], whole: str, *,
         f"{found.tested:.1%} have one: the score flatters. Rows {row + 1} and {other + 1} of train, apart in fold "
         f"{number + 1}, {how}. {_REMEDY}"
     )
-    much = found.beyond > (_SURELY_NEAR if differing else _SURELY)
-    status: Status = "fail" if much and sure else "warn"
+    much = found.validated - found.tested > (_SURELY_NEAR if differing else _SURELY)
+    status: Status = "fail" if sure and much and found.validated > 2 * found.chance else "warn"
     return Check(name="copies apart", status=status, detail=detail)
 
 
 def _hashed(tables: Tables, columns: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """A number for each row of train, of test and of train with each column moved: of all columns, then of halves.
+    """A number for each row of train, of test and of train with its columns moved: of all columns, then of halves.
 
-    Where columns were moved against each other rows are twins by chance, as those of a few yes and no are.
+    Of moved rows there are some. Where columns were moved against each other rows are twins by chance, as those of a few yes and no are.
     """
     frames = [frame[list(columns)] for frame in (tables.train, tables.test)]
     if _pixels(frames[0]):  # no half of a picture tells it from others
@@ -156,18 +160,18 @@ def _hashed(tables: Tables, columns: Sequence[str]) -> Iterator[tuple[np.ndarray
         return
     rng = np.random.default_rng(0)
     halves = [np.ones(len(columns), dtype=bool), *(rng.random((_HALVES, len(columns))) < 0.5)]
-    n = len(frames[0])
-    sums = np.zeros((len(halves), n + len(frames[1]) + n), dtype=np.uint64)
+    n, moved = len(frames[0]), min(len(frames[0]), _MOVED)
+    sums = np.zeros((len(halves), n + len(frames[1]) + moved), dtype=np.uint64)
     for place, column in enumerate(columns):
         values = pd.concat([frame[column] for frame in frames], ignore_index=True)
         hashed = mixed(values) * np.uint64(rng.integers(1, 2**62) * 2 + 1)
-        elsewhere = np.roll(hashed[:n], rng.integers(n))
+        elsewhere = hashed[(rng.integers(n) + np.arange(moved)) % n]
         for number, half in enumerate(halves):
             if half[place]:
-                sums[number, :-n] += hashed
-                sums[number, -n:] += elsewhere
+                sums[number, :-moved] += hashed
+                sums[number, -moved:] += elsewhere
     for number in range(len(halves) if len(columns) >= _FEWEST_HALVED else 1):
-        yield sums[number, :n], sums[number, n:-n], sums[number, -n:]
+        yield sums[number, :n], sums[number, n:-moved], sums[number, -moved:]
 
 
 def _pixels(frame: pd.DataFrame) -> bool:
