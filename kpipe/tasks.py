@@ -83,6 +83,7 @@ _LOG = logging.getLogger("kpipe")
 warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
 # joblib warns of what it stops where a run ends by an error, which says more.
 warnings.filterwarnings("ignore", message=r"\d+ tasks .*You could benefit from adjusting")
+_ORPHANED = 2.0  # seconds between two looks of a worker at whether its parent is there
 _PROBED = 32  # test rows that are predicted a second time, in another order, and one of them alone
 
 
@@ -434,6 +435,14 @@ def start_worker() -> None:
     with contextlib.suppress(OSError):
         os.dup2(2, 1)
     Finalize(None, _leave, exitpriority=-1000)
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    """End when the process that asked for the work is gone: killed, it cannot say so, and loky waits for minutes."""
+    while os.getppid() == parent:
+        time.sleep(_ORPHANED)
+    _leave()
 
 
 def _leave() -> None:

@@ -205,3 +205,33 @@ def test_a_result_that_cannot_be_kept_ends_the_run_at_once(
     assert re.search(r"Error: .* cannot be written: File too large", run.stderr)
     assert "Traceback" not in run.stderr
     assert "Warning" not in run.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
+def test_workers_end_with_a_main_process_that_was_killed(data: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "KPIPE_COMPETITIONS": str(FAULTY)}
+    nowhere = subprocess.DEVNULL
+    main = subprocess.Popen(command(data, tmp_path, "never-ends"), env=environment, stdout=nowhere, stderr=nowhere)
+    until = time.monotonic() + 120
+    while len(workers := _workers_of(main.pid)) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    time.sleep(5)  # they are at work
+    main.kill()
+    main.wait()
+    until = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < until, "workers outlived their run"
+        time.sleep(0.2)
+
+
+def _workers_of(parent: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            if f"PPid:\t{parent}\n" in status.read_text():
+                found.append(int(status.parent.name))
+        except OSError:
+            continue
+    return [pid for pid in found if b"LokyProcess" in Path(f"/proc/{pid}/cmdline").read_bytes()]
