@@ -107,7 +107,8 @@ def _same_truth(facts: Facts, competition: Competition, y: np.ndarray, labels: n
         raise UsageError(
             f"{name} predicts other labels of {asked}, or values where others are labels: nothing to blend."
         )
-    if judged.y.shape != y.shape or not np.allclose(_in_order(judged.y.astype(np.float64), judged.rows), y):
+    whole = judged.y.shape == y.shape and np.array_equal(np.sort(judged.rows), np.arange(len(y)))
+    if not (whole and np.allclose(_in_order(judged.y.astype(np.float64), judged.rows), y)):
         raise UsageError(
             f"{name} is judged by other values of {asked} than are there now, or by other rows: the competition's "
             "module has changed since. Train it again."

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kpipe.errors import KpipeError, OutputError
-from kpipe.leaderboard import ledger, run_named
-from kpipe.runs import Run, unfinished
+from kpipe.leaderboard import SENT, home_of, ledger, run_named
+from kpipe.runs import Run, kept_free, unfinished
 
 __all__ = ["Removable", "finished", "removable", "remove", "summary"]
 
 
 def finished(out: Path, slug: str = "*") -> tuple[list[Run], list[str]]:
     """The finished runs under a folder, the oldest first, and what was found wrong with those that cannot be read."""
+    _refuse_paths(out, slug)
     runs, broken = [], []
     for path in sorted(out.glob(f"{slug}/*/run.json")):
         try:
@@ -24,6 +27,12 @@ def finished(out: Path, slug: str = "*") -> tuple[list[Run], list[str]]:
         except KpipeError as error:
             broken.append(str(error))
     return sorted(runs, key=lambda run: (str(run.record.get("created")), run.record["run_id"])), broken
+
+
+def _refuse_paths(out: Path, slug: str) -> None:
+    """Raise UsageError for what is neither a slug nor "*": no name leads out of ``out``."""
+    if slug != "*":
+        home_of(out, slug)
 
 
 def summary(run: Run, out: Path) -> dict[str, Any]:
@@ -42,7 +51,7 @@ def summary(run: Run, out: Path) -> dict[str, Any]:
         "models": [model["name"] for model in record["models"]],
         "seconds": record.get("seconds"),
         "checks": sorted({check["status"] for check in record["checks"]} - {"pass"}),
-        "submitted": bool(sent),
+        "submitted": bool(sent) or (run.path / SENT).exists(),
         "public_score": public[-1] if public else None,
         "path": str(run.path),
     }
@@ -60,8 +69,10 @@ class Removable:
 def removable(out: Path, slug: str = "*", *, keep: int | None = None) -> list[Removable]:
     """Unfinished runs that nobody works on; with ``keep``, finished runs too, but for so many of the best.
 
-    Never a run that was submitted, nor the latest of its competition.
+    Scores of other metrics or targets do not compare: of each, so many are kept. Never a run that was submitted, nor
+    the latest of its competition. Raises UsageError for a slug that is none.
     """
+    _refuse_paths(out, slug)
     found = [
         Removable(path=one.path, why=f"unfinished, {one.parts} fits kept", size=_size(one.path))
         for one in unfinished(out, slug)
@@ -69,16 +80,23 @@ def removable(out: Path, slug: str = "*", *, keep: int | None = None) -> list[Re
     ]
     if keep is None:
         return found
-    by_slug: dict[str, list[Run]] = {}
+    by_slug: dict[str, list[Run]] = defaultdict(list)
     for run in finished(out, slug)[0]:
-        by_slug.setdefault(run.record["slug"], []).append(run)
+        by_slug[run.record["slug"]].append(run)
     for name, runs in by_slug.items():
         safe = {entry.run_id for entry in ledger(out, name)} | {runs[-1].record["run_id"]}
-        best = {run.record["run_id"] for run in sorted(runs, key=_rank)[:keep]}
-        gone = [run for run in runs if run.record["run_id"] not in safe | best]
+        alike: dict[str, list[Run]] = defaultdict(list)
+        for run in runs:
+            alike[_judged_by(run)].append(run)
+        safe |= {run.record["run_id"] for each in alike.values() for run in sorted(each, key=_rank)[:keep]}
+        gone = [run for run in runs if run.record["run_id"] not in safe and not (run.path / SENT).exists()]
         why = f"not among the best {keep}, not submitted, not the latest"
         found += [Removable(path=run.path, why=why, size=_size(run.path)) for run in gone]
     return found
+
+
+def _judged_by(run: Run) -> str:
+    return json.dumps([run.record["metric"], run.record.get("target")], sort_keys=True)
 
 
 def _rank(run: Run) -> float:
@@ -89,13 +107,25 @@ def _rank(run: Run) -> float:
     return -score if run.record["metric"].get("greater_is_better", True) else score
 
 
-def remove(folders: Sequence[Removable]) -> None:
-    """Remove them. Raises OutputError where one cannot be removed."""
+def remove(folders: Sequence[Removable]) -> list[Path]:
+    """Remove them but for those that a run has gone on with since they were listed, which are returned.
+
+    Raises OutputError where one cannot be removed.
+    """
+    left = []
     for one in folders:
         try:
-            shutil.rmtree(one.path)
+            if not one.path.name.startswith(".partial-"):
+                shutil.rmtree(one.path)
+                continue
+            with kept_free(one.path) as free:
+                if free and one.path.exists():  # not so where the run has ended since
+                    shutil.rmtree(one.path)
+                elif not free:
+                    left.append(one.path)
         except OSError as error:
             raise OutputError(f"{one.path} cannot be removed: {error.strerror or error}.") from error
+    return left
 
 
 def _size(folder: Path) -> int:

@@ -6,6 +6,7 @@ what Kaggle says (its number, status, scores).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -22,7 +23,7 @@ import pandas as pd
 
 from kpipe import competitions
 from kpipe.competition import Competition
-from kpipe.errors import DataError, RemoteError, SubmissionError, UsageError
+from kpipe.errors import DataError, OutputError, RemoteError, SubmissionError, UsageError
 from kpipe.remote.client import Kaggle, Pushed, Submission
 from kpipe.runs import Run, Workspace
 from kpipe.submission import prove
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "SENT",
     "Entry",
     "Guard",
     "guard",
+    "home_of",
     "ledger",
     "picture",
     "prove_file",
@@ -45,6 +48,7 @@ __all__ = [
     "waited",
 ]
 
+SENT = "submitted.json"  # in a run's folder: Kaggle's number, wherever the ledger lies; such a run is never removed
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 _LARGEST_RECORD = 64 << 20  # bytes
 _NUMBER = (float, int, type(None))
@@ -234,7 +238,7 @@ def prove_file(file: Path, competition: Competition, tables: Tables) -> None:
 def send(
     kaggle: Kaggle, slug: str, file: Path, run: Run | None, *, message: str, out: Path, kernel: Pushed | None = None
 ) -> Entry:
-    """Submit, once, and write it into the ledger at once: whatever happens then, it is known.
+    """Submit, once, and write it into the ledger and the run's folder at once: whatever happens then, it is known.
 
     kernel : the version that wrote the file, in a competition that takes kernels only.
     Raises RemoteError where Kaggle does not take it.
@@ -254,6 +258,9 @@ def send(
         **(_of_run(run) if run else {}),
     )
     _keep(out, slug, [entry])
+    if run is not None:
+        with contextlib.suppress(OutputError):  # a folder that cannot be written: the ledger has it
+            Workspace(run.path).write(SENT, (json.dumps({"ref": ref, "date": entry.date}) + "\n").encode())
     return entry
 
 
@@ -287,7 +294,7 @@ def waited(kaggle: Kaggle, entry: Entry, *, out: Path, tell: Callable[[float], N
 
 def refreshed(kaggle: Kaggle, slug: str, *, out: Path) -> list[Entry]:
     """The ledger with what Kaggle says now, submissions made elsewhere included; newest first."""
-    _home(out, slug)  # before Kaggle is asked
+    home_of(out, slug)  # before Kaggle is asked
     _keep(out, slug, [_entry(slug, one) for one in kaggle.submissions(slug)])
     return ledger(out, slug)
 
@@ -306,7 +313,7 @@ def _entry(slug: str, one: Submission) -> Entry:
     )
 
 
-def _home(out: Path, slug: str) -> Path:
+def home_of(out: Path, slug: str) -> Path:
     """The folder of a competition's runs and ledger: no name leads out of ``out``."""
     if not competitions.is_slug(slug):
         raise UsageError(f"{slug!r} cannot be a competition: slugs are lower-case letters, digits and hyphens.")
@@ -315,7 +322,7 @@ def _home(out: Path, slug: str) -> Path:
 
 def ledger(out: Path, slug: str) -> list[Entry]:
     """Every submission known here, newest first. Raises DataError where the file is broken."""
-    path = _home(out, slug) / "ledger.json"
+    path = home_of(out, slug) / "ledger.json"
     if not path.is_file():
         return []
     try:
@@ -328,7 +335,7 @@ def ledger(out: Path, slug: str) -> list[Entry]:
 
 def _keep(out: Path, slug: str, entries: Sequence[Entry]) -> None:
     """Write entries, whole or not at all; of one that is there, what only this machine knows is kept."""
-    home = _home(out, slug)
+    home = home_of(out, slug)
     home.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(home / ".ledger.lock"):
         known = {entry.ref: entry for entry in ledger(out, slug)}

@@ -37,7 +37,7 @@ from filelock import FileLock, Timeout
 from kpipe.errors import OutputError, UsageError, printable
 from kpipe.glance import as_html
 
-__all__ = ["CALL", "Run", "Unfinished", "Workspace", "key_of", "refuse_blend", "unfinished", "workspace"]
+__all__ = ["CALL", "Run", "Unfinished", "Workspace", "kept_free", "key_of", "refuse_blend", "unfinished", "workspace"]
 
 
 CALL = "call.json"
@@ -241,9 +241,9 @@ def _sweep(path: Path) -> None:
 def _adopt(path: Path, key: str) -> None:
     """Take the parts of runs of the same key that worked beside another and were killed: no call would find them."""
     for other in path.parent.glob(f".partial-{key}-*"):
-        if other == path or not other.is_dir():
+        if other == path or not other.is_dir() or other.is_symlink():
             continue
-        with _kept_free(other) as free:
+        with kept_free(other) as free:
             for part in other.glob("parts/*.npz") if free else ():
                 (path / "parts").mkdir(parents=True, exist_ok=True)
                 os.replace(part, path / "parts" / part.name)
@@ -252,7 +252,7 @@ def _adopt(path: Path, key: str) -> None:
 
 
 @contextlib.contextmanager
-def _kept_free(path: Path) -> Iterator[bool]:
+def kept_free(path: Path) -> Iterator[bool]:
     """Hold the lock of a folder that no run works in, and remove it after; False where a run works there."""
     lock = FileLock(f"{path}.lock", timeout=0)
     try:
@@ -272,7 +272,7 @@ def _at_work(path: Path) -> bool:
     if not os.path.exists(f"{path}.lock"):
         return False
     try:
-        with _kept_free(path) as free:
+        with kept_free(path) as free:
             return not free
     except OSError:  # where nothing can be written, nobody works
         return False
@@ -300,13 +300,13 @@ def unfinished(out: Path, slug: str = "*") -> list[Unfinished]:
             _at_work(lock.with_suffix(""))
     for path in sorted(out.glob(f"{slug}/.partial-*"), key=_modified):
         named = _PARTIAL.fullmatch(path.name)
-        if not named or not path.is_dir():
+        if not named or not path.is_dir() or path.is_symlink():  # kpipe makes no links: they are not its to remove
             continue
         at_work, parts = _at_work(path), len([*path.glob("parts/*.npz")])
         if at_work or parts:
             found.append(Unfinished(path=path, key=named[1], call=_call_of(path), parts=parts, at_work=at_work))
             continue
-        with contextlib.suppress(OSError), _kept_free(path) as free:
+        with contextlib.suppress(OSError), kept_free(path) as free:
             if free:
                 shutil.rmtree(path)
     return found

@@ -190,6 +190,8 @@ _Results = dict[tuple[int, int], Result]  # (seed, fold) → result
 
 
 def _nothing_found(left_out: Mapping[str, str]) -> str:
+    if not left_out:
+        return "No model was trained: none of the fits that were asked for is of a fold that there is."
     reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
     return f"No model was trained. {reasons}. Choose others with --model, or give a longer --budget."
 

@@ -327,3 +327,71 @@ def test_a_blend_is_not_blended_reproduced_or_made_a_kernel_of_and_its_runs_are_
     assert said in capsys.readouterr().err
     with pytest.raises(UsageError, match=said):
         options_of(blended)
+
+
+def copied(run: Run, home: Path, number: int, **changed: object) -> Run:
+    """The run under another id, later the greater its number, with other fields."""
+    folder = home / f"20260101T00000{number}Z-aaaaaa"
+    shutil.copytree(run.path, folder)
+    record = {**run.record, "run_id": folder.name, "created": f"2026-01-01T00:00:0{number}+00:00", **changed}
+    (folder / "run.json").write_text(json.dumps(record))
+    return Run(path=folder, record=record)
+
+
+def test_a_submitted_run_is_never_removed_wherever_its_ledger_lies(both: tuple[Run, Run], tmp_path: Path) -> None:
+    from kpipe import keeping, leaderboard
+
+    class Sends:
+        def submit(self, slug: str, file: Path, message: str) -> int:
+            return 7
+
+    out = tmp_path / "runs"
+    runs = [copied(both[0], out / "made-by-hand", number) for number in range(3)]
+    file, elsewhere = runs[0].path / "submission.csv", tmp_path / "submissions"
+    leaderboard.send(Sends(), "made-by-hand", file, runs[0], message="", out=elsewhere)  # type: ignore[arg-type]
+    assert [one.path.name for one in keeping.removable(out, keep=0)] == [runs[1].path.name]
+    assert [keeping.summary(run, out)["submitted"] for run in runs] == [True, False, False]
+
+
+def test_the_best_are_those_of_each_metric_and_target(both: tuple[Run, Run], tmp_path: Path) -> None:
+    from kpipe import keeping
+
+    loss = {"metric": {"name": "log_loss", "greater_is_better": False}}
+    given = [(0.685, {}), (0.68, {}), (0.231, loss), (0.3, loss), (0.1, {"target": "other"}), (0.05, {})]
+    for number, (score, more) in enumerate(given):
+        copied(both[0], tmp_path / "made-by-hand", number, score=score, **more)
+    assert [one.path.name[14] for one in keeping.removable(tmp_path, keep=1)] == ["1", "3"]
+
+
+def test_what_a_run_has_gone_on_with_since_the_list_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from kpipe import keeping
+    from kpipe.runs import workspace
+
+    parts = tmp_path / "x" / ".partial-0123456789ab" / "parts"
+    parts.mkdir(parents=True)
+    (parts / "linear-seed0-fold0.npz").write_bytes(b"x")
+    listed = keeping.removable(tmp_path)
+    assert len(listed) == 1
+    monkeypatch.setattr(keeping, "removable", lambda *args, **options: listed)
+    with workspace(tmp_path, "x", "0123456789ab"):
+        assert call("clean", "--out", tmp_path, "--yes") == 0
+        assert (parts / "linear-seed0-fold0.npz").exists()
+        assert "A run has gone on with" in capsys.readouterr().err
+    assert call("clean", "--out", tmp_path, "--yes") == 0
+    assert not parts.parent.exists()
+    assert not parts.parent.with_suffix(".lock").exists()
+
+
+def test_clean_and_runs_look_nowhere_else_than_under_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parts = tmp_path / "elsewhere" / "bb" / ".partial-0123456789ab" / "parts"
+    parts.mkdir(parents=True)
+    (parts / "linear-seed0-fold0.npz").write_bytes(b"x")
+    (tmp_path / "out" / "bb").mkdir(parents=True)
+    (tmp_path / "out" / "bb" / ".partial-abcdefabcdef").symlink_to(parts.parent)
+    for command in ("clean", "runs"):
+        assert call(command, "../elsewhere/bb", "--out", tmp_path / "out") == 2
+        assert "'../elsewhere/bb' cannot be a competition" in capsys.readouterr().err
+    assert call("clean", "--out", tmp_path / "out") == 0
+    assert "Nothing to remove" in capsys.readouterr().out

@@ -80,6 +80,7 @@ def test_a_run_is_made_again_from_nothing_and_leaves_no_second_folder(folder: Pa
     assert [path.name for path in first.path.parent.iterdir()] == [first.path.name]
 
 
+@pytest.mark.slow
 def test_options_are_taken_over_from_the_record(folder: Path) -> None:
     first = made(folder, seed=(3,), text=["note"], split="rows", target=["survived"], id="id", metric="auc")
     found = reproduce(str(first.path), out=folder.parent / "elsewhere")
@@ -167,6 +168,14 @@ def test_a_run_folder_from_elsewhere_is_data_that_is_checked(
     with pytest.raises(error, match=words):
         reproduce(str(path), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_fits_on_all_rows_of_a_run_without_one_are_said_to_be_none(finished: Run, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    shutil.copytree(finished.path, path)
+    edited(Run(path=path, record={}), {"models": [{"name": "woman-child-group", "fits": {"0": [2]}}]})
+    with pytest.raises(TrainingError, match="none of the fits that were asked for is of a fold that there is"):
+        reproduce(str(path), out=tmp_path / "out")
 
 
 def test_an_unfinished_run_is_gone_on_with_by_its_key_or_folder_and_its_own_options(folder: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from kpipe.commands.options import at_least, list_options
+from kpipe.errors import printable
 
 __all__ = ["blend", "blend_options", "clean", "clean_options", "compare", "compare_options", "runs", "runs_options"]
 
@@ -112,7 +113,7 @@ def clean_options(command: argparse.ArgumentParser) -> None:
     """The options of ``clean``."""
     add = command.add_argument
     add("slug", metavar="SLUG", nargs="?", help="of this competition only")
-    add("--keep", metavar="N", type=at_least(0), help="also finished runs, but for the N best of each competition")
+    add("--keep", metavar="N", type=at_least(0), help="also finished runs, but for the N best by each metric")
     add("--yes", action="store_true", help="remove what is listed; without it nothing is removed")
     _out_option(command)
 
@@ -124,5 +125,6 @@ def clean(options: argparse.Namespace) -> int:
     going = keeping.removable(options.out, options.slug or "*", keep=options.keep)
     display_runs.show_removable(going, removed=options.yes)
     if options.yes:
-        keeping.remove(going)
+        for path in keeping.remove(going):
+            print(f"A run has gone on with {printable(str(path))}: it was left.", file=sys.stderr)
     return 0
