@@ -105,6 +105,7 @@ def test_a_message_stays_whole_in_a_file(monkeypatch: pytest.MonkeyPatch, capsys
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are Unix's")
 @pytest.mark.parametrize("width", [40, 140])
 def test_a_message_breaks_between_words_on_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:

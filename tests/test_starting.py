@@ -191,6 +191,7 @@ def call(*args: object) -> int:
     return ended.value.code
 
 
+@pytest.mark.slow
 def test_a_new_module_passes_kpipe_check(mine: Path, tmp_path: Path) -> None:
     slug, data = fresh("honest"), written(survivors(n=150), tmp_path / "data")
     starting.new(slug, data=data, out=mine)
@@ -395,6 +396,7 @@ def test_a_module_of_ones_own_has_the_sample_of_the_one_that_it_hides(mine: Path
 # --- packages
 
 
+@pytest.mark.slow
 def test_a_package_brings_competitions_by_an_entry_point(home: Path, tmp_path: Path) -> None:
     source, installed = tmp_path / "source", tmp_path / "installed"
     competition_in(source / "ours" / "competitions", "ours-only")
