@@ -78,7 +78,9 @@ def _same_competition(run: Run, slug: str, files: Mapping[str, str]) -> None:
     if run.record["slug"] != slug:
         raise UsageError(f"{run.record['run_id']} is a run of {run.record['slug']}, not of {slug}: nothing to blend.")
     data = run.record.get("data")
-    if not isinstance(data, dict) or data.get("files") != dict(files):
+    then = data.get("files") if isinstance(data, dict) else None
+    # What only postprocess asked for is not there yet, and the models never saw it.
+    if not isinstance(then, dict) or {name: then.get(name) for name in files} != dict(files):
         raise DataError(
             f"{run.record['run_id']} was trained on other files than are there now: say with --data where they are."
         )
