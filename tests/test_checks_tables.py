@@ -322,6 +322,16 @@ def test_by_a_few_rows_of_test_no_copies_are_sure(m: int) -> None:
     assert status(again, "copies apart") != "fail"
 
 
+def test_a_picture_that_was_drawn_twice_is_a_copy() -> None:
+    rng = np.random.default_rng(0)
+    pixels = pd.DataFrame(rng.integers(0, 256, (900, 12)).astype(np.uint8)).add_prefix("pixel")
+    frame = pixels.assign(label=rng.integers(0, 3, 900))
+    train = pd.concat([frame.head(600), frame.head(60)], ignore_index=True)
+    test = pixels.tail(300).reset_index(drop=True)
+    given = tables(train, test, pd.DataFrame({"ImageId": np.arange(1, 301), "label": 0}))
+    assert status(Prepared.of(resolved(given), given), "copies apart") == "fail"
+
+
 def test_dates_with_a_time_zone_are_dates() -> None:
     given = made()
     days = pd.date_range("2020-01-01", periods=1000, tz="Europe/Berlin").to_series().sample(frac=1, random_state=0)

@@ -111,7 +111,8 @@ def _twins(of_train: np.ndarray, of_test: np.ndarray, moved: np.ndarray, folds: 
     validated = len(found) / max(count, 1)
     different = len(np.unique(np.concatenate(folds.valid)))
     clear = min(
-        surplus(validated, different, share, len(of_test)), surplus(validated, different, by_chance, len(moved))
+        surplus(validated, different, share, len(of_test)),
+        surplus(validated, different, by_chance, len(moved) or different),
     )
     return _Twins(validated, share, by_chance, clear, found)
 
@@ -151,7 +152,8 @@ def _copied(found: _Twins, pair: tuple[int, int, int, list[str]], whole: str, *,
 def _hashed(tables: Tables, columns: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """A number for each row of train, of test and of train with its columns moved: of all columns, then of halves.
 
-    Of moved rows there are some. Where columns were moved against each other rows are twins by chance, as those of a few yes and no are.
+    Where columns were moved against each other rows are twins by chance, as those of a few yes and no are. Of moved
+    rows there are some; of pictures none.
     """
     frames = [frame[list(columns)] for frame in (tables.train, tables.test)]
     if _pixels(frames[0]):  # no half of a picture tells it from others
