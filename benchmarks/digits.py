@@ -234,7 +234,7 @@ def mistakes(X: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> None:
     wrong = np.flatnonzero(said != y)
     wrong = wrong[np.argsort(-chances[wrong, said[wrong]], kind="stable")]
     counts = confusion_matrix(y, said)
-    with canvas(1, 2, height=4.2) as (figure, axes):
+    with canvas(1, 2, height=4.6) as (figure, axes):
         table, digits = axes[0]
         off = counts - np.diag(np.diag(counts))
         table.imshow(off, cmap="Greys")

@@ -432,6 +432,7 @@ def start_worker() -> None:
     behind, a buffer or a thread, may write when its task has ended, and would keep the process from ending.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _keep_batches_not_tables()
     with contextlib.suppress(OSError):
         os.dup2(2, 1)
     Finalize(None, _leave, exitpriority=-1000)
@@ -443,6 +444,18 @@ def _leave_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_ORPHANED)
     _leave()
+
+
+def _keep_batches_not_tables() -> None:
+    """Let glibc give back 16 MiB and more when it is freed, and keep what is smaller, which the next batch needs.
+
+    By itself it keeps tables of up to 32 MiB after the first one is freed, and gives batches back page by page.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+    with contextlib.suppress(Exception):  # other C libraries have no such function
+        libc = ctypes.CDLL(None)
+        libc.mallopt(mmap_threshold, 16 * 2**20)
+        libc.mallopt(trim_threshold, 64 * 2**20)
 
 
 def _leave() -> None:
