@@ -332,6 +332,14 @@ def test_a_picture_that_was_drawn_twice_is_a_copy() -> None:
     assert status(Prepared.of(resolved(given), given), "copies apart") == "fail"
 
 
+def test_copies_are_found_in_a_table_of_two_columns() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.arange(900), "x": rng.normal(size=900), "b": rng.integers(0, 2, 900)})
+    frame["y"] = frame["x"] + rng.normal(size=900)
+    twice = pd.concat([frame.head(600), frame.head(90).assign(id=10_000 + np.arange(90))], ignore_index=True)
+    assert status(of_frame(twice, 690, frame.tail(300)), "copies apart") == "fail"
+
+
 def test_dates_with_a_time_zone_are_dates() -> None:
     given = made()
     days = pd.date_range("2020-01-01", periods=1000, tz="Europe/Berlin").to_series().sample(frac=1, random_state=0)

@@ -24,7 +24,7 @@ __all__ = ["copies_apart", "mixed", "near_copies_apart", "surplus"]
 _CLEAR = 3.5
 _LEAST, _SURELY, _SURELY_NEAR = 0.003, 0.1, 0.25
 _QUERIES, _ROWS = 1_200, 60_000  # rows whose nearest neighbours are looked for, of each table; rows that are looked at
-_MOVED = 10_000  # rows of train, at the most, whose columns are moved
+_MOVED = 10_000  # validated rows, about, whose columns are moved
 _FEWEST_TESTED = 30  # rows of test below which a share of them is too uncertain to fail by
 _FEWEST = 60  # rows of test below which distances say nothing
 _DIMENSIONS, _OF_A_LABEL = 48, 6
@@ -64,10 +64,10 @@ def copies_apart(competition: Competition, tables: Tables, folds: Folds) -> Chec
         return Check(name=name, status="pass", detail=detail)
     whole = f"all columns but the id{', ' if away else ' and '}the target{f' and {_some(away)}' if away else ''}"
     said = []
-    for number, (of_train, of_test, moved) in enumerate(_hashed(tables, alike)):
+    for number, (of_train, of_test, moved) in enumerate(_hashed(tables, alike, folds)):
         found = _twins(of_train, of_test, moved, folds)
         said.append(found)
-        if found.clear > _CLEAR + (number > 0) and found.validated - max(found.tested, found.chance) >= _LEAST:
+        if found.clear > _CLEAR + (number > 0) and found.beyond >= _LEAST:
             pair = _pair(tables.train[shared], of_train, found.rows, folds)
             if pair is not None:
                 return _copied(found, pair, whole, sure=len(tables.test) >= _FEWEST_TESTED)
@@ -82,22 +82,22 @@ def copies_apart(competition: Competition, tables: Tables, folds: Folds) -> Chec
 class _Twins:
     """How many validated rows and test rows have a twin among the rows trained on, and which validated rows those are.
 
-    chance : the share that has one were no column to do with the others.
-    clear : by how many standard errors the validated rows exceed test's, and chance.
+    clear, beyond : by how many standard errors, and by what share, the validated rows exceed test's, and chance.
     rows : (fold, row) of each.
     """
 
     validated: float
     tested: float
-    chance: float
     clear: float
+    beyond: float
     rows: np.ndarray
 
 
-def _twins(of_train: np.ndarray, of_test: np.ndarray, moved: np.ndarray, folds: Folds) -> _Twins:
+def _twins(of_train: np.ndarray, of_test: np.ndarray, moved: Sequence[np.ndarray], folds: Folds) -> _Twins:
     """From a hash of each row."""
-    codes, distinct = pd.factorize(np.concatenate([of_train, of_test, moved]))
-    ours, theirs, chance = np.split(codes, np.cumsum([len(of_train), len(of_test)]))
+    codes, distinct = pd.factorize(np.concatenate([of_train, of_test, *moved]))
+    ours, theirs, *chance = np.split(codes, np.cumsum([len(of_train), len(of_test), *map(len, moved[:-1])]))
+    chance = chance if moved else []
     rows, tested, met, count = [], [], [], 0
     for number, (train, valid) in enumerate(zip(folds.train, folds.valid, strict=True)):
         known = np.zeros(len(distinct), dtype=bool)
@@ -105,16 +105,17 @@ def _twins(of_train: np.ndarray, of_test: np.ndarray, moved: np.ndarray, folds: 
         twins = valid[known[ours[valid]]]
         rows.append(np.column_stack([np.full(len(twins), number), twins]))
         tested.append(known[theirs].mean())
-        met.append(known[chance].mean() if len(chance) else 0.0)
+        if moved:
+            met.append(known[chance[number]].mean())
         count += len(valid)
-    found, share, by_chance = np.concatenate(rows), float(np.mean(tested)), float(np.mean(met))
+    found, share, by_chance = np.concatenate(rows), float(np.mean(tested)), float(np.mean(met or [0.0]))
     validated = len(found) / max(count, 1)
     different = len(np.unique(np.concatenate(folds.valid)))
     clear = min(
         surplus(validated, different, share, len(of_test)),
-        surplus(validated, different, by_chance, len(moved) or different),
+        surplus(validated, different, by_chance, sum(map(len, moved)) or different),
     )
-    return _Twins(validated, share, by_chance, clear, found)
+    return _Twins(validated, share, clear, validated - max(share, by_chance), found)
 
 
 def _pair(
@@ -144,36 +145,42 @@ def _copied(found: _Twins, pair: tuple[int, int, int, list[str]], whole: str, *,
         f"{found.tested:.1%} have one: the score flatters. Rows {row + 1} and {other + 1} of train, apart in fold "
         f"{number + 1}, {how}. {_REMEDY}"
     )
-    much = found.validated - found.tested > (_SURELY_NEAR if differing else _SURELY)
-    status: Status = "fail" if sure and much and found.validated > 2 * found.chance else "warn"
+    much = found.beyond > (_SURELY_NEAR if differing else _SURELY)
+    status: Status = "fail" if sure and much else "warn"
     return Check(name="copies apart", status=status, detail=detail)
 
 
-def _hashed(tables: Tables, columns: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """A number for each row of train, of test and of train with its columns moved: of all columns, then of halves.
+def _hashed(
+    tables: Tables, columns: Sequence[str], folds: Folds
+) -> Iterator[tuple[np.ndarray, np.ndarray, list[np.ndarray]]]:
+    """A number for each row of train, of test and, by fold, of moved rows: of all columns, then of halves.
 
-    Where columns were moved against each other rows are twins by chance, as those of a few yes and no are. Of moved
-    rows there are some; of pictures none.
+    Moved are the columns of some validated rows against each other; their twins are by chance, as those of a few yes
+    and no are. Of pictures there are none.
     """
     frames = [frame[list(columns)] for frame in (tables.train, tables.test)]
     if _pixels(frames[0]):  # no half of a picture tells it from others
         whole = [pd.util.hash_pandas_object(frame, index=False).to_numpy() for frame in frames]
-        yield whole[0], whole[1], whole[0][:0]
+        yield whole[0], whole[1], []
         return
     rng = np.random.default_rng(0)
     halves = [np.ones(len(columns), dtype=bool), *(rng.random((_HALVES, len(columns))) < 0.5)]
-    n, moved = len(frames[0]), min(len(frames[0]), _MOVED)
-    sums = np.zeros((len(halves), n + len(frames[1]) + moved), dtype=np.uint64)
+    n = len(frames[0])
+    some = [np.arange(min(len(valid), _MOVED // len(folds.valid) + 1)) for valid in folds.valid]
+    cuts = np.cumsum([n, len(frames[1]), *map(len, some)])
+    sums = np.zeros((len(halves), cuts[-1]), dtype=np.uint64)
     for place, column in enumerate(columns):
         values = pd.concat([frame[column] for frame in frames], ignore_index=True)
         hashed = mixed(values) * np.uint64(rng.integers(1, 2**62) * 2 + 1)
-        elsewhere = hashed[(rng.integers(n) + np.arange(moved)) % n]
+        by = int(rng.integers(n))
+        moved = [valid[(by + rows) % len(valid)] for valid, rows in zip(folds.valid, some, strict=True)]
+        hashed = np.concatenate([hashed, hashed[np.concatenate(moved)]])
         for number, half in enumerate(halves):
             if half[place]:
-                sums[number, :-moved] += hashed
-                sums[number, -moved:] += elsewhere
+                sums[number] += hashed
     for number in range(len(halves) if len(columns) >= _FEWEST_HALVED else 1):
-        yield sums[number, :n], sums[number, n:-moved], sums[number, -moved:]
+        ours, theirs, *chance = np.split(sums[number], cuts[:-1])
+        yield ours, theirs, chance
 
 
 def _pixels(frame: pd.DataFrame) -> bool:
