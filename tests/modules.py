@@ -1,0 +1,68 @@
+"""An honest module of a competition, in which tests plant mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
+
+import kpipe
+from kpipe.values import Check, Context, Tables
+from tests.tables import survivors
+
+SLOW = pytest.mark.slow  # CI runs these too: make plants
+
+Stash = dict[str, Any]
+STASH: Stash = {}
+
+
+class Logistic(LogisticRegression):
+    """An honest model of x and of sex, 0 or 1."""
+
+
+def logistic(context: Context) -> BaseEstimator:
+    return Logistic()
+
+
+def clean(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(female=(frame["sex"] == "female").astype(float), double=2 * frame["x"])
+
+
+HONEST = kpipe.Competition(
+    slug="made-by-hand",
+    id="id",
+    target="survived",
+    metric="accuracy",
+    clean=kpipe.row_by_row(clean),
+    columns=("x", "female", "double"),
+    models={"logistic": logistic},
+)
+
+
+def written(folder: Path) -> Path:
+    """The files of a competition of 400 rows, in a folder."""
+    made = survivors(n=400, m=120)
+    made.train.to_csv(folder / "train.csv", index=False)
+    made.test.to_csv(folder / "test.csv", index=False)
+    made.sample.to_csv(folder / "sample_submission.csv", index=False)
+    return folder
+
+
+def checked(files: Path, **planted: Any) -> dict[str, Check]:
+    STASH.clear()
+    found = kpipe.check(replace(HONEST, **planted), data=files, folds=3, jobs=1)
+    return {check.name: check for check in found if check.status != "pass"}
+
+
+def model(made: type[BaseEstimator]) -> dict[str, Any]:
+    return {"models": {"logistic": lambda context: made()}}
+
+
+def whole(change: Callable[[Tables], Tables]) -> Callable[[Tables], Tables]:
+    return lambda tables: change(kpipe.row_by_row(clean)(tables))
