@@ -162,7 +162,7 @@ def test_a_failed_check_and_a_changed_file_stop_a_submission(
 ) -> None:
     run = trained()
     record = json.loads((run / "run.json").read_text())
-    record["checks"][0] |= {"name": "folds apart", "status": "fail", "detail": "Fold 1 validates rows that it trains on."}
+    record["checks"][0] |= {"name": "folds apart", "status": "fail", "detail": "Fold 1 validates its rows."}
     (run / "run.json").write_text(json.dumps(record))
     assert kpipe("submit", str(run)) == 1
     assert "The check 'folds apart' failed: Fold 1 validates" in capsys.readouterr().err
