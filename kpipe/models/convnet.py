@@ -105,7 +105,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         shape: Shape | None = None,
         size: Literal["small", "large"] = "small",
         lr: float = 0.01,
-        epochs: int = 14,
+        epochs: int = 16,
         batch_size: int = 128,
         weight_decay: float = 0.02,
         label_smoothing: float = 0.1,
