@@ -24,7 +24,7 @@ test: ## run the tests and the doctests (all of them: make test ARGS="-m ''")
 	$(BIN)/python -m pytest $(ARGS)
 
 plants: ## the slow tests that CI runs too: planted mistakes and kills
-	$(BIN)/python -m pytest -m slow tests/test_conformance.py tests/test_conformance_clean.py tests/test_endurance.py \
+	$(BIN)/python -m pytest -m slow tests/test_conformance.py tests/test_conformance_clean.py tests/test_endurance.py tests/test_budget.py \
 		-k "not hundred and not everywhere and not false_alarm"
 
 lint: ## ruff: rules and formatting

@@ -20,6 +20,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_run_ends_within_its_budget_and_says_what_it_planned(folder: Path) -> None:
     began = time.monotonic()
     ended = run("made-by-hand", data=folder, budget=15.0, out=folder / "out")

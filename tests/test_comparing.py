@@ -211,6 +211,7 @@ def test_the_paired_error_of_a_metric_that_is_no_mean_is_that_of_resampling(both
     assert _paired_error(auc, y, *probabilities) == pytest.approx(np.std(resampled), rel=0.35)
 
 
+@pytest.mark.slow
 def test_runs_of_kaggles_files_compare(kaggle_zip: Callable[[str], Path], tmp_path: Path) -> None:
     zip_ = kaggle_zip("titanic")
     a, b = (kpipe.run("titanic", data=zip_, models=[m], out=tmp_path, jobs=1) for m in ("woman-child-group", "linear"))

@@ -87,6 +87,7 @@ def test_a_score_is_plain_floats(name: str) -> None:
     assert {type(value) for value in (score.value, score.standard_error, *score.folds)} == {float}
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from(sorted(METRICS)), st.integers(0, 10_000))
 def test_a_score_does_not_depend_on_the_order_of_the_rows(name: str, seed: int) -> None:

@@ -282,6 +282,7 @@ def test_linked_files_are_read_as_files(tmp_path: Path) -> None:
     same(load("x", linked), load("x", real))
 
 
+@pytest.mark.slow
 def test_pixels_take_a_byte_each(kaggle_zip) -> None:
     train = load("digit-recognizer", kaggle_zip("digit-recognizer"), id="ImageId").train
     assert train.memory_usage(index=False).sum() == 42_000 * (784 + 8)

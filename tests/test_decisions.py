@@ -59,6 +59,7 @@ def test_cut_points_beat_rounding_on_a_scale() -> None:
     assert evaluate(metric, y, found.oof).value > evaluate(metric, y, rounded).value + 0.1
 
 
+@pytest.mark.slow
 def test_each_of_several_targets_has_its_own_threshold() -> None:
     y, chances = rare()
     both, predicted = np.column_stack([y, 1 - y]), np.column_stack([chances[:, 1], chances[:, 0]])
@@ -77,6 +78,7 @@ def test_no_row_is_judged_by_a_threshold_that_it_chose() -> None:
     assert (before[folds.valid[2]] == after[folds.valid[2]]).all()
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 1000), share=st.floats(0.02, 0.98))
 @settings(max_examples=5, deadline=None)
 def test_pure_noise_gains_nothing_out_of_fold(seed: int, share: float) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from kpipe.errors import TrainingError
 from kpipe.folding import assign_folds
@@ -85,7 +86,9 @@ def test_what_a_model_prints_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -
         assert err.count(words) == 5
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_once_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    get_reusable_executor().shutdown(wait=True)  # workers of an earlier test do not know of the mark
     monkeypatch.setenv("FAULTS_MARK", str(tmp_path / "mark"))
     (tmp_path / "mark").touch()
     unharmed = validated({"killed-once": faulty("killed-once")}, jobs=2)

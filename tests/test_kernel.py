@@ -125,6 +125,7 @@ def test_a_script_that_was_changed_runs_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "root" / "working" / "submission.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_competition_of_the_users_own_travels_with_it(tmp_path: Path) -> None:
     mine = tmp_path / "mine" / "titanic"
     mine.mkdir(parents=True)

@@ -208,6 +208,7 @@ def test_a_submission_that_stays_pending_is_picked_up_later(
     assert json.loads(capsys.readouterr().out)[0]["status"] == "complete"
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_waiting_leaves_a_submission_that_is_found_again(
     kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

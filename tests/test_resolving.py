@@ -145,6 +145,7 @@ TARGETS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TARGETS)
 def test_several_targets_go_from_files_to_a_submission(kind: str, tmp_path: Path) -> None:
     values, placeholder, task, metric = TARGETS[kind]

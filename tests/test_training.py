@@ -187,6 +187,7 @@ def test_a_model_that_never_ends_is_stopped_when_the_time_is_up(tmp_path: Path) 
     assert "endless" in found.left_out
 
 
+@pytest.mark.slow
 def test_folds_that_ended_count_where_nothing_else_did_and_those_that_did_not_are_counted_too(tmp_path: Path) -> None:
     stuck = partial(counted, folder=str(tmp_path), seconds=600.0, quick=2)
     validated(survivors(), {"steady": steady}, jobs=2)  # workers are there before the clock runs
@@ -200,6 +201,7 @@ def test_folds_that_ended_count_where_nothing_else_did_and_those_that_did_not_ar
         validated(survivors(), {"stuck": stuck}, clock=Clock(0.0))
 
 
+@pytest.mark.slow
 def test_a_first_model_that_never_ends_leaves_time_for_a_quicker_one(tmp_path: Path) -> None:
     endless = partial(counted, folder=str(tmp_path), seconds=600.0)
     found, _ = validated(survivors(), {"endless": endless, "quick": seeded}, clock=Clock(6.0), jobs=1)

@@ -47,6 +47,7 @@ def test_a_package_without_a_wheel_is_refused_in_pips_words(index: Path, tmp_pat
         wheels.gather(["no-such-tool"], tmp_path / "wheels", username="ada")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["input/datasets/{}", pytest.param("input/{}", marks=pytest.mark.slow)])
 def test_a_competition_that_needs_a_package_runs_with_its_wheel(
     index: Path, tmp_path: Path, layout: str, monkeypatch: pytest.MonkeyPatch
