@@ -119,7 +119,7 @@ def test_what_cannot_be_trained_is_named() -> None:
         FastaiConv().fit(X[:, :143], y)
     with pytest.raises(ValueError, match="trainer must be 'hand' or 'learner', however: 'foot'"):
         OneNumber(trainer="foot").fit(X, y)
-    with pytest.raises(TrainingError, match=r"in epoch 1 with lr=1e\+30\. Use a smaller learning rate"):
-        FastaiConv(channels=(4,), batch_norm=False, epochs=2, cycles=0, lr=1e30, optimizer="sgd", batch_size=10).fit(
+    with pytest.raises(TrainingError, match=r"in epoch 1 with lr=1e\+38\. Use a smaller learning rate"):
+        FastaiConv(channels=(4,), batch_norm=False, epochs=2, cycles=0, lr=1e38, optimizer="sgd", batch_size=10).fit(
             X, y
         )
