@@ -20,20 +20,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kpipe.blending import blend
-from kpipe.checks import prediction_checks, table_checks
+from kpipe.checks import made, prediction_checks, table_checks
 from kpipe.checks.cleaning import raw_targets
 from kpipe.checks.shuffling import taking
 from kpipe.competition import Competition, Factory, unchanged
-from kpipe.decisions import decide
 from kpipe.devices import resolve_device
 from kpipe.errors import TrainingError
 from kpipe.folding import assign_folds
-from kpipe.metrics import Metric, evaluate
+from kpipe.metrics import Metric, evaluate, gain_over
 from kpipe.models.baseline import baseline
-from kpipe.pipeline import read_asked, settled
+from kpipe.pipeline import decided, read_asked, settled
 from kpipe.resolving import adapt, one_spelling
-from kpipe.submission import postprocessed
 from kpipe.training import choose_models, cross_validate
 from kpipe.values import Blend, Check, Folds, Predictions, Tables
 
@@ -114,9 +111,7 @@ class Bench:
 
     def finished(self, predictions: Predictions, tables: Tables) -> Blend:
         """Blended, decided and postprocessed, as in a run."""
-        judge, folds = self.metric, self.folds
-        blended = decide(judge, blend(predictions, folds, judge), predictions.y, folds)
-        return postprocessed(self.competition, tables, blended)
+        return decided(self.competition, tables, self.folds, predictions)
 
     @property
     def metric(self) -> Metric:
@@ -145,14 +140,14 @@ def conformance_checks(bench: Bench, *, tell: Callable[[str], None] = lambda doi
     blended = bench.finished(predictions, tables)
     yield from prediction_checks(competition, tables, folds, predictions, blended)
     tell("choosing weights and thresholds again, a fold's targets changed")
-    yield _choices_apart(bench, predictions, blended)
+    yield from made("choices made apart", _choices_apart, bench, predictions, blended)
     tell("training a fold twice")
     once = bench.first_fold(tables)
-    yield _same_seed(once, bench.first_fold(tables), folds)
+    yield from made("same seed, same predictions", _same_seed, bench, once)
     tell("training a fold again, its held-out rows changed")
-    yield _held_out_silent(bench, once)
+    yield from made("held-out rows have no say", _held_out_silent, bench, once)
     tell("training again with the target shuffled")
-    yield _noise(bench)
+    yield from made("nothing learnt from noise", _noise, bench)
 
 
 def _models_train(predictions: Predictions) -> Check:
@@ -181,8 +176,9 @@ def _choices_apart(bench: Bench, predictions: Predictions, blended: Blend) -> Ch
     return Check(name=name, status="pass", detail=detail)
 
 
-def _same_seed(once: Predictions, twice: Predictions, folds: Folds) -> Check:
-    name, held = "same seed, same predictions", folds.valid[0]
+def _same_seed(bench: Bench, once: Predictions) -> Check:
+    name, held = "same seed, same predictions", bench.folds.valid[0]
+    twice = bench.first_fold(bench.tables)
     for model, twin in zip(once.models, twice.models, strict=True):
         moved = _moved(model.oof[held], twin.oof[held])
         if moved.any():
@@ -232,8 +228,7 @@ def _noise(bench: Bench) -> Check:
     oof = bench.finished(predictions, tables).oof
     below, dummy = baseline(metric, predictions.y, bench.folds, outputs=oof.shape[1])
     ours, theirs = evaluate(metric, predictions.y, oof), evaluate(metric, predictions.y, dummy)
-    gain = (ours.value - theirs.value) * (1 if metric.greater_is_better else -1)
-    error = float(np.hypot(np.nan_to_num(ours.standard_error), np.nan_to_num(theirs.standard_error)))
+    gain, error = gain_over(metric, ours, theirs)
     said = f"With the target shuffled {metric.name} is {ours.value:.5g}, the {below}'s {theirs.value:.5g}"
     if gain > _CHANCE * error:
         detail = f"{said} (error of the gap {error:.2g}): there is nothing to learn, so the target is leaking."

@@ -21,7 +21,17 @@ from sklearn import metrics as skm
 from kpipe.errors import DataError, UsageError
 from kpipe.values import Loss, Score, Task
 
-__all__ = ["METRICS", "Metric", "check_domain", "evaluate", "get_metric", "ordinal", "output", "over_targets"]
+__all__ = [
+    "METRICS",
+    "Metric",
+    "check_domain",
+    "evaluate",
+    "gain_over",
+    "get_metric",
+    "ordinal",
+    "output",
+    "over_targets",
+]
 
 Array = np.ndarray
 Needs = Literal["label", "probability", "ranking", "value"]
@@ -138,6 +148,15 @@ def evaluate(
     spread = _standard_error(metric, y[scored], output(metric, predictions[scored]), part_of[scored])
     by_fold = tuple(_or_unknown(metric, y[rows], output(metric, predictions[rows])) for rows in folds)
     return Score(value=value, standard_error=spread, rows=int(scored.sum()), folds=by_fold)
+
+
+def gain_over(metric: Metric, ours: Score, theirs: Score) -> tuple[float, float]:
+    """By how much our score is better than theirs (worse: below 0), and the standard error of that gap.
+
+    Errors are added as of independent scores; one that is not known counts as none.
+    """
+    gain = (ours.value - theirs.value) * (1 if metric.greater_is_better else -1)
+    return gain, float(np.hypot(np.nan_to_num(ours.standard_error), np.nan_to_num(theirs.standard_error)))
 
 
 def get_metric(name: str) -> Metric:

@@ -38,7 +38,7 @@ from kpipe.tasks import Clock
 from kpipe.training import Done, choose_models, cross_validate, targets
 from kpipe.values import Blend, Folds, Predictions, Reason, Tables
 
-__all__ = ["Started", "finish", "prepare", "read_asked", "run", "settled"]
+__all__ = ["Started", "decided", "finish", "prepare", "read_asked", "run", "settled"]
 
 _LOG = logging.getLogger("kpipe")
 
@@ -145,8 +145,7 @@ def finish(
     began : when the run did, by ``time.perf_counter``. told : what else the record is told, see ``make_record``.
     """
     metric = _metric(competition)
-    decisions = decide(metric, blend(predictions, folds, metric), predictions.y, folds)
-    blended = postprocessed(competition, tables, decisions)
+    blended = decided(competition, tables, folds, predictions)
     submission = make_submission(competition, tables, blended, predictions.classes)
     start = time.perf_counter()
     checks = run_checks(competition, read, tables, folds, predictions, blended, submission)
@@ -154,6 +153,13 @@ def finish(
     csv = to_csv(submission)
     outcome = Outcome(competition, metric, tables, folds, predictions, blended, submission, checks, csv)
     return _save(space, outcome, seconds=time.perf_counter() - began, **told)
+
+
+def decided(competition: Competition, tables: Tables, folds: Folds, predictions: Predictions) -> Blend:
+    """What is submitted, and its out-of-fold twin: the models blended, thresholds set, the competition's last word."""
+    metric = _metric(competition)
+    decisions = decide(metric, blend(predictions, folds, metric), predictions.y, folds)
+    return postprocessed(competition, tables, decisions)
 
 
 def _seeds(seed: Sequence[int]) -> tuple[int, ...]:
@@ -181,21 +187,9 @@ def _reserve(budget: float | None) -> float:
     return 0.0 if budget is None else min(0.3 * budget, 4.0 + 0.04 * budget)
 
 
-def prepare(
-    slug: str,
-    *,
-    data: str | Path | None = None,
-    metric: str | None = None,
-    target: str | Sequence[str] | None = None,
-    id: str | None = None,
-    text: Sequence[str] = (),
-    split: str | None = None,
-    drop: Sequence[str] = (),
-    downloading: Callable[[int, int], None] = lambda done, size: None,
-) -> tuple[Competition, Tables]:
-    """A competition with every field settled, and its cleaned tables. Options go before what the competition says."""
-    fields: dict[str, Any] = {"metric": metric, "target": target, "id": id, "text": text, "split": split, "drop": drop}
-    return settled(*read_asked(slug, data=data, downloading=downloading, **fields))
+def prepare(slug: str, **asked: Any) -> tuple[Competition, Tables]:
+    """A competition with every field settled, and its cleaned tables. asked : as for ``read_asked``."""
+    return settled(*read_asked(slug, **asked))
 
 
 def read_asked(

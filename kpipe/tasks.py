@@ -104,9 +104,8 @@ class Result:
     resumed: bool = False
 
 
-_ALONE = (
-    threading.Lock()
-)  # a process does one task at a time: seeds, warnings, stdout and thread limits are the process's
+# A process does one task at a time: seeds, warnings, stdout and thread limits are the process's.
+_ALONE = threading.Lock()
 
 
 def fit_predict(number: int, task: Task, data: Data, train: np.ndarray, valid: np.ndarray) -> tuple[int, Result]:

@@ -28,11 +28,12 @@ from kpipe.checks.predicting import (
 )
 from kpipe.checks.splitting import classes_trained, folds_apart, folds_mirror_test, groups_whole, time_forward
 from kpipe.competition import Competition
+from kpipe.errors import KpipeError
 from kpipe.metrics import Metric, evaluate
 from kpipe.models.baseline import baseline
 from kpipe.values import Blend, Check, Folds, Predictions, Submission, Tables
 
-__all__ = ["prediction_checks", "run_checks", "table_checks"]
+__all__ = ["made", "prediction_checks", "run_checks", "table_checks"]
 
 _LOG = logging.getLogger("kpipe")
 
@@ -59,20 +60,20 @@ def run_checks(
 
 def table_checks(competition: Competition, read: Tables, tables: Tables, folds: Folds) -> Iterator[Check]:
     """What tables and folds show before a model is fitted."""
-    yield from _made("clean, row by row", clean_by_row, competition, read, tables)
-    yield from _made("target kept", target_kept, competition, read, tables)
-    yield from _made("folds apart", folds_apart, folds)
-    yield from _made("groups whole", groups_whole, competition, tables, folds)
-    yield from _made("time goes forward", time_forward, competition, tables, folds)
-    yield from _made("copies apart", copies_apart, competition, tables, folds)
-    yield from _made("near-copies apart", near_copies_apart, competition, tables, folds)
-    yield from _made("target hidden", target_hidden, competition, tables)
-    yield from _made("order blind", order_blind, competition, tables)
-    yield from _made("columns in order", columns_in_order, competition, tables)
-    yield from _made("levels seen", levels_seen, competition, tables)
-    yield from _made("gaps alike", gaps_alike, competition, tables)
-    yield from _made("folds mirror test", folds_mirror_test, competition, tables, folds)
-    yield from _made("train and test alike", drawn_alike, competition, tables)
+    yield from made("clean, row by row", clean_by_row, competition, read, tables)
+    yield from made("target kept", target_kept, competition, read, tables)
+    yield from made("folds apart", folds_apart, folds)
+    yield from made("groups whole", groups_whole, competition, tables, folds)
+    yield from made("time goes forward", time_forward, competition, tables, folds)
+    yield from made("copies apart", copies_apart, competition, tables, folds)
+    yield from made("near-copies apart", near_copies_apart, competition, tables, folds)
+    yield from made("target hidden", target_hidden, competition, tables)
+    yield from made("order blind", order_blind, competition, tables)
+    yield from made("columns in order", columns_in_order, competition, tables)
+    yield from made("levels seen", levels_seen, competition, tables)
+    yield from made("gaps alike", gaps_alike, competition, tables)
+    yield from made("folds mirror test", folds_mirror_test, competition, tables, folds)
+    yield from made("train and test alike", drawn_alike, competition, tables)
 
 
 def prediction_checks(
@@ -84,21 +85,23 @@ def prediction_checks(
     groups = None if competition.groups is None else tables.train[competition.groups].to_numpy()
     name, dummy = baseline(metric, predictions.y, folds, outputs=blended.oof.shape[1])
     below = name, evaluate(metric, predictions.y, dummy, groups=groups)
-    yield from _made("metric prefers the truth", metric_prefers_the_truth, metric, predictions, dummy, name)
-    yield from _made("beats the baseline", beats_baseline, metric, predictions, blended, below, groups)
-    yield from _made("models learn", models_learn, metric, predictions, folds, below, groups)
-    yield from _made("predictions vary", not_constant, blended, competition.targets)
-    yield from _made("one prediction for most", one_for_most, predictions)
-    yield from _made("rows on their own", rows_on_their_own, predictions)
-    yield from _made("classes trained", classes_trained, predictions, folds)
-    yield from _made("postprocess is blind", postprocess_blind, competition, tables, folds, predictions)
+    yield from made("metric prefers the truth", metric_prefers_the_truth, metric, predictions, dummy, name)
+    yield from made("beats the baseline", beats_baseline, metric, predictions, blended, below, groups)
+    yield from made("models learn", models_learn, metric, predictions, folds, below, groups)
+    yield from made("predictions vary", not_constant, blended, competition.targets)
+    yield from made("one prediction for most", one_for_most, predictions)
+    yield from made("rows on their own", rows_on_their_own, predictions)
+    yield from made("classes trained", classes_trained, predictions, folds)
+    yield from made("postprocess is blind", postprocess_blind, competition, tables, folds, predictions)
 
 
-def _made(name: str, check: Callable[..., Check | Iterator[Check]], *given: object) -> Iterator[Check]:
+def made(name: str, check: Callable[..., Check | Iterator[Check]], *given: object) -> Iterator[Check]:
     """What a check finds. One that cannot be made is a warning: it may not cost a training that has ended."""
     try:
         found = check(*given)
         ended = [found] if isinstance(found, Check) else list(found)
+    except KpipeError as error:
+        ended = [Check(name=name, status="warn", detail=f"It could not be made: {error}")]
     except Exception as error:  # tables of a kind that nobody thought of
         _LOG.exception("the check %s could not be made", name)
         detail = (

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from kpipe.decisions import decided
-from kpipe.metrics import Metric, evaluate, output
+from kpipe.metrics import Metric, evaluate, gain_over, output
 from kpipe.values import Blend, Check, Folds, Predictions, Score, Status, Submission
 
 __all__ = ["beats_baseline", "models_learn", "not_constant", "one_for_most", "real_data", "rows_on_their_own"]
@@ -39,8 +39,7 @@ def beats_baseline(
     """
     name, theirs = below
     ours = evaluate(metric, predictions.y, blended.oof, groups=groups)
-    gain = (ours.value - theirs.value) * (1 if metric.greater_is_better else -1)
-    error = float(np.hypot(np.nan_to_num(ours.standard_error), np.nan_to_num(theirs.standard_error)))
+    gain, error = gain_over(metric, ours, theirs)
     status: Status = "pass" if gain > _CLEAR * error else "warn" if gain > 0 else "fail"
     words = {"pass": "clearly better than", "warn": "hardly better than", "fail": "no better than"}[status]
     detail = (
@@ -62,8 +61,8 @@ def models_learn(
         if sign * (value - theirs.value) >= 0:
             continue
         ours = evaluate(metric, predictions.y, oof, groups=groups)
-        error = float(np.hypot(np.nan_to_num(ours.standard_error), np.nan_to_num(theirs.standard_error)))
-        if sign * (ours.value - theirs.value) >= -_CLEAR * error:
+        gain, error = gain_over(metric, ours, theirs)
+        if gain >= -_CLEAR * error:
             continue
         detail = f"{model.name} alone has {metric.name} {ours.value:.5g}, worse than the {name}'s {theirs.value:.5g}."
         status: Status = "warn"

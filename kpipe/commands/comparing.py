@@ -5,17 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
-from kpipe.commands.options import at_least, list_options
+from kpipe.commands.options import at_least, list_options, out_option, print_run, run_printed_options
 from kpipe.errors import printable
 
 __all__ = ["blend", "blend_options", "clean", "clean_options", "compare", "compare_options", "runs", "runs_options"]
-
-
-def _out_option(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add("--out", metavar="DIR", type=Path, default="submissions", help="where run folders are; default: submissions")
 
 
 def runs_options(command: argparse.ArgumentParser) -> None:
@@ -29,7 +23,7 @@ def runs_options(command: argparse.ArgumentParser) -> None:
         help="best or latest last; default: created",
     )
     add("--model", metavar="NAME", help="only runs that trained it")
-    _out_option(command)
+    out_option(command)
     list_options(command)
 
 
@@ -64,7 +58,7 @@ def compare_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("a", metavar="RUN", help="a run's folder or id: what there was")
     add("b", metavar="RUN", help="another: what is new")
-    _out_option(command)
+    out_option(command)
     list_options(command)
 
 
@@ -89,24 +83,16 @@ def blend_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("runs", metavar="RUN", nargs="+", help="two runs or more: folders or ids")
     add("--data", metavar="PATH", help="a folder or Kaggle's zip; default: where the first run found it")
-    _out_option(command)
-    shown = command.add_mutually_exclusive_group()
-    shown.add_argument("--json", action="store_true", help="print run.json to stdout, and nothing else")
-    shown.add_argument("--quiet", action="store_true", help="print only the path of the submission")
+    out_option(command)
+    run_printed_options(command)
 
 
 def blend(options: argparse.Namespace) -> int:
     """Make a run from runs: all their models, weighed on the same folds."""
-    from kpipe import combining, display
+    from kpipe import combining
 
     made = combining.combine(options.runs, out=options.out, data=options.data, command=["kpipe", *sys.argv[1:]])
-    if options.json:
-        print((made.path / "run.json").read_text(), end="")
-    elif options.quiet:
-        print(made.path / "submission.csv")
-    else:
-        display.show_run(made)
-    return 1 if any(check["status"] == "fail" for check in made.record["checks"]) else 0
+    return print_run(made, options)
 
 
 def clean_options(command: argparse.ArgumentParser) -> None:
@@ -115,7 +101,7 @@ def clean_options(command: argparse.ArgumentParser) -> None:
     add("slug", metavar="SLUG", nargs="?", help="of this competition only")
     add("--keep", metavar="N", type=at_least(0), help="also finished runs, but for the N best by each metric")
     add("--yes", action="store_true", help="remove what is listed; without it nothing is removed")
-    _out_option(command)
+    out_option(command)
 
 
 def clean(options: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kpipe.commands.options import at_least, list_options, seconds
+from kpipe.commands.options import at_least, list_options, out_option, seconds
 from kpipe.errors import KpipeError
 
 if TYPE_CHECKING:
@@ -93,14 +93,14 @@ def report_options(command: argparse.ArgumentParser) -> None:
         help="to train a model again, for importance; default: 20s",
     )
     add("--no-importance", dest="budget", action="store_const", const=0.0, help="do not train a model again")
-    add("--out", metavar="DIR", default="submissions", help="where run folders are; default: submissions")
+    out_option(command)
 
 
 def report(options: argparse.Namespace) -> int:
     """Write a run as one HTML page: scores, errors, columns, checks, all that is known of it."""
     from kpipe import leaderboard
 
-    run = leaderboard.run_named(options.run, Path(options.out))
+    run = leaderboard.run_named(options.run, options.out)
     print(reported(run, data=options.data, to=options.to, budget=options.budget))
     return 0
 

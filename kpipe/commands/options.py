@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["FIELDS", "at_least", "data_options", "list_options", "seconds", "send_options"]
+if TYPE_CHECKING:
+    from kpipe.runs import Run
+
+__all__ = [
+    "FIELDS",
+    "at_least",
+    "data_options",
+    "list_options",
+    "out_option",
+    "print_run",
+    "run_printed_options",
+    "seconds",
+    "send_options",
+]
 
 FIELDS = ("metric", "target", "id", "text", "split", "drop")  # options that say what a competition is
 
@@ -35,6 +50,32 @@ def send_options(command: argparse.ArgumentParser) -> None:
 def list_options(command: argparse.ArgumentParser) -> None:
     """``--json``."""
     command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def out_option(command: argparse.ArgumentParser) -> None:
+    """``--out``."""
+    told = "where run folders are; default: submissions"
+    command.add_argument("--out", metavar="DIR", type=Path, default="submissions", help=told)
+
+
+def run_printed_options(command: argparse.ArgumentParser) -> None:
+    """``--json`` or ``--quiet``: how ``print_run`` prints."""
+    shown = command.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print run.json to stdout, and nothing else")
+    shown.add_argument("--quiet", action="store_true", help="print only the path of the submission")
+
+
+def print_run(run: Run, options: argparse.Namespace) -> int:
+    """Print a run that has ended, to stdout; the exit status: 1 where a check failed."""
+    if options.json:
+        print((run.path / "run.json").read_text(encoding="utf-8"), end="")
+    elif options.quiet:
+        print(run.path / "submission.csv")
+    else:
+        from kpipe import display
+
+        display.show_run(run)
+    return 1 if any(check["status"] == "fail" for check in run.record["checks"]) else 0
 
 
 def seconds(text: str) -> float:

@@ -8,7 +8,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from kpipe.commands.looking import reported
-from kpipe.commands.options import FIELDS, at_least, data_options, list_options, seconds, send_options
+from kpipe.commands.options import (
+    FIELDS,
+    at_least,
+    data_options,
+    list_options,
+    out_option,
+    print_run,
+    run_printed_options,
+    seconds,
+    send_options,
+)
 from kpipe.commands.sending import sent
 from kpipe.errors import UsageError
 
@@ -43,14 +53,12 @@ def run_options(command: argparse.ArgumentParser) -> None:
     add("--device", metavar="NAME", default="auto", help="auto, cpu, cuda or mps, for torch models")
     add("--jobs", metavar="N", type=at_least(1), help="model fits at a time; default: one per core")
     add("--cluster", metavar="KIND=ADDRESS", help="train on dask=tcp://HOST:8786, ray=auto or ray=HOST:6379")
-    add("--out", metavar="DIR", default="submissions", help="where run folders are made; default: submissions")
+    out_option(command)
     add("--report", action="store_true", help="write report.html into the run's folder: the run as a page")
     add("--track", choices=["mlflow"], help="log the run to MLflow, at MLFLOW_TRACKING_URI")
     add("--submit", action="store_true", help="send the submission to Kaggle and wait for its score")
     send_options(command)
-    shown = command.add_mutually_exclusive_group()
-    shown.add_argument("--json", action="store_true", help="print run.json to stdout, and nothing else")
-    shown.add_argument("--quiet", action="store_true", help="print only the path of the submission")
+    run_printed_options(command)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -69,12 +77,7 @@ def run(options: argparse.Namespace) -> int:
     with display.progress(quiet=options.quiet) as progress, clusters.opened(options.cluster):
         told = {"started": progress.started, "tell": progress.tell, "downloading": progress.downloading}
         finished = _resumed(options, **told) if options.resume else _run(options, **told)
-    if options.json:
-        print((finished.path / "run.json").read_text(), end="")
-    elif options.quiet:
-        print(finished.path / "submission.csv")
-    else:
-        display.show_run(finished)
+    status = print_run(finished, options)
     if options.report:
         path = reported(finished)
         print(f"Report: {path}", file=sys.stderr)
@@ -83,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     if options.submit:
         entry = sent(finished.record["slug"], finished.path / "submission.csv", finished, options)
         return 1 if entry.status == "error" else 0
-    return 1 if any(check["status"] == "fail" for check in finished.record["checks"]) else 0
+    return status
 
 
 def _run(options: argparse.Namespace, **told: Any) -> Run:
@@ -114,8 +117,8 @@ def reproduce_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("what", metavar="RUN", help="a run's folder or id")
     add("--data", metavar="PATH", help="where the files are now; default: where they were")
-    add("--out", metavar="DIR", default="submissions", help="where run folders are; default: submissions")
-    add("--json", action="store_true", help="print JSON")
+    out_option(command)
+    list_options(command)
 
 
 def reproduce(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kpipe.commands.options import send_options
+from kpipe.commands.options import list_options, out_option, send_options
 from kpipe.errors import SubmissionError, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def submit_options(command: argparse.ArgumentParser) -> None:
     add("what", metavar="RUN|CSV", help="a run's folder or id, or a CSV")
     add("--competition", metavar="SLUG", help="of a CSV that no run wrote")
     send_options(command)
-    add("--out", metavar="DIR", default="submissions", help="where run folders are; default: submissions")
+    out_option(command)
     add("--json", action="store_true", help="print the ledger's entry as JSON")
 
 
@@ -32,8 +32,8 @@ def submissions_options(command: argparse.ArgumentParser) -> None:
     """The options of ``submissions``."""
     add = command.add_argument
     add("slug", metavar="SLUG", help="the competition")
-    add("--out", metavar="DIR", default="submissions", help="where run folders are; default: submissions")
-    add("--json", action="store_true", help="print JSON")
+    out_option(command)
+    list_options(command)
 
 
 def kernel_options(command: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def kernel_options(command: argparse.ArgumentParser) -> None:
     add("--dry-run", action="store_true", help="push: show what would be sent, and send nothing")
     add("--no-submit", dest="submit", action="store_false", help="push: do not submit what the kernel wrote")
     send_options(command)
-    add("--out", metavar="DIR", default="submissions", help="where run folders are; default: submissions")
+    out_option(command)
 
 
 def sent(slug: str, file: Path, run: Run | None, options: argparse.Namespace, *, kernel: Pushed | None = None) -> Entry:
@@ -59,7 +59,7 @@ def sent(slug: str, file: Path, run: Run | None, options: argparse.Namespace, *,
 
     if run is None:
         leaderboard.prove_file(file, *pipeline.prepare(slug))
-    out, kaggle = Path(options.out), connect()
+    out, kaggle = options.out, connect()
     guard = leaderboard.guard(kaggle, slug, file, run, out=out, force=options.force)
     if guard.last and not options.yes:
         _ask_for_the_last(slug)
@@ -93,7 +93,7 @@ def submit(options: argparse.Namespace) -> int:
         if slug is None:
             raise UsageError(f"No run wrote {file}: say which competition it is for, with --competition SLUG.")
     else:
-        run = leaderboard.run_named(options.what, Path(options.out))
+        run = leaderboard.run_named(options.what, options.out)
         slug, file = run.record["slug"], run.path / "submission.csv"
     entry = sent(slug, file, run, options)
     if options.json:
@@ -110,7 +110,7 @@ def submissions(options: argparse.Namespace) -> int:
     from kpipe.remote.client import connect
     from kpipe.remote.credentials import find
 
-    out, kaggle = Path(options.out), connect() if find() else None
+    out, kaggle = options.out, connect() if find() else None
     entries = leaderboard.refreshed(kaggle, options.slug, out=out) if kaggle else leaderboard.ledger(out, options.slug)
     if options.json:
         print(json.dumps([asdict(entry) for entry in entries], indent=2))
@@ -138,8 +138,8 @@ def _built(options: argparse.Namespace) -> Path:
     from kpipe.wheels import gather
 
     slug, made_from, chosen = options.what, "", {"models": options.models} if options.models else {}
-    if competitions.folder(slug) is None and ("/" in slug or any(Path(options.out).glob(f"*/{slug}"))):
-        run = leaderboard.run_named(options.what, Path(options.out))
+    if competitions.folder(slug) is None and ("/" in slug or any(options.out.glob(f"*/{slug}"))):
+        run = leaderboard.run_named(options.what, options.out)
         slug, made_from, chosen = run.record["slug"], run.record["run_id"], kernel.options_of(run)
     credentials = find()
     user = options.user or (credentials.username if credentials else "")
