@@ -1,6 +1,7 @@
 """The ``kpipe`` command: parse, call, show; the only place that words errors for people.
 
-Nothing heavy is imported here: ``kpipe --help`` loads argparse and no more (``docs/decisions/0002-command-line.md``).
+Nothing heavy is imported here: ``kpipe --help`` loads argparse and no more, and each command what it needs
+(``docs/decisions/0002-command-line.md``).
 """
 
 from __future__ import annotations
@@ -8,28 +9,33 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
+from importlib import import_module
+from types import ModuleType
 
-from kpipe.commands import checking, comparing, looking, running, sending, starting
 from kpipe.commands.helping import Help, after, say
 from kpipe.errors import KpipeError
 
 __all__ = ["COMMANDS", "main"]
 
+_TELLING = ("run", "show", "check", "list")  # commands that say whose competition they take
 _INTERRUPTED = 130  # 128 + SIGINT: what shells expect of a command that Ctrl-C has ended
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit status: 0 done, 1 a check or a run failed, 2 wrong call or input."""
-    parser = _parser()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what could follow
         from kpipe.commands.completing import complete
 
-        complete(parser)
-    options = parser.parse_args(args)
+        complete(_parser())
+    args = sys.argv[1:] if args is None else args
+    options = _parser([arg for arg in args if not arg.startswith("-")][:1]).parse_args(args)
     try:
-        for note in starting.whose(options):
-            say(f"Note: {note}")
+        if options.command in _TELLING:
+            from kpipe.commands.starting import whose
+
+            for note in whose(options):
+                say(f"Note: {note}")
         status = options.call(options)
     except KpipeError as error:
         say(f"Error: {error}")
@@ -44,7 +50,8 @@ def main(args: Sequence[str] | None = None) -> None:
     sys.exit(status)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(names: Collection[str] | None = None) -> argparse.ArgumentParser:
+    """The command line. names : commands whose options are added; default: all, which loads the modules of all."""
     parser = argparse.ArgumentParser(
         prog="kpipe",
         description="From a Kaggle competition's name to a score one can believe.",
@@ -54,14 +61,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"kpipe {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, (add_options, call) in COMMANDS.items():
-        text = (call.__doc__ or "").strip()
-        command = commands.add_parser(name, help=text.split(":")[0].rstrip("."), description=text, allow_abbrev=False)
-        add_options(command)
-        command.epilog = after(name, command.epilog)
-        command.formatter_class = Help
-        command.set_defaults(call=call, command=name)
+    for name, (module, does) in COMMANDS.items():
+        command = commands.add_parser(name, help=does, allow_abbrev=False)
+        if names is None or name in names:
+            _fill(command, name, import_module(f"kpipe.commands.{module}"))
     return parser
+
+
+def _fill(command: argparse.ArgumentParser, name: str, module: ModuleType) -> None:
+    """The command's options, and the function that does it: ``run`` and ``run_options`` of its module."""
+    call = getattr(module, name, None) or getattr(module, f"{name}_")
+    getattr(module, f"{name}_options")(command)
+    command.description = call.__doc__
+    command.epilog = after(name, command.epilog)
+    command.formatter_class = Help
+    command.set_defaults(call=call, command=name)
 
 
 def _version() -> str:
@@ -70,23 +84,24 @@ def _version() -> str:
     return kpipe.__version__
 
 
-COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]] = {
-    "run": (running.run_options, running.run),
-    "reproduce": (running.reproduce_options, running.reproduce),
-    "show": (running.show_options, running.show),
-    "check": (checking.check_options, checking.check),
-    "list": (running.list_options, running.list_),
-    "runs": (comparing.runs_options, comparing.runs),
-    "compare": (comparing.compare_options, comparing.compare),
-    "blend": (comparing.blend_options, comparing.blend),
-    "clean": (comparing.clean_options, comparing.clean),
-    "init": (starting.init_options, starting.init),
-    "new": (starting.new_options, starting.new),
-    "submit": (sending.submit_options, sending.submit),
-    "submissions": (sending.submissions_options, sending.submissions),
-    "kernel": (sending.kernel_options, sending.kernel),
-    "report": (looking.report_options, looking.report),
-    "doctor": (looking.doctor_options, looking.doctor),
-    "study": (looking.study_options, looking.study),
-    "completion": (starting.completion_options, starting.completion),
+# Each command's module in kpipe.commands, and what it does: the beginning of its function's docstring.
+COMMANDS = {
+    "run": ("running", "Train, validate, predict, check and write a submission for a competition"),
+    "reproduce": ("running", "Make a finished run again and compare"),
+    "show": ("running", "Show what a run would do"),
+    "check": ("checking", "Look for leaks and slips"),
+    "list": ("running", "List the competitions that have a module"),
+    "runs": ("comparing", "List the runs that are there"),
+    "compare": ("comparing", "Compare a run with another on the same rows"),
+    "blend": ("comparing", "Make a run from runs"),
+    "clean": ("comparing", "Free disk"),
+    "init": ("starting", "Make a folder a workspace"),
+    "new": ("starting", "Write a module for a competition, from what its files tell"),
+    "submit": ("sending", "Send a run's submission, or a CSV, to Kaggle"),
+    "submissions": ("sending", "List what was submitted"),
+    "kernel": ("sending", "Make a self-contained kernel script of a run or a competition, and run it on Kaggle"),
+    "report": ("looking", "Write a run as one HTML page"),
+    "doctor": ("looking", "Look at Python, packages, device, disk and Kaggle credentials"),
+    "study": ("looking", "Train a notebook's nets as published, and again as run does"),
+    "completion": ("starting", "Print what makes a shell complete commands, options, competitions, models and runs"),
 }

@@ -21,6 +21,7 @@ from kpipe.blending import blend
 from kpipe.calls import as_given, call_of, notes_on
 from kpipe.checks import run_checks
 from kpipe.competition import Competition, find
+from kpipe.curves import curves_table
 from kpipe.data import load
 from kpipe.decisions import decide
 from kpipe.devices import resolve_device
@@ -253,6 +254,8 @@ def _save(space: Workspace, outcome: Outcome, **told: Any) -> Run:
     space.write_table("folds.parquet", folds_to_frame(outcome.folds))
     space.write_table("oof.parquet", predictions_table(outcome, "oof"))
     space.write_table("test.parquet", predictions_table(outcome, "test"))
+    fitted = ((model.name, model.curves) for model in outcome.predictions.models)
+    space.write_table("curves.parquet", curves_table(fitted))
     record["run_id"] = space.run_id(record["created"])
     space.write("run.json", (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
     return Run(path=space.finish(record["run_id"]), record=record)

@@ -26,7 +26,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,9 @@ from filelock import FileLock, Timeout
 
 from kpipe.errors import OutputError, UsageError, printable
 from kpipe.glance import as_html
+
+if TYPE_CHECKING:
+    from kpipe.report.figures import Plots
 
 __all__ = ["CALL", "Run", "Unfinished", "Workspace", "kept_free", "key_of", "refuse_blend", "unfinished", "workspace"]
 
@@ -84,6 +87,18 @@ class Run:
     def folds(self) -> pd.DataFrame:
         """The folds as (fold, row, role)."""
         return pd.read_parquet(self.path / "folds.parquet")
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """Learning curves: model, seed, fold, rows ("training" or "inner validation"), step (epoch or tree), loss."""
+        return pd.read_parquet(self.path / "curves.parquet")
+
+    @property
+    def plot(self) -> Plots:
+        """What a report draws, as matplotlib's figures: ``run.plot.folds()``."""
+        from kpipe.report.figures import Plots
+
+        return Plots(self)
 
     def _repr_html_(self) -> str:
         """How a notebook shows the run."""

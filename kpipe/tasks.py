@@ -33,6 +33,7 @@ from sklearn.base import BaseEstimator, clone
 from threadpoolctl import threadpool_limits
 
 from kpipe import clusters
+from kpipe.curves import curves_of
 from kpipe.errors import KpipeError, TrainingError, UsageError
 
 __all__ = [
@@ -93,11 +94,13 @@ class Result:
 
     moved : by how much a test row's prediction differs when other rows stand beside it, see ``_moved``; 0 where it was
         not looked at.
+    curves : what the loss was in the course of the fit, see ``kpipe.curves``.
     """
 
     valid: np.ndarray
     test: np.ndarray
     seconds: float
+    curves: np.ndarray
     moved: float = 0.0
     process: int = 0
     peak_memory_mib: float = 0.0
@@ -135,6 +138,7 @@ def fit_predict(number: int, task: Task, data: Data, train: np.ndarray, valid: n
         valid=valid_predicted,
         test=test_predicted,
         seconds=seconds,
+        curves=curves_of(estimator),
         moved=moved,
         process=os.getpid(),
         peak_memory_mib=peak_memory_mib(),

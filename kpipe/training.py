@@ -25,6 +25,7 @@ from sklearn.pipeline import make_pipeline
 
 from kpipe import clusters
 from kpipe.competition import Competition, Factory
+from kpipe.curves import SHAPE
 from kpipe.errors import DataError, KpipeError, TrainingError
 from kpipe.metrics import Metric, ordinal
 from kpipe.models import model
@@ -369,7 +370,13 @@ class _Crew:
         waiting = []
         for task in tasks:
             rows, k = len(self._rows(task.fold)[1]), self.data.outputs
-            shapes = {"valid": (rows, k), "test": (len(self.data.X_test), k), "seconds": (), "moved": ()}
+            shapes = {
+                "valid": (rows, k),
+                "test": (len(self.data.X_test), k),
+                "seconds": (),
+                "moved": (),
+                "curves": SHAPE,
+            }
             kept = self.parts.get(task.key, shapes)
             if kept is None:
                 waiting.append(task)
@@ -380,6 +387,7 @@ class _Crew:
                         valid=kept["valid"],
                         test=kept["test"],
                         seconds=float(kept["seconds"]),
+                        curves=kept["curves"],
                         moved=float(kept["moved"]),
                         resumed=True,
                     ),
@@ -390,7 +398,8 @@ class _Crew:
             for number, result in ended:
                 task = waiting[number]
                 numbers = {"seconds": np.array(result.seconds), "moved": np.array(result.moved)}
-                self.parts.put(task.key, {"valid": result.valid, "test": result.test, **numbers})
+                arrays = {"valid": result.valid, "test": result.test, "curves": result.curves}
+                self.parts.put(task.key, {**arrays, **numbers})
                 yield task, result
 
     def _rows(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
@@ -438,4 +447,7 @@ def _assemble(name: str, results: _Results, data: Data, folds: Folds) -> ModelPr
     test, seeds = np.sum(tests, axis=0) / len(tests), tuple(sorted({seed for seed, _ in results}))
     moved = max(result.moved for result in results.values())
     fits = {seed: tuple(sorted(fold for of, fold in results if of == seed)) for seed in seeds}
-    return ModelPredictions(name=name, oof=oof, test=test, seconds=seconds, seeds=seeds, moved=moved, fits=fits)
+    curves = {key: results[key].curves for key in sorted(results)}
+    return ModelPredictions(
+        name=name, oof=oof, test=test, seconds=seconds, seeds=seeds, moved=moved, fits=fits, curves=curves
+    )

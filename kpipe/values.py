@@ -139,6 +139,7 @@ class ModelPredictions:
     seeds : whose predictions are averaged: those that were asked for, and what a budget bought.
     moved : the most that a test row's prediction changed when other rows stood beside it, in standard deviations.
     fits : seed → the folds that were fitted; the fold after the last one is all rows.
+    curves : (seed, fold) → what the loss was in the course of that fit, see ``kpipe.curves``.
     """
 
     name: str
@@ -148,6 +149,7 @@ class ModelPredictions:
     seeds: tuple[int, ...] = ()
     moved: float = 0.0
     fits: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    curves: Mapping[tuple[int, int], np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,7 @@ def test_convolutions_learn_what_one_number_hardly_does_and_leave_no_file(
     X, y = pictures(2000)
     conv = model("fastai-conv", channels=(8, 16, 16), cycles=4, batch_size=64)(TEN).fit(X[:1500], y[:1500])
     assert (conv.predict(X[1500:]) == y[1500:]).mean() > 0.9
-    assert conv.losses_[-1] < conv.losses_[0]
+    assert conv.loss_curve_[-1] < conv.loss_curve_[0]
     found = conv.lr_find(X, y)
     assert 1e-6 < found.valley < 10
     assert len(found.lrs) == len(found.losses) > 50
@@ -71,9 +71,9 @@ def test_convolutions_learn_what_one_number_hardly_does_and_leave_no_file(
 def test_fit_and_fit_one_cycle_follow_each_other() -> None:
     X, y = pictures()
     both = FastaiConv(channels=(4, 4, 4), epochs=2, cycles=1, lr=0.1, optimizer="sgd", random_state=0).fit(X, y)
-    assert both.losses_.shape == (3,)
+    assert both.loss_curve_.shape == (3,)
     alone = FastaiConv(channels=(4, 4, 4), epochs=2, cycles=0, lr=0.1, optimizer="sgd", random_state=0).fit(X, y)
-    np.testing.assert_allclose(alone.losses_, both.losses_[:2], rtol=1e-6)
+    np.testing.assert_allclose(alone.loss_curve_, both.loss_curve_[:2], rtol=1e-6)
 
 
 @pytest.mark.parametrize("hidden", [0, 5])

@@ -89,7 +89,7 @@ def test_watched_rows_are_predicted_after_every_epoch_and_change_nothing(kind: t
 
 @BOTH
 def test_the_loss_of_every_epoch_is_kept_and_falls(kind: type) -> None:
-    history = fitted(kind, epochs=20).history_
+    history = fitted(kind, epochs=20).loss_curve_
     assert history.shape == (20,)
     assert history[-1] < history[0]
 
@@ -132,12 +132,12 @@ def test_weight_decay_shrinks_the_weights(kind: type) -> None:
     ids=str,
 )
 def test_each_option_makes_another_net(kind: type, options: dict[str, object]) -> None:
-    assert fitted(kind, **options).history_[-1] != fitted(kind).history_[-1]
+    assert fitted(kind, **options).loss_curve_[-1] != fitted(kind).loss_curve_[-1]
 
 
 def test_without_a_hidden_layer_dropout_and_activation_are_nothing() -> None:
     first, second = fitted(PlainRegressor, hidden=()), fitted(PlainRegressor, hidden=(), dropout=0.5, activation="tanh")
-    assert first.history_.tobytes() == second.history_.tobytes()
+    assert first.loss_curve_.tobytes() == second.loss_curve_.tobytes()
 
 
 @BOTH

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
+
+from kpipe.cli import COMMANDS
 
 HEAVY = {
     "torch",
@@ -36,6 +39,28 @@ def third_party(names: set[str]) -> set[str]:
 def test_cheap_commands_load_nothing_but_python_and_kpipe(args: list[str]) -> None:
     code = f"from kpipe.cli import main\ntry:\n    main({args!r})\nexcept SystemExit:\n    pass"
     assert third_party(loaded(code)) == {"kpipe"}
+
+
+def test_help_loads_neither_commands_nor_what_only_they_need() -> None:
+    code = "from kpipe.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
+    script = f"import sys\n{code}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
+    names = set(done.stdout.splitlines()[-1].split())
+    assert {name for name in names if name.startswith("kpipe.commands.")} == {"kpipe.commands.helping"}
+    assert not names & {"json", "dataclasses", "pathlib", "inspect"} - always_loaded()
+
+
+def always_loaded() -> set[str]:
+    """What an interpreter loads by itself: editable installs import a finder of their own."""
+    script = "import sys; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True).stdout.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_says_of_a_command_how_its_own_help_begins(name: str) -> None:
+    module, does = COMMANDS[name]
+    function = getattr(import_module(f"kpipe.commands.{module}"), "list_" if name == "list" else name)
+    assert function.__doc__.startswith(does)
 
 
 def test_importing_kpipe_loads_nothing_else() -> None:

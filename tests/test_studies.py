@@ -142,7 +142,7 @@ def test_titanic_from_scratch_comes_out_as_published(kaggle_zip) -> None:
     assert (len(table.train), len(table.valid)) == (713, 178)
     for name, net in NETS.items():
         fit = trained(net, table, seed=442)
-        pairs = [(ours, theirs) for ours, theirs in zip(fit.losses_, net.losses, strict=True) if theirs is not None]
+        pairs = [(ours, theirs) for ours, theirs in zip(fit.loss_curve_, net.losses, strict=True) if theirs is not None]
         assert len(pairs) >= 7
         np.testing.assert_allclose(*np.transpose(pairs), rtol=0, atol=0.00051, err_msg=name)
         assert accuracy(fit, table) == pytest.approx(net.accuracy or 0.7921, abs=0.00005)

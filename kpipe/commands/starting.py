@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["completion", "completion_options", "init", "init_options", "new", "new_options", "whose"]
 
 _SHELLS = ("bash", "zsh", "fish")
-_TELLING = ("run", "show", "check", "list")  # commands that say whose competition they take
 
 
 def init_options(command: argparse.ArgumentParser) -> None:
@@ -77,7 +76,7 @@ def _tell_next(made: New, options: argparse.Namespace) -> None:
 
 def whose(options: argparse.Namespace) -> Iterator[str]:
     """Which competitions are not kpipe's own although it has one of that name; and what is not taken. For stderr."""
-    if options.command not in _TELLING or getattr(options, "quiet", False):
+    if getattr(options, "quiet", False):
         return
     from kpipe import competitions
 

@@ -163,15 +163,18 @@ class _Counted(BaseEstimator):
         if self.counted:
             estimator = _sized(estimator, self.library, rows=len(X), work=self._work(y))
         self.n_features_in_ = X.shape[1]
-        self.trees_ = None
+        self.trees_, self.loss_curve_, self.validation_loss_curve_ = None, np.empty(0), np.empty(0)
         if self.counted:
             fitted = [self._counting(estimator, X, y, *split) for split in self._splits(y)]
             self.trees_ = max(1, round(float(np.mean([trees for _, trees in fitted]))))
+            self.validation_loss_curve_ = _loss_curve(fitted[0][0], self.library)
             if self._work(y) > _REFITTED:
                 self.estimator_ = fitted[0][0]
                 return
             estimator.set_params(n_estimators=self.trees_)
         self.estimator_ = estimator.fit(X, y, **self._categories(X))
+        if self.library == "catboost":
+            self.loss_curve_ = _loss_curve(self.estimator_, self.library)
 
     def _splits(self, y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Inner pairs of (train, valid) rows; a class too rare to be parted only trains."""
@@ -266,6 +269,15 @@ class CountedRegressor(RegressorMixin, _Counted):
         """(n,) values."""
         check_is_fitted(self)
         return np.asarray(self.estimator_.predict(self._own(X)), dtype=np.float64)
+
+
+def _loss_curve(estimator: Any, library: str) -> np.ndarray:
+    """(trees,) losses that a booster kept: of the rows that it was judged on, or learned from."""
+    if library == "lightgbm":
+        kept = estimator.evals_result_
+    else:
+        kept = estimator.evals_result() if library == "xgboost" else estimator.get_evals_result()
+    return np.array(next(iter(next(iter(kept.values())).values())))
 
 
 def _sized(estimator: BaseEstimator, library: str, *, rows: int, work: int) -> BaseEstimator:

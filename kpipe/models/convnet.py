@@ -87,6 +87,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
     scale_ : what inputs are divided by, on the device: 255 for uint8, else the largest absolute value in the training
         table, so that the same pixels as bytes, as floats to 255 or as floats to 1 are one table to the network.
     weights_ : name → array.
+    loss_curve_ : (epochs,) mean training loss of each epoch, with smoothed labels and of warped pictures.
 
     Shape
     -----
@@ -153,7 +154,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         require(len(self.classes_) >= 2, "y must hold at least 2 classes", self.classes_.tolist())
         self.shape_ = self._image_shape(X.shape[1])
         self.scale_ = 255.0 if X.dtype == np.uint8 else float(np.abs(X).max()) or 1.0
-        self.weights_: dict[str, np.ndarray] = train(
+        self.weights_, self.loss_curve_ = train(
             self._build,
             X,
             codes.astype(np.int64),

@@ -72,7 +72,7 @@ class _FastaiTabular(BaseEstimator):
         self.n_features_in_ = X.shape[1]
         self.outputs_ = outputs
         self._look(X)
-        self.weights_, self.losses_ = learn(
+        self.weights_, self.loss_curve_ = learn(
             self._build,
             self._coded(X),
             targets,

@@ -204,7 +204,7 @@ class FastaiConv(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : (k,) labels, sorted. scale_ : what inputs are divided by: 255 for uint8, else their largest size.
-    losses_ : (epochs + cycles,) smoothed training losses. weights_ : name → array.
+    loss_curve_ : (epochs + cycles,) smoothed training losses. weights_ : name → array.
 
     Shape
     -----
@@ -242,7 +242,7 @@ class FastaiConv(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any) -> Self:
         """Train on all rows; the same ``random_state`` gives the same bytes on the same machine."""
         X, codes = self._checked(X, y)
-        self.weights_, self.losses_ = learn(self._build, X, codes, **self._how())
+        self.weights_, self.loss_curve_ = learn(self._build, X, codes, **self._how())
         return self
 
     def lr_find(self, X: Any, y: Any) -> Found:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from torch.optim.sgd import sgd
 from kpipe.devices import resolve_device
 from kpipe.errors import TrainingError
 
-__all__ = ["Machine", "Recipe", "Weights", "forward", "require", "resolve_device", "train"]
+__all__ = ["Machine", "Recipe", "Trained", "Weights", "forward", "require", "resolve_device", "train"]
 
 Weights = dict[str, np.ndarray]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -84,6 +84,13 @@ class Recipe:
         require(0 <= self.averaging < 1, "averaging must be at least 0 and below 1", self.averaging)
 
 
+class Trained(NamedTuple):
+    """What ``train`` gives: the weights by name, and (epochs,) the mean loss of each epoch's batches."""
+
+    weights: Weights
+    losses: np.ndarray
+
+
 def require(holds: bool, rule: str, value: object) -> None:
     """Raise ValueError with the rule and the value that breaks it, unless it holds."""
     if not holds:
@@ -100,8 +107,8 @@ def train(
     machine: Machine,
     seed: int,
     augment: Augment | None = None,
-) -> Weights:
-    """Weights of a network trained on all rows, as NumPy arrays by name.
+) -> Trained:
+    """A network trained on all rows.
 
     build : makes the network, with random weights; called under ``seed``.
     inputs : (n, ...) of any dtype; the network gets batches of it as they are.
@@ -118,6 +125,7 @@ def train(
         generator = torch.Generator(device=device).manual_seed(seed)
         optimizer = _Optimizer(network, recipe)
         averaged = copy.deepcopy(network) if recipe.averaging else network
+        losses = []
         for epoch, batches, rates in _epochs(len(rows), recipe, generator):
             total = torch.zeros((), device=device)
             for batch, rate in zip(batches, rates, strict=True):
@@ -128,8 +136,10 @@ def train(
                 total += value.detach()  # left on the device: reading it would wait for the step
                 if recipe.averaging:
                     _average(averaged, network, decay=recipe.averaging)
-            _check_finite(total.item() / len(batches), epoch=epoch, lr=recipe.lr)
-        return {name: value.cpu().numpy() for name, value in averaged.state_dict().items()}
+            losses.append(total.item() / len(batches))
+            _check_finite(losses[-1], epoch=epoch, lr=recipe.lr)
+        weights = {name: value.cpu().numpy() for name, value in averaged.state_dict().items()}
+        return Trained(weights, np.array(losses))
 
 
 def forward(

@@ -94,9 +94,9 @@ class _Plain(BaseEstimator):
         require(self.epochs >= 1, "epochs must be 1 or more", self.epochs)
 
     def _descend(self, X: np.ndarray, wanted: np.ndarray, loss: Loss, watched: np.ndarray | None) -> np.ndarray | None:
-        """Learn ``weights_`` and ``history_``; gives (epochs, m, outputs) float64 for the ``watched`` rows."""
+        """Learn ``weights_`` and ``loss_curve_``; gives (epochs, m, outputs) float64 for the ``watched`` rows."""
         self._check()
-        self.history_ = np.full(self.epochs, np.nan)
+        self.loss_curve_ = np.full(self.epochs, np.nan)
         seen: list[Tensor] = []
         seed = int(check_random_state(self.random_state).randint(2**31))
         with computing(Machine(device=self.device, threads=self.threads), seed=seed) as device:
@@ -106,8 +106,8 @@ class _Plain(BaseEstimator):
             targets = torch.tensor(wanted, device=device)
             beside = None if watched is None else torch.tensor(watched, dtype=torch.float32, device=device)
             for epoch in range(self.epochs):
-                self.history_[epoch] = self._epoch(network.train(), step, loss, rows, targets)
-                _check_finite(self.history_[epoch], epoch=epoch + 1, lr=self.lr)
+                self.loss_curve_[epoch] = self._epoch(network.train(), step, loss, rows, targets)
+                _check_finite(self.loss_curve_[epoch], epoch=epoch + 1, lr=self.lr)
                 if beside is not None:
                     with torch.inference_mode():
                         seen.append(network.eval()(beside))
@@ -176,7 +176,7 @@ class PlainClassifier(ClassifierMixin, _Plain):
     Attributes
     ----------
     classes_ : (k,) labels, sorted.
-    history_ : (epochs,) mean training loss, in the course of each epoch.
+    loss_curve_ : (epochs,) mean training loss, in the course of each epoch.
     watched_ : (epochs, m, k) probabilities of the rows that ``fit`` was given to watch, after each epoch.
     weights_ : name → array.
 

@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kpipe.features import dummies, encoded
-from kpipe.models.loop import Machine, Recipe, Weights, forward, require, train
+from kpipe.models.loop import Machine, Recipe, forward, require, train
 from kpipe.values import Context
 
 __all__ = ["NeuralClassifier", "NeuralRegressor", "net", "neural"]
@@ -103,7 +103,7 @@ class _Neural(BaseEstimator):
         require(all(size >= 1 for size in self.hidden), "hidden must hold sizes of 1 or more", self.hidden)
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout)
         self.centre_, self.spread_ = X.mean(axis=0), _spread(X)
-        self.weights_: Weights = train(
+        self.weights_, self.loss_curve_ = train(
             self._build,
             self._scaled(X).astype(np.float32),
             targets,

@@ -108,7 +108,7 @@ class ScratchClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : (2,) labels, sorted.
-    losses_ : (epochs,) mean absolute error over the training rows before each step.
+    loss_curve_ : (epochs,) mean absolute error over the training rows before each step.
     weights_ : list of (inputs, outputs) float32. constants_ : list of (1,) float32 or None.
 
     Shape
@@ -154,7 +154,7 @@ class ScratchClassifier(ClassifierMixin, BaseEstimator):
             net = ([w.to(device) for w in weights], [None if c is None else c.to(device) for c in constants])
             rows = torch.tensor(X, dtype=torch.float32, device=device)
             wanted = torch.tensor(codes, dtype=torch.float32, device=device)[:, None]
-            self.losses_ = self._descend(net, rows, wanted)
+            self.loss_curve_ = self._descend(net, rows, wanted)
             self.weights_ = [w.detach().cpu().numpy() for w in net[0]]
             self.constants_ = [None if c is None else c.detach().cpu().numpy() for c in net[1]]
         return self

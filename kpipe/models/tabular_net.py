@@ -53,7 +53,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kpipe.features import number_columns, text_columns
-from kpipe.models.loop import Machine, Recipe, Weights, forward, require, train
+from kpipe.models.loop import Machine, Recipe, forward, require, train
 from kpipe.models.neural import _BatchNorm
 from kpipe.values import Context
 
@@ -143,7 +143,7 @@ class _TabularNet(BaseEstimator):
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout)
         require(self.budget > 0, "budget must be above 0", self.budget)
         self.columns_ = _Columns(X, bins=self.bins)
-        self.weights_: Weights = train(
+        self.weights_, self.loss_curve_ = train(
             self._build,
             self.columns_.coded(X).astype(np.float32),
             targets,

@@ -24,7 +24,8 @@ from kpipe.competition import Competition
 from kpipe.errors import OutputError
 from kpipe.metrics import Metric
 from kpipe.provenance import versions
-from kpipe.report import amounts, columns, details, importance, labels, permutation, rows, scores
+from kpipe.report import amounts, columns, details, figures, importance, labels, learning, permutation, rows, scores
+from kpipe.report.drawing import svg
 from kpipe.report.parts import Block, Finding, Section, Text, plain, scored, with_error
 from kpipe.report.reading import Facts, Judged, read
 from kpipe.runs import Run
@@ -78,7 +79,6 @@ def _page(run: Run, data: Data | None, absent: str, budget: float) -> str:
     sections, found, left_out = _sections(facts, None if absent else data, budget)
     if absent:
         left_out.insert(0, f"What needs the data (columns, groups, rows in full, importance): {absent}")
-    left_out += ["Learning curves: kpipe's models keep none."]
     sections.append(_left_out(facts, left_out))
     order = {"bad": 0, "warn": 1, "good": 2, "note": 3}
     findings = sorted(found, key=lambda finding: order[finding.level])
@@ -116,7 +116,7 @@ def _sections(facts: Facts, data: Data | None, budget: float) -> tuple[list[Sect
     sections, left_out = [scores.score(facts)], list(facts.missing)
     found = [*details.check_findings(facts), *scores.findings(facts)]
     if judged is not None and metric is not None and judged.made.any():
-        sections.append(_predictions(facts, judged))
+        sections.append(figures.predictions(facts, judged))
         if judged.labels is not None:
             found += labels.findings(facts, judged)
         elif metric.task == "regression":
@@ -124,6 +124,8 @@ def _sections(facts: Facts, data: Data | None, budget: float) -> tuple[list[Sect
         more, told, why = _rows(facts, judged, data, budget)
         sections, found, left_out = sections + more, found + told, left_out + why
     sections.append(scores.models(facts))
+    if (curves := learning.section(facts)) is not None:
+        sections.append(curves)
     if judged is not None:
         sections.append(details.submission(facts, judged))
     if data is not None:
@@ -132,13 +134,6 @@ def _sections(facts: Facts, data: Data | None, budget: float) -> tuple[list[Sect
         found += told
     sections += [details.checks(facts), details.folds(facts, judged), details.configuration(facts)]
     return sections, found, left_out
-
-
-def _predictions(facts: Facts, judged: Judged) -> Section:
-    assert facts.metric is not None
-    if judged.labels is not None:
-        return labels.section(facts, judged)
-    return amounts.section(facts, judged) if facts.metric.task == "regression" else labels.several(judged)
 
 
 def _features(data: Data) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -230,7 +225,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("kpipe", "report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["grouped"] = _grouped
+    environment.filters |= {"grouped": _grouped, "svg": svg}
     return environment
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from kpipe.report.drawing import INK, MUTED, draw, histogram, points
+from kpipe.report.drawing import INK, MUTED, histogram, points
 from kpipe.report.parts import Block, Cell, Column, Finding, Picture, Section, Table, Text, compact, number, short
 from kpipe.report.reading import Facts, Judged
 
@@ -41,16 +41,16 @@ def _target(name: str, truth: np.ndarray, predicted: np.ndarray, *, log: bool) -
     if len(truth) < 2:
         return [Text(text="Too few rows were predicted to draw them.")]
     drawn = np.sort(np.random.default_rng(0).permutation(len(truth))[:_DOTS])
-    of = f" {len(drawn):,} of {len(truth):,} rows are drawn." if len(drawn) < len(truth) else ""
+    told = f" {len(drawn):,} of {len(truth):,} rows are drawn." if len(drawn) < len(truth) else ""
     return [
-        _against(truth[drawn], predicted[drawn], name, log=log, of=of),
-        _residuals(truth, predicted, drawn, log=log),
-        _spread(truth, predicted, log=log),
+        _against(truth[drawn], predicted[drawn], name, log=log, told=told),
+        _residuals(truth, predicted, drawn, name, log=log),
+        _spread(truth, predicted, name, log=log),
         _by_size(truth, predicted),
     ]
 
 
-def _against(truth: np.ndarray, predicted: np.ndarray, name: str, *, log: bool, of: str) -> Picture:
+def _against(truth: np.ndarray, predicted: np.ndarray, name: str, *, log: bool, told: str) -> Picture:
     both = np.concatenate([truth, predicted])
     low, high = float(both.min()), float(both.max())
 
@@ -64,10 +64,12 @@ def _against(truth: np.ndarray, predicted: np.ndarray, name: str, *, log: bool, 
         ax.set_ylabel(f"truth: {short(name, 30)}")
 
     matter = float(np.corrcoef(truth, predicted)[0, 1]) if truth.std() > 0 and predicted.std() > 0 else float("nan")
-    return draw(
-        paint,
+    return Picture(
+        paint=paint,
+        name="truth",
+        of=name,
         alt=f"Truth against prediction of {short(name)}; correlation {matter:.3f}.",
-        caption=f"Truth against prediction: on the dotted line both are the same. Correlation {matter:.3f}.{of}",
+        caption=f"Truth against prediction: on the dotted line both are the same. Correlation {matter:.3f}.{told}",
         height=3.4,
     )
 
@@ -78,7 +80,7 @@ def _errors(truth: np.ndarray, predicted: np.ndarray, *, log: bool) -> tuple[np.
     return predicted - truth, "predicted \N{MINUS SIGN} truth"
 
 
-def _residuals(truth: np.ndarray, predicted: np.ndarray, drawn: np.ndarray, *, log: bool) -> Picture:
+def _residuals(truth: np.ndarray, predicted: np.ndarray, drawn: np.ndarray, name: str, *, log: bool) -> Picture:
     errors, said = _errors(truth, predicted, log=log)
     parts = np.array_split(np.argsort(predicted, kind="stable"), min(12, max(len(truth) // 10, 1)))
     middles = [(float(np.median(predicted[p])), *np.quantile(errors[p], [0.1, 0.5, 0.9])) for p in parts if len(p)]
@@ -95,8 +97,10 @@ def _residuals(truth: np.ndarray, predicted: np.ndarray, drawn: np.ndarray, *, l
         ax.set_xlabel("predicted")
         ax.set_ylabel(said)
 
-    return draw(
-        paint,
+    return Picture(
+        paint=paint,
+        name="residuals",
+        of=name,
         alt=f"Errors by prediction. Their median is {mid[0]:.3g} at the smallest, {mid[-1]:.3g} at the largest.",
         caption="Errors by prediction: the line is their median, four in five lie between the dashed lines. A line "
         "that leaves zero is something that the models could still learn.",
@@ -104,7 +108,7 @@ def _residuals(truth: np.ndarray, predicted: np.ndarray, drawn: np.ndarray, *, l
     )
 
 
-def _spread(truth: np.ndarray, predicted: np.ndarray, *, log: bool) -> Picture:
+def _spread(truth: np.ndarray, predicted: np.ndarray, name: str, *, log: bool) -> Picture:
     errors, said = _errors(truth, predicted, log=log)
     low, high = np.quantile(errors, [0.005, 0.995])
     edges = np.linspace(low, high if high > low else low + 1, 41)
@@ -115,8 +119,10 @@ def _spread(truth: np.ndarray, predicted: np.ndarray, *, log: bool) -> Picture:
         ax.set_xlabel(said)
 
     half = float(np.median(np.abs(errors)))
-    return draw(
-        paint,
+    return Picture(
+        paint=paint,
+        name="errors",
+        of=name,
         alt=f"Histogram of errors: median {np.median(errors):.3g}, half of them within {half:.3g} of zero.",
         caption=f"How errors are spread: half of them lie within {half:.3g} of zero. What is beyond the outermost 1 in "
         "200 at either end is counted in the last bar.",

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from kpipe.report.drawing import draw, histogram
+from kpipe.report.drawing import histogram
 from kpipe.report.parts import (
     Block,
     Cell,
@@ -114,8 +114,10 @@ def _drawn(name: str, truth: np.ndarray, oof: np.ndarray, sent: np.ndarray, *, c
 
     told = ", ".join(f"{key} {compact(float(f'{np.median(value):.4g}'))}" for key, value in values.items())
     what = "Chances" if chance else "Values"
-    return draw(
-        paint,
+    return Picture(
+        paint=paint,
+        name="submission",
+        of=name,
         alt=f"{what} of {short(name)}; medians: {told}.",
         caption=f"{what} of {short(name, 40)} predicted for test's rows and for train's. Medians: {told}.",
         height=2.8,

@@ -1,7 +1,8 @@
-"""Plots as inline SVG whose colours are the page's, light or dark.
+"""Plots as inline SVG whose colours are the page's, light or dark; or as figures for paper and notebooks.
 
-matplotlib draws in placeholder colours; each becomes a class that the style sheet colours. Styles in attributes, which
-the page's security policy forbids, become attributes of SVG; ids are prefixed, so that no two plots share one.
+matplotlib draws in placeholder colours; each becomes a class that the style sheet colours, or a colour in print.
+Styles in attributes, which the page's security policy forbids, become attributes of SVG; ids are prefixed, so that no
+two plots share one.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import io
 import itertools
 import re
+import textwrap
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -18,16 +20,25 @@ import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.colors import is_color_like, to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, ScalarFormatter
 
+from kpipe.plots import COLOURS
 from kpipe.report.parts import Picture, short
 
-__all__ = ["ACCENT", "GRID", "INK", "MUTED", "SERIES", "STYLES", "draw", "histogram", "points", "spark"]
+__all__ = ["ACCENT", "GRID", "INK", "MUTED", "SERIES", "STYLES", "histogram", "in_print", "points", "spark", "svg"]
 
 # Placeholders, one a class of the style sheet; no plot uses these colours as they are.
 INK, MUTED, GRID, ACCENT = "#010101", "#010102", "#010103", "#010104"
 SERIES = tuple(f"#0101{number:02d}" for number in range(10, 17))
+_PRINT = {
+    INK: "#1b1b1b",
+    MUTED: "#5f6368",
+    GRID: "#d5d8dc",
+    ACCENT: COLOURS[0],
+    **dict(zip(SERIES, COLOURS, strict=True)),
+}
 STYLES: tuple[Any, ...] = (
     "-",
     "--",
@@ -42,6 +53,7 @@ _CLASSES = {INK: "ink", MUTED: "muted", GRID: "grid", ACCENT: "accent"} | {
 }
 _LONG, _DECADES = 10_000, 1_000  # numbers from here on are abbreviated; so many times between the ends of an axis
 _WIDTH = 4.7  # inches: 338 points, a phone's width, so that 10 points are about 10 pixels there
+_PRINTED, _CAPTION = 6.4, 92  # inches, and characters of a line of 9 points in them
 _LOOK: Any = {
     "font.size": 10,
     "axes.labelsize": 10,
@@ -79,20 +91,42 @@ _KEPT = frozenset({
 _figures = itertools.count(1)
 
 
-def draw(paint: Callable[[Axes], None], *, alt: str, caption: str, height: float = 3.0) -> Picture:
-    """A plot with one pair of axes.
-
-    paint : draws into the axes. alt : what is seen, for those who do not. height : inches.
-    """
+def svg(picture: Picture) -> Markup:
+    """A plot as part of a page, in the page's colours."""
+    figure = _figure(picture, _LOOK)
+    sink = io.BytesIO()
     with mpl.rc_context(_LOOK):
-        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+        figure.savefig(sink, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return _inline(sink.getvalue(), picture.alt)
+
+
+def in_print(picture: Picture) -> Figure:
+    """A plot as a figure of matplotlib's, in colours for white paper, its caption above it."""
+    look = {name: _PRINT.get(value, value) if isinstance(value, str) else value for name, value in _LOOK.items()}
+    figure = _figure(picture, look | {"figure.facecolor": "white", "savefig.facecolor": "white"}, width=_PRINTED)
+    for artist in figure.findobj():
+        _recolour(artist)
+    figure.suptitle(textwrap.fill(picture.caption, _CAPTION), fontsize=9, x=0.01, ha="left")
+    return figure
+
+
+def _figure(picture: Picture, look: Any, *, width: float = _WIDTH) -> Figure:
+    with mpl.rc_context(look):
+        figure = Figure(figsize=(width, picture.height), layout="constrained")
         axes = figure.subplots()
-        paint(axes)
+        picture.paint(axes)
         for axis in (axes.xaxis, axes.yaxis):
             _readable(axis)
-        sink = io.BytesIO()
-        figure.savefig(sink, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return Picture(svg=_inline(sink.getvalue(), alt), alt=alt, caption=caption)
+    return figure
+
+
+def _recolour(artist: Any) -> None:
+    """The printed colour instead of a placeholder's, wherever an artist has one."""
+    for part in ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor"):
+        given: Any = getattr(artist, f"get_{part}", lambda: None)()
+        first = given[0] if isinstance(given, np.ndarray) and given.ndim > 1 and len(given) else given
+        if is_color_like(first) and (meant := _PRINT.get(to_hex(first))):
+            getattr(artist, f"set_{part}")(meant)
 
 
 def _readable(axis: Axis) -> None:

@@ -5,8 +5,21 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from kpipe.report.drawing import ACCENT, MUTED, draw
-from kpipe.report.parts import Block, Cell, Column, Finding, Section, Table, Text, number, scored, short, with_error
+from kpipe.report.drawing import ACCENT, MUTED
+from kpipe.report.parts import (
+    Block,
+    Cell,
+    Column,
+    Finding,
+    Picture,
+    Section,
+    Table,
+    Text,
+    number,
+    scored,
+    short,
+    with_error,
+)
 from kpipe.report.permutation import Importance
 from kpipe.report.reading import Facts
 
@@ -41,8 +54,9 @@ def section(facts: Facts, found: Importance) -> Section:
         ax.grid(visible=False, axis="y")
 
     told = ", ".join(f"{short(line.column)} {scored(line.worse, found.score)}" for line in top[:3])
-    picture = draw(
-        paint,
+    picture = Picture(
+        paint=paint,
+        name="importance",
         alt=f"Importance of columns by permutation. First: {told}.",
         caption=f"The {len(top)} most important of {len(lines)} columns, with two standard errors.",
         height=0.9 + 0.24 * len(top),

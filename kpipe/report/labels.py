@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from sklearn import metrics as skm
 
-from kpipe.report.drawing import MUTED, SERIES, STYLES, draw, histogram
+from kpipe.report.drawing import MUTED, SERIES, STYLES, histogram
 from kpipe.report.parts import Block, Cell, Column, Finding, Picture, Section, Table, Text, number, share, short
 from kpipe.report.reading import Facts, Judged
 
-__all__ = ["chances", "findings", "section", "several"]
+__all__ = ["chances", "confusion", "findings", "section", "several"]
 
 _MATRIX, _CURVES = 20, 7  # classes that a matrix and a plot of curves can hold and still be read
 _BINS = 10
@@ -91,9 +91,25 @@ def several(judged: Judged) -> Section:
     if 0 < len(curves) <= _CURVES:
         told = "ROC of each target; the areas are in the table."
         axes = ("false positive rate", "true positive rate")
-        blocks.append(_lines(curves, axes, alt=told, caption=told, diagonal=True))
+        blocks.append(_lines("roc", curves, axes, alt=told, caption=told, diagonal=True))
     lead = f"{len(judged.targets)} targets, each 0 or 1, in {len(y):,} out-of-fold rows."
     return Section(key="predictions", title="Predictions against the truth", lead=lead, blocks=blocks)
+
+
+def confusion(judged: Judged, labels: tuple[str, ...]) -> Picture:
+    """The confusion matrix as a plot; a page has it as a table."""
+    made = judged.made
+    y, predicted = judged.y[made], judged.blend[made].argmax(axis=1)
+    counts = skm.confusion_matrix(y, predicted, labels=range(len(labels)))
+
+    def paint(ax: Axes) -> None:
+        shown = skm.ConfusionMatrixDisplay(counts, display_labels=[short(label, 16) for label in labels])
+        shown.plot(ax=ax, cmap="Blues", colorbar=False, include_values=len(labels) <= _MATRIX, values_format="d")
+        ax.grid(visible=False)
+
+    right = share(float((y == predicted).mean()))
+    told = f"Confusion matrix: the likeliest label is right in {right} of {len(y):,} out-of-fold rows."
+    return Picture(name="confusion", paint=paint, alt=told, caption=told, height=4.2)
 
 
 def _matrix(counts: np.ndarray, labels: tuple[str, ...]) -> Table:
@@ -181,6 +197,7 @@ def _curves(y: np.ndarray, likely: np.ndarray, labels: tuple[str, ...]) -> list[
     base = float((y == codes[0]).mean()) if len(codes) == 1 else None
     return [
         _lines(
+            "roc",
             roc,
             ("false positive rate", "true positive rate"),
             alt=f"ROC curves. Area under the curve: {told}.",
@@ -188,6 +205,7 @@ def _curves(y: np.ndarray, likely: np.ndarray, labels: tuple[str, ...]) -> list[
             diagonal=True,
         ),
         _lines(
+            "precision_recall",
             recall,
             ("recall", "precision"),
             alt=f"Precision-recall curves. Average precision: {precise}.",
@@ -200,6 +218,7 @@ def _curves(y: np.ndarray, likely: np.ndarray, labels: tuple[str, ...]) -> list[
 
 
 def _lines(
+    name: str,
     curves: dict[str, tuple[np.ndarray, np.ndarray]],
     axes: tuple[str, str],
     *,
@@ -224,7 +243,7 @@ def _lines(
         if len(curves) > 1:
             ax.legend()
 
-    return draw(paint, alt=alt, caption=caption, height=3.2)
+    return Picture(paint=paint, name=name, alt=alt, caption=caption, height=3.2)
 
 
 def _binned(y: np.ndarray, likely: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -252,8 +271,9 @@ def _calibration(y: np.ndarray, likely: np.ndarray, labels: tuple[str, ...]) -> 
     of = f"that the row is {short(labels[1], 30)}" if len(labels) == 2 else "of the likeliest label"
     off = float(np.abs(said - came).max())
     told = ", ".join(f"{a:.2f} came true {b:.2f}" for a, b in zip(said, came, strict=True))
-    return draw(
-        paint,
+    return Picture(
+        paint=paint,
+        name="calibration",
         alt=f"Calibration, chance {of}: {told}.",
         caption=f"Calibration: chances {of} lie on the dotted line where they can be taken at their word. "
         f"The farthest of {len(said)} equal bins is {off:.2f} away. Lines reach two standard errors.",
@@ -271,8 +291,9 @@ def _by_truth(y: np.ndarray, chance: np.ndarray, labels: tuple[str, ...]) -> Pic
         ax.set_xlabel(f"chance of {short(labels[1], 24)}")
 
     told = "; ".join(f"rows of {name}: median {np.median(v):.2f}" for name, v in parts.items() if len(v))
-    return draw(
-        paint,
+    return Picture(
+        paint=paint,
+        name="chances",
         alt=f"Chances of {short(labels[1], 24)} by the true class. {told}.",
         caption="The chances that rows of each class were given: the less they overlap, the better they are told.",
         height=3.2,

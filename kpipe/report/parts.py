@@ -6,11 +6,12 @@ Nothing here is HTML but a picture's SVG, which is ours: the template escapes ev
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from markupsafe import Markup
+from matplotlib.axes import Axes
 
 from kpipe.glance import scored, with_error
 
@@ -83,11 +84,18 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A plot: inline SVG, what it shows in words for those who do not see it, and its caption."""
+    """A plot with one pair of axes; ``kpipe.report.drawing`` draws it.
 
-    svg: Markup
+    name, of : what it is called in ``run.plot``, and of which model or target it is, where there are several.
+    paint : draws into the axes. alt : what is seen, for those who do not. height : inches.
+    """
+
+    name: str
+    paint: Callable[[Axes], None]
     alt: str
     caption: str
+    height: float = 3.0
+    of: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,6 +79,7 @@ class Facts:
     test: np.ndarray | None
     folds: pd.DataFrame | None
     submission: pd.DataFrame | None
+    curves: pd.DataFrame | None = None
     missing: list[str] = field(default_factory=list)
 
     def text(self, *names: str, default: str = "") -> str:
@@ -139,6 +140,7 @@ def read(run: Run, *, metric: Metric | None = None) -> Facts:
         test=None if tables["test"] is None or judged is None else _blend(tables["test"], judged),
         folds=_folds(tables["folds"]),
         submission=_csv(run.path / "submission.csv", missing),
+        curves=_curves(_parquet(run.path / "curves.parquet", [])),  # runs of kpipe 0.1.0 may have none
         missing=missing,
     )
 
@@ -227,6 +229,14 @@ def _csv(path: Path, missing: list[str]) -> pd.DataFrame | None:
 def _folds(frame: pd.DataFrame | None) -> pd.DataFrame | None:
     whole = frame is not None and {"fold", "row", "role"} <= set(frame.columns)
     return frame if whole else None
+
+
+def _curves(frame: pd.DataFrame | None) -> pd.DataFrame | None:
+    names = ["model", "seed", "fold", "rows", "step", "loss"]
+    if frame is None or not {*names} <= {*frame.columns}:
+        return None
+    numbers = [frame[name].dtype.kind in "iuf" for name in ("seed", "fold", "step", "loss")]
+    return frame[names][np.isfinite(frame["loss"]) & (frame["step"] > 0)] if all(numbers) else None
 
 
 def _judged(facts: Facts, oof: pd.DataFrame, missing: list[str]) -> Judged | None:

@@ -6,8 +6,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.stats import chi2
 
-from kpipe.report.drawing import ACCENT, GRID, INK, MUTED, SERIES, STYLES, draw
-from kpipe.report.parts import Block, Cell, Column, Finding, Section, Table, bar, number, scored, short, with_error
+from kpipe.report.drawing import ACCENT, GRID, INK, MUTED, SERIES, STYLES
+from kpipe.report.parts import (
+    Block,
+    Cell,
+    Column,
+    Finding,
+    Picture,
+    Section,
+    Table,
+    bar,
+    number,
+    scored,
+    short,
+    with_error,
+)
 from kpipe.report.reading import Facts, as_number, other_runs
 
 __all__ = ["findings", "folds_differ", "models", "score"]
@@ -52,8 +65,9 @@ def _dots(rows: list[tuple[str, float, float | None, str]], facts: Facts) -> Blo
 
     told = "; ".join(f"{name} {with_error(value, error)}" for name, value, error, _ in rows)
     other = " and other runs on the same data" if len(rows) > 2 else ""
-    return draw(
-        paint,
+    return Picture(
+        paint=paint,
+        name="scores",
         alt=f"Scores with two standard errors: {told}.",
         caption=f"This run beside the baseline{other}.",
         height=1.1 + 0.3 * len(rows),
@@ -162,8 +176,9 @@ def _by_fold(facts: Facts) -> list[Block]:
         [Cell(shown=short(name)), *(Cell(shown=scored(value), value=value) for value in values)]
         for name, values in lines.items()
     ]
-    picture = draw(
-        paint,
+    picture = Picture(
+        paint=paint,
+        name="folds",
         alt=f"The score of the blend and of each model in each of {count} folds; the numbers are in the next table.",
         caption="Every fold has other rows: where all models move together, the rows are harder.",
         height=3.2,

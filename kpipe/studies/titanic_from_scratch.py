@@ -135,14 +135,14 @@ def _published(fits: dict[str, ScratchClassifier], table: Notebook) -> Section:
     rows = []
     for name, fit in fits.items():
         net = NETS[name]
-        pairs = [(p, o) for p, o in zip(net.losses, fit.losses_, strict=False) if p is not None]
+        pairs = [(p, o) for p, o in zip(net.losses, fit.loss_curve_, strict=False) if p is not None]
         same = sum(f"{published:.3f}" == f"{ours:.3f}" for published, ours in pairs)
         rows.append({
             "net": name,
             "lr": net.options["lr"],
-            "epochs": len(fit.losses_),
-            "first loss": float(fit.losses_[0]),
-            "last loss": float(fit.losses_[-1]),
+            "epochs": len(fit.loss_curve_),
+            "first loss": float(fit.loss_curve_[0]),
+            "last loss": float(fit.loss_curve_[-1]),
             "published loss": net.losses[-1],
             "losses met": f"{same} of {len(pairs)}",
             "accuracy": accuracy(fit, table),
@@ -150,7 +150,7 @@ def _published(fits: dict[str, ScratchClassifier], table: Notebook) -> Section:
         })  # fmt: skip
     losses = pd.DataFrame([
         {"net": name, "epoch": epoch, "loss": float(loss), "published": NETS[name].losses[epoch - 1]}
-        for name, fit in fits.items() for epoch, loss in enumerate(fit.losses_, start=1)
+        for name, fit in fits.items() for epoch, loss in enumerate(fit.loss_curve_, start=1)
     ])  # fmt: skip
     ours = fits["sigmoid"].weights_[0][:, 0].astype(float)
     coefficients = pd.DataFrame({"column": COLUMNS, "coefficient": ours, "published": NETS["sigmoid"].coefficients})
@@ -169,10 +169,10 @@ def _published(fits: dict[str, ScratchClassifier], table: Notebook) -> Section:
 
 def _picture(fits: dict[str, ScratchClassifier]) -> Figure:
     with canvas(1, 1, height=4.0) as (figure, axes):
-        curves(axes[0, 0], {name: fit.losses_ for name, fit in fits.items()}, linewidth=1.8)
+        curves(axes[0, 0], {name: fit.loss_curve_ for name, fit in fits.items()}, linewidth=1.8)
         axes[0, 0].set_ylabel("mean absolute error, training rows")
         axes[0, 0].set_ylim(bottom=0)
-        last = {name: f"{fit.losses_[-1]:.3f}" for name, fit in fits.items()}
+        last = {name: f"{fit.loss_curve_[-1]:.3f}" for name, fit in fits.items()}
         answer(
             figure,
             f"The sigmoid does the work: the straight line ends at {last['linear']}, the sigmoid at {last['sigmoid']}, "

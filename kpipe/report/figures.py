@@ -1,0 +1,104 @@
+"""What a report draws, as figures of matplotlib's: ``run.plot``."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from matplotlib.figure import Figure
+
+from kpipe.errors import UsageError
+from kpipe.report import amounts, details, labels, learning, scores
+from kpipe.report.drawing import in_print
+from kpipe.report.parts import Picture, Section
+from kpipe.report.reading import Facts, Judged, read
+from kpipe.runs import Run
+
+__all__ = ["Plots", "predictions"]
+
+
+def predictions(facts: Facts, judged: Judged) -> Section:
+    """Predictions against the truth, as the kind of target asks for."""
+    assert facts.metric is not None
+    if judged.labels is not None:
+        return labels.section(facts, judged)
+    return amounts.section(facts, judged) if facts.metric.task == "regression" else labels.several(judged)
+
+
+class Plots:
+    """A run's plots, each a ``matplotlib.figure.Figure``: a notebook shows it, ``.savefig("folds.png")`` keeps it.
+
+    They need no more than the run's folder. Raises UsageError for a plot that does not suit the run, such as ROC curves
+    of prices, naming those that do.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def scores(self) -> Figure:
+        """The score beside the baseline's and those of other runs on the same data, with two standard errors."""
+        return self._drawn("scores")
+
+    def folds(self) -> Figure:
+        """The score of the blend and of each model in each fold."""
+        return self._drawn("folds")
+
+    def learning_curves(self, model: str = "") -> Figure:
+        """The loss of each fit, epoch by epoch or tree by tree. model : default: the first that kept curves."""
+        return self._drawn("learning_curves", model)
+
+    def confusion(self) -> Figure:
+        """Rows of each true class by the class that was predicted, out-of-fold."""
+        return self._drawn("confusion")
+
+    def roc(self) -> Figure:
+        """ROC curves, out-of-fold; one a class, or one in all where there are two."""
+        return self._drawn("roc")
+
+    def precision_recall(self) -> Figure:
+        """Precision-recall curves, out-of-fold."""
+        return self._drawn("precision_recall")
+
+    def calibration(self) -> Figure:
+        """The share that came true, by the probability that was predicted out-of-fold."""
+        return self._drawn("calibration")
+
+    def chances(self) -> Figure:
+        """The probabilities that rows of each of two classes were given, out-of-fold."""
+        return self._drawn("chances")
+
+    def truth(self, target: str = "") -> Figure:
+        """The truth of a regression against its out-of-fold prediction. target : default: the first."""
+        return self._drawn("truth", target)
+
+    def residuals(self, target: str = "") -> Figure:
+        """Out-of-fold errors of a regression by prediction. target : default: the first."""
+        return self._drawn("residuals", target)
+
+    def errors(self, target: str = "") -> Figure:
+        """How the out-of-fold errors of a regression are spread. target : default: the first."""
+        return self._drawn("errors", target)
+
+    def submission(self, target: str = "") -> Figure:
+        """What is predicted for test rows, beside out-of-fold. target : or class; default: the first."""
+        return self._drawn("submission", target)
+
+    def _drawn(self, name: str, of: str = "") -> Figure:
+        for picture in self._pictures:
+            if picture.name == name and of in ("", picture.of):
+                return in_print(picture)
+        there = [f"{known.name}({known.of!r})" if known.of else f"{known.name}()" for known in self._pictures]
+        wanted = f"{name}({of!r})" if of else f"{name}()"
+        raise UsageError(f"run.plot.{wanted} does not suit this run. There are: {', '.join(dict.fromkeys(there))}.")
+
+    @cached_property
+    def _pictures(self) -> list[Picture]:
+        facts = read(self._run)
+        judged = facts.judged
+        sections = [scores.score(facts), scores.models(facts), learning.section(facts)]
+        if judged is not None and facts.metric is not None and judged.made.any():
+            sections.append(predictions(facts, judged))
+        if judged is not None:
+            sections.append(details.submission(facts, judged))
+        blocks = [block for section in sections if section is not None for block in section.blocks]
+        drawn = [block for block in blocks if isinstance(block, Picture)]
+        return drawn if judged is None or judged.labels is None else [*drawn, labels.confusion(judged, judged.labels)]
