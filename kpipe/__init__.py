@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kpipe.data import load
     from kpipe.errors import KpipeError
     from kpipe.models import model
-    from kpipe.pipeline import run
+    from kpipe.notebook import run
     from kpipe.resolving import resolve
     from kpipe.runs import Run
     from kpipe.values import Context, Tables
@@ -52,7 +52,7 @@ _HOMES = {
     "model": "kpipe.models",
     "resolve": "kpipe.resolving",
     "row_by_row": "kpipe.competition",
-    "run": "kpipe.pipeline",
+    "run": "kpipe.notebook",
 }
 
 

@@ -122,7 +122,7 @@ class _Lines(_Quiet):
 
     def started(self, start: Started) -> None:
         super().started(start)
-        self.console.print(_opening(start), markup=False)
+        self.console.print(start.sentence, markup=False)
         for note in start.notes:
             self.console.print(note, markup=False)
         if start.tables.source.origin == "sample":
@@ -169,16 +169,6 @@ class _Live(_Lines):
 
     def close(self) -> None:
         self.bar.stop()
-
-
-def _opening(start: Started) -> str:
-    tables, metric = start.tables, start.competition.metric
-    assert isinstance(metric, Metric)  # resolved
-    return (
-        f"{start.competition.slug}: {len(tables.train):,} rows to learn from, {len(tables.test):,} to predict "
-        f"({tables.source.origin}: {tables.source.path}). Training {', '.join(start.models)} "
-        f"on {start.folds} fold{'s' * (start.folds > 1)}, judged by {metric.name}."
-    )
 
 
 def show_run(run: Run) -> None:

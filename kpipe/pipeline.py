@@ -55,6 +55,16 @@ class Started:
     path: Path
     notes: tuple[str, ...] = ()
 
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        tables = self.tables
+        return (
+            f"{self.competition.slug}: {len(tables.train):,} rows to learn from, {len(tables.test):,} to predict "
+            f"({tables.source.origin}: {tables.source.path}). Training {', '.join(self.models)} "
+            f"on {self.folds} fold{'s' * (self.folds > 1)}, judged by {_metric(self.competition).name}."
+        )
+
 
 def run(
     slug: str,

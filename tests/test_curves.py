@@ -125,3 +125,7 @@ def test_a_plot_that_does_not_suit_the_run_names_those_that_do(house: Run, titan
         house.plot.roc()
     with pytest.raises(UsageError, match=re.escape("learning_curves('boosting')")):
         titanic.plot.learning_curves("linear")
+
+
+def test_a_notebook_shows_a_plot_as_a_picture(house: Run) -> None:
+    assert house.plot.folds()._repr_png_()[:8] == b"\x89PNG\r\n\x1a\n"

@@ -110,9 +110,18 @@ def in_print(picture: Picture) -> Figure:
     return figure
 
 
+class _Shown(Figure):
+    """A figure that a notebook shows without pyplot, which alone would tell it how."""
+
+    def _repr_png_(self) -> bytes:
+        sink = io.BytesIO()
+        self.savefig(sink, format="png", dpi=110)
+        return sink.getvalue()
+
+
 def _figure(picture: Picture, look: Any, *, width: float = _WIDTH) -> Figure:
     with mpl.rc_context(look):
-        figure = Figure(figsize=(width, picture.height), layout="constrained")
+        figure = _Shown(figsize=(width, picture.height), layout="constrained")
         axes = figure.subplots()
         picture.paint(axes)
         for axis in (axes.xaxis, axes.yaxis):
