@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from rich import box
@@ -66,8 +67,7 @@ def show_comparison(found: Comparison) -> None:
             style="yellow",
             soft_wrap=True,
         )
-    changed = found.changed or ("nothing that kpipe knows of",)
-    console.print(f"Changed: {printable('; '.join(changed))}.", soft_wrap=True, markup=False)
+    console.print(f"Changed: {printable(_changes(found.changed))}.", soft_wrap=True, markup=False)
     if len(found.sides):
         console.print(f"Rows won: {found.won:,}, lost: {found.lost:,}.")
         table = Table(box=box.SIMPLE_HEAD)
@@ -90,6 +90,21 @@ def show_removable(going: Sequence[Removable], *, removed: bool) -> None:
     if not going:
         console.print("Nothing to remove.")
     elif removed:
-        console.print(f"Removing {len(going)} folders, {total:.1f} MiB.")
+        console.print(f"Removing {_folders(len(going))}, {total:.1f} MiB.")
     else:
-        console.print(f"{len(going)} folders, {total:.1f} MiB. Nothing was removed: --yes removes them.")
+        console.print(f"{_folders(len(going))}, {total:.1f} MiB. Nothing was removed: --yes removes them.")
+
+
+def _folders(count: int) -> str:
+    return f"{count} folder{'s' * (count != 1)}"
+
+
+def _changes(phrases: Sequence[str]) -> str:
+    """Phrases of one kind behind its word: ``options: folds was 5, is 3; models was ...``.
+
+    >>> _changes(["options: a was 1, is 2", "options: b is newly there", "data: train.csv changed"])
+    'options: a was 1, is 2; b is newly there; data: train.csv changed'
+    """
+    alike = groupby((phrase.split(": ", 1) for phrase in phrases), key=lambda parts: parts[0])
+    told = [f"{word}: {'; '.join(parts[-1] for parts in kind)}" for word, kind in alike]
+    return "; ".join(told) or "nothing that kpipe knows of"

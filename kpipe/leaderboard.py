@@ -49,6 +49,7 @@ __all__ = [
 ]
 
 SENT = "submitted.json"  # in a run's folder: Kaggle's number, wherever the ledger lies; such a run is never removed
+_PART = 4  # characters of an id at the least
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 _LARGEST_RECORD = 64 << 20  # bytes
 _NUMBER = (float, int, type(None))
@@ -103,20 +104,34 @@ _ENTRY = {
 
 
 def run_named(name: str, out: Path) -> Run:
-    """The run of a folder, or of an id under ``out``. Raises UsageError if there is none, DataError if it is broken.
+    """The run of a folder, or of an id under ``out``: whole, or so much of its beginning or end that one alone has it.
+
+    Raises UsageError if there is none or several, DataError if it is broken.
 
     A folder may come from elsewhere: it is data. What its record does not say as a run would is refused here, so that
     no name in it leads out of a folder or into a script.
     """
     folders = [Path(name)] if os.path.isfile(os.path.join(name, "run.json")) else []
     if not folders and _RUN_ID.fullmatch(name):
-        folders = [record.parent for record in sorted(out.glob(f"*/{name}/run.json"))]
-    if len(folders) != 1:
+        folders = _found(name, out)
+    if len(folders) > 1:
+        several = ", ".join(str(folder) for folder in folders[-5:])
+        raise UsageError(f"{name!r} stands for {len(folders)} runs: give more of the id, or a folder, as of {several}.")
+    if not folders:
         raise UsageError(f"There is no run {name!r}: give a run's folder, or its id under {out}.")
     try:
         return Run(path=folders[0], record=_record(folders[0] / "run.json"))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{folders[0] / 'run.json'} is no record of a run: {error}.") from error
+
+
+def _found(name: str, out: Path) -> list[Path]:
+    """Folders of the runs of an id; or of those that begin or end with so much of it."""
+    exact = [record.parent for record in sorted(out.glob(f"*/{name}/run.json"))]
+    if exact or len(name) < _PART:
+        return exact
+    ids = sorted({*out.glob(f"*/{name}*/run.json"), *out.glob(f"*/*{name}/run.json")})
+    return [record.parent for record in ids if not record.parent.name.startswith(".")]
 
 
 def _record(path: Path) -> dict[str, Any]:

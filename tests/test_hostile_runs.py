@@ -322,3 +322,28 @@ def test_any_spoilt_part_is_done_again_or_is_what_it_was(data: st.DataObject, tm
     path.write_bytes(spoilt(data, path.read_bytes()))
     found = space.get("k", {"valid": (6, 2)})
     assert found is None or np.array_equal(found["valid"], values)
+
+
+@pytest.fixture
+def two(made: Path, tmp_path: Path) -> Path:
+    """A folder of two runs."""
+    for run_id in ("20261121T140059Z-6b7004", "20261121T140103Z-a13660"):
+        changed(shutil.copytree(made, tmp_path / "out" / "titanic" / run_id), run_id=run_id)
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(0, 14), slice(-6, None), slice(-4, None)])
+def test_a_run_is_found_by_so_much_of_its_id_as_it_alone_has(two: Path, part: slice) -> None:
+    run = leaderboard.run_named("20261121T140059Z-6b7004"[part], two)
+    assert run.path.name == run.record["run_id"] == "20261121T140059Z-6b7004"
+
+
+def test_a_part_of_an_id_that_several_runs_have_names_them(two: Path) -> None:
+    with pytest.raises(UsageError, match=r"'20261121' stands for 2 runs: give more of the id, .*6b7004, .*a13660"):
+        leaderboard.run_named("20261121", two)
+
+
+@pytest.mark.parametrize("name", ["004", "1T140059Z", "6b7004-", "6B7004"])
+def test_a_run_is_not_found_by_its_middle_or_by_little(two: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="There is no run"):
+        leaderboard.run_named(name, two)

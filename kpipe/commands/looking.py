@@ -82,7 +82,7 @@ def doctor(options: argparse.Namespace) -> int:
 def report_options(command: argparse.ArgumentParser) -> None:
     """The options of ``report``."""
     add = command.add_argument
-    add("run", metavar="RUN", help="a run's folder or id")
+    add("run", metavar="RUN", help="a run's folder, its id, or the beginning or end of it")
     add("--data", metavar="PATH", help="a folder or Kaggle's zip; default: where the run read it")
     add("--to", metavar="FILE", type=Path, help="the page; default: report.html in the run's folder")
     add(

@@ -115,7 +115,7 @@ def _resumed(options: argparse.Namespace, **told: Any) -> Run:
 def reproduce_options(command: argparse.ArgumentParser) -> None:
     """The options of ``reproduce``."""
     add = command.add_argument
-    add("what", metavar="RUN", help="a run's folder or id")
+    add("what", metavar="RUN", help="a run's folder, its id, or the beginning or end of it")
     add("--data", metavar="PATH", help="where the files are now; default: where they were")
     out_option(command)
     list_options(command)
