@@ -56,6 +56,7 @@ class Competition:
     drop : columns that models may not see.
     models : name → factory; also what ``--model`` finds before the catalogue.
     default : the models of a run without ``--model``; None: all of ``models``.
+    budgeted : models that ``--budget`` adds to these, behind them: trained where the clock allows.
     postprocess : (predictions (m, k), tables) → predictions, the same for out-of-fold and test rows.
     inferred : field → why it has its value; filled by ``resolve``.
     """
@@ -76,6 +77,7 @@ class Competition:
     drop: Sequence[str] = ()
     models: Mapping[str, Factory] | None = None
     default: Sequence[str] | None = None
+    budgeted: Sequence[str] = ()
     postprocess: Callable[[np.ndarray, Tables], np.ndarray] | None = None
     inferred: Mapping[str, Reason] = field(default_factory=dict)
 

@@ -254,6 +254,7 @@ def described(competition: Competition, tables: Tables) -> dict[str, Any]:
         "groups": competition.groups,
         "models": list(competition.models),
         "default": list(competition.default or competition.models),
+        **({"budgeted": list(competition.budgeted)} if competition.budgeted else {}),
     }
     reasons = {name: ("a guess: " if r.guess else "") + r.text for name, r in competition.inferred.items()}
     return {**values, "inferred": reasons}

@@ -112,7 +112,7 @@ def run(
     options = {"data": as_given(data), "models": list(models), "budget": budget, "folds": folds, "seed": seed}
     options |= {**fields, "device": device, "jobs": jobs}
     competition, tables = settled(asked, read)
-    chosen = choose_models(competition, models)
+    chosen = choose_models(competition, models, budget=budget)
     fixed = assign_folds(competition, tables, seed=seed[0], n_folds=folds)
     device = resolve_device(device)
     competition = _say_positive(competition, tables)

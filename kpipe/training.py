@@ -112,11 +112,16 @@ def _numbers(y: pd.Series) -> np.ndarray:
     return y.to_numpy(dtype=np.float64)
 
 
-def choose_models(competition: Competition, names: Sequence[str] = ()) -> dict[str, Factory]:
-    """The models of a run: the named ones (the competition's own first, then the catalogue's), or the default ones."""
+def choose_models(
+    competition: Competition, names: Sequence[str] = (), *, budget: float | None = None
+) -> dict[str, Factory]:
+    """The models of a run: the named ones (the competition's own first, then the catalogue's), or the default ones.
+
+    budget : of the run; with one, the models that the competition keeps for it come behind the default ones.
+    """
     own = dict(competition.models or {})
-    chosen = list(dict.fromkeys(names)) or list(competition.default or own)
-    return {name: own[name] if name in own else model(name) for name in chosen}
+    usual = [*(competition.default or own), *(competition.budgeted if budget is not None else ())]
+    return {name: own[name] if name in own else model(name) for name in dict.fromkeys(names or usual)}
 
 
 def cross_validate(

@@ -275,5 +275,9 @@ def test_models_are_the_competitions_own_first_then_the_catalogues() -> None:
     competition = resolved(survivors(), models={"linear": seeded, "own": seeded}, default=("own",))
     assert list(choose_models(competition)) == ["own"]
     assert choose_models(competition, ["linear", "boosting"]) == {"linear": seeded, "boosting": model("boosting")}
+    richer = replace(competition, budgeted=("linear",))
+    assert list(choose_models(richer)) == ["own"]
+    assert list(choose_models(richer, budget=60.0)) == ["own", "linear"]
+    assert list(choose_models(richer, ["boosting"], budget=60.0)) == ["boosting"]
     with pytest.raises(UsageError, match=r"no model 'bosting'\. Did you mean boosting\?"):
         choose_models(competition, ["bosting"])

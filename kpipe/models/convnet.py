@@ -75,6 +75,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
     label_smoothing : in [0, 1); share of a label given to all classes alike in training, taken back from predictions.
     rotation, zoom, slant, shift, elastic : what is done at the most to a training picture; see
         ``kpipe.models.pictures.Warp``. 0 in all leaves them as they are.
+    dropout : share of what the last layer sees that is left out in a step, in [0, 1).
     views : 5: a prediction is the mean of the picture's and of those of the same moved by one pixel to each side. 1:
         the picture's alone, in a fifth of the time; for columns that are no pixels, or where a pixel matters.
     random_state : int, RandomState or None.
@@ -115,6 +116,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         slant: float = 0.0,
         shift: float = 2.0,
         elastic: float = 0.0,
+        dropout: float = 0.0,
         views: Literal[1, 5] = 5,
         min_steps: int = 300,
         random_state: int | np.random.RandomState | None = None,
@@ -133,6 +135,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         self.slant = slant
         self.shift = shift
         self.elastic = elastic
+        self.dropout = dropout
         self.views = views
         self.min_steps = min_steps
         self.random_state = random_state
@@ -149,6 +152,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         require(0 <= self.label_smoothing < 1, "label_smoothing must be at least 0 and below 1", self.label_smoothing)
         require(self.size in ("small", "large"), "size must be 'small' or 'large'", self.size)
+        require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout)
         require(self.views in (1, 5), "views must be 1 or 5", self.views)
         self.classes_, codes = np.unique(y, return_inverse=True)
         require(len(self.classes_) >= 2, "y must hold at least 2 classes", self.classes_.tolist())
@@ -208,6 +212,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
             scale=self.scale_,
             layers=LAYERS[self.size],
             classes=len(self.classes_),
+            dropout=self.dropout,
             views=CROSS[: self.views],
         )
 
