@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test plants lint format types imports sizes samples studies docs smoke wheel bench ci clean
+.PHONY: help setup run test slow lint format types imports sizes samples studies docs smoke wheel bench ci clean
 # Kaggle's zips, for the pages of the studies.
 KAGGLE ?= ../shared/kaggle
 
@@ -23,9 +23,10 @@ run: ## run titanic on its sample data
 test: ## run the tests and the doctests (all of them: make test ARGS="-m ''")
 	$(BIN)/python -m pytest $(ARGS)
 
-plants: ## the slow tests that CI runs too: planted mistakes and kills
-	$(BIN)/python -m pytest -m slow tests/test_conformance.py tests/test_conformance_clean.py tests/test_endurance.py tests/test_budget.py \
-		-k "not hundred and not everywhere and not false_alarm"
+slow: ## the slow tests that CI runs too: planted mistakes, kills, budgets, studies
+	$(BIN)/python -m pytest -m slow tests/test_conformance.py tests/test_conformance_clean.py tests/test_endurance.py \
+		tests/test_budget.py tests/test_studies.py \
+		-k "not hundred and not everywhere and not false_alarm and not found_by_luck"
 
 lint: ## ruff: rules and formatting
 	$(BIN)/ruff check .
@@ -67,7 +68,7 @@ wheel: ## build the wheel, install it in a fresh venv outside the checkout, use 
 bench: ## the benchmarks: equal results first, then ratios (but for scores.py, which takes an hour)
 	@for file in $(filter-out benchmarks/_%.py benchmarks/scores.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
-ci: lint types imports sizes docs smoke wheel test plants ## everything that CI checks
+ci: lint types imports sizes docs smoke wheel test slow ## everything that CI checks
 
 clean: ## remove caches and build outputs
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

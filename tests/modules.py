@@ -16,7 +16,7 @@ import kpipe
 from kpipe.values import Check, Context, Tables
 from tests.tables import survivors
 
-SLOW = pytest.mark.slow  # CI runs these too: make plants
+SLOW = pytest.mark.slow  # CI runs these too: make slow
 
 Stash = dict[str, Any]
 STASH: Stash = {}

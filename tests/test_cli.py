@@ -181,7 +181,7 @@ def slow(context):
     return Slow()
 
 
-competition = Competition(slug="slow", target="Survived", models={"slow": slow, "slower": slow, "slowest": slow})
+competition = Competition(slug="slow", target="Survived", models={"slow": slow, "slower": slow})
 """
 
 

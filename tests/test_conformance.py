@@ -333,3 +333,18 @@ def test_the_command_shows_every_check_and_its_status(files: Path, capsys: pytes
 def test_no_false_alarm_on_a_clean_competition(slug: str, kaggle_zip: Callable[[str], Path]) -> None:
     found = kpipe.check(slug, data=kaggle_zip(slug))
     assert [check for check in found if check.status != "pass"] == []
+
+
+def refuses_copies(tables: Tables) -> Tables:
+    if tables.train.drop(columns="id").duplicated().sum() > 20:
+        raise ValueError("rows are there twice")
+    return tables
+
+
+@SLOW
+def test_a_clean_that_refuses_rows_that_were_spoilt_on_purpose_costs_one_experiment_and_not_the_rest(
+    files: Path,
+) -> None:
+    found = checked(files, clean=whole(refuses_copies))
+    assert {name: check.status for name, check in found.items()} == {"held-out rows have no say": "warn"}
+    assert "It could not be made (ValueError: rows are there twice)" in found["held-out rows have no say"].detail

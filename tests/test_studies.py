@@ -46,6 +46,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 each_study = pytest.mark.parametrize("name", STUDIES)
 
 
+@pytest.mark.slow
 @each_study
 def test_a_study_writes_a_page_with_its_numbers_tables_and_pictures(name: str, small: Path) -> None:
     folder = small / name
@@ -65,6 +66,7 @@ def test_a_study_writes_a_page_with_its_numbers_tables_and_pictures(name: str, s
         assert f"{stem}.csv" in page
 
 
+@pytest.mark.slow
 @each_study
 def test_an_honest_score_has_its_error_its_rows_and_its_baseline(name: str, small: Path) -> None:
     honest = pd.read_csv(small / name / "honest.csv")
@@ -72,12 +74,14 @@ def test_an_honest_score_has_its_error_its_rows_and_its_baseline(name: str, smal
     assert honest.iloc[-1]["model"].startswith("baseline: ")
 
 
+@pytest.mark.slow
 @each_study
 def test_a_page_shows_no_path_of_the_machine_it_was_made_on(name: str, small: Path) -> None:
     for file in ("README.md", "study.json"):
         assert "/home/" not in (small / name / file).read_text() and "/tmp" not in (small / name / file).read_text()  # noqa: PT018
 
 
+@pytest.mark.slow
 @each_study
 def test_a_shortened_study_says_that_its_words_may_not_hold(name: str, small: Path) -> None:
     assert "A look, not the study" in (small / name / "README.md").read_text()
@@ -150,6 +154,7 @@ def test_titanic_from_scratch_comes_out_as_published(kaggle_zip) -> None:
             np.testing.assert_allclose(fit.weights_[0][:, 0], net.coefficients, rtol=0, atol=0.00006)
 
 
+@pytest.mark.slow
 def test_each_mistake_of_the_digit_notebook_is_stopped_by_a_check_that_is_named(small: Path) -> None:
     mistakes = pd.read_csv(small / "digits-from-scratch" / "mistakes.csv", index_col="mistake")["stopped by"]
     assert "fail: folds apart" in mistakes["validation set = training set"]
@@ -159,6 +164,7 @@ def test_each_mistake_of_the_digit_notebook_is_stopped_by_a_check_that_is_named(
     assert "validates 400 rows that it trains on" in page
 
 
+@pytest.mark.slow
 def test_the_digit_study_ends_with_a_submission_for_every_row_of_test(small: Path) -> None:
     tables = load("digit-recognizer", competitions.folder("digit-recognizer") / "sample")
     submission = pd.read_csv(small / "digits-from-scratch" / "submission.csv")
@@ -183,6 +189,7 @@ def test_two_targets_finds_what_the_notebook_found_by_luck(kaggle_zip, tmp_path:
     assert honest.loc["baseline: mean age", "score"] == pytest.approx(14.54, abs=0.1)
 
 
+@pytest.mark.slow
 @each_study
 def test_the_docs_have_the_page_of_a_full_run(name: str) -> None:
     page = (DOCS / name / "README.md").read_text(encoding="utf-8")
