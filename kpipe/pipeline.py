@@ -25,7 +25,7 @@ from kpipe.curves import curves_table
 from kpipe.data import load
 from kpipe.decisions import decide
 from kpipe.devices import resolve_device
-from kpipe.errors import UsageError
+from kpipe.errors import DataError, UsageError
 from kpipe.folding import assign_folds
 from kpipe.metrics import Metric, check_domain, evaluate, get_metric
 from kpipe.models.baseline import baseline
@@ -226,8 +226,22 @@ def read_asked(
 
 def settled(competition: Competition, read: Tables) -> tuple[Competition, Tables]:
     """A competition with every field settled, and the cleaned tables."""
-    competition, tables = adapt(competition, competition.clean(read))
+    cleaned = competition.clean(read)
+    _refuse_nested(cleaned)
+    competition, tables = adapt(competition, cleaned)
     return resolve(competition, tables), tables
+
+
+def _refuse_nested(tables: Tables) -> None:
+    """Raise DataError for cells that hold several values: nothing can be counted or compared by them."""
+    for name, frame in (("train", tables.train), ("test", tables.test)):
+        for column in frame.select_dtypes("object"):
+            for row, value in enumerate(frame[column]):
+                if isinstance(value, list | dict | set | np.ndarray):
+                    raise DataError(
+                        f"{name}.csv, column {column!r}, row {row + 1}: after clean a cell must hold one value, "
+                        f"however: a {type(value).__name__}. Make a column of each part, or text of all."
+                    )
 
 
 def _rehearse(competition: Competition, tables: Tables, folds: Folds) -> None:

@@ -14,9 +14,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, Transfo
 
 import kpipe
 from kpipe.cli import main
+from kpipe.errors import DataError
 from kpipe.metrics import get_metric
 from kpipe.values import Tables
-from tests.modules import HONEST, SLOW, STASH, Logistic, checked, model, whole, written
+from tests.modules import HONEST, SLOW, STASH, Logistic, checked, clean, model, whole, written
 from tests.tables import survivors
 
 
@@ -348,3 +349,14 @@ def test_a_clean_that_refuses_rows_that_were_spoilt_on_purpose_costs_one_experim
     found = checked(files, clean=whole(refuses_copies))
     assert {name: check.status for name, check in found.items()} == {"held-out rows have no say": "warn"}
     assert "It could not be made (ValueError: rows are there twice)" in found["held-out rows have no say"].detail
+
+
+def with_lists(frame: pd.DataFrame) -> pd.DataFrame:
+    return clean(frame).assign(parts=[[1, 2]] * len(frame))
+
+
+def test_a_clean_that_makes_a_column_of_lists_is_told_so(files: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"train.csv, column 'parts', row 1: after clean a cell must hold one value, .* a list"
+    ):
+        checked(files, clean=kpipe.row_by_row(with_lists), columns=("x", "parts"))
