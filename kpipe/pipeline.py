@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from kpipe.blending import blend
 from kpipe.calls import as_given, call_of, notes_on
@@ -235,12 +236,12 @@ def settled(competition: Competition, read: Tables) -> tuple[Competition, Tables
 def _refuse_nested(tables: Tables) -> None:
     """Raise DataError for cells that hold several values: nothing can be counted or compared by them."""
     for name, frame in (("train", tables.train), ("test", tables.test)):
-        for column in frame.select_dtypes("object"):
-            for row, value in enumerate(frame[column]):
+        for column in (column for column in frame if pd.api.types.is_object_dtype(frame[column])):
+            for row, value in enumerate(frame[column], start=1):
                 if isinstance(value, list | dict | set | np.ndarray):
                     raise DataError(
-                        f"{name}.csv, column {column!r}, row {row + 1}: after clean a cell must hold one value, "
-                        f"however: a {type(value).__name__}. Make a column of each part, or text of all."
+                        f"{name}.csv, column {column!r}, row {row}: after clean a cell must hold one value, however: "
+                        f"a {type(value).__name__}. Make a column of each part, or text of all."
                     )
 
 

@@ -462,7 +462,8 @@ def _models_of_pixels(competition: Competition, count: int) -> _Step:
     trees = model("boosting", n_estimators=100, learning_rate=0.1, colsample_bytree=0.2)
     side = math.isqrt(count)
     if competition.task == "classification" and side * side == count:
-        pictures = {"convnet": model("convnet", shape=(side, side, 1)), "boosting": trees}
+        nets = {name: model(name, shape=(side, side, 1)) for name in ("convnet", "convnet-large")}
         reason = Reason(text=f"pictures of {side} x {side} pixels", guess=True)
-        return {"models": pictures, "default": competition.default or ("convnet",)}, reason
+        usual = {"default": competition.default or ("convnet",), "budgeted": competition.budgeted or ("convnet-large",)}
+        return {"models": {**nets, "boosting": trees}, **usual}, reason
     return {"models": {"neural": model("neural"), "boosting": trees}}, Reason(text="columns of bytes, as of pixels")

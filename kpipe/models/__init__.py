@@ -31,6 +31,7 @@ CATALOG = {
     "neural": ("kpipe.models.neural", "a torch net of fully connected layers on scaled numbers and dummies"),
     "mlp": ("kpipe.models.mlp", "a plain torch net whose parts are options: layers, activation, first weights, decay"),
     "convnet": ("kpipe.models.convnet", "a small convolutional torch net for tables of pixels"),
+    "convnet-large": ("kpipe.models.convnet", "the same with four times the weights, in four times the time"),
     "fastai-tabular": ("kpipe.models.fastai_tabular", "fastai's tabular learner: embeddings, two layers, one cycle"),
     "fastai-conv": ("kpipe.models.learner", "convolutions of stride 2 for tables of pixels, by fastai's Learner"),
     "one-number": (
