@@ -66,6 +66,10 @@ PIECES = [
     *(b"\x00", b"-0", b"1e400", b"inf", b"0x1F", b"1_0", b"'", b"\\", b";", b"#", b"=1+1", b"a,b\n", b"__class__"),
     b"9" * 25,
 ]
+# Values of JSON that stand where others are awaited.
+ODD_JSON: list[object] = [
+    *(None, True, 0, -1, float("inf"), float("nan"), 2**70, "x", "", [], {}, [None], {"a": 1}, [[]]),
+]
 CSVS = st.lists(st.sampled_from(PIECES), max_size=60).map(b"".join)
 
 

@@ -29,6 +29,7 @@ from kpipe.remote import client as client_module
 from kpipe.remote.client import Kaggle, Pushed, connect
 from kpipe.remote.download import download
 from tests.kaggle_server import KEY, TOKEN, USER, Contest, KaggleServer, Kernel, Misbehave, accuracy, serving
+from tests.test_hostile import ODD_JSON
 from tests.test_leaderboard import zipped_sample
 
 HEADER = base64.b64encode(f"{USER}:{KEY}".encode()).decode()
@@ -91,26 +92,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "DownloadDataFiles": {"a": 1},
 }
 ODD = [
-    *(
-        None,
-        True,
-        False,
-        0,
-        -1,
-        3,
-        1.5,
-        float("inf"),
-        float("nan"),
-        2**70,
-        "x",
-        "",
-        [],
-        {},
-        [None],
-        {"a": 1},
-        [[]],
-        [{}],
-    ),
+    *ODD_JSON,
+    *(False, 3, 1.5, [{}]),
     *("\x1b[31m", "\ud800", "../../etc/x", "9" * 5000, "ERROR", "99999-99-99", "1e999", "NaN", KEY, f"Basic {HEADER}"),
 ]
 

@@ -22,7 +22,7 @@ from kpipe.cli import main
 from kpipe.errors import DataError, SubmissionError, UsageError
 from kpipe.runs import Run, Workspace
 from tests.tables import resolved, survivors
-from tests.test_hostile import CSVS, MANY, PLAIN, spoilt
+from tests.test_hostile import CSVS, MANY, ODD_JSON, PLAIN, spoilt
 
 
 def kpipe(*args: str) -> int:
@@ -145,26 +145,7 @@ def test_a_record_of_many_bytes_is_not_read(foreign: Path) -> None:
         leaderboard.run_named(str(foreign), foreign.parents[1])
 
 
-ODD = st.sampled_from(
-    [
-        None,
-        True,
-        0,
-        -1,
-        float("inf"),
-        float("nan"),
-        2**70,
-        "x",
-        "",
-        [],
-        {},
-        [None],
-        {"a": 1},
-        "\x1b[31m",
-        "\ud800",
-        [[]],
-    ]
-)
+ODD = st.sampled_from([*ODD_JSON, "\x1b[31m", "\ud800"])
 
 
 def spoil(value: Any, draw: Any) -> Any:
