@@ -24,7 +24,6 @@ def study_options(command: argparse.ArgumentParser) -> None:
 
     names = "\n".join(f"  {name:24} {text}" for name, (_, text) in STUDIES.items())
     command.epilog = f"studies:\n{names}"
-    command.formatter_class = argparse.RawDescriptionHelpFormatter
     add = command.add_argument
     add("name", metavar="NAME", help="the study")
     add("--data", metavar="PATH", type=Path, help="a folder or Kaggle's zip; default: as for run")
