@@ -20,7 +20,7 @@ from tests.mortal import Mortals
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and fork are Unix's")
 
 QUICK = ["run", "titanic", "--data", "sample", "--model", "woman-child-group", "--jobs", "1"]
-FILES = ("submission.csv", "oof.parquet", "test.parquet", "folds.parquet")
+FILES = ("submission.csv", "oof.parquet", "test.parquet", "folds.parquet", "curves.parquet")
 PASSING = ("run_id", "created", "seconds", "peak_memory_mib", "command")  # what no two runs share
 
 

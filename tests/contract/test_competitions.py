@@ -143,5 +143,5 @@ def test_its_sample_runs_end_to_end_twice_with_the_same_bytes(
         assert record["data"]["origin"] == "sample"
         assert record["submission"]["sendable"] is False
         assert record["score"] is not None
-    for file in ("submission.csv", "oof.parquet", "test.parquet", "folds.parquet"):
+    for file in ("submission.csv", "oof.parquet", "test.parquet", "folds.parquet", "curves.parquet"):
         assert (folders[0] / file).read_bytes() == (folders[1] / file).read_bytes()
