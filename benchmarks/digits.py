@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import train_test_split
 from torch.profiler import ProfilerActivity, profile
@@ -138,7 +139,10 @@ def draw(found: Mapping[str, np.ndarray], path: Path, ratio: float, device: str,
         ax.text(ax.get_xlim()[1], 1.0, "99 %", ha="right", va="bottom", color="grey")
         ax.set_xscale("log")
         ax.set_yscale("log")
-        ax.set_yticks([0.4, 0.5, 0.7, 1, 1.5, 2], labels=["0.4", "0.5", "0.7", "1", "1.5", "2"], minor=False)
+        for axis, ticks in ((ax.xaxis, (1, 2, 3, 5, 7, 10, 15, 20, 30)), (ax.yaxis, (0.4, 0.5, 0.7, 1, 1.5, 2))):
+            axis.set_major_locator(FixedLocator(ticks))
+            axis.set_major_formatter(ScalarFormatter())
+            axis.set_minor_locator(NullLocator())
         ax.set_xlabel(f"seconds of training ({options.clock}, {device}, {options.threads} threads)")
         ax.set_ylabel("mistakes on rows held out, %")
         ax.legend()
