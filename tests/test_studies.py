@@ -128,6 +128,15 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, capsys: pyte
     assert "Choose another --out." in capsys.readouterr().err
 
 
+def test_no_study_names_them_all(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["study"])
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert "Which study? kpipe study NAME, of: " in told
+    assert all(name in told for name in STUDIES)
+
+
 def test_help_names_every_study_and_loads_nothing_heavy() -> None:
     code = (
         "import sys; from kpipe.cli import main\ntry: main(['study', '--help'])\nfinally: print(*sorted(sys.modules))"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpipe.commands.options import at_least, list_options, out_option, seconds
-from kpipe.errors import KpipeError
+from kpipe.errors import KpipeError, UsageError
 
 if TYPE_CHECKING:
     from kpipe.report import Data
@@ -25,7 +25,7 @@ def study_options(command: argparse.ArgumentParser) -> None:
     names = "\n".join(f"  {name:24} {text}" for name, (_, text) in STUDIES.items())
     command.epilog = f"studies:\n{names}"
     add = command.add_argument
-    add("name", metavar="NAME", help="the study")
+    add("name", metavar="NAME", nargs="?", help="the study")
     add("--data", metavar="PATH", type=Path, help="a folder or Kaggle's zip; default: as for run")
     add("--runs", metavar="N", type=at_least(1), help="how often what is random is drawn; default: the study's own")
     add("--epochs", metavar="N", type=at_least(1), help="train no longer: a quick look, with other numbers")
@@ -36,9 +36,11 @@ def study_options(command: argparse.ArgumentParser) -> None:
 def study(options: argparse.Namespace) -> int:
     """Train a notebook's nets as published, and again as run does: what it said, and what is so."""
     from kpipe import display
-    from kpipe.studies import study
+    from kpipe.studies import STUDIES, study
     from kpipe.studies.findings import as_json, save, writable
 
+    if options.name is None:
+        raise UsageError(f"Which study? kpipe study NAME, of: {', '.join(STUDIES)}.")
     folder = options.out / options.name
     writable(folder)  # before minutes of training
     found = study(
