@@ -307,7 +307,7 @@ def test_a_metric_that_the_target_does_not_allow_is_refused_before_training(
     made.train[made.train.columns[-1]] = np.arange(80) % 3 - (metric == "rmsle")
     for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
-    monkeypatch.setattr("kpipe.pipeline.choose_models", lambda *_: {"m": refuses_to_train})
+    monkeypatch.setattr("kpipe.pipeline.choose_models", lambda *_, **__: {"m": refuses_to_train})
     with pytest.raises(DataError, match=words):
         kpipe.run("made-by-hand", data=tmp_path, metric=metric, jobs=1, out=tmp_path / "out")
 

@@ -25,7 +25,7 @@ def line():
 
 def fit(**changed):
     options = {"loss": functional.mse_loss, "recipe": RECIPE, "machine": Machine(), "seed": 0, **changed}
-    return train(options.pop("build", line), X, options.pop("targets", Y), **options)
+    return train(options.pop("build", line), X, options.pop("targets", Y), **options).weights
 
 
 def same(first, second):
@@ -203,3 +203,9 @@ def test_auto_is_a_device_that_computes():
 def test_a_device_that_is_not_here_is_refused_saying_which_are():
     with pytest.raises(UsageError, match=r"cuda.*no such device.*Available:.*cpu"):
         fit(machine=Machine(device="cuda"))
+
+
+def test_the_loss_of_each_epoch_is_handed_back() -> None:
+    trained = train(line, X, Y, loss=functional.mse_loss, recipe=RECIPE, machine=Machine(), seed=0)
+    assert trained.losses.shape == (RECIPE.epochs,)
+    assert trained.losses[-1] < trained.losses[0]
