@@ -41,7 +41,7 @@ def curves_of(estimator: Any) -> np.ndarray:
     for place, name in enumerate(_KINDS):
         try:
             losses = np.asarray(getattr(innermost, name, ()), dtype=np.float64)
-        except (TypeError, ValueError):
+        except Exception:  # a model's own property may raise anything, and may not cost the fit
             continue
         if losses.ndim != 1 or not len(losses):
             continue

@@ -144,6 +144,8 @@ def _learning(competition: Competition, asked: Competition, *, grouped: bool) ->
     yield models
     if competition.default is not None:
         yield replace(_field(competition, asked, "default", tuple(competition.default)), left=models.left)
+    if competition.budgeted:
+        yield replace(_field(competition, asked, "budgeted", tuple(competition.budgeted)), left=models.left)
 
 
 def _field(competition: Competition, asked: Competition, name: str, value: Any, *, left: bool = False) -> _Field:

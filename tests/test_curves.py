@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,16 @@ def test_a_curve_keeps_its_ends_its_order_and_only_finite_numbers(losses: list[f
         assert [int(step) - 1 for step in kept[:, 0]] == finite
     for end in {0, len(losses) - 1} & {*finite}:
         assert end + 1 in kept[:, 0]
+
+
+class Broken:
+    @property
+    def loss_curve_(self) -> list[float]:
+        raise RuntimeError("not yet")
+
+
+def test_a_model_whose_curve_cannot_be_had_has_none() -> None:
+    assert not curves_of(Broken()).any()
 
 
 @pytest.mark.parametrize("losses", ["low", None, [[0.5, 0.4]], [], {"loss": 1}, 0.5])
@@ -129,3 +140,25 @@ def test_a_plot_that_does_not_suit_the_run_names_those_that_do(house: Run, titan
 
 def test_a_notebook_shows_a_plot_as_a_picture(house: Run) -> None:
     assert house.plot.folds()._repr_png_()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        b"PAR1 no parquet",
+        pd.DataFrame({"model": ["neural"]}),
+        pd.DataFrame({"model": [1], "seed": ["x"], "fold": [None], "rows": [2.5], "step": ["a"], "loss": [{"a": 1}]}),
+        pd.DataFrame({"model": ["neural"] * 2, "seed": 0, "fold": 0, "rows": "<b>", "step": [-1, 2], "loss": np.inf}),
+        pd.DataFrame({"model": "neural", "seed": 0, "fold": 0, "rows": "training", "step": [1], "loss": [-1.0]}),
+    ],
+    ids=["no table", "columns missing", "no numbers", "not finite", "one point"],
+)
+def test_curves_that_somebody_spoilt_are_left_out_of_a_page(titanic: Run, tmp_path: Path, spoilt: Any) -> None:
+    copied = Run(path=Path(shutil.copytree(titanic.path, tmp_path / "copied")), record=titanic.record)
+    if isinstance(spoilt, bytes):
+        (copied.path / "curves.parquet").write_bytes(spoilt)
+    else:
+        spoilt.to_parquet(copied.path / "curves.parquet")
+    page = write(copied).read_text(encoding="utf-8")
+    assert "Models, fold by fold" in page
+    assert "<b>" not in page.split("</head>")[1].split("Learning curves")[-1][:2000]

@@ -277,7 +277,8 @@ def _loss_curve(estimator: Any, library: str) -> np.ndarray:
         kept = estimator.evals_result_
     else:
         kept = estimator.evals_result() if library == "xgboost" else estimator.get_evals_result()
-    return np.array(next(iter(next(iter(kept.values())).values())))
+    judged: dict[str, list[float]] = next(iter(kept.values()), {})
+    return np.array(next(iter(judged.values()), []), dtype=np.float64)
 
 
 def _sized(estimator: BaseEstimator, library: str, *, rows: int, work: int) -> BaseEstimator:
