@@ -29,7 +29,13 @@ def main(args: Sequence[str] | None = None) -> None:
 
         complete(_parser())
     args = sys.argv[1:] if args is None else args
-    options = _parser([arg for arg in args if not arg.startswith("-")][:1]).parse_args(args)
+    parser = _parser([arg for arg in args if not arg.startswith("-")][:1])
+    if not args:
+        parser.print_help(sys.stderr)
+        sys.exit(2)
+    options, unknown = parser.parse_known_args(args)
+    if unknown:
+        _refuse(options.parser, unknown)
     try:
         if options.command in _TELLING:
             from kpipe.commands.starting import whose
@@ -68,6 +74,15 @@ def _parser(names: Collection[str] | None = None) -> argparse.ArgumentParser:
     return parser
 
 
+def _refuse(command: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
+    """Leave with the arguments that a command does not take, and the option that was meant."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(unknown[0].split("=")[0], command._option_string_actions, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    command.error(f"unrecognized arguments: {' '.join(unknown)}.{hint}")
+
+
 def _fill(command: argparse.ArgumentParser, name: str, module: ModuleType) -> None:
     """The command's options, and the function that does it: ``run`` and ``run_options`` of its module."""
     call = getattr(module, name, None) or getattr(module, f"{name}_")
@@ -75,7 +90,7 @@ def _fill(command: argparse.ArgumentParser, name: str, module: ModuleType) -> No
     command.description = call.__doc__
     command.epilog = after(name, command.epilog)
     command.formatter_class = Help
-    command.set_defaults(call=call, command=name)
+    command.set_defaults(call=call, command=name, parser=command)
 
 
 def _version() -> str:

@@ -117,7 +117,8 @@ def locate(
     if path is not None:
         place = Path(path).expanduser()
         if not os.path.exists(place):  # Path.exists raises for a name that is too long
-            raise DataError(f"{place} does not exist. --data takes a folder or Kaggle's zip.")
+            here = "" if place.is_absolute() else f" in {Path.cwd()}"
+            raise DataError(f"{place} does not exist{here}. --data takes a folder or Kaggle's zip.")
         return ("directory" if place.is_dir() else "zip"), place.resolve()
     tried = list(_places(slug))
     for origin, place in tried:
@@ -286,7 +287,9 @@ def _roles(place: Path, files: Sequence[_File]) -> dict[str, _File]:
     ]
     if missing:
         there = ", ".join(file.name for file in files) or "no CSV at all"
-        raise DataError(f"{place} lacks {' and '.join(missing)}; it holds {there}.")
+        packed = sorted(place.glob("*.zip"))[:1] if place.is_dir() else []
+        hint = f" Kaggle's zip is given by its own name: --data {packed[0]}" if packed else ""
+        raise DataError(f"{place} lacks {' and '.join(missing)}; it holds {there}.{hint}")
     return {role: file for role, file in found.items() if file is not None}
 
 

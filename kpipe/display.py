@@ -222,7 +222,9 @@ def _print_notes(console: Console, record: Mapping[str, Any]) -> None:
     for name, reason in record["left_out"].items():
         console.print(f"{name} was left out: {reason}.", style="yellow", markup=False)
     passed = sum(check["status"] == "pass" for check in record["checks"])
-    console.print(f"Checks: {passed} of {len(record['checks'])} pass.")
+    others = ", ".join(dict.fromkeys(check["name"] for check in record["checks"] if check["status"] != "pass"))
+    but = f"; not: {printable(others)}" if others else ""
+    console.print(f"Checks: {passed} of {len(record['checks'])} pass{but}.", markup=False)
     sample = record["data"]["origin"] == "sample"
     for check in record["checks"]:
         if check["status"] != "pass" and not (sample and check["name"] == "real data"):  # said below, aloud
@@ -375,7 +377,7 @@ def show_entries(slug: str, entries: Sequence[Entry], *, rank: int | None, fresh
         console.print(f"Nothing was submitted to {slug} from here.")
     if rank:
         console.print(f"Rank: {rank:,}.")
-    if not fresh:
+    if not fresh and entries:
         console.print("Without Kaggle credentials this is what was known last.", style="yellow")
 
 

@@ -69,9 +69,10 @@ def show_comparison(found: Comparison) -> None:
         )
     console.print(f"Changed: {printable(_changes(found.changed))}.", soft_wrap=True, markup=False)
     if len(found.sides):
-        console.print(f"Rows won: {found.won:,}, lost: {found.lost:,}.")
+        first = f" The first {_SHOWN} of each:" if max(found.won, found.lost) > _SHOWN else ""
+        console.print(f"Rows won: {found.won:,}, lost: {found.lost:,}.{first}")
         table = Table(box=box.SIMPLE_HEAD)
-        for name in found.sides.columns:
+        for name in found.sides.rename(columns={"a": "before", "b": "now"}).columns:
             table.add_column(str(name), overflow="fold")
         for change in ("won", "lost"):
             for row in found.sides[found.sides["change"] == change].head(_SHOWN).itertuples(index=False):

@@ -43,6 +43,9 @@ def findings(slug: str | None = None) -> Iterator[Finding]:
     yield _disk()
     yield from _credentials()
     if find() is None:
+        if slug is not None:
+            told = "Without credentials neither its rules nor the submissions that are left can be looked up."
+            yield Finding(name=slug, status="warn", detail=told)
         return
     try:
         kaggle = connect()

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-__all__ = ["as_html", "scored", "with_error"]
+__all__ = ["as_html", "as_line", "scored", "with_error"]
 
 # In the colours of whatever page the notebook is: currentColor at several strengths, one accent that both can bear.
 _CELL = "padding:.2em 1em .2em 0;border-bottom:1px solid rgba(128,128,128,.3);text-align:"
@@ -32,6 +32,26 @@ def with_error(value: float | None, error: float | None, like: float | None = No
     """A score and its standard error, to the same decimal; that of another score if given."""
     like = value if like is None else like
     return f"{scored(value, like)} ± {scored(error, like)}"
+
+
+def as_line(record: Mapping[str, Any]) -> str:
+    """``run.json`` in a few words, whatever it holds.
+
+    >>> as_line({"slug": "titanic", "metric": {"name": "accuracy"}, "score": 0.8653, "standard_error": 0.0114})
+    'titanic: accuracy 0.8653 ± 0.0114'
+    """
+    metric, data = (_mapping(record.get(name)) for name in ("metric", "data"))
+    score, error = (_number(record.get(name)) for name in ("score", "standard_error"))
+    sample = " (of the sample, not Kaggle's data)" if data.get("origin") == "sample" else ""
+    return f"{record.get('slug')}: {metric.get('name')} {with_error(score, error)}{sample}"
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 def as_html(record: Mapping[str, Any]) -> str:

@@ -108,6 +108,7 @@ def run(
     """
     began = time.perf_counter()
     again, seed = again or Again(), _seeds(seed)
+    _refuse_text(models=models, text=text, drop=drop)
     fields: dict[str, Any] = {"metric": metric, "target": target, "id": id, "text": text, "split": split, "drop": drop}
     asked, read = read_asked(slug, data=data, downloading=downloading, **fields)
     options = {"data": as_given(data), "models": list(models), "budget": budget, "folds": folds, "seed": seed}
@@ -172,6 +173,13 @@ def decided(competition: Competition, tables: Tables, folds: Folds, predictions:
     metric = _metric(competition)
     decisions = decide(metric, blend(predictions, folds, metric), predictions.y, folds)
     return postprocessed(competition, tables, decisions)
+
+
+def _refuse_text(**lists: object) -> None:
+    """Raise UsageError for a text where a list of names is meant: its letters would be taken for them."""
+    for option, names in lists.items():
+        if isinstance(names, str):
+            raise UsageError(f"{option} must be a list of names, such as [{names!r}], however: the text {names!r}.")
 
 
 def _seeds(seed: Sequence[int]) -> tuple[int, ...]:

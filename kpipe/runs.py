@@ -35,7 +35,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from kpipe.errors import OutputError, UsageError, printable
-from kpipe.glance import as_html
+from kpipe.glance import as_html, as_line
 
 if TYPE_CHECKING:
     from kpipe.report.figures import Plots
@@ -55,12 +55,16 @@ _UNREADABLE = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A finished run: its folder, and what ``run.json`` holds."""
 
     path: Path
     record: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """In a line: the record, which is long, has a name of its own."""
+        return f"<Run {as_line(self.record)}, {str(self.path)!r}>"
 
     @property
     def score(self) -> float:

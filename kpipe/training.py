@@ -28,7 +28,7 @@ from kpipe.competition import Competition, Factory
 from kpipe.curves import SHAPE
 from kpipe.errors import DataError, KpipeError, TrainingError
 from kpipe.metrics import Metric, ordinal
-from kpipe.models import model
+from kpipe.models import CATALOG, model, no_model
 from kpipe.models.per_target import PerTarget
 from kpipe.provenance import Fits
 from kpipe.tasks import Clock, Data, Lanes, Result, Task, compute, cores, lanes_of, memory_mib, peak_memory_mib
@@ -121,7 +121,11 @@ def choose_models(
     """
     own = dict(competition.models or {})
     usual = [*(competition.default or own), *(competition.budgeted if budget is not None else ())]
-    return {name: own[name] if name in own else model(name) for name in dict.fromkeys(names or usual)}
+    chosen = dict.fromkeys(names or usual)
+    for name in chosen:
+        if name not in own and name not in CATALOG:
+            raise no_model(name, list(dict.fromkeys([*own, *CATALOG])))
+    return {name: own[name] if name in own else model(name) for name in chosen}
 
 
 def cross_validate(

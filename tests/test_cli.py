@@ -212,3 +212,19 @@ def test_a_full_disk_leaves_no_run_and_keeps_what_was_trained(tmp_path: Path) ->
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("run.json"))
     assert all(path.name.startswith(".partial-") for path in (tmp_path / "titanic").iterdir())
+
+
+def test_an_option_that_was_meant_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "titanic", "--models", "linear"])
+    assert ended.value.code == 2
+    assert "kpipe run: error: unrecognized arguments: --models linear. Did you mean --model?" in capsys.readouterr().err
+
+
+def test_without_a_command_the_commands_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "kpipe run titanic" in told.err

@@ -321,3 +321,9 @@ def test_nothing_found_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("KPIPE_DATA", str(tmp_path / "mine"))
     with pytest.raises(DataError, match=r"Looked for: .*mine/titanix, .*mine/titanix\.zip, .*downloads"):
         load("titanix")
+
+
+def test_a_folder_that_holds_kaggles_zip_alone_is_told_to_name_it(tmp_path: Path) -> None:
+    (tmp_path / "titanic.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"it holds no CSV at all\. Kaggle's zip is .*: --data .*titanic\.zip"):
+        load("titanic", tmp_path)

@@ -66,6 +66,18 @@ def test_a_call_that_is_wrong_shows_its_error_and_no_bar(notebook: Shown, tmp_pa
     assert notebook.pages == []
 
 
+@pytest.mark.parametrize("option", ["models", "drop", "text"])
+def test_a_text_where_a_list_is_meant_is_told_so(option: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=rf"{option} must be a list of names, such as \['linear'\], however: the text"):
+        kpipe.run("titanic", out=tmp_path, **{option: "linear"})  # type: ignore[arg-type]
+
+
+def test_a_run_says_in_a_line_that_it_is_of_the_sample(tmp_path: Path) -> None:
+    run = kpipe.run("titanic", models=["linear"], folds=2, out=tmp_path)
+    assert repr(run).startswith("<Run titanic: accuracy 0.")
+    assert "(of the sample, not Kaggle's data)" in repr(run)
+
+
 def test_whoever_listens_himself_has_no_bar(notebook: Shown, tmp_path: Path) -> None:
     heard: list[pipeline.Done] = []
     kpipe.run("titanic", models=["linear"], folds=2, tell=heard.append, out=tmp_path)

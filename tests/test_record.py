@@ -73,6 +73,7 @@ def test_a_guess_is_called_one_and_what_the_files_show_is_not() -> None:
 
 def test_what_is_not_known_is_null_in_the_record_and_nan_in_python() -> None:
     run = Run(path=Path(), record={"score": None, "standard_error": None})
+    assert repr(run) == "<Run None: None unknown ± unknown, '.'>"
     assert math.isnan(run.score)
     assert math.isnan(run.standard_error)
     assert Run(path=Path(), record={"score": 1, "standard_error": 0.5}).standard_error == 0.5

@@ -279,5 +279,7 @@ def test_models_are_the_competitions_own_first_then_the_catalogues() -> None:
     assert list(choose_models(richer)) == ["own"]
     assert list(choose_models(richer, budget=60.0)) == ["own", "linear"]
     assert list(choose_models(richer, ["boosting"], budget=60.0)) == ["boosting"]
+    with pytest.raises(UsageError, match=r"no model 'ow'\. Did you mean own\? The models are: linear, own, boosting"):
+        choose_models(competition, ["ow"])
     with pytest.raises(UsageError, match=r"no model 'bosting'\. Did you mean boosting\?"):
         choose_models(competition, ["bosting"])

@@ -6,7 +6,7 @@ models, so that neither imports torch or a booster before it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import import_module
@@ -18,7 +18,7 @@ from kpipe.values import Context
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["CATALOG", "Model", "model"]
+__all__ = ["CATALOG", "Model", "model", "no_model"]
 
 CATALOG = {
     "linear": ("kpipe.models.linear", "logistic or ridge regression on scaled numbers and dummies"),
@@ -70,7 +70,12 @@ def model(name: str, **options: Any) -> Model:
     Model(name='linear', options={'C': 0.5})
     """
     if name not in CATALOG:
-        close = [known for known in CATALOG if name and known.startswith(name)] or get_close_matches(name, CATALOG, n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        raise UsageError(f"There is no model {name!r}.{hint} The models are: {', '.join(CATALOG)}.")
+        raise no_model(name, list(CATALOG))
     return Model(name, options)
+
+
+def no_model(name: str, known: Sequence[str]) -> UsageError:
+    """That there is no such model, with a near miss, and those that there are."""
+    close = [one for one in known if name and one.startswith(name)] or get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    return UsageError(f"There is no model {name!r}.{hint} The models are: {', '.join(known)}.")
