@@ -111,6 +111,7 @@ def killed(mortals: Mortals, call: list[str], folder: Path, *, kills: int, seed:
     raise AssertionError("unreachable")
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_unbroken_one(
     mortals: Mortals, tmp_path: Path
 ) -> None:
