@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import re
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +14,6 @@ import pytest
 from sklearn.base import clone
 
 from kpipe import competitions
-from kpipe.cli import main
 from kpipe.competition import find
 from kpipe.data import load
 from kpipe.errors import UsageError
@@ -128,20 +125,3 @@ def test_every_model_factory_gives_an_estimator_that_clones_and_pickles(slug: st
     for own, words in refusals:
         assert not own
         assert re.search("must be given (two )?classes, however: .* Choose another model|kpipe\\[xgboost\\]", words)
-
-
-def test_its_sample_runs_end_to_end_twice_with_the_same_bytes(
-    slug: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folders = []
-    for name in ("first", "second"):
-        with pytest.raises(SystemExit) as ended:
-            main(["run", slug, "--folds", "2", "--json", "--out", str(tmp_path / name)])
-        assert ended.value.code == 0
-        record = json.loads(capsys.readouterr().out)
-        folders.append(tmp_path / name / slug / record["run_id"])
-        assert record["data"]["origin"] == "sample"
-        assert record["submission"]["sendable"] is False
-        assert record["score"] is not None
-    for file in ("submission.csv", "oof.parquet", "test.parquet", "folds.parquet", "curves.parquet"):
-        assert (folders[0] / file).read_bytes() == (folders[1] / file).read_bytes()
