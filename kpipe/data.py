@@ -128,6 +128,9 @@ def locate(
         return "kaggle", _downloaded(slug, sample, downloading)
     if sample is not None:
         return "sample", sample
+    beside = Path(f"{slug}.zip")
+    if competitions.is_slug(slug) and beside.is_file():
+        raise DataError(f"{beside} is in this folder, and is not taken unasked: add --data {beside}.")
     known = ", ".join(competitions.slugs())
     raise DataError(
         f"There is no data for {slug!r}, and no module with a sample of that name.{suggestion(slug)} "

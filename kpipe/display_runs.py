@@ -22,11 +22,12 @@ _SHOWN = 5  # rows that changed sides, of each kind
 _VERDICTS = {"better": "bold green", "worse": "bold red", "cannot tell": "yellow"}
 
 
-def show_runs(runs: Sequence[Mapping[str, Any]]) -> None:
+def show_runs(runs: Sequence[Mapping[str, Any]], *, slug: str | None = None) -> None:
     """A table for each competition, a line for each run, to stdout."""
     console = teller()
     if not runs:
-        console.print("There are no finished runs here. kpipe run SLUG makes one.")
+        of = f" of {printable(slug)}" if slug else ""
+        console.print(f"There are no finished runs{of} here. kpipe run SLUG makes one.", markup=False)
     for slug, metric in dict.fromkeys((one["slug"], one["metric"]) for one in runs):
         table = Table(box=box.SIMPLE_HEAD, title=printable(f"{slug}: {metric}"), title_justify="left")
         table.add_column("run", no_wrap=True)

@@ -397,3 +397,10 @@ def test_clean_and_runs_look_nowhere_else_than_under_out(tmp_path: Path, capsys:
         assert "'../elsewhere/bb' cannot be a competition" in capsys.readouterr().err
     assert call("clean", "--out", tmp_path / "out") == 0
     assert "Nothing to remove" in capsys.readouterr().out
+
+
+def test_a_list_of_one_competition_without_runs_says_which(
+    both: tuple[Run, Run], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("runs", "titanik", "--out", home / "out") == 0
+    assert "There are no finished runs of titanik here." in capsys.readouterr().out

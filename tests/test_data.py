@@ -327,3 +327,12 @@ def test_a_folder_that_holds_kaggles_zip_alone_is_told_to_name_it(tmp_path: Path
     (tmp_path / "titanic.zip").write_bytes(b"PK")
     with pytest.raises(DataError, match=r"it holds no CSV at all\. Kaggle's zip is .*: --data .*titanic\.zip"):
         load("titanic", tmp_path)
+
+
+def test_a_zip_in_the_current_folder_is_pointed_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "some-competition.zip").write_bytes(b"PK")
+    with pytest.raises(
+        DataError, match=r"some-competition\.zip is in this folder, .*: add --data some-competition\.zip"
+    ):
+        load("some-competition")

@@ -39,7 +39,7 @@ def runs(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(listed, indent=2))
     else:
-        display_runs.show_runs(listed)
+        display_runs.show_runs(listed, slug=options.slug)
     for error in broken:
         print(f"Left out: {error}", file=sys.stderr)
     return 0
@@ -56,7 +56,7 @@ def _key(one: dict[str, object], field: str) -> tuple[bool, float]:
 def compare_options(command: argparse.ArgumentParser) -> None:
     """The options of ``compare``."""
     add = command.add_argument
-    add("a", metavar="RUN", help="a run's folder, its id, or a part of it: what there was")
+    add("a", metavar="RUN", help="a run's folder, its id, or the beginning or end of it: what there was")
     add("b", metavar="RUN", help="another: what is new")
     out_option(command)
     list_options(command)
@@ -81,7 +81,7 @@ def compare(options: argparse.Namespace) -> int:
 def blend_options(command: argparse.ArgumentParser) -> None:
     """The options of ``blend``."""
     add = command.add_argument
-    add("runs", metavar="RUN", nargs="+", help="two runs or more: folders, ids, or parts of ids")
+    add("runs", metavar="RUN", nargs="+", help="two runs or more: folders, ids, or the beginning or end of them")
     add("--data", metavar="PATH", help="a folder or Kaggle's zip; default: where the first run found it")
     out_option(command)
     run_printed_options(command)

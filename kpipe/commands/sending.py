@@ -21,7 +21,7 @@ __all__ = ["kernel", "kernel_options", "sent", "submissions", "submissions_optio
 def submit_options(command: argparse.ArgumentParser) -> None:
     """The options of ``submit``."""
     add = command.add_argument
-    add("what", metavar="RUN|CSV", help="a run's folder or (a part of) its id, or a CSV")
+    add("what", metavar="RUN|CSV", help="a run's folder, its id, or the beginning or end of it; or a CSV")
     add("--competition", metavar="SLUG", help="of a CSV that no run wrote")
     send_options(command)
     out_option(command)
