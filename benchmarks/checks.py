@@ -22,10 +22,10 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kpipe.competition import Competition
+from kpipe.core.values import Source, Tables
 from kpipe.pipeline import prepare
-from kpipe.resolving import resolve
-from kpipe.values import Source, Tables
+from kpipe.problem.competition import Competition
+from kpipe.problem.inference import resolve
 from tests.plants import CHECKS, PLANTS, Prepared
 
 KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "kaggle"))

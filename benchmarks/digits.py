@@ -32,9 +32,9 @@ from sklearn.model_selection import train_test_split
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from kpipe.models.convnet import ConvNetClassifier
-from kpipe.models.learner import FastaiConv
-from kpipe.plots import COLOURS, answer, canvas
+from kpipe.core.plots import COLOURS, answer, canvas
+from kpipe.models.nets.convnet import ConvNetClassifier
+from kpipe.models.nets.fastai_learner import FastaiConv
 
 KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "kaggle"))
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"

@@ -19,16 +19,16 @@ import numpy as np
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from kpipe.blending import blend
 from kpipe.checks import run_checks
-from kpipe.folding import assign_folds
+from kpipe.core.values import Context
 from kpipe.pipeline import prepare
-from kpipe.record import Outcome, make_record
-from kpipe.runs import workspace
+from kpipe.runs.record import RunResult, make_record
+from kpipe.runs.store import workspace
 from kpipe.submission import make_submission, to_csv
-from kpipe.tasks import cores, predict
-from kpipe.training import choose_models, cross_validate, estimator_for, targets
-from kpipe.values import Context
+from kpipe.training.cross_validation import choose_models, cross_validate, estimator_for, targets
+from kpipe.training.ensemble import blend
+from kpipe.training.folds import make_folds
+from kpipe.training.worker import cores, predict
 
 KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "kaggle"))
 
@@ -60,7 +60,7 @@ def piped(competition, tables, folds, models) -> tuple[float, dict[str, np.ndarr
             submission = make_submission(competition, tables, blended, predictions.classes)
             checks = run_checks(competition, tables, tables, folds, predictions, blended, submission)
             csv = to_csv(submission)
-            outcome = Outcome(
+            outcome = RunResult(
                 competition, competition.metric, tables, folds, predictions, blended, submission, checks, csv
             )
             make_record(outcome, seeds=(0,), device="cpu", command=(), seconds=0)
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
     competition, tables = prepare(options.slug, data=options.data or KAGGLE / f"{options.slug}.zip")
-    folds = assign_folds(competition, tables)
+    folds = make_folds(competition, tables)
     models = choose_models(competition)
     pairs = []
     for number in range(options.runs + 1):

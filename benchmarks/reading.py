@@ -43,9 +43,9 @@ import pandas as pd
 import pyarrow
 import pyarrow.csv
 
-from kpipe.data import load
-from kpipe.reading import parse, settle
-from kpipe.values import Tables
+from kpipe.core.values import Tables
+from kpipe.data.csv_reader import parse, settle
+from kpipe.data.loading import load
 
 KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "kaggle"))
 AT_LEAST = 5.0  # times as fast as pandas, from the cache

@@ -55,9 +55,9 @@ from threadpoolctl import threadpool_limits
 
 import kpipe
 from kpipe import competitions
-from kpipe.competition import class_columns
-from kpipe.metrics import Metric, evaluate, get_metric, output
-from kpipe.values import Score
+from kpipe.core.metrics import Metric, evaluate, get_metric, output
+from kpipe.core.values import Score
+from kpipe.problem.competition import class_columns
 
 KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "kaggle"))
 PARTS = 5

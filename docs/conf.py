@@ -55,7 +55,7 @@ def process(app: Any, what: str, name: str, it: Any, options: Any, lines: list[s
 
 def commands() -> Iterator[str]:
     """What each command's --help says."""
-    from kpipe.cli import COMMANDS, _parser
+    from kpipe.cli.main import COMMANDS, _parser
 
     parser = _parser()
     subparsers = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
@@ -66,7 +66,7 @@ def commands() -> Iterator[str]:
 
 def metrics() -> Iterator[str]:
     """A table of the metrics."""
-    from kpipe.metrics import METRICS
+    from kpipe.core.metrics import METRICS
 
     yield "| name | better is | judges |\n|---|---|---|"
     for name, metric in sorted(METRICS.items()):

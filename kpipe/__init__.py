@@ -13,15 +13,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kpipe.competition import Competition, find, row_by_row
-    from kpipe.conformance import check
-    from kpipe.data import load
+    from kpipe.checks.conformance import check
+    from kpipe.cli.notebook import run
+    from kpipe.core.values import Context, Tables
+    from kpipe.data.loading import load
     from kpipe.errors import KpipeError
     from kpipe.models import model
-    from kpipe.notebook import run
-    from kpipe.resolving import resolve
-    from kpipe.runs import Run
-    from kpipe.values import Context, Tables
+    from kpipe.problem.competition import Competition, find, row_by_row
+    from kpipe.problem.inference import resolve
+    from kpipe.runs.store import Run
 
 __version__ = "0.1.0"
 
@@ -41,18 +41,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Competition": "kpipe.competition",
-    "Context": "kpipe.values",
+    "Competition": "kpipe.problem.competition",
+    "Context": "kpipe.core.values",
     "KpipeError": "kpipe.errors",
-    "Run": "kpipe.runs",
-    "Tables": "kpipe.values",
-    "check": "kpipe.conformance",
-    "find": "kpipe.competition",
-    "load": "kpipe.data",
+    "Run": "kpipe.runs.store",
+    "Tables": "kpipe.core.values",
+    "check": "kpipe.checks.conformance",
+    "find": "kpipe.problem.competition",
+    "load": "kpipe.data.loading",
     "model": "kpipe.models",
-    "resolve": "kpipe.resolving",
-    "row_by_row": "kpipe.competition",
-    "run": "kpipe.notebook",
+    "resolve": "kpipe.problem.inference",
+    "row_by_row": "kpipe.problem.competition",
+    "run": "kpipe.cli.notebook",
 }
 
 

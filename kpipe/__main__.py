@@ -1,6 +1,6 @@
 """``python -m kpipe`` and the ``kpipe`` command."""
 
-from kpipe.cli import main
+from kpipe.cli.main import main
 
 __all__ = ["main"]
 

@@ -18,35 +18,35 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kpipe.blending import blend
-from kpipe.calls import as_given, call_of, notes_on
 from kpipe.checks import run_checks
-from kpipe.competition import Competition, find
-from kpipe.curves import curves_table
-from kpipe.data import load
-from kpipe.decisions import decide
-from kpipe.devices import resolve_device
+from kpipe.core.devices import resolve_device
+from kpipe.core.metrics import Metric, check_domain, evaluate, get_metric
+from kpipe.core.values import Ensemble, Folds, Predictions, Reason, Tables
+from kpipe.data.loading import load
 from kpipe.errors import DataError, UsageError
-from kpipe.folding import assign_folds
-from kpipe.metrics import Metric, check_domain, evaluate, get_metric
 from kpipe.models.baseline import baseline
-from kpipe.provenance import Again
-from kpipe.record import Outcome, make_record, predictions_table
-from kpipe.resolving import adapt, asked_columns, resolve
-from kpipe.runs import Run, Workspace, workspace
-from kpipe.splitters import folds_to_frame
+from kpipe.problem.competition import Competition, find
+from kpipe.problem.inference import adapt, asked_columns, resolve
+from kpipe.problem.splitters import folds_to_frame
+from kpipe.runs.calls import as_given, call_of, notes_on
+from kpipe.runs.provenance import RerunSpec
+from kpipe.runs.record import RunResult, make_record, predictions_table
+from kpipe.runs.store import Run, RunFolder, workspace
 from kpipe.submission import make_submission, positive, postprocessed, rehearse, to_csv
-from kpipe.tasks import Clock
-from kpipe.training import Done, choose_models, cross_validate, targets
-from kpipe.values import Blend, Folds, Predictions, Reason, Tables
+from kpipe.training.cross_validation import FitFinished, choose_models, cross_validate, targets
+from kpipe.training.ensemble import blend
+from kpipe.training.folds import make_folds
+from kpipe.training.learning_curves import curves_table
+from kpipe.training.thresholds import decide
+from kpipe.training.worker import Deadline
 
-__all__ = ["Started", "decided", "finish", "prepare", "read_asked", "run", "settled"]
+__all__ = ["RunPlan", "decided", "finish", "prepare", "read_asked", "run", "settled"]
 
 _LOG = logging.getLogger("kpipe")
 
 
 @dataclass(frozen=True)
-class Started:
+class RunPlan:
     """What is about to be trained, told before it is."""
 
     competition: Competition
@@ -84,11 +84,11 @@ def run(
     out: str | Path = "submissions",
     device: str = "auto",
     jobs: int | None = None,
-    started: Callable[[Started], None] | None = None,
-    tell: Callable[[Done], None] | None = None,
+    started: Callable[[RunPlan], None] | None = None,
+    tell: Callable[[FitFinished], None] | None = None,
     downloading: Callable[[int, int], None] = lambda done, size: None,
     command: Sequence[str] = (),
-    again: Again | None = None,
+    again: RerunSpec | None = None,
 ) -> Run:
     """From a competition's name to a proved submission with a score: the way of the data.
 
@@ -103,11 +103,11 @@ def run(
     started, tell : called before training, and with each task that has ended.
     downloading : called with the bytes that are there and the bytes in all, where Kaggle's files are fetched.
     command : what the user typed, for the record.
-    again : what is taken over from a run that is made again: see ``kpipe.repeating``.
+    again : what is taken over from a run that is made again: see ``kpipe.runs.reproduce``.
     Raises KpipeError, with what to do.
     """
     began = time.perf_counter()
-    again, seed = again or Again(), _seeds(seed)
+    again, seed = again or RerunSpec(), _seeds(seed)
     _refuse_text(models=models, text=text, drop=drop)
     fields: dict[str, Any] = {"metric": metric, "target": target, "id": id, "text": text, "split": split, "drop": drop}
     asked, read = read_asked(slug, data=data, downloading=downloading, **fields)
@@ -115,14 +115,14 @@ def run(
     options |= {**fields, "device": device, "jobs": jobs}
     competition, tables = settled(asked, read)
     chosen = choose_models(competition, models, budget=budget)
-    fixed = assign_folds(competition, tables, seed=seed[0], n_folds=folds)
+    fixed = make_folds(competition, tables, seed=seed[0], n_folds=folds)
     device = resolve_device(device)
     competition = _say_positive(competition, tables)
     _rehearse(competition, tables, fixed)
     call = call_of(competition, tables, fixed, models=list(chosen), device=device, options=options, again=again)
     with workspace(Path(out), slug, call["key"], call) as space:
         if started is not None:
-            started(Started(competition, tables, tuple(chosen), len(fixed.train), space.path, notes_on(space, again)))
+            started(RunPlan(competition, tables, tuple(chosen), len(fixed.train), space.path, notes_on(space, again)))
         predictions = cross_validate(
             competition,
             tables,
@@ -133,7 +133,7 @@ def run(
             device=device,
             threads=space.call["threads"],
             fits=again.fits,
-            clock=Clock(budget, spent=time.perf_counter() - began + _reserve(budget)),
+            clock=Deadline(budget, spent=time.perf_counter() - began + _reserve(budget)),
             parts=space,
             tell=tell,
         )
@@ -142,7 +142,7 @@ def run(
 
 
 def finish(
-    space: Workspace,
+    space: RunFolder,
     competition: Competition,
     read: Tables,
     tables: Tables,
@@ -164,11 +164,11 @@ def finish(
     checks = run_checks(competition, read, tables, folds, predictions, blended, submission)
     _LOG.info("checks: %d in %.2f s", len(checks), time.perf_counter() - start)
     csv = to_csv(submission)
-    outcome = Outcome(competition, metric, tables, folds, predictions, blended, submission, checks, csv)
+    outcome = RunResult(competition, metric, tables, folds, predictions, blended, submission, checks, csv)
     return _save(space, outcome, seconds=time.perf_counter() - began, **told)
 
 
-def decided(competition: Competition, tables: Tables, folds: Folds, predictions: Predictions) -> Blend:
+def decided(competition: Competition, tables: Tables, folds: Folds, predictions: Predictions) -> Ensemble:
     """What is submitted, and its out-of-fold twin: the models blended, thresholds set, the competition's last word."""
     metric = _metric(competition)
     decisions = decide(metric, blend(predictions, folds, metric), predictions.y, folds)
@@ -265,7 +265,7 @@ def _rehearse(competition: Competition, tables: Tables, folds: Folds) -> None:
         rng = np.random.default_rng(0)
         rows = [rng.choice(np.flatnonzero(~np.isnan(dummy).any(axis=1)), len(frame)) for frame in (y, tables.test)]
         oof, test = (_plausible(metric, y[some], dummy.shape[1], rng) for some in rows)
-        postprocessed(competition, tables, Blend(weights={}, oof=oof, test=test))
+        postprocessed(competition, tables, Ensemble(weights={}, oof=oof, test=test))
 
 
 def _plausible(metric: Metric, y: np.ndarray, outputs: int, rng: np.random.Generator) -> np.ndarray:
@@ -280,7 +280,7 @@ def _metric(competition: Competition) -> Metric:
     return competition.metric
 
 
-def _save(space: Workspace, outcome: Outcome, **told: Any) -> Run:
+def _save(space: RunFolder, outcome: RunResult, **told: Any) -> Run:
     """Write everything, ``run.json`` last, and give the folder its name."""
     record = make_record(outcome, call=space.call, **told)
     space.write("submission.csv", outcome.csv)

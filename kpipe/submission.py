@@ -11,12 +11,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from kpipe.competition import Competition, class_columns
+from kpipe.core.metrics import Metric, output
+from kpipe.core.values import Ensemble, Submission, Tables
 from kpipe.errors import SubmissionError
-from kpipe.metrics import Metric, output
-from kpipe.postprocessing import finished_by
-from kpipe.resolving import asked_columns
-from kpipe.values import Blend, Submission, Tables
+from kpipe.problem.competition import Competition, class_columns
+from kpipe.problem.inference import asked_columns
+from kpipe.problem.postprocessing import finished_by
 
 __all__ = ["make_submission", "positive", "postprocessed", "prove", "rehearse", "to_csv"]
 
@@ -24,7 +24,9 @@ _POSITIVE = ("1", "1.0", "true", "yes", "y", "t", "positive", "present")
 _SHOWN = 3  # examples in a message: enough to find the place, few enough to read
 
 
-def make_submission(competition: Competition, tables: Tables, blended: Blend, labels: np.ndarray | None) -> Submission:
+def make_submission(
+    competition: Competition, tables: Tables, blended: Ensemble, labels: np.ndarray | None
+) -> Submission:
     """The blend's test predictions as Kaggle wants them back, joined by id where test has it, and proved.
 
     labels : (k,) the classes of the blend's columns; None for a regression.
@@ -50,7 +52,7 @@ def make_submission(competition: Competition, tables: Tables, blended: Blend, la
     return Submission(frame=frame, sendable=tables.source.origin != "sample")
 
 
-def postprocessed(competition: Competition, tables: Tables, blended: Blend) -> Blend:
+def postprocessed(competition: Competition, tables: Tables, blended: Ensemble) -> Ensemble:
     """The blend after the competition's ``postprocess``, out-of-fold and test alike: what is scored is what is sent.
 
     For the out-of-fold rows, the function finds train's rows where it otherwise finds test's.
@@ -69,7 +71,7 @@ def rehearse(competition: Competition, tables: Tables, labels: np.ndarray | None
     """
     outputs = len(competition.targets) if labels is None else len(labels)
     nothing = np.full((len(tables.test), outputs), 1 / outputs)
-    blended = Blend(weights={}, oof=nothing, test=nothing)
+    blended = Ensemble(weights={}, oof=nothing, test=nothing)
     make_submission(competition, tables, blended, labels)
 
 

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
 import kpipe
-from kpipe.values import Check, Context, Tables
+from kpipe.core.values import Check, Context, Tables
 from tests.tables import survivors
 
 SLOW = pytest.mark.slow  # CI runs these too: make slow

@@ -56,9 +56,9 @@ def serve() -> None:
     import sklearn.linear_model  # what a run loads
     import sklearn.pipeline  # noqa: F401
 
-    import kpipe.display
-    import kpipe.repeating  # noqa: F401
-    from kpipe.cli import main
+    import kpipe.cli.console.display
+    import kpipe.runs.reproduce  # noqa: F401
+    from kpipe.cli.main import main
 
     for line in sys.stdin:
         request = json.loads(line)

@@ -15,15 +15,15 @@ import pandas as pd
 from sklearn.model_selection import KFold
 
 from kpipe.checks import table_checks
-from kpipe.checks.columns import drawn_alike, gaps_alike, levels_seen
-from kpipe.checks.leaks import target_hidden
-from kpipe.checks.near import copies_apart, near_copies_apart
-from kpipe.checks.numbering import order_blind
-from kpipe.checks.order import columns_in_order
-from kpipe.checks.splitting import folds_apart, folds_mirror_test, groups_whole, time_forward
-from kpipe.competition import Competition, unchanged
-from kpipe.folding import assign_folds
-from kpipe.values import Check, Folds, Tables
+from kpipe.checks.column_alignment import columns_in_order
+from kpipe.checks.distribution_shift import drawn_alike, gaps_alike, levels_seen
+from kpipe.checks.duplicates import copies_apart, near_copies_apart
+from kpipe.checks.folds import folds_apart, folds_mirror_test, groups_whole, time_forward
+from kpipe.checks.row_order import order_blind
+from kpipe.checks.target_leakage import target_hidden
+from kpipe.core.values import Check, Folds, Tables
+from kpipe.problem.competition import Competition, unchanged
+from kpipe.training.folds import make_folds
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Prepared:
 
     @classmethod
     def of(cls, competition: Competition, tables: Tables) -> Prepared:
-        return cls(competition, tables, assign_folds(competition, tables))
+        return cls(competition, tables, make_folds(competition, tables))
 
     def checks(self) -> dict[str, Check]:
         """What all checks of tables say."""

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kpipe.competition import Competition
-from kpipe.resolving import resolve
-from kpipe.values import Source, Tables
+from kpipe.core.values import Source, Tables
+from kpipe.problem.competition import Competition
+from kpipe.problem.inference import resolve
 
 
 def tables(train: pd.DataFrame, test: pd.DataFrame, sample: pd.DataFrame, *, origin: str = "directory") -> Tables:

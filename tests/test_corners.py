@@ -24,31 +24,31 @@ from sklearn.model_selection import (
 )
 
 import kpipe
-from kpipe.blending import blend
 from kpipe.checks import run_checks
-from kpipe.competition import Competition, row_by_row
+from kpipe.core.metrics import METRICS, Metric, evaluate
+from kpipe.core.values import Context, Ensemble, Folds, ModelPredictions, Submission, Tables
 from kpipe.errors import DataError, SubmissionError
-from kpipe.features import FillModes, NativeCategories, dummies, standardised
-from kpipe.folding import assign_folds
-from kpipe.metrics import METRICS, Metric, evaluate
+from kpipe.features.encoders import FillModes, NativeCategories, dummies, standardised
 from kpipe.models import model
-from kpipe.resolving import resolve
-from kpipe.splitters import RowSplit
+from kpipe.problem.competition import Competition, row_by_row
+from kpipe.problem.inference import resolve
+from kpipe.problem.splitters import RowSplit
 from kpipe.submission import make_submission, postprocessed, to_csv
-from kpipe.training import cross_validate, targets
-from kpipe.values import Blend, Context, Folds, ModelPredictions, Submission, Tables
+from kpipe.training.cross_validation import cross_validate, targets
+from kpipe.training.ensemble import blend
+from kpipe.training.folds import make_folds
 from tests.tables import prices, resolved, survivors
 
 CLASSES = [name for name, metric in METRICS.items() if metric.task == "classification"]
 
 
-def blended(test: np.ndarray) -> Blend:
-    return Blend(weights={"m": 1.0}, oof=np.zeros((1, test.shape[1])), test=test)
+def blended(test: np.ndarray) -> Ensemble:
+    return Ensemble(weights={"m": 1.0}, oof=np.zeros((1, test.shape[1])), test=test)
 
 
 def trained(made: Tables, name: str = "linear", **fields: object) -> tuple[Competition, Folds, ModelPredictions]:
     competition = resolved(made, **fields)
-    folds = assign_folds(competition, made)
+    folds = make_folds(competition, made)
     (found,) = cross_validate(competition, made, folds, models={name: model(name)}, jobs=1).models
     return competition, folds, found
 
@@ -207,7 +207,7 @@ def test_a_splitter_that_counts_its_folds_by_groups_gets_them() -> None:
     made = survivors()
     made.train["family"] = np.arange(80) // 20
     competition = resolved(made, splitter=LeaveOneGroupOut(), groups="family")
-    assert len(assign_folds(competition, made).valid) == 4
+    assert len(make_folds(competition, made).valid) == 4
 
 
 @pytest.mark.parametrize(
@@ -218,13 +218,13 @@ def test_a_splitter_that_counts_its_folds_by_groups_gets_them() -> None:
 def test_a_class_needs_a_row_per_fold_and_not_per_repeat(splitter: object) -> None:
     made = survivors()
     made.train["survived"] = [1] * 10 + [0] * 70
-    assert len(assign_folds(resolved(made, splitter=splitter), made).valid) == 15
+    assert len(make_folds(resolved(made, splitter=splitter), made).valid) == 15
 
 
 def test_the_competitions_own_splitter_stays_as_it_was() -> None:
     made = prices()
     splitter = KFold(5, shuffle=True, random_state=0)
-    assign_folds(resolved(made, splitter=splitter), made, seed=7, n_folds=3)
+    make_folds(resolved(made, splitter=splitter), made, seed=7, n_folds=3)
     assert (splitter.n_splits, splitter.random_state) == (5, 0)
 
 
@@ -283,7 +283,7 @@ def test_rows_validated_by_several_folds_get_the_mean_of_their_predictions() -> 
 def test_a_time_split_leaves_its_first_rows_without_a_prediction_and_the_blend_too() -> None:
     made = prices()
     competition = resolved(made, splitter=TimeSeriesSplit(3))
-    folds = assign_folds(competition, made)
+    folds = make_folds(competition, made)
     models = {name: model(name) for name in ("linear", "boosting")}
     found = cross_validate(competition, made, folds, models=models, jobs=1)
     assert isinstance(competition.metric, Metric)
@@ -410,7 +410,7 @@ def test_postprocess_gets_the_rows_of_its_predictions_and_never_their_target() -
         seen.append((len(predictions), len(tables.test), "price" in tables.test))
         return predictions
 
-    made_blend = Blend(weights={}, oof=np.ones((80, 1)), test=np.ones((30, 1)))
+    made_blend = Ensemble(weights={}, oof=np.ones((80, 1)), test=np.ones((30, 1)))
     postprocessed(resolved(made, postprocess=note), made, made_blend)
     assert seen == [(80, 80, False), (30, 30, False)]
 
@@ -426,7 +426,7 @@ def test_the_gap_to_the_baseline_counts_groups_as_one() -> None:
     for groups in (None, "family"):
         competition = resolved(made, columns=("x", "sex"), groups=groups)
         assert isinstance(competition.metric, Metric)
-        folds = assign_folds(competition, made)
+        folds = make_folds(competition, made)
         found = cross_validate(competition, made, folds, models={"linear": model("linear")}, jobs=1)
         mixed = blend(found, folds, competition.metric)
         submission = make_submission(competition, made, mixed, found.classes)

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kpipe.core.values import Ensemble, Tables
 from kpipe.errors import SubmissionError
 from kpipe.submission import make_submission, prove, to_csv
-from kpipe.values import Blend, Tables
 from tests.tables import prices, resolved, survivors, tables
 
 
-def blend(test: np.ndarray) -> Blend:
-    return Blend(weights={"m": 1.0}, oof=np.zeros((1, test.shape[1])), test=test)
+def blend(test: np.ndarray) -> Ensemble:
+    return Ensemble(weights={"m": 1.0}, oof=np.zeros((1, test.shape[1])), test=test)
 
 
 def labels_of(made: Tables, chance: np.ndarray, labels: list[object]) -> pd.DataFrame:

@@ -12,7 +12,8 @@ competition = Competition(
     task="classification",
     metric="accuracy",
     columns=tuple(f"pixel{number}" for number in range(784)),
-    # All 42,000 rows are validated. The notebooks' split by row, 33,600 / 8,400, is kpipe.splitters.RowSplit(0.8).
+    # All 42,000 rows are validated. The notebooks' split by row, 33,600 / 8,400, is RowSplit(0.8) of
+    # kpipe.problem.splitters.
     # Six folds keep two cores busy to the end, where the last of five would leave one idle; each net learns more rows.
     splitter=StratifiedKFold(6, shuffle=True, random_state=0),
     models={

@@ -19,8 +19,8 @@ from sklearn.svm import SVR
 from sklearn.utils.validation import check_is_fitted
 
 from kpipe import Competition, Context, model, row_by_row
-from kpipe.competition import Factory
 from kpipe.features import dummies
+from kpipe.problem.competition import Factory
 
 # Every column of train.csv but the id and the price, so that a file that lacks one is refused.
 NUMBERS = """

@@ -23,8 +23,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from kpipe import Competition, model, row_by_row
+from kpipe.core.values import Context
 from kpipe.features import FillModes, dummies, encoded
-from kpipe.values import Context
 
 __all__ = ["Fates", "WomanChildGroup", "clean", "competition", "parties"]
 

@@ -3,7 +3,7 @@
 A module for each thing that can lie: ``cleaning`` (the module's ``clean``), ``columns`` and ``order`` (the tables),
 ``leaks`` and ``numbering`` (what the target hides in), ``splitting`` and ``near`` (the folds), ``predicting``
 (the numbers), ``judging`` (the metric, and what is done to the numbers last).
-They look at values and behaviour, never at code. ``kpipe.conformance`` adds those that fit models of their own.
+They look at values and behaviour, never at code. ``kpipe.checks.conformance`` adds those that fit models of their own.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ import logging
 from collections.abc import Callable, Iterator
 
 from kpipe.checks.cleaning import clean_by_row, target_kept
-from kpipe.checks.columns import drawn_alike, gaps_alike, levels_seen
-from kpipe.checks.judging import metric_prefers_the_truth, postprocess_blind
-from kpipe.checks.leaks import target_hidden
-from kpipe.checks.near import copies_apart, near_copies_apart
-from kpipe.checks.numbering import order_blind
-from kpipe.checks.order import columns_in_order
-from kpipe.checks.predicting import (
+from kpipe.checks.column_alignment import columns_in_order
+from kpipe.checks.distribution_shift import drawn_alike, gaps_alike, levels_seen
+from kpipe.checks.duplicates import copies_apart, near_copies_apart
+from kpipe.checks.folds import classes_trained, folds_apart, folds_mirror_test, groups_whole, time_forward
+from kpipe.checks.predictions import (
     beats_baseline,
     models_learn,
     not_constant,
@@ -26,12 +24,14 @@ from kpipe.checks.predicting import (
     real_data,
     rows_on_their_own,
 )
-from kpipe.checks.splitting import classes_trained, folds_apart, folds_mirror_test, groups_whole, time_forward
-from kpipe.competition import Competition
+from kpipe.checks.row_order import order_blind
+from kpipe.checks.scoring import metric_prefers_the_truth, postprocess_blind
+from kpipe.checks.target_leakage import target_hidden
+from kpipe.core.metrics import Metric, evaluate
+from kpipe.core.values import Check, Ensemble, Folds, Predictions, Submission, Tables
 from kpipe.errors import KpipeError
-from kpipe.metrics import Metric, evaluate
 from kpipe.models.baseline import baseline
-from kpipe.values import Blend, Check, Folds, Predictions, Submission, Tables
+from kpipe.problem.competition import Competition
 
 __all__ = ["made", "prediction_checks", "run_checks", "table_checks"]
 
@@ -44,7 +44,7 @@ def run_checks(
     tables: Tables,
     folds: Folds,
     predictions: Predictions,
-    blended: Blend,
+    blended: Ensemble,
     submission: Submission,
 ) -> tuple[Check, ...]:
     """All cheap checks, in a fixed order.
@@ -77,7 +77,7 @@ def table_checks(competition: Competition, read: Tables, tables: Tables, folds: 
 
 
 def prediction_checks(
-    competition: Competition, tables: Tables, folds: Folds, predictions: Predictions, blended: Blend
+    competition: Competition, tables: Tables, folds: Folds, predictions: Predictions, blended: Ensemble
 ) -> Iterator[Check]:
     """What the predictions show."""
     metric = competition.metric

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from kpipe.checks.shuffling import taking
-from kpipe.competition import Competition, unchanged
-from kpipe.resolving import one_spelling
-from kpipe.values import Check, Status, Tables
+from kpipe.checks.reordering import taking
+from kpipe.core.values import Check, Status, Tables
+from kpipe.problem.competition import Competition, unchanged
+from kpipe.problem.inference import one_spelling
 
 __all__ = ["clean_by_row", "differing", "raw_targets", "target_kept"]
 

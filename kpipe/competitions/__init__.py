@@ -1,9 +1,9 @@
 """Where competitions live: one ``__path__``, in which the first folder of a name wins.
 
 First the user's folder (environment variable ``KPIPE_COMPETITIONS``), then that of the workspace in which the current
-folder lies (``kpipe.workspace``), then those of installed packages (entry points of the group ``kpipe.competitions``),
-then the wheel's (this package), then the checkout's ``competitions/``. A competition is a folder
-``<slug>/competition.py``; adding one touches nothing else. Listing them imports none of them.
+folder lies (``kpipe.core.workspace``), then those of installed packages (entry points of the group
+``kpipe.competitions``), then the wheel's (this package), then the checkout's ``competitions/``. A competition is a
+folder ``<slug>/competition.py``; adding one touches nothing else. Listing them imports none of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from kpipe import workspace
+from kpipe.core import workspace
 
 __all__ = ["CHECKOUT", "folder", "folders", "is_slug", "own", "slugs", "unused"]
 

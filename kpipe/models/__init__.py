@@ -12,8 +12,8 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from kpipe.core.values import Context
 from kpipe.errors import UsageError
-from kpipe.values import Context
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -27,22 +27,40 @@ CATALOG = {
     "xgboost": ("kpipe.models.boosting", "XGBoost's histogram trees with native categories"),
     "forest": ("kpipe.models.forest", "scikit-learn's extremely randomised trees on numbers and dummies"),
     "text": ("kpipe.models.text", "TF-IDF of words and pieces of words in a linear model, for prose"),
-    "tabular-net": ("kpipe.models.tabular_net", "a torch net like TabM: pieces of each number, members that share"),
-    "neural": ("kpipe.models.neural", "a torch net of fully connected layers on scaled numbers and dummies"),
-    "mlp": ("kpipe.models.mlp", "a plain torch net whose parts are options: layers, activation, first weights, decay"),
-    "convnet": ("kpipe.models.convnet", "a small convolutional torch net for tables of pixels"),
-    "convnet-large": ("kpipe.models.convnet", "the same with four times the weights, in four times the time"),
-    "fastai-tabular": ("kpipe.models.fastai_tabular", "fastai's tabular learner: embeddings, two layers, one cycle"),
-    "fastai-conv": ("kpipe.models.learner", "convolutions of stride 2 for tables of pixels, by fastai's Learner"),
+    "tabular-net": (
+        "kpipe.models.nets.tabular_net",
+        "a net like TabM: pieces of each number, members that share",
+    ),
+    "neural": ("kpipe.models.nets.neural", "a torch net of fully connected layers on scaled numbers and dummies"),
+    "mlp": (
+        "kpipe.models.teaching.mlp",
+        "a plain net whose parts are options: layers, activation, first weights, decay",
+    ),
+    "convnet": ("kpipe.models.nets.convnet", "a small convolutional torch net for tables of pixels"),
+    "convnet-large": ("kpipe.models.nets.convnet", "the same with four times the weights, in four times the time"),
+    "fastai-tabular": (
+        "kpipe.models.nets.fastai_tabular",
+        "fastai's tabular learner: embeddings, two layers, 1 cycle",
+    ),
+    "fastai-conv": (
+        "kpipe.models.nets.fastai_learner",
+        "convolutions of stride 2 for pixels, by fastai's Learner",
+    ),
     "one-number": (
-        "kpipe.models.one_number",
+        "kpipe.models.teaching.one_number",
         "labels as numbers: one output, the nearest label; instructive, not good",
     ),
-    "straight-line": ("kpipe.models.scratch", "two classes: the learners' notebooks' linear model, from scratch"),
-    "sigmoid": ("kpipe.models.scratch", "two classes: the same through a sigmoid"),
-    "shallow": ("kpipe.models.scratch", "two classes: one hidden layer, from scratch"),
-    "two-targets": ("kpipe.models.two_targets", "two classes: 100 small nets that learn a second column, Age, besides"),
-    "deep": ("kpipe.models.scratch", "two classes: two hidden layers, from scratch"),
+    "straight-line": (
+        "kpipe.models.teaching.scratch",
+        "two classes: the notebooks' linear model, from scratch",
+    ),
+    "sigmoid": ("kpipe.models.teaching.scratch", "two classes: the same through a sigmoid"),
+    "shallow": ("kpipe.models.teaching.scratch", "two classes: one hidden layer, from scratch"),
+    "two-targets": (
+        "kpipe.models.teaching.two_targets",
+        "two classes: 100 small nets that also learn Age",
+    ),
+    "deep": ("kpipe.models.teaching.scratch", "two classes: two hidden layers, from scratch"),
 }
 
 

@@ -7,8 +7,8 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from kpipe.metrics import Metric
-from kpipe.values import Folds
+from kpipe.core.metrics import Metric
+from kpipe.core.values import Folds
 
 __all__ = ["baseline"]
 

@@ -24,11 +24,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted
 
+from kpipe.core.values import Context, Loss
 from kpipe.errors import UsageError
-from kpipe.features import NativeCategories, encoded, text_columns
-from kpipe.values import Context, Loss
+from kpipe.features.encoders import NativeCategories, encoded, text_columns
 
-__all__ = ["CountedClassifier", "CountedRegressor", "boosting", "catboost", "xgboost"]
+__all__ = ["EarlyStoppedClassifier", "EarlyStoppedRegressor", "boosting", "catboost", "xgboost"]
 
 _SMALL = 16_000  # rows times classes up to which trees are counted on several inner splits
 _REFITTED = 90_000  # rows times classes up to which the model is fitted again on all rows
@@ -142,11 +142,11 @@ def _objective(library: str, context: Context) -> dict[str, str]:
 def _behind(
     context: Context, estimator: BaseEstimator, library: str, encoding: BaseEstimator, *, counted: bool
 ) -> BaseEstimator:
-    kind = CountedClassifier if context.task == "classification" else CountedRegressor
+    kind = EarlyStoppedClassifier if context.task == "classification" else EarlyStoppedRegressor
     return encoded(encoding, kind(estimator, library=library, counted=counted, random_state=context.seed))
 
 
-class _Counted(BaseEstimator):
+class _EarlyStopped(BaseEstimator):
     """What the classifier and the regressor share: count the trees on inner splits, then fit."""
 
     def __init__(
@@ -230,7 +230,7 @@ class _Counted(BaseEstimator):
         return {"cat_features": list(map(str, text_columns(X)))} if self.library == "catboost" else {}
 
 
-class CountedClassifier(ClassifierMixin, _Counted):
+class EarlyStoppedClassifier(ClassifierMixin, _EarlyStopped):
     """A booster's classifier with as many trees as inner splits of its rows ask for. It takes labels of any kind.
 
     estimator : of LightGBM, XGBoost or CatBoost, with the most trees it may have.
@@ -257,8 +257,8 @@ class CountedClassifier(ClassifierMixin, _Counted):
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
 
-class CountedRegressor(RegressorMixin, _Counted):
-    """A booster's regressor with as many trees as inner splits of its rows ask for; see ``CountedClassifier``."""
+class EarlyStoppedRegressor(RegressorMixin, _EarlyStopped):
+    """A booster's regressor with as many trees as inner splits of its rows ask for; see ``EarlyStoppedClassifier``."""
 
     def fit(self, X: pd.DataFrame, y: Any) -> Self:
         """Count the trees, and fit. X as ``NativeCategories`` gives it."""

@@ -7,8 +7,8 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
-from kpipe.features import dummies, encoded
-from kpipe.values import Context
+from kpipe.core.values import Context
+from kpipe.features.encoders import dummies, encoded
 
 __all__ = ["forest"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression, RidgeCV
 
-from kpipe.features import dummies, encoded
-from kpipe.values import Context
+from kpipe.core.values import Context
+from kpipe.features.encoders import dummies, encoded
 
 __all__ = ["linear"]
 

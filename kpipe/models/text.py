@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from kpipe.kinds import is_prose
-from kpipe.values import Context
+from kpipe.core.values import Context
+from kpipe.data.column_types import is_prose
 
 __all__ = ["Prose", "Raw", "text"]
 

@@ -20,16 +20,27 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from kpipe.competition import Competition
+from kpipe.core.metrics import Metric
+from kpipe.core.values import Tables
 from kpipe.errors import OutputError
-from kpipe.metrics import Metric
-from kpipe.provenance import versions
-from kpipe.report import amounts, columns, details, figures, importance, labels, learning, permutation, rows, scores
+from kpipe.problem.competition import Competition
+from kpipe.report import (
+    classification,
+    columns,
+    details,
+    figures,
+    importance,
+    learning_curves,
+    permutation,
+    regression,
+    rows,
+    scores,
+)
+from kpipe.report.blocks import Block, Finding, Section, Text, plain, scored, with_error
 from kpipe.report.drawing import svg
-from kpipe.report.parts import Block, Finding, Section, Text, plain, scored, with_error
-from kpipe.report.reading import Facts, Judged, read
-from kpipe.runs import Run
-from kpipe.values import Tables
+from kpipe.runs.loaded import LoadedRun, OofPredictions, read
+from kpipe.runs.provenance import versions
+from kpipe.runs.store import Run
 
 __all__ = ["FILE", "Data", "write"]
 
@@ -97,7 +108,7 @@ def _page(run: Run, data: Data | None, absent: str, budget: float) -> str:
     )
 
 
-def _differs(facts: Facts, data: Data | None) -> str:
+def _differs(facts: LoadedRun, data: Data | None) -> str:
     """Why data is not what the run was made from; empty where it is, or where there is none."""
     if data is None:
         return ""
@@ -111,20 +122,20 @@ def _differs(facts: Facts, data: Data | None) -> str:
     return ""
 
 
-def _sections(facts: Facts, data: Data | None, budget: float) -> tuple[list[Section], list[Finding], list[str]]:
+def _sections(facts: LoadedRun, data: Data | None, budget: float) -> tuple[list[Section], list[Finding], list[str]]:
     judged, metric = facts.judged, facts.metric
     sections, left_out = [scores.score(facts)], list(facts.missing)
     found = [*details.check_findings(facts), *scores.findings(facts)]
     if judged is not None and metric is not None and judged.made.any():
         sections.append(figures.predictions(facts, judged))
         if judged.labels is not None:
-            found += labels.findings(facts, judged)
+            found += classification.findings(facts, judged)
         elif metric.task == "regression":
-            found += amounts.findings(facts, judged)
+            found += regression.findings(facts, judged)
         more, told, why = _rows(facts, judged, data, budget)
         sections, found, left_out = sections + more, found + told, left_out + why
     sections.append(scores.models(facts))
-    if (curves := learning.section(facts)) is not None:
+    if (curves := learning_curves.section(facts)) is not None:
         sections.append(curves)
     if judged is not None:
         sections.append(details.submission(facts, judged))
@@ -142,7 +153,7 @@ def _features(data: Data) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _rows(
-    facts: Facts, judged: Judged, data: Data | None, budget: float
+    facts: LoadedRun, judged: OofPredictions, data: Data | None, budget: float
 ) -> tuple[list[Section], list[Finding], list[str]]:
     """Importance, groups and worst rows: what needs the data, and what can be said without it."""
     if data is None:
@@ -171,7 +182,9 @@ def _rows(
     return sections, found, left_out
 
 
-def _readable(data: Data, judged: Judged, frame: pd.DataFrame, names: list[str], *, ranked: bool) -> dict[str, Any]:
+def _readable(
+    data: Data, judged: OofPredictions, frame: pd.DataFrame, names: list[str], *, ranked: bool
+) -> dict[str, Any]:
     """Rows as people know them, and the columns to show first: what the models see, the most important first."""
     known = {*judged.targets, data.competition.id}
     if rows.picture_side(frame) is not None or len(data.raw) != len(frame):
@@ -185,17 +198,17 @@ def _readable(data: Data, judged: Judged, frame: pd.DataFrame, names: list[str],
     }
 
 
-def _placed(judged: Judged) -> bool:
+def _placed(judged: OofPredictions) -> bool:
     return bool(len(judged.rows)) and judged.rows.min() >= 0 and judged.rows.max() < len(judged.rows)
 
 
-def _left_out(facts: Facts, reasons: Iterable[str]) -> Section:
+def _left_out(facts: LoadedRun, reasons: Iterable[str]) -> Section:
     lead = "What this page does not show, and why."
     blocks = [Text(text=plain(reason)) for reason in reasons]
     return Section(key="left-out", title="Left out", lead=lead, blocks=blocks, open=False)
 
 
-def _header(facts: Facts) -> dict[str, Any]:
+def _header(facts: LoadedRun) -> dict[str, Any]:
     own, error = facts.number("score"), facts.number("standard_error")
     interval = "" if own is None or error is None else f"{scored(own - 2 * error)} to {scored(own + 2 * error)}"
     rows_, total = facts.number("rows"), facts.number("data", "rows", "train")

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ks_2samp
 
-from kpipe.kinds import dates_in
+from kpipe.data.column_types import dates_in
+from kpipe.report.blocks import Block, Cell, Column, Finding, Section, Table, Text, compact, number, share, short
 from kpipe.report.drawing import spark
-from kpipe.report.parts import Block, Cell, Column, Finding, Section, Table, Text, compact, number, share, short
 from kpipe.report.rows import is_amount, picture_side
 
 __all__ = ["data"]

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from kpipe.report.drawing import histogram
-from kpipe.report.parts import (
+from kpipe.report.blocks import (
     Block,
     Cell,
     Column,
@@ -24,7 +23,8 @@ from kpipe.report.parts import (
     short,
     text,
 )
-from kpipe.report.reading import Facts, Judged
+from kpipe.report.drawing import histogram
+from kpipe.runs.loaded import LoadedRun, OofPredictions
 
 __all__ = ["check_findings", "checks", "configuration", "folds", "submission"]
 
@@ -33,7 +33,7 @@ _STATUS = {"pass": "pass", "warn": "warn", "fail": "fail"}
 _TITLE = "Submission against train"
 
 
-def submission(facts: Facts, judged: Judged) -> Section:
+def submission(facts: LoadedRun, judged: OofPredictions) -> Section:
     """What is predicted for the test rows, beside what train holds and what was predicted for its rows."""
     blocks: list[Block] = []
     if judged.labels is not None and facts.metric is not None and facts.metric.needs == "label":
@@ -50,7 +50,7 @@ def submission(facts: Facts, judged: Judged) -> Section:
     return Section(key="submission", title=_TITLE, lead=lead, blocks=blocks)
 
 
-def _labels(facts: Facts, judged: Judged, labels: tuple[str, ...]) -> list[Block]:
+def _labels(facts: LoadedRun, judged: OofPredictions, labels: tuple[str, ...]) -> list[Block]:
     true = np.bincount(judged.y, minlength=len(labels)) / max(len(judged.y), 1)
     made = judged.blend[judged.made].argmax(axis=1)
     oof = np.bincount(made, minlength=len(labels)) / max(len(made), 1)
@@ -71,7 +71,7 @@ def _labels(facts: Facts, judged: Judged, labels: tuple[str, ...]) -> list[Block
     return [Table(caption="Share of each class", columns=columns, rows=rows)]
 
 
-def _numbers(facts: Facts, judged: Judged, test: np.ndarray) -> list[Block]:
+def _numbers(facts: LoadedRun, judged: OofPredictions, test: np.ndarray) -> list[Block]:
     names = judged.labels or judged.targets
     places = range(len(names)) if len(names) != 2 or judged.labels is None else range(1, 2)
     made = judged.blend[judged.made]
@@ -93,7 +93,7 @@ def _numbers(facts: Facts, judged: Judged, test: np.ndarray) -> list[Block]:
     return [*blocks, Table(caption="Means", columns=columns, rows=rows)]
 
 
-def _truth(judged: Judged, place: int) -> np.ndarray:
+def _truth(judged: OofPredictions, place: int) -> np.ndarray:
     if judged.labels is not None:
         return (judged.y == place).astype(float)
     return judged.y[:, place] if judged.y.ndim > 1 else judged.y.astype(float)
@@ -124,7 +124,7 @@ def _drawn(name: str, truth: np.ndarray, oof: np.ndarray, sent: np.ndarray, *, c
     )
 
 
-def checks(facts: Facts) -> Section:
+def checks(facts: LoadedRun) -> Section:
     """Every check with what it found."""
     rows, passed = [], 0
     for check in facts.items("checks"):
@@ -144,7 +144,7 @@ def checks(facts: Facts) -> Section:
     )
 
 
-def check_findings(facts: Facts) -> list[Finding]:
+def check_findings(facts: LoadedRun) -> list[Finding]:
     """Checks that did not pass, guesses, and sample data."""
     found = []
     if facts.text("data", "origin") == "sample":
@@ -164,7 +164,7 @@ def check_findings(facts: Facts) -> list[Finding]:
     return found
 
 
-def folds(facts: Facts, judged: Judged | None) -> Section:
+def folds(facts: LoadedRun, judged: OofPredictions | None) -> Section:
     """What each fold trained on and was judged on."""
     lead = "Which rows trained and which were predicted, in each fold. Rows in neither were not used there."
     key, title = "folds", "Folds"
@@ -200,7 +200,7 @@ def _place(fold: object) -> float | None:
     return float(fold) if isinstance(fold, int | float | np.number) else None
 
 
-def _targets_of_rows(judged: Judged | None) -> tuple[str, pd.Series] | None:
+def _targets_of_rows(judged: OofPredictions | None) -> tuple[str, pd.Series] | None:
     """What to compare folds by: the mean of the target, or the share of the most frequent class; by row of train."""
     if judged is None or judged.y.ndim > 1:
         return None
@@ -215,7 +215,7 @@ def _mean_of(values: pd.Series, rows: np.ndarray) -> float | None:
     return float(f"{found.mean():.4g}") if len(found) else None
 
 
-def configuration(facts: Facts) -> Section:
+def configuration(facts: LoadedRun) -> Section:
     """What would be needed to make the run again."""
     record = facts.record
     shown = {

@@ -24,8 +24,8 @@ from matplotlib.colors import is_color_like, to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, ScalarFormatter
 
-from kpipe.plots import COLOURS
-from kpipe.report.parts import Picture, short
+from kpipe.core.plots import COLOURS
+from kpipe.report.blocks import Picture, short
 
 __all__ = ["ACCENT", "GRID", "INK", "MUTED", "SERIES", "STYLES", "histogram", "in_print", "points", "spark", "svg"]
 

@@ -7,21 +7,21 @@ from functools import cached_property
 from matplotlib.figure import Figure
 
 from kpipe.errors import UsageError
-from kpipe.report import amounts, details, labels, learning, scores
+from kpipe.report import classification, details, learning_curves, regression, scores
+from kpipe.report.blocks import Picture, Section
 from kpipe.report.drawing import in_print
-from kpipe.report.parts import Picture, Section
-from kpipe.report.reading import Facts, Judged, read
-from kpipe.runs import Run
+from kpipe.runs.loaded import LoadedRun, OofPredictions, read
+from kpipe.runs.store import Run
 
 __all__ = ["Plots", "predictions"]
 
 
-def predictions(facts: Facts, judged: Judged) -> Section:
+def predictions(facts: LoadedRun, judged: OofPredictions) -> Section:
     """Predictions against the truth, as the kind of target asks for."""
     assert facts.metric is not None
     if judged.labels is not None:
-        return labels.section(facts, judged)
-    return amounts.section(facts, judged) if facts.metric.task == "regression" else labels.several(judged)
+        return classification.section(facts, judged)
+    return regression.section(facts, judged) if facts.metric.task == "regression" else classification.several(judged)
 
 
 class Plots:
@@ -94,11 +94,15 @@ class Plots:
     def _pictures(self) -> list[Picture]:
         facts = read(self._run)
         judged = facts.judged
-        sections = [scores.score(facts), scores.models(facts), learning.section(facts)]
+        sections = [scores.score(facts), scores.models(facts), learning_curves.section(facts)]
         if judged is not None and facts.metric is not None and judged.made.any():
             sections.append(predictions(facts, judged))
         if judged is not None:
             sections.append(details.submission(facts, judged))
         blocks = [block for section in sections if section is not None for block in section.blocks]
         drawn = [block for block in blocks if isinstance(block, Picture)]
-        return drawn if judged is None or judged.labels is None else [*drawn, labels.confusion(judged, judged.labels)]
+        return (
+            drawn
+            if judged is None or judged.labels is None
+            else [*drawn, classification.confusion(judged, judged.labels)]
+        )

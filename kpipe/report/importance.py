@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from kpipe.report.drawing import ACCENT, MUTED
-from kpipe.report.parts import (
+from kpipe.report.blocks import (
     Block,
     Cell,
     Column,
@@ -20,8 +19,9 @@ from kpipe.report.parts import (
     short,
     with_error,
 )
+from kpipe.report.drawing import ACCENT, MUTED
 from kpipe.report.permutation import Importance
-from kpipe.report.reading import Facts
+from kpipe.runs.loaded import LoadedRun
 
 __all__ = ["findings", "section"]
 
@@ -30,7 +30,7 @@ _NEARLY_ALL = 0.8  # of the importance of all columns, for one of them
 _AGREES = 0.98  # correlation with the run's own predictions, below which the importance is of another model
 
 
-def section(facts: Facts, found: Importance) -> Section:
+def section(facts: LoadedRun, found: Importance) -> Section:
     """A bar for each column, the most important first."""
     lines = found.lines
     weight = next((model.weight for model in facts.models if model.name == found.model), None)

@@ -19,14 +19,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from kpipe.competition import Competition
-from kpipe.devices import resolve_device
+from kpipe.core.devices import resolve_device
+from kpipe.core.metrics import Metric, output
+from kpipe.core.values import Folds, Tables
 from kpipe.errors import KpipeError
-from kpipe.metrics import Metric, output
-from kpipe.report.reading import Facts, Judged, Model
-from kpipe.tasks import Clock
-from kpipe.training import choose_models, cross_validate
-from kpipe.values import Folds, Tables
+from kpipe.problem.competition import Competition
+from kpipe.runs.loaded import LoadedRun, Model, OofPredictions
+from kpipe.training.cross_validation import choose_models, cross_validate
+from kpipe.training.worker import Deadline
 
 __all__ = ["Importance", "Line", "permuted"]
 
@@ -64,7 +64,7 @@ class Importance:
 
 
 def permuted(
-    facts: Facts, judged: Judged, competition: Competition, tables: Tables, *, seconds: float
+    facts: LoadedRun, judged: OofPredictions, competition: Competition, tables: Tables, *, seconds: float
 ) -> Importance | str:
     """The importance of each column, or why it is left out, as a sentence.
 
@@ -79,21 +79,23 @@ def permuted(
     if model is None:
         return f"No model of the run trains a fold within {seconds / _PART:.0f} s. Give it longer with --budget."
     try:
-        found = _refitted(facts.folds, competition, tables, model, Clock(seconds))
+        found = _refitted(facts.folds, competition, tables, model, Deadline(seconds))
     except KpipeError as error:
         return f"{model.name} could not be trained again: {error}"
     assert isinstance(competition.metric, Metric)
     return _judged(competition.metric, judged, model, columns, found) if found else "No fold of the run can be used."
 
 
-def _model(facts: Facts, seconds: float) -> Model | None:
+def _model(facts: LoadedRun, seconds: float) -> Model | None:
     """The model with the greatest weight among those of which a fold was trained in a part of the time."""
     fits = max(len(facts.items("fold_scores")), 1)
     quick = [m for m in facts.models if (m.seconds or 0.0) / fits / max(len(m.seeds), 1) < seconds / _PART]
     return max((m for m in quick if m.weight), key=lambda m: m.weight or 0.0, default=None)
 
 
-def _refitted(folds: pd.DataFrame, competition: Competition, tables: Tables, model: Model, clock: Clock) -> list[_Fold]:
+def _refitted(
+    folds: pd.DataFrame, competition: Competition, tables: Tables, model: Model, clock: Deadline
+) -> list[_Fold]:
     """Predictions of the first fold, and of as many more as the time is likely to allow."""
     found: list[_Fold] = []
     longest = 0.0
@@ -152,7 +154,7 @@ def _one_fold(
 
 
 def _judged(
-    metric: Metric, judged: Judged, model: Model, columns: Sequence[str], found: Sequence[_Fold]
+    metric: Metric, judged: OofPredictions, model: Model, columns: Sequence[str], found: Sequence[_Fold]
 ) -> Importance | str:
     rows = np.concatenate([rows for rows, _ in found])
     predicted = np.concatenate([values for _, values in found], axis=1)

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from kpipe.metrics import Metric, evaluate, output
-from kpipe.report.parts import (
+from kpipe.core.metrics import Metric, evaluate, output
+from kpipe.report.blocks import (
     Block,
     Cell,
     Column,
@@ -30,7 +30,7 @@ from kpipe.report.parts import (
     short,
     with_error,
 )
-from kpipe.report.reading import Facts, Judged
+from kpipe.runs.loaded import LoadedRun, OofPredictions
 
 __all__ = ["groups", "is_amount", "losses", "picture_side", "worst"]
 
@@ -44,7 +44,7 @@ _LARGEST = 2**53  # beyond it whole numbers are codes, such as hashes
 _APART = 3.0  # standard errors from the whole; of a hundred groups, chance puts less than one so far
 
 
-def losses(metric: Metric, judged: Judged) -> tuple[np.ndarray, str]:
+def losses(metric: Metric, judged: OofPredictions) -> tuple[np.ndarray, str]:
     """(n,) how wrong each row's prediction is, NaN where there is none, and what it is called."""
     made, found = judged.made, np.full(len(judged.y), np.nan)
     y, p = judged.y[made], judged.blend[made]
@@ -64,13 +64,13 @@ def losses(metric: Metric, judged: Judged) -> tuple[np.ndarray, str]:
 
 
 def picture_side(frame: pd.DataFrame) -> int | None:
-    """The side of the pictures that rows are, or None: squares of bytes, as ``kpipe.resolving`` sees them."""
+    """The side of the pictures that rows are, or None: squares of bytes, as ``kpipe.problem.inference`` sees them."""
     side = math.isqrt(frame.shape[1])
     return side if side > 7 and side * side == frame.shape[1] and bool((frame.dtypes == np.uint8).all()) else None
 
 
 def worst(
-    facts: Facts, judged: Judged, *, frame: pd.DataFrame | None, first: Sequence[str], ranked: bool = False
+    facts: LoadedRun, judged: OofPredictions, *, frame: pd.DataFrame | None, first: Sequence[str], ranked: bool = False
 ) -> Section:
     """The rows that are most wrong.
 
@@ -100,7 +100,7 @@ def worst(
     return Section(key="worst", title="Worst rows", lead=lead, blocks=blocks)
 
 
-def _said(judged: Judged, place: int) -> tuple[str, str, float | None]:
+def _said(judged: OofPredictions, place: int) -> tuple[str, str, float | None]:
     """Truth, prediction, and the chance that the truth was given."""
     if judged.labels is None:
         truth, predicted = np.atleast_1d(judged.y[place]), judged.blend[place]
@@ -119,7 +119,7 @@ def _short_number(value: float) -> str:
 
 
 def _table(
-    judged: Judged,
+    judged: OofPredictions,
     wrong: np.ndarray,
     called: str,
     frame: pd.DataFrame | None,
@@ -163,7 +163,7 @@ def _cell(value: object) -> Cell:
     return Cell(shown=short(value))
 
 
-def _gallery(judged: Judged, frame: pd.DataFrame, order: Sequence[int], side: int) -> Gallery:
+def _gallery(judged: OofPredictions, frame: pd.DataFrame, order: Sequence[int], side: int) -> Gallery:
     pictures = []
     for place in order:
         truth, predicted, chance = _said(judged, place)
@@ -184,7 +184,7 @@ def _png(pixels: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(sink.getvalue()).decode()
 
 
-def groups(facts: Facts, judged: Judged, frame: pd.DataFrame) -> tuple[Section, list[Finding]]:
+def groups(facts: LoadedRun, judged: OofPredictions, frame: pd.DataFrame) -> tuple[Section, list[Finding]]:
     """Where the score differs most from that of all rows: levels of each column, quarters of each number."""
     metric = facts.metric
     assert metric is not None
@@ -237,7 +237,7 @@ def groups(facts: Facts, judged: Judged, frame: pd.DataFrame) -> tuple[Section, 
     return Section(key="groups", title="Where it is better and worse", lead=lead, blocks=[block]), findings
 
 
-def _value(metric: Metric, judged: Judged, rows: np.ndarray) -> float | None:
+def _value(metric: Metric, judged: OofPredictions, rows: np.ndarray) -> float | None:
     try:
         with np.errstate(all="ignore"):
             value = float(metric.function(judged.y[rows], output(metric, judged.blend[rows])))

@@ -6,8 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.stats import chi2
 
-from kpipe.report.drawing import ACCENT, GRID, INK, MUTED, SERIES, STYLES
-from kpipe.report.parts import (
+from kpipe.report.blocks import (
     Block,
     Cell,
     Column,
@@ -21,7 +20,8 @@ from kpipe.report.parts import (
     short,
     with_error,
 )
-from kpipe.report.reading import Facts, as_number, other_runs
+from kpipe.report.drawing import ACCENT, GRID, INK, MUTED, SERIES, STYLES
+from kpipe.runs.loaded import LoadedRun, as_number, other_runs
 
 __all__ = ["findings", "folds_differ", "models", "score"]
 
@@ -30,7 +30,7 @@ _MARKERS = "osD^vPX"
 _RARE = 0.01  # folds that chance alone would make so different are worth a look
 
 
-def score(facts: Facts) -> Section:
+def score(facts: LoadedRun) -> Section:
     """The score beside the baseline and what other runs reached."""
     others = other_runs(facts)
     alike = [record for record in others if _files(record) == _files(facts.record)]
@@ -54,7 +54,7 @@ def score(facts: Facts) -> Section:
     return Section(key="score", title="Score", lead=lead, blocks=blocks)
 
 
-def _dots(rows: list[tuple[str, float, float | None, str]], facts: Facts) -> Block:
+def _dots(rows: list[tuple[str, float, float | None, str]], facts: LoadedRun) -> Block:
     def paint(ax: Axes) -> None:
         for place, (_, value, error, colour) in enumerate(rows):
             ax.errorbar([value], [place], xerr=[2 * (error or 0)], fmt="o", color=colour, capsize=3, markersize=6)
@@ -74,7 +74,7 @@ def _dots(rows: list[tuple[str, float, float | None, str]], facts: Facts) -> Blo
     )
 
 
-def _runs(facts: Facts, others: list[dict[str, object]]) -> Table:
+def _runs(facts: LoadedRun, others: list[dict[str, object]]) -> Table:
     own = {**facts.record, "run_id": facts.text("run_id") or facts.path.name, "score": facts.number("score")}
     rows = []
     for record in [own, *others[::-1]]:
@@ -107,7 +107,7 @@ def _files(record: object) -> object:
     return data.get("files") if isinstance(data, dict) else None
 
 
-def models(facts: Facts) -> Section:
+def models(facts: LoadedRun) -> Section:
     """Each model: its score, its weight in the blend, its time; and every fold."""
     longest = max((m.seconds or 0.0 for m in facts.models), default=0.0)
     rows = [
@@ -140,7 +140,7 @@ def models(facts: Facts) -> Section:
     return Section(key="models", title="Models, fold by fold", lead=lead, blocks=blocks)
 
 
-def _by_fold(facts: Facts) -> list[Block]:
+def _by_fold(facts: LoadedRun) -> list[Block]:
     lines = {m.name: m.fold_scores for m in facts.models if m.fold_scores}
     own = tuple(map(as_number, facts.items("fold_scores")))
     if own:
@@ -186,7 +186,7 @@ def _by_fold(facts: Facts) -> list[Block]:
     return [picture, Table(caption="Score in each fold", columns=columns, rows=rows)]
 
 
-def folds_differ(facts: Facts) -> tuple[float, float] | None:
+def folds_differ(facts: LoadedRun) -> tuple[float, float] | None:
     """The worst and the best fold where they differ by more than chance would have it; None where they do not."""
     values = [value for given in facts.items("fold_scores") if (value := as_number(given)) is not None]
     error = facts.number("standard_error")
@@ -200,7 +200,7 @@ def folds_differ(facts: Facts) -> tuple[float, float] | None:
     return (low, high) if facts.greater else (high, low)
 
 
-def findings(facts: Facts) -> list[Finding]:
+def findings(facts: LoadedRun) -> list[Finding]:
     """What the scores say, in sentences."""
     found = []
     own, error, base = facts.number("score"), facts.number("standard_error"), facts.number("baseline")

@@ -11,19 +11,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from kpipe.blending import blend
 from kpipe.checks import run_checks
-from kpipe.competition import Competition, Factory
-from kpipe.folding import assign_folds
-from kpipe.metrics import Metric, evaluate
+from kpipe.core.metrics import Metric, evaluate
+from kpipe.core.plots import COLOURS, answer, canvas
+from kpipe.core.values import Check, Context, Folds, Score, Tables
 from kpipe.models import model
-from kpipe.models.learner import FastaiConv, fastai_conv
-from kpipe.models.one_number import OneNumber
-from kpipe.plots import COLOURS, answer, canvas
+from kpipe.models.nets.fastai_learner import FastaiConv, fastai_conv
+from kpipe.models.teaching.one_number import OneNumber
+from kpipe.problem.competition import Competition, Factory
 from kpipe.studies.findings import Section
 from kpipe.submission import make_submission
-from kpipe.training import cross_validate
-from kpipe.values import Check, Context, Folds, Score, Tables
+from kpipe.training.cross_validation import cross_validate
+from kpipe.training.ensemble import blend
+from kpipe.training.folds import make_folds
 
 __all__ = ["Broadcasting", "FromTrainingRows", "Mistake", "mistakes", "mistakes_section"]
 
@@ -69,7 +69,7 @@ def _remembering(context: Context, options: Mapping[str, Any]) -> FromTrainingRo
 
 
 @dataclass(frozen=True)
-class Judged:
+class OofPredictions:
     """What cross-validation made of a net: its score, and the checks that did not pass."""
 
     score: Score
@@ -81,14 +81,14 @@ class Mistake:
     """A mistake of the notebook's and the right way with the same net."""
 
     name: str
-    wrong: Judged
-    right: Judged
+    wrong: OofPredictions
+    right: OofPredictions
 
 
 def mistakes(competition: Competition, tables: Tables, conv: Mapping[str, Any]) -> list[Mistake]:
     """The three mistakes. competition : with the notebook's split by row. conv : options of the convolutional net."""
     number = {"hidden": 30, "lr": 0.01, "epochs": conv["epochs"]}
-    apart = assign_folds(competition, tables)
+    apart = make_folds(competition, tables)
     same = Folds(train=apart.train, valid=(apart.train[0],))
     net: Factory = model("fastai-conv", **conv)
     right = _judged(competition, tables, apart, net)
@@ -107,14 +107,14 @@ def mistakes(competition: Competition, tables: Tables, conv: Mapping[str, Any]) 
     ]
 
 
-def _judged(competition: Competition, tables: Tables, folds: Folds, factory: Factory) -> Judged:
+def _judged(competition: Competition, tables: Tables, folds: Folds, factory: Factory) -> OofPredictions:
     assert isinstance(competition.metric, Metric)  # resolved
     predictions = cross_validate(competition, tables, folds, models={"net": factory}, jobs=1)
     blended = blend(predictions, folds, competition.metric)
     submission = make_submission(competition, tables, blended, predictions.classes)
     checks = run_checks(competition, tables, tables, folds, predictions, blended, submission)
     told = tuple(check for check in checks if check.status != "pass" and check.name != "real data")
-    return Judged(evaluate(competition.metric, predictions.y, blended.oof), told)
+    return OofPredictions(evaluate(competition.metric, predictions.y, blended.oof), told)
 
 
 def mistakes_section(made: Sequence[Mistake]) -> Section:

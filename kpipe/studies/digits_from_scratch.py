@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kpipe.competition import Competition
-from kpipe.folding import assign_folds
+from kpipe.core.plots import COLOURS, answer, canvas
+from kpipe.core.values import Context, Ensemble, Tables
 from kpipe.models import model
 from kpipe.pipeline import prepare
-from kpipe.plots import COLOURS, answer, canvas
-from kpipe.splitters import RowSplit
+from kpipe.problem.competition import Competition
+from kpipe.problem.splitters import RowSplit
 from kpipe.studies.digit_mistakes import mistakes, mistakes_section
 from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import PROTOCOL, data_of, scores
 from kpipe.submission import make_submission, to_csv
-from kpipe.tasks import cores
-from kpipe.training import cross_validate
-from kpipe.values import Blend, Context, Tables
+from kpipe.training.cross_validation import cross_validate
+from kpipe.training.folds import make_folds
+from kpipe.training.worker import cores
 
 __all__ = ["CONV", "NETS", "Net", "findings"]
 
@@ -188,11 +188,11 @@ def _finder(found: Mapping[str, Any]) -> Section:
 def _honest(competition: Competition, tables: Tables, nets: Mapping[str, Net]) -> tuple[pd.DataFrame, bytes, bool]:
     """Scores out-of-fold, and the submission of the last net: the mean of its folds' probabilities."""
     chosen = ("linear, by hand, lr 1e-4", "784-30-1, Learner, lr found", "convolutions, fit(10, 0.2)")
-    folds = assign_folds(competition, tables)
+    folds = make_folds(competition, tables)
     factories = {name: model(nets[name].model, **nets[name].options) for name in chosen}
     predictions = cross_validate(competition, tables, folds, models=factories)
     last = predictions.models[-1]
-    blended = Blend(weights={last.name: 1.0}, oof=last.oof, test=last.test)
+    blended = Ensemble(weights={last.name: 1.0}, oof=last.oof, test=last.test)
     submission = make_submission(competition, tables, blended, predictions.classes)
     return scores(competition, folds, predictions), to_csv(submission), submission.sendable
 

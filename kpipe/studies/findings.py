@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from kpipe.errors import OutputError
-from kpipe.provenance import versions
+from kpipe.runs.provenance import versions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,16 +14,16 @@ import torch
 from sklearn.model_selection import KFold
 from torch import Tensor
 
+from kpipe.core.metrics import evaluate, get_metric
+from kpipe.core.values import Folds, Score
 from kpipe.errors import UsageError
-from kpipe.metrics import evaluate, get_metric
 from kpipe.models.baseline import baseline
-from kpipe.models.loop import Machine, computing
+from kpipe.models.nets.loop import Machine, computing
 from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import row
 from kpipe.studies.pictures import chosen_picture, fits_picture, learning_picture, moving_line, regions_picture
 from kpipe.studies.points import FOLDS, LR, Fit, Points, circle, curve, fit, plain_loop
-from kpipe.tasks import cores
-from kpipe.values import Folds, Score
+from kpipe.training.worker import cores
 
 __all__ = ["findings"]
 
@@ -283,7 +283,7 @@ def _speed(done: Sequence[Studied]) -> Section:
     return Section(
         heading="The long trainings",
         text="The plain loop is `nn.Sequential`, a loss, `backward` and `SGD.step`, one net at a time. Ours "
-        "(`kpipe.models.together`) trains the net of all points and those of the five folds side by side, gradients "
+        "(`models.teaching.together`) trains the net of all points and those of the five folds side by side, gradients "
         f"by hand, no new memory in a step. Timed in this run on {cores()} threads: the whole long "
         f"training, and {_TIMED} rounds of {_STEPS} steps of the plain loop, half of them before it and half after. "
         "Differences of outputs are from the same first weights.",
@@ -308,7 +308,7 @@ def _honest(done: Sequence[Studied]) -> Section:
     return Section(
         heading="What kpipe says of the same nets",
         text="Every point is predicted once, by the net of the fold that was not shown it, after the last epoch; "
-        "scores and standard errors are `kpipe.metrics.evaluate`'s. The largest nets have by far the best training "
+        "scores and standard errors are `kpipe.core.metrics`'. The largest nets have by far the best training "
         "loss and are beaten by small ones.",
         tables={"honest": pd.DataFrame(lines)},
     )

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from kpipe.competition import Competition, Factory
-from kpipe.folding import assign_folds
-from kpipe.metrics import Metric, evaluate
+from kpipe.core.metrics import Metric, evaluate
+from kpipe.core.values import Folds, Predictions, Score, Tables
 from kpipe.models.baseline import baseline
-from kpipe.training import cross_validate
-from kpipe.values import Folds, Predictions, Score, Tables
+from kpipe.problem.competition import Competition, Factory
+from kpipe.training.cross_validation import cross_validate
+from kpipe.training.folds import make_folds
 
 __all__ = ["PROTOCOL", "data_of", "honest", "row", "scores"]
 
@@ -31,7 +31,7 @@ def honest(
 
     seeds : predictions are averaged over them; the first deals the folds.
     """
-    folds = assign_folds(competition, tables, seed=seeds[0])
+    folds = make_folds(competition, tables, seed=seeds[0])
     return scores(competition, folds, cross_validate(competition, tables, folds, models=models, seeds=seeds))
 
 

@@ -13,16 +13,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from sklearn.model_selection import KFold
 
-from kpipe.competition import Competition
-from kpipe.features import number_columns
-from kpipe.metrics import METRICS
+from kpipe.core.metrics import METRICS
+from kpipe.core.plots import COLOURS, answer, canvas, curves
+from kpipe.core.values import Context, Tables
+from kpipe.features.encoders import number_columns
 from kpipe.models import model
-from kpipe.models.mlp import PlainRegressor
+from kpipe.models.teaching.mlp import PlainRegressor
 from kpipe.pipeline import prepare
-from kpipe.plots import COLOURS, answer, canvas, curves
+from kpipe.problem.competition import Competition
 from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import PROTOCOL, data_of, honest
-from kpipe.values import Context, Tables
 
 __all__ = ["NETS", "Net", "compared", "findings", "houses", "watch"]
 

@@ -13,7 +13,7 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kpipe.plots import COLOURS, STYLES, answer, canvas
+from kpipe.core.plots import COLOURS, STYLES, answer, canvas
 from kpipe.studies.points import Fit, Points, wave
 
 __all__ = ["chosen_picture", "fits_picture", "learning_picture", "moving_line", "regions_picture"]

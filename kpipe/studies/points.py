@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold
 from torch import Tensor, nn
 
 from kpipe.errors import TrainingError
-from kpipe.models.together import Together
+from kpipe.models.teaching.together import Together
 
 __all__ = ["FOLDS", "LR", "Fit", "Points", "circle", "curve", "fit", "plain_loop", "wave"]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from kpipe.competition import Competition
 from kpipe.errors import DataError
-from kpipe.features import FillModes
+from kpipe.features.encoders import FillModes
+from kpipe.problem.competition import Competition
 
 __all__ = ["COLUMNS", "Notebook", "notebook", "with_notebooks_columns"]
 

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from kpipe.core.plots import answer, canvas, curves
+from kpipe.core.values import Context
 from kpipe.models import model
-from kpipe.models.scratch import ScratchClassifier, Uniform
+from kpipe.models.teaching.scratch import ScratchClassifier, Uniform
 from kpipe.pipeline import prepare
-from kpipe.plots import answer, canvas, curves
 from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import PROTOCOL, data_of, honest
 from kpipe.studies.titanic import COLUMNS, Notebook, notebook, with_notebooks_columns
-from kpipe.values import Context
 
 __all__ = ["NETS", "Net", "findings", "trained"]
 

@@ -15,20 +15,20 @@ from matplotlib.figure import Figure
 from sklearn.base import clone
 from torch import Tensor
 
-from kpipe.competition import Competition
-from kpipe.folding import assign_folds
-from kpipe.metrics import evaluate, get_metric
+from kpipe.core.metrics import evaluate, get_metric
+from kpipe.core.plots import COLOURS, answer, canvas
+from kpipe.core.values import Context, Tables
 from kpipe.models import model
-from kpipe.models.loop import Machine, computing
-from kpipe.models.together import Together
-from kpipe.models.two_targets import TwoTargets, draw, learn
+from kpipe.models.nets.loop import Machine, computing
+from kpipe.models.teaching.together import Together
+from kpipe.models.teaching.two_targets import TwoTargets, draw, learn
 from kpipe.pipeline import prepare
-from kpipe.plots import COLOURS, answer, canvas
+from kpipe.problem.competition import Competition
 from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import PROTOCOL, data_of, honest, row
 from kpipe.studies.titanic import Notebook, notebook, with_notebooks_columns
-from kpipe.tasks import cores
-from kpipe.values import Context, Tables
+from kpipe.training.folds import make_folds
+from kpipe.training.worker import cores
 
 __all__ = ["VARIANTS", "Rows", "Variant", "findings", "one_after_another"]
 
@@ -368,7 +368,7 @@ def _alone(alone: pd.DataFrame, rows: Rows) -> Section:
 def _together(speed: pd.DataFrame) -> Section:
     return Section(
         heading="Trained together",
-        text="The nets of a variant are one product of matrices a layer (`kpipe.models.together`), against the "
+        text="The nets of a variant are one product of matrices a layer (`models.teaching.together`), against the "
         f"notebook's loop over nets, both from the same first weights, {_TIMED} times in turn; medians. In float64 the "
         "two agree to rounding to the end. In float32 they agree to rounding at first; then a row's error changes its "
         "sign a step earlier or later, and single nets may go apart, as with any other order of summation.",
@@ -393,7 +393,7 @@ def _ages(competition: Competition, tables: Tables, estimators: Mapping[str, Two
     """The second target of the same nets on the same folds, judged where train.csv has an age."""
     assert competition.features is not None
     assert competition.columns is not None
-    folds = assign_folds(competition, tables)
+    folds = make_folds(competition, tables)
     X, y = tables.train[list(competition.columns)], tables.train["Survived"].to_numpy()
     oof = {name: np.full((len(X), 1), np.nan) for name in (*estimators, "baseline: mean age")}
     for train, valid in zip(folds.train, folds.valid, strict=True):

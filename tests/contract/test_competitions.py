@@ -14,13 +14,13 @@ import pytest
 from sklearn.base import clone
 
 from kpipe import competitions
-from kpipe.competition import find
-from kpipe.data import load
+from kpipe.core.values import Context, Tables
+from kpipe.data.loading import load
 from kpipe.errors import UsageError
-from kpipe.folding import assign_folds
 from kpipe.models import CATALOG, model
-from kpipe.resolving import resolve
-from kpipe.values import Context, Tables
+from kpipe.problem.competition import find
+from kpipe.problem.inference import resolve
+from kpipe.training.folds import make_folds
 
 SLUGS = competitions.slugs()
 
@@ -45,7 +45,7 @@ def take(tables: Tables, rows: np.ndarray) -> Tables:
 
 
 def test_it_imports_without_torch(slug: str) -> None:
-    code = f"import sys; from kpipe.competition import find; find({slug!r}); print('torch' in sys.modules)"
+    code = f"import sys; from kpipe.problem.competition import find; find({slug!r}); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
@@ -99,7 +99,7 @@ def test_its_splitter_splits_twice_the_same_on_another_table_too(slug: str) -> N
     competition = resolve(find(slug), tables)
     half = take(tables, np.arange(len(tables.train)).reshape(2, -1).T.ravel()[: len(tables.train) // 2])
     for table in (tables, half, tables):
-        first, second = (assign_folds(competition, table, seed=3) for _ in range(2))
+        first, second = (make_folds(competition, table, seed=3) for _ in range(2))
         for a, b in zip(first.train + first.valid, second.train + second.valid, strict=True):
             np.testing.assert_array_equal(a, b)
         assert all(rows.max() < len(table.train) for rows in first.train + first.valid)

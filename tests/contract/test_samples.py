@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kpipe import competitions
-from kpipe.cli import main
+from kpipe.cli.main import main
 
 LONG = ("digit-recognizer", "house-prices-advanced-regression-techniques")  # CI runs these too: make slow
 

@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier
 
 from kpipe import Competition, model
-from kpipe.values import Context
+from kpipe.core.values import Context
 
 
 class Unpicklable(Exception):

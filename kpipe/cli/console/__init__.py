@@ -1,0 +1,1 @@
+"""All rendering on the terminal."""

@@ -1,0 +1,1 @@
+"""Values, metrics and what every layer above shares."""

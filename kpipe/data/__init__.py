@@ -1,0 +1,1 @@
+"""Where a competition's files come from, and how they are read."""

@@ -1,0 +1,1 @@
+"""Kernel scripts: built, pushed, provided with wheels."""

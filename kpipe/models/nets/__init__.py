@@ -1,0 +1,1 @@
+"""Networks and the training loop that they share."""

@@ -1,0 +1,169 @@
+"""Competition: the one extension point; ``find`` it by its slug.
+
+An unknown slug *is* ``Competition(slug=slug)``: there is no second path. Every field that is None is inferred from the
+files by ``kpipe.problem.inference``, and the reason is kept in ``inferred``.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from kpipe import competitions
+from kpipe.core.metrics import Metric
+from kpipe.core.values import Context, Reason, Splitter, Tables, Task
+from kpipe.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator, TransformerMixin
+
+__all__ = ["Competition", "Factory", "class_columns", "find", "row_by_row", "unchanged"]
+
+Factory = Callable[[Context], "BaseEstimator"]
+
+
+def unchanged(tables: Tables) -> Tables:
+    """The tables as they are: the cleaning of a competition that needs none."""
+    return tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Competition:
+    """What is particular to one competition. A field left None is inferred from the files, and the reason kept.
+
+    slug : Kaggle's name of it.
+    id : the column that joins test rows to submission rows.
+    target : what is predicted; several columns where the sample submission asks for several.
+    task : "classification" or "regression".
+    metric : name or Metric.
+    columns : what models may see, after ``clean``; None: every column that train and test share, but for the id.
+    text : columns to read as text although they look like numbers.
+    clean : row by row; learns nothing; the same for train and test (see ``row_by_row``).
+    transductive : columns that ``clean`` counts over train and test rows together, which no target is seen for.
+    features : a transformer fitted inside each fold on ``columns``; it never sees the target of a validation row.
+    splitter : ``split(X, y, groups)``; stores nothing, so that it can be called again on another table.
+    groups : a column whose rows must not be parted by the folds.
+    split : "rows", where rows are independent whatever the files look like; or the column of dates or of groups by
+        which test was set apart. It says what ``groups`` and ``splitter`` are inferred from.
+    drop : columns that models may not see.
+    models : name → factory; also what ``--model`` finds before the catalogue.
+    default : the models of a run without ``--model``; None: all of ``models``.
+    budgeted : models that ``--budget`` adds to these, behind them: trained where the clock allows.
+    postprocess : (predictions (m, k), tables) → predictions, the same for out-of-fold and test rows.
+    inferred : field → why it has its value; filled by ``resolve``.
+    """
+
+    slug: str
+    id: str | None = None
+    target: str | Sequence[str] | None = None
+    task: Task | None = None
+    metric: str | Metric | None = None
+    columns: Sequence[str] | None = None
+    text: Sequence[str] = ()
+    clean: Callable[[Tables], Tables] = unchanged
+    transductive: Sequence[str] = ()
+    features: TransformerMixin | None = None
+    splitter: Splitter | None = None
+    groups: str | None = None
+    split: str | None = None
+    drop: Sequence[str] = ()
+    models: Mapping[str, Factory] | None = None
+    default: Sequence[str] | None = None
+    budgeted: Sequence[str] = ()
+    postprocess: Callable[[np.ndarray, Tables], np.ndarray] | None = None
+    inferred: Mapping[str, Reason] = field(default_factory=dict)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The target columns; none where they are not known yet."""
+        return () if self.target is None else (self.target,) if isinstance(self.target, str) else tuple(self.target)
+
+
+@dataclass(frozen=True)
+class row_by_row:  # reads as the function it stands for: clean=row_by_row(add_log_fare)
+    """A ``clean`` from a function of one frame, applied to train and test alike. Can be pickled.
+
+    Raises DataError where the function asks for a column that the file lacks.
+    """
+
+    function: Callable[[pd.DataFrame], pd.DataFrame]
+
+    def __call__(self, tables: Tables) -> Tables:
+        """The tables with the function applied to train and to test."""
+        return replace(tables, train=self._apply(tables.train, "train"), test=self._apply(tables.test, "test"))
+
+    def _apply(self, frame: pd.DataFrame, name: str) -> pd.DataFrame:
+        try:
+            return self.function(frame)
+        except KeyError as error:
+            missing = error.args[0] if error.args else None
+            asked_of = traceback.extract_tb(error.__traceback__)[-1].filename
+            if missing in frame.columns or f"{os.sep}pandas{os.sep}" not in asked_of:
+                raise  # a dictionary of the author's own lacks the key
+            raise DataError(
+                f"{name}.csv lacks the column {missing!r}, which this competition's clean needs. "
+                f"It has: {', '.join(map(str, frame.columns))}."
+            ) from error
+
+
+def find(slug: str) -> Competition:
+    """The competition of a slug: its module's ``competition``, or a bare ``Competition(slug=slug)``.
+
+    Raises UsageError where the slug cannot be one, or its module has no ``competition``.
+    """
+    if not competitions.is_slug(slug):
+        raise UsageError(
+            f"{slug!r} cannot be a competition: Kaggle's slugs are lower-case letters, digits and hyphens, "
+            f"like the last part of kaggle.com/competitions/titanic.{suggestion(slug)}"
+        )
+    if competitions.folder(slug) is None:
+        return Competition(slug=slug)
+    try:
+        module = import_module(f"kpipe.competitions.{slug}.competition")
+    except Exception as error:
+        raise _broken(slug, error) from error
+    found = getattr(module, "competition", None)
+    if not isinstance(found, Competition):
+        raise UsageError(f"{module.__file__} must define competition = Competition(...), however: {found!r}.")
+    return found
+
+
+def _broken(slug: str, error: Exception) -> UsageError:
+    """A competition module that cannot be imported, with the line in it that failed."""
+    path = f"{competitions.folder(slug)}{os.sep}competition.py"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else 1
+    return UsageError(f"{path}, line {line}: {type(error).__name__}: {error}")
+
+
+def suggestion(slug: str) -> str:
+    """A near miss among the known slugs, as a sentence with a blank before it; empty where there is none.
+
+    >>> suggestion("titanik")
+    ' Did you mean titanic?'
+    """
+    known = competitions.slugs()
+    close = get_close_matches(slug.lower(), known, n=1) or [name for name in known if slug and name.startswith(slug)]
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def class_columns(columns: Sequence[str], target: str, labels: Sequence[object]) -> list[object] | None:
+    """The label of each column where the columns are one per class (``Status_C``, ``Class_1``, ``C``), else None.
+
+    >>> class_columns(["Status_C", "Status_D"], "Status", ["D", "C"])
+    ['C', 'D']
+    """
+    by_text = {str(label): label for label in labels}
+    for prefix in (f"{target}_", "", target, os.path.commonprefix(list(columns))):  # noqa: RUF071  # letters, no paths
+        named = [by_text.get(column.removeprefix(prefix)) for column in columns if column.startswith(prefix)]
+        if len(named) == len(columns) == len(by_text) > 1 and None not in named:
+            return named
+    return None

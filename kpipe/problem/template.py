@@ -1,0 +1,304 @@
+"""A competition's module, written from what its files tell: the same run as without it, and a place to go on from.
+
+What is certain is written as code, with its reason. What is a guess is written as a comment: kpipe guesses it anew at
+each run and calls it one, until somebody who has read the competition's page states it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from kpipe import competitions
+from kpipe.core.metrics import Metric
+from kpipe.core.values import Tables
+from kpipe.errors import OutputError, UsageError, printable
+from kpipe.models import Model
+from kpipe.pipeline import read_asked, settled
+from kpipe.problem.competition import Competition, find
+
+__all__ = ["New", "home", "new"]
+
+_WIDTH = 88  # of a line: ruff format's own, so that it finds nothing to change here or with longer lines
+_SHOWN_COLUMNS = 40
+_OPTIONS = ("metric", "target", "id", "split", "drop", "text")
+_PAGES = {
+    "metric": 'Kaggle\'s page says it under "Evaluation".',
+    "groups": 'Or do rows of one group lie in train and in test? Then: split="rows".',
+    "splitter": "The folds must differ as train and test do: by row, group or time.",
+}
+
+
+@dataclass(frozen=True)
+class New:
+    """A module that was written. guesses : field → why it has its value, of what is left open because it is a guess."""
+
+    path: Path
+    tables: Tables
+    guesses: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A field of ``Competition`` as lines of code, and why it has its value.
+
+    left : it is not stated but inferred anew at each run; its code becomes a comment.
+    """
+
+    name: str
+    code: Sequence[str]
+    why: str
+    guess: bool = False
+    left: bool = False
+
+
+def new(slug: str, *, data: str | Path | None = None, out: str | Path | None = None, **options: Any) -> New:
+    """Write ``<slug>/competition.py`` from a competition's files, as if it had no module.
+
+    data : folder or Kaggle's zip; default: see ``kpipe.load``.
+    out : the folder in which ``<slug>/`` is made; default: see ``home``.
+    options : metric, target, id, split, drop, text, downloading, as for ``kpipe.run``; what is given is written down.
+    Raises UsageError where there is a module already, or no folder for one, OutputError where it cannot be written.
+    """
+    if not competitions.is_slug(slug):
+        find(slug)  # raises, and says what a slug is
+    path = home(out) / slug / "competition.py"
+    if path.exists():
+        raise UsageError(f"{path} is there already, and is not overwritten. Move it, or write elsewhere: --out DIR.")
+    asked, read = read_asked(Competition(slug=slug), data=data, **options)
+    competition, tables = settled(asked, read)
+    fields = list(_fields(competition, asked, read, tables))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "x", encoding="utf-8", newline="\n") as file:
+            file.write("\n".join(_module(competition, tables, fields)))
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}. Write elsewhere: --out DIR.") from error
+    return New(path=path, tables=tables, guesses={field.name: field.why for field in fields if field.guess})
+
+
+def home(out: str | Path | None = None) -> Path:
+    """The folder that a new competition is written to: ``out``, or the user's own, or within kpipe's checkout its own.
+
+    Raises UsageError where there is none of them.
+    """
+    if out is not None:
+        return Path(out).expanduser().resolve()
+    if own := competitions.own():
+        return own[0]
+    here = Path.cwd()
+    built_in = competitions.CHECKOUT / "competitions"
+    if str(built_in) in competitions.__path__ and competitions.CHECKOUT in (here, *here.parents):
+        return built_in
+    raise UsageError(
+        f"There is no workspace: neither {here} nor a folder above it is one of yours. "
+        "Make this folder one with `kpipe init`, or say where to write with --out DIR."
+    )
+
+
+# --- which fields are stated, and as what
+
+
+def _fields(competition: Competition, asked: Competition, read: Tables, tables: Tables) -> Iterator[_Field]:
+    """The fields that were given or inferred. A field is stated only where that changes nothing else.
+
+    Whoever states models, columns or groups is taken to make columns out of ids too, and who states columns or a
+    splitter to know the groups (``kpipe.problem.inference``): those stay open where it matters.
+    """
+    assert isinstance(competition.metric, Metric)  # resolved
+    for name in ("id", "target", "task"):
+        yield _field(competition, asked, name, getattr(competition, name), left=name == "id" and _respelt(read, tables))
+    yield _field(competition, asked, "metric", competition.metric.name)
+    for name in ("text", "split", "drop"):
+        if getattr(asked, name):
+            yield _field(competition, asked, name, getattr(asked, name))
+    yield _field(competition, asked, "columns", tuple(competition.columns or ()), left=True)
+    if competition.groups is None:
+        yield _field(competition, asked, "splitter", competition.splitter, left=True)
+    elif asked.split is None:  # its columns and models stay as they are, as they would not beside groups and splitter
+        yield replace(
+            _field(competition, asked, "groups", competition.groups), code=[f"split={_quoted(competition.groups)},"]
+        )
+    grouped = f"{competition.id} group" in tables.train.columns and f"{competition.id} group" not in read.train.columns
+    yield from _learning(competition, asked, grouped=grouped)
+
+
+def _learning(competition: Competition, asked: Competition, *, grouped: bool) -> Iterator[_Field]:
+    """Features and models. grouped : kpipe has made columns out of ids, which it does only while these are open."""
+    if grouped:
+        names, reason = ", ".join(competition.models or ()), competition.inferred["models"].text
+        why = (
+            f"{names}: {reason}. kpipe has made columns out of {competition.id}: to state models, features, columns or "
+            "groups, make such columns in clean"
+        )
+        yield _Field("models", (), f"models: {why}", left=True)
+        return
+    if competition.features is not None:
+        yield _field(competition, asked, "features", competition.features)
+    models = _field(competition, asked, "models", competition.models)
+    yield models
+    if competition.default is not None:
+        yield replace(_field(competition, asked, "default", tuple(competition.default)), left=models.left)
+    if competition.budgeted:
+        yield replace(_field(competition, asked, "budgeted", tuple(competition.budgeted)), left=models.left)
+
+
+def _field(competition: Competition, asked: Competition, name: str, value: Any, *, left: bool = False) -> _Field:
+    reason = competition.inferred.get(name)
+    code = list(_assigned(name, value))
+    if name in _OPTIONS and getattr(asked, name):
+        return _Field(name, code, "as given to kpipe new")
+    guess = reason is not None and reason.guess
+    return _Field(name, code, "" if reason is None else reason.text, guess=guess, left=left or guess)
+
+
+def _respelt(read: Tables, tables: Tables) -> bool:
+    """Whether a file spells a column otherwise: which id its cells were read by is then better left to kpipe."""
+    return not set(read.test.columns) <= set(tables.test.columns)
+
+
+# --- as Python
+
+
+def _quoted(text: str) -> str:
+    """A string as code, in double quotes where that takes no more escapes; nothing in it can end the line.
+
+    >>> print(_quoted("Name"), _quoted('a "b"'), _quoted("it's"))
+    "Name" 'a "b"' "it's"
+    """
+    return repr(text) if '"' in text else '"' + repr(text + '"')[1:-2].replace("\\'", "'") + '"'
+
+
+def _code(value: Any) -> str:
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_code, value))}{',' * (len(value) == 1)})"
+    if isinstance(value, Model):
+        return f"model({', '.join(_arguments(value))})"
+    return " ".join(repr(value).split())
+
+
+def _arguments(model: Model) -> list[str]:
+    return [_quoted(model.name), *(f"{name}={_code(value)}" for name, value in model.options.items())]
+
+
+def _assigned(name: str, value: Any) -> Iterator[str]:
+    """The lines of an argument, as a formatter writes them."""
+    if isinstance(value, Mapping):
+        yield f"{name}={{"
+        for key, one in value.items():
+            whole = f"{_quoted(key)}: {_code(one)},"
+            parts = (f"{_quoted(key)}: model(", *(f"    {part}," for part in _arguments(one)), "),")
+            yield from (f"    {line}" for line in ([whole] if len(whole) + 8 <= _WIDTH else parts))
+        yield "},"
+        return
+    whole = f"{name}={_code(value)},"
+    if isinstance(value, tuple) and len(whole) + 4 > _WIDTH:
+        yield from (f"{name}=(", *(f"    {_code(one)}," for one in value), "),")
+    else:
+        yield whole
+
+
+def _comment(text: str, indent: str = "    ") -> list[str]:
+    """Text as comment lines: whatever a column is called, it cannot end one."""
+    start = f"{indent}# "
+    plain = " ".join(printable(text).split())
+    return textwrap.wrap(plain, _WIDTH, initial_indent=start, subsequent_indent=start, break_on_hyphens=False)
+
+
+# --- the module
+
+
+def _module(competition: Competition, tables: Tables, fields: Sequence[_Field]) -> Iterator[str]:
+    """Its lines."""
+    slug, stated = competition.slug, [field for field in fields if not field.left]
+    names = {field.name for field in stated}
+    title = slug.replace("-", " ").title()
+    origin = " of sample data" if tables.source.origin == "sample" else ""
+    yield f'"""{title}: what is particular to it.'
+    yield ""
+    rows = f"{len(tables.train):,} rows to learn from and {len(tables.test):,} to predict"
+    yield f"kpipe inferred it from {rows}{origin}."
+    yield "A field that is commented out is inferred again at each run, and a guess is called one"
+    yield "until it is stated here. From here on this file is yours."
+    yield ""
+    for command, does in (("show", "what a run does, and why"), ("check", "whether what is written here leaks")):
+        yield f"    kpipe {command} {slug}  # {does}"
+    yield '"""'
+    yield ""
+    yield "from kpipe import Competition, model" if "models" in names else "from kpipe import Competition"
+    if "features" in names:
+        yield f"from {type(competition.features).__module__} import {type(competition.features).__name__}"
+    yield ""
+    yield "competition = Competition("
+    yield f"    slug={_quoted(slug)},"
+    for field in fields:
+        yield from _lines(field, competition)
+    yield ")"
+    yield ""
+    yield from _ideas(tables, [str(name) for name in competition.columns or ()])
+    yield ""
+
+
+def _lines(field: _Field, competition: Competition) -> Iterator[str]:
+    if field.name == "columns":
+        yield from _columns(field, competition.columns or ())
+        return
+    why = f"{field.name}, a guess: {field.why}" if field.guess else field.why
+    if why:
+        yield from _comment(f"{why[:1].upper()}{why[1:]}. {_PAGES.get(field.name, '') if field.guess else ''}")
+    if field.name == "splitter":
+        kind = type(competition.splitter)
+        yield f"    # from {kind.__module__.partition('._')[0]} import {kind.__name__}"
+    if field.name == "models" and field.left and field.code:
+        yield "    # from kpipe import Competition, model"
+    for line in field.code:
+        yield f"    # {line}" if field.left else f"    {line}"
+
+
+def _columns(field: _Field, columns: Sequence[str]) -> Iterator[str]:
+    shown = ", ".join(map(str, columns[:_SHOWN_COLUMNS]))
+    more = f" and {len(columns) - _SHOWN_COLUMNS} more" if len(columns) > _SHOWN_COLUMNS else ""
+    yield from _comment(f"Columns: {field.why}, and what clean adds. Now: {shown}{more}.")
+    yield from _comment("Leave some out with: drop=(...,),")
+
+
+def _ideas(tables: Tables, columns: Sequence[str]) -> Iterator[str]:
+    """What to try next, as comments, with columns of this table."""
+    numbers = [name for name in columns if pd.api.types.is_float_dtype(tables.train[name])]
+    numbers = numbers or [name for name in columns if pd.api.types.is_numeric_dtype(tables.train[name])]
+    first = numbers[0] if numbers else "Fare"
+    yield "# Ideas, the cheapest first. docs/workspace.md shows each at work; help(kpipe.Competition)"
+    yield "# says what each field takes. Run, and compare with the run before: kpipe compare."
+    yield "#"
+    for number, (text, code) in enumerate(_texts(first), start=1):
+        head, *rest = textwrap.wrap(f"{number}. {text}", _WIDTH - 2)
+        yield from (f"# {line}" for line in (head, *(f"   {line}" for line in rest)))
+        yield from (f"#        {line}" for line in code)
+
+
+def _texts(column: str) -> Iterator[tuple[str, Sequence[str]]]:
+    name = _quoted(column)
+    yield "State what is a guess above: the metric decides what models learn and how they are judged.", ()
+    yield (
+        "Columns that mean more, from one row alone (from kpipe import row_by_row; import numpy as np):",
+        (
+            "def clean(frame):",
+            f"    return frame.assign(Log=np.log1p(frame[{name}].clip(lower=0)))",
+            "clean=row_by_row(clean),",
+        ),
+    )
+    yield (
+        "What learns from many rows (means, counts, encodings) is a transformer in features: it is fitted inside each "
+        "fold, so that no held-out row has a say. `kpipe check` catches one that is not.",
+        (),
+    )
+    yield "Other models and options (`kpipe run SLUG --model <TAB>` lists them):", ('"forest": model("forest"),',)
+    yield "Folds that differ as train and test do: splitter, groups, or split.", ()
+    yield "postprocess=: what must be true of predictions, such as bounds or steps.", ()

@@ -1,0 +1,195 @@
+"""What benchmarks/scores.py holds out is whole, disjoint and never shown; what it scores, it scores as Kaggle would."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kpipe.core.metrics import get_metric
+
+FILE = Path(__file__).resolve().parents[2] / "benchmarks" / "scores.py"
+ROWS = 60
+
+
+@pytest.fixture(scope="module")
+def scores() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("benchmark_scores", FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["benchmark_scores"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def table(target: str, values: list[str], ids: list[str] | None = None, id: str = "id") -> pd.DataFrame:
+    size = [f"{row / 4:g}" for row in range(ROWS)]
+    named = ids or [str(row) for row in range(ROWS)]
+    return pd.DataFrame({id: named, "size": size, "note": ["NA", ""] * (ROWS // 2), target: values}, dtype=str)
+
+
+def classes(scores: ModuleType) -> tuple[object, pd.DataFrame, pd.DataFrame]:
+    plan = scores.PLANS["playground-series-s3e26"]
+    train = table("Status", ["C", "C", "C", "CL", "D", "D"] * (ROWS // 6))
+    sample = pd.DataFrame({"id": ["900", "901"], "Status_C": "0.5", "Status_CL": "0.25", "Status_D": "0.25"}, dtype=str)
+    return plan, train, sample
+
+
+def people(scores: ModuleType) -> tuple[object, pd.DataFrame, pd.DataFrame]:
+    plan = scores.PLANS["spaceship-titanic"]
+    ids = [f"{row // 3:04}_{row % 3 + 1:02}" for row in range(ROWS)]
+    train = table("Transported", ["True", "False"] * (ROWS // 2), ids, "PassengerId")
+    return plan, train, pd.DataFrame({"PassengerId": ["9000_01"], "Transported": ["False"]}, dtype=str)
+
+
+def houses(scores: ModuleType) -> tuple[object, pd.DataFrame, pd.DataFrame]:
+    plan = scores.PLANS[scores.HOUSES]
+    train = table("SalePrice", [str(100_000 + row) for row in range(ROWS)], id="Id")
+    return plan, train, pd.DataFrame({"Id": ["9000", "9001"], "SalePrice": ["169277.05", "187758.39"]}, dtype=str)
+
+
+Made = Callable[[ModuleType], tuple[object, pd.DataFrame, pd.DataFrame]]
+every_kind = pytest.mark.parametrize("made", [classes, people, houses])
+
+
+@every_kind
+def test_the_five_fifths_share_no_row_and_miss_none(scores: ModuleType, made: Made) -> None:
+    plan, train, sample = made(scores)
+    fifths = [scores.hold_out(plan, train, sample, repeat=0, fifth=fifth) for fifth in range(5)]
+    for held in fifths:
+        assert set(held.train[plan.id]).isdisjoint(held.test[plan.id])
+        assert len(held.train) + len(held.test) == len(train)
+    seen = pd.concat([held.test[plan.id] for held in fifths])
+    assert sorted(seen) == sorted(train[plan.id])
+
+
+@every_kind
+def test_the_same_numbers_give_the_same_rows_and_another_repeat_others(scores: ModuleType, made: Made) -> None:
+    plan, train, sample = made(scores)
+    one, again, other = (scores.hold_out(plan, train, sample, repeat=repeat, fifth=0) for repeat in (0, 0, 1))
+    assert list(one.test[plan.id]) == list(again.test[plan.id])
+    assert list(one.test[plan.id]) != list(other.test[plan.id])
+
+
+def test_groups_are_held_out_whole(scores: ModuleType) -> None:
+    plan, train, sample = people(scores)
+    held = scores.hold_out(plan, train, sample, repeat=0, fifth=0)
+    assert set(plan.groups(held.train[plan.id])).isdisjoint(plan.groups(held.test[plan.id]))
+
+
+def test_classes_keep_their_shares(scores: ModuleType) -> None:
+    plan, train, sample = classes(scores)
+    held = scores.hold_out(plan, train, sample, repeat=0, fifth=0)
+    assert held.answers.value_counts().to_dict() == {"C": 6, "D": 4, "CL": 2}
+
+
+@every_kind
+def test_the_folder_holds_no_answer_and_every_cell_as_it_was(scores: ModuleType, made: Made, tmp_path: Path) -> None:
+    plan, train, sample = made(scores)
+    held = scores.hold_out(plan, train, sample, repeat=0, fifth=0)
+    scores.write(held, tmp_path / "folder")
+    assert sorted(file.name for file in (tmp_path / "folder").iterdir()) == [
+        "sample_submission.csv",
+        "test.csv",
+        "train.csv",
+    ]
+    rows, test = (scores.as_text(tmp_path / "folder" / f"{name}.csv") for name in ("train", "test"))
+    assert plan.target not in test.columns
+    assert set(rows[plan.id]).isdisjoint(test[plan.id])
+    whole = pd.concat([rows, test.assign(**{plan.target: held.answers})]).set_index(plan.id)
+    pd.testing.assert_frame_equal(whole.loc[train[plan.id]].reset_index()[list(train.columns)], train)
+
+
+@every_kind
+def test_the_sample_has_the_form_of_the_original_and_tells_nothing(scores: ModuleType, made: Made) -> None:
+    plan, train, sample = made(scores)
+    held = scores.hold_out(plan, train, sample, repeat=0, fifth=0)
+    assert list(held.sample.columns) == list(sample.columns)
+    assert list(held.sample[plan.id]) == list(held.test[plan.id])
+    for name in sample.columns.drop(plan.id):
+        assert set(held.sample[name]) == {sample[name].iloc[0]}
+
+
+def test_probabilities_are_read_by_their_columns_names_and_rows_by_their_ids(scores: ModuleType) -> None:
+    plan, _, _ = classes(scores)
+    said = {"id": ["8", "7"], "Status_D": ["0.7", "0.1"], "Status_C": ["0.2", "0.6"], "Status_CL": ["0.1", "0.3"]}
+    found = scores.predictions(plan, ["C", "CL", "D"], pd.DataFrame(said), pd.Series(["7", "8"]))
+    assert found.tolist() == [[0.6, 0.3, 0.1], [0.2, 0.1, 0.7]]
+
+
+@pytest.mark.parametrize(
+    ("cells", "ids", "words"),
+    [
+        (["1.5", "2"], ["7", "7"], "other ids"),
+        (["1.5", "2"], ["7", "9"], "other ids"),
+        (["1.5", ""], ["7", "8"], "no finite numbers"),
+        (["1.5", "inf"], ["7", "8"], "no finite numbers"),
+    ],
+)
+def test_a_submission_that_cannot_be_scored_has_failed(
+    scores: ModuleType, cells: list[str], ids: list[str], words: str
+) -> None:
+    submitted = pd.DataFrame({"Id": ids, "SalePrice": cells})
+    with pytest.raises(scores.Failed, match=words):
+        scores.predictions(scores.PLANS[scores.HOUSES], [], submitted, pd.Series(["7", "8"]))
+
+
+def test_a_label_that_train_lacks_has_failed(scores: ModuleType) -> None:
+    submitted = pd.DataFrame({"PassengerId": ["1"], "Survived": ["1.0"]})
+    with pytest.raises(scores.Failed, match=r"such as '1\.0'"):
+        scores.predictions(scores.PLANS["titanic"], ["0", "1"], submitted, pd.Series(["1"]))
+
+
+@pytest.mark.parametrize(("name", "better"), [("accuracy", 0.25), ("mae", -0.25)])
+def test_a_paired_difference_is_above_0_where_the_first_is_better(scores: ModuleType, name: str, better: float) -> None:
+    y = np.tile([0, 1, 1, 0], 100)
+    close, far = y.copy(), np.where(np.arange(400) % 4 == 3, 1 - y, y)
+    first, second = (close, far) if better > 0 else (far, close)
+    value, error = scores.better_by(get_metric(name), y, first, second, None)
+    assert value == pytest.approx(better)
+    assert error == pytest.approx(np.sqrt(0.25 * 0.75 / 400), rel=0.15)
+    assert scores.better_by(get_metric(name), y, far, far, None) == (0, 0)
+
+
+def test_rows_of_one_group_are_one_observation_in_a_paired_difference(scores: ModuleType) -> None:
+    groups = np.repeat(np.arange(50), 8)
+    y = np.zeros(400, dtype=int)
+    wrong = (groups % 2).astype(int)
+    _, apart = scores.better_by(get_metric("accuracy"), y, y, wrong, None)
+    _, together = scores.better_by(get_metric("accuracy"), y, y, wrong, groups)
+    assert together == pytest.approx(apart * np.sqrt(8), rel=0.15)
+
+
+def test_a_failure_is_a_loss_and_is_told_by_its_last_line(scores: ModuleType) -> None:
+    plan = scores.PLANS["titanic"]
+    mine, theirs = (scores.Unit(plan=plan, repeat=0, fifth=0, system=name) for name in ("kpipe", "histgb"))
+    good = {"error": None, "score": 0.8, "standard_error": 0.02, "own": 0.81, "own_standard_error": 0.01, "seconds": 3}
+    results = {mine: {"error": "left with status 1: out of memory", "seconds": 9.0}, theirs: good}
+    rows = scores.measured(results)
+    assert list(rows["won"]) == [False, True]
+    assert scores.means(rows[:1], 1)["done"] == 0
+    printed = list(scores.report(results, 1))
+    assert printed[1] == "| titanic | accuracy | kpipe | failed | | | | 9 | 0 of 1 |"
+    assert printed[-1] == "titanic 0/0 kpipe: FAILED after 9 s: left with status 1: out of memory"
+
+
+def test_a_command_that_fails_gives_its_last_line(scores: ModuleType, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "print('one'); raise SystemExit('the disk is full\\n')"]
+    status, _ = scores.finished(command, tmp_path, 1)
+    assert status == 1
+    assert str(scores.failure(tmp_path, "left")) == "left: the disk is full"
+
+
+def test_what_was_found_is_kept_and_found_again(scores: ModuleType, tmp_path: Path) -> None:
+    found = {"titanic 0 0": {"score": 0.8, "output": [0, 1]}, "titanic 0 1": {"error": 'said "no"'}}
+    scores.keep(tmp_path / "scores.json", found)
+    assert scores.kept(tmp_path / "scores.json") == found
+    assert scores.kept(tmp_path / "absent.json") == {}
+    assert [file.name for file in tmp_path.iterdir()] == ["scores.json"]

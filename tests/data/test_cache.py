@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import errno
+import logging
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kpipe.core.values import Tables
+from kpipe.data import cache
+from kpipe.data import loading as data
+from kpipe.data.loading import load
+
+FILES = {
+    "train.csv": "id,x,name,y\n1,0.5,01,0\n2,,2,1\n",
+    "test.csv": "id,x,name\n4,1.5,3\n",
+    "s_submission.csv": "id,y\n4,0\n",
+}
+HASHES = {"train.csv": "a" * 64}
+
+
+def competition(path: Path) -> Path:
+    path.mkdir()
+    for name, content in FILES.items():
+        (path / name).write_text(content)
+    return path
+
+
+def same(a: Tables, b: Tables) -> None:
+    for name in ("train", "test", "sample"):
+        pd.testing.assert_frame_equal(getattr(a, name), getattr(b, name))
+
+
+def kept_folder() -> Path:
+    (found,) = (data.cache_folder() / "tables").iterdir()
+    return found
+
+
+def every_dtype() -> dict[str, pd.DataFrame]:
+    pixels = pd.DataFrame(np.arange(140, dtype=np.uint8).reshape(2, 70)).add_prefix("p")
+    train = pd.DataFrame(
+        {
+            "int64": [-(2**63), 2**63 - 1],
+            "float64": [5e-324, np.nan],
+            "bool": [True, False],
+            "boolean": pd.array([True, pd.NA], dtype="boolean"),
+            "str": pd.Series(['naïve\n"x"', np.nan], dtype="str"),
+            "": pd.Series([np.nan, np.nan], dtype="str"),
+        }
+    )
+    mixed = pd.concat([train[["int64"]], pixels, train.drop(columns="int64")], axis=1)
+    return {"train": mixed, "test": pixels, "sample": train.head(0)}
+
+
+def test_every_dtype_comes_back_as_it_was_kept(tmp_path: Path) -> None:
+    frames = every_dtype()
+    cache.put(tmp_path, "key", frames, HASHES)
+    found = cache.get(tmp_path, "key")
+    assert found is not None
+    assert found[1] == HASHES
+    assert list(found[0]) == list(frames)
+    for role, frame in frames.items():
+        pd.testing.assert_frame_equal(found[0][role], frame)
+
+
+def test_a_key_that_was_never_kept_is_not_found(tmp_path: Path) -> None:
+    cache.put(tmp_path, "key", every_dtype(), HASHES)
+    assert cache.get(tmp_path, "other") is None
+    assert cache.get(tmp_path / "nowhere", "key") is None
+
+
+def test_no_flipped_byte_is_ever_believed(tmp_path: Path) -> None:
+    frames, rng = every_dtype(), np.random.default_rng(0)
+    cache.put(tmp_path, "key", frames, HASHES)
+    (folder,) = (tmp_path / "tables").iterdir()
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for name, content in whole.items():
+        for at in rng.integers(len(content), size=20):
+            folder.mkdir(exist_ok=True)
+            for other, bytes_ in whole.items():
+                (folder / other).write_bytes(bytes_)
+            flipped = bytearray(content)
+            flipped[at] ^= 1 << int(rng.integers(8))
+            (folder / name).write_bytes(flipped)
+            found = cache.get(tmp_path, "key")
+            if found is not None:  # such as a letter's case in a JSON escape
+                assert found[1] == HASHES
+                for role, frame in frames.items():
+                    pd.testing.assert_frame_equal(found[0][role], frame)
+
+
+def test_tables_from_the_cache_can_be_written_to_as_fresh_ones(tmp_path: Path) -> None:
+    place = competition(tmp_path / "d")
+    for _ in ("fresh", "cached"):
+        train = load("x", place).train
+        train.loc[0, ["id", "x", "y"]] = [7, 7.5, 8]
+        train.loc[0, "name"] = "seven"
+        train["x"] += 1
+        assert train.iloc[0].tolist() == [7, 8.5, "seven", 8]
+    assert load("x", place).train["id"].tolist() == [1, 2]
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    cache.put(tmp_path, "key", every_dtype(), HASHES)
+    assert list((tmp_path / "tables").iterdir()) == []
+
+
+def test_processes_that_keep_the_same_at_once_leave_one_copy(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(put_often, [tmp_path] * 2))
+    (folder,) = (tmp_path / "tables").iterdir()
+    assert folder.name == f"{cache.VERSION}-key"
+    found = cache.get(tmp_path, "key")
+    assert found is not None
+    pd.testing.assert_frame_equal(found[0]["train"], every_dtype()["train"])
+
+
+def put_often(home: Path) -> None:
+    for _ in range(10):
+        cache.put(home, "key", every_dtype(), HASHES)
+
+
+def test_what_is_made_again_is_said_to_those_who_listen(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    place = competition(tmp_path / "d")
+    load("x", place)
+    (kept_folder() / "train.arrow").write_bytes(b"")
+    with caplog.at_level(logging.INFO, logger="kpipe"):
+        load("x", place)
+    assert "cannot be read and is made again: train.arrow is not what was written" in caplog.text
+
+
+@pytest.mark.parametrize("slug", ["titanic", "spaceship-titanic", "playground-series-s3e26", "digit-recognizer"])
+def test_what_comes_from_the_cache_is_what_was_read(slug: str, kaggle_zip) -> None:
+    first = load(slug, kaggle_zip(slug))
+    kept = kept_folder()
+    second = load(slug, kaggle_zip(slug))
+    same(first, second)
+    assert first.source == second.source
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
+
+
+def flip(path: Path) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 0xFF
+    path.write_bytes(raw)
+
+
+DAMAGE = {
+    "a flipped byte": lambda kept: flip(kept / "train.arrow"),
+    "a torn file": lambda kept: (kept / "test.arrow").write_bytes(b"ARROW1"),
+    "a file gone": lambda kept: (kept / "sample.arrow").unlink(),
+    "no manifest": lambda kept: (kept / "manifest.json").unlink(),
+    "garbage for a manifest": lambda kept: (kept / "manifest.json").write_text("{"),
+    "an empty manifest": lambda kept: (kept / "manifest.json").write_bytes(b""),
+    "a flipped byte in the manifest": lambda kept: flip(kept / "manifest.json"),
+    "a manifest of another shape": lambda kept: (kept / "manifest.json").write_text('{"columns": [1]}'),
+    "a manifest of wrong types": lambda kept: (kept / "manifest.json").write_text('{"manifest": 5, "sha256": null}'),
+    "a manifest that is a list": lambda kept: (kept / "manifest.json").write_text("[]"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_cache_is_made_again_and_never_believed(damage: str, tmp_path: Path) -> None:
+    place = competition(tmp_path / "d")
+    first = load("x", place)
+    DAMAGE[damage](kept_folder())
+    same(load("x", place), first)
+    same(load("x", place), first)
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KPIPE_CACHE", str(tmp_path / "file"))
+    assert len(load("x", competition(tmp_path / "d")).train) == 2
+
+
+def test_the_cache_knows_contents_and_options_apart(tmp_path: Path) -> None:
+    place = competition(tmp_path / "d")
+    assert load("x", place).train["x"].dtype == "float64"
+    assert load("x", place, text=["x"]).train["x"].dtype == "str"
+    assert load("x", place, id="name").train["name"].tolist() == ["01", "2"]
+    train = place / "train.csv"
+    train.write_text(train.read_text().replace("0.5", "7.5"))
+    assert load("x", place).train["x"][0] == 7.5
+    assert len(list((data.cache_folder() / "tables").iterdir())) == 4
+
+
+def test_many_at_once_keep_one_copy_and_leave_nothing_behind(tmp_path: Path) -> None:
+    place = competition(tmp_path / "d")
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: load("x", place), range(16)))
+    for tables in found:
+        same(tables, found[0])
+    assert kept_folder().name.startswith(f"{cache.VERSION}-")
+
+
+def test_the_embedded_sample_is_not_cached() -> None:
+    assert load("titanic").source.origin == "sample"
+    assert not (data.cache_folder() / "tables").exists()

@@ -1,0 +1,171 @@
+"""The pages of docs/ are true: their commands run, from an empty folder, and what they show is what kpipe prints.
+
+The notebooks in examples/ run too: as plain Python, and in Jupyter where it is installed (``kpipe[docs]``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from kpipe import competitions
+from kpipe.cli.main import COMMANDS, _parser
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from pages import Block, Walk, blocks, commands, loopback, zip_of, zips  # noqa: E402  # tools/ is no package
+
+DOCS = ROOT / "docs"
+PAGES = {  # decisions show nothing, and the studies' own pages are written by kpipe
+    page.relative_to(DOCS).as_posix(): page
+    for page in sorted(DOCS.rglob("*.md"))
+    if "decisions" not in page.parts and not page.match("studies/*/*.md")
+}
+# Pages about what a walk cannot do; each has tests of its own.
+ELSEWHERE = {
+    "kaggle.md": "captured by tools/capture_round_trip.py; tests/kaggle/",
+    "clusters.md": "needs clusters: tests/training/test_backends.py starts them",
+    "studies/README.md": "minutes of training: tests/studies/test_studies.py, make studies",
+    "workspace.md": "changes folders: tests/problem/test_template.py follows it",
+    "digits.md": "minutes of training: benchmarks/competitions.py",
+    "endurance.md": "about kills: tests/runs/test_endurance.py, tests/runs/test_reproduce.py",
+}
+WALKED = [name for name in PAGES if name not in ELSEWHERE and any(block.runs for block in blocks(PAGES[name]))]
+SHOWN = [(name, block) for name, page in PAGES.items() for block in blocks(page)]
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+SCORE = re.compile(r"0\.\d{3,5} ± 0\.\d{3,5}")
+
+
+def kpipe_calls(block: Block) -> list[list[str]]:
+    """The words behind each ``kpipe`` of a block's commands."""
+    called = re.compile(r"(?:^|[|;&(] ?|[A-Z_]=\S+ )kpipe ([^|;&>)]*)")
+    return [shlex.split(words, comments=True) for command in commands(block) for words in called.findall(command)]
+
+
+CALLS = [(name, call) for name, block in SHOWN for call in kpipe_calls(block)]
+
+
+@pytest.mark.parametrize(("name", "call"), CALLS, ids=[" ".join((name, *call)) for name, call in CALLS])
+def test_each_command_of_the_docs_is_one_that_kpipe_knows(name: str, call: list[str]) -> None:
+    _parser().parse_args(call)
+
+
+def test_the_python_of_the_docs_compiles() -> None:
+    for name, block in SHOWN:
+        if block.language == "python":
+            compile(block.text, name, "exec")
+
+
+def test_what_is_not_run_says_why() -> None:
+    for name, block in SHOWN:
+        assert not block.note.startswith("not run") or len(block.note) > len("not run: because"), name
+
+
+def test_every_link_between_pages_leads_to_a_file() -> None:
+    for page in DOCS.rglob("*.md"):
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", text):
+            assert ":" in target or (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_every_command_has_its_place_in_the_docs() -> None:
+    shown = {call[0] for _, call in CALLS if call}
+    spoken_of = "\n".join(page.read_text(encoding="utf-8") for page in PAGES.values())
+    assert [name for name in COMMANDS if name not in shown and f"`kpipe {name}" not in spoken_of] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WALKED)
+def test_a_page_can_be_followed_from_an_empty_folder(name: str, tmp_path: Path) -> None:
+    page, folder = PAGES[name], tmp_path / "kaggle"
+    folder.mkdir()
+    for slug in zips(page):
+        try:
+            zip_of(slug, tmp_path)
+        except FileNotFoundError:
+            pytest.skip(f"{name} needs {slug}.zip: set KPIPE_TEST_DATA to a folder of Kaggle's zips")
+    real = all(zip_of(slug, tmp_path).parent != tmp_path for slug in zips(page))
+    with loopback(zip_of("titanic", tmp_path)) as kaggle:
+        for block, printed in Walk(page, folder, lambda slug: zip_of(slug, tmp_path), kaggle):
+            if block.language == "console" and real:
+                assert SCORE.findall(printed) == SCORE.findall(block.text), printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["howto/splitters.md", "concepts/leaderboard.md"])
+def test_what_stands_below_a_python_is_what_it_prints(name: str, tmp_path: Path) -> None:
+    shown = blocks(PAGES[name])
+    for block, below in pairwise(shown):
+        if block.language == "python" and below.language == "text":
+            ended = subprocess.run([sys.executable, "-c", block.text], cwd=tmp_path, capture_output=True, text=True)
+            assert ended.stdout == below.text, ended.stderr
+
+
+def environment(path: Path, tmp_path: Path) -> dict[str, str]:
+    """What a notebook finds around it: the Kaggle one a kernel's folders, with the script that kpipe builds."""
+    env = {**os.environ, "MPLBACKEND": "agg"}
+    if path.stem == "kaggle":
+        (tmp_path / "working").mkdir()
+        sample = competitions.folder("titanic") / "sample"
+        (tmp_path / "input").mkdir()
+        (tmp_path / "input" / "titanic").symlink_to(sample)
+        build = [
+            "kernel",
+            "build",
+            "titanic",
+            "--model",
+            "linear",
+            "--user",
+            "ada",
+            "--dir",
+            str(tmp_path / "input/mine"),
+        ]
+        subprocess.run([sys.executable, "-m", "kpipe", *build], check=True, cwd=tmp_path)
+        env["KPIPE_KAGGLE_ROOT"] = str(tmp_path)
+    return env
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    for cell in cells:
+        assert not cell.get("outputs"), cell["id"]
+        if cell["cell_type"] == "code":
+            compile("".join(cell["source"]), path.name, "exec")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_cells_of_a_notebook_run(path: Path, tmp_path: Path) -> None:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    env = environment(path, tmp_path)
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_in_jupyter(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("nbclient", reason="Jupyter comes with kpipe[docs]")
+    for name, value in environment(path, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    code = (
+        "import sys, nbformat, nbclient\n"
+        "notebook = nbformat.read(sys.argv[1], as_version=4)\n"
+        "nbclient.NotebookClient(notebook, timeout=600, resources={'metadata': {'path': '.'}}).execute()\n"
+        "nbformat.write(notebook, 'out.ipynb')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(path)], cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    if path.stem == "laptop":
+        assert "text/html" in (tmp_path / "out.ipynb").read_text(encoding="utf-8")  # the run shows itself

@@ -1,0 +1,107 @@
+"""Features of a table that nobody wrote a module for: what each kind of column becomes, and that no target leaks."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from kpipe.features.automatic import AutomaticFeatures
+
+RNG = np.random.default_rng(0)
+N = 300
+
+
+def made() -> pd.DataFrame:
+    words = np.array(["ship", "harbour", "storm", "captain", "sail", "rope", "anchor", "night", "lantern", "crew"])
+    rng = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "row": np.arange(N),
+            "name": [f"person {number}" for number in range(N)],
+            "constant": 7,
+            "size": rng.normal(size=N),
+            "copy": np.nan,
+            "town": rng.choice([f"town {number}" for number in range(25)], size=N),
+            "sex": rng.choice(["female", "male"], size=N),
+            "when": pd.date_range("2020-01-01", periods=N).strftime("%Y-%m-%d"),
+            "story": [" ".join(rng.choice(words, size=8)) for _ in range(N)],
+        }
+    ).assign(copy=lambda frame: frame["size"])
+
+
+def test_each_column_becomes_what_it_holds() -> None:
+    y = RNG.integers(2, size=N)
+    found = AutomaticFeatures().fit_transform(made(), y)
+    for left_out in ("row", "name", "constant", "copy", "when", "story"):
+        assert left_out not in found.columns
+    assert {
+        "size",
+        "town",
+        "sex",
+        "when: year",
+        "when: day_of_week",
+        "when: days",
+        "story: topic 0",
+        "story: words",
+    } <= {*found.columns}
+    assert {"town: rows", "statistic 0"} <= set(found.columns)
+    assert found["when: days"].tolist() == list(range(N))
+
+
+def test_other_rows_get_the_same_columns_whatever_they_hold() -> None:
+    features = AutomaticFeatures().fit(made(), RNG.integers(2, size=N))
+    other = made().head(5).assign(town="Atlantis", when="no date", story=None, size=np.nan, sex=None)
+    found = features.transform(other)
+    assert list(found.columns) == list(features.transform(made()).columns)
+    assert (found["town: rows"] == 0).all()
+    assert found["when: days"].isna().all()
+    pd.testing.assert_frame_equal(found.iloc[[2]], features.transform(other.iloc[[2]]))
+
+
+def test_a_rows_own_target_is_not_in_its_statistics() -> None:
+    """Towns that say nothing of a target must not tell it to the rows that are fitted on."""
+    rng = np.random.default_rng(5)
+    X = pd.DataFrame({"town": rng.choice([f"t{number}" for number in range(400)], size=1500), "x": 1.0})
+    y = rng.integers(2, size=1500)
+    features = AutomaticFeatures()
+    within = features.fit_transform(X, y)["statistic 0"]
+    assert abs(np.corrcoef(within, y)[0, 1]) < 0.15
+    assert np.corrcoef(features.transform(X)["statistic 0"], y)[0, 1] > 0.4  # which is what must not be trained on
+
+
+@pytest.mark.parametrize("y", [RNG.normal(size=N), RNG.integers(2, size=N), RNG.integers(4, size=N), None])
+def test_statistics_fit_any_target(y: np.ndarray | None) -> None:
+    found = AutomaticFeatures().fit_transform(made(), y)
+    count = 0 if y is None else 4 if len(np.unique(y)) == 4 else 1
+    assert sum(str(name).startswith("statistic") for name in found.columns) == count
+
+
+def test_a_table_of_codes_is_a_table_of_labels() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({name: rng.choice(rng.integers(0, 90_000, size=50), size=1000) for name in ("a", "b")})
+    found = AutomaticFeatures().fit_transform(X, rng.integers(2, size=1000))
+    assert not pd.api.types.is_numeric_dtype(found["a"])
+    mixed = X[["a"]].assign(x=rng.normal(size=1000), z=rng.normal(size=1000))
+    assert pd.api.types.is_numeric_dtype(AutomaticFeatures().fit_transform(mixed, rng.integers(2, size=1000))["a"])
+
+
+def test_a_table_that_says_nothing_gives_a_column_of_nothing() -> None:
+    assert list(AutomaticFeatures().fit_transform(made()[["row", "constant"]]).columns) == ["nothing"]
+
+
+def test_it_can_be_cloned_and_sent_to_another_process() -> None:
+    features = clone(AutomaticFeatures(random_state=3)).fit(made(), RNG.integers(2, size=N))
+    again = pickle.loads(pickle.dumps(features))
+    pd.testing.assert_frame_equal(again.transform(made()), features.transform(made()))
+
+
+def test_numbers_among_which_stands_a_word_are_numbers() -> None:
+    X = made()[["size"]].assign(total=[" " if n % 30 == 0 else f"{n}.5" for n in range(N)])
+    features = AutomaticFeatures().fit(X, RNG.integers(2, size=N))
+    found = features.transform(X.assign(total="4+").head(2))
+    assert found["total"].isna().all()
+    assert features.transform(X)["total"].iloc[1] == 1.5

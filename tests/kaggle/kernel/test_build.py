@@ -1,0 +1,166 @@
+"""A kernel script, run as Kaggle runs it: nothing beside it, no network, no kpipe installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from kpipe import competitions
+from kpipe.cli.main import main
+from kpipe.errors import UsageError
+from kpipe.kaggle.kernel import build as kernel
+from tests.kaggle_server import KEY, TOKEN, USER
+
+SAMPLE = competitions.folder("titanic") / "sample"  # stands for Kaggle's files: what matters here is the way
+LAYOUTS = pytest.mark.parametrize(
+    "layout", ["input/competitions/titanic", pytest.param("input/titanic", marks=pytest.mark.slow)]
+)
+
+
+def kpipe(*args: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(list(args))
+    return int(ended.value.code or 0)
+
+
+def offline() -> list[str]:
+    """A command in front of another that takes the network away, where this machine can do that."""
+    wrapped = ["unshare", "--net", "--map-root-user"]
+    can = (
+        shutil.which("unshare") and subprocess.run([*wrapped, "true"], capture_output=True, check=False).returncode == 0
+    )
+    return wrapped if can else []
+
+
+def rehearse(script: Path, root: Path, *, layout: str = "input/titanic") -> subprocess.CompletedProcess[str]:
+    """As on Kaggle: the script alone in a folder that cannot be written, the files mounted, an empty working folder."""
+    source = root / "src"
+    for folder in (source, root / "working", root / layout):
+        folder.mkdir(parents=True)
+    shutil.copy(script, source / "script.py")
+    for path in SAMPLE.iterdir():
+        shutil.copy(path, root / layout)
+    source.chmod(0o555)
+    # -S: no site, so that the editable kpipe of this environment is not found; its libraries are
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": sysconfig.get_path("purelib"), "KPIPE_KAGGLE_ROOT": str(root)}
+    env |= {"KAGGLE_KERNEL_RUN_TYPE": "Batch", "HOME": str(root / "working"), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [*offline(), sys.executable, "-S", str(source / "script.py")]
+    return subprocess.run(command, capture_output=True, text=True, env=env, cwd=root / "working", check=False)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished run, from files that are not marked as the sample."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(SAMPLE, tmp_path / "files")
+    assert kpipe("run", "titanic", "--data", "files", "--model", "linear", "--seed", "3", "--quiet") == 0
+    (folder,) = (tmp_path / "submissions" / "titanic").glob("2*")
+    return folder
+
+
+@LAYOUTS
+def test_the_script_of_a_run_gives_the_same_submission_offline(run: Path, tmp_path: Path, layout: str) -> None:
+    assert kpipe("kernel", "build", run.name, "--user", "ada", "--dir", str(tmp_path / "kernel")) == 0
+    ended = rehearse(tmp_path / "kernel" / "script.py", tmp_path / "root", layout=layout)
+    assert ended.returncode == 0, ended.stderr
+    working = tmp_path / "root" / "working"
+    assert (working / "submission.csv").read_bytes() == (run / "submission.csv").read_bytes()
+    record = json.loads((working / "run.json").read_text())
+    assert record["data"]["origin"] == "kernel"
+    assert record["score"] == json.loads((run / "run.json").read_text())["score"]
+    assert "titanic: accuracy 0." in ended.stdout
+    assert "pass folds apart" in ended.stdout
+
+
+def test_a_competition_is_built_without_a_run_and_the_same_bytes_come_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("first", "second"):
+        assert kpipe("kernel", "build", "titanic", "--model", "linear", "--user", "ada", "--dir", name) == 0
+    first, second = (tmp_path / name / "script.py" for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+    assert first.stat().st_size < 400_000
+    compile(first.read_text(), "script.py", "exec")
+
+
+def test_the_metadata_is_explicit_and_private(tmp_path: Path) -> None:
+    built = kernel.build("titanic", {}, tmp_path, username="ada", gpu=True)
+    told = json.loads(built.metadata.read_text())
+    assert told["id"] == "ada/kpipe-titanic"
+    assert told["is_private"] is True
+    assert told["enable_internet"] is False
+    assert told["kernel_type"] == "script"
+    assert told["competition_sources"] == ["titanic"]
+    assert told["machine_shape"] == "NvidiaTeslaT4"
+    assert "machine_shape" not in json.loads(kernel.build("titanic", {}, tmp_path, username="ada").metadata.read_text())
+    long = kernel.build("a" * 30 + "-" + "b" * 30, {}, tmp_path, username="ada")
+    assert 5 <= len(json.loads(long.metadata.read_text())["title"]) <= 50
+
+
+def test_a_run_that_fails_leaves_the_sample_submission_and_an_error(tmp_path: Path) -> None:
+    built = kernel.build("titanic", {"models": ["no-such-model"]}, tmp_path / "kernel", username="ada")
+    ended = rehearse(built.script, tmp_path / "root")
+    assert ended.returncode != 0
+    assert "There is no model 'no-such-model'" in ended.stderr
+    assert "submission.csv is the sample submission, and worth nothing" in ended.stderr
+    written = (tmp_path / "root" / "working" / "submission.csv").read_bytes()
+    assert written in [path.read_bytes() for path in SAMPLE.glob("*ubmission*")]
+
+
+def test_a_script_that_was_changed_runs_nothing(tmp_path: Path) -> None:
+    built = kernel.build("titanic", {"models": ["linear"]}, tmp_path / "kernel", username="ada")
+    text = built.script.read_text()
+    begin = text.index('KPIPE = (\n    "') + 15
+    built.script.write_text(text[: begin + 40] + ("A" if text[begin + 40] != "A" else "B") + text[begin + 41 :])
+    ended = rehearse(built.script, tmp_path / "root")
+    assert ended.returncode != 0
+    assert "This script was changed: kpipe's zip has the sha256" in ended.stderr
+    assert not (tmp_path / "root" / "working" / "submission.csv").exists()
+
+
+@pytest.mark.slow
+def test_a_competition_of_the_users_own_travels_with_it(tmp_path: Path) -> None:
+    mine = tmp_path / "mine" / "titanic"
+    mine.mkdir(parents=True)
+    text = (competitions.folder("titanic") / "competition.py").read_text()
+    (mine / "competition.py").write_text(text + "\nprint('the user\\'s own')\n")
+    script = (
+        "import sys; from kpipe.cli.main import main; "
+        f"main(['kernel', 'build', 'titanic', '--model', 'linear', '--user', 'ada', '--dir', {str(tmp_path / 'k')!r}])"
+    )
+    env = {**os.environ, "KPIPE_COMPETITIONS": str(tmp_path / "mine")}
+    assert subprocess.run([sys.executable, "-c", script], env=env, check=False).returncode == 0
+    ended = rehearse(tmp_path / "k" / "script.py", tmp_path / "root")
+    assert ended.returncode == 0, ended.stderr
+    assert "the user's own" in ended.stdout
+
+
+def test_what_kaggle_would_refuse_is_refused_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(kernel, "_LARGEST", 1000)
+    with pytest.raises(UsageError, match="more than the 1,000 that Kaggle takes"):
+        kernel.build("titanic", {}, tmp_path, username="ada")
+    with pytest.raises(UsageError, match="is no competition's slug"):
+        kernel.build("../titanic", {}, tmp_path, username="ada")
+    assert kpipe("kernel", "build", "titanic", "--dir", str(tmp_path)) == 2
+    assert "give your name on Kaggle with --user NAME" in capsys.readouterr().err
+
+
+def test_no_credential_is_in_a_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAGGLE_USERNAME", USER)
+    monkeypatch.setenv("KAGGLE_KEY", KEY)
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    monkeypatch.chdir(tmp_path)
+    assert kpipe("kernel", "build", "titanic", "--user", USER) == 0
+    written = b"".join(path.read_bytes() for path in (tmp_path / "kernels" / "titanic").iterdir())
+    assert KEY.encode() not in written
+    assert TOKEN.encode() not in written

@@ -1,0 +1,168 @@
+"""A kernel on Kaggle: pushed, followed, its submission fetched and sent; against a Kaggle on loopback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kpipe import competitions
+from kpipe.cli.main import main
+from kpipe.kaggle import client as client_module
+from kpipe.kaggle import leaderboard
+from kpipe.kaggle.kernel import push as kernel_push
+from tests.kaggle.kernel.test_build import rehearse
+from tests.kaggle.test_leaderboard import zipped_sample
+from tests.kaggle_server import KEY, USER, Contest, KaggleServer, Kernel, Misbehave, serving
+
+SAMPLE = competitions.folder("titanic") / "sample"
+
+
+@pytest.fixture
+def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
+    monkeypatch.setattr(client_module, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(leaderboard, "_FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(kernel_push, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setenv("KAGGLE_USERNAME", USER)
+    monkeypatch.setenv("KAGGLE_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+    with serving(KaggleServer(contests={"titanic": Contest(zip=zipped_sample())})) as server:
+        monkeypatch.setenv("KPIPE_KAGGLE_ENDPOINT", server.url)
+        yield server
+
+
+def kpipe(*args: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(list(args))
+    return int(ended.value.code or 0)
+
+
+def really_run(root: Path):
+    """Kaggle runs the script: alone, offline, without kpipe."""
+
+    def run(script: str) -> dict[str, bytes] | str:
+        (root / "pushed.py").write_text(script)
+        ended = rehearse(root / "pushed.py", root / "kaggle")
+        if ended.returncode:
+            return ended.stderr
+        return {path.name: path.read_bytes() for path in (root / "kaggle" / "working").iterdir() if path.is_file()}
+
+    return run
+
+
+def sample_csv() -> bytes:
+    return next(SAMPLE.glob("*ubmission*")).read_bytes()
+
+
+@pytest.mark.parametrize("kernels_only", [False, True])
+def test_a_kernel_is_run_on_kaggle_and_its_submission_is_sent(
+    kaggle: KaggleServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], kernels_only: bool
+) -> None:
+    kaggle.contests["titanic"].kernels_only = kernels_only
+    kaggle.kernel = Kernel(run=really_run(tmp_path))
+    assert kpipe("kernel", "push", "titanic", "--model", "linear", "-m", "from a kernel") == 0
+    told = capsys.readouterr()
+    assert "ada/kpipe-titanic, version 1: queued" in told.err
+    assert "ada/kpipe-titanic, version 1: complete" in told.err
+    (sent,) = kaggle.submissions
+    assert sent["content"] == (tmp_path / "kernels/titanic/output/submission.csv").read_bytes()
+    assert sent["description"] == "from a kernel"
+    assert any("CreateCodeSubmission" in path for path in kaggle.asked) == kernels_only
+    (entry,) = leaderboard.ledger(Path("submissions"), "titanic")
+    assert entry.run_id
+    assert entry.score is not None
+    pushed = kaggle.pushes[0]
+    assert pushed["isPrivate"] is True
+    assert not pushed.get("enableInternet", False)
+    assert pushed["competitionDataSources"] == ["titanic"]
+
+
+def test_dry_run_shows_everything_and_sends_nothing(kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert kpipe("kernel", "push", "titanic", "--dry-run") == 0
+    told = capsys.readouterr().out
+    assert '"id": "ada/kpipe-titanic"' in told
+    assert "Nothing was sent." in told
+    assert kaggle.asked == []
+
+
+def test_a_kernel_that_fails_shows_the_tail_of_its_log(
+    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [{"stream_name": "stderr", "time": n, "data": f"line {n}\n"} for n in range(99)]
+    kaggle.kernel = Kernel(run=lambda _: "Notebook threw an exception", log=json.dumps(lines))
+    assert kpipe("kernel", "push", "titanic") == 1
+    told = capsys.readouterr().err
+    assert "version 1, ended with error. Notebook threw an exception" in told
+    assert "line 98" in told
+    assert "line 10\n" not in told
+    assert kaggle.submissions == []
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        ({"error": "Maximum batch GPU session count of 2 reached"}, "Maximum batch GPU session count of 2 reached"),
+        ({"invalidCompetitionSources": ["titanik"]}, "it does not know the competition sources titanik"),
+        (
+            {"invalidModelSources": ["a/b"], "invalidDatasetSources": ["c/d"]},
+            "the dataset sources c/d; it does not",
+        ),
+    ],
+)
+def test_what_kaggle_refuses_in_its_answer_is_a_failure(kaggle, capsys, refused, words) -> None:
+    kaggle.kernel = Kernel(refused=refused)
+    assert kpipe("kernel", "push", "titanic") == 1
+    assert words in capsys.readouterr().err
+
+
+def test_submission_csv_is_fetched_by_its_exact_name_over_pages_and_proved(
+    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kaggle.kernel = Kernel(run=lambda _: {"a_submission.csv": b"x", "my.submission.csv": b"y", "zz.txt": b""})
+    assert kpipe("kernel", "push", "titanic") == 1
+    assert "wrote no submission.csv. It wrote: a_submission.csv, my.submission.csv, zz.txt." in capsys.readouterr().err
+    kaggle.kernel = Kernel(run=lambda _: {"a.csv": b"x", "submission.csv": b"PassengerId,Survived\n1,0\n"})
+    assert kpipe("kernel", "push", "titanic") == 1
+    assert "The submission must have" in capsys.readouterr().err
+    assert kaggle.submissions == []
+    kaggle.kernel = Kernel(run=lambda _: {"submission.csv": sample_csv()})
+    kaggle.faults.append(Misbehave("/output/", "cut_in_the_middle"))
+    assert kpipe("kernel", "push", "titanic") == 0
+    assert kaggle.submissions[0]["content"] == sample_csv()
+
+
+def test_without_submitting_the_file_is_fetched_only(kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]) -> None:
+    kaggle.kernel = Kernel(run=lambda _: {"submission.csv": sample_csv()})
+    assert kpipe("kernel", "push", "titanic", "--no-submit") == 0
+    assert capsys.readouterr().out.strip() == "kernels/titanic/output/submission.csv"
+    assert kaggle.submissions == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"title": "abc"}, "title must have at least 5 letters"),
+        ({"id": "ada"}, "id must be user/slug"),
+        ({"id": "ada/another-name"}, "id must end with the title's slug, /kpipe-titanic"),
+        ({"kernel_type": "notebook"}, "kernel_type must be 'script'"),
+        ({"is_private": None}, "is_private must be said"),
+        ({"enable_internet": True}, "enable_internet must be false"),
+        ({"competition_sources": ["competitions/titanic"]}, "must be a list of bare slugs"),
+        ({"competition_sources": ["titanic", "digit-recognizer"]}, "of one competition"),
+        ({"dataset_sources": None}, "dataset_sources must be a list of owner/slug, however: None"),
+        ({"dataset_sources": [5]}, "dataset_sources must be a list of owner/slug, however: [5]"),
+        ({"code_file": "../../secret.py"}, "code_file must be a bare name, however: '../../secret.py'"),
+        ({"code_file": "x" * 5000}, "is not there"),
+        ({"code_file": ["script.py"]}, "code_file must be a bare name"),
+        ({"code_file": "other.py"}, "code_file 'other.py' is not there"),
+    ],
+)
+def test_metadata_that_kaggle_would_take_otherwise_is_refused_before(kaggle, capsys, change, words) -> None:
+    assert kpipe("kernel", "build", "titanic") == 0
+    path = Path("kernels/titanic/kernel-metadata.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    assert kpipe("kernel", "push", "kernels/titanic") == 2
+    assert words in capsys.readouterr().err
+    assert kaggle.asked == []

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone, is_classifier, is_regressor
+
+from kpipe.core.metrics import METRICS, evaluate
+from kpipe.core.values import Context, Folds, Task
+from kpipe.errors import UsageError
+from kpipe.models import CATALOG, Model, model
+from kpipe.models.baseline import baseline
+from tests.tables import prices, survivors
+
+LIGHT = ("linear", "boosting", "catboost", "forest")  # torch's have test files of their own
+TASKS: dict[Task, Context] = {
+    "classification": Context(task="classification", n_classes=2, seed=3),
+    "regression": Context(task="regression", seed=3),
+}
+BOTH = pytest.mark.parametrize("task", TASKS)
+
+
+def table(task: Task) -> tuple[pd.DataFrame, np.ndarray]:
+    made, target = (survivors(), "survived") if task == "classification" else (prices(), "price")
+    return made.train.drop(columns=["id", target]), made.train[target].to_numpy()
+
+
+def predicted(name: str, task: Task, X: pd.DataFrame, **context: int) -> np.ndarray:
+    features, y = table(task)
+    estimator = model(name)(Context(task=task, n_classes=2, **context)).fit(features, y)
+    return np.asarray(estimator.predict_proba(X) if task == "classification" else estimator.predict(X))
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_a_model_of_the_catalogue_can_be_sent_to_another_process_before_it_is_loaded(name: str) -> None:
+    assert pickle.loads(pickle.dumps(model(name, option=1))) == Model(name, {"option": 1})
+
+
+def test_naming_every_model_loads_no_library_of_models() -> None:
+    code = (
+        "import sys; from kpipe.models import CATALOG, model; [model(name) for name in CATALOG]; "
+        "print(sorted({'torch', 'lightgbm', 'fastai', 'xgboost', 'catboost'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("name", "meant"), [("lineer", "linear"), ("boost", "boosting"), ("conv_net", "convnet")])
+def test_a_name_that_nearly_fits_is_refused_with_the_model_that_was_meant(name: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=rf"no model '{name}'\. Did you mean {meant}\?"):
+        model(name)
+
+
+def test_a_name_that_fits_nothing_is_refused_with_all_models() -> None:
+    with pytest.raises(UsageError, match=rf"no model 'zzz'\. The models are: {', '.join(CATALOG)}"):
+        model("zzz")
+
+
+@BOTH
+@pytest.mark.parametrize("name", LIGHT)
+def test_a_factory_gives_an_unfitted_estimator_of_its_task_that_can_be_cloned(name: str, task: Task) -> None:
+    estimator = clone(model(name)(TASKS[task]))
+    assert is_classifier(estimator) == (task == "classification")
+    assert is_regressor(estimator) == (task == "regression")
+    assert not hasattr(estimator, "n_features_in_")
+
+
+@BOTH
+@pytest.mark.parametrize("name", LIGHT)
+def test_the_same_seed_gives_the_same_bytes_whatever_the_threads(name: str, task: Task) -> None:
+    X, _ = table(task)
+    once = predicted(name, task, X, seed=3, threads=1)
+    assert once.tobytes() == predicted(name, task, X, seed=3, threads=1).tobytes()
+    assert once.tobytes() == predicted(name, task, X, seed=3, threads=2).tobytes()
+
+
+@BOTH
+def test_another_seed_grows_other_trees(task: Task) -> None:
+    X, _ = table(task)
+    assert predicted("boosting", task, X, seed=1).tobytes() != predicted("boosting", task, X, seed=2).tobytes()
+
+
+@BOTH
+@pytest.mark.parametrize("name", LIGHT)
+def test_a_rows_prediction_does_not_depend_on_the_rows_beside_it(name: str, task: Task) -> None:
+    X, _ = table(task)
+    together = predicted(name, task, X)
+    np.testing.assert_allclose(predicted(name, task, X.iloc[[7, 3]]), together[[7, 3]], rtol=1e-12)
+
+
+@BOTH
+@pytest.mark.parametrize("name", LIGHT)
+def test_a_table_with_gaps_and_levels_never_seen_gets_finite_predictions(name: str, task: Task) -> None:
+    X, _ = table(task)
+    strange = X.head(3).assign(x=[np.nan, 1e300, -1e300])
+    if "sex" in strange:
+        strange["sex"] = pd.Series([None, "unknown", "male"], dtype=X["sex"].dtype)
+    assert np.isfinite(predicted(name, task, strange)).all()
+
+
+def test_options_reach_the_estimator_and_come_before_the_models_own() -> None:
+    context = TASKS["classification"]
+    assert model("linear", C=0.25)(context)[-1].C == 0.25
+    assert model("boosting", num_leaves=3)(context)[-1].estimator.num_leaves == 3
+    assert model("boosting")(context)[-1].random_state == 3
+
+
+HALVES = Folds(train=(np.arange(40, 80), np.arange(40)), valid=(np.arange(40), np.arange(40, 80)))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_has_a_baseline_of_its_own_shape_that_it_can_score(name: str) -> None:
+    metric, rng = METRICS[name], np.random.default_rng(0)
+    y = rng.integers(2, size=80) if metric.task == "classification" else rng.uniform(1, 9, size=80)
+    outputs = 2 if metric.task == "classification" else 1
+    said, oof = baseline(metric, y, HALVES, outputs=outputs)
+    assert said
+    assert oof.shape == (80, outputs)
+    assert np.isfinite(evaluate(metric, y, oof).value)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_baseline_never_sees_the_rows_it_is_judged_on(name: str) -> None:
+    metric = METRICS[name]
+    rare, common = (1, 0) if metric.task == "classification" else (9.0, 2.0)
+    y = np.array([rare] * 40 + [common] * 40)
+    _, oof = baseline(metric, y, HALVES, outputs=2 if metric.task == "classification" else 1)
+    expected = [0.0, 1.0] if metric.task == "classification" else [9.0]
+    np.testing.assert_allclose(oof[40:], np.tile(expected, (40, 1)))
+    assert not np.allclose(oof[:40], expected)
+
+
+def test_a_baseline_of_rows_that_no_fold_validates_is_nan() -> None:
+    half = Folds(train=HALVES.train[:1], valid=HALVES.valid[:1])
+    _, oof = baseline(METRICS["rmse"], np.arange(80.0), half, outputs=1)
+    assert np.isfinite(oof[:40]).all()
+    assert np.isnan(oof[40:]).all()

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kpipe import competitions
+from kpipe.core.metrics import METRICS
+from kpipe.core.values import Tables
+from kpipe.errors import DataError, UsageError
+from kpipe.problem.competition import Competition, class_columns, find, row_by_row
+from kpipe.problem.inference import resolve
+from tests.tables import prices, resolved, survivors
+
+
+def test_an_unknown_slug_is_a_bare_competition() -> None:
+    assert find("never-seen") == Competition(slug="never-seen")
+
+
+@pytest.mark.parametrize("slug", ["../titanic", "Titanic", "titanic/", "", "a.b", "-x", "os", "sys.path"])
+def test_only_names_that_kaggle_gives_reach_an_import(slug: str) -> None:
+    if slug == "os":
+        assert find(slug) == Competition(slug="os")
+        return
+    with pytest.raises(UsageError, match="cannot be a competition"):
+        find(slug)
+
+
+def test_everything_is_inferred_with_its_reason() -> None:
+    found = resolved(survivors())
+    assert (found.id, found.target, found.task) == ("id", "survived", "classification")
+    assert found.metric == METRICS["accuracy"]
+    assert found.columns == ("x", "sex")
+    assert list(found.models or ())[:2] == ["boosting", "linear"]
+    assert set(found.inferred) == {"id", "target", "task", "metric", "columns", "features", "splitter", "models"}
+    assert found.inferred["id"].text == "the column that the sample submission shares with test"
+    assert found.inferred["metric"].guess
+    assert not found.inferred["id"].guess
+
+
+def test_what_is_given_is_not_inferred() -> None:
+    found = resolved(survivors(), metric="Log Loss", target="survived", id="id", task="classification")
+    assert set(found.inferred) == {"columns", "features", "splitter", "models"}
+    assert found.metric == METRICS["log_loss"]
+
+
+KINDS = {
+    "few integers": ([0, 1, 2, 3], 0, "classification", "accuracy"),
+    "booleans": ([True, False], False, "classification", "accuracy"),
+    "labels": (["a", "b", "c"], "a", "classification", "accuracy"),
+    "chances": ([0, 1], 0.5, "classification", "auc"),
+    "values": (np.linspace(0, 1, 40), 0, "regression", "rmse"),
+    "many integers": (range(40), 0, "regression", "rmse"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_task_and_the_metric_follow_from_the_target_and_the_sample(kind: str) -> None:
+    values, placeholder, task, metric = KINDS[kind]
+    made = survivors()
+    made.train["survived"] = list(np.resize(np.array(list(values), dtype=object), 80))
+    made = replace(made, train=made.train.infer_objects(), sample=made.sample.assign(survived=placeholder))
+    found = resolved(made)
+    assert (found.task, found.metric) == (task, METRICS[metric])
+
+
+def test_one_column_per_class_names_the_target() -> None:
+    made = survivors()
+    made.train["survived"] = np.where(made.train["survived"] == 1, "D", "C")
+    made = replace(made, sample=made.test[["id"]].assign(survived_C=0.5, survived_D=0.5))
+    found = resolved(made)
+    assert (found.target, found.metric) == ("survived", METRICS["log_loss"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [(["T_b", "T_a"], ["b", "a"]), (["a", "b"], ["a", "b"]), (["T_a"], None), (["a", "c"], None), (["T_a", "b"], None)],
+)
+def test_class_columns_carry_the_targets_name_or_the_label_alone(columns: list[str], expected: list | None) -> None:
+    assert class_columns(columns, "T", ["a", "b"]) == expected
+
+
+def lacking(made: Tables, **changes: object) -> Tables:
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def test_columns_that_test_lacks_are_left_out_and_said() -> None:
+    made = prices()
+    made.train["casual"] = 1.0
+    found = resolved(made)
+    assert found.columns == ("x",)
+    assert "test lacks casual" in found.inferred["columns"].text
+    assert found.inferred["columns"].guess
+
+
+def test_contradictions_are_refused_with_the_way_out() -> None:
+    made = survivors()
+    with pytest.raises(DataError, match=r"no id column 'key'; it has: id, survived"):
+        resolved(made, id="key")
+    with pytest.raises(DataError, match=r"train\.csv lacks the target 'dead'\. It has: id, x, sex, survived"):
+        resolved(made, target="dead")
+    with pytest.raises(DataError, match=r"lacks the target: the sample submission asks for y.*--target COLUMN"):
+        resolved(lacking(made, sample=made.sample.rename(columns={"survived": "y"}).assign(z=0)))
+    with pytest.raises(DataError, match=r"test\.csv lacks the feature column 'sex', which made-by-hand trains on"):
+        resolved(lacking(made, test=made.test.drop(columns="sex")), columns=("x", "sex"))
+    with pytest.raises(DataError, match=r"share no column to learn from"):
+        resolved(lacking(made, test=made.test[["id"]]))
+
+
+def test_a_metric_of_the_other_task_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"rmse judges a regression, however: made-by-hand is a classification"):
+        resolved(survivors(), task="classification", metric="rmse")
+
+
+def test_an_id_that_train_has_and_test_lacks_is_no_reason_to_go_by_position() -> None:
+    made = survivors()
+    with pytest.raises(DataError, match=r"test\.csv lacks the id column 'id', which train\.csv has"):
+        resolved(lacking(made, test=made.test.drop(columns="id")), id="id")
+
+
+def test_a_module_that_cannot_be_imported_is_named_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, code, words in (
+        ("torn", "import os\ncompetition = Competition()\n", r"competition\.py, line 2: NameError: .*'Competition'"),
+        ("misspelt", "x = 1\ny = (\n", r"competition\.py, line 2: SyntaxError"),
+        ("empty", "", r"must define competition = Competition\(\.\.\.\)"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "competition.py").write_text(code)
+        monkeypatch.setattr(competitions, "__path__", [str(tmp_path)])
+        with pytest.raises(UsageError, match=words):
+            find(name)
+
+
+def test_a_clean_that_misses_a_column_names_it_and_its_file() -> None:
+    made = survivors()
+    clean = row_by_row(lambda frame: frame.assign(z=frame["y"]))
+    with pytest.raises(DataError, match=r"train\.csv lacks the column 'y', which this competition's clean needs"):
+        clean(made)
+
+
+def test_a_users_folder_comes_before_the_built_in_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "titanic").mkdir()
+    (tmp_path / "titanic" / "competition.py").write_text("competition = None\n")
+    monkeypatch.setattr(competitions, "__path__", [str(tmp_path), *competitions.__path__])
+    assert competitions.folder("titanic") == tmp_path / "titanic"
+    assert "digit-recognizer" in competitions.slugs()
+
+
+def test_resolving_twice_changes_nothing() -> None:
+    made = survivors()
+    once = resolved(made)
+    assert resolve(once, made) == once
+    pd.testing.assert_frame_equal(made.train, survivors().train)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import KFold
+
+from kpipe.core.metrics import METRICS
+from kpipe.core.values import Folds, ModelPredictions, Predictions
+from kpipe.training.ensemble import blend, fit_weights
+
+
+def folds(n: int, count: int = 5) -> Folds:
+    pairs = list(KFold(count, shuffle=True, random_state=0).split(np.zeros((n, 1))))
+    return Folds(train=tuple(t for t, _ in pairs), valid=tuple(v for _, v in pairs))
+
+
+def predictions(y: np.ndarray, *oof: np.ndarray) -> Predictions:
+    models = [ModelPredictions(name=f"m{i}", oof=o, test=o[:7], seconds=0.0) for i, o in enumerate(oof)]
+    return Predictions(models=tuple(models), classes=None, y=y)
+
+
+def noisy(seed: int, *scales: float) -> Predictions:
+    rng = np.random.default_rng(seed)
+    y = rng.normal(size=100)
+    return predictions(y, *((y + rng.normal(scale=scale, size=100))[:, None] for scale in scales))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from(["rmse", "mae", "median_ae", "r2"]))
+def test_weights_are_shares_and_the_blend_lies_between_its_models(seed: int, metric: str) -> None:
+    given_predictions = noisy(seed, 0.5, 1.0, 2.0)
+    blended = blend(given_predictions, folds(100), METRICS[metric])
+    assert sum(blended.weights.values()) == pytest.approx(1)
+    assert min(blended.weights.values()) >= 0
+    stack = np.stack([model.oof for model in given_predictions.models])
+    assert (blended.oof >= stack.min(axis=0) - 1e-9).all()
+    assert (blended.oof <= stack.max(axis=0) + 1e-9).all()
+
+
+def test_the_blend_of_a_fold_knows_nothing_of_its_targets() -> None:
+    before, split = noisy(0, 0.5, 0.6), folds(100)
+    changed = before.y.copy()
+    changed[split.valid[0]] = 1000.0
+    after = predictions(changed, *(model.oof for model in before.models))
+    a, b = (blend(given_predictions, split, METRICS["rmse"]) for given_predictions in (before, after))
+    np.testing.assert_array_equal(a.oof[split.valid[0]], b.oof[split.valid[0]])
+    assert not np.allclose(a.oof[split.valid[1]], b.oof[split.valid[1]])
+
+
+def test_one_model_is_its_own_blend() -> None:
+    alone = noisy(0, 0.5)
+    blended = blend(alone, folds(100), METRICS["rmse"])
+    assert blended.weights == {"m0": 1.0}
+    np.testing.assert_array_equal(blended.oof, alone.models[0].oof)
+    np.testing.assert_array_equal(blended.test, alone.models[0].test)
+
+
+def test_a_better_model_weighs_more_also_at_the_scale_of_house_prices() -> None:
+    good, bad = noisy(0, 0.1, 2.0).models
+    y = noisy(0, 0.1, 2.0).y
+    priced = predictions(2e5 + 5e4 * y, 2e5 + 5e4 * good.oof, 2e5 + 5e4 * bad.oof)
+    assert blend(priced, folds(100), METRICS["rmse"]).weights["m0"] > 0.95
+
+
+def test_one_fold_has_nothing_to_judge_weights_on_and_takes_equal_ones() -> None:
+    made = noisy(0, 0.1, 2.0)
+    single = Folds(train=(np.arange(80),), valid=(np.arange(80, 100),))
+    oof = [np.where(np.arange(100)[:, None] < 80, np.nan, model.oof) for model in made.models]
+    blended = blend(predictions(made.y, *oof), single, METRICS["rmse"])
+    assert blended.weights == {"m0": 0.5, "m1": 0.5}
+    assert np.isnan(blended.oof[:80]).all()
+    np.testing.assert_allclose(blended.oof[80:], (oof[0] + oof[1])[80:] / 2)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_can_be_blended_for(name: str) -> None:
+    metric, rng = METRICS[name], np.random.default_rng(0)
+    if metric.task == "classification":
+        y = rng.integers(2, size=100)
+        oof = [rng.dirichlet([1, 1], size=100) for _ in range(2)]
+    else:
+        y = rng.uniform(1, 9, size=100)
+        oof = [y[:, None] + rng.normal(size=(100, 1)) for _ in range(2)]
+    assert sum(blend(predictions(y, *oof), folds(100), metric).weights.values()) == pytest.approx(1)
+
+
+def test_weights_that_cannot_be_told_apart_are_equal() -> None:
+    y = np.zeros(10)
+    same = np.zeros((2, 10, 1))
+    assert fit_weights(same, y, lambda y, p: (p[:, 0] - y) ** 2).tolist() == [0.5, 0.5]

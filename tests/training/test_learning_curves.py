@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import re
+import shutil
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import kpipe
+from kpipe.errors import UsageError
+from kpipe.report import learning_curves, write
+from kpipe.report.blocks import Picture
+from kpipe.report.drawing import svg
+from kpipe.runs.loaded import read
+from kpipe.runs.store import Run
+from kpipe.training.learning_curves import SHAPE, curves_of, curves_table
+
+PLOTS = ("scores", "folds", "learning_curves", "confusion", "roc", "precision_recall", "calibration", "chances")
+
+
+class Fitted:
+    def __init__(self, losses: Any, validation: Any = ()) -> None:
+        self.loss_curve_ = losses
+        self.validation_loss_curve_ = validation
+
+
+@pytest.fixture(scope="module")
+def titanic(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    models = ["linear", "neural", "boosting"]
+    return kpipe.run("titanic", models=models, folds=2, out=tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    slug = "house-prices-advanced-regression-techniques"
+    return kpipe.run(slug, models=["linear"], folds=2, out=tmp_path_factory.mktemp("runs"))
+
+
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=500))
+def test_a_curve_keeps_its_ends_its_order_and_only_finite_numbers(losses: list[float]) -> None:
+    curve = curves_of(Fitted(losses))[0]
+    kept = curve[curve[:, 0] > 0]
+    assert curves_of(Fitted(losses)).shape == SHAPE
+    assert (np.diff(kept[:, 0]) > 0).all()
+    assert all(losses[int(step) - 1] == loss for step, loss in kept)
+    finite = [place for place, loss in enumerate(losses) if np.isfinite(loss)]
+    if len(losses) <= SHAPE[1]:
+        assert [int(step) - 1 for step in kept[:, 0]] == finite
+    for end in {0, len(losses) - 1} & {*finite}:
+        assert end + 1 in kept[:, 0]
+
+
+class Broken:
+    @property
+    def loss_curve_(self) -> list[float]:
+        raise RuntimeError("not yet")
+
+
+def test_a_model_whose_curve_cannot_be_had_has_none() -> None:
+    assert not curves_of(Broken()).any()
+
+
+@pytest.mark.parametrize("losses", ["low", None, [[0.5, 0.4]], [], {"loss": 1}, 0.5])
+def test_what_is_no_row_of_numbers_is_no_curve(losses: Any) -> None:
+    assert not curves_of(Fitted(losses)).any()
+
+
+def test_a_model_of_scikit_learn_that_keeps_its_loss_is_found_behind_features_and_the_targets_scale() -> None:
+    X, y = np.arange(40.0).reshape(-1, 2), np.arange(20.0)
+    net = MLPRegressor(hidden_layer_sizes=(3,), max_iter=7, random_state=0, tol=0)
+    behind = TransformedTargetRegressor(make_pipeline(StandardScaler(), net), func=np.log1p, inverse_func=np.expm1)
+    with pytest.warns(match="Maximum iterations"):
+        behind.fit(X, y)
+    curve = curves_of(behind)[0]
+    np.testing.assert_allclose(curve[:7, 1], behind.regressor_[-1].loss_curve_)
+    assert not curves_of(LinearRegression().fit(X, y)).any()
+
+
+def test_a_table_without_curves_has_its_columns() -> None:
+    table = curves_table([("linear", {(0, 0): np.zeros(SHAPE)})])
+    assert list(table) == ["model", "seed", "fold", "rows", "step", "loss"]
+    assert len(table) == 0
+
+
+def test_a_run_keeps_the_curve_of_each_fit(titanic: Run) -> None:
+    curves = titanic.curves
+    kept = {(str(model), str(rows)) for model, rows in curves[["model", "rows"]].drop_duplicates().to_numpy()}
+    assert kept == {("neural", "training"), ("boosting", "inner validation")}
+    assert {*curves["fold"]} == {0, 1}
+    neural = curves[curves["model"] == "neural"].groupby("fold")["loss"]
+    assert (neural.last() < neural.first()).all()
+
+
+def test_curves_of_a_run_that_is_made_again_are_the_same(titanic: Run, tmp_path: Path) -> None:
+    again = kpipe.run("titanic", models=["neural"], folds=2, out=tmp_path)
+    ours = titanic.curves[titanic.curves["model"] == "neural"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(again.curves, ours)
+
+
+def test_a_report_draws_the_curves(titanic: Run) -> None:
+    page = write(titanic).read_text(encoding="utf-8")
+    assert "Learning curves" in page
+    assert re.search(r"neural: on the rows that it learns from, [\d.]+ at first, [\d.]+ after \d+ steps", page)
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_plot_is_a_figure_in_printed_colours(titanic: Run, name: str) -> None:
+    figure = getattr(titanic.plot, name)()
+    sink = BytesIO()
+    figure.savefig(sink, format="svg")
+    drawn = sink.getvalue().decode()
+    assert len(figure.axes) == 1
+    assert drawn.count("<path") > 3
+    assert not re.search("#0101[01][0-9]", drawn)
+
+
+@pytest.mark.parametrize("name", ["truth", "residuals", "errors", "submission", "scores", "folds"])
+def test_a_regression_has_plots_of_its_own(house: Run, name: str) -> None:
+    assert len(getattr(house.plot, name)().axes) == 1
+
+
+def test_learning_curves_of_a_model_by_name(titanic: Run) -> None:
+    assert "boosting" in titanic.plot.learning_curves("boosting").axes[0].get_ylabel()
+
+
+def test_a_plot_that_does_not_suit_the_run_names_those_that_do(house: Run, titanic: Run) -> None:
+    with pytest.raises(UsageError, match=re.escape("run.plot.roc() does not suit this run. There are: scores(), fol")):
+        house.plot.roc()
+    with pytest.raises(UsageError, match=re.escape("learning_curves('boosting')")):
+        titanic.plot.learning_curves("linear")
+
+
+def test_a_notebook_shows_a_plot_as_a_picture(house: Run) -> None:
+    assert house.plot.folds()._repr_png_()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        b"PAR1 no parquet",
+        pd.DataFrame({"model": ["neural"]}),
+        pd.DataFrame({"model": [1], "seed": ["x"], "fold": [None], "rows": [2.5], "step": ["a"], "loss": [{"a": 1}]}),
+        pd.DataFrame({"model": ["neural"] * 2, "seed": 0, "fold": 0, "rows": "<b>", "step": [-1, 2], "loss": np.inf}),
+        pd.DataFrame({"model": "neural", "seed": 0, "fold": 0, "rows": "training", "step": [1], "loss": [-1.0]}),
+    ],
+    ids=["no table", "columns missing", "no numbers", "not finite", "one point"],
+)
+def test_curves_that_somebody_spoilt_are_drawn_or_left_out(titanic: Run, tmp_path: Path, spoilt: Any) -> None:
+    copied = Run(path=Path(shutil.copytree(titanic.path, tmp_path / "copied")), record=titanic.record)
+    if isinstance(spoilt, bytes):
+        (copied.path / "curves.parquet").write_bytes(spoilt)
+    else:
+        spoilt.to_parquet(copied.path / "curves.parquet")
+    section = learning_curves.section(read(copied))
+    if section is not None:
+        assert [svg(block) for block in section.blocks if isinstance(block, Picture)]
