@@ -68,10 +68,10 @@ def compare(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from kpipe.cli.console import runs as display_runs
-    from kpipe.kaggle.leaderboard import run_named
     from kpipe.runs import compare as comparing
+    from kpipe.runs.find import find_run
 
-    found = comparing.compare(*(run_named(name, options.out) for name in (options.a, options.b)))
+    found = comparing.compare(*(find_run(name, options.out) for name in (options.a, options.b)))
     if options.json:
         sides = json.loads(found.sides.to_json(orient="records"))
         print(json.dumps({**asdict(found), "sides": sides, "won": found.won, "lost": found.lost}, indent=2))

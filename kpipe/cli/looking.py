@@ -100,9 +100,9 @@ def report_options(command: argparse.ArgumentParser) -> None:
 
 def report(options: argparse.Namespace) -> int:
     """Write a run as one HTML page: scores, errors, columns, checks, all that is known of it."""
-    from kpipe.kaggle import leaderboard
+    from kpipe.runs import find
 
-    run = leaderboard.run_named(options.run, options.out)
+    run = find.find_run(options.run, options.out)
     print(reported(run, data=options.data, to=options.to, budget=options.budget))
     return 0
 

@@ -12,7 +12,7 @@ from kpipe.errors import SubmissionError, UsageError
 
 if TYPE_CHECKING:
     from kpipe.kaggle.client import Pushed
-    from kpipe.kaggle.leaderboard import Entry
+    from kpipe.runs.ledger import Entry
     from kpipe.runs.store import Run
 
 __all__ = ["kernel", "kernel_options", "sent", "submissions", "submissions_options", "submit", "submit_options"]
@@ -56,19 +56,19 @@ def sent(slug: str, file: Path, run: Run | None, options: argparse.Namespace, *,
     """Guarded, proved if no run of ours did, sent, written down, and waited for unless told otherwise."""
     from kpipe import pipeline
     from kpipe.cli.console import display
-    from kpipe.kaggle import leaderboard
+    from kpipe.kaggle import submit
     from kpipe.kaggle.client import connect
 
     if run is None:
-        leaderboard.prove_file(file, *pipeline.prepare(slug))
+        submit.prove_file(file, *pipeline.prepare(slug))
     out, kaggle = options.out, connect()
-    guard = leaderboard.check_can_submit(kaggle, slug, file, run, out=out, force=options.force)
+    guard = submit.check_can_submit(kaggle, slug, file, run, out=out, force=options.force)
     if guard.last and not options.yes:
         _ask_for_the_last(slug)
-    entry = leaderboard.send(kaggle, slug, file, run, message=options.message, out=out, kernel=kernel)
+    entry = submit.send(kaggle, slug, file, run, message=options.message, out=out, kernel=kernel)
     with display.waiting(entry, left_today=guard.left_today - 1) as tell:
         if options.wait:
-            entry = leaderboard.wait_for_score(kaggle, entry, out=out, tell=tell)
+            entry = submit.wait_for_score(kaggle, entry, out=out, tell=tell)
     display.show_entry(entry)
     return entry
 
@@ -86,16 +86,16 @@ def submit(options: argparse.Namespace) -> int:
     import json
     from dataclasses import asdict
 
-    from kpipe.kaggle import leaderboard
+    from kpipe.runs import find
 
     if options.what.endswith(".csv"):
         file = Path(options.what)
-        run = leaderboard.run_of(file)
+        run = find.run_of_file(file)
         slug = run.record["slug"] if run else options.competition
         if slug is None:
             raise UsageError(f"No run wrote {file}: say which competition it is for, with --competition SLUG.")
     else:
-        run = leaderboard.run_named(options.what, options.out)
+        run = find.find_run(options.what, options.out)
         slug, file = run.record["slug"], run.path / "submission.csv"
     entry = sent(slug, file, run, options)
     if options.json:
@@ -109,14 +109,14 @@ def submissions(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from kpipe.cli.console import display
-    from kpipe.kaggle import leaderboard
+    from kpipe.kaggle import submit
     from kpipe.kaggle.client import connect
-    from kpipe.kaggle.credentials import find
+    from kpipe.kaggle.credentials import find as find_credentials
+    from kpipe.report.leaderboard import leaderboard_plot
+    from kpipe.runs import ledger
 
-    out, kaggle = options.out, connect() if find() else None
-    entries = (
-        leaderboard.sync_ledger(kaggle, options.slug, out=out) if kaggle else leaderboard.ledger(out, options.slug)
-    )
+    out, kaggle = options.out, connect() if find_credentials() else None
+    entries = submit.sync_ledger(kaggle, options.slug, out=out) if kaggle else ledger.read_ledger(out, options.slug)
     if options.json:
         print(json.dumps([asdict(entry) for entry in entries], indent=2))
         return 0
@@ -124,7 +124,7 @@ def submissions(options: argparse.Namespace) -> int:
     display.show_entries(options.slug, entries, rank=rank, fresh=kaggle is not None)
     if any(entry.score is not None and entry.public_score is not None for entry in entries):
         path = out / options.slug / "submissions.png"
-        leaderboard.picture(entries).savefig(path, dpi=130)
+        leaderboard_plot(entries).savefig(path, dpi=130)
         print(f"Picture: {path}")
     return 0
 
@@ -139,16 +139,16 @@ def kernel(options: argparse.Namespace) -> int:
 
 def _built(options: argparse.Namespace) -> Path:
     from kpipe import competitions
-    from kpipe.kaggle import leaderboard
-    from kpipe.kaggle.credentials import find
+    from kpipe.kaggle.credentials import find as find_credentials
     from kpipe.kaggle.kernel import build as kernel
     from kpipe.kaggle.kernel.wheels import gather
+    from kpipe.runs import find
 
     slug, made_from, chosen = options.what, "", {"models": options.models} if options.models else {}
     if competitions.folder(slug) is None and ("/" in slug or any(options.out.glob(f"*/{slug}"))):
-        run = leaderboard.run_named(options.what, options.out)
+        run = find.find_run(options.what, options.out)
         slug, made_from, chosen = run.record["slug"], run.record["run_id"], kernel.options_of(run)
-    credentials = find()
+    credentials = find_credentials()
     user = options.user or (credentials.username if credentials else "")
     if not user:
         raise UsageError("A kernel belongs to somebody: give your name on Kaggle with --user NAME.")
@@ -162,10 +162,10 @@ def _built(options: argparse.Namespace) -> Path:
 def _push(options: argparse.Namespace) -> int:
     from functools import partial
 
-    from kpipe.kaggle import leaderboard
     from kpipe.kaggle.client import connect
     from kpipe.kaggle.kernel import push as kernel_push
     from kpipe.kaggle.kernel import wheels
+    from kpipe.runs import find
 
     folder = Path(options.what)
     if not (folder / "kernel-metadata.json").is_file():
@@ -187,5 +187,5 @@ def _push(options: argparse.Namespace) -> int:
         return 0
     (slug,) = metadata["competition_sources"]
     only_kernels = kaggle.competition(slug).is_kernels_submissions_only
-    entry = sent(slug, file, leaderboard.run_of(file), options, kernel=pushed if only_kernels else None)
+    entry = sent(slug, file, find.run_of_file(file), options, kernel=pushed if only_kernels else None)
     return 1 if entry.status == "error" else 0

@@ -12,11 +12,11 @@ import pandas as pd
 
 from kpipe.core.values import Folds, ModelPredictions, Predictions
 from kpipe.errors import DataError, UsageError
-from kpipe.kaggle.leaderboard import run_named
 from kpipe.pipeline import finish, read_asked, settled
 from kpipe.problem.competition import Competition
 from kpipe.problem.splitters import folds_from_frame
 from kpipe.runs.calls import options_from
+from kpipe.runs.find import find_run
 from kpipe.runs.loaded import LoadedRun, outputs_of, read
 from kpipe.runs.store import Run, key_of, refuse_blend, workspace
 from kpipe.training.cross_validation import targets
@@ -41,7 +41,7 @@ def combine(
     Raises UsageError where the runs do not fit each other, DataError where the files are not those of the runs.
     """
     began = time.perf_counter()
-    named = [run_named(name, Path(out)) for name in names]
+    named = [find_run(name, Path(out)) for name in names]
     runs = list({run.record["run_id"]: run for run in named}.values())
     if len(runs) < 2:
         raise UsageError("A blend needs at least two runs.")

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from kpipe.errors import KpipeError, OutputError
-from kpipe.kaggle.leaderboard import SENT, home_of, ledger, run_named
+from kpipe.runs.find import find_run
+from kpipe.runs.ledger import SENT, home_of, read_ledger
 from kpipe.runs.store import Run, try_lock, unfinished
 
 __all__ = ["Removable", "finished", "removable", "remove", "summary"]
@@ -23,7 +24,7 @@ def finished(out: Path, slug: str = "*") -> tuple[list[Run], list[str]]:
     runs, broken = [], []
     for path in sorted(out.glob(f"{slug}/*/run.json")):
         try:
-            runs.append(run_named(str(path.parent), out))
+            runs.append(find_run(str(path.parent), out))
         except KpipeError as error:
             broken.append(str(error))
     return sorted(runs, key=lambda run: (str(run.record.get("created")), run.record["run_id"])), broken
@@ -38,7 +39,7 @@ def _refuse_paths(out: Path, slug: str) -> None:
 def summary(run: Run, out: Path) -> dict[str, Any]:
     """What a list shows of a run, JSON types."""
     record = run.record
-    sent = [entry for entry in ledger(out, record["slug"]) if entry.run_id == record["run_id"]]
+    sent = [entry for entry in read_ledger(out, record["slug"]) if entry.run_id == record["run_id"]]
     public = [entry.public_score for entry in sent if entry.public_score is not None]
     return {
         "run_id": record["run_id"],
@@ -84,7 +85,7 @@ def removable(out: Path, slug: str = "*", *, keep: int | None = None) -> list[Re
     for run in finished(out, slug)[0]:
         by_slug[run.record["slug"]].append(run)
     for name, runs in by_slug.items():
-        safe = {entry.run_id for entry in ledger(out, name)} | {runs[-1].record["run_id"]}
+        safe = {entry.run_id for entry in read_ledger(out, name)} | {runs[-1].record["run_id"]}
         alike: dict[str, list[Run]] = defaultdict(list)
         for run in runs:
             alike[_judged_by(run)].append(run)

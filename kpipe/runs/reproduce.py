@@ -19,9 +19,9 @@ import pandas as pd
 from kpipe.competitions import is_slug
 from kpipe.core.devices import resolve_device
 from kpipe.errors import DataError, UsageError
-from kpipe.kaggle.leaderboard import run_named
 from kpipe.pipeline import run
 from kpipe.runs.calls import options_from
+from kpipe.runs.find import find_run
 from kpipe.runs.provenance import Fits, RerunSpec, differences
 from kpipe.runs.store import CALL, Run, UnfinishedRun, refuse_blend, unfinished
 
@@ -96,7 +96,7 @@ def reproduce(
     called again. data : where the files are now; default: where they were.
     Raises UsageError where there is no such run or it does not say how it was made, DataError where it is broken.
     """
-    first = run_named(name, Path(out))
+    first = find_run(name, Path(out))
     refuse_blend(first)
     record, place = first.record, first.path / "run.json"
     options, fits = options_from(record, place), _fits(record, place)

@@ -101,7 +101,7 @@ def test_a_page_can_be_followed_from_an_empty_folder(name: str, tmp_path: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["howto/splitters.md", "concepts/leaderboard.md"])
+@pytest.mark.parametrize("name", ["howto/splitters.md", "concepts/submit.md"])
 def test_what_stands_below_a_python_is_what_it_prints(name: str, tmp_path: Path) -> None:
     shown = blocks(PAGES[name])
     for block, below in pairwise(shown):

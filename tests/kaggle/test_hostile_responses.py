@@ -25,12 +25,13 @@ from kpipe import competitions
 from kpipe.cli.main import main
 from kpipe.errors import KpipeError, RemoteError
 from kpipe.kaggle import client as client_module
-from kpipe.kaggle import leaderboard, responses
+from kpipe.kaggle import responses, submit
 from kpipe.kaggle.client import Kaggle, Pushed, connect
 from kpipe.kaggle.download import download
 from kpipe.kaggle.kernel import push as kernel_push
+from kpipe.runs import ledger
 from tests.data.test_hostile_files import ODD_JSON
-from tests.kaggle.test_leaderboard import zipped_sample
+from tests.kaggle.test_submit import zipped_sample
 from tests.kaggle_server import KEY, TOKEN, USER, Contest, KaggleServer, Kernel, Misbehave, accuracy, serving
 
 HEADER = base64.b64encode(f"{USER}:{KEY}".encode()).decode()
@@ -40,7 +41,7 @@ PUSHED = Pushed(ref="ada/k", version=1, url="https://www.kaggle.com/code/ada/k")
 @pytest.fixture
 def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
     """A Kaggle with titanic, one kernel that has run, and a user who is known there."""
-    for module in (leaderboard, kernel_push):
+    for module in (submit, kernel_push):
         monkeypatch.setattr(module, "_FIRST_PAUSE", 0.01)
         monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.01)
     monkeypatch.setattr(client_module, "_FIRST_WAIT", 0.001)
@@ -100,8 +101,8 @@ ODD = [
 
 
 def wait_for_score(kaggle: Kaggle, home: Path) -> object:
-    entry = leaderboard.Entry(ref=1, slug="titanic", date="2026", message="m", file="f")
-    return leaderboard.wait_for_score(kaggle, entry, out=home / "out", tell=lambda _: None, seconds=0.02)
+    entry = ledger.Entry(ref=1, slug="titanic", date="2026", message="m", file="f")
+    return submit.wait_for_score(kaggle, entry, out=home / "out", tell=lambda _: None, seconds=0.02)
 
 
 def calls(home: Path) -> dict[str, Callable[[Kaggle], object]]:
@@ -122,7 +123,7 @@ def calls(home: Path) -> dict[str, Callable[[Kaggle], object]]:
         "GetCompetition": lambda k: (
             f"{k.competition('titanic').evaluation_metric:s}{k.competition('t').user_rank or 0:,}"
         ),
-        "GetSubmissionLimits": lambda k: leaderboard.check_can_submit(k, "titanic", csv, None, out=home, force=False),
+        "GetSubmissionLimits": lambda k: submit.check_can_submit(k, "titanic", csv, None, out=home, force=False),
         "ListSubmissions": lambda k: wait_for_score(k, home),
         "StartSubmissionUpload": lambda k: k.submit("titanic", csv, "m"),
         "CreateSubmission": lambda k: k.submit("titanic", csv, "m"),

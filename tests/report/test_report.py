@@ -23,8 +23,8 @@ from kpipe.cli.main import main
 from kpipe.cli.running import run_options
 from kpipe.errors import OutputError
 from kpipe.kaggle.kernel.build import build
-from kpipe.kaggle.leaderboard import run_named
 from kpipe.report import write
+from kpipe.runs.find import find_run
 from kpipe.runs.store import Run
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)> {{7*7}} $x_{'
@@ -144,7 +144,7 @@ def test_without_its_data_a_run_is_reported_and_the_page_says_what_is_missing(co
 
 
 def test_other_files_than_those_of_the_run_are_not_shown_as_its_data(copied: Path) -> None:
-    run = run_named(str(copied), copied)
+    run = find_run(str(copied), copied)
     data = {**run.record["data"], "files": {"train.csv": "0" * 64}}
     page = Page(reported(changed(copied, data=data)).read_text(encoding="utf-8"))
     assert "does not hold the files that the run was made from" in page.text
@@ -152,7 +152,7 @@ def test_other_files_than_those_of_the_run_are_not_shown_as_its_data(copied: Pat
 
 
 def test_what_a_run_folder_says_is_text_and_never_markup(copied: Path) -> None:
-    run = run_named(str(copied), copied)
+    run = find_run(str(copied), copied)
     model = {**run.record["models"][0], "name": EVIL}
     oof = pd.read_parquet(copied / "oof.parquet")
     oof.rename(columns=lambda name: name.replace("/1", f"/{EVIL}")).assign(Survived=EVIL).to_parquet(
@@ -187,7 +187,7 @@ def test_a_record_of_the_wrong_types_gives_a_page_and_no_traceback(copied: Path,
 def test_files_that_are_missing_or_broken_are_named_and_the_rest_is_shown(copied: Path) -> None:
     (copied / "oof.parquet").write_bytes(b"PAR1 no parquet")
     (copied / "folds.parquet").unlink()
-    page = page_of(run_named(str(copied), copied))
+    page = page_of(find_run(str(copied), copied))
     assert "oof.parquet cannot be read" in page.text
     assert "folds.parquet is not in the run's folder." in page.text
     assert "Models, fold by fold" in page.text

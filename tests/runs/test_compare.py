@@ -14,8 +14,8 @@ import pytest
 
 import kpipe
 from kpipe.cli.main import main
-from kpipe.kaggle.leaderboard import run_named
 from kpipe.runs.compare import compare
+from kpipe.runs.find import find_run
 from kpipe.runs.store import Run
 from tests.tables import prices, survivors
 
@@ -106,7 +106,7 @@ def test_a_blend_of_runs_is_the_run_that_would_have_trained_all_their_models(
     home: Path, both: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call("blend", *(run.record["run_id"] for run in both), "--out", home / "out", "--quiet") == 0
-    blended = run_named(str(Path(capsys.readouterr().out.strip()).parent), home / "out")
+    blended = find_run(str(Path(capsys.readouterr().out.strip()).parent), home / "out")
     together = trained(home, models=["linear", "forest"], metric="accuracy")
     assert (blended.path / "submission.csv").read_bytes() == (together.path / "submission.csv").read_bytes()
     assert blended.score == together.score
@@ -341,7 +341,7 @@ def copied(run: Run, home: Path, number: int, **changed: object) -> Run:
 
 
 def test_a_submitted_run_is_never_removed_wherever_its_ledger_lies(both: tuple[Run, Run], tmp_path: Path) -> None:
-    from kpipe.kaggle import leaderboard
+    from kpipe.kaggle import submit
     from kpipe.runs import prune as keeping
 
     class Sends:
@@ -351,7 +351,7 @@ def test_a_submitted_run_is_never_removed_wherever_its_ledger_lies(both: tuple[R
     out = tmp_path / "runs"
     runs = [copied(both[0], out / "made-by-hand", number) for number in range(3)]
     file, elsewhere = runs[0].path / "submission.csv", tmp_path / "submissions"
-    leaderboard.send(Sends(), "made-by-hand", file, runs[0], message="", out=elsewhere)  # type: ignore[arg-type]
+    submit.send(Sends(), "made-by-hand", file, runs[0], message="", out=elsewhere)  # type: ignore[arg-type]
     assert [one.path.name for one in keeping.removable(out, keep=0)] == [runs[1].path.name]
     assert [keeping.summary(run, out)["submitted"] for run in runs] == [True, False, False]
 

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from kpipe.cli.main import main
 from kpipe.data import cache
 from kpipe.errors import DataError, SubmissionError, UsageError
-from kpipe.kaggle import leaderboard
+from kpipe.kaggle import submit
 from kpipe.kaggle.kernel import build as kernel
+from kpipe.runs import find, ledger
 from kpipe.runs.store import Run, RunFolder
 from tests.data.test_hostile_files import CSVS, MANY, ODD_JSON, PLAIN, spoilt
 from tests.tables import resolved, survivors
@@ -101,7 +102,7 @@ def test_no_slug_leads_out_of_its_folder(
         assert "Error: " in told
         assert "\x1b" not in told
     with pytest.raises(UsageError, match="cannot be a competition"):
-        leaderboard.ledger(at_work, slug)
+        ledger.read_ledger(at_work, slug)
 
 
 def test_a_run_id_is_no_code_in_a_kernel(foreign: Path, at_work: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,7 +116,7 @@ def test_a_run_id_is_no_code_in_a_kernel(foreign: Path, at_work: Path, capsys: p
 @pytest.mark.parametrize("name", ["..", ".", "*", "**", "", "theirs/..", "[", "\0", "a" * 5000, "../titanic/theirs"])
 def test_no_name_of_a_run_leads_out_of_its_folder_or_stands_for_many(name: str, foreign: Path) -> None:
     with pytest.raises(UsageError, match="There is no run"):
-        leaderboard.run_named(name, foreign.parents[1])
+        find.find_run(name, foreign.parents[1])
 
 
 DEEP = 100_000
@@ -136,7 +137,7 @@ NO_RECORDS = {
 def test_what_is_no_record_is_refused_in_words(case: str, foreign: Path) -> None:
     (foreign / "run.json").write_bytes(NO_RECORDS[case])
     with pytest.raises(DataError, match=r"run\.json is no record of a run: ") as said:
-        leaderboard.run_named(str(foreign), foreign.parents[1])
+        find.find_run(str(foreign), foreign.parents[1])
     assert len(str(said.value)) < 1_000
 
 
@@ -144,7 +145,7 @@ def test_a_record_of_many_bytes_is_not_read(foreign: Path) -> None:
     with open(foreign / "run.json", "r+b") as file:
         file.truncate(1 << 33)  # of which the disk holds nothing
     with pytest.raises(DataError, match=r"it has more than 67,108,864 bytes"):
-        leaderboard.run_named(str(foreign), foreign.parents[1])
+        find.find_run(str(foreign), foreign.parents[1])
 
 
 ODD = st.sampled_from([*ODD_JSON, "\x1b[31m", "\ud800"])
@@ -162,8 +163,8 @@ def spoil(value: Any, draw: Any) -> Any:
 def use(run: Run) -> None:
     """Everything that is done with a run that was read again."""
     with contextlib.suppress(SubmissionError):
-        leaderboard._refuse_run(run, run.record["submission"]["sha256"], force=False)
-    leaderboard._of_run(run)
+        submit._refuse_run(run, run.record["submission"]["sha256"], force=False)
+    submit._of_run(run)
     assert isinstance(run.score + run.standard_error, float)
     script = kernel._script("titanic", kernel.options_of(run), b"", "", made_from=run.record["run_id"], wheels="")
     compile(script, "script.py", "exec")
@@ -174,8 +175,8 @@ def any_record_is_used_or_refused(data: st.DataObject, folder: Path) -> None:
     try:
         (folder / "run.json").write_text(json.dumps(spoil(good, data.draw)))
         with contextlib.suppress(DataError):
-            use(leaderboard.run_named(str(folder), folder.parents[1]))
-        leaderboard.run_of(folder / "submission.csv")
+            use(find.find_run(str(folder), folder.parents[1]))
+        find.run_of_file(folder / "submission.csv")
     finally:
         (folder / "run.json").write_text(json.dumps(good))
 
@@ -194,7 +195,7 @@ def test_any_of_many_records_is_used_or_refused(data: st.DataObject, foreign: Pa
 
 
 def test_a_run_that_kpipe_made_is_used_wherever_it_lies(foreign: Path) -> None:
-    use(leaderboard.run_named("theirs", foreign.parents[1]))
+    use(find.find_run("theirs", foreign.parents[1]))
 
 
 @pytest.mark.parametrize("how", ["swapped", "a link to another file"])
@@ -209,10 +210,10 @@ def test_a_submission_that_the_record_does_not_know_is_not_sent_as_the_runs(
     else:
         (foreign / "submission.csv").symlink_to(secret)
     sendable = json.loads((foreign / "run.json").read_text())["submission"] | {"sendable": True}
-    run = leaderboard.run_named(str(changed(foreign, submission=sendable)), foreign.parents[1])
+    run = find.find_run(str(changed(foreign, submission=sendable)), foreign.parents[1])
     with pytest.raises(SubmissionError, match=r"was changed after the run wrote it"):
-        leaderboard._refuse_run(run, leaderboard._sha256(foreign / "submission.csv"), force=True)
-    assert leaderboard.run_of(foreign / "submission.csv") is None
+        submit._refuse_run(run, submit._sha256(foreign / "submission.csv"), force=True)
+    assert find.run_of_file(foreign / "submission.csv") is None
 
 
 @pytest.fixture
@@ -251,8 +252,8 @@ def test_any_ledger_is_read_or_refused(data: st.DataObject, tmp_path: Path) -> N
     path = tmp_path / "x" / "ledger.json"
     path.write_text(json.dumps(spoil([ENTRY, {**ENTRY, "ref": 2}], data.draw)))
     with contextlib.suppress(DataError):
-        leaderboard._keep(tmp_path, "x", [leaderboard.Entry(**{**ENTRY, "ref": 3})])  # type: ignore[arg-type]
-        assert leaderboard.ledger(tmp_path, "x")
+        submit._keep(tmp_path, "x", [ledger.Entry(**{**ENTRY, "ref": 3})])  # type: ignore[arg-type]
+        assert ledger.read_ledger(tmp_path, "x")
 
 
 @PLAIN
@@ -262,7 +263,7 @@ def test_any_csv_from_elsewhere_is_proved_or_refused(content: bytes, tmp_path: P
     competition = resolved(tables)
     (tmp_path / "theirs.csv").write_bytes(content)
     with pytest.raises(SubmissionError):
-        leaderboard.prove_file(tmp_path / "theirs.csv", competition, tables)
+        submit.prove_file(tmp_path / "theirs.csv", competition, tables)
 
 
 def test_a_cache_of_somebody_else_runs_nothing(tmp_path: Path) -> None:
@@ -317,16 +318,16 @@ def two(made: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("part", [slice(None), slice(0, 14), slice(-6, None), slice(-4, None)])
 def test_a_run_is_found_by_so_much_of_its_id_as_it_alone_has(two: Path, part: slice) -> None:
-    run = leaderboard.run_named("20261121T140059Z-6b7004"[part], two)
+    run = find.find_run("20261121T140059Z-6b7004"[part], two)
     assert run.path.name == run.record["run_id"] == "20261121T140059Z-6b7004"
 
 
 def test_a_part_of_an_id_that_several_runs_have_names_them(two: Path) -> None:
     with pytest.raises(UsageError, match=r"'20261121' stands for 2 runs: give more of the id, .*6b7004, .*a13660"):
-        leaderboard.run_named("20261121", two)
+        find.find_run("20261121", two)
 
 
 @pytest.mark.parametrize("name", ["004", "1T140059Z", "6b7004-", "6B7004"])
 def test_a_run_is_not_found_by_its_middle_or_by_little(two: Path, name: str) -> None:
     with pytest.raises(UsageError, match="There is no run"):
-        leaderboard.run_named(name, two)
+        find.find_run(name, two)

@@ -19,9 +19,9 @@ from kpipe.cli.doctor import Finding
 from kpipe.core.metrics import Metric
 from kpipe.core.values import Check, Tables
 from kpipe.errors import printable
-from kpipe.kaggle.leaderboard import Entry
 from kpipe.pipeline import RunPlan
 from kpipe.problem.competition import Competition
+from kpipe.runs.ledger import Entry
 from kpipe.runs.store import Run
 from kpipe.studies.findings import Findings, cell, shown
 from kpipe.training.cross_validation import FitFinished

@@ -31,7 +31,7 @@ _SHORTEST_TITLE, _LONGEST_TITLE = 5, 50  # characters, of titles and of slugs
 _PACKAGE = Path(__file__).parents[2]
 # Of kpipe, what no kernel calls: the command line, and what it does besides a run.
 _LEFT_OUT = (
-    *("__main__.py", "checks/conformance.py", "kaggle/kernel/", "kaggle/leaderboard.py", "problem/template.py"),
+    *("__main__.py", "checks/conformance.py", "kaggle/kernel/", "kaggle/submit.py", "problem/template.py"),
     *(f"cli/{name}" for name in ("checking", "comparing", "completion", "console/", "doctor", "help", "looking")),
     *(f"cli/{name}" for name in ("main", "options", "running", "sending", "starting")),
     *(f"runs/{name}" for name in ("blend", "compare", "loaded", "prune", "reproduce", "tracking")),

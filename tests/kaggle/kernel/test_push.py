@@ -11,10 +11,11 @@ import pytest
 from kpipe import competitions
 from kpipe.cli.main import main
 from kpipe.kaggle import client as client_module
-from kpipe.kaggle import leaderboard
+from kpipe.kaggle import submit
 from kpipe.kaggle.kernel import push as kernel_push
+from kpipe.runs import ledger
 from tests.kaggle.kernel.test_build import rehearse
-from tests.kaggle.test_leaderboard import zipped_sample
+from tests.kaggle.test_submit import zipped_sample
 from tests.kaggle_server import KEY, USER, Contest, KaggleServer, Kernel, Misbehave, serving
 
 SAMPLE = competitions.folder("titanic") / "sample"
@@ -23,7 +24,7 @@ SAMPLE = competitions.folder("titanic") / "sample"
 @pytest.fixture
 def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
     monkeypatch.setattr(client_module, "_FIRST_WAIT", 0.01)
-    monkeypatch.setattr(leaderboard, "_FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(submit, "_FIRST_PAUSE", 0.05)
     monkeypatch.setattr(kernel_push, "_FIRST_PAUSE", 0.02)
     monkeypatch.setenv("KAGGLE_USERNAME", USER)
     monkeypatch.setenv("KAGGLE_KEY", KEY)
@@ -70,7 +71,7 @@ def test_a_kernel_is_run_on_kaggle_and_its_submission_is_sent(
     assert sent["content"] == (tmp_path / "kernels/titanic/output/submission.csv").read_bytes()
     assert sent["description"] == "from a kernel"
     assert any("CreateCodeSubmission" in path for path in kaggle.asked) == kernels_only
-    (entry,) = leaderboard.ledger(Path("submissions"), "titanic")
+    (entry,) = ledger.read_ledger(Path("submissions"), "titanic")
     assert entry.run_id
     assert entry.score is not None
     pushed = kaggle.pushes[0]

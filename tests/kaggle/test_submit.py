@@ -18,7 +18,7 @@ import pytest
 from kpipe import competitions
 from kpipe.cli.main import main
 from kpipe.kaggle import client as client_module
-from kpipe.kaggle import leaderboard
+from kpipe.kaggle import submit
 from tests.kaggle_server import KEY, TOKEN, USER, Contest, KaggleServer, Misbehave, accuracy, serving
 
 SAMPLE = competitions.folder("titanic") / "sample"  # stands for Kaggle's files: what matters here is the way
@@ -39,7 +39,7 @@ def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleSe
     truth = pd.DataFrame({"PassengerId": test["PassengerId"], "Survived": (test["Sex"] == "female").astype(int)})
     contest = Contest(zip=zipped_sample(), score=accuracy(truth, "PassengerId", "Survived"))
     monkeypatch.setattr(client_module, "_FIRST_WAIT", 0.01)
-    monkeypatch.setattr(leaderboard, "_FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(submit, "_FIRST_PAUSE", 0.05)
     monkeypatch.setenv("KAGGLE_USERNAME", USER)
     monkeypatch.setenv("KAGGLE_KEY", KEY)
     (tmp_path / "work").mkdir()
@@ -200,8 +200,8 @@ def test_a_submission_that_stays_pending_is_picked_up_later(
 ) -> None:
     run = trained()
     kaggle.contests["titanic"].pending_polls = 10**6
-    forever = leaderboard.wait_for_score
-    monkeypatch.setattr(leaderboard, "wait_for_score", lambda *args, **options: forever(*args, **options, seconds=0.2))
+    forever = submit.wait_for_score
+    monkeypatch.setattr(submit, "wait_for_score", lambda *args, **options: forever(*args, **options, seconds=0.2))
     assert kpipe("submit", str(run)) == 1
     assert "It was made: `kpipe submissions titanic` shows its score" in capsys.readouterr().err  # and drops the rest
     kaggle.submissions[0]["polls"] = 0
