@@ -1,4 +1,4 @@
-"""A run at a glance: how scores are written, and the small table that a notebook shows of a run."""
+"""How scores and text are written for people, and the summary of a run that a notebook shows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-__all__ = ["as_html", "as_line", "scored", "with_error"]
+__all__ = ["as_html", "as_line", "plain", "scored", "with_error", "with_minus_sign"]
 
 # In the colours of whatever page the notebook is: currentColor at several strengths, one accent that both can bear.
 _CELL = "padding:.2em 1em .2em 0;border-bottom:1px solid rgba(128,128,128,.3);text-align:"
@@ -24,14 +24,32 @@ def scored(value: float | None, like: float | None = None) -> str:
     if value is None or not math.isfinite(value):
         return "unknown"
     size = abs(value if like is None or not math.isfinite(like) else like)
-    told = format(value, ".2e" if 0 < size < 0.001 else ".4f" if size < 100 else ",.0f")
-    return "\N{MINUS SIGN}" + told[1:] if told.startswith("-") else told
+    return with_minus_sign(format(value, ".2e" if 0 < size < 0.001 else ".4f" if size < 100 else ",.0f"))
 
 
 def with_error(value: float | None, error: float | None, like: float | None = None) -> str:
     """A score and its standard error, to the same decimal; that of another score if given."""
     like = value if like is None else like
     return f"{scored(value, like)} ± {scored(error, like)}"
+
+
+def with_minus_sign(number: str) -> str:
+    r"""A formatted number with a minus sign (U+2212) in place of its leading hyphen.
+
+    >>> ascii(with_minus_sign("-0.5")), with_minus_sign("1e-05")
+    ("'\\u22120.5'", '1e-05')
+    """
+    return "\N{MINUS SIGN}" + number[1:] if number.startswith("-") else number
+
+
+def plain(value: object) -> str:
+    """Any value as text without control characters, which neither XML nor a reader can use.
+
+    >>> plain("a" + chr(0) + "b")
+    'a b'
+    """
+    text = str(value).encode("utf-8", "replace").decode("utf-8")
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def as_line(record: Mapping[str, Any]) -> str:

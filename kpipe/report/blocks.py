@@ -13,7 +13,7 @@ from typing import Literal
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from kpipe.core.formatting import scored, with_error
+from kpipe.core.formatting import plain, scored, with_error, with_minus_sign
 
 __all__ = [
     "Block",
@@ -146,16 +146,6 @@ class Finding:
     section: str = ""
 
 
-def plain(value: object) -> str:
-    """Any value as text without control characters, which neither XML nor a reader can use.
-
-    >>> plain("a" + chr(0) + "b")
-    'a b'
-    """
-    told = str(value).encode("utf-8", "replace").decode("utf-8")
-    return "".join(c if c.isprintable() else " " for c in told)
-
-
 def short(value: object, most: int = _LONGEST) -> str:
     """A value as text that is not longer than a cell.
 
@@ -185,7 +175,7 @@ def compact(value: float) -> str:
         told = f"{value:,.0f}" if abs(value) < 1e12 else f"{value:.3g}"
     else:
         told = f"{value:.4g}"
-    return told.replace("-", "\N{MINUS SIGN}", 1) if told.startswith("-") else told
+    return with_minus_sign(told)
 
 
 def exact(value: float) -> str:
@@ -195,8 +185,7 @@ def exact(value: float) -> str:
     ('1954', '0.5', '0.123457')
     """
     whole = abs(value) < 1e15 and value == int(value)
-    told = str(int(value)) if whole else f"{value:.6g}"
-    return "\N{MINUS SIGN}" + told[1:] if told.startswith("-") else told
+    return with_minus_sign(str(int(value)) if whole else f"{value:.6g}")
 
 
 def share(value: float) -> str:

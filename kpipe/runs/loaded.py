@@ -18,9 +18,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kpipe.core.formatting import plain
 from kpipe.core.metrics import Metric, get_metric, over_targets
 from kpipe.errors import UsageError
-from kpipe.report.blocks import plain
 from kpipe.runs.record import GROUP
 from kpipe.runs.store import Run
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from kpipe.cli.console.layout import print_table, teller
 from kpipe.cli.doctor import Finding
+from kpipe.core.formatting import with_error
 from kpipe.core.metrics import Metric
 from kpipe.core.values import Check, Tables
 from kpipe.errors import printable
@@ -204,11 +205,8 @@ def _scores(record: Mapping[str, Any]) -> Table:
 
 
 def score_shown(record: Mapping[str, Any]) -> str:
-    """The score and its standard error, to the same decimal: four, or as many as a tiny or a huge score calls for."""
-    score, error = record["score"], record["standard_error"]
-    size = abs(score or 0.0)
-    style = ".2e" if 0 < size < 0.001 else ".4f" if size < 100 else ",.0f"
-    return " ± ".join("unknown" if value is None else format(value, style) for value in (score, error))
+    """The score of a record and its standard error, written with the same number of decimals."""
+    return with_error(record["score"], record["standard_error"])
 
 
 def _print_notes(console: Console, record: Mapping[str, Any]) -> None:

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from kpipe.cli.console.display import score_shown
+from kpipe.core.formatting import as_html, as_line, scored, with_error
+
+RECORD = {
+    "slug": "made-by-hand",
+    "run_id": "r1",
+    "metric": {"name": "r2", "greater_is_better": True},
+    "score": -0.05,
+    "standard_error": 0.01,
+    "models": [{"name": "linear", "score": -0.05, "standard_error": 0.01, "weight": 1.0}],
+    "baseline": -0.1,
+    "baseline_standard_error": 0.01,
+    "baseline_name": "mean",
+    "checks": [],
+    "data": {"origin": "directory"},
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(0.5, "0.5000"), (-0.05, "\N{MINUS SIGN}0.0500"), (-12345.6, "\N{MINUS SIGN}12,346"), (2e-5, "2.00e-05")],
+)
+def test_a_score_has_four_decimals_or_as_many_as_its_size_needs(value: float, written: str) -> None:
+    assert scored(value) == written
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_a_score_that_is_missing_or_not_finite_is_unknown(value: float | None) -> None:
+    assert scored(value) == "unknown"
+
+
+def test_a_standard_error_has_as_many_decimals_as_its_score() -> None:
+    assert with_error(12345.6, 5.4321) == "12,346 ± 5"
+
+
+def test_the_terminal_the_report_and_the_notebook_write_a_negative_score_alike() -> None:
+    written = "\N{MINUS SIGN}0.0500 ± 0.0100"
+    assert score_shown(RECORD) == with_error(-0.05, 0.01) == written
+    assert written in as_line(RECORD)
+    assert written in as_html(RECORD)
