@@ -7,49 +7,31 @@ from matplotlib.axes import Axes
 from sklearn import metrics as skm
 
 from kpipe.report.blocks import Block, Cell, Column, Finding, Picture, Section, Table, Text, number, share, short
-from kpipe.report.drawing import MUTED, SERIES, STYLES, histogram
+from kpipe.report.probabilities import binned, calibration, chances, curves, histogram_by_class
 from kpipe.runs.loaded import LoadedRun, OofPredictions
 
-__all__ = ["chances", "confusion", "findings", "section", "several"]
+__all__ = ["confusion", "findings", "section"]
 
-_MATRIX, _CURVES = 20, 7  # classes that a matrix and a plot of curves can hold and still be read
-_BINS = 10
-_DRAWN = 300  # points of a curve
+_MATRIX = 20  # classes that a matrix can hold and still be read
 
 
-def chances(facts: LoadedRun, judged: OofPredictions) -> np.ndarray | None:
-    """(n, k) probabilities out-of-fold; None where there are none.
-
-    Where thresholds were fitted, the blend was moved by them: the models' weighted mean is what they were fitted on.
-    """
-    metric = facts.metric
-    if metric is None or judged.labels is None or metric.ordinal:
-        return None
-    if not metric.thresholds:
-        return judged.blend
-    weights = {m.name: m.weight for m in facts.models if m.weight and m.name in judged.models}
-    parts = [weight * judged.models[name] for name, weight in weights.items()]
-    alike = all(part.shape == judged.blend.shape for part in parts)
-    return np.sum(parts, axis=0) / sum(weights.values()) if parts and alike else None
-
-
-def section(facts: LoadedRun, judged: OofPredictions) -> Section:
+def section(run: LoadedRun, oof: OofPredictions) -> Section:
     """Where the labels are right, and how far the probabilities can be believed."""
-    labels = judged.labels
+    labels = oof.classes
     assert labels is not None
-    made = judged.made
-    y, predicted = judged.y[made], judged.blend[made].argmax(axis=1)
+    made = oof.is_predicted
+    y, predicted = oof.y[made], oof.ensemble[made].argmax(axis=1)
     counts = skm.confusion_matrix(y, predicted, labels=range(len(labels)))
     blocks: list[Block] = [_matrix(counts, labels)] if len(labels) <= _MATRIX else []
     blocks += [_confusions(counts, labels)] if len(labels) > 2 else []
-    likely = chances(facts, judged)
+    likely = chances(run, oof)
     probable = None if likely is None else likely[made]
     blocks.append(_classes(counts, labels, y, probable))
     if probable is not None and not np.isnan(probable).any():
-        blocks += _curves(y, probable, labels)
-        blocks.append(_calibration(y, probable, labels))
+        blocks += curves(y, probable, labels)
+        blocks.append(calibration(y, probable, labels))
         if len(labels) == 2:
-            blocks.append(_by_truth(y, probable[:, 1], labels))
+            blocks.append(histogram_by_class(y, probable[:, 1], labels))
     elif likely is None:
         blocks.append(
             Text(text="Curves and calibration are left out: this metric is reached by cut points, not chances.")
@@ -59,47 +41,10 @@ def section(facts: LoadedRun, judged: OofPredictions) -> Section:
     return Section(key="predictions", title="Predictions against the truth", lead=lead, blocks=blocks)
 
 
-def several(judged: OofPredictions) -> Section:
-    """Targets of 0 and 1, each looked at by itself."""
-    made = judged.made
-    y, chance = judged.y[made], judged.blend[made]
-    rows, curves = [], {}
-    for place, name in enumerate(judged.targets):
-        true = y[:, place] == 1
-        both = bool(true.any() and not true.all())
-        area = float(skm.roc_auc_score(true, chance[:, place])) if both else None
-        precise = float(skm.average_precision_score(true, chance[:, place])) if both else None
-        rows.append([
-            Cell(shown=short(name)),
-            number(int(true.sum())),
-            Cell(shown=share(float(true.mean())), value=float(true.mean())),
-            number(float(chance[:, place].mean()), ".3f"),
-            number(area, ".3f"),
-            number(precise, ".3f"),
-        ])  # fmt: skip
-        if both:
-            curves[name] = skm.roc_curve(true, chance[:, place])[:2]
-    columns = [
-        Column(name="target", numeric=False),
-        Column(name="rows of 1"),
-        Column(name="share"),
-        Column(name="mean prediction"),
-        Column(name="AUC", why="the chance that a row of 1 is ranked above one of 0"),
-        Column(name="average precision"),
-    ]
-    blocks: list[Block] = [Table(caption="Each target", columns=columns, rows=rows)]
-    if 0 < len(curves) <= _CURVES:
-        told = "ROC of each target; the areas are in the table."
-        axes = ("false positive rate", "true positive rate")
-        blocks.append(_lines("roc", curves, axes, alt=told, caption=told, diagonal=True))
-    lead = f"{len(judged.targets)} targets, each 0 or 1, in {len(y):,} out-of-fold rows."
-    return Section(key="predictions", title="Predictions against the truth", lead=lead, blocks=blocks)
-
-
-def confusion(judged: OofPredictions, labels: tuple[str, ...]) -> Picture:
+def confusion(oof: OofPredictions, labels: tuple[str, ...]) -> Picture:
     """The confusion matrix as a plot; a page has it as a table."""
-    made = judged.made
-    y, predicted = judged.y[made], judged.blend[made].argmax(axis=1)
+    made = oof.is_predicted
+    y, predicted = oof.y[made], oof.ensemble[made].argmax(axis=1)
     counts = skm.confusion_matrix(y, predicted, labels=range(len(labels)))
 
     def paint(ax: Axes) -> None:
@@ -183,135 +128,18 @@ def _classes(counts: np.ndarray, labels: tuple[str, ...], y: np.ndarray, likely:
     return Table(caption="Each class", columns=columns, rows=rows)
 
 
-def _curves(y: np.ndarray, likely: np.ndarray, labels: tuple[str, ...]) -> list[Block]:
-    codes = [1] if len(labels) == 2 else list(range(len(labels)))
-    codes = [code for code in codes if 0 < (y == code).sum() < len(y)]
-    if not codes or len(codes) > _CURVES:
-        return []
-    roc = {labels[code]: skm.roc_curve(y == code, likely[:, code])[:2] for code in codes}
-    recall = {labels[code]: skm.precision_recall_curve(y == code, likely[:, code])[1::-1] for code in codes}
-    told = "; ".join(f"{short(labels[code], 30)} {skm.roc_auc_score(y == code, likely[:, code]):.3f}" for code in codes)
-    precise = "; ".join(
-        f"{short(labels[code], 30)} {skm.average_precision_score(y == code, likely[:, code]):.3f}" for code in codes
-    )
-    base = float((y == codes[0]).mean()) if len(codes) == 1 else None
-    return [
-        _lines(
-            "roc",
-            roc,
-            ("false positive rate", "true positive rate"),
-            alt=f"ROC curves. Area under the curve: {told}.",
-            caption=f"ROC: how many false alarms each hit costs. Area under the curve: {told}.",
-            diagonal=True,
-        ),
-        _lines(
-            "precision_recall",
-            recall,
-            ("recall", "precision"),
-            alt=f"Precision-recall curves. Average precision: {precise}.",
-            caption=f"Precision and recall. Average precision: {precise}"
-            + (f"; guessing gives {base:.3f}." if base is not None else "."),
-            diagonal=False,
-            base=base,
-        ),
-    ]
-
-
-def _lines(
-    name: str,
-    curves: dict[str, tuple[np.ndarray, np.ndarray]],
-    axes: tuple[str, str],
-    *,
-    alt: str,
-    caption: str,
-    diagonal: bool,
-    base: float | None = None,
-) -> Picture:
-    def paint(ax: Axes) -> None:
-        if diagonal:
-            ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
-        if base is not None:
-            ax.axhline(base, color=MUTED, linewidth=1, linestyle=":")
-        for place, (label, (x, y)) in enumerate(curves.items()):
-            kept = np.unique(np.linspace(0, len(x) - 1, _DRAWN).astype(int))
-            line = ax.plot(x[kept], y[kept], color=SERIES[place], linewidth=1.8, label=short(label, 24))
-            line[0].set_linestyle(STYLES[place])
-        ax.set_xlim(-0.01, 1.01)
-        ax.set_ylim(-0.01, 1.02)
-        ax.set_xlabel(axes[0])
-        ax.set_ylabel(axes[1])
-        if len(curves) > 1:
-            ax.legend()
-
-    return Picture(paint=paint, name=name, alt=alt, caption=caption, height=3.2)
-
-
-def _binned(y: np.ndarray, likely: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean chance, share that came true and its standard error, in bins of equally many rows."""
-    chance = likely[:, 1] if likely.shape[1] == 2 else likely.max(axis=1)
-    true = (y == 1 if likely.shape[1] == 2 else likely.argmax(axis=1) == y).astype(float)
-    parts = [part for part in np.array_split(np.argsort(chance, kind="stable"), _BINS) if len(part)]
-    said = np.array([chance[part].mean() for part in parts])
-    came = np.array([true[part].mean() for part in parts])
-    sizes = np.array([len(part) for part in parts])
-    smoothed = (came * sizes + 2) / (sizes + 4)  # Agresti and Coull 1998: a bin without a miss is not certain
-    return said, came, np.sqrt(smoothed * (1 - smoothed) / (sizes + 4))
-
-
-def _calibration(y: np.ndarray, likely: np.ndarray, labels: tuple[str, ...]) -> Picture:
-    said, came, error = _binned(y, likely)
-
-    def paint(ax: Axes) -> None:
-        ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
-        ax.errorbar(said, came, yerr=2 * error, fmt="o-", color=SERIES[0], linewidth=1.5, markersize=5, capsize=2)
-        ax.set_xlabel("chance predicted")
-        ax.set_ylabel("share that came true")
-        ax.set_ylim(-0.02, 1.05)
-
-    of = f"that the row is {short(labels[1], 30)}" if len(labels) == 2 else "of the likeliest label"
-    off = float(np.abs(said - came).max())
-    told = ", ".join(f"{a:.2f} came true {b:.2f}" for a, b in zip(said, came, strict=True))
-    return Picture(
-        paint=paint,
-        name="calibration",
-        alt=f"Calibration, chance {of}: {told}.",
-        caption=f"Calibration: chances {of} lie on the dotted line where they can be taken at their word. "
-        f"The farthest of {len(said)} equal bins is {off:.2f} away. Lines reach two standard errors.",
-        height=3.2,
-    )
-
-
-def _by_truth(y: np.ndarray, chance: np.ndarray, labels: tuple[str, ...]) -> Picture:
-    parts = {short(labels[code], 24): chance[y == code] for code in (0, 1)}
-    low, high = float(chance.min()), float(chance.max())
-    edges = np.linspace(low, high if high > low else low + 1, 26)
-
-    def paint(ax: Axes) -> None:
-        histogram(ax, parts, edges=edges)
-        ax.set_xlabel(f"chance of {short(labels[1], 24)}")
-
-    told = "; ".join(f"rows of {name}: median {np.median(v):.2f}" for name, v in parts.items() if len(v))
-    return Picture(
-        paint=paint,
-        name="chances",
-        alt=f"Chances of {short(labels[1], 24)} by the true class. {told}.",
-        caption="The chances that rows of each class were given: the less they overlap, the better they are told.",
-        height=3.2,
-    )
-
-
-def findings(facts: LoadedRun, judged: OofPredictions) -> list[Finding]:
+def findings(run: LoadedRun, oof: OofPredictions) -> list[Finding]:
     """Chances that cannot be taken at their word; classes that are never predicted."""
-    labels, made, found = judged.labels, judged.made, []
+    labels, made, found = oof.classes, oof.is_predicted, []
     assert labels is not None
-    predicted = judged.blend[made].argmax(axis=1)
+    predicted = oof.ensemble[made].argmax(axis=1)
     never = [labels[code] for code in range(len(labels)) if not (predicted == code).any()]
-    if never and facts.metric is not None and facts.metric.needs == "label":
+    if never and run.metric is not None and run.metric.needs == "label":
         text = f"No row was ever given {', '.join(short(label, 30) for label in never[:5])}."
         found.append(Finding(level="warn", text=text, section="predictions"))
-    likely = chances(facts, judged)
-    if likely is not None and facts.metric is not None and facts.metric.needs == "probability":
-        said, came, error = _binned(judged.y[made], likely[made])
+    likely = chances(run, oof)
+    if likely is not None and run.metric is not None and run.metric.needs == "probability":
+        said, came, error = binned(oof.y[made], likely[made])
         far = np.abs(said - came) / error
         if (far > 4).any():
             worst = int(far.argmax())

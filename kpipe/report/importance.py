@@ -19,8 +19,8 @@ from kpipe.report.blocks import (
     short,
     with_error,
 )
-from kpipe.report.drawing import ACCENT, MUTED
 from kpipe.report.permutation import Importance
+from kpipe.report.svg import ACCENT, MUTED
 from kpipe.runs.loaded import LoadedRun
 
 __all__ = ["findings", "section"]
@@ -30,10 +30,10 @@ _NEARLY_ALL = 0.8  # of the importance of all columns, for one of them
 _AGREES = 0.98  # correlation with the run's own predictions, below which the importance is of another model
 
 
-def section(facts: LoadedRun, found: Importance) -> Section:
+def section(run: LoadedRun, found: Importance) -> Section:
     """A bar for each column, the most important first."""
     lines = found.lines
-    weight = next((model.weight for model in facts.models if model.name == found.model), None)
+    weight = next((model.weight for model in run.models if model.name == found.model), None)
     part = "" if weight is None or weight == 1 else f", {weight:.2f} of the blend,"
     lead = (
         "How much worse the score gets when one column is shuffled, so that it tells nothing. "
@@ -50,7 +50,7 @@ def section(facts: LoadedRun, found: Importance) -> Section:
         ax.set_yticks(places, [short(line.column, 22) for line in top])
         ax.set_ylim(len(top) - 0.5, -0.5)
         ax.axvline(0, color=MUTED, linewidth=1)
-        ax.set_xlabel(f"{facts.text('metric', 'name')} gets worse by")
+        ax.set_xlabel(f"{run.text('metric', 'name')} gets worse by")
         ax.grid(visible=False, axis="y")
 
     told = ", ".join(f"{short(line.column)} {scored(line.worse, found.score)}" for line in top[:3])

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from kpipe.report.blocks import Block, Picture, Section, compact, short
-from kpipe.report.drawing import MUTED, SERIES
+from kpipe.report.svg import MUTED, SERIES
 from kpipe.runs.loaded import LoadedRun
 
 __all__ = ["section"]
@@ -18,12 +18,12 @@ _WORDS = {
 }
 
 
-def section(facts: LoadedRun) -> Section | None:
+def section(run: LoadedRun) -> Section | None:
     """A plot for each model that kept curves; None where none did."""
-    curves = facts.curves
+    curves = run.curves
     if curves is None or not len(curves):
         return None
-    models = [model.name for model in facts.models if (curves["model"] == model.name).any()][:_MODELS]
+    models = [model.name for model in run.models if (curves["model"] == model.name).any()][:_MODELS]
     blocks: list[Block] = [_drawn(name, curves[curves["model"] == name]) for name in models]
     lead = (
         "The loss that each fit made small, a line a fold and seed. It is that of training, with whatever a model "

@@ -64,32 +64,32 @@ class Importance:
 
 
 def permuted(
-    facts: LoadedRun, judged: OofPredictions, competition: Competition, tables: Tables, *, seconds: float
+    run: LoadedRun, oof: OofPredictions, competition: Competition, tables: Tables, *, seconds: float
 ) -> Importance | str:
     """The importance of each column, or why it is left out, as a sentence.
 
     seconds : about how long it may take: a model is chosen by what its folds took, and folds are added while time is.
     """
     columns = list(competition.columns or ())
-    if facts.folds is None:
+    if run.folds is None:
         return "The folds are not in the run's folder."
     if not 1 < len(columns) <= _MOST_COLUMNS:
         return f"There are {len(columns)} columns: one by one, more than {_MOST_COLUMNS} say little and take long."
-    model = _model(facts, seconds)
+    model = _model(run, seconds)
     if model is None:
         return f"No model of the run trains a fold within {seconds / _PART:.0f} s. Give it longer with --budget."
     try:
-        found = _refitted(facts.folds, competition, tables, model, Deadline(seconds))
+        found = _refitted(run.folds, competition, tables, model, Deadline(seconds))
     except KpipeError as error:
         return f"{model.name} could not be trained again: {error}"
     assert isinstance(competition.metric, Metric)
-    return _judged(competition.metric, judged, model, columns, found) if found else "No fold of the run can be used."
+    return _judged(competition.metric, oof, model, columns, found) if found else "No fold of the run can be used."
 
 
-def _model(facts: LoadedRun, seconds: float) -> Model | None:
+def _model(run: LoadedRun, seconds: float) -> Model | None:
     """The model with the greatest weight among those of which a fold was trained in a part of the time."""
-    fits = max(len(facts.items("fold_scores")), 1)
-    quick = [m for m in facts.models if (m.seconds or 0.0) / fits / max(len(m.seeds), 1) < seconds / _PART]
+    fits = max(len(run.items("fold_scores")), 1)
+    quick = [m for m in run.models if (m.seconds or 0.0) / fits / max(len(m.seeds), 1) < seconds / _PART]
     return max((m for m in quick if m.weight), key=lambda m: m.weight or 0.0, default=None)
 
 
@@ -154,19 +154,17 @@ def _one_fold(
 
 
 def _judged(
-    metric: Metric, judged: OofPredictions, model: Model, columns: Sequence[str], found: Sequence[_Fold]
+    metric: Metric, oof: OofPredictions, model: Model, columns: Sequence[str], found: Sequence[_Fold]
 ) -> Importance | str:
     rows = np.concatenate([rows for rows, _ in found])
     predicted = np.concatenate([values for _, values in found], axis=1)
-    place = pd.Series(np.arange(len(judged.rows)), index=judged.rows).reindex(rows)
+    place = pd.Series(np.arange(len(oof.rows)), index=oof.rows).reindex(rows)
     if place.isna().any():
         return "The folds name rows that have no prediction."
-    y = judged.y[place.to_numpy(dtype=int)]
-    stored = judged.models.get(model.name)
-    if metric.ordinal and predicted.shape[2] == 1 and judged.labels is not None:
-        predicted = np.eye(len(judged.labels))[
-            np.clip(predicted[..., 0].round(), 0, len(judged.labels) - 1).astype(int)
-        ]
+    y = oof.y[place.to_numpy(dtype=int)]
+    stored = oof.models.get(model.name)
+    if metric.ordinal and predicted.shape[2] == 1 and oof.classes is not None:
+        predicted = np.eye(len(oof.classes))[np.clip(predicted[..., 0].round(), 0, len(oof.classes) - 1).astype(int)]
         stored = None
     whole = _score(metric, y, predicted[0])
     sign = -1.0 if metric.greater_is_better else 1.0

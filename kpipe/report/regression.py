@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from kpipe.report.blocks import Block, Cell, Column, Finding, Picture, Section, Table, Text, compact, number, short
-from kpipe.report.drawing import INK, MUTED, histogram, points
+from kpipe.report.svg import INK, MUTED, histogram, points
 from kpipe.runs.loaded import LoadedRun, OofPredictions
 
 __all__ = ["findings", "section"]
@@ -16,25 +16,25 @@ _PARTS = 5  # of the truth, by size
 _TARGETS = 6  # that are shown
 
 
-def section(facts: LoadedRun, judged: OofPredictions) -> Section:
+def section(run: LoadedRun, oof: OofPredictions) -> Section:
     """How far predictions are from the truth, and where."""
-    truth, predicted = _columns(judged)
-    log = facts.metric is not None and facts.metric.log_target and bool((truth >= 0).all() and (predicted >= 0).all())
+    truth, predicted = _columns(oof)
+    log = run.metric is not None and run.metric.log_target and bool((truth >= 0).all() and (predicted >= 0).all())
     blocks: list[Block] = []
-    for place, name in enumerate(judged.targets[:_TARGETS]):
-        if len(judged.targets) > 1:
+    for place, name in enumerate(oof.targets[:_TARGETS]):
+        if len(oof.targets) > 1:
             blocks.append(Text(text=short(name), heading=True))
         blocks += _target(name, truth[:, place], predicted[:, place], log=log)
-    if len(judged.targets) > _TARGETS:
-        blocks.append(Text(text=f"The first {_TARGETS} of {len(judged.targets)} targets are shown."))
+    if len(oof.targets) > _TARGETS:
+        blocks.append(Text(text=f"The first {_TARGETS} of {len(oof.targets)} targets are shown."))
     lead = f"Out-of-fold predictions of {len(truth):,} rows, each made by models that never saw the row."
     return Section(key="predictions", title="Predictions against the truth", lead=lead, blocks=blocks)
 
 
-def _columns(judged: OofPredictions) -> tuple[np.ndarray, np.ndarray]:
-    made = judged.made
-    y = judged.y if judged.y.ndim > 1 else judged.y[:, None]
-    return y[made].astype(float), judged.blend[made]
+def _columns(oof: OofPredictions) -> tuple[np.ndarray, np.ndarray]:
+    made = oof.is_predicted
+    y = oof.y if oof.y.ndim > 1 else oof.y[:, None]
+    return y[made].astype(float), oof.ensemble[made]
 
 
 def _target(name: str, truth: np.ndarray, predicted: np.ndarray, *, log: bool) -> list[Block]:
@@ -161,12 +161,12 @@ def _rounded(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def findings(facts: LoadedRun, judged: OofPredictions) -> list[Finding]:
+def findings(run: LoadedRun, oof: OofPredictions) -> list[Finding]:
     """A bias that chance does not explain."""
     found = []
-    truth, predicted = _columns(judged)
-    squared = facts.metric is not None and facts.metric.loss == "squared" and not facts.metric.log_target
-    for place, name in enumerate(judged.targets):
+    truth, predicted = _columns(oof)
+    squared = run.metric is not None and run.metric.loss == "squared" and not run.metric.log_target
+    for place, name in enumerate(oof.targets):
         errors = predicted[:, place] - truth[:, place]
         if squared and len(errors) > 50 and abs(errors.mean()) > 4 * errors.std() / np.sqrt(len(errors)):
             text = f"Predictions of {short(name)} are off by {compact(_rounded(errors.mean()))} on average."

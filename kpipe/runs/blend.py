@@ -100,12 +100,12 @@ def _folds(facts: Sequence[LoadedRun]) -> Folds:
 
 def _same_truth(facts: LoadedRun, competition: Competition, y: np.ndarray, labels: np.ndarray | None) -> None:
     """Raise UsageError where a run predicted something else than what the blend is judged by."""
-    if facts.judged is None:
+    if facts.oof is None:
         raise DataError(f"{facts.path}: {' '.join(facts.missing)}")
-    judged, name, asked = facts.judged, facts.record["run_id"], ", ".join(competition.targets)
+    judged, name, asked = facts.oof, facts.record["run_id"], ", ".join(competition.targets)
     if judged.targets != competition.targets:
         raise UsageError(f"{name} predicts {', '.join(judged.targets)}, not {asked}: nothing to blend.")
-    if judged.labels != (None if labels is None else tuple(map(str, labels))):
+    if judged.classes != (None if labels is None else tuple(map(str, labels))):
         raise UsageError(
             f"{name} predicts other labels of {asked}, or values where others are labels: nothing to blend."
         )
@@ -126,17 +126,17 @@ def _ends(runs: Sequence[Run]) -> list[str]:
 
 def _models(facts: LoadedRun, end: str, rows: int) -> list[ModelPredictions]:
     """A run's models, with the end of its id in their names."""
-    assert facts.judged is not None
+    assert facts.oof is not None
     test = pd.read_parquet(facts.path / "test.parquet")
     found = []
     for model in facts.models:
         columns = outputs_of(test, model.name)
-        if model.name not in facts.judged.models or not columns or len(test) != rows:
+        if model.name not in facts.oof.models or not columns or len(test) != rows:
             raise DataError(f"{facts.path}: the predictions of {model.name} are missing or of other rows.")
         found.append(
             ModelPredictions(
                 name=f"{model.name}@{end}",
-                oof=_in_order(facts.judged.models[model.name], facts.judged.rows),
+                oof=_in_order(facts.oof.models[model.name], facts.oof.rows),
                 test=test[columns].to_numpy(dtype=np.float64),
                 seconds=model.seconds or 0.0,
                 seeds=model.seeds,

@@ -68,13 +68,13 @@ def compare(a: Run, b: Run) -> Comparison:
     metric = facts.metric
     if metric is None or others.metric is None or a.record["slug"] != b.record["slug"]:
         raise UsageError(f"{_id(a)} and {_id(b)} are of other competitions, or their metric is no longer known.")
-    if metric.name != others.metric.name or ours.blend.shape != theirs.blend.shape or not _same(ours.y, theirs.y):
+    if metric.name != others.metric.name or ours.ensemble.shape != theirs.ensemble.shape or not _same(ours.y, theirs.y):
         raise UsageError(
             f"{_id(a)} ({metric.name}) and {_id(b)} ({others.metric.name}) have other rows, targets or metrics: "
             "there is nothing to compare."
         )
-    both = ours.made & theirs.made
-    y, p, q = ours.y[both], ours.blend[both], theirs.blend[both]
+    both = ours.is_predicted & theirs.is_predicted
+    y, p, q = ours.y[both], ours.ensemble[both], theirs.ensemble[both]
     scores = tuple(metric.function(y, output(metric, given)) for given in (p, q))
     difference = scores[1] - scores[0]
     groups = _groups(ours, theirs)
@@ -102,9 +102,9 @@ def _id(run: Run) -> str:
 
 
 def _judged(facts: LoadedRun) -> OofPredictions:
-    if facts.judged is None:
+    if facts.oof is None:
         raise UsageError(f"{facts.path}: {' '.join(facts.missing) or 'the out-of-fold predictions are missing.'}")
-    return facts.judged
+    return facts.oof
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
@@ -161,13 +161,13 @@ def _sides(metric: Metric, a: OofPredictions, b: OofPredictions, both: np.ndarra
     """Rows that changed sides, the largest changes first where there are sizes."""
     y = a.y[both]
     if metric.task == "classification" and y.ndim == 1:
-        judged = [given.blend[both].argmax(axis=1) for given in (a, b)]
-        names = np.asarray(a.labels, dtype=object)
+        judged = [given.ensemble[both].argmax(axis=1) for given in (a, b)]
+        names = np.asarray(a.classes, dtype=object)
         wrong = [(labels != y).astype(float) for labels in judged]
         truth, shown = names[y], [names[labels] for labels in judged]
         margin = 0.5
     elif y.ndim == 1:
-        shown = [given.blend[both][:, 0] for given in (a, b)]
+        shown = [given.ensemble[both][:, 0] for given in (a, b)]
         wrong = [np.abs(values - y) for values in shown]
         truth, margin = y, float(np.median(wrong[0]))
     else:

@@ -47,24 +47,24 @@ class Model:
 class OofPredictions:
     """Out-of-fold predictions beside the truth.
 
-    y : (n,) codes or values, (n, t) of several targets. labels : of the codes, None for values and several targets.
-    blend, models : (n, k), NaN where no prediction was made. rows : (n,) positions in train. ids : (n,) or None.
+    y : (n,) codes or values, (n, t) of several targets. classes : of the codes, None for values and several targets.
+    ensemble, models : (n, k), NaN where no prediction was made. rows : (n,) positions in train. ids : (n,) or None.
     groups : (n,) numbers of the groups that folds keep whole, or None.
     """
 
     y: np.ndarray
-    labels: tuple[str, ...] | None
+    classes: tuple[str, ...] | None
     targets: tuple[str, ...]
-    blend: np.ndarray
+    ensemble: np.ndarray
     models: Mapping[str, np.ndarray]
     rows: np.ndarray
     ids: pd.Series | None = None
     groups: np.ndarray | None = None
 
     @property
-    def made(self) -> np.ndarray:
+    def is_predicted(self) -> np.ndarray:
         """(n,) whether a row was predicted."""
-        return ~np.isnan(self.blend).any(axis=1)
+        return ~np.isnan(self.ensemble).any(axis=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class LoadedRun:
     record: Mapping[str, Any]
     models: tuple[Model, ...]
     metric: Metric | None
-    judged: OofPredictions | None
+    oof: OofPredictions | None
     test: np.ndarray | None
     folds: pd.DataFrame | None
     submission: pd.DataFrame | None
@@ -102,7 +102,7 @@ class LoadedRun:
         return list(value) if isinstance(value, list | tuple) else []
 
     @property
-    def greater(self) -> bool:
+    def greater_is_better(self) -> bool:
         """Whether a greater score is better."""
         return bool(_at(self.record, ("metric", "greater_is_better")))
 
@@ -123,7 +123,7 @@ def read(run: Run, *, metric: Metric | None = None) -> LoadedRun:
     told = record.get("models")
     models = tuple(_model(given) for given in (told if isinstance(told, list) else ()) if isinstance(given, Mapping))
     facts = LoadedRun(
-        path=run.path, record=record, models=models, metric=None, judged=None, test=None, folds=None, submission=None
+        path=run.path, record=record, models=models, metric=None, oof=None, test=None, folds=None, submission=None
     )
     judge = metric or _metric(facts, missing)
     tables = {name: _parquet(run.path / f"{name}.parquet", missing) for name in ("oof", "test", "folds")}
@@ -136,7 +136,7 @@ def read(run: Run, *, metric: Metric | None = None) -> LoadedRun:
         record=record,
         models=models,
         metric=judge,
-        judged=judged,
+        oof=judged,
         test=None if tables["test"] is None or judged is None else _blend(tables["test"], judged),
         folds=_folds(tables["folds"]),
         submission=_csv(run.path / "submission.csv", missing),
@@ -257,9 +257,9 @@ def _judged(facts: LoadedRun, oof: pd.DataFrame, missing: list[str]) -> OofPredi
     rows = oof["row"] if "row" in oof and oof["row"].dtype.kind in "iu" else pd.Series(np.arange(len(oof)))
     return OofPredictions(
         y=y,
-        labels=labels,
+        classes=labels,
         targets=facts.targets,
-        blend=_numbers(oof[outputs]),
+        ensemble=_numbers(oof[outputs]),
         models=models,
         rows=rows.to_numpy(),
         ids=oof[id_name] if isinstance(id_name, str) and id_name in oof else None,
@@ -270,7 +270,7 @@ def _judged(facts: LoadedRun, oof: pd.DataFrame, missing: list[str]) -> OofPredi
 def _fits(metric: Metric, judged: OofPredictions) -> bool:
     several = judged.y.ndim > 1
     return several == (metric.single is not None) and (
-        several or (metric.task == "classification") == bool(judged.labels)
+        several or (metric.task == "classification") == bool(judged.classes)
     )
 
 
@@ -296,4 +296,4 @@ def _truth(frame: pd.DataFrame, labels: tuple[str, ...] | None) -> np.ndarray | 
 
 def _blend(test: pd.DataFrame, judged: OofPredictions) -> np.ndarray | None:
     outputs = outputs_of(test, "blend")
-    return _numbers(test[outputs]) if len(outputs) == judged.blend.shape[1] else None
+    return _numbers(test[outputs]) if len(outputs) == judged.ensemble.shape[1] else None

@@ -38,7 +38,7 @@ from kpipe.core.formatting import as_html, as_line
 from kpipe.errors import OutputError, UsageError, printable
 
 if TYPE_CHECKING:
-    from kpipe.report.figures import Plots
+    from kpipe.report.plots import Plots
 
 __all__ = ["CALL", "Run", "RunFolder", "UnfinishedRun", "key_of", "refuse_blend", "try_lock", "unfinished", "workspace"]
 
@@ -100,7 +100,7 @@ class Run:
     @property
     def plot(self) -> Plots:
         """What a report draws, as matplotlib's figures: ``run.plot.folds()``."""
-        from kpipe.report.figures import Plots
+        from kpipe.report.plots import Plots
 
         return Plots(self)
 

@@ -21,7 +21,7 @@ import kpipe
 from kpipe.errors import UsageError
 from kpipe.report import learning_curves, write
 from kpipe.report.blocks import Picture
-from kpipe.report.drawing import svg
+from kpipe.report.svg import svg
 from kpipe.runs.loaded import read
 from kpipe.runs.store import Run
 from kpipe.training.learning_curves import SHAPE, curves_of, curves_table

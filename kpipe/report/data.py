@@ -10,8 +10,8 @@ from scipy.stats import ks_2samp
 
 from kpipe.data.column_types import dates_in
 from kpipe.report.blocks import Block, Cell, Column, Finding, Section, Table, Text, compact, number, share, short
-from kpipe.report.drawing import spark
-from kpipe.report.rows import is_amount, picture_side
+from kpipe.report.svg import spark
+from kpipe.report.worst_rows import is_amount, picture_side
 
 __all__ = ["data"]
 

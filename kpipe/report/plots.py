@@ -7,21 +7,13 @@ from functools import cached_property
 from matplotlib.figure import Figure
 
 from kpipe.errors import UsageError
-from kpipe.report import classification, details, learning_curves, regression, scores
-from kpipe.report.blocks import Picture, Section
-from kpipe.report.drawing import in_print
-from kpipe.runs.loaded import LoadedRun, OofPredictions, read
+from kpipe.report import classification, learning_curves, models, predictions, score, submission
+from kpipe.report.blocks import Picture
+from kpipe.report.svg import in_print
+from kpipe.runs.loaded import read
 from kpipe.runs.store import Run
 
-__all__ = ["Plots", "predictions"]
-
-
-def predictions(facts: LoadedRun, judged: OofPredictions) -> Section:
-    """Predictions against the truth, as the kind of target asks for."""
-    assert facts.metric is not None
-    if judged.labels is not None:
-        return classification.section(facts, judged)
-    return regression.section(facts, judged) if facts.metric.task == "regression" else classification.several(judged)
+__all__ = ["Plots"]
 
 
 class Plots:
@@ -92,17 +84,13 @@ class Plots:
 
     @cached_property
     def _pictures(self) -> list[Picture]:
-        facts = read(self._run)
-        judged = facts.judged
-        sections = [scores.score(facts), scores.models(facts), learning_curves.section(facts)]
-        if judged is not None and facts.metric is not None and judged.made.any():
-            sections.append(predictions(facts, judged))
-        if judged is not None:
-            sections.append(details.submission(facts, judged))
+        run = read(self._run)
+        oof = run.oof
+        sections = [score.section(run), models.section(run), learning_curves.section(run)]
+        if oof is not None and run.metric is not None and oof.is_predicted.any():
+            sections.append(predictions.section(run, oof))
+        if oof is not None:
+            sections.append(submission.section(run, oof))
         blocks = [block for section in sections if section is not None for block in section.blocks]
         drawn = [block for block in blocks if isinstance(block, Picture)]
-        return (
-            drawn
-            if judged is None or judged.labels is None
-            else [*drawn, classification.confusion(judged, judged.labels)]
-        )
+        return drawn if oof is None or oof.classes is None else [*drawn, classification.confusion(oof, oof.classes)]
