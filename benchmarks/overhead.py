@@ -23,7 +23,7 @@ from kpipe.checks import run_checks
 from kpipe.core.values import Context
 from kpipe.pipeline import prepare
 from kpipe.runs.record import RunResult, make_record
-from kpipe.runs.store import workspace
+from kpipe.runs.store import open_run_folder
 from kpipe.submission import make_submission, to_csv
 from kpipe.training.cross_validation import choose_models, cross_validate, estimator_for, targets
 from kpipe.training.ensemble import blend
@@ -54,7 +54,7 @@ def bare(competition, tables, folds, models) -> tuple[float, dict[str, np.ndarra
 def piped(competition, tables, folds, models) -> tuple[float, dict[str, np.ndarray]]:
     with tempfile.TemporaryDirectory() as out:
         start = time.perf_counter()
-        with workspace(Path(out), competition.slug, "benchmark") as space:
+        with open_run_folder(Path(out), competition.slug, "benchmark") as space:
             predictions = cross_validate(competition, tables, folds, models=models, jobs=1, parts=space)
             blended = blend(predictions, folds, competition.metric)
             submission = make_submission(competition, tables, blended, predictions.classes)

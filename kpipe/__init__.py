@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kpipe.models import model
     from kpipe.problem.competition import Competition, find, row_by_row
     from kpipe.problem.inference import resolve
-    from kpipe.runs.store import Run
+    from kpipe.runs.run import Run
 
 __version__ = "0.1.0"
 
@@ -44,7 +44,7 @@ _HOMES = {
     "Competition": "kpipe.problem.competition",
     "Context": "kpipe.core.values",
     "KpipeError": "kpipe.errors",
-    "Run": "kpipe.runs.store",
+    "Run": "kpipe.runs.run",
     "Tables": "kpipe.core.values",
     "check": "kpipe.checks.conformance",
     "find": "kpipe.problem.competition",

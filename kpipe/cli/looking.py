@@ -11,7 +11,7 @@ from kpipe.errors import KpipeError, UsageError
 
 if TYPE_CHECKING:
     from kpipe.report import Data
-    from kpipe.runs.store import Run
+    from kpipe.runs.run import Run
 
 __all__ = ["doctor", "doctor_options", "report", "report_options", "reported", "study", "study_options"]
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from kpipe import pipeline
 from kpipe.pipeline import RunPlan
-from kpipe.runs.store import Run
+from kpipe.runs.run import Run
 from kpipe.training.cross_validation import FitFinished
 
 __all__ = ["run"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kpipe.runs.store import Run
+    from kpipe.runs.run import Run
 
 __all__ = [
     "FIELDS",

@@ -24,7 +24,7 @@ from kpipe.errors import UsageError
 
 if TYPE_CHECKING:
     from kpipe.runs.reproduce import Reproduction
-    from kpipe.runs.store import Run
+    from kpipe.runs.run import Run
 
 __all__ = [
     "list_",

@@ -13,7 +13,7 @@ from kpipe.errors import SubmissionError, UsageError
 if TYPE_CHECKING:
     from kpipe.kaggle.client import Pushed
     from kpipe.runs.ledger import Entry
-    from kpipe.runs.store import Run
+    from kpipe.runs.run import Run
 
 __all__ = ["kernel", "kernel_options", "sent", "submissions", "submissions_options", "submit", "submit_options"]
 

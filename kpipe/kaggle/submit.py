@@ -21,9 +21,9 @@ from kpipe.core.values import Tables
 from kpipe.errors import OutputError, RemoteError, SubmissionError
 from kpipe.kaggle.client import Kaggle, Pushed, Submission
 from kpipe.problem.competition import Competition
-from kpipe.runs.find import sha256_of
+from kpipe.runs.files import sha256_of, write_file
 from kpipe.runs.ledger import SENT, Entry, add_entries, home_of, read_ledger
-from kpipe.runs.store import Run, RunFolder
+from kpipe.runs.run import Run
 from kpipe.submission import prove
 
 __all__ = ["SubmissionAllowance", "check_can_submit", "prove_file", "send", "sync_ledger", "wait_for_score"]
@@ -114,7 +114,7 @@ def send(
     add_entries(out, slug, [entry])
     if run is not None:
         with contextlib.suppress(OutputError):  # a folder that cannot be written: the ledger has it
-            RunFolder(run.path).write(SENT, (json.dumps({"ref": ref, "date": entry.date}) + "\n").encode())
+            write_file(run.path / SENT, (json.dumps({"ref": ref, "date": entry.date}) + "\n").encode())
     return entry
 
 

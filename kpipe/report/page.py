@@ -43,7 +43,7 @@ from kpipe.report.blocks import Block, Finding, Section, Text, plain, scored, wi
 from kpipe.report.svg import svg
 from kpipe.runs.loaded import LoadedRun, OofPredictions, read
 from kpipe.runs.provenance import versions
-from kpipe.runs.store import Run
+from kpipe.runs.run import Run
 
 __all__ = ["FILE", "Data", "write"]
 

@@ -11,7 +11,7 @@ from kpipe.report import classification, learning_curves, models, predictions, s
 from kpipe.report.blocks import Picture
 from kpipe.report.svg import in_print
 from kpipe.runs.loaded import read
-from kpipe.runs.store import Run
+from kpipe.runs.run import Run
 
 __all__ = ["Plots"]
 

@@ -18,7 +18,8 @@ from kpipe.problem.splitters import folds_from_frame
 from kpipe.runs.calls import options_from
 from kpipe.runs.find import find_run
 from kpipe.runs.loaded import LoadedRun, outputs_of, read
-from kpipe.runs.store import Run, key_of, refuse_blend, workspace
+from kpipe.runs.run import Run, refuse_blend
+from kpipe.runs.store import key_of, open_run_folder
 from kpipe.training.cross_validation import targets
 
 __all__ = ["combine"]
@@ -67,7 +68,7 @@ def combine(
     made = {"files": dict(tables.source.files), "settings": {"blend": [run.record["run_id"] for run in runs]}}
     key = key_of(made)
     told: dict[str, Any] = {"seeds": _seeds(models), "device": str(first.record.get("device")), "command": command}
-    with workspace(Path(out), slug, key, {"key": key, "made_of": made}) as space:
+    with open_run_folder(Path(out), slug, key, {"key": key, "made_of": made}) as space:
         return finish(space, competition, files, tables, folds, predictions, began=began, **told)
 
 

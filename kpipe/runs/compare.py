@@ -13,7 +13,7 @@ from kpipe.core.metrics import Metric, output
 from kpipe.errors import UsageError
 from kpipe.runs.loaded import LoadedRun, OofPredictions, read
 from kpipe.runs.provenance import differences
-from kpipe.runs.store import Run
+from kpipe.runs.run import Run
 
 __all__ = ["Comparison", "compare"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -11,10 +10,11 @@ from typing import Any
 
 from kpipe import competitions
 from kpipe.errors import DataError, UsageError
+from kpipe.runs.files import sha256_of
 from kpipe.runs.json_types import NUMBER, check_types, refuse_constant
-from kpipe.runs.store import Run
+from kpipe.runs.run import Run
 
-__all__ = ["find_run", "run_of_file", "sha256_of"]
+__all__ = ["find_run", "run_of_file"]
 
 _PART = 4  # characters of an id at the least
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
@@ -86,11 +86,3 @@ def run_of_file(file: Path) -> Run | None:
     except (UsageError, DataError):
         return None
     return run if run.record["submission"]["sha256"] == sha256_of(file) else None
-
-
-def sha256_of(file: Path) -> str:
-    """The sha256 of a file in hex. Raises UsageError where it cannot be read."""
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.") from error

@@ -15,8 +15,8 @@ import filelock
 
 from kpipe import competitions
 from kpipe.errors import DataError, UsageError
+from kpipe.runs.files import write_file
 from kpipe.runs.json_types import NUMBER, check_types, refuse_constant
-from kpipe.runs.store import RunFolder
 
 __all__ = ["SENT", "Entry", "add_entries", "home_of", "read_ledger"]
 
@@ -86,7 +86,7 @@ def add_entries(out: Path, slug: str, entries: Sequence[Entry]) -> None:
             known[entry.ref] = _merged(known.get(entry.ref), entry)
         newest = sorted(known.values(), key=lambda entry: (entry.date, entry.ref), reverse=True)
         content = json.dumps([asdict(entry) for entry in newest], indent=2) + "\n"
-        RunFolder(home).write("ledger.json", content.encode())
+        write_file(home / "ledger.json", content.encode())
 
 
 def _merged(old: Entry | None, new: Entry) -> Entry:

@@ -22,7 +22,7 @@ from kpipe.core.formatting import plain
 from kpipe.core.metrics import Metric, get_metric, over_targets
 from kpipe.errors import UsageError
 from kpipe.runs.record import GROUP
-from kpipe.runs.store import Run
+from kpipe.runs.run import Run
 
 __all__ = ["LoadedRun", "Model", "OofPredictions", "as_number", "other_runs", "read"]
 

@@ -13,7 +13,9 @@ from typing import Any
 from kpipe.errors import KpipeError, OutputError
 from kpipe.runs.find import find_run
 from kpipe.runs.ledger import SENT, home_of, read_ledger
-from kpipe.runs.store import Run, try_lock, unfinished
+from kpipe.runs.locks import try_lock
+from kpipe.runs.run import Run
+from kpipe.runs.unfinished import find_unfinished
 
 __all__ = ["Removable", "finished", "removable", "remove", "summary"]
 
@@ -76,7 +78,7 @@ def removable(out: Path, slug: str = "*", *, keep: int | None = None) -> list[Re
     _refuse_paths(out, slug)
     found = [
         Removable(path=one.path, why=f"unfinished, {one.parts} fits kept", size=_size(one.path))
-        for one in unfinished(out, slug)
+        for one in find_unfinished(out, slug)
         if not one.at_work
     ]
     if keep is None:

@@ -12,7 +12,7 @@ from contextlib import redirect_stdout
 from typing import Any
 
 from kpipe.errors import OutputError, UsageError
-from kpipe.runs.store import Run
+from kpipe.runs.run import Run
 
 __all__ = ["connect", "track"]
 

@@ -25,7 +25,7 @@ from kpipe.errors import OutputError
 from kpipe.kaggle.kernel.build import build
 from kpipe.report import write
 from kpipe.runs.find import find_run
-from kpipe.runs.store import Run
+from kpipe.runs.run import Run
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)> {{7*7}} $x_{'
 

@@ -16,7 +16,7 @@ import kpipe
 from kpipe.cli.main import main
 from kpipe.runs.compare import compare
 from kpipe.runs.find import find_run
-from kpipe.runs.store import Run
+from kpipe.runs.run import Run
 from tests.tables import prices, survivors
 
 
@@ -370,7 +370,7 @@ def test_what_a_run_has_gone_on_with_since_the_list_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from kpipe.runs import prune as keeping
-    from kpipe.runs.store import workspace
+    from kpipe.runs.store import open_run_folder
 
     parts = tmp_path / "x" / ".partial-0123456789ab" / "parts"
     parts.mkdir(parents=True)
@@ -378,7 +378,7 @@ def test_what_a_run_has_gone_on_with_since_the_list_is_left(
     listed = keeping.removable(tmp_path)
     assert len(listed) == 1
     monkeypatch.setattr(keeping, "removable", lambda *args, **options: listed)
-    with workspace(tmp_path, "x", "0123456789ab"):
+    with open_run_folder(tmp_path, "x", "0123456789ab"):
         assert call("clean", "--out", tmp_path, "--yes") == 0
         assert (parts / "linear-seed0-fold0.npz").exists()
         assert "A run has gone on with" in capsys.readouterr().err

@@ -23,7 +23,8 @@ from kpipe.errors import DataError, SubmissionError, UsageError
 from kpipe.kaggle import submit
 from kpipe.kaggle.kernel import build as kernel
 from kpipe.runs import find, ledger
-from kpipe.runs.store import Run, RunFolder
+from kpipe.runs.run import Run
+from kpipe.runs.store import RunFolder
 from tests.data.test_hostile_files import CSVS, MANY, ODD_JSON, PLAIN, spoilt
 from tests.tables import resolved, survivors
 

@@ -13,7 +13,8 @@ from kpipe.core.metrics import Metric
 from kpipe.core.values import Tables
 from kpipe.models import model
 from kpipe.runs.record import RunResult, make_record, predictions_table
-from kpipe.runs.store import Run, RunFolder
+from kpipe.runs.run import Run
+from kpipe.runs.store import RunFolder
 from kpipe.submission import make_submission, to_csv
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.ensemble import blend

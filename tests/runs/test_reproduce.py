@@ -17,7 +17,7 @@ from kpipe.pipeline import run
 from kpipe.runs import provenance
 from kpipe.runs.provenance import differences
 from kpipe.runs.reproduce import reproduce, resume
-from kpipe.runs.store import Run
+from kpipe.runs.run import Run
 from kpipe.training.cross_validation import FitFinished
 from tests.tables import survivors
 

@@ -23,7 +23,7 @@ from kpipe.report import learning_curves, write
 from kpipe.report.blocks import Picture
 from kpipe.report.svg import svg
 from kpipe.runs.loaded import read
-from kpipe.runs.store import Run
+from kpipe.runs.run import Run
 from kpipe.training.learning_curves import SHAPE, curves_of, curves_table
 
 PLOTS = ("scores", "folds", "learning_curves", "confusion", "roc", "precision_recall", "calibration", "chances")

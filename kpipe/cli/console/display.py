@@ -23,7 +23,7 @@ from kpipe.errors import printable
 from kpipe.pipeline import RunPlan
 from kpipe.problem.competition import Competition
 from kpipe.runs.ledger import Entry
-from kpipe.runs.store import Run
+from kpipe.runs.run import Run
 from kpipe.studies.findings import Findings, cell, shown
 from kpipe.training.cross_validation import FitFinished
 

@@ -22,7 +22,7 @@ from typing import Any
 from kpipe import competitions
 from kpipe.errors import OutputError, UsageError
 from kpipe.runs.provenance import versions
-from kpipe.runs.store import Run, refuse_blend
+from kpipe.runs.run import Run, refuse_blend
 
 __all__ = ["Built", "build", "options_of"]
 

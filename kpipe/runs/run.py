@@ -1,0 +1,116 @@
+"""A finished run as a value: its folder and its record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kpipe.core.formatting import as_html, as_line
+from kpipe.errors import UsageError, printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kpipe.report.plots import Plots
+
+__all__ = ["Run", "refuse_blend"]
+
+# pandas is imported where a table is read: shell completion lists runs and must not wait for it.
+
+
+@dataclass(frozen=True, repr=False)
+class Run:
+    """A finished run: its folder and its record.
+
+    Parameters
+    ----------
+    path : Path
+        The folder that holds ``run.json`` and the run's tables.
+    record : mapping
+        The content of ``run.json``.
+    """
+
+    path: Path
+    record: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """One line with the score; the record is long and can be read as ``run.record``."""
+        return f"<Run {as_line(self.record)}, {str(self.path)!r}>"
+
+    @property
+    def score(self) -> float:
+        """The out-of-fold score of the submitted predictions, in units of the run's metric."""
+        return _number(self.record["score"])
+
+    @property
+    def standard_error(self) -> float:
+        """The standard error of ``score`` as an estimate on new rows; NaN if it is unknown."""
+        return _number(self.record["standard_error"])
+
+    @property
+    def submission(self) -> pd.DataFrame:
+        """The submission as it was written: text columns stay text, even values such as ``0042`` or ``NA``."""
+        import pandas as pd
+
+        text = self.record.get("submission", {}).get("text", ())
+        return pd.read_csv(self.path / "submission.csv", dtype=dict.fromkeys(text, "str"), keep_default_na=False)
+
+    @property
+    def oof(self) -> pd.DataFrame:
+        """The out-of-fold predictions: row, id if train.csv has one, target, then the ensemble and each model."""
+        return self._table("oof")
+
+    @property
+    def folds(self) -> pd.DataFrame:
+        """The folds as (fold, row, role)."""
+        return self._table("folds")
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """The learning curves: model, seed, fold, rows ("training" or "inner validation"), step, loss.
+
+        A step is an epoch or a tree.
+        """
+        return self._table("curves")
+
+    @property
+    def plot(self) -> Plots:
+        """What a report draws, as matplotlib's figures: ``run.plot.folds()``."""
+        from kpipe.report.plots import Plots
+
+        return Plots(self)
+
+    def _table(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.read_parquet(self.path / f"{name}.parquet")
+
+    def _repr_html_(self) -> str:
+        """The table that a notebook shows."""
+        return as_html(self.record)
+
+
+def refuse_blend(run: Run) -> None:
+    """Raise an error for a blend of runs, which has no training of its own to repeat.
+
+    Parameters
+    ----------
+    run : Run
+        Any finished run.
+
+    Raises
+    ------
+    UsageError
+        If the run is a blend of runs; the message names these runs.
+    """
+    settings = run.record.get("settings")
+    blended = settings.get("blend") if isinstance(settings, Mapping) else None
+    if blended is not None:
+        ids = ", ".join(map(str, blended)) if isinstance(blended, list) else str(blended)
+        raise UsageError(f"{run.record['run_id']} is a blend of {printable(ids)}: name these runs instead.")
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)

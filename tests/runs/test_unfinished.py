@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kpipe.errors import TrainingError
+from kpipe.runs.store import open_run_folder
+from kpipe.runs.unfinished import find_unfinished
+
+KEY = "0123456789ab"
+ONE = {"seconds": np.array(1.0)}
+
+
+def test_files_and_locks_that_a_killed_run_left_are_removed(tmp_path: Path) -> None:
+    home = tmp_path / "x"
+    parts = home / f".partial-{KEY}" / "parts"
+    parts.mkdir(parents=True)
+    for path in (parts / ".m.npz.123", parts.parent / ".oof.parquet.123", home / f".partial-{KEY}.lock"):
+        path.write_bytes(b"half")
+    (home / ".partial-ba9876543210.lock").write_bytes(b"")
+    with open_run_folder(tmp_path, "x", KEY) as folder:
+        assert not find_unfinished(tmp_path, "x")[0].parts
+        assert {path.name for path in folder.path.rglob(".*")} == set()
+        folder.finish("done")
+    assert [path.name for path in home.iterdir()] == ["done"]
+
+
+def test_a_run_takes_over_the_checkpoints_of_killed_runs_with_the_same_key(tmp_path: Path) -> None:
+    def killed() -> None:
+        with open_run_folder(tmp_path, "x", KEY) as first, open_run_folder(tmp_path, "x", KEY) as second:
+            first.put("one", ONE)
+            second.put("two", ONE)
+            raise TrainingError("both ended")
+
+    with pytest.raises(TrainingError):
+        killed()
+    assert len(find_unfinished(tmp_path)) == 2
+    with open_run_folder(tmp_path, "x", KEY) as folder:
+        assert all(folder.get(name, {"seconds": ()}) for name in ("one", "two"))
+        assert [found.path for found in find_unfinished(tmp_path)] == [folder.path]
+
+
+def test_the_folder_of_a_run_at_work_is_neither_removed_nor_taken_over(tmp_path: Path) -> None:
+    with open_run_folder(tmp_path, "x", KEY) as first:
+        first.put("one", ONE)
+        with open_run_folder(tmp_path, "x", KEY) as second:
+            assert second.get("one", {"seconds": ()}) is None
+        assert find_unfinished(tmp_path)[0].at_work
+        assert first.get("one", {"seconds": ()}) is not None
