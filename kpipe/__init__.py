@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from kpipe.checks.conformance import check
     from kpipe.cli.notebook import run
     from kpipe.core.values import Context, Tables
-    from kpipe.data.loading import load
     from kpipe.errors import KpipeError
     from kpipe.models import model
+    from kpipe.pipeline import load
     from kpipe.problem.competition import Competition, find, row_by_row
     from kpipe.problem.inference import resolve
     from kpipe.runs.run import Run
@@ -48,7 +48,7 @@ _HOMES = {
     "Tables": "kpipe.core.values",
     "check": "kpipe.checks.conformance",
     "find": "kpipe.problem.competition",
-    "load": "kpipe.data.loading",
+    "load": "kpipe.pipeline",
     "model": "kpipe.models",
     "resolve": "kpipe.problem.inference",
     "row_by_row": "kpipe.problem.competition",

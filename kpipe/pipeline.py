@@ -22,8 +22,9 @@ from kpipe.checks import run_checks
 from kpipe.core.devices import resolve_device
 from kpipe.core.metrics import Metric, check_domain, evaluate, get_metric
 from kpipe.core.values import Ensemble, Folds, Predictions, Reason, Tables
-from kpipe.data.loading import load
+from kpipe.data import loading
 from kpipe.errors import DataError, UsageError
+from kpipe.kaggle.download import fetch_competition
 from kpipe.models.baseline import baseline
 from kpipe.problem.competition import Competition, find
 from kpipe.problem.inference import adapt, asked_columns, resolve
@@ -40,7 +41,7 @@ from kpipe.training.learning_curves import curves_table
 from kpipe.training.thresholds import decide
 from kpipe.training.worker import Deadline
 
-__all__ = ["RunPlan", "decided", "finish", "prepare", "read_asked", "run", "settled"]
+__all__ = ["RunPlan", "decided", "finish", "load", "prepare", "read_asked", "run", "settled"]
 
 _LOG = logging.getLogger("kpipe")
 
@@ -230,7 +231,46 @@ def read_asked(
     given = {"metric": metric and get_metric(metric), "target": several, "id": id, "split": split, "drop": tuple(drop)}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value}
     competition = replace(competition, **changes, text=(*competition.text, *text))
-    return competition, load(competition.slug, data, text=competition.text, id=competition.id, downloading=downloading)
+    return competition, load(competition.slug, data, text=competition.text, id=competition.id, on_download=downloading)
+
+
+def load(
+    slug: str,
+    path: str | Path | None = None,
+    *,
+    text: Sequence[str] = (),
+    id: str | None = None,
+    on_download: Callable[[int, int], None] = lambda done, size: None,
+) -> Tables:
+    """A competition's tables: train, test and the sample submission, with their column types.
+
+    Parameters
+    ----------
+    slug : str
+        The competition's name on Kaggle.
+    path : str or Path, optional
+        A folder, Kaggle's zip, or "sample". Without it kpipe looks in ``KPIPE_DATA/<slug>``, a kernel's input folders
+        and the cache of downloads, then asks Kaggle if there are credentials, and last takes the embedded sample.
+    text : sequence of str
+        Columns to read as text although they look like numbers.
+    id : str, optional
+        The id column, where it is known.
+    on_download : callable
+        Called with the number of bytes downloaded so far, and in all (0 where Kaggle does not say).
+
+    Returns
+    -------
+    Tables
+        The dtypes of a column are the same in train and test.
+
+    Raises
+    ------
+    DataError
+        A file is missing, broken, or contradicts the others; the message names file, line and column.
+    RemoteError
+        Kaggle does not give the files.
+    """
+    return loading.load(slug, path, text=text, id=id, fetch=fetch_competition, on_download=on_download)
 
 
 def settled(competition: Competition, read: Tables) -> tuple[Competition, Tables]:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
 from kpipe.core import workspace
 
-__all__ = ["CHECKOUT", "folder", "folders", "is_slug", "own", "slugs", "unused"]
+__all__ = ["CHECKOUT", "folder", "folders", "is_slug", "own", "slugs", "suggestion", "unused"]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -74,6 +75,17 @@ def slugs() -> list[str]:
     """Every competition that has a folder, sorted, without importing one."""
     found = {module.parent.name for place in __path__ for module in Path(place).glob("*/competition.py")}
     return sorted(filter(is_slug, found))
+
+
+def suggestion(slug: str) -> str:
+    """A sentence that names the known slug most like this one, with a blank before it; empty if none is similar.
+
+    >>> suggestion("titanik")
+    ' Did you mean titanic?'
+    """
+    known = slugs()
+    close = get_close_matches(slug.lower(), known, n=1) or [name for name in known if slug and name.startswith(slug)]
+    return f" Did you mean {close[0]}?" if close else ""
 
 
 def folders(slug: str) -> list[Path]:

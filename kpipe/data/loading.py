@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pandas as pd
 import platformdirs
@@ -28,12 +29,8 @@ from kpipe.core.values import Origin, Source, Tables
 from kpipe.data import cache
 from kpipe.data.csv_reader import CsvFile, parse, settle
 from kpipe.errors import DataError, RemoteError
-from kpipe.kaggle.client import connect
-from kpipe.kaggle.credentials import find
-from kpipe.kaggle.download import Tell, download
-from kpipe.problem.competition import suggestion
 
-__all__ = ["KERNEL_INPUT", "cache_folder", "load", "locate"]
+__all__ = ["KERNEL_INPUT", "Download", "Fetch", "OnDownload", "cache_folder", "load", "locate"]
 
 # Where Kaggle mounts a competition's files in a kernel; a rehearsal of one may put its like elsewhere.
 KERNEL_INPUT = Path(os.environ.get("KPIPE_KAGGLE_ROOT", "/kaggle")) / "input"
@@ -57,6 +54,27 @@ _BROKEN = (
 )
 
 
+OnDownload = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Download:
+    """A competition's zip that was downloaded, and the name of the metric on Kaggle's page."""
+
+    path: Path
+    metric: str
+
+
+class Fetch(Protocol):
+    """Downloads a competition's zip; ``kpipe.kaggle.download.fetch_competition`` is one."""
+
+    def __call__(self, slug: str, folder: Path, *, on_download: OnDownload) -> Download | None:
+        """``folder/<slug>.zip``, downloaded unless it exists; None without credentials.
+
+        Raises RemoteError where Kaggle does not give the files.
+        """
+
+
 @dataclass(frozen=True)
 class _File:
     """A CSV that can be read: its name, without endings, where it lies in its place, and how to get its bytes."""
@@ -78,7 +96,8 @@ def load(
     *,
     text: Sequence[str] = (),
     id: str | None = None,
-    downloading: Tell = lambda done, size: None,
+    fetch: Fetch | None = None,
+    on_download: OnDownload = lambda done, size: None,
 ) -> Tables:
     """A competition's tables, with their types settled.
 
@@ -86,11 +105,12 @@ def load(
         downloads, Kaggle if there are credentials, and last the embedded sample.
     text : columns to read as text although they look like numbers.
     id : the id column, where it is known.
-    downloading : called with the bytes that are there and the bytes in all.
+    fetch : downloads from Kaggle; without it Kaggle is not asked.
+    on_download : called with the number of bytes downloaded so far, and in all.
     Raises RemoteError where Kaggle is asked and does not give the files, and DataError for what is missing, broken or
     contradicts itself, with the file, the line and the column.
     """
-    origin, place = locate(slug, path, downloading=downloading)
+    origin, place = locate(slug, path, fetch=fetch, on_download=on_download)
     files = _roles(place, list(_files(place)))
     key = _key(place, files, text=tuple(text), id=id)
     kept = None if origin == "sample" else cache.get(cache_folder(), key)
@@ -106,7 +126,11 @@ def load(
 
 
 def locate(
-    slug: str, path: str | Path | None = None, *, downloading: Tell = lambda done, size: None
+    slug: str,
+    path: str | Path | None = None,
+    *,
+    fetch: Fetch | None = None,
+    on_download: OnDownload = lambda done, size: None,
 ) -> tuple[Origin, Path]:
     """The kind of place that a competition's files are read from, and the place.
 
@@ -125,8 +149,10 @@ def locate(
     for origin, place in tried:
         if place.is_dir() or (place.is_file() and place.suffix == ".zip"):
             return ("zip" if origin == "directory" and place.is_file() else origin), place
-    if competitions.is_slug(slug) and find() is not None:
-        return "kaggle", _downloaded(slug, sample, downloading)
+    if fetch is not None and competitions.is_slug(slug):
+        downloaded = _downloaded(slug, sample, fetch, on_download)
+        if downloaded is not None:
+            return "kaggle", downloaded
     if sample is not None:
         return "sample", sample
     beside = Path(f"{slug}.zip")
@@ -134,7 +160,7 @@ def locate(
         raise DataError(f"{beside} is in this folder, and is not taken unasked: add --data {beside}.")
     known = ", ".join(competitions.slugs())
     raise DataError(
-        f"There is no data for {slug!r}, and no module with a sample of that name.{suggestion(slug)} "
+        f"There is no data for {slug!r}, and no module with a sample of that name.{competitions.suggestion(slug)} "
         f"Competitions with a module: {known}. For any other, download its zip "
         f"(kaggle competitions download -c {slug}) and pass it with --data {slug}.zip, put it into a folder that "
         f"KPIPE_DATA names, or set up credentials (`kpipe doctor`), with which kpipe downloads it. "
@@ -158,16 +184,16 @@ def _embedded(slug: str) -> Path | None:
     return next((sample for sample in samples if sample.is_dir()), None)
 
 
-def _downloaded(slug: str, sample: Path | None, downloading: Tell) -> Path:
+def _downloaded(slug: str, sample: Path | None, fetch: Fetch, on_download: OnDownload) -> Path | None:
     try:
-        kaggle = connect()
-        path = download(kaggle, slug, cache_folder() / "downloads", tell=downloading)
-        metric = str(kaggle.competition(slug).evaluation_metric or "")
-        _beside(path).write_text(metric, encoding="utf-8")
-        return path
+        download = fetch(slug, cache_folder() / "downloads", on_download=on_download)
     except RemoteError as error:
         instead = " To train on the embedded sample: --data sample." if sample is not None else ""
         raise RemoteError(f"{error}{instead}") from error
+    if download is None:
+        return None
+    _beside(download.path).write_text(download.metric, encoding="utf-8")
+    return download.path
 
 
 def _beside(path: Path) -> Path:

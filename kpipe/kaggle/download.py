@@ -14,10 +14,12 @@ from pathlib import Path
 
 import filelock
 
+from kpipe.data.loading import Download
 from kpipe.errors import OutputError, RemoteError
-from kpipe.kaggle.client import Kaggle
+from kpipe.kaggle.client import Kaggle, connect
+from kpipe.kaggle.credentials import find
 
-__all__ = ["Tell", "download"]
+__all__ = ["Tell", "download", "fetch_competition"]
 
 _CHUNK = 1 << 16  # bytes; a line that breaks loses less than that
 _MOST_MEMBERS = 1_000_000
@@ -131,3 +133,33 @@ def _prove(part: Path, slug: str) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         raise RemoteError(f"What Kaggle sent for {slug} is damaged ({broken}), and was thrown away. Try again.")
+
+
+def fetch_competition(slug: str, folder: Path, *, on_download: Tell) -> Download | None:
+    """A competition's zip and the name of its metric on Kaggle's page; None if there are no Kaggle credentials.
+
+    Parameters
+    ----------
+    slug : str
+        The competition's name on Kaggle.
+    folder : Path
+        Where the zip is kept, as ``<slug>.zip``; a zip that exists is not downloaded again.
+    on_download : callable
+        Called with the number of bytes downloaded so far, and in all (0 where Kaggle does not say).
+
+    Returns
+    -------
+    Download or None
+
+    Raises
+    ------
+    RemoteError
+        Kaggle refuses, cannot be reached, or sends no whole zip.
+    OutputError
+        The folder cannot be written.
+    """
+    if find() is None:
+        return None
+    kaggle = connect()
+    path = download(kaggle, slug, folder, tell=on_download)
+    return Download(path=path, metric=str(kaggle.competition(slug).evaluation_metric or ""))

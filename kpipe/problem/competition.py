@@ -10,7 +10,6 @@ import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -122,7 +121,7 @@ def find(slug: str) -> Competition:
     if not competitions.is_slug(slug):
         raise UsageError(
             f"{slug!r} cannot be a competition: Kaggle's slugs are lower-case letters, digits and hyphens, "
-            f"like the last part of kaggle.com/competitions/titanic.{suggestion(slug)}"
+            f"like the last part of kaggle.com/competitions/titanic.{competitions.suggestion(slug)}"
         )
     if competitions.folder(slug) is None:
         return Competition(slug=slug)
@@ -142,17 +141,6 @@ def _broken(slug: str, error: Exception) -> UsageError:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else 1
     return UsageError(f"{path}, line {line}: {type(error).__name__}: {error}")
-
-
-def suggestion(slug: str) -> str:
-    """A near miss among the known slugs, as a sentence with a blank before it; empty where there is none.
-
-    >>> suggestion("titanik")
-    ' Did you mean titanic?'
-    """
-    known = competitions.slugs()
-    close = get_close_matches(slug.lower(), known, n=1) or [name for name in known if slug and name.startswith(slug)]
-    return f" Did you mean {close[0]}?" if close else ""
 
 
 def class_columns(columns: Sequence[str], target: str, labels: Sequence[object]) -> list[object] | None:
