@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from kpipe._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from kpipe.checks.conformance import check
     from kpipe.cli.notebook import run
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from kpipe.problem.competition import Competition, find, row_by_row
     from kpipe.problem.inference import resolve
     from kpipe.runs.run import Run
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Competition",

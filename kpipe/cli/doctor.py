@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import shutil
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kpipe.core.devices import resolve_device
+from kpipe.core.packages import install_command, installed_versions
 from kpipe.core.values import Status
 from kpipe.data.loading import cache_folder
 from kpipe.errors import KpipeError
@@ -20,8 +20,8 @@ from kpipe.training.worker import cores
 
 __all__ = ["Finding", "findings"]
 
-_PACKAGES = ("torch", "fastai", "scikit-learn", "pandas", "lightgbm", "kaggle", "fastkaggle", "six")
-_EXTRAS = ("xgboost", "catboost")
+_PACKAGES = ("torch", "fastai", "scikit-learn", "pandas", "lightgbm", "catboost", "kaggle", "fastkaggle", "six")
+_EXTRAS = ("xgboost",)
 _LITTLE_DISK = 5 << 30  # bytes; the larger competitions of tables need as much, with their cache
 
 
@@ -69,22 +69,15 @@ def _python() -> Finding:
 
 
 def _packages() -> Finding:
-    versions = {name: _version(name) for name in (*_PACKAGES, *_EXTRAS)}
-    missing = [name for name in _PACKAGES if not versions[name]]
-    detail = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    versions = installed_versions((*_PACKAGES, *_EXTRAS))
+    missing = [name for name in _PACKAGES if name not in versions]
+    detail = ", ".join(f"{name} {version}" for name, version in versions.items())
     if missing:
-        mend = f"Install what is missing: pip install {' '.join(missing)}"
+        mend = f"Install the missing packages: {install_command(*missing)}"
         return Finding(name="packages", status="fail", detail=detail, mend=mend)
-    absent = [name for name in _EXTRAS if not versions[name]]
-    mend = f"Not needed: {', '.join(absent)} (pip install 'kpipe[xgboost]')." if absent else ""
+    absent = [name for name in _EXTRAS if name not in versions]
+    mend = f"Not needed: {', '.join(absent)} ({install_command(extra='xgboost')})." if absent else ""
     return Finding(name="packages", status="pass", detail=detail, mend=mend)
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def _device() -> Finding:

@@ -24,6 +24,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted
 
+from kpipe.core.packages import install_command
 from kpipe.core.values import Context, Loss
 from kpipe.errors import UsageError
 from kpipe.features.encoders import NativeCategories, encoded, text_columns
@@ -98,9 +99,8 @@ def xgboost(context: Context, *, n_estimators: int | None = None, **options: Any
     try:
         from xgboost import XGBClassifier, XGBRegressor
     except ModuleNotFoundError as error:
-        raise UsageError(
-            "The model 'xgboost' needs a package that is not here: pip install 'kpipe[xgboost]'."
-        ) from error
+        hint = install_command(extra="xgboost")
+        raise UsageError(f"The model 'xgboost' needs a package that is not installed: {hint}.") from error
 
     kind = XGBClassifier if context.task == "classification" else XGBRegressor
     settings = _XGBOOST | _objective("xgboost", context) | options

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.metadata
 import json
 import platform
 import re
@@ -18,6 +17,7 @@ from typing import Any
 
 from kpipe import competitions
 from kpipe.core.metrics import Metric
+from kpipe.core.packages import installed_versions
 from kpipe.core.values import Tables
 from kpipe.problem.competition import Competition
 
@@ -62,13 +62,7 @@ class RerunSpec:
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the libraries that results depend on."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    return {"python": platform.python_version(), **installed_versions(_LIBRARIES)}
 
 
 def machine() -> dict[str, str]:

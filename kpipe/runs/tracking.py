@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from typing import Any
 
+from kpipe.core.packages import install_command
 from kpipe.errors import OutputError, UsageError
 from kpipe.runs.run import Run
 
@@ -31,7 +32,7 @@ def connect() -> Any:
     try:
         import mlflow
     except ImportError as error:
-        raise UsageError("MLflow is not installed: pip install 'kpipe[mlflow]'") from error
+        raise UsageError(f"MLflow is not installed: {install_command(extra='mlflow')}") from error
     try:
         mlflow.search_experiments(max_results=1)
     except Exception as error:  # MLflow's, requests' and urllib3's, each with addresses that may hold a password

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.metadata
 import logging
 import os
 import pickle
@@ -30,6 +29,7 @@ from weakref import WeakKeyDictionary
 import joblib
 from joblib.parallel import ParallelBackendBase, get_active_backend
 
+from kpipe.core.packages import install_command, installed_versions
 from kpipe.errors import TrainingError, UsageError
 
 __all__ = ["Cluster", "active", "backend", "held", "opened"]
@@ -48,11 +48,7 @@ def held() -> Any:
 
 def _versions() -> dict[str, str]:
     """Of Python and the libraries that decide a model's last digits."""
-    found = {"python": platform.python_version()}
-    for name in _SAME:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
+    return {"python": platform.python_version(), **installed_versions(_SAME)}
 
 
 @functools.lru_cache(maxsize=1)
@@ -283,7 +279,7 @@ def opened(address: str | None) -> Iterator[None]:
     except ImportError as error:
         if error.name not in ("dask", "distributed", "ray"):
             raise
-        raise UsageError(f"{error.name} is not installed: pip install 'kpipe[{kind}]'") from error
+        raise UsageError(f"{error.name} is not installed: {install_command(extra=kind)}") from error
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kpipe.cli import doctor, main
+from kpipe.cli import doctor
+from kpipe.cli.main import main
 from kpipe.kaggle import client as client_module
 from tests.kaggle_server import KEY, USER, Contest, KaggleServer, Misbehave, serving
 
@@ -104,5 +105,5 @@ def test_a_package_that_is_missing_and_a_full_disk_have_their_mends(kaggle, monk
     monkeypatch.setattr(doctor, "_LITTLE_DISK", 1 << 60)
     found = {one.name: one for one in doctor.findings()}
     assert found["packages"].status == "fail"
-    assert found["packages"].mend == "Install what is missing: pip install no-such-package"
+    assert found["packages"].mend == "Install the missing packages: pip install no-such-package"
     assert found["disk"].status == "warn"

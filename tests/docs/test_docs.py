@@ -1,6 +1,6 @@
 """The pages of docs/ are true: their commands run, from an empty folder, and what they show is what kpipe prints.
 
-The notebooks in examples/ run too: as plain Python, and in Jupyter where it is installed (``kpipe[docs]``).
+The notebooks in examples/ run too: as plain Python, and in Jupyter where it is installed (``kaggle-kpipe[docs]``).
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def test_the_cells_of_a_notebook_run(path: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_in_jupyter(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("nbclient", reason="Jupyter comes with kpipe[docs]")
+    pytest.importorskip("nbclient", reason="Jupyter comes with kaggle-kpipe[docs]")
     for name, value in environment(path, tmp_path).items():
         monkeypatch.setenv(name, value)
     code = (

@@ -77,7 +77,7 @@ def test_a_tracked_run_is_on_the_server_with_its_scores_and_files(
 def test_a_server_that_does_not_answer_is_said_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("mlflow", reason="MLflow is not installed: pip install 'kpipe[mlflow]'")
+    pytest.importorskip("mlflow", reason="MLflow is not installed: pip install 'kaggle-kpipe[mlflow]'")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:hunter2@127.0.0.1:9")
     assert call("run", "titanic", "--data", "sample", "--out", tmp_path, "--track", "mlflow") == 1
     shown = capsys.readouterr().err
@@ -91,4 +91,4 @@ def test_mlflow_that_is_not_installed_is_said_with_what_to_do(
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
     assert call("run", "titanic", "--data", "sample", "--out", tmp_path, "--track", "mlflow") == 2
-    assert "pip install 'kpipe[mlflow]'" in capsys.readouterr().err
+    assert "pip install 'kaggle-kpipe[mlflow]'" in capsys.readouterr().err

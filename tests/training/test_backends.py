@@ -48,7 +48,7 @@ def _until(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where a scheduler with two workers is."""
-    distributed = pytest.importorskip("distributed", reason="pip install 'kpipe[dask]'")
+    distributed = pytest.importorskip("distributed", reason="pip install 'kaggle-kpipe[dask]'")
     folder = tmp_path_factory.mktemp("dask")
     at = ["--scheduler-file", str(folder / "scheduler.json"), "--no-dashboard"]
     scheduler = ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", *at]
@@ -70,7 +70,7 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where a head node with two cores is."""
-    pytest.importorskip("ray", reason="pip install 'kpipe[ray]'")
+    pytest.importorskip("ray", reason="pip install 'kaggle-kpipe[ray]'")
     folder = tmp_path_factory.mktemp("ray")
     words = "start --head --num-cpus 2 --port 0 --include-dashboard=false --object-store-memory 100000000 --block"
     words += f" --disable-usage-stats --temp-dir {folder}"
@@ -214,7 +214,7 @@ def test_a_worker_with_another_version_of_a_library_is_refused_by_name() -> None
 
 @pytest.mark.slow
 def test_a_budget_is_refused_where_workers_cannot_be_stopped() -> None:
-    distributed = pytest.importorskip("distributed", reason="pip install 'kpipe[dask]'")
+    distributed = pytest.importorskip("distributed", reason="pip install 'kaggle-kpipe[dask]'")
     here = distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None)
     with here, distributed.Client(here), joblib.parallel_config(backend="dask"):
         with pytest.raises(UsageError, match=r"A budget needs workers that can be stopped: .* or give no budget"):
@@ -239,13 +239,16 @@ def test_a_library_that_is_not_installed_is_told_with_its_extra(
     kind: str, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(UsageError, match=rf"pip install 'kpipe\[{kind}\]'"), clusters.opened(f"{kind}=127.0.0.1:1"):
+    with (
+        pytest.raises(UsageError, match=rf"pip install 'kaggle-kpipe\[{kind}\]'"),
+        clusters.opened(f"{kind}=127.0.0.1:1"),
+    ):
         pass
 
 
 @pytest.mark.slow
 def test_a_cluster_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("distributed", reason="pip install 'kpipe[dask]'")
+    pytest.importorskip("distributed", reason="pip install 'kaggle-kpipe[dask]'")
     monkeypatch.setattr(clusters, "_CONNECTING", 1.0)
     where = clusters.opened("dask=tcp://127.0.0.1:1")
     with pytest.raises(UsageError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:1"), where:

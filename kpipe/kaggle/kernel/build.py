@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from kpipe import competitions
+from kpipe._version import __version__
 from kpipe.errors import OutputError, UsageError
-from kpipe.runs.provenance import versions
 from kpipe.runs.run import Run, refuse_blend
 
 __all__ = ["Built", "build", "options_of"]
@@ -120,8 +120,6 @@ def _members(slug: str) -> Iterator[tuple[str, bytes]]:
             inside.parts[0] != "competitions" or len(inside.parts) == 2
         ):
             yield f"kpipe/{inside.as_posix()}", path.read_bytes()
-    version = versions()["kpipe"]
-    yield f"kpipe-{version}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: kpipe\nVersion: {version}\n".encode()
     folder = competitions.folder(slug)
     if folder is None:
         return
@@ -133,10 +131,9 @@ def _members(slug: str) -> Iterator[tuple[str, bytes]]:
 
 def _script(slug: str, options: Mapping[str, Any], payload: bytes, digest: str, *, made_from: str, wheels: str) -> str:
     encoded = textwrap.wrap(base64.b64encode(payload).decode(), 116)
-    version = versions()["kpipe"]
     origin = f", which repeats the run {made_from}" if made_from else ""
     return "\n".join([
-        f'"""{slug}, by kpipe {version}{origin}.',
+        f'"""{slug}, by kpipe {__version__}{origin}.',
         "",
         "Made by `kpipe kernel build`. It needs no network and installs nothing: kpipe is the zip at its end, whose",
         f"sha256 is {digest}.",
