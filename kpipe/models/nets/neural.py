@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kpipe.core.values import Context
-from kpipe.features.encoders import dummies, encoded
+from kpipe.features.encoders import dummies, encoded, soft_clip
 from kpipe.models.nets.loop import Machine, Recipe, forward, require, train
 
 __all__ = ["NeuralClassifier", "NeuralRegressor", "net", "neural"]
@@ -121,10 +121,8 @@ class _Neural(BaseEstimator):
         return forward(self._build, self.weights_, self._scaled(X), machine=Machine(threads=self.threads))
 
     def _scaled(self, X: np.ndarray) -> np.ndarray:
-        """Mean 0 and deviation 1 in the training table, bent softly so that none is further out than 3."""
-        z = (X - self.centre_) / self.spread_
-        bent: np.ndarray = z / np.sqrt(1 + (z / 3) ** 2)
-        return bent
+        """Standardized by the training table, then clipped smoothly to (-3, 3)."""
+        return soft_clip((X - self.centre_) / self.spread_)
 
     def _build(self) -> nn.Module:
         sizes = [self.n_features_in_, *self.hidden, self.outputs_]

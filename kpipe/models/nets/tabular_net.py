@@ -53,7 +53,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kpipe.core.values import Context
-from kpipe.features.encoders import number_columns, text_columns
+from kpipe.features.encoders import number_columns, soft_clip, text_columns
 from kpipe.models.nets.loop import Machine, Recipe, forward, require, train
 from kpipe.models.nets.neural import _BatchNorm
 
@@ -356,9 +356,8 @@ class _Columns:
         return X[self.numbers].to_numpy(dtype=np.float64, na_value=np.nan)
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
-        """Bent softly so that nothing is further out than 3; infinities lie there. Gaps stay."""
-        z = np.clip((values - self.centre) / self.spread, -1e9, 1e9)
-        return np.asarray(z / np.hypot(1, z / 3))
+        """Standardized and clipped smoothly to (-3, 3), infinities too; missing values stay NaN."""
+        return soft_clip(np.clip((values - self.centre) / self.spread, -1e9, 1e9))
 
 
 def _spread(column: np.ndarray) -> float:

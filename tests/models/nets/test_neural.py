@@ -76,6 +76,15 @@ def test_a_regression_is_equivariant_to_shift_and_scale_of_the_target():
     np.testing.assert_allclose((moved - 1e6) / 1e3, plain, atol=1e-3)
 
 
+def test_an_extreme_value_is_clipped_and_not_taken_for_the_mean():
+    X, y = table(NeuralRegressor)
+    fitted = NeuralRegressor(**SMALL).fit(X, y)
+    far = np.repeat(X[:1], 2, axis=0)
+    far[:, 0] = [1e10, 1e200]
+    large, huge = fitted.predict(far)
+    assert large == huge
+
+
 def test_the_regressor_beats_a_straight_line_on_a_curved_target():
     X, y = table(NeuralRegressor, rows=600)
     # a linear regression gives 0.72 to 0.76 here, the true function without its noise 0.96
