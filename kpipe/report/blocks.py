@@ -13,7 +13,7 @@ from typing import Literal
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from kpipe.core.formatting import plain, scored, with_error, with_minus_sign
+from kpipe.core.formatting import format_score, format_with_error, plain_text, with_minus_sign
 
 __all__ = [
     "Block",
@@ -28,13 +28,13 @@ __all__ = [
     "Thumbnail",
     "bar",
     "exact",
+    "format_score",
+    "format_with_error",
     "number",
-    "plain",
-    "scored",
+    "plain_text",
     "share",
     "short",
     "text",
-    "with_error",
 ]
 
 _LONGEST = 80  # characters of a text that comes from data
@@ -152,7 +152,7 @@ def short(value: object, most: int = _LONGEST) -> str:
     >>> short("abcdefgh", 5)
     'abcd…'
     """
-    told = plain(value)
+    told = plain_text(value)
     return told if len(told) <= most else told[: most - 1] + "…"
 
 

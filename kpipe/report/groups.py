@@ -17,10 +17,10 @@ from kpipe.report.blocks import (
     Section,
     Table,
     Text,
+    format_score,
+    format_with_error,
     number,
-    scored,
     short,
-    with_error,
 )
 from kpipe.report.worst_rows import is_amount, plain_number
 from kpipe.runs.loaded import LoadedRun, OofPredictions
@@ -61,14 +61,14 @@ def section(run: LoadedRun, oof: OofPredictions, frame: pd.DataFrame) -> tuple[S
         table.append([
             Cell(shown=f"{short(name, 40)}: {short(level, 40)}"),
             number(len(part)),
-            Cell(shown=with_error(score.value, score.standard_error), value=score.value),
+            Cell(shown=format_with_error(score.value, score.standard_error), value=score.value),
             Cell(shown="worse" if worse else "better", value=apart),
             number(round(far, 1)),
         ])  # fmt: skip
         if worse and far > _APART and not findings:
             text = (
-                f"Rows with {short(name, 40)} {short(level, 40)} score {scored(score.value)}, all rows "
-                f"{scored(whole)}: {len(part):,} rows to understand."
+                f"Rows with {short(name, 40)} {short(level, 40)} score {format_score(score.value)}, all rows "
+                f"{format_score(whole)}: {len(part):,} rows to understand."
             )
             findings.append(Finding(level="note", text=text, section="groups"))
     columns = [

@@ -14,10 +14,10 @@ from kpipe.report.blocks import (
     Section,
     Table,
     Text,
+    format_score,
+    format_with_error,
     number,
-    scored,
     short,
-    with_error,
 )
 from kpipe.report.permutation import Importance
 from kpipe.report.svg import ACCENT, MUTED
@@ -38,8 +38,8 @@ def section(run: LoadedRun, found: Importance) -> Section:
     lead = (
         "How much worse the score gets when one column is shuffled, so that it tells nothing. "
         f"{short(found.model)}{part} was trained again on {_counted(found.folds)} and asked about {found.rows:,} rows "
-        f"that it did not see; unshuffled it scores {scored(found.score)} there. Columns that tell the same share "
-        "their importance."
+        f"that it did not see; unshuffled it scores {format_score(found.score)} there. Columns that tell the same "
+        "share their importance."
     )
     top = lines[:_DRAWN]
     worse, errors = (np.array([getattr(line, name) for line in top]) for name in ("worse", "error"))
@@ -53,7 +53,7 @@ def section(run: LoadedRun, found: Importance) -> Section:
         ax.set_xlabel(f"{run.text('metric', 'name')} gets worse by")
         ax.grid(visible=False, axis="y")
 
-    told = ", ".join(f"{short(line.column)} {scored(line.worse, found.score)}" for line in top[:3])
+    told = ", ".join(f"{short(line.column)} {format_score(line.worse, found.score)}" for line in top[:3])
     picture = Picture(
         paint=paint,
         name="importance",
@@ -64,7 +64,7 @@ def section(run: LoadedRun, found: Importance) -> Section:
     rows = [
         [
             Cell(shown=short(line.column)),
-            Cell(shown=with_error(line.worse, line.error, found.score), value=line.worse),
+            Cell(shown=format_with_error(line.worse, line.error, found.score), value=line.worse),
             number(round(line.worse / line.error, 1) if line.error > 0 else None),
         ]
         for line in lines

@@ -15,10 +15,10 @@ from kpipe.report.blocks import (
     Section,
     Table,
     bar,
+    format_score,
+    format_with_error,
     number,
-    scored,
     short,
-    with_error,
 )
 from kpipe.report.svg import GRID, SERIES, STYLES
 from kpipe.runs.loaded import LoadedRun, as_number
@@ -35,7 +35,7 @@ def section(run: LoadedRun) -> Section:
     rows = [
         [
             Cell(shown=short(m.name)),
-            Cell(shown=with_error(m.score, m.standard_error), value=m.score),
+            Cell(shown=format_with_error(m.score, m.standard_error), value=m.score),
             bar(m.weight or 0.0, 1.0, "unknown" if m.weight is None else f"{m.weight:.2f}"),
             bar(m.seconds or 0.0, longest, "unknown" if m.seconds is None else f"{m.seconds:,.1f}"),
             Cell(shown=", ".join(map(str, m.seeds))),
@@ -43,7 +43,10 @@ def section(run: LoadedRun) -> Section:
         for m in run.models
     ]
     own = run.number("score")
-    blend = [Cell(shown="blend, submitted"), Cell(shown=with_error(own, run.number("standard_error")), value=own)]
+    blend = [
+        Cell(shown="blend, submitted"),
+        Cell(shown=format_with_error(own, run.number("standard_error")), value=own),
+    ]
     rows.append([*blend, Cell(), number(run.number("seconds"), ",.1f"), Cell()])
     columns = [
         Column(name="model", numeric=False),
@@ -95,7 +98,7 @@ def _by_fold(run: LoadedRun) -> list[Block]:
 
     columns = [Column(name="model", numeric=False), *(Column(name=f"fold {k + 1}") for k in range(count))]
     rows = [
-        [Cell(shown=short(name)), *(Cell(shown=scored(value), value=value) for value in values)]
+        [Cell(shown=short(name)), *(Cell(shown=format_score(value), value=value) for value in values)]
         for name, values in lines.items()
     ]
     picture = Picture(
@@ -130,12 +133,15 @@ def findings(run: LoadedRun) -> list[Finding]:
     if own is not None and len(scores) > 1:
         best = (max if run.greater_is_better else min)(scores, key=lambda name: scores[name])
         if (scores[best] > own) if run.greater_is_better else (scores[best] < own):
-            text = f"{short(best)} alone scores {scored(scores[best])}, the blend {scored(own)}: blending did not help."
+            text = (
+                f"{short(best)} alone scores {format_score(scores[best])}, the blend {format_score(own)}: "
+                "blending did not help."
+            )
             found.append(Finding(level="note", text=text, section="models"))
     if (differ := folds_differ(run)) is not None:
         text = (
-            f"The folds differ by more than chance: the worst scores {scored(differ[0])}, the best "
-            f"{scored(differ[1])}. Look for groups or for time in the data that the folds part."
+            f"The folds differ by more than chance: the worst scores {format_score(differ[0])}, the best "
+            f"{format_score(differ[1])}. Look for groups or for time in the data that the folds part."
         )
         found.append(Finding(level="warn", text=text, section="models"))
     for name, reason in run.mapping("left_out").items():

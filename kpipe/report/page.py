@@ -39,7 +39,7 @@ from kpipe.report import (
     worst_rows,
 )
 from kpipe.report import data as data_section
-from kpipe.report.blocks import Block, Finding, Section, Text, plain, scored, with_error
+from kpipe.report.blocks import Block, Finding, Section, Text, format_score, format_with_error, plain_text
 from kpipe.report.svg import svg
 from kpipe.runs.loaded import LoadedRun, OofPredictions, read
 from kpipe.runs.provenance import versions
@@ -118,7 +118,7 @@ def _differs(loaded: LoadedRun, data: Data | None) -> str:
     known, now = loaded.mapping("data", "files"), dict(data.tables.source.files)
     changed = [name for name in sorted(set(known) | set(now)) if known.get(name) != now.get(name)]
     if changed:
-        named = ", ".join(plain(name)[:60] for name in changed[:3])
+        named = ", ".join(plain_text(name)[:60] for name in changed[:3])
         return f"{data.tables.source.path} does not hold the files that the run was made from ({named} differ)."
     if loaded.oof is not None and len(loaded.oof.y) != len(data.tables.train):
         return "train.csv does not have the rows that the run's predictions are of."
@@ -204,13 +204,15 @@ def _placed(oof: OofPredictions) -> bool:
 
 def _left_out(loaded: LoadedRun, reasons: Iterable[str]) -> Section:
     lead = "What this page does not show, and why."
-    blocks = [Text(text=plain(reason)) for reason in reasons]
+    blocks = [Text(text=plain_text(reason)) for reason in reasons]
     return Section(key="left-out", title="Left out", lead=lead, blocks=blocks, open=False)
 
 
 def _header(loaded: LoadedRun) -> dict[str, Any]:
     own, error = loaded.number("score"), loaded.number("standard_error")
-    interval = "" if own is None or error is None else f"{scored(own - 2 * error)} to {scored(own + 2 * error)}"
+    interval = (
+        "" if own is None or error is None else f"{format_score(own - 2 * error)} to {format_score(own + 2 * error)}"
+    )
     rows_, total = loaded.number("rows"), loaded.number("data", "rows", "train")
     counted = (
         "unknown rows"
@@ -224,9 +226,9 @@ def _header(loaded: LoadedRun) -> dict[str, Any]:
         "run_id": loaded.text("run_id") or loaded.path.name,
         "metric": loaded.text("metric", "name", default="unknown metric"),
         "direction": "higher is better" if loaded.greater_is_better else "lower is better",
-        "shown_score": scored(own),
-        "shown_error": scored(error, own),
-        "baseline": with_error(loaded.number("baseline"), loaded.number("baseline_standard_error")),
+        "shown_score": format_score(own),
+        "shown_error": format_score(error, own),
+        "baseline": format_with_error(loaded.number("baseline"), loaded.number("baseline_standard_error")),
         "baseline_name": loaded.text("baseline_name"),
         "interval": interval,
         "judged_on": f"{counted}, {loaded.text('folds', default='?')} folds",

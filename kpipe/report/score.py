@@ -12,10 +12,10 @@ from kpipe.report.blocks import (
     Picture,
     Section,
     Table,
+    format_score,
+    format_with_error,
     number,
-    scored,
     short,
-    with_error,
 )
 from kpipe.report.svg import ACCENT, INK, MUTED
 from kpipe.runs.loaded import LoadedRun, as_number, other_runs
@@ -58,7 +58,7 @@ def _dots(rows: list[tuple[str, float, float | None, str]], run: LoadedRun) -> B
         ax.set_xlabel(run.text("metric", "name"))
         ax.grid(visible=False, axis="y")
 
-    told = "; ".join(f"{name} {with_error(value, error)}" for name, value, error, _ in rows)
+    told = "; ".join(f"{name} {format_with_error(value, error)}" for name, value, error, _ in rows)
     other = " and other runs on the same data" if len(rows) > 2 else ""
     return Picture(
         paint=paint,
@@ -79,14 +79,16 @@ def _runs(run: LoadedRun, others: list[dict[str, object]]) -> Table:
         same = _files(record) == _files(run.record)
         rows.append([
             Cell(shown=short(record["run_id"]) + (" (this run)" if record is own else "")),
-            Cell(shown=with_error(value, error), value=value),
+            Cell(shown=format_with_error(value, error), value=value),
             Cell(shown=", ".join(names)),
             Cell(shown="the same" if same else "other files"),
             number(as_number(record.get("seconds")), ",.0f"),
         ])  # fmt: skip
     base, error = run.number("baseline"), run.number("baseline_standard_error")
     told = f"baseline: {run.text('baseline_name')}"
-    rows.append([Cell(shown=told), Cell(shown=with_error(base, error), value=base), Cell(), Cell(), number(None)])
+    rows.append(
+        [Cell(shown=told), Cell(shown=format_with_error(base, error), value=base), Cell(), Cell(), number(None)]
+    )
     columns = [
         Column(name="run", numeric=False),
         Column(name="score ± standard error"),
@@ -108,7 +110,7 @@ def findings(run: LoadedRun) -> list[Finding]:
     own, error, base = run.number("score"), run.number("standard_error"), run.number("baseline")
     if own is not None and base is not None and error:
         apart = (own - base if run.greater_is_better else base - own) / error
-        told = f"{scored(own)} against {scored(base)} of the baseline ({run.text('baseline_name')})"
+        told = f"{format_score(own)} against {format_score(base)} of the baseline ({run.text('baseline_name')})"
         if apart >= 2:
             found.append(Finding(level="good", text=f"The models learned something: {told}.", section="score"))
         else:

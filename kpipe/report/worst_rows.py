@@ -23,7 +23,7 @@ from kpipe.report.blocks import (
     Thumbnail,
     compact,
     exact,
-    scored,
+    format_score,
     short,
 )
 from kpipe.runs.loaded import LoadedRun, OofPredictions
@@ -137,7 +137,7 @@ def _table(
 
 
 def _loss(value: float) -> Cell:
-    return Cell(shown=scored(value), value=float(value))
+    return Cell(shown=format_score(value), value=float(value))
 
 
 def is_amount(column: pd.Series) -> bool:

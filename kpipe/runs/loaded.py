@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kpipe.core.formatting import plain
+from kpipe.core.formatting import plain_text
 from kpipe.core.metrics import Metric, get_metric, over_targets
 from kpipe.errors import UsageError
 from kpipe.runs.record import GROUP
@@ -85,7 +85,7 @@ class LoadedRun:
     def text(self, *names: str, default: str = "") -> str:
         """A text of the record, by the names on the way to it."""
         value = _at(self.record, names)
-        return default if value is None or isinstance(value, Mapping | list) else plain(value)
+        return default if value is None or isinstance(value, Mapping | list) else plain_text(value)
 
     def number(self, *names: str) -> float | None:
         """A number of the record, or None."""
@@ -182,7 +182,7 @@ def as_number(value: object) -> float | None:
 def _model(given: Mapping[str, Any]) -> Model:
     scores, seeds = given.get("fold_scores"), given.get("seeds")
     return Model(
-        name=plain(given.get("name")),
+        name=plain_text(given.get("name")),
         score=as_number(given.get("score")),
         standard_error=as_number(given.get("standard_error")),
         fold_scores=tuple(as_number(value) for value in scores) if isinstance(scores, list) else (),
@@ -212,7 +212,7 @@ def _parquet(path: Path, missing: list[str]) -> pd.DataFrame | None:
     except FileNotFoundError:
         missing.append(f"{path.name} is not in the run's folder.")
     except (OSError, ValueError, NotImplementedError, pa.ArrowException) as error:
-        missing.append(f"{path.name} cannot be read: {plain(error)[:200]}")
+        missing.append(f"{path.name} cannot be read: {plain_text(error)[:200]}")
     return None
 
 
@@ -222,7 +222,7 @@ def _csv(path: Path, missing: list[str]) -> pd.DataFrame | None:
     except FileNotFoundError:
         missing.append(f"{path.name} is not in the run's folder.")
     except (OSError, ValueError) as error:
-        missing.append(f"{path.name} cannot be read: {plain(error)[:200]}")
+        missing.append(f"{path.name} cannot be read: {plain_text(error)[:200]}")
     return None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpipe.core.formatting import as_html, as_line
+from kpipe.core.formatting import summary_html, summary_line
 from kpipe.errors import UsageError, printable
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Run:
 
     def __repr__(self) -> str:
         """One line with the score; the record is long and can be read as ``run.record``."""
-        return f"<Run {as_line(self.record)}, {str(self.path)!r}>"
+        return f"<Run {summary_line(self.record)}, {str(self.path)!r}>"
 
     @property
     def score(self) -> float:
@@ -89,7 +89,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         """The table that a notebook shows."""
-        return as_html(self.record)
+        return summary_html(self.record)
 
 
 def refuse_blend(run: Run) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from kpipe.cli.console.display import score_shown
-from kpipe.core.formatting import as_html, as_line, scored, with_error
+from kpipe.core.formatting import format_score, format_with_error, summary_html, summary_line
 
 RECORD = {
     "slug": "made-by-hand",
@@ -25,20 +25,20 @@ RECORD = {
     [(0.5, "0.5000"), (-0.05, "\N{MINUS SIGN}0.0500"), (-12345.6, "\N{MINUS SIGN}12,346"), (2e-5, "2.00e-05")],
 )
 def test_a_score_has_four_decimals_or_as_many_as_its_size_needs(value: float, written: str) -> None:
-    assert scored(value) == written
+    assert format_score(value) == written
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
 def test_a_score_that_is_missing_or_not_finite_is_unknown(value: float | None) -> None:
-    assert scored(value) == "unknown"
+    assert format_score(value) == "unknown"
 
 
 def test_a_standard_error_has_as_many_decimals_as_its_score() -> None:
-    assert with_error(12345.6, 5.4321) == "12,346 ± 5"
+    assert format_with_error(12345.6, 5.4321) == "12,346 ± 5"
 
 
 def test_the_terminal_the_report_and_the_notebook_write_a_negative_score_alike() -> None:
     written = "\N{MINUS SIGN}0.0500 ± 0.0100"
-    assert score_shown(RECORD) == with_error(-0.05, 0.01) == written
-    assert written in as_line(RECORD)
-    assert written in as_html(RECORD)
+    assert score_shown(RECORD) == format_with_error(-0.05, 0.01) == written
+    assert written in summary_line(RECORD)
+    assert written in summary_html(RECORD)

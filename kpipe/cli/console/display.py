@@ -16,7 +16,7 @@ from rich.text import Text
 
 from kpipe.cli.console.layout import print_table, teller
 from kpipe.cli.doctor import Finding
-from kpipe.core.formatting import with_error
+from kpipe.core.formatting import format_with_error
 from kpipe.core.metrics import Metric
 from kpipe.core.values import Check, Tables
 from kpipe.errors import printable
@@ -206,7 +206,7 @@ def _scores(record: Mapping[str, Any]) -> Table:
 
 def score_shown(record: Mapping[str, Any]) -> str:
     """The score of a record and its standard error, written with the same number of decimals."""
-    return with_error(record["score"], record["standard_error"])
+    return format_with_error(record["score"], record["standard_error"])
 
 
 def _print_notes(console: Console, record: Mapping[str, Any]) -> None:
