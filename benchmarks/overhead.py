@@ -26,7 +26,7 @@ from kpipe.runs.record import RunResult, make_record
 from kpipe.runs.store import open_run_folder
 from kpipe.submission import make_submission, to_csv
 from kpipe.training.cross_validation import choose_models, cross_validate, estimator_for, targets
-from kpipe.training.ensemble import blend
+from kpipe.training.ensemble import fit_ensemble
 from kpipe.training.folds import make_folds
 from kpipe.training.worker import cores, predict
 
@@ -56,7 +56,7 @@ def piped(competition, tables, folds, models) -> tuple[float, dict[str, np.ndarr
         start = time.perf_counter()
         with open_run_folder(Path(out), competition.slug, "benchmark") as space:
             predictions = cross_validate(competition, tables, folds, models=models, jobs=1, parts=space)
-            blended = blend(predictions, folds, competition.metric)
+            blended = fit_ensemble(predictions, folds, competition.metric)
             submission = make_submission(competition, tables, blended, predictions.classes)
             checks = run_checks(competition, tables, tables, folds, predictions, blended, submission)
             csv = to_csv(submission)

@@ -35,10 +35,10 @@ from kpipe.runs.record import RunResult, make_record, predictions_table
 from kpipe.runs.store import Run, RunFolder, workspace
 from kpipe.submission import make_submission, positive, postprocessed, rehearse, to_csv
 from kpipe.training.cross_validation import FitFinished, choose_models, cross_validate, targets
-from kpipe.training.ensemble import blend
+from kpipe.training.ensemble import fit_ensemble
 from kpipe.training.folds import make_folds
 from kpipe.training.learning_curves import curves_table
-from kpipe.training.thresholds import decide
+from kpipe.training.thresholds import apply_thresholds
 from kpipe.training.worker import Deadline
 
 __all__ = ["RunPlan", "decided", "finish", "load", "prepare", "read_asked", "run", "settled"]
@@ -172,7 +172,7 @@ def finish(
 def decided(competition: Competition, tables: Tables, folds: Folds, predictions: Predictions) -> Ensemble:
     """What is submitted, and its out-of-fold twin: the models blended, thresholds set, the competition's last word."""
     metric = _metric(competition)
-    decisions = decide(metric, blend(predictions, folds, metric), predictions.y, folds)
+    decisions = apply_thresholds(metric, fit_ensemble(predictions, folds, metric), predictions.y, folds)
     return postprocessed(competition, tables, decisions)
 
 

@@ -35,7 +35,7 @@ from kpipe.problem.inference import resolve
 from kpipe.problem.splitters import RowSplit
 from kpipe.submission import make_submission, postprocessed, to_csv
 from kpipe.training.cross_validation import cross_validate, targets
-from kpipe.training.ensemble import blend
+from kpipe.training.ensemble import fit_ensemble
 from kpipe.training.folds import make_folds
 from tests.tables import prices, resolved, survivors
 
@@ -287,7 +287,7 @@ def test_a_time_split_leaves_its_first_rows_without_a_prediction_and_the_blend_t
     models = {name: model(name) for name in ("linear", "boosting")}
     found = cross_validate(competition, made, folds, models=models, jobs=1)
     assert isinstance(competition.metric, Metric)
-    mixed = blend(found, folds, competition.metric)
+    mixed = fit_ensemble(found, folds, competition.metric)
     unseen = np.setdiff1d(np.arange(80), np.concatenate(folds.valid))
     assert len(unseen) == 20
     for oof in (*(one.oof for one in found.models), mixed.oof):
@@ -428,7 +428,7 @@ def test_the_gap_to_the_baseline_counts_groups_as_one() -> None:
         assert isinstance(competition.metric, Metric)
         folds = make_folds(competition, made)
         found = cross_validate(competition, made, folds, models={"linear": model("linear")}, jobs=1)
-        mixed = blend(found, folds, competition.metric)
+        mixed = fit_ensemble(found, folds, competition.metric)
         submission = make_submission(competition, made, mixed, found.classes)
         checks = run_checks(competition, made, made, folds, found, mixed, submission)
         details.append(next(check.detail for check in checks if check.name == "beats the baseline"))

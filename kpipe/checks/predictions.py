@@ -8,7 +8,7 @@ import numpy as np
 
 from kpipe.core.metrics import Metric, evaluate, gain_over, output
 from kpipe.core.values import Check, Ensemble, Folds, Predictions, Score, Status, Submission
-from kpipe.training.thresholds import decided
+from kpipe.training.thresholds import cross_fit_thresholds
 
 __all__ = ["beats_baseline", "models_learn", "not_constant", "one_for_most", "real_data", "rows_on_their_own"]
 
@@ -55,7 +55,7 @@ def models_learn(
     name, theirs = below
     sign = 1 if metric.greater_is_better else -1
     for model in predictions.models:
-        oof = decided(metric, model.oof, predictions.y, folds)
+        oof = cross_fit_thresholds(metric, model.oof, predictions.y, folds)
         scored = ~np.isnan(oof).any(axis=1)
         value = metric.function(predictions.y[scored], output(metric, oof[scored]))
         if sign * (value - theirs.value) >= 0:
@@ -67,7 +67,7 @@ def models_learn(
         detail = f"{model.name} alone has {metric.name} {ours.value:.5g}, worse than the {name}'s {theirs.value:.5g}."
         status: Status = "warn"
         if metric.task == "classification" and metric.single is None and model.oof.shape[1] == 2:
-            other = decided(metric, model.oof[:, ::-1], predictions.y, folds)
+            other = cross_fit_thresholds(metric, model.oof[:, ::-1], predictions.y, folds)
             turned = metric.function(predictions.y[scored], output(metric, other[scored]))
             if sign * (turned - theirs.value) > _SURELY * error:
                 status = "fail"

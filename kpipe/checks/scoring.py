@@ -12,7 +12,7 @@ from kpipe.core.metrics import Metric, output
 from kpipe.core.values import Check, Folds, Predictions, Tables
 from kpipe.problem.competition import Competition
 from kpipe.problem.postprocessing import finished_by
-from kpipe.training.thresholds import decided
+from kpipe.training.thresholds import cross_fit_thresholds
 
 __all__ = ["metric_prefers_the_truth", "postprocess_blind"]
 
@@ -62,7 +62,7 @@ def postprocess_blind(
 
     assert isinstance(competition.metric, Metric)  # resolved
     mean = np.mean([model.oof for model in predictions.models], axis=0)
-    made = np.nan_to_num(decided(competition.metric, mean, predictions.y, folds))
+    made = np.nan_to_num(cross_fit_thresholds(competition.metric, mean, predictions.y, folds))
     turned = rows.iloc[order].reset_index(drop=True)
     once = finished_by(competition, made, replace(tables, test=rows))
     without = finished_by(competition, made, replace(tables, train=shuffled, test=rows))

@@ -17,7 +17,7 @@ from kpipe.core.values import Check, Ensemble, Folds, ModelPredictions, Predicti
 from kpipe.models.baseline import baseline
 from kpipe.problem.competition import Competition
 from kpipe.runs.provenance import machine, versions
-from kpipe.training.thresholds import decided
+from kpipe.training.thresholds import cross_fit_thresholds
 
 __all__ = ["GROUP", "RunResult", "make_record", "predictions_table"]
 
@@ -135,7 +135,7 @@ def _scores(outcome: RunResult) -> dict[str, Any]:
 
 
 def _model_record(outcome: RunResult, model: ModelPredictions) -> dict[str, Any]:
-    score = _evaluate(outcome, decided(outcome.metric, model.oof, outcome.predictions.y, outcome.folds))
+    score = _evaluate(outcome, cross_fit_thresholds(outcome.metric, model.oof, outcome.predictions.y, outcome.folds))
     return {
         "name": model.name,
         "score": _json(score.value),

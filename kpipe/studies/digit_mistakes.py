@@ -22,7 +22,7 @@ from kpipe.problem.competition import Competition, Factory
 from kpipe.studies.findings import Section
 from kpipe.submission import make_submission
 from kpipe.training.cross_validation import cross_validate
-from kpipe.training.ensemble import blend
+from kpipe.training.ensemble import fit_ensemble
 from kpipe.training.folds import make_folds
 
 __all__ = ["Broadcasting", "FromTrainingRows", "Mistake", "mistakes", "mistakes_section"]
@@ -110,7 +110,7 @@ def mistakes(competition: Competition, tables: Tables, conv: Mapping[str, Any]) 
 def _judged(competition: Competition, tables: Tables, folds: Folds, factory: Factory) -> OofPredictions:
     assert isinstance(competition.metric, Metric)  # resolved
     predictions = cross_validate(competition, tables, folds, models={"net": factory}, jobs=1)
-    blended = blend(predictions, folds, competition.metric)
+    blended = fit_ensemble(predictions, folds, competition.metric)
     submission = make_submission(competition, tables, blended, predictions.classes)
     checks = run_checks(competition, tables, tables, folds, predictions, blended, submission)
     told = tuple(check for check in checks if check.status != "pass" and check.name != "real data")

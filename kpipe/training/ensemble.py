@@ -1,12 +1,14 @@
-"""The blend of models: weights that are judged on rows they were not fitted on.
+"""The ensemble: the models' weighted mean, with weights cross-fitted by fold.
 
-The weights of a fold are fitted on the out-of-fold rows of the other folds, so that the blend's score counts no row
-that chose them (Wolpert 1992, stacked generalisation; Breiman 1996, weights at least 0). Weights are fitted by a smooth
-loss, not by the metric: 891 rows of accuracy have too many ties to choose by.
+The weights of a fold are fitted on the out-of-fold predictions of the other folds, so that no row is scored with
+weights that it helped to fit (Wolpert 1992, stacked generalisation; Breiman 1996, non-negative weights). Where a fold
+leaves no other rows to fit on, all models weigh the same. Weights minimise a smooth loss rather than the metric: the
+accuracy of 891 rows has too many ties.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -14,56 +16,90 @@ from scipy.optimize import minimize
 
 from kpipe.core.metrics import METRICS, Metric
 from kpipe.core.values import Ensemble, Folds, Predictions
+from kpipe.training.cross_fitting import can_cross_fit, rows_to_fit_on
 
-__all__ = ["blend", "fit_weights"]
+__all__ = ["fit_ensemble", "fit_weights"]
 
-Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]
+RowLosses = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-_ROWS = 30_000  # on which weights are fitted at the most: a dozen numbers need no more
+_LOG = logging.getLogger("kpipe")
+_MAX_ROWS = 30_000  # rows that weights are fitted on: a dozen numbers need no more
 
 
-def blend(predictions: Predictions, folds: Folds, metric: Metric) -> Ensemble:
-    """The weighted mean of the models, cross-fitted by fold out-of-fold; one model is its own blend."""
+def fit_ensemble(predictions: Predictions, folds: Folds, metric: Metric) -> Ensemble:
+    """Return the models' weighted mean, cross-fitted by fold for the out-of-fold rows.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Of one model or more; the ensemble of one model is that model.
+    folds : Folds
+    metric : Metric
+        Decides which loss the weights minimise.
+
+    Returns
+    -------
+    Ensemble
+        ``oof`` is NaN in rows that a model has no prediction for. ``weights``, used for ``test``, are fitted on all
+        out-of-fold rows. Where weights cannot be cross-fitted, all of them are equal.
+    """
     oof = np.stack([model.oof for model in predictions.models])
     test = np.stack([model.test for model in predictions.models])
-    loss = _loss(metric)
-    scored = ~np.isnan(oof).any(axis=(0, 2))
-    weights = fit_weights(oof[:, scored], predictions.y[scored], loss)
-    blended = np.full(oof.shape[1:], np.nan)
-    for valid in folds.valid:
-        others = scored.copy()
-        others[valid] = False
-        # A single fold leaves no other rows: equal weights, which are fitted on nothing.
-        fitted = fit_weights(oof[:, others], predictions.y[others], loss) if others.any() else _equal(len(oof))
-        blended[valid] = _mean(oof[:, valid], fitted)
-    if not _others_everywhere(folds, scored):
-        weights = _equal(len(oof))
+    predicted = ~np.isnan(oof).any(axis=(0, 2))
+    if can_cross_fit(folds, predicted):
+        losses = _losses(metric)
+        weights = fit_weights(oof[:, predicted], predictions.y[predicted], losses)
+        others = rows_to_fit_on(folds, predicted)
+        by_fold = [fit_weights(oof[:, rows], predictions.y[rows], losses) for rows in others]
+    else:
+        weights = _equal_weights(len(oof))
+        by_fold = [weights] * len(folds.valid)
+        if len(oof) > 1:
+            _LOG.warning("models have equal weights: no other fold leaves rows to fit weights on")
+    combined = np.full(oof.shape[1:], np.nan)
+    for valid, fitted in zip(folds.valid, by_fold, strict=True):
+        combined[valid] = _weighted_mean(oof[:, valid], fitted)
     names = [model.name for model in predictions.models]
-    return Ensemble(weights=dict(zip(names, weights.tolist(), strict=True)), oof=blended, test=_mean(test, weights))
+    shares = dict(zip(names, weights.tolist(), strict=True))
+    return Ensemble(weights=shares, oof=combined, test=_weighted_mean(test, weights))
 
 
-def fit_weights(predictions: np.ndarray, y: np.ndarray, loss: Loss) -> np.ndarray:
-    """(models,) weights, at least 0 and summing to 1, of predictions (models, n, k), that make the mean loss smallest.
+def fit_weights(predictions: np.ndarray, y: np.ndarray, losses: RowLosses) -> np.ndarray:
+    """Return the weights of models that minimise the mean loss of their weighted mean.
 
+    Parameters
+    ----------
+    predictions : (models, n, k) float
+    y : (n,) or (n, targets)
+    losses : callable
+        (y, predictions (n, k)) → (n,) losses.
+
+    Returns
+    -------
+    (models,) float
+        At least 0, summing to 1; equal where no other weights are found to be better.
+
+    Examples
+    --------
     >>> rng = np.random.default_rng(0)
     >>> y = rng.normal(size=100)
     >>> fit_weights(np.stack([y, -y])[:, :, None], y, lambda y, p: (y - p[:, 0]) ** 2).round(3).tolist()
     [1.0, 0.0]
     """
-    count = len(predictions)
-    if count == 1:
+    n_models = len(predictions)
+    if n_models == 1:
         return np.ones(1)
-    if len(y) > _ROWS:
-        kept = np.random.default_rng(0).permutation(len(y))[:_ROWS]
+    if len(y) > _MAX_ROWS:
+        kept = np.random.default_rng(0).permutation(len(y))[:_MAX_ROWS]
         predictions, y = predictions[:, kept], y[kept]
-    start = _equal(count)
-    # SLSQP's tolerance is absolute: losses are measured in units of the start's, or house prices would never end.
-    unit = max(float(loss(y, _mean(predictions, start)).mean()), 1e-12)
+    start = _equal_weights(n_models)
+    # SLSQP's tolerance is absolute: losses are measured in units of the start's, or house prices would never converge.
+    unit = max(float(losses(y, _weighted_mean(predictions, start)).mean()), 1e-12)
     found = minimize(
-        lambda weights: float(loss(y, _mean(predictions, weights)).mean()) / unit,
+        lambda weights: float(losses(y, _weighted_mean(predictions, weights)).mean()) / unit,
         start,
         method="SLSQP",
-        bounds=[(0.0, 1.0)] * count,
+        bounds=[(0.0, 1.0)] * n_models,
         constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1.0},
         options={"ftol": 1e-7, "maxiter": 200},
     )
@@ -71,46 +107,35 @@ def fit_weights(predictions: np.ndarray, y: np.ndarray, loss: Loss) -> np.ndarra
     return weights / weights.sum() if np.isfinite(weights).all() and weights.sum() > 0 else start
 
 
-def _equal(count: int) -> np.ndarray:
+def _equal_weights(count: int) -> np.ndarray:
     return np.full(count, 1 / count)
 
 
-def _others_everywhere(folds: Folds, scored: np.ndarray) -> bool:
-    """Whether each fold's weights could be fitted on other folds; if not, fitted weights were never judged."""
-    return all(scored.sum() > len(np.unique(valid)) for valid in folds.valid)
-
-
-def _mean(predictions: np.ndarray, weights: np.ndarray | Sequence[float]) -> np.ndarray:
+def _weighted_mean(predictions: np.ndarray, weights: np.ndarray | Sequence[float]) -> np.ndarray:
     return np.tensordot(weights, predictions, axes=1)
 
 
-def _loss(metric: Metric) -> Loss:
+def _losses(metric: Metric) -> RowLosses:
+    """Return the smooth loss that stands in for the metric."""
     if metric.single is not None:
-        return _over_targets(metric)
+        return _losses_over_targets(metric)
     if metric.task == "classification":
-        chosen = METRICS["log_loss"].losses
-    elif metric.losses is not None:
-        chosen = metric.losses
-    else:
-        chosen = METRICS["mae" if metric.name == "median_ae" else "rmse"].losses
-    assert chosen is not None  # these three have losses; a test says so
-    losses = chosen
-
-    def loss(y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        if metric.task == "classification" and predicted.shape[1] == 1:
-            return (predicted[:, 0] - y) ** 2  # codes of an ordinal scale
-        return losses(y, predicted if metric.task == "classification" else predicted[:, 0])
-
-    return loss
+        log_losses = METRICS["log_loss"].losses
+        assert log_losses is not None  # a test says so
+        # Values on an ordinal scale are one column.
+        return lambda y, predicted: (predicted[:, 0] - y) ** 2 if predicted.shape[1] == 1 else log_losses(y, predicted)
+    of_values = metric.losses or METRICS["mae" if metric.name == "median_ae" else "rmse"].losses
+    assert of_values is not None  # likewise
+    return lambda y, predicted: of_values(y, predicted[:, 0])
 
 
-def _over_targets(metric: Metric) -> Loss:
-    """The log loss of probabilities of 1, or the squared error in units of each target's variance."""
+def _losses_over_targets(metric: Metric) -> RowLosses:
+    """Return the log loss of the probabilities of 1, or squared errors in units of each target's variance."""
     if metric.task == "regression":
         return lambda y, values: ((values - y) ** 2 / np.maximum(y.var(axis=0), 1e-300)).mean(axis=1)
 
-    def loss(y: np.ndarray, chances: np.ndarray) -> np.ndarray:
-        of_truth = np.where(y == 1, chances, 1 - chances)
+    def losses(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        of_truth = np.where(y == 1, probabilities, 1 - probabilities)
         return -np.log(np.clip(of_truth, 1e-9, None)).mean(axis=1)
 
-    return loss
+    return losses

@@ -13,7 +13,7 @@ from kpipe.models import model
 from kpipe.problem.competition import Competition
 from kpipe.submission import make_submission
 from kpipe.training.cross_validation import cross_validate
-from kpipe.training.ensemble import blend
+from kpipe.training.ensemble import fit_ensemble
 from kpipe.training.folds import make_folds
 from tests.tables import resolved, survivors
 
@@ -25,7 +25,7 @@ def checked(
     assert isinstance(competition.metric, Metric)
     split = make_folds(competition, made)
     found: Predictions = cross_validate(competition, made, split, models={"linear": model("linear")}, jobs=1)
-    blended = blended or blend(found, split, competition.metric)
+    blended = blended or fit_ensemble(found, split, competition.metric)
     submission = make_submission(competition, made, blended, found.classes)
     checks = run_checks(competition, made, made, folds or split, found, blended, submission)
     return {check.name: (check.status, check.detail) for check in checks}

@@ -17,7 +17,7 @@ from kpipe.runs.run import Run
 from kpipe.runs.store import RunFolder
 from kpipe.submission import make_submission, to_csv
 from kpipe.training.cross_validation import cross_validate
-from kpipe.training.ensemble import blend
+from kpipe.training.ensemble import fit_ensemble
 from kpipe.training.folds import make_folds
 from tests.tables import prices, resolved, survivors
 
@@ -27,7 +27,7 @@ def outcome_of(made: Tables, *names: str, **fields: object) -> RunResult:
     assert isinstance(competition.metric, Metric)
     folds = make_folds(competition, made)
     found = cross_validate(competition, made, folds, models={name: model(name) for name in names}, jobs=1)
-    blended = blend(found, folds, competition.metric)
+    blended = fit_ensemble(found, folds, competition.metric)
     submission = make_submission(competition, made, blended, found.classes)
     checks = run_checks(competition, made, made, folds, found, blended, submission)
     return RunResult(

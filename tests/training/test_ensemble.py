@@ -8,7 +8,7 @@ from sklearn.model_selection import KFold
 
 from kpipe.core.metrics import METRICS
 from kpipe.core.values import Folds, ModelPredictions, Predictions
-from kpipe.training.ensemble import blend, fit_weights
+from kpipe.training.ensemble import fit_ensemble, fit_weights
 
 
 def folds(n: int, count: int = 5) -> Folds:
@@ -29,53 +29,53 @@ def noisy(seed: int, *scales: float) -> Predictions:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1000), st.sampled_from(["rmse", "mae", "median_ae", "r2"]))
-def test_weights_are_shares_and_the_blend_lies_between_its_models(seed: int, metric: str) -> None:
+def test_weights_sum_to_1_and_the_ensemble_lies_between_its_models(seed: int, metric: str) -> None:
     given_predictions = noisy(seed, 0.5, 1.0, 2.0)
-    blended = blend(given_predictions, folds(100), METRICS[metric])
-    assert sum(blended.weights.values()) == pytest.approx(1)
-    assert min(blended.weights.values()) >= 0
+    combined = fit_ensemble(given_predictions, folds(100), METRICS[metric])
+    assert sum(combined.weights.values()) == pytest.approx(1)
+    assert min(combined.weights.values()) >= 0
     stack = np.stack([model.oof for model in given_predictions.models])
-    assert (blended.oof >= stack.min(axis=0) - 1e-9).all()
-    assert (blended.oof <= stack.max(axis=0) + 1e-9).all()
+    assert (combined.oof >= stack.min(axis=0) - 1e-9).all()
+    assert (combined.oof <= stack.max(axis=0) + 1e-9).all()
 
 
-def test_the_blend_of_a_fold_knows_nothing_of_its_targets() -> None:
+def test_the_ensemble_of_a_fold_does_not_depend_on_the_targets_of_that_fold() -> None:
     before, split = noisy(0, 0.5, 0.6), folds(100)
     changed = before.y.copy()
     changed[split.valid[0]] = 1000.0
     after = predictions(changed, *(model.oof for model in before.models))
-    a, b = (blend(given_predictions, split, METRICS["rmse"]) for given_predictions in (before, after))
+    a, b = (fit_ensemble(given_predictions, split, METRICS["rmse"]) for given_predictions in (before, after))
     np.testing.assert_array_equal(a.oof[split.valid[0]], b.oof[split.valid[0]])
     assert not np.allclose(a.oof[split.valid[1]], b.oof[split.valid[1]])
 
 
-def test_one_model_is_its_own_blend() -> None:
+def test_the_ensemble_of_one_model_is_that_model() -> None:
     alone = noisy(0, 0.5)
-    blended = blend(alone, folds(100), METRICS["rmse"])
-    assert blended.weights == {"m0": 1.0}
-    np.testing.assert_array_equal(blended.oof, alone.models[0].oof)
-    np.testing.assert_array_equal(blended.test, alone.models[0].test)
+    combined = fit_ensemble(alone, folds(100), METRICS["rmse"])
+    assert combined.weights == {"m0": 1.0}
+    np.testing.assert_array_equal(combined.oof, alone.models[0].oof)
+    np.testing.assert_array_equal(combined.test, alone.models[0].test)
 
 
-def test_a_better_model_weighs_more_also_at_the_scale_of_house_prices() -> None:
+def test_a_better_model_weighs_more_also_on_the_scale_of_house_prices() -> None:
     good, bad = noisy(0, 0.1, 2.0).models
     y = noisy(0, 0.1, 2.0).y
     priced = predictions(2e5 + 5e4 * y, 2e5 + 5e4 * good.oof, 2e5 + 5e4 * bad.oof)
-    assert blend(priced, folds(100), METRICS["rmse"]).weights["m0"] > 0.95
+    assert fit_ensemble(priced, folds(100), METRICS["rmse"]).weights["m0"] > 0.95
 
 
-def test_one_fold_has_nothing_to_judge_weights_on_and_takes_equal_ones() -> None:
+def test_with_one_fold_all_models_weigh_the_same() -> None:
     made = noisy(0, 0.1, 2.0)
     single = Folds(train=(np.arange(80),), valid=(np.arange(80, 100),))
     oof = [np.where(np.arange(100)[:, None] < 80, np.nan, model.oof) for model in made.models]
-    blended = blend(predictions(made.y, *oof), single, METRICS["rmse"])
-    assert blended.weights == {"m0": 0.5, "m1": 0.5}
-    assert np.isnan(blended.oof[:80]).all()
-    np.testing.assert_allclose(blended.oof[80:], (oof[0] + oof[1])[80:] / 2)
+    combined = fit_ensemble(predictions(made.y, *oof), single, METRICS["rmse"])
+    assert combined.weights == {"m0": 0.5, "m1": 0.5}
+    assert np.isnan(combined.oof[:80]).all()
+    np.testing.assert_allclose(combined.oof[80:], (oof[0] + oof[1])[80:] / 2)
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_every_metric_can_be_blended_for(name: str) -> None:
+def test_weights_can_be_fitted_for_every_metric(name: str) -> None:
     metric, rng = METRICS[name], np.random.default_rng(0)
     if metric.task == "classification":
         y = rng.integers(2, size=100)
@@ -83,10 +83,24 @@ def test_every_metric_can_be_blended_for(name: str) -> None:
     else:
         y = rng.uniform(1, 9, size=100)
         oof = [y[:, None] + rng.normal(size=(100, 1)) for _ in range(2)]
-    assert sum(blend(predictions(y, *oof), folds(100), metric).weights.values()) == pytest.approx(1)
+    assert sum(fit_ensemble(predictions(y, *oof), folds(100), metric).weights.values()) == pytest.approx(1)
 
 
-def test_weights_that_cannot_be_told_apart_are_equal() -> None:
+def test_weights_of_models_that_predict_the_same_are_equal() -> None:
     y = np.zeros(10)
     same = np.zeros((2, 10, 1))
     assert fit_weights(same, y, lambda y, p: (p[:, 0] - y) ** 2).tolist() == [0.5, 0.5]
+
+
+def test_with_one_finished_fold_all_models_weigh_the_same_and_the_log_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A budget stopped the first model after a fold: the others were trained on all of them."""
+    made, split = noisy(0, 0.1, 2.0), folds(100)
+    first, second = (model.oof for model in made.models)
+    partial = np.full_like(first, np.nan)
+    partial[split.valid[3]] = first[split.valid[3]]
+    combined = fit_ensemble(predictions(made.y, partial, second), split, METRICS["rmse"])
+    assert combined.weights == {"m0": 0.5, "m1": 0.5}
+    np.testing.assert_allclose(combined.oof[split.valid[3]], (first + second)[split.valid[3]] / 2)
+    assert "models have equal weights: no other fold leaves rows" in caplog.text
