@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kpipe.pipeline import load
     from kpipe.problem.competition import Competition, find, row_by_row
     from kpipe.problem.inference import resolve
+    from kpipe.report.plots import plot
     from kpipe.runs.run import Run
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "find",
     "load",
     "model",
+    "plot",
     "resolve",
     "row_by_row",
     "run",
@@ -50,6 +52,7 @@ _HOMES = {
     "find": "kpipe.problem.competition",
     "load": "kpipe.pipeline",
     "model": "kpipe.models",
+    "plot": "kpipe.report.plots",
     "resolve": "kpipe.problem.inference",
     "row_by_row": "kpipe.problem.competition",
     "run": "kpipe.cli.notebook",

@@ -86,7 +86,7 @@ class Table:
 class Picture:
     """A plot with one pair of axes; ``kpipe.report.svg`` draws it.
 
-    name, of : what it is called in ``run.plot``, and of which model or target it is, where there are several.
+    name, of : what it is called in ``kpipe.plot(run)``, and of which model or target it is, where there are several.
     paint : draws into the axes. alt : what is seen, for those who do not. height : inches.
     """
 

@@ -1,4 +1,4 @@
-"""What a report draws, as figures of matplotlib's: ``run.plot``."""
+"""The plots of a report as matplotlib figures: ``kpipe.plot(run).folds()``."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from kpipe.report.svg import in_print
 from kpipe.runs.loaded import read
 from kpipe.runs.run import Run
 
-__all__ = ["Plots"]
+__all__ = ["Plots", "plot"]
 
 
 class Plots:
-    """A run's plots, each a ``matplotlib.figure.Figure``: a notebook shows it, ``.savefig("folds.png")`` keeps it.
+    """The plots of a run. Each method draws one as a ``matplotlib.figure.Figure``.
 
-    They need no more than the run's folder. Raises UsageError for a plot that does not suit the run, such as ROC curves
-    of prices, naming those that do.
+    A notebook shows the figure, and ``.savefig("folds.png")`` saves it. Only the run's folder is read. A plot that does
+    not apply to the run, such as ROC curves of a regression, raises UsageError, which lists the plots that do.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
     """
 
     def __init__(self, run: Run) -> None:
@@ -54,9 +59,9 @@ class Plots:
         """The share that came true, by the probability that was predicted out-of-fold."""
         return self._drawn("calibration")
 
-    def chances(self) -> Figure:
+    def probabilities(self) -> Figure:
         """The probabilities that rows of each of two classes were given, out-of-fold."""
-        return self._drawn("chances")
+        return self._drawn("probabilities")
 
     def truth(self, target: str = "") -> Figure:
         """The truth of a regression against its out-of-fold prediction. target : default: the first."""
@@ -80,7 +85,9 @@ class Plots:
                 return in_print(picture)
         there = [f"{known.name}({known.of!r})" if known.of else f"{known.name}()" for known in self._pictures]
         wanted = f"{name}({of!r})" if of else f"{name}()"
-        raise UsageError(f"run.plot.{wanted} does not suit this run. There are: {', '.join(dict.fromkeys(there))}.")
+        raise UsageError(
+            f"kpipe.plot(run).{wanted} does not apply to this run. It has: {', '.join(dict.fromkeys(there))}."
+        )
 
     @cached_property
     def _pictures(self) -> list[Picture]:
@@ -94,3 +101,24 @@ class Plots:
         blocks = [block for section in sections if section is not None for block in section.blocks]
         drawn = [block for block in blocks if isinstance(block, Picture)]
         return drawn if oof is None or oof.classes is None else [*drawn, classification.confusion(oof, oof.classes)]
+
+
+def plot(run: Run) -> Plots:
+    """The plots of a run, each drawn by a method as a matplotlib figure.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run, as ``kpipe.run`` returns it.
+
+    Returns
+    -------
+    Plots
+        An object with a method for each plot: ``folds``, ``learning_curves``, ``calibration``, ...
+
+    Examples
+    --------
+    >>> import kpipe
+    >>> kpipe.plot(run).folds().savefig("folds.png")  # doctest: +SKIP
+    """
+    return Plots(run)

@@ -148,7 +148,7 @@ def histogram_by_class(y: np.ndarray, chance: np.ndarray, labels: tuple[str, ...
     told = "; ".join(f"rows of {name}: median {np.median(v):.2f}" for name, v in parts.items() if len(v))
     return Picture(
         paint=paint,
-        name="chances",
+        name="probabilities",
         alt=f"Chances of {short(labels[1], 24)} by the true class. {told}.",
         caption="The chances that rows of each class were given: the less they overlap, the better they are told.",
         height=3.2,

@@ -13,8 +13,6 @@ from kpipe.errors import UsageError, printable
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kpipe.report.plots import Plots
-
 __all__ = ["Run", "refuse_blend"]
 
 # pandas is imported where a table is read: shell completion lists runs and must not wait for it.
@@ -74,13 +72,6 @@ class Run:
         A step is an epoch or a tree.
         """
         return self._table("curves")
-
-    @property
-    def plot(self) -> Plots:
-        """What a report draws, as matplotlib's figures: ``run.plot.folds()``."""
-        from kpipe.report.plots import Plots
-
-        return Plots(self)
 
     def _table(self, name: str) -> pd.DataFrame:
         import pandas as pd

@@ -26,7 +26,7 @@ from kpipe.runs.loaded import read
 from kpipe.runs.run import Run
 from kpipe.training.learning_curves import SHAPE, curves_of, curves_table
 
-PLOTS = ("scores", "folds", "learning_curves", "confusion", "roc", "precision_recall", "calibration", "chances")
+PLOTS = ("scores", "folds", "learning_curves", "confusion", "roc", "precision_recall", "calibration", "probabilities")
 
 
 class Fitted:
@@ -116,7 +116,7 @@ def test_a_report_draws_the_curves(titanic: Run) -> None:
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_a_plot_is_a_figure_in_printed_colours(titanic: Run, name: str) -> None:
-    figure = getattr(titanic.plot, name)()
+    figure = getattr(kpipe.plot(titanic), name)()
     sink = BytesIO()
     figure.savefig(sink, format="svg")
     drawn = sink.getvalue().decode()
@@ -127,22 +127,22 @@ def test_a_plot_is_a_figure_in_printed_colours(titanic: Run, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["truth", "residuals", "errors", "submission", "scores", "folds"])
 def test_a_regression_has_plots_of_its_own(house: Run, name: str) -> None:
-    assert len(getattr(house.plot, name)().axes) == 1
+    assert len(getattr(kpipe.plot(house), name)().axes) == 1
 
 
 def test_learning_curves_of_a_model_by_name(titanic: Run) -> None:
-    assert "boosting" in titanic.plot.learning_curves("boosting").axes[0].get_ylabel()
+    assert "boosting" in kpipe.plot(titanic).learning_curves("boosting").axes[0].get_ylabel()
 
 
 def test_a_plot_that_does_not_suit_the_run_names_those_that_do(house: Run, titanic: Run) -> None:
-    with pytest.raises(UsageError, match=re.escape("run.plot.roc() does not suit this run. There are: scores(), fol")):
-        house.plot.roc()
+    with pytest.raises(UsageError, match=re.escape("plot(run).roc() does not apply to this run. It has: scores()")):
+        kpipe.plot(house).roc()
     with pytest.raises(UsageError, match=re.escape("learning_curves('boosting')")):
-        titanic.plot.learning_curves("linear")
+        kpipe.plot(titanic).learning_curves("linear")
 
 
 def test_a_notebook_shows_a_plot_as_a_picture(house: Run) -> None:
-    assert house.plot.folds()._repr_png_()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert kpipe.plot(house).folds()._repr_png_()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.mark.parametrize(
