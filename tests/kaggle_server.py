@@ -247,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
         if contest.deadline_passed:
             raise _Refused(400, "The competition deadline has passed")
         if contest.left_today < 1:
-            raise _Refused(400, "You have used all your submissions for today (daily limit 5)")
+            raise _Refused(400, "Submission not allowed: Your team has used its daily Submission allowance (5) today")
         contest.left_today -= 1
         token = request["blobFileTokens"]
         self.kaggle.submissions.insert(0, {

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from kpipe.errors import OutputError, RemoteError, UsageError
 from kpipe.kaggle.credentials import Credentials, find, found
-from kpipe.kaggle.error_messages import hidden, refused, status_of, words
+from kpipe.kaggle.error_messages import explain_error, explain_refused_credentials, redact, status_or_kind
 from kpipe.kaggle.responses import Pushed, Submission, bounded, listed, owned, typed
 
 __all__ = ["Kaggle", "Pushed", "Submission", "connect"]
@@ -308,11 +308,11 @@ def _translated(what: str, ask: Callable[[], T], credentials: Credentials) -> T:
         with _quiet():
             return ask()
     except requests.RequestException as error:
-        raise RemoteError(words(error, what, credentials)) from None
+        raise RemoteError(explain_error(error, what, credentials)) from None
     except SystemExit:
         raise RemoteError("The Kaggle client ended by itself. `kpipe doctor` says what it finds.") from None
     except _UNREADABLE as error:
-        told = hidden(f"{type(error).__name__}: {error}"[:500], credentials)
+        told = redact(f"{type(error).__name__}: {error}"[:500], credentials)
         raise RemoteError(
             f"Kaggle gave an answer about {what} that its client cannot read ({told}). "
             "Try again; if it stays so, another version of the package kaggle may help."
@@ -363,7 +363,7 @@ def _api(credentials: Credentials) -> Any:
     """A client that knows these credentials, and reads no other configuration."""
     api = _bounded_api()()
     api.config_values = {}
-    api.hide = lambda text: hidden(text, credentials)
+    api.hide = lambda text: redact(text, credentials)
     if endpoint := os.environ.get("KPIPE_KAGGLE_ENDPOINT"):
         _lead_to(api, endpoint)
     if credentials.kind == "key":
@@ -390,7 +390,7 @@ def _lead_to(api: Any, endpoint: str) -> None:
 def _user_of(api: Any, token: str, credentials: Credentials) -> str:
     name = _translated("your account", lambda: api._introspect_token(token), credentials)
     if not name:
-        raise RemoteError(refused(credentials))
+        raise RemoteError(explain_refused_credentials(credentials))
     return str(name)
 
 
@@ -403,7 +403,7 @@ def _oauth_token(api: Any) -> str:
             return str(KaggleCredentials.load(client=client).get_access_token() or "")
     except (requests.RequestException, *_UNREADABLE) as error:
         raise RemoteError(
-            f"Kaggle does not renew the login of `kaggle auth login` ({status_of(error)}). Call it again."
+            f"Kaggle does not renew the login of `kaggle auth login` ({status_or_kind(error)}). Call it again."
         ) from None
 
 

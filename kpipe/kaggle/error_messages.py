@@ -1,71 +1,177 @@
-"""Kaggle's errors in words: what is wrong and what to do, from the status and the body of the answer."""
+"""Errors of calls to Kaggle as messages for the user: what is wrong and what to do.
+
+A refusal is diagnosed where the status, the call and a phrase of Kaggle's message state the cause; any other message of
+Kaggle's is quoted. Secrets are removed from whatever is quoted.
+"""
 
 from __future__ import annotations
 
 import base64
+import re
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from kpipe.kaggle.credentials import Credentials, found
 
-__all__ = ["hidden", "refused", "status_of", "words"]
+__all__ = ["explain_error", "explain_refused_credentials", "redact", "status_or_kind"]
+
+_PAGE = "https://www.kaggle.com/competitions/{what}"
+_LONGEST_QUOTE = 500  # characters of Kaggle's message
+
+# Names of the calls, as the address of a request ends.
+_SUBMITTING = ("StartSubmissionUpload", "CreateSubmission", "CreateCodeSubmission")
+_COMPETITION = (*_SUBMITTING, "GetCompetition", "GetSubmissionLimits", "ListSubmissions", "DownloadDataFiles")
 
 
-def words(error: Any, what: str, credentials: Credentials) -> str:
-    """What went wrong and what to do, from the status and the body of the answer."""
+@dataclass(frozen=True)
+class _Diagnosis:
+    """A cause that Kaggle states.
+
+    phrase : of Kaggle's message, as a regular expression of whole words in any case; "" where there is no message;
+    None whatever the message.
+    """
+
+    calls: tuple[str, ...]
+    statuses: tuple[int, ...]
+    phrase: str | None
+    text: str
+
+    def applies(self, call: str, status: int, message: str) -> bool:
+        if call not in self.calls or status not in self.statuses:
+            return False
+        if not self.phrase:
+            return self.phrase is None or not message
+        return re.search(rf"\b(?:{self.phrase})\b", message, flags=re.IGNORECASE) is not None
+
+
+_NO_COMPETITION = "Kaggle has no competition {what!r}, or it is not open to you ({status}). See " + _PAGE + "."
+# The first that applies is shown. One message may state several causes; the one that waiting does not cure goes first.
+_DIAGNOSES = (
+    _Diagnosis(
+        calls=_COMPETITION,
+        statuses=(400, 403),
+        phrase="accept (?:this|the) competition.?s rules",
+        text="The rules of {what} are not accepted yet. Accept them on " + _PAGE + "/rules, then try again.",
+    ),
+    _Diagnosis(
+        calls=_COMPETITION,
+        statuses=(400, 403),
+        phrase="verify your (?:account|phone)|phone (?:number )?verification|phone[ -]verified",
+        text="Kaggle wants a verified phone number first: https://www.kaggle.com/settings.",
+    ),
+    _Diagnosis(
+        calls=_SUBMITTING,
+        statuses=(400, 403),
+        phrase="only accepts submissions from notebooks",
+        text="{what} takes submissions from notebooks only: run one with `kpipe kernel push {what}`.",
+    ),
+    _Diagnosis(
+        calls=_SUBMITTING,
+        statuses=(400, 403),
+        phrase="deadline has passed|competition (?:has ended|is over)",
+        text="The deadline of {what} has passed: it takes no more submissions.",
+    ),
+    _Diagnosis(
+        calls=_SUBMITTING,
+        statuses=(400, 403),
+        phrase="submissions (?:have been|are) (?:disabled|closed)",
+        text="{what} takes no submissions.",
+    ),
+    _Diagnosis(
+        calls=_SUBMITTING,
+        statuses=(400, 403),
+        phrase="used its (?:daily )?submission allowance",
+        text="No submission for {what} is left today: try again after midnight UTC.",
+    ),
+    _Diagnosis(
+        calls=_COMPETITION,
+        statuses=(403,),
+        phrase=r"permission 'competitions\.\w+' was (?:denied|not satisfied)",
+        text=_NO_COMPETITION,
+    ),
+    _Diagnosis(calls=_COMPETITION, statuses=(403,), phrase="", text=_NO_COMPETITION),
+    _Diagnosis(calls=_COMPETITION, statuses=(404,), phrase=None, text=_NO_COMPETITION),
+)  # fmt: skip
+
+
+def explain_error(error: Any, what: str, credentials: Credentials) -> str:
+    """A message that says what went wrong with a call to Kaggle and what to do.
+
+    Parameters
+    ----------
+    error : requests.RequestException
+        The error of the call.
+    what : str
+        What the call was about: a competition's slug, a kernel's ref, or words such as "your quota".
+    credentials : Credentials
+        With which the call was made; its secret does not appear in the message.
+
+    Returns
+    -------
+    str
+        One or more sentences.
+    """
+    if error.response is None:  # not "if not error.response": a response with the status of an error is falsy
+        return _explain_no_response(error, what)
+    return _explain_status(error.response, what, credentials)
+
+
+def _explain_no_response(error: Any, what: str) -> str:
     import requests
 
-    response = error.response
-    strange = (ValueError, requests.TooManyRedirects, requests.exceptions.ContentDecodingError)
-    if response is None and isinstance(error, strange):  # what is no JSON, or leads to what is no address
-        return (
-            f"Kaggle's answer about {what} cannot be read ({type(error).__name__}). Is there a proxy? Then try again."
-        )
-    if response is None:  # not "if not response": a response with an error's status is falsy
-        if isinstance(error, requests.Timeout):
-            return f"Kaggle did not answer in time about {what}. Nothing is lost: try again."
-        return f"Kaggle cannot be reached ({type(error).__name__}) about {what}. Is there a network? Then try again."
-    message = hidden(_message(response), credentials)
-    return _explained(response.status_code, message, response.headers, what, credentials)
+    kind = type(error).__name__
+    if isinstance(error, (ValueError, requests.TooManyRedirects, requests.exceptions.ContentDecodingError)):
+        return f"Kaggle's answer about {what} cannot be read ({kind}). Is there a proxy? Then try again."
+    if isinstance(error, requests.Timeout):
+        return f"Kaggle did not answer in time about {what}. Nothing is lost: try again."
+    return f"Kaggle cannot be reached ({kind}) about {what}. Is there a network? Then try again."
 
 
-def _explained(status: int, message: str, headers: Any, what: str, credentials: Credentials) -> str:
+def _explain_status(response: Any, what: str, credentials: Credentials) -> str:
+    status, message = response.status_code, redact(_message(response), credentials)
     said = f" Kaggle says: {message}" if message else ""
-    lowered, page = message.lower(), f"https://www.kaggle.com/competitions/{what}"
     if status == 401:
-        return refused(credentials)
+        return explain_refused_credentials(credentials)
     if status == 429:
-        after = headers.get("Retry-After", "")
-        wait = f"{after} seconds" if str(after).isdecimal() else "a few minutes"
-        return f"Kaggle asks for a pause: too many requests. Try again in {wait}."
+        after = str(response.headers.get("Retry-After", ""))
+        pause = f"{after} seconds" if re.fullmatch(r"[0-9]{1,6}", after) else "a few minutes"
+        return f"Kaggle limits the rate of requests, and there were too many. Try again in {pause}."
     if status >= 500:
-        return f"Kaggle has a fault of its own ({status}).{said} Try again later."
-    if "rules" in lowered:
-        return f"The rules of {what} are not accepted yet. Accept them on {page}/rules, then try again."
-    if "phone" in lowered or "verif" in lowered:
-        return f"Kaggle wants a verified phone number first: https://www.kaggle.com/settings.{said}"
-    if "deadline" in lowered or "ended" in lowered or "closed" in lowered:
-        return f"{what} takes no submissions any more: its deadline has passed.{said}"
-    if "limit" in lowered or "maximum" in lowered or "submissions" in lowered:
-        return f"No submission is left today: the daily limit for {what} is reached, until midnight UTC.{said}"
-    if status in (403, 404):
-        return f"Kaggle has no competition {what!r}, or it is not open to you ({status}). See {page}.{said}"
-    return f"Kaggle refused ({status}).{said}"
+        return f"Kaggle has a fault of its own ({status}). Try again later.{said}"
+    call = urlsplit(str(response.request.url)).path.rsplit("/", 1)[-1]
+    cause = next((one for one in _DIAGNOSES if one.applies(call, status, message)), None)
+    if cause is not None:
+        return f"{cause.text.format(what=what, status=status)}{said}"
+    return f"Kaggle refused the request about {what} ({status}).{said}"
 
 
 def _message(response: Any) -> str:
-    """The message in the body: {"error": {"message"}} or {"message"}; no page of HTML."""
+    """The message in the body: {"error": {"message"}} or {"message"}; empty for a page of HTML."""
     try:
         body = response.json()
     except (ValueError, RecursionError):
         return ""
     inner = body.get("error", body) if isinstance(body, dict) else {}
     text = inner.get("message", "") if isinstance(inner, dict) else str(inner)
-    return str(text).strip()[:500]
+    return " ".join(str(text).split())[:_LONGEST_QUOTE]
 
 
-def hidden(text: str, credentials: Credentials) -> str:
-    """A text of Kaggle's without the secret, should it come back: as it is, as a header, or as part of an address."""
+def redact(text: str, credentials: Credentials) -> str:
+    """A text without the secret of credentials, should Kaggle repeat it.
+
+    Parameters
+    ----------
+    text : str
+        From an answer of Kaggle's.
+    credentials : Credentials
+        Whose secret must not be shown: neither as it is, nor as a header, nor as part of an address.
+
+    Returns
+    -------
+    str
+        The text with ``***`` in place of the secret.
+    """
     secret, user = credentials.secret, credentials.username
     if not secret:
         return text
@@ -75,16 +181,39 @@ def hidden(text: str, credentials: Credentials) -> str:
     return text
 
 
-def refused(credentials: Credentials) -> str:
-    """Kaggle does not accept credentials: where they stand, and which others they hide."""
+def explain_refused_credentials(credentials: Credentials) -> str:
+    """A message that says which credentials Kaggle does not accept and which others they take precedence over.
+
+    Parameters
+    ----------
+    credentials : Credentials
+        Those that Kaggle refused.
+
+    Returns
+    -------
+    str
+        Where the credentials are, and what to do; no secret.
+    """
     others = [c.place for c in found() if c.place != credentials.place and not c.problem]
-    hides = f" It goes before {others[0]}, which is not asked: remove it to use that." if others else ""
+    hides = f" They take precedence over {others[0]}: to use that, remove them." if others else ""
     return (
         f"Kaggle does not accept the credentials from {credentials.place}.{hides} "
         "Create new ones on https://www.kaggle.com/settings, under API."
     )
 
 
-def status_of(error: Any) -> str:
-    """The status of the answer, or the kind of error where there was none."""
-    return str(error.response.status_code) if error.response is not None else type(error).__name__
+def status_or_kind(error: Any) -> str:
+    """The status of Kaggle's answer, or the kind of error where there was no answer.
+
+    Parameters
+    ----------
+    error : requests.RequestException or another exception
+        The error of the call.
+
+    Returns
+    -------
+    str
+        Such as "503" or "ConnectTimeout".
+    """
+    response = getattr(error, "response", None)
+    return str(response.status_code) if response is not None else type(error).__name__
