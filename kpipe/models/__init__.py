@@ -22,9 +22,9 @@ __all__ = ["CATALOG", "Model", "model", "no_model"]
 
 CATALOG = {
     "linear": ("kpipe.models.linear", "logistic or ridge regression on scaled numbers and dummies"),
-    "boosting": ("kpipe.models.boosting", "LightGBM's gradient-boosted trees with native categories"),
-    "catboost": ("kpipe.models.boosting", "CatBoost's symmetric trees with its own statistics of categories"),
-    "xgboost": ("kpipe.models.boosting", "XGBoost's histogram trees with native categories"),
+    "boosting": ("kpipe.models.lightgbm", "LightGBM's gradient-boosted trees with native categories"),
+    "catboost": ("kpipe.models.catboost", "CatBoost's symmetric trees with its own statistics of categories"),
+    "xgboost": ("kpipe.models.xgboost", "XGBoost's histogram trees with native categories"),
     "forest": ("kpipe.models.forest", "scikit-learn's extremely randomised trees on numbers and dummies"),
     "text": ("kpipe.models.text", "TF-IDF of words and pieces of words in a linear model, for prose"),
     "tabular-net": (

@@ -1,0 +1,433 @@
+"""Gradient boosting with the number of trees chosen by inner cross-validation.
+
+The best number of trees lies between 30 and 3,000, depending on the table. ``fit`` chooses it on a part of its own
+training rows, so that the validation rows of the outer fold take no part in the choice. On small tables the number is
+the mean over several inner splits, and the model is refitted on all rows. On large tables the model of the single inner
+split is kept: the tenth of the rows that it lacks costs less than a second fit.
+
+Each boosting library has a module with a ``BoostingLibrary`` that says how the library is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from kpipe.core.values import Context
+from kpipe.features.encoders import encoded
+
+__all__ = [
+    "BoostingLibrary",
+    "EarlyStoppedClassifier",
+    "EarlyStoppedRegressor",
+    "boosting_pipeline",
+    "first_metric",
+]
+
+MAX_TREES = 3000  # grown at the most while early stopping watches
+
+_PATIENCE = 60  # trees without an improvement after which growing stops
+_SMALL = 16_000  # rows times classes up to which several inner splits are used
+_REFITTED = 90_000  # rows times classes up to which the model is refitted on all rows
+_LARGE = 50_000  # rows from which trees learn faster
+_HUGE = 1_000_000  # rows times classes from which trees are few and learn faster still
+_HUGE_TREES = 400
+
+Adaptive = Literal["learning_rate", "n_estimators", "num_leaves"]
+
+
+class Rows(NamedTuple):
+    """Features and targets of some rows."""
+
+    X: pd.DataFrame
+    y: np.ndarray
+
+
+class BoostingLibrary:
+    """How a boosting library is trained; stateless, so that estimators that hold one can be cloned and pickled."""
+
+    def prepare(self, X: pd.DataFrame) -> pd.DataFrame:
+        """The table in the form that the library takes.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            As ``NativeCategories`` returns it.
+
+        Returns
+        -------
+        DataFrame of shape (n, columns)
+            By default the same table.
+        """
+        return X
+
+    def params_by_size(self, n_rows: int) -> dict[str, Any]:
+        """Defaults that follow the number of training rows.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of training rows.
+
+        Returns
+        -------
+        dict of str to object
+            Parameters of the library's estimator; by default none.
+        """
+        return {}
+
+    def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray) -> Any:
+        """The estimator, fitted on all rows with the number of trees that it has.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Of the library, unfitted.
+        X : DataFrame of shape (n, columns)
+            As ``prepare`` returns it.
+        y : ndarray of shape (n,)
+            Class codes or values.
+
+        Returns
+        -------
+        estimator
+            The same object, fitted.
+        """
+        return estimator.fit(X, y)
+
+    def fit_early_stopped(self, estimator: Any, train: Rows, valid: Rows, *, patience: int) -> int:
+        """Fit the estimator until the loss on the inner validation rows no longer falls.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Of the library; fitted in place.
+        train, valid : Rows
+            Inner training and validation rows.
+        patience : int
+            Trees without an improvement after which growing stops.
+
+        Returns
+        -------
+        int
+            The number of trees with the lowest loss.
+
+        Raises
+        ------
+        NotImplementedError
+            If the library is not used with early stopping.
+        """
+        raise NotImplementedError
+
+    def training_losses(self, estimator: Any) -> np.ndarray:
+        """The loss on the training rows after each tree, where the library keeps it.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Of the library, fitted.
+
+        Returns
+        -------
+        ndarray of shape (trees,)
+            Empty where the library keeps none.
+        """
+        return np.empty(0)
+
+    def validation_losses(self, estimator: Any) -> np.ndarray:
+        """The loss on the inner validation rows after each tree.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Of the library, fitted by ``fit_early_stopped``.
+
+        Returns
+        -------
+        ndarray of shape (trees,)
+            Float64.
+
+        Raises
+        ------
+        NotImplementedError
+            If the library is not used with early stopping.
+        """
+        raise NotImplementedError
+
+
+def first_metric(results: Mapping[str, Mapping[str, Sequence[float]]]) -> np.ndarray:
+    """The values of the first metric on the first data set of a library's evaluation results.
+
+    Parameters
+    ----------
+    results : mapping
+        Data set to metric to one value per tree, as all three libraries keep it.
+
+    Returns
+    -------
+    ndarray of shape (trees,)
+        Float64; empty where there are no results.
+
+    Examples
+    --------
+    >>> first_metric({"valid": {"l2": [0.5, 0.4]}}).tolist()
+    [0.5, 0.4]
+    """
+    of_first: Mapping[str, Sequence[float]] = next(iter(results.values()), {})
+    return np.array(next(iter(of_first.values()), []), dtype=np.float64)
+
+
+def boosting_pipeline(
+    context: Context,
+    estimator: BaseEstimator,
+    *,
+    library: BoostingLibrary,
+    encoding: BaseEstimator,
+    early_stopping: bool,
+    adaptive: Sequence[Adaptive] = (),
+) -> Pipeline:
+    """A library's estimator behind its encoding, with the number of trees chosen by early stopping if asked.
+
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    estimator : estimator
+        Of the library, unfitted.
+    library : BoostingLibrary
+        How the estimator is trained.
+    encoding : transformer
+        Encodes the table for the library.
+    early_stopping : bool
+        Whether ``fit`` chooses the number of trees.
+    adaptive : sequence of str
+        Parameters that may follow the size of the table.
+
+    Returns
+    -------
+    Pipeline
+        Encoding, then ``EarlyStoppedClassifier`` or ``EarlyStoppedRegressor``.
+    """
+    kind = EarlyStoppedClassifier if context.task == "classification" else EarlyStoppedRegressor
+    return encoded(
+        encoding,
+        kind(
+            estimator,
+            library=library,
+            early_stopping=early_stopping,
+            adaptive=tuple(adaptive),
+            random_state=context.seed,
+        ),
+    )
+
+
+class _EarlyStopped(BaseEstimator):
+    """What the classifier and the regressor share: choose the number of trees on inner splits, then fit."""
+
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        *,
+        library: BoostingLibrary,
+        early_stopping: bool = True,
+        adaptive: tuple[Adaptive, ...] = (),
+        random_state: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.library = library
+        self.early_stopping = early_stopping
+        self.adaptive = adaptive
+        self.random_state = random_state
+
+    def _fit(self, X: pd.DataFrame, y: np.ndarray) -> None:
+        X = self.library.prepare(X)
+        self.n_features_in_ = X.shape[1]
+        self.trees_: int | None = None
+        self.loss_curve_, self.validation_loss_curve_ = np.empty(0), np.empty(0)
+        if self.early_stopping:
+            self._fit_early_stopped(Rows(X, y))
+        else:
+            self.estimator_ = self.library.fit(clone(self.estimator), X, y)
+            self.loss_curve_ = self.library.training_losses(self.estimator_)
+
+    def _fit_early_stopped(self, rows: Rows) -> None:
+        adapted = self._adapted(rows.y)
+        fits = [self._fit_inner(adapted, rows, *split) for split in self._inner_splits(rows.y)]
+        first, _ = fits[0]
+        trees = max(1, round(float(np.mean([trees for _, trees in fits]))))
+        self.validation_loss_curve_ = self.library.validation_losses(first)
+        if self._work(rows.y) > _REFITTED:
+            self.estimator_ = first
+        else:
+            self.estimator_ = self.library.fit(adapted.set_params(n_estimators=trees), *rows)
+        self.trees_ = trees
+
+    def _fit_inner(
+        self, adapted: BaseEstimator, rows: Rows, train: np.ndarray, valid: np.ndarray
+    ) -> tuple[BaseEstimator, int]:
+        """An estimator fitted on the inner training rows, and its best number of trees on the inner validation rows."""
+        estimator = clone(adapted)
+        parts = (Rows(rows.X.iloc[part], rows.y[part]) for part in (train, valid))
+        return estimator, self.library.fit_early_stopped(estimator, *parts, patience=_PATIENCE)
+
+    def _adapted(self, y: np.ndarray) -> BaseEstimator:
+        """A clone of the estimator whose adaptive parameters follow the size of the table."""
+        estimator = clone(self.estimator)
+        huge = self._work(y) >= _HUGE
+        slowest = 0.15 if huge else 0.06 if len(y) >= _LARGE else 0.0
+        params = self.library.params_by_size(len(y))
+        params["learning_rate"] = max(slowest, estimator.get_params()["learning_rate"])
+        params["n_estimators"] = _HUGE_TREES if huge else MAX_TREES
+        return estimator.set_params(**{name: value for name, value in params.items() if name in self.adaptive})
+
+    def _inner_splits(self, y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Inner pairs of (train, valid) rows; the rows of a class that is too rare to be split are only trained on."""
+        small = self._work(y) <= _SMALL
+        folds = 5 if small else 10
+        classes = isinstance(self, ClassifierMixin)
+        common = np.bincount(y)[y] >= folds if classes else np.ones(len(y), dtype=bool)
+        rows, rare = np.flatnonzero(common), np.flatnonzero(~common)
+        if len(rows) < folds:
+            yield np.arange(len(y)), np.arange(len(y))
+            return
+        splitter = (StratifiedKFold if classes else KFold)(folds, shuffle=True, random_state=self.random_state)
+        for number, (train, valid) in enumerate(splitter.split(rows, y[rows])):
+            yield np.concatenate([rows[train], rare]), rows[valid]
+            if number == 0 and not small:
+                return
+
+    def _work(self, y: np.ndarray) -> int:
+        """Rows, times the classes for which each round grows a tree."""
+        classes = int(y.max()) + 1 if isinstance(self, ClassifierMixin) else 1
+        return len(y) * (classes if classes > 2 else 1)
+
+
+class EarlyStoppedClassifier(ClassifierMixin, _EarlyStopped):
+    """A boosting library's classifier with the number of trees chosen by inner cross-validation.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Of LightGBM, XGBoost or CatBoost.
+    library : BoostingLibrary
+        How the estimator is trained.
+    early_stopping : bool, default=True
+        Whether ``fit`` chooses the number of trees; otherwise the estimator's own number counts.
+    adaptive : tuple of str, default=()
+        Parameters of the estimator that early stopping may adapt to the size of the table: those that the user left
+        at their defaults.
+    random_state : int or None, default=None
+        Seed of the inner splits.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (k,)
+        Labels of any type, sorted.
+    estimator_ : estimator
+        The fitted one.
+    trees_ : int or None
+        The number that was chosen; None without early stopping.
+    loss_curve_, validation_loss_curve_ : ndarray of shape (trees,)
+        Loss on the training rows and on the inner validation rows; empty where the library keeps none.
+    """
+
+    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+        """Choose the number of trees, and fit.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            As ``NativeCategories`` returns it.
+        y : array-like of shape (n,)
+            Labels. With a single class nothing is fitted, and that class is predicted.
+
+        Returns
+        -------
+        self
+            The fitted classifier.
+        """
+        self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
+        if len(self.classes_) > 1:
+            self._fit(X, codes)
+        return self
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            Float64, columns as in ``classes_``.
+        """
+        check_is_fitted(self)
+        if len(self.classes_) == 1:
+            return np.ones((len(X), 1))
+        return np.asarray(self.estimator_.predict_proba(self.library.prepare(X)), dtype=np.float64)
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        """The most probable labels.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Labels of the type that ``fit`` got.
+        """
+        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+
+
+class EarlyStoppedRegressor(RegressorMixin, _EarlyStopped):
+    """A boosting library's regressor with the number of trees chosen by inner cross-validation.
+
+    Parameters and attributes are those of ``EarlyStoppedClassifier``, without ``classes_``.
+    """
+
+    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+        """Choose the number of trees, and fit.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            As ``NativeCategories`` returns it.
+        y : array-like of shape (n,)
+            Values.
+
+        Returns
+        -------
+        self
+            The fitted regressor.
+        """
+        self._fit(X, np.asarray(y, dtype=np.float64))
+        return self
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        """Predicted values.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Float64.
+        """
+        check_is_fitted(self)
+        return np.asarray(self.estimator_.predict(self.library.prepare(X)), dtype=np.float64)

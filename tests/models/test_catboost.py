@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from kpipe.core.values import Context
+from kpipe.models import model
+from kpipe.models.catboost import CatBoost
+
+CONTEXT = Context(task="classification", n_classes=2, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("alias", "name", "value"),
+    [("max_depth", "depth", 3), ("n_estimators", "iterations", 7), ("random_state", "random_seed", 9)],
+)
+def test_an_option_replaces_the_default_whichever_of_its_names_it_has(alias: str, name: str, value: int) -> None:
+    params = model("catboost", **{alias: value})(CONTEXT)[-1].estimator.get_params()
+    assert params[name] == value
+    assert alias not in params
+
+
+def test_missing_categories_become_a_category_of_their_own() -> None:
+    X = pd.DataFrame({"port": pd.Categorical(["S", None]), "age": [1.0, None]})
+    prepared = CatBoost().prepare(X)
+    assert prepared["port"].tolist() == ["S", "(missing)"]
+    assert prepared["age"].isna().tolist() == [False, True]
+
+
+def test_a_table_of_numbers_has_no_categories_to_name() -> None:
+    X = pd.DataFrame({"x": [float(n) for n in range(40)]})
+    fitted = model("catboost", iterations=5)(CONTEXT).fit(X, [0, 1] * 20)
+    assert len(fitted[-1].loss_curve_) == 5

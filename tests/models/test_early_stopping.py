@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from kpipe.core.values import Context
+from kpipe.models import early_stopping, model
+from kpipe.models.early_stopping import EarlyStoppedClassifier, EarlyStoppedRegressor
+
+CLASSES = Context(task="classification", n_classes=2, seed=0)
+VALUES = Context(task="regression", seed=0)
+
+
+def table(rows: int = 300) -> tuple[pd.DataFrame, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"x": rng.normal(size=rows), "z": rng.normal(size=rows)})
+    return X, np.sin(2 * X["x"]).to_numpy() + rng.normal(scale=0.3, size=rows)
+
+
+def fitted(**options: object) -> EarlyStoppedRegressor:
+    return model("boosting", **options)(VALUES).fit(*table())[-1]
+
+
+def test_a_small_table_gets_the_mean_number_of_trees_of_several_inner_splits_and_a_refit_on_all_rows() -> None:
+    chosen = fitted()
+    assert chosen.trees_ is not None
+    assert 1 <= chosen.trees_ < early_stopping.MAX_TREES
+    assert chosen.estimator_.n_estimators_ == chosen.trees_
+    assert chosen.estimator_.booster_.num_trees() == chosen.trees_
+    assert len(chosen.validation_loss_curve_) > 1
+
+
+def test_a_large_table_keeps_the_model_of_its_one_inner_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(early_stopping, "_SMALL", 100)
+    monkeypatch.setattr(early_stopping, "_REFITTED", 200)
+    chosen = fitted()
+    assert chosen.estimator_.best_iteration_ == chosen.trees_
+
+
+def test_a_huge_table_gets_few_trees_that_learn_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(early_stopping, "_HUGE", 200)
+    params = fitted().estimator_.get_params()
+    assert params["learning_rate"] == 0.15
+    assert params["n_estimators"] <= 400
+    assert fitted(learning_rate=0.1).estimator_.get_params()["learning_rate"] == 0.1
+
+
+def test_a_number_of_trees_turns_early_stopping_off() -> None:
+    chosen = fitted(n_estimators=7)
+    assert chosen.trees_ is None
+    assert chosen.estimator_.n_estimators_ == 7
+    assert not len(chosen.validation_loss_curve_)
+
+
+def test_a_class_too_rare_to_be_split_is_only_trained_on() -> None:
+    X, values = table()
+    labels = np.where(values > 0, "high", "low").astype(object)
+    labels[:2] = "rare"
+    chosen = model("boosting")(CLASSES).fit(X, labels)[-1]
+    assert chosen.classes_.tolist() == ["high", "low", "rare"]
+    assert chosen.predict_proba(X.set_axis(["x_0", "z_1"], axis=1)).shape == (300, 3)
+
+
+@pytest.mark.parametrize("name", ["boosting", "catboost"])
+def test_a_single_class_is_predicted_without_a_fit(name: str) -> None:
+    X, _ = table(20)
+    fitted = model(name)(CLASSES).fit(X, np.ones(20, dtype=int))
+    np.testing.assert_array_equal(fitted.predict_proba(X), np.ones((20, 1)))
+    np.testing.assert_array_equal(fitted.predict(X), np.ones(20))
+
+
+@pytest.mark.parametrize("name", ["boosting", "catboost"])
+@pytest.mark.parametrize("context", [CLASSES, VALUES], ids=["classes", "values"])
+def test_it_survives_clone_and_pickle_before_and_after_the_fit(name: str, context: Context) -> None:
+    X, values = table(60)
+    y = (values > 0).astype(int) if context is CLASSES else values
+    estimator = clone(pickle.loads(pickle.dumps(model(name)(context))))
+    assert isinstance(estimator[-1], EarlyStoppedClassifier | EarlyStoppedRegressor)
+    once = estimator.fit(X, y)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(once)).predict(X), once.predict(X))
