@@ -55,9 +55,9 @@ def process(app: Any, what: str, name: str, it: Any, options: Any, lines: list[s
 
 def commands() -> Iterator[str]:
     """What each command's --help says."""
-    from kpipe.cli.main import COMMANDS, _parser
+    from kpipe.cli.main import COMMANDS, get_parser
 
-    parser = _parser()
+    parser = get_parser()
     subparsers = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
     yield f"## kpipe\n\n```text\n{parser.format_help()}```\n"
     for name in COMMANDS:

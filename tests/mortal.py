@@ -56,7 +56,8 @@ def serve() -> None:
     import sklearn.linear_model  # what a run loads
     import sklearn.pipeline  # noqa: F401
 
-    import kpipe.cli.console.display
+    import kpipe.cli.console.progress
+    import kpipe.cli.console.run
     import kpipe.runs.reproduce  # noqa: F401
     from kpipe.cli.main import main
 

@@ -1,4 +1,7 @@
-"""What a shell is given when TAB is pressed: competitions, models, runs, studies. Light: a key waits for it."""
+"""``kpipe completion``, and what a shell completes: competitions, models, runs and studies.
+
+A key press waits for the answer, so nothing but Python, kpipe and argcomplete is imported.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,73 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["complete"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "complete", "execute"]
 
+DESCRIPTION = (
+    "Print a script that makes a shell complete kpipe's commands and options, and the names of competitions, models "
+    "and runs."
+)
+EXAMPLES = (
+    ('eval "$(kpipe completion bash)"', "in ~/.bashrc"),
+    ('eval "$(kpipe completion zsh)"', "in ~/.zshrc, after compinit"),
+    ("kpipe completion fish | source", "in ~/.config/fish/config.fish"),
+)
+
+_SHELLS = ("bash", "zsh", "fish")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
+
+_Completer = Callable[..., Iterable[str]]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``kpipe completion``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of the command.
+    """
+    parser.add_argument("shell", choices=_SHELLS, help="the shell")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Print the completion script of a shell.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The parsed command line.
+
+    Returns
+    -------
+    int
+        The exit status: 0.
+    """
+    from argcomplete.shell_integration import shellcode
+
+    print(shellcode(["kpipe"], shell=options.shell), end="")
+    return 0
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Answer the shell, which has set ``_ARGCOMPLETE`` and the line so far, and leave."""
+    """Answer a shell that asks for completions, and exit.
+
+    The shell has set ``_ARGCOMPLETE`` and the line typed so far in the environment.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of the command line, with the options of all commands.
+    """
     import argcomplete
     from argcomplete.completers import FilesCompleter
 
     files = FilesCompleter()
     for action in _actions(parser):
-        found = [_BY_WORD[word] for word in _words(action) if word in _BY_WORD]
+        completers = [_COMPLETERS[word] for word in _words(action) if word in _COMPLETERS]
         if action.choices is None:
-            action.completer = _either(found, files if _takes_files(action) else None)  # type: ignore[attr-defined]
+            completer = _first_of(completers, files if _takes_files(action) else None)
+            action.completer = completer  # type: ignore[attr-defined]
     argcomplete.autocomplete(parser, always_complete_options="long", default_completer=files)
 
 
@@ -35,7 +90,7 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 
 def _words(action: argparse.Action) -> list[str]:
-    """What an argument stands for: of RUN|SLUG each, and its own name."""
+    """The kinds of value that an argument takes (RUN and SLUG of RUN|SLUG), and its own name."""
     shown = action.metavar if isinstance(action.metavar, str) else ""
     return [*shown.split("|"), action.dest]
 
@@ -44,40 +99,39 @@ def _takes_files(action: argparse.Action) -> bool:
     return any(word in ("PATH", "DIR", "FILE", "CSV") for word in _words(action))
 
 
-_Completer = Callable[..., Iterable[str]]
+def _first_of(completers: list[_Completer], files: _Completer | None) -> _Completer:
+    """A completer that offers the names of all completers or, if there are none, files."""
 
-
-def _either(several: list[_Completer], files: _Completer | None) -> _Completer:
-    """What any of them knows; where none knows anything, files."""
-
-    def completer(prefix: str = "", **told: object) -> list[str]:
-        known = [name for one in several for name in one(**told) if name.startswith(prefix)]
-        return known or list(files(prefix, **told) if files is not None else ())
+    def completer(prefix: str = "", **context: object) -> list[str]:
+        names = [name for one in completers for name in one(**context) if name.startswith(prefix)]
+        return names or list(files(prefix, **context) if files is not None else ())
 
     return completer
 
 
-def _slugs(**told: object) -> list[str]:
+def _slugs(**context: object) -> list[str]:
     from kpipe import competitions
 
     return competitions.slugs()
 
 
-def _runs(*, parsed_args: argparse.Namespace, **told: object) -> list[str]:
-    """The ids of finished runs, those of --out if it was given; the newest last."""
+def _runs(*, parsed_args: argparse.Namespace, **context: object) -> list[str]:
+    """The ids of the finished runs in ``--out``, the newest last."""
     out = Path(getattr(parsed_args, "out", None) or "submissions")
-    return sorted(path.parent.name for path in out.glob("*/*/run.json"))
+    names = (path.parent.name for path in out.glob("*/*/run.json"))
+    return sorted(name for name in names if not name.startswith("."))
 
 
-def _models(*, parsed_args: argparse.Namespace, **told: object) -> list[str]:
-    """The catalogue's, and before them those of the competition's own module."""
+def _models(*, parsed_args: argparse.Namespace, **context: object) -> list[str]:
+    """The models of the competition's module, then those of the catalogue."""
     from kpipe.models import CATALOG
 
-    return [*_own_models(str(getattr(parsed_args, "slug", None) or getattr(parsed_args, "what", ""))), *CATALOG]
+    slug = getattr(parsed_args, "slug", None) or getattr(parsed_args, "what", "")
+    return [*_own_models(str(slug)), *CATALOG]
 
 
 def _own_models(slug: str) -> list[str]:
-    """The names in ``Competition(models={...})`` of a module, which is read and not imported."""
+    """The names in ``Competition(models={...})`` of a module, which is parsed and not imported."""
     from kpipe import competitions
 
     folder = competitions.folder(slug)
@@ -87,21 +141,21 @@ def _own_models(slug: str) -> list[str]:
         tree = ast.parse((folder / "competition.py").read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):
         return []
-    stated = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "models"]
-    keys = [key for value in stated if isinstance(value, ast.Dict) for key in value.keys]
+    values = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "models"]
+    keys = [key for value in values if isinstance(value, ast.Dict) for key in value.keys]
     return [key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
 
 
-def _studies(**told: object) -> list[str]:
+def _studies(**context: object) -> list[str]:
     from kpipe.studies import STUDIES
 
     return list(STUDIES)
 
 
-_BY_WORD: dict[str, _Completer] = {
+_COMPLETERS: dict[str, _Completer] = {
     "SLUG": _slugs,
     "RUN": _runs,
     "models": _models,
     "name": _studies,  # of kpipe study
-    "device": lambda **told: _DEVICES,
+    "device": lambda **context: _DEVICES,
 }

@@ -1,62 +1,128 @@
-"""What this machine and this account are ready for; each finding with its mend."""
+"""``kpipe doctor``: check that this machine and this account are ready."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from kpipe.core.devices import resolve_device
-from kpipe.core.packages import install_command, installed_versions
-from kpipe.core.values import Status
-from kpipe.data.loading import cache_folder
+from kpipe.cli.options import add_json_option
 from kpipe.errors import KpipeError
-from kpipe.kaggle.client import Kaggle, connect
-from kpipe.kaggle.credentials import Credentials, find, found
-from kpipe.training.worker import cores
 
-__all__ = ["Finding", "findings"]
+if TYPE_CHECKING:
+    from kpipe.core.values import Status
+    from kpipe.kaggle.client import Kaggle
+    from kpipe.kaggle.credentials import Credentials
+
+__all__ = ["DESCRIPTION", "EXAMPLES", "Finding", "add_options", "execute", "findings"]
+
+DESCRIPTION = (
+    "Check Python, packages, device, disk and Kaggle credentials, and print how to fix what is wrong. With SLUG, also "
+    "check that the competition's rules are accepted."
+)
+EXAMPLES = (
+    ("kpipe doctor", "check this machine and the credentials"),
+    ("kpipe doctor titanic", "also check that titanic's rules are accepted"),
+)
 
 _PACKAGES = ("torch", "fastai", "scikit-learn", "pandas", "lightgbm", "catboost", "kaggle", "fastkaggle", "six")
 _EXTRAS = ("xgboost",)
-_LITTLE_DISK = 5 << 30  # bytes; the larger competitions of tables need as much, with their cache
+_LITTLE_DISK = 5 << 30  # bytes; the larger tabular competitions need as much, including the cache
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing looked at. mend : what to do about it; empty where nothing is to be done."""
+    """The result of one check of the doctor.
+
+    Parameters
+    ----------
+    name : str
+        What was checked.
+    status : {"pass", "warn", "fail"}
+        The result.
+    detail : str
+        What was found.
+    fix : str
+        What to do about it; empty if there is nothing to do.
+    """
 
     name: str
     status: Status
     detail: str
-    mend: str = ""
+    fix: str = ""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``kpipe doctor``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of the command.
+    """
+    slug = "also check this competition: its rules, and the submissions left today"
+    parser.add_argument("slug", metavar="SLUG", nargs="?", help=slug)
+    add_json_option(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Print each finding as soon as it is known.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The parsed command line.
+
+    Returns
+    -------
+    int
+        The exit status: 1 if a check failed.
+    """
+    from kpipe.cli.console.doctor import print_finding
+
+    results = []
+    for finding in findings(options.slug):
+        results.append(finding)
+        if not options.json:
+            print_finding(finding)
+    if options.json:
+        import json
+
+        keys = {"name": "name", "status": "status", "detail": "detail", "mend": "fix"}  # "mend" as in earlier versions
+        print(json.dumps([{key: getattr(one, name) for key, name in keys.items()} for one in results], indent=2))
+    return 1 if any(finding.status == "fail" for finding in results) else 0
 
 
 def findings(slug: str | None = None) -> Iterator[Finding]:
-    """The machine first, then the credentials, the account behind them, and a competition, if one is named."""
+    """Check the machine, then the credentials, the account and, if given, a competition.
+
+    Parameters
+    ----------
+    slug : str, optional
+        A competition to check too.
+
+    Yields
+    ------
+    Finding
+        The result of each check, in the order of the checks.
+    """
+    from kpipe.kaggle.credentials import find
+
     yield _python()
     yield _packages()
     yield _device()
     yield _disk()
     yield from _credentials()
-    if find() is None:
-        if slug is not None:
-            told = "Without credentials neither its rules nor the submissions that are left can be looked up."
-            yield Finding(name=slug, status="warn", detail=told)
-        return
-    try:
-        kaggle = connect()
-        name = kaggle.username()
-    except KpipeError as error:
-        yield Finding(name="account", status="fail", detail=str(error))
-        return
-    yield Finding(name="account", status="pass", detail=f"Kaggle knows you as {name}.")
-    yield _quota(kaggle)
-    if slug is not None:
-        yield from _competition(kaggle, slug)
+    if find() is not None:
+        yield from _account(slug)
+    elif slug is not None:
+        detail = "Its rules and the submissions left cannot be checked without credentials."
+        yield Finding(name=slug, status="warn", detail=detail)
 
 
 def _python() -> Finding:
@@ -65,62 +131,88 @@ def _python() -> Finding:
     detail = f"{version} ({sys.executable})"
     if tested:
         return Finding(name="Python", status="pass", detail=detail)
-    return Finding(name="Python", status="warn", detail=detail, mend="kpipe is tested with Python 3.11 to 3.13.")
+    return Finding(name="Python", status="warn", detail=detail, fix="kpipe is tested with Python 3.11 to 3.13.")
 
 
 def _packages() -> Finding:
+    from kpipe.core.packages import install_command, installed_versions
+
     versions = installed_versions((*_PACKAGES, *_EXTRAS))
-    missing = [name for name in _PACKAGES if name not in versions]
     detail = ", ".join(f"{name} {version}" for name, version in versions.items())
-    if missing:
-        mend = f"Install the missing packages: {install_command(*missing)}"
-        return Finding(name="packages", status="fail", detail=detail, mend=mend)
+    if missing := [name for name in _PACKAGES if name not in versions]:
+        fix = f"Install the missing packages: {install_command(*missing)}"
+        return Finding(name="packages", status="fail", detail=detail, fix=fix)
     absent = [name for name in _EXTRAS if name not in versions]
-    mend = f"Not needed: {', '.join(absent)} ({install_command(extra='xgboost')})." if absent else ""
-    return Finding(name="packages", status="pass", detail=detail, mend=mend)
+    fix = f"Optional: {', '.join(absent)} ({install_command(extra='xgboost')})." if absent else ""
+    return Finding(name="packages", status="pass", detail=detail, fix=fix)
 
 
 def _device() -> Finding:
-    device = resolve_device("auto")
-    return Finding(name="device", status="pass", detail=f"{device}, {cores()} CPU cores")
+    from kpipe.core.devices import resolve_device
+    from kpipe.training.worker import cores
+
+    return Finding(name="device", status="pass", detail=f"{resolve_device('auto')}, {cores()} CPU cores")
 
 
 def _disk() -> Finding:
+    from kpipe.data.loading import cache_folder
+
     folder = cache_folder()
     place = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(place).free
     detail = f"{free / 1e9:,.1f} GB free for the cache in {folder}"
     if not os.access(place, os.W_OK):
-        return Finding(name="disk", status="fail", detail=f"{place} cannot be written", mend="Set KPIPE_CACHE.")
+        fix = "Set KPIPE_CACHE to a folder that can be written."
+        return Finding(name="disk", status="fail", detail=f"{place} cannot be written", fix=fix)
     if free < _LITTLE_DISK:
-        return Finding(name="disk", status="warn", detail=detail, mend="Free space, or set KPIPE_CACHE elsewhere.")
+        fix = "Free some space, or set KPIPE_CACHE to a folder on another disk."
+        return Finding(name="disk", status="warn", detail=detail, fix=fix)
     return Finding(name="disk", status="pass", detail=detail)
 
 
 def _credentials() -> Iterator[Finding]:
+    from kpipe.kaggle.credentials import find, found
+
     every, used = found(), find()
     if not every:
-        mend = (
-            "Create a token on https://www.kaggle.com/settings, under API, and put it into the file "
-            "~/.kaggle/access_token (chmod 600). Without it, kpipe works on files that you download yourself."
+        fix = (
+            "Create a token on https://www.kaggle.com/settings, under API, and save it in the file "
+            "~/.kaggle/access_token (chmod 600). Without credentials, kpipe works on files that you download yourself."
         )
-        yield Finding(name="credentials", status="warn", detail="none found", mend=mend)
-    for one in every:
-        yield _credential(one, used)
+        yield Finding(name="credentials", status="warn", detail="none found", fix=fix)
+    for credentials in every:
+        yield _credential(credentials, used)
 
 
-def _credential(one: Credentials, used: Credentials | None) -> Finding:
-    kind = {"token": "an API token", "key": "a user name and key", "oauth": "a login of kaggle auth"}[one.kind]
-    detail = f"{kind} in {one.place}"
-    if one.problem:
-        mend = "Remove it, or create a new one on https://www.kaggle.com/settings."
-        return Finding(name="credentials", status="warn", detail=f"{detail}: {one.problem}", mend=mend)
-    if one.open_file is not None:
-        detail = f"{detail}; others on this machine may read {one.open_file}"
-        return Finding(name="credentials", status="warn", detail=detail, mend=f"chmod 600 {one.open_file}")
-    if used is not None and one.place != used.place:
-        return Finding(name="credentials", status="pass", detail=f"{detail}, not used: {used.place} goes before it")
+def _credential(credentials: Credentials, used: Credentials | None) -> Finding:
+    kinds = {"token": "an API token", "key": "a user name and key", "oauth": "a login of kaggle auth"}
+    detail = f"{kinds[credentials.kind]} in {credentials.place}"
+    if credentials.problem:
+        fix = "Remove it, or create a new one on https://www.kaggle.com/settings."
+        return Finding(name="credentials", status="warn", detail=f"{detail}: {credentials.problem}", fix=fix)
+    if credentials.open_file is not None:
+        detail = f"{detail}; other users of this machine can read {credentials.open_file}"
+        return Finding(name="credentials", status="warn", detail=detail, fix=f"chmod 600 {credentials.open_file}")
+    if used is not None and credentials.place != used.place:
+        detail = f"{detail}, not used: {used.place} takes precedence"
+        return Finding(name="credentials", status="pass", detail=detail)
     return Finding(name="credentials", status="pass", detail=f"{detail}, used")
+
+
+def _account(slug: str | None) -> Iterator[Finding]:
+    """Check the account behind the credentials, then a competition."""
+    from kpipe.kaggle.client import connect
+
+    try:
+        kaggle = connect()
+        name = kaggle.username()
+    except KpipeError as error:
+        yield Finding(name="account", status="fail", detail=str(error))
+        return
+    yield Finding(name="account", status="pass", detail=f"Logged in to Kaggle as {name}.")
+    yield _quota(kaggle)
+    if slug is not None:
+        yield from _competition(kaggle, slug)
 
 
 def _quota(kaggle: Kaggle) -> Finding:
@@ -141,11 +233,9 @@ def _competition(kaggle: Kaggle, slug: str) -> Iterator[Finding]:
         yield Finding(name=slug, status="fail", detail=str(error))
         return
     if entered:
-        yield Finding(name="rules", status="pass", detail=f"The rules of {slug} are accepted.")
+        yield Finding(name="rules", status="pass", detail=f"You have accepted the rules of {slug}.")
     else:
-        page = f"https://www.kaggle.com/competitions/{slug}/rules"
-        yield Finding(name="rules", status="fail", detail=f"The rules of {slug} are not accepted.", mend=f"Open {page}")
-    yield Finding(
-        name="submissions", status="pass" if left else "warn", detail=f"{left} left today for {slug}",
-        mend="" if left else "More after midnight UTC.",
-    )  # fmt: skip
+        fix = f"Accept them on https://www.kaggle.com/competitions/{slug}/rules"
+        yield Finding(name="rules", status="fail", detail=f"You have not accepted the rules of {slug}.", fix=fix)
+    status, fix = ("pass", "") if left else ("warn", "Try again after midnight UTC.")
+    yield Finding(name="submissions", status=status, detail=f"{left} left today for {slug}", fix=fix)  # type: ignore[arg-type]

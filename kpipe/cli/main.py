@@ -1,7 +1,8 @@
-"""The ``kpipe`` command: parse, call, show; the only place that words errors for people.
+"""The ``kpipe`` command: parse the command line, run one command, print its error if it fails.
 
-Nothing heavy is imported here: ``kpipe --help`` loads argparse and no more, and each command what it needs
-(``docs/decisions/0002-command-line.md``).
+A command is a module ``kpipe/cli/<name>.py`` that defines ``DESCRIPTION``, ``EXAMPLES``, ``add_options(parser)`` and
+``execute(options)``, and a line in ``COMMANDS``. Nothing else is imported here: ``kpipe --help`` loads argparse only,
+and each command what it needs (``docs/decisions/0002-command-line.md``).
 """
 
 from __future__ import annotations
@@ -11,112 +12,150 @@ import os
 import sys
 from collections.abc import Collection, Sequence
 from importlib import import_module
-from types import ModuleType
 
-from kpipe.cli.help import Help, after, say
+from kpipe.cli.help import HelpFormatter, epilog
+from kpipe.cli.messages import print_message
 from kpipe.errors import KpipeError
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "get_parser", "main"]
 
-_TELLING = ("run", "show", "check", "list")  # commands that say whose competition they take
-_INTERRUPTED = 130  # 128 + SIGINT: what shells expect of a command that Ctrl-C has ended
+_INTERRUPTED = 130  # 128 + SIGINT: the exit status that shells expect after Ctrl-C
+
+# Each command, and the summary that ``kpipe --help`` shows.
+COMMANDS = {
+    "run": "Train and validate models, and write a submission",
+    "reproduce": "Repeat a finished run and compare the submissions",
+    "show": "Show what a run would do, and why",
+    "check": "Test a competition module for leaks and mistakes",
+    "list": "List the competitions that have a module",
+    "runs": "List finished runs",
+    "compare": "Compare two runs on the same rows",
+    "blend": "Combine the models of several runs into a new run",
+    "clean": "Delete runs to free disk space",
+    "init": "Create a workspace for your own competition modules",
+    "new": "Write a competition module from the competition's files",
+    "submit": "Submit a run or a CSV file to Kaggle",
+    "submissions": "List submissions and their scores",
+    "kernel": "Build a self-contained Kaggle kernel, or run it on Kaggle",
+    "report": "Write a run as an HTML page",
+    "doctor": "Check Python, packages, device, disk and Kaggle credentials",
+    "study": "Reproduce a study from the notebooks that kpipe is based on",
+    "completion": "Print a shell completion script",
+}
+
+_EXAMPLES = (
+    ("kpipe run titanic", "train on the embedded sample; no account needed"),
+    ("kpipe run titanic --data titanic.zip", "train on Kaggle's files"),
+    ("kpipe show titanic", "show what a run would do, and why"),
+    ("kpipe run titanic --submit -m first", "train, submit and wait for the score (see kpipe doctor)"),
+)
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line and leave with its exit status: 0 done, 1 a check or a run failed, 2 wrong call or input."""
-    if "_ARGCOMPLETE" in os.environ:  # a shell asks what could follow
+    """Run the command line and exit.
+
+    Parameters
+    ----------
+    args : sequence of str, optional
+        The arguments after ``kpipe``; default: those of the process.
+
+    Raises
+    ------
+    SystemExit
+        Always. Its code is 0 if the command succeeded, 1 if a check or a run failed, 2 if the call or the input was
+        wrong, and 130 after Ctrl-C.
+    """
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks for completions
         from kpipe.cli.completion import complete
 
-        complete(_parser())
+        complete(get_parser())
     args = sys.argv[1:] if args is None else args
-    parser = _parser([arg for arg in args if not arg.startswith("-")][:1])
+    parser = get_parser([arg for arg in args if not arg.startswith("-")][:1])
     if not args:
         parser.print_help(sys.stderr)
         sys.exit(2)
     options, unknown = parser.parse_known_args(args)
     if unknown:
-        _refuse(options.parser, unknown)
-    try:
-        if options.command in _TELLING:
-            from kpipe.cli.starting import whose
+        _exit_with_unknown(options.parser, unknown)
+    sys.exit(_execute(options))
 
-            for note in whose(options):
-                say(f"Note: {note}")
-        status = options.call(options)
+
+def _execute(options: argparse.Namespace) -> int:
+    """Run the command; the exit status."""
+    try:
+        return int(options.execute(options))
     except KpipeError as error:
-        say(f"Error: {error}")
-        status = error.exit_status
+        print_message(f"Error: {error}")
+        return error.exit_status
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
-        status = _INTERRUPTED
+        return _INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has left (kpipe list | head): nothing to say, and nobody to say it to.
+        # The reader of our output has gone (kpipe list | head). Python must not write to it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
-    sys.exit(status)
+        return 1
 
 
-def _parser(names: Collection[str] | None = None) -> argparse.ArgumentParser:
-    """The command line. names : commands whose options are added; default: all, which loads the modules of all."""
+def get_parser(names: Collection[str] | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the command line.
+
+    Parameters
+    ----------
+    names : collection of str, optional
+        The commands whose options are added; their modules are imported. Default: all.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        Its result holds ``execute`` (the command's function), ``command`` (its name) and ``parser`` (its parser).
+    """
     parser = argparse.ArgumentParser(
         prog="kpipe",
-        description="From a Kaggle competition's name to a score one can believe.",
-        epilog=after(""),
-        formatter_class=Help,
+        usage="kpipe COMMAND [OPTIONS]",
+        description="Train, validate and submit models for Kaggle competitions.",
+        epilog=epilog(_EXAMPLES),
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"kpipe {_version()}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, (module, does) in COMMANDS.items():
-        command = commands.add_parser(name, help=does, allow_abbrev=False)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog="kpipe")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, allow_abbrev=False, formatter_class=HelpFormatter)
         if names is None or name in names:
-            _fill(command, name, import_module(f"kpipe.cli.{module}"))
+            _add_command(command, name)
     return parser
 
 
-def _refuse(command: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
-    """Leave with the arguments that a command does not take, and the option that was meant."""
+def _add_command(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the options and the help of a command to its parser."""
+    module = import_module(f"kpipe.cli.{name}")
+    module.add_options(parser)
+    parser.usage = f"kpipe {name} [OPTIONS]{_positionals(parser)}"
+    parser._positionals.title = "arguments"
+    parser.description = module.DESCRIPTION
+    parser.epilog = epilog(module.EXAMPLES, parser.epilog or "")
+    parser.set_defaults(execute=module.execute, command=name, parser=parser)
+
+
+def _positionals(parser: argparse.ArgumentParser) -> str:
+    """The arguments of a command that are not options, as in a line of usage."""
+    shapes = {None: " {}", "?": " [{}]", "+": " {0} [{0} ...]"}
+    return "".join(
+        shapes[action.nargs].format(action.metavar or f"{{{','.join(action.choices or ())}}}")  # type: ignore[index]
+        for action in parser._get_positional_actions()
+    )
+
+
+def _exit_with_unknown(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
+    """Exit with the arguments that a command does not know, and the option that was probably meant."""
     from difflib import get_close_matches
 
-    close = get_close_matches(unknown[0].split("=")[0], command._option_string_actions, n=1)
+    close = get_close_matches(unknown[0].split("=")[0], parser._option_string_actions, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
-    command.error(f"unrecognized arguments: {' '.join(unknown)}.{hint}")
-
-
-def _fill(command: argparse.ArgumentParser, name: str, module: ModuleType) -> None:
-    """The command's options, and the function that does it: ``run`` and ``run_options`` of its module."""
-    call = getattr(module, name, None) or getattr(module, f"{name}_")
-    getattr(module, f"{name}_options")(command)
-    command.description = call.__doc__
-    command.epilog = after(name, command.epilog)
-    command.formatter_class = Help
-    command.set_defaults(call=call, command=name, parser=command)
+    parser.error(f"unrecognized arguments: {' '.join(unknown)}.{hint}")
 
 
 def _version() -> str:
     import kpipe
 
     return kpipe.__version__
-
-
-# Each command's module in kpipe.cli, and what it does: the beginning of its function's docstring.
-COMMANDS = {
-    "run": ("running", "Train, validate, predict, check and write a submission for a competition"),
-    "reproduce": ("running", "Make a finished run again and compare"),
-    "show": ("running", "Show what a run would do"),
-    "check": ("checking", "Look for leaks and slips"),
-    "list": ("running", "List the competitions that have a module"),
-    "runs": ("comparing", "List the runs that are there"),
-    "compare": ("comparing", "Compare a run with another on the same rows"),
-    "blend": ("comparing", "Make a run from runs"),
-    "clean": ("comparing", "Free disk"),
-    "init": ("starting", "Make a folder a workspace"),
-    "new": ("starting", "Write a module for a competition, from what its files tell"),
-    "submit": ("sending", "Send a run's submission, or a CSV, to Kaggle"),
-    "submissions": ("sending", "List what was submitted"),
-    "kernel": ("sending", "Make a self-contained kernel script of a run or a competition, and run it on Kaggle"),
-    "report": ("looking", "Write a run as one HTML page"),
-    "doctor": ("looking", "Look at Python, packages, device, disk and Kaggle credentials"),
-    "study": ("looking", "Train a notebook's nets as published, and again as run does"),
-    "completion": ("starting", "Print what makes a shell complete commands, options, competitions, models and runs"),
-}

@@ -1,87 +1,140 @@
-"""Options that commands share, and what they take."""
+"""Options that several commands share, and the types of their values."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from kpipe.runs.run import Run
 
 __all__ = [
     "FIELDS",
-    "at_least",
-    "data_options",
-    "list_options",
-    "out_option",
-    "print_run",
-    "run_printed_options",
-    "seconds",
-    "send_options",
+    "RUN_HELP",
+    "add_data_options",
+    "add_json_option",
+    "add_out_option",
+    "add_output_options",
+    "add_submit_options",
+    "add_training_options",
+    "duration",
+    "integer",
 ]
 
-FIELDS = ("metric", "target", "id", "text", "split", "drop")  # options that say what a competition is
+FIELDS = ("metric", "target", "id", "text", "split", "drop")  # options that describe a competition
+
+RUN_HELP = "a run: its folder, its id, or the beginning or end of its id"
 
 
-def data_options(command: argparse.ArgumentParser, *, slug: str | None = None) -> None:
-    """The options by which files are found and read. slug : "?" where the competition may be left out."""
-    add = command.add_argument
-    add("slug", metavar="SLUG", nargs=slug, help="the competition, as in kaggle.com/competitions/SLUG")
-    add("--data", metavar="PATH", help="a folder or Kaggle's zip; default: what is found, last the embedded sample")
-    add("--metric", metavar="NAME", help="the metric; default: the competition's, or a guess")
-    add("--target", metavar="COLUMN", action="append", help="the target column; repeatable; default: inferred")
+def add_data_options(parser: argparse.ArgumentParser, *, slug: str | None = None) -> None:
+    """Add the competition and the options that say where its files are and how to read them.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of a command.
+    slug : str, optional
+        "?" if the competition may be omitted.
+    """
+    parser.add_argument("slug", metavar="SLUG", nargs=slug, help="the competition, as in kaggle.com/competitions/SLUG")
+    add = parser.add_argument_group("competition").add_argument
+    add("--data", metavar="PATH", help="a folder or zip of the competition's files; default: search for them")
+    add("--metric", metavar="NAME", help="the metric; default: the competition's, else inferred")
+    add("--target", metavar="COLUMN", action="append", help="a target column; repeatable; default: inferred")
     add("--id", metavar="COLUMN", help="the id column; default: inferred")
-    add("--split", metavar="rows|COLUMN", help="rows are independent, or were set apart by a column of groups or dates")
-    add("--drop", metavar="COLUMN", action="append", default=[], help="a column that models may not see; repeatable")
+    split = "how train and test were split: by row, or by a column of groups or dates; default: inferred"
+    add("--split", metavar="rows|COLUMN", help=split)
+    add("--drop", metavar="COLUMN", action="append", default=[], help="hide a column from the models; repeatable")
     add("--text", metavar="COLUMN", action="append", default=[], help="read a column as text; repeatable")
 
 
-def send_options(command: argparse.ArgumentParser) -> None:
-    """The options of sending a submission."""
-    add = command.add_argument
-    add("-m", "--message", metavar="TEXT", default="", help="what Kaggle shows beside the submission; default: the run")
+def add_training_options(group: argparse._ActionsContainer, *, model: str) -> None:
+    """Add ``--model``, ``--folds``, ``--device`` and ``--jobs``.
+
+    Parameters
+    ----------
+    group : argparse.ArgumentParser or argument group
+        Of a command.
+    model : str
+        The help text of ``--model``.
+    """
+    add = group.add_argument
+    add("--model", metavar="NAME", dest="models", action="append", default=[], help=model)
+    add("--folds", metavar="N", type=integer(2), help="number of folds; default: the competition's")
+    add("--device", metavar="NAME", default="auto", help="device for torch models: auto, cpu, cuda or mps")
+    add("--jobs", metavar="N", type=integer(1), help="number of models to fit in parallel; default: one per core")
+
+
+def add_submit_options(group: argparse._ActionsContainer) -> None:
+    """Add the options of submitting to Kaggle.
+
+    Parameters
+    ----------
+    group : argparse.ArgumentParser or argument group
+        Of a command.
+    """
+    add = group.add_argument
+    add("-m", "--message", metavar="TEXT", default="", help="description of the submission; default: the run's id")
     add("--no-wait", dest="wait", action="store_false", help="do not wait for the score")
-    add("--yes", action="store_true", help="spend the last submission of the day without asking")
-    add("--force", action="store_true", help="send although a check failed or the same file was sent before")
+    add("--yes", action="store_true", help="use the last submission of the day without asking")
+    add("--force", action="store_true", help="submit even if a check failed or the file was submitted before")
 
 
-def list_options(command: argparse.ArgumentParser) -> None:
-    """``--json``."""
-    command.add_argument("--json", action="store_true", help="print JSON")
+def add_json_option(group: argparse._ActionsContainer) -> None:
+    """Add ``--json``.
+
+    Parameters
+    ----------
+    group : argparse.ArgumentParser or argument group
+        Of a command.
+    """
+    group.add_argument("--json", action="store_true", help="print JSON")
 
 
-def out_option(command: argparse.ArgumentParser) -> None:
-    """``--out``."""
-    told = "where run folders are; default: submissions"
-    command.add_argument("--out", metavar="DIR", type=Path, default="submissions", help=told)
+def add_out_option(group: argparse._ActionsContainer) -> None:
+    """Add ``--out``.
+
+    Parameters
+    ----------
+    group : argparse.ArgumentParser or argument group
+        Of a command.
+    """
+    where = "the folder that holds the runs; default: submissions"
+    group.add_argument("--out", metavar="DIR", type=Path, default=Path("submissions"), help=where)
 
 
-def run_printed_options(command: argparse.ArgumentParser) -> None:
-    """``--json`` or ``--quiet``: how ``print_run`` prints."""
-    shown = command.add_mutually_exclusive_group()
-    shown.add_argument("--json", action="store_true", help="print run.json to stdout, and nothing else")
-    shown.add_argument("--quiet", action="store_true", help="print only the path of the submission")
+def add_output_options(group: argparse._ActionsContainer) -> None:
+    """Add ``--json`` and ``--quiet``, of which one may be given.
+
+    Parameters
+    ----------
+    group : argparse.ArgumentParser or argument group
+        Of a command that makes a run.
+    """
+    either = group.add_mutually_exclusive_group()
+    either.add_argument("--json", action="store_true", help="print only the content of run.json")
+    either.add_argument("--quiet", action="store_true", help="print only the path of the submission")
 
 
-def print_run(run: Run, options: argparse.Namespace) -> int:
-    """Print a run that has ended, to stdout; the exit status: 1 where a check failed."""
-    if options.json:
-        print((run.path / "run.json").read_text(encoding="utf-8"), end="")
-    elif options.quiet:
-        print(run.path / "submission.csv")
-    else:
-        from kpipe.cli.console import display
+def duration(text: str) -> float:
+    """Return the seconds of a duration such as 90, 90s, 5m or 1h.
 
-        display.show_run(run)
-    return 1 if any(check["status"] == "fail" for check in run.record["checks"]) else 0
+    Parameters
+    ----------
+    text : str
+        A positive number and a unit: s (the default), m or h.
 
+    Returns
+    -------
+    float
+        Seconds.
 
-def seconds(text: str) -> float:
-    """Seconds of a time as 90, 90s, 5m or 1h.
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the text is not a positive duration.
 
-    >>> seconds("5m"), seconds("90")
+    Examples
+    --------
+    >>> duration("5m"), duration("90")
     (300.0, 90.0)
     """
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -91,17 +144,33 @@ def seconds(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a time such as 90s, 5m or 1h, however: {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a duration such as 90s, 5m or 1h; got {text!r}")
     return seconds
 
 
-def at_least(smallest: int) -> Callable[[str], int]:
-    """What reads a whole number of at least so much."""
+def integer(smallest: int) -> Callable[[str], int]:
+    """Return a function that parses an integer of at least ``smallest``.
 
-    def number(text: str) -> int:
+    Parameters
+    ----------
+    smallest : int
+        The smallest value allowed.
+
+    Returns
+    -------
+    callable
+        Takes a text and returns an int; raises argparse.ArgumentTypeError for any other text.
+
+    Examples
+    --------
+    >>> integer(1)("3")
+    3
+    """
+
+    def parse(text: str) -> int:
         value = int(text) if text.isdecimal() else smallest - 1
         if value < smallest:
-            raise argparse.ArgumentTypeError(f"must be a whole number of at least {smallest}, however: {text!r}")
+            raise argparse.ArgumentTypeError(f"must be an integer of at least {smallest}; got {text!r}")
         return value
 
-    return number
+    return parse

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_startup import HEAVY, loaded
+from tests.cli.test_startup import HEAVY, imported, packages
 
 pexpect = pytest.importorskip("pexpect", reason="pseudo-terminals are Unix's")
 
@@ -43,6 +43,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a run in it, and kpipe on the PATH."""
     (tmp_path / "submissions" / "titanic" / RUN).mkdir(parents=True)
     (tmp_path / "submissions" / "titanic" / RUN / "run.json").write_text("{}")
+    (tmp_path / "submissions" / "titanic" / ".partial-0123456789ab").mkdir()  # killed before it got its name
+    (tmp_path / "submissions" / "titanic" / ".partial-0123456789ab" / "run.json").write_text("{}")
     (tmp_path / "kits").mkdir()
     monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.chdir(tmp_path)
@@ -77,13 +79,13 @@ def completed(line: str, folder: Path, *python: str) -> tuple[list[str], str]:
     return [word.strip() for word in answer.read_text().split("\n")], done.stderr
 
 
-def test_models_are_the_competitions_own_and_the_catalogues(folder: Path) -> None:
+def test_models_are_those_of_the_competition_and_the_catalogue(folder: Path) -> None:
     found, _ = completed("kpipe run titanic --model ", folder)
     assert {"gaussian-process", "woman-child-group", "linear", "catboost"} <= set(found)
     assert "gaussian-process" not in completed("kpipe run digit-recognizer --model ", folder)[0]
 
 
-def test_a_module_that_is_broken_completes_nothing_of_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_module_offers_only_the_models_of_the_catalogue(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "broken").mkdir()
     (folder / "broken" / "competition.py").write_bytes(b"models={'a': \xff\n")
     monkeypatch.setenv("KPIPE_COMPETITIONS", str(folder))
@@ -92,29 +94,29 @@ def test_a_module_that_is_broken_completes_nothing_of_its_own(folder: Path, monk
     assert "Traceback" not in err
 
 
-def test_runs_are_those_of_out(folder: Path) -> None:
+def test_runs_are_the_finished_ones_in_out(folder: Path) -> None:
     assert completed("kpipe report --out elsewhere 2026", folder)[0] == [""]
     assert completed("kpipe report 2026", folder)[0] == [RUN]
+    assert [name for name in completed("kpipe report ", folder)[0] if not name.startswith("-")] == [RUN]
 
 
 @pytest.mark.parametrize(
     "line", ["kpipe ", "kpipe run t", "kpipe run titanic --model ", "kpipe report ", "kpipe run --"]
 )
-def test_completion_loads_nothing_but_python_kpipe_and_argcomplete(line: str, folder: Path) -> None:
+def test_completion_imports_only_python_kpipe_and_argcomplete(line: str, folder: Path) -> None:
     _, err = completed(line, folder, "-X", "importtime")
     modules = {found.split("|")[-1].strip().split(".")[0] for found in err.splitlines() if "|" in found}
     assert "argcomplete" in modules
     assert not modules & (HEAVY | {"platformdirs"})
 
 
-def test_a_call_that_is_no_completion_does_not_load_argcomplete() -> None:
-    assert "argcomplete" not in loaded(
-        "from kpipe.cli.main import main\ntry:\n    main(['--version'])\nexcept SystemExit: pass"
-    )
+def test_a_call_that_is_no_completion_does_not_import_argcomplete() -> None:
+    code = "from kpipe.cli.main import main\ntry:\n    main(['--version'])\nexcept SystemExit: pass"
+    assert "argcomplete" not in packages(imported(code))
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_the_script_is_what_the_shell_takes(shell: str, folder: Path) -> None:
+def test_the_script_of_each_shell_is_printed(shell: str, folder: Path) -> None:
     done = subprocess.run([str(BIN / "kpipe"), "completion", shell], capture_output=True, text=True, check=True)
     assert "kpipe" in done.stdout
     assert done.stderr == ""

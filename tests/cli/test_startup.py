@@ -1,4 +1,4 @@
-"""Starting costs little: a whitelist of what the cheap commands may load."""
+"""Starting is cheap: what the commands may import."""
 
 from __future__ import annotations
 
@@ -23,59 +23,63 @@ HEAVY = {
     "lightgbm",
     "rich",
 }
+HELP = "from kpipe.cli.main import main\ntry:\n    main({args!r})\nexcept SystemExit:\n    pass"
 
 
-def loaded(code: str) -> set[str]:
+def imported(code: str) -> set[str]:
+    """Every module that a program imports, besides those that an interpreter always does."""
     script = f"import sys\nbefore = set(sys.modules)\n{code}\nprint(*(set(sys.modules) - before))"
-    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
-    return {name.split(".")[0] for name in done.stdout.splitlines()[-1].split()}
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def packages(names: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in names}
 
 
 def third_party(names: set[str]) -> set[str]:
-    return {name for name in names if name not in sys.stdlib_module_names and not name.startswith("_")}
+    return {name for name in packages(names) if name not in sys.stdlib_module_names and not name.startswith("_")}
 
 
-@pytest.mark.parametrize("args", [["--help"], ["run", "--help"], ["list"], ["--version"]])
-def test_cheap_commands_load_nothing_but_python_and_kpipe(args: list[str]) -> None:
-    code = f"from kpipe.cli.main import main\ntry:\n    main({args!r})\nexcept SystemExit:\n    pass"
-    assert third_party(loaded(code)) == {"kpipe"}
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["list"], *([name, "--help"] for name in COMMANDS)])
+def test_help_version_and_list_import_only_python_and_kpipe(args: list[str]) -> None:
+    assert third_party(imported(HELP.format(args=args))) == {"kpipe"}
 
 
-def test_help_loads_neither_commands_nor_what_only_they_need() -> None:
-    code = "from kpipe.cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
-    script = f"import sys\n{code}\nprint(*sys.modules)"
-    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
-    names = set(done.stdout.splitlines()[-1].split())
-    assert {name for name in names if name.startswith("kpipe.cli.")} == {"kpipe.cli.help"}
-    assert not names & {"json", "dataclasses", "pathlib", "inspect"} - always_loaded()
+def test_the_help_of_kpipe_imports_no_command_and_nothing_that_only_commands_need() -> None:
+    names = imported(HELP.format(args=["--help"]))
+    modules = {name for name in names if name.startswith("kpipe.cli.")}
+    assert modules == {"kpipe.cli.help", "kpipe.cli.main", "kpipe.cli.messages"}
+    assert not names & {"json", "dataclasses", "pathlib", "inspect"}
 
 
-def always_loaded() -> set[str]:
-    """What an interpreter loads by itself: editable installs import a finder of their own."""
-    script = "import sys; print(*sys.modules)"
-    return set(subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True).stdout.split())
+def test_the_help_of_a_command_imports_no_other_command() -> None:
+    names = imported(HELP.format(args=["show", "--help"]))
+    assert {name.removeprefix("kpipe.cli.") for name in names} & set(COMMANDS) == {"show"}
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_says_of_a_command_how_its_own_help_begins(name: str) -> None:
-    module, does = COMMANDS[name]
-    function = getattr(import_module(f"kpipe.cli.{module}"), "list_" if name == "list" else name)
-    assert function.__doc__.startswith(does)
+def test_importing_kpipe_imports_nothing_else() -> None:
+    assert third_party(imported("import kpipe")) == {"kpipe"}
 
 
-def test_importing_kpipe_loads_nothing_else() -> None:
-    assert third_party(loaded("import kpipe")) == {"kpipe"}
+def test_loading_a_competition_imports_neither_torch_nor_the_kaggle_client() -> None:
+    names = imported("import kpipe; kpipe.find('digit-recognizer'); kpipe.run")
+    assert not packages(names) & {"torch", "fastai", "kaggle", "fastkaggle"}
 
 
-def test_loading_a_competition_loads_no_torch_and_no_kaggle_client() -> None:
-    names = loaded("import kpipe; kpipe.find('digit-recognizer'); kpipe.run")
-    assert not names & {"torch", "fastai", "kaggle", "fastkaggle"}
-
-
-def test_every_public_name_loads() -> None:
+def test_every_public_name_of_kpipe_can_be_imported() -> None:
     import kpipe
 
     for name in kpipe.__all__:
         assert getattr(kpipe, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = kpipe.nothing
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_defines_what_the_parser_needs(name: str) -> None:
+    module = import_module(f"kpipe.cli.{name}")
+    assert callable(module.add_options)
+    assert callable(module.execute)
+    assert module.DESCRIPTION
+    assert module.EXAMPLES

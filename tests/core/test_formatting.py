@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kpipe.cli.console.display import score_shown
+from kpipe.cli.console.runs import print_runs
 from kpipe.core.formatting import format_score, format_with_error, summary_html, summary_line
 
 RECORD = {
@@ -37,8 +37,13 @@ def test_a_standard_error_has_as_many_decimals_as_its_score() -> None:
     assert format_with_error(12345.6, 5.4321) == "12,346 ± 5"
 
 
-def test_the_terminal_the_report_and_the_notebook_write_a_negative_score_alike() -> None:
+def test_the_terminal_the_report_and_the_notebook_write_a_negative_score_alike(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     written = "\N{MINUS SIGN}0.0500 ± 0.0100"
-    assert score_shown(RECORD) == format_with_error(-0.05, 0.01) == written
+    assert format_with_error(-0.05, 0.01) == written
+    summary = {"metric": "r2", "models": ["linear"], "seconds": 1.0, "checks": [], "submitted": False}
+    print_runs([RECORD | summary])
+    assert written in capsys.readouterr().out
     assert written in summary_line(RECORD)
     assert written in summary_html(RECORD)

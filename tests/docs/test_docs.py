@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from kpipe import competitions
-from kpipe.cli.main import COMMANDS, _parser
+from kpipe.cli.main import COMMANDS, get_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -56,7 +56,7 @@ CALLS = [(name, call) for name, block in SHOWN for call in kpipe_calls(block)]
 
 @pytest.mark.parametrize(("name", "call"), CALLS, ids=[" ".join((name, *call)) for name, call in CALLS])
 def test_each_command_of_the_docs_is_one_that_kpipe_knows(name: str, call: list[str]) -> None:
-    _parser().parse_args(call)
+    get_parser().parse_args(call)
 
 
 def test_the_python_of_the_docs_compiles() -> None:

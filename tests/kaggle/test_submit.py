@@ -116,7 +116,7 @@ def test_the_ledger_is_shown_without_a_network_too(
     monkeypatch.delenv("KAGGLE_KEY")
     assert kpipe("submissions", "titanic") == 0
     out = capsys.readouterr().out
-    assert "Without Kaggle credentials this is what was known last." in out
+    assert "These are the scores last seen: updating them needs Kaggle credentials." in out
     assert "complete" in out
 
 
@@ -139,7 +139,7 @@ def test_a_csv_from_elsewhere_is_proved_before_it_is_sent(
     mine = tmp_path / "mine.csv"
     frame.head(3).to_csv(mine, index=False)
     assert kpipe("submit", str(mine)) == 2
-    assert "say which competition it is for, with --competition SLUG" in capsys.readouterr().err
+    assert "Say which competition it is for: --competition SLUG" in capsys.readouterr().err
     assert kpipe("submit", str(mine), "--competition", "titanic") == 1
     assert "The submission must have" in capsys.readouterr().err
     assert kaggle.submissions == []
@@ -179,7 +179,7 @@ def test_the_last_submission_of_the_day_is_asked_for_and_none_is_refused(
     run = trained()
     kaggle.contests["titanic"].left_today = 1
     assert kpipe("submit", str(run)) == 1
-    assert "It would be the last submission for titanic today. To spend it, add --yes." in capsys.readouterr().err
+    assert "This would be the last submission for titanic today. To use it, add --yes." in capsys.readouterr().err
     assert kpipe("submit", str(run), "--yes") == 0
     assert kpipe("submit", str(run), "--yes", "--force") == 1
     assert "No submission for titanic is left today" in capsys.readouterr().err
@@ -228,7 +228,7 @@ def test_ctrl_c_while_waiting_leaves_a_submission_that_is_found_again(
     assert process.wait(timeout=30) == 130
     process.stderr.close()
     capsys.readouterr()
-    assert "The submission was made. `kpipe submissions titanic` shows its score." in told
+    assert "The submission was made. To see its score: kpipe submissions titanic" in told
     assert "Traceback" not in told
     kaggle.submissions[0]["polls"] = 0
     assert kpipe("submissions", "titanic", "--json") == 0

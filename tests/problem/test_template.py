@@ -17,7 +17,7 @@ import pytest
 
 from kpipe import competitions, pipeline
 from kpipe.checks.conformance import check
-from kpipe.cli.console.display import described
+from kpipe.cli.console.competition import describe
 from kpipe.cli.main import main
 from kpipe.core import workspace
 from kpipe.core.values import Tables
@@ -125,7 +125,7 @@ fresh.count = 0  # type: ignore[attr-defined]
 
 def fields(slug: str, data: Path, **options: object) -> tuple[dict[str, object], Tables]:
     competition, made = pipeline.prepare(slug, data=data, **options)  # type: ignore[arg-type]
-    told = described(competition, made)
+    told = describe(competition, made)
     told.pop("inferred")
     return told, made
 
@@ -330,7 +330,7 @@ def test_a_workspace_is_found_from_below_and_goes_before_kpipes_own_aloud(home: 
     found, said = places(work / "deep" / "er")
     assert found["titanic"] == str(own)
     assert "digit-recognizer" in found
-    assert f"titanic is taken from {own}, which goes before" in said
+    assert f"Note: using titanic from {own}, which takes precedence over" in said
     assert "titanic" in places(tmp_path)[0]
     assert places(tmp_path)[0]["titanic"] != str(own)
 
@@ -462,7 +462,7 @@ def test_the_commands_of_the_page_work_one_after_another(home: Path, tmp_path: P
             continue
         done = kpipe(*args, cwd=folder)
         assert done.returncode == 0, (line, done.stderr)
-    assert "titanic is taken from" in done.stderr
+    assert "Note: using titanic from" in done.stderr
     assert list(folder.glob("submissions/titanic/*/submission.csv"))
 
 

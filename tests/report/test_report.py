@@ -9,6 +9,7 @@ import zipfile
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,8 @@ import pandas as pd
 import pytest
 
 import kpipe
-from kpipe.cli.looking import report_options, reported
 from kpipe.cli.main import main
-from kpipe.cli.running import run_options
+from kpipe.cli.report import write_report
 from kpipe.errors import OutputError
 from kpipe.kaggle.kernel.build import build
 from kpipe.report import write
@@ -103,7 +103,7 @@ def page_of(run: Run, **options: Any) -> Page:
 
 
 def test_a_report_is_one_small_page_with_the_score_its_error_and_its_baseline(titanic: Run) -> None:
-    path = reported(titanic)
+    path = write_report(titanic)
     page = Page(path.read_text(encoding="utf-8"))
     assert path == titanic.path / "report.html"
     assert path.stat().st_size < 3_000_000
@@ -131,13 +131,13 @@ def test_the_policy_of_the_page_lets_only_its_own_script_and_style_run(titanic: 
 
 
 def test_the_model_that_is_trained_again_is_the_runs_own(titanic: Run) -> None:
-    page = Page(reported(titanic).read_text(encoding="utf-8"))
+    page = Page(write_report(titanic).read_text(encoding="utf-8"))
     assert "The model trained again predicts what the run's model predicted." in page.text
 
 
 def test_without_its_data_a_run_is_reported_and_the_page_says_what_is_missing(copied: Path) -> None:
     elsewhere = {"origin": "zip", "path": "/nowhere/titanic.zip", "files": {}, "rows": {"train": 1, "test": 1}}
-    page = Page(reported(changed(copied, data=elsewhere)).read_text(encoding="utf-8"))
+    page = Page(write_report(changed(copied, data=elsewhere)).read_text(encoding="utf-8"))
     assert "/nowhere/titanic.zip is not there. Add --data PATH to show it." in page.text
     assert "Confusion matrix" in page.text
     assert "Columns, the most shifted first" not in page.text
@@ -146,7 +146,7 @@ def test_without_its_data_a_run_is_reported_and_the_page_says_what_is_missing(co
 def test_other_files_than_those_of_the_run_are_not_shown_as_its_data(copied: Path) -> None:
     run = find_run(str(copied), copied)
     data = {**run.record["data"], "files": {"train.csv": "0" * 64}}
-    page = Page(reported(changed(copied, data=data)).read_text(encoding="utf-8"))
+    page = Page(write_report(changed(copied, data=data)).read_text(encoding="utf-8"))
     assert "does not hold the files that the run was made from" in page.text
     assert "Columns, the most shifted first" not in page.text
 
@@ -287,7 +287,7 @@ def opened(browser: Any) -> Iterator[Any]:
 
 @pytest.mark.slow
 def test_in_a_browser_tables_sort_by_click_and_by_keyboard(titanic: Run, opened: Any) -> None:
-    page = opened(reported(titanic))
+    page = opened(write_report(titanic))
     table = page.get_by_role("table", name="Honesty checks")
     heading = table.get_by_role("columnheader", name="check")
     names = lambda: table.locator("tbody th").all_text_contents()  # noqa: E731  # asked for three times
@@ -303,7 +303,7 @@ def test_in_a_browser_tables_sort_by_click_and_by_keyboard(titanic: Run, opened:
 
 @pytest.mark.slow
 def test_in_a_browser_numbers_sort_as_numbers_and_what_is_unknown_stands_last(titanic: Run, opened: Any) -> None:
-    page = opened(reported(titanic))
+    page = opened(write_report(titanic))
     table = page.get_by_role("table", name="Columns, the most shifted first")
     table.get_by_role("columnheader", name="distinct").get_by_role("button").click()
     column = table.locator("thead th").all_text_contents().index("distinct")
@@ -314,7 +314,7 @@ def test_in_a_browser_numbers_sort_as_numbers_and_what_is_unknown_stands_last(ti
 
 @pytest.mark.slow
 def test_in_a_browser_sections_fold_and_a_link_unfolds_its_section(titanic: Run, opened: Any) -> None:
-    page = opened(reported(titanic))
+    page = opened(write_report(titanic))
     unfolded = lambda: page.locator("details.section[open]").count()  # noqa: E731  # asked for three times
     page.locator("#score summary").focus()
     page.keyboard.press("Enter")
@@ -330,7 +330,7 @@ def test_in_a_browser_sections_fold_and_a_link_unfolds_its_section(titanic: Run,
 
 @pytest.mark.slow
 def test_in_a_browser_everything_has_a_name_and_headings_have_an_order(titanic: Run, opened: Any) -> None:
-    page = opened(reported(titanic))
+    page = opened(write_report(titanic))
     page.evaluate("document.querySelectorAll('details').forEach(section => { section.open = true; })")
     for role in ("img", "table", "region", "button", "link", "columnheader"):
         found = page.get_by_role(role)
@@ -366,7 +366,7 @@ CONTRAST = """() => {
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_in_a_browser_text_can_be_read_in_light_and_dark_and_on_a_phone(titanic: Run, opened: Any, scheme: str) -> None:
-    page = opened(reported(titanic), color_scheme=scheme, viewport={"width": 360, "height": 740})
+    page = opened(write_report(titanic), color_scheme=scheme, viewport={"width": 360, "height": 740})
     page.evaluate("document.querySelectorAll('details').forEach(section => { section.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     contrast, where = page.evaluate(CONTRAST)
@@ -384,7 +384,7 @@ def test_in_a_browser_hostile_data_does_nothing(tmp_path: Path, opened: Any) -> 
         part.to_csv(tmp_path / f"{name}.csv", index=False)
     frame.tail(60)[["id"]].assign(y="</script>").to_csv(tmp_path / "sample_submission.csv", index=False)
     run = kpipe.run("hostile", data=tmp_path, models=["linear"], folds=2, metric="accuracy", out=tmp_path / "runs")
-    page = opened(reported(run))
+    page = opened(write_report(run))
     assert page.locator("script").count() == 1
     assert page.get_by_role("table", name="Confusion matrix").get_by_text("<script>").count() > 0
 
@@ -392,7 +392,7 @@ def test_in_a_browser_hostile_data_does_nothing(tmp_path: Path, opened: Any) -> 
 @pytest.mark.slow
 def test_in_a_browser_digits_are_pictures_with_words(tmp_path: Path, opened: Any) -> None:
     run = kpipe.run("digit-recognizer", models=["linear"], folds=2, out=tmp_path)
-    pictures = opened(reported(run)).locator(".gallery img")
+    pictures = opened(write_report(run)).locator(".gallery img")
     assert pictures.count() > 0
     assert re.fullmatch(r"Row \d+: a \d, .*", str(pictures.first.get_attribute("alt")))
     assert pictures.first.evaluate("picture => picture.naturalWidth") == 28
@@ -447,5 +447,5 @@ def test_the_commands_of_the_page_about_reports_are_commands() -> None:
 
 def help_of(command: str) -> str:
     parser = ArgumentParser()
-    report_options(parser) if command == "report" else run_options(parser)
+    import_module(f"kpipe.cli.{command}").add_options(parser)
     return parser.format_help()

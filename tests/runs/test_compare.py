@@ -157,7 +157,7 @@ def test_a_broken_run_is_left_out_and_said(
         assert call("runs", "--out", home / "out") == 0
         captured = capsys.readouterr()
         assert both[0].record["run_id"] in captured.out
-        assert "Left out: " in captured.err
+        assert "Skipped: " in captured.err
         assert "broken/run.json" in captured.err
     finally:
         shutil.rmtree(broken)
@@ -187,7 +187,7 @@ def test_clean_says_what_would_go_and_keeps_the_best_the_latest_and_the_submitte
 
     assert call("clean", "--keep", 1, "--out", tmp_path / "out") == 0
     shown = capsys.readouterr().out
-    assert "Nothing was removed: --yes removes them." in shown
+    assert "Nothing was deleted: to delete, add --yes." in shown
     assert len([*home.glob("2026*")]) == 5
     assert call("clean", "--keep", 1, "--out", tmp_path / "out", "--yes") == 0
     left = sorted(path.name[14:16] for path in home.glob("2026*"))
@@ -381,7 +381,7 @@ def test_what_a_run_has_gone_on_with_since_the_list_is_left(
     with open_run_folder(tmp_path, "x", "0123456789ab"):
         assert call("clean", "--out", tmp_path, "--yes") == 0
         assert (parts / "linear-seed0-fold0.npz").exists()
-        assert "A run has gone on with" in capsys.readouterr().err
+        assert "it was resumed in the meantime" in capsys.readouterr().err
     assert call("clean", "--out", tmp_path, "--yes") == 0
     assert not parts.parent.exists()
     assert not parts.parent.with_suffix(".lock").exists()
@@ -397,11 +397,11 @@ def test_clean_and_runs_look_nowhere_else_than_under_out(tmp_path: Path, capsys:
         assert call(command, "../elsewhere/bb", "--out", tmp_path / "out") == 2
         assert "'../elsewhere/bb' cannot be a competition" in capsys.readouterr().err
     assert call("clean", "--out", tmp_path / "out") == 0
-    assert "Nothing to remove" in capsys.readouterr().out
+    assert "Nothing to delete" in capsys.readouterr().out
 
 
 def test_a_list_of_one_competition_without_runs_says_which(
     both: tuple[Run, Run], home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call("runs", "titanik", "--out", home / "out") == 0
-    assert "There are no finished runs of titanik here." in capsys.readouterr().out
+    assert "No finished runs of titanik found." in capsys.readouterr().out

@@ -133,7 +133,7 @@ def test_no_study_names_them_all(capsys: pytest.CaptureFixture[str]) -> None:
         main(["study"])
     assert ended.value.code == 2
     told = capsys.readouterr().err
-    assert "Which study? kpipe study NAME, of: " in told
+    assert "Which study? kpipe study NAME, with one of: " in told
     assert all(name in told for name in STUDIES)
 
 

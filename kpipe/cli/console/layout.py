@@ -1,4 +1,4 @@
-"""How what is shown fits the terminal: tables fold their words, never cut them, and become lists where it is narrow."""
+"""The console, and tables that fit it: cells are wrapped, never cut, and become lists on a narrow terminal."""
 
 from __future__ import annotations
 
@@ -9,27 +9,50 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["print_table", "teller"]
+__all__ = ["SAMPLE_WARNING", "STATUS_STYLES", "get_console", "print_table"]
 
-_BROKEN = 12  # characters from which a word may be broken where there is no room
+STATUS_STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red"}
+SAMPLE_WARNING = (
+    "THIS IS SAMPLE DATA, not Kaggle's: its scores mean nothing, and its submission cannot be submitted. "
+    "For the real files, pass --data FOLDER_OR_ZIP."
+)
+
+_BREAKABLE = 12  # characters from which a word may be broken if there is no room
 
 
-def teller(*, stderr: bool = False) -> Console:
-    """A console whose sentences break between words on a terminal, and stay whole in a file or a pipe."""
+def get_console(*, stderr: bool = False) -> Console:
+    """Return a console that wraps text between words on a terminal, and does not wrap it in a file or a pipe.
+
+    Parameters
+    ----------
+    stderr : bool
+        Print to stderr instead of stdout.
+
+    Returns
+    -------
+    rich.console.Console
+    """
     console = Console(stderr=stderr, highlight=False)
     console.soft_wrap = not console.is_terminal
     return console
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table that is as wide as the console at most, all of it.
+    """Print a table at most as wide as the console, without cutting anything.
 
-    Columns on the right (numbers) and those without wrapping (names to copy) stay whole, the others break. Where even
-    that does not fit, each row becomes a list of its cells.
+    Right-aligned columns (numbers) and columns with ``no_wrap`` (names to copy) are never wrapped, all others are. If
+    even that does not fit, each row becomes a list of its cells.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to print.
+    table : rich.table.Table
+        Its columns' widths are changed.
     """
     cells = [[_plain(cell) for cell in column.cells] for column in table.columns]
     ranges = [
-        _range(_plain(column.header), texts, whole=column.no_wrap or column.justify == "right")
+        _widths(_plain(column.header), texts, whole=column.no_wrap or column.justify == "right")
         for column, texts in zip(table.columns, cells, strict=True)
     ]
     spare = console.width - (3 * len(ranges) + 1) - sum(low for low, _, _ in ranges)  # SIMPLE_HEAD's edges and gaps
@@ -37,7 +60,7 @@ def print_table(console: Console, table: Table) -> None:
         for part in _as_lists(table, cells, room=console.width - 2 - max(low for low, _, _ in ranges)):
             console.print(part, soft_wrap=False)
         return
-    for column, width in zip(table.columns, _shared(ranges, spare), strict=True):
+    for column, width in zip(table.columns, _distribute(ranges, spare), strict=True):
         column.width, column.no_wrap, column.overflow = width, False, "fold"
     console.print(table, soft_wrap=False)
 
@@ -46,19 +69,19 @@ def _plain(cell: object) -> str:
     return cell.plain if isinstance(cell, Text) else str(cell)
 
 
-def _range(header: str, texts: Sequence[str], *, whole: bool) -> tuple[int, int, int]:
-    """Widths of a column: the least; where its cells do not break; where its heading does not break either."""
+def _widths(header: str, texts: Sequence[str], *, whole: bool) -> tuple[int, int, int]:
+    """Widths of a column: the smallest possible; with no cell wrapped; with the header not wrapped either."""
     longest = max((cell_len(line) for text in texts for line in text.split("\n")), default=0)
     words = max((cell_len(word) for text in texts for word in text.split()), default=0)
     heading = max((cell_len(word) for word in header.split()), default=0)
-    low = max(heading, longest if whole else min(words, _BROKEN))
+    low = max(heading, longest if whole else min(words, _BREAKABLE))
     return low, max(low, longest), max(low, longest, cell_len(header))
 
 
-def _shared(ranges: Sequence[tuple[int, int, int]], spare: int) -> list[int]:
-    """Widths: the spare columns go round until no cell breaks, then until no heading does.
+def _distribute(ranges: Sequence[tuple[int, int, int]], spare: int) -> list[int]:
+    """Widths of the columns: spare space goes to cells that wrap first, then to headers that wrap.
 
-    >>> _shared([(3, 5, 9), (2, 2, 2), (3, 4, 4)], 4)
+    >>> _distribute([(3, 5, 9), (2, 2, 2), (3, 4, 4)], 4)
     [6, 2, 4]
     """
     widths = [low for low, _, _ in ranges]
@@ -71,16 +94,16 @@ def _shared(ranges: Sequence[tuple[int, int, int]], spare: int) -> list[int]:
 
 
 def _as_lists(table: Table, cells: Sequence[Sequence[str]], *, room: int) -> Iterator[Text | Table | str]:
-    """Title and rows, each a list of headings and cells. room : columns that the widest cell leaves to headings."""
+    """The title, and each row as a list of headers and cells. room : columns that the widest cell leaves to headers."""
     if table.title:
         yield Text(_plain(table.title), style="italic")
     headers = [_plain(column.header) for column in table.columns]
     longest = max(map(cell_len, headers))
-    for row, shown in zip(table.rows, zip(*cells, strict=True), strict=True):
+    for row, texts in zip(table.rows, zip(*cells, strict=True), strict=True):
         grid = Table.grid(padding=(0, 2))
-        grid.add_column(style="dim", overflow="fold", width=min(longest, max(room, _BROKEN)))
+        grid.add_column(style="dim", overflow="fold", width=min(longest, max(room, _BREAKABLE)))
         grid.add_column(style=row.style or "", overflow="fold")
-        for header, text in zip(headers, shown, strict=True):
+        for header, text in zip(headers, texts, strict=True):
             if text:
                 grid.add_row(Text(header), Text(text))
         yield ""

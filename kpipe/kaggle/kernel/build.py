@@ -32,11 +32,11 @@ _PACKAGE = Path(__file__).parents[2]
 # Of kpipe, what no kernel calls: the command line, and what it does besides a run.
 _LEFT_OUT = (
     *("__main__.py", "checks/conformance.py", "kaggle/kernel/", "kaggle/submit.py", "problem/template.py"),
-    *(f"cli/{name}" for name in ("checking", "comparing", "completion", "console/", "doctor", "help", "looking")),
-    *(f"cli/{name}" for name in ("main", "options", "running", "sending", "starting")),
+    "cli/",
     *(f"runs/{name}" for name in ("blend", "compare", "loaded", "prune", "reproduce", "tracking")),
     *("report/", "studies/"),
 )
+_KEPT = ("cli/__init__.py", "cli/notebook.py")  # `kpipe.run` is in kpipe.cli.notebook
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # in every member of the zip: the same files give the same bytes
 
 
@@ -116,9 +116,8 @@ def _members(slug: str) -> Iterator[tuple[str, bytes]]:
     for path in _PACKAGE.rglob("*.py"):
         inside = path.relative_to(_PACKAGE)
         # of the wheel's competitions only the package itself: the one that is wanted comes from where it was found
-        if not inside.as_posix().startswith(_LEFT_OUT) and (
-            inside.parts[0] != "competitions" or len(inside.parts) == 2
-        ):
+        needed = inside.as_posix() in _KEPT or not inside.as_posix().startswith(_LEFT_OUT)
+        if needed and (inside.parts[0] != "competitions" or len(inside.parts) == 2):
             yield f"kpipe/{inside.as_posix()}", path.read_bytes()
     folder = competitions.folder(slug)
     if folder is None:

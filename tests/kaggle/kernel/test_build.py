@@ -152,7 +152,7 @@ def test_what_kaggle_would_refuse_is_refused_here(
     with pytest.raises(UsageError, match="is no competition's slug"):
         kernel.build("../titanic", {}, tmp_path, username="ada")
     assert kpipe("kernel", "build", "titanic", "--dir", str(tmp_path)) == 2
-    assert "give your name on Kaggle with --user NAME" in capsys.readouterr().err
+    assert "give your Kaggle user name with --user NAME" in capsys.readouterr().err
 
 
 def test_no_credential_is_in_a_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def test_dry_run_shows_everything_and_sends_nothing(kaggle: KaggleServer, capsys
     assert kpipe("kernel", "push", "titanic", "--dry-run") == 0
     told = capsys.readouterr().out
     assert '"id": "ada/kpipe-titanic"' in told
-    assert "Nothing was sent." in told
+    assert "Nothing was uploaded." in told
     assert kaggle.asked == []
 
 

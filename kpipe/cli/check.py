@@ -1,0 +1,64 @@
+"""``kpipe check``."""
+
+from __future__ import annotations
+
+import argparse
+
+from kpipe.cli.messages import print_competition_notes
+from kpipe.cli.options import FIELDS, add_data_options, add_json_option, add_training_options
+
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
+
+DESCRIPTION = (
+    "Test a competition module for leaks and mistakes: run every check of kpipe run, then fit a fold again on data "
+    "that was altered on purpose."
+)
+EXAMPLES = (
+    ("kpipe check titanic --data titanic.zip", "test with all models of the module"),
+    ("kpipe check titanic --model linear", "a quick test: one model, on the sample"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``kpipe check``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of the command.
+    """
+    add_data_options(parser)
+    add_training_options(
+        parser.add_argument_group("training"), model="test with this model; repeatable; default: the competition's"
+    )
+    add_json_option(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Run the checks and print each as it completes.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The parsed command line.
+
+    Returns
+    -------
+    int
+        The exit status: 1 if a check failed.
+    """
+    from kpipe.checks import conformance
+    from kpipe.cli.console import checks as console
+
+    print_competition_notes([options.slug])
+    given = {name: getattr(options, name) for name in ("data", *FIELDS, "models", "folds", "device", "jobs")}
+    if options.json:
+        import json
+        from dataclasses import asdict
+
+        checks = conformance.check(options.slug, **given)
+        print(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        checks = conformance.check(options.slug, tell=console.print_activity, found=console.print_check, **given)
+        console.print_check_counts(checks)
+    return 1 if any(check.status == "fail" for check in checks) else 0

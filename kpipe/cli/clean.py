@@ -1,0 +1,59 @@
+"""``kpipe clean``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from kpipe.cli.options import add_out_option, integer
+from kpipe.errors import printable
+
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
+
+DESCRIPTION = (
+    "Delete runs to free disk space: unfinished runs and, with --keep, all but the best finished ones. Without --yes "
+    "it only lists them. Submitted runs and the latest run of a competition are never deleted."
+)
+EXAMPLES = (
+    ("kpipe clean", "list what would be deleted"),
+    ("kpipe clean titanic --keep 5 --yes", "delete all but the five best runs of titanic"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``kpipe clean``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of the command.
+    """
+    add = parser.add_argument
+    add("slug", metavar="SLUG", nargs="?", help="delete only runs of this competition")
+    add("--keep", metavar="N", type=integer(0), help="also delete finished runs, except the N best by each metric")
+    add("--yes", action="store_true", help="delete the runs; without it they are only listed")
+    add_out_option(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """List the runs that can be deleted and, with ``--yes``, delete them.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The parsed command line.
+
+    Returns
+    -------
+    int
+        The exit status: 0.
+    """
+    from kpipe.cli.console.runs import print_removable
+    from kpipe.runs import prune
+
+    removable = prune.removable(options.out, options.slug or "*", keep=options.keep)
+    print_removable(removable, removing=options.yes)
+    if options.yes:
+        for path in prune.remove(removable):
+            print(f"Kept {printable(str(path))}: it was resumed in the meantime.", file=sys.stderr)
+    return 0

@@ -1,0 +1,78 @@
+"""The comparison of two runs: the verdict, and what it is based on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from kpipe.cli.console.layout import get_console, print_table
+from kpipe.errors import printable
+from kpipe.runs.compare import Comparison
+
+__all__ = ["print_comparison"]
+
+_ROWS = 5  # rows shown of those won, and of those lost
+_STYLES = {"better": "bold green", "worse": "bold red", "cannot tell": "yellow"}
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print a comparison to stdout, the verdict first.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Of two runs.
+    """
+    console, better = get_console(), "higher" if comparison.greater_is_better else "lower"
+    console.print(_verdict(comparison), soft_wrap=True)
+    before, now = comparison.scores
+    difference = f"{comparison.difference:+.2g} ± {comparison.standard_error:.2g}"
+    console.print(
+        f"{comparison.metric} ({better} is better): {before:.5g} before, {now:.5g} now. "
+        f"Difference {difference}, paired over {comparison.rows:,} rows.",
+        soft_wrap=True,
+        markup=False,
+    )
+    if not comparison.same_folds:
+        warning = "The folds differ: the standard error does not include the variance this adds to the difference."
+        console.print(warning, style="yellow", soft_wrap=True)
+    console.print(f"Changed: {printable(_changes(comparison.changed))}.", soft_wrap=True, markup=False)
+    if len(comparison.sides):
+        first = f" The first {_ROWS} of each:" if max(comparison.won, comparison.lost) > _ROWS else ""
+        console.print(f"Rows won: {comparison.won:,}, lost: {comparison.lost:,}.{first}")
+        print_table(console, _rows(comparison))
+
+
+def _verdict(comparison: Comparison) -> Text:
+    verdict = comparison.verdict
+    if verdict == "cannot tell":
+        words = ("no significant difference", _STYLES[verdict])
+        return Text.assemble(f"{comparison.b}: ", words, f" from {comparison.a}.")
+    return Text.assemble(f"{comparison.b}: ", (verdict, _STYLES[verdict]), f" than {comparison.a}.")
+
+
+def _rows(comparison: Comparison) -> Table:
+    """The first rows that the second run predicts better, and worse, than the first."""
+    sides = comparison.sides.rename(columns={"a": "before", "b": "now"})
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in sides.columns:
+        table.add_column(str(name), overflow="fold")
+    for change in ("won", "lost"):
+        for row in sides[sides["change"] == change].head(_ROWS).itertuples(index=False):
+            table.add_row(*(Text(printable(f"{v:.5g}" if isinstance(v, float) else str(v))) for v in row))
+    return table
+
+
+def _changes(phrases: Sequence[str]) -> str:
+    """Phrases of one kind, joined behind its name.
+
+    >>> _changes(["options: a was 1, is 2", "options: b is new", "data: train.csv changed"])
+    'options: a was 1, is 2; b is new; data: train.csv changed'
+    """
+    kinds = groupby((phrase.split(": ", 1) for phrase in phrases), key=lambda parts: parts[0])
+    joined = [f"{kind}: {'; '.join(parts[-1] for parts in group)}" for kind, group in kinds]
+    return "; ".join(joined) or "nothing that kpipe records"

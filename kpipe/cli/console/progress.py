@@ -1,0 +1,161 @@
+"""The progress of a run on stderr: a bar on a terminal, lines in a file or a pipe, nothing with ``--quiet``."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from kpipe.cli.console.layout import SAMPLE_WARNING, get_console
+from kpipe.pipeline import RunPlan
+from kpipe.training.cross_validation import FitFinished
+
+__all__ = ["RunProgress", "show_progress"]
+
+_ROOM_FOR_A_BAR = 70  # columns
+
+
+class RunProgress:
+    """Progress that prints nothing, and remembers the run's folder.
+
+    Attributes
+    ----------
+    path : Path or None
+        The folder of the unfinished run, once training has started.
+    """
+
+    def __init__(self) -> None:
+        self.path: Path | None = None
+
+    @property
+    def callbacks(self) -> dict[str, Callable[..., None]]:
+        """The methods below, as arguments of ``kpipe.run``."""
+        return {"started": self.on_start, "tell": self.on_fit_done, "downloading": self.on_download}
+
+    def on_start(self, plan: RunPlan) -> None:
+        """Show what is about to be trained.
+
+        Parameters
+        ----------
+        plan : RunPlan
+            The models, folds and tables of the run.
+        """
+        self.path = plan.path
+
+    def on_fit_done(self, fit: FitFinished) -> None:
+        """Show that a fit has finished.
+
+        Parameters
+        ----------
+        fit : FitFinished
+            The fit, and how many of all have finished.
+        """
+
+    def on_download(self, done: int, size: int) -> None:
+        """Show how much has been downloaded from Kaggle.
+
+        Parameters
+        ----------
+        done, size : int
+            Bytes downloaded, and bytes in total; 0 if the total is unknown.
+        """
+
+    def close(self) -> None:
+        """Remove what is only shown while the run works."""
+
+
+@contextlib.contextmanager
+def show_progress(*, quiet: bool) -> Iterator[RunProgress]:
+    """Show the progress of a run and, if it is interrupted, where its finished fits are kept.
+
+    Parameters
+    ----------
+    quiet : bool
+        Show no progress.
+
+    Yields
+    ------
+    RunProgress
+        To be called as the run proceeds, see ``callbacks``.
+    """
+    console = get_console(stderr=True)
+    progress = RunProgress() if quiet else _Bar(console) if console.is_terminal else _Lines(console)
+    try:
+        yield progress
+    except KeyboardInterrupt:
+        progress.close()
+        if progress.path is not None:
+            kept = f"Finished fits are kept in {progress.path}. Run the same command again to resume."
+            message = kept if progress.path.exists() else "No fit had finished, so nothing was kept."
+            console.print(message, markup=False)
+        raise
+    finally:
+        progress.close()
+
+
+class _Lines(RunProgress):
+    """A line for each fit."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+        self.tenths = -1
+
+    def on_download(self, done: int, size: int) -> None:
+        """Print a line for each tenth."""
+        tenths = 10 * done // size if size else 0
+        if tenths > self.tenths:
+            self.tenths = tenths
+            share = f"{10 * tenths} % of {_format_size(size)}" if size else "..."
+            self.console.print(f"Downloading from Kaggle: {share}", markup=False)
+
+    def on_start(self, plan: RunPlan) -> None:
+        super().on_start(plan)
+        for line in (plan.sentence, *plan.notes):
+            self.console.print(line, markup=False)
+        if plan.tables.source.origin == "sample":
+            self.console.print(SAMPLE_WARNING, markup=False)
+
+    def on_fit_done(self, fit: FitFinished) -> None:
+        took = "already finished" if fit.resumed else f"{fit.seconds:.1f} s"
+        line = f"[{fit.done}/{fit.total}] {fit.model}, fold {fit.fold + 1}, seed {fit.seed}: {took}"
+        self.console.print(line, markup=False)
+
+
+class _Bar(_Lines):
+    """A bar with the time left."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        narrow = console.width < _ROOM_FOR_A_BAR
+        between = () if narrow else (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"))
+        columns = (TextColumn("{task.description}"), *between, TimeRemainingColumn())
+        self.bar = Progress(*columns, console=console, transient=True)
+
+    def on_start(self, plan: RunPlan) -> None:
+        super().on_start(plan)
+        self.task = self.bar.add_task("training", total=len(plan.models) * plan.folds)
+        self.bar.start()
+
+    def on_fit_done(self, fit: FitFinished) -> None:
+        description = f"{fit.model}, fold {fit.fold + 1}"
+        self.bar.update(self.task, description=description, completed=fit.done, total=fit.total)
+
+    def close(self) -> None:
+        self.bar.stop()
+
+
+def _format_size(size: float) -> str:
+    """A number of bytes with its unit.
+
+    >>> _format_size(34_877), _format_size(15_300_000)
+    ('34.9 kB', '15.3 MB')
+    """
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB"

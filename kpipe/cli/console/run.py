@@ -1,0 +1,106 @@
+"""The result of a run: a table of scores, notes, and the path of the submission."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kpipe.cli.console.layout import SAMPLE_WARNING, STATUS_STYLES, get_console, print_table
+from kpipe.core.formatting import format_with_error
+from kpipe.errors import printable
+from kpipe.runs.run import Run
+
+__all__ = ["print_run"]
+
+_INFERRED = ("splitter", "groups", "target", "task", "columns", "metric", "positive")  # fields that may be guesses
+
+
+def print_run(run: Run, *, json: bool, quiet: bool) -> int:
+    """Print a finished run to stdout.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+    json : bool
+        Print only the content of ``run.json``.
+    quiet : bool
+        Print only the path of the submission.
+
+    Returns
+    -------
+    int
+        The exit status: 1 if a check failed, else 0.
+    """
+    if json:
+        print((run.path / "run.json").read_text(encoding="utf-8"), end="")
+    elif quiet:
+        print(run.path / "submission.csv")
+    else:
+        _print_result(run)
+    return 1 if any(check["status"] == "fail" for check in run.record["checks"]) else 0
+
+
+def _print_result(run: Run) -> None:
+    console, record = get_console(), run.record
+    print_table(console, _scores(record))
+    rows = f"{record['rows']:,} of {record['data']['rows']['train']:,} rows, {record['folds']} folds"
+    console.print(f"Out-of-fold over {rows}, seed {', '.join(map(str, record['seed']))}.")
+    for line in _warnings(record):
+        console.print(line, style="yellow", markup=False)
+    _print_checks(console, record)
+    if record["data"]["origin"] == "sample":
+        console.print(SAMPLE_WARNING, style="bold yellow")
+    console.print(Text.assemble("Submission: ", (str(run.path / "submission.csv"), "bold")), soft_wrap=True)
+
+
+def _scores(record: Mapping[str, Any]) -> Table:
+    """A row for each model, the ensemble and the baseline."""
+    table = Table(box=box.SIMPLE_HEAD, title=_title(record), title_justify="left")
+    table.add_column("model")
+    for name in ("score ± standard error", "seconds", "weight"):
+        table.add_column(name, justify="right")
+    for model in record["models"]:
+        score = format_with_error(model["score"], model["standard_error"])
+        table.add_row(model["name"], score, f"{model['seconds']:.1f}", f"{model['weight']:.2f}")
+    table.add_section()
+    score = format_with_error(record["score"], record["standard_error"])
+    table.add_row("ensemble, submitted", score, f"{record['seconds']:.1f}", "", style="bold")
+    baseline = format_with_error(record["baseline"], record["baseline_standard_error"])
+    table.add_row(f"baseline: {record['baseline_name']}", baseline, "", "")
+    return table
+
+
+def _title(record: Mapping[str, Any]) -> str:
+    metric = record["metric"]
+    direction = "higher is better" if metric["greater_is_better"] else "lower is better"
+    guess = ", a guess" if record["inferred"].get("metric", "").startswith("a guess") else ""
+    return f"{record['slug']}: {metric['name']} ({direction}{guess})"
+
+
+def _warnings(record: Mapping[str, Any]) -> Iterator[str]:
+    """Fields that were guessed, and models that were skipped."""
+    for field in _INFERRED:
+        reason = record["inferred"].get(field, "")
+        if reason.startswith("a guess"):
+            yield f"{field} is {reason}."
+    for name, reason in record["left_out"].items():
+        yield f"{name} was skipped: {reason}."
+
+
+def _print_checks(console: Console, record: Mapping[str, Any]) -> None:
+    """Print how many checks passed, and those that did not."""
+    others = [check for check in record["checks"] if check["status"] != "pass"]
+    names = ", ".join(dict.fromkeys(check["name"] for check in others))
+    but = f"; not: {printable(names)}" if names else ""
+    console.print(f"Checks: {len(record['checks']) - len(others)} of {len(record['checks'])} pass{but}.", markup=False)
+    sample = record["data"]["origin"] == "sample"
+    for check in others:
+        if not (sample and check["name"] == "real data"):  # the warning below the checks says so
+            status, detail = check["status"], printable(check["detail"])
+            console.print(Text.assemble((status, STATUS_STYLES[status]), f" {check['name']}: {detail}"))

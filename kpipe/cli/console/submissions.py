@@ -1,0 +1,103 @@
+"""Submissions: while Kaggle scores one, its scores, and the list of all."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from kpipe.cli.console.layout import get_console, print_table
+from kpipe.core.formatting import format_with_error
+from kpipe.errors import printable
+from kpipe.runs.ledger import Entry
+from kpipe.studies.findings import cell
+
+__all__ = ["print_entries", "print_entry", "show_wait"]
+
+
+@contextlib.contextmanager
+def show_wait(entry: Entry, *, left_today: int) -> Iterator[Callable[[float], None]]:
+    """Print to stderr that a submission was made and, on Ctrl-C, how to get its score later.
+
+    Parameters
+    ----------
+    entry : Entry
+        The submission.
+    left_today : int
+        How many more are allowed today.
+
+    Yields
+    ------
+    callable
+        Takes the seconds waited so far, and prints them.
+    """
+    console = get_console(stderr=True)
+    console.print(f"Submitted {entry.file} to {entry.slug} as {entry.ref}; {left_today} left today.", markup=False)
+    try:
+        yield lambda seconds: console.print(f"Waiting for the score, {seconds:.0f} s ...", markup=False)
+    except KeyboardInterrupt:
+        message = f"The submission was made. To see its score: kpipe submissions {entry.slug}"
+        console.print(message, markup=False)
+        raise
+
+
+def print_entry(entry: Entry) -> None:
+    """Print the scores of a submission, or why Kaggle could not score it, to stderr.
+
+    Parameters
+    ----------
+    entry : Entry
+        The submission.
+    """
+    console = get_console(stderr=True)
+    if entry.status == "error":
+        reason = printable(entry.error) or "it gives no reason"
+        console.print(f"Kaggle could not score {entry.ref}: {reason}", style="bold red", markup=False)
+    elif entry.status == "complete":
+        scores = {"cross-validation": _cv(entry), "public": entry.public_score, "private": entry.private_score}
+        known = [f"{name} {value}" for name, value in scores.items() if value is not None and value != ""]
+        console.print(f"{entry.slug}, {entry.ref}: {', '.join(known)}.", markup=False)
+
+
+def print_entries(slug: str, entries: Sequence[Entry], *, rank: int | None, fresh: bool) -> None:
+    """Print submissions to stdout, the newest first.
+
+    Parameters
+    ----------
+    slug : str
+        The competition.
+    entries : sequence of Entry
+        Its submissions.
+    rank : int or None
+        The user's rank on the leaderboard, if known.
+    fresh : bool
+        Whether the scores were just updated from Kaggle.
+    """
+    console = get_console()
+    if entries:
+        print_table(console, _table(slug, entries))
+    else:
+        console.print(f"Nothing was submitted to {slug} from this folder.")
+    if rank:
+        console.print(f"Rank: {rank:,}.")
+    if not fresh and entries:
+        console.print("These are the scores last seen: updating them needs Kaggle credentials.", style="yellow")
+
+
+def _table(slug: str, entries: Sequence[Entry]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=f"{slug}: submissions", title_justify="left")
+    for name in ("date", "ref", "run", "CV ± standard error", "public", "private", "status", "message"):
+        table.add_column(name, justify="right" if name in ("public", "private") else "left", no_wrap=name == "run")
+    for entry in entries:
+        scores = (_cv(entry), cell(entry.public_score), cell(entry.private_score))
+        status = f"{entry.status}: {entry.error}" if entry.error else entry.status
+        texts = (entry.date[:16].replace("T", " "), str(entry.ref), entry.run_id or entry.file, *scores)
+        table.add_row(*(Text(printable(text)) for text in (*texts, status, entry.message)))
+    return table
+
+
+def _cv(entry: Entry) -> str:
+    return "" if entry.score is None else format_with_error(entry.score, entry.standard_error)

@@ -1,0 +1,138 @@
+"""``kpipe kernel``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from kpipe.cli.options import add_out_option, add_submit_options
+from kpipe.errors import UsageError
+
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
+
+DESCRIPTION = (
+    "Build a self-contained Kaggle kernel, or run it on Kaggle. The script embeds kpipe: it needs no network and "
+    "installs nothing."
+)
+EXAMPLES = (
+    ("kpipe kernel build titanic --user me", "write kernels/titanic/"),
+    ("kpipe kernel push kernels/titanic --dry-run", "show what would be uploaded"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``kpipe kernel``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of the command.
+    """
+    add = parser.add_argument
+    add("action", choices=["build", "push"], help="build: write the kernel's folder; push: run it on Kaggle and submit")
+    add("what", metavar="RUN|SLUG|DIR", help="a run to repeat, a competition or, for push, a folder that build wrote")
+    model = "train this model of a competition; repeatable; default: the competition's"
+    add("--model", metavar="NAME", dest="models", action="append", default=[], help=model)
+    add("--dir", metavar="DIR", type=Path, help="the folder to write; default: kernels/SLUG")
+    add("--gpu", action="store_true", help="request a T4 GPU")
+    add("--package", metavar="NAME", dest="packages", action="append", default=[], help="add a package; repeatable")
+    add("--user", metavar="NAME", help="your Kaggle user name; default: that of the credentials")
+    add("--dry-run", action="store_true", help="push: show what would be uploaded, and upload nothing")
+    add("--no-submit", dest="submit", action="store_false", help="push: do not submit the kernel's output")
+    add_submit_options(parser)
+    add_out_option(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Build a kernel, or push one and submit its output.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The parsed command line.
+
+    Returns
+    -------
+    int
+        The exit status: 1 if Kaggle could not score the submission.
+    """
+    if options.action == "build":
+        print(_build(options))
+        return 0
+    folder = Path(options.what)
+    if not (folder / "kernel-metadata.json").is_file():
+        folder = _build(options)
+    return _print_dry_run(folder) if options.dry_run else _push(folder, options)
+
+
+def _build(options: argparse.Namespace) -> Path:
+    """Build the kernel's folder."""
+    from kpipe.kaggle.kernel.build import build
+    from kpipe.kaggle.kernel.wheels import gather
+
+    slug, made_from, chosen = _what_to_run(options)
+    user = _user(options)
+    folder = options.dir or Path("kernels") / slug
+    wheels = gather(options.packages, folder / "wheels", username=user) if options.packages else ""
+    built = build(slug, chosen, folder, username=user, gpu=options.gpu, made_from=made_from, wheels=wheels)
+    print(f"{built.script}: {built.script.stat().st_size:,} bytes, kpipe's sha256 {built.sha256}", file=sys.stderr)
+    return built.folder
+
+
+def _what_to_run(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
+    """The competition, the id of the run to repeat, if any, and the options of ``kpipe.run``."""
+    from kpipe import competitions
+    from kpipe.kaggle.kernel.build import options_of
+    from kpipe.runs.find import find_run
+
+    slug = options.what
+    if competitions.folder(slug) is None and ("/" in slug or any(options.out.glob(f"*/{slug}"))):
+        run = find_run(slug, options.out)
+        return run.record["slug"], run.record["run_id"], options_of(run)
+    return slug, "", {"models": options.models} if options.models else {}
+
+
+def _user(options: argparse.Namespace) -> str:
+    from kpipe.kaggle.credentials import find
+
+    credentials = find()
+    user = options.user or (credentials.username if credentials else "")
+    if not user:
+        raise UsageError("A kernel needs an owner: give your Kaggle user name with --user NAME.")
+    return str(user)
+
+
+def _print_dry_run(folder: Path) -> int:
+    from kpipe.kaggle.kernel.push import read_metadata
+
+    script = folder / read_metadata(folder)["code_file"]
+    print((folder / "kernel-metadata.json").read_text(encoding="utf-8"), end="")
+    print(f"{script}: {script.stat().st_size:,} bytes. Nothing was uploaded.")
+    return 0
+
+
+def _push(folder: Path, options: argparse.Namespace) -> int:
+    """Run the kernel on Kaggle, fetch its output and, unless told otherwise, submit it."""
+    from functools import partial
+
+    from kpipe.cli.submit import submit_file
+    from kpipe.kaggle.client import connect
+    from kpipe.kaggle.kernel import push, wheels
+    from kpipe.runs.find import run_of_file
+
+    metadata = push.read_metadata(folder)
+    kaggle, tell = connect(), partial(print, file=sys.stderr, flush=True)
+    if wheels.dataset_of(folder / "wheels") in metadata["dataset_sources"]:
+        wheels.provide(kaggle, folder / "wheels", tell=tell)
+    pushed = kaggle.push_kernel(folder)
+    push.followed(kaggle, pushed, tell=tell)
+    file = push.fetched(kaggle, pushed, folder / "output")
+    print(file)
+    if not options.submit:
+        return 0
+    (slug,) = metadata["competition_sources"]
+    only_kernels = kaggle.competition(slug).is_kernels_submissions_only
+    entry = submit_file(slug, file, run_of_file(file), options, kernel=pushed if only_kernels else None)
+    return 1 if entry.status == "error" else 0

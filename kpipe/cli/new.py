@@ -1,0 +1,73 @@
+"""``kpipe new``."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import TYPE_CHECKING
+
+from kpipe.cli.messages import print_message
+from kpipe.cli.options import FIELDS, add_data_options
+
+if TYPE_CHECKING:
+    from kpipe.problem.template import New
+
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
+
+DESCRIPTION = (
+    "Write a competition module inferred from the competition's files. The module works as it is; an existing one is "
+    "never overwritten."
+)
+EXAMPLES = (
+    ("kpipe new playground-series-s3e26 --data playground-series-s3e26.zip", "infer everything from the files"),
+    ("kpipe new playground-series-s3e26 --metric log_loss", "state what you know"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``kpipe new``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of the command.
+    """
+    add_data_options(parser)
+    where = "write DIR/SLUG/competition.py; default: in the workspace's competitions/"
+    parser.add_argument("--out", metavar="DIR", help=where)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Write the module and print its path.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The parsed command line.
+
+    Returns
+    -------
+    int
+        The exit status: 0.
+    """
+    from kpipe.cli.console.progress import show_progress
+    from kpipe.problem import template
+
+    with show_progress(quiet=False) as progress:
+        given = {name: getattr(options, name) for name in ("data", "out", *FIELDS)}
+        module = template.new(options.slug, downloading=progress.on_download, **given)
+    print(module.path)
+    _print_next_steps(module, options)
+    return 0
+
+
+def _print_next_steps(module: New, options: argparse.Namespace) -> None:
+    from kpipe import competitions
+
+    for name, reason in module.guesses.items():
+        print_message(f"Guessed, please confirm: {name} ({reason}).")
+    if module.tables.source.origin == "sample":
+        print_message("Inferred from sample data, not from Kaggle's files: pass --data FOLDER_OR_ZIP for these.")
+    home, data = module.path.parents[1], f" --data {shlex.quote(options.data)}" if options.data else ""
+    where = "" if str(home) in competitions.__path__ else f"KPIPE_COMPETITIONS={shlex.quote(str(home))} "
+    print_message(f"Next: {where}kpipe check {options.slug}{data}")

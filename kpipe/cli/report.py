@@ -1,0 +1,127 @@
+"""``kpipe report``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kpipe.cli.options import RUN_HELP, add_out_option, duration
+from kpipe.errors import KpipeError
+
+if TYPE_CHECKING:
+    from kpipe.report import Data
+    from kpipe.runs.run import Run
+
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute", "write_report"]
+
+DESCRIPTION = "Write a run as an HTML page: scores, errors, columns, feature importance, checks and provenance."
+EXAMPLES = (("kpipe report 20261121T092754Z-f40eed", "write report.html into the run's folder"),)
+
+_BUDGET = 20.0  # seconds for refitting a model
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``kpipe report``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of the command.
+    """
+    add = parser.add_argument
+    add("run", metavar="RUN", help=RUN_HELP)
+    add("--data", metavar="PATH", help="a folder or zip of the files; default: where the run read them")
+    add("--to", metavar="FILE", type=Path, help="the page; default: report.html in the run's folder")
+    budget = "time for refitting a model to measure feature importance; default: 20s"
+    add("--budget", metavar="TIME", type=duration, default=_BUDGET, help=budget)
+    add("--no-importance", dest="budget", action="store_const", const=0.0, help="do not measure feature importance")
+    add_out_option(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Write the report and print its path.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The parsed command line.
+
+    Returns
+    -------
+    int
+        The exit status: 0.
+    """
+    from kpipe.runs.find import find_run
+
+    run = find_run(options.run, options.out)
+    print(write_report(run, data=options.data, to=options.to, budget=options.budget))
+    return 0
+
+
+def write_report(run: Run, *, data: str | None = None, to: Path | None = None, budget: float = _BUDGET) -> Path:
+    """Write the report of a run, with the competition's files if they can still be read.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+    data : str, optional
+        A folder or zip of the competition's files; default: where the run read them.
+    to : Path, optional
+        The page; default: ``report.html`` in the run's folder.
+    budget : float
+        Seconds for refitting a model to measure feature importance; 0 to leave it out.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    KpipeError
+        If ``data`` is given and cannot be read, or the page cannot be written.
+    """
+    from kpipe import report
+
+    read, absent = _data_of(run, data)
+    return report.write(run, to, data=read, absent=absent, budget=budget)
+
+
+def _data_of(run: Run, path: str | None) -> tuple[Data | None, str]:
+    """The competition and the tables of a run; or None, and the reason."""
+    from kpipe import pipeline
+    from kpipe.data.loading import load
+    from kpipe.report import Data
+
+    record = run.record
+    source = record.get("data")
+    given = source if isinstance(source, dict) else {}
+    place = path or str(given.get("path", ""))
+    if path is None and not (Path(place).is_dir() or Path(place).is_file()):
+        if given.get("origin") != "sample":
+            return None, f"{place or 'its place'} is not there. Add --data PATH to show it."
+        place = "sample"
+    names = ("id", "target", "split", "drop", "text")
+    fields = {name: record[name] for name in names if record.get(name)}
+    metric = record.get("metric")
+    named = metric.get("name") if isinstance(metric, dict) else None
+    try:
+        competition, tables = pipeline.prepare(record["slug"], data=place, metric=_known_metric(named), **fields)
+        raw = load(record["slug"], place, text=competition.text, id=competition.id).train
+    except KpipeError as error:
+        if path is not None:
+            raise
+        return None, str(error)
+    return Data(competition=competition, tables=tables, raw=raw), ""
+
+
+def _known_metric(name: object) -> str | None:
+    """The name of a metric of kpipe's; None for one that the competition itself defines."""
+    from kpipe.core.metrics import get_metric
+
+    try:
+        return None if not isinstance(name, str) else get_metric(name).name
+    except KpipeError:
+        return None

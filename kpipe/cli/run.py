@@ -1,0 +1,148 @@
+"""``kpipe run``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from kpipe.cli.messages import print_competition_notes
+from kpipe.cli.options import (
+    FIELDS,
+    add_data_options,
+    add_out_option,
+    add_output_options,
+    add_submit_options,
+    add_training_options,
+    duration,
+    integer,
+)
+from kpipe.errors import UsageError
+
+if TYPE_CHECKING:
+    from kpipe.runs.run import Run
+
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
+
+DESCRIPTION = (
+    "Train and validate models, and write a submission for a competition. kpipe finds the files, infers what the "
+    "competition does not state, and checks the result for leaks and mistakes."
+)
+EXAMPLES = (
+    ("kpipe run titanic --data titanic.zip", "train on Kaggle's zip, or a folder of its files"),
+    ("kpipe run titanic --model linear --model boosting", "train two models and combine them"),
+    ("kpipe run playground-series-s3e26 --metric log_loss --budget 5m", "any competition, in five minutes"),
+    ("kpipe run titanic --seed 0 --seed 1 --folds 10", "average over two seeds, on ten folds"),
+    ("kpipe run titanic --submit -m first", "submit to Kaggle and wait for the score"),
+)
+
+_WITH_RESUME = ("data", "jobs", "budget")  # options that may be changed when a run is resumed
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``kpipe run``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of the command.
+    """
+    add_data_options(parser, slug="?")
+    training = parser.add_argument_group("training")
+    add_training_options(training, model="train this model; repeatable; default: the competition's")
+    add = training.add_argument
+    add("--budget", metavar="TIME", type=duration, help="finish within this time, such as 90s, 5m or 1h")
+    add("--seed", metavar="N", type=integer(0), action="append", help="average over seeds; repeatable; default: 0")
+    add("--resume", metavar="RUN", help="resume an unfinished run, given its folder or key, with the same options")
+    add("--cluster", metavar="KIND=ADDRESS", help="train on dask=tcp://HOST:8786, ray=auto or ray=HOST:6379")
+    output = parser.add_argument_group("output")
+    add_out_option(output)
+    output.add_argument("--report", action="store_true", help="also write report.html into the run's folder")
+    track = "log the run to the MLflow server at MLFLOW_TRACKING_URI"
+    output.add_argument("--track", choices=["mlflow"], help=track)
+    add_output_options(output)
+    submission = parser.add_argument_group("submission")
+    submission.add_argument("--submit", action="store_true", help="submit to Kaggle and wait for the score")
+    add_submit_options(submission)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Train, print the result and, if asked, report, track and submit it.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The parsed command line.
+
+    Returns
+    -------
+    int
+        The exit status: 1 if a check failed or Kaggle could not score the submission.
+    """
+    from kpipe.cli.console.progress import show_progress
+    from kpipe.cli.console.run import print_run
+    from kpipe.training import backends
+
+    if not options.quiet:
+        print_competition_notes([options.slug or ""])
+    _connect_first(options)
+    train = _resume if options.resume else _train
+    with show_progress(quiet=options.quiet) as progress, backends.opened(options.cluster):
+        run = train(options, **progress.callbacks)
+    status = print_run(run, json=options.json, quiet=options.quiet)
+    _report_and_track(run, options)
+    return _submit(run, options) if options.submit else status
+
+
+def _connect_first(options: argparse.Namespace) -> None:
+    """Raise for missing or rejected credentials now, and not after hours of training."""
+    if options.submit:
+        from kpipe.kaggle.client import connect
+
+        connect()
+    if options.track:
+        from kpipe.runs import tracking
+
+        tracking.connect()
+
+
+def _train(options: argparse.Namespace, **callbacks: Any) -> Run:
+    from kpipe import pipeline
+
+    if options.slug is None:
+        raise UsageError("Which competition? kpipe run SLUG, as in kaggle.com/competitions/SLUG; or --resume RUN.")
+    names = ("data", *FIELDS, "models", "budget", "folds", "device", "jobs", "out")
+    given: dict[str, Any] = {name: getattr(options, name) for name in names}
+    command = ["kpipe", *sys.argv[1:]]
+    return pipeline.run(options.slug, seed=options.seed or (0,), command=command, **given, **callbacks)
+
+
+def _resume(options: argparse.Namespace, **callbacks: Any) -> Run:
+    from kpipe.runs.reproduce import resume
+
+    other = [name for name in (*FIELDS, "models", "folds", "seed") if getattr(options, name)]
+    other += ["device"] * (options.device != "auto")
+    if other:
+        named = ", ".join(f"--{name.removesuffix('s')}" for name in other)
+        raise UsageError(f"--resume keeps the options that the run was started with: omit {named}.")
+    given: dict[str, Any] = {name: getattr(options, name) for name in (*_WITH_RESUME, "slug", "out")}
+    return resume(options.resume, command=["kpipe", *sys.argv[1:]], **given, **callbacks)
+
+
+def _report_and_track(run: Run, options: argparse.Namespace) -> None:
+    """Write the report and log to MLflow, if asked, and print where."""
+    if options.report:
+        from kpipe.cli.report import write_report
+
+        print(f"Report: {write_report(run)}", file=sys.stderr)
+    if options.track:
+        from kpipe.runs import tracking
+
+        print(f"MLflow: {tracking.track(run)}", file=sys.stderr)
+
+
+def _submit(run: Run, options: argparse.Namespace) -> int:
+    from kpipe.cli.submit import submit_file
+
+    entry = submit_file(run.record["slug"], run.path / "submission.csv", run, options)
+    return 1 if entry.status == "error" else 0

@@ -1,0 +1,74 @@
+"""``kpipe runs``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+
+from kpipe.cli.options import add_json_option, add_out_option
+
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
+
+DESCRIPTION = "List finished runs: their scores, models, times, failed checks and leaderboard scores."
+EXAMPLES = (
+    ("kpipe runs", "all runs in submissions/"),
+    ("kpipe runs titanic --sort score", "the runs of one competition, the best last"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``kpipe runs``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of the command.
+    """
+    add = parser.add_argument
+    add("slug", metavar="SLUG", nargs="?", help="list only the runs of this competition")
+    order = "sort by this, the latest or best last; default: created"
+    add("--sort", choices=["created", "score", "seconds"], default="created", help=order)
+    add("--model", metavar="NAME", help="list only the runs that trained this model")
+    add_out_option(parser)
+    add_json_option(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Print the finished runs, and to stderr those that cannot be read.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The parsed command line.
+
+    Returns
+    -------
+    int
+        The exit status: 0.
+    """
+    from kpipe.cli.console.runs import print_runs
+    from kpipe.runs import prune
+
+    runs, errors = prune.finished(options.out, options.slug or "*")
+    summaries = [prune.summary(run, options.out) for run in runs]
+    summaries = [one for one in summaries if options.model is None or options.model in one["models"]]
+    if options.sort != "created":
+        summaries.sort(key=lambda one: _sort_key(one, options.sort))
+    if options.json:
+        import json
+
+        print(json.dumps(summaries, indent=2))
+    else:
+        print_runs(summaries, slug=options.slug)
+    for error in errors:
+        print(f"Skipped: {error}", file=sys.stderr)
+    return 0
+
+
+def _sort_key(summary: Mapping[str, object], field: str) -> tuple[bool, float]:
+    """Sort the best score or the shortest time last, and what has none first."""
+    value = summary[field]
+    if not isinstance(value, int | float):
+        return False, 0.0
+    return True, float(value) if field == "score" and summary["greater_is_better"] else -float(value)

@@ -1,0 +1,56 @@
+"""``kpipe show``."""
+
+from __future__ import annotations
+
+import argparse
+
+from kpipe.cli.messages import print_competition_notes
+from kpipe.cli.options import FIELDS, add_data_options, add_json_option
+
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
+
+DESCRIPTION = "Show what a run would do, and why: each field of the competition, its value and where it comes from."
+EXAMPLES = (
+    ("kpipe show titanic", "on the embedded sample"),
+    ("kpipe show playground-series-s3e26 --data playground-series-s3e26.zip", "what kpipe infers from the files"),
+    ("kpipe show titanic --split Pclass --drop Cabin", "the effect of other options"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``kpipe show``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of the command.
+    """
+    add_data_options(parser)
+    add_json_option(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Print the fields of a competition.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The parsed command line.
+
+    Returns
+    -------
+    int
+        The exit status: 0.
+    """
+    from kpipe import pipeline
+    from kpipe.cli.console.competition import describe, print_competition
+
+    print_competition_notes([options.slug])
+    competition, tables = pipeline.prepare(options.slug, **{name: getattr(options, name) for name in ("data", *FIELDS)})
+    if options.json:
+        import json
+
+        print(json.dumps(describe(competition, tables), indent=2))
+    else:
+        print_competition(competition, tables)
+    return 0

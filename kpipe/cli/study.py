@@ -1,0 +1,77 @@
+"""``kpipe study``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from kpipe.cli.options import integer
+from kpipe.errors import UsageError
+
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
+
+DESCRIPTION = (
+    "Reproduce a study from the notebooks that kpipe is based on: train their networks as published, then validate "
+    "them as kpipe run does, and compare the conclusions."
+)
+EXAMPLES = (
+    ("kpipe study titanic-from-scratch", "on the embedded sample"),
+    ("kpipe study titanic-from-scratch --data titanic.zip", "the published numbers, on Kaggle's files"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``kpipe study``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of the command.
+    """
+    from kpipe.studies import STUDIES
+
+    names = "\n".join(f"  {name:24} {text}" for name, (_, text) in STUDIES.items())
+    parser.epilog = f"studies:\n{names}"
+    add = parser.add_argument
+    add("name", metavar="NAME", nargs="?", help="the study")
+    add("--data", metavar="PATH", type=Path, help="a folder or zip of the competition's files; default: as for run")
+    add(
+        "--runs",
+        metavar="N",
+        type=integer(1),
+        help="number of repetitions with other random numbers",
+    )
+    add("--epochs", metavar="N", type=integer(1), help="train at most N epochs: faster, but with other numbers")
+    add("--out", metavar="DIR", type=Path, default=Path("studies"), help="write to DIR/NAME/; default: studies")
+    add("--json", action="store_true", help="print every number as JSON")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Run a study, write its page and print its findings.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The parsed command line.
+
+    Returns
+    -------
+    int
+        The exit status: 0.
+    """
+    from kpipe.cli.console.study import print_study, study_progress
+    from kpipe.studies import STUDIES, study
+    from kpipe.studies.findings import as_json, save, writable
+
+    if options.name is None:
+        raise UsageError(f"Which study? kpipe study NAME, with one of: {', '.join(STUDIES)}.")
+    folder = options.out / options.name
+    writable(folder)  # fail before minutes of training, not after
+    tell = study_progress(options.name)
+    findings = study(options.name, data=options.data, runs=options.runs, epochs=options.epochs, tell=tell)
+    if options.json:
+        print(as_json(findings), end="")
+    save(findings, folder)
+    if not options.json:
+        print_study(findings, folder)
+    return 0

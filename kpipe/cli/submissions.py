@@ -1,0 +1,76 @@
+"""``kpipe submissions``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kpipe.cli.options import add_json_option, add_out_option
+
+if TYPE_CHECKING:
+    from kpipe.runs.ledger import Entry
+
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
+
+DESCRIPTION = (
+    "List submissions with their cross-validation and leaderboard scores, and plot one against the other. Without "
+    "Kaggle credentials the scores are those last seen."
+)
+EXAMPLES = (("kpipe submissions titanic", "list what was submitted to titanic"),)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``kpipe submissions``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of the command.
+    """
+    parser.add_argument("slug", metavar="SLUG", help="the competition")
+    add_out_option(parser)
+    add_json_option(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Update the recorded submissions from Kaggle, and print them.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The parsed command line.
+
+    Returns
+    -------
+    int
+        The exit status: 0.
+    """
+    from kpipe.cli.console.submissions import print_entries
+    from kpipe.kaggle import submit
+    from kpipe.kaggle.client import connect
+    from kpipe.kaggle.credentials import find
+    from kpipe.runs.ledger import read_ledger
+
+    out, kaggle = options.out, connect() if find() else None
+    entries = submit.sync_ledger(kaggle, options.slug, out=out) if kaggle else read_ledger(out, options.slug)
+    if options.json:
+        import json
+        from dataclasses import asdict
+
+        print(json.dumps([asdict(entry) for entry in entries], indent=2))
+        return 0
+    rank = kaggle.competition(options.slug).user_rank if kaggle else None
+    print_entries(options.slug, entries, rank=rank, fresh=kaggle is not None)
+    _plot(entries, out / options.slug / "submissions.png")
+    return 0
+
+
+def _plot(entries: Sequence[Entry], path: Path) -> None:
+    """Plot leaderboard scores against cross-validation, if any submission has both."""
+    from kpipe.report.leaderboard import leaderboard_plot
+
+    if any(entry.score is not None and entry.public_score is not None for entry in entries):
+        leaderboard_plot(entries).savefig(path, dpi=130)
+        print(f"Plot: {path}")

@@ -1,0 +1,132 @@
+"""``kpipe submit``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kpipe.cli.options import add_out_option, add_submit_options
+from kpipe.errors import SubmissionError, UsageError
+
+if TYPE_CHECKING:
+    from kpipe.kaggle.client import Pushed
+    from kpipe.runs.ledger import Entry
+    from kpipe.runs.run import Run
+
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute", "submit_file"]
+
+DESCRIPTION = (
+    "Submit a run or a CSV file to Kaggle, and wait for the score. kpipe validates the file first and records the "
+    "submission."
+)
+EXAMPLES = (
+    ("kpipe submit 20261121T092754Z-f40eed -m first", "submit a run"),
+    ("kpipe submit mine.csv --competition titanic", "submit a file that kpipe did not write"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``kpipe submit``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of the command.
+    """
+    add = parser.add_argument
+    add("what", metavar="RUN|CSV", help="a run: its folder, its id, or the beginning or end of its id; or a CSV file")
+    add("--competition", metavar="SLUG", help="the competition of a CSV file that kpipe did not write")
+    add_submit_options(parser)
+    add_out_option(parser)
+    add("--json", action="store_true", help="print the recorded submission as JSON")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Submit a run or a CSV file.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The parsed command line.
+
+    Returns
+    -------
+    int
+        The exit status: 1 if Kaggle could not score the submission.
+    """
+    from kpipe.runs import find
+
+    if options.what.endswith(".csv"):
+        file = Path(options.what)
+        run = find.run_of_file(file)
+        slug = run.record["slug"] if run else options.competition
+        if slug is None:
+            raise UsageError(f"No run wrote {file}. Say which competition it is for: --competition SLUG.")
+    else:
+        run = find.find_run(options.what, options.out)
+        slug, file = run.record["slug"], run.path / "submission.csv"
+    entry = submit_file(slug, file, run, options)
+    if options.json:
+        import json
+        from dataclasses import asdict
+
+        print(json.dumps(asdict(entry), indent=2))
+    return 1 if entry.status == "error" else 0
+
+
+def submit_file(
+    slug: str, file: Path, run: Run | None, options: argparse.Namespace, *, kernel: Pushed | None = None
+) -> Entry:
+    """Validate a file, submit it, record the submission and wait for its score.
+
+    Parameters
+    ----------
+    slug : str
+        The competition.
+    file : Path
+        The submission.
+    run : Run or None
+        The run that wrote the file; a file without one is validated against the sample submission first.
+    options : argparse.Namespace
+        Holds the options of ``add_submit_options`` and ``out``.
+    kernel : Pushed, optional
+        The kernel that wrote the file, for competitions that accept submissions from kernels only.
+
+    Returns
+    -------
+    Entry
+        The recorded submission.
+
+    Raises
+    ------
+    SubmissionError
+        If the file is invalid or must not be submitted, or the user declined.
+    """
+    from kpipe import pipeline
+    from kpipe.cli.console.submissions import print_entry, show_wait
+    from kpipe.kaggle import submit
+    from kpipe.kaggle.client import connect
+
+    if run is None:
+        submit.prove_file(file, *pipeline.prepare(slug))
+    out, kaggle = options.out, connect()
+    allowance = submit.check_can_submit(kaggle, slug, file, run, out=out, force=options.force)
+    if allowance.last and not options.yes:
+        _confirm_last(slug)
+    entry = submit.send(kaggle, slug, file, run, message=options.message, out=out, kernel=kernel)
+    with show_wait(entry, left_today=allowance.left_today - 1) as on_wait:
+        if options.wait:
+            entry = submit.wait_for_score(kaggle, entry, out=out, tell=on_wait)
+    print_entry(entry)
+    return entry
+
+
+def _confirm_last(slug: str) -> None:
+    """Ask before the last submission of the day is used. Raises SubmissionError unless the answer is yes."""
+    if not sys.stdin.isatty():
+        raise SubmissionError(f"This would be the last submission for {slug} today. To use it, add --yes.")
+    print(f"This is the last submission for {slug} today. Submit? [y/N] ", end="", file=sys.stderr, flush=True)
+    if input().strip().lower() not in ("y", "yes"):
+        raise SubmissionError("Nothing was submitted.")

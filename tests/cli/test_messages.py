@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.cli.calls import call
+
+
+def test_a_message_is_one_line_in_a_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    call("run", "titanik")
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are Unix's")
+@pytest.mark.parametrize("width", [40, 140])
+def test_a_message_is_wrapped_between_words_on_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pexpect = pytest.importorskip("pexpect")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    child = pexpect.spawn(
+        sys.executable, ["-m", "kpipe", "run", "Titanic"], encoding="utf-8", dimensions=(24, width), timeout=60
+    )
+    child.expect(pexpect.EOF)
+    lines = child.before.splitlines()
+    assert all(len(line) <= width for line in lines)
+    assert " ".join(lines).startswith("Error: 'Titanic' cannot be a competition: Kaggle's slugs are lower-case")
+    child.close()
+    assert child.exitstatus == 2
