@@ -44,7 +44,8 @@ import pyarrow
 import pyarrow.csv
 
 from kpipe.core.values import Tables
-from kpipe.data.csv_reader import parse, settle
+from kpipe.data.csv_reader import parse_csv
+from kpipe.data.frames import to_frames
 from kpipe.data.loading import load
 
 KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "kaggle"))
@@ -79,7 +80,7 @@ def readers_of_both(raw: Mapping[str, bytes], data: Path, home: Path) -> Readers
 
 
 def settled(raw: Mapping[str, bytes]) -> dict[str, pd.DataFrame]:
-    return settle({role: parse(f"{role}.csv", content) for role, content in raw.items()}, ids=[], text=[])
+    return to_frames({role: parse_csv(f"{role}.csv", content) for role, content in raw.items()}, ids=[], text=[])
 
 
 def loaded(data: Path, home: Path) -> Tables:

@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
-from kpipe.data.column_types import as_numbers
+from kpipe.data.column_types import to_numeric
 
 __all__ = ["adversarial_auc"]
 
@@ -83,7 +83,7 @@ def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
     columns = {}
     for name in frame.columns:
         values = frame[name]
-        if (numbers := as_numbers(values)) is not None:
+        if (numbers := to_numeric(values)) is not None:
             columns[str(name)] = numbers
         else:
             # By frequency, then by the alphabet: in the order in which they come, train's would all come first.

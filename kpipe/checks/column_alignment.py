@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.values import Check, Tables
-from kpipe.data.column_types import as_numbers
+from kpipe.data.column_types import to_numeric
 from kpipe.problem.competition import Competition
 
 __all__ = ["columns_in_order", "distance"]
@@ -96,7 +96,7 @@ def _same_rows(train: pd.DataFrame, test: pd.DataFrame) -> bool:
     ours, theirs = np.zeros(len(train), dtype=np.uint64), np.zeros(len(test), dtype=np.uint64)
     for one, two in zip(train.columns[:_TELLING], test.columns[:_TELLING], strict=True):
         for sums, column in ((ours, train[one]), (theirs, test[two])):
-            numbers = as_numbers(column)
+            numbers = to_numeric(column)
             cells = column.astype(str).to_numpy(dtype=object) if numbers is None else numbers
             sums[:] = sums * np.uint64(31) + pd.util.hash_array(cells)
     different = len(np.unique(ours)) >= _MATCHED * len(ours)  # rows of a few yes and no are the same by chance
@@ -104,7 +104,7 @@ def _same_rows(train: pd.DataFrame, test: pd.DataFrame) -> bool:
 
 
 def _neighbours_alike(frame: pd.DataFrame) -> bool:
-    numbers = [as_numbers(frame[column].iloc[:_ROWS]) for column in frame.columns[:_PAIRS]]
+    numbers = [to_numeric(frame[column].iloc[:_ROWS]) for column in frame.columns[:_PAIRS]]
     if any(values is None for values in numbers):
         return False
     apart = [pd.Series(one).corr(pd.Series(two)) for one, two in pairwise(numbers)]
@@ -181,7 +181,7 @@ def _sorted(frame: pd.DataFrame, columns: Sequence[str]) -> list[np.ndarray]:
 
 def _values(frame: pd.DataFrame) -> Iterator[np.ndarray]:
     for column in frame.columns:
-        numbers = as_numbers(frame[column])
+        numbers = to_numeric(frame[column])
         if numbers is None:
             hashed = pd.util.hash_array(frame[column].astype(str).to_numpy(dtype=object)).astype(np.float64)
             numbers = np.where(frame[column].isna(), np.nan, 1e200 * (1 + hashed))

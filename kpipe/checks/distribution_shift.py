@@ -11,7 +11,7 @@ import pandas as pd
 from kpipe.checks.adversarial import adversarial_auc
 from kpipe.checks.duplicates import surplus
 from kpipe.core.values import Check, Status, Tables
-from kpipe.data.column_types import dates_in
+from kpipe.data.dates import parse_dates
 from kpipe.problem.competition import Competition
 
 __all__ = ["drawn_alike", "gaps_alike", "levels_seen"]
@@ -30,7 +30,7 @@ def levels_seen(competition: Competition, tables: Tables) -> Check:
         for column in competition.columns or ()
         if not pd.api.types.is_numeric_dtype(tables.train[column])
         and _repeats(tables.train[column])
-        and dates_in(tables.train[column]) is None
+        and parse_dates(tables.train[column]) is None
         and (share := float((~tables.test[column].isin(tables.train[column].unique())).mean())) > 0
     }
     if not unseen:

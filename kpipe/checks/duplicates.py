@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from kpipe.checks.column_alignment import distance
 from kpipe.core.values import Check, Folds, Status, Tables
-from kpipe.data.column_types import as_numbers
+from kpipe.data.column_types import to_numeric
 from kpipe.problem.competition import Competition
 
 __all__ = ["copies_apart", "mixed", "near_copies_apart", "surplus"]
@@ -315,7 +315,7 @@ def _placed(column: pd.Series, rng: np.random.Generator, *, split: int) -> Itera
 
     Numbers that lie elsewhere in test than in train, as dates do, are left out: they would make all of test far.
     """
-    numbers = as_numbers(column)
+    numbers = to_numeric(column)
     if numbers is not None:
         gaps = np.isnan(numbers)
         low, high = _range(numbers[~gaps])

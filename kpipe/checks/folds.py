@@ -14,7 +14,7 @@ import pandas as pd
 
 from kpipe.checks.duplicates import mixed, surplus
 from kpipe.core.values import Check, Folds, Predictions, Tables
-from kpipe.data.column_types import dates_in
+from kpipe.data.dates import parse_dates
 from kpipe.problem.competition import Competition
 
 __all__ = ["classes_trained", "folds_apart", "folds_mirror_test", "groups_whole", "time_forward"]
@@ -100,7 +100,7 @@ def _later(competition: Competition, tables: Tables) -> Iterator[str]:
 
 
 def _times(column: pd.Series) -> pd.Series | None:
-    dates = dates_in(column)
+    dates = parse_dates(column)
     if dates is None and pd.api.types.is_integer_dtype(column) and _TIMES.search(str(column.name)):
         return column
     return dates

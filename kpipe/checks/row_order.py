@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from kpipe.checks.target_leakage import ranked
 from kpipe.core.values import Check, Tables
-from kpipe.data.column_types import as_numbers
+from kpipe.data.column_types import to_numeric
 from kpipe.problem.competition import Competition
 from kpipe.problem.splitters import ByTime
 
@@ -73,7 +73,7 @@ def _numbers_rows(column: pd.Series) -> bool:
 
 
 def _number_in(column: pd.Series) -> np.ndarray | None:
-    numbers = as_numbers(column)
+    numbers = to_numeric(column)
     if numbers is None:
         digits = column.astype(str).str.extract(r"(\d+)", expand=False)
         numbers = pd.to_numeric(digits, errors="coerce").to_numpy(dtype=np.float64)

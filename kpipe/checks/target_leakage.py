@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.values import Check, Status, Tables
-from kpipe.data.column_types import as_numbers
+from kpipe.data.column_types import to_numeric
 from kpipe.problem.competition import Competition
 
 __all__ = ["Leak", "ranked", "target_hidden", "targets_in"]
@@ -99,7 +99,7 @@ def targets_in(X: pd.DataFrame, y: pd.Series, *, labels: bool) -> Iterator[Leak]
     numbers = None if labels else y.to_numpy(dtype=np.float64)
     ranks = None if numbers is None else ranked(numbers)
     for column in X.columns:
-        read = as_numbers(X[column])
+        read = to_numeric(X[column])
         binned = _binned(X[column], read)
         said = None
         if numbers is not None and ranks is not None:

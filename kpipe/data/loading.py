@@ -27,7 +27,8 @@ import pyarrow as pa
 from kpipe import competitions
 from kpipe.core.values import Origin, Source, Tables
 from kpipe.data import cache
-from kpipe.data.csv_reader import CsvFile, parse, settle
+from kpipe.data.csv_reader import CsvFile, parse_csv
+from kpipe.data.frames import to_frames
 from kpipe.errors import DataError, RemoteError
 
 __all__ = ["KERNEL_INPUT", "Download", "Fetch", "OnDownload", "cache_folder", "load", "locate"]
@@ -368,11 +369,11 @@ def _read(
     for role, file in files.items():
         raw = file.read()
         hashes[file.name] = hashlib.sha256(raw).hexdigest()
-        parsed[role] = parse(file.name, raw)
+        parsed[role] = parse_csv(file.name, raw)
         if parsed[role].rows == 0:
             raise DataError(f"{file.name} has no rows, only a header.")
     ids = _ids(parsed, id)
-    frames = settle(parsed, ids=ids, text=text)
+    frames = to_frames(parsed, ids=ids, text=text)
     for role, frame in frames.items():
         for name in ids:
             if name in frame.columns and not (role == "train" and _names_things(frame[name])):
@@ -421,7 +422,7 @@ class _Lazy(Mapping[str, pd.DataFrame]):
         if name not in self._read:
             file = self._files[name]
             raw = file.read()
-            self._read[name] = settle({"other": parse(file.name, raw)}, ids=(), text=())["other"]
+            self._read[name] = to_frames({"other": parse_csv(file.name, raw)}, ids=(), text=())["other"]
             self._hashes[file.name] = hashlib.sha256(raw).hexdigest()
         return self._read[name]
 

@@ -20,7 +20,9 @@ from sklearn.preprocessing import TargetEncoder
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from kpipe.data.column_types import dates_in, is_codes, is_prose, numbers_in
+from kpipe.data.column_types import is_categorical_integer, is_free_text
+from kpipe.data.dates import parse_dates
+from kpipe.data.numbers import parse_numbers
 
 __all__ = ["AutomaticFeatures"]
 
@@ -78,13 +80,13 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
     def _sort(self, X: pd.DataFrame) -> None:
         """Which columns are dates, prose, labels of many levels; and which say nothing."""
         kept = [name for name in _telling(X) if not _names_rows(X[name])]
-        self.dates_ = [name for name in kept if dates_in(X[name]) is not None]
-        self.prose_ = [name for name in kept if name not in self.dates_ and is_prose(X[name])]
+        self.dates_ = [name for name in kept if parse_dates(X[name]) is not None]
+        self.prose_ = [name for name in kept if name not in self.dates_ and is_free_text(X[name])]
         self.plain_ = [name for name in kept if name not in (*self.dates_, *self.prose_)]
         labels = [name for name in self.plain_ if not pd.api.types.is_numeric_dtype(X[name])]
-        self.spelt_ = [name for name in labels if numbers_in(X[name]) is not None]
+        self.spelt_ = [name for name in labels if parse_numbers(X[name]) is not None]
         labels = [name for name in labels if name not in self.spelt_]
-        codes = [name for name in self.plain_ if is_codes(X[name])]
+        codes = [name for name in self.plain_ if is_categorical_integer(X[name])]
         numbers = len(self.plain_) - len(labels)
         self.codes_as_labels_ = codes if 2 * len(codes) > numbers else []
         self.coded_ = [name for name in labels if X[name].nunique() > _MANY_LEVELS] + codes
@@ -142,16 +144,16 @@ def _names_rows(column: pd.Series) -> bool:
     present = column.dropna()
     if pd.api.types.is_integer_dtype(column):
         return len(present) > 1 and bool((present.diff().iloc[1:] == 1).all())
-    if pd.api.types.is_numeric_dtype(column) or numbers_in(column) is not None:
+    if pd.api.types.is_numeric_dtype(column) or parse_numbers(column) is not None:
         return False
-    if dates_in(column) is not None or is_prose(column):
+    if parse_dates(column) is not None or is_free_text(column):
         return False
     return present.nunique() > _ALL_DIFFERENT * max(len(present), 1)
 
 
 def _dates(X: pd.DataFrame, name: Hashable) -> pd.Series:
     """Dates of rows, whatever their form; what is none where the fitted rows had dates is missing."""
-    found = dates_in(X[name])
+    found = parse_dates(X[name])
     return pd.to_datetime(X[name].astype(str), errors="coerce", format="mixed") if found is None else found
 
 

@@ -13,7 +13,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from kpipe.core.values import Context
-from kpipe.data.column_types import is_prose
+from kpipe.data.column_types import is_free_text
 
 __all__ = ["Prose", "Raw", "text"]
 
@@ -52,7 +52,7 @@ class Prose(TransformerMixin, BaseEstimator):
     def fit(self, X: pd.DataFrame, y: object = None) -> Prose:
         """See which columns hold prose, and which short labels."""
         apart = [name for name in X.columns if not pd.api.types.is_numeric_dtype(X[name])]
-        self.prose_ = [name for name in apart if is_prose(X[name])]
+        self.prose_ = [name for name in apart if is_free_text(X[name])]
         self.labels_ = [name for name in apart if name not in self.prose_]
         if not self.prose_:
             raise ValueError("no column holds prose, from which the model 'text' learns. Choose another --model")

@@ -13,7 +13,8 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, Str
 
 from kpipe.core.metrics import Metric, get_metric, over_targets
 from kpipe.core.values import Reason, Splitter, Tables
-from kpipe.data.column_types import dates_in, is_prose
+from kpipe.data.column_types import is_free_text
+from kpipe.data.dates import parse_dates
 from kpipe.errors import DataError, UsageError
 from kpipe.features.automatic import AutomaticFeatures
 from kpipe.models import model
@@ -84,7 +85,7 @@ def _with_groups_of_ids(competition: Competition, tables: Tables) -> Tables:
     own = competition.columns is not None or competition.groups is not None or competition.models is not None
     if own or id is None or any(id not in frame.columns for frame in (tables.train, tables.test)):
         return tables
-    if dates_in(tables.train[id]) is not None:
+    if parse_dates(tables.train[id]) is not None:
         return tables
     parts = [frame[id].astype(str).str.extract(r"^(.*\w)[_-](\d{1,4})$") for frame in (tables.train, tables.test)]
     if any(part.isna().any(axis=None) for part in parts):
@@ -329,7 +330,7 @@ def _groups_by(split: str, tables: Tables) -> _Step:
     for name, frame in (("train", tables.train), ("test", tables.test)):
         if split not in frame.columns:
             raise DataError(f"{name}.csv lacks the column {split!r} to split by. It has: {', '.join(frame.columns)}.")
-    if dates_in(tables.train[split]) is not None:
+    if parse_dates(tables.train[split]) is not None:
         return {}, None
     _check_groups(tables.train, split)
     return {"groups": split}, Reason(text="the column to split by")
@@ -344,7 +345,7 @@ def _candidates_for_groups(competition: Competition, tables: Tables) -> Iterator
         if _is_later(values, tables.test[name]):
             continue
         levels, tested = values.nunique(), tables.test[name].nunique()
-        if 20 <= levels <= len(values) / 1.15 and 5 <= tested <= len(tables.test) and dates_in(values) is None:
+        if 20 <= levels <= len(values) / 1.15 and 5 <= tested <= len(tables.test) and parse_dates(values) is None:
             yield str(name), values
 
 
@@ -378,7 +379,7 @@ def _columns(competition: Competition, tables: Tables) -> _Step:
         )
     numbering = [c for c in kept if _is_row_number(tables.train[c])]
     kept = [c for c in kept if c not in numbering]
-    dated = competition.id in tables.train.columns and dates_in(tables.train[competition.id]) is not None
+    dated = competition.id in tables.train.columns and parse_dates(tables.train[competition.id]) is not None
     if dated and competition.id in tables.test.columns:
         kept = [str(competition.id), *kept]
     if not kept:
@@ -427,7 +428,7 @@ def _time_of_test(competition: Competition, tables: Tables) -> str | None:
     if competition.split is not None:
         return competition.split if competition.split != "rows" and competition.groups is None else None
     for name in competition.columns or ():
-        train, test = dates_in(tables.train[name]), dates_in(tables.test[name])
+        train, test = parse_dates(tables.train[name]), parse_dates(tables.test[name])
         dated = train is not None and test is not None and test.quantile(0.01) >= train.quantile(0.99)
         if (dated or _is_later(tables.train[name], tables.test[name])) and _can_be_split(tables.train, str(name)):
             return str(name)
@@ -453,7 +454,7 @@ def _models(competition: Competition, tables: Tables) -> _Step:
     columns = tables.train[list(competition.columns or ())]
     if bool((columns.dtypes == np.uint8).all()):
         return _models_of_pixels(competition, columns.shape[1])
-    names = _PROSE if any(is_prose(columns[name]) for name in columns) else _ANY_TABLE
+    names = _PROSE if any(is_free_text(columns[name]) for name in columns) else _ANY_TABLE
     return {"models": {name: model(name) for name in names}}, Reason(text="the models for any table")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.values import Folds
-from kpipe.data.column_types import dates_in
+from kpipe.data.dates import parse_dates
 
 __all__ = ["ByTime", "RowSplit", "folds_from_frame", "folds_to_frame"]
 
@@ -70,7 +70,7 @@ class ByTime:
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Pairs of (train rows, validation rows). Raises ValueError where the column holds no dates or too few."""
-        dates = dates_in(X[self.column])
+        dates = parse_dates(X[self.column])
         if dates is None and pd.api.types.is_integer_dtype(X[self.column]):
             dates = X[self.column]  # weeks, steps, hours
         if dates is None or dates.isna().any():

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ks_2samp
 
-from kpipe.data.column_types import dates_in
+from kpipe.data.dates import parse_dates
 from kpipe.report.blocks import Block, Cell, Column, Finding, Section, Table, Text, compact, number, share, short
 from kpipe.report.svg import spark
 from kpipe.report.worst_rows import is_amount, picture_side
@@ -85,7 +85,7 @@ _Described = tuple[str, list[list[float]], float, str, str, str]
 
 def _described(train: pd.Series, test: pd.Series) -> _Described:
     """Kind, the shares in each bin or level (train, test), shift, middle, from, to."""
-    dates = dates_in(train), dates_in(test)
+    dates = parse_dates(train), parse_dates(test)
     if dates[0] is not None and dates[1] is not None:
         days = [(part - pd.Timestamp(2000, 1, 1)).dt.total_seconds() / 86_400 for part in dates if part is not None]
         first, last, middle = (str(getattr(dates[0], how)())[:10] for how in ("min", "max", "median"))

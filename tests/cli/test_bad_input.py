@@ -85,7 +85,7 @@ CASES: dict[str, tuple[str, Change, tuple[str, ...]]] = {
     "text in a number column": (
         "train.csv",
         put(15, "Age", "3O"),
-        ("train.csv, line 17: 'Age' must hold numbers, however: '3O'", "--text Age"),
+        ("train.csv, line 17: 'Age' must hold numbers; got '3O'", "--text Age"),
     ),
     "text in a number column of test": ("test.csv", put(0, "SibSp", "one"), ("test.csv, line 2: 'SibSp'", "'one'")),
     "an infinite value": ("train.csv", put(3, "Fare", "inf"), ("train.csv, line 5", "'Fare'", "inf")),

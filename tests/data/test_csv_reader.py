@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpipe.data import csv_reader as reading
-from kpipe.data.csv_reader import parse, settle
+from kpipe.data import csv_reader
+from kpipe.data.csv_reader import parse_csv
+from kpipe.data.frames import to_frames
 from kpipe.errors import DataError, UsageError
 
 HEADER = "id,a\n"
@@ -20,10 +21,10 @@ HEADER = "id,a\n"
 
 def read(train: str | bytes, test: str | bytes = "id\n", *, ids=("id",), text=()) -> tuple[pd.DataFrame, pd.DataFrame]:
     files = {
-        name: parse(f"{name}.csv", content if isinstance(content, bytes) else content.encode())
+        name: parse_csv(f"{name}.csv", content if isinstance(content, bytes) else content.encode())
         for name, content in (("train", train), ("test", test))
     }
-    frames = settle(files, ids=ids, text=text)
+    frames = to_frames(files, ids=ids, text=text)
     return frames["train"], frames["test"]
 
 
@@ -98,7 +99,7 @@ def test_a_column_that_test_leaves_empty_does_not_change_trains_labels(cells: tu
 def test_a_few_numbers_in_test_do_not_outvote_trains_text() -> None:
     train, test = column("A/5 21171", "113803", "PC 17599", other=("330911",)), ("A/5 21171", "PC 17599", "SC 1")
     assert train.dtype == "str"
-    with pytest.raises(DataError, match=r"test\.csv, line 4: 'a' must hold numbers, however: 'SC 1'"):
+    with pytest.raises(DataError, match=r"test\.csv, line 4: 'a' must hold numbers; got 'SC 1'"):
         column("1", "2", "3", other=("4", "5", test[2]))
 
 
@@ -111,7 +112,7 @@ def test_ids_that_are_not_all_canonical_integers_keep_their_text(cells: tuple[st
 
 def test_the_samples_placeholder_does_not_change_trains_labels() -> None:
     contents = {"train": "id,y\n1,0\n2,1\n", "test": "id\n3\n", "sample": "id,y\n3,0.5\n"}
-    frames = settle({name: parse(name, text.encode()) for name, text in contents.items()}, ids=["id"], text=[])
+    frames = to_frames({name: parse_csv(name, text.encode()) for name, text in contents.items()}, ids=["id"], text=[])
     assert frames["train"]["y"].dtype == "int64"
     assert frames["sample"]["y"].dtype == "float64"
     assert frames["sample"]["id"].dtype == "int64"
@@ -142,7 +143,7 @@ def test_text_that_looks_like_numbers_is_text_where_it_is_declared() -> None:
     train, _ = read("id,a\n1,5\n2,\n", "id,a\n3,6\n", text=["a"])
     assert train["a"].tolist()[0] == "5"
     assert train["a"].isna().tolist() == [False, True]
-    with pytest.raises(UsageError, match=r"--text b\): there is no such column\. There are: id, a"):
+    with pytest.raises(UsageError, match=r"--text b\): there is no such column\. The columns are: id, a"):
         read("id,a\n1,5\n", text=["b"])
 
 
@@ -158,7 +159,7 @@ def test_line_ends_and_boms_of_every_kind(end: str, bom: bytes, last: bool) -> N
 
 def test_text_over_several_lines_is_one_cell_and_lines_are_still_counted() -> None:
     content = 'id,text,n\n1,"one\ntwo\n\nfour",5\n2,plain,six\n'
-    with pytest.raises(DataError, match=r"train\.csv, line 6: 'n' must hold numbers, however: 'six'"):
+    with pytest.raises(DataError, match=r"train\.csv, line 6: 'n' must hold numbers; got 'six'"):
         read(content, "id,text,n\n3,x,7\n")
     train, _ = read(content, "id,text,n\n3,x,y\n")
     assert train["text"][0] == "one\ntwo\n\nfour"
@@ -167,11 +168,11 @@ def test_text_over_several_lines_is_one_cell_and_lines_are_still_counted() -> No
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_the_line_named_is_the_one_an_editor_shows(end: str) -> None:
     head = end.join(["id,text,n", "", '1,"one', "", 'three",5', "2,x,6"])
-    with pytest.raises(DataError, match=r"train\.csv, line 7: 'n' must hold numbers, however: 'six'"):
+    with pytest.raises(DataError, match=r"train\.csv, line 7: 'n' must hold numbers; got 'six'"):
         read(end.join([head, "3,y,six", ""]), "id,n\n4,7\n")
-    with pytest.raises(DataError, match=r"train\.csv, line 8: 'n' must hold numbers, however: 'six'"):
+    with pytest.raises(DataError, match=r"train\.csv, line 8: 'n' must hold numbers; got 'six'"):
         read(end.join([head, '3,"y', 'z",six', ""]), "id,n\n4,7\n")
-    with pytest.raises(DataError, match=r"train\.csv, line 7: 3 cells are expected.*however: 2"):
+    with pytest.raises(DataError, match=r"train\.csv, line 7: the header has 3 cells, this row has 2"):
         read(end.join([head, "3,y"]))
 
 
@@ -204,19 +205,19 @@ def test_odd_files_of_one_column(content: bytes, values: list) -> None:
 
 
 def test_a_row_longer_than_a_block_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "_BLOCK", 16)
+    monkeypatch.setattr(csv_reader, "_BLOCK", 16)
     long = "word " * 20
     assert read(f'id,"{long}"\n1,"{long}\n{long}"\n2,x\n')[0][long.strip()].tolist() == [f"{long}\n{long}", "x"]
 
 
 @pytest.mark.parametrize("content", ["id,a", "id,a\n", "id,a\r", "\ufeffid,a\r\n\r\n"])
 def test_a_header_alone_is_a_table_without_rows(content: str) -> None:
-    parsed = parse("train.csv", content.encode())
+    parsed = parse_csv("train.csv", content.encode())
     assert (parsed.header, parsed.rows) == (["id", "a"], 0)
 
 
 def test_a_name_that_a_column_without_one_would_get_is_refused_beside_it() -> None:
-    with pytest.raises(DataError, match=r"line 1: the column 'Unnamed: 1' stands twice"):
+    with pytest.raises(DataError, match=r"line 1: the header names the column 'Unnamed: 1' twice"):
         read("Unnamed: 1,\n1,2\n")
 
 
@@ -233,16 +234,19 @@ def test_the_order_of_columns_is_the_files_and_changes_nothing_else() -> None:
 BROKEN = {
     "a text that never ends": (
         b'id,a\n1,"x\ny"\n2,"cut sh',
-        r"train\.csv, line 4: a quoted text begins and never ends",
+        r"train\.csv, line 4: a quoted cell starts here and never ends",
     ),
-    "a header that never ends": (b'id,"a\n1,x\n', r"train\.csv, line 1: a quoted text begins and never ends"),
+    "a header that never ends": (b'id,"a\n1,x\n', r"train\.csv, line 1: a quoted cell starts here and never ends"),
     "nothing": (b"", r"train\.csv is empty"),
     "blank lines only": (b"\n\n", r"train\.csv is empty"),
-    "a name twice": (b"id,a,a\n1,2,3\n", r"train\.csv, line 1: the column 'a' stands twice"),
-    "a cell too many": (b"id,a\n1,2\n3,4,5\n", r"train\.csv, line 3: 2 cells are expected.*however: 3"),
-    "a cell too few after a text of two lines": (b'id,a\n1,"x\ny"\n3\n', r"train\.csv, line 4: .*however: 1"),
-    "NUL bytes": (b"id,a\n1,\x00\n", r"train\.csv holds NUL bytes"),
-    "UTF-16": ("id,a\n1,2\n".encode("utf-16"), r"train\.csv holds NUL bytes.*UTF-16"),
+    "a name twice": (b"id,a,a\n1,2,3\n", r"train\.csv, line 1: the header names the column 'a' twice"),
+    "a cell too many": (b"id,a\n1,2\n3,4,5\n", r"train\.csv, line 3: the header has 2 cells, this row has 3"),
+    "a cell too few after a text of two lines": (
+        b'id,a\n1,"x\ny"\n3\n',
+        r"train\.csv, line 4: the header has 2 cells, this row has 1",
+    ),
+    "NUL bytes": (b"id,a\n1,\x00\n", r"train\.csv contains NUL bytes"),
+    "UTF-16": ("id,a\n1,2\n".encode("utf-16"), r"train\.csv contains NUL bytes.*UTF-16"),
     "infinity": (b"id,a\n1,2.5\n2,-Infinity\n", r"train\.csv, line 3: 'a' must hold finite numbers.*'-Infinity'"),
     "a number beyond floats": (b"id,a\n1,2.5\n2,1e999\n", r"train\.csv, line 3: 'a' must hold finite numbers.*'1e999'"),
 }
@@ -258,7 +262,7 @@ def test_a_broken_file_is_refused_naming_the_line(case: str) -> None:
 def test_one_stray_text_among_many_numbers_is_refused_also_in_train_alone() -> None:
     rows = [f"{number},{number * 2}" for number in range(300)]
     rows[41] = "41,8Z"
-    with pytest.raises(DataError, match=r"train\.csv, line 43: 'a' must hold numbers, however: '8Z'"):
+    with pytest.raises(DataError, match=r"train\.csv, line 43: 'a' must hold numbers; got '8Z'"):
         read("id,a\n" + "\n".join(rows))
 
 
@@ -293,7 +297,7 @@ def test_any_table_reads_back_as_it_was_written(columns: list, end: str, bom: bo
     writer.writerow(names)
     writer.writerows(zip(*(values for _, values in columns), strict=True))
     with pytest.MonkeyPatch.context() as patch:  # the table must not depend on where blocks end
-        patch.setattr(reading, "_BLOCK", block)
+        patch.setattr(csv_reader, "_BLOCK", block)
         train, _ = read((b"\xef\xbb\xbf" if bom else b"") + text.getvalue().encode(), ids=())
     for name, (dtype, values) in zip(names, columns, strict=True):
         expected = [np.nan if value in ("", "NA") else value for value in values] if dtype == "str" else values
@@ -309,11 +313,11 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=40).map(b"".join), st.sampled_from([4, 1 << 20]))
 def test_any_bytes_are_a_table_or_refused_in_words(content: bytes, block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "_BLOCK", block)
+        patch.setattr(csv_reader, "_BLOCK", block)
         with contextlib.suppress(DataError):
-            parsed = parse("train.csv", content)
+            parsed = parse_csv("train.csv", content)
             header, rows = parsed.header, parsed.rows
-            frame = settle({"train": parsed}, ids=[], text=[])["train"]
+            frame = to_frames({"train": parsed}, ids=[], text=[])["train"]
             assert frame.columns.tolist() == header
             assert len(frame) == rows
 
@@ -326,7 +330,7 @@ KAGGLES = """titanic spaceship-titanic house-prices-advanced-regression-techniqu
 def test_kaggles_files_hold_what_pandas_reads(slug: str, kaggle_zip) -> None:
     with zipfile.ZipFile(kaggle_zip(slug)) as archive:
         raw = {name: archive.read(f"{name}.csv") for name in ("train", "test")}
-    ours = settle({name: parse(name, content) for name, content in raw.items()}, ids=[], text=[])
+    ours = to_frames({name: parse_csv(name, content) for name, content in raw.items()}, ids=[], text=[])
     assert all(ours["train"][label].dtype == ours["test"][label].dtype for label in ours["test"])
     for name, content in raw.items():
         theirs = pd.read_csv(io.BytesIO(content))
@@ -352,22 +356,23 @@ def test_hexadecimals_keep_their_text_also_where_they_are_as_short_as_decimals(
     cells: tuple[str, ...], ids: list[str]
 ) -> None:
     content = "i,a\n" + "".join(f"{cell},1\n" for cell in cells)
-    assert settle({"train": parse("train.csv", content.encode())}, ids=ids, text=[])["train"]["i"].tolist() == [*cells]
+    frames = to_frames({"train": parse_csv("train.csv", content.encode())}, ids=ids, text=[])
+    assert frames["train"]["i"].tolist() == [*cells]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("block", [32, 61, 1000])
 def test_quoted_line_ends_survive_wherever_a_block_ends(block: int, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "_BLOCK", block)
+    monkeypatch.setattr(csv_reader, "_BLOCK", block)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator=end, quoting=csv.QUOTE_ALL)
     cells = ["x" * (number % 7) + "\r\n" * (number % 4) + "y" for number in range(500)]
     writer.writerows([["i", "a"], *([number, cell] for number, cell in enumerate(cells))])
-    assert parse("train.csv", text.getvalue().encode()).columns["a"].to_pylist() == cells
+    assert parse_csv("train.csv", text.getvalue().encode()).columns["a"].to_pylist() == cells
 
 
 def test_an_id_that_is_declared_as_text_is_text() -> None:
-    frames = settle({"train": parse("train.csv", b"i,a\n1,5\nNA,6\n")}, ids=["i"], text=["i"])
+    frames = to_frames({"train": parse_csv("train.csv", b"i,a\n1,5\nNA,6\n")}, ids=["i"], text=["i"])
     assert frames["train"]["i"].tolist() == ["1", "NA"]
-    whole = settle({"train": parse("train.csv", b"i,a\n1,5\n2,6\n")}, ids=["i"], text=["i"])
+    whole = to_frames({"train": parse_csv("train.csv", b"i,a\n1,5\n2,6\n")}, ids=["i"], text=["i"])
     assert whole["train"]["i"].tolist() == ["1", "2"]

@@ -21,8 +21,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kpipe.data import csv_reader as reading
-from kpipe.data.csv_reader import parse, settle
+from kpipe.data import csv_reader
+from kpipe.data.csv_reader import parse_csv
+from kpipe.data.frames import to_frames
 from kpipe.data.loading import load
 from kpipe.errors import DataError, KpipeError, printable
 
@@ -76,12 +77,12 @@ CSVS = st.lists(st.sampled_from(PIECES), max_size=60).map(b"".join)
 def reads_as_python_does(content: bytes, block: int) -> None:
     """Either words, or the very cells that Python's own reader finds; settled, as many rows under the same names."""
     with pytest.MonkeyPatch.context() as patch, contextlib.suppress(DataError):
-        patch.setattr(reading, "_BLOCK", block)
-        files = {"train": parse("train.csv", content), "test": parse("test.csv", content)}
+        patch.setattr(csv_reader, "_BLOCK", block)
+        files = {"train": parse_csv("train.csv", content), "test": parse_csv("test.csv", content)}
         train = files["train"]
-        rows = [cells for cells in reading._reader(train.content) if cells][1:]
+        rows = [cells for cells in csv_reader._reader(train.content) if cells][1:]
         assert [list(cells) for cells in zip(*(c.to_pylist() for c in train.columns.values()), strict=True)] == rows
-        frame = settle(files, ids=train.header[:1], text=[])["train"]
+        frame = to_frames(files, ids=train.header[:1], text=[])["train"]
         assert frame.columns.tolist() == train.header
         assert len(frame) == len(rows)
 
@@ -101,16 +102,16 @@ def test_any_of_many_csvs_holds_the_cells_that_python_finds_or_is_refused(conten
 
 def test_a_byte_order_mark_that_stands_twice_changes_no_type() -> None:
     twice = b"\xef\xbb\xbf" * 2 + b"id,a\n007,1\n"
-    frame = settle({"train": parse("train.csv", twice)}, ids=["id"], text=[])["train"]
+    frame = to_frames({"train": parse_csv("train.csv", twice)}, ids=["id"], text=[])["train"]
     assert frame.to_dict("list") == {"id": ["007"], "a": [1]}
 
 
 @pytest.mark.parametrize("name", ["\x1b[2Ja", "a\x07", "a\x9b31m", "\x00a"])
 def test_a_column_whose_name_a_terminal_would_obey_is_refused(name: str) -> None:
     with pytest.raises(
-        DataError, match=r"^train\.csv(, line 1: the column .* has control characters| holds NUL)"
+        DataError, match=r"^train\.csv(, line 1: the column name .* contains control characters| contains NUL)"
     ) as said:
-        parse("train.csv", f"id,{name}\n1,2\n".encode())
+        parse_csv("train.csv", f"id,{name}\n1,2\n".encode())
     assert str(said.value).isprintable()
 
 
@@ -118,23 +119,23 @@ def test_names_that_python_or_pandas_use_themselves_are_names() -> None:
     names = ["__class__", "__index_level_0__", "index", "level_0", "self", "a\nb", "", "0"]
     text = io.StringIO()
     pd.DataFrame([range(8), range(8)], columns=names).to_csv(text, index=False)
-    frame = settle({"train": parse("train.csv", text.getvalue().encode())}, ids=[], text=[])["train"]
+    frame = to_frames({"train": parse_csv("train.csv", text.getvalue().encode())}, ids=[], text=[])["train"]
     assert frame.columns.tolist() == [*names[:6], "Unnamed: 6", "0"]
     assert (frame == np.arange(8)).all(axis=None)
 
 
 def test_a_header_of_many_columns_is_looked_at_in_no_time_and_one_of_too_many_refused() -> None:
     start = time.process_time()
-    reading._check_header("train.csv", [f"c{number}" for number in range(100_000)])
+    csv_reader._check_header("train.csv", [f"c{number}" for number in range(100_000)])
     assert time.process_time() - start < 5  # each name compared with all before it took 60 s
-    with pytest.raises(DataError, match=r"line 1: the header has 100,001 columns, more than the 100,000"):
-        parse("train.csv", b"," * 100_000 + b"\n")
+    with pytest.raises(DataError, match=r"line 1: the header has 100,001 columns; kpipe reads at most 100,000"):
+        parse_csv("train.csv", b"," * 100_000 + b"\n")
 
 
 def test_a_message_about_a_giant_cell_is_short_and_still_says_what_to_do() -> None:
-    train = parse("train.csv", b"id,a\n1," + b"9" * 1_000_000 + b"\n2,0.5\n")
-    with pytest.raises(DataError, match=r"^train\.csv, line 2: 'a' must hold finite numbers.*Fix the file") as said:
-        settle({"train": train}, ids=["id"], text=[])
+    train = parse_csv("train.csv", b"id,a\n1," + b"9" * 1_000_000 + b"\n2,0.5\n")
+    with pytest.raises(DataError, match=r"^train\.csv, line 2: 'a' must hold finite numbers.*Fix the cell") as said:
+        to_frames({"train": train}, ids=["id"], text=[])
     assert len(str(said.value)) < 5_000
 
 

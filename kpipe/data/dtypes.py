@@ -1,0 +1,176 @@
+"""The strictest dtype that holds every cell of a column of text."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["Kind", "TypedColumn", "cast_or_none", "has_leading_zeros", "null_missing", "strictest"]
+
+Kind = Literal["int", "float", "bool", "text", "empty"]
+
+# The spellings of a missing value that pandas.read_csv knows, so that kpipe reads a file as Kagglers expect.
+_MISSING = pa.array(
+    "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null".split("|")
+)
+
+
+@dataclass(frozen=True)
+class TypedColumn:
+    """A column of one file, cast to the strictest kind of value that holds every cell.
+
+    Attributes
+    ----------
+    kind : {"int", "float", "bool", "text", "empty"}
+        "empty" where every cell is missing.
+    values : pyarrow.ChunkedArray
+        (rows,) uint8 or int64, float64, bool or string; missing cells are null.
+    """
+
+    kind: Kind
+    values: pa.ChunkedArray
+
+    @property
+    def present(self) -> int:
+        """Number of cells that are not missing."""
+        return len(self.values) - self.values.null_count
+
+
+def strictest(text: pa.ChunkedArray) -> TypedColumn:
+    """A column cast to the strictest kind of value that holds every cell.
+
+    Numbers may have blanks around them, as for pandas. A column of numbers with leading zeros is text, and so is one
+    whose whole numbers are too large for int64.
+
+    Parameters
+    ----------
+    text : pyarrow.ChunkedArray
+        (rows,) strings.
+
+    Returns
+    -------
+    TypedColumn
+
+    Examples
+    --------
+    >>> strictest(pa.chunked_array([["1", "", " 2"]])).kind
+    'int'
+    >>> strictest(pa.chunked_array([["007", "12"]])).kind
+    'text'
+    """
+    if (whole := _cast_whole(text)) is not None:
+        return TypedColumn("text", text) if has_leading_zeros(text, whole) else TypedColumn("int", whole)
+    present = null_missing(text)
+    if present.null_count == len(present):
+        return TypedColumn("empty", present)
+    trimmed = pc.utf8_trim_whitespace(present)
+    if (whole := cast_or_none(trimmed, pa.int64())) is not None:
+        is_text = has_leading_zeros(trimmed.drop_null(), whole.drop_null())
+        return TypedColumn("text", present) if is_text else TypedColumn("int", whole)
+    if (numbers := cast_or_none(trimmed, pa.float64())) is not None:
+        is_text = _exceeds_int64(trimmed, numbers)
+        return TypedColumn("text", present) if is_text else TypedColumn("float", numbers)
+    if pc.all(pc.is_in(present, pa.array(["True", "False", None]))).as_py():
+        return TypedColumn("bool", pc.equal(present, "True"))
+    return TypedColumn("text", present)
+
+
+def null_missing(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The same strings, with null where a cell spells a missing value (empty, NA, NaN, None, ...).
+
+    Parameters
+    ----------
+    text : pyarrow.ChunkedArray
+        (rows,) strings.
+
+    Returns
+    -------
+    pyarrow.ChunkedArray
+        (rows,) strings.
+    """
+    return pc.if_else(pc.is_in(text, _MISSING), pa.scalar(None, pa.string()), text)
+
+
+def cast_or_none(values: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray | None:
+    """Values cast to a type, or None if one of them cannot be.
+
+    Parameters
+    ----------
+    values : pyarrow.ChunkedArray
+    target : pyarrow.DataType
+
+    Returns
+    -------
+    pyarrow.ChunkedArray or None
+    """
+    try:
+        return values.cast(target)
+    except pa.ArrowInvalid:
+        return None
+
+
+def _cast_whole(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Bytes as uint8, which is faster than int64 and kept where there are many such columns; else int64; else None."""
+    found = cast_or_none(text, pa.uint8())
+    return cast_or_none(text, pa.int64()) if found is None else found
+
+
+def has_leading_zeros(text: pa.ChunkedArray, whole: pa.ChunkedArray) -> bool:
+    """Whether a whole number is written as 007, -07 or 0x1F: such a column holds codes, not numbers.
+
+    Parameters
+    ----------
+    text : pyarrow.ChunkedArray
+        (rows,) strings without nulls.
+    whole : pyarrow.ChunkedArray
+        (rows,) the same cells as integers.
+
+    Returns
+    -------
+    bool
+    """
+    # Codes take more characters than the digits of their numbers: counting both is faster than comparing cells.
+    numbers = whole.to_numpy()
+    if _count_characters(text) != _count_digits(numbers):
+        return True
+    # Hexadecimals, which pyarrow casts too, take as few characters or fewer from 0xF4240 (a million) on.
+    return numbers.dtype != np.uint8 and any(b"x" in cells.lower() for cells in map(_characters, text.chunks))
+
+
+def _exceeds_int64(text: pa.ChunkedArray, numbers: pa.ChunkedArray) -> bool:
+    """Whether all are whole numbers and one is beyond int64: a float would silently change its digits."""
+    beyond = pc.any(pc.greater_equal(pc.abs(numbers), 2.0**63)).as_py()
+    return bool(beyond) and pc.all(pc.match_substring_regex(text, r"^[+-]?\d+$")).as_py()
+
+
+def _count_characters(text: pa.ChunkedArray) -> int:
+    return sum(end - start for start, end in map(_span, text.chunks))
+
+
+def _characters(chunk: pa.StringArray) -> bytes:
+    start, end = _span(chunk)
+    return chunk.buffers()[2].slice(start, end - start).to_pybytes() if end > start else b""
+
+
+def _span(chunk: pa.StringArray) -> tuple[int, int]:
+    """Where a chunk's cells begin and end in its buffer of characters."""
+    if not len(chunk):
+        return 0, 0
+    offsets = np.frombuffer(chunk.buffers()[1], np.int32, len(chunk) + 1, 4 * chunk.offset)
+    return int(offsets[0]), int(offsets[-1])
+
+
+def _count_digits(whole: np.ndarray) -> int:
+    """Characters that integers take in decimal, signs included."""
+    if not len(whole):
+        return 0
+    # As uint64 the smallest int64, whose absolute value int64 lacks, comes out right too.
+    size = np.abs(whole).astype(np.uint64) if whole.min() < 0 else whole
+    bounds = (10**power for power in range(1, 19))
+    longer = itertools.takewhile(lambda bound: bound <= size.max(), bounds)
+    return len(whole) + int((whole < 0).sum()) + sum(int((size >= bound).sum()) for bound in longer)

@@ -1,0 +1,164 @@
+"""CSV files of text → data frames whose columns have the same dtype in train and test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kpipe.data.cell_checks import check_finite, check_numbers
+from kpipe.data.csv_reader import CsvFile
+from kpipe.data.dtypes import Kind, TypedColumn, cast_or_none, has_leading_zeros, null_missing, strictest
+from kpipe.errors import UsageError
+
+__all__ = ["to_frames"]
+
+_MIN_PIXELS = 64  # columns of bytes that make an image or a histogram; fewer become int64, whose arithmetic cannot wrap
+_MAX_EXACT = 2**53  # whole numbers up to this size are exact in float64
+
+Values = pd.Series | np.ndarray
+
+
+def to_frames(files: Mapping[str, CsvFile], *, ids: Sequence[str], text: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Data frames whose columns have the same dtype in train and test.
+
+    Parameters
+    ----------
+    files : mapping of role to CsvFile
+        The roles are "train", "test" and "sample". The files lose their columns of text on the way.
+    ids : sequence of str
+        Id columns: they keep their text unless every cell is an integer without leading zeros.
+    text : sequence of str
+        Columns to read as text although they look like numbers.
+
+    Returns
+    -------
+    dict of role to DataFrame
+        Dtypes are int64; float64 where values are missing or fractions; bool, or boolean where values are missing; str;
+        and uint8 where train and test share at least 64 columns that hold nothing but 0..255. A column that is empty
+        in one file says nothing about the other file: only then may the dtypes differ.
+
+    Raises
+    ------
+    DataError
+        A number is infinite, or text stands in a column of numbers; the message names file, line and column.
+    UsageError
+        ``text`` names a column that does not exist.
+    """
+    _check_names(files, text)
+    columns: dict[str, dict[str, Values]] = {role: {} for role in files}
+    for name in dict.fromkeys(name for file in files.values() for name in file.header):
+        for group in _same_dtype(files, name, is_id=name in ids):
+            for role, values in _convert(group, name, is_id=name in ids, is_text=name in text).items():
+                columns[role][name] = values
+    _widen_bytes(columns)
+    return {role: _frame(files[role], columns[role]) for role in files}
+
+
+def _check_names(files: Mapping[str, CsvFile], text: Sequence[str]) -> None:
+    known = dict.fromkeys(name for file in files.values() for name in file.header)
+    for name in text:
+        if name not in known:
+            raise UsageError(
+                f"text={[name]!r} (--text {name}): there is no such column. The columns are: {', '.join(known)}."
+            )
+
+
+def _same_dtype(files: Mapping[str, CsvFile], name: str, *, is_id: bool) -> Iterator[dict[str, CsvFile]]:
+    """Groups of files in which a column must have the same dtype."""
+    having = {role: file for role, file in files.items() if name in file.columns}
+    if not is_id and len(having) > 1 and "sample" in having:
+        # The sample's predictions are placeholders: 0.5 there must not turn train's labels into floats.
+        yield {"sample": having.pop("sample")}
+    yield having
+
+
+def _convert(files: Mapping[str, CsvFile], name: str, *, is_id: bool, is_text: bool) -> dict[str, Values]:
+    """A column's values in each file, of one dtype."""
+    # Text is removed as its values are made: both at once take 150 MB more for 785 columns.
+    raw = {role: file.columns.pop(name) for role, file in files.items()}
+    if is_id and is_text:
+        return {role: _to_text(values) for role, values in raw.items()}
+    if is_id:
+        return _to_ids(raw)
+    if is_text:
+        return {role: _to_text(null_missing(values)) for role, values in raw.items()}
+    typed = {role: strictest(values) for role, values in raw.items()}
+    kinds = {column.kind for column in typed.values()} - {"empty"}
+    if "text" in kinds:
+        check_numbers(files, name, typed)
+    kind = _common(kinds)
+    if kind == "float":
+        check_finite(files, name, typed, raw)
+    missing = any(column.values.null_count > 0 for column in typed.values() if column.kind != "empty")
+    if (kind == "float" or missing) and any(map(_is_inexact, typed.values())):
+        kind = "text"
+    return {role: _to_values(kind, column, raw[role], missing=missing) for role, column in typed.items()}
+
+
+def _to_ids(raw: Mapping[str, pa.ChunkedArray]) -> dict[str, Values]:
+    whole = {role: cast_or_none(values, pa.int64()) for role, values in raw.items()}
+    if all(values is not None and not has_leading_zeros(raw[role], values) for role, values in whole.items()):
+        return {role: values.to_numpy() for role, values in whole.items() if values is not None}
+    return {role: _to_text(values) for role, values in raw.items()}
+
+
+def _common(kinds: set[Kind]) -> Kind:
+    """The strictest kind that holds the values of all files."""
+    if len(kinds) <= 1:
+        return next(iter(kinds), "empty")
+    return "float" if kinds <= {"int", "float"} else "text"
+
+
+def _is_inexact(column: TypedColumn) -> bool:
+    """Whether float64 would silently change the digits of a whole number."""
+    bounds = pc.min_max(column.values).as_py() if column.kind == "int" else {}
+    return any(bound is not None and abs(bound) > _MAX_EXACT for bound in bounds.values())
+
+
+def _to_values(kind: Kind, column: TypedColumn, raw: pa.ChunkedArray, *, missing: bool) -> Values:
+    """One file's values of a column; ``missing`` says whether a cell is missing in this file or the other."""
+    if kind == "text":
+        return _to_text(null_missing(raw))
+    if kind == "bool":
+        if column.kind == "empty":
+            return pd.Series(pd.array([pd.NA] * len(raw), dtype="boolean"))
+        return column.values.to_pandas().astype("boolean") if missing else column.values.to_numpy()
+    if kind == "empty" or column.kind == "empty":
+        return np.full(len(raw), np.nan)
+    if kind == "int" and not missing:
+        return column.values.to_numpy()
+    return column.values.cast(pa.float64()).to_numpy()
+
+
+def _to_text(values: pa.ChunkedArray) -> pd.Series:
+    return pd.Series(values.to_pandas(), dtype="str")
+
+
+def _widen_bytes(columns: Mapping[str, dict[str, Any]]) -> None:
+    """Convert uint8 columns to int64, except pixels: at least 64 such columns that train and test share."""
+    train, test = columns.get("train", {}), columns.get("test", {})
+    pixels = {name for name in train if name in test and train[name].dtype == test[name].dtype == np.uint8}
+    for role, frame in columns.items():
+        kept = pixels if len(pixels) >= _MIN_PIXELS and role != "sample" else set()
+        for name, values in frame.items():
+            if values.dtype == np.uint8 and name not in kept:
+                frame[name] = values.astype(np.int64)
+
+
+def _frame(file: CsvFile, columns: Mapping[str, Values]) -> pd.DataFrame:
+    """One frame, with the pixels in one block: with 785 blocks of one column each, pandas is slow."""
+    names = file.header
+    pixels = [name for name in names if columns[name].dtype == np.uint8]
+    if not pixels:
+        return pd.DataFrame({name: columns[name] for name in names})
+    block = np.empty((len(pixels), file.rows), dtype=np.uint8)
+    for number, name in enumerate(pixels):
+        block[number] = columns[name]
+    rest = {name: columns[name] for name in names if name not in set(pixels)}
+    frame = pd.concat([pd.DataFrame(rest), pd.DataFrame(block.T, columns=pixels)], axis=1)
+    return frame if list(frame.columns) == names else frame[names]
