@@ -51,7 +51,7 @@ def execute(options: argparse.Namespace) -> int:
     from kpipe.cli.console.runs import print_removable
     from kpipe.runs import prune
 
-    removable = prune.removable(options.out, options.slug or "*", keep=options.keep)
+    removable = prune.find_removable(options.out, options.slug or "*", keep=options.keep)
     print_removable(removable, removing=options.yes)
     if options.yes:
         for path in prune.remove(removable):

@@ -117,9 +117,10 @@ def _slugs(**context: object) -> list[str]:
 
 def _runs(*, parsed_args: argparse.Namespace, **context: object) -> list[str]:
     """The ids of the finished runs in ``--out``, the newest last."""
+    from kpipe.runs.find import run_folders
+
     out = Path(getattr(parsed_args, "out", None) or "submissions")
-    names = (path.parent.name for path in out.glob("*/*/run.json"))
-    return sorted(name for name in names if not name.startswith("."))
+    return sorted(folder.name for folder in run_folders(out))
 
 
 def _models(*, parsed_args: argparse.Namespace, **context: object) -> list[str]:

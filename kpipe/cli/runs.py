@@ -48,10 +48,11 @@ def execute(options: argparse.Namespace) -> int:
         The exit status: 0.
     """
     from kpipe.cli.console.runs import print_runs
-    from kpipe.runs import prune
+    from kpipe.runs.find import find_runs
+    from kpipe.runs.prune import summary
 
-    runs, errors = prune.finished(options.out, options.slug or "*")
-    summaries = [prune.summary(run, options.out) for run in runs]
+    runs, errors = find_runs(options.out, options.slug or "*")
+    summaries = [summary(run, options.out) for run in runs]
     summaries = [one for one in summaries if options.model is None or options.model in one["models"]]
     if options.sort != "created":
         summaries.sort(key=lambda one: _sort_key(one, options.sort))
@@ -66,9 +67,9 @@ def execute(options: argparse.Namespace) -> int:
     return 0
 
 
-def _sort_key(summary: Mapping[str, object], field: str) -> tuple[bool, float]:
+def _sort_key(run: Mapping[str, object], field: str) -> tuple[bool, float]:
     """Sort the best score or the shortest time last, and what has none first."""
-    value = summary[field]
+    value = run[field]
     if not isinstance(value, int | float):
         return False, 0.0
-    return True, float(value) if field == "score" and summary["greater_is_better"] else -float(value)
+    return True, float(value) if field == "score" and run["greater_is_better"] else -float(value)

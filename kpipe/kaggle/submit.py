@@ -22,7 +22,8 @@ from kpipe.errors import OutputError, RemoteError, SubmissionError
 from kpipe.kaggle.client import Kaggle, Pushed, Submission
 from kpipe.problem.competition import Competition
 from kpipe.runs.files import sha256_of, write_file
-from kpipe.runs.ledger import SENT, Entry, add_entries, home_of, read_ledger
+from kpipe.runs.find import competition_folder
+from kpipe.runs.ledger import SENT, Entry, add_entries, read_ledger
 from kpipe.runs.run import Run
 from kpipe.submission import prove
 
@@ -150,7 +151,7 @@ def wait_for_score(
 
 def sync_ledger(kaggle: Kaggle, slug: str, *, out: Path) -> list[Entry]:
     """The ledger with what Kaggle says now, submissions made elsewhere included; newest first."""
-    home_of(out, slug)  # before Kaggle is asked
+    competition_folder(out, slug)  # before Kaggle is asked
     add_entries(out, slug, [_entry(slug, one) for one in kaggle.submissions(slug)])
     return read_ledger(out, slug)
 

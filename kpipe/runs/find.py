@@ -1,4 +1,8 @@
-"""Find a finished run by its folder or its id, and read its ``run.json`` without trusting it."""
+"""Find finished runs, by folder, by id or all of a competition, and read their ``run.json`` without trusting it.
+
+Every command that looks for finished runs looks here. A folder whose run was killed between writing ``run.json`` and
+taking its final name is unfinished and is never found. Light to import: shell completion uses it.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,27 @@ from pathlib import Path
 from typing import Any
 
 from kpipe import competitions
-from kpipe.errors import DataError, UsageError
+from kpipe.errors import DataError, KpipeError, UsageError
 from kpipe.runs.files import sha256_of
 from kpipe.runs.json_types import NUMBER, check_types, refuse_constant
 from kpipe.runs.run import Run
 
-__all__ = ["find_run", "run_of_file"]
+__all__ = [
+    "UNFINISHED",
+    "competition_folder",
+    "find_run",
+    "find_runs",
+    "finished_folders",
+    "read_run",
+    "run_folders",
+    "run_of_file",
+]
 
-_PART = 4  # characters of an id at the least
+UNFINISHED = ".partial-"  # the beginning of a folder's name until its run is finished; the key follows
+_SHORTEST_PART = 4  # characters of an id that a user must give at least
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
-_LARGEST_RECORD = 64 << 20  # bytes
-# Of ``run.json``, what is used when it is read again, as ``check_types`` takes it.
+_LARGEST_RECORD = 16 << 20  # bytes
+# The keys of ``run.json`` that kpipe reads again, for ``check_types``.
 _RECORD: dict[str, Any] = {
     "slug": str,
     "run_id": str,
@@ -35,43 +49,177 @@ _RECORD: dict[str, Any] = {
 }
 
 
+def competition_folder(out: Path, slug: str) -> Path:
+    """The folder of a competition's runs and of its ledger. No slug leads out of ``out``.
+
+    Parameters
+    ----------
+    out : Path
+        The folder that runs are written to.
+    slug : str
+        The competition.
+
+    Returns
+    -------
+    Path
+        ``<out>/<slug>``, which need not exist.
+
+    Raises
+    ------
+    UsageError
+        If the slug cannot be a competition's.
+    """
+    if not competitions.is_slug(slug):
+        raise UsageError(f"{slug!r} cannot be a competition: slugs are lower-case letters, digits and hyphens.")
+    return out / slug
+
+
+def finished_folders(home: Path) -> list[Path]:
+    """The folders of the finished runs in one folder, sorted by name.
+
+    Parameters
+    ----------
+    home : Path
+        The folder that holds them, such as ``submissions/titanic``.
+
+    Returns
+    -------
+    list of Path
+    """
+    return [record.parent for record in sorted(home.glob("*/run.json")) if not _is_unfinished(record.parent)]
+
+
+def run_folders(out: Path, slug: str = "*") -> list[Path]:
+    """The folders of the finished runs of one competition or of all, sorted by path.
+
+    Parameters
+    ----------
+    out : Path
+        The folder that runs are written to.
+    slug : str
+        A competition, or "*" for all.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    UsageError
+        If the slug cannot be a competition's.
+    """
+    homes = sorted(out.glob("*")) if slug == "*" else [competition_folder(out, slug)]
+    return [folder for home in homes for folder in finished_folders(home)]
+
+
+def find_runs(out: Path, slug: str = "*") -> tuple[list[Run], list[str]]:
+    """The finished runs of one competition or of all, oldest first.
+
+    Parameters
+    ----------
+    out : Path
+        The folder that runs are written to.
+    slug : str
+        A competition, or "*" for all.
+
+    Returns
+    -------
+    runs : list of Run
+        The runs that can be read.
+    errors : list of str
+        For each run that cannot be read, what is wrong with it.
+
+    Raises
+    ------
+    UsageError
+        If the slug cannot be a competition's.
+    """
+    runs, errors = [], []
+    for folder in run_folders(out, slug):
+        try:
+            runs.append(read_run(folder))
+        except KpipeError as error:
+            errors.append(str(error))
+    return sorted(runs, key=lambda run: (str(run.record.get("created")), run.record["run_id"])), errors
+
+
 def find_run(name: str, out: Path) -> Run:
-    """The run of a folder, or of an id under ``out``: whole, or so much of its beginning or end that one alone has it.
+    """The finished run that a name stands for.
 
-    Raises UsageError if there is none or several, DataError if it is broken.
+    Parameters
+    ----------
+    name : str
+        A run's folder, its id, or as much of the beginning or the end of its id as no other run shares.
+    out : Path
+        The folder that runs are written to, in which ids are looked up.
 
-    A folder may come from elsewhere: it is data. What its record does not say as a run would is refused here, so that
-    no name in it leads out of a folder or into a script.
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    UsageError
+        If no run or several runs match, or the run is unfinished.
+    DataError
+        If the run's record cannot be used.
     """
     folders = [Path(name)] if os.path.isfile(os.path.join(name, "run.json")) else []
+    if folders and _is_unfinished(folders[0].resolve()):
+        raise UsageError(f"{name} is an unfinished run: finish it with kpipe run --resume {name}.")
     if not folders and _RUN_ID.fullmatch(name):
-        folders = _found(name, out)
+        folders = _folders_of_id(name, out)
     if len(folders) > 1:
         several = ", ".join(str(folder) for folder in folders[-5:])
-        raise UsageError(f"{name!r} stands for {len(folders)} runs: give more of the id, or a folder, as of {several}.")
+        raise UsageError(f"{name!r} matches {len(folders)} runs: give more of the id, or a folder such as {several}.")
     if not folders:
         raise UsageError(f"There is no run {name!r}: give a run's folder, or its id under {out}.")
-    try:
-        return Run(path=folders[0], record=_record(folders[0] / "run.json"))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise DataError(f"{folders[0] / 'run.json'} is no record of a run: {error}.") from error
+    return read_run(folders[0])
 
 
-def _found(name: str, out: Path) -> list[Path]:
-    """Folders of the runs of an id; or of those that begin or end with so much of it."""
-    exact = [record.parent for record in sorted(out.glob(f"*/{name}/run.json"))]
-    if exact or len(name) < _PART:
+def _folders_of_id(name: str, out: Path) -> list[Path]:
+    """Folders of the runs with an id; without any, of those whose id begins or ends with it."""
+    folders = run_folders(out)
+    exact = [folder for folder in folders if folder.name == name]
+    if exact or len(name) < _SHORTEST_PART:
         return exact
-    ids = sorted({*out.glob(f"*/{name}*/run.json"), *out.glob(f"*/*{name}/run.json")})
-    return [record.parent for record in ids if not record.parent.name.startswith(".")]
+    return [folder for folder in folders if folder.name.startswith(name) or folder.name.endswith(name)]
 
 
-def _record(path: Path) -> dict[str, Any]:
+def _is_unfinished(folder: Path) -> bool:
+    return folder.name.startswith(UNFINISHED)
+
+
+def read_run(folder: Path) -> Run:
+    """The run in a folder. Anybody may have written ``run.json``: no name in it leads out of a folder or into a script.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of a finished run.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    DataError
+        If ``run.json`` is missing, too large, or does not hold what a run's record must.
+    """
+    path = folder / "run.json"
+    try:
+        return Run(path=folder, record=_read_record(path))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"{path} is not the record of a run: {error}.") from error
+
+
+def _read_record(path: Path) -> dict[str, Any]:
     if path.stat().st_size > _LARGEST_RECORD:
         raise ValueError(f"it has more than {_LARGEST_RECORD:,} bytes")
     record = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
     check_types(record, _RECORD, "it")
-    json.dumps(record, ensure_ascii=False).encode()  # fails for halves of characters, which no file can hold
+    json.dumps(record, ensure_ascii=False).encode()  # fails for unpaired surrogates, which no file can hold
     if not competitions.is_slug(record["slug"]):
         raise ValueError(f"its slug {record['slug']!r} cannot be a competition's")
     if not _RUN_ID.fullmatch(record["run_id"]):
@@ -80,7 +228,18 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def run_of_file(file: Path) -> Run | None:
-    """The run that wrote a CSV, if its record stands beside it and knows the file's bytes."""
+    """The run that wrote a CSV.
+
+    Parameters
+    ----------
+    file : Path
+        The CSV.
+
+    Returns
+    -------
+    Run or None
+        The run whose record lies beside the file and has the file's hash; None if there is none.
+    """
     try:
         run = find_run(str(file.parent), file.parent)
     except (UsageError, DataError):

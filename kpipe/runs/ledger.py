@@ -13,12 +13,12 @@ from pathlib import Path
 
 import filelock
 
-from kpipe import competitions
-from kpipe.errors import DataError, UsageError
+from kpipe.errors import DataError
 from kpipe.runs.files import write_file
+from kpipe.runs.find import competition_folder
 from kpipe.runs.json_types import NUMBER, check_types, refuse_constant
 
-__all__ = ["SENT", "Entry", "add_entries", "home_of", "read_ledger"]
+__all__ = ["SENT", "Entry", "add_entries", "read_ledger"]
 
 SENT = "submitted.json"  # in a run's folder: Kaggle's number, wherever the ledger lies; such a run is never removed
 
@@ -56,16 +56,9 @@ _ENTRY = {
 }
 
 
-def home_of(out: Path, slug: str) -> Path:
-    """The folder of a competition's runs and ledger: no name leads out of ``out``."""
-    if not competitions.is_slug(slug):
-        raise UsageError(f"{slug!r} cannot be a competition: slugs are lower-case letters, digits and hyphens.")
-    return out / slug
-
-
 def read_ledger(out: Path, slug: str) -> list[Entry]:
     """Every submission known here, newest first. Raises DataError where the file is broken."""
-    path = home_of(out, slug) / "ledger.json"
+    path = competition_folder(out, slug) / "ledger.json"
     if not path.is_file():
         return []
     try:
@@ -78,7 +71,7 @@ def read_ledger(out: Path, slug: str) -> list[Entry]:
 
 def add_entries(out: Path, slug: str, entries: Sequence[Entry]) -> None:
     """Write entries, whole or not at all; of one that is there, what only this machine knows is kept."""
-    home = home_of(out, slug)
+    home = competition_folder(out, slug)
     home.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(home / ".ledger.lock"):
         known = {entry.ref: entry for entry in read_ledger(out, slug)}

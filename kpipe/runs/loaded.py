@@ -6,7 +6,6 @@ the length or the size that kpipe writes.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,14 +19,14 @@ import pyarrow.parquet as pq
 
 from kpipe.core.formatting import plain_text
 from kpipe.core.metrics import Metric, get_metric, over_targets
-from kpipe.errors import UsageError
+from kpipe.errors import DataError, UsageError
+from kpipe.runs.find import finished_folders, read_run
 from kpipe.runs.record import GROUP
 from kpipe.runs.run import Run
 
 __all__ = ["LoadedRun", "Model", "OofPredictions", "as_number", "other_runs", "read"]
 
-_MOST_BYTES = 16 << 20  # of another run's run.json that are read
-_MOST_RUNS = 200  # of the same competition that are looked at
+_MOST_RUNS = 200  # of the same competition that are read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,20 +145,28 @@ def read(run: Run, *, metric: Metric | None = None) -> LoadedRun:
 
 
 def other_runs(facts: LoadedRun) -> list[dict[str, Any]]:
-    """The records of other runs beside this one: of the same competition, judged alike; the oldest first."""
-    found = []
-    beside = sorted(facts.path.resolve().parent.glob("*/run.json"))[-_MOST_RUNS:]
-    for path in beside:
+    """The records of the other finished runs in the same folder that have the same competition and metric.
+
+    Parameters
+    ----------
+    facts : LoadedRun
+        A run.
+
+    Returns
+    -------
+    list of dict
+        The oldest first; records that cannot be used are skipped. ``run_id`` is the name of the run's folder.
+    """
+    own, found = facts.path.resolve(), []
+    for folder in finished_folders(own.parent)[-_MOST_RUNS:]:
         try:
-            if path.parent == facts.path.resolve() or path.stat().st_size > _MOST_BYTES:
-                continue
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
+            record = None if folder == own else read_run(folder).record
+        except DataError:
             continue
-        if not isinstance(record, dict) or record.get("slug") != facts.record.get("slug"):
+        if record is None or record["slug"] != facts.record.get("slug"):
             continue
-        if _at(record, ("metric", "name")) == _at(facts.record, ("metric", "name")):
-            found.append({**record, "run_id": path.parent.name, "score": as_number(record.get("score"))})
+        if record["metric"]["name"] == _at(facts.record, ("metric", "name")):
+            found.append({**record, "run_id": folder.name, "score": as_number(record["score"])})
     return sorted(found, key=lambda record: str(record.get("created")))
 
 

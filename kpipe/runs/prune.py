@@ -1,45 +1,45 @@
-"""The runs that are there: listed, sorted, and removed by rule."""
+"""Summarise finished runs for a list, and prune runs by rule."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kpipe.errors import KpipeError, OutputError
-from kpipe.runs.find import find_run
-from kpipe.runs.ledger import SENT, home_of, read_ledger
+from kpipe.errors import OutputError
+from kpipe.runs.find import UNFINISHED, find_runs
+from kpipe.runs.ledger import SENT, read_ledger
 from kpipe.runs.locks import try_lock
 from kpipe.runs.run import Run
 from kpipe.runs.unfinished import find_unfinished
 
-__all__ = ["Removable", "finished", "removable", "remove", "summary"]
-
-
-def finished(out: Path, slug: str = "*") -> tuple[list[Run], list[str]]:
-    """The finished runs under a folder, the oldest first, and what was found wrong with those that cannot be read."""
-    _refuse_paths(out, slug)
-    runs, broken = [], []
-    for path in sorted(out.glob(f"{slug}/*/run.json")):
-        try:
-            runs.append(find_run(str(path.parent), out))
-        except KpipeError as error:
-            broken.append(str(error))
-    return sorted(runs, key=lambda run: (str(run.record.get("created")), run.record["run_id"])), broken
-
-
-def _refuse_paths(out: Path, slug: str) -> None:
-    """Raise UsageError for what is neither a slug nor "*": no name leads out of ``out``."""
-    if slug != "*":
-        home_of(out, slug)
+__all__ = ["Removable", "find_removable", "remove", "summary"]
 
 
 def summary(run: Run, out: Path) -> dict[str, Any]:
-    """What a list shows of a run, JSON types."""
+    """What a list shows of a run.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+    out : Path
+        The folder that runs are written to, whose ledger says what was submitted.
+
+    Returns
+    -------
+    dict
+        JSON types. ``checks`` holds the statuses other than "pass"; ``public_score`` is None if unknown.
+
+    Raises
+    ------
+    DataError
+        If the competition's ledger is broken.
+    """
     record = run.record
     sent = [entry for entry in read_ledger(out, record["slug"]) if entry.run_id == record["run_id"]]
     public = [entry.public_score for entry in sent if entry.public_score is not None]
@@ -62,48 +62,78 @@ def summary(run: Run, out: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Removable:
-    """A folder that may go, why, and the bytes that it frees."""
+    """A folder that the rules allow to remove.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    why : str
+        The rule that allows it, a phrase.
+    size : int
+        Bytes that its removal frees.
+    """
 
     path: Path
     why: str
     size: int
 
 
-def removable(out: Path, slug: str = "*", *, keep: int | None = None) -> list[Removable]:
-    """Unfinished runs that nobody works on; with ``keep``, finished runs too, but for so many of the best.
+def find_removable(out: Path, slug: str = "*", *, keep: int | None = None) -> list[Removable]:
+    """The folders that may be removed: unfinished runs that do not work and, with ``keep``, finished runs.
 
-    Scores of other metrics or targets do not compare: of each, so many are kept. Never a run that was submitted, nor
-    the latest of its competition. Raises UsageError for a slug that is none.
+    Neither a submitted run nor the latest run of a competition is ever among them.
+
+    Parameters
+    ----------
+    out : Path
+        The folder that runs are written to.
+    slug : str
+        A competition, or "*" for all.
+    keep : int, optional
+        Finished runs to keep: this many of the best for each metric and target, since scores of different metrics or
+        targets do not compare. None keeps all.
+
+    Returns
+    -------
+    list of Removable
+
+    Raises
+    ------
+    UsageError
+        If the slug cannot be a competition's.
     """
-    _refuse_paths(out, slug)
     found = [
-        Removable(path=one.path, why=f"unfinished, {one.parts} fits kept", size=_size(one.path))
-        for one in find_unfinished(out, slug)
-        if not one.at_work
+        Removable(path=run.path, why=f"unfinished, {run.parts} fits kept", size=_size(run.path))
+        for run in find_unfinished(out, slug)
+        if not run.at_work
     ]
-    if keep is None:
-        return found
+    return found if keep is None else [*found, *_surplus(find_runs(out, slug)[0], out, keep)]
+
+
+def _surplus(runs: Sequence[Run], out: Path, keep: int) -> Iterator[Removable]:
+    """Finished runs, oldest first in ``runs``, that are neither among the best nor submitted nor the latest."""
     by_slug: dict[str, list[Run]] = defaultdict(list)
-    for run in finished(out, slug)[0]:
+    comparable: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
         by_slug[run.record["slug"]].append(run)
-    for name, runs in by_slug.items():
-        safe = {entry.run_id for entry in read_ledger(out, name)} | {runs[-1].record["run_id"]}
-        alike: dict[str, list[Run]] = defaultdict(list)
+        comparable[_metric_and_target(run)].append(run)
+    kept = {runs[-1].path for runs in by_slug.values()}
+    kept |= {run.path for runs in comparable.values() for run in sorted(runs, key=_rank)[:keep]}
+    for slug, runs in by_slug.items():
+        submitted = {entry.run_id for entry in read_ledger(out, slug)}
         for run in runs:
-            alike[_judged_by(run)].append(run)
-        safe |= {run.record["run_id"] for each in alike.values() for run in sorted(each, key=_rank)[:keep]}
-        gone = [run for run in runs if run.record["run_id"] not in safe and not (run.path / SENT).exists()]
-        why = f"not among the best {keep}, not submitted, not the latest"
-        found += [Removable(path=run.path, why=why, size=_size(run.path)) for run in gone]
-    return found
+            if run.path not in kept and run.record["run_id"] not in submitted and not (run.path / SENT).exists():
+                why = f"not among the best {keep}, not submitted, not the latest"
+                yield Removable(path=run.path, why=why, size=_size(run.path))
 
 
-def _judged_by(run: Run) -> str:
-    return json.dumps([run.record["metric"], run.record.get("target")], sort_keys=True)
+def _metric_and_target(run: Run) -> str:
+    return json.dumps([run.record["slug"], run.record["metric"], run.record.get("target")], sort_keys=True)
 
 
 def _rank(run: Run) -> float:
-    """Smaller is better; without a score, last."""
+    """Smaller is better; runs without a score come last."""
     score = run.record["score"]
     if score is None:
         return float("inf")
@@ -111,24 +141,42 @@ def _rank(run: Run) -> float:
 
 
 def remove(folders: Sequence[Removable]) -> list[Path]:
-    """Remove them but for those that a run has gone on with since they were listed, which are returned.
+    """Remove folders, and return those that are left because a run resumed them after they were listed.
 
-    Raises OutputError where one cannot be removed.
+    Parameters
+    ----------
+    folders : sequence of Removable
+        What ``find_removable`` gave.
+
+    Returns
+    -------
+    list of Path
+        The folders that were left.
+
+    Raises
+    ------
+    OutputError
+        If a folder cannot be removed.
     """
     left = []
-    for one in folders:
+    for folder in folders:
         try:
-            if not one.path.name.startswith(".partial-"):
-                shutil.rmtree(one.path)
-                continue
-            with try_lock(one.path) as free:
-                if free and one.path.exists():  # not so where the run has ended since
-                    shutil.rmtree(one.path)
-                elif not free:
-                    left.append(one.path)
+            if not _removed(folder.path):
+                left.append(folder.path)
         except OSError as error:
-            raise OutputError(f"{one.path} cannot be removed: {error.strerror or error}.") from error
+            raise OutputError(f"{folder.path} cannot be removed: {error.strerror or error}.") from error
     return left
+
+
+def _removed(folder: Path) -> bool:
+    """Remove a folder and say so; False if a run works there."""
+    if not folder.name.startswith(UNFINISHED):
+        shutil.rmtree(folder)
+        return True
+    with try_lock(folder) as acquired:
+        if acquired and folder.exists():  # otherwise its run has finished in the meantime
+            shutil.rmtree(folder)
+        return acquired
 
 
 def _size(folder: Path) -> int:

@@ -12,7 +12,6 @@ import hashlib
 import io
 import itertools
 import json
-import logging
 import lzma
 import math
 import os
@@ -32,9 +31,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kpipe.runs.files import cannot_write, sync_folder, write_file
+from kpipe.runs.find import UNFINISHED
 from kpipe.runs.locks import lock_free_folder, try_lock
+from kpipe.runs.log import log_to_file
 from kpipe.runs.run import Run, refuse_blend
-from kpipe.runs.unfinished import CALL, PREFIX, UnfinishedRun, read_call
+from kpipe.runs.unfinished import CALL, UnfinishedRun, read_call
 from kpipe.runs.unfinished import find_unfinished as unfinished
 
 # Old names, until pipeline, calls and reproduce have moved to RunRequest.
@@ -190,7 +191,7 @@ class RunFolder:
             The time and the beginning of the key; ``-2``, ``-3``, ... is appended if that id is taken.
         """
         time = created.replace("-", "").replace(":", "").replace("+0000", "Z")
-        name = f"{time}-{self.path.name.removeprefix(PREFIX)[:6]}"
+        name = f"{time}-{self.path.name.removeprefix(UNFINISHED)[:6]}"
         numbers = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
         return next(name + number for number in numbers if not (self.path.parent / (name + number)).exists())
 
@@ -252,7 +253,7 @@ def open_run_folder(out: Path, slug: str, key: str, call: Mapping[str, Any] | No
     home = out / slug
     try:
         home.mkdir(parents=True, exist_ok=True)
-        path, lock = lock_free_folder(home, f"{PREFIX}{key}")
+        path, lock = lock_free_folder(home, f"{UNFINISHED}{key}")
     except OSError as error:
         raise cannot_write(home, error) from error
     try:
@@ -261,7 +262,7 @@ def open_run_folder(out: Path, slug: str, key: str, call: Mapping[str, Any] | No
         earlier = {name: value for name, value in read_call(path).items() if name == "threads"}
         folder = RunFolder(path, {"key": key, **(call or {}), **earlier})
         folder.write(CALL, (json.dumps(folder.call, indent=2) + "\n").encode())
-        with _log_file(path / "log.txt"):
+        with log_to_file(path / "log.txt"):
             yield folder
     finally:
         _remove_useless(path, Path(lock.lock_file))  # while locked: afterwards the folder may be another run's
@@ -278,7 +279,7 @@ def _remove_temporary_files(path: Path) -> None:
 
 def _take_over_checkpoints(path: Path, key: str) -> None:
     """Move checkpoints here from killed runs with the same key that worked beside another: no run would find them."""
-    for other in path.parent.glob(f"{PREFIX}{key}-*"):
+    for other in path.parent.glob(f"{UNFINISHED}{key}-*"):
         if other == path or not other.is_dir() or other.is_symlink():
             continue
         with try_lock(other) as acquired:
@@ -297,29 +298,6 @@ def _remove_useless(path: Path, lock: Path) -> None:
         if path.is_dir() and not any((path / "parts").glob("*.npz")):
             shutil.rmtree(path)
             path.parent.rmdir()  # fails if the folder holds other runs, as it should
-
-
-@contextlib.contextmanager
-def _log_file(path: Path) -> Iterator[None]:
-    """Write what the ``kpipe`` logger receives into a file, and the error that ends the run."""
-    logger = logging.getLogger("kpipe")
-    try:
-        handler = logging.FileHandler(path, encoding="utf-8")
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    handler.handleError = lambda record: None  # type: ignore[method-assign]  # writing results reports a full disk
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    except BaseException as error:
-        logger.exception("the run ended: %s", type(error).__name__)
-        raise
-    finally:
-        logger.removeHandler(handler)
-        with contextlib.suppress(OSError):
-            handler.close()
 
 
 workspace = open_run_folder

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kpipe.runs.find import UNFINISHED, competition_folder
 from kpipe.runs.locks import is_locked, try_lock
 
-__all__ = ["CALL", "PREFIX", "UnfinishedRun", "find_unfinished", "read_call"]
+__all__ = ["CALL", "UnfinishedRun", "find_unfinished", "read_call"]
 
 CALL = "call.json"
-PREFIX = ".partial-"
 _NAME = re.compile(r"\.partial-([0-9a-f]{12})(?:-\d+)?")
 _MOST_THREADS = 4096
 
@@ -65,12 +65,19 @@ def find_unfinished(out: Path, slug: str = "*") -> list[UnfinishedRun]:
     Returns
     -------
     list of UnfinishedRun
+
+    Raises
+    ------
+    UsageError
+        If the slug cannot be a competition's.
     """
-    for lock in sorted(out.glob(f"{slug}/{PREFIX}*.lock")):
+    if slug != "*":
+        competition_folder(out, slug)
+    for lock in sorted(out.glob(f"{slug}/{UNFINISHED}*.lock")):
         if not lock.with_suffix("").is_dir():
             is_locked(lock.with_suffix(""))
     found = []
-    for path in sorted(out.glob(f"{slug}/{PREFIX}*"), key=_modified):
+    for path in sorted(out.glob(f"{slug}/{UNFINISHED}*"), key=_modified):
         name = _NAME.fullmatch(path.name)
         if not name or not path.is_dir() or path.is_symlink():  # kpipe creates no links: they are not its to remove
             continue

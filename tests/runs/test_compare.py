@@ -352,7 +352,7 @@ def test_a_submitted_run_is_never_removed_wherever_its_ledger_lies(both: tuple[R
     runs = [copied(both[0], out / "made-by-hand", number) for number in range(3)]
     file, elsewhere = runs[0].path / "submission.csv", tmp_path / "submissions"
     submit.send(Sends(), "made-by-hand", file, runs[0], message="", out=elsewhere)  # type: ignore[arg-type]
-    assert [one.path.name for one in keeping.removable(out, keep=0)] == [runs[1].path.name]
+    assert [one.path.name for one in keeping.find_removable(out, keep=0)] == [runs[1].path.name]
     assert [keeping.summary(run, out)["submitted"] for run in runs] == [True, False, False]
 
 
@@ -363,7 +363,7 @@ def test_the_best_are_those_of_each_metric_and_target(both: tuple[Run, Run], tmp
     given = [(0.685, {}), (0.68, {}), (0.231, loss), (0.3, loss), (0.1, {"target": "other"}), (0.05, {})]
     for number, (score, more) in enumerate(given):
         copied(both[0], tmp_path / "made-by-hand", number, score=score, **more)
-    assert [one.path.name[14] for one in keeping.removable(tmp_path, keep=1)] == ["1", "3"]
+    assert [one.path.name[14] for one in keeping.find_removable(tmp_path, keep=1)] == ["1", "3"]
 
 
 def test_what_a_run_has_gone_on_with_since_the_list_is_left(
@@ -375,9 +375,9 @@ def test_what_a_run_has_gone_on_with_since_the_list_is_left(
     parts = tmp_path / "x" / ".partial-0123456789ab" / "parts"
     parts.mkdir(parents=True)
     (parts / "linear-seed0-fold0.npz").write_bytes(b"x")
-    listed = keeping.removable(tmp_path)
+    listed = keeping.find_removable(tmp_path)
     assert len(listed) == 1
-    monkeypatch.setattr(keeping, "removable", lambda *args, **options: listed)
+    monkeypatch.setattr(keeping, "find_removable", lambda *args, **options: listed)
     with open_run_folder(tmp_path, "x", "0123456789ab"):
         assert call("clean", "--out", tmp_path, "--yes") == 0
         assert (parts / "linear-seed0-fold0.npz").exists()

@@ -23,6 +23,7 @@ from kpipe.errors import DataError, SubmissionError, UsageError
 from kpipe.kaggle import submit
 from kpipe.kaggle.kernel import build as kernel
 from kpipe.runs import find, ledger
+from kpipe.runs.files import sha256_of
 from kpipe.runs.run import Run
 from kpipe.runs.store import RunFolder
 from tests.data.test_hostile_files import CSVS, MANY, ODD_JSON, PLAIN, spoilt
@@ -137,7 +138,7 @@ NO_RECORDS = {
 @pytest.mark.parametrize("case", NO_RECORDS)
 def test_what_is_no_record_is_refused_in_words(case: str, foreign: Path) -> None:
     (foreign / "run.json").write_bytes(NO_RECORDS[case])
-    with pytest.raises(DataError, match=r"run\.json is no record of a run: ") as said:
+    with pytest.raises(DataError, match=r"run\.json is not the record of a run: ") as said:
         find.find_run(str(foreign), foreign.parents[1])
     assert len(str(said.value)) < 1_000
 
@@ -145,7 +146,7 @@ def test_what_is_no_record_is_refused_in_words(case: str, foreign: Path) -> None
 def test_a_record_of_many_bytes_is_not_read(foreign: Path) -> None:
     with open(foreign / "run.json", "r+b") as file:
         file.truncate(1 << 33)  # of which the disk holds nothing
-    with pytest.raises(DataError, match=r"it has more than 67,108,864 bytes"):
+    with pytest.raises(DataError, match=r"it has more than 16,777,216 bytes"):
         find.find_run(str(foreign), foreign.parents[1])
 
 
@@ -213,7 +214,7 @@ def test_a_submission_that_the_record_does_not_know_is_not_sent_as_the_runs(
     sendable = json.loads((foreign / "run.json").read_text())["submission"] | {"sendable": True}
     run = find.find_run(str(changed(foreign, submission=sendable)), foreign.parents[1])
     with pytest.raises(SubmissionError, match=r"was changed after the run wrote it"):
-        submit._refuse_run(run, submit._sha256(foreign / "submission.csv"), force=True)
+        submit._refuse_run(run, sha256_of(foreign / "submission.csv"), force=True)
     assert find.run_of_file(foreign / "submission.csv") is None
 
 
@@ -253,7 +254,7 @@ def test_any_ledger_is_read_or_refused(data: st.DataObject, tmp_path: Path) -> N
     path = tmp_path / "x" / "ledger.json"
     path.write_text(json.dumps(spoil([ENTRY, {**ENTRY, "ref": 2}], data.draw)))
     with contextlib.suppress(DataError):
-        submit._keep(tmp_path, "x", [ledger.Entry(**{**ENTRY, "ref": 3})])  # type: ignore[arg-type]
+        ledger.add_entries(tmp_path, "x", [ledger.Entry(**{**ENTRY, "ref": 3})])  # type: ignore[arg-type]
         assert ledger.read_ledger(tmp_path, "x")
 
 
@@ -324,7 +325,7 @@ def test_a_run_is_found_by_so_much_of_its_id_as_it_alone_has(two: Path, part: sl
 
 
 def test_a_part_of_an_id_that_several_runs_have_names_them(two: Path) -> None:
-    with pytest.raises(UsageError, match=r"'20261121' stands for 2 runs: give more of the id, .*6b7004, .*a13660"):
+    with pytest.raises(UsageError, match=r"'20261121' matches 2 runs: give more of the id, .*6b7004, .*a13660"):
         find.find_run("20261121", two)
 
 

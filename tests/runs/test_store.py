@@ -113,12 +113,6 @@ def test_an_error_of_the_work_itself_is_raised_unchanged(tmp_path: Path) -> None
         raise ConnectionResetError("the other end hung up")
 
 
-def test_a_log_that_cannot_be_opened_is_an_error_that_names_it(tmp_path: Path) -> None:
-    (tmp_path / "x" / ".partial-key" / "log.txt").mkdir(parents=True)
-    with pytest.raises(OutputError, match=r"log\.txt cannot be written: "), open_run_folder(tmp_path, "x", "key"):
-        pass
-
-
 SHAPES = {"valid": (3, 2), "seconds": ()}
 ARRAYS = {"valid": np.arange(6.0).reshape(3, 2), "seconds": np.array(0.5)}
 

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kpipe.cli.completion import _runs
+from kpipe.cli.main import main
+from kpipe.errors import UsageError
+from kpipe.runs.find import find_run, run_of_file
+from kpipe.runs.loaded import other_runs, read
+
+FINISHED, KILLED = "20260101T000000Z-aaaaaa", ".partial-0123456789ab"
+
+
+def record(run_id: str) -> dict[str, object]:
+    return {
+        "slug": "made-by-hand",
+        "run_id": run_id,
+        "created": "2026-01-01T00:00:00+00:00",
+        "score": 0.5,
+        "standard_error": 0.1,
+        "metric": {"name": "accuracy", "greater_is_better": True},
+        "models": [{"name": "linear"}],
+        "seed": [0],
+        "checks": [],
+        "submission": {"sha256": "0" * 64, "sendable": True},
+    }
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A finished run, and one that was killed after ``run.json`` was written and before its folder was renamed."""
+    for name, run_id in ((FINISHED, FINISHED), (KILLED, "20260202T000000Z-012345")):
+        folder = tmp_path / "made-by-hand" / name
+        (folder / "parts").mkdir(parents=True)
+        (folder / "parts" / "linear-seed0-fold0.npz").write_bytes(b"x")
+        (folder / "run.json").write_text(json.dumps(record(run_id)))
+    return tmp_path
+
+
+def printed(capsys: pytest.CaptureFixture[str], *args: object) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main([str(arg) for arg in args])
+    assert not ended.value.code
+    return capsys.readouterr().out
+
+
+def test_the_command_runs_lists_no_unfinished_run(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = json.loads(printed(capsys, "runs", "--out", out, "--json"))
+    assert [run["run_id"] for run in listed] == [FINISHED]
+
+
+def test_completion_offers_no_unfinished_run(out: Path) -> None:
+    class Options:
+        pass
+
+    options = Options()
+    options.out = out  # type: ignore[attr-defined]
+    assert _runs(parsed_args=options) == [FINISHED]  # type: ignore[arg-type]
+
+
+def test_a_report_shows_no_unfinished_run_among_the_others(out: Path) -> None:
+    assert other_runs(read(find_run(FINISHED, out))) == []
+
+
+def test_clean_removes_an_unfinished_run_as_such_and_counts_it_among_the_kept_ones_never(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = printed(capsys, "clean", "--keep", 0, "--out", out)
+    assert shown.count(KILLED) == 1
+    assert "unfinished" in shown
+    assert FINISHED not in shown  # the latest
+
+
+def test_an_unfinished_run_is_refused_with_the_command_that_finishes_it(out: Path) -> None:
+    folder = out / "made-by-hand" / KILLED
+    with pytest.raises(UsageError, match=r"is an unfinished run: finish it with kpipe run --resume .*0123456789ab"):
+        find_run(str(folder), out)
+    for name in ("20260202T000000Z-012345", "012345", "9ab"):
+        with pytest.raises(UsageError, match="There is no run"):
+            find_run(name, out)
+    (folder / "submission.csv").write_text("id,y\n")
+    assert run_of_file(folder / "submission.csv") is None
