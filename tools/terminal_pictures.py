@@ -1,7 +1,7 @@
-"""The terminal's pictures in docs/pictures, of a real run: python tools/terminal_pictures.py TITANIC.zip.
+"""Draw the pictures of the terminal in docs/pictures: python tools/terminal_pictures.py TITANIC.zip.
 
-Each command runs in a pseudo-terminal of so many columns, in an empty folder; what its screen shows in the end, colours
-and all, becomes an SVG whose text is text. Needs pyte (``pip install pyte``), which plays the terminal.
+The command runs in a pseudo-terminal in an empty folder. The final screen, with its colours, becomes an SVG whose text
+can be selected and searched. Needs pyte (``pip install pyte``), which emulates the terminal.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ THEME = TerminalTheme(
         *((96, 150, 230), (190, 120, 210), (90, 180, 190), (222, 226, 230)),
     ],
 )
-_FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)  # from a network that a page must not need
+_FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)  # loaded from a network, which a page must not need
 
 
-def played(command: list[str], columns: int, folder: Path) -> pyte.Screen:
-    """The screen after a command that ran in a terminal of so many columns."""
+def run_in_terminal(command: list[str], columns: int, folder: Path) -> pyte.Screen:
+    """The screen after a command that ran in a terminal with this number of columns."""
     screen = pyte.Screen(columns, ROWS)
     stream = pyte.ByteStream(screen)
     child, terminal = pty.fork()
@@ -59,8 +59,8 @@ def played(command: list[str], columns: int, folder: Path) -> pyte.Screen:
     return screen
 
 
-def drawn(screen: pyte.Screen, command: list[str]) -> str:
-    """A screen as SVG, below the command that was typed."""
+def draw(screen: pyte.Screen, command: list[str]) -> str:
+    """A screen as SVG, with the command above it."""
     console = Console(record=True, width=screen.columns, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
     console.print(Text("$ " + " ".join(command), style="bold"))
     last = max(row for row in range(ROWS) if screen.display[row].strip())
@@ -76,14 +76,14 @@ def drawn(screen: pyte.Screen, command: list[str]) -> str:
 
 
 def main(archive: Path) -> None:
-    """Take every picture."""
+    """Draw every picture."""
     for name, columns in SHOTS.items():
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "kaggle"
             folder.mkdir()
             shutil.copy(archive, folder / "titanic.zip")
             path = PICTURES / f"{name}.svg"
-            path.write_text(drawn(played(COMMAND, columns, folder), COMMAND), encoding="utf-8")
+            path.write_text(draw(run_in_terminal(COMMAND, columns, folder), COMMAND), encoding="utf-8")
             print(path, path.stat().st_size)
 
 

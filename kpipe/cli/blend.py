@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--data",
         metavar="PATH",
-        help="a folder or zip of the files; default: where the first run read them",
+        help="a folder or zip of Kaggle's files; default: those of the first run",
     )
     add_out_option(parser)
     add_output_options(parser)

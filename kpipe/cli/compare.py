@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         The parser of the command.
     """
     parser.add_argument("a", metavar="RUN", help=RUN_HELP)
-    parser.add_argument("b", metavar="RUN", help="the run to compare with the first")
+    parser.add_argument("b", metavar="RUN", help="another run, compared with the first")
     add_out_option(parser)
     add_json_option(parser)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 __all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
 
 DESCRIPTION = (
-    "Create a workspace for your own competition modules. In it and in the folders below it, modules in its "
-    "competitions/ folder take precedence over kpipe's."
+    "Create a workspace for your own competition modules. Inside it, modules in its competitions/ folder take "
+    "precedence over kpipe's."
 )
 EXAMPLES = (
     ("kpipe init", "in the current folder"),

@@ -41,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--user", metavar="NAME", help="your Kaggle user name; default: that of the credentials")
     add("--dry-run", action="store_true", help="push: show what would be uploaded, and upload nothing")
     add("--no-submit", dest="submit", action="store_false", help="push: do not submit the kernel's output")
-    add_submit_options(parser)
+    add_submit_options(parser.add_argument_group("submission, with push"))
     add_out_option(parser)
 
 

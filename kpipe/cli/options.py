@@ -36,7 +36,7 @@ def add_data_options(parser: argparse.ArgumentParser, *, slug: str | None = None
     """
     parser.add_argument("slug", metavar="SLUG", nargs=slug, help="the competition, as in kaggle.com/competitions/SLUG")
     add = parser.add_argument_group("competition").add_argument
-    add("--data", metavar="PATH", help="a folder or zip of the competition's files; default: search for them")
+    add("--data", metavar="PATH", help="a folder or zip of Kaggle's files; default: KPIPE_DATA, Kaggle or the sample")
     add("--metric", metavar="NAME", help="the metric; default: the competition's, else inferred")
     add("--target", metavar="COLUMN", action="append", help="a target column; repeatable; default: inferred")
     add("--id", metavar="COLUMN", help="the id column; default: inferred")

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute", "write_report"]
 
-DESCRIPTION = "Write a run as an HTML page: scores, errors, columns, feature importance, checks and provenance."
+DESCRIPTION = (
+    "Write a run as an HTML page: scores, prediction errors, columns, feature importance, checks and provenance."
+)
 EXAMPLES = (("kpipe report 20261121T092754Z-f40eed", "write report.html into the run's folder"),)
 
 _BUDGET = 20.0  # seconds for refitting a model
@@ -31,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """
     add = parser.add_argument
     add("run", metavar="RUN", help=RUN_HELP)
-    add("--data", metavar="PATH", help="a folder or zip of the files; default: where the run read them")
+    add("--data", metavar="PATH", help="a folder or zip of Kaggle's files; default: where the run read them")
     add("--to", metavar="FILE", type=Path, help="the page; default: report.html in the run's folder")
     budget = "time for refitting a model to measure feature importance; default: 20s"
     add("--budget", metavar="TIME", type=duration, default=_BUDGET, help=budget)

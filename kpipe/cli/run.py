@@ -51,7 +51,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     training = parser.add_argument_group("training")
     add_training_options(training, model="train this model; repeatable; default: the competition's")
     add = training.add_argument
-    add("--budget", metavar="TIME", type=duration, help="finish within this time, such as 90s, 5m or 1h")
+    budget = "time limit, such as 90s, 5m or 1h; skips models that would exceed it"
+    add("--budget", metavar="TIME", type=duration, help=budget)
     add("--seed", metavar="N", type=integer(0), action="append", help="average over seeds; repeatable; default: 0")
     add("--resume", metavar="RUN", help="resume an unfinished run, given its folder or key, with the same options")
     add("--cluster", metavar="KIND=ADDRESS", help="train on dask=tcp://HOST:8786, ray=auto or ray=HOST:6379")

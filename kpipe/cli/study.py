@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = f"studies:\n{names}"
     add = parser.add_argument
     add("name", metavar="NAME", nargs="?", help="the study")
-    add("--data", metavar="PATH", type=Path, help="a folder or zip of the competition's files; default: as for run")
+    add("--data", metavar="PATH", type=Path, help="a folder or zip of Kaggle's files; default: as for run")
     add(
         "--runs",
         metavar="N",

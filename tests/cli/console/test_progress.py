@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kpipe.cli.console.progress import RunProgress, show_progress
+from kpipe.training.cross_validation import FitFinished
+
+
+def plan(path: Path) -> Any:
+    tables = SimpleNamespace(source=SimpleNamespace(origin="zip"))
+    return SimpleNamespace(path=path, sentence="titanic: 300 rows", notes=("a note",), tables=tables)
+
+
+def interrupted(path: Path, *, quiet: bool) -> None:
+    with show_progress(quiet=quiet) as progress:
+        progress.on_start(plan(path))
+        raise KeyboardInterrupt
+
+
+def fit(*, resumed: bool) -> FitFinished:
+    return FitFinished(model="linear", fold=0, seed=3, seconds=1.25, done=1, total=5, resumed=resumed)
+
+
+def test_in_a_file_progress_is_a_line_for_each_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with show_progress(quiet=False) as progress:
+        progress.on_start(plan(tmp_path))
+        progress.on_fit_done(fit(resumed=False))
+        progress.on_fit_done(fit(resumed=True))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "titanic: 300 rows",
+        "a note",
+        "[1/5] linear, fold 1, seed 3: 1.2 s",
+        "[1/5] linear, fold 1, seed 3: already finished",
+    ]
+
+
+def test_a_download_is_a_line_for_each_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_progress(quiet=False) as progress:
+        for done in range(0, 34_900, 100):
+            progress.on_download(done, 34_900)
+        progress.on_download(34_900, 34_900)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"Downloading from Kaggle: {10 * tenth} % of 34.9 kB" for tenth in range(11)]
+
+
+def test_quiet_progress_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with show_progress(quiet=True) as progress:
+        progress.on_start(plan(tmp_path))
+        progress.on_fit_done(fit(resumed=False))
+        progress.on_download(1, 2)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_an_interrupted_run_says_where_its_finished_fits_are(
+    quiet: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path, message in (
+        (tmp_path, f"Finished fits are kept in {tmp_path}. Run the same command again to resume."),
+        (tmp_path / "gone", "No fit had finished, so nothing was kept."),
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(path, quiet=quiet)
+        assert capsys.readouterr().err.splitlines()[-1] == message
+
+
+def test_the_callbacks_are_arguments_of_kpipe_run() -> None:
+    import inspect
+
+    from kpipe import pipeline
+
+    assert set(RunProgress().callbacks) <= set(inspect.signature(pipeline.run).parameters)

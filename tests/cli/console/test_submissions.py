@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kpipe.cli.console.submissions import print_entries, print_entry, show_wait
+from kpipe.runs.ledger import Entry
+
+ENTRY = Entry(
+    ref=1000,
+    slug="titanic",
+    date="2026-11-21T09:27:54",
+    message="first",
+    file="submission.csv",
+    run_id="r1",
+    sha256="0" * 64,
+    score=0.8333,
+    standard_error=0.0216,
+    status="complete",
+    public_score=0.78,
+    private_score=None,
+    error="",
+)
+
+
+def test_the_scores_of_a_submission_are_printed_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    print_entry(ENTRY)
+    assert capsys.readouterr() == ("", "titanic, 1000: cross-validation 0.8333 ± 0.0216, public 0.78.\n")
+
+
+def test_why_kaggle_could_not_score_a_submission_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    print_entry(replace(ENTRY, status="error", error="418 rows expected"))
+    print_entry(replace(ENTRY, status="error"))
+    assert capsys.readouterr().err.splitlines() == [
+        "Kaggle could not score 1000: 418 rows expected",
+        "Kaggle could not score 1000: it gives no reason",
+    ]
+
+
+def interrupted_wait() -> None:
+    with show_wait(ENTRY, left_today=4) as on_wait:
+        on_wait(2.0)
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_wait_says_how_to_get_the_score(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_wait()
+    assert capsys.readouterr().err.splitlines() == [
+        "Submitted submission.csv to titanic as 1000; 4 left today.",
+        "Waiting for the score, 2 s ...",
+        "The submission was made. To see its score: kpipe submissions titanic",
+    ]
+
+
+def test_submissions_without_credentials_are_marked_as_last_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    print_entries("titanic", [ENTRY], rank=None, fresh=False)
+    assert "These are the scores last seen" in capsys.readouterr().out
+    print_entries("titanic", [], rank=1234, fresh=True)
+    assert capsys.readouterr().out == "Nothing was submitted to titanic from this folder.\nRank: 1,234.\n"
