@@ -38,6 +38,7 @@ class Contest:
     deadline_passed: bool = False
     kernels_only: bool = False
     evaluation_metric: str = "Categorization Accuracy"
+    on_accept: Callable[[], object] = lambda: None  # called when a submission was made, before it is answered
 
 
 @dataclass
@@ -259,6 +260,7 @@ class _Handler(BaseHTTPRequestHandler):
             "content": self.kaggle.uploads[token],
             "polls": contest.pending_polls,
         })  # fmt: skip
+        contest.on_accept()
         return {"message": "Successfully submitted", "ref": self.kaggle.submissions[0]["ref"]}
 
     def _CreateCodeSubmission(self, request: dict[str, Any], contest: Contest) -> dict[str, Any]:

@@ -106,19 +106,19 @@ def submit_file(
     """
     from kpipe import pipeline
     from kpipe.cli.console.submissions import print_entry, show_wait
-    from kpipe.kaggle import submit
+    from kpipe.kaggle import allowance, submit
     from kpipe.kaggle.client import connect
 
     if run is None:
-        submit.prove_file(file, *pipeline.prepare(slug))
+        submit.validate_file(file, *pipeline.prepare(slug))
     out, kaggle = options.out, connect()
-    allowance = submit.check_can_submit(kaggle, slug, file, run, out=out, force=options.force)
-    if allowance.last and not options.yes:
+    allowed = allowance.check_can_submit(kaggle, slug, file, run, out=out, force=options.force)
+    if allowed.is_last and not options.yes:
         _confirm_last(slug)
-    entry = submit.send(kaggle, slug, file, run, message=options.message, out=out, kernel=kernel)
-    with show_wait(entry, left_today=allowance.left_today - 1) as on_wait:
+    entry = submit.submit_file(kaggle, slug, file, run, message=options.message, out=out, kernel=kernel)
+    with show_wait(entry, left_today=allowed.left_today - 1) as on_wait:
         if options.wait:
-            entry = submit.wait_for_score(kaggle, entry, out=out, tell=on_wait)
+            entry = submit.wait_for_score(kaggle, entry, out=out, on_wait=on_wait)
     print_entry(entry)
     return entry
 

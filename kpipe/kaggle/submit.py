@@ -1,4 +1,4 @@
-"""Submit to Kaggle and wait for the score.
+"""Submit a file to Kaggle, wait for its score, and keep the ledger of submissions in step with Kaggle.
 
 References
 ----------
@@ -7,81 +7,53 @@ https://github.com/Kaggle/kaggle-api: the endpoints behind ``kpipe.kaggle.client
 
 from __future__ import annotations
 
-import contextlib
-import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from kpipe.core.values import Tables
-from kpipe.errors import OutputError, RemoteError, SubmissionError
+from kpipe.errors import KpipeError, OutputError, RemoteError, SubmissionError
 from kpipe.kaggle.client import Kaggle, Pushed, Submission
 from kpipe.problem.competition import Competition
-from kpipe.runs.files import sha256_of, write_file
-from kpipe.runs.find import competition_folder
-from kpipe.runs.ledger import SENT, Entry, add_entries, read_ledger
+from kpipe.runs.files import sha256_of
+from kpipe.runs.ledger import (
+    Entry,
+    add_entries,
+    check_writable,
+    mark_submitted,
+    read_ledger,
+    submitted_runs,
+)
 from kpipe.runs.run import Run
 from kpipe.submission import prove
 
-__all__ = ["SubmissionAllowance", "check_can_submit", "prove_file", "send", "sync_ledger", "wait_for_score"]
+__all__ = ["submit_file", "sync_ledger", "validate_file", "wait_for_score"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 20.0  # seconds between two looks at a pending submission
 
 
-@dataclass(frozen=True, kw_only=True)
-class SubmissionAllowance:
-    """What stands before a submission: how many are left today, counted before it. ``last`` : it would be the last."""
+def validate_file(file: Path, competition: Competition, tables: Tables) -> None:
+    """Validate a CSV that no run wrote against the sample submission.
 
-    left_today: int
+    Parameters
+    ----------
+    file : Path
+        The CSV.
+    competition : Competition
+        With every field settled.
+    tables : Tables
+        Kaggle's files.
 
-    @property
-    def last(self) -> bool:
-        return self.left_today == 1
-
-
-def check_can_submit(
-    kaggle: Kaggle, slug: str, file: Path, run: Run | None, *, out: Path, force: bool
-) -> SubmissionAllowance:
-    """Refuse what must not or should not be sent; nothing is sent here.
-
-    force : send although a check failed or the same file was submitted before; sample data is refused all the same.
-    Raises SubmissionError with the reason.
+    Raises
+    ------
+    SubmissionError
+        If the CSV is not what the sample submission asks for, or Kaggle's files are not available.
     """
-    digest = sha256_of(file)
-    if run is not None:
-        _refuse_run(run, digest, force=force)
-    before = [entry for entry in read_ledger(out, slug) if entry.sha256 == digest]
-    if before and not force:
-        raise SubmissionError(
-            f"The same file was submitted before, as {before[0].ref} on {before[0].date[:10]}: its score will be the "
-            "same. To spend a submission on it, add --force."
-        )
-    left = kaggle.left_today(slug)
-    if left < 1:
-        raise SubmissionError(f"No submission for {slug} is left today: try again after midnight UTC.")
-    return SubmissionAllowance(left_today=left)
-
-
-def _refuse_run(run: Run, digest: str, *, force: bool) -> None:
-    if not run.record["submission"]["sendable"]:
-        raise SubmissionError("This run was made from sample data, which is not Kaggle's: it can never be submitted.")
-    if run.record["submission"]["sha256"] != digest:
-        raise SubmissionError(f"{run.path / 'submission.csv'} was changed after the run wrote it. Submit it as a CSV.")
-    failed = [check for check in run.record["checks"] if check["status"] == "fail"]
-    if failed and not force:
-        raise SubmissionError(
-            f"The check {failed[0]['name']!r} failed: {failed[0]['detail']} To submit all the same, add --force."
-        )
-
-
-def prove_file(file: Path, competition: Competition, tables: Tables) -> None:
-    """Raise SubmissionError unless a CSV from elsewhere is what the sample submission asks for."""
     if tables.source.origin == "sample":
-        raise SubmissionError(f"{file} cannot be proved: Kaggle's files of {competition.slug} are not here.")
+        raise SubmissionError(f"{file} cannot be validated: Kaggle's files of {competition.slug} are not available.")
     types = {str(name): dtype for name, dtype in tables.sample.dtypes.items()}
     try:
         frame = pd.read_csv(file, dtype=types)
@@ -90,79 +62,157 @@ def prove_file(file: Path, competition: Competition, tables: Tables) -> None:
     prove(frame, competition, tables)
 
 
-def send(
+def submit_file(
     kaggle: Kaggle, slug: str, file: Path, run: Run | None, *, message: str, out: Path, kernel: Pushed | None = None
 ) -> Entry:
-    """Submit, once, and write it into the ledger and the run's folder at once: whatever happens then, it is known.
+    """Submit a file once and add it to the ledger, whose writability is checked before.
 
-    kernel : the version that wrote the file, in a competition that takes kernels only.
-    Raises RemoteError where Kaggle does not take it.
+    Parameters
+    ----------
+    kaggle : Kaggle
+        The client.
+    slug : str
+        The competition.
+    file : Path
+        The CSV to submit.
+    run : Run or None
+        The run that wrote the file; a note of the submission is left in its folder.
+    message : str
+        The description; empty for the run's id or the file's name.
+    out : Path
+        The folder of all runs, which holds the ledger.
+    kernel : Pushed, optional
+        The version of a kernel that wrote the file, in a competition that takes submissions from notebooks only.
+
+    Returns
+    -------
+    Entry
+        The ledger's entry; its status is "pending".
+
+    Raises
+    ------
+    RemoteError
+        If Kaggle does not accept the submission.
+    OutputError
+        If the ledger cannot be written; its message holds Kaggle's number where the submission was already made.
     """
     message = message or (f"kpipe {run.record['run_id']}" if run else file.name)
+    made = replace(_entry_of_run(run), slug=slug, message=message, file=file.name, sha256=sha256_of(file))
+    check_writable(out, slug)
     if kernel is None:
         ref = kaggle.submit(slug, file, message)
     else:
         ref = kaggle.submit_code(slug, kernel.ref, kernel.version, file.name, message)
-    entry = Entry(
-        ref=ref,
-        slug=slug,
-        date=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
-        message=message,
-        file=file.name,
-        sha256=sha256_of(file),
-        **(_of_run(run) if run else {}),
-    )
-    add_entries(out, slug, [entry])
+    entry = replace(made, ref=ref, date=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()))
     if run is not None:
-        with contextlib.suppress(OutputError):  # a folder that cannot be written: the ledger has it
-            write_file(run.path / SENT, (json.dumps({"ref": ref, "date": entry.date}) + "\n").encode())
+        mark_submitted(run, entry)
+    try:
+        add_entries(out, slug, [entry])
+    except KpipeError as error:
+        raise OutputError(
+            f"Kaggle accepted {file.name} as submission {ref}, but the ledger has no entry of it. {error} "
+            f"Do not submit it again: `kpipe submissions {slug}` adds it to the ledger."
+        ) from error
     return entry
 
 
-def _of_run(run: Run) -> dict[str, Any]:
+def _entry_of_run(run: Run | None) -> Entry:
+    """What a run says of a submission; the rest of the entry is empty."""
+    empty = Entry(ref=0, slug="", date="", message="", file="")
+    if run is None:
+        return empty
     record = run.record
     named = {name: record[name] for name in ("run_id", "score", "standard_error")}
-    return {**named, "metric": record["metric"]["name"]}
+    return replace(empty, **named, metric=record["metric"]["name"])
 
 
 def wait_for_score(
-    kaggle: Kaggle, entry: Entry, *, out: Path, tell: Callable[[float], None], seconds: float = 1800.0
+    kaggle: Kaggle, entry: Entry, *, out: Path, on_wait: Callable[[float], None], seconds: float = 1800.0
 ) -> Entry:
-    """The entry with its score, as soon as Kaggle has one.
+    """The entry of a submission with its score, as soon as Kaggle has one.
 
-    tell : called with the seconds waited, before each pause.
-    Raises RemoteError if there is none after ``seconds``; the submission stands, and ``refreshed`` finds it.
+    Parameters
+    ----------
+    kaggle : Kaggle
+        The client.
+    entry : Entry
+        The submission.
+    out : Path
+        The folder of all runs, which holds the ledger.
+    on_wait : callable
+        Called with the seconds waited so far, before each pause.
+    seconds : float
+        How long to wait.
+
+    Returns
+    -------
+    Entry
+        With the status "complete" or "error".
+
+    Raises
+    ------
+    RemoteError
+        If there is no score after ``seconds``. The submission stands: ``sync_ledger`` finds its score later.
     """
     began, pause = time.monotonic(), _FIRST_PAUSE
     while True:
         found = next((e for e in sync_ledger(kaggle, entry.slug, out=out) if e.ref == entry.ref), entry)
         if found.status != "pending":
             return found
-        waiting = time.monotonic() - began
-        if waiting > seconds:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise RemoteError(
                 f"Kaggle has not scored submission {entry.ref} in {seconds / 60:.0f} minutes. It was made: "
                 f"`kpipe submissions {entry.slug}` shows its score as soon as there is one."
             )
-        tell(waiting)
+        on_wait(waited)
         time.sleep(pause)
         pause = min(1.5 * pause, _LONGEST_PAUSE)
 
 
 def sync_ledger(kaggle: Kaggle, slug: str, *, out: Path) -> list[Entry]:
-    """The ledger with what Kaggle says now, submissions made elsewhere included; newest first."""
-    competition_folder(out, slug)  # before Kaggle is asked
-    add_entries(out, slug, [_entry(slug, one) for one in kaggle.submissions(slug)])
+    """The ledger after it was brought up to date with what Kaggle lists, submissions made elsewhere included.
+
+    Parameters
+    ----------
+    kaggle : Kaggle
+        The client.
+    slug : str
+        The competition.
+    out : Path
+        The folder of all runs, which holds the ledger.
+
+    Returns
+    -------
+    list of Entry
+        Newest first.
+
+    Raises
+    ------
+    RemoteError
+        If Kaggle does not list the submissions.
+    OutputError
+        If the ledger cannot be written.
+    DataError
+        If the file is not a ledger.
+    """
+    known = {entry.ref for entry in read_ledger(out, slug)}
+    listed = kaggle.submissions(slug)
+    runs = submitted_runs(out, slug) if any(one.ref not in known for one in listed) else {}
+    add_entries(out, slug, [_entry(slug, one, run=None if one.ref in known else runs.get(one.ref)) for one in listed])
     return read_ledger(out, slug)
 
 
-def _entry(slug: str, one: Submission) -> Entry:
-    return Entry(
+def _entry(slug: str, one: Submission, *, run: Run | None) -> Entry:
+    """A submission as Kaggle lists it, with the run that a note in the run's folder names."""
+    return replace(
+        _entry_of_run(run),
         ref=one.ref,
         slug=slug,
         date=one.date.isoformat(timespec="seconds"),
         message=one.description,
         file=one.file_name,
+        sha256=run.record["submission"]["sha256"] if run else "",
         status=one.status,
         error=one.error,
         public_score=one.public_score,

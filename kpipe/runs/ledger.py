@@ -1,34 +1,66 @@
 """The ledger of submissions: which run and which file was submitted, with both scores.
 
-The ledger is ``<out>/<slug>/ledger.json``: what Kaggle forgets (which run, which file, which score out-of-fold) beside
-what Kaggle says (its number, status, scores).
+The ledger is ``<out>/<slug>/ledger.json``. It joins what only this machine knows (the run, the file, the
+cross-validation score) with what Kaggle lists (its number of the submission, the status, the scores).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import filelock
+from filelock import FileLock, Timeout
 
-from kpipe.errors import DataError
+from kpipe.errors import DataError, KpipeError, OutputError
 from kpipe.runs.files import write_file
-from kpipe.runs.find import competition_folder
+from kpipe.runs.find import competition_folder, find_run
 from kpipe.runs.json_types import NUMBER, check_types, refuse_constant
+from kpipe.runs.run import Run
 
-__all__ = ["SENT", "Entry", "add_entries", "read_ledger"]
+__all__ = [
+    "SUBMITTED",
+    "Entry",
+    "add_entries",
+    "check_writable",
+    "mark_submitted",
+    "read_ledger",
+    "submitted_runs",
+]
 
-SENT = "submitted.json"  # in a run's folder: Kaggle's number, wherever the ledger lies; such a run is never removed
+SUBMITTED = "submitted.json"  # in a run's folder, wherever the ledger is: such a run is never removed
+
+_LOCK_SECONDS = 10.0  # for another process that writes the ledger, which takes milliseconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A submission: Kaggle's number of it, the file, the run it came from, and what both sides say of it.
+    """A submission: Kaggle's number of it, the file, the run that it came from, and what Kaggle says of it.
 
-    score, standard_error, metric : out-of-fold, of the run; None for a file without one.
-    status : "pending", "complete" or "error"; error : Kaggle's reason.
+    Attributes
+    ----------
+    ref : int
+        Kaggle's number of the submission.
+    slug : str
+        The competition.
+    date : str
+        When it was submitted, in ISO 8601.
+    message, file : str
+        The description and the file's name, as Kaggle lists them.
+    sha256 : str
+        Of the file; empty for a submission made elsewhere.
+    run_id : str
+        The run that wrote the file; empty if no run did.
+    metric, score, standard_error : str, float or None, float or None
+        The run's cross-validation score.
+    status : str
+        "pending", "complete" or "error".
+    error : str
+        Why Kaggle could not score the file.
+    public_score, private_score : float or None
+        Kaggle's scores; None while they are unknown.
     """
 
     ref: int
@@ -47,7 +79,7 @@ class Entry:
     private_score: float | None = None
 
 
-# What the fields of an entry hold; those that an older kpipe did not write have their defaults.
+# Types of an entry's fields; "?" marks those that an older kpipe did not write.
 _ENTRY = {
     "ref": int,
     **dict.fromkeys(("slug", "date", "message", "file"), str),
@@ -57,8 +89,28 @@ _ENTRY = {
 
 
 def read_ledger(out: Path, slug: str) -> list[Entry]:
-    """Every submission known here, newest first. Raises DataError where the file is broken."""
-    path = competition_folder(out, slug) / "ledger.json"
+    """Every submission in the ledger, newest first.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of all runs, as of ``--out``.
+    slug : str
+        The competition.
+
+    Returns
+    -------
+    list of Entry
+        Empty if there is no ledger.
+
+    Raises
+    ------
+    DataError
+        If the file is not a ledger.
+    UsageError
+        If the slug could lead out of ``out``.
+    """
+    path = _path(out, slug)
     if not path.is_file():
         return []
     try:
@@ -66,24 +118,133 @@ def read_ledger(out: Path, slug: str) -> list[Entry]:
         check_types(entries, [_ENTRY], "it")
         return [Entry(**entry) for entry in entries]
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise DataError(f"{path} is no ledger of submissions: {error}. Move it away, and call this again.") from error
+        raise DataError(f"{path} is not a ledger of submissions: {error}. Move it away, and try again.") from error
+
+
+def check_writable(out: Path, slug: str) -> None:
+    """Make sure that a submission can be added to the ledger, by writing the ledger as it is.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of all runs, as of ``--out``.
+    slug : str
+        The competition.
+
+    Raises
+    ------
+    OutputError
+        If the ledger cannot be written or another process does not release it.
+    DataError
+        If the file is not a ledger.
+    """
+    add_entries(out, slug, [])
 
 
 def add_entries(out: Path, slug: str, entries: Sequence[Entry]) -> None:
-    """Write entries, whole or not at all; of one that is there, what only this machine knows is kept."""
-    home = competition_folder(out, slug)
-    home.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(home / ".ledger.lock"):
+    """Add submissions to the ledger, all or none.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of all runs, as of ``--out``.
+    slug : str
+        The competition.
+    entries : sequence of Entry
+        New submissions, or known ones with a new status: of these, what only this machine knows is kept.
+
+    Raises
+    ------
+    OutputError
+        If the ledger cannot be written or another process does not release it.
+    DataError
+        If the file is not a ledger.
+    """
+    path = _path(out, slug)
+    with _locked(path):
         known = {entry.ref: entry for entry in read_ledger(out, slug)}
         for entry in entries:
-            known[entry.ref] = _merged(known.get(entry.ref), entry)
+            known[entry.ref] = _merge(known.get(entry.ref), entry)
         newest = sorted(known.values(), key=lambda entry: (entry.date, entry.ref), reverse=True)
         content = json.dumps([asdict(entry) for entry in newest], indent=2) + "\n"
-        write_file(home / "ledger.json", content.encode())
+        try:
+            write_file(path, content.encode())
+        except OutputError as error:
+            raise _cannot_write(path, error.__cause__) from error
 
 
-def _merged(old: Entry | None, new: Entry) -> Entry:
+def mark_submitted(run: Run, entry: Entry) -> None:
+    """Leave a note of a submission in the folder of its run, where that can be written.
+
+    Parameters
+    ----------
+    run : Run
+        The run whose file was submitted.
+    entry : Entry
+        The submission.
+    """
+    with contextlib.suppress(OutputError):  # the ledger has it too
+        write_file(run.path / SUBMITTED, (json.dumps({"ref": entry.ref, "date": entry.date}) + "\n").encode())
+
+
+def submitted_runs(out: Path, slug: str) -> dict[int, Run]:
+    """Runs by Kaggle's number of their submission, from the notes in their folders.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of all runs, as of ``--out``.
+    slug : str
+        The competition.
+
+    Returns
+    -------
+    dict of int to Run
+        Without the runs whose note or record cannot be read.
+    """
+    found = {}
+    for path in competition_folder(out, slug).glob(f"*/{SUBMITTED}"):
+        with contextlib.suppress(OSError, ValueError, TypeError, RecursionError, KpipeError):
+            note = json.loads(path.read_text(encoding="utf-8"))
+            check_types(note, {"ref": int}, "it")
+            found[note["ref"]] = find_run(str(path.parent), out)
+    return found
+
+
+def _path(out: Path, slug: str) -> Path:
+    return competition_folder(out, slug) / "ledger.json"
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a ledger, whose folder is made if it does not exist."""
+    lock = FileLock(path.with_name(".ledger.lock"), timeout=_LOCK_SECONDS)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise OutputError(
+            f"Another process is writing {path} and has not ended within {_LOCK_SECONDS:.0f} seconds. "
+            "Wait for it or stop it, then try again."
+        ) from None
+    except NotImplementedError:  # filelock's, of a file system without locks
+        raise OutputError(f"{path.parent} is on a file system without locks. Choose another --out DIR.") from None
+    except OSError as error:
+        raise _cannot_write(path.parent, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _cannot_write(path: Path, error: object) -> OutputError:
+    reason = getattr(error, "strerror", None) or error
+    return OutputError(f"{path} cannot be written: {reason}. Free space or choose another folder with --out DIR.")
+
+
+def _merge(old: Entry | None, new: Entry) -> Entry:
+    """The entry of the ledger after Kaggle has listed the submission again."""
     if old is None or new.sha256:
         return new
-    told = {name: getattr(new, name) for name in ("status", "error", "public_score", "private_score")}
-    return replace(old, **told)
+    changed = {name: getattr(new, name) for name in ("status", "error", "public_score", "private_score")}
+    return replace(old, **changed)

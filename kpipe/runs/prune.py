@@ -12,7 +12,7 @@ from typing import Any
 
 from kpipe.errors import OutputError
 from kpipe.runs.find import UNFINISHED, find_runs
-from kpipe.runs.ledger import SENT, read_ledger
+from kpipe.runs.ledger import SUBMITTED, read_ledger
 from kpipe.runs.locks import try_lock
 from kpipe.runs.run import Run
 from kpipe.runs.unfinished import find_unfinished
@@ -54,7 +54,7 @@ def summary(run: Run, out: Path) -> dict[str, Any]:
         "models": [model["name"] for model in record["models"]],
         "seconds": record.get("seconds"),
         "checks": sorted({check["status"] for check in record["checks"]} - {"pass"}),
-        "submitted": bool(sent) or (run.path / SENT).exists(),
+        "submitted": bool(sent) or (run.path / SUBMITTED).exists(),
         "public_score": public[-1] if public else None,
         "path": str(run.path),
     }
@@ -123,7 +123,7 @@ def _surplus(runs: Sequence[Run], out: Path, keep: int) -> Iterator[Removable]:
     for slug, runs in by_slug.items():
         submitted = {entry.run_id for entry in read_ledger(out, slug)}
         for run in runs:
-            if run.path not in kept and run.record["run_id"] not in submitted and not (run.path / SENT).exists():
+            if run.path not in kept and run.record["run_id"] not in submitted and not (run.path / SUBMITTED).exists():
                 why = f"not among the best {keep}, not submitted, not the latest"
                 yield Removable(path=run.path, why=why, size=_size(run.path))
 

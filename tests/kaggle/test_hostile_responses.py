@@ -24,8 +24,8 @@ import pytest
 from kpipe import competitions
 from kpipe.cli.main import main
 from kpipe.errors import KpipeError, RemoteError
+from kpipe.kaggle import allowance, responses, submit
 from kpipe.kaggle import client as client_module
-from kpipe.kaggle import responses, submit
 from kpipe.kaggle.client import Kaggle, Pushed, connect
 from kpipe.kaggle.download import download
 from kpipe.kaggle.kernel import push as kernel_push
@@ -102,7 +102,7 @@ ODD = [
 
 def wait_for_score(kaggle: Kaggle, home: Path) -> object:
     entry = ledger.Entry(ref=1, slug="titanic", date="2026", message="m", file="f")
-    return submit.wait_for_score(kaggle, entry, out=home / "out", tell=lambda _: None, seconds=0.02)
+    return submit.wait_for_score(kaggle, entry, out=home / "out", on_wait=lambda _: None, seconds=0.02)
 
 
 def calls(home: Path) -> dict[str, Callable[[Kaggle], object]]:
@@ -123,7 +123,7 @@ def calls(home: Path) -> dict[str, Callable[[Kaggle], object]]:
         "GetCompetition": lambda k: (
             f"{k.competition('titanic').evaluation_metric:s}{k.competition('t').user_rank or 0:,}"
         ),
-        "GetSubmissionLimits": lambda k: submit.check_can_submit(k, "titanic", csv, None, out=home, force=False),
+        "GetSubmissionLimits": lambda k: allowance.check_can_submit(k, "titanic", csv, None, out=home, force=False),
         "ListSubmissions": lambda k: wait_for_score(k, home),
         "StartSubmissionUpload": lambda k: k.submit("titanic", csv, "m"),
         "CreateSubmission": lambda k: k.submit("titanic", csv, "m"),

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from kpipe import competitions
 from kpipe.cli.main import main
 from kpipe.kaggle import client as client_module
 from kpipe.kaggle import submit
+from kpipe.runs import ledger
 from tests.kaggle_server import KEY, TOKEN, USER, Contest, KaggleServer, Misbehave, accuracy, serving
 
 SAMPLE = competitions.folder("titanic") / "sample"  # stands for Kaggle's files: what matters here is the way
@@ -243,6 +245,67 @@ def test_an_answer_that_is_lost_costs_one_submission_and_not_two(
     assert kpipe("submit", str(run)) == 0
     assert len(kaggle.submissions) == 1
     assert "as 1000; 4 left today" in capsys.readouterr().err
+
+
+def test_nothing_is_submitted_where_the_ledger_cannot_be_written(
+    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained()
+    Path("submissions/titanic/ledger.json").mkdir()
+    assert kpipe("submit", str(run)) == 1
+    said = capsys.readouterr().err
+    assert "submissions/titanic/ledger.json cannot be written: " in said
+    assert "Traceback" not in said
+    assert kaggle.submissions == []
+
+
+def test_nothing_is_submitted_where_the_ledgers_folder_cannot_be_made(
+    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained()
+    Path("elsewhere").write_text("a file")
+    assert kpipe("submit", str(run), "--out", "elsewhere") == 1
+    assert "elsewhere/titanic cannot be written: " in capsys.readouterr().err
+    assert kaggle.submissions == []
+
+
+def test_nothing_is_submitted_while_another_process_holds_the_ledger(
+    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained()
+    monkeypatch.setattr(ledger, "_LOCK_SECONDS", 0.1)
+    with FileLock("submissions/titanic/.ledger.lock"):
+        assert kpipe("submit", str(run)) == 1
+    assert "Another process is writing submissions/titanic/ledger.json" in capsys.readouterr().err
+    assert kaggle.submissions == []
+    assert kpipe("submit", str(run)) == 0
+
+
+def test_a_submission_that_the_ledger_misses_is_named_and_added_later_with_its_run(
+    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, path = trained(), Path("submissions/titanic/ledger.json")
+
+    def obstruct() -> None:
+        path.unlink()
+        path.mkdir()
+
+    kaggle.contests["titanic"].on_accept = obstruct
+    assert kpipe("submit", str(run)) == 1
+    said = capsys.readouterr().err
+    assert "Kaggle accepted submission.csv as submission 1000, but " in said
+    assert "submissions/titanic/ledger.json cannot be written: " in said
+    assert "Do not submit it again: `kpipe submissions titanic` adds it to the ledger" in said
+    assert "Traceback" not in said
+
+    path.rmdir()
+    assert kpipe("submissions", "titanic", "--json") == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert (entry["ref"], entry["run_id"]) == (1000, run.name)
+    assert entry["score"] == json.loads((run / "run.json").read_text())["score"]
+    assert kpipe("submit", str(run)) == 1
+    assert "The same file was submitted before, as 1000" in capsys.readouterr().err
+    assert len(kaggle.submissions) == 1
 
 
 @pytest.mark.parametrize(

@@ -351,7 +351,7 @@ def test_a_submitted_run_is_never_removed_wherever_its_ledger_lies(both: tuple[R
     out = tmp_path / "runs"
     runs = [copied(both[0], out / "made-by-hand", number) for number in range(3)]
     file, elsewhere = runs[0].path / "submission.csv", tmp_path / "submissions"
-    submit.send(Sends(), "made-by-hand", file, runs[0], message="", out=elsewhere)  # type: ignore[arg-type]
+    submit.submit_file(Sends(), "made-by-hand", file, runs[0], message="", out=elsewhere)  # type: ignore[arg-type]
     assert [one.path.name for one in keeping.find_removable(out, keep=0)] == [runs[1].path.name]
     assert [keeping.summary(run, out)["submitted"] for run in runs] == [True, False, False]
 

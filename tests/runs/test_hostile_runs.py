@@ -265,7 +265,7 @@ def test_any_csv_from_elsewhere_is_proved_or_refused(content: bytes, tmp_path: P
     competition = resolved(tables)
     (tmp_path / "theirs.csv").write_bytes(content)
     with pytest.raises(SubmissionError):
-        submit.prove_file(tmp_path / "theirs.csv", competition, tables)
+        submit.validate_file(tmp_path / "theirs.csv", competition, tables)
 
 
 def test_a_cache_of_somebody_else_runs_nothing(tmp_path: Path) -> None:
