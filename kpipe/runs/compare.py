@@ -1,4 +1,4 @@
-"""Two runs side by side: the difference of their scores on the same rows, paired, and what changed between them."""
+"""Compare two runs on the rows that both predicted: the paired difference of their scores, and what changed."""
 
 from __future__ import annotations
 
@@ -17,24 +17,45 @@ from kpipe.runs.run import Run
 
 __all__ = ["Comparison", "compare"]
 
-Verdict = Literal["better", "worse", "cannot tell"]
+Verdict = Literal["better", "worse", "no significant difference"]
 
-_CLEAR = 2.0  # standard errors: a difference that chance alone exceeds once in twenty times
-_BLOCKS = 50  # of rows, each left out in turn: the error of an error is then 10 % (1 / sqrt(2 * 50))
+_SIGNIFICANT = 2.0  # standard errors: without a real difference, exceeded about once in twenty comparisons
+_BLOCKS = 50  # of rows, each left out in turn: the standard error itself is then good to 10 % (1 / sqrt(2 * 50))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What run b is, compared with run a.
+    """How run b compares with run a.
 
-    scores : of a and b on the ``rows`` that both predicted. difference : b's less a's, with its standard error: paired,
-        for both runs judged the same rows, and what is hard for one is mostly hard for the other. Where folds keep
-        groups whole, as many groups count, however many rows they have.
-    verdict : of b; "cannot tell" where the difference is less than two standard errors.
-    same_folds : whether both had the same folds. Where not, their luck is in the difference, and not in its error.
-    changed : what is not the same in both (data, code, versions, options), a phrase each.
-    sides : rows on which b is right and a is wrong, and the other way round; of values, that b is nearer by more than
-        the median error, and farther. One row each: row, id where there is one, truth, a, b, change.
+    Parameters
+    ----------
+    a, b : str
+        The ids of the runs.
+    metric : str
+        The name of their metric.
+    greater_is_better : bool
+        Whether a greater score is better.
+    scores : tuple of float
+        The scores of a and of b on the rows that both predicted.
+    difference : float
+        The score of b minus that of a.
+    standard_error : float
+        The standard error of ``difference``, paired: both runs predicted the same rows, and rows that are hard for one
+        are mostly hard for the other. If the folds keep groups whole, groups and not rows count as independent. NaN
+        with fewer than two groups.
+    rows : int
+        The number of rows that both predicted.
+    verdict : str
+        "better" or "worse" if b differs from a by more than two standard errors, else "no significant difference".
+    same_folds : bool
+        Whether both runs have the same folds. If not, the difference also varies with the folds, and
+        ``standard_error`` does not include that.
+    changed : tuple of str
+        What differs between the runs' data, code, versions and options; a phrase each.
+    sides : DataFrame
+        The rows that only b predicts correctly ("won") and those that only a does ("lost"); of a regression, the rows
+        where one of them is closer by more than a's median error. Columns: row, id if train.csv has one, truth, a, b,
+        change.
     """
 
     a: str
@@ -52,70 +73,93 @@ class Comparison:
 
     @property
     def won(self) -> int:
-        """Rows that b has right, or nearer, and a has not."""
+        """The number of rows that b predicts better than a."""
         return int((self.sides["change"] == "won").sum())
 
     @property
     def lost(self) -> int:
-        """Rows that a has right, or nearer, and b has not."""
+        """The number of rows that a predicts better than b."""
         return int((self.sides["change"] == "lost").sum())
 
 
 def compare(a: Run, b: Run) -> Comparison:
-    """Run b against run a. Raises UsageError where they are not of the same competition, rows and metric."""
-    facts, others = read(a), read(b)
-    ours, theirs = _judged(facts), _judged(others)
-    metric = facts.metric
-    if metric is None or others.metric is None or a.record["slug"] != b.record["slug"]:
-        raise UsageError(f"{_id(a)} and {_id(b)} are of other competitions, or their metric is no longer known.")
-    if metric.name != others.metric.name or ours.ensemble.shape != theirs.ensemble.shape or not _same(ours.y, theirs.y):
-        raise UsageError(
-            f"{_id(a)} ({metric.name}) and {_id(b)} ({others.metric.name}) have other rows, targets or metrics: "
-            "there is nothing to compare."
-        )
-    both = ours.is_predicted & theirs.is_predicted
-    y, p, q = ours.y[both], ours.ensemble[both], theirs.ensemble[both]
-    scores = tuple(metric.function(y, output(metric, given)) for given in (p, q))
+    """How run b compares with run a.
+
+    Parameters
+    ----------
+    a, b : Run
+        Finished runs of the same competition.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    UsageError
+        If the runs differ in competition, rows, targets or metric, or have no out-of-fold predictions.
+    """
+    before, after = read(a), read(b)
+    metric, old, new = _comparable(before, after)
+    both = old.is_predicted & new.is_predicted
+    y, p, q = old.y[both], old.ensemble[both], new.ensemble[both]
+    scores = tuple(metric.function(y, output(metric, predictions)) for predictions in (p, q))
     difference = scores[1] - scores[0]
-    groups = _groups(ours, theirs)
+    groups = _groups(old, new)
     error = _paired_error(metric, y, p, q, None if groups is None else groups[both])
-    gain = difference if metric.greater_is_better else -difference
-    verdict: Verdict = "cannot tell" if not abs(gain) > _CLEAR * error else "better" if gain > 0 else "worse"
     return Comparison(
-        a=_id(a),
-        b=_id(b),
+        a=_id(before),
+        b=_id(after),
         metric=metric.name,
         greater_is_better=metric.greater_is_better,
         scores=(scores[0], scores[1]),
         difference=difference,
         standard_error=error,
         rows=int(both.sum()),
-        verdict=verdict,
-        same_folds=_same_folds(facts, others),
-        changed=tuple(differences(_made(a.record), _made(b.record))),
-        sides=_sides(metric, ours, theirs, both),
+        verdict=_verdict(difference if metric.greater_is_better else -difference, error),
+        same_folds=before.folds is not None and after.folds is not None and before.folds.equals(after.folds),
+        changed=tuple(differences(_inputs(a.record), _inputs(b.record))),
+        sides=_sides(metric, old, new, both),
     )
 
 
-def _id(run: Run) -> str:
+def _comparable(a: LoadedRun, b: LoadedRun) -> tuple[Metric, OofPredictions, OofPredictions]:
+    """The common metric and the predictions of both runs. Raises UsageError if they do not compare."""
+    old, new = _oof(a), _oof(b)
+    if a.record["slug"] != b.record["slug"]:
+        raise UsageError(f"Cannot compare {_id(a)} and {_id(b)}: they are runs of different competitions.")
+    metric = a.metric
+    if metric is None or b.metric is None:
+        raise UsageError(f"Cannot compare {_id(a)} and {_id(b)}: {' '.join(a.missing or b.missing)}")
+    if metric.name != b.metric.name:
+        raise UsageError(f"Cannot compare {_id(a)} ({metric.name}) and {_id(b)} ({b.metric.name}): the metrics differ.")
+    if old.ensemble.shape != new.ensemble.shape or not _equal(old.y, new.y):
+        raise UsageError(f"Cannot compare {_id(a)} and {_id(b)}: they predict different rows or targets.")
+    return metric, old, new
+
+
+def _id(run: LoadedRun) -> str:
     return str(run.record["run_id"])
 
 
-def _judged(facts: LoadedRun) -> OofPredictions:
-    if facts.oof is None:
-        raise UsageError(f"{facts.path}: {' '.join(facts.missing) or 'the out-of-fold predictions are missing.'}")
-    return facts.oof
+def _oof(run: LoadedRun) -> OofPredictions:
+    if run.oof is None:
+        raise UsageError(f"{run.path}: {' '.join(run.missing) or 'the out-of-fold predictions are missing.'}")
+    return run.oof
 
 
-def _same(a: np.ndarray, b: np.ndarray) -> bool:
+def _equal(a: np.ndarray, b: np.ndarray) -> bool:
     return a.shape == b.shape and bool(np.isclose(a, b, equal_nan=True).all())
 
 
-def _same_folds(a: LoadedRun, b: LoadedRun) -> bool:
-    return a.folds is not None and b.folds is not None and a.folds.equals(b.folds)
+def _verdict(gain: float, standard_error: float) -> Verdict:
+    """The verdict on a gain; a standard error of NaN makes no gain significant."""
+    if not abs(gain) > _SIGNIFICANT * standard_error:
+        return "no significant difference"
+    return "better" if gain > 0 else "worse"
 
 
-def _made(record: Mapping[str, Any]) -> dict[str, Any]:
+def _inputs(record: Mapping[str, Any]) -> dict[str, Any]:
     data = record.get("data")
     return {
         "files": data.get("files") if isinstance(data, Mapping) else None,
@@ -124,8 +168,8 @@ def _made(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _groups(a: OofPredictions, b: OofPredictions) -> np.ndarray | None:
-    """The groups that the runs' folds keep whole; where theirs differ, the fewer, of which an error makes less of."""
-    found = [one.groups for one in (a, b) if one.groups is not None]
+    """The groups that the folds keep whole; if the runs differ, the fewer groups, for the larger standard error."""
+    found = [run.groups for run in (a, b) if run.groups is not None]
     return min(found, key=lambda groups: len(np.unique(groups)), default=None)
 
 
@@ -158,29 +202,28 @@ def _paired_error(
 
 
 def _sides(metric: Metric, a: OofPredictions, b: OofPredictions, both: np.ndarray) -> pd.DataFrame:
-    """Rows that changed sides, the largest changes first where there are sizes."""
+    """The rows that one run predicts better than the other; of a regression, the largest changes first."""
     y = a.y[both]
-    if metric.task == "classification" and y.ndim == 1:
-        judged = [given.ensemble[both].argmax(axis=1) for given in (a, b)]
-        names = np.asarray(a.classes, dtype=object)
-        wrong = [(labels != y).astype(float) for labels in judged]
-        truth, shown = names[y], [names[labels] for labels in judged]
-        margin = 0.5
-    elif y.ndim == 1:
-        shown = [given.ensemble[both][:, 0] for given in (a, b)]
-        wrong = [np.abs(values - y) for values in shown]
-        truth, margin = y, float(np.median(wrong[0]))
-    else:
+    if y.ndim > 1:
         return pd.DataFrame(columns=["row", "truth", "a", "b", "change"])
-    gained = wrong[0] - wrong[1]
-    moved = np.flatnonzero(np.abs(gained) > margin)
-    moved = moved[np.argsort(-np.abs(gained[moved]), kind="stable")]
-    frame = pd.DataFrame({"row": a.rows[both][moved]})
+    if metric.task == "classification":
+        codes = [run.ensemble[both].argmax(axis=1) for run in (a, b)]
+        names = np.asarray(a.classes, dtype=object)
+        errors = [(predicted != y).astype(float) for predicted in codes]
+        truth, predicted, margin = names[y], [names[code] for code in codes], 0.5
+    else:
+        predicted = [run.ensemble[both][:, 0] for run in (a, b)]
+        errors = [np.abs(values - y) for values in predicted]
+        truth, margin = y, float(np.median(errors[0]))
+    gain = errors[0] - errors[1]
+    changed = np.flatnonzero(np.abs(gain) > margin)
+    changed = changed[np.argsort(-np.abs(gain[changed]), kind="stable")]
+    frame = pd.DataFrame({"row": a.rows[both][changed]})
     if a.ids is not None:
-        frame["id"] = a.ids.to_numpy()[both][moved]
+        frame["id"] = a.ids.to_numpy()[both][changed]
     return frame.assign(
-        truth=truth[moved],
-        a=shown[0][moved],
-        b=shown[1][moved],
-        change=np.where(gained[moved] > 0, "won", "lost"),
+        truth=truth[changed],
+        a=predicted[0][changed],
+        b=predicted[1][changed],
+        change=np.where(gain[changed] > 0, "won", "lost"),
     )

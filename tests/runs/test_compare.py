@@ -66,7 +66,7 @@ def test_the_difference_is_that_of_the_scores_and_its_error_is_paired(both: tupl
 
 def test_a_run_compared_with_itself_cannot_be_told_apart(both: tuple[Run, Run]) -> None:
     found = compare(both[0], both[0])
-    assert (found.difference, found.verdict, len(found.sides)) == (0.0, "cannot tell", 0)
+    assert (found.difference, found.verdict, len(found.sides)) == (0.0, "no significant difference", 0)
 
 
 def test_what_is_better_is_said_to_be_better_and_turned_round_worse(home: Path) -> None:
@@ -99,7 +99,7 @@ def test_runs_of_other_competitions_are_not_compared(
 ) -> None:
     other = trained(home, "prices", models=["linear"])
     assert call("compare", both[0].path, other.path) == 2
-    assert "of other competitions" in capsys.readouterr().err
+    assert "they are runs of different competitions" in capsys.readouterr().err
 
 
 def test_a_blend_of_runs_is_the_run_that_would_have_trained_all_their_models(
@@ -279,7 +279,7 @@ def test_one_group_tells_nothing_of_the_difference(priced: tuple[Run, Run], tmp_
         run.oof.assign(**{"fold group": 0}).to_parquet(copies[-1].path / "oof.parquet")
     found = compare(*copies)
     assert np.isnan(found.standard_error)
-    assert found.verdict == "cannot tell"
+    assert found.verdict == "no significant difference"
 
 
 def test_runs_that_predict_other_things_are_not_blended(

@@ -16,7 +16,7 @@ from kpipe.runs.compare import Comparison
 __all__ = ["print_comparison"]
 
 _ROWS = 5  # rows shown of those won, and of those lost
-_STYLES = {"better": "bold green", "worse": "bold red", "cannot tell": "yellow"}
+_STYLES = {"better": "bold green", "worse": "bold red", "no significant difference": "yellow"}
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -49,10 +49,8 @@ def print_comparison(comparison: Comparison) -> None:
 
 def _verdict(comparison: Comparison) -> Text:
     verdict = comparison.verdict
-    if verdict == "cannot tell":
-        words = ("no significant difference", _STYLES[verdict])
-        return Text.assemble(f"{comparison.b}: ", words, f" from {comparison.a}.")
-    return Text.assemble(f"{comparison.b}: ", (verdict, _STYLES[verdict]), f" than {comparison.a}.")
+    word = "than" if verdict in ("better", "worse") else "from"
+    return Text.assemble(f"{comparison.b}: ", (verdict, _STYLES[verdict]), f" {word} {comparison.a}.")
 
 
 def _rows(comparison: Comparison) -> Table:
