@@ -13,7 +13,7 @@ __all__ = ["SAMPLE_WARNING", "STATUS_STYLES", "get_console", "print_table"]
 
 STATUS_STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red"}
 SAMPLE_WARNING = (
-    "THIS IS SAMPLE DATA, not Kaggle's: its scores mean nothing, and its submission cannot be submitted. "
+    "THIS IS SAMPLE DATA, not Kaggle's: its scores mean nothing, and its predictions cannot be submitted. "
     "For the real files, pass --data FOLDER_OR_ZIP."
 )
 
