@@ -78,7 +78,7 @@ def models() -> Iterator[str]:
     from kpipe.models import CATALOG
 
     yield "| name | what it is |\n|---|---|"
-    yield from (f"| `{name}` | {what} |" for name, (_, what) in CATALOG.items())
+    yield from (f"| `{name}` | {description} |" for name, (_, description) in CATALOG.items())
 
 
 def setup(app: Any) -> dict[str, bool]:

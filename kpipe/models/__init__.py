@@ -1,16 +1,20 @@
-"""Models: factories ``Context → estimator``, each with the encoding it needs, found by name and loaded on first use.
+"""Models by name: factories that turn a ``Context`` into an unfitted estimator, each loaded when it is first called.
 
-A new model is one factory in one file of this folder and one line in ``CATALOG``. Competitions and ``--model`` name
-models, so that neither imports torch or a booster before it is needed.
+A model is a public function in a module of this folder whose first parameter is ``context: Context``. With hyphens for
+underscores, the function's name is the model's name; the first line of its docstring describes the model. Adding a
+model is therefore adding one file. The catalogue is read from the text of the files, so that naming a model imports
+neither torch nor a boosting library.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kpipe.core.values import Context
 from kpipe.errors import UsageError
@@ -18,82 +22,117 @@ from kpipe.errors import UsageError
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["CATALOG", "Model", "model", "no_model"]
+__all__ = ["CATALOG", "CatalogEntry", "Model", "model", "unknown_model"]
 
-CATALOG = {
-    "linear": ("kpipe.models.linear", "logistic or ridge regression on scaled numbers and dummies"),
-    "boosting": ("kpipe.models.lightgbm", "LightGBM's gradient-boosted trees with native categories"),
-    "catboost": ("kpipe.models.catboost", "CatBoost's symmetric trees with its own statistics of categories"),
-    "xgboost": ("kpipe.models.xgboost", "XGBoost's histogram trees with native categories"),
-    "forest": ("kpipe.models.forest", "scikit-learn's extremely randomised trees on numbers and dummies"),
-    "text": ("kpipe.models.text", "TF-IDF of words and pieces of words in a linear model, for prose"),
-    "tabular-net": (
-        "kpipe.models.nets.tabular_net",
-        "a net like TabM: pieces of each number, members that share",
-    ),
-    "neural": ("kpipe.models.nets.neural", "a torch net of fully connected layers on scaled numbers and dummies"),
-    "mlp": (
-        "kpipe.models.teaching.mlp",
-        "a plain net whose parts are options: layers, activation, first weights, decay",
-    ),
-    "convnet": ("kpipe.models.nets.convnet", "a small convolutional torch net for tables of pixels"),
-    "convnet-large": ("kpipe.models.nets.convnet", "the same with four times the weights, in four times the time"),
-    "fastai-tabular": (
-        "kpipe.models.nets.fastai_tabular",
-        "fastai's tabular learner: embeddings, two layers, 1 cycle",
-    ),
-    "fastai-conv": (
-        "kpipe.models.nets.fastai_learner",
-        "convolutions of stride 2 for pixels, by fastai's Learner",
-    ),
-    "one-number": (
-        "kpipe.models.teaching.one_number",
-        "labels as numbers: one output, the nearest label; instructive, not good",
-    ),
-    "straight-line": (
-        "kpipe.models.teaching.scratch",
-        "two classes: the notebooks' linear model, from scratch",
-    ),
-    "sigmoid": ("kpipe.models.teaching.scratch", "two classes: the same through a sigmoid"),
-    "shallow": ("kpipe.models.teaching.scratch", "two classes: one hidden layer, from scratch"),
-    "two-targets": (
-        "kpipe.models.teaching.two_targets",
-        "two classes: 100 small nets that also learn Age",
-    ),
-    "deep": ("kpipe.models.teaching.scratch", "two classes: two hidden layers, from scratch"),
-}
+_FACTORY = re.compile(r'^def ([a-z]\w*)\(\s*context: Context\b.*?"""(.*?)\.?(?:"""|\n)', re.MULTILINE | re.DOTALL)
+
+
+class CatalogEntry(NamedTuple):
+    """Where a model of the catalogue is defined: its module's name, and one line that describes it."""
+
+    module: str
+    description: str
+
+
+def _read_catalog(folder: Path, package: str) -> dict[str, CatalogEntry]:
+    """Model name to entry, of all modules below the folder; those in the folder itself come first."""
+    return {
+        function.replace("_", "-"): CatalogEntry(
+            ".".join([package, *path.relative_to(folder).with_suffix("").parts]), text
+        )
+        for path in sorted(folder.rglob("*.py"), key=lambda path: (len(path.parts), path))
+        for function, text in _FACTORY.findall(path.read_text(encoding="utf-8"))
+    }
+
+
+CATALOG = _read_catalog(Path(__file__).parent, __name__)
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model of the catalogue with options: called with a Context, it gives an unfitted estimator. Can be pickled."""
+    """A model of the catalogue with options; calling it with a ``Context`` gives an unfitted estimator.
+
+    It can be pickled, and is therefore what competitions declare and workers receive.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``CATALOG``.
+    options : dict of str to object
+        Keyword arguments of the model's factory.
+    """
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, context: Context) -> BaseEstimator:
-        """The estimator."""
-        factory: Callable[..., BaseEstimator] = getattr(
-            import_module(CATALOG[self.name][0]), self.name.replace("-", "_")
-        )
+        """The unfitted estimator.
+
+        Parameters
+        ----------
+        context : Context
+            Task, loss, seed, threads and device of the fit.
+
+        Returns
+        -------
+        estimator
+            As the factory returns it.
+
+        Raises
+        ------
+        UsageError
+            If the model cannot do the context's task, or its library is not installed.
+        """
+        module = import_module(CATALOG[self.name].module)
+        factory: Callable[..., BaseEstimator] = getattr(module, self.name.replace("-", "_"))
         return factory(context, **self.options)
 
 
 def model(name: str, **options: Any) -> Model:
-    """A model of the catalogue by name, with options for its factory; nothing is loaded yet.
+    """A model of the catalogue by name; its module is loaded when it is first called.
 
-    Raises UsageError, with a near miss, for a name that the catalogue does not have.
+    Parameters
+    ----------
+    name : str
+        A key of ``CATALOG``.
+    **options
+        Keyword arguments of the model's factory.
 
+    Returns
+    -------
+    Model
+        A factory ``Context → estimator``.
+
+    Raises
+    ------
+    UsageError
+        If the catalogue has no model of this name.
+
+    Examples
+    --------
     >>> model("linear", C=0.5)
     Model(name='linear', options={'C': 0.5})
     """
     if name not in CATALOG:
-        raise no_model(name, list(CATALOG))
+        raise unknown_model(name, list(CATALOG))
     return Model(name, options)
 
 
-def no_model(name: str, known: Sequence[str]) -> UsageError:
-    """That there is no such model, with a near miss, and those that there are."""
-    close = [one for one in known if name and one.startswith(name)] or get_close_matches(name, known, n=1)
-    hint = f" Did you mean {close[0]}?" if close else ""
+def unknown_model(name: str, known: Sequence[str]) -> UsageError:
+    """The error for a model name that does not exist, with the most similar name and a list of all.
+
+    Parameters
+    ----------
+    name : str
+        The name that the user gave.
+    known : sequence of str
+        The names that exist.
+
+    Returns
+    -------
+    UsageError
+        To be raised by the caller.
+    """
+    similar = [one for one in known if name and one.startswith(name)] or get_close_matches(name, known, n=1)
+    hint = f" Did you mean {similar[0]}?" if similar else ""
     return UsageError(f"There is no model {name!r}.{hint} The models are: {', '.join(known)}.")

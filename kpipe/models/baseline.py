@@ -1,4 +1,4 @@
-"""Baselines: models that look at no feature. A score says little without theirs."""
+"""Baselines: predictions that use no feature, against which a score is judged."""
 
 from __future__ import annotations
 
@@ -14,25 +14,45 @@ __all__ = ["baseline"]
 
 
 def baseline(metric: Metric, y: np.ndarray, folds: Folds, *, outputs: int) -> tuple[str, np.ndarray]:
-    """The name and the out-of-fold predictions (n, k) of a model that looks at no feature."""
+    """The name and the out-of-fold predictions of the best model that uses no feature.
+
+    Parameters
+    ----------
+    metric : Metric
+        Decides which baseline it is: the majority class, class shares, the mean or the median.
+    y : ndarray of shape (n,) or (n, targets)
+        Class codes or values.
+    folds : Folds
+        The folds of the run.
+    outputs : int
+        Number of classes; ignored for a regression.
+
+    Returns
+    -------
+    name : str
+        Such as ``"majority class"``.
+    oof : ndarray of shape (n, k)
+        Float64; NaN in rows that no fold validates.
+    """
     if metric.single is not None:
         columns = [baseline(metric.single, column, folds, outputs=2) for column in y.T]
-        last = 0 if metric.task == "regression" else 1  # of a class, the probability of 1
+        last = 0 if metric.task == "regression" else 1  # for classes, the probability of class 1
         return columns[0][0], np.column_stack([oof[:, last] for _, oof in columns])
     name, dummy = _dummy(metric)
     oof = np.full((len(y), 1 if metric.task == "regression" else outputs), np.nan)
     for train, valid in zip(folds.train, folds.valid, strict=True):
         dummy.fit(np.zeros((len(train), 1)), y[train])
-        nothing = np.zeros((len(valid), 1))
+        no_features = np.zeros((len(valid), 1))
         if hasattr(dummy, "predict_proba"):
-            oof[valid] = 0.0  # a class that the fold did not train on has no share
-            oof[np.ix_(valid, dummy.classes_)] = dummy.predict_proba(nothing)
+            oof[valid] = 0.0  # a class that is missing in the training rows has probability 0
+            oof[np.ix_(valid, dummy.classes_)] = dummy.predict_proba(no_features)
         else:
-            oof[valid, 0] = dummy.predict(nothing)
+            oof[valid, 0] = dummy.predict(no_features)
     return name, oof
 
 
 def _dummy(metric: Metric) -> tuple[str, BaseEstimator]:
+    """The baseline's name, and the estimator."""
     if metric.needs == "label":
         return "majority class", DummyClassifier(strategy="most_frequent")
     if metric.needs in ("probability", "ranking"):

@@ -80,8 +80,8 @@ def catboost(context: Context, *, iterations: int = 400, **options: Any) -> Base
             settings["learning_rate"] = _ABSOLUTE_RATE
     settings |= canonical_names({"iterations": iterations, **options}, _ALIASES)
     return boosting_pipeline(
-        context,
         (CatBoostClassifier if context.task == "classification" else CatBoostRegressor)(**settings),
+        context,
         library=CatBoost(),
         encoding=NativeCategories(_CATEGORIES),
         early_stopping=False,

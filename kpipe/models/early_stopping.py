@@ -185,8 +185,8 @@ def first_metric(results: Mapping[str, Mapping[str, Sequence[float]]]) -> np.nda
 
 
 def boosting_pipeline(
-    context: Context,
     estimator: BaseEstimator,
+    context: Context,
     *,
     library: BoostingLibrary,
     encoding: BaseEstimator,
@@ -197,10 +197,10 @@ def boosting_pipeline(
 
     Parameters
     ----------
-    context : Context
-        The context of the fit.
     estimator : estimator
         Of the library, unfitted.
+    context : Context
+        The context of the fit.
     library : BoostingLibrary
         How the estimator is trained.
     encoding : transformer

@@ -8,7 +8,7 @@ from typing import Any
 from kpipe.core.values import Context
 from kpipe.errors import UsageError
 
-__all__ = ["canonical_names", "net_options", "require_binary", "require_classification"]
+__all__ = ["canonical_names", "require_binary", "require_classification", "with_context"]
 
 
 def canonical_names(options: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
@@ -36,31 +36,33 @@ def canonical_names(options: Mapping[str, Any], aliases: Mapping[str, str]) -> d
     return {aliases.get(name, name): value for name, value in options.items()}
 
 
-def net_options(context: Context) -> dict[str, Any]:
-    """The parameters that every torch estimator takes from the context.
+def with_context(options: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """The user's options, with the context's seed, threads and device where the user gave none.
 
     Parameters
     ----------
+    options : mapping of str to object
+        The user's options for a torch estimator.
     context : Context
         The context of the fit.
 
     Returns
     -------
     dict of str to object
-        ``random_state``, ``threads`` and ``device``.
+        Keyword arguments of the estimator, among them ``random_state``, ``threads`` and ``device``.
     """
-    return {"random_state": context.seed, "threads": context.threads, "device": context.device}
+    return {"random_state": context.seed, "threads": context.threads, "device": context.device, **options}
 
 
-def require_classification(context: Context, name: str) -> None:
+def require_classification(name: str, context: Context) -> None:
     """Refuse a regression.
 
     Parameters
     ----------
-    context : Context
-        The context of the fit.
     name : str
         The model's name in the catalogue.
+    context : Context
+        The context of the fit.
 
     Raises
     ------
@@ -68,28 +70,24 @@ def require_classification(context: Context, name: str) -> None:
         If the task is not classification.
     """
     if context.task != "classification":
-        raise UsageError(
-            f"The model {name!r} needs a classification task, but the task is {context.task}. Choose another model."
-        )
+        raise UsageError(f"The model {name!r} needs classes, but the task is {context.task}. Choose another model.")
 
 
-def require_binary(context: Context, name: str) -> None:
+def require_binary(name: str, context: Context) -> None:
     """Refuse everything but a classification of two classes.
 
     Parameters
     ----------
-    context : Context
-        The context of the fit.
     name : str
         The model's name in the catalogue.
+    context : Context
+        The context of the fit.
 
     Raises
     ------
     UsageError
         If the task is not classification or has more than two classes.
     """
-    require_classification(context, name)
-    if context.n_classes > 2:
-        raise UsageError(
-            f"The model {name!r} needs a target of two classes, but it has {context.n_classes}. Choose another model."
-        )
+    if context.task != "classification" or context.n_classes > 2:
+        found = f"the target has {context.n_classes}" if context.task == "classification" else "the task is regression"
+        raise UsageError(f"The model {name!r} needs two classes, but {found}. Choose another model.")

@@ -1,4 +1,9 @@
-"""Extremely randomised trees: a forest that boosting gains by in a blend, for its errors are others."""
+"""The model ``forest``: extremely randomised trees, whose errors differ from boosting's, so that an ensemble gains.
+
+References
+----------
+Geurts, Ernst and Wehenkel, "Extremely randomized trees", 2006.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +17,26 @@ from kpipe.features.encoders import dummies, encoded
 
 __all__ = ["forest"]
 
-_DEFAULTS: dict[str, Any] = {"n_estimators": 300, "max_features": 0.5}
+# One thread: scikit-learn adds up the trees' predictions in the order in which threads end, and not to the same bytes.
+_DEFAULTS: dict[str, Any] = {"n_estimators": 300, "max_features": 0.5, "n_jobs": 1}
 
 
 def forest(context: Context, **options: Any) -> BaseEstimator:
-    """scikit-learn's extremely randomised trees on numbers and dummies.
+    """scikit-learn's extremely randomised trees on numbers and one-hot encoded categories.
 
-    options : of ``ExtraTreesClassifier`` or ``ExtraTreesRegressor``.
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    **options
+        Parameters of ``ExtraTreesClassifier`` or ``ExtraTreesRegressor``.
 
-    References: Geurts, Ernst and Wehenkel, "Extremely randomized trees", 2006.
+    Returns
+    -------
+    Pipeline
+        Encoding, then the estimator.
     """
-    # One thread: scikit-learn adds up its trees' predictions in the order in which threads end, not to the same bytes.
-    settings = _DEFAULTS | {"random_state": context.seed, "n_jobs": 1}
+    settings = _DEFAULTS | {"random_state": context.seed}
     if context.task == "classification":
         return encoded(dummies(), ExtraTreesClassifier(**settings | {"min_samples_leaf": 5} | options))
     return encoded(dummies(), ExtraTreesRegressor(**settings | {"min_samples_leaf": 2} | options))

@@ -84,8 +84,8 @@ def boosting(context: Context, *, n_estimators: int | None = None, **options: An
     settings |= given | ({"n_estimators": MAX_TREES} if early_stopping else {})
     kind: Any = LGBMClassifier if context.task == "classification" else LGBMRegressor
     return boosting_pipeline(
-        context,
         kind(**settings),
+        context,
         library=LightGBM(),
         encoding=NativeCategories(),
         early_stopping=early_stopping,

@@ -1,4 +1,4 @@
-"""Linear models on scaled numbers and dummies."""
+"""The model ``linear``: logistic or ridge regression."""
 
 from __future__ import annotations
 
@@ -18,10 +18,21 @@ _ALPHAS = np.logspace(-2, 4, 25)
 
 
 def linear(context: Context, *, scaler: BaseEstimator | None = None, **options: Any) -> BaseEstimator:
-    """Logistic regression (classification) or ridge regression.
+    """Logistic or ridge regression on scaled numbers and one-hot encoded categories.
 
-    scaler : for the numbers; default ``StandardScaler()``.
-    options : of scikit-learn's LogisticRegression or RidgeCV.
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    scaler : transformer or None, default=None
+        For the numbers; None takes ``kpipe.features.encoders.standardised()``.
+    **options
+        Parameters of scikit-learn's ``LogisticRegression`` (classification) or ``RidgeCV`` (regression).
+
+    Returns
+    -------
+    Pipeline
+        Encoding, then the estimator.
     """
     return encoded(dummies(scaler), _estimator(context, options))
 

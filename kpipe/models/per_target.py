@@ -1,4 +1,4 @@
-"""Several targets: one estimator each."""
+"""Several targets: one estimator per target."""
 
 from __future__ import annotations
 
@@ -13,30 +13,65 @@ __all__ = ["PerTarget"]
 
 
 class PerTarget(RegressorMixin, BaseEstimator):
-    """A clone of an estimator for each column of y; ``predict`` gives (n, targets): values, or probabilities of 1."""
+    """A clone of an estimator per target; it predicts values, or of classifiers the probability of class 1.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A classifier of the classes 0 and 1, or a regressor.
+
+    Attributes
+    ----------
+    estimators_ : list
+        A fitted clone per target, or a float where the target had a single value.
+    """
 
     def __init__(self, estimator: BaseEstimator) -> None:
         self.estimator = estimator
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
-        """Fit one clone a column of y (n, targets)."""
+        """Fit one clone per target.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            Features.
+        y : ndarray of shape (n, targets)
+            Targets.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
         self.estimators_ = [
-            # A rare flag may be missing in a fold altogether; many estimators refuse a target of one value.
+            # A rare class may be missing in a fold, and many estimators refuse a target with a single value.
             float(column[0]) if (column == column[0]).all() else clone(self.estimator).fit(X, column)
             for column in np.asarray(y).T
         ]
         return self
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
-        """(n, targets) float64."""
+        """Values, or probabilities of class 1.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, targets)
+            Float64.
+        """
         check_is_fitted(self)
-        return np.column_stack([_of_one(estimator, X) for estimator in self.estimators_])
+        return np.column_stack([_predict_one(estimator, X) for estimator in self.estimators_])
 
 
-def _of_one(estimator: Any, X: pd.DataFrame) -> np.ndarray:
+def _predict_one(estimator: Any, X: pd.DataFrame) -> np.ndarray:
     if isinstance(estimator, float):
         return np.full(len(X), estimator)
     if not is_classifier(estimator):
         return np.asarray(estimator.predict(X), dtype=np.float64).reshape(len(X))
-    ones = np.flatnonzero(np.asarray(estimator.classes_) == 1)  # none where the fold has seen no 1
+    ones = np.flatnonzero(np.asarray(estimator.classes_) == 1)  # none where the fold has no row of class 1
     return np.asarray(estimator.predict_proba(X), dtype=np.float64)[:, ones].sum(axis=1)

@@ -91,8 +91,8 @@ def xgboost(context: Context, *, n_estimators: int | None = None, **options: Any
         settings["objective"] = _OBJECTIVES[context.loss]
     settings |= given | ({"n_estimators": MAX_TREES} if early_stopping else {})
     return boosting_pipeline(
-        context,
         (XGBClassifier if context.task == "classification" else XGBRegressor)(**settings),
+        context,
         library=XGBoost(),
         encoding=NativeCategories(),
         early_stopping=early_stopping,

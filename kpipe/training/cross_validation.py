@@ -27,7 +27,7 @@ from kpipe.core.metrics import Metric, ordinal
 from kpipe.core.values import Context, Folds, Loss, ModelPredictions, Predictions, Tables
 from kpipe.core.values import Task as TaskKind
 from kpipe.errors import DataError, KpipeError, TrainingError
-from kpipe.models import CATALOG, model, no_model
+from kpipe.models import CATALOG, model, unknown_model
 from kpipe.models.per_target import PerTarget
 from kpipe.problem.competition import Competition, Factory
 from kpipe.runs.provenance import Fits
@@ -135,7 +135,7 @@ def choose_models(
     chosen = dict.fromkeys(names or usual)
     for name in chosen:
         if name not in own and name not in CATALOG:
-            raise no_model(name, list(dict.fromkeys([*own, *CATALOG])))
+            raise unknown_model(name, list(dict.fromkeys([*own, *CATALOG])))
     return {name: own[name] if name in own else model(name) for name in chosen}
 
 

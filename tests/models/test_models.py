@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import inspect
 import pickle
+import pkgutil
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier, is_regressor
 
+import kpipe.models
 from kpipe.core.metrics import METRICS, evaluate
 from kpipe.core.values import Context, Folds, Task
 from kpipe.errors import UsageError
-from kpipe.models import CATALOG, Model, model
+from kpipe.models import CATALOG, CatalogEntry, Model, _read_catalog, model
 from kpipe.models.baseline import baseline
 from tests.tables import prices, survivors
 
@@ -40,13 +45,37 @@ def test_a_model_of_the_catalogue_can_be_sent_to_another_process_before_it_is_lo
     assert pickle.loads(pickle.dumps(model(name, option=1))) == Model(name, {"option": 1})
 
 
-def test_naming_every_model_loads_no_library_of_models() -> None:
+def test_importing_the_catalogue_and_naming_every_model_loads_no_library_of_models() -> None:
     code = (
         "import sys; from kpipe.models import CATALOG, model; [model(name) for name in CATALOG]; "
-        "print(sorted({'torch', 'lightgbm', 'fastai', 'xgboost', 'catboost'} & set(sys.modules)))"
+        "print(sorted({'torch', 'lightgbm', 'fastai', 'xgboost', 'catboost', 'sklearn'} & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
+
+
+def test_the_catalogue_holds_each_public_factory_below_kpipe_models_with_the_first_line_of_its_docstring() -> None:
+    modules = [import_module(info.name) for info in pkgutil.walk_packages(kpipe.models.__path__, "kpipe.models.")]
+    factories = {
+        name: CatalogEntry(module.__name__, (function.__doc__ or "").splitlines()[0].rstrip("."))
+        for module in modules
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__
+        and not name.startswith("_")
+        and str(next(iter(inspect.signature(function).parameters.values()), "")) == "context: 'Context'"
+    }
+    assert {name.replace("_", "-"): entry for name, entry in factories.items()} == CATALOG
+    assert all(entry.description for entry in CATALOG.values())
+
+
+def test_a_new_file_with_a_factory_is_a_new_model(tmp_path: Path) -> None:
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "sample.py").write_text(
+        'def _helper(context: Context) -> None:\n    """Private."""\n\n\n'
+        "def new_net(\n    context: Context, *, layers: int = 2\n) -> BaseEstimator:\n"
+        '    """A new net.\n\n    More.\n    """\n'
+    )
+    assert _read_catalog(tmp_path, "some.models") == {"new-net": CatalogEntry("some.models.nets.sample", "A new net")}
 
 
 @pytest.mark.parametrize(("name", "meant"), [("lineer", "linear"), ("boost", "boosting"), ("conv_net", "convnet")])

@@ -33,7 +33,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from kpipe.core.values import Context
-from kpipe.errors import UsageError
+from kpipe.models.factory import require_classification, with_context
 
 if TYPE_CHECKING:
     from kpipe.models.nets.loop import Machine
@@ -48,30 +48,60 @@ _ROWS = 128  # predicted at a time: what they need stays in a core's 2 MiB of ca
 
 
 def convnet(context: Context, *, shape: Shape | None = None, **options: Any) -> ConvNetClassifier:
-    """The network for the context's classes, with its seed, threads and device.
+    """A small convolutional torch net for tables of pixels.
 
-    shape : (height, width, channels) of a row; None: rows are square and grey.
-    options : further parameters of ``ConvNetClassifier``.
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    shape : tuple of int or None, default=None
+        (height, width, channels) of a row; None: rows are square and grey.
+    **options
+        Further parameters of ``ConvNetClassifier``.
 
-    Raises UsageError if the task is not classification.
+    Returns
+    -------
+    ConvNetClassifier
+        Unfitted.
+
+    Raises
+    ------
+    UsageError
+        If the task is not classification.
     """
-    if context.task != "classification":
-        raise UsageError(
-            f"the model 'convnet' must be given classes, however: the task is {context.task}. Choose another model."
-        )
-    return ConvNetClassifier(
-        shape=shape, random_state=context.seed, threads=context.threads, device=context.device, **options
-    )
+    require_classification("convnet", context)
+    return ConvNetClassifier(shape=shape, **with_context(options, context))
 
 
 def convnet_large(context: Context, *, shape: Shape | None = None, **options: Any) -> ConvNetClassifier:
-    """A larger network, trained longer on pictures that are bent too; otherwise as ``convnet``.
+    """The convnet with four times the weights, in four times the time.
 
-    How it was chosen: ``docs/digits.md``.
+    It trains longer than ``convnet``, on images that are distorted elastically too; ``docs/digits.md`` says how it was
+    chosen.
+
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    shape : tuple of int or None, default=None
+        As for ``convnet``.
+    **options
+        Further parameters of ``ConvNetClassifier``.
+
+    Returns
+    -------
+    ConvNetClassifier
+        Unfitted.
+
+    Raises
+    ------
+    UsageError
+        If the task is not classification.
     """
+    require_classification("convnet-large", context)
     longer: dict[str, Any] = {"size": "large", "epochs": 20, "dropout": 0.2}
     warped = {"rotation": 12.0, "slant": 0.1, "elastic": 1.0}
-    return convnet(context, shape=shape, **{**longer, **warped, **options})
+    return ConvNetClassifier(shape=shape, **with_context({**longer, **warped, **options}, context))
 
 
 class ConvNetClassifier(ClassifierMixin, BaseEstimator):

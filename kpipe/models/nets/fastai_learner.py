@@ -36,7 +36,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
 from kpipe.core.values import Context
-from kpipe.errors import TrainingError, UsageError
+from kpipe.errors import TrainingError
+from kpipe.models.factory import require_classification, with_context
 from kpipe.models.nets.loop import Machine, Weights, computing, forward, require
 
 __all__ = ["FastaiConv", "Found", "Schedule", "fastai_conv", "find_lr", "learn"]
@@ -179,15 +180,27 @@ class _Batches:
 
 
 def fastai_conv(context: Context, **options: Any) -> FastaiConv:
-    """The convolutional net with the context's seed, threads and device. options : of ``FastaiConv``.
+    """Convolutions of stride 2 for tables of pixels, trained by fastai's Learner.
 
-    Raises UsageError if the task is not classification.
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    **options
+        Parameters of ``FastaiConv``.
+
+    Returns
+    -------
+    FastaiConv
+        Unfitted.
+
+    Raises
+    ------
+    UsageError
+        If the task is not classification.
     """
-    if context.task != "classification":
-        raise UsageError(
-            f"the model 'fastai-conv' must be given classes, however: the task is {context.task}. Choose another model."
-        )
-    return FastaiConv(random_state=context.seed, threads=context.threads, device=context.device, **options)
+    require_classification("fastai-conv", context)
+    return FastaiConv(**with_context(options, context))
 
 
 class FastaiConv(ClassifierMixin, BaseEstimator):

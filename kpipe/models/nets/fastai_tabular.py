@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from kpipe.core.values import Context
 from kpipe.features.encoders import number_columns, text_columns
+from kpipe.models.factory import with_context
 from kpipe.models.nets.fastai_learner import Schedule, learn
 from kpipe.models.nets.loop import Machine, forward
 
@@ -34,14 +35,23 @@ _MOST_LEVELS = 1000  # of a column; rarer ones share a vector with those never s
 
 
 def fastai_tabular(context: Context, **options: Any) -> BaseEstimator:
-    """The tabular learner for the context's task, with its seed, threads and device.
+    """Fastai's tabular learner: embeddings, two layers, the one-cycle schedule.
 
-    options : of ``FastaiTabularClassifier`` or ``FastaiTabularRegressor``.
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    **options
+        Parameters of ``FastaiTabularClassifier`` or ``FastaiTabularRegressor``.
+
+    Returns
+    -------
+    FastaiTabularClassifier or FastaiTabularRegressor
+        Unfitted.
     """
-    own: dict[str, Any] = {"random_state": context.seed, "threads": context.threads, "device": context.device}
     if context.task == "classification":
-        return FastaiTabularClassifier(**own | options)
-    return FastaiTabularRegressor(**own | {"absolute": context.loss == "absolute"} | options)
+        return FastaiTabularClassifier(**with_context(options, context))
+    return FastaiTabularRegressor(**{"absolute": context.loss == "absolute", **with_context(options, context)})
 
 
 class _FastaiTabular(BaseEstimator):

@@ -40,29 +40,33 @@ from torch.nn import functional
 
 from kpipe.core.values import Context
 from kpipe.features.encoders import dummies, encoded, soft_clip
+from kpipe.models.factory import with_context
 from kpipe.models.nets.loop import Machine, Recipe, forward, require, train
 
-__all__ = ["NeuralClassifier", "NeuralRegressor", "net", "neural"]
+__all__ = ["NeuralClassifier", "NeuralRegressor", "neural"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def neural(context: Context, *, scaler: BaseEstimator | None = None, **options: Any) -> BaseEstimator:
-    """The network behind the encoding it needs: scaled numbers, and text as dummy columns.
+    """Fully connected torch nets on scaled numbers and one-hot encoded categories.
 
-    scaler : for the numbers; default ``kpipe.features.encoders.standardised()``.
-    options : of ``NeuralClassifier`` or ``NeuralRegressor``.
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    scaler : transformer or None, default=None
+        For the numbers; None takes ``kpipe.features.encoders.standardised()``.
+    **options
+        Parameters of ``NeuralClassifier`` or ``NeuralRegressor``.
+
+    Returns
+    -------
+    Pipeline
+        Encoding, then the estimator.
     """
-    return encoded(dummies(scaler), net(context, **options))
-
-
-def net(context: Context, **options: Any) -> BaseEstimator:
-    """The network for the context's task, with its seed, threads and device.
-
-    options : further parameters of ``NeuralClassifier`` or ``NeuralRegressor``.
-    """
-    network = NeuralClassifier if context.task == "classification" else NeuralRegressor
-    return network(random_state=context.seed, threads=context.threads, device=context.device, **options)
+    net = NeuralClassifier if context.task == "classification" else NeuralRegressor
+    return encoded(dummies(scaler), net(**with_context(options, context)))
 
 
 class _Neural(BaseEstimator):

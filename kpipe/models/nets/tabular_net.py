@@ -54,6 +54,7 @@ from torch.nn import functional
 
 from kpipe.core.values import Context
 from kpipe.features.encoders import number_columns, soft_clip, text_columns
+from kpipe.models.factory import with_context
 from kpipe.models.nets.loop import Machine, Recipe, forward, require, train
 from kpipe.models.nets.neural import _BatchNorm
 
@@ -71,18 +72,23 @@ _MISSING = "(missing)"
 
 
 def tabular_net(context: Context, **options: Any) -> BaseEstimator:
-    """The network for the context's task, with its loss, seed, threads and device; it encodes the table itself.
+    """A net like TabM: piecewise linear codes of numbers, members that share weights.
 
-    options : further parameters of ``TabularNetClassifier`` or ``TabularNetRegressor``.
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    **options
+        Parameters of ``TabularNetClassifier`` or ``TabularNetRegressor``.
+
+    Returns
+    -------
+    TabularNetClassifier or TabularNetRegressor
+        Unfitted. It encodes the table itself.
     """
-    settings: dict[str, Any] = {
-        "random_state": context.seed,
-        "threads": context.threads,
-        "device": context.device,
-    } | options
     if context.task == "classification":
-        return TabularNetClassifier(**settings)
-    return TabularNetRegressor(**{"loss": context.loss} | settings)
+        return TabularNetClassifier(**with_context(options, context))
+    return TabularNetRegressor(**{"loss": context.loss, **with_context(options, context)})
 
 
 class _TabularNet(BaseEstimator):

@@ -43,6 +43,7 @@ from torch.nn import functional
 from kpipe.core.values import Context
 from kpipe.errors import TrainingError
 from kpipe.features.encoders import dummies, encoded
+from kpipe.models.factory import with_context
 from kpipe.models.nets.loop import Machine, Weights, computing, forward, require
 
 __all__ = ["PlainClassifier", "PlainRegressor", "mlp"]
@@ -54,13 +55,24 @@ _NORMAL = 0.01  # standard deviation of "normal": D2L's
 
 
 def mlp(context: Context, *, scaler: BaseEstimator | None = None, **options: Any) -> BaseEstimator:
-    """The net behind its encoding: standardised numbers with 0 for missing, text as dummies with missing as a level.
+    """A plain net whose parts are options: layers, activation, initialisation, weight decay.
 
-    scaler : for the numbers; default ``StandardScaler()``.
-    options : of ``PlainClassifier`` or ``PlainRegressor``.
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    scaler : transformer or None, default=None
+        For the numbers; None takes ``StandardScaler()``.
+    **options
+        Parameters of ``PlainClassifier`` or ``PlainRegressor``.
+
+    Returns
+    -------
+    Pipeline
+        Encoding, then the estimator. Missing numbers become the mean, text one-hot columns with missing as a category.
     """
     net = PlainClassifier if context.task == "classification" else PlainRegressor
-    estimator = net(random_state=context.seed, threads=context.threads, device=context.device, **options)
+    estimator = net(**with_context(options, context))
     return encoded(dummies(StandardScaler() if scaler is None else scaler), estimator)
 
 

@@ -23,22 +23,35 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
 from kpipe.core.values import Context
-from kpipe.errors import TrainingError, UsageError
+from kpipe.errors import TrainingError
+from kpipe.models.factory import require_classification
 from kpipe.models.nets.loop import Machine, computing, require
 
 __all__ = ["OneNumber", "one_number", "rmse"]
 
 
 def one_number(context: Context, **options: Any) -> OneNumber:
-    """The net with the context's seed and threads. options : of ``OneNumber``.
+    """Labels as numbers: a net with one output, and the nearest label; instructive, not good.
 
-    Raises UsageError if the task is not classification.
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    **options
+        Parameters of ``OneNumber``.
+
+    Returns
+    -------
+    OneNumber
+        Unfitted.
+
+    Raises
+    ------
+    UsageError
+        If the task is not classification.
     """
-    if context.task != "classification":
-        raise UsageError(
-            f"the model 'one-number' must be given classes, however: the task is {context.task}. Choose another model."
-        )
-    return OneNumber(random_state=context.seed, threads=context.threads, **options)
+    require_classification("one-number", context)
+    return OneNumber(**{"random_state": context.seed, "threads": context.threads, **options})
 
 
 def rmse(predicted: Tensor, wanted: Tensor) -> Tensor:

@@ -27,8 +27,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from kpipe.core.values import Context
-from kpipe.errors import TrainingError, UsageError
+from kpipe.errors import TrainingError
 from kpipe.features.encoders import dummies, encoded
+from kpipe.models.factory import require_binary, with_context
 from kpipe.models.nets.loop import Machine, computing, require
 
 __all__ = ["Layer", "ScratchClassifier", "Uniform", "deep", "draw", "shallow", "sigmoid", "straight_line"]
@@ -62,35 +63,111 @@ class Layer:
 
 
 def straight_line(context: Context, *, weights: Uniform = Uniform(0.5), **options: Any) -> BaseEstimator:
-    """The notebook's linear model: a weighted sum of the columns, no constant, above one half is the second class."""
+    """Two classes: the notebook's linear model from scratch; above one half is the second class.
+
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    weights : Uniform, default=Uniform(0.5)
+        How the weights are drawn.
+    **options
+        Parameters of ``ScratchClassifier``.
+
+    Returns
+    -------
+    Pipeline
+        The notebooks' encoding, then the estimator.
+
+    Raises
+    ------
+    UsageError
+        If the target does not have two classes.
+    """
     return _factory("straight-line", context, (Layer(1, weights),), {"end": "none", "lr": 0.2, "epochs": 18, **options})
 
 
 def sigmoid(context: Context, *, weights: Uniform = Uniform(0.5), **options: Any) -> BaseEstimator:
-    """The linear model through a sigmoid. ``weights=Uniform(0, 0.1)`` is the notebook's matrix form."""
+    """Two classes: the notebook's linear model through a sigmoid.
+
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    weights : Uniform, default=Uniform(0.5)
+        How the weights are drawn; ``Uniform(0, 0.1)`` is the notebook's matrix form.
+    **options
+        Parameters of ``ScratchClassifier``.
+
+    Returns
+    -------
+    Pipeline
+        The notebooks' encoding, then the estimator.
+
+    Raises
+    ------
+    UsageError
+        If the target does not have two classes.
+    """
     return _factory("sigmoid", context, (Layer(1, weights),), {"lr": 100.0, **options})
 
 
 def shallow(context: Context, *, hidden: int = 20, **options: Any) -> BaseEstimator:
-    """One hidden layer. lr : 20, which the notebook ended with after 1.4."""
+    """Two classes: one hidden layer, from scratch.
+
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    hidden : int, default=20
+        Size of the hidden layer.
+    **options
+        Parameters of ``ScratchClassifier``.
+
+    Returns
+    -------
+    Pipeline
+        The notebooks' encoding, then the estimator.
+
+    Raises
+    ------
+    UsageError
+        If the target does not have two classes.
+    """
     layers = (Layer(hidden, Uniform(0.5)), Layer(1, Uniform(0.3), constant=Uniform(0.0)))
-    return _factory("shallow", context, layers, {"lr": 20.0, **options})
+    return _factory("shallow", context, layers, {"lr": 20.0, **options})  # the notebook ended with 20 after 1.4
 
 
 def deep(context: Context, *, hidden: Sequence[int] = (10, 10), **options: Any) -> BaseEstimator:
-    """Several hidden layers, every one with a constant."""
+    """Two classes: two hidden layers, from scratch.
+
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    hidden : sequence of int, default=(10, 10)
+        Sizes of the hidden layers.
+    **options
+        Parameters of ``ScratchClassifier``.
+
+    Returns
+    -------
+    Pipeline
+        The notebooks' encoding, then the estimator.
+
+    Raises
+    ------
+    UsageError
+        If the target does not have two classes.
+    """
     layers = tuple(Layer(size, Uniform(0.3, 4.0), constant=Uniform(0.5, 0.1)) for size in (*hidden, 1))
     return _factory("deep", context, layers, {"lr": 4.0, **options})
 
 
 def _factory(name: str, context: Context, layers: tuple[Layer, ...], options: dict[str, Any]) -> BaseEstimator:
     """The net behind the notebooks' encoding: numbers divided by their maxima, text as dummies."""
-    if context.task != "classification" or context.n_classes > 2:
-        given = context.task if context.task == "regression" else f"{context.n_classes} classes"
-        raise UsageError(f"the model {name!r} must be given two classes, however: {given}. Choose another model.")
-    estimator = ScratchClassifier(
-        layers=layers, random_state=context.seed, threads=context.threads, device=context.device, **options
-    )
+    require_binary(name, context)
+    estimator = ScratchClassifier(layers=layers, **with_context(options, context))
     return encoded(dummies(MaxAbsScaler()), estimator)
 
 

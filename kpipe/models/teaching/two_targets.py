@@ -22,6 +22,7 @@ from torch import Tensor
 from kpipe.core.values import Context
 from kpipe.errors import TrainingError, UsageError
 from kpipe.features.encoders import dummies
+from kpipe.models.factory import require_binary
 from kpipe.models.nets.loop import Machine, computing, require
 from kpipe.models.teaching.together import Together
 
@@ -88,11 +89,27 @@ def _slopes(signs: Tensor, outputs: Tensor) -> None:
 
 
 def two_targets(context: Context, **options: Any) -> TwoTargets:
-    """The notebook's nets, which learn a second column beside the label. options : of ``TwoTargets``."""
-    if context.task != "classification" or context.n_classes > 2:
-        given = context.task if context.task == "regression" else f"{context.n_classes} classes"
-        raise UsageError(f"the model 'two-targets' must be given two classes, however: {given}. Choose another model.")
-    return TwoTargets(random_state=context.seed, threads=context.threads, **options)
+    """Two classes: 100 small nets that learn a second column, such as Age, beside the label.
+
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    **options
+        Parameters of ``TwoTargets``.
+
+    Returns
+    -------
+    TwoTargets
+        Unfitted.
+
+    Raises
+    ------
+    UsageError
+        If the target does not have two classes.
+    """
+    require_binary("two-targets", context)
+    return TwoTargets(**{"random_state": context.seed, "threads": context.threads, **options})
 
 
 class TwoTargets(ClassifierMixin, BaseEstimator):

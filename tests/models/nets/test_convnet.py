@@ -185,5 +185,5 @@ def test_the_factory_takes_seed_threads_and_device_from_the_context():
 
 
 def test_the_factory_refuses_a_regression():
-    with pytest.raises(UsageError, match="must be given classes, however: the task is regression"):
+    with pytest.raises(UsageError, match="'convnet' needs classes, but the task is regression"):
         convnet(Context(task="regression"))

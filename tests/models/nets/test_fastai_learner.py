@@ -107,7 +107,7 @@ def test_labels_meet_predictions_in_one_shape_where_the_mistake_pairs_each_with_
 
 @pytest.mark.parametrize("name", QUICK)
 def test_a_regression_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match=f"'{name}' must be given classes, however: the task is regression"):
+    with pytest.raises(UsageError, match=f"'{name}' needs classes, but the task is regression"):
         model(name)(Context(task="regression"))
 
 

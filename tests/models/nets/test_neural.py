@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from kpipe.core.values import Context
 from kpipe.errors import TrainingError, UsageError
-from kpipe.models.nets.neural import NeuralClassifier, NeuralRegressor, net
+from kpipe.models.nets.neural import NeuralClassifier, NeuralRegressor, neural
 
 SMALL = {"epochs": 2, "min_steps": 4, "random_state": 0}
 BOTH = pytest.mark.parametrize("kind", [NeuralClassifier, NeuralRegressor])
@@ -139,10 +139,10 @@ def test_a_device_that_is_not_here_is_refused_at_fit():
 
 
 def test_the_factory_takes_task_seed_threads_and_device_from_the_context():
-    classifier = net(Context(task="classification", n_classes=2, seed=7, threads=2, device="cpu"), hidden=(8,))
+    classifier = neural(Context(task="classification", n_classes=2, seed=7, threads=2, device="cpu"), hidden=(8,))[-1]
     assert isinstance(classifier, NeuralClassifier)
     assert (
         clone(classifier).get_params().items()
         >= {"random_state": 7, "threads": 2, "device": "cpu", "hidden": (8,)}.items()
     )
-    assert isinstance(net(Context(task="regression")), NeuralRegressor)
+    assert isinstance(neural(Context(task="regression"))[-1], NeuralRegressor)

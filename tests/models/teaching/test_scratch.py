@@ -59,10 +59,13 @@ def test_a_rows_prediction_does_not_depend_on_the_rows_beside_it(name: str) -> N
 @each_name
 @pytest.mark.parametrize(
     ("context", "given"),
-    [(Context(task="regression"), "regression"), (Context(task="classification", n_classes=10), "10 classes")],
+    [
+        (Context(task="regression"), "the task is regression"),
+        (Context(task="classification", n_classes=10), "the target has 10"),
+    ],
 )
 def test_anything_but_two_classes_is_refused(name: str, context: Context, given: str) -> None:
-    with pytest.raises(UsageError, match=f"the model '{name}' must be given two classes, however: {given}"):
+    with pytest.raises(UsageError, match=f"The model '{name}' needs two classes, but {given}"):
         model(name)(context)
 
 

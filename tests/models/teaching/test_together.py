@@ -118,5 +118,5 @@ def test_a_table_without_the_second_target_and_a_loss_that_runs_away_are_refused
         model("two-targets")(TWO).fit(X.assign(Age=[np.nan] + [1.0] * (len(X) - 1)), y)
     with pytest.raises(TrainingError, match=r"Use a smaller learning rate, such as lr=1e\+30"):
         model("two-targets", lr=1e31, epochs=9)(TWO).fit(X.assign(Age=1e30), y)
-    with pytest.raises(UsageError, match="'two-targets' must be given two classes, however: regression"):
+    with pytest.raises(UsageError, match="'two-targets' needs two classes, but the task is regression"):
         model("two-targets")(Context(task="regression"))
