@@ -5,25 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
+from kpipe.cli.command import Command
 from kpipe.cli.options import add_out_option, add_output_options
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
-
-DESCRIPTION = (
-    "Combine the models of several runs into a new run, with weights fitted on their out-of-fold predictions. The "
-    "runs must have the same folds."
-)
-EXAMPLES = (("kpipe blend 20261121T092754Z-f40eed 20261121T101502Z-1c9ab2", "combine two runs into a third"),)
+__all__ = ["COMMAND"]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe blend``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("runs", metavar="RUN", nargs="+", help="two or more runs: folders, ids, or beginnings or ends of ids")
     add(
@@ -35,21 +23,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_output_options(parser)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Combine the runs and print the new one.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 1 if a check failed.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Combine the runs and print the new one."""
     from kpipe.cli.console.run import print_run
     from kpipe.runs.blend import combine
 
     run = combine(options.runs, out=options.out, data=options.data, command=["kpipe", *sys.argv[1:]])
     return print_run(run, json=options.json, quiet=options.quiet)
+
+
+COMMAND = Command(
+    description=(
+        "Combine the models of several runs into a new run, with weights fitted on their out-of-fold predictions. The "
+        "runs must have the same folds."
+    ),
+    examples=(("kpipe blend 20261121T092754Z-f40eed 20261121T101502Z-1c9ab2", "combine two runs into a third"),),
+    add_options=_add_options,
+    execute=_execute,
+)

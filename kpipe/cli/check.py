@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import argparse
 
+from kpipe.cli.command import Command
 from kpipe.cli.messages import print_competition_notes
 from kpipe.cli.options import FIELDS, add_data_options, add_json_option, add_training_options
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
-
-DESCRIPTION = (
-    "Test a competition module for leaks and mistakes: run every check of kpipe run, then fit a fold again on data "
-    "that was altered on purpose."
-)
-EXAMPLES = (
-    ("kpipe check titanic --data titanic.zip", "test with all models of the module"),
-    ("kpipe check titanic --model linear", "a quick test: one model, on the sample"),
-)
+__all__ = ["COMMAND"]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe check``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     add_data_options(parser)
     add_training_options(
         parser.add_argument_group("training"), model="test with this model; repeatable; default: the competition's"
@@ -34,19 +19,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_json_option(parser)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Run the checks and print each as it completes.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 1 if a check failed.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Run the checks and print each as it completes."""
     from kpipe.checks import conformance
     from kpipe.cli.console import checks as console
 
@@ -62,3 +36,17 @@ def execute(options: argparse.Namespace) -> int:
         checks = conformance.check(options.slug, tell=console.print_activity, found=console.print_check, **given)
         console.print_check_counts(checks)
     return 1 if any(check.status == "fail" for check in checks) else 0
+
+
+COMMAND = Command(
+    description=(
+        "Test a competition module for leaks and mistakes: run every check of kpipe run, then fit a fold again on data "
+        "that was altered on purpose."
+    ),
+    examples=(
+        ("kpipe check titanic --data titanic.zip", "test with all models of the module"),
+        ("kpipe check titanic --model linear", "a quick test: one model, on the sample"),
+    ),
+    add_options=_add_options,
+    execute=_execute,
+)

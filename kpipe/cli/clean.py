@@ -5,29 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
+from kpipe.cli.command import Command
 from kpipe.cli.options import add_out_option, integer
 from kpipe.errors import printable
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
-
-DESCRIPTION = (
-    "Delete runs to free disk space: unfinished runs and, with --keep, all but the best finished ones. Without --yes "
-    "it only lists them. Submitted runs and the latest run of a competition are never deleted."
-)
-EXAMPLES = (
-    ("kpipe clean", "list what would be deleted"),
-    ("kpipe clean titanic --keep 5 --yes", "delete all but the five best runs of titanic"),
-)
+__all__ = ["COMMAND"]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe clean``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("slug", metavar="SLUG", nargs="?", help="delete only runs of this competition")
     add("--keep", metavar="N", type=integer(0), help="also delete finished runs, except the N best by each metric")
@@ -35,19 +20,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_out_option(parser)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """List the runs that can be deleted and, with ``--yes``, delete them.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 0.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """List the runs that can be deleted and, with ``--yes``, delete them."""
     from kpipe.cli.console.runs import print_removable
     from kpipe.runs import prune
 
@@ -57,3 +31,17 @@ def execute(options: argparse.Namespace) -> int:
         for path in prune.remove(removable):
             print(f"Kept {printable(str(path))}: it was resumed in the meantime.", file=sys.stderr)
     return 0
+
+
+COMMAND = Command(
+    description=(
+        "Delete runs to free disk space: unfinished runs and, with --keep, all but the best finished ones. Without "
+        "--yes it only lists them. Submitted runs and the latest run of a competition are never deleted."
+    ),
+    examples=(
+        ("kpipe clean", "list what would be deleted"),
+        ("kpipe clean titanic --keep 5 --yes", "delete all but the five best runs of titanic"),
+    ),
+    add_options=_add_options,
+    execute=_execute,
+)

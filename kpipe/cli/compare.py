@@ -4,44 +4,21 @@ from __future__ import annotations
 
 import argparse
 
+from kpipe.cli.command import Command
 from kpipe.cli.options import RUN_HELP, add_json_option, add_out_option
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
-
-DESCRIPTION = (
-    "Compare two runs on the same rows: whether the second is significantly better or worse than the first, and "
-    "what changed between them."
-)
-EXAMPLES = (("kpipe compare 20261121T092754Z-f40eed 20261121T101502Z-1c9ab2", "is the second run better?"),)
+__all__ = ["COMMAND"]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe compare``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="RUN", help=RUN_HELP)
     parser.add_argument("b", metavar="RUN", help="another run, compared with the first")
     add_out_option(parser)
     add_json_option(parser)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Print the comparison of two runs.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 0.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Print the comparison of two runs."""
     from kpipe.cli.console.comparison import print_comparison
     from kpipe.runs.compare import compare
     from kpipe.runs.find import find_run
@@ -57,3 +34,14 @@ def execute(options: argparse.Namespace) -> int:
     else:
         print_comparison(comparison)
     return 0
+
+
+COMMAND = Command(
+    description=(
+        "Compare two runs on the same rows: whether the second is significantly better or worse than the first, and "
+        "what changed between them."
+    ),
+    examples=(("kpipe compare 20261121T092754Z-f40eed 20261121T101502Z-1c9ab2", "is the second run better?"),),
+    add_options=_add_options,
+    execute=_execute,
+)

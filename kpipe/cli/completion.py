@@ -10,17 +10,9 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "complete", "execute"]
+from kpipe.cli.command import Command
 
-DESCRIPTION = (
-    "Print a script that makes a shell complete kpipe's commands and options, and the names of competitions, models "
-    "and runs."
-)
-EXAMPLES = (
-    ('eval "$(kpipe completion bash)"', "in ~/.bashrc"),
-    ('eval "$(kpipe completion zsh)"', "in ~/.zshrc, after compinit"),
-    ("kpipe completion fish | source", "in ~/.config/fish/config.fish"),
-)
+__all__ = ["COMMAND", "complete"]
 
 _SHELLS = ("bash", "zsh", "fish")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -28,30 +20,12 @@ _DEVICES = ("auto", "cpu", "cuda", "mps")
 _Completer = Callable[..., Iterable[str]]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe completion``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=_SHELLS, help="the shell")
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Print the completion script of a shell.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 0.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Print the completion script of a shell."""
     from argcomplete.shell_integration import shellcode
 
     print(shellcode(["kpipe"], shell=options.shell), end="")
@@ -160,3 +134,18 @@ _COMPLETERS: dict[str, _Completer] = {
     "name": _studies,  # of kpipe study
     "device": lambda **context: _DEVICES,
 }
+
+
+COMMAND = Command(
+    description=(
+        "Print a script that makes a shell complete kpipe's commands and options, and the names of competitions, "
+        "models and runs."
+    ),
+    examples=(
+        ('eval "$(kpipe completion bash)"', "in ~/.bashrc"),
+        ('eval "$(kpipe completion zsh)"', "in ~/.zshrc, after compinit"),
+        ("kpipe completion fish | source", "in ~/.config/fish/config.fish"),
+    ),
+    add_options=_add_options,
+    execute=_execute,
+)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kpipe.cli.command import Command
 from kpipe.cli.options import add_json_option
 from kpipe.errors import KpipeError
 
@@ -19,16 +20,7 @@ if TYPE_CHECKING:
     from kpipe.kaggle.client import Kaggle
     from kpipe.kaggle.credentials import Credentials
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "Finding", "add_options", "execute", "findings"]
-
-DESCRIPTION = (
-    "Check Python, packages, device, disk and Kaggle credentials, and print how to fix what is wrong. With SLUG, also "
-    "check that the competition's rules are accepted."
-)
-EXAMPLES = (
-    ("kpipe doctor", "check this machine and the credentials"),
-    ("kpipe doctor titanic", "also check that titanic's rules are accepted"),
-)
+__all__ = ["COMMAND", "Finding", "findings"]
 
 _PACKAGES = ("torch", "fastai", "scikit-learn", "pandas", "lightgbm", "catboost", "kaggle", "fastkaggle", "six")
 _EXTRAS = ("xgboost",)
@@ -57,32 +49,14 @@ class Finding:
     fix: str = ""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe doctor``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     slug = "also check this competition: its rules, and the submissions left today"
     parser.add_argument("slug", metavar="SLUG", nargs="?", help=slug)
     add_json_option(parser)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Print each finding as soon as it is known.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 1 if a check failed.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Print each finding as soon as it is known."""
     from kpipe.cli.console.doctor import print_finding
 
     results = []
@@ -239,3 +213,17 @@ def _competition(kaggle: Kaggle, slug: str) -> Iterator[Finding]:
         yield Finding(name="rules", status="fail", detail=f"You have not accepted the rules of {slug}.", fix=fix)
     status, fix = ("pass", "") if left else ("warn", "Try again after midnight UTC.")
     yield Finding(name="submissions", status=status, detail=f"{left} left today for {slug}", fix=fix)  # type: ignore[arg-type]
+
+
+COMMAND = Command(
+    description=(
+        "Check Python, packages, device, disk and Kaggle credentials, and print how to fix what is wrong. With "
+        "SLUG, also check that the competition's rules are accepted."
+    ),
+    examples=(
+        ("kpipe doctor", "check this machine and the credentials"),
+        ("kpipe doctor titanic", "also check that titanic's rules are accepted"),
+    ),
+    add_options=_add_options,
+    execute=_execute,
+)

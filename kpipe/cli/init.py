@@ -5,43 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
+from kpipe.cli.command import Command
 
-DESCRIPTION = (
-    "Create a workspace for your own competition modules. Inside it, modules in its competitions/ folder take "
-    "precedence over kpipe's."
-)
-EXAMPLES = (
-    ("kpipe init", "in the current folder"),
-    ("kpipe init ~/kaggle", "in another folder, created if it does not exist"),
-)
+__all__ = ["COMMAND"]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe init``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     where = "the folder, created if it does not exist; default: the current folder"
     parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", default=Path(), help=where)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Create the workspace.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 0.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Create the workspace."""
     from kpipe.core import workspace
 
     created = workspace.make(options.folder)
@@ -50,3 +25,17 @@ def execute(options: argparse.Namespace) -> int:
     print(f"{folder} {state}: kpipe looks for competitions in {folder / 'competitions'} first.")
     print("Next: kpipe new SLUG --data SLUG.zip")
     return 0
+
+
+COMMAND = Command(
+    description=(
+        "Create a workspace for your own competition modules. Inside it, modules in its competitions/ folder take "
+        "precedence over kpipe's."
+    ),
+    examples=(
+        ("kpipe init", "in the current folder"),
+        ("kpipe init ~/kaggle", "in another folder, created if it does not exist"),
+    ),
+    add_options=_add_options,
+    execute=_execute,
+)

@@ -7,29 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from kpipe.cli.command import Command
 from kpipe.cli.options import add_out_option, add_submit_options
 from kpipe.errors import UsageError
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
-
-DESCRIPTION = (
-    "Build a self-contained Kaggle kernel, or run it on Kaggle. The script embeds kpipe: it needs no network and "
-    "installs nothing."
-)
-EXAMPLES = (
-    ("kpipe kernel build titanic --user me", "write kernels/titanic/"),
-    ("kpipe kernel push kernels/titanic --dry-run", "show what would be uploaded"),
-)
+__all__ = ["COMMAND"]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe kernel``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("action", choices=["build", "push"], help="build: write the kernel's folder; push: run it on Kaggle and submit")
     add("what", metavar="RUN|SLUG|DIR", help="a run to repeat, a competition or, for push, a folder that build wrote")
@@ -45,19 +30,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_out_option(parser)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Build a kernel, or push one and submit its output.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 1 if Kaggle could not score the submission.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Build a kernel, or push one and submit its output."""
     if options.action == "build":
         print(_build(options))
         return 0
@@ -136,3 +110,17 @@ def _push(folder: Path, options: argparse.Namespace) -> int:
     only_kernels = kaggle.competition(slug).is_kernels_submissions_only
     entry = submit_file(slug, file, run_of_file(file), options, kernel=pushed if only_kernels else None)
     return 1 if entry.status == "error" else 0
+
+
+COMMAND = Command(
+    description=(
+        "Build a self-contained Kaggle kernel, or run it on Kaggle. The script embeds kpipe: it needs no network and "
+        "installs nothing."
+    ),
+    examples=(
+        ("kpipe kernel build titanic --user me", "write kernels/titanic/"),
+        ("kpipe kernel push kernels/titanic --dry-run", "show what would be uploaded"),
+    ),
+    add_options=_add_options,
+    execute=_execute,
+)

@@ -4,42 +4,19 @@ from __future__ import annotations
 
 import argparse
 
+from kpipe.cli.command import Command
 from kpipe.cli.messages import print_competition_notes
 from kpipe.cli.options import add_json_option
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
-
-DESCRIPTION = "List the competitions that have a module. kpipe works for any other competition too, without a module."
-EXAMPLES = (
-    ("kpipe list", "print their names"),
-    ("kpipe list --json", "print their names and folders"),
-)
+__all__ = ["COMMAND"]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe list``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     add_json_option(parser)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Print the slugs of the competitions, without importing their modules.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 0.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Print the slugs of the competitions, without importing their modules."""
     from kpipe import competitions
 
     slugs = competitions.slugs()
@@ -51,3 +28,14 @@ def execute(options: argparse.Namespace) -> int:
     else:
         print("\n".join(slugs))
     return 0
+
+
+COMMAND = Command(
+    description="List the competitions that have a module. kpipe works for any other competition too.",
+    examples=(
+        ("kpipe list", "print their names"),
+        ("kpipe list --json", "print their names and folders"),
+    ),
+    add_options=_add_options,
+    execute=_execute,
+)

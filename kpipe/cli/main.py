@@ -1,8 +1,8 @@
 """The ``kpipe`` command: parse the command line, run one command, print its error if it fails.
 
-A command is a module ``kpipe/cli/<name>.py`` that defines ``DESCRIPTION``, ``EXAMPLES``, ``add_options(parser)`` and
-``execute(options)``, and a line in ``COMMANDS``. Nothing else is imported here: ``kpipe --help`` loads argparse only,
-and each command what it needs (``docs/decisions/0002-command-line.md``).
+A command is a module ``kpipe/cli/<name>.py`` that defines ``COMMAND``, and a line in ``COMMANDS``. No command is
+imported here: ``kpipe --help`` loads argparse only, and each command what it needs, see
+``docs/decisions/0002-command-line.md``.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ import os
 import sys
 from collections.abc import Collection, Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from kpipe.cli.help import HelpFormatter, epilog
 from kpipe.cli.messages import print_message
 from kpipe.errors import KpipeError
+
+if TYPE_CHECKING:
+    from kpipe.cli.command import Command
 
 __all__ = ["COMMANDS", "get_parser", "main"]
 
@@ -128,13 +132,13 @@ def get_parser(names: Collection[str] | None = None) -> argparse.ArgumentParser:
 
 def _add_command(parser: argparse.ArgumentParser, name: str) -> None:
     """Add the options and the help of a command to its parser."""
-    module = import_module(f"kpipe.cli.{name}")
-    module.add_options(parser)
+    command: Command = import_module(f"kpipe.cli.{name}").COMMAND
+    command.add_options(parser)
     parser.usage = f"kpipe {name} [OPTIONS]{_positionals(parser)}"
     parser._positionals.title = "arguments"
-    parser.description = module.DESCRIPTION
-    parser.epilog = epilog(module.EXAMPLES, parser.epilog or "")
-    parser.set_defaults(execute=module.execute, command=name, parser=parser)
+    parser.description = command.description
+    parser.epilog = epilog(command.examples, parser.epilog or "")
+    parser.set_defaults(execute=command.execute, command=name, parser=parser)
 
 
 def _positionals(parser: argparse.ArgumentParser) -> str:

@@ -6,50 +6,24 @@ import argparse
 import shlex
 from typing import TYPE_CHECKING
 
+from kpipe.cli.command import Command
 from kpipe.cli.messages import print_message
 from kpipe.cli.options import FIELDS, add_data_options
 
 if TYPE_CHECKING:
     from kpipe.problem.template import New
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
-
-DESCRIPTION = (
-    "Write a competition module inferred from the competition's files. The module works as it is; an existing one is "
-    "never overwritten."
-)
-EXAMPLES = (
-    ("kpipe new playground-series-s3e26 --data playground-series-s3e26.zip", "infer everything from the files"),
-    ("kpipe new playground-series-s3e26 --metric log_loss", "state what you know"),
-)
+__all__ = ["COMMAND"]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe new``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     add_data_options(parser)
     where = "write DIR/SLUG/competition.py; default: in the workspace's competitions/"
     parser.add_argument("--out", metavar="DIR", help=where)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Write the module and print its path.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 0.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Write the module and print its path."""
     from kpipe.cli.console.progress import show_progress
     from kpipe.problem import template
 
@@ -71,3 +45,17 @@ def _print_next_steps(module: New, options: argparse.Namespace) -> None:
     home, data = module.path.parents[1], f" --data {shlex.quote(options.data)}" if options.data else ""
     where = "" if str(home) in competitions.__path__ else f"KPIPE_COMPETITIONS={shlex.quote(str(home))} "
     print_message(f"Next: {where}kpipe check {options.slug}{data}")
+
+
+COMMAND = Command(
+    description=(
+        "Write a competition module inferred from the competition's files. The module works as it is; an existing "
+        "one is never overwritten."
+    ),
+    examples=(
+        ("kpipe new playground-series-s3e26 --data playground-series-s3e26.zip", "infer everything from the files"),
+        ("kpipe new playground-series-s3e26 --metric log_loss", "state what you know"),
+    ),
+    add_options=_add_options,
+    execute=_execute,
+)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kpipe.cli.command import Command
 from kpipe.cli.options import RUN_HELP, add_out_option, duration
 from kpipe.errors import KpipeError
 
@@ -13,24 +14,12 @@ if TYPE_CHECKING:
     from kpipe.report import Data
     from kpipe.runs.run import Run
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute", "write_report"]
-
-DESCRIPTION = (
-    "Write a run as an HTML page: scores, prediction errors, columns, feature importance, checks and provenance."
-)
-EXAMPLES = (("kpipe report 20261121T092754Z-f40eed", "write report.html into the run's folder"),)
+__all__ = ["COMMAND", "write_report"]
 
 _BUDGET = 20.0  # seconds for refitting a model
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe report``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("run", metavar="RUN", help=RUN_HELP)
     add("--data", metavar="PATH", help="a folder or zip of Kaggle's files; default: where the run read them")
@@ -41,19 +30,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_out_option(parser)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Write the report and print its path.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 0.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Write the report and print its path."""
     from kpipe.runs.find import find_run
 
     run = find_run(options.run, options.out)
@@ -127,3 +105,13 @@ def _known_metric(name: object) -> str | None:
         return None if not isinstance(name, str) else get_metric(name).name
     except KpipeError:
         return None
+
+
+COMMAND = Command(
+    description=(
+        "Write a run as an HTML page: scores, prediction errors, columns, feature importance, checks and provenance."
+    ),
+    examples=(("kpipe report 20261121T092754Z-f40eed", "write report.html into the run's folder"),),
+    add_options=_add_options,
+    execute=_execute,
+)

@@ -7,49 +7,26 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from kpipe.cli.command import Command
 from kpipe.cli.options import RUN_HELP, add_json_option, add_out_option
 
 if TYPE_CHECKING:
     from kpipe.runs.reproduce import Reproduction
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
-
-DESCRIPTION = (
-    "Repeat a finished run and compare the submissions. The exit status is 0 if they are equal byte for byte; "
-    "otherwise it is 1, and kpipe prints what differs."
-)
-EXAMPLES = (("kpipe reproduce 20261121T092754Z-f40eed", "repeat a run and compare"),)
+__all__ = ["COMMAND"]
 
 _INPUTS = ("data", "code", "versions", "options", "machine")  # first words of a difference between inputs
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe reproduce``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="RUN", help=RUN_HELP)
     parser.add_argument("--data", metavar="PATH", help="where the files are now; default: where the run read them")
     add_out_option(parser)
     add_json_option(parser)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Repeat a run and print whether the submissions are equal.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 1 if the submissions differ.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Repeat a run and print whether the submissions are equal."""
     from kpipe.cli.console.progress import show_progress
     from kpipe.runs.reproduce import reproduce
 
@@ -81,3 +58,14 @@ def _lines(result: Reproduction) -> Iterator[str]:
             yield "Data, code, versions, options and machine are the same: a model does not depend on its seed alone."
     for difference in result.differs:
         yield f"  {difference}"
+
+
+COMMAND = Command(
+    description=(
+        "Repeat a finished run and compare the submissions. The exit status is 0 if they are equal byte for byte; "
+        "otherwise it is 1, and kpipe prints what differs."
+    ),
+    examples=(("kpipe reproduce 20261121T092754Z-f40eed", "repeat a run and compare"),),
+    add_options=_add_options,
+    execute=_execute,
+)

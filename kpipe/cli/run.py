@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from kpipe.cli.command import Command
 from kpipe.cli.messages import print_competition_notes
 from kpipe.cli.options import (
     FIELDS,
@@ -22,31 +23,12 @@ from kpipe.errors import UsageError
 if TYPE_CHECKING:
     from kpipe.runs.run import Run
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
-
-DESCRIPTION = (
-    "Train and validate models, and write a submission for a competition. kpipe finds the files, infers what the "
-    "competition does not state, and checks the result for leaks and mistakes."
-)
-EXAMPLES = (
-    ("kpipe run titanic --data titanic.zip", "train on Kaggle's zip, or a folder of its files"),
-    ("kpipe run titanic --model linear --model boosting", "train two models and combine them"),
-    ("kpipe run playground-series-s3e26 --metric log_loss --budget 5m", "any competition, in five minutes"),
-    ("kpipe run titanic --seed 0 --seed 1 --folds 10", "average over two seeds, on ten folds"),
-    ("kpipe run titanic --submit -m first", "submit to Kaggle and wait for the score"),
-)
+__all__ = ["COMMAND"]
 
 _WITH_RESUME = ("data", "jobs", "budget")  # options that may be changed when a run is resumed
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe run``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     add_data_options(parser, slug="?")
     training = parser.add_argument_group("training")
     add_training_options(training, model="train this model; repeatable; default: the competition's")
@@ -67,19 +49,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_submit_options(submission)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Train, print the result and, if asked, report, track and submit it.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 1 if a check failed or Kaggle could not score the submission.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Train, print the result and, if asked, report, track and submit it."""
     from kpipe.cli.console.progress import show_progress
     from kpipe.cli.console.run import print_run
     from kpipe.training import backends
@@ -147,3 +118,20 @@ def _submit(run: Run, options: argparse.Namespace) -> int:
 
     entry = submit_file(run.record["slug"], run.path / "submission.csv", run, options)
     return 1 if entry.status == "error" else 0
+
+
+COMMAND = Command(
+    description=(
+        "Train and validate models, and write a submission for a competition. kpipe finds the files, infers what the "
+        "competition does not state, and checks the result for leaks and mistakes."
+    ),
+    examples=(
+        ("kpipe run titanic --data titanic.zip", "train on Kaggle's zip, or a folder of its files"),
+        ("kpipe run titanic --model linear --model boosting", "train two models and combine them"),
+        ("kpipe run playground-series-s3e26 --metric log_loss --budget 5m", "any competition, in five minutes"),
+        ("kpipe run titanic --seed 0 --seed 1 --folds 10", "average over two seeds, on ten folds"),
+        ("kpipe run titanic --submit -m first", "submit to Kaggle and wait for the score"),
+    ),
+    add_options=_add_options,
+    execute=_execute,
+)

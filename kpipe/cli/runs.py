@@ -6,25 +6,13 @@ import argparse
 import sys
 from collections.abc import Mapping
 
+from kpipe.cli.command import Command
 from kpipe.cli.options import add_json_option, add_out_option
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
-
-DESCRIPTION = "List finished runs: their scores, models, times, failed checks and leaderboard scores."
-EXAMPLES = (
-    ("kpipe runs", "all runs in submissions/"),
-    ("kpipe runs titanic --sort score", "the runs of one competition, the best last"),
-)
+__all__ = ["COMMAND"]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe runs``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("slug", metavar="SLUG", nargs="?", help="list only the runs of this competition")
     order = "sort by this, the latest or best last; default: created"
@@ -34,19 +22,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_json_option(parser)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Print the finished runs, and to stderr those that cannot be read.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 0.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Print the finished runs, and to stderr those that cannot be read."""
     from kpipe.cli.console.runs import print_runs
     from kpipe.runs.find import find_runs
     from kpipe.runs.prune import summary
@@ -73,3 +50,14 @@ def _sort_key(run: Mapping[str, object], field: str) -> tuple[bool, float]:
     if not isinstance(value, int | float):
         return False, 0.0
     return True, float(value) if field == "score" and run["greater_is_better"] else -float(value)
+
+
+COMMAND = Command(
+    description="List finished runs: their scores, models, times, failed checks and leaderboard scores.",
+    examples=(
+        ("kpipe runs", "all runs in submissions/"),
+        ("kpipe runs titanic --sort score", "the runs of one competition, the best last"),
+    ),
+    add_options=_add_options,
+    execute=_execute,
+)

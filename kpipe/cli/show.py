@@ -4,44 +4,20 @@ from __future__ import annotations
 
 import argparse
 
+from kpipe.cli.command import Command
 from kpipe.cli.messages import print_competition_notes
 from kpipe.cli.options import FIELDS, add_data_options, add_json_option
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
-
-DESCRIPTION = "Show what a run would do, and why: each field of the competition, its value and where it comes from."
-EXAMPLES = (
-    ("kpipe show titanic", "on the embedded sample"),
-    ("kpipe show playground-series-s3e26 --data playground-series-s3e26.zip", "what kpipe infers from the files"),
-    ("kpipe show titanic --split Pclass --drop Cabin", "the effect of other options"),
-)
+__all__ = ["COMMAND"]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe show``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     add_data_options(parser)
     add_json_option(parser)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Print the fields of a competition.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 0.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Print the fields of a competition."""
     from kpipe import pipeline
     from kpipe.cli.console.competition import describe, print_competition
 
@@ -54,3 +30,15 @@ def execute(options: argparse.Namespace) -> int:
     else:
         print_competition(competition, tables)
     return 0
+
+
+COMMAND = Command(
+    description="Show what a run would do, and why: each field of the competition, its value and where it comes from.",
+    examples=(
+        ("kpipe show titanic", "on the embedded sample"),
+        ("kpipe show playground-series-s3e26 --data playground-series-s3e26.zip", "what kpipe infers from the files"),
+        ("kpipe show titanic --split Pclass --drop Cabin", "the effect of other options"),
+    ),
+    add_options=_add_options,
+    execute=_execute,
+)

@@ -5,29 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from kpipe.cli.command import Command
 from kpipe.cli.options import integer
 from kpipe.errors import UsageError
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
-
-DESCRIPTION = (
-    "Reproduce a study from the notebooks that kpipe is based on: train their networks as published, then validate "
-    "them as kpipe run does, and compare the conclusions."
-)
-EXAMPLES = (
-    ("kpipe study titanic-from-scratch", "on the embedded sample"),
-    ("kpipe study titanic-from-scratch --data titanic.zip", "the published numbers, on Kaggle's files"),
-)
+__all__ = ["COMMAND"]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe study``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     from kpipe.studies import STUDIES
 
     names = "\n".join(f"  {name:24} {text}" for name, (_, text) in STUDIES.items())
@@ -35,30 +20,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("name", metavar="NAME", nargs="?", help="the study")
     add("--data", metavar="PATH", type=Path, help="a folder or zip of Kaggle's files; default: as for run")
-    add(
-        "--runs",
-        metavar="N",
-        type=integer(1),
-        help="number of repetitions with other random numbers",
-    )
+    add("--runs", metavar="N", type=integer(1), help="number of repetitions with other random numbers")
     add("--epochs", metavar="N", type=integer(1), help="train at most N epochs: faster, but with other numbers")
     add("--out", metavar="DIR", type=Path, default=Path("studies"), help="write to DIR/NAME/; default: studies")
     add("--json", action="store_true", help="print every number as JSON")
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Run a study, write its page and print its findings.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 0.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Run a study, write its page and print its findings."""
     from kpipe.cli.console.study import print_study, study_progress
     from kpipe.studies import STUDIES, study
     from kpipe.studies.findings import as_json, save, writable
@@ -75,3 +44,17 @@ def execute(options: argparse.Namespace) -> int:
     if not options.json:
         print_study(findings, folder)
     return 0
+
+
+COMMAND = Command(
+    description=(
+        "Reproduce a study from the notebooks that kpipe is based on: train their networks as published, then validate "
+        "them as kpipe run does, and compare the conclusions."
+    ),
+    examples=(
+        ("kpipe study titanic-from-scratch", "on the embedded sample"),
+        ("kpipe study titanic-from-scratch --data titanic.zip", "the published numbers, on Kaggle's files"),
+    ),
+    add_options=_add_options,
+    execute=_execute,
+)

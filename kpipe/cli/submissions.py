@@ -7,46 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kpipe.cli.command import Command
 from kpipe.cli.options import add_json_option, add_out_option
 
 if TYPE_CHECKING:
     from kpipe.runs.ledger import Entry
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute"]
-
-DESCRIPTION = (
-    "List submissions with their cross-validation and leaderboard scores, and plot one against the other. Without "
-    "Kaggle credentials the scores are those last seen."
-)
-EXAMPLES = (("kpipe submissions titanic", "list what was submitted to titanic"),)
+__all__ = ["COMMAND"]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe submissions``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("slug", metavar="SLUG", help="the competition")
     add_out_option(parser)
     add_json_option(parser)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Update the recorded submissions from Kaggle, and print them.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 0.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Update the recorded submissions from Kaggle, and print them."""
     from kpipe.cli.console.submissions import print_entries
     from kpipe.kaggle import submit
     from kpipe.kaggle.client import connect
@@ -74,3 +51,14 @@ def _plot(entries: Sequence[Entry], path: Path) -> None:
     if any(entry.score is not None and entry.public_score is not None for entry in entries):
         leaderboard_plot(entries).savefig(path, dpi=130)
         print(f"Plot: {path}")
+
+
+COMMAND = Command(
+    description=(
+        "List submissions with their cross-validation and leaderboard scores, and plot one against the other. Without "
+        "Kaggle credentials the scores are those last seen."
+    ),
+    examples=(("kpipe submissions titanic", "list what was submitted to titanic"),),
+    add_options=_add_options,
+    execute=_execute,
+)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kpipe.cli.command import Command
 from kpipe.cli.options import add_out_option, add_submit_options
 from kpipe.errors import SubmissionError, UsageError
 
@@ -15,26 +16,10 @@ if TYPE_CHECKING:
     from kpipe.runs.ledger import Entry
     from kpipe.runs.run import Run
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "add_options", "execute", "submit_file"]
-
-DESCRIPTION = (
-    "Submit a run or a CSV file to Kaggle, and wait for the score. kpipe validates the file first and records the "
-    "submission."
-)
-EXAMPLES = (
-    ("kpipe submit 20261121T092754Z-f40eed -m first", "submit a run"),
-    ("kpipe submit mine.csv --competition titanic", "submit a file that kpipe did not write"),
-)
+__all__ = ["COMMAND", "submit_file"]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``kpipe submit``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The parser of the command.
-    """
+def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("what", metavar="RUN|CSV", help="a run: its folder, its id, or the beginning or end of its id; or a CSV file")
     add("--competition", metavar="SLUG", help="the competition of a CSV file that kpipe did not write")
@@ -43,19 +28,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print the recorded submission as JSON")
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Submit a run or a CSV file.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        The parsed command line.
-
-    Returns
-    -------
-    int
-        The exit status: 1 if Kaggle could not score the submission.
-    """
+def _execute(options: argparse.Namespace) -> int:
+    """Submit a run or a CSV file."""
     from kpipe.runs import find
 
     if options.what.endswith(".csv"):
@@ -130,3 +104,17 @@ def _confirm_last(slug: str) -> None:
     print(f"This is the last submission for {slug} today. Submit? [y/N] ", end="", file=sys.stderr, flush=True)
     if input().strip().lower() not in ("y", "yes"):
         raise SubmissionError("Nothing was submitted.")
+
+
+COMMAND = Command(
+    description=(
+        "Submit a run or a CSV file to Kaggle, and wait for the score. kpipe validates the file first and records the "
+        "submission."
+    ),
+    examples=(
+        ("kpipe submit 20261121T092754Z-f40eed -m first", "submit a run"),
+        ("kpipe submit mine.csv --competition titanic", "submit a file that kpipe did not write"),
+    ),
+    add_options=_add_options,
+    execute=_execute,
+)

@@ -9,7 +9,7 @@ import pytest
 from kpipe.cli.main import _EXAMPLES, COMMANDS, get_parser
 from tests.cli.calls import call
 
-EXAMPLES = {"": _EXAMPLES, **{name: import_module(f"kpipe.cli.{name}").EXAMPLES for name in COMMANDS}}
+EXAMPLES = {"": _EXAMPLES, **{name: import_module(f"kpipe.cli.{name}").COMMAND.examples for name in COMMANDS}}
 CALLS = [typed for examples in EXAMPLES.values() for typed, _ in examples if typed.startswith("kpipe")]
 
 

@@ -11,7 +11,7 @@ import kpipe.cli
 from kpipe.cli.main import COMMANDS, get_parser
 from tests.cli.calls import call
 
-SHARED = {"__init__", "help", "main", "messages", "notebook", "options"}  # modules that are no command
+SHARED = {"__init__", "command", "help", "main", "messages", "notebook", "options"}  # modules that are no command
 
 
 def test_each_command_has_its_own_module_and_each_module_its_command() -> None:
@@ -21,7 +21,7 @@ def test_each_command_has_its_own_module_and_each_module_its_command() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_description_of_a_command_is_one_or_more_sentences(name: str) -> None:
-    description = import_module(f"kpipe.cli.{name}").DESCRIPTION
+    description = import_module(f"kpipe.cli.{name}").COMMAND.description
     assert description[0].isupper()
     assert description.endswith(".")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib import import_module
 
 import pytest
 
@@ -74,12 +73,3 @@ def test_every_public_name_of_kpipe_can_be_imported() -> None:
         assert getattr(kpipe, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = kpipe.nothing
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_defines_what_the_parser_needs(name: str) -> None:
-    module = import_module(f"kpipe.cli.{name}")
-    assert callable(module.add_options)
-    assert callable(module.execute)
-    assert module.DESCRIPTION
-    assert module.EXAMPLES

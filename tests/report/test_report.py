@@ -447,5 +447,5 @@ def test_the_commands_of_the_page_about_reports_are_commands() -> None:
 
 def help_of(command: str) -> str:
     parser = ArgumentParser()
-    import_module(f"kpipe.cli.{command}").add_options(parser)
+    import_module(f"kpipe.cli.{command}").COMMAND.add_options(parser)
     return parser.format_help()
