@@ -23,8 +23,9 @@ from kpipe.core.devices import resolve_device
 from kpipe.core.metrics import Metric, check_domain, evaluate, get_metric
 from kpipe.core.values import Ensemble, Folds, Predictions, Reason, Tables
 from kpipe.data import loading
+from kpipe.data.further_tables import file_hashes
 from kpipe.errors import DataError, UsageError
-from kpipe.kaggle.download import fetch_competition
+from kpipe.kaggle.download import KaggleDownloader
 from kpipe.models.baseline import baseline
 from kpipe.problem.competition import Competition, find
 from kpipe.problem.inference import adapt, asked_columns, resolve
@@ -123,7 +124,8 @@ def run(
     call = call_of(competition, tables, fixed, models=list(chosen), device=device, options=options, again=again)
     with workspace(Path(out), slug, call["key"], call) as space:
         if started is not None:
-            started(RunPlan(competition, tables, tuple(chosen), len(fixed.train), space.path, notes_on(space, again)))
+            notes = (*tables.source.notes, *notes_on(space, again))
+            started(RunPlan(competition, tables, tuple(chosen), len(fixed.train), space.path, notes))
         predictions = cross_validate(
             competition,
             tables,
@@ -270,12 +272,14 @@ def load(
     RemoteError
         Kaggle does not give the files.
     """
-    return loading.load(slug, path, text=text, id=id, fetch=fetch_competition, on_download=on_download)
+    return loading.load(slug, path, text=text, id=id, downloader=KaggleDownloader(), on_download=on_download)
 
 
 def settled(competition: Competition, read: Tables) -> tuple[Competition, Tables]:
     """A competition with every field settled, and the cleaned tables."""
     cleaned = competition.clean(read)
+    # Also the further tables that clean has read, whether it hands them on or not.
+    cleaned = replace(cleaned, source=replace(cleaned.source, files=file_hashes(read)))
     _refuse_nested(cleaned)
     competition, tables = adapt(competition, cleaned)
     return resolve(competition, tables), tables

@@ -13,7 +13,7 @@ from kpipe.problem.inference import resolve
 
 
 def tables(train: pd.DataFrame, test: pd.DataFrame, sample: pd.DataFrame, *, origin: str = "directory") -> Tables:
-    source = Source(origin=origin, path=Path("made-by-hand"), files={})  # type: ignore[arg-type]
+    source = Source(origin=origin, path=Path("made-by-hand"), files={})
     return Tables(train=train, test=test, sample=sample, source=source)
 
 

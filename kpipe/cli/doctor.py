@@ -129,7 +129,7 @@ def _device() -> Finding:
 
 
 def _disk() -> Finding:
-    from kpipe.data.loading import cache_folder
+    from kpipe.data.cache import cache_folder
 
     folder = cache_folder()
     place = next(path for path in (folder, *folder.parents) if path.exists())

@@ -23,7 +23,6 @@ __all__ = [
     "Folds",
     "Loss",
     "ModelPredictions",
-    "Origin",
     "Predictions",
     "Reason",
     "Score",
@@ -37,7 +36,6 @@ __all__ = [
 
 Task = Literal["classification", "regression"]
 Loss = Literal["squared", "absolute", "poisson"]
-Origin = Literal["directory", "zip", "kernel", "cache", "kaggle", "sample"]
 Status = Literal["pass", "warn", "fail"]
 
 
@@ -55,17 +53,27 @@ class Splitter(Protocol):
 class Source:
     """Where tables were read from.
 
-    origin : kind of place. ``"sample"`` marks data that is not Kaggle's and must never be submitted.
-    path : the folder or zip.
-    files : base name of each file read → its sha256 in hex (of the CSV's own bytes, also where a zip held it); one of
-        ``Tables.others`` is there as soon as it was asked for.
-    metric : what Kaggle's page called the metric when the files were downloaded; empty where they were not.
+    Attributes
+    ----------
+    origin : str
+        Kind of place, such as "directory" or "kaggle" (see ``kpipe.data.locate``). "sample" marks data that is not
+        Kaggle's and must never be submitted.
+    path : Path
+        The folder or zip.
+    files : mapping of str to str
+        Base name → sha256 in hex of train, test and the sample submission (of the CSV's own bytes, also in a zip).
+        ``kpipe.data.further_tables.file_hashes`` adds the further tables that were read.
+    metric : str
+        The metric's name on Kaggle's page; "" if it is unknown.
+    notes : tuple of str
+        Sentences for the user about how the files were read.
     """
 
-    origin: Origin
+    origin: str
     path: Path
     files: Mapping[str, str]
     metric: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

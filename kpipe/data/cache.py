@@ -16,14 +16,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import platformdirs
 import pyarrow as pa
 import pyarrow.feather
 
-__all__ = ["VERSION", "get", "put"]
+__all__ = ["VERSION", "Entry", "cache_folder", "get", "put"]
 
-VERSION = 3  # of what is kept and how: a change of the reader's types needs another
+VERSION = 3  # of the entries; increase it when dtypes or the layout change
 
-# What a file raises that is none of ours, however it came there.
+# What reading a damaged file raises.
 _UNREADABLE = (
     OSError,
     ValueError,
@@ -36,46 +37,82 @@ _UNREADABLE = (
 )
 
 _LOG = logging.getLogger("kpipe")
-Kept = tuple[dict[str, pd.DataFrame], dict[str, str]]
+
+Entry = tuple[dict[str, pd.DataFrame], dict[str, str]]  # role → frame, and base name → sha256 of the file
 
 
-def get(home: Path, key: str) -> Kept | None:
-    """Frames and the sha256 of each file, or None; what cannot be read is thrown away."""
+def cache_folder() -> Path:
+    """The folder for files that kpipe can make again: ``KPIPE_CACHE``, or the system's folder for caches.
+
+    Returns
+    -------
+    Path
+    """
+    return Path(os.environ.get("KPIPE_CACHE") or platformdirs.user_cache_dir("kpipe"))
+
+
+def get(home: Path, key: str) -> Entry | None:
+    """Frames and the sha256 of each file, or None if there is no entry; a damaged entry is deleted.
+
+    Parameters
+    ----------
+    home : Path
+        The cache's folder.
+    key : str
+        Names the entry.
+
+    Returns
+    -------
+    tuple of dict or None
+        Role → frame, and base name → sha256 in hex.
+    """
     folder = _folder(home, key)
     if not folder.is_dir():
         return None
     try:
-        manifest = _manifest(folder)
-        content = {name: _proved(folder / name, digest) for name, digest in manifest["sha256"].items()}
+        manifest = _read_manifest(folder)
+        content = {name: _read_verified(folder / name, digest) for name, digest in manifest["sha256"].items()}
         frames = {role: _frame(content, role, columns) for role, columns in manifest["columns"].items()}
         return frames, manifest["files"]
     except _UNREADABLE as error:
-        _LOG.info("the cache's %s cannot be read and is made again: %s", folder, error)
+        _LOG.info("the cache entry %s is damaged and is made again: %s", folder, error)
         shutil.rmtree(folder, ignore_errors=True)
         return None
 
 
 def put(home: Path, key: str, frames: Mapping[str, pd.DataFrame], hashes: Mapping[str, str]) -> None:
-    """Keep frames; where the cache cannot be written, go without."""
+    """Write an entry; if the cache cannot be written, log it and go on.
+
+    Parameters
+    ----------
+    home : Path
+        The cache's folder.
+    key : str
+        Names the entry.
+    frames : mapping of str to DataFrame
+        Role → frame.
+    hashes : mapping of str to str
+        Base name → sha256 in hex.
+    """
     folder = _folder(home, key)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=folder.parent))
+        part = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=folder.parent))
     except OSError as error:
         _LOG.info("the cache %s cannot be written: %s", home, error)
         return
     try:
-        digests = {name: _write(beside / name, data) for name, data in _contents(frames)}
+        digests = {name: _write(part / name, data) for name, data in _contents(frames)}
         columns = {role: list(frame.columns) for role, frame in frames.items()}
         manifest = json.dumps({"columns": columns, "files": dict(hashes), "sha256": digests})
         signed = {"manifest": manifest, "sha256": hashlib.sha256(manifest.encode()).hexdigest()}
-        _write(beside / "manifest.json", json.dumps(signed).encode())
-        with contextlib.suppress(OSError):  # another process was first: its copy is as good
-            os.rename(beside, folder)
+        _write(part / "manifest.json", json.dumps(signed).encode())
+        with contextlib.suppress(OSError):  # another process was first: its entry is as good
+            os.rename(part, folder)
     except (OSError, pa.ArrowException) as error:
         _LOG.info("the cache %s cannot be written: %s", home, error)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _folder(home: Path, key: str) -> Path:
@@ -83,7 +120,7 @@ def _folder(home: Path, key: str) -> Path:
 
 
 def _contents(frames: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, bytes]]:
-    """File names and bytes: pixels as one array, which is read as fast as it is copied; other columns as Arrow."""
+    """File names and bytes: pixels as one array, which is the fastest to read; other columns as Arrow."""
     for role, frame in frames.items():
         pixels = frame.columns[frame.dtypes == np.uint8]
         if len(pixels):
@@ -97,7 +134,7 @@ def _contents(frames: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, bytes]]
 
 
 def _write(path: Path, content: bytes) -> str:
-    """Write and return the sha256."""
+    """Write a file to disk, and return its sha256."""
     with open(path, "wb") as file:
         file.write(content)
         file.flush()
@@ -105,18 +142,18 @@ def _write(path: Path, content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _manifest(folder: Path) -> Any:
-    """What is kept, and the sha256 of each file; its own stands beside it, so that no flipped bit is believed."""
+def _read_manifest(folder: Path) -> Any:
+    """The entry's contents and the sha256 of each file; its own sha256 detects a damaged manifest."""
     signed = json.loads((folder / "manifest.json").read_bytes())
     if hashlib.sha256(signed["manifest"].encode()).hexdigest() != signed["sha256"]:
-        raise ValueError("manifest.json is not what was written")
+        raise ValueError("manifest.json is damaged")
     return json.loads(signed["manifest"])
 
 
-def _proved(path: Path, digest: str) -> bytes:
+def _read_verified(path: Path, digest: str) -> bytes:
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != digest:
-        raise ValueError(f"{path.name} is not what was written")
+        raise ValueError(f"{path.name} is damaged")
     return content
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import filelock
 
-from kpipe.data.loading import Download
+from kpipe.data.downloads import OnDownload
 from kpipe.errors import OutputError, RemoteError
 from kpipe.kaggle.client import Kaggle, connect
 from kpipe.kaggle.credentials import find
 
-__all__ = ["Tell", "download", "fetch_competition"]
+__all__ = ["KaggleDownloader", "Tell", "download"]
 
 _CHUNK = 1 << 16  # bytes; a line that breaks loses less than that
 _MOST_MEMBERS = 1_000_000
@@ -135,31 +135,51 @@ def _prove(part: Path, slug: str) -> None:
         raise RemoteError(f"What Kaggle sent for {slug} is damaged ({broken}), and was thrown away. Try again.")
 
 
-def fetch_competition(slug: str, folder: Path, *, on_download: Tell) -> Download | None:
-    """A competition's zip and the name of its metric on Kaggle's page; None if there are no Kaggle credentials.
+class KaggleDownloader:
+    """Asks Kaggle for a competition's files with the user's credentials; see ``kpipe.data.downloads.Downloader``."""
 
-    Parameters
-    ----------
-    slug : str
-        The competition's name on Kaggle.
-    folder : Path
-        Where the zip is kept, as ``<slug>.zip``; a zip that exists is not downloaded again.
-    on_download : callable
-        Called with the number of bytes downloaded so far, and in all (0 where Kaggle does not say).
+    def download(self, slug: str, folder: Path, *, on_download: OnDownload) -> Path | None:
+        """The competition's zip, downloaded unless it exists.
 
-    Returns
-    -------
-    Download or None
+        Parameters
+        ----------
+        slug : str
+            The competition's name on Kaggle.
+        folder : Path
+            Where the zip is kept, as ``<slug>.zip``.
+        on_download : callable
+            Called with the number of bytes downloaded so far, and in all (0 where Kaggle does not say).
 
-    Raises
-    ------
-    RemoteError
-        Kaggle refuses, cannot be reached, or sends no whole zip.
-    OutputError
-        The folder cannot be written.
-    """
-    if find() is None:
-        return None
-    kaggle = connect()
-    path = download(kaggle, slug, folder, tell=on_download)
-    return Download(path=path, metric=str(kaggle.competition(slug).evaluation_metric or ""))
+        Returns
+        -------
+        Path or None
+            None without credentials.
+
+        Raises
+        ------
+        RemoteError
+            Kaggle refuses, cannot be reached, or sends no whole zip.
+        OutputError
+            The folder cannot be written.
+        """
+        return None if find() is None else download(connect(), slug, folder, tell=on_download)
+
+    def metric_name(self, slug: str) -> str | None:
+        """The name of the metric on the competition's page.
+
+        Parameters
+        ----------
+        slug : str
+            The competition's name on Kaggle.
+
+        Returns
+        -------
+        str or None
+            "" if the page names none; None without credentials.
+
+        Raises
+        ------
+        RemoteError
+            Kaggle refuses, cannot be reached, or gives an answer that cannot be read.
+        """
+        return None if find() is None else str(connect().competition(slug).evaluation_metric or "")

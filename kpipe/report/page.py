@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from kpipe.core.metrics import Metric
 from kpipe.core.values import Tables
+from kpipe.data.further_tables import file_hashes
 from kpipe.errors import OutputError
 from kpipe.problem.competition import Competition
 from kpipe.report import (
@@ -115,7 +116,7 @@ def _differs(loaded: LoadedRun, data: Data | None) -> str:
     """Why data is not what the run was made from; empty where it is, or where there is none."""
     if data is None:
         return ""
-    known, now = loaded.mapping("data", "files"), dict(data.tables.source.files)
+    known, now = loaded.mapping("data", "files"), file_hashes(data.tables)
     changed = [name for name in sorted(set(known) | set(now)) if known.get(name) != now.get(name)]
     if changed:
         named = ", ".join(plain_text(name)[:60] for name in changed[:3])

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.values import Folds, ModelPredictions, Predictions
+from kpipe.data.further_tables import file_hashes
 from kpipe.errors import DataError, UsageError
 from kpipe.pipeline import finish, read_asked, settled
 from kpipe.problem.competition import Competition
@@ -54,7 +55,7 @@ def combine(
     asked, files = read_asked(slug, data=data or options.get("data"), **fields)
     competition, tables = settled(asked, files)
     for run in runs:
-        _same_competition(run, slug, tables.source.files)
+        _same_competition(run, slug, file_hashes(tables))
     facts = [read(run) for run in runs]
     folds = _folds(facts)
     y, labels = targets(competition, tables)
@@ -65,7 +66,7 @@ def combine(
     if len({model.oof.shape for model in models}) > 1 or len(models[0].oof) != len(y):
         raise UsageError("The runs' predictions are of other rows or other targets: they cannot be blended.")
     predictions = Predictions(models=tuple(models), classes=labels, y=y)
-    made = {"files": dict(tables.source.files), "settings": {"blend": [run.record["run_id"] for run in runs]}}
+    made = {"files": file_hashes(tables), "settings": {"blend": [run.record["run_id"] for run in runs]}}
     key = key_of(made)
     told: dict[str, Any] = {"seeds": _seeds(models), "device": str(first.record.get("device")), "command": command}
     with open_run_folder(Path(out), slug, key, {"key": key, "made_of": made}) as space:

@@ -19,6 +19,7 @@ from kpipe import competitions
 from kpipe.core.metrics import Metric
 from kpipe.core.packages import installed_versions
 from kpipe.core.values import Tables
+from kpipe.data.further_tables import file_hashes
 from kpipe.problem.competition import Competition
 
 __all__ = ["Fits", "RerunSpec", "differences", "machine", "made_of", "versions"]
@@ -97,7 +98,7 @@ def made_of(competition: Competition, tables: Tables, models: Sequence[str], **s
         code["module"] = _hash_of_code(folder, "*")
         code |= _helpers(folder, f"{competitions.__name__}.{competition.slug}")
     made = {
-        "files": dict(tables.source.files),
+        "files": file_hashes(tables),
         "code": code,
         "versions": versions(),
         "settings": {**own, "columns": hashlib.sha256(columns).hexdigest()},

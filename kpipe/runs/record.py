@@ -14,6 +14,7 @@ import pandas as pd
 
 from kpipe.core.metrics import Metric, evaluate
 from kpipe.core.values import Check, Ensemble, Folds, ModelPredictions, Predictions, Reason, Score, Submission, Tables
+from kpipe.data.further_tables import file_hashes
 from kpipe.models.baseline import baseline
 from kpipe.problem.competition import Competition
 from kpipe.runs.provenance import machine, versions
@@ -64,7 +65,7 @@ def make_record(
         "data": {
             "origin": source.origin,
             "path": str(source.path),
-            "files": dict(source.files),
+            "files": file_hashes(tables),
             "rows": {"train": len(tables.train), "test": len(tables.test)},
         },
         "metric": {"name": metric.name, "greater_is_better": metric.greater_is_better},

@@ -13,7 +13,6 @@ import pytest
 
 from kpipe.core.values import Tables
 from kpipe.data import cache
-from kpipe.data import loading as data
 from kpipe.data.loading import load
 
 FILES = {
@@ -37,7 +36,7 @@ def same(a: Tables, b: Tables) -> None:
 
 
 def kept_folder() -> Path:
-    (found,) = (data.cache_folder() / "tables").iterdir()
+    (found,) = (cache.cache_folder() / "tables").iterdir()
     return found
 
 
@@ -135,7 +134,7 @@ def test_what_is_made_again_is_said_to_those_who_listen(tmp_path: Path, caplog: 
     (kept_folder() / "train.arrow").write_bytes(b"")
     with caplog.at_level(logging.INFO, logger="kpipe"):
         load("x", place)
-    assert "cannot be read and is made again: train.arrow is not what was written" in caplog.text
+    assert "is damaged and is made again: train.arrow is damaged" in caplog.text
 
 
 @pytest.mark.parametrize("slug", ["titanic", "spaceship-titanic", "playground-series-s3e26", "digit-recognizer"])
@@ -191,7 +190,7 @@ def test_the_cache_knows_contents_and_options_apart(tmp_path: Path) -> None:
     train = place / "train.csv"
     train.write_text(train.read_text().replace("0.5", "7.5"))
     assert load("x", place).train["x"][0] == 7.5
-    assert len(list((data.cache_folder() / "tables").iterdir())) == 4
+    assert len(list((cache.cache_folder() / "tables").iterdir())) == 4
 
 
 def test_many_at_once_keep_one_copy_and_leave_nothing_behind(tmp_path: Path) -> None:
@@ -205,4 +204,4 @@ def test_many_at_once_keep_one_copy_and_leave_nothing_behind(tmp_path: Path) -> 
 
 def test_the_embedded_sample_is_not_cached() -> None:
     assert load("titanic").source.origin == "sample"
-    assert not (data.cache_folder() / "tables").exists()
+    assert not (cache.cache_folder() / "tables").exists()

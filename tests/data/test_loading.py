@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 
 from kpipe import competitions
 from kpipe.core.values import Tables
-from kpipe.data import loading as data
-from kpipe.data.loading import load, locate
+from kpipe.data import archives
+from kpipe.data.cache import cache_folder
+from kpipe.data.loading import load
+from kpipe.data.locate import locate
 from kpipe.errors import DataError
 
 Make = Callable[[Path, dict[str, bytes]], Path]
@@ -87,19 +89,10 @@ def test_packed_files_inside_are_unpacked(tmp_path: Path) -> None:
         assert found.source.files == plain.source.files
 
 
-def test_further_tables_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
-    place = folder(tmp_path, FILES | {"stores.csv": b"store,city\n1,Ames\n", "broken.csv": b"a,b\n1\n"})
-    others = load("x", place).others
-    assert sorted(others) == ["broken", "stores"]
-    assert others["stores"]["city"].tolist() == ["Ames"]
-    with pytest.raises(DataError, match=r"broken\.csv, line 2"):
-        others["broken"]
-
-
 def test_without_a_path_places_are_tried_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "KERNEL_INPUT", tmp_path / "input")
+    monkeypatch.setenv("KPIPE_KAGGLE_ROOT", str(tmp_path))
     assert locate("titanic")[0] == "sample"
-    folder(data.cache_folder() / "downloads" / "titanic")
+    folder(cache_folder() / "downloads" / "titanic")
     assert locate("titanic")[0] == "cache"
     folder(tmp_path / "input" / "titanic")
     assert locate("titanic") == ("kernel", tmp_path / "input" / "titanic")
@@ -116,7 +109,7 @@ def test_without_a_path_places_are_tried_in_order(tmp_path: Path, monkeypatch: p
 
 
 def test_nothing_found_says_what_there_is_and_what_to_try() -> None:
-    with pytest.raises(DataError, match=r"no data for 'titanix'.*Did you mean titanic\?.*--data titanix\.zip"):
+    with pytest.raises(DataError, match=r"No data .* 'titanix'.*Did you mean titanic\?.*--data titanix\.zip"):
         load("titanix")
 
 
@@ -151,13 +144,13 @@ HOSTILE = {
     "an inner zip that is none": (without("train.csv", train__csv__zip=b"id,x\n"), r"train\.csv\.zip is broken: "),
     "an inner zip without a CSV": (
         without("train.csv", train__csv__zip=inner_zip(b"", "readme.txt")),
-        r"train\.csv\.zip must hold one CSV, however: \[\]",
+        r"train\.csv\.zip must hold one CSV file; got \[\]",
     ),
     "an empty train": (FILES | {"train.csv": b""}, r"train\.csv is empty"),
     "a header alone": (FILES | {"train.csv": b"id,x,name,y"}, r"train\.csv has no rows, only a header"),
     "an id twice": (
         FILES | {"train.csv": FILES["train.csv"].replace(b"3,2.5", b"1,2.5")},
-        r"train\.csv: the id 1 stands twice \(lines 2 and 4\)",
+        r"train\.csv: the id column 'id' must not repeat a value; got 1 twice \(lines 2 and 4\)",
     ),
 }
 
@@ -235,8 +228,8 @@ def test_a_file_that_unpacks_to_more_than_kpipe_reads_is_refused(
     bomb = FILES["train.csv"] + b"\n" * 100_000
     pack = {"": lambda content: content, ".gz": gzip.compress, ".zip": inner_zip}[ending]
     place = zipped(tmp_path / "x.zip", without("train.csv", **{f"train__csv{ending}": pack(bomb)}))
-    monkeypatch.setattr(data, "_MOST_BYTES", 10_000)
-    monkeypatch.setattr(data, "_CHUNK", 1_000)
+    monkeypatch.setattr(archives, "_MAX_BYTES", 10_000)
+    monkeypatch.setattr(archives, "_CHUNK", 1_000)
     with pytest.raises(DataError, match=rf"train\.csv{ending} unpacks to more than 10000 bytes, more than kpipe reads"):
         load("x", place)
 
@@ -305,7 +298,7 @@ def test_a_copied_sample_folder_reads_as_the_embedded_one(tmp_path: Path) -> Non
 def test_a_file_that_unpacks_to_more_than_tables_do_is_refused_before_it_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "_BOMB_BYTES", 1 << 20)
+    monkeypatch.setattr(archives, "_BOMB_BYTES", 1 << 20)
     with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in (FILES | {"train.csv": b"id,x,name,y\n" + b"0" * (8 << 20)}).items():
             archive.writestr(name, content)
@@ -326,7 +319,7 @@ def test_nothing_found_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_folder_that_holds_kaggles_zip_alone_is_told_to_name_it(tmp_path: Path) -> None:
     (tmp_path / "titanic.zip").write_bytes(b"PK")
-    with pytest.raises(DataError, match=r"it holds no CSV at all\. Kaggle's zip is .*: --data .*titanic\.zip"):
+    with pytest.raises(DataError, match=r"no CSV file\. To read the zip in this folder: --data .*titanic\.zip"):
         load("titanic", tmp_path)
 
 
@@ -334,6 +327,6 @@ def test_a_zip_in_the_current_folder_is_pointed_at(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "some-competition.zip").write_bytes(b"PK")
     with pytest.raises(
-        DataError, match=r"some-competition\.zip is in this folder, .*: add --data some-competition\.zip"
+        DataError, match=r"some-competition\.zip is in the current folder: add --data some-competition\.zip"
     ):
         load("some-competition")

@@ -21,7 +21,7 @@ from kpipe.cli.console.competition import describe
 from kpipe.cli.main import main
 from kpipe.core import workspace
 from kpipe.core.values import Tables
-from kpipe.data.loading import locate
+from kpipe.data.locate import locate
 from kpipe.errors import OutputError, UsageError
 from kpipe.problem import template as starting
 from kpipe.problem.competition import Competition

@@ -1,0 +1,170 @@
+"""Zip and gzip archives unpacked in memory, within bounds on size and compression ratio."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from kpipe.errors import DataError
+
+__all__ = ["ARCHIVE_ERRORS", "is_bomb", "list_members", "read_member", "unpack"]
+
+# What zipfile, gzip and their decompressors raise for broken files; some of it is documented nowhere.
+ARCHIVE_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    RuntimeError,
+    OverflowError,
+    struct.error,
+)
+
+_MAX_BYTES = 64 << 30  # of one unpacked file; the largest competitions' tables have some 10 GiB
+_CHUNK = 1 << 20  # bytes unpacked at a time
+_BOMB_BYTES, _BOMB_RATIO = 256 << 20, 500  # deflate compresses at most 1,032 times
+_ENCRYPTED = 1  # bit of a member's flags
+
+
+def is_bomb(unpacked: int, packed: int) -> bool:
+    """Whether an archive unpacks to suspiciously many bytes.
+
+    Parameters
+    ----------
+    unpacked, packed : int
+        Bytes after and before unpacking.
+
+    Returns
+    -------
+    bool
+        True above 256 MiB if that is also more than 500 times the packed size, as tables never are.
+
+    Examples
+    --------
+    >>> is_bomb(1 << 30, 1 << 20), is_bomb(1 << 30, 1 << 29)
+    (True, False)
+    """
+    return unpacked > max(_BOMB_BYTES, _BOMB_RATIO * packed)
+
+
+def list_members(place: Path) -> list[zipfile.ZipInfo]:
+    """Files of a zip.
+
+    Parameters
+    ----------
+    place : Path
+        The zip.
+
+    Returns
+    -------
+    list of zipfile.ZipInfo
+
+    Raises
+    ------
+    DataError
+        It is not a zip, or damaged.
+    """
+    try:
+        with zipfile.ZipFile(place) as archive:
+            return [member for member in archive.infolist() if not member.is_dir()]
+    except OSError as error:
+        raise DataError(f"{place} cannot be read: {error.strerror}. Check that you may read it.") from error
+    except ARCHIVE_ERRORS as error:
+        with open(place, "rb") as file:
+            start = file.read(16)
+        if start.startswith(b"PK") or not start:
+            raise DataError(
+                f"{place} is a damaged zip archive: it is empty or cut short. Download it again."
+            ) from error
+        raise DataError(
+            f"{place} is not a zip archive: it starts with {start!r}. Pass Kaggle's zip or a folder with --data."
+        ) from error
+
+
+def read_member(place: Path, member: zipfile.ZipInfo) -> bytes:
+    """Bytes of a file in a zip.
+
+    Parameters
+    ----------
+    place : Path
+        The zip.
+    member : zipfile.ZipInfo
+        One of ``list_members(place)``.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    DataError
+        The file is encrypted, damaged or a zip bomb.
+    """
+    name = f"{place}: {member.filename}"
+    if member.flag_bits & _ENCRYPTED:
+        raise DataError(f"{name} is encrypted. Unpack it, and pass the folder with --data.")
+    try:
+        with zipfile.ZipFile(place) as archive, archive.open(member) as stream:
+            return _read_bounded(stream.read, name, packed=member.compress_size)
+    except ARCHIVE_ERRORS as error:
+        raise DataError(f"{name} is broken: {error}. Download it again.") from error
+
+
+def unpack(name: str, raw: bytes, *, wanted: Callable[[str], bool]) -> bytes:
+    """A file's bytes, unpacked if its name ends in ``.gz`` or ``.zip``.
+
+    Parameters
+    ----------
+    name : str
+        Base name of the file.
+    raw : bytes
+        Its content.
+    wanted : callable
+        Whether the file of this path in an inner zip is the one meant.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    DataError
+        The file is damaged, a zip bomb, or a zip that does not hold exactly one wanted file.
+    """
+    if not name.lower().endswith((".gz", ".zip")):
+        return raw
+    try:
+        if name.lower().endswith(".gz"):
+            with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
+                return _read_bounded(stream.read, name, packed=len(raw))
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            inside = [member for member in archive.infolist() if wanted(member.filename)]
+            if len(inside) != 1:
+                raise DataError(f"{name} must hold one CSV file; got {[member.filename for member in inside]}.")
+            with archive.open(inside[0]) as member:
+                return _read_bounded(member.read, name, packed=inside[0].compress_size)
+    except ARCHIVE_ERRORS as error:
+        raise DataError(f"{name} is broken: {error}. Download it again.") from error
+
+
+def _read_bounded(read: Callable[[int], bytes], name: str, *, packed: int) -> bytes:
+    """All bytes of a stream. Raises DataError if there are too many, whatever size the archive declares."""
+    content = io.BytesIO()  # unlike a list of chunks it never holds the bytes twice
+    while part := read(_CHUNK):
+        content.write(part)
+        if content.tell() > _MAX_BYTES:
+            raise DataError(f"{name} unpacks to more than {_MAX_BYTES} bytes, more than kpipe reads.")
+        if is_bomb(content.tell(), packed):
+            raise DataError(
+                f"{name} unpacks to more than {_BOMB_RATIO} times its {packed} bytes: it may be a zip bomb. "
+                "If you trust it, unpack it and pass the folder with --data."
+            )
+    return content.getvalue()

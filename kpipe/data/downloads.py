@@ -1,0 +1,132 @@
+"""Competitions downloaded from Kaggle: their zips in the cache, and the name of the metric on Kaggle's page."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from kpipe.data.cache import cache_folder
+from kpipe.errors import RemoteError
+
+__all__ = ["Downloader", "MetricName", "OnDownload", "downloads_folder", "metric_on_page"]
+
+_MAX_NAME = 200  # characters of a metric's name
+
+OnDownload = Callable[[int, int], None]  # bytes downloaded so far, and in all
+
+
+class Downloader(Protocol):
+    """Asks Kaggle for a competition's files, as ``kpipe.kaggle.download.KaggleDownloader`` does."""
+
+    def download(self, slug: str, folder: Path, *, on_download: OnDownload) -> Path | None:
+        """The competition's zip, downloaded unless it exists.
+
+        Parameters
+        ----------
+        slug : str
+            The competition's name on Kaggle.
+        folder : Path
+            Where the zip is kept, as ``<slug>.zip``.
+        on_download : callable
+            Called with the number of bytes downloaded so far, and in all.
+
+        Returns
+        -------
+        Path or None
+            None without credentials.
+
+        Raises
+        ------
+        RemoteError
+            Kaggle does not give the zip.
+        """
+
+    def metric_name(self, slug: str) -> str | None:
+        """The name of the metric on the competition's page.
+
+        Parameters
+        ----------
+        slug : str
+            The competition's name on Kaggle.
+
+        Returns
+        -------
+        str or None
+            "" if the page names none; None without credentials.
+
+        Raises
+        ------
+        RemoteError
+            Kaggle does not answer.
+        """
+
+
+class MetricName(NamedTuple):
+    """The name of a metric on Kaggle's page.
+
+    Attributes
+    ----------
+    name : str
+        "" if it is unknown.
+    note : str
+        A sentence for the user if it could not be looked up, else "".
+    """
+
+    name: str
+    note: str = ""
+
+
+def downloads_folder() -> Path:
+    """The folder in the cache that keeps the zips of competitions.
+
+    Returns
+    -------
+    Path
+    """
+    return cache_folder() / "downloads"
+
+
+def metric_on_page(slug: str, place: Path, downloader: Downloader | None) -> MetricName:
+    """The name of a competition's metric on Kaggle's page, which is kept beside its zip.
+
+    Parameters
+    ----------
+    slug : str
+        The competition's name on Kaggle.
+    place : Path
+        The folder or zip that the competition's files are read from. Kaggle is asked only about places in
+        ``downloads_folder()``, and only until it has answered once.
+    downloader : Downloader or None
+        Asks Kaggle.
+
+    Returns
+    -------
+    MetricName
+    """
+    kept = place.with_suffix(".metric.txt")
+    if kept.is_file():
+        return MetricName(kept.read_text(encoding="utf-8", errors="replace")[:_MAX_NAME].strip())
+    if downloader is None or place.parent != downloads_folder():
+        return MetricName("")
+    try:
+        name = downloader.metric_name(slug)
+    except RemoteError as error:
+        return MetricName(
+            "",
+            f"The metric could not be looked up on Kaggle's page, so it is inferred from the files: {error} "
+            "The next run looks it up again.",
+        )
+    if name is not None:
+        _write(kept, name)
+    return MetricName(name or "")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all; without permission to write, Kaggle is asked again next time."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)

@@ -1,0 +1,71 @@
+"""Tables beside train, test and the sample submission, each read when it is first used."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from kpipe.core.values import Tables
+from kpipe.data.csv_reader import parse_csv
+from kpipe.data.files import SourceFile
+from kpipe.data.frames import to_frames
+
+__all__ = ["FurtherTables", "file_hashes"]
+
+
+class _Read(NamedTuple):
+    frame: pd.DataFrame
+    sha256: str
+
+
+class FurtherTables(Mapping[str, pd.DataFrame]):
+    """Further tables of a competition by file name without ending; each is read when it is first used.
+
+    Parameters
+    ----------
+    files : mapping of str to SourceFile
+        File name without ending → file.
+    """
+
+    def __init__(self, files: Mapping[str, SourceFile]) -> None:
+        self._files = dict(files)
+        self._read: dict[str, _Read] = {}
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Base name → sha256 in hex of each file that was read so far."""
+        return {self._files[name].name: table.sha256 for name, table in self._read.items()}
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self._read:
+            file = self._files[name]
+            raw = file.read()
+            frame = to_frames({"other": parse_csv(file.name, raw)}, ids=(), text=())["other"]
+            self._read[name] = _Read(frame, hashlib.sha256(raw).hexdigest())
+        return self._read[name].frame
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+def file_hashes(tables: Tables) -> dict[str, str]:
+    """The files that were read so far, further tables among them: what a run's results depend on.
+
+    Parameters
+    ----------
+    tables : Tables
+        A competition's tables.
+
+    Returns
+    -------
+    dict of str to str
+        Base name → sha256 in hex of the CSV's own bytes.
+    """
+    further = tables.others.hashes if isinstance(tables.others, FurtherTables) else {}
+    return {**tables.source.files, **further}

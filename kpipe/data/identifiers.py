@@ -1,0 +1,76 @@
+"""The id column of a competition: which one it is, and that it names each row once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from kpipe.data.csv_reader import CsvFile
+from kpipe.errors import DataError
+
+__all__ = ["check_ids", "id_columns"]
+
+_MIN_UNIQUE = 0.9  # of train's ids: above it they name rows, and repeated ones are a fault of the file
+_MIN_ROWS = 20  # of train, below which a share of unique ids says nothing
+
+
+def id_columns(files: Mapping[str, CsvFile], id: str | None) -> list[str]:
+    """The column that identifies the rows of the sample submission.
+
+    Parameters
+    ----------
+    files : mapping of role to CsvFile
+        The roles are "train", "test" and "sample".
+    id : str or None
+        The id column, where it is known.
+
+    Returns
+    -------
+    list of str
+        One name: ``id``; else a column that the sample shares with test, preferably one without repeated values; else
+        a column of the sample that train lacks. Empty if there is none.
+    """
+    if id is not None:
+        return [id]
+    sample, test, train = (files[role].header for role in ("sample", "test", "train"))
+    shared = [name for name in sample if name in test]
+    unique = [name for name in shared if len(files["sample"].columns[name].unique()) == files["sample"].rows]
+    return (unique or shared)[:1] or [name for name in sample if name not in train][:1]
+
+
+def check_ids(files: Mapping[str, CsvFile], frames: Mapping[str, pd.DataFrame], ids: Sequence[str]) -> None:
+    """Raise an error if an id repeats, except in train where ids are those of customers or the like with several rows.
+
+    Parameters
+    ----------
+    files, frames : mapping of role to CsvFile and DataFrame
+        The roles are "train", "test" and "sample".
+    ids : sequence of str
+        The id columns.
+
+    Raises
+    ------
+    DataError
+        The message names the file, the id and two lines.
+    """
+    for role, frame in frames.items():
+        for name in ids:
+            if name in frame.columns and not (role == "train" and _have_several_rows(frame[name])):
+                _check_unique(files[role], frame[name])
+
+
+def _have_several_rows(ids: pd.Series) -> bool:
+    """Whether train's ids are those of things with several rows each, such as customers."""
+    return len(ids) > _MIN_ROWS and ids.nunique() < _MIN_UNIQUE * len(ids)
+
+
+def _check_unique(file: CsvFile, ids: pd.Series) -> None:
+    repeated = ids[ids.duplicated()]
+    if len(repeated):
+        first = int((ids == repeated.iloc[0]).to_numpy().argmax())
+        lines = f"lines {file.line(first)} and {file.line(int(repeated.index[0]))}"
+        raise DataError(
+            f"{file.name}: the id column {ids.name!r} must not repeat a value; got {repeated.iloc[0]} twice ({lines}). "
+            f"{len(repeated)} rows repeat an id. Remove them, or name another column with --id."
+        )

@@ -1,0 +1,159 @@
+"""Where a competition's files are: an origin is one function here, and one entry of ``_ORIGINS``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from kpipe import competitions
+from kpipe.data.downloads import Downloader, OnDownload, downloads_folder
+from kpipe.errors import DataError, RemoteError
+
+__all__ = ["Location", "locate"]
+
+
+class Location(NamedTuple):
+    """A folder or zip with a competition's files.
+
+    Attributes
+    ----------
+    origin : str
+        Kind of place: "directory", "zip", "kernel", "cache", "kaggle" or "sample".
+    path : Path
+        The folder or zip.
+    """
+
+    origin: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What the origins are searched for, and how Kaggle is asked."""
+
+    slug: str
+    downloader: Downloader | None
+    on_download: OnDownload
+
+
+def locate(
+    slug: str,
+    path: str | Path | None = None,
+    *,
+    downloader: Downloader | None = None,
+    on_download: OnDownload = lambda done, size: None,
+) -> Location:
+    """The folder or zip that a competition's files are read from.
+
+    Parameters
+    ----------
+    slug : str
+        The competition's name on Kaggle.
+    path : str or Path, optional
+        A folder, a zip, or "sample". Without it the origins are searched in order: ``KPIPE_DATA``, a kernel's input
+        folders, the cache of downloads, Kaggle, the embedded sample.
+    downloader : Downloader, optional
+        Downloads from Kaggle; without it Kaggle is not asked.
+    on_download : callable
+        Called with the number of bytes downloaded so far, and in all.
+
+    Returns
+    -------
+    Location
+
+    Raises
+    ------
+    DataError
+        There is no such path, or no origin has the files.
+    RemoteError
+        Kaggle does not give the files.
+    """
+    search = _Search(slug, downloader, on_download)
+    if path is not None:
+        return _at_path(search, path)
+    tried = []
+    for origin in _ORIGINS:
+        for name, place in origin(search):
+            if place.is_dir() or (place.is_file() and place.suffix == ".zip"):
+                return Location(name, place)
+            tried.append(place)
+    raise _not_found(slug, tried)
+
+
+def _at_path(search: _Search, path: str | Path) -> Location:
+    """The place that the user named."""
+    if str(path) == "sample" and not os.path.exists("sample"):
+        for name, place in _embedded_sample(search):
+            return Location(name, place)
+    place = Path(path).expanduser()
+    if not os.path.exists(place):  # Path.exists raises for a name that is too long
+        within = "" if place.is_absolute() else f" in {Path.cwd()}"
+        raise DataError(f"{place} does not exist{within}. Pass a folder or Kaggle's zip with --data.")
+    return Location("directory" if place.is_dir() else "zip", place.resolve())
+
+
+def _data_variable(search: _Search) -> Iterator[tuple[str, Path]]:
+    """The folder that the environment variable ``KPIPE_DATA`` names."""
+    if home := os.environ.get("KPIPE_DATA"):
+        folder = Path(home).expanduser()
+        yield "directory", folder / search.slug
+        yield "zip", folder / f"{search.slug}.zip"
+
+
+def _kernel_input(search: _Search) -> Iterator[tuple[str, Path]]:
+    """Where Kaggle mounts a competition's files in a kernel; a rehearsal of a kernel may name another root."""
+    folder = Path(os.environ.get("KPIPE_KAGGLE_ROOT", "/kaggle")) / "input"
+    yield "kernel", folder / "competitions" / search.slug
+    yield "kernel", folder / search.slug
+
+
+def _downloaded_before(search: _Search) -> Iterator[tuple[str, Path]]:
+    """The cache of downloads."""
+    yield "cache", downloads_folder() / search.slug
+    yield "cache", downloads_folder() / f"{search.slug}.zip"
+
+
+def _kaggle(search: _Search) -> Iterator[tuple[str, Path]]:
+    """Kaggle itself, if there are credentials."""
+    if search.downloader is None or not competitions.is_slug(search.slug):
+        return
+    try:
+        place = search.downloader.download(search.slug, downloads_folder(), on_download=search.on_download)
+    except RemoteError as error:
+        instead = " To train on the embedded sample: --data sample." if any(_embedded_sample(search)) else ""
+        raise RemoteError(f"{error}{instead}") from error
+    if place is not None:
+        yield "kaggle", place
+
+
+def _embedded_sample(search: _Search) -> Iterator[tuple[str, Path]]:
+    """The sample of a competition module: the first, since a module of one's own may have none."""
+    for folder in competitions.folders(search.slug):
+        if (folder / "sample").is_dir():
+            yield "sample", folder / "sample"
+
+
+# In the order in which they are searched.
+_ORIGINS: tuple[Callable[[_Search], Iterator[tuple[str, Path]]], ...] = (
+    _data_variable,
+    _kernel_input,
+    _downloaded_before,
+    _kaggle,
+    _embedded_sample,
+)
+
+
+def _not_found(slug: str, tried: list[Path]) -> DataError:
+    zip = Path(f"{slug}.zip")
+    if competitions.is_slug(slug) and zip.is_file():
+        return DataError(f"No data was found for {slug!r}, but {zip} is in the current folder: add --data {zip}.")
+    return DataError(
+        f"No data was found for {slug!r}, and no competition module of that name embeds a sample."
+        f"{competitions.suggestion(slug)} Competitions with a module: {', '.join(competitions.slugs())}. For any "
+        f"other, download its zip (kaggle competitions download -c {slug}) and pass it with --data {slug}.zip, put it "
+        "into the folder that KPIPE_DATA names, or set up credentials (`kpipe doctor`) so that kpipe downloads it. "
+        f"Looked for: {', '.join(map(str, tried))}."
+    )
