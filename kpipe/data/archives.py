@@ -56,7 +56,7 @@ def is_bomb(unpacked: int, packed: int) -> bool:
 
 
 def list_members(place: Path) -> list[zipfile.ZipInfo]:
-    """Files of a zip.
+    """Files and folders of a zip.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def list_members(place: Path) -> list[zipfile.ZipInfo]:
     """
     try:
         with zipfile.ZipFile(place) as archive:
-            return [member for member in archive.infolist() if not member.is_dir()]
+            return archive.infolist()
     except OSError as error:
         raise DataError(f"{place} cannot be read: {error.strerror}. Check that you may read it.") from error
     except ARCHIVE_ERRORS as error:

@@ -176,7 +176,7 @@ def zipped(path: Path, members: list[tuple[str, bytes]], method: int = zipfile.Z
     with zipfile.ZipFile(path, "w", method) as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of names that stand twice
         for name, content in members:
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name), content, method)  # of one date: hypothesis wants the same bytes
     return path
 
 
