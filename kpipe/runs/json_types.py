@@ -1,4 +1,4 @@
-"""Check that JSON from elsewhere holds the types that kpipe writes."""
+"""Validate the types in JSON files that kpipe wrote, or that somebody else wrote in its place."""
 
 from __future__ import annotations
 
@@ -11,14 +11,45 @@ NUMBER = (float, int, type(None))
 
 
 def refuse_constant(name: str) -> None:
-    """For ``json.loads(parse_constant=...)``: raise ValueError for NaN and Infinity, which JSON lacks."""
-    raise ValueError(f"{name} is no number of JSON's")
+    """Refuse NaN and Infinity, which JSON does not have: for ``json.loads(parse_constant=...)``.
+
+    Parameters
+    ----------
+    name : str
+        The constant.
+
+    Raises
+    ------
+    ValueError
+        Always.
+    """
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def check_types(value: Any, kinds: Any, place: str) -> None:
-    """Raise TypeError unless a value is of the types that are listed for it.
+    """Raise an error unless a value has the expected types.
 
-    Of an object, those of its keys are, of which those with "?" may be missing; a list stands for any number of them.
+    Parameters
+    ----------
+    value : object
+        What ``json.loads`` returned.
+    kinds : type, tuple of type, list or dict
+        The expected types: one of several for a tuple; for ``[kinds]``, a list of any length; for a dict, an object
+        with these keys, of which those that end in "?" may be missing. Other keys are ignored.
+    place : str
+        What the value is called in the error's message.
+
+    Raises
+    ------
+    TypeError
+        If a value has another type, a key is missing or a number is not finite.
+
+    Examples
+    --------
+    >>> check_types({"seed": [0, 1]}, {"seed": [int], "id?": str}, "run.json")
+    >>> check_types({"seed": [0.5]}, {"seed": [int]}, "run.json")
+    Traceback (most recent call last):
+    TypeError: each of 'seed' must be a whole number, however: 0.5
     """
     if isinstance(kinds, dict):
         if not isinstance(value, dict):
@@ -35,7 +66,7 @@ def check_types(value: Any, kinds: Any, place: str) -> None:
         for one in value:
             check_types(one, kinds[0], f"each of {place}")
     elif type(value) not in _alternatives(kinds):
-        raise TypeError(f"{place} must be {_said(kinds)}, however: {value!r}")
+        raise TypeError(f"{place} must be {_in_words(kinds)}, however: {value!r}")
     elif isinstance(value, float) and not math.isfinite(value):
         raise TypeError(f"{place} must be finite, however: {value}")
 
@@ -44,6 +75,6 @@ def _alternatives(kinds: Any) -> tuple[type, ...]:
     return kinds if isinstance(kinds, tuple) else (kinds,)
 
 
-def _said(kinds: Any) -> str:
+def _in_words(kinds: Any) -> str:
     words = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
     return " or ".join(words.get(kind, kind.__name__) for kind in _alternatives(kinds))

@@ -1,13 +1,13 @@
-"""A finished run in an experiment tracker, beside what a team tracks already.
+"""Log finished runs to MLflow, beside whatever else a team tracks there.
 
-MLflow's own settings say where: ``MLFLOW_TRACKING_URI`` (and its credentials, which kpipe never reads).
+MLflow's own settings name the server: ``MLFLOW_TRACKING_URI`` and its credentials, which kpipe never reads.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
 from typing import Any
 
@@ -18,16 +18,25 @@ from kpipe.runs.run import Run
 __all__ = ["connect", "track"]
 
 _ARTIFACTS = ("run.json", "submission.csv", "folds.parquet", "oof.parquet", "log.txt")
-# A server that is not there is said in seconds, not in MLflow's minutes.
-_QUICKLY = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+# A server that does not answer is reported within seconds; MLflow's own defaults take minutes.
+_TIMEOUTS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 
 
 def connect() -> Any:
-    """MLflow, once its server has answered.
+    """The module ``mlflow``, once its server has answered.
 
-    Raises UsageError where it is not installed, OutputError where no server answers.
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    UsageError
+        If MLflow is not installed.
+    OutputError
+        If its server does not answer.
     """
-    for name, value in _QUICKLY.items():
+    for name, value in _TIMEOUTS.items():
         os.environ.setdefault(name, value)
     try:
         import mlflow
@@ -44,15 +53,30 @@ def connect() -> Any:
 
 
 def track(run: Run) -> str:
-    """Log a run's parameters, scores and files under the experiment ``kpipe/<slug>``; gives MLflow's id of it.
+    """Log a run's parameters, scores and files under the experiment ``kpipe/<slug>``.
 
-    Raises OutputError where MLflow cannot take it: the run's folder is whole all the same.
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+
+    Returns
+    -------
+    str
+        MLflow's id of the logged run.
+
+    Raises
+    ------
+    UsageError
+        If MLflow is not installed.
+    OutputError
+        If MLflow cannot store the run. The run's folder stays whole.
     """
     mlflow = connect()
     record = run.record
     try:
         mlflow.set_experiment(f"kpipe/{record['slug']}")
-        # MLflow prints the address to stdout, which is the run's own.
+        # MLflow prints the address to stdout, where only the run's own result belongs.
         with redirect_stdout(sys.stderr), mlflow.start_run(run_name=record["run_id"]) as tracked:
             mlflow.set_tags(_tags(record))
             mlflow.log_params(_parameters(record))
@@ -66,11 +90,11 @@ def track(run: Run) -> str:
             return str(tracked.info.run_id)
     except Exception as error:  # as above
         raise OutputError(
-            f"The run is whole in {run.path}, but MLflow could not take it ({type(error).__name__})."
+            f"MLflow could not store the run ({type(error).__name__}). The run itself is complete: {run.path}"
         ) from error
 
 
-def _tags(record: Any) -> dict[str, str]:
+def _tags(record: Mapping[str, Any]) -> dict[str, str]:
     failed = [check["name"] for check in record["checks"] if check["status"] == "fail"]
     warned = [check["name"] for check in record["checks"] if check["status"] == "warn"]
     return {
@@ -84,7 +108,7 @@ def _tags(record: Any) -> dict[str, str]:
     }
 
 
-def _parameters(record: Any) -> dict[str, Any]:
+def _parameters(record: Mapping[str, Any]) -> dict[str, Any]:
     options = record.get("options") or {}
     return {
         "models": [model["name"] for model in record["models"]],
@@ -96,8 +120,8 @@ def _parameters(record: Any) -> dict[str, Any]:
     }
 
 
-def _metrics(record: Any) -> Iterator[tuple[str, float]]:
-    """Numbers that are known; a model's name may hold what MLflow's names may not."""
+def _metrics(record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """The known numbers; characters of a model's name that MLflow does not allow become "_"."""
     for name in ("score", "standard_error", "baseline", "baseline_standard_error", "seconds", "peak_memory_mib"):
         if record.get(name) is not None:
             yield name, record[name]

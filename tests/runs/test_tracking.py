@@ -50,7 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_a_tracked_run_is_on_the_server_with_its_scores_and_files(
+def test_a_tracked_run_has_its_scores_and_files_on_the_server(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mlflow = pytest.importorskip("mlflow")
@@ -74,7 +74,7 @@ def test_a_tracked_run_is_on_the_server_with_its_scores_and_files(
     assert not any(b"hunter2" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
 
 
-def test_a_server_that_does_not_answer_is_said_before_training(
+def test_a_server_that_does_not_answer_is_reported_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("mlflow", reason="MLflow is not installed: pip install 'kaggle-kpipe[mlflow]'")
@@ -86,7 +86,7 @@ def test_a_server_that_does_not_answer_is_said_before_training(
     assert not any(tmp_path.iterdir())
 
 
-def test_mlflow_that_is_not_installed_is_said_with_what_to_do(
+def test_a_missing_mlflow_is_reported_with_the_command_that_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
