@@ -18,7 +18,7 @@ from kpipe.problem.competition import Competition
 from kpipe.problem.splitters import folds_from_frame
 from kpipe.runs.calls import options_from
 from kpipe.runs.find import find_run
-from kpipe.runs.loaded import LoadedRun, outputs_of, read
+from kpipe.runs.loaded import LoadedRun, output_columns, read
 from kpipe.runs.run import Run, refuse_blend
 from kpipe.runs.store import key_of, open_run_folder
 from kpipe.training.cross_validation import targets
@@ -132,7 +132,7 @@ def _models(facts: LoadedRun, end: str, rows: int) -> list[ModelPredictions]:
     test = pd.read_parquet(facts.path / "test.parquet")
     found = []
     for model in facts.models:
-        columns = outputs_of(test, model.name)
+        columns = output_columns(test, model.name)
         if model.name not in facts.oof.models or not columns or len(test) != rows:
             raise DataError(f"{facts.path}: the predictions of {model.name} are missing or of other rows.")
         found.append(

@@ -1,37 +1,37 @@
-"""What a run's folder holds, read without trust: what is missing or broken is said, and the rest is used.
+"""Load everything in a run's folder, which anybody may have written.
 
-A run folder may come from elsewhere: ``run.json`` can hold anything, and nothing of it is believed to be of the type,
-the length or the size that kpipe writes.
+Nothing in ``run.json`` is assumed to have the type, length or size that kpipe writes. What is missing or broken is
+listed, and everything else can be used: reports, comparisons and blends all read runs this way.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kpipe.core.formatting import plain_text
 from kpipe.core.metrics import Metric, get_metric, over_targets
-from kpipe.errors import DataError, UsageError
+from kpipe.errors import DataError, InputError, UsageError
 from kpipe.runs.find import finished_folders, read_run
-from kpipe.runs.record import GROUP
+from kpipe.runs.oof import OofPredictions, oof_predictions
 from kpipe.runs.run import Run
+from kpipe.runs.tables import output_columns, read_csv, read_curves, read_folds, read_parquet, to_numbers
 
-__all__ = ["LoadedRun", "Model", "OofPredictions", "as_number", "other_runs", "read"]
+__all__ = ["LoadedRun", "Model", "OofPredictions", "as_number", "other_runs", "output_columns", "read"]
 
-_MOST_RUNS = 200  # of the same competition that are read
+_MOST_RUNS = 200  # in the same folder that are read
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A model as run.json tells of it."""
+    """What a run's record says about one model. None if it says nothing usable."""
 
     name: str
     score: float | None = None
@@ -43,32 +43,32 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OofPredictions:
-    """Out-of-fold predictions beside the truth.
-
-    y : (n,) codes or values, (n, t) of several targets. classes : of the codes, None for values and several targets.
-    ensemble, models : (n, k), NaN where no prediction was made. rows : (n,) positions in train. ids : (n,) or None.
-    groups : (n,) numbers of the groups that folds keep whole, or None.
-    """
-
-    y: np.ndarray
-    classes: tuple[str, ...] | None
-    targets: tuple[str, ...]
-    ensemble: np.ndarray
-    models: Mapping[str, np.ndarray]
-    rows: np.ndarray
-    ids: pd.Series | None = None
-    groups: np.ndarray | None = None
-
-    @property
-    def is_predicted(self) -> np.ndarray:
-        """(n,) whether a row was predicted."""
-        return ~np.isnan(self.ensemble).any(axis=1)
-
-
-@dataclass(frozen=True, kw_only=True)
 class LoadedRun:
-    """A run's folder. Tables that could not be read are None, and ``missing`` says so."""
+    """Everything in a run's folder. What cannot be used is None, and ``missing`` says why.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    record : mapping
+        ``run.json``, unvalidated: read it with ``text``, ``number``, ``mapping`` and ``items``.
+    models : tuple of Model
+        The models that the record names.
+    metric : Metric, optional
+        The run's metric.
+    oof : OofPredictions, optional
+        The out-of-fold predictions.
+    test : ndarray, optional
+        (rows of test.csv, k) predictions of the ensemble.
+    folds : DataFrame, optional
+        The folds as (fold, row, role).
+    submission : DataFrame, optional
+        The submission.
+    curves : DataFrame, optional
+        The learning curves, see ``Run.curves``.
+    missing : list of str
+        Sentences on what is missing or broken.
+    """
 
     path: Path
     record: Mapping[str, Any]
@@ -82,21 +82,63 @@ class LoadedRun:
     missing: list[str] = field(default_factory=list)
 
     def text(self, *names: str, default: str = "") -> str:
-        """A text of the record, by the names on the way to it."""
+        """A value of the record as text without control characters.
+
+        Parameters
+        ----------
+        *names : str
+            The keys that lead to it.
+        default : str
+            The result if there is no such value, or an object or a list.
+
+        Returns
+        -------
+        str
+        """
         value = _at(self.record, names)
         return default if value is None or isinstance(value, Mapping | list) else plain_text(value)
 
     def number(self, *names: str) -> float | None:
-        """A number of the record, or None."""
+        """A finite number of the record, or None.
+
+        Parameters
+        ----------
+        *names : str
+            The keys that lead to it.
+
+        Returns
+        -------
+        float or None
+        """
         return as_number(_at(self.record, names))
 
     def mapping(self, *names: str) -> dict[str, Any]:
-        """An object of the record; empty where there is none."""
+        """An object of the record; empty if there is none.
+
+        Parameters
+        ----------
+        *names : str
+            The keys that lead to it.
+
+        Returns
+        -------
+        dict
+        """
         value = _at(self.record, names)
         return dict(value) if isinstance(value, Mapping) else {}
 
     def items(self, *names: str) -> list[Any]:
-        """A list of the record; empty where there is none."""
+        """A list of the record; empty if there is none.
+
+        Parameters
+        ----------
+        *names : str
+            The keys that lead to it.
+
+        Returns
+        -------
+        list
+        """
         value = _at(self.record, names)
         return list(value) if isinstance(value, list | tuple) else []
 
@@ -108,76 +150,88 @@ class LoadedRun:
     @property
     def targets(self) -> tuple[str, ...]:
         """The target columns."""
-        value = self.record.get("target")
-        return tuple(map(str, value)) if isinstance(value, list) else (str(value),) if value is not None else ()
+        return _targets(self.record)
 
 
 def read(run: Run, *, metric: Metric | None = None) -> LoadedRun:
-    """Everything that a run's folder tells.
+    """Everything in a run's folder that can be used.
 
-    metric : the competition's own, where it is none that kpipe knows by name.
+    Parameters
+    ----------
+    run : Run
+        A finished run; its record need not be valid.
+    metric : Metric, optional
+        The competition's own metric, if kpipe does not know it by name.
+
+    Returns
+    -------
+    LoadedRun
     """
-    record = run.record
-    missing: list[str] = []
-    told = record.get("models")
-    models = tuple(_model(given) for given in (told if isinstance(told, list) else ()) if isinstance(given, Mapping))
-    facts = LoadedRun(
-        path=run.path, record=record, models=models, metric=None, oof=None, test=None, folds=None, submission=None
-    )
-    judge = metric or _metric(facts, missing)
-    tables = {name: _parquet(run.path / f"{name}.parquet", missing) for name in ("oof", "test", "folds")}
-    judged = None if tables["oof"] is None else _judged(facts, tables["oof"], missing)
-    if judge is not None and judged is not None and not _fits(judge, judged):
-        missing.append(f"The predictions are not what the metric {judge.name} judges.")
-        judged = None
+    path, record, missing = run.path, run.record, list[str]()
+
+    def attempt(load: Callable[[], T], *, optional: bool = False) -> T | None:
+        try:
+            return load()
+        except InputError as error:
+            missing.extend([] if optional else [str(error)])
+            return None
+
+    models = tuple(_model(model) for model in _at_list(record, ("models",)) if isinstance(model, Mapping))
+    metric = metric or attempt(lambda: _metric(record))
+    oof = attempt(lambda: _oof(path, record, models, metric))
     return LoadedRun(
-        path=run.path,
+        path=path,
         record=record,
         models=models,
-        metric=judge,
-        oof=judged,
-        test=None if tables["test"] is None or judged is None else _blend(tables["test"], judged),
-        folds=_folds(tables["folds"]),
-        submission=_csv(run.path / "submission.csv", missing),
-        curves=_curves(_parquet(run.path / "curves.parquet", [])),  # runs of kpipe 0.1.0 may have none
+        metric=metric,
+        oof=oof,
+        test=attempt(lambda: _ensemble(path, oof)),
+        folds=attempt(lambda: read_folds(path / "folds.parquet")),
+        submission=attempt(lambda: read_csv(path / "submission.csv")),
+        curves=attempt(lambda: read_curves(path / "curves.parquet"), optional=True),
         missing=missing,
     )
 
 
-def other_runs(facts: LoadedRun) -> list[dict[str, Any]]:
+def other_runs(run: LoadedRun) -> list[dict[str, Any]]:
     """The records of the other finished runs in the same folder that have the same competition and metric.
 
     Parameters
     ----------
-    facts : LoadedRun
+    run : LoadedRun
         A run.
 
     Returns
     -------
     list of dict
-        The oldest first; records that cannot be used are skipped. ``run_id`` is the name of the run's folder.
+        Oldest first; records that cannot be used are skipped. ``run_id`` is the name of the run's folder.
     """
-    own, found = facts.path.resolve(), []
+    own, found = run.path.resolve(), []
     for folder in finished_folders(own.parent)[-_MOST_RUNS:]:
         try:
             record = None if folder == own else read_run(folder).record
         except DataError:
             continue
-        if record is None or record["slug"] != facts.record.get("slug"):
+        if record is None or record["slug"] != run.record.get("slug"):
             continue
-        if record["metric"]["name"] == _at(facts.record, ("metric", "name")):
+        if record["metric"]["name"] == _at(run.record, ("metric", "name")):
             found.append({**record, "run_id": folder.name, "score": as_number(record["score"])})
     return sorted(found, key=lambda record: str(record.get("created")))
 
 
-def _at(record: Any, names: Sequence[str]) -> Any:
-    for name in names:
-        record = record.get(name) if isinstance(record, Mapping) else None
-    return record
-
-
 def as_number(value: object) -> float | None:
-    """A finite number, or None for whatever else a record holds."""
+    """A value of a record as a finite number.
+
+    Parameters
+    ----------
+    value : object
+        Anything that JSON can hold.
+
+    Returns
+    -------
+    float or None
+        None for everything but a finite number.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -186,121 +240,68 @@ def as_number(value: object) -> float | None:
         return None
 
 
+def _at(record: Any, names: Sequence[str]) -> Any:
+    for name in names:
+        record = record.get(name) if isinstance(record, Mapping) else None
+    return record
+
+
+def _at_list(record: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
+    value = _at(record, names)
+    return value if isinstance(value, list) else []
+
+
+def _targets(record: Mapping[str, Any]) -> tuple[str, ...]:
+    value = record.get("target")
+    return tuple(map(str, value)) if isinstance(value, list) else (str(value),) if value is not None else ()
+
+
 def _model(given: Mapping[str, Any]) -> Model:
-    scores, seeds = given.get("fold_scores"), given.get("seeds")
     return Model(
         name=plain_text(given.get("name")),
         score=as_number(given.get("score")),
         standard_error=as_number(given.get("standard_error")),
-        fold_scores=tuple(as_number(value) for value in scores) if isinstance(scores, list) else (),
+        fold_scores=tuple(as_number(value) for value in _at_list(given, ("fold_scores",))),
         weight=as_number(given.get("weight")),
         seconds=as_number(given.get("seconds")),
-        seeds=tuple(s for s in seeds if isinstance(s, int)) if isinstance(seeds, list) else (),
+        seeds=tuple(seed for seed in _at_list(given, ("seeds",)) if isinstance(seed, int)),
     )
 
 
-def _metric(facts: LoadedRun, missing: list[str]) -> Metric | None:
-    name = facts.text("metric", "name")
+def _metric(record: Mapping[str, Any]) -> Metric:
+    value, targets = _at(record, ("metric", "name")), _targets(record)
+    name = "" if value is None or isinstance(value, Mapping | list) else plain_text(value)
     try:
         metric = get_metric(name)
     except UsageError:
-        missing.append(
-            f"kpipe does not know the metric {name!r} by its name: it belongs to the competition's module, which is "
-            "read together with the data."
-        )
-        return None
-    return over_targets(metric, len(facts.targets)) if len(facts.targets) > 1 else metric
+        raise UsageError(
+            f"kpipe does not know a metric named {name!r}: the competition's module defines it, which is loaded "
+            "together with the data."
+        ) from None
+    return over_targets(metric, len(targets)) if len(targets) > 1 else metric
 
 
-def _parquet(path: Path, missing: list[str]) -> pd.DataFrame | None:
-    try:
-        # What pandas wrote beside the columns is not asked for: it could name types of anybody's making.
-        return pq.read_table(path).to_pandas(ignore_metadata=True)
-    except FileNotFoundError:
-        missing.append(f"{path.name} is not in the run's folder.")
-    except (OSError, ValueError, NotImplementedError, pa.ArrowException) as error:
-        missing.append(f"{path.name} cannot be read: {plain_text(error)[:200]}")
-    return None
-
-
-def _csv(path: Path, missing: list[str]) -> pd.DataFrame | None:
-    try:
-        return pd.read_csv(path)
-    except FileNotFoundError:
-        missing.append(f"{path.name} is not in the run's folder.")
-    except (OSError, ValueError) as error:
-        missing.append(f"{path.name} cannot be read: {plain_text(error)[:200]}")
-    return None
-
-
-def _folds(frame: pd.DataFrame | None) -> pd.DataFrame | None:
-    whole = frame is not None and {"fold", "row", "role"} <= set(frame.columns)
-    return frame if whole else None
-
-
-def _curves(frame: pd.DataFrame | None) -> pd.DataFrame | None:
-    names = ["model", "seed", "fold", "rows", "step", "loss"]
-    if frame is None or not {*names} <= {*frame.columns}:
-        return None
-    numbers = [frame[name].dtype.kind in "iuf" for name in ("seed", "fold", "step", "loss")]
-    return frame[names][np.isfinite(frame["loss"]) & (frame["step"] > 0)] if all(numbers) else None
-
-
-def _judged(facts: LoadedRun, oof: pd.DataFrame, missing: list[str]) -> OofPredictions | None:
-    targets = tuple(name if name in oof else f"{name} (train)" for name in facts.targets)
-    outputs = outputs_of(oof, "blend")
-    if not targets or any(name not in oof for name in targets) or not outputs:
-        missing.append("oof.parquet lacks the target or the blend's predictions.")
-        return None
-    several = len(targets) > 1
-    labels = None if several or outputs == ["blend"] else tuple(name.removeprefix("blend/") for name in outputs)
-    y = _truth(oof[list(targets)], labels)
-    if y is None:
-        missing.append("oof.parquet: the target does not fit the columns of predictions.")
-        return None
-    models = {m.name: _numbers(oof[found]) for m in facts.models if (found := outputs_of(oof, m.name))}
-    id_name = facts.record.get("id")
-    groups = oof[GROUP].to_numpy() if GROUP in oof and oof[GROUP].dtype.kind in "iu" else None
-    rows = oof["row"] if "row" in oof and oof["row"].dtype.kind in "iu" else pd.Series(np.arange(len(oof)))
-    return OofPredictions(
-        y=y,
-        classes=labels,
-        targets=facts.targets,
-        ensemble=_numbers(oof[outputs]),
-        models=models,
-        rows=rows.to_numpy(),
-        ids=oof[id_name] if isinstance(id_name, str) and id_name in oof else None,
-        groups=groups,
+def _oof(path: Path, record: Mapping[str, Any], models: Sequence[Model], metric: Metric | None) -> OofPredictions:
+    oof = oof_predictions(
+        read_parquet(path / "oof.parquet"),
+        targets=_targets(record),
+        models=[model.name for model in models],
+        id_column=record.get("id"),
     )
+    if metric is not None and not _is_scored_by(metric, oof):
+        raise DataError(f"The predictions are not of the kind that the metric {metric.name} scores.")
+    return oof
 
 
-def _fits(metric: Metric, judged: OofPredictions) -> bool:
-    several = judged.y.ndim > 1
-    return several == (metric.single is not None) and (
-        several or (metric.task == "classification") == bool(judged.classes)
-    )
+def _is_scored_by(metric: Metric, oof: OofPredictions) -> bool:
+    several = oof.y.ndim > 1
+    if several != (metric.single is not None):
+        return False
+    return several or (metric.task == "classification") == bool(oof.classes)
 
 
-def outputs_of(frame: pd.DataFrame, name: str) -> list[str]:
-    """The columns of one model's predictions, in their order."""
-    if name in frame:
-        return [name]
-    return [str(column) for column in frame.columns if str(column).startswith(f"{name}/")]
-
-
-def _numbers(frame: pd.DataFrame) -> np.ndarray:
-    values = frame.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    return np.where(np.isfinite(values), values, np.nan)
-
-
-def _truth(frame: pd.DataFrame, labels: tuple[str, ...] | None) -> np.ndarray | None:
-    if labels is None:
-        y = _numbers(frame)
-        return None if np.isnan(y).any() else y if y.shape[1] > 1 else y[:, 0]
-    codes = frame.iloc[:, 0].astype(str).map({label: code for code, label in enumerate(labels)})
-    return None if codes.isna().any() else codes.to_numpy(dtype=np.int64)
-
-
-def _blend(test: pd.DataFrame, judged: OofPredictions) -> np.ndarray | None:
-    outputs = outputs_of(test, "blend")
-    return _numbers(test[outputs]) if len(outputs) == judged.ensemble.shape[1] else None
+def _ensemble(path: Path, oof: OofPredictions | None) -> np.ndarray | None:
+    """The ensemble's predictions for the test rows, if they have as many columns as the out-of-fold ones."""
+    table = read_parquet(path / "test.parquet")
+    outputs = output_columns(table, "blend")
+    return to_numbers(table[outputs]) if oof is not None and len(outputs) == oof.ensemble.shape[1] else None

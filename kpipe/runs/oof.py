@@ -1,0 +1,116 @@
+"""The out-of-fold predictions of a run, read from its ``oof.parquet``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from kpipe.errors import DataError
+from kpipe.runs.record import GROUP
+from kpipe.runs.tables import output_columns, to_numbers
+
+__all__ = ["OofPredictions", "oof_predictions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OofPredictions:
+    """Out-of-fold predictions beside the true targets.
+
+    Parameters
+    ----------
+    y : ndarray
+        (n,) class codes or values; (n, t) values for several targets.
+    classes : tuple of str, optional
+        The class of each code; None for values and for several targets.
+    targets : tuple of str
+        The target columns.
+    ensemble : ndarray
+        (n, k) predictions of the ensemble; NaN for rows without a prediction.
+    models : mapping of str to ndarray
+        The same for each model.
+    rows : ndarray
+        (n,) positions in train.csv, counted from 0.
+    ids : Series, optional
+        (n,) ids, if train.csv has an id.
+    groups : ndarray, optional
+        (n,) numbers of the groups that the folds keep whole, if they do.
+    """
+
+    y: np.ndarray
+    classes: tuple[str, ...] | None
+    targets: tuple[str, ...]
+    ensemble: np.ndarray
+    models: Mapping[str, np.ndarray]
+    rows: np.ndarray
+    ids: pd.Series | None = None
+    groups: np.ndarray | None = None
+
+    @property
+    def is_predicted(self) -> np.ndarray:
+        """(n,) bool: whether a row has a prediction."""
+        return ~np.isnan(self.ensemble).any(axis=1)
+
+
+def oof_predictions(
+    table: pd.DataFrame, *, targets: Sequence[str], models: Sequence[str], id_column: object
+) -> OofPredictions:
+    """The predictions in a table that anybody may have written.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``oof.parquet``.
+    targets : sequence of str
+        The target columns that the run's record names.
+    models : sequence of str
+        The models that the run's record names.
+    id_column : object
+        What the run's record says is the id column.
+
+    Returns
+    -------
+    OofPredictions
+
+    Raises
+    ------
+    DataError
+        If the table lacks the targets or the ensemble's predictions, or they do not match.
+    """
+    columns = [name if name in table else f"{name} (train)" for name in targets]
+    outputs = output_columns(table, "blend")
+    if not columns or any(name not in table for name in columns) or not outputs:
+        raise DataError("oof.parquet lacks the target or the ensemble's predictions.")
+    no_classes = len(targets) > 1 or outputs == ["blend"]
+    classes = None if no_classes else tuple(name.removeprefix("blend/") for name in outputs)
+    return OofPredictions(
+        y=_targets(table[columns], classes),
+        classes=classes,
+        targets=tuple(targets),
+        ensemble=to_numbers(table[outputs]),
+        models={name: to_numbers(table[found]) for name in models if (found := output_columns(table, name))},
+        rows=table["row"].to_numpy() if _is_whole(table, "row") else np.arange(len(table)),
+        ids=table[id_column] if isinstance(id_column, str) and id_column in table else None,
+        groups=table[GROUP].to_numpy() if _is_whole(table, GROUP) else None,
+    )
+
+
+def _targets(frame: pd.DataFrame, classes: tuple[str, ...] | None) -> np.ndarray:
+    """(n,) class codes or values, or (n, t) values. Raises DataError if one is missing or of no predicted class."""
+    if classes is None:
+        y = to_numbers(frame)
+        valid = not np.isnan(y).any()
+        y = y if y.shape[1] > 1 else y[:, 0]
+    else:
+        codes = frame.iloc[:, 0].astype(str).map({label: code for code, label in enumerate(classes)})
+        valid = not codes.isna().any()
+        y = codes.to_numpy(dtype=np.int64) if valid else np.empty(0)
+    if not valid:
+        raise DataError("oof.parquet: the target does not match the columns of predictions.")
+    return y
+
+
+def _is_whole(table: pd.DataFrame, name: str) -> bool:
+    return name in table and table[name].dtype.kind in "iu"
