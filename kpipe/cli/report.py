@@ -11,7 +11,7 @@ from kpipe.cli.options import RUN_HELP, add_out_option, duration
 from kpipe.errors import KpipeError
 
 if TYPE_CHECKING:
-    from kpipe.report import Data
+    from kpipe.report import RunData
     from kpipe.runs.run import Run
 
 __all__ = ["COMMAND", "write_report"]
@@ -66,14 +66,14 @@ def write_report(run: Run, *, data: str | None = None, to: Path | None = None, b
     from kpipe import report
 
     read, absent = _data_of(run, data)
-    return report.write(run, to, data=read, absent=absent, budget=budget)
+    return report.write(run, to, data=read, no_data=absent, budget=budget)
 
 
-def _data_of(run: Run, path: str | None) -> tuple[Data | None, str]:
+def _data_of(run: Run, path: str | None) -> tuple[RunData | None, str]:
     """The competition and the tables of a run; or None, and the reason."""
     from kpipe import pipeline
     from kpipe.data.loading import load
-    from kpipe.report import Data
+    from kpipe.report import RunData
 
     record = run.record
     source = record.get("data")
@@ -94,7 +94,7 @@ def _data_of(run: Run, path: str | None) -> tuple[Data | None, str]:
         if path is not None:
             raise
         return None, str(error)
-    return Data(competition=competition, tables=tables, raw=raw), ""
+    return RunData(competition=competition, tables=tables, raw=raw), ""
 
 
 def _known_metric(name: object) -> str | None:

@@ -1,5 +1,6 @@
 """A run as one HTML page: :func:`write`."""
 
-from kpipe.report.page import FILE, Data, write
+from kpipe.report.page import FILE, write
+from kpipe.report.run_data import RunData
 
-__all__ = ["FILE", "Data", "write"]
+__all__ = ["FILE", "RunData", "write"]

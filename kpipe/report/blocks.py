@@ -1,19 +1,20 @@
-"""What a report is made of: findings, sections, tables, pictures; and how numbers are written in it.
+"""The building blocks of a report: sections, findings, tables, plots and galleries, as values without HTML.
 
-Nothing here is HTML but a picture's SVG, which is ours: the template escapes everything else.
+The template escapes every text in them. The only markup that passes unescaped is SVG that kpipe itself drew.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from kpipe.core.formatting import format_score, format_with_error, plain_text, with_minus_sign
+from kpipe.core.formatting import format_with_error
+from kpipe.report.formatting import compact, share, short
 
 __all__ = [
     "Block",
@@ -21,37 +22,39 @@ __all__ = [
     "Column",
     "Finding",
     "Gallery",
-    "Picture",
+    "Level",
+    "Plot",
     "Section",
     "Table",
     "Text",
     "Thumbnail",
-    "bar",
-    "exact",
-    "format_score",
-    "format_with_error",
-    "number",
-    "plain_text",
-    "share",
-    "short",
-    "text",
+    "bar_cell",
+    "number_cell",
+    "score_cell",
+    "share_cell",
+    "text_cell",
 ]
 
-_LONGEST = 80  # characters of a text that comes from data
 Level = Literal["good", "note", "warn", "bad"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """What stands in a table: ``shown``, and the value that it sorts by.
+    """A table cell.
 
-    level : 0 to 9, how strongly the cell is coloured; None: not at all. bar : 0 to 100, the length of a bar behind it.
-    status : "pass", "warn" or "fail", shown as a badge. svg : a small drawing instead of text.
+    Parameters
+    ----------
+    text : what the cell shows.
+    value : what the column sorts by; None sorts by the text.
+    shade : 0 to 9, the strength of the background colour; None for no colour.
+    bar : 0 to 100, the length of a bar behind the text, in steps of 5; None for no bar.
+    status : "pass", "warn" or "fail", shown as a badge.
+    svg : a small drawing that replaces the text.
     """
 
-    shown: str = ""
+    text: str = ""
     value: float | None = None
-    level: int | None = None
+    shade: int | None = None
     bar: int | None = None
     status: str = ""
     svg: Markup | None = None
@@ -59,18 +62,32 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A heading; numbers stand to the right. ``why``: what it means, where the word alone does not say it."""
+    """A column heading.
+
+    Parameters
+    ----------
+    name : the heading.
+    numeric : whether the cells are aligned to the right.
+    meaning : explanation shown below the table, for names that do not explain themselves.
+    """
 
     name: str
     numeric: bool = True
-    why: str = ""
+    meaning: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table with its caption, and what else must be said of it.
+    """A table with a caption.
 
-    head : the first cell of each row is a heading of that row. matrix : cells are counts of pairs.
+    Parameters
+    ----------
+    caption : the title of the table.
+    columns : the headings.
+    rows : the cells, row by row; the first cell of a row is its heading.
+    note : a sentence shown below the table.
+    sortable : whether a click on a heading sorts the rows.
+    matrix : whether the table is a matrix of counts, such as a confusion matrix.
     """
 
     caption: str
@@ -78,29 +95,36 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     note: str = ""
     sortable: bool = True
-    head: bool = True
     matrix: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A plot with one pair of axes; ``kpipe.report.svg`` draws it.
+class Plot:
+    """A plot with one pair of axes.
 
-    name, of : what it is called in ``kpipe.plot(run)``, and of which model or target it is, where there are several.
-    paint : draws into the axes. alt : what is seen, for those who do not. height : inches.
+    Parameters
+    ----------
+    name : the name of the plot in ``kpipe.plot(run)``.
+    draw : a function that draws into the axes.
+    alt : a description for readers who cannot see the plot.
+    caption : the text below the plot.
+    height : inches.
+    of : the model or target that the plot shows, where the run has several.
+    on_page : False for a plot of what the page shows as a table; ``kpipe.plot(run)`` draws it.
     """
 
     name: str
-    paint: Callable[[Axes], None]
+    draw: Callable[[Axes], None]
     alt: str
     caption: str
     height: float = 3.0
     of: str = ""
+    on_page: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Thumbnail:
-    """A small picture as a data URI."""
+    """A small image as a data URI."""
 
     uri: str
     alt: str
@@ -109,100 +133,127 @@ class Thumbnail:
 
 @dataclass(frozen=True, kw_only=True)
 class Gallery:
-    """Small pictures side by side."""
+    """Small images side by side."""
 
     caption: str
-    pictures: Sequence[Thumbnail]
+    images: Sequence[Thumbnail]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """A paragraph; or a small heading over what follows."""
+    """A paragraph, or with ``heading`` a small heading above the blocks that follow."""
 
     text: str
     heading: bool = False
 
 
-Block = Table | Picture | Gallery | Text
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """A part of the page that folds. ``key`` is its place in the page's address."""
-
-    key: str
-    title: str
-    lead: str
-    blocks: Sequence[Block] = field(default_factory=tuple)
-    open: bool = True
+Block = Table | Plot | Gallery | Text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something to look at, first on the page; ``section`` is where more is said of it."""
+    """A sentence about something the reader should know, listed at the top of the page."""
 
     level: Level
     text: str
-    section: str = ""
 
 
-def short(value: object, most: int = _LONGEST) -> str:
-    """A value as text that is not longer than a cell.
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A section of the page, which the reader can collapse.
 
-    >>> short("abcdefgh", 5)
-    'abcd…'
+    Parameters
+    ----------
+    key : the section's anchor in the page's address.
+    title : the heading.
+    summary : the first paragraph.
+    blocks : the content.
+    findings : what the top of the page says about this section.
+    open : whether the section is expanded when the page opens.
     """
-    told = plain_text(value)
-    return told if len(told) <= most else told[: most - 1] + "…"
+
+    key: str
+    title: str
+    summary: str
+    blocks: Sequence[Block] = field(default_factory=tuple)
+    findings: Sequence[Finding] = field(default_factory=tuple)
+    open: bool = True
 
 
-def number(value: float | None, style: str = "") -> Cell:
-    """A number's cell; empty where it is not known."""
+def text_cell(value: object, longest: int = 80) -> Cell:
+    """A cell of text, cut to ``longest`` characters.
+
+    Parameters
+    ----------
+    value : anything; control characters are replaced by blanks.
+    longest : the greatest number of characters.
+
+    Returns
+    -------
+    Cell
+    """
+    return Cell(text=short(value, longest))
+
+
+def number_cell(value: float | None, style: str = "", *, digits: int | None = None) -> Cell:
+    """A cell of a number, or of a dash where the number is missing or not finite.
+
+    Parameters
+    ----------
+    value : the number.
+    style : a format specification such as ``".3f"``; by default :func:`kpipe.report.formatting.compact` writes it.
+    digits : significant digits of a compact number.
+
+    Returns
+    -------
+    Cell
+    """
     if value is None or not math.isfinite(value):
-        return Cell(shown="–")
-    return Cell(shown=format(value, style) if style else compact(value), value=float(value))
+        return Cell(text="–")
+    return Cell(text=format(value, style) if style else compact(value, digits), value=float(value))
 
 
-def compact(value: float) -> str:
-    """A number of data in at most some six characters.
+def share_cell(value: float) -> Cell:
+    """A cell of a share between 0 and 1, shown as a percentage.
 
-    >>> compact(3), compact(1234567), compact(0.12346)
-    ('3', '1,234,567', '0.1235')
+    Parameters
+    ----------
+    value : the share.
+
+    Returns
+    -------
+    Cell
     """
-    if value == int(value) and abs(value) < 1e12:
-        told = f"{int(value):,}"
-    elif abs(value) >= 1000:
-        told = f"{value:,.0f}" if abs(value) < 1e12 else f"{value:.3g}"
-    else:
-        told = f"{value:.4g}"
-    return with_minus_sign(told)
+    return Cell(text=share(value), value=value)
 
 
-def exact(value: float) -> str:
-    """A number as it stands in the data, without separators: years and codes stay what they are.
+def score_cell(value: float | None, standard_error: float | None) -> Cell:
+    """A cell of a score with its standard error.
 
-    >>> exact(1954.0), exact(0.5), exact(0.123456789)
-    ('1954', '0.5', '0.123457')
+    Parameters
+    ----------
+    value, standard_error : in units of the metric; None where unknown.
+
+    Returns
+    -------
+    Cell
     """
-    whole = abs(value) < 1e15 and value == int(value)
-    return with_minus_sign(str(int(value)) if whole else f"{value:.6g}")
+    return Cell(text=format_with_error(value, standard_error), value=value)
 
 
-def share(value: float) -> str:
-    """A share as a percentage.
+def bar_cell(value: float | None, longest: float, style: str) -> Cell:
+    """A cell of a number with a bar behind it.
 
-    >>> share(0.123), share(0.0004), share(1.0)
-    ('12 %', '0.04 %', '100 %')
+    Parameters
+    ----------
+    value : the number, None where unknown.
+    longest : the number that the longest bar stands for.
+    style : a format specification such as ``".2f"``.
+
+    Returns
+    -------
+    Cell
     """
-    return f"{100 * value:.0f} %" if value == 0 or value >= 0.1 else f"{100 * value:.2g} %"
-
-
-def bar(value: float, most: float, shown: str) -> Cell:
-    """A number with a bar behind it, of which the longest stands for ``most``."""
-    length = 0 if not most > 0 else round(100 * min(max(value / most, 0), 1) / 5) * 5
-    return Cell(shown=shown, value=float(value), bar=length)
-
-
-def text(values: Iterable[object]) -> list[Cell]:
-    """Cells of text."""
-    return [Cell(shown=short(value)) for value in values]
+    length = max(value or 0.0, 0.0) / longest if longest > 0 else 0.0
+    text = "unknown" if value is None else format(value, style)
+    return Cell(text=text, value=value or 0.0, bar=5 * round(20 * min(length, 1.0)))

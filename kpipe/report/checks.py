@@ -1,57 +1,53 @@
-"""The section "Checks": every check with its result."""
+"""The section "Checks": the result of each check of the run."""
 
 from __future__ import annotations
 
-from kpipe.report.blocks import (
-    Cell,
-    Column,
-    Finding,
-    Section,
-    Table,
-    short,
-)
+from typing import Any
+
+from kpipe.report.blocks import Cell, Column, Finding, Section, Table, text_cell
+from kpipe.report.formatting import short
 from kpipe.runs.loaded import LoadedRun
 
-__all__ = ["findings", "section"]
+__all__ = ["section"]
 
-_STATUS = {"pass": "pass", "warn": "warn", "fail": "fail"}
+_STATUS = ("pass", "warn", "fail")
 
 
 def section(run: LoadedRun) -> Section:
-    """Every check with what it found."""
-    rows, passed = [], 0
-    for check in run.items("checks"):
-        given = check if isinstance(check, dict) else {}
-        status = _STATUS.get(str(given.get("status")), "warn")
-        passed += status == "pass"
-        order = float(list(_STATUS).index(status))
-        rows.append([
-            Cell(shown=short(given.get("name"))),
-            Cell(shown=status, status=status, value=-order),
-            Cell(shown=short(given.get("detail"), 600)),
-        ])  # fmt: skip
-    columns = [Column(name=name, numeric=False) for name in ("check", "result", "found")]
-    lead = f"{passed} of {len(rows)} pass. They look for what makes a score too good to be true."
-    return Section(
-        key="checks", title="Checks", lead=lead, blocks=[Table(caption="Honesty checks", columns=columns, rows=rows)]
+    """The section "Checks".
+
+    Parameters
+    ----------
+    run : the run.
+
+    Returns
+    -------
+    Section
+    """
+    checks: list[dict[str, Any]] = [check if isinstance(check, dict) else {} for check in run.items("checks")]
+    rows = [_row(check) for check in checks]
+    passed = sum(check.get("status") == "pass" for check in checks)
+    table = Table(
+        caption="Checks of this run",
+        columns=[Column(name=name, numeric=False) for name in ("check", "result", "details")],
+        rows=rows,
     )
+    summary = f"{passed} of {len(rows)} checks pass. They look for leaks and mistakes that make a score too good."
+    return Section(key="checks", title="Checks", summary=summary, blocks=[table], findings=_findings(checks))
 
 
-def findings(run: LoadedRun) -> list[Finding]:
-    """Checks that did not pass, guesses, and sample data."""
-    found = []
-    if run.text("data", "origin") == "sample":
-        text = (
-            "Trained on the sample that comes with kpipe, not on Kaggle's data: no score here means anything on Kaggle."
+def _row(check: dict[str, Any]) -> list[Cell]:
+    status = check.get("status") if check.get("status") in _STATUS else "warn"
+    badge = Cell(text=str(status), status=str(status), value=-float(_STATUS.index(str(status))))
+    return [text_cell(check.get("name")), badge, text_cell(check.get("detail"), 600)]
+
+
+def _findings(checks: list[dict[str, Any]]) -> list[Finding]:
+    return [
+        Finding(
+            level="bad" if check["status"] == "fail" else "warn",
+            text=f"{short(check.get('name'), 60)}: {short(check.get('detail'), 400)}",
         )
-        found.append(Finding(level="warn", text=text, section="configuration"))
-    for check in run.items("checks"):
-        status = check.get("status") if isinstance(check, dict) else None
-        if status in ("warn", "fail"):
-            text = f"{short(check.get('name'), 60)}: {short(check.get('detail'), 400)}"
-            found.append(Finding(level="bad" if status == "fail" else "warn", text=text, section="checks"))
-    for name, reason in run.mapping("inferred").items():
-        if (told := str(reason)).startswith("a guess"):
-            text = f"{short(name, 40)} is {short(told, 300)}."
-            found.append(Finding(level="note", text=text, section="configuration"))
-    return found
+        for check in checks
+        if check.get("status") in ("warn", "fail")
+    ]

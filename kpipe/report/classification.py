@@ -1,151 +1,173 @@
-"""What classifications are looked at with: confusion, classes, ROC and precision-recall, calibration."""
+"""The section "Out-of-fold predictions" of a classification: confusion, metrics of each class, probabilities."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from sklearn import metrics as skm
 
-from kpipe.report.blocks import Block, Cell, Column, Finding, Picture, Section, Table, Text, number, share, short
-from kpipe.report.probabilities import binned, calibration, chances, curves, histogram_by_class
+from kpipe.core.metrics import Metric
+from kpipe.report import probabilities
+from kpipe.report.blocks import (
+    Block,
+    Cell,
+    Column,
+    Finding,
+    Plot,
+    Section,
+    Table,
+    Text,
+    number_cell,
+    share_cell,
+    text_cell,
+)
+from kpipe.report.formatting import share, short
 from kpipe.runs.loaded import LoadedRun, OofPredictions
 
-__all__ = ["confusion", "findings", "section"]
+__all__ = ["section"]
 
-_MATRIX = 20  # classes that a matrix can hold and still be read
+_MOST_CLASSES = 20  # in a confusion matrix
+_MOST_CONFUSIONS = 10
+_SIGNIFICANT = 4.0  # standard errors between predicted and observed probability, from which they are a finding
 
 
-def section(run: LoadedRun, oof: OofPredictions) -> Section:
-    """Where the labels are right, and how far the probabilities can be believed."""
-    labels = oof.classes
-    assert labels is not None
-    made = oof.is_predicted
-    y, predicted = oof.y[made], oof.ensemble[made].argmax(axis=1)
-    counts = skm.confusion_matrix(y, predicted, labels=range(len(labels)))
-    blocks: list[Block] = [_matrix(counts, labels)] if len(labels) <= _MATRIX else []
-    blocks += [_confusions(counts, labels)] if len(labels) > 2 else []
-    likely = chances(run, oof)
-    probable = None if likely is None else likely[made]
-    blocks.append(_classes(counts, labels, y, probable))
-    if probable is not None and not np.isnan(probable).any():
-        blocks += curves(y, probable, labels)
-        blocks.append(calibration(y, probable, labels))
-        if len(labels) == 2:
-            blocks.append(histogram_by_class(y, probable[:, 1], labels))
-    elif likely is None:
-        blocks.append(
-            Text(text="Curves and calibration are left out: this metric is reached by cut points, not chances.")
+def section(run: LoadedRun, metric: Metric, oof: OofPredictions, classes: Sequence[str]) -> Section:
+    """The section "Out-of-fold predictions" of a classification.
+
+    Parameters
+    ----------
+    run : the run.
+    metric : its metric.
+    oof : its out-of-fold predictions.
+    classes : the names of the classes, in the order of the columns of ``oof``.
+
+    Returns
+    -------
+    Section
+    """
+    rows = oof.is_predicted
+    y, predicted = oof.y[rows], oof.ensemble[rows].argmax(axis=1)
+    proba = probabilities.of(run, metric, oof)
+    proba = None if proba is None else proba[rows]
+    counts = skm.confusion_matrix(y, predicted, labels=range(len(classes)))
+    correct = share(float((y == predicted).mean()))
+    summary = f"The class with the highest probability is correct for {correct} of {len(y):,} out-of-fold rows."
+    blocks: list[Block] = [_confusion_plot(counts, classes, correct)]
+    blocks += [_confusion_matrix(counts, classes)] if len(classes) <= _MOST_CLASSES else []
+    blocks += [_confusions(counts, classes)] if len(classes) > 2 else []
+    blocks.append(_class_metrics(counts, classes, y, proba))
+    blocks += _probability_blocks(y, proba, classes)
+    return Section(
+        key="predictions",
+        title="Out-of-fold predictions",
+        summary=summary,
+        blocks=blocks,
+        findings=[*_never_predicted(metric, predicted, classes), *_badly_calibrated(metric, y, proba)],
+    )
+
+
+def _probability_blocks(y: np.ndarray, proba: np.ndarray | None, classes: Sequence[str]) -> list[Block]:
+    if proba is None:
+        text = "ROC, precision-recall and calibration curves are not shown: the predictions are not probabilities."
+        return [Text(text=text)]
+    return [] if np.isnan(proba).any() else probabilities.plots(y, proba, classes)
+
+
+def _confusion_plot(counts: np.ndarray, classes: Sequence[str], correct: str) -> Plot:
+    def draw(ax: Axes) -> None:
+        display = skm.ConfusionMatrixDisplay(counts, display_labels=[short(name, 16) for name in classes])
+        display.plot(
+            ax=ax, cmap="Blues", colorbar=False, include_values=len(classes) <= _MOST_CLASSES, values_format="d"
         )
-    right = float((y == predicted).mean())
-    lead = f"The likeliest label is right in {share(right)} of {len(y):,} out-of-fold rows."
-    return Section(key="predictions", title="Predictions against the truth", lead=lead, blocks=blocks)
-
-
-def confusion(oof: OofPredictions, labels: tuple[str, ...]) -> Picture:
-    """The confusion matrix as a plot; a page has it as a table."""
-    made = oof.is_predicted
-    y, predicted = oof.y[made], oof.ensemble[made].argmax(axis=1)
-    counts = skm.confusion_matrix(y, predicted, labels=range(len(labels)))
-
-    def paint(ax: Axes) -> None:
-        shown = skm.ConfusionMatrixDisplay(counts, display_labels=[short(label, 16) for label in labels])
-        shown.plot(ax=ax, cmap="Blues", colorbar=False, include_values=len(labels) <= _MATRIX, values_format="d")
         ax.grid(visible=False)
 
-    right = share(float((y == predicted).mean()))
-    told = f"Confusion matrix: the likeliest label is right in {right} of {len(y):,} out-of-fold rows."
-    return Picture(name="confusion", paint=paint, alt=told, caption=told, height=4.2)
+    text = f"Confusion matrix: {correct} of {counts.sum():,} out-of-fold rows are classified correctly."
+    return Plot(name="confusion", draw=draw, alt=text, caption=text, height=4.2, on_page=False)
 
 
-def _matrix(counts: np.ndarray, labels: tuple[str, ...]) -> Table:
+def _confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> Table:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     rows = [
         [
-            Cell(shown=short(label, 24)),
+            text_cell(name, 24),
             *(
-                Cell(shown=f"{count:,}", value=float(count), level=round(9 * part))
-                for count, part in zip(line, parts, strict=True)
+                Cell(text=f"{count:,}", value=float(count), shade=round(9 * part))
+                for count, part in zip(of_class, parts, strict=True)
             ),
         ]
-        for label, line, parts in zip(labels, counts, shares, strict=True)
+        for name, of_class, parts in zip(classes, counts, shares, strict=True)
     ]
-    columns = [Column(name="truth ↓ predicted →", numeric=False), *(Column(name=short(label, 24)) for label in labels)]
-    note = "Rows of each true class, by the class that was predicted: the stronger the colour, the greater the share."
+    columns = [Column(name="true ↓ predicted →", numeric=False), *(Column(name=short(name, 24)) for name in classes)]
+    note = "Number of rows by true and predicted class; the colour shows the share of the true class."
     return Table(caption="Confusion matrix", columns=columns, rows=rows, note=note, sortable=False, matrix=True)
 
 
-def _confusions(counts: np.ndarray, labels: tuple[str, ...]) -> Table:
-    wrong = counts * (1 - np.eye(len(labels), dtype=int))
-    order = [place for place in np.argsort(-wrong, axis=None, kind="stable")[:10] if wrong.flat[place]]
+def _confusions(counts: np.ndarray, classes: Sequence[str]) -> Table:
+    wrong = counts * (1 - np.eye(len(classes), dtype=int))
     rows = []
-    for place in order:
-        truth, taken = divmod(int(place), len(labels))
-        count = int(wrong.flat[place])
-        part = count / counts[truth].sum()
-        rows.append([
-            Cell(shown=short(labels[truth], 40)),
-            Cell(shown=short(labels[taken], 40)),
-            number(count),
-            Cell(shown=share(part), value=part),
-        ])  # fmt: skip
+    for place in np.argsort(-wrong, axis=None, kind="stable")[:_MOST_CONFUSIONS]:
+        true, predicted = divmod(int(place), len(classes))
+        count = int(wrong[true, predicted])
+        if count:
+            part = share_cell(float(count / counts[true].sum()))
+            rows.append([text_cell(classes[true], 40), text_cell(classes[predicted], 40), number_cell(count), part])
     columns = [
-        Column(name="truth", numeric=False),
-        Column(name="taken for", numeric=False),
+        Column(name="true class", numeric=False),
+        Column(name="predicted class", numeric=False),
         Column(name="rows"),
-        Column(name="of that class"),
+        Column(name="share of true class"),
     ]
-    return Table(caption="What is mistaken most often", columns=columns, rows=rows)
+    return Table(caption="Most frequent confusions", columns=columns, rows=rows)
 
 
-def _classes(counts: np.ndarray, labels: tuple[str, ...], y: np.ndarray, likely: np.ndarray | None) -> Table:
+def _class_metrics(counts: np.ndarray, classes: Sequence[str], y: np.ndarray, proba: np.ndarray | None) -> Table:
     rows = []
-    for code, label in enumerate(labels):
-        true, said, hit = counts[code].sum(), counts[:, code].sum(), counts[code, code]
-        precision, recall = (float(hit / n) if n else float("nan") for n in (said, true))
+    for code, name in enumerate(classes):
+        true, predicted, hits = counts[code].sum(), counts[:, code].sum(), counts[code, code]
         row = [
-            Cell(shown=short(label)),
-            number(int(true)),
-            number(int(said)),
-            number(precision, ".3f"),
-            number(recall, ".3f"),
-            number(2 * hit / (true + said) if true + said else float("nan"), ".3f"),
+            text_cell(name),
+            number_cell(int(true)),
+            number_cell(int(predicted)),
+            number_cell(hits / predicted if predicted else None, ".3f"),
+            number_cell(hits / true if true else None, ".3f"),
+            number_cell(2 * hits / (true + predicted) if true + predicted else None, ".3f"),
         ]
-        if likely is not None:
-            own = y == code
-            both = own.any() and not own.all() and not np.isnan(likely).any()
-            row.append(number(float(skm.roc_auc_score(own, likely[:, code])) if both else None, ".3f"))
+        if proba is not None:
+            row.append(number_cell(probabilities.auc(y == code, proba[:, code]), ".3f"))
         rows.append(row)
     columns = [
         Column(name="class", numeric=False),
-        Column(name="rows", why="rows of this class"),
-        Column(name="predicted", why="rows that were given this class"),
-        Column(name="precision", why="of the rows given this class, the share that is of it"),
-        Column(name="recall", why="of the rows of this class, the share that was given it"),
-        Column(name="F1", why="the harmonic mean of precision and recall"),
+        Column(name="rows", meaning="number of rows of the class"),
+        Column(name="predicted", meaning="number of rows for which the class was predicted"),
+        Column(name="precision", meaning="share of the predicted rows that belong to the class"),
+        Column(name="recall", meaning="share of the rows of the class for which it was predicted"),
+        Column(name="F1", meaning="harmonic mean of precision and recall"),
     ]
-    if likely is not None:
-        columns.append(Column(name="AUC", why="the chance that a row of this class is ranked above one of another"))
-    return Table(caption="Each class", columns=columns, rows=rows)
+    if proba is not None:
+        columns.append(Column(name="AUC", meaning="area under the ROC curve of the class against all others"))
+    return Table(caption="Metrics of each class", columns=columns, rows=rows)
 
 
-def findings(run: LoadedRun, oof: OofPredictions) -> list[Finding]:
-    """Chances that cannot be taken at their word; classes that are never predicted."""
-    labels, made, found = oof.classes, oof.is_predicted, []
-    assert labels is not None
-    predicted = oof.ensemble[made].argmax(axis=1)
-    never = [labels[code] for code in range(len(labels)) if not (predicted == code).any()]
-    if never and run.metric is not None and run.metric.needs == "label":
-        text = f"No row was ever given {', '.join(short(label, 30) for label in never[:5])}."
-        found.append(Finding(level="warn", text=text, section="predictions"))
-    likely = chances(run, oof)
-    if likely is not None and run.metric is not None and run.metric.needs == "probability":
-        said, came, error = binned(oof.y[made], likely[made])
-        far = np.abs(said - came) / error
-        if (far > 4).any():
-            worst = int(far.argmax())
-            text = (
-                f"Where the models say {said[worst]:.2f}, {came[worst]:.2f} came true: the chances cannot be taken at "
-                "their word there."
-            )
-            found.append(Finding(level="warn", text=text, section="predictions"))
-    return found
+def _never_predicted(metric: Metric, predicted: np.ndarray, classes: Sequence[str]) -> list[Finding]:
+    missing = [name for code, name in enumerate(classes) if not (predicted == code).any()]
+    if not missing or metric.needs != "label":
+        return []
+    names = ", ".join(short(name, 30) for name in missing[:5])
+    return [Finding(level="warn", text=f"Never predicted for any row: {names}.")]
+
+
+def _badly_calibrated(metric: Metric, y: np.ndarray, proba: np.ndarray | None) -> list[Finding]:
+    if proba is None or metric.needs != "probability":
+        return []
+    bins = probabilities.calibration(y, proba)
+    distance = np.abs(bins.predicted - bins.observed) / bins.standard_error
+    worst = int(distance.argmax())
+    if not distance[worst] > _SIGNIFICANT:
+        return []
+    text = (
+        f"The probabilities are not well calibrated: where the mean prediction is {bins.predicted[worst]:.2f}, the "
+        f"observed frequency is {bins.observed[worst]:.2f}."
+    )
+    return [Finding(level="warn", text=text)]

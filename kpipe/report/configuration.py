@@ -1,33 +1,62 @@
-"""The section "Configuration": data, options and versions of the run."""
+"""The section "Configuration": the data, options and versions of the run."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-from kpipe.report.blocks import (
-    Block,
-    Cell,
-    Column,
-    Section,
-    Table,
-    short,
-    text,
-)
+from kpipe.report.blocks import Block, Column, Finding, Section, Table, text_cell
+from kpipe.report.formatting import short
 from kpipe.runs.loaded import LoadedRun
 
 __all__ = ["section"]
 
+# Fields of run.json that other tables and sections show.
+_SHOWN_ELSEWHERE = frozenset({
+    "schema", "run_id", "slug", "created", "status", "command", "data", "target", "id", "task", "metric", "seed",
+    "device", "seconds", "peak_memory_mib", "inferred", "models", "left_out", "score", "standard_error", "rows",
+    "fold_scores", "baseline", "baseline_standard_error", "baseline_name", "checks", "submission", "folds", "versions",
+})  # fmt: skip
+_LONGEST = 600  # characters of a value
+_EMPTY: tuple[object, ...] = (None, "", [], {})
+
 
 def section(run: LoadedRun) -> Section:
-    """What would be needed to make the run again."""
-    record = run.record
-    shown = {
+    """The section "Configuration".
+
+    Parameters
+    ----------
+    run : the run.
+
+    Returns
+    -------
+    Section
+    """
+    tables = (
+        ("Run", _fields(run), ("field", "value")),
+        ("Inferred from the files", run.mapping("inferred"), ("field", "reason")),
+        ("Data files", run.mapping("data", "files"), ("file", "sha256")),
+        ("Versions", run.mapping("versions"), ("package", "version")),
+    )
+    blocks: list[Block] = [_table(caption, pairs, names) for caption, pairs, names in tables if pairs]
+    summary = "A run with the same data, options, code and versions gives the same result."
+    return Section(
+        key="configuration",
+        title="Configuration",
+        summary=summary,
+        blocks=blocks,
+        findings=_guesses(run),
+        open=False,
+    )
+
+
+def _fields(run: LoadedRun) -> dict[str, str]:
+    rows = run.mapping("data", "rows").items()
+    fields = {
         "run": run.text("run_id"),
-        "made": run.text("created"),
+        "created": run.text("created"),
         "command": " ".join(map(str, run.items("command"))) or "from Python",
         "data": f"{run.text('data', 'origin')}: {run.text('data', 'path')}",
-        "rows": ", ".join(f"{name} {count}" for name, count in run.mapping("data", "rows").items()),
+        "rows": ", ".join(f"{name} {count}" for name, count in rows),
         "target": ", ".join(run.targets),
         "id": run.text("id"),
         "task": run.text("task"),
@@ -37,34 +66,31 @@ def section(run: LoadedRun) -> Section:
         "peak memory, MiB": run.text("peak_memory_mib"),
         "submission, sha256": run.text("submission", "sha256"),
     }
-    known = set(shown) | {"schema", "run_id", "slug", "created", "status", "metric", "inferred", "models", "left_out"}
-    known |= {"score", "standard_error", "rows", "fold_scores", "baseline", "baseline_standard_error", "baseline_name"}
-    known |= {"checks", "submission", "seed", "folds", "peak_memory_mib", "versions"}
-    shown |= {name: _said(value) for name, value in record.items() if name not in known and value not in (None, [], {})}
-    blocks: list[Block] = [_pairs("How it was made", shown, ("what", "value"))]
-    if reasons := run.mapping("inferred"):
-        blocks.append(_pairs("What the files were taken to mean", reasons, ("field", "why")))
-    if files := run.mapping("data", "files"):
-        blocks.append(_pairs("Files, by their content", files, ("file", "sha256")))
-    if found := run.mapping("versions"):
-        blocks.append(_pairs("Versions", found, ("package", "version")))
-    lead = "The same data, options, code and versions give the same run again."
-    return Section(key="configuration", title="Configuration", lead=lead, blocks=blocks, open=False)
+    others = {name: value for name, value in run.record.items() if name not in _SHOWN_ELSEWHERE}
+    return fields | {_heading(name): _as_text(value) for name, value in others.items() if value not in _EMPTY}
 
 
-def _said(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_said(inner)}" for name, inner in value.items())
+def _heading(name: object) -> str:
+    """``standard_error`` as ``standard error``; names of packages and files stay as they are."""
+    text = str(name)
+    return text.replace("_", " ") if text.islower() and "." not in text else text
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_as_text(inner)}" for name, inner in value.items() if inner not in _EMPTY)
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _pairs(caption: str, pairs: dict[str, object] | dict[str, str], names: tuple[str, str]) -> Table:
-    rows: Iterable[list[Cell]] = (
-        [*text([_spaced(name)]), Cell(shown=short(value, 600))] for name, value in pairs.items() if value != ""
-    )
+def _table(caption: str, pairs: Mapping[str, object], names: tuple[str, str]) -> Table:
+    rows = [[text_cell(name), text_cell(value, _LONGEST)] for name, value in pairs.items() if value != ""]
     columns = [Column(name=name, numeric=False) for name in names]
-    return Table(caption=caption, columns=columns, rows=list(rows), sortable=False)
+    return Table(caption=caption, columns=columns, rows=rows, sortable=False)
 
 
-def _spaced(name: object) -> str:
-    return re.sub(r"_", " ", str(name)) if isinstance(name, str) and name.islower() and "." not in name else str(name)
+def _guesses(run: LoadedRun) -> list[Finding]:
+    return [
+        Finding(level="note", text=f"{short(name, 40)} is {short(reason, 300)}.")
+        for name, reason in run.mapping("inferred").items()
+        if str(reason).startswith("a guess")
+    ]

@@ -1,7 +1,9 @@
-"""The data page: each column's type, gaps and values, in train beside test."""
+"""The section "Data": the type, the missing values and the distribution of each column, in train and test."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,137 +11,171 @@ import pandas as pd
 from scipy.stats import ks_2samp
 
 from kpipe.data.dates import parse_dates
-from kpipe.report.blocks import Block, Cell, Column, Finding, Section, Table, Text, compact, number, share, short
-from kpipe.report.svg import spark
-from kpipe.report.worst_rows import is_amount, picture_side
+from kpipe.report.blocks import Block, Cell, Column, Finding, Section, Table, Text, number_cell, share_cell, text_cell
+from kpipe.report.columns import image_side, is_quantity
+from kpipe.report.formatting import compact, share, short
+from kpipe.report.svg import sparkline
 
-__all__ = ["data"]
+__all__ = ["section"]
 
 _BINS = 16
-_LEVELS = 12
-_COLUMNS = 120  # that are shown: those that differ most between train and test
-_ROWS = 50_000  # that are looked at in each table
-_SHIFT = 0.1  # of rows would have to move for test to look like train, from which a column is worth a look
-_SURE = 4.0  # standard errors of a difference of two samples of that size
-
-_LEAD = (
-    "Every column that the models see, in train and in test. The shift is the share of rows that would have to change "
-    "for test to be distributed like train: where it is large, the score out-of-fold says less of test."
-)
+_MOST_CATEGORIES = 12
+_MOST_COLUMNS, _MOST_PIXELS = 120, 20  # rows of the table, the largest shift first
+_SAMPLE = 50_000  # rows of each table
+_SHIFT = 0.1  # share of rows, from which a shift is a finding
+_SIGNIFICANT = 4.0  # standard errors of the difference of two samples of the tables' sizes
+_DIGITS = 5
 
 
-def data(train: pd.DataFrame, test: pd.DataFrame) -> tuple[Section, list[Finding]]:
-    """A row for each column that both tables share, the most shifted first; and what to look at."""
-    side = picture_side(train)
+@dataclass(frozen=True)
+class _Summary:
+    """A column in train and test.
+
+    shares : the shares of rows in each bin or category, of train and of test.
+    shift : the share of rows that would have to change for the distributions to be equal.
+    """
+
+    kind: str
+    shares: Sequence[Sequence[float]]
+    shift: float
+    typical: str = ""
+    smallest: str = ""
+    largest: str = ""
+
+
+def section(train: pd.DataFrame, test: pd.DataFrame) -> Section:
+    """The section "Data".
+
+    Parameters
+    ----------
+    train, test : the columns that the models see.
+
+    Returns
+    -------
+    Section with a table of the columns, the largest shift first
+    """
+    rng = np.random.default_rng(0)
+    sample, test_sample = (frame.iloc[np.sort(rng.permutation(len(frame))[:_SAMPLE])] for frame in (train, test))
+    names = [name for name in train.columns if name in test.columns]
+    summaries = {str(name): _summary(sample[name], test_sample[name]) for name in names}
+    ranked = sorted(summaries, key=lambda name: -summaries[name].shift)
+    side = image_side(train)
+    shown = ranked[: _MOST_COLUMNS if side is None else _MOST_PIXELS]
     blocks: list[Block] = []
     if side is not None:
-        told = f"Rows are pictures of {side} × {side} pixels, a column each. The columns that differ most:"
-        blocks.append(Text(text=told))
-    rng = np.random.default_rng(0)
-    parts = [frame.iloc[np.sort(rng.permutation(len(frame))[:_ROWS])] for frame in (train, test)]
-    looked = [_column(name, parts[0][name], parts[1][name]) for name in train.columns if name in test.columns]
-    looked.sort(key=lambda found: -found[0])
-    shown = looked[: 20 if side is not None else _COLUMNS]
+        blocks.append(Text(text=f"The rows are images of {side} × {side} pixels, one column each."))
+    blocks.append(_table([_row(name, summaries[name], sample[name], test_sample[name]) for name in shown]))
+    if len(shown) < len(ranked):
+        blocks.append(Text(text=f"{len(shown)} of {len(ranked)} columns are shown."))
+    findings = [f for name in ranked for f in _finding(name, summaries[name], len(sample), len(test_sample))]
+    summary = (
+        "The columns that the models see, in train and test. The shift is the share of rows that would have to change "
+        "for test to be distributed like train. The larger it is, the less the out-of-fold score says about test."
+    )
+    return Section(key="data", title="Data", summary=summary, blocks=blocks, findings=findings[:3], open=side is None)
+
+
+def _table(rows: list[list[Cell]]) -> Table:
     columns = [
         Column(name="column", numeric=False),
         Column(name="type", numeric=False),
-        Column(name="spread", numeric=False, why="of values: train filled, test as a line"),
-        Column(name="shift", why="share of rows that would have to change for test to look like train"),
-        Column(name="missing", why="share of train's rows"),
-        Column(name="in test", why="share of test's rows"),
-        Column(name="distinct", why="different values in train"),
-        Column(name="typical", numeric=False, why="the median of numbers, the commonest of others"),
+        Column(name="distribution", numeric=False, meaning="of train (filled) and test (line)"),
+        Column(name="shift", meaning="share of rows that would have to change for test to be distributed like train"),
+        Column(name="missing in train"),
+        Column(name="missing in test"),
+        Column(name="distinct", meaning="number of different values in train"),
+        Column(name="typical", numeric=False, meaning="median of numbers, most frequent value of other columns"),
         Column(name="range", numeric=False),
     ]
-    blocks.append(Table(caption="Columns, the most shifted first", columns=columns, rows=[row for _, row, _ in shown]))
-    if len(shown) < len(looked):
-        blocks.append(Text(text=f"{len(shown)} of {len(looked)} columns are shown."))
-    found = [finding for _, _, finding in looked if finding is not None][:3]
-    return Section(key="data", title="Data", lead=_LEAD, blocks=blocks, open=side is None), found
+    return Table(caption="Columns by shift between train and test", columns=columns, rows=rows)
 
 
-def _column(name: str, train: pd.Series, test: pd.Series) -> tuple[float, list[Cell], Finding | None]:
-    gaps = [float(values.isna().mean()) if len(values) else 0.0 for values in (train, test)]
-    kind, shares, shift, middle, low, high = _described(train, test)
-    told = f"{short(name)}: {share(shift)} of rows shifted"
-    row = [
-        Cell(shown=short(name, 50)),
-        Cell(shown=kind),
-        Cell(svg=spark(shares, told), value=shift) if shares[0] else Cell(shown="–"),
-        Cell(shown=share(shift), value=shift),
-        *(Cell(shown=share(gap), value=gap) for gap in gaps),
-        number(int(train.nunique())),
-        Cell(shown=short(middle, 40)),
-        Cell(shown=f"{short(low, 30)} to {short(high, 30)}" if low else ""),
+def _row(name: str, summary: _Summary, train: pd.Series, test: pd.Series) -> list[Cell]:
+    spark = sparkline(summary.shares, f"{short(name)}: {share(summary.shift)} of rows shifted")
+    return [
+        text_cell(name, 50),
+        Cell(text=summary.kind),
+        Cell(svg=spark, value=summary.shift) if summary.shares[0] else Cell(text="–"),
+        share_cell(summary.shift),
+        *(share_cell(_missing(column)) for column in (train, test)),
+        number_cell(int(train.nunique())),
+        text_cell(summary.typical, 40),
+        Cell(text=f"{short(summary.smallest, 30)} to {short(summary.largest, 30)}" if summary.smallest else ""),
     ]
-    finding = None
-    noise = 0.5 * np.sqrt(1 / max(len(train), 1) + 1 / max(len(test), 1))
-    if shift > _SHIFT and shift > _SURE * noise * np.sqrt(max(len(shares[0]), 1) / 4):
-        text = f"{short(name, 40)} differs between train and test: {share(shift)} of rows would have to change."
-        finding = Finding(level="note", text=text, section="data")
-    return shift, row, finding
 
 
-_Described = tuple[str, list[list[float]], float, str, str, str]
+def _missing(column: pd.Series) -> float:
+    """The share of missing values."""
+    return float(column.isna().mean()) if len(column) else 0.0
 
 
-def _described(train: pd.Series, test: pd.Series) -> _Described:
-    """Kind, the shares in each bin or level (train, test), shift, middle, from, to."""
-    dates = parse_dates(train), parse_dates(test)
-    if dates[0] is not None and dates[1] is not None:
-        days = [(part - pd.Timestamp(2000, 1, 1)).dt.total_seconds() / 86_400 for part in dates if part is not None]
-        first, last, middle = (str(getattr(dates[0], how)())[:10] for how in ("min", "max", "median"))
-        return ("date", *_of_numbers(days[0], days[1]), middle, first, last)
-    if is_amount(train) and is_amount(test):
-        kind = "integer" if pd.api.types.is_integer_dtype(train) else "number"
-        if train.nunique() <= _LEVELS:
-            shares, shift = _of_levels(train, test)
-        else:
-            shares, shift = _of_numbers(train, test)
-        told = [_said(getattr(train, how)()) for how in ("median", "min", "max")]
-        return (kind, shares, shift, *told)  # type: ignore[return-value]  # three of them
-    shares, shift = _of_levels(train, test)
-    common = train.astype(object).value_counts()
-    middle = "" if common.empty else f"{short(common.index[0], 28)} ({share(common.iloc[0] / max(len(train), 1))})"
-    numeric = pd.api.types.is_numeric_dtype(train)
-    return (
-        "yes or no" if pd.api.types.is_bool_dtype(train) else "code" if numeric else "text",
-        shares,
-        shift,
-        middle,
-        "",
-        "",
+def _finding(name: str, summary: _Summary, train_rows: int, test_rows: int) -> list[Finding]:
+    noise = 0.5 * np.sqrt(1 / max(train_rows, 1) + 1 / max(test_rows, 1))
+    bins = max(len(summary.shares[0]), 1)
+    if summary.shift <= max(_SHIFT, _SIGNIFICANT * noise * np.sqrt(bins / 4)):
+        return []
+    text = (
+        f"{short(name, 40)} is distributed differently in train and test: {share(summary.shift)} of its values would "
+        "have to change."
     )
+    return [Finding(level="note", text=text)]
 
 
-def _said(value: Any) -> str:
-    return "–" if pd.isna(value) else compact(float(f"{float(value):.5g}"))
+def _summary(train: pd.Series, test: pd.Series) -> _Summary:
+    dates, test_dates = parse_dates(train), parse_dates(test)
+    if dates is not None and test_dates is not None:
+        return _of_dates(dates, test_dates)
+    return _of_quantity(train, test) if is_quantity(train) and is_quantity(test) else _of_categories(train, test)
 
 
-def _of_numbers(train: pd.Series, test: pd.Series) -> tuple[list[list[float]], float]:
+def _of_dates(train: pd.Series, test: pd.Series) -> _Summary:
+    days = [(part - pd.Timestamp(2000, 1, 1)).dt.total_seconds() / 86_400 for part in (train, test)]
+    texts = (str(value)[:10] for value in (train.median(), train.min(), train.max()))
+    return _Summary("date", *_compare_numbers(*days), *texts)
+
+
+def _of_quantity(train: pd.Series, test: pd.Series) -> _Summary:
+    compare = _compare_categories if train.nunique() <= _MOST_CATEGORIES else _compare_numbers
+    kind = "integer" if pd.api.types.is_integer_dtype(train) else "number"
+    return _Summary(kind, *compare(train, test), *map(_as_text, (train.median(), train.min(), train.max())))
+
+
+def _of_categories(train: pd.Series, test: pd.Series) -> _Summary:
+    counts = train.astype(object).value_counts()
+    typical = "" if counts.empty else f"{short(counts.index[0], 28)} ({share(counts.iloc[0] / max(len(train), 1))})"
+    if pd.api.types.is_bool_dtype(train):
+        kind = "boolean"
+    else:
+        kind = "identifier" if pd.api.types.is_numeric_dtype(train) else "text"
+    return _Summary(kind, *_compare_categories(train, test), typical)
+
+
+def _as_text(value: Any) -> str:
+    return "–" if pd.isna(value) else compact(float(value), _DIGITS)
+
+
+def _compare_numbers(train: pd.Series, test: pd.Series) -> tuple[list[list[float]], float]:
+    """The shares of rows in each bin, and the shift: the Kolmogorov-Smirnov distance of the values present."""
     values = [part.dropna().to_numpy(dtype=float) for part in (train, test)]
     values = [part[np.isfinite(part)] for part in values]
+    missingness_shift = abs(_missing(train) - _missing(test))
     if not all(len(part) for part in values):
-        return [[], []], _gap_shift(train, test)
+        return [[], []], missingness_shift
     low, high = np.quantile(np.concatenate(values), [0.005, 0.995])
     edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
     shares = [(np.histogram(np.clip(p, low, high), bins=edges)[0] / len(p)).round(4).tolist() for p in values]
-    # Kolmogorov and Smirnov's distance, the share that must move past one point at least, of the rows that have values.
-    present = min(float(part.notna().mean()) for part in (train, test))
-    return shares, present * float(ks_2samp(*values).statistic) + _gap_shift(train, test)
+    present = 1 - max(_missing(train), _missing(test))
+    return shares, present * float(ks_2samp(*values).statistic) + missingness_shift
 
 
-def _of_levels(train: pd.Series, test: pd.Series) -> tuple[list[list[float]], float]:
+def _compare_categories(train: pd.Series, test: pd.Series) -> tuple[list[list[float]], float]:
+    """The shares of the most frequent categories, and the shift: the total variation distance."""
     counts = [part.astype(object).value_counts(normalize=True) for part in (train, test)]
-    levels = counts[0].index[:_LEVELS]
-    whole = [part.astype(object).value_counts(normalize=True, dropna=False) for part in (train, test)]
-    both = pd.concat(whole, axis=1).fillna(0.0)
-    # Of labels that are different in each row (names), every one is new: that is no shift.
+    shown = counts[0].index[:_MOST_CATEGORIES]
+    with_missing = [part.astype(object).value_counts(normalize=True, dropna=False) for part in (train, test)]
+    both = pd.concat(with_missing, axis=1).fillna(0.0)
+    # Mostly distinct values, such as names, are new in test without a shift.
     distinct = counts[0].size > 0.5 * max(train.notna().sum(), 1)
     shift = 0.0 if distinct or both.empty else float((both.iloc[:, 0] - both.iloc[:, 1]).abs().sum() / 2)
-    shares = [[round(float(part.get(level, 0.0)), 4) for level in levels] for part in counts]
-    return shares, max(shift, _gap_shift(train, test))
-
-
-def _gap_shift(train: pd.Series, test: pd.Series) -> float:
-    return abs(float(train.isna().mean()) - float(test.isna().mean())) if len(train) and len(test) else 0.0
+    shares = [[round(float(part.get(category, 0.0)), 4) for category in shown] for part in counts]
+    return shares, max(shift, abs(_missing(train) - _missing(test)))

@@ -1,71 +1,77 @@
-"""The section "Folds": the rows of each fold."""
+"""The section "Folds": how many rows each fold trains on and validates, and how the target differs between them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from kpipe.report.blocks import (
-    Block,
-    Cell,
-    Column,
-    Section,
-    Table,
-    Text,
-    number,
-    short,
-)
+from kpipe.report.blocks import Block, Cell, Column, Section, Table, Text, number_cell
+from kpipe.report.formatting import short
 from kpipe.runs.loaded import LoadedRun, OofPredictions
 
 __all__ = ["section"]
 
+_MOST_FOLDS = 100
+_DIGITS = 4
 
-def section(run: LoadedRun, oof: OofPredictions | None) -> Section:
-    """What each fold trained on and was judged on."""
-    lead = "Which rows trained and which were predicted, in each fold. Rows in neither were not used there."
-    key, title = "folds", "Folds"
-    if run.folds is None:
-        return Section(key=key, title=title, lead=lead, blocks=[Text(text="The folds are not in the run's folder.")])
-    frame = run.folds
-    total = len(oof.y) if oof is not None else None
-    target = _targets_of_rows(oof)
-    rows = []
-    for fold in sorted(frame["fold"].unique())[:100]:
-        part = frame[frame["fold"] == fold]
-        train = part.loc[part["role"].astype(str) == "train", "row"].to_numpy()
-        valid = part.loc[part["role"].astype(str) != "train", "row"].to_numpy()
-        row = [Cell(shown=short(_counted(fold)), value=_place(fold)), number(len(train)), number(len(valid))]
-        row.append(number(None if total is None else total - len(train) - len(valid)))
-        if target is not None:
-            row += [number(_mean_of(target[1], rows_)) for rows_ in (train, valid)]
-        rows.append(row)
-    columns = [Column(name="fold"), Column(name="training rows"), Column(name="validation rows"), Column(name="unused")]
+
+def section(run: LoadedRun) -> Section:
+    """The section "Folds".
+
+    Parameters
+    ----------
+    run : the run.
+
+    Returns
+    -------
+    Section
+    """
+    blocks: list[Block] = [Text(text="The run's folder has no folds.")]
+    if run.folds is not None:
+        blocks = [_table(run.folds, run.oof)]
+        if reason := run.text("inferred", "splitter"):
+            blocks.append(Text(text=f"How the folds were chosen: {short(reason, 300)}."))
+    summary = "Each fold trains models on its training rows and scores them on its validation rows."
+    return Section(key="folds", title="Folds", summary=summary, blocks=blocks, open=False)
+
+
+def _table(folds: pd.DataFrame, oof: OofPredictions | None) -> Table:
+    target = None if oof is None else _target(oof)
+    columns = [Column(name="fold"), Column(name="training rows"), Column(name="validation rows")]
+    columns.append(Column(name="unused rows", meaning="rows that the fold neither trains on nor validates"))
     if target is not None:
-        columns += [Column(name=f"{target[0]}, training"), Column(name=f"{target[0]}, validation")]
-    reason = run.text("inferred", "splitter")
-    blocks: list[Block] = [Table(caption="Folds", columns=columns, rows=rows)]
-    blocks += [Text(text=f"The folds were chosen by kpipe: {short(reason, 300)}.")] if reason else []
-    return Section(key=key, title=title, lead=lead, blocks=blocks, open=False)
+        columns += [Column(name=f"{target.name}, {part}") for part in ("training", "validation")]
+    rows = [
+        _row(fold, folds[folds["fold"] == fold], None if oof is None else len(oof.y), target)
+        for fold in sorted(folds["fold"].unique())[:_MOST_FOLDS]
+    ]
+    return Table(caption="Folds", columns=columns, rows=rows)
 
 
-def _counted(fold: object) -> object:
-    return int(fold) + 1 if isinstance(fold, int | np.integer) else fold
+def _row(fold: object, assigned: pd.DataFrame, total: int | None, target: pd.Series | None) -> list[Cell]:
+    is_train = (assigned["role"].astype(str) == "train").to_numpy()
+    rows = assigned["row"].to_numpy()
+    parts = (rows[is_train], rows[~is_train])
+    unused = None if total is None else total - len(rows)
+    number = int(fold) + 1 if isinstance(fold, int | np.integer) else None
+    cells = [Cell(text=short(fold if number is None else number), value=number)]
+    cells += [number_cell(count) for count in (*map(len, parts), unused)]
+    if target is not None:
+        cells += [number_cell(_mean(target, part), digits=_DIGITS) for part in parts]
+    return cells
 
 
-def _place(fold: object) -> float | None:
-    return float(fold) if isinstance(fold, int | float | np.number) else None
-
-
-def _targets_of_rows(oof: OofPredictions | None) -> tuple[str, pd.Series] | None:
-    """What to compare folds by: the mean of the target, or the share of the most frequent class; by row of train."""
-    if oof is None or oof.y.ndim > 1:
+def _target(oof: OofPredictions) -> pd.Series | None:
+    """What to compare folds by, indexed by row of train: the target, or whether it is the most frequent class."""
+    if oof.y.ndim > 1:
         return None
     if oof.classes is None:
-        return "mean target", pd.Series(oof.y, index=oof.rows)
+        return pd.Series(oof.y, index=oof.rows, name="mean target")
     code = int(np.bincount(oof.y).argmax())
-    return f"share of {short(oof.classes[code], 20)}", pd.Series(oof.y == code, index=oof.rows).astype(float)
+    name = f"share of {short(oof.classes[code], 20)}"
+    return pd.Series((oof.y == code).astype(float), index=oof.rows, name=name)
 
 
-def _mean_of(values: pd.Series, rows: np.ndarray) -> float | None:
-    found = values.reindex(rows).dropna()
-    return float(f"{found.mean():.4g}") if len(found) else None
+def _mean(target: pd.Series, rows: np.ndarray) -> float | None:
+    values = target.reindex(rows).dropna()
+    return float(values.mean()) if len(values) else None

@@ -1,123 +1,170 @@
-"""The section "Where it is better and worse": the score of groups of rows."""
+"""The section "Scores by group": the groups of rows whose score differs most from that of all rows."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from kpipe.core.formatting import format_score
 from kpipe.core.metrics import Metric, evaluate, output
-from kpipe.report.blocks import (
-    Cell,
-    Column,
-    Finding,
-    Section,
-    Table,
-    Text,
-    format_score,
-    format_with_error,
-    number,
-    short,
-)
-from kpipe.report.worst_rows import is_amount, plain_number
-from kpipe.runs.loaded import LoadedRun, OofPredictions
+from kpipe.core.values import Score
+from kpipe.report.blocks import Block, Cell, Column, Finding, Section, Table, Text, number_cell, score_cell
+from kpipe.report.columns import is_quantity
+from kpipe.report.formatting import exact, short
+from kpipe.runs.loaded import OofPredictions
 
 __all__ = ["section"]
 
-_LEVELS = 12  # more are not looked at one by one
-_FEWEST = 20  # rows of a group that is worth a score
-_ROWS = 20_000  # of which groups are made
-_GROUPS = 12  # that are shown
-_APART = 3.0  # standard errors from the whole; of a hundred groups, chance puts less than one so far
+_MOST_CATEGORIES = 12  # of a column; numbers with more distinct values are cut at their quartiles
+_FEWEST_ROWS = 20  # of a group
+_SAMPLE = 20_000  # rows, from which groups are formed
+_MOST_GROUPS = 12
+_SIGNIFICANT = 3.0  # standard errors: by chance, fewer than one of a hundred groups differs by as much
+_DIGITS = 4
 
 
-def section(run: LoadedRun, oof: OofPredictions, frame: pd.DataFrame) -> tuple[Section, list[Finding]]:
-    """Where the score differs most from that of all rows: levels of each column, quarters of each number."""
-    metric = run.metric
-    assert metric is not None
+@dataclass(frozen=True)
+class _Group:
+    """The rows with one category, or one range, of a column."""
+
+    column: str
+    values: str
+    rows: np.ndarray
+
+    @property
+    def name(self) -> str:
+        return f"{short(self.column, 40)}: {short(self.values, 40)}"
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """A group's score beside that of all rows."""
+
+    group: _Group
+    score: Score
+    overall: float
+    is_worse: bool
+
+    @property
+    def standard_errors(self) -> float:
+        error = self.score.standard_error
+        return abs(self.score.value - self.overall) / error if error > 0 else 0.0
+
+
+def section(metric: Metric, oof: OofPredictions, frame: pd.DataFrame) -> Section:
+    """The section "Scores by group".
+
+    Parameters
+    ----------
+    metric : the run's metric.
+    oof : its out-of-fold predictions.
+    frame : (n, columns), the columns that the models see, in the row order of ``oof``.
+
+    Returns
+    -------
+    Section
+    """
     rows = np.flatnonzero(oof.is_predicted)
-    if len(rows) > _ROWS:
-        rows = np.sort(np.random.default_rng(0).permutation(rows)[:_ROWS])
-    whole = _value(metric, oof, rows)
-    spread = max((run.number("standard_error") or 0.0) * math.sqrt(max(len(rows), 1)), 1e-300)
-    looked = [
-        (name, level, part, _value(metric, oof, part))
-        for name, level, part in _parts(frame, rows)
-        if _FEWEST <= len(part) < len(rows)
-    ]
-    known = [found for found in looked if found[3] is not None and whole is not None]
-    known.sort(key=lambda found: -abs((found[3] or 0) - (whole or 0)) * math.sqrt(len(found[2])) / spread)
-    table: list[list[Cell]] = []
-    findings: list[Finding] = []
-    for name, level, part, _ in known[:_GROUPS]:
-        score = evaluate(metric, oof.y[part], oof.ensemble[part])
-        assert whole is not None
-        apart = score.value - whole
-        worse = apart < 0 if run.greater_is_better else apart > 0
-        far = abs(apart) / score.standard_error if score.standard_error > 0 else 0.0
-        table.append([
-            Cell(shown=f"{short(name, 40)}: {short(level, 40)}"),
-            number(len(part)),
-            Cell(shown=format_with_error(score.value, score.standard_error), value=score.value),
-            Cell(shown="worse" if worse else "better", value=apart),
-            number(round(far, 1)),
-        ])  # fmt: skip
-        if worse and far > _APART and not findings:
-            text = (
-                f"Rows with {short(name, 40)} {short(level, 40)} score {format_score(score.value)}, all rows "
-                f"{format_score(whole)}: {len(part):,} rows to understand."
-            )
-            findings.append(Finding(level="note", text=text, section="groups"))
-    columns = [
-        Column(name="group", numeric=False),
-        Column(name="rows"),
-        Column(name="score ± standard error"),
-        Column(name="than all rows", numeric=False),
-        Column(name="standard errors apart"),
-    ]
-    lead = (
-        f"{len(looked)} groups were looked at: the levels of each column, and numbers in quarters. Some differ by "
-        f"chance alone; what is more than {_APART:.0f} standard errors from the score of all rows seldom does."
+    if len(rows) > _SAMPLE:
+        rows = np.sort(np.random.default_rng(0).permutation(rows)[:_SAMPLE])
+    groups = [group for group in _groups(frame, rows) if _FEWEST_ROWS <= len(group.rows) < len(rows)]
+    differences = _largest_differences(metric, oof, rows, groups)
+    blocks: list[Block] = [_table(differences) if differences else Text(text="No group has enough rows.")]
+    summary = (
+        f"The scores of {len(groups)} groups: the rows with each category of a column, or with each quarter of its "
+        f"numbers. Some groups differ by chance; a difference of more than {_SIGNIFICANT:.0f} standard errors rarely "
+        "is chance."
     )
-    caption = "The groups whose score differs most from that of all rows"
-    block = Table(caption=caption, columns=columns, rows=table) if table else Text(text="No group has enough rows.")
-    return Section(key="groups", title="Where it is better and worse", lead=lead, blocks=[block]), findings
+    return Section(
+        key="groups", title="Scores by group", summary=summary, blocks=blocks, findings=_findings(differences)
+    )
+
+
+def _largest_differences(
+    metric: Metric, oof: OofPredictions, rows: np.ndarray, groups: list[_Group]
+) -> list[_Difference]:
+    """The groups that differ most, largest first: by the difference times the root of the number of rows."""
+    overall = _value(metric, oof, rows)
+    if overall is None:
+        return []
+    values = [(group, value) for group in groups if (value := _value(metric, oof, group.rows)) is not None]
+    values.sort(key=lambda pair: -abs(pair[1] - overall) * math.sqrt(len(pair[0].rows)))
+    differences = []
+    for group, _ in values[:_MOST_GROUPS]:
+        score = evaluate(metric, oof.y[group.rows], oof.ensemble[group.rows])
+        differences.append(_Difference(group, score, overall, is_worse=metric.better(overall, score.value)))
+    return differences
 
 
 def _value(metric: Metric, oof: OofPredictions, rows: np.ndarray) -> float | None:
+    """The score of some rows; None where it is undefined, such as the AUC of one class."""
     try:
         with np.errstate(all="ignore"):
             value = float(metric.function(oof.y[rows], output(metric, oof.ensemble[rows])))
-    except (ValueError, ZeroDivisionError):  # one class only
+    except (ValueError, ZeroDivisionError):
         return None
     return value if math.isfinite(value) else None
 
 
-def _parts(frame: pd.DataFrame, rows: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
-    """(column, level, rows) of every group."""
+def _groups(frame: pd.DataFrame, rows: np.ndarray) -> Iterator[_Group]:
     for name in frame.columns:
         values = frame[name].iloc[rows]
-        gaps = values.isna().to_numpy()
-        if gaps.any():
-            yield str(name), "(missing)", rows[gaps]
-        levels = values.dropna().unique()
-        if len(levels) <= _LEVELS or not is_amount(values):
-            common = values.value_counts().index[:_LEVELS]
-            for level in common:
-                yield (
-                    str(name),
-                    plain_number(level) if is_amount(values) else str(level),
-                    rows[(values == level).fillna(False).to_numpy(dtype=bool)],
-                )
-        else:
+        missing = values.isna().to_numpy()
+        if missing.any():
+            yield _Group(str(name), "(missing)", rows[missing])
+        if is_quantity(values) and values.nunique() > _MOST_CATEGORIES:
             yield from _quarters(str(name), values.to_numpy(dtype=float, na_value=np.nan), rows)
+        else:
+            yield from _categories(str(name), values, rows)
 
 
-def _quarters(name: str, values: np.ndarray, rows: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
+def _categories(name: str, values: pd.Series, rows: np.ndarray) -> Iterator[_Group]:
+    """A group for each of the most frequent values."""
+    for category in values.value_counts().index[:_MOST_CATEGORIES]:
+        text = exact(category, _DIGITS) if is_quantity(values) else str(category)
+        yield _Group(name, text, rows[(values == category).fillna(False).to_numpy(dtype=bool)])
+
+
+def _quarters(name: str, values: np.ndarray, rows: np.ndarray) -> Iterator[_Group]:
     edges = np.unique(np.nanquantile(values, [0, 0.25, 0.5, 0.75, 1]))
     for low, high in itertools.pairwise(edges):
         inside = (values >= low) & ((values < high) | (high == edges[-1]))
-        yield name, f"{plain_number(low)} to {plain_number(high)}", rows[inside]
+        yield _Group(name, f"{exact(low, _DIGITS)} to {exact(high, _DIGITS)}", rows[inside])
+
+
+def _table(differences: list[_Difference]) -> Table:
+    columns = [
+        Column(name="group", numeric=False),
+        Column(name="rows"),
+        Column(name="score ± standard error"),
+        Column(name="against all rows", numeric=False),
+        Column(name="difference, standard errors"),
+    ]
+    rows = [
+        [
+            Cell(text=found.group.name),
+            number_cell(len(found.group.rows)),
+            score_cell(found.score.value, found.score.standard_error),
+            Cell(text="worse" if found.is_worse else "better", value=found.score.value - found.overall),
+            number_cell(round(found.standard_errors, 1)),
+        ]
+        for found in differences
+    ]
+    return Table(caption="Groups whose score differs most from that of all rows", columns=columns, rows=rows)
+
+
+def _findings(differences: list[_Difference]) -> list[Finding]:
+    """The first group with a significantly worse score."""
+    for found in differences:
+        if found.is_worse and found.standard_errors > _SIGNIFICANT:
+            text = (
+                f"The {len(found.group.rows):,} rows with {found.group.name} score {format_score(found.score.value)}, "
+                f"which is worse than all rows ({format_score(found.overall)})."
+            )
+            return [Finding(level="note", text=text)]
+    return []

@@ -1,115 +1,145 @@
-"""How the importance of columns is shown."""
+"""The section "Permutation importance": how much the score depends on each column."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from kpipe.report.blocks import (
-    Block,
-    Cell,
-    Column,
-    Finding,
-    Picture,
-    Section,
-    Table,
-    Text,
-    format_score,
-    format_with_error,
-    number,
-    short,
-)
-from kpipe.report.permutation import Importance
-from kpipe.report.svg import ACCENT, MUTED
+from kpipe.core.formatting import format_score, format_with_error
+from kpipe.report.blocks import Block, Cell, Column, Finding, Plot, Section, Table, Text, number_cell, text_cell
+from kpipe.report.colours import ACCENT, MUTED
+from kpipe.report.formatting import short
+from kpipe.report.permutation import ColumnImportance, Importance
 from kpipe.runs.loaded import LoadedRun
 
-__all__ = ["findings", "section"]
+__all__ = ["section"]
 
-_DRAWN = 15
-_NEARLY_ALL = 0.8  # of the importance of all columns, for one of them
-_AGREES = 0.98  # correlation with the run's own predictions, below which the importance is of another model
+_KEY, _TITLE = "importance", "Permutation importance"
+_MOST_BARS = 15
+_DOMINANT = 0.8  # of the sum of all columns' importance, from which one column is suspect
+_SAME_MODEL = 0.98  # correlation with the run's own predictions, below which the importance is another model's
 
 
-def section(run: LoadedRun, found: Importance) -> Section:
-    """A bar for each column, the most important first."""
-    lines = found.lines
-    weight = next((model.weight for model in run.models if model.name == found.model), None)
-    part = "" if weight is None or weight == 1 else f", {weight:.2f} of the blend,"
-    lead = (
-        "How much worse the score gets when one column is shuffled, so that it tells nothing. "
-        f"{short(found.model)}{part} was trained again on {_counted(found.folds)} and asked about {found.rows:,} rows "
-        f"that it did not see; unshuffled it scores {format_score(found.score)} there. Columns that tell the same "
-        "share their importance."
+def section(run: LoadedRun, importance: Importance | str) -> Section:
+    """The section "Permutation importance".
+
+    Parameters
+    ----------
+    run : the run.
+    importance : of its columns, or why it was not computed.
+
+    Returns
+    -------
+    Section
+    """
+    if isinstance(importance, str):
+        return Section(key=_KEY, title=_TITLE, summary=f"Not computed: {importance}")
+    weight = next((model.weight for model in run.models if model.name == importance.model), None)
+    part = "" if weight is None or weight == 1 else f" (weight {weight:.2f} in the ensemble)"
+    summary = (
+        "The importance of a column is how much worse the score becomes when its values are shuffled. The model "
+        f"{short(importance.model)}{part} was trained again on {_folds(importance.folds)} and scored on "
+        f"{importance.rows:,} validation rows, where it scores {format_score(importance.score)} without shuffling. "
+        "Correlated columns share their importance: each looks unimportant while the model can use the other."
     )
-    top = lines[:_DRAWN]
-    worse, errors = (np.array([getattr(line, name) for line in top]) for name in ("worse", "error"))
+    blocks: list[Block] = [
+        _plot(run, importance),
+        _table(importance),
+        Text(text=_reproduction(importance)),
+    ]
+    return Section(
+        key=_KEY,
+        title=_TITLE,
+        summary=summary,
+        blocks=blocks,
+        findings=_findings(importance),
+    )
 
-    def paint(ax: Axes) -> None:
-        places = np.arange(len(top))
-        ax.barh(places, worse, xerr=2 * errors, color=ACCENT, ecolor=MUTED, capsize=2, height=0.65)
-        ax.set_yticks(places, [short(line.column, 22) for line in top])
+
+def _folds(count: int) -> str:
+    return "one fold" if count == 1 else f"{count} folds"
+
+
+def _plot(run: LoadedRun, importance: Importance) -> Plot:
+    top = importance.columns[:_MOST_BARS]
+
+    def draw(ax: Axes) -> None:
+        y = np.arange(len(top))
+        widths, errors = np.array([[found.value, found.standard_error] for found in top]).T
+        ax.barh(y, widths, xerr=2 * errors, color=ACCENT, ecolor=MUTED, capsize=2, height=0.65)
+        ax.set_yticks(y, [short(found.column, 22) for found in top])
         ax.set_ylim(len(top) - 0.5, -0.5)
         ax.axvline(0, color=MUTED, linewidth=1)
-        ax.set_xlabel(f"{run.text('metric', 'name')} gets worse by")
+        ax.set_xlabel(f"{'decrease' if run.greater_is_better else 'increase'} of {run.text('metric', 'name')}")
         ax.grid(visible=False, axis="y")
 
-    told = ", ".join(f"{short(line.column)} {format_score(line.worse, found.score)}" for line in top[:3])
-    picture = Picture(
-        paint=paint,
+    first = ", ".join(f"{short(found.column)} {format_score(found.value, importance.score)}" for found in top[:3])
+    return Plot(
+        draw=draw,
         name="importance",
-        alt=f"Importance of columns by permutation. First: {told}.",
-        caption=f"The {len(top)} most important of {len(lines)} columns, with two standard errors.",
+        alt=f"Permutation importance of columns. The most important are {first}.",
+        caption=f"The {len(top)} most important of {len(importance.columns)} columns, with two standard errors.",
         height=0.9 + 0.24 * len(top),
     )
+
+
+def _table(importance: Importance) -> Table:
     rows = [
         [
-            Cell(shown=short(line.column)),
-            Cell(shown=format_with_error(line.worse, line.error, found.score), value=line.worse),
-            number(round(line.worse / line.error, 1) if line.error > 0 else None),
+            text_cell(found.column),
+            Cell(text=format_with_error(found.value, found.standard_error, importance.score), value=found.value),
+            number_cell(round(found.value / found.standard_error, 1) if found.standard_error > 0 else None),
         ]
-        for line in lines
+        for found in importance.columns
     ]
     columns = [
         Column(name="column", numeric=False),
-        Column(name="worse by ± standard error"),
-        Column(name="standard errors", why="below 2, the column may as well tell nothing"),
+        Column(name="importance ± standard error"),
+        Column(name="in standard errors", meaning="below 2, the importance is not significant"),
     ]
-    blocks: list[Block] = [
-        picture,
-        Table(caption="Every column", columns=columns, rows=rows),
-        Text(text=_agreement(found)),
-    ]
-    return Section(key="importance", title="What the prediction rests on", lead=lead, blocks=blocks)
+    return Table(caption="Importance of each column", columns=columns, rows=rows)
 
 
-def _counted(folds: int) -> str:
-    return "one fold" if folds == 1 else f"{folds} folds"
+def _reproduction(importance: Importance) -> str:
+    """Whether the model that was trained again is the run's own, in a sentence."""
+    if importance.correlation is None:
+        return "The predictions of the model could not be compared with the run's."
+    if importance.correlation == 1.0:
+        return "The model reproduces the run's predictions."
+    return (
+        f"The model does not reproduce the run's predictions exactly: they correlate by {importance.correlation:.4f}."
+    )
 
 
-def _agreement(found: Importance) -> str:
-    if found.agree is None:
-        return "Its predictions could not be compared with the run's."
-    if found.agree == 1.0:
-        return "The model trained again predicts what the run's model predicted."
-    return f"The model trained again is not quite the run's: their predictions correlate by {found.agree:.4f}."
+def _findings(importance: Importance) -> list[Finding]:
+    significant = [found for found in importance.columns if found.value > 2 * found.standard_error]
+    return [*_other_model(importance), *_important(importance, significant), *_dominant(significant)]
 
 
-def findings(found: Importance) -> list[Finding]:
-    """One column that carries nearly everything; columns that tell nothing."""
-    told = []
-    if found.agree is not None and found.agree < _AGREES:
-        text = f"{_agreement(found)} Data, code or versions have changed since."
-        told.append(Finding(level="warn", text=text, section="importance"))
-    useful = [line for line in found.lines if line.worse > 2 * line.error]
-    if useful:
-        names = ", ".join(short(line.column, 40) for line in useful[:3])
-        idle = len(found.lines) - len(useful)
-        rest = f" {idle} of {len(found.lines)} columns may as well tell nothing." if idle else ""
-        told.append(Finding(level="note", text=f"The prediction rests most on {names}.{rest}", section="importance"))
-    if len(useful) > 1 and useful[0].worse > _NEARLY_ALL * sum(line.worse for line in useful):
-        text = (
-            f"{short(useful[0].column, 40)} alone carries most of the prediction. Is it known when a prediction is "
-            "to be made?"
-        )
-        told.append(Finding(level="warn", text=text, section="importance"))
-    return told
+def _other_model(importance: Importance) -> list[Finding]:
+    if importance.correlation is None or importance.correlation >= _SAME_MODEL:
+        return []
+    text = f"{_reproduction(importance)} The data, the code or the versions have changed since the run."
+    return [Finding(level="warn", text=text)]
+
+
+def _important(importance: Importance, significant: Sequence[ColumnImportance]) -> list[Finding]:
+    if not significant:
+        return []
+    names = [short(found.column, 40) for found in significant[:3]]
+    columns = f"columns are {', '.join(names)}" if len(names) > 1 else f"column is {names[0]}"
+    others = len(importance.columns) - len(significant)
+    rest = f"; {others} of {len(importance.columns)} columns have no significant importance" if others else ""
+    return [Finding(level="note", text=f"The most important {columns}{rest}.")]
+
+
+def _dominant(significant: Sequence[ColumnImportance]) -> list[Finding]:
+    if len(significant) < 2 or significant[0].value <= _DOMINANT * sum(found.value for found in significant):
+        return []
+    text = (
+        f"Most of the score depends on {short(significant[0].column, 40)} alone. Check that its value is known at the "
+        "time of prediction."
+    )
+    return [Finding(level="warn", text=text)]

@@ -1,73 +1,85 @@
-"""Learning curves: the loss of each fit, epoch by epoch or tree by tree."""
+"""The section "Learning curves": the loss of each fit, by epoch or tree."""
 
 from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from kpipe.report.blocks import Block, Picture, Section, compact, short
-from kpipe.report.svg import MUTED, SERIES
+from kpipe.report.blocks import Plot, Section
+from kpipe.report.colours import MUTED, SERIES
+from kpipe.report.formatting import compact, short
 from kpipe.runs.loaded import LoadedRun
 
 __all__ = ["section"]
 
-_MODELS, _FITS = 12, 60  # that are drawn
-_WORDS = {
-    "training": "the rows that it learns from",
-    "inner validation": "rows that the fit set apart from those it was given",
-}
+_MOST_MODELS, _MOST_FITS = 12, 60  # plots, and lines of one kind in a plot
+_ROWS = {"training": "training rows", "inner validation": "rows held out of the fit"}
 
 
 def section(run: LoadedRun) -> Section | None:
-    """A plot for each model that kept curves; None where none did."""
+    """The section "Learning curves".
+
+    Parameters
+    ----------
+    run : the run.
+
+    Returns
+    -------
+    Section with a plot for each model, or None where no model kept its curves
+    """
     curves = run.curves
     if curves is None or not len(curves):
         return None
-    models = [model.name for model in run.models if (curves["model"] == model.name).any()][:_MODELS]
-    blocks: list[Block] = [_drawn(name, curves[curves["model"] == name]) for name in models]
-    lead = (
-        "The loss that each fit made small, a line a fold and seed. It is that of training, with whatever a model "
-        "does to its rows and labels while it learns: it compares fits of one model, and says nothing of the score."
+    models = [model.name for model in run.models if (curves["model"] == model.name).any()][:_MOST_MODELS]
+    summary = (
+        "The loss of each fit by epoch or tree, one line for each fold and seed. It is the loss that training "
+        "minimises, including regularisation such as dropout or label smoothing, so compare the fits of one model with "
+        "each other, not with the score."
     )
-    return Section(key="learning", title="Learning curves", lead=lead, blocks=blocks)
+    blocks = [_plot(name, curves[curves["model"] == name]) for name in models]
+    return Section(key="learning", title="Learning curves", summary=summary, blocks=blocks)
 
 
-def _drawn(name: str, lines: pd.DataFrame) -> Picture:
-    kinds = [kind for kind in _WORDS if (lines["rows"] == kind).any()]
+def _plot(model: str, curves: pd.DataFrame) -> Plot:
+    by_kind = {kind: part for kind in _ROWS if len(part := curves[curves["rows"] == kind])}
 
-    def paint(ax: Axes) -> None:
-        for place, kind in enumerate(kinds):
-            fits = [fit for _, fit in lines[lines["rows"] == kind].groupby(["seed", "fold"])][:_FITS]
-            for number, fit in enumerate(fits):
-                label = kind if number == 0 and len(kinds) > 1 else None
+    def draw(ax: Axes) -> None:
+        for place, (kind, part) in enumerate(by_kind.items()):
+            for number, fit in enumerate(_fits(part)[:_MOST_FITS]):
+                label = _ROWS[kind] if number == 0 and len(by_kind) > 1 else None
                 ax.plot(fit["step"], fit["loss"], color=SERIES[place], linewidth=1, alpha=0.7, label=label)
                 if kind == "inner validation":
                     best = fit.nsmallest(1, "loss")
                     ax.plot(best["step"], best["loss"], "o", color=MUTED, markersize=4)
         ax.set_xlabel("epochs or trees")
-        ax.set_ylabel(f"loss of {short(name, 24)}")
-        if lines["loss"].min() > 0 and lines["loss"].max() > 20 * lines["loss"].min():
+        ax.set_ylabel(f"loss of {short(model, 24)}")
+        if curves["loss"].min() > 0 and curves["loss"].max() > 20 * curves["loss"].min():
             ax.set_yscale("log")
-        if len(kinds) > 1:
+        if len(by_kind) > 1:
             ax.legend()
 
-    told = "; ".join(_told(kind, lines[lines["rows"] == kind]) for kind in kinds)
-    dots = " Dots: the smallest." if "inner validation" in kinds else ""
-    return Picture(
+    changes = "; ".join(_change(kind, part) for kind, part in by_kind.items())
+    dots = " Dots mark the minimum of each line." if "inner validation" in by_kind else ""
+    return Plot(
         name="learning_curves",
-        of=name,
-        paint=paint,
-        alt=f"Loss of {short(name)} by step. {told}.",
-        caption=f"{short(name, 40)}: {told}.{dots}",
-        height=3.0,
+        of=model,
+        draw=draw,
+        alt=f"Loss of {short(model)} by step. {changes}.",
+        caption=f"Loss of {short(model, 40)}: {changes}.{dots}",
     )
 
 
-def _told(kind: str, lines: pd.DataFrame) -> str:
-    fits = [fit for _, fit in lines.groupby(["seed", "fold"])]
+def _fits(curves: pd.DataFrame) -> list[pd.DataFrame]:
+    return [fit for _, fit in curves.groupby(["seed", "fold"])]
+
+
+def _change(kind: str, curves: pd.DataFrame) -> str:
+    """The mean loss after the first step and at the end, or at its minimum, in words."""
+    fits = _fits(curves)
+    validation = kind == "inner validation"
     first = sum(float(fit["loss"].iloc[0]) for fit in fits) / len(fits)
-    last = sum(float(fit["loss"].min() if kind == "inner validation" else fit["loss"].iloc[-1]) for fit in fits)
+    last = sum(float(fit["loss"].min() if validation else fit["loss"].iloc[-1]) for fit in fits) / len(fits)
     steps = max(int(fit["step"].max()) for fit in fits)
-    said = "the smallest" if kind == "inner validation" else f"after {steps:,} steps"
-    numbers = f"{compact(float(f'{first:.3g}'))} at first, {compact(float(f'{last / len(fits):.3g}'))} {said}"
-    return f"on {_WORDS[kind]}, {numbers} (mean of {len(fits)} fits)"
+    end = "at the minimum" if validation else f"after {steps:,} steps"
+    number = f"{len(fits)} fits" if len(fits) > 1 else "1 fit"
+    return f"{compact(first, 3)} at the first step, {compact(last, 3)} {end} on {_ROWS[kind]} (mean of {number})"

@@ -1,19 +1,21 @@
-"""Permutation importance on rows that the model did not see: a model of the run is fitted again, fold by fold.
+"""Permutation importance on validation rows: a model of the run is trained again, fold by fold.
 
-A run keeps predictions and no models. So one model is trained again on a fold's training rows, by the code that trained
-it, and is asked about the fold's validation rows as they are, and with one column shuffled at a time: they go to it as
-test rows do. Its predictions of the rows as they are must be the run's own, which is checked and said.
+A run keeps predictions, not models. So one of its models is trained again on the training rows of a fold, by the code
+that trained it, and predicts the validation rows of the fold: as they are, and with one column shuffled at a time. All
+these copies are predicted like test rows. The predictions of the rows as they are must equal the run's own; the report
+says whether they do.
 
 References
 ----------
-Breiman, "Random forests", Machine Learning 45, 2001: permuted columns. Fisher, Rudin and Dominici, "All models are
-wrong, but many are useful", JMLR 20, 2019: on rows apart.
+Breiman, "Random forests", Machine Learning 45, 2001: importance by permutation.
+Fisher, Rudin and Dominici, "All models are wrong, but many are useful", JMLR 20, 2019: on rows that the model was not
+trained on.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,181 +23,222 @@ import pandas as pd
 
 from kpipe.core.devices import resolve_device
 from kpipe.core.metrics import Metric, output
-from kpipe.core.values import Folds, Tables
+from kpipe.core.values import Folds
 from kpipe.errors import KpipeError
-from kpipe.problem.competition import Competition
+from kpipe.report.run_data import RunData
 from kpipe.runs.loaded import LoadedRun, Model, OofPredictions
 from kpipe.training.cross_validation import choose_models, cross_validate
 from kpipe.training.worker import Deadline
 
-__all__ = ["Importance", "Line", "permuted"]
+__all__ = ["ColumnImportance", "Importance", "permutation_importance"]
 
-_PREDICTED = 40_000  # rows that a model is asked about in a fold, all shuffled copies together
-_ROWS = 1_000  # of a fold's validation rows that are shuffled
-_REPEATS = 2
-_PART = 4  # of the time goes to training a fold, if it takes what it took; predicting the copies takes as long again
+_MOST_PREDICTED = 40_000  # rows in a fold, all copies together
+_MOST_ROWS, _FEWEST_ROWS = 1_000, 100  # validation rows of a fold that are shuffled
+_REPEATS = 2  # shuffles of each column
+_FOLD_SHARE = 1 / 4  # of the time, that training the model on one fold may take; predicting the copies takes as long
 _MOST_COLUMNS = 200
-_SAME = 1e-4  # apart, in standard deviations, are predictions that are called the same
+_EQUAL = 1e-4  # standard deviations, below which predictions count as equal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
-    """How much worse the score gets (in the metric's unit) with a column shuffled. error : its standard error."""
+class ColumnImportance:
+    """How much worse the score becomes when a column is shuffled.
+
+    Parameters
+    ----------
+    column : the name.
+    value : in units of the metric, positive where the score becomes worse.
+    standard_error : of ``value``.
+    """
 
     column: str
-    worse: float
-    error: float
+    value: float
+    standard_error: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Importance:
-    """How much worse a model's score gets with each column shuffled.
+    """The permutation importance of each column for one model.
 
-    lines : one a column, the most important first.
-    agree : correlation of the refitted model's predictions with the run's own; None where they are not comparable.
+    Parameters
+    ----------
+    model : the name of the model.
+    columns : the columns, the most important first.
+    folds, rows : how many folds the model was trained on, and how many validation rows it was scored on.
+    score : of the rows without shuffling.
+    correlation : of the predictions without shuffling with the run's own; 1.0 where they are equal, None where they
+        cannot be compared.
     """
 
     model: str
-    lines: tuple[Line, ...]
+    columns: tuple[ColumnImportance, ...]
     folds: int
     rows: int
     score: float
-    agree: float | None
+    correlation: float | None
 
 
-def permuted(
-    run: LoadedRun, oof: OofPredictions, competition: Competition, tables: Tables, *, seconds: float
-) -> Importance | str:
-    """The importance of each column, or why it is left out, as a sentence.
+@dataclass(frozen=True)
+class _Fold:
+    """(n,) rows of train, and (1 + columns * repeats, n, k) predictions of them: as they are, then shuffled."""
 
-    seconds : about how long it may take: a model is chosen by what its folds took, and folds are added while time is.
+    rows: np.ndarray
+    predictions: np.ndarray
+
+
+def permutation_importance(run: LoadedRun, oof: OofPredictions, data: RunData, *, seconds: float) -> Importance | str:
+    """The permutation importance of each column.
+
+    Parameters
+    ----------
+    run : the run.
+    oof : its out-of-fold predictions.
+    data : the data that it was made from.
+    seconds : the time to spend, approximately. The model with the largest weight that trains quickly enough is chosen,
+        and folds are added while there is time.
+
+    Returns
+    -------
+    Importance, or why it was not computed, as a sentence
     """
-    columns = list(competition.columns or ())
+    columns = list(data.train.columns)
+    if seconds <= 0:
+        return "it is turned off (--no-importance)."
     if run.folds is None:
-        return "The folds are not in the run's folder."
+        return "the run's folder has no folds."
     if not 1 < len(columns) <= _MOST_COLUMNS:
-        return f"There are {len(columns)} columns: one by one, more than {_MOST_COLUMNS} say little and take long."
-    model = _model(run, seconds)
+        return f"the data has {len(columns)} columns; between 2 and {_MOST_COLUMNS} can be shuffled one by one."
+    model = _choose_model(run, seconds)
     if model is None:
-        return f"No model of the run trains a fold within {seconds / _PART:.0f} s. Give it longer with --budget."
+        limit = seconds * _FOLD_SHARE
+        return f"no model of the run trains on a fold within {limit:.0f} s. Allow more time with --budget."
     try:
-        found = _refitted(run.folds, competition, tables, model, Deadline(seconds))
+        folds = _predict_folds(run.folds, data, model, Deadline(seconds))
     except KpipeError as error:
         return f"{model.name} could not be trained again: {error}"
-    assert isinstance(competition.metric, Metric)
-    return _judged(competition.metric, oof, model, columns, found) if found else "No fold of the run can be used."
+    assert isinstance(data.competition.metric, Metric)
+    return _importance(data.competition.metric, oof, model, columns, folds)
 
 
-def _model(run: LoadedRun, seconds: float) -> Model | None:
-    """The model with the greatest weight among those of which a fold was trained in a part of the time."""
-    fits = max(len(run.items("fold_scores")), 1)
-    quick = [m for m in run.models if (m.seconds or 0.0) / fits / max(len(m.seeds), 1) < seconds / _PART]
+def _choose_model(run: LoadedRun, seconds: float) -> Model | None:
+    """The model with the largest weight among those that trained quickly enough on a fold."""
+    folds = max(len(run.items("fold_scores")), 1)
+    quick = [m for m in run.models if (m.seconds or 0.0) / folds / max(len(m.seeds), 1) < seconds * _FOLD_SHARE]
     return max((m for m in quick if m.weight), key=lambda m: m.weight or 0.0, default=None)
 
 
-def _refitted(
-    folds: pd.DataFrame, competition: Competition, tables: Tables, model: Model, clock: Deadline
-) -> list[_Fold]:
+def _predict_folds(frame: pd.DataFrame, data: RunData, model: Model, deadline: Deadline) -> list[_Fold]:
     """Predictions of the first fold, and of as many more as the time is likely to allow."""
     found: list[_Fold] = []
     longest = 0.0
-    for train, valid in _folds(folds, len(tables.train)):
-        if found and not clock.fits(longest):
+    for train, valid in _valid_folds(frame, len(data.train)):
+        if found and not deadline.fits(longest):
             break
-        before = time.monotonic()
-        found.append(_one_fold(competition, tables, model, train, valid))
-        longest = max(longest, time.monotonic() - before)
+        started = time.monotonic()
+        found.append(_predict_fold(data, model, train, valid))
+        longest = max(longest, time.monotonic() - started)
     return found
 
 
-def _folds(frame: pd.DataFrame, rows: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    found = []
+def _valid_folds(frame: pd.DataFrame, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The training and validation rows of the folds in ``folds.parquet`` that name existing rows."""
     for _, part in frame.groupby("fold", sort=True):
         is_train = (part["role"].astype(str) == "train").to_numpy()
         numbers = part["row"].to_numpy()
-        inside = numbers.dtype.kind in "iu" and len(numbers) and numbers.min() >= 0 and numbers.max() < rows
-        if inside and is_train.any() and not is_train.all():
-            found.append((np.sort(numbers[is_train]), np.sort(numbers[~is_train])))
-    return found
+        exist = numbers.dtype.kind in "iu" and len(numbers) and numbers.min() >= 0 and numbers.max() < rows
+        if exist and is_train.any() and not is_train.all():
+            yield np.sort(numbers[is_train]), np.sort(numbers[~is_train])
 
 
-_Fold = tuple[np.ndarray, np.ndarray]  # rows, and (1 + columns × repeats, rows, k) predictions
-
-
-def _one_fold(
-    competition: Competition,
-    tables: Tables,
-    model: Model,
-    train: np.ndarray,
-    valid: np.ndarray,
-) -> _Fold:
-    columns = list(competition.columns or ())
+def _predict_fold(data: RunData, model: Model, train: np.ndarray, valid: np.ndarray) -> _Fold:
     rng = np.random.default_rng(0)
-    room = max(_PREDICTED // (1 + len(columns) * _REPEATS), 100)
-    rows = np.sort(rng.permutation(valid)[: min(room, _ROWS)])
-    asked = tables.train[columns].iloc[rows]
-    copies = [asked] + [
-        asked.assign(**{name: asked[name].iloc[rng.permutation(len(asked))].set_axis(asked.index)})
-        for name in columns
-        for _ in range(_REPEATS)
-    ]
-    everything = pd.concat(copies, ignore_index=True)
-    given = cross_validate(
-        competition,
-        replace(tables, test=everything),
+    most = max(_MOST_PREDICTED // (1 + data.train.shape[1] * _REPEATS), _FEWEST_ROWS)
+    rows = np.sort(rng.permutation(valid)[: min(most, _MOST_ROWS)])
+    copies = _shuffled_copies(data.train.iloc[rows], rng)
+    found = cross_validate(
+        data.competition,
+        replace(data.tables, test=pd.concat(copies, ignore_index=True)),
         Folds(train=(train,), valid=(valid,)),
-        models=choose_models(competition, [model.name]),
+        models=choose_models(data.competition, [model.name]),
         seeds=model.seeds[:1] or (0,),
         jobs=1,
-        threads=1,  # as where folds are trained side by side; and on a busy machine two wait for each other
+        threads=1,  # as where folds are trained side by side, and two threads on a busy machine wait for each other
         device=resolve_device("auto"),
     )
-    return rows, given.models[0].test.reshape(len(copies), len(rows), -1)
+    return _Fold(rows, found.models[0].test.reshape(len(copies), len(rows), -1))
 
 
-def _judged(
-    metric: Metric, oof: OofPredictions, model: Model, columns: Sequence[str], found: Sequence[_Fold]
+def _shuffled_copies(frame: pd.DataFrame, rng: np.random.Generator) -> list[pd.DataFrame]:
+    """The table as it is, and copies with one column shuffled."""
+    return [frame] + [
+        frame.assign(**{name: frame[name].iloc[rng.permutation(len(frame))].set_axis(frame.index)})
+        for name in frame.columns
+        for _ in range(_REPEATS)
+    ]
+
+
+def _importance(
+    metric: Metric, oof: OofPredictions, model: Model, columns: Sequence[str], folds: Sequence[_Fold]
 ) -> Importance | str:
-    rows = np.concatenate([rows for rows, _ in found])
-    predicted = np.concatenate([values for _, values in found], axis=1)
-    place = pd.Series(np.arange(len(oof.rows)), index=oof.rows).reindex(rows)
-    if place.isna().any():
-        return "The folds name rows that have no prediction."
-    y = oof.y[place.to_numpy(dtype=int)]
-    stored = oof.models.get(model.name)
-    if metric.ordinal and predicted.shape[2] == 1 and oof.classes is not None:
-        predicted = np.eye(len(oof.classes))[np.clip(predicted[..., 0].round(), 0, len(oof.classes) - 1).astype(int)]
-        stored = None
-    whole = _score(metric, y, predicted[0])
+    if not folds:
+        return "no fold of the run can be used."
+    rows = np.concatenate([fold.rows for fold in folds])
+    places = pd.Series(np.arange(len(oof.rows)), index=oof.rows).reindex(rows)
+    if places.isna().any():
+        return "the folds name rows without a prediction."
+    place = places.to_numpy(dtype=int)
+    y, stored = oof.y[place], oof.models.get(model.name)
+    predictions = np.concatenate([fold.predictions for fold in folds], axis=1)
+    if metric.ordinal and predictions.shape[2] == 1 and oof.classes is not None:
+        predictions, stored = _one_hot(predictions[..., 0], len(oof.classes)), None
+    found = [
+        _column_importance(metric, y, predictions[0], str(name), predictions[1 + k * _REPEATS : 1 + (k + 1) * _REPEATS])
+        for k, name in enumerate(columns)
+    ]
+    return Importance(
+        model=model.name,
+        columns=tuple(sorted(found, key=lambda column: -column.value)),
+        folds=len(folds),
+        rows=len(rows),
+        score=_score(metric, y, predictions[0]),
+        correlation=None if stored is None else _correlation(predictions[0], stored[place]),
+    )
+
+
+def _one_hot(values: np.ndarray, classes: int) -> np.ndarray:
+    """(..., n) values on the scale of codes → (..., n, classes)."""
+    return np.asarray(np.eye(classes)[np.clip(values.round(), 0, classes - 1).astype(int)])
+
+
+def _column_importance(
+    metric: Metric, y: np.ndarray, predictions: np.ndarray, column: str, shuffled: np.ndarray
+) -> ColumnImportance:
     sign = -1.0 if metric.greater_is_better else 1.0
-    lines = []
-    for number, name in enumerate(columns):
-        copies = predicted[1 + number * _REPEATS : 1 + (number + 1) * _REPEATS]
-        worse = [sign * (_score(metric, y, values) - whole) for values in copies]
-        error = _error(metric, y, predicted[0], copies, worse)
-        lines.append(Line(column=str(name), worse=float(np.mean(worse)), error=error))
-    lines.sort(key=lambda line: -line.worse)
-    agree = None if stored is None else _agreement(predicted[0], stored[place.to_numpy(dtype=int)])
-    return Importance(model=model.name, lines=tuple(lines), folds=len(found), rows=len(rows), score=whole, agree=agree)
+    before = _score(metric, y, predictions)
+    changes = [sign * (_score(metric, y, values) - before) for values in shuffled]
+    error = _standard_error(metric, y, predictions, shuffled, changes)
+    return ColumnImportance(column=column, value=float(np.mean(changes)), standard_error=error)
 
 
-def _score(metric: Metric, y: np.ndarray, predicted: np.ndarray) -> float:
-    return float(metric.function(y, output(metric, predicted)))
+def _score(metric: Metric, y: np.ndarray, predictions: np.ndarray) -> float:
+    return float(metric.function(y, output(metric, predictions)))
 
 
-def _error(metric: Metric, y: np.ndarray, before: np.ndarray, copies: np.ndarray, worse: Sequence[float]) -> float:
-    """Over rows, where the metric is a mean over them; else over the shuffles."""
+def _standard_error(
+    metric: Metric, y: np.ndarray, predictions: np.ndarray, shuffled: np.ndarray, changes: Sequence[float]
+) -> float:
+    """The standard error over rows where the metric is a mean of losses, else over the shuffles."""
     if metric.losses is None:
-        return float(np.std(worse, ddof=1) / np.sqrt(len(worse)))
-    own = metric.losses(y, output(metric, before))
-    moved = np.mean([metric.losses(y, output(metric, values)) for values in copies], axis=0) - own
-    error = float(moved.std(ddof=1) / np.sqrt(len(y)))
-    return error / (2 * float(np.sqrt(own.mean()))) if metric.root and own.mean() > 0 else error
+        return float(np.std(changes, ddof=1) / np.sqrt(len(changes)))
+    before = metric.losses(y, output(metric, predictions))
+    after = np.mean([metric.losses(y, output(metric, values)) for values in shuffled], axis=0)
+    error = float((after - before).std(ddof=1) / np.sqrt(len(y)))
+    return error / (2 * float(np.sqrt(before.mean()))) if metric.root and before.mean() > 0 else error
 
 
-def _agreement(again: np.ndarray, stored: np.ndarray) -> float | None:
-    if again.shape != stored.shape or np.isnan(stored).any() or stored.std() == 0 or again.std() == 0:
+def _correlation(predictions: np.ndarray, stored: np.ndarray) -> float | None:
+    if predictions.shape != stored.shape or np.isnan(stored).any() or stored.std() == 0 or predictions.std() == 0:
         return None
-    if np.abs(again - stored).max() <= _SAME * stored.std():
+    if np.abs(predictions - stored).max() <= _EQUAL * stored.std():
         return 1.0
-    return float(np.corrcoef(again.ravel(), stored.ravel())[0, 1])
+    return float(np.corrcoef(predictions.ravel(), stored.ravel())[0, 1])

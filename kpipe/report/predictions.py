@@ -1,24 +1,28 @@
-"""The section "Predictions against the truth", as the kind of target asks for."""
+"""The section "Out-of-fold predictions", for the kind of target that the run has."""
 
 from __future__ import annotations
 
 from kpipe.report import classification, multilabel, regression
-from kpipe.report.blocks import Finding, Section
-from kpipe.runs.loaded import LoadedRun, OofPredictions
+from kpipe.report.blocks import Section
+from kpipe.runs.loaded import LoadedRun
 
-__all__ = ["findings", "section"]
+__all__ = ["section"]
 
 
-def section(run: LoadedRun, oof: OofPredictions) -> Section:
-    """Predictions against the truth, as the kind of target asks for."""
-    assert run.metric is not None
+def section(run: LoadedRun) -> Section | None:
+    """The section "Out-of-fold predictions".
+
+    Parameters
+    ----------
+    run : the run.
+
+    Returns
+    -------
+    Section, or None where the run's folder has no predictions or its metric is unknown
+    """
+    oof, metric = run.oof, run.metric
+    if oof is None or metric is None or not oof.is_predicted.any():
+        return None
     if oof.classes is not None:
-        return classification.section(run, oof)
-    return regression.section(run, oof) if run.metric.task == "regression" else multilabel.section(oof)
-
-
-def findings(run: LoadedRun, oof: OofPredictions) -> list[Finding]:
-    """What stands out in the predictions."""
-    if oof.classes is not None:
-        return classification.findings(run, oof)
-    return regression.findings(run, oof) if run.metric is not None and run.metric.task == "regression" else []
+        return classification.section(run, metric, oof, oof.classes)
+    return regression.section(metric, oof) if metric.task == "regression" else multilabel.section(oof)

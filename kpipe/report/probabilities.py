@@ -1,155 +1,244 @@
-"""Plots of predicted probabilities: ROC, precision-recall, calibration, histograms."""
+"""Plots of predicted probabilities: ROC and precision-recall curves, calibration, and histograms by class."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from sklearn import metrics as skm
 
-from kpipe.report.blocks import Block, Picture, short
-from kpipe.report.svg import MUTED, SERIES, STYLES, histogram
+from kpipe.core.metrics import Metric
+from kpipe.report.blocks import Block, Plot
+from kpipe.report.colours import MUTED, SERIES, STYLES
+from kpipe.report.figure import draw_histogram
+from kpipe.report.formatting import short
 from kpipe.runs.loaded import LoadedRun, OofPredictions
 
-__all__ = ["MOST_CURVES", "binned", "calibration", "chances", "curves", "histogram_by_class", "lines"]
+__all__ = ["MOST_CURVES", "Calibration", "auc", "calibration", "of", "plots", "roc_plot"]
 
-MOST_CURVES = 7  # that a plot can hold and still be read
+MOST_CURVES = 7  # in one plot
 _BINS = 10
-_DRAWN = 300  # points of a curve
+_POINTS = 300  # of a curve that are drawn
 
 
-def chances(run: LoadedRun, oof: OofPredictions) -> np.ndarray | None:
-    """(n, k) probabilities out-of-fold; None where there are none.
+@dataclass(frozen=True)
+class Calibration:
+    """Predicted and observed probabilities in bins of equally many rows.
 
-    Where thresholds were fitted, the blend was moved by them: the models' weighted mean is what they were fitted on.
+    Parameters
+    ----------
+    predicted : (bins,) mean predicted probability.
+    observed : (bins,) share of the rows for which the prediction came true.
+    standard_error : (bins,) of ``observed``.
     """
-    metric = run.metric
-    if metric is None or oof.classes is None or metric.ordinal:
+
+    predicted: np.ndarray
+    observed: np.ndarray
+    standard_error: np.ndarray
+
+
+def of(run: LoadedRun, metric: Metric, oof: OofPredictions) -> np.ndarray | None:
+    """The predicted probabilities of a classification.
+
+    Where thresholds were fitted, the ensemble's predictions are shifted by them; the weighted mean of the models is
+    what the thresholds were fitted on.
+
+    Parameters
+    ----------
+    run : the run.
+    metric : its metric.
+    oof : its out-of-fold predictions.
+
+    Returns
+    -------
+    (n, k) float array, or None where the models do not predict probabilities
+    """
+    if metric.ordinal:
         return None
     if not metric.thresholds:
         return oof.ensemble
     weights = {m.name: m.weight for m in run.models if m.weight and m.name in oof.models}
     parts = [weight * oof.models[name] for name, weight in weights.items()]
-    alike = all(part.shape == oof.ensemble.shape for part in parts)
-    return np.sum(parts, axis=0) / sum(weights.values()) if parts and alike else None
+    same_shape = all(part.shape == oof.ensemble.shape for part in parts)
+    return np.sum(parts, axis=0) / sum(weights.values()) if parts and same_shape else None
 
 
-def curves(y: np.ndarray, likely: np.ndarray, labels: tuple[str, ...]) -> list[Block]:
-    """ROC and precision-recall curves."""
-    codes = [1] if len(labels) == 2 else list(range(len(labels)))
-    codes = [code for code in codes if 0 < (y == code).sum() < len(y)]
-    if not codes or len(codes) > MOST_CURVES:
+def auc(is_positive: np.ndarray, proba: np.ndarray) -> float | None:
+    """The area under the ROC curve.
+
+    Parameters
+    ----------
+    is_positive : (n,) bool, whether the row belongs to the class.
+    proba : (n,) predicted probability of the class.
+
+    Returns
+    -------
+    The area, or None where all rows belong to one class or a probability is missing
+    """
+    if is_positive.all() or not is_positive.any() or np.isnan(proba).any():
+        return None
+    return float(skm.roc_auc_score(is_positive, proba))
+
+
+def plots(y: np.ndarray, proba: np.ndarray, classes: Sequence[str]) -> list[Block]:
+    """The plots of predicted probabilities.
+
+    Parameters
+    ----------
+    y : (n,) codes of the true classes.
+    proba : (n, k) predicted probabilities.
+    classes : k names.
+
+    Returns
+    -------
+    ROC and precision-recall curves where there are few classes, calibration, and for two classes a histogram
+    """
+    histogram_ = [_histogram_plot(y, proba[:, 1], classes)] if len(classes) == 2 else []
+    return [*_curves(y, proba, classes), _calibration_plot(y, proba, classes), *histogram_]
+
+
+def _curves(y: np.ndarray, proba: np.ndarray, classes: Sequence[str]) -> list[Plot]:
+    """ROC and precision-recall curves; of two classes those of the second one."""
+    codes = [1] if len(classes) == 2 else range(len(classes))
+    shown = [code for code in codes if 0 < (y == code).sum() < len(y)]
+    if not shown or len(shown) > MOST_CURVES:
         return []
-    roc = {labels[code]: skm.roc_curve(y == code, likely[:, code])[:2] for code in codes}
-    recall = {labels[code]: skm.precision_recall_curve(y == code, likely[:, code])[1::-1] for code in codes}
-    told = "; ".join(f"{short(labels[code], 30)} {skm.roc_auc_score(y == code, likely[:, code]):.3f}" for code in codes)
-    precise = "; ".join(
-        f"{short(labels[code], 30)} {skm.average_precision_score(y == code, likely[:, code]):.3f}" for code in codes
+    names = {code: short(classes[code], 30) for code in shown}
+    areas = ", ".join(
+        f"{skm.roc_auc_score(y == code, proba[:, code]):.3f} for class {name}" for code, name in names.items()
     )
-    base = float((y == codes[0]).mean()) if len(codes) == 1 else None
+    roc = {name: skm.roc_curve(y == code, proba[:, code])[:2] for code, name in names.items()}
     return [
-        lines(
-            "roc",
-            roc,
-            ("false positive rate", "true positive rate"),
-            alt=f"ROC curves. Area under the curve: {told}.",
-            caption=f"ROC: how many false alarms each hit costs. Area under the curve: {told}.",
-            diagonal=True,
-        ),
-        lines(
-            "precision_recall",
-            recall,
-            ("recall", "precision"),
-            alt=f"Precision-recall curves. Average precision: {precise}.",
-            caption=f"Precision and recall. Average precision: {precise}"
-            + (f"; guessing gives {base:.3f}." if base is not None else "."),
-            diagonal=False,
-            base=base,
-        ),
+        roc_plot(roc, f"ROC curve{'s' * (len(roc) > 1)}. Area under the curve: {areas}."),
+        _pr_plot(y, proba, names),
     ]
 
 
-def lines(
-    name: str,
-    curves: dict[str, tuple[np.ndarray, np.ndarray]],
-    axes: tuple[str, str],
-    *,
-    alt: str,
-    caption: str,
-    diagonal: bool,
-    base: float | None = None,
-) -> Picture:
-    """Curves in the unit square."""
+def _pr_plot(y: np.ndarray, proba: np.ndarray, names: Mapping[int, str]) -> Plot:
+    curves = {name: skm.precision_recall_curve(y == code, proba[:, code])[1::-1] for code, name in names.items()}
+    precision = ", ".join(
+        f"{skm.average_precision_score(y == code, proba[:, code]):.3f} for class {name}" for code, name in names.items()
+    )
+    chance = float((y == next(iter(names))).mean()) if len(names) == 1 else None
+    baseline = "." if chance is None else f"; that of a random classifier is {chance:.3f}."
 
-    def paint(ax: Axes) -> None:
-        if diagonal:
-            ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
-        if base is not None:
-            ax.axhline(base, color=MUTED, linewidth=1, linestyle=":")
-        for place, (label, (x, y)) in enumerate(curves.items()):
-            kept = np.unique(np.linspace(0, len(x) - 1, _DRAWN).astype(int))
-            line = ax.plot(x[kept], y[kept], color=SERIES[place], linewidth=1.8, label=short(label, 24))
-            line[0].set_linestyle(STYLES[place])
-        ax.set_xlim(-0.01, 1.01)
-        ax.set_ylim(-0.01, 1.02)
-        ax.set_xlabel(axes[0])
-        ax.set_ylabel(axes[1])
-        if len(curves) > 1:
-            ax.legend()
+    def draw(ax: Axes) -> None:
+        if chance is not None:
+            ax.axhline(chance, color=MUTED, linewidth=1, linestyle=":")
+        _draw_curves(ax, curves, ("recall", "precision"))
 
-    return Picture(paint=paint, name=name, alt=alt, caption=caption, height=3.2)
+    text = f"Precision-recall curve{'s' * (len(names) > 1)}. Average precision: {precision}"
+    return Plot(draw=draw, name="precision_recall", alt=f"{text}.", caption=f"{text}{baseline}", height=3.2)
 
 
-def binned(y: np.ndarray, likely: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean chance, share that came true and its standard error, in bins of equally many rows."""
-    chance = likely[:, 1] if likely.shape[1] == 2 else likely.max(axis=1)
-    true = (y == 1 if likely.shape[1] == 2 else likely.argmax(axis=1) == y).astype(float)
-    parts = [part for part in np.array_split(np.argsort(chance, kind="stable"), _BINS) if len(part)]
-    said = np.array([chance[part].mean() for part in parts])
-    came = np.array([true[part].mean() for part in parts])
-    sizes = np.array([len(part) for part in parts])
-    smoothed = (came * sizes + 2) / (sizes + 4)  # Agresti and Coull 1998: a bin without a miss is not certain
-    return said, came, np.sqrt(smoothed * (1 - smoothed) / (sizes + 4))
+def roc_plot(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], caption: str) -> Plot:
+    """A plot of ROC curves.
 
+    Parameters
+    ----------
+    curves : name → (false positive rates, true positive rates).
+    caption : the text below the plot.
 
-def calibration(y: np.ndarray, likely: np.ndarray, labels: tuple[str, ...]) -> Picture:
-    """A calibration plot."""
-    said, came, error = binned(y, likely)
+    Returns
+    -------
+    Plot
+    """
 
-    def paint(ax: Axes) -> None:
+    def draw(ax: Axes) -> None:
         ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
-        ax.errorbar(said, came, yerr=2 * error, fmt="o-", color=SERIES[0], linewidth=1.5, markersize=5, capsize=2)
-        ax.set_xlabel("chance predicted")
-        ax.set_ylabel("share that came true")
+        _draw_curves(ax, curves, ("false positive rate", "true positive rate"))
+
+    return Plot(draw=draw, name="roc", alt=caption, caption=caption, height=3.2)
+
+
+def _draw_curves(ax: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], labels: tuple[str, str]) -> None:
+    for place, (name, (x, y)) in enumerate(curves.items()):
+        kept = np.unique(np.linspace(0, len(x) - 1, _POINTS).astype(int))
+        (line,) = ax.plot(x[kept], y[kept], color=SERIES[place], linewidth=1.8, label=short(name, 24))
+        line.set_linestyle(STYLES[place])
+    ax.set_xlim(-0.01, 1.01)
+    ax.set_ylim(-0.01, 1.02)
+    ax.set_xlabel(labels[0])
+    ax.set_ylabel(labels[1])
+    if len(curves) > 1:
+        ax.legend()
+
+
+def calibration(y: np.ndarray, proba: np.ndarray) -> Calibration:
+    """Predicted against observed probabilities in ten bins of equally many rows.
+
+    Of two classes, the probabilities are those of the second one; of more, those of the predicted class.
+
+    Parameters
+    ----------
+    y : (n,) codes of the true classes.
+    proba : (n, k) predicted probabilities.
+
+    Returns
+    -------
+    Calibration
+
+    References
+    ----------
+    Agresti and Coull, "Approximate is better than 'exact' for interval estimation of binomial proportions", 1998: the
+    standard errors, which are above 0 where all predictions of a bin came true.
+    """
+    binary = proba.shape[1] == 2
+    p = proba[:, 1] if binary else proba.max(axis=1)
+    came_true = (y == 1 if binary else proba.argmax(axis=1) == y).astype(float)
+    bins = [rows for rows in np.array_split(np.argsort(p, kind="stable"), _BINS) if len(rows)]
+    observed = np.array([came_true[rows].mean() for rows in bins])
+    sizes = np.array([len(rows) for rows in bins])
+    smoothed = (observed * sizes + 2) / (sizes + 4)
+    error = np.sqrt(smoothed * (1 - smoothed) / (sizes + 4))
+    return Calibration(np.array([p[rows].mean() for rows in bins]), observed, error)
+
+
+def _calibration_plot(y: np.ndarray, proba: np.ndarray, classes: Sequence[str]) -> Plot:
+    bins = calibration(y, proba)
+
+    def draw(ax: Axes) -> None:
+        ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
+        ax.errorbar(
+            bins.predicted, bins.observed, yerr=2 * bins.standard_error, fmt="o-", color=SERIES[0], linewidth=1.5,
+            markersize=5, capsize=2,
+        )  # fmt: skip
+        ax.set_xlabel("mean predicted probability")
+        ax.set_ylabel("observed frequency")
         ax.set_ylim(-0.02, 1.05)
 
-    of = f"that the row is {short(labels[1], 30)}" if len(labels) == 2 else "of the likeliest label"
-    off = float(np.abs(said - came).max())
-    told = ", ".join(f"{a:.2f} came true {b:.2f}" for a, b in zip(said, came, strict=True))
-    return Picture(
-        paint=paint,
+    name = f"of {short(classes[1], 30)}" if len(classes) == 2 else "of the predicted class"
+    furthest = float(np.abs(bins.predicted - bins.observed).max())
+    pairs = ", ".join(f"{p:.2f} and {q:.2f}" for p, q in zip(bins.predicted, bins.observed, strict=True))
+    return Plot(
+        draw=draw,
         name="calibration",
-        alt=f"Calibration, chance {of}: {told}.",
-        caption=f"Calibration: chances {of} lie on the dotted line where they can be taken at their word. "
-        f"The farthest of {len(said)} equal bins is {off:.2f} away. Lines reach two standard errors.",
+        alt=f"Calibration of the probability {name}: predicted and observed {pairs}.",
+        caption=f"Calibration of the probability {name}, in {len(bins.predicted)} bins of equally many rows, with two "
+        f"standard errors. A calibrated model lies on the dotted line; the largest distance is {furthest:.2f}.",
         height=3.2,
     )
 
 
-def histogram_by_class(y: np.ndarray, chance: np.ndarray, labels: tuple[str, ...]) -> Picture:
-    """Predicted probabilities by true class."""
-    parts = {short(labels[code], 24): chance[y == code] for code in (0, 1)}
-    low, high = float(chance.min()), float(chance.max())
+def _histogram_plot(y: np.ndarray, p: np.ndarray, classes: Sequence[str]) -> Plot:
+    """Predicted probabilities of the second of two classes, by true class."""
+    by_class = {short(classes[code], 24): p[y == code] for code in (0, 1)}
+    low, high = float(p.min()), float(p.max())
     edges = np.linspace(low, high if high > low else low + 1, 26)
+    name = short(classes[1], 24)
 
-    def paint(ax: Axes) -> None:
-        histogram(ax, parts, edges=edges)
-        ax.set_xlabel(f"chance of {short(labels[1], 24)}")
+    def draw(ax: Axes) -> None:
+        draw_histogram(ax, by_class, edges=edges)
+        ax.set_xlabel(f"predicted probability of {name}")
 
-    told = "; ".join(f"rows of {name}: median {np.median(v):.2f}" for name, v in parts.items() if len(v))
-    return Picture(
-        paint=paint,
+    medians = "; ".join(f"true class {key}: median {np.median(v):.2f}" for key, v in by_class.items() if len(v))
+    return Plot(
+        draw=draw,
         name="probabilities",
-        alt=f"Chances of {short(labels[1], 24)} by the true class. {told}.",
-        caption="The chances that rows of each class were given: the less they overlap, the better they are told.",
+        alt=f"Predicted probability of {name} by true class. {medians}.",
+        caption=f"Predicted probability of {name} by true class. The less the classes overlap, the better the models "
+        "separate them.",
         height=3.2,
     )

@@ -1,174 +1,208 @@
-"""What regressions are looked at with: prediction against truth, residuals, errors by size."""
+"""The section "Out-of-fold predictions" of a regression: predicted against true values, residuals, errors by size."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from kpipe.report.blocks import Block, Cell, Column, Finding, Picture, Section, Table, Text, compact, number, short
-from kpipe.report.svg import INK, MUTED, histogram, points
-from kpipe.runs.loaded import LoadedRun, OofPredictions
+from kpipe.core.metrics import Metric
+from kpipe.report.blocks import Block, Cell, Column, Finding, Plot, Section, Table, Text, number_cell
+from kpipe.report.colours import INK, MUTED
+from kpipe.report.figure import draw_histogram, draw_points
+from kpipe.report.formatting import compact, short
+from kpipe.runs.loaded import OofPredictions
 
-__all__ = ["findings", "section"]
+__all__ = ["section"]
 
-_DOTS = 1500  # rows that are drawn; the eye sees no more, and the file stays small
-_PARTS = 5  # of the truth, by size
-_TARGETS = 6  # that are shown
+_MOST_POINTS = 1500  # in a plot: more look the same and make the file large
+_MOST_TARGETS = 6
+_QUANTILES = 5  # of the true value, in the table of errors
+_DIGITS = 5
+_SIGNIFICANT = 4.0  # standard errors of the mean residual, from which a bias is a finding
 
 
-def section(run: LoadedRun, oof: OofPredictions) -> Section:
-    """How far predictions are from the truth, and where."""
-    truth, predicted = _columns(oof)
-    log = run.metric is not None and run.metric.log_target and bool((truth >= 0).all() and (predicted >= 0).all())
+@dataclass(frozen=True)
+class _Target:
+    """One target: (n,) true and predicted values, the rows to draw, whether errors are those of the logarithm."""
+
+    name: str
+    true: np.ndarray
+    predicted: np.ndarray
+    drawn: np.ndarray
+    log: bool
+
+    @property
+    def residuals(self) -> np.ndarray:
+        if self.log:
+            return np.asarray(np.log1p(self.predicted) - np.log1p(self.true))
+        return self.predicted - self.true
+
+    @property
+    def residual_name(self) -> str:
+        if self.log:
+            return "log(1 + predicted) \N{MINUS SIGN} log(1 + true)"
+        return "predicted \N{MINUS SIGN} true"
+
+
+def section(metric: Metric, oof: OofPredictions) -> Section:
+    """The section "Out-of-fold predictions" of a regression.
+
+    Parameters
+    ----------
+    metric : the run's metric.
+    oof : its out-of-fold predictions.
+
+    Returns
+    -------
+    Section
+    """
+    targets = _targets(metric, oof)
+    rows = len(targets[0].true)
     blocks: list[Block] = []
-    for place, name in enumerate(oof.targets[:_TARGETS]):
-        if len(oof.targets) > 1:
-            blocks.append(Text(text=short(name), heading=True))
-        blocks += _target(name, truth[:, place], predicted[:, place], log=log)
-    if len(oof.targets) > _TARGETS:
-        blocks.append(Text(text=f"The first {_TARGETS} of {len(oof.targets)} targets are shown."))
-    lead = f"Out-of-fold predictions of {len(truth):,} rows, each made by models that never saw the row."
-    return Section(key="predictions", title="Predictions against the truth", lead=lead, blocks=blocks)
+    for target in targets[:_MOST_TARGETS]:
+        if len(targets) > 1:
+            blocks.append(Text(text=short(target.name), heading=True))
+        blocks += _target_blocks(target)
+    if len(targets) > _MOST_TARGETS:
+        blocks.append(Text(text=f"The first {_MOST_TARGETS} of {len(targets)} targets are shown."))
+    return Section(
+        key="predictions",
+        title="Out-of-fold predictions",
+        summary=f"Predictions of {rows:,} rows, each by models that were not trained on it.",
+        blocks=blocks,
+        findings=[found for target in targets for found in _bias(metric, target)],
+    )
 
 
-def _columns(oof: OofPredictions) -> tuple[np.ndarray, np.ndarray]:
-    made = oof.is_predicted
-    y = oof.y if oof.y.ndim > 1 else oof.y[:, None]
-    return y[made].astype(float), oof.ensemble[made]
+def _targets(metric: Metric, oof: OofPredictions) -> list[_Target]:
+    rows = oof.is_predicted
+    true = (oof.y if oof.y.ndim > 1 else oof.y[:, None])[rows].astype(float)
+    predicted = oof.ensemble[rows]
+    log = metric.log_target and bool((true >= 0).all() and (predicted >= 0).all())
+    drawn = np.sort(np.random.default_rng(0).permutation(len(true))[:_MOST_POINTS])
+    return [_Target(name, true[:, k], predicted[:, k], drawn, log) for k, name in enumerate(oof.targets)]
 
 
-def _target(name: str, truth: np.ndarray, predicted: np.ndarray, *, log: bool) -> list[Block]:
-    if len(truth) < 2:
-        return [Text(text="Too few rows were predicted to draw them.")]
-    drawn = np.sort(np.random.default_rng(0).permutation(len(truth))[:_DOTS])
-    told = f" {len(drawn):,} of {len(truth):,} rows are drawn." if len(drawn) < len(truth) else ""
-    return [
-        _against(truth[drawn], predicted[drawn], name, log=log, told=told),
-        _residuals(truth, predicted, drawn, name, log=log),
-        _spread(truth, predicted, name, log=log),
-        _by_size(truth, predicted),
-    ]
+def _target_blocks(target: _Target) -> list[Block]:
+    if len(target.true) < 2:
+        return [Text(text="There are too few predictions for a plot.")]
+    return [_truth_plot(target), _residuals_plot(target), _errors_plot(target), _errors_by_size(target)]
 
 
-def _against(truth: np.ndarray, predicted: np.ndarray, name: str, *, log: bool, told: str) -> Picture:
-    both = np.concatenate([truth, predicted])
+def _truth_plot(target: _Target) -> Plot:
+    true, predicted = target.true[target.drawn], target.predicted[target.drawn]
+    both = np.concatenate([true, predicted])
     low, high = float(both.min()), float(both.max())
 
-    def paint(ax: Axes) -> None:
-        if log and low > 0:
+    def draw(ax: Axes) -> None:
+        if target.log and low > 0:
             ax.set_xscale("log")
             ax.set_yscale("log")
         ax.plot([low, high], [low, high], color=MUTED, linewidth=1, linestyle=":")
-        points(ax, predicted, truth)
+        draw_points(ax, predicted, true)
         ax.set_xlabel("predicted")
-        ax.set_ylabel(f"truth: {short(name, 30)}")
+        ax.set_ylabel(f"true {short(target.name, 30)}")
 
-    matter = float(np.corrcoef(truth, predicted)[0, 1]) if truth.std() > 0 and predicted.std() > 0 else float("nan")
-    return Picture(
-        paint=paint,
+    correlation = float(np.corrcoef(true, predicted)[0, 1]) if true.std() > 0 and predicted.std() > 0 else float("nan")
+    total = len(target.true)
+    sample = f" The plot shows {len(true):,} of {total:,} rows." if len(true) < total else ""
+    return Plot(
+        draw=draw,
         name="truth",
-        of=name,
-        alt=f"Truth against prediction of {short(name)}; correlation {matter:.3f}.",
-        caption=f"Truth against prediction: on the dotted line both are the same. Correlation {matter:.3f}.{told}",
+        of=target.name,
+        alt=f"True against predicted {short(target.name)}; correlation {correlation:.3f}.",
+        caption=f"True against predicted values; exact predictions lie on the dotted line. Correlation "
+        f"{correlation:.3f}.{sample}",
         height=3.4,
     )
 
 
-def _errors(truth: np.ndarray, predicted: np.ndarray, *, log: bool) -> tuple[np.ndarray, str]:
-    if log:
-        return np.log1p(predicted) - np.log1p(truth), "log(1 + predicted) \N{MINUS SIGN} log(1 + truth)"
-    return predicted - truth, "predicted \N{MINUS SIGN} truth"
+def _residuals_plot(target: _Target) -> Plot:
+    predicted, residuals = target.predicted, target.residuals
+    bins = np.array_split(np.argsort(predicted, kind="stable"), min(12, max(len(predicted) // 10, 1)))
+    lines = [(float(np.median(predicted[b])), *np.quantile(residuals[b], [0.1, 0.5, 0.9])) for b in bins if len(b)]
+    x, low, median, high = map(np.array, zip(*lines, strict=True))
 
-
-def _residuals(truth: np.ndarray, predicted: np.ndarray, drawn: np.ndarray, name: str, *, log: bool) -> Picture:
-    errors, said = _errors(truth, predicted, log=log)
-    parts = np.array_split(np.argsort(predicted, kind="stable"), min(12, max(len(truth) // 10, 1)))
-    middles = [(float(np.median(predicted[p])), *np.quantile(errors[p], [0.1, 0.5, 0.9])) for p in parts if len(p)]
-    x, low, mid, high = map(np.array, zip(*middles, strict=True))
-
-    def paint(ax: Axes) -> None:
-        if log and predicted.min() > 0:
+    def draw(ax: Axes) -> None:
+        if target.log and predicted.min() > 0:
             ax.set_xscale("log")
         ax.axhline(0, color=MUTED, linewidth=1, linestyle=":")
-        points(ax, predicted[drawn], errors[drawn], alpha=0.35)
-        ax.plot(x, mid, color=INK, linewidth=1.6)
+        draw_points(ax, predicted[target.drawn], residuals[target.drawn], alpha=0.35)
+        ax.plot(x, median, color=INK, linewidth=1.6)
         for line in (low, high):
             ax.plot(x, line, color=INK, linewidth=1, linestyle="--")
         ax.set_xlabel("predicted")
-        ax.set_ylabel(said)
+        ax.set_ylabel(target.residual_name)
 
-    return Picture(
-        paint=paint,
+    return Plot(
+        draw=draw,
         name="residuals",
-        of=name,
-        alt=f"Errors by prediction. Their median is {mid[0]:.3g} at the smallest, {mid[-1]:.3g} at the largest.",
-        caption="Errors by prediction: the line is their median, four in five lie between the dashed lines. A line "
-        "that leaves zero is something that the models could still learn.",
+        of=target.name,
+        alt=f"Residuals by prediction. Their median is {median[0]:.3g} for the smallest predictions and "
+        f"{median[-1]:.3g} for the largest.",
+        caption="Residuals by prediction, with their median (solid) and 10 % and 90 % quantiles (dashed). Where the "
+        "median is not near 0, the predictions are biased.",
         height=3.2,
     )
 
 
-def _spread(truth: np.ndarray, predicted: np.ndarray, name: str, *, log: bool) -> Picture:
-    errors, said = _errors(truth, predicted, log=log)
-    low, high = np.quantile(errors, [0.005, 0.995])
+def _errors_plot(target: _Target) -> Plot:
+    residuals = target.residuals
+    low, high = np.quantile(residuals, [0.005, 0.995])
     edges = np.linspace(low, high if high > low else low + 1, 41)
 
-    def paint(ax: Axes) -> None:
-        histogram(ax, {"errors": errors}, edges=edges)
+    def draw(ax: Axes) -> None:
+        draw_histogram(ax, {"residuals": residuals}, edges=edges)
         ax.axvline(0, color=MUTED, linewidth=1, linestyle=":")
-        ax.set_xlabel(said)
+        ax.set_xlabel(target.residual_name)
 
-    half = float(np.median(np.abs(errors)))
-    return Picture(
-        paint=paint,
+    half = float(np.median(np.abs(residuals)))
+    return Plot(
+        draw=draw,
         name="errors",
-        of=name,
-        alt=f"Histogram of errors: median {np.median(errors):.3g}, half of them within {half:.3g} of zero.",
-        caption=f"How errors are spread: half of them lie within {half:.3g} of zero. What is beyond the outermost 1 in "
-        "200 at either end is counted in the last bar.",
+        of=target.name,
+        alt=f"Histogram of residuals: median {np.median(residuals):.3g}, median absolute value {half:.3g}.",
+        caption=f"Distribution of residuals; half of them are smaller than {half:.3g}. The outermost bins include the "
+        "0.5 % of rows beyond each end of the axis.",
         height=2.8,
     )
 
 
-def _by_size(truth: np.ndarray, predicted: np.ndarray) -> Table:
-    parts = np.array_split(np.argsort(truth, kind="stable"), min(_PARTS, len(truth)))
-    rows = []
-    for place, part in enumerate(parts):
-        y, p = truth[part], predicted[part]
-        rows.append([
-            Cell(shown=f"{compact(_rounded(y.min()))} to {compact(_rounded(y.max()))}", value=float(place)),
-            number(len(part)),
-            number(_rounded(y.mean())),
-            number(_rounded(p.mean())),
-            number(_rounded(float((p - y).mean()))),
-            number(_rounded(float(np.abs(p - y).mean()))),
-            number(_rounded(float(np.median(np.abs(p - y))))),
-        ])  # fmt: skip
+def _errors_by_size(target: _Target) -> Table:
+    bins = np.array_split(np.argsort(target.true, kind="stable"), min(_QUANTILES, len(target.true)))
     columns = [
-        Column(name="truth", numeric=False),
+        Column(name=f"true {short(target.name, 30)}", numeric=False),
         Column(name="rows"),
-        Column(name="mean truth"),
-        Column(name="mean predicted"),
-        Column(name="bias", why="mean of predicted minus truth"),
-        Column(name="mean error", why="mean absolute error"),
-        Column(name="median error", why="median absolute error"),
+        Column(name="mean true value"),
+        Column(name="mean prediction"),
+        Column(name="bias", meaning="mean of predicted minus true values"),
+        Column(name="mean absolute error"),
+        Column(name="median absolute error"),
     ]
-    caption = "Errors by the size of the truth, in five parts of equally many rows"
+    rows = [_size_row(place, target.true[b], target.predicted[b]) for place, b in enumerate(bins)]
+    caption = f"Errors by true value, in {len(bins)} bins of equally many rows"
     return Table(caption=caption, columns=columns, rows=rows)
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.5g}")
+def _size_row(place: int, true: np.ndarray, predicted: np.ndarray) -> list[Cell]:
+    errors = predicted - true
+    numbers = (true.mean(), predicted.mean(), errors.mean(), np.abs(errors).mean(), np.median(np.abs(errors)))
+    return [
+        Cell(text=f"{compact(true.min(), _DIGITS)} to {compact(true.max(), _DIGITS)}", value=float(place)),
+        number_cell(len(true)),
+        *(number_cell(float(value), digits=_DIGITS) for value in numbers),
+    ]
 
 
-def findings(run: LoadedRun, oof: OofPredictions) -> list[Finding]:
-    """A bias that chance does not explain."""
-    found = []
-    truth, predicted = _columns(oof)
-    squared = run.metric is not None and run.metric.loss == "squared" and not run.metric.log_target
-    for place, name in enumerate(oof.targets):
-        errors = predicted[:, place] - truth[:, place]
-        if squared and len(errors) > 50 and abs(errors.mean()) > 4 * errors.std() / np.sqrt(len(errors)):
-            text = f"Predictions of {short(name)} are off by {compact(_rounded(errors.mean()))} on average."
-            found.append(Finding(level="warn", text=text, section="predictions"))
-    return found
+def _bias(metric: Metric, target: _Target) -> list[Finding]:
+    """A finding where predictions that minimise the squared error are significantly biased."""
+    if metric.loss != "squared" or metric.log_target or len(target.true) <= 50:
+        return []
+    errors = target.predicted - target.true
+    if not abs(errors.mean()) > _SIGNIFICANT * errors.std() / np.sqrt(len(errors)):
+        return []
+    side = "high" if errors.mean() > 0 else "low"
+    size = compact(abs(float(errors.mean())), _DIGITS)
+    return [Finding(level="warn", text=f"Predictions of {short(target.name)} are too {side} by {size} on average.")]

@@ -1,119 +1,135 @@
-"""The score: against the baseline and other runs, model by model and fold by fold."""
+"""The section "Score": the score beside the baseline and other runs of the same competition."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from matplotlib.axes import Axes
 
-from kpipe.report.blocks import (
-    Block,
-    Cell,
-    Column,
-    Finding,
-    Picture,
-    Section,
-    Table,
-    format_score,
-    format_with_error,
-    number,
-    short,
-)
-from kpipe.report.svg import ACCENT, INK, MUTED
+from kpipe.core.formatting import format_score, format_with_error
+from kpipe.report.blocks import Block, Cell, Column, Finding, Plot, Section, Table, number_cell, score_cell, text_cell
+from kpipe.report.colours import ACCENT, INK, MUTED
+from kpipe.report.formatting import short
 from kpipe.runs.loaded import LoadedRun, as_number, other_runs
 
-__all__ = ["findings", "section"]
+__all__ = ["section"]
 
-_SHOWN_RUNS = 12
+_MOST_RUNS = 12  # other runs in the plot
+_Z = 2  # standard errors above the baseline, from which the models count as better
+
+
+@dataclass(frozen=True)
+class _Point:
+    """A score in the plot."""
+
+    name: str
+    value: float
+    standard_error: float | None
+    colour: str
 
 
 def section(run: LoadedRun) -> Section:
-    """The score beside the baseline and what other runs reached."""
+    """The section "Score".
+
+    Parameters
+    ----------
+    run : the run.
+
+    Returns
+    -------
+    Section
+    """
     others = other_runs(run)
-    alike = [record for record in others if _files(record) == _files(run.record)]
-    rows = [("this run", run.number("score"), run.number("standard_error"), ACCENT)]
-    rows += [
-        (str(record["run_id"]), record["score"], as_number(record.get("standard_error")), MUTED)
-        for record in alike[::-1][:_SHOWN_RUNS]
-    ]
-    rows.append(("baseline", run.number("baseline"), run.number("baseline_standard_error"), INK))
-    known = [(name, value, error, colour) for name, value, error, colour in rows if value is not None]
-    blocks: list[Block] = []
-    if len(known) > 1:
-        blocks.append(_dots(known, run))
-    blocks.append(_runs(run, others))
+    points = _points(run, others)
+    blocks: list[Block] = [_plot(points, run)] if len(points) > 1 else []
     direction = "higher is better" if run.greater_is_better else "lower is better"
-    lead = (
-        "Each row was predicted by models that never saw it, and judged by "
-        f"{run.text('metric', 'name')} ({direction}). The line through a point reaches two standard errors to both "
-        "sides: on new rows like these, the score would lie within it about 19 times in 20."
+    summary = (
+        f"The score is the {run.text('metric', 'name')} ({direction}) of out-of-fold predictions: each row is "
+        "predicted by models that were not trained on it. Error bars show two standard errors, an approximate 95 % "
+        "confidence interval for the score on new rows of the same kind."
     )
-    return Section(key="score", title="Score", lead=lead, blocks=blocks)
+    return Section(
+        key="score", title="Score", summary=summary, blocks=[*blocks, _table(run, others)], findings=_findings(run)
+    )
 
 
-def _dots(rows: list[tuple[str, float, float | None, str]], run: LoadedRun) -> Block:
-    def paint(ax: Axes) -> None:
-        for place, (_, value, error, colour) in enumerate(rows):
-            ax.errorbar([value], [place], xerr=[2 * (error or 0)], fmt="o", color=colour, capsize=3, markersize=6)
-        ax.set_yticks(range(len(rows)), [short(name, 24) for name, *_ in rows])
-        ax.set_ylim(len(rows) - 0.5, -0.5)
+def _points(run: LoadedRun, others: Sequence[Mapping[str, object]]) -> list[_Point]:
+    """The scores of the run, of the latest other runs on the same data, and of the baseline."""
+    same_data = [record for record in others if _files(record) == _files(run.record)]
+    candidates = [
+        ("this run", run.number("score"), run.number("standard_error"), ACCENT),
+        *(
+            (str(r["run_id"]), as_number(r["score"]), as_number(r.get("standard_error")), MUTED)
+            for r in same_data[::-1][:_MOST_RUNS]
+        ),
+        ("baseline", run.number("baseline"), run.number("baseline_standard_error"), INK),
+    ]
+    return [_Point(name, value, error, colour) for name, value, error, colour in candidates if value is not None]
+
+
+def _plot(points: Sequence[_Point], run: LoadedRun) -> Plot:
+    def draw(ax: Axes) -> None:
+        for y, point in enumerate(points):
+            error = 2 * (point.standard_error or 0)
+            ax.errorbar([point.value], [y], xerr=[error], fmt="o", color=point.colour, capsize=3, markersize=6)
+        ax.set_yticks(range(len(points)), [short(point.name, 24) for point in points])
+        ax.set_ylim(len(points) - 0.5, -0.5)
         ax.set_xlabel(run.text("metric", "name"))
         ax.grid(visible=False, axis="y")
 
-    told = "; ".join(f"{name} {format_with_error(value, error)}" for name, value, error, _ in rows)
-    other = " and other runs on the same data" if len(rows) > 2 else ""
-    return Picture(
-        paint=paint,
+    scores = "; ".join(f"{point.name} {format_with_error(point.value, point.standard_error)}" for point in points)
+    others = ", other runs on the same data" if len(points) > 2 else ""
+    return Plot(
+        draw=draw,
         name="scores",
-        alt=f"Scores with two standard errors: {told}.",
-        caption=f"This run beside the baseline{other}.",
-        height=1.1 + 0.3 * len(rows),
+        alt=f"Scores with two standard errors: {scores}.",
+        caption=f"Scores of this run{others} and the baseline, with two standard errors.",
+        height=1.1 + 0.3 * len(points),
     )
 
 
-def _runs(run: LoadedRun, others: list[dict[str, object]]) -> Table:
+def _table(run: LoadedRun, others: Sequence[Mapping[str, object]]) -> Table:
     own = {**run.record, "run_id": run.text("run_id") or run.path.name, "score": run.number("score")}
-    rows = []
-    for record in [own, *others[::-1]]:
-        models = record.get("models")
-        names = [short(m.get("name"), 30) for m in models if isinstance(m, dict)] if isinstance(models, list) else []
-        value, error = as_number(record["score"]), as_number(record.get("standard_error"))
-        same = _files(record) == _files(run.record)
-        rows.append([
-            Cell(shown=short(record["run_id"]) + (" (this run)" if record is own else "")),
-            Cell(shown=format_with_error(value, error), value=value),
-            Cell(shown=", ".join(names)),
-            Cell(shown="the same" if same else "other files"),
-            number(as_number(record.get("seconds")), ",.0f"),
-        ])  # fmt: skip
-    base, error = run.number("baseline"), run.number("baseline_standard_error")
-    told = f"baseline: {run.text('baseline_name')}"
-    rows.append(
-        [Cell(shown=told), Cell(shown=format_with_error(base, error), value=base), Cell(), Cell(), number(None)]
-    )
+    rows = [_row(run, own, " (this run)"), *(_row(run, record) for record in others[::-1])]
+    baseline = score_cell(run.number("baseline"), run.number("baseline_standard_error"))
+    rows.append([Cell(text=f"baseline: {run.text('baseline_name')}"), baseline, Cell(), Cell(), number_cell(None)])
     columns = [
         Column(name="run", numeric=False),
         Column(name="score ± standard error"),
         Column(name="models", numeric=False),
-        Column(name="data", numeric=False),
+        Column(name="data", numeric=False, meaning="whether the run read the same files as this one"),
         Column(name="seconds"),
     ]
-    return Table(caption="Runs of this competition in the same folder, this one first", columns=columns, rows=rows)
+    return Table(caption="Runs of this competition in the same folder", columns=columns, rows=rows)
 
 
-def _files(record: object) -> object:
-    data = record.get("data") if isinstance(record, dict) else None
+def _row(run: LoadedRun, record: Mapping[str, object], suffix: str = "") -> list[Cell]:
+    models = record.get("models")
+    names = [short(m.get("name"), 30) for m in models if isinstance(m, dict)] if isinstance(models, list) else []
+    return [
+        Cell(text=short(record["run_id"]) + suffix),
+        score_cell(as_number(record["score"]), as_number(record.get("standard_error"))),
+        text_cell(", ".join(names), 400),
+        Cell(text="same files" if _files(record) == _files(run.record) else "other files"),
+        number_cell(as_number(record.get("seconds")), ",.0f"),
+    ]
+
+
+def _files(record: Mapping[str, object]) -> object:
+    data = record.get("data")
     return data.get("files") if isinstance(data, dict) else None
 
 
-def findings(run: LoadedRun) -> list[Finding]:
-    """What the scores say, in sentences."""
-    found = []
-    own, error, base = run.number("score"), run.number("standard_error"), run.number("baseline")
-    if own is not None and base is not None and error:
-        apart = (own - base if run.greater_is_better else base - own) / error
-        told = f"{format_score(own)} against {format_score(base)} of the baseline ({run.text('baseline_name')})"
-        if apart >= 2:
-            found.append(Finding(level="good", text=f"The models learned something: {told}.", section="score"))
-        else:
-            text = f"The score is not clearly better than the baseline's: {told}. Nothing was learned that shows."
-            found.append(Finding(level="bad", text=text, section="score"))
-    return found
+def _findings(run: LoadedRun) -> list[Finding]:
+    """Whether the score is significantly better than the baseline's."""
+    score, error, baseline = run.number("score"), run.number("standard_error"), run.number("baseline")
+    if score is None or baseline is None or not error:
+        return []
+    gain = score - baseline if run.greater_is_better else baseline - score
+    better = gain >= _Z * error
+    text = (
+        f"The score {format_score(score)} is {'' if better else 'not '}significantly better than the baseline's "
+        f"{format_score(baseline)} ({run.text('baseline_name')})."
+    )
+    return [Finding(level="good" if better else "bad", text=text)]

@@ -1,6 +1,6 @@
 "use strict";
-// Headings of sortable tables become buttons; sections fold together; what scrolls can be reached by keyboard.
-const words = new Intl.Collator(undefined, { numeric: true });
+// Headings of sortable tables become buttons, a button collapses all sections, and wide tables scroll by keyboard.
+const collator = new Intl.Collator(undefined, { numeric: true });
 
 function key(row, column) {
   const cell = row.cells[column];
@@ -11,7 +11,7 @@ function key(row, column) {
 function compare(a, b) {
   if ("number" in a && "number" in b) return a.number - b.number;
   if ("number" in a || "number" in b) return "number" in a ? -1 : 1;
-  return words.compare(a.text, b.text);
+  return collator.compare(a.text, b.text);
 }
 
 function sort(table, heading) {
@@ -19,8 +19,8 @@ function sort(table, heading) {
   const numeric = heading.classList.contains("n");
   const before = heading.getAttribute("aria-sort");
   const first = numeric ? "descending" : "ascending";
-  const other = numeric ? "ascending" : "descending";
-  const order = before === first ? other : first;
+  const second = numeric ? "ascending" : "descending";
+  const order = before === first ? second : first;
   for (const each of table.tHead.rows[0].cells) each.removeAttribute("aria-sort");
   heading.setAttribute("aria-sort", order);
   const body = table.tBodies[0];
@@ -42,7 +42,7 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
   }
 }
 
-function reachable() {
+function makeFocusable() {
   for (const box of document.querySelectorAll(".scroll")) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
@@ -50,23 +50,23 @@ function reachable() {
 }
 
 const sections = Array.from(document.querySelectorAll("details.section"));
-const fold = document.createElement("button");
-fold.type = "button";
-fold.className = "fold";
+const collapse = document.createElement("button");
+collapse.type = "button";
+collapse.className = "collapse";
 
-function named() {
-  fold.textContent = sections.some((section) => section.open) ? "Fold all sections" : "Unfold all sections";
-  reachable();
+function label() {
+  collapse.textContent = sections.some((section) => section.open) ? "Collapse all sections" : "Expand all sections";
+  makeFocusable();
 }
 
-fold.addEventListener("click", () => {
+collapse.addEventListener("click", () => {
   const open = !sections.some((section) => section.open);
   for (const section of sections) section.open = open;
 });
-document.querySelector("nav").append(fold);
-for (const section of sections) section.addEventListener("toggle", named);
+document.querySelector("nav").append(collapse);
+for (const section of sections) section.addEventListener("toggle", label);
 
-function unfold() {
+function expand() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (target instanceof HTMLDetailsElement) {
     target.open = true;
@@ -74,9 +74,9 @@ function unfold() {
   }
 }
 
-addEventListener("hashchange", unfold);
-addEventListener("resize", reachable);
+addEventListener("hashchange", expand);
+addEventListener("resize", makeFocusable);
 addEventListener("beforeprint", () => sections.forEach((section) => { section.open = true; }));
-for (const link of document.querySelectorAll('a[href^="#"]')) link.addEventListener("click", () => setTimeout(unfold));
-unfold();
-named();
+for (const link of document.querySelectorAll('a[href^="#"]')) link.addEventListener("click", () => setTimeout(expand));
+expand();
+label();

@@ -1,116 +1,120 @@
-"""Beside the score: the submission, the checks, the folds, and what the run was made of."""
+"""The section "Submission": predictions for the test rows beside the training data and out-of-fold predictions."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping, Sequence
 
-from kpipe.report.blocks import (
-    Block,
-    Cell,
-    Column,
-    Picture,
-    Section,
-    Table,
-    Text,
-    compact,
-    number,
-    share,
-    short,
-)
-from kpipe.report.svg import histogram
+import numpy as np
+from matplotlib.axes import Axes
+
+from kpipe.report.blocks import Block, Cell, Column, Plot, Section, Table, Text, number_cell, text_cell
+from kpipe.report.figure import draw_histogram
+from kpipe.report.formatting import compact, share, short
 from kpipe.runs.loaded import LoadedRun, OofPredictions
 
 __all__ = ["section"]
 
-_SHOWN = 6  # columns of a submission that are drawn
+_MOST_PLOTS = 6
+_DIGITS = 5
 
 
-def section(run: LoadedRun, oof: OofPredictions) -> Section:
-    """What is predicted for the test rows, beside what train holds and what was predicted for its rows."""
-    blocks: list[Block] = []
-    if oof.classes is not None and run.metric is not None and run.metric.needs == "label":
-        blocks += _labels(run, oof, oof.classes)
-    elif run.test is not None:
-        blocks += _numbers(run, oof, run.test)
+def section(run: LoadedRun) -> Section | None:
+    """The section "Submission".
+
+    Parameters
+    ----------
+    run : the run.
+
+    Returns
+    -------
+    Section, or None where the run's folder has no predictions
+    """
+    if run.oof is None:
+        return None
     rows = 0 if run.submission is None else len(run.submission)
-    lead = (
-        f"submission.csv has {rows:,} rows. Test rows drawn like train's should be predicted to look like train's; "
-        "where they do not, test is another kind of data, or something went wrong on the way."
+    summary = (
+        f"submission.csv has {rows:,} rows. If the test rows come from the same distribution as the training rows, "
+        "their predictions are distributed like the out-of-fold predictions. Large differences indicate a "
+        "distribution shift or a mistake."
     )
-    if not blocks:
-        blocks.append(Text(text="The predictions for the test rows are not in the run's folder."))
-    return Section(key="submission", title="Submission against train", lead=lead, blocks=blocks)
+    blocks = _blocks(run, run.oof) or [Text(text="The run's folder has no predictions for the test rows.")]
+    return Section(key="submission", title="Submission", summary=summary, blocks=blocks)
 
 
-def _labels(run: LoadedRun, oof: OofPredictions, labels: tuple[str, ...]) -> list[Block]:
-    true = np.bincount(oof.y, minlength=len(labels)) / max(len(oof.y), 1)
-    made = oof.ensemble[oof.is_predicted].argmax(axis=1)
-    shares = np.bincount(made, minlength=len(labels)) / max(len(made), 1)
+def _blocks(run: LoadedRun, oof: OofPredictions) -> list[Block]:
     if run.test is None:
         return []
-    kept = run.test[~np.isnan(run.test).any(axis=1)]
-    test = np.bincount(kept.argmax(axis=1), minlength=len(labels)) / max(len(kept), 1)
+    if oof.classes is not None and run.metric is not None and run.metric.needs == "label":
+        return [_class_shares(oof, oof.classes, run.test)]
+    return _distributions(oof, run.test)
+
+
+def _class_shares(oof: OofPredictions, classes: Sequence[str], test: np.ndarray) -> Table:
+    """The share of each class in the training data, the out-of-fold predictions and the submission."""
+    predicted = test[~np.isnan(test).any(axis=1)].argmax(axis=1)
+    parts = (oof.y, oof.ensemble[oof.is_predicted].argmax(axis=1), predicted)
+    shares = [np.bincount(codes, minlength=len(classes)) / max(len(codes), 1) for codes in parts]
     rows = [
-        [Cell(shown=short(label)), *(Cell(shown=share(p), value=p, bar=round(20 * p) * 5) for p in parts)]
-        for label, *parts in zip(labels, true.tolist(), shares.tolist(), test.tolist(), strict=True)
+        [text_cell(name), *(Cell(text=share(p), value=p, bar=round(20 * p) * 5) for p in of_class)]
+        for name, *of_class in zip(classes, *(part.tolist() for part in shares), strict=True)
     ]
-    columns = [
-        Column(name="class", numeric=False),
-        Column(name="train", why="the truth"),
-        Column(name="out-of-fold", why="predicted for train's rows"),
-        Column(name="submission", why="predicted for test's rows"),
-    ]
-    return [Table(caption="Share of each class", columns=columns, rows=rows)]
+    return Table(caption="Share of each class", columns=_columns("class", "true classes"), rows=rows)
 
 
-def _numbers(run: LoadedRun, oof: OofPredictions, test: np.ndarray) -> list[Block]:
+def _columns(first: str, train: str) -> list[Column]:
+    return [
+        Column(name=first, numeric=False),
+        Column(name="train", meaning=train),
+        Column(name="out-of-fold", meaning="predictions for the training rows"),
+        Column(name="submission", meaning="predictions for the test rows"),
+    ]
+
+
+def _distributions(oof: OofPredictions, test: np.ndarray) -> list[Block]:
+    """A histogram of each class or target, and a table of means."""
     names = oof.classes or oof.targets
-    places = range(len(names)) if len(names) != 2 or oof.classes is None else range(1, 2)
-    made = oof.ensemble[oof.is_predicted]
-    blocks: list[Block] = []
+    binary = oof.classes is not None and len(names) == 2
+    predicted = oof.ensemble[oof.is_predicted]
+    plots: list[Block] = []
     rows = []
-    for place in places:
-        truth = _truth(oof, place)
-        validated, sent = made[:, place], test[:, place][~np.isnan(test[:, place])]
-        if len(blocks) < _SHOWN and len(sent) and len(validated):
-            blocks.append(_drawn(str(names[place]), truth, validated, sent, chance=oof.classes is not None))
-        parts = [float(part.mean()) if len(part) else None for part in (truth, validated, sent)]
-        rows.append([Cell(shown=short(names[place])), *(number(p and float(f"{p:.5g}")) for p in parts)])
-    columns = [
-        Column(name="class" if oof.classes else "target", numeric=False),
-        Column(name="train", why="the truth; of a class, its share"),
-        Column(name="out-of-fold", why="predicted for train's rows"),
-        Column(name="submission", why="predicted for test's rows"),
-    ]
-    return [*blocks, Table(caption="Means", columns=columns, rows=rows)]
+    for k in [1] if binary else range(len(names)):
+        true, validation, submitted = _true(oof, k), predicted[:, k], test[:, k][~np.isnan(test[:, k])]
+        if len(plots) < _MOST_PLOTS and len(submitted) and len(validation):
+            values = {"submission": submitted, "out-of-fold": validation}
+            is_probability = oof.classes is not None
+            plots.append(_plot(names[k], values if is_probability else values | {"true": true}, is_probability))
+        means = [float(part.mean()) if len(part) else None for part in (true, validation, submitted)]
+        rows.append([text_cell(names[k]), *(number_cell(mean, digits=_DIGITS) for mean in means)])
+    train = "share of the class" if oof.classes else "true values"
+    columns = _columns("class" if oof.classes else "target", train)
+    return [*plots, Table(caption="Means", columns=columns, rows=rows)]
 
 
-def _truth(oof: OofPredictions, place: int) -> np.ndarray:
+def _true(oof: OofPredictions, k: int) -> np.ndarray:
+    """(n,) float: whether a row belongs to class k, or the true value of target k."""
     if oof.classes is not None:
-        return (oof.y == place).astype(float)
-    return oof.y[:, place] if oof.y.ndim > 1 else oof.y.astype(float)
+        return (oof.y == k).astype(float)
+    return oof.y[:, k] if oof.y.ndim > 1 else oof.y.astype(float)
 
 
-def _drawn(name: str, truth: np.ndarray, validated: np.ndarray, sent: np.ndarray, *, chance: bool) -> Picture:
-    values = {"submission": sent, "out-of-fold": validated} | ({} if chance else {"train's truth": truth})
-    both = np.concatenate(list(values.values()))
-    low, high = np.quantile(both, [0.002, 0.998])
-    positive = low > 0 and high / low > 50 and not chance
-    edges = np.geomspace(low, high, 31) if positive else np.linspace(low, high if high > low else low + 1, 31)
+def _plot(name: str, values: Mapping[str, np.ndarray], is_probability: bool) -> Plot:
+    low, high = np.quantile(np.concatenate(list(values.values())), [0.002, 0.998])
+    log = bool(low > 0 and high / low > 50 and not is_probability)
+    edges = np.geomspace(low, high, 31) if log else np.linspace(low, high if high > low else low + 1, 31)
+    what = f"probability of {short(name, 40)}" if is_probability else short(name, 40)
 
-    def paint(ax: object) -> None:
-        histogram(ax, values, edges=edges)  # type: ignore[arg-type]  # matplotlib's Axes
-        if positive:
-            ax.set_xscale("log")  # type: ignore[attr-defined]
-        ax.set_xlabel(f"chance of {short(name, 24)}" if chance else short(name, 40))  # type: ignore[attr-defined]
+    def draw(ax: Axes) -> None:
+        draw_histogram(ax, values, edges=edges)
+        if log:
+            ax.set_xscale("log")
+        ax.set_xlabel(f"predicted {what}" if is_probability else what)
 
-    told = ", ".join(f"{key} {compact(float(f'{np.median(value):.4g}'))}" for key, value in values.items())
-    what = "Chances" if chance else "Values"
-    return Picture(
-        paint=paint,
+    medians = ", ".join(f"{key} {compact(float(np.median(part)), 4)}" for key, part in values.items())
+    return Plot(
+        draw=draw,
         name="submission",
         of=name,
-        alt=f"{what} of {short(name)}; medians: {told}.",
-        caption=f"{what} of {short(name, 40)} predicted for test's rows and for train's. Medians: {told}.",
+        alt=f"Distribution of predicted {what}; medians: {medians}.",
+        caption=f"Predicted {what} for the test rows and the training rows (out-of-fold). Medians: {medians}.",
         height=2.8,
     )

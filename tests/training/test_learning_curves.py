@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import re
-import shutil
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import kpipe
-from kpipe.errors import UsageError
-from kpipe.report import learning_curves, write
-from kpipe.report.blocks import Picture
-from kpipe.report.svg import svg
-from kpipe.runs.loaded import read
 from kpipe.runs.run import Run
 from kpipe.training.learning_curves import SHAPE, curves_of, curves_table
-
-PLOTS = ("scores", "folds", "learning_curves", "confusion", "roc", "precision_recall", "calibration", "probabilities")
 
 
 class Fitted:
@@ -39,12 +29,6 @@ class Fitted:
 def titanic(tmp_path_factory: pytest.TempPathFactory) -> Run:
     models = ["linear", "neural", "boosting"]
     return kpipe.run("titanic", models=models, folds=2, out=tmp_path_factory.mktemp("runs"))
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    slug = "house-prices-advanced-regression-techniques"
-    return kpipe.run(slug, models=["linear"], folds=2, out=tmp_path_factory.mktemp("runs"))
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=500))
@@ -106,62 +90,3 @@ def test_curves_of_a_run_that_is_made_again_are_the_same(titanic: Run, tmp_path:
     again = kpipe.run("titanic", models=["neural"], folds=2, out=tmp_path)
     ours = titanic.curves[titanic.curves["model"] == "neural"].reset_index(drop=True)
     pd.testing.assert_frame_equal(again.curves, ours)
-
-
-def test_a_report_draws_the_curves(titanic: Run) -> None:
-    page = write(titanic).read_text(encoding="utf-8")
-    assert "Learning curves" in page
-    assert re.search(r"neural: on the rows that it learns from, [\d.]+ at first, [\d.]+ after \d+ steps", page)
-
-
-@pytest.mark.parametrize("name", PLOTS)
-def test_a_plot_is_a_figure_in_printed_colours(titanic: Run, name: str) -> None:
-    figure = getattr(kpipe.plot(titanic), name)()
-    sink = BytesIO()
-    figure.savefig(sink, format="svg")
-    drawn = sink.getvalue().decode()
-    assert len(figure.axes) == 1
-    assert drawn.count("<path") > 3
-    assert not re.search("#0101[01][0-9]", drawn)
-
-
-@pytest.mark.parametrize("name", ["truth", "residuals", "errors", "submission", "scores", "folds"])
-def test_a_regression_has_plots_of_its_own(house: Run, name: str) -> None:
-    assert len(getattr(kpipe.plot(house), name)().axes) == 1
-
-
-def test_learning_curves_of_a_model_by_name(titanic: Run) -> None:
-    assert "boosting" in kpipe.plot(titanic).learning_curves("boosting").axes[0].get_ylabel()
-
-
-def test_a_plot_that_does_not_suit_the_run_names_those_that_do(house: Run, titanic: Run) -> None:
-    with pytest.raises(UsageError, match=re.escape("plot(run).roc() does not apply to this run. It has: scores()")):
-        kpipe.plot(house).roc()
-    with pytest.raises(UsageError, match=re.escape("learning_curves('boosting')")):
-        kpipe.plot(titanic).learning_curves("linear")
-
-
-def test_a_notebook_shows_a_plot_as_a_picture(house: Run) -> None:
-    assert kpipe.plot(house).folds()._repr_png_()[:8] == b"\x89PNG\r\n\x1a\n"
-
-
-@pytest.mark.parametrize(
-    "spoilt",
-    [
-        b"PAR1 no parquet",
-        pd.DataFrame({"model": ["neural"]}),
-        pd.DataFrame({"model": [1], "seed": ["x"], "fold": [None], "rows": [2.5], "step": ["a"], "loss": [{"a": 1}]}),
-        pd.DataFrame({"model": ["neural"] * 2, "seed": 0, "fold": 0, "rows": "<b>", "step": [-1, 2], "loss": np.inf}),
-        pd.DataFrame({"model": "neural", "seed": 0, "fold": 0, "rows": "training", "step": [1], "loss": [-1.0]}),
-    ],
-    ids=["no table", "columns missing", "no numbers", "not finite", "one point"],
-)
-def test_curves_that_somebody_spoilt_are_drawn_or_left_out(titanic: Run, tmp_path: Path, spoilt: Any) -> None:
-    copied = Run(path=Path(shutil.copytree(titanic.path, tmp_path / "copied")), record=titanic.record)
-    if isinstance(spoilt, bytes):
-        (copied.path / "curves.parquet").write_bytes(spoilt)
-    else:
-        spoilt.to_parquet(copied.path / "curves.parquet")
-    section = learning_curves.section(read(copied))
-    if section is not None:
-        assert [svg(block) for block in section.blocks if isinstance(block, Picture)]
