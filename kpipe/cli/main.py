@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -74,13 +74,17 @@ def main(args: Sequence[str] | None = None) -> None:
 
         complete(get_parser())
     args = sys.argv[1:] if args is None else args
-    parser = get_parser([arg for arg in args if not arg.startswith("-")][:1])
+    names = [arg for arg in args if not arg.startswith("-")][:1]
+    parser = get_parser(names)
     if not args:
         parser.print_help(sys.stderr)
         sys.exit(2)
+    if names and names[0] not in COMMANDS:
+        parser.error(f"unknown command {names[0]!r}.{_suggest(names[0], COMMANDS) or ' See kpipe --help.'}")
     options, unknown = parser.parse_known_args(args)
     if unknown:
-        _exit_with_unknown(options.parser, unknown)
+        known = options.parser._option_string_actions
+        options.parser.error(f"unknown arguments: {' '.join(unknown)}.{_suggest(unknown[0].split('=')[0], known)}")
     sys.exit(_execute(options))
 
 
@@ -150,13 +154,12 @@ def _positionals(parser: argparse.ArgumentParser) -> str:
     )
 
 
-def _exit_with_unknown(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
-    """Exit with the arguments that a command does not know, and the option that was probably meant."""
+def _suggest(word: str, known: Iterable[str]) -> str:
+    """A sentence with the known word that was probably meant; empty if none is close."""
     from difflib import get_close_matches
 
-    close = get_close_matches(unknown[0].split("=")[0], parser._option_string_actions, n=1)
-    hint = f" Did you mean {close[0]}?" if close else ""
-    parser.error(f"unrecognized arguments: {' '.join(unknown)}.{hint}")
+    close = get_close_matches(word, list(known), n=1)
+    return f" Did you mean {close[0]}?" if close else ""
 
 
 def _version() -> str:

@@ -59,7 +59,8 @@ REQUIRED = {
         (["run", "titanic", "--device", "tpu"], "--device must be one of"),
         (["run", "titanic", "--target", "Survivd"], "lacks the target 'Survivd'"),
         (["run"], "Which competition? kpipe run SLUG"),
-        (["fly"], "invalid choice: 'fly'"),
+        (["fly"], "unknown command 'fly'. See kpipe --help."),
+        (["shwo", "titanic"], "unknown command 'shwo'. Did you mean show?"),
         (["run", "titanic", "--json", "--quiet"], "not allowed with"),
     ],
 )
@@ -83,7 +84,7 @@ def test_a_wrong_call_exits_with_2_and_says_what_is_wrong(
         (["--folds", "1"], "argument --folds: must be an integer of at least 2; got '1'"),
         (["--jobs", "0"], "argument --jobs: must be an integer of at least 1; got '0'"),
         (["--seed", "1.5"], "argument --seed: must be an integer of at least 0; got '1.5'"),
-        (["--models", "linear"], "unrecognized arguments: --models linear. Did you mean --model?"),
+        (["--models", "linear"], "unknown arguments: --models linear. Did you mean --model?"),
     ],
 )
 def test_the_error_of_an_option_is_a_line_of_usage_and_a_line_that_names_the_option(
