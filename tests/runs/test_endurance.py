@@ -1,4 +1,4 @@
-"""A run can be killed anywhere: the same call goes on from what was finished, to the very bytes of an unbroken run."""
+"""A run can be killed anywhere: the same command resumes it and ends with the bytes of an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.mortal import Mortals
+from tests.killable import KillableRuns
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and fork are Unix's")
 
 QUICK = ["run", "titanic", "--data", "sample", "--model", "woman-child-group", "--jobs", "1"]
 FILES = ("submission.csv", "oof.parquet", "test.parquet", "folds.parquet", "curves.parquet")
-PASSING = ("run_id", "created", "seconds", "peak_memory_mib", "command")  # what no two runs share
+VOLATILE = ("run_id", "created", "seconds", "peak_memory_mib", "command")  # differ between any two runs
 
 
 @pytest.fixture
-def mortals(tmp_path: Path) -> Iterator[Mortals]:
-    with Mortals(tmp_path) as found:
+def killable(tmp_path: Path) -> Iterator[KillableRuns]:
+    with KillableRuns(tmp_path) as found:
         yield found
 
 
@@ -37,20 +37,20 @@ def finished(out: Path) -> list[Path]:
 def record_of(run: Path) -> dict[str, Any]:
     record = json.loads((run / "run.json").read_text())
     models = [{name: value for name, value in model.items() if name != "seconds"} for model in record["models"]]
-    return {name: value for name, value in record.items() if name not in PASSING} | {"models": models}
+    return {name: value for name, value in record.items() if name not in VOLATILE} | {"models": models}
 
 
-def assert_same(run: Path, unbroken: Path) -> None:
+def assert_same(run: Path, uninterrupted: Path) -> None:
     for name in FILES:
-        assert (run / name).read_bytes() == (unbroken / name).read_bytes(), name
-    assert record_of(run) == record_of(unbroken)
+        assert (run / name).read_bytes() == (uninterrupted / name).read_bytes(), name
+    assert record_of(run) == record_of(uninterrupted)
     left = {str(path.relative_to(run)) for path in run.rglob("*")}
-    assert left == {str(path.relative_to(unbroken)) for path in unbroken.rglob("*")}
+    assert left == {str(path.relative_to(uninterrupted)) for path in uninterrupted.rglob("*")}
     assert [path.name for path in run.parent.iterdir()] == [run.name]
 
 
 def phase(log: str, out: Path) -> str:
-    """Where a kill fell, by what the run had said."""
+    """What a run was doing when it was killed, by its log."""
     if finished(out):
         return "ended"
     done = re.findall(r"^\[(\d+)/(\d+)\]", log, flags=re.MULTILINE)
@@ -60,7 +60,7 @@ def phase(log: str, out: Path) -> str:
 
 
 def damage(out: Path, rng: np.random.Generator) -> str:
-    """What a power cut does to the file that was written last: cut short, emptied, full of zeros, a bit turned."""
+    """Damage the file that was written last, as a power cut does; return how."""
     files = [path for path in out.rglob("*") if path.is_file() and not finished(out) and path.suffix != ".lock"]
     if not files or rng.random() < 0.5:
         return ""
@@ -68,98 +68,100 @@ def damage(out: Path, rng: np.random.Generator) -> str:
     content = bytearray(last.read_bytes())
     if not content:
         return ""
-    how = str(rng.choice(["cut short", "emptied", "zeros", "a bit turned"]))
+    how = str(rng.choice(["truncated", "emptied", "zeros", "a bit flipped"]))
     place = int(rng.integers(len(content)))
-    if how == "a bit turned":
+    if how == "a bit flipped":
         content[place] ^= 1 << int(rng.integers(8))
     else:
-        content = {"cut short": content[:place], "emptied": bytearray(), "zeros": bytearray(len(content))}[how]
+        content = {"truncated": content[:place], "emptied": bytearray(), "zeros": bytearray(len(content))}[how]
     last.write_bytes(content)
     return how
 
 
-def killed(mortals: Mortals, call: list[str], folder: Path, *, kills: int, seed: int) -> Counter[str]:
-    """So many kills at random moments, each run started again until it ends; every one is compared."""
-    rng, told = np.random.default_rng(seed), Counter[str]()
-    unbroken, began = folder / "unbroken", time.monotonic()
-    assert mortals.run(*call, "--out", unbroken) == 0
-    (whole,) = finished(unbroken)
+def killed(killable: KillableRuns, call: list[str], folder: Path, *, kills: int, seed: int) -> Counter[str]:
+    """Kill runs at random moments, start each again until it ends, and compare all with an uninterrupted one."""
+    rng, counts = np.random.default_rng(seed), Counter[str]()
+    uninterrupted, began = folder / "uninterrupted", time.monotonic()
+    assert killable.run(*call, "--out", uninterrupted) == 0
+    (expected,) = finished(uninterrupted)
     long = short = time.monotonic() - began  # of a run from its start, and of the last one that ended
     for number in range(10**6):
         out = folder / f"out-{number}"
         while not finished(out):
-            left = told["kills"] < kills
+            left = counts["kills"] < kills
             began = time.monotonic()
             after = rng.uniform(0, rng.choice([long, short])) if left else None
-            ended = mortals.run(*call, "--out", out, after=after)
+            ended = killable.run(*call, "--out", out, after=after)
             took = time.monotonic() - began
-            log = mortals.log.read_text()
+            log = killable.log.read_text()
             assert "Traceback" not in log
-            told["fits found again"] += log.count("already finished")
+            counts["fits found again"] += log.count("already finished")
             if ended == 0:
                 short = took
             else:
                 assert ended == -9, log
-                told["kills"] += 1
-                told[f"killed: {phase(log, out)}"] += 1
+                counts["kills"] += 1
+                counts[f"killed: {phase(log, out)}"] += 1
                 if how := damage(out, rng):
-                    told[f"damaged: {how}"] += 1
-        assert_same(finished(out)[0], whole)
-        told["runs"] += 1
-        if told["kills"] >= kills:
-            return told
+                    counts[f"damaged: {how}"] += 1
+        assert_same(finished(out)[0], expected)
+        counts["runs"] += 1
+        if counts["kills"] >= kills:
+            return counts
     raise AssertionError("unreachable")
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_unbroken_one(
-    mortals: Mortals, tmp_path: Path
+def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_uninterrupted_run(
+    killable: KillableRuns, tmp_path: Path
 ) -> None:
     call = [*QUICK, "--folds", "3"]
-    told = killed(mortals, call, tmp_path, kills=4, seed=0)
-    assert told["kills"] == 4
+    counts = killed(killable, call, tmp_path, kills=4, seed=0)
+    assert counts["kills"] == 4
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("jobs", "kills"), [(1, 80), (2, 20)])
-def test_a_hundred_kills_lose_nothing(jobs: int, kills: int, mortals: Mortals, tmp_path: Path, kaggle_zip) -> None:
+def test_a_hundred_kills_change_nothing(
+    jobs: int, kills: int, killable: KillableRuns, tmp_path: Path, kaggle_zip
+) -> None:
     call = ["run", "titanic", "--data", str(kaggle_zip("titanic")), "--jobs", str(jobs)]
     call += ["--model", "linear", "--model", "woman-child-group"]
     began = time.monotonic()
-    told = killed(mortals, call, tmp_path, kills=kills, seed=jobs)
-    print(f"\n{jobs} at a time, {time.monotonic() - began:.0f} s:", json.dumps(dict(sorted(told.items()))))
-    assert told["kills"] == kills
-    assert told["fits found again"]
+    counts = killed(killable, call, tmp_path, kills=kills, seed=jobs)
+    print(f"\n{jobs} at a time, {time.monotonic() - began:.0f} s:", json.dumps(dict(sorted(counts.items()))))
+    assert counts["kills"] == kills
+    assert counts["fits found again"]
     phases = ("reading", "training", "writing") if jobs == 1 else ("training",)
-    assert all(told[f"killed: {name}"] for name in phases), told
+    assert all(counts[f"killed: {name}"] for name in phases), counts
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", [pytest.param(9, id="here and there"), pytest.param(1, id="everywhere")])
-def test_a_run_killed_before_any_change_of_a_file_goes_on(part: int, mortals: Mortals, tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [pytest.param(9, id="every ninth change"), pytest.param(1, id="every change")])
+def test_a_run_killed_before_any_file_operation_is_resumed(step: int, killable: KillableRuns, tmp_path: Path) -> None:
     call = [*QUICK, "--folds", "2"]
-    assert mortals.run(*call, "--out", tmp_path / "unbroken") == 0
-    (whole,) = finished(tmp_path / "unbroken")
+    assert killable.run(*call, "--out", tmp_path / "uninterrupted") == 0
+    (expected,) = finished(tmp_path / "uninterrupted")
     at, ended = 0, -9
     while ended == -9:
-        at += part
+        at += step
         out = tmp_path / f"at-{at}"
-        ended = mortals.run(*call, "--out", out, at=at)
+        ended = killable.run(*call, "--out", out, at=at)
         if not finished(out):
-            assert mortals.run(*call, "--out", out) == 0, mortals.log.read_text()
+            assert killable.run(*call, "--out", out) == 0, killable.log.read_text()
         if ended == -9 and (out / "titanic").exists() and len([*(out / "titanic").iterdir()]) > 1:
-            assert mortals.run(*call, "--out", out) == 0  # it was killed after its end: the next run sweeps its lock
+            assert killable.run(*call, "--out", out) == 0  # killed after its end: the next run removes its lock
             finished(out)[-1].rename(tmp_path / f"next-{at}")
-        assert_same(finished(out)[0], whole)
+        assert_same(finished(out)[0], expected)
     assert ended == 0
     assert at > 20
 
 
 @pytest.mark.slow
-def test_two_processes_with_the_same_call_do_not_spoil_each_other(mortals: Mortals, tmp_path: Path) -> None:
+def test_two_processes_with_the_same_command_do_not_disturb_each_other(killable: KillableRuns, tmp_path: Path) -> None:
     call = [*QUICK, "--folds", "2", "--out", tmp_path / "out"]
-    with Mortals(tmp_path / "other") as others, ThreadPoolExecutor() as pool:
-        ended = [pool.submit(each.run, *call) for each in (mortals, others)]
+    with KillableRuns(tmp_path / "other") as others, ThreadPoolExecutor() as pool:
+        ended = [pool.submit(each.run, *call) for each in (killable, others)]
         assert [found.result() for found in ended] == [0, 0]
     one, two = finished(tmp_path / "out")
     assert record_of(one) == record_of(two)

@@ -1,8 +1,8 @@
-"""Runs that are killed: a server that imports kpipe once and forks a process, with a group of its own, for each run.
+"""Start real runs and kill them: a server imports kpipe once and forks a process group for each run.
 
-Importing takes longer than the run: without it a hundred kills would take half an hour. A run is what ``kpipe`` does
-with its arguments, in a real process that a real SIGKILL ends; with ``at`` it kills itself instead, just before the
-so many-th time that it opens for writing, renames or removes something in a folder.
+Importing takes longer than the run: without the server, a hundred kills would take half an hour. A run is the ``kpipe``
+command with its arguments, in a real process that a real SIGKILL ends. With ``at``, the process kills itself instead,
+just before the n-th time that it opens a file for writing, renames or removes something in a folder.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from typing import Any
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 
 
-class Mortals:
-    """Starts runs and kills them. ``log`` : where the last one's stdout and stderr go."""
+class KillableRuns:
+    """Starts runs and kills them. ``log`` holds the stdout and stderr of the last run."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
-        self.log, self.folder = folder / "mortal.log", folder
-        code = "from tests.mortal import serve; serve()"
+        self.log, self.folder = folder / "killable.log", folder
+        code = "from tests.killable import serve; serve()"
         root = Path(__file__).resolve().parents[1]
         self.server = subprocess.Popen(
             [sys.executable, "-c", code], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def __enter__(self) -> Mortals:
+    def __enter__(self) -> KillableRuns:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -43,7 +43,7 @@ class Mortals:
         self.server.wait()
 
     def run(self, *args: object, after: float | None = None, at: int = 0) -> int:
-        """How a run ended: 0, or -9 where it was killed ``after`` seconds or ``at`` a change of its files."""
+        """The exit status of a run: -9 if it was killed, ``after`` seconds or ``at`` a change of its files."""
         assert self.server.stdin is not None
         assert self.server.stdout is not None
         request = {"args": [str(arg) for arg in args], "log": str(self.log), "folder": str(self.folder)}
@@ -52,7 +52,7 @@ class Mortals:
 
 
 def serve() -> None:
-    """Read requests from stdin, a line each; print how each run ended."""
+    """Read requests from stdin, one a line; print the exit status of each run."""
     import sklearn.linear_model  # what a run loads
     import sklearn.pipeline  # noqa: F401
 
@@ -69,7 +69,7 @@ def serve() -> None:
             os.dup2(log, 1)
             os.dup2(log, 2)
             if request["at"]:
-                sys.addaudithook(_Suicide(request["at"], request["folder"]))
+                sys.addaudithook(_KillItself(request["at"], request["folder"]))
             try:
                 main(request["args"])
             except SystemExit as left:
@@ -79,7 +79,7 @@ def serve() -> None:
 
 
 def _ended(pid: int, after: float | None) -> int:
-    """The status of a process, whose group is killed after so many seconds."""
+    """Wait for a process, whose group is killed after so many seconds; return its status."""
     if after is None:
         return os.waitpid(pid, 0)[1]
     deadline = time.monotonic() + after
@@ -88,13 +88,13 @@ def _ended(pid: int, after: float | None) -> int:
         if found:
             return status
         time.sleep(0.001)
-    with contextlib.suppress(ProcessLookupError):  # it has not yet come to lead a group
+    with contextlib.suppress(ProcessLookupError):  # the process does not lead a group yet
         os.killpg(pid, signal.SIGKILL)
     os.kill(pid, signal.SIGKILL)  # not reaped yet: the id is still its own
     return os.waitpid(pid, 0)[1]
 
 
-class _Suicide:
+class _KillItself:
     def __init__(self, at: int, folder: str) -> None:
         self.left, self.folder = at, folder
 
