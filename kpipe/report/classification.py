@@ -24,7 +24,8 @@ from kpipe.report.blocks import (
     text_cell,
 )
 from kpipe.report.formatting import share, short
-from kpipe.runs.loaded import LoadedRun, OofPredictions
+from kpipe.runs.loaded import LoadedRun
+from kpipe.runs.oof import OofPredictions
 
 __all__ = ["section"]
 

@@ -7,7 +7,8 @@ import pandas as pd
 
 from kpipe.report.blocks import Block, Cell, Column, Section, Table, Text, number_cell
 from kpipe.report.formatting import short
-from kpipe.runs.loaded import LoadedRun, OofPredictions
+from kpipe.runs.loaded import LoadedRun
+from kpipe.runs.oof import OofPredictions
 
 __all__ = ["section"]
 

@@ -16,7 +16,7 @@ from kpipe.core.values import Score
 from kpipe.report.blocks import Block, Cell, Column, Finding, Section, Table, Text, number_cell, score_cell
 from kpipe.report.columns import is_quantity
 from kpipe.report.formatting import exact, short
-from kpipe.runs.loaded import OofPredictions
+from kpipe.runs.oof import OofPredictions
 
 __all__ = ["section"]
 

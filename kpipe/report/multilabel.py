@@ -7,7 +7,7 @@ from sklearn import metrics as skm
 
 from kpipe.report import probabilities
 from kpipe.report.blocks import Block, Cell, Column, Section, Table, number_cell, share_cell, text_cell
-from kpipe.runs.loaded import OofPredictions
+from kpipe.runs.oof import OofPredictions
 
 __all__ = ["section"]
 

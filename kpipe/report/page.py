@@ -26,7 +26,8 @@ from kpipe.report.blocks import Section, Text
 from kpipe.report.columns import image_side
 from kpipe.report.html import render
 from kpipe.report.run_data import RunData, rows_of
-from kpipe.runs.loaded import LoadedRun, OofPredictions, read
+from kpipe.runs.loaded import LoadedRun, load_run
+from kpipe.runs.oof import OofPredictions
 from kpipe.runs.run import Run
 
 __all__ = ["FILE", "sections", "write"]
@@ -58,7 +59,7 @@ def write(
     """
     target = path or run.path / FILE
     own_metric = data.competition.metric if data is not None and isinstance(data.competition.metric, Metric) else None
-    loaded = read(run, metric=own_metric)
+    loaded = load_run(run, metric=own_metric)
     no_data = (data.difference(loaded) if data is not None else "") or no_data
     found = sections(loaded, None if no_data else data, budget=budget)
     page = render(_header(loaded), [*found, _not_shown(loaded, no_data)])

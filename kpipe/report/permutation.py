@@ -26,7 +26,8 @@ from kpipe.core.metrics import Metric, output
 from kpipe.core.values import Folds
 from kpipe.errors import KpipeError
 from kpipe.report.run_data import RunData
-from kpipe.runs.loaded import LoadedRun, Model, OofPredictions
+from kpipe.runs.loaded import LoadedModel, LoadedRun
+from kpipe.runs.oof import OofPredictions
 from kpipe.training.cross_validation import choose_models, cross_validate
 from kpipe.training.worker import Deadline
 
@@ -120,14 +121,14 @@ def permutation_importance(run: LoadedRun, oof: OofPredictions, data: RunData, *
     return _importance(data.competition.metric, oof, model, columns, folds)
 
 
-def _choose_model(run: LoadedRun, seconds: float) -> Model | None:
+def _choose_model(run: LoadedRun, seconds: float) -> LoadedModel | None:
     """The model with the largest weight among those that trained quickly enough on a fold."""
     folds = max(len(run.items("fold_scores")), 1)
     quick = [m for m in run.models if (m.seconds or 0.0) / folds / max(len(m.seeds), 1) < seconds * _FOLD_SHARE]
     return max((m for m in quick if m.weight), key=lambda m: m.weight or 0.0, default=None)
 
 
-def _predict_folds(frame: pd.DataFrame, data: RunData, model: Model, deadline: Deadline) -> list[_Fold]:
+def _predict_folds(frame: pd.DataFrame, data: RunData, model: LoadedModel, deadline: Deadline) -> list[_Fold]:
     """Predictions of the first fold, and of as many more as the time is likely to allow."""
     found: list[_Fold] = []
     longest = 0.0
@@ -150,7 +151,7 @@ def _valid_folds(frame: pd.DataFrame, rows: int) -> Iterator[tuple[np.ndarray, n
             yield np.sort(numbers[is_train]), np.sort(numbers[~is_train])
 
 
-def _predict_fold(data: RunData, model: Model, train: np.ndarray, valid: np.ndarray) -> _Fold:
+def _predict_fold(data: RunData, model: LoadedModel, train: np.ndarray, valid: np.ndarray) -> _Fold:
     rng = np.random.default_rng(0)
     most = max(_MOST_PREDICTED // (1 + data.train.shape[1] * _REPEATS), _FEWEST_ROWS)
     rows = np.sort(rng.permutation(valid)[: min(most, _MOST_ROWS)])
@@ -178,7 +179,7 @@ def _shuffled_copies(frame: pd.DataFrame, rng: np.random.Generator) -> list[pd.D
 
 
 def _importance(
-    metric: Metric, oof: OofPredictions, model: Model, columns: Sequence[str], folds: Sequence[_Fold]
+    metric: Metric, oof: OofPredictions, model: LoadedModel, columns: Sequence[str], folds: Sequence[_Fold]
 ) -> Importance | str:
     if not folds:
         return "no fold of the run can be used."

@@ -11,7 +11,7 @@ from kpipe.errors import UsageError
 from kpipe.report.blocks import Plot
 from kpipe.report.figure import print_figure
 from kpipe.report.page import sections
-from kpipe.runs.loaded import read
+from kpipe.runs.loaded import load_run
 from kpipe.runs.run import Run
 
 __all__ = ["Plots", "plot"]
@@ -57,7 +57,7 @@ class Plots:
 
     @cached_property
     def _plots(self) -> list[Plot]:
-        blocks = (block for section in sections(read(self._run), None) for block in section.blocks)
+        blocks = (block for section in sections(load_run(self._run), None) for block in section.blocks)
         return [block for block in blocks if isinstance(block, Plot)]
 
 

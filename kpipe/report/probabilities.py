@@ -14,7 +14,8 @@ from kpipe.report.blocks import Block, Plot
 from kpipe.report.colours import MUTED, SERIES, STYLES
 from kpipe.report.figure import draw_histogram
 from kpipe.report.formatting import short
-from kpipe.runs.loaded import LoadedRun, OofPredictions
+from kpipe.runs.loaded import LoadedRun
+from kpipe.runs.oof import OofPredictions
 
 __all__ = ["MOST_CURVES", "Calibration", "auc", "calibration", "of", "plots", "roc_plot"]
 

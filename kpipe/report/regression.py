@@ -12,7 +12,7 @@ from kpipe.report.blocks import Block, Cell, Column, Finding, Plot, Section, Tab
 from kpipe.report.colours import INK, MUTED
 from kpipe.report.figure import draw_histogram, draw_points
 from kpipe.report.formatting import compact, short
-from kpipe.runs.loaded import OofPredictions
+from kpipe.runs.oof import OofPredictions
 
 __all__ = ["section"]
 

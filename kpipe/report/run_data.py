@@ -11,7 +11,8 @@ from kpipe.core.values import Tables
 from kpipe.data.further_tables import file_hashes
 from kpipe.problem.competition import Competition
 from kpipe.report.columns import image_side
-from kpipe.runs.loaded import LoadedRun, OofPredictions
+from kpipe.runs.loaded import LoadedRun
+from kpipe.runs.oof import OofPredictions
 
 __all__ = ["RunData", "rows_of"]
 

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from kpipe.report.blocks import Block, Cell, Column, Plot, Section, Table, Text, number_cell, text_cell
 from kpipe.report.figure import draw_histogram
 from kpipe.report.formatting import compact, share, short
-from kpipe.runs.loaded import LoadedRun, OofPredictions
+from kpipe.runs.loaded import LoadedRun
+from kpipe.runs.oof import OofPredictions
 
 __all__ = ["section"]
 

@@ -16,7 +16,7 @@ from kpipe.core.metrics import Metric
 from kpipe.report.blocks import Block, Cell, Column, Gallery, Section, Table, Text, Thumbnail, text_cell
 from kpipe.report.columns import image_side, is_quantity
 from kpipe.report.formatting import compact, exact, short
-from kpipe.runs.loaded import OofPredictions
+from kpipe.runs.oof import OofPredictions
 
 __all__ = ["errors", "section"]
 

@@ -18,9 +18,10 @@ from kpipe.problem.competition import Competition
 from kpipe.problem.splitters import folds_from_frame
 from kpipe.runs.calls import options_from
 from kpipe.runs.find import find_run
-from kpipe.runs.loaded import LoadedRun, output_columns, read
+from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.run import Run, refuse_blend
 from kpipe.runs.store import key_of, open_run_folder
+from kpipe.runs.tables import output_columns
 from kpipe.training.cross_validation import targets
 
 __all__ = ["combine"]
@@ -56,7 +57,7 @@ def combine(
     competition, tables = settled(asked, files)
     for run in runs:
         _same_competition(run, slug, file_hashes(tables))
-    facts = [read(run) for run in runs]
+    facts = [load_run(run) for run in runs]
     folds = _folds(facts)
     y, labels = targets(competition, tables)
     for one in facts:

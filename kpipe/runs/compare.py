@@ -11,7 +11,8 @@ import pandas as pd
 
 from kpipe.core.metrics import Metric, output
 from kpipe.errors import UsageError
-from kpipe.runs.loaded import LoadedRun, OofPredictions, read
+from kpipe.runs.loaded import LoadedRun, load_run
+from kpipe.runs.oof import OofPredictions
 from kpipe.runs.provenance import differences
 from kpipe.runs.run import Run
 
@@ -99,7 +100,7 @@ def compare(a: Run, b: Run) -> Comparison:
     UsageError
         If the runs differ in competition, rows, targets or metric, or have no out-of-fold predictions.
     """
-    before, after = read(a), read(b)
+    before, after = load_run(a), load_run(b)
     metric, old, new = _comparable(before, after)
     both = old.is_predicted & new.is_predicted
     y, p, q = old.y[both], old.ensemble[both], new.ensemble[both]

@@ -23,14 +23,14 @@ from kpipe.runs.oof import OofPredictions, oof_predictions
 from kpipe.runs.run import Run
 from kpipe.runs.tables import output_columns, read_csv, read_curves, read_folds, read_parquet, to_numbers
 
-__all__ = ["LoadedRun", "Model", "OofPredictions", "as_number", "other_runs", "output_columns", "read"]
+__all__ = ["LoadedModel", "LoadedRun", "as_number", "load_run", "other_runs"]
 
 _MOST_RUNS = 200  # in the same folder that are read
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class LoadedModel:
     """What a run's record says about one model. None if it says nothing usable."""
 
     name: str
@@ -52,7 +52,7 @@ class LoadedRun:
         The folder.
     record : mapping
         ``run.json``, unvalidated: read it with ``text``, ``number``, ``mapping`` and ``items``.
-    models : tuple of Model
+    models : tuple of LoadedModel
         The models that the record names.
     metric : Metric, optional
         The run's metric.
@@ -72,7 +72,7 @@ class LoadedRun:
 
     path: Path
     record: Mapping[str, Any]
-    models: tuple[Model, ...]
+    models: tuple[LoadedModel, ...]
     metric: Metric | None
     oof: OofPredictions | None
     test: np.ndarray | None
@@ -153,7 +153,7 @@ class LoadedRun:
         return _targets(self.record)
 
 
-def read(run: Run, *, metric: Metric | None = None) -> LoadedRun:
+def load_run(run: Run, *, metric: Metric | None = None) -> LoadedRun:
     """Everything in a run's folder that can be used.
 
     Parameters
@@ -256,8 +256,8 @@ def _targets(record: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, list) else (str(value),) if value is not None else ()
 
 
-def _model(given: Mapping[str, Any]) -> Model:
-    return Model(
+def _model(given: Mapping[str, Any]) -> LoadedModel:
+    return LoadedModel(
         name=plain_text(given.get("name")),
         score=as_number(given.get("score")),
         standard_error=as_number(given.get("standard_error")),
@@ -281,7 +281,7 @@ def _metric(record: Mapping[str, Any]) -> Metric:
     return over_targets(metric, len(targets)) if len(targets) > 1 else metric
 
 
-def _oof(path: Path, record: Mapping[str, Any], models: Sequence[Model], metric: Metric | None) -> OofPredictions:
+def _oof(path: Path, record: Mapping[str, Any], models: Sequence[LoadedModel], metric: Metric | None) -> OofPredictions:
     oof = oof_predictions(
         read_parquet(path / "oof.parquet"),
         targets=_targets(record),

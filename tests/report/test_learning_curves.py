@@ -12,7 +12,7 @@ import pytest
 from kpipe.report import learning_curves, write
 from kpipe.report.blocks import Plot
 from kpipe.report.svg import svg
-from kpipe.runs.loaded import read
+from kpipe.runs.loaded import load_run
 from kpipe.runs.run import Run
 
 
@@ -39,6 +39,6 @@ def test_broken_curves_are_drawn_or_left_out(three_models: Run, tmp_path: Path, 
         (copied.path / "curves.parquet").write_bytes(broken)
     else:
         broken.to_parquet(copied.path / "curves.parquet")
-    section = learning_curves.section(read(copied))
+    section = learning_curves.section(load_run(copied))
     if section is not None:
         assert [svg(block) for block in section.blocks if isinstance(block, Plot)]

@@ -9,7 +9,7 @@ from kpipe.cli.completion import _runs
 from kpipe.cli.main import main
 from kpipe.errors import UsageError
 from kpipe.runs.find import find_run, run_of_file
-from kpipe.runs.loaded import other_runs, read
+from kpipe.runs.loaded import load_run, other_runs
 
 FINISHED, KILLED = "20260101T000000Z-aaaaaa", ".partial-0123456789ab"
 
@@ -62,7 +62,7 @@ def test_completion_offers_no_unfinished_run(out: Path) -> None:
 
 
 def test_a_report_shows_no_unfinished_run_among_the_others(out: Path) -> None:
-    assert other_runs(read(find_run(FINISHED, out))) == []
+    assert other_runs(load_run(find_run(FINISHED, out))) == []
 
 
 def test_clean_removes_an_unfinished_run_as_such_and_counts_it_among_the_kept_ones_never(

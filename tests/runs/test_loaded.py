@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kpipe.errors import DataError
-from kpipe.runs.loaded import LoadedRun, as_number, read
+from kpipe.runs.loaded import LoadedRun, as_number, load_run
 from kpipe.runs.run import Run
 from kpipe.runs.tables import read_curves, read_folds, read_parquet
 
@@ -28,7 +28,7 @@ def loaded(folder: Path, oof: dict[str, Any], **changes: Any) -> LoadedRun:
     frame = pd.DataFrame(oof)
     frame.to_parquet(folder / "oof.parquet")
     frame.to_parquet(folder / "test.parquet")
-    return read(Run(path=folder, record={**RECORD, **changes}))
+    return load_run(Run(path=folder, record={**RECORD, **changes}))
 
 
 def test_predictions_are_loaded_with_their_classes_rows_and_ids(tmp_path: Path) -> None:
