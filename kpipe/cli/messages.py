@@ -62,7 +62,7 @@ def print_competition_notes(slugs: Iterable[str]) -> None:
     """
     from kpipe import competitions
 
-    for note in competitions.unused():
+    for note in competitions.ignored_notes():
         print_message(f"Note: {note}")
     for slug in slugs:
         folders = competitions.folders(slug)

@@ -1,9 +1,9 @@
-"""Where competitions live: one ``__path__``, in which the first folder of a name wins.
+"""The folders of competitions, as one ``__path__`` in which the first folder of a name wins.
 
-First the user's folder (environment variable ``KPIPE_COMPETITIONS``), then that of the workspace in which the current
-folder lies (``kpipe.core.workspace``), then those of installed packages (entry points of the group
-``kpipe.competitions``), then the wheel's (this package), then the checkout's ``competitions/``. A competition is a
-folder ``<slug>/competition.py``; adding one touches nothing else. Listing them imports none of them.
+The order is: the folder that ``KPIPE_COMPETITIONS`` names; the workspace that the current folder lies in
+(``kpipe.core.workspace``); installed packages (entry points of the group ``kpipe.competitions``); this package in the
+wheel; ``competitions/`` in the checkout. A competition is a folder ``<slug>/competition.py``, and adding one changes
+no other file. Listing competitions imports none of them.
 """
 
 from __future__ import annotations
@@ -18,18 +18,23 @@ from pathlib import Path
 
 from kpipe.core import workspace
 
-__all__ = ["CHECKOUT", "folder", "folders", "is_slug", "own", "slugs", "suggestion", "unused"]
+__all__ = ["CHECKOUT", "folder", "folders", "ignored_notes", "is_slug", "slugs", "suggestion", "user_folders"]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-GROUP = "kpipe.competitions"  # of entry points; a value is the dotted name of a package of competition folders
+_GROUP = "kpipe.competitions"  # of entry points; a value is the dotted name of a package of competition folders
 
 # Kaggle's slugs: lower-case words joined by hyphens. Nothing else reaches an import or a path.
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
-def own() -> list[Path]:
-    """The user's folders of competitions: that of ``KPIPE_COMPETITIONS``, and the workspace's."""
+def user_folders() -> list[Path]:
+    """The user's folders of competitions: that of ``KPIPE_COMPETITIONS``, and the workspace's if it is trusted.
+
+    Returns
+    -------
+    list of Path
+    """
     places = []
     if user := os.environ.get("KPIPE_COMPETITIONS"):
         places.append(Path(user).expanduser().resolve())
@@ -38,9 +43,9 @@ def own() -> list[Path]:
     return places
 
 
-def _places() -> list[str]:
-    places = own()
-    for point in entry_points(group=GROUP):
+def _search_path() -> list[str]:
+    places = user_folders()
+    for point in entry_points(group=_GROUP):
         places += _folders_of(point)
     places.append(Path(__file__).parent)
     if (CHECKOUT / "pyproject.toml").is_file():
@@ -49,22 +54,32 @@ def _places() -> list[str]:
 
 
 def _folders_of(point: EntryPoint) -> list[Path]:
-    """The folders of the package that an entry point names, found without importing it; none where it is not there."""
+    """The folders of the package that an entry point names, found without importing it; empty if it is absent."""
     top, *below = point.module.split(".")
     try:
         spec = find_spec(top)
     except (ImportError, ValueError):
         return []
-    within = (spec.submodule_search_locations or ()) if spec is not None else ()
-    return [path for location in within if (path := Path(location, *below)).is_dir()]
+    roots = (spec.submodule_search_locations or ()) if spec is not None else ()
+    return [path for root in roots if (path := Path(root, *below)).is_dir()]
 
 
-__path__ = _places()
+__path__ = _search_path()
 
 
 def is_slug(name: str) -> bool:
-    """Whether a name can be a competition's: it is used in paths and imports.
+    """Whether a name can be a competition's, and so be part of a path or an import.
 
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
     >>> is_slug("house-prices-advanced-regression-techniques"), is_slug("../titanic"), is_slug("")
     (True, False, False)
     """
@@ -72,14 +87,31 @@ def is_slug(name: str) -> bool:
 
 
 def slugs() -> list[str]:
-    """Every competition that has a folder, sorted, without importing one."""
+    """Every competition that has a module, sorted; none is imported.
+
+    Returns
+    -------
+    list of str
+    """
     found = {module.parent.name for place in __path__ for module in Path(place).glob("*/competition.py")}
     return sorted(filter(is_slug, found))
 
 
 def suggestion(slug: str) -> str:
-    """A sentence that names the known slug most like this one, with a blank before it; empty if none is similar.
+    """A sentence that names the most similar competition.
 
+    Parameters
+    ----------
+    slug : str
+        A name that is no competition's, as the user typed it.
+
+    Returns
+    -------
+    str
+        It begins with a space, so that it can follow another sentence; "" if no name is similar.
+
+    Examples
+    --------
     >>> suggestion("titanik")
     ' Did you mean titanic?'
     """
@@ -89,24 +121,49 @@ def suggestion(slug: str) -> str:
 
 
 def folders(slug: str) -> list[Path]:
-    """Every folder of a competition: the first is used, and hides the others."""
+    """Every folder of a competition: the first is used, and hides the others.
+
+    Parameters
+    ----------
+    slug : str
+        The competition's name on Kaggle.
+
+    Returns
+    -------
+    list of Path
+    """
     candidates = (Path(place) / slug for place in __path__)
     return [path for path in candidates if is_slug(slug) and (path / "competition.py").is_file()]
 
 
 def folder(slug: str) -> Path | None:
-    """The folder of a competition, or None where it has none."""
+    """The folder of a competition, or None if it has no module.
+
+    Parameters
+    ----------
+    slug : str
+        The competition's name on Kaggle.
+
+    Returns
+    -------
+    Path or None
+    """
     return next(iter(folders(slug)), None)
 
 
-def unused() -> Iterator[str]:
-    """What looks like competitions and is not taken, as sentences: a workspace of others', a package that is absent."""
+def ignored_notes() -> Iterator[str]:
+    """Sentences on ignored competitions: those of an untrusted workspace, or of a package that is not installed.
+
+    Returns
+    -------
+    iterator of str
+    """
     found = workspace.found()
     if found is not None and not workspace.is_trusted(found):
         yield (
-            f"{found / workspace.MARKER} says that this is a workspace, but `kpipe init` was not called there by you: "
-            f"its competitions are not used. If you trust the code in it: kpipe init {found}"
+            f"{found / workspace.MARKER} marks a workspace in which you have not called `kpipe init`: its competitions "
+            f"are not used. If you trust the code in it: kpipe init {found}"
         )
-    for point in entry_points(group=GROUP):
+    for point in entry_points(group=_GROUP):
         if not _folders_of(point):
-            yield f"The entry point {point.name} = {point.value} names a package that is not installed: it is left out."
+            yield f"The entry point {point.name} = {point.value} is ignored: the package is not installed."

@@ -1,1 +1,1 @@
-"""Where a competition's files come from, and how they are read."""
+"""A competition's files → ``Tables``: where they come from, how they are read, and what their columns hold."""

@@ -66,7 +66,10 @@ def load(
     files = list_files(place)
     roles = assign_roles(place, files)
     frames, hashes = _read_cached(place, roles, text=text, id=id, cached=origin != "sample")
-    further = {file.stem: file for file in reversed(files) if file.name not in hashes}  # of one name, the topmost
+    further: dict[str, SourceFile] = {}
+    for file in files:
+        if file.name not in hashes:
+            further.setdefault(file.stem, file)  # of one name, the topmost
     return Tables(
         train=frames["train"],
         test=frames["test"],
@@ -74,7 +77,7 @@ def load(
         source=Source(
             origin=origin, path=place, files=hashes, metric=metric.name, notes=(metric.note,) if metric.note else ()
         ),
-        others=FurtherTables(dict(reversed(further.items()))),
+        others=FurtherTables(further),
     )
 
 

@@ -89,7 +89,7 @@ def home(out: str | Path | None = None) -> Path:
     """
     if out is not None:
         return Path(out).expanduser().resolve()
-    if own := competitions.own():
+    if own := competitions.user_folders():
         return own[0]
     here = Path.cwd()
     built_in = competitions.CHECKOUT / "competitions"

@@ -432,7 +432,7 @@ def test_an_entry_point_of_a_package_that_is_gone_is_told_and_left_out(home: Pat
     (info / "entry_points.txt").write_text("[kpipe.competitions]\ngone = gone.competitions\n")
     found, said = places(tmp_path, PYTHONPATH=str(tmp_path))
     assert "titanic" in found
-    assert "gone = gone.competitions names a package that is not installed: it is left out" in said
+    assert "gone = gone.competitions is ignored: the package is not installed" in said
 
 
 # --- docs/workspace.md
