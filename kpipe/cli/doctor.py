@@ -85,14 +85,14 @@ def findings(slug: str | None = None) -> Iterator[Finding]:
     Finding
         The result of each check, in the order of the checks.
     """
-    from kpipe.kaggle.credentials import find
+    from kpipe.kaggle.credentials import find_credentials
 
     yield _python()
     yield _packages()
     yield _device()
     yield _disk()
     yield from _credentials()
-    if find() is not None:
+    if find_credentials() is not None:
         yield from _account(slug)
     elif slug is not None:
         detail = "Its rules and the submissions left cannot be checked without credentials."
@@ -145,9 +145,9 @@ def _disk() -> Finding:
 
 
 def _credentials() -> Iterator[Finding]:
-    from kpipe.kaggle.credentials import find, found
+    from kpipe.kaggle.credentials import all_credentials, find_credentials
 
-    every, used = found(), find()
+    every, used = all_credentials(), find_credentials()
     if not every:
         fix = (
             "Create a token on https://www.kaggle.com/settings, under API, and save it in the file "
@@ -201,8 +201,8 @@ def _quota(kaggle: Kaggle) -> Finding:
 
 def _competition(kaggle: Kaggle, slug: str) -> Iterator[Finding]:
     try:
-        entered = kaggle.competition(slug).user_has_entered
-        left = kaggle.left_today(slug)
+        entered = kaggle.competitions.get(slug).user_has_entered
+        left = kaggle.competitions.submissions_left(slug)
     except KpipeError as error:
         yield Finding(name=slug, status="fail", detail=str(error))
         return

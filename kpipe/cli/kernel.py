@@ -69,9 +69,9 @@ def _what_to_run(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]
 
 
 def _user(options: argparse.Namespace) -> str:
-    from kpipe.kaggle.credentials import find
+    from kpipe.kaggle.credentials import find_credentials
 
-    credentials = find()
+    credentials = find_credentials()
     user = options.user or (credentials.username if credentials else "")
     if not user:
         raise UsageError("A kernel needs an owner: give your Kaggle user name with --user NAME.")
@@ -100,14 +100,14 @@ def _push(folder: Path, options: argparse.Namespace) -> int:
     kaggle, tell = connect(), partial(print, file=sys.stderr, flush=True)
     if wheels.dataset_of(folder / "wheels") in metadata["dataset_sources"]:
         wheels.provide(kaggle, folder / "wheels", tell=tell)
-    pushed = kaggle.push_kernel(folder)
+    pushed = kaggle.kernels.push(folder)
     push.followed(kaggle, pushed, tell=tell)
     file = push.fetched(kaggle, pushed, folder / "output")
     print(file)
     if not options.submit:
         return 0
     (slug,) = metadata["competition_sources"]
-    only_kernels = kaggle.competition(slug).is_kernels_submissions_only
+    only_kernels = kaggle.competitions.get(slug).is_kernels_submissions_only
     entry = submit_file(slug, file, run_of_file(file), options, kernel=pushed if only_kernels else None)
     return 1 if entry.status == "error" else 0
 

@@ -27,10 +27,10 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.cli.console.submissions import print_entries
     from kpipe.kaggle import submit
     from kpipe.kaggle.client import connect
-    from kpipe.kaggle.credentials import find
+    from kpipe.kaggle.credentials import find_credentials
     from kpipe.runs.ledger import read_ledger
 
-    out, kaggle = options.out, connect() if find() else None
+    out, kaggle = options.out, connect() if find_credentials() else None
     entries = submit.sync_ledger(kaggle, options.slug, out=out) if kaggle else read_ledger(out, options.slug)
     if options.json:
         import json
@@ -38,7 +38,7 @@ def _execute(options: argparse.Namespace) -> int:
 
         print(json.dumps([asdict(entry) for entry in entries], indent=2))
         return 0
-    rank = kaggle.competition(options.slug).user_rank if kaggle else None
+    rank = kaggle.competitions.get(options.slug).user_rank if kaggle else None
     print_entries(options.slug, entries, rank=rank, fresh=kaggle is not None)
     _plot(entries, out / options.slug / "submissions.png")
     return 0

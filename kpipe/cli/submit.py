@@ -12,7 +12,7 @@ from kpipe.cli.options import add_out_option, add_submit_options
 from kpipe.errors import SubmissionError, UsageError
 
 if TYPE_CHECKING:
-    from kpipe.kaggle.client import Pushed
+    from kpipe.kaggle.responses import Pushed
     from kpipe.runs.ledger import Entry
     from kpipe.runs.run import Run
 

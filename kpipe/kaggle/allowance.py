@@ -73,7 +73,7 @@ def check_can_submit(
             f"The same file was submitted before, as {before[0].ref} on {before[0].date[:10]}: its score will be the "
             "same. To spend a submission on it, add --force."
         )
-    left = kaggle.left_today(slug)
+    left = kaggle.competitions.submissions_left(slug)
     if left < 1:
         raise SubmissionError(f"No submission for {slug} is left today: try again after midnight UTC.")
     return SubmissionAllowance(left_today=left)

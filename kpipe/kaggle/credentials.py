@@ -1,4 +1,4 @@
-"""Which Kaggle credentials there are, in the order in which the client takes them; found without loading the client.
+"""Find the user's Kaggle credentials, in the client's order of precedence, without loading the client.
 
 References
 ----------
@@ -7,6 +7,7 @@ kaggle 2.2.4, ``KaggleApi.authenticate`` and ``kagglesdk.kaggle_env.get_access_t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -16,20 +17,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Credentials", "find", "found"]
+__all__ = ["Credentials", "all_credentials", "find_credentials"]
 
 Kind = Literal["token", "key", "oauth"]
+
+_VARIABLES = {"username": "KAGGLE_USERNAME", "key": "KAGGLE_KEY"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """One way to be known to Kaggle.
+    """A token, key or login for Kaggle.
 
-    kind : "token" (an API token), "key" (a user name and key), "oauth" (what ``kaggle auth login`` left).
-    place : where it was found, in words.
-    secret : never shown: not in ``repr``, not in a message.
-    problem : why it cannot be used, or empty.
-    open_file : the file that holds it, if others on this machine may read that file.
+    Attributes
+    ----------
+    kind : {"token", "key", "oauth"}
+        An API token, a user name and key, or the login of ``kaggle auth login``.
+    place : str
+        Where the credentials were found, in words.
+    username : str
+        The user's name on Kaggle; empty where it is not known.
+    secret : str
+        Never shown: not in ``repr`` and not in a message.
+    problem : str
+        Why the credentials cannot be used; empty if they can.
+    open_file : Path or None
+        The file that holds the credentials, if other users of this machine may read it.
     """
 
     kind: Kind
@@ -40,95 +52,107 @@ class Credentials:
     open_file: Path | None = None
 
 
-def find() -> Credentials | None:
-    """The credentials that the client uses: the first that can be, as it does; None if there are none."""
-    return next((credentials for credentials in found() if not credentials.problem), None)
+def find_credentials() -> Credentials | None:
+    """The credentials that the client uses: the first usable ones.
+
+    Returns
+    -------
+    Credentials or None
+        None if there are none.
+    """
+    return next((credentials for credentials in all_credentials() if not credentials.problem), None)
 
 
-def found() -> list[Credentials]:
-    """Every credential of this user, in the client's order; those with a ``problem`` cannot be used."""
+def all_credentials() -> list[Credentials]:
+    """All credentials of this user, in the client's order of precedence.
+
+    Returns
+    -------
+    list of Credentials
+        Those with a ``problem`` cannot be used.
+    """
     return [*_tokens(), *_keys(), *_logins()]
 
 
 def _tokens() -> Iterator[Credentials]:
     if value := os.environ.get("KAGGLE_API_TOKEN"):
         place = "the variable KAGGLE_API_TOKEN"
-        if _is_file(value):
-            yield _token(Path(value), f"{value}, which the variable KAGGLE_API_TOKEN names")
+        if _names_file(value):
+            yield _token_file(Path(value), f"{value}, which the variable KAGGLE_API_TOKEN names")
         else:
             yield Credentials(kind="token", place=place, secret=value.strip())
     for name in ("access_token", "access_token.txt"):
-        path = _home() / name
+        path = _kaggle_folder() / name
         if path.is_file():
-            yield _token(path, str(path))
+            yield _token_file(path, str(path))
 
 
-def _is_file(value: str) -> bool:
+def _names_file(value: str) -> bool:
     try:
         return Path(value).is_file()
     except (OSError, ValueError):  # too long for a name: a token
         return False
 
 
-def _token(path: Path, place: str) -> Credentials:
-    try:
+def _token_file(path: Path, place: str) -> Credentials:
+    secret, problem = "", "the file cannot be read"
+    with contextlib.suppress(OSError, UnicodeDecodeError):
         secret = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return Credentials(kind="token", place=place, problem="the file cannot be read", open_file=_open(path))
-    problem = "" if secret else "the file is empty"
-    return Credentials(kind="token", place=place, secret=secret, problem=problem, open_file=_open(path))
+        problem = "" if secret else "the file is empty"
+    return Credentials(kind="token", place=place, secret=secret, problem=problem, open_file=_if_open(path))
 
 
 def _keys() -> Iterator[Credentials]:
-    """A user name and a key; variables go before the file, each by itself, as in the client."""
+    """A user name and key; each variable takes precedence over the file, as in the client."""
     path = _key_file()
-    held, problem = _read_key_file(path) if path.is_file() else ({}, "")
-    names = {"username": "KAGGLE_USERNAME", "key": "KAGGLE_KEY"}
-    given = {part: os.environ[name] for part, name in names.items() if os.environ.get(name)}
-    if not held and not given and not problem:
+    in_file, problem = _read_key_file(path) if path.is_file() else ({}, "")
+    in_variables = {part: os.environ[name] for part, name in _VARIABLES.items() if os.environ.get(name)}
+    if not in_file and not in_variables and not problem:
         return
-    both = {**held, **given}
-    missing = [part for part in names if not both.get(part)]
+    both = {**in_file, **in_variables}
+    missing = [part for part in _VARIABLES if not both.get(part)]
+    places = [f"the variable {_VARIABLES[part]}" for part in in_variables]
     if missing and not problem:
         problem = f"it has no {' and no '.join(missing)}"
-    place = " and ".join(f"the variable {names[part]}" for part in given)
-    if len(given) < 2 and path.is_file():
-        place = f"{place} and {path}" if place else str(path)
+    if len(in_variables) == len(_VARIABLES):
+        problem = ""
+    elif path.is_file():
+        places.append(str(path))
     yield Credentials(
         kind="key",
-        place=place,
+        place=" and ".join(places),
         username=both.get("username", ""),
         secret=both.get("key", ""),
-        problem="" if len(given) == 2 else problem,
-        open_file=_open(path) if path.is_file() else None,
+        problem=problem,
+        open_file=_if_open(path) if path.is_file() else None,
     )
 
 
 def _read_key_file(path: Path) -> tuple[dict[str, str], str]:
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         return {}, "the file cannot be read"
-    except ValueError:
-        return {}, "the file is no JSON"
-    if not isinstance(held, dict):
+    except (ValueError, RecursionError):
+        return {}, "the file is not JSON"
+    if not isinstance(content, dict):
         return {}, "the file must hold a JSON object with username and key"
-    return {name: value for name, value in held.items() if isinstance(value, str)}, ""
+    return {name: value for name, value in content.items() if isinstance(value, str)}, ""
 
 
 def _logins() -> Iterator[Credentials]:
-    path = _home() / "credentials.json"
+    path = _kaggle_folder() / "credentials.json"
     if not path.is_file():
         return
     held, problem = _read_key_file(path)
     if not problem and not held.get("refresh_token"):
         problem = "it has no refresh_token"
     yield Credentials(
-        kind="oauth", place=str(path), username=held.get("username", ""), problem=problem, open_file=_open(path)
+        kind="oauth", place=str(path), username=held.get("username", ""), problem=problem, open_file=_if_open(path)
     )
 
 
-def _home() -> Path:
+def _kaggle_folder() -> Path:
     return Path(os.path.expanduser("~")) / ".kaggle"
 
 
@@ -136,15 +160,15 @@ def _key_file() -> Path:
     """Where the client reads kaggle.json: ``KAGGLE_CONFIG_DIR``, ``~/.kaggle``, else on Linux the XDG place."""
     if folder := os.environ.get("KAGGLE_CONFIG_DIR"):
         return Path(folder) / "kaggle.json"
-    if sys.platform.startswith("linux") and not _home().exists():
+    if sys.platform.startswith("linux") and not _kaggle_folder().exists():
         return (
             Path(os.environ.get("XDG_CONFIG_HOME") or Path(os.path.expanduser("~")) / ".config") / "kaggle/kaggle.json"
         )
-    return _home() / "kaggle.json"
+    return _kaggle_folder() / "kaggle.json"
 
 
-def _open(path: Path) -> Path | None:
-    """The path, if others may read it."""
+def _if_open(path: Path) -> Path | None:
+    """The path, if other users of this machine may read it."""
     if os.name == "nt":
         return None
     mode = path.stat().st_mode

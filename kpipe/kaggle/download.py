@@ -1,4 +1,4 @@
-"""A competition's zip from Kaggle: resumed where it broke off, proved before it counts, one process at a time."""
+"""Download a competition's zip from Kaggle: resumable, validated, by one process at a time."""
 
 from __future__ import annotations
 
@@ -9,41 +9,72 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import filelock
 
 from kpipe.data.downloads import OnDownload
 from kpipe.errors import OutputError, RemoteError
 from kpipe.kaggle.client import Kaggle, connect
-from kpipe.kaggle.credentials import find
+from kpipe.kaggle.credentials import find_credentials
 
-__all__ = ["KaggleDownloader", "Tell", "download"]
+__all__ = ["KaggleDownloader", "download"]
 
-_CHUNK = 1 << 16  # bytes; a line that breaks loses less than that
+_CHUNK = 1 << 16  # bytes; a connection that breaks loses at most as many
 _MOST_MEMBERS = 1_000_000
 _BOMB_BYTES, _BOMB_RATIO = 256 << 20, 500  # as in kpipe.data.loading: deflate's bound is 1,032 times
 _LONGEST_LENGTH = 18  # digits
-_TRIES = 5  # a line that breaks is taken up again so often, each time from where it broke
+_TRIES = 5  # connections that may break in one call; each resumes where the one before broke
 _WAIT_SECONDS = 3600.0  # for another process that downloads the same competition
 
-Tell = Callable[[int, int], None]
+# What zipfile raises on a file that is not a valid zip.
+_INVALID = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    OverflowError,
+)
 
 
-def download(kaggle: Kaggle, slug: str, folder: Path, *, tell: Tell = lambda done, size: None) -> Path:
-    """``folder/<slug>.zip``, whole and proved; a broken download is taken up where it ended, also by a later call.
+def download(kaggle: Kaggle, slug: str, folder: Path, *, on_download: OnDownload = lambda done, size: None) -> Path:
+    """A competition's zip, whole and valid; a download that broke off is resumed, also by a later call.
 
-    tell : called with the bytes that are there and the bytes in all (0 where Kaggle does not say).
-    Raises RemoteError where Kaggle does not give it, or gives no whole zip; OutputError where it cannot be written.
+    Parameters
+    ----------
+    kaggle : Kaggle
+        The client.
+    slug : str
+        The competition.
+    folder : Path
+        Where the zip is kept, as ``<slug>.zip``; a zip that exists is not downloaded again.
+    on_download : callable
+        Called with the number of bytes downloaded so far, and in all (0 where Kaggle does not say).
+
+    Returns
+    -------
+    Path
+        The zip.
+
+    Raises
+    ------
+    RemoteError
+        If Kaggle refuses, cannot be reached, or sends no valid zip.
+    OutputError
+        If the folder cannot be written.
     """
     target = folder / f"{slug}.zip"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / f".{slug}.lock", timeout=_WAIT_SECONDS):
             if not target.exists():
-                part = _fetched(kaggle, slug, folder, tell)
-                _prove(part, slug)
+                part = _download_part(kaggle, slug, folder, on_download)
+                _validate(part, slug)
                 os.replace(part, target)
     except filelock.Timeout:
         raise RemoteError(f"Another process has been downloading {slug} for an hour. Stop it, and try again.") from None
@@ -54,52 +85,52 @@ def download(kaggle: Kaggle, slug: str, folder: Path, *, tell: Tell = lambda don
     return target
 
 
-def _fetched(kaggle: Kaggle, slug: str, folder: Path, tell: Tell) -> Path:
-    """The part file, as long as Kaggle says that the zip is."""
-    import requests
-    import urllib3
-
+def _download_part(kaggle: Kaggle, slug: str, folder: Path, on_download: OnDownload) -> Path:
+    """The unfinished file, once it has as many bytes as Kaggle announced."""
     part, note = folder / f".{slug}.part", folder / f".{slug}.part.json"
-    for attempt in range(1, _TRIES + 1):
-        kept = _kept(part, note)
-        response = kaggle.download(slug, *kept)
-        with contextlib.closing(response):
-            resumed = response.status_code == 206
-            have = kept[0] if resumed else 0
-            announced = _announced(response.headers, slug)
-            size = have + announced
-            note.write_text(json.dumps({"etag": response.headers.get("ETag", "")}))
-            try:
-                with open(part, "ab" if resumed else "wb") as file:
-                    for chunk in response.iter_content(_CHUNK):
-                        file.write(chunk)
-                        have += len(chunk)
-                        tell(have, size)
-                    file.flush()
-                    os.fsync(file.fileno())
-            except (requests.RequestException, urllib3.exceptions.HTTPError):
-                if attempt == _TRIES:
-                    break
-                continue
-        if have == size or not announced:
-            note.unlink()
-            return part
+    for _ in range(_TRIES):
+        with contextlib.closing(kaggle.competitions.download(slug, *_kept(part, note))) as response:
+            if _save(response, slug, part, note, on_download):
+                note.unlink()
+                return part
     raise RemoteError(
         f"The download of {slug} broke off {_TRIES} times. {part.stat().st_size:,} bytes are kept: "
-        "the same command goes on from there."
+        "the same command resumes there."
     )
 
 
+def _save(response: Any, slug: str, part: Path, note: Path, on_download: OnDownload) -> bool:
+    """Write a response to the unfinished file; whether that is whole now. A connection may break without an error."""
+    import requests
+    import urllib3
+
+    resumed = response.status_code == 206
+    announced = _announced(response.headers, slug)
+    with open(part, "ab" if resumed else "wb") as file:
+        have = file.tell()
+        size = have + announced
+        note.write_text(json.dumps({"etag": response.headers.get("ETag", "")}))  # after the bytes of another ETag went
+        with contextlib.suppress(requests.RequestException, urllib3.exceptions.HTTPError):
+            for chunk in response.iter_content(_CHUNK):
+                file.write(chunk)
+                have += len(chunk)
+                on_download(have, size)
+            file.flush()
+            os.fsync(file.fileno())
+            return have == size or not announced
+    return False
+
+
 def _announced(headers: Mapping[str, str], slug: str) -> int:
-    """How many bytes follow; 0 where Kaggle does not say. Raises RemoteError where they are packed once more."""
+    """How many bytes follow, 0 where Kaggle does not say. Raises RemoteError for a compressed response."""
     if headers.get("Content-Encoding", "identity") != "identity":
-        raise RemoteError(f"Kaggle sends {slug} packed as it was not asked to. Is there a proxy? Then try again.")
+        raise RemoteError(f"Kaggle's zip of {slug} arrives compressed once more. Is there a proxy? Then try again.")
     length = headers.get("Content-Length", "")
     return int(length) if length.isdecimal() and len(length) < _LONGEST_LENGTH else 0
 
 
 def _kept(part: Path, note: Path) -> tuple[int, str]:
-    """How many bytes are there from before, and of which version; (0, "") where they are of no use."""
+    """The bytes kept from before and the ETag that they belong to; (0, "") if they cannot be used."""
     try:
         etag = json.loads(note.read_text())["etag"]
         return (part.stat().st_size, etag) if etag and isinstance(etag, str) else (0, "")
@@ -107,32 +138,26 @@ def _kept(part: Path, note: Path) -> tuple[int, str]:
         return 0, ""
 
 
-def _prove(part: Path, slug: str) -> None:
-    """Raise RemoteError unless the file is a zip whose every member has its checksum; what is not is thrown away."""
+def _validate(part: Path, slug: str) -> None:
+    """Raise RemoteError unless the file is a zip whose every member has its checksum; delete what is not."""
     try:
-        with zipfile.ZipFile(part) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-            bomb = unpacked > max(_BOMB_BYTES, _BOMB_RATIO * part.stat().st_size)
-            broken: str | None
-            if bomb or len(archive.infolist()) > _MOST_MEMBERS:
-                broken = f"a bomb of {len(archive.infolist()):,} members, {unpacked:,} bytes unpacked"
-            else:
-                broken = archive.testzip()
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        EOFError,
-        RuntimeError,
-        ValueError,
-        OverflowError,
-        struct.error,
-    ):
-        broken = "the archive itself"
-    if broken:
+        fault = _fault(part)
+    except _INVALID:
+        fault = "the archive itself"
+    if fault:
         with contextlib.suppress(OSError):
             part.unlink()
-        raise RemoteError(f"What Kaggle sent for {slug} is damaged ({broken}), and was thrown away. Try again.")
+        raise RemoteError(f"What Kaggle sent for {slug} is damaged ({fault}), and was deleted. Try again.")
+
+
+def _fault(part: Path) -> str | None:
+    """What is wrong with a zip: that it would unpack to far more than it has, or a broken member's name."""
+    with zipfile.ZipFile(part) as archive:
+        members = archive.infolist()
+        unpacked = sum(member.file_size for member in members)
+        if unpacked > max(_BOMB_BYTES, _BOMB_RATIO * part.stat().st_size) or len(members) > _MOST_MEMBERS:
+            return f"a zip bomb of {len(members):,} members, {unpacked:,} bytes unpacked"
+        return archive.testzip()
 
 
 class KaggleDownloader:
@@ -158,11 +183,11 @@ class KaggleDownloader:
         Raises
         ------
         RemoteError
-            Kaggle refuses, cannot be reached, or sends no whole zip.
+            If Kaggle refuses, cannot be reached, or sends no valid zip.
         OutputError
-            The folder cannot be written.
+            If the folder cannot be written.
         """
-        return None if find() is None else download(connect(), slug, folder, tell=on_download)
+        return None if find_credentials() is None else download(connect(), slug, folder, on_download=on_download)
 
     def metric_name(self, slug: str) -> str | None:
         """The name of the metric on the competition's page.
@@ -180,6 +205,6 @@ class KaggleDownloader:
         Raises
         ------
         RemoteError
-            Kaggle refuses, cannot be reached, or gives an answer that cannot be read.
+            If Kaggle refuses, cannot be reached, or sends a response that cannot be read.
         """
-        return None if find() is None else str(connect().competition(slug).evaluation_metric or "")
+        return None if find_credentials() is None else str(connect().competitions.get(slug).evaluation_metric or "")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from kpipe.kaggle.credentials import Credentials, found
+from kpipe.kaggle.credentials import Credentials, all_credentials
 
 __all__ = ["explain_error", "explain_refused_credentials", "redact", "status_or_kind"]
 
@@ -194,7 +194,7 @@ def explain_refused_credentials(credentials: Credentials) -> str:
     str
         Where the credentials are, and what to do; no secret.
     """
-    others = [c.place for c in found() if c.place != credentials.place and not c.problem]
+    others = [c.place for c in all_credentials() if c.place != credentials.place and not c.problem]
     hides = f" They take precedence over {others[0]}: to use that, remove them." if others else ""
     return (
         f"Kaggle does not accept the credentials from {credentials.place}.{hides} "

@@ -1,6 +1,6 @@
-"""What Kaggle answers, made into values: every field of the type that the client declares, no secret, no end of bytes.
+"""Kaggle's responses as values: each field of the type that the client declares, no secret, a limited size.
 
-The client's objects take whatever the JSON holds; what is wrong there would else be met far from here.
+The client's objects accept whatever the JSON holds; a wrong type would otherwise fail far from here.
 
 References
 ----------
@@ -19,17 +19,33 @@ from typing import Any
 
 from kpipe.errors import RemoteError
 
-__all__ = ["Pushed", "Submission", "bounded", "listed", "owned", "typed"]
+__all__ = ["Pushed", "Submission", "check_fields", "read_bounded", "read_kernel_ref", "read_submission"]
 
-_MOST_BYTES = 64 << 20  # of an answer; a list of 100 submissions has some 50 kB
+_MOST_BYTES = 64 << 20  # of a response; a list of 100 submissions has about 50 kB
 _CHUNK = 1 << 16
-_WHOLE = re.compile(r"-?\d{1,18}")  # JSON's int64 may come as a string
+_WHOLE = re.compile(r"-?\d{1,18}")  # an int64 may come as a string in JSON
 _OWNED = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A submission as Kaggle lists it. status : "pending", "complete" or "error". Scores : None while unknown."""
+    """A submission as Kaggle lists it.
+
+    Attributes
+    ----------
+    ref : int
+        Kaggle's number of the submission.
+    date : datetime
+        When it was made, UTC.
+    description, file_name : str
+        As they were submitted.
+    status : str
+        "pending", "complete" or "error".
+    error : str
+        Why Kaggle could not score it.
+    public_score, private_score : float or None
+        None while they are unknown.
+    """
 
     ref: int
     date: datetime
@@ -43,69 +59,105 @@ class Submission:
 
 @dataclass(frozen=True, kw_only=True)
 class Pushed:
-    """A version of a kernel. ref : owner/slug."""
+    """A version of a kernel on Kaggle.
+
+    Attributes
+    ----------
+    ref : str
+        The kernel, owner/slug.
+    version : int
+        Its number, from 1.
+    url : str
+        The kernel's page.
+    """
 
     ref: str
     version: int
     url: str = ""
 
 
-def typed(answer: Any, hide: Callable[[str], str]) -> Any:
-    """The client's object, each field of its declared type. hide : takes what must not be shown out of a text.
+def check_fields(response: Any, redact: Callable[[str], str]) -> Any:
+    """The client's object, each field of its declared type.
 
-    Raises TypeError naming the field.
+    Parameters
+    ----------
+    response : kagglesdk object
+        Made from a response; changed in place.
+    redact : callable
+        Removes secrets from a text.
+
+    Returns
+    -------
+    kagglesdk object
+        ``response``.
+
+    Raises
+    ------
+    TypeError
+        Naming the first field of another type.
     """
     from kagglesdk.kaggle_object import ListSerializer, MapSerializer
 
-    for field in getattr(answer, "_fields", ()):
-        value = getattr(answer, field.private_field_name)
+    for field in getattr(response, "_fields", ()):
+        value = getattr(response, field.private_field_name)
         if value is None or value == field.default_value:
             continue
-        one = partial(_value, kind=field.field_type, hide=hide, name=field.json_name)
-        made: Any
+        check = partial(_check_value, kind=field.field_type, redact=redact, name=field.json_name)
+        checked: Any
         if isinstance(field.serializer, ListSerializer):
-            made = [one(inner) for inner in _of(list, value, field.json_name)]
+            checked = [check(inner) for inner in _check_type(list, value, field.json_name)]
         elif isinstance(field.serializer, MapSerializer):
-            made = {key: one(inner) for key, inner in _of(dict, value, field.json_name).items()}
+            checked = {key: check(inner) for key, inner in _check_type(dict, value, field.json_name).items()}
         else:
-            made = one(value)
-        setattr(answer, field.private_field_name, made)
-    return answer
+            checked = check(value)
+        setattr(response, field.private_field_name, checked)
+    return response
 
 
-def _value(value: Any, *, kind: type, hide: Callable[[str], str], name: str) -> Any:
+def _check_value(value: Any, *, kind: type, redact: Callable[[str], str], name: str) -> Any:
     if hasattr(value, "_fields"):
-        return typed(value, hide)
+        return check_fields(value, redact)
     if kind is int and isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value)
     if kind is float and type(value) is int:
         return float(value)
-    _of(kind, value, name)
-    return hide(value.encode(errors="replace").decode()) if isinstance(value, str) else value
+    _check_type(kind, value, name)
+    return redact(value.encode(errors="replace").decode()) if isinstance(value, str) else value
 
 
-def _of(kind: type, value: Any, name: str) -> Any:
+def _check_type(kind: type, value: Any, name: str) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):  # a bool is an int to isinstance
         raise TypeError(f"{name} must be of the type {kind.__name__}, however: {str(value)[:80]!r}")
     return value
 
 
-def listed(one: Any) -> Submission:
-    """A submission of the client's list."""
+def read_submission(listed: Any) -> Submission:
+    """A submission from the client's list.
+
+    Parameters
+    ----------
+    listed : kagglesdk ApiSubmission
+        One item of the list.
+
+    Returns
+    -------
+    Submission
+        With its status in lower case and its scores as numbers.
+    """
     return Submission(
-        ref=one.ref,
-        date=(one.date or datetime.fromtimestamp(0, UTC)).replace(tzinfo=UTC),
-        description=one.description or "",
-        file_name=one.file_name or "",
-        status=one.status.name.lower(),
-        error=one.error_description or "",
-        public_score=_score(one.public_score),
-        private_score=_score(one.private_score),
+        ref=listed.ref,
+        date=(listed.date or datetime.fromtimestamp(0, UTC)).replace(tzinfo=UTC),
+        description=listed.description or "",
+        file_name=listed.file_name or "",
+        status=listed.status.name.lower(),
+        error=listed.error_description or "",
+        public_score=_score(listed.public_score),
+        private_score=_score(listed.private_score),
     )
 
 
 def _score(text: str | None) -> float | None:
-    """Scores are strings, empty while unknown."""
+    """A score, which Kaggle sends as a string that is empty while it is unknown."""
     try:
         score = float(text) if text else math.nan
     except ValueError:
@@ -113,20 +165,54 @@ def _score(text: str | None) -> float | None:
     return score if math.isfinite(score) else None
 
 
-def owned(ref: str) -> str:
-    """``owner/slug`` of a kernel, which Kaggle gives as "/code/owner/slug". Raises ValueError for anything else."""
+def read_kernel_ref(ref: str) -> str:
+    """A kernel's name, from Kaggle's "/code/owner/slug".
+
+    Parameters
+    ----------
+    ref : str
+        As Kaggle sends it.
+
+    Returns
+    -------
+    str
+        owner/slug.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
     name = "/".join(ref.strip("/").split("/")[-2:])
     if not _OWNED.fullmatch(name):
         raise ValueError(f"a kernel is owner/slug, however: {ref[:80]!r}")
     return name
 
 
-def bounded(answer: Any, *, most: int = _MOST_BYTES) -> bytes:
-    """All bytes of a ``requests.Response``, unpacked. Raises RemoteError where there are more than ``most``."""
+def read_bounded(response: Any, *, most: int = _MOST_BYTES) -> bytes:
+    """All bytes of a response, decompressed.
+
+    Parameters
+    ----------
+    response : requests.Response
+        Not read yet.
+    most : int
+        The largest number of bytes.
+
+    Returns
+    -------
+    bytes
+        At most ``most``.
+
+    Raises
+    ------
+    RemoteError
+        If there are more.
+    """
     content = bytearray()
-    for chunk in answer.iter_content(_CHUNK):
+    for chunk in response.iter_content(_CHUNK):
         content += chunk
         if len(content) > most:
-            answer.close()
-            raise RemoteError(f"Kaggle sent more than {most:,} bytes where it sends fewer: they are not read.")
+            response.close()
+            raise RemoteError(f"Kaggle sent more than {most:,} bytes, which is more than such a response holds.")
     return bytes(content)

@@ -16,7 +16,8 @@ import pandas as pd
 
 from kpipe.core.values import Tables
 from kpipe.errors import KpipeError, OutputError, RemoteError, SubmissionError
-from kpipe.kaggle.client import Kaggle, Pushed, Submission
+from kpipe.kaggle.client import Kaggle
+from kpipe.kaggle.responses import Pushed, Submission
 from kpipe.problem.competition import Competition
 from kpipe.runs.files import sha256_of
 from kpipe.runs.ledger import (
@@ -100,9 +101,9 @@ def submit_file(
     made = replace(_entry_of_run(run), slug=slug, message=message, file=file.name, sha256=sha256_of(file))
     check_writable(out, slug)
     if kernel is None:
-        ref = kaggle.submit(slug, file, message)
+        ref = kaggle.competitions.submit(slug, file, message)
     else:
-        ref = kaggle.submit_code(slug, kernel.ref, kernel.version, file.name, message)
+        ref = kaggle.competitions.submit_output(slug, kernel.ref, kernel.version, file.name, message)
     entry = replace(made, ref=ref, date=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()))
     if run is not None:
         mark_submitted(run, entry)
@@ -197,7 +198,7 @@ def sync_ledger(kaggle: Kaggle, slug: str, *, out: Path) -> list[Entry]:
         If the file is not a ledger.
     """
     known = {entry.ref for entry in read_ledger(out, slug)}
-    listed = kaggle.submissions(slug)
+    listed = kaggle.competitions.submissions(slug)
     runs = submitted_runs(out, slug) if any(one.ref not in known for one in listed) else {}
     add_entries(out, slug, [_entry(slug, one, run=None if one.ref in known else runs.get(one.ref)) for one in listed])
     return read_ledger(out, slug)

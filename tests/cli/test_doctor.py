@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kpipe.cli import doctor
-from kpipe.kaggle import client as client_module
+from kpipe.kaggle import session
 from tests.cli.calls import call
 from tests.kaggle_server import KEY, USER, Contest, KaggleServer, Misbehave, serving
 
@@ -16,7 +16,7 @@ from tests.kaggle_server import KEY, USER, Contest, KaggleServer, Misbehave, ser
 def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    monkeypatch.setattr(client_module, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(session, "_FIRST_WAIT", 0.01)
     with serving(KaggleServer(contests={"titanic": Contest(zip=b"")})) as server:
         monkeypatch.setenv("KPIPE_KAGGLE_ENDPOINT", server.url)
         yield server

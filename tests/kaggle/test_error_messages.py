@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from kpipe.errors import RemoteError
-from kpipe.kaggle import client as client_module
-from kpipe.kaggle.client import Kaggle, Pushed, connect
+from kpipe.kaggle import session
+from kpipe.kaggle.client import Kaggle, connect
+from kpipe.kaggle.responses import Pushed
 from tests.kaggle_server import KEY, USER, Contest, KaggleServer, Misbehave, serving
 
 RULES = "You must accept this competition's rules before you'll be able to download files."
@@ -38,7 +39,7 @@ NOT_SATISFIED = "Required permission 'competitions.get' was not satisfied"
 
 @pytest.fixture
 def kaggle(monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
-    monkeypatch.setattr(client_module, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(session, "_FIRST_WAIT", 0.01)
     monkeypatch.setenv("KAGGLE_USERNAME", USER)
     monkeypatch.setenv("KAGGLE_KEY", KEY)
     with serving(KaggleServer(contests={"titanic": Contest(zip=b"")})) as server:
@@ -48,18 +49,20 @@ def kaggle(monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
 
 def submit(client: Kaggle, home: Path) -> None:
     (home / "submission.csv").write_text("PassengerId,Survived\n892,0\n")
-    client.submit("titanic", home / "submission.csv", "first")
+    client.competitions.submit("titanic", home / "submission.csv", "first")
 
 
 CALLS: dict[str, Callable[[Kaggle, Path], object]] = {
-    "GetCompetition": lambda client, home: client.competition("titanic"),
-    "GetSubmissionLimits": lambda client, home: client.left_today("titanic"),
-    "ListSubmissions": lambda client, home: client.submissions("titanic"),
-    "DownloadDataFiles": lambda client, home: client.download("titanic"),
+    "GetCompetition": lambda client, home: client.competitions.get("titanic"),
+    "GetSubmissionLimits": lambda client, home: client.competitions.submissions_left("titanic"),
+    "ListSubmissions": lambda client, home: client.competitions.submissions("titanic"),
+    "DownloadDataFiles": lambda client, home: client.competitions.download("titanic"),
     "StartSubmissionUpload": submit,
     "CreateSubmission": submit,
-    "CreateCodeSubmission": lambda client, home: client.submit_code("titanic", "ada/k", 1, "submission.csv", "m"),
-    "GetKernelSessionStatus": lambda client, home: client.kernel_status(Pushed(ref="ada/k", version=1)),
+    "CreateCodeSubmission": lambda client, home: client.competitions.submit_output(
+        "titanic", "ada/k", 1, "submission.csv", "m"
+    ),
+    "GetKernelSessionStatus": lambda client, home: client.kernels.status(Pushed(ref="ada/k", version=1)),
     "GetAcceleratorQuotaStatistics": lambda client, home: client.gpu_hours(),
 }
 

@@ -24,11 +24,11 @@ import pytest
 from kpipe import competitions
 from kpipe.cli.main import main
 from kpipe.errors import KpipeError, RemoteError
-from kpipe.kaggle import allowance, responses, submit
-from kpipe.kaggle import client as client_module
-from kpipe.kaggle.client import Kaggle, Pushed, connect
+from kpipe.kaggle import allowance, responses, session, submit
+from kpipe.kaggle.client import Kaggle, connect
 from kpipe.kaggle.download import download
 from kpipe.kaggle.kernel import push as kernel_push
+from kpipe.kaggle.responses import Pushed
 from kpipe.runs import ledger
 from tests.data.test_hostile_files import ODD_JSON
 from tests.kaggle.test_submit import zipped_sample
@@ -44,8 +44,8 @@ def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleSe
     for module in (submit, kernel_push):
         monkeypatch.setattr(module, "_FIRST_PAUSE", 0.01)
         monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.01)
-    monkeypatch.setattr(client_module, "_FIRST_WAIT", 0.001)
-    monkeypatch.setattr(client_module, "_READ_SECONDS", 2.0)
+    monkeypatch.setattr(session, "_FIRST_WAIT", 0.001)
+    monkeypatch.setattr(session, "_READ_SECONDS", 2.0)
     monkeypatch.setenv("KAGGLE_USERNAME", USER)
     monkeypatch.setenv("KAGGLE_KEY", KEY)
     (tmp_path / "work").mkdir()
@@ -121,20 +121,20 @@ def calls(home: Path) -> dict[str, Callable[[Kaggle], object]]:
     (data / "dataset-metadata.json").write_text(json.dumps(wheels))
     return {
         "GetCompetition": lambda k: (
-            f"{k.competition('titanic').evaluation_metric:s}{k.competition('t').user_rank or 0:,}"
+            f"{k.competitions.get('titanic').evaluation_metric:s}{k.competitions.get('t').user_rank or 0:,}"
         ),
         "GetSubmissionLimits": lambda k: allowance.check_can_submit(k, "titanic", csv, None, out=home, force=False),
         "ListSubmissions": lambda k: wait_for_score(k, home),
-        "StartSubmissionUpload": lambda k: k.submit("titanic", csv, "m"),
-        "CreateSubmission": lambda k: k.submit("titanic", csv, "m"),
-        "CreateCodeSubmission": lambda k: k.submit_code("titanic", "ada/k", 1, "submission.csv", "m"),
-        "SaveKernel": lambda k: k.push_kernel(script),
+        "StartSubmissionUpload": lambda k: k.competitions.submit("titanic", csv, "m"),
+        "CreateSubmission": lambda k: k.competitions.submit("titanic", csv, "m"),
+        "CreateCodeSubmission": lambda k: k.competitions.submit_output("titanic", "ada/k", 1, "submission.csv", "m"),
+        "SaveKernel": lambda k: k.kernels.push(script),
         "GetKernelSessionStatus": lambda k: kernel_push.followed(k, PUSHED, tell=lambda _: None, seconds=0.02),
         "ListKernelSessionOutput": lambda k: kernel_push.fetched(k, PUSHED, home / "fetched"),
         "GetAcceleratorQuotaStatistics": lambda k: k.gpu_hours(),
         "ListCompetitions": lambda k: k.username(),
-        "GetDatasetStatus": lambda k: k.dataset_status("ada/x"),
-        "CreateDataset": lambda k: k.create_dataset(data),
+        "GetDatasetStatus": lambda k: k.kernels.dataset_status("ada/x"),
+        "CreateDataset": lambda k: k.kernels.create_dataset(data),
         "IntrospectToken": lambda k: _by_token(),
         "DownloadDataFiles": lambda k: download(k, "titanic", home / "downloads"),
     }
@@ -230,7 +230,7 @@ def test_a_good_answer_passes(name: str, kaggle: KaggleServer, tmp_path: Path) -
 
 def test_a_number_that_comes_as_a_string_is_a_number(kaggle: KaggleServer) -> None:
     answer(kaggle, "GetSubmissionLimits", body={"numAllowedNow": "3"})
-    assert connect().left_today("titanic") == 3
+    assert connect().competitions.submissions_left("titanic") == 3
 
 
 # --- each by itself
@@ -239,23 +239,25 @@ def test_a_number_that_comes_as_a_string_is_a_number(kaggle: KaggleServer) -> No
 def test_a_page_in_place_of_an_answer_is_no_missing_network(kaggle: KaggleServer) -> None:
     answer(kaggle, "GetCompetition", raw=b"<html>Log in first</html>")
     with pytest.raises(RemoteError, match=r"Kaggle's answer about titanic cannot be read .* Is there a proxy\?"):
-        connect().competition("titanic")
+        connect().competitions.get("titanic")
 
 
 def test_a_rank_that_is_no_number_is_named(kaggle: KaggleServer) -> None:
     answer(kaggle, "GetCompetition", body={"userRank": "\x1b[31mfirst"})
     with pytest.raises(RemoteError, match=r"userRank must be of the type int, however: '\\x1b\[31mfirst'"):
-        connect().competition("titanic")
+        connect().competitions.get("titanic")
 
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_an_answer_without_end_is_not_kept(packed: bool, kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(responses.bounded, "__kwdefaults__", {"most": 100_000})
+    monkeypatch.setattr(responses.read_bounded, "__kwdefaults__", {"most": 100_000})
     endless = b'{"a": "' + b"x" * 1_000_000 + b'"}'
     headers = {"Content-Encoding": "gzip"} if packed else {}
     answer(kaggle, "GetCompetition", raw=gzip.compress(endless) if packed else endless, headers=headers)
-    with pytest.raises(RemoteError, match=r"Kaggle sent more than 100,000 bytes where it sends fewer"):
-        connect().competition("titanic")
+    with pytest.raises(
+        RemoteError, match=r"Kaggle sent more than 100,000 bytes, which is more than such a response holds"
+    ):
+        connect().competitions.get("titanic")
 
 
 def test_no_secret_comes_back_in_an_error_or_in_the_ledger(
@@ -264,7 +266,7 @@ def test_no_secret_comes_back_in_an_error_or_in_the_ledger(
     echo = f"\x1b[2J{KEY} Basic {HEADER}"
     answer(kaggle, "GetCompetition", status=500, body={"error": {"message": echo}})
     with pytest.raises(RemoteError, match=r"Kaggle says: \\x1b\[2J\*\*\* Basic \*\*\*") as said:
-        connect().competition("titanic")
+        connect().competitions.get("titanic")
     assert said.value.__cause__ is None  # nor in a traceback of a log
     one = GOOD["ListSubmissions"]["submissions"][0] | {"description": echo, "errorDescription": echo, "fileName": echo}
     answer(kaggle, "ListSubmissions", body={"submissions": [one]})
@@ -313,7 +315,7 @@ def test_credentials_do_not_follow_to_another_host(
         away = f"http://localhost:{stranger.server_address[1]}/"
         answer(kaggle, "GetCompetition", status=status, headers={"Location": away})
         with contextlib.suppress(RemoteError):
-            known.competition("titanic")
+            known.competitions.get("titanic")
         stranger.shutdown()
     assert arrived
     for secret in (KEY, HEADER, TOKEN):
@@ -326,7 +328,7 @@ def test_credentials_do_not_follow_to_another_host(
 def test_a_download_that_is_whole_but_was_not_named_is_taken_up(kaggle: KaggleServer, tmp_path: Path) -> None:
     """Killed after the last byte: the next call asks for what follows it, and a server says that nothing does."""
     content = kaggle.contests["titanic"].zip
-    first = connect().download("titanic")
+    first = connect().competitions.download("titanic")
     (tmp_path / ".titanic.part").write_bytes(content)
     (tmp_path / ".titanic.part.json").write_text(json.dumps({"etag": first.headers["ETag"]}))
     first.close()
@@ -347,7 +349,7 @@ def test_a_download_that_is_packed_once_more_is_refused(kaggle: KaggleServer, tm
     packed = gzip.compress(kaggle.contests["titanic"].zip)
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/zip"}
     kaggle.faults.append(Misbehave("/files/", 200, times=9, raw=packed, headers=headers))
-    with pytest.raises(RemoteError, match=r"Kaggle sends titanic packed as it was not asked to"):
+    with pytest.raises(RemoteError, match=r"Kaggle's zip of titanic arrives compressed once more"):
         download(connect(), "titanic", tmp_path)
     assert not (tmp_path / "titanic.zip").exists()
 
@@ -376,14 +378,16 @@ def test_an_address_that_is_none_is_not_read(url: str, kaggle: KaggleServer, tmp
 def test_a_file_of_a_kernel_that_is_larger_than_it_may_be_is_not_kept(kaggle: KaggleServer, tmp_path: Path) -> None:
     kaggle.pushes[0]["files"]["submission.csv"] = b"0" * 200_000
     with pytest.raises(RemoteError, match=r"more than 100,000 bytes"):
-        connect().fetch(f"{kaggle.url}/output/1/submission.csv", tmp_path / "submission.csv", most=100_000)
+        connect().kernels.download_file(
+            f"{kaggle.url}/output/1/submission.csv", tmp_path / "submission.csv", most=100_000
+        )
     assert not (tmp_path / "submission.csv").exists()
 
 
 def test_a_large_file_of_a_kernel_is_fetched_in_time_that_grows_with_it(kaggle: KaggleServer, tmp_path: Path) -> None:
     kaggle.pushes[0]["files"]["submission.csv"] = b"0" * (64 << 20)
     start = time.process_time()
-    connect().fetch(f"{kaggle.url}/output/1/submission.csv", tmp_path / "submission.csv")
+    connect().kernels.download_file(f"{kaggle.url}/output/1/submission.csv", tmp_path / "submission.csv")
     assert time.process_time() - start < 10
 
 

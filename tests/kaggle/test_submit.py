@@ -18,8 +18,7 @@ from filelock import FileLock
 
 from kpipe import competitions
 from kpipe.cli.main import main
-from kpipe.kaggle import client as client_module
-from kpipe.kaggle import submit
+from kpipe.kaggle import session, submit
 from kpipe.runs import ledger
 from tests.kaggle_server import KEY, TOKEN, USER, Contest, KaggleServer, Misbehave, accuracy, serving
 
@@ -40,7 +39,7 @@ def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleSe
     test = pd.read_csv(SAMPLE / "test.csv")
     truth = pd.DataFrame({"PassengerId": test["PassengerId"], "Survived": (test["Sex"] == "female").astype(int)})
     contest = Contest(zip=zipped_sample(), score=accuracy(truth, "PassengerId", "Survived"))
-    monkeypatch.setattr(client_module, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(session, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(submit, "_FIRST_PAUSE", 0.05)
     monkeypatch.setenv("KAGGLE_USERNAME", USER)
     monkeypatch.setenv("KAGGLE_KEY", KEY)
@@ -328,7 +327,7 @@ def test_submitting_without_credentials_is_refused_before_training(
     assert kpipe("run", "titanic", "--submit") == 2
     told = capsys.readouterr().err
     assert "There are no Kaggle credentials" in told
-    assert "Found, and of no use: the variable KAGGLE_USERNAME: it has no key." in told
+    assert "Found but unusable: the variable KAGGLE_USERNAME: it has no key." in told
     assert not Path("submissions").exists()
 
 

@@ -344,9 +344,12 @@ def test_a_submitted_run_is_never_removed_wherever_its_ledger_lies(both: tuple[R
     from kpipe.kaggle import submit
     from kpipe.runs import prune as keeping
 
-    class Sends:
+    class Calls:
         def submit(self, slug: str, file: Path, message: str) -> int:
             return 7
+
+    class Sends:
+        competitions = Calls()
 
     out = tmp_path / "runs"
     runs = [copied(both[0], out / "made-by-hand", number) for number in range(3)]

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from kpipe.errors import OutputError, RemoteError, UsageError
-from kpipe.kaggle.client import Kaggle, Pushed
+from kpipe.kaggle.client import Kaggle
+from kpipe.kaggle.responses import Pushed
 
 __all__ = ["fetched", "followed", "read_metadata"]
 
@@ -79,14 +80,14 @@ def followed(kaggle: Kaggle, pushed: Pushed, *, tell: Callable[[str], None], sec
     """
     began, pause, last = time.monotonic(), _FIRST_PAUSE, ""
     while True:
-        status, reason = kaggle.kernel_status(pushed)
+        status, reason = kaggle.kernels.status(pushed)
         if status != last:
             tell(f"{pushed.ref}, version {pushed.version}: {status}")
             last = status
         if status == "complete":
             return
         if status not in _RUNNING:
-            _, log = kaggle.kernel_output(pushed)
+            _, log = kaggle.kernels.output(pushed)
             lines = "\n".join(_lines(log)[-_TAIL:])
             raise RemoteError(
                 f"{pushed.ref}, version {pushed.version}, ended with {status}. {reason}\n{lines}".rstrip()
@@ -108,7 +109,7 @@ def _lines(log: str) -> list[str]:
 
 def fetched(kaggle: Kaggle, pushed: Pushed, folder: Path) -> Path:
     """The version's submission.csv, in the folder, its run.json beside it. Raises RemoteError if there is none."""
-    files, _ = kaggle.kernel_output(pushed)
+    files, _ = kaggle.kernels.output(pushed)
     if "submission.csv" not in files:
         wrote = ", ".join(sorted(files)[:10]) or "nothing"
         raise RemoteError(f"{pushed.ref}, version {pushed.version}, wrote no submission.csv. It wrote: {wrote}.")
@@ -118,5 +119,5 @@ def fetched(kaggle: Kaggle, pushed: Pushed, folder: Path) -> Path:
         raise OutputError(f"{folder} cannot be made: {error.strerror}.") from error
     for name in _WANTED:
         if name in files:
-            kaggle.fetch(files[name], folder / name)
+            kaggle.kernels.download_file(files[name], folder / name)
     return folder / "submission.csv"

@@ -65,11 +65,11 @@ def provide(kaggle: Kaggle, folder: Path, *, tell: Callable[[str], None], second
     Raises RemoteError where Kaggle does not take it, or has not made it ready after ``seconds``.
     """
     name = dataset_of(folder)
-    status = kaggle.dataset_status(name)
+    status = kaggle.kernels.dataset_status(name)
     if not status:
-        kaggle.create_dataset(folder)
+        kaggle.kernels.create_dataset(folder)
     began, pause, last = time.monotonic(), _FIRST_PAUSE, ""
-    while (status := kaggle.dataset_status(name)) != "ready":
+    while (status := kaggle.kernels.dataset_status(name)) != "ready":
         if status != last:
             tell(f"{name}: {status or 'not there yet'}")
             last = status

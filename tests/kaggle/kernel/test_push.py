@@ -10,8 +10,7 @@ import pytest
 
 from kpipe import competitions
 from kpipe.cli.main import main
-from kpipe.kaggle import client as client_module
-from kpipe.kaggle import submit
+from kpipe.kaggle import session, submit
 from kpipe.kaggle.kernel import push as kernel_push
 from kpipe.runs import ledger
 from tests.kaggle.kernel.test_build import rehearse
@@ -23,7 +22,7 @@ SAMPLE = competitions.folder("titanic") / "sample"
 
 @pytest.fixture
 def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
-    monkeypatch.setattr(client_module, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(session, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(submit, "_FIRST_PAUSE", 0.05)
     monkeypatch.setattr(kernel_push, "_FIRST_PAUSE", 0.02)
     monkeypatch.setenv("KAGGLE_USERNAME", USER)

@@ -1,0 +1,232 @@
+"""What kpipe asks Kaggle about competitions: details, allowance, submissions and files."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from kpipe.errors import RemoteError
+from kpipe.kaggle.responses import Submission, read_submission
+from kpipe.kaggle.session import Session, timeout
+
+__all__ = ["CompetitionCalls"]
+
+_LISTED = 100  # submissions, the newest
+_NO_SUCH_RANGE = 416
+
+
+class CompetitionCalls:
+    """Calls about competitions.
+
+    Parameters
+    ----------
+    session : Session
+        The connection.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._api = session.api
+
+    def get(self, slug: str) -> Any:
+        """A competition's details.
+
+        Parameters
+        ----------
+        slug : str
+            The competition.
+
+        Returns
+        -------
+        kagglesdk ApiCompetition
+            Holds, among others, whether the rules are accepted, the metric's name and the user's rank.
+
+        Raises
+        ------
+        RemoteError
+            With what went wrong and what to do.
+        """
+        from kagglesdk.competitions.types.competition_api_service import ApiGetCompetitionRequest
+
+        request = ApiGetCompetitionRequest()
+        request.competition_name = slug
+        return self._session.call_with_retries(
+            slug, partial(self._session.with_sdk, lambda sdk: _service(sdk).get_competition(request))
+        )
+
+    def submissions_left(self, slug: str) -> int:
+        """How many submissions may still be made today.
+
+        Parameters
+        ----------
+        slug : str
+            The competition.
+
+        Returns
+        -------
+        int
+            0 or more.
+
+        Raises
+        ------
+        RemoteError
+            With what went wrong and what to do.
+        """
+        return self._session.call_with_retries(
+            slug, lambda: int(self._api.competition_get_submission_limits(slug).num_allowed_now)
+        )
+
+    def submissions(self, slug: str) -> list[Submission]:
+        """The newest submissions of the user's team.
+
+        Parameters
+        ----------
+        slug : str
+            The competition.
+
+        Returns
+        -------
+        list of Submission
+            At most 100, newest first.
+
+        Raises
+        ------
+        RemoteError
+            With what went wrong and what to do.
+        """
+
+        def ask() -> list[Submission]:
+            listed = self._api.competition_submissions(slug, page_size=_LISTED) or []
+            return [read_submission(one) for one in listed if one]
+
+        return self._session.call_with_retries(slug, ask)
+
+    def submit(self, slug: str, path: Path, message: str) -> int:
+        """Submit a file once; if the response is lost, the submission is looked up and not sent again.
+
+        Parameters
+        ----------
+        slug : str
+            The competition.
+        path : Path
+            The CSV.
+        message : str
+            The description.
+
+        Returns
+        -------
+        int
+            Kaggle's number of the submission.
+
+        Raises
+        ------
+        RemoteError
+            If Kaggle does not accept the submission, or it is not known whether it did.
+        """
+        known = {one.ref for one in self.submissions(slug)}
+        send = partial(self._api.competition_submit, str(path), message, slug, quiet=True)
+        try:
+            response = self._session.call_with_retries(slug, send, once="CreateSubmission")
+        except RemoteError as error:
+            return self._look_up(slug, path.name, message, known, error)
+        if response.message == self._api.COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE:
+            raise RemoteError(f"Kaggle did not accept the upload of {path.name}. Nothing was submitted. Try again.")
+        return int(response.ref or 0) or self._look_up(slug, path.name, message, known, RemoteError(response.message))
+
+    def submit_output(self, slug: str, kernel: str, version: int, file_name: str, message: str) -> int:
+        """Submit a file that a version of a kernel wrote, in a competition that takes submissions from notebooks only.
+
+        Parameters
+        ----------
+        slug : str
+            The competition.
+        kernel : str
+            The kernel's ref, owner/slug.
+        version : int
+            The version that wrote the file.
+        file_name : str
+            The file among the version's output.
+        message : str
+            The description.
+
+        Returns
+        -------
+        int
+            Kaggle's number of the submission.
+
+        Raises
+        ------
+        RemoteError
+            If Kaggle does not accept the submission, or it is not known whether it did.
+        """
+        known = {one.ref for one in self.submissions(slug)}
+        send = partial(self._api.competition_submit_code, file_name, message, slug, kernel, version, quiet=True)
+        try:
+            response = self._session.call(slug, send)
+        except RemoteError as error:
+            return self._look_up(slug, file_name, message, known, error)
+        return int(response.ref or 0) or self._look_up(slug, file_name, message, known, RemoteError(response.message))
+
+    def _look_up(self, slug: str, file_name: str, message: str, known: set[int], error: RemoteError) -> int:
+        """The number of a submission that may have been made all the same; raises ``error`` if it was not."""
+        try:
+            newest = self.submissions(slug)
+        except RemoteError:
+            raise RemoteError(
+                f"{error} It is not known whether the submission was made: before you submit it again, "
+                f"look with `kpipe submissions {slug}`."
+            ) from error
+        for one in newest:
+            if one.ref not in known and (one.description, one.file_name) == (message, file_name):
+                return one.ref
+        raise error
+
+    def download(self, slug: str, offset: int = 0, etag: str = "") -> Any:
+        """A streaming response with the competition's zip, or with the rest of it.
+
+        Parameters
+        ----------
+        slug : str
+            The competition.
+        offset : int
+            Bytes that were downloaded before.
+        etag : str
+            The ETag that those bytes belong to.
+
+        Returns
+        -------
+        requests.Response
+            Its status is 206 if it starts at ``offset``; if the zip has changed since, it starts at its beginning.
+
+        Raises
+        ------
+        RemoteError
+            With what went wrong and what to do.
+        """
+        import requests
+        from kagglesdk.competitions.types.competition_api_service import ApiDownloadDataFilesRequest
+
+        request = ApiDownloadDataFilesRequest()
+        request.competition_name = slug
+        get_whole = partial(self._session.with_sdk, lambda sdk: _service(sdk).download_data_files(request))
+
+        def ask() -> Any:
+            whole = get_whole()
+            if not offset or whole.headers.get("ETag") != etag:
+                return whole
+            whole.close()
+            # headers of the redirected request: without credentials, as the files are on another host
+            headers = {**whole.request.headers, "Range": f"bytes={offset}-", "If-Range": etag}
+            rest = requests.get(whole.url, headers=headers, stream=True, timeout=timeout())
+            if rest.status_code == _NO_SUCH_RANGE:  # the kept bytes are as many as the whole zip's, or more
+                rest.close()
+                return get_whole()
+            rest.raise_for_status()
+            return rest
+
+        return self._session.call_with_retries(slug, ask)
+
+
+def _service(sdk: Any) -> Any:
+    return sdk.competitions.competition_api_client
