@@ -15,6 +15,7 @@ from typing import Any
 
 import filelock
 
+from kpipe.data.archives import is_bomb
 from kpipe.data.downloads import OnDownload
 from kpipe.errors import OutputError, RemoteError
 from kpipe.kaggle.client import Kaggle, connect
@@ -24,7 +25,6 @@ __all__ = ["KaggleDownloader", "download"]
 
 _CHUNK = 1 << 16  # bytes; a connection that breaks loses at most as many
 _MOST_MEMBERS = 1_000_000
-_BOMB_BYTES, _BOMB_RATIO = 256 << 20, 500  # as in kpipe.data.loading: deflate's bound is 1,032 times
 _LONGEST_LENGTH = 18  # digits
 _TRIES = 5  # connections that may break in one call; each resumes where the one before broke
 _WAIT_SECONDS = 3600.0  # for another process that downloads the same competition
@@ -155,7 +155,7 @@ def _fault(part: Path) -> str | None:
     with zipfile.ZipFile(part) as archive:
         members = archive.infolist()
         unpacked = sum(member.file_size for member in members)
-        if unpacked > max(_BOMB_BYTES, _BOMB_RATIO * part.stat().st_size) or len(members) > _MOST_MEMBERS:
+        if is_bomb(unpacked, part.stat().st_size) or len(members) > _MOST_MEMBERS:
             return f"a zip bomb of {len(members):,} members, {unpacked:,} bytes unpacked"
         return archive.testzip()
 

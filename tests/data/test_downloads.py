@@ -12,7 +12,7 @@ import pytest
 
 import kpipe
 from kpipe.errors import RemoteError
-from kpipe.kaggle import client
+from kpipe.kaggle import session
 from tests.kaggle_server import KEY, USER, Contest, KaggleServer, Misbehave, serving
 
 FILES = {
@@ -30,7 +30,7 @@ def kaggle(monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in FILES.items():
             archive.writestr(name, content)
-    monkeypatch.setattr(client, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(session, "_FIRST_WAIT", 0.01)
     monkeypatch.setenv("KAGGLE_USERNAME", USER)
     monkeypatch.setenv("KAGGLE_KEY", KEY)
     contest = Contest(zip=buffer.getvalue(), evaluation_metric="Log Loss")

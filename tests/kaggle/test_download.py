@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kpipe.data import archives
 from kpipe.errors import OutputError, RemoteError
 from kpipe.kaggle import download as download_module
 from kpipe.kaggle.client import connect
@@ -77,7 +78,7 @@ def test_a_damaged_zip_is_deleted_and_named(kaggle: KaggleServer, key: None, tmp
 def test_a_zip_bomb_is_deleted_before_it_is_unpacked(
     kaggle: KaggleServer, key: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download_module, "_BOMB_BYTES", 1 << 20)
+    monkeypatch.setattr(archives, "_BOMB_BYTES", 1 << 20)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         archive.writestr("train.csv", bytes(20 << 20))
