@@ -22,10 +22,11 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from kpipe.core.request import RunRequest
 from kpipe.core.values import Source, Tables
 from kpipe.pipeline import prepare
 from kpipe.problem.competition import Competition
-from kpipe.problem.inference import resolve
+from kpipe.problem.problem import define_problem
 from tests.plants import CHECKS, PLANTS, Prepared
 
 KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "kaggle"))
@@ -34,7 +35,7 @@ SHARES = [0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005]
 
 
 def read(slug: str) -> Prepared:
-    return Prepared.of(*prepare(slug, data=KAGGLE / f"{slug}.zip"))
+    return Prepared.of(prepare(RunRequest(slug, data=KAGGLE / f"{slug}.zip")))
 
 
 def wide(rows: int = 76_000, columns: int = 370) -> Prepared:
@@ -51,7 +52,7 @@ def wide(rows: int = 76_000, columns: int = 370) -> Prepared:
     train["TARGET"] = (rng.random(rows) < 0.04 + 0.1 * (train["var0"] > 0)).astype(int)
     source = Source(origin="directory", path=Path("made"), files={})
     tables = Tables(train=train, test=test, sample=test[["ID"]].assign(TARGET=0.5), source=source)
-    return Prepared.of(resolve(Competition(slug="wide"), tables), tables)
+    return Prepared.of(define_problem(Competition(slug="wide"), tables))
 
 
 def print_times(names: list[tuple[str, Prepared]]) -> None:

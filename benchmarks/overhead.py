@@ -19,52 +19,43 @@ import numpy as np
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from kpipe.checks import run_checks
+from kpipe.core.request import RunRequest
 from kpipe.core.values import Context
-from kpipe.pipeline import prepare
-from kpipe.runs.record import RunResult, make_record
+from kpipe.pipeline import conclude, prepare
+from kpipe.runs.record import make_record
 from kpipe.runs.store import open_run_folder
-from kpipe.submission import make_submission, to_csv
-from kpipe.training.cross_validation import choose_models, cross_validate, estimator_for, targets
-from kpipe.training.ensemble import fit_ensemble
+from kpipe.training.baseline import predict_baseline
+from kpipe.training.cross_validation import choose_models, cross_validate, estimator_for
 from kpipe.training.folds import make_folds
 from kpipe.training.worker import cores, predict
 
 KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "kaggle"))
 
 
-def bare(competition, tables, folds, models) -> tuple[float, dict[str, np.ndarray]]:
-    y, labels = targets(competition, tables)
-    k = 1 if labels is None else len(labels)
-    X, X_test = (frame[list(competition.columns)] for frame in (tables.train, tables.test))
-    context = Context(task=competition.task, n_classes=k if labels is not None else 0, threads=cores())
+def bare(problem, folds, models) -> tuple[float, dict[str, np.ndarray]]:
+    X, y, X_test, labels, k = problem.X, problem.y, problem.X_test, problem.labels, problem.n_outputs
+    context = Context(task=problem.task, n_classes=k if labels is not None else 0, threads=cores())
     found = {}
     start = time.perf_counter()
     for name, factory in models.items():
         oof = np.full((len(y), k), np.nan)
         for train, valid in zip(folds.train, folds.valid, strict=True):
             with threadpool_limits(cores()):
-                estimator = clone(estimator_for(competition, factory(context))).fit(X.iloc[train], y[train])
+                estimator = clone(estimator_for(problem, factory(context))).fit(X.iloc[train], y[train])
                 oof[valid] = predict(estimator, X.iloc[valid], k)
                 predict(estimator, X_test, k)
         found[name] = oof
     return time.perf_counter() - start, found
 
 
-def piped(competition, tables, folds, models) -> tuple[float, dict[str, np.ndarray]]:
+def piped(problem, folds, models) -> tuple[float, dict[str, np.ndarray]]:
     with tempfile.TemporaryDirectory() as out:
         start = time.perf_counter()
-        with open_run_folder(Path(out), competition.slug, "benchmark") as space:
-            predictions = cross_validate(competition, tables, folds, models=models, jobs=1, parts=space)
-            blended = fit_ensemble(predictions, folds, competition.metric)
-            submission = make_submission(competition, tables, blended, predictions.classes)
-            checks = run_checks(competition, tables, tables, folds, predictions, blended, submission)
-            csv = to_csv(submission)
-            outcome = RunResult(
-                competition, competition.metric, tables, folds, predictions, blended, submission, checks, csv
-            )
-            make_record(outcome, seeds=(0,), device="cpu", command=(), seconds=0)
-            space.write("submission.csv", csv)
+        with open_run_folder(Path(out), problem.slug, "benchmark") as space:
+            predictions = cross_validate(problem, folds, models=models, jobs=1, checkpoints=space)
+            result = conclude(problem, folds, predictions, predict_baseline(problem, folds))
+            make_record(result, seeds=(0,), device="cpu", command=(), seconds=0)
+            space.write("submission.csv", result.csv)
         return time.perf_counter() - start, {model.name: model.oof for model in predictions.models}
 
 
@@ -74,12 +65,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
-    competition, tables = prepare(options.slug, data=options.data or KAGGLE / f"{options.slug}.zip")
-    folds = make_folds(competition, tables)
-    models = choose_models(competition)
+    problem = prepare(RunRequest(options.slug, data=options.data or KAGGLE / f"{options.slug}.zip"))
+    folds = make_folds(problem)
+    models = choose_models(problem)
     pairs = []
     for number in range(options.runs + 1):
-        (alone, expected), (ours, found) = (side(competition, tables, folds, models) for side in (bare, piped))
+        (alone, expected), (ours, found) = (side(problem, folds, models) for side in (bare, piped))
         for name, oof in expected.items():
             np.testing.assert_array_equal(found[name], oof)
         if number:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from kpipe._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from kpipe.checks.conformance import check
     from kpipe.cli.notebook import run
+    from kpipe.core.request import RunRequest
     from kpipe.core.values import Context, Tables
     from kpipe.errors import KpipeError
     from kpipe.models import model
-    from kpipe.pipeline import load
+    from kpipe.pipeline import check, load
     from kpipe.problem.competition import Competition, find, row_by_row
-    from kpipe.problem.inference import resolve
+    from kpipe.problem.problem import Problem, define_problem
     from kpipe.report.plots import plot
     from kpipe.runs.run import Run
 
@@ -30,14 +30,16 @@ __all__ = [
     "Competition",
     "Context",
     "KpipeError",
+    "Problem",
     "Run",
+    "RunRequest",
     "Tables",
     "check",
+    "define_problem",
     "find",
     "load",
     "model",
     "plot",
-    "resolve",
     "row_by_row",
     "run",
 ]
@@ -48,12 +50,14 @@ _HOMES = {
     "KpipeError": "kpipe.errors",
     "Run": "kpipe.runs.run",
     "Tables": "kpipe.core.values",
-    "check": "kpipe.checks.conformance",
+    "check": "kpipe.pipeline",
+    "Problem": "kpipe.problem.problem",
+    "RunRequest": "kpipe.core.request",
+    "define_problem": "kpipe.problem.problem",
     "find": "kpipe.problem.competition",
     "load": "kpipe.pipeline",
     "model": "kpipe.models",
     "plot": "kpipe.report.plots",
-    "resolve": "kpipe.problem.inference",
     "row_by_row": "kpipe.problem.competition",
     "run": "kpipe.cli.notebook",
 }

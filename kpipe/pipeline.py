@@ -1,8 +1,8 @@
-"""The way of the data, written as code: ``run``.
+"""The path of the data, written as code: ``run``.
 
-    tables → features → folds → model → predictions → blend → submission → run folder
+    tables → problem → folds → models → predictions → ensemble → submission → checks → run
 
-One value is handed on at each arrow, and each step can be called, tested or replaced alone.
+One value is handed on at each arrow, and each step can be called, tested or replaced on its own.
 """
 
 from __future__ import annotations
@@ -10,49 +10,76 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
-import pandas as pd
 
 from kpipe.checks import run_checks
+from kpipe.checks.conformance import Bench, conformance_checks
 from kpipe.core.devices import resolve_device
-from kpipe.core.metrics import Metric, check_domain, evaluate, get_metric
-from kpipe.core.values import Ensemble, Folds, Predictions, Reason, Tables
+from kpipe.core.metrics import Metric, check_domain, evaluate
+from kpipe.core.request import RunRequest
+from kpipe.core.values import Baseline, Check, Ensemble, Folds, Predictions, Tables
 from kpipe.data import loading
 from kpipe.data.further_tables import file_hashes
-from kpipe.errors import DataError, UsageError
 from kpipe.kaggle.download import KaggleDownloader
-from kpipe.models.baseline import baseline
 from kpipe.problem.competition import Competition, find
-from kpipe.problem.inference import adapt, asked_columns, resolve
+from kpipe.problem.postprocessing import postprocess
+from kpipe.problem.problem import Problem, apply_request, define_problem
 from kpipe.problem.splitters import folds_to_frame
-from kpipe.runs.calls import as_given, call_of, notes_on
+from kpipe.runs.blend import find_runs_to_blend, predictions_of_runs, request_of_blend
+from kpipe.runs.find import find_run
 from kpipe.runs.provenance import RerunSpec
 from kpipe.runs.record import RunResult, make_record, predictions_table
-from kpipe.runs.store import Run, RunFolder, workspace
-from kpipe.submission import make_submission, positive, postprocessed, rehearse, to_csv
-from kpipe.training.cross_validation import FitFinished, choose_models, cross_validate, targets
-from kpipe.training.ensemble import fit_ensemble
+from kpipe.runs.reproduce import Reproduction, compare_reproduction, request_to_reproduce, request_to_resume
+from kpipe.runs.request_file import describe_changes, describe_request
+from kpipe.runs.run import Run
+from kpipe.runs.store import RunFolder, key_of, open_run_folder
+from kpipe.submission import make_submission, rehearse_submission, to_csv
+from kpipe.training.baseline import predict_baseline
+from kpipe.training.combine import combine
+from kpipe.training.cross_validation import FitFinished, choose_models, cross_validate
 from kpipe.training.folds import make_folds
 from kpipe.training.learning_curves import curves_table
-from kpipe.training.thresholds import apply_thresholds
 from kpipe.training.worker import Deadline
 
-__all__ = ["RunPlan", "decided", "finish", "load", "prepare", "read_asked", "run", "settled"]
+__all__ = [
+    "Callbacks",
+    "RunPlan",
+    "blend_runs",
+    "check",
+    "conclude",
+    "load",
+    "prepare",
+    "read_competition",
+    "reproduce",
+    "resume",
+    "run",
+    "save",
+]
 
 _LOG = logging.getLogger("kpipe")
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What is about to be trained, told before it is."""
+    """What is about to be trained.
 
-    competition: Competition
-    tables: Tables
+    Attributes
+    ----------
+    models : tuple of str
+    folds : int
+        Number of folds.
+    path : path
+        The folder in which the run works.
+    notes : tuple of str
+        Sentences on unfinished runs, and on what has changed since a reproduced one.
+    """
+
+    problem: Problem
     models: tuple[str, ...]
     folds: int
     path: Path
@@ -60,180 +87,286 @@ class RunPlan:
 
     @property
     def sentence(self) -> str:
-        """The same in words."""
-        tables = self.tables
+        """The plan in words."""
+        tables = self.problem.tables
         return (
-            f"{self.competition.slug}: {len(tables.train):,} rows to learn from, {len(tables.test):,} to predict "
+            f"{self.problem.slug}: {len(tables.train):,} training rows, {len(tables.test):,} test rows "
             f"({tables.source.origin}: {tables.source.path}). Training {', '.join(self.models)} "
-            f"on {self.folds} fold{'s' * (self.folds > 1)}, judged by {_metric(self.competition).name}."
+            f"on {self.folds} fold{'s' * (self.folds > 1)}, scored by {self.problem.metric.name}."
         )
+
+
+class Callbacks(TypedDict, total=False):
+    """What ``run`` calls while it works, and what the user typed."""
+
+    on_start: Callable[[RunPlan], None]
+    on_fit_done: Callable[[FitFinished], None]
+    on_download: Callable[[int, int], None]
+    command: Sequence[str]
 
 
 def run(
-    slug: str,
+    request: RunRequest,
     *,
-    data: str | Path | None = None,
-    models: Sequence[str] = (),
-    budget: float | None = None,
-    folds: int | None = None,
-    seed: Sequence[int] = (0,),
-    metric: str | None = None,
-    target: str | Sequence[str] | None = None,
-    id: str | None = None,
-    text: Sequence[str] = (),
-    split: str | None = None,
-    drop: Sequence[str] = (),
-    out: str | Path = "submissions",
-    device: str = "auto",
-    jobs: int | None = None,
-    started: Callable[[RunPlan], None] | None = None,
-    tell: Callable[[FitFinished], None] | None = None,
-    downloading: Callable[[int, int], None] = lambda done, size: None,
+    on_start: Callable[[RunPlan], None] = lambda plan: None,
+    on_fit_done: Callable[[FitFinished], None] = lambda fit: None,
+    on_download: Callable[[int, int], None] = lambda done, size: None,
+    rerun: RerunSpec | None = None,
     command: Sequence[str] = (),
-    again: RerunSpec | None = None,
 ) -> Run:
-    """From a competition's name to a proved submission with a score: the way of the data.
+    """From a competition's name to a validated submission with a score: the path of the data.
 
-    data : folder or Kaggle's zip; default: see ``kpipe.load``.
-    models : names; default: the competition's.
-    budget : seconds for all of it; a model that would not end in time is left out, and what is left buys more seeds.
-    folds, metric, target, id, text, split, drop : instead of what the competition says or the files show.
-    seed : each model is trained once per seed, and averaged; the first seeds the folds.
-    out : folder in which ``<slug>/<run id>/`` is made.
-    device : "auto", "cpu", "cuda" or "mps", for torch models.
-    jobs : model fits at a time; default: one per core.
-    started, tell : called before training, and with each task that has ended.
-    downloading : called with the bytes that are there and the bytes in all, where Kaggle's files are fetched.
-    command : what the user typed, for the record.
-    again : what is taken over from a run that is made again: see ``kpipe.runs.reproduce``.
-    Raises KpipeError, with what to do.
+    Parameters
+    ----------
+    request : RunRequest
+        Everything that the user asks for.
+    on_start : callable
+        Called with the plan before training.
+    on_fit_done : callable
+        Called with each fit that has finished.
+    on_download : callable
+        Called with the bytes that have arrived and the bytes in all, while Kaggle's files are downloaded.
+    rerun : RerunSpec, optional
+        What a resumed or reproduced run takes over.
+    command : sequence of str
+        What the user typed, for the record.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    KpipeError
+        If the call or the input is wrong, or the work failed; the message says what to do.
     """
     began = time.perf_counter()
-    again, seed = again or RerunSpec(), _seeds(seed)
-    _refuse_text(models=models, text=text, drop=drop)
-    fields: dict[str, Any] = {"metric": metric, "target": target, "id": id, "text": text, "split": split, "drop": drop}
-    asked, read = read_asked(slug, data=data, downloading=downloading, **fields)
-    options = {"data": as_given(data), "models": list(models), "budget": budget, "folds": folds, "seed": seed}
-    options |= {**fields, "device": device, "jobs": jobs}
-    competition, tables = settled(asked, read)
-    chosen = choose_models(competition, models, budget=budget)
-    fixed = make_folds(competition, tables, seed=seed[0], n_folds=folds)
-    device = resolve_device(device)
-    competition = _say_positive(competition, tables)
-    _rehearse(competition, tables, fixed)
-    call = call_of(competition, tables, fixed, models=list(chosen), device=device, options=options, again=again)
-    with workspace(Path(out), slug, call["key"], call) as space:
-        if started is not None:
-            notes = (*tables.source.notes, *notes_on(space, again))
-            started(RunPlan(competition, tables, tuple(chosen), len(fixed.train), space.path, notes))
+    rerun = rerun or RerunSpec()
+    problem = prepare(request, on_download=on_download)
+    models = choose_models(problem, request.models, budget=request.budget)
+    folds = make_folds(problem, seed=request.seeds[0], n_folds=request.folds)
+    device = resolve_device(request.device)
+    baseline = predict_baseline(problem, folds)
+    _rehearse(problem, baseline)
+    content = describe_request(problem, folds, request, models=list(models), device=device, rerun=rerun)
+    with open_run_folder(request.out, problem.slug, content["key"], content) as folder:
+        notes = (*problem.tables.source.notes, *describe_changes(folder, rerun))
+        on_start(RunPlan(problem, tuple(models), len(folds.train), folder.path, notes))
         predictions = cross_validate(
-            competition,
-            tables,
-            fixed,
-            models=chosen,
-            seeds=seed,
-            jobs=jobs,
+            problem,
+            folds,
+            models=models,
+            seeds=request.seeds,
+            jobs=request.jobs,
             device=device,
-            threads=space.call["threads"],
-            fits=again.fits,
-            clock=Deadline(budget, spent=time.perf_counter() - began + _reserve(budget)),
-            parts=space,
-            tell=tell,
+            threads=folder.call["threads"],
+            fits=rerun.fits,
+            deadline=Deadline(request.budget, spent=time.perf_counter() - began + _reserve(request.budget)),
+            checkpoints=folder,
+            on_fit_done=on_fit_done,
         )
-        told = {"seeds": seed, "device": device, "command": command}
-        return finish(space, competition, read, tables, fixed, predictions, began=began, **told)
+        result = conclude(problem, folds, predictions, baseline)
+        return save(folder, result, began=began, seeds=request.seeds, device=device, command=command)
 
 
-def finish(
-    space: RunFolder,
-    competition: Competition,
-    read: Tables,
-    tables: Tables,
-    folds: Folds,
-    predictions: Predictions,
+def resume(
+    name: str,
     *,
-    began: float,
-    **told: Any,
+    out: Path,
+    slug: str | None = None,
+    changes: Mapping[str, Any],
+    **callbacks: Unpack[Callbacks],
 ) -> Run:
-    """From the models' predictions to a whole run: blended, decided, proved against the sample, checked and written.
+    """Resume an unfinished run with the request it was started with.
 
-    competition, tables : settled. read : the tables as they are in the files.
-    began : when the run did, by ``time.perf_counter``. told : what else the record is told, see ``make_record``.
+    Parameters
+    ----------
+    name : str
+        Its folder, or the key in the folder's name.
+    out : path
+        Folder of runs, in which a key is looked up.
+    slug : str, optional
+        The competition that the run must be of.
+    changes : mapping
+        Options that replace those of the run: ``data``, ``jobs``, ``budget``.
+    **callbacks
+        As for ``run``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    UsageError
+        If there is no such run, a process works on it, or its inputs have changed since it was started.
     """
-    metric = _metric(competition)
-    blended = decided(competition, tables, folds, predictions)
-    submission = make_submission(competition, tables, blended, predictions.classes)
-    start = time.perf_counter()
-    checks = run_checks(competition, read, tables, folds, predictions, blended, submission)
-    _LOG.info("checks: %d in %.2f s", len(checks), time.perf_counter() - start)
-    csv = to_csv(submission)
-    outcome = RunResult(competition, metric, tables, folds, predictions, blended, submission, checks, csv)
-    return _save(space, outcome, seconds=time.perf_counter() - began, **told)
+    request, rerun = request_to_resume(name, out=out, slug=slug, changes=changes)
+    return run(request, rerun=rerun, **callbacks)
 
 
-def decided(competition: Competition, tables: Tables, folds: Folds, predictions: Predictions) -> Ensemble:
-    """What is submitted, and its out-of-fold twin: the models blended, thresholds set, the competition's last word."""
-    metric = _metric(competition)
-    decisions = apply_thresholds(metric, fit_ensemble(predictions, folds, metric), predictions.y, folds)
-    return postprocessed(competition, tables, decisions)
+def reproduce(name: str, *, out: Path, data: str | Path | None = None, **callbacks: Unpack[Callbacks]) -> Reproduction:
+    """Make a finished run again from nothing, and compare the bytes. If it is killed, the same call resumes it.
+
+    Parameters
+    ----------
+    name : str
+        A run's folder, or its id under ``out``.
+    out : path
+        Folder of runs, in which the second run works too.
+    data : str or path, optional
+        Where the files are now; by default where they were.
+    **callbacks
+        As for ``run``.
+
+    Returns
+    -------
+    Reproduction
+
+    Raises
+    ------
+    UsageError
+        If there is no such run, or its record does not say how it was made.
+    DataError
+        If its record is broken.
+    """
+    first = find_run(name, out)
+    request, rerun = request_to_reproduce(first, out=out, data=data)
+    return compare_reproduction(first, run(request, rerun=rerun, **callbacks))
 
 
-def _refuse_text(**lists: object) -> None:
-    """Raise UsageError for a text where a list of names is meant: its letters would be taken for them."""
-    for option, names in lists.items():
-        if isinstance(names, str):
-            raise UsageError(f"{option} must be a list of names, such as [{names!r}], however: the text {names!r}.")
+def blend_runs(names: Sequence[str], *, out: Path, data: str | Path | None = None, command: Sequence[str] = ()) -> Run:
+    """A new run of all models of several runs that were trained on the same rows and folds.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Folders of runs, or their ids under ``out``, where the new run is created.
+    out : path
+        Folder of runs.
+    data : str or path, optional
+        Folder or Kaggle's zip; by default where the first run found it.
+    command : sequence of str
+        What the user typed, for the record.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    UsageError
+        If the runs cannot be blended with each other.
+    DataError
+        If the files are not those of the runs.
+    """
+    began = time.perf_counter()
+    runs = find_runs_to_blend(names, out)
+    problem = prepare(request_of_blend(runs, out=out, data=data))
+    folds, predictions = predictions_of_runs(problem, runs)
+    files = file_hashes(problem.tables)
+    inputs = {"files": files, "settings": {"blend": [run.record["run_id"] for run in runs]}}
+    seeds = sorted({seed for model in predictions.models for seed in model.seeds})
+    device, key = str(runs[0].record.get("device")), key_of(inputs)
+    with open_run_folder(out, problem.slug, key, {"key": key, "inputs": inputs}) as folder:
+        result = conclude(problem, folds, predictions, predict_baseline(problem, folds))
+        return save(folder, result, began=began, seeds=seeds, device=device, command=command)
 
 
-def _seeds(seed: Sequence[int]) -> tuple[int, ...]:
-    """Each seed once. Raises UsageError where there is none."""
-    if not seed:
-        raise UsageError("seed must hold at least one number, such as (0,), however: it is empty.")
-    return tuple(dict.fromkeys(seed))
-
-
-def _say_positive(competition: Competition, tables: Tables) -> Competition:
-    """Where one probability is asked for of two words, which of them it is that of, among the reasons."""
-    labels = targets(competition, tables)[1]
-    asked = asked_columns(competition, tables)
-    if labels is None or len(labels) != 2 or len(asked) != 1 or labels.dtype.kind != "O":
-        return competition
-    if _metric(competition).needs != "probability":
-        return competition
-    label = labels[positive(labels, (competition.targets[0], asked[0]))]
-    reason = Reason(text=f"{asked[0]} is the probability of {label}", guess=True)
-    return replace(competition, inferred={**competition.inferred, "positive": reason})
-
-
-def _reserve(budget: float | None) -> float:
-    """Seconds of a budget that are kept for blending, checks and writing, and for Python to start and end."""
-    return 0.0 if budget is None else min(0.3 * budget, 4.0 + 0.04 * budget)
-
-
-def prepare(slug: str, **asked: Any) -> tuple[Competition, Tables]:
-    """A competition with every field settled, and its cleaned tables. asked : as for ``read_asked``."""
-    return settled(*read_asked(slug, **asked))
-
-
-def read_asked(
-    slug: str | Competition,
+def check(
+    competition: str | Competition,
     *,
-    data: str | Path | None = None,
-    metric: str | None = None,
-    target: str | Sequence[str] | None = None,
-    id: str | None = None,
-    text: Sequence[str] = (),
-    split: str | None = None,
-    drop: Sequence[str] = (),
-    downloading: Callable[[int, int], None] = lambda done, size: None,
+    on_step: Callable[[str], None] = lambda step: None,
+    on_check: Callable[[Check], None] = lambda check: None,
+    **options: Any,
+) -> tuple[Check, ...]:
+    """Test a competition module for leaks and mistakes, as scikit-learn's ``check_estimator`` tests an estimator.
+
+    Parameters
+    ----------
+    competition : str or Competition
+        A slug, or a competition that is being written.
+    on_step : callable
+        Called with what is being done.
+    on_check : callable
+        Called with each check as it ends.
+    **options
+        As for ``kpipe.run``: data, models, folds, device, jobs, metric, target, id, text, split, drop. Models that are
+        defined in a test's own module need ``jobs=1``: other processes cannot import them.
+
+    Returns
+    -------
+    tuple of Check
+
+    Raises
+    ------
+    KpipeError
+        If there is nothing to check: files that cannot be read, or a call that is wrong.
+
+    Examples
+    --------
+    In a test of your own module::
+
+        def test_my_competition_is_honest():
+            assert [c for c in kpipe.check("my-competition", data="my.zip") if c.status == "fail"] == []
+    """
+    own = find(competition) if isinstance(competition, str) else competition
+    request = RunRequest(own.slug, **options)
+    problem = prepare(request, own)
+    bench = Bench(
+        problem=problem,
+        folds=make_folds(problem, n_folds=request.folds),
+        models=choose_models(problem, request.models),
+        device=resolve_device(request.device),
+        jobs=request.jobs,
+    )
+    found = []
+    for one in conformance_checks(bench, tell=on_step):
+        on_check(one)
+        found.append(one)
+    return tuple(found)
+
+
+def prepare(
+    request: RunRequest,
+    competition: Competition | None = None,
+    *,
+    on_download: Callable[[int, int], None] = lambda done, size: None,
+) -> Problem:
+    """The problem of a request: its competition with every field settled, its files read and cleaned.
+
+    Parameters
+    ----------
+    request : RunRequest
+    competition : Competition, optional
+        Instead of the one that is found by the request's slug.
+    on_download : callable
+        Called with the bytes that have arrived and the bytes in all.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    KpipeError
+        If there is no such competition, or its files are missing, broken, or contradict it.
+    """
+    return define_problem(*read_competition(request, competition, on_download=on_download))
+
+
+def read_competition(
+    request: RunRequest,
+    competition: Competition | None = None,
+    *,
+    on_download: Callable[[int, int], None] = lambda done, size: None,
 ) -> tuple[Competition, Tables]:
-    """A competition with the options that were given, and its tables as they are in the files."""
-    competition = slug if isinstance(slug, Competition) else find(slug)
-    several = target if isinstance(target, str) or target is None or len(target) > 1 else target[0]
-    given = {"metric": metric and get_metric(metric), "target": several, "id": id, "split": split, "drop": tuple(drop)}
-    changes: dict[str, Any] = {name: value for name, value in given.items() if value}
-    competition = replace(competition, **changes, text=(*competition.text, *text))
-    return competition, load(competition.slug, data, text=competition.text, id=competition.id, on_download=downloading)
+    """The competition of a request with what the request replaces, and the tables as they are in the files.
+
+    The parameters and errors are those of ``prepare``.
+    """
+    asked = apply_request(request, competition)
+    return asked, load(asked.slug, request.data, text=asked.text, id=asked.id, on_download=on_download)
 
 
 def load(
@@ -275,64 +408,90 @@ def load(
     return loading.load(slug, path, text=text, id=id, downloader=KaggleDownloader(), on_download=on_download)
 
 
-def settled(competition: Competition, read: Tables) -> tuple[Competition, Tables]:
-    """A competition with every field settled, and the cleaned tables."""
-    cleaned = competition.clean(read)
-    # Also the further tables that clean has read, whether it hands them on or not.
-    cleaned = replace(cleaned, source=replace(cleaned.source, files=file_hashes(read)))
-    _refuse_nested(cleaned)
-    competition, tables = adapt(competition, cleaned)
-    return resolve(competition, tables), tables
+def conclude(problem: Problem, folds: Folds, predictions: Predictions, baseline: Baseline) -> RunResult:
+    """From the models' predictions to what a run records: ensemble, submission and checks.
+
+    Parameters
+    ----------
+    problem : Problem
+    folds : Folds
+    predictions : Predictions
+    baseline : Baseline
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    SubmissionError
+        If the predictions cannot be submitted.
+    """
+    ensemble = combine(problem, folds, predictions)
+    submission = make_submission(problem, ensemble)
+    start = time.perf_counter()
+    checks = run_checks(problem, folds, predictions, baseline, ensemble, submission)
+    _LOG.info("checks: %d in %.2f s", len(checks), time.perf_counter() - start)
+    return RunResult(problem, folds, predictions, baseline, ensemble, submission, checks, to_csv(submission))
 
 
-def _refuse_nested(tables: Tables) -> None:
-    """Raise DataError for cells that hold several values: nothing can be counted or compared by them."""
-    for name, frame in (("train", tables.train), ("test", tables.test)):
-        for column in (column for column in frame if pd.api.types.is_object_dtype(frame[column])):
-            for row, value in enumerate(frame[column], start=1):
-                if isinstance(value, list | dict | set | np.ndarray):
-                    raise DataError(
-                        f"{name}.csv, column {column!r}, row {row}: after clean a cell must hold one value, however: "
-                        f"a {type(value).__name__}. Make a column of each part, or text of all."
-                    )
+def save(
+    folder: RunFolder, result: RunResult, *, began: float, seeds: Sequence[int], device: str, command: Sequence[str]
+) -> Run:
+    """Write everything, ``run.json`` last, and give the folder its final name.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    result : RunResult
+    began : float
+        When the run started, by ``time.perf_counter``.
+    seeds, device, command
+        For the record, see ``make_record``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    seconds = time.perf_counter() - began
+    record = make_record(result, seeds=seeds, device=device, command=command, seconds=seconds, call=folder.call)
+    folder.write("submission.csv", result.csv)
+    folder.write_table("folds.parquet", folds_to_frame(result.folds))
+    folder.write_table("oof.parquet", predictions_table(result, "oof"))
+    folder.write_table("test.parquet", predictions_table(result, "test"))
+    fitted = ((model.name, model.curves) for model in result.predictions.models)
+    folder.write_table("curves.parquet", curves_table(fitted))
+    record["run_id"] = folder.run_id(record["created"])
+    folder.write("run.json", (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
+    return Run(path=folder.finish(record["run_id"]), record=record)
 
 
-def _rehearse(competition: Competition, tables: Tables, folds: Folds) -> None:
-    """Refuse before training what could be neither judged nor submitted after it."""
-    y, labels = targets(competition, tables)
-    rehearse(competition, tables, labels)
-    metric, outputs = _metric(competition), len(competition.targets) if labels is None else len(labels)
+def _reserve(budget: float | None) -> float:
+    """Seconds of a budget that are kept for the ensemble, checks and writing, and for Python to start and exit."""
+    return 0.0 if budget is None else min(0.3 * budget, 4.0 + 0.04 * budget)
+
+
+def _rehearse(problem: Problem, baseline: Baseline) -> None:
+    """Refuse before training what could be neither scored nor submitted after it."""
+    rehearse_submission(problem)
+    metric, y, oof = problem.metric, problem.y, baseline.oof
     check_domain(metric, y)
-    dummy = baseline(metric, y, folds, outputs=outputs)[1]
-    evaluate(metric, y, dummy)
-    if competition.postprocess is not None:
+    evaluate(metric, y, oof)
+    if problem.competition.postprocess is not None:
         rng = np.random.default_rng(0)
-        rows = [rng.choice(np.flatnonzero(~np.isnan(dummy).any(axis=1)), len(frame)) for frame in (y, tables.test)]
-        oof, test = (_plausible(metric, y[some], dummy.shape[1], rng) for some in rows)
-        postprocessed(competition, tables, Ensemble(weights={}, oof=oof, test=test))
+        scored = np.flatnonzero(~np.isnan(oof).any(axis=1))
+        rows = [rng.choice(scored, len(frame)) for frame in (y, problem.tables.test)]
+        placeholders = [_plausible(metric, y[some], oof.shape[1], rng) for some in rows]
+        postprocess(problem, Ensemble(weights={}, oof=placeholders[0], test=placeholders[1]))
 
 
 def _plausible(metric: Metric, y: np.ndarray, outputs: int, rng: np.random.Generator) -> np.ndarray:
-    """(n, k) numbers that a model might give, for code that wants some."""
+    """(n, k) numbers that a model might predict."""
     if metric.task == "regression" or y.ndim > 1:
         return y.reshape(len(y), -1).astype(np.float64)
     return rng.dirichlet(np.ones(outputs), len(y))
-
-
-def _metric(competition: Competition) -> Metric:
-    assert isinstance(competition.metric, Metric)  # resolved
-    return competition.metric
-
-
-def _save(space: RunFolder, outcome: RunResult, **told: Any) -> Run:
-    """Write everything, ``run.json`` last, and give the folder its name."""
-    record = make_record(outcome, call=space.call, **told)
-    space.write("submission.csv", outcome.csv)
-    space.write_table("folds.parquet", folds_to_frame(outcome.folds))
-    space.write_table("oof.parquet", predictions_table(outcome, "oof"))
-    space.write_table("test.parquet", predictions_table(outcome, "test"))
-    fitted = ((model.name, model.curves) for model in outcome.predictions.models)
-    space.write_table("curves.parquet", curves_table(fitted))
-    record["run_id"] = space.run_id(record["created"])
-    space.write("run.json", (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
-    return Run(path=space.finish(record["run_id"]), record=record)

@@ -1,12 +1,11 @@
-"""The submission: made from the sample submission's ids, order, columns and types, proved against it, then written.
+"""The submission: the sample submission's ids, order, columns and types, filled with predictions and validated.
 
-What Kaggle would refuse, or would score as something else than meant, is refused here, with the row and the reason.
+Whatever Kaggle would refuse, or would score as something else than meant, is refused here with the row and the reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,65 +13,62 @@ import pandas as pd
 from kpipe.core.metrics import Metric, output
 from kpipe.core.values import Ensemble, Submission, Tables
 from kpipe.errors import SubmissionError
-from kpipe.problem.competition import Competition, class_columns
-from kpipe.problem.inference import asked_columns
-from kpipe.problem.postprocessing import finished_by
+from kpipe.problem.competition import class_columns
+from kpipe.problem.positive import positive_class
+from kpipe.problem.problem import Problem
 
-__all__ = ["make_submission", "positive", "postprocessed", "prove", "rehearse", "to_csv"]
+__all__ = ["make_submission", "rehearse_submission", "to_csv", "validate_submission"]
 
-_POSITIVE = ("1", "1.0", "true", "yes", "y", "t", "positive", "present")
 _SHOWN = 3  # examples in a message: enough to find the place, few enough to read
 
 
-def make_submission(
-    competition: Competition, tables: Tables, blended: Ensemble, labels: np.ndarray | None
-) -> Submission:
-    """The blend's test predictions as Kaggle wants them back, joined by id where test has it, and proved.
+def make_submission(problem: Problem, ensemble: Ensemble) -> Submission:
+    """The submission that Kaggle asks for, filled with the ensemble's test predictions and validated.
 
-    labels : (k,) the classes of the blend's columns; None for a regression.
-    Raises SubmissionError where anything differs from the sample submission; nothing has been written then.
+    Rows are joined by id where test has the id column, and by position where it does not.
+
+    Parameters
+    ----------
+    problem : Problem
+    ensemble : Ensemble
+        Its ``test`` predictions are submitted.
+
+    Returns
+    -------
+    Submission
+
+    Raises
+    ------
+    SubmissionError
+        If anything differs from the sample submission. Nothing has been written then.
     """
-    metric = competition.metric
-    assert isinstance(metric, Metric)
-    assert competition.id is not None
-    predicted = blended.test
+    metric, tables, predicted = problem.metric, problem.tables, ensemble.test
     if len(predicted) != len(tables.test):
         raise SubmissionError(f"There are {len(predicted)} predictions for the {len(tables.test)} rows of test.csv.")
-    columns = asked_columns(competition, tables)
+    columns = problem.submission_columns
     if metric.single is None:
-        values = _values(metric, predicted, labels, columns, competition.targets[0])
+        values = _values(metric, predicted, problem.labels, columns, problem.targets[0])
     else:
-        values = dict(zip(competition.targets, output(metric, predicted).T, strict=True))
+        values = dict(zip(problem.targets, output(metric, predicted).T, strict=True))
     if metric.needs == "label":
         values = {column: _whole_as(tables.sample[column], labels) for column, labels in values.items()}
-    rows = _rows_of_sample(tables, competition.id)
-    # What the sample repeats of test stays as it is there; only the columns that are asked for are filled.
+    rows = _rows_of_sample(tables, problem.id)
+    # Columns that the sample repeats from test stay as they are; only those that are asked for are filled.
     frame = tables.sample.assign(**{column: values[column][rows] for column in columns})
-    prove(frame, competition, tables)
+    validate_submission(frame, problem)
     return Submission(frame=frame, sendable=tables.source.origin != "sample")
 
 
-def postprocessed(competition: Competition, tables: Tables, blended: Ensemble) -> Ensemble:
-    """The blend after the competition's ``postprocess``, out-of-fold and test alike: what is scored is what is sent.
+def rehearse_submission(problem: Problem) -> None:
+    """Make a submission of placeholders, so that files that do not fit each other are refused before training.
 
-    For the out-of-fold rows, the function finds train's rows where it otherwise finds test's.
+    Raises
+    ------
+    SubmissionError
+        If no prediction of this problem can be submitted.
     """
-    if competition.postprocess is None:
-        return blended
-    rows = tables.train.drop(columns=list(competition.targets))
-    oof = finished_by(competition, blended.oof, replace(tables, test=rows))
-    return replace(blended, oof=oof, test=finished_by(competition, blended.test, tables))
-
-
-def rehearse(competition: Competition, tables: Tables, labels: np.ndarray | None) -> None:
-    """Make a submission of nothing, so that files that do not fit each other are refused before hours of training.
-
-    Raises SubmissionError.
-    """
-    outputs = len(competition.targets) if labels is None else len(labels)
-    nothing = np.full((len(tables.test), outputs), 1 / outputs)
-    blended = Ensemble(weights={}, oof=nothing, test=nothing)
-    make_submission(competition, tables, blended, labels)
+    placeholders = np.full((len(problem.tables.test), problem.n_classes), 1 / problem.n_classes)
+    make_submission(problem, Ensemble(weights={}, oof=placeholders, test=placeholders))
 
 
 def _values(
@@ -95,23 +91,12 @@ def _values(
         by_label = {str(label): judged[:, code] for code, label in enumerate(labels)}
         return {column: by_label[str(label)] for column, label in zip(columns, per_class, strict=True)}
     if len(columns) == 1 and len(labels) == 2:
-        code = positive(labels, (target, columns[0]))
+        code = positive_class(labels, (target, columns[0]))
         return {columns[0]: judged[:, code]}
     raise SubmissionError(
         f"The sample submission's columns ({', '.join(columns)}) do not fit probabilities of the "
         f"{len(labels)} classes ({', '.join(map(str, labels))}). Set another --metric."
     )
-
-
-def positive(labels: Iterable[object], names: Sequence[str]) -> int:
-    """Which of two labels a single probability is that of: 1, True, yes, the column's own name; else the greater one.
-
-    >>> positive(["churn", "stay"], ("churn",)), positive([0, 1], ("y",)), positive(["no", "yes"], ("y",))
-    (0, 1, 1)
-    """
-    meant = {*_POSITIVE, *(name.lower() for name in names)}
-    found = [code for code, label in enumerate(labels) if str(label).strip().lower() in meant]
-    return found[0] if len(found) == 1 else 1
 
 
 def _whole_as(sample: pd.Series, labels: np.ndarray) -> np.ndarray:
@@ -152,24 +137,34 @@ def _rows_of_sample(tables: Tables, id: str) -> np.ndarray:
     return positions
 
 
-def prove(frame: pd.DataFrame, competition: Competition, tables: Tables) -> None:
-    """Raise SubmissionError unless a submission has the sample's columns, ids and order, and fitting values."""
-    assert isinstance(competition.metric, Metric)
-    assert competition.id is not None
-    _prove_shape(frame, tables.sample, competition.id)
-    for column in asked_columns(competition, tables):
-        target = column if column in competition.targets else competition.targets[0]
-        _prove_values(frame[column], frame[competition.id], competition.metric, tables.train[target].unique())
+def validate_submission(frame: pd.DataFrame, problem: Problem) -> None:
+    """Check a submission against the sample submission: columns, ids, order and values.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The submission, with the sample's types.
+    problem : Problem
+
+    Raises
+    ------
+    SubmissionError
+        If anything differs from what Kaggle asks for.
+    """
+    _validate_shape(frame, problem.tables.sample, problem.id)
+    for column in problem.submission_columns:
+        target = column if column in problem.targets else problem.targets[0]
+        known = problem.tables.train[target].unique()
+        _validate_values(frame[column], frame[problem.id], problem.metric, known)
 
 
-def _prove_shape(frame: pd.DataFrame, sample: pd.DataFrame, id: str) -> None:
+def _validate_shape(frame: pd.DataFrame, sample: pd.DataFrame, id: str) -> None:
     if list(frame.columns) != list(sample.columns):
         raise SubmissionError(
-            f"The submission's columns must be {', '.join(sample.columns)}, "
-            f"however: {', '.join(map(str, frame.columns))}."
+            f"The submission's columns must be {', '.join(sample.columns)}; got {', '.join(map(str, frame.columns))}."
         )
     if len(frame) != len(sample):
-        raise SubmissionError(f"The submission must have {len(sample)} rows, however: {len(frame)}.")
+        raise SubmissionError(f"The submission must have {len(sample)} rows; got {len(frame)}.")
     ids, wanted = frame[id], sample[id]
     if ids.duplicated().any():
         raise SubmissionError(f"The submission repeats ids, such as {_examples(ids[ids.duplicated()])}.")
@@ -182,12 +177,12 @@ def _prove_shape(frame: pd.DataFrame, sample: pd.DataFrame, id: str) -> None:
     if len(moved):
         row = moved[0]
         raise SubmissionError(
-            f"The submission's ids are not in the sample's order: row {row + 1} must be {wanted.iloc[row]}, "
-            f"however: {ids.iloc[row]}."
+            f"The submission's ids are not in the sample's order: row {row + 1} must be {wanted.iloc[row]}; "
+            f"got {ids.iloc[row]}."
         )
 
 
-def _prove_values(values: pd.Series, ids: pd.Series, metric: Metric, known: np.ndarray) -> None:
+def _validate_values(values: pd.Series, ids: pd.Series, metric: Metric, known: np.ndarray) -> None:
     name = values.name
     if values.isna().any():
         raise SubmissionError(
@@ -204,14 +199,14 @@ def _prove_values(values: pd.Series, ids: pd.Series, metric: Metric, known: np.n
     if metric.needs == "ranking":
         return  # made of train's labels
     if not pd.api.types.is_numeric_dtype(values):
-        raise SubmissionError(f"{name} must hold numbers, however: {values.iloc[0]!r} (id {ids.iloc[0]}).")
+        raise SubmissionError(f"{name} must hold numbers; got {values.iloc[0]!r} (id {ids.iloc[0]}).")
     infinite = ~np.isfinite(values.to_numpy(dtype=float))
     if infinite.any():
         raise SubmissionError(f"{name} is infinite for {int(infinite.sum())} ids, such as {_examples(ids[infinite])}.")
     outside = (values < 0) | (values > 1)
     if metric.needs == "probability" and outside.any():
         raise SubmissionError(
-            f"{name} must hold probabilities between 0 and 1, however: {_examples(values[outside])} "
+            f"{name} must hold probabilities between 0 and 1; got {_examples(values[outside])} "
             f"(id {_examples(ids[outside])})."
         )
 

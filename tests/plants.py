@@ -22,7 +22,8 @@ from kpipe.checks.folds import folds_apart, folds_mirror_test, groups_whole, tim
 from kpipe.checks.row_order import order_blind
 from kpipe.checks.target_leakage import target_hidden
 from kpipe.core.values import Check, Folds, Tables
-from kpipe.problem.competition import Competition, unchanged
+from kpipe.problem.competition import unchanged
+from kpipe.problem.problem import Problem
 from kpipe.training.folds import make_folds
 
 
@@ -30,19 +31,24 @@ from kpipe.training.folds import make_folds
 class Prepared:
     """What a run has before it trains."""
 
-    competition: Competition
-    tables: Tables
+    problem: Problem
     folds: Folds
 
     @classmethod
-    def of(cls, competition: Competition, tables: Tables) -> Prepared:
-        return cls(competition, tables, make_folds(competition, tables))
+    def of(cls, problem: Problem, tables: Tables | None = None) -> Prepared:
+        """A problem, or the same on other cleaned tables, with its folds."""
+        given = problem if tables is None else problem.with_tables(tables)
+        return cls(given, make_folds(given))
+
+    @property
+    def tables(self) -> Tables:
+        return self.problem.tables
 
     def checks(self) -> dict[str, Check]:
         """What all checks of tables say."""
-        cleaned = replace(self.competition, clean=unchanged)  # these tables are
-        found = table_checks(cleaned, self.tables, self.tables, self.folds)
-        return {check.name: check for check in found}
+        cleaned = replace(self.problem.competition, clean=unchanged)  # these tables are
+        problem = replace(self.problem, competition=cleaned, files=self.tables)
+        return {check.name: check for check in table_checks(problem, self.folds)}
 
     def check(self, name: str) -> Check | None:
         """One of them, without the others; None where it says nothing."""
@@ -54,18 +60,18 @@ class Prepared:
         tables = replace(
             self.tables, train=self.tables.train.assign(**{name: train}), test=self.tables.test.assign(**{name: test})
         )
-        columns = (*(self.competition.columns or ()), name) if seen else self.competition.columns
-        return Prepared(replace(self.competition, columns=columns), tables, self.folds)
+        columns = (*self.problem.columns, name) if seen else self.problem.columns
+        return Prepared(replace(self.problem, columns=columns, tables=tables), self.folds)
 
     @property
     def numbers(self) -> list[str]:
         """The columns of numbers that vary, which models see."""
-        frame = self.tables.train[list(self.competition.columns or ())]
+        frame = self.problem.X
         return [c for c in frame if pd.api.types.is_numeric_dtype(frame[c]) and frame[c].nunique() >= 10]
 
     @property
     def y(self) -> pd.Series:
-        return self.tables.train[self.competition.targets[0]]
+        return self.tables.train[self.problem.targets[0]]
 
 
 def some(count: int, share: float, rng: np.random.Generator) -> np.ndarray:
@@ -74,14 +80,14 @@ def some(count: int, share: float, rng: np.random.Generator) -> np.ndarray:
 
 def _appended(given: Prepared, more: pd.DataFrame) -> Prepared:
     """More rows of train, each with an id and a group of its own."""
-    competition, n = given.competition, len(given.tables.train)
-    if competition.id in more:
-        more = more.assign(**{competition.id: more[competition.id].astype(str) + "9"})
-    if competition.groups is not None:
-        more = more.assign(**{competition.groups: [f"copy {number}" for number in range(len(more))]})
+    problem, n = given.problem, len(given.tables.train)
+    if problem.id in more:
+        more = more.assign(**{problem.id: more[problem.id].astype(str) + "9"})
+    if problem.groups is not None:
+        more = more.assign(**{problem.groups: [f"copy {number}" for number in range(len(more))]})
     train = pd.concat([given.tables.train, more], ignore_index=True)
     assert len(train) == n + len(more)
-    return Prepared.of(competition, replace(given.tables, train=train))
+    return Prepared.of(problem, replace(given.tables, train=train))
 
 
 # --- rows
@@ -124,7 +130,7 @@ def edited_copies(given: Prepared, share: float, rng: np.random.Generator) -> Pr
     train = given.tables.train
     rows = some(len(train), share, rng)
     more, others = train.iloc[rows].copy(), train.iloc[rng.permutation(len(train))[: len(rows)]]
-    columns = [c for c in given.tables.test.columns if c != given.competition.id]
+    columns = [c for c in given.tables.test.columns if c != given.problem.id]
     for changed in rng.permutation(columns)[:2]:
         more[changed] = others[changed].to_numpy()
     return _appended(given, more)
@@ -136,20 +142,20 @@ def edited_copies(given: Prepared, share: float, rng: np.random.Generator) -> Pr
 def shifted(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
     """The last columns of test, a share of them, hold their right neighbour's values."""
     columns = [c for c in given.tables.train.columns if c in given.tables.test.columns]
-    columns = [c for c in columns if c != given.competition.id]
+    columns = [c for c in columns if c != given.problem.id]
     start = min(len(columns) - 2, round(len(columns) * (1 - share)))
     test = given.tables.test.copy()
     for place in range(start, len(columns)):
         source = columns[place + 1] if place + 1 < len(columns) else columns[start]
         test[columns[place]] = given.tables.test[source].to_numpy()
-    return replace(given, tables=replace(given.tables, test=test))
+    return replace(given, problem=given.problem.with_tables(replace(given.tables, test=test)))
 
 
 def swapped(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
     """Two columns of numbers change names in test; whatever the share."""
     one, two = rng.permutation(given.numbers)[:2]
     test = given.tables.test.rename(columns={one: two, two: one})
-    return replace(given, tables=replace(given.tables, test=test))
+    return replace(given, problem=given.problem.with_tables(replace(given.tables, test=test)))
 
 
 # --- the target
@@ -157,7 +163,7 @@ def swapped(given: Prepared, share: float, rng: np.random.Generator) -> Prepared
 
 def _known(given: Prepared) -> np.ndarray:
     """The target as numbers."""
-    return given.y.to_numpy(dtype=float) if given.competition.task == "regression" else pd.factorize(given.y)[0] * 1.0
+    return given.y.to_numpy(dtype=float) if given.problem.task == "regression" else pd.factorize(given.y)[0] * 1.0
 
 
 def target_in_some_rows(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
@@ -202,8 +208,8 @@ def sorted_by_target(given: Prepared, share: float, rng: np.random.Generator) ->
     rows = some(len(order), share, rng)
     order[rows] = rows[np.argsort(_known(given)[rows], kind="stable")]
     train = given.tables.train.iloc[order].reset_index(drop=True)
-    competition = given.competition
-    made = Prepared.of(competition, replace(given.tables, train=train))
+    problem = given.problem
+    made = Prepared.of(problem, replace(given.tables, train=train))
     return made.with_column("line", np.arange(len(order)), len(order) + np.arange(len(given.tables.test)))
 
 
@@ -231,7 +237,7 @@ def groups_cut(given: Prepared, share: float, rng: np.random.Generator) -> Prepa
         train=tuple(np.flatnonzero(fold != k) for k in range(5)),
         valid=tuple(np.flatnonzero(fold == k) for k in range(5)),
     )
-    return Prepared(replace(made.competition, groups="customer"), made.tables, folds)
+    return Prepared(replace(made.problem, groups="customer"), folds)
 
 
 def future_for_past(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
@@ -261,7 +267,7 @@ def other_gaps(given: Prepared, share: float, rng: np.random.Generator) -> Prepa
     tables = replace(
         given.tables, train=given.tables.train.astype({column: float}), test=test.assign(**{column: values})
     )
-    return replace(given, tables=tables)
+    return replace(given, problem=given.problem.with_tables(tables))
 
 
 def other_levels(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
@@ -293,17 +299,17 @@ def known_price(given: Prepared, share: float, rng: np.random.Generator) -> Prep
 
 CHECKS: dict[str, Callable[[Prepared], Check | Iterable[Check]]] = {
     "folds apart": lambda p: folds_apart(p.folds),
-    "groups whole": lambda p: groups_whole(p.competition, p.tables, p.folds),
-    "time goes forward": lambda p: time_forward(p.competition, p.tables, p.folds),
-    "copies apart": lambda p: copies_apart(p.competition, p.tables, p.folds),
-    "near-copies apart": lambda p: near_copies_apart(p.competition, p.tables, p.folds),
-    "target hidden": lambda p: target_hidden(p.competition, p.tables),
-    "order blind": lambda p: order_blind(p.competition, p.tables),
-    "columns in order": lambda p: columns_in_order(p.competition, p.tables),
-    "levels seen": lambda p: levels_seen(p.competition, p.tables),
-    "gaps alike": lambda p: gaps_alike(p.competition, p.tables),
-    "folds mirror test": lambda p: folds_mirror_test(p.competition, p.tables, p.folds),
-    "train and test alike": lambda p: drawn_alike(p.competition, p.tables),
+    "groups whole": lambda p: groups_whole(p.problem, p.folds),
+    "time goes forward": lambda p: time_forward(p.problem, p.folds),
+    "copies apart": lambda p: copies_apart(p.problem, p.folds),
+    "near-copies apart": lambda p: near_copies_apart(p.problem, p.folds),
+    "target hidden": lambda p: target_hidden(p.problem),
+    "order blind": lambda p: order_blind(p.problem),
+    "columns in order": lambda p: columns_in_order(p.problem),
+    "levels seen": lambda p: levels_seen(p.problem),
+    "gaps alike": lambda p: gaps_alike(p.problem),
+    "folds mirror test": lambda p: folds_mirror_test(p.problem, p.folds),
+    "train and test alike": lambda p: drawn_alike(p.problem),
 }
 
 
@@ -334,9 +340,9 @@ class Plant:
         return None
 
     def fits(self, given: Prepared) -> bool:
-        pixels = bool((given.tables.train[list(given.competition.columns or ())].dtypes == np.uint8).all())
+        pixels = bool((given.problem.X.dtypes == np.uint8).all())
         blind = self.make in (drawn_otherwise, other_gaps, edited_copies, swapped)  # no sense in pictures
-        return self.task in ("", given.competition.task) and not (pixels and blind)
+        return self.task in ("", given.problem.task) and not (pixels and blind)
 
 
 PLANTS = [

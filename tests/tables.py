@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from kpipe.core.request import RunRequest
 from kpipe.core.values import Source, Tables
+from kpipe.pipeline import prepare
 from kpipe.problem.competition import Competition
-from kpipe.problem.inference import resolve
+from kpipe.problem.problem import Problem, define_problem
 
 
 def tables(train: pd.DataFrame, test: pd.DataFrame, sample: pd.DataFrame, *, origin: str = "directory") -> Tables:
@@ -38,5 +40,11 @@ def prices(n: int = 80, m: int = 30, seed: int = 0) -> Tables:
     return tables(train, test, test[["id"]].assign(price=0.5))
 
 
-def resolved(given: Tables, **fields: object) -> Competition:
-    return resolve(Competition(slug="made-by-hand", **fields), given)  # type: ignore[arg-type]
+def problem_of(given: Tables, **fields: object) -> Problem:
+    """The problem of a competition with some fields stated."""
+    return define_problem(Competition(slug="made-by-hand", **fields), given)  # type: ignore[arg-type]
+
+
+def prepared(slug: str, **options: object) -> Problem:
+    """The problem of a request."""
+    return prepare(RunRequest(slug, **options))  # type: ignore[arg-type]

@@ -25,19 +25,21 @@ from sklearn.model_selection import (
 
 import kpipe
 from kpipe.checks import run_checks
-from kpipe.core.metrics import METRICS, Metric, evaluate
+from kpipe.core.metrics import METRICS, evaluate
 from kpipe.core.values import Context, Ensemble, Folds, ModelPredictions, Submission, Tables
 from kpipe.errors import DataError, SubmissionError
 from kpipe.features.encoders import FillModes, NativeCategories, dummies, standardised
 from kpipe.models import model
 from kpipe.problem.competition import Competition, row_by_row
-from kpipe.problem.inference import resolve
+from kpipe.problem.postprocessing import postprocess
+from kpipe.problem.problem import Problem
 from kpipe.problem.splitters import RowSplit
-from kpipe.submission import make_submission, postprocessed, to_csv
-from kpipe.training.cross_validation import cross_validate, targets
+from kpipe.submission import make_submission, to_csv
+from kpipe.training.baseline import predict_baseline
+from kpipe.training.cross_validation import cross_validate
 from kpipe.training.ensemble import fit_ensemble
 from kpipe.training.folds import make_folds
-from tests.tables import prices, resolved, survivors
+from tests.tables import prices, problem_of, survivors
 
 CLASSES = [name for name, metric in METRICS.items() if metric.task == "classification"]
 
@@ -46,11 +48,11 @@ def blended(test: np.ndarray) -> Ensemble:
     return Ensemble(weights={"m": 1.0}, oof=np.zeros((1, test.shape[1])), test=test)
 
 
-def trained(made: Tables, name: str = "linear", **fields: object) -> tuple[Competition, Folds, ModelPredictions]:
-    competition = resolved(made, **fields)
-    folds = make_folds(competition, made)
-    (found,) = cross_validate(competition, made, folds, models={name: model(name)}, jobs=1).models
-    return competition, folds, found
+def trained(made: Tables, name: str = "linear", **fields: object) -> tuple[Problem, Folds, ModelPredictions]:
+    problem = problem_of(made, **fields)
+    folds = make_folds(problem)
+    (found,) = cross_validate(problem, folds, models={name: model(name)}, jobs=1).models
+    return problem, folds, found
 
 
 # metrics
@@ -160,16 +162,16 @@ def test_an_encoding_leaves_the_table_it_is_given_alone(encoding: BaseEstimator)
 def test_a_groups_column_that_is_missing_or_has_gaps_is_refused() -> None:
     made = survivors()
     with pytest.raises(DataError, match=r"train\.csv lacks the groups column 'family'\. It has: id, x, sex, survived"):
-        resolved(made, groups="family")
+        problem_of(made, groups="family")
     made.train["family"] = pd.Series(["a", "b", None, "b"] * 20, dtype="str")
     with pytest.raises(DataError, match=r"groups column 'family' is missing in 20 of 80 rows, first in row 3"):
-        resolved(made, groups="family", splitter=GroupKFold(2))
+        problem_of(made, groups="family", splitter=GroupKFold(2))
 
 
 TARGETS = {
     "gone": (lambda y: y.astype(float) * np.nan, r"'survived' is missing in every row"),
     "with a gap": (lambda y: y.where(y.index != 6), r"missing in 1 of 80 rows, first in row 7\. Remove these rows"),
-    "of one class": (lambda y: y * 0 + 1, r"'survived' is 1 in every row: there is nothing to tell apart"),
+    "of one class": (lambda y: y * 0 + 1, r"'survived' is 1 in every row: there is nothing to distinguish"),
 }
 
 
@@ -179,20 +181,20 @@ def test_a_target_that_teaches_nothing_is_refused(case: str) -> None:
     made = survivors()
     made.train["survived"] = change(made.train["survived"])
     with pytest.raises(DataError, match=words):
-        resolved(made)
+        problem_of(made)
 
 
 def test_text_as_the_target_of_a_regression_is_refused_showing_it() -> None:
     made = survivors()
     made.train["survived"] = np.where(made.train["survived"] == 1, "yes", "no")
-    with pytest.raises(DataError, match=r"'survived' must hold numbers for a regression, however: '(yes|no)'"):
-        targets(resolved(made, metric="rmse"), made)
+    with pytest.raises(DataError, match=r"'survived' of a regression must hold numbers; got '(yes|no)'"):
+        problem_of(made, metric="rmse")
 
 
 def test_whole_numbers_whose_sample_holds_a_broken_one_are_a_regression() -> None:
     made = survivors()
     made.train["survived"] = np.arange(80) % 10
-    assert resolved(replace(made, sample=made.sample.assign(survived=5.8))).task == "regression"
+    assert problem_of(replace(made, sample=made.sample.assign(survived=5.8))).task == "regression"
 
 
 def test_a_key_that_a_dictionary_of_clean_lacks_is_not_called_a_column() -> None:
@@ -206,8 +208,8 @@ def test_a_key_that_a_dictionary_of_clean_lacks_is_not_called_a_column() -> None
 def test_a_splitter_that_counts_its_folds_by_groups_gets_them() -> None:
     made = survivors()
     made.train["family"] = np.arange(80) // 20
-    competition = resolved(made, splitter=LeaveOneGroupOut(), groups="family")
-    assert len(make_folds(competition, made).valid) == 4
+    problem = problem_of(made, splitter=LeaveOneGroupOut(), groups="family")
+    assert len(make_folds(problem).valid) == 4
 
 
 @pytest.mark.parametrize(
@@ -218,13 +220,13 @@ def test_a_splitter_that_counts_its_folds_by_groups_gets_them() -> None:
 def test_a_class_needs_a_row_per_fold_and_not_per_repeat(splitter: object) -> None:
     made = survivors()
     made.train["survived"] = [1] * 10 + [0] * 70
-    assert len(make_folds(resolved(made, splitter=splitter), made).valid) == 15
+    assert len(make_folds(problem_of(made, splitter=splitter)).valid) == 15
 
 
 def test_the_competitions_own_splitter_stays_as_it_was() -> None:
     made = prices()
     splitter = KFold(5, shuffle=True, random_state=0)
-    make_folds(resolved(made, splitter=splitter), made, seed=7, n_folds=3)
+    make_folds(problem_of(made, splitter=splitter), seed=7, n_folds=3)
     assert (splitter.n_splits, splitter.random_state) == (5, 0)
 
 
@@ -270,8 +272,8 @@ def test_a_fold_that_trained_on_one_class_predicts_that_class(only: int) -> None
 def test_rows_validated_by_several_folds_get_the_mean_of_their_predictions() -> None:
     made = survivors()
     splitter = RepeatedStratifiedKFold(n_splits=2, n_repeats=2, random_state=0)
-    competition, folds, found = trained(made, splitter=splitter)
-    y, _ = targets(competition, made)
+    problem, folds, found = trained(made, splitter=splitter)
+    y = problem.y
     expected = np.zeros((80, 2))
     for train, valid in zip(folds.train, folds.valid, strict=True):
         fitted = model("linear")(Context(task="classification", n_classes=2))
@@ -282,17 +284,16 @@ def test_rows_validated_by_several_folds_get_the_mean_of_their_predictions() -> 
 
 def test_a_time_split_leaves_its_first_rows_without_a_prediction_and_the_blend_too() -> None:
     made = prices()
-    competition = resolved(made, splitter=TimeSeriesSplit(3))
-    folds = make_folds(competition, made)
+    problem = problem_of(made, splitter=TimeSeriesSplit(3))
+    folds = make_folds(problem)
     models = {name: model(name) for name in ("linear", "boosting")}
-    found = cross_validate(competition, made, folds, models=models, jobs=1)
-    assert isinstance(competition.metric, Metric)
-    mixed = fit_ensemble(found, folds, competition.metric)
+    found = cross_validate(problem, folds, models=models, jobs=1)
+    mixed = fit_ensemble(found, folds, problem.metric)
     unseen = np.setdiff1d(np.arange(80), np.concatenate(folds.valid))
     assert len(unseen) == 20
     for oof in (*(one.oof for one in found.models), mixed.oof):
         np.testing.assert_array_equal(np.flatnonzero(np.isnan(oof[:, 0])), unseen)
-    assert evaluate(competition.metric, found.y, mixed.oof).rows == 60
+    assert evaluate(problem.metric, found.y, mixed.oof).rows == 60
 
 
 def refuses_to_train(context: Context) -> BaseEstimator:
@@ -322,10 +323,8 @@ def test_labels_never_stand_in_columns_of_probabilities(metric: str) -> None:
     made = replace(made, sample=made.test[["id"]].assign(survived_C=0.5, survived_D=0.5))
     make = partial(
         make_submission,
-        resolved(made, metric=metric),
-        made,
+        problem_of(made, metric=metric),
         blended(np.tile([0.2, 0.8], (30, 1))),
-        np.array(["C", "D"]),
     )
     if METRICS[metric].needs == "label":
         with pytest.raises(SubmissionError, match=r"\(survived_C, survived_D\) do not fit accuracy.*one label a row"):
@@ -338,7 +337,7 @@ def test_one_value_never_fills_several_columns() -> None:
     made = prices()
     made = replace(made, sample=made.sample.assign(tax=0.5))
     with pytest.raises(SubmissionError, match=r"\(price, tax\) do not fit rmse, which judges one value a row"):
-        make_submission(resolved(made, target="price"), made, blended(np.ones((30, 1))), None)
+        make_submission(problem_of(made, target="price"), blended(np.ones((30, 1))))
 
 
 @pytest.mark.parametrize("train", [[False, True], [0.0, 1.0], [0, 1]])
@@ -347,7 +346,7 @@ def test_labels_are_whole_numbers_where_the_sample_has_such(train: list) -> None
     made.train["survived"] = [train[value] for value in made.train["survived"]]
     made = replace(made, sample=made.sample.assign(survived=0))
     test = np.tile([0.2, 0.8], (30, 1))
-    frame = make_submission(resolved(made), made, blended(test), np.array(train, dtype=object)).frame
+    frame = make_submission(problem_of(made), blended(test)).frame
     assert frame["survived"].tolist() == [1] * 30
     assert frame["survived"].dtype == np.int64
 
@@ -355,10 +354,9 @@ def test_labels_are_whole_numbers_where_the_sample_has_such(train: list) -> None
 def test_labels_that_are_text_keep_the_spelling_of_train() -> None:
     made = survivors()
     made.train["survived"] = np.where(made.train["survived"] == 1, "yes", "no")
-    labels = np.array(["no", "yes"], dtype=object)
     test = np.tile([0.2, 0.8], (30, 1))
     made = replace(made, sample=made.sample.assign(survived="N"))
-    assert set(make_submission(resolved(made), made, blended(test), labels).frame["survived"]) == {"yes"}
+    assert set(make_submission(problem_of(made), blended(test)).frame["survived"]) == {"yes"}
 
 
 @settings(max_examples=100, deadline=None)
@@ -380,7 +378,7 @@ def test_whatever_the_order_of_test_and_sample_each_id_gets_its_own_prediction(t
         sample=made.sample.iloc[list(sample)].reset_index(drop=True),
     )
     values = shuffled.test["id"].to_numpy(dtype=float)[:, None] * 2
-    frame = make_submission(resolved(shuffled), shuffled, blended(values), None).frame
+    frame = make_submission(problem_of(shuffled), blended(values)).frame
     assert frame["id"].tolist() == shuffled.sample["id"].tolist()
     assert (frame["price"] == frame["id"] * 2).all()
 
@@ -397,8 +395,8 @@ def test_what_is_scored_is_postprocessed_as_what_is_submitted(tmp_path: Path, mo
     for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
     scores = []
-    for postprocess in (None, doubled):
-        monkeypatch.setattr("kpipe.pipeline.find", lambda slug, p=postprocess: Competition(slug=slug, postprocess=p))
+    for own in (None, doubled):
+        monkeypatch.setattr("kpipe.problem.problem.find", lambda slug, p=own: Competition(slug=slug, postprocess=p))
         scores.append(kpipe.run("made-by-hand", data=tmp_path, models=["linear"], jobs=1, out=tmp_path / "out").score)
     assert scores[1] > 1.2 * scores[0]
 
@@ -411,7 +409,7 @@ def test_postprocess_gets_the_rows_of_its_predictions_and_never_their_target() -
         return predictions
 
     made_blend = Ensemble(weights={}, oof=np.ones((80, 1)), test=np.ones((30, 1)))
-    postprocessed(resolved(made, postprocess=note), made, made_blend)
+    postprocess(problem_of(made, postprocess=note), made_blend)
     assert seen == [(80, 80, False), (30, 30, False)]
 
 
@@ -424,22 +422,12 @@ def test_the_gap_to_the_baseline_counts_groups_as_one() -> None:
     made = replace(made, train=train)
     details = []
     for groups in (None, "family"):
-        competition = resolved(made, columns=("x", "sex"), groups=groups)
-        assert isinstance(competition.metric, Metric)
-        folds = make_folds(competition, made)
-        found = cross_validate(competition, made, folds, models={"linear": model("linear")}, jobs=1)
-        mixed = fit_ensemble(found, folds, competition.metric)
-        submission = make_submission(competition, made, mixed, found.classes)
-        checks = run_checks(competition, made, made, folds, found, mixed, submission)
+        problem = problem_of(made, columns=("x", "sex"), groups=groups)
+        folds = make_folds(problem)
+        found = cross_validate(problem, folds, models={"linear": model("linear")}, jobs=1)
+        mixed = fit_ensemble(found, folds, problem.metric)
+        submission = make_submission(problem, mixed)
+        checks = run_checks(problem, folds, found, predict_baseline(problem, folds), mixed, submission)
         details.append(next(check.detail for check in checks if check.name == "beats the baseline"))
     errors = [float(detail.partition("error of the gap ")[2].rstrip(").")) for detail in details]
     assert errors[1] > 1.5 * errors[0]
-
-
-# resolve
-
-
-def test_resolving_leaves_the_competition_it_is_given_alone() -> None:
-    given_competition = Competition(slug="made-by-hand")
-    resolve(given_competition, survivors())
-    assert given_competition == Competition(slug="made-by-hand")

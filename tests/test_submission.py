@@ -10,17 +10,17 @@ import pytest
 
 from kpipe.core.values import Ensemble, Tables
 from kpipe.errors import SubmissionError
-from kpipe.submission import make_submission, prove, to_csv
-from tests.tables import prices, resolved, survivors, tables
+from kpipe.submission import make_submission, to_csv, validate_submission
+from tests.tables import prices, problem_of, survivors, tables
 
 
 def blend(test: np.ndarray) -> Ensemble:
     return Ensemble(weights={"m": 1.0}, oof=np.zeros((1, test.shape[1])), test=test)
 
 
-def labels_of(made: Tables, chance: np.ndarray, labels: list[object]) -> pd.DataFrame:
+def labels_of(made: Tables, chance: np.ndarray) -> pd.DataFrame:
     test = np.column_stack([1 - chance, chance])
-    return make_submission(resolved(made), made, blend(test), np.array(labels, dtype=object)).frame
+    return make_submission(problem_of(made), blend(test)).frame
 
 
 def proper(made: Tables) -> pd.DataFrame:
@@ -37,20 +37,20 @@ def with_value(row: int, column: str, value: object) -> Callable[[pd.DataFrame],
 
 
 REFUSED = {
-    "too few rows": ("survivors", lambda f: f.head(29), "must have 30 rows, however: 29"),
-    "too many rows": ("survivors", lambda f: pd.concat([f, f.head(1)]), "must have 30 rows, however: 31"),
+    "too few rows": ("survivors", lambda f: f.head(29), "must have 30 rows; got 29"),
+    "too many rows": ("survivors", lambda f: pd.concat([f, f.head(1)]), "must have 30 rows; got 31"),
     "a repeated id": ("survivors", with_value(3, "id", 80), "repeats ids, such as 80"),
     "an unknown id": ("survivors", with_value(3, "id", 9999), "1 ids that the sample lacks, such as 9999"),
-    "another order": ("survivors", lambda f: f.iloc[::-1], "not in the sample's order: row 1 must be 80, however: 109"),
+    "another order": ("survivors", lambda f: f.iloc[::-1], "not in the sample's order: row 1 must be 80; got 109"),
     "another column": ("survivors", lambda f: f.rename(columns={"survived": "dead"}), "columns must be id, survived"),
-    "columns swapped": ("survivors", lambda f: f[["survived", "id"]], "however: survived, id"),
+    "columns swapped": ("survivors", lambda f: f[["survived", "id"]], "got survived, id"),
     "a missing value": ("prices", with_value(2, "price", np.nan), "price is missing for 1 ids, such as 82"),
     "an infinite value": ("prices", with_value(2, "price", np.inf), "price is infinite for 1 ids, such as 82"),
-    "text for numbers": ("prices", with_value(0, "price", "dear"), "price must hold numbers, however: 'dear'"),
+    "text for numbers": ("prices", with_value(0, "price", "dear"), "price must hold numbers; got 'dear'"),
     "a label train lacks": ("survivors", with_value(4, "survived", 7), r"labels that train.csv never has: 7 \(id 84\)"),
     "labels as text": ("survivors", lambda f: f.assign(survived="1"), "labels that train.csv never has"),
-    "a probability above 1": ("chances", with_value(1, "survived", 1.5), r"between 0 and 1, however: 1.5 \(id 81\)"),
-    "a probability below 0": ("chances", with_value(1, "survived", -0.1), r"between 0 and 1, however: -0.1 \(id 81\)"),
+    "a probability above 1": ("chances", with_value(1, "survived", 1.5), r"between 0 and 1; got 1.5 \(id 81\)"),
+    "a probability below 0": ("chances", with_value(1, "survived", -0.1), r"between 0 and 1; got -0.1 \(id 81\)"),
 }
 
 
@@ -58,18 +58,18 @@ REFUSED = {
 def test_a_submission_that_differs_is_refused_with_the_reason(case: str) -> None:
     kind, change, words = REFUSED[case]
     made = prices() if kind == "prices" else survivors()
-    competition = resolved(made, metric="auc" if kind == "chances" else None)
-    prove(proper(made), competition, made)
+    problem = problem_of(made, metric="auc" if kind == "chances" else None)
+    validate_submission(proper(made), problem)
     with pytest.raises(SubmissionError, match=words):
-        prove(change(proper(made)), competition, made)
+        validate_submission(change(proper(made)), problem)
 
 
 def test_predictions_are_joined_by_id_where_test_has_another_order() -> None:
     made = survivors()
     chance = np.linspace(0, 1, 30)
-    straight = labels_of(made, chance, [0, 1])
+    straight = labels_of(made, chance)
     order = np.random.default_rng(0).permutation(30)
-    mixed = labels_of(replace(made, test=made.test.iloc[order].reset_index(drop=True)), chance[order], [0, 1])
+    mixed = labels_of(replace(made, test=made.test.iloc[order].reset_index(drop=True)), chance[order])
     pd.testing.assert_frame_equal(straight, mixed)
     assert straight["survived"].tolist() == [0] * 15 + [1] * 15
 
@@ -78,7 +78,7 @@ def test_predictions_are_joined_by_id_where_test_has_another_order() -> None:
 def test_labels_keep_the_spelling_of_train(labels: list[object]) -> None:
     made = survivors()
     made.train["survived"] = [labels[value] for value in made.train["survived"]]
-    frame = labels_of(made, np.linspace(0, 1, 30), labels)
+    frame = labels_of(made, np.linspace(0, 1, 30))
     assert frame["survived"].tolist() == [labels[0]] * 15 + [labels[1]] * 15
 
 
@@ -87,7 +87,7 @@ def test_each_class_gets_the_column_of_its_name_whatever_their_order() -> None:
     made.train["survived"] = np.where(made.train["survived"] == 1, "D", "C")
     made = replace(made, sample=made.test[["id"]].assign(survived_D=0.5, survived_C=0.5))
     test = np.tile([0.25, 0.75], (30, 1))
-    frame = make_submission(resolved(made), made, blend(test), np.array(["C", "D"], dtype=object)).frame
+    frame = make_submission(problem_of(made), blend(test)).frame
     assert (frame["survived_C"] == 0.25).all()
     assert (frame["survived_D"] == 0.75).all()
 
@@ -95,7 +95,7 @@ def test_each_class_gets_the_column_of_its_name_whatever_their_order() -> None:
 def test_the_probability_of_a_binary_target_is_that_of_the_greater_label() -> None:
     made = survivors()
     test = np.tile([0.25, 0.75], (30, 1))
-    frame = make_submission(resolved(made, metric="auc"), made, blend(test), np.array([0, 1])).frame
+    frame = make_submission(problem_of(made, metric="auc"), blend(test)).frame
     assert (frame["survived"] == 0.75).all()
 
 
@@ -103,23 +103,23 @@ def test_ids_that_test_and_sample_do_not_share_are_named() -> None:
     made = survivors()
     short = replace(made, sample=made.sample.head(29))
     with pytest.raises(SubmissionError, match=r"1 ids of test\.csv are not in the sample submission, such as 109"):
-        labels_of(short, np.zeros(30), [0, 1])
+        labels_of(short, np.zeros(30))
     lacking = replace(made, test=made.test.head(29))
     with pytest.raises(SubmissionError, match=r"1 ids of the sample submission are not in test\.csv, such as 109"):
-        labels_of(lacking, np.zeros(29), [0, 1])
+        labels_of(lacking, np.zeros(29))
 
 
 def test_a_wrong_number_of_predictions_is_refused() -> None:
     with pytest.raises(SubmissionError, match=r"29 predictions for the 30 rows of test\.csv"):
-        labels_of(survivors(), np.zeros(29), [0, 1])
+        labels_of(survivors(), np.zeros(29))
 
 
 def test_without_ids_in_test_rows_go_by_position_and_their_number_must_fit() -> None:
     made = survivors()
     digits = replace(made, train=made.train.drop(columns="id"), test=made.test.drop(columns="id"))
-    assert labels_of(digits, np.linspace(0, 1, 30), [0, 1])["survived"].sum() == 15
+    assert labels_of(digits, np.linspace(0, 1, 30))["survived"].sum() == 15
     with pytest.raises(SubmissionError, match=r"sample submission has 29 rows, test\.csv has 30"):
-        labels_of(replace(digits, sample=made.sample.head(29)), np.zeros(30), [0, 1])
+        labels_of(replace(digits, sample=made.sample.head(29)), np.zeros(30))
 
 
 def test_only_real_data_can_be_sent() -> None:
@@ -127,13 +127,13 @@ def test_only_real_data_can_be_sent() -> None:
         made = survivors()
         made = tables(made.train, made.test, made.sample, origin=origin)
         test = np.full((30, 2), 0.5)
-        assert make_submission(resolved(made), made, blend(test), np.array([0, 1])).sendable is sendable
+        assert make_submission(problem_of(made), blend(test)).sendable is sendable
 
 
 def test_the_csv_gives_the_same_numbers_back() -> None:
     made = prices()
     values = np.random.default_rng(0).lognormal(12, 1, size=(30, 1))
-    submission = make_submission(resolved(made), made, blend(values), None)
+    submission = make_submission(problem_of(made), blend(values))
     csv = to_csv(submission)
     assert b"\r" not in csv
     pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(csv)), submission.frame)

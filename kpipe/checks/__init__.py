@@ -27,11 +27,10 @@ from kpipe.checks.predictions import (
 from kpipe.checks.row_order import order_blind
 from kpipe.checks.scoring import metric_prefers_the_truth, postprocess_blind
 from kpipe.checks.target_leakage import target_hidden
-from kpipe.core.metrics import Metric, evaluate
-from kpipe.core.values import Check, Ensemble, Folds, Predictions, Submission, Tables
+from kpipe.core.metrics import evaluate
+from kpipe.core.values import Baseline, Check, Ensemble, Folds, Predictions, Submission
 from kpipe.errors import KpipeError
-from kpipe.models.baseline import baseline
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 
 __all__ = ["made", "prediction_checks", "run_checks", "table_checks"]
 
@@ -39,60 +38,68 @@ _LOG = logging.getLogger("kpipe")
 
 
 def run_checks(
-    competition: Competition,
-    read: Tables,
-    tables: Tables,
+    problem: Problem,
     folds: Folds,
     predictions: Predictions,
-    blended: Ensemble,
+    baseline: Baseline,
+    ensemble: Ensemble,
     submission: Submission,
 ) -> tuple[Check, ...]:
     """All cheap checks, in a fixed order.
 
-    read : the tables as they are in the files. tables : what ``clean`` made of them.
+    Parameters
+    ----------
+    problem : Problem
+    folds : Folds
+    predictions : Predictions
+    baseline : Baseline
+    ensemble : Ensemble
+        The final predictions.
+    submission : Submission
+
+    Returns
+    -------
+    tuple of Check
     """
     return (
-        *table_checks(competition, read, tables, folds),
-        *prediction_checks(competition, tables, folds, predictions, blended),
+        *table_checks(problem, folds),
+        *prediction_checks(problem, folds, predictions, baseline, ensemble),
         real_data(submission),
     )
 
 
-def table_checks(competition: Competition, read: Tables, tables: Tables, folds: Folds) -> Iterator[Check]:
+def table_checks(problem: Problem, folds: Folds) -> Iterator[Check]:
     """What tables and folds show before a model is fitted."""
-    yield from made("clean, row by row", clean_by_row, competition, read, tables)
-    yield from made("target kept", target_kept, competition, read, tables)
+    yield from made("clean, row by row", clean_by_row, problem)
+    yield from made("target kept", target_kept, problem)
     yield from made("folds apart", folds_apart, folds)
-    yield from made("groups whole", groups_whole, competition, tables, folds)
-    yield from made("time goes forward", time_forward, competition, tables, folds)
-    yield from made("copies apart", copies_apart, competition, tables, folds)
-    yield from made("near-copies apart", near_copies_apart, competition, tables, folds)
-    yield from made("target hidden", target_hidden, competition, tables)
-    yield from made("order blind", order_blind, competition, tables)
-    yield from made("columns in order", columns_in_order, competition, tables)
-    yield from made("levels seen", levels_seen, competition, tables)
-    yield from made("gaps alike", gaps_alike, competition, tables)
-    yield from made("folds mirror test", folds_mirror_test, competition, tables, folds)
-    yield from made("train and test alike", drawn_alike, competition, tables)
+    yield from made("groups whole", groups_whole, problem, folds)
+    yield from made("time goes forward", time_forward, problem, folds)
+    yield from made("copies apart", copies_apart, problem, folds)
+    yield from made("near-copies apart", near_copies_apart, problem, folds)
+    yield from made("target hidden", target_hidden, problem)
+    yield from made("order blind", order_blind, problem)
+    yield from made("columns in order", columns_in_order, problem)
+    yield from made("levels seen", levels_seen, problem)
+    yield from made("gaps alike", gaps_alike, problem)
+    yield from made("folds mirror test", folds_mirror_test, problem, folds)
+    yield from made("train and test alike", drawn_alike, problem)
 
 
 def prediction_checks(
-    competition: Competition, tables: Tables, folds: Folds, predictions: Predictions, blended: Ensemble
+    problem: Problem, folds: Folds, predictions: Predictions, baseline: Baseline, ensemble: Ensemble
 ) -> Iterator[Check]:
     """What the predictions show."""
-    metric = competition.metric
-    assert isinstance(metric, Metric)  # resolved
-    groups = None if competition.groups is None else tables.train[competition.groups].to_numpy()
-    name, dummy = baseline(metric, predictions.y, folds, outputs=blended.oof.shape[1])
-    below = name, evaluate(metric, predictions.y, dummy, groups=groups)
-    yield from made("metric prefers the truth", metric_prefers_the_truth, metric, predictions, dummy, name)
-    yield from made("beats the baseline", beats_baseline, metric, predictions, blended, below, groups)
+    metric, groups = problem.metric, problem.group_values
+    below = baseline.name, evaluate(metric, predictions.y, baseline.oof, groups=groups)
+    yield from made("metric prefers the truth", metric_prefers_the_truth, metric, predictions, baseline)
+    yield from made("beats the baseline", beats_baseline, metric, predictions, ensemble, below, groups)
     yield from made("models learn", models_learn, metric, predictions, folds, below, groups)
-    yield from made("predictions vary", not_constant, blended, competition.targets)
+    yield from made("predictions vary", not_constant, ensemble, problem.targets)
     yield from made("one prediction for most", one_for_most, predictions)
     yield from made("rows on their own", rows_on_their_own, predictions)
     yield from made("classes trained", classes_trained, predictions, folds)
-    yield from made("postprocess is blind", postprocess_blind, competition, tables, folds, predictions)
+    yield from made("postprocess is blind", postprocess_blind, problem, folds, predictions)
 
 
 def made(name: str, check: Callable[..., Check | Iterator[Check]], *given: object) -> Iterator[Check]:

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from kpipe.checks.reordering import taking
-from kpipe.core.values import Check, Status, Tables
-from kpipe.problem.competition import Competition, unchanged
-from kpipe.problem.inference import one_spelling
+from kpipe.core.values import Check, Status
+from kpipe.problem.competition import unchanged
+from kpipe.problem.inference.spelling import unify_spelling
+from kpipe.problem.problem import Problem
 
 __all__ = ["clean_by_row", "differing", "raw_targets", "target_kept"]
 
@@ -46,64 +47,64 @@ class _Scramble:
     order: bool = False
 
 
-def clean_by_row(competition: Competition, read: Tables, cleaned: Tables) -> Iterator[Check]:
-    """Whether each row is cleaned by itself; nothing is said where there is nothing to clean.
-
-    read : the tables as they were read. cleaned : what clean made of them.
-    """
-    if competition.clean is unchanged:
+def clean_by_row(problem: Problem) -> Iterator[Check]:
+    """Whether each row is cleaned by itself; nothing is said where there is nothing to clean."""
+    if problem.competition.clean is unchanged:
         return
-    found = _changed(competition, read, cleaned, _Scramble(True, True, True, True))
-    if not found and competition.transductive:
-        found = _changed(competition, read, cleaned, _Scramble(target=True))
+    found = _changed(problem, _Scramble(True, True, True, True))
+    if not found and problem.competition.transductive:
+        found = _changed(problem, _Scramble(target=True))
     if found:
         for kind in ("target", "columns", "rows", "order"):
-            alone = _changed(competition, read, cleaned, _Scramble(**{kind: True}))
+            alone = _changed(problem, _Scramble(**{kind: True}))
             if alone:
                 whole = alone.startswith(_WHOLE)
                 yield Check(name=_NAME, status="fail", detail=alone if whole else f"{alone} {_SAID[kind]}")
                 return
         yield Check(name=_NAME, status="fail", detail=f"{found} changes when rows and columns come in another order.")
         return
-    lost = [name for name in ("train", "test") if not _can_tell(competition, read, cleaned, name)]
+    lost = [name for name in ("train", "test") if not _can_tell(problem, name)]
     if lost:
         detail = f"clean changes the number of rows of {lost[0]}, and without a unique id they cannot be told apart."
         yield Check(name=_NAME, status="warn", detail=f"Not looked at: {detail}")
         return
-    rows = sum(min(_ROWS, 2 * len(frame) // 3) for frame in (read.train, read.test))
-    named = f" But for {', '.join(competition.transductive)}, by name." if competition.transductive else ""
+    rows = sum(min(_ROWS, 2 * len(frame) // 3) for frame in (problem.files.train, problem.files.test))
+    counted = problem.competition.transductive
+    named = f" But for {', '.join(counted)}, by name." if counted else ""
     detail = f"{rows} rows cleaned again, in another order and with the target shuffled, come out the same.{named}"
     yield Check(name=_NAME, status="pass", detail=detail)
 
 
-def _can_tell(competition: Competition, read: Tables, cleaned: Tables, name: str) -> bool:
-    raw, now = getattr(one_spelling(competition, read)[1], name), getattr(cleaned, name)
-    id = competition.id
-    named = id is not None and all(id in frame and frame[id].is_unique for frame in (raw, now))
+def _can_tell(problem: Problem, name: str) -> bool:
+    raw, now = getattr(unify_spelling(problem.competition, problem.files)[1], name), getattr(problem.tables, name)
+    id = problem.id
+    named = all(id in frame and frame[id].is_unique for frame in (raw, now))
     return named or len(raw) == len(now)
 
 
-def _changed(competition: Competition, read: Tables, cleaned: Tables, scramble: _Scramble) -> str:
+def _changed(problem: Problem, scramble: _Scramble) -> str:
     """What comes out differently, for a sentence; empty where nothing does."""
     rng = np.random.default_rng(0)
-    taken = {"train": _rows(len(read.train), scramble, rng), "test": _rows(len(read.test), scramble, rng)}
-    train = read.train.iloc[taken["train"]].reset_index(drop=True)
+    frames = {"train": problem.files.train, "test": problem.files.test}
+    taken = {name: _rows(len(frame), scramble, rng) for name, frame in frames.items()}
+    train = problem.files.train.iloc[taken["train"]].reset_index(drop=True)
     if scramble.target:
-        train = taking(train, raw_targets(competition, read), rng.permutation(len(train)), of=train)
-    test = read.test.iloc[taken["test"]].reset_index(drop=True)
+        train = taking(train, raw_targets(problem), rng.permutation(len(train)), of=train)
+    test = problem.files.test.iloc[taken["test"]].reset_index(drop=True)
     if scramble.columns:
         train, test = train[train.columns[::-1]], test[test.columns[::-1]]
+    altered = replace(problem.files, train=train, test=test)
     try:
-        again = one_spelling(competition, competition.clean(replace(read, train=train, test=test)))[1]
+        again = unify_spelling(problem.competition, problem.competition.clean(altered))[1]
     except Exception as error:  # whatever the author's code raises at rows that it has cleaned before is the finding
         return f"{_WHOLE} fails on {len(train)} rows that it has cleaned before: {type(error).__name__}: {error}."
     # A count over all rows changes with the rows, and may; not even that may change with the target.
-    counted = competition.transductive if scramble.rows or scramble.order else ()
-    skipped = {*competition.targets, *counted}
-    raw = one_spelling(competition, read)[1]
+    counted = problem.competition.transductive if scramble.rows or scramble.order else ()
+    skipped = {*problem.targets, *counted}
+    raw = unify_spelling(problem.competition, problem.files)[1]
     for name in ("train", "test"):
-        before, then, now = (getattr(one, name) for one in (raw, cleaned, again))
-        pair = _paired(before, then, now, taken[name], competition.id, dropping=scramble.target)
+        before, then, now = (getattr(one, name) for one in (raw, problem.tables, again))
+        pair = _paired(before, then, now, taken[name], problem.id, dropping=scramble.target)
         if isinstance(pair, str):
             if pair:
                 return pair.format(name=name)
@@ -160,10 +161,10 @@ def _apart(name: str, then: pd.DataFrame, now: pd.DataFrame, skipped: set[str]) 
     return ""
 
 
-def raw_targets(competition: Competition, read: Tables) -> list[object]:
+def raw_targets(problem: Problem) -> list[object]:
     """The targets as the file spells them; not those that ``clean`` makes."""
-    spelt = one_spelling(competition, read)[1].train.columns
-    return [old for old, new in zip(read.train.columns, spelt, strict=True) if new in competition.targets]
+    spelt = unify_spelling(problem.competition, problem.files)[1].train.columns
+    return [old for old, new in zip(problem.files.train.columns, spelt, strict=True) if new in problem.targets]
 
 
 def _shown(value: object) -> str:
@@ -183,24 +184,24 @@ def differing(a: pd.Series, b: pd.Series) -> np.ndarray:
     return np.asarray([x != y for x, y in zip(left, right, strict=True)], dtype=bool)
 
 
-def target_kept(competition: Competition, read: Tables, cleaned: Tables) -> Iterator[Check]:
+def target_kept(problem: Problem) -> Iterator[Check]:
     """Whether the target is what the file says; said only where ``clean`` has changed it.
 
     Predictions are scored and submitted on the scale and in the spelling of the target that ``clean`` leaves.
     """
     name = "target kept"
-    if competition.clean is unchanged:
+    if problem.competition.clean is unchanged:
         return
-    raw_train = one_spelling(competition, read)[1].train
-    for target in competition.targets:
-        pairs = _pairs(target, competition.id, raw_train, cleaned.train)
+    raw_train = unify_spelling(problem.competition, problem.files)[1].train
+    for target in problem.targets:
+        pairs = _pairs(target, problem.id, raw_train, problem.tables.train)
         if pairs is None:
             continue
         raw, now = pairs
         changed = np.flatnonzero(differing(*_numbered(raw, now)))
         if len(changed):
             first = changed[0]
-            status, how = _renaming(raw, now) if competition.task == "classification" else _FAIL
+            status, how = _renaming(raw, now) if problem.task == "classification" else _FAIL
             detail = (
                 f"clean changes {target} in {len(changed):,} of {len(raw):,} rows "
                 f"(row {first + 1}: {_shown(raw.iloc[first])} became {_shown(now.iloc[first])}): {how}"

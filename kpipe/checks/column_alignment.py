@@ -15,7 +15,7 @@ import pandas as pd
 
 from kpipe.core.values import Check, Tables
 from kpipe.data.column_types import to_numeric
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 
 __all__ = ["columns_in_order", "distance"]
 
@@ -36,21 +36,21 @@ _FEWEST_VALUES = 10  # of a column that can be told by its values: any two colum
 _CHANCE = 2.9
 
 
-def columns_in_order(competition: Competition, tables: Tables) -> Check:
+def columns_in_order(problem: Problem) -> Check:
     """Whether columns of test look like those of train of the same name, or clearly like others.
 
     Columns are held against each other by Kolmogorov and Smirnov's distance, labels by a number made of their letters.
     """
     name = "columns in order"
     # In the order of the file, those that models do not see between them: it is there that one is missed.
-    columns = [c for c in tables.train.columns if c in tables.test.columns and c != competition.id]
-    ours, theirs = (_sorted(frame, columns) for frame in (tables.train, tables.test))
+    columns = [c for c in problem.tables.train.columns if c in problem.tables.test.columns and c != problem.id]
+    ours, theirs = (_sorted(frame, columns) for frame in (problem.tables.train, problem.tables.test))
     chance = _CHANCE * float(np.sqrt(1 / max(len(ours[0]), 1) + 1 / max(len(theirs[0]), 1))) if columns else 1.0
     alone = np.array([distance(one, two) for one, two in zip(ours, theirs, strict=True)])
     if (alone > 0.6 * chance).sum() >= 2:  # else not even many columns together would say it
         if (shifted := _shifted(ours, theirs, alone, chance)) is not None:
             detail = _said(columns, *shifted)
-            if _may_be_a_window(tables, columns, *shifted):
+            if _may_be_a_window(problem.tables, columns, *shifted):
                 detail += " Or is it a window that moved on by a step, as that of the next month? Then all is well."
                 return Check(name=name, status="warn", detail=detail)
             return Check(name=name, status="fail", detail=detail)

@@ -10,9 +10,9 @@ import pandas as pd
 
 from kpipe.checks.adversarial import adversarial_auc
 from kpipe.checks.duplicates import surplus
-from kpipe.core.values import Check, Status, Tables
+from kpipe.core.values import Check, Status
 from kpipe.data.dates import parse_dates
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 
 __all__ = ["drawn_alike", "gaps_alike", "levels_seen"]
 
@@ -23,15 +23,15 @@ _TOLD_APART = 0.6
 _GAPS_APART, _CLEAR = 0.05, 5.0
 
 
-def levels_seen(competition: Competition, tables: Tables) -> Check:
+def levels_seen(problem: Problem) -> Check:
     """Whether test has categories that train lacks."""
     unseen = {
         column: share
-        for column in competition.columns or ()
-        if not pd.api.types.is_numeric_dtype(tables.train[column])
-        and _repeats(tables.train[column])
-        and parse_dates(tables.train[column]) is None
-        and (share := float((~tables.test[column].isin(tables.train[column].unique())).mean())) > 0
+        for column in problem.columns
+        if not pd.api.types.is_numeric_dtype(problem.tables.train[column])
+        and _repeats(problem.tables.train[column])
+        and parse_dates(problem.tables.train[column]) is None
+        and (share := float((~problem.tables.test[column].isin(problem.tables.train[column].unique())).mean())) > 0
     }
     if not unseen:
         return Check(
@@ -43,7 +43,11 @@ def levels_seen(competition: Competition, tables: Tables) -> Check:
     status: Status = "warn" if unseen[worst] > 0.05 else "pass"
     which = "1 column has" if len(unseen) == 1 else f"{len(unseen)} columns have"
     detail = f"{which} test rows with levels that train lacks, most {worst}: {unseen[worst]:.1%} of rows"
-    strange = tables.test[worst][~tables.test[worst].isin(tables.train[worst].unique())].value_counts().index[:3]
+    strange = (
+        problem.tables.test[worst][~problem.tables.test[worst].isin(problem.tables.train[worst].unique())]
+        .value_counts()
+        .index[:3]
+    )
     detail += f" ({', '.join(map(str, strange))})." if len(strange) else "."
     if status == "warn":
         drop = quote(str(worst))
@@ -56,10 +60,10 @@ def _repeats(column: pd.Series) -> bool:
     return column.nunique() * _FEWEST_ROWS_PER_VALUE < max(column.notna().sum(), 1)
 
 
-def gaps_alike(competition: Competition, tables: Tables) -> Check:
+def gaps_alike(problem: Problem) -> Check:
     """Whether columns are as often missing in test as in train."""
     name = "gaps alike"
-    apart = sorted(_gaps_apart(competition, tables), reverse=True)
+    apart = sorted(_gaps_apart(problem), reverse=True)
     if not apart:
         return Check(name=name, status="pass", detail="Every column is about as often missing in test as in train.")
     said = [
@@ -74,9 +78,9 @@ def gaps_alike(competition: Competition, tables: Tables) -> Check:
     return Check(name=name, status="warn", detail=detail)
 
 
-def _gaps_apart(competition: Competition, tables: Tables) -> Iterator[tuple[float, str, float, float]]:
-    for column in competition.columns or ():
-        train, test = tables.train[column], tables.test[column]
+def _gaps_apart(problem: Problem) -> Iterator[tuple[float, str, float, float]]:
+    for column in problem.columns:
+        train, test = problem.tables.train[column], problem.tables.test[column]
         if isinstance(train.dtype, np.dtype) and train.dtype.kind in "biu" and train.dtype == test.dtype:
             continue  # these have no gaps
         ours, theirs = float(train.isna().mean()), float(test.isna().mean())
@@ -85,14 +89,18 @@ def _gaps_apart(competition: Competition, tables: Tables) -> Iterator[tuple[floa
             yield abs(ours - theirs), str(column), ours, theirs
 
 
-def drawn_alike(competition: Competition, tables: Tables) -> Iterator[Check]:
+def drawn_alike(problem: Problem) -> Iterator[Check]:
     """Adversarial validation; nothing is said of tables too small for it, nor of pixels."""
-    columns = list(competition.columns or ())
-    if not columns or bool((tables.train[columns].dtypes == np.uint8).all()):
+    columns = list(problem.columns)
+    if not columns or bool((problem.tables.train[columns].dtypes == np.uint8).all()):
         return
-    by = competition.groups
-    groups = [] if by is None or by not in tables.test.columns else [tables.train[by], tables.test[by]]
-    found = adversarial_auc(tables.train[columns], tables.test[columns], groups=groups)
+    by = problem.groups
+    groups = (
+        []
+        if by is None or by not in problem.tables.test.columns
+        else [problem.tables.train[by], problem.tables.test[by]]
+    )
+    found = adversarial_auc(problem.tables.train[columns], problem.tables.test[columns], groups=groups)
     if found is None:
         return
     auc, error, telling = found

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from kpipe.checks.column_alignment import distance
 from kpipe.core.values import Check, Folds, Status, Tables
 from kpipe.data.column_types import to_numeric
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 
 __all__ = ["copies_apart", "mixed", "near_copies_apart", "surplus"]
 
@@ -48,29 +48,29 @@ def surplus(validated: float, n: int, tested: float, m: int) -> float:
     return float((validated - tested) / error) if error > 0 else 0.0
 
 
-def copies_apart(competition: Competition, tables: Tables, folds: Folds) -> Check:
+def copies_apart(problem: Problem, folds: Folds) -> Check:
     """Whether rows that are copies of one another stand on both sides of a fold: in every column, or in all but a few.
 
     Copies that were changed in a column or two still agree in some of several halves of the columns, drawn at random
     (Indyk and Motwani 1998, locality-sensitive hashing).
     """
     name = "copies apart"
-    named = (competition.id, competition.groups)
-    shared = [c for c in tables.train.columns if c in tables.test.columns and c not in named]
-    away = [] if _pixels(tables.train[shared]) else [c for c in shared if _lies_elsewhere(tables, c)]
+    named = (problem.id, problem.groups)
+    shared = [c for c in problem.tables.train.columns if c in problem.tables.test.columns and c not in named]
+    away = [] if _pixels(problem.tables.train[shared]) else [c for c in shared if _lies_elsewhere(problem.tables, c)]
     alike = [c for c in shared if c not in away]  # by the others no row of test could have a twin
     if not alike:
         detail = "No column of test has values like train's: its rows are no reference for how many copies are usual."
         return Check(name=name, status="pass", detail=detail)
     whole = f"all columns but the id{', ' if away else ' and '}the target{f' and {_some(away)}' if away else ''}"
     said = []
-    for number, (of_train, of_test, moved) in enumerate(_hashed(tables, alike, folds)):
+    for number, (of_train, of_test, moved) in enumerate(_hashed(problem.tables, alike, folds)):
         found = _twins(of_train, of_test, moved, folds)
         said.append(found)
         if found.clear > _CLEAR + (number > 0) and found.beyond >= _LEAST:
-            pair = _pair(tables.train[shared], of_train, found.rows, folds)
+            pair = _pair(problem.tables.train[shared], of_train, found.rows, folds)
             if pair is not None:
-                return _copied(found, pair, whole, sure=len(tables.test) >= _FEWEST_TESTED)
+                return _copied(found, pair, whole, sure=len(problem.tables.test) >= _FEWEST_TESTED)
     detail = (
         f"{said[0].validated:.1%} of the validated rows have an exact copy ({whole}) among the rows trained on; of "
         f"test's rows {said[0].tested:.1%} have one."
@@ -202,7 +202,7 @@ def mixed(values: pd.Series) -> np.ndarray:
     return np.asarray(bits ^ (bits >> np.uint64(29)))
 
 
-def near_copies_apart(competition: Competition, tables: Tables, folds: Folds) -> Iterator[Check]:
+def near_copies_apart(problem: Problem, folds: Folds) -> Iterator[Check]:
     """Whether validated rows have nearer neighbours among the rows trained on than test's rows have.
 
     The distance is Gower's, squared: each column adds at most about 1, whatever its kind, so that a row which was
@@ -211,9 +211,9 @@ def near_copies_apart(competition: Competition, tables: Tables, folds: Folds) ->
     References: Gower, "A general coefficient of similarity and some of its properties", Biometrics 27, 1971.
     Barz and Denzler, "Do we train on test data? Purging CIFAR of near-duplicates", J. Imaging 6, 2020.
     """
-    columns = list(competition.columns or ())
+    columns = list(problem.columns)
     rng = np.random.default_rng(0)
-    sizes = [len(frame) for frame in (tables.train, tables.test)]
+    sizes = [len(frame) for frame in (problem.tables.train, problem.tables.test)]
     if not columns or min(sizes) < _FEWEST:
         return
     parts = len(folds.train)
@@ -222,7 +222,7 @@ def near_copies_apart(competition: Competition, tables: Tables, folds: Folds) ->
     asked = [rng.permutation(valid)[: _QUERIES // parts + 1] for valid in folds.valid]
     ours = np.unique(np.concatenate([np.flatnonzero(kept), *asked]))
     theirs = np.sort(rng.permutation(sizes[1])[: _QUERIES + parts])
-    place = _embedding(tables.train[columns].iloc[ours], tables.test[columns].iloc[theirs])
+    place = _embedding(problem.tables.train[columns].iloc[ours], problem.tables.test[columns].iloc[theirs])
     if place is None:
         return
     at = np.full(sizes[0], -1)
@@ -235,7 +235,7 @@ def near_copies_apart(competition: Competition, tables: Tables, folds: Folds) ->
             near.append(distance)
             found.append(np.column_stack([rows, ours[fitted][which], np.full(len(rows), number)]))
             far.append(_nearest(place[len(ours) + number : len(place) : parts], place[fitted])[0])
-    yield _judged(np.concatenate(near), np.concatenate(far), np.concatenate(found), tables.train[columns])
+    yield _judged(np.concatenate(near), np.concatenate(far), np.concatenate(found), problem.tables.train[columns])
 
 
 def _judged(near: np.ndarray, far: np.ndarray, found: np.ndarray, train: pd.DataFrame) -> Check:

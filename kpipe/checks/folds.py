@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from kpipe.checks.duplicates import mixed, surplus
-from kpipe.core.values import Check, Folds, Predictions, Tables
+from kpipe.core.values import Check, Folds, Predictions
 from kpipe.data.dates import parse_dates
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 
 __all__ = ["classes_trained", "folds_apart", "folds_mirror_test", "groups_whole", "time_forward"]
 
@@ -45,12 +45,12 @@ def folds_apart(folds: Folds) -> Check:
     return Check(name=name, status="pass", detail=f"No fold validates a row it trains on; {rows} rows are validated.")
 
 
-def groups_whole(competition: Competition, tables: Tables, folds: Folds) -> Iterator[Check]:
+def groups_whole(problem: Problem, folds: Folds) -> Iterator[Check]:
     """Whether the folds keep groups whole; said only where the competition has groups."""
-    name, by = "groups whole", competition.groups
+    name, by = "groups whole", problem.groups
     if by is None:
         return
-    codes, groups = pd.factorize(tables.train[by])
+    codes, groups = pd.factorize(problem.tables.train[by])
     for number, (train, valid) in enumerate(zip(folds.train, folds.valid, strict=True), start=1):
         parted = np.intersect1d(codes[train], codes[valid])
         if len(parted):
@@ -65,13 +65,13 @@ def groups_whole(competition: Competition, tables: Tables, folds: Folds) -> Iter
     yield Check(name=name, status="pass", detail=f"No {by} stands on both sides of a fold.")
 
 
-def time_forward(competition: Competition, tables: Tables, folds: Folds) -> Iterator[Check]:
+def time_forward(problem: Problem, folds: Folds) -> Iterator[Check]:
     """Whether folds train on later rows than they validate although test lies after train; said only where it does."""
     name = "time goes forward"
-    column = next(_later(competition, tables), None)
+    column = next(_later(problem), None)
     if column is None:
         return
-    times = _times(tables.train[column])
+    times = _times(problem.tables.train[column])
     assert times is not None
     ahead = [float((times[v] < times[t].max()).mean()) for t, v in zip(folds.train, folds.valid, strict=True)]
     apart = f"By {column}, test lies after train (which ends at {_when(times.max())})"
@@ -87,12 +87,12 @@ def time_forward(competition: Competition, tables: Tables, folds: Folds) -> Iter
     yield Check(name=name, status="warn", detail=detail)
 
 
-def _later(competition: Competition, tables: Tables) -> Iterator[str]:
+def _later(problem: Problem) -> Iterator[str]:
     """Columns of dates, or of whole numbers called a time, by which nearly all of test comes after train."""
-    for column in tables.train.columns:
-        if column in competition.targets or column not in tables.test.columns:
+    for column in problem.tables.train.columns:
+        if column in problem.targets or column not in problem.tables.test.columns:
             continue
-        train, test = _times(tables.train[column]), _times(tables.test[column])
+        train, test = _times(problem.tables.train[column]), _times(problem.tables.test[column])
         if train is None or test is None or train.isna().all() or test.isna().all() or train.nunique() < 3:
             continue
         if test.quantile(0.01, interpolation="nearest") > train.quantile(0.99, interpolation="nearest"):
@@ -115,10 +115,10 @@ def _when(time: object) -> str:
     return str(time).removesuffix(" 00:00:00")
 
 
-def folds_mirror_test(competition: Competition, tables: Tables, folds: Folds) -> Check:
+def folds_mirror_test(problem: Problem, folds: Folds) -> Check:
     """Whether values that repeat (tickets, groups, prices, days) are as often known in validation as in test."""
     name = "folds mirror test"
-    apart = sorted(_shares_apart(competition, tables, folds), reverse=True)
+    apart = sorted(_shares_apart(problem, folds), reverse=True)
     if not apart:
         return Check(name=name, status="pass", detail="No column repeats values in small groups.")
     wrong, _, column, validated, tested = apart[0]
@@ -139,22 +139,22 @@ def folds_mirror_test(competition: Competition, tables: Tables, folds: Folds) ->
     return Check(name=name, status="warn", detail=detail)
 
 
-def _shares_apart(
-    competition: Competition, tables: Tables, folds: Folds
-) -> Iterator[tuple[bool, float, str, float, float]]:
+def _shares_apart(problem: Problem, folds: Folds) -> Iterator[tuple[bool, float, str, float, float]]:
     """(apart?, by how much, column, share of validated rows, share of test rows whose value is known from fitting).
 
     Both are held against the same fitted rows, those of each fold; where folds are of time, against those of the last
     and of all of train, and columns of time are left out: what comes later has other dates.
     """
     pairs = list(zip(folds.train, folds.valid, strict=True))[-1 if folds.refit else 0 :]
-    roles = [(_mask(fitted, len(tables.train)), _mask(valid, len(tables.train))) for fitted, valid in pairs]
-    for column in tables.train.columns:
-        if column in (competition.id, *competition.targets) or column not in tables.test.columns:
+    roles = [
+        (_mask(fitted, len(problem.tables.train)), _mask(valid, len(problem.tables.train))) for fitted, valid in pairs
+    ]
+    for column in problem.tables.train.columns:
+        if column in (problem.id, *problem.targets) or column not in problem.tables.test.columns:
             continue
-        if folds.refit and _times(tables.train[column]) is not None:
+        if folds.refit and _times(problem.tables.train[column]) is not None:
             continue
-        coded = _codes(tables.train[column], tables.test[column])
+        coded = _codes(problem.tables.train[column], problem.tables.test[column])
         if coded is None:
             continue
         rows, train, test, levels = coded

@@ -12,9 +12,9 @@ from sklearn.model_selection import KFold
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from kpipe.checks.target_leakage import ranked
-from kpipe.core.values import Check, Tables
+from kpipe.core.values import Check
 from kpipe.data.column_types import to_numeric
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 from kpipe.problem.splitters import ByTime
 
 __all__ = ["order_blind"]
@@ -25,16 +25,16 @@ _FOLDS, _MOST_CLASSES = 4, 50
 _DENSE, _IN_ORDER = 10.0, 0.95
 
 
-def order_blind(competition: Competition, tables: Tables) -> Check:
+def order_blind(problem: Problem) -> Check:
     """Whether the id, or the number of a row in the file, tells the target."""
     name = "order blind"
-    rows = np.sort(np.random.default_rng(0).permutation(len(tables.train))[:_ORDERED])
-    y = tables.train[competition.targets[0]].iloc[rows]
-    orders = dict(_orders(competition, tables.train))
-    seen = [column for column in orders if column in (competition.columns or ())]
+    rows = np.sort(np.random.default_rng(0).permutation(len(problem.tables.train))[:_ORDERED])
+    y = problem.tables.train[problem.targets[0]].iloc[rows]
+    orders = dict(_orders(problem, problem.tables.train))
+    seen = [column for column in orders if column in (problem.columns)]
     said = []
     for what, order in orders.items():
-        told = _told_by_order(order[rows].astype(np.float64), y, labels=competition.task == "classification")
+        told = _told_by_order(order[rows].astype(np.float64), y, labels=problem.task == "classification")
         if told is not None:
             said.append((what in seen, *told, what))
     if not said:
@@ -44,7 +44,7 @@ def order_blind(competition: Competition, tables: Tables) -> Check:
         f"{what} alone tells {y.name}: {measure} {scattered:.2f} on rows scattered among those it was fitted on, "
         f"{blocks:.2f} on blocks of rows of their own."
     )
-    grouped = competition.groups is not None or isinstance(competition.splitter, ByTime)
+    grouped = problem.groups is not None or isinstance(problem.splitter, ByTime)
     if in_model:
         detail += f" A model that sees it learns the file and not the world: --drop {quote(str(what))}."
         return Check(name=name, status="fail" if surely else "warn", detail=detail)
@@ -54,10 +54,10 @@ def order_blind(competition: Competition, tables: Tables) -> Check:
     return Check(name=name, status="warn", detail=detail)
 
 
-def _orders(competition: Competition, train: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+def _orders(problem: Problem, train: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
     yield "the number of the row", np.arange(len(train))
     for column in train.columns:
-        if column == competition.id or (column in (competition.columns or ()) and _numbers_rows(train[column])):
+        if column == problem.id or (column in (problem.columns) and _numbers_rows(train[column])):
             numbers = _number_in(train[column])
             if numbers is not None:
                 yield str(column), numbers

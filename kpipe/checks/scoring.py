@@ -9,17 +9,18 @@ import numpy as np
 
 from kpipe.checks.reordering import taking
 from kpipe.core.metrics import Metric, output
-from kpipe.core.values import Check, Folds, Predictions, Tables
-from kpipe.problem.competition import Competition
-from kpipe.problem.postprocessing import finished_by
+from kpipe.core.values import Baseline, Check, Folds, Predictions
+from kpipe.problem.postprocessing import apply_postprocess
+from kpipe.problem.problem import Problem
 from kpipe.training.thresholds import cross_fit_thresholds
 
 __all__ = ["metric_prefers_the_truth", "postprocess_blind"]
 
 
-def metric_prefers_the_truth(metric: Metric, predictions: Predictions, dummy: np.ndarray, dummy_name: str) -> Check:
+def metric_prefers_the_truth(metric: Metric, predictions: Predictions, baseline: Baseline) -> Check:
     """Whether a perfect prediction is better, by the metric, than the baseline's: its direction, and its labels."""
     name, y = "metric prefers the truth", predictions.y
+    dummy, dummy_name = baseline.oof, baseline.name
     scored = ~np.isnan(dummy).any(axis=1)
     theirs = metric.function(y[scored], output(metric, dummy[scored]))
     perfect = metric.function(y[scored], output(metric, _perfect(metric, y, dummy.shape[1])[scored]))
@@ -44,29 +45,26 @@ def _perfect(metric: Metric, y: np.ndarray, outputs: int) -> np.ndarray:
     return y[:, None].astype(np.float64) if metric.needs == "value" or outputs == 1 else np.eye(outputs)[y.astype(int)]
 
 
-def postprocess_blind(
-    competition: Competition, tables: Tables, folds: Folds, predictions: Predictions
-) -> Iterator[Check]:
+def postprocess_blind(problem: Problem, folds: Folds, predictions: Predictions) -> Iterator[Check]:
     """Whether ``postprocess`` leaves the target alone and joins by row; nothing is said where there is none.
 
     It is called on the out-of-fold rows, which are scored: a threshold that it chose by their targets would be judged
     on the rows that chose it. What it is given here is the plain mean of the models.
     """
-    name = "postprocess is blind"
+    name, competition, tables = "postprocess is blind", problem.competition, problem.tables
     if competition.postprocess is None:
         return
-    rows = tables.train.drop(columns=list(competition.targets))
+    rows = tables.train.drop(columns=list(problem.targets))
     rng = np.random.default_rng(0)
     order = rng.permutation(len(rows))
-    shuffled = taking(tables.train, competition.targets, order, of=tables.train)
+    shuffled = taking(tables.train, problem.targets, order, of=tables.train)
 
-    assert isinstance(competition.metric, Metric)  # resolved
     mean = np.mean([model.oof for model in predictions.models], axis=0)
-    made = np.nan_to_num(cross_fit_thresholds(competition.metric, mean, predictions.y, folds))
+    made = np.nan_to_num(cross_fit_thresholds(problem.metric, mean, predictions.y, folds))
     turned = rows.iloc[order].reset_index(drop=True)
-    once = finished_by(competition, made, replace(tables, test=rows))
-    without = finished_by(competition, made, replace(tables, train=shuffled, test=rows))
-    moved = finished_by(competition, made[order], replace(tables, test=turned))
+    once = apply_postprocess(competition, made, replace(tables, test=rows))
+    without = apply_postprocess(competition, made, replace(tables, train=shuffled, test=rows))
+    moved = apply_postprocess(competition, made[order], replace(tables, test=turned))
     if apart := _apart(once, without):
         detail = (
             f"{apart} of {len(rows):,} out-of-fold rows change when the target of train is shuffled: postprocess "

@@ -14,9 +14,9 @@ from shlex import quote
 import numpy as np
 import pandas as pd
 
-from kpipe.core.values import Check, Status, Tables
+from kpipe.core.values import Check, Status
 from kpipe.data.column_types import to_numeric
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 
 __all__ = ["Leak", "ranked", "target_hidden", "targets_in"]
 
@@ -60,15 +60,15 @@ class Leak:
     how: str
 
 
-def target_hidden(competition: Competition, tables: Tables) -> Check:
+def target_hidden(problem: Problem) -> Check:
     """Whether a column that models see is the target, its near copy, or holds it for some rows."""
-    columns = [c for c in competition.columns or () if c not in competition.targets]
-    rows = _some_rows(len(tables.train), len(columns))
-    X = tables.train[columns].iloc[rows]
+    columns = [c for c in problem.columns if c not in problem.targets]
+    rows = _some_rows(len(problem.tables.train), len(columns))
+    X = problem.tables.train[columns].iloc[rows]
     found: list[Leak] = []
-    for name in competition.targets[:_TARGETS]:
-        y = tables.train[name].iloc[rows]
-        found.extend(targets_in(X, y, labels=competition.task == "classification"))
+    for name in problem.targets[:_TARGETS]:
+        y = problem.tables.train[name].iloc[rows]
+        found.extend(targets_in(X, y, labels=problem.task == "classification"))
     if not found:
         return Check(name="target hidden", status="pass", detail="No column is the target, or holds it for some rows.")
     found.sort(key=lambda leak: (-leak.sure, -leak.rows))

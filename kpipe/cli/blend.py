@@ -25,10 +25,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     """Combine the runs and print the new one."""
+    from kpipe import pipeline
     from kpipe.cli.console.run import print_run
-    from kpipe.runs.blend import combine
 
-    run = combine(options.runs, out=options.out, data=options.data, command=["kpipe", *sys.argv[1:]])
+    command = ["kpipe", *sys.argv[1:]]
+    run = pipeline.blend_runs(options.runs, out=options.out, data=options.data, command=command)
     return print_run(run, json=options.json, quiet=options.quiet)
 
 

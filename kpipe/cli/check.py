@@ -21,7 +21,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     """Run the checks and print each as it completes."""
-    from kpipe.checks import conformance
+    from kpipe import pipeline
     from kpipe.cli.console import checks as console
 
     print_competition_notes([options.slug])
@@ -30,10 +30,10 @@ def _execute(options: argparse.Namespace) -> int:
         import json
         from dataclasses import asdict
 
-        checks = conformance.check(options.slug, **given)
+        checks = pipeline.check(options.slug, **given)
         print(json.dumps([asdict(check) for check in checks], indent=2))
     else:
-        checks = conformance.check(options.slug, tell=console.print_activity, found=console.print_check, **given)
+        checks = pipeline.check(options.slug, on_step=console.print_activity, on_check=console.print_check, **given)
         console.print_check_counts(checks)
     return 1 if any(check.status == "fail" for check in checks) else 0
 

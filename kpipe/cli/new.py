@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpipe.cli.command import Command
@@ -11,7 +13,7 @@ from kpipe.cli.messages import print_message
 from kpipe.cli.options import FIELDS, add_data_options
 
 if TYPE_CHECKING:
-    from kpipe.problem.template import New
+    from kpipe.problem.problem import Problem
 
 __all__ = ["COMMAND"]
 
@@ -24,25 +26,31 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     """Write the module and print its path."""
+    from kpipe import pipeline
     from kpipe.cli.console.progress import show_progress
-    from kpipe.problem import template
+    from kpipe.core.request import RunRequest
+    from kpipe.problem.competition import Competition
+    from kpipe.problem.template import module_path, write_module
 
+    path = module_path(options.slug, options.out)
+    bare = Competition(slug=options.slug)
     with show_progress(quiet=False) as progress:
-        given = {name: getattr(options, name) for name in ("data", "out", *FIELDS)}
-        module = template.new(options.slug, downloading=progress.on_download, **given)
-    print(module.path)
-    _print_next_steps(module, options)
+        request = RunRequest(options.slug, **{name: getattr(options, name) for name in ("data", *FIELDS)})
+        problem = pipeline.prepare(request, bare, on_download=progress.on_download)
+    guesses = write_module(problem, path)
+    print(path)
+    _print_next_steps(problem, path, guesses, options)
     return 0
 
 
-def _print_next_steps(module: New, options: argparse.Namespace) -> None:
+def _print_next_steps(problem: Problem, path: Path, guesses: Mapping[str, str], options: argparse.Namespace) -> None:
     from kpipe import competitions
 
-    for name, reason in module.guesses.items():
+    for name, reason in guesses.items():
         print_message(f"Guessed, please confirm: {name} ({reason}).")
-    if module.tables.source.origin == "sample":
+    if problem.tables.source.origin == "sample":
         print_message("Inferred from sample data, not from Kaggle's files: pass --data FOLDER_OR_ZIP for these.")
-    home, data = module.path.parents[1], f" --data {shlex.quote(options.data)}" if options.data else ""
+    home, data = path.parents[1], f" --data {shlex.quote(options.data)}" if options.data else ""
     where = "" if str(home) in competitions.__path__ else f"KPIPE_COMPETITIONS={shlex.quote(str(home))} "
     print_message(f"Next: {where}kpipe check {options.slug}{data}")
 

@@ -2,38 +2,67 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 from collections.abc import Callable
-from functools import wraps
 from typing import Any, ParamSpec
 
 from markupsafe import Markup
 
 from kpipe import pipeline
-from kpipe.pipeline import RunPlan
+from kpipe.core.request import RunRequest
+from kpipe.pipeline import Callbacks, RunPlan
 from kpipe.runs.run import Run
 from kpipe.training.cross_validation import FitFinished
 
 __all__ = ["run"]
 
-_ASKED = frozenset({"started", "tell", "downloading"})  # whoever hears of a run for himself wants no bar
-P = ParamSpec("P")
+_P = ParamSpec("_P")
 
 
-def _shown(function: Callable[P, Run]) -> Callable[P, Run]:
-    """The function, with a bar where a notebook's kernel calls it."""
+def _run_of(request_type: Callable[_P, RunRequest]) -> Callable[_P, Run]:
+    """A function with the parameters of ``RunRequest`` that runs the request, with a progress bar in a notebook."""
 
-    @wraps(function)
-    def run(*args: P.args, **options: P.kwargs) -> Run:
-        display = None if _ASKED & options.keys() else _display()
-        if display is None:
-            return function(*args, **options)
-        bar = _Bar(display)
-        told: Any = {"started": bar.started, "tell": bar.tell, "downloading": bar.downloading}
-        return function(*args, **{**options, **told})
+    def run(*args: _P.args, **options: _P.kwargs) -> Run:
+        given: Any = dict(options)
+        callbacks: Any = {name: given.pop(name) for name in Callbacks.__annotations__ if name in given}
+        request = request_type(*args, **given)
+        if not callbacks and (display := _display()) is not None:
+            bar = _Bar(display)
+            callbacks = {"on_start": bar.started, "on_fit_done": bar.tell, "on_download": bar.downloading}
+        return pipeline.run(request, **callbacks)
 
+    shown = inspect.signature(request_type).replace(return_annotation="Run")
+    run.__signature__ = shown  # type: ignore[attr-defined]  # what help and editors show
+    run.__doc__ = _DOC.format(parameters=_parameters_of(RunRequest))
     return run
+
+
+_DOC = """From a competition's name to a validated submission with a score; in a notebook, with a progress bar.
+
+    Parameters
+    ----------
+    {parameters}
+    on_start, on_fit_done, on_download : callable, optional
+        Called with the plan before training, with each fit that has finished, and with the bytes that have arrived and
+        the bytes in all. Without them, a notebook shows a progress bar.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    KpipeError
+        If the call or the input is wrong, or the work failed; the message says what to do.
+    """
+
+
+def _parameters_of(documented: type) -> str:
+    """The section "Parameters" of a class's docstring."""
+    _, _, rest = (documented.__doc__ or "").partition("Parameters\n    ----------\n")
+    return rest.partition("\n\n    Raises")[0].strip()
 
 
 def _display() -> Any:
@@ -87,4 +116,4 @@ class _Html:
         return self.plain
 
 
-run = _shown(pipeline.run)
+run = _run_of(RunRequest)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kpipe.core.request import RunRequest
 
 __all__ = [
     "FIELDS",
@@ -17,6 +21,7 @@ __all__ = [
     "add_training_options",
     "duration",
     "integer",
+    "request_from",
 ]
 
 FIELDS = ("metric", "target", "id", "text", "split", "drop")  # options that describe a competition
@@ -44,6 +49,31 @@ def add_data_options(parser: argparse.ArgumentParser, *, slug: str | None = None
     add("--split", metavar="rows|COLUMN", help=split)
     add("--drop", metavar="COLUMN", action="append", default=[], help="hide a column from the models; repeatable")
     add("--text", metavar="COLUMN", action="append", default=[], help="read a column as text; repeatable")
+
+
+def request_from(options: argparse.Namespace) -> RunRequest:
+    """The request that a command line asks for: every option that is a field of ``RunRequest``.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        Parsed options; those that ``RunRequest`` lacks are ignored.
+
+    Returns
+    -------
+    RunRequest
+
+    Raises
+    ------
+    UsageError
+        If an option has an impossible value.
+    """
+    from dataclasses import fields
+
+    from kpipe.core.request import RunRequest
+
+    given = {field.name: getattr(options, field.name, None) for field in fields(RunRequest)}
+    return RunRequest(**{name: value for name, value in given.items() if value not in (None, [])})
 
 
 def add_training_options(group: argparse._ActionsContainer, *, model: str) -> None:

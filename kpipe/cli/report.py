@@ -72,7 +72,7 @@ def write_report(run: Run, *, data: str | None = None, to: Path | None = None, b
 def _data_of(run: Run, path: str | None) -> tuple[RunData | None, str]:
     """The competition and the tables of a run; or None, and the reason."""
     from kpipe import pipeline
-    from kpipe.data.loading import load
+    from kpipe.core.request import COMPETITION_OPTIONS, RunRequest
     from kpipe.report import RunData
 
     record = run.record
@@ -83,18 +83,16 @@ def _data_of(run: Run, path: str | None) -> tuple[RunData | None, str]:
         if given.get("origin") != "sample":
             return None, f"{place or 'its place'} is not there. Add --data PATH to show it."
         place = "sample"
-    names = ("id", "target", "split", "drop", "text")
-    fields = {name: record[name] for name in names if record.get(name)}
+    fields = {name: record[name] for name in COMPETITION_OPTIONS if name != "metric" and record.get(name)}
     metric = record.get("metric")
     named = metric.get("name") if isinstance(metric, dict) else None
     try:
-        competition, tables = pipeline.prepare(record["slug"], data=place, metric=_known_metric(named), **fields)
-        raw = load(record["slug"], place, text=competition.text, id=competition.id).train
+        problem = pipeline.prepare(RunRequest(record["slug"], data=place, metric=_known_metric(named), **fields))
     except KpipeError as error:
         if path is not None:
             raise
         return None, str(error)
-    return RunData(competition=competition, tables=tables, raw=raw), ""
+    return RunData(problem=problem), ""
 
 
 def _known_metric(name: object) -> str | None:

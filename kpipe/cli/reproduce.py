@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -27,12 +26,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     """Repeat a run and print whether the submissions are equal."""
+    from kpipe import pipeline
     from kpipe.cli.console.progress import show_progress
-    from kpipe.runs.reproduce import reproduce
 
-    command = ["kpipe", *sys.argv[1:]]
     with show_progress(quiet=False) as progress:
-        result = reproduce(options.what, out=options.out, data=options.data, command=command, **progress.callbacks)
+        result = pipeline.reproduce(options.what, out=options.out, data=options.data, **progress.callbacks)
     if options.json:
         _print_json(result)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kpipe.cli.command import Command
 from kpipe.cli.messages import print_competition_notes
@@ -17,10 +17,12 @@ from kpipe.cli.options import (
     add_training_options,
     duration,
     integer,
+    request_from,
 )
 from kpipe.errors import UsageError
 
 if TYPE_CHECKING:
+    from kpipe.pipeline import Callbacks
     from kpipe.runs.run import Run
 
 __all__ = ["COMMAND"]
@@ -35,7 +37,14 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add = training.add_argument
     budget = "time limit, such as 90s, 5m or 1h; skips models that would exceed it"
     add("--budget", metavar="TIME", type=duration, help=budget)
-    add("--seed", metavar="N", type=integer(0), action="append", help="average over seeds; repeatable; default: 0")
+    add(
+        "--seed",
+        metavar="N",
+        dest="seeds",
+        type=integer(0),
+        action="append",
+        help="average over seeds; repeatable; default: 0",
+    )
     add("--resume", metavar="RUN", help="resume an unfinished run, given its folder or key, with the same options")
     add("--cluster", metavar="KIND=ADDRESS", help="train on dask=tcp://HOST:8786, ray=auto or ray=HOST:6379")
     output = parser.add_argument_group("output")
@@ -60,7 +69,7 @@ def _execute(options: argparse.Namespace) -> int:
     _connect_first(options)
     train = _resume if options.resume else _train
     with show_progress(quiet=options.quiet) as progress, backends.opened(options.cluster):
-        run = train(options, **progress.callbacks)
+        run = train(options, progress.callbacks)
     status = print_run(run, json=options.json, quiet=options.quiet)
     _report_and_track(run, options)
     return _submit(run, options) if options.submit else status
@@ -78,27 +87,24 @@ def _connect_first(options: argparse.Namespace) -> None:
         tracking.connect()
 
 
-def _train(options: argparse.Namespace, **callbacks: Any) -> Run:
+def _train(options: argparse.Namespace, callbacks: Callbacks) -> Run:
     from kpipe import pipeline
 
     if options.slug is None:
         raise UsageError("Which competition? kpipe run SLUG, as in kaggle.com/competitions/SLUG; or --resume RUN.")
-    names = ("data", *FIELDS, "models", "budget", "folds", "device", "jobs", "out")
-    given: dict[str, Any] = {name: getattr(options, name) for name in names}
-    command = ["kpipe", *sys.argv[1:]]
-    return pipeline.run(options.slug, seed=options.seed or (0,), command=command, **given, **callbacks)
+    return pipeline.run(request_from(options), **callbacks)
 
 
-def _resume(options: argparse.Namespace, **callbacks: Any) -> Run:
-    from kpipe.runs.reproduce import resume
+def _resume(options: argparse.Namespace, callbacks: Callbacks) -> Run:
+    from kpipe import pipeline
 
-    other = [name for name in (*FIELDS, "models", "folds", "seed") if getattr(options, name)]
+    other = [name for name in (*FIELDS, "models", "folds", "seeds") if getattr(options, name)]
     other += ["device"] * (options.device != "auto")
     if other:
         named = ", ".join(f"--{name.removesuffix('s')}" for name in other)
         raise UsageError(f"--resume keeps the options that the run was started with: omit {named}.")
-    given: dict[str, Any] = {name: getattr(options, name) for name in (*_WITH_RESUME, "slug", "out")}
-    return resume(options.resume, command=["kpipe", *sys.argv[1:]], **given, **callbacks)
+    changes = {name: getattr(options, name) for name in _WITH_RESUME}
+    return pipeline.resume(options.resume, out=options.out, slug=options.slug, changes=changes, **callbacks)
 
 
 def _report_and_track(run: Run, options: argparse.Namespace) -> None:

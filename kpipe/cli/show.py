@@ -6,7 +6,7 @@ import argparse
 
 from kpipe.cli.command import Command
 from kpipe.cli.messages import print_competition_notes
-from kpipe.cli.options import FIELDS, add_data_options, add_json_option
+from kpipe.cli.options import add_data_options, add_json_option, request_from
 
 __all__ = ["COMMAND"]
 
@@ -22,13 +22,13 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.cli.console.competition import describe, print_competition
 
     print_competition_notes([options.slug])
-    competition, tables = pipeline.prepare(options.slug, **{name: getattr(options, name) for name in ("data", *FIELDS)})
+    problem = pipeline.prepare(request_from(options))
     if options.json:
         import json
 
-        print(json.dumps(describe(competition, tables), indent=2))
+        print(json.dumps(describe(problem), indent=2))
     else:
-        print_competition(competition, tables)
+        print_competition(problem)
     return 0
 
 

@@ -80,11 +80,12 @@ def submit_file(
     """
     from kpipe import pipeline
     from kpipe.cli.console.submissions import print_entry, show_wait
+    from kpipe.core.request import RunRequest
     from kpipe.kaggle import allowance, submit
     from kpipe.kaggle.client import connect
 
     if run is None:
-        submit.validate_file(file, *pipeline.prepare(slug))
+        submit.validate_file(file, pipeline.prepare(RunRequest(slug)))
     out, kaggle = options.out, connect()
     allowed = allowance.check_can_submit(kaggle, slug, file, run, out=out, force=options.force)
     if allowed.is_last and not options.yes:

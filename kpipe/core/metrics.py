@@ -159,7 +159,7 @@ def gain_over(metric: Metric, ours: Score, theirs: Score) -> tuple[float, float]
     return gain, float(np.hypot(np.nan_to_num(ours.standard_error), np.nan_to_num(theirs.standard_error)))
 
 
-def get_metric(name: str) -> Metric:
+def get_metric(name: str | Metric) -> Metric:
     """The metric of a name, however written (``"RMSLE"``, ``"log loss"``), or of Kaggle's or scikit-learn's longer one.
 
     Raises UsageError with a near miss.
@@ -167,6 +167,8 @@ def get_metric(name: str) -> Metric:
     >>> get_metric("Log Loss").name, get_metric("Root Mean Squared Error").name, get_metric("MAP@5").name
     ('log_loss', 'rmse', 'map@5')
     """
+    if isinstance(name, Metric):
+        return name
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", re.sub(r"\(.*?\)", "", name).strip())
     key = re.sub(r"[\s_-]+", "_", spaced.strip().lower())
     ranked = re.fullmatch(r"(?:mean_average_precision|map)_?@?_?(\d{1,3})", key)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "Baseline",
     "Check",
     "Context",
     "Ensemble",
@@ -192,6 +193,18 @@ class Score:
     standard_error: float
     rows: int
     folds: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """A model that looks at no feature, cross-validated on the same folds.
+
+    name : what it predicts, such as "majority class".
+    oof : (n, k) out-of-fold; NaN in rows that no fold validated.
+    """
+
+    name: str
+    oof: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)

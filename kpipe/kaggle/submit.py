@@ -14,11 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from kpipe.core.values import Tables
 from kpipe.errors import KpipeError, OutputError, RemoteError, SubmissionError
 from kpipe.kaggle.client import Kaggle
 from kpipe.kaggle.responses import Pushed, Submission
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 from kpipe.runs.files import sha256_of
 from kpipe.runs.ledger import (
     Entry,
@@ -29,38 +28,36 @@ from kpipe.runs.ledger import (
     submitted_runs,
 )
 from kpipe.runs.run import Run
-from kpipe.submission import prove
+from kpipe.submission import validate_submission
 
 __all__ = ["submit_file", "sync_ledger", "validate_file", "wait_for_score"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 20.0  # seconds between two looks at a pending submission
 
 
-def validate_file(file: Path, competition: Competition, tables: Tables) -> None:
+def validate_file(file: Path, problem: Problem) -> None:
     """Validate a CSV that no run wrote against the sample submission.
 
     Parameters
     ----------
     file : Path
         The CSV.
-    competition : Competition
-        With every field settled.
-    tables : Tables
-        Kaggle's files.
+    problem : Problem
 
     Raises
     ------
     SubmissionError
         If the CSV is not what the sample submission asks for, or Kaggle's files are not available.
     """
+    tables = problem.tables
     if tables.source.origin == "sample":
-        raise SubmissionError(f"{file} cannot be validated: Kaggle's files of {competition.slug} are not available.")
+        raise SubmissionError(f"{file} cannot be validated: Kaggle's files of {problem.slug} are not available.")
     types = {str(name): dtype for name, dtype in tables.sample.dtypes.items()}
     try:
         frame = pd.read_csv(file, dtype=types)
     except (OSError, ValueError) as error:
         raise SubmissionError(f"{file} cannot be read as a submission: {error}") from error
-    prove(frame, competition, tables)
+    validate_submission(frame, problem)
 
 
 def submit_file(

@@ -1,7 +1,7 @@
 """Competition: the one extension point; ``find`` it by its slug.
 
 An unknown slug *is* ``Competition(slug=slug)``: there is no second path. Every field that is None is inferred from the
-files by ``kpipe.problem.inference``, and the reason is kept in ``inferred``.
+files by ``kpipe.problem.inference``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ import pandas as pd
 
 from kpipe import competitions
 from kpipe.core.metrics import Metric
-from kpipe.core.values import Context, Reason, Splitter, Tables, Task
+from kpipe.core.values import Context, Splitter, Tables, Task
 from kpipe.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +57,6 @@ class Competition:
     default : the models of a run without ``--model``; None: all of ``models``.
     budgeted : models that ``--budget`` adds to these, behind them: trained where the clock allows.
     postprocess : (predictions (m, k), tables) → predictions, the same for out-of-fold and test rows.
-    inferred : field → why it has its value; filled by ``resolve``.
     """
 
     slug: str
@@ -78,7 +77,6 @@ class Competition:
     default: Sequence[str] | None = None
     budgeted: Sequence[str] = ()
     postprocess: Callable[[np.ndarray, Tables], np.ndarray] | None = None
-    inferred: Mapping[str, Reason] = field(default_factory=dict)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -131,7 +129,7 @@ def find(slug: str) -> Competition:
         raise _broken(slug, error) from error
     found = getattr(module, "competition", None)
     if not isinstance(found, Competition):
-        raise UsageError(f"{module.__file__} must define competition = Competition(...), however: {found!r}.")
+        raise UsageError(f"{module.__file__} must define competition = Competition(...); got {found!r}.")
     return found
 
 

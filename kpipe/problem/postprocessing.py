@@ -1,20 +1,57 @@
-"""A module's ``postprocess``, called so that what is wrong with it is said in words."""
+"""Call a competition's ``postprocess`` and explain what is wrong with it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from kpipe.core.values import Tables
+from kpipe.core.values import Ensemble, Tables
 from kpipe.errors import UsageError
 from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 
-__all__ = ["finished_by"]
+__all__ = ["apply_postprocess", "postprocess"]
 
 
-def finished_by(competition: Competition, predictions: np.ndarray, tables: Tables) -> np.ndarray:
-    """(n, k) predictions after ``postprocess``; as they are where there is none. It gets, and gives, arrays of its own.
+def postprocess(problem: Problem, ensemble: Ensemble) -> Ensemble:
+    """The ensemble after the competition's ``postprocess``, out-of-fold and test alike: what is scored is submitted.
 
-    Raises UsageError where it fails, or gives something else than as many rows and columns of numbers.
+    For the out-of-fold rows, the function finds train's rows where it otherwise finds test's.
+
+    Raises
+    ------
+    UsageError
+        If the competition's function fails or returns another shape.
+    """
+    competition, tables = problem.competition, problem.tables
+    if competition.postprocess is None:
+        return ensemble
+    rows = tables.train.drop(columns=list(problem.targets))
+    oof = apply_postprocess(competition, ensemble.oof, replace(tables, test=rows))
+    return replace(ensemble, oof=oof, test=apply_postprocess(competition, ensemble.test, tables))
+
+
+def apply_postprocess(competition: Competition, predictions: np.ndarray, tables: Tables) -> np.ndarray:
+    """The predictions after the competition's ``postprocess``; unchanged where there is none.
+
+    Parameters
+    ----------
+    competition : Competition
+    predictions : ndarray
+        (n, k). The function gets a copy.
+    tables : Tables
+        Its ``test`` holds the rows that are predicted.
+
+    Returns
+    -------
+    ndarray
+        (n, k) float64.
+
+    Raises
+    ------
+    UsageError
+        If the function fails or returns another shape.
     """
     if competition.postprocess is None:
         return predictions
@@ -24,7 +61,7 @@ def finished_by(competition: Competition, predictions: np.ndarray, tables: Table
         raise UsageError(f"The postprocess of {competition.slug} failed: {type(error).__name__}: {error}.") from error
     if given.shape != predictions.shape:
         raise UsageError(
-            f"The postprocess of {competition.slug} must give as many rows and columns as it gets, "
-            f"{predictions.shape}, however: {given.shape}."
+            f"The postprocess of {competition.slug} must return an array of the shape it gets, "
+            f"{predictions.shape}; got {given.shape}."
         )
     return given

@@ -15,32 +15,22 @@ from typing import Any
 import pandas as pd
 
 from kpipe import competitions
-from kpipe.core.metrics import Metric
+from kpipe.core.request import COMPETITION_OPTIONS
 from kpipe.core.values import Tables
 from kpipe.errors import OutputError, UsageError, printable
 from kpipe.models import Model
-from kpipe.pipeline import read_asked, settled
-from kpipe.problem.competition import Competition, find
+from kpipe.problem.competition import find
+from kpipe.problem.problem import Problem
 
-__all__ = ["New", "home", "new"]
+__all__ = ["home", "module_path", "write_module"]
 
 _WIDTH = 88  # of a line: ruff format's own, so that it finds nothing to change here or with longer lines
 _SHOWN_COLUMNS = 40
-_OPTIONS = ("metric", "target", "id", "split", "drop", "text")
 _PAGES = {
     "metric": 'Kaggle\'s page says it under "Evaluation".',
     "groups": 'Or do rows of one group lie in train and in test? Then: split="rows".',
     "splitter": "The folds must differ as train and test do: by row, group or time.",
 }
-
-
-@dataclass(frozen=True)
-class New:
-    """A module that was written. guesses : field → why it has its value, of what is left open because it is a guess."""
-
-    path: Path
-    tables: Tables
-    guesses: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -57,29 +47,60 @@ class _Field:
     left: bool = False
 
 
-def new(slug: str, *, data: str | Path | None = None, out: str | Path | None = None, **options: Any) -> New:
-    """Write ``<slug>/competition.py`` from a competition's files, as if it had no module.
+def module_path(slug: str, out: str | Path | None = None) -> Path:
+    """Where the module of a competition is written: ``<folder>/<slug>/competition.py``.
 
-    data : folder or Kaggle's zip; default: see ``kpipe.load``.
-    out : the folder in which ``<slug>/`` is made; default: see ``home``.
-    options : metric, target, id, split, drop, text, downloading, as for ``kpipe.run``; what is given is written down.
-    Raises UsageError where there is a module already, or no folder for one, OutputError where it cannot be written.
+    Parameters
+    ----------
+    slug : str
+    out : str or path, optional
+        The folder; by default the user's own, see ``home``.
+
+    Returns
+    -------
+    path
+
+    Raises
+    ------
+    UsageError
+        If the slug cannot be one, there is no folder to write to, or the module exists already.
     """
     if not competitions.is_slug(slug):
         find(slug)  # raises, and says what a slug is
     path = home(out) / slug / "competition.py"
     if path.exists():
-        raise UsageError(f"{path} is there already, and is not overwritten. Move it, or write elsewhere: --out DIR.")
-    asked, read = read_asked(Competition(slug=slug), data=data, **options)
-    competition, tables = settled(asked, read)
-    fields = list(_fields(competition, asked, read, tables))
+        raise UsageError(f"{path} exists already and is not overwritten. Move it, or write elsewhere: --out DIR.")
+    return path
+
+
+def write_module(problem: Problem, path: Path) -> dict[str, str]:
+    """Write a competition's module from a problem that was inferred without one.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of ``Competition(slug=...)`` with the user's options: what was given is written down.
+    path : path
+        See ``module_path``.
+
+    Returns
+    -------
+    dict of str to str
+        Field to reason, of every field that is left open because it is a guess.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    fields = list(_fields(problem))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "x", encoding="utf-8", newline="\n") as file:
-            file.write("\n".join(_module(competition, tables, fields)))
+            file.write("\n".join(_module(problem, fields)))
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}. Write elsewhere: --out DIR.") from error
-    return New(path=path, tables=tables, guesses={field.name: field.why for field in fields if field.guess})
+    return {field.name: field.why for field in fields if field.guess}
 
 
 def home(out: str | Path | None = None) -> Path:
@@ -104,62 +125,61 @@ def home(out: str | Path | None = None) -> Path:
 # --- which fields are stated, and as what
 
 
-def _fields(competition: Competition, asked: Competition, read: Tables, tables: Tables) -> Iterator[_Field]:
+def _fields(problem: Problem) -> Iterator[_Field]:
     """The fields that were given or inferred. A field is stated only where that changes nothing else.
 
     Whoever states models, columns or groups is taken to make columns out of ids too, and who states columns or a
     splitter to know the groups (``kpipe.problem.inference``): those stay open where it matters.
     """
-    assert isinstance(competition.metric, Metric)  # resolved
-    for name in ("id", "target", "task"):
-        yield _field(competition, asked, name, getattr(competition, name), left=name == "id" and _respelt(read, tables))
-    yield _field(competition, asked, "metric", competition.metric.name)
+    given, targets = problem.competition, problem.targets
+    yield _field(problem, "id", problem.id, left=_has_other_spelling(problem))
+    yield _field(problem, "target", targets[0] if len(targets) == 1 else targets)
+    yield _field(problem, "task", problem.task)
+    yield _field(problem, "metric", problem.metric.name)
     for name in ("text", "split", "drop"):
-        if getattr(asked, name):
-            yield _field(competition, asked, name, getattr(asked, name))
-    yield _field(competition, asked, "columns", tuple(competition.columns or ()), left=True)
-    if competition.groups is None:
-        yield _field(competition, asked, "splitter", competition.splitter, left=True)
-    elif asked.split is None:  # its columns and models stay as they are, as they would not beside groups and splitter
-        yield replace(
-            _field(competition, asked, "groups", competition.groups), code=[f"split={_quoted(competition.groups)},"]
-        )
-    grouped = f"{competition.id} group" in tables.train.columns and f"{competition.id} group" not in read.train.columns
-    yield from _learning(competition, asked, grouped=grouped)
+        if getattr(given, name):
+            yield _field(problem, name, getattr(given, name))
+    yield _field(problem, "columns", problem.columns, left=True)
+    if problem.groups is None:
+        yield _field(problem, "splitter", problem.splitter, left=True)
+    elif given.split is None:  # its columns and models stay as they are, as they would not beside groups and splitter
+        yield replace(_field(problem, "groups", problem.groups), code=[f"split={_quoted(problem.groups)},"])
+    made = f"{problem.id} group"
+    yield from _learning(problem, grouped=made in problem.tables.train.columns and made not in problem.files.train)
 
 
-def _learning(competition: Competition, asked: Competition, *, grouped: bool) -> Iterator[_Field]:
+def _learning(problem: Problem, *, grouped: bool) -> Iterator[_Field]:
     """Features and models. grouped : kpipe has made columns out of ids, which it does only while these are open."""
     if grouped:
-        names, reason = ", ".join(competition.models or ()), competition.inferred["models"].text
+        names, reason = ", ".join(problem.models), problem.reasons["models"].text
         why = (
-            f"{names}: {reason}. kpipe has made columns out of {competition.id}: to state models, features, columns or "
+            f"{names}: {reason}. kpipe has made columns out of {problem.id}: to state models, features, columns or "
             "groups, make such columns in clean"
         )
         yield _Field("models", (), f"models: {why}", left=True)
         return
-    if competition.features is not None:
-        yield _field(competition, asked, "features", competition.features)
-    models = _field(competition, asked, "models", competition.models)
+    if problem.features is not None:
+        yield _field(problem, "features", problem.features)
+    models = _field(problem, "models", problem.models)
     yield models
-    if competition.default is not None:
-        yield replace(_field(competition, asked, "default", tuple(competition.default)), left=models.left)
-    if competition.budgeted:
-        yield replace(_field(competition, asked, "budgeted", tuple(competition.budgeted)), left=models.left)
+    if problem.default != tuple(problem.models):
+        yield replace(_field(problem, "default", problem.default), left=models.left)
+    if problem.budgeted:
+        yield replace(_field(problem, "budgeted", problem.budgeted), left=models.left)
 
 
-def _field(competition: Competition, asked: Competition, name: str, value: Any, *, left: bool = False) -> _Field:
-    reason = competition.inferred.get(name)
+def _field(problem: Problem, name: str, value: Any, *, left: bool = False) -> _Field:
+    reason = problem.reasons.get(name)
     code = list(_assigned(name, value))
-    if name in _OPTIONS and getattr(asked, name):
+    if name in COMPETITION_OPTIONS and getattr(problem.competition, name):
         return _Field(name, code, "as given to kpipe new")
     guess = reason is not None and reason.guess
     return _Field(name, code, "" if reason is None else reason.text, guess=guess, left=left or guess)
 
 
-def _respelt(read: Tables, tables: Tables) -> bool:
-    """Whether a file spells a column otherwise: which id its cells were read by is then better left to kpipe."""
-    return not set(read.test.columns) <= set(tables.test.columns)
+def _has_other_spelling(problem: Problem) -> bool:
+    """Whether a file spells a column differently: then it is better to infer the id than to state it."""
+    return not set(problem.files.test.columns) <= set(problem.tables.test.columns)
 
 
 # --- as Python
@@ -215,9 +235,9 @@ def _comment(text: str, indent: str = "    ") -> list[str]:
 # --- the module
 
 
-def _module(competition: Competition, tables: Tables, fields: Sequence[_Field]) -> Iterator[str]:
+def _module(problem: Problem, fields: Sequence[_Field]) -> Iterator[str]:
     """Its lines."""
-    slug, stated = competition.slug, [field for field in fields if not field.left]
+    slug, tables, stated = problem.slug, problem.tables, [field for field in fields if not field.left]
     names = {field.name for field in stated}
     title = slug.replace("-", " ").title()
     origin = " of sample data" if tables.source.origin == "sample" else ""
@@ -234,27 +254,27 @@ def _module(competition: Competition, tables: Tables, fields: Sequence[_Field]) 
     yield ""
     yield "from kpipe import Competition, model" if "models" in names else "from kpipe import Competition"
     if "features" in names:
-        yield f"from {type(competition.features).__module__} import {type(competition.features).__name__}"
+        yield f"from {type(problem.features).__module__} import {type(problem.features).__name__}"
     yield ""
     yield "competition = Competition("
     yield f"    slug={_quoted(slug)},"
     for field in fields:
-        yield from _lines(field, competition)
+        yield from _lines(field, problem)
     yield ")"
     yield ""
-    yield from _ideas(tables, [str(name) for name in competition.columns or ()])
+    yield from _ideas(tables, problem.columns)
     yield ""
 
 
-def _lines(field: _Field, competition: Competition) -> Iterator[str]:
+def _lines(field: _Field, problem: Problem) -> Iterator[str]:
     if field.name == "columns":
-        yield from _columns(field, competition.columns or ())
+        yield from _columns(field, problem.columns)
         return
     why = f"{field.name}, a guess: {field.why}" if field.guess else field.why
     if why:
         yield from _comment(f"{why[:1].upper()}{why[1:]}. {_PAGES.get(field.name, '') if field.guess else ''}")
     if field.name == "splitter":
-        kind = type(competition.splitter)
+        kind = type(problem.splitter)
         yield f"    # from {kind.__module__.partition('._')[0]} import {kind.__name__}"
     if field.name == "models" and field.left and field.code:
         yield "    # from kpipe import Competition, model"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from kpipe.report.blocks import Block, Column, Finding, Section, Table, text_cell
 from kpipe.report.formatting import short
 from kpipe.runs.loaded import LoadedRun
+from kpipe.runs.record import inferred_reasons
 
 __all__ = ["section"]
 
@@ -90,7 +91,7 @@ def _table(caption: str, pairs: Mapping[str, object], names: tuple[str, str]) ->
 
 def _guesses(run: LoadedRun) -> list[Finding]:
     return [
-        Finding(level="note", text=f"{short(name, 40)} is {short(reason, 300)}.")
-        for name, reason in run.mapping("inferred").items()
-        if str(reason).startswith("a guess")
+        Finding(level="note", text=f"{short(name, 40)} is a guess: {short(reason.text, 300)}.")
+        for name, reason in inferred_reasons(run.record).items()
+        if reason.guess
     ]

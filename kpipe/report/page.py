@@ -58,7 +58,7 @@ def write(
         If the file cannot be written.
     """
     target = path or run.path / FILE
-    own_metric = data.competition.metric if data is not None and isinstance(data.competition.metric, Metric) else None
+    own_metric = None if data is None else data.problem.metric
     loaded = load_run(run, metric=own_metric)
     no_data = (data.difference(loaded) if data is not None else "") or no_data
     found = sections(loaded, None if no_data else data, budget=budget)

@@ -117,8 +117,7 @@ def permutation_importance(run: LoadedRun, oof: OofPredictions, data: RunData, *
         folds = _predict_folds(run.folds, data, model, Deadline(seconds))
     except KpipeError as error:
         return f"{model.name} could not be trained again: {error}"
-    assert isinstance(data.competition.metric, Metric)
-    return _importance(data.competition.metric, oof, model, columns, folds)
+    return _importance(data.problem.metric, oof, model, columns, folds)
 
 
 def _choose_model(run: LoadedRun, seconds: float) -> LoadedModel | None:
@@ -157,10 +156,9 @@ def _predict_fold(data: RunData, model: LoadedModel, train: np.ndarray, valid: n
     rows = np.sort(rng.permutation(valid)[: min(most, _MOST_ROWS)])
     copies = _shuffled_copies(data.train.iloc[rows], rng)
     found = cross_validate(
-        data.competition,
-        replace(data.tables, test=pd.concat(copies, ignore_index=True)),
+        replace(data.problem, tables=replace(data.problem.tables, test=pd.concat(copies, ignore_index=True))),
         Folds(train=(train,), valid=(valid,)),
-        models=choose_models(data.competition, [model.name]),
+        models=choose_models(data.problem, [model.name]),
         seeds=model.seeds[:1] or (0,),
         jobs=1,
         threads=1,  # as where folds are trained side by side, and two threads on a busy machine wait for each other

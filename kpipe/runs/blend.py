@@ -1,77 +1,117 @@
-"""A run made from runs: their models blended anew, with weights that are judged on rows they were not fitted on."""
+"""Read the predictions of several runs, to blend their models anew.
+
+The ensemble's weights are fitted by ``kpipe.training``, so that no row is scored by weights that it was used to fit.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from kpipe.core.request import COMPETITION_OPTIONS, RunRequest
 from kpipe.core.values import Folds, ModelPredictions, Predictions
 from kpipe.data.further_tables import file_hashes
 from kpipe.errors import DataError, UsageError
-from kpipe.pipeline import finish, read_asked, settled
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 from kpipe.problem.splitters import folds_from_frame
-from kpipe.runs.calls import options_from
 from kpipe.runs.find import find_run
 from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.run import Run, refuse_blend
-from kpipe.runs.store import key_of, open_run_folder
 from kpipe.runs.tables import output_columns
-from kpipe.training.cross_validation import targets
 
-__all__ = ["combine"]
+__all__ = ["find_runs_to_blend", "predictions_of_runs", "request_of_blend"]
 
 _END = 6  # characters of a run's id
-_FIELDS = ("metric", "target", "id", "text", "split", "drop")
 
 
-def combine(
-    names: Sequence[str],
-    *,
-    out: str | Path = "submissions",
-    data: str | Path | None = None,
-    command: Sequence[str] = (),
-) -> Run:
-    """A new run of all models of several runs, trained on the same rows and folds.
+def find_runs_to_blend(names: Sequence[str], out: Path) -> list[Run]:
+    """The runs of some names, each once.
 
-    names : runs' folders, or their ids under ``out``, where the new run is made.
-    data : folder or Kaggle's zip; default: where the first run found it.
-    Raises UsageError where the runs do not fit each other, DataError where the files are not those of the runs.
+    Parameters
+    ----------
+    names : sequence of str
+        Folders of runs, or their ids.
+    out : path
+        Folder of runs, in which an id is looked up.
+
+    Returns
+    -------
+    list of Run
+
+    Raises
+    ------
+    UsageError
+        If there are fewer than two, or one is itself a blend.
     """
-    began = time.perf_counter()
-    named = [find_run(name, Path(out)) for name in names]
-    runs = list({run.record["run_id"]: run for run in named}.values())
+    found = [find_run(name, out) for name in names]
+    runs = list({run.record["run_id"]: run for run in found}.values())
     if len(runs) < 2:
         raise UsageError("A blend needs at least two runs.")
     for run in runs:
         refuse_blend(run)
-    first = runs[0]
-    options = options_from(first.record, first.path / "run.json")
-    slug, fields = first.record["slug"], {name: options[name] for name in _FIELDS if name in options}
-    asked, files = read_asked(slug, data=data or options.get("data"), **fields)
-    competition, tables = settled(asked, files)
+    return runs
+
+
+def request_of_blend(runs: Sequence[Run], *, out: Path, data: str | Path | None) -> RunRequest:
+    """The request that defines the problem of a blend: the competition and the files of its first run.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    out : path
+        Folder in which the new run is created.
+    data : str or path, optional
+        Where the files are now; by default where the first run found them.
+
+    Returns
+    -------
+    RunRequest
+
+    Raises
+    ------
+    DataError
+        If the record of the first run is broken.
+    """
+    record, place = runs[0].record, runs[0].path / "run.json"
+    then = RunRequest.from_json(record["slug"], record.get("options"), place=place)
+    options = {name: getattr(then, name) for name in COMPETITION_OPTIONS}
+    return RunRequest(then.slug, **options, data=data or then.data, out=out)
+
+
+def predictions_of_runs(problem: Problem, runs: Sequence[Run]) -> tuple[Folds, Predictions]:
+    """The folds that several runs share, and the predictions of all their models.
+
+    Parameters
+    ----------
+    problem : Problem
+    runs : sequence of Run
+
+    Returns
+    -------
+    tuple of Folds and Predictions
+        Models are named ``<model>@<end of the run's id>``.
+
+    Raises
+    ------
+    UsageError
+        If the runs have other folds, targets, rows or labels, or one failed a check.
+    DataError
+        If a run used other files than the problem, or its tables are missing or broken.
+    """
     for run in runs:
-        _same_competition(run, slug, file_hashes(tables))
-    facts = [load_run(run) for run in runs]
-    folds = _folds(facts)
-    y, labels = targets(competition, tables)
-    for one in facts:
-        _same_truth(one, competition, y, labels)
-    ends = _ends(runs)
-    models = [model for one, end in zip(facts, ends, strict=True) for model in _models(one, end, len(tables.test))]
-    if len({model.oof.shape for model in models}) > 1 or len(models[0].oof) != len(y):
+        _same_competition(run, problem.slug, file_hashes(problem.tables))
+    loaded = [load_run(run) for run in runs]
+    folds = _folds(loaded)
+    for one in loaded:
+        _same_truth(one, problem)
+    ends, rows = _ends(runs), len(problem.tables.test)
+    models = [model for one, end in zip(loaded, ends, strict=True) for model in _models(one, end, rows)]
+    if len({model.oof.shape for model in models}) > 1 or len(models[0].oof) != len(problem.y):
         raise UsageError("The runs' predictions are of other rows or other targets: they cannot be blended.")
-    predictions = Predictions(models=tuple(models), classes=labels, y=y)
-    made = {"files": file_hashes(tables), "settings": {"blend": [run.record["run_id"] for run in runs]}}
-    key = key_of(made)
-    told: dict[str, Any] = {"seeds": _seeds(models), "device": str(first.record.get("device")), "command": command}
-    with open_run_folder(Path(out), slug, key, {"key": key, "made_of": made}) as space:
-        return finish(space, competition, files, tables, folds, predictions, began=began, **told)
+    return folds, Predictions(models=tuple(models), classes=problem.labels, y=problem.y)
 
 
 def _same_competition(run: Run, slug: str, files: Mapping[str, str]) -> None:
@@ -101,22 +141,23 @@ def _folds(facts: Sequence[LoadedRun]) -> Folds:
     return folds_from_frame(frames[0])
 
 
-def _same_truth(facts: LoadedRun, competition: Competition, y: np.ndarray, labels: np.ndarray | None) -> None:
-    """Raise UsageError where a run predicted something else than what the blend is judged by."""
-    if facts.oof is None:
-        raise DataError(f"{facts.path}: {' '.join(facts.missing)}")
-    judged, name, asked = facts.oof, facts.record["run_id"], ", ".join(competition.targets)
-    if judged.targets != competition.targets:
-        raise UsageError(f"{name} predicts {', '.join(judged.targets)}, not {asked}: nothing to blend.")
-    if judged.classes != (None if labels is None else tuple(map(str, labels))):
+def _same_truth(run: LoadedRun, problem: Problem) -> None:
+    """Raise UsageError where a run predicted something else than what the blend is scored by."""
+    if run.oof is None:
+        raise DataError(f"{run.path}: {' '.join(run.missing)}")
+    oof, name, targets, y = run.oof, run.record["run_id"], ", ".join(problem.targets), problem.y
+    if oof.targets != problem.targets:
+        raise UsageError(f"{name} predicts {', '.join(oof.targets)}, not {targets}: the runs cannot be blended.")
+    if oof.classes != (None if problem.labels is None else tuple(map(str, problem.labels))):
         raise UsageError(
-            f"{name} predicts other labels of {asked}, or values where others are labels: nothing to blend."
+            f"{name} predicts other labels of {targets}, or values where the others predict labels: the runs cannot "
+            "be blended."
         )
-    whole = judged.y.shape == y.shape and np.array_equal(np.sort(judged.rows), np.arange(len(y)))
-    if not (whole and np.allclose(_in_order(judged.y.astype(np.float64), judged.rows), y)):
+    whole = oof.y.shape == y.shape and np.array_equal(np.sort(oof.rows), np.arange(len(y)))
+    if not (whole and np.allclose(_in_order(oof.y.astype(np.float64), oof.rows), y)):
         raise UsageError(
-            f"{name} is judged by other values of {asked} than are there now, or by other rows: the competition's "
-            "module has changed since. Train it again."
+            f"{name} was scored on other values of {targets}, or on other rows: the competition's module has changed "
+            "since. Train it again."
         )
 
 
@@ -152,7 +193,3 @@ def _in_order(oof: np.ndarray, rows: np.ndarray) -> np.ndarray:
     ordered = np.full_like(oof, np.nan)
     ordered[rows] = oof
     return ordered
-
-
-def _seeds(models: Sequence[ModelPredictions]) -> tuple[int, ...]:
-    return tuple(sorted({seed for model in models for seed in model.seeds}))

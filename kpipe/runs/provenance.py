@@ -16,15 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from kpipe import competitions
-from kpipe.core.metrics import Metric
 from kpipe.core.packages import installed_versions
-from kpipe.core.values import Tables
 from kpipe.data.further_tables import file_hashes
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
+from kpipe.training.cross_validation import Fits
 
-__all__ = ["Fits", "RerunSpec", "differences", "machine", "made_of", "versions"]
-
-Fits = Mapping[str, Mapping[int, Sequence[int]]]  # model → seed → the folds that were fitted
+__all__ = ["RerunSpec", "differences", "inputs_of", "machine", "versions"]
 
 _LIBRARIES = (
     *("kpipe", "numpy", "pandas", "pyarrow", "scikit-learn", "lightgbm", "catboost", "xgboost", "torch", "fastai"),
@@ -45,16 +42,23 @@ _NOT_CODE = {
 
 @dataclass(frozen=True, kw_only=True)
 class RerunSpec:
-    """A run that is made again, and what it takes over from the first time.
+    """What a resumed or reproduced run takes over from the run before it.
 
-    made : what it must be made of, or it is refused; None: whatever it is made of now.
-    threads : CPU threads of a fit, on which some models' last digits depend; None: as a new run would.
-    fits : exactly these, whatever time they take; None: as a new run would.
-    of : the id of the finished run that is reproduced, from nothing; empty where an unfinished one is gone on with.
-    then : what that one was made of; what is other now is told before anything is trained.
+    Attributes
+    ----------
+    inputs : mapping or None
+        What the inputs of a resumed run must be; None where any inputs are accepted.
+    threads : int or None
+        CPU threads of a fit, on which the last digits of some models depend; None as a new run would choose.
+    fits : Fits or None
+        Exactly these fits, however long they take; None as a new run would choose.
+    of : str
+        The id of the finished run that is reproduced; empty otherwise.
+    then : mapping or None
+        The inputs of that run: what differs now is said before anything is trained.
     """
 
-    made: Mapping[str, Any] | None = None
+    inputs: Mapping[str, Any] | None = None
     threads: int | None = None
     fits: Fits | None = None
     of: str = ""
@@ -80,25 +84,44 @@ def _processor() -> str:
     return next(named, platform.processor())
 
 
-def made_of(competition: Competition, tables: Tables, models: Sequence[str], **settings: object) -> dict[str, Any]:
-    """What results depend on, as JSON has it: files, code, versions, and the settings that options and files gave."""
-    assert isinstance(competition.metric, Metric)  # resolved
+def inputs_of(problem: Problem, models: Sequence[str], **settings: object) -> dict[str, Any]:
+    """Everything that a run's results depend on: files, code, versions, and settings.
+
+    Parameters
+    ----------
+    problem : Problem
+    models : sequence of str
+        Names of the models that are trained.
+    **settings
+        Further settings of the run, such as seeds, folds and device.
+
+    Returns
+    -------
+    dict
+        JSON types: "files" (name to sha256), "code" (name to sha256), "versions", "settings".
+    """
+    given = problem.competition
     own: dict[str, object] = {
-        "slug": competition.slug,
-        "id": competition.id,
-        "targets": list(competition.targets),
-        "task": competition.task,
+        "slug": problem.slug,
+        "id": problem.id,
+        "targets": list(problem.targets),
+        "task": problem.task,
+        "metric": problem.metric.name,
+        "groups": problem.groups,
+        "split": given.split,
+        "text": list(given.text),
+        "drop": list(given.drop),
+        "models": list(models),
+        **settings,
     }
-    own |= {"metric": competition.metric.name, "groups": competition.groups, "split": competition.split}
-    own |= {"text": list(competition.text), "drop": list(competition.drop), "models": list(models), **settings}
-    columns = "\n".join(map(str, competition.columns or ())).encode()
-    folder = competitions.folder(competition.slug)
+    columns = "\n".join(problem.columns).encode()
+    folder = competitions.folder(problem.slug)
     code = {"kpipe": _hash_of_code(Path(__file__).parents[1], "*.py")}
     if folder is not None:
         code["module"] = _hash_of_code(folder, "*")
-        code |= _helpers(folder, f"{competitions.__name__}.{competition.slug}")
+        code |= _helpers(folder, f"{competitions.__name__}.{problem.slug}")
     made = {
-        "files": file_hashes(tables),
+        "files": file_hashes(problem.tables),
         "code": code,
         "versions": versions(),
         "settings": {**own, "columns": hashlib.sha256(columns).hexdigest()},

@@ -1,6 +1,7 @@
-"""A run made again: ``resume`` goes on with one that never ended, ``reproduce`` makes a finished one from nothing.
+"""Make a run again: read the request of an unfinished or a finished run, and compare two runs' bytes.
 
-Both take a folder's ``call.json`` or ``run.json`` for data: what they hold is checked, whoever wrote it.
+Both read a folder's ``call.json`` or ``run.json`` as data: whatever it holds is validated, whoever wrote it. The
+training is ``kpipe.pipeline``'s.
 """
 
 from __future__ import annotations
@@ -18,67 +19,128 @@ import pandas as pd
 
 from kpipe.competitions import is_slug
 from kpipe.core.devices import resolve_device
+from kpipe.core.request import RunRequest
 from kpipe.errors import DataError, UsageError
-from kpipe.pipeline import run
-from kpipe.runs.calls import options_from
-from kpipe.runs.find import find_run
-from kpipe.runs.provenance import Fits, RerunSpec, differences
-from kpipe.runs.store import CALL, Run, UnfinishedRun, refuse_blend, unfinished
+from kpipe.runs.provenance import RerunSpec, differences
+from kpipe.runs.run import Run, refuse_blend
+from kpipe.runs.unfinished import CALL, UnfinishedRun, find_unfinished
+from kpipe.training.cross_validation import Fits
 
-__all__ = ["Reproduction", "reproduce", "resume"]
+__all__ = ["Reproduction", "compare_reproduction", "request_to_reproduce", "request_to_resume"]
 
 _MACHINE = ("system", "processor")
 _MOST_THREADS = 4096
 
 
-def resume(name: str, *, out: str | Path = "submissions", slug: str | None = None, **given: Any) -> Run:
-    """Go on with an unfinished run, with the options that it was begun with.
+def request_to_resume(
+    name: str, *, out: Path, slug: str | None = None, changes: Mapping[str, Any]
+) -> tuple[RunRequest, RerunSpec]:
+    """The request with which an unfinished run was started, and what its inputs must still be.
 
-    name : its folder, or the key in the folder's name. slug : which competition it must be of.
-    given : ``data``, ``jobs`` and ``budget`` instead of those it was begun with, and what else ``kpipe.run`` takes.
-    Raises UsageError where there is no such run, a run is at work on it, or what it is made of has changed, naming it.
+    Parameters
+    ----------
+    name : str
+        Its folder, or the key in the folder's name.
+    out : path
+        Folder of runs, in which a key is looked up.
+    slug : str, optional
+        The competition that the run must be of.
+    changes : mapping
+        Options that replace those of the run: ``data``, ``jobs``, ``budget``. None leaves an option as it was.
+
+    Returns
+    -------
+    tuple of RunRequest and RerunSpec
+
+    Raises
+    ------
+    UsageError
+        If there is no such run, a process works on it, it belongs to another competition, or it is a reproduction.
+    DataError
+        If its file does not hold what kpipe writes.
     """
-    found = _unfinished(name, Path(out))
+    found = _find_one(name, out)
     place = found.path / CALL
     if found.at_work:
-        raise UsageError(f"A run is at work in {found.path}: wait until it has ended.")
+        raise UsageError(f"A run is at work in {found.path}: wait until it has finished.")
     if not found.call:
-        raise UsageError(f"{place} does not say how the run was begun: give the same kpipe run command again.")
+        raise UsageError(f"{place} does not say how the run was started: give the same kpipe run command again.")
     own = found.call.get("slug")
     if not isinstance(own, str) or not is_slug(own) or own != found.path.parent.name:
-        raise DataError(f"{place}: slug must be that of the folder, {found.path.parent.name!r}, however: {own!r}.")
+        raise DataError(f"{place}: slug must be that of the folder, {found.path.parent.name!r}; got {own!r}.")
     if slug not in (None, own):
-        raise UsageError(f"{found.path} is a run of {own}, not of {slug}: leave the competition out.")
-    if again := found.call.get("reproduces"):
-        raise UsageError(f"{found.path} is a reproduction: kpipe reproduce {again} goes on with it.")
-    options = options_from(found.call, place) | {name: value for name, value in given.items() if value is not None}
-    made = found.call.get("made_of")
-    return run(
-        own, **options, out=found.path.parent.parent, again=RerunSpec(made=made if isinstance(made, dict) else {})
-    )
+        raise UsageError(f"{found.path} is a run of {own}, not of {slug}: omit the competition.")
+    if reproduced := found.call.get("reproduces"):
+        raise UsageError(f"{found.path} is a reproduction: resume it with kpipe reproduce {reproduced}.")
+    given = {name: value for name, value in changes.items() if value is not None}
+    out = found.path.parent.parent
+    request = RunRequest.from_json(own, found.call.get("options"), place=place, **given, out=out)
+    inputs = found.call.get("inputs")
+    return request, RerunSpec(inputs=inputs if isinstance(inputs, dict) else {})
 
 
-def _unfinished(name: str, out: Path) -> UnfinishedRun:
+def _find_one(name: str, out: Path) -> UnfinishedRun:
     folder = Path(name)
     if "/" in name or folder.is_dir():
         folder = folder.resolve()
-        candidates = [found for found in unfinished(folder.parent.parent, folder.parent.name) if found.path == folder]
+        beside = find_unfinished(folder.parent.parent, folder.parent.name)
+        candidates = [found for found in beside if found.path == folder]
     else:
-        candidates = [found for found in unfinished(out) if name in (found.key, found.path.name)][:1]
+        candidates = [found for found in find_unfinished(out) if name in (found.key, found.path.name)][:1]
     if not candidates:
-        known = [f"{found.key} ({found.path.parent.name}, {found.parts} fits)" for found in unfinished(out)]
-        can = f"What can: {'; '.join(known)}." if known else f"There is none under {out}."
-        raise UsageError(f"There is no unfinished run {name!r} to go on with. {can}")
+        known = [f"{found.key} ({found.path.parent.name}, {found.parts} fits)" for found in find_unfinished(out)]
+        listed = f"These can be resumed: {'; '.join(known)}." if known else f"There are none under {out}."
+        raise UsageError(f"There is no unfinished run {name!r}. {listed}")
     return candidates[0]
+
+
+def request_to_reproduce(first: Run, *, out: Path, data: str | Path | None = None) -> tuple[RunRequest, RerunSpec]:
+    """The request that makes a finished run again from nothing: the same fits, whatever its budget skipped.
+
+    Parameters
+    ----------
+    first : Run
+    out : path
+        Folder in which the second run works.
+    data : str or path, optional
+        Where the files are now; by default where they were.
+
+    Returns
+    -------
+    tuple of RunRequest and RerunSpec
+
+    Raises
+    ------
+    UsageError
+        If the run is a blend of runs, or was made by a version of kpipe that did not record its options.
+    DataError
+        If its record is broken.
+    """
+    refuse_blend(first)
+    record, place = first.record, first.path / "run.json"
+    fits = _fits(record, place)
+    if not is_slug(record["slug"]):
+        raise DataError(f"{place}: {record['slug']!r} is not the slug of a competition.")
+    changes: dict[str, Any] = {"models": list(fits), "device": _device(record.get("device")), "budget": None}
+    changes |= {"jobs": _count(record, "jobs"), "out": out, **({"data": data} if data else {})}
+    request = RunRequest.from_json(record["slug"], record.get("options"), place=place, **changes)
+    then = _inputs(record, tuple(fits))
+    rerun = RerunSpec(then=then, threads=_count(record, "threads"), fits=fits, of=str(record.get("run_id")))
+    return request, rerun
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduction:
-    """What came of making a run again.
+    """A run and its reproduction, compared.
 
-    first, second : the run, and the one that was made again; of the same bytes, the second's folder is gone.
-    same : the submissions have the same bytes.
-    differs : what differs in what they are made of, and in what they gave; phrases.
+    Attributes
+    ----------
+    first, second : Run
+        The run, and the one that was made again. Where both have the same bytes, the second's folder is removed.
+    same : bool
+        Whether the submissions have the same bytes.
+    differs : tuple of str
+        Phrases on what differs in their inputs and results.
     """
 
     first: Run
@@ -87,31 +149,23 @@ class Reproduction:
     differs: tuple[str, ...]
 
 
-def reproduce(
-    name: str, *, out: str | Path = "submissions", data: str | Path | None = None, **told: Any
-) -> Reproduction:
-    """Make a finished run again, from nothing: the same fits, whatever a clock allowed then; and compare the bytes.
+def compare_reproduction(first: Run, second: Run) -> Reproduction:
+    """Compare a run with its reproduction, byte by byte.
 
-    name : a run's folder, or its id under ``out``, where the second run works as well. Killed, it goes on when it is
-    called again. data : where the files are now; default: where they were.
-    Raises UsageError where there is no such run or it does not say how it was made, DataError where it is broken.
+    Parameters
+    ----------
+    first, second : Run
+
+    Returns
+    -------
+    Reproduction
     """
-    first = find_run(name, Path(out))
-    refuse_blend(first)
-    record, place = first.record, first.path / "run.json"
-    options, fits = options_from(record, place), _fits(record, place)
-    options |= {"data": data or options.get("data"), "models": list(fits), "device": _device(record.get("device"))}
-    options |= {"jobs": _count(record, "jobs"), "budget": None}
-    then = _made(record, tuple(fits))
-    again = RerunSpec(then=then, threads=_count(record, "threads"), fits=fits, of=str(record.get("run_id")))
-    if not is_slug(record["slug"]):
-        raise DataError(f"{place}: {record['slug']!r} is no competition's slug.")
-    second = run(record["slug"], **options, out=out, again=again, **told)
-    same = second.record["submission"]["sha256"] == record.get("submission", {}).get("sha256")
-    differs = differences(then, _made(second.record, tuple(fits)))
+    models = tuple(str(model["name"]) for model in second.record["models"])
+    same = second.record["submission"]["sha256"] == first.record.get("submission", {}).get("sha256")
+    differs = differences(_inputs(first.record, models), _inputs(second.record, models))
     if same:
         shutil.rmtree(second.path, ignore_errors=True)
-        with contextlib.suppress(OSError):  # other runs are in it
+        with contextlib.suppress(OSError):  # it holds other runs
             second.path.parent.rmdir()
     else:
         differs += _outcomes(first, second)
@@ -158,8 +212,8 @@ def _device(name: object) -> str:
         return "auto"
 
 
-def _made(record: Mapping[str, Any], models: tuple[str, ...]) -> dict[str, Any]:
-    """What a run is made of, out of its record; of the models those that were trained in the end."""
+def _inputs(record: Mapping[str, Any], models: tuple[str, ...]) -> dict[str, Any]:
+    """The inputs of a run, as its record holds them; of the models those that were trained in the end."""
     data, settings, machine = (record.get(name) for name in ("data", "settings", "machine"))
     return {
         "files": data.get("files") if isinstance(data, dict) else None,

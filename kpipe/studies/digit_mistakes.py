@@ -12,15 +12,17 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from kpipe.checks import run_checks
-from kpipe.core.metrics import Metric, evaluate
+from kpipe.core.metrics import evaluate
 from kpipe.core.plots import COLOURS, answer, canvas
-from kpipe.core.values import Check, Context, Folds, Score, Tables
+from kpipe.core.values import Check, Context, Folds, Score
 from kpipe.models import model
 from kpipe.models.nets.fastai_learner import FastaiConv, fastai_conv
 from kpipe.models.teaching.one_number import OneNumber
-from kpipe.problem.competition import Competition, Factory
+from kpipe.problem.competition import Factory
+from kpipe.problem.problem import Problem
 from kpipe.studies.findings import Section
 from kpipe.submission import make_submission
+from kpipe.training.baseline import predict_baseline
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.ensemble import fit_ensemble
 from kpipe.training.folds import make_folds
@@ -85,36 +87,35 @@ class Mistake:
     right: OofPredictions
 
 
-def mistakes(competition: Competition, tables: Tables, conv: Mapping[str, Any]) -> list[Mistake]:
-    """The three mistakes. competition : with the notebook's split by row. conv : options of the convolutional net."""
+def mistakes(problem: Problem, conv: Mapping[str, Any]) -> list[Mistake]:
+    """The three mistakes. problem : with the notebook's split by row. conv : options of the convolutional net."""
     number = {"hidden": 30, "lr": 0.01, "epochs": conv["epochs"]}
-    apart = make_folds(competition, tables)
+    apart = make_folds(problem)
     same = Folds(train=apart.train, valid=(apart.train[0],))
     net: Factory = model("fastai-conv", **conv)
-    right = _judged(competition, tables, apart, net)
+    right = _judged(problem, apart, net)
     return [
-        Mistake("validation set = training set", _judged(competition, tables, same, net), right),
+        Mistake("validation set = training set", _judged(problem, same, net), right),
         Mistake(
             "test predictions from training rows",
-            _judged(competition, tables, apart, lambda context: _remembering(context, conv)),
+            _judged(problem, apart, lambda context: _remembering(context, conv)),
             right,
         ),
         Mistake(
             "(256,) against (256, 1)",
-            _judged(competition, tables, apart, lambda _: Broadcasting(**number, random_state=0)),
-            _judged(competition, tables, apart, model("one-number", **number)),
+            _judged(problem, apart, lambda _: Broadcasting(**number, random_state=0)),
+            _judged(problem, apart, model("one-number", **number)),
         ),
     ]
 
 
-def _judged(competition: Competition, tables: Tables, folds: Folds, factory: Factory) -> OofPredictions:
-    assert isinstance(competition.metric, Metric)  # resolved
-    predictions = cross_validate(competition, tables, folds, models={"net": factory}, jobs=1)
-    blended = fit_ensemble(predictions, folds, competition.metric)
-    submission = make_submission(competition, tables, blended, predictions.classes)
-    checks = run_checks(competition, tables, tables, folds, predictions, blended, submission)
+def _judged(problem: Problem, folds: Folds, factory: Factory) -> OofPredictions:
+    predictions = cross_validate(problem, folds, models={"net": factory}, jobs=1)
+    blended = fit_ensemble(predictions, folds, problem.metric)
+    submission = make_submission(problem, blended)
+    checks = run_checks(problem, folds, predictions, predict_baseline(problem, folds), blended, submission)
     told = tuple(check for check in checks if check.status != "pass" and check.name != "real data")
-    return OofPredictions(evaluate(competition.metric, predictions.y, blended.oof), told)
+    return OofPredictions(evaluate(problem.metric, predictions.y, blended.oof), told)
 
 
 def mistakes_section(made: Sequence[Mistake]) -> Section:

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.plots import COLOURS, answer, canvas
-from kpipe.core.values import Context, Ensemble, Tables
+from kpipe.core.request import RunRequest
+from kpipe.core.values import Context, Ensemble
 from kpipe.models import model
 from kpipe.pipeline import prepare
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 from kpipe.problem.splitters import RowSplit
 from kpipe.studies.digit_mistakes import mistakes, mistakes_section
 from kpipe.studies.findings import Findings, Section
@@ -64,16 +65,16 @@ class Digits:
 
 def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: Callable[[str], None]) -> Findings:
     """The study; ``runs`` are seeds from 0 on."""
-    competition, tables = prepare("digit-recognizer", data=data)
-    digits = _digits(competition, tables)
+    problem = prepare(RunRequest("digit-recognizer", data=data))
+    tables, digits = problem.tables, _digits(problem)
     found = {name: _lr_found(net, digits) for name, net in (("784-30-1", _HIDDEN), ("convolutions", CONV))}
     nets = {name: _settled(net, lr=found["784-30-1"].valley, epochs=epochs) for name, net in NETS.items()}
     tell("The learning rates are found; now the notebook's nets.")
     trained = _trained(nets, digits, seeds=range(runs or _RUNS))
     tell("Now its mistakes, one by one.")
-    made = mistakes(replace(competition, splitter=RowSplit(0.8)), tables, _settled(CONV, lr=0.0, epochs=epochs).options)
+    made = mistakes(replace(problem, splitter=RowSplit(0.8)), _settled(CONV, lr=0.0, epochs=epochs).options)
     tell("Now cross-validation.")
-    judged, csv, sendable = _honest(competition, tables, nets)
+    judged, csv, sendable = _honest(problem, nets)
     return Findings(
         title="Digits from scratch: a straight line, a convolution, and 0.10 on the leaderboard",
         source="Gurtaj's blog, the second submission to the digit recognizer",
@@ -91,8 +92,8 @@ def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: C
 _HIDDEN = NETS["784-30-1, Learner, lr found"]
 
 
-def _digits(competition: Competition, tables: Tables) -> Digits:
-    X, y = tables.train[list(competition.columns or ())], tables.train[str(competition.target)]
+def _digits(problem: Problem) -> Digits:
+    X, y = problem.X, problem.tables.train[problem.targets[0]]
     train, held_out = next(RowSplit(0.8).split(X))
     return Digits(X, y, train, held_out)
 
@@ -185,16 +186,16 @@ def _finder(found: Mapping[str, Any]) -> Section:
     )
 
 
-def _honest(competition: Competition, tables: Tables, nets: Mapping[str, Net]) -> tuple[pd.DataFrame, bytes, bool]:
+def _honest(problem: Problem, nets: Mapping[str, Net]) -> tuple[pd.DataFrame, bytes, bool]:
     """Scores out-of-fold, and the submission of the last net: the mean of its folds' probabilities."""
     chosen = ("linear, by hand, lr 1e-4", "784-30-1, Learner, lr found", "convolutions, fit(10, 0.2)")
-    folds = make_folds(competition, tables)
+    folds = make_folds(problem)
     factories = {name: model(nets[name].model, **nets[name].options) for name in chosen}
-    predictions = cross_validate(competition, tables, folds, models=factories)
+    predictions = cross_validate(problem, folds, models=factories)
     last = predictions.models[-1]
     blended = Ensemble(weights={last.name: 1.0}, oof=last.oof, test=last.test)
-    submission = make_submission(competition, tables, blended, predictions.classes)
-    return scores(competition, folds, predictions), to_csv(submission), submission.sendable
+    submission = make_submission(problem, blended)
+    return scores(problem, folds, predictions), to_csv(submission), submission.sendable
 
 
 def _judged(judged: pd.DataFrame, csv: bytes, *, rows: int, sendable: bool) -> Section:

@@ -9,8 +9,9 @@ import pandas as pd
 
 from kpipe.core.metrics import Metric, evaluate
 from kpipe.core.values import Folds, Predictions, Score, Tables
-from kpipe.models.baseline import baseline
-from kpipe.problem.competition import Competition, Factory
+from kpipe.problem.competition import Factory
+from kpipe.problem.problem import Problem
+from kpipe.training.baseline import predict_baseline
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.folds import make_folds
 
@@ -24,25 +25,20 @@ PROTOCOL = (
 )
 
 
-def honest(
-    competition: Competition, tables: Tables, models: Mapping[str, Factory], *, seeds: Sequence[int] = (0,)
-) -> pd.DataFrame:
+def honest(problem: Problem, models: Mapping[str, Factory], *, seeds: Sequence[int] = (0,)) -> pd.DataFrame:
     """A row a model, and one for the baseline: score, standard error and rows, out-of-fold on ``kpipe run``'s folds.
 
     seeds : predictions are averaged over them; the first deals the folds.
     """
-    folds = make_folds(competition, tables, seed=seeds[0])
-    return scores(competition, folds, cross_validate(competition, tables, folds, models=models, seeds=seeds))
+    folds = make_folds(problem, seed=seeds[0])
+    return scores(problem, folds, cross_validate(problem, folds, models=models, seeds=seeds))
 
 
-def scores(competition: Competition, folds: Folds, predictions: Predictions) -> pd.DataFrame:
+def scores(problem: Problem, folds: Folds, predictions: Predictions) -> pd.DataFrame:
     """A row a model, and one for the baseline: score, standard error and rows, out-of-fold."""
-    metric = competition.metric
-    assert isinstance(metric, Metric)  # resolved
-    y = predictions.y
-    name, dummy = baseline(metric, y, folds, outputs=1 if predictions.classes is None else len(predictions.classes))
+    metric, y, baseline = problem.metric, predictions.y, predict_baseline(problem, folds)
     rows = [row(model.name, metric, evaluate(metric, y, model.oof)) for model in predictions.models]
-    return pd.DataFrame([*rows, row(f"baseline: {name}", metric, evaluate(metric, y, dummy))])
+    return pd.DataFrame([*rows, row(f"baseline: {baseline.name}", metric, evaluate(metric, y, baseline.oof))])
 
 
 def row(name: str, metric: Metric, score: Score) -> dict[str, object]:

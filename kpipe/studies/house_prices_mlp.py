@@ -15,12 +15,13 @@ from sklearn.model_selection import KFold
 
 from kpipe.core.metrics import METRICS
 from kpipe.core.plots import COLOURS, answer, canvas, curves
-from kpipe.core.values import Context, Tables
+from kpipe.core.request import RunRequest
+from kpipe.core.values import Context
 from kpipe.features.encoders import number_columns
 from kpipe.models import model
 from kpipe.models.teaching.mlp import PlainRegressor
 from kpipe.pipeline import prepare
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import PROTOCOL, data_of, honest
 
@@ -76,14 +77,14 @@ class Houses:
         return list(KFold(_FOLDS).split(self.X))
 
 
-def houses(competition: Competition, tables: Tables) -> Houses:
+def houses(problem: Problem) -> Houses:
     """Numbers with mean 0 and deviation 1 over train.csv and test.csv together, 0 for missing, dummies of the rest."""
-    both = pd.concat([tables.train, tables.test])[list(competition.columns or ())]
+    both = pd.concat([problem.X, problem.X_test])
     both = both.astype({"MSSubClass": int})  # the notebook takes the kind of dwelling for a number
     numbers = [str(name) for name in number_columns(both)]
     both[numbers] = ((both[numbers] - both[numbers].mean()) / both[numbers].std()).fillna(0)
     wide = pd.get_dummies(both, dummy_na=True, dtype=float)
-    price = tables.train[str(competition.target)].to_numpy(dtype=np.float64)
+    price = problem.tables.train[problem.targets[0]].to_numpy(dtype=np.float64)
     return Houses(X=wide.to_numpy(dtype=np.float64)[: len(price)], price=price)
 
 
@@ -107,10 +108,10 @@ def watch(net: Net, table: Houses, *, seed: int) -> np.ndarray:
 
 def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: Callable[[str], None]) -> Findings:
     """The study; ``runs`` are seeds from 0 on."""
-    competition, tables = prepare("house-prices-advanced-regression-techniques", data=data)
+    problem = prepare(RunRequest("house-prices-advanced-regression-techniques", data=data))
     # The 79 columns as they are, and five folds: what the competition has learned since then is not the chapter's.
-    competition = replace(competition, features=None, splitter=KFold(5, shuffle=True, random_state=0))
-    table, seeds = houses(competition, tables), range(runs or _RUNS)
+    problem = replace(problem, features=None, splitter=KFold(5, shuffle=True, random_state=0))
+    table, seeds = houses(problem), range(runs or _RUNS)
     notebook = np.stack([watch(_short(NETS[_NOTEBOOKS], epochs), table, seed=seed) for seed in seeds])
     tell("The notebook's linear layer is trained; now its options, one by one.")
     others = {name: _out_of_fold(_short(net, epochs), table, seeds) for name, net in NETS.items() if not net.price}
@@ -121,13 +122,13 @@ def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: C
         "mlp, one linear layer": model("mlp", **_short(NETS[_PLAIN], epochs).options),
         "mlp, one hidden layer": model("mlp", **_short(NETS[_DEEPER], epochs).options),
     }
-    judged = honest(competition, tables, chosen)
+    judged = honest(problem, chosen)
     return Findings(
         title="House prices: one linear layer, then deeper, on the log RMSE",
         source='study notes on the house-price chapter of "Dive into Deep Learning" (Zhang, Lipton, Li and Smola, an '
         "older edition, https://d2l.ai/chapter_multilayer-perceptrons/kaggle-house-price.html)",
-        data=data_of(tables),
-        sample=tables.source.origin == "sample",
+        data=data_of(problem.tables),
+        sample=problem.tables.source.origin == "sample",
         sections=(_published(notebook, table), _options(losses), _honest(judged, losses)),
     )
 

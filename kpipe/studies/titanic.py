@@ -10,7 +10,7 @@ import torch
 
 from kpipe.errors import DataError
 from kpipe.features.encoders import FillModes
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 
 __all__ = ["COLUMNS", "Notebook", "notebook", "with_notebooks_columns"]
 
@@ -34,10 +34,10 @@ class Notebook:
     valid: np.ndarray
 
 
-def with_notebooks_columns(competition: Competition) -> Competition:
+def with_notebooks_columns(problem: Problem) -> Problem:
     """Titanic with the seven columns and the fills that the notebooks had; since then it has learned of parties."""
     columns = ("Sex", "Pclass", "Embarked", "Age", "SibSp", "Parch", "LogFare")
-    return replace(competition, columns=columns, features=FillModes())
+    return replace(problem, columns=columns, features=FillModes())
 
 
 def notebook(train: pd.DataFrame) -> Notebook:

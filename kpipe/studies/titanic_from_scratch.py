@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kpipe.core.plots import answer, canvas, curves
+from kpipe.core.request import RunRequest
 from kpipe.core.values import Context
 from kpipe.models import model
 from kpipe.models.teaching.scratch import ScratchClassifier, Uniform
@@ -93,8 +94,8 @@ NETS = {
 
 def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: Callable[[str], None]) -> Findings:
     """The study; ``runs`` are seeds from 442 on, of which the first is the notebook's."""
-    competition, tables = prepare("titanic", data=data)
-    competition = with_notebooks_columns(competition)
+    problem = with_notebooks_columns(prepare(RunRequest("titanic", data=data)))
+    tables = problem.tables
     table = notebook(tables.train)
     fits = {name: trained(net, table, seed=_SEED, epochs=epochs) for name, net in NETS.items()}
     tell("The notebook's nets are trained; now other seeds.")
@@ -103,7 +104,7 @@ def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: C
     chosen = {
         net.model: model(net.model, **_options(net, epochs)) for net in NETS.values() if "weights" not in net.options
     }
-    judged = honest(competition, tables, chosen)
+    judged = honest(problem, chosen)
     return Findings(
         title="Titanic from scratch: linear, sigmoid, one hidden layer, deep",
         source='"From Machine Learning to Deep Learning From Scratch" (Pranath Fernando, 2022), '

@@ -17,13 +17,14 @@ from torch import Tensor
 
 from kpipe.core.metrics import evaluate, get_metric
 from kpipe.core.plots import COLOURS, answer, canvas
-from kpipe.core.values import Context, Tables
+from kpipe.core.request import RunRequest
+from kpipe.core.values import Context
 from kpipe.models import model
 from kpipe.models.nets.loop import Machine, computing
 from kpipe.models.teaching.together import Together
 from kpipe.models.teaching.two_targets import TwoTargets, draw, learn
 from kpipe.pipeline import prepare
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import PROTOCOL, data_of, honest, row
 from kpipe.studies.titanic import Notebook, notebook, with_notebooks_columns
@@ -100,8 +101,8 @@ class Trained:
 
 def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: Callable[[str], None]) -> Findings:
     """The study; ``runs`` nets a variant."""
-    competition, tables = prepare("titanic", data=data)
-    competition = with_notebooks_columns(competition)
+    problem = with_notebooks_columns(prepare(RunRequest("titanic", data=data)))
+    tables = problem.tables
     rows = rows_of(notebook(tables.train))
     nets, longest = runs or _RUNS, min(epochs or _EPOCHS, _EPOCHS)
     with computing(Machine(threads=cores()), seed=0):
@@ -111,7 +112,7 @@ def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: C
         alone = _age_alone(rows, nets=nets, epochs=longest)
         speed = _speed(first[_SHOWN], rows, epochs=longest)
     tell("Now cross-validation.")
-    judged = _honest(competition, tables, nets=nets, epochs=longest)
+    judged = _honest(problem, nets=nets, epochs=longest)
     record = _record(made, rows)
     return Findings(
         title="Titanic, two targets: Survived and Age at once",
@@ -376,28 +377,27 @@ def _together(speed: pd.DataFrame) -> Section:
     )
 
 
-def _honest(competition: Competition, tables: Tables, *, nets: int, epochs: int) -> pd.DataFrame:
+def _honest(problem: Problem, *, nets: int, epochs: int) -> pd.DataFrame:
     options = {
         name: {"shift": v.shift, "scale": v.scale, "constants": v.constants, "lr": v.lr, "nets": nets, "epochs": epochs}
         for name, v in VARIANTS.items()
     }
     factories = {name: model("two-targets", **chosen) for name, chosen in options.items()}
-    survived = honest(competition, tables, factories)
+    survived = honest(problem, factories)
     survived["model"] = [name if name.startswith("baseline") else f"{name}: Survived" for name in survived["model"]]
     context = Context(task="classification", n_classes=2, threads=cores())
-    years = _ages(competition, tables, {name: factory(context) for name, factory in factories.items()})
+    years = _ages(problem, {name: factory(context) for name, factory in factories.items()})
     return pd.concat([survived, years], ignore_index=True)
 
 
-def _ages(competition: Competition, tables: Tables, estimators: Mapping[str, TwoTargets]) -> pd.DataFrame:
+def _ages(problem: Problem, estimators: Mapping[str, TwoTargets]) -> pd.DataFrame:
     """The second target of the same nets on the same folds, judged where train.csv has an age."""
-    assert competition.features is not None
-    assert competition.columns is not None
-    folds = make_folds(competition, tables)
-    X, y = tables.train[list(competition.columns)], tables.train["Survived"].to_numpy()
+    assert problem.features is not None  # the notebook's fills
+    folds = make_folds(problem)
+    X, y = problem.X, problem.tables.train["Survived"].to_numpy()
     oof = {name: np.full((len(X), 1), np.nan) for name in (*estimators, "baseline: mean age")}
     for train, valid in zip(folds.train, folds.valid, strict=True):
-        fills = clone(competition.features).fit(X.iloc[train])
+        fills = clone(problem.features).fit(X.iloc[train])
         seen, unseen = fills.transform(X.iloc[train]), fills.transform(X.iloc[valid])
         for name, estimator in estimators.items():
             oof[name][valid, 0] = clone(estimator).fit(seen, y[train]).predict_both(unseen)[1]

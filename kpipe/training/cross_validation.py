@@ -18,19 +18,18 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import make_pipeline
 
-from kpipe.core.metrics import Metric, ordinal
-from kpipe.core.values import Context, Folds, Loss, ModelPredictions, Predictions, Tables
+from kpipe.core.metrics import Metric
+from kpipe.core.values import Context, Folds, Loss, ModelPredictions, Predictions
 from kpipe.core.values import Task as TaskKind
-from kpipe.errors import DataError, KpipeError, TrainingError
+from kpipe.errors import KpipeError, TrainingError
 from kpipe.models import CATALOG, model, unknown_model
 from kpipe.models.per_target import PerTarget
-from kpipe.problem.competition import Competition, Factory
-from kpipe.runs.provenance import Fits
+from kpipe.problem.competition import Factory
+from kpipe.problem.problem import Problem
 from kpipe.training import backends as clusters
 from kpipe.training.learning_curves import SHAPE
 from kpipe.training.worker import (
@@ -50,15 +49,18 @@ __all__ = [
     "NO_CHECKPOINTS",
     "Checkpoints",
     "FitFinished",
+    "Fits",
     "choose_models",
     "cross_validate",
     "estimator_for",
     "n_parallel",
-    "targets",
     "threads_for",
 ]
 
 _LOG = logging.getLogger("kpipe")
+
+Fits = Mapping[str, Mapping[int, Sequence[int]]]  # model → seed → the folds that are fitted
+
 _MOST_SEEDS = 6  # a budget buys so many seeds of a model; the mean of more gains less than it costs
 _COUNTS = (20, 10_000)  # a target of whole numbers with more values than this, up to that, counts something
 
@@ -101,38 +103,29 @@ def _silent(done: FitFinished) -> None:
     """Tell nobody."""
 
 
-def targets(competition: Competition, tables: Tables) -> tuple[np.ndarray, np.ndarray | None]:
-    """The target as models see it: codes 0..k-1 and their labels (k,), sorted; or values and None.
+def choose_models(problem: Problem, names: Sequence[str] = (), *, budget: float | None = None) -> dict[str, Factory]:
+    """The models of a run, by name.
 
-    Several targets: (n, targets) of values, or of 0 and 1, and None.
+    Parameters
+    ----------
+    problem : Problem
+    names : sequence of str
+        A name is looked up among the competition's own models first, then in the catalogue. By default the
+        competition's default models.
+    budget : float, optional
+        Seconds of the run: with a budget, the models that the competition keeps for one come after the default ones.
+
+    Returns
+    -------
+    dict of str to Factory
+
+    Raises
+    ------
+    UsageError
+        If there is no model of a name.
     """
-    if len(competition.targets) > 1:
-        columns = [_numbers(tables.train[name]) for name in competition.targets]
-        return np.column_stack(columns).astype(float if competition.task == "regression" else np.int64), None
-    y = tables.train[competition.targets[0]]
-    if competition.task == "regression":
-        return _numbers(y), None
-    labels = np.sort(y.unique()) if y.dtype.kind in "iufb" else np.array(sorted(y.unique(), key=str), dtype=object)
-    codes = {label: code for code, label in enumerate(labels)}
-    return y.map(codes).to_numpy(dtype=np.int64), labels
-
-
-def _numbers(y: pd.Series) -> np.ndarray:
-    if not pd.api.types.is_numeric_dtype(y):
-        raise DataError(f"train.csv: the target {y.name!r} must hold numbers for a regression, however: {y.iloc[0]!r}.")
-    return y.to_numpy(dtype=np.float64)
-
-
-def choose_models(
-    competition: Competition, names: Sequence[str] = (), *, budget: float | None = None
-) -> dict[str, Factory]:
-    """The models of a run: the named ones (the competition's own first, then the catalogue's), or the default ones.
-
-    budget : of the run; with one, the models that the competition keeps for it come behind the default ones.
-    """
-    own = dict(competition.models or {})
-    usual = [*(competition.default or own), *(competition.budgeted if budget is not None else ())]
-    chosen = dict.fromkeys(names or usual)
+    own = problem.models
+    chosen = dict.fromkeys(names or [*problem.default, *(problem.budgeted if budget is not None else ())])
     for name in chosen:
         if name not in own and name not in CATALOG:
             raise unknown_model(name, list(dict.fromkeys([*own, *CATALOG])))
@@ -140,8 +133,7 @@ def choose_models(
 
 
 def cross_validate(
-    competition: Competition,
-    tables: Tables,
+    problem: Problem,
     folds: Folds,
     *,
     models: Mapping[str, Factory],
@@ -150,9 +142,9 @@ def cross_validate(
     device: str = "cpu",
     threads: int | None = None,
     fits: Fits | None = None,
-    clock: Deadline | None = None,
-    parts: Checkpoints = NO_CHECKPOINTS,
-    tell: Callable[[FitFinished], None] | None = None,
+    deadline: Deadline | None = None,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
+    on_fit_done: Callable[[FitFinished], None] | None = None,
 ) -> Predictions:
     """Out-of-fold and test predictions of every model, averaged over seeds (and for test rows over folds too).
 
@@ -165,17 +157,23 @@ def cross_validate(
     Raises TrainingError where every model fails, or the only one: it raises, or its predictions are not finite numbers
     of the right shape; or where the clock lets no fold of any model end.
     """
-    clock = clock or Deadline(None)
-    y, labels = targets(competition, tables)
-    X, X_test = (_features(competition, frame) for frame in (tables.train, tables.test))
+    clock = deadline or Deadline(None)
     runs = len(folds.train) + folds.refit
     total = len(models) * len(seeds) * runs if fits is None else sum(map(_count, fits.values()))
     lanes = n_parallel(total, jobs=jobs, device=device)
     threads = threads or threads_for(lanes)
-    plan = _Plan(competition=competition, folds=folds, labels=labels, device=device, threads=threads, fits=fits)
-    data = Data(X=X, y=y, X_test=X_test, outputs=plan.outputs(y))
+    plan = _Plan(problem=problem, folds=folds, device=device, threads=threads, fits=fits)
+    data = Data(X=problem.X, y=problem.y, X_test=problem.X_test, outputs=problem.n_outputs)
     where = worker_pool(lanes, data, clock=clock)
-    crew = _TaskRunner(data=data, folds=folds, where=where, parts=parts, tell=tell or _silent, total=total, clock=clock)
+    crew = _TaskRunner(
+        data=data,
+        folds=folds,
+        where=where,
+        parts=checkpoints,
+        tell=on_fit_done or _silent,
+        total=total,
+        clock=clock,
+    )
     _LOG.info("plan: %s on %d folds, %d at a time; %s", ", ".join(models), runs, lanes, clock.said())
     found: dict[str, _Results] = {}
     left_out: dict[str, str] = {}
@@ -200,8 +198,8 @@ def cross_validate(
         _more_seeds(plan, crew, {name: models[name] for name in found}, found, seeds)
     return Predictions(
         models=tuple(_assemble(name, results, data, folds) for name, results in found.items()),
-        classes=labels,
-        y=y,
+        classes=problem.labels,
+        y=problem.y,
         left_out=left_out,
         peak_memory_mib=crew.peak_memory_mib(),
     )
@@ -262,38 +260,23 @@ def threads_for(lanes: int) -> int:
     return max(1, cores() // lanes) if cluster is None else cluster.threads_for(lanes)
 
 
-def _features(competition: Competition, frame: pd.DataFrame) -> pd.DataFrame:
-    assert competition.columns is not None  # resolved
-    return frame[list(competition.columns)]
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
     """What the tasks of every model have in common."""
 
-    competition: Competition
+    problem: Problem
     folds: Folds
-    labels: np.ndarray | None
     device: str
     threads: int
     fits: Fits | None = None
 
-    def outputs(self, y: np.ndarray) -> int:
-        """Numbers that a model gives a row: one a target, or a class; a scale of classes is one number."""
-        if y.ndim > 1:
-            return y.shape[1]
-        assert isinstance(self.competition.metric, Metric)  # resolved
-        return 1 if self.labels is None or ordinal(self.competition.metric, self.labels) else len(self.labels)
-
     def tasks(self, name: str, factory: Factory, seeds: Sequence[int], *, data: Data) -> Iterator[Task]:
         """A task for each seed and fold, and one for all rows where the test rows want it; or for what is to be had."""
         fits = None if self.fits is None else self.fits[name]
-        metric = self.competition.metric
-        assert isinstance(metric, Metric)
-        steps = ordinal(metric, self.labels)
-        task: TaskKind = "regression" if steps or self.competition.task == "regression" else "classification"
+        steps = self.problem.is_ordinal
+        task: TaskKind = "regression" if steps or self.problem.task == "regression" else "classification"
         n_classes = 0 if task == "regression" else 2 if data.y.ndim > 1 else data.outputs
-        loss = "squared" if steps else _loss(metric, data.y)
+        loss = "squared" if steps else _loss(self.problem.metric, data.y)
         for seed in seeds if fits is None else fits:
             context = Context(
                 task=task,
@@ -303,7 +286,7 @@ class _Plan:
                 threads=self.threads,
                 device=self.device,
             )
-            estimator = estimator_for(self.competition, _made(name, factory, context))
+            estimator = estimator_for(self.problem, _made(name, factory, context))
             for fold in range(len(self.folds.train) + self.folds.refit):
                 if fits is None or fold in fits[seed]:
                     yield Task(model=name, fold=fold, seed=seed, threads=self.threads, estimator=estimator)
@@ -329,16 +312,16 @@ def _loss(metric: Metric, y: np.ndarray) -> Loss:
     return "poisson" if counts else "squared"
 
 
-def estimator_for(competition: Competition, estimator: BaseEstimator) -> BaseEstimator:
+def estimator_for(problem: Problem, estimator: BaseEstimator) -> BaseEstimator:
     """The model behind the competition's features, on the scale of the target that the metric judges; one a target.
 
     An estimator with ``raw = True`` reads the columns as they are.
     """
-    if competition.features is not None and not getattr(estimator, "raw", False):
-        estimator = make_pipeline(clone(competition.features), estimator)
-    if isinstance(competition.metric, Metric) and competition.metric.log_target:
+    if problem.features is not None and not getattr(estimator, "raw", False):
+        estimator = make_pipeline(clone(problem.features), estimator)
+    if problem.metric.log_target:
         estimator = TransformedTargetRegressor(estimator, func=np.log1p, inverse_func=np.expm1, check_inverse=False)
-    return PerTarget(estimator) if len(competition.targets) > 1 else estimator
+    return PerTarget(estimator) if len(problem.targets) > 1 else estimator
 
 
 @dataclass(kw_only=True)

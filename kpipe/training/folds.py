@@ -8,34 +8,49 @@ import warnings
 import pandas as pd
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
-from kpipe.core.values import Folds, Splitter, Tables
+from kpipe.core.values import Folds, Splitter
 from kpipe.errors import DataError, UsageError
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 
 __all__ = ["make_folds"]
 
 
-def make_folds(competition: Competition, tables: Tables, *, seed: int = 0, n_folds: int | None = None) -> Folds:
-    """Fixed folds from the competition's splitter: the same rows for every model and seed.
+def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -> Folds:
+    """Fixed folds from the problem's splitter: the same rows for every model and seed.
 
-    seed : for splitters that shuffle.
-    n_folds : instead of the splitter's own number.
-    Raises DataError where a class or the table is too small, UsageError where the splitter's number of folds is fixed.
+    Parameters
+    ----------
+    problem : Problem
+    seed : int
+        For splitters that shuffle.
+    n_folds : int, optional
+        Number of folds; by default the splitter's own.
+
+    Returns
+    -------
+    Folds
+
+    Raises
+    ------
+    DataError
+        If a class or the table is too small for so many folds.
+    UsageError
+        If the splitter's number of folds is fixed, or ``n_folds`` is below 2.
     """
-    assert competition.splitter is not None
-    splitter = _configured(competition.splitter, seed=seed, n_folds=n_folds)
-    y = tables.train[competition.targets[0]]
-    groups = None if competition.groups is None else tables.train[competition.groups]
-    # Those of scikit-learn that part the rows; others draw or repeat, and their number says nothing about a class.
-    one = competition.task == "classification" and len(competition.targets) == 1
-    own = n_folds is not None or "splitter" not in competition.inferred  # somebody chose how many folds there are
-    if one and own and isinstance(splitter, KFold | StratifiedKFold | StratifiedGroupKFold):
+    splitter = _configured(problem.splitter, seed=seed, n_folds=n_folds)
+    train = problem.tables.train
+    y = train[problem.targets[0]]
+    groups = None if problem.groups is None else train[problem.groups]
+    # Splitters that partition the rows; others draw or repeat rows, and their number says nothing about a class.
+    one = problem.task == "classification" and len(problem.targets) == 1
+    chosen = n_folds is not None or "splitter" not in problem.reasons  # a user or an author chose how many folds
+    if one and chosen and isinstance(splitter, KFold | StratifiedKFold | StratifiedGroupKFold):
         _check_class_sizes(y, splitter.n_splits)
-    labels = y.astype(str) if competition.task == "classification" else y
+    labels = y.astype(str) if problem.task == "classification" else y
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of rare classes, which the checks speak of
-            pairs = list(splitter.split(tables.train, labels.to_numpy(), groups))
+            pairs = list(splitter.split(train, labels.to_numpy(), groups))
     except ValueError as error:
         raise DataError(f"train.csv cannot be split by {splitter!r}: {error}. Try another --folds N.") from error
     refit = bool(getattr(splitter, "refit", False))

@@ -7,27 +7,27 @@ import pandas as pd
 import pytest
 
 from kpipe.checks import run_checks
-from kpipe.core.metrics import Metric
 from kpipe.core.values import Ensemble, Folds, Predictions, Tables
 from kpipe.models import model
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 from kpipe.submission import make_submission
+from kpipe.training.baseline import predict_baseline
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.ensemble import fit_ensemble
 from kpipe.training.folds import make_folds
-from tests.tables import resolved, survivors
+from tests.tables import problem_of, survivors
 
 
 def checked(
-    made: Tables, *, folds: Folds | None = None, blended: Ensemble | None = None, competition: Competition | None = None
+    made: Tables, *, folds: Folds | None = None, blended: Ensemble | None = None, problem: Problem | None = None
 ) -> dict[str, tuple[str, str]]:
-    competition = competition or resolved(made)
-    assert isinstance(competition.metric, Metric)
-    split = make_folds(competition, made)
-    found: Predictions = cross_validate(competition, made, split, models={"linear": model("linear")}, jobs=1)
-    blended = blended or fit_ensemble(found, split, competition.metric)
-    submission = make_submission(competition, made, blended, found.classes)
-    checks = run_checks(competition, made, made, folds or split, found, blended, submission)
+    problem = problem or problem_of(made)
+    split = make_folds(problem)
+    found: Predictions = cross_validate(problem, split, models={"linear": model("linear")}, jobs=1)
+    blended = blended or fit_ensemble(found, split, problem.metric)
+    submission = make_submission(problem, blended)
+    baseline = predict_baseline(problem, folds or split)
+    checks = run_checks(problem, folds or split, found, baseline, blended, submission)
     return {check.name: (check.status, check.detail) for check in checks}
 
 
@@ -84,7 +84,7 @@ def test_folds_that_share_tickets_which_test_does_not_are_said() -> None:
     train = made.train.assign(ticket=[f"t{number // 2}" for number in range(200)])
     test = made.test.assign(ticket=[f"new{number}" for number in range(30)])
     shared = replace(made, train=train, test=test)
-    status, detail = checked(shared, competition=resolved(shared, columns=("x", "sex")))["folds mirror test"]
+    status, detail = checked(shared, problem=problem_of(shared, columns=("x", "sex")))["folds mirror test"]
     assert status == "warn"
     assert "Of ticket" in detail
     assert "in test it is 0%" in detail

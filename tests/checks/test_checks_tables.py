@@ -10,11 +10,10 @@ import pytest
 from sklearn.model_selection import GroupKFold, KFold
 
 from kpipe.checks.target_leakage import targets_in
-from kpipe.pipeline import prepare
 from kpipe.problem.splitters import ByTime
 from tests.conftest import KaggleZip
 from tests.plants import PLANTS, Plant, Prepared
-from tests.tables import resolved, tables
+from tests.tables import prepared, problem_of, tables
 
 SLUGS = [
     "titanic",
@@ -41,7 +40,7 @@ def made(n: int = 600, m: int = 400, seed: int = 0, *, regression: bool = False)
     frame["y"] = np.exp(10 + 0.3 * logit) if regression else (logit > 0.3).astype(int)
     test = frame.tail(m).reset_index(drop=True).drop(columns="y")
     given = tables(frame.head(n), test, test[["id"]].assign(y=0.5 if regression else 0))
-    return Prepared.of(resolved(given), given)
+    return Prepared.of(problem_of(given))
 
 
 def alarms(given: Prepared) -> list[tuple[str, str]]:
@@ -67,7 +66,7 @@ def test_a_planted_mistake_is_caught_and_named(plant: Plant, task: str) -> None:
 
 @pytest.fixture(scope="module")
 def titanic(kaggle_zip: KaggleZip) -> Prepared:
-    return Prepared.of(*prepare("titanic", data=kaggle_zip("titanic")))
+    return Prepared.of(prepared("titanic", data=kaggle_zip("titanic")))
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=named)
@@ -79,30 +78,31 @@ def test_a_mistake_planted_in_titanic_is_caught_and_named(titanic: Prepared, pla
 @pytest.mark.slow
 @pytest.mark.parametrize("slug", SLUGS[1:])
 def test_a_mistake_planted_in_another_competition_is_caught_and_named(kaggle_zip: KaggleZip, slug: str) -> None:
-    given = Prepared.of(*prepare(slug, data=kaggle_zip(slug)))
+    given = Prepared.of(prepared(slug, data=kaggle_zip(slug)))
     assert [named(plant) for plant in PLANTS if plant.fits(given) and not caught(plant, given)] == []
 
 
 @pytest.mark.parametrize("slug", [pytest.param(s, marks=pytest.mark.slow) if s == SLUGS[3] else s for s in SLUGS])
 def test_a_clean_competition_raises_no_alarm(kaggle_zip: KaggleZip, slug: str) -> None:
-    assert alarms(Prepared.of(*prepare(slug, data=kaggle_zip(slug)))) == []
+    assert alarms(Prepared.of(prepared(slug, data=kaggle_zip(slug)))) == []
 
 
 @pytest.mark.parametrize("slug", MODULES)
 def test_a_sample_raises_no_alarm(slug: str) -> None:
-    assert alarms(Prepared.of(*prepare(slug, data="sample"))) == []
+    assert alarms(Prepared.of(prepared(slug, data="sample"))) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("slug", [slug for slug in SLUGS if slug != "digit-recognizer"])
 def test_another_draw_of_train_and_test_raises_no_alarm(kaggle_zip: KaggleZip, slug: str) -> None:
-    competition, whole = prepare(slug, data=kaggle_zip(slug))
-    by = whole.train.index.to_series() if competition.groups is None else whole.train[competition.groups]
+    problem = prepared(slug, data=kaggle_zip(slug))
+    whole = problem.tables
+    by = whole.train.index.to_series() if problem.groups is None else whole.train[problem.groups]
     for seed in range(5):
         tested = by.isin(np.random.default_rng(seed).permutation(by.unique())[::4])
-        test = whole.train[tested].reset_index(drop=True).drop(columns=list(competition.targets))
+        test = whole.train[tested].reset_index(drop=True).drop(columns=list(problem.targets))
         train = whole.train[~tested].reset_index(drop=True)
-        assert alarms(Prepared.of(competition, replace(whole, train=train, test=test))) == []
+        assert alarms(Prepared.of(problem, replace(whole, train=train, test=test))) == []
 
 
 @pytest.mark.parametrize("n", [20, 80, 600])
@@ -135,7 +135,7 @@ def test_a_target_of_several_columns_is_looked_for_in_each() -> None:
     train = given.tables.train.assign(z=1 - y, told=np.where(np.arange(len(y)) % 3 == 0, 1.0 - y, np.nan))
     test = given.tables.test.assign(told=np.nan)
     several = tables(train, test, test[["id"]].assign(y=0, z=0))
-    check = Prepared.of(resolved(several), several).check("target hidden")
+    check = Prepared.of(problem_of(several)).check("target hidden")
     assert check is not None
     assert check.status == "fail"
     assert "told" in check.detail
@@ -145,8 +145,8 @@ def test_time_folds_on_what_comes_later_pass() -> None:
     given = made(n=800)
     days = (pd.Timestamp(2020, 1, 1) + pd.to_timedelta(np.arange(1200) // 2, unit="D")).strftime("%Y-%m-%d").to_numpy()
     dated = given.with_column("day", days[:800], days[800:])
-    forward = Prepared.of(replace(dated.competition, splitter=ByTime("day")), dated.tables)
-    by_row = Prepared.of(replace(dated.competition, splitter=KFold(5, shuffle=True, random_state=0)), dated.tables)
+    forward = Prepared.of(replace(dated.problem, splitter=ByTime("day")))
+    by_row = Prepared.of(replace(dated.problem, splitter=KFold(5, shuffle=True, random_state=0)))
     said = [prepared.check("time goes forward") for prepared in (forward, by_row)]
     assert [check and check.status for check in said] == ["pass", "warn"]
     mirrored = forward.check("folds mirror test")
@@ -158,8 +158,8 @@ def test_groups_kept_whole_pass_where_test_has_other_groups() -> None:
     given = made()
     n, m = len(given.tables.train), len(given.tables.test)
     visits = given.with_column("patient", np.arange(n) // 3, n + np.arange(m) // 3, seen=False)
-    competition = replace(visits.competition, groups="patient", splitter=GroupKFold(5))
-    assert alarms(Prepared.of(competition, visits.tables)) == []
+    problem = replace(visits.problem, groups="patient", splitter=GroupKFold(5))
+    assert alarms(Prepared.of(problem)) == []
 
 
 def test_groups_kept_whole_that_test_knows_are_said() -> None:
@@ -167,7 +167,7 @@ def test_groups_kept_whole_that_test_knows_are_said() -> None:
     n = len(given.tables.train)
     rng = np.random.default_rng(0)
     tickets = given.with_column("ticket", np.arange(n) // 3, rng.integers(0, n // 3, 400), seen=False)
-    check = Prepared.of(replace(tickets.competition, groups="ticket", splitter=GroupKFold(5)), tickets.tables)
+    check = Prepared.of(replace(tickets.problem, groups="ticket", splitter=GroupKFold(5)))
     said = check.check("folds mirror test")
     assert said is not None
     assert "Of ticket, 0% of the validated rows" in said.detail
@@ -180,7 +180,7 @@ def test_twins_that_test_has_too_are_no_leak() -> None:
     frame["y"] = rng.integers(0, 2, 1500)
     test = frame.tail(500).drop(columns="y").reset_index(drop=True)
     given = tables(frame.head(1000), test, test[["id"]].assign(y=0))
-    check = Prepared.of(resolved(given), given).check("copies apart")
+    check = Prepared.of(problem_of(given)).check("copies apart")
     assert check is not None
     assert check.status == "pass"
 
@@ -198,7 +198,7 @@ def test_the_pixel_that_became_an_index_is_named(start: int) -> None:
     off.iloc[:, start:-1] = test.iloc[:, start + 1 :].to_numpy()
     sample = pd.DataFrame({"ImageId": np.arange(1, 401), "label": 0})
     given = tables(frame.head(600), off, sample)
-    check = Prepared.of(resolved(given), given).check("columns in order")
+    check = Prepared.of(problem_of(given)).check("columns in order")
     assert check is not None
     assert check.status == "fail"
     assert f"off by 1 from pixel{start}" in check.detail or f"off by 1 from pixel{start + 1}" in check.detail
@@ -208,7 +208,7 @@ def of_frame(frame: pd.DataFrame, n: int, test: pd.DataFrame | None = None, **fi
     """The first n rows are train, the others test; y is the target."""
     test = (frame.iloc[n:] if test is None else test).reset_index(drop=True).drop(columns="y", errors="ignore")
     given = tables(frame.head(n), test, test[["id"]].assign(y=0.5 if frame["y"].dtype == float else 0))
-    return Prepared.of(resolved(given, **fields), given)
+    return Prepared.of(problem_of(given, **fields))
 
 
 def status(given: Prepared, name: str) -> str:
@@ -230,7 +230,7 @@ def test_a_new_shop_in_test_or_two_shops_in_both_do_not_stop_the_checks() -> Non
     shops = np.arange(600) % 6
     for ours, theirs in ((shops, np.full(400, 9)), (shops % 2, np.arange(400) % 2)):
         of_shops = given.with_column("shop", ours, theirs, seen=False)
-        grouped = replace(of_shops, competition=replace(of_shops.competition, groups="shop"))
+        grouped = replace(of_shops, problem=replace(of_shops.problem, groups="shop"))
         assert grouped.check("train and test alike") is None
 
 
@@ -318,7 +318,7 @@ def test_by_a_few_rows_of_test_no_copies_are_sure(m: int) -> None:
     assert status(of_frame(frame, 300), "copies apart") == "pass"
     given = made(m=m)
     twice = pd.concat([given.tables.train.assign(id=lambda rows: rows["id"] + 10_000), given.tables.train])
-    again = Prepared.of(given.competition, replace(given.tables, train=twice.reset_index(drop=True)))
+    again = Prepared.of(given.problem, replace(given.tables, train=twice.reset_index(drop=True)))
     assert status(again, "copies apart") != "fail"
 
 
@@ -329,7 +329,7 @@ def test_a_picture_that_was_drawn_twice_is_a_copy() -> None:
     train = pd.concat([frame.head(600), frame.head(60)], ignore_index=True)
     test = pixels.tail(300).reset_index(drop=True)
     given = tables(train, test, pd.DataFrame({"ImageId": np.arange(1, 301), "label": 0}))
-    assert status(Prepared.of(resolved(given), given), "copies apart") == "fail"
+    assert status(Prepared.of(problem_of(given)), "copies apart") == "fail"
 
 
 def test_copies_are_found_in_a_table_of_two_columns() -> None:

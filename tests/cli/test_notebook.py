@@ -80,7 +80,7 @@ def test_a_run_says_in_a_line_that_it_is_of_the_sample(tmp_path: Path) -> None:
 
 def test_whoever_listens_himself_has_no_bar(notebook: Shown, tmp_path: Path) -> None:
     heard: list[pipeline.FitFinished] = []
-    kpipe.run("titanic", models=["linear"], folds=2, tell=heard.append, out=tmp_path)
+    kpipe.run("titanic", models=["linear"], folds=2, on_fit_done=heard.append, out=tmp_path)
     assert len(heard) == 2
     assert notebook.pages == []
 
@@ -94,5 +94,7 @@ def test_a_script_and_a_terminal_have_no_bar(
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_signature_is_the_pipelines() -> None:
-    assert inspect.signature(kpipe.run) == inspect.signature(pipeline.run)
+def test_the_signature_and_the_help_of_run_are_those_of_a_request() -> None:
+    shown, request = inspect.signature(kpipe.run), inspect.signature(kpipe.RunRequest)
+    assert shown.parameters == request.parameters
+    assert all(f"    {name} : " in (kpipe.run.__doc__ or "") for name in shown.parameters)

@@ -131,7 +131,7 @@ def test_a_file_that_lacks_a_column_is_named() -> None:
 
 def test_no_group_is_parted_by_the_folds() -> None:
     cleaned_sample = SPACESHIP.clean(load("spaceship-titanic", "sample"))
-    folds = make_folds(SPACESHIP, cleaned_sample)
+    folds = make_folds(SPACESHIP)
     group = cleaned_sample.train["Group"].to_numpy()
     for train, valid in zip(folds.train, folds.valid, strict=True):
         assert not set(group[train]) & set(group[valid])

@@ -18,8 +18,8 @@ from kpipe.core.values import Context, Tables
 from kpipe.data.loading import load
 from kpipe.errors import UsageError
 from kpipe.models import CATALOG, model
-from kpipe.problem.competition import find
-from kpipe.problem.inference import resolve
+from kpipe.problem.competition import find, unchanged
+from kpipe.problem.problem import define_problem
 from kpipe.training.folds import make_folds
 
 SLUGS = competitions.slugs()
@@ -82,12 +82,12 @@ def test_clean_commutes_with_taking_rows(slug: str, seed: int) -> None:
 
 def test_features_are_fitted_without_the_target_and_survive_clone_pickle_and_a_worker(slug: str) -> None:
     tables = cleaned(slug)
-    competition = resolve(find(slug), tables)
-    assert competition.target not in (competition.columns or ())
-    if competition.features is None:
+    problem = define_problem(replace(find(slug), clean=unchanged), tables)
+    assert not set(problem.targets) & set(problem.columns)
+    if problem.features is None:
         return
-    X, X_test = (frame[list(competition.columns or ())] for frame in (tables.train, tables.test))
-    fitted = clone(competition.features).fit(X)
+    X, X_test = (frame[list(problem.columns)] for frame in (tables.train, tables.test))
+    fitted = clone(problem.features).fit(X)
     there_and_back = pickle.loads(pickle.dumps(fitted))
     pd.testing.assert_frame_equal(fitted.transform(X_test), there_and_back.transform(X_test))
     shuffled = X_test.iloc[::-1]
@@ -96,10 +96,10 @@ def test_features_are_fitted_without_the_target_and_survive_clone_pickle_and_a_w
 
 def test_its_splitter_splits_twice_the_same_on_another_table_too(slug: str) -> None:
     tables = cleaned(slug)
-    competition = resolve(find(slug), tables)
+    problem = define_problem(replace(find(slug), clean=unchanged), tables)
     half = take(tables, np.arange(len(tables.train)).reshape(2, -1).T.ravel()[: len(tables.train) // 2])
     for table in (tables, half, tables):
-        first, second = (make_folds(competition, table, seed=3) for _ in range(2))
+        first, second = (make_folds(problem.with_tables(table), seed=3) for _ in range(2))
         for a, b in zip(first.train + first.valid, second.train + second.valid, strict=True):
             np.testing.assert_array_equal(a, b)
         assert all(rows.max() < len(table.train) for rows in first.train + first.valid)
@@ -107,18 +107,16 @@ def test_its_splitter_splits_twice_the_same_on_another_table_too(slug: str) -> N
 
 def test_every_model_factory_gives_an_estimator_that_clones_and_pickles(slug: str) -> None:
     tables = cleaned(slug)
-    competition = resolve(find(slug), tables)
-    assert competition.task is not None
-    assert competition.models is not None
-    n_classes = tables.train[str(competition.target)].nunique() if competition.task == "classification" else 0
-    context = Context(task=competition.task, n_classes=n_classes)
-    assert len(competition.models) >= 3
+    problem = define_problem(replace(find(slug), clean=unchanged), tables)
+    n_classes = 0 if problem.labels is None else len(problem.labels)
+    context = Context(task=problem.task, n_classes=n_classes)
+    assert len(problem.models) >= 3
     refusals = []
-    for factory in (*competition.models.values(), *map(model, CATALOG)):
+    for factory in (*problem.models.values(), *map(model, CATALOG)):
         try:
             estimator = pickle.loads(pickle.dumps(factory))(context)
         except UsageError as refused:  # of the catalogue's models, some are for classes, or for two of them, alone
-            refusals.append((factory in competition.models.values(), str(refused)))
+            refusals.append((factory in problem.models.values(), str(refused)))
             continue
         assert repr(clone(estimator)) == repr(estimator)
         pickle.loads(pickle.dumps(estimator))

@@ -12,8 +12,8 @@ from kpipe.core.metrics import METRICS
 from kpipe.core.values import Tables
 from kpipe.errors import DataError, UsageError
 from kpipe.problem.competition import Competition, class_columns, find, row_by_row
-from kpipe.problem.inference import resolve
-from tests.tables import prices, resolved, survivors
+from kpipe.problem.inference import infer
+from tests.tables import prices, problem_of, survivors
 
 
 def test_an_unknown_slug_is_a_bare_competition() -> None:
@@ -30,20 +30,20 @@ def test_only_names_that_kaggle_gives_reach_an_import(slug: str) -> None:
 
 
 def test_everything_is_inferred_with_its_reason() -> None:
-    found = resolved(survivors())
-    assert (found.id, found.target, found.task) == ("id", "survived", "classification")
+    found = problem_of(survivors())
+    assert (found.id, found.targets, found.task) == ("id", ("survived",), "classification")
     assert found.metric == METRICS["accuracy"]
     assert found.columns == ("x", "sex")
-    assert list(found.models or ())[:2] == ["boosting", "linear"]
-    assert set(found.inferred) == {"id", "target", "task", "metric", "columns", "features", "splitter", "models"}
-    assert found.inferred["id"].text == "the column that the sample submission shares with test"
-    assert found.inferred["metric"].guess
-    assert not found.inferred["id"].guess
+    assert list(found.models)[:2] == ["boosting", "linear"]
+    assert set(found.reasons) == {"id", "target", "task", "metric", "columns", "features", "splitter", "models"}
+    assert found.reasons["id"].text == "the column that the sample submission shares with test"
+    assert found.reasons["metric"].guess
+    assert not found.reasons["id"].guess
 
 
 def test_what_is_given_is_not_inferred() -> None:
-    found = resolved(survivors(), metric="Log Loss", target="survived", id="id", task="classification")
-    assert set(found.inferred) == {"columns", "features", "splitter", "models"}
+    found = problem_of(survivors(), metric="Log Loss", target="survived", id="id", task="classification")
+    assert set(found.reasons) == {"columns", "features", "splitter", "models"}
     assert found.metric == METRICS["log_loss"]
 
 
@@ -63,7 +63,7 @@ def test_the_task_and_the_metric_follow_from_the_target_and_the_sample(kind: str
     made = survivors()
     made.train["survived"] = list(np.resize(np.array(list(values), dtype=object), 80))
     made = replace(made, train=made.train.infer_objects(), sample=made.sample.assign(survived=placeholder))
-    found = resolved(made)
+    found = problem_of(made)
     assert (found.task, found.metric) == (task, METRICS[metric])
 
 
@@ -71,8 +71,8 @@ def test_one_column_per_class_names_the_target() -> None:
     made = survivors()
     made.train["survived"] = np.where(made.train["survived"] == 1, "D", "C")
     made = replace(made, sample=made.test[["id"]].assign(survived_C=0.5, survived_D=0.5))
-    found = resolved(made)
-    assert (found.target, found.metric) == ("survived", METRICS["log_loss"])
+    found = problem_of(made)
+    assert (found.targets, found.metric) == (("survived",), METRICS["log_loss"])
 
 
 @pytest.mark.parametrize(
@@ -90,35 +90,35 @@ def lacking(made: Tables, **changes: object) -> Tables:
 def test_columns_that_test_lacks_are_left_out_and_said() -> None:
     made = prices()
     made.train["casual"] = 1.0
-    found = resolved(made)
+    found = problem_of(made)
     assert found.columns == ("x",)
-    assert "test lacks casual" in found.inferred["columns"].text
-    assert found.inferred["columns"].guess
+    assert "test lacks casual" in found.reasons["columns"].text
+    assert found.reasons["columns"].guess
 
 
 def test_contradictions_are_refused_with_the_way_out() -> None:
     made = survivors()
     with pytest.raises(DataError, match=r"no id column 'key'; it has: id, survived"):
-        resolved(made, id="key")
+        problem_of(made, id="key")
     with pytest.raises(DataError, match=r"train\.csv lacks the target 'dead'\. It has: id, x, sex, survived"):
-        resolved(made, target="dead")
-    with pytest.raises(DataError, match=r"lacks the target: the sample submission asks for y.*--target COLUMN"):
-        resolved(lacking(made, sample=made.sample.rename(columns={"survived": "y"}).assign(z=0)))
+        problem_of(made, target="dead")
+    with pytest.raises(DataError, match=r"No target was found: the sample submission asks for y.*--target COLUMN"):
+        problem_of(lacking(made, sample=made.sample.rename(columns={"survived": "y"}).assign(z=0)))
     with pytest.raises(DataError, match=r"test\.csv lacks the feature column 'sex', which made-by-hand trains on"):
-        resolved(lacking(made, test=made.test.drop(columns="sex")), columns=("x", "sex"))
+        problem_of(lacking(made, test=made.test.drop(columns="sex")), columns=("x", "sex"))
     with pytest.raises(DataError, match=r"share no column to learn from"):
-        resolved(lacking(made, test=made.test[["id"]]))
+        problem_of(lacking(made, test=made.test[["id"]]))
 
 
 def test_a_metric_of_the_other_task_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"rmse judges a regression, however: made-by-hand is a classification"):
-        resolved(survivors(), task="classification", metric="rmse")
+    with pytest.raises(UsageError, match=r"rmse judges a regression, but made-by-hand is a classification"):
+        problem_of(survivors(), task="classification", metric="rmse")
 
 
 def test_an_id_that_train_has_and_test_lacks_is_no_reason_to_go_by_position() -> None:
     made = survivors()
     with pytest.raises(DataError, match=r"test\.csv lacks the id column 'id', which train\.csv has"):
-        resolved(lacking(made, test=made.test.drop(columns="id")), id="id")
+        problem_of(lacking(made, test=made.test.drop(columns="id")), id="id")
 
 
 def test_a_module_that_cannot_be_imported_is_named_with_its_line(
@@ -151,8 +151,9 @@ def test_a_users_folder_comes_before_the_built_in_ones(tmp_path: Path, monkeypat
     assert "digit-recognizer" in competitions.slugs()
 
 
-def test_resolving_twice_changes_nothing() -> None:
-    made = survivors()
-    once = resolved(made)
-    assert resolve(once, made) == once
+def test_inferring_twice_changes_nothing() -> None:
+    made, bare = survivors(), Competition(slug="made-by-hand")
+    once, _ = infer(bare, made)
+    assert infer(once, made) == (once, {})
+    assert bare == Competition(slug="made-by-hand")
     pd.testing.assert_frame_equal(made.train, survivors().train)

@@ -1,4 +1,4 @@
-"""Any competition, with no code: what its files say is found, with the reason, and a guess is called one."""
+"""Any problem, with no code: what its files say is found, with the reason, and a guess is called one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kpipe.core.metrics import Metric
+from kpipe import run
 from kpipe.core.values import Tables
 from kpipe.errors import DataError, SubmissionError
-from kpipe.pipeline import prepare, run
-from kpipe.problem.competition import Competition
-from kpipe.problem.inference import adapt, resolve
+from kpipe.problem.problem import Problem
 from kpipe.training.folds import make_folds
-from tests.tables import resolved, survivors, tables
+from tests.tables import prepared, problem_of, survivors, tables
 
 
 def write(folder: Path, train: pd.DataFrame, test: pd.DataFrame, sample: pd.DataFrame) -> Path:
@@ -25,35 +23,35 @@ def write(folder: Path, train: pd.DataFrame, test: pd.DataFrame, sample: pd.Data
     return folder
 
 
-def found(made: Tables) -> tuple[Competition, Tables]:
-    competition, adapted = adapt(Competition(slug="made-by-hand"), made)
-    return resolve(competition, adapted), adapted
+def found(made: Tables) -> tuple[Problem, Tables]:
+    problem = problem_of(made)
+    return problem, problem.tables
 
 
 def test_ids_and_targets_may_be_spelt_otherwise_in_each_file() -> None:
     made = survivors()
     train = made.train.rename(columns={"survived": "ACTION"}).drop(columns="id")
     made = tables(train, made.test, made.sample.rename(columns={"id": "Id", "survived": "Action"}))
-    competition, adapted = found(made)
-    assert (competition.id, competition.target) == ("Id", "Action")
+    problem, adapted = found(made)
+    assert (problem.id, problem.targets) == ("Id", ("Action",))
     assert "Action" in adapted.train.columns
     assert "Id" in adapted.test.columns
-    assert competition.columns == ("x", "sex")
+    assert problem.columns == ("x", "sex")
 
 
 def test_an_id_of_another_name_is_known_by_its_values() -> None:
     made = survivors()
     test = made.test.rename(columns={"id": "animal"}).sample(frac=1, random_state=0).reset_index(drop=True)
-    competition, adapted = found(replace(made, test=test))
-    assert competition.id == "id"
+    problem, adapted = found(replace(made, test=test))
+    assert problem.id == "id"
     assert adapted.test["id"].tolist() == test["animal"].tolist()
 
 
 def test_a_target_that_the_submission_calls_otherwise_is_the_column_that_test_lacks() -> None:
     made = survivors()
-    competition, _ = found(replace(made, sample=made.sample.rename(columns={"survived": "prediction"})))
-    assert competition.target == "survived"
-    assert competition.inferred["target"].guess
+    problem, _ = found(replace(made, sample=made.sample.rename(columns={"survived": "prediction"})))
+    assert problem.targets == ("survived",)
+    assert problem.reasons["target"].guess
 
 
 def test_what_the_submission_repeats_of_test_is_not_asked_for(tmp_path: Path) -> None:
@@ -80,11 +78,11 @@ def passengers(groups: int = 90) -> Tables:
 
 
 def test_ids_that_hold_groups_keep_them_together() -> None:
-    competition, adapted = found(passengers())
-    assert competition.groups == "id group"
-    assert competition.inferred["groups"].guess
-    assert set(competition.columns or ()) == {"x", "id number", "id group size"}
-    folds = make_folds(competition, adapted)
+    problem, adapted = found(passengers())
+    assert problem.groups == "id group"
+    assert problem.reasons["groups"].guess
+    assert set(problem.columns) == {"x", "id number", "id group size"}
+    folds = make_folds(problem)
     groups = adapted.train["id group"]
     for train, valid in zip(folds.train, folds.valid, strict=True):
         assert not set(groups.iloc[train]) & set(groups.iloc[valid])
@@ -95,18 +93,18 @@ def test_groups_that_test_shares_with_train_do_not_part_the_rows() -> None:
     frame = pd.concat([made.train, made.test.assign(y=True)])
     test = frame.iloc[1::3].drop(columns="y").reset_index(drop=True)
     train = frame.iloc[[row for row in range(len(frame)) if row % 3 != 1]].reset_index(drop=True)
-    competition, _ = found(tables(train, test, test[["id"]].assign(y=False)))
-    assert competition.groups is None
+    problem, _ = found(tables(train, test, test[["id"]].assign(y=False)))
+    assert problem.groups is None
 
 
 def test_a_column_of_things_that_test_has_none_of_parts_the_rows() -> None:
     made = survivors(n=200, m=100)
     train = made.train.assign(patient=[f"p{number}" for number in np.arange(200) // 5])
     test = made.test.assign(patient=[f"q{number}" for number in np.arange(100) // 5])
-    competition, _ = found(replace(made, train=train, test=test))
-    assert competition.groups == "patient"
-    assert "patient" not in (competition.columns or ())
-    assert "100% of test's rows have one that train lacks" in competition.inferred["groups"].text
+    problem, _ = found(replace(made, train=train, test=test))
+    assert problem.groups == "patient"
+    assert "patient" not in (problem.columns)
+    assert "100% of test's rows have a value that train lacks" in problem.reasons["groups"].text
 
 
 def dated(*, later: bool) -> Tables:
@@ -120,10 +118,10 @@ def dated(*, later: bool) -> Tables:
 
 
 def test_where_test_lies_after_train_folds_validate_what_comes_later() -> None:
-    competition, adapted = found(dated(later=True))
-    assert repr(competition.splitter) == "ByTime('date', n_splits=4)"
-    assert competition.inferred["splitter"].guess
-    folds = make_folds(competition, adapted)
+    problem, _ = found(dated(later=True))
+    assert repr(problem.splitter) == "ByTime('date', n_splits=4)"
+    assert problem.reasons["splitter"].guess
+    folds = make_folds(problem)
     for train, valid in zip(folds.train, folds.valid, strict=True):
         assert train.max() < valid.min()
     assert folds.valid[-1].max() == 299
@@ -134,9 +132,9 @@ def test_where_test_lies_after_train_folds_validate_what_comes_later() -> None:
 def test_an_id_that_is_a_date_is_a_feature() -> None:
     made = dated(later=False)
     frames = [frame.drop(columns="id").rename(columns={"date": "datetime"}) for frame in (made.train, made.test)]
-    competition, _ = found(tables(*frames, sample=frames[1][["datetime"]].assign(sales=0.0)))
-    assert competition.id == "datetime"
-    assert competition.columns == ("datetime", "x")
+    problem, _ = found(tables(*frames, sample=frames[1][["datetime"]].assign(sales=0.0)))
+    assert problem.id == "datetime"
+    assert problem.columns == ("datetime", "x")
 
 
 TARGETS = {
@@ -153,8 +151,8 @@ def test_several_targets_go_from_files_to_a_submission(kind: str, tmp_path: Path
     made = survivors(n=150)
     train = made.train.drop(columns="survived").assign(a=rng.choice(values, 150), b=rng.choice(values, 150))
     write(tmp_path, train, made.test, made.test[["id"]].assign(a=placeholder, b=placeholder))
-    competition, _ = prepare("made-by-hand", data=tmp_path)
-    assert (competition.targets, competition.task) == (("a", "b"), task)
+    problem = prepared("made-by-hand", data=tmp_path)
+    assert (problem.targets, problem.task) == (("a", "b"), task)
     ended = run("made-by-hand", data=tmp_path, models=["linear"], out=tmp_path / "out", jobs=1)
     assert ended.record["metric"]["name"] == metric
     submission = pd.read_csv(ended.path / "submission.csv")
@@ -184,7 +182,7 @@ def test_a_ranking_holds_the_likeliest_labels_best_first(tmp_path: Path) -> None
     write(tmp_path, train, made.test, made.test[["id"]].assign(tree="ash birch cedar"))
     ended = run("made-by-hand", data=tmp_path, models=["linear"], out=tmp_path / "out", jobs=1)
     assert ended.record["metric"]["name"] == "map@3"
-    assert ended.record["inferred"]["metric"].startswith("a guess")
+    assert "metric" in ended.record["guesses"]
     submission = pd.read_csv(ended.path / "submission.csv")["tree"].str.split()
     assert (submission.str.len() == 3).all()
     assert all(len(set(row)) == 3 and set(row) <= set(kinds) for row in submission)
@@ -197,30 +195,29 @@ def test_prose_brings_the_model_of_words() -> None:
     rng = np.random.default_rng(0)
     words = ["fire", "smoke", "rescue", "picnic", "sunny", "holiday", "street", "crowd"]
     story = [" ".join(rng.choice(words, size=7)) for _ in range(130)]
-    competition = resolved(
+    problem = problem_of(
         replace(made, train=made.train.assign(text=story[:100]), test=made.test.assign(text=story[100:]))
     )
-    assert "text" in (competition.models or {})
-    assert "text" not in (resolved(made).models or {})
+    assert "text" in problem.models
+    assert "text" not in problem_of(made).models
 
 
 def test_several_targets_of_which_one_is_missing_are_refused() -> None:
     made = survivors()
     with pytest.raises(DataError, match=r"train\.csv lacks the target 'b'"):
-        resolved(made, target=("survived", "b"))
+        problem_of(made, target=("survived", "b"))
 
 
 def test_the_metric_of_kaggles_page_comes_before_a_guess() -> None:
     made = survivors()
     source = replace(made.source, metric="Area Under Receiver Operating Characteristic Curve")
-    competition = resolved(replace(made, source=source))
-    assert isinstance(competition.metric, Metric)
-    assert competition.metric.name == "auc"
-    assert competition.inferred["metric"].text.startswith("Kaggle's page names it")
-    assert not competition.inferred["metric"].guess
-    strange = resolved(replace(made, source=replace(made.source, metric="Goodness of Ships")))
-    assert strange.inferred["metric"].guess
-    assert "'Goodness of Ships', which kpipe does not know" in strange.inferred["metric"].text
+    problem = problem_of(replace(made, source=source))
+    assert problem.metric.name == "auc"
+    assert problem.reasons["metric"].text.startswith("Kaggle's page names it")
+    assert not problem.reasons["metric"].guess
+    strange = problem_of(replace(made, source=replace(made.source, metric="Goodness of Ships")))
+    assert strange.reasons["metric"].guess
+    assert "'Goodness of Ships', which kpipe does not know" in strange.reasons["metric"].text
 
 
 def test_bytes_of_a_square_are_pictures() -> None:
@@ -228,19 +225,19 @@ def test_bytes_of_a_square_are_pictures() -> None:
     pixels = pd.DataFrame(rng.integers(0, 256, size=(120, 100)), columns=[f"p{n}" for n in range(100)]).astype("uint8")
     train = pixels.assign(label=rng.choice([0, 1, 2], size=120))
     test = pixels.assign(id=range(120))
-    competition = resolved(tables(train, test, test[["id"]].assign(label=0)))
-    assert competition.default == ("convnet",)
-    assert competition.features is None
+    problem = problem_of(tables(train, test, test[["id"]].assign(label=0)))
+    assert problem.default == ("convnet",)
+    assert problem.features is None
     narrow = [f"p{n}" for n in range(90)]
-    other = resolved(tables(train[[*narrow, "label"]], test[["id", *narrow]], test[["id"]].assign(label=0)))
-    assert list(other.models or ()) == ["neural", "boosting"]
+    other = problem_of(tables(train[[*narrow, "label"]], test[["id", *narrow]], test[["id"]].assign(label=0)))
+    assert list(other.models) == ["neural", "boosting"]
 
 
 def test_a_feature_that_is_spelt_like_the_target_stays_a_feature() -> None:
     made = survivors()
     frames = [frame.assign(Survived=frame["x"]) for frame in (made.train, made.test)]
-    competition, adapted = found(tables(*frames, sample=made.sample))
-    assert "Survived" in (competition.columns or ())
+    problem, adapted = found(tables(*frames, sample=made.sample))
+    assert "Survived" in (problem.columns)
     assert "survived" not in adapted.test.columns
 
 
@@ -248,22 +245,22 @@ def test_a_target_that_test_has_a_placeholder_of_is_predicted(tmp_path: Path) ->
     made = survivors(n=150)
     train = made.train.assign(second=1 - made.train["survived"])
     write(tmp_path, train, made.test.assign(second=0), made.sample.assign(survived=0.5, second=0.5))
-    competition, _ = prepare("made-by-hand", data=tmp_path)
-    assert competition.targets == ("survived", "second")
+    problem = prepared("made-by-hand", data=tmp_path)
+    assert problem.targets == ("survived", "second")
 
 
 def test_a_word_that_the_sample_repeats_asks_for_nothing() -> None:
     made = survivors()
-    competition, _ = found(replace(made, sample=made.sample.assign(Usage="Public")))
-    assert competition.target == "survived"
+    problem, _ = found(replace(made, sample=made.sample.assign(Usage="Public")))
+    assert problem.targets == ("survived",)
 
 
 def test_row_numbers_are_no_feature_in_any_fold() -> None:
     made = survivors()
     frames = [frame.assign(**{"Unnamed: 0": range(len(frame))}) for frame in (made.train, made.test)]
-    competition, _ = found(tables(*frames, sample=made.sample))
-    assert competition.columns == ("x", "sex")
-    assert "row numbers (Unnamed: 0)" in competition.inferred["columns"].text
+    problem, _ = found(tables(*frames, sample=made.sample))
+    assert problem.columns == ("x", "sex")
+    assert "row numbers (Unnamed: 0)" in problem.reasons["columns"].text
 
 
 def test_weeks_that_come_later_in_test_are_a_time_and_no_groups() -> None:
@@ -272,34 +269,34 @@ def test_weeks_that_come_later_in_test_are_a_time_and_no_groups() -> None:
         frame.drop(columns="date").assign(week=frame["id"] // 4 + 1, other=frame["id"] // 7)
         for frame in (made.train, made.test)
     ]
-    competition, adapted = found(tables(*frames, sample=made.sample))
-    assert repr(competition.splitter) == "ByTime('week', n_splits=4)" or competition.groups == "other"
+    problem, adapted = found(tables(*frames, sample=made.sample))
+    assert repr(problem.splitter) == "ByTime('week', n_splits=4)" or problem.groups == "other"
     only, adapted = found(tables(*(frame.drop(columns="other") for frame in frames), sample=made.sample))
     assert repr(only.splitter) == "ByTime('week', n_splits=4)"
-    for train, valid in zip(*(make_folds(only, adapted).train, make_folds(only, adapted).valid), strict=True):
+    for train, valid in zip(*(make_folds(only).train, make_folds(only).valid), strict=True):
         assert adapted.train["week"].iloc[train].max() < adapted.train["week"].iloc[valid].min()
 
 
 def test_dates_with_a_gap_are_no_reason_to_refuse() -> None:
     made = dated(later=True)
     made.train.loc[3, "date"] = None
-    competition, adapted = found(made)
-    assert repr(competition.splitter).startswith("KFold")
-    assert len(make_folds(competition, adapted).train) == 5
+    problem, _ = found(made)
+    assert repr(problem.splitter).startswith("KFold")
+    assert len(make_folds(problem).train) == 5
 
 
 def test_classes_that_are_whole_floats_are_classes_where_the_sample_holds_whole_numbers() -> None:
     made = survivors()
     made.train["survived"] = np.resize([0.0, 1.0, 2.0], 80)
-    assert resolved(made).task == "classification"
-    assert resolved(replace(made, sample=made.sample.assign(survived=0.5))).task == "regression"
+    assert problem_of(made).task == "classification"
+    assert problem_of(replace(made, sample=made.sample.assign(survived=0.5))).task == "regression"
 
 
 def test_several_targets_that_are_no_flags_are_refused_for_a_metric_of_classes() -> None:
     made = survivors()
     train = made.train.assign(a=np.resize([1, 2], 80), b=np.resize([0, 1], 80)).drop(columns="survived")
-    with pytest.raises(DataError, match=r"each must be 0 or 1 for this metric, however 'a' holds 2"):
-        resolved(replace(made, train=train, sample=made.sample[["id"]].assign(a=0.5, b=0.5)), metric="auc")
+    with pytest.raises(DataError, match=r"this metric needs each of them to be 0 or 1, but 'a' holds 2"):
+        problem_of(replace(made, train=train, sample=made.sample[["id"]].assign(a=0.5, b=0.5)), metric="auc")
 
 
 def test_one_probability_of_two_words_is_said_to_be_that_of_one(tmp_path: Path) -> None:
@@ -308,7 +305,8 @@ def test_one_probability_of_two_words_is_said_to_be_that_of_one(tmp_path: Path) 
     train["churn"] = np.where(train["churn"] == 1, "churn", "stay")
     write(tmp_path, train, made.test, made.test[["id"]].assign(churn=0.5))
     ended = run("made-by-hand", data=tmp_path, models=["linear"], out=tmp_path / "out", jobs=1)
-    assert ended.record["inferred"]["positive"] == "a guess: churn is the probability of churn"
+    assert ended.record["inferred"]["positive"] == "churn is the probability of churn"
+    assert "positive" in ended.record["guesses"]
     sent = pd.read_csv(ended.path / "submission.csv").set_index("id")["churn"]
     assert np.corrcoef(sent.loc[made.test["id"]], made.test["x"])[0, 1] > 0.3
 
@@ -331,14 +329,13 @@ def test_a_flag_that_a_fold_lacks_is_predicted_as_it_is_there(tmp_path: Path) ->
 def test_negative_targets_have_no_logarithm_to_be_learned_on() -> None:
     made = survivors()
     made.train["survived"] = made.train["x"]
-    metric = resolved(made, metric="smape").metric
-    assert isinstance(metric, Metric)
+    metric = problem_of(made, metric="smape").metric
     assert not metric.log_target
 
 
 def test_the_id_is_what_is_different_in_each_row_wherever_it_stands(tmp_path: Path) -> None:
     made = survivors(n=150)
     write(tmp_path, made.train, made.test, made.test[["sex", "id"]].assign(survived=0))
-    competition, tables_ = prepare("made-by-hand", data=tmp_path)
-    assert competition.id == "id"
-    assert len(tables_.test) == 30
+    problem = prepared("made-by-hand", data=tmp_path)
+    assert problem.id == "id"
+    assert len(problem.tables.test) == 30

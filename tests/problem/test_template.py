@@ -16,17 +16,18 @@ import pandas as pd
 import pytest
 
 from kpipe import competitions, pipeline
-from kpipe.checks.conformance import check
 from kpipe.cli.console.competition import describe
 from kpipe.cli.main import main
 from kpipe.core import workspace
+from kpipe.core.request import RunRequest
 from kpipe.core.values import Tables
 from kpipe.data.locate import locate
 from kpipe.errors import OutputError, UsageError
-from kpipe.problem import template as starting
 from kpipe.problem.competition import Competition
+from kpipe.problem.template import home as home_of_modules
+from kpipe.problem.template import module_path, write_module
 from tests.conftest import ROOT
-from tests.tables import prices, survivors, tables
+from tests.tables import prepared, prices, survivors, tables
 
 
 def visits() -> Tables:
@@ -124,10 +125,17 @@ fresh.count = 0  # type: ignore[attr-defined]
 
 
 def fields(slug: str, data: Path, **options: object) -> tuple[dict[str, object], Tables]:
-    competition, made = pipeline.prepare(slug, data=data, **options)  # type: ignore[arg-type]
-    told = describe(competition, made)
-    told.pop("inferred")
-    return told, made
+    problem = prepared(slug, data=data, **options)
+    shown = describe(problem)
+    del shown["inferred"], shown["guesses"]
+    return shown, problem.tables
+
+
+def new(slug: str, *, data: object = None, out: Path | None = None, **options: object) -> tuple[Path, dict[str, str]]:
+    """Write a module: its path, and the guesses that are left open."""
+    path = module_path(slug, out)
+    request = RunRequest(slug, data=data, **options)  # type: ignore[arg-type]
+    return path, write_module(pipeline.prepare(request, Competition(slug=slug)), path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -136,7 +144,7 @@ def test_a_new_module_settles_the_same_as_no_module_and_reads_the_same_tables(
 ) -> None:
     slug, data = fresh(kind.__name__), written(kind(), tmp_path / "data")
     bare, before = fields(slug, data)
-    starting.new(slug, data=data, out=mine)
+    new(slug, data=data, out=mine)
     stated, after = fields(slug, data)
     assert stated == bare
     for name in ("train", "test", "sample"):
@@ -149,7 +157,7 @@ def test_each_field_that_is_commented_out_can_be_stated_and_changes_nothing(
 ) -> None:
     data = written(kind(), tmp_path / "data")
     slug = fresh(kind.__name__)
-    starting.new(slug, data=data, out=mine)
+    new(slug, data=data, out=mine)
     text = (mine / slug / "competition.py").read_text()
     bare, _ = fields(slug, data)
     left = re.findall(r"^    # (\w+)=[^.]", text, flags=re.MULTILINE)
@@ -196,14 +204,14 @@ def call(*args: object) -> int:
 @pytest.mark.slow
 def test_a_new_module_passes_kpipe_check(mine: Path, tmp_path: Path) -> None:
     slug, data = fresh("honest"), written(survivors(n=150), tmp_path / "data")
-    starting.new(slug, data=data, out=mine)
-    assert [one for one in check(slug, data=data, models=["linear"], jobs=1) if one.status == "fail"] == []
+    new(slug, data=data, out=mine)
+    assert [one for one in pipeline.check(slug, data=data, models=["linear"], jobs=1) if one.status == "fail"] == []
 
 
 def test_new_modules_are_as_ruff_writes_them_with_its_own_settings_and_with_kpipes(mine: Path, tmp_path: Path) -> None:
     slugs = [fresh(kind.__name__) for kind in KINDS]
     for slug, kind in zip(slugs, KINDS, strict=True):
-        starting.new(slug, data=written(kind(), tmp_path / slug), out=mine)
+        new(slug, data=written(kind(), tmp_path / slug), out=mine)
     for settings in (["--isolated"], ["--config", str(ROOT / "pyproject.toml")]):
         for command in (["check"], ["format", "--check"]):
             done = subprocess.run(
@@ -216,27 +224,27 @@ def test_options_that_are_given_are_stated(mine: Path, tmp_path: Path) -> None:
     slug, data = fresh("given"), written(survivors(), tmp_path / "data")
     given = {"metric": "auc", "drop": ["sex"], "split": "rows", "text": ["x"]}
     bare, _ = fields(slug, data, **given)
-    made = starting.new(slug, data=data, out=mine, **given)
+    _, guesses = new(slug, data=data, out=mine, **given)
     assert fields(slug, data)[0] == bare
-    assert "metric" not in made.guesses
+    assert "metric" not in guesses
 
 
 def test_a_guess_stays_called_one_until_it_is_stated(mine: Path, tmp_path: Path) -> None:
     slug, data = fresh("guess"), written(survivors(), tmp_path / "data")
-    made = starting.new(slug, data=data, out=mine)
-    assert {"metric", "splitter"} <= set(made.guesses)
-    assert pipeline.prepare(slug, data=data)[0].inferred["metric"].guess
-    made.path.write_text(stating(made.path.read_text(), "metric").replace(slug, other := fresh("guess")))
-    made.path.parent.rename(mine / other)
-    assert "metric" not in pipeline.prepare(other, data=data)[0].inferred
+    path, guesses = new(slug, data=data, out=mine)
+    assert {"metric", "splitter"} <= set(guesses)
+    assert prepared(slug, data=data).reasons["metric"].guess
+    path.write_text(stating(path.read_text(), "metric").replace(slug, other := fresh("guess")))
+    path.parent.rename(mine / other)
+    assert "metric" not in prepared(other, data=data).reasons
 
 
 def test_a_module_is_never_overwritten(mine: Path, tmp_path: Path) -> None:
     slug, data = fresh("twice"), written(survivors(), tmp_path / "data")
-    path = starting.new(slug, data=data, out=mine).path
+    path = new(slug, data=data, out=mine)[0]
     path.write_text("mine = True\n")
-    with pytest.raises(UsageError, match=r"competition\.py is there already, and is not overwritten.*--out DIR"):
-        starting.new(slug, data=data, out=mine)
+    with pytest.raises(UsageError, match=r"competition\.py exists already and is not overwritten.*--out DIR"):
+        new(slug, data=data, out=mine)
     assert path.read_text() == "mine = True\n"
 
 
@@ -263,7 +271,7 @@ def test_whatever_a_column_is_called_it_stays_a_name(name: str, mine: Path, tmp_
     )
     slug = fresh("hostile")
     bare, _ = fields(slug, data)
-    path = starting.new(slug, data=data, out=mine).path
+    path = new(slug, data=data, out=mine)[0]
     assert [type(node).__name__ for node in ast.parse(path.read_text()).body] == [
         "Expr",
         "ImportFrom",
@@ -276,15 +284,15 @@ def test_whatever_a_column_is_called_it_stays_a_name(name: str, mine: Path, tmp_
 def test_new_says_where_it_can_write_and_what_a_slug_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=r"There is no workspace.*kpipe init.*--out DIR"):
-        starting.new("my-slug")
+        new("my-slug")
     with pytest.raises(UsageError, match="cannot be a competition"):
-        starting.new("../my-slug", out=tmp_path)
+        new("../my-slug", out=tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        starting.new("my-slug", data=written(survivors(), tmp_path / "data"), out=tmp_path / "file")
-    assert starting.home(tmp_path / "here") == tmp_path / "here"
+        new("my-slug", data=written(survivors(), tmp_path / "data"), out=tmp_path / "file")
+    assert home_of_modules(tmp_path / "here") == tmp_path / "here"
     monkeypatch.setenv("KPIPE_COMPETITIONS", str(tmp_path / "mine"))
-    assert starting.home() == tmp_path / "mine"
+    assert home_of_modules() == tmp_path / "mine"
 
 
 # --- workspaces
@@ -390,7 +398,7 @@ def test_a_broken_list_of_workspaces_trusts_nobody(home: Path, tmp_path: Path) -
 
 def test_a_module_of_ones_own_has_the_sample_of_the_one_that_it_hides(mine: Path) -> None:
     before = locate("titanic", "sample")
-    starting.new("titanic", data="sample", out=mine)
+    new("titanic", data="sample", out=mine)
     assert competitions.folder("titanic") == mine / "titanic"
     assert locate("titanic", "sample") == before
 
@@ -447,7 +455,7 @@ def test_the_module_of_the_page_trains_and_leaks_nothing() -> None:
     exec(compile(code, "docs/workspace.md", "exec"), defined)
     competition = defined["competition"]
     assert isinstance(competition, Competition)
-    found = check(competition, data="sample", models=["linear"], folds=2, jobs=1)
+    found = pipeline.check(competition, data="sample", models=["linear"], folds=2, jobs=1)
     assert [one for one in found if one.status == "fail"] == []
 
 

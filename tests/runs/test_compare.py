@@ -299,7 +299,7 @@ def test_runs_that_predict_other_things_are_not_blended(
 def test_a_model_of_a_blend_has_a_name_of_its_own_where_the_ends_of_the_ids_are_alike(
     both: tuple[Run, Run], tmp_path: Path
 ) -> None:
-    from kpipe.runs.blend import combine
+    from kpipe.pipeline import blend_runs
 
     ids = ["20260101T000001Z-aaaaaa", "20260101T000002Z-aaaaaa"]
     for name, run in zip(ids, both, strict=True):
@@ -307,7 +307,7 @@ def test_a_model_of_a_blend_has_a_name_of_its_own_where_the_ends_of_the_ids_are_
         record = json.loads((run.path / "run.json").read_text()) | {"run_id": name}
         record["data"]["files"]["asked-by-postprocess.csv"] = "0" * 64  # which models never saw
         (tmp_path / name / "run.json").write_text(json.dumps(record))
-    blended = combine([str(tmp_path / name) for name in (*ids, ids[0])], out=tmp_path)
+    blended = blend_runs([str(tmp_path / name) for name in (*ids, ids[0])], out=tmp_path)
     names = [model["name"] for model in blended.record["models"]]
     assert names == [f"linear@{ids[0]}", f"forest@{ids[1]}"]
     assert sum(model["weight"] for model in blended.record["models"]) == pytest.approx(1)
@@ -318,9 +318,9 @@ def test_a_blend_is_not_blended_reproduced_or_made_a_kernel_of_and_its_runs_are_
 ) -> None:
     from kpipe.errors import UsageError
     from kpipe.kaggle.kernel.build import options_of
-    from kpipe.runs.blend import combine
+    from kpipe.pipeline import blend_runs
 
-    blended, (one, two) = combine([str(run.path) for run in both], out=tmp_path), both
+    blended, (one, two) = blend_runs([str(run.path) for run in both], out=tmp_path), both
     said = f"is a blend of {one.record['run_id']}, {two.record['run_id']}"
     for order in ([blended, one], [one, blended]):
         assert call("blend", *(run.path for run in order), "--out", tmp_path) == 2

@@ -27,7 +27,7 @@ from kpipe.runs.files import sha256_of
 from kpipe.runs.run import Run
 from kpipe.runs.store import RunFolder
 from tests.data.test_hostile_files import CSVS, MANY, ODD_JSON, PLAIN, spoilt
-from tests.tables import resolved, survivors
+from tests.tables import problem_of, survivors
 
 
 def kpipe(*args: str) -> int:
@@ -262,7 +262,7 @@ def test_any_ledger_is_read_or_refused(data: st.DataObject, tmp_path: Path) -> N
 @given(content=CSVS)
 def test_any_csv_from_elsewhere_is_proved_or_refused(content: bytes, tmp_path: Path) -> None:
     tables = survivors(m=3)
-    competition = resolved(tables)
+    competition = problem_of(tables)
     (tmp_path / "theirs.csv").write_bytes(content)
     with pytest.raises(SubmissionError):
         submit.validate_file(tmp_path / "theirs.csv", competition, tables)

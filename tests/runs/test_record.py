@@ -8,31 +8,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kpipe.checks import run_checks
-from kpipe.core.metrics import Metric
-from kpipe.core.values import Tables
+from kpipe.core.values import Reason, Tables
 from kpipe.models import model
-from kpipe.runs.record import RunResult, make_record, predictions_table
+from kpipe.pipeline import conclude
+from kpipe.runs.record import RunResult, inferred_reasons, make_record, predictions_table
 from kpipe.runs.run import Run
 from kpipe.runs.store import RunFolder
-from kpipe.submission import make_submission, to_csv
+from kpipe.training.baseline import predict_baseline
 from kpipe.training.cross_validation import cross_validate
-from kpipe.training.ensemble import fit_ensemble
 from kpipe.training.folds import make_folds
-from tests.tables import prices, resolved, survivors
+from tests.tables import prices, problem_of, survivors
 
 
 def outcome_of(made: Tables, *names: str, **fields: object) -> RunResult:
-    competition = resolved(made, **fields)
-    assert isinstance(competition.metric, Metric)
-    folds = make_folds(competition, made)
-    found = cross_validate(competition, made, folds, models={name: model(name) for name in names}, jobs=1)
-    blended = fit_ensemble(found, folds, competition.metric)
-    submission = make_submission(competition, made, blended, found.classes)
-    checks = run_checks(competition, made, made, folds, found, blended, submission)
-    return RunResult(
-        competition, competition.metric, made, folds, found, blended, submission, checks, to_csv(submission)
-    )
+    problem = problem_of(made, **fields)
+    folds = make_folds(problem)
+    found = cross_validate(problem, folds, models={name: model(name) for name in names}, jobs=1)
+    return conclude(problem, folds, found, predict_baseline(problem, folds))
 
 
 def record_of(outcome: RunResult) -> dict:
@@ -69,9 +61,21 @@ def test_the_standard_error_of_the_record_counts_groups_as_one() -> None:
 
 
 def test_a_guess_is_called_one_and_what_the_files_show_is_not() -> None:
-    said = record_of(outcome_of(survivors(), "linear"))["inferred"]
-    assert said["metric"].startswith("a guess: ")
-    assert not said["id"].startswith("a guess")
+    record = record_of(outcome_of(survivors(), "linear"))
+    assert "metric" in record["guesses"]
+    assert "id" not in record["guesses"]
+    reasons = inferred_reasons(record)
+    assert reasons["metric"].guess
+    assert not reasons["id"].guess
+
+
+def test_the_reasons_of_a_run_made_by_an_older_version_are_read() -> None:
+    old = {"inferred": {"metric": "a guess: usual for values", "id": "the column that test has"}}
+    assert inferred_reasons(old) == {
+        "metric": Reason(text="usual for values", guess=True),
+        "id": Reason(text="the column that test has"),
+    }
+    assert inferred_reasons({"inferred": ["a guess"], "guesses": 3}) == {}
 
 
 def test_what_is_not_known_is_null_in_the_record_and_nan_in_python() -> None:
@@ -89,7 +93,7 @@ def test_the_tables_of_predictions_hold_the_blend_and_each_model_by_label() -> N
     assert oof.columns.tolist() == ["row", "id", "survived", *outputs]
     assert test.columns.tolist() == ["row", "id", *outputs]
     assert oof["row"].tolist() == list(range(80))
-    np.testing.assert_array_equal(oof[["blend/0", "blend/1"]], outcome.blended.oof)
+    np.testing.assert_array_equal(oof[["blend/0", "blend/1"]], outcome.ensemble.oof)
     np.testing.assert_array_equal(test["linear/1"], outcome.predictions.models[0].test[:, 1])
 
 

@@ -10,18 +10,21 @@ from typing import Any
 
 import pytest
 
-from kpipe import competitions
+from kpipe import competitions, pipeline, run
 from kpipe.cli.main import COMMANDS, main
 from kpipe.errors import DataError, TrainingError, UsageError
-from kpipe.pipeline import run
+from kpipe.pipeline import reproduce
 from kpipe.runs import provenance
 from kpipe.runs.provenance import differences
-from kpipe.runs.reproduce import reproduce, resume
 from kpipe.runs.run import Run
 from kpipe.training.cross_validation import FitFinished
 from tests.tables import survivors
 
 QUICK: dict[str, Any] = {"models": ["linear"], "folds": 3, "jobs": 1}
+
+
+def resume(name: str, *, out: Path, slug: str | None = None, **callbacks: object) -> Run:
+    return pipeline.resume(name, out=out, slug=slug, changes={}, **callbacks)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -66,14 +69,14 @@ def interrupted(folder: Path, **options: Any) -> str:
         raise TrainingError("stopped")
 
     with pytest.raises(TrainingError, match="stopped"):
-        made(folder, tell=stop, **options)
+        made(folder, on_fit_done=stop, **options)
     (path,) = (folder.parent / "out" / "made-by-hand").glob(".partial-*")
     return path.name.removeprefix(".partial-")
 
 
 def test_a_run_is_made_again_from_nothing_and_leaves_no_second_folder(folder: Path) -> None:
     first, told = made(folder, seed=(1, 2), drop=["note"]), list[FitFinished]()
-    found = reproduce(first.record["run_id"], out=folder.parent / "out", tell=told.append)
+    found = reproduce(first.record["run_id"], out=folder.parent / "out", on_fit_done=told.append)
     assert found.same
     assert not found.differs
     assert len(told) == 6
@@ -127,7 +130,7 @@ def test_what_differs_is_told_although_the_bytes_are_the_same(
 def test_exactly_the_fits_of_the_record_are_made(folder: Path) -> None:
     first, told = made(folder), list[FitFinished]()
     edited(first, {"models": [{"name": "linear", "fits": {"0": [0, 2], "7": [1]}}]})
-    found = reproduce(str(first.path), out=folder.parent / "out", tell=told.append)
+    found = reproduce(str(first.path), out=folder.parent / "out", on_fit_done=told.append)
     assert [(done.seed, done.fold) for done in told] == [(0, 0), (0, 2), (7, 1)]
     assert found.second.record["models"][0]["fits"] == {"0": [0, 2], "7": [1]}
     assert told[-1].done == told[-1].total == 3
@@ -182,7 +185,7 @@ def test_fits_on_all_rows_of_a_run_without_one_are_said_to_be_none(finished: Run
 def test_an_unfinished_run_is_gone_on_with_by_its_key_or_folder_and_its_own_options(folder: Path) -> None:
     key, out, told = interrupted(folder, drop=["note"], seed=(5,)), folder.parent / "out", list[FitFinished]()
     unbroken = run("made-by-hand", data=folder, out=folder.parent / "other", drop=["note"], seed=(5,), **QUICK)
-    found = resume(key, out=out, tell=told.append)
+    found = resume(key, out=out, on_fit_done=told.append)
     assert [done.resumed for done in told] == [True, False, False]
     assert (found.path / "submission.csv").read_bytes() == (unbroken.path / "submission.csv").read_bytes()
     assert found.record["options"] == unbroken.record["options"]
@@ -198,7 +201,7 @@ def test_what_has_changed_is_named_and_nothing_is_mixed(folder: Path, tmp_path: 
     (folder / "test.csv").write_text(text)
     path = out / "made-by-hand" / f".partial-{key}"
     call = json.loads((path / "call.json").read_text())
-    call["made_of"]["versions"]["pandas"] = "0.1"
+    call["inputs"]["versions"]["pandas"] = "0.1"
     (path / "call.json").write_text(json.dumps(call))
     with pytest.raises(UsageError, match=r"versions: pandas was 0\.1, is "):
         resume(str(path), out=out)
@@ -208,7 +211,7 @@ def test_another_call_does_not_take_the_parts_and_tells_of_them(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     key, told = interrupted(folder), list[FitFinished]()
-    made(folder, seed=(9,), tell=told.append)
+    made(folder, seed=(9,), on_fit_done=told.append)
     assert not any(done.resumed for done in told)
     options = ["--data", str(folder), "--model", "linear", "--folds", "3", "--seed", "8"]
     with pytest.raises(SystemExit):
@@ -224,7 +227,7 @@ def test_other_jobs_go_on_with_the_threads_of_the_first_call(folder: Path) -> No
     (path,) = (folder.parent / "out" / "made-by-hand").glob(".partial-*")
     call = json.loads((path / "call.json").read_text())
     told = list[FitFinished]()
-    found = made(folder, jobs=3, tell=told.append)
+    found = made(folder, jobs=3, on_fit_done=told.append)
     assert found.record["machine"]["threads"] == call["threads"]
     assert [done.resumed for done in told].count(True) == 1
 
@@ -260,7 +263,7 @@ def test_a_garbled_call_is_said_and_the_same_command_goes_on(content: str, folde
     (out / "made-by-hand" / f".partial-{key}" / "call.json").write_text(content)
     with pytest.raises(UsageError, match="give the same kpipe run command again"):
         resume(key, out=out)
-    made(folder, tell=told.append)
+    made(folder, on_fit_done=told.append)
     assert told[0].resumed
 
 
@@ -345,13 +348,13 @@ def test_a_run_is_not_gone_on_with_when_a_csv_that_clean_joins_has_changed(folde
         raise TrainingError("stopped")
 
     with pytest.raises(TrainingError, match="stopped"):
-        joined(folder, joining, tell=stop)
+        joined(folder, joining, on_fit_done=stop)
     (path,) = (folder.parent / "out" / joining).glob(".partial-*")
     more(folder, 3)
     with pytest.raises(UsageError, match=r"data: more\.csv changed"):
         resume(str(path), out=folder.parent / "out")
     told: list[FitFinished] = []
-    joined(folder, joining, tell=told.append)
+    joined(folder, joining, on_fit_done=told.append)
     assert not any(done.resumed for done in told)
 
 

@@ -30,7 +30,7 @@ from kpipe.training.folds import make_folds
 from kpipe.training.worker import Data, Deadline, Task, compute, worker_pool
 from tests.conftest import KaggleZip
 from tests.faulty.faults.competition import Slow, faulty
-from tests.tables import resolved, survivors
+from tests.tables import problem_of, survivors
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ("submission.csv", "oof.parquet", "test.parquet")
@@ -93,8 +93,8 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def validated(models: dict, **options: Any) -> Predictions:
     made = survivors()
-    competition = resolved(made)
-    return cross_validate(competition, made, make_folds(competition, made), models=models, **options)
+    competition = problem_of(made)
+    return cross_validate(competition, make_folds(competition), models=models, **options)
 
 
 class Watched(Data):

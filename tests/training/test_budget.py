@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from kpipe.pipeline import run
+from kpipe import run
 from tests.tables import survivors
 
 

@@ -19,7 +19,7 @@ from kpipe.runs.store import RunFolder
 from kpipe.training.cross_validation import FitFinished, choose_models, cross_validate
 from kpipe.training.folds import make_folds
 from kpipe.training.worker import Deadline
-from tests.tables import prices, resolved, survivors
+from tests.tables import prices, problem_of, survivors
 
 
 class Echo(RegressorMixin, BaseEstimator):
@@ -86,9 +86,9 @@ def seeded(context: Context) -> BaseEstimator:
 
 
 def validated(made: Tables, models: dict, **options: object) -> tuple[Predictions, Folds]:
-    competition = resolved(made)
-    folds = make_folds(competition, made)
-    return cross_validate(competition, made, folds, models=models, **{"jobs": 1} | options), folds
+    competition = problem_of(made)
+    folds = make_folds(competition)
+    return cross_validate(competition, folds, models=models, **{"jobs": 1} | options), folds
 
 
 def test_predictions_stand_in_the_row_they_were_made_for() -> None:
@@ -100,9 +100,9 @@ def test_predictions_stand_in_the_row_they_were_made_for() -> None:
 
 def test_a_row_that_no_fold_validates_has_nan_and_never_0() -> None:
     made = prices()
-    competition = resolved(made, splitter=RowSplit(0.75))
-    folds = make_folds(competition, made)
-    (found,) = cross_validate(competition, made, folds, models={"echo": echo}, jobs=1).models
+    competition = problem_of(made, splitter=RowSplit(0.75))
+    folds = make_folds(competition)
+    (found,) = cross_validate(competition, folds, models={"echo": echo}, jobs=1).models
     assert np.isnan(found.oof[:60]).all()
     np.testing.assert_array_equal(found.oof[60:, 0], made.train["x"][60:])
 
@@ -135,9 +135,9 @@ def test_seeds_are_averaged() -> None:
 def test_a_class_that_a_fold_did_not_train_on_has_probability_0() -> None:
     made = survivors()
     made.train["survived"] = [0] * 30 + [1] * 30 + [2] * 20
-    competition = resolved(made, splitter=RowSplit(60))
-    folds = make_folds(competition, made)
-    (found,) = cross_validate(competition, made, folds, models={"linear": model("linear")}, jobs=1).models
+    competition = problem_of(made, splitter=RowSplit(60))
+    folds = make_folds(competition)
+    (found,) = cross_validate(competition, folds, models={"linear": model("linear")}, jobs=1).models
     assert found.test.shape == (30, 3)
     assert (found.test[:, 2] == 0).all()
 
@@ -210,7 +210,9 @@ def test_a_first_model_that_never_ends_leaves_time_for_a_quicker_one(tmp_path: P
 
 def test_time_that_is_left_buys_further_seeds_of_what_a_seed_changes(tmp_path: Path) -> None:
     told: list[FitFinished] = []
-    validated(survivors(), {"alike": steady, "seeded": seeded}, clock=Deadline(60.0), tell=told.append, jobs=1)
+    validated(
+        survivors(), {"alike": steady, "seeded": seeded}, deadline=Deadline(60.0), on_fit_done=told.append, jobs=1
+    )
     trained = {name: {done.seed for done in told if done.model == name} for name in ("alike", "seeded")}
     assert trained == {"alike": {0, 1}, "seeded": {0, 1, 2, 3, 4, 5}}
 
@@ -225,9 +227,9 @@ def test_by_time_the_test_rows_are_predicted_by_a_model_of_all_rows() -> None:
     made = prices(n=90)
     train = made.train.assign(day=pd.date_range("2020-01-01", periods=90).astype(str))
     made = replace(made, train=train, test=made.test.assign(day="2021-01-01"))
-    competition = resolved(made, splitter=ByTime("day"), features=None, columns=("x",))
-    folds = make_folds(competition, made)
-    (found,) = cross_validate(competition, made, folds, models={"linear": model("linear")}, jobs=1).models
+    competition = problem_of(made, splitter=ByTime("day"), features=None, columns=("x",))
+    folds = make_folds(competition)
+    (found,) = cross_validate(competition, folds, models={"linear": model("linear")}, jobs=1).models
     assert folds.refit
     assert np.isnan(found.oof[:45]).all()
     assert np.isfinite(found.oof[45:]).all()
@@ -241,10 +243,10 @@ def test_several_targets_have_a_column_of_predictions_each(task: str) -> None:
     first = made.train["x"] > 0 if task == "classification" else made.train["x"]
     train = made.train.drop(columns="price").assign(a=first * 1, b=1 - first * 1)
     made = replace(made, train=train, sample=made.sample[["id"]].assign(a=0.5, b=0.5))
-    competition = resolved(made)
+    competition = problem_of(made)
     assert (competition.targets, competition.task) == (("a", "b"), task)
-    folds = make_folds(competition, made)
-    (found,) = cross_validate(competition, made, folds, models={"linear": model("linear")}, jobs=1).models
+    folds = make_folds(competition)
+    (found,) = cross_validate(competition, folds, models={"linear": model("linear")}, jobs=1).models
     assert found.test.shape == (30, 2)
     assert np.corrcoef(found.oof[:, 0], train["a"])[0, 1] > 0.8
     assert np.corrcoef(found.oof[:, 0], found.oof[:, 1])[0, 1] < -0.9
@@ -254,9 +256,9 @@ def test_a_metric_on_the_log_scale_is_learned_on_the_log_scale() -> None:
     made = prices()
     errors = {}
     for metric in ("rmse", "rmsle"):
-        competition = resolved(made, metric=metric)
-        folds = make_folds(competition, made)
-        (found,) = cross_validate(competition, made, folds, models={"linear": model("linear")}, jobs=1).models
+        competition = problem_of(made, metric=metric)
+        folds = make_folds(competition)
+        (found,) = cross_validate(competition, folds, models={"linear": model("linear")}, jobs=1).models
         errors[metric] = np.mean((np.log1p(found.oof[:, 0].clip(1)) - np.log1p(made.train["price"])) ** 2)
     assert errors["rmsle"] < errors["rmse"] / 2
 
@@ -272,7 +274,7 @@ def test_labels_keep_their_order_and_spelling() -> None:
 
 
 def test_models_are_the_competitions_own_first_then_the_catalogues() -> None:
-    competition = resolved(survivors(), models={"linear": seeded, "own": seeded}, default=("own",))
+    competition = problem_of(survivors(), models={"linear": seeded, "own": seeded}, default=("own",))
     assert list(choose_models(competition)) == ["own"]
     assert choose_models(competition, ["linear", "boosting"]) == {"linear": seeded, "boosting": model("boosting")}
     richer = replace(competition, budgeted=("linear",))

@@ -23,7 +23,7 @@ from kpipe.models import model
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.folds import make_folds
 from tests.faulty.faults.competition import faulty, locked, not_made
-from tests.tables import resolved, survivors
+from tests.tables import problem_of, survivors
 
 FAULTY = Path(__file__).resolve().parents[1] / "faulty"
 SOUND = model("linear")
@@ -60,9 +60,9 @@ def ended(words: list[str], *, limits: tuple[int, int] | None = None) -> subproc
 
 def validated(models: dict, **options: object) -> Predictions:
     made = survivors()
-    competition = resolved(made)
-    folds = make_folds(competition, made)
-    return cross_validate(competition, made, folds, models=models, **{"jobs": 1} | options)
+    competition = problem_of(made)
+    folds = make_folds(competition)
+    return cross_validate(competition, folds, models=models, **{"jobs": 1} | options)
 
 
 def test_a_model_that_leaves_with_status_0_does_not_end_the_run() -> None:

@@ -9,9 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kpipe.cli.console.layout import SAMPLE_WARNING, get_console, print_table
-from kpipe.core.metrics import Metric
-from kpipe.core.values import Tables
-from kpipe.problem.competition import Competition
+from kpipe.problem.problem import Problem
 
 __all__ = ["describe", "print_competition"]
 
@@ -30,58 +28,50 @@ _OPTIONS = {
 }
 
 
-def describe(competition: Competition, tables: Tables) -> dict[str, Any]:
-    """Return a competition as JSON types.
+def describe(problem: Problem) -> dict[str, Any]:
+    """Return a problem as JSON types.
 
     Parameters
     ----------
-    competition : Competition
-        With every field inferred.
-    tables : Tables
-        Its tables.
+    problem : Problem
 
     Returns
     -------
     dict
-        Each field with its value and, under ``inferred``, the reason of each inferred field.
+        Each field with its value; under ``inferred`` the reason of each inferred field, and under ``guesses`` the
+        fields whose value the files cannot prove.
     """
-    metric = competition.metric
-    assert isinstance(metric, Metric)
-    assert competition.columns is not None
-    assert competition.models is not None
-    values = {
-        "slug": competition.slug,
+    tables = problem.tables
+    return {
+        "slug": problem.slug,
         "data": f"{tables.source.origin}: {tables.source.path}",
         "rows": {"train": len(tables.train), "test": len(tables.test)},
-        "id": competition.id,
-        "target": list(competition.targets),
-        "task": competition.task,
-        "metric": metric.name,
-        "columns": list(competition.columns),
-        "features": None if competition.features is None else repr(competition.features),
-        "splitter": repr(competition.splitter),
-        "groups": competition.groups,
-        "models": list(competition.models),
-        "default": list(competition.default or competition.models),
-        **({"budgeted": list(competition.budgeted)} if competition.budgeted else {}),
+        "id": problem.id,
+        "target": list(problem.targets),
+        "task": problem.task,
+        "metric": problem.metric.name,
+        "columns": list(problem.columns),
+        "features": None if problem.features is None else repr(problem.features),
+        "splitter": repr(problem.splitter),
+        "groups": problem.groups,
+        "models": list(problem.models),
+        "default": list(problem.default),
+        **({"budgeted": list(problem.budgeted)} if problem.budgeted else {}),
+        "inferred": {name: reason.text for name, reason in problem.reasons.items()},
+        "guesses": [name for name, reason in problem.reasons.items() if reason.guess],
     }
-    reasons = {name: ("a guess: " if r.guess else "") + r.text for name, r in competition.inferred.items()}
-    return {**values, "inferred": reasons}
 
 
-def print_competition(competition: Competition, tables: Tables) -> None:
-    """Print the fields of a competition to stdout, as a table.
+def print_competition(problem: Problem) -> None:
+    """Print the fields of a problem to stdout, as a table.
 
     Parameters
     ----------
-    competition : Competition
-        With every field inferred.
-    tables : Tables
-        Its tables.
+    problem : Problem
     """
-    console = get_console()
-    fields = describe(competition, tables)
-    reasons = fields.pop("inferred")
+    console, fields = get_console(), describe(problem)
+    guesses = fields.pop("guesses")
+    reasons = {name: "a guess: " * (name in guesses) + text for name, text in fields.pop("inferred").items()}
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("field")
     table.add_column("value", overflow="fold")
@@ -89,7 +79,7 @@ def print_competition(competition: Competition, tables: Tables) -> None:
     for name, value in fields.items():
         table.add_row(name, Text(_format(value)), Text(_reason(name, fields, reasons)))
     print_table(console, table)
-    if tables.source.origin == "sample":
+    if problem.tables.source.origin == "sample":
         console.print(SAMPLE_WARNING, style="bold yellow")
 
 

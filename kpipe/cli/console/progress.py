@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from kpipe.cli.console.layout import SAMPLE_WARNING, get_console
-from kpipe.pipeline import RunPlan
+from kpipe.pipeline import Callbacks, RunPlan
 from kpipe.training.cross_validation import FitFinished
 
 __all__ = ["RunProgress", "show_progress"]
@@ -31,9 +32,14 @@ class RunProgress:
         self.path: Path | None = None
 
     @property
-    def callbacks(self) -> dict[str, Callable[..., None]]:
-        """The methods below, as arguments of ``kpipe.run``."""
-        return {"started": self.on_start, "tell": self.on_fit_done, "downloading": self.on_download}
+    def callbacks(self) -> Callbacks:
+        """The methods below and the command line, as arguments of ``kpipe.pipeline.run``."""
+        return {
+            "on_start": self.on_start,
+            "on_fit_done": self.on_fit_done,
+            "on_download": self.on_download,
+            "command": ["kpipe", *sys.argv[1:]],
+        }
 
     def on_start(self, plan: RunPlan) -> None:
         """Show what is about to be trained.
@@ -116,7 +122,7 @@ class _Lines(RunProgress):
         super().on_start(plan)
         for line in (plan.sentence, *plan.notes):
             self.console.print(line, markup=False)
-        if plan.tables.source.origin == "sample":
+        if plan.problem.tables.source.origin == "sample":
             self.console.print(SAMPLE_WARNING, markup=False)
 
     def on_fit_done(self, fit: FitFinished) -> None:

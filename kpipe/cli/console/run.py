@@ -13,6 +13,7 @@ from rich.text import Text
 from kpipe.cli.console.layout import SAMPLE_WARNING, STATUS_STYLES, get_console, print_table
 from kpipe.core.formatting import format_with_error
 from kpipe.errors import printable
+from kpipe.runs.record import inferred_reasons
 from kpipe.runs.run import Run
 
 __all__ = ["print_run"]
@@ -79,16 +80,17 @@ def _scores(record: Mapping[str, Any]) -> Table:
 def _title(record: Mapping[str, Any]) -> str:
     metric = record["metric"]
     direction = "higher is better" if metric["greater_is_better"] else "lower is better"
-    guess = ", a guess" if record["inferred"].get("metric", "").startswith("a guess") else ""
+    reason = inferred_reasons(record).get("metric")
+    guess = ", a guess" if reason is not None and reason.guess else ""
     return f"{record['slug']}: {metric['name']} ({direction}{guess})"
 
 
 def _warnings(record: Mapping[str, Any]) -> Iterator[str]:
     """Fields that were guessed, and models that were skipped."""
+    reasons = inferred_reasons(record)
     for field in _INFERRED:
-        reason = record["inferred"].get(field, "")
-        if reason.startswith("a guess"):
-            yield f"{field} is {reason}."
+        if field in reasons and reasons[field].guess:
+            yield f"{field} is a guess: {reasons[field].text}."
     for name, reason in record["left_out"].items():
         yield f"{name} was skipped: {reason}."
 

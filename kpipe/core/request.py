@@ -1,0 +1,306 @@
+"""``RunRequest``: everything that a user may ask of a run, parsed, validated and serialised in one place.
+
+The command line, Python, ``--resume``, ``reproduce``, kernels and the record all carry this one value. An option of
+``kpipe run`` is a field here and an argument in ``kpipe.cli.options``.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import os
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import KW_ONLY, InitVar, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from kpipe.errors import DataError, UsageError
+
+__all__ = ["COMPETITION_OPTIONS", "RunRequest", "parse_duration"]
+
+_Kind = Literal["text", "texts", "counts", "count", "seconds"]
+_JSON_TYPES: dict[_Kind, str] = {
+    "text": "a text",
+    "texts": "a list of texts",
+    "counts": "a list of whole numbers",
+    "count": "a whole number",
+    "seconds": "a number of seconds",
+}
+COMPETITION_OPTIONS = ("metric", "target", "id", "text", "split", "drop")  # what a competition is, not how to train
+
+
+# What a field holds, and the command line's name for it where that is not the field's.
+_TEXT, _TEXTS, _COUNT, _SECONDS = ({"kind": kind} for kind in ("text", "texts", "count", "seconds"))
+_MODELS, _SEEDS = {"kind": "texts", "flag": "--model"}, {"kind": "counts", "flag": "--seed"}
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """Everything that a user may ask of a run.
+
+    A single name or number is accepted where a sequence is expected, and a duration such as ``"5m"`` for ``budget``.
+
+    Parameters
+    ----------
+    slug : str
+        Kaggle's name of the competition.
+    data : str or path, optional
+        Folder or Kaggle's zip. By default the first place that has the files, see ``kpipe.load``.
+    models : sequence of str
+        Names of models. By default the competition's own.
+    budget : float or str, optional
+        Seconds for the whole run, or a duration such as ``"5m"``. A model that would not finish in time is skipped, and
+        any time left is spent on additional seeds.
+    folds : int, optional
+        Number of folds, at least 2. By default the splitter's own.
+    seeds : sequence of int
+        Each model is trained once per seed, and its predictions are averaged. The first seed also shuffles the folds.
+    metric : str, optional
+        Name of a metric. By default the competition's, or an inferred one.
+    target : sequence of str
+        Target columns. By default inferred from the sample submission.
+    id : str, optional
+        Id column. By default inferred from the sample submission.
+    text : sequence of str
+        Columns to read as text although they look like numbers.
+    split : str, optional
+        ``"rows"`` where rows are independent, or the column of groups or dates by which test was set apart.
+    drop : sequence of str
+        Columns that models may not see.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``, for torch models.
+    jobs : int, optional
+        Number of fits that run at the same time. By default one per core.
+    out : path
+        Folder in which ``<slug>/<run id>/`` is created.
+    seed : int or sequence of int, optional
+        Another name for ``seeds``, as on the command line.
+
+    Raises
+    ------
+    UsageError
+        If an option has the wrong type or an impossible value.
+
+    Examples
+    --------
+    >>> RunRequest("titanic", models="linear", seed=3, budget="5m").to_json()["budget"]
+    300.0
+    """
+
+    slug: str
+    _: KW_ONLY
+    data: str | Path | None = field(default=None, metadata=_TEXT)
+    models: Sequence[str] = field(default=(), metadata=_MODELS)
+    budget: float | None = field(default=None, metadata=_SECONDS)
+    folds: int | None = field(default=None, metadata=_COUNT)
+    seeds: Sequence[int] = field(default=(0,), metadata=_SEEDS)
+    metric: str | None = field(default=None, metadata=_TEXT)
+    target: Sequence[str] = field(default=(), metadata=_TEXTS)
+    id: str | None = field(default=None, metadata=_TEXT)
+    text: Sequence[str] = field(default=(), metadata=_TEXTS)
+    split: str | None = field(default=None, metadata=_TEXT)
+    drop: Sequence[str] = field(default=(), metadata=_TEXTS)
+    device: str = field(default="auto", metadata=_TEXT)
+    jobs: int | None = field(default=None, metadata=_COUNT)
+    out: Path = Path("submissions")
+    seed: InitVar[int | Sequence[int] | None] = None
+
+    def __post_init__(self, seed: int | Sequence[int] | None) -> None:
+        if seed is not None:
+            object.__setattr__(self, "seeds", seed)
+        if not isinstance(self.slug, str):
+            raise UsageError(f"The competition must be its slug, such as 'titanic'; got {self.slug!r}.")
+        if not isinstance(self.out, str | os.PathLike):
+            raise UsageError(f"out must be a folder; got {self.out!r}.")
+        object.__setattr__(self, "out", Path(self.out))
+        for each in fields(self):
+            if kind := each.metadata.get("kind"):
+                object.__setattr__(self, each.name, _PARSERS[kind](_name(each.name), getattr(self, each.name)))
+        if not self.seeds:
+            raise UsageError("seeds must hold at least one number, such as (0,); got none.")
+        object.__setattr__(self, "seeds", tuple(dict.fromkeys(self.seeds)))
+
+    def to_json(self) -> dict[str, Any]:
+        """The options as JSON types: what ``run.json`` and ``request.json`` hold under ``"options"``.
+
+        Returns
+        -------
+        dict
+            Option to value. A path that exists is absolute, so that it means the same in every folder; ``target`` is a
+            text where there is one target.
+        """
+        values = {_name(each.name): getattr(self, each.name) for each in fields(self) if "kind" in each.metadata}
+        target = list(self.target)
+        values |= {"data": _absolute(self.data), "target": target[0] if len(target) == 1 else target or None}
+        return json.loads(json.dumps(values))
+
+    @classmethod
+    def from_json(cls, slug: str, options: object, *, place: Path, **changes: Any) -> RunRequest:
+        """The request that a run's record holds. The file may come from anywhere: everything in it is validated.
+
+        Parameters
+        ----------
+        slug : str
+            The competition.
+        options : object
+            What the file holds under ``"options"``.
+        place : path
+            The file, for messages.
+        **changes
+            Fields that replace those of the file.
+
+        Returns
+        -------
+        RunRequest
+
+        Raises
+        ------
+        UsageError
+            If the file holds no options.
+        DataError
+            If an option is unknown or has another type than kpipe writes.
+        """
+        if options is None:
+            raise UsageError(f"{place} does not hold the options of its run: an earlier version of kpipe wrote it.")
+        if not isinstance(options, dict):
+            raise DataError(f"{place}: 'options' must be an object; got {type(options).__name__}.")
+        kinds = {_name(each.name): each for each in fields(cls) if "kind" in each.metadata}
+        given: dict[str, Any] = {}
+        for name, value in options.items():
+            if name not in kinds:
+                raise DataError(f"{place}: unknown option {name!r}.")
+            if value is None:
+                continue
+            kind: _Kind = kinds[name].metadata["kind"]
+            if not (_has_kind(value, kind) or (name == "target" and _has_kind(value, "text"))):
+                raise DataError(f"{place}: option {name!r} must be {_JSON_TYPES[kind]}; got {value!r:.200}.")
+            given[kinds[name].name] = value
+        try:
+            return cls(slug, **{**given, **changes})
+        except UsageError as error:
+            raise DataError(f"{place}: {error}") from error
+
+    def competition_options(self) -> dict[str, Any]:
+        """The options that say what the competition is: those of ``COMPETITION_OPTIONS``."""
+        return {name: getattr(self, name) for name in COMPETITION_OPTIONS}
+
+    def command(self) -> str:
+        """The request as a command line that asks for the same.
+
+        Examples
+        --------
+        >>> RunRequest("titanic", models=["linear"], folds=3).command()
+        'kpipe run titanic --model linear --folds 3'
+        """
+        words = ["kpipe", "run", self.slug]
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value == each.default or "kind" not in each.metadata:
+                continue
+            flag = each.metadata.get("flag", f"--{each.name}")
+            values = value if isinstance(value, tuple) else (value,)
+            words += [word for one in values for word in (flag, f"{one:g}" if isinstance(one, float) else str(one))]
+        return shlex.join(words)
+
+
+def _name(field_name: str) -> str:
+    """The name in ``run.json``, which has been "seed" since its first version."""
+    return "seed" if field_name == "seeds" else field_name
+
+
+def _absolute(data: str | Path | None) -> str | None:
+    """A path that means the same in every folder; a word that is no path, such as "sample", unchanged."""
+    if data is None or not os.path.exists(Path(data).expanduser()):
+        return data if data is None else str(data)
+    return str(Path(data).expanduser().resolve())
+
+
+def parse_duration(text: str) -> float:
+    """The seconds of a duration such as 90, 90s, 5m or 1h.
+
+    Raises
+    ------
+    ValueError
+        If the text is no duration, or not longer than nothing.
+
+    Examples
+    --------
+    >>> parse_duration("5m"), parse_duration("90")
+    (300.0, 90.0)
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([smhSMH]?)", text.strip())
+    seconds = float(found[1]) * {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}[found[2].lower()] if found else 0.0
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"must be a duration such as 90s, 5m or 1h; got {text!r}")
+    return seconds
+
+
+def _text(name: str, value: object) -> str | Path | None:
+    if value is None or isinstance(value, str):
+        if isinstance(value, str) and "\0" in value:
+            raise UsageError(f"{name} must not contain a null character.")
+        return value
+    if name == "data" and isinstance(value, Path):
+        return value
+    raise UsageError(f"{name} must be a text; got {value!r:.200}.")
+
+
+def _texts(name: str, value: object) -> tuple[str, ...]:
+    several = (value,) if isinstance(value, str) else () if value is None else value
+    if not isinstance(several, Sequence) or not all(isinstance(one, str) for one in several):
+        raise UsageError(f"{name} must be a name or a list of names; got {value!r:.200}.")
+    return tuple(several)
+
+
+def _count(name: str, value: object) -> int | None:
+    if value is None:
+        return None
+    number = _whole(value)
+    if number is None:
+        raise UsageError(f"{name} must be a whole number, at least 0; got {value!r:.200}.")
+    return number
+
+
+def _counts(name: str, value: object) -> tuple[int, ...]:
+    several = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else (value,)
+    numbers = tuple(map(_whole, several))
+    if None in numbers:
+        raise UsageError(f"{name} must be a whole number or a list of them, at least 0; got {value!r:.200}.")
+    return tuple(number for number in numbers if number is not None)
+
+
+def _whole(value: object) -> int | None:
+    """A whole number of Python or numpy, at least 0, as an int; None for everything else."""
+    if isinstance(value, bool):
+        return None
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]  # whatever it is
+    except TypeError:
+        return None
+    return number if number >= 0 else None
+
+
+def _seconds(name: str, value: object) -> float | None:
+    if isinstance(value, str):
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            raise UsageError(f"{name} {error}.") from None
+    if value is None or (_has_kind(value, "seconds") and float(value) > 0):  # type: ignore[arg-type]  # checked
+        return None if value is None else float(value)  # type: ignore[arg-type]  # checked
+    raise UsageError(f"{name} must be a duration such as '90s', '5m' or a number of seconds; got {value!r:.200}.")
+
+
+_PARSERS = {"text": _text, "texts": _texts, "count": _count, "counts": _counts, "seconds": _seconds}
+
+
+def _has_kind(value: object, kind: _Kind) -> bool:
+    if kind in ("texts", "counts"):
+        one: _Kind = "text" if kind == "texts" else "count"
+        return isinstance(value, list | tuple) and all(_has_kind(each, one) for each in value)
+    if kind == "text":
+        return isinstance(value, str) and "\0" not in value
+    number = (int, float) if kind == "seconds" else int
+    return isinstance(value, number) and not isinstance(value, bool) and 0 <= value < float("inf")

@@ -1,0 +1,70 @@
+"""Infer what a competition's author left open from its files: one module per field.
+
+Each step gets the competition with the fields that earlier steps have settled, and the tables, and returns the fields
+that it settles with the reason. A reason whose ``guess`` is True is one that the files cannot prove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from kpipe.core.values import Reason, Tables
+from kpipe.problem.competition import Competition
+from kpipe.problem.inference.columns import infer_columns
+from kpipe.problem.inference.features import infer_features
+from kpipe.problem.inference.groups import infer_groups
+from kpipe.problem.inference.id import infer_id
+from kpipe.problem.inference.metric import infer_metric
+from kpipe.problem.inference.models import infer_models
+from kpipe.problem.inference.splitter import infer_splitter
+from kpipe.problem.inference.step import Step
+from kpipe.problem.inference.target import infer_target
+from kpipe.problem.inference.task import infer_task
+
+__all__ = ["infer"]
+
+_STEPS: Mapping[str, Callable[[Competition, Tables], Step]] = {
+    "id": infer_id,
+    "target": infer_target,
+    "task": infer_task,
+    "metric": infer_metric,
+    "groups": infer_groups,
+    "columns": infer_columns,
+    "features": infer_features,
+    "splitter": infer_splitter,
+    "models": infer_models,
+}
+
+
+def infer(competition: Competition, tables: Tables) -> tuple[Competition, dict[str, Reason]]:
+    """The competition with every open field inferred, and the reason for each inferred field.
+
+    Parameters
+    ----------
+    competition : Competition
+        As its author wrote it; a field that is None is open.
+    tables : Tables
+        Cleaned tables.
+
+    Returns
+    -------
+    Competition
+        The same with every field set.
+    dict of str to Reason
+        Field to reason, in the order in which the fields were inferred.
+
+    Raises
+    ------
+    DataError
+        If the files contradict the competition or leave a field open.
+    UsageError
+        If the competition's metric does not fit its task.
+    """
+    reasons: dict[str, Reason] = {}
+    for field, step in _STEPS.items():
+        changes, reason = step(competition, tables)
+        competition = replace(competition, **changes)  # type: ignore[arg-type]  # one field a step
+        if reason is not None:
+            reasons[field] = reason
+    return competition, reasons

@@ -1,0 +1,23 @@
+"""Infer the transformer that is fitted inside each fold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kpipe.core.values import Reason, Tables
+from kpipe.features.automatic import AutomaticFeatures
+from kpipe.problem.competition import Competition
+from kpipe.problem.inference.step import NOTHING, Step
+
+__all__ = ["infer_features"]
+
+
+def infer_features(competition: Competition, tables: Tables) -> Step:
+    """``AutomaticFeatures``, except for pixels and for competitions that state models of their own."""
+    if competition.features is not None or competition.models is not None:
+        return NOTHING
+    columns = tables.train[list(competition.columns or ())]
+    if bool((columns.dtypes == np.uint8).all()):
+        return NOTHING
+    reason = Reason(text="dates, free text, high-cardinality categories and useless columns are handled in each fold")
+    return {"features": AutomaticFeatures()}, reason

@@ -1,0 +1,78 @@
+"""Infer the column whose rows must stay in one fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from kpipe.core.values import Reason, Tables
+from kpipe.data.dates import parse_dates
+from kpipe.errors import DataError
+from kpipe.problem.competition import Competition
+from kpipe.problem.inference.splitter import is_later
+from kpipe.problem.inference.step import NOTHING, Step
+
+__all__ = ["infer_groups"]
+
+_MOST_SHARED = 0.02  # of test's rows may be of a group of train where test was set apart by groups
+
+
+def infer_groups(competition: Competition, tables: Tables) -> Step:
+    """A column with several rows per value whose values in test are new: rows of one value must stay in one fold.
+
+    Raises
+    ------
+    DataError
+        If the stated groups, or the column to split by, are missing from a file or have missing values.
+    """
+    if competition.groups is not None:
+        _check_groups(tables.train, competition.groups)
+        return NOTHING
+    if competition.split is not None:
+        return _groups_by(competition.split, tables)
+    if competition.splitter is not None or competition.columns is not None:
+        return NOTHING
+    for name, values in _candidates(competition, tables):
+        known = float(tables.test[name].isin(values.unique()).mean())
+        if known <= _MOST_SHARED:
+            text = f"its values repeat, and {1 - known:.0%} of test's rows have a value that train lacks"
+            return {"groups": name}, Reason(text=text, guess=True)
+    return NOTHING
+
+
+def _groups_by(split: str, tables: Tables) -> Step:
+    if split == "rows":
+        return NOTHING
+    for name, frame in (("train", tables.train), ("test", tables.test)):
+        if split not in frame.columns:
+            raise DataError(f"{name}.csv lacks the column {split!r} to split by. It has: {', '.join(frame.columns)}.")
+    if parse_dates(tables.train[split]) is not None:
+        return NOTHING
+    _check_groups(tables.train, split)
+    return {"groups": split}, Reason(text="the column to split by")
+
+
+def _candidates(competition: Competition, tables: Tables) -> Iterator[tuple[str, pd.Series]]:
+    """Columns of labels or whole numbers that name something with several rows each, in train and in test."""
+    for name in tables.train.columns:
+        values = tables.train[name]
+        if name not in tables.test.columns or name == competition.id or values.dtype.kind in "fbM" or values.hasnans:
+            continue
+        if is_later(values, tables.test[name]):
+            continue
+        distinct, in_test = values.nunique(), tables.test[name].nunique()
+        if 20 <= distinct <= len(values) / 1.15 and 5 <= in_test <= len(tables.test) and parse_dates(values) is None:
+            yield str(name), values
+
+
+def _check_groups(train: pd.DataFrame, groups: str) -> None:
+    if groups not in train.columns:
+        raise DataError(f"train.csv lacks the groups column {groups!r}. It has: {', '.join(map(str, train.columns))}.")
+    missing = np.flatnonzero(train[groups].isna())
+    if len(missing):
+        raise DataError(
+            f"train.csv: the groups column {groups!r} is missing in {len(missing)} of {len(train)} rows, "
+            f"first in row {missing[0] + 1}. Give these rows groups in clean."
+        )

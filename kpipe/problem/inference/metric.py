@@ -1,0 +1,79 @@
+"""Infer the metric."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from kpipe.core.metrics import Metric, get_metric, over_targets
+from kpipe.core.values import Reason, Tables
+from kpipe.errors import UsageError
+from kpipe.problem.competition import Competition
+from kpipe.problem.inference.id import submission_columns
+from kpipe.problem.inference.step import Step
+
+__all__ = ["infer_metric", "metric_of_page"]
+
+
+def infer_metric(competition: Competition, tables: Tables) -> Step:
+    """The metric: the stated one, that of Kaggle's page, or the usual one for what the sample submission holds.
+
+    Raises
+    ------
+    UsageError
+        If the stated metric is unknown or judges another task.
+    """
+    count = len(competition.targets)
+    if competition.metric is None:
+        metric, reason = _metric_of_page(competition, tables) or _usual_metric(competition, tables)
+        return {"metric": over_targets(metric, count) if count > 1 else metric}, reason
+    metric = get_metric(competition.metric)
+    if metric.task != competition.task:
+        raise UsageError(
+            f"The metric {metric.name} judges a {metric.task}, but {competition.slug} is a {competition.task}."
+        )
+    over_several = count > 1 and metric.single is None
+    if metric.log_target and metric.domain is None and (tables.train[list(competition.targets)] < 0).any(axis=None):
+        metric = replace(metric, log_target=False)  # such targets have no logarithm
+    return {"metric": over_targets(metric, count) if over_several else metric}, None
+
+
+def _metric_of_page(competition: Competition, tables: Tables) -> tuple[Metric, Reason] | None:
+    """The metric that Kaggle's page names, where kpipe knows it and it fits the task."""
+    metric = metric_of_page(tables)
+    if metric is None or metric.task != competition.task:
+        return None
+    return metric, Reason(text=f"Kaggle's page names it: {tables.source.metric}")
+
+
+def metric_of_page(tables: Tables) -> Metric | None:
+    """The metric that Kaggle's page names, where it is known and kpipe has it; else None."""
+    try:
+        return get_metric(tables.source.metric)
+    except UsageError:
+        return None
+
+
+def _usual_metric(competition: Competition, tables: Tables) -> tuple[Metric, Reason]:
+    name, why = _usual(competition, tables)
+    page = f"; Kaggle's page says {tables.source.metric!r}, which kpipe does not know" if tables.source.metric else ""
+    return get_metric(name), Reason(text=f"{why}; set another with --metric{page}", guess=True)
+
+
+def _usual(competition: Competition, tables: Tables) -> tuple[str, str]:
+    """The metric that is usual for such a sample submission, and why."""
+    wanted = submission_columns(competition, tables)
+    if competition.task == "regression":
+        return "rmse", "usual for values"
+    if len(wanted) > 1 and not set(wanted) & set(competition.targets):
+        return "log_loss", "usual for one probability per class"
+    placeholder = tables.sample[wanted[0]]
+    if placeholder.dtype.kind == "f":
+        return "auc", "the sample submission holds probabilities"
+    labels = tables.train[competition.targets[0]]
+    if not pd.api.types.is_numeric_dtype(placeholder) and placeholder.astype(str).str.contains(" ").mean() > 0.5:
+        ranked = int(placeholder.astype(str).str.count(r"\S+").max())
+        if labels.nunique() > ranked > 1 and not labels.astype(str).str.contains(" ").any():
+            return f"map@{ranked}", f"the sample submission ranks {ranked} labels in each row"
+    return "accuracy", "the sample submission holds labels"

@@ -1,0 +1,41 @@
+"""Infer which models are trained."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kpipe.core.values import Reason, Tables
+from kpipe.data.column_types import is_free_text
+from kpipe.models import model
+from kpipe.problem.competition import Competition
+from kpipe.problem.inference.step import NOTHING, Step
+
+__all__ = ["infer_models"]
+
+_ANY_TABLE = ("boosting", "linear", "catboost", "forest", "tabular-net")
+_FREE_TEXT = ("text", "boosting", "linear", "catboost", "tabular-net")
+
+
+def infer_models(competition: Competition, tables: Tables) -> Step:
+    """The models for any table, for tables with free text, or for pixels."""
+    if competition.models is not None:
+        return NOTHING
+    columns = tables.train[list(competition.columns or ())]
+    if bool((columns.dtypes == np.uint8).all()):
+        return _models_of_pixels(competition, columns.shape[1])
+    names = _FREE_TEXT if any(is_free_text(columns[name]) for name in columns) else _ANY_TABLE
+    return {"models": {name: model(name) for name in names}}, Reason(text="the models for any table")
+
+
+def _models_of_pixels(competition: Competition, count: int) -> Step:
+    # Few trees over few columns: growing them over hundreds of columns would take the better part of an hour.
+    trees = model("boosting", n_estimators=100, learning_rate=0.1, colsample_bytree=0.2)
+    side = math.isqrt(count)
+    if competition.task == "classification" and side * side == count:
+        nets = {name: model(name, shape=(side, side, 1)) for name in ("convnet", "convnet-large")}
+        reason = Reason(text=f"images of {side} x {side} pixels", guess=True)
+        usual = {"default": competition.default or ("convnet",), "budgeted": competition.budgeted or ("convnet-large",)}
+        return {"models": {**nets, "boosting": trees}, **usual}, reason
+    return {"models": {"neural": model("neural"), "boosting": trees}}, Reason(text="columns of bytes, as of pixels")

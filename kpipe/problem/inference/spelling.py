@@ -1,0 +1,103 @@
+"""One spelling for id and target columns, and columns made of ids that name groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from kpipe.core.values import Tables
+from kpipe.data.dates import parse_dates
+from kpipe.problem.competition import Competition
+from kpipe.problem.inference.id import shared_ids
+
+__all__ = ["adapt_tables", "unify_spelling"]
+
+
+def adapt_tables(competition: Competition, tables: Tables) -> tuple[Competition, Tables]:
+    """The competition and its tables with one spelling of the columns, and with columns made of ids that name groups.
+
+    ``id`` in test and ``ACTION`` in train become the sample submission's ``Id`` and ``Action``. Ids of the form
+    ``gggg_pp`` give the columns "<id> group", "<id> number" and "<id> group size" (counted over train and test).
+
+    Parameters
+    ----------
+    competition : Competition
+        As its author wrote it.
+    tables : Tables
+        Cleaned tables.
+
+    Returns
+    -------
+    tuple of Competition and Tables
+    """
+    competition, tables = unify_spelling(competition, tables)
+    return competition, _add_groups_of_ids(competition, tables)
+
+
+def unify_spelling(competition: Competition, tables: Tables) -> tuple[Competition, Tables]:
+    """The competition and its tables with id and targets named in train and test as in the sample submission."""
+    names = [str(name) for name in tables.sample.columns]
+    renamed_columns: dict[str, str] = {}
+    frames: dict[str, pd.DataFrame] = {}
+    # A name that train and test share is a feature: it is no target in another spelling.
+    features = set(tables.train.columns) & set(tables.test.columns)
+    for role, frame in (("train", tables.train), ("test", tables.test)):
+        renamed = _spellings(frame, names, features)
+        if role == "test" and names[0] not in [*frame.columns, *renamed.values()]:
+            renamed |= dict.fromkeys(_columns_with_values(frame, tables.sample[names[0]])[:1], names[0])
+        renamed_columns |= renamed
+        frames[role] = frame.rename(columns=renamed)
+    if not renamed_columns:
+        return competition, tables
+    target = tuple(renamed_columns.get(name, name) for name in competition.targets)
+    changed: Sequence[str] | str | None = target[0] if len(target) == 1 else target or None
+    id = competition.id and renamed_columns.get(competition.id, competition.id)
+    return replace(competition, id=id, target=changed), replace(tables, train=frames["train"], test=frames["test"])
+
+
+def _spellings(frame: pd.DataFrame, names: Sequence[str], features: set[str]) -> dict[str, str]:
+    """Columns that are one of the names but for case, blanks and underscores → that name, where only one is."""
+    found = {}
+    for name in names:
+        close = [
+            column
+            for column in frame.columns
+            if column not in names and _plain(column) == _plain(name) and (name == names[0] or column not in features)
+        ]
+        if len(close) == 1 and name not in frame.columns:
+            found[close[0]] = name
+    return found
+
+
+def _plain(name: object) -> str:
+    return str(name).strip().lower().replace("_", "").replace(" ", "")
+
+
+def _columns_with_values(frame: pd.DataFrame, ids: pd.Series) -> list[str]:
+    """Columns of a frame that hold exactly the ids of the sample submission."""
+    wanted = set(ids.astype(str))
+    return [c for c in frame.columns if frame[c].nunique() == len(wanted) and set(frame[c].astype(str)) == wanted]
+
+
+def _add_groups_of_ids(competition: Competition, tables: Tables) -> Tables:
+    id = competition.id or next(iter(shared_ids(tables)), None)
+    stated = competition.columns is not None or competition.groups is not None or competition.models is not None
+    if stated or id is None or any(id not in frame.columns for frame in (tables.train, tables.test)):
+        return tables
+    if parse_dates(tables.train[id]) is not None:
+        return tables
+    parts = [frame[id].astype(str).str.extract(r"^(.*\w)[_-](\d{1,4})$") for frame in (tables.train, tables.test)]
+    if any(part.isna().any(axis=None) for part in parts):
+        return tables
+    sizes = pd.concat([part[0] for part in parts]).value_counts()
+    if not 1.05 < sizes.mean() < len(tables.train) / 10:
+        return tables
+    frames = [
+        frame.assign(
+            **{f"{id} group": part[0], f"{id} number": part[1].astype(int), f"{id} group size": part[0].map(sizes)}
+        )
+        for frame, part in zip((tables.train, tables.test), parts, strict=True)
+    ]
+    return replace(tables, train=frames[0], test=frames[1])

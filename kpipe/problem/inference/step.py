@@ -1,0 +1,10 @@
+"""What a step of the inference returns."""
+
+from __future__ import annotations
+
+from kpipe.core.values import Reason
+
+__all__ = ["NOTHING", "Step"]
+
+Step = tuple[dict[str, object], Reason | None]  # the fields that a step settles, and why
+NOTHING: Step = ({}, None)  # the author has settled the field

@@ -1,0 +1,92 @@
+"""Infer whether the task is a classification or a regression."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from kpipe.core.metrics import get_metric
+from kpipe.core.values import Reason, Tables
+from kpipe.errors import DataError
+from kpipe.problem.competition import Competition
+from kpipe.problem.inference.id import submission_columns
+from kpipe.problem.inference.metric import metric_of_page
+from kpipe.problem.inference.step import NOTHING, Step
+
+__all__ = ["infer_task"]
+
+# An integer target with more distinct values than this is a quantity. Digits have 10, quality grades about 10,
+# MSSubClass 16.
+_MOST_CLASSES = 20
+
+
+def infer_task(competition: Competition, tables: Tables) -> Step:
+    """Classification or regression, by the metric where one is known, else by the target's values.
+
+    Raises
+    ------
+    DataError
+        If the target has missing values, is constant, or cannot be judged by the metric.
+    """
+    for name in competition.targets:
+        _check_target(tables.train[name], name)
+    stated = None if competition.metric is None else get_metric(competition.metric)
+    if stated is not None and stated.task == "classification":
+        _check_binary_targets(competition, tables)
+    if competition.task is not None:
+        return NOTHING
+    if stated is None and (on_page := metric_of_page(tables)):
+        reason = Reason(text=f"the task of the metric on Kaggle's page: {tables.source.metric}")
+        return {"task": on_page.task}, reason
+    if stated is not None:
+        return {"task": stated.task}, Reason(text=f"the task of the metric {stated.name}")
+    if len(competition.targets) > 1:
+        binary = all(set(tables.train[name].unique()) <= {0, 1} for name in competition.targets)
+        text = "each target is 0 or 1" if binary else "the targets are numbers"
+        return {"task": "classification" if binary else "regression"}, Reason(text=text)
+    return _task_of_one(tables.train[competition.targets[0]], tables.sample[submission_columns(competition, tables)])
+
+
+def _check_binary_targets(competition: Competition, tables: Tables) -> None:
+    """Several targets of a classification must be 0 or 1 each."""
+    for name in competition.targets if len(competition.targets) > 1 else ():
+        strange = set(tables.train[name].unique()) - {0, 1}
+        if strange:
+            raise DataError(
+                f"train.csv: with several targets, this metric needs each of them to be 0 or 1, but {name!r} holds "
+                f"{', '.join(sorted(map(str, strange))[:3])}. Name one target with --target, or choose another "
+                "--metric."
+            )
+
+
+def _task_of_one(y: pd.Series, wanted: pd.DataFrame) -> Step:
+    if wanted.shape[1] > 1 and y.name not in wanted:
+        return {"task": "classification"}, Reason(text="the sample submission has one column per class")
+    if not pd.api.types.is_numeric_dtype(y) or pd.api.types.is_bool_dtype(y):
+        return {"task": "classification"}, Reason(text=f"{y.name} holds labels")
+    distinct = y.nunique()
+    if distinct > 2 and _holds_fractions(wanted.iloc[:, 0]):
+        return {"task": "regression"}, Reason(text="the sample submission holds fractions", guess=True)
+    whole = bool((y % 1 == 0).all()) and pd.api.types.is_integer_dtype(wanted.iloc[:, 0])
+    if distinct == 2 or ((whole or pd.api.types.is_integer_dtype(y)) and distinct <= _MOST_CLASSES):
+        return {"task": "classification"}, Reason(text=f"{y.name} has only {distinct} values", guess=distinct > 2)
+    return {"task": "regression"}, Reason(text=f"{y.name} has {distinct} different numbers")
+
+
+def _holds_fractions(values: pd.Series) -> bool:
+    return pd.api.types.is_float_dtype(values) and bool((values.dropna() % 1 != 0).any())
+
+
+def _check_target(y: pd.Series, target: str) -> None:
+    missing = np.flatnonzero(y.isna())
+    if len(missing) == len(y):
+        raise DataError(f"train.csv: the target {target!r} is missing in every row.")
+    if len(missing):
+        raise DataError(
+            f"train.csv: the target {target!r} is missing in {len(missing)} of {len(y)} rows, first in row "
+            f"{missing[0] + 1}. Remove these rows: a model cannot learn from them."
+        )
+    if y.nunique() == 1:
+        raise DataError(
+            f"train.csv: the target {target!r} is {y.iloc[0]} in every row: there is nothing to distinguish."
+        )

@@ -1,0 +1,34 @@
+"""Which of two labels a single probability is that of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+__all__ = ["positive_class"]
+
+_POSITIVE = ("1", "1.0", "true", "yes", "y", "t", "positive", "present")
+
+
+def positive_class(labels: Iterable[object], names: Sequence[str]) -> int:
+    """The code of the label whose probability a single column asks for.
+
+    Parameters
+    ----------
+    labels : iterable
+        The two labels, in the order of their codes.
+    names : sequence of str
+        Names of the target and of the submission's column: a label of that name is the positive one.
+
+    Returns
+    -------
+    int
+        The code of the only label that reads as positive (1, true, yes, or one of ``names``); else 1.
+
+    Examples
+    --------
+    >>> positive_class(["churn", "stay"], ("churn",)), positive_class([0, 1], ("y",))
+    (0, 1)
+    """
+    meant = {*_POSITIVE, *(name.lower() for name in names)}
+    found = [code for code, label in enumerate(labels) if str(label).strip().lower() in meant]
+    return found[0] if len(found) == 1 else 1

@@ -1,0 +1,290 @@
+"""``Problem``: a competition with every field settled, and everything that is derived from it once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from kpipe.core.metrics import Metric, get_metric, ordinal
+from kpipe.core.request import RunRequest
+from kpipe.core.values import Reason, Splitter, Tables, Task
+from kpipe.data.further_tables import file_hashes
+from kpipe.errors import DataError
+from kpipe.problem.competition import Competition, Factory, find
+from kpipe.problem.inference import infer
+from kpipe.problem.inference.id import submission_columns
+from kpipe.problem.inference.spelling import adapt_tables
+from kpipe.problem.positive import positive_class
+
+if TYPE_CHECKING:
+    from sklearn.base import TransformerMixin
+
+_T = TypeVar("_T")
+
+__all__ = ["Problem", "apply_request", "define_problem", "encode_target"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A competition with every field settled. Nothing here is optional unless it says so.
+
+    Attributes
+    ----------
+    competition : Competition
+        As its author wrote it, with what the request replaces.
+    files : Tables
+        The tables as they are in the files.
+    tables : Tables
+        The tables after ``clean``, with one spelling of the columns.
+    id : str
+        The column that joins test rows to submission rows.
+    targets : tuple of str
+        The columns that are predicted.
+    task : {"classification", "regression"}
+    metric : Metric
+    columns : tuple of str
+        What models may see.
+    features : transformer or None
+        Fitted inside each fold; None where models get the columns as they are.
+    splitter : Splitter
+    groups : str or None
+        The column whose rows must stay in one fold; None where rows are independent.
+    models : mapping of str to Factory
+        The competition's own models.
+    default : tuple of str
+        The models of a run that names none.
+    budgeted : tuple of str
+        The models that a budget adds to these.
+    submission_columns : tuple of str
+        The columns of the sample submission that must be predicted.
+    y : ndarray
+        (n,) class codes 0..k-1 or values, as models see them; (n, t) for several targets.
+    labels : ndarray or None
+        (k,) the label of each code; None for a regression and for several targets.
+    reasons : mapping of str to Reason
+        Inferred field to the reason for its value.
+    """
+
+    competition: Competition
+    files: Tables
+    tables: Tables
+    id: str
+    targets: tuple[str, ...]
+    task: Task
+    metric: Metric
+    columns: tuple[str, ...]
+    features: TransformerMixin | None
+    splitter: Splitter
+    groups: str | None
+    models: Mapping[str, Factory]
+    default: tuple[str, ...]
+    budgeted: tuple[str, ...]
+    submission_columns: tuple[str, ...]
+    y: np.ndarray
+    labels: np.ndarray | None
+    reasons: Mapping[str, Reason] = field(default_factory=dict)
+
+    @property
+    def slug(self) -> str:
+        """Kaggle's name of the competition."""
+        return self.competition.slug
+
+    @property
+    def X(self) -> pd.DataFrame:
+        """(n, columns) what models may see of train."""
+        return self.tables.train[list(self.columns)]
+
+    @property
+    def X_test(self) -> pd.DataFrame:
+        """(m, columns) what models may see of test."""
+        return self.tables.test[list(self.columns)]
+
+    @cached_property
+    def group_values(self) -> np.ndarray | None:
+        """(n,) the group of each row of train; None where there are no groups."""
+        return None if self.groups is None else self.tables.train[self.groups].to_numpy()
+
+    @property
+    def is_ordinal(self) -> bool:
+        """Whether the classes are steps of a scale that one regression learns (see ``Metric.ordinal``)."""
+        return ordinal(self.metric, self.labels)
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of columns of a model's predictions: one per class or target, one for a regression or a scale."""
+        if self.y.ndim > 1:
+            return self.y.shape[1]
+        return 1 if self.labels is None or self.is_ordinal else len(self.labels)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes or targets: the columns of final predictions, where a scale's classes are not merged."""
+        return len(self.targets) if self.labels is None else len(self.labels)
+
+    def with_tables(self, tables: Tables) -> Problem:
+        """The same problem on other cleaned tables with the same columns: its target is derived again."""
+        y, labels = encode_target(tables.train, self.targets, self.task)
+        return replace(self, tables=tables, y=y, labels=labels)
+
+
+def define_problem(competition: Competition, files: Tables) -> Problem:
+    """The problem that a competition and its files define: cleaned tables, and every open field inferred.
+
+    Parameters
+    ----------
+    competition : Competition
+        As its author wrote it, with what a request replaces (see ``apply_request``).
+    files : Tables
+        The tables as they are in the files.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    DataError
+        If the files contradict the competition or each other, or leave a field open.
+    UsageError
+        If the metric does not fit the task.
+
+    Examples
+    --------
+    >>> import kpipe
+    >>> problem = define_problem(kpipe.Competition(slug="titanic"), kpipe.load("titanic", "sample"))
+    >>> problem.metric.name, problem.reasons["metric"].guess
+    ('accuracy', True)
+    """
+    cleaned = competition.clean(files)
+    # Further tables that clean has read count as inputs, whether clean returns them or not.
+    cleaned = replace(cleaned, source=replace(cleaned.source, files=file_hashes(files)))
+    _refuse_nested_cells(cleaned)
+    adapted, tables = adapt_tables(competition, cleaned)
+    settled, reasons = infer(adapted, tables)
+    y, labels = encode_target(tables.train, settled.targets, _not_none(settled.task))
+    problem = Problem(
+        competition=adapted,
+        files=files,
+        tables=tables,
+        id=_not_none(settled.id),
+        targets=settled.targets,
+        task=_not_none(settled.task),
+        metric=get_metric(settled.metric or ""),
+        columns=tuple(_not_none(settled.columns)),
+        features=settled.features,
+        splitter=_not_none(settled.splitter),
+        groups=settled.groups,
+        models=dict(_not_none(settled.models)),
+        default=tuple(settled.default or _not_none(settled.models)),
+        budgeted=tuple(settled.budgeted),
+        submission_columns=tuple(submission_columns(settled, tables)),
+        y=y,
+        labels=labels,
+    )
+    return replace(problem, reasons=reasons | _reason_for_positive(problem))
+
+
+def apply_request(request: RunRequest, competition: Competition | None = None) -> Competition:
+    """The competition of a request, with the fields that the request replaces.
+
+    Parameters
+    ----------
+    request : RunRequest
+    competition : Competition, optional
+        Instead of the one that is found by the request's slug.
+
+    Returns
+    -------
+    Competition
+
+    Raises
+    ------
+    UsageError
+        If the slug or the metric is unknown, or the competition's module is broken.
+    """
+    found = find(request.slug) if competition is None else competition
+    target = request.target[0] if len(request.target) == 1 else tuple(request.target)
+    metric = request.metric and get_metric(request.metric)
+    given: dict[str, Any] = {
+        "metric": metric,
+        "target": target,
+        "id": request.id,
+        "split": request.split,
+        "drop": tuple(request.drop),
+    }
+    changes = {name: value for name, value in given.items() if value}
+    return replace(found, **changes, text=(*found.text, *request.text))
+
+
+def encode_target(train: pd.DataFrame, targets: Sequence[str], task: Task) -> tuple[np.ndarray, np.ndarray | None]:
+    """The target as models see it.
+
+    Parameters
+    ----------
+    train : DataFrame
+        (n, columns) with the targets.
+    targets : sequence of str
+    task : {"classification", "regression"}
+
+    Returns
+    -------
+    y : ndarray
+        (n,) int64 class codes 0..k-1, or float64 values; (n, t) for several targets.
+    labels : ndarray or None
+        (k,) the sorted labels of the codes; None for a regression and for several targets.
+
+    Raises
+    ------
+    DataError
+        If the target of a regression holds no numbers.
+    """
+    if len(targets) > 1:
+        columns = [_numbers(train[name]) for name in targets]
+        return np.column_stack(columns).astype(float if task == "regression" else np.int64), None
+    y = train[targets[0]]
+    if task == "regression":
+        return _numbers(y), None
+    labels = np.sort(y.unique()) if y.dtype.kind in "iufb" else np.array(sorted(y.unique(), key=str), dtype=object)
+    codes = {label: code for code, label in enumerate(labels)}
+    return y.map(codes).to_numpy(dtype=np.int64), labels
+
+
+def _numbers(y: pd.Series) -> np.ndarray:
+    if not pd.api.types.is_numeric_dtype(y):
+        raise DataError(f"train.csv: the target {y.name!r} of a regression must hold numbers; got {y.iloc[0]!r}.")
+    return y.to_numpy(dtype=np.float64)
+
+
+def _reason_for_positive(problem: Problem) -> dict[str, Reason]:
+    """Where one probability is asked for and the two labels are words: which label it is the probability of."""
+    labels, columns = problem.labels, problem.submission_columns
+    if labels is None or len(labels) != 2 or len(columns) != 1 or labels.dtype.kind != "O":
+        return {}
+    if problem.metric.needs != "probability":
+        return {}
+    label = labels[positive_class(labels, (problem.targets[0], columns[0]))]
+    return {"positive": Reason(text=f"{columns[0]} is the probability of {label}", guess=True)}
+
+
+def _refuse_nested_cells(tables: Tables) -> None:
+    """Raise DataError for cells that hold several values: they can be neither counted nor compared."""
+    for name, frame in (("train", tables.train), ("test", tables.test)):
+        for column in (column for column in frame if pd.api.types.is_object_dtype(frame[column])):
+            for row, value in enumerate(frame[column], start=1):
+                if isinstance(value, list | dict | set | np.ndarray):
+                    raise DataError(
+                        f"{name}.csv, column {column!r}, row {row}: after clean a cell must hold a single value; got "
+                        f"a {type(value).__name__}. Make a column of each part, or a text of all parts."
+                    )
+
+
+def _not_none(value: _T | None) -> _T:
+    """A field that the inference has settled."""
+    if value is None:
+        raise AssertionError("the inference leaves no field open")
+    return value
