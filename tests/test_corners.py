@@ -28,7 +28,7 @@ from kpipe.checks import run_checks
 from kpipe.core.metrics import METRICS, evaluate
 from kpipe.core.values import Context, Ensemble, Folds, ModelPredictions, Submission, Tables
 from kpipe.errors import DataError, SubmissionError
-from kpipe.features.encoders import FillModes, NativeCategories, dummies, standardised
+from kpipe.features import ModeImputer
 from kpipe.models import model
 from kpipe.problem.competition import Competition, row_by_row
 from kpipe.problem.postprocessing import postprocess
@@ -105,55 +105,6 @@ def test_a_score_does_not_depend_on_the_order_of_the_rows(name: str, seed: int) 
 @pytest.mark.parametrize("name", ["auc", "f1", "f1_macro", "balanced_accuracy", "qwk"])
 def test_a_perfect_score_of_any_metric_on_few_rows_is_not_certain(name: str) -> None:
     assert evaluate(METRICS[name], np.array([0, 1] * 10), np.eye(2)[[0, 1] * 10]).standard_error > 0
-
-
-# features
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(-(10**6), 10**6), min_size=3, max_size=30), st.lists(st.floats(-1e100, 1e100), min_size=2))
-def test_scaled_numbers_stay_within_3_and_in_order(fitted: list[int], new: list[float]) -> None:
-    scaler = standardised().fit(np.array(fitted, dtype=float)[:, None])
-    scaled = scaler.transform(np.sort(new)[:, None])[:, 0]
-    assert np.abs(scaled).max() <= 3
-    assert (np.diff(scaled) >= -1e-9).all()
-
-
-def test_a_number_too_large_to_square_is_far_out_and_not_the_mean() -> None:
-    with np.errstate(over="ignore"):
-        assert standardised().fit(np.arange(4.0)[:, None]).transform(np.array([[1e200]]))[0, 0] > 2.9
-
-
-COLUMNS = {
-    "text": pd.Series(["a", "b", "a", None, "b", "a"], dtype="str"),
-    "missing text": pd.Series([None] * 6, dtype="str"),
-    "missing numbers": pd.Series([np.nan] * 6),
-    "truths": pd.Series([True, False] * 3),
-    "truths with gaps": pd.Series([True, None] * 3, dtype="boolean"),
-    "bytes": pd.Series([0, 255] * 3, dtype="uint8"),
-    "integers": pd.Series([2**40, -1, 0, 1, 2, 3]),
-    "a category": pd.Series(["a", "b", "a", "b", "a", "b"], dtype="category"),
-}
-
-
-@pytest.mark.parametrize("encoding", [dummies(), NativeCategories()], ids=["dummies", "native"])
-@pytest.mark.parametrize("kind", COLUMNS)
-def test_each_kind_of_column_is_encoded_alone_and_in_new_rows(kind: str, encoding: BaseEstimator) -> None:
-    frame = pd.DataFrame({kind: COLUMNS[kind]})
-    encoded = encoding.fit(frame).transform(frame.iloc[[5, 0]])
-    assert len(encoded) == 2
-    if isinstance(encoded, np.ndarray):
-        assert np.isfinite(encoded).all()
-    else:
-        assert encoded.index.tolist() == [5, 0]
-
-
-@pytest.mark.parametrize("encoding", [FillModes(), dummies(), NativeCategories()], ids=["modes", "dummies", "native"])
-def test_an_encoding_leaves_the_table_it_is_given_alone(encoding: BaseEstimator) -> None:
-    frame = pd.DataFrame(COLUMNS)
-    before = frame.copy(deep=True)
-    encoding.fit(frame).transform(frame)
-    pd.testing.assert_frame_equal(frame, before)
 
 
 # competition
@@ -252,7 +203,7 @@ def test_the_features_of_a_validated_row_teach_nothing(name: str) -> None:
     made = prices()
     made.train["town"] = pd.Series(["a", "b"] * 40, dtype="str")
     made.test["town"] = pd.Series(["a", "c"] * 15, dtype="str")
-    fields = {"splitter": RowSplit(60), "features": FillModes()}
+    fields = {"splitter": RowSplit(60), "features": ModeImputer()}
     _, _, before = trained(made, name, **fields)
     changed = made.train.copy()
     changed.loc[60:78, ["x", "town"]] = [1e6, "never seen"]

@@ -3,7 +3,7 @@
 from sklearn.model_selection import StratifiedKFold
 
 from kpipe import Competition, model
-from kpipe.features import over_255
+from kpipe.features import pixel_scaler
 
 competition = Competition(
     slug="digit-recognizer",
@@ -19,7 +19,7 @@ competition = Competition(
     models={
         "convnet": model("convnet", shape=(28, 28, 1)),
         "convnet-large": model("convnet-large", shape=(28, 28, 1)),
-        "linear": model("linear", scaler=over_255(), max_iter=50, tol=1e-3),
+        "linear": model("linear", scaler=pixel_scaler(), max_iter=50, tol=1e-3),
         "boosting": model("boosting", n_estimators=100, learning_rate=0.1, colsample_bytree=0.2),
     },
     default=("convnet",),

@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from kpipe import Competition, model, row_by_row
 from kpipe.core.values import Context
-from kpipe.features import FillModes, dummies, encoded
+from kpipe.features import ModeImputer, dummies
 
 __all__ = ["Fates", "WomanChildGroup", "clean", "competition", "parties"]
 
@@ -178,7 +178,7 @@ def gaussian_process(context: Context) -> BaseEstimator:
     """A smooth function of all columns, each on the same scale; what is far apart in several is judged apart."""
     kernel = ConstantKernel(4.0, "fixed") * RBF(5.0, "fixed")
     process = GaussianProcessClassifier(kernel, optimizer=None, random_state=context.seed)
-    return encoded(dummies(), make_pipeline(StandardScaler(), process))
+    return make_pipeline(dummies(), make_pipeline(StandardScaler(), process))
 
 
 competition = Competition(
@@ -192,7 +192,7 @@ competition = Competition(
         *("Who", "FamilySize", "CabinKnown", "Ticket", "Family", "TicketNumber"),
     ),
     clean=row_by_row(clean),
-    features=make_pipeline(FillModes(), Fates()),
+    features=make_pipeline(ModeImputer(), Fates()),
     # By row, not by ticket: 36 % of the test rows share a ticket with train, and 34 % of the validated rows do.
     splitter=StratifiedKFold(5, shuffle=True, random_state=0),
     models={

@@ -1,133 +1,187 @@
-"""Features for a table that nobody wrote a module for, fitted inside the fold.
+"""Features of a table for which nobody wrote a competition module, fitted inside the fold.
 
-What columns hold is seen in the fitting rows; what comes out are numbers and short labels, which every model's encoding
-takes: ``number_columns`` and ``text_columns`` of ``kpipe.features``.
+The type of each column is found in the fitting rows. The features are numbers and short labels, which the encoding of
+every model takes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.model_selection import KFold, StratifiedKFold
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import TargetEncoder
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from kpipe.data.column_types import is_categorical_integer, is_free_text
 from kpipe.data.dates import parse_dates
 from kpipe.data.numbers import parse_numbers
+from kpipe.features.dates import DateFeatures
+from kpipe.features.target_statistics import TargetStatistics
+from kpipe.features.text import TextFeatures
 
 __all__ = ["AutomaticFeatures"]
 
-_MANY_LEVELS = 10  # from which a label also becomes statistics of the target
-_MOST_CLASSES = 10  # up to which those are one number a class
-_TOPICS, _WORDS = 32, 20_000  # dimensions of prose, and words at the most
-_ALL_DIFFERENT = 0.95  # share of different labels from which a column of labels names rows
-_GAPPY = 3  # columns with gaps from which the gaps of a row are counted
+
+class _ColumnFeatures(Protocol):
+    """The features of one column of some type, learned in the fitting rows."""
+
+    @classmethod
+    def fit(cls, column: pd.Series, *, random_state: int) -> Self | None:
+        """The fitted features of a column, or None if it is of another type."""
+
+    def transform(self, column: pd.Series) -> dict[str, np.ndarray]:
+        """Float64 features by name, of the same column of any rows."""
+
+
+# A new type of column is a class like these in a module of its own, and its name in this line.
+_COLUMN_TYPES: tuple[type[_ColumnFeatures], ...] = (DateFeatures, TextFeatures)
+
+_HIGH_CARDINALITY = 10  # categories from which a column also becomes target statistics
+_IDENTIFIER = 0.95  # share of different labels from which a column identifies rows
+_MIN_COUNTED = 3  # columns with missing values from which a row's missing values are counted
 
 
 class AutomaticFeatures(TransformerMixin, BaseEstimator):
-    """Each column by what it holds; fitted on the rows of one fold.
+    """Features of each column by its type; fitted on the rows of one fold.
 
-    Left out: constants, copies of another column, labels and row numbers that are different in (nearly) every row.
-    Dates become year, month, day, weekday, hour and days since the first; prose becomes the strongest dimensions of its
-    words (latent semantic analysis) and its length; labels of many levels, and whole numbers that look like codes, also
-    become statistics of the target, made inside for the rows that are fitted on, and how frequent they are. Where most
-    numbers are codes, they are labels.
+    - Constants, copies of another column, identifiers and row numbers are dropped.
+    - Dates become year, month, day, weekday, day of the year, hour and days since the first.
+    - Free text becomes the strongest dimensions of its words and counts of characters and words.
+    - High-cardinality categories and categorical integers become target statistics and frequencies besides. Where most
+      numbers are categorical integers, these become labels.
+    - Numbers that are written as text become numbers.
 
-    random_state : of the inner splits of target statistics, and of the dimensions of prose.
+    Parameters
+    ----------
+    random_state : int, default=0
+        Of the inner splits of target statistics, and of the dimensions of free text.
 
-    References: Micci-Barreca, "A Preprocessing Scheme for High-Cardinality Categorical Attributes", 2001 (target
-    statistics; scikit-learn's ``TargetEncoder``). Deerwester et al., "Indexing by Latent Semantic Analysis", 1990.
+    Attributes
+    ----------
+    typed_ : dict
+        Name of each column of dates or free text to its fitted features.
+    plain_ : list
+        Names of the columns that are kept as numbers or labels.
+    numbers_as_text_, high_cardinality_, integers_as_labels_, with_missing_ : list
+        Which of those are numbers written as text, high-cardinality categories or categorical integers, categorical
+        integers that become labels, and which have missing values.
+    frequencies_ : dict
+        Name of each high-cardinality column to the rows of each category.
+    statistics_ : TargetStatistics
+        Fitted on the high-cardinality columns.
+
+    References
+    ----------
+    See ``kpipe.features.target_statistics`` and ``kpipe.features.text``.
     """
 
     def __init__(self, random_state: int = 0) -> None:
         self.random_state = random_state
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> AutomaticFeatures:
-        """See ``fit_transform``."""
+        """Find the types of the columns, and learn their features.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            A table as the data package reads it.
+        y : array-like of shape (n,) or None
+            The target; None gives no target statistics.
+
+        Returns
+        -------
+        self
+            The fitted transformer.
+        """
         self.fit_transform(X, y)
         return self
 
     def fit_transform(self, X: pd.DataFrame, y: Any = None, **params: Any) -> pd.DataFrame:
-        """What the columns hold, and the features of the rows that were fitted on."""
+        """Find the types of the columns, and give the features of the fitting rows.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            A table as the data package reads it.
+        y : array-like of shape (n,) or None
+            The target; None gives no target statistics.
+        **params
+            Ignored; for scikit-learn's API.
+
+        Returns
+        -------
+        DataFrame of shape (n, features)
+            A row's own target takes no part in its target statistics.
+        """
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-        self._sort(X)
-        self.starts_ = {name: _dates(X, name).min() for name in self.dates_}
-        self.words_ = {name: self._topics(X[name]) for name in self.prose_}
-        self.gappy_ = [name for name in self.plain_ if X[name].isna().any()]
-        self.counts_ = {name: X[name].value_counts() for name in self.coded_}
-        self.statistics_: TargetEncoder | None = None
-        within = None
-        if self.coded_ and y is not None and _fits_statistics(y):
-            self.statistics_ = _statistics(y, self.random_state)
-            within = self.statistics_.fit_transform(_labels(X[self.coded_]), y)
-        return self._made(X, within)
+        self._fit_types(X)
+        self.with_missing_ = [name for name in self.plain_ if X[name].isna().any()]
+        self.frequencies_ = {name: X[name].value_counts() for name in self.high_cardinality_}
+        self.statistics_ = TargetStatistics(self.random_state)
+        return self._features(X, self.statistics_.fit_transform(X[self.high_cardinality_], y))
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """The features of other rows."""
+        """The features of other rows.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        DataFrame of shape (n, features)
+            The same features as of the fitting rows.
+        """
         check_is_fitted(self)
-        within = None if self.statistics_ is None else self.statistics_.transform(_labels(X[self.coded_]))
-        return self._made(X, within)
+        return self._features(X, self.statistics_.transform(X[self.high_cardinality_]))
 
-    def _sort(self, X: pd.DataFrame) -> None:
-        """Which columns are dates, prose, labels of many levels; and which say nothing."""
-        kept = [name for name in _telling(X) if not _names_rows(X[name])]
-        self.dates_ = [name for name in kept if parse_dates(X[name]) is not None]
-        self.prose_ = [name for name in kept if name not in self.dates_ and is_free_text(X[name])]
-        self.plain_ = [name for name in kept if name not in (*self.dates_, *self.prose_)]
-        labels = [name for name in self.plain_ if not pd.api.types.is_numeric_dtype(X[name])]
-        self.spelt_ = [name for name in labels if parse_numbers(X[name]) is not None]
-        labels = [name for name in labels if name not in self.spelt_]
-        codes = [name for name in self.plain_ if is_categorical_integer(X[name])]
-        numbers = len(self.plain_) - len(labels)
-        self.codes_as_labels_ = codes if 2 * len(codes) > numbers else []
-        self.coded_ = [name for name in labels if X[name].nunique() > _MANY_LEVELS] + codes
+    def _fit_types(self, X: pd.DataFrame) -> None:
+        """Find the type of each column, and drop those without information."""
+        kept = [name for name in _informative_columns(X) if not _identifies_rows(X[name])]
+        self.typed_: dict[Hashable, _ColumnFeatures] = {}
+        for column_type in _COLUMN_TYPES:
+            for name in kept:
+                fitted = None if name in self.typed_ else column_type.fit(X[name], random_state=self.random_state)
+                if fitted is not None:
+                    self.typed_[name] = fitted
+        self.plain_ = [name for name in kept if name not in self.typed_]
+        text = [name for name in self.plain_ if not pd.api.types.is_numeric_dtype(X[name])]
+        self.numbers_as_text_ = [name for name in text if parse_numbers(X[name]) is not None]
+        labels = [name for name in text if name not in self.numbers_as_text_]
+        integers = [name for name in self.plain_ if is_categorical_integer(X[name])]
+        n_numbers = len(self.plain_) - len(labels)
+        self.integers_as_labels_ = integers if 2 * len(integers) > n_numbers else []
+        self.high_cardinality_ = [name for name in labels if X[name].nunique() > _HIGH_CARDINALITY] + integers
 
-    def _topics(self, column: pd.Series) -> Pipeline:
-        text = _plain_text(column)
-        often = 2 if text.str.lower().str.findall(r"\w\w+").explode().duplicated().any() else 1
-        words = TfidfVectorizer(sublinear_tf=True, min_df=often, max_features=_WORDS, strip_accents="unicode")
-        counted = words.fit_transform(text)
-        dimensions = min(_TOPICS, max(1, counted.shape[1] - 1))
-        return make_pipeline(words, TruncatedSVD(dimensions, random_state=self.random_state).fit(counted))
-
-    def _made(self, X: pd.DataFrame, within: np.ndarray | None) -> pd.DataFrame:
+    def _features(self, X: pd.DataFrame, statistics: np.ndarray) -> pd.DataFrame:
         columns: dict[Hashable, Any] = {name: self._plain_column(X[name]) for name in self.plain_}
-        for name in self.dates_:
-            columns.update(_parts(_dates(X, name), str(name), self.starts_[name]))
-        for name in self.prose_:
-            columns.update(_of_prose(X[name], self.words_[name]))
-        for name in self.coded_:
-            columns[f"{name}: rows"] = np.log1p(X[name].map(self.counts_[name]).fillna(0).to_numpy(dtype=float))
-        if within is not None:
-            columns |= {f"statistic {number}": values for number, values in enumerate(within.T)}
-        if len(self.gappy_) >= _GAPPY:
-            columns["gaps"] = X[self.gappy_].isna().sum(axis=1).to_numpy(dtype=float)
+        for name, fitted in self.typed_.items():
+            columns.update(fitted.transform(X[name]))
+        for name, frequencies in self.frequencies_.items():
+            columns[f"{name}: rows"] = np.log1p(X[name].map(frequencies).fillna(0).to_numpy(dtype=float))
+        columns |= {f"statistic {number}": values for number, values in enumerate(statistics.T)}
+        if len(self.with_missing_) >= _MIN_COUNTED:
+            columns["gaps"] = X[self.with_missing_].isna().sum(axis=1).to_numpy(dtype=float)
         if not columns:
             columns = {"nothing": np.zeros(len(X))}
         return pd.DataFrame({str(name): values for name, values in columns.items()}, index=X.index)
 
     def _plain_column(self, column: pd.Series) -> pd.Series | np.ndarray:
-        if column.name in self.spelt_:
+        if column.name in self.numbers_as_text_:
             numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
             return np.where(np.isfinite(numbers), numbers, np.nan)
         if not pd.api.types.is_numeric_dtype(column):
             return column
-        if column.name in self.codes_as_labels_:
+        if column.name in self.integers_as_labels_:
             return column.astype("Int64").astype("str")
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _telling(X: pd.DataFrame) -> Iterator[Hashable]:
-    """The columns that are neither constant nor a copy of one before."""
+def _informative_columns(X: pd.DataFrame) -> Iterator[Hashable]:
+    """The columns that are neither constant nor a copy of an earlier one."""
     seen: set[bytes] = set()
     for name in X.columns:
         values = X[name]
@@ -139,8 +193,8 @@ def _telling(X: pd.DataFrame) -> Iterator[Hashable]:
             yield name
 
 
-def _names_rows(column: pd.Series) -> bool:
-    """Whether a column only says which row this is: labels that are nearly all different, or a row number."""
+def _identifies_rows(column: pd.Series) -> bool:
+    """Whether a column only identifies rows: labels that are nearly all different, or a row number."""
     present = column.dropna()
     if pd.api.types.is_integer_dtype(column):
         return len(present) > 1 and bool((present.diff().iloc[1:] == 1).all())
@@ -148,56 +202,4 @@ def _names_rows(column: pd.Series) -> bool:
         return False
     if parse_dates(column) is not None or is_free_text(column):
         return False
-    return present.nunique() > _ALL_DIFFERENT * max(len(present), 1)
-
-
-def _dates(X: pd.DataFrame, name: Hashable) -> pd.Series:
-    """Dates of rows, whatever their form; what is none where the fitted rows had dates is missing."""
-    found = parse_dates(X[name])
-    return pd.to_datetime(X[name].astype(str), errors="coerce", format="mixed") if found is None else found
-
-
-def _parts(dates: pd.Series, name: str, start: pd.Timestamp) -> Iterator[tuple[str, np.ndarray]]:
-    since = (dates - start).dt.total_seconds() / 86_400
-    yield f"{name}: days", since.to_numpy(dtype=float)
-    for part in ("year", "month", "day", "day_of_week", "day_of_year", "hour"):
-        yield f"{name}: {part}", getattr(dates.dt, part).to_numpy(dtype=float)
-
-
-def _of_prose(column: pd.Series, words: Pipeline) -> dict[str, np.ndarray]:
-    text = _plain_text(column)
-    topics = {f"{column.name}: topic {n}": values for n, values in enumerate(words.transform(text).T)}
-    return topics | {
-        f"{column.name}: letters": text.str.len().to_numpy(dtype=float),
-        f"{column.name}: words": text.str.count(r"\S+").to_numpy(dtype=float),
-        f"{column.name}: capitals": text.str.count(r"[A-Z]").to_numpy(dtype=float),
-        f"{column.name}: marks": text.str.count(r"[!?#@]").to_numpy(dtype=float),
-    }
-
-
-def _plain_text(column: pd.Series) -> pd.Series:
-    return column.astype(object).where(column.notna(), "").astype(str)
-
-
-def _labels(frame: pd.DataFrame) -> np.ndarray:
-    """Labels as text, with a level for what is missing: TargetEncoder takes no mixture of text and NaN."""
-    return frame.astype(object).where(frame.notna(), "(missing)").astype(str).to_numpy(dtype=object)
-
-
-def _statistics(y: Any, seed: int) -> TargetEncoder:
-    continuous = np.asarray(y).dtype.kind == "f"
-    kind = "continuous" if continuous else type_of_target(np.asarray(y))
-    if TargetEncoder().get_params()["random_state"] is None:  # before scikit-learn 1.9
-        return TargetEncoder(target_type=kind, random_state=seed)
-    splitter = KFold if continuous else StratifiedKFold
-    return TargetEncoder(target_type=kind, cv=splitter(5, shuffle=True, random_state=seed))
-
-
-def _fits_statistics(y: Any) -> bool:
-    codes = np.asarray(y)
-    if codes.ndim > 1:
-        return False
-    if codes.dtype.kind == "f":
-        return True
-    levels, rows = np.unique(codes, return_counts=True)
-    return 2 <= len(levels) <= _MOST_CLASSES and rows.min() >= 2
+    return present.nunique() > _IDENTIFIER * max(len(present), 1)

@@ -20,7 +20,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from kpipe.core.values import Context, Loss
-from kpipe.features.encoders import NativeCategories, text_columns
+from kpipe.features import NativeCategories, as_text, text_columns
 from kpipe.models.early_stopping import BoostingLibrary, boosting_pipeline, first_metric
 from kpipe.models.factory import canonical_names
 
@@ -94,8 +94,7 @@ class CatBoost(BoostingLibrary):
 
     def prepare(self, X: pd.DataFrame) -> pd.DataFrame:
         """The table with categories as text, and missing ones as a category of their own."""
-        categories = X.select_dtypes("category")
-        text = categories.astype(object).where(categories.notna(), "(missing)").astype(str)
+        text = as_text(X.select_dtypes("category"))
         return X.assign(**{str(name): column for name, column in text.items()})
 
     def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray) -> Any:

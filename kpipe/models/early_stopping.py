@@ -17,11 +17,10 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.model_selection import KFold, StratifiedKFold
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from kpipe.core.values import Context
-from kpipe.features.encoders import encoded
 
 __all__ = [
     "BoostingLibrary",
@@ -216,7 +215,7 @@ def boosting_pipeline(
         Encoding, then ``EarlyStoppedClassifier`` or ``EarlyStoppedRegressor``.
     """
     kind = EarlyStoppedClassifier if context.task == "classification" else EarlyStoppedRegressor
-    return encoded(
+    return make_pipeline(
         encoding,
         kind(
             estimator,

@@ -11,9 +11,10 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+from sklearn.pipeline import make_pipeline
 
 from kpipe.core.values import Context
-from kpipe.features.encoders import dummies, encoded
+from kpipe.features import dummies
 
 __all__ = ["forest"]
 
@@ -38,5 +39,5 @@ def forest(context: Context, **options: Any) -> BaseEstimator:
     """
     settings = _DEFAULTS | {"random_state": context.seed}
     if context.task == "classification":
-        return encoded(dummies(), ExtraTreesClassifier(**settings | {"min_samples_leaf": 5} | options))
-    return encoded(dummies(), ExtraTreesRegressor(**settings | {"min_samples_leaf": 2} | options))
+        return make_pipeline(dummies(), ExtraTreesClassifier(**settings | {"min_samples_leaf": 5} | options))
+    return make_pipeline(dummies(), ExtraTreesRegressor(**settings | {"min_samples_leaf": 2} | options))

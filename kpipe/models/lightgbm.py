@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 
 from kpipe.core.values import Context, Loss
-from kpipe.features.encoders import NativeCategories
+from kpipe.features import NativeCategories
 from kpipe.models.early_stopping import MAX_TREES, Adaptive, BoostingLibrary, Rows, boosting_pipeline, first_metric
 from kpipe.models.factory import canonical_names
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.pipeline import make_pipeline
 
 from kpipe.core.values import Context
-from kpipe.features.encoders import dummies, encoded
+from kpipe.features import dummies
 
 __all__ = ["linear"]
 
@@ -25,7 +26,7 @@ def linear(context: Context, *, scaler: BaseEstimator | None = None, **options: 
     context : Context
         The context of the fit.
     scaler : transformer or None, default=None
-        For the numbers; None takes ``kpipe.features.encoders.standardised()``.
+        For the numbers; None takes ``kpipe.features.soft_clip_scaler()``.
     **options
         Parameters of scikit-learn's ``LogisticRegression`` (classification) or ``RidgeCV`` (regression).
 
@@ -34,7 +35,7 @@ def linear(context: Context, *, scaler: BaseEstimator | None = None, **options: 
     Pipeline
         Encoding, then the estimator.
     """
-    return encoded(dummies(scaler), _estimator(context, options))
+    return make_pipeline(dummies(scaler), _estimator(context, options))
 
 
 def _estimator(context: Context, options: dict[str, Any]) -> BaseEstimator:

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from kpipe.core.values import Context
 from kpipe.data.column_types import is_free_text
+from kpipe.features import as_text
 
 __all__ = ["RawColumnsPipeline", "RowText", "text"]
 
@@ -113,8 +114,8 @@ class RowText(TransformerMixin, BaseEstimator):
             Strings.
         """
         check_is_fitted(self)
-        parts = [X[name].astype(object).where(X[name].notna(), "").astype(str) for name in self.free_text_]
+        parts = [as_text(X[name], missing="") for name in self.free_text_]
         for name in self.labels_:
-            label = X[name].astype(object).where(X[name].notna(), "missing").astype(str)
+            label = as_text(X[name], missing="missing")
             parts.append(f"{name}_" + label.str.replace(r"\W", "_", regex=True))
         return np.asarray([" ".join(cells) for cells in zip(*parts, strict=True)], dtype=object)

@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator
 from kpipe.core.packages import install_command
 from kpipe.core.values import Context, Loss
 from kpipe.errors import UsageError
-from kpipe.features.encoders import NativeCategories
+from kpipe.features import NativeCategories
 from kpipe.models.early_stopping import MAX_TREES, Adaptive, BoostingLibrary, Rows, boosting_pipeline, first_metric
 from kpipe.models.factory import canonical_names
 

@@ -17,7 +17,7 @@ from kpipe.core.metrics import METRICS
 from kpipe.core.plots import COLOURS, answer, canvas, curves
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Context
-from kpipe.features.encoders import number_columns
+from kpipe.features import numeric_columns
 from kpipe.models import model
 from kpipe.models.teaching.mlp import PlainRegressor
 from kpipe.pipeline import prepare
@@ -81,7 +81,7 @@ def houses(problem: Problem) -> Houses:
     """Numbers with mean 0 and deviation 1 over train.csv and test.csv together, 0 for missing, dummies of the rest."""
     both = pd.concat([problem.X, problem.X_test])
     both = both.astype({"MSSubClass": int})  # the notebook takes the kind of dwelling for a number
-    numbers = [str(name) for name in number_columns(both)]
+    numbers = [str(name) for name in numeric_columns(both)]
     both[numbers] = ((both[numbers] - both[numbers].mean()) / both[numbers].std()).fillna(0)
     wide = pd.get_dummies(both, dummy_na=True, dtype=float)
     price = problem.tables.train[problem.targets[0]].to_numpy(dtype=np.float64)

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from kpipe.errors import DataError
-from kpipe.features.encoders import FillModes
+from kpipe.features import ModeImputer
 from kpipe.problem.problem import Problem
 
 __all__ = ["COLUMNS", "Notebook", "notebook", "with_notebooks_columns"]
@@ -37,7 +37,7 @@ class Notebook:
 def with_notebooks_columns(problem: Problem) -> Problem:
     """Titanic with the seven columns and the fills that the notebooks had; since then it has learned of parties."""
     columns = ("Sex", "Pclass", "Embarked", "Age", "SibSp", "Parch", "LogFare")
-    return replace(problem, columns=columns, features=FillModes())
+    return replace(problem, columns=columns, features=ModeImputer())
 
 
 def notebook(train: pd.DataFrame) -> Notebook:

@@ -1,5 +1,3 @@
-"""Features of a table that nobody wrote a module for: what each kind of column becomes, and that no target leaks."""
-
 from __future__ import annotations
 
 import pickle
@@ -33,11 +31,11 @@ def made() -> pd.DataFrame:
     ).assign(copy=lambda frame: frame["size"])
 
 
-def test_each_column_becomes_what_it_holds() -> None:
+def test_each_column_becomes_the_features_of_its_type() -> None:
     y = RNG.integers(2, size=N)
     found = AutomaticFeatures().fit_transform(made(), y)
-    for left_out in ("row", "name", "constant", "copy", "when", "story"):
-        assert left_out not in found.columns
+    for dropped in ("row", "name", "constant", "copy", "when", "story"):
+        assert dropped not in found.columns
     assert {
         "size",
         "town",
@@ -52,7 +50,7 @@ def test_each_column_becomes_what_it_holds() -> None:
     assert found["when: days"].tolist() == list(range(N))
 
 
-def test_other_rows_get_the_same_columns_whatever_they_hold() -> None:
+def test_other_rows_get_the_same_features_whatever_they_hold() -> None:
     features = AutomaticFeatures().fit(made(), RNG.integers(2, size=N))
     other = made().head(5).assign(town="Atlantis", when="no date", story=None, size=np.nan, sex=None)
     found = features.transform(other)
@@ -62,25 +60,25 @@ def test_other_rows_get_the_same_columns_whatever_they_hold() -> None:
     pd.testing.assert_frame_equal(found.iloc[[2]], features.transform(other.iloc[[2]]))
 
 
-def test_a_rows_own_target_is_not_in_its_statistics() -> None:
-    """Towns that say nothing of a target must not tell it to the rows that are fitted on."""
+def test_a_rows_own_target_takes_no_part_in_its_statistics() -> None:
+    """Towns that carry no information about the target must not reveal it in the fitting rows."""
     rng = np.random.default_rng(5)
     X = pd.DataFrame({"town": rng.choice([f"t{number}" for number in range(400)], size=1500), "x": 1.0})
     y = rng.integers(2, size=1500)
     features = AutomaticFeatures()
     within = features.fit_transform(X, y)["statistic 0"]
     assert abs(np.corrcoef(within, y)[0, 1]) < 0.15
-    assert np.corrcoef(features.transform(X)["statistic 0"], y)[0, 1] > 0.4  # which is what must not be trained on
+    assert np.corrcoef(features.transform(X)["statistic 0"], y)[0, 1] > 0.4  # what a model must not be trained on
 
 
 @pytest.mark.parametrize("y", [RNG.normal(size=N), RNG.integers(2, size=N), RNG.integers(4, size=N), None])
-def test_statistics_fit_any_target(y: np.ndarray | None) -> None:
+def test_any_target_gets_the_statistics_that_it_allows(y: np.ndarray | None) -> None:
     found = AutomaticFeatures().fit_transform(made(), y)
     count = 0 if y is None else 4 if len(np.unique(y)) == 4 else 1
     assert sum(str(name).startswith("statistic") for name in found.columns) == count
 
 
-def test_a_table_of_codes_is_a_table_of_labels() -> None:
+def test_a_table_of_categorical_integers_becomes_a_table_of_labels() -> None:
     rng = np.random.default_rng(0)
     X = pd.DataFrame({name: rng.choice(rng.integers(0, 90_000, size=50), size=1000) for name in ("a", "b")})
     found = AutomaticFeatures().fit_transform(X, rng.integers(2, size=1000))
@@ -89,17 +87,17 @@ def test_a_table_of_codes_is_a_table_of_labels() -> None:
     assert pd.api.types.is_numeric_dtype(AutomaticFeatures().fit_transform(mixed, rng.integers(2, size=1000))["a"])
 
 
-def test_a_table_that_says_nothing_gives_a_column_of_nothing() -> None:
+def test_a_table_without_information_gives_one_constant_feature() -> None:
     assert list(AutomaticFeatures().fit_transform(made()[["row", "constant"]]).columns) == ["nothing"]
 
 
-def test_it_can_be_cloned_and_sent_to_another_process() -> None:
+def test_it_survives_clone_and_pickle() -> None:
     features = clone(AutomaticFeatures(random_state=3)).fit(made(), RNG.integers(2, size=N))
     again = pickle.loads(pickle.dumps(features))
     pd.testing.assert_frame_equal(again.transform(made()), features.transform(made()))
 
 
-def test_numbers_among_which_stands_a_word_are_numbers() -> None:
+def test_numbers_written_as_text_among_a_few_words_become_numbers() -> None:
     X = made()[["size"]].assign(total=[" " if n % 30 == 0 else f"{n}.5" for n in range(N)])
     features = AutomaticFeatures().fit(X, RNG.integers(2, size=N))
     found = features.transform(X.assign(total="4+").head(2))

@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from kpipe.core.values import Context
-from kpipe.features.encoders import number_columns, text_columns
+from kpipe.features import numeric_columns, text_columns
 from kpipe.models.factory import with_context
 from kpipe.models.nets.fastai_learner import Schedule, learn
 from kpipe.models.nets.loop import Machine, forward
@@ -95,7 +95,7 @@ class _FastaiTabular(BaseEstimator):
     def _look(self, X: pd.DataFrame) -> None:
         """Learn levels (0 is for those not known), which numbers have gaps, and the scales of numbers."""
         self.levels_ = {name: X[name].value_counts().index[:_MOST_LEVELS].tolist() for name in text_columns(X)}
-        self.numbers_ = number_columns(X)
+        self.numbers_ = numeric_columns(X)
         self.gappy_ = [name for name in self.numbers_ if X[name].isna().any()]
         numbers = X[self.numbers_].to_numpy(dtype=np.float64, na_value=np.nan)
         self.middles_ = np.nan_to_num(np.array([np.nanmedian(c) if np.isfinite(c).any() else 0 for c in numbers.T]))

@@ -32,6 +32,7 @@ import numpy as np
 import torch
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -39,7 +40,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kpipe.core.values import Context
-from kpipe.features.encoders import dummies, encoded, soft_clip
+from kpipe.features import dummies, soft_clip
 from kpipe.models.factory import with_context
 from kpipe.models.nets.loop import Machine, Recipe, forward, require, train
 
@@ -56,7 +57,7 @@ def neural(context: Context, *, scaler: BaseEstimator | None = None, **options: 
     context : Context
         The context of the fit.
     scaler : transformer or None, default=None
-        For the numbers; None takes ``kpipe.features.encoders.standardised()``.
+        For the numbers; None takes ``kpipe.features.soft_clip_scaler()``.
     **options
         Parameters of ``NeuralClassifier`` or ``NeuralRegressor``.
 
@@ -66,7 +67,7 @@ def neural(context: Context, *, scaler: BaseEstimator | None = None, **options: 
         Encoding, then the estimator.
     """
     net = NeuralClassifier if context.task == "classification" else NeuralRegressor
-    return encoded(dummies(scaler), net(**with_context(options, context)))
+    return make_pipeline(dummies(scaler), net(**with_context(options, context)))
 
 
 class _Neural(BaseEstimator):

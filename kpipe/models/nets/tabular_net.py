@@ -53,7 +53,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kpipe.core.values import Context
-from kpipe.features.encoders import number_columns, soft_clip, text_columns
+from kpipe.features import numeric_columns, soft_clip, text_columns
 from kpipe.models.factory import with_context
 from kpipe.models.nets.loop import Machine, Recipe, forward, require, train
 from kpipe.models.nets.neural import _BatchNorm
@@ -329,7 +329,7 @@ class _Columns:
     """
 
     def __init__(self, X: pd.DataFrame, *, bins: int) -> None:
-        self.numbers = number_columns(X)
+        self.numbers = numeric_columns(X)
         values = self._values(X)
         self.gaps = np.isnan(values).any(axis=0)
         finite = [column[np.isfinite(column)] for column in values.T]

@@ -33,6 +33,7 @@ import numpy as np
 import torch
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -42,7 +43,7 @@ from torch.nn import functional
 
 from kpipe.core.values import Context
 from kpipe.errors import TrainingError
-from kpipe.features.encoders import dummies, encoded
+from kpipe.features import dummies
 from kpipe.models.factory import with_context
 from kpipe.models.nets.loop import Machine, Weights, computing, forward, require
 
@@ -73,7 +74,7 @@ def mlp(context: Context, *, scaler: BaseEstimator | None = None, **options: Any
     """
     net = PlainClassifier if context.task == "classification" else PlainRegressor
     estimator = net(**with_context(options, context))
-    return encoded(dummies(StandardScaler() if scaler is None else scaler), estimator)
+    return make_pipeline(dummies(StandardScaler() if scaler is None else scaler), estimator)
 
 
 class _Plain(BaseEstimator):

@@ -20,6 +20,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -28,7 +29,7 @@ from torch import Tensor
 
 from kpipe.core.values import Context
 from kpipe.errors import TrainingError
-from kpipe.features.encoders import dummies, encoded
+from kpipe.features import dummies
 from kpipe.models.factory import require_binary, with_context
 from kpipe.models.nets.loop import Machine, computing, require
 
@@ -168,7 +169,7 @@ def _factory(name: str, context: Context, layers: tuple[Layer, ...], options: di
     """The net behind the notebooks' encoding: numbers divided by their maxima, text as dummies."""
     require_binary(name, context)
     estimator = ScratchClassifier(layers=layers, **with_context(options, context))
-    return encoded(dummies(MaxAbsScaler()), estimator)
+    return make_pipeline(dummies(MaxAbsScaler()), estimator)
 
 
 class ScratchClassifier(ClassifierMixin, BaseEstimator):

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from kpipe.core.values import Context
 from kpipe.errors import TrainingError, UsageError
-from kpipe.features.encoders import dummies
+from kpipe.features import dummies
 from kpipe.models.factory import require_binary
 from kpipe.models.nets.loop import Machine, computing, require
 from kpipe.models.teaching.together import Together

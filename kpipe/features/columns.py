@@ -1,0 +1,95 @@
+"""Which columns of a table are numbers and which are text, and both as plain arrays.
+
+Text and declared categories are pandas ``str`` or ``category`` columns; everything else is a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["as_text", "numeric_columns", "text_columns", "to_floats"]
+
+Data = TypeVar("Data", pd.DataFrame, pd.Series)
+
+
+def text_columns(frame: pd.DataFrame) -> list[Hashable]:
+    """The names of the columns that hold text or categories.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, columns)
+        Any table.
+
+    Returns
+    -------
+    list
+        Names in the table's order.
+    """
+    return [name for name, dtype in frame.dtypes.items() if not pd.api.types.is_numeric_dtype(dtype)]
+
+
+def numeric_columns(frame: pd.DataFrame) -> list[Hashable]:
+    """The names of the columns that hold numbers; booleans count as 0 and 1.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, columns)
+        Any table.
+
+    Returns
+    -------
+    list
+        Names in the table's order.
+    """
+    return [name for name, dtype in frame.dtypes.items() if pd.api.types.is_numeric_dtype(dtype)]
+
+
+def to_floats(frame: pd.DataFrame) -> np.ndarray:
+    """A table of numbers as one array.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, columns)
+        Numeric columns only.
+
+    Returns
+    -------
+    ndarray of shape (n, columns)
+        Float64 with NaN for missing values; float32 for a table of pixels (uint8), which has hundreds of columns.
+
+    Examples
+    --------
+    >>> to_floats(pd.DataFrame({"a": [True, False], "b": [1, 2]})).tolist()
+    [[1.0, 1.0], [0.0, 2.0]]
+    """
+    pixels = len(frame.columns) > 0 and bool((frame.dtypes == np.uint8).all())
+    return frame.to_numpy(dtype=np.float32) if pixels else frame.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def as_text(data: Data, missing: str = "(missing)") -> Data:
+    """Cells as plain strings, with a string for missing values.
+
+    With the default, missing is a category like any other: where fitting saw no missing value, it is an unseen one.
+
+    Parameters
+    ----------
+    data : DataFrame or Series
+        Of any dtype.
+    missing : str, default="(missing)"
+        Stands for missing values.
+
+    Returns
+    -------
+    DataFrame or Series
+        Of the same shape.
+
+    Examples
+    --------
+    >>> as_text(pd.Series(["S", None])).tolist()
+    ['S', '(missing)']
+    """
+    return data.astype(object).where(data.notna(), missing).astype(str)

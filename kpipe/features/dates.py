@@ -1,0 +1,66 @@
+"""Features of a column of dates: calendar parts, and days since the first date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from kpipe.data.dates import parse_dates
+
+__all__ = ["DateFeatures"]
+
+_PARTS = ("year", "month", "day", "day_of_week", "day_of_year", "hour")
+
+
+@dataclass(frozen=True)
+class DateFeatures:
+    """What ``AutomaticFeatures`` learns about one column of dates.
+
+    Parameters
+    ----------
+    start : Timestamp
+        The first date of the fitting rows.
+    """
+
+    start: pd.Timestamp
+
+    @classmethod
+    def fit(cls, column: pd.Series, *, random_state: int) -> Self | None:
+        """The features of a column, or None if it does not hold dates.
+
+        Parameters
+        ----------
+        column : Series of shape (n,)
+            A column of the fitting rows.
+        random_state : int
+            Ignored; dates need none.
+
+        Returns
+        -------
+        DateFeatures or None
+            Fitted.
+        """
+        dates = parse_dates(column)
+        return None if dates is None else cls(dates.min())
+
+    def transform(self, column: pd.Series) -> dict[str, np.ndarray]:
+        """Days since the first date, then year, month, day, day of the week, day of the year and hour.
+
+        Parameters
+        ----------
+        column : Series of shape (n,)
+            The same column of any rows; a cell that is not a date is missing.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n,)
+            Float64 features by name.
+        """
+        found = parse_dates(column)
+        dates = pd.to_datetime(column.astype(str), errors="coerce", format="mixed") if found is None else found
+        days = (dates - self.start).dt.total_seconds() / 86_400
+        parts = {f"{column.name}: {part}": getattr(dates.dt, part).to_numpy(dtype=float) for part in _PARTS}
+        return {f"{column.name}: days": days.to_numpy(dtype=float), **parts}

@@ -1,0 +1,82 @@
+"""Features of a column of free text: the strongest dimensions of its words, and how it is written.
+
+References
+----------
+Deerwester et al., "Indexing by Latent Semantic Analysis", 1990.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from kpipe.data.column_types import is_free_text
+from kpipe.features.columns import as_text
+
+__all__ = ["TextFeatures"]
+
+_TOPICS, _WORDS = 32, 20_000  # dimensions at the most, and words that they are made of
+_PATTERNS = {"words": r"\S+", "capitals": r"[A-Z]", "marks": r"[!?#@]"}  # counted in each cell
+
+
+@dataclass(frozen=True)
+class TextFeatures:
+    """What ``AutomaticFeatures`` learns about one column of free text.
+
+    Parameters
+    ----------
+    topics : Pipeline
+        TF-IDF of the words, then its strongest dimensions (latent semantic analysis).
+    """
+
+    topics: Pipeline
+
+    @classmethod
+    def fit(cls, column: pd.Series, *, random_state: int) -> Self | None:
+        """The features of a column, or None if it does not hold free text.
+
+        Parameters
+        ----------
+        column : Series of shape (n,)
+            A column of the fitting rows.
+        random_state : int
+            Of the decomposition into dimensions.
+
+        Returns
+        -------
+        TextFeatures or None
+            Fitted.
+        """
+        if not is_free_text(column):
+            return None
+        text = as_text(column, missing="")
+        min_rows = 2 if text.str.lower().str.findall(r"\w\w+").explode().duplicated().any() else 1
+        words = TfidfVectorizer(sublinear_tf=True, min_df=min_rows, max_features=_WORDS, strip_accents="unicode")
+        weights = words.fit_transform(text)
+        dimensions = min(_TOPICS, max(1, weights.shape[1] - 1))
+        return cls(make_pipeline(words, TruncatedSVD(dimensions, random_state=random_state).fit(weights)))
+
+    def transform(self, column: pd.Series) -> dict[str, np.ndarray]:
+        """The dimensions, then the numbers of characters, words, capitals and marks.
+
+        Parameters
+        ----------
+        column : Series of shape (n,)
+            The same column of any rows.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n,)
+            Float64 features by name.
+        """
+        text = as_text(column, missing="")
+        topics = {f"{column.name}: topic {n}": values for n, values in enumerate(self.topics.transform(text).T)}
+        counts = {what: text.str.count(pattern) for what, pattern in _PATTERNS.items()}
+        sizes = {"letters": text.str.len(), **counts}
+        return topics | {f"{column.name}: {what}": values.to_numpy(dtype=float) for what, values in sizes.items()}
