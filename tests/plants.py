@@ -298,18 +298,18 @@ def known_price(given: Prepared, share: float, rng: np.random.Generator) -> Prep
 
 
 CHECKS: dict[str, Callable[[Prepared], Check | Iterable[Check]]] = {
-    "folds apart": lambda p: folds_apart(p.folds),
-    "groups whole": lambda p: groups_whole(p.problem, p.folds),
-    "time goes forward": lambda p: time_forward(p.problem, p.folds),
-    "copies apart": lambda p: copies_apart(p.problem, p.folds),
-    "near-copies apart": lambda p: near_copies_apart(p.problem, p.folds),
-    "target hidden": lambda p: target_hidden(p.problem),
-    "order blind": lambda p: order_blind(p.problem),
-    "columns in order": lambda p: columns_in_order(p.problem),
-    "levels seen": lambda p: levels_seen(p.problem),
-    "gaps alike": lambda p: gaps_alike(p.problem),
-    "folds mirror test": lambda p: folds_mirror_test(p.problem, p.folds),
-    "train and test alike": lambda p: drawn_alike(p.problem),
+    "training and validation rows disjoint": lambda p: folds_apart(p.folds),
+    "groups kept together": lambda p: groups_whole(p.problem, p.folds),
+    "validation after training": lambda p: time_forward(p.problem, p.folds),
+    "duplicates across folds": lambda p: copies_apart(p.problem, p.folds),
+    "near-duplicates across folds": lambda p: near_copies_apart(p.problem, p.folds),
+    "target leakage": lambda p: target_hidden(p.problem),
+    "row-order leakage": lambda p: order_blind(p.problem),
+    "column alignment": lambda p: columns_in_order(p.problem),
+    "unseen categories": lambda p: levels_seen(p.problem),
+    "missingness shift": lambda p: gaps_alike(p.problem),
+    "group overlap matches test": lambda p: folds_mirror_test(p.problem, p.folds),
+    "adversarial validation": lambda p: drawn_alike(p.problem),
 }
 
 
@@ -346,24 +346,36 @@ class Plant:
 
 
 PLANTS = [
-    Plant(same_rows, "validation rows are trained on", "folds apart", "rows that it trains on"),
-    Plant(copies, "rows oversampled before the folds are made", "copies apart", "are such copies"),
-    Plant(edited_copies, "copies with two columns changed", "copies apart", "of train, apart in fold"),
     Plant(
-        near_copies, "copies with noise (augmentation)", "near-copies apart or copies apart", "of train, apart in fold"
+        same_rows, "validation rows are trained on", "training and validation rows disjoint", "rows that it trains on"
     ),
-    Plant(shifted, "columns of test off by one", "columns in order", "off by 1", 0.9),
-    Plant(swapped, "two columns of test swapped", "columns in order", "holds what train has under"),
-    Plant(target_in_some_rows, "a column holds the target in some rows", "target hidden", "found later"),
-    Plant(target_written_over, "the target written over a column in some rows", "target hidden", "found later"),
-    Plant(target_scaled, "a column follows the target in some rows", "target hidden", "found later", task="regression"),
-    Plant(target_nearly, "a near copy of the target (share: wrong rows)", "target hidden", "found later", 0.02),
-    Plant(sorted_by_target, "rows sorted by the target, and numbered", "order blind", "line", 1.0),
-    Plant(groups_parted, "rows of one customer in several folds, in test new ones", "folds mirror test", "customer"),
-    Plant(known_price, "the same of a number that names an account", "folds mirror test", "account"),
-    Plant(groups_cut, "a splitter that parts the competition's groups", "groups whole", "customer"),
-    Plant(future_for_past, "test lies later, folds are by row", "time goes forward", "sold on", 0.9),
-    Plant(other_levels, "levels that train lacks", "levels seen", "town"),
-    Plant(other_gaps, "gaps in test that train lacks", "gaps alike", "is missing in"),
-    Plant(drawn_otherwise, "test rows drawn from one half of a column", "train and test alike", "measure", 1.0),
+    Plant(copies, "rows oversampled before the folds are made", "duplicates across folds", "are such copies"),
+    Plant(edited_copies, "copies with two columns changed", "duplicates across folds", "of train, apart in fold"),
+    Plant(
+        near_copies,
+        "copies with noise (augmentation)",
+        "near-duplicates across folds or duplicates across folds",
+        "of train, apart in fold",
+    ),
+    Plant(shifted, "columns of test off by one", "column alignment", "off by 1", 0.9),
+    Plant(swapped, "two columns of test swapped", "column alignment", "holds what train has under"),
+    Plant(target_in_some_rows, "a column holds the target in some rows", "target leakage", "found later"),
+    Plant(target_written_over, "the target written over a column in some rows", "target leakage", "found later"),
+    Plant(
+        target_scaled, "a column follows the target in some rows", "target leakage", "found later", task="regression"
+    ),
+    Plant(target_nearly, "a near copy of the target (share: wrong rows)", "target leakage", "found later", 0.02),
+    Plant(sorted_by_target, "rows sorted by the target, and numbered", "row-order leakage", "line", 1.0),
+    Plant(
+        groups_parted,
+        "rows of one customer in several folds, in test new ones",
+        "group overlap matches test",
+        "customer",
+    ),
+    Plant(known_price, "the same of a number that names an account", "group overlap matches test", "account"),
+    Plant(groups_cut, "a splitter that parts the competition's groups", "groups kept together", "customer"),
+    Plant(future_for_past, "test lies later, folds are by row", "validation after training", "sold on", 0.9),
+    Plant(other_levels, "levels that train lacks", "unseen categories", "town"),
+    Plant(other_gaps, "gaps in test that train lacks", "missingness shift", "is missing in"),
+    Plant(drawn_otherwise, "test rows drawn from one half of a column", "adversarial validation", "measure", 1.0),
 ]

@@ -379,6 +379,6 @@ def test_the_gap_to_the_baseline_counts_groups_as_one() -> None:
         mixed = fit_ensemble(found, folds, problem.metric)
         submission = make_submission(problem, mixed)
         checks = run_checks(problem, folds, found, predict_baseline(problem, folds), mixed, submission)
-        details.append(next(check.detail for check in checks if check.name == "beats the baseline"))
+        details.append(next(check.detail for check in checks if check.name == "better than the baseline"))
     errors = [float(detail.partition("error of the gap ")[2].rstrip(").")) for detail in details]
     assert errors[1] > 1.5 * errors[0]

@@ -70,20 +70,20 @@ def run_checks(
 
 def table_checks(problem: Problem, folds: Folds) -> Iterator[Check]:
     """What tables and folds show before a model is fitted."""
-    yield from made("clean, row by row", clean_by_row, problem)
-    yield from made("target kept", target_kept, problem)
-    yield from made("folds apart", folds_apart, folds)
-    yield from made("groups whole", groups_whole, problem, folds)
-    yield from made("time goes forward", time_forward, problem, folds)
-    yield from made("copies apart", copies_apart, problem, folds)
-    yield from made("near-copies apart", near_copies_apart, problem, folds)
-    yield from made("target hidden", target_hidden, problem)
-    yield from made("order blind", order_blind, problem)
-    yield from made("columns in order", columns_in_order, problem)
-    yield from made("levels seen", levels_seen, problem)
-    yield from made("gaps alike", gaps_alike, problem)
-    yield from made("folds mirror test", folds_mirror_test, problem, folds)
-    yield from made("train and test alike", drawn_alike, problem)
+    yield from made("clean is row-wise", clean_by_row, problem)
+    yield from made("target unchanged by clean", target_kept, problem)
+    yield from made("training and validation rows disjoint", folds_apart, folds)
+    yield from made("groups kept together", groups_whole, problem, folds)
+    yield from made("validation after training", time_forward, problem, folds)
+    yield from made("duplicates across folds", copies_apart, problem, folds)
+    yield from made("near-duplicates across folds", near_copies_apart, problem, folds)
+    yield from made("target leakage", target_hidden, problem)
+    yield from made("row-order leakage", order_blind, problem)
+    yield from made("column alignment", columns_in_order, problem)
+    yield from made("unseen categories", levels_seen, problem)
+    yield from made("missingness shift", gaps_alike, problem)
+    yield from made("group overlap matches test", folds_mirror_test, problem, folds)
+    yield from made("adversarial validation", drawn_alike, problem)
 
 
 def prediction_checks(
@@ -92,14 +92,14 @@ def prediction_checks(
     """What the predictions show."""
     metric, groups = problem.metric, problem.group_values
     below = baseline.name, evaluate(metric, predictions.y, baseline.oof, groups=groups)
-    yield from made("metric prefers the truth", metric_prefers_the_truth, metric, predictions, baseline)
-    yield from made("beats the baseline", beats_baseline, metric, predictions, ensemble, below, groups)
-    yield from made("models learn", models_learn, metric, predictions, folds, below, groups)
-    yield from made("predictions vary", not_constant, ensemble, problem.targets)
-    yield from made("one prediction for most", one_for_most, predictions)
-    yield from made("rows on their own", rows_on_their_own, predictions)
-    yield from made("classes trained", classes_trained, predictions, folds)
-    yield from made("postprocess is blind", postprocess_blind, problem, folds, predictions)
+    yield from made("metric direction", metric_prefers_the_truth, metric, predictions, baseline)
+    yield from made("better than the baseline", beats_baseline, metric, predictions, ensemble, below, groups)
+    yield from made("models better than the baseline", models_learn, metric, predictions, folds, below, groups)
+    yield from made("constant predictions", not_constant, ensemble, problem.targets)
+    yield from made("collapsed predictions", one_for_most, predictions)
+    yield from made("batch dependence", rows_on_their_own, predictions)
+    yield from made("classes in training rows", classes_trained, predictions, folds)
+    yield from made("postprocess leakage", postprocess_blind, problem, folds, predictions)
 
 
 def made(name: str, check: Callable[..., Check | Iterator[Check]], *given: object) -> Iterator[Check]:

@@ -23,7 +23,7 @@ __all__ = ["clean_by_row", "differing", "raw_targets", "target_kept"]
 
 _ROWS = 400  # of train and of test that are cleaned a second time
 
-_NAME = "clean, row by row"
+_NAME = "clean is row-wise"
 _WHOLE = "clean itself"  # how a sentence begins that needs no further word
 _REMEDY = (
     "What learns from rows belongs into `features`, which is fitted inside each fold; a count over train and test that "
@@ -189,7 +189,7 @@ def target_kept(problem: Problem) -> Iterator[Check]:
 
     Predictions are scored and submitted on the scale and in the spelling of the target that ``clean`` leaves.
     """
-    name = "target kept"
+    name = "target unchanged by clean"
     if problem.competition.clean is unchanged:
         return
     raw_train = unify_spelling(problem.competition, problem.files)[1].train

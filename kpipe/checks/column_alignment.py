@@ -41,7 +41,7 @@ def columns_in_order(problem: Problem) -> Check:
 
     Columns are held against each other by Kolmogorov and Smirnov's distance, labels by a number made of their letters.
     """
-    name = "columns in order"
+    name = "column alignment"
     # In the order of the file, those that models do not see between them: it is there that one is missed.
     columns = [c for c in problem.tables.train.columns if c in problem.tables.test.columns and c != problem.id]
     ours, theirs = (_sorted(frame, columns) for frame in (problem.tables.train, problem.tables.test))

@@ -2,12 +2,12 @@
 
 Everything that a run checks, and four experiments more, on some of the rows:
 
-- *held-out rows have no say*: a fold is fitted again after the targets, and then the columns, of its held-out rows were
+- *validation rows leak into fitting*: a fold is fitted again after the targets, and then the columns, of its held-out rows were
   changed. No prediction may change: whatever does was fitted on rows that are scored.
-- *choices made apart*: blend weights, thresholds and ``postprocess`` again, after a fold's targets were changed. That
+- *thresholds and weights cross-fitted*: blend weights, thresholds and ``postprocess`` again, after a fold's targets were changed. That
   fold's predictions may not change.
-- *same seed, same predictions*: a fold is fitted twice.
-- *nothing learnt from noise*: the whole cross-validation again, with the target shuffled. It must fall to chance.
+- *reproducible fits*: a fold is fitted twice.
+- *shuffled-target test*: the whole cross-validation again, with the target shuffled. It must fall to chance.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def conformance_checks(bench: Bench, *, tell: Callable[[str], None] = lambda doi
     try:
         predictions = bench.train(problem)
     except TrainingError as error:
-        yield Check(name="models train", status="fail", detail=str(error))
+        yield Check(name="fits succeed", status="fail", detail=str(error))
         return
     yield _models_train(predictions)
     bench = replace(bench, models={model.name: bench.models[model.name] for model in predictions.models})
@@ -84,27 +84,27 @@ def conformance_checks(bench: Bench, *, tell: Callable[[str], None] = lambda doi
     baseline = predict_baseline(problem, folds)
     yield from prediction_checks(problem, folds, predictions, baseline, blended)
     tell("choosing weights and thresholds again, a fold's targets changed")
-    yield from made("choices made apart", _choices_apart, bench, predictions, blended)
+    yield from made("thresholds and weights cross-fitted", _choices_apart, bench, predictions, blended)
     tell("training a fold twice")
     once = bench.train_first_fold(problem)
-    yield from made("same seed, same predictions", _same_seed, bench, once)
+    yield from made("reproducible fits", _same_seed, bench, once)
     tell("training a fold again, its held-out rows changed")
-    yield from made("held-out rows have no say", _held_out_silent, bench, once)
+    yield from made("validation rows leak into fitting", _held_out_silent, bench, once)
     tell("training again with the target shuffled")
-    yield from made("nothing learnt from noise", _noise, bench)
+    yield from made("shuffled-target test", _noise, bench)
 
 
 def _models_train(predictions: Predictions) -> Check:
     if predictions.left_out:
         detail = " ".join(f"{name} was left out: {why}" for name, why in predictions.left_out.items())
-        return Check(name="models train", status="fail", detail=detail)
+        return Check(name="fits succeed", status="fail", detail=detail)
     names = ", ".join(model.name for model in predictions.models)
     detail = f"{names}: every fold gives finite predictions of the right shape."
-    return Check(name="models train", status="pass", detail=detail)
+    return Check(name="fits succeed", status="pass", detail=detail)
 
 
 def _choices_apart(bench: Bench, predictions: Predictions, blended: Ensemble) -> Check:
-    name, held = "choices made apart", bench.folds.valid[0]
+    name, held = "thresholds and weights cross-fitted", bench.folds.valid[0]
     swapped = np.arange(len(predictions.y))
     swapped[held] = np.random.default_rng(0).permutation(held)
     problem, tables = bench.problem, bench.problem.tables
@@ -123,7 +123,7 @@ def _choices_apart(bench: Bench, predictions: Predictions, blended: Ensemble) ->
 
 
 def _same_seed(bench: Bench, once: Predictions) -> Check:
-    name, held = "same seed, same predictions", bench.folds.valid[0]
+    name, held = "reproducible fits", bench.folds.valid[0]
     twice = bench.train_first_fold(bench.problem)
     for model, twin in zip(once.models, twice.models, strict=True):
         moved = _moved(model.oof[held], twin.oof[held])
@@ -137,7 +137,7 @@ def _same_seed(bench: Bench, once: Predictions) -> Check:
 
 
 def _held_out_silent(bench: Bench, once: Predictions) -> Check:
-    name, held = "held-out rows have no say", bench.folds.valid[0]
+    name, held = "validation rows leak into fitting", bench.folds.valid[0]
     rng = np.random.default_rng(0)
     for changed in ("targets", "columns"):
         targets, columns = np.arange(len(bench.problem.y)), np.arange(len(bench.problem.y))
@@ -165,7 +165,7 @@ def _held_out_silent(bench: Bench, once: Predictions) -> Check:
 
 
 def _noise(bench: Bench) -> Check:
-    name, metric = "nothing learnt from noise", bench.problem.metric
+    name, metric = "shuffled-target test", bench.problem.metric
     count = len(bench.problem.y)
     noise = _altered(bench, targets=np.random.default_rng(0).permutation(count), columns=np.arange(count))
     if noise is None:

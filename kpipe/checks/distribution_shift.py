@@ -35,7 +35,7 @@ def levels_seen(problem: Problem) -> Check:
     }
     if not unseen:
         return Check(
-            name="levels seen",
+            name="unseen categories",
             status="pass",
             detail="Every category of test that repeats in train is known from train.",
         )
@@ -52,7 +52,7 @@ def levels_seen(problem: Problem) -> Check:
     if status == "warn":
         drop = quote(str(worst))
         detail += f" Nothing was learned of them: see whether {worst} is spelt alike in both files, or --drop {drop}."
-    return Check(name="levels seen", status=status, detail=detail)
+    return Check(name="unseen categories", status=status, detail=detail)
 
 
 def _repeats(column: pd.Series) -> bool:
@@ -62,7 +62,7 @@ def _repeats(column: pd.Series) -> bool:
 
 def gaps_alike(problem: Problem) -> Check:
     """Whether columns are as often missing in test as in train."""
-    name = "gaps alike"
+    name = "missingness shift"
     apart = sorted(_gaps_apart(problem), reverse=True)
     if not apart:
         return Check(name=name, status="pass", detail="Every column is about as often missing in test as in train.")
@@ -108,4 +108,4 @@ def drawn_alike(problem: Problem) -> Iterator[Check]:
     detail = f"A classifier tells test rows from train rows with an AUC of {auc:.2f} (0.5: not at all)."
     if apart:
         detail += f" {', '.join(telling)} tell most. Validate on rows like test's (--split), or drop them (--drop)."
-    yield Check(name="train and test alike", status="warn" if apart else "pass", detail=detail)
+    yield Check(name="adversarial validation", status="warn" if apart else "pass", detail=detail)

@@ -54,7 +54,7 @@ def copies_apart(problem: Problem, folds: Folds) -> Check:
     Copies that were changed in a column or two still agree in some of several halves of the columns, drawn at random
     (Indyk and Motwani 1998, locality-sensitive hashing).
     """
-    name = "copies apart"
+    name = "duplicates across folds"
     named = (problem.id, problem.groups)
     shared = [c for c in problem.tables.train.columns if c in problem.tables.test.columns and c not in named]
     away = [] if _pixels(problem.tables.train[shared]) else [c for c in shared if _lies_elsewhere(problem.tables, c)]
@@ -147,7 +147,7 @@ def _copied(found: _Twins, pair: tuple[int, int, int, list[str]], whole: str, *,
     )
     much = found.beyond > (_SURELY_NEAR if differing else _SURELY)
     status: Status = "fail" if sure and much else "warn"
-    return Check(name="copies apart", status=status, detail=detail)
+    return Check(name="duplicates across folds", status=status, detail=detail)
 
 
 def _hashed(
@@ -240,7 +240,7 @@ def near_copies_apart(problem: Problem, folds: Folds) -> Iterator[Check]:
 
 def _judged(near: np.ndarray, far: np.ndarray, found: np.ndarray, train: pd.DataFrame) -> Check:
     """The check from the distances of validated rows, those of test's rows, and (row, its neighbour, fold)."""
-    name = "near-copies apart"
+    name = "near-duplicates across folds"
     usual = float(np.median(far))
     best = (0.0, 0.0, 0.0, 0.0)
     for share in _NEAR if usual > 0 else ():

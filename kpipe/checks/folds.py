@@ -32,7 +32,7 @@ _TIMES = re.compile(r"(?i)week|day|month|year|date|time|step|hour|period|quarter
 
 def folds_apart(folds: Folds) -> Check:
     """Whether a fold validates rows that it trains on."""
-    name = "folds apart"
+    name = "training and validation rows disjoint"
     for number, (train, valid) in enumerate(zip(folds.train, folds.valid, strict=True), start=1):
         shared = np.intersect1d(train, valid)
         if len(shared):
@@ -47,7 +47,7 @@ def folds_apart(folds: Folds) -> Check:
 
 def groups_whole(problem: Problem, folds: Folds) -> Iterator[Check]:
     """Whether the folds keep groups whole; said only where the competition has groups."""
-    name, by = "groups whole", problem.groups
+    name, by = "groups kept together", problem.groups
     if by is None:
         return
     codes, groups = pd.factorize(problem.tables.train[by])
@@ -67,7 +67,7 @@ def groups_whole(problem: Problem, folds: Folds) -> Iterator[Check]:
 
 def time_forward(problem: Problem, folds: Folds) -> Iterator[Check]:
     """Whether folds train on later rows than they validate although test lies after train; said only where it does."""
-    name = "time goes forward"
+    name = "validation after training"
     column = next(_later(problem), None)
     if column is None:
         return
@@ -117,7 +117,7 @@ def _when(time: object) -> str:
 
 def folds_mirror_test(problem: Problem, folds: Folds) -> Check:
     """Whether values that repeat (tickets, groups, prices, days) are as often known in validation as in test."""
-    name = "folds mirror test"
+    name = "group overlap matches test"
     apart = sorted(_shares_apart(problem, folds), reverse=True)
     if not apart:
         return Check(name=name, status="pass", detail="No column repeats values in small groups.")
@@ -218,4 +218,4 @@ def classes_trained(predictions: Predictions, folds: Folds) -> Iterator[Check]:
         folds_without = sum(len(codes) > 0 for codes in absent)
         named = ", ".join(labels[:5])
         detail = f"{folds_without} folds train on no row of {named}, which has too few: they give it no chance."
-        yield Check(name="classes trained", status="warn", detail=detail)
+        yield Check(name="classes in training rows", status="warn", detail=detail)

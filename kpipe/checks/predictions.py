@@ -45,7 +45,7 @@ def beats_baseline(
     detail = (
         f"{metric.name} {ours.value:.5g} is {words} the {name}'s {theirs.value:.5g} (error of the gap {error:.2g})."
     )
-    return Check(name="beats the baseline", status=status, detail=detail)
+    return Check(name="better than the baseline", status=status, detail=detail)
 
 
 def models_learn(
@@ -75,7 +75,7 @@ def models_learn(
                     f" With its two classes swapped it would have {turned:.5g}: its labels are decoded the other way "
                     "round, or the columns of predict_proba are not in the order of classes_."
                 )
-        yield Check(name="models learn", status=status, detail=detail)
+        yield Check(name="models better than the baseline", status=status, detail=detail)
 
 
 def not_constant(blended: Ensemble, targets: Sequence[str] = ()) -> Check:
@@ -83,7 +83,7 @@ def not_constant(blended: Ensemble, targets: Sequence[str] = ()) -> Check:
 
     targets : of several, each has its column of predictions.
     """
-    name = "predictions vary"
+    name = "constant predictions"
     still = blended.test.std(axis=0) <= _CONSTANT * np.abs(blended.test).max(axis=0)
     if len(blended.test) > 1 and (still.all() or (still.any() and len(targets) > 1)):
         column = int(np.flatnonzero(still)[0])
@@ -105,7 +105,7 @@ def one_for_most(predictions: Predictions) -> Iterator[Check]:
         share = _commonest(oof)
         if len(oof) >= _FEW and share > _COLLAPSED and _commonest(y) < _COLLAPSED:
             detail = f"{model.name} gives {share:.0%} of the out-of-fold rows one and the same prediction. {_COLLAPSE}"
-            yield Check(name="one prediction for most", status="warn", detail=detail)
+            yield Check(name="collapsed predictions", status="warn", detail=detail)
 
 
 def _commonest(values: np.ndarray) -> float:
@@ -116,7 +116,7 @@ def _commonest(values: np.ndarray) -> float:
 
 def rows_on_their_own(predictions: Predictions) -> Check:
     """Whether a row's prediction is the same in another order of the rows, and alone."""
-    name = "rows on their own"
+    name = "batch dependence"
     moved = {model.name: model.moved for model in predictions.models}
     worst = max(moved, key=lambda model: moved[model])
     if moved[worst] > _MOVED:

@@ -27,7 +27,7 @@ _DENSE, _IN_ORDER = 10.0, 0.95
 
 def order_blind(problem: Problem) -> Check:
     """Whether the id, or the number of a row in the file, tells the target."""
-    name = "order blind"
+    name = "row-order leakage"
     rows = np.sort(np.random.default_rng(0).permutation(len(problem.tables.train))[:_ORDERED])
     y = problem.tables.train[problem.targets[0]].iloc[rows]
     orders = dict(_orders(problem, problem.tables.train))

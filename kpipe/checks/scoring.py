@@ -19,7 +19,7 @@ __all__ = ["metric_prefers_the_truth", "postprocess_blind"]
 
 def metric_prefers_the_truth(metric: Metric, predictions: Predictions, baseline: Baseline) -> Check:
     """Whether a perfect prediction is better, by the metric, than the baseline's: its direction, and its labels."""
-    name, y = "metric prefers the truth", predictions.y
+    name, y = "metric direction", predictions.y
     dummy, dummy_name = baseline.oof, baseline.name
     scored = ~np.isnan(dummy).any(axis=1)
     theirs = metric.function(y[scored], output(metric, dummy[scored]))
@@ -51,7 +51,7 @@ def postprocess_blind(problem: Problem, folds: Folds, predictions: Predictions) 
     It is called on the out-of-fold rows, which are scored: a threshold that it chose by their targets would be judged
     on the rows that chose it. What it is given here is the plain mean of the models.
     """
-    name, competition, tables = "postprocess is blind", problem.competition, problem.tables
+    name, competition, tables = "postprocess leakage", problem.competition, problem.tables
     if competition.postprocess is None:
         return
     rows = tables.train.drop(columns=list(problem.targets))

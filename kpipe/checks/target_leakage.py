@@ -70,7 +70,7 @@ def target_hidden(problem: Problem) -> Check:
         y = problem.tables.train[name].iloc[rows]
         found.extend(targets_in(X, y, labels=problem.task == "classification"))
     if not found:
-        return Check(name="target hidden", status="pass", detail="No column is the target, or holds it for some rows.")
+        return Check(name="target leakage", status="pass", detail="No column is the target, or holds it for some rows.")
     found.sort(key=lambda leak: (-leak.sure, -leak.rows))
     first = found[0]
     others = list(dict.fromkeys(leak.column for leak in found if leak.column != first.column))
@@ -80,7 +80,7 @@ def target_hidden(problem: Problem) -> Check:
         f" A model copies it, and test will not have it: see where it comes from, or --drop {quote(str(first.column))}."
     )
     status: Status = "fail" if any(leak.sure for leak in found) else "warn"
-    return Check(name="target hidden", status=status, detail=detail)
+    return Check(name="target leakage", status=status, detail=detail)
 
 
 def _some_rows(rows: int, columns: int) -> np.ndarray:

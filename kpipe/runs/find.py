@@ -14,6 +14,7 @@ from typing import Any
 
 from kpipe import competitions
 from kpipe.errors import DataError, KpipeError, UsageError
+from kpipe.runs.check_names import current_check_name
 from kpipe.runs.files import sha256_of
 from kpipe.runs.json_types import NUMBER, check_types, refuse_constant
 from kpipe.runs.run import Run
@@ -224,7 +225,8 @@ def _read_record(path: Path) -> dict[str, Any]:
         raise ValueError(f"its slug {record['slug']!r} cannot be a competition's")
     if not _RUN_ID.fullmatch(record["run_id"]):
         raise ValueError(f"its run_id {record['run_id']!r} cannot be a run's")
-    return dict(record)
+    checks = [{**check, "name": current_check_name(check["name"])} for check in record["checks"]]
+    return {**record, "checks": checks}
 
 
 def run_of_file(file: Path) -> Run | None:

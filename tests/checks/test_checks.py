@@ -38,7 +38,9 @@ def test_clean_data_passes_every_check() -> None:
 def test_a_fold_that_validates_what_it_trains_on_fails() -> None:
     made = survivors()
     rows = np.arange(80)
-    status, detail = checked(made, folds=Folds(train=(rows,), valid=(rows[:20],)))["folds apart"]
+    status, detail = checked(made, folds=Folds(train=(rows,), valid=(rows[:20],)))[
+        "training and validation rows disjoint"
+    ]
     assert status == "fail"
     assert "Fold 1 validates 20 rows that it trains on, first row 1" in detail
 
@@ -46,7 +48,7 @@ def test_a_fold_that_validates_what_it_trains_on_fails() -> None:
 def test_copies_on_both_sides_of_a_fold_are_said() -> None:
     made = survivors()
     train = pd.concat([made.train, made.train.assign(id=made.train["id"] + 1000)], ignore_index=True)
-    status, detail = checked(replace(made, train=train))["copies apart"]
+    status, detail = checked(replace(made, train=train))["duplicates across folds"]
     assert status == "fail"
     assert "have an exact copy" in detail
 
@@ -55,8 +57,8 @@ def test_a_model_that_knows_nothing_fails_against_the_baseline() -> None:
     made = survivors()
     noise = np.random.default_rng(0).dirichlet([1, 1], size=80)
     blended = Ensemble(weights={"linear": 1.0}, oof=noise, test=noise[:30])
-    assert checked(made, blended=blended)["beats the baseline"][0] in ("warn", "fail")
-    status, detail = checked(made, blended=replace(blended, oof=noise * 0 + [0.5, 0.5]))["beats the baseline"]
+    assert checked(made, blended=blended)["better than the baseline"][0] in ("warn", "fail")
+    status, detail = checked(made, blended=replace(blended, oof=noise * 0 + [0.5, 0.5]))["better than the baseline"]
     assert status == "fail"
     assert "no better than the majority class's" in detail
 
@@ -66,7 +68,7 @@ def test_constant_predictions_fail() -> None:
     for wobble in (0.0, 1e-15):  # a net that collapsed gives one number and its rounding
         test = np.full((30, 2), 0.5) + wobble * np.arange(60).reshape(30, 2)
         constant = Ensemble(weights={"linear": 1.0}, oof=np.full((80, 2), 0.5), test=test)
-        status, detail = checked(made, blended=constant)["predictions vary"]
+        status, detail = checked(made, blended=constant)["constant predictions"]
         assert status == "fail"
         assert detail.startswith("Every test row has the same prediction. Usual causes: a loss of shapes")
 
@@ -74,7 +76,7 @@ def test_constant_predictions_fail() -> None:
 def test_levels_that_train_lacks_are_said_with_their_share() -> None:
     made = survivors()
     test = made.test.assign(sex=["unknown"] * 15 + ["male"] * 15)
-    status, detail = checked(replace(made, test=test))["levels seen"]
+    status, detail = checked(replace(made, test=test))["unseen categories"]
     assert status == "warn"
     assert "sex: 50.0% of rows" in detail
 
@@ -84,7 +86,7 @@ def test_folds_that_share_tickets_which_test_does_not_are_said() -> None:
     train = made.train.assign(ticket=[f"t{number // 2}" for number in range(200)])
     test = made.test.assign(ticket=[f"new{number}" for number in range(30)])
     shared = replace(made, train=train, test=test)
-    status, detail = checked(shared, problem=problem_of(shared, columns=("x", "sex")))["folds mirror test"]
+    status, detail = checked(shared, problem=problem_of(shared, columns=("x", "sex")))["group overlap matches test"]
     assert status == "warn"
     assert "Of ticket" in detail
     assert "in test it is 0%" in detail
@@ -102,6 +104,6 @@ def test_a_check_that_cannot_be_made_is_a_warning_and_no_end_of_a_run(monkeypatc
         raise ZeroDivisionError("float division by zero")
 
     monkeypatch.setattr("kpipe.checks.levels_seen", broken)
-    status, detail = checked(survivors())["levels seen"]
+    status, detail = checked(survivors())["unseen categories"]
     assert status == "warn"
     assert "It could not be made (ZeroDivisionError: float division by zero)" in detail

@@ -135,7 +135,7 @@ def test_a_target_of_several_columns_is_looked_for_in_each() -> None:
     train = given.tables.train.assign(z=1 - y, told=np.where(np.arange(len(y)) % 3 == 0, 1.0 - y, np.nan))
     test = given.tables.test.assign(told=np.nan)
     several = tables(train, test, test[["id"]].assign(y=0, z=0))
-    check = Prepared.of(problem_of(several)).check("target hidden")
+    check = Prepared.of(problem_of(several)).check("target leakage")
     assert check is not None
     assert check.status == "fail"
     assert "told" in check.detail
@@ -147,9 +147,9 @@ def test_time_folds_on_what_comes_later_pass() -> None:
     dated = given.with_column("day", days[:800], days[800:])
     forward = Prepared.of(replace(dated.problem, splitter=ByTime("day")))
     by_row = Prepared.of(replace(dated.problem, splitter=KFold(5, shuffle=True, random_state=0)))
-    said = [prepared.check("time goes forward") for prepared in (forward, by_row)]
+    said = [prepared.check("validation after training") for prepared in (forward, by_row)]
     assert [check and check.status for check in said] == ["pass", "warn"]
-    mirrored = forward.check("folds mirror test")
+    mirrored = forward.check("group overlap matches test")
     assert mirrored is not None
     assert mirrored.status == "pass"
 
@@ -168,7 +168,7 @@ def test_groups_kept_whole_that_test_knows_are_said() -> None:
     rng = np.random.default_rng(0)
     tickets = given.with_column("ticket", np.arange(n) // 3, rng.integers(0, n // 3, 400), seen=False)
     check = Prepared.of(replace(tickets.problem, groups="ticket", splitter=GroupKFold(5)))
-    said = check.check("folds mirror test")
+    said = check.check("group overlap matches test")
     assert said is not None
     assert "Of ticket, 0% of the validated rows" in said.detail
     assert "knows less than test will" in said.detail
@@ -180,7 +180,7 @@ def test_twins_that_test_has_too_are_no_leak() -> None:
     frame["y"] = rng.integers(0, 2, 1500)
     test = frame.tail(500).drop(columns="y").reset_index(drop=True)
     given = tables(frame.head(1000), test, test[["id"]].assign(y=0))
-    check = Prepared.of(problem_of(given)).check("copies apart")
+    check = Prepared.of(problem_of(given)).check("duplicates across folds")
     assert check is not None
     assert check.status == "pass"
 
@@ -198,7 +198,7 @@ def test_the_pixel_that_became_an_index_is_named(start: int) -> None:
     off.iloc[:, start:-1] = test.iloc[:, start + 1 :].to_numpy()
     sample = pd.DataFrame({"ImageId": np.arange(1, 401), "label": 0})
     given = tables(frame.head(600), off, sample)
-    check = Prepared.of(problem_of(given)).check("columns in order")
+    check = Prepared.of(problem_of(given)).check("column alignment")
     assert check is not None
     assert check.status == "fail"
     assert f"off by 1 from pixel{start}" in check.detail or f"off by 1 from pixel{start + 1}" in check.detail
@@ -222,7 +222,7 @@ def test_columns_that_no_classifier_can_be_fitted_on_do_not_stop_the_checks() ->
     gaps = np.full(600, np.nan)
     one = np.where(np.arange(600) == 4, 1.0, np.nan)
     for column in (gaps, one):
-        assert status(given.with_column("e", column, np.full(400, np.nan)), "train and test alike") == "pass"
+        assert status(given.with_column("e", column, np.full(400, np.nan)), "adversarial validation") == "pass"
 
 
 def test_a_new_shop_in_test_or_two_shops_in_both_do_not_stop_the_checks() -> None:
@@ -231,7 +231,7 @@ def test_a_new_shop_in_test_or_two_shops_in_both_do_not_stop_the_checks() -> Non
     for ours, theirs in ((shops, np.full(400, 9)), (shops % 2, np.arange(400) % 2)):
         of_shops = given.with_column("shop", ours, theirs, seen=False)
         grouped = replace(of_shops, problem=replace(of_shops.problem, groups="shop"))
-        assert grouped.check("train and test alike") is None
+        assert grouped.check("adversarial validation") is None
 
 
 def test_the_window_of_the_next_month_is_asked_about_and_not_failed() -> None:
@@ -243,14 +243,14 @@ def test_the_window_of_the_next_month_is_asked_about_and_not_failed() -> None:
     test = pd.DataFrame(series[:, 1:12], columns=names).assign(id=1500 + np.arange(1500))
     others = test.assign(**{name: test[name] + rng.normal(scale=0.1, size=1500) for name in names})
     for given in (of_frame(train, 1500, test), of_frame(train, 1500, others)):
-        check = given.check("columns in order")
+        check = given.check("column alignment")
         assert check is not None
         assert check.status == "warn"
         assert "a window that moved on" in check.detail
     plain = [f"x{'abcdefghijk'[number]}" for number in range(11)]
     renamed = dict(zip(names, plain, strict=True))
     assert status(
-        of_frame(train.rename(columns=renamed), 1500, others.rename(columns=renamed)), "columns in order"
+        of_frame(train.rename(columns=renamed), 1500, others.rename(columns=renamed)), "column alignment"
     ) == ("fail")
 
 
@@ -285,8 +285,10 @@ def test_whole_numbers_that_do_not_count_the_rows_may_be_strong() -> None:
     rich = frame.assign(y=(size / 1e6 + 0.3 * rng.normal(size=400) > 0.5).astype(int))
     ordered = later.sort_values("people", ignore_index=True)
     ordered = ordered.assign(id=rng.permutation(400))
-    assert [status(of_frame(made, 300), "order blind") for made in (later, rich)] == ["pass", "pass"]
-    assert status(of_frame(ordered, 300), "order blind") == "warn"  # the file is in order, which people do not make
+    assert [status(of_frame(made, 300), "row-order leakage") for made in (later, rich)] == ["pass", "pass"]
+    assert (
+        status(of_frame(ordered, 300), "row-order leakage") == "warn"
+    )  # the file is in order, which people do not make
 
 
 def test_a_class_that_no_row_looked_at_has_says_nothing() -> None:
@@ -295,7 +297,7 @@ def test_a_class_that_no_row_looked_at_has_says_nothing() -> None:
     y = np.zeros(n + 50, dtype=int)
     y[np.setdiff1d(np.arange(n), looked_at)[::100]] = 1
     frame = pd.DataFrame({"id": np.arange(n + 50), "f": np.random.default_rng(1).normal(size=n + 50), "y": y})
-    assert status(of_frame(frame, n), "order blind") == "pass"
+    assert status(of_frame(frame, n), "row-order leakage") == "pass"
 
 
 @pytest.mark.parametrize("apart", [(2023, 2024), ("north", "south")])
@@ -303,7 +305,7 @@ def test_rows_of_few_answers_are_no_copies_because_test_is_of_another_year(apart
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.integers(0, 2, (1300, 4)), columns=list("abcd")).assign(id=np.arange(1300))
     frame = frame.assign(y=frame["a"] + rng.normal(size=1300), apart=np.where(np.arange(1300) < 1000, *apart))
-    check = of_frame(frame, 1000).check("copies apart")
+    check = of_frame(frame, 1000).check("duplicates across folds")
     assert check is not None
     assert check.status == "pass"
     assert "but the id, the target and apart" in check.detail
@@ -315,11 +317,11 @@ def test_by_a_few_rows_of_test_no_copies_are_sure(m: int) -> None:
     frame = pd.DataFrame(rng.integers(0, 2, (300 + m, 3)), columns=list("abc")).assign(id=np.arange(300 + m))
     frame = frame.assign(y=rng.normal(size=300 + m), k=rng.choice(list("xyz"), 300 + m))
     frame.loc[300:, "k"] = "new"
-    assert status(of_frame(frame, 300), "copies apart") == "pass"
+    assert status(of_frame(frame, 300), "duplicates across folds") == "pass"
     given = made(m=m)
     twice = pd.concat([given.tables.train.assign(id=lambda rows: rows["id"] + 10_000), given.tables.train])
     again = Prepared.of(given.problem, replace(given.tables, train=twice.reset_index(drop=True)))
-    assert status(again, "copies apart") != "fail"
+    assert status(again, "duplicates across folds") != "fail"
 
 
 def test_a_picture_that_was_drawn_twice_is_a_copy() -> None:
@@ -329,7 +331,7 @@ def test_a_picture_that_was_drawn_twice_is_a_copy() -> None:
     train = pd.concat([frame.head(600), frame.head(60)], ignore_index=True)
     test = pixels.tail(300).reset_index(drop=True)
     given = tables(train, test, pd.DataFrame({"ImageId": np.arange(1, 301), "label": 0}))
-    assert status(Prepared.of(problem_of(given)), "copies apart") == "fail"
+    assert status(Prepared.of(problem_of(given)), "duplicates across folds") == "fail"
 
 
 def test_copies_are_found_in_a_table_of_two_columns() -> None:
@@ -337,7 +339,7 @@ def test_copies_are_found_in_a_table_of_two_columns() -> None:
     frame = pd.DataFrame({"id": np.arange(900), "x": rng.normal(size=900), "b": rng.integers(0, 2, 900)})
     frame["y"] = frame["x"] + rng.normal(size=900)
     twice = pd.concat([frame.head(600), frame.head(90).assign(id=10_000 + np.arange(90))], ignore_index=True)
-    assert status(of_frame(twice, 690, frame.tail(300)), "copies apart") == "fail"
+    assert status(of_frame(twice, 690, frame.tail(300)), "duplicates across folds") == "fail"
 
 
 def test_dates_with_a_time_zone_are_dates() -> None:

@@ -93,29 +93,29 @@ class Unseeded(Logistic):
 @pytest.mark.parametrize(
     ("made", "name", "words"),
     [
-        (RowsShort, "models train", ["predictions must have the shape (134, 2), however: (133, 2)"]),
+        (RowsShort, "fits succeed", ["predictions must have the shape (134, 2), however: (133, 2)"]),
         pytest.param(
-            Outer, "models train", ["predictions must have the shape (134, 2), however: (134, 134)"], marks=SLOW
+            Outer, "fits succeed", ["predictions must have the shape (134, 2), however: (134, 134)"], marks=SLOW
         ),
         (
             ScaledByItsBatch,
-            "rows on their own",
+            "batch dependence",
             ["logistic changes its predictions", "scaler or mean fitted in predict"],
         ),
-        pytest.param(Sorted, "rows on their own", ["in another order, or one of them alone"], marks=SLOW),
-        (FromTheFrameItKept, "rows on their own", ["predictions kept from an earlier call"]),
+        pytest.param(Sorted, "batch dependence", ["in another order, or one of them alone"], marks=SLOW),
+        (FromTheFrameItKept, "batch dependence", ["predictions kept from an earlier call"]),
         (
             OtherClassFirst,
-            "models learn",
+            "models better than the baseline",
             ["With its two classes swapped it would have 0.", "decoded the other way round"],
         ),
         pytest.param(
             Constant,
-            "predictions vary",
+            "constant predictions",
             ["Every test row has the same prediction", "a loss of shapes (n,) and (n, 1)"],
             marks=SLOW,
         ),
-        (Unseeded, "same seed, same predictions", ["fitted twice", "context.seed"]),
+        (Unseeded, "reproducible fits", ["fitted twice", "context.seed"]),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
@@ -127,7 +127,7 @@ def test_an_estimator_with_a_mistake_fails(files: Path, made: type[BaseEstimator
 
 @SLOW
 def test_an_estimator_that_gives_most_rows_one_value_is_warned_about(files: Path) -> None:
-    found = checked(files, **model(NearlyConstant))["one prediction for most"]
+    found = checked(files, **model(NearlyConstant))["collapsed predictions"]
     assert found.status == "warn"
     assert "of the out-of-fold rows one and the same prediction" in found.detail
 
@@ -150,9 +150,9 @@ class Broadcasting(RegressorMixin, BaseEstimator):
 @SLOW
 def test_a_loss_that_broadcasts_ends_at_the_mean_and_fails(files: Path) -> None:
     found = checked(files, metric="rmse", task="regression", **model(Broadcasting))
-    assert found["predictions vary"].status == "fail"
-    assert "a loss of shapes (n,) and (n, 1), which broadcasts to (n, n)" in found["predictions vary"].detail
-    assert found["beats the baseline"].status in ("warn", "fail")
+    assert found["constant predictions"].status == "fail"
+    assert "a loss of shapes (n,) and (n, 1), which broadcasts to (n, n)" in found["constant predictions"].detail
+    assert found["better than the baseline"].status in ("warn", "fail")
 
 
 # What was fitted on the rows that are scored.
@@ -203,8 +203,8 @@ class StopsOnHeldOutRows(ClassifierMixin, BaseEstimator):
 
 def test_a_feature_that_looks_the_target_up_fails(files: Path) -> None:
     found = checked(files, clean=whole(stashed), features=KnowsTheTarget())
-    assert found["held-out rows have no say"].status == "fail"
-    assert "only the targets of its held-out rows change" in found["held-out rows have no say"].detail
+    assert found["validation rows leak into fitting"].status == "fail"
+    assert "only the targets of its held-out rows change" in found["validation rows leak into fitting"].detail
 
 
 @SLOW
@@ -213,21 +213,21 @@ def test_a_target_that_leaks_is_learnt_from_noise_too(files: Path) -> None:
         def transform(self, X: pd.DataFrame) -> pd.DataFrame:
             return X.assign(double=STASH["train"]["survived"].reindex(X.index).fillna(0.5).to_numpy())
 
-    found = checked(files, clean=whole(stashed), features=KnowsAll())["nothing learnt from noise"]
+    found = checked(files, clean=whole(stashed), features=KnowsAll())["shuffled-target test"]
     assert found.status == "fail"
     assert "there is nothing to learn, so the target is leaking" in found.detail
 
 
 @SLOW
 def test_scaling_fitted_on_held_out_rows_fails(files: Path) -> None:
-    found = checked(files, clean=whole(stashed), features=ScaledByAll())["held-out rows have no say"]
+    found = checked(files, clean=whole(stashed), features=ScaledByAll())["validation rows leak into fitting"]
     assert found.status == "fail"
     assert "only the columns of its held-out rows change" in found.detail
 
 
 @SLOW
 def test_early_stopping_on_held_out_rows_fails(files: Path) -> None:
-    found = checked(files, clean=whole(stashed), **model(StopsOnHeldOutRows))["held-out rows have no say"]
+    found = checked(files, clean=whole(stashed), **model(StopsOnHeldOutRows))["validation rows leak into fitting"]
     assert found.status == "fail"
     assert "fitted on the rows that are scored" in found.detail
 
@@ -252,14 +252,14 @@ def joined_by_position(predictions: np.ndarray, tables: Tables) -> np.ndarray:
 
 def test_a_threshold_chosen_on_the_rows_that_are_scored_fails(files: Path) -> None:
     found = checked(files, postprocess=threshold_by_the_targets)
-    assert found["postprocess is blind"].status == "fail"
-    assert "chooses by the very targets" in found["postprocess is blind"].detail
-    assert found["choices made apart"].status == "fail"
+    assert found["postprocess leakage"].status == "fail"
+    assert "chooses by the very targets" in found["postprocess leakage"].detail
+    assert found["thresholds and weights cross-fitted"].status == "fail"
 
 
 @SLOW
 def test_values_joined_by_position_fail(files: Path) -> None:
-    found = checked(files, postprocess=joined_by_position)["postprocess is blind"]
+    found = checked(files, postprocess=joined_by_position)["postprocess leakage"]
     assert found.status == "fail"
     assert "joins by position" in found.detail
 
@@ -278,7 +278,7 @@ def test_a_postprocess_that_works_in_place_passes_and_one_of_another_shape_is_re
 
 def test_a_metric_whose_direction_is_reversed_fails(files: Path) -> None:
     reversed_ = replace(get_metric("accuracy"), name="my_accuracy", greater_is_better=False)
-    found = checked(files, metric=reversed_)["metric prefers the truth"]
+    found = checked(files, metric=reversed_)["metric direction"]
     assert found.status == "fail"
     assert "my_accuracy gives the truth itself 1 and the majority class 0.5" in found.detail
     assert "its direction is reversed" in found.detail
@@ -300,7 +300,7 @@ def test_one_of_several_targets_that_is_always_the_same_fails(tmp_path: Path) ->
             return np.full(len(X), 28.0) if self.constant_ else np.asarray(X["x"])
 
     two = replace(HONEST, target=("survived", "age"), metric="rmse", task="regression", **model(Always28))
-    found = {check.name: check for check in kpipe.check(two, data=tmp_path, folds=3, jobs=1)}["predictions vary"]
+    found = {check.name: check for check in kpipe.check(two, data=tmp_path, folds=3, jobs=1)}["constant predictions"]
     assert found.status == "fail"
     assert "Every test row has the same value 28 for age" in found.detail
 
@@ -313,7 +313,7 @@ def test_the_command_shows_every_check_and_its_status(files: Path, capsys: pytes
         main(["check", "made-by-hand", "--data", str(files), "--model", "linear", "--jobs", "1"])
     captured = capsys.readouterr()
     assert ended.value.code == 0
-    assert "pass held-out rows have no say: " in captured.out
+    assert "pass validation rows leak into fitting: " in captured.out
     assert captured.out.splitlines()[-1].endswith("0 fail.")
     assert "... training again with the target shuffled" in captured.err
 
@@ -347,8 +347,10 @@ def test_a_clean_that_refuses_rows_that_were_spoilt_on_purpose_costs_one_experim
     files: Path,
 ) -> None:
     found = checked(files, clean=whole(refuses_copies))
-    assert {name: check.status for name, check in found.items()} == {"held-out rows have no say": "warn"}
-    assert "It could not be made (ValueError: rows are there twice)" in found["held-out rows have no say"].detail
+    assert {name: check.status for name, check in found.items()} == {"validation rows leak into fitting": "warn"}
+    assert (
+        "It could not be made (ValueError: rows are there twice)" in found["validation rows leak into fitting"].detail
+    )
 
 
 def with_lists(frame: pd.DataFrame) -> pd.DataFrame:

@@ -74,7 +74,7 @@ def cached(tables: Tables) -> Tables:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_clean_that_learns_or_mixes_fails(files: Path, change: Callable[[Tables], Tables], words: list[str]) -> None:
-    found = checked(files, clean=whole(change))["clean, row by row"]
+    found = checked(files, clean=whole(change))["clean is row-wise"]
     assert found.status == "fail"
     assert [word for word in words if word not in found.detail] == []
 
@@ -83,14 +83,14 @@ def test_a_clean_that_learns_or_mixes_fails(files: Path, change: Callable[[Table
 def test_a_count_over_all_rows_is_allowed_by_name_but_may_not_see_the_target(files: Path) -> None:
     assert checked(files, clean=whole(counted), transductive=("double",)) == {}
     found = checked(files, clean=whole(share_of_the_living_by_sex), transductive=("double",))
-    assert "clean sees the target" in found["clean, row by row"].detail
+    assert "clean sees the target" in found["clean is row-wise"].detail
 
 
 def test_a_target_whose_labels_trade_places_fails(files: Path) -> None:
     def other_way_round(tables: Tables) -> Tables:
         return replace(tables, train=tables.train.assign(survived=1 - tables.train["survived"]))
 
-    found = checked(files, clean=whole(other_way_round))["target kept"]
+    found = checked(files, clean=whole(other_way_round))["target unchanged by clean"]
     assert found.status == "fail"
     assert "survived in 400 of 400 rows" in found.detail
     assert "one label stands for another" in found.detail
@@ -103,7 +103,7 @@ def test_a_target_on_another_scale_fails(files: Path) -> None:
 
     found = checked(
         files, clean=whole(logarithm), metric="rmse", task="regression", models={"linear": kpipe.model("linear")}
-    )["target kept"]
+    )["target unchanged by clean"]
     assert found.status == "fail"
     assert "on the changed scale" in found.detail
 
@@ -130,8 +130,8 @@ def test_a_clean_that_sorts_or_drops_rows_by_themselves_does_not_fail(
 
 def test_a_clean_that_doubles_rows_is_said_and_ends_no_run(files: Path) -> None:
     found = checked(files, clean=whole(doubled))
-    assert found["copies apart"].status == "fail"
-    assert "cannot be told apart" in found["clean, row by row"].detail
+    assert found["duplicates across folds"].status == "fail"
+    assert "cannot be told apart" in found["clean is row-wise"].detail
 
 
 def test_a_target_that_the_sample_spells_otherwise_is_shuffled_all_the_same(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_target_that_the_sample_spells_otherwise_is_shuffled_all_the_same(tmp_
         train = tables.train.assign(double=0.7 * tables.train["SURVIVED"] + noise)
         return replace(tables, train=train, test=tables.test.assign(double=0.0))
 
-    found = checked(tmp_path, clean=whole(leaking))["clean, row by row"]
+    found = checked(tmp_path, clean=whole(leaking))["clean is row-wise"]
     assert found.status == "fail"
     assert "clean sees the target" in found.detail
-    assert "nothing learnt from noise" not in checked(tmp_path)
+    assert "shuffled-target test" not in checked(tmp_path)

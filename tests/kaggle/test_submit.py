@@ -164,10 +164,14 @@ def test_a_failed_check_and_a_changed_file_stop_a_submission(
 ) -> None:
     run = trained()
     record = json.loads((run / "run.json").read_text())
-    record["checks"][0] |= {"name": "folds apart", "status": "fail", "detail": "Fold 1 validates its rows."}
+    record["checks"][0] |= {
+        "name": "training and validation rows disjoint",
+        "status": "fail",
+        "detail": "Fold 1 validates its rows.",
+    }
     (run / "run.json").write_text(json.dumps(record))
     assert kpipe("submit", str(run)) == 1
-    assert "The check 'folds apart' failed: Fold 1 validates" in capsys.readouterr().err
+    assert "The check 'training and validation rows disjoint' failed: Fold 1 validates" in capsys.readouterr().err
     (run / "submission.csv").write_bytes((run / "submission.csv").read_bytes() + b"\n")
     assert kpipe("submit", str(run), "--force") == 1
     assert "was changed after the run wrote it" in capsys.readouterr().err

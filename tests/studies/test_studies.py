@@ -165,9 +165,9 @@ def test_titanic_from_scratch_comes_out_as_published(kaggle_zip) -> None:
 @pytest.mark.slow
 def test_each_mistake_of_the_digit_notebook_is_stopped_by_a_check_that_is_named(small: Path) -> None:
     mistakes = pd.read_csv(small / "digits-from-scratch" / "mistakes.csv", index_col="mistake")["stopped by"]
-    assert "fail: folds apart" in mistakes["validation set = training set"]
-    assert "beats the baseline" in mistakes["test predictions from training rows"]
-    assert "beats the baseline" in mistakes["(256,) against (256, 1)"]
+    assert "fail: training and validation rows disjoint" in mistakes["validation set = training set"]
+    assert "better than the baseline" in mistakes["test predictions from training rows"]
+    assert "better than the baseline" in mistakes["(256,) against (256, 1)"]
     page = (small / "digits-from-scratch" / "README.md").read_text()
     assert "validates 400 rows that it trains on" in page
 

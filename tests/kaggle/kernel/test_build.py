@@ -76,7 +76,7 @@ def test_the_script_of_a_run_gives_the_same_submission_offline(run: Path, tmp_pa
     assert record["data"]["origin"] == "kernel"
     assert record["score"] == json.loads((run / "run.json").read_text())["score"]
     assert "titanic: accuracy 0." in ended.stdout
-    assert "pass folds apart" in ended.stdout
+    assert "pass training and validation rows disjoint" in ended.stdout
 
 
 def test_a_competition_is_built_without_a_run_and_the_same_bytes_come_twice(

@@ -1,0 +1,56 @@
+"""The names of checks that earlier versions of kpipe wrote to ``run.json``."""
+
+from __future__ import annotations
+
+__all__ = ["current_check_name"]
+
+_RENAMED = {
+    "clean, row by row": "clean is row-wise",
+    "target kept": "target unchanged by clean",
+    "folds apart": "training and validation rows disjoint",
+    "groups whole": "groups kept together",
+    "time goes forward": "validation after training",
+    "copies apart": "duplicates across folds",
+    "near-copies apart": "near-duplicates across folds",
+    "target hidden": "target leakage",
+    "order blind": "row-order leakage",
+    "columns in order": "column alignment",
+    "levels seen": "unseen categories",
+    "gaps alike": "missingness shift",
+    "folds mirror test": "group overlap matches test",
+    "train and test alike": "adversarial validation",
+    "metric prefers the truth": "metric direction",
+    "beats the baseline": "better than the baseline",
+    "models learn": "models better than the baseline",
+    "predictions vary": "constant predictions",
+    "one prediction for most": "collapsed predictions",
+    "rows on their own": "batch dependence",
+    "classes trained": "classes in training rows",
+    "postprocess is blind": "postprocess leakage",
+    "models train": "fits succeed",
+    "choices made apart": "thresholds and weights cross-fitted",
+    "held-out rows have no say": "validation rows leak into fitting",
+    "same seed, same predictions": "reproducible fits",
+    "nothing learnt from noise": "shuffled-target test",
+}
+
+
+def current_check_name(name: str) -> str:
+    """The name that a check has now.
+
+    Parameters
+    ----------
+    name : str
+        As a run's record has it.
+
+    Returns
+    -------
+    str
+        The same where the check was not renamed.
+
+    Examples
+    --------
+    >>> current_check_name("copies apart"), current_check_name("real data")
+    ('duplicates across folds', 'real data')
+    """
+    return _RENAMED.get(name, name)
