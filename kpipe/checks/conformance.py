@@ -2,10 +2,10 @@
 
 Everything that a run checks, and four experiments more, on some of the rows:
 
-- *validation rows leak into fitting*: a fold is fitted again after the targets, and then the columns, of its held-out rows were
-  changed. No prediction may change: whatever does was fitted on rows that are scored.
-- *thresholds and weights cross-fitted*: blend weights, thresholds and ``postprocess`` again, after a fold's targets were changed. That
-  fold's predictions may not change.
+- *validation rows leak into fitting*: a fold is fitted again after the targets, and then the columns, of its validation
+  rows were changed. No prediction may change: one that does was fitted on rows that are scored.
+- *thresholds and weights cross-fitted*: ensemble weights, thresholds and ``postprocess`` are fitted again after a
+  fold's targets were changed. The predictions of that fold may not change.
 - *reproducible fits*: a fold is fitted twice.
 - *shuffled-target test*: the whole cross-validation again, with the target shuffled. It must fall to chance.
 """
