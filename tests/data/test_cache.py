@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kpipe.core.values import Tables
 from kpipe.data import cache
 from kpipe.data.loading import load
+from tests.data.places import assert_same
 
 FILES = {
     "train.csv": "id,x,name,y\n1,0.5,01,0\n2,,2,1\n",
@@ -30,12 +30,7 @@ def competition(path: Path) -> Path:
     return path
 
 
-def same(a: Tables, b: Tables) -> None:
-    for name in ("train", "test", "sample"):
-        pd.testing.assert_frame_equal(getattr(a, name), getattr(b, name))
-
-
-def kept_folder() -> Path:
+def entry_folder() -> Path:
     (found,) = (cache.cache_folder() / "tables").iterdir()
     return found
 
@@ -56,7 +51,7 @@ def every_dtype() -> dict[str, pd.DataFrame]:
     return {"train": mixed, "test": pixels, "sample": train.head(0)}
 
 
-def test_every_dtype_comes_back_as_it_was_kept(tmp_path: Path) -> None:
+def test_every_dtype_is_read_back_equal(tmp_path: Path) -> None:
     frames = every_dtype()
     cache.put(tmp_path, "key", frames, HASHES)
     found = cache.get(tmp_path, "key")
@@ -67,13 +62,13 @@ def test_every_dtype_comes_back_as_it_was_kept(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(found[0][role], frame)
 
 
-def test_a_key_that_was_never_kept_is_not_found(tmp_path: Path) -> None:
+def test_a_key_without_an_entry_gives_none(tmp_path: Path) -> None:
     cache.put(tmp_path, "key", every_dtype(), HASHES)
     assert cache.get(tmp_path, "other") is None
     assert cache.get(tmp_path / "nowhere", "key") is None
 
 
-def test_no_flipped_byte_is_ever_believed(tmp_path: Path) -> None:
+def test_a_flipped_byte_is_always_detected(tmp_path: Path) -> None:
     frames, rng = every_dtype(), np.random.default_rng(0)
     cache.put(tmp_path, "key", frames, HASHES)
     (folder,) = (tmp_path / "tables").iterdir()
@@ -93,7 +88,7 @@ def test_no_flipped_byte_is_ever_believed(tmp_path: Path) -> None:
                     pd.testing.assert_frame_equal(found[0][role], frame)
 
 
-def test_tables_from_the_cache_can_be_written_to_as_fresh_ones(tmp_path: Path) -> None:
+def test_tables_from_the_cache_are_writable_like_fresh_ones(tmp_path: Path) -> None:
     place = competition(tmp_path / "d")
     for _ in ("fresh", "cached"):
         train = load("x", place).train
@@ -104,7 +99,7 @@ def test_tables_from_the_cache_can_be_written_to_as_fresh_ones(tmp_path: Path) -
     assert load("x", place).train["id"].tolist() == [1, 2]
 
 
-def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_partial_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -113,7 +108,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: py
     assert list((tmp_path / "tables").iterdir()) == []
 
 
-def test_processes_that_keep_the_same_at_once_leave_one_copy(tmp_path: Path) -> None:
+def test_processes_that_write_the_same_entry_at_once_leave_one(tmp_path: Path) -> None:
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         list(pool.map(put_often, [tmp_path] * 2))
     (folder,) = (tmp_path / "tables").iterdir()
@@ -128,21 +123,21 @@ def put_often(home: Path) -> None:
         cache.put(home, "key", every_dtype(), HASHES)
 
 
-def test_what_is_made_again_is_said_to_those_who_listen(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_entry_that_is_made_again_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     place = competition(tmp_path / "d")
     load("x", place)
-    (kept_folder() / "train.arrow").write_bytes(b"")
+    (entry_folder() / "train.arrow").write_bytes(b"")
     with caplog.at_level(logging.INFO, logger="kpipe"):
         load("x", place)
     assert "is damaged and is made again: train.arrow is damaged" in caplog.text
 
 
 @pytest.mark.parametrize("slug", ["titanic", "spaceship-titanic", "playground-series-s3e26", "digit-recognizer"])
-def test_what_comes_from_the_cache_is_what_was_read(slug: str, kaggle_zip) -> None:
+def test_tables_from_the_cache_equal_those_read_from_the_files(slug: str, kaggle_zip) -> None:
     first = load(slug, kaggle_zip(slug))
-    kept = kept_folder()
+    kept = entry_folder()
     second = load(slug, kaggle_zip(slug))
-    same(first, second)
+    assert_same(first, second)
     assert first.source == second.source
     assert [path.name for path in kept.parent.iterdir()] == [kept.name]
 
@@ -168,21 +163,21 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_cache_is_made_again_and_never_believed(damage: str, tmp_path: Path) -> None:
+def test_a_damaged_entry_is_never_used_and_made_again(damage: str, tmp_path: Path) -> None:
     place = competition(tmp_path / "d")
     first = load("x", place)
-    DAMAGE[damage](kept_folder())
-    same(load("x", place), first)
-    same(load("x", place), first)
+    DAMAGE[damage](entry_folder())
+    assert_same(load("x", place), first)
+    assert_same(load("x", place), first)
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_costs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KPIPE_CACHE", str(tmp_path / "file"))
     assert len(load("x", competition(tmp_path / "d")).train) == 2
 
 
-def test_the_cache_knows_contents_and_options_apart(tmp_path: Path) -> None:
+def test_other_contents_or_options_have_other_entries(tmp_path: Path) -> None:
     place = competition(tmp_path / "d")
     assert load("x", place).train["x"].dtype == "float64"
     assert load("x", place, text=["x"]).train["x"].dtype == "str"
@@ -193,13 +188,13 @@ def test_the_cache_knows_contents_and_options_apart(tmp_path: Path) -> None:
     assert len(list((cache.cache_folder() / "tables").iterdir())) == 4
 
 
-def test_many_at_once_keep_one_copy_and_leave_nothing_behind(tmp_path: Path) -> None:
+def test_threads_that_load_at_once_leave_one_entry_and_no_temporary_files(tmp_path: Path) -> None:
     place = competition(tmp_path / "d")
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: load("x", place), range(16)))
     for tables in found:
-        same(tables, found[0])
-    assert kept_folder().name.startswith(f"{cache.VERSION}-")
+        assert_same(tables, found[0])
+    assert entry_folder().name.startswith(f"{cache.VERSION}-")
 
 
 def test_the_embedded_sample_is_not_cached() -> None:

@@ -30,7 +30,7 @@ from kpipe.kaggle.download import download
 from kpipe.kaggle.kernel import push as kernel_push
 from kpipe.kaggle.responses import Pushed
 from kpipe.runs import ledger
-from tests.data.test_hostile_files import ODD_JSON
+from tests.hostile import ODD_JSON
 from tests.kaggle.test_submit import zipped_sample
 from tests.kaggle_server import KEY, TOKEN, USER, Contest, KaggleServer, Kernel, Misbehave, accuracy, serving
 

@@ -26,7 +26,7 @@ from kpipe.runs import find, ledger
 from kpipe.runs.files import sha256_of
 from kpipe.runs.run import Run
 from kpipe.runs.store import RunFolder
-from tests.data.test_hostile_files import CSVS, MANY, ODD_JSON, PLAIN, spoilt
+from tests.hostile import CSVS, MANY, ODD_JSON, PLAIN, damaged
 from tests.tables import problem_of, survivors
 
 
@@ -305,7 +305,7 @@ def test_any_spoilt_part_is_done_again_or_is_what_it_was(data: st.DataObject, tm
     space, values = RunFolder(tmp_path), np.arange(12.0).reshape(6, 2)
     space.put("k", {"valid": values})
     path = tmp_path / "parts" / "k.npz"
-    path.write_bytes(spoilt(data, path.read_bytes()))
+    path.write_bytes(damaged(data, path.read_bytes()))
     found = space.get("k", {"valid": (6, 2)})
     assert found is None or np.array_equal(found["valid"], values)
 
