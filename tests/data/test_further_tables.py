@@ -67,7 +67,7 @@ def with_sizes(tables: Tables) -> Tables:
 def test_run_json_lists_the_hashes_of_the_files_that_were_read_and_no_others(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kpipe.pipeline.find", lambda slug: kpipe.Competition(slug=slug, clean=with_sizes))
+    monkeypatch.setattr("kpipe.problem.problem.find", lambda slug: kpipe.Competition(slug=slug, clean=with_sizes))
     run = kpipe.run("x", data=place, models=["linear"], jobs=1, out=tmp_path / "out")
     read = ("train.csv", "test.csv", "sample_submission.csv", "stores.csv")
     assert run.record["data"]["files"] == {name: sha256(name) for name in read}
