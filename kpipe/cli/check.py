@@ -6,16 +6,16 @@ import argparse
 
 from kpipe.cli.command import Command
 from kpipe.cli.messages import print_competition_notes
-from kpipe.cli.options import FIELDS, add_data_options, add_json_option, add_training_options
+from kpipe.cli.options import REQUEST_OPTIONS, add_json_option, add_request_options, add_slug, given_options
 
 __all__ = ["COMMAND"]
 
+_OF_RUNS_ONLY = ("budget", "seeds")  # a check fits each model once
+
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    add_data_options(parser)
-    add_training_options(
-        parser.add_argument_group("training"), model="test with this model; repeatable; default: the competition's"
-    )
+    add_slug(parser)
+    add_request_options(parser, (name for name in REQUEST_OPTIONS if name not in _OF_RUNS_ONLY))
     add_json_option(parser)
 
 
@@ -25,7 +25,7 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.cli.console import checks as console
 
     print_competition_notes([options.slug])
-    given = {name: getattr(options, name) for name in ("data", *FIELDS, "models", "folds", "device", "jobs")}
+    given = given_options(options)
     if options.json:
         import json
         from dataclasses import asdict

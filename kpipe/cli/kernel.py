@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kpipe.cli.command import Command
-from kpipe.cli.options import add_out_option, add_submit_options
+from kpipe.cli.options import add_out_option, add_request_options, add_submit_options, given_options
 from kpipe.errors import UsageError
 
 __all__ = ["COMMAND"]
@@ -18,8 +18,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("action", choices=["build", "push"], help="build: write the kernel's folder; push: run it on Kaggle and submit")
     add("what", metavar="RUN|SLUG|DIR", help="a run to repeat, a competition or, for push, a folder that build wrote")
-    model = "train this model of a competition; repeatable; default: the competition's"
-    add("--model", metavar="NAME", dest="models", action="append", default=[], help=model)
+    add_request_options(parser, ["models"])
     add("--dir", metavar="DIR", type=Path, help="the folder to write; default: kernels/SLUG")
     add("--gpu", action="store_true", help="request a T4 GPU")
     add("--package", metavar="NAME", dest="packages", action="append", default=[], help="add a package; repeatable")
@@ -65,7 +64,7 @@ def _what_to_run(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]
     if competitions.folder(slug) is None and ("/" in slug or any(options.out.glob(f"*/{slug}"))):
         run = find_run(slug, options.out)
         return run.record["slug"], run.record["run_id"], options_of(run)
-    return slug, "", {"models": options.models} if options.models else {}
+    return slug, "", given_options(options)
 
 
 def _user(options: argparse.Namespace) -> str:

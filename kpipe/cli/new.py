@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kpipe.cli.command import Command
 from kpipe.cli.messages import print_message
-from kpipe.cli.options import FIELDS, add_data_options
+from kpipe.cli.options import DATA_OPTIONS, add_request_options, add_slug, request_from
 
 if TYPE_CHECKING:
     from kpipe.problem.problem import Problem
@@ -19,24 +19,23 @@ __all__ = ["COMMAND"]
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    add_data_options(parser)
+    add_slug(parser)
+    add_request_options(parser, DATA_OPTIONS)
     where = "write DIR/SLUG/competition.py; default: in the workspace's competitions/"
-    parser.add_argument("--out", metavar="DIR", help=where)
+    parser.add_argument("--out", metavar="DIR", dest="folder", help=where)
 
 
 def _execute(options: argparse.Namespace) -> int:
     """Write the module and print its path."""
     from kpipe import pipeline
     from kpipe.cli.console.progress import show_progress
-    from kpipe.core.request import RunRequest
     from kpipe.problem.competition import Competition
     from kpipe.problem.template import module_path, write_module
 
-    path = module_path(options.slug, options.out)
+    path = module_path(options.slug, options.folder)
     bare = Competition(slug=options.slug)
     with show_progress(quiet=False) as progress:
-        request = RunRequest(options.slug, **{name: getattr(options, name) for name in ("data", *FIELDS)})
-        problem = pipeline.prepare(request, bare, on_download=progress.on_download)
+        problem = pipeline.prepare(request_from(options), bare, on_download=progress.on_download)
     guesses = write_module(problem, path)
     print(path)
     _print_next_steps(problem, path, guesses, options)

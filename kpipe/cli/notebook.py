@@ -1,4 +1,4 @@
-"""``kpipe.run`` as a notebook has it: the same, with a bar that moves below the cell while it works."""
+"""``kpipe.run``: the run of a request, with a progress bar where a notebook calls it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _P = ParamSpec("_P")
 
 
 def _run_of(request_type: Callable[_P, RunRequest]) -> Callable[_P, Run]:
-    """A function with the parameters of ``RunRequest`` that runs the request, with a progress bar in a notebook."""
+    """A function that takes the parameters of ``RunRequest`` and the callbacks of ``pipeline.run``."""
 
     def run(*args: _P.args, **options: _P.kwargs) -> Run:
         given: Any = dict(options)
         callbacks: Any = {name: given.pop(name) for name in Callbacks.__annotations__ if name in given}
         request = request_type(*args, **given)
-        if not callbacks and (display := _display()) is not None:
-            bar = _Bar(display)
-            callbacks = {"on_start": bar.started, "on_fit_done": bar.tell, "on_download": bar.downloading}
+        if not callbacks and (display := _get_display()) is not None:
+            bar = _ProgressBar(display)
+            callbacks = {"on_start": bar.on_start, "on_fit_done": bar.on_fit_done, "on_download": bar.on_download}
         return pipeline.run(request, **callbacks)
 
-    shown = inspect.signature(request_type).replace(return_annotation="Run")
-    run.__signature__ = shown  # type: ignore[attr-defined]  # what help and editors show
+    signature = inspect.signature(request_type).replace(return_annotation="Run")
+    run.__signature__ = signature  # type: ignore[attr-defined]  # what help and editors show
     run.__doc__ = _DOC.format(parameters=_parameters_of(RunRequest))
     return run
 
@@ -65,46 +65,46 @@ def _parameters_of(documented: type) -> str:
     return rest.partition("\n\n    Raises")[0].strip()
 
 
-def _display() -> Any:
-    """IPython's ``display``, or None outside a notebook: a terminal's IPython shows no HTML."""
-    ipython = sys.modules.get("IPython")  # a notebook's kernel has loaded it; a script must not
+def _get_display() -> Any:
+    """IPython's ``display``, or None outside a notebook: IPython in a terminal shows no HTML."""
+    ipython = sys.modules.get("IPython")  # loaded already by a notebook's kernel; a script must not load it
     if ipython is None or getattr(ipython.get_ipython(), "kernel", None) is None:
         return None
     return ipython.display.display
 
 
-class _Bar:
-    """One piece of HTML below the cell, changed as the run goes on; no widget, which a notebook may lack."""
+class _ProgressBar:
+    """A piece of HTML below the cell, updated as the run proceeds. Not a widget, which needs an extension."""
 
     def __init__(self, display: Callable[..., Any]) -> None:
         self.display: Any = display
         self.handle: Any = None
-        self.opening, self.began = "", time.monotonic()
+        self.plan, self.began = "", time.monotonic()
 
-    def downloading(self, done: int, size: int) -> None:
+    def on_download(self, done: int, size: int) -> None:
         self._show(f"downloading from Kaggle: {done / 1e6:.1f} MB", done, size or done or 1)
 
-    def started(self, start: RunPlan) -> None:
-        self.opening, self.began = " ".join([start.sentence, *start.notes]), time.monotonic()
-        self._show("training", 0, len(start.models) * start.folds)
+    def on_start(self, plan: RunPlan) -> None:
+        self.plan, self.began = " ".join([plan.sentence, *plan.notes]), time.monotonic()
+        self._show("training", 0, len(plan.models) * plan.folds)
 
-    def tell(self, done: FitFinished) -> None:
+    def on_fit_done(self, fit: FitFinished) -> None:
         passed = time.monotonic() - self.began
-        left = "" if done.done == done.total else f", about {passed * (done.total - done.done) / done.done:.0f} s left"
-        took = f"{done.done} of {done.total} fits in {passed:.0f} s{left}"
-        self._show(f"{took} ({done.model}, fold {done.fold + 1}, seed {done.seed})", done.done, done.total)
+        left = "" if fit.done == fit.total else f", about {passed * (fit.total - fit.done) / fit.done:.0f} s left"
+        fits = f"{fit.done} of {fit.total} fits in {passed:.0f} s{left}"
+        self._show(f"{fits} ({fit.model}, fold {fit.fold + 1}, seed {fit.seed})", fit.done, fit.total)
 
-    def _show(self, told: str, done: int, total: int) -> None:
+    def _show(self, state: str, done: int, total: int) -> None:
         bar = Markup("{}<br><progress value='{}' max='{}' style='width:20em'></progress> {}")
-        shown = _Html(bar.format(self.opening, done, total, told), plain=told)
+        page = _Html(bar.format(self.plan, done, total, state), plain=state)
         if self.handle is None:
-            self.handle = self.display(shown, display_id=True)
+            self.handle = self.display(page, display_id=True)
         else:
-            self.handle.update(shown)
+            self.handle.update(page)
 
 
 class _Html:
-    """HTML for a notebook, and the same in words for what shows none."""
+    """HTML for a notebook, and plain text for a front end that shows no HTML."""
 
     def __init__(self, html: str, plain: str) -> None:
         self.html, self.plain = html, plain

@@ -1,63 +1,185 @@
-"""Options that several commands share, and the types of their values."""
+"""Options that several commands share, and the request that a command line makes of a run."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kpipe.core.request import RunRequest
 
 __all__ = [
-    "FIELDS",
+    "DATA_OPTIONS",
+    "REQUEST_OPTIONS",
     "RUN_HELP",
-    "add_data_options",
     "add_json_option",
     "add_out_option",
     "add_output_options",
+    "add_request_options",
+    "add_slug",
     "add_submit_options",
-    "add_training_options",
     "duration",
+    "given_options",
     "integer",
     "request_from",
 ]
 
-FIELDS = ("metric", "target", "id", "text", "split", "drop")  # options that describe a competition
-
 RUN_HELP = "a run: its folder, its id, or the beginning or end of its id"
 
 
-def add_data_options(parser: argparse.ArgumentParser, *, slug: str | None = None) -> None:
-    """Add the competition and the options that say where its files are and how to read them.
+def duration(text: str) -> float:
+    """Return the seconds of a duration such as 90, 90s, 5m or 1h.
+
+    Parameters
+    ----------
+    text : str
+        A positive number and a unit: s (the default), m or h.
+
+    Returns
+    -------
+    float
+        Seconds.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the text is not a positive duration.
+
+    Examples
+    --------
+    >>> duration("5m"), duration("90")
+    (300.0, 90.0)
+    """
+    from kpipe.core.request import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def integer(smallest: int) -> Callable[[str], int]:
+    """Return a function that parses an integer of at least ``smallest``.
+
+    Parameters
+    ----------
+    smallest : int
+        The smallest value allowed.
+
+    Returns
+    -------
+    callable
+        Takes a text and returns an int; raises argparse.ArgumentTypeError for any other text.
+
+    Examples
+    --------
+    >>> integer(1)("3")
+    3
+    """
+
+    def parse(text: str) -> int:
+        value = int(text) if text.isdecimal() else smallest - 1
+        if value < smallest:
+            raise argparse.ArgumentTypeError(f"must be an integer of at least {smallest}; got {text!r}")
+        return value
+
+    return parse
+
+
+def _option(flag: str, metavar: str, help: str, **settings: Any) -> tuple[str, dict[str, Any]]:
+    """A flag, and what ``add_argument`` takes besides."""
+    return flag, {"metavar": metavar, "help": help, **settings}
+
+
+_DATA = "a folder or zip of Kaggle's files; default: KPIPE_DATA, Kaggle or the sample"
+_SPLIT = "how train and test were split: by row, or by a column of groups or dates; default: inferred"
+_BUDGET = "time limit, such as 90s, 5m or 1h; skips models that would exceed it"
+
+# What the competition is, and how to train. Each option is named by the field of RunRequest that it sets.
+DATA_OPTIONS = {
+    "data": _option("--data", "PATH", _DATA),
+    "metric": _option("--metric", "NAME", "the metric; default: the competition's, else inferred"),
+    "target": _option("--target", "COLUMN", "a target column; repeatable; default: inferred", action="append"),
+    "id": _option("--id", "COLUMN", "the id column; default: inferred"),
+    "split": _option("--split", "rows|COLUMN", _SPLIT),
+    "drop": _option("--drop", "COLUMN", "hide a column from the models; repeatable", action="append"),
+    "text": _option("--text", "COLUMN", "read a column as text; repeatable", action="append"),
+}
+_TRAINING_OPTIONS = {
+    "models": _option("--model", "NAME", "use this model; repeatable; default: the competition's", action="append"),
+    "folds": _option("--folds", "N", "number of folds; default: the competition's", type=integer(2)),
+    "device": _option("--device", "NAME", "device for torch models: auto, cpu, cuda or mps"),
+    "jobs": _option("--jobs", "N", "number of models to fit in parallel; default: one per core", type=integer(1)),
+    "budget": _option("--budget", "TIME", _BUDGET, type=duration),
+    "seeds": _option("--seed", "N", "average over seeds; repeatable; default: 0", action="append", type=integer(0)),
+}
+REQUEST_OPTIONS = {**DATA_OPTIONS, **_TRAINING_OPTIONS}
+
+
+def add_slug(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    """Add the competition.
 
     Parameters
     ----------
     parser : argparse.ArgumentParser
         The parser of a command.
-    slug : str, optional
-        "?" if the competition may be omitted.
+    optional : bool
+        Whether it may be omitted.
     """
-    parser.add_argument("slug", metavar="SLUG", nargs=slug, help="the competition, as in kaggle.com/competitions/SLUG")
-    add = parser.add_argument_group("competition").add_argument
-    add("--data", metavar="PATH", help="a folder or zip of Kaggle's files; default: KPIPE_DATA, Kaggle or the sample")
-    add("--metric", metavar="NAME", help="the metric; default: the competition's, else inferred")
-    add("--target", metavar="COLUMN", action="append", help="a target column; repeatable; default: inferred")
-    add("--id", metavar="COLUMN", help="the id column; default: inferred")
-    split = "how train and test were split: by row, or by a column of groups or dates; default: inferred"
-    add("--split", metavar="rows|COLUMN", help=split)
-    add("--drop", metavar="COLUMN", action="append", default=[], help="hide a column from the models; repeatable")
-    add("--text", metavar="COLUMN", action="append", default=[], help="read a column as text; repeatable")
+    slug = "the competition, as in kaggle.com/competitions/SLUG"
+    parser.add_argument("slug", metavar="SLUG", nargs="?" if optional else None, help=slug)
 
 
-def request_from(options: argparse.Namespace) -> RunRequest:
-    """The request that a command line asks for: every option that is a field of ``RunRequest``.
+def add_request_options(
+    parser: argparse.ArgumentParser, names: Iterable[str] = REQUEST_OPTIONS
+) -> argparse._ArgumentGroup:
+    """Add options of a run, in the groups "competition" and "training".
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The parser of a command.
+    names : iterable of str
+        Fields of RunRequest; default: all of ``REQUEST_OPTIONS``.
+
+    Returns
+    -------
+    argument group
+        The group "training", for more options.
+    """
+    competition, training = parser.add_argument_group("competition"), parser.add_argument_group("training")
+    for name in names:
+        flag, settings = REQUEST_OPTIONS[name]
+        (competition if name in DATA_OPTIONS else training).add_argument(flag, dest=name, **settings)
+    return training
+
+
+def given_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of a run that were given on the command line.
 
     Parameters
     ----------
     options : argparse.Namespace
-        Parsed options; those that ``RunRequest`` lacks are ignored.
+        The parsed command line.
+
+    Returns
+    -------
+    dict
+        Field of RunRequest to value.
+    """
+    given = {name: getattr(options, name, None) for name in REQUEST_OPTIONS}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def request_from(options: argparse.Namespace) -> RunRequest:
+    """Return the request that a command line makes of a run.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        The parsed command line, with ``slug`` and, if the command has it, ``out``.
 
     Returns
     -------
@@ -68,29 +190,10 @@ def request_from(options: argparse.Namespace) -> RunRequest:
     UsageError
         If an option has an impossible value.
     """
-    from dataclasses import fields
-
     from kpipe.core.request import RunRequest
 
-    given = {field.name: getattr(options, field.name, None) for field in fields(RunRequest)}
-    return RunRequest(**{name: value for name, value in given.items() if value not in (None, [])})
-
-
-def add_training_options(group: argparse._ActionsContainer, *, model: str) -> None:
-    """Add ``--model``, ``--folds``, ``--device`` and ``--jobs``.
-
-    Parameters
-    ----------
-    group : argparse.ArgumentParser or argument group
-        Of a command.
-    model : str
-        The help text of ``--model``.
-    """
-    add = group.add_argument
-    add("--model", metavar="NAME", dest="models", action="append", default=[], help=model)
-    add("--folds", metavar="N", type=integer(2), help="number of folds; default: the competition's")
-    add("--device", metavar="NAME", default="auto", help="device for torch models: auto, cpu, cuda or mps")
-    add("--jobs", metavar="N", type=integer(1), help="number of models to fit in parallel; default: one per core")
+    out = {"out": options.out} if "out" in options else {}
+    return RunRequest(options.slug, **given_options(options), **out)
 
 
 def add_submit_options(group: argparse._ActionsContainer) -> None:
@@ -142,65 +245,3 @@ def add_output_options(group: argparse._ActionsContainer) -> None:
     either = group.add_mutually_exclusive_group()
     either.add_argument("--json", action="store_true", help="print only the content of run.json")
     either.add_argument("--quiet", action="store_true", help="print only the path of the submission")
-
-
-def duration(text: str) -> float:
-    """Return the seconds of a duration such as 90, 90s, 5m or 1h.
-
-    Parameters
-    ----------
-    text : str
-        A positive number and a unit: s (the default), m or h.
-
-    Returns
-    -------
-    float
-        Seconds.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If the text is not a positive duration.
-
-    Examples
-    --------
-    >>> duration("5m"), duration("90")
-    (300.0, 90.0)
-    """
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    number, unit = (text[:-1], text[-1]) if text[-1:].lower() in units else (text, "s")
-    try:
-        seconds = float(number) * units[unit.lower()]
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a duration such as 90s, 5m or 1h; got {text!r}")
-    return seconds
-
-
-def integer(smallest: int) -> Callable[[str], int]:
-    """Return a function that parses an integer of at least ``smallest``.
-
-    Parameters
-    ----------
-    smallest : int
-        The smallest value allowed.
-
-    Returns
-    -------
-    callable
-        Takes a text and returns an int; raises argparse.ArgumentTypeError for any other text.
-
-    Examples
-    --------
-    >>> integer(1)("3")
-    3
-    """
-
-    def parse(text: str) -> int:
-        value = int(text) if text.isdecimal() else smallest - 1
-        if value < smallest:
-            raise argparse.ArgumentTypeError(f"must be an integer of at least {smallest}; got {text!r}")
-        return value
-
-    return parse

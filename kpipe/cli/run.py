@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from kpipe.cli.command import Command
 from kpipe.cli.messages import print_competition_notes
 from kpipe.cli.options import (
-    FIELDS,
-    add_data_options,
+    REQUEST_OPTIONS,
     add_out_option,
     add_output_options,
+    add_request_options,
+    add_slug,
     add_submit_options,
-    add_training_options,
-    duration,
-    integer,
+    given_options,
     request_from,
 )
 from kpipe.errors import UsageError
@@ -31,20 +30,8 @@ _WITH_RESUME = ("data", "jobs", "budget")  # options that may be changed when a 
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    add_data_options(parser, slug="?")
-    training = parser.add_argument_group("training")
-    add_training_options(training, model="train this model; repeatable; default: the competition's")
-    add = training.add_argument
-    budget = "time limit, such as 90s, 5m or 1h; skips models that would exceed it"
-    add("--budget", metavar="TIME", type=duration, help=budget)
-    add(
-        "--seed",
-        metavar="N",
-        dest="seeds",
-        type=integer(0),
-        action="append",
-        help="average over seeds; repeatable; default: 0",
-    )
+    add_slug(parser, optional=True)
+    add = add_request_options(parser).add_argument
     add("--resume", metavar="RUN", help="resume an unfinished run, given its folder or key, with the same options")
     add("--cluster", metavar="KIND=ADDRESS", help="train on dask=tcp://HOST:8786, ray=auto or ray=HOST:6379")
     output = parser.add_argument_group("output")
@@ -98,12 +85,9 @@ def _train(options: argparse.Namespace, callbacks: Callbacks) -> Run:
 def _resume(options: argparse.Namespace, callbacks: Callbacks) -> Run:
     from kpipe import pipeline
 
-    other = [name for name in (*FIELDS, "models", "folds", "seeds") if getattr(options, name)]
-    other += ["device"] * (options.device != "auto")
-    if other:
-        named = ", ".join(f"--{name.removesuffix('s')}" for name in other)
-        raise UsageError(f"--resume keeps the options that the run was started with: omit {named}.")
-    changes = {name: getattr(options, name) for name in _WITH_RESUME}
+    changes = given_options(options)
+    if other := [REQUEST_OPTIONS[name][0] for name in changes if name not in _WITH_RESUME]:
+        raise UsageError(f"--resume keeps the options that the run was started with: omit {', '.join(other)}.")
     return pipeline.resume(options.resume, out=options.out, slug=options.slug, changes=changes, **callbacks)
 
 

@@ -6,13 +6,14 @@ import argparse
 
 from kpipe.cli.command import Command
 from kpipe.cli.messages import print_competition_notes
-from kpipe.cli.options import add_data_options, add_json_option, request_from
+from kpipe.cli.options import DATA_OPTIONS, add_json_option, add_request_options, add_slug, request_from
 
 __all__ = ["COMMAND"]
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    add_data_options(parser)
+    add_slug(parser)
+    add_request_options(parser, DATA_OPTIONS)
     add_json_option(parser)
 
 

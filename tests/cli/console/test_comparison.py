@@ -30,7 +30,7 @@ def comparison(verdict: Verdict, *, same_folds: bool = True, rows: int = 0) -> C
     [
         ("better", "r2: better than r1."),
         ("worse", "r2: worse than r1."),
-        ("cannot tell", "r2: no significant difference from r1."),
+        ("no significant difference", "r2: no significant difference from r1."),
     ],
 )
 def test_the_verdict_comes_first_then_what_it_is_based_on(

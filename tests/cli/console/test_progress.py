@@ -12,7 +12,9 @@ from kpipe.training.cross_validation import FitFinished
 
 def plan(path: Path) -> Any:
     tables = SimpleNamespace(source=SimpleNamespace(origin="zip"))
-    return SimpleNamespace(path=path, sentence="titanic: 300 rows", notes=("a note",), tables=tables)
+    return SimpleNamespace(
+        path=path, sentence="titanic: 300 rows", notes=("a note",), problem=SimpleNamespace(tables=tables)
+    )
 
 
 def interrupted(path: Path, *, quiet: bool) -> None:
