@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,8 +40,6 @@ from kpipe.training.ensemble import fit_ensemble
 from kpipe.training.folds import make_folds
 from tests.tables import prices, problem_of, survivors
 
-CLASSES = [name for name, metric in METRICS.items() if metric.task == "classification"]
-
 
 def blended(test: np.ndarray) -> Ensemble:
     return Ensemble(weights={"m": 1.0}, oof=np.zeros((1, test.shape[1])), test=test)
@@ -53,58 +50,6 @@ def trained(made: Tables, name: str = "linear", **fields: object) -> tuple[Probl
     folds = make_folds(problem)
     (found,) = cross_validate(problem, folds, models={name: model(name)}, jobs=1).models
     return problem, folds, found
-
-
-# metrics
-
-
-@pytest.mark.parametrize("name", [name for name in CLASSES if name != "f1"])
-def test_a_class_that_stands_in_few_rows_costs_neither_warnings_nor_the_standard_error(name: str) -> None:
-    y = np.array([0] * 28 + [1, 2])
-    predictions = np.random.default_rng(0).dirichlet([1, 1, 1], size=30)
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        score = evaluate(METRICS[name], y, predictions, folds=[np.arange(15), np.arange(15, 30)])
-    assert not told
-    assert score.standard_error > 0
-    assert len(score.folds) == 2
-
-
-def test_the_auc_of_a_fold_that_lacks_a_class_is_unknown_and_not_0() -> None:
-    y = np.array([0] * 10 + [1] * 10 + [2] * 10)
-    predictions = np.random.default_rng(0).dirichlet([1, 1, 1], size=30)
-    score = evaluate(METRICS["auc"], y, predictions, folds=[np.arange(20), np.arange(0, 30, 2)])
-    assert np.isnan(score.folds[0])
-    assert np.isfinite(score.folds[1])
-    assert np.isfinite(score.value)
-
-
-@pytest.mark.parametrize("name", METRICS)
-def test_a_score_is_plain_floats(name: str) -> None:
-    metric, rng = METRICS[name], np.random.default_rng(0)
-    classes = metric.task == "classification"
-    y = rng.integers(2, size=60) if classes else rng.uniform(1, 9, size=60)
-    predictions = rng.dirichlet([1, 1], size=60) if classes else rng.uniform(1, 9, size=(60, 1))
-    score = evaluate(metric, y, predictions, folds=[np.arange(30), np.arange(30, 60)])
-    assert {type(value) for value in (score.value, score.standard_error, *score.folds)} == {float}
-
-
-@pytest.mark.slow
-@settings(max_examples=25, deadline=None)
-@given(st.sampled_from(sorted(METRICS)), st.integers(0, 10_000))
-def test_a_score_does_not_depend_on_the_order_of_the_rows(name: str, seed: int) -> None:
-    metric, rng = METRICS[name], np.random.default_rng(seed)
-    classes = metric.task == "classification"
-    y = np.resize([0, 1], 40) if classes else rng.uniform(1, 9, size=40)
-    predictions = rng.dirichlet([1, 1], size=40) if classes else rng.uniform(1, 9, size=(40, 1))
-    order = rng.permutation(40)
-    a, b = evaluate(metric, y, predictions), evaluate(metric, y[order], predictions[order])
-    assert a.value == pytest.approx(b.value)
-
-
-@pytest.mark.parametrize("name", ["auc", "f1", "f1_macro", "balanced_accuracy", "qwk"])
-def test_a_perfect_score_of_any_metric_on_few_rows_is_not_certain(name: str) -> None:
-    assert evaluate(METRICS[name], np.array([0, 1] * 10), np.eye(2)[[0, 1] * 10]).standard_error > 0
 
 
 # competition

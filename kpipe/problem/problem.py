@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from kpipe.core.metrics import Metric, get_metric, ordinal
+from kpipe.core.metrics import Metric, get_metric, is_ordinal
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Reason, Splitter, Tables, Task
 from kpipe.data.further_tables import file_hashes
@@ -112,7 +112,7 @@ class Problem:
     @property
     def is_ordinal(self) -> bool:
         """Whether the classes are steps of a scale that one regression learns (see ``Metric.ordinal``)."""
-        return ordinal(self.metric, self.labels)
+        return is_ordinal(self.metric, self.labels)
 
     @property
     def n_outputs(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from kpipe.core.metrics import Metric, output
+from kpipe.core.metrics import Metric, output, paired_standard_error
 from kpipe.errors import UsageError
 from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.oof import OofPredictions
@@ -21,7 +21,6 @@ __all__ = ["Comparison", "compare"]
 Verdict = Literal["better", "worse", "no significant difference"]
 
 _SIGNIFICANT = 2.0  # standard errors: without a real difference, exceeded about once in twenty comparisons
-_BLOCKS = 50  # of rows, each left out in turn: the standard error itself is then good to 10 % (1 / sqrt(2 * 50))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +106,7 @@ def compare(a: Run, b: Run) -> Comparison:
     scores = tuple(metric.function(y, output(metric, predictions)) for predictions in (p, q))
     difference = scores[1] - scores[0]
     groups = _groups(old, new)
-    error = _paired_error(metric, y, p, q, None if groups is None else groups[both])
+    error = paired_standard_error(metric, y, p, q, groups=None if groups is None else groups[both])
     return Comparison(
         a=_id(before),
         b=_id(after),
@@ -172,34 +171,6 @@ def _groups(a: OofPredictions, b: OofPredictions) -> np.ndarray | None:
     """The groups that the folds keep whole; if the runs differ, the fewer groups, for the larger standard error."""
     found = [run.groups for run in (a, b) if run.groups is not None]
     return min(found, key=lambda groups: len(np.unique(groups)), default=None)
-
-
-def _paired_error(
-    metric: Metric, y: np.ndarray, a: np.ndarray, b: np.ndarray, groups: np.ndarray | None = None
-) -> float:
-    """The standard error of the difference of two scores on the same rows; NaN where there are no two groups.
-
-    groups : of rows whose luck is one, as in the runs' own standard error; None: each row by itself.
-    Of a metric that is a mean over rows, that of the mean of the differences, whose sums over groups are independent
-    (Liang and Zeger 1986); of others by leaving out one block of groups after another (the delete-a-group jackknife:
-    Efron and Tibshirani 1993, An Introduction to the Bootstrap, 11).
-    """
-    judged = output(metric, a), output(metric, b)
-    numbers = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    count = len(np.unique(numbers))
-    if count < 2:
-        return float("nan")
-    if metric.losses is not None and not metric.root:
-        apart = metric.losses(y, judged[1]) - metric.losses(y, judged[0])
-        sums = np.bincount(numbers, weights=apart - apart.mean())
-        return float(np.sqrt((sums**2).sum() * count / (count - 1)) / len(y))
-    blocks = np.array_split(np.random.default_rng(0).permutation(count), min(_BLOCKS, count))
-    without = []
-    for block in blocks:
-        kept = ~np.isin(numbers, block)
-        without.append(metric.function(y[kept], judged[1][kept]) - metric.function(y[kept], judged[0][kept]))
-    spread = np.asarray(without) - np.mean(without)
-    return float(np.sqrt((len(blocks) - 1) / len(blocks) * (spread**2).sum()))
 
 
 def _sides(metric: Metric, a: OofPredictions, b: OofPredictions, both: np.ndarray) -> pd.DataFrame:

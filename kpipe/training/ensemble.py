@@ -124,7 +124,7 @@ def _losses(metric: Metric) -> RowLosses:
         assert log_losses is not None  # a test says so
         # Values on an ordinal scale are one column.
         return lambda y, predicted: (predicted[:, 0] - y) ** 2 if predicted.shape[1] == 1 else log_losses(y, predicted)
-    of_values = metric.losses or METRICS["mae" if metric.name == "median_ae" else "rmse"].losses
+    of_values = metric.losses or METRICS["mae" if metric.loss == "absolute" else "rmse"].losses
     assert of_values is not None  # likewise
     return lambda y, predicted: of_values(y, predicted[:, 0])
 

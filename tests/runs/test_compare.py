@@ -195,22 +195,6 @@ def test_clean_says_what_would_go_and_keeps_the_best_the_latest_and_the_submitte
     assert not (home / ".partial-0123456789ab").exists()
 
 
-def test_the_paired_error_of_a_metric_that_is_no_mean_is_that_of_resampling(both: tuple[Run, Run]) -> None:
-    from kpipe.core.metrics import get_metric
-    from kpipe.runs.compare import _paired_error
-
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, 2000)
-    a, b = (y + rng.normal(scale=scale, size=2000) for scale in (1.0, 1.2))
-    probabilities = [np.column_stack([1 - p, p]) for p in (a, b)]
-    auc = get_metric("auc")
-    resampled = []
-    for _ in range(200):
-        rows = rng.integers(0, 2000, 2000)
-        resampled.append(auc.function(y[rows], probabilities[1][rows]) - auc.function(y[rows], probabilities[0][rows]))
-    assert _paired_error(auc, y, *probabilities) == pytest.approx(np.std(resampled), rel=0.35)
-
-
 @pytest.mark.slow
 def test_runs_of_kaggles_files_compare(kaggle_zip: Callable[[str], Path], tmp_path: Path) -> None:
     zip_ = kaggle_zip("titanic")
@@ -252,23 +236,6 @@ def test_the_paired_error_of_runs_whose_folds_keep_groups_whole_is_that_of_the_g
     found = compare(*priced)
     assert found.standard_error == pytest.approx(clustered)
     assert found.standard_error > 1.5 * apart.std() / np.sqrt(len(apart))
-
-
-def test_of_a_metric_that_is_no_mean_whole_groups_are_left_out_for_the_paired_error() -> None:
-    from kpipe.core.metrics import get_metric
-    from kpipe.runs.compare import _paired_error
-
-    rng = np.random.default_rng(0)
-    y, groups = rng.normal(size=2000), np.repeat(np.arange(100), 20)
-    a = (y + rng.normal(size=2000))[:, None]
-    b = a + rng.normal(size=100)[groups][:, None]
-    rmse, parts = get_metric("rmse"), [np.flatnonzero(groups == group) for group in range(100)]
-    resampled = []
-    for _ in range(200):
-        rows = np.concatenate([parts[group] for group in rng.integers(0, 100, 100)])
-        resampled.append(rmse.function(y[rows], b[rows, 0]) - rmse.function(y[rows], a[rows, 0]))
-    assert _paired_error(rmse, y, a, b, groups) == pytest.approx(np.std(resampled), rel=0.35)
-    assert _paired_error(rmse, y, a, b, groups) > 1.5 * _paired_error(rmse, y, a, b)
 
 
 def test_one_group_tells_nothing_of_the_difference(priced: tuple[Run, Run], tmp_path: Path) -> None:

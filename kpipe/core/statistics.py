@@ -1,0 +1,171 @@
+"""Standard errors of means, and of other statistics by resampling.
+
+Functions that resample take ``statistic``, a function of row positions (m,) into the data. ``groups`` (n,) numbers the
+group of each row: rows of one group are dependent, so whole groups are drawn or left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+__all__ = [
+    "bootstrap_standard_error",
+    "clustered_standard_error",
+    "extreme_share_standard_error",
+    "jackknife_standard_error",
+    "smoothing_bandwidth",
+]
+
+Statistic = Callable[[np.ndarray], float]
+
+_BOOTSTRAP_RESAMPLES = 200  # a standard error from 200 resamples is itself good to about 5 % (1 / sqrt(2 * 200))
+_MANY_GROUPS, _BLOCKS = 20_000, 50  # blocks of at least 400 rows: large enough for an AUC or a median of their own
+_NO_VARIATION = 1e-12  # sums over groups that differ by rounding alone, in units of the rows' standard error
+
+
+def clustered_standard_error(values: np.ndarray, groups: np.ndarray) -> float:
+    """Return the standard error of a mean of rows that come in groups.
+
+    Parameters
+    ----------
+    values : (n,) float
+    groups : (n,) int
+        The number of each row's group, two groups or more. For groups of one row the result is s / sqrt(n).
+
+    Returns
+    -------
+    float
+        0 only if all values are equal: where the groups' sums agree although their rows differ, rows are taken as
+        independent.
+
+    References
+    ----------
+    Liang and Zeger, "Longitudinal data analysis using generalized linear models" (1986).
+
+    Examples
+    --------
+    >>> round(clustered_standard_error(np.array([0.0, 1.0, 1.0, 0.0]), np.arange(4)), 4)
+    0.2887
+    """
+    residuals = values - values.mean()
+    sums = np.bincount(groups, weights=residuals)[np.unique(groups)]
+    error = _error_of_sums(sums, len(values))
+    of_rows = _error_of_sums(residuals, len(values))
+    return of_rows if error <= _NO_VARIATION * of_rows else error
+
+
+def _error_of_sums(sums: np.ndarray, rows: int) -> float:
+    count = len(sums)
+    return float(np.sqrt((sums**2).sum() * count / (count - 1)) / rows)
+
+
+def extreme_share_standard_error(count: int) -> float:
+    """Return the standard error of a share that is 0 or 1 in the sample, which proves neither 0 nor 1.
+
+    Parameters
+    ----------
+    count : int
+        The number of independent rows or groups.
+
+    Returns
+    -------
+    float
+        The error of the share after two successes and two failures are added.
+
+    References
+    ----------
+    Agresti and Coull, "Approximate is better than 'exact' for interval estimation of binomial proportions" (1998).
+    """
+    share = 2 / (count + 4)
+    return float(np.sqrt(share * (1 - share) / (count + 4)))
+
+
+def bootstrap_standard_error(statistic: Statistic, groups: np.ndarray) -> float:
+    """Return the standard deviation of a statistic over resamples of groups, drawn with a fixed seed.
+
+    Of more than 20,000 groups: the deviation over 50 disjoint blocks of them, divided by the root of 50. That is one
+    pass over the rows, where 200 resamples of 300,000 rows take minutes.
+
+    Parameters
+    ----------
+    statistic : callable
+        Row positions → float. Values that are not finite (the AUC of one class) are left out.
+    groups : (n,) int
+
+    Returns
+    -------
+    float
+        NaN where fewer than two resamples have a finite statistic.
+
+    References
+    ----------
+    Efron, "Bootstrap methods: another look at the jackknife" (1979).
+    """
+    rng = np.random.default_rng(0)
+    order = np.argsort(groups, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    count = len(members)
+    if count > _MANY_GROUPS:
+        draws, scale = np.array_split(rng.permutation(count), _BLOCKS), _BLOCKS**-0.5
+    else:
+        draws, scale = [rng.integers(count, size=count) for _ in range(_BOOTSTRAP_RESAMPLES)], 1.0
+    one_row_each = count == len(groups)
+    values = [
+        statistic(order[drawn] if one_row_each else np.concatenate([members[i] for i in drawn])) for drawn in draws
+    ]
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.std(finite, ddof=1)) * scale if len(finite) > 1 else float("nan")
+
+
+def jackknife_standard_error(statistic: Statistic, groups: np.ndarray) -> float:
+    """Return the standard error of a statistic by leaving out one block of groups after another.
+
+    Parameters
+    ----------
+    statistic : callable
+        Row positions → float.
+    groups : (n,) int
+        Numbered 0, 1, ...; two groups or more. They form at most 50 blocks, drawn with a fixed seed.
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 11: the delete-a-group jackknife.
+    """
+    count = len(np.unique(groups))
+    blocks = np.array_split(np.random.default_rng(0).permutation(count), min(_BLOCKS, count))
+    values = np.asarray([statistic(np.flatnonzero(~np.isin(groups, block))) for block in blocks])
+    return float(np.sqrt((len(blocks) - 1) / len(blocks) * ((values - values.mean()) ** 2).sum()))
+
+
+def smoothing_bandwidth(values: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of the noise that a smoothed bootstrap adds to values.
+
+    Resamples of tied values all have the same median. With this noise they have the medians of a kernel density
+    estimate instead, so that the spread of medians is estimated on a lattice too.
+
+    Parameters
+    ----------
+    values : (n,) or (n, columns) float
+
+    Returns
+    -------
+    () or (columns,) float
+        Silverman's rule; 0 only where all values are equal.
+
+    References
+    ----------
+    Silverman and Young, "The bootstrap: to smooth or not to smooth?" (1987); Hall, DiCiccio and Romano, "On smoothing
+    and the bootstrap" (1989): smoothing improves the bootstrap of quantiles. Silverman, "Density Estimation" (1986),
+    equation 3.31, is the rule.
+    """
+    deviation = values.std(axis=0)
+    low, high = np.quantile(values, [0.25, 0.75], axis=0)
+    middle = (high - low) / 1.34
+    spread = np.where(middle > 0, np.minimum(deviation, middle), deviation)
+    return np.asarray(0.9 * spread * len(values) ** -0.2)
