@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import kpipe
+from kpipe import competitions
+from kpipe.cli.main import main
 from kpipe.errors import RemoteError
 from kpipe.kaggle import session
 from tests.kaggle_server import KEY, USER, Contest, KaggleServer, Misbehave, serving
@@ -23,17 +25,21 @@ FILES = {
 SLUG = "some-competition"
 
 
+def zip_of(files: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
 @pytest.fixture
 def kaggle(monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
     """A Kaggle with one competition, and a user with credentials."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in FILES.items():
-            archive.writestr(name, content)
     monkeypatch.setattr(session, "_FIRST_WAIT", 0.01)
     monkeypatch.setenv("KAGGLE_USERNAME", USER)
     monkeypatch.setenv("KAGGLE_KEY", KEY)
-    contest = Contest(zip=buffer.getvalue(), evaluation_metric="Log Loss")
+    contest = Contest(zip=zip_of(FILES), evaluation_metric="Log Loss")
     with serving(KaggleServer(contests={SLUG: contest})) as server:
         monkeypatch.setenv("KPIPE_KAGGLE_ENDPOINT", server.url)
         yield server
@@ -76,6 +82,18 @@ def test_a_failed_look_up_of_the_metric_costs_no_run_and_is_repeated_by_the_next
     kaggle.faults = []
     again = kpipe.load(SLUG)
     assert (again.source.origin, again.source.metric, again.source.notes) == ("cache", "Log Loss", ())
+
+
+def test_a_run_says_that_the_metric_could_not_be_looked_up(
+    kaggle: KaggleServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample = competitions.folder("titanic") / "sample"
+    kaggle.contests["titanic"] = Contest(zip=zip_of({path.name: path.read_text() for path in sample.iterdir()}))
+    kaggle.faults = [Misbehave("GetCompetition", 500, times=99)]
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "titanic", "--model", "linear", "--jobs", "1", "--out", str(tmp_path)])
+    assert ended.value.code == 0
+    assert "could not be looked up on Kaggle's page" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_page_without_a_metric_is_asked_once(kaggle: KaggleServer) -> None:

@@ -143,14 +143,6 @@ def test_a_clean_that_misses_a_column_names_it_and_its_file() -> None:
         clean(made)
 
 
-def test_a_users_folder_comes_before_the_built_in_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "titanic").mkdir()
-    (tmp_path / "titanic" / "competition.py").write_text("competition = None\n")
-    monkeypatch.setattr(competitions, "__path__", [str(tmp_path), *competitions.__path__])
-    assert competitions.folder("titanic") == tmp_path / "titanic"
-    assert "digit-recognizer" in competitions.slugs()
-
-
 def test_inferring_twice_changes_nothing() -> None:
     made, bare = survivors(), Competition(slug="made-by-hand")
     once, _ = infer(bare, made)
