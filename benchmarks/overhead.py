@@ -19,29 +19,31 @@ import numpy as np
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from kpipe.core.devices import available_cores
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Context
 from kpipe.pipeline import conclude, prepare
 from kpipe.runs.record import make_record
 from kpipe.runs.store import open_run_folder
 from kpipe.training.baseline import predict_baseline
-from kpipe.training.cross_validation import choose_models, cross_validate, estimator_for
+from kpipe.training.cross_validation import cross_validate
+from kpipe.training.estimators import choose_models, wrap_estimator
 from kpipe.training.folds import make_folds
-from kpipe.training.worker import cores, predict
+from kpipe.training.worker import predict
 
 KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "kaggle"))
 
 
 def bare(problem, folds, models) -> tuple[float, dict[str, np.ndarray]]:
     X, y, X_test, labels, k = problem.X, problem.y, problem.X_test, problem.labels, problem.n_outputs
-    context = Context(task=problem.task, n_classes=k if labels is not None else 0, threads=cores())
+    context = Context(task=problem.task, n_classes=k if labels is not None else 0, threads=available_cores())
     found = {}
     start = time.perf_counter()
     for name, factory in models.items():
         oof = np.full((len(y), k), np.nan)
         for train, valid in zip(folds.train, folds.valid, strict=True):
-            with threadpool_limits(cores()):
-                estimator = clone(estimator_for(problem, factory(context))).fit(X.iloc[train], y[train])
+            with threadpool_limits(available_cores()):
+                estimator = clone(wrap_estimator(problem, factory(context))).fit(X.iloc[train], y[train])
                 oof[valid] = predict(estimator, X.iloc[valid], k)
                 predict(estimator, X_test, k)
         found[name] = oof

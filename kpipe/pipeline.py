@@ -29,7 +29,6 @@ from kpipe.kaggle.download import KaggleDownloader
 from kpipe.problem.competition import Competition, find
 from kpipe.problem.postprocessing import postprocess
 from kpipe.problem.problem import Problem, apply_request, define_problem
-from kpipe.problem.splitters import folds_to_frame
 from kpipe.runs.blend import find_runs_to_blend, predictions_of_runs, request_of_blend
 from kpipe.runs.find import find_run
 from kpipe.runs.provenance import RerunSpec
@@ -40,11 +39,14 @@ from kpipe.runs.run import Run
 from kpipe.runs.store import RunFolder, key_of, open_run_folder
 from kpipe.submission import make_submission, rehearse_submission, to_csv
 from kpipe.training.baseline import predict_baseline
+from kpipe.training.budget import reserved_seconds
 from kpipe.training.combine import combine
-from kpipe.training.cross_validation import FitFinished, choose_models, cross_validate
-from kpipe.training.folds import make_folds
+from kpipe.training.cross_validation import cross_validate
+from kpipe.training.deadline import Deadline
+from kpipe.training.estimators import choose_models
+from kpipe.training.folds import folds_to_frame, make_folds
 from kpipe.training.learning_curves import curves_table
-from kpipe.training.worker import Deadline
+from kpipe.training.task_runner import FitFinished
 
 __all__ = [
     "Callbacks",
@@ -161,7 +163,7 @@ def run(
             device=device,
             threads=folder.call["threads"],
             fits=rerun.fits,
-            deadline=Deadline(request.budget, spent=time.perf_counter() - began + _reserve(request.budget)),
+            deadline=Deadline(request.budget, spent=time.perf_counter() - began + reserved_seconds(request.budget)),
             checkpoints=folder,
             on_fit_done=on_fit_done,
         )
@@ -469,11 +471,6 @@ def save(
     record["run_id"] = folder.run_id(record["created"])
     folder.write("run.json", (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
     return Run(path=folder.finish(record["run_id"]), record=record)
-
-
-def _reserve(budget: float | None) -> float:
-    """Seconds of a budget that are kept for the ensemble, checks and writing, and for Python to start and exit."""
-    return 0.0 if budget is None else min(0.3 * budget, 4.0 + 0.04 * budget)
 
 
 def _rehearse(problem: Problem, baseline: Baseline) -> None:

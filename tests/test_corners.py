@@ -15,24 +15,16 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import (
     GroupKFold,
-    KFold,
-    LeaveOneGroupOut,
-    RepeatedStratifiedKFold,
-    StratifiedShuffleSplit,
-    TimeSeriesSplit,
 )
 
 import kpipe
 from kpipe.checks import run_checks
-from kpipe.core.metrics import METRICS, evaluate
-from kpipe.core.values import Context, Ensemble, Folds, ModelPredictions, Submission, Tables
+from kpipe.core.metrics import METRICS
+from kpipe.core.values import Context, Ensemble, Submission, Tables
 from kpipe.errors import DataError, SubmissionError
-from kpipe.features import ModeImputer
 from kpipe.models import model
 from kpipe.problem.competition import Competition, row_by_row
 from kpipe.problem.postprocessing import postprocess
-from kpipe.problem.problem import Problem
-from kpipe.problem.splitters import RowSplit
 from kpipe.submission import make_submission, to_csv
 from kpipe.training.baseline import predict_baseline
 from kpipe.training.cross_validation import cross_validate
@@ -43,13 +35,6 @@ from tests.tables import prices, problem_of, survivors
 
 def blended(test: np.ndarray) -> Ensemble:
     return Ensemble(weights={"m": 1.0}, oof=np.zeros((1, test.shape[1])), test=test)
-
-
-def trained(made: Tables, name: str = "linear", **fields: object) -> tuple[Problem, Folds, ModelPredictions]:
-    problem = problem_of(made, **fields)
-    folds = make_folds(problem)
-    (found,) = cross_validate(problem, folds, models={name: model(name)}, jobs=1).models
-    return problem, folds, found
 
 
 # competition
@@ -98,98 +83,7 @@ def test_a_key_that_a_dictionary_of_clean_lacks_is_not_called_a_column() -> None
         row_by_row(lambda frame: frame.assign(z=frame["sex"].map(lambda sex: {"Mr": 1}[sex])))(survivors())
 
 
-# folding
-
-
-def test_a_splitter_that_counts_its_folds_by_groups_gets_them() -> None:
-    made = survivors()
-    made.train["family"] = np.arange(80) // 20
-    problem = problem_of(made, splitter=LeaveOneGroupOut(), groups="family")
-    assert len(make_folds(problem).valid) == 4
-
-
-@pytest.mark.parametrize(
-    "splitter",
-    [RepeatedStratifiedKFold(n_splits=5, n_repeats=3, random_state=0), StratifiedShuffleSplit(15, random_state=0)],
-    ids=["repeated", "drawn"],
-)
-def test_a_class_needs_a_row_per_fold_and_not_per_repeat(splitter: object) -> None:
-    made = survivors()
-    made.train["survived"] = [1] * 10 + [0] * 70
-    assert len(make_folds(problem_of(made, splitter=splitter)).valid) == 15
-
-
-def test_the_competitions_own_splitter_stays_as_it_was() -> None:
-    made = prices()
-    splitter = KFold(5, shuffle=True, random_state=0)
-    make_folds(problem_of(made, splitter=splitter), seed=7, n_folds=3)
-    assert (splitter.n_splits, splitter.random_state) == (5, 0)
-
-
-# training
-
-
-@pytest.mark.parametrize("name", ["linear", "boosting"])
-@pytest.mark.parametrize("kind", ["values", "labels"])
-def test_the_targets_of_a_fold_never_reach_its_predictions(name: str, kind: str) -> None:
-    made = prices() if kind == "values" else survivors()
-    fields = {"splitter": KFold(4, shuffle=True)}
-    _, folds, before = trained(made, name, **fields)
-    column, rows = made.train.columns[-1], folds.valid[0]
-    changed = made.train.copy()
-    changed.loc[rows, column] = changed[column].max() - changed.loc[rows, column] + changed[column].min()
-    _, _, after = trained(replace(made, train=changed), name, **fields)
-    np.testing.assert_array_equal(before.oof[rows], after.oof[rows])
-    assert not np.array_equal(before.oof, after.oof)
-
-
-@pytest.mark.parametrize("name", ["linear", "boosting"])
-def test_the_features_of_a_validated_row_teach_nothing(name: str) -> None:
-    made = prices()
-    made.train["town"] = pd.Series(["a", "b"] * 40, dtype="str")
-    made.test["town"] = pd.Series(["a", "c"] * 15, dtype="str")
-    fields = {"splitter": RowSplit(60), "features": ModeImputer()}
-    _, _, before = trained(made, name, **fields)
-    changed = made.train.copy()
-    changed.loc[60:78, ["x", "town"]] = [1e6, "never seen"]
-    _, _, after = trained(replace(made, train=changed), name, **fields)
-    np.testing.assert_array_equal(before.oof[79], after.oof[79])
-    np.testing.assert_array_equal(before.test, after.test)
-
-
-@pytest.mark.parametrize("only", [0, 1])
-def test_a_fold_that_trained_on_one_class_predicts_that_class(only: int) -> None:
-    made = survivors()
-    made.train["survived"] = [only] * 60 + [1 - only] * 20
-    _, _, found = trained(made, "boosting", splitter=RowSplit(50))
-    np.testing.assert_allclose(found.test, np.tile(np.eye(2)[only], (30, 1)), atol=1e-12)
-
-
-def test_rows_validated_by_several_folds_get_the_mean_of_their_predictions() -> None:
-    made = survivors()
-    splitter = RepeatedStratifiedKFold(n_splits=2, n_repeats=2, random_state=0)
-    problem, folds, found = trained(made, splitter=splitter)
-    y = problem.y
-    expected = np.zeros((80, 2))
-    for train, valid in zip(folds.train, folds.valid, strict=True):
-        fitted = model("linear")(Context(task="classification", n_classes=2))
-        fitted.fit(made.train[["x", "sex"]].iloc[train], y[train])
-        expected[valid] += fitted.predict_proba(made.train[["x", "sex"]].iloc[valid]) / 2
-    np.testing.assert_allclose(found.oof, expected)
-
-
-def test_a_time_split_leaves_its_first_rows_without_a_prediction_and_the_blend_too() -> None:
-    made = prices()
-    problem = problem_of(made, splitter=TimeSeriesSplit(3))
-    folds = make_folds(problem)
-    models = {name: model(name) for name in ("linear", "boosting")}
-    found = cross_validate(problem, folds, models=models, jobs=1)
-    mixed = fit_ensemble(found, folds, problem.metric)
-    unseen = np.setdiff1d(np.arange(80), np.concatenate(folds.valid))
-    assert len(unseen) == 20
-    for oof in (*(one.oof for one in found.models), mixed.oof):
-        np.testing.assert_array_equal(np.flatnonzero(np.isnan(oof[:, 0])), unseen)
-    assert evaluate(problem.metric, found.y, mixed.oof).rows == 60
+# pipeline
 
 
 def refuses_to_train(context: Context) -> BaseEstimator:

@@ -95,8 +95,8 @@ def conformance_checks(bench: Bench, *, tell: Callable[[str], None] = lambda doi
 
 
 def _models_train(predictions: Predictions) -> Check:
-    if predictions.left_out:
-        detail = " ".join(f"{name} was left out: {why}" for name, why in predictions.left_out.items())
+    if predictions.skipped:
+        detail = " ".join(f"{name} was left out: {why}" for name, why in predictions.skipped.items())
         return Check(name="fits succeed", status="fail", detail=detail)
     names = ", ".join(model.name for model in predictions.models)
     detail = f"{names}: every fold gives finite predictions of the right shape."

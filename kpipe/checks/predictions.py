@@ -117,7 +117,7 @@ def _commonest(values: np.ndarray) -> float:
 def rows_on_their_own(predictions: Predictions) -> Check:
     """Whether a row's prediction is the same in another order of the rows, and alone."""
     name = "batch dependence"
-    moved = {model.name: model.moved for model in predictions.models}
+    moved = {model.name: model.batch_dependence for model in predictions.models}
     worst = max(moved, key=lambda model: moved[model])
     if moved[worst] > _MOVED:
         broken = moved[worst] == float("inf")

@@ -122,10 +122,9 @@ def _packages() -> Finding:
 
 
 def _device() -> Finding:
-    from kpipe.core.devices import resolve_device
-    from kpipe.training.worker import cores
+    from kpipe.core.devices import available_cores, resolve_device
 
-    return Finding(name="device", status="pass", detail=f"{resolve_device('auto')}, {cores()} CPU cores")
+    return Finding(name="device", status="pass", detail=f"{resolve_device('auto')}, {available_cores()} CPU cores")
 
 
 def _disk() -> Finding:

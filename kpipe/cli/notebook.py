@@ -14,7 +14,7 @@ from kpipe import pipeline
 from kpipe.core.request import RunRequest
 from kpipe.pipeline import Callbacks, RunPlan
 from kpipe.runs.run import Run
-from kpipe.training.cross_validation import FitFinished
+from kpipe.training.task_runner import FitFinished
 
 __all__ = ["run"]
 

@@ -49,13 +49,13 @@ def _execute(options: argparse.Namespace) -> int:
     """Train, print the result and, if asked, report, track and submit it."""
     from kpipe.cli.console.progress import show_progress
     from kpipe.cli.console.run import print_run
-    from kpipe.training import backends
+    from kpipe.training.backends import connect_to_cluster
 
     if not options.quiet:
         print_competition_notes([options.slug or ""])
     _connect_first(options)
     train = _resume if options.resume else _train
-    with show_progress(quiet=options.quiet) as progress, backends.opened(options.cluster):
+    with show_progress(quiet=options.quiet) as progress, connect_to_cluster(options.cluster):
         run = train(options, progress.callbacks)
     status = print_run(run, json=options.json, quiet=options.quiet)
     _report_and_track(run, options)

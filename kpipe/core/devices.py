@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from pathlib import Path
 
 from kpipe.errors import UsageError
 
-__all__ = ["DEVICES", "resolve_device"]
+__all__ = ["DEVICES", "available_cores", "resolve_device"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -34,6 +35,11 @@ def resolve_device(name: str) -> str:
     if name not in found:
         raise UsageError(f"--device {name}: torch finds no such device here. Available: {', '.join(found)}.")
     return name
+
+
+def available_cores() -> int:
+    """Return the number of CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _accelerator_possible() -> bool:

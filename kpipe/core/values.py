@@ -146,7 +146,8 @@ class ModelPredictions:
     test : (m, k) float64, the mean over folds; or of the models that were fitted on all rows.
     seconds : fitting and predicting, added up over folds and seeds.
     seeds : whose predictions are averaged: those that were asked for, and what a budget bought.
-    moved : the most that a test row's prediction changed when other rows stood beside it, in standard deviations.
+    batch_dependence : the largest change of a test row's prediction when other rows are predicted with it, in standard
+        deviations of the predictions.
     fits : seed → the folds that were fitted; the fold after the last one is all rows.
     curves : (seed, fold) → what the loss was in the course of that fit, see ``kpipe.training.learning_curves``.
     """
@@ -156,7 +157,7 @@ class ModelPredictions:
     test: np.ndarray
     seconds: float
     seeds: tuple[int, ...] = ()
-    moved: float = 0.0
+    batch_dependence: float = 0.0
     fits: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     curves: Mapping[tuple[int, int], np.ndarray] = field(default_factory=dict)
 
@@ -169,14 +170,14 @@ class Predictions:
     classes : (k,) the labels in the spelling of train.csv, in the order of the columns; None for a regression or
         several targets.
     y : (n,) codes 0..k-1 or values, as the models saw them; (n, k) of several targets.
-    left_out : model → why it has no predictions (the budget).
+    skipped : model → why it has no predictions.
     peak_memory_mib : of this process and its workers together.
     """
 
     models: tuple[ModelPredictions, ...]
     classes: np.ndarray | None
     y: np.ndarray
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
     peak_memory_mib: float = 0.0
 
 

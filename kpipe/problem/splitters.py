@@ -1,7 +1,4 @@
-"""Splitters beyond scikit-learn's, and folds as a table.
-
-Folds are stored as (fold, row, role): a fold number per row cannot say what a time split trained on.
-"""
+"""Splitters beyond scikit-learn's."""
 
 from __future__ import annotations
 
@@ -11,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kpipe.core.values import Folds
 from kpipe.data.dates import parse_dates
 
-__all__ = ["ByTime", "RowSplit", "folds_from_frame", "folds_to_frame"]
+__all__ = ["ByTime", "RowSplit"]
 
 
 class RowSplit:
@@ -89,25 +85,3 @@ class ByTime:
 
     def __repr__(self) -> str:
         return f"ByTime({self.column!r}, n_splits={self.n_splits})"
-
-
-def folds_to_frame(folds: Folds) -> pd.DataFrame:
-    """Columns fold (int64), row (int64), role ("train" or "valid"), sorted by fold, role and row."""
-    parts = [
-        pd.DataFrame({"fold": fold, "row": np.sort(rows), "role": role})
-        for fold, pair in enumerate(zip(folds.train, folds.valid, strict=True))
-        for role, rows in zip(("train", "valid"), pair, strict=True)
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def folds_from_frame(frame: pd.DataFrame) -> Folds:
-    """The inverse of ``folds_to_frame``."""
-
-    def rows(fold: int, role: str) -> np.ndarray:
-        return frame.loc[(frame["fold"] == fold) & (frame["role"] == role), "row"].to_numpy(dtype=np.int64)
-
-    numbers = range(int(frame["fold"].max()) + 1)
-    return Folds(
-        train=tuple(rows(fold, "train") for fold in numbers), valid=tuple(rows(fold, "valid") for fold in numbers)
-    )

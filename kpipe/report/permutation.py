@@ -28,8 +28,9 @@ from kpipe.errors import KpipeError
 from kpipe.report.run_data import RunData
 from kpipe.runs.loaded import LoadedModel, LoadedRun
 from kpipe.runs.oof import OofPredictions
-from kpipe.training.cross_validation import choose_models, cross_validate
-from kpipe.training.worker import Deadline
+from kpipe.training.cross_validation import cross_validate
+from kpipe.training.deadline import Deadline
+from kpipe.training.estimators import choose_models
 
 __all__ = ["ColumnImportance", "Importance", "permutation_importance"]
 
@@ -132,7 +133,7 @@ def _predict_folds(frame: pd.DataFrame, data: RunData, model: LoadedModel, deadl
     found: list[_Fold] = []
     longest = 0.0
     for train, valid in _valid_folds(frame, len(data.train)):
-        if found and not deadline.fits(longest):
+        if found and not deadline.has_time_for(longest):
             break
         started = time.monotonic()
         found.append(_predict_fold(data, model, train, valid))

@@ -16,11 +16,11 @@ from kpipe.core.values import Folds, ModelPredictions, Predictions
 from kpipe.data.further_tables import file_hashes
 from kpipe.errors import DataError, UsageError
 from kpipe.problem.problem import Problem
-from kpipe.problem.splitters import folds_from_frame
 from kpipe.runs.find import find_run
 from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.run import Run, refuse_blend
 from kpipe.runs.tables import output_columns
+from kpipe.training.folds import folds_from_frame
 
 __all__ = ["find_runs_to_blend", "predictions_of_runs", "request_of_blend"]
 

@@ -88,7 +88,7 @@ def make_record(
         "guesses": [field for field, reason in problem.reasons.items() if reason.guess],
         **_scores(result),
         "models": [_model_record(result, model) for model in result.predictions.models],
-        "left_out": dict(result.predictions.left_out),
+        "left_out": dict(result.predictions.skipped),
         "checks": [{"name": c.name, "status": c.status, "detail": c.detail} for c in result.checks],
         "submission": {
             "file": "submission.csv",

@@ -14,7 +14,8 @@ from kpipe.problem.problem import Problem
 from kpipe.runs.provenance import RerunSpec, differences, inputs_of, machine
 from kpipe.runs.store import RunFolder, key_of
 from kpipe.runs.unfinished import UnfinishedRun, find_unfinished
-from kpipe.training.cross_validation import n_parallel, threads_for
+from kpipe.training.cross_validation import count_fits
+from kpipe.training.pool import n_parallel, threads_for
 
 __all__ = ["describe_changes", "describe_request"]
 
@@ -54,8 +55,7 @@ def describe_request(
             f"Cannot resume this run: its inputs have changed since it was started. {'; '.join(changed)}. Start a new "
             f"run with kpipe run {problem.slug}; the old folder can be deleted."
         )
-    fits = len(models) * len(request.seeds) * (len(folds.train) + folds.refit)
-    parallel = n_parallel(fits, jobs=request.jobs, device=device)
+    parallel = n_parallel(count_fits(models, request.seeds, folds), jobs=request.jobs, device=device)
     content = {"schema": 1, "slug": problem.slug, "key": key_of({**inputs, "reproduces": rerun.of})}
     content |= {"reproduces": rerun.of, "jobs": parallel, "threads": rerun.threads or threads_for(parallel)}
     return json.loads(json.dumps({**content, "options": request.to_json(), "inputs": inputs}))

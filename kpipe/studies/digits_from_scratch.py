@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kpipe.core.devices import available_cores
 from kpipe.core.plots import COLOURS, answer, canvas
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Context, Ensemble
@@ -24,7 +25,6 @@ from kpipe.studies.honest import PROTOCOL, data_of, scores
 from kpipe.submission import make_submission, to_csv
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.folds import make_folds
-from kpipe.training.worker import cores
 
 __all__ = ["CONV", "NETS", "Net", "findings"]
 
@@ -110,7 +110,9 @@ def _settled(net: Net, *, lr: float, epochs: int | None) -> Net:
 
 
 def _made(net: Net, seed: int) -> Any:
-    return model(net.model, **net.options)(Context(task="classification", n_classes=10, seed=seed, threads=cores()))
+    return model(net.model, **net.options)(
+        Context(task="classification", n_classes=10, seed=seed, threads=available_cores())
+    )
 
 
 def _lr_found(net: Net, digits: Digits) -> Any:

@@ -14,6 +14,7 @@ import torch
 from sklearn.model_selection import KFold
 from torch import Tensor
 
+from kpipe.core.devices import available_cores
 from kpipe.core.metrics import evaluate, get_metric
 from kpipe.core.values import Folds, Score
 from kpipe.errors import UsageError
@@ -23,7 +24,6 @@ from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import row
 from kpipe.studies.pictures import chosen_picture, fits_picture, learning_picture, moving_line, regions_picture
 from kpipe.studies.points import FOLDS, LR, Fit, Points, circle, curve, fit, plain_loop
-from kpipe.training.worker import cores
 
 __all__ = ["findings"]
 
@@ -55,7 +55,7 @@ def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: C
     """
     if data is not None:
         raise UsageError("fully-connected draws its own points: leave out --data.")
-    with computing(Machine(threads=cores()), seed=_SEED):
+    with computing(Machine(threads=available_cores()), seed=_SEED):
         done = [_studied(task, _SEED, epochs, tell) for task in (REGRESSION, CLASSIFICATION)]
         still_a_line = fit(done[0].points, (30,), epochs=min(epochs or 2000, 2000), linear=True, seed=_SEED)
         redrawn = _redrawn(done, range(_SEED, _SEED + (runs or 1)), epochs, tell)
@@ -284,7 +284,7 @@ def _speed(done: Sequence[Studied]) -> Section:
         heading="The long trainings",
         text="The plain loop is `nn.Sequential`, a loss, `backward` and `SGD.step`, one net at a time. Ours "
         "(`models.teaching.together`) trains the net of all points and those of the five folds side by side, gradients "
-        f"by hand, no new memory in a step. Timed in this run on {cores()} threads: the whole long "
+        f"by hand, no new memory in a step. Timed in this run on {available_cores()} threads: the whole long "
         f"training, and {_TIMED} rounds of {_STEPS} steps of the plain loop, half of them before it and half after. "
         "Differences of outputs are from the same first weights.",
         tables={"speed": pd.DataFrame(columns).rename_axis("measure").reset_index()},

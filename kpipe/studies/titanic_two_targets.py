@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from sklearn.base import clone
 from torch import Tensor
 
+from kpipe.core.devices import available_cores
 from kpipe.core.metrics import evaluate, get_metric
 from kpipe.core.plots import COLOURS, answer, canvas
 from kpipe.core.request import RunRequest
@@ -29,7 +30,6 @@ from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import PROTOCOL, data_of, honest, row
 from kpipe.studies.titanic import Notebook, notebook, with_notebooks_columns
 from kpipe.training.folds import make_folds
-from kpipe.training.worker import cores
 
 __all__ = ["VARIANTS", "Rows", "Variant", "findings", "one_after_another"]
 
@@ -105,7 +105,7 @@ def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: C
     tables = problem.tables
     rows = rows_of(notebook(tables.train))
     nets, longest = runs or _RUNS, min(epochs or _EPOCHS, _EPOCHS)
-    with computing(Machine(threads=cores()), seed=0):
+    with computing(Machine(threads=available_cores()), seed=0):
         first = {name: _draw(variant, nets) for name, variant in VARIANTS.items()}
         made = {name: _train(VARIANTS[name], first[name], rows, epochs=longest) for name in VARIANTS}
         tell(f"{nets} nets of each of {len(VARIANTS)} variants are trained; now Age alone, and the clock.")
@@ -385,7 +385,7 @@ def _honest(problem: Problem, *, nets: int, epochs: int) -> pd.DataFrame:
     factories = {name: model("two-targets", **chosen) for name, chosen in options.items()}
     survived = honest(problem, factories)
     survived["model"] = [name if name.startswith("baseline") else f"{name}: Survived" for name in survived["model"]]
-    context = Context(task="classification", n_classes=2, threads=cores())
+    context = Context(task="classification", n_classes=2, threads=available_cores())
     years = _ages(problem, {name: factory(context) for name, factory in factories.items()})
     return pd.concat([survived, years], ignore_index=True)
 

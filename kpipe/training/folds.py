@@ -1,10 +1,15 @@
-"""Fixed folds from a competition's splitter: the same rows for every model and every seed."""
+"""Fixed folds, the same rows for every model and every seed, and how they are stored.
+
+Folds are stored as a table of (fold, row, role): a fold number per row could not say what a time split trained on. A
+fourth column, ``refit``, is written only where models for the test rows are fitted on all rows.
+"""
 
 from __future__ import annotations
 
 import copy
 import warnings
 
+import numpy as np
 import pandas as pd
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
@@ -12,11 +17,11 @@ from kpipe.core.values import Folds, Splitter
 from kpipe.errors import DataError, UsageError
 from kpipe.problem.problem import Problem
 
-__all__ = ["make_folds"]
+__all__ = ["folds_from_frame", "folds_to_frame", "make_folds"]
 
 
 def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -> Folds:
-    """Fixed folds from the problem's splitter: the same rows for every model and seed.
+    """Return fixed folds from the problem's splitter: the same rows for every model and seed.
 
     Parameters
     ----------
@@ -33,7 +38,7 @@ def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -
     Raises
     ------
     DataError
-        If a class or the table is too small for so many folds.
+        If a class or the table has too few rows for so many folds.
     UsageError
         If the splitter's number of folds is fixed, or ``n_folds`` is below 2.
     """
@@ -49,7 +54,7 @@ def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -
     labels = y.astype(str) if problem.task == "classification" else y
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of rare classes, which the checks speak of
+            warnings.simplefilter("ignore", UserWarning)  # of rare classes, which the checks report
             pairs = list(splitter.split(train, labels.to_numpy(), groups))
     except ValueError as error:
         raise DataError(f"train.csv cannot be split by {splitter!r}: {error}. Try another --folds N.") from error
@@ -57,13 +62,66 @@ def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -
     return Folds(train=tuple(train for train, _ in pairs), valid=tuple(valid for _, valid in pairs), refit=refit)
 
 
+def folds_to_frame(folds: Folds) -> pd.DataFrame:
+    """Return folds as a table, sorted by fold, role and row.
+
+    Parameters
+    ----------
+    folds : Folds
+
+    Returns
+    -------
+    DataFrame
+        Columns ``fold`` (int64), ``row`` (int64) and ``role`` ("train" or "valid"); with ``folds.refit`` also
+        ``refit`` (bool), true in every row.
+
+    Examples
+    --------
+    >>> folds_to_frame(Folds(train=(np.array([0, 1]),), valid=(np.array([2]),))).to_dict("list")
+    {'fold': [0, 0, 0], 'row': [0, 1, 2], 'role': ['train', 'train', 'valid']}
+    """
+    parts = [
+        pd.DataFrame({"fold": fold, "row": np.sort(rows), "role": role})
+        for fold, pair in enumerate(zip(folds.train, folds.valid, strict=True))
+        for role, rows in zip(("train", "valid"), pair, strict=True)
+    ]
+    frame = pd.concat(parts, ignore_index=True)
+    return frame.assign(refit=True) if folds.refit else frame
+
+
+def folds_from_frame(frame: pd.DataFrame) -> Folds:
+    """Return the folds of a table that ``folds_to_frame`` made; rows of each fold in ascending order.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Without the column ``refit``, as earlier versions wrote every table, ``refit`` is False.
+
+    Returns
+    -------
+    Folds
+    """
+
+    def rows(fold: int, role: str) -> np.ndarray:
+        return frame.loc[(frame["fold"] == fold) & (frame["role"] == role), "row"].to_numpy(dtype=np.int64)
+
+    numbers = range(int(frame["fold"].max()) + 1)
+    return Folds(
+        train=tuple(rows(fold, "train") for fold in numbers),
+        valid=tuple(rows(fold, "valid") for fold in numbers),
+        refit="refit" in frame and bool(frame["refit"].any()),
+    )
+
+
 def _configured(splitter: Splitter, *, seed: int, n_folds: int | None) -> Splitter:
     configured = copy.copy(splitter)
     if n_folds is not None:
         if not hasattr(configured, "n_splits"):
-            raise UsageError(f"--folds {n_folds} does not fit: the competition's {splitter!r} has a fixed number.")
+            raise UsageError(
+                f"--folds {n_folds} is not possible: {splitter!r} of this competition has a fixed number of folds."
+            )
         if n_folds < 2:
-            raise UsageError(f"--folds must be at least 2, however: {n_folds}.")
+            raise UsageError(f"--folds must be at least 2; got {n_folds}.")
         configured.n_splits = n_folds
     if getattr(configured, "shuffle", False):
         configured.random_state = seed  # type: ignore[attr-defined]  # scikit-learn's splitters that shuffle have it
@@ -77,5 +135,5 @@ def _check_class_sizes(y: pd.Series, n_folds: int) -> None:
         remedy = f"Use --folds {rows}" if rows > 1 else "Remove that row"
         raise DataError(
             f"train.csv: class {str(label)!r} of {y.name!r} has {rows} row{'s' * (rows > 1)}, fewer than the {n_folds} "
-            f"folds: a fold would validate a class it never saw. {remedy}, or merge the class with another."
+            f"folds: a fold would validate a class that it never trained on. {remedy}, or merge the class with another."
         )

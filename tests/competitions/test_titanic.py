@@ -21,7 +21,7 @@ from kpipe import competitions
 from kpipe.core.values import Context, Tables
 from kpipe.data.loading import load
 from kpipe.problem.competition import find
-from kpipe.training.cross_validation import estimator_for
+from kpipe.training.estimators import wrap_estimator
 
 PEOPLE = pd.DataFrame(
     [
@@ -133,7 +133,7 @@ def test_validated_rows_never_enter_what_is_learned(sample: Tables) -> None:
     flipped = y.copy()
     flipped[valid] = 1 - flipped[valid]
     predicted = [
-        estimator_for(competition, woman_child_group(CONTEXT))
+        wrap_estimator(competition, woman_child_group(CONTEXT))
         .fit(frame.iloc[train], target[train])
         .predict_proba(frame.iloc[valid])
         for target in (y, flipped)
@@ -166,7 +166,7 @@ def test_the_rule_has_the_rates_of_its_cells() -> None:
 @pytest.mark.parametrize("factory", [woman_child_group, gaussian_process])
 def test_own_models_learn_and_give_probabilities(factory, sample: Tables) -> None:
     frame, y = features_of(sample), sample.train["Survived"].to_numpy()
-    fitted = estimator_for(find("titanic"), factory(CONTEXT)).fit(frame.head(200), y[:200])
+    fitted = wrap_estimator(find("titanic"), factory(CONTEXT)).fit(frame.head(200), y[:200])
     predicted = pickle.loads(pickle.dumps(fitted)).predict_proba(frame.tail(100))
     assert predicted.shape == (100, 2)
     np.testing.assert_allclose(predicted.sum(axis=1), 1)

@@ -9,43 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpipe.core.values import Folds
-from kpipe.problem.splitters import RowSplit, folds_from_frame, folds_to_frame
-
-
-@st.composite
-def any_folds(draw: st.DrawFn) -> Folds:
-    """One to four folds of any rows: overlapping, unsorted, and with rows in neither part."""
-    train, valid = [], []
-    for _ in range(draw(st.integers(1, 4))):
-        rows = np.asarray(draw(st.permutations(range(draw(st.integers(2, 30))))), dtype=np.int64)
-        cut = draw(st.integers(1, len(rows) - 1))
-        train.append(rows[:cut])
-        valid.append(rows[cut : draw(st.integers(cut + 1, len(rows)))])
-    return Folds(train=tuple(train), valid=tuple(valid))
-
-
-@settings(max_examples=50, deadline=None)
-@given(any_folds())
-def test_any_folds_come_back_from_their_table_sorted(folds: Folds) -> None:
-    frame = folds_to_frame(folds)
-    again = folds_from_frame(frame)
-    assert [frame[name].dtype for name in ("fold", "row")] == [np.int64, np.int64]
-    assert set(frame["role"]) == {"train", "valid"}
-    assert (len(again.train), len(again.valid)) == (len(folds.train), len(folds.valid))
-    for before, after in zip(folds.train + folds.valid, again.train + again.valid, strict=True):
-        assert after.dtype == np.int64
-        np.testing.assert_array_equal(np.sort(before), after)
-
-
-@settings(max_examples=20, deadline=None)
-@given(any_folds(), st.integers(0, 99))
-def test_the_order_of_the_tables_rows_does_not_matter(folds: Folds, seed: int) -> None:
-    frame = folds_to_frame(folds)
-    shuffled = frame.sample(frac=1, random_state=seed)
-    a, b = folds_from_frame(frame), folds_from_frame(shuffled)
-    for one, other in zip(a.train + a.valid, b.train + b.valid, strict=True):
-        np.testing.assert_array_equal(one, np.sort(other))
+from kpipe.problem.splitters import RowSplit
 
 
 @settings(max_examples=50, deadline=None)
@@ -79,3 +43,10 @@ def test_a_row_split_has_one_fold_survives_copies_and_says_its_rows() -> None:
 def test_a_row_split_without_rows_on_both_sides_is_refused_with_both_numbers(rows: float) -> None:
     with pytest.raises(ValueError, match=f"rows on both sides of 10, however: {rows}"):
         next(RowSplit(rows).split(np.zeros((10, 1))))
+
+
+@pytest.mark.parametrize(("rows", "train_rows", "trained"), [(42_000, 0.8, 33_600), (42_000, 33_600, 33_600)])
+def test_a_row_split_gives_the_rows_of_the_notebook(rows: int, train_rows: float, trained: int) -> None:
+    ((train, valid),) = RowSplit(train_rows).split(np.zeros((rows, 1)))
+    assert (len(train), len(valid)) == (trained, rows - trained)
+    assert train.max() < valid.min()

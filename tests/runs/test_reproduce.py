@@ -17,7 +17,7 @@ from kpipe.pipeline import reproduce
 from kpipe.runs import provenance
 from kpipe.runs.provenance import differences
 from kpipe.runs.run import Run
-from kpipe.training.cross_validation import FitFinished
+from kpipe.training.task_runner import FitFinished
 from tests.tables import survivors
 
 QUICK: dict[str, Any] = {"models": ["linear"], "folds": 3, "jobs": 1}

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, TimeSeriesSplit
 
-from kpipe.core.metrics import METRICS
+from kpipe.core.metrics import METRICS, evaluate
 from kpipe.core.values import Folds, ModelPredictions, Predictions
+from kpipe.models import model
+from kpipe.training.cross_validation import cross_validate
 from kpipe.training.ensemble import fit_ensemble, fit_weights
+from kpipe.training.folds import make_folds
+from tests.tables import prices, problem_of
 
 
 def folds(n: int, count: int = 5) -> Folds:
@@ -104,3 +108,17 @@ def test_with_one_finished_fold_all_models_weigh_the_same_and_the_log_says_so(
     assert combined.weights == {"m0": 0.5, "m1": 0.5}
     np.testing.assert_allclose(combined.oof[split.valid[3]], (first + second)[split.valid[3]] / 2)
     assert "models have equal weights: no other fold leaves rows" in caplog.text
+
+
+def test_rows_that_no_fold_validates_have_no_prediction_of_a_model_or_of_the_ensemble() -> None:
+    made = prices()
+    problem = problem_of(made, splitter=TimeSeriesSplit(3))
+    folds = make_folds(problem)
+    models = {name: model(name) for name in ("linear", "boosting")}
+    found = cross_validate(problem, folds, models=models, jobs=1)
+    combined = fit_ensemble(found, folds, problem.metric)
+    unseen = np.setdiff1d(np.arange(80), np.concatenate(folds.valid))
+    assert len(unseen) == 20
+    for oof in (*(one.oof for one in found.models), combined.oof):
+        np.testing.assert_array_equal(np.flatnonzero(np.isnan(oof[:, 0])), unseen)
+    assert evaluate(problem.metric, found.y, combined.oof).rows == 60

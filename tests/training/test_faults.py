@@ -1,4 +1,4 @@
-"""Whatever happens to a model, a worker or a disk: the run says so, keeps what is done, and goes on with the rest."""
+"""Whole commands in which a model, a worker or the disk fails: the rest is trained, and finished fits are kept."""
 
 from __future__ import annotations
 
@@ -15,18 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from joblib.externals.loky import get_reusable_executor
 
-from kpipe.core.values import Predictions
-from kpipe.errors import TrainingError
-from kpipe.models import model
-from kpipe.training.cross_validation import cross_validate
-from kpipe.training.folds import make_folds
-from tests.faulty.faults.competition import faulty, locked, not_made
-from tests.tables import problem_of, survivors
+from tests.tables import survivors
 
 FAULTY = Path(__file__).resolve().parents[1] / "faulty"
-SOUND = model("linear")
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +38,7 @@ def command(data: Path, out: Path, *models: str, jobs: int = 2) -> list[str]:
     return [sys.executable, "-m", "kpipe", "run", "faults", *where, *named]
 
 
-def ended(words: list[str], *, limits: tuple[int, int] | None = None) -> subprocess.CompletedProcess[str]:
+def run_command(words: list[str], *, limits: tuple[int, int] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         words,
         env={**os.environ, "KPIPE_COMPETITIONS": str(FAULTY)},
@@ -58,52 +50,6 @@ def ended(words: list[str], *, limits: tuple[int, int] | None = None) -> subproc
     )
 
 
-def validated(models: dict, **options: object) -> Predictions:
-    made = survivors()
-    competition = problem_of(made)
-    folds = make_folds(competition)
-    return cross_validate(competition, folds, models=models, **{"jobs": 1} | options)
-
-
-def test_a_model_that_leaves_with_status_0_does_not_end_the_run() -> None:
-    found = validated({"sound": SOUND, "leaves": faulty("leaves")})
-    assert [m.name for m in found.models] == ["sound"]
-    assert found.left_out["leaves"] == "it failed: Model 'leaves' failed on fold 1: SystemExit: 0"
-    with pytest.raises(TrainingError, match="SystemExit"):
-        validated({"leaves": faulty("leaves")})
-
-
-def test_a_model_that_cannot_be_made_is_left_out() -> None:
-    found = validated({"sound": SOUND, "not-made": not_made})
-    assert found.left_out["not-made"] == "it failed: Model 'not-made' could not be made: ValueError: no such option"
-
-
-def test_what_a_model_prints_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
-    validated({"prints": faulty("prints")})
-    out, err = capfd.readouterr()
-    assert out == ""
-    for words in ("I am a model", "I write", "I am a child"):
-        assert err.count(words) == 5
-
-
-@pytest.mark.slow
-def test_a_worker_that_is_killed_once_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    get_reusable_executor().shutdown(wait=True)  # workers of an earlier test do not know of the mark
-    monkeypatch.setenv("FAULTS_MARK", str(tmp_path / "mark"))
-    (tmp_path / "mark").touch()
-    unharmed = validated({"killed-once": faulty("killed-once")}, jobs=2)
-    (tmp_path / "mark").unlink()
-    found = validated({"killed-once": faulty("killed-once")}, jobs=2)
-    assert (tmp_path / "mark").exists()
-    assert found.models[0].oof.tobytes() == unharmed.models[0].oof.tobytes()
-
-
-def test_a_model_that_cannot_be_sent_to_a_worker_says_what_to_do() -> None:
-    with pytest.raises(TrainingError, match=r"cannot be sent to another process: .*lock.*Run with --jobs 1"):
-        validated({"locked": locked}, jobs=2)
-    assert validated({"locked": locked}, jobs=1).models[0].name == "locked"
-
-
 REASONS = {
     "killed": r"Its worker process was killed \(SIGKILL\(-9\)\), most likely because memory ran out",
     "raises": r"Model 'raises' failed on fold \d: RuntimeError: the matrix is singular",
@@ -112,15 +58,15 @@ REASONS = {
     "crashes": r"Its worker process was killed \(SIGSEGV\(-11\)\), by the model or a library that it calls",
     "raises-what-cannot-be-pickled": r"failed on fold \d: Unpicklable: 1 is not 2",
     "interrupts": r"failed on fold \d: KeyboardInterrupt",
-    "not-made": r"could not be made: ValueError: no such option",
-    "locked": r"It cannot be sent to another process: .*lock",
+    "not-made": r"could not be created: ValueError: no such option",
+    "locked": r"The model cannot be sent to another process: .*lock",
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", REASONS)
-def test_a_model_that_fails_is_left_out_and_the_run_goes_on(fault: str, data: Path, tmp_path: Path) -> None:
-    run = ended([*command(data, tmp_path, fault, "sound"), "--json"])
+def test_a_model_that_fails_is_skipped_and_the_others_are_trained(fault: str, data: Path, tmp_path: Path) -> None:
+    run = run_command([*command(data, tmp_path, fault, "sound"), "--json"])
     record = json.loads(run.stdout)
     assert run.returncode == 0, run.stderr
     assert [m["name"] for m in record["models"]] == ["sound"]
@@ -130,10 +76,10 @@ def test_a_model_that_fails_is_left_out_and_the_run_goes_on(fault: str, data: Pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["killed", "crashes", "leaves"])
-def test_a_run_whose_only_model_fails_ends_with_a_sentence_and_no_submission(
+def test_a_run_whose_only_model_fails_ends_with_an_error_message_and_without_a_submission(
     fault: str, data: Path, tmp_path: Path
 ) -> None:
-    run = ended(command(data, tmp_path, fault))
+    run = run_command(command(data, tmp_path, fault))
     assert run.returncode == 1
     assert re.search(f"^Error: {REASONS[fault]}", run.stderr, re.MULTILINE)
     assert "Traceback" not in run.stderr
@@ -141,16 +87,16 @@ def test_a_run_whose_only_model_fails_ends_with_a_sentence_and_no_submission(
 
 
 @pytest.mark.slow
-def test_a_model_that_takes_more_memory_than_there_is_is_left_out(data: Path, tmp_path: Path) -> None:
-    run = ended([*command(data, tmp_path, "hogs", "sound"), "--json"], limits=(resource.RLIMIT_AS, 6 * 2**30))
+def test_a_model_that_needs_more_memory_than_there_is_is_skipped(data: Path, tmp_path: Path) -> None:
+    run = run_command([*command(data, tmp_path, "hogs", "sound"), "--json"], limits=(resource.RLIMIT_AS, 6 * 2**30))
     record = json.loads(run.stdout)
     assert run.returncode == 0, run.stderr
     assert re.search(r"failed on fold \d: \w*MemoryError: .* --jobs 1", record["left_out"]["hogs"])
 
 
 @pytest.mark.slow
-def test_what_a_model_prints_or_leaves_behind_spoils_neither_json_nor_the_end(data: Path, tmp_path: Path) -> None:
-    run = ended([*command(data, tmp_path, "prints", "leaves-a-thread"), "--json"])
+def test_prints_and_threads_of_a_model_disturb_neither_the_json_nor_the_end(data: Path, tmp_path: Path) -> None:
+    run = run_command([*command(data, tmp_path, "prints", "leaves-a-thread"), "--json"])
     assert {m["name"] for m in json.loads(run.stdout)["models"]} == {"prints", "leaves-a-thread"}
     assert run.stderr.count("I am a child") == 5
 
@@ -158,35 +104,35 @@ def test_what_a_model_prints_or_leaves_behind_spoils_neither_json_nor_the_end(da
 @pytest.mark.slow
 def test_a_model_that_never_ends_and_ignores_signals_is_stopped_by_the_budget(data: Path, tmp_path: Path) -> None:
     began = time.monotonic()
-    run = ended([*command(data, tmp_path, "sound", "never-ends"), "--budget", "40s", "--json"])
+    run = run_command([*command(data, tmp_path, "sound", "never-ends"), "--budget", "40s", "--json"])
     assert time.monotonic() - began < 60
     record = json.loads(run.stdout)
-    assert record["left_out"] == {"never-ends": "it would not have ended within the budget of 40 s"}
+    assert record["left_out"] == {"never-ends": "it would not finish within the budget of 40 s"}
     assert not subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, check=False).stdout
 
 
 def in_mounts(script: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a shell script where it may mount what only it sees."""
+    """Run a shell script whose mounts only it can see."""
     if not shutil.which("unshare") or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         pytest.skip("mounts need root")
-    return ended(["unshare", "-m", "sh", "-c", script, "sh", *words])
+    return run_command(["unshare", "-m", "sh", "-c", script, "sh", *words])
 
 
 @pytest.mark.slow
-def test_a_full_disk_keeps_what_is_done_and_the_same_call_goes_on(data: Path, tmp_path: Path) -> None:
+def test_after_a_full_disk_the_same_command_resumes_the_run(data: Path, tmp_path: Path) -> None:
     script = """mount -t tmpfs -o size=40k tmpfs "$0" || exit 9
         "$@"; echo "status $?"; mount -o remount,size=10m "$0"; "$@"; echo "status $?" """
     words = command(data, tmp_path, "sound", "prints")
     run = in_mounts(script.replace("$0", str(tmp_path)), *words)
     assert re.findall(r"status (\d)", run.stdout) == ["1", "0"], run.stderr
     assert re.search(r"Error: .* cannot be written: No space left on device\. .*finished training is kept", run.stderr)
-    assert "already finished" in run.stderr
+    assert "kept from before" in run.stderr
     assert "Traceback" not in run.stderr
     assert run.stdout.count("Submission: ") == 1
 
 
 @pytest.mark.slow
-def test_a_read_only_folder_is_told_before_anything_is_trained(data: Path, tmp_path: Path) -> None:
+def test_a_read_only_folder_is_reported_before_training(data: Path, tmp_path: Path) -> None:
     script = """mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" || exit 9
         "$@"; echo "status $?" """
     run = in_mounts(script.replace("$0", str(tmp_path)), *command(data, tmp_path, "sound"))
@@ -197,13 +143,13 @@ def test_a_read_only_folder_is_told_before_anything_is_trained(data: Path, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.parametrize("budget", [[], ["--budget", "1h"]])
-def test_a_result_that_cannot_be_kept_ends_the_run_at_once(
+def test_a_result_that_cannot_be_written_ends_the_run_at_once(
     budget: list[str], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the other workers do: here their fits take an hour."""
+    """Also while other fits are running: here they take an hour."""
     monkeypatch.setenv("FAULTS_MARK", str(tmp_path / "mark"))
     words = [*command(data, tmp_path / "out", "slow-but-once"), *budget]
-    run = ended(words, limits=(resource.RLIMIT_FSIZE, 1024))
+    run = run_command(words, limits=(resource.RLIMIT_FSIZE, 1024))
     assert run.returncode == 1
     assert re.search(r"Error: .* cannot be written: File too large", run.stderr)
     assert "Traceback" not in run.stderr
@@ -212,7 +158,7 @@ def test_a_result_that_cannot_be_kept_ends_the_run_at_once(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
-def test_workers_end_with_a_main_process_that_was_killed(data: Path, tmp_path: Path) -> None:
+def test_workers_exit_when_their_parent_process_is_killed(data: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "KPIPE_COMPETITIONS": str(FAULTY)}
     nowhere = subprocess.DEVNULL
     main = subprocess.Popen(command(data, tmp_path, "never-ends"), env=environment, stdout=nowhere, stderr=nowhere)
@@ -220,12 +166,12 @@ def test_workers_end_with_a_main_process_that_was_killed(data: Path, tmp_path: P
     while len(workers := _workers_of(main.pid)) < 2:
         assert time.monotonic() < until
         time.sleep(0.2)
-    time.sleep(5)  # they are at work
+    time.sleep(5)  # they have started a fit
     main.kill()
     main.wait()
     until = time.monotonic() + 30
     while any(Path(f"/proc/{pid}").exists() for pid in workers):
-        assert time.monotonic() < until, "workers outlived their run"
+        assert time.monotonic() < until, "workers outlived their parent"
         time.sleep(0.2)
 
 

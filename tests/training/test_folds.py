@@ -1,22 +1,31 @@
 from __future__ import annotations
 
+import io
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.model_selection import TimeSeriesSplit
+from sklearn.model_selection import (
+    KFold,
+    LeaveOneGroupOut,
+    RepeatedStratifiedKFold,
+    StratifiedShuffleSplit,
+    TimeSeriesSplit,
+)
 
 from kpipe.core.values import Folds
 from kpipe.errors import DataError, UsageError
-from kpipe.problem.splitters import RowSplit, folds_from_frame, folds_to_frame
-from kpipe.training.folds import make_folds
+from kpipe.problem.splitters import ByTime, RowSplit
+from kpipe.training.folds import folds_from_frame, folds_to_frame, make_folds
 from tests.tables import prices, problem_of, survivors
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(2, 8), st.integers(0, 5))
-def test_every_row_is_validated_once_and_never_by_a_fold_that_trained_on_it(n_folds: int, seed: int) -> None:
+def test_every_row_is_validated_once_and_by_a_fold_that_did_not_train_on_it(n_folds: int, seed: int) -> None:
     for made in (survivors(), prices()):
         folds = make_folds(problem_of(made), seed=seed, n_folds=n_folds)
         assert np.sort(np.concatenate(folds.valid)).tolist() == list(range(80))
@@ -33,7 +42,7 @@ def test_rows_of_one_group_stay_together() -> None:
         assert not set(made.train["family"].iloc[train]) & set(made.train["family"].iloc[valid])
 
 
-def test_another_seed_gives_other_folds_and_the_same_seed_the_same() -> None:
+def test_the_same_seed_gives_the_same_folds_and_another_seed_others() -> None:
     made = survivors()
     competition = problem_of(made)
     first, same, other = (make_folds(competition, seed=seed) for seed in (1, 1, 2))
@@ -41,23 +50,23 @@ def test_another_seed_gives_other_folds_and_the_same_seed_the_same() -> None:
     assert not all(np.array_equal(a, b) for a, b in zip(first.valid, other.valid, strict=True))
 
 
-def test_a_class_smaller_than_the_folds_is_refused_naming_it_and_the_way_out() -> None:
+def test_a_class_with_fewer_rows_than_folds_is_refused_with_its_name_and_a_remedy() -> None:
     made = survivors()
     made.train["survived"] = ["rare"] * 3 + ["common"] * 77
     with pytest.raises(DataError, match=r"class 'rare' of 'survived' has 3 rows, fewer than the 5 folds.*--folds 3"):
         make_folds(problem_of(made), n_folds=5)
 
 
-def test_a_rare_class_is_no_reason_to_refuse_folds_that_nobody_asked_for() -> None:
+def test_a_rare_class_is_accepted_where_the_number_of_folds_was_inferred() -> None:
     made = survivors()
     made.train["survived"] = ["rare"] * 1 + ["common"] * 50 + ["other"] * 29
     folds = make_folds(problem_of(made))
     assert sorted(np.concatenate(folds.valid).tolist()) == list(range(80))
 
 
-def test_a_number_of_folds_that_the_splitter_cannot_take_is_refused() -> None:
+def test_a_number_of_folds_is_refused_where_the_splitters_is_fixed() -> None:
     made = survivors()
-    with pytest.raises(UsageError, match=r"--folds 3 does not fit.*RowSplit"):
+    with pytest.raises(UsageError, match=r"--folds 3 is not possible: RowSplit.* has a fixed number of folds"):
         make_folds(problem_of(made, splitter=RowSplit()), n_folds=3)
 
 
@@ -67,21 +76,9 @@ def test_too_few_rows_for_the_folds_are_refused() -> None:
         make_folds(problem_of(made))
 
 
-@pytest.mark.parametrize(("rows", "train_rows", "trained"), [(42_000, 0.8, 33_600), (42_000, 33_600, 33_600)])
-def test_the_notebooks_split_by_row(rows: int, train_rows: float, trained: int) -> None:
-    ((train, valid),) = RowSplit(train_rows).split(np.zeros((rows, 1)))
-    assert (len(train), len(valid)) == (trained, rows - trained)
-    assert train.max() < valid.min()
-
-
-def test_a_split_that_leaves_nothing_to_validate_is_refused() -> None:
-    with pytest.raises(ValueError, match="rows on both sides of 5"):
-        next(RowSplit(5).split(np.zeros((5, 1))))
-
-
 @settings(max_examples=20, deadline=None)
 @given(st.integers(2, 6), st.integers(20, 60))
-def test_folds_survive_their_table_also_where_rows_are_unused(n_folds: int, rows: int) -> None:
+def test_folds_read_back_from_their_table_are_the_same_also_with_unused_rows(n_folds: int, rows: int) -> None:
     pairs = list(TimeSeriesSplit(n_folds).split(np.zeros((rows, 1))))
     folds = Folds(train=tuple(t for t, _ in pairs), valid=tuple(v for _, v in pairs))
     frame = folds_to_frame(folds)
@@ -90,3 +87,87 @@ def test_folds_survive_their_table_also_where_rows_are_unused(n_folds: int, rows
     for a, b in zip(folds.train + folds.valid, again.train + again.valid, strict=True):
         np.testing.assert_array_equal(a, b)
     pd.testing.assert_frame_equal(frame, folds_to_frame(again))
+
+
+@st.composite
+def any_folds(draw: st.DrawFn) -> Folds:
+    """One to four folds of any rows: overlapping, unsorted, and with unused rows."""
+    train, valid = [], []
+    for _ in range(draw(st.integers(1, 4))):
+        rows = np.asarray(draw(st.permutations(range(draw(st.integers(2, 30))))), dtype=np.int64)
+        cut = draw(st.integers(1, len(rows) - 1))
+        train.append(rows[:cut])
+        valid.append(rows[cut : draw(st.integers(cut + 1, len(rows)))])
+    return Folds(train=tuple(train), valid=tuple(valid), refit=draw(st.booleans()))
+
+
+@settings(max_examples=50, deadline=None)
+@given(any_folds())
+def test_folds_read_back_from_a_file_are_the_written_ones_with_rows_sorted(folds: Folds) -> None:
+    frame, sink = folds_to_frame(folds), io.BytesIO()
+    frame.to_parquet(sink, index=False)
+    again = folds_from_frame(pd.read_parquet(sink))
+    assert again.refit is folds.refit
+    assert [frame[name].dtype for name in ("fold", "row")] == [np.int64, np.int64]
+    assert set(frame["role"]) == {"train", "valid"}
+    assert (len(again.train), len(again.valid)) == (len(folds.train), len(folds.valid))
+    for before, after in zip(folds.train + folds.valid, again.train + again.valid, strict=True):
+        assert after.dtype == np.int64
+        np.testing.assert_array_equal(np.sort(before), after)
+
+
+@settings(max_examples=20, deadline=None)
+@given(any_folds(), st.integers(0, 99))
+def test_the_order_of_the_rows_of_a_folds_table_does_not_matter(folds: Folds, seed: int) -> None:
+    frame = folds_to_frame(folds)
+    shuffled = frame.sample(frac=1, random_state=seed)
+    a, b = folds_from_frame(frame), folds_from_frame(shuffled)
+    for one, other in zip(a.train + a.valid, b.train + b.valid, strict=True):
+        np.testing.assert_array_equal(one, np.sort(other))
+
+
+def test_a_table_without_a_refit_column_is_read_as_earlier_versions_wrote_it() -> None:
+    halves = np.arange(5), np.arange(5, 9)
+    folds = Folds(train=halves, valid=halves[::-1], refit=True)
+    frame = folds_to_frame(folds)
+    assert frame.columns.tolist() == ["fold", "row", "role", "refit"]
+    assert not folds_from_frame(frame.drop(columns="refit")).refit
+    ordinary = folds_to_frame(Folds(train=halves, valid=halves[::-1]))
+    pd.testing.assert_frame_equal(frame.drop(columns="refit"), ordinary)
+
+
+def test_a_time_split_is_read_back_with_refit() -> None:
+    made = prices()
+    made.train["week"] = np.arange(80) // 4
+    folds = make_folds(problem_of(made, splitter=ByTime("week"), columns=("x",), features=None))
+    assert folds.refit
+    assert folds_from_frame(folds_to_frame(folds)).refit
+
+
+def test_a_splitter_that_counts_its_folds_by_groups_gets_the_groups() -> None:
+    made = survivors()
+    made.train["family"] = np.arange(80) // 20
+    assert len(make_folds(problem_of(made, splitter=LeaveOneGroupOut(), groups="family")).valid) == 4
+
+
+@pytest.mark.parametrize(
+    "splitter",
+    [RepeatedStratifiedKFold(n_splits=5, n_repeats=3, random_state=0), StratifiedShuffleSplit(15, random_state=0)],
+    ids=["repeated", "drawn"],
+)
+def test_a_class_needs_as_many_rows_as_folds_in_one_repeat(splitter: Any) -> None:
+    made = survivors()
+    made.train["survived"] = [1] * 10 + [0] * 70
+    assert len(make_folds(problem_of(made, splitter=splitter)).valid) == 15
+
+
+def test_the_competitions_own_splitter_is_not_modified() -> None:
+    made = prices()
+    splitter = KFold(5, shuffle=True, random_state=0)
+    make_folds(problem_of(made, splitter=splitter), seed=7, n_folds=3)
+    assert (splitter.n_splits, splitter.random_state) == (5, 0)
+
+
+def test_fewer_than_two_folds_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"--folds must be at least 2; got 1"):
+        make_folds(problem_of(survivors()), n_folds=1)

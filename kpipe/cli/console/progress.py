@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from kpipe.cli.console.layout import SAMPLE_WARNING, get_console
 from kpipe.pipeline import Callbacks, RunPlan
-from kpipe.training.cross_validation import FitFinished
+from kpipe.training.task_runner import FitFinished
 
 __all__ = ["RunProgress", "show_progress"]
 

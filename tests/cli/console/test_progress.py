@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kpipe.cli.console.progress import RunProgress, show_progress
-from kpipe.training.cross_validation import FitFinished
+from kpipe.training.task_runner import FitFinished
 
 
 def plan(path: Path) -> Any:

@@ -1,0 +1,144 @@
+"""Which models a run trains, and the estimator that is fitted for each."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import make_pipeline
+
+from kpipe.core.metrics import Metric
+from kpipe.core.values import Context, Loss
+from kpipe.errors import KpipeError, TrainingError
+from kpipe.models import CATALOG, model, unknown_model
+from kpipe.models.per_target import PerTarget
+from kpipe.problem.competition import Factory
+from kpipe.problem.problem import Problem
+
+__all__ = ["build_estimator", "choose_models", "make_context", "wrap_estimator"]
+
+# Whole numbers are counts where they have more distinct values than the first number, up to the second one.
+_COUNTS = (20, 10_000)
+
+
+def choose_models(problem: Problem, names: Sequence[str] = (), *, budget: float | None = None) -> dict[str, Factory]:
+    """Return the models of a run, by name.
+
+    Parameters
+    ----------
+    problem : Problem
+    names : sequence of str
+        A name is looked up among the competition's own models first, then in the catalogue. By default the
+        competition's default models.
+    budget : float, optional
+        Seconds of the run: with a budget, the models that the competition keeps for one come after the default ones.
+
+    Returns
+    -------
+    dict of str to Factory
+
+    Raises
+    ------
+    UsageError
+        If there is no model of a name.
+    """
+    own = problem.models
+    chosen = dict.fromkeys(names or [*problem.default, *(problem.budgeted if budget is not None else ())])
+    for name in chosen:
+        if name not in own and name not in CATALOG:
+            raise unknown_model(name, list(dict.fromkeys([*own, *CATALOG])))
+    return {name: own[name] if name in own else model(name) for name in chosen}
+
+
+def make_context(problem: Problem, *, seed: int, threads: int, device: str) -> Context:
+    """Return what a model factory is given.
+
+    Parameters
+    ----------
+    problem : Problem
+    seed : int
+    threads : int
+        CPU threads that a fit may use.
+    device : str
+        "cpu", "cuda" or "mps".
+
+    Returns
+    -------
+    Context
+        An ordinal scale is a regression on the codes of its steps.
+    """
+    regression = problem.is_ordinal or problem.task == "regression"
+    several = problem.y.ndim > 1
+    return Context(
+        task="regression" if regression else "classification",
+        loss="squared" if problem.is_ordinal else _loss(problem.metric, problem.y),
+        n_classes=0 if regression else 2 if several else problem.n_outputs,
+        seed=seed,
+        threads=threads,
+        device=device,
+    )
+
+
+def build_estimator(name: str, factory: Factory, problem: Problem, context: Context) -> BaseEstimator:
+    """Return the unfitted estimator of a model, with the competition's features and the scale of the metric.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    factory : callable
+        Context → estimator.
+    problem : Problem
+    context : Context
+
+    Returns
+    -------
+    BaseEstimator
+
+    Raises
+    ------
+    TrainingError
+        If the factory fails.
+    """
+    try:
+        estimator = factory(context)
+    except KpipeError:
+        raise
+    except Exception as error:
+        failure = TrainingError(f"Model {name!r} could not be created: {type(error).__name__}: {error}")
+        failure.add_note(traceback.format_exc())
+        raise failure from None
+    return wrap_estimator(problem, estimator)
+
+
+def wrap_estimator(problem: Problem, estimator: BaseEstimator) -> BaseEstimator:
+    """Return an estimator behind the competition's features, on the metric's scale of the target.
+
+    Parameters
+    ----------
+    problem : Problem
+    estimator : BaseEstimator
+        With the attribute ``raw = True`` it gets the columns as they are.
+
+    Returns
+    -------
+    BaseEstimator
+        It learns log(1 + y) where the metric is a squared error on that scale, and each of several targets on its own.
+    """
+    if problem.features is not None and not getattr(estimator, "raw", False):
+        estimator = make_pipeline(clone(problem.features), estimator)
+    if problem.metric.log_target:
+        estimator = TransformedTargetRegressor(estimator, func=np.log1p, inverse_func=np.expm1, check_inverse=False)
+    return PerTarget(estimator) if len(problem.targets) > 1 else estimator
+
+
+def _loss(metric: Metric, y: np.ndarray) -> Loss:
+    """Return the loss that a regression minimises: the metric's own one, or Poisson's where the target is a count."""
+    if metric.loss != "squared" or metric.log_target or y.ndim > 1 or y.dtype.kind != "f":
+        return metric.loss
+    few, most = _COUNTS
+    is_count = y.min() >= 0 and y.max() <= most and bool((y % 1 == 0).all()) and len(np.unique(y)) > few
+    return "poisson" if is_count else "squared"

@@ -1,0 +1,36 @@
+"""How much memory this process holds, and has held at most."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+__all__ = ["current_memory_mib", "peak_memory_mib"]
+
+
+def peak_memory_mib() -> float:
+    """Return the most memory that this process has held, in MiB; 0 where the system does not say."""
+    # Linux's ru_maxrss starts with the parent's peak, which would be counted once per worker; VmHWM does not.
+    if (kilobytes := _proc_status("VmHWM")) is not None:
+        return kilobytes / 2**10
+    if sys.platform == "win32":
+        return 0.0  # the resource module is Unix's
+    import resource
+
+    # macOS counts in bytes, other systems in KiB.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def current_memory_mib() -> float:
+    """Return the memory that this process holds now, in MiB; its peak where the system does not say."""
+    kilobytes = _proc_status("VmRSS")
+    return peak_memory_mib() if kilobytes is None else kilobytes / 2**10
+
+
+def _proc_status(field: str) -> int | None:
+    """Return a number of KiB from Linux's account of this process."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{field}:")), None)

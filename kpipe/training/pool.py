@@ -1,0 +1,243 @@
+"""Where fits run: in processes of this machine, or on the workers of a cluster.
+
+joblib distributes the fits. This module adds what a run needs besides: fits are stopped when the time is up, a worker
+process that is lost costs at most its model, and a failing model does not stop the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import pickle
+import queue
+import re
+import threading
+import warnings
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+
+from kpipe.core.devices import available_cores
+from kpipe.errors import KpipeError, TrainingError, UsageError
+from kpipe.training.allocator import release_free_memory
+from kpipe.training.backends import Cluster, ClusterBackend, active_cluster, shared_data
+from kpipe.training.deadline import Deadline
+from kpipe.training.processes import start_worker
+from kpipe.training.worker import FitResult, FitTask, TrainingData, fit_predict
+
+__all__ = ["WorkerPool", "n_parallel", "open_pool", "run_fits", "threads_for"]
+
+_LOG = logging.getLogger("kpipe")
+_Outcome = tuple[int, FitResult | KpipeError]  # the number of a task and its result
+
+
+def n_parallel(fits: int, *, jobs: int | None, device: str) -> int:
+    """Return how many fits run at a time, on this machine or on the cluster that is joblib's active backend.
+
+    Parameters
+    ----------
+    fits : int
+        Fits of the run.
+    jobs : int or None
+        As requested. None: one for each worker of the cluster or core of this machine, and a single one on a GPU.
+    device : str
+        "cpu", "cuda" or "mps".
+    """
+    cluster = active_cluster()
+    most = cluster.n_workers if cluster is not None else available_cores() if device == "cpu" else 1
+    return min(jobs or most, fits)
+
+
+def threads_for(n_parallel: int) -> int:
+    """Return how many CPU threads each of ``n_parallel`` simultaneous fits may use, so that they do not compete."""
+    cluster = active_cluster()
+    return max(1, available_cores() // n_parallel) if cluster is None else cluster.threads_for(n_parallel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerPool:
+    """Where fits run, and how many at a time.
+
+    Attributes
+    ----------
+    n_parallel : int
+    cluster : Cluster or None
+        None: processes of this machine.
+    shared : object
+        The cluster's reference to the training data.
+    """
+
+    n_parallel: int
+    cluster: Cluster | None = None
+    shared: Any = None
+
+
+def open_pool(n_parallel: int, data: TrainingData, *, deadline: Deadline) -> WorkerPool:
+    """Return a pool on the cluster that is joblib's active backend, or else on this machine.
+
+    Parameters
+    ----------
+    n_parallel : int
+        Fits at a time.
+    data : TrainingData
+        Sent to the cluster.
+    deadline : Deadline
+
+    Returns
+    -------
+    WorkerPool
+
+    Raises
+    ------
+    UsageError
+        If there is a deadline, and the cluster cannot stop a fit.
+    """
+    cluster = active_cluster()
+    if cluster is None:
+        release_free_memory()
+        return WorkerPool(n_parallel=n_parallel)
+    if deadline.is_limited and not cluster.can_cancel:
+        raise UsageError("--budget needs workers that can be stopped: start them without --no-nanny, or omit --budget.")
+    return WorkerPool(n_parallel=n_parallel, cluster=cluster, shared=cluster.share(data))
+
+
+def run_fits(
+    tasks: Sequence[FitTask], data: TrainingData, *, pool: WorkerPool, deadline: Deadline
+) -> Generator[tuple[FitTask, FitResult]]:
+    """Yield each task with its result as soon as the fit has finished, until the deadline.
+
+    Fits that run at the deadline are stopped. When a worker process is lost, its fits are run again, one at a time:
+    with the memory of all.
+
+    Parameters
+    ----------
+    tasks : sequence of FitTask
+    data : TrainingData
+    pool : WorkerPool
+    deadline : Deadline
+
+    Yields
+    ------
+    (FitTask, FitResult)
+
+    Raises
+    ------
+    TrainingError
+        If a model fails (after the other fits have finished), a worker process is killed, or a model cannot be pickled.
+    """
+    waiting = dict(enumerate(tasks))
+    failed: list[KpipeError] = []
+    isolated = deadline.is_limited
+    with _without_joblib_warnings():
+        while waiting and not deadline.has_passed():
+            try:
+                with contextlib.closing(_outcomes(waiting, data, pool, deadline, isolated=isolated)) as outcomes:
+                    for number, result in outcomes:
+                        task = waiting.pop(number)
+                        if isinstance(result, KpipeError):
+                            failed.append(result)
+                        else:
+                            yield task, result
+                break
+            except BrokenProcessPool as error:
+                if pool.n_parallel == 1 or pool.cluster is not None:
+                    raise _lost_worker(error) from error
+                _LOG.warning("lost a worker process (%s): %d fits again, one at a time", _codes(error), len(waiting))
+                pool, isolated = WorkerPool(n_parallel=1), True
+            except pickle.PicklingError as error:
+                raise _cannot_be_pickled(error) from error
+    if failed:
+        raise failed[0]
+
+
+@contextlib.contextmanager
+def _without_joblib_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        # loky replaces a worker whose memory has grown (where psutil is installed), and warns: nothing is wrong.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
+        # joblib warns of fits that are stopped when a run ends with an error, which says more.
+        warnings.filterwarnings("ignore", message=r"\d+ tasks .*You could benefit from adjusting")
+        yield
+
+
+def _cannot_be_pickled(error: pickle.PicklingError) -> TrainingError:
+    lines = [line for line in str(error.__cause__ or error).splitlines() if line.strip(' "')]
+    return TrainingError(f"The model cannot be sent to another process: {lines[-1]}. Run with --jobs 1.")
+
+
+def _codes(error: BrokenProcessPool) -> str:
+    """Return how the workers ended, such as SIGKILL(-9)."""
+    found = re.search(r"exit codes of the workers are \{(.*)\}", str(error))
+    return found[1] if found else str(error).split("\n")[0]
+
+
+def _lost_worker(error: BrokenProcessPool) -> TrainingError:
+    codes = _codes(error)
+    crashed = any(name in codes for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "EXIT"))
+    reason = "by the model or a library that it calls" if crashed else "most likely because memory ran out"
+    return TrainingError(f"Its worker process was killed ({codes}), {reason}. Finished fits are kept.")
+
+
+def _attempt(number: int, task: FitTask, data: TrainingData | None) -> _Outcome:
+    """Return a failure as a value: an exception would make joblib stop its workers, and loky print a traceback."""
+    try:
+        return number, fit_predict(task, shared_data() if data is None else data)
+    except KpipeError as error:
+        return number, error
+
+
+def _outcomes(
+    tasks: Mapping[int, FitTask], data: TrainingData, pool: WorkerPool, deadline: Deadline, *, isolated: bool
+) -> Generator[_Outcome]:
+    """Yield outcomes as they arrive. ``isolated``: in another process, even with one fit at a time; it can be stopped.
+
+    ``tasks`` may shrink meanwhile.
+    """
+    parallel = _parallel(pool, next(iter(tasks.values())).threads, isolated=isolated)
+    sent = data if pool.cluster is None else None
+    jobs = (joblib.delayed(_attempt)(number, task, sent) for number, task in list(tasks.items()))
+    return _until_deadline(parallel, jobs, deadline) if deadline.is_limited else parallel(jobs)
+
+
+def _parallel(pool: WorkerPool, threads: int, *, isolated: bool) -> joblib.Parallel:
+    common = {"return_as": "generator_unordered", "batch_size": 1}
+    if pool.cluster is not None:
+        backend = ClusterBackend(pool.cluster, pool.shared, threads)
+        return joblib.Parallel(n_jobs=pool.n_parallel, backend=backend, pre_dispatch=pool.n_parallel, **common)
+    if isolated and pool.n_parallel == 1:  # joblib runs a single job in this process: two, of which one is idle
+        return joblib.Parallel(n_jobs=2, pre_dispatch=1, initializer=start_worker, **common)
+    # Not "all": loky's manager thread raises a KeyError where fits that have not reached its queue are stopped.
+    return joblib.Parallel(n_jobs=pool.n_parallel, pre_dispatch="2*n_jobs", initializer=start_worker, **common)
+
+
+def _until_deadline(parallel: joblib.Parallel, jobs: Iterator[Any], deadline: Deadline) -> Generator[_Outcome]:
+    """Yield the outcomes that arrive in time. joblib waits in another thread, so that this one can watch the time."""
+    arrived: queue.Queue[_Outcome | BaseException | None] = queue.Queue()
+
+    def wait() -> None:
+        try:
+            for outcome in parallel(jobs):
+                arrived.put(outcome)
+            arrived.put(None)
+        except BaseException as error:  # raised again by the thread that reads the queue
+            arrived.put(error)
+
+    threading.Thread(target=wait, daemon=True).start()
+    complete = False
+    try:
+        while (outcome := arrived.get(timeout=deadline.seconds_left())) is not None:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            yield outcome
+        complete = True
+    except queue.Empty:
+        pass
+    finally:  # also where the caller stops early: a result could not be written, or Ctrl-C was pressed
+        if not complete:
+            # Every backend of joblib has this method; Parallel has no public one that stops running jobs. A Parallel
+            # that has not started yet has no backend and no workers.
+            with contextlib.suppress(AttributeError):
+                parallel._backend.abort_everything(ensure_ready=False)

@@ -1,0 +1,171 @@
+"""Run the fits of one model after another within the budget, keep their results, and report each finished fit."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kpipe.training import budget
+from kpipe.training.checkpoints import Checkpoints, load_result, save_result
+from kpipe.training.deadline import Deadline
+from kpipe.training.memory import current_memory_mib, peak_memory_mib
+from kpipe.training.pool import WorkerPool, run_fits
+from kpipe.training.worker import FitResult, FitTask, TrainingData
+
+__all__ = ["FitFinished", "FitResults", "TaskRunner"]
+
+_LOG = logging.getLogger("kpipe")
+
+FitResults = Mapping[tuple[int, int], FitResult]  # (seed, fold) → result
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitFinished:
+    """A fit has finished, and this is how far the run is.
+
+    Attributes
+    ----------
+    model : str
+    fold, seed : int
+    seconds : float
+        That the fit took.
+    done, total : int
+        Fits that have finished, and fits of the run.
+    resumed : bool
+        Whether the fit had finished before the run was resumed.
+    """
+
+    model: str
+    fold: int
+    seed: int
+    seconds: float
+    done: int
+    total: int
+    resumed: bool
+
+
+@dataclass(kw_only=True)
+class TaskRunner:
+    """Runs tasks, several at a time, and counts the finished ones.
+
+    Parameters
+    ----------
+    data : TrainingData
+    pool : WorkerPool
+    checkpoints : Checkpoints
+        Finished fits are looked up and kept here.
+    on_fit_done : callable
+        Called with a FitFinished for each fit.
+    total : int
+        Fits of the run.
+    deadline : Deadline
+    """
+
+    data: TrainingData
+    pool: WorkerPool
+    checkpoints: Checkpoints
+    on_fit_done: Callable[[FitFinished], None]
+    total: int
+    deadline: Deadline
+    _done: int = field(default=0, init=False)
+    _worker_memory: dict[int, float] = field(default_factory=dict, init=False)  # process → peak, MiB
+
+    def run(self, tasks: Sequence[FitTask], *, needed: bool) -> dict[tuple[int, int], FitResult]:
+        """Run the tasks of one model as far as the budget allows (see ``kpipe.training.budget``).
+
+        Parameters
+        ----------
+        tasks : sequence of FitTask
+        needed : bool
+            Whether no model has finished yet.
+
+        Returns
+        -------
+        dict of (seed, fold) to FitResult
+            Of the fits that finished: all of them, some or none.
+
+        Raises
+        ------
+        TrainingError
+            If a fit fails.
+        """
+        n_parallel, limited = self.pool.n_parallel, self.deadline.is_limited
+        n_first = budget.n_first_fits(len(tasks), n_parallel, limited=limited)
+        results: dict[tuple[int, int], FitResult] = {}
+        if needed or not self.deadline.has_passed():
+            share = self.deadline.share(budget.first_share(len(tasks), n_parallel, needed=needed))
+            self._run_until(share, tasks[:n_first], results)
+        rest = tasks[n_first:]
+        if rest and self._is_worth_continuing(rest, results, n_first=n_first, needed=needed):
+            self._run_until(self.deadline, rest, results)
+        self.total -= len(tasks) - len(results)
+        if len(results) < len(tasks):
+            _LOG.info("%s: %d of %d fits finished; %s", tasks[0].model, len(results), len(tasks), self.deadline)
+        return results
+
+    def has_time_for(self, tasks: Sequence[FitTask], results: FitResults) -> bool:
+        """Return whether tasks would finish in time if each took as long as the longest result."""
+        return self.deadline.has_time_for(self._seconds_for(tasks, results))
+
+    def peak_memory_mib(self) -> float:
+        """Return the peak memory in MiB: of this process before training, or of it and its workers while training."""
+        workers = sum(memory for process, memory in self._worker_memory.items() if process != os.getpid())
+        return max(peak_memory_mib(), current_memory_mib() + workers)
+
+    def _is_worth_continuing(self, rest: Sequence[FitTask], results: FitResults, *, n_first: int, needed: bool) -> bool:
+        return budget.is_worth_continuing(
+            first=n_first,
+            finished=len(results),
+            needed=needed,
+            seconds=self._seconds_for(rest, results),
+            left=self.deadline.seconds_left(),
+        )
+
+    def _seconds_for(self, tasks: Sequence[FitTask], results: FitResults) -> float:
+        longest = max((result.seconds for result in results.values()), default=0.0)
+        seconds = budget.seconds_for(len(tasks), self.pool.n_parallel, longest=longest)
+        if seconds and self.deadline.is_limited:
+            _LOG.info("plan: %s, %d fits in about %.0f s; %s", tasks[0].model, len(tasks), seconds, self.deadline)
+        return seconds
+
+    def _run_until(
+        self, deadline: Deadline, tasks: Sequence[FitTask], results: dict[tuple[int, int], FitResult]
+    ) -> None:
+        for task, result in self._results(tasks, deadline):
+            results[task.seed, task.fold] = result
+            self._report(task, result)
+
+    def _results(self, tasks: Sequence[FitTask], deadline: Deadline) -> Iterator[tuple[FitTask, FitResult]]:
+        """Yield results from checkpoints, then those of new fits as they finish."""
+        waiting = []
+        for task in tasks:
+            kept = load_result(self.checkpoints, task, self.data)
+            if kept is None:
+                waiting.append(task)
+            else:
+                yield task, kept
+        # Closed where a result cannot be kept: fits that are running must not keep the run from ending.
+        with contextlib.closing(run_fits(waiting, self.data, pool=self.pool, deadline=deadline)) as finished:
+            for task, result in finished:
+                save_result(self.checkpoints, task, result)
+                yield task, result
+
+    def _report(self, task: FitTask, result: FitResult) -> None:
+        self._done += 1
+        _LOG.info("%s finished in %.3f s%s", task.key, result.seconds, ", before this run" * result.resumed)
+        peak = max(self._worker_memory.get(result.process, 0.0), result.peak_memory_mib)
+        self._worker_memory[result.process] = peak
+        self.on_fit_done(
+            FitFinished(
+                model=task.model,
+                fold=task.fold,
+                seed=task.seed,
+                seconds=result.seconds,
+                done=self._done,
+                total=self.total,
+                resumed=result.resumed,
+            )
+        )

@@ -1,0 +1,104 @@
+"""Small estimators and factories for tests of training; in a module of their own, so that workers can import them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.dummy import DummyClassifier
+
+from kpipe.core.values import Context, Folds, Predictions, Tables
+from kpipe.problem.competition import Factory
+from kpipe.training.cross_validation import cross_validate
+from kpipe.training.folds import make_folds
+from tests.tables import problem_of
+
+
+class Echo(RegressorMixin, BaseEstimator):
+    """Predicts the row's own x, so that a prediction shows which row it was made for."""
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Echo:
+        self.fitted_ = True
+        return self
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        return X["x"].to_numpy()
+
+
+class Broken(ClassifierMixin, BaseEstimator):
+    """Raises, or predicts NaN or a wrong number of rows."""
+
+    def __init__(self, how: str = "raise") -> None:
+        self.how = how
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Broken:
+        if self.how == "raise":
+            raise RuntimeError("the matrix is singular")
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        if self.how == "nan":
+            return np.full((len(X), 2), np.nan)
+        return np.ones((len(X) + 1, 2)) / 2
+
+
+class Counted(DummyClassifier):
+    """Leaves a file for each fit. Fits after the first ``quick`` ones take ``seconds``."""
+
+    def __init__(self, folder: str = "", seconds: float = 0.0, quick: int = 0) -> None:
+        super().__init__()
+        self.folder, self.seconds, self.quick = folder, seconds, quick
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray, sample_weight: None = None) -> Counted:
+        Path(self.folder, f"{time.monotonic_ns()}").touch()
+        if len(list(Path(self.folder).iterdir())) > self.quick:
+            time.sleep(self.seconds)
+        return super().fit(X, y)
+
+
+class BatchMean(RegressorMixin, BaseEstimator):
+    """Predicts the mean of x over the rows that are predicted together."""
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> BatchMean:
+        self.fitted_ = True
+        return self
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        return X["x"].to_numpy() - X["x"].mean()
+
+
+def echo(context: Context) -> BaseEstimator:
+    return Echo()
+
+
+def batch_mean(context: Context) -> BaseEstimator:
+    return BatchMean()
+
+
+def broken(context: Context, how: str) -> BaseEstimator:
+    return Broken(how)
+
+
+def counted(context: Context, folder: str, seconds: float = 0.0, quick: int = 0) -> BaseEstimator:
+    return Counted(folder, seconds, quick)
+
+
+def prior(context: Context) -> BaseEstimator:
+    return DummyClassifier(strategy="prior")
+
+
+def seeded(context: Context) -> BaseEstimator:
+    return DummyClassifier(strategy="stratified", random_state=context.seed)
+
+
+def validated(tables: Tables, models: Mapping[str, Factory], **options: Any) -> tuple[Predictions, Folds]:
+    """Cross-validate models on the tables of a made-up competition, by default with one fit at a time."""
+    problem = problem_of(tables)
+    folds = make_folds(problem)
+    return cross_validate(problem, folds, models=models, **{"jobs": 1} | options), folds

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kpipe.core.values import Context
+from kpipe.errors import TrainingError, UsageError
+from kpipe.models import model
+from kpipe.training.cross_validation import cross_validate
+from kpipe.training.estimators import build_estimator, choose_models, make_context
+from kpipe.training.folds import make_folds
+from tests.faulty.faults.competition import not_made
+from tests.tables import prices, problem_of, survivors
+from tests.training.models import seeded, validated
+
+
+def test_a_name_is_looked_up_among_the_competitions_own_models_first_and_then_in_the_catalogue() -> None:
+    problem = problem_of(survivors(), models={"linear": seeded, "own": seeded}, default=("own",))
+    assert list(choose_models(problem)) == ["own"]
+    assert choose_models(problem, ["linear", "boosting"]) == {"linear": seeded, "boosting": model("boosting")}
+
+
+def test_a_budget_adds_the_models_that_the_competition_keeps_for_one() -> None:
+    problem = replace(problem_of(survivors(), models={"own": seeded}, default=("own",)), budgeted=("linear",))
+    assert list(choose_models(problem)) == ["own"]
+    assert list(choose_models(problem, budget=60.0)) == ["own", "linear"]
+    assert list(choose_models(problem, ["boosting"], budget=60.0)) == ["boosting"]
+
+
+def test_an_unknown_model_is_refused_with_the_closest_name() -> None:
+    problem = problem_of(survivors(), models={"linear": seeded, "own": seeded}, default=("own",))
+    with pytest.raises(UsageError, match=r"no model 'ow'\. Did you mean own\? The models are: linear, own, boosting"):
+        choose_models(problem, ["ow"])
+    with pytest.raises(UsageError, match=r"no model 'bosting'\. Did you mean boosting\?"):
+        choose_models(problem, ["bosting"])
+
+
+def test_a_model_whose_factory_fails_is_skipped() -> None:
+    found, _ = validated(survivors(), {"sound": model("linear"), "not-made": not_made})
+    assert found.skipped["not-made"] == "it failed: Model 'not-made' could not be created: ValueError: no such option"
+    context = Context(task="classification")
+    with pytest.raises(TrainingError, match="could not be created"):
+        build_estimator("not-made", not_made, problem_of(survivors()), context)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_each_of_several_targets_has_a_column_of_predictions(task: str) -> None:
+    made = prices(n=100)
+    first = made.train["x"] > 0 if task == "classification" else made.train["x"]
+    train = made.train.drop(columns="price").assign(a=first * 1, b=1 - first * 1)
+    made = replace(made, train=train, sample=made.sample[["id"]].assign(a=0.5, b=0.5))
+    problem = problem_of(made)
+    assert (problem.targets, problem.task) == (("a", "b"), task)
+    (found,) = cross_validate(problem, make_folds(problem), models={"linear": model("linear")}, jobs=1).models
+    assert found.test.shape == (30, 2)
+    assert np.corrcoef(found.oof[:, 0], train["a"])[0, 1] > 0.8
+    assert np.corrcoef(found.oof[:, 0], found.oof[:, 1])[0, 1] < -0.9
+
+
+def test_a_metric_on_the_log_scale_is_learned_on_the_log_scale() -> None:
+    made = prices()
+    errors = {}
+    for metric in ("rmse", "rmsle"):
+        problem = problem_of(made, metric=metric)
+        (found,) = cross_validate(problem, make_folds(problem), models={"linear": model("linear")}, jobs=1).models
+        errors[metric] = np.mean((np.log1p(found.oof[:, 0].clip(1)) - np.log1p(made.train["price"])) ** 2)
+    assert errors["rmsle"] < errors["rmse"] / 2
+
+
+@pytest.mark.parametrize(("values", "loss"), [(np.arange(80) % 40, "poisson"), (np.arange(80) % 10, "squared")])
+def test_counts_are_learned_by_poissons_likelihood(values: np.ndarray, loss: str) -> None:
+    made = prices()
+    made.train["price"] = values.astype(float)
+    problem = problem_of(made, metric="rmse")
+    assert make_context(problem, seed=0, threads=1, device="cpu").loss == loss
