@@ -43,12 +43,12 @@ def _execute(options: argparse.Namespace) -> int:
 def _build(options: argparse.Namespace) -> Path:
     """Build the kernel's folder."""
     from kpipe.kaggle.kernel.build import build
-    from kpipe.kaggle.kernel.wheels import gather
+    from kpipe.kaggle.kernel.wheels import download_wheels
 
     slug, made_from, chosen = _what_to_run(options)
     user = _user(options)
     folder = options.dir or Path("kernels") / slug
-    wheels = gather(options.packages, folder / "wheels", username=user) if options.packages else ""
+    wheels = download_wheels(options.packages, folder / "wheels", username=user) if options.packages else ""
     built = build(slug, chosen, folder, username=user, gpu=options.gpu, made_from=made_from, wheels=wheels)
     print(f"{built.script}: {built.script.stat().st_size:,} bytes, kpipe's sha256 {built.sha256}", file=sys.stderr)
     return built.folder
@@ -96,12 +96,12 @@ def _push(folder: Path, options: argparse.Namespace) -> int:
     from kpipe.runs.find import run_of_file
 
     metadata = push.read_metadata(folder)
-    kaggle, tell = connect(), partial(print, file=sys.stderr, flush=True)
-    if wheels.dataset_of(folder / "wheels") in metadata["dataset_sources"]:
-        wheels.provide(kaggle, folder / "wheels", tell=tell)
+    kaggle, on_status = connect(), partial(print, file=sys.stderr, flush=True)
+    if wheels.dataset_name(folder / "wheels") in metadata["dataset_sources"]:
+        wheels.ensure_dataset(kaggle, folder / "wheels", on_status=on_status)
     pushed = kaggle.kernels.push(folder)
-    push.followed(kaggle, pushed, tell=tell)
-    file = push.fetched(kaggle, pushed, folder / "output")
+    push.wait_until_complete(kaggle, pushed, on_status=on_status)
+    file = push.fetch_output(kaggle, pushed, folder / "output")
     print(file)
     if not options.submit:
         return 0

@@ -1,1 +1,1 @@
-"""Kaggle over the network: credentials, the real client made well-behaved, downloads. Nothing here learns or scores."""
+"""Kaggle: credentials, the client, downloads, submissions and kernels."""

@@ -129,8 +129,10 @@ def calls(home: Path) -> dict[str, Callable[[Kaggle], object]]:
         "CreateSubmission": lambda k: k.competitions.submit("titanic", csv, "m"),
         "CreateCodeSubmission": lambda k: k.competitions.submit_output("titanic", "ada/k", 1, "submission.csv", "m"),
         "SaveKernel": lambda k: k.kernels.push(script),
-        "GetKernelSessionStatus": lambda k: kernel_push.followed(k, PUSHED, tell=lambda _: None, seconds=0.02),
-        "ListKernelSessionOutput": lambda k: kernel_push.fetched(k, PUSHED, home / "fetched"),
+        "GetKernelSessionStatus": lambda k: kernel_push.wait_until_complete(
+            k, PUSHED, on_status=lambda _: None, seconds=0.02
+        ),
+        "ListKernelSessionOutput": lambda k: kernel_push.fetch_output(k, PUSHED, home / "fetched"),
         "GetAcceleratorQuotaStatistics": lambda k: k.gpu_hours(),
         "ListCompetitions": lambda k: k.username(),
         "GetDatasetStatus": lambda k: k.kernels.dataset_status("ada/x"),
@@ -361,7 +363,7 @@ def test_a_kernels_files_land_under_their_two_names_and_nowhere_else(
     url = f"{kaggle.url}/output/1/submission.csv"
     files = [{"fileName": one, "url": url} for one in (name, "submission.csv")]
     answer(kaggle, "ListKernelSessionOutput", body={"files": files})
-    kernel_push.fetched(connect(), PUSHED, tmp_path / "a" / "b")
+    kernel_push.fetch_output(connect(), PUSHED, tmp_path / "a" / "b")
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["submission.csv"]
 
 
@@ -371,7 +373,7 @@ def test_a_kernels_files_land_under_their_two_names_and_nowhere_else(
 def test_an_address_that_is_none_is_not_read(url: str, kaggle: KaggleServer, tmp_path: Path) -> None:
     answer(kaggle, "ListKernelSessionOutput", body={"files": [{"fileName": "submission.csv", "url": url}]})
     with pytest.raises(RemoteError):
-        kernel_push.fetched(connect(), PUSHED, tmp_path / "out")
+        kernel_push.fetch_output(connect(), PUSHED, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
 
 

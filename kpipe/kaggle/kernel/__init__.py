@@ -1,1 +1,1 @@
-"""Kernel scripts: built, pushed, provided with wheels."""
+"""Kaggle kernels: build the script, push it, add packages to it."""

@@ -1,4 +1,4 @@
-"""A kernel's way on Kaggle: validated, pushed, followed by its version, its submission fetched by its exact name."""
+"""Run a kernel on Kaggle: validate its metadata, wait for its version, fetch the submission that it wrote."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,92 +14,133 @@ from kpipe.errors import OutputError, RemoteError, UsageError
 from kpipe.kaggle.client import Kaggle
 from kpipe.kaggle.responses import Pushed
 
-__all__ = ["fetched", "followed", "read_metadata"]
+__all__ = ["fetch_output", "read_metadata", "wait_until_complete"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 3.0, 30.0  # seconds between two looks at a kernel
-_TAIL = 30  # lines of a failed kernel's log
+_SHOWN_LINES = 30  # the last ones of a failed kernel's log
 _RUNNING = ("queued", "running", "new_script")
-_WANTED = ("submission.csv", "run.json")
+_FETCHED = ("submission.csv", "run.json")
+_SHORTEST_TITLE = 5
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
-    """kernel-metadata.json, with what Kaggle would refuse, or guess otherwise than meant, refused first.
+    """The content of kernel-metadata.json, after a check that Kaggle will accept it and take it as it is meant.
 
-    Raises UsageError with the field.
+    Parameters
+    ----------
+    folder : Path
+        The kernel's folder.
+
+    Returns
+    -------
+    dict
+        The fields.
+
+    Raises
+    ------
+    UsageError
+        If a field is missing or wrong; the message names it.
     """
     path = folder / "kernel-metadata.json"
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        metadata = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}. `kpipe kernel build` writes it.") from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is no JSON: {error}.") from error
-    if not isinstance(held, dict):
+        raise UsageError(f"{path} is not JSON: {error}.") from error
+    if not isinstance(metadata, dict):
         raise UsageError(f"{path} must hold a JSON object.")
-    for holds, fault in _rules(held, folder):
-        if not holds:
-            raise UsageError(f"{path}: {fault}")
-    return held
+    for fault in (*_identity_faults(metadata), *_source_faults(metadata), *_code_faults(metadata, folder)):
+        raise UsageError(f"{path}: {fault}")
+    return metadata
 
 
-def _rules(held: dict[str, Any], folder: Path) -> list[tuple[bool, str]]:
-    title, name = str(held.get("title", "")), str(held.get("id", ""))
+def _identity_faults(metadata: dict[str, Any]) -> Iterator[str]:
+    title, name = str(metadata.get("title", "")), str(metadata.get("id", ""))
     slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
-    competitions, datasets, code = (held.get(key) for key in ("competition_sources", "dataset_sources", "code_file"))
-    return [
-        (len(title) >= 5 and len(slug) >= 5, f"title must have at least 5 letters, however: {title!r}."),
-        (name.count("/") == 1, f"id must be user/slug, however: {name!r}."),
-        (name.endswith(f"/{slug}"), f"id must end with the title's slug, /{slug}, however: {name!r}."),
-        (held.get("kernel_type") == "script", f"kernel_type must be 'script', however: {held.get('kernel_type')!r}."),
-        (isinstance(held.get("is_private"), bool), "is_private must be said: true or false."),
-        (held.get("enable_internet") is False, "enable_internet must be false, which is not the client's default."),
-        (
-            _are_names(competitions, r"[a-z0-9-]+") and len(competitions or ()) == 1,
-            f"competition_sources must be a list of bare slugs, of one competition, however: {competitions!r}.",
-        ),
-        (
-            _are_names(datasets, r"[\w-]+/[\w-]+"),
-            f"dataset_sources must be a list of owner/slug, however: {datasets!r}.",
-        ),
-        # a file of elsewhere would be sent to Kaggle
-        (isinstance(code, str) and Path(code).name == code, f"code_file must be a bare name, however: {code!r}."),
-        (os.path.isfile(folder / str(code)), f"code_file {code!r} is not there."),
-        (not os.path.islink(folder / str(code)), f"code_file {code!r} is a link. Put the file in its place."),
-    ]
+    if len(title) < _SHORTEST_TITLE or len(slug) < _SHORTEST_TITLE:
+        yield f"title must have at least {_SHORTEST_TITLE} letters, however: {title!r}."
+    if name.count("/") != 1:
+        yield f"id must be user/slug, however: {name!r}."
+    if not name.endswith(f"/{slug}"):
+        yield f"id must end with the title's slug, /{slug}, however: {name!r}."
+    if metadata.get("kernel_type") != "script":
+        yield f"kernel_type must be 'script', however: {metadata.get('kernel_type')!r}."
+    if not isinstance(metadata.get("is_private"), bool):
+        yield f"is_private must be true or false, however: {metadata.get('is_private')!r}."
+    if metadata.get("enable_internet") is not False:
+        yield "enable_internet must be false, which is not the client's default."
 
 
-def _are_names(held: Any, pattern: str) -> bool:
-    return isinstance(held, list) and all(isinstance(one, str) and re.fullmatch(pattern, one) for one in held)
+def _source_faults(metadata: dict[str, Any]) -> Iterator[str]:
+    competitions, datasets = metadata.get("competition_sources"), metadata.get("dataset_sources")
+    if not _are_names(competitions, r"[a-z0-9-]+") or len(competitions or ()) != 1:
+        yield f"competition_sources must be a list of one competition's slug, however: {competitions!r}."
+    if not _are_names(datasets, r"[\w-]+/[\w-]+"):
+        yield f"dataset_sources must be a list of owner/slug, however: {datasets!r}."
 
 
-def followed(kaggle: Kaggle, pushed: Pushed, *, tell: Callable[[str], None], seconds: float = 12 * 3600.0) -> None:
-    """Wait until the version has run.
+def _code_faults(metadata: dict[str, Any], folder: Path) -> Iterator[str]:
+    """What is wrong with the script's name: a file from elsewhere must not be uploaded."""
+    code = metadata.get("code_file")
+    if not isinstance(code, str) or Path(code).name != code:
+        yield f"code_file must be a file name without a folder, however: {code!r}."
+    elif not os.path.isfile(folder / code):
+        yield f"code_file {code!r} does not exist."
+    elif os.path.islink(folder / code):
+        yield f"code_file {code!r} is a link. Put the file in its place."
 
-    tell : called with each new state.
-    Raises RemoteError with the tail of its log if it failed, or if it has not ended after ``seconds``.
+
+def _are_names(value: Any, pattern: str) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) and re.fullmatch(pattern, one) for one in value)
+
+
+def wait_until_complete(
+    kaggle: Kaggle, pushed: Pushed, *, on_status: Callable[[str], None], seconds: float = 12 * 3600.0
+) -> None:
+    """Return when Kaggle has run a version of a kernel.
+
+    Parameters
+    ----------
+    kaggle : Kaggle
+        The client.
+    pushed : Pushed
+        The version.
+    on_status : callable
+        Called with a line of text for each new state.
+    seconds : float
+        How long to wait.
+
+    Raises
+    ------
+    RemoteError
+        If the version fails, with the end of its log; or if it has not ended after ``seconds``.
     """
     began, pause, last = time.monotonic(), _FIRST_PAUSE, ""
     while True:
         status, reason = kaggle.kernels.status(pushed)
         if status != last:
-            tell(f"{pushed.ref}, version {pushed.version}: {status}")
+            on_status(f"{pushed.ref}, version {pushed.version}: {status}")
             last = status
         if status == "complete":
             return
         if status not in _RUNNING:
             _, log = kaggle.kernels.output(pushed)
-            lines = "\n".join(_lines(log)[-_TAIL:])
+            lines = "\n".join(_lines(log)[-_SHOWN_LINES:])
             raise RemoteError(
                 f"{pushed.ref}, version {pushed.version}, ended with {status}. {reason}\n{lines}".rstrip()
             )
         if time.monotonic() - began > seconds:
-            raise RemoteError(f"{pushed.ref}, version {pushed.version}, has not ended. It goes on: {pushed.url}")
+            raise RemoteError(
+                f"{pushed.ref}, version {pushed.version}, has not ended in {seconds / 3600:.0f} hours. "
+                f"It continues on Kaggle: {pushed.url}"
+            )
         time.sleep(pause)
         pause = min(1.5 * pause, _LONGEST_PAUSE)
 
 
 def _lines(log: str) -> list[str]:
-    """A log's lines; Kaggle gives them as JSON objects with stream_name, time and data, or as they are."""
+    """The lines of a log, which Kaggle gives as text or as JSON objects with stream_name, time and data."""
     try:
         events = json.loads(log)
         return "".join(str(event["data"]) for event in events).splitlines()
@@ -107,8 +148,30 @@ def _lines(log: str) -> list[str]:
         return log.splitlines()
 
 
-def fetched(kaggle: Kaggle, pushed: Pushed, folder: Path) -> Path:
-    """The version's submission.csv, in the folder, its run.json beside it. Raises RemoteError if there is none."""
+def fetch_output(kaggle: Kaggle, pushed: Pushed, folder: Path) -> Path:
+    """The submission.csv that a version wrote, downloaded together with its run.json.
+
+    Parameters
+    ----------
+    kaggle : Kaggle
+        The client.
+    pushed : Pushed
+        The version.
+    folder : Path
+        Where to write the files.
+
+    Returns
+    -------
+    Path
+        ``folder / "submission.csv"``.
+
+    Raises
+    ------
+    RemoteError
+        If the version wrote no submission.csv.
+    OutputError
+        If the folder cannot be written.
+    """
     files, _ = kaggle.kernels.output(pushed)
     if "submission.csv" not in files:
         wrote = ", ".join(sorted(files)[:10]) or "nothing"
@@ -116,8 +179,8 @@ def fetched(kaggle: Kaggle, pushed: Pushed, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror}.") from error
-    for name in _WANTED:
+        raise OutputError(f"{folder} cannot be created: {error.strerror}.") from error
+    for name in _FETCHED:
         if name in files:
             kaggle.kernels.download_file(files[name], folder / name)
     return folder / "submission.csv"

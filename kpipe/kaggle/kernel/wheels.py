@@ -1,4 +1,4 @@
-"""Further packages for a kernel: wheels for the image's Python, in a private dataset, waited for until it is ready."""
+"""Additional packages for a kernel: wheels for the Python of Kaggle's image, uploaded as a private dataset."""
 
 from __future__ import annotations
 
@@ -13,32 +13,40 @@ from pathlib import Path
 from kpipe.errors import RemoteError, UsageError
 from kpipe.kaggle.client import Kaggle
 
-__all__ = ["dataset_of", "gather", "provide"]
+__all__ = ["dataset_name", "download_wheels", "ensure_dataset"]
 
 _PYTHON = "3.12"  # of Kaggle's image
 _PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
-_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 20.0  # seconds between two looks at a dataset that is being made
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 20.0  # seconds between two looks at a dataset
 _FAILED = ("failed", "deleted")
 
 
-def gather(packages: Sequence[str], folder: Path, *, username: str) -> str:
-    """Wheels of packages, as pip finds them, without their dependencies; gives the dataset's name, owner/slug.
+def download_wheels(packages: Sequence[str], folder: Path, *, username: str) -> str:
+    """Download wheels with pip, without their dependencies, and describe them as a dataset.
 
-    The name holds a hash of the wheels: the same wheels are one dataset, and other wheels another.
-    Raises UsageError with pip's words where there is no wheel for the image.
+    Parameters
+    ----------
+    packages : sequence of str
+        Names, as pip takes them.
+    folder : Path
+        Where to write the wheels and dataset-metadata.json; wheels that are there are deleted.
+    username : str
+        The owner of the dataset.
+
+    Returns
+    -------
+    str
+        The dataset's name, owner/slug. It holds a hash of the wheels: the same wheels are the same dataset.
+
+    Raises
+    ------
+    UsageError
+        If there is no wheel for the image, with pip's message.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.whl"):
         old.unlink()
-    places = [part for platform in _PLATFORMS for part in ("--platform", platform)]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest"]
-    version = ["--python-version", _PYTHON, "--implementation", "cp", *places]
-    done = subprocess.run(
-        [*command, str(folder), *version, "--", *packages], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip failed"]
-        raise UsageError(f"There is no wheel for Kaggle's Python {_PYTHON} of {', '.join(packages)}: {errors[-1]}")
+    _pip_download(packages, folder)
     digest = hashlib.sha256()
     for wheel in sorted(folder.glob("*.whl")):
         digest.update(wheel.name.encode() + wheel.read_bytes())
@@ -48,8 +56,35 @@ def gather(packages: Sequence[str], folder: Path, *, username: str) -> str:
     return name
 
 
-def dataset_of(folder: Path) -> str:
-    """The name of the dataset that a folder of wheels is; "" where there is none. Raises UsageError if it is broken."""
+def _pip_download(packages: Sequence[str], folder: Path) -> None:
+    platforms = [word for platform in _PLATFORMS for word in ("--platform", platform)]
+    image = ["--python-version", _PYTHON, "--implementation", "cp", *platforms]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+    command += ["--dest", str(folder), *image, "--", *packages]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip failed"]
+        raise UsageError(f"There is no wheel for Kaggle's Python {_PYTHON} of {', '.join(packages)}: {errors[-1]}")
+
+
+def dataset_name(folder: Path) -> str:
+    """The name of the dataset that a folder of wheels describes.
+
+    Parameters
+    ----------
+    folder : Path
+        Written by ``download_wheels``.
+
+    Returns
+    -------
+    str
+        owner/slug; empty if there is no dataset-metadata.json.
+
+    Raises
+    ------
+    UsageError
+        If dataset-metadata.json does not describe a dataset.
+    """
     path = folder / "dataset-metadata.json"
     if not path.is_file():
         return ""
@@ -59,24 +94,37 @@ def dataset_of(folder: Path) -> str:
         raise UsageError(f"{path} does not describe a dataset ({error}). `kpipe kernel build` writes it.") from error
 
 
-def provide(kaggle: Kaggle, folder: Path, *, tell: Callable[[str], None], seconds: float = 1800.0) -> None:
-    """See that the private dataset of a folder of wheels is there and ready; upload it if it is not.
+def ensure_dataset(kaggle: Kaggle, folder: Path, *, on_status: Callable[[str], None], seconds: float = 1800.0) -> None:
+    """Create the private dataset of a folder of wheels unless it exists, and wait until it is ready.
 
-    Raises RemoteError where Kaggle does not take it, or has not made it ready after ``seconds``.
+    Parameters
+    ----------
+    kaggle : Kaggle
+        The client.
+    folder : Path
+        Written by ``download_wheels``.
+    on_status : callable
+        Called with a line of text for each new state.
+    seconds : float
+        How long to wait.
+
+    Raises
+    ------
+    RemoteError
+        If Kaggle does not accept the dataset, or it is not ready after ``seconds``.
     """
-    name = dataset_of(folder)
-    status = kaggle.kernels.dataset_status(name)
-    if not status:
+    name = dataset_name(folder)
+    if not kaggle.kernels.dataset_status(name):
         kaggle.kernels.create_dataset(folder)
     began, pause, last = time.monotonic(), _FIRST_PAUSE, ""
     while (status := kaggle.kernels.dataset_status(name)) != "ready":
         if status != last:
-            tell(f"{name}: {status or 'not there yet'}")
+            on_status(f"{name}: {status or 'not created yet'}")
             last = status
         if status in _FAILED:
-            raise RemoteError(f"Kaggle could not make the dataset {name}: {status}.")
+            raise RemoteError(f"Kaggle could not create the dataset {name}: {status}.")
         if time.monotonic() - began > seconds:
             raise RemoteError(f"The dataset {name} is not ready after {seconds / 60:.0f} minutes. Try again later.")
         time.sleep(pause)
         pause = min(1.5 * pause, _LONGEST_PAUSE)
-    tell(f"{name}: ready")
+    on_status(f"{name}: ready")

@@ -36,16 +36,16 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_same_wheels_are_one_dataset_and_other_wheels_another(index: Path, tmp_path: Path) -> None:
-    first, again = (wheels.gather(["tinytool"], tmp_path / name, username="ada") for name in ("a", "b"))
+    first, again = (wheels.download_wheels(["tinytool"], tmp_path / name, username="ada") for name in ("a", "b"))
     assert first == again
     assert first.startswith("ada/kpipe-wheels-")
-    assert wheels.dataset_of(tmp_path / "a") == first
-    assert wheels.dataset_of(tmp_path / "nothing") == ""
+    assert wheels.dataset_name(tmp_path / "a") == first
+    assert wheels.dataset_name(tmp_path / "nothing") == ""
 
 
 def test_a_package_without_a_wheel_is_refused_in_pips_words(index: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no wheel for Kaggle's Python 3\.12 of no-such-tool: ERROR: No match"):
-        wheels.gather(["no-such-tool"], tmp_path / "wheels", username="ada")
+        wheels.download_wheels(["no-such-tool"], tmp_path / "wheels", username="ada")
 
 
 @pytest.mark.slow
