@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kpipe.cli.command import Command
 from kpipe.cli.options import add_out_option, add_request_options, add_submit_options, given_options
 from kpipe.errors import UsageError
+
+if TYPE_CHECKING:
+    from kpipe.core.request import RunRequest
 
 __all__ = ["COMMAND"]
 
@@ -42,29 +45,30 @@ def _execute(options: argparse.Namespace) -> int:
 
 def _build(options: argparse.Namespace) -> Path:
     """Build the kernel's folder."""
-    from kpipe.kaggle.kernel.build import build
+    from kpipe.kaggle.kernel.build import build_kernel
     from kpipe.kaggle.kernel.wheels import download_wheels
 
-    slug, made_from, chosen = _what_to_run(options)
+    request, made_from = _request(options)
     user = _user(options)
-    folder = options.dir or Path("kernels") / slug
+    folder = options.dir or Path("kernels") / request.slug
     wheels = download_wheels(options.packages, folder / "wheels", username=user) if options.packages else ""
-    built = build(slug, chosen, folder, username=user, gpu=options.gpu, made_from=made_from, wheels=wheels)
+    built = build_kernel(request, folder, username=user, gpu=options.gpu, made_from=made_from, wheels=wheels)
     print(f"{built.script}: {built.script.stat().st_size:,} bytes, kpipe's sha256 {built.sha256}", file=sys.stderr)
     return built.folder
 
 
-def _what_to_run(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
-    """The competition, the id of the run to repeat, if any, and the options of ``kpipe.run``."""
+def _request(options: argparse.Namespace) -> tuple[RunRequest, str]:
+    """What the kernel is to run, and the id of the run that it repeats, if any."""
     from kpipe import competitions
-    from kpipe.kaggle.kernel.build import options_of
+    from kpipe.core.request import RunRequest
+    from kpipe.kaggle.kernel.build import request_of_run
     from kpipe.runs.find import find_run
 
     slug = options.what
     if competitions.folder(slug) is None and ("/" in slug or any(options.out.glob(f"*/{slug}"))):
         run = find_run(slug, options.out)
-        return run.record["slug"], run.record["run_id"], options_of(run)
-    return slug, "", given_options(options)
+        return request_of_run(run), run.record["run_id"]
+    return RunRequest(slug, **given_options(options)), ""
 
 
 def _user(options: argparse.Namespace) -> str:

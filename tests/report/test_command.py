@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from kpipe.cli.main import main
-from kpipe.kaggle.kernel.build import build
+from kpipe.core.request import RunRequest
+from kpipe.kaggle.kernel.build import build_kernel
 from kpipe.runs.run import Run
 from tests.report.pages import EVIL
 
@@ -49,7 +50,7 @@ def test_a_notebook_shows_a_run_and_escapes_its_texts(titanic: Run) -> None:
 
 
 def test_a_kernel_script_does_not_embed_the_report(tmp_path: Path) -> None:
-    built = build("titanic", {}, tmp_path, username="somebody")
+    built = build_kernel(RunRequest("titanic"), tmp_path, username="somebody")
     payload = re.findall(r'^    "([A-Za-z0-9+/=]+)"$', built.script.read_text(encoding="utf-8"), flags=re.MULTILINE)
     names = zipfile.ZipFile(io.BytesIO(base64.b64decode("".join(payload)))).namelist()
     assert "kpipe/runs/store.py" in names

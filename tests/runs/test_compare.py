@@ -284,7 +284,7 @@ def test_a_blend_is_not_blended_reproduced_or_made_a_kernel_of_and_its_runs_are_
     both: tuple[Run, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from kpipe.errors import UsageError
-    from kpipe.kaggle.kernel.build import options_of
+    from kpipe.kaggle.kernel.build import request_of_run
     from kpipe.pipeline import blend_runs
 
     blended, (one, two) = blend_runs([str(run.path) for run in both], out=tmp_path), both
@@ -295,7 +295,7 @@ def test_a_blend_is_not_blended_reproduced_or_made_a_kernel_of_and_its_runs_are_
     assert call("reproduce", blended.path, "--out", tmp_path) == 2
     assert said in capsys.readouterr().err
     with pytest.raises(UsageError, match=said):
-        options_of(blended)
+        request_of_run(blended)
 
 
 def copied(run: Run, home: Path, number: int, **changed: object) -> Run:

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from kpipe.cli.main import main
 from kpipe.data import cache
-from kpipe.errors import DataError, SubmissionError, UsageError
-from kpipe.kaggle import submit
+from kpipe.errors import DataError, InputError, SubmissionError, UsageError
+from kpipe.kaggle import allowance, submit
 from kpipe.kaggle.kernel import build as kernel
 from kpipe.runs import find, ledger
 from kpipe.runs.files import sha256_of
@@ -165,18 +165,18 @@ def spoil(value: Any, draw: Any) -> Any:
 def use(run: Run) -> None:
     """Everything that is done with a run that was read again."""
     with contextlib.suppress(SubmissionError):
-        submit._refuse_run(run, run.record["submission"]["sha256"], force=False)
-    submit._of_run(run)
+        allowance._check_run(run, run.record["submission"]["sha256"], force=False)
+    submit._entry_of_run(run)
     assert isinstance(run.score + run.standard_error, float)
-    script = kernel._script("titanic", kernel.options_of(run), b"", "", made_from=run.record["run_id"], wheels="")
-    compile(script, "script.py", "exec")
+    request = kernel.request_of_run(run)
+    compile(kernel._script(request, b"", made_from=run.record["run_id"], wheels=""), "script.py", "exec")
 
 
 def any_record_is_used_or_refused(data: st.DataObject, folder: Path) -> None:
     good = json.loads((folder / "run.json").read_text())
     try:
         (folder / "run.json").write_text(json.dumps(spoil(good, data.draw)))
-        with contextlib.suppress(DataError):
+        with contextlib.suppress(InputError):
             use(find.find_run(str(folder), folder.parents[1]))
         find.run_of_file(folder / "submission.csv")
     finally:
@@ -214,7 +214,7 @@ def test_a_submission_that_the_record_does_not_know_is_not_sent_as_the_runs(
     sendable = json.loads((foreign / "run.json").read_text())["submission"] | {"sendable": True}
     run = find.find_run(str(changed(foreign, submission=sendable)), foreign.parents[1])
     with pytest.raises(SubmissionError, match=r"was changed after the run wrote it"):
-        submit._refuse_run(run, sha256_of(foreign / "submission.csv"), force=True)
+        allowance._check_run(run, sha256_of(foreign / "submission.csv"), force=True)
     assert find.run_of_file(foreign / "submission.csv") is None
 
 
@@ -260,12 +260,11 @@ def test_any_ledger_is_read_or_refused(data: st.DataObject, tmp_path: Path) -> N
 
 @PLAIN
 @given(content=CSVS)
-def test_any_csv_from_elsewhere_is_proved_or_refused(content: bytes, tmp_path: Path) -> None:
-    tables = survivors(m=3)
-    competition = problem_of(tables)
+def test_any_csv_that_no_run_wrote_is_validated_or_refused(content: bytes, tmp_path: Path) -> None:
+    problem = problem_of(survivors(m=3))
     (tmp_path / "theirs.csv").write_bytes(content)
     with pytest.raises(SubmissionError):
-        submit.validate_file(tmp_path / "theirs.csv", competition, tables)
+        submit.validate_file(tmp_path / "theirs.csv", problem)
 
 
 def test_a_cache_of_somebody_else_runs_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""A competition as one self-contained Kaggle kernel script: kpipe travels inside it, nothing is installed or fetched.
+"""Build a Kaggle kernel: one script that embeds kpipe, the competition's code and the request of a run.
+
+The script needs no network and installs nothing. What it holds is decided here; what it does is in ``main.py``.
 
 References
 ----------
@@ -11,38 +13,44 @@ import base64
 import hashlib
 import io
 import json
+import lzma
 import re
 import textwrap
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kpipe import competitions
 from kpipe._version import __version__
+from kpipe.core.request import RunRequest
 from kpipe.errors import OutputError, UsageError
+from kpipe.problem.competition import find
 from kpipe.runs.run import Run, refuse_blend
 
-__all__ = ["Built", "build", "options_of"]
+__all__ = ["BuiltKernel", "build_kernel", "embedded_files", "request_of_run"]
 
-_LARGEST = 1_000_000  # bytes; Kaggle refuses larger sources
+_MOST_BYTES = 1_000_000  # of a script; Kaggle refuses larger ones
 _SHORTEST_TITLE, _LONGEST_TITLE = 5, 50  # characters, of titles and of slugs
-_PACKAGE = Path(__file__).parents[2]
-# Of kpipe, what no kernel calls: the command line, and what it does besides a run.
-_LEFT_OUT = (
-    *("__main__.py", "checks/conformance.py", "kaggle/kernel/", "kaggle/submit.py", "problem/template.py"),
-    "cli/",
-    *(f"runs/{name}" for name in ("blend", "compare", "loaded", "prune", "reproduce", "tracking")),
-    *("report/", "studies/"),
-)
-_KEPT = ("cli/__init__.py", "cli/notebook.py")  # `kpipe.run` is in kpipe.cli.notebook
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # in every member of the zip: the same files give the same bytes
+_ROOT = Path(__file__).parents[2]
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in the zip: the same files give the same bytes
+
+# Packages and modules of kpipe that no run imports: what people use before and after a run.
+_LEFT_OUT = ("kpipe.__main__", "kpipe.cli", "kpipe.kaggle.kernel", "kpipe.report", "kpipe.studies")
 
 
 @dataclass(frozen=True)
-class Built:
-    """A kernel's folder. script, metadata : its two files. sha256 : of the zip inside the script."""
+class BuiltKernel:
+    """The folder of a kernel.
+
+    Attributes
+    ----------
+    folder, script, metadata : Path
+        The folder and the two files in it.
+    sha256 : str
+        Of the compressed zip of kpipe that the script embeds.
+    """
 
     folder: Path
     script: Path
@@ -50,35 +58,55 @@ class Built:
     sha256: str
 
 
-def build(
-    slug: str,
-    options: Mapping[str, Any],
+def build_kernel(
+    request: RunRequest,
     folder: Path,
     *,
     username: str,
     gpu: bool = False,
     made_from: str = "",
     wheels: str = "",
-) -> Built:
-    """Write ``script.py`` and ``kernel-metadata.json``.
+) -> BuiltKernel:
+    """Write a kernel's script and its kernel-metadata.json.
 
-    options : of ``kpipe.run``, JSON types. username : whose kernel it is. gpu : on a T4; else on CPUs.
-    made_from : the id of the run that it repeats. wheels : a dataset of further packages, owner/slug.
-    Raises UsageError for a slug that is none or a script that Kaggle would refuse, OutputError where it cannot be
-    written.
+    Parameters
+    ----------
+    request : RunRequest
+        What the kernel runs.
+    folder : Path
+        Where to write; created if it does not exist.
+    username : str
+        The kernel's owner on Kaggle.
+    gpu : bool
+        Request a T4 GPU.
+    made_from : str, optional
+        The id of the run that the kernel repeats.
+    wheels : str, optional
+        A dataset of additional packages, owner/slug.
+
+    Returns
+    -------
+    BuiltKernel
+        What was written.
+
+    Raises
+    ------
+    UsageError
+        If the slug cannot be a competition's, or the script is larger than Kaggle accepts.
+    OutputError
+        If the folder cannot be written.
     """
-    if not competitions.is_slug(slug):
-        raise UsageError(f"{slug!r} is no competition's slug: lower-case words joined by hyphens.")
-    payload = _zip(slug)
-    digest = hashlib.sha256(payload).hexdigest()
-    script = _script(slug, options, payload, digest, made_from=made_from, wheels=wheels)
-    if len(script.encode()) > _LARGEST:
+    if not competitions.is_slug(request.slug):
+        raise UsageError(f"{request.slug!r} cannot be a competition: slugs are lower-case words joined by hyphens.")
+    payload = _zip(request.slug)
+    script = _script(request, payload, made_from=made_from, wheels=wheels)
+    if len(script.encode()) > _MOST_BYTES:
         raise UsageError(
-            f"The script would have {len(script.encode()):,} bytes, more than the {_LARGEST:,} that Kaggle takes. "
-            f"Make competitions/{slug}/ smaller: what is not Python belongs into a dataset."
+            f"The script would have {len(script.encode()):,} bytes, more than the {_MOST_BYTES:,} that Kaggle accepts. "
+            f"Make competitions/{request.slug}/ smaller: files other than Python belong in a dataset."
         )
-    metadata = json.dumps(_metadata(slug, username, gpu=gpu, wheels=wheels), indent=2) + "\n"
-    built = Built(folder, folder / "script.py", folder / "kernel-metadata.json", digest)
+    metadata = json.dumps(_metadata(request.slug, username, gpu=gpu, wheels=wheels), indent=2) + "\n"
+    built = BuiltKernel(folder, folder / "script.py", folder / "kernel-metadata.json", _sha256(payload))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         built.script.write_text(script, encoding="utf-8", newline="\n")
@@ -88,60 +116,107 @@ def build(
     return built
 
 
-def options_of(run: Run) -> dict[str, Any]:
-    """What makes a run again: its models and seeds by name, whatever a budget left out.
+def request_of_run(run: Run) -> RunRequest:
+    """The request with which a kernel repeats a finished run.
 
-    Raises UsageError for a blend of runs, which no kernel can train.
+    The run's models and seeds are named, whatever its budget skipped, and its files are those that Kaggle mounts. The
+    metric is named if the user named it or kpipe inferred it, which may need Kaggle's page; a metric that the
+    competition's module declares stays the module's. Another device than the CPU is chosen anew.
+
+    Parameters
+    ----------
+    run : Run
+        Finished.
+
+    Returns
+    -------
+    RunRequest
+        All options of the run.
+
+    Raises
+    ------
+    UsageError
+        If the run is a blend of runs, which no kernel can train, or was made by a version of kpipe that did not record
+        its options.
+    DataError
+        If the run's record is broken.
     """
     refuse_blend(run)
-    record = run.record
-    return {
-        "models": [model["name"] for model in record["models"]],
-        "seed": list(record["seed"]),
-        "metric": record["metric"]["name"],
-        **{name: record[name] for name in ("id", "target", "split", "drop", "text") if record.get(name)},
-    }
+    record, place = run.record, run.path / "run.json"
+    request = RunRequest.from_json(
+        record["slug"],
+        record.get("options"),
+        place=place,
+        models=[model["name"] for model in record["models"]],
+        seeds=record["seed"],
+        budget=None,
+        data=None,
+    )
+    changes: dict[str, Any] = {"device": request.device if request.device == "cpu" else "auto"}
+    if request.metric is None and find(request.slug).metric is None:
+        changes["metric"] = record["metric"]["name"]
+    return RunRequest.from_json(request.slug, request.to_json(), place=place, **changes)
 
 
-def _zip(slug: str) -> bytes:
-    """Modules of kpipe and the competition's folder without its sample, as a zip; the same files, the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, content in sorted(_members(slug)):
-            archive.writestr(zipfile.ZipInfo(name, date_time=_EPOCH), content, zipfile.ZIP_DEFLATED, compresslevel=9)
-    return buffer.getvalue()
+def embedded_files(slug: str) -> Iterator[tuple[str, bytes]]:
+    """The files that a script embeds: kpipe without what no run imports, and the competition without its sample.
 
+    Parameters
+    ----------
+    slug : str
+        The competition, which need not have code of its own.
 
-def _members(slug: str) -> Iterator[tuple[str, bytes]]:
-    for path in _PACKAGE.rglob("*.py"):
-        inside = path.relative_to(_PACKAGE)
-        # of the wheel's competitions only the package itself: the one that is wanted comes from where it was found
-        needed = inside.as_posix() in _KEPT or not inside.as_posix().startswith(_LEFT_OUT)
-        if needed and (inside.parts[0] != "competitions" or len(inside.parts) == 2):
-            yield f"kpipe/{inside.as_posix()}", path.read_bytes()
+    Yields
+    ------
+    name : str
+        The path in the zip, which is a path of modules.
+    content : bytes
+        The file.
+    """
+    for path in _ROOT.rglob("*.py"):
+        name = path.relative_to(_ROOT.parent).as_posix()
+        # a wheel's kpipe/competitions holds all competitions; the one that is wanted may be elsewhere
+        if not _is_left_out(name) and not re.match("kpipe/competitions/[^/]+/", name):
+            yield name, path.read_bytes()
     folder = competitions.folder(slug)
-    if folder is None:
-        return
-    for path in folder.rglob("*"):
-        inside = path.relative_to(folder)
+    for path in folder.rglob("*") if folder else ():
+        inside = path.relative_to(folder or path)
         if path.is_file() and not {"sample", "__pycache__"} & set(inside.parts) and path.suffix != ".md":
             yield f"kpipe/competitions/{slug}/{inside.as_posix()}", path.read_bytes()
 
 
-def _script(slug: str, options: Mapping[str, Any], payload: bytes, digest: str, *, made_from: str, wheels: str) -> str:
+def _is_left_out(name: str) -> bool:
+    module = name.removesuffix(".py").replace("/", ".")
+    return any(f"{module}.".startswith(f"{one}.") for one in _LEFT_OUT)
+
+
+def _zip(slug: str) -> bytes:
+    """The embedded files as a zip, compressed as one: 193 kB, where each file by itself gives 325 kB."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in sorted(embedded_files(slug)):
+            archive.writestr(zipfile.ZipInfo(name, date_time=_EPOCH), content)
+    return lzma.compress(buffer.getvalue(), preset=9)
+
+
+def _sha256(payload: bytes) -> str:
+    return hashlib.sha256(payload).hexdigest()
+
+
+def _script(request: RunRequest, payload: bytes, *, made_from: str, wheels: str) -> str:
     encoded = textwrap.wrap(base64.b64encode(payload).decode(), 116)
     origin = f", which repeats the run {made_from}" if made_from else ""
     return "\n".join([
-        f'"""{slug}, by kpipe {__version__}{origin}.',
+        f'"""{request.slug}, by kpipe {__version__}{origin}.',
         "",
-        "Made by `kpipe kernel build`. It needs no network and installs nothing: kpipe is the zip at its end, whose",
-        f"sha256 is {digest}.",
+        "Written by `kpipe kernel build`. It needs no network and installs nothing: the zip at its end holds kpipe.",
+        f"The zip's sha256 is {_sha256(payload)}.",
         '"""',
         "",
-        _source(),
-        f"SLUG = {slug!r}",
-        f"OPTIONS = {dict(options)!r}",
-        f"SHA256 = {digest!r}",
+        _main_source(),
+        f"SLUG = {request.slug!r}",
+        f"OPTIONS = {request.to_json()!r}",
+        f"SHA256 = {_sha256(payload)!r}",
         f"WHEELS = {wheels!r}",
         "KPIPE = (",
         *(f'    "{line}"' for line in encoded),
@@ -153,9 +228,9 @@ def _script(slug: str, options: Mapping[str, Any], payload: bytes, digest: str, 
     ])  # fmt: skip
 
 
-def _source() -> str:
-    """``kernel_main``'s code without its docstring."""
-    source = (_PACKAGE / "kaggle" / "kernel" / "main.py").read_text(encoding="utf-8")
+def _main_source() -> str:
+    """The code of ``main.py`` without its docstring."""
+    source = (Path(__file__).parent / "main.py").read_text(encoding="utf-8")
     return re.sub(r'\A""".*?"""\s*', "", source, flags=re.DOTALL)
 
 
@@ -177,5 +252,5 @@ def _metadata(slug: str, username: str, *, gpu: bool, wheels: str) -> dict[str, 
         "kernel_sources": [],
         "model_sources": [],
     }
-    # enable_gpu alone has meant a P100, which current torch cannot use
+    # enable_gpu alone has meant a P100, which current torch does not support
     return {**metadata, "machine_shape": "NvidiaTeslaT4"} if gpu else metadata

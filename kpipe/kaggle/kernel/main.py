@@ -1,12 +1,13 @@
-"""What a kernel script does: unpack kpipe, run, write submission.csv. Its source stands in every script, whole.
+"""What a kernel script does: unpack kpipe, run, write submission.csv. Every script contains this source.
 
-Only Python's own library is imported here, and nothing of kpipe before it is unpacked.
+Only the standard library is imported here, and kpipe after it was unpacked.
 """
 
 import base64
 import hashlib
 import importlib
 import io
+import lzma
 import os
 import shutil
 import sys
@@ -14,26 +15,27 @@ import tempfile
 import traceback
 import zipfile
 from pathlib import Path
+from typing import Any
 
 
 def kaggle_root() -> Path:
-    """``/kaggle``, or where a rehearsal has put its like: the variable ``KPIPE_KAGGLE_ROOT``."""
+    """Kaggle's folder ``/kaggle``, or the one that stands in for it in tests: the variable ``KPIPE_KAGGLE_ROOT``."""
     return Path(os.environ.get("KPIPE_KAGGLE_ROOT", "/kaggle"))
 
 
 def unpack(payload: str, sha256: str, folder: Path) -> None:
-    """Put kpipe, a zip in base64, into a folder and before everything else on the path of modules."""
+    """Unpack kpipe, a compressed zip in base64, into a folder, and make that the first entry of ``sys.path``."""
     content = base64.b64decode(payload)
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise SystemExit(f"This script was changed: kpipe's zip has the sha256 {found}, not {sha256}. Build it again.")
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+    with zipfile.ZipFile(io.BytesIO(lzma.decompress(content))) as archive:
         archive.extractall(folder)
     sys.path.insert(0, str(folder))
 
 
 def add_wheels(dataset: str, folder: Path) -> None:
-    """Put a dataset's wheels at the end of the path of modules: what the image has goes before them."""
+    """Unpack a dataset's wheels into a folder, and make that the last entry of ``sys.path``: the image goes first."""
     owner, slug = dataset.split("/")
     for place in (kaggle_root() / "input" / "datasets" / owner / slug, kaggle_root() / "input" / slug):
         for wheel in sorted(place.glob("*.whl")):
@@ -43,7 +45,7 @@ def add_wheels(dataset: str, folder: Path) -> None:
 
 
 def sample_submission(slug: str) -> "Path | None":
-    """The competition's sample submission, in either of the layouts in which Kaggle mounts it."""
+    """The competition's sample submission, in either of the folders in which Kaggle mounts it."""
     for folder in (kaggle_root() / "input" / "competitions" / slug, kaggle_root() / "input" / slug):
         found = sorted(path for path in folder.glob("*.csv") if "submission" in path.name.lower())
         if found:
@@ -51,11 +53,22 @@ def sample_submission(slug: str) -> "Path | None":
     return None
 
 
-def main(slug: str, options: "dict[str, object]", payload: str, sha256: str, wheels: str = "") -> None:
-    """Run, and leave submission.csv and run.json in ``/kaggle/working``.
+def run_request(slug: str, options: "dict[str, Any]", out: Path) -> Any:
+    """Run what was requested when the script was built, and show the progress in the kernel's log."""
+    pipeline = importlib.import_module("kpipe.pipeline")
+    request = importlib.import_module("kpipe.core.request").RunRequest
+    return pipeline.run(
+        request.from_json(slug, options, place="This script", out=out),
+        on_start=lambda plan: print(plan.sentence, flush=True),
+        on_fit_done=lambda fit: print(f"{fit.done} of {fit.total} fits, {fit.model}: {fit.seconds:.1f} s", flush=True),
+    )
 
-    If the run fails, the sample submission is written in its place, so that there is a file, and the error ends the
-    script, so that nobody takes it for a success.
+
+def main(slug: str, options: "dict[str, Any]", payload: str, sha256: str, wheels: str = "") -> None:
+    """Run, and write submission.csv, run.json and oof.parquet to ``/kaggle/working``.
+
+    If the run fails, the sample submission is written in place of the submission, so that there is a file, and the
+    script fails with the error, so that nobody takes the file for a result.
     """
     working = kaggle_root() / "working"
     with tempfile.TemporaryDirectory() as folder:
@@ -64,18 +77,22 @@ def main(slug: str, options: "dict[str, object]", payload: str, sha256: str, whe
             add_wheels(wheels, Path(folder) / "wheels")
         os.environ.setdefault("KPIPE_CACHE", str(Path(folder) / "cache"))
         try:
-            run = importlib.import_module("kpipe").run(slug, out=Path(folder) / "submissions", **options)
+            run = run_request(slug, options, Path(folder) / "submissions")
         except BaseException:
             sample = sample_submission(slug)
             if sample is not None:
                 shutil.copyfile(sample, working / "submission.csv")
                 traceback.print_exc()
-                print("The run failed. submission.csv is the sample submission, and worth nothing.", file=sys.stderr)
+                print("The run failed. submission.csv is the sample submission, not a result.", file=sys.stderr)
             raise
         for name in ("submission.csv", "run.json", "oof.parquet"):
             shutil.copyfile(run.path / name, working / name)
-        record = run.record
-        error = record["standard_error"]
-        print(f"{slug}: {record['metric']['name']} {record['score']} ± {error} out-of-fold, {record['rows']} rows")
-        for check in record["checks"]:
-            print(f"{check['status']} {check['name']}: {check['detail']}")
+        print_record(run.record)
+
+
+def print_record(record: "dict[str, Any]") -> None:
+    """Print the score and the checks of a run."""
+    score = f"{record['metric']['name']} {record['score']} ± {record['standard_error']}"
+    print(f"{record['slug']}: {score} out-of-fold, {record['rows']} rows")
+    for check in record["checks"]:
+        print(f"{check['status']} {check['name']}: {check['detail']}")

@@ -14,8 +14,11 @@ import pytest
 
 from kpipe import competitions
 from kpipe.cli.main import main
+from kpipe.core.request import RunRequest
 from kpipe.errors import UsageError
 from kpipe.kaggle.kernel import build as kernel
+from kpipe.kaggle.kernel.build import build_kernel, embedded_files, request_of_run
+from kpipe.runs.run import Run
 from tests.kaggle_server import KEY, TOKEN, USER
 
 SAMPLE = competitions.folder("titanic") / "sample"  # stands for Kaggle's files: what matters here is the way
@@ -60,9 +63,34 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A finished run, from files that are not marked as the sample."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(SAMPLE, tmp_path / "files")
-    assert kpipe("run", "titanic", "--data", "files", "--model", "linear", "--seed", "3", "--quiet") == 0
+    assert (
+        kpipe("run", "titanic", "--data", "files", "--model", "linear", "--seed", "3", "--folds", "3", "--quiet") == 0
+    )
     (folder,) = (tmp_path / "submissions" / "titanic").glob("2*")
     return folder
+
+
+def command(*args: str, competitions_in: Path) -> None:
+    """A command of kpipe with competitions of the user's own, which a process finds when it starts."""
+    script = f"from kpipe.cli.main import main; main({list(args)!r})"
+    env = {**os.environ, "KPIPE_COMPETITIONS": str(competitions_in)}
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def finished_run(folder: Path, **changed: object) -> Run:
+    """A run with a record of what a kernel needs."""
+    options = {"data": "titanic.zip", "models": [], "budget": 60.0, "folds": 3, "seed": [1], "metric": None}
+    options |= {"target": "Fare", "id": "Ticket", "text": ["Cabin"], "split": "Name", "drop": ["Age"], "device": "cpu"}
+    record = {
+        "slug": "titanic",
+        "run_id": "r",
+        "models": [{"name": "linear"}, {"name": "forest"}],
+        "seed": [1, 2],
+        "metric": {"name": "accuracy"},
+        "options": {**options, "jobs": 2, **changed},
+    }
+    return Run(path=folder, record=record)
 
 
 @LAYOUTS
@@ -79,6 +107,87 @@ def test_the_script_of_a_run_gives_the_same_submission_offline(run: Path, tmp_pa
     assert "pass training and validation rows disjoint" in ended.stdout
 
 
+def test_a_kernel_has_all_options_of_its_run_and_names_the_models_and_seeds_that_it_had(tmp_path: Path) -> None:
+    run = finished_run(tmp_path)
+    asked, repeated = run.record["options"], request_of_run(run).to_json()
+    assert asked.keys() == RunRequest("titanic").to_json().keys()
+    named = {"models": ["linear", "forest"], "seed": [1, 2], "budget": None, "data": None}
+    assert repeated == {**asked, **named}
+
+
+@pytest.mark.parametrize(("slug", "asked", "named"), [
+    ("titanic", None, None),  # its module declares the metric
+    ("titanic", "log_loss", "log_loss"),
+    ("somewhere", None, "accuracy"),  # inferred, perhaps from Kaggle's page, which a kernel cannot read
+    ("somewhere", "log_loss", "log_loss"),
+])  # fmt: skip
+def test_a_metric_is_named_unless_the_competitions_module_declares_it(
+    tmp_path: Path, slug: str, asked: str | None, named: str | None
+) -> None:
+    run = finished_run(tmp_path, metric=asked)
+    assert request_of_run(Run(path=run.path, record={**run.record, "slug": slug})).metric == named
+
+
+@pytest.mark.parametrize(("asked", "chosen"), [("cpu", "cpu"), ("mps", "auto"), ("cuda", "auto"), ("auto", "auto")])
+def test_a_device_that_kaggle_may_not_have_is_chosen_anew(tmp_path: Path, asked: str, chosen: str) -> None:
+    assert request_of_run(finished_run(tmp_path, device=asked)).device == chosen
+
+
+def test_a_run_without_recorded_options_is_refused(tmp_path: Path) -> None:
+    run = finished_run(tmp_path)
+    with pytest.raises(UsageError, match="does not hold the options of its run"):
+        request_of_run(Run(path=run.path, record={**run.record, "options": None}))
+
+
+OWN_METRIC = """
+import numpy as np
+
+from kpipe import Competition
+from kpipe.core.metrics import Metric
+
+
+def share(y, labels):
+    return float(np.mean(y == labels))
+
+
+competition = Competition(
+    slug="titanic", metric=Metric(name="share of mine", function=share, greater_is_better=True, needs="label")
+)
+"""
+
+
+def test_a_kernel_is_scored_by_the_metric_of_the_competitions_own_module(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    (mine / "titanic").mkdir(parents=True)
+    (mine / "titanic" / "competition.py").write_text(OWN_METRIC)
+    shutil.copytree(SAMPLE, tmp_path / "files")
+    out = str(tmp_path / "out")
+    files = ("--data", str(tmp_path / "files"))
+    command("run", "titanic", *files, "--model", "linear", "--folds", "2", "--out", out, competitions_in=mine)
+    (run,) = (tmp_path / "out" / "titanic").glob("2*")
+    command("kernel", "build", str(run), "--user", "ada", "--dir", str(tmp_path / "k"), competitions_in=mine)
+    ended = rehearse(tmp_path / "k" / "script.py", tmp_path / "root")
+    assert ended.returncode == 0, ended.stderr
+    assert "titanic: share of mine 0." in ended.stdout
+    assert (tmp_path / "root/working/submission.csv").read_bytes() == (run / "submission.csv").read_bytes()
+
+
+def test_every_embedded_module_can_be_imported_without_the_rest_of_kpipe(tmp_path: Path) -> None:
+    names = []
+    for name, content in embedded_files("titanic"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        names.append(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+    assert {"kpipe.pipeline", "kpipe.models.nets.convnet", "kpipe.competitions.titanic.competition"} <= {*names}
+    assert not [name for name in names if name.startswith(("kpipe.cli", "kpipe.report", "kpipe.studies"))]
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    env["PYTHONPATH"] = os.pathsep.join((str(tmp_path), sysconfig.get_path("purelib")))
+    script = f"import importlib, sys\nfor name in {names}: importlib.import_module(name)"
+    done = subprocess.run([sys.executable, "-S", "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_competition_is_built_without_a_run_and_the_same_bytes_come_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,7 +201,7 @@ def test_a_competition_is_built_without_a_run_and_the_same_bytes_come_twice(
 
 
 def test_the_metadata_is_explicit_and_private(tmp_path: Path) -> None:
-    built = kernel.build("titanic", {}, tmp_path, username="ada", gpu=True)
+    built = build_kernel(RunRequest("titanic"), tmp_path, username="ada", gpu=True)
     told = json.loads(built.metadata.read_text())
     assert told["id"] == "ada/kpipe-titanic"
     assert told["is_private"] is True
@@ -100,23 +209,25 @@ def test_the_metadata_is_explicit_and_private(tmp_path: Path) -> None:
     assert told["kernel_type"] == "script"
     assert told["competition_sources"] == ["titanic"]
     assert told["machine_shape"] == "NvidiaTeslaT4"
-    assert "machine_shape" not in json.loads(kernel.build("titanic", {}, tmp_path, username="ada").metadata.read_text())
-    long = kernel.build("a" * 30 + "-" + "b" * 30, {}, tmp_path, username="ada")
+    assert "machine_shape" not in json.loads(
+        build_kernel(RunRequest("titanic"), tmp_path, username="ada").metadata.read_text()
+    )
+    long = build_kernel(RunRequest("a" * 30 + "-" + "b" * 30), tmp_path, username="ada")
     assert 5 <= len(json.loads(long.metadata.read_text())["title"]) <= 50
 
 
 def test_a_run_that_fails_leaves_the_sample_submission_and_an_error(tmp_path: Path) -> None:
-    built = kernel.build("titanic", {"models": ["no-such-model"]}, tmp_path / "kernel", username="ada")
+    built = build_kernel(RunRequest("titanic", models="no-such-model"), tmp_path / "kernel", username="ada")
     ended = rehearse(built.script, tmp_path / "root")
     assert ended.returncode != 0
     assert "There is no model 'no-such-model'" in ended.stderr
-    assert "submission.csv is the sample submission, and worth nothing" in ended.stderr
+    assert "submission.csv is the sample submission, not a result" in ended.stderr
     written = (tmp_path / "root" / "working" / "submission.csv").read_bytes()
     assert written in [path.read_bytes() for path in SAMPLE.glob("*ubmission*")]
 
 
 def test_a_script_that_was_changed_runs_nothing(tmp_path: Path) -> None:
-    built = kernel.build("titanic", {"models": ["linear"]}, tmp_path / "kernel", username="ada")
+    built = build_kernel(RunRequest("titanic", models="linear"), tmp_path / "kernel", username="ada")
     text = built.script.read_text()
     begin = text.index('KPIPE = (\n    "') + 15
     built.script.write_text(text[: begin + 40] + ("A" if text[begin + 40] != "A" else "B") + text[begin + 41 :])
@@ -127,17 +238,13 @@ def test_a_script_that_was_changed_runs_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_competition_of_the_users_own_travels_with_it(tmp_path: Path) -> None:
+def test_a_competition_of_the_users_own_is_embedded(tmp_path: Path) -> None:
     mine = tmp_path / "mine" / "titanic"
     mine.mkdir(parents=True)
     text = (competitions.folder("titanic") / "competition.py").read_text()
     (mine / "competition.py").write_text(text + "\nprint('the user\\'s own')\n")
-    script = (
-        "import sys; from kpipe.cli.main import main; "
-        f"main(['kernel', 'build', 'titanic', '--model', 'linear', '--user', 'ada', '--dir', {str(tmp_path / 'k')!r}])"
-    )
-    env = {**os.environ, "KPIPE_COMPETITIONS": str(tmp_path / "mine")}
-    assert subprocess.run([sys.executable, "-c", script], env=env, check=False).returncode == 0
+    build = ("kernel", "build", "titanic", "--model", "linear", "--user", "ada", "--dir", str(tmp_path / "k"))
+    command(*build, competitions_in=tmp_path / "mine")
     ended = rehearse(tmp_path / "k" / "script.py", tmp_path / "root")
     assert ended.returncode == 0, ended.stderr
     assert "the user's own" in ended.stdout
@@ -146,11 +253,11 @@ def test_a_competition_of_the_users_own_travels_with_it(tmp_path: Path) -> None:
 def test_what_kaggle_would_refuse_is_refused_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(kernel, "_LARGEST", 1000)
-    with pytest.raises(UsageError, match="more than the 1,000 that Kaggle takes"):
-        kernel.build("titanic", {}, tmp_path, username="ada")
-    with pytest.raises(UsageError, match="is no competition's slug"):
-        kernel.build("../titanic", {}, tmp_path, username="ada")
+    monkeypatch.setattr(kernel, "_MOST_BYTES", 1000)
+    with pytest.raises(UsageError, match="more than the 1,000 that Kaggle accepts"):
+        build_kernel(RunRequest("titanic"), tmp_path, username="ada")
+    with pytest.raises(UsageError, match="cannot be a competition"):
+        build_kernel(RunRequest("../titanic"), tmp_path, username="ada")
     assert kpipe("kernel", "build", "titanic", "--dir", str(tmp_path)) == 2
     assert "give your Kaggle user name with --user NAME" in capsys.readouterr().err
 
