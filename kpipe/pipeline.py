@@ -148,8 +148,7 @@ def run(
     models = choose_models(problem, request.models, budget=request.budget)
     folds = make_folds(problem, seed=request.seeds[0], n_folds=request.folds)
     device = resolve_device(request.device)
-    baseline = predict_baseline(problem, folds)
-    _rehearse(problem, baseline)
+    baseline = _rehearse(problem, folds)
     content = describe_request(problem, folds, request, models=list(models), device=device, rerun=rerun)
     with open_run_folder(request.out, problem.slug, content["key"], content) as folder:
         notes = (*problem.tables.source.notes, *describe_changes(folder, rerun))
@@ -473,11 +472,13 @@ def save(
     return Run(path=folder.finish(record["run_id"]), record=record)
 
 
-def _rehearse(problem: Problem, baseline: Baseline) -> None:
-    """Refuse before training what could be neither scored nor submitted after it."""
+def _rehearse(problem: Problem, folds: Folds) -> Baseline:
+    """The baseline; raises before training for what could be neither scored nor submitted after it."""
     rehearse_submission(problem)
-    metric, y, oof = problem.metric, problem.y, baseline.oof
+    metric, y = problem.metric, problem.y
     check_domain(metric, y)
+    baseline = predict_baseline(problem, folds)
+    oof = baseline.oof
     evaluate(metric, y, oof)
     if problem.competition.postprocess is not None:
         rng = np.random.default_rng(0)
@@ -485,6 +486,7 @@ def _rehearse(problem: Problem, baseline: Baseline) -> None:
         rows = [rng.choice(scored, len(frame)) for frame in (y, problem.tables.test)]
         placeholders = [_plausible(metric, y[some], oof.shape[1], rng) for some in rows]
         postprocess(problem, Ensemble(weights={}, oof=placeholders[0], test=placeholders[1]))
+    return baseline
 
 
 def _plausible(metric: Metric, y: np.ndarray, outputs: int, rng: np.random.Generator) -> np.ndarray:

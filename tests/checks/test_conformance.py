@@ -270,7 +270,7 @@ def test_a_postprocess_that_works_in_place_passes_and_one_of_another_shape_is_re
         return predictions
 
     assert checked(files, postprocess=in_place) == {}
-    with pytest.raises(kpipe.KpipeError, match=r"must give as many rows and columns as it gets, \(400, 2\), however"):
+    with pytest.raises(kpipe.KpipeError, match=r"must return an array of the shape it gets, \(400, 2\); got"):
         checked(files, postprocess=lambda predictions, tables: predictions[:, 1])
     with pytest.raises(kpipe.KpipeError, match="postprocess of made-by-hand failed: KeyError: 'no such column'"):
         checked(files, postprocess=lambda predictions, tables: tables.test["no such column"])
@@ -359,6 +359,6 @@ def with_lists(frame: pd.DataFrame) -> pd.DataFrame:
 
 def test_a_clean_that_makes_a_column_of_lists_is_told_so(files: Path) -> None:
     with pytest.raises(
-        DataError, match=r"train.csv, column 'parts', row 1: after clean a cell must hold one value, .* a list"
+        DataError, match=r"train.csv, column 'parts', row 1: after clean a cell must hold a single value; got a list"
     ):
         checked(files, clean=kpipe.row_by_row(with_lists), columns=("x", "parts"))

@@ -103,7 +103,7 @@ def test_changed_data_is_named_and_the_new_run_is_kept(folder: Path, capsys: pyt
     captured = capsys.readouterr()
     assert "data: train.csv changed" in captured.out
     assert "of 30 rows differ" in captured.out
-    assert "this has changed: data: train.csv changed" in captured.err
+    assert "was made: data: train.csv changed" in captured.err
     assert len([*first.path.parent.iterdir()]) == 2
 
 
@@ -149,10 +149,10 @@ def test_what_a_budget_allowed_is_made_again_without_a_clock(folder: Path) -> No
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"options": None}, UsageError, "an earlier kpipe wrote it"),
-        ({"options": ["os.system"]}, DataError, "options must be an object"),
-        ({"options": {"out": "/etc"}}, DataError, "there is no option 'out'"),
-        ({"options": {"folds": "many"}}, DataError, "'folds' must be a whole number, however: 'many'"),
+        ({"options": None}, UsageError, "an earlier version of kpipe wrote it"),
+        ({"options": ["os.system"]}, DataError, "'options' must be an object"),
+        ({"options": {"out": "/etc"}}, DataError, "unknown option 'out'"),
+        ({"options": {"folds": "many"}}, DataError, "'folds' must be a whole number; got 'many'"),
         ({"options": {"drop": [1]}}, DataError, "'drop' must be a list of text"),
         ({"models": [{"name": "linear"}]}, DataError, "which fits were made"),
         ({"models": []}, DataError, "which fits were made"),
@@ -196,7 +196,10 @@ def test_what_has_changed_is_named_and_nothing_is_mixed(folder: Path, tmp_path: 
     key, out = interrupted(folder), folder.parent / "out"
     text = (folder / "test.csv").read_text()
     (folder / "test.csv").write_text(text.replace("male", "female", 1))
-    with pytest.raises(UsageError, match=r"cannot be gone on with, since .* data: test\.csv changed\. Start anew"):
+    with pytest.raises(
+        UsageError,
+        match=r"Cannot resume this run: its inputs have changed .* data: test\.csv changed\. Start a new run",
+    ):
         resume(key, out=out)
     (folder / "test.csv").write_text(text)
     path = out / "made-by-hand" / f".partial-{key}"
@@ -218,7 +221,7 @@ def test_another_call_does_not_take_the_parts_and_tells_of_them(
         main(["run", "made-by-hand", *options, "--out", str(folder.parent / "out"), "--jobs", "1"])
     said = capsys.readouterr().err
     assert "(options: seed was [0], is [8])" in said
-    assert f"kpipe run --resume {key} goes on with it" in said
+    assert f"Resume it with kpipe run --resume {key}" in said
 
 
 @pytest.mark.slow  # starts worker processes
@@ -235,8 +238,8 @@ def test_other_jobs_go_on_with_the_threads_of_the_first_call(folder: Path) -> No
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--resume", "nothing"], "There is no unfinished run 'nothing' to go on with. There is none under"),
-        (["--resume", "x", "--model", "linear", "--seed", "1"], "leave out --model, --seed"),
+        (["--resume", "nothing"], "There is no unfinished run 'nothing'. There are none under"),
+        (["--resume", "x", "--model", "linear", "--seed", "1"], "omit --model, --seed"),
         ([], "Which competition"),
     ],
 )
@@ -251,7 +254,7 @@ def test_a_wrong_resume_is_said(
 
 def test_what_can_be_resumed_is_listed_where_a_name_is_wrong(folder: Path) -> None:
     key = interrupted(folder)
-    with pytest.raises(UsageError, match=rf"What can: {key} \(made-by-hand, 1 fits\)"):
+    with pytest.raises(UsageError, match=rf"These can be resumed: {key} \(made-by-hand, 1 fits\)"):
         resume("nothing", out=folder.parent / "out")
     with pytest.raises(UsageError, match="is a run of made-by-hand, not of titanic"):
         resume(key, out=folder.parent / "out", slug="titanic")
@@ -294,7 +297,7 @@ def test_a_record_from_elsewhere_does_not_speak_to_the_terminal() -> None:
 
 
 def test_no_seed_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="seed must hold at least one number"):
+    with pytest.raises(UsageError, match="seeds must hold at least one number"):
         run("titanic", seed=(), out=tmp_path)
 
 
