@@ -24,9 +24,9 @@ PICTURE = ROOT / "docs" / "pictures" / "architecture.svg"
 # What is handed on at each arrow, by the function that gives it.
 GIVES = {
     "prepare": "Problem",
-    "_rehearse": "Baseline",
     "choose_models": "models",
     "make_folds": "Folds",
+    "_rehearse": "Baseline",
     "cross_validate": "Predictions",
     "combine": "Ensemble",
     "make_submission": "Submission",
