@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kpipe.cli.command import Command
 from kpipe.cli.options import RUN_HELP, add_out_option, duration
 from kpipe.errors import KpipeError
 
 if TYPE_CHECKING:
+    from kpipe.core.request import RunRequest
     from kpipe.report import RunData
     from kpipe.runs.run import Run
 
@@ -72,27 +74,34 @@ def write_report(run: Run, *, data: str | None = None, to: Path | None = None, b
 def _data_of(run: Run, path: str | None) -> tuple[RunData | None, str]:
     """The competition and the tables of a run; or None, and the reason."""
     from kpipe import pipeline
-    from kpipe.core.request import COMPETITION_OPTIONS, RunRequest
     from kpipe.report import RunData
 
-    record = run.record
-    source = record.get("data")
-    given = source if isinstance(source, dict) else {}
-    place = path or str(given.get("path", ""))
-    if path is None and not (Path(place).is_dir() or Path(place).is_file()):
-        if given.get("origin") != "sample":
-            return None, f"{place or 'its place'} is not there. Add --data PATH to show it."
-        place = "sample"
-    fields = {name: record[name] for name in COMPETITION_OPTIONS if name != "metric" and record.get(name)}
-    metric = record.get("metric")
-    named = metric.get("name") if isinstance(metric, dict) else None
+    place = path or _place_of(run.record)
+    if path is None and place != "sample" and not Path(place).exists():
+        return None, f"{place} does not exist. To show the data, add --data PATH."
     try:
-        problem = pipeline.prepare(RunRequest(record["slug"], data=place, metric=_known_metric(named), **fields))
+        problem = pipeline.prepare(_request_of(run.record, place))
     except KpipeError as error:
         if path is not None:
             raise
         return None, str(error)
     return RunData(problem=problem), ""
+
+
+def _place_of(record: Mapping[str, Any]) -> str:
+    """Where a run read its files; if they are gone and were the sample, the sample of today."""
+    data = record["data"] if isinstance(record.get("data"), dict) else {}
+    place = str(data.get("path") or "The folder or zip that the run read")
+    return "sample" if data.get("origin") == "sample" and not Path(place).exists() else place
+
+
+def _request_of(record: Mapping[str, Any], place: str) -> RunRequest:
+    """The request whose problem is that of a run, with the files in another place."""
+    from kpipe.core.request import COMPETITION_OPTIONS, RunRequest
+
+    fields = {name: record[name] for name in COMPETITION_OPTIONS if name != "metric" and record.get(name)}
+    metric = record["metric"].get("name") if isinstance(record.get("metric"), dict) else None
+    return RunRequest(record["slug"], data=place, metric=_known_metric(metric), **fields)
 
 
 def _known_metric(name: object) -> str | None:
