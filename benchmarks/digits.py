@@ -32,7 +32,7 @@ from sklearn.model_selection import train_test_split
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from kpipe.core.plots import COLOURS, answer, canvas
+from kpipe.core.plots import COLOURS, new_figure, set_title
 from kpipe.models.nets.convnet import ConvNetClassifier
 from kpipe.models.nets.fastai_learner import FastaiConv
 
@@ -125,7 +125,7 @@ def usual(seed: int, *, cycles: int, **where: Any) -> FastaiConv:
 
 
 def draw(found: Mapping[str, np.ndarray], path: Path, ratio: float, device: str, options: argparse.Namespace) -> None:
-    with canvas(1, 1, height=3.6) as (figure, axes):
+    with new_figure(1, 1, height=3.6) as (figure, axes):
         ax = axes[0, 0]
         for maker, marker, colour in (("kpipe", "o", COLOURS[0]), ("fastai", "s", COLOURS[1])):
             points = sorted(
@@ -146,7 +146,9 @@ def draw(found: Mapping[str, np.ndarray], path: Path, ratio: float, device: str,
         ax.set_xlabel(f"seconds of training ({options.clock}, {device}, {options.threads} threads)")
         ax.set_ylabel("mistakes on rows held out, %")
         ax.legend()
-        answer(figure, f"99 % of digits in {ratio:.1f} times less time than fastai's usual recipe; bars: one deviation")
+        set_title(
+            figure, f"99 % of digits in {ratio:.1f} times less time than fastai's usual recipe; bars: one deviation"
+        )
         figure.savefig(path, dpi=130)
     print(f"drawn: {path}")
 
@@ -239,7 +241,7 @@ def mistakes(X: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> None:
     wrong = np.flatnonzero(said != y)
     wrong = wrong[np.argsort(-chances[wrong, said[wrong]], kind="stable")]
     counts = confusion_matrix(y, said)
-    with canvas(1, 2, height=4.6) as (figure, axes):
+    with new_figure(1, 2, height=4.6) as (figure, axes):
         table, digits = axes[0]
         off = counts - np.diag(np.diag(counts))
         table.imshow(off, cmap="Greys")
@@ -259,7 +261,9 @@ def mistakes(X: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> None:
         digits.set_axis_off()
         first = tuple(int(part) for part in np.unravel_index(off.argmax(), off.shape))
         title = f"{len(wrong)} of {len(y):,} digits are mistaken, most often {first[0]} for {first[1]}"
-        answer(figure, f"{title}. Right: the {min(across * down, len(wrong))} surest mistakes, label and what was said")
+        set_title(
+            figure, f"{title}. Right: the {min(across * down, len(wrong))} surest mistakes, label and what was said"
+        )
         figure.savefig(PICTURES / "digits-mistakes.png", dpi=130)
     print(f"{title}; drawn: {PICTURES / 'digits-mistakes.png'}")
 

@@ -19,7 +19,7 @@ def _execute(options: argparse.Namespace) -> int:
     """Create the workspace."""
     from kpipe.core import workspace
 
-    created = workspace.make(options.folder)
+    created = workspace.create(options.folder)
     folder = options.folder.expanduser().resolve()
     state = "is now a workspace" if created else "is already a workspace"
     print(f"{folder} {state}: kpipe looks for competitions in {folder / 'competitions'} first.")

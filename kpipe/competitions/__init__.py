@@ -38,7 +38,7 @@ def user_folders() -> list[Path]:
     places = []
     if user := os.environ.get("KPIPE_COMPETITIONS"):
         places.append(Path(user).expanduser().resolve())
-    if (mine := workspace.found()) is not None and workspace.is_trusted(mine):
+    if (mine := workspace.find()) is not None and workspace.is_trusted(mine):
         places.append(mine / "competitions")
     return places
 
@@ -158,7 +158,7 @@ def ignored_notes() -> Iterator[str]:
     -------
     iterator of str
     """
-    found = workspace.found()
+    found = workspace.find()
     if found is not None and not workspace.is_trusted(found):
         yield (
             f"{found / workspace.MARKER} marks a workspace in which you have not called `kpipe init`: its competitions "

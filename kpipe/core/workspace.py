@@ -1,11 +1,14 @@
-"""A workspace of one's own: a folder with ``kpipe.toml`` and ``competitions/``, found from the current folder upwards.
+"""A user's workspace: a folder with ``kpipe.toml`` and ``competitions/``, found from the current folder upwards.
 
-What lies in a found folder is code that will run, so the marker alone is not enough: it may have come with somebody
-else's repository, or lie in a folder that others can write to (``/tmp/kpipe.toml``). A workspace counts where this user
-has called ``kpipe init`` in it, which writes its path into a file of the user's. Light to import.
+A workspace's ``competitions/`` holds code that runs, so the marker file alone is not enough: it may have come with
+somebody else's repository, or lie in a folder that others can write to (``/tmp/kpipe.toml``). A workspace is used only
+if this user has called ``kpipe init`` in it, which adds its path to a list in the user's configuration folder. Light to
+import.
 
-References: git's ``safe.directory`` (CVE-2022-24765: a repository found above the current folder ran others' code);
-direnv's ``allow``.
+References
+----------
+git's ``safe.directory`` (CVE-2022-24765: a repository found above the current folder ran others' code); direnv's
+``allow``.
 """
 
 from __future__ import annotations
@@ -17,23 +20,33 @@ from pathlib import Path
 
 from kpipe.errors import OutputError, UsageError
 
-__all__ = ["MARKER", "found", "is_trusted", "make"]
+__all__ = ["MARKER", "create", "find", "is_trusted"]
 
 MARKER = "kpipe.toml"
 
 _MARKER_TEXT = """\
-# A workspace of kpipe: competitions/SLUG/competition.py below this folder goes before what kpipe brings, in this folder
-# and all below it, for whoever has called `kpipe init` here. There is nothing to set in this file.
+# A workspace of kpipe. In this folder and below it, competitions/SLUG/competition.py takes precedence over kpipe's own
+# module of that competition, for users who have called `kpipe init` here. This file has no settings.
 """
-_IGNORED = """\
-# What runs write, and Kaggle's files, whose rules forbid passing them on
+_GITIGNORE_TEXT = """\
+# Output of runs, and Kaggle's files, which its rules forbid passing on
 submissions/
 *.zip
 """
 
 
-def found(start: Path | None = None) -> Path | None:
-    """The nearest folder with a marker, from ``start`` (the current folder) upwards; None where there is none."""
+def find(start: Path | None = None) -> Path | None:
+    """Return the nearest folder with a marker, trusted or not.
+
+    Parameters
+    ----------
+    start : path, optional
+        The folder to search from upwards. By default the current folder.
+
+    Returns
+    -------
+    path or None
+    """
     try:
         start = Path.cwd() if start is None else start.resolve()
     except OSError:
@@ -42,58 +55,82 @@ def found(start: Path | None = None) -> Path | None:
 
 
 def is_trusted(folder: Path) -> bool:
-    """Whether this user has called ``kpipe init`` in a folder."""
+    """Return whether this user has called ``kpipe init`` in a folder.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    bool
+    """
     return str(folder.resolve()) in _trusted()
 
 
-def make(folder: Path) -> tuple[Path, ...]:
-    """Make a folder a workspace that this user trusts; what is there is left as it is.
+def create(folder: Path) -> tuple[Path, ...]:
+    """Make a folder a workspace that this user trusts. Existing files are kept.
 
-    Gives the files and folders that were made. Raises UsageError where the folder is a file, OutputError where it, or
-    the user's list of workspaces, cannot be written.
+    Parameters
+    ----------
+    folder : path
+        Created if it does not exist.
+
+    Returns
+    -------
+    tuple of path
+        The files that were written.
+
+    Raises
+    ------
+    UsageError
+        If ``folder`` is a file.
+    OutputError
+        If the folder or the user's list of workspaces cannot be written.
     """
     folder = folder.expanduser().resolve()
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file. kpipe init takes a folder; it is made where it is absent.")
-    made = []
+        raise UsageError(f"{folder} is a file. kpipe init needs a folder; it creates one that does not exist.")
+    written = []
     try:
         (folder / "competitions").mkdir(parents=True, exist_ok=True)
-        for name, text in ((MARKER, _MARKER_TEXT), (".gitignore", _IGNORED)):
+        for name, text in ((MARKER, _MARKER_TEXT), (".gitignore", _GITIGNORE_TEXT)):
             if not (folder / name).exists():
                 (folder / name).write_text(text, encoding="utf-8")
-                made.append(folder / name)
+                written.append(folder / name)
     except OSError as error:
-        raise OutputError(f"{folder} cannot be made a workspace: {error.strerror}. Choose another folder.") from error
+        raise OutputError(f"Cannot create a workspace in {folder}: {error.strerror}. Choose another folder.") from error
     _trust(folder)
-    return tuple(made)
+    return tuple(written)
 
 
-def _list() -> Path:
-    import platformdirs  # loaded only where a marker was found or is made
+def _list_path() -> Path:
+    import platformdirs  # imported only where a marker was found or is written
 
     return Path(platformdirs.user_config_dir("kpipe")) / "workspaces.json"
 
 
 def _trusted() -> list[str]:
-    """The paths of the user's list; none where it cannot be read."""
+    """The paths in the user's list; none if it cannot be read."""
     try:
-        listed = json.loads(_list().read_text(encoding="utf-8"))
+        paths = json.loads(_list_path().read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return []
-    return [path for path in listed if isinstance(path, str)] if isinstance(listed, list) else []
+    return [path for path in paths if isinstance(path, str)] if isinstance(paths, list) else []
 
 
 def _trust(folder: Path) -> None:
-    listed, path = _trusted(), _list()
-    if str(folder) in listed:
+    """Add a folder to the user's list."""
+    trusted, path = _trusted(), _list_path()
+    if str(folder) in trusted:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            json.dump([*listed, str(folder)], file, indent=2)
+            json.dump([*trusted, str(folder)], file, indent=2)
         os.replace(file.name, path)
     except OSError as error:
         raise OutputError(
-            f"{path} cannot be written: {error.strerror}. Without it kpipe does not know that {folder} is yours; "
-            f"set KPIPE_COMPETITIONS={folder / 'competitions'} instead."
+            f"Cannot write {path}: {error.strerror}. kpipe needs it to know that you trust {folder}. To use the "
+            f"competitions without it, set KPIPE_COMPETITIONS={folder / 'competitions'}."
         ) from error

@@ -15,12 +15,12 @@ __all__ = ["leaderboard_plot"]
 
 def leaderboard_plot(entries: Sequence[Entry]) -> Figure:
     """Cross-validation against the public leaderboard, a point a submission; on the dashed line they agree."""
-    from kpipe.core.plots import COLOURS, answer, canvas
+    from kpipe.core.plots import COLOURS, new_figure, set_title
 
     known = [entry for entry in entries if entry.score is not None and entry.public_score is not None]
     x, y = ([getattr(entry, name) for entry in known] for name in ("score", "public_score"))
     errors = [entry.standard_error or 0.0 for entry in known]
-    with canvas(1, 1, height=4.5) as (figure, axes):
+    with new_figure(1, 1, height=4.5) as (figure, axes):
         ax = axes[0, 0]
         ax.errorbar(
             x, y, xerr=errors, fmt="o", color=COLOURS[0], capsize=3, label="a submission, ± standard error of CV"
@@ -31,5 +31,5 @@ def leaderboard_plot(entries: Sequence[Entry]) -> Figure:
         ax.set_ylabel(f"public leaderboard, {known[0].metric}")
         ax.legend()
         near = sum(abs(a - b) <= 2 * e for a, b, e in zip(x, y, errors, strict=True))
-        answer(figure, f"{known[0].slug}: {near} of {len(known)} public scores lie within two standard errors of CV")
+        set_title(figure, f"{known[0].slug}: {near} of {len(known)} public scores lie within two standard errors of CV")
     return figure

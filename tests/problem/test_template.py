@@ -368,34 +368,6 @@ def test_kpipe_competitions_goes_before_the_workspace(home: Path, tmp_path: Path
     assert places(tmp_path, KPIPE_COMPETITIONS=str(tmp_path / "first"))[0]["mine"] == str(first)
 
 
-def test_init_leaves_what_is_there_and_can_be_called_again(home: Path, tmp_path: Path) -> None:
-    (tmp_path / ".gitignore").write_text("mine\n")
-    made = workspace.make(tmp_path)
-    assert [path.name for path in made] == [workspace.MARKER]
-    assert (tmp_path / ".gitignore").read_text() == "mine\n"
-    assert workspace.make(tmp_path) == ()
-    assert workspace.is_trusted(tmp_path)
-    assert not workspace.is_trusted(tmp_path / "competitions")
-    with pytest.raises(UsageError, match="is a file"):
-        workspace.make(tmp_path / ".gitignore")
-
-
-def test_a_broken_list_of_workspaces_trusts_nobody(home: Path, tmp_path: Path) -> None:
-    workspace.make(tmp_path / "work")
-    (listed,) = home.rglob("workspaces.json")
-    for broken in (
-        "{",
-        '{"a": 1}',
-        "[1, null]",
-        "[" * 100_000,
-        "\udcff".encode("utf-8", "surrogateescape").decode("latin-1"),
-    ):
-        listed.write_text(broken)
-        assert not workspace.is_trusted(tmp_path / "work")
-    workspace.make(tmp_path / "work")
-    assert workspace.is_trusted(tmp_path / "work")
-
-
 def test_a_module_of_ones_own_has_the_sample_of_the_one_that_it_hides(mine: Path) -> None:
     before = locate("titanic", "sample")
     new("titanic", data="sample", out=mine)
