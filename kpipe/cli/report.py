@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,7 @@ def _data_of(run: Run, path: str | None) -> tuple[RunData | None, str]:
     from kpipe.report import RunData
 
     place = path or _place_of(run.record)
-    if path is None and place != "sample" and not Path(place).exists():
+    if path is None and place != "sample" and not os.path.exists(place):  # Path.exists raises for a long name
         return None, f"{place} does not exist. To show the data, add --data PATH."
     try:
         problem = pipeline.prepare(_request_of(run.record, place))
@@ -92,7 +93,7 @@ def _place_of(record: Mapping[str, Any]) -> str:
     """Where a run read its files; if they are gone and were the sample, the sample of today."""
     data = record["data"] if isinstance(record.get("data"), dict) else {}
     place = str(data.get("path") or "The folder or zip that the run read")
-    return "sample" if data.get("origin") == "sample" and not Path(place).exists() else place
+    return "sample" if data.get("origin") == "sample" and not os.path.exists(place) else place
 
 
 def _request_of(record: Mapping[str, Any], place: str) -> RunRequest:
