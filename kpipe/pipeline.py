@@ -31,10 +31,13 @@ from kpipe.problem.postprocessing import postprocess
 from kpipe.problem.problem import Problem, apply_request, define_problem
 from kpipe.runs.blend import find_runs_to_blend, predictions_of_runs, request_of_blend
 from kpipe.runs.find import find_run
-from kpipe.runs.provenance import RerunSpec
-from kpipe.runs.record import RunResult, make_record, predictions_table
-from kpipe.runs.reproduce import Reproduction, compare_reproduction, request_to_reproduce, request_to_resume
+from kpipe.runs.prediction_tables import predictions_table
+from kpipe.runs.record import make_record
+from kpipe.runs.reproduce import Reproduction, compare_reproduction, request_to_reproduce
 from kpipe.runs.request_file import describe_changes, describe_request
+from kpipe.runs.rerun import RerunSpec
+from kpipe.runs.result import RunResult
+from kpipe.runs.resume import request_to_resume
 from kpipe.runs.run import Run
 from kpipe.runs.store import RunFolder, key_of, open_run_folder
 from kpipe.submission import make_submission, rehearse_submission, to_csv
@@ -160,7 +163,7 @@ def run(
             seeds=request.seeds,
             jobs=request.jobs,
             device=device,
-            threads=folder.call["threads"],
+            threads=folder.request["threads"],
             fits=rerun.fits,
             deadline=Deadline(request.budget, spent=time.perf_counter() - began + reserved_seconds(request.budget)),
             checkpoints=folder,
@@ -460,7 +463,7 @@ def save(
         If the folder cannot be written.
     """
     seconds = time.perf_counter() - began
-    record = make_record(result, seeds=seeds, device=device, command=command, seconds=seconds, call=folder.call)
+    record = make_record(result, seeds=seeds, device=device, command=command, seconds=seconds, request=folder.request)
     folder.write("submission.csv", result.csv)
     folder.write_table("folds.parquet", folds_to_frame(result.folds))
     folder.write_table("oof.parquet", predictions_table(result, "oof"))

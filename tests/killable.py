@@ -58,7 +58,7 @@ def serve() -> None:
 
     import kpipe.cli.console.progress
     import kpipe.cli.console.run
-    import kpipe.runs.reproduce  # noqa: F401
+    import kpipe.pipeline  # noqa: F401
     from kpipe.cli.main import main
 
     for line in sys.stdin:

@@ -1,6 +1,6 @@
-"""Read the predictions of several runs, to blend their models anew.
+"""Read the predictions of several runs, to blend their models.
 
-The ensemble's weights are fitted by ``kpipe.training``, so that no row is scored by weights that it was used to fit.
+``kpipe.training`` fits the weights of the blend such that no row is scored by weights that were fitted to it.
 """
 
 from __future__ import annotations
@@ -9,33 +9,34 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from kpipe.core.request import COMPETITION_OPTIONS, RunRequest
+from kpipe.core.request import RunRequest
 from kpipe.core.values import Folds, ModelPredictions, Predictions
 from kpipe.data.further_tables import file_hashes
 from kpipe.errors import DataError, UsageError
 from kpipe.problem.problem import Problem
 from kpipe.runs.find import find_run
 from kpipe.runs.loaded import LoadedRun, load_run
+from kpipe.runs.oof import OofPredictions
+from kpipe.runs.prediction_tables import output_columns
 from kpipe.runs.run import Run, refuse_blend
-from kpipe.runs.tables import output_columns
+from kpipe.runs.tables import read_parquet, to_numbers
 from kpipe.training.folds import folds_from_frame
 
 __all__ = ["find_runs_to_blend", "predictions_of_runs", "request_of_blend"]
 
-_END = 6  # characters of a run's id
+_SUFFIX = 6  # characters of a run's id in its models' names
 
 
 def find_runs_to_blend(names: Sequence[str], out: Path) -> list[Run]:
-    """The runs of some names, each once.
+    """The finished runs that some names stand for, each once.
 
     Parameters
     ----------
     names : sequence of str
-        Folders of runs, or their ids.
-    out : path
-        Folder of runs, in which an id is looked up.
+        Folders of runs, or their ids, see ``find_run``.
+    out : Path
+        The folder that runs are written to, in which ids are looked up.
 
     Returns
     -------
@@ -44,7 +45,7 @@ def find_runs_to_blend(names: Sequence[str], out: Path) -> list[Run]:
     Raises
     ------
     UsageError
-        If there are fewer than two, or one is itself a blend.
+        If there are fewer than two runs, or one is itself a blend.
     """
     found = [find_run(name, out) for name in names]
     runs = list({run.record["run_id"]: run for run in found}.values())
@@ -61,10 +62,11 @@ def request_of_blend(runs: Sequence[Run], *, out: Path, data: str | Path | None)
     Parameters
     ----------
     runs : sequence of Run
-    out : path
-        Folder in which the new run is created.
-    data : str or path, optional
-        Where the files are now; by default where the first run found them.
+        The runs to blend.
+    out : Path
+        The folder in which the new run is created.
+    data : str or Path, optional
+        Where the files are now; None for where the first run found them.
 
     Returns
     -------
@@ -76,112 +78,116 @@ def request_of_blend(runs: Sequence[Run], *, out: Path, data: str | Path | None)
         If the record of the first run is broken.
     """
     record, place = runs[0].record, runs[0].path / "run.json"
-    then = RunRequest.from_json(record["slug"], record.get("options"), place=place)
-    options = {name: getattr(then, name) for name in COMPETITION_OPTIONS}
-    return RunRequest(then.slug, **options, data=data or then.data, out=out)
+    first = RunRequest.from_json(record["slug"], record.get("options"), place=place)
+    return RunRequest(first.slug, **first.competition_options(), data=data or first.data, out=out)
 
 
 def predictions_of_runs(problem: Problem, runs: Sequence[Run]) -> tuple[Folds, Predictions]:
-    """The folds that several runs share, and the predictions of all their models.
+    """The folds that several runs share, and the predictions of all their models, aligned by row.
 
     Parameters
     ----------
     problem : Problem
+        The problem that all runs must have solved.
     runs : sequence of Run
+        The runs to blend.
 
     Returns
     -------
-    tuple of Folds and Predictions
+    folds : Folds
+    predictions : Predictions
         Models are named ``<model>@<end of the run's id>``.
 
     Raises
     ------
     UsageError
-        If the runs have other folds, targets, rows or labels, or one failed a check.
+        If the runs differ in folds, targets, rows or classes, or one failed a check.
     DataError
         If a run used other files than the problem, or its tables are missing or broken.
     """
     for run in runs:
-        _same_competition(run, problem.slug, file_hashes(problem.tables))
+        _check_competition(run, problem.slug, file_hashes(problem.tables))
     loaded = [load_run(run) for run in runs]
-    folds = _folds(loaded)
-    for one in loaded:
-        _same_truth(one, problem)
-    ends, rows = _ends(runs), len(problem.tables.test)
-    models = [model for one, end in zip(loaded, ends, strict=True) for model in _models(one, end, rows)]
+    folds = _shared_folds(loaded)
+    suffixes, rows = _suffixes(runs), len(problem.tables.test)
+    models = [
+        model
+        for run, suffix in zip(loaded, suffixes, strict=True)
+        for model in _models(run, _checked_oof(run, problem), suffix, rows)
+    ]
     if len({model.oof.shape for model in models}) > 1 or len(models[0].oof) != len(problem.y):
-        raise UsageError("The runs' predictions are of other rows or other targets: they cannot be blended.")
+        raise UsageError("Cannot blend these runs: they predict different rows or targets.")
     return folds, Predictions(models=tuple(models), classes=problem.labels, y=problem.y)
 
 
-def _same_competition(run: Run, slug: str, files: Mapping[str, str]) -> None:
+def _check_competition(run: Run, slug: str, files: Mapping[str, str]) -> None:
+    """Raise an error unless a run used these files of this competition and failed no check."""
+    run_id = run.record["run_id"]
     failed = [check["name"] for check in run.record["checks"] if check["status"] == "fail"]
     if failed:
-        raise UsageError(f"{run.record['run_id']} failed the check {failed[0]!r}, which a blend would hide: mend it.")
+        raise UsageError(f"Cannot blend {run_id}: it failed the check {failed[0]!r}, which the blend would hide.")
     if run.record["slug"] != slug:
-        raise UsageError(f"{run.record['run_id']} is a run of {run.record['slug']}, not of {slug}: nothing to blend.")
+        raise UsageError(f"Cannot blend {run_id}: it is a run of {run.record['slug']}, not of {slug}.")
     data = run.record.get("data")
-    then = data.get("files") if isinstance(data, dict) else None
-    # What only postprocess asked for is not there yet, and the models never saw it.
-    if not isinstance(then, dict) or {name: then.get(name) for name in files} != dict(files):
-        raise DataError(
-            f"{run.record['run_id']} was trained on other files than are there now: say with --data where they are."
-        )
+    used = data.get("files") if isinstance(data, dict) else None
+    # A file that only postprocess reads is not among ``files`` yet, and no model has seen it.
+    if not isinstance(used, dict) or {name: used.get(name) for name in files} != dict(files):
+        raise DataError(f"{run_id} was trained on other files than these: give the path of its files with --data.")
 
 
-def _folds(facts: Sequence[LoadedRun]) -> Folds:
-    frames = [one.folds for one in facts if one.folds is not None]
-    if len(frames) < len(facts):
-        raise DataError(f"{facts[0].path}: folds.parquet is missing or broken.")
+def _shared_folds(runs: Sequence[LoadedRun]) -> Folds:
+    frames = []
+    for run in runs:
+        if run.folds is None:
+            raise DataError(f"{run.path}: folds.parquet is missing or broken.")
+        frames.append(run.folds)
     if not all(frame.equals(frames[0]) for frame in frames[1:]):
         raise UsageError(
-            "The runs have other folds: a row that one model is scored on has trained another, and the blend's score "
-            "would flatter. Train them with the same --folds and the same first --seed."
+            "Cannot blend these runs: their folds differ, so that a row on which one model is scored has trained "
+            "another, and the score would be too good. Train them with the same --folds and the same first --seed."
         )
     return folds_from_frame(frames[0])
 
 
-def _same_truth(run: LoadedRun, problem: Problem) -> None:
-    """Raise UsageError where a run predicted something else than what the blend is scored by."""
+def _checked_oof(run: LoadedRun, problem: Problem) -> OofPredictions:
+    """A run's out-of-fold predictions. Raises an error unless they are of the problem's targets, classes and rows."""
     if run.oof is None:
         raise DataError(f"{run.path}: {' '.join(run.missing)}")
-    oof, name, targets, y = run.oof, run.record["run_id"], ", ".join(problem.targets), problem.y
+    oof, run_id, targets, y = run.oof, run.record["run_id"], ", ".join(problem.targets), problem.y
     if oof.targets != problem.targets:
-        raise UsageError(f"{name} predicts {', '.join(oof.targets)}, not {targets}: the runs cannot be blended.")
+        raise UsageError(f"Cannot blend {run_id}: it predicts {', '.join(oof.targets)}, not {targets}.")
     if oof.classes != (None if problem.labels is None else tuple(map(str, problem.labels))):
+        raise UsageError(f"Cannot blend {run_id}: it predicts other classes of {targets}, or not classes but values.")
+    all_rows = oof.y.shape == y.shape and np.array_equal(np.sort(oof.rows), np.arange(len(y)))
+    if not (all_rows and np.allclose(_in_order(oof.y.astype(np.float64), oof.rows), y)):
         raise UsageError(
-            f"{name} predicts other labels of {targets}, or values where the others predict labels: the runs cannot "
-            "be blended."
+            f"Cannot blend {run_id}: it was scored on other rows or other values of {targets}, so the competition's "
+            "module has changed since. Train it again."
         )
-    whole = oof.y.shape == y.shape and np.array_equal(np.sort(oof.rows), np.arange(len(y)))
-    if not (whole and np.allclose(_in_order(oof.y.astype(np.float64), oof.rows), y)):
-        raise UsageError(
-            f"{name} was scored on other values of {targets}, or on other rows: the competition's module has changed "
-            "since. Train it again."
-        )
+    return oof
 
 
-def _ends(runs: Sequence[Run]) -> list[str]:
-    """The ends of the runs' ids, which tell the same model of two runs apart; whole ids where the ends do not."""
+def _suffixes(runs: Sequence[Run]) -> list[str]:
+    """The ends of the runs' ids, which make the names of their models unique; whole ids if two ends are equal."""
     ids = [run.record["run_id"] for run in runs]
-    short = [name[-_END:] for name in ids]
-    return short if len(set(short)) == len(ids) else ids
+    ends = [run_id[-_SUFFIX:] for run_id in ids]
+    return ends if len(set(ends)) == len(ids) else ids
 
 
-def _models(facts: LoadedRun, end: str, rows: int) -> list[ModelPredictions]:
-    """A run's models, with the end of its id in their names."""
-    assert facts.oof is not None
-    test = pd.read_parquet(facts.path / "test.parquet")
+def _models(run: LoadedRun, oof: OofPredictions, suffix: str, rows: int) -> list[ModelPredictions]:
+    """The predictions of a run's models, in the order of the files' rows."""
+    test = read_parquet(run.path / "test.parquet")
     found = []
-    for model in facts.models:
+    for model in run.models:
         columns = output_columns(test, model.name)
-        if model.name not in facts.oof.models or not columns or len(test) != rows:
-            raise DataError(f"{facts.path}: the predictions of {model.name} are missing or of other rows.")
+        predicted = to_numbers(test[columns])
+        if model.name not in oof.models or not columns or len(test) != rows or np.isnan(predicted).any():
+            raise DataError(f"{run.path}: the predictions of {model.name} are missing or of other rows.")
         found.append(
             ModelPredictions(
-                name=f"{model.name}@{end}",
-                oof=_in_order(facts.oof.models[model.name], facts.oof.rows),
-                test=test[columns].to_numpy(dtype=np.float64),
+                name=f"{model.name}@{suffix}",
+                oof=_in_order(oof.models[model.name], oof.rows),
+                test=predicted,
                 seconds=model.seconds or 0.0,
                 seeds=model.seeds,
             )

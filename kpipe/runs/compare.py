@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from kpipe.core.metrics import Metric, output, paired_standard_error
 from kpipe.errors import UsageError
+from kpipe.runs.differences import differences
 from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.oof import OofPredictions
-from kpipe.runs.provenance import differences
+from kpipe.runs.provenance import recorded_inputs
 from kpipe.runs.run import Run
 
 __all__ = ["Comparison", "compare"]
@@ -118,7 +118,7 @@ def compare(a: Run, b: Run) -> Comparison:
         rows=int(both.sum()),
         verdict=_verdict(difference if metric.greater_is_better else -difference, error),
         same_folds=before.folds is not None and after.folds is not None and before.folds.equals(after.folds),
-        changed=tuple(differences(_inputs(a.record), _inputs(b.record))),
+        changed=tuple(differences(recorded_inputs(a.record), recorded_inputs(b.record))),
         sides=_sides(metric, old, new, both),
     )
 
@@ -157,14 +157,6 @@ def _verdict(gain: float, standard_error: float) -> Verdict:
     if not abs(gain) > _SIGNIFICANT * standard_error:
         return "no significant difference"
     return "better" if gain > 0 else "worse"
-
-
-def _inputs(record: Mapping[str, Any]) -> dict[str, Any]:
-    data = record.get("data")
-    return {
-        "files": data.get("files") if isinstance(data, Mapping) else None,
-        **{name: record.get(name) for name in ("code", "versions", "settings")},
-    }
 
 
 def _groups(a: OofPredictions, b: OofPredictions) -> np.ndarray | None:

@@ -20,8 +20,9 @@ from kpipe.core.metrics import Metric, get_metric, over_targets
 from kpipe.errors import DataError, InputError, UsageError
 from kpipe.runs.find import finished_folders, read_run
 from kpipe.runs.oof import OofPredictions, oof_predictions
+from kpipe.runs.prediction_tables import ENSEMBLE, output_columns
 from kpipe.runs.run import Run
-from kpipe.runs.tables import output_columns, read_csv, read_curves, read_folds, read_parquet, to_numbers
+from kpipe.runs.tables import read_csv, read_curves, read_folds, read_parquet, to_numbers
 
 __all__ = ["LoadedModel", "LoadedRun", "as_number", "load_run", "other_runs"]
 
@@ -303,5 +304,5 @@ def _is_scored_by(metric: Metric, oof: OofPredictions) -> bool:
 def _ensemble(path: Path, oof: OofPredictions | None) -> np.ndarray | None:
     """The ensemble's predictions for the test rows, if they have as many columns as the out-of-fold ones."""
     table = read_parquet(path / "test.parquet")
-    outputs = output_columns(table, "blend")
+    outputs = output_columns(table, ENSEMBLE)
     return to_numbers(table[outputs]) if oof is not None and len(outputs) == oof.ensemble.shape[1] else None

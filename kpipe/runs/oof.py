@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from kpipe.errors import DataError
-from kpipe.runs.record import GROUP
-from kpipe.runs.tables import output_columns, to_numbers
+from kpipe.runs.prediction_tables import ENSEMBLE, GROUP, output_columns
+from kpipe.runs.tables import to_numbers
 
 __all__ = ["OofPredictions", "oof_predictions"]
 
@@ -80,11 +80,11 @@ def oof_predictions(
         If the table lacks the targets or the ensemble's predictions, or they do not match.
     """
     columns = [name if name in table else f"{name} (train)" for name in targets]
-    outputs = output_columns(table, "blend")
+    outputs = output_columns(table, ENSEMBLE)
     if not columns or any(name not in table for name in columns) or not outputs:
         raise DataError("oof.parquet lacks the target or the ensemble's predictions.")
-    no_classes = len(targets) > 1 or outputs == ["blend"]
-    classes = None if no_classes else tuple(name.removeprefix("blend/") for name in outputs)
+    no_classes = len(targets) > 1 or outputs == [ENSEMBLE]
+    classes = None if no_classes else tuple(name.removeprefix(f"{ENSEMBLE}/") for name in outputs)
     return OofPredictions(
         y=_targets(table[columns], classes),
         classes=classes,

@@ -104,9 +104,9 @@ def find_removable(out: Path, slug: str = "*", *, keep: int | None = None) -> li
         If the slug cannot be a competition's.
     """
     found = [
-        Removable(path=run.path, why=f"unfinished, {run.parts} fits kept", size=_size(run.path))
+        Removable(path=run.path, why=f"unfinished, {run.fits} fits kept", size=_size(run.path))
         for run in find_unfinished(out, slug)
-        if not run.at_work
+        if not run.is_running
     ]
     return found if keep is None else [*found, *_surplus(find_runs(out, slug)[0], out, keep)]
 

@@ -1,4 +1,4 @@
-"""What ``call.json`` holds while a run works: the request, its inputs, and how its fits share the machine."""
+"""The content of ``request.json``, and notes on what has changed since earlier runs were started."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from kpipe.core.request import RunRequest
 from kpipe.core.values import Folds
 from kpipe.errors import UsageError
 from kpipe.problem.problem import Problem
-from kpipe.runs.provenance import RerunSpec, differences, inputs_of, machine
+from kpipe.runs.differences import differences
+from kpipe.runs.provenance import inputs_of, machine
+from kpipe.runs.rerun import RerunSpec
 from kpipe.runs.store import RunFolder, key_of
 from kpipe.runs.unfinished import UnfinishedRun, find_unfinished
 from kpipe.training.cross_validation import count_fits
@@ -20,21 +22,24 @@ from kpipe.training.pool import n_parallel, threads_for
 __all__ = ["describe_changes", "describe_request"]
 
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]+(-\d+)?")
-_SHOWN = 3  # unfinished runs that are mentioned when a new one starts
+_MOST_SHOWN = 3  # unfinished runs that are mentioned when a new one starts
 
 
 def describe_request(
     problem: Problem, folds: Folds, request: RunRequest, *, models: Sequence[str], device: str, rerun: RerunSpec
 ) -> dict[str, Any]:
-    """What ``call.json`` holds, as JSON types. Its ``key`` names everything that the results depend on.
+    """The content of ``request.json``: the request, the run's inputs, and how its fits share the machine.
 
     Parameters
     ----------
     problem : Problem
+        The problem.
     folds : Folds
+        Its folds.
     request : RunRequest
+        What the user asked for.
     models : sequence of str
-        Names of the models that are trained.
+        The names of the models that are trained.
     device : str
         The device that is used.
     rerun : RerunSpec
@@ -43,6 +48,7 @@ def describe_request(
     Returns
     -------
     dict
+        JSON types. ``key`` names everything that the results depend on.
 
     Raises
     ------
@@ -56,41 +62,48 @@ def describe_request(
             f"run with kpipe run {problem.slug}; the old folder can be deleted."
         )
     parallel = n_parallel(count_fits(models, request.seeds, folds), jobs=request.jobs, device=device)
-    content = {"schema": 1, "slug": problem.slug, "key": key_of({**inputs, "reproduces": rerun.of})}
-    content |= {"reproduces": rerun.of, "jobs": parallel, "threads": rerun.threads or threads_for(parallel)}
-    return json.loads(json.dumps({**content, "options": request.to_json(), "inputs": inputs}))
+    content = {
+        "schema": 1,
+        "slug": problem.slug,
+        "key": key_of({**inputs, "reproduces": rerun.of}),
+        "reproduces": rerun.of,
+        "jobs": parallel,
+        "threads": rerun.threads or threads_for(parallel),
+        "options": request.to_json(),
+        "inputs": inputs,
+    }
+    return json.loads(json.dumps(content))
 
 
 def describe_changes(folder: RunFolder, rerun: RerunSpec) -> tuple[str, ...]:
-    """Sentences on what has changed since a reproduced run, or on unfinished runs that nobody works on.
+    """What has changed since a reproduced run was made, or since unfinished runs were started that wait to be resumed.
 
     Parameters
     ----------
     folder : RunFolder
-        Of the run that starts.
+        The folder of the run that starts.
     rerun : RerunSpec
+        What a resumed or reproduced run takes over.
 
     Returns
     -------
     tuple of str
+        Sentences for the user.
     """
     if rerun.then is not None:
-        here = {**folder.call["inputs"], "machine": machine()}
-        changed = differences(rerun.then, here)
+        changed = differences(rerun.then, {**folder.request["inputs"], "machine": machine()})
         return (f"Changed since {rerun.of} was made: {'; '.join(changed)}.",) if changed else ()
     home = folder.path.parent
-    found = [
-        other for other in find_unfinished(home.parent, home.name) if other.path != folder.path and not other.at_work
-    ]
-    return tuple(_describe_unfinished(other, folder.call["inputs"]) for other in found[-_SHOWN:])
+    waiting = [run for run in find_unfinished(home.parent, home.name) if run.path != folder.path and not run.is_running]
+    return tuple(_describe_unfinished(run, folder.request["inputs"]) for run in waiting[-_MOST_SHOWN:])
 
 
-def _describe_unfinished(other: UnfinishedRun, inputs: Mapping[str, Any]) -> str:
-    before = other.call.get("inputs")
-    changed = differences(before, inputs) if isinstance(before, dict) else ["code: of another version of kpipe"]
-    place = f"There is an unfinished run in {other.path} ({'; '.join(changed) or 'with the same inputs'})."
+def _describe_unfinished(run: UnfinishedRun, inputs: Mapping[str, Any]) -> str:
+    before = run.request.get("inputs")
+    changed = differences(before, inputs) if isinstance(before, dict) else ["code: another version of kpipe"]
+    sentence = f"There is an unfinished run in {run.path} ({'; '.join(changed) or 'with the same inputs'})."
     if any(change.startswith(("code", "versions")) for change in changed):
-        return f"{place} It can no longer be resumed: its folder can be deleted."
-    reproduced = str(other.call.get("reproduces"))
-    command = f"kpipe reproduce {reproduced}" if _RUN_ID.fullmatch(reproduced) else f"kpipe run --resume {other.key}"
-    return f"{place} Resume it with {command}, or delete its folder."
+        return f"{sentence} It can no longer be resumed: its folder can be deleted."
+    reproduced = str(run.request.get("reproduces"))
+    command = f"kpipe reproduce {reproduced}" if _RUN_ID.fullmatch(reproduced) else f"kpipe run --resume {run.key}"
+    return f"{sentence} Resume it with {command}, or delete its folder."

@@ -34,13 +34,9 @@ from kpipe.runs.files import cannot_write, sync_folder, write_file
 from kpipe.runs.find import UNFINISHED
 from kpipe.runs.locks import lock_free_folder, try_lock
 from kpipe.runs.log import log_to_file
-from kpipe.runs.run import Run, refuse_blend
-from kpipe.runs.unfinished import CALL, UnfinishedRun, read_call
-from kpipe.runs.unfinished import find_unfinished as unfinished
+from kpipe.runs.unfinished import CHECKPOINTS, REQUEST, read_request
 
-# Old names, until pipeline, calls and reproduce have moved to RunRequest.
-__all__ = ["CALL", "Run", "RunFolder", "UnfinishedRun", "key_of", "open_run_folder", "refuse_blend", "unfinished"]
-__all__ += ["workspace"]
+__all__ = ["RunFolder", "key_of", "open_run_folder"]
 
 _HEADERS = 8192  # bytes: upper bound of what a checkpoint's zip holds besides the numbers
 # What zipfile and numpy raise if a file is no checkpoint: truncated, zeroed, garbled, encrypted or of absurd sizes.
@@ -80,12 +76,12 @@ class RunFolder:
     ----------
     path : Path
         The folder.
-    call : mapping
-        The content of ``call.json``: the options and the inputs of the run.
+    request : mapping
+        The content of ``request.json``: the options and the inputs of the run.
     """
 
     path: Path
-    call: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
 
     def get(self, key: str, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, np.ndarray] | None:
         """The arrays of a finished fit, or None if the fit must be done.
@@ -103,8 +99,8 @@ class RunFolder:
             Finite float64 arrays of these shapes. None if the checkpoint is missing, unreadable, of other shapes, of
             another fit or of a run with other inputs.
         """
-        path = self.path / "parts" / f"{key}.npz"
-        expected = {**dict.fromkeys(shapes, np.dtype(np.float64)), "part": self._owner(key).dtype}
+        path = self.path / CHECKPOINTS / f"{key}.npz"
+        expected = {**dict.fromkeys(shapes, np.dtype(np.float64)), "owner": self._owner(key).dtype}
         size = 8 * sum(math.prod(shape) for shape in shapes.values())
         try:
             if path.stat().st_size > size + _HEADERS:
@@ -116,7 +112,7 @@ class RunFolder:
         if {name: array.dtype for name, array in arrays.items()} != expected:
             return None
         valid = (arrays[name].shape == shape and np.isfinite(arrays[name]).all() for name, shape in shapes.items())
-        return arrays if np.array_equal(arrays.pop("part"), self._owner(key)) and all(valid) else None
+        return arrays if np.array_equal(arrays.pop("owner"), self._owner(key)) and all(valid) else None
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Save the arrays of a finished fit, whole or not at all.
@@ -134,12 +130,12 @@ class RunFolder:
             If the file cannot be written.
         """
         buffer = io.BytesIO()
-        np.savez(buffer, part=self._owner(key), **arrays)  # type: ignore[arg-type]  # numpy's stub has names of its own
-        self.write(f"parts/{key}.npz", buffer.getvalue())
+        np.savez(buffer, owner=self._owner(key), **arrays)  # type: ignore[arg-type]  # numpy's stub has names of its own
+        self.write(f"{CHECKPOINTS}/{key}.npz", buffer.getvalue())
 
     def _owner(self, key: str) -> np.ndarray:
         """Distinguishes a checkpoint from that of another fit and from that of a run with other inputs."""
-        return np.array(f"{self.call.get('key', '')} {self.call.get('threads', 0)} {key}")
+        return np.array(f"{self.request.get('key', '')} {self.request.get('threads', 0)} {key}")
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file of the run that is whole or absent, whenever the process is killed.
@@ -215,7 +211,7 @@ class RunFolder:
         """
         final = self.path.parent / run_id
         try:
-            (self.path / CALL).unlink(missing_ok=True)
+            (self.path / REQUEST).unlink(missing_ok=True)
             sync_folder(self.path)
             os.replace(self.path, final)
             sync_folder(final.parent)
@@ -225,7 +221,7 @@ class RunFolder:
 
 
 @contextlib.contextmanager
-def open_run_folder(out: Path, slug: str, key: str, call: Mapping[str, Any] | None = None) -> Iterator[RunFolder]:
+def open_run_folder(out: Path, slug: str, key: str, request: Mapping[str, Any] | None = None) -> Iterator[RunFolder]:
     """The folder of a run, locked while the run works; a second run with the same key gets a folder of its own.
 
     Parameters
@@ -236,9 +232,9 @@ def open_run_folder(out: Path, slug: str, key: str, call: Mapping[str, Any] | No
         The competition.
     key : str
         The name of everything that the results depend on, see ``key_of``.
-    call : mapping, optional
-        Saved as ``call.json``. If an earlier run started the folder, its number of ``threads`` per fit stays: the last
-        digits of some models depend on it, and all fits of a run must agree.
+    request : mapping, optional
+        Saved as ``request.json``. If an earlier run started the folder, its number of ``threads`` per fit stays: the
+        last digits of some models depend on it, and all fits of a run must agree.
 
     Yields
     ------
@@ -259,9 +255,9 @@ def open_run_folder(out: Path, slug: str, key: str, call: Mapping[str, Any] | No
     try:
         _remove_temporary_files(path)
         _take_over_checkpoints(path, key)
-        earlier = {name: value for name, value in read_call(path).items() if name == "threads"}
-        folder = RunFolder(path, {"key": key, **(call or {}), **earlier})
-        folder.write(CALL, (json.dumps(folder.call, indent=2) + "\n").encode())
+        earlier = {name: value for name, value in read_request(path).items() if name == "threads"}
+        folder = RunFolder(path, {"key": key, **(request or {}), **earlier})
+        folder.write(REQUEST, (json.dumps(folder.request, indent=2) + "\n").encode())
         with log_to_file(path / "log.txt"):
             yield folder
     finally:
@@ -271,7 +267,7 @@ def open_run_folder(out: Path, slug: str, key: str, call: Mapping[str, Any] | No
 
 def _remove_temporary_files(path: Path) -> None:
     """Remove half-written files that a killed run left; the lock ensures that no other run is writing them."""
-    for folder in (path, path / "parts"):
+    for folder in (path, path / CHECKPOINTS):
         for temporary in folder.glob(".*"):
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -283,9 +279,9 @@ def _take_over_checkpoints(path: Path, key: str) -> None:
         if other == path or not other.is_dir() or other.is_symlink():
             continue
         with try_lock(other) as acquired:
-            for part in other.glob("parts/*.npz") if acquired else ():
-                (path / "parts").mkdir(parents=True, exist_ok=True)
-                os.replace(part, path / "parts" / part.name)
+            for checkpoint in other.glob(f"{CHECKPOINTS}/*.npz") if acquired else ():
+                (path / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+                os.replace(checkpoint, path / CHECKPOINTS / checkpoint.name)
             if acquired:
                 shutil.rmtree(other, ignore_errors=True)
 
@@ -295,9 +291,6 @@ def _remove_useless(path: Path, lock: Path) -> None:
     with contextlib.suppress(OSError):  # Windows keeps a file that is open; filelock removes it there
         lock.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
-        if path.is_dir() and not any((path / "parts").glob("*.npz")):
+        if path.is_dir() and not any((path / CHECKPOINTS).glob("*.npz")):
             shutil.rmtree(path)
             path.parent.rmdir()  # fails if the folder holds other runs, as it should
-
-
-workspace = open_run_folder

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from kpipe.core.formatting import plain_text
 from kpipe.errors import DataError
 
-__all__ = ["output_columns", "read_csv", "read_curves", "read_folds", "read_parquet", "to_numbers"]
+__all__ = ["read_csv", "read_curves", "read_folds", "read_parquet", "to_numbers"]
 
 _LONGEST = 200  # characters of a reader's error that are shown
 _CURVES = ["model", "seed", "fold", "rows", "step", "loss"]
@@ -118,26 +118,6 @@ def read_curves(path: Path) -> pd.DataFrame:
     if not {*_CURVES} <= {*frame.columns} or any(frame[name].dtype.kind not in "iuf" for name in numeric):
         raise DataError(f"{path.name} does not hold learning curves.")
     return frame[_CURVES][np.isfinite(frame["loss"]) & (frame["step"] > 0)]
-
-
-def output_columns(frame: pd.DataFrame, name: str) -> list[str]:
-    """The columns of one model's predictions, or of the ensemble's, in a table of predictions.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        ``oof.parquet`` or ``test.parquet``.
-    name : str
-        The model's name, or "blend" for the ensemble.
-
-    Returns
-    -------
-    list of str
-        ``name`` itself, or ``name/class`` for each class, or ``name/target`` for each target; empty if there are none.
-    """
-    if name in frame:
-        return [name]
-    return [str(column) for column in frame.columns if str(column).startswith(f"{name}/")]
 
 
 def to_numbers(frame: pd.DataFrame) -> np.ndarray:

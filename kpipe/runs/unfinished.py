@@ -17,9 +17,11 @@ from typing import Any
 from kpipe.runs.find import UNFINISHED, competition_folder
 from kpipe.runs.locks import is_locked, try_lock
 
-__all__ = ["CALL", "UnfinishedRun", "find_unfinished", "read_call"]
+__all__ = ["CHECKPOINTS", "REQUEST", "UnfinishedRun", "find_unfinished", "read_request"]
 
-CALL = "call.json"
+REQUEST = "request.json"
+CHECKPOINTS = "checkpoints"  # the folder of the finished fits; "parts" before kpipe 0.2
+_OLD_REQUEST = "call.json"  # before kpipe 0.2
 _NAME = re.compile(r"\.partial-([0-9a-f]{12})(?:-\d+)?")
 _MOST_THREADS = 4096
 
@@ -34,19 +36,24 @@ class UnfinishedRun:
         Its folder.
     key : str
         The name of everything that its results depend on, 12 hexadecimal digits.
-    call : mapping
-        The content of ``call.json``, unvalidated; empty if it is missing or broken.
-    parts : int
+    request : mapping
+        The content of ``request.json``, unvalidated; empty if it is missing or broken.
+    fits : int
         The number of finished fits that are kept.
-    at_work : bool
+    is_running : bool
         Whether a process works in the folder.
     """
 
     path: Path
     key: str
-    call: Mapping[str, Any]
-    parts: int
-    at_work: bool
+    request: Mapping[str, Any]
+    fits: int
+    is_running: bool
+
+    @property
+    def is_of_earlier_version(self) -> bool:
+        """Whether a version of kpipe before 0.2 started the run."""
+        return (self.path / _OLD_REQUEST).exists()
 
 
 def find_unfinished(out: Path, slug: str = "*") -> list[UnfinishedRun]:
@@ -81,9 +88,10 @@ def find_unfinished(out: Path, slug: str = "*") -> list[UnfinishedRun]:
         name = _NAME.fullmatch(path.name)
         if not name or not path.is_dir() or path.is_symlink():  # kpipe creates no links: they are not its to remove
             continue
-        at_work, parts = is_locked(path), len([*path.glob("parts/*.npz")])
-        if at_work or parts:
-            found.append(UnfinishedRun(path=path, key=name[1], call=read_call(path), parts=parts, at_work=at_work))
+        is_running, fits = is_locked(path), len([*path.glob("*/*.npz")])
+        if is_running or fits:
+            request = read_request(path)
+            found.append(UnfinishedRun(path=path, key=name[1], request=request, fits=fits, is_running=is_running))
             continue
         with contextlib.suppress(OSError), try_lock(path) as acquired:
             if acquired:
@@ -91,8 +99,8 @@ def find_unfinished(out: Path, slug: str = "*") -> list[UnfinishedRun]:
     return found
 
 
-def read_call(folder: Path) -> dict[str, Any]:
-    """The content of a folder's ``call.json``, which anybody may have written.
+def read_request(folder: Path) -> dict[str, Any]:
+    """The content of a folder's ``request.json``, which anybody may have written.
 
     Parameters
     ----------
@@ -105,12 +113,12 @@ def read_call(folder: Path) -> dict[str, Any]:
         Empty if the file cannot be read, belongs to another folder or has no usable number of threads.
     """
     try:
-        call = json.loads((folder / CALL).read_text(encoding="utf-8"))
+        request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     name = _NAME.fullmatch(folder.name)
-    threads = call.get("threads") if isinstance(call, dict) and name and call.get("key") == name[1] else None
-    return call if isinstance(threads, int) and 0 < threads <= _MOST_THREADS else {}
+    threads = request.get("threads") if isinstance(request, dict) and name and request.get("key") == name[1] else None
+    return request if isinstance(threads, int) and 0 < threads <= _MOST_THREADS else {}
 
 
 def _modified(path: Path) -> float:

@@ -45,7 +45,15 @@ def test_run_json_has_every_key_of_the_contract(tmp_path: Path, capsys: pytest.C
     assert record["models"][0]["fits"] == {"3": [0, 1, 2], "4": [0, 1, 2]}
     assert all(check["status"] in ("pass", "warn", "fail") and check["detail"] for check in record["checks"])
     files = {path.name for path in (tmp_path / "titanic" / record["run_id"]).iterdir()}
-    assert {"run.json", "submission.csv", "oof.parquet", "test.parquet", "folds.parquet", "log.txt", "parts"} <= files
+    assert {
+        "run.json",
+        "submission.csv",
+        "oof.parquet",
+        "test.parquet",
+        "folds.parquet",
+        "log.txt",
+        "checkpoints",
+    } <= files
 
 
 def test_quiet_prints_only_the_path_of_the_submission(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

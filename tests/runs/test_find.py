@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from kpipe.cli.completion import _runs
-from kpipe.cli.main import main
 from kpipe.errors import UsageError
 from kpipe.runs.find import find_run, run_of_file
 from kpipe.runs.loaded import load_run, other_runs
+from kpipe.runs.run import Run
+from tests.runs.helpers import call
 
 FINISHED, KILLED = "20260101T000000Z-aaaaaa", ".partial-0123456789ab"
 
@@ -34,16 +36,14 @@ def out(tmp_path: Path) -> Path:
     """A finished run, and one that was killed after ``run.json`` was written and before its folder was renamed."""
     for name, run_id in ((FINISHED, FINISHED), (KILLED, "20260202T000000Z-012345")):
         folder = tmp_path / "made-by-hand" / name
-        (folder / "parts").mkdir(parents=True)
-        (folder / "parts" / "linear-seed0-fold0.npz").write_bytes(b"x")
+        (folder / "checkpoints").mkdir(parents=True)
+        (folder / "checkpoints" / "linear-seed0-fold0.npz").write_bytes(b"x")
         (folder / "run.json").write_text(json.dumps(record(run_id)))
     return tmp_path
 
 
 def printed(capsys: pytest.CaptureFixture[str], *args: object) -> str:
-    with pytest.raises(SystemExit) as ended:
-        main([str(arg) for arg in args])
-    assert not ended.value.code
+    assert call(*args) == 0
     return capsys.readouterr().out
 
 
@@ -65,7 +65,7 @@ def test_a_report_shows_no_unfinished_run_among_the_others(out: Path) -> None:
     assert other_runs(load_run(find_run(FINISHED, out))) == []
 
 
-def test_clean_removes_an_unfinished_run_as_such_and_counts_it_among_the_kept_ones_never(
+def test_clean_lists_an_unfinished_run_once_and_never_as_a_finished_one(
     out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown = printed(capsys, "clean", "--keep", 0, "--out", out)
@@ -83,3 +83,39 @@ def test_an_unfinished_run_is_refused_with_the_command_that_finishes_it(out: Pat
             find_run(name, out)
     (folder / "submission.csv").write_text("id,y\n")
     assert run_of_file(folder / "submission.csv") is None
+
+
+def test_runs_are_listed_sorted_and_filtered(
+    home: Path, both: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("runs", "made-by-hand", "--out", home / "out", "--sort", "score", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [one["score"] for one in listed] == sorted(run.score for run in both)
+    assert call("runs", "--out", home / "out", "--model", "forest") == 0
+    shown = capsys.readouterr().out
+    assert both[1].record["run_id"] in shown
+    assert both[0].record["run_id"] not in shown
+    assert "made-by-hand: accuracy" in shown
+
+
+def test_a_broken_run_is_skipped_with_a_message(
+    home: Path, both: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = home / "out" / "made-by-hand" / "broken"
+    broken.mkdir()
+    (broken / "run.json").write_text("{}")
+    try:
+        assert call("runs", "--out", home / "out") == 0
+        captured = capsys.readouterr()
+        assert both[0].record["run_id"] in captured.out
+        assert "Skipped: " in captured.err
+        assert "broken/run.json" in captured.err
+    finally:
+        shutil.rmtree(broken)
+
+
+def test_an_empty_list_names_the_competition(
+    both: tuple[Run, Run], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("runs", "titanik", "--out", home / "out") == 0
+    assert "No finished runs of titanik found." in capsys.readouterr().out

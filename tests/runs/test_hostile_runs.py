@@ -303,7 +303,7 @@ def test_a_finished_part_of_somebody_else_runs_nothing(tmp_path: Path) -> None:
 def test_any_spoilt_part_is_done_again_or_is_what_it_was(data: st.DataObject, tmp_path: Path) -> None:
     space, values = RunFolder(tmp_path), np.arange(12.0).reshape(6, 2)
     space.put("k", {"valid": values})
-    path = tmp_path / "parts" / "k.npz"
+    path = tmp_path / "checkpoints" / "k.npz"
     path.write_bytes(damaged(data, path.read_bytes()))
     found = space.get("k", {"valid": (6, 2)})
     assert found is None or np.array_equal(found["valid"], values)

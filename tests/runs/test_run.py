@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -26,3 +27,11 @@ def test_a_submission_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "submission.csv", index=False)
     run = Run(path=tmp_path, record={"submission": {"text": ["id"]}})
     pd.testing.assert_frame_equal(run.submission, frame)
+
+
+def test_an_unknown_score_is_null_in_the_record_and_nan_in_python() -> None:
+    run = Run(path=Path(), record={"score": None, "standard_error": None})
+    assert repr(run) == "<Run None: None unknown ± unknown, '.'>"
+    assert math.isnan(run.score)
+    assert math.isnan(run.standard_error)
+    assert Run(path=Path(), record={"score": 1, "standard_error": 0.5}).standard_error == 0.5

@@ -22,7 +22,7 @@ def test_checkpoints_are_read_back_and_truncated_ones_count_as_missing(tmp_path:
     assert kept is not None
     np.testing.assert_array_equal(kept["valid"], arrays["valid"])
     assert folder.get("never", shapes) is None
-    path = tmp_path / "parts" / "m-seed0-fold1.npz"
+    path = tmp_path / "checkpoints" / "m-seed0-fold1.npz"
     path.write_bytes(path.read_bytes()[:50])
     assert folder.get("m-seed0-fold1", shapes) is None
 
@@ -120,7 +120,7 @@ ARRAYS = {"valid": np.arange(6.0).reshape(3, 2), "seconds": np.array(0.5)}
 def test_a_checkpoint_damaged_anywhere_counts_as_missing(tmp_path: Path) -> None:
     folder, rng = RunFolder(tmp_path, {"key": "k", "threads": 1}), np.random.default_rng(0)
     folder.put("m", ARRAYS)
-    path = tmp_path / "parts" / "m.npz"
+    path = tmp_path / "checkpoints" / "m.npz"
     whole = path.read_bytes()
     damaged = [whole[:size] for size in range(0, len(whole), 7)]
     damaged += [bytes(len(whole)), whole + b"x" * 10**6, whole[: len(whole) // 2] + whole[-300:]]
@@ -158,7 +158,7 @@ def test_a_checkpoint_with_wrong_arrays_counts_as_missing(arrays: dict[str, np.n
 def test_a_checkpoint_of_another_fit_or_another_run_counts_as_missing(call: dict[str, object], tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, {"key": "k", "threads": 1})
     folder.put("m", ARRAYS)
-    os.link(tmp_path / "parts" / "m.npz", tmp_path / "parts" / "n.npz")
+    os.link(tmp_path / "checkpoints" / "m.npz", tmp_path / "checkpoints" / "n.npz")
     assert folder.get("m", SHAPES) is not None
     assert folder.get("n", SHAPES) is None
     assert RunFolder(tmp_path, call).get("m", SHAPES) is None

@@ -21,7 +21,7 @@ def test_a_finished_fit_is_not_repeated_unless_its_checkpoint_is_damaged(tmp_pat
     models = {"m": partial(counted, folder=str(tmp_path / "fits"))}
     first, _ = validated(survivors(), models, **options)
     assert len(list((tmp_path / "fits").iterdir())) == 5
-    next((tmp_path / "parts").iterdir()).write_bytes(b"torn")
+    next((tmp_path / "checkpoints").iterdir()).write_bytes(b"torn")
     second, _ = validated(survivors(), models, **options)
     assert len(list((tmp_path / "fits").iterdir())) == 6
     assert first.models[0].oof.tobytes() == second.models[0].oof.tobytes()

@@ -25,7 +25,7 @@ from kpipe.core.values import Predictions
 from kpipe.errors import TrainingError, UsageError
 from kpipe.models import model
 from kpipe.pipeline import run
-from kpipe.runs.provenance import RerunSpec
+from kpipe.runs.rerun import RerunSpec
 from kpipe.training.backends import active_cluster
 from kpipe.training.deadline import Deadline
 from kpipe.training.pool import open_pool, run_fits

@@ -1,0 +1,110 @@
+"""Hashes of all code that a run's results depend on: kpipe's, the competition's, and the modules that it imports."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import sys
+import sysconfig
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from kpipe import competitions
+
+__all__ = ["code_hashes"]
+
+_KPIPE = Path(__file__).parents[1]
+# The folders of pip and of Python: what lies there changes with its version and is not the competition's own code.
+_INSTALLED = {
+    *(Path(path) for name, path in sysconfig.get_paths().items() if name.endswith(("lib", "stdlib"))),
+    *(Path(path) for path in sys.path if path.endswith(("site-packages", "dist-packages"))),
+    _KPIPE,
+}
+_NOT_CODE = {"sample", "__pycache__"}  # in a competition's folder; the sample's files are hashed as data
+
+
+def code_hashes(slug: str) -> dict[str, str]:
+    """The SHA-256 of each body of code that the results of a competition's runs depend on.
+
+    Parameters
+    ----------
+    slug : str
+        The competition, with or without a module.
+
+    Returns
+    -------
+    dict of str to str
+        "kpipe"; "module" if the competition has one, for everything in its folder; and the name of each module from
+        elsewhere that it imports, wherever in its files, and of those that these import. Installed packages are not
+        among them.
+    """
+    found = {"kpipe": _hash(_KPIPE, "*.py")}
+    folder = competitions.folder(slug)
+    if folder is not None:
+        found["module"] = _hash(folder, "*")
+        found |= _imported_hashes(folder, f"{competitions.__name__}.{slug}")
+    return found
+
+
+def _hash(path: Path, pattern: str) -> str:
+    """One SHA-256 of the names and contents of the files in a folder, or of one file."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob(pattern)) if path.is_dir() else [path]:
+        name = file.relative_to(path)
+        if file.is_file() and not _NOT_CODE & set(name.parts) and file.suffix != ".md":
+            digest.update(f"{name.as_posix()}\0{file.stat().st_size}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _imported_hashes(folder: Path, package: str) -> dict[str, str]:
+    """Name to SHA-256 of the modules from elsewhere that the files in a folder import, directly or not."""
+    found: dict[str, str] = {}
+    waiting = [(file, package) for file in sorted(folder.rglob("*.py"))]
+    while waiting:
+        file, own_package = waiting.pop()
+        for place in (place for name in _imports(file, own_package) if name != package for place in _places(name)):
+            if place.name in found or place == folder or folder in place.parents:
+                continue
+            found[place.name] = _hash(place, "*.py")
+            waiting += [(inner, "") for inner in (place.rglob("*.py") if place.is_dir() else [place])]
+    return found
+
+
+def _imports(file: Path, package: str) -> Iterator[str]:
+    """What a file imports, anywhere in it: top-level names, and of competitions also the name of the competition."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        for name in _imported_names(node, package):
+            parts = name.split(".")
+            is_competition = ".".join(parts[:2]) == competitions.__name__ and len(parts) > 2
+            yield ".".join(parts[:3]) if is_competition else parts[0]
+
+
+def _imported_names(node: ast.AST, package: str) -> list[str]:
+    """The full names in an import statement; relative ones only if the file's package is known."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    parent = package.rsplit(".", node.level - 1)[0] if node.level and package else ""
+    start = ".".join(filter(None, (parent, node.module)))
+    return [f"{start}.{alias.name}" for alias in node.names] if start and (package or not node.level) else []
+
+
+def _places(name: str) -> Iterator[Path]:
+    """The file or folders of a module, unless it is installed or belongs to kpipe or Python."""
+    if name in sys.stdlib_module_names or name == "kpipe":
+        return
+    try:
+        spec = sys.modules[name].__spec__ if name in sys.modules else find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        return
+    found = list(spec.submodule_search_locations or [spec.origin or ""]) if spec else []
+    for place in map(Path, found):
+        installed = any(place.is_relative_to(each) for each in _INSTALLED)
+        if place.exists() and (place.is_dir() or place.suffix == ".py") and not installed:
+            yield place

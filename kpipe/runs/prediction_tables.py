@@ -1,0 +1,89 @@
+"""The tables of predictions, ``oof.parquet`` and ``test.parquet``: how their columns are named.
+
+The ensemble's columns are named "blend" since kpipe 0.1; runs of all versions can be compared and blended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from kpipe.core.values import Ensemble, ModelPredictions
+from kpipe.runs.result import RunResult
+
+__all__ = ["ENSEMBLE", "GROUP", "output_columns", "predictions_table"]
+
+ENSEMBLE = "blend"
+GROUP = "fold group"  # in oof.parquet: the number of a row's group, if the folds keep groups whole
+
+
+def predictions_table(result: RunResult, which: Literal["oof", "test"]) -> pd.DataFrame:
+    """The content of ``oof.parquet`` or ``test.parquet``.
+
+    Parameters
+    ----------
+    result : RunResult
+        Everything that the run produced.
+    which : Literal['oof', 'test']
+        The out-of-fold predictions or those for the test rows.
+
+    Returns
+    -------
+    DataFrame
+        The columns: row (counted from 0), fold group (only out-of-fold, and if the folds keep groups whole: numbers in
+        the order of the file, by which runs are compared), id and targets if the file has them, then the ensemble's
+        and each model's predictions, see ``output_columns``. A column of the file that has the name of another one
+        gets " (train)" or " (test)" appended.
+    """
+    problem = result.problem
+    frame = problem.tables.train if which == "oof" else problem.tables.test
+    kept = [name for name in (problem.id, *problem.targets) if name in frame.columns]
+    rows = pd.DataFrame({"row": np.arange(len(frame))})
+    if which == "oof" and problem.groups is not None:
+        rows[GROUP] = pd.factorize(frame[problem.groups], use_na_sentinel=False)[0]
+    outputs = _outputs(result, which)
+    taken = {*rows.columns, *outputs.columns}
+    file = "train" if which == "oof" else "test"
+    own = frame[kept].reset_index(drop=True).rename(columns=lambda name: f"{name} ({file})" if name in taken else name)
+    return pd.concat([rows, own, outputs], axis=1)
+
+
+def _outputs(result: RunResult, which: Literal["oof", "test"]) -> pd.DataFrame:
+    classes, targets = result.predictions.classes, result.problem.targets
+    sources: list[tuple[str, Ensemble | ModelPredictions]] = [(ENSEMBLE, result.ensemble)]
+    sources += [(model.name, model) for model in result.predictions.models]
+    columns: dict[str, np.ndarray] = {}
+    for name, source in sources:
+        predicted = source.oof if which == "oof" else source.test
+        names = _output_names(name, predicted.shape[1], targets if classes is None else classes)
+        columns |= dict(zip(names, predicted.T, strict=True))
+    return pd.DataFrame(columns)
+
+
+def _output_names(name: str, count: int, parts: Sequence[object] | np.ndarray) -> list[str]:
+    """``name`` for one number, ``name/part`` for each class or target."""
+    return [name] if count == 1 else [f"{name}/{part}" for part in parts]
+
+
+def output_columns(table: pd.DataFrame, name: str) -> list[str]:
+    """The columns of one model's predictions, or of the ensemble's.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``oof.parquet`` or ``test.parquet``.
+    name : str
+        The model's name, or ``ENSEMBLE``.
+
+    Returns
+    -------
+    list of str
+        ``name`` itself for one number a row, ``name/class`` for each class or ``name/target`` for each target; empty
+        if the table has none.
+    """
+    if name in table:
+        return [name]
+    return [str(column) for column in table.columns if str(column).startswith(f"{name}/")]

@@ -1,0 +1,36 @@
+"""What a resumed or reproduced run takes over from the run before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kpipe.training.cross_validation import Fits
+
+__all__ = ["RerunSpec"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RerunSpec:
+    """What a resumed or reproduced run takes over from the run before it.
+
+    Parameters
+    ----------
+    inputs : mapping, optional
+        What the inputs of a resumed run must be; None accepts any inputs.
+    threads : int, optional
+        The CPU threads of a fit, on which the last digits of some models depend; None as a new run chooses.
+    fits : Fits, optional
+        Exactly these fits, however long they take; None as a new run chooses.
+    of : str
+        The id of the finished run that is reproduced; otherwise empty.
+    then : mapping, optional
+        The inputs of that run: what differs now is reported before anything is trained.
+    """
+
+    inputs: Mapping[str, Any] | None = None
+    threads: int | None = None
+    fits: Fits | None = None
+    of: str = ""
+    then: Mapping[str, Any] | None = None

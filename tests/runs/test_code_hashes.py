@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpipe import competitions
+from kpipe.runs.code_hashes import _imported_hashes
+
+
+def test_imported_modules_are_found_wherever_a_file_imports_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "competitions"
+    monkeypatch.setattr(competitions, "__path__", [str(home), *competitions.__path__])
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, text in {
+        "competitions/far/competition.py": "import numpy, far_a.b\nfrom ..far_common import X\nfrom . import own\n",
+        "competitions/far/own.py": "def make(context):\n    from far_late import Net\n",
+        "competitions/far_common.py": "import far_deep, far_nowhere, kpipe.core.metrics",
+        "far_a/b.py": "from . import c\nimport far_common_not",
+        "far_a/c.py": "",
+        "far_late.py": "import far_late, os.path",
+        "far_deep.py": "no python (",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = _imported_hashes(home / "far", "kpipe.competitions.far")
+    assert sorted(found) == ["far_a", "far_common.py", "far_deep.py", "far_late.py"]
