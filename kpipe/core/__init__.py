@@ -1,1 +1,1 @@
-"""Values, metrics and what every layer above shares."""
+"""Values, metrics, statistics and other things that every layer above shares."""

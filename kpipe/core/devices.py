@@ -1,4 +1,7 @@
-"""Which device torch models train on, found out without importing torch where no accelerator can be there."""
+"""The device that torch models train on, and the number of CPU cores.
+
+torch is imported only where a driver shows that there may be an accelerator.
+"""
 
 from __future__ import annotations
 
@@ -13,42 +16,63 @@ __all__ = ["DEVICES", "available_cores", "resolve_device"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
-# What the drivers of NVIDIA and AMD put up; without one of them torch sees no "cuda".
+# What the drivers of NVIDIA and AMD create; without any of them torch has no "cuda".
 _DRIVERS = (Path("/proc/driver/nvidia"), Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg"))
 
 
 def resolve_device(name: str) -> str:
-    """One of "cpu", "cuda" or "mps" from a device's name; "auto" takes the fastest there is.
+    """Return the device that a name stands for.
 
-    Raises UsageError for a name that is not one, or a device that is not there, saying what is.
+    Parameters
+    ----------
+    name : {"auto", "cpu", "cuda", "mps"}
+        "auto" stands for the fastest device that is available.
 
+    Returns
+    -------
+    {"cpu", "cuda", "mps"}
+
+    Raises
+    ------
+    UsageError
+        If the name is unknown, or torch finds no such device; the message lists the available ones.
+
+    Examples
+    --------
     >>> resolve_device("cpu")
     'cpu'
     """
     if name not in DEVICES:
-        raise UsageError(f"--device must be one of {', '.join(DEVICES)}, however: {name!r}.")
+        raise UsageError(f"--device must be one of {', '.join(DEVICES)}; got {name!r}.")
     if name == "cpu" or (name == "auto" and not _accelerator_possible()):
         return "cpu"
-    found = _available()
+    available = _available()
     if name == "auto":
-        return found[0]
-    if name not in found:
-        raise UsageError(f"--device {name}: torch finds no such device here. Available: {', '.join(found)}.")
+        return available[0]
+    if name not in available:
+        raise UsageError(f"--device {name}: torch finds no such device. Available: {', '.join(available)}.")
     return name
 
 
 def available_cores() -> int:
-    """Return the number of CPU cores that this process may use."""
+    """Return the number of CPU cores that this process may use.
+
+    Returns
+    -------
+    int
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _accelerator_possible() -> bool:
+    """Whether a driver is installed, found without importing torch."""
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
     return sys.platform == "win32" or any(path.exists() for path in _DRIVERS)
 
 
 def _available() -> list[str]:
+    """The devices that torch finds, fastest first."""
     import torch
 
     cuda = ["cuda"] if torch.cuda.is_available() else []

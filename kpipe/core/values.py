@@ -1,6 +1,7 @@
-"""The values handed from step to step: frozen dataclasses without logic.
+"""The values that one step passes to the next: frozen dataclasses without logic.
 
-Shapes: ``n`` rows of train, ``m`` rows of test, ``k`` outputs (one a class, or 1 for a regression), ``f`` folds.
+Shapes: ``n`` rows of train, ``m`` rows of test, ``f`` folds, ``k`` outputs: one for each class, 1 for a regression or
+an ordinal scale, one for each target where there are several.
 """
 
 from __future__ import annotations
@@ -41,13 +42,35 @@ Status = Literal["pass", "warn", "fail"]
 
 
 class Splitter(Protocol):
-    """What scikit-learn calls a cross-validation splitter; ``KFold`` and its kin are ones."""
+    """A cross-validation splitter of scikit-learn, such as ``KFold``."""
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Pairs of (train rows, validation rows), integer positions into X; the same at every call."""
+        """Yield pairs of training and validation rows, as integer positions into X.
+
+        Parameters
+        ----------
+        X : DataFrame or array (n, columns)
+        y : (n,), optional
+        groups : (n,), optional
+
+        Yields
+        ------
+        train, valid : arrays of int
+            The same at every call.
+        """
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """How many pairs ``split`` gives."""
+        """Return the number of pairs that ``split`` yields.
+
+        Parameters
+        ----------
+        X, y, groups
+            As for ``split``.
+
+        Returns
+        -------
+        int
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,15 +102,23 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """A competition's files, with their types settled.
+    """A competition's tables, with the type of each column decided.
 
-    train : (n, columns) with the target. Row order is the file's; the index is 0..n-1.
-    test : (m, columns) without the target, the same dtypes as train's columns of these names.
-    sample : (m, ...) the sample submission: its ids, order, columns and types are what Kaggle wants back.
-    source : where they came from.
-    others : further tables beside these, by file name without ending; each is read when it is first asked for.
+    Columns are int64, float64 (missing is NaN), bool, boolean (with missing values), str, or uint8 in wide tables of
+    pixels.
 
-    Dtypes: int64, float64 (missing is NaN), bool, boolean (with missing), str, and uint8 for wide tables of pixels.
+    Attributes
+    ----------
+    train : DataFrame (n, columns)
+        With the target. Rows are in the file's order; the index is 0..n-1.
+    test : DataFrame (m, columns)
+        Without the target. Columns that train has too have the same dtype.
+    sample : DataFrame (m, ...)
+        The sample submission, whose ids, order, columns and types a submission must have.
+    source : Source
+        Where they were read from.
+    others : mapping of str to DataFrame
+        Further tables, by file name without its ending. Each is read when it is first used.
     """
 
     train: pd.DataFrame
@@ -99,7 +130,14 @@ class Tables:
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """Why a field that the competition left open has its value. A guess is what the files cannot tell for sure."""
+    """Why a field that the competition leaves open has its value.
+
+    Attributes
+    ----------
+    text : str
+    guess : bool
+        Whether the files do not decide the value for certain.
+    """
 
     text: str
     guess: bool = False
@@ -107,14 +145,21 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What a model factory may know before it sees a row.
+    """What a model factory knows before it sees data.
 
-    task : classification or regression.
-    loss : what a regression is to make small; models without it take their own.
-    n_classes : how many labels (0 for a regression). Estimators see labels coded 0..n_classes-1.
-    seed : for everything random in the estimator.
-    threads : how many CPU threads it may use.
-    device : "cpu", "cuda" or "mps"; for torch models.
+    Attributes
+    ----------
+    task : {"classification", "regression"}
+    loss : {"squared", "absolute", "poisson"}
+        What a regression should minimize. Models that do not support it use their own.
+    n_classes : int
+        The number of labels, 0 for a regression. Estimators see labels coded 0..n_classes-1.
+    seed : int
+        For everything random in the estimator.
+    threads : int
+        The number of CPU threads it may use.
+    device : {"cpu", "cuda", "mps"}
+        For torch models.
     """
 
     task: Task
@@ -127,10 +172,14 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class Folds:
-    """Fixed folds: the same rows for every model and every seed.
+    """The rows of each fold, the same for every model and every seed.
 
-    train, valid : f arrays of row positions into train. Rows in neither are unused in that fold (time splits).
-    refit : test rows are predicted by models fitted on all rows, not by those of the folds (time splits).
+    Attributes
+    ----------
+    train, valid : tuple of f arrays of int
+        Row positions into train. A fold does not use rows that are in neither (time splits).
+    refit : bool
+        Whether test rows are predicted by models fitted on all rows, instead of those of the folds (time splits).
     """
 
     train: tuple[np.ndarray, ...]
@@ -142,14 +191,24 @@ class Folds:
 class ModelPredictions:
     """One model's predictions, averaged over seeds.
 
-    oof : (n, k) float64, out-of-fold; NaN in rows that no fold validated.
-    test : (m, k) float64, the mean over folds; or of the models that were fitted on all rows.
-    seconds : fitting and predicting, added up over folds and seeds.
-    seeds : whose predictions are averaged: those that were asked for, and what a budget bought.
-    batch_dependence : the largest change of a test row's prediction when other rows are predicted with it, in standard
-        deviations of the predictions.
-    fits : seed → the folds that were fitted; the fold after the last one is all rows.
-    curves : (seed, fold) → what the loss was in the course of that fit, see ``kpipe.training.learning_curves``.
+    Attributes
+    ----------
+    name : str
+    oof : (n, k) float64
+        Out-of-fold predictions; NaN in rows that no fold validated.
+    test : (m, k) float64
+        The mean over folds, or the predictions of the model fitted on all rows (``Folds.refit``).
+    seconds : float
+        Time of fitting and predicting, summed over folds and seeds.
+    seeds : tuple of int
+        The seeds whose predictions are averaged: those of the request, and additional ones within a budget.
+    batch_dependence : float
+        The largest change of a test row's prediction when other rows are predicted with it, in standard deviations of
+        the predictions.
+    fits : mapping of int to tuple of int
+        Seed to the folds that were fitted. The number after the last fold stands for all rows.
+    curves : mapping of (seed, fold) to array
+        The loss in the course of each fit, see ``kpipe.training.learning_curves``.
     """
 
     name: str
@@ -164,14 +223,20 @@ class ModelPredictions:
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """What cross-validation gives.
+    """The predictions of all models of a run.
 
-    models : in the order of the competition.
-    classes : (k,) the labels in the spelling of train.csv, in the order of the columns; None for a regression or
-        several targets.
-    y : (n,) codes 0..k-1 or values, as the models saw them; (n, k) of several targets.
-    skipped : model → why it has no predictions.
-    peak_memory_mib : of this process and its workers together.
+    Attributes
+    ----------
+    models : tuple of ModelPredictions
+        In the competition's order.
+    classes : (k,) array or None
+        The labels as train.csv spells them, in the order of the outputs; None for a regression or several targets.
+    y : (n,) or (n, k) array
+        The target as models see it: labels coded 0..k-1, or values; one column for each of several targets.
+    skipped : mapping of str to str
+        Model to the reason why it has no predictions.
+    peak_memory_mib : float
+        Of this process and its workers together.
     """
 
     models: tuple[ModelPredictions, ...]
@@ -183,11 +248,17 @@ class Predictions:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A metric with what is needed to believe it.
+    """A score with its standard error and its number of rows.
 
-    value : the metric over all ``rows``.
-    standard_error : of value, as an estimate of the score on new rows; NaN where one row or fewer was scored.
-    folds : the metric in each fold.
+    Attributes
+    ----------
+    value : float
+        The metric over all ``rows``.
+    standard_error : float
+        Of ``value``, as an estimate of the score on new rows; NaN if fewer than two rows or groups were scored.
+    rows : int
+    folds : tuple of float
+        The metric in each fold; NaN where it is not defined.
     """
 
     value: float
@@ -198,10 +269,14 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """A model that looks at no feature, cross-validated on the same folds.
+    """The cross-validated predictions of a model that uses no feature.
 
-    name : what it predicts, such as "majority class".
-    oof : (n, k) out-of-fold; NaN in rows that no fold validated.
+    Attributes
+    ----------
+    name : str
+        What it predicts, such as "majority class".
+    oof : (n, k) float64
+        Out-of-fold predictions; NaN in rows that no fold validated.
     """
 
     name: str
@@ -210,11 +285,15 @@ class Baseline:
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble:
-    """The models' weighted mean.
+    """The weighted mean of the models' predictions.
 
-    weights : one per model, at least 0, summing to 1; fitted on all out-of-fold rows, for the test rows.
-    oof : (n, k) out-of-fold, each fold blended with weights that were fitted on the other folds.
-    test : (m, k).
+    Attributes
+    ----------
+    weights : mapping of str to float
+        One for each model, at least 0, summing to 1. They are fitted on all out-of-fold rows and used for test rows.
+    oof : (n, k) float64
+        Out-of-fold predictions, each fold with weights that were fitted on the other folds.
+    test : (m, k) float64
     """
 
     weights: Mapping[str, float]
@@ -224,7 +303,15 @@ class Ensemble:
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A proved submission: ``frame`` has the sample submission's ids, order, columns and types."""
+    """A submission that was validated against the sample submission.
+
+    Attributes
+    ----------
+    frame : DataFrame (m, ...)
+        With the ids, order, columns and types of the sample submission.
+    sendable : bool
+        Whether it may be sent to Kaggle: not if it was made from sample data.
+    """
 
     frame: pd.DataFrame
     sendable: bool
@@ -232,7 +319,15 @@ class Submission:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What an honesty check found: a sentence a newcomer understands, with its numbers."""
+    """The result of a check.
+
+    Attributes
+    ----------
+    name : str
+    status : {"pass", "warn", "fail"}
+    detail : str
+        What was found, with its numbers, in a sentence.
+    """
 
     name: str
     status: Status

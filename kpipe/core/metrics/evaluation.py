@@ -145,7 +145,7 @@ def check_domain(metric: Metric, y: np.ndarray) -> None:
     """
     if metric.domain is not None and len(y) and y.min() < metric.domain:
         raise DataError(
-            f"{metric.name} needs targets of at least {metric.domain:g}, however: {y.min():g}. Choose another --metric."
+            f"{metric.name} needs targets of at least {metric.domain:g}; got {y.min():g}. Choose another --metric."
         )
 
 

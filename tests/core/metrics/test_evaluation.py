@@ -87,7 +87,7 @@ def test_one_row_has_a_score_and_no_standard_error() -> None:
 
 
 def test_a_negative_target_has_no_logarithm_and_is_refused() -> None:
-    with pytest.raises(DataError, match=r"rmsle needs targets of at least 0, however: -1"):
+    with pytest.raises(DataError, match=r"rmsle needs targets of at least 0; got -1"):
         evaluate(METRICS["rmsle"], np.array([1.0, -1.0]), np.ones((2, 1)))
 
 
