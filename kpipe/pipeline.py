@@ -7,7 +7,6 @@ One value is handed on at each arrow, and each step can be called, tested or rep
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,40 +14,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-import numpy as np
-
 from kpipe.checks import run_checks
 from kpipe.checks.conformance import Bench, conformance_checks
 from kpipe.core.devices import resolve_device
-from kpipe.core.metrics import Metric, check_domain, evaluate
 from kpipe.core.request import RunRequest
-from kpipe.core.values import Baseline, Check, Ensemble, Folds, Predictions, Tables
+from kpipe.core.values import Baseline, Check, Folds, Predictions, Tables
 from kpipe.data import loading
 from kpipe.data.further_tables import file_hashes
 from kpipe.kaggle.download import KaggleDownloader
 from kpipe.problem.competition import Competition, find
-from kpipe.problem.postprocessing import postprocess
 from kpipe.problem.problem import Problem, apply_request, define_problem
 from kpipe.runs.blend import find_runs_to_blend, predictions_of_runs, request_of_blend
 from kpipe.runs.find import find_run
-from kpipe.runs.prediction_tables import predictions_table
-from kpipe.runs.record import make_record
 from kpipe.runs.reproduce import Reproduction, compare_reproduction, request_to_reproduce
 from kpipe.runs.request_file import describe_changes, describe_request
 from kpipe.runs.rerun import RerunSpec
 from kpipe.runs.result import RunResult
 from kpipe.runs.resume import request_to_resume
 from kpipe.runs.run import Run
-from kpipe.runs.store import RunFolder, key_of, open_run_folder
-from kpipe.submission import make_submission, rehearse_submission, to_csv
+from kpipe.runs.save import save_run
+from kpipe.runs.store import key_of, open_run_folder
+from kpipe.submission import make_submission, rehearse, to_csv
 from kpipe.training.baseline import predict_baseline
 from kpipe.training.budget import reserved_seconds
 from kpipe.training.combine import combine
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.deadline import Deadline
 from kpipe.training.estimators import choose_models
-from kpipe.training.folds import folds_to_frame, make_folds
-from kpipe.training.learning_curves import curves_table
+from kpipe.training.folds import make_folds
 from kpipe.training.task_runner import FitFinished
 
 __all__ = [
@@ -63,7 +56,6 @@ __all__ = [
     "reproduce",
     "resume",
     "run",
-    "save",
 ]
 
 _LOG = logging.getLogger("kpipe")
@@ -151,7 +143,7 @@ def run(
     models = choose_models(problem, request.models, budget=request.budget)
     folds = make_folds(problem, seed=request.seeds[0], n_folds=request.folds)
     device = resolve_device(request.device)
-    baseline = _rehearse(problem, folds)
+    baseline = rehearse(problem, folds)
     content = describe_request(problem, folds, request, models=list(models), device=device, rerun=rerun)
     with open_run_folder(request.out, problem.slug, content["key"], content) as folder:
         notes = (*problem.tables.source.notes, *describe_changes(folder, rerun))
@@ -170,7 +162,7 @@ def run(
             on_fit_done=on_fit_done,
         )
         result = conclude(problem, folds, predictions, baseline)
-        return save(folder, result, began=began, seeds=request.seeds, device=device, command=command)
+        return save_run(folder, result, began=began, seeds=request.seeds, device=device, command=command)
 
 
 def resume(
@@ -274,7 +266,7 @@ def blend_runs(names: Sequence[str], *, out: Path, data: str | Path | None = Non
     device, key = str(runs[0].record.get("device")), key_of(inputs)
     with open_run_folder(out, problem.slug, key, {"key": key, "inputs": inputs}) as folder:
         result = conclude(problem, folds, predictions, predict_baseline(problem, folds))
-        return save(folder, result, began=began, seeds=seeds, device=device, command=command)
+        return save_run(folder, result, began=began, seeds=seeds, device=device, command=command)
 
 
 def check(
@@ -437,63 +429,3 @@ def conclude(problem: Problem, folds: Folds, predictions: Predictions, baseline:
     checks = run_checks(problem, folds, predictions, baseline, ensemble, submission)
     _LOG.info("checks: %d in %.2f s", len(checks), time.perf_counter() - start)
     return RunResult(problem, folds, predictions, baseline, ensemble, submission, checks, to_csv(submission))
-
-
-def save(
-    folder: RunFolder, result: RunResult, *, began: float, seeds: Sequence[int], device: str, command: Sequence[str]
-) -> Run:
-    """Write everything, ``run.json`` last, and give the folder its final name.
-
-    Parameters
-    ----------
-    folder : RunFolder
-    result : RunResult
-    began : float
-        When the run started, by ``time.perf_counter``.
-    seeds, device, command
-        For the record, see ``make_record``.
-
-    Returns
-    -------
-    Run
-
-    Raises
-    ------
-    OutputError
-        If the folder cannot be written.
-    """
-    seconds = time.perf_counter() - began
-    record = make_record(result, seeds=seeds, device=device, command=command, seconds=seconds, request=folder.request)
-    folder.write("submission.csv", result.csv)
-    folder.write_table("folds.parquet", folds_to_frame(result.folds))
-    folder.write_table("oof.parquet", predictions_table(result, "oof"))
-    folder.write_table("test.parquet", predictions_table(result, "test"))
-    fitted = ((model.name, model.curves) for model in result.predictions.models)
-    folder.write_table("curves.parquet", curves_table(fitted))
-    record["run_id"] = folder.run_id(record["created"])
-    folder.write("run.json", (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
-    return Run(path=folder.finish(record["run_id"]), record=record)
-
-
-def _rehearse(problem: Problem, folds: Folds) -> Baseline:
-    """The baseline; raises before training for what could be neither scored nor submitted after it."""
-    rehearse_submission(problem)
-    metric, y = problem.metric, problem.y
-    check_domain(metric, y)
-    baseline = predict_baseline(problem, folds)
-    oof = baseline.oof
-    evaluate(metric, y, oof)
-    if problem.competition.postprocess is not None:
-        rng = np.random.default_rng(0)
-        scored = np.flatnonzero(~np.isnan(oof).any(axis=1))
-        rows = [rng.choice(scored, len(frame)) for frame in (y, problem.tables.test)]
-        placeholders = [_plausible(metric, y[some], oof.shape[1], rng) for some in rows]
-        postprocess(problem, Ensemble(weights={}, oof=placeholders[0], test=placeholders[1]))
-    return baseline
-
-
-def _plausible(metric: Metric, y: np.ndarray, outputs: int, rng: np.random.Generator) -> np.ndarray:
-    """(n, k) numbers that a model might predict."""
-    if metric.task == "regression" or y.ndim > 1:
-        return y.reshape(len(y), -1).astype(np.float64)
-    return rng.dirichlet(np.ones(outputs), len(y))

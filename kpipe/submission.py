@@ -10,14 +10,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from kpipe.core.metrics import Metric, output
-from kpipe.core.values import Ensemble, Submission, Tables
+from kpipe.core.metrics import Metric, check_domain, evaluate, output
+from kpipe.core.values import Baseline, Ensemble, Folds, Submission, Tables
 from kpipe.errors import SubmissionError
 from kpipe.problem.competition import class_columns
 from kpipe.problem.positive import positive_class
+from kpipe.problem.postprocessing import postprocess
 from kpipe.problem.problem import Problem
+from kpipe.training.baseline import predict_baseline
 
-__all__ = ["make_submission", "rehearse_submission", "to_csv", "validate_submission"]
+__all__ = ["make_submission", "rehearse", "to_csv", "validate_submission"]
 
 _SHOWN = 3  # examples in a message: enough to find the place, few enough to read
 
@@ -59,16 +61,48 @@ def make_submission(problem: Problem, ensemble: Ensemble) -> Submission:
     return Submission(frame=frame, sendable=tables.source.origin != "sample")
 
 
-def rehearse_submission(problem: Problem) -> None:
-    """Make a submission of placeholders, so that files that do not fit each other are refused before training.
+def rehearse(problem: Problem, folds: Folds) -> Baseline:
+    """The baseline, after a rehearsal: what could be neither scored nor submitted is refused before training.
+
+    Parameters
+    ----------
+    problem : Problem
+    folds : Folds
+
+    Returns
+    -------
+    Baseline
 
     Raises
     ------
     SubmissionError
         If no prediction of this problem can be submitted.
+    DataError
+        If the metric is not defined for the target.
+    UsageError
+        If the competition's ``postprocess`` fails.
     """
-    placeholders = np.full((len(problem.tables.test), problem.n_classes), 1 / problem.n_classes)
-    make_submission(problem, Ensemble(weights={}, oof=placeholders, test=placeholders))
+    constant = np.full((len(problem.tables.test), problem.n_classes), 1 / problem.n_classes)
+    make_submission(problem, Ensemble(weights={}, oof=constant, test=constant))
+    check_domain(problem.metric, problem.y)
+    baseline = predict_baseline(problem, folds)
+    evaluate(problem.metric, problem.y, baseline.oof)
+    if problem.competition.postprocess is not None:
+        oof, test = _plausible_predictions(problem, baseline)
+        postprocess(problem, Ensemble(weights={}, oof=oof, test=test))
+    return baseline
+
+
+def _plausible_predictions(problem: Problem, baseline: Baseline) -> tuple[np.ndarray, np.ndarray]:
+    """(n, k) and (m, k) numbers that a model might predict."""
+    rng, y = np.random.default_rng(0), problem.y
+    scored = np.flatnonzero(~np.isnan(baseline.oof).any(axis=1))
+    rows = [rng.choice(scored, count) for count in (len(y), len(problem.tables.test))]
+    if problem.task == "regression" or y.ndim > 1:
+        oof, test = (y[some].reshape(len(some), -1).astype(np.float64) for some in rows)
+    else:
+        oof, test = (rng.dirichlet(np.ones(baseline.oof.shape[1]), len(some)) for some in rows)
+    return oof, test
 
 
 def _values(

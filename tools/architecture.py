@@ -26,12 +26,12 @@ GIVES = {
     "prepare": "Problem",
     "choose_models": "models",
     "make_folds": "Folds",
-    "_rehearse": "Baseline",
+    "rehearse": "Baseline",
     "cross_validate": "Predictions",
     "combine": "Ensemble",
     "make_submission": "Submission",
     "run_checks": "Checks",
-    "save": "Run",
+    "save_run": "Run",
 }
 WIDTH, ROW, LEFT, RIGHT = 980, 46, 330, 600
 STYLE = """
@@ -76,7 +76,7 @@ def steps() -> list[tuple[str, str, str]]:
     found = []
     for name in _calls(functions, "run"):
         if name in GIVES:
-            home = {"prepare": "data, problem", "save": "runs"}.get(name) or homes.get(name, "pipeline")
+            home = {"prepare": "data, problem"}.get(name) or homes.get(name, "pipeline")
             found.append((name, home, GIVES[name]))
     return found
 
