@@ -41,7 +41,7 @@ def save_run(
         If the folder cannot be written.
     """
     seconds = time.perf_counter() - began
-    record = make_record(result, seeds=seeds, device=device, command=command, seconds=seconds, call=folder.call)
+    record = make_record(result, seeds=seeds, device=device, command=command, seconds=seconds, request=folder.request)
     folder.write("submission.csv", result.csv)
     folder.write_table("folds.parquet", folds_to_frame(result.folds))
     folder.write_table("oof.parquet", predictions_table(result, "oof"))
