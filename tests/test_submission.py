@@ -3,12 +3,16 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from kpipe.core.values import Ensemble, Tables
+from kpipe.core.metrics import METRICS
+from kpipe.core.values import Ensemble, Submission, Tables
 from kpipe.errors import SubmissionError
 from kpipe.submission import make_submission, to_csv, validate_submission
 from tests.tables import prices, problem_of, survivors, tables
@@ -137,3 +141,70 @@ def test_the_csv_gives_the_same_numbers_back() -> None:
     csv = to_csv(submission)
     assert b"\r" not in csv
     pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(csv)), submission.frame)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss", "auc"])
+def test_labels_are_never_submitted_in_columns_of_probabilities(metric: str) -> None:
+    made = survivors()
+    made.train["survived"] = np.where(made.train["survived"] == 1, "D", "C")
+    made = replace(made, sample=made.test[["id"]].assign(survived_C=0.5, survived_D=0.5))
+    make = partial(
+        make_submission,
+        problem_of(made, metric=metric),
+        blend(np.tile([0.2, 0.8], (30, 1))),
+    )
+    if METRICS[metric].needs == "label":
+        with pytest.raises(SubmissionError, match=r"\(survived_C, survived_D\) do not fit accuracy.*one label a row"):
+            make()
+    else:
+        assert (make().frame["survived_D"] == 0.8).all()
+
+
+def test_one_value_never_fills_several_columns() -> None:
+    made = prices()
+    made = replace(made, sample=made.sample.assign(tax=0.5))
+    with pytest.raises(SubmissionError, match=r"\(price, tax\) do not fit rmse, which judges one value a row"):
+        make_submission(problem_of(made, target="price"), blend(np.ones((30, 1))))
+
+
+@pytest.mark.parametrize("train", [[False, True], [0.0, 1.0], [0, 1]])
+def test_labels_are_integers_where_the_sample_submission_has_integers(train: list) -> None:
+    made = survivors()
+    made.train["survived"] = [train[value] for value in made.train["survived"]]
+    made = replace(made, sample=made.sample.assign(survived=0))
+    test = np.tile([0.2, 0.8], (30, 1))
+    frame = make_submission(problem_of(made), blend(test)).frame
+    assert frame["survived"].tolist() == [1] * 30
+    assert frame["survived"].dtype == np.int64
+
+
+def test_text_labels_keep_the_spelling_of_train() -> None:
+    made = survivors()
+    made.train["survived"] = np.where(made.train["survived"] == 1, "yes", "no")
+    test = np.tile([0.2, 0.8], (30, 1))
+    made = replace(made, sample=made.sample.assign(survived="N"))
+    assert set(make_submission(problem_of(made), blend(test)).frame["survived"]) == {"yes"}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_every_float_is_read_back_from_the_csv_bit_for_bit(values: list[float]) -> None:
+    frame = pd.DataFrame({"id": range(len(values)), "price": values})
+    csv = to_csv(Submission(frame=frame, sendable=True))
+    again = pd.read_csv(io.BytesIO(csv), dtype={"price": float})
+    assert again["price"].to_numpy().tobytes() == np.array(values).tobytes()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.permutations(range(30)), st.permutations(range(30)))
+def test_whatever_the_order_of_test_and_sample_each_id_gets_its_own_prediction(test: list, sample: list) -> None:
+    made = prices()
+    shuffled = replace(
+        made,
+        test=made.test.iloc[list(test)].reset_index(drop=True),
+        sample=made.sample.iloc[list(sample)].reset_index(drop=True),
+    )
+    values = shuffled.test["id"].to_numpy(dtype=float)[:, None] * 2
+    frame = make_submission(problem_of(shuffled), blend(values)).frame
+    assert frame["id"].tolist() == shuffled.sample["id"].tolist()
+    assert (frame["price"] == frame["id"] * 2).all()

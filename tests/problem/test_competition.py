@@ -149,3 +149,8 @@ def test_inferring_twice_changes_nothing() -> None:
     assert infer(once, made) == (once, {})
     assert bare == Competition(slug="made-by-hand")
     pd.testing.assert_frame_equal(made.train, survivors().train)
+
+
+def test_a_missing_dictionary_key_in_clean_is_not_reported_as_a_missing_column() -> None:
+    with pytest.raises(KeyError):
+        row_by_row(lambda frame: frame.assign(z=frame["sex"].map(lambda sex: {"Mr": 1}[sex])))(survivors())

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import GroupKFold
 
 from kpipe import run
 from kpipe.core.values import Tables
@@ -339,3 +340,34 @@ def test_the_id_is_what_is_different_in_each_row_wherever_it_stands(tmp_path: Pa
     problem = prepared("made-by-hand", data=tmp_path)
     assert problem.id == "id"
     assert len(problem.tables.test) == 30
+
+
+def test_a_groups_column_that_is_missing_or_incomplete_is_refused() -> None:
+    made = survivors()
+    with pytest.raises(DataError, match=r"train\.csv lacks the groups column 'family'\. It has: id, x, sex, survived"):
+        problem_of(made, groups="family")
+    made.train["family"] = pd.Series(["a", "b", None, "b"] * 20, dtype="str")
+    with pytest.raises(DataError, match=r"groups column 'family' is missing in 20 of 80 rows, first in row 3"):
+        problem_of(made, groups="family", splitter=GroupKFold(2))
+
+
+TARGETS = {
+    "gone": (lambda y: y.astype(float) * np.nan, r"'survived' is missing in every row"),
+    "with a gap": (lambda y: y.where(y.index != 6), r"missing in 1 of 80 rows, first in row 7\. Remove these rows"),
+    "of one class": (lambda y: y * 0 + 1, r"'survived' is 1 in every row: there is nothing to distinguish"),
+}
+
+
+@pytest.mark.parametrize("case", TARGETS)
+def test_a_target_without_information_is_refused(case: str) -> None:
+    change, words = TARGETS[case]
+    made = survivors()
+    made.train["survived"] = change(made.train["survived"])
+    with pytest.raises(DataError, match=words):
+        problem_of(made)
+
+
+def test_integers_with_a_fraction_in_the_sample_submission_are_a_regression() -> None:
+    made = survivors()
+    made.train["survived"] = np.arange(80) % 10
+    assert problem_of(replace(made, sample=made.sample.assign(survived=5.8))).task == "regression"

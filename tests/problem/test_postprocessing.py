@@ -1,0 +1,21 @@
+"""``postprocess`` of a competition, applied alike to out-of-fold and test predictions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kpipe.core.values import Ensemble, Tables
+from kpipe.problem.postprocessing import postprocess
+from tests.tables import prices, problem_of
+
+
+def test_postprocess_sees_the_rows_that_it_gets_predictions_for_without_their_target() -> None:
+    made, seen = prices(), []
+
+    def note(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+        seen.append((len(predictions), len(tables.test), "price" in tables.test))
+        return predictions
+
+    made_blend = Ensemble(weights={}, oof=np.ones((80, 1)), test=np.ones((30, 1)))
+    postprocess(problem_of(made, postprocess=note), made_blend)
+    assert seen == [(80, 80, False), (30, 30, False)]
