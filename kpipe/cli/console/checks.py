@@ -45,4 +45,4 @@ def print_check_counts(checks: Sequence[Check]) -> None:
         The results.
     """
     counts = {status: sum(check.status == status for check in checks) for status in STATUS_STYLES}
-    print(f"{counts['pass']} pass, {counts['warn']} warn, {counts['fail']} fail.")
+    print(f"{counts['pass']} passed, {counts['warn']} warned, {counts['fail']} failed.")

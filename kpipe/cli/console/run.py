@@ -51,7 +51,7 @@ def _print_result(run: Run) -> None:
     console, record = get_console(), run.record
     print_table(console, _scores(record))
     rows = f"{record['rows']:,} of {record['data']['rows']['train']:,} rows, {record['folds']} folds"
-    console.print(f"Out-of-fold over {rows}, seed {', '.join(map(str, record['seed']))}.")
+    console.print(f"Out-of-fold scores over {rows}, seed {', '.join(map(str, record['seed']))}.")
     for line in _warnings(record):
         console.print(line, style="yellow", markup=False)
     _print_checks(console, record)
@@ -99,8 +99,9 @@ def _print_checks(console: Console, record: Mapping[str, Any]) -> None:
     """Print how many checks passed, and those that did not."""
     others = [check for check in record["checks"] if check["status"] != "pass"]
     names = ", ".join(dict.fromkeys(check["name"] for check in others))
-    but = f"; not: {printable(names)}" if names else ""
-    console.print(f"Checks: {len(record['checks']) - len(others)} of {len(record['checks'])} pass{but}.", markup=False)
+    but = f"; not passed: {printable(names)}" if names else ""
+    passed = f"{len(record['checks']) - len(others)} of {len(record['checks'])} passed"
+    console.print(f"Checks: {passed}{but}.", markup=False)
     sample = record["data"]["origin"] == "sample"
     for check in others:
         if not (sample and check["name"] == "real data"):  # the warning below the checks says so
