@@ -16,7 +16,7 @@ from kpipe.core.metrics import evaluate
 from kpipe.core.plots import COLOURS, answer, canvas
 from kpipe.core.values import Check, Context, Folds, Score
 from kpipe.models import model
-from kpipe.models.nets.fastai_learner import FastaiConv, fastai_conv
+from kpipe.models.nets.fastai_conv import FastaiConv, fastai_conv
 from kpipe.models.teaching.one_number import OneNumber
 from kpipe.problem.competition import Factory
 from kpipe.problem.problem import Problem

@@ -19,7 +19,7 @@ from kpipe.core.metrics import evaluate, get_metric
 from kpipe.core.values import Folds, Score
 from kpipe.errors import UsageError
 from kpipe.models.baseline import baseline
-from kpipe.models.nets.loop import Machine, computing
+from kpipe.models.nets.machine import Machine, torch_session
 from kpipe.studies.findings import Findings, Section
 from kpipe.studies.honest import row
 from kpipe.studies.pictures import chosen_picture, fits_picture, learning_picture, moving_line, regions_picture
@@ -55,7 +55,7 @@ def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: C
     """
     if data is not None:
         raise UsageError("fully-connected draws its own points: leave out --data.")
-    with computing(Machine(threads=available_cores()), seed=_SEED):
+    with torch_session(Machine(threads=available_cores()), seed=_SEED):
         done = [_studied(task, _SEED, epochs, tell) for task in (REGRESSION, CLASSIFICATION)]
         still_a_line = fit(done[0].points, (30,), epochs=min(epochs or 2000, 2000), linear=True, seed=_SEED)
         redrawn = _redrawn(done, range(_SEED, _SEED + (runs or 1)), epochs, tell)
@@ -283,8 +283,8 @@ def _speed(done: Sequence[Studied]) -> Section:
     return Section(
         heading="The long trainings",
         text="The plain loop is `nn.Sequential`, a loss, `backward` and `SGD.step`, one net at a time. Ours "
-        "(`models.teaching.together`) trains the net of all points and those of the five folds side by side, gradients "
-        f"by hand, no new memory in a step. Timed in this run on {available_cores()} threads: the whole long "
+        "(`models.teaching.batched_nets`) trains the net of all points and those of the five folds side by side, "
+        f"gradients by hand, no new memory in a step. Timed in this run on {available_cores()} threads: the whole long "
         f"training, and {_TIMED} rounds of {_STEPS} steps of the plain loop, half of them before it and half after. "
         "Differences of outputs are from the same first weights.",
         tables={"speed": pd.DataFrame(columns).rename_axis("measure").reset_index()},

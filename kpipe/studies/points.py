@@ -12,8 +12,8 @@ import torch
 from sklearn.model_selection import KFold
 from torch import Tensor, nn
 
-from kpipe.errors import TrainingError
-from kpipe.models.teaching.together import Together
+from kpipe.models.teaching.batched_nets import BatchedNets
+from kpipe.models.validation import diverged
 
 __all__ = ["FOLDS", "LR", "Fit", "Points", "circle", "curve", "fit", "plain_loop", "wave"]
 
@@ -99,7 +99,7 @@ class Fit:
         """(m,) values or probabilities of the net of all points, for (columns, m) inputs."""
         with torch.inference_mode():
             one = [layer[:1] for layer in self.weights]
-            found = Together(one, inputs, hidden="none" if self.linear else "tanh").forward()[0, 0]
+            found = BatchedNets(one, inputs, hidden="none" if self.linear else "tanh").forward()[0, 0]
             ends: np.ndarray = (found.sigmoid() if self.classes else found).numpy().copy()
         return ends
 
@@ -117,7 +117,7 @@ def fit(points: Points, hidden: tuple[int, ...], *, epochs: int, linear: bool = 
     losses = torch.empty(len(kept), 2)
     path = np.empty((len(kept), 2))
     with torch.inference_mode():
-        nets = Together(weights, points.inputs, hidden="none" if linear else "tanh")
+        nets = BatchedNets(weights, points.inputs, hidden="none" if linear else "tanh")
         share = shown / shown.sum(dim=2, keepdim=True) * (1 if points.classes else 2)
         for epoch, row in _steps(epochs, kept):
             outputs = nets.forward()
@@ -130,9 +130,7 @@ def fit(points: Points, hidden: tuple[int, ...], *, epochs: int, linear: bool = 
         ends = nets.forward().sigmoid() if points.classes else nets.forward()
         oof = ends[1:].masked_fill(shown[1:] > 0, 0).sum(dim=(0, 1))
     if not losses.isfinite().all():
-        raise TrainingError(
-            f"the loss of the net {hidden} must stay a finite number, however: it does not with lr={LR}."
-        )
+        raise diverged(f"The loss of the net {hidden}", lr=LR)
     recorded = losses.numpy()
     straight = path if not hidden else path[:0]
     whole, out_of_fold = ends[0, 0].numpy().copy(), oof.numpy().copy()

@@ -21,8 +21,8 @@ from kpipe.core.plots import COLOURS, answer, canvas
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Context
 from kpipe.models import model
-from kpipe.models.nets.loop import Machine, computing
-from kpipe.models.teaching.together import Together
+from kpipe.models.nets.machine import Machine, torch_session
+from kpipe.models.teaching.batched_nets import BatchedNets
 from kpipe.models.teaching.two_targets import TwoTargets, draw, learn
 from kpipe.pipeline import prepare
 from kpipe.problem.problem import Problem
@@ -105,7 +105,7 @@ def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: C
     tables = problem.tables
     rows = rows_of(notebook(tables.train))
     nets, longest = runs or _RUNS, min(epochs or _EPOCHS, _EPOCHS)
-    with computing(Machine(threads=available_cores()), seed=0):
+    with torch_session(Machine(threads=available_cores()), seed=0):
         first = {name: _draw(variant, nets) for name, variant in VARIANTS.items()}
         made = {name: _train(VARIANTS[name], first[name], rows, epochs=longest) for name in VARIANTS}
         tell(f"{nets} nets of each of {len(VARIANTS)} variants are trained; now Age alone, and the clock.")
@@ -217,7 +217,7 @@ def _age_alone(rows: Rows, *, nets: int, epochs: int) -> pd.DataFrame:
     for lr in (0.001, 0.01, 0.1):
         with torch.inference_mode():
             first = draw(nets, (11, 10, 10, 1), shift=0.5, scale=6, constants=0.5)
-            together = Together(first, rows.inputs, hidden="relu", trained=rows.trained, one_constant=True)
+            together = BatchedNets(first, rows.inputs, hidden="relu", trained=rows.trained, one_constant=True)
             rmse = np.empty((nets, epochs))
             for epoch in range(epochs):
                 share = together.forward()[:, 0, : rows.trained].sigmoid()
@@ -369,7 +369,7 @@ def _alone(alone: pd.DataFrame, rows: Rows) -> Section:
 def _together(speed: pd.DataFrame) -> Section:
     return Section(
         heading="Trained together",
-        text="The nets of a variant are one product of matrices a layer (`models.teaching.together`), against the "
+        text="The nets of a variant are one product of matrices a layer (`models.teaching.batched_nets`), against the "
         f"notebook's loop over nets, both from the same first weights, {_TIMED} times in turn; medians. In float64 the "
         "two agree to rounding to the end. In float32 they agree to rounding at first; then a row's error changes its "
         "sign a step earlier or later, and single nets may go apart, as with any other order of summation.",

@@ -41,7 +41,7 @@ def predicted(name: str, task: Task, X: pd.DataFrame, **context: int) -> np.ndar
 
 
 @pytest.mark.parametrize("name", CATALOG)
-def test_a_model_of_the_catalogue_can_be_sent_to_another_process_before_it_is_loaded(name: str) -> None:
+def test_a_model_of_the_catalogue_can_be_pickled(name: str) -> None:
     assert pickle.loads(pickle.dumps(model(name, option=1))) == Model(name, {"option": 1})
 
 
@@ -79,12 +79,12 @@ def test_a_new_file_with_a_factory_is_a_new_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "meant"), [("lineer", "linear"), ("boost", "boosting"), ("conv_net", "convnet")])
-def test_a_name_that_nearly_fits_is_refused_with_the_model_that_was_meant(name: str, meant: str) -> None:
+def test_a_misspelled_name_is_refused_with_the_most_similar_model(name: str, meant: str) -> None:
     with pytest.raises(UsageError, match=rf"no model '{name}'\. Did you mean {meant}\?"):
         model(name)
 
 
-def test_a_name_that_fits_nothing_is_refused_with_all_models() -> None:
+def test_an_unknown_name_is_refused_with_a_list_of_all_models() -> None:
     with pytest.raises(UsageError, match=rf"no model 'zzz'\. The models are: {', '.join(CATALOG)}"):
         model("zzz")
 
@@ -108,14 +108,14 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_threads(name: str, task
 
 
 @BOTH
-def test_another_seed_grows_other_trees(task: Task) -> None:
+def test_another_seed_gives_other_trees(task: Task) -> None:
     X, _ = table(task)
     assert predicted("boosting", task, X, seed=1).tobytes() != predicted("boosting", task, X, seed=2).tobytes()
 
 
 @BOTH
 @pytest.mark.parametrize("name", LIGHT)
-def test_a_rows_prediction_does_not_depend_on_the_rows_beside_it(name: str, task: Task) -> None:
+def test_the_prediction_of_a_row_does_not_depend_on_other_rows(name: str, task: Task) -> None:
     X, _ = table(task)
     together = predicted(name, task, X)
     np.testing.assert_allclose(predicted(name, task, X.iloc[[7, 3]]), together[[7, 3]], rtol=1e-12)
@@ -123,7 +123,7 @@ def test_a_rows_prediction_does_not_depend_on_the_rows_beside_it(name: str, task
 
 @BOTH
 @pytest.mark.parametrize("name", LIGHT)
-def test_a_table_with_gaps_and_levels_never_seen_gets_finite_predictions(name: str, task: Task) -> None:
+def test_missing_values_and_unseen_categories_get_finite_predictions(name: str, task: Task) -> None:
     X, _ = table(task)
     strange = X.head(3).assign(x=[np.nan, 1e300, -1e300])
     if "sex" in strange:
@@ -131,7 +131,7 @@ def test_a_table_with_gaps_and_levels_never_seen_gets_finite_predictions(name: s
     assert np.isfinite(predicted(name, task, strange)).all()
 
 
-def test_options_reach_the_estimator_and_come_before_the_models_own() -> None:
+def test_options_reach_the_estimator_and_replace_the_defaults() -> None:
     context = TASKS["classification"]
     assert model("linear", C=0.25)(context)[-1].C == 0.25
     assert model("boosting", num_leaves=3)(context)[-1].estimator.num_leaves == 3
@@ -142,7 +142,7 @@ HALVES = Folds(train=(np.arange(40, 80), np.arange(40)), valid=(np.arange(40), n
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_every_metric_has_a_baseline_of_its_own_shape_that_it_can_score(name: str) -> None:
+def test_every_metric_has_a_baseline_that_it_can_score(name: str) -> None:
     metric, rng = METRICS[name], np.random.default_rng(0)
     y = rng.integers(2, size=80) if metric.task == "classification" else rng.uniform(1, 9, size=80)
     outputs = 2 if metric.task == "classification" else 1
@@ -153,7 +153,7 @@ def test_every_metric_has_a_baseline_of_its_own_shape_that_it_can_score(name: st
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_a_baseline_never_sees_the_rows_it_is_judged_on(name: str) -> None:
+def test_a_baseline_is_not_fitted_on_the_rows_that_it_predicts(name: str) -> None:
     metric = METRICS[name]
     rare, common = (1, 0) if metric.task == "classification" else (9.0, 2.0)
     y = np.array([rare] * 40 + [common] * 40)
@@ -163,7 +163,7 @@ def test_a_baseline_never_sees_the_rows_it_is_judged_on(name: str) -> None:
     assert not np.allclose(oof[:40], expected)
 
 
-def test_a_baseline_of_rows_that_no_fold_validates_is_nan() -> None:
+def test_a_baseline_is_nan_in_rows_that_no_fold_validates() -> None:
     half = Folds(train=HALVES.train[:1], valid=HALVES.valid[:1])
     _, oof = baseline(METRICS["rmse"], np.arange(80.0), half, outputs=1)
     assert np.isfinite(oof[:40]).all()

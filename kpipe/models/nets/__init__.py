@@ -1,1 +1,1 @@
-"""Networks and the training loop that they share."""
+"""Torch networks as scikit-learn estimators, and the training loop that they share."""

@@ -1,7 +1,7 @@
-"""fastai's tabular learner under scikit-learn's API: its ``TabularModel``, ``Learner`` and one-cycle schedule.
+"""The model ``fastai-tabular``: fastai's ``TabularModel``, ``Learner`` and one-cycle schedule.
 
-fastai's own ``TabularPandas`` is left out: it refuses gaps in columns that had none in training, and a test table has
-such. Levels, fills and scales are learned here, in ``fit``.
+fastai's own ``TabularPandas`` is not used: it refuses missing values in columns that had none in training, and a test
+table may have them. Categories, imputation and scales are learned here, in ``fit``.
 
 References
 ----------
@@ -18,20 +18,21 @@ import numpy as np
 import pandas as pd
 from fastai.tabular.model import TabularModel, emb_sz_rule
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from kpipe.core.values import Context
 from kpipe.features import numeric_columns, text_columns
 from kpipe.models.factory import with_context
-from kpipe.models.nets.fastai_learner import Schedule, learn
-from kpipe.models.nets.loop import Machine, forward
+from kpipe.models.nets.estimators import NetClassifierMixin, RandomState, draw_seed
+from kpipe.models.nets.fastai_training import Schedule, train_learner
+from kpipe.models.nets.loop import LossFunction, forward
+from kpipe.models.nets.machine import Machine
 
 __all__ = ["FastaiTabularClassifier", "FastaiTabularRegressor", "fastai_tabular"]
 
-_MOST_LEVELS = 1000  # of a column; rarer ones share a vector with those never seen
+_MAX_CATEGORIES = 1000  # of a column; rarer ones share an embedding with unseen ones
 
 
 def fastai_tabular(context: Context, **options: Any) -> BaseEstimator:
@@ -65,7 +66,7 @@ class _FastaiTabular(BaseEstimator):
         epochs: int = 8,
         lr: float = 5e-3,
         batch_size: int = 64,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
         device: str = "cpu",
         threads: int = 1,
     ) -> None:
@@ -78,53 +79,54 @@ class _FastaiTabular(BaseEstimator):
         self.device = device
         self.threads = threads
 
-    def _train(self, X: pd.DataFrame, targets: np.ndarray, loss: Any, outputs: int) -> None:
+    def _train(self, X: pd.DataFrame, targets: np.ndarray, loss: LossFunction, outputs: int) -> None:
         self.n_features_in_ = X.shape[1]
         self.outputs_ = outputs
-        self._look(X)
-        self.weights_, self.loss_curve_ = learn(
+        self._fit_encoding(X)
+        self.weights_, self.loss_curve_ = train_learner(
             self._build,
-            self._coded(X),
+            self._encode(X),
             targets,
             loss=loss,
             schedule=Schedule(epochs=0, cycles=self.epochs, cycle_lr=self.lr, batch_size=self.batch_size),
             machine=Machine(device=self.device, threads=self.threads),
-            seed=int(check_random_state(self.random_state).randint(2**31)),
+            seed=draw_seed(self.random_state),
         )
 
-    def _look(self, X: pd.DataFrame) -> None:
-        """Learn levels (0 is for those not known), which numbers have gaps, and the scales of numbers."""
-        self.levels_ = {name: X[name].value_counts().index[:_MOST_LEVELS].tolist() for name in text_columns(X)}
+    def _fit_encoding(self, X: pd.DataFrame) -> None:
+        """Learn categories, which numbers have missing values, and medians and scales of the numbers."""
+        self.categories_ = {name: X[name].value_counts().index[:_MAX_CATEGORIES].tolist() for name in text_columns(X)}
         self.numbers_ = numeric_columns(X)
-        self.gappy_ = [name for name in self.numbers_ if X[name].isna().any()]
+        self.with_missing_ = [name for name in self.numbers_ if X[name].isna().any()]
         numbers = X[self.numbers_].to_numpy(dtype=np.float64, na_value=np.nan)
-        self.middles_ = np.nan_to_num(np.array([np.nanmedian(c) if np.isfinite(c).any() else 0 for c in numbers.T]))
-        filled = np.where(np.isnan(numbers), self.middles_, numbers)
+        self.medians_ = np.nan_to_num(np.array([np.nanmedian(c) if np.isfinite(c).any() else 0 for c in numbers.T]))
+        filled = np.where(np.isnan(numbers), self.medians_, numbers)
         self.means_, spread = filled.mean(axis=0), filled.std(axis=0)
         self.spreads_ = np.where(spread > 0, spread, 1.0)
 
-    def _coded(self, X: pd.DataFrame) -> np.ndarray:
-        """(n, levels + gaps + numbers) float32: codes of levels, 1 or 2 for gaps, scaled numbers."""
-        codes = [pd.Index(levels).get_indexer(X[name]) + 1 for name, levels in self.levels_.items()]
-        gaps = [X[name].isna().to_numpy() + 1 for name in self.gappy_]
+    def _encode(self, X: pd.DataFrame) -> np.ndarray:
+        """(n, features) float32: codes of categories (0: unknown), 1 or 2 for missing numbers, scaled numbers."""
+        codes = [pd.Index(known).get_indexer(X[name]) + 1 for name, known in self.categories_.items()]
+        missing = [X[name].isna().to_numpy() + 1 for name in self.with_missing_]
         numbers = X[self.numbers_].to_numpy(dtype=np.float64, na_value=np.nan)
-        scaled = (np.where(np.isnan(numbers), self.middles_, numbers) - self.means_) / self.spreads_
-        return np.column_stack([*codes, *gaps, scaled.clip(-1e4, 1e4)]).astype(np.float32)
+        scaled = (np.where(np.isnan(numbers), self.medians_, numbers) - self.means_) / self.spreads_
+        return np.column_stack([*codes, *missing, scaled.clip(-1e4, 1e4)]).astype(np.float32)
 
     def _build(self) -> nn.Module:
-        sizes = [len(levels) + 1 for levels in self.levels_.values()] + [3] * len(self.gappy_)
-        embeddings = [(size, emb_sz_rule(size)) for size in sizes]
+        cardinalities = [len(known) + 1 for known in self.categories_.values()] + [3] * len(self.with_missing_)
+        embeddings = [(size, emb_sz_rule(size)) for size in cardinalities]
         model = TabularModel(embeddings, len(self.numbers_), self.outputs_, list(self.layers), ps=self.dropout)
-        return _Split(model, len(sizes))
+        return _SplitInputs(model, len(cardinalities))
 
     def _outputs(self, X: pd.DataFrame) -> np.ndarray:
+        """(n, outputs) float64."""
         check_is_fitted(self)
         machine = Machine(device=self.device, threads=self.threads)
-        return forward(self._build, self.weights_, self._coded(X), machine=machine).astype(np.float64)
+        return forward(self._build, self.weights_, self._encode(X), machine=machine).astype(np.float64)
 
 
-class _Split(nn.Module):
-    """One table of numbers → fastai's two: whole codes and floats."""
+class _SplitInputs(nn.Module):
+    """One table of numbers → fastai's two inputs: integer codes and floats."""
 
     def __init__(self, model: nn.Module, codes: int) -> None:
         super().__init__()
@@ -135,33 +137,81 @@ class _Split(nn.Module):
         return outputs
 
 
-class FastaiTabularClassifier(ClassifierMixin, _FastaiTabular):
-    """Embeddings of levels and two layers with batch normalisation, trained by one cycle; log loss.
+class FastaiTabularClassifier(NetClassifierMixin, _FastaiTabular):
+    """Embeddings of categories and two layers with batch normalisation, trained by one cycle on the log loss.
 
-    layers, dropout : of the net. epochs, lr, batch_size : of ``fit_one_cycle``.
-    X : a DataFrame of numbers and labels, with gaps.
+    Parameters
+    ----------
+    layers : sequence of int, default=(200, 100)
+        Sizes of the hidden layers.
+    dropout : float, default=0.1
+        Share of hidden units that a step leaves out.
+    epochs, lr, batch_size
+        Of ``fit_one_cycle``.
+    random_state : int, RandomState or None, default=None
+        The same int gives the same bytes on the same machine.
+    device, threads
+        Where to compute; see ``kpipe.models.nets.machine.Machine``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (k,)
+        Labels, sorted.
+    weights_ : dict of str to ndarray
+        The network's weights by name.
+    loss_curve_ : ndarray of shape (epochs,)
+        Smoothed training losses.
     """
 
     def fit(self, X: pd.DataFrame, y: Any) -> Self:
-        """Train on all rows; the same ``random_state`` gives the same bytes on the same machine."""
+        """Train on all rows.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            Numbers and labels, with missing values.
+        y : array-like of shape (n,)
+            Labels.
+
+        Returns
+        -------
+        self
+            The fitted classifier.
+
+        Raises
+        ------
+        TrainingError
+            If the loss is no longer a finite number.
+        """
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
         self._train(X, codes.astype(np.int64), nn.functional.cross_entropy, len(self.classes_))
         return self
 
     def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        """(n, k) float64 probabilities; columns as in ``classes_``."""
-        return np.asarray(softmax(self._outputs(X), axis=1))
+        """Probabilities of the labels.
 
-    def predict(self, X: pd.DataFrame) -> np.ndarray:
-        """(n,) labels: the likeliest."""
-        likeliest = self.predict_proba(X).argmax(axis=1)
-        return np.asarray(self.classes_[likeliest])
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            Float64, columns as in ``classes_``.
+        """
+        return np.asarray(softmax(self._outputs(X), axis=1))
 
 
 class FastaiTabularRegressor(RegressorMixin, _FastaiTabular):
-    """The same for values: squared or absolute errors of the standardised target.
+    """The same network for values: squared or absolute error of the standardised target.
 
-    absolute : whether absolute errors are made small. Others: see ``FastaiTabularClassifier``.
+    Parameters and attributes are those of ``FastaiTabularClassifier``, without ``classes_``, and this one.
+
+    Parameters
+    ----------
+    absolute : bool, default=False
+        Whether it is trained on the absolute error.
     """
 
     def __init__(
@@ -173,24 +223,36 @@ class FastaiTabularRegressor(RegressorMixin, _FastaiTabular):
         lr: float = 5e-3,
         batch_size: int = 64,
         absolute: bool = False,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
         device: str = "cpu",
         threads: int = 1,
     ) -> None:
         super().__init__(
-            layers=layers,
-            dropout=dropout,
-            epochs=epochs,
-            lr=lr,
-            batch_size=batch_size,
-            random_state=random_state,
-            device=device,
-            threads=threads,
-        )
+            layers=layers, dropout=dropout, epochs=epochs, lr=lr, batch_size=batch_size, random_state=random_state,
+            device=device, threads=threads,
+        )  # fmt: skip
         self.absolute = absolute
 
     def fit(self, X: pd.DataFrame, y: Any) -> Self:
-        """Train on all rows; the same ``random_state`` gives the same bytes on the same machine."""
+        """Train on all rows.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            Numbers and labels, with missing values.
+        y : array-like of shape (n,)
+            Numbers.
+
+        Returns
+        -------
+        self
+            The fitted regressor.
+
+        Raises
+        ------
+        TrainingError
+            If the loss is no longer a finite number.
+        """
         y = np.asarray(y, dtype=np.float64)
         self.mean_, self.spread_ = float(y.mean()), float(y.std()) or 1.0
         loss = nn.functional.l1_loss if self.absolute else nn.functional.mse_loss
@@ -198,5 +260,16 @@ class FastaiTabularRegressor(RegressorMixin, _FastaiTabular):
         return self
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
-        """(n,) float64 values."""
+        """Predicted values.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Float64.
+        """
         return self._outputs(X)[:, 0] * self.spread_ + self.mean_

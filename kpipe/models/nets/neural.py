@@ -1,8 +1,8 @@
-"""Small fully connected networks for small tables, under scikit-learn's API.
+"""The model ``neural``: small fully connected networks for small tables.
 
-What the defaults attain in cross-validation with five folds, shuffled by seeds 0, 1 and 2: means over the three, and
-seconds a fit on one core of a 2.6 GHz Xeon, the other core busy; torch 2.13; simple dummies, median or mode for what is
-missing::
+Scores of the defaults in cross-validation with five folds, shuffled by seeds 0, 1 and 2: means over the three, and
+seconds per fit on one core of a 2.6 GHz Xeon, the other core busy; torch 2.13; simple one-hot encoding, median or mode
+for missing values::
 
                                    titanic (891 x 17)                house-prices (1460 x 301)
                                    accuracy   log loss   seconds     RMSE of log1p(SalePrice)   seconds
@@ -11,42 +11,40 @@ missing::
     logistic or ridge regression   0.826      0.4239                 0.1478
 
 House prices by seed: 0.1324, 0.1297, 0.1332; eight members beat one in each. Options were chosen on seeds 0 and 1 of
-house-prices and all three of titanic, among 21 settings, so these numbers flatter a little. Batch normalisation was
-kept for a curved target (Friedman's first, 450 rows, 4 draws), where it took R2 from 0.81 to 0.90 and cost neither
-table anything.
+house-prices and all three of titanic, among 21 settings, so these numbers are slightly optimistic. Batch normalisation
+was kept for a curved target (Friedman's first, 450 rows, 4 draws), where it raised R2 from 0.81 to 0.90 and cost
+neither table anything.
 
 References
 ----------
 Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles", 2017,
 https://arxiv.org/abs/1612.01474, and Gorishniy et al., "TabM", 2024, https://arxiv.org/abs/2410.24210 (members).
-Holzmüller et al., "Better by Default", 2024, https://arxiv.org/abs/2407.04491 (columns bent softly at 3 deviations).
+Holzmüller et al., "Better by Default", 2024, https://arxiv.org/abs/2407.04491 (smooth clipping).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import torch
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.pipeline import make_pipeline
-from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
-from torch.nn import functional
 
 from kpipe.core.values import Context
 from kpipe.features import dummies, soft_clip
 from kpipe.models.factory import with_context
-from kpipe.models.nets.loop import Machine, Recipe, forward, require, train
+from kpipe.models.nets.estimators import NetClassifierMixin, RandomState, draw_seed
+from kpipe.models.nets.layers import MemberBatchNorm, MemberLinear, member_cross_entropy
+from kpipe.models.nets.loop import LossFunction, Recipe, forward, train
+from kpipe.models.nets.machine import Machine
+from kpipe.models.validation import require
 
 __all__ = ["NeuralClassifier", "NeuralRegressor", "neural"]
-
-Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def neural(context: Context, *, scaler: BaseEstimator | None = None, **options: Any) -> BaseEstimator:
@@ -70,7 +68,7 @@ def neural(context: Context, *, scaler: BaseEstimator | None = None, **options: 
     return make_pipeline(dummies(scaler), net(**with_context(options, context)))
 
 
-class _Neural(BaseEstimator):
+class _NeuralNet(BaseEstimator):
     """What the classifier and the regressor share: parameters, and the way from a table to trained weights."""
 
     def __init__(
@@ -85,7 +83,7 @@ class _Neural(BaseEstimator):
         batch_size: int = 128,
         weight_decay: float = 0.01,
         min_steps: int = 150,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
         device: str = "cpu",
         threads: int = 1,
     ) -> None:
@@ -102,7 +100,7 @@ class _Neural(BaseEstimator):
         self.device = device
         self.threads = threads
 
-    def _fit(self, X: np.ndarray, targets: np.ndarray, loss: Loss) -> None:
+    def _fit(self, X: np.ndarray, targets: np.ndarray, loss: LossFunction) -> None:
         """Learn the scale of the columns, then the weights."""
         require(self.members >= 1, "members must be 1 or more", self.members)
         require(all(size >= 1 for size in self.hidden), "hidden must hold sizes of 1 or more", self.hidden)
@@ -110,31 +108,28 @@ class _Neural(BaseEstimator):
         self.centre_, self.spread_ = X.mean(axis=0), _spread(X)
         self.weights_, self.loss_curve_ = train(
             self._build,
-            self._scaled(X).astype(np.float32),
+            self._scale(X).astype(np.float32),
             targets,
             loss=loss,
             recipe=self._recipe(),
-            machine=self._machine(),
-            seed=int(check_random_state(self.random_state).randint(2**31)),
+            machine=Machine(device=self.device, threads=self.threads),
+            seed=draw_seed(self.random_state),
         )
 
     def _forward(self, X: Any) -> np.ndarray:
         """(n, members, outputs) float64."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        # on the CPU, for mps has no float64; in float64, so that a row's prediction does not depend on its neighbours
-        return forward(self._build, self.weights_, self._scaled(X), machine=Machine(threads=self.threads))
+        # On the CPU, since mps has no float64; in float64, so that a row's prediction does not depend on other rows.
+        return forward(self._build, self.weights_, self._scale(X), machine=Machine(threads=self.threads))
 
-    def _scaled(self, X: np.ndarray) -> np.ndarray:
+    def _scale(self, X: np.ndarray) -> np.ndarray:
         """Standardized by the training table, then clipped smoothly to (-3, 3)."""
         return soft_clip((X - self.centre_) / self.spread_)
 
     def _build(self) -> nn.Module:
         sizes = [self.n_features_in_, *self.hidden, self.outputs_]
         return _Members(sizes, members=self.members, dropout=self.dropout, batch_norm=self.batch_norm)
-
-    def _machine(self) -> Machine:
-        return Machine(device=self.device, threads=self.threads)
 
     def _recipe(self) -> Recipe:
         return Recipe(
@@ -146,70 +141,112 @@ class _Neural(BaseEstimator):
         )
 
 
-class NeuralClassifier(ClassifierMixin, _Neural):
+class NeuralClassifier(NetClassifierMixin, _NeuralNet):
     """A classifier: the mean probability of several small networks.
 
     Parameters
     ----------
-    hidden : sizes of the hidden layers; () is a logistic regression.
-    members : networks trained side by side, each from its own first weights, whose predictions are averaged.
-    dropout : share of hidden numbers left out in a step, in [0, 1).
-    batch_norm : whether hidden layers are normalised over the batch.
-    lr, epochs, batch_size, weight_decay, min_steps : of AdamW with one cycle; see ``kpipe.models.nets.loop.Recipe``.
-    random_state : int, RandomState or None.
-    device, threads : where to train; see ``kpipe.models.nets.loop.Machine``. Predictions are made on the CPU.
+    hidden : sequence of int, default=(64, 64)
+        Sizes of the hidden layers; () is a logistic regression.
+    members : int, default=8
+        Networks trained side by side, each from its own first weights, whose predictions are averaged.
+    dropout : float, default=0.3
+        Share of hidden units that a step leaves out, in [0, 1).
+    batch_norm : bool, default=True
+        Whether hidden layers are normalised over the batch.
+    lr, epochs, batch_size, weight_decay, min_steps
+        Of AdamW with one cycle; see ``kpipe.models.nets.loop.Recipe``.
+    random_state : int, RandomState or None, default=None
+        The same int gives the same bytes on the same machine.
+    device, threads
+        Where to train; see ``kpipe.models.nets.machine.Machine``. Predictions are made on the CPU.
 
     Attributes
     ----------
-    classes_ : (k,) labels, sorted.
-    centre_, spread_ : (columns,) mean and standard deviation in the training table.
-    weights_ : name → array.
-
-    Shape
-    -----
-    X : (n, columns) numbers, none missing; of any scale.
-    y : (n,) labels.
+    classes_ : ndarray of shape (k,)
+        Labels, sorted.
+    centre_, spread_ : ndarray of shape (columns,)
+        Mean and standard deviation in the training table.
+    weights_ : dict of str to ndarray
+        The network's weights by name.
+    loss_curve_ : ndarray of shape (epochs,)
+        Mean training loss of each epoch.
     """
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Train on all rows; the same ``random_state`` gives the same bytes on the same machine."""
+        """Train on all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, columns)
+            Numbers of any scale, none missing.
+        y : array-like of shape (n,)
+            Labels.
+
+        Returns
+        -------
+        self
+            The fitted classifier.
+
+        Raises
+        ------
+        TrainingError
+            If the loss is no longer a finite number.
+        """
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        require(len(self.classes_) >= 2, "y must hold at least 2 classes", self.classes_.tolist())
+        codes = self._encode_labels(y)
         self.outputs_ = len(self.classes_)
-        self._fit(X, codes.astype(np.int64), _cross_entropy)
+        self._fit(X, codes, member_cross_entropy)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """(n, k) float64 probabilities, the mean over members; columns as in ``classes_``."""
+        """Probabilities, the mean over members.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            Float64, columns as in ``classes_``.
+        """
         proba: np.ndarray = softmax(self._forward(X), axis=2).mean(axis=1)
         return proba
 
-    def predict(self, X: Any) -> np.ndarray:
-        """(n,) labels: the likeliest."""
-        likeliest = self.predict_proba(X).argmax(axis=1)  # first: it says so if there was no fit
-        labels: np.ndarray = self.classes_[likeliest]
-        return labels
 
-
-class NeuralRegressor(RegressorMixin, _Neural):
+class NeuralRegressor(RegressorMixin, _NeuralNet):
     """A regressor: the mean of several small networks, trained with squared error on the standardised target.
 
-    Parameters and attributes are those of ``NeuralClassifier``, but for ``classes_``.
+    Parameters and attributes are those of ``NeuralClassifier``, without ``classes_``, and these.
 
     Attributes
     ----------
-    target_centre_, target_spread_ : mean and standard deviation of y in the training table.
-
-    Shape
-    -----
-    X : (n, columns) numbers, none missing; of any scale.
-    y : (n,) numbers.
+    target_centre_, target_spread_ : float
+        Mean and standard deviation of y in the training table.
     """
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Train on all rows; the same ``random_state`` gives the same bytes on the same machine."""
+        """Train on all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, columns)
+            Numbers of any scale, none missing.
+        y : array-like of shape (n,)
+            Numbers.
+
+        Returns
+        -------
+        self
+            The fitted regressor.
+
+        Raises
+        ------
+        TrainingError
+            If the loss is no longer a finite number.
+        """
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         self.outputs_ = 1
         self.target_centre_, self.target_spread_ = y.mean(), y.std() or 1.0
@@ -217,18 +254,24 @@ class NeuralRegressor(RegressorMixin, _Neural):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """(n,) float64 values, the mean over members."""
+        """Predicted values, the mean over members.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Float64.
+        """
         values: np.ndarray = self._forward(X).mean(axis=(1, 2)) * self.target_spread_ + self.target_centre_
         return values
 
 
-def _cross_entropy(outputs: Tensor, codes: Tensor) -> Tensor:
-    """Mean over rows and members: each member learns alone."""
-    return functional.cross_entropy(outputs.flatten(0, 1), codes.repeat_interleave(outputs.shape[1]))
-
-
 def _squared_error(outputs: Tensor, values: Tensor) -> Tensor:
-    """Mean over rows and members: each member learns alone."""
+    """Mean over rows and members: each member learns by itself."""
     return (outputs.squeeze(2) - values.unsqueeze(1)).square().mean()
 
 
@@ -239,48 +282,18 @@ def _spread(X: np.ndarray) -> np.ndarray:
 
 
 class _Members(nn.Module):
-    """(rows, columns) → (rows, members, outputs): several networks side by side, computed as one.
-
-    For small tables a step costs the calls more than the arithmetic: eight members take little longer than one.
-    """
+    """(rows, columns) → (rows, members, outputs): several networks side by side."""
 
     def __init__(self, sizes: Sequence[int], *, members: int, dropout: float, batch_norm: bool) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for inputs, outputs in itertools.pairwise(sizes[:-1]):
-            layers += [_Linear(inputs, outputs, members=members)]
-            layers += [_BatchNorm(outputs, members=members)] if batch_norm else []
+            layers += [MemberLinear(inputs, outputs, members=members)]
+            layers += [MemberBatchNorm(outputs, members=members)] if batch_norm else []
             layers += [nn.SiLU(), nn.Dropout(dropout)]
         self.members = members
-        self.layers = nn.Sequential(*layers, _Linear(sizes[-2], sizes[-1], members=members))
+        self.layers = nn.Sequential(*layers, MemberLinear(sizes[-2], sizes[-1], members=members))
 
     def forward(self, rows: Tensor) -> Tensor:
         outputs: Tensor = self.layers(rows.expand(self.members, -1, -1))
         return outputs.transpose(0, 1)
-
-
-class _Linear(nn.Module):
-    """(members, rows, inputs) → (members, rows, outputs): each member has its own ``nn.Linear``."""
-
-    def __init__(self, inputs: int, outputs: int, *, members: int) -> None:
-        super().__init__()
-        bound = inputs**-0.5
-        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound))
-
-    def forward(self, rows: Tensor) -> Tensor:
-        return torch.baddbmm(self.bias, rows, self.weight)
-
-
-class _BatchNorm(nn.Module):
-    """Batch normalisation of every member by itself."""
-
-    def __init__(self, columns: int, *, members: int) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm1d(members * columns)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        members, n, columns = rows.shape
-        flat = rows.transpose(0, 1).reshape(n, members * columns)
-        normed: Tensor = self.norm(flat)
-        return normed.reshape(n, members, columns).transpose(0, 1)

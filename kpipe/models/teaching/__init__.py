@@ -1,1 +1,1 @@
-"""The nets of the notebooks that kpipe came from."""
+"""The nets of the notebooks from which kpipe came."""

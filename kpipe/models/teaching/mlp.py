@@ -1,18 +1,18 @@
-"""A plain fully connected net whose parts can be chosen one by one, as in "Dive into Deep Learning".
+"""The model ``mlp``: a plain fully connected net whose parts are options, as in "Dive into Deep Learning".
 
-Layers, activation, initialisation, dropout and weight decay are options, the learning rate stays what it is, and
-nothing is added: no cycle, no normalisation over the batch, no averaging. ``kpipe.models.nets.neural`` is for good
-scores; this one is for seeing what each part does (``kpipe study house-prices-mlp``).
+Layers, activation, initialisation, dropout and weight decay are options, the learning rate is constant, and nothing is
+added: no cycle, no batch normalisation, no averaging. ``kpipe.models.nets.neural`` is for good scores; this net shows
+the effect of each part (``kpipe study house-prices-mlp``).
 
 The defaults were found on house-prices (1460 x 299, 5 folds, seed 0): RMSE of log(SalePrice) after 30 epochs, by
-learning rate; Adam, batches of 64, standardised target. They are the best of few, on the very rows, so they flatter::
+learning rate; Adam, batches of 64, standardised target. Chosen on these same rows, they are optimistic::
 
     hidden   0.0003   0.001    0.003    0.01     0.03
     ()       0.1530   0.1454   0.1537   0.1693   0.2041
     (64,)    0.1320   0.1337   0.1382   0.1368   0.1512
 
-A fit takes 0.1 to 0.2 s on one core of a 2.6 GHz Xeon, torch 2.13. With 0.01 the linear layer is past its best after 5
-epochs (0.1515) and ends 100 at 0.1875. Titanic's 891 rows want longer steps: accuracy 0.765 with these
+A fit takes 0.1 to 0.2 s on one core of a 2.6 GHz Xeon, torch 2.13. With 0.01 the linear layer is best after 5
+epochs (0.1515) and at 0.1875 after 100. Titanic's 891 rows need a higher learning rate: accuracy 0.765 with these
 defaults, 0.792 with lr=0.003 (its own folds, seed 0, standard errors 0.014).
 
 References
@@ -25,34 +25,31 @@ Glorot and Bengio, "Understanding the difficulty of training deep feedforward ne
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor, nn
 from torch.nn import functional
 
 from kpipe.core.values import Context
-from kpipe.errors import TrainingError
 from kpipe.features import dummies
 from kpipe.models.factory import with_context
-from kpipe.models.nets.loop import Machine, Weights, computing, forward, require
+from kpipe.models.nets.estimators import NetClassifierMixin, RandomState, draw_seed
+from kpipe.models.nets.loop import LossFunction, Weights, forward
+from kpipe.models.nets.machine import Machine, torch_session
+from kpipe.models.validation import require, require_finite, require_one_of
 
 __all__ = ["PlainClassifier", "PlainRegressor", "mlp"]
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
-_NORMAL = 0.01  # standard deviation of "normal": D2L's
+_NORMAL = 0.01  # standard deviation of "normal", as in D2L
 
 
 def mlp(context: Context, *, scaler: BaseEstimator | None = None, **options: Any) -> BaseEstimator:
@@ -89,7 +86,7 @@ class _Plain(BaseEstimator):
     lr: float
     batch_size: int
     epochs: int
-    random_state: int | np.random.RandomState | None
+    random_state: RandomState
     device: str
     threads: int
     outputs_: int
@@ -97,40 +94,42 @@ class _Plain(BaseEstimator):
 
     def _check(self) -> None:
         require(all(size >= 1 for size in self.hidden), "hidden must hold sizes of 1 or more", self.hidden)
-        _require_one_of("activation", self.activation, tuple(_ACTIVATIONS))
-        _require_one_of("initialisation", self.initialisation, ("default", "xavier", "normal"))
-        _require_one_of("optimizer", self.optimizer, ("adam", "sgd"))
+        require_one_of("activation", self.activation, tuple(_ACTIVATIONS))
+        require_one_of("initialisation", self.initialisation, ("default", "xavier", "normal"))
+        require_one_of("optimizer", self.optimizer, ("adam", "sgd"))
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout)
         require(self.weight_decay >= 0, "weight_decay must be 0 or more", self.weight_decay)
         require(self.lr > 0, "lr must be above 0", self.lr)
         require(self.batch_size >= 1, "batch_size must be 1 or more", self.batch_size)
         require(self.epochs >= 1, "epochs must be 1 or more", self.epochs)
 
-    def _descend(self, X: np.ndarray, wanted: np.ndarray, loss: Loss, watched: np.ndarray | None) -> np.ndarray | None:
-        """Learn ``weights_`` and ``loss_curve_``; gives (epochs, m, outputs) float64 for the ``watched`` rows."""
+    def _descend(
+        self, X: np.ndarray, wanted: np.ndarray, loss: LossFunction, watched: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Learn ``weights_`` and ``loss_curve_``; returns (epochs, m, outputs) float64 for the ``watched`` rows."""
         self._check()
         self.loss_curve_ = np.full(self.epochs, np.nan)
-        seen: list[Tensor] = []
-        seed = int(check_random_state(self.random_state).randint(2**31))
-        with computing(Machine(device=self.device, threads=self.threads), seed=seed) as device:
+        predicted: list[Tensor] = []
+        machine = Machine(device=self.device, threads=self.threads)
+        with torch_session(machine, seed=draw_seed(self.random_state)) as device:
             network = self._build().to(device)
             step = self._optimizer(network)
             rows = torch.tensor(X, dtype=torch.float32, device=device)
             targets = torch.tensor(wanted, device=device)
-            beside = None if watched is None else torch.tensor(watched, dtype=torch.float32, device=device)
+            watched_rows = None if watched is None else torch.tensor(watched, dtype=torch.float32, device=device)
             for epoch in range(self.epochs):
                 self.loss_curve_[epoch] = self._epoch(network.train(), step, loss, rows, targets)
-                _check_finite(self.loss_curve_[epoch], epoch=epoch + 1, lr=self.lr)
-                if beside is not None:
+                require_finite(self.loss_curve_[epoch : epoch + 1], lr=self.lr, first_epoch=epoch + 1)
+                if watched_rows is not None:
                     with torch.inference_mode():
-                        seen.append(network.eval()(beside))
+                        predicted.append(network.eval()(watched_rows))
             self.weights_: Weights = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
-            return torch.stack(seen).double().cpu().numpy() if seen else None
+            return torch.stack(predicted).double().cpu().numpy() if predicted else None
 
     def _epoch(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss, rows: Tensor, targets: Tensor
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, loss: LossFunction, rows: Tensor, targets: Tensor
     ) -> float:
-        """Every row once, in batches; the mean loss over rows, each taken before its batch's step."""
+        """Train on every row once, in batches; returns the mean loss over rows, each before the step of its batch."""
         total = torch.zeros((), device=rows.device)
         # drawn on the CPU, so that the order is the same on every device
         for batch in torch.split(torch.randperm(len(rows)).to(rows.device), self.batch_size):
@@ -165,38 +164,47 @@ class _Plain(BaseEstimator):
         """(n, outputs) float64."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        # on the CPU, for mps has no float64; in float64, so that a row's prediction does not depend on its neighbours
+        # On the CPU, since mps has no float64; in float64, so that a row's prediction does not depend on other rows.
         return forward(self._build, self.weights_, X, machine=Machine(threads=self.threads))
 
 
-class PlainClassifier(ClassifierMixin, _Plain):
+class PlainClassifier(NetClassifierMixin, _Plain):
     """A classifier: one net of linear layers with an activation between them, trained on the cross-entropy.
 
     Parameters
     ----------
-    hidden : sizes of the hidden layers; () is a logistic regression.
-    activation : "relu", "sigmoid" or "tanh", after every hidden layer.
-    initialisation : "default", ``nn.Linear``'s own; "xavier", evenly distributed; "normal", of deviation 0.01. With the
-        latter two, constants begin at 0.
-    dropout : share of hidden numbers left out in a step, in [0, 1); without a hidden layer there is none to leave out.
-    weight_decay : times the weight, added to its gradient (an L2 penalty, as ``torch.optim.Adam`` has it).
-    optimizer : "adam", or "sgd" without momentum.
-    lr : learning rate, the same in every step.
-    batch_size, epochs : rows a step, and how often all rows are shown.
-    random_state : int, RandomState or None.
-    device, threads : where to train; see ``kpipe.models.nets.loop.Machine``. Predictions are made on the CPU.
+    hidden : sequence of int, default=()
+        Sizes of the hidden layers; () is a logistic regression.
+    activation : {"relu", "sigmoid", "tanh"}, default="relu"
+        After every hidden layer.
+    initialisation : {"default", "xavier", "normal"}, default="default"
+        "default" is that of ``nn.Linear``; "xavier" is uniform; "normal" has standard deviation 0.01. With the latter
+        two, biases begin at 0.
+    dropout : float, default=0
+        Share of hidden units that a step leaves out, in [0, 1); without a hidden layer it has no effect.
+    weight_decay : float, default=0
+        Times the weight, added to its gradient (an L2 penalty, as in ``torch.optim.Adam``).
+    optimizer : {"adam", "sgd"}, default="adam"
+        "sgd" is without momentum.
+    lr : float, default=1e-3
+        Learning rate, the same in every step.
+    batch_size, epochs : int, default=64 and 30
+        Rows per step, and how often all rows are shown.
+    random_state : int, RandomState or None, default=None
+        The same int gives the same bytes on the same machine.
+    device, threads
+        Where to train; see ``kpipe.models.nets.machine.Machine``. Predictions are made on the CPU.
 
     Attributes
     ----------
-    classes_ : (k,) labels, sorted.
-    loss_curve_ : (epochs,) mean training loss, in the course of each epoch.
-    watched_ : (epochs, m, k) probabilities of the rows that ``fit`` was given to watch, after each epoch.
-    weights_ : name → array.
-
-    Shape
-    -----
-    X : (n, columns) numbers, none missing; of about size 1, for they are taken as they are.
-    y : (n,) labels.
+    classes_ : ndarray of shape (k,)
+        Labels, sorted.
+    loss_curve_ : ndarray of shape (epochs,)
+        Mean training loss in the course of each epoch.
+    watched_ : ndarray of shape (epochs, m, k)
+        Probabilities of the rows that ``fit`` was given to watch, after each epoch.
+    weights_ : dict of str to ndarray
+        The network's weights by name.
     """
 
     def __init__(
@@ -211,7 +219,7 @@ class PlainClassifier(ClassifierMixin, _Plain):
         lr: float = 1e-3,
         batch_size: int = 64,
         epochs: int = 30,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
         device: str = "cpu",
         threads: int = 1,
     ) -> None:
@@ -229,53 +237,70 @@ class PlainClassifier(ClassifierMixin, _Plain):
         self.threads = threads
 
     def fit(self, X: Any, y: Any, *, watched: Any = None) -> Self:
-        """Train on all rows; the same ``random_state`` gives the same bytes on the same machine.
+        """Train on all rows.
 
-        watched : (m, columns), rows predicted after every epoch. They change nothing: they are neither learned nor a
-            reason to stop.
-        Raises TrainingError if the loss is no longer a finite number.
+        Parameters
+        ----------
+        X : array-like of shape (n, columns)
+            Numbers, none missing, of about size 1: they are not scaled.
+        y : array-like of shape (n,)
+            Labels.
+        watched : array-like of shape (m, columns) or None, default=None
+            Rows that are predicted after every epoch. They change nothing: neither are they learned from, nor do they
+            stop the training.
+
+        Returns
+        -------
+        self
+            The fitted classifier.
+
+        Raises
+        ------
+        TrainingError
+            If the loss is no longer a finite number.
         """
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        require(len(self.classes_) >= 2, "y must hold at least 2 classes", self.classes_.tolist())
+        codes = self._encode_labels(y)
         self.outputs_ = len(self.classes_)
-        seen = self._descend(X, codes.astype(np.int64), functional.cross_entropy, _table(watched))
-        if seen is not None:
-            self.watched_: np.ndarray = softmax(seen, axis=2)
+        logits = self._descend(X, codes, functional.cross_entropy, _validate_watched(watched))
+        if logits is not None:
+            self.watched_: np.ndarray = softmax(logits, axis=2)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """(n, k) float64 probabilities; columns as in ``classes_``."""
+        """Probabilities of the labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            Float64, columns as in ``classes_``.
+        """
         proba: np.ndarray = softmax(self._outputs(X), axis=1)
         return proba
-
-    def predict(self, X: Any) -> np.ndarray:
-        """(n,) labels: the likeliest."""
-        likeliest = self._outputs(X).argmax(axis=1)  # first: it says so if there was no fit
-        labels: np.ndarray = self.classes_[likeliest]
-        return labels
 
 
 class PlainRegressor(RegressorMixin, _Plain):
     """A regressor: one net of linear layers with an activation between them, trained on the squared error.
 
-    Parameters and attributes are those of ``PlainClassifier``, but for ``classes_`` and these.
+    Parameters and attributes are those of ``PlainClassifier``, without ``classes_``, and these.
 
     Parameters
     ----------
-    target : "standardised" learns y with mean 0 and deviation 1; "raw" learns y as it is, as in D2L's notebook, where
-        prices of 180,000 ask for lr=5.
+    target : {"standardised", "raw"}, default="standardised"
+        "standardised" learns y with mean 0 and standard deviation 1; "raw" learns y as it is, as in D2L's notebook,
+        where prices of 180,000 need lr=5.
 
     Attributes
     ----------
-    target_centre_, target_spread_ : what was subtracted from y, and what it was then divided by.
-    watched_ : (epochs, m) predictions of the rows that ``fit`` was given to watch, after each epoch.
-
-    Shape
-    -----
-    X : (n, columns) numbers, none missing; of about size 1, for they are taken as they are.
-    y : (n,) numbers.
+    target_centre_, target_spread_ : float
+        What was subtracted from y, and by what it was then divided.
+    watched_ : ndarray of shape (epochs, m)
+        Predictions of the rows that ``fit`` was given to watch, after each epoch.
     """
 
     def __init__(
@@ -291,7 +316,7 @@ class PlainRegressor(RegressorMixin, _Plain):
         batch_size: int = 64,
         epochs: int = 30,
         target: Literal["standardised", "raw"] = "standardised",
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
         device: str = "cpu",
         threads: int = 1,
     ) -> None:
@@ -310,41 +335,60 @@ class PlainRegressor(RegressorMixin, _Plain):
         self.threads = threads
 
     def fit(self, X: Any, y: Any, *, watched: Any = None) -> Self:
-        """Train on all rows; see ``PlainClassifier.fit``."""
+        """Train on all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, columns)
+            Numbers, none missing, of about size 1: they are not scaled.
+        y : array-like of shape (n,)
+            Numbers.
+        watched : array-like of shape (m, columns) or None, default=None
+            Rows that are predicted after every epoch. They change nothing: neither are they learned from, nor do they
+            stop the training.
+
+        Returns
+        -------
+        self
+            The fitted regressor.
+
+        Raises
+        ------
+        TrainingError
+            If the loss is no longer a finite number.
+        """
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
-        _require_one_of("target", self.target, ("standardised", "raw"))
+        require_one_of("target", self.target, ("standardised", "raw"))
         self.outputs_ = 1
         scaled = self.target == "standardised"
         self.target_centre_ = float(y.mean()) if scaled else 0.0
         self.target_spread_ = float(y.std()) or 1.0 if scaled else 1.0
         wanted = ((y - self.target_centre_) / self.target_spread_).astype(np.float32)
-        seen = self._descend(X, wanted[:, None], functional.mse_loss, _table(watched))
-        if seen is not None:
-            self.watched_ = self._unscaled(seen)
+        outputs = self._descend(X, wanted[:, None], functional.mse_loss, _validate_watched(watched))
+        if outputs is not None:
+            self.watched_ = self._to_target_scale(outputs)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """(n,) float64 values."""
-        return self._unscaled(self._outputs(X))
+        """Predicted values.
 
-    def _unscaled(self, outputs: np.ndarray) -> np.ndarray:
+        Parameters
+        ----------
+        X : array-like of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Float64.
+        """
+        return self._to_target_scale(self._outputs(X))
+
+    def _to_target_scale(self, outputs: np.ndarray) -> np.ndarray:
         """(..., 1) → (...)."""
         values: np.ndarray = outputs[..., 0] * self.target_spread_ + self.target_centre_
         return values
 
 
-def _table(watched: Any) -> np.ndarray | None:
+def _validate_watched(watched: Any) -> np.ndarray | None:
     return None if watched is None else np.asarray(check_array(watched, dtype=np.float64))
-
-
-def _require_one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    listed = ", ".join(map(repr, allowed[:-1])) + f" or {allowed[-1]!r}"
-    require(value in allowed, f"{name} must be {listed}", value)
-
-
-def _check_finite(loss: float, *, epoch: int, lr: float) -> None:
-    if not math.isfinite(loss):
-        raise TrainingError(
-            f"the loss must stay a finite number, however: {loss} in epoch {epoch} with lr={lr:g}. "
-            f"Use a smaller learning rate, such as lr={lr / 10:g}."
-        )

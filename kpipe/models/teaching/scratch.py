@@ -1,8 +1,8 @@
-"""Nets from scratch for two classes, as in Jeremy Howard's notebook: drawn by ``rand``, plain gradient descent.
+"""The models ``straight-line``, ``sigmoid``, ``shallow`` and ``deep``: nets from scratch, as in a notebook.
 
 Nothing of ``torch.nn`` or ``torch.optim`` is used: a net is a list of weights and one of constants, its loss the mean
-absolute error, and a step subtracts the gradient over all rows times the learning rate. Drawn under the notebook's
-seed these classes give the notebook's numbers to the last digit (``kpipe study titanic-from-scratch``).
+absolute error, and a step subtracts the gradient over all rows times the learning rate. With the notebook's seed these
+classes give the notebook's numbers to the last digit (``kpipe study titanic-from-scratch``).
 
 References
 ----------
@@ -22,16 +22,16 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from kpipe.core.values import Context
-from kpipe.errors import TrainingError
 from kpipe.features import dummies
 from kpipe.models.factory import require_binary, with_context
-from kpipe.models.nets.loop import Machine, computing, require
+from kpipe.models.nets.estimators import RandomState, draw_seed
+from kpipe.models.nets.machine import Machine, torch_session
+from kpipe.models.validation import require, require_finite, require_one_of
 
 __all__ = ["Layer", "ScratchClassifier", "Uniform", "deep", "draw", "shallow", "sigmoid", "straight_line"]
 
@@ -40,8 +40,15 @@ Net = tuple[list[Tensor], list[Tensor | None]]
 
 @dataclass(frozen=True)
 class Uniform:
-    """Evenly distributed first numbers: ``(rand - shift) / outputs * scale``.
+    """Uniformly distributed first weights: ``(rand - shift) / outputs * scale``.
 
+    Parameters
+    ----------
+    shift, scale : float
+        Of the formula; ``scale`` is 1 by default.
+
+    Examples
+    --------
     >>> bool(Uniform(0.5, 2.0).draw(3, 4).abs().max() <= 0.5 / 4 * 2)
     True
     """
@@ -50,13 +57,34 @@ class Uniform:
     scale: float = 1.0
 
     def draw(self, *shape: int) -> Tensor:
-        """(inputs, outputs) or (1,) float32 from torch's global random state."""
+        """Numbers from torch's global random state.
+
+        Parameters
+        ----------
+        *shape : int
+            (inputs, outputs), or (1,) for a constant.
+
+        Returns
+        -------
+        Tensor
+            Float32, of this shape.
+        """
         return (torch.rand(*shape) - self.shift) / (shape[-1]) * self.scale
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer's outputs and how it is drawn. constant : one number for all outputs, as in the notebooks; None: none."""
+    """A layer's size and initialisation.
+
+    Parameters
+    ----------
+    outputs : int
+        Size of the layer.
+    weights : Uniform
+        Of the weights.
+    constant : Uniform or None, default=None
+        Of the one constant that all outputs share, as in the notebooks; None for no constant.
+    """
 
     outputs: int
     weights: Uniform
@@ -177,22 +205,29 @@ class ScratchClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    layers : from the first hidden one to the output, which has one number; ReLU between them.
-    end : "sigmoid", or "none" for the notebook's straight line, whose probabilities are its values cut to [0, 1].
-    lr : what gradients are multiplied with. epochs : number of steps.
-    random_state : an int is torch's seed as it stands, so that 442 draws the notebook's numbers; RandomState or None.
-    device, threads : where to train; see ``kpipe.models.nets.loop.Machine``. Predictions are made on the CPU.
+    layers : sequence of Layer
+        From the first hidden layer to the output, which has size 1; ReLU between them.
+    end : {"sigmoid", "none"}, default="sigmoid"
+        "none" is for the notebook's straight line, whose probabilities are its values clipped to [0, 1].
+    lr : float, default=1
+        Learning rate.
+    epochs : int, default=30
+        Number of steps, each over all rows.
+    random_state : int, RandomState or None, default=None
+        An int is torch's seed as it is, so that 442 gives the notebook's numbers.
+    device, threads
+        Where to train; see ``kpipe.models.nets.machine.Machine``. Predictions are made on the CPU.
 
     Attributes
     ----------
-    classes_ : (2,) labels, sorted.
-    loss_curve_ : (epochs,) mean absolute error over the training rows before each step.
-    weights_ : list of (inputs, outputs) float32. constants_ : list of (1,) float32 or None.
-
-    Shape
-    -----
-    X : (n, columns) numbers, none missing; of about size 1, for gradient descent's sake.
-    y : (n,) labels of two kinds.
+    classes_ : ndarray of shape (2,)
+        Labels, sorted.
+    loss_curve_ : ndarray of shape (epochs,)
+        Mean absolute error over the training rows before each step.
+    weights_ : list of ndarray
+        Float32, of shape (inputs, outputs).
+    constants_ : list of ndarray or None
+        Float32, of shape (1,); None for a layer without a constant.
     """
 
     def __init__(
@@ -202,7 +237,7 @@ class ScratchClassifier(ClassifierMixin, BaseEstimator):
         end: Literal["sigmoid", "none"] = "sigmoid",
         lr: float = 1.0,
         epochs: int = 30,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
         device: str = "cpu",
         threads: int = 1,
     ) -> None:
@@ -215,9 +250,24 @@ class ScratchClassifier(ClassifierMixin, BaseEstimator):
         self.threads = threads
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Train on all rows; the same ``random_state`` gives the same bytes on the same machine.
+        """Train on all rows.
 
-        Raises TrainingError if the loss is no longer a finite number.
+        Parameters
+        ----------
+        X : array-like of shape (n, columns)
+            Numbers, none missing, of about size 1, which gradient descent needs.
+        y : array-like of shape (n,)
+            Labels of two classes.
+
+        Returns
+        -------
+        self
+            The fitted classifier.
+
+        Raises
+        ------
+        TrainingError
+            If the loss is no longer a finite number.
         """
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         check_classification_targets(y)
@@ -225,10 +275,11 @@ class ScratchClassifier(ClassifierMixin, BaseEstimator):
         rule = "Only binary classification is supported: y must hold two classes"
         require(len(self.classes_) == 2, rule, self.classes_.tolist())
         require(self.epochs >= 1, "epochs must be 1 or more", self.epochs)
-        require(self.end in ("sigmoid", "none"), "end must be 'sigmoid' or 'none'", self.end)
+        require_one_of("end", self.end, ("sigmoid", "none"))
         require(self.layers[-1].outputs == 1, "the last layer must have one output", self.layers[-1].outputs)
-        with computing(Machine(device=self.device, threads=self.threads), seed=self._seed()) as device:
-            weights, constants = draw(self.layers, self.n_features_in_)  # on the CPU: the notebook's numbers everywhere
+        with torch_session(Machine(device=self.device, threads=self.threads), seed=self._seed()) as device:
+            # on the CPU, which gives the notebook's numbers on every machine
+            weights, constants = draw(self.layers, self.n_features_in_)
             net = ([w.to(device) for w in weights], [None if c is None else c.to(device) for c in constants])
             rows = torch.tensor(X, dtype=torch.float32, device=device)
             wanted = torch.tensor(codes, dtype=torch.float32, device=device)[:, None]
@@ -238,18 +289,40 @@ class ScratchClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """(n, 2) float64 probabilities; columns as in ``classes_``."""
+        """Probabilities of the labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            Float64, columns as in ``classes_``.
+        """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         weights = [torch.tensor(w).double() for w in self.weights_]
         constants = [None if c is None else torch.tensor(c).double() for c in self.constants_]
-        with computing(Machine(threads=self.threads), seed=0), torch.inference_mode():
+        with torch_session(Machine(threads=self.threads), seed=0), torch.inference_mode():
             second = self._outputs((weights, constants), torch.tensor(X)).clamp(0, 1).numpy()
         return np.concatenate([1 - second, second], axis=1)
 
     def predict(self, X: Any) -> np.ndarray:
-        """(n,) labels: the second class above one half."""
-        second = self.predict_proba(X)[:, 1] > 0.5  # first: it says so if there was no fit
+        """The second class where its probability is above one half, otherwise the first.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Labels of the type that ``fit`` got.
+        """
+        second = self.predict_proba(X)[:, 1] > 0.5
         labels: np.ndarray = self.classes_[second.astype(int)]
         return labels
 
@@ -265,12 +338,7 @@ class ScratchClassifier(ClassifierMixin, BaseEstimator):
             with torch.no_grad():
                 for number, gradient in zip(numbers, gradients, strict=True):
                     number.sub_(gradient * self.lr)
-        if not losses.isfinite().all():
-            first = int((~losses.isfinite()).nonzero()[0])
-            raise TrainingError(
-                f"the loss must stay a finite number, however: {losses[first].item()} in epoch {first + 1} with "
-                f"lr={self.lr:g}. Use a smaller learning rate, such as lr={self.lr / 10:g}."
-            )
+        require_finite(losses, lr=self.lr)
         return losses.numpy()
 
     def _outputs(self, net: Net, rows: Tensor) -> Tensor:
@@ -287,10 +355,10 @@ class ScratchClassifier(ClassifierMixin, BaseEstimator):
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):
             return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31))
+        return draw_seed(self.random_state)
 
     def __sklearn_tags__(self) -> Any:
-        """Two classes, and no promise to learn whatever scikit-learn's checks make up."""
+        """Two classes, and no promise to learn the data of scikit-learn's checks."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         tags.classifier_tags.poor_score = True  # its learning rate is fitted to Titanic's columns
@@ -298,8 +366,24 @@ class ScratchClassifier(ClassifierMixin, BaseEstimator):
 
 
 def draw(layers: Sequence[Layer], columns: int) -> Net:
-    """First weights, then constants, from torch's random state, in the notebooks' order.
+    """The first weights and constants of a net, from torch's random state.
 
+    Parameters
+    ----------
+    layers : sequence of Layer
+        From the first hidden layer to the output.
+    columns : int
+        Inputs of the first layer.
+
+    Returns
+    -------
+    weights : list of Tensor
+        Drawn first, as in the notebooks; of shape (inputs, outputs).
+    constants : list of Tensor or None
+        Of shape (1,); None for a layer without a constant.
+
+    Examples
+    --------
     >>> weights, constants = draw((Layer(10, Uniform(0.3)), Layer(1, Uniform(0.3), Uniform(0.5))), 12)
     >>> [tuple(w.shape) for w in weights], [c is None for c in constants]
     ([(12, 10), (10, 1)], [True, False])

@@ -1,8 +1,9 @@
-"""Many small nets that learn a label and a number at once, as in the two-variable notebook on Titanic.
+"""The model ``two-targets``: many small nets that learn a label and a number at once, as in a notebook on Titanic.
 
 References
 ----------
-"Building a From-Scratch Deep Learning Model to Predict Two Variables": the targets, the loss, and how nets are drawn.
+"Building a From-Scratch Deep Learning Model to Predict Two Variables": the targets, the loss, and the
+first weights.
 """
 
 from __future__ import annotations
@@ -20,22 +21,39 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from kpipe.core.values import Context
-from kpipe.errors import TrainingError, UsageError
+from kpipe.errors import UsageError
 from kpipe.features import dummies
 from kpipe.models.factory import require_binary
-from kpipe.models.nets.loop import Machine, computing, require
-from kpipe.models.teaching.together import Together
+from kpipe.models.nets.machine import Machine, torch_session
+from kpipe.models.teaching.batched_nets import BatchedNets
+from kpipe.models.validation import require, require_finite
 
 __all__ = ["TwoTargets", "draw", "learn", "two_targets"]
 
-_CHUNK = 100  # nets at a time: bounds memory, 0.3 MB a net for Titanic's rows; from 25 on, speed is the same
+_CHUNK = 100  # nets at a time: bounds memory, 0.3 MB per net for Titanic's rows; from 25 on, speed is the same
 
 
 def draw(nets: int, sizes: Sequence[int], *, shift: float, scale: float, constants: float) -> list[Tensor]:
-    """The notebook's first weights, a (nets, outputs, inputs + 1) float32 tensor a layer, from torch's random state.
+    """The notebook's first weights, from torch's random state.
 
     Weights are ``(rand - shift) / outputs * scale``; a layer's one constant is ``(rand - 0.5) * constants``.
 
+    Parameters
+    ----------
+    nets : int
+        Number of nets.
+    sizes : sequence of int
+        Columns, sizes of the hidden layers, outputs.
+    shift, scale, constants : float
+        Of the formulas.
+
+    Returns
+    -------
+    list of Tensor
+        Float32, one of shape (nets, outputs, inputs + 1) per layer; the last column is the constant.
+
+    Examples
+    --------
     >>> [tuple(weights.shape) for weights in draw(5, (11, 10, 2), shift=0.5, scale=6, constants=0.5)]
     [(5, 10, 12), (5, 2, 11)]
     """
@@ -48,7 +66,18 @@ def draw(nets: int, sizes: Sequence[int], *, shift: float, scale: float, constan
 
 
 def ends(outputs: Tensor) -> Tensor:
-    """(R, 2, n) in place: a probability by the sigmoid, a number from 0 on by ReLU."""
+    """The last activations, in place: a probability by the sigmoid, and a number of at least 0 by ReLU.
+
+    Parameters
+    ----------
+    outputs : Tensor of shape (R, 2, n)
+        Of the last layer; overwritten.
+
+    Returns
+    -------
+    Tensor of shape (R, 2, n)
+        The same object.
+    """
     outputs[:, 0].sigmoid_()
     outputs[:, 1].clamp_min_(0)
     return outputs
@@ -57,12 +86,29 @@ def ends(outputs: Tensor) -> Tensor:
 def learn(
     weights: Sequence[Tensor], inputs: Tensor, targets: Tensor, *, lr: float, epochs: int
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Gradient descent of all nets on the mean absolute error over two targets, and what each epoch gave.
+    """Gradient descent of all nets on the mean absolute error over two targets.
 
-    weights : a (R, outputs, inputs + 1) tensor a layer; left as they are. inputs : (columns, n).
-    targets : (2, trained): the first rows of inputs are trained on, the others only predicted.
+    Parameters
+    ----------
+    weights : sequence of Tensor
+        One of shape (R, outputs, inputs + 1) per layer; not changed.
+    inputs : Tensor of shape (columns, n)
+        The first rows are trained on, the others only predicted.
+    targets : Tensor of shape (2, trained)
+        Of the rows that are trained on.
+    lr : float
+        Learning rate.
+    epochs : int
+        Number of steps.
 
-    Gives (R, epochs) losses before each step, (R, epochs, 2, n - trained) predictions after it, the last weights.
+    Returns
+    -------
+    losses : Tensor of shape (R, epochs)
+        Before each step.
+    predicted : Tensor of shape (R, epochs, 2, n - trained)
+        Of the other rows, after each step.
+    weights : list of Tensor
+        After the last step.
     """
     nets, trained, last = len(weights[0]), targets.shape[1], [w.clone() for w in weights]
     losses = torch.empty(nets, epochs, dtype=inputs.dtype)
@@ -70,7 +116,7 @@ def learn(
     with torch.inference_mode():
         for start in range(0, nets, _CHUNK):
             part = slice(start, start + _CHUNK)
-            chunk = Together([w[part] for w in last], inputs, hidden="relu", trained=trained, one_constant=True)
+            chunk = BatchedNets([w[part] for w in last], inputs, hidden="relu", trained=trained, one_constant=True)
             outputs, slopes = ends(chunk.forward()), chunk.slopes[-1]
             for epoch in range(epochs):
                 torch.sub(outputs[:, :, :trained], targets, out=slopes)
@@ -82,7 +128,7 @@ def learn(
 
 
 def _slopes(signs: Tensor, outputs: Tensor) -> None:
-    """Through the ends, in place: of the absolute error by the values before sigmoid and ReLU."""
+    """Derivatives of the absolute error by the values before sigmoid and ReLU, in place."""
     back = torch.ops.aten
     back.sigmoid_backward.grad_input(signs[:, 0], outputs[:, 0], grad_input=signs[:, 0])
     back.threshold_backward.grad_input(signs[:, 1], outputs[:, 1], 0, grad_input=signs[:, 1])
@@ -113,25 +159,35 @@ def two_targets(context: Context, **options: Any) -> TwoTargets:
 
 
 class TwoTargets(ClassifierMixin, BaseEstimator):
-    """A label and a number learned at once by many small nets side by side; their mean predicts.
+    """A classifier of many small nets that learn a label and a number at once; the mean of their predictions.
 
     Parameters
     ----------
-    second : the column that is learned beside the label, and not looked at.
-    hidden : sizes of the hidden layers, ReLU between them.
-    shift, scale, constants : how nets are drawn; see ``draw``.
-    lr, epochs : of gradient descent over all rows on the mean absolute error of both targets.
-    nets : how many. random_state : seeds their first weights. threads : of the CPU.
+    second : str, default="Age"
+        The column that is learned beside the label, and is no feature.
+    hidden : sequence of int, default=(10, 10)
+        Sizes of the hidden layers, with ReLU between them.
+    shift, scale, constants : float
+        Of the first weights; see ``draw``.
+    lr, epochs
+        Of gradient descent over all rows on the mean absolute error of both targets.
+    nets : int, default=100
+        Number of nets.
+    random_state : int or None, default=None
+        Seed of the first weights; the same int gives the same bytes on the same machine.
+    threads : int, default=1
+        Of the CPU.
 
     Attributes
     ----------
-    classes_ : (2,) labels, sorted. encoding_ : the fitted encoding of the other columns.
-    weights_ : a (nets, outputs, inputs + 1) float32 array a layer.
-
-    Shape
-    -----
-    X : (n, columns) table with the column ``second``, numbers, none missing there.
-    y : (n,) labels of two kinds.
+    classes_ : ndarray of shape (2,)
+        Labels, sorted.
+    encoding_ : ColumnTransformer
+        Of the other columns.
+    losses_ : ndarray of shape (nets, epochs)
+        Before each step.
+    weights_ : list of ndarray
+        Float32, one of shape (nets, outputs, inputs + 1) per layer.
     """
 
     def __init__(
@@ -162,16 +218,32 @@ class TwoTargets(ClassifierMixin, BaseEstimator):
     def fit(self, X: pd.DataFrame, y: Any) -> Self:
         """Train all nets on all rows.
 
-        Raises UsageError where X lacks the second target or values of it, TrainingError if a loss is no longer a
-        finite number.
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            With the column ``second``, which must hold numbers, none missing.
+        y : array-like of shape (n,)
+            Labels of two classes.
+
+        Returns
+        -------
+        self
+            The fitted classifier.
+
+        Raises
+        ------
+        UsageError
+            If X lacks the second target, or values of it.
+        TrainingError
+            If the loss is no longer a finite number.
         """
         if self.second not in getattr(X, "columns", ()):
-            raise UsageError(f"the model 'two-targets' must find the column {self.second!r} among the features.")
-        gaps = int(pd.isna(X[self.second]).sum())
-        if gaps:
+            raise UsageError(f"The model 'two-targets' needs the column {self.second!r} among the features.")
+        n_missing = int(pd.isna(X[self.second]).sum())
+        if n_missing:
             raise UsageError(
-                f"the model 'two-targets' must find {self.second!r} in every row, however: {gaps} of {len(X)} rows "
-                "lack it. Fill the column in the competition's features, or choose another model."
+                f"The model 'two-targets' needs {self.second!r} in every row, but it is missing in {n_missing} of "
+                f"{len(X)}. Impute the column in the competition's features, or choose another model."
             )
         require(self.nets >= 1, "nets must be 1 or more", self.nets)
         self.classes_, codes = np.unique(y, return_inverse=True)
@@ -179,37 +251,66 @@ class TwoTargets(ClassifierMixin, BaseEstimator):
         self.n_features_in_ = X.shape[1]
         self.encoding_ = dummies(MaxAbsScaler()).fit(X.drop(columns=self.second))
         targets = np.stack([codes, X[self.second].to_numpy(dtype=np.float64)])
-        with computing(Machine(threads=self.threads), seed=self.random_state or 0):
+        with torch_session(Machine(threads=self.threads), seed=self.random_state or 0):
             inputs = self._inputs(X).float()
             sizes = (len(inputs), *self.hidden, 2)
             first = draw(self.nets, sizes, shift=self.shift, scale=self.scale, constants=self.constants)
             wanted = torch.tensor(targets, dtype=torch.float32)
             losses, _, last = learn(first, inputs, wanted, lr=self.lr, epochs=self.epochs)
-        if not losses.isfinite().all():
-            raise TrainingError(
-                f"the loss must stay a finite number, however: it does not with lr={self.lr:g}. "
-                f"Use a smaller learning rate, such as lr={self.lr / 10:g}."
-            )
+        require_finite(losses.amax(dim=0), lr=self.lr)
         self.losses_ = losses.numpy()
         self.weights_ = [weights.numpy() for weights in last]
         return self
 
     def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        """(n, 2) float64 probabilities, the nets' mean; columns as in ``classes_``."""
+        """Probabilities of the labels, the mean over the nets.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            Float64, columns as in ``classes_``.
+        """
         second = self.predict_both(X)[0]
         return np.stack([1 - second, second], axis=1)
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
-        """(n,) labels: the likelier."""
+        """The more probable labels.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Labels of the type that ``fit`` got.
+        """
         labels: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return labels
 
     def predict_both(self, X: pd.DataFrame) -> np.ndarray:
-        """(2, n) float64: the probability of the second class, and the second target."""
+        """The probability of the second class, and the second target.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (2, n)
+            Float64, the mean over the nets.
+        """
         check_is_fitted(self)
-        with computing(Machine(threads=self.threads), seed=0), torch.inference_mode():
+        with torch_session(Machine(threads=self.threads), seed=0), torch.inference_mode():
             weights = [torch.tensor(w).double() for w in self.weights_]
-            both: np.ndarray = ends(Together(weights, self._inputs(X), hidden="relu").forward()).mean(dim=0).numpy()
+            both: np.ndarray = ends(BatchedNets(weights, self._inputs(X), hidden="relu").forward()).mean(dim=0).numpy()
         return both
 
     def _inputs(self, X: pd.DataFrame) -> Tensor:

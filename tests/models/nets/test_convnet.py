@@ -1,5 +1,3 @@
-"""Promises of the convolutional network, on scikit-learn's digits: 8 x 8, enlarged to 28 x 28."""
-
 from __future__ import annotations
 
 import math
@@ -20,7 +18,7 @@ from kpipe.models.nets.convnet import ConvNetClassifier, convnet
 
 
 class AnyWidth(ConvNetClassifier):
-    """Rows that are no pictures are taken for one line of pixels: scikit-learn's checks come with 1 to 30 columns."""
+    """Rows that are not square images count as one line of pixels: scikit-learn's checks have 1 to 30 columns."""
 
     def _image_shape(self, features):
         return (1, features, 1) if math.isqrt(features) ** 2 != features else super()._image_shape(features)
@@ -29,8 +27,9 @@ class AnyWidth(ConvNetClassifier):
 @pytest.fixture(scope="module")
 def digits():
     small, y = load_digits(return_X_y=True)
-    pictures = np.kron(small.reshape(-1, 8, 8), np.ones((3, 3))) * (255 / 16)
-    X = np.pad(pictures, ((0, 0), (2, 2), (2, 2))).reshape(len(y), 784).astype(np.uint8)
+    # 8 x 8 pixels, enlarged to 28 x 28
+    images = np.kron(small.reshape(-1, 8, 8), np.ones((3, 3))) * (255 / 16)
+    X = np.pad(images, ((0, 0), (2, 2), (2, 2))).reshape(len(y), 784).astype(np.uint8)
     return X, y
 
 
@@ -38,13 +37,16 @@ def quick(**options):
     return ConvNetClassifier(**{"epochs": 1, "min_steps": 3, "random_state": 0, **options})
 
 
-# the checks' columns are no pixels: a shifted row is another row
-@parametrize_with_checks([AnyWidth(random_state=0, batch_size=32, min_steps=60, rotation=0, zoom=0, shift=0, views=1)])
-def test_the_convnet_keeps_scikit_learns_contract(estimator, check):
+# the columns of these checks are not pixels: a shifted row is another row
+UNCHANGED = {"rotation": 0, "zoom": 0, "shift": 0, "test_time_augmentation": False}
+
+
+@parametrize_with_checks([AnyWidth(random_state=0, batch_size=32, min_steps=60, **UNCHANGED)])
+def test_the_estimator_passes_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
-def test_six_hundred_digits_are_enough_for_nine_in_ten(digits):
+def test_six_hundred_digits_are_enough_for_an_accuracy_of_90_percent(digits):
     X, y = digits
     fitted = ConvNetClassifier(random_state=0, min_steps=100).fit(X[:600], y[:600])
     assert fitted.score(X[600:], y[600:]) > 0.9
@@ -57,20 +59,20 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(digits):
     assert first != other
 
 
-def test_what_is_pickled_predicts_the_same(digits):
+def test_a_pickled_estimator_predicts_the_same(digits):
     X, y = digits
     fitted = quick().fit(X[:200], y[:200])
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict_proba(X), fitted.predict_proba(X))
 
 
-def test_bytes_and_the_same_numbers_as_floats_are_one_table(digits):
+def test_pixels_as_bytes_and_as_floats_give_the_same_predictions(digits):
     X, y = digits
     as_bytes, as_floats = (quick().fit(table, y[:200]) for table in (X[:200], X[:200].astype(float)))
     assert as_bytes.scale_ == as_floats.scale_ == 255
     np.testing.assert_allclose(as_bytes.predict_proba(X), as_floats.predict_proba(X.astype(float)), atol=1e-6)
 
 
-def test_fitting_and_predicting_leave_torchs_global_state_alone(digits):
+def test_fit_and_predict_restore_torchs_global_state(digits):
     X, y = digits
     state, threads = torch.get_rng_state(), torch.get_num_threads()
     quick(threads=threads + 1).fit(X[:100], y[:100]).predict(X[:100])
@@ -86,20 +88,20 @@ def test_probabilities_are_one_row_each_and_sum_to_one(digits):
     np.testing.assert_allclose(proba.sum(axis=1), 1)
 
 
-def test_label_smoothing_is_taken_back_from_the_probabilities(digits):
+def test_probabilities_undo_label_smoothing(digits):
     X, y = digits
     fitted = ConvNetClassifier(random_state=0, label_smoothing=0.3, min_steps=60).fit(X[:600], y[:600])
-    # a network that is sure says 1 - 0.3 * 9 / 10 = 0.73 while it is trained
+    # a certain network gives 1 - 0.3 * 9 / 10 = 0.73 in training
     assert np.median(fitted.predict_proba(X[:600]).max(axis=1)) > 0.85
 
 
 def test_label_smoothing_out_of_range_is_refused(digits):
     X, y = digits
-    with pytest.raises(ValueError, match=r"label_smoothing must be at least 0 and below 1, however: 1\.0"):
+    with pytest.raises(ValueError, match=r"label_smoothing must be at least 0 and below 1, got 1\.0"):
         quick(label_smoothing=1.0).fit(X[:20], y[:20])
 
 
-def test_labels_come_back_in_their_own_type(digits):
+def test_predicted_labels_have_the_type_of_the_given_ones(digits):
     X, y = digits
     names = np.array(["even", "odd"])[y % 2]
     assert set(quick().fit(X[:100], names[:100]).predict(X[:50])) <= {"even", "odd"}
@@ -112,15 +114,15 @@ def test_rows_of_any_shape_can_be_learned(digits, shape):
     assert quick(shape=shape).fit(X[:60], y[:60]).shape_ == shape
 
 
-def test_columns_that_are_no_square_are_refused_with_the_remedy(digits):
+def test_a_number_of_columns_that_is_no_square_is_refused_with_the_remedy(digits):
     X, y = digits
-    with pytest.raises(ValueError, match=r"must be a square number, however: X has 783. Give shape="):
+    with pytest.raises(ValueError, match=r"must be a square number, but X has 783. Give shape="):
         quick().fit(X[:20, 1:], y[:20])
 
 
-def test_columns_that_do_not_fill_the_shape_are_refused_with_the_remedy(digits):
+def test_a_number_of_columns_that_does_not_fill_the_shape_is_refused_with_the_remedy(digits):
     X, y = digits
-    with pytest.raises(ValueError, match=r"must fill shape=\(28, 28, 3\), however: X has 784"):
+    with pytest.raises(ValueError, match=r"must fill shape=\(28, 28, 3\), but X has 784"):
         quick(shape=(28, 28, 3)).fit(X[:20], y[:20])
 
 
@@ -132,13 +134,13 @@ def test_missing_pixels_are_refused(digits):
         quick().fit(X, y[:50])
 
 
-def test_a_learning_rate_that_explodes_is_a_training_error_with_its_remedy(digits):
+def test_a_diverging_learning_rate_is_a_training_error_that_names_a_smaller_one(digits):
     X, y = digits
     with pytest.raises(TrainingError, match=r"in epoch \d+ with lr=1e\+30. Use a smaller learning rate"):
         quick(lr=1e30, min_steps=20).fit(X[:50], y[:50])
 
 
-def test_a_device_that_is_not_here_is_refused_at_fit(digits):
+def test_an_unknown_device_is_refused_in_fit(digits):
     X, y = digits
     with pytest.raises(UsageError, match="'abacus'"):
         quick(device="abacus").fit(X[:20], y[:20])
@@ -147,19 +149,19 @@ def test_a_device_that_is_not_here_is_refused_at_fit(digits):
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ({"size": "huge"}, "size must be 'small' or 'large', however: 'huge'"),
-        ({"views": 3}, "views must be 1 or 5, however: 3"),
+        ({"size": "huge"}, "size must be 'small' or 'large', got 'huge'"),
+        ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
     ],
     ids=str,
 )
-def test_an_option_that_is_none_is_refused_by_name(digits, option, words):
+def test_a_parameter_out_of_range_is_refused_by_name(digits, option, words):
     X, y = digits
     with pytest.raises(ValueError, match=words):
         quick(**option).fit(X[:20], y[:20])
 
 
 @pytest.mark.parametrize("size", ["small", "large"])
-def test_a_rows_prediction_is_its_own_whatever_stands_beside_it(digits, size):
+def test_the_prediction_of_a_row_does_not_depend_on_other_rows(digits, size):
     X, y = digits
     fitted = quick(size=size).fit(X[:200], y[:200])
     whole = fitted.predict_proba(X[:300])
@@ -167,14 +169,26 @@ def test_a_rows_prediction_is_its_own_whatever_stands_beside_it(digits, size):
     np.testing.assert_allclose(whole[[7, 123]], alone, atol=1e-3 * whole.std(axis=0).max())
 
 
-def test_five_views_are_five_looks_of_one_net(digits):
+def test_test_time_augmentation_changes_predictions_and_not_weights(digits):
     X, y = digits
-    five, one = (quick(views=views).fit(X[:200], y[:200]) for views in (5, 1))
-    np.testing.assert_equal(five.weights_, one.weights_)
-    assert not np.allclose(five.predict_proba(X[:50]), one.predict_proba(X[:50]))
+    augmented, plain = (quick(test_time_augmentation=choice).fit(X[:200], y[:200]) for choice in (True, False))
+    np.testing.assert_equal(augmented.weights_, plain.weights_)
+    assert not np.allclose(augmented.predict_proba(X[:50]), plain.predict_proba(X[:50]))
 
 
-def test_making_one_loads_no_torch():
+def test_test_time_augmentation_is_the_mean_over_the_image_and_four_shifts(digits):
+    X, y = digits
+    augmented, plain = (
+        quick(label_smoothing=0.0, test_time_augmentation=choice).fit(X[:200], y[:200]) for choice in (True, False)
+    )
+    images = X[:20].reshape(-1, 28, 28)
+    moves = [(0, 0), (1, 2), (-1, 2), (1, 1), (-1, 1)]  # the digits' margins are empty, so that rolling is shifting
+    shifted = [np.roll(images, step, axis=axis).reshape(20, -1) if axis else X[:20] for step, axis in moves]
+    expected = np.mean([plain.predict_proba(rows) for rows in shifted], axis=0)
+    np.testing.assert_allclose(augmented.predict_proba(X[:20]), expected, atol=1e-5)
+
+
+def test_making_an_estimator_does_not_import_torch():
     code = "import sys, kpipe.models.nets.convnet as c; c.ConvNetClassifier(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 

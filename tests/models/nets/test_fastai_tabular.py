@@ -23,7 +23,7 @@ def fitted(task: Task, seed: int = 0):
 
 
 @BOTH
-def test_it_learns_numbers_and_levels(task: Task) -> None:
+def test_it_learns_from_numbers_and_categories(task: Task) -> None:
     net = fitted(task)
     assert is_classifier(net) == (task == "classification")
     assert is_regressor(net) == (task == "regression")
@@ -39,7 +39,7 @@ def test_the_same_seed_gives_the_same_bytes(task: Task) -> None:
 
 
 @BOTH
-def test_gaps_and_levels_never_seen_get_finite_predictions(task: Task) -> None:
+def test_missing_values_and_unseen_categories_get_finite_predictions(task: Task) -> None:
     strange = X[:3].assign(x=[np.nan, 1e300, -1e300], town=[None, "nowhere", "a"])
     net = fitted(task)
     found = net.predict_proba(strange) if task == "classification" else net.predict(strange)

@@ -1,5 +1,3 @@
-"""Promises of the fully connected networks."""
-
 from __future__ import annotations
 
 import pickle
@@ -26,7 +24,7 @@ BOTH = pytest.mark.parametrize("kind", [NeuralClassifier, NeuralRegressor])
         NeuralRegressor(random_state=0, members=2, epochs=5, min_steps=60, batch_size=16, lr=0.01),
     ]
 )
-def test_the_networks_keep_scikit_learns_contract(estimator, check):
+def test_the_estimators_pass_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
@@ -45,14 +43,14 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(kind):
 
 
 @BOTH
-def test_what_is_pickled_predicts_the_same(kind):
+def test_a_pickled_estimator_predicts_the_same(kind):
     X, y = table(kind)
     fitted = kind(**SMALL).fit(X, y)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict(X), fitted.predict(X))
 
 
 @BOTH
-def test_fitting_and_predicting_leave_the_global_random_states_alone(kind):
+def test_fit_and_predict_restore_the_global_random_states(kind):
     X, y = table(kind)
     torch_state = torch.get_rng_state()
     np.random.seed(0)  # noqa: NPY002  # the legacy state is what must not be touched
@@ -92,7 +90,7 @@ def test_the_regressor_beats_a_straight_line_on_a_curved_target():
 
 
 @pytest.mark.parametrize("options", [{"batch_norm": True}, {"hidden": ()}, {"hidden": (8,)}, {"members": 1}], ids=str)
-def test_each_kind_of_network_can_be_fitted(options):
+def test_a_network_of_each_shape_can_be_fitted(options):
     X, y = table(NeuralClassifier)
     assert NeuralClassifier(**SMALL, **options).fit(X, y).predict(X).shape == (120,)
 
@@ -105,35 +103,35 @@ def test_missing_values_are_refused(kind):
         kind(**SMALL).fit(X, y)
 
 
-def test_a_learning_rate_that_explodes_is_a_training_error_with_its_remedy():
+def test_a_diverging_learning_rate_is_a_training_error_that_names_a_smaller_one():
     X, y = table(NeuralRegressor)
     with pytest.raises(TrainingError, match=r"in epoch \d+ with lr=1e\+30. Use a smaller learning rate, such as"):
         NeuralRegressor(epochs=20, lr=1e30, random_state=0).fit(X, y)
 
 
 def test_one_class_is_refused():
-    with pytest.raises(ValueError, match=r"at least 2 classes, however: \[1.0\]"):
+    with pytest.raises(ValueError, match=r"at least 2 classes, got \[1.0\]"):
         NeuralClassifier().fit(np.zeros((4, 2)), np.ones(4))
 
 
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ({"members": 0}, "members must be 1 or more, however: 0"),
-        ({"hidden": (64, 0)}, r"hidden must hold sizes of 1 or more, however: \(64, 0\)"),
-        ({"dropout": 1.0}, "dropout must be at least 0 and below 1, however: 1.0"),
-        ({"epochs": 0}, "epochs must be 1 or more, however: 0"),
-        ({"lr": -1.0}, "lr must be above 0, however: -1.0"),
+        ({"members": 0}, "members must be 1 or more, got 0"),
+        ({"hidden": (64, 0)}, r"hidden must hold sizes of 1 or more, got \(64, 0\)"),
+        ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
+        ({"epochs": 0}, "epochs must be 1 or more, got 0"),
+        ({"lr": -1.0}, "lr must be above 0, got -1.0"),
     ],
     ids=str,
 )
-def test_a_parameter_out_of_range_is_named_at_fit(option, words):
+def test_a_parameter_out_of_range_is_refused_by_name_in_fit(option, words):
     estimator = NeuralClassifier(**option)
     with pytest.raises(ValueError, match=words):
         estimator.fit(*table(NeuralClassifier))
 
 
-def test_a_device_that_is_not_here_is_refused_at_fit():
+def test_an_unknown_device_is_refused_in_fit():
     with pytest.raises(UsageError, match="'abacus'"):
         NeuralClassifier(device="abacus").fit(*table(NeuralClassifier))
 

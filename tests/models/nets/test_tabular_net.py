@@ -1,5 +1,3 @@
-"""Promises of the net for tables."""
-
 from __future__ import annotations
 
 import pickle
@@ -27,12 +25,12 @@ BOTH = pytest.mark.parametrize("kind", [TabularNetClassifier, TabularNetRegresso
         TabularNetRegressor(random_state=0, hidden=32, members=2, batch_size=32, lr=0.01, epochs=10, min_steps=50),
     ]
 )
-def test_the_nets_keep_scikit_learns_contract(estimator, check):
+def test_the_estimators_pass_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
 def mixed(rows=200, seed=0):
-    """A table of every kind of column, and what makes the target of it."""
+    """A table with a column of every dtype, and the signal of which the target is made."""
     rng = np.random.default_rng(seed)
     many = rng.integers(0, 30, rows)
     frame = pd.DataFrame(
@@ -44,7 +42,7 @@ def mixed(rows=200, seed=0):
             "constant": 1.0,
             "empty": np.nan,
             "few": rng.choice(["a", "b", "c"], rows),
-            "many": np.char.add("level ", many.astype(str)),
+            "many": np.char.add("category ", many.astype(str)),
             "category": pd.Categorical(rng.choice(["x", "y"], rows)),
             "mostly": pd.array(np.where(rng.random(rows) < 0.2, None, rng.random(rows) < 0.5), dtype="boolean"),
         }
@@ -74,7 +72,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(kind):
 
 
 @BOTH
-def test_a_row_is_predicted_the_same_whichever_rows_stand_beside_it(kind):
+def test_the_prediction_of_a_row_does_not_depend_on_other_rows(kind):
     X, signal = mixed()
     model = kind(**SMALL).fit(X, targets(kind, signal))
     together = answers(model, X)
@@ -84,7 +82,7 @@ def test_a_row_is_predicted_the_same_whichever_rows_stand_beside_it(kind):
 
 
 @BOTH
-def test_what_is_pickled_or_cloned_predicts_the_same(kind):
+def test_a_pickled_or_cloned_estimator_predicts_the_same(kind):
     X, signal = mixed()
     y = targets(kind, signal)
     fitted = kind(**SMALL).fit(X, y)
@@ -93,7 +91,7 @@ def test_what_is_pickled_or_cloned_predicts_the_same(kind):
 
 
 @BOTH
-def test_levels_gaps_and_infinities_that_fitting_did_not_see_are_predicted(kind):
+def test_unseen_categories_new_missing_values_and_infinities_get_finite_predictions(kind):
     X, signal = mixed()
     model = kind(**SMALL).fit(X, targets(kind, signal))
     strange = X.head(4).assign(few="new", many=None, category=None, skew=[np.nan, np.inf, -np.inf, 1e300], empty=3.0)
@@ -101,16 +99,16 @@ def test_levels_gaps_and_infinities_that_fitting_did_not_see_are_predicted(kind)
 
 
 @BOTH
-def test_the_order_of_rows_does_not_choose_the_encoding(kind):
+def test_the_encoding_does_not_depend_on_the_order_of_rows(kind):
     X, signal = mixed()
     y = targets(kind, signal)
     shuffled = np.random.default_rng(1).permutation(len(X))
     one, other = kind(**SMALL).fit(X, y), kind(**SMALL).fit(X.iloc[shuffled], y[shuffled])
-    np.testing.assert_array_equal(one.columns_.coded(X), other.columns_.coded(X))
+    np.testing.assert_array_equal(one.encoding_.encode(X), other.encoding_.encode(X))
 
 
 @BOTH
-def test_only_text_only_numbers_and_a_single_column_can_be_fitted(kind):
+def test_tables_of_only_text_only_numbers_or_one_column_can_be_fitted(kind):
     X, signal = mixed()
     y = targets(kind, signal)
     for columns in (["few", "many"], ["number", "skew"], ["flag"], ["empty"], ["many"]):
@@ -118,13 +116,13 @@ def test_only_text_only_numbers_and_a_single_column_can_be_fitted(kind):
 
 
 @BOTH
-def test_it_learns_numbers_levels_and_curves(kind):
+def test_it_learns_from_numbers_categories_and_curves(kind):
     X, signal = mixed(700)
     signal = signal + 2 * np.abs(X["skew"].rank(pct=True).to_numpy() - 0.5)
     y = targets(kind, signal)
     model = kind(random_state=0).fit(X.head(500), y[:500])
     if kind is TabularNetClassifier:
-        assert log_loss(y[500:], model.predict_proba(X.tail(200))) < 0.75  # 1.05 for the classes' shares
+        assert log_loss(y[500:], model.predict_proba(X.tail(200))) < 0.75  # 1.05 for the class shares
     else:
         assert model.score(X.tail(200), y[500:]) > 0.65  # 1.0 is out of reach: a tenth of the signal's inputs is hidden
 
@@ -143,7 +141,7 @@ def test_a_regression_is_equivariant_to_shift_and_scale_of_the_target():
     np.testing.assert_allclose((moved - 1e6) / 1e3, plain, atol=1e-3)
 
 
-def test_the_absolute_loss_aims_at_the_median_and_the_squared_one_at_the_mean():
+def test_the_absolute_loss_estimates_the_median_and_the_squared_loss_the_mean():
     rng = np.random.default_rng(0)
     X, y = pd.DataFrame({"x": rng.normal(size=600)}), rng.exponential(size=600)
     options = {**SMALL, "epochs": 30}
@@ -169,12 +167,12 @@ def test_a_budget_cuts_epochs_of_large_tables_but_not_below_five():
 @pytest.mark.parametrize(
     "options", [{"depth": 1}, {"depth": 3}, {"members": 1}, {"bins": 1}, {"batch_size": 16}], ids=str
 )
-def test_each_kind_of_net_can_be_fitted(options):
+def test_a_net_of_each_shape_can_be_fitted(options):
     X, y = mixed()
     assert TabularNetRegressor(**{**SMALL, **options}).fit(X, y).predict(X).shape == (200,)
 
 
-def test_fitting_and_predicting_leave_the_global_random_states_alone():
+def test_fit_and_predict_restore_the_global_random_states():
     X, y = mixed()
     torch_state = torch.get_rng_state()
     np.random.seed(0)  # noqa: NPY002  # the legacy state is what must not be touched
@@ -184,7 +182,7 @@ def test_fitting_and_predicting_leave_the_global_random_states_alone():
     assert np.random.random() == expected  # noqa: NPY002
 
 
-def test_the_factory_takes_the_task_and_what_the_context_says():
+def test_the_factory_takes_task_loss_seed_and_threads_from_the_context():
     classifier = tabular_net(Context(task="classification", n_classes=3, seed=3, threads=2), members=4)
     assert isinstance(classifier, TabularNetClassifier)
     assert (classifier.random_state, classifier.threads, classifier.members) == (3, 2, 4)
@@ -195,15 +193,15 @@ def test_the_factory_takes_the_task_and_what_the_context_says():
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ({"members": 0}, "members must be 1 or more, however: 0"),
-        ({"hidden": 0}, "hidden must be 1 or more, however: 0"),
-        ({"dropout": 1.0}, "dropout must be at least 0 and below 1, however: 1.0"),
-        ({"budget": 0}, "budget must be above 0, however: 0"),
-        ({"loss": "cubed"}, "loss must be one of squared, absolute, huber, poisson, however: 'cubed'"),
+        ({"members": 0}, "members must be 1 or more, got 0"),
+        ({"hidden": 0}, "hidden must be 1 or more, got 0"),
+        ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
+        ({"budget": 0}, "budget must be above 0, got 0"),
+        ({"loss": "cubed"}, "loss must be 'squared', 'absolute', 'huber' or 'poisson', got 'cubed'"),
     ],
     ids=str,
 )
-def test_an_option_out_of_range_is_named(option, words):
+def test_a_parameter_out_of_range_is_refused_by_name(option, words):
     X, y = mixed()
     with pytest.raises(ValueError, match=words):
         TabularNetRegressor(**{**SMALL, **option}).fit(X, y)
@@ -218,18 +216,18 @@ def test_a_table_of_other_columns_is_refused():
 
 def test_one_class_and_negative_counts_are_refused():
     X, y = mixed()
-    with pytest.raises(ValueError, match=r"at least 2 classes, however: \[0\]"):
+    with pytest.raises(ValueError, match=r"at least 2 classes, got \[0\]"):
         TabularNetClassifier().fit(X, np.zeros(len(X), dtype=int))
     with pytest.raises(ValueError, match="must not be negative"):
         TabularNetRegressor(loss="poisson").fit(X, y)
 
 
-def test_without_a_fit_it_says_so():
+def test_predict_before_fit_is_refused():
     with pytest.raises(NotFittedError):
         TabularNetClassifier().predict(mixed()[0])
 
 
-def test_a_learning_rate_that_explodes_is_a_training_error():
+def test_a_diverging_learning_rate_is_a_training_error_that_names_a_smaller_one():
     X, y = mixed()
     with pytest.raises(TrainingError, match="Use a smaller learning rate"):
         TabularNetRegressor(**{**SMALL, "lr": 1e30, "epochs": 20}).fit(X, y)

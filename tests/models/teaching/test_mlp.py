@@ -26,7 +26,7 @@ SMALL = {"hidden": (8,), "epochs": 3, "random_state": 0}
     PlainClassifier(hidden=(16,), batch_size=16, lr=0.02, random_state=0),
     PlainRegressor(hidden=(16,), batch_size=16, lr=0.02, random_state=0),
 ])  # fmt: skip
-def test_the_nets_keep_scikit_learns_contract(estimator, check) -> None:
+def test_the_estimators_pass_scikit_learns_checks(estimator, check) -> None:
     check(estimator)
 
 
@@ -49,21 +49,21 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(kind: type
 
 
 @BOTH
-def test_fitting_and_predicting_leave_torchs_random_state_alone(kind: type) -> None:
+def test_fit_and_predict_restore_torchs_random_state(kind: type) -> None:
     before = torch.get_rng_state()
     fitted(kind, dropout=0.5).predict(table(kind)[0])
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @BOTH
-def test_what_is_pickled_predicts_the_same(kind: type) -> None:
+def test_a_pickled_estimator_predicts_the_same(kind: type) -> None:
     X, net = table(kind)[0], fitted(kind)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(net)).predict(X), net.predict(X))
     assert clone(net).get_params() == net.get_params()
 
 
 @BOTH
-def test_a_rows_prediction_does_not_depend_on_the_rows_beside_it_nor_on_dropout(kind: type) -> None:
+def test_the_prediction_of_a_row_depends_neither_on_other_rows_nor_on_dropout(kind: type) -> None:
     X, net = table(kind)[0], fitted(kind, dropout=0.5)
     predict = net.predict_proba if kind is PlainClassifier else net.predict
     assert predict(X).dtype == np.float64
@@ -94,7 +94,7 @@ def test_the_loss_of_every_epoch_is_kept_and_falls(kind: type) -> None:
     assert history[-1] < history[0]
 
 
-def test_a_straight_line_is_learned_to_the_digits_of_least_squares() -> None:
+def test_a_linear_net_learns_the_least_squares_solution() -> None:
     X, y = table(PlainRegressor)
     wanted = np.linalg.lstsq(np.c_[X, np.ones(len(X))], y, rcond=None)[0]
     line = PlainRegressor(lr=0.01, epochs=3000, batch_size=len(X), random_state=0).fit(X, y)
@@ -111,7 +111,7 @@ def test_a_standardised_target_moves_with_its_shift_and_scale_and_a_raw_one_is_t
 @pytest.mark.parametrize(
     ("initialisation", "deviation"), [("normal", 0.01), ("xavier", (2 / (400 + 300)) ** 0.5), ("default", 1200**-0.5)]
 )
-def test_first_weights_have_the_deviation_that_their_initialisation_says(initialisation: str, deviation: float) -> None:
+def test_first_weights_have_the_deviation_of_their_initialisation(initialisation: str, deviation: float) -> None:
     X = np.random.default_rng(0).normal(size=(4, 400))
     net = PlainRegressor(hidden=(300,), initialisation=initialisation, lr=1e-12, epochs=1, random_state=0)
     weights = net.fit(X, X[:, 0]).weights_
@@ -131,11 +131,11 @@ def test_weight_decay_shrinks_the_weights(kind: type) -> None:
     [{"activation": "sigmoid"}, {"activation": "tanh"}, {"dropout": 0.5}, {"optimizer": "sgd"}, {"hidden": (8, 8)}],
     ids=str,
 )
-def test_each_option_makes_another_net(kind: type, options: dict[str, object]) -> None:
+def test_each_option_changes_the_predictions(kind: type, options: dict[str, object]) -> None:
     assert fitted(kind, **options).loss_curve_[-1] != fitted(kind).loss_curve_[-1]
 
 
-def test_without_a_hidden_layer_dropout_and_activation_are_nothing() -> None:
+def test_without_a_hidden_layer_dropout_and_activation_have_no_effect() -> None:
     first, second = fitted(PlainRegressor, hidden=()), fitted(PlainRegressor, hidden=(), dropout=0.5, activation="tanh")
     assert first.loss_curve_.tobytes() == second.loss_curve_.tobytes()
 
@@ -144,36 +144,36 @@ def test_without_a_hidden_layer_dropout_and_activation_are_nothing() -> None:
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ({"hidden": (8, 0)}, r"hidden must hold sizes of 1 or more, however: \(8, 0\)"),
-        ({"activation": "relo"}, "activation must be 'relu', 'sigmoid' or 'tanh', however: 'relo'"),
-        ({"initialisation": "zero"}, "initialisation must be 'default', 'xavier' or 'normal', however: 'zero'"),
-        ({"optimizer": "lion"}, "optimizer must be 'adam' or 'sgd', however: 'lion'"),
-        ({"dropout": 1.0}, "dropout must be at least 0 and below 1, however: 1.0"),
-        ({"weight_decay": -1.0}, "weight_decay must be 0 or more, however: -1.0"),
-        ({"lr": 0.0}, "lr must be above 0, however: 0.0"),
-        ({"batch_size": 0}, "batch_size must be 1 or more, however: 0"),
-        ({"epochs": 0}, "epochs must be 1 or more, however: 0"),
+        ({"hidden": (8, 0)}, r"hidden must hold sizes of 1 or more, got \(8, 0\)"),
+        ({"activation": "relo"}, "activation must be 'relu', 'sigmoid' or 'tanh', got 'relo'"),
+        ({"initialisation": "zero"}, "initialisation must be 'default', 'xavier' or 'normal', got 'zero'"),
+        ({"optimizer": "lion"}, "optimizer must be 'adam' or 'sgd', got 'lion'"),
+        ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
+        ({"weight_decay": -1.0}, "weight_decay must be 0 or more, got -1.0"),
+        ({"lr": 0.0}, "lr must be above 0, got 0.0"),
+        ({"batch_size": 0}, "batch_size must be 1 or more, got 0"),
+        ({"epochs": 0}, "epochs must be 1 or more, got 0"),
     ],
     ids=str,
 )
-def test_a_parameter_out_of_range_is_named_at_fit(kind: type, option: dict[str, object], words: str) -> None:
+def test_a_parameter_out_of_range_is_refused_by_name_in_fit(kind: type, option: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         fitted(kind, **option)
 
 
-def test_an_unknown_kind_of_target_is_named_at_fit() -> None:
-    with pytest.raises(ValueError, match="target must be 'standardised' or 'raw', however: 'log'"):
+def test_an_unknown_target_scale_is_refused_in_fit() -> None:
+    with pytest.raises(ValueError, match="target must be 'standardised' or 'raw', got 'log'"):
         fitted(PlainRegressor, target="log")
 
 
 @BOTH
-def test_a_loss_that_runs_away_names_the_epoch_and_a_smaller_learning_rate(kind: type) -> None:
+def test_a_diverging_loss_is_an_error_that_names_the_epoch_and_a_smaller_learning_rate(kind: type) -> None:
     with pytest.raises(TrainingError, match=r"in epoch \d+ with lr=1e\+30. Use a smaller learning rate, such as"):
         fitted(kind, lr=1e30, epochs=20)
 
 
-def test_one_class_and_a_device_that_is_not_here_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"at least 2 classes, however: \[1.0\]"):
+def test_one_class_and_a_missing_device_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"at least 2 classes, got \[1.0\]"):
         PlainClassifier().fit(np.zeros((4, 2)), np.ones(4))
     with pytest.raises(UsageError, match="'abacus'"):
         fitted(PlainClassifier, device="abacus")

@@ -20,12 +20,12 @@ each_name = pytest.mark.parametrize("name", NAMES)
 
 
 @parametrize_with_checks([ScratchClassifier(random_state=0)])
-def test_it_passes_scikit_learns_checks(estimator, check) -> None:
+def test_the_estimator_passes_scikit_learns_checks(estimator, check) -> None:
     check(estimator)
 
 
 @each_name
-def test_the_seed_is_torchs_so_that_442_draws_the_notebooks_numbers(name: str) -> None:
+def test_the_seed_is_torchs_seed_so_that_442_gives_the_notebooks_numbers(name: str) -> None:
     drawn = model(name, lr=1e-12, epochs=1)(TWO)[-1].fit(np.eye(12), np.arange(12) % 2)
     torch.manual_seed(442)
     first = torch.rand(*drawn.weights_[0].shape)
@@ -36,7 +36,7 @@ def test_the_seed_is_torchs_so_that_442_draws_the_notebooks_numbers(name: str) -
 
 
 @each_name
-def test_fitting_leaves_torchs_random_state_alone_and_is_repeated_to_the_byte(name: str) -> None:
+def test_fit_restores_torchs_random_state_and_gives_the_same_bytes_again(name: str) -> None:
     made = survivors()
     X, y = made.train.drop(columns=["id", "survived"]), made.train["survived"]
     before = torch.get_rng_state()
@@ -47,7 +47,7 @@ def test_fitting_leaves_torchs_random_state_alone_and_is_repeated_to_the_byte(na
 
 
 @each_name
-def test_a_rows_prediction_does_not_depend_on_the_rows_beside_it(name: str) -> None:
+def test_the_prediction_of_a_row_does_not_depend_on_other_rows(name: str) -> None:
     made = survivors()
     X, y = made.train.drop(columns=["id", "survived"]), made.train["survived"]
     fitted = model(name)(TWO).fit(X, y)
@@ -69,7 +69,7 @@ def test_anything_but_two_classes_is_refused(name: str, context: Context, given:
         model(name)(context)
 
 
-def test_a_loss_that_runs_away_names_the_epoch_and_a_smaller_learning_rate() -> None:
+def test_a_diverging_loss_is_an_error_that_names_the_epoch_and_a_smaller_learning_rate() -> None:
     line = ScratchClassifier(end="none", lr=1e38, epochs=5, random_state=0)
     with pytest.raises(TrainingError, match=r"in epoch [2-5] with lr=1e\+38\. Use a smaller learning rate"):
         line.fit(np.eye(4) * 1e3, [0, 1, 0, 1])

@@ -1,9 +1,9 @@
-"""Many small nets of one shape, trained side by side: one product of matrices a layer for all of them.
+"""Many small nets of one shape, trained as one batch: one matrix product per layer for all of them.
 
-A step of a small net costs the calls more than the arithmetic. Here the nets' rows lie beside each other in memory
-(features × rows, the constants as one more column of the weights), every buffer is allocated once, and gradients are
-written out by hand, as in the notebooks. What that gains over one net after another is measured by
-``kpipe study titanic-two-targets`` (ReLU, 100 nets) and ``kpipe study fully-connected`` (tanh, 6 nets), in every run.
+A step of a small net costs the calls more than the arithmetic. Here the nets are contiguous in memory (features × rows,
+the constants as one more column of the weights), every buffer is allocated once, and gradients are written out by hand,
+as in the notebooks. ``kpipe study titanic-two-targets`` (ReLU, 100 nets) and ``kpipe study fully-connected`` (tanh, 6
+nets) measure the gain over training one net after another.
 
 References
 ----------
@@ -18,23 +18,33 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-__all__ = ["Together"]
+__all__ = ["BatchedNets"]
 
 Hidden = Literal["relu", "tanh", "none"]
 
 
-class Together:
+class BatchedNets:
     """R nets of one shape over one table, their outputs and their steps of gradient descent.
 
-    weights : a (R, outputs, inputs + 1) tensor a layer, the last column the constants; trained in place.
-    inputs : (columns, n), of the weights' dtype. trained : how many of the rows, the first ones, have slopes.
-    hidden : what stands between the layers; "none" leaves them one linear function.
-    one_constant : a layer's outputs share their constant, as in the notebook; its column holds it ``outputs`` times.
-    slopes[-1] : (R, outputs, trained), to be filled with the derivative of each net's loss by its outputs.
+    To be used under ``torch.inference_mode()``. Before ``descend``, fill ``slopes[-1]``, of shape (R, outputs,
+    trained), with the derivative of each net's loss by its outputs.
 
-    To be used under ``torch.inference_mode()``.
+    Parameters
+    ----------
+    weights : sequence of Tensor
+        One of shape (R, outputs, inputs + 1) per layer, the last column the constants; trained in place.
+    inputs : Tensor of shape (columns, n)
+        Of the weights' dtype.
+    hidden : {"relu", "tanh", "none"}
+        The activation between the layers; "none" leaves one linear function.
+    trained : int or None, default=None
+        How many rows, the first ones, are trained on; None for all.
+    one_constant : bool, default=False
+        Whether a layer's outputs share their constant, as in the notebook; its column holds it ``outputs`` times.
 
-    >>> nets = Together([torch.ones(5, 1, 3)], torch.zeros(2, 7), hidden="relu")
+    Examples
+    --------
+    >>> nets = BatchedNets([torch.ones(5, 1, 3)], torch.zeros(2, 7), hidden="relu")
     >>> nets.forward().shape, bool((nets.forward() == 1).all())
     (torch.Size([5, 1, 7]), True)
     """
@@ -51,14 +61,14 @@ class Together:
         nets, rows = len(weights[0]), inputs.shape[1]
         trained = rows if trained is None else trained
         self.weights, self.one_constant = list(weights), one_constant
-        self.squash, self.unsquash = _HIDDEN[hidden]
+        self.activate, self.backpropagate = _ACTIVATIONS[hidden]
         self.inputs = torch.cat([inputs, inputs.new_ones(1, rows)])
         below = [inputs.new_ones(nets, w.shape[2], rows) for w in self.weights[1:]]  # the last row stays 1
         self.values = [inputs.new_empty(nets, w.shape[1], rows) for w in self.weights]
-        self.below, self.squashed = below, [b[:, :-1] for b in below]
+        self.below, self.activated = below, [b[:, :-1] for b in below]
         self.slopes = [inputs.new_empty(nets, w.shape[1], trained) for w in self.weights]
         self.gradients = [torch.empty_like(w) for w in self.weights]
-        # views, made once: a view costs as much as a small product
+        # views, made once: making a view costs as much as a small product
         self.learned = [b[:, :-1, :trained] for b in below]
         self.below_learned = [b[:, :, :trained].transpose(1, 2) for b in below]
         self.inputs_learned = self.inputs[:, :trained].T
@@ -69,18 +79,30 @@ class Together:
         )
 
     def forward(self) -> Tensor:
-        """(R, outputs, n) of the last layer; the next call overwrites it, and so may the caller."""
+        """The outputs of the last layer.
+
+        Returns
+        -------
+        Tensor of shape (R, outputs, n)
+            A buffer that the next call overwrites, and that the caller may overwrite.
+        """
         torch.mm(self.flat_weights, self.inputs, out=self.flat_values)
         for layer, weights in enumerate(self.weights[1:]):
-            self.squash(self.values[layer], self.squashed[layer])
+            self.activate(self.values[layer], self.activated[layer])
             torch.bmm(weights, self.below[layer], out=self.values[layer + 1])
         return self.values[-1]
 
     def descend(self, lr: float) -> None:
-        """One step from the slopes in ``slopes[-1]``."""
+        """One step of gradient descent from the derivatives in ``slopes[-1]``.
+
+        Parameters
+        ----------
+        lr : float
+            Learning rate.
+        """
         for layer in range(len(self.weights) - 1, 0, -1):
             torch.bmm(self.backward[layer], self.slopes[layer], out=self.slopes[layer - 1])
-            self.unsquash(self.slopes[layer - 1], self.learned[layer - 1])
+            self.backpropagate(self.slopes[layer - 1], self.learned[layer - 1])
             if self.one_constant:
                 torch.bmm(self.slopes[layer], self.below_learned[layer - 1], out=self.gradients[layer])
             else:
@@ -98,27 +120,27 @@ def _relu(values: Tensor, out: Tensor) -> None:
     torch.clamp_min(values, 0, out=out)
 
 
-def _relu_slopes(slopes: Tensor, squashed: Tensor) -> None:
-    torch.ops.aten.threshold_backward.grad_input(slopes, squashed, 0, grad_input=slopes)
+def _relu_slopes(slopes: Tensor, activated: Tensor) -> None:
+    torch.ops.aten.threshold_backward.grad_input(slopes, activated, 0, grad_input=slopes)
 
 
 def _tanh(values: Tensor, out: Tensor) -> None:
     torch.tanh(values, out=out)
 
 
-def _tanh_slopes(slopes: Tensor, squashed: Tensor) -> None:
-    torch.ops.aten.tanh_backward.grad_input(slopes, squashed, grad_input=slopes)
+def _tanh_slopes(slopes: Tensor, activated: Tensor) -> None:
+    torch.ops.aten.tanh_backward.grad_input(slopes, activated, grad_input=slopes)
 
 
 def _none(values: Tensor, out: Tensor) -> None:
     out.copy_(values)
 
 
-def _none_slopes(slopes: Tensor, squashed: Tensor) -> None:
-    """As they are."""
+def _none_slopes(slopes: Tensor, activated: Tensor) -> None:
+    """The derivatives stay as they are."""
 
 
-_HIDDEN: dict[Hidden, tuple[Callable[[Tensor, Tensor], None], Callable[[Tensor, Tensor], None]]] = {
+_ACTIVATIONS: dict[Hidden, tuple[Callable[[Tensor, Tensor], None], Callable[[Tensor, Tensor], None]]] = {
     "relu": (_relu, _relu_slopes),
     "tanh": (_tanh, _tanh_slopes),
     "none": (_none, _none_slopes),

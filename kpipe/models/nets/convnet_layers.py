@@ -1,0 +1,118 @@
+"""The network behind ``convnet``, in a module of its own, so that making an estimator does not load torch (180 MiB)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kpipe.models.nets.image_augmentation import ImageShape, shift_images, to_images
+
+__all__ = ["LAYERS", "ConvLayer", "ConvNetwork"]
+
+_SQUARE = 2  # pixels to a side that are taken as one
+
+
+@dataclass(frozen=True)
+class ConvLayer:
+    """A 3 × 3 convolution, batch normalisation and ReLU.
+
+    Parameters
+    ----------
+    channels : int
+        Outputs of the convolution.
+    pool : bool, default=False
+        Whether maximum pooling halves the image before the normalisation.
+    """
+
+    channels: int
+    pool: bool = False
+
+
+LAYERS: dict[str, tuple[ConvLayer, ...]] = {
+    "small": (ConvLayer(32, pool=True), ConvLayer(64), ConvLayer(64)),
+    "large": (ConvLayer(32), ConvLayer(64, pool=True), ConvLayer(128), ConvLayer(128)),  # three times the time
+}
+
+
+class ConvNetwork(nn.Module):
+    """Convolutions over squares of 2 × 2 pixels, the maximum of each channel, and one linear layer.
+
+    Four times the channels stand for a square of pixels, so that the first convolution sees 6 × 6 pixels in steps of 2;
+    one of 5 × 5 with stride 2 takes 1.6 times as long.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (height, width, channels) of a row.
+    scale : float
+        By which pixels are divided.
+    layers : sequence of ConvLayer
+        The convolutions.
+    classes : int
+        Number of outputs.
+    dropout : float, default=0
+        Share of the last layer's inputs that a step leaves out.
+    shifts : sequence of (int, int)
+        (across, down) of test-time augmentation.
+    """
+
+    def __init__(
+        self,
+        shape: ImageShape,
+        *,
+        scale: float,
+        layers: Sequence[ConvLayer],
+        classes: int,
+        dropout: float = 0.0,
+        shifts: Sequence[tuple[int, int]],
+    ) -> None:
+        super().__init__()
+        self.shape, self.scale, self.shifts = shape, scale, shifts
+        inputs = (_SQUARE**2 * shape[2], *(layer.channels for layer in layers))
+        body = nn.Sequential(
+            *(part for count, layer in zip(inputs, layers, strict=False) for part in _modules(count, layer))
+        )
+        # channels last: 1.4 to 2 times as fast as torch's own order on one core
+        self.body: nn.Module = body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(inputs[-1], classes)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Logits of the images, in evaluation mode of each shift.
+
+        Parameters
+        ----------
+        rows : Tensor of shape (n, pixels)
+            Of any number type.
+
+        Returns
+        -------
+        Tensor of shape (n, classes) in training, (n, shifts, classes) in evaluation mode
+            Float.
+        """
+        images = to_images(rows.float() / self.scale, self.shape)
+        if self.training:
+            return self._logits(images)
+        logits = [self._logits(shift_images(images, across=across, down=down)) for across, down in self.shifts]
+        return torch.stack(logits, dim=1)
+
+    def _logits(self, images: Tensor) -> Tensor:
+        padded = functional.pad(images, (0, -images.shape[3] % _SQUARE, 0, -images.shape[2] % _SQUARE))
+        squares = functional.pixel_unshuffle(padded, _SQUARE).contiguous(memory_format=torch.channels_last)
+        features: Tensor = self.body(squares)
+        # not amax: its backward pass took a quarter of a step's time
+        maxima = functional.max_pool2d(features, features.shape[2:])
+        logits: Tensor = self.head(self.dropout(maxima.flatten(1)))
+        return logits
+
+
+def _modules(inputs: int, layer: ConvLayer) -> Iterator[nn.Module]:
+    yield nn.Conv2d(inputs, layer.channels, 3, padding=1, bias=False)
+    if layer.pool:  # before the normalisation: the same result for a positive scale, a quarter of the numbers
+        yield nn.MaxPool2d(2, ceil_mode=True)
+    yield nn.BatchNorm2d(layer.channels)
+    yield nn.ReLU(inplace=True)

@@ -1,0 +1,153 @@
+"""Random warps of training images, and the shifts of test-time augmentation.
+
+References
+----------
+Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks", ICDAR 2003 (elastic distortions).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["SHIFTS", "ImageShape", "RandomWarp", "shift_images", "to_images"]
+
+ImageShape = tuple[int, int, int]  # height, width, channels
+
+SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # (across, down) of test-time augmentation: none, then a pixel each
+
+_WAVES = 4  # an elastic warp consists of cosines with 0 to 3 half waves across and down: folds of a quarter image
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomWarp:
+    """Rows of pixels, each image rotated, zoomed, sheared, shifted and distorted at random; pixels from outside are 0.
+
+    An image's warp is a few numbers times fixed maps (its coordinates, and cosines of low frequency): one matrix
+    product per batch, and one look-up.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (height, width, channels) of a row.
+    rotation : float, default=0
+        Degrees, at the most.
+    zoom, shear : float, default=0
+        Shares, at the most. ``shear`` also changes the aspect ratio.
+    shift : float, default=0
+        Pixels, at the most.
+    elastic : float, default=0
+        Standard deviation in pixels of a smooth displacement of each point.
+    """
+
+    shape: ImageShape
+    rotation: float = 0.0
+    zoom: float = 0.0
+    shear: float = 0.0
+    shift: float = 0.0
+    elastic: float = 0.0
+
+    def __bool__(self) -> bool:
+        """Whether the warp changes anything."""
+        return any((self.rotation, self.zoom, self.shear, self.shift, self.elastic))
+
+    def __call__(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """The warped images.
+
+        Parameters
+        ----------
+        rows : Tensor of shape (n, pixels)
+            Of any number type.
+        generator : Generator
+            Of the random amounts, on the device of the rows.
+
+        Returns
+        -------
+        Tensor of shape (n, pixels)
+            Float32.
+        """
+        height, width, _ = self.shape
+        maps = _coordinate_maps(height, width, waves=_WAVES if self.elastic else 0).to(rows.device)
+        where = (self._amounts(len(rows), generator, maps=len(maps)) @ maps).reshape(-1, 2, height, width)
+        images = to_images(rows.float(), self.shape)
+        warped = functional.grid_sample(images, where.permute(0, 2, 3, 1), align_corners=False)
+        return warped.permute(0, 2, 3, 1).reshape(rows.shape)
+
+    def _amounts(self, count: int, generator: torch.Generator, *, maps: int) -> Tensor:
+        """(n, 2, maps): the share of each map in an image's two coordinates, in half images."""
+        height, width, _ = self.shape
+        device = generator.device
+        turn, size, aspect, lean, across, down = (
+            2 * torch.rand(6, count, generator=generator, device=device) - 1
+        ).unbind()
+        angle, scale = turn * math.radians(self.rotation), 1 + size * self.zoom
+        cosine, sine, wide = angle.cos(), angle.sin(), 1 + aspect * self.shear
+        amounts = torch.empty(count, 2, maps, device=device)
+        amounts[:, 0, 0], amounts[:, 0, 1] = scale * cosine, (lean * self.shear - scale * sine) * (height / width)
+        amounts[:, 1, 0], amounts[:, 1, 1] = scale * wide * sine * (width / height), scale * wide * cosine
+        amounts[:, 0, 2], amounts[:, 1, 2] = across * (2 * self.shift / width), down * (2 * self.shift / height)
+        if self.elastic:
+            displacements = torch.randn(count, 2, maps - 3, generator=generator, device=device)
+            pixel = torch.tensor([2 / width, 2 / height], device=device)[:, None]
+            amounts[:, :, 3:] = displacements * pixel * (self.elastic / math.sqrt(maps - 3))
+        return amounts
+
+
+@cache
+def _coordinate_maps(height: int, width: int, *, waves: int) -> Tensor:
+    """(maps, height * width): across, down, one; then cosines of ``waves`` frequencies each way but the constant."""
+    down, across = ((torch.arange(size) + 0.5) / size for size in (height, width))
+    linear = [(2 * across - 1).expand(height, width), (2 * down - 1)[:, None].expand(height, width)]
+    cosines = [
+        torch.outer(torch.cos(math.pi * i * down), torch.cos(math.pi * j * across))
+        for i in range(waves)
+        for j in range(waves)
+        if i or j
+    ]
+    return torch.stack([*linear, torch.ones(height, width), *cosines]).reshape(-1, height * width)
+
+
+def shift_images(images: Tensor, *, across: int, down: int) -> Tensor:
+    """Images shifted by whole pixels to the right and down; pixels from outside are 0.
+
+    Parameters
+    ----------
+    images : Tensor of shape (n, channels, height, width)
+        Of any number type.
+    across, down : int
+        Pixels.
+
+    Returns
+    -------
+    Tensor of shape (n, channels, height, width)
+        Of the same type.
+
+    Examples
+    --------
+    >>> shift_images(torch.tensor([[[[1, 2], [3, 4]]]]), across=1, down=0).tolist()
+    [[[[0, 1], [0, 3]]]]
+    """
+    return functional.pad(images, (across, -across, down, -down)) if across or down else images
+
+
+def to_images(rows: Tensor, shape: ImageShape) -> Tensor:
+    """Rows of pixels as images, without a copy.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n, height * width * channels)
+        Channels last.
+    shape : tuple of int
+        (height, width, channels).
+
+    Returns
+    -------
+    Tensor of shape (n, channels, height, width)
+        A view.
+    """
+    return rows.reshape(-1, *shape).permute(0, 3, 1, 2)

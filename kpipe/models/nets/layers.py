@@ -1,0 +1,97 @@
+"""Layers of several small networks that are trained side by side: its *members*, computed as one network.
+
+For small tables a step costs the calls more than the arithmetic: eight members take little longer than one.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["MemberBatchNorm", "MemberLinear", "member_cross_entropy"]
+
+
+class MemberLinear(nn.Module):
+    """(members, rows, inputs) → (members, rows, outputs): each member has its own ``nn.Linear``.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Columns before and after.
+    members : int
+        Number of networks.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, members: int) -> None:
+        super().__init__()
+        bound = inputs**-0.5
+        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """The layer's outputs.
+
+        Parameters
+        ----------
+        rows : Tensor of shape (members, rows, inputs)
+            Inputs of each member.
+
+        Returns
+        -------
+        Tensor of shape (members, rows, outputs)
+            Outputs of each member.
+        """
+        return torch.baddbmm(self.bias, rows, self.weight)
+
+
+class MemberBatchNorm(nn.Module):
+    """Batch normalisation of each member by itself.
+
+    Parameters
+    ----------
+    columns : int
+        Columns of a member.
+    members : int
+        Number of networks.
+    """
+
+    def __init__(self, columns: int, *, members: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(members * columns)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """The normalised columns.
+
+        Parameters
+        ----------
+        rows : Tensor of shape (members, rows, columns)
+            Inputs of each member.
+
+        Returns
+        -------
+        Tensor of shape (members, rows, columns)
+            Outputs of each member.
+        """
+        members, n, columns = rows.shape
+        flat = rows.transpose(0, 1).reshape(n, members * columns)
+        normed: Tensor = self.norm(flat)
+        return normed.reshape(n, members, columns).transpose(0, 1)
+
+
+def member_cross_entropy(outputs: Tensor, codes: Tensor) -> Tensor:
+    """The mean cross-entropy over rows and members, so that each member learns by itself.
+
+    Parameters
+    ----------
+    outputs : Tensor of shape (rows, members, classes)
+        Logits.
+    codes : Tensor of shape (rows,)
+        Class codes.
+
+    Returns
+    -------
+    Tensor of shape ()
+        The loss.
+    """
+    return functional.cross_entropy(outputs.flatten(0, 1), codes.repeat_interleave(outputs.shape[1]))
