@@ -1,6 +1,6 @@
-"""A Kaggle on loopback for the real client: ranges and ETags, uploads, scores, and misbehaviour on demand.
+"""A simulated Kaggle on loopback for the real client: ranges and ETags, uploads, scores, and faults on demand.
 
-``Misbehave`` names what can go wrong at one address, once or for ever; every test of a failure uses one.
+``Misbehave`` is one fault at one address, once or more often; every test of a failure uses one.
 """
 
 from __future__ import annotations
@@ -43,21 +43,22 @@ class Contest:
 
 @dataclass
 class Kernel:
-    """What becomes of the next kernel that is pushed. run : script → files by name, or a reason why it fails."""
+    """What the next pushed kernel does. run : script → files by name, or the reason why it fails."""
 
     run: Callable[[str], dict[str, bytes] | str] = lambda _: {}
     log: str = ""
-    polls: int = 2  # how often it is listed as queued or running
-    refused: dict[str, Any] = field(default_factory=dict)  # fields of the answer to the push
+    polls: int = 2  # how often its status is queued or running
+    refused: dict[str, Any] = field(default_factory=dict)  # fields of the response to the push
 
 
 @dataclass
 class Misbehave:
-    """What happens at addresses that contain ``where``, ``times`` times, after it went well ``skip`` times.
+    """What happens ``times`` times at addresses that contain ``where``, after ``skip`` correct responses.
 
-    kind : "drop" (the line is cut in the middle of the answer), "drop_after" (the work is done, the answer is lost),
-        "hang" (silence for ``seconds``), "slow" (a pause between pieces), or a number: that status with ``body``.
-    raw : bytes to answer with in the place of ``body``.
+    kind : "drop" (the connection is cut instead of a response), "drop_after" (the work is done, the response is lost),
+        "cut_in_the_middle" (of a file), "hang" (silence for ``seconds``), "slow" (a pause between pieces of a file), or
+        a number: a response with that status and ``body``.
+    raw : bytes to send in place of ``body``.
     """
 
     where: str
@@ -72,13 +73,13 @@ class Misbehave:
 
 @dataclass
 class KaggleServer:
-    """The state of this Kaggle: tests set it, and read what arrived."""
+    """The state of this Kaggle. Tests set it, and read what arrived."""
 
     contests: dict[str, Contest] = field(default_factory=dict)
     faults: list[Misbehave] = field(default_factory=list)
     submissions: list[dict[str, Any]] = field(default_factory=list)
     uploads: dict[str, bytes] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)  # paths, in order
     kernel: Kernel = field(default_factory=Kernel)
     pushes: list[dict[str, Any]] = field(default_factory=list)
     datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -101,7 +102,7 @@ class KaggleServer:
 
 @contextmanager
 def serving(server: KaggleServer) -> Iterator[KaggleServer]:
-    """The server on a free port of this machine, until the end of the block."""
+    """Run the server on a free port of this machine until the end of the block."""
 
     class Bound(_Handler):
         kaggle = server
@@ -141,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve(self._upload)
 
     def _serve(self, work: Callable[[], None]) -> None:
-        self.kaggle.asked.append(self.path)
+        self.kaggle.requested.append(self.path)
         fault = self.kaggle.fault(self.path)
         try:
             if fault is not None and isinstance(fault.kind, int):

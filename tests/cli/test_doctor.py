@@ -43,7 +43,7 @@ def test_without_credentials_the_machine_is_checked_and_the_doctor_says_how_to_g
         assert f"pass {name}: " in out
     assert "warn credentials: none found" in out
     assert "https://www.kaggle.com/settings" in out
-    assert kaggle.asked == []
+    assert kaggle.requested == []
 
 
 def test_a_rejected_token_fails_and_names_the_credentials_it_hides(kaggle, capsys, tmp_path, monkeypatch) -> None:

@@ -52,10 +52,10 @@ def downloads() -> Path:
 def test_a_download_keeps_the_name_of_the_metric_on_kaggles_page(kaggle: KaggleServer) -> None:
     first = kpipe.load(SLUG)
     assert (first.source.origin, first.source.metric, first.source.notes) == ("kaggle", "Log Loss", ())
-    asked = len(kaggle.asked)
+    asked = len(kaggle.requested)
     second = kpipe.load(SLUG)
     assert (second.source.origin, second.source.metric) == ("cache", "Log Loss")
-    assert len(kaggle.asked) == asked
+    assert len(kaggle.requested) == asked
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_a_run_says_that_the_metric_could_not_be_looked_up(
 def test_a_page_without_a_metric_is_asked_once(kaggle: KaggleServer) -> None:
     kaggle.contests[SLUG].evaluation_metric = ""
     assert kpipe.load(SLUG).source.metric == ""
-    asked = len(kaggle.asked)
+    asked = len(kaggle.requested)
     assert kpipe.load(SLUG).source == kpipe.load(SLUG).source
-    assert len(kaggle.asked) == asked
+    assert len(kaggle.requested) == asked
 
 
 def test_a_cached_download_without_a_metric_is_read_without_credentials(
@@ -110,17 +110,17 @@ def test_a_cached_download_without_a_metric_is_read_without_credentials(
     kpipe.load(SLUG)
     (downloads() / f"{SLUG}.metric.txt").unlink()
     monkeypatch.delenv("KAGGLE_KEY")
-    asked = len(kaggle.asked)
+    asked = len(kaggle.requested)
     source = kpipe.load(SLUG).source
     assert (source.origin, source.metric, source.notes) == ("cache", "", ())
-    assert len(kaggle.asked) == asked
+    assert len(kaggle.requested) == asked
 
 
 def test_kaggle_is_never_asked_about_files_of_the_user(kaggle: KaggleServer, tmp_path: Path) -> None:
     for name, content in FILES.items():
         (tmp_path / name).write_text(content)
     assert kpipe.load(SLUG, tmp_path).source.metric == ""
-    assert kaggle.asked == []
+    assert kaggle.requested == []
 
 
 def test_a_failed_download_points_at_the_embedded_sample_where_there_is_one(kaggle: KaggleServer) -> None:

@@ -1,4 +1,4 @@
-"""A user's home, their credentials, and a Kaggle on loopback."""
+"""A user's home, their credentials, and a Kaggle on loopback, empty or with titanic."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from kpipe.kaggle import session
-from tests.kaggle_server import KEY, USER, Contest, KaggleServer, serving
+from kpipe import competitions
+from kpipe.kaggle import session, submit
+from kpipe.kaggle.kernel import push, wheels
+from tests.cli.calls import call
+from tests.kaggle_server import KEY, USER, Contest, KaggleServer, accuracy, serving
+
+SAMPLE = competitions.folder("titanic") / "sample"  # stands in for Kaggle's files
 
 
 def random_zip(size: int = 300_000) -> bytes:
@@ -19,6 +25,22 @@ def random_zip(size: int = 300_000) -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("train.csv", os.urandom(size))
     return buffer.getvalue()
+
+
+def sample_zip() -> bytes:
+    """Titanic's sample as the zip that Kaggle offers."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(SAMPLE.iterdir()):
+            archive.write(path, path.name)
+    return buffer.getvalue()
+
+
+def trained(*more: str) -> Path:
+    """The folder of a new run of titanic."""
+    assert call("run", "titanic", "--model", "linear", "--quiet", *more) == 0
+    (run,) = Path("submissions/titanic").glob("2*")
+    return run
 
 
 def write(path: Path, text: str, mode: int = 0o600) -> Path:
@@ -53,3 +75,20 @@ def kaggle(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer
 def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAGGLE_USERNAME", USER)
     monkeypatch.setenv("KAGGLE_KEY", KEY)
+
+
+@pytest.fixture
+def titanic_kaggle(key: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
+    """A Kaggle with titanic, which scores submissions, a user whom it knows, and an empty folder to work in."""
+    test = pd.read_csv(SAMPLE / "test.csv")
+    truth = pd.DataFrame({"PassengerId": test["PassengerId"], "Survived": (test["Sex"] == "female").astype(int)})
+    contest = Contest(zip=sample_zip(), score=accuracy(truth, "PassengerId", "Survived"))
+    monkeypatch.setattr(session, "_FIRST_WAIT", 0.01)
+    for module in (submit, push, wheels):
+        monkeypatch.setattr(module, "_FIRST_PAUSE", 0.02)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    with serving(KaggleServer(contests={"titanic": contest})) as server:
+        monkeypatch.setenv("KPIPE_KAGGLE_ENDPOINT", server.url)
+        yield server
+        assert server.leaked == []

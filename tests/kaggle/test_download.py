@@ -23,9 +23,9 @@ def test_a_zip_is_downloaded_once(kaggle: KaggleServer, key: None, tmp_path: Pat
     path = download(connect(), "titanic", tmp_path / "deep", on_download=lambda done, size: told.append((done, size)))
     assert path.read_bytes() == kaggle.contests["titanic"].zip
     assert told[-1] == (path.stat().st_size,) * 2
-    asked = len(kaggle.asked)
+    asked = len(kaggle.requested)
     assert download(connect(), "titanic", tmp_path / "deep") == path
-    assert [p for p in kaggle.asked[asked:] if "Download" in p] == []
+    assert [p for p in kaggle.requested[asked:] if "Download" in p] == []
     assert sorted(p.name for p in path.parent.iterdir() if not p.name.endswith(".lock")) == ["titanic.zip"]
 
 
@@ -99,7 +99,7 @@ def test_two_processes_download_a_zip_once(kaggle: KaggleServer, key: None, tmp_
     for thread in threads:
         thread.join()
     assert paths == [tmp_path / "titanic.zip"] * 2
-    assert len([path for path in kaggle.asked if path.startswith("/files/")]) == 1
+    assert len([path for path in kaggle.requested if path.startswith("/files/")]) == 1
 
 
 def test_rules_that_are_not_accepted_are_named_with_their_page(kaggle: KaggleServer, key: None, tmp_path: Path) -> None:

@@ -157,4 +157,4 @@ def test_too_many_requests_are_explained_with_the_pause(
 @pytest.mark.parametrize("status", [400, 403, 404, 500])
 def test_only_faults_of_kaggles_own_are_tried_again(kaggle: KaggleServer, tmp_path: Path, status: int) -> None:
     refusal(kaggle, tmp_path, "GetSubmissionLimits", status, "no")
-    assert len([path for path in kaggle.asked if "Limits" in path]) == (4 if status >= 500 else 1)
+    assert len([path for path in kaggle.requested if "Limits" in path]) == (4 if status >= 500 else 1)

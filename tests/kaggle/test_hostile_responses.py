@@ -1,6 +1,6 @@
-"""A Kaggle that means harm, or a proxy in its place: whatever it answers ends in words, and nothing secret comes back.
+"""A hostile Kaggle, or a proxy in its place: every response is used or explained, and no secret is shown.
 
-The real client, over loopback; ``-m slow`` takes many more answers.
+The real client, over loopback; ``-m slow`` tries many more responses.
 """
 
 from __future__ import annotations
@@ -13,16 +13,13 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
-from kpipe import competitions
-from kpipe.cli.main import main
 from kpipe.errors import KpipeError, RemoteError
 from kpipe.kaggle import allowance, responses, session, submit
 from kpipe.kaggle.client import Kaggle, connect
@@ -30,35 +27,24 @@ from kpipe.kaggle.download import download
 from kpipe.kaggle.kernel import push as kernel_push
 from kpipe.kaggle.responses import Pushed
 from kpipe.runs import ledger
+from tests.cli.calls import call
 from tests.hostile import ODD_JSON
-from tests.kaggle.test_submit import zipped_sample
-from tests.kaggle_server import KEY, TOKEN, USER, Contest, KaggleServer, Kernel, Misbehave, accuracy, serving
+from tests.kaggle_server import KEY, TOKEN, USER, KaggleServer, Kernel, Misbehave
 
 HEADER = base64.b64encode(f"{USER}:{KEY}".encode()).decode()
 PUSHED = Pushed(ref="ada/k", version=1, url="https://www.kaggle.com/code/ada/k")
 
 
 @pytest.fixture
-def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
-    """A Kaggle with titanic, one kernel that has run, and a user who is known there."""
+def kaggle(titanic_kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch) -> KaggleServer:
+    """With one kernel that has run; nothing waits long."""
     for module in (submit, kernel_push):
         monkeypatch.setattr(module, "_FIRST_PAUSE", 0.01)
         monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.01)
     monkeypatch.setattr(session, "_FIRST_WAIT", 0.001)
     monkeypatch.setattr(session, "_READ_SECONDS", 2.0)
-    monkeypatch.setenv("KAGGLE_USERNAME", USER)
-    monkeypatch.setenv("KAGGLE_KEY", KEY)
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    sample = competitions.folder("titanic") / "sample"
-    test = pd.read_csv(sample / "test.csv")
-    truth = pd.DataFrame({"PassengerId": test["PassengerId"], "Survived": (test["Sex"] == "female").astype(int)})
-    contest = Contest(zip=zipped_sample(), score=accuracy(truth, "PassengerId", "Survived"))
-    with serving(KaggleServer(contests={"titanic": contest})) as server:
-        monkeypatch.setenv("KPIPE_KAGGLE_ENDPOINT", server.url)
-        server.pushes.append({"files": {"submission.csv": b"a,b\n1,2\n"}, "failed": {}, "polls": 0})
-        yield server
-        assert server.leaked == []
+    titanic_kaggle.pushes.append({"files": {"submission.csv": b"a,b\n1,2\n"}, "failed": {}, "polls": 0})
+    return titanic_kaggle
 
 
 def answer(kaggle: KaggleServer, call: str, *, status: int = 200, times: int = 99, **fields: Any) -> None:
@@ -208,19 +194,17 @@ def quiet_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HTTPServer, "handle_error", lambda *_: None)
 
 
-def test_whatever_kaggle_answers_is_used_or_explained(kaggle: KaggleServer, tmp_path: Path, quiet_server: None) -> None:
+def test_any_response_is_used_or_explained(kaggle: KaggleServer, tmp_path: Path, quiet_server: None) -> None:
     every_answer_is_explained(kaggle, tmp_path, 200)
 
 
 @pytest.mark.slow
-def test_whatever_kaggle_answers_many_times_is_used_or_explained(
-    kaggle: KaggleServer, tmp_path: Path, quiet_server: None
-) -> None:
+def test_any_of_many_responses_is_used_or_explained(kaggle: KaggleServer, tmp_path: Path, quiet_server: None) -> None:
     every_answer_is_explained(kaggle, tmp_path, 1_000)
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_good_answer_passes(name: str, kaggle: KaggleServer, tmp_path: Path) -> None:
+def test_a_correct_response_passes(name: str, kaggle: KaggleServer, tmp_path: Path) -> None:
     """The types that are asked for are those that Kaggle gives."""
     if name == "DownloadDataFiles":
         assert download(connect(), "titanic", tmp_path).is_file()
@@ -230,7 +214,7 @@ def test_a_good_answer_passes(name: str, kaggle: KaggleServer, tmp_path: Path) -
     calls(tmp_path)[name](connect())
 
 
-def test_a_number_that_comes_as_a_string_is_a_number(kaggle: KaggleServer) -> None:
+def test_a_number_sent_as_a_string_is_read_as_a_number(kaggle: KaggleServer) -> None:
     answer(kaggle, "GetSubmissionLimits", body={"numAllowedNow": "3"})
     assert connect().competitions.submissions_left("titanic") == 3
 
@@ -238,20 +222,22 @@ def test_a_number_that_comes_as_a_string_is_a_number(kaggle: KaggleServer) -> No
 # --- each by itself
 
 
-def test_a_page_in_place_of_an_answer_is_no_missing_network(kaggle: KaggleServer) -> None:
+def test_a_web_page_in_place_of_a_response_is_not_called_a_missing_network(kaggle: KaggleServer) -> None:
     answer(kaggle, "GetCompetition", raw=b"<html>Log in first</html>")
     with pytest.raises(RemoteError, match=r"Kaggle's answer about titanic cannot be read .* Is there a proxy\?"):
         connect().competitions.get("titanic")
 
 
-def test_a_rank_that_is_no_number_is_named(kaggle: KaggleServer) -> None:
+def test_a_field_of_another_type_is_named(kaggle: KaggleServer) -> None:
     answer(kaggle, "GetCompetition", body={"userRank": "\x1b[31mfirst"})
     with pytest.raises(RemoteError, match=r"userRank must be of the type int, however: '\\x1b\[31mfirst'"):
         connect().competitions.get("titanic")
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_an_answer_without_end_is_not_kept(packed: bool, kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_response_without_end_is_not_read_whole(
+    packed: bool, kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(responses.read_bounded, "__kwdefaults__", {"most": 100_000})
     endless = b'{"a": "' + b"x" * 1_000_000 + b'"}'
     headers = {"Content-Encoding": "gzip"} if packed else {}
@@ -262,7 +248,7 @@ def test_an_answer_without_end_is_not_kept(packed: bool, kaggle: KaggleServer, m
         connect().competitions.get("titanic")
 
 
-def test_no_secret_comes_back_in_an_error_or_in_the_ledger(
+def test_no_secret_that_kaggle_repeats_is_in_an_error_or_the_ledger(
     kaggle: KaggleServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     echo = f"\x1b[2J{KEY} Basic {HEADER}"
@@ -272,7 +258,7 @@ def test_no_secret_comes_back_in_an_error_or_in_the_ledger(
     assert said.value.__cause__ is None  # nor in a traceback of a log
     one = GOOD["ListSubmissions"]["submissions"][0] | {"description": echo, "errorDescription": echo, "fileName": echo}
     answer(kaggle, "ListSubmissions", body={"submissions": [one]})
-    assert run("submissions", "titanic") == 0
+    assert call("submissions", "titanic") == 0
     shown, ledger = capsys.readouterr().out, Path("submissions/titanic/ledger.json").read_text()
     assert "\x1b" not in shown
     for secret in (KEY, HEADER):
@@ -301,7 +287,7 @@ class Stranger(BaseHTTPRequestHandler):
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 @pytest.mark.parametrize("by", ["key", "token"])
-def test_credentials_do_not_follow_to_another_host(
+def test_credentials_are_not_sent_to_another_host_after_a_redirect(
     by: str, status: int, kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arrived: list[str] = []
@@ -327,7 +313,7 @@ def test_credentials_do_not_follow_to_another_host(
 # --- downloads and outputs
 
 
-def test_a_download_that_is_whole_but_was_not_named_is_taken_up(kaggle: KaggleServer, tmp_path: Path) -> None:
+def test_a_download_that_was_killed_after_its_last_byte_is_resumed(kaggle: KaggleServer, tmp_path: Path) -> None:
     """Killed after the last byte: the next call asks for what follows it, and a server says that nothing does."""
     content = kaggle.contests["titanic"].zip
     first = connect().competitions.download("titanic")
@@ -339,7 +325,7 @@ def test_a_download_that_is_whole_but_was_not_named_is_taken_up(kaggle: KaggleSe
 
 
 @pytest.mark.parametrize("note", [b"", b"[]", b'{"etag": 5}', b"\xff", b"[" * 100_000, b'{"etag": ["x"]}'])
-def test_a_note_beside_a_download_that_is_none_is_not_believed(
+def test_a_broken_note_beside_an_unfinished_download_starts_it_again(
     note: bytes, kaggle: KaggleServer, tmp_path: Path
 ) -> None:
     (tmp_path / ".titanic.part").write_bytes(b"PK of something else")
@@ -347,7 +333,7 @@ def test_a_note_beside_a_download_that_is_none_is_not_believed(
     assert download(connect(), "titanic", tmp_path).read_bytes() == kaggle.contests["titanic"].zip
 
 
-def test_a_download_that_is_packed_once_more_is_refused(kaggle: KaggleServer, tmp_path: Path) -> None:
+def test_a_download_that_arrives_compressed_once_more_is_refused(kaggle: KaggleServer, tmp_path: Path) -> None:
     packed = gzip.compress(kaggle.contests["titanic"].zip)
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/zip"}
     kaggle.faults.append(Misbehave("/files/", 200, times=9, raw=packed, headers=headers))
@@ -357,9 +343,7 @@ def test_a_download_that_is_packed_once_more_is_refused(kaggle: KaggleServer, tm
 
 
 @pytest.mark.parametrize("name", ["../../evil.py", "/etc/evil", "run.json/../../x", "submission.csv\0", "\x1b[31m"])
-def test_a_kernels_files_land_under_their_two_names_and_nowhere_else(
-    name: str, kaggle: KaggleServer, tmp_path: Path
-) -> None:
+def test_of_a_kernels_files_only_two_names_are_written(name: str, kaggle: KaggleServer, tmp_path: Path) -> None:
     url = f"{kaggle.url}/output/1/submission.csv"
     files = [{"fileName": one, "url": url} for one in (name, "submission.csv")]
     answer(kaggle, "ListKernelSessionOutput", body={"files": files})
@@ -370,14 +354,14 @@ def test_a_kernels_files_land_under_their_two_names_and_nowhere_else(
 @pytest.mark.parametrize(
     "url", ["file:///etc/passwd", "http://[bad", "ftp://127.0.0.1/x", "/etc/passwd", "http://127.0.0.1:9/"]
 )
-def test_an_address_that_is_none_is_not_read(url: str, kaggle: KaggleServer, tmp_path: Path) -> None:
+def test_an_invalid_address_is_not_read(url: str, kaggle: KaggleServer, tmp_path: Path) -> None:
     answer(kaggle, "ListKernelSessionOutput", body={"files": [{"fileName": "submission.csv", "url": url}]})
     with pytest.raises(RemoteError):
         kernel_push.fetch_output(connect(), PUSHED, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_a_file_of_a_kernel_that_is_larger_than_it_may_be_is_not_kept(kaggle: KaggleServer, tmp_path: Path) -> None:
+def test_a_file_of_a_kernel_above_the_limit_is_not_written(kaggle: KaggleServer, tmp_path: Path) -> None:
     kaggle.pushes[0]["files"]["submission.csv"] = b"0" * 200_000
     with pytest.raises(RemoteError, match=r"more than 100,000 bytes"):
         connect().kernels.download_file(
@@ -386,7 +370,7 @@ def test_a_file_of_a_kernel_that_is_larger_than_it_may_be_is_not_kept(kaggle: Ka
     assert not (tmp_path / "submission.csv").exists()
 
 
-def test_a_large_file_of_a_kernel_is_fetched_in_time_that_grows_with_it(kaggle: KaggleServer, tmp_path: Path) -> None:
+def test_a_large_file_of_a_kernel_is_downloaded_in_linear_time(kaggle: KaggleServer, tmp_path: Path) -> None:
     kaggle.pushes[0]["files"]["submission.csv"] = b"0" * (64 << 20)
     start = time.process_time()
     connect().kernels.download_file(f"{kaggle.url}/output/1/submission.csv", tmp_path / "submission.csv")
@@ -394,12 +378,6 @@ def test_a_large_file_of_a_kernel_is_fetched_in_time_that_grows_with_it(kaggle: 
 
 
 # --- no credential anywhere
-
-
-def run(*args: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(list(args))
-    return int(ended.value.code or 0)
 
 
 def test_from_run_to_kernel_no_credential_is_in_any_file_or_output(
@@ -410,14 +388,14 @@ def test_from_run_to_kernel_no_credential_is_in_any_file_or_output(
     monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)  # goes before the key, which is there too
     monkeypatch.setenv("VERBOSE", "1")
     kaggle.faults += [Misbehave(where, 500, times=1, body=echo) for where in ("GetCompetition", "ListSubmissions")]
-    assert run("run", "titanic", "--model", "linear", "--folds", "2", "--submit", "-m", "first") == 0
+    assert call("run", "titanic", "--model", "linear", "--folds", "2", "--submit", "-m", "first") == 0
     (made,) = Path("submissions/titanic").glob("2*")
     kaggle.kernel = Kernel(run=lambda _: f"failed with {TOKEN}", log=f"Authorization: Bearer {TOKEN}\n", polls=0)
-    assert run("kernel", "build", str(made), "--user", USER) == 0
-    assert run("kernel", "push", "kernels/titanic") == 1
+    assert call("kernel", "build", str(made), "--user", USER) == 0
+    assert call("kernel", "push", "kernels/titanic") == 1
     kaggle.faults += [Misbehave("ListSubmissions", 500, times=9, body=echo)]
-    assert run("submissions", "titanic") == 1
-    assert run("doctor", "titanic", "--json") in (0, 1)
+    assert call("submissions", "titanic") == 1
+    assert call("doctor", "titanic", "--json") in (0, 1)
     told = "".join(capfd.readouterr())
     assert "failed with ***" in told
     assert "You sent" in told

@@ -13,28 +13,22 @@ from pathlib import Path
 import pytest
 
 from kpipe import competitions
-from kpipe.cli.main import main
 from kpipe.core.request import RunRequest
 from kpipe.errors import UsageError
 from kpipe.kaggle.kernel import build as kernel
 from kpipe.kaggle.kernel.build import build_kernel, embedded_files, request_of_run
 from kpipe.runs.run import Run
+from tests.cli.calls import call
+from tests.kaggle.conftest import SAMPLE
 from tests.kaggle_server import KEY, TOKEN, USER
 
-SAMPLE = competitions.folder("titanic") / "sample"  # stands for Kaggle's files: what matters here is the way
 LAYOUTS = pytest.mark.parametrize(
     "layout", ["input/competitions/titanic", pytest.param("input/titanic", marks=pytest.mark.slow)]
 )
 
 
-def kpipe(*args: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(list(args))
-    return int(ended.value.code or 0)
-
-
 def offline() -> list[str]:
-    """A command in front of another that takes the network away, where this machine can do that."""
+    """A prefix for a command that runs it without a network, where this machine can do that."""
     wrapped = ["unshare", "--net", "--map-root-user"]
     can = (
         shutil.which("unshare") and subprocess.run([*wrapped, "true"], capture_output=True, check=False).returncode == 0
@@ -63,9 +57,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A finished run, from files that are not marked as the sample."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(SAMPLE, tmp_path / "files")
-    assert (
-        kpipe("run", "titanic", "--data", "files", "--model", "linear", "--seed", "3", "--folds", "3", "--quiet") == 0
-    )
+    assert call("run", "titanic", "--data", "files", "--model", "linear", "--seed", "3", "--folds", "3", "--quiet") == 0
     (folder,) = (tmp_path / "submissions" / "titanic").glob("2*")
     return folder
 
@@ -94,8 +86,8 @@ def finished_run(folder: Path, **changed: object) -> Run:
 
 
 @LAYOUTS
-def test_the_script_of_a_run_gives_the_same_submission_offline(run: Path, tmp_path: Path, layout: str) -> None:
-    assert kpipe("kernel", "build", run.name, "--user", "ada", "--dir", str(tmp_path / "kernel")) == 0
+def test_the_script_of_a_run_writes_the_same_submission_offline(run: Path, tmp_path: Path, layout: str) -> None:
+    assert call("kernel", "build", run.name, "--user", "ada", "--dir", str(tmp_path / "kernel")) == 0
     ended = rehearse(tmp_path / "kernel" / "script.py", tmp_path / "root", layout=layout)
     assert ended.returncode == 0, ended.stderr
     working = tmp_path / "root" / "working"
@@ -188,12 +180,10 @@ def test_every_embedded_module_can_be_imported_without_the_rest_of_kpipe(tmp_pat
     assert done.returncode == 0, done.stderr
 
 
-def test_a_competition_is_built_without_a_run_and_the_same_bytes_come_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_building_a_competition_twice_gives_the_same_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("first", "second"):
-        assert kpipe("kernel", "build", "titanic", "--model", "linear", "--user", "ada", "--dir", name) == 0
+        assert call("kernel", "build", "titanic", "--model", "linear", "--user", "ada", "--dir", name) == 0
     first, second = (tmp_path / name / "script.py" for name in ("first", "second"))
     assert first.read_bytes() == second.read_bytes()
     assert first.stat().st_size < 400_000
@@ -226,7 +216,7 @@ def test_a_run_that_fails_leaves_the_sample_submission_and_an_error(tmp_path: Pa
     assert written in [path.read_bytes() for path in SAMPLE.glob("*ubmission*")]
 
 
-def test_a_script_that_was_changed_runs_nothing(tmp_path: Path) -> None:
+def test_a_script_whose_zip_was_changed_runs_nothing(tmp_path: Path) -> None:
     built = build_kernel(RunRequest("titanic", models="linear"), tmp_path / "kernel", username="ada")
     text = built.script.read_text()
     begin = text.index('KPIPE = (\n    "') + 15
@@ -250,7 +240,7 @@ def test_a_competition_of_the_users_own_is_embedded(tmp_path: Path) -> None:
     assert "the user's own" in ended.stdout
 
 
-def test_what_kaggle_would_refuse_is_refused_here(
+def test_a_script_or_slug_that_kaggle_would_refuse_is_refused_when_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(kernel, "_MOST_BYTES", 1000)
@@ -258,7 +248,7 @@ def test_what_kaggle_would_refuse_is_refused_here(
         build_kernel(RunRequest("titanic"), tmp_path, username="ada")
     with pytest.raises(UsageError, match="cannot be a competition"):
         build_kernel(RunRequest("../titanic"), tmp_path, username="ada")
-    assert kpipe("kernel", "build", "titanic", "--dir", str(tmp_path)) == 2
+    assert call("kernel", "build", "titanic", "--dir", str(tmp_path)) == 2
     assert "give your Kaggle user name with --user NAME" in capsys.readouterr().err
 
 
@@ -267,7 +257,7 @@ def test_no_credential_is_in_a_script(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("KAGGLE_KEY", KEY)
     monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
     monkeypatch.chdir(tmp_path)
-    assert kpipe("kernel", "build", "titanic", "--user", USER) == 0
+    assert call("kernel", "build", "titanic", "--user", USER) == 0
     written = b"".join(path.read_bytes() for path in (tmp_path / "kernels" / "titanic").iterdir())
     assert KEY.encode() not in written
     assert TOKEN.encode() not in written

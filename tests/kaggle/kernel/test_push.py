@@ -1,42 +1,22 @@
-"""A kernel on Kaggle: pushed, followed, its submission fetched and sent; against a Kaggle on loopback."""
+"""Kernels on Kaggle: pushed, waited for, their submission fetched and submitted; against a Kaggle on loopback."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from kpipe import competitions
-from kpipe.cli.main import main
-from kpipe.kaggle import session, submit
-from kpipe.kaggle.kernel import push as kernel_push
 from kpipe.runs import ledger
+from tests.cli.calls import call
+from tests.kaggle.conftest import SAMPLE
 from tests.kaggle.kernel.test_build import rehearse
-from tests.kaggle.test_submit import zipped_sample
-from tests.kaggle_server import KEY, USER, Contest, KaggleServer, Kernel, Misbehave, serving
-
-SAMPLE = competitions.folder("titanic") / "sample"
+from tests.kaggle_server import KaggleServer, Kernel, Misbehave
 
 
 @pytest.fixture
-def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
-    monkeypatch.setattr(session, "_FIRST_WAIT", 0.01)
-    monkeypatch.setattr(submit, "_FIRST_PAUSE", 0.05)
-    monkeypatch.setattr(kernel_push, "_FIRST_PAUSE", 0.02)
-    monkeypatch.setenv("KAGGLE_USERNAME", USER)
-    monkeypatch.setenv("KAGGLE_KEY", KEY)
-    monkeypatch.chdir(tmp_path)
-    with serving(KaggleServer(contests={"titanic": Contest(zip=zipped_sample())})) as server:
-        monkeypatch.setenv("KPIPE_KAGGLE_ENDPOINT", server.url)
-        yield server
-
-
-def kpipe(*args: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(list(args))
-    return int(ended.value.code or 0)
+def kaggle(titanic_kaggle: KaggleServer) -> KaggleServer:
+    return titanic_kaggle
 
 
 def really_run(root: Path):
@@ -57,19 +37,19 @@ def sample_csv() -> bytes:
 
 
 @pytest.mark.parametrize("kernels_only", [False, True])
-def test_a_kernel_is_run_on_kaggle_and_its_submission_is_sent(
+def test_a_kernel_is_run_on_kaggle_and_its_output_is_submitted(
     kaggle: KaggleServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], kernels_only: bool
 ) -> None:
     kaggle.contests["titanic"].kernels_only = kernels_only
     kaggle.kernel = Kernel(run=really_run(tmp_path))
-    assert kpipe("kernel", "push", "titanic", "--model", "linear", "-m", "from a kernel") == 0
+    assert call("kernel", "push", "titanic", "--model", "linear", "-m", "from a kernel") == 0
     told = capsys.readouterr()
     assert "ada/kpipe-titanic, version 1: queued" in told.err
     assert "ada/kpipe-titanic, version 1: complete" in told.err
     (sent,) = kaggle.submissions
-    assert sent["content"] == (tmp_path / "kernels/titanic/output/submission.csv").read_bytes()
+    assert sent["content"] == (Path("kernels/titanic/output/submission.csv")).read_bytes()
     assert sent["description"] == "from a kernel"
-    assert any("CreateCodeSubmission" in path for path in kaggle.asked) == kernels_only
+    assert any("CreateCodeSubmission" in path for path in kaggle.requested) == kernels_only
     (entry,) = ledger.read_ledger(Path("submissions"), "titanic")
     assert entry.run_id
     assert entry.score is not None
@@ -79,20 +59,20 @@ def test_a_kernel_is_run_on_kaggle_and_its_submission_is_sent(
     assert pushed["competitionDataSources"] == ["titanic"]
 
 
-def test_dry_run_shows_everything_and_sends_nothing(kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]) -> None:
-    assert kpipe("kernel", "push", "titanic", "--dry-run") == 0
+def test_a_dry_run_shows_the_metadata_and_uploads_nothing(
+    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("kernel", "push", "titanic", "--dry-run") == 0
     told = capsys.readouterr().out
     assert '"id": "ada/kpipe-titanic"' in told
     assert "Nothing was uploaded." in told
-    assert kaggle.asked == []
+    assert kaggle.requested == []
 
 
-def test_a_kernel_that_fails_shows_the_tail_of_its_log(
-    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failed_kernel_shows_the_end_of_its_log(kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [{"stream_name": "stderr", "time": n, "data": f"line {n}\n"} for n in range(99)]
     kaggle.kernel = Kernel(run=lambda _: "Notebook threw an exception", log=json.dumps(lines))
-    assert kpipe("kernel", "push", "titanic") == 1
+    assert call("kernel", "push", "titanic") == 1
     told = capsys.readouterr().err
     assert "version 1, ended with error. Notebook threw an exception" in told
     assert "line 98" in told
@@ -111,31 +91,33 @@ def test_a_kernel_that_fails_shows_the_tail_of_its_log(
         ),
     ],
 )
-def test_what_kaggle_refuses_in_its_answer_is_a_failure(kaggle, capsys, refused, words) -> None:
+def test_a_kernel_that_kaggle_does_not_accept_is_a_failure(kaggle, capsys, refused, words) -> None:
     kaggle.kernel = Kernel(refused=refused)
-    assert kpipe("kernel", "push", "titanic") == 1
+    assert call("kernel", "push", "titanic") == 1
     assert words in capsys.readouterr().err
 
 
-def test_submission_csv_is_fetched_by_its_exact_name_over_pages_and_proved(
+def test_submission_csv_is_fetched_by_its_exact_name_and_validated(
     kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kaggle.kernel = Kernel(run=lambda _: {"a_submission.csv": b"x", "my.submission.csv": b"y", "zz.txt": b""})
-    assert kpipe("kernel", "push", "titanic") == 1
+    assert call("kernel", "push", "titanic") == 1
     assert "wrote no submission.csv. It wrote: a_submission.csv, my.submission.csv, zz.txt." in capsys.readouterr().err
     kaggle.kernel = Kernel(run=lambda _: {"a.csv": b"x", "submission.csv": b"PassengerId,Survived\n1,0\n"})
-    assert kpipe("kernel", "push", "titanic") == 1
+    assert call("kernel", "push", "titanic") == 1
     assert "The submission must have" in capsys.readouterr().err
     assert kaggle.submissions == []
     kaggle.kernel = Kernel(run=lambda _: {"submission.csv": sample_csv()})
     kaggle.faults.append(Misbehave("/output/", "cut_in_the_middle"))
-    assert kpipe("kernel", "push", "titanic") == 0
+    assert call("kernel", "push", "titanic") == 0
     assert kaggle.submissions[0]["content"] == sample_csv()
 
 
-def test_without_submitting_the_file_is_fetched_only(kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_submitting_the_output_is_only_fetched(
+    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     kaggle.kernel = Kernel(run=lambda _: {"submission.csv": sample_csv()})
-    assert kpipe("kernel", "push", "titanic", "--no-submit") == 0
+    assert call("kernel", "push", "titanic", "--no-submit") == 0
     assert capsys.readouterr().out.strip() == "kernels/titanic/output/submission.csv"
     assert kaggle.submissions == []
 
@@ -162,10 +144,10 @@ def test_without_submitting_the_file_is_fetched_only(kaggle: KaggleServer, capsy
         ({"code_file": "other.py"}, "code_file 'other.py' does not exist"),
     ],
 )
-def test_metadata_that_kaggle_would_take_otherwise_is_refused_before(kaggle, capsys, change, words) -> None:
-    assert kpipe("kernel", "build", "titanic") == 0
+def test_metadata_that_kaggle_would_refuse_or_misread_is_refused_before_any_call(kaggle, capsys, change, words) -> None:
+    assert call("kernel", "build", "titanic") == 0
     path = Path("kernels/titanic/kernel-metadata.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    assert kpipe("kernel", "push", "kernels/titanic") == 2
+    assert call("kernel", "push", "kernels/titanic") == 2
     assert words in capsys.readouterr().err
-    assert kaggle.asked == []
+    assert kaggle.requested == []

@@ -1,4 +1,4 @@
-"""Further packages of a kernel: a private dataset of wheels, used only where the image lacks them."""
+"""Additional packages of a kernel: a private dataset of wheels, used only where the image lacks them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ import pytest
 from kpipe import competitions
 from kpipe.errors import UsageError
 from kpipe.kaggle.kernel import wheels
+from tests.cli.calls import call
 from tests.kaggle.kernel.test_build import rehearse
-from tests.kaggle.kernel.test_push import kaggle, kpipe, sample_csv  # noqa: F401  # a fixture
+from tests.kaggle.kernel.test_push import sample_csv
 from tests.kaggle_server import KaggleServer, Kernel
 
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An index of pip's with one package, tinytool, that says its own name."""
+    """An index for pip with one package, tinytool."""
     folder = tmp_path / "index"
     folder.mkdir()
     info = "tinytool-1.0.dist-info"
@@ -35,7 +36,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_the_same_wheels_are_one_dataset_and_other_wheels_another(index: Path, tmp_path: Path) -> None:
+def test_the_same_wheels_have_the_same_dataset_name(index: Path, tmp_path: Path) -> None:
     first, again = (wheels.download_wheels(["tinytool"], tmp_path / name, username="ada") for name in ("a", "b"))
     assert first == again
     assert first.startswith("ada/kpipe-wheels-")
@@ -43,7 +44,7 @@ def test_the_same_wheels_are_one_dataset_and_other_wheels_another(index: Path, t
     assert wheels.dataset_name(tmp_path / "nothing") == ""
 
 
-def test_a_package_without_a_wheel_is_refused_in_pips_words(index: Path, tmp_path: Path) -> None:
+def test_a_package_without_a_wheel_is_refused_with_pips_message(index: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no wheel for Kaggle's Python 3\.12 of no-such-tool: ERROR: No match"):
         wheels.download_wheels(["no-such-tool"], tmp_path / "wheels", username="ada")
 
@@ -72,24 +73,22 @@ def test_a_competition_that_needs_a_package_runs_with_its_wheel(
     assert "tinytool, from a wheel" in ended.stdout
 
 
-def test_a_push_makes_the_dataset_once_privately_and_waits_until_it_is_ready(
-    kaggle: KaggleServer,  # noqa: F811
+def test_a_push_creates_the_private_dataset_once_and_waits_until_it_is_ready(
+    titanic_kaggle: KaggleServer,
     index: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(wheels, "_FIRST_PAUSE", 0.02)
-    kaggle.kernel = Kernel(run=lambda _: {"submission.csv": sample_csv()})
+    titanic_kaggle.kernel = Kernel(run=lambda _: {"submission.csv": sample_csv()})
     push = ["kernel", "push", "titanic", "--package", "tinytool", "--no-submit"]
-    assert kpipe(*push) == 0
-    ((name, made),) = kaggle.datasets.items()
+    assert call(*push) == 0
+    ((name, made),) = titanic_kaggle.datasets.items()
     assert made["isPrivate"] is True
     assert list(made["files"]) == ["tinytool-1.0-py3-none-any.whl"]
     assert made["files"]["tinytool-1.0-py3-none-any.whl"] == (index / "tinytool-1.0-py3-none-any.whl").read_bytes()
     told = capsys.readouterr().err
     assert f"{name}: not_yet_persisted" in told
     assert told.index(f"{name}: ready") < told.index("version 1: queued")
-    assert kaggle.pushes[0]["datasetDataSources"] == [name]
-    uploads = len(kaggle.uploads)
-    assert kpipe(*push) == 0
-    assert len(kaggle.uploads) == uploads
+    assert titanic_kaggle.pushes[0]["datasetDataSources"] == [name]
+    uploads = len(titanic_kaggle.uploads)
+    assert call(*push) == 0
+    assert len(titanic_kaggle.uploads) == uploads
