@@ -1,6 +1,6 @@
 """The submission: the sample submission's ids, order, columns and types, filled with predictions and validated.
 
-Whatever Kaggle would refuse, or would score as something else than meant, is refused here with the row and the reason.
+What Kaggle would reject, or would score differently than intended, is refused here with the row and the reason.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def make_submission(problem: Problem, ensemble: Ensemble) -> Submission:
     else:
         values = dict(zip(problem.targets, output(metric, predicted).T, strict=True))
     if metric.needs == "label":
-        values = {column: _whole_as(tables.sample[column], labels) for column, labels in values.items()}
+        values = {column: _as_integers(tables.sample[column], labels) for column, labels in values.items()}
     rows = _rows_of_sample(tables, problem.id)
     # Columns that the sample repeats from test stay as they are; only those that are asked for are filled.
     frame = tables.sample.assign(**{column: values[column][rows] for column in columns})
@@ -109,32 +109,32 @@ def _values(
     metric: Metric, predicted: np.ndarray, labels: np.ndarray | None, columns: Sequence[str], target: str
 ) -> dict[str, np.ndarray]:
     """Column of the submission → (m,) labels in train's spelling, probabilities or values."""
-    judged = output(metric, predicted)
+    outputs = output(metric, predicted)
     if metric.needs == "ranking":
-        return {columns[0]: _rankings(judged, labels, metric.top)}
+        return {columns[0]: _rankings(outputs, labels, metric.top)}
     if metric.needs != "probability":
         if len(columns) != 1:
             raise SubmissionError(
-                f"The sample submission's columns ({', '.join(columns)}) do not fit {metric.name}, which judges one "
-                f"{metric.needs} a row. Set another --metric."
+                f"The sample submission's columns ({', '.join(columns)}) do not fit {metric.name}, which scores one "
+                f"{metric.needs} per row. Set another --metric."
             )
-        return {columns[0]: judged if labels is None else labels[judged]}
+        return {columns[0]: outputs if labels is None else labels[outputs]}
     assert labels is not None  # probabilities are of classes
     per_class = class_columns(columns, target, list(labels))
     if per_class is not None:
-        by_label = {str(label): judged[:, code] for code, label in enumerate(labels)}
+        by_label = {str(label): outputs[:, code] for code, label in enumerate(labels)}
         return {column: by_label[str(label)] for column, label in zip(columns, per_class, strict=True)}
     if len(columns) == 1 and len(labels) == 2:
         code = positive_class(labels, (target, columns[0]))
-        return {columns[0]: judged[:, code]}
+        return {columns[0]: outputs[:, code]}
     raise SubmissionError(
         f"The sample submission's columns ({', '.join(columns)}) do not fit probabilities of the "
         f"{len(labels)} classes ({', '.join(map(str, labels))}). Set another --metric."
     )
 
 
-def _whole_as(sample: pd.Series, labels: np.ndarray) -> np.ndarray:
-    """Labels as whole numbers where the sample has such: 1 for True and for 1.0. Texts keep train's spelling."""
+def _as_integers(sample: pd.Series, labels: np.ndarray) -> np.ndarray:
+    """Labels as integers where the sample submission has integers: 1 for True and for 1.0. Texts stay as in train."""
     if sample.dtype.kind not in "iu":
         return labels
     numbers = pd.to_numeric(pd.Series(labels), errors="coerce").to_numpy(dtype=float)
@@ -143,7 +143,7 @@ def _whole_as(sample: pd.Series, labels: np.ndarray) -> np.ndarray:
 
 
 def _rankings(probabilities: np.ndarray, labels: np.ndarray | None, top: int) -> np.ndarray:
-    """(m,) the likeliest labels, best first, with blanks between them."""
+    """(m,) the most probable labels, best first, separated by blanks."""
     assert labels is not None  # rankings are of classes
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     return np.asarray([" ".join(map(str, labels[row])) for row in best], dtype=object)
@@ -207,9 +207,9 @@ def _validate_shape(frame: pd.DataFrame, sample: pd.DataFrame, id: str) -> None:
         raise SubmissionError(
             f"The submission has {len(unknown)} ids that the sample lacks, such as {_examples(unknown)}."
         )
-    moved = np.flatnonzero(ids.to_numpy() != wanted.to_numpy())
-    if len(moved):
-        row = moved[0]
+    misplaced = np.flatnonzero(ids.to_numpy() != wanted.to_numpy())
+    if len(misplaced):
+        row = misplaced[0]
         raise SubmissionError(
             f"The submission's ids are not in the sample's order: row {row + 1} must be {wanted.iloc[row]}; "
             f"got {ids.iloc[row]}."
@@ -223,15 +223,15 @@ def _validate_values(values: pd.Series, ids: pd.Series, metric: Metric, known: n
             f"{name} is missing for {int(values.isna().sum())} ids, such as {_examples(ids[values.isna()])}."
         )
     if metric.needs == "label":
-        strange = ~values.isin(known)
-        if strange.any():
+        unknown = ~values.isin(known)
+        if unknown.any():
             raise SubmissionError(
-                f"{name} has labels that train.csv never has: {_examples(values[strange].drop_duplicates())} "
-                f"(id {_examples(ids[strange])}). Train's labels are {_examples(pd.Series(known))}."
+                f"{name} has labels that train.csv lacks: {_examples(values[unknown].drop_duplicates())} "
+                f"(id {_examples(ids[unknown])}). Train's labels are {_examples(pd.Series(known))}."
             )
         return
     if metric.needs == "ranking":
-        return  # made of train's labels
+        return  # they consist of train's labels
     if not pd.api.types.is_numeric_dtype(values):
         raise SubmissionError(f"{name} must hold numbers; got {values.iloc[0]!r} (id {ids.iloc[0]}).")
     infinite = ~np.isfinite(values.to_numpy(dtype=float))
@@ -251,5 +251,15 @@ def _examples(values: pd.Series) -> str:
 
 
 def to_csv(submission: Submission) -> bytes:
-    """The submission's bytes: UTF-8, commas, line feeds, the shortest decimals that give the same float64 back."""
+    """The submission as it is written.
+
+    Parameters
+    ----------
+    submission : Submission
+
+    Returns
+    -------
+    bytes
+        UTF-8 with commas and line feeds; floats as the shortest decimals that are read back as the same float64.
+    """
     return submission.frame.to_csv(index=False, lineterminator="\n").encode()

@@ -51,8 +51,8 @@ REFUSED = {
     "a missing value": ("prices", with_value(2, "price", np.nan), "price is missing for 1 ids, such as 82"),
     "an infinite value": ("prices", with_value(2, "price", np.inf), "price is infinite for 1 ids, such as 82"),
     "text for numbers": ("prices", with_value(0, "price", "dear"), "price must hold numbers; got 'dear'"),
-    "a label train lacks": ("survivors", with_value(4, "survived", 7), r"labels that train.csv never has: 7 \(id 84\)"),
-    "labels as text": ("survivors", lambda f: f.assign(survived="1"), "labels that train.csv never has"),
+    "a label train lacks": ("survivors", with_value(4, "survived", 7), r"labels that train.csv lacks: 7 \(id 84\)"),
+    "labels as text": ("survivors", lambda f: f.assign(survived="1"), "labels that train.csv lacks"),
     "a probability above 1": ("chances", with_value(1, "survived", 1.5), r"between 0 and 1; got 1.5 \(id 81\)"),
     "a probability below 0": ("chances", with_value(1, "survived", -0.1), r"between 0 and 1; got -0.1 \(id 81\)"),
 }
@@ -154,7 +154,7 @@ def test_labels_are_never_submitted_in_columns_of_probabilities(metric: str) -> 
         blend(np.tile([0.2, 0.8], (30, 1))),
     )
     if METRICS[metric].needs == "label":
-        with pytest.raises(SubmissionError, match=r"\(survived_C, survived_D\) do not fit accuracy.*one label a row"):
+        with pytest.raises(SubmissionError, match=r"\(survived_C, survived_D\) do not fit accuracy.*one label per row"):
             make()
     else:
         assert (make().frame["survived_D"] == 0.8).all()
@@ -163,7 +163,7 @@ def test_labels_are_never_submitted_in_columns_of_probabilities(metric: str) -> 
 def test_one_value_never_fills_several_columns() -> None:
     made = prices()
     made = replace(made, sample=made.sample.assign(tax=0.5))
-    with pytest.raises(SubmissionError, match=r"\(price, tax\) do not fit rmse, which judges one value a row"):
+    with pytest.raises(SubmissionError, match=r"\(price, tax\) do not fit rmse, which scores one value per row"):
         make_submission(problem_of(made, target="price"), blend(np.ones((30, 1))))
 
 

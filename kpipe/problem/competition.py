@@ -1,4 +1,4 @@
-"""Competition: the one extension point; ``find`` it by its slug.
+"""``Competition``: what an author writes, and the look-up of one by its slug.
 
 An unknown slug *is* ``Competition(slug=slug)``: there is no second path. Every field that is None is inferred from the
 files by ``kpipe.problem.inference``.
@@ -30,33 +30,52 @@ Factory = Callable[[Context], "BaseEstimator"]
 
 
 def unchanged(tables: Tables) -> Tables:
-    """The tables as they are: the cleaning of a competition that needs none."""
+    """The same tables: the ``clean`` of a competition that needs none."""
     return tables
 
 
 @dataclass(frozen=True, kw_only=True)
 class Competition:
-    """What is particular to one competition. A field left None is inferred from the files, and the reason kept.
+    """What is particular to one competition. A field that is None is inferred from the files.
 
-    slug : Kaggle's name of it.
-    id : the column that joins test rows to submission rows.
-    target : what is predicted; several columns where the sample submission asks for several.
-    task : "classification" or "regression".
-    metric : name or Metric.
-    columns : what models may see, after ``clean``; None: every column that train and test share, but for the id.
-    text : columns to read as text although they look like numbers.
-    clean : row by row; learns nothing; the same for train and test (see ``row_by_row``).
-    transductive : columns that ``clean`` counts over train and test rows together, which no target is seen for.
-    features : a transformer fitted inside each fold on ``columns``; it never sees the target of a validation row.
-    splitter : ``split(X, y, groups)``; stores nothing, so that it can be called again on another table.
-    groups : a column whose rows must not be parted by the folds.
-    split : "rows", where rows are independent whatever the files look like; or the column of dates or of groups by
-        which test was set apart. It says what ``groups`` and ``splitter`` are inferred from.
-    drop : columns that models may not see.
-    models : name → factory; also what ``--model`` finds before the catalogue.
-    default : the models of a run without ``--model``; None: all of ``models``.
-    budgeted : models that ``--budget`` adds to these, behind them: trained where the clock allows.
-    postprocess : (predictions (m, k), tables) → predictions, the same for out-of-fold and test rows.
+    Parameters
+    ----------
+    slug : str
+        Kaggle's name of the competition.
+    id : str, optional
+        The column that joins test rows to submission rows.
+    target : str or sequence of str, optional
+        What is predicted; several columns where the sample submission asks for several.
+    task : {"classification", "regression"}, optional
+    metric : str or Metric, optional
+        A name of kpipe's, or a metric of the competition's own.
+    columns : sequence of str, optional
+        What models may see, after ``clean``. By default every column that train and test share, except the id.
+    text : sequence of str
+        Columns to read as text although they look like numbers.
+    clean : callable
+        Tables to tables. It treats each row on its own, train and test alike, and learns nothing (``row_by_row``).
+    transductive : sequence of str
+        Columns that ``clean`` counts over train and test rows together, without seeing a target.
+    features : transformer, optional
+        Fitted on ``columns`` inside each fold; it never sees the target of a validation row.
+    splitter : Splitter, optional
+        ``split(X, y, groups)``. It stores nothing, so that it can split another table.
+    groups : str, optional
+        A column whose rows must stay in one fold.
+    split : str, optional
+        ``"rows"`` where rows are independent whatever the files look like, or the column of dates or groups by which
+        test was set apart: ``groups`` and ``splitter`` are inferred from it.
+    drop : sequence of str
+        Columns that models may not see.
+    models : mapping of str to Factory, optional
+        The competition's own models; ``--model`` looks them up before the catalogue.
+    default : sequence of str, optional
+        The models of a run without ``--model``. By default all of ``models``.
+    budgeted : sequence of str
+        Models that ``--budget`` adds after these, trained where the time allows.
+    postprocess : callable, optional
+        (predictions (m, k), tables) to predictions, the same for out-of-fold and test rows.
     """
 
     slug: str
@@ -86,9 +105,17 @@ class Competition:
 
 @dataclass(frozen=True)
 class row_by_row:  # reads as the function it stands for: clean=row_by_row(add_log_fare)
-    """A ``clean`` from a function of one frame, applied to train and test alike. Can be pickled.
+    """A ``clean`` made of a function of one frame, which is applied to train and to test. It can be pickled.
 
-    Raises DataError where the function asks for a column that the file lacks.
+    Parameters
+    ----------
+    function : callable
+        DataFrame to DataFrame. Each row must depend on itself alone.
+
+    Raises
+    ------
+    DataError
+        When called, if the function needs a column that the file lacks.
     """
 
     function: Callable[[pd.DataFrame], pd.DataFrame]
@@ -102,8 +129,8 @@ class row_by_row:  # reads as the function it stands for: clean=row_by_row(add_l
             return self.function(frame)
         except KeyError as error:
             missing = error.args[0] if error.args else None
-            asked_of = traceback.extract_tb(error.__traceback__)[-1].filename
-            if missing in frame.columns or f"{os.sep}pandas{os.sep}" not in asked_of:
+            raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
+            if missing in frame.columns or f"{os.sep}pandas{os.sep}" not in raised_in:
                 raise  # a dictionary of the author's own lacks the key
             raise DataError(
                 f"{name}.csv lacks the column {missing!r}, which this competition's clean needs. "
@@ -114,7 +141,18 @@ class row_by_row:  # reads as the function it stands for: clean=row_by_row(add_l
 def find(slug: str) -> Competition:
     """The competition of a slug: its module's ``competition``, or a bare ``Competition(slug=slug)``.
 
-    Raises UsageError where the slug cannot be one, or its module has no ``competition``.
+    Parameters
+    ----------
+    slug : str
+
+    Returns
+    -------
+    Competition
+
+    Raises
+    ------
+    UsageError
+        If the slug cannot be one, or its module cannot be imported or defines no ``competition``.
     """
     if not competitions.is_slug(slug):
         raise UsageError(
@@ -142,8 +180,23 @@ def _broken(slug: str, error: Exception) -> UsageError:
 
 
 def class_columns(columns: Sequence[str], target: str, labels: Sequence[object]) -> list[object] | None:
-    """The label of each column where the columns are one per class (``Status_C``, ``Class_1``, ``C``), else None.
+    """The label of each column, where there is one column per class (``Status_C``, ``Class_1``, ``C``).
 
+    Parameters
+    ----------
+    columns : sequence of str
+        Columns of the sample submission.
+    target : str
+    labels : sequence
+        The target's labels.
+
+    Returns
+    -------
+    list or None
+        A label for each column; None where the columns are not one per class.
+
+    Examples
+    --------
     >>> class_columns(["Status_C", "Status_D"], "Status", ["D", "C"])
     ['C', 'D']
     """

@@ -17,7 +17,7 @@ from kpipe.problem.splitters import RowSplit
 def test_a_row_split_parts_all_rows_in_the_order_of_the_file_or_refuses(rows: int, share: float) -> None:
     splitter = RowSplit(share)
     if not 0 < round(rows * share) < rows:
-        with pytest.raises(ValueError, match=f"rows on both sides of {rows}, however: {share}"):
+        with pytest.raises(ValueError, match=f"some of the {rows} rows to train and some to validate; got {share}"):
             next(splitter.split(np.zeros((rows, 1))))
         return
     ((train, valid),) = splitter.split(pd.DataFrame({"x": range(rows)}))
@@ -41,7 +41,7 @@ def test_a_row_split_has_one_fold_survives_copies_and_says_its_rows() -> None:
 
 @pytest.mark.parametrize("rows", [0, -1, 10, 11, 0.01, 0.99])
 def test_a_row_split_without_rows_on_both_sides_is_refused_with_both_numbers(rows: float) -> None:
-    with pytest.raises(ValueError, match=f"rows on both sides of 10, however: {rows}"):
+    with pytest.raises(ValueError, match=f"some of the 10 rows to train and some to validate; got {rows}"):
         next(RowSplit(rows).split(np.zeros((10, 1))))
 
 
