@@ -314,7 +314,7 @@ def test_the_command_shows_every_check_and_its_status(files: Path, capsys: pytes
     captured = capsys.readouterr()
     assert ended.value.code == 0
     assert "pass validation rows leak into fitting: " in captured.out
-    assert captured.out.splitlines()[-1].endswith("0 fail.")
+    assert captured.out.splitlines()[-1].endswith("0 failed.")
     assert "... training again with the target shuffled" in captured.err
 
 
