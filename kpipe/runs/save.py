@@ -12,7 +12,7 @@ from kpipe.runs.result import RunResult
 from kpipe.runs.run import Run
 from kpipe.runs.store import RunFolder
 from kpipe.training.folds import folds_to_frame
-from kpipe.training.learning_curves import curves_table
+from kpipe.training.learning_curves import curves_to_frame
 
 __all__ = ["save_run"]
 
@@ -47,7 +47,7 @@ def save_run(
     folder.write_table("oof.parquet", predictions_table(result, "oof"))
     folder.write_table("test.parquet", predictions_table(result, "test"))
     fitted = ((model.name, model.curves) for model in result.predictions.models)
-    folder.write_table("curves.parquet", curves_table(fitted))
+    folder.write_table("curves.parquet", curves_to_frame(fitted))
     record["run_id"] = folder.run_id(record["created"])
     folder.write("run.json", (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
     return Run(path=folder.finish(record["run_id"]), record=record)

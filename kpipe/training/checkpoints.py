@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from kpipe.training.learning_curves import SHAPE
+from kpipe.training.learning_curves import CURVES_SHAPE
 from kpipe.training.worker import FitResult, FitTask, TrainingData
 
 __all__ = ["NO_CHECKPOINTS", "Checkpoints", "load_result", "save_result"]
@@ -49,7 +49,7 @@ def load_result(checkpoints: Checkpoints, task: FitTask, data: TrainingData) -> 
         "test": (len(data.X_test), data.outputs),
         "seconds": (),
         "batch_dependence": (),
-        "curves": SHAPE,
+        "curves": CURVES_SHAPE,
     }
     kept = checkpoints.get(task.key, shapes)
     if kept is None:

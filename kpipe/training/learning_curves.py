@@ -1,11 +1,11 @@
-"""Learning curves: the loss, step by step, that an estimator keeps of its own fit.
+"""Learning curves: the loss of a model, epoch by epoch or tree by tree, that an estimator records while it is fitted.
 
-An estimator may keep two, as arrays with a number for each epoch or tree:
+An estimator may have two of them, as arrays with one number per epoch or tree:
 
-- ``loss_curve_``, on the rows that it learns from (the name is scikit-learn's, of ``MLPClassifier``);
-- ``validation_loss_curve_``, on those of its training rows that ``fit`` itself set apart.
+- ``loss_curve_``, on the rows that it is fitted on (scikit-learn's name, of ``MLPClassifier``);
+- ``validation_loss_curve_``, on the part of its training rows that ``fit`` itself held out (inner validation).
 
-Neither is of the held-out rows of a fold, which no ``fit`` is given: these are for the score alone.
+Neither is of the validation rows of the fold, which ``fit`` never sees: those are for the score alone.
 """
 
 from __future__ import annotations
@@ -18,41 +18,76 @@ import pandas as pd
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
-__all__ = ["SHAPE", "curves_of", "curves_table"]
+__all__ = ["CURVES_SHAPE", "curves_to_frame", "extract_curves"]
 
-_KINDS = {"loss_curve_": "training", "validation_loss_curve_": "inner validation"}
-_POINTS = 100  # of a curve; longer ones are thinned
-SHAPE = (len(_KINDS), _POINTS, 2)
-_COLUMNS = {"model": "str", "seed": "int64", "fold": "int64", "rows": "str", "step": "int64", "loss": "float64"}
+_ROWS = {"loss_curve_": "training", "validation_loss_curve_": "inner validation"}  # attribute → what its rows are
+_MAX_POINTS = 100  # of a curve; longer ones are thinned
+CURVES_SHAPE = (len(_ROWS), _MAX_POINTS, 2)
+_DTYPES = {"model": "str", "seed": "int64", "fold": "int64", "rows": "str", "step": "int64", "loss": "float64"}
 
 
-def curves_of(estimator: Any) -> np.ndarray:
-    """(2, 100, 2) float64: a curve on training rows and one on inner validation rows, as (step from 1, loss).
+def extract_curves(estimator: Any) -> np.ndarray:
+    """Return the learning curves of a fitted estimator.
 
-    Zeros stand where there is nothing: estimators that keep no curve, or one that is no row of numbers.
+    Parameters
+    ----------
+    estimator : fitted estimator
+        The model itself, a pipeline that ends in it, or a TransformedTargetRegressor around it.
 
+    Returns
+    -------
+    (2, 100, 2) float64
+        The curve on training rows and the one on inner validation rows, as (step from 1, loss). The rest is zeros, and
+        so is the curve of an estimator that records none, or something other than a row of numbers.
+
+    Examples
+    --------
     >>> class Fitted:
     ...     loss_curve_ = [0.7, 0.5]
-    >>> curves_of(Fitted())[0, :3].tolist()
+    >>> extract_curves(Fitted())[0, :3].tolist()
     [[1.0, 0.7], [2.0, 0.5], [0.0, 0.0]]
     """
-    curves = np.zeros(SHAPE)
-    innermost = _innermost(estimator)
-    for place, name in enumerate(_KINDS):
+    curves = np.zeros(CURVES_SHAPE)
+    model = _final_estimator(estimator)
+    for place, name in enumerate(_ROWS):
         try:
-            losses = np.asarray(getattr(innermost, name, ()), dtype=np.float64)
-        except Exception:  # a model's own property may raise anything, and may not cost the fit
+            losses = np.asarray(getattr(model, name, ()), dtype=np.float64)
+        except Exception:  # a property of the model may raise anything, which must not fail the fit
             continue
         if losses.ndim != 1 or not len(losses):
             continue
-        steps = np.unique(np.linspace(0, len(losses) - 1, _POINTS).round().astype(int))
+        steps = np.unique(np.linspace(0, len(losses) - 1, _MAX_POINTS).round().astype(int))
         steps = steps[np.isfinite(losses[steps])]
         curves[place, : len(steps)] = np.column_stack([steps + 1, losses[steps]])
     return curves
 
 
-def _innermost(estimator: Any) -> Any:
-    """The model itself, behind its features and the scale of its target."""
+def curves_to_frame(models: Iterable[tuple[str, Mapping[tuple[int, int], np.ndarray]]]) -> pd.DataFrame:
+    """Return learning curves as a table with one row per point.
+
+    Parameters
+    ----------
+    models : iterable of (str, mapping)
+        Names of models, and their curves by (seed, fold) as ``extract_curves`` returns them.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``model``, ``seed``, ``fold``, ``rows`` ("training" or "inner validation"), ``step`` and ``loss``.
+    """
+    lines = [
+        (name, seed, fold, rows, int(step), loss)
+        for name, fits in models
+        for (seed, fold), curves in sorted(fits.items())
+        for rows, curve in zip(_ROWS.values(), curves, strict=True)
+        for step, loss in curve
+        if step
+    ]
+    return pd.DataFrame(lines, columns=list(_DTYPES)).astype(_DTYPES)
+
+
+def _final_estimator(estimator: Any) -> Any:
+    """Return the model itself, without its features and the scale of its target."""
     while True:
         if isinstance(estimator, Pipeline):
             estimator = estimator[-1]
@@ -60,19 +95,3 @@ def _innermost(estimator: Any) -> Any:
             estimator = estimator.regressor_
         else:
             return estimator
-
-
-def curves_table(models: Iterable[tuple[str, Mapping[tuple[int, int], np.ndarray]]]) -> pd.DataFrame:
-    """One row a step: model, seed, fold, rows ("training" or "inner validation"), step, loss.
-
-    models : names with their curves by (seed, fold), as ``curves_of`` gives them.
-    """
-    lines = [
-        (name, seed, fold, rows, int(step), loss)
-        for name, fits in models
-        for (seed, fold), curves in sorted(fits.items())
-        for rows, curve in zip(_KINDS.values(), curves, strict=True)
-        for step, loss in curve
-        if step
-    ]
-    return pd.DataFrame(lines, columns=list(_COLUMNS)).astype(_COLUMNS)

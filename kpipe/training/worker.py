@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator, clone
 from threadpoolctl import threadpool_limits
 
 from kpipe.errors import KpipeError, TrainingError
-from kpipe.training.learning_curves import curves_of
+from kpipe.training.learning_curves import extract_curves
 from kpipe.training.memory import peak_memory_mib
 from kpipe.training.processes import in_worker, stdout_to_stderr
 
@@ -155,7 +155,7 @@ def fit_predict(task: FitTask, data: TrainingData) -> FitResult:
         valid=valid,
         test=test,
         seconds=seconds,
-        curves=curves_of(estimator),
+        curves=extract_curves(estimator),
         batch_dependence=batch_dependence,
         process=os.getpid(),
         peak_memory_mib=peak_memory_mib(),
