@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.values import Check, Tables
-from kpipe.data.column_types import to_numeric
+from kpipe.data.column_types import is_pixel_table, to_numeric
 from kpipe.problem.problem import Problem
 
 __all__ = ["columns_in_order", "distance"]
@@ -81,7 +81,7 @@ def _may_be_a_window(tables: Tables, columns: Sequence[str], start: int, end: in
     Bytes are pixels, which are alike as well and do not move on.
     """
     train, test = tables.train[columns[start + shift : end + shift]], tables.test[columns[start:end]]
-    if bool((test.dtypes == np.uint8).all()):
+    if is_pixel_table(test):
         return False
     if _same_rows(train, test):
         return True

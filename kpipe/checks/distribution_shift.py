@@ -11,6 +11,7 @@ import pandas as pd
 from kpipe.checks.adversarial import adversarial_auc
 from kpipe.checks.duplicates import surplus
 from kpipe.core.values import Check, Status
+from kpipe.data.column_types import is_pixel_table
 from kpipe.data.dates import parse_dates
 from kpipe.problem.problem import Problem
 
@@ -92,7 +93,7 @@ def _gaps_apart(problem: Problem) -> Iterator[tuple[float, str, float, float]]:
 def drawn_alike(problem: Problem) -> Iterator[Check]:
     """Adversarial validation; nothing is said of tables too small for it, nor of pixels."""
     columns = list(problem.columns)
-    if not columns or bool((problem.tables.train[columns].dtypes == np.uint8).all()):
+    if not columns or is_pixel_table(problem.tables.train[columns]):
         return
     by = problem.groups
     groups = (

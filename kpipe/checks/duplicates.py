@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from kpipe.checks.column_alignment import distance
 from kpipe.core.values import Check, Folds, Status, Tables
-from kpipe.data.column_types import to_numeric
+from kpipe.data.column_types import is_pixel_table, to_numeric
 from kpipe.problem.problem import Problem
 
 __all__ = ["copies_apart", "mixed", "near_copies_apart", "surplus"]
@@ -57,7 +57,11 @@ def copies_apart(problem: Problem, folds: Folds) -> Check:
     name = "duplicates across folds"
     named = (problem.id, problem.groups)
     shared = [c for c in problem.tables.train.columns if c in problem.tables.test.columns and c not in named]
-    away = [] if _pixels(problem.tables.train[shared]) else [c for c in shared if _lies_elsewhere(problem.tables, c)]
+    away = (
+        []
+        if is_pixel_table(problem.tables.train[shared])
+        else [c for c in shared if _lies_elsewhere(problem.tables, c)]
+    )
     alike = [c for c in shared if c not in away]  # by the others no row of test could have a twin
     if not alike:
         detail = "No column of test has values like train's: its rows are no reference for how many copies are usual."
@@ -159,7 +163,7 @@ def _hashed(
     and no are. Of pictures there are none.
     """
     frames = [frame[list(columns)] for frame in (tables.train, tables.test)]
-    if _pixels(frames[0]):  # no half of a picture tells it from others
+    if is_pixel_table(frames[0]):  # no half of a picture tells it from others
         whole = [pd.util.hash_pandas_object(frame, index=False).to_numpy() for frame in frames]
         yield whole[0], whole[1], []
         return
@@ -181,10 +185,6 @@ def _hashed(
     for number in range(len(halves) if len(columns) >= _FEWEST_HALVED else 1):
         ours, theirs, *chance = np.split(sums[number], cuts[:-1])
         yield ours, theirs, chance
-
-
-def _pixels(frame: pd.DataFrame) -> bool:
-    return bool((frame.dtypes == np.uint8).all())
 
 
 def _lies_elsewhere(tables: Tables, column: str) -> bool:
@@ -294,7 +294,7 @@ def _embedding(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray | None:
     """(rows of both, dimensions): squared distances are about Gower's. None where no column says anything."""
     rng = np.random.default_rng(0)
     made: list[np.ndarray] = []
-    if _pixels(train):
+    if is_pixel_table(train):
         made = [np.concatenate([train.to_numpy(), test.to_numpy()]).astype(np.float32) / 255]
     else:
         for column in train.columns:

@@ -8,7 +8,7 @@ import pandas as pd
 from kpipe.data.dates import parse_dates
 from kpipe.data.numbers import parse_numbers
 
-__all__ = ["is_categorical_integer", "is_free_text", "to_numeric"]
+__all__ = ["is_categorical_integer", "is_free_text", "is_pixel_table", "to_numeric"]
 
 _SAMPLED = 500  # cells that decide whether a column is free text
 _MIN_WORDS = 4.0  # a cell, on average, from which mostly different texts are free text rather than categories
@@ -66,6 +66,29 @@ def is_categorical_integer(column: pd.Series) -> bool:
     categories = column.nunique()
     repeated = len(column) >= _MIN_ROWS_PER_CATEGORY * categories
     return bool(categories >= _MIN_CATEGORIES and repeated and column.max() - column.min() > _MIN_SPREAD * categories)
+
+
+def is_pixel_table(frame: pd.DataFrame) -> bool:
+    """Whether all columns are pixels, which are read as uint8.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        (n, columns) of any dtypes.
+
+    Returns
+    -------
+    bool
+        False for a table without columns.
+
+    Examples
+    --------
+    >>> is_pixel_table(pd.DataFrame({"a": [0, 255], "b": [7, 8]}, dtype="uint8"))
+    True
+    >>> is_pixel_table(pd.DataFrame({"a": [0, 255]}))
+    False
+    """
+    return len(frame.columns) > 0 and bool((frame.dtypes == np.uint8).all())
 
 
 def to_numeric(column: pd.Series) -> np.ndarray | None:

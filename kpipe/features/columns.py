@@ -11,6 +11,8 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from kpipe.data.column_types import is_pixel_table
+
 __all__ = ["as_text", "numeric_columns", "text_columns", "to_floats"]
 
 Data = TypeVar("Data", pd.DataFrame, pd.Series)
@@ -66,8 +68,9 @@ def to_floats(frame: pd.DataFrame) -> np.ndarray:
     >>> to_floats(pd.DataFrame({"a": [True, False], "b": [1, 2]})).tolist()
     [[1.0, 1.0], [0.0, 2.0]]
     """
-    pixels = len(frame.columns) > 0 and bool((frame.dtypes == np.uint8).all())
-    return frame.to_numpy(dtype=np.float32) if pixels else frame.to_numpy(dtype=np.float64, na_value=np.nan)
+    if is_pixel_table(frame):
+        return frame.to_numpy(dtype=np.float32)
+    return frame.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def as_text(data: Data, missing: str = "(missing)") -> Data:

@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.utils.validation import check_is_fitted
 
+from kpipe.data.column_types import is_pixel_table
 from kpipe.features.columns import as_text, numeric_columns, text_columns, to_floats
 from kpipe.features.scalers import soft_clip_scaler
 
@@ -109,7 +110,7 @@ class NativeCategories(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         names = self.get_feature_names_out()
-        if not self.categories_ and bool((X.dtypes == np.uint8).all()):
+        if not self.categories_ and is_pixel_table(X):
             return X.set_axis(names, axis=1)
         columns = [self._column(X[name]) for name in self.feature_names_in_]
         return pd.DataFrame(dict(zip(names, columns, strict=True)), index=X.index)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pandas as pd
+
+from kpipe.data.column_types import is_pixel_table
 
 __all__ = ["image_side", "is_quantity"]
 
@@ -40,4 +41,4 @@ def image_side(frame: pd.DataFrame) -> int | None:
     Pixels, or None where the columns are not a square number of bytes
     """
     side = math.isqrt(frame.shape[1])
-    return side if side > 7 and side * side == frame.shape[1] and bool((frame.dtypes == np.uint8).all()) else None
+    return side if side > 7 and side * side == frame.shape[1] and is_pixel_table(frame) else None

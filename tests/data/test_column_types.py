@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from kpipe.data.column_types import is_categorical_integer, is_free_text, to_numeric
+from kpipe.data.column_types import is_categorical_integer, is_free_text, is_pixel_table, to_numeric
 
 
 def test_free_text_has_several_words_and_mostly_different_cells() -> None:
@@ -27,3 +27,10 @@ def test_categorical_integers_are_far_apart_and_repeat() -> None:
     assert not is_categorical_integer(stores + 0.5)
     assert not is_categorical_integer(pd.Series(rng.integers(0, 100, size=2000)))
     assert not is_categorical_integer(pd.Series(rng.integers(0, 300_000, size=2000)))
+
+
+def test_a_table_of_pixels_has_bytes_in_every_column() -> None:
+    pixels = pd.DataFrame({"a": [0, 255], "b": [7, 8]}, dtype="uint8")
+    assert is_pixel_table(pixels)
+    assert not is_pixel_table(pixels.assign(b=[7, 8]))
+    assert not is_pixel_table(pixels[[]])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from kpipe.core.values import Reason, Tables
+from kpipe.data.column_types import is_pixel_table
 from kpipe.features.automatic import AutomaticFeatures
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
@@ -17,7 +16,7 @@ def infer_features(competition: Competition, tables: Tables) -> Step:
     if competition.features is not None or competition.models is not None:
         return NOTHING
     columns = tables.train[list(competition.columns or ())]
-    if bool((columns.dtypes == np.uint8).all()):
+    if is_pixel_table(columns):
         return NOTHING
     reason = Reason(text="dates, free text, high-cardinality categories and useless columns are handled in each fold")
     return {"features": AutomaticFeatures()}, reason

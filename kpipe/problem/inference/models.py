@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from kpipe.core.values import Reason, Tables
-from kpipe.data.column_types import is_free_text
+from kpipe.data.column_types import is_free_text, is_pixel_table
 from kpipe.models import model
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
@@ -23,7 +21,7 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
     if competition.models is not None:
         return NOTHING
     columns = tables.train[list(competition.columns or ())]
-    if bool((columns.dtypes == np.uint8).all()):
+    if is_pixel_table(columns):
         return _models_of_pixels(competition, columns.shape[1])
     names = _FREE_TEXT if any(is_free_text(columns[name]) for name in columns) else _ANY_TABLE
     return {"models": {name: model(name) for name in names}}, Reason(text="the models for any table")
