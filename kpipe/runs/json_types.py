@@ -49,11 +49,11 @@ def check_types(value: Any, kinds: Any, place: str) -> None:
     >>> check_types({"seed": [0, 1]}, {"seed": [int], "id?": str}, "run.json")
     >>> check_types({"seed": [0.5]}, {"seed": [int]}, "run.json")
     Traceback (most recent call last):
-    TypeError: each of 'seed' must be a whole number, however: 0.5
+    TypeError: each of 'seed' must be a whole number; got 0.5
     """
     if isinstance(kinds, dict):
         if not isinstance(value, dict):
-            raise TypeError(f"{place} must be an object, however: {value!r}")
+            raise TypeError(f"{place} must be an object; got {value!r}")
         for key, inner in kinds.items():
             name = key.rstrip("?")
             if name in value:
@@ -62,13 +62,13 @@ def check_types(value: Any, kinds: Any, place: str) -> None:
                 raise TypeError(f"{place} lacks {name!r}")
     elif isinstance(kinds, list):
         if not isinstance(value, list):
-            raise TypeError(f"{place} must be a list, however: {value!r}")
+            raise TypeError(f"{place} must be a list; got {value!r}")
         for one in value:
             check_types(one, kinds[0], f"each of {place}")
     elif type(value) not in _alternatives(kinds):
-        raise TypeError(f"{place} must be {_in_words(kinds)}, however: {value!r}")
+        raise TypeError(f"{place} must be {_in_words(kinds)}; got {value!r}")
     elif isinstance(value, float) and not math.isfinite(value):
-        raise TypeError(f"{place} must be finite, however: {value}")
+        raise TypeError(f"{place} must be finite; got {value}")
 
 
 def _alternatives(kinds: Any) -> tuple[type, ...]:

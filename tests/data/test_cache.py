@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ import pytest
 from kpipe.data import cache
 from kpipe.data.loading import load
 from tests.data.places import assert_same
+from tests.hostile import Evil
 
 FILES = {
     "train.csv": "id,x,name,y\n1,0.5,01,0\n2,,2,1\n",
@@ -200,3 +202,16 @@ def test_threads_that_load_at_once_leave_one_entry_and_no_temporary_files(tmp_pa
 def test_the_embedded_sample_is_not_cached() -> None:
     assert load("titanic").source.origin == "sample"
     assert not (cache.cache_folder() / "tables").exists()
+
+
+def test_a_cache_that_somebody_else_wrote_runs_no_code(tmp_path: Path) -> None:
+    """Pixels replaced by objects whose unpickling runs code, with every checksum right."""
+    frame = pd.DataFrame({f"p{n}": np.zeros(2, np.uint8) for n in range(3)})
+    block = io.BytesIO()
+    np.save(block, np.array([[Evil(tmp_path / "run")] * 3] * 2, dtype=object), allow_pickle=True)
+    with pytest.MonkeyPatch.context() as patch:
+        whole = cache._contents
+        patch.setattr(cache, "_contents", lambda f: ((n, block.getvalue() if n[-1] == "y" else c) for n, c in whole(f)))
+        cache.put(tmp_path / "cache", "key", {"train": frame}, {})
+    assert cache.get(tmp_path / "cache", "key") is None
+    assert not (tmp_path / "run").exists()

@@ -14,12 +14,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from filelock import FileLock
+from hypothesis import given
 
+from kpipe.errors import SubmissionError
 from kpipe.kaggle import submit
 from kpipe.runs import ledger
 from tests.cli.calls import call
+from tests.hostile import CSVS, PLAIN
 from tests.kaggle.conftest import SAMPLE, trained
 from tests.kaggle_server import KEY, TOKEN, KaggleServer, Misbehave
+from tests.tables import problem_of, survivors
 
 
 @pytest.fixture
@@ -272,3 +276,12 @@ def test_no_credential_and_no_signature_is_in_any_file_or_output(
     for secret in (KEY, TOKEN, "secret-signature"):
         assert secret not in told
         assert secret.encode() not in written + cached
+
+
+@PLAIN
+@given(content=CSVS)
+def test_any_csv_that_no_run_wrote_is_validated_or_refused(content: bytes, tmp_path: Path) -> None:
+    problem = problem_of(survivors(m=3))
+    (tmp_path / "theirs.csv").write_bytes(content)
+    with pytest.raises(SubmissionError):
+        submit.validate_file(tmp_path / "theirs.csv", problem)

@@ -119,3 +119,29 @@ def test_an_empty_list_names_the_competition(
 ) -> None:
     assert call("runs", "titanik", "--out", home / "out") == 0
     assert "No finished runs of titanik found." in capsys.readouterr().out
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """A folder of two runs."""
+    for run_id in ("20261121T140059Z-6b7004", "20261121T140103Z-a13660"):
+        (tmp_path / "made-by-hand" / run_id).mkdir(parents=True)
+        (tmp_path / "made-by-hand" / run_id / "run.json").write_text(json.dumps(record(run_id)))
+    return tmp_path
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(0, 14), slice(-6, None), slice(-4, None)])
+def test_a_run_is_found_by_its_id_or_a_beginning_or_end_that_no_other_run_shares(two: Path, part: slice) -> None:
+    run = find_run("20261121T140059Z-6b7004"[part], two)
+    assert run.path.name == run.record["run_id"] == "20261121T140059Z-6b7004"
+
+
+def test_a_part_of_an_id_that_several_runs_share_is_an_error_that_names_them(two: Path) -> None:
+    with pytest.raises(UsageError, match=r"'20261121' matches 2 runs: give more of the id, .*6b7004, .*a13660"):
+        find_run("20261121", two)
+
+
+@pytest.mark.parametrize("name", ["004", "1T140059Z", "6b7004-", "6B7004"])
+def test_a_run_is_not_found_by_the_middle_of_its_id_or_by_fewer_than_four_characters(two: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="There is no run"):
+        find_run(name, two)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import filelock
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kpipe.errors import DataError, OutputError, UsageError
 from kpipe.runs import ledger
 from kpipe.runs.ledger import Entry, add_entries, check_writable, mark_submitted, read_ledger, submitted_runs
 from kpipe.runs.run import Run
+from tests.hostile import PLAIN, spoiled
 
 ENTRY = Entry(ref=7, slug="titanic", date="2026-01-02T00:00:00+00:00", message="m", file="submission.csv")
 
@@ -127,3 +131,15 @@ def test_a_run_folder_that_cannot_be_written_gets_no_note(tmp_path: Path) -> Non
     (run.path / "submitted.json").mkdir()
     mark_submitted(run, ENTRY)
     assert submitted_runs(tmp_path, "titanic") == {}
+
+
+@PLAIN
+@given(data=st.data())
+def test_any_ledger_is_read_or_refused(data: st.DataObject, tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir(exist_ok=True)
+    path = tmp_path / "x" / "ledger.json"
+    entries = [asdict(ENTRY), asdict(replace(ENTRY, ref=8))]
+    path.write_text(json.dumps(spoiled(entries, data.draw)))
+    with contextlib.suppress(DataError):
+        add_entries(tmp_path, "x", [replace(ENTRY, ref=9)])
+        assert read_ledger(tmp_path, "x")

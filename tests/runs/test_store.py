@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kpipe.errors import OutputError, TrainingError
 from kpipe.runs import store
 from kpipe.runs.store import RunFolder, key_of, open_run_folder
+from tests.hostile import PLAIN, Evil, damaged
 
 
 def test_checkpoints_are_read_back_and_truncated_ones_count_as_missing(tmp_path: Path) -> None:
@@ -162,3 +165,21 @@ def test_a_checkpoint_of_another_fit_or_another_run_counts_as_missing(call: dict
     assert folder.get("m", SHAPES) is not None
     assert folder.get("n", SHAPES) is None
     assert RunFolder(tmp_path, call).get("m", SHAPES) is None
+
+
+def test_a_checkpoint_that_somebody_else_wrote_runs_no_code(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.put("k", {"valid": np.array([Evil(tmp_path / "run")], dtype=object)})
+    assert folder.get("k", {"valid": (1,)}) is None
+    assert not (tmp_path / "run").exists()
+
+
+@PLAIN
+@given(data=st.data())
+def test_a_damaged_checkpoint_counts_as_missing_or_is_unchanged(data: st.DataObject, tmp_path: Path) -> None:
+    folder, values = RunFolder(tmp_path), np.arange(12.0).reshape(6, 2)
+    folder.put("k", {"valid": values})
+    path = tmp_path / "checkpoints" / "k.npz"
+    path.write_bytes(damaged(data, path.read_bytes()))
+    found = folder.get("k", {"valid": (6, 2)})
+    assert found is None or np.array_equal(found["valid"], values)
