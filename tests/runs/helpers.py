@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 import kpipe
-from kpipe.cli.main import main
 from kpipe.core.values import Tables
 from kpipe.models import model
 from kpipe.pipeline import conclude
@@ -22,13 +20,6 @@ from kpipe.training.baseline import predict_baseline
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.folds import make_folds
 from tests.tables import prices, problem_of, survivors
-
-
-def call(*args: object) -> int:
-    """The exit status of a ``kpipe`` command."""
-    with pytest.raises(SystemExit) as ended:
-        main([str(arg) for arg in args])
-    return int(ended.value.code or 0)
 
 
 def trained(home: Path, name: str = "made-by-hand", **options: object) -> Run:

@@ -12,7 +12,8 @@ from kpipe.kaggle.kernel.build import request_of_run
 from kpipe.pipeline import blend_runs
 from kpipe.runs.find import find_run
 from kpipe.runs.run import Run
-from tests.runs.helpers import call, copy_run, edit_record, trained
+from tests.cli.calls import call
+from tests.runs.helpers import copy_run, edit_record, trained
 
 
 def test_a_blend_of_runs_has_the_bytes_of_a_run_that_trains_all_their_models(

@@ -15,7 +15,8 @@ import pytest
 import kpipe
 from kpipe.runs.compare import compare
 from kpipe.runs.run import Run
-from tests.runs.helpers import call, trained
+from tests.cli.calls import call
+from tests.runs.helpers import trained
 
 
 def test_the_difference_is_that_of_the_scores_with_a_paired_standard_error(both: tuple[Run, Run]) -> None:

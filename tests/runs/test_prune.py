@@ -11,7 +11,8 @@ from kpipe.kaggle import submit
 from kpipe.runs import prune
 from kpipe.runs.run import Run
 from kpipe.runs.store import open_run_folder
-from tests.runs.helpers import call, copy_run
+from tests.cli.calls import call
+from tests.runs.helpers import copy_run
 
 
 def copied(run: Run, home: Path, number: int, **changes: object) -> Run:

@@ -14,13 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from kpipe.cli.main import main
-
-
-def call(*args: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(arg) for arg in args])
-    return int(ended.value.code or 0)
+from tests.cli.calls import call
 
 
 @pytest.fixture(scope="module")
