@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from kpipe.errors import KpipeError, RemoteError
-from kpipe.kaggle import allowance, responses, session, submit
+from kpipe.kaggle import allowance, polling, responses, session, submit
 from kpipe.kaggle.client import Kaggle, connect
 from kpipe.kaggle.download import download
 from kpipe.kaggle.kernel import push as kernel_push
@@ -38,9 +38,8 @@ PUSHED = Pushed(ref="ada/k", version=1, url="https://www.kaggle.com/code/ada/k")
 @pytest.fixture
 def kaggle(titanic_kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch) -> KaggleServer:
     """With one kernel that has run; nothing waits long."""
-    for module in (submit, kernel_push):
-        monkeypatch.setattr(module, "_FIRST_PAUSE", 0.01)
-        monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(polling, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(polling, "_LONGEST_PAUSE", 0.01)
     monkeypatch.setattr(session, "_FIRST_WAIT", 0.001)
     monkeypatch.setattr(session, "_READ_SECONDS", 2.0)
     titanic_kaggle.pushes.append({"files": {"submission.csv": b"a,b\n1,2\n"}, "failed": {}, "polls": 0})

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from kpipe.errors import OutputError, RemoteError, UsageError
 from kpipe.kaggle.client import Kaggle
+from kpipe.kaggle.polling import poll
 from kpipe.kaggle.responses import Pushed
 
 __all__ = ["fetch_output", "read_metadata", "wait_until_complete"]
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 3.0, 30.0  # seconds between two looks at a kernel
 _SHOWN_LINES = 30  # the last ones of a failed kernel's log
 _RUNNING = ("queued", "running", "new_script")
 _FETCHED = ("submission.csv", "run.json")
@@ -116,8 +115,8 @@ def wait_until_complete(
     RemoteError
         If the version fails, with the end of its log; or if it has not ended after ``seconds``.
     """
-    began, pause, last = time.monotonic(), _FIRST_PAUSE, ""
-    while True:
+    last = ""
+    for _ in poll(seconds):
         status, reason = kaggle.kernels.status(pushed)
         if status != last:
             on_status(f"{pushed.ref}, version {pushed.version}: {status}")
@@ -130,13 +129,10 @@ def wait_until_complete(
             raise RemoteError(
                 f"{pushed.ref}, version {pushed.version}, ended with {status}. {reason}\n{lines}".rstrip()
             )
-        if time.monotonic() - began > seconds:
-            raise RemoteError(
-                f"{pushed.ref}, version {pushed.version}, has not ended in {seconds / 3600:.0f} hours. "
-                f"It continues on Kaggle: {pushed.url}"
-            )
-        time.sleep(pause)
-        pause = min(1.5 * pause, _LONGEST_PAUSE)
+    raise RemoteError(
+        f"{pushed.ref}, version {pushed.version}, has not ended in {seconds / 3600:.0f} hours. "
+        f"It continues on Kaggle: {pushed.url}"
+    )
 
 
 def _lines(log: str) -> list[str]:
