@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-__all__ = ["parse_dates"]
+__all__ = ["is_named_after_time", "parse_dates"]
 
+_NAMES_OF_TIME = re.compile(r"(?i)week|day|month|year|date|time|step|hour|period|quarter|block")
 _SAMPLED = 500  # cells whose form decides that of the column
 
 
@@ -18,6 +19,25 @@ class _Form(NamedTuple):
 
     pattern: re.Pattern[str]
     options: Callable[[Sequence[re.Match[str]]], dict[str, Any]]
+
+
+def is_named_after_time(column: pd.Series) -> bool:
+    """Whether a column's name contains that of a time, such as ``week`` or ``date_block_num``.
+
+    Parameters
+    ----------
+    column : Series
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> [is_named_after_time(pd.Series(name=name)) for name in ("WeekOfSale", "price")]
+    [True, False]
+    """
+    return _NAMES_OF_TIME.search(str(column.name)) is not None
 
 
 def _day_or_month_first(cells: Sequence[re.Match[str]]) -> dict[str, Any]:

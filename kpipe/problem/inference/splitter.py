@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import pandas as pd
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from kpipe.core.values import Reason, Splitter, Tables
-from kpipe.data.dates import parse_dates
+from kpipe.data.dates import is_named_after_time, parse_dates
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
 from kpipe.problem.splitters import ByTime
@@ -16,7 +14,6 @@ from kpipe.problem.splitters import ByTime
 __all__ = ["infer_splitter", "is_later"]
 
 _FOLDS = 5
-_NAMES_OF_TIME = re.compile(r"(?i)week|day|month|year|date|time|step|hour|period|quarter|block")
 
 
 def infer_splitter(competition: Competition, tables: Tables) -> Step:
@@ -51,7 +48,7 @@ def _time_of_test(competition: Competition, tables: Tables) -> str | None:
 def is_later(train: pd.Series, test: pd.Series) -> bool:
     """Whether a column of whole numbers with a name of time is greater everywhere in test than in train."""
     whole = pd.api.types.is_integer_dtype(train) and pd.api.types.is_integer_dtype(test)
-    return whole and _NAMES_OF_TIME.search(str(train.name)) is not None and bool(test.min() > train.max())
+    return whole and is_named_after_time(train) and bool(test.min() > train.max())
 
 
 def _can_be_split(train: pd.DataFrame, column: str) -> bool:
