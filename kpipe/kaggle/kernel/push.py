@@ -58,15 +58,15 @@ def _identity_faults(metadata: dict[str, Any]) -> Iterator[str]:
     title, name = str(metadata.get("title", "")), str(metadata.get("id", ""))
     slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
     if len(title) < _SHORTEST_TITLE or len(slug) < _SHORTEST_TITLE:
-        yield f"title must have at least {_SHORTEST_TITLE} letters, however: {title!r}."
+        yield f"title must have at least {_SHORTEST_TITLE} letters; got {title!r}."
     if name.count("/") != 1:
-        yield f"id must be user/slug, however: {name!r}."
+        yield f"id must be user/slug; got {name!r}."
     if not name.endswith(f"/{slug}"):
-        yield f"id must end with the title's slug, /{slug}, however: {name!r}."
+        yield f"id must end with the title's slug, /{slug}; got {name!r}."
     if metadata.get("kernel_type") != "script":
-        yield f"kernel_type must be 'script', however: {metadata.get('kernel_type')!r}."
+        yield f"kernel_type must be 'script'; got {metadata.get('kernel_type')!r}."
     if not isinstance(metadata.get("is_private"), bool):
-        yield f"is_private must be true or false, however: {metadata.get('is_private')!r}."
+        yield f"is_private must be true or false; got {metadata.get('is_private')!r}."
     if metadata.get("enable_internet") is not False:
         yield "enable_internet must be false, which is not the client's default."
 
@@ -74,16 +74,16 @@ def _identity_faults(metadata: dict[str, Any]) -> Iterator[str]:
 def _source_faults(metadata: dict[str, Any]) -> Iterator[str]:
     competitions, datasets = metadata.get("competition_sources"), metadata.get("dataset_sources")
     if not _are_names(competitions, r"[a-z0-9-]+") or len(competitions or ()) != 1:
-        yield f"competition_sources must be a list of one competition's slug, however: {competitions!r}."
+        yield f"competition_sources must be a list of one competition's slug; got {competitions!r}."
     if not _are_names(datasets, r"[\w-]+/[\w-]+"):
-        yield f"dataset_sources must be a list of owner/slug, however: {datasets!r}."
+        yield f"dataset_sources must be a list of owner/slug; got {datasets!r}."
 
 
 def _code_faults(metadata: dict[str, Any], folder: Path) -> Iterator[str]:
     """What is wrong with the script's name: a file from elsewhere must not be uploaded."""
     code = metadata.get("code_file")
     if not isinstance(code, str) or Path(code).name != code:
-        yield f"code_file must be a file name without a folder, however: {code!r}."
+        yield f"code_file must be a file name without a folder; got {code!r}."
     elif not os.path.isfile(folder / code):
         yield f"code_file {code!r} does not exist."
     elif os.path.islink(folder / code):
