@@ -362,7 +362,16 @@ def read_competition(
     The parameters and errors are those of ``prepare``.
     """
     asked = apply_request(request, competition)
-    return asked, load(asked.slug, request.data, text=asked.text, id=asked.id, on_download=on_download)
+    choice = loading.FileChoice(request.train, request.test, request.sample, tuple(request.extra), asked.targets)
+    return asked, loading.load(
+        asked.slug,
+        request.data,
+        text=asked.text,
+        id=asked.id,
+        choice=choice,
+        downloader=KaggleDownloader(),
+        on_download=on_download,
+    )
 
 
 def load(
@@ -371,6 +380,10 @@ def load(
     *,
     text: Sequence[str] = (),
     id: str | None = None,
+    train: str | None = None,
+    test: str | None = None,
+    sample: str | None = None,
+    extra: Sequence[str] = (),
     on_download: Callable[[int, int], None] = lambda done, size: None,
 ) -> Tables:
     """A competition's tables: train, test and the sample submission, with their column types.
@@ -380,12 +393,17 @@ def load(
     slug : str
         The competition's name on Kaggle.
     path : str or Path, optional
-        A folder, Kaggle's zip, or "sample". Without it kpipe looks in ``KPIPE_DATA/<slug>``, a kernel's input folders
-        and the cache of downloads, then asks Kaggle if there are credentials, and last takes the embedded sample.
+        A folder, Kaggle's zip, a table, or "sample". Without it kpipe looks in ``KPIPE_DATA/<slug>``, a kernel's input
+        folders, the cache of downloads and the current folder, then asks Kaggle if there are credentials, and last
+        takes the embedded sample.
     text : sequence of str
         Columns to read as text although they look like numbers.
     id : str, optional
         The id column, where it is known.
+    train, test, sample : str, optional
+        Files with these roles: names in the folder or zip, or paths. By default judged by their names.
+    extra : sequence of str
+        Further training files, whose rows every fold trains on and none validates.
     on_download : callable
         Called with the number of bytes downloaded so far, and in all (0 where Kaggle does not say).
 
@@ -401,7 +419,10 @@ def load(
     RemoteError
         Kaggle does not give the files.
     """
-    return loading.load(slug, path, text=text, id=id, downloader=KaggleDownloader(), on_download=on_download)
+    choice = loading.FileChoice(train, test, sample, tuple(extra))
+    return loading.load(
+        slug, path, text=text, id=id, choice=choice, downloader=KaggleDownloader(), on_download=on_download
+    )
 
 
 def conclude(problem: Problem, folds: Folds, predictions: Predictions, baseline: Baseline) -> RunResult:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from kpipe.core.metrics import Metric, check_domain, evaluate, output
 from kpipe.core.values import Baseline, Ensemble, Folds, Submission, Tables
+from kpipe.data.encodings import encode
 from kpipe.errors import SubmissionError
 from kpipe.problem.competition import class_columns
 from kpipe.problem.positive import positive_class
@@ -58,7 +59,7 @@ def make_submission(problem: Problem, ensemble: Ensemble) -> Submission:
     # Columns that the sample repeats from test stay as they are; only those that are asked for are filled.
     frame = tables.sample.assign(**{column: values[column][rows] for column in columns})
     validate_submission(frame, problem)
-    return Submission(frame=frame, sendable=tables.source.origin != "sample")
+    return Submission(frame=frame, sendable=tables.source.origin != "sample", encoding=tables.source.encoding)
 
 
 def rehearse(problem: Problem, folds: Folds) -> Baseline:
@@ -260,6 +261,7 @@ def to_csv(submission: Submission) -> bytes:
     Returns
     -------
     bytes
-        UTF-8 with commas and line feeds; floats as the shortest decimals that are read back as the same float64.
+        Commas and line feeds, in the sample submission's encoding, else UTF-8; floats as the shortest decimals that are
+        read back as the same float64.
     """
-    return submission.frame.to_csv(index=False, lineterminator="\n").encode()
+    return encode(submission.frame.to_csv(index=False, lineterminator="\n"), submission.encoding)

@@ -93,13 +93,19 @@ def _option(flag: str, metavar: str, help: str, **settings: Any) -> tuple[str, d
     return flag, {"metavar": metavar, "help": help, **settings}
 
 
-_DATA = "a folder or zip of Kaggle's files; default: KPIPE_DATA, Kaggle or the sample"
+_DATA = "a folder, zip or table of Kaggle's files; default: KPIPE_DATA, the current folder, Kaggle or the sample"
+_FILES = "names the file in the folder or zip, or a path; default: judged by the names of the files"
+_EXTRA = "a further training file, whose rows are never validated; repeatable"
 _SPLIT = "how train and test were split: by row, or by a column of groups or dates; default: inferred"
 _BUDGET = "time limit, such as 90s, 5m or 1h; skips models that would exceed it"
 
 # What the competition is, and how to train. Each option is named by the field of RunRequest that it sets.
 DATA_OPTIONS = {
     "data": _option("--data", "PATH", _DATA),
+    "train": _option("--train", "FILE", f"the training table: {_FILES}"),
+    "test": _option("--test", "FILE", "the table to predict, likewise"),
+    "sample": _option("--sample", "FILE", "the sample submission, likewise; default: made of test where there is none"),
+    "extra": _option("--extra", "FILE", _EXTRA, action="append"),
     "metric": _option("--metric", "NAME", "the metric; default: the competition's, else inferred"),
     "target": _option("--target", "COLUMN", "a target column; repeatable; default: inferred", action="append"),
     "id": _option("--id", "COLUMN", "the id column; default: inferred"),
@@ -128,8 +134,10 @@ def add_slug(parser: argparse.ArgumentParser, *, optional: bool = False) -> None
     optional : bool
         Whether it may be omitted.
     """
-    slug = "the competition, as in kaggle.com/competitions/SLUG"
-    parser.add_argument("slug", metavar="SLUG", nargs="?" if optional else None, help=slug)
+    from kpipe.core.request import slug_of
+
+    slug = "the competition, as in kaggle.com/competitions/SLUG, or its address"
+    parser.add_argument("slug", metavar="SLUG", type=slug_of, nargs="?" if optional else None, help=slug)
 
 
 def add_request_options(

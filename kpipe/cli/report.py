@@ -98,9 +98,11 @@ def _place_of(record: Mapping[str, Any]) -> str:
 
 def _request_of(record: Mapping[str, Any], place: str) -> RunRequest:
     """The request whose problem is that of a run, with the files in another place."""
-    from kpipe.core.request import COMPETITION_OPTIONS, RunRequest
+    from kpipe.core.request import COMPETITION_OPTIONS, FILE_OPTIONS, RunRequest
 
     fields = {name: record[name] for name in COMPETITION_OPTIONS if name != "metric" and record.get(name)}
+    options = record["options"] if isinstance(record.get("options"), dict) else {}
+    fields |= {name: options[name] for name in FILE_OPTIONS if options.get(name)}
     metric = record["metric"].get("name") if isinstance(record.get("metric"), dict) else None
     return RunRequest(record["slug"], data=place, metric=_known_metric(metric), **fields)
 

@@ -18,14 +18,24 @@ from pathlib import Path
 
 from kpipe.core import workspace
 
-__all__ = ["CHECKOUT", "folder", "folders", "ignored_notes", "is_slug", "slugs", "suggestion", "user_folders"]
+__all__ = [
+    "CHECKOUT",
+    "folder",
+    "folders",
+    "ignored_notes",
+    "is_slug",
+    "known_slug",
+    "slugs",
+    "suggestion",
+    "user_folders",
+]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 _GROUP = "kpipe.competitions"  # of entry points; a value is the dotted name of a package of competition folders
 
-# Kaggle's slugs: lower-case words joined by hyphens. Nothing else reaches an import or a path.
-_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# Kaggle's slugs: words joined by hyphens, early ones with capitals. Nothing else reaches an import or a path.
+_SLUG = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 
 
 def user_folders() -> list[Path]:
@@ -82,6 +92,8 @@ def is_slug(name: str) -> bool:
     --------
     >>> is_slug("house-prices-advanced-regression-techniques"), is_slug("../titanic"), is_slug("")
     (True, False, False)
+    >>> is_slug("GiveMeSomeCredit")
+    True
     """
     return _SLUG.fullmatch(name) is not None
 
@@ -95,6 +107,28 @@ def slugs() -> list[str]:
     """
     found = {module.parent.name for place in __path__ for module in Path(place).glob("*/competition.py")}
     return sorted(filter(is_slug, found))
+
+
+def known_slug(slug: str) -> str:
+    """The slug of the competition that has a module and differs from a name by case alone; else the name.
+
+    Parameters
+    ----------
+    slug : str
+        As the user typed it.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> known_slug("Titanic"), known_slug("AI4Code")
+    ('titanic', 'AI4Code')
+    """
+    if folder(slug) is not None or not is_slug(slug):
+        return slug
+    return next((name for name in slugs() if name.lower() == slug.lower()), slug)
 
 
 def suggestion(slug: str) -> str:

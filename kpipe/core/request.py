@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from kpipe.errors import DataError, UsageError
 
-__all__ = ["COMPETITION_OPTIONS", "RunRequest", "parse_duration"]
+__all__ = ["COMPETITION_OPTIONS", "FILE_OPTIONS", "RunRequest", "parse_duration", "slug_of"]
 
 _Kind = Literal["text", "texts", "counts", "count", "seconds"]
 _JSON_TYPES: dict[_Kind, str] = {
@@ -29,6 +29,8 @@ _JSON_TYPES: dict[_Kind, str] = {
     "seconds": "a number of seconds",
 }
 COMPETITION_OPTIONS = ("metric", "target", "id", "text", "split", "drop")  # what a competition is, not how to train
+
+FILE_OPTIONS = ("train", "test", "sample", "extra")  # which files are what
 
 
 # What a field holds, and the command line's name for it where that is not the field's.
@@ -48,6 +50,10 @@ class RunRequest:
         Kaggle's name of the competition.
     data : str or path, optional
         Folder or Kaggle's zip. By default the first place that has the files, see ``kpipe.load``.
+    train, test, sample : str, optional
+        Files with these roles: names in the folder or zip, or paths. By default judged by their names.
+    extra : sequence of str
+        Further training files, whose rows every fold trains on and none validates.
     models : sequence of str
         Names of models. By default the competition's own.
     budget : float or str, optional
@@ -92,6 +98,10 @@ class RunRequest:
     slug: str
     _: KW_ONLY
     data: str | Path | None = field(default=None, metadata=_TEXT)
+    train: str | None = field(default=None, metadata=_TEXT)
+    test: str | None = field(default=None, metadata=_TEXT)
+    sample: str | None = field(default=None, metadata=_TEXT)
+    extra: Sequence[str] = field(default=(), metadata=_TEXTS)
     models: Sequence[str] = field(default=(), metadata=_MODELS)
     budget: float | None = field(default=None, metadata=_SECONDS)
     folds: int | None = field(default=None, metadata=_COUNT)
@@ -114,6 +124,7 @@ class RunRequest:
             raise UsageError(f"The competition must be its slug, such as 'titanic'; got {self.slug!r}.")
         if not isinstance(self.out, str | os.PathLike):
             raise UsageError(f"out must be a folder; got {self.out!r}.")
+        object.__setattr__(self, "slug", slug_of(self.slug))
         object.__setattr__(self, "out", Path(self.out))
         for each in fields(self):
             if kind := each.metadata.get("kind"):
@@ -133,7 +144,9 @@ class RunRequest:
         """
         values = {_name(each.name): getattr(self, each.name) for each in fields(self) if "kind" in each.metadata}
         target = list(self.target)
-        values |= {"data": _absolute(self.data), "target": target[0] if len(target) == 1 else target or None}
+        values |= {name: _absolute_path(getattr(self, name)) for name in ("train", "test", "sample")}
+        values |= {"data": _absolute(self.data), "extra": [_absolute_path(name) for name in self.extra]}
+        values |= {"target": target[0] if len(target) == 1 else target or None}
         return json.loads(json.dumps(values))
 
     @classmethod
@@ -183,8 +196,8 @@ class RunRequest:
             raise DataError(f"{place}: {error}") from error
 
     def competition_options(self) -> dict[str, Any]:
-        """The options that say what the competition is: those of ``COMPETITION_OPTIONS``."""
-        return {name: getattr(self, name) for name in COMPETITION_OPTIONS}
+        """The options that say what the competition is: those of ``COMPETITION_OPTIONS`` and ``FILE_OPTIONS``."""
+        return {name: getattr(self, name) for name in (*COMPETITION_OPTIONS, *FILE_OPTIONS)}
 
     def command(self) -> str:
         """The request as a command line that asks for the same.
@@ -215,6 +228,33 @@ def _absolute(data: str | Path | None) -> str | None:
     if data is None or not os.path.exists(Path(data).expanduser()):
         return data if data is None else str(data)
     return str(Path(data).expanduser().resolve())
+
+
+def _absolute_path(file: str | None) -> str | None:
+    """A path of a file that means the same in every folder; a mere name, which is one in the data, unchanged."""
+    return file if file is None or os.path.basename(file) == file else _absolute(file)
+
+
+def slug_of(text: str) -> str:
+    """The slug of a competition that was named by its address or by its slug.
+
+    Parameters
+    ----------
+    text : str
+        Such as "titanic" or "https://www.kaggle.com/competitions/titanic/data".
+
+    Returns
+    -------
+    str
+        The text itself where it is no address of Kaggle.
+
+    Examples
+    --------
+    >>> slug_of("https://www.kaggle.com/c/GiveMeSomeCredit/overview?x=1"), slug_of("titanic")
+    ('GiveMeSomeCredit', 'titanic')
+    """
+    found = re.match(r"\s*(?:https?://)?(?:www\.)?kaggle\.com/(?:competitions|c)/([^/?#\s]+)", text)
+    return found[1] if found else text
 
 
 def parse_duration(text: str) -> float:

@@ -91,6 +91,8 @@ class Source:
         The metric's name on Kaggle's page; "" if it is unknown.
     notes : tuple of str
         Sentences for the user about how the files were read.
+    encoding : str
+        Python's name of the sample submission's encoding, in which the submission is written.
     """
 
     origin: str
@@ -98,6 +100,7 @@ class Source:
     files: Mapping[str, str]
     metric: str = ""
     notes: tuple[str, ...] = ()
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +122,9 @@ class Tables:
         Where they were read from.
     others : mapping of str to DataFrame
         Further tables, by file name without its ending. Each is read when it is first used.
+    extra : int
+        Number of rows at the end of train that come from further training files: every fold trains on them, and none
+        validates them.
     """
 
     train: pd.DataFrame
@@ -126,6 +132,7 @@ class Tables:
     sample: pd.DataFrame
     source: Source
     others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    extra: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,10 +318,13 @@ class Submission:
         With the ids, order, columns and types of the sample submission.
     sendable : bool
         Whether it may be sent to Kaggle: not if it was made from sample data.
+    encoding : str
+        Python's name of the sample submission's encoding.
     """
 
     frame: pd.DataFrame
     sendable: bool
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import lzma
@@ -9,11 +10,12 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import BinaryIO
 
 from kpipe.errors import DataError
 
-__all__ = ["ARCHIVE_ERRORS", "is_bomb", "list_members", "read_member", "unpack"]
+__all__ = ["ARCHIVE_ERRORS", "is_bomb", "list_inner_members", "list_members", "read_member", "unpack"]
 
 # What zipfile, gzip and their decompressors raise for broken files; some of it is documented nowhere.
 ARCHIVE_ERRORS = (
@@ -28,6 +30,12 @@ ARCHIVE_ERRORS = (
     struct.error,
 )
 
+# Ending of a packed file → what opens it.
+_STREAMS: dict[str, Callable[[BinaryIO], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]] = {
+    ".gz": lambda raw: gzip.GzipFile(fileobj=raw),
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+}
 _MAX_BYTES = 64 << 30  # of one unpacked file; the largest competitions' tables have some 10 GiB
 _CHUNK = 1 << 20  # bytes unpacked at a time
 _BOMB_BYTES, _BOMB_RATIO = 256 << 20, 500  # deflate compresses at most 1,032 times
@@ -53,6 +61,28 @@ def is_bomb(unpacked: int, packed: int) -> bool:
     (True, False)
     """
     return unpacked > max(_BOMB_BYTES, _BOMB_RATIO * packed)
+
+
+def list_inner_members(name: str, raw: bytes) -> list[zipfile.ZipInfo]:
+    """Files and folders of a zip inside a folder or zip.
+
+    Parameters
+    ----------
+    name : str
+        Path of the zip, for messages.
+    raw : bytes
+        Its content.
+
+    Returns
+    -------
+    list of zipfile.ZipInfo
+        Empty if it is not a zip, or damaged.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            return archive.infolist()
+    except ARCHIVE_ERRORS:
+        return []
 
 
 def list_members(place: Path) -> list[zipfile.ZipInfo]:
@@ -89,7 +119,9 @@ def list_members(place: Path) -> list[zipfile.ZipInfo]:
         ) from error
 
 
-def read_member(place: Path, member: zipfile.ZipInfo) -> bytes:
+def read_member(
+    place: Path, member: zipfile.ZipInfo, most: int | None = None, *, archive: bytes | None = None
+) -> bytes:
     """Bytes of a file in a zip.
 
     Parameters
@@ -98,6 +130,10 @@ def read_member(place: Path, member: zipfile.ZipInfo) -> bytes:
         The zip.
     member : zipfile.ZipInfo
         One of ``list_members(place)``.
+    most : int, optional
+        Number of bytes to read at most.
+    archive : bytes, optional
+        The zip's content, where it lies in a zip itself; ``place`` is then its name for messages.
 
     Returns
     -------
@@ -112,14 +148,17 @@ def read_member(place: Path, member: zipfile.ZipInfo) -> bytes:
     if member.flag_bits & _ENCRYPTED:
         raise DataError(f"{name} is encrypted. Unpack it, and pass the folder with --data.")
     try:
-        with zipfile.ZipFile(place) as archive, archive.open(member) as stream:
+        source = place if archive is None else io.BytesIO(archive)
+        with zipfile.ZipFile(source) as opened, opened.open(member) as stream:
+            if most is not None:
+                return stream.read(most)
             return _read_bounded(stream.read, name, packed=member.compress_size)
     except ARCHIVE_ERRORS as error:
         raise DataError(f"{name} is broken: {error}. Download it again.") from error
 
 
 def unpack(name: str, raw: bytes, *, wanted: Callable[[str], bool]) -> bytes:
-    """A file's bytes, unpacked if its name ends in ``.gz`` or ``.zip``.
+    """A file's bytes, unpacked if its name ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zip``.
 
     Parameters
     ----------
@@ -139,16 +178,17 @@ def unpack(name: str, raw: bytes, *, wanted: Callable[[str], bool]) -> bytes:
     DataError
         The file is damaged, a zip bomb, or a zip that does not hold exactly one wanted file.
     """
-    if not name.lower().endswith((".gz", ".zip")):
+    ending = PurePath(name).suffix.lower()
+    if ending not in (*_STREAMS, ".zip"):
         return raw
     try:
-        if name.lower().endswith(".gz"):
-            with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
+        if ending in _STREAMS:
+            with _STREAMS[ending](io.BytesIO(raw)) as stream:
                 return _read_bounded(stream.read, name, packed=len(raw))
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             inside = [member for member in archive.infolist() if wanted(member.filename)]
             if len(inside) != 1:
-                raise DataError(f"{name} must hold one CSV file; got {[member.filename for member in inside]}.")
+                raise DataError(f"{name} must hold one table; got {[member.filename for member in inside]}.")
             with archive.open(inside[0]) as member:
                 return _read_bounded(member.read, name, packed=inside[0].compress_size)
     except ARCHIVE_ERRORS as error:

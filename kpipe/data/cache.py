@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import pyarrow.feather
 
 __all__ = ["VERSION", "Entry", "cache_folder", "get", "put"]
 
-VERSION = 3  # of the entries; increase it when dtypes or the layout change
+VERSION = 4  # of the entries; increase it when dtypes or the layout change
 
 # What reading a damaged file raises.
 _UNREADABLE = (
@@ -38,7 +39,30 @@ _UNREADABLE = (
 
 _LOG = logging.getLogger("kpipe")
 
-Entry = tuple[dict[str, pd.DataFrame], dict[str, str]]  # role → frame, and base name → sha256 of the file
+
+@dataclass(frozen=True)
+class Entry:
+    """What was read from a competition's files.
+
+    Attributes
+    ----------
+    frames : mapping of str to DataFrame
+        Role → frame.
+    hashes : mapping of str to str
+        Base name → sha256 in hex of each file.
+    notes : tuple of str
+        Sentences for the user about how the files were read.
+    encoding : str
+        Of the sample submission.
+    extra : int
+        Number of rows at the end of train that come from further training files.
+    """
+
+    frames: Mapping[str, pd.DataFrame]
+    hashes: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    extra: int = 0
 
 
 def cache_folder() -> Path:
@@ -52,7 +76,7 @@ def cache_folder() -> Path:
 
 
 def get(home: Path, key: str) -> Entry | None:
-    """Frames and the sha256 of each file, or None if there is no entry; a damaged entry is deleted.
+    """What was read before, or None if there is no entry; a damaged entry is deleted.
 
     Parameters
     ----------
@@ -63,8 +87,7 @@ def get(home: Path, key: str) -> Entry | None:
 
     Returns
     -------
-    tuple of dict or None
-        Role → frame, and base name → sha256 in hex.
+    Entry or None
     """
     folder = _folder(home, key)
     if not folder.is_dir():
@@ -73,14 +96,15 @@ def get(home: Path, key: str) -> Entry | None:
         manifest = _read_manifest(folder)
         content = {name: _read_verified(folder / name, digest) for name, digest in manifest["sha256"].items()}
         frames = {role: _frame(content, role, columns) for role, columns in manifest["columns"].items()}
-        return frames, manifest["files"]
+        facts = manifest["facts"]
+        return Entry(frames, manifest["files"], tuple(facts["notes"]), facts["encoding"], facts["extra"])
     except _UNREADABLE as error:
         _LOG.info("the cache entry %s is damaged and is made again: %s", folder, error)
         shutil.rmtree(folder, ignore_errors=True)
         return None
 
 
-def put(home: Path, key: str, frames: Mapping[str, pd.DataFrame], hashes: Mapping[str, str]) -> None:
+def put(home: Path, key: str, entry: Entry) -> None:
     """Write an entry; if the cache cannot be written, log it and go on.
 
     Parameters
@@ -89,10 +113,7 @@ def put(home: Path, key: str, frames: Mapping[str, pd.DataFrame], hashes: Mappin
         The cache's folder.
     key : str
         Names the entry.
-    frames : mapping of str to DataFrame
-        Role → frame.
-    hashes : mapping of str to str
-        Base name → sha256 in hex.
+    entry : Entry
     """
     folder = _folder(home, key)
     try:
@@ -102,9 +123,11 @@ def put(home: Path, key: str, frames: Mapping[str, pd.DataFrame], hashes: Mappin
         _LOG.info("the cache %s cannot be written: %s", home, error)
         return
     try:
-        digests = {name: _write(part / name, data) for name, data in _contents(frames)}
-        columns = {role: list(frame.columns) for role, frame in frames.items()}
-        manifest = json.dumps({"columns": columns, "files": dict(hashes), "sha256": digests})
+        digests = {name: _write(part / name, data) for name, data in _contents(entry.frames)}
+        columns = {role: list(frame.columns) for role, frame in entry.frames.items()}
+        facts = {"notes": entry.notes, "encoding": entry.encoding, "extra": entry.extra}
+        content = {"columns": columns, "files": dict(entry.hashes), "sha256": digests, "facts": facts}
+        manifest = json.dumps(content)
         signed = {"manifest": manifest, "sha256": hashlib.sha256(manifest.encode()).hexdigest()}
         _write(part / "manifest.json", json.dumps(signed).encode())
         with contextlib.suppress(OSError):  # another process was first: its entry is as good

@@ -1,31 +1,38 @@
-"""Single cells that do not fit their column: infinite numbers, and text in a column of numbers."""
+"""Single cells that do not fit their column: infinite numbers, and text or signs in a column of numbers."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kpipe.data.csv_reader import CsvFile
-from kpipe.data.dtypes import TypedColumn
+from kpipe.data.dtypes import TypedColumn, strictest
 from kpipe.errors import DataError
 
-__all__ = ["check_finite", "check_numbers"]
+__all__ = ["OnNote", "check_numbers", "without_infinite_cells", "without_odd_cells"]
 
-# A column of at least 50 values, all numbers except at most 3 (1 %), is a column of numbers.
-_MIN_VALUES, _MAX_STRAYS, _SHARE_OF_NUMBERS = 50, 3, 0.99
+OnNote = Callable[[str], None]  # called with a sentence for the user
+
+# A column of at least 50 values, all numbers except at most 3 or 1 %, is a column of numbers; one of train or test, if
+# the other holds numbers only and at most 5 % of its cells are none.
+_MIN_VALUES, _MAX_STRAYS, _SHARE_OF_STRAYS, _SHARE_BESIDE_NUMBERS = 50, 3, 0.01, 0.05
+_SAMPLED = 1000  # cells that decide whether it is worth while to look at all
 _BATCH = 4096  # cells converted to Python strings at a time: the first few often decide
+_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|(?i)^\s*[+-]?inf(inity)?\s*$"
+# What people write for a missing number, in lower case.
+_PLACEHOLDERS = pa.array(
+    "|?|??|-|--|---|.|..|*|_|x|n.a.|n.a|na|n/a|nan|nil|none|null|unknown|missing|undefined|not available|#div/0!"
+    "|#value!|#ref!|#name?|#num!|#n/a|-inf|#null!".split("|")
+)
 
 
-def check_finite(
-    files: Mapping[str, CsvFile],
-    name: str,
-    typed: Mapping[str, TypedColumn],
-    raw: Mapping[str, pa.ChunkedArray],
-) -> None:
-    """Raise an error for an infinite number.
+def without_infinite_cells(
+    files: Mapping[str, CsvFile], name: str, typed: Mapping[str, TypedColumn], on_note: OnNote
+) -> dict[str, TypedColumn]:
+    """A column of numbers with infinite ones as missing.
 
     Parameters
     ----------
@@ -33,31 +40,105 @@ def check_finite(
         Files that have the column.
     name : str
         The column.
-    typed, raw : mapping of role to TypedColumn and pyarrow.ChunkedArray
-        Its values and its text in each file.
+    typed : mapping of role to TypedColumn
+        Its values in each file.
+    on_note : callable
+        Called with a sentence on how many cells they are, and where.
 
-    Raises
-    ------
-    DataError
-        The message names file, line, column and cell.
+    Returns
+    -------
+    dict of role to TypedColumn
     """
+    found = dict(typed)
     for role, column in typed.items():
-        if column.kind != "float":
-            continue
-        row = pc.index(pc.is_inf(column.values), True).as_py()
+        infinite = pc.is_inf(column.values) if column.kind == "float" else None
+        row = -1 if infinite is None else pc.index(infinite, True).as_py()
         if row >= 0:
-            raise DataError(
-                f"{_place(files[role], row)}: {name!r} must hold finite numbers; got {raw[role][row].as_py()!r}. "
-                "Fix the cell, or leave it empty."
-            )
+            count = pc.sum(infinite).as_py()
+            found[role] = TypedColumn("float", pc.if_else(infinite, pa.scalar(None, pa.float64()), column.values))
+            more = f", here and in {count - 1:,} more cells" if count > 1 else ""
+            on_note(f"{files[role].place(row)}: {name!r} is infinite{more}: read as missing. As text: --text {name}.")
+    return found
+
+
+def without_odd_cells(
+    files: Mapping[str, CsvFile], name: str, typed: Mapping[str, TypedColumn], on_note: OnNote
+) -> dict[str, TypedColumn]:
+    """A column of numbers with the few cells that are none as missing; every other column unchanged.
+
+    Cells that say that a number is missing (``?``, ``-``, a blank) may be many, others (``3O``) only few.
+
+    Parameters
+    ----------
+    files : mapping of role to CsvFile
+        Files that have the column.
+    name : str
+        The column.
+    typed : mapping of role to TypedColumn
+        Its values in each file.
+    on_note : callable
+        Called with a sentence on how many cells they are, and where.
+
+    Returns
+    -------
+    dict of role to TypedColumn
+    """
+    texts = {role: column.values for role, column in typed.items() if column.kind == "text"}
+    if not texts or not all(map(_may_hold_numbers, texts.values())):
+        return dict(typed)
+    numbers = {role: pc.match_substring_regex(values, _NUMBER) for role, values in texts.items()}
+    placeholders = {role: _are_placeholders(values) for role, values in texts.items()}
+    odd = {role: pc.invert(pc.or_(numbers[role], placeholders[role])) for role in texts}
+    strays = sum(_count(mask) for mask in odd.values())
+    total = sum(_count(mask) for mask in numbers.values()) + strays
+    total += sum(column.present for role, column in typed.items() if role not in texts)
+    beside = len(typed) > len(texts) and strays <= max(1, _SHARE_BESIDE_NUMBERS * total)
+    few = total >= _MIN_VALUES and strays <= max(_MAX_STRAYS, _SHARE_OF_STRAYS * total)
+    if not (strays == 0 or beside or few) or total <= 2 * strays:
+        return dict(typed)
+    null = pa.scalar(None, pa.string())
+    found = {role: strictest(pc.fill_null(pc.if_else(numbers[role], texts[role], null), "")) for role in texts}
+    if any(column.kind not in ("int", "float", "empty") for column in found.values()):
+        return dict(typed)  # codes with leading zeros
+    for role, values in texts.items():
+        _describe(files[role], name, values, pc.invert(numbers[role]), on_note)
+    return dict(typed) | found
+
+
+def _may_hold_numbers(values: pa.ChunkedArray) -> bool:
+    """Whether most of the first cells are numbers, as far as they are not missing."""
+    first = values.slice(0, _SAMPLED).drop_null()
+    numbers = _count(pc.match_substring_regex(first, _NUMBER))
+    return 2 * numbers >= len(first) - _count(_are_placeholders(first)) and (numbers > 0 or len(first) < len(values))
+
+
+def _are_placeholders(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    plain = pc.utf8_lower(pc.utf8_trim_whitespace(values))
+    return pc.if_else(pc.is_valid(values), pc.is_in(plain, _PLACEHOLDERS), pa.scalar(None, pa.bool_()))
+
+
+def _count(mask: pa.ChunkedArray) -> int:
+    return int(pc.sum(mask).as_py() or 0)
+
+
+def _describe(file: CsvFile, name: str, values: pa.ChunkedArray, odd: pa.ChunkedArray, on_note: OnNote) -> None:
+    """Say how many cells were odd, which ones, and where the first is."""
+    count, row = _count(odd), pc.index(odd, True).as_py()
+    if row < 0:
+        return
+    different = pc.unique(values.filter(pc.fill_null(odd, False))).to_pylist()[:4]
+    shown = ", ".join(repr(cell[:20]) for cell in different[:3]) + (", ..." if len(different) > 3 else "")
+    cells = f"{count:,} cell{'s' * (count > 1)}"
+    on_note(
+        f"{file.place(row)}: {name!r} holds numbers except in {cells} ({shown}), read as missing. "
+        f"As text: --text {name}."
+    )
 
 
 def check_numbers(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, TypedColumn]) -> None:
-    """Raise an error for text in a column of numbers.
+    """Raise an error for text in a column of which the other file has numbers only, at least as many as texts here.
 
-    A column is one of numbers if the other file has numbers only, at least as many as this file has text; or if nearly
-    all of this file's cells are numbers. (One row of test whose ticket happens to be a number proves nothing against
-    hundreds of tickets with letters.)
+    (One row of test whose ticket happens to be a number proves nothing against hundreds of tickets with letters.)
 
     Parameters
     ----------
@@ -75,19 +156,16 @@ def check_numbers(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, T
     """
     numbers = sum(column.present for column in typed.values() if column.kind in ("int", "float"))
     for role, column in typed.items():
-        if column.kind != "text" or (len(typed) > 1 and not numbers):
+        if column.kind != "text" or not numbers:
             continue
-        few = min(_MAX_STRAYS, (1 - _SHARE_OF_NUMBERS) * column.present) if column.present >= _MIN_VALUES else 0
-        rows = _rows_of_text(column.values, most=max(numbers, int(few)))
-        if rows and (len(rows) <= numbers or (len(typed) == 1 and len(rows) <= few)):
+        rows = _rows_of_text(column.values, most=numbers)
+        if rows and len(rows) <= numbers:
+            cells = f", here and in {len(rows) - 1:,} more cells" if len(rows) > 1 else ""
             raise DataError(
-                f"{_place(files[role], rows[0])}: {name!r} must hold numbers; got {column.values[rows[0]].as_py()!r}. "
-                f'Fix the cell, or read the column as text with text=["{name}"] (--text {name}).'
+                f"{files[role].place(rows[0])}: {name!r} must hold numbers, as in the other file; got "
+                f"{column.values[rows[0]].as_py()[:100]!r}{cells}. Fix the cells, leave them empty, or read the column "
+                f'as text with text=["{name}"] (--text {name}).'
             )
-
-
-def _place(file: CsvFile, row: int) -> str:
-    return f"{file.name}, line {file.line(row)}"
 
 
 def _rows_of_text(values: pa.ChunkedArray, *, most: int) -> list[int]:

@@ -9,40 +9,54 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from kpipe.data.dialects import COMMAS, Dialect, sniff_dialect
+from kpipe.data.encodings import UTF8, DecodedText, decode
 from kpipe.errors import DataError
 
-__all__ = ["CsvFile", "parse_csv"]
+__all__ = ["CsvFile", "listed", "parse_csv", "unique_names"]
 
 _BLOCK = 16 << 20  # bytes a thread parses at a time: smaller ones give each of 785 columns a hundred small chunks
 _MAX_BLOCK = 2**31 - 1  # bytes; pyarrow keeps a block's size in an int32
 _MAX_COLUMNS = 100_000  # 2 cores take 6 s for so many
 _MAX_CELL = 1 << 30  # characters; Python's default refuses cells above 128 KiB, such as long texts
-_BOM = b"\xef\xbb\xbf"
+_BLANK_LINE = re.compile(rb"^\s*\n|\r(?!\n)|\n\r?\n")  # or a line end that may stand inside a cell
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # a terminal that shows such a name would obey them
 
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A CSV file whose cells are text.
+    """A file whose cells are text: a CSV file, or a table of another format in the form of one.
 
     Attributes
     ----------
     name : str
         Base name, for messages.
     content : bytes
-        UTF-8 without a byte order mark.
+        UTF-8 without a byte order mark; empty for a table that was no text.
     header : list of str
         Column names in the order of the file.
     rows : int
         Number of rows below the header.
     columns : dict of str to pyarrow.ChunkedArray
         (rows,) strings each. ``kpipe.data.frames.to_frames`` removes a column once it has its values, to free memory.
+    dialect : Dialect
+        How the file separates its cells.
+    encoding : str
+        Python's name of the file's encoding.
+    notes : tuple of str
+        Sentences for the user about how the file was read.
+    kept : ndarray or None
+        (rows,) rows of the file, where they are not all of them in their order.
+    appended : tuple of CsvFile
+        Files whose rows follow those of this one.
     """
 
     name: str
@@ -50,9 +64,14 @@ class CsvFile:
     header: list[str]
     rows: int
     columns: dict[str, pa.ChunkedArray]
+    dialect: Dialect = COMMAS
+    encoding: str = UTF8
+    notes: tuple[str, ...] = ()
+    kept: np.ndarray | None = None
+    appended: tuple[CsvFile, ...] = ()
 
     def line(self, row: int) -> int:
-        """Line of the file, counted from 1, on which a row ends.
+        """Line of the file, counted from 1, on which a row ends; the row itself, where the file is no text.
 
         Parameters
         ----------
@@ -63,20 +82,46 @@ class CsvFile:
         -------
         int
         """
-        reader = _reader(self.content)
+        row = row if self.kept is None else int(self.kept[row])
+        if not self.content:
+            return row + 1
+        first = 1 if self.dialect.header_from else 0
+        if b'"' not in self.content and not _BLANK_LINE.search(self.content):
+            return row + 2 + first
+        reader = _reader(self.content, self.dialect)
         ends = (reader.line_num for cells in reader if cells)
-        return next(end for number, end in enumerate(ends) if number == row + 1)
+        return first + next(end for number, end in enumerate(ends) if number == row + 1)
+
+    def place(self, row: int) -> str:
+        """File and line of a row, for messages.
+
+        Parameters
+        ----------
+        row : int
+            Row below the header, counted from 0.
+
+        Returns
+        -------
+        str
+        """
+        own = self.rows - sum(file.rows for file in self.appended)
+        for file in self.appended if row >= own else ():
+            if row < own + file.rows:
+                return file.place(row - own)
+            own += file.rows
+        return f"{self.name}, {'line' if self.content else 'row'} {self.line(row)}"
 
 
-def parse_csv(name: str, raw: bytes) -> CsvFile:
+def parse_csv(name: str, raw: bytes | DecodedText) -> CsvFile:
     """A CSV file's cells as text.
 
     Parameters
     ----------
     name : str
         Base name, for messages.
-    raw : bytes
-        Content of the file: UTF-8 with or without a byte order mark, or cp1252; any line ends.
+    raw : bytes or DecodedText
+        Content of the file: any encoding of ``kpipe.data.encodings``, any line ends, cells separated by commas,
+        semicolons, tabs or vertical bars.
 
     Returns
     -------
@@ -87,104 +132,185 @@ def parse_csv(name: str, raw: bytes) -> CsvFile:
     DataError
         The file is not a table; the message names the line.
     """
-    content = _decode(name, raw)
-    written, header = _read_header(name, content)
+    text = raw if isinstance(raw, DecodedText) else decode([name], [raw])[0]
+    content = text.content
+    if b"\n" not in content:  # pyarrow ignores a header whose line does not end
+        content = content.replace(b"\r", b"\n") + b"\n"
+    dialect = sniff_dialect(content)
+    content = _with_named_cells(content, dialect)
+    written, header = _read_header(name, content, dialect)
     if b'"' in content and content.count(b'"') % 2:  # counting none takes six times as long as finding none
-        _check_quotes_closed(name, content)
+        _check_quotes_closed(name, content, dialect)
     whole = min(len(content), _MAX_BLOCK)
     # pyarrow 26 loses the line feed of a quoted "\r\n" that lies across two blocks: such a file is one block.
     block = whole if b'"' in content and b"\r\n" in content else _BLOCK
     try:
         try:
-            table = _read_cells(content, written, block=block)
+            table = _read_cells(content, written, dialect, block=block)
         except pa.ArrowInvalid:  # perhaps a row is longer than a block
-            table = _read_cells(content, written, block=whole)
+            table = _read_cells(content, written, dialect, block=whole)
     except pa.ArrowInvalid as error:
-        raise _malformed(name, content, len(header), error) from error
-    return CsvFile(name, content, header, table.num_rows, dict(zip(header, table.columns, strict=True)))
+        raise _malformed(name, content, dialect, len(header), error) from error
+    return CsvFile(
+        name,
+        content,
+        header,
+        table.num_rows,
+        dict(zip(header, table.columns, strict=True)),
+        dialect=dialect,
+        encoding=text.encoding,
+        notes=tuple(_notes(name, written, header, dialect, text.encoding)),
+    )
 
 
-def _read_cells(content: bytes, written: list[str], *, block: int) -> pa.Table:
+def _notes(name: str, written: list[str], header: list[str], dialect: Dialect, encoding: str) -> Iterator[str]:
+    """What was done to read the file, in sentences."""
+    if encoding != UTF8:
+        known = encoding.startswith("utf")
+        doubt = "" if known else ", judged by its text; if names or cells look wrong, save the file as UTF-8"
+        yield f"{name} is read as {encoding}{doubt}."
+    if dialect.delimiter != "," and not name.lower().endswith((".tsv", ".tab")):
+        yield f"{name} separates its cells by {dialect.name}."
+    if dialect.added == "first":
+        yield f"{name}: each row begins with a cell more than the header has: it is read as a column of row names."
+    stripped = [cell.strip() for cell in written]
+    if repeated := [f"{old!r} as {new!r}" for old, new in zip(stripped, header, strict=True) if old and old != new]:
+        yield f"{name} repeats names of columns; read are {listed(repeated)}."
+
+
+def _with_named_cells(content: bytes, dialect: Dialect) -> bytes:
+    """The content from the header on, which gets a cell where the rows have one more."""
+    body = content[dialect.header_from :] if dialect.header_from else content
+    delimiter = dialect.delimiter.encode()
+    if dialect.added == "first":
+        return b'""' + delimiter + body
+    if dialect.added == "last":
+        reader = _reader(body, dialect)
+        lines = next(reader.line_num for cells in reader if cells)
+        end = -1
+        for _ in range(lines):
+            end = body.index(b"\n", end + 1) if b"\n" in body else end
+        end -= body[end - 1 : end] == b"\r"
+        return body[:end] + delimiter + body[end:]
+    return body
+
+
+def _read_cells(content: bytes, written: list[str], dialect: Dialect, *, block: int) -> pa.Table:
     return pa.csv.read_csv(
         pa.BufferReader(content),
         read_options=pa.csv.ReadOptions(block_size=block),
-        parse_options=pa.csv.ParseOptions(newlines_in_values=b'"' in content),
+        parse_options=pa.csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=b'"' in content),
         convert_options=pa.csv.ConvertOptions(
             column_types=dict.fromkeys(written, pa.string()), strings_can_be_null=False
         ),
     )
 
 
-def _decode(name: str, raw: bytes) -> bytes:
-    """UTF-8 without a byte order mark; carriage returns that end lines alone become line feeds."""
-    content = raw
-    while content.startswith(_BOM):  # pyarrow would silently strip a second one off the first column's name
-        content = content[len(_BOM) :]
-    if b"\0" in content:
-        raise DataError(f"{name} contains NUL bytes: it is not a CSV file, or it is UTF-16. Save it as UTF-8.")
-    if not content.isascii():
-        try:
-            content.decode()
-        except UnicodeDecodeError:
-            content = content.decode("cp1252", errors="replace").encode()
-    if b"\n" not in content:  # pyarrow ignores a header whose line does not end
-        content = content.replace(b"\r", b"\n") + b"\n"
-    return content
-
-
-def _reader(content: bytes) -> Any:
+def _reader(content: bytes, dialect: Dialect = COMMAS) -> Any:
     csv.field_size_limit(_MAX_CELL)
-    return csv.reader(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline=""))
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
+    return csv.reader(text, delimiter=dialect.delimiter)
 
 
-def _read_header(name: str, content: bytes) -> tuple[list[str], list[str]]:
+def _read_header(name: str, content: bytes, dialect: Dialect) -> tuple[list[str], list[str]]:
     """Column names as they are in the file, and as kpipe uses them."""
     if not content[:4096].strip() and not content.strip():
         raise DataError(f"{name} is empty. It must hold a header and rows: replace it with the competition's file.")
-    first: list[str] = next((cells for cells in _reader(content) if cells), [])
+    first: list[str] = next((cells for cells in _reader(content, dialect) if cells), [])
     header = [cell.strip() or f"Unnamed: {number}" for number, cell in enumerate(first)]
-    _check_header(name, header)
-    return first, header
+    return first, unique_names(name, header)
 
 
-def _check_header(name: str, header: list[str]) -> None:
+def unique_names(name: str, header: list[str]) -> list[str]:
+    """Column names of which none repeats: the second "a" becomes "a.1", as in pandas.
+
+    Parameters
+    ----------
+    name : str
+        Base name of the file, for messages.
+    header : list of str
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    DataError
+        There are too many columns, or a name contains control characters.
+
+    Examples
+    --------
+    >>> unique_names("train.csv", ["a", "a", "a.1"])
+    ['a', 'a.2', 'a.1']
+    """
     if len(header) > _MAX_COLUMNS:
         raise DataError(
             f"{name}, line 1: the header has {len(header):,} columns; kpipe reads at most {_MAX_COLUMNS:,}. "
             "Is it a table with one row per line?"
         )
+    if wrong := next(filter(_CONTROL.search, header), None):
+        raise DataError(f"{name}, line 1: the column name {wrong!r} contains control characters. Rename it.")
+    taken, counts = set(header), dict.fromkeys(header, 0)
     seen: set[str] = set()
+    names = []
     for cell in header:
-        if cell in seen:
-            raise DataError(f"{name}, line 1: the header names the column {cell!r} twice. Rename one of them.")
-        if _CONTROL.search(cell):
-            raise DataError(f"{name}, line 1: the column name {cell!r} contains control characters. Rename it.")
-        seen.add(cell)
+        found = cell
+        while found in seen or (found != cell and found in taken):
+            counts[cell] += 1
+            found = f"{cell}.{counts[cell]}"
+        seen.add(found)
+        names.append(found)
+    return names
 
 
-def _check_quotes_closed(name: str, content: bytes) -> None:
+def listed(items: Sequence[str], most: int = 5) -> str:
+    """The first few of several words, and how many more there are.
+
+    Parameters
+    ----------
+    items : sequence of str
+    most : int
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    more = len(items) - most
+    return ", ".join(items[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _check_quotes_closed(name: str, content: bytes, dialect: Dialect) -> None:
     """Raise DataError if the last cell is an open quote, which would swallow the rest of the file."""
     last, start = [""], 1
-    reader = _reader(content + b"\nend")
+    reader = _reader(content + b"\nend", dialect)
     for cells in reader:
         last, start, line = cells, reader.line_num + 1, start
     if last != ["end"]:
+        cut = "" if content.endswith((b"\n", b"\r")) else "; if the file is cut short, download it again"
         raise DataError(
-            f"{name}, line {line}: a quoted cell starts here and never ends. Close the quote; if the file is cut "
-            "short, download it again."
+            f"{name}, line {line}: a quoted cell starts here and never ends. Close the quote, or write it twice inside "
+            f'quotes ("" for "){cut}.'
         )
 
 
-def _malformed(name: str, content: bytes, expected: int, error: Exception) -> DataError:
+def _malformed(name: str, content: bytes, dialect: Dialect, expected: int, error: Exception) -> DataError:
     """The error that names the first line with too many or too few cells."""
-    reader = _reader(content)
+    reader = _reader(content, dialect)
     try:
         for cells in reader:
             if cells and len(cells) != expected:
+                line = reader.line_num
+                whole = content.endswith((b"\n", b"\r")) or next(iter(reader), None) is not None
+                cut = "" if whole else "; the file ends within it: if it is cut short, download it again"
                 return DataError(
-                    f"{name}, line {reader.line_num}: the header has {expected} cells, this row has {len(cells)}. Fix "
-                    "the row (quote cells that contain commas); if it is the last one and cut short, download the "
-                    "file again."
+                    f"{name}, line {line}: the header has {expected} cells, this row has {len(cells)}. Fix "
+                    f"the row (quote cells that contain {dialect.name}){cut}."
                 )
     except csv.Error as wrong:
         return DataError(f"{name}, line {reader.line_num}: {wrong}. Fix this line.")

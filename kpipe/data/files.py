@@ -1,46 +1,70 @@
-"""The CSV files in a folder or a zip. They are read into memory; nothing is unpacked to disk."""
+"""The tables in a folder or a zip. They are read into memory; nothing is unpacked to disk."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from kpipe.data.archives import list_members, read_member, unpack
+from kpipe.data.archives import list_inner_members, list_members, read_member, unpack
+from kpipe.data.formats import FORMATS
 from kpipe.errors import DataError
 
-__all__ = ["SourceFile", "list_files"]
+__all__ = ["SourceFile", "is_table", "list_files", "open_zips", "source_file", "unpacking_command", "unread_archives"]
 
-_CSV = re.compile(r"\.csv(\.gz|\.zip)?$", re.IGNORECASE)
-_PACKED = re.compile(r"\.(gz|zip)$", re.IGNORECASE)
+_ENDINGS = "|".join(map(re.escape, FORMATS))
+_TABLE = re.compile(rf"({_ENDINGS})(\.(gz|bz2|xz|zip))?$", re.IGNORECASE)
+# Text files are tables only where their names say so: readme.txt and data_description.txt are none.
+_TEXT = re.compile(
+    r"(?:.*[^a-z])?(?:train|test|sample|submission)[^/]*\.(txt|dat|data)(\.(gz|bz2|xz|zip))?$", re.IGNORECASE
+)
+_START = 64 << 10  # bytes from which the header of a text file is read
+_PACKED = re.compile(r"\.(gz|bz2|xz|zip)$", re.IGNORECASE)
+_ENDING = re.compile(r"\.[a-z0-9]+$", re.IGNORECASE)
+_NOTES = re.compile(r"(metadata|schema|config|manifest|settings)\.json$", re.IGNORECASE)  # JSON that is no table
+# Archives that Python cannot open without a package, and the command that unpacks them.
+_UNPACK = {
+    ".7z": "7z x {name} (apt install p7zip-full), or python -m py7zr x {name} (pip install py7zr)",
+    ".rar": "unrar x {name}",
+    ".zst": "zstd -d {name}",
+    ".tar": "tar -xf {name}",
+    ".tar.gz": "tar -xf {name}",
+    ".tgz": "tar -xf {name}",
+    ".tar.bz2": "tar -xf {name}",
+    ".tar.xz": "tar -xf {name}",
+}
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A CSV file in a folder or a zip.
+    """A table in a folder or a zip.
 
     Attributes
     ----------
     path : str
         Where it lies in the folder or zip, such as ``deep/train.csv.gz``.
     read_packed : callable
-        Reads its bytes, which may be packed.
+        Reads its bytes, which may be packed; at most the first so many, if a number is passed.
+    outside : bool
+        Whether it lies elsewhere on disk, since the user named it by a path.
     """
 
     path: str
-    read_packed: Callable[[], bytes]
+    read_packed: Callable[..., bytes]
+    outside: bool = False
 
     @property
     def name(self) -> str:
-        """Base name of the CSV: ``train.csv``, also where it is packed."""
+        """Base name of the table: ``train.csv``, also where it is packed."""
         return _PACKED.sub("", self._base)
 
     @property
     def stem(self) -> str:
         """Base name without endings: ``train``."""
-        return _CSV.sub("", self._base)
+        return _ENDING.sub("", self.name)
 
     @property
     def depth(self) -> int:
@@ -52,7 +76,7 @@ class SourceFile:
         return self.path.rsplit("/", 1)[-1]
 
     def read(self) -> bytes:
-        """The CSV's own bytes, unpacked.
+        """The table's own bytes, unpacked.
 
         Returns
         -------
@@ -63,11 +87,28 @@ class SourceFile:
         DataError
             The file cannot be read, or is damaged.
         """
-        return unpack(self._base, self.read_packed(), wanted=_is_csv)
+        return unpack(self._base, self.read_packed(), wanted=is_table)
+
+    def read_start(self) -> bytes:
+        """The first lines, some kilobytes, of a text file that is not packed; of every other file nothing.
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        DataError
+            The file cannot be read, or is damaged.
+        """
+        if self.name != self._base or not self.name.lower().endswith((".csv", ".tsv", ".tab", ".psv")):
+            return b""
+        start = self.read_packed(_START)
+        return start[: start.rfind(b"\n") + 1] if len(start) == _START else start
 
 
 def list_files(place: Path) -> list[SourceFile]:
-    """Every CSV file of a folder or zip, at any depth, except hidden ones.
+    """Every table of a folder or zip, at any depth, except hidden ones.
 
     Parameters
     ----------
@@ -84,22 +125,144 @@ def list_files(place: Path) -> list[SourceFile]:
     DataError
         The zip is not one, or damaged.
     """
+    return _sorted(file for file in _all_files(place) if is_table(file.path))
+
+
+def open_zips(place: Path) -> list[SourceFile]:
+    """The tables of a folder or zip, and those of the zips in it, which lie as deep as their zips.
+
+    Parameters
+    ----------
+    place : Path
+        The folder or zip.
+
+    Returns
+    -------
+    list of SourceFile
+        Sorted by depth, then by path.
+
+    Raises
+    ------
+    DataError
+        A zip is encrypted or a zip bomb.
+    """
+    found: list[SourceFile] = []
+    for file in _all_files(place):
+        if is_table(file.path):
+            found.append(file)
+        elif file.path.lower().endswith(".zip") and not _is_hidden(file.path):
+            found += _inside(file, levels=2)
+    return _sorted(found)
+
+
+def is_table(path: str) -> bool:
+    """Whether a path is, by its name, that of a table that is not hidden.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_table("deep/train.csv.gz"), is_table("readme.txt"), is_table("train.txt")
+    (True, False, True)
+    """
+    name = path.rsplit("/", 1)[-1]
+    named = _TABLE.search(name) is not None or _TEXT.match(name) is not None
+    return named and not _is_hidden(path) and not _NOTES.search(_PACKED.sub("", name))
+
+
+def source_file(path: Path) -> SourceFile:
+    """A file on disk that the user named.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    SourceFile
+    """
+    return SourceFile(path.name, partial(_read_from_disk, path), outside=True)
+
+
+def unread_archives(place: Path) -> list[str]:
+    """Sentences on archives that kpipe cannot open, each with the command that unpacks it.
+
+    Parameters
+    ----------
+    place : Path
+        The folder or zip.
+
+    Returns
+    -------
+    list of str
+    """
+    files = [file for file in _all_files(place) if not _is_hidden(file.path)]
+    commands = {file.path: unpacking_command(file.path) for file in files}
+    return [f"kpipe cannot open {path}; unpack it: {command}." for path, command in commands.items() if command]
+
+
+def unpacking_command(path: str) -> str:
+    """The command that unpacks an archive that kpipe cannot open.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    str
+        "" for every other file.
+
+    Examples
+    --------
+    >>> unpacking_command("train.tar.gz")
+    'tar -xf train.tar.gz'
+    """
+    ending = max((end for end in _UNPACK if path.lower().endswith(end)), key=len, default=None)
+    return "" if ending is None else _UNPACK[ending].format(name=path)
+
+
+def _all_files(place: Path) -> list[SourceFile]:
     if place.is_dir():
         paths = {path.relative_to(place).as_posix(): path for path in place.rglob("*") if path.is_file()}
-        found = [SourceFile(inside, partial(_read_from_disk, path)) for inside, path in paths.items()]
-    else:
-        found = [SourceFile(member.filename, partial(read_member, place, member)) for member in list_members(place)]
-    return sorted((file for file in found if _is_csv(file.path)), key=lambda file: (file.depth, file.path))
+        return [SourceFile(inside, partial(_read_from_disk, path)) for inside, path in paths.items()]
+    return [SourceFile(member.filename, partial(read_member, place, member)) for member in list_members(place)]
 
 
-def _is_csv(path: str) -> bool:
-    """Whether a path is that of a CSV file that is not hidden."""
-    parts = path.split("/")
-    return _CSV.search(parts[-1]) is not None and not any(part.startswith((".", "__MACOSX")) for part in parts)
+def _inside(zip: SourceFile, *, levels: int) -> Iterator[SourceFile]:
+    """The tables of a zip in a folder or zip, and of the zips in it down to some levels."""
+    raw = zip.read_packed()
+    folder = zip.path.rpartition("/")[0]
+    for member in list_inner_members(zip.path, raw):
+        path = "/".join(filter(None, (folder, member.filename)))
+        file = SourceFile(path, partial(_read_inner, zip, member))
+        if is_table(member.filename):
+            yield file
+        elif levels > 1 and member.filename.lower().endswith(".zip") and not _is_hidden(member.filename):
+            yield from _inside(file, levels=levels - 1)
 
 
-def _read_from_disk(path: Path) -> bytes:
+def _read_inner(zip: SourceFile, member: zipfile.ZipInfo, most: int | None = None) -> bytes:
+    return read_member(Path(zip.path), member, archive=zip.read_packed(), most=most)
+
+
+def _sorted(files: Iterator[SourceFile] | Sequence[SourceFile]) -> list[SourceFile]:
+    return sorted(files, key=lambda file: (file.depth, file.path))
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith((".", "__MACOSX", "~$")) for part in path.split("/"))
+
+
+def _read_from_disk(path: Path, most: int | None = None) -> bytes:
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            return file.read() if most is None else file.read(most)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error

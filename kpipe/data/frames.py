@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kpipe.data.cell_checks import check_finite, check_numbers
+from kpipe.data.cell_checks import OnNote, check_numbers, without_infinite_cells, without_odd_cells
 from kpipe.data.csv_reader import CsvFile
 from kpipe.data.dtypes import Kind, TypedColumn, cast_or_none, has_leading_zeros, null_missing, strictest
 from kpipe.errors import UsageError
@@ -23,7 +23,13 @@ _MAX_EXACT = 2**53  # whole numbers up to this size are exact in float64
 Values = pd.Series | np.ndarray
 
 
-def to_frames(files: Mapping[str, CsvFile], *, ids: Sequence[str], text: Sequence[str]) -> dict[str, pd.DataFrame]:
+def to_frames(
+    files: Mapping[str, CsvFile],
+    *,
+    ids: Sequence[str],
+    text: Sequence[str],
+    on_note: OnNote = lambda note: None,
+) -> dict[str, pd.DataFrame]:
     """Data frames whose columns have the same dtype in train and test.
 
     Parameters
@@ -34,6 +40,8 @@ def to_frames(files: Mapping[str, CsvFile], *, ids: Sequence[str], text: Sequenc
         Id columns: they keep their text unless every cell is an integer without leading zeros.
     text : sequence of str
         Columns to read as text although they look like numbers.
+    on_note : callable
+        Called with a sentence on each column in which odd cells are read as missing.
 
     Returns
     -------
@@ -45,7 +53,7 @@ def to_frames(files: Mapping[str, CsvFile], *, ids: Sequence[str], text: Sequenc
     Raises
     ------
     DataError
-        A number is infinite, or text stands in a column of numbers; the message names file, line and column.
+        Text stands in a column of which the other file holds numbers; the message names file, line and column.
     UsageError
         ``text`` names a column that does not exist.
     """
@@ -53,7 +61,7 @@ def to_frames(files: Mapping[str, CsvFile], *, ids: Sequence[str], text: Sequenc
     columns: dict[str, dict[str, Values]] = {role: {} for role in files}
     for name in dict.fromkeys(name for file in files.values() for name in file.header):
         for group in _same_dtype(files, name, is_id=name in ids):
-            for role, values in _convert(group, name, is_id=name in ids, is_text=name in text).items():
+            for role, values in _convert(group, name, ids, text, on_note).items():
                 columns[role][name] = values
     _widen_bytes(columns)
     return {role: _frame(files[role], columns[role]) for role in files}
@@ -77,8 +85,11 @@ def _same_dtype(files: Mapping[str, CsvFile], name: str, *, is_id: bool) -> Iter
     yield having
 
 
-def _convert(files: Mapping[str, CsvFile], name: str, *, is_id: bool, is_text: bool) -> dict[str, Values]:
+def _convert(
+    files: Mapping[str, CsvFile], name: str, ids: Sequence[str], text: Sequence[str], on_note: OnNote
+) -> dict[str, Values]:
     """A column's values in each file, of one dtype."""
+    is_id, is_text = name in ids, name in text
     # Text is removed as its values are made: both at once take 150 MB more for 785 columns.
     raw = {role: file.columns.pop(name) for role, file in files.items()}
     if is_id and is_text:
@@ -88,12 +99,12 @@ def _convert(files: Mapping[str, CsvFile], name: str, *, is_id: bool, is_text: b
     if is_text:
         return {role: _to_text(null_missing(values)) for role, values in raw.items()}
     typed = {role: strictest(values) for role, values in raw.items()}
-    kinds = {column.kind for column in typed.values()} - {"empty"}
-    if "text" in kinds:
+    if any(column.kind == "text" for column in typed.values()):
+        typed = without_odd_cells(files, name, typed, on_note)
         check_numbers(files, name, typed)
-    kind = _common(kinds)
+    kind = _common({column.kind for column in typed.values()} - {"empty"})
     if kind == "float":
-        check_finite(files, name, typed, raw)
+        typed = without_infinite_cells(files, name, typed, on_note)
     missing = any(column.values.null_count > 0 for column in typed.values() if column.kind != "empty")
     if (kind == "float" or missing) and any(map(_is_inexact, typed.values())):
         kind = "text"

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from kpipe.core.values import Tables
-from kpipe.data.csv_reader import parse_csv
 from kpipe.data.files import SourceFile
+from kpipe.data.formats import parse_table
 from kpipe.data.frames import to_frames
 
 __all__ = ["FurtherTables", "file_hashes"]
@@ -43,7 +43,7 @@ class FurtherTables(Mapping[str, pd.DataFrame]):
         if name not in self._read:
             file = self._files[name]
             raw = file.read()
-            frame = to_frames({"other": parse_csv(file.name, raw)}, ids=(), text=())["other"]
+            frame = to_frames({"other": parse_table(file.name, raw)}, ids=(), text=())["other"]
             self._read[name] = _Read(frame, hashlib.sha256(raw).hexdigest())
         return self._read[name].frame
 

@@ -39,7 +39,9 @@ def id_columns(files: Mapping[str, CsvFile], id: str | None) -> list[str]:
     return (unique or shared)[:1] or [name for name in sample if name not in train][:1]
 
 
-def check_ids(files: Mapping[str, CsvFile], frames: Mapping[str, pd.DataFrame], ids: Sequence[str]) -> None:
+def check_ids(
+    files: Mapping[str, CsvFile], frames: Mapping[str, pd.DataFrame], ids: Sequence[str], *, extra: int = 0
+) -> None:
     """Raise an error if an id repeats, except in train where ids are those of customers or the like with several rows.
 
     Parameters
@@ -48,13 +50,16 @@ def check_ids(files: Mapping[str, CsvFile], frames: Mapping[str, pd.DataFrame], 
         The roles are "train", "test" and "sample".
     ids : sequence of str
         The id columns.
+    extra : int
+        Number of rows at the end of train that come from further training files, whose ids may repeat.
 
     Raises
     ------
     DataError
         The message names the file, the id and two lines.
     """
-    for role, frame in frames.items():
+    for role, whole in frames.items():
+        frame = whole.iloc[: len(whole) - extra] if role == "train" and extra else whole
         for name in ids:
             if name in frame.columns and not (role == "train" and _have_several_rows(frame[name])):
                 _check_unique(files[role], frame[name])
@@ -69,7 +74,8 @@ def _check_unique(file: CsvFile, ids: pd.Series) -> None:
     repeated = ids[ids.duplicated()]
     if len(repeated):
         first = int((ids == repeated.iloc[0]).to_numpy().argmax())
-        lines = f"lines {file.line(first)} and {file.line(int(repeated.index[0]))}"
+        unit = "lines" if file.content else "rows"
+        lines = f"{unit} {file.line(first)} and {file.line(int(repeated.index[0]))}"
         raise DataError(
             f"{file.name}: the id column {ids.name!r} must not repeat a value; got {repeated.iloc[0]} twice ({lines}). "
             f"{len(repeated)} rows repeat an id. Remove them, or name another column with --id."

@@ -4,24 +4,58 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 
 from kpipe.core.values import Source, Tables
 from kpipe.data import cache
-from kpipe.data.csv_reader import parse_csv
+from kpipe.data.assembling import assemble
+from kpipe.data.csv_reader import CsvFile, listed, parse_csv
 from kpipe.data.downloads import Downloader, OnDownload, metric_on_page
-from kpipe.data.files import SourceFile, list_files
+from kpipe.data.encodings import UTF8
+from kpipe.data.files import SourceFile, list_files, open_zips, unread_archives
+from kpipe.data.formats import parse_tables
 from kpipe.data.frames import to_frames
 from kpipe.data.further_tables import FurtherTables
 from kpipe.data.identifiers import check_ids, id_columns
-from kpipe.data.locate import locate
-from kpipe.data.roles import assign_roles
+from kpipe.data.locate import Location, locate
+from kpipe.data.roles import Roles, assign_roles, missing_roles
+from kpipe.data.tidying import tidy
 from kpipe.errors import DataError
 
-__all__ = ["load"]
+__all__ = ["FileChoice", "load"]
+
+
+_MAX_NOTES = 5  # on columns with odd cells, at the start of a run
+
+
+@dataclass(frozen=True)
+class FileChoice:
+    """The files that a user names, and what they must hold.
+
+    Attributes
+    ----------
+    train, test, sample : str or None
+        Names or paths of the files; None: judged by the names of the files.
+    extra : tuple of str
+        Further training files, whose rows are trained on and never validated.
+    targets : tuple of str
+        The target columns, where they are known.
+    """
+
+    train: str | None = None
+    test: str | None = None
+    sample: str | None = None
+    extra: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Role to the file that the user names."""
+        given = {"train": self.train, "test": self.test, "sample": self.sample}
+        return {role: name for role, name in given.items() if name is not None}
 
 
 def load(
@@ -30,6 +64,7 @@ def load(
     *,
     text: Sequence[str] = (),
     id: str | None = None,
+    choice: FileChoice = FileChoice(),
     downloader: Downloader | None = None,
     on_download: OnDownload = lambda done, size: None,
 ) -> Tables:
@@ -40,11 +75,13 @@ def load(
     slug : str
         The competition's name on Kaggle.
     path : str or Path, optional
-        A folder, Kaggle's zip, or "sample"; without it see ``kpipe.data.locate.locate``.
+        A folder, Kaggle's zip, a table, or "sample"; without it see ``kpipe.data.locate.locate``.
     text : sequence of str
         Columns to read as text although they look like numbers.
     id : str, optional
         The id column, where it is known.
+    choice : FileChoice
+        The files that the user names.
     downloader : Downloader, optional
         Asks Kaggle for files and for the name of the metric; without it Kaggle is not asked.
     on_download : callable
@@ -58,64 +95,156 @@ def load(
     ------
     DataError
         A file is missing, broken, or contradicts the others; the message names file, line and column.
+    UsageError
+        The user names a file that does not exist.
     RemoteError
         Kaggle does not give the files.
     """
-    origin, place = locate(slug, path, downloader=downloader, on_download=on_download)
+    location = locate(slug, path, downloader=downloader, on_download=on_download)
+    place = location.path
     metric = metric_on_page(slug, place, downloader)
-    files = list_files(place)
-    roles = assign_roles(place, files)
-    frames, hashes = _read_cached(place, roles, text=text, id=id, cached=origin != "sample")
+    roles = _roles(location, choice)
+    cached = location.origin != "sample"
+    entry = _read_cached(place, roles, text=text, id=id, targets=choice.targets, cached=cached)
     further: dict[str, SourceFile] = {}
-    for file in files:
-        if file.name not in hashes:
+    for file in roles.others:
+        if file.name not in entry.hashes:
             further.setdefault(file.stem, file)  # of one name, the topmost
+    notes = (location.note, metric.note, *roles.notes, *entry.notes, *_offers(roles, entry))
     return Tables(
-        train=frames["train"],
-        test=frames["test"],
-        sample=frames["sample"],
+        train=entry.frames["train"],
+        test=entry.frames["test"],
+        sample=entry.frames["sample"],
         source=Source(
-            origin=origin, path=place, files=hashes, metric=metric.name, notes=(metric.note,) if metric.note else ()
+            origin=location.origin,
+            path=place / location.file,
+            files=entry.hashes,
+            metric=metric.name,
+            notes=tuple(filter(None, notes)),
+            encoding=entry.encoding,
         ),
         others=FurtherTables(further),
+        extra=entry.extra,
     )
 
 
+def _roles(location: Location, choice: FileChoice) -> Roles:
+    """The files of each role; zips in the place are opened where it lacks one."""
+    named, place = choice.named, location.path
+    files = list_files(place)
+    if location.file and not {"train", "test", "sample"} & set(named):
+        files, note = _around(location, files)
+        roles = assign_roles(place, files, named, choice.extra)
+        roles = replace(roles, notes=(note, *roles.notes))
+    else:
+        roles = assign_roles(place, files, named, choice.extra)
+    if not {"train", "test"} <= set(roles.files):
+        inside = open_zips(place)
+        if len(inside) > len(files) and not location.file:
+            files, roles = inside, assign_roles(place, inside, named, choice.extra)
+    if "train" not in roles.files and len(roles.others) == 1 and "test" not in roles.files:
+        (only,) = roles.others
+        roles = replace(roles, files={**roles.files, "train": only}, others=())
+    if "train" not in roles.files:
+        raise missing_roles(place, roles, files, unread_archives(place))
+    if "sample" not in roles.files and (several := [f.path for f in roles.others if "submission" in f.stem.lower()]):
+        raise DataError(
+            f"{place} holds {len(several)} files that may be a sample submission: {listed(several)}. Name it: "
+            "--sample FILE."
+        )
+    return roles
+
+
+def _around(location: Location, files: Sequence[SourceFile]) -> tuple[list[SourceFile], str]:
+    """The files beside a table that the user passed as the data; that table alone if there is no train and test."""
+    beside = [file for file in files if file.depth == 0]
+    found = assign_roles(location.path, beside).files
+    if {"train", "test"} <= set(found) and any(location.file == file.path for file in found.values()):
+        return beside, f"--data names the file {location.file}: kpipe reads its folder, {location.path}."
+    return [file for file in beside if file.path == location.file], ""
+
+
+def _offers(roles: Roles, entry: cache.Entry) -> list[str]:
+    """Further files with train's columns, which the user may want to train on."""
+    columns = set(entry.frames["train"].columns)
+    notes = []
+    for file in roles.others:
+        if file.name != roles.files["train"].name and columns <= set(_header(file)):
+            notes.append(
+                f"{file.name} has the columns of train.csv, and is not read. To train on its rows too, which are then "
+                f"never validated: --extra {file.path}."
+            )
+    return notes
+
+
+def _header(file: SourceFile) -> list[str]:
+    """Column names of a text file; empty if they cannot be read."""
+    try:
+        start = file.read_start()
+        return parse_csv(file.name, start).header if start else []
+    except DataError:
+        return []
+
+
 def _read_cached(
-    place: Path, roles: Mapping[str, SourceFile], *, text: Sequence[str], id: str | None, cached: bool
+    place: Path,
+    roles: Roles,
+    *,
+    text: Sequence[str],
+    id: str | None,
+    targets: Sequence[str],
+    cached: bool,
 ) -> cache.Entry:
-    """Frames and hashes, from the cache where it has them."""
+    """What the files hold, from the cache where it has them."""
     if not cached:
-        return _read(roles, text=text, id=id)
-    key = _cache_key(place, roles, text=tuple(text), id=id)
+        return _read(roles, text=text, id=id, targets=targets)
+    key = _cache_key(place, roles, text=tuple(text), id=id, targets=tuple(targets))
     entry = cache.get(cache.cache_folder(), key)
     if entry is None:
-        entry = _read(roles, text=text, id=id)
+        entry = _read(roles, text=text, id=id, targets=targets)
         pa.default_memory_pool().release_unused()  # the text of 70 million bytes is no longer needed
-        cache.put(cache.cache_folder(), key, *entry)
+        cache.put(cache.cache_folder(), key, entry)
     return entry
 
 
-def _cache_key(place: Path, roles: Mapping[str, SourceFile], **options: object) -> str:
+def _cache_key(place: Path, roles: Roles, **options: object) -> str:
     """A hash of the bytes that are read (the zip's own, or each file's) and of how they are read."""
+    files = [*roles.files.values(), *roles.extra]
+    digests = []
     if place.is_file():
-        with open(place, "rb") as file:
-            digests = [hashlib.file_digest(file, "sha256").hexdigest()]
-    else:
-        digests = [hashlib.sha256(file.read()).hexdigest() for file in roles.values()]
-    names = sorted((role, file.name) for role, file in roles.items())
+        with open(place, "rb") as opened:
+            digests = [hashlib.file_digest(opened, "sha256").hexdigest()]
+    if place.is_dir() or roles.extra or any(file.outside for file in files):
+        digests += [hashlib.sha256(file.read()).hexdigest() for file in files]
+    names = sorted((role, file.path) for role, file in roles.files.items())
+    names += [("extra", file.path) for file in roles.extra]
     return hashlib.sha256(repr((digests, names, sorted(options.items()))).encode()).hexdigest()[:32]
 
 
-def _read(roles: Mapping[str, SourceFile], *, text: Sequence[str], id: str | None) -> cache.Entry:
-    parsed, hashes = {}, {}
-    for role, file in roles.items():
-        raw = file.read()
-        hashes[file.name] = hashlib.sha256(raw).hexdigest()
-        parsed[role] = parse_csv(file.name, raw)
-        if parsed[role].rows == 0:
+def _read(roles: Roles, *, text: Sequence[str], id: str | None, targets: Sequence[str]) -> cache.Entry:
+    files = [*roles.files.values(), *roles.extra]
+    raws = [file.read() for file in files]
+    hashes = {file.name: hashlib.sha256(raw).hexdigest() for file, raw in zip(files, raws, strict=True)}
+    parsed = [tidy(file) for file in parse_tables([file.name for file in files], raws)]
+    for file in parsed:
+        if file.rows == 0:
             raise DataError(f"{file.name} has no rows, only a header. Check that the file is complete.")
-    ids = id_columns(parsed, id)
-    frames: dict[str, pd.DataFrame] = to_frames(parsed, ids=ids, text=text)
-    check_ids(parsed, frames, ids)
-    return frames, hashes
+    by_role = dict(zip(roles.files, parsed, strict=False))
+    assembled = assemble(by_role, parsed[len(roles.files) :], targets=targets)
+    notes: list[str] = []
+    ids = id_columns(assembled.files, id)
+    frames = to_frames(assembled.files, ids=ids, text=text, on_note=notes.append)
+    check_ids(assembled.files, frames, ids, extra=assembled.extra)
+    if len(notes) > _MAX_NOTES:
+        notes[_MAX_NOTES:] = [f"Cells of {len(notes) - _MAX_NOTES:,} further columns are read as missing, likewise."]
+    encoding = _encoding_of_submission(by_role)
+    return cache.Entry(frames, hashes, (*assembled.notes, *notes), encoding, assembled.extra)
+
+
+def _encoding_of_submission(files: Mapping[str, CsvFile]) -> str:
+    """The sample's encoding; train's older one where the sample has only characters that all encodings share."""
+    sample, train = files.get("sample"), files["train"]
+    if sample is None:
+        return train.encoding
+    plain = sample.encoding == UTF8 and sample.content.isascii()
+    return train.encoding if plain and not train.encoding.startswith("utf") else sample.encoding

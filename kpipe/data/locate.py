@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from kpipe import competitions
 from kpipe.data.downloads import Downloader, OnDownload, downloads_folder
+from kpipe.data.files import is_table, unpacking_command
 from kpipe.errors import DataError, RemoteError
 
 __all__ = ["Location", "locate"]
@@ -24,10 +26,16 @@ class Location(NamedTuple):
         Kind of place: "directory", "zip", "kernel", "cache", "kaggle" or "sample".
     path : Path
         The folder or zip.
+    file : str
+        The table in the folder that the user named; "" where the folder was named.
+    note : str
+        A sentence for the user about a place that was not named; else "".
     """
 
     origin: str
     path: Path
+    file: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,8 @@ def locate(
     slug : str
         The competition's name on Kaggle.
     path : str or Path, optional
-        A folder, a zip, or "sample". Without it the origins are searched in order: ``KPIPE_DATA``, a kernel's input
-        folders, the cache of downloads, Kaggle, the embedded sample.
+        A folder, a zip, a table in a folder, or "sample". Without it the origins are searched in order: ``KPIPE_DATA``,
+        a kernel's input folders, the cache of downloads, the current folder, Kaggle, the embedded sample.
     downloader : Downloader, optional
         Downloads from Kaggle; without it Kaggle is not asked.
     on_download : callable
@@ -78,7 +86,7 @@ def locate(
     for origin in _ORIGINS:
         for name, place in origin(search):
             if place.is_dir() or (place.is_file() and place.suffix == ".zip"):
-                return Location(name, place)
+                return Location(name, place, note=_note(origin, place))
             tried.append(place)
     raise _not_found(slug, tried)
 
@@ -92,6 +100,10 @@ def _at_path(search: _Search, path: str | Path) -> Location:
     if not os.path.exists(place):  # Path.exists raises for a name that is too long
         within = "" if place.is_absolute() else f" in {Path.cwd()}"
         raise DataError(f"{place} does not exist{within}. Pass a folder or Kaggle's zip with --data.")
+    if place.is_file() and is_table(place.name):
+        return Location("directory", place.resolve().parent, place.name)
+    if place.is_file() and (command := unpacking_command(place.name)):
+        raise DataError(f"kpipe cannot open {place}; unpack it, and pass the folder with --data: {command}.")
     return Location("directory" if place.is_dir() else "zip", place.resolve())
 
 
@@ -114,6 +126,23 @@ def _downloaded_before(search: _Search) -> Iterator[tuple[str, Path]]:
     """The cache of downloads."""
     yield "cache", downloads_folder() / search.slug
     yield "cache", downloads_folder() / f"{search.slug}.zip"
+
+
+def _current_folder(search: _Search) -> Iterator[tuple[str, Path]]:
+    """``<slug>.zip``, or train.csv and the files beside it, in the current folder."""
+    here = Path.cwd()
+    if competitions.is_slug(search.slug) and zipfile.is_zipfile(here / f"{search.slug}.zip"):
+        yield "zip", here / f"{search.slug}.zip"
+    if (here / "train.csv").is_file():
+        yield "directory", here
+
+
+def _note(origin: Callable[[_Search], Iterator[tuple[str, Path]]], place: Path) -> str:
+    """Says that files of the current folder are read, which no one named."""
+    if origin is not _current_folder:
+        return ""
+    what = f"train.csv and the files beside it in {place}" if place.is_dir() else str(place)
+    return f"kpipe reads {what}, since it lies in the current folder. Other data: --data PATH."
 
 
 def _kaggle(search: _Search) -> Iterator[tuple[str, Path]]:
@@ -141,6 +170,7 @@ _ORIGINS: tuple[Callable[[_Search], Iterator[tuple[str, Path]]], ...] = (
     _data_variable,
     _kernel_input,
     _downloaded_before,
+    _current_folder,
     _kaggle,
     _embedded_sample,
 )
@@ -149,7 +179,10 @@ _ORIGINS: tuple[Callable[[_Search], Iterator[tuple[str, Path]]], ...] = (
 def _not_found(slug: str, tried: list[Path]) -> DataError:
     zip = Path(f"{slug}.zip")
     if competitions.is_slug(slug) and zip.is_file():
-        return DataError(f"No data was found for {slug!r}, but {zip} is in the current folder: add --data {zip}.")
+        return DataError(
+            f"No data was found for {slug!r}: {zip} is in the current folder, but it is no zip archive, or cut short. "
+            "Download it again, or name another one with --data."
+        )
     return DataError(
         f"No data was found for {slug!r}, and no competition module of that name embeds a sample."
         f"{competitions.suggestion(slug)} Competitions with a module: {', '.join(competitions.slugs())}. For any "

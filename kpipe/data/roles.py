@@ -1,36 +1,54 @@
-"""Which file is train, which is test, and which is the sample submission."""
+"""Which file is train, which is test, and which is the sample submission: by their names, or as the user says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
-from kpipe.data.files import SourceFile
-from kpipe.errors import DataError
+from kpipe.data.files import SourceFile, source_file
+from kpipe.data.formats import FORMATS
+from kpipe.errors import DataError, UsageError
 
-__all__ = ["assign_roles"]
+__all__ = ["Roles", "assign_roles", "missing_roles"]
 
-
-def _named(stem: str) -> Callable[[Sequence[SourceFile]], list[SourceFile]]:
-    return lambda files: [file for file in files if file.stem.lower() == stem]
-
-
-def _sample_submissions(files: Sequence[SourceFile]) -> list[SourceFile]:
-    """``sample_submission.csv``, ``sampleSubmission.csv``, or else the only file with "submission" in its name."""
-    exact = [file for file in files if file.stem.lower().replace("_", "") == "samplesubmission"]
-    likely = [file for file in files if "submission" in file.stem.lower()]
-    return exact or (likely if len(likely) == 1 else [])
-
-
-# Role → what it is called in messages, and the files that may have it.
-_ROLES: dict[str, tuple[str, Callable[[Sequence[SourceFile]], list[SourceFile]]]] = {
-    "train": ("train.csv", _named("train")),
-    "test": ("test.csv", _named("test")),
-    "sample": ("a sample submission", _sample_submissions),
-}
+_LABELS = {"train": "train.csv", "test": "test.csv", "sample": "a sample submission"}
+_TRAIN = {"train", "training", "trainset", "traindata"}
+_TEST = {"test", "testing", "testset", "testdata", "evaluation", "eval"}
+_SAMPLE = {"sample", "example", "format", "template", "entry", "baseline"}
+_TARGETS = {"label", "labels", "target", "targets", "y", "outcome", "outcomes", "scored", "answers", "solution"}
+_FURTHER = {"extra", "additional", "external", "original", "more", "nonscored", "unlabeled", "unlabelled", "supplement"}
+_OWN = {"my", "mine", "our", "best", "final", "output", "result", "results", "new", "old"}
+_FEATURES = {"features", "values", "data", "set", "x", "x_", "df", "table"}
 
 
-def assign_roles(place: Path, files: Sequence[SourceFile]) -> dict[str, SourceFile]:
+@dataclass(frozen=True)
+class Roles:
+    """The files of a competition by what they are.
+
+    Attributes
+    ----------
+    files : mapping of str to SourceFile
+        "train" and, where there are such files, "test", "sample" and "labels" (of train's rows, in a file apart).
+    extra : tuple of SourceFile
+        Further training files that the user asks for.
+    others : tuple of SourceFile
+        The files that have no role.
+    notes : tuple of str
+        Sentences for the user about files that were taken by a name that is not Kaggle's usual one.
+    """
+
+    files: Mapping[str, SourceFile]
+    extra: tuple[SourceFile, ...] = ()
+    others: tuple[SourceFile, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+
+def assign_roles(
+    place: Path, files: Sequence[SourceFile], named: Mapping[str, str] | None = None, extra: Sequence[str] = ()
+) -> Roles:
     """The files that are train, test and the sample submission.
 
     Parameters
@@ -38,39 +56,181 @@ def assign_roles(place: Path, files: Sequence[SourceFile]) -> dict[str, SourceFi
     place : Path
         The folder or zip, for messages.
     files : sequence of SourceFile
-        Its CSV files, sorted by depth.
+        Its tables, sorted by depth.
+    named : mapping of str to str, optional
+        Role to the file that the user names: a path or a name in the place, or a path on disk.
+    extra : sequence of str
+        Further training files that the user names.
 
     Returns
     -------
-    dict of role to SourceFile
-        The roles are "train", "test" and "sample". Of files in several folders, the one in the topmost folder is taken;
-        of a file and its packed copy in the same folder, the file.
+    Roles
+        Of files in several folders, the one in the topmost folder is taken; of a file and its packed copy in the same
+        folder, the file. A role that no file has is absent, see ``missing_roles``.
 
     Raises
     ------
     DataError
-        A role has no file, or several files at the same depth may have it.
+        Several files at the same depth may have a role.
+    UsageError
+        The user names a file that does not exist.
     """
-    found = {role: _topmost(place, label, candidates(files)) for role, (label, candidates) in _ROLES.items()}
-    missing = [_ROLES[role][0] for role, file in found.items() if file is None]
-    if missing:
-        names = ", ".join(file.name for file in files) or "no CSV file"
-        zips = sorted(place.glob("*.zip"))[:1] if place.is_dir() else []
-        hint = f" To read the zip in this folder: --data {zips[0]}" if zips else ""
-        raise DataError(f"{place} lacks {' and '.join(missing)}; it holds {names}.{hint}")
-    return {role: file for role, file in found.items() if file is not None}
+    stated = {role: _named_file(place, files, role, name) for role, name in (named or {}).items()}
+    further = tuple(_named_file(place, files, "extra", name) for name in extra)
+    taken = [*stated.values(), *further]
+    free = [file for file in files if all(file is not other for other in taken)]
+    found = dict(stated)
+    if "sample" not in stated and (sample := _topmost(place, "sample", _sample_submissions(free))) is not None:
+        found["sample"] = sample
+    free = [file for file in free if file is not found.get("sample")]
+    found |= {role: file for role, file in _train_and_test(place, free, found).items() if role not in found}
+    if "train" in found and "labels" not in found:
+        labels = [file for file in free if _is_labels(file) and file.depth == found["train"].depth]
+        found |= {"labels": labels[0]} if len(labels) == 1 and labels[0] is not found["train"] else {}
+    used = [*found.values(), *further]
+    others = tuple(file for file in files if all(file is not other for other in used))
+    return Roles(found, further, others, tuple(_notes(found, stated, files)))
 
 
-def _topmost(place: Path, label: str, candidates: Sequence[SourceFile]) -> SourceFile | None:
+def missing_roles(place: Path, roles: Roles, files: Sequence[SourceFile], more: Sequence[str] = ()) -> DataError:
+    """The error for a competition without train, or without a file that says which rows are to be predicted.
+
+    Parameters
+    ----------
+    place : Path
+    roles : Roles
+    files : sequence of SourceFile
+        All tables of the place.
+    more : sequence of str
+        Sentences that follow.
+
+    Returns
+    -------
+    DataError
+    """
+    missing = [label for role, label in _LABELS.items() if role not in roles.files]
+    names = ", ".join(file.name for file in files[:10]) or "no table"
+    names += f" and {len(files) - 10} more" if len(files) > 10 else ""
+    hint = " Name them with --train FILE, --test FILE and --sample FILE." if files else ""
+    return DataError(" ".join([f"{place} lacks {' and '.join(missing)}; it holds {names}.{hint}", *more]))
+
+
+def _named_file(place: Path, files: Sequence[SourceFile], role: str, name: str) -> SourceFile:
+    """The file that the user names."""
+    wanted = name.replace("\\", "/").removeprefix("./")
+    for name_of in (attrgetter("path"), attrgetter("name"), attrgetter("stem")):
+        if found := [file for file in files if name_of(file) == wanted]:
+            return found[0]
+    for path in (Path(name).expanduser(), place / name):
+        if path.is_file():
+            return source_file(path)
+    held = ", ".join(file.path for file in files[:10]) or "no table"
+    raise UsageError(f"--{role} {name}: there is no such file, neither in {place} nor at that path. It holds: {held}.")
+
+
+def _words(file: SourceFile) -> list[str]:
+    """The words of a file's name: ``cs-training`` and ``X_trainSet2`` give cs, training and x, train, set, 2."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)", " ", file.stem)
+    return re.findall(r"[a-z]+|\d+", spaced.lower())
+
+
+def _sample_submissions(files: Sequence[SourceFile]) -> list[SourceFile]:
+    """``sample_submission.csv`` or ``sampleSubmission.csv``; else a file named alike; else the only submission."""
+    exact = [file for file in files if "".join(_words(file)) == "samplesubmission"]
+    like = [file for file in files if _SAMPLE & set(_words(file)) and not (_TRAIN | _TEST) & set(_words(file))]
+    like = [file for file in like if {"submission", "submit", "solution", "prediction"} & set(_words(file))] or like
+    submissions = [file for file in files if "submission" in file.stem.lower()]
+    unowned = [file for file in submissions if not _OWN & set(_words(file)) and "".join(_words(file)) != "submission"]
+    for candidates in (exact, like, submissions, unowned):
+        if len(candidates) == 1 or (candidates and candidates is exact):
+            return candidates
+    return []
+
+
+def _train_and_test(
+    place: Path, files: Sequence[SourceFile], stated: Mapping[str, SourceFile]
+) -> dict[str, SourceFile]:
+    """Train and test: the files of exactly these names, else a pair whose names differ in this word alone."""
+    exact = {role: [file for file in files if file.stem.lower() == role] for role in ("train", "test")}
+    found = {
+        role: file for role, those in exact.items() if role not in stated and (file := _topmost(place, role, those))
+    }
+    kinds = {"train": _TRAIN, "test": _TEST}
+    alike = {role: _like(files, words) for role, words in kinds.items() if role not in found and role not in stated}
+    if set(alike) == {"train", "test"}:
+        pairs = [
+            (train, test)
+            for train in alike["train"]
+            for test in alike["test"]
+            if _rest(train, _TRAIN) == _rest(test, _TEST)
+        ]
+        pairs = [pair for pair in pairs if pair[0].depth == pairs[0][0].depth]
+        plain = [pair for pair in pairs if set(_rest(pair[0], _TRAIN)) <= _FEATURES]
+        pairs = plain if len(pairs) > 1 and plain else pairs
+        if len(pairs) == 1:
+            return {"train": pairs[0][0], "test": pairs[0][1]}
+    for role, candidates in alike.items():
+        if candidates and (file := _topmost(place, role, candidates)) is not None:
+            found[role] = file
+    return found
+
+
+def _like(files: Sequence[SourceFile], kind: set[str]) -> list[SourceFile]:
+    """Files whose names hold one of the words, and none that says that they hold something else."""
+    other = _TARGETS | _FURTHER | _SAMPLE | ((_TRAIN | _TEST) - kind)
+    return [file for file in files if kind & set(_words(file)) and not other & set(_words(file))]
+
+
+def _rest(file: SourceFile, kind: set[str]) -> tuple[str, ...]:
+    return tuple(word for word in _words(file) if word not in kind)
+
+
+def _is_labels(file: SourceFile) -> bool:
+    words = set(_words(file))
+    return bool(_TARGETS & words) and bool(_TRAIN & words) and not _FURTHER & words
+
+
+def _notes(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFile], files: Sequence[SourceFile]) -> list[str]:
+    """What was taken for what, where the names are not the usual ones; and which formats were passed over."""
+    unusual = {
+        role: file
+        for role, file in found.items()
+        if role in ("train", "test") and file.stem.lower() != role and role not in stated
+    }
+    sample = found.get("sample")
+    if sample is not None and "sample" not in stated and "submission" not in sample.stem.lower():
+        unusual["sample"] = sample
+    notes = []
+    if unusual:
+        roles = {role: "the sample submission" if role == "sample" else role for role in unusual}
+        parts = [f"{file.name} as {roles[role]}" for role, file in unusual.items()]
+        flags = " ".join(f"--{role}" for role in unusual)
+        notes.append(f"Judged by their names, kpipe reads {', '.join(parts)}. Other files: {flags}.")
+    for file in found.values():
+        same = [other for other in files if other.path.rpartition("/")[0] == file.path.rpartition("/")[0]]
+        passed = sorted({other.name for other in same if other.stem == file.stem and other.name != file.name})
+        notes += [f"{file.name} is read, and not {', '.join(passed)}."] if passed else []
+    return notes
+
+
+def _topmost(place: Path, role: str, candidates: Sequence[SourceFile]) -> SourceFile | None:
     """The candidate in the topmost folder, or None. Raises DataError if there are several: Kaggle may mean either."""
     top = [file for file in candidates if file.depth == candidates[0].depth]
     if len(top) > 1 and not _are_one_file(top):
         paths = ", ".join(file.path for file in top[:5])
-        raise DataError(f"{place} holds {len(top)} files that may be {label}: {paths}. Keep only one of them.")
-    return top[0] if top else None
+        raise DataError(
+            f"{place} holds {len(top)} files that may be {_LABELS[role]}: {paths}. Keep only one of them, or name it: "
+            f"--{role} FILE."
+        )
+    return min(top, key=_preference) if top else None
+
+
+def _preference(file: SourceFile) -> tuple[int, str]:
+    endings = [number for number, ending in enumerate(FORMATS) if file.name.lower().endswith(ending)]
+    return (endings or [len(FORMATS)])[0], file.path
 
 
 def _are_one_file(files: Sequence[SourceFile]) -> bool:
-    """Whether files are one, plain and packed: ``train.csv`` and ``train.csv.zip``."""
-    folders_and_names = {(file.path.rpartition("/")[0], file.name) for file in files}
+    """Whether files are one: plain and packed (``train.csv.zip``), or in several formats (``train.parquet``)."""
+    folders_and_names = {(file.path.rpartition("/")[0], file.stem) for file in files}
     return len(folders_and_names) == 1 and len({file.path for file in files}) == len(files)

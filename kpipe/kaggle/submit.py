@@ -53,7 +53,7 @@ def validate_file(file: Path, problem: Problem) -> None:
         raise SubmissionError(f"{file} cannot be validated: Kaggle's files of {problem.slug} are not available.")
     types = {str(name): dtype for name, dtype in tables.sample.dtypes.items()}
     try:
-        frame = pd.read_csv(file, dtype=types)
+        frame = pd.read_csv(file, dtype=types, encoding=tables.source.encoding)
     except (OSError, ValueError) as error:
         raise SubmissionError(f"{file} cannot be read as a submission: {error}") from error
     validate_submission(frame, problem)

@@ -156,9 +156,10 @@ def find(slug: str) -> Competition:
     """
     if not competitions.is_slug(slug):
         raise UsageError(
-            f"{slug!r} cannot be a competition: Kaggle's slugs are lower-case letters, digits and hyphens, "
+            f"{slug!r} cannot be a competition: Kaggle's slugs are letters, digits and hyphens, "
             f"like the last part of kaggle.com/competitions/titanic.{competitions.suggestion(slug)}"
         )
+    slug = competitions.known_slug(slug)
     if competitions.folder(slug) is None:
         return Competition(slug=slug)
     try:

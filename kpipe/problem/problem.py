@@ -164,6 +164,11 @@ def define_problem(competition: Competition, files: Tables) -> Problem:
     # Further tables that clean has read count as inputs, whether clean returns them or not.
     cleaned = replace(cleaned, source=replace(cleaned.source, files=file_hashes(files)))
     _refuse_nested_cells(cleaned)
+    if files.extra and (cleaned.extra, len(cleaned.train)) != (files.extra, len(files.train)):
+        raise UsageError(
+            "--extra does not go together with this competition's clean, which changes the number of train's rows: the "
+            "rows of the further files can no longer be told from train's. Add them in clean instead."
+        )
     adapted, tables = adapt_tables(competition, cleaned)
     settled, reasons = infer(adapted, tables)
     y, labels = encode_target(tables.train, settled.targets, _not_none(settled.task))

@@ -188,10 +188,17 @@ def load_run(run: Run, *, metric: Metric | None = None) -> LoadedRun:
         oof=oof,
         test=attempt(lambda: _ensemble(path, oof)),
         folds=attempt(lambda: read_folds(path / "folds.parquet")),
-        submission=attempt(lambda: read_csv(path / "submission.csv")),
+        submission=attempt(lambda: _submission(path, record)),
         curves=attempt(lambda: read_curves(path / "curves.parquet"), optional=True),
         missing=missing,
     )
+
+
+def _submission(path: Path, record: Mapping[str, Any]) -> pd.DataFrame:
+    """The submission, in the encoding in which the run wrote it."""
+    written = record.get("submission")
+    encoding = written.get("encoding") if isinstance(written, Mapping) else None
+    return read_csv(path / "submission.csv", encoding=encoding if isinstance(encoding, str) else "utf-8")
 
 
 def other_runs(run: LoadedRun) -> list[dict[str, Any]]:

@@ -101,6 +101,8 @@ def _data(problem: Problem) -> dict[str, Any]:
         "path": str(tables.source.path),
         "files": file_hashes(tables),
         "rows": {"train": len(tables.train), "test": len(tables.test)},
+        "extra_rows": tables.extra,
+        "notes": list(tables.source.notes),
     }
 
 
@@ -113,6 +115,7 @@ def _submission(result: RunResult) -> dict[str, Any]:
         "sha256": hashlib.sha256(result.csv).hexdigest(),
         "sendable": result.submission.sendable,
         "text": text,
+        "encoding": result.submission.encoding,
     }
 
 

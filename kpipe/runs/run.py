@@ -52,8 +52,13 @@ class Run:
         """The submission as it was written: text columns stay text, even values such as ``0042`` or ``NA``."""
         import pandas as pd
 
-        text = self.record.get("submission", {}).get("text", ())
-        return pd.read_csv(self.path / "submission.csv", dtype=dict.fromkeys(text, "str"), keep_default_na=False)
+        written = self.record.get("submission", {})
+        return pd.read_csv(
+            self.path / "submission.csv",
+            dtype=dict.fromkeys(written.get("text", ()), "str"),
+            keep_default_na=False,
+            encoding=str(written.get("encoding", "utf-8")),
+        )
 
     @property
     def oof(self) -> pd.DataFrame:

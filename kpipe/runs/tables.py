@@ -44,13 +44,15 @@ def read_parquet(path: Path) -> pd.DataFrame:
     return _read(path, lambda: pq.read_table(path).to_pandas(ignore_metadata=True))
 
 
-def read_csv(path: Path) -> pd.DataFrame:
+def read_csv(path: Path, *, encoding: str = "utf-8") -> pd.DataFrame:
     """The content of a CSV, with pandas' column types.
 
     Parameters
     ----------
     path : Path
         The file.
+    encoding : str
+        Python's name of its encoding.
 
     Returns
     -------
@@ -61,7 +63,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     DataError
         If the file is missing or cannot be read.
     """
-    return _read(path, lambda: pd.read_csv(path))
+    return _read(path, lambda: pd.read_csv(path, encoding=encoding))
 
 
 def _read(path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:

@@ -45,7 +45,8 @@ def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -
         If the splitter's number of folds is fixed, or ``n_folds`` is below 2.
     """
     splitter = _configured(problem.splitter, seed=seed, n_folds=n_folds)
-    train = problem.tables.train
+    extra = problem.tables.extra
+    train = problem.tables.train.iloc[: len(problem.tables.train) - extra]
     y = train[problem.targets[0]]
     groups = None if problem.groups is None else train[problem.groups]
     # Splitters that partition the rows; others draw or repeat rows, and their number says nothing about a class.
@@ -61,7 +62,12 @@ def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -
     except ValueError as error:
         raise DataError(f"train.csv cannot be split by {splitter!r}: {error}. Try another --folds N.") from error
     refit = bool(getattr(splitter, "refit", False))
-    return Folds(train=tuple(train for train, _ in pairs), valid=tuple(valid for _, valid in pairs), refit=refit)
+    further = np.arange(len(train), len(train) + extra)  # rows of further training files are never validated
+    return Folds(
+        train=tuple(np.concatenate([rows, further]) if extra else rows for rows, _ in pairs),
+        valid=tuple(valid for _, valid in pairs),
+        refit=refit,
+    )
 
 
 def folds_to_frame(folds: Folds) -> pd.DataFrame:

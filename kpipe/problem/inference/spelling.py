@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from kpipe.core.values import Tables
+from kpipe.data.column_names import plain_name
 from kpipe.data.dates import parse_dates
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.id import shared_ids
@@ -43,10 +44,12 @@ def unify_spelling(competition: Competition, tables: Tables) -> tuple[Competitio
     frames: dict[str, pd.DataFrame] = {}
     # A name that train and test share is a feature: it is no target in another spelling.
     features = set(tables.train.columns) & set(tables.test.columns)
-    for role, frame in (("train", tables.train), ("test", tables.test)):
+    for role, frame in (("test", tables.test), ("train", tables.train)):
         renamed = _spellings(frame, names, features)
         if role == "test" and names[0] not in [*frame.columns, *renamed.values()]:
             renamed |= dict.fromkeys(_columns_with_values(frame, tables.sample[names[0]])[:1], names[0])
+        if role == "train" and names[0] not in frame.columns:  # its ids are others, in a column of the same name
+            renamed |= {old: new for old, new in renamed_columns.items() if old in frame.columns and new == names[0]}
         renamed_columns |= renamed
         frames[role] = frame.rename(columns=renamed)
     if not renamed_columns:
@@ -64,15 +67,13 @@ def _spellings(frame: pd.DataFrame, names: Sequence[str], features: set[str]) ->
         close = [
             column
             for column in frame.columns
-            if column not in names and _plain(column) == _plain(name) and (name == names[0] or column not in features)
+            if column not in names
+            and plain_name(column) == plain_name(name)
+            and (name == names[0] or column not in features)
         ]
         if len(close) == 1 and name not in frame.columns:
             found[close[0]] = name
     return found
-
-
-def _plain(name: object) -> str:
-    return str(name).strip().lower().replace("_", "").replace(" ", "")
 
 
 def _columns_with_values(frame: pd.DataFrame, ids: pd.Series) -> list[str]:

@@ -1,0 +1,280 @@
+"""Files of other shapes → train, test and the sample submission: labels apart, one table for both, no sample.
+
+Everything that is done is said in a note.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kpipe.data.column_names import match_names
+from kpipe.data.csv_reader import CsvFile, listed
+from kpipe.data.dtypes import null_missing
+from kpipe.errors import DataError, UsageError
+
+__all__ = ["Assembled", "assemble"]
+
+_ID = re.compile(r"(^|[^a-z])(id|index|unnamed: \d+|key|nr|no)$|id$|Id$|ID$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """Train, test and the sample submission.
+
+    Attributes
+    ----------
+    files : dict of str to CsvFile
+        The roles are "train", "test" and "sample".
+    extra : int
+        Number of rows at the end of train that come from further training files.
+    notes : tuple of str
+        Sentences for the user about what was done.
+    """
+
+    files: dict[str, CsvFile]
+    extra: int
+    notes: tuple[str, ...]
+
+
+def assemble(files: dict[str, CsvFile], extra: Sequence[CsvFile] = (), *, targets: Sequence[str] = ()) -> Assembled:
+    """Train, test and the sample submission out of the files that there are.
+
+    Parameters
+    ----------
+    files : dict of str to CsvFile
+        "train" and, where there are such files, "test", "sample" and "labels".
+    extra : sequence of CsvFile
+        Further training files.
+    targets : sequence of str
+        The target columns, where they are known.
+
+    Returns
+    -------
+    Assembled
+
+    Raises
+    ------
+    DataError
+        Something is missing and cannot be made; the message names the options.
+    """
+    notes = [note for file in [*files.values(), *extra] for note in file.notes]
+    train, test, sample = files["train"], files.get("test"), files.get("sample")
+    if "labels" in files:
+        train, note = _join_labels(train, files["labels"], sample, targets)
+        notes += note
+    if test is None:
+        train, test, note = _split(train, sample, targets)
+        notes += note
+    test, note = _with_names_of(test, train, but=() if sample is None else sample.header)
+    notes += note
+    test, note = _without_target(train, test, sample, targets)
+    notes += note
+    if sample is None:
+        sample, note = _make_sample(train, test, targets)
+        notes += note
+    appended = 0
+    for file in extra:
+        train, note = _append(train, file)
+        appended += file.rows
+        notes += note
+    return Assembled({"train": train, "test": test, "sample": sample}, appended, tuple(dict.fromkeys(notes)))
+
+
+def _join_labels(
+    train: CsvFile, labels: CsvFile, sample: CsvFile | None, targets: Sequence[str]
+) -> tuple[CsvFile, list[str]]:
+    """Train with the columns of a file of labels, by the column that both share and that names train's rows."""
+    wanted = set(targets) or set(sample.header if sample is not None else ())
+    if wanted & set(train.header) - {name for name in train.header if name in labels.header}:
+        return train, []  # train has its target
+    new = [name for name in labels.header if name not in train.header]
+    if not new:
+        return train, []
+    shared = [name for name in train.header if name in labels.columns and _is_unique(labels.columns[name])]
+    if shared:
+        rows = pc.index_in(train.columns[shared[0]], value_set=labels.columns[shared[0]].combine_chunks())
+        without = rows.null_count
+        columns = {name: pc.fill_null(pc.take(labels.columns[name], rows), "") for name in new}
+        how = f"by {shared[0]}" + (f"; {without:,} rows of {train.name} have no label" if without else "")
+    elif labels.rows == train.rows:
+        columns = {name: labels.columns[name] for name in new}
+        how = "row by row, since the files share no column"
+    else:
+        raise DataError(
+            f"{labels.name} has {labels.rows:,} rows, {train.name} has {train.rows:,}, and they share no column whose "
+            "values name rows. Add the id to both files, or join them and name the file with --train."
+        )
+    note = f"{labels.name} is joined to {train.name} {how}: {listed(new)}."
+    columns = {
+        name: pa.chunked_array(cells) if isinstance(cells, pa.Array) else cells for name, cells in columns.items()
+    }
+    return replace(train, header=[*train.header, *new], columns=train.columns | columns), [note]
+
+
+def _split(file: CsvFile, sample: CsvFile | None, targets: Sequence[str]) -> tuple[CsvFile, CsvFile, list[str]]:
+    """One table for train and test: test's rows are those without a target."""
+    target = _target_with_gaps(file, sample, targets)
+    empty = np.asarray(_is_missing(file.columns[target]))
+    if empty.all() or not empty.any():
+        state = "in every row" if empty.all() else "in no row"
+        raise DataError(
+            f"{file.name} is the only table, and its target {target!r} is missing {state}. Leave it empty in the rows "
+            "to predict, or put these into a file of their own and name it with --test; another target: --target."
+        )
+    train, test = (_rows(file, np.flatnonzero(mask)) for mask in (~empty, empty))
+    note = (
+        f"{file.name} is the only table: its {train.rows:,} rows with a {target} are train, its {test.rows:,} rows "
+        "without one are test. Other files: --train, --test."
+    )
+    return train, _drop(test, [target]), [note]
+
+
+def _target_with_gaps(file: CsvFile, sample: CsvFile | None, targets: Sequence[str]) -> str:
+    if targets:
+        missing = [name for name in targets if name not in file.columns]
+        if missing:
+            raise DataError(f"{file.name} lacks the target {missing[0]!r}. It has: {listed(file.header, 20)}.")
+        return targets[0]
+    asked = [name for name in (sample.header if sample is not None else ()) if name in file.columns]
+    gaps = {name: int(np.sum(_is_missing(file.columns[name]))) for name in file.header}
+    if with_gaps := [name for name in asked if gaps[name]]:
+        return with_gaps[0]
+    if with_gaps := [name for name in file.header if gaps[name]]:
+        last = file.header[-1]
+        if len(with_gaps) == 1 or gaps[last]:
+            return with_gaps[0] if len(with_gaps) == 1 else last
+    raise DataError(
+        f"{file.name} is the only table, and no column is the target for certain: "
+        + (f"several have missing values ({listed(with_gaps)}). " if with_gaps else "none has missing values. ")
+        + "Name it with --target COLUMN and leave it empty in the rows to predict; or name the files with --train "
+        "and --test."
+    )
+
+
+def _with_names_of(test: CsvFile, train: CsvFile, *, but: Sequence[str]) -> tuple[CsvFile, list[str]]:
+    """Test with train's spelling of its columns, except columns that the sample submission names."""
+    found = match_names(test.header, train.header)
+    renamed = {old: new for old, new in found.items() if old not in but and new not in but}
+    if not renamed:
+        return test, []
+    names = listed([f"{old!r} as {new!r}" for old, new in renamed.items()])
+    note = f"{test.name} spells columns otherwise than {train.name}; kpipe reads {names}."
+    return _rename(test, renamed), [note]
+
+
+def _without_target(
+    train: CsvFile, test: CsvFile, sample: CsvFile | None, targets: Sequence[str]
+) -> tuple[CsvFile, list[str]]:
+    """Test without a target that is empty in every row."""
+    shared = [name for name in test.header if name in train.columns]
+    lacking = [name for name in train.header if name not in test.columns and not re.match("Unnamed: ", name)]
+    asked = set(targets) | set(sample.header[1:] if sample is not None else ())
+    empty = [
+        name
+        for name in shared
+        if (name in asked or not lacking)
+        and bool(np.all(_is_missing(test.columns[name])))
+        and not np.all(_is_missing(train.columns[name]))
+    ]
+    if not empty or test.rows == 0 or (len(empty) > 1 and not set(empty) <= asked):
+        return test, []
+    note = f"{test.name}: {listed(empty)} is empty in every row, so it is a target and no feature."
+    return _drop(test, empty), [note]
+
+
+def _make_sample(train: CsvFile, test: CsvFile, targets: Sequence[str]) -> tuple[CsvFile, list[str]]:
+    """A sample submission of test's ids and train's target."""
+    wanted = list(targets) or [name for name in train.header if name not in test.columns]
+    unknown = [name for name in wanted if name not in train.columns]
+    if len(wanted) != 1 and not targets:
+        which = f"several columns that test lacks ({listed(wanted)})" if wanted else "no column that test lacks"
+        raise DataError(
+            f"There is no sample submission, and {train.name} has {which}. Name the target with --target COLUMN, or a "
+            "sample submission with --sample FILE."
+        )
+    if unknown:
+        raise DataError(f"{train.name} lacks the target {unknown[0]!r}. It has: {listed(train.header, 20)}.")
+    id = _id_of(train, test)
+    if id is None:
+        id = next(name for name in ("id", "row", "row number") if name not in [*train.columns, *test.columns])
+        ids, how = pa.chunked_array([pa.array(map(str, range(test.rows)), pa.string())]), "row numbers"
+    else:
+        ids, how = test.columns[id], f"the ids ({id}) of {test.name}"
+    first = {name: _first_value(train.columns[name]) for name in wanted}
+    blank = {name: pa.chunked_array([pa.array([value] * test.rows, pa.string())]) for name, value in first.items()}
+    note = (
+        f"There is no sample submission: one is made of {how} and {listed(wanted)}, the column"
+        f"{'s' * (len(wanted) > 1)} that {test.name} lacks. Another form: --sample FILE."
+    )
+    made = CsvFile("sample_submission.csv", b"", [id, *wanted], test.rows, {id: ids} | blank, encoding=test.encoding)
+    return made, [note]
+
+
+def _id_of(train: CsvFile, test: CsvFile) -> str | None:
+    """A column of test that names its rows, preferably one that is named like an id."""
+    unique = [name for name in test.header if _is_unique(test.columns[name])]
+    named = [name for name in unique if _ID.search(name)]
+    whole = pc.match_substring_regex
+    counted = [
+        name for name in unique[:1] if name == test.header[0] and pc.all(whole(test.columns[name], r"^\d+$")).as_py()
+    ]
+    return next(iter(named or counted), None)
+
+
+def _first_value(cells: pa.ChunkedArray) -> str:
+    """The smallest of the first values, so that the same table in another order gives the same."""
+    present = null_missing(cells).drop_null()
+    return present[0].as_py() if len(present) else ""
+
+
+def _append(train: CsvFile, extra: CsvFile) -> tuple[CsvFile, list[str]]:
+    """Train with the rows of a further file at its end."""
+    renamed = _rename(extra, match_names(extra.header, train.header))
+    lacking = [name for name in train.header if name not in renamed.columns]
+    if len(lacking) > max(1, len(train.header) // 2):
+        raise UsageError(f"--extra {extra.name}: it lacks {listed(lacking)}, columns of {train.name}.")
+    empty = pa.chunked_array([pa.array([""] * extra.rows, pa.string())])
+    columns = {
+        name: pa.chunked_array([*cells.chunks, *renamed.columns.get(name, empty).chunks], pa.string())
+        for name, cells in train.columns.items()
+    }
+    note = (
+        f"{extra.name}: its {extra.rows:,} rows are trained on in every fold, and never validated"
+        + (f"; it lacks {listed(lacking)}" if lacking else "")
+        + "."
+    )
+    rows = train.rows + extra.rows
+    return replace(train, columns=columns, rows=rows, appended=(*train.appended, renamed)), [note]
+
+
+def _rename(file: CsvFile, names: dict[str, str]) -> CsvFile:
+    header = [names.get(name, name) for name in file.header]
+    return replace(file, header=header, columns={names.get(name, name): c for name, c in file.columns.items()})
+
+
+def _drop(file: CsvFile, names: Sequence[str]) -> CsvFile:
+    header = [name for name in file.header if name not in names]
+    return replace(file, header=header, columns={name: file.columns[name] for name in header})
+
+
+def _rows(file: CsvFile, rows: np.ndarray) -> CsvFile:
+    """Some rows of a file."""
+    indices = pa.array(rows)
+    columns = {name: cells.take(indices) for name, cells in file.columns.items()}
+    kept = rows if file.kept is None else file.kept[rows]
+    return replace(file, rows=len(rows), columns=columns, kept=kept)
+
+
+def _is_missing(cells: pa.ChunkedArray) -> np.ndarray:
+    """(rows,) whether each cell is empty, blank, or spells a missing value."""
+    return pc.is_null(null_missing(pc.utf8_trim_whitespace(cells))).to_numpy()
+
+
+def _is_unique(cells: pa.ChunkedArray) -> bool:
+    return len(cells) > 0 and pc.count_distinct(cells, mode="all").as_py() == len(cells)

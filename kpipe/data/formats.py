@@ -1,0 +1,248 @@
+"""Tables of any format → cells as text. A new format is one entry of ``_READERS``.
+
+Cells become text so that all formats are treated alike afterwards: an id keeps its leading zeros, and train's columns
+get the dtypes of test's.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.feather
+import pyarrow.parquet
+
+from kpipe.data.archives import is_bomb
+from kpipe.data.csv_reader import CsvFile, parse_csv, unique_names
+from kpipe.data.encodings import DecodedText, decode
+from kpipe.errors import DataError
+
+__all__ = ["FORMATS", "parse_table", "parse_tables"]
+
+_MAX_CELLS = 4 << 30  # bytes of cells that a columnar file may unfold to
+_DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile)
+
+
+def parse_tables(names: Sequence[str], raws: Sequence[bytes]) -> list[CsvFile]:
+    """Tables of one competition, whose cells are text.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Base names, whose endings say the formats.
+    raws : sequence of bytes
+        Content of each file.
+
+    Returns
+    -------
+    list of CsvFile
+
+    Raises
+    ------
+    DataError
+        A file is not a table; the message names the file, and the line where there is one.
+    """
+    texts = [n for n, name in enumerate(names) if _suffix(name) not in _READERS]
+    decoded = dict(zip(texts, decode([names[n] for n in texts], [raws[n] for n in texts]), strict=True))
+    return [parse_table(name, decoded.get(n, raws[n])) for n, name in enumerate(names)]
+
+
+def parse_table(name: str, raw: bytes | DecodedText) -> CsvFile:
+    """A table's cells as text.
+
+    Parameters
+    ----------
+    name : str
+        Base name, whose ending says the format.
+    raw : bytes or DecodedText
+        Content of the file.
+
+    Returns
+    -------
+    CsvFile
+
+    Raises
+    ------
+    DataError
+        The file is not a table; the message names the file, and the line where there is one.
+    """
+    reader = _READERS.get(_suffix(name))
+    if reader is None or isinstance(raw, DecodedText):
+        return parse_csv(name, raw)
+    try:
+        return _as_text(name, reader(name, raw))
+    except _DAMAGED as error:
+        kind = _suffix(name).removeprefix(".")
+        raise DataError(f"{name} cannot be read as {kind}: {error}. Check the file, or save it as CSV.") from error
+
+
+def _suffix(name: str) -> str:
+    return PurePath(name).suffix.lower()
+
+
+def _as_text(name: str, table: pa.Table) -> CsvFile:
+    header = unique_names(name, [str(column).strip() or f"Unnamed: {n}" for n, column in enumerate(table.column_names)])
+    columns = {title: _to_text(name, title, column) for title, column in zip(header, table.columns, strict=True)}
+    return CsvFile(name, b"", header, table.num_rows, columns)
+
+
+def _to_text(name: str, title: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Cells as they would be in a CSV file: missing ones are empty, truth values are True and False."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if pa.types.is_boolean(kind):
+        text = pc.if_else(column, "True", "False")
+    elif pa.types.is_timestamp(kind):
+        text = _dates(column)
+    elif pa.types.is_nested(kind):
+        text = pa.chunked_array([_cells(column.to_pylist())])
+    elif pa.types.is_null(kind):
+        text = pa.chunked_array([pa.array([None] * len(column), pa.string())])
+    else:
+        try:
+            text = column.cast(pa.string())
+        except pa.ArrowException as error:
+            raise DataError(f"{name}: the column {title!r} of type {kind} cannot be read as text: {error}.") from error
+    return pc.fill_null(text, "")
+
+
+def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Dates without the time of day where that is midnight in every row, and without empty fractions of seconds."""
+    zone = "%z" if column.type.tz else ""
+    text = column.cast(pa.string()) if zone else pc.strftime(column, "%Y-%m-%d %H:%M:%S")
+    text = text.cast(pa.string())
+    text = pc.replace_substring_regex(text, r"\.0+(Z|[+-]\d\d:?\d\d)?$", r"\1")
+    midnight = pc.all(pc.match_substring_regex(text, r" 00:00:00$")).as_py()
+    return pc.replace_substring_regex(text, r" 00:00:00$", "") if midnight else text
+
+
+def _parquet(name: str, raw: bytes) -> pa.Table:
+    file = pa.parquet.ParquetFile(pa.BufferReader(raw))
+    groups = (file.metadata.row_group(number) for number in range(file.num_row_groups))
+    _check_size(name, sum(group.total_byte_size for group in groups), len(raw))
+    _check_size(name, file.metadata.num_rows * file.metadata.num_columns, len(raw))
+    return _without_index(file.read())
+
+
+def _feather(name: str, raw: bytes) -> pa.Table:
+    return _without_index(pa.feather.read_table(pa.BufferReader(raw)))
+
+
+def _without_index(table: pa.Table) -> pa.Table:
+    """The table without pandas' row numbers."""
+    return table.drop_columns([title for title in table.column_names if title == "__index_level_0__"])
+
+
+def _check_size(name: str, unpacked: int, packed: int) -> None:
+    if unpacked > _MAX_CELLS or is_bomb(unpacked, packed):
+        raise DataError(
+            f"{name} unfolds from {packed:,} bytes to {unpacked:,}: it may be made to fill the memory. "
+            "If you trust it, save it as CSV."
+        )
+
+
+def _json(name: str, raw: bytes) -> pa.Table:
+    """Records, lines of records, or columns."""
+    text = decode([name], [raw])[0].content.decode(errors="replace")
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError:
+        content = _json_lines(name, text)
+    if isinstance(content, dict) and not any(isinstance(cells, dict | list) for cells in content.values()):
+        content = [content]
+    if isinstance(content, dict) and set(content) == {"columns", "index", "data"}:
+        columns = zip(*content["data"], strict=True)
+        return pa.table(dict(zip(map(str, content["columns"]), map(_cells, columns), strict=True)))
+    if isinstance(content, dict):
+        only = next(iter(content.values())) if len(content) == 1 else None
+        content = only if _is_records(only) else content
+    if _is_records(content):
+        names = dict.fromkeys(key for record in content for key in record)
+        return pa.table({str(key): _cells([record.get(key) for record in content]) for key in names})
+    if isinstance(content, dict) and all(isinstance(cells, dict | list) for cells in content.values()):
+        values = [list(cells.values()) if isinstance(cells, dict) else cells for cells in content.values()]
+        return pa.table(dict(zip(map(str, content), map(_cells, values), strict=True)))
+    raise DataError(f"{name} is JSON, but no table: it must be a list of records, or one record per line.")
+
+
+def _is_records(content: object) -> bool:
+    return isinstance(content, list) and len(content) > 0 and all(isinstance(record, dict) for record in content)
+
+
+def _json_lines(name: str, text: str) -> list[Any]:
+    records = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise DataError(f"{name}, line {number}: {error.msg} (column {error.colno}). Fix this line.") from error
+    return records
+
+
+def _cells(values: Sequence[Any]) -> pa.Array:
+    """Values of JSON or of a sheet as text."""
+    return pa.array(list(map(_cell, values)), pa.string())
+
+
+def _cell(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(each, str | int | float) for each in value):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict | list):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        return value.date().isoformat()
+    return str(value)
+
+
+def _excel(name: str, raw: bytes) -> pa.Table:
+    """The first sheet of a workbook."""
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise DataError(
+            f"{name} is an Excel workbook. To read it: pip install openpyxl. Or save its sheet as CSV."
+        ) from error
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        _check_size(name, sum(member.file_size for member in archive.infolist()), len(raw))
+    sheet = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True).worksheets[0]
+    rows = [row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row)]
+    if not rows:
+        raise DataError(f"{name} is empty. Its first sheet must hold a header and rows.")
+    width = max(map(len, rows))
+    cells = [[*row, *[None] * (width - len(row))] for row in rows]
+    header = ["" if cell is None else str(cell) for cell in cells[0]]
+    return pa.Table.from_arrays([_cells(column) for column in zip(*cells[1:], strict=True)] or [[]] * width, header)
+
+
+def _old_excel(name: str, raw: bytes) -> pa.Table:
+    raise DataError(
+        f"{name} is a workbook of old Excel. Save it as .xlsx or CSV (libreoffice --convert-to csv {name})."
+    )
+
+
+_READERS: Mapping[str, Callable[[str, bytes], pa.Table]] = {
+    ".parquet": _parquet,
+    ".pq": _parquet,
+    ".feather": _feather,
+    ".arrow": _feather,
+    ".ftr": _feather,
+    ".json": _json,
+    ".jsonl": _json,
+    ".ndjson": _json,
+    ".xlsx": _excel,
+    ".xlsm": _excel,
+    ".xls": _old_excel,
+}
+# Endings of tables: of several files with one name, the first is taken.
+FORMATS = (".csv", ".tsv", ".tab", ".psv", *_READERS)
