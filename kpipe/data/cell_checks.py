@@ -24,7 +24,7 @@ _BATCH = 4096  # cells converted to Python strings at a time: the first few ofte
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|(?i)^\s*[+-]?inf(inity)?\s*$"
 # What people write for a missing number, in lower case.
 _PLACEHOLDERS = pa.array(
-    "|?|??|-|--|---|.|..|*|_|x|n.a.|n.a|na|n/a|nan|nil|none|null|unknown|missing|undefined|not available|#div/0!"
+    "|?|??|-|--|---|.|..|*|n.a.|n.a|na|n/a|nan|nil|none|null|unknown|missing|undefined|not available|#div/0!"
     "|#value!|#ref!|#name?|#num!|#n/a|-inf|#null!".split("|")
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -187,10 +188,8 @@ def _with_named_cells(content: bytes, dialect: Dialect) -> bytes:
     if dialect.added == "last":
         reader = _reader(body, dialect)
         lines = next(reader.line_num for cells in reader if cells)
-        end = -1
-        for _ in range(lines):
-            end = body.index(b"\n", end + 1) if b"\n" in body else end
-        end -= body[end - 1 : end] == b"\r"
+        ends = itertools.islice(re.finditer(rb"\r\n?|\n", body), lines - 1, None)
+        end = next(ends).start()
         return body[:end] + delimiter + body[end:]
     return body
 

@@ -27,7 +27,7 @@ _ENDING = re.compile(r"\.[a-z0-9]+$", re.IGNORECASE)
 _NOTES = re.compile(r"(metadata|schema|config|manifest|settings)\.json$", re.IGNORECASE)  # JSON that is no table
 # Archives that Python cannot open without a package, and the command that unpacks them.
 _UNPACK = {
-    ".7z": "7z x {name} (apt install p7zip-full), or python -m py7zr x {name} (pip install py7zr)",
+    ".7z": "7z x {name} (apt install p7zip-full)",
     ".rar": "unrar x {name}",
     ".zst": "zstd -d {name}",
     ".tar": "tar -xf {name}",
@@ -204,7 +204,11 @@ def unread_archives(place: Path) -> list[str]:
     """
     files = [file for file in _all_files(place) if not _is_hidden(file.path)]
     commands = {file.path: unpacking_command(file.path) for file in files}
-    return [f"kpipe cannot open {path}; unpack it: {command}." for path, command in commands.items() if command]
+    found = [f"kpipe cannot open {path}; unpack it: {command}." for path, command in commands.items() if command]
+    zips = [file for file in files if file.path.lower().endswith(".zip") and not is_table(file.path)]
+    return found + [
+        f"{file.path} is no whole zip archive." for file in zips if not list_inner_members("", file.read_packed())
+    ]
 
 
 def unpacking_command(path: str) -> str:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.feather
 import pyarrow.parquet
 
+from kpipe.core.packages import install_command
 from kpipe.data.archives import is_bomb
 from kpipe.data.csv_reader import CsvFile, parse_csv, unique_names
 from kpipe.data.encodings import DecodedText, decode
@@ -211,7 +212,7 @@ def _excel(name: str, raw: bytes) -> pa.Table:
         import openpyxl
     except ImportError as error:
         raise DataError(
-            f"{name} is an Excel workbook. To read it: pip install openpyxl. Or save its sheet as CSV."
+            f"{name} is an Excel workbook. To read it: {install_command(extra='excel')}. Or save its sheet as CSV."
         ) from error
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         _check_size(name, sum(member.file_size for member in archive.infolist()), len(raw))

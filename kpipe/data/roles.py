@@ -130,6 +130,8 @@ def _named_file(place: Path, files: Sequence[SourceFile], role: str, name: str) 
 
 def _words(file: SourceFile) -> list[str]:
     """The words of a file's name: ``cs-training`` and ``X_trainSet2`` give cs, training and x, train, set, 2."""
+    if "\\" in file.stem:  # a path of Windows in a zip, which may lead anywhere
+        return []
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)", " ", file.stem)
     return re.findall(r"[a-z]+|\d+", spaced.lower())
 

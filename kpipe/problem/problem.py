@@ -14,7 +14,7 @@ from kpipe.core.metrics import Metric, get_metric, is_ordinal
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Reason, Splitter, Tables, Task
 from kpipe.data.further_tables import file_hashes
-from kpipe.errors import DataError
+from kpipe.errors import DataError, UsageError
 from kpipe.problem.competition import Competition, Factory, find
 from kpipe.problem.inference import infer
 from kpipe.problem.inference.id import submission_columns

@@ -17,6 +17,10 @@ from kpipe.core.request import RunRequest
 FIELDS = {field.name for field in fields(RunRequest)} - {"slug", "out"}
 VALUES: dict[str, Any] = {
     "data": "some folder/titanic.zip",
+    "train": "cs-training.csv",
+    "test": "cs-test.csv",
+    "sample": "sampleEntry.csv",
+    "extra": ("training_extra.csv", "old.csv"),
     "models": ("linear", "boosting"),
     "budget": 90.0,
     "folds": 3,

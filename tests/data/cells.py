@@ -20,6 +20,14 @@ def read(train: str | bytes, test: str | bytes = "id\n", *, ids=("id",), text=()
     return frames["train"], frames["test"]
 
 
+def notes_on(train: str, test: str) -> list[str]:
+    """The sentences that the reader says about odd cells."""
+    notes: list[str] = []
+    files = {"train": parse_csv("train.csv", train.encode()), "test": parse_csv("test.csv", test.encode())}
+    to_frames(files, ids=("id",), text=(), on_note=notes.append)
+    return notes
+
+
 def column(*cells: str, other: tuple[str, ...] = ()) -> pd.Series:
     """Train's column "a" with these cells; test's has the others."""
     train = HEADER + "".join(f"{number},{cell}\n" for number, cell in enumerate(cells))

@@ -144,7 +144,7 @@ DAMAGED = {
     "not an inner zip": (without("train.csv", train__csv__zip=b"id,x\n"), r"train\.csv\.zip is broken: "),
     "an inner zip without a CSV file": (
         without("train.csv", train__csv__zip=inner_zip(b"", "readme.txt")),
-        r"train\.csv\.zip must hold one CSV file; got \[\]",
+        r"train\.csv\.zip must hold one table; got \[\]",
     ),
 }
 

@@ -55,24 +55,25 @@ def every_dtype() -> dict[str, pd.DataFrame]:
 
 def test_every_dtype_is_read_back_equal(tmp_path: Path) -> None:
     frames = every_dtype()
-    cache.put(tmp_path, "key", frames, HASHES)
+    cache.put(tmp_path, "key", cache.Entry(frames, HASHES, ("a note",), "cp949", 7))
     found = cache.get(tmp_path, "key")
     assert found is not None
-    assert found[1] == HASHES
-    assert list(found[0]) == list(frames)
+    assert found.hashes == HASHES
+    assert (found.notes, found.encoding, found.extra) == (("a note",), "cp949", 7)
+    assert list(found.frames) == list(frames)
     for role, frame in frames.items():
-        pd.testing.assert_frame_equal(found[0][role], frame)
+        pd.testing.assert_frame_equal(found.frames[role], frame)
 
 
 def test_a_key_without_an_entry_gives_none(tmp_path: Path) -> None:
-    cache.put(tmp_path, "key", every_dtype(), HASHES)
+    cache.put(tmp_path, "key", cache.Entry(every_dtype(), HASHES, ("a note",), "cp949", 7))
     assert cache.get(tmp_path, "other") is None
     assert cache.get(tmp_path / "nowhere", "key") is None
 
 
 def test_a_flipped_byte_is_always_detected(tmp_path: Path) -> None:
     frames, rng = every_dtype(), np.random.default_rng(0)
-    cache.put(tmp_path, "key", frames, HASHES)
+    cache.put(tmp_path, "key", cache.Entry(frames, HASHES, ("a note",), "cp949", 7))
     (folder,) = (tmp_path / "tables").iterdir()
     whole = {path.name: path.read_bytes() for path in folder.iterdir()}
     for name, content in whole.items():
@@ -85,9 +86,9 @@ def test_a_flipped_byte_is_always_detected(tmp_path: Path) -> None:
             (folder / name).write_bytes(flipped)
             found = cache.get(tmp_path, "key")
             if found is not None:  # such as a letter's case in a JSON escape
-                assert found[1] == HASHES
+                assert found.hashes == HASHES
                 for role, frame in frames.items():
-                    pd.testing.assert_frame_equal(found[0][role], frame)
+                    pd.testing.assert_frame_equal(found.frames[role], frame)
 
 
 def test_tables_from_the_cache_are_writable_like_fresh_ones(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_a_full_disk_leaves_no_partial_entry(tmp_path: Path, monkeypatch: pytest
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    cache.put(tmp_path, "key", every_dtype(), HASHES)
+    cache.put(tmp_path, "key", cache.Entry(every_dtype(), HASHES, ("a note",), "cp949", 7))
     assert list((tmp_path / "tables").iterdir()) == []
 
 
@@ -117,12 +118,12 @@ def test_processes_that_write_the_same_entry_at_once_leave_one(tmp_path: Path) -
     assert folder.name == f"{cache.VERSION}-key"
     found = cache.get(tmp_path, "key")
     assert found is not None
-    pd.testing.assert_frame_equal(found[0]["train"], every_dtype()["train"])
+    pd.testing.assert_frame_equal(found.frames["train"], every_dtype()["train"])
 
 
 def put_often(home: Path) -> None:
     for _ in range(10):
-        cache.put(home, "key", every_dtype(), HASHES)
+        cache.put(home, "key", cache.Entry(every_dtype(), HASHES, ("a note",), "cp949", 7))
 
 
 def test_a_damaged_entry_that_is_made_again_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -212,6 +213,6 @@ def test_a_cache_that_somebody_else_wrote_runs_no_code(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         whole = cache._contents
         patch.setattr(cache, "_contents", lambda f: ((n, block.getvalue() if n[-1] == "y" else c) for n, c in whole(f)))
-        cache.put(tmp_path / "cache", "key", {"train": frame}, {})
+        cache.put(tmp_path / "cache", "key", cache.Entry({"train": frame}, {}))
     assert cache.get(tmp_path / "cache", "key") is None
     assert not (tmp_path / "run").exists()

@@ -8,7 +8,7 @@ from kpipe.data.cache import cache_folder
 from kpipe.data.loading import load
 from kpipe.data.locate import locate
 from kpipe.errors import DataError
-from tests.data.places import folder, zipped
+from tests.data.places import assert_same, folder, zipped
 
 
 def test_without_a_path_origins_are_searched_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,9 +17,9 @@ def test_without_a_path_origins_are_searched_in_order(tmp_path: Path, monkeypatc
     folder(cache_folder() / "downloads" / "titanic")
     assert locate("titanic")[0] == "cache"
     folder(tmp_path / "input" / "titanic")
-    assert locate("titanic") == ("kernel", tmp_path / "input" / "titanic")
+    assert locate("titanic")[:2] == ("kernel", tmp_path / "input" / "titanic")
     folder(tmp_path / "input" / "competitions" / "titanic")
-    assert locate("titanic") == ("kernel", tmp_path / "input" / "competitions" / "titanic")
+    assert locate("titanic")[:2] == ("kernel", tmp_path / "input" / "competitions" / "titanic")
     assert load("titanic").source.origin == "kernel"
     monkeypatch.setenv("KPIPE_DATA", str(tmp_path / "mine"))
     (tmp_path / "mine").mkdir()
@@ -46,10 +46,38 @@ def test_a_path_too_long_for_the_file_system_does_not_exist() -> None:
         load("x", "a" * 5000)
 
 
-def test_the_error_points_at_a_zip_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_in_the_current_folder_are_taken_before_kaggle_and_the_sample_and_a_note_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder(tmp_path / "here"))
+    found = load("titanic")
+    assert (found.source.origin, found.source.path) == ("directory", tmp_path / "here")
+    assert "kpipe reads train.csv and the files beside it in" in found.source.notes[0]
+    zipped(tmp_path / "here" / "titanic.zip")
+    found = load("titanic")
+    assert (found.source.origin, found.source.path) == ("zip", tmp_path / "here" / "titanic.zip")
+    assert "since it lies in the current folder. Other data: --data PATH" in found.source.notes[0]
+
+
+def test_the_error_names_a_damaged_zip_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "some-competition.zip").write_bytes(b"PK")
-    with pytest.raises(
-        DataError, match=r"some-competition\.zip is in the current folder: add --data some-competition\.zip"
-    ):
+    with pytest.raises(DataError, match=r"some-competition\.zip is in the current folder, but it is no zip archive"):
         load("some-competition")
+
+
+def test_a_table_as_the_data_stands_for_its_folder(tmp_path: Path) -> None:
+    found = load("x", folder(tmp_path) / "train.csv")
+    assert_same(found, load("x", tmp_path))
+    assert "--data names the file train.csv: kpipe reads its folder" in found.source.notes[0]
+
+
+def test_an_archive_that_kpipe_cannot_open_is_named_with_the_command(tmp_path: Path) -> None:
+    (tmp_path / "x.tar.gz").write_bytes(b"")
+    with pytest.raises(DataError, match=r"cannot open .*x\.tar\.gz; unpack it.*tar -xf x\.tar\.gz"):
+        load("x", tmp_path / "x.tar.gz")
+    (tmp_path / "train.csv.7z").write_bytes(b"")
+    with pytest.raises(
+        DataError, match=r"lacks train\.csv.*cannot open train\.csv\.7z; unpack it: 7z x train\.csv\.7z"
+    ):
+        load("x", tmp_path)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kpipe.data.loading import load
-from kpipe.errors import DataError
-from tests.data.places import FILES, Make, folder, without, zipped, zipped_members
+from kpipe.data.loading import FileChoice, load
+from kpipe.errors import DataError, UsageError
+from tests.data.places import FILES, Make, assert_same, folder, inner_zip, without, zipped, zipped_members
 
 OTHER = b"id,x,y\n7,9,0\n8,9,1\n9,9,0\n"
 
@@ -56,11 +57,10 @@ def test_two_files_that_may_have_the_same_role_are_refused(case: str, tmp_path: 
 
 MISSING = {
     "no train": ({"test.csv": b"a\n1\n", "sample_submission.csv": b"a\n1\n"}, r"lacks train\.csv; it holds"),
-    "nothing": ({"readme.txt": b""}, r"lacks train\.csv and test\.csv and a sample submission; it holds no CSV file"),
-    "no sample": (without("sample_submission.csv"), r"lacks a sample submission; it holds test\.csv, train\.csv"),
+    "nothing": ({"readme.txt": b""}, r"lacks train\.csv and test\.csv and a sample submission; it holds no table"),
     "two that may be samples": (
         without("sample_submission.csv", a_submission__csv=b"id\n4\n", b_submission__csv=b"id\n4\n"),
-        r"lacks a sample submission; it holds a_submission\.csv, b_submission\.csv",
+        r"holds 2 files that may be a sample submission: a_submission\.csv, b_submission\.csv\. Name it: --sample FILE",
     ),
 }
 
@@ -73,7 +73,55 @@ def test_a_role_without_a_file_is_refused_with_the_files_that_there_are(case: st
         load("x", make(tmp_path / "x.zip", files))
 
 
-def test_for_a_folder_that_holds_only_kaggles_zip_the_error_says_how_to_read_it(tmp_path: Path) -> None:
+def test_a_folder_that_holds_only_kaggles_zip_is_read_and_a_damaged_zip_named(tmp_path: Path) -> None:
+    zipped(tmp_path / "titanic.zip")
+    assert_same(load("titanic", tmp_path), load("titanic", tmp_path / "titanic.zip"))
     (tmp_path / "titanic.zip").write_bytes(b"PK")
-    with pytest.raises(DataError, match=r"no CSV file\. To read the zip in this folder: --data .*titanic\.zip"):
+    with pytest.raises(DataError, match=r"it holds no table.* titanic\.zip is no whole zip archive"):
         load("titanic", tmp_path)
+
+
+NAMES = [
+    ("cs-training.csv", "cs-test.csv", "sampleEntry.csv"),
+    ("training_set_features.csv", "test_set_features.csv", "submission_format.csv"),
+    ("train_ctrUa4K.csv", "test_lAUu6dG.csv", "sample_submission_49d68Cx.csv"),
+    ("X_train.csv", "X_test.csv", "example_submission.csv"),
+    ("TrainingData.csv", "TestData.csv", "SampleSubmission.csv"),
+    ("train.tsv", "test.tsv", "sample_submission.csv"),
+    ("data_train.CSV", "data_test.CSV", "gender_submission.csv"),
+]
+
+
+@pytest.mark.parametrize("names", NAMES)
+@pytest.mark.parametrize("make", [folder, zipped])
+def test_files_are_recognised_by_the_words_of_their_names(names: tuple[str, ...], make: Make, tmp_path: Path) -> None:
+    files = dict(zip(names, FILES.values(), strict=True))
+    more = {"my_submission.csv": b"id,y\n4,9\n5,9\n", "submission.csv": b"id,y\n4,9\n5,9\n"}
+    found = load("x", make(tmp_path / "x.zip", files | more))
+    assert (found.train["id"].tolist(), found.test["id"].tolist(), found.sample["y"].tolist()) == (
+        [1, 2, 3],
+        [4, 5],
+        [0, 0],
+    )
+    if "train.tsv" not in names:
+        assert any("Judged by their names" in note for note in found.source.notes)
+
+
+def test_the_user_names_files_by_name_or_by_path(tmp_path: Path) -> None:
+    names = dict(zip(("a.csv", "b.csv", "c.csv"), FILES.values(), strict=True))
+    place, away = folder(tmp_path / "place", names), folder(tmp_path / "away", {"a.csv": FILES["train.csv"]})
+    choice = FileChoice("a", "b.csv", "c.csv")
+    assert_same(load("x", place, choice=choice), load("x", folder(tmp_path / "plain")))
+    assert_same(load("x", place, choice=replace(choice, train=str(away / "a.csv"))), load("x", tmp_path / "plain"))
+    with pytest.raises(UsageError, match=r"--train d\.csv: there is no such file.*It holds: a\.csv, b\.csv, c\.csv"):
+        load("x", place, choice=replace(choice, train="d.csv"))
+    with pytest.raises(
+        DataError, match=r"lacks train.csv .*Name them with --train FILE, --test FILE and --sample FILE"
+    ):
+        load("x", place)
+
+
+def test_zips_in_a_zip_are_opened_where_a_file_is_missing(tmp_path: Path) -> None:
+    inner = {f"{name.split('.')[0]}.zip": inner_zip(content, name) for name, content in FILES.items()}
+    assert_same(load("x", zipped(tmp_path / "x.zip", inner)), load("x", folder(tmp_path / "plain")))
+    assert_same(load("x", folder(tmp_path / "zips", inner)), load("x", tmp_path / "plain"))

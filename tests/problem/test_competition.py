@@ -20,13 +20,18 @@ def test_an_unknown_slug_is_a_bare_competition() -> None:
     assert find("never-seen") == Competition(slug="never-seen")
 
 
-@pytest.mark.parametrize("slug", ["../titanic", "Titanic", "titanic/", "", "a.b", "-x", "os", "sys.path"])
+@pytest.mark.parametrize("slug", ["../titanic", "titanic/", "", "a.b", "-x", "os", "sys.path"])
 def test_only_names_that_kaggle_gives_reach_an_import(slug: str) -> None:
     if slug == "os":
         assert find(slug) == Competition(slug="os")
         return
     with pytest.raises(UsageError, match="cannot be a competition"):
         find(slug)
+
+
+def test_a_slug_may_have_capitals_and_finds_the_module_that_differs_by_case_alone() -> None:
+    assert find("GiveMeSomeCredit") == Competition(slug="GiveMeSomeCredit")
+    assert find("Titanic").slug == "titanic"
 
 
 def test_everything_is_inferred_with_its_reason() -> None:
