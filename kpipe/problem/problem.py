@@ -15,6 +15,7 @@ from kpipe.core.request import RunRequest
 from kpipe.core.values import Reason, Splitter, Tables, Task
 from kpipe.data.further_tables import file_hashes
 from kpipe.errors import DataError
+from kpipe.problem.alignment import align_rows
 from kpipe.problem.competition import Competition, Factory, find
 from kpipe.problem.inference import infer
 from kpipe.problem.inference.id import submission_columns
@@ -38,7 +39,7 @@ class Problem:
     competition : Competition
         As its author wrote it, with what the request replaces.
     files : Tables
-        The tables as they are in the files.
+        The tables as they are in the files, their rows matched by id, without rows whose target is missing.
     tables : Tables
         The tables after ``clean``, with one spelling of the columns.
     id : str
@@ -160,6 +161,7 @@ def define_problem(competition: Competition, files: Tables) -> Problem:
     >>> problem.metric.name, problem.reasons["metric"].guess
     ('accuracy', True)
     """
+    files = align_rows(competition, files)
     cleaned = competition.clean(files)
     # Further tables that clean has read count as inputs, whether clean returns them or not.
     cleaned = replace(cleaned, source=replace(cleaned.source, files=file_hashes(files)))

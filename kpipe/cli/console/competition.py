@@ -46,6 +46,7 @@ def describe(problem: Problem) -> dict[str, Any]:
         "slug": problem.slug,
         "data": f"{tables.source.origin}: {tables.source.path}",
         "rows": {"train": len(tables.train), "test": len(tables.test)},
+        **({"notes": list(tables.source.notes)} if tables.source.notes else {}),
         "id": problem.id,
         "target": list(problem.targets),
         "task": problem.task,
@@ -70,7 +71,7 @@ def print_competition(problem: Problem) -> None:
     problem : Problem
     """
     console, fields = get_console(), describe(problem)
-    guesses = fields.pop("guesses")
+    guesses, notes = fields.pop("guesses"), fields.pop("notes", [])
     reasons = {name: "a guess: " * (name in guesses) + text for name, text in fields.pop("inferred").items()}
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("field")
@@ -79,6 +80,8 @@ def print_competition(problem: Problem) -> None:
     for name, value in fields.items():
         table.add_row(name, Text(_format(value)), Text(_reason(name, fields, reasons)))
     print_table(console, table)
+    for note in notes:
+        console.print(Text(note))
     if problem.tables.source.origin == "sample":
         console.print(SAMPLE_WARNING, style="bold yellow")
 
