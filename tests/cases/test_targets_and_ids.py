@@ -26,3 +26,10 @@ def test_the_target_is_the_column_that_test_leaves_empty() -> None:
     problem = problem_of_case("32b")
     assert (problem.id, problem.targets) == ("Id", ("SeriousDlqin2yrs",))
     assert not any(pd.api.types.is_string_dtype(problem.X[name]) for name in problem.columns)
+
+
+@pytest.mark.parametrize(("number", "written"), [("10", [0, 1]), ("37", ["<=50K", ">50K"]), ("44", [1, 2, 3, 4, 5])])
+def test_labels_are_those_of_the_sample_submission(number: str, written: list[object]) -> None:
+    problem = problem_of_case(number)
+    rehearse(problem, make_folds(problem))
+    assert problem.labels_in(problem.submission_columns[0]).tolist() == written
