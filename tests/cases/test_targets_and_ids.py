@@ -8,6 +8,7 @@ from kpipe.training.folds import make_folds
 from tests.cases import problem_of_case
 
 RUNNABLE = {
+    "08": "'None' is a category (188 rows",
     "11b": "{Store}_{Dept}_{Date}",
     "12": "{Id}.0",
     "15": "25 of 600 rows of train.csv are left out",
