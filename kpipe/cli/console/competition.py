@@ -46,6 +46,7 @@ def describe(problem: Problem) -> dict[str, Any]:
         "slug": problem.slug,
         "data": f"{tables.source.origin}: {tables.source.path}",
         "rows": {"train": len(tables.train), "test": len(tables.test)},
+        **({"notes": list(tables.source.notes)} if tables.source.notes else {}),
         "id": problem.id,
         "target": list(problem.targets),
         "task": problem.task,

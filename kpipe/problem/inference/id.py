@@ -57,6 +57,8 @@ def submission_columns(competition: Competition, tables: Tables) -> list[str]:
     """
     others = [name for name in tables.sample.columns if name != competition.id]
     wanted = [name for name in others if name in competition.targets or not _repeats_test(competition, tables, name)]
+    if set(wanted) & set(competition.targets):  # of train's columns, those that --target does not name stay
+        wanted = [name for name in wanted if name in competition.targets or name not in tables.train.columns]
     known = [name for name in wanted if name in (competition.targets or tables.train.columns)]
     # Beside a target, a column with the same word in every row that train lacks asks for nothing (Usage: Public).
     idle = [name for name in wanted if name not in known and _is_one_word(tables.sample[name])]
@@ -70,6 +72,8 @@ def _is_one_word(column: pd.Series) -> bool:
 def _repeats_test(competition: Competition, tables: Tables, name: str) -> bool:
     """Whether the sample's column has the value that test has in the same row."""
     id, sample, test = competition.id, tables.sample, tables.test
+    if name in test.columns and test[name].isna().all():
+        return False  # a target that test leaves empty
     if name not in test.columns or id is None or id not in test.columns:
         return name in test.columns and name not in tables.train.columns
     if test[id].duplicated().any() or sample[id].duplicated().any():

@@ -44,12 +44,12 @@ def unify_spelling(competition: Competition, tables: Tables) -> tuple[Competitio
     frames: dict[str, pd.DataFrame] = {}
     # A name that train and test share is a feature: it is no target in another spelling.
     features = set(tables.train.columns) & set(tables.test.columns)
-    for role, frame in (("test", tables.test), ("train", tables.train)):
+    for role, frame in (("train", tables.train), ("test", tables.test)):
         renamed = _spellings(frame, names, features)
         if role == "test" and names[0] not in [*frame.columns, *renamed.values()]:
             renamed |= dict.fromkeys(_columns_with_values(frame, tables.sample[names[0]])[:1], names[0])
-        if role == "train" and names[0] not in frame.columns:  # its ids are others, in a column of the same name
-            renamed |= {old: new for old, new in renamed_columns.items() if old in frame.columns and new == names[0]}
+            if names[0] not in frames["train"]:  # train's column of the same name is the id too
+                frames["train"] = frames["train"].rename(columns=renamed)
         renamed_columns |= renamed
         frames[role] = frame.rename(columns=renamed)
     if not renamed_columns:
