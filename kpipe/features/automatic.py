@@ -61,6 +61,9 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         Of the inner splits of target statistics, and of the dimensions of free text.
     groups : str or None, default=None
         A column of numbers whose values are new in test: it stays a number, since its values have no statistics there.
+    time : str or None, default=None
+        The column of dates by which test lies after train: its year, of which train holds few, is no feature beside the
+        days since the first date.
 
     Attributes
     ----------
@@ -83,9 +86,10 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
     See ``kpipe.features.target_statistics`` and ``kpipe.features.text``.
     """
 
-    def __init__(self, random_state: int = 0, groups: str | None = None) -> None:
+    def __init__(self, random_state: int = 0, groups: str | None = None, time: str | None = None) -> None:
         self.random_state = random_state
         self.groups = groups
+        self.time = time
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> AutomaticFeatures:
         """Find the types of the columns, and learn their features.
@@ -195,7 +199,8 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         columns: dict[str, Any] = {}
         _add(columns, {name: self._plain_column(X[name]) for name in self.plain_})
         for name, fitted in self.typed_.items():
-            _add(columns, fitted.transform(X[name]))
+            found = fitted.transform(X[name])
+            _add(columns, {key: values for key, values in found.items() if key != f"{self.time}: year"})
         for name, frequencies in self.frequencies_.items():
             _add(columns, {f"{name}: rows": np.log1p(X[name].map(frequencies).fillna(0).to_numpy(dtype=float))})
         _add(columns, {f"statistic {number}": values for number, values in enumerate(statistics.T)})

@@ -39,7 +39,7 @@ def describe(problem: Problem) -> dict[str, Any]:
     -------
     dict
         Each field with its value; under ``inferred`` the reason of each inferred field, and under ``guesses`` the
-        fields whose value the files cannot prove.
+        fields whose value the files cannot prove. ``conversions`` and ``columns_left_out`` name columns.
     """
     tables = problem.tables
     return {
@@ -59,6 +59,8 @@ def describe(problem: Problem) -> dict[str, Any]:
         **({"budgeted": list(problem.budgeted)} if problem.budgeted else {}),
         "inferred": {name: reason.text for name, reason in problem.reasons.items()},
         "guesses": [name for name, reason in problem.reasons.items() if reason.guess],
+        "conversions": dict(problem.conversions),
+        "columns_left_out": dict(problem.left_out),
     }
 
 
@@ -70,7 +72,7 @@ def print_competition(problem: Problem) -> None:
     problem : Problem
     """
     console, fields = get_console(), describe(problem)
-    guesses = fields.pop("guesses")
+    guesses, conversions, left_out = (fields.pop(name) for name in ("guesses", "conversions", "columns_left_out"))
     reasons = {name: "a guess: " * (name in guesses) + text for name, text in fields.pop("inferred").items()}
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("field")
@@ -79,6 +81,10 @@ def print_competition(problem: Problem) -> None:
     for name, value in fields.items():
         table.add_row(name, Text(_format(value)), Text(_reason(name, fields, reasons)))
     print_table(console, table)
+    for name, words in conversions.items():
+        console.print(f"{name} is {words}.", markup=False, highlight=False)
+    for name, why in left_out.items():
+        console.print(f"{name} is left out: {why}.", markup=False, highlight=False)
     if problem.tables.source.origin == "sample":
         console.print(SAMPLE_WARNING, style="bold yellow")
 

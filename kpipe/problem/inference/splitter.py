@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 import pandas as pd
+from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from kpipe.core.values import Reason, Splitter, Tables
 from kpipe.data.dates import parse_dates
+from kpipe.features.automatic import AutomaticFeatures
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
 from kpipe.problem.splitters import ByTime
@@ -34,7 +36,10 @@ def infer_splitter(competition: Competition, tables: Tables) -> Step:
         return {"splitter": kind(**settings)}, Reason(text=f"rows with the same {competition.groups} stay together")
     if (column := _time_of_test(competition, tables)) is not None:
         text = f"test lies after train by {column}, so each fold validates rows that come after its training rows"
-        return {"splitter": ByTime(column)}, Reason(text=text, guess=True)
+        found: dict[str, object] = {"splitter": ByTime(column)}
+        if isinstance(competition.features, AutomaticFeatures):
+            found["features"] = clone(competition.features).set_params(time=column)
+        return found, Reason(text=text, guess=True)
     if classes:
         return {"splitter": StratifiedKFold(**settings)}, Reason(text="stratified by class", guess=True)
     return {"splitter": KFold(**settings)}, Reason(text="rows are taken as independent", guess=True)
