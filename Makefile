@@ -24,7 +24,8 @@ test: ## run the tests and the doctests (all of them: make test ARGS="-m ''")
 	$(BIN)/python -m pytest $(ARGS)
 
 slow: ## the slow tests that CI runs too: planted mistakes, kills, budgets, studies
-	$(BIN)/python -m pytest -m slow tests/checks/test_conformance.py tests/checks/test_conformance_clean.py tests/runs/test_endurance.py \
+	$(BIN)/python -m pytest -m slow tests/checks/test_refit.py tests/checks/test_cleaning.py \
+		tests/checks/test_predictions.py tests/checks/test_postprocess_leakage.py tests/runs/test_endurance.py \
 		tests/training/test_budget.py tests/studies/test_studies.py tests/contract/test_samples.py \
 		-k "not hundred and not everywhere and not false_alarm and not found_by_luck"
 

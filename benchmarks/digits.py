@@ -156,16 +156,16 @@ def draw(found: Mapping[str, np.ndarray], path: Path, ratio: float, device: str,
 def ablation(X: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> None:
     """What each trick brings: the default recipe at so many epochs, the same without it, or with one more."""
     without: dict[str, dict[str, Any]] = {
-        "all of it": {},
-        "looks once at each test picture": {"test_time_augmentation": False},
+        "the recipe": {},
+        "no test-time augmentation": {"test_time_augmentation": False},
         "no label smoothing": {"label_smoothing": 0.0},
         "no shifts": {"shift": 0.0},
-        "no turns and zooms": {"rotation": 0.0, "zoom": 0.0},
+        "no rotations and zooms": {"rotation": 0.0, "zoom": 0.0},
         "no warps at all": {"rotation": 0.0, "zoom": 0.0, "shift": 0.0},
         "batches of 256": {"batch_size": 256},
         "no weight decay": {"weight_decay": 0.0},
-        "and bent elastically by a pixel, slanted by 0.1": {"elastic": 1.0, "shear": 0.1},
-        "and dropout 0.2": {"dropout": 0.2},
+        "also distorted by a pixel, sheared by 0.1": {"elastic": 1.0, "shear": 0.1},
+        "also dropout 0.2": {"dropout": 0.2},
     }
     base = {"epochs": options.epochs[-1], "min_steps": 1, "threads": options.threads}
     recipes = {name: functools.partial(changed, **base, **change) for name, change in without.items()}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from kpipe.checks import run_checks
-from kpipe.checks.conformance import Bench, conformance_checks
+from kpipe.checks.refit import Trainer, check_competition
 from kpipe.core.devices import resolve_device
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Baseline, Check, Folds, Predictions, Tables
@@ -309,7 +309,7 @@ def check(
     own = find(competition) if isinstance(competition, str) else competition
     request = RunRequest(own.slug, **options)
     problem = prepare(request, own)
-    bench = Bench(
+    trainer = Trainer(
         problem=problem,
         folds=make_folds(problem, n_folds=request.folds),
         models=choose_models(problem, request.models),
@@ -317,7 +317,7 @@ def check(
         jobs=request.jobs,
     )
     found = []
-    for one in conformance_checks(bench, tell=on_step):
+    for one in check_competition(trainer, on_step=on_step):
         on_check(one)
         found.append(one)
     return tuple(found)

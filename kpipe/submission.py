@@ -53,7 +53,7 @@ def make_submission(problem: Problem, ensemble: Ensemble) -> Submission:
     else:
         values = dict(zip(problem.targets, output(metric, predicted).T, strict=True))
     if metric.needs == "label":
-        values = {column: _as_integers(tables.sample[column], labels) for column, labels in values.items()}
+        values = {column: _in_words_of_sample(problem, column, labels) for column, labels in values.items()}
     rows = _rows_of_sample(tables, problem.id)
     # Columns that the sample repeats from test stay as they are; only those that are asked for are filled.
     frame = tables.sample.assign(**{column: values[column][rows] for column in columns})
@@ -133,13 +133,12 @@ def _values(
     )
 
 
-def _as_integers(sample: pd.Series, labels: np.ndarray) -> np.ndarray:
-    """Labels as integers where the sample submission has integers: 1 for True and for 1.0. Texts stay as in train."""
-    if sample.dtype.kind not in "iu":
+def _in_words_of_sample(problem: Problem, column: str, labels: np.ndarray) -> np.ndarray:
+    """(m,) labels of train as the sample submission's column writes them."""
+    if problem.labels is None:
         return labels
-    numbers = pd.to_numeric(pd.Series(labels), errors="coerce").to_numpy(dtype=float)
-    whole = np.isfinite(numbers).all() and bool((numbers % 1 == 0).all())
-    return numbers.astype(np.int64) if whole and not isinstance(labels[0], str) else labels
+    written = dict(zip(problem.labels, problem.labels_in(column), strict=True))
+    return pd.Series(labels).map(written).to_numpy()
 
 
 def _rankings(probabilities: np.ndarray, labels: np.ndarray | None, top: int) -> np.ndarray:
@@ -188,7 +187,7 @@ def validate_submission(frame: pd.DataFrame, problem: Problem) -> None:
     _validate_shape(frame, problem.tables.sample, problem.id)
     for column in problem.submission_columns:
         target = column if column in problem.targets else problem.targets[0]
-        known = problem.tables.train[target].unique()
+        known = problem.tables.train[target].unique() if problem.labels is None else problem.labels_in(column)
         _validate_values(frame[column], frame[problem.id], problem.metric, known)
 
 

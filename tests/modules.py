@@ -45,7 +45,7 @@ HONEST = kpipe.Competition(
 )
 
 
-def written(folder: Path) -> Path:
+def write_files(folder: Path) -> Path:
     """The files of a competition of 400 rows, in a folder."""
     made = survivors(n=400, m=120)
     made.train.to_csv(folder / "train.csv", index=False)
@@ -54,7 +54,8 @@ def written(folder: Path) -> Path:
     return folder
 
 
-def checked(files: Path, **planted: Any) -> dict[str, Check]:
+def findings(files: Path, **planted: Any) -> dict[str, Check]:
+    """The checks of the honest module with some fields replaced that do not pass, by name."""
     STASH.clear()
     found = kpipe.check(replace(HONEST, **planted), data=files, folds=3, jobs=1)
     return {check.name: check for check in found if check.status != "pass"}
@@ -64,5 +65,6 @@ def model(made: type[BaseEstimator]) -> dict[str, Any]:
     return {"models": {"logistic": lambda context: made()}}
 
 
-def whole(change: Callable[[Tables], Tables]) -> Callable[[Tables], Tables]:
+def on_tables(change: Callable[[Tables], Tables]) -> Callable[[Tables], Tables]:
+    """A ``clean`` that changes whole tables after the honest one."""
     return lambda tables: change(kpipe.row_by_row(clean)(tables))

@@ -15,12 +15,16 @@ import pandas as pd
 from sklearn.model_selection import KFold
 
 from kpipe.checks import table_checks
-from kpipe.checks.column_alignment import columns_in_order
-from kpipe.checks.distribution_shift import drawn_alike, gaps_alike, levels_seen
-from kpipe.checks.duplicates import copies_apart, near_copies_apart
-from kpipe.checks.folds import folds_apart, folds_mirror_test, groups_whole, time_forward
-from kpipe.checks.row_order import order_blind
-from kpipe.checks.target_leakage import target_hidden
+from kpipe.checks.adversarial import adversarial_validation
+from kpipe.checks.column_alignment import column_alignment
+from kpipe.checks.distribution_shift import missingness_shift, unseen_categories
+from kpipe.checks.duplicates import duplicates_across_folds
+from kpipe.checks.folds import disjoint_rows, groups_together, validation_after_training
+from kpipe.checks.group_overlap import group_overlap
+from kpipe.checks.interface import Finding, run_check
+from kpipe.checks.near_duplicates import near_duplicates_across_folds
+from kpipe.checks.row_order import row_order_leakage
+from kpipe.checks.target_leakage import target_leakage
 from kpipe.core.values import Check, Folds, Tables
 from kpipe.problem.competition import unchanged
 from kpipe.problem.problem import Problem
@@ -52,8 +56,7 @@ class Prepared:
 
     def check(self, name: str) -> Check | None:
         """One of them, without the others; None where it says nothing."""
-        found = CHECKS[name](self)
-        return found if isinstance(found, Check) else next(iter(found), None)
+        return next(run_check(name, CHECKS[name], self.problem, self.folds), None)
 
     def with_column(self, name: str, train: np.ndarray, test: np.ndarray, *, seen: bool = True) -> Prepared:
         """One more column, which models see or not."""
@@ -297,19 +300,19 @@ def known_price(given: Prepared, share: float, rng: np.random.Generator) -> Prep
     return given.with_column("account", train[shuffled], test, seen=False)
 
 
-CHECKS: dict[str, Callable[[Prepared], Check | Iterable[Check]]] = {
-    "training and validation rows disjoint": lambda p: folds_apart(p.folds),
-    "groups kept together": lambda p: groups_whole(p.problem, p.folds),
-    "validation after training": lambda p: time_forward(p.problem, p.folds),
-    "duplicates across folds": lambda p: copies_apart(p.problem, p.folds),
-    "near-duplicates across folds": lambda p: near_copies_apart(p.problem, p.folds),
-    "target leakage": lambda p: target_hidden(p.problem),
-    "row-order leakage": lambda p: order_blind(p.problem),
-    "column alignment": lambda p: columns_in_order(p.problem),
-    "unseen categories": lambda p: levels_seen(p.problem),
-    "missingness shift": lambda p: gaps_alike(p.problem),
-    "group overlap matches test": lambda p: folds_mirror_test(p.problem, p.folds),
-    "adversarial validation": lambda p: drawn_alike(p.problem),
+CHECKS: dict[str, Callable[[Problem, Folds], Iterable[Finding]]] = {
+    "training and validation rows disjoint": disjoint_rows,
+    "groups kept together": groups_together,
+    "validation after training": validation_after_training,
+    "duplicates across folds": duplicates_across_folds,
+    "near-duplicates across folds": near_duplicates_across_folds,
+    "target leakage": target_leakage,
+    "row-order leakage": row_order_leakage,
+    "column alignment": column_alignment,
+    "unseen categories": unseen_categories,
+    "missingness shift": missingness_shift,
+    "group overlap matches test": group_overlap,
+    "adversarial validation": adversarial_validation,
 }
 
 
@@ -347,18 +350,18 @@ class Plant:
 
 PLANTS = [
     Plant(
-        same_rows, "validation rows are trained on", "training and validation rows disjoint", "rows that it trains on"
+        same_rows, "validation rows are trained on", "training and validation rows disjoint", "of its validation rows"
     ),
-    Plant(copies, "rows oversampled before the folds are made", "duplicates across folds", "are such copies"),
-    Plant(edited_copies, "copies with two columns changed", "duplicates across folds", "of train, apart in fold"),
+    Plant(copies, "rows oversampled before the folds are made", "duplicates across folds", "are identical"),
+    Plant(edited_copies, "copies with two columns changed", "duplicates across folds", "separated by fold"),
     Plant(
         near_copies,
         "copies with noise (augmentation)",
         "near-duplicates across folds or duplicates across folds",
-        "of train, apart in fold",
+        "separated by fold",
     ),
     Plant(shifted, "columns of test off by one", "column alignment", "off by 1", 0.9),
-    Plant(swapped, "two columns of test swapped", "column alignment", "holds what train has under"),
+    Plant(swapped, "two columns of test swapped", "column alignment", "has the values that"),
     Plant(target_in_some_rows, "a column holds the target in some rows", "target leakage", "found later"),
     Plant(target_written_over, "the target written over a column in some rows", "target leakage", "found later"),
     Plant(

@@ -78,12 +78,50 @@ def test_predictions_are_joined_by_id_where_test_has_another_order() -> None:
     assert straight["survived"].tolist() == [0] * 15 + [1] * 15
 
 
-@pytest.mark.parametrize("labels", [[False, True], ["no", "yes"], [3, 8]])
+@pytest.mark.parametrize("labels", [[False, True], ["left", "right"], [3, 8]])
 def test_labels_keep_the_spelling_of_train(labels: list[object]) -> None:
     made = survivors()
     made.train["survived"] = [labels[value] for value in made.train["survived"]]
     frame = labels_of(made, np.linspace(0, 1, 30))
     assert frame["survived"].tolist() == [labels[0]] * 15 + [labels[1]] * 15
+
+
+@pytest.mark.parametrize(
+    ("labels", "placeholder", "written"),
+    [
+        (["No", "Yes"], 0, [0, 1]),
+        (["Yes", "no"], 0, [1, 0]),
+        (["N", "Y"], "No", ["No", "Yes"]),
+        ([0, 1], "N", ["N", "Y"]),
+        ([False, True], "no", ["no", "yes"]),
+        (["TRUE", "FALSE"], False, [True, False]),
+        (["TRUE", "FALSE"], 1, [1, 0]),
+        ([" <=50K", " >50K"], "<=50K", ["<=50K", ">50K"]),
+        (["no churn", "churn"], 0, [0, 1]),
+        (["survived", "lost"], 0, [1, 0]),
+        (["LOW RISK", "HIGH RISK"], "low_risk", ["low_risk", "high_risk"]),
+        ([0, 1], 0.0, [0.0, 1.0]),
+        (["No", "Yes"], -1, [-1, 1]),
+    ],
+)
+def test_labels_are_written_as_in_the_sample_submission(
+    labels: list[object], placeholder: object, written: list[object]
+) -> None:
+    made = survivors()
+    made.train["survived"] = [labels[value] for value in made.train["survived"]]
+    sample = made.sample.assign(survived=placeholder)
+    if placeholder == -1:
+        sample.loc[3, "survived"] = 1
+    problem = problem_of(replace(made, sample=sample), metric="accuracy")
+    assert problem.labels is not None
+    code = list(problem.labels).index(labels[1])
+    chance = np.zeros((30, 2))
+    chance[:15, 1 - code], chance[15:, code] = 1, 1
+    frame = make_submission(problem, blend(chance)).frame
+    assert frame["survived"].tolist() == [written[0]] * 15 + [written[1]] * 15
+    assert type(frame["survived"].tolist()[0]) is type(written[0])
+    noted = any("as the sample submission does" in note for note in problem.tables.source.notes)
+    assert noted == isinstance(labels[0], str)
 
 
 def test_each_class_gets_the_column_of_its_name_whatever_their_order() -> None:
@@ -176,14 +214,6 @@ def test_labels_are_integers_where_the_sample_submission_has_integers(train: lis
     frame = make_submission(problem_of(made), blend(test)).frame
     assert frame["survived"].tolist() == [1] * 30
     assert frame["survived"].dtype == np.int64
-
-
-def test_text_labels_keep_the_spelling_of_train() -> None:
-    made = survivors()
-    made.train["survived"] = np.where(made.train["survived"] == 1, "yes", "no")
-    test = np.tile([0.2, 0.8], (30, 1))
-    made = replace(made, sample=made.sample.assign(survived="N"))
-    assert set(make_submission(problem_of(made), blend(test)).frame["survived"]) == {"yes"}
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,40 +1,41 @@
-"""The honesty checks that run with every run. Each ends pass, warn or fail, with its evidence in a sentence.
+"""Checks for leaks and mistakes, which are part of every run. Each passes, warns or fails, and explains its result.
 
-A module for each thing that can lie: ``cleaning`` (the module's ``clean``), ``columns`` and ``order`` (the tables),
-``leaks`` and ``numbering`` (what the target hides in), ``splitting`` and ``near`` (the folds), ``predicting``
-(the numbers), ``judging`` (the metric, and what is done to the numbers last).
-They look at values and behaviour, never at code. ``kpipe.checks.conformance`` adds those that fit models of their own.
+A module covers one family of mistakes and lists its checks in ``TABLE_CHECKS`` or ``PREDICTION_CHECKS``. Modules are
+found in this folder, so adding a check means changing or adding one file. Checks look at tables, folds and predictions,
+never at code. ``kpipe.checks.refit`` holds the checks that fit models again.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
 
-from kpipe.checks.cleaning import clean_by_row, target_kept
-from kpipe.checks.column_alignment import columns_in_order
-from kpipe.checks.distribution_shift import drawn_alike, gaps_alike, levels_seen
-from kpipe.checks.duplicates import copies_apart, near_copies_apart
-from kpipe.checks.folds import classes_trained, folds_apart, folds_mirror_test, groups_whole, time_forward
-from kpipe.checks.predictions import (
-    beats_baseline,
-    models_learn,
-    not_constant,
-    one_for_most,
-    real_data,
-    rows_on_their_own,
-)
-from kpipe.checks.row_order import order_blind
-from kpipe.checks.scoring import metric_prefers_the_truth, postprocess_blind
-from kpipe.checks.target_leakage import target_hidden
-from kpipe.core.metrics import evaluate
+from kpipe.checks.interface import TrainedModels, run_check
+from kpipe.checks.predictions import real_data
 from kpipe.core.values import Baseline, Check, Ensemble, Folds, Predictions, Submission
-from kpipe.errors import KpipeError
 from kpipe.problem.problem import Problem
 
-__all__ = ["made", "prediction_checks", "run_checks", "table_checks"]
+__all__ = ["prediction_checks", "run_checks", "table_checks"]
 
-_LOG = logging.getLogger("kpipe")
+# Modules whose checks come first, in the order in which run.json lists them; those of other modules follow.
+_FIRST = (
+    "cleaning",
+    "folds",
+    "duplicates",
+    "near_duplicates",
+    "target_leakage",
+    "row_order",
+    "column_alignment",
+    "distribution_shift",
+    "group_overlap",
+    "adversarial",
+    "metric_direction",
+    "predictions",
+    "postprocess_leakage",
+)
 
 
 def run_checks(
@@ -45,7 +46,7 @@ def run_checks(
     ensemble: Ensemble,
     submission: Submission,
 ) -> tuple[Check, ...]:
-    """All cheap checks, in a fixed order.
+    """Results of all checks that fit no further model, in a fixed order.
 
     Parameters
     ----------
@@ -63,56 +64,47 @@ def run_checks(
     """
     return (
         *table_checks(problem, folds),
-        *prediction_checks(problem, folds, predictions, baseline, ensemble),
-        real_data(submission),
+        *prediction_checks(TrainedModels(problem, folds, predictions, baseline, ensemble)),
+        *run_check("real data", real_data, submission),
     )
 
 
 def table_checks(problem: Problem, folds: Folds) -> Iterator[Check]:
-    """What tables and folds show before a model is fitted."""
-    yield from made("clean is row-wise", clean_by_row, problem)
-    yield from made("target unchanged by clean", target_kept, problem)
-    yield from made("training and validation rows disjoint", folds_apart, folds)
-    yield from made("groups kept together", groups_whole, problem, folds)
-    yield from made("validation after training", time_forward, problem, folds)
-    yield from made("duplicates across folds", copies_apart, problem, folds)
-    yield from made("near-duplicates across folds", near_copies_apart, problem, folds)
-    yield from made("target leakage", target_hidden, problem)
-    yield from made("row-order leakage", order_blind, problem)
-    yield from made("column alignment", columns_in_order, problem)
-    yield from made("unseen categories", levels_seen, problem)
-    yield from made("missingness shift", gaps_alike, problem)
-    yield from made("group overlap matches test", folds_mirror_test, problem, folds)
-    yield from made("adversarial validation", drawn_alike, problem)
+    """Results of the checks of tables and folds.
+
+    Parameters
+    ----------
+    problem : Problem
+    folds : Folds
+
+    Yields
+    ------
+    Check
+    """
+    for module in _modules():
+        for check in getattr(module, "TABLE_CHECKS", ()):
+            yield from run_check(check.name, check.function, problem, folds)
 
 
-def prediction_checks(
-    problem: Problem, folds: Folds, predictions: Predictions, baseline: Baseline, ensemble: Ensemble
-) -> Iterator[Check]:
-    """What the predictions show."""
-    metric, groups = problem.metric, problem.group_values
-    below = baseline.name, evaluate(metric, predictions.y, baseline.oof, groups=groups)
-    yield from made("metric direction", metric_prefers_the_truth, metric, predictions, baseline)
-    yield from made("better than the baseline", beats_baseline, metric, predictions, ensemble, below, groups)
-    yield from made("models better than the baseline", models_learn, metric, predictions, folds, below, groups)
-    yield from made("constant predictions", not_constant, ensemble, problem.targets)
-    yield from made("collapsed predictions", one_for_most, predictions)
-    yield from made("batch dependence", rows_on_their_own, predictions)
-    yield from made("classes in training rows", classes_trained, predictions, folds)
-    yield from made("postprocess leakage", postprocess_blind, problem, folds, predictions)
+def prediction_checks(trained: TrainedModels) -> Iterator[Check]:
+    """Results of the checks of predictions.
+
+    Parameters
+    ----------
+    trained : TrainedModels
+
+    Yields
+    ------
+    Check
+    """
+    for module in _modules():
+        for check in getattr(module, "PREDICTION_CHECKS", ()):
+            yield from run_check(check.name, check.function, trained)
 
 
-def made(name: str, check: Callable[..., Check | Iterator[Check]], *given: object) -> Iterator[Check]:
-    """What a check finds. One that cannot be made is a warning: it may not cost a training that has ended."""
-    try:
-        found = check(*given)
-        ended = [found] if isinstance(found, Check) else list(found)
-    except KpipeError as error:
-        ended = [Check(name=name, status="warn", detail=f"It could not be made: {error}")]
-    except Exception as error:  # tables of a kind that nobody thought of
-        _LOG.exception("the check %s could not be made", name)
-        detail = (
-            f"It could not be made ({type(error).__name__}: {error}). Please report it: the log has the whole error."
-        )
-        ended = [Check(name=name, status="warn", detail=detail)]
-    yield from ended
+@cache
+def _modules() -> tuple[ModuleType, ...]:
+    """The modules of this folder; imported late, since some of them import this one."""
+    found = sorted(module.name for module in iter_modules(__path__))
+    names = [*_FIRST, *(name for name in found if name not in _FIRST)]
+    return tuple(import_module(f"{__name__}.{name}") for name in names)

@@ -1,7 +1,7 @@
-"""Whether train and test were drawn alike: adversarial validation.
+"""Adversarial validation: whether a classifier can distinguish test rows from train rows.
 
-A classifier is asked to tell test rows from train rows. Where it can, the folds, which are drawn from train alone, say
-less of the test rows than their standard error pretends.
+If it can, the folds, which are drawn from train alone, say less about test rows than the standard error of their score
+claims.
 
 References
 ----------
@@ -10,7 +10,7 @@ Zygmuntz, "Adversarial validation", FastML, 2016, https://fastml.com/adversarial
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,87 +19,139 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
-from kpipe.data.column_types import to_numeric
+from kpipe.checks.interface import Finding, TableCheck
+from kpipe.core.values import Folds
+from kpipe.data.column_types import is_pixel_table, to_numeric
+from kpipe.problem.problem import Problem
 
-__all__ = ["adversarial_auc"]
+__all__ = ["TABLE_CHECKS", "adversarial_auc", "adversarial_validation"]
 
-_CELLS = 400_000  # looked at, of both tables together: about a second
-_ROWS = 3_000  # of each table at the most
-_FEWEST = 60  # rows of the smaller table below which nothing is said
+_CELLS = 400_000  # of both tables together, at most: about a second
+_ROWS = 3_000  # of each table, at most
+_MIN_ROWS = 60  # of the smaller table, below which there is no result
 _FOLDS = 3
-_GAP = -1e300
+_MISSING = -1e300
+# AUC, and standard errors above 0.5, from which train and test count as distinguishable.
+_MAX_AUC, _SIGNIFICANT = 0.6, 3
+
+
+def adversarial_validation(problem: Problem, _: Folds) -> Iterator[Finding]:
+    """Whether a classifier distinguishes test rows from train rows; nothing for small tables and for images.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Yields
+    ------
+    Finding
+    """
+    train, test = problem.tables.train, problem.tables.test
+    columns, by = list(problem.columns), problem.groups
+    if not columns or is_pixel_table(train[columns]):
+        return
+    groups = [] if by is None or by not in test.columns else [train[by], test[by]]
+    found = adversarial_auc(train[columns], test[columns], groups=groups)
+    if found is None:
+        return
+    auc, error, important = found
+    detail = f"A classifier separates test rows from train rows with an AUC of {auc:.2f} (0.5: indistinguishable)."
+    if auc <= max(_MAX_AUC, 0.5 + _SIGNIFICANT * error):
+        yield "pass", detail
+        return
+    yield (
+        "warn",
+        f"{detail} The most important columns are {', '.join(important)}. Validate on rows like those of test "
+        "(--split), or drop these columns (--drop).",
+    )
 
 
 def adversarial_auc(
     train: pd.DataFrame, test: pd.DataFrame, *, groups: Sequence[pd.Series] = ()
 ) -> tuple[float, float, list[str]] | None:
-    """(AUC, its standard error under no difference, the columns that tell most, best first).
+    """The cross-validated AUC of a classifier that distinguishes test rows from train rows.
 
-    None for tiny tables, and where there are too few groups: each fold must be fitted on rows of both tables.
+    Parameters
+    ----------
+    train, test : DataFrame
+        The same columns.
+    groups : sequence of Series
+        The groups of train and those of test, which the folds keep together; empty for folds by row.
 
-    train, test : the same columns. groups : one Series for train and one for test; a group is not parted by the folds.
-    The AUC is cross-validated: 0.5 for tables drawn alike, 1 where each row shows which table it is from.
-    No column is named where chance explains the AUC.
+    Returns
+    -------
+    tuple of (float, float, list of str) or None
+        The AUC, which is 0.5 for tables from the same distribution and 1 if each row shows its table; its standard
+        error if there is no difference; and the most important columns, best first, none if chance explains the AUC.
+        None for small tables, and for so few groups that a fold would be fitted on rows of one table only.
     """
-    rows = min(_ROWS, max(_FEWEST, _CELLS // max(2 * train.shape[1], 1)))
+    rows = min(_ROWS, max(_MIN_ROWS, _CELLS // max(2 * train.shape[1], 1)))
     rng = np.random.default_rng(0)
     picks = [np.sort(rng.permutation(len(frame))[:rows]) for frame in (train, test)]
-    if min(map(len, picks)) < _FEWEST:
+    if min(map(len, picks)) < _MIN_ROWS:
         return None
-    both = _numbers(pd.concat([frame.iloc[pick] for frame, pick in zip((train, test), picks, strict=True)]))
+    both = _to_numbers(pd.concat([frame.iloc[pick] for frame, pick in zip((train, test), picks, strict=True)]))
     label = np.repeat([0, 1], [len(pick) for pick in picks])
-    parts = None
+    group = None
     if len(groups) == 2:
-        parts = pd.concat([g.iloc[pick].astype(str) for g, pick in zip(groups, picks, strict=True)]).to_numpy()
-    folds = _folds(label, parts)
+        group = pd.concat([g.iloc[pick].astype(str) for g, pick in zip(groups, picks, strict=True)]).to_numpy()
+    folds = _make_folds(label, group)
     if not folds:
         return None
+    sizes = np.bincount(label)
+    # Hanley and McNeil 1982, at an AUC of one half: the standard error of the rank sum.
+    error = float(np.sqrt((sizes.sum() + 1) / (12 * sizes[0] * sizes[1])))
+    auc = float(roc_auc_score(label, _predict(both, label, folds)))
+    return auc, error, _important_columns(both, label) if auc > 0.5 + 2 * error else []
+
+
+def _predict(both: pd.DataFrame, label: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """(n,) out-of-fold probabilities of being a test row."""
     booster = HistGradientBoostingClassifier(
         max_iter=40, max_leaf_nodes=8, min_samples_leaf=20, early_stopping=False, random_state=0
     )
-    # Below all values: where a fold is fitted on gaps alone, the booster's bins would be of no value, which it refuses.
-    X = both.fillna(_GAP).to_numpy()
+    # Below all values: the booster refuses columns that are missing in all rows of a fold.
+    X = both.fillna(_MISSING).to_numpy()
     with threadpool_limits(1):  # on a busy machine more threads wait for each other, ten times as long
-        chance = cross_val_predict(booster, X, label, cv=folds, method="predict_proba")
-    sizes = np.bincount(label)
-    # Hanley and McNeil 1982, at an AUC of one half: the rank sum's standard error.
-    error = float(np.sqrt((sizes.sum() + 1) / (12 * sizes[0] * sizes[1])))
-    auc = float(roc_auc_score(label, chance[:, 1]))
-    return auc, error, _telling(both, label) if auc > 0.5 + 2 * error else []
+        return np.asarray(cross_val_predict(booster, X, label, cv=folds, method="predict_proba")[:, 1])
 
 
-def _folds(label: np.ndarray, parts: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(fitted rows, held-out rows) of each fold, groups whole; none where a fold would be fitted on one table alone."""
-    if parts is None:
+def _make_folds(label: np.ndarray, group: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(training, validation) rows of each fold, groups together; none if a fold would train on one table only."""
+    if group is None:
         return list(StratifiedKFold(_FOLDS, shuffle=True, random_state=0).split(label, label))
-    if len(np.unique(parts)) < _FOLDS:
+    if len(np.unique(group)) < _FOLDS:
         return []
-    folds = list(GroupKFold(_FOLDS, shuffle=True, random_state=0).split(label, groups=parts))
+    folds = list(GroupKFold(_FOLDS, shuffle=True, random_state=0).split(label, groups=group))
     return folds if all(0 < label[fitted].mean() < 1 for fitted, _ in folds) else []
 
 
-def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Numbers as they are, dates as days, labels as codes, the most frequent first."""
+def _to_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Numbers unchanged, dates as days, categories as codes, the most frequent first."""
     columns = {}
     for name in frame.columns:
         values = frame[name]
         if (numbers := to_numeric(values)) is not None:
             columns[str(name)] = numbers
         else:
-            # By frequency, then by the alphabet: in the order in which they come, train's would all come first.
+            # By frequency, then by the alphabet: by first occurrence, those of train would all come first.
             counted = values.astype(object).value_counts().sort_index(key=lambda index: index.astype(str))
-            levels = counted.sort_values(ascending=False, kind="stable").index
-            columns[str(name)] = values.map(pd.Series(range(len(levels)), index=levels)).to_numpy(dtype=float)
+            categories = counted.sort_values(ascending=False, kind="stable").index
+            codes = pd.Series(range(len(categories)), index=categories)
+            columns[str(name)] = values.map(codes).to_numpy(dtype=float)
     return pd.DataFrame(columns)
 
 
-def _telling(both: pd.DataFrame, label: np.ndarray) -> list[str]:
-    """The three columns that tell most by themselves: by their values, or by what is missing."""
+def _important_columns(both: pd.DataFrame, label: np.ndarray) -> list[str]:
+    """The three columns that distinguish the tables best by themselves, by their values or by what is missing."""
     strength = {}
     for name in both.columns:
         values = both[name].to_numpy()
-        gaps = np.isnan(values)
-        by_gap = abs(float(roc_auc_score(label, gaps)) - 0.5) if gaps.any() and not gaps.all() else 0.0
-        by_value = abs(float(roc_auc_score(label, np.where(gaps, -np.inf, values).clip(_GAP, -_GAP))) - 0.5)
-        strength[name] = max(by_gap, by_value)
+        missing = np.isnan(values)
+        by_missing = abs(float(roc_auc_score(label, missing)) - 0.5) if missing.any() and not missing.all() else 0.0
+        filled = np.where(missing, -np.inf, values).clip(_MISSING, -_MISSING)
+        strength[name] = max(by_missing, abs(float(roc_auc_score(label, filled)) - 0.5))
     return sorted(strength, key=lambda name: -strength[name])[:3]
+
+
+TABLE_CHECKS = (TableCheck("adversarial validation", adversarial_validation),)

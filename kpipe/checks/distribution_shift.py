@@ -1,4 +1,4 @@
-"""What the columns hide: levels that train lacks, other gaps in test, and test rows that are drawn differently."""
+"""Categories that occur in test only, and columns that are missing more or less often in test than in train."""
 
 from __future__ import annotations
 
@@ -8,105 +8,110 @@ from shlex import quote
 import numpy as np
 import pandas as pd
 
-from kpipe.checks.adversarial import adversarial_auc
-from kpipe.checks.duplicates import surplus
-from kpipe.core.values import Check, Status
-from kpipe.data.column_types import is_pixel_table
+from kpipe.checks.interface import Finding, TableCheck
+from kpipe.checks.statistics import two_proportion_z
+from kpipe.core.values import Folds
 from kpipe.data.dates import parse_dates
 from kpipe.problem.problem import Problem
 
-__all__ = ["drawn_alike", "gaps_alike", "levels_seen"]
+__all__ = ["TABLE_CHECKS", "missingness_shift", "unseen_categories"]
 
-_FEWEST_ROWS_PER_VALUE = 1.15  # of a column whose values repeat
-# AUC from which train and test are said to be drawn differently.
-_TOLD_APART = 0.6
-# Shares of missing cells that are said to differ: by so much, and by so many standard errors.
-_GAPS_APART, _CLEAR = 0.05, 5.0
+_MIN_ROWS_PER_VALUE = 1.15  # of a column whose values count as categories
+_MAX_UNSEEN = 0.05  # share of test rows that may have an unseen category
+# Shares of missing values differ from so much on, and from so many standard errors on.
+_MAX_DIFFERENCE, _SIGNIFICANT = 0.05, 5.0
 
 
-def levels_seen(problem: Problem) -> Check:
-    """Whether test has categories that train lacks."""
-    unseen = {
+def unseen_categories(problem: Problem, _: Folds) -> Iterator[Finding]:
+    """Whether test has categories that do not occur in train.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Yields
+    ------
+    Finding
+    """
+    train, test = problem.tables.train, problem.tables.test
+    shares = {
         column: share
         for column in problem.columns
-        if not pd.api.types.is_numeric_dtype(problem.tables.train[column])
-        and _repeats(problem.tables.train[column])
-        and parse_dates(problem.tables.train[column]) is None
-        and (share := float((~problem.tables.test[column].isin(problem.tables.train[column].unique())).mean())) > 0
+        if _is_categorical(train[column]) and (share := float(_unseen(train[column], test[column]).mean())) > 0
     }
-    if not unseen:
-        return Check(
-            name="unseen categories",
-            status="pass",
-            detail="Every category of test that repeats in train is known from train.",
-        )
-    worst = max(unseen, key=lambda column: unseen[column])
-    status: Status = "warn" if unseen[worst] > 0.05 else "pass"
-    which = "1 column has" if len(unseen) == 1 else f"{len(unseen)} columns have"
-    detail = f"{which} test rows with levels that train lacks, most {worst}: {unseen[worst]:.1%} of rows"
-    strange = (
-        problem.tables.test[worst][~problem.tables.test[worst].isin(problem.tables.train[worst].unique())]
-        .value_counts()
-        .index[:3]
-    )
-    detail += f" ({', '.join(map(str, strange))})." if len(strange) else "."
-    if status == "warn":
-        drop = quote(str(worst))
-        detail += f" Nothing was learned of them: see whether {worst} is spelt alike in both files, or --drop {drop}."
-    return Check(name="unseen categories", status=status, detail=detail)
-
-
-def _repeats(column: pd.Series) -> bool:
-    """Whether a text column's values mostly stand for more than one row."""
-    return column.nunique() * _FEWEST_ROWS_PER_VALUE < max(column.notna().sum(), 1)
-
-
-def gaps_alike(problem: Problem) -> Check:
-    """Whether columns are as often missing in test as in train."""
-    name = "missingness shift"
-    apart = sorted(_gaps_apart(problem), reverse=True)
-    if not apart:
-        return Check(name=name, status="pass", detail="Every column is about as often missing in test as in train.")
-    said = [
-        f"{column} is missing in {train:.0%} of train's rows and {test:.0%} of test's"
-        for *_, column, train, test in apart
-    ]
-    more = f"; and {len(said) - 3} more columns" if len(said) > 3 else ""
+    if not shares:
+        yield "pass", "Every category in test also occurs in train. Columns of dates and of unique values are left out."
+        return
+    worst = max(shares, key=lambda column: shares[column])
+    which = "1 column has" if len(shares) == 1 else f"{len(shares)} columns have"
+    examples = test[worst][_unseen(train[worst], test[worst])].value_counts().index[:3]
+    shown = f" ({', '.join(map(str, examples))})" if len(examples) else ""
     detail = (
-        f"{'; '.join(said[:3])}{more}: what models learn of a gap "
-        "does not hold for test. See why (a file read wrongly, a join that missed), or drop them (--drop)."
+        f"{which} categories in test that do not occur in train, most of all {worst}: {shares[worst]:.1%} of test rows"
     )
-    return Check(name=name, status="warn", detail=detail)
+    if shares[worst] <= _MAX_UNSEEN:
+        yield "pass", f"{detail}{shown}."
+        return
+    yield (
+        "warn",
+        f"{detail}{shown}. No model has seen these categories: check whether {worst} is spelled in the same way in "
+        f"both files, or drop it (--drop {quote(worst)}).",
+    )
 
 
-def _gaps_apart(problem: Problem) -> Iterator[tuple[float, str, float, float]]:
+def _is_categorical(column: pd.Series) -> bool:
+    """Whether a column holds text whose values mostly stand for more than one row, and no dates."""
+    if pd.api.types.is_numeric_dtype(column):
+        return False
+    repeats = column.nunique() * _MIN_ROWS_PER_VALUE < max(column.notna().sum(), 1)
+    return bool(repeats) and parse_dates(column) is None
+
+
+def _unseen(train: pd.Series, test: pd.Series) -> pd.Series:
+    return ~test.isin(train.unique())
+
+
+def missingness_shift(problem: Problem, _: Folds) -> Iterator[Finding]:
+    """Whether columns have missing values as often in test as in train.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Yields
+    ------
+    Finding
+    """
+    shifts = sorted(_shifts(problem), reverse=True)
+    if not shifts:
+        yield "pass", "Every column has about the same share of missing values in test as in train."
+        return
+    shown = [
+        f"{column} is missing in {train:.0%} of train rows and {test:.0%} of test rows"
+        for _, column, train, test in shifts
+    ]
+    more = len(shown) - 3
+    others = f"; and {more} more column{'s differ' if more > 1 else ' differs'}" if more > 0 else ""
+    yield (
+        "warn",
+        f"{'; '.join(shown[:3])}{others}. What models learn from missing values does not hold for test. Find the "
+        "reason (such as a file that was read wrongly, or a join that failed), or drop these columns (--drop).",
+    )
+
+
+def _shifts(problem: Problem) -> Iterator[tuple[float, str, float, float]]:
+    """(difference, column, share in train, share in test) of columns whose shares of missing values differ."""
     for column in problem.columns:
         train, test = problem.tables.train[column], problem.tables.test[column]
         if isinstance(train.dtype, np.dtype) and train.dtype.kind in "biu" and train.dtype == test.dtype:
-            continue  # these have no gaps
+            continue  # these have no missing values
         ours, theirs = float(train.isna().mean()), float(test.isna().mean())
-        clear = abs(surplus(ours, len(train), theirs, len(test))) > _CLEAR
-        if clear and abs(ours - theirs) > _GAPS_APART:
+        significant = abs(two_proportion_z(ours, len(train), theirs, len(test))) > _SIGNIFICANT
+        if significant and abs(ours - theirs) > _MAX_DIFFERENCE:
             yield abs(ours - theirs), str(column), ours, theirs
 
 
-def drawn_alike(problem: Problem) -> Iterator[Check]:
-    """Adversarial validation; nothing is said of tables too small for it, nor of pixels."""
-    columns = list(problem.columns)
-    if not columns or is_pixel_table(problem.tables.train[columns]):
-        return
-    by = problem.groups
-    groups = (
-        []
-        if by is None or by not in problem.tables.test.columns
-        else [problem.tables.train[by], problem.tables.test[by]]
-    )
-    found = adversarial_auc(problem.tables.train[columns], problem.tables.test[columns], groups=groups)
-    if found is None:
-        return
-    auc, error, telling = found
-    apart = auc > max(_TOLD_APART, 0.5 + 3 * error)
-    detail = f"A classifier tells test rows from train rows with an AUC of {auc:.2f} (0.5: not at all)."
-    if apart:
-        detail += f" {', '.join(telling)} tell most. Validate on rows like test's (--split), or drop them (--drop)."
-    yield Check(name="adversarial validation", status="warn" if apart else "pass", detail=detail)
+TABLE_CHECKS = (
+    TableCheck("unseen categories", unseen_categories),
+    TableCheck("missingness shift", missingness_shift),
+)

@@ -8,6 +8,7 @@ imported here: ``kpipe --help`` loads argparse only, and each command what it ne
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Collection, Iterable, Sequence
@@ -90,6 +91,8 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     """Run the command; the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a character that its encoding lacks is escaped, not an error
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return int(options.execute(options))
     except KpipeError as error:

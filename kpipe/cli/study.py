@@ -27,22 +27,22 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(options: argparse.Namespace) -> int:
-    """Run a study, write its page and print its findings."""
+    """Run a study, write its page and print its results."""
     from kpipe.cli.console.study import print_study, study_progress
     from kpipe.studies import STUDIES, study
-    from kpipe.studies.findings import as_json, save, writable
+    from kpipe.studies.result import as_json, check_writable, save
 
     if options.name is None:
         raise UsageError(f"Which study? kpipe study NAME, with one of: {', '.join(STUDIES)}.")
     folder = options.out / options.name
-    writable(folder)  # fail before minutes of training, not after
-    tell = study_progress(options.name)
-    findings = study(options.name, data=options.data, runs=options.runs, epochs=options.epochs, tell=tell)
+    check_writable(folder)  # fail before minutes of training, not after
+    on_progress = study_progress(options.name)
+    result = study(options.name, data=options.data, runs=options.runs, epochs=options.epochs, on_progress=on_progress)
     if options.json:
-        print(as_json(findings), end="")
-    save(findings, folder)
+        print(as_json(result), end="")
+    save(result, folder)
     if not options.json:
-        print_study(findings, folder)
+        print_study(result, folder)
     return 0
 
 

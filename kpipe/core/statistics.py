@@ -22,7 +22,7 @@ Statistic = Callable[[np.ndarray], float]
 
 _BOOTSTRAP_RESAMPLES = 200  # a standard error from 200 resamples is itself good to about 5 % (1 / sqrt(2 * 200))
 _MANY_GROUPS, _BLOCKS = 20_000, 50  # blocks of at least 400 rows: large enough for an AUC or a median of their own
-_NO_VARIATION = 1e-12  # sums over groups that differ by rounding alone, in units of the rows' standard error
+_ROUNDING = 1e-12  # a relative variation below this comes from rounding alone
 
 
 def clustered_standard_error(values: np.ndarray, groups: np.ndarray) -> float:
@@ -53,7 +53,7 @@ def clustered_standard_error(values: np.ndarray, groups: np.ndarray) -> float:
     sums = np.bincount(groups, weights=residuals)[np.unique(groups)]
     error = _error_of_sums(sums, len(values))
     of_rows = _error_of_sums(residuals, len(values))
-    return of_rows if error <= _NO_VARIATION * of_rows else error
+    return of_rows if error <= _ROUNDING * of_rows else error
 
 
 def _error_of_sums(sums: np.ndarray, rows: int) -> float:
@@ -97,7 +97,7 @@ def bootstrap_standard_error(statistic: Statistic, groups: np.ndarray) -> float:
     Returns
     -------
     float
-        NaN where fewer than two resamples have a finite statistic.
+        NaN where fewer than two resamples have a finite statistic; 0 where they differ by rounding alone.
 
     References
     ----------
@@ -116,7 +116,13 @@ def bootstrap_standard_error(statistic: Statistic, groups: np.ndarray) -> float:
         statistic(order[drawn] if one_row_each else np.concatenate([members[i] for i in drawn])) for drawn in draws
     ]
     finite = [value for value in values if np.isfinite(value)]
-    return float(np.std(finite, ddof=1)) * scale if len(finite) > 1 else float("nan")
+    return _deviation(np.array(finite)) * scale if len(finite) > 1 else float("nan")
+
+
+def _deviation(values: np.ndarray) -> float:
+    """The standard deviation; 0 where values differ by rounding alone."""
+    deviation = float(np.std(values, ddof=1))
+    return deviation if deviation > _ROUNDING * np.abs(values).max() else 0.0
 
 
 def jackknife_standard_error(statistic: Statistic, groups: np.ndarray) -> float:
@@ -132,6 +138,7 @@ def jackknife_standard_error(statistic: Statistic, groups: np.ndarray) -> float:
     Returns
     -------
     float
+        0 where the values differ by rounding alone.
 
     References
     ----------
@@ -140,7 +147,8 @@ def jackknife_standard_error(statistic: Statistic, groups: np.ndarray) -> float:
     count = len(np.unique(groups))
     blocks = np.array_split(np.random.default_rng(0).permutation(count), min(_BLOCKS, count))
     values = np.asarray([statistic(np.flatnonzero(~np.isin(groups, block))) for block in blocks])
-    return float(np.sqrt((len(blocks) - 1) / len(blocks) * ((values - values.mean()) ** 2).sum()))
+    error = float(np.sqrt((len(blocks) - 1) / len(blocks) * ((values - values.mean()) ** 2).sum()))
+    return error if _deviation(values) > 0 else 0.0
 
 
 def smoothing_bandwidth(values: np.ndarray) -> np.ndarray:

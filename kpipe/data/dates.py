@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,8 +15,9 @@ import pyarrow.compute as pc
 
 from kpipe.data.date_forms import FORMS, NUMBER_FORMS, DateForm, NumberForm
 
-__all__ = ["DateFormat", "parse_dates"]
+__all__ = ["DateFormat", "distinct_cells", "is_named_after_time", "parse_dates"]
 
+_NAMES_OF_TIME = re.compile(r"(?i)week|day|month|year|date|time|step|hour|period|quarter|block")
 _SAMPLED = 1000  # different cells whose forms decide that of the column
 _MIN_SHARE = 0.95  # of the different cells must be dates
 _YEARS = (1500, 2200)  # others are placeholders such as 0000 and 9999
@@ -149,6 +151,25 @@ class DateFormat:
         day = np.where(np.isnan(day), parts["day"], day)
         month = np.where(np.isnan(month), parts["month"], month)
         return _to_dates(parts | {"day": day, "month": month}, to_utc=self.to_utc)  # type: ignore[operator]
+
+
+def is_named_after_time(column: pd.Series) -> bool:
+    """Whether a column's name contains that of a time, such as ``week`` or ``date_block_num``.
+
+    Parameters
+    ----------
+    column : Series
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> [is_named_after_time(pd.Series(name=name)) for name in ("WeekOfSale", "price")]
+    [True, False]
+    """
+    return _NAMES_OF_TIME.search(str(column.name)) is not None
 
 
 def parse_dates(column: pd.Series) -> pd.Series | None:

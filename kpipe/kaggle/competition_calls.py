@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -124,15 +125,9 @@ class CompetitionCalls:
         RemoteError
             If Kaggle does not accept the submission, or it is not known whether it did.
         """
-        known = {one.ref for one in self.submissions(slug)}
         send = partial(self._api.competition_submit, str(path), message, slug, quiet=True)
-        try:
-            response = self._session.call_with_retries(slug, send, once="CreateSubmission")
-        except RemoteError as error:
-            return self._look_up(slug, path.name, message, known, error)
-        if response.message == self._api.COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE:
-            raise RemoteError(f"Kaggle did not accept the upload of {path.name}. Nothing was submitted. Try again.")
-        return int(response.ref or 0) or self._look_up(slug, path.name, message, known, RemoteError(response.message))
+        repeat_upload = partial(self._session.call_with_retries, slug, send, once="CreateSubmission")
+        return self._submit_once(slug, path.name, message, repeat_upload)
 
     def submit_output(self, slug: str, kernel: str, version: int, file_name: str, message: str) -> int:
         """Submit a file that a version of a kernel wrote, in a competition that takes submissions from notebooks only.
@@ -160,12 +155,18 @@ class CompetitionCalls:
         RemoteError
             If Kaggle does not accept the submission, or it is not known whether it did.
         """
-        known = {one.ref for one in self.submissions(slug)}
         send = partial(self._api.competition_submit_code, file_name, message, slug, kernel, version, quiet=True)
+        return self._submit_once(slug, file_name, message, partial(self._session.call, slug, send))
+
+    def _submit_once(self, slug: str, file_name: str, message: str, send: Callable[[], Any]) -> int:
+        """Kaggle's number of the submission that ``send`` makes, looked up if its response is lost."""
+        known = {one.ref for one in self.submissions(slug)}
         try:
-            response = self._session.call(slug, send)
+            response = send()
         except RemoteError as error:
             return self._look_up(slug, file_name, message, known, error)
+        if response.message == self._api.COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE:
+            raise RemoteError(f"Kaggle did not accept the upload of {file_name}. Nothing was submitted. Try again.")
         return int(response.ref or 0) or self._look_up(slug, file_name, message, known, RemoteError(response.message))
 
     def _look_up(self, slug: str, file_name: str, message: str, known: set[int], error: RemoteError) -> int:

@@ -124,7 +124,9 @@ def _save(response: Any, slug: str, part: Path, note: Path, on_download: OnDownl
 def _announced(headers: Mapping[str, str], slug: str) -> int:
     """How many bytes follow, 0 where Kaggle does not say. Raises RemoteError for a compressed response."""
     if headers.get("Content-Encoding", "identity") != "identity":
-        raise RemoteError(f"Kaggle's zip of {slug} arrives compressed once more. Is there a proxy? Then try again.")
+        raise RemoteError(
+            f"Kaggle's zip of {slug} arrives compressed a second time. If there is a proxy, check it; then try again."
+        )
     length = headers.get("Content-Length", "")
     return int(length) if length.isdecimal() and len(length) < _LONGEST_LENGTH else 0
 

@@ -58,7 +58,7 @@ _DIAGNOSES = (
         calls=_COMPETITION,
         statuses=(400, 403),
         phrase="verify your (?:account|phone)|phone (?:number )?verification|phone[ -]verified",
-        text="Kaggle wants a verified phone number first: https://www.kaggle.com/settings.",
+        text="Kaggle requires a verified phone number: https://www.kaggle.com/settings.",
     ),
     _Diagnosis(
         calls=_SUBMITTING,
@@ -122,10 +122,10 @@ def _explain_no_response(error: Any, what: str) -> str:
 
     kind = type(error).__name__
     if isinstance(error, (ValueError, requests.TooManyRedirects, requests.exceptions.ContentDecodingError)):
-        return f"Kaggle's answer about {what} cannot be read ({kind}). Is there a proxy? Then try again."
+        return f"Kaggle's response about {what} cannot be read ({kind}). If there is a proxy, check it; then try again."
     if isinstance(error, requests.Timeout):
-        return f"Kaggle did not answer in time about {what}. Nothing is lost: try again."
-    return f"Kaggle cannot be reached ({kind}) about {what}. Is there a network? Then try again."
+        return f"Kaggle did not respond in time about {what}. Nothing is lost: try again."
+    return f"Kaggle cannot be reached about {what} ({kind}). Check the network, then try again."
 
 
 def _explain_status(response: Any, what: str, credentials: Credentials) -> str:
@@ -136,9 +136,9 @@ def _explain_status(response: Any, what: str, credentials: Credentials) -> str:
     if status == 429:
         after = str(response.headers.get("Retry-After", ""))
         pause = f"{after} seconds" if re.fullmatch(r"[0-9]{1,6}", after) else "a few minutes"
-        return f"Kaggle limits the rate of requests, and there were too many. Try again in {pause}."
+        return f"There were too many requests for Kaggle's rate limit. Try again in {pause}."
     if status >= 500:
-        return f"Kaggle has a fault of its own ({status}). Try again later.{said}"
+        return f"Kaggle has an internal error ({status}). Try again later.{said}"
     call = urlsplit(str(response.request.url)).path.rsplit("/", 1)[-1]
     cause = next((one for one in _DIAGNOSES if one.applies(call, status, message)), None)
     if cause is not None:
@@ -163,7 +163,7 @@ def redact(text: str, credentials: Credentials) -> str:
     Parameters
     ----------
     text : str
-        From an answer of Kaggle's.
+        From Kaggle.
     credentials : Credentials
         Whose secret must not be shown: neither as it is, nor as a header, nor as part of an address.
 
@@ -203,7 +203,7 @@ def explain_refused_credentials(credentials: Credentials) -> str:
 
 
 def status_or_kind(error: Any) -> str:
-    """The status of Kaggle's answer, or the kind of error where there was no answer.
+    """The status of Kaggle's response, or the kind of error where there was no response.
 
     Parameters
     ----------

@@ -127,7 +127,7 @@ def _check_value(value: Any, *, kind: type, redact: Callable[[str], str], name: 
 
 def _check_type(kind: type, value: Any, name: str) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):  # a bool is an int to isinstance
-        raise TypeError(f"{name} must be of the type {kind.__name__}, however: {str(value)[:80]!r}")
+        raise TypeError(f"{name} must be of the type {kind.__name__}; got {str(value)[:80]!r}")
     return value
 
 
@@ -185,7 +185,7 @@ def read_kernel_ref(ref: str) -> str:
     """
     name = "/".join(ref.strip("/").split("/")[-2:])
     if not _OWNED.fullmatch(name):
-        raise ValueError(f"a kernel is owner/slug, however: {ref[:80]!r}")
+        raise ValueError(f"a kernel is owner/slug; got {ref[:80]!r}")
     return name
 
 

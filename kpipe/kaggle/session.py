@@ -179,7 +179,7 @@ def _explained(what: str, ask: Callable[[], T], credentials: Credentials) -> T:
 
 
 def _is_temporary(error: BaseException) -> bool:
-    """Whether another try may succeed: the network failed, or Kaggle has a fault of its own."""
+    """Whether another try may succeed: the network failed, or Kaggle has an internal error."""
     import requests
 
     if isinstance(error, requests.HTTPError):

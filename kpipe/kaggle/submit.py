@@ -16,6 +16,7 @@ import pandas as pd
 
 from kpipe.errors import KpipeError, OutputError, RemoteError, SubmissionError
 from kpipe.kaggle.client import Kaggle
+from kpipe.kaggle.polling import poll
 from kpipe.kaggle.responses import Pushed, Submission
 from kpipe.problem.problem import Problem
 from kpipe.runs.files import sha256_of
@@ -31,8 +32,6 @@ from kpipe.runs.run import Run
 from kpipe.submission import validate_submission
 
 __all__ = ["submit_file", "sync_ledger", "validate_file", "wait_for_score"]
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 20.0  # seconds between two looks at a pending submission
 
 
 def validate_file(file: Path, problem: Problem) -> None:
@@ -152,20 +151,15 @@ def wait_for_score(
     RemoteError
         If there is no score after ``seconds``. The submission stands: ``sync_ledger`` finds its score later.
     """
-    began, pause = time.monotonic(), _FIRST_PAUSE
-    while True:
+    for waited in poll(seconds):
         found = next((e for e in sync_ledger(kaggle, entry.slug, out=out) if e.ref == entry.ref), entry)
         if found.status != "pending":
             return found
-        waited = time.monotonic() - began
-        if waited > seconds:
-            raise RemoteError(
-                f"Kaggle has not scored submission {entry.ref} in {seconds / 60:.0f} minutes. It was made: "
-                f"`kpipe submissions {entry.slug}` shows its score as soon as there is one."
-            )
         on_wait(waited)
-        time.sleep(pause)
-        pause = min(1.5 * pause, _LONGEST_PAUSE)
+    raise RemoteError(
+        f"Kaggle has not scored submission {entry.ref} in {seconds / 60:.0f} minutes. It was made: "
+        f"`kpipe submissions {entry.slug}` shows its score as soon as there is one."
+    )
 
 
 def sync_ledger(kaggle: Kaggle, slug: str, *, out: Path) -> list[Entry]:

@@ -21,7 +21,8 @@ from sklearn.base import BaseEstimator
 
 from kpipe.core.values import Context, Loss
 from kpipe.features import NativeCategories, as_text, text_columns
-from kpipe.models.early_stopping import BoostingLibrary, boosting_pipeline, first_metric
+from kpipe.models.boosting_library import BoostingLibrary, first_metric
+from kpipe.models.early_stopping import boosting_pipeline
 from kpipe.models.factory import canonical_names
 
 __all__ = ["CatBoost", "catboost"]
@@ -93,14 +94,12 @@ class CatBoost(BoostingLibrary):
     """How CatBoost is trained."""
 
     def prepare(self, X: pd.DataFrame) -> pd.DataFrame:
-        """The table with categories as text, and missing ones as a category of their own."""
+        # CatBoost takes categories as text, without missing values.
         text = as_text(X.select_dtypes("category"))
         return X.assign(**{str(name): column for name, column in text.items()})
 
     def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray) -> Any:
-        """The estimator, fitted on all rows; text columns are categories."""
         return estimator.fit(X, y, cat_features=[str(name) for name in text_columns(X)])
 
     def training_losses(self, estimator: Any) -> np.ndarray:
-        """The loss on the training rows after each tree."""
         return first_metric(estimator.get_evals_result())

@@ -18,7 +18,8 @@ from sklearn.base import BaseEstimator, is_classifier
 
 from kpipe.core.values import Context, Loss
 from kpipe.features import NativeCategories
-from kpipe.models.early_stopping import MAX_TREES, Adaptive, BoostingLibrary, Rows, boosting_pipeline, first_metric
+from kpipe.models.boosting_library import BoostingLibrary, Rows, first_metric
+from kpipe.models.early_stopping import MAX_TREES, Adaptive, boosting_pipeline
 from kpipe.models.factory import canonical_names
 
 __all__ = ["LightGBM", "boosting"]
@@ -98,11 +99,10 @@ class LightGBM(BoostingLibrary):
     """How LightGBM is trained."""
 
     def params_by_size(self, n_rows: int) -> dict[str, Any]:
-        """Trees that grow with the table: 8 leaves below 2,000 rows, 63 from 50,000 on."""
+        # larger trees for larger tables
         return {"num_leaves": 8 if n_rows < 2_000 else 15 if n_rows < 10_000 else 31 if n_rows < 50_000 else 63}
 
     def fit_early_stopped(self, estimator: Any, train: Rows, valid: Rows, *, patience: int) -> int:
-        """Fit the estimator until the loss on the inner validation rows no longer falls; the best number of trees."""
         from lightgbm import early_stopping
 
         # A log loss that still falls in its fifth decimal is no improvement: its classes are all but separated.
@@ -115,5 +115,4 @@ class LightGBM(BoostingLibrary):
         return int(estimator.best_iteration_)
 
     def validation_losses(self, estimator: Any) -> np.ndarray:
-        """The loss on the inner validation rows after each tree."""
         return first_metric(estimator.evals_result_)

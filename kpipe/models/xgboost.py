@@ -19,7 +19,8 @@ from kpipe.core.packages import install_command
 from kpipe.core.values import Context, Loss
 from kpipe.errors import UsageError
 from kpipe.features import NativeCategories
-from kpipe.models.early_stopping import MAX_TREES, Adaptive, BoostingLibrary, Rows, boosting_pipeline, first_metric
+from kpipe.models.boosting_library import BoostingLibrary, Rows, first_metric
+from kpipe.models.early_stopping import MAX_TREES, Adaptive, boosting_pipeline
 from kpipe.models.factory import canonical_names
 
 __all__ = ["XGBoost", "xgboost"]
@@ -105,11 +106,9 @@ class XGBoost(BoostingLibrary):
     """How XGBoost is trained."""
 
     def fit_early_stopped(self, estimator: Any, train: Rows, valid: Rows, *, patience: int) -> int:
-        """Fit the estimator until the loss on the inner validation rows no longer falls; the best number of trees."""
         estimator.set_params(early_stopping_rounds=patience)
         estimator.fit(train.X, train.y, eval_set=[valid], verbose=False)
         return int(estimator.best_iteration) + 1
 
     def validation_losses(self, estimator: Any) -> np.ndarray:
-        """The loss on the inner validation rows after each tree."""
         return first_metric(estimator.evals_result())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +15,7 @@ from kpipe.core.request import RunRequest
 from kpipe.core.values import Reason, Splitter, Tables, Task
 from kpipe.data.further_tables import file_hashes
 from kpipe.errors import DataError
+from kpipe.problem.alignment import align_rows
 from kpipe.problem.competition import Competition, Factory, find
 from kpipe.problem.inference import infer
 from kpipe.problem.inference.columns import left_out_columns
@@ -22,6 +23,7 @@ from kpipe.problem.inference.id import submission_columns
 from kpipe.problem.inference.spelling import adapt_tables
 from kpipe.problem.inference.written_forms import convert_written_forms
 from kpipe.problem.positive import positive_class
+from kpipe.problem.vocabulary import labels_of_sample
 
 if TYPE_CHECKING:
     from sklearn.base import TransformerMixin
@@ -40,7 +42,7 @@ class Problem:
     competition : Competition
         As its author wrote it, with what the request replaces.
     files : Tables
-        The tables as they are in the files.
+        The tables as they are in the files, their rows matched by id, without rows whose target is missing.
     tables : Tables
         The tables after ``clean``, with one spelling of the columns.
     id : str
@@ -134,6 +136,22 @@ class Problem:
         """Number of classes or targets: the columns of final predictions, where a scale's classes are not merged."""
         return len(self.targets) if self.labels is None else len(self.labels)
 
+    def labels_in(self, column: str) -> np.ndarray:
+        """(k,) the labels as a column of the sample submission writes them, such as 1 for Yes.
+
+        Parameters
+        ----------
+        column : str
+
+        Returns
+        -------
+        ndarray
+            In the order of the class codes.
+        """
+        if self.labels is None:
+            raise AssertionError("only the classes of one target have labels")
+        return labels_of_sample(self.labels, self.tables.sample[column], (self.targets[0], column))
+
     def with_tables(self, tables: Tables) -> Problem:
         """The same problem on other cleaned tables with the same columns: its target is derived again."""
         y, labels = encode_target(tables.train, self.targets, self.task)
@@ -168,6 +186,7 @@ def define_problem(competition: Competition, files: Tables) -> Problem:
     >>> problem.metric.name, problem.reasons["metric"].guess
     ('accuracy', True)
     """
+    files = align_rows(competition, files)
     cleaned = competition.clean(files)
     # Further tables that clean has read count as inputs, whether clean returns them or not.
     cleaned = replace(cleaned, source=replace(cleaned.source, files=file_hashes(files)))
@@ -197,7 +216,11 @@ def define_problem(competition: Competition, files: Tables) -> Problem:
         conversions=conversions,
         left_out={} if competition.columns is not None else left_out_columns(settled, tables),
     )
-    return replace(problem, reasons=reasons | _reason_for_positive(problem))
+    problem = replace(problem, reasons=reasons | _reason_for_positive(problem))
+    source = tables.source
+    return replace(
+        problem, tables=replace(tables, source=replace(source, notes=(*source.notes, *_notes_on_labels(problem))))
+    )
 
 
 def apply_request(request: RunRequest, competition: Competition | None = None) -> Competition:
@@ -280,6 +303,18 @@ def _reason_for_positive(problem: Problem) -> dict[str, Reason]:
         return {}
     label = labels[positive_class(labels, (problem.targets[0], columns[0]))]
     return {"positive": Reason(text=f"{columns[0]} is the probability of {label}", guess=True)}
+
+
+def _notes_on_labels(problem: Problem) -> Iterator[str]:
+    """How the submission writes labels that train writes in another way."""
+    if problem.labels is None or problem.metric.needs != "label" or len(problem.submission_columns) != 1:
+        return
+    old, new = problem.labels, problem.labels_in(problem.submission_columns[0])
+    if isinstance(old[0], str) and (
+        changed := [pair for pair in zip(old, new, strict=True) if str(pair[0]) != str(pair[1])]
+    ):
+        words = ", ".join(f"{label!r} as {written!s}" for label, written in changed[:5]) + ", ..." * (len(changed) > 5)
+        yield f"The submission writes train's labels as the sample submission does: {words}."
 
 
 def _refuse_nested_cells(tables: Tables) -> None:

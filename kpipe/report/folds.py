@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from kpipe.core.values import Folds
 from kpipe.report.blocks import Block, Cell, Column, Section, Table, Text, number_cell
 from kpipe.report.formatting import short
 from kpipe.runs.loaded import LoadedRun
@@ -36,26 +37,22 @@ def section(run: LoadedRun) -> Section:
     return Section(key="folds", title="Folds", summary=summary, blocks=blocks, open=False)
 
 
-def _table(folds: pd.DataFrame, oof: OofPredictions | None) -> Table:
+def _table(folds: Folds, oof: OofPredictions | None) -> Table:
     target = None if oof is None else _target(oof)
     columns = [Column(name="fold"), Column(name="training rows"), Column(name="validation rows")]
     columns.append(Column(name="unused rows", meaning="rows that the fold neither trains on nor validates"))
     if target is not None:
         columns += [Column(name=f"{target.name}, {part}") for part in ("training", "validation")]
     rows = [
-        _row(fold, folds[folds["fold"] == fold], None if oof is None else len(oof.y), target)
-        for fold in sorted(folds["fold"].unique())[:_MOST_FOLDS]
+        _row(number, parts, None if oof is None else len(oof.y), target)
+        for number, parts in enumerate(zip(folds.train[:_MOST_FOLDS], folds.valid, strict=False), start=1)
     ]
     return Table(caption="Folds", columns=columns, rows=rows)
 
 
-def _row(fold: object, assigned: pd.DataFrame, total: int | None, target: pd.Series | None) -> list[Cell]:
-    is_train = (assigned["role"].astype(str) == "train").to_numpy()
-    rows = assigned["row"].to_numpy()
-    parts = (rows[is_train], rows[~is_train])
-    unused = None if total is None else total - len(rows)
-    number = int(fold) + 1 if isinstance(fold, int | np.integer) else None
-    cells = [Cell(text=short(fold if number is None else number), value=number)]
+def _row(number: int, parts: tuple[np.ndarray, np.ndarray], total: int | None, target: pd.Series | None) -> list[Cell]:
+    unused = None if total is None else total - sum(map(len, parts))
+    cells = [Cell(text=str(number), value=number)]
     cells += [number_cell(count) for count in (*map(len, parts), unused)]
     if target is not None:
         cells += [number_cell(_mean(target, part), digits=_DIGITS) for part in parts]

@@ -128,11 +128,11 @@ def _choose_model(run: LoadedRun, seconds: float) -> LoadedModel | None:
     return max((m for m in quick if m.weight), key=lambda m: m.weight or 0.0, default=None)
 
 
-def _predict_folds(frame: pd.DataFrame, data: RunData, model: LoadedModel, deadline: Deadline) -> list[_Fold]:
+def _predict_folds(folds: Folds, data: RunData, model: LoadedModel, deadline: Deadline) -> list[_Fold]:
     """Predictions of the first fold, and of as many more as the time is likely to allow."""
     found: list[_Fold] = []
     longest = 0.0
-    for train, valid in _valid_folds(frame, len(data.train)):
+    for train, valid in _existing_folds(folds, len(data.train)):
         if found and not deadline.has_time_for(longest):
             break
         started = time.monotonic()
@@ -141,14 +141,11 @@ def _predict_folds(frame: pd.DataFrame, data: RunData, model: LoadedModel, deadl
     return found
 
 
-def _valid_folds(frame: pd.DataFrame, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The training and validation rows of the folds in ``folds.parquet`` that name existing rows."""
-    for _, part in frame.groupby("fold", sort=True):
-        is_train = (part["role"].astype(str) == "train").to_numpy()
-        numbers = part["row"].to_numpy()
-        exist = numbers.dtype.kind in "iu" and len(numbers) and numbers.min() >= 0 and numbers.max() < rows
-        if exist and is_train.any() and not is_train.all():
-            yield np.sort(numbers[is_train]), np.sort(numbers[~is_train])
+def _existing_folds(folds: Folds, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The training and validation rows of the folds of a run whose rows all exist."""
+    for train, valid in zip(folds.train, folds.valid, strict=True):
+        if len(train) and len(valid) and max(train.max(), valid.max()) < rows:
+            yield np.sort(train), np.sort(valid)
 
 
 def _predict_fold(data: RunData, model: LoadedModel, train: np.ndarray, valid: np.ndarray) -> _Fold:

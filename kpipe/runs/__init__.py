@@ -1,1 +1,1 @@
-"""Finished runs: stored, found, recorded, compared."""
+"""Run folders: store, find, record, resume, reproduce, compare, blend, prune and track runs."""

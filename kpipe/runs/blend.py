@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from kpipe.runs.oof import OofPredictions
 from kpipe.runs.prediction_tables import output_columns
 from kpipe.runs.run import Run, refuse_blend
 from kpipe.runs.tables import read_parquet, to_numbers
-from kpipe.training.folds import folds_from_frame
+from kpipe.training.folds import same_rows
 
 __all__ = ["find_runs_to_blend", "predictions_of_runs", "request_of_blend"]
 
@@ -136,17 +137,17 @@ def _check_competition(run: Run, slug: str, files: Mapping[str, str]) -> None:
 
 
 def _shared_folds(runs: Sequence[LoadedRun]) -> Folds:
-    frames = []
+    folds = []
     for run in runs:
         if run.folds is None:
             raise DataError(f"{run.path}: folds.parquet is missing or broken.")
-        frames.append(run.folds)
-    if not all(frame.equals(frames[0]) for frame in frames[1:]):
+        folds.append(run.folds)
+    if not all(same_rows(one, folds[0]) for one in folds[1:]):
         raise UsageError(
             "Cannot blend these runs: their folds differ, so that a row on which one model is scored has trained "
             "another, and the score would be too good. Train them with the same --folds and the same first --seed."
         )
-    return folds_from_frame(frames[0])
+    return replace(folds[0], refit=any(one.refit for one in folds))  # earlier versions did not store it
 
 
 def _checked_oof(run: LoadedRun, problem: Problem) -> OofPredictions:

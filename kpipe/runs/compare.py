@@ -15,6 +15,7 @@ from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.oof import OofPredictions
 from kpipe.runs.provenance import recorded_inputs
 from kpipe.runs.run import Run
+from kpipe.training.folds import same_rows
 
 __all__ = ["Comparison", "compare"]
 
@@ -117,7 +118,7 @@ def compare(a: Run, b: Run) -> Comparison:
         standard_error=error,
         rows=int(both.sum()),
         verdict=_verdict(difference if metric.greater_is_better else -difference, error),
-        same_folds=before.folds is not None and after.folds is not None and before.folds.equals(after.folds),
+        same_folds=before.folds is not None and after.folds is not None and same_rows(before.folds, after.folds),
         changed=tuple(differences(recorded_inputs(a.record), recorded_inputs(b.record))),
         sides=_sides(metric, old, new, both),
     )

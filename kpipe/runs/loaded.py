@@ -17,6 +17,7 @@ import pandas as pd
 
 from kpipe.core.formatting import plain_text
 from kpipe.core.metrics import Metric, get_metric, over_targets
+from kpipe.core.values import Folds
 from kpipe.errors import DataError, InputError, UsageError
 from kpipe.runs.find import finished_folders, read_run
 from kpipe.runs.oof import OofPredictions, oof_predictions
@@ -61,8 +62,7 @@ class LoadedRun:
         The out-of-fold predictions.
     test : ndarray, optional
         (rows of test.csv, k) predictions of the ensemble.
-    folds : DataFrame, optional
-        The folds as (fold, row, role).
+    folds : Folds, optional
     submission : DataFrame, optional
         The submission.
     curves : DataFrame, optional
@@ -77,7 +77,7 @@ class LoadedRun:
     metric: Metric | None
     oof: OofPredictions | None
     test: np.ndarray | None
-    folds: pd.DataFrame | None
+    folds: Folds | None
     submission: pd.DataFrame | None
     curves: pd.DataFrame | None = None
     missing: list[str] = field(default_factory=list)

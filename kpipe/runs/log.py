@@ -22,7 +22,7 @@ class _LogFile(logging.FileHandler):
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Ignore a log that cannot be written: if the disk is full, writing the results reports it."""
+        """Ignore a log that cannot be written; if the disk is full, writing the results reports it."""
 
 
 @contextlib.contextmanager

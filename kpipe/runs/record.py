@@ -103,6 +103,7 @@ def _data(problem: Problem) -> dict[str, Any]:
         "path": str(tables.source.path),
         "files": file_hashes(tables),
         "rows": {"train": len(tables.train), "test": len(tables.test)},
+        "notes": list(tables.source.notes),
     }
 
 

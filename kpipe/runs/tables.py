@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kpipe.core.formatting import plain_text
+from kpipe.core.values import Folds
 from kpipe.errors import DataError
+from kpipe.training.folds import folds_from_frame
 
 __all__ = ["read_csv", "read_curves", "read_folds", "read_parquet", "to_numbers"]
 
@@ -71,7 +73,7 @@ def _read(path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         raise DataError(f"{path.name} cannot be read: {plain_text(error)[:_LONGEST]}") from error
 
 
-def read_folds(path: Path) -> pd.DataFrame:
+def read_folds(path: Path) -> Folds:
     """The folds of a run.
 
     Parameters
@@ -81,18 +83,17 @@ def read_folds(path: Path) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        With the columns fold, row and role.
+    Folds
 
     Raises
     ------
     DataError
-        If the file is missing, cannot be read or lacks a column.
+        If the file is missing, cannot be read or does not hold folds.
     """
-    frame = read_parquet(path)
-    if not {"fold", "row", "role"} <= {*frame.columns}:
-        raise DataError(f"{path.name} lacks one of the columns fold, row and role.")
-    return frame
+    try:
+        return folds_from_frame(read_parquet(path))
+    except DataError as error:
+        raise DataError(str(error).replace("The table", path.name, 1)) from None
 
 
 def read_curves(path: Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Study: digits from a straight line to a convolution, and the 0.10 on the leaderboard."""
+"""Study: digits from linear to convolutional nets, and why the notebook's leaderboard score was 0.10."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from kpipe.core.devices import available_cores
 from kpipe.core.plots import COLOURS, answer, canvas
@@ -19,87 +21,96 @@ from kpipe.models import model
 from kpipe.pipeline import prepare
 from kpipe.problem.problem import Problem
 from kpipe.problem.splitters import RowSplit
-from kpipe.studies.digit_mistakes import mistakes, mistakes_section
-from kpipe.studies.findings import Findings, Section
-from kpipe.studies.honest import PROTOCOL, data_of, scores
+from kpipe.studies.digits_mistakes import make_mistakes, mistakes_section
+from kpipe.studies.protocol import PROTOCOL, describe_data, score_table
+from kpipe.studies.result import StudyResult, StudySection
 from kpipe.submission import make_submission, to_csv
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.folds import make_folds
 
-__all__ = ["CONV", "NETS", "Net", "findings"]
+__all__ = ["run"]
 
 _RUNS = 3
 _PUBLISHED = (0.9736, 0.9896)  # "validation" accuracies, on the training rows; 0.10217 on the leaderboard
 
 
 @dataclass(frozen=True)
-class Net:
-    """A net of the notebook: the catalogue's model and its options."""
+class _Net:
+    """A net of the notebook: a model of kpipe's catalogue and its options."""
 
     model: str
     options: dict[str, Any] = field(default_factory=dict)
 
 
 _FIVE = {"channels": (4, 16, 32, 64), "batch_norm": False}
-CONV = Net("fastai-conv", {**_FIVE, "epochs": 10, "lr": 0.2, "cycles": 0, "optimizer": "sgd"})
-NETS = {
-    "linear, by hand, lr 1e-4": Net("one-number", {"lr": 1e-4, "epochs": 10}),
-    "784-30-1, by hand, lr 1e-5": Net("one-number", {"hidden": 30, "lr": 1e-5, "epochs": 10}),
-    "784-30-1, Learner, lr 1e-5": Net("one-number", {"hidden": 30, "trainer": "learner", "lr": 1e-5, "epochs": 10}),
-    "784-30-1, Learner, lr found": Net("one-number", {"hidden": 30, "trainer": "learner", "lr": 0.0, "epochs": 10}),
-    "convolutions, fit(10, 0.2)": CONV,
-    "convolutions, then one cycle": Net("fastai-conv", {**CONV.options, "cycles": 1, "cycle_lr": 0.1}),
-    "convolutions, fit_one_cycle(1)": Net("fastai-conv", {**_FIVE, "cycles": 1, "cycle_lr": 0.01}),
+_CONV = _Net("fastai-conv", {**_FIVE, "epochs": 10, "lr": 0.2, "cycles": 0, "optimizer": "sgd"})
+_HIDDEN = _Net("one-number", {"hidden": 30, "trainer": "learner", "lr": 0.0, "epochs": 10})  # 0.0: by the finder
+_NETS = {
+    "linear, by hand, lr 1e-4": _Net("one-number", {"lr": 1e-4, "epochs": 10}),
+    "784-30-1, by hand, lr 1e-5": _Net("one-number", {"hidden": 30, "lr": 1e-5, "epochs": 10}),
+    "784-30-1, Learner, lr 1e-5": _Net("one-number", {**_HIDDEN.options, "lr": 1e-5}),
+    "784-30-1, Learner, lr found": _HIDDEN,
+    "convolutions, fit(10, 0.2)": _CONV,
+    "convolutions, then one cycle": _Net("fastai-conv", {**_CONV.options, "cycles": 1, "cycle_lr": 0.1}),
+    "convolutions, fit_one_cycle(1)": _Net("fastai-conv", {**_FIVE, "cycles": 1, "cycle_lr": 0.01}),
 }
 
 
 @dataclass(frozen=True)
-class Digits:
-    """The digits, split in the order of the file: 33,600 rows and 8,400 of Kaggle's 42,000."""
+class _Digits:
+    """The digits, split without shuffling: 33,600 and 8,400 of Kaggle's 42,000 rows."""
 
     X: pd.DataFrame
     y: pd.Series
     train: np.ndarray
-    held_out: np.ndarray
+    valid: np.ndarray
 
 
-def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: Callable[[str], None]) -> Findings:
-    """The study; ``runs`` are seeds from 0 on."""
+def run(*, data: Path | None, runs: int | None, epochs: int | None, on_progress: Callable[[str], None]) -> StudyResult:
+    """Run the study.
+
+    Parameters
+    ----------
+    data, epochs, on_progress
+        As for :func:`kpipe.studies.study`.
+    runs : int, optional
+        The number of seeds, from 0 on; default: 3.
+
+    Returns
+    -------
+    StudyResult
+    """
     problem = prepare(RunRequest("digit-recognizer", data=data))
-    tables, digits = problem.tables, _digits(problem)
-    found = {name: _lr_found(net, digits) for name, net in (("784-30-1", _HIDDEN), ("convolutions", CONV))}
-    nets = {name: _settled(net, lr=found["784-30-1"].valley, epochs=epochs) for name, net in NETS.items()}
-    tell("The learning rates are found; now the notebook's nets.")
-    trained = _trained(nets, digits, seeds=range(runs or _RUNS))
-    tell("Now its mistakes, one by one.")
-    made = mistakes(replace(problem, splitter=RowSplit(0.8)), _settled(CONV, lr=0.0, epochs=epochs).options)
-    tell("Now cross-validation.")
-    judged, csv, sendable = _honest(problem, nets)
-    return Findings(
-        title="Digits from scratch: a straight line, a convolution, and 0.10 on the leaderboard",
+    digits = _split(problem)
+    found = {name: _lr_find(net, digits) for name, net in (("784-30-1", _HIDDEN), ("convolutions", _CONV))}
+    nets = {name: _complete(net, lr=found["784-30-1"].valley, epochs=epochs) for name, net in _NETS.items()}
+    on_progress("The learning rates are found. Next: the notebook's nets.")
+    by_seed = _train(nets, digits, seeds=range(runs or _RUNS))
+    on_progress("Next: the notebook's mistakes, one by one.")
+    by_row = replace(problem, splitter=RowSplit(0.8))
+    mistakes = make_mistakes(by_row, _complete(_CONV, lr=0.0, epochs=epochs).options)
+    on_progress("Next: cross-validation.")
+    return StudyResult(
+        title="Digits from scratch: linear nets, convolutions, and 0.10 on the leaderboard",
         source="Gurtaj's blog, the second submission to the digit recognizer",
-        data=data_of(tables),
-        sample=tables.source.origin == "sample",
+        data=describe_data(problem.tables),
+        sample=problem.tables.source.origin == "sample",
         sections=(
-            _nets(trained, digits),
-            _finder(found),
-            mistakes_section(made),
-            _judged(judged, csv, rows=len(tables.test), sendable=sendable),
+            _nets(by_seed, digits),
+            _learning_rates(found),
+            mistakes_section(mistakes),
+            _cross_validation(problem, nets),
         ),
     )
 
 
-_HIDDEN = NETS["784-30-1, Learner, lr found"]
+def _split(problem: Problem) -> _Digits:
+    train, valid = next(RowSplit(0.8).split(problem.X))
+    return _Digits(problem.X, problem.tables.train[problem.targets[0]], train, valid)
 
 
-def _digits(problem: Problem) -> Digits:
-    X, y = problem.X, problem.tables.train[problem.targets[0]]
-    train, held_out = next(RowSplit(0.8).split(X))
-    return Digits(X, y, train, held_out)
-
-
-def _settled(net: Net, *, lr: float, epochs: int | None) -> Net:
-    """With the rate that was found where none is given, and with no more epochs than asked for."""
+def _complete(net: _Net, *, lr: float, epochs: int | None) -> _Net:
+    """The net with a learning rate where it has none, and with a limit to its epochs."""
     options = {**net.options}
     if options.get("lr") == 0.0:
         options["lr"] = lr
@@ -109,105 +120,108 @@ def _settled(net: Net, *, lr: float, epochs: int | None) -> Net:
     return replace(net, options=options)
 
 
-def _made(net: Net, seed: int) -> Any:
+def _estimator(net: _Net, seed: int) -> Any:
     return model(net.model, **net.options)(
         Context(task="classification", n_classes=10, seed=seed, threads=available_cores())
     )
 
 
-def _lr_found(net: Net, digits: Digits) -> Any:
-    sought = Net(net.model, {**net.options, "lr": 1e-3})
-    return _made(sought, 0).lr_find(digits.X.iloc[digits.train], digits.y.iloc[digits.train])
+def _lr_find(net: _Net, digits: _Digits) -> Any:
+    estimator = _estimator(_Net(net.model, {**net.options, "lr": 1e-3}), 0)
+    return estimator.lr_find(digits.X.iloc[digits.train], digits.y.iloc[digits.train])
 
 
-def _trained(nets: Mapping[str, Net], digits: Digits, *, seeds: range) -> pd.DataFrame:
-    """Every net from every seed: accuracy on the rows it learned and on those held out."""
+def _train(nets: Mapping[str, _Net], digits: _Digits, *, seeds: range) -> pd.DataFrame:
+    """The accuracy of every net and seed on the training and validation rows."""
     rows = []
     for name, net in nets.items():
         for seed in seeds:
-            began = time.perf_counter()
-            fitted = _made(net, seed).fit(digits.X.iloc[digits.train], digits.y.iloc[digits.train])
-            seconds = time.perf_counter() - began
-            right = [
+            started = time.perf_counter()
+            fitted = _estimator(net, seed).fit(digits.X.iloc[digits.train], digits.y.iloc[digits.train])
+            seconds = time.perf_counter() - started
+            train, valid = (
                 (fitted.predict(digits.X.iloc[part]) == digits.y.iloc[part].to_numpy()).mean()
-                for part in (digits.train, digits.held_out)
-            ]
-            rows.append({"net": name, "seed": seed, "seconds": seconds, "train": right[0], "held out": right[1]})
+                for part in (digits.train, digits.valid)
+            )
+            rows.append({"net": name, "seed": seed, "seconds": seconds, "train": train, "validation": valid})
     return pd.DataFrame(rows)
 
 
-def _nets(trained: pd.DataFrame, digits: Digits) -> Section:
-    by_net = trained.groupby("net", sort=False)
-    held_out = by_net["held out"].mean()
+def _nets(by_seed: pd.DataFrame, digits: _Digits) -> StudySection:
+    by_net = by_seed.groupby("net", sort=False)
+    validation = by_net["validation"].mean()
     table = pd.DataFrame({
-        "accuracy on its training rows": by_net["train"].mean(),
-        "held out": held_out,
-        "standard error": np.sqrt(held_out * (1 - held_out) / len(digits.held_out)),
-        "over seeds": by_net["held out"].std(ddof=0),
+        "training accuracy": by_net["train"].mean(),
+        "validation accuracy": validation,
+        "standard error": np.sqrt(validation * (1 - validation) / len(digits.valid)),
+        "standard deviation over seeds": by_net["validation"].std(ddof=0),
         "seconds": by_net["seconds"].median(),
     }).reset_index()  # fmt: skip
-    return Section(
-        heading="From a straight line to a convolution",
-        text=f"{len(digits.train):,} rows to learn from, {len(digits.held_out):,} held out, in the order of the file. "
-        "One output stands for the digit: `sigmoid_range(0, 9.5)`, the root of the mean squared error, accuracy by the "
-        "nearest label; pixels from 0 to 255, small first weights, 10 epochs, batches of 256. With so small a learning "
-        "rate these nets hardly leave the place where they start, and with any other one number is a bad picture of "
-        "ten kinds. Then five convolutions of stride 2, 1-4-16-32-64-10, and the cross-entropy, by fastai's `Learner`: "
-        "`fit(10, lr=0.2)`, the same followed by `fit_one_cycle(1)`, and `fit_one_cycle(1)` alone (their rates, 0.1 "
+    return StudySection(
+        heading="From linear nets to convolutions",
+        text=f"{len(digits.train):,} training rows and {len(digits.valid):,} validation rows, in the order of the "
+        "file. The first nets predict the digit as one number: `sigmoid_range(0, 9.5)`, with the root mean squared "
+        "error as loss, and the nearest digit as prediction. Pixels are numbers from 0 to 255, initial weights are "
+        "small, and training takes 10 epochs with batches of 256. With so small a learning rate these nets hardly "
+        "change, and with any learning rate one number does not represent ten classes well. The other nets have five "
+        "convolutions of stride 2, 1-4-16-32-64-10, and minimise the cross-entropy by fastai's `Learner`: `fit(10, "
+        "lr=0.2)`, the same followed by `fit_one_cycle(1)`, and `fit_one_cycle(1)` alone (the rates of the cycles, 0.1 "
         f"and 0.01, are ours).\n\nThe notebook reported {_PUBLISHED[0]} and {_PUBLISHED[1]} for its convolutions. Its "
-        "validation set was its training set: whatever they are, they are accuracies on rows that were learned, to be "
-        "compared with the first column of numbers.",
-        tables={"nets": table, "seeds": trained},
+        "validation set was its training set, so these are training accuracies, to be compared with the first column.",
+        tables={"nets": table, "seeds": by_seed},
     )
 
 
-def _finder(found: Mapping[str, Any]) -> Section:
-    with canvas(1, 2, height=3.2) as (figure, axes):
-        for ax, (name, curve) in zip(axes.flat, found.items(), strict=True):
-            ax.plot(curve.lrs, curve.losses, color=COLOURS[0])
-            ax.axvline(curve.valley, color=COLOURS[1], linestyle="--", label=f"valley: {curve.valley:.2g}")
-            ax.set_xscale("log")
-            lowest, highest = float(curve.losses.min()), min(float(curve.losses.max()), 1.5 * float(curve.losses[0]))
-            ax.set_ylim(lowest - 0.1 * (highest - lowest), highest + 0.1 * (highest - lowest))
-            ax.set_xlabel("learning rate")
-            ax.set_ylabel("RMSE" if name == "784-30-1" else "cross-entropy, nats")
-            ax.set_title(name)
-            ax.legend()
-        ends = ", ".join(f"{curve.valley:.2g} for {name}" for name, curve in found.items())
-        answer(figure, f"lr_find suggests {ends}; the notebook used 1e-5 and 0.2")
+def _learning_rates(found: Mapping[str, Any]) -> StudySection:
     table = pd.concat(
         [pd.DataFrame({"net": name, "lr": curve.lrs, "loss": curve.losses}) for name, curve in found.items()],
         ignore_index=True,
     )
-    return Section(
+    return StudySection(
         heading="The learning rate finder",
-        text="`Learner.lr_find` on the training rows: SGD with a learning rate that grows from 1e-7 to 10 in 100 "
-        "steps; the loss is smoothed. The suggestion is fastai's *valley*.",
+        text="`Learner.lr_find` trains by SGD with a learning rate that grows from 1e-7 to 10 in 100 steps, and "
+        "smooths the loss. The suggestion is fastai's *valley*.",
         tables={"lr_find": table},
-        figures={"lr_find": figure},
+        figures={"lr_find": _lr_plot(found)},
     )
 
 
-def _honest(problem: Problem, nets: Mapping[str, Net]) -> tuple[pd.DataFrame, bytes, bool]:
-    """Scores out-of-fold, and the submission of the last net: the mean of its folds' probabilities."""
+def _lr_plot(found: Mapping[str, Any]) -> Figure:
+    with canvas(1, 2, height=3.2) as (figure, axes):
+        for ax, (name, curve) in zip(axes.flat, found.items(), strict=True):
+            _draw_lr_curve(ax, curve)
+            ax.set_ylabel("RMSE" if name == "784-30-1" else "cross-entropy, nats")
+            ax.set_title(name)
+        rates = ", ".join(f"{curve.valley:.2g} for {name}" for name, curve in found.items())
+        answer(figure, f"lr_find suggests {rates}; the notebook used 1e-5 and 0.2")
+    return figure
+
+
+def _draw_lr_curve(ax: Axes, curve: Any) -> None:
+    ax.plot(curve.lrs, curve.losses, color=COLOURS[0])
+    ax.axvline(curve.valley, color=COLOURS[1], linestyle="--", label=f"valley: {curve.valley:.2g}")
+    ax.set_xscale("log")
+    lowest, highest = float(curve.losses.min()), min(float(curve.losses.max()), 1.5 * float(curve.losses[0]))
+    ax.set_ylim(lowest - 0.1 * (highest - lowest), highest + 0.1 * (highest - lowest))
+    ax.set_xlabel("learning rate")
+    ax.legend()
+
+
+def _cross_validation(problem: Problem, nets: Mapping[str, _Net]) -> StudySection:
+    """Out-of-fold scores, and the submission of the last net: the mean of its folds' probabilities."""
     chosen = ("linear, by hand, lr 1e-4", "784-30-1, Learner, lr found", "convolutions, fit(10, 0.2)")
     folds = make_folds(problem)
     factories = {name: model(nets[name].model, **nets[name].options) for name in chosen}
     predictions = cross_validate(problem, folds, models=factories)
     last = predictions.models[-1]
-    blended = Ensemble(weights={last.name: 1.0}, oof=last.oof, test=last.test)
-    submission = make_submission(problem, blended)
-    return scores(problem, folds, predictions), to_csv(submission), submission.sendable
-
-
-def _judged(judged: pd.DataFrame, csv: bytes, *, rows: int, sendable: bool) -> Section:
-    words = "it can be sent" if sendable else "made from sample data, it can never be sent"
-    return Section(
-        heading="What kpipe run says of the same nets",
-        text=f"{PROTOCOL}\n\nFive folds over all rows. `submission.csv` holds the {rows:,} predictions of the five "
-        "convolutional nets of the folds, averaged, for test.csv's rows, in the order and with the ids of the sample "
-        f"submission: {words}. It should score what the line above the baseline says, within its error, or a little "
-        "more, for there one net predicts and here the mean of five.",
-        tables={"honest": judged},
-        files={"submission.csv": csv},
+    submission = make_submission(problem, Ensemble(weights={last.name: 1.0}, oof=last.oof, test=last.test))
+    sendable = "you can submit it" if submission.sendable else "made from sample data, it cannot be submitted"
+    return StudySection(
+        heading="Cross-validation by kpipe run",
+        text=f"{PROTOCOL}\n\nFive folds over all rows. `submission.csv` has the {len(problem.tables.test):,} "
+        "predictions for the test rows, with the ids of the sample submission in its order: the mean of the "
+        f"convolutional nets of the five folds ({sendable}). Its leaderboard score should equal that of the last net "
+        "below within the standard error, or be slightly better, since it averages five nets.",
+        tables={"cross_validation": score_table(problem, folds, predictions)},
+        files={"submission.csv": to_csv(submission)},
     )

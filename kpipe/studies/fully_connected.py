@@ -1,4 +1,4 @@
-"""Study: fully connected nets on a curve and in a plane: underfit, just right, overfit."""
+"""Study: fully connected nets on a curve and in a plane, from underfitting to overfitting."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from kpipe.core.values import Folds, Score
 from kpipe.errors import UsageError
 from kpipe.models.baseline import baseline
 from kpipe.models.nets.machine import Machine, torch_session
-from kpipe.studies.findings import Findings, Section
-from kpipe.studies.honest import row
-from kpipe.studies.pictures import chosen_picture, fits_picture, learning_picture, moving_line, regions_picture
-from kpipe.studies.points import FOLDS, LR, Fit, Points, circle, curve, fit, plain_loop
+from kpipe.studies.fully_connected_nets import FOLDS, LR, Fit, Points, circle, curve, fit, plain_loop
+from kpipe.studies.fully_connected_plots import fits_plot, line_animation, losses_plot, regions_plot, selection_plot
+from kpipe.studies.protocol import score_row
+from kpipe.studies.result import StudyResult, StudySection
 
-__all__ = ["findings"]
+__all__ = ["run"]
 
 _SEED = 42
-_TIMED, _STEPS = 6, 300  # rounds of the plain loop, half before and half after ours; steps a round
+_TIMED, _STEPS = 6, 300  # rounds of the plain loop, half before and half after ours, and steps in a round
 
 
 @dataclass(frozen=True)
-class Task:
-    """One of the notebook's two problems. nets : sizes of hidden tanh layers, from too small to too large."""
+class _Problem:
+    """One of the notebook's two problems. nets : the sizes of hidden tanh layers, from too small to too large."""
 
     name: str
     draw: Callable[[int], Points]
@@ -42,89 +42,110 @@ class Task:
     metric: str
 
 
-REGRESSION = Task("regression", curve, 50_000, ((), (1,), (2,), (4,), (8,), (30,), (30, 30), (30,) * 6), "rmse")
-CLASSIFICATION = Task(
+_REGRESSION = _Problem("regression", curve, 50_000, ((), (1,), (2,), (4,), (8,), (30,), (30, 30), (30,) * 6), "rmse")
+_CLASSIFICATION = _Problem(
     "classification", circle, 30_000, ((), (2,), (3,), (4,), (8,), (50,), (50, 50), (50,) * 6), "log_loss"
 )
 
 
-def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: Callable[[str], None]) -> Findings:
-    """The study; ``runs`` are draws of the points, from the notebook's seed 42 on.
-
-    Raises UsageError where data is given: the points are drawn.
-    """
-    if data is not None:
-        raise UsageError("fully-connected draws its own points: leave out --data.")
-    with torch_session(Machine(threads=available_cores()), seed=_SEED):
-        done = [_studied(task, _SEED, epochs, tell) for task in (REGRESSION, CLASSIFICATION)]
-        still_a_line = fit(done[0].points, (30,), epochs=min(epochs or 2000, 2000), linear=True, seed=_SEED)
-        redrawn = _redrawn(done, range(_SEED, _SEED + (runs or 1)), epochs, tell)
-    return Findings(
-        title="Fully connected nets: underfit, just right, overfit",
-        source='"Regression and Classification with Fully Connected Neural Networks"',
-        data="points drawn from `torch.manual_seed(42)`, and 10,000 fresh ones",
-        sections=(
-            _regression(done[0], still_a_line),
-            _classification(done[1]),
-            _chosen(done, redrawn),
-            _speed(done),
-            _honest(done),
-        ),
-    )
-
-
 @dataclass(frozen=True)
-class Studied:
-    """A task's fits, net by net. plain : seconds a step of the plain loop for the largest net, a number a round.
+class _Fits:
+    """The fits of all nets of a problem.
 
-    seconds : of the largest net's whole training, six nets side by side. apart : largest difference of an output
-    between the plain loop and ours, from the same first weights, after 300 steps.
+    plain : seconds of a step of the plain loop for the largest net, one number for each round.
+    seconds : of the whole training of the largest net, six nets in parallel.
+    difference : the largest difference of an output between the plain loop and ours after ``_STEPS`` steps.
     """
 
-    task: Task
+    problem: _Problem
     points: Points
     fits: dict[tuple[int, ...], Fit]
     plain: list[float]
     seconds: float
-    apart: float
+    difference: float
+
+    @property
+    def largest(self) -> Fit:
+        return self.fits[self.problem.nets[-1]]
 
     @property
     def best(self) -> tuple[int, ...]:
-        """The net with the lowest out-of-fold loss after its last epoch."""
+        """The net with the lowest validation loss after its last epoch."""
         return min(self.fits, key=lambda hidden: self.fits[hidden].oof[-1])
 
 
-def _studied(task: Task, seed: int, epochs: int | None, tell: Callable[[str], None]) -> Studied:
-    points, longest = task.draw(seed), min(epochs or task.epochs, task.epochs)
-    largest, steps = task.nets[-1], min(_STEPS, longest)
-    fits = {hidden: fit(points, hidden, epochs=longest, seed=seed) for hidden in task.nets[:-1]}
-    tell(f"{task.name}: now {name_of(largest)}, {longest:,} epochs, on all points and on {FOLDS} folds.")
-    plain = [_plain_step(points, largest, steps) for _ in range(_TIMED // 2)]
-    began = time.perf_counter()
-    fits[largest] = fit(points, largest, epochs=longest, seed=seed)
-    seconds = time.perf_counter() - began
-    plain += [_plain_step(points, largest, steps) for _ in range(_TIMED // 2)]
-    return Studied(task, points, fits, plain, seconds, _apart(points, largest, steps))
+def run(*, data: Path | None, runs: int | None, epochs: int | None, on_progress: Callable[[str], None]) -> StudyResult:
+    """Run the study.
+
+    Parameters
+    ----------
+    data
+        Must be None: the points are generated.
+    runs : int, optional
+        The number of draws of the points, from the notebook's seed 42 on; default: 1.
+    epochs, on_progress
+        As for :func:`kpipe.studies.study`.
+
+    Returns
+    -------
+    StudyResult
+
+    Raises
+    ------
+    UsageError
+        If data is given.
+    """
+    if data is not None:
+        raise UsageError("fully-connected generates its own points: leave out --data.")
+    with torch_session(Machine(threads=available_cores()), seed=_SEED):
+        found = [_fit_all(problem, _SEED, epochs, on_progress) for problem in (_REGRESSION, _CLASSIFICATION)]
+        two_linear = fit(found[0].points, (30,), epochs=min(epochs or 2000, 2000), linear=True, seed=_SEED)
+        redrawn = _redrawn_table(found, range(_SEED, _SEED + (runs or 1)), epochs, on_progress)
+    return StudyResult(
+        title="Fully connected nets: underfitting and overfitting",
+        source='"Regression and Classification with Fully Connected Neural Networks"',
+        data="points generated after `torch.manual_seed(42)`, and 10,000 test points",
+        sections=(
+            _regression(found[0], two_linear),
+            _classification(found[1]),
+            _selection(found, redrawn),
+            _speed(found),
+            _cross_validation(found),
+        ),
+    )
 
 
-def _plain_step(points: Points, hidden: tuple[int, ...], steps: int) -> float:
+def _fit_all(problem: _Problem, seed: int, epochs: int | None, on_progress: Callable[[str], None]) -> _Fits:
+    points, most = problem.draw(seed), min(epochs or problem.epochs, problem.epochs)
+    largest, steps = problem.nets[-1], min(_STEPS, most)
+    fits = {hidden: fit(points, hidden, epochs=most, seed=seed) for hidden in problem.nets[:-1]}
+    on_progress(f"{problem.name}: next {_name_of(largest)}, {most:,} epochs, on all points and on {FOLDS} folds.")
+    plain = [_seconds_of_plain_step(points, largest, steps) for _ in range(_TIMED // 2)]
+    started = time.perf_counter()
+    fits[largest] = fit(points, largest, epochs=most, seed=seed)
+    seconds = time.perf_counter() - started
+    plain += [_seconds_of_plain_step(points, largest, steps) for _ in range(_TIMED // 2)]
+    return _Fits(problem, points, fits, plain, seconds, _difference(points, largest, steps))
+
+
+def _seconds_of_plain_step(points: Points, hidden: tuple[int, ...], steps: int) -> float:
     loop = plain_loop(points, hidden, seed=_SEED)
-    loop(20)  # torch's first calls are slow
-    began = time.perf_counter()
+    loop(20)  # the first steps are slower
+    started = time.perf_counter()
     loop(steps)
-    return (time.perf_counter() - began) / steps
+    return (time.perf_counter() - started) / steps
 
 
-def _apart(points: Points, hidden: tuple[int, ...], steps: int) -> float:
+def _difference(points: Points, hidden: tuple[int, ...], steps: int) -> float:
     theirs = plain_loop(points, hidden, seed=_SEED)(steps + 1)
     ours = fit(points, hidden, epochs=steps, seed=_SEED).outputs
     return float(np.abs((theirs.sigmoid() if points.classes else theirs).numpy() - ours).max())
 
 
-def name_of(hidden: tuple[int, ...]) -> str:
+def _name_of(hidden: tuple[int, ...]) -> str:
     """A net in words.
 
-    >>> name_of(()), name_of((1,)), name_of((30, 30))
+    >>> _name_of(()), _name_of((1,)), _name_of((30, 30))
     ('linear', '1 tanh unit', '2 layers of 30')
     """
     if not hidden:
@@ -134,181 +155,176 @@ def name_of(hidden: tuple[int, ...]) -> str:
     return f"{len(hidden)} layers of {hidden[0]}"
 
 
-def _score(task: Task, targets: Tensor, predicted: np.ndarray) -> Score:
-    """Of (n,) values, or of (n,) probabilities of label 1."""
-    if task.name == "regression":
-        return evaluate(get_metric(task.metric), targets.numpy().astype(float), predicted[:, None].astype(float))
-    second = predicted.astype(float)
-    return evaluate(get_metric(task.metric), targets.numpy().astype(int), np.stack([1 - second, second], axis=1))
+def _score(problem: _Problem, targets: Tensor, predicted: np.ndarray) -> Score:
+    """The score of (n,) values, or of (n,) probabilities of label 1."""
+    p = predicted.astype(float)
+    if problem.name == "regression":
+        return evaluate(get_metric(problem.metric), targets.numpy().astype(float), p[:, None])
+    return evaluate(get_metric(problem.metric), targets.numpy().astype(int), np.stack([1 - p, p], axis=1))
 
 
-def _gap(studied: Studied) -> pd.DataFrame:
-    """Every net's loss on the points it learned, on those held out of it, and on fresh ones."""
-    task, points = studied.task, studied.points
-    shown = points.inputs.amin(dim=1, keepdim=True), points.inputs.amax(dim=1, keepdim=True)
-    inside = ((points.fresh >= shown[0]) & (points.fresh <= shown[1])).all(dim=0)
+def _losses_table(found: _Fits) -> pd.DataFrame:
+    """The training, validation and test loss of every net, and of the best possible prediction."""
+    problem, points = found.problem, found.points
+    inside = _in_range(points)
+
+    def test(predicted: np.ndarray) -> dict[str, float]:
+        return {
+            "test": _score(problem, points.test_targets, predicted).value,
+            "test, in range": _score(problem, points.test_targets[inside], predicted[inside.numpy()]).value,
+        }
+
     lines = []
-    for hidden, found in studied.fits.items():
-        fresh = found.predict(points.fresh)
-        held_out = _score(task, points.targets, found.oof_outputs)
+    for hidden, net in found.fits.items():
+        validation = _score(problem, points.targets, net.oof_outputs)
         lines.append({
-            "net": name_of(hidden),
-            "parameters": sum(layer[0].numel() for layer in found.weights),
-            "train": _score(task, points.targets, found.outputs).value,
-            "held out": held_out.value,
-            "error": held_out.standard_error,
-            "fresh": _score(task, points.fresh_targets, fresh).value,
-            "fresh, in range": _score(task, points.fresh_targets[inside], fresh[inside.numpy()]).value,
+            "net": _name_of(hidden),
+            "parameters": sum(layer[0].numel() for layer in net.weights),
+            "train": _score(problem, points.targets, net.outputs).value,
+            "validation": validation.value,
+            "standard error": validation.standard_error,
+            **test(net.predict(points.test_inputs)),
         })  # fmt: skip
-    floor = _score(task, points.fresh_targets, points.fresh_truth.numpy()).value
-    within = _score(task, points.fresh_targets[inside], points.fresh_truth.numpy()[inside.numpy()]).value
-    return pd.DataFrame([*lines, {"net": "the source itself", "fresh": floor, "fresh, in range": within}])
+    return pd.DataFrame([*lines, {"net": "best possible", **test(points.test_truth.numpy())}])
 
 
-def _regression(studied: Studied, still_a_line: Fit) -> Section:
+def _in_range(points: Points) -> Tensor:
+    """(10,000,) whether a test point lies in the range of the training points."""
+    low, high = points.inputs.amin(dim=1, keepdim=True), points.inputs.amax(dim=1, keepdim=True)
+    return ((points.test_inputs >= low) & (points.test_inputs <= high)).all(dim=0)
+
+
+def _regression(found: _Fits, two_linear: Fit) -> StudySection:
     grid = torch.linspace(-4, 4, 201)[None]
-    bent = float(np.abs(np.diff(still_a_line.predict(grid), n=2)).max())
-    largest = studied.fits[studied.task.nets[-1]]
+    curvature = float(np.abs(np.diff(two_linear.predict(grid), n=2)).max())
     shown = {
-        "linear": studied.fits[()],
-        "two linear layers (1-30-1)": still_a_line,
-        "one tanh unit": studied.fits[(1,)],
-        "six tanh layers of 30": largest,
+        "linear": found.fits[()],
+        "two linear layers (1-30-1)": two_linear,
+        "one tanh unit": found.fits[(1,)],
+        "six tanh layers of 30": found.largest,
     }
-    straight = studied.fits[()].path[-1]
-    return Section(
+    slope, intercept = found.fits[()].path[-1]
+    title = f"Six layers reach a training MSE of {found.largest.train[-1]:.2f}, below the noise's 4: they overfit"
+    return StudySection(
         heading="Regression",
-        text="100 points x = 1.5 · randn, y = 2x + 3 sin 3x + 1 + 2 · randn; full-batch gradient descent (`SGD`, lr "
-        f"{LR}) on the squared error, {int(largest.epochs[-1]):,} epochs (two linear layers: "
-        f"{int(still_a_line.epochs[-1]):,}). The line learned is y = {straight[0]:.3f} x + {straight[1]:.3f}. Two "
-        f"linear layers are still a line: over [-4, 4] their second differences stay below {bent:.0e}, which is "
-        "rounding. One tanh unit makes a step. Six layers of 30 follow the points, noise and all, and between them go "
-        "wherever they like.\n\n"
-        "Out of the range of the points shown, no net knows anything: the column *fresh* has such points too, the last "
-        "one has none. The source itself, without its noise, is the best there can be.",
-        tables={"regression": _gap(studied)},
-        figures={
-            "fits": fits_picture(
-                studied.points,
-                shown,
-                f"Six layers bring the error on the points shown to {largest.train[-1]:.2f}, "
-                "where the noise alone has 4: they learned the noise",
-            )
-        },
-        files={"line.gif": moving_line(studied.points, studied.fits[()])},
+        text="100 points with x = 1.5 · randn and y = 2x + 3 sin 3x + 1 + 2 · randn. The nets minimise the squared "
+        f"error by full-batch gradient descent (`SGD`, lr {LR}) for {int(found.largest.epochs[-1]):,} epochs (two "
+        f"linear layers: {int(two_linear.epochs[-1]):,}). The trained line is y = {slope:.3f} x + {intercept:.3f}. Two "
+        f"linear layers are a straight line: over [-4, 4] their second differences stay below {curvature:.0e}, which "
+        "is rounding. One tanh unit fits a step. Six layers of 30 follow the points including their noise, and "
+        "oscillate between them.\n\n"
+        "No net extrapolates beyond the range of the training points: the column *test* includes such points, the "
+        "last column does not. The true curve, without the noise, is the best possible prediction.",
+        tables={"regression": _losses_table(found)},
+        figures={"fits": fits_plot(found.points, shown, title)},
+        files={"line.gif": line_animation(found.points, found.fits[()])},
     )
 
 
-def _classification(studied: Studied) -> Section:
-    nets = ((), (2,), studied.task.nets[-1])
-    return Section(
+def _classification(found: _Fits) -> StudySection:
+    nets = {_name_of(hidden): found.fits[hidden] for hidden in ((), (2,), found.problem.nets[-1])}
+    title = "A line separates a half-plane, two tanh units a wedge; six layers enclose single flipped points"
+    return StudySection(
         heading="Classification",
         text="200 points 2.5 · randn(2), labelled by the circle of radius π, with flips of probability 0.3 · 0.49 / "
-        f"((d - π)² + 0.49) at distance d; the same descent on the cross-entropy, "
-        f"{int(studied.fits[()].epochs[-1]):,} epochs. A line cannot enclose anything, two tanh units make a wedge, "
-        "and six layers of 50 fence in single flipped points.",
-        tables={"classification": _gap(studied)},
-        figures={
-            "regions": regions_picture(
-                studied.points,
-                {name_of(hidden): studied.fits[hidden] for hidden in nets},
-                "A line encloses nothing, two tanh units make a wedge, six layers fence in flipped points",
-            )
-        },
+        "((d - π)² + 0.49) at distance d. The nets minimise the cross-entropy by the same descent for "
+        f"{int(found.fits[()].epochs[-1]):,} epochs. A line separates a half-plane, two tanh units a wedge, and six "
+        "layers of 50 enclose single flipped points.",
+        tables={"classification": _losses_table(found)},
+        figures={"regions": regions_plot(found.points, nets, title)},
     )
 
 
-def _chosen(done: Sequence[Studied], redrawn: pd.DataFrame) -> Section:
-    gaps = {studied.task.name: _gap(studied) for studied in done}
-    names = " and ".join(f"{name_of(studied.best)} ({studied.task.name})" for studied in done)
-    largest = {studied.task.name: studied.fits[studied.task.nets[-1]] for studied in done}
-    just_right = [{f"chosen: {name_of(studied.best)}": studied.fits[studied.best]} for studied in done]
-    return Section(
-        heading="Just right, by cross-validation",
-        text=f"{FOLDS} folds; the net with the lowest loss on the points held out is chosen: {names}. The fresh points "
-        "had no part in that; they say whether it was right. Nets next to the chosen one differ from it by about a "
-        "standard error: cross-validation finds the region, not the net. The chosen net's own held-out loss is the "
-        "lowest of eight and so a little too good.",
+def _selection(found: Sequence[_Fits], redrawn: pd.DataFrame) -> StudySection:
+    names = " and ".join(f"{_name_of(fits.best)} ({fits.problem.name})" for fits in found)
+    regression, classification = ({f"chosen: {_name_of(fits.best)}": fits.fits[fits.best]} for fits in found)
+    titles = [f"The net with the lowest validation loss over {FOLDS} folds: {_name_of(fits.best)}" for fits in found]
+    return StudySection(
+        heading="Model selection by cross-validation",
+        text=f"The net with the lowest validation loss over {FOLDS} folds is chosen: {names}. The test points, which "
+        "have no part in the choice, show whether it was right. Nets of neighbouring sizes differ from the chosen one "
+        "by about a standard error, so cross-validation finds the right size only roughly. The validation loss of the "
+        "chosen net is the lowest of eight and therefore slightly too low.",
         tables={"redraws": redrawn},
         figures={
-            "learning": learning_picture(largest),
-            "chosen": chosen_picture(gaps),
-            "just_right_curve": fits_picture(
-                done[0].points, just_right[0], f"The net that {FOLDS} folds choose: {name_of(done[0].best)}"
-            ),
-            "just_right_regions": regions_picture(
-                done[1].points, just_right[1], f"The net that {FOLDS} folds choose: {name_of(done[1].best)}"
-            ),
+            "learning": losses_plot({fits.problem.name: fits.largest for fits in found}),
+            "chosen": selection_plot({fits.problem.name: _losses_table(fits) for fits in found}),
+            "just_right_curve": fits_plot(found[0].points, regression, titles[0]),
+            "just_right_regions": regions_plot(found[1].points, classification, titles[1]),
         },
     )
 
 
-def _redrawn(done: Sequence[Studied], seeds: range, epochs: int | None, tell: Callable[[str], None]) -> pd.DataFrame:
-    """The choice, and what it is worth on fresh points, for every draw of the points."""
+def _redrawn_table(
+    found: Sequence[_Fits], seeds: range, epochs: int | None, on_progress: Callable[[str], None]
+) -> pd.DataFrame:
+    """The chosen net, and its test loss, for every draw of the points."""
     lines = []
     for seed in seeds:
-        for studied in done if seed == _SEED else [_studied(s.task, seed, epochs, tell) for s in done]:
-            gap = _gap(studied).set_index("net")
-            best = name_of(studied.best)
+        of_seed = found if seed == _SEED else [_fit_all(fits.problem, seed, epochs, on_progress) for fits in found]
+        for fits in of_seed:
+            table, best = _losses_table(fits).set_index("net"), _name_of(fits.best)
             lines.append({
-                "task": studied.task.name,
+                "task": fits.problem.name,
                 "seed": seed,
                 "chosen": best,
-                "held out": gap["held out"].loc[best],
-                "error": gap["error"].loc[best],
-                "fresh, in range": gap["fresh, in range"].loc[best],
-                "best net on fresh": str(gap["fresh, in range"].iloc[:-1].idxmin()),
-                "its fresh, in range": gap["fresh, in range"].iloc[:-1].min(),
+                "validation": table["validation"].loc[best],
+                "standard error": table["standard error"].loc[best],
+                "test, in range": table["test, in range"].loc[best],
+                "best net on test": str(table["test, in range"].iloc[:-1].idxmin()),
+                "its test, in range": table["test, in range"].iloc[:-1].min(),
             })  # fmt: skip
     return pd.DataFrame(lines)
 
 
-def _speed(done: Sequence[Studied]) -> Section:
-    columns: dict[str, dict[str, float]] = {}
-    for studied in done:
-        plain = statistics.median(studied.plain)
-        epochs = int(studied.fits[studied.task.nets[-1]].epochs[-1])
-        ours = studied.seconds / (epochs * (FOLDS + 1))
-        columns[f"{studied.task.name}, {name_of(studied.task.nets[-1])}"] = {
-            "epochs": epochs,
-            "nets": FOLDS + 1,
-            "seconds in all": studied.seconds,
-            "plain loop, µs a step": plain * 1e6,
-            "ours, µs a step of one net": ours * 1e6,
-            "times faster": plain / ours,
-            "times faster, least": min(studied.plain) / ours,
-            "times faster, most": max(studied.plain) / ours,
-            "largest difference of an output after 300 steps": studied.apart,
-        }
-    return Section(
-        heading="The long trainings",
+def _speed(found: Sequence[_Fits]) -> StudySection:
+    columns = {f"{fits.problem.name}, {_name_of(fits.problem.nets[-1])}": _speed_of(fits) for fits in found}
+    return StudySection(
+        heading="Training speed",
         text="The plain loop is `nn.Sequential`, a loss, `backward` and `SGD.step`, one net at a time. Ours "
-        "(`models.teaching.batched_nets`) trains the net of all points and those of the five folds side by side, "
-        f"gradients by hand, no new memory in a step. Timed in this run on {available_cores()} threads: the whole long "
-        f"training, and {_TIMED} rounds of {_STEPS} steps of the plain loop, half of them before it and half after. "
-        "Differences of outputs are from the same first weights.",
+        "(`kpipe.models.teaching.batched_nets`) trains the net of all points and those of the five folds in parallel, "
+        f"with gradients by hand and without allocating memory in a step. Both were timed on {available_cores()} "
+        f"threads: the whole training, and {_TIMED} rounds of {_STEPS} steps of the plain loop, half of them before it "
+        "and half after it. The difference of outputs is that from the same initial weights.",
         tables={"speed": pd.DataFrame(columns).rename_axis("measure").reset_index()},
     )
 
 
-def _honest(done: Sequence[Studied]) -> Section:
-    lines = []
-    for studied in done:
-        task, points = studied.task, studied.points
-        metric = get_metric(task.metric)
-        for hidden, found in studied.fits.items():
-            score = _score(task, points.targets, found.oof_outputs)
-            lines.append(row(f"{task.name}: {name_of(hidden)}", metric, score))
-        folds = tuple(
-            zip(*KFold(FOLDS, shuffle=True, random_state=0).split(np.zeros(len(points.targets))), strict=True)
-        )
-        y = points.targets.numpy().astype(int if points.classes else float)
-        name, dummy = baseline(metric, y, Folds(train=folds[0], valid=folds[1]), outputs=2 if points.classes else 1)
-        lines.append(row(f"baseline: {name} ({task.name})", metric, evaluate(metric, y, dummy)))
-    return Section(
-        heading="What kpipe says of the same nets",
-        text="Every point is predicted once, by the net of the fold that was not shown it, after the last epoch; "
-        "scores and standard errors are `kpipe.core.metrics`'. The largest nets have by far the best training "
-        "loss and are beaten by small ones.",
-        tables={"honest": pd.DataFrame(lines)},
+def _speed_of(fits: _Fits) -> dict[str, float]:
+    plain, epochs = statistics.median(fits.plain), int(fits.largest.epochs[-1])
+    ours = fits.seconds / (epochs * (FOLDS + 1))
+    return {
+        "epochs": epochs,
+        "nets": FOLDS + 1,
+        "seconds in all": fits.seconds,
+        "plain loop, µs per step": plain * 1e6,
+        "ours, µs per step of one net": ours * 1e6,
+        "speedup, median": plain / ours,
+        "speedup, smallest": min(fits.plain) / ours,
+        "speedup, largest": max(fits.plain) / ours,
+        "largest difference of an output after 300 steps": fits.difference,
+    }
+
+
+def _cross_validation(found: Sequence[_Fits]) -> StudySection:
+    lines = [line for fits in found for line in _score_rows(fits)]
+    return StudySection(
+        heading="Cross-validation with standard errors",
+        text="Each point is predicted by the net of the fold that was not trained on it, after the last epoch. Scores "
+        "and standard errors are those of `kpipe.core.metrics`. The largest nets have by far the lowest training loss, "
+        "and small nets have better scores.",
+        tables={"cross_validation": pd.DataFrame(lines)},
     )
+
+
+def _score_rows(fits: _Fits) -> list[dict[str, object]]:
+    """The scores of the nets of a problem, and of the baseline."""
+    problem, points, metric = fits.problem, fits.points, get_metric(fits.problem.metric)
+    rows = [
+        score_row(f"{problem.name}: {_name_of(hidden)}", metric, _score(problem, points.targets, net.oof_outputs))
+        for hidden, net in fits.fits.items()
+    ]
+    y = points.targets.numpy().astype(int if points.classes else float)
+    train, valid = zip(*KFold(FOLDS, shuffle=True, random_state=0).split(np.zeros(len(y))), strict=True)
+    name, constant = baseline(metric, y, Folds(train=train, valid=valid), outputs=2 if points.classes else 1)
+    return [*rows, score_row(f"baseline: {name} ({problem.name})", metric, evaluate(metric, y, constant))]

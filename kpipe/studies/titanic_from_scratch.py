@@ -1,4 +1,4 @@
-"""Study: from a straight line to a deep net on Titanic, every loss as published."""
+"""Study: from a linear model to a deep net on Titanic, with every published loss."""
 
 from __future__ import annotations
 
@@ -17,18 +17,32 @@ from kpipe.core.values import Context
 from kpipe.models import model
 from kpipe.models.teaching.scratch import ScratchClassifier, Uniform
 from kpipe.pipeline import prepare
-from kpipe.studies.findings import Findings, Section
-from kpipe.studies.honest import PROTOCOL, data_of, honest
-from kpipe.studies.titanic import COLUMNS, Notebook, notebook, with_notebooks_columns
+from kpipe.studies.protocol import PROTOCOL, cross_validation_table, describe_data
+from kpipe.studies.result import StudyResult, StudySection
+from kpipe.studies.titanic_table import COLUMNS, NotebookTable, notebook_table, with_notebook_columns
 
-__all__ = ["NETS", "Net", "findings", "trained"]
+__all__ = ["NETS", "PublishedNet", "accuracy", "run", "train"]
 
 _SEED, _RUNS = 442, 20
 
 
 @dataclass(frozen=True)
-class Net:
-    """A net of the notebook. losses : as published, before each step; None where the notebook's text leaves out."""
+class PublishedNet:
+    """A net of the notebook and its published results.
+
+    Parameters
+    ----------
+    model : str
+        The model of kpipe's catalogue.
+    options : dict
+        Its options.
+    losses : tuple of float or None
+        The loss before each step; None where the notebook does not show it.
+    accuracy : float, optional
+        On the notebook's validation rows.
+    coefficients : tuple of float
+        Of the notebook's columns; empty where it does not show them.
+    """
 
     model: str
     options: dict[str, Any]
@@ -38,14 +52,14 @@ class Net:
 
 
 def _losses(text: str, *, epochs: int) -> tuple[float | None, ...]:
-    """Published losses; "..." stands for those between."""
+    """The losses in a text in which "..." stands for those that the notebook does not show."""
     head, _, tail = (part.split() for part in text.partition("..."))
     between = [None] * (epochs - len(head) - len(tail))
     return (*map(float, head), *between, *map(float, tail))
 
 
 NETS = {
-    "linear": Net(
+    "linear": PublishedNet(
         "straight-line",
         {"lr": 0.2, "epochs": 18},
         _losses(
@@ -55,7 +69,7 @@ NETS = {
         ),
         0.7865,
     ),
-    "sigmoid": Net(
+    "sigmoid": PublishedNet(
         "sigmoid",
         {"lr": 100.0, "epochs": 30},
         _losses(
@@ -65,22 +79,22 @@ NETS = {
         0.8258,
         (-1.5061, -1.1575, -0.4267, 0.2543, -10.3320, 8.4185, 3.8389, 2.1398, -6.2331, 1.4771, 2.1168, -4.7958),
     ),
-    "sigmoid, matrix form": Net(
+    "sigmoid, matrix form": PublishedNet(
         "sigmoid",
         {"lr": 100.0, "epochs": 30, "weights": Uniform(0.0, 0.1)},
         _losses("0.512 0.323 0.290 0.205 0.200 0.198 0.197 ... 0.194", epochs=30),
         0.8258,
     ),
-    "one hidden layer, lr 1.4": Net(
+    "one hidden layer, lr 1.4": PublishedNet(
         "shallow", {"lr": 1.4, "epochs": 30}, _losses("0.543 0.532 0.520 0.505 0.487 ... 0.221 0.220", epochs=30), None
     ),
-    "one hidden layer, lr 20": Net(
+    "one hidden layer, lr 20": PublishedNet(
         "shallow",
         {"lr": 20.0, "epochs": 30},
         _losses("0.543 0.400 0.260 0.390 0.221 0.211 0.197 ... 0.192", epochs=30),
         0.8258,
     ),
-    "deep": Net(
+    "deep": PublishedNet(
         "deep",
         {"lr": 4.0, "epochs": 30},
         _losses(
@@ -92,47 +106,108 @@ NETS = {
 }
 
 
-def findings(*, data: Path | None, runs: int | None, epochs: int | None, tell: Callable[[str], None]) -> Findings:
-    """The study; ``runs`` are seeds from 442 on, of which the first is the notebook's."""
-    problem = with_notebooks_columns(prepare(RunRequest("titanic", data=data)))
+def run(*, data: Path | None, runs: int | None, epochs: int | None, on_progress: Callable[[str], None]) -> StudyResult:
+    """Run the study.
+
+    Parameters
+    ----------
+    data, epochs, on_progress
+        As for :func:`kpipe.studies.study`.
+    runs : int, optional
+        The number of seeds, from the notebook's seed 442 on; default: 20.
+
+    Returns
+    -------
+    StudyResult
+    """
+    problem = with_notebook_columns(prepare(RunRequest("titanic", data=data)))
     tables = problem.tables
-    table = notebook(tables.train)
-    fits = {name: trained(net, table, seed=_SEED, epochs=epochs) for name, net in NETS.items()}
-    tell("The notebook's nets are trained; now other seeds.")
-    spread = _spread(table, seeds=range(_SEED, _SEED + (runs or _RUNS)), epochs=epochs)
-    tell("Now cross-validation.")
+    table = notebook_table(tables.train)
+    fits = {name: train(net, table, seed=_SEED, epochs=epochs) for name, net in NETS.items()}
+    on_progress("The notebook's nets are trained. Next: other seeds.")
+    by_seed = _seed_table(table, seeds=range(_SEED, _SEED + (runs or _RUNS)), epochs=epochs)
+    on_progress("Next: cross-validation.")
     chosen = {
         net.model: model(net.model, **_options(net, epochs)) for net in NETS.values() if "weights" not in net.options
     }
-    judged = honest(problem, chosen)
-    return Findings(
+    scores = cross_validation_table(problem, chosen)
+    return StudyResult(
         title="Titanic from scratch: linear, sigmoid, one hidden layer, deep",
         source='"From Machine Learning to Deep Learning From Scratch" (Pranath Fernando, 2022), '
         'after Jeremy Howard\'s "Linear model and neural net from scratch" (Kaggle, 2022)',
-        data=data_of(tables),
+        data=describe_data(tables),
         sample=tables.source.origin == "sample",
-        sections=(_published(fits, table), _other_seeds(spread, table), _honest(judged)),
+        sections=(_published(fits, table), _other_seeds(by_seed, table), _cross_validation(scores)),
     )
 
 
-def _options(net: Net, epochs: int | None) -> dict[str, Any]:
-    longest = net.options["epochs"]
-    return {**net.options, "epochs": min(epochs or longest, longest)}
+def _options(net: PublishedNet, epochs: int | None) -> dict[str, Any]:
+    published = net.options["epochs"]
+    return {**net.options, "epochs": min(epochs or published, published)}
 
 
-def trained(net: Net, table: Notebook, *, seed: int, epochs: int | None = None) -> ScratchClassifier:
-    """The net as the notebook trained it, on the notebook's rows."""
+def train(net: PublishedNet, table: NotebookTable, *, seed: int, epochs: int | None = None) -> ScratchClassifier:
+    """Train a net as the notebook did.
+
+    Parameters
+    ----------
+    net : PublishedNet
+        The net.
+    table : NotebookTable
+        Its rows.
+    seed : int
+        Of the initial weights.
+    epochs : int, optional
+        The greatest number of epochs; default: the notebook's.
+
+    Returns
+    -------
+    ScratchClassifier
+    """
     context = Context(task="classification", n_classes=2, seed=seed)
     estimator: ScratchClassifier = model(net.model, **_options(net, epochs))(context)[-1]
     return estimator.fit(table.X[table.train], table.survived[table.train])
 
 
-def accuracy(fit: ScratchClassifier, table: Notebook) -> float:
-    """On the notebook's 178 rows."""
+def accuracy(fit: ScratchClassifier, table: NotebookTable) -> float:
+    """The accuracy on the notebook's validation rows.
+
+    Parameters
+    ----------
+    fit : ScratchClassifier
+        A trained net.
+    table : NotebookTable
+        The rows.
+
+    Returns
+    -------
+    float
+    """
     return float((fit.predict(table.X[table.valid]) == table.survived[table.valid]).mean())
 
 
-def _published(fits: dict[str, ScratchClassifier], table: Notebook) -> Section:
+def _published(fits: dict[str, ScratchClassifier], table: NotebookTable) -> StudySection:
+    losses = pd.DataFrame([
+        {"net": name, "epoch": epoch, "loss": float(loss), "published": NETS[name].losses[epoch - 1]}
+        for name, fit in fits.items() for epoch, loss in enumerate(fit.loss_curve_, start=1)
+    ])  # fmt: skip
+    ours = fits["sigmoid"].weights_[0][:, 0].astype(float)
+    coefficients = pd.DataFrame({"column": COLUMNS, "coefficient": ours, "published": NETS["sigmoid"].coefficients})
+    return StudySection(
+        heading="The notebook reproduced",
+        text="The missing values of train.csv are imputed with modes, `LogFare = log(Fare + 1)`, and the 12 columns "
+        "are divided by their maxima. `RandomSplitter(seed=42)` splits the rows. The nets minimise the mean absolute "
+        f"error by full-batch gradient descent after `torch.manual_seed({_SEED})`. A loss counts as reproduced if it "
+        f"agrees to three decimals with the published one. The accuracy is that of the {len(table.valid)} validation "
+        "rows.\n\n"
+        "The coefficients are those of the sigmoid model. Being male, travelling third class and a high age reduce the "
+        "predicted probability of survival; being female and travelling first or second class increase it.",
+        tables={"nets": _nets_table(fits, table), "coefficients": coefficients, "losses": losses},
+        figures={"losses": _losses_plot(fits)},
+    )
+
+
+def _nets_table(fits: dict[str, ScratchClassifier], table: NotebookTable) -> pd.DataFrame:
     rows = []
     for name, fit in fits.items():
         net = NETS[name]
@@ -145,57 +220,42 @@ def _published(fits: dict[str, ScratchClassifier], table: Notebook) -> Section:
             "first loss": float(fit.loss_curve_[0]),
             "last loss": float(fit.loss_curve_[-1]),
             "published loss": net.losses[-1],
-            "losses met": f"{same} of {len(pairs)}",
+            "losses reproduced": f"{same} of {len(pairs)}",
             "accuracy": accuracy(fit, table),
             "published accuracy": net.accuracy,
         })  # fmt: skip
-    losses = pd.DataFrame([
-        {"net": name, "epoch": epoch, "loss": float(loss), "published": NETS[name].losses[epoch - 1]}
-        for name, fit in fits.items() for epoch, loss in enumerate(fit.loss_curve_, start=1)
-    ])  # fmt: skip
-    ours = fits["sigmoid"].weights_[0][:, 0].astype(float)
-    coefficients = pd.DataFrame({"column": COLUMNS, "coefficient": ours, "published": NETS["sigmoid"].coefficients})
-    return Section(
-        heading="The notebook, to the digit",
-        text="Gaps of train.csv filled with its modes; `LogFare = log(Fare + 1)`; 12 columns divided by their maxima; "
-        "`RandomSplitter(seed=42)`; mean absolute error; gradient descent on all training rows at once; "
-        f"`torch.manual_seed({_SEED})`. Losses are met that agree to three decimals with those the notebook shows; "
-        f"accuracy is over the {len(table.valid)} rows held out.\n\n"
-        "The coefficients are those of the sigmoid: being a man, travelling third class and age count against, "
-        "being a woman and travelling first or second class count for survival.",
-        tables={"nets": pd.DataFrame(rows), "coefficients": coefficients, "losses": losses},
-        figures={"losses": _picture(fits)},
-    )
+    return pd.DataFrame(rows)
 
 
-def _picture(fits: dict[str, ScratchClassifier]) -> Figure:
+def _losses_plot(fits: dict[str, ScratchClassifier]) -> Figure:
     with canvas(1, 1, height=4.0) as (figure, axes):
         curves(axes[0, 0], {name: fit.loss_curve_ for name, fit in fits.items()}, linewidth=1.8)
-        axes[0, 0].set_ylabel("mean absolute error, training rows")
+        axes[0, 0].set_ylabel("training loss (mean absolute error)")
         axes[0, 0].set_ylim(bottom=0)
         last = {name: f"{fit.loss_curve_[-1]:.3f}" for name, fit in fits.items()}
         answer(
             figure,
-            f"The sigmoid does the work: the straight line ends at {last['linear']}, the sigmoid at {last['sigmoid']}, "
-            f"one hidden layer at {last['one hidden layer, lr 20']}, the deep net at {last['deep']}",
+            f"The sigmoid makes the difference: the linear model ends at a loss of {last['linear']}, with a sigmoid at "
+            f"{last['sigmoid']}, with one hidden layer at {last['one hidden layer, lr 20']}, the deep net at "
+            f"{last['deep']}",
         )
     return figure
 
 
-def _guess(table: Notebook) -> float:
-    """Accuracy of the commoner class on the notebook's 178 rows."""
+def _majority_accuracy(table: NotebookTable) -> float:
+    """The accuracy of the majority class on the validation rows."""
     share = float(table.survived[table.valid].mean())
     return max(share, 1 - share)
 
 
-def _spread(table: Notebook, *, seeds: range, epochs: int | None) -> pd.DataFrame:
+def _seed_table(table: NotebookTable, *, seeds: range, epochs: int | None) -> pd.DataFrame:
     rows = []
     for name, net in NETS.items():
-        found = np.array([accuracy(trained(net, table, seed=seed, epochs=epochs), table) for seed in seeds])
+        found = np.array([accuracy(train(net, table, seed=seed, epochs=epochs), table) for seed in seeds])
         rows.append({
             "net": name,
             "seeds": len(found),
-            "better than guessing": int((found > _guess(table)).sum()),
+            "better than majority": int((found > _majority_accuracy(table)).sum()),
             "mean accuracy": found.mean(),
             "standard deviation": found.std(),
             "worst": found.min(),
@@ -204,25 +264,25 @@ def _spread(table: Notebook, *, seeds: range, epochs: int | None) -> pd.DataFram
     return pd.DataFrame(rows).round(6)
 
 
-def _other_seeds(spread: pd.DataFrame, table: Notebook) -> Section:
-    rows, seeds = len(table.valid), int(spread["seeds"].iloc[0])
-    deep = spread.loc[spread["net"] == "deep", "better than guessing"].iloc[0]
+def _other_seeds(by_seed: pd.DataFrame, table: NotebookTable) -> StudySection:
+    rows, seeds = len(table.valid), int(by_seed["seeds"].iloc[0])
+    deep = by_seed.loc[by_seed["net"] == "deep", "better than majority"].iloc[0]
     error = float(np.sqrt(0.8 * 0.2 / rows))
-    return Section(
-        heading="The same nets from other first weights",
-        text=f"Seeds {_SEED} to {_SEED + seeds - 1}, the same split. With {deep} of these {seeds} the deep net learns "
-        f"anything within its epochs: {_SEED} is one seed, not a property of the net. Guessing the commoner class "
-        f"scores {_guess(table):.4f} here.\n\nOn {rows} rows an accuracy near 0.8 has a standard error of {error:.3f}: "
-        "a hundredth or two between nets is no difference.",
-        tables={"seeds": spread},
+    return StudySection(
+        heading="Other initial weights",
+        text=f"The same nets and the same split, with the seeds {_SEED} to {_SEED + seeds - 1}. The deep net learns "
+        f"anything within its epochs with {deep} of these {seeds} seeds: its published accuracy depends on the seed. "
+        f"The majority class has an accuracy of {_majority_accuracy(table):.4f}.\n\nOn {rows} rows, an accuracy near "
+        f"0.8 has a standard error of {error:.3f}, so differences of 0.01 or 0.02 between nets are not significant.",
+        tables={"seeds": by_seed},
     )
 
 
-def _honest(judged: pd.DataFrame) -> Section:
-    return Section(
-        heading="What kpipe run says of the same nets",
-        text=f"{PROTOCOL}\n\nIn the notebook, the rows held out had part in the modes and the maxima, and the learning "
-        "rates were chosen by looking at them. `kpipe run titanic --model deep` trains such nets on the columns that "
-        "the competition has by now.",
-        tables={"honest": judged},
+def _cross_validation(scores: pd.DataFrame) -> StudySection:
+    return StudySection(
+        heading="Cross-validation by kpipe run",
+        text=f"{PROTOCOL}\n\nIn the notebook, the modes and the maxima include the validation rows, and the learning "
+        "rates were chosen on them. `kpipe run titanic --model deep` trains such nets on the columns that the "
+        "competition has now.",
+        tables={"cross_validation": scores},
     )

@@ -17,7 +17,9 @@ from kpipe.core.values import Folds, Splitter
 from kpipe.errors import DataError, UsageError
 from kpipe.problem.problem import Problem
 
-__all__ = ["folds_from_frame", "folds_to_frame", "make_folds"]
+__all__ = ["folds_from_frame", "folds_to_frame", "make_folds", "same_rows"]
+
+_ROLES = ("train", "valid")
 
 
 def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -> Folds:
@@ -83,34 +85,66 @@ def folds_to_frame(folds: Folds) -> pd.DataFrame:
     parts = [
         pd.DataFrame({"fold": fold, "row": np.sort(rows), "role": role})
         for fold, pair in enumerate(zip(folds.train, folds.valid, strict=True))
-        for role, rows in zip(("train", "valid"), pair, strict=True)
+        for role, rows in zip(_ROLES, pair, strict=True)
     ]
     frame = pd.concat(parts, ignore_index=True)
     return frame.assign(refit=True) if folds.refit else frame
 
 
 def folds_from_frame(frame: pd.DataFrame) -> Folds:
-    """Return the folds of a table that ``folds_to_frame`` made; rows of each fold in ascending order.
+    """Return the folds of a table that ``folds_to_frame`` made.
 
     Parameters
     ----------
     frame : DataFrame
-        Without the column ``refit``, as earlier versions wrote every table, ``refit`` is False.
+        From a run's folder, so it may hold anything. Without the column ``refit``, as earlier versions wrote every
+        table, ``refit`` is False.
 
     Returns
     -------
     Folds
+        Rows of each fold in the order of the table.
+
+    Raises
+    ------
+    DataError
+        If the table does not hold folds.
     """
+    if fault := _fault(frame):
+        raise DataError(f"The table does not hold folds: {fault}.")
+    rows = {key: part.to_numpy(dtype=np.int64) for key, part in frame.groupby(["fold", "role"])["row"]}
+    numbers, nothing = range(int(frame["fold"].max()) + 1), np.arange(0)
+    train, valid = (tuple(rows.get((fold, role), nothing) for fold in numbers) for role in _ROLES)
+    return Folds(train=train, valid=valid, refit="refit" in frame and bool(frame["refit"].any()))
 
-    def rows(fold: int, role: str) -> np.ndarray:
-        return frame.loc[(frame["fold"] == fold) & (frame["role"] == role), "row"].to_numpy(dtype=np.int64)
 
-    numbers = range(int(frame["fold"].max()) + 1)
-    return Folds(
-        train=tuple(rows(fold, "train") for fold in numbers),
-        valid=tuple(rows(fold, "valid") for fold in numbers),
-        refit="refit" in frame and bool(frame["refit"].any()),
-    )
+def same_rows(a: Folds, b: Folds) -> bool:
+    """Return whether two sets of folds train and validate the same rows, in whatever order.
+
+    Parameters
+    ----------
+    a, b : Folds
+    """
+    if len(a.train) != len(b.train):
+        return False
+    pairs = zip(a.train + a.valid, b.train + b.valid, strict=True)
+    return all(np.array_equal(np.sort(one), np.sort(other)) for one, other in pairs)
+
+
+def _fault(frame: pd.DataFrame) -> str:
+    """Return why a table is not one of folds; empty where it is."""
+    if missing := {"fold", "row", "role"} - {*frame.columns}:
+        return f"it lacks the column {min(missing)!r}"
+    if frame.empty:
+        return "it has no rows"
+    for name in ("fold", "row"):
+        if frame[name].dtype.kind not in "iu" or frame[name].min() < 0:
+            return f"{name!r} must hold whole numbers, at least 0"
+    if not frame["role"].isin(_ROLES).all():
+        return "'role' must be 'train' or 'valid'"
+    if frame["fold"].nunique() <= frame["fold"].max():
+        return "'fold' must count from 0 without gaps"
+    return ""
 
 
 def _configured(splitter: Splitter, *, seed: int, n_folds: int | None) -> Splitter:

@@ -1,10 +1,15 @@
+"""Adversarial validation."""
+
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from kpipe.checks.adversarial import adversarial_auc
+from tests.checks.made import make_prepared, status
 
 
 def drawn(n: int, seed: int) -> pd.DataFrame:
@@ -14,7 +19,7 @@ def drawn(n: int, seed: int) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_tables_drawn_alike_are_not_told_apart(seed: int) -> None:
+def test_tables_from_the_same_distribution_are_indistinguishable(seed: int) -> None:
     auc, error, _ = adversarial_auc(drawn(800, seed), drawn(400, seed + 100)) or (1.0, 0.0, [])
     assert abs(auc - 0.5) < 4 * error
 
@@ -36,7 +41,7 @@ def test_a_column_that_differs_is_named(column: str, other) -> None:
     assert found[2][0] == column
 
 
-def test_members_of_a_group_do_not_give_each_other_away() -> None:
+def test_groups_are_kept_together_by_the_folds_of_the_classifier() -> None:
     rng = np.random.default_rng(0)
     of_group = rng.normal(size=600)
     train, test = (
@@ -51,13 +56,30 @@ def test_members_of_a_group_do_not_give_each_other_away() -> None:
     assert abs(by_group[0] - 0.5) < 0.08
 
 
-def test_of_tables_too_small_nothing_is_said() -> None:
+def test_small_tables_have_no_auc() -> None:
     assert adversarial_auc(drawn(800, 0), drawn(30, 1)) is None
 
 
-def test_labels_that_are_different_in_each_row_do_not_tell_train_from_test() -> None:
+def test_unique_categories_do_not_distinguish_train_from_test() -> None:
     rng = np.random.default_rng(0)
     names = [f"person {number:05}" for number in rng.permutation(1200)]
     found = adversarial_auc(pd.DataFrame({"name": names[:800]}), pd.DataFrame({"name": names[800:]}))
     assert found is not None
     assert abs(found[0] - 0.5) < 4 * found[1]
+
+
+def test_columns_that_are_missing_in_nearly_all_rows_pass() -> None:
+    given = make_prepared()
+    gaps = np.full(600, np.nan)
+    one = np.where(np.arange(600) == 4, 1.0, np.nan)
+    for column in (gaps, one):
+        assert status(given.with_column("e", column, np.full(400, np.nan)), "adversarial validation") == "pass"
+
+
+def test_with_too_few_groups_for_folds_there_is_no_finding() -> None:
+    given = make_prepared()
+    shops = np.arange(600) % 6
+    for ours, theirs in ((shops, np.full(400, 9)), (shops % 2, np.arange(400) % 2)):
+        of_shops = given.with_column("shop", ours, theirs, seen=False)
+        grouped = replace(of_shops, problem=replace(of_shops.problem, groups="shop"))
+        assert grouped.check("adversarial validation") is None

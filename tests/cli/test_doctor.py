@@ -87,7 +87,7 @@ def test_an_unknown_competition_and_an_error_of_kaggle_are_findings(kaggle, caps
     kaggle.faults.append(Misbehave("Quota", 500, times=9))
     out = output(capsys, "no-such", status=1)
     assert "fail no-such: Kaggle has no competition 'no-such', or it is not open to you" in out
-    assert "warn GPU quota: Kaggle has a fault of its own (500)" in out
+    assert "warn GPU quota: Kaggle has an internal error (500)" in out
 
 
 def test_json_holds_every_finding(kaggle, capsys) -> None:

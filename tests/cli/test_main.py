@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import kpipe.cli
-from kpipe.cli.main import COMMANDS, get_parser
+from kpipe.cli.main import COMMANDS, get_parser, main
 from tests.cli.calls import call
 
 SHARED = {"__init__", "command", "help", "main", "messages", "notebook", "options"}  # modules that are no command
@@ -99,3 +100,12 @@ def test_without_a_command_the_help_is_printed_to_stderr(capsys: pytest.CaptureF
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "kpipe run titanic" in captured.err
+
+
+def test_a_character_that_the_outputs_encoding_lacks_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="cp1252", write_through=True))
+    with pytest.raises(SystemExit):
+        main(["list"])
+    print("R2 \N{MINUS SIGN}0.0500")
+    assert written.getvalue().endswith(b"R2 \\u22120.0500\n")

@@ -13,7 +13,7 @@ from kpipe.core.values import Tables
 from kpipe.data.loading import load
 from kpipe.errors import DataError
 from kpipe.training.folds import make_folds
-from tests.tables import tables
+from tests.tables import prepared, tables
 
 SPACESHIP = find("spaceship-titanic")
 BILLS = ["RoomService", "FoodCourt", "ShoppingMall", "Spa", "VRDeck"]
@@ -129,9 +129,9 @@ def test_a_file_that_lacks_a_column_is_named() -> None:
         SPACESHIP.clean(broken)
 
 
-def test_no_group_is_parted_by_the_folds() -> None:
-    cleaned_sample = SPACESHIP.clean(load("spaceship-titanic", "sample"))
-    folds = make_folds(SPACESHIP)
-    group = cleaned_sample.train["Group"].to_numpy()
+def test_the_folds_keep_groups_together() -> None:
+    problem = prepared("spaceship-titanic", data="sample")
+    folds = make_folds(problem)
+    group = problem.tables.train["Group"].to_numpy()
     for train, valid in zip(folds.train, folds.valid, strict=True):
         assert not set(group[train]) & set(group[valid])

@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 
 from kpipe import competitions
-from kpipe.kaggle import session, submit
-from kpipe.kaggle.kernel import push, wheels
+from kpipe.kaggle import polling, session
 from tests.cli.calls import call
 from tests.kaggle_server import KEY, USER, Contest, KaggleServer, accuracy, serving
 
@@ -84,8 +83,7 @@ def titanic_kaggle(key: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     truth = pd.DataFrame({"PassengerId": test["PassengerId"], "Survived": (test["Sex"] == "female").astype(int)})
     contest = Contest(zip=sample_zip(), score=accuracy(truth, "PassengerId", "Survived"))
     monkeypatch.setattr(session, "_FIRST_WAIT", 0.01)
-    for module in (submit, push, wheels):
-        monkeypatch.setattr(module, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(polling, "_FIRST_PAUSE", 0.02)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     with serving(KaggleServer(contests={"titanic": contest})) as server:

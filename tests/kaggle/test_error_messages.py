@@ -87,8 +87,8 @@ def refusal(
     [
         ("DownloadDataFiles", 403, RULES, "Accept them on https://www.kaggle.com/competitions/titanic/rules"),
         ("StartSubmissionUpload", 403, "You must accept this competition's rules", "Accept them on https"),
-        ("GetSubmissionLimits", 403, "Please verify your phone number", "verified phone number first"),
-        ("CreateSubmission", 403, "Phone verification is required to submit", "verified phone number first"),
+        ("GetSubmissionLimits", 403, "Please verify your phone number", "requires a verified phone number"),
+        ("CreateSubmission", 403, "Phone verification is required to submit", "requires a verified phone number"),
         ("CreateSubmission", 400, NOTEBOOKS, "run one with `kpipe kernel push titanic`"),
         ("CreateSubmission", 400, f"{ALLOWANCE} {NOTEBOOKS}", "takes submissions from notebooks only"),
         ("CreateSubmission", 400, ALLOWANCE, "No submission for titanic is left today: try again after midnight UTC"),
@@ -101,7 +101,7 @@ def refusal(
         ("GetCompetition", 403, "", "Kaggle has no competition 'titanic', or it is not open to you (403)"),
         ("GetCompetition", 404, "", "Kaggle has no competition 'titanic', or it is not open to you (404)"),
         ("DownloadDataFiles", 404, "Not found", "Kaggle has no competition 'titanic', or it is not open to you (404)"),
-        ("GetSubmissionLimits", 500, "boom", "Kaggle has a fault of its own (500)"),
+        ("GetSubmissionLimits", 500, "boom", "Kaggle has an internal error (500)"),
     ],
 )  # fmt: skip
 def test_a_refusal_whose_message_states_the_cause_is_diagnosed_and_quoted(
@@ -151,10 +151,10 @@ def test_too_many_requests_are_explained_with_the_pause(
     kaggle: KaggleServer, tmp_path: Path, headers: dict[str, str], pause: str
 ) -> None:
     said = refusal(kaggle, tmp_path, "GetSubmissionLimits", 429, "", headers)
-    assert said == f"Kaggle limits the rate of requests, and there were too many. Try again in {pause}."
+    assert said == f"There were too many requests for Kaggle's rate limit. Try again in {pause}."
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 500])
-def test_only_faults_of_kaggles_own_are_tried_again(kaggle: KaggleServer, tmp_path: Path, status: int) -> None:
+def test_only_internal_errors_of_kaggle_are_retried(kaggle: KaggleServer, tmp_path: Path, status: int) -> None:
     refusal(kaggle, tmp_path, "GetSubmissionLimits", status, "no")
     assert len([path for path in kaggle.requested if "Limits" in path]) == (4 if status >= 500 else 1)

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from kpipe.errors import KpipeError, RemoteError
-from kpipe.kaggle import allowance, responses, session, submit
+from kpipe.kaggle import allowance, polling, responses, session, submit
 from kpipe.kaggle.client import Kaggle, connect
 from kpipe.kaggle.download import download
 from kpipe.kaggle.kernel import push as kernel_push
@@ -38,9 +38,8 @@ PUSHED = Pushed(ref="ada/k", version=1, url="https://www.kaggle.com/code/ada/k")
 @pytest.fixture
 def kaggle(titanic_kaggle: KaggleServer, monkeypatch: pytest.MonkeyPatch) -> KaggleServer:
     """With one kernel that has run; nothing waits long."""
-    for module in (submit, kernel_push):
-        monkeypatch.setattr(module, "_FIRST_PAUSE", 0.01)
-        monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(polling, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(polling, "_LONGEST_PAUSE", 0.01)
     monkeypatch.setattr(session, "_FIRST_WAIT", 0.001)
     monkeypatch.setattr(session, "_READ_SECONDS", 2.0)
     titanic_kaggle.pushes.append({"files": {"submission.csv": b"a,b\n1,2\n"}, "failed": {}, "polls": 0})
@@ -224,13 +223,15 @@ def test_a_number_sent_as_a_string_is_read_as_a_number(kaggle: KaggleServer) -> 
 
 def test_a_web_page_in_place_of_a_response_is_not_called_a_missing_network(kaggle: KaggleServer) -> None:
     answer(kaggle, "GetCompetition", raw=b"<html>Log in first</html>")
-    with pytest.raises(RemoteError, match=r"Kaggle's answer about titanic cannot be read .* Is there a proxy\?"):
+    with pytest.raises(
+        RemoteError, match=r"Kaggle's response about titanic cannot be read .* If there is a proxy, check it"
+    ):
         connect().competitions.get("titanic")
 
 
 def test_a_field_of_another_type_is_named(kaggle: KaggleServer) -> None:
     answer(kaggle, "GetCompetition", body={"userRank": "\x1b[31mfirst"})
-    with pytest.raises(RemoteError, match=r"userRank must be of the type int, however: '\\x1b\[31mfirst'"):
+    with pytest.raises(RemoteError, match=r"userRank must be of the type int; got '\\x1b\[31mfirst'"):
         connect().competitions.get("titanic")
 
 
@@ -337,7 +338,7 @@ def test_a_download_that_arrives_compressed_once_more_is_refused(kaggle: KaggleS
     packed = gzip.compress(kaggle.contests["titanic"].zip)
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/zip"}
     kaggle.faults.append(Misbehave("/files/", 200, times=9, raw=packed, headers=headers))
-    with pytest.raises(RemoteError, match=r"Kaggle's zip of titanic arrives compressed once more"):
+    with pytest.raises(RemoteError, match=r"Kaggle's zip of titanic arrives compressed a second time"):
         download(connect(), "titanic", tmp_path)
     assert not (tmp_path / "titanic.zip").exists()
 

@@ -51,7 +51,7 @@ def test_a_temporary_fault_is_retried(kaggle: KaggleServer, key: None) -> None:
 def test_a_silent_connection_times_out(kaggle: KaggleServer, key: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "_READ_SECONDS", 0.2)
     kaggle.faults.append(Misbehave("GetSubmissionLimits", "hang", times=9, seconds=1))
-    with pytest.raises(RemoteError, match="Kaggle did not answer in time about titanic"):
+    with pytest.raises(RemoteError, match="Kaggle did not respond in time about titanic"):
         connect().competitions.submissions_left("titanic")
 
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+import kpipe
 from kpipe.errors import UsageError
 from kpipe.kaggle.kernel.build import request_of_run
 from kpipe.pipeline import blend_runs
+from kpipe.runs.blend import _shared_folds
 from kpipe.runs.find import find_run
+from kpipe.runs.loaded import load_run
 from kpipe.runs.run import Run
+from kpipe.runs.tables import read_folds
 from tests.cli.calls import call
 from tests.runs.helpers import copy_run, edit_record, trained
+from tests.tables import prices
 
 
 def test_a_blend_of_runs_has_the_bytes_of_a_run_that_trains_all_their_models(
@@ -85,3 +92,27 @@ def test_a_blend_is_neither_blended_nor_reproduced_nor_made_a_kernel_and_the_err
     assert said in capsys.readouterr().err
     with pytest.raises(UsageError, match=said):
         request_of_run(blended)
+
+
+def test_a_blend_of_time_split_runs_has_the_folds_of_the_runs(tmp_path: Path) -> None:
+    made, days = prices(n=200), pd.date_range("2024-01-01", periods=230).astype(str).to_numpy()
+    dated = replace(made, train=made.train.assign(day=days[:200]), test=made.test.assign(day=days[200:]))
+    for name, frame in (("train", dated.train), ("test", dated.test), ("sample_submission", dated.sample)):
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    runs = [
+        kpipe.run("dated", data=tmp_path, models=[name], split="day", jobs=1, out=tmp_path / "out")
+        for name in ("linear", "forest")
+    ]
+    blended = blend_runs([str(run.path) for run in runs], out=tmp_path / "out", data=tmp_path)
+    assert read_folds(runs[0].path / "folds.parquet").refit
+    assert (blended.path / "folds.parquet").read_bytes() == (runs[0].path / "folds.parquet").read_bytes()
+
+
+def test_a_blend_takes_refit_from_any_of_its_runs_since_earlier_versions_did_not_store_it(
+    both: tuple[Run, Run],
+) -> None:
+    loaded = [load_run(run) for run in both]
+    assert loaded[0].folds is not None
+    refitted = replace(loaded[0], folds=replace(loaded[0].folds, refit=True))
+    assert not _shared_folds(loaded).refit
+    assert _shared_folds([loaded[1], refitted]).refit

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from sklearn.model_selection import (
 from kpipe.core.values import Folds
 from kpipe.errors import DataError, UsageError
 from kpipe.problem.splitters import ByTime, RowSplit
-from kpipe.training.folds import folds_from_frame, folds_to_frame, make_folds
+from kpipe.training.folds import folds_from_frame, folds_to_frame, make_folds, same_rows
 from tests.tables import prices, problem_of, survivors
 
 
@@ -171,3 +172,28 @@ def test_the_competitions_own_splitter_is_not_modified() -> None:
 def test_fewer_than_two_folds_are_refused() -> None:
     with pytest.raises(UsageError, match=r"--folds must be at least 2; got 1"):
         make_folds(problem_of(survivors()), n_folds=1)
+
+
+FAULTS = {
+    "no rows": (pd.DataFrame({"fold": [], "row": [], "role": []}), "it has no rows"),
+    "a missing column": (pd.DataFrame({"fold": [0], "role": ["train"]}), "it lacks the column 'row'"),
+    "text": (pd.DataFrame({"fold": ["0"], "row": [0], "role": ["train"]}), "'fold' must hold whole numbers"),
+    "a negative row": (pd.DataFrame({"fold": [0], "row": [-1], "role": ["train"]}), "'row' must hold whole numbers"),
+    "another role": (pd.DataFrame({"fold": [0], "row": [0], "role": ["test"]}), "'role' must be 'train' or 'valid'"),
+    "a gap": (pd.DataFrame({"fold": [0, 10**12], "row": [0, 1], "role": ["train", "valid"]}), "without gaps"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_table_that_does_not_hold_folds_is_refused_with_the_reason(fault: str) -> None:
+    frame, words = FAULTS[fault]
+    with pytest.raises(DataError, match=f"The table does not hold folds: .*{words}"):
+        folds_from_frame(frame)
+
+
+def test_folds_with_the_same_rows_are_the_same_in_whatever_order() -> None:
+    folds = Folds(train=(np.array([2, 0]), np.array([1])), valid=(np.array([1]), np.array([0, 2])))
+    again = folds_from_frame(folds_to_frame(replace(folds, refit=True)))
+    assert same_rows(folds, again)
+    assert not same_rows(folds, Folds(train=folds.valid, valid=folds.train))
+    assert not same_rows(folds, Folds(train=folds.train[:1], valid=folds.valid[:1]))

@@ -59,6 +59,7 @@ def describe(problem: Problem) -> dict[str, Any]:
         **({"budgeted": list(problem.budgeted)} if problem.budgeted else {}),
         "inferred": {name: reason.text for name, reason in problem.reasons.items()},
         "guesses": [name for name, reason in problem.reasons.items() if reason.guess],
+        **({"notes": list(tables.source.notes)} if tables.source.notes else {}),
         "conversions": dict(problem.conversions),
         "columns_left_out": dict(problem.left_out),
     }
@@ -72,7 +73,8 @@ def print_competition(problem: Problem) -> None:
     problem : Problem
     """
     console, fields = get_console(), describe(problem)
-    guesses, conversions, left_out = (fields.pop(name) for name in ("guesses", "conversions", "columns_left_out"))
+    guesses, notes = fields.pop("guesses"), fields.pop("notes", [])
+    conversions, left_out = fields.pop("conversions"), fields.pop("columns_left_out")
     reasons = {name: "a guess: " * (name in guesses) + text for name, text in fields.pop("inferred").items()}
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("field")
@@ -81,6 +83,8 @@ def print_competition(problem: Problem) -> None:
     for name, value in fields.items():
         table.add_row(name, Text(_format(value)), Text(_reason(name, fields, reasons)))
     print_table(console, table)
+    for note in notes:
+        console.print(Text(note))
     for name, words in conversions.items():
         console.print(f"{name} is {words}.", markup=False, highlight=False)
     for name, why in left_out.items():

@@ -13,7 +13,7 @@ from kpipe.cli.console.layout import get_console, print_table
 from kpipe.core.formatting import format_with_error
 from kpipe.errors import printable
 from kpipe.runs.ledger import Entry
-from kpipe.studies.findings import cell
+from kpipe.studies.result import format_cell
 
 __all__ = ["print_entries", "print_entry", "show_wait"]
 
@@ -92,7 +92,7 @@ def _table(slug: str, entries: Sequence[Entry]) -> Table:
     for name in ("date", "ref", "run", "CV ± standard error", "public", "private", "status", "message"):
         table.add_column(name, justify="right" if name in ("public", "private") else "left", no_wrap=name == "run")
     for entry in entries:
-        scores = (_cv(entry), cell(entry.public_score), cell(entry.private_score))
+        scores = (_cv(entry), format_cell(entry.public_score), format_cell(entry.private_score))
         status = f"{entry.status}: {entry.error}" if entry.error else entry.status
         texts = (entry.date[:16].replace("T", " "), str(entry.ref), entry.run_id or entry.file, *scores)
         table.add_row(*(Text(printable(text)) for text in (*texts, status, entry.message)))

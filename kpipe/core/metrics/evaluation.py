@@ -118,16 +118,17 @@ def paired_standard_error(
     if metric.losses is not None and not metric.root:
         return clustered_standard_error(metric.losses(y, second) - metric.losses(y, first), numbers)
 
-    def error(first: np.ndarray, second: np.ndarray) -> float:
+    def jackknife(first: np.ndarray, second: np.ndarray) -> float:
         return jackknife_standard_error(
             lambda rows: metric.function(y[rows], second[rows]) - metric.function(y[rows], first[rows]), numbers
         )
 
-    if not metric.quantile:
-        return error(first, second)
+    error = jackknife(first, second)
+    if not _needs_smoothing(metric, error):
+        return error
     noise = np.random.default_rng(0).normal(size=y.shape)  # the same for both, because they are paired
     smoothed = [values + smoothing_bandwidth(values - y) * noise for values in (first, second)]
-    return max(error(first, second), error(*smoothed))
+    return max(error, jackknife(*smoothed))
 
 
 def check_domain(metric: Metric, y: np.ndarray) -> None:
@@ -188,7 +189,12 @@ def _bootstrap(metric: Metric, y: np.ndarray, outputs: np.ndarray, groups: np.nd
     error = bootstrap_standard_error(lambda rows: _score_or_nan(metric, y[rows], outputs[rows]), groups)
     if error == 0 and metric.task == "classification":
         return extreme_share_standard_error(len(np.unique(groups)))
-    return max(error, _smoothed_bootstrap(metric, y, outputs, groups)) if metric.quantile or error == 0 else error
+    return max(error, _smoothed_bootstrap(metric, y, outputs, groups)) if _needs_smoothing(metric, error) else error
+
+
+def _needs_smoothing(metric: Metric, error: float) -> bool:
+    """Whether resamples of tied rows may all have the same score."""
+    return metric.task == "regression" and (metric.quantile or error == 0)
 
 
 def _smoothed_bootstrap(metric: Metric, y: np.ndarray, outputs: np.ndarray, groups: np.ndarray) -> float:

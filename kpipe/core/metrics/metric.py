@@ -39,7 +39,7 @@ class Metric:
     root : bool
         The score is the square root of the mean of ``losses``.
     quantile : bool
-        The score is a quantile of the rows' errors, such as their median; its bootstrap is smoothed.
+        The score is a quantile of the rows' errors, such as their median or their maximum; its bootstrap is smoothed.
     log_target : bool
         Models learn ``log1p`` of the target, because this metric is an error of logarithms or a relative error.
     domain : float, optional

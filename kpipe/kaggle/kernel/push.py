@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from kpipe.errors import OutputError, RemoteError, UsageError
 from kpipe.kaggle.client import Kaggle
+from kpipe.kaggle.polling import poll
 from kpipe.kaggle.responses import Pushed
 
 __all__ = ["fetch_output", "read_metadata", "wait_until_complete"]
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 3.0, 30.0  # seconds between two looks at a kernel
 _SHOWN_LINES = 30  # the last ones of a failed kernel's log
 _RUNNING = ("queued", "running", "new_script")
 _FETCHED = ("submission.csv", "run.json")
@@ -59,15 +58,15 @@ def _identity_faults(metadata: dict[str, Any]) -> Iterator[str]:
     title, name = str(metadata.get("title", "")), str(metadata.get("id", ""))
     slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
     if len(title) < _SHORTEST_TITLE or len(slug) < _SHORTEST_TITLE:
-        yield f"title must have at least {_SHORTEST_TITLE} letters, however: {title!r}."
+        yield f"title must have at least {_SHORTEST_TITLE} letters; got {title!r}."
     if name.count("/") != 1:
-        yield f"id must be user/slug, however: {name!r}."
+        yield f"id must be user/slug; got {name!r}."
     if not name.endswith(f"/{slug}"):
-        yield f"id must end with the title's slug, /{slug}, however: {name!r}."
+        yield f"id must end with the title's slug, /{slug}; got {name!r}."
     if metadata.get("kernel_type") != "script":
-        yield f"kernel_type must be 'script', however: {metadata.get('kernel_type')!r}."
+        yield f"kernel_type must be 'script'; got {metadata.get('kernel_type')!r}."
     if not isinstance(metadata.get("is_private"), bool):
-        yield f"is_private must be true or false, however: {metadata.get('is_private')!r}."
+        yield f"is_private must be true or false; got {metadata.get('is_private')!r}."
     if metadata.get("enable_internet") is not False:
         yield "enable_internet must be false, which is not the client's default."
 
@@ -75,16 +74,16 @@ def _identity_faults(metadata: dict[str, Any]) -> Iterator[str]:
 def _source_faults(metadata: dict[str, Any]) -> Iterator[str]:
     competitions, datasets = metadata.get("competition_sources"), metadata.get("dataset_sources")
     if not _are_names(competitions, r"[a-z0-9-]+") or len(competitions or ()) != 1:
-        yield f"competition_sources must be a list of one competition's slug, however: {competitions!r}."
+        yield f"competition_sources must be a list of one competition's slug; got {competitions!r}."
     if not _are_names(datasets, r"[\w-]+/[\w-]+"):
-        yield f"dataset_sources must be a list of owner/slug, however: {datasets!r}."
+        yield f"dataset_sources must be a list of owner/slug; got {datasets!r}."
 
 
 def _code_faults(metadata: dict[str, Any], folder: Path) -> Iterator[str]:
     """What is wrong with the script's name: a file from elsewhere must not be uploaded."""
     code = metadata.get("code_file")
     if not isinstance(code, str) or Path(code).name != code:
-        yield f"code_file must be a file name without a folder, however: {code!r}."
+        yield f"code_file must be a file name without a folder; got {code!r}."
     elif not os.path.isfile(folder / code):
         yield f"code_file {code!r} does not exist."
     elif os.path.islink(folder / code):
@@ -116,8 +115,8 @@ def wait_until_complete(
     RemoteError
         If the version fails, with the end of its log; or if it has not ended after ``seconds``.
     """
-    began, pause, last = time.monotonic(), _FIRST_PAUSE, ""
-    while True:
+    last = ""
+    for _ in poll(seconds):
         status, reason = kaggle.kernels.status(pushed)
         if status != last:
             on_status(f"{pushed.ref}, version {pushed.version}: {status}")
@@ -130,13 +129,10 @@ def wait_until_complete(
             raise RemoteError(
                 f"{pushed.ref}, version {pushed.version}, ended with {status}. {reason}\n{lines}".rstrip()
             )
-        if time.monotonic() - began > seconds:
-            raise RemoteError(
-                f"{pushed.ref}, version {pushed.version}, has not ended in {seconds / 3600:.0f} hours. "
-                f"It continues on Kaggle: {pushed.url}"
-            )
-        time.sleep(pause)
-        pause = min(1.5 * pause, _LONGEST_PAUSE)
+    raise RemoteError(
+        f"{pushed.ref}, version {pushed.version}, has not ended in {seconds / 3600:.0f} hours. "
+        f"It continues on Kaggle: {pushed.url}"
+    )
 
 
 def _lines(log: str) -> list[str]:

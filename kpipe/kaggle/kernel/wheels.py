@@ -6,18 +6,17 @@ import hashlib
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kpipe.errors import RemoteError, UsageError
 from kpipe.kaggle.client import Kaggle
+from kpipe.kaggle.polling import poll
 
 __all__ = ["dataset_name", "download_wheels", "ensure_dataset"]
 
 _PYTHON = "3.12"  # of Kaggle's image
 _PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
-_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 20.0  # seconds between two looks at a dataset
 _FAILED = ("failed", "deleted")
 
 
@@ -116,15 +115,14 @@ def ensure_dataset(kaggle: Kaggle, folder: Path, *, on_status: Callable[[str], N
     name = dataset_name(folder)
     if not kaggle.kernels.dataset_status(name):
         kaggle.kernels.create_dataset(folder)
-    began, pause, last = time.monotonic(), _FIRST_PAUSE, ""
-    while (status := kaggle.kernels.dataset_status(name)) != "ready":
+    last = ""
+    for _ in poll(seconds):
+        status = kaggle.kernels.dataset_status(name)
         if status != last:
             on_status(f"{name}: {status or 'not created yet'}")
             last = status
+        if status == "ready":
+            return
         if status in _FAILED:
             raise RemoteError(f"Kaggle could not create the dataset {name}: {status}.")
-        if time.monotonic() - began > seconds:
-            raise RemoteError(f"The dataset {name} is not ready after {seconds / 60:.0f} minutes. Try again later.")
-        time.sleep(pause)
-        pause = min(1.5 * pause, _LONGEST_PAUSE)
-    on_status(f"{name}: ready")
+    raise RemoteError(f"The dataset {name} is not ready after {seconds / 60:.0f} minutes. Try again later.")

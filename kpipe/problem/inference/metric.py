@@ -68,10 +68,11 @@ def _usual(competition: Competition, tables: Tables) -> tuple[str, str]:
         return "rmse", "usual for values"
     if len(wanted) > 1 and not set(wanted) & set(competition.targets):
         return "log_loss", "usual for one probability per class"
-    placeholder = tables.sample[wanted[0]]
+    placeholder, labels = tables.sample[wanted[0]], tables.train[competition.targets[0]]
+    if placeholder.dtype.kind == "f" and labels.nunique() > 2:
+        return "accuracy", f"{labels.nunique()} classes have no single probability"
     if placeholder.dtype.kind == "f":
         return "auc", "the sample submission holds probabilities"
-    labels = tables.train[competition.targets[0]]
     if not pd.api.types.is_numeric_dtype(placeholder) and placeholder.astype(str).str.contains(" ").mean() > 0.5:
         ranked = int(placeholder.astype(str).str.count(r"\S+").max())
         if labels.nunique() > ranked > 1 and not labels.astype(str).str.contains(" ").any():

@@ -47,6 +47,8 @@ def unify_spelling(competition: Competition, tables: Tables) -> tuple[Competitio
         renamed = _spellings(frame, names, features)
         if role == "test" and names[0] not in [*frame.columns, *renamed.values()]:
             renamed |= dict.fromkeys(_columns_with_values(frame, tables.sample[names[0]])[:1], names[0])
+            if names[0] not in frames["train"]:  # train's column of the same name is the id too
+                frames["train"] = frames["train"].rename(columns=renamed)
         renamed_columns |= renamed
         frames[role] = frame.rename(columns=renamed)
     if not renamed_columns:

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from kpipe.core.values import Reason, Splitter, Tables
-from kpipe.data.dates import parse_dates
+from kpipe.data.dates import is_named_after_time, parse_dates
 from kpipe.features.automatic import AutomaticFeatures
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
@@ -18,7 +18,6 @@ from kpipe.problem.splitters import ByTime
 __all__ = ["comes_later", "infer_splitter", "is_time"]
 
 _FOLDS = 5
-_NAMES_OF_TIME = re.compile(r"(?i)week|day|month|year|date|time|step|hour|period|quarter|block")
 _NAMES_OF_THINGS = re.compile(
     r"(?i)id$|id[_ ]|code|number|no$|nr$|group|user|customer|client|patient|store|shop|item|product"
 )
@@ -63,7 +62,7 @@ def is_time(train: pd.Series, test: pd.Series) -> bool:
     """
     if not comes_later(train, test):
         return False
-    if not pd.api.types.is_numeric_dtype(train) or _NAMES_OF_TIME.search(str(train.name)):
+    if not pd.api.types.is_numeric_dtype(train) or is_named_after_time(train):
         return True
     repeats = train.nunique() <= len(train) / 1.15
     return repeats and train.is_monotonic_increasing and not _NAMES_OF_THINGS.search(str(train.name))

@@ -7,7 +7,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from kpipe.errors import TrainingError
 from kpipe.models.teaching.one_number import OneNumber, rmse
-from kpipe.studies.digit_mistakes import Broadcasting
+from kpipe.studies.digits_mistakes import Broadcasting
 from tests.models.nets.test_fastai_conv import images
 
 

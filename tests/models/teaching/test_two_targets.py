@@ -11,7 +11,7 @@ from kpipe.core.values import Context
 from kpipe.errors import TrainingError, UsageError
 from kpipe.models import model
 from kpipe.models.teaching.two_targets import draw, learn
-from kpipe.studies.titanic_two_targets import Rows, one_after_another
+from kpipe.studies.titanic_two_targets_nets import Rows, one_after_another
 from tests.tables import survivors
 
 TWO = Context(task="classification", n_classes=2, seed=3)

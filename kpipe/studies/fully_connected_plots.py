@@ -1,4 +1,4 @@
-"""Pictures of the fully connected nets: fits, regions, losses, and the line as it learns."""
+"""Plots of the fully connected nets: fits, regions, losses, and the training of a line."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kpipe.core.plots import COLOURS, STYLES, answer, canvas
-from kpipe.studies.points import Fit, Points, wave
+from kpipe.studies.fully_connected_nets import Fit, Points, wave
 
-__all__ = ["chosen_picture", "fits_picture", "learning_picture", "moving_line", "regions_picture"]
+__all__ = ["fits_plot", "line_animation", "losses_plot", "regions_plot", "selection_plot"]
 
 _FRAMES = 60
 
@@ -25,33 +25,63 @@ def _panels(names: int) -> tuple[int, int]:
     return (2, 2) if names == 4 else (1, names)
 
 
-def fits_picture(points: Points, fits: Mapping[str, Fit], title: str) -> Figure:
-    """What each net makes of the curve: the points, the source without noise, and the net."""
+def fits_plot(points: Points, fits: Mapping[str, Fit], title: str) -> Figure:
+    """Plot the training points, the true curve and the predictions of each net.
+
+    Parameters
+    ----------
+    points : Points
+        The data.
+    fits : mapping of str to Fit
+        The nets, one for each panel.
+    title : str
+        The title of the figure.
+
+    Returns
+    -------
+    Figure
+    """
     x = torch.linspace(float(points.inputs.min()) - 0.5, float(points.inputs.max()) + 0.5, 800)[None]
     with canvas(*_panels(len(fits)), height=2.9) as (figure, axes):
         for ax, (name, fit) in zip(axes.flat, fits.items(), strict=True):
             _scatter(ax, points)
-            ax.plot(x[0], wave(x[0]), color=COLOURS[4], linestyle=STYLES[2], linewidth=1, label="source, without noise")
+            ax.plot(x[0], wave(x[0]), color=COLOURS[4], linestyle=STYLES[2], linewidth=1, label="true curve")
             ax.plot(x[0], fit.predict(x), color=COLOURS[1], linewidth=1.8, label="net")
-            ax.set_ylim(*_heights(points))
-            ax.set_title(f"{name}: squared error {fit.train[-1]:.2f}")
+            ax.set_ylim(*_y_limits(points))
+            ax.set_title(f"{name}: MSE {fit.train[-1]:.2f}")
         axes.flat[0].legend(loc="upper left", fontsize=8)
         answer(figure, title)
     return figure
 
 
 def _scatter(ax: Axes, points: Points) -> None:
-    ax.scatter(points.inputs[0], points.targets, s=12, color=COLOURS[0], alpha=0.6, linewidths=0, label="points shown")
+    ax.scatter(
+        points.inputs[0], points.targets, s=12, color=COLOURS[0], alpha=0.6, linewidths=0, label="training points"
+    )
     ax.set_xlabel("x")
     ax.set_ylabel("y")
 
 
-def _heights(points: Points) -> tuple[float, float]:
+def _y_limits(points: Points) -> tuple[float, float]:
     return float(points.targets.min()) - 2, float(points.targets.max()) + 2
 
 
-def regions_picture(points: Points, fits: Mapping[str, Fit], title: str) -> Figure:
-    """Where each net says label 1: its probability as grey, its border as a line, the true circle dashed."""
+def regions_plot(points: Points, fits: Mapping[str, Fit], title: str) -> Figure:
+    """Plot the predicted probabilities and the decision boundary of each net.
+
+    Parameters
+    ----------
+    points : Points
+        The data.
+    fits : mapping of str to Fit
+        The nets, one for each panel.
+    title : str
+        The title of the figure.
+
+    Returns
+    -------
+    Figure
+    """
     edge = float(points.inputs.abs().max()) + 0.3
     side = torch.linspace(-edge, edge, 240)
     plane = torch.stack([part.flatten() for part in torch.meshgrid(side, side, indexing="xy")])
@@ -72,58 +102,90 @@ def regions_picture(points: Points, fits: Mapping[str, Fit], title: str) -> Figu
             ax.set_xlabel("first coordinate")
         axes.flat[0].set_ylabel("second coordinate")
         axes.flat[0].legend(loc="upper left", fontsize=8)
-        answer(figure, f"{title} (grey: probability of label 1; solid: border; dashed: the true circle)")
+        answer(figure, f"{title} (grey: probability of label 1; solid: decision boundary; dashed: true boundary)")
     return figure
 
 
-def learning_picture(fits: Mapping[str, Fit]) -> Figure:
-    """The largest nets' losses while they learn, on the points shown and on those held out."""
+def losses_plot(fits: Mapping[str, Fit]) -> Figure:
+    """Plot the training and validation losses of nets by epoch.
+
+    Parameters
+    ----------
+    fits : mapping of str to Fit
+        The nets by task, one for each panel.
+
+    Returns
+    -------
+    Figure
+    """
     with canvas(1, len(fits), height=3.2) as (figure, axes):
-        turns = []
+        minima = []
         for ax, (name, fit) in zip(axes.flat, fits.items(), strict=True):
-            ax.plot(fit.epochs[1:], fit.train[1:], color=COLOURS[0], linestyle=STYLES[0], label="points shown")
-            ax.plot(fit.epochs[1:], fit.oof[1:], color=COLOURS[1], linestyle=STYLES[1], label="points held out")
+            ax.plot(fit.epochs[1:], fit.train[1:], color=COLOURS[0], linestyle=STYLES[0], label="training")
+            ax.plot(fit.epochs[1:], fit.oof[1:], color=COLOURS[1], linestyle=STYLES[1], label="validation")
             ax.set_xscale("log")
             ax.set_xlabel("epoch")
             ax.set_ylabel("cross-entropy, nats" if fit.classes else "squared error")
             ax.set_ylim(0, 1.3 * float(fit.oof[1]))
             ax.set_title(f"{name}: {len(fit.hidden)} layers of {fit.hidden[0]}")
             ax.legend()
-            turns.append(f"{int(fit.epochs[fit.oof.argmin()]):,} ({name})")
-        answer(
-            figure, f"On points held out, the error is lowest at epoch {' and '.join(turns)}; then the nets learn noise"
-        )
+            minima.append(f"{int(fit.epochs[fit.oof.argmin()]):,} ({name})")
+        answer(figure, f"The validation loss is lowest at epoch {' and '.join(minima)}; then the nets learn noise")
     return figure
 
 
-def chosen_picture(gaps: Mapping[str, pd.DataFrame]) -> Figure:
-    """Training, held-out and fresh losses from the smallest net to the largest."""
-    with canvas(1, len(gaps), height=3.8) as (figure, axes):
+def selection_plot(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Plot training, validation and test losses from the smallest net to the largest.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        The losses of the nets by task, one for each panel; the last row is the best possible prediction.
+
+    Returns
+    -------
+    Figure
+    """
+    with canvas(1, len(tables), height=3.8) as (figure, axes):
         chosen = []
-        for ax, (task, gap) in zip(axes.flat, gaps.items(), strict=True):
-            nets, floor = gap.iloc[:-1], float(gap["fresh, in range"].iloc[-1])
+        for ax, (task, table) in zip(axes.flat, tables.items(), strict=True):
+            nets, floor = table.iloc[:-1], float(table["test, in range"].iloc[-1])
             place = np.arange(len(nets))
-            ax.plot(place, nets["train"], color=COLOURS[0], marker="o", label="points shown")
+            ax.plot(place, nets["train"], color=COLOURS[0], marker="o", label="training")
             ax.errorbar(
-                place, nets["held out"], yerr=nets["error"], color=COLOURS[1], linestyle="--", marker="s", capsize=3,
-                label="held out ± standard error",
+                place, nets["validation"], yerr=nets["standard error"], color=COLOURS[1], linestyle="--",
+                marker="s", capsize=3, label="validation ± standard error",
             )  # fmt: skip
-            ax.plot(
-                place, nets["fresh, in range"], color=COLOURS[2], linestyle="-.", marker="^", label="fresh, in range"
-            )
-            ax.axhline(floor, color=COLOURS[4], linestyle=":", label="the source itself")
+            ax.plot(place, nets["test, in range"], color=COLOURS[2], linestyle="-.", marker="^", label="test, in range")
+            ax.axhline(floor, color=COLOURS[4], linestyle=":", label="best possible")
             ax.set_xticks(place, nets["net"].tolist(), rotation=40, ha="right")
             ax.set_ylabel("RMSE" if task == "regression" else "log loss, nats")
             ax.set_ylim(bottom=0)
             ax.set_title(task)
-            chosen.append(f"{nets['net'].iloc[int(nets['held out'].argmin())]} ({task})")
+            chosen.append(f"{nets['net'].iloc[int(nets['validation'].argmin())]} ({task})")
         axes.flat[0].legend(fontsize=8)
-        answer(figure, f"On points held out, {' and '.join(chosen)} are lowest; on those shown, the largest nets")
+        answer(
+            figure,
+            f"{' and '.join(chosen)} have the lowest validation loss; the largest nets have the lowest training loss",
+        )
     return figure
 
 
-def moving_line(points: Points, line: Fit) -> bytes:
-    """A GIF of the regression line as it learns."""
+def line_animation(points: Points, line: Fit) -> bytes:
+    """Animate the training of a regression line.
+
+    Parameters
+    ----------
+    points : Points
+        The data.
+    line : Fit
+        A net without hidden layers.
+
+    Returns
+    -------
+    bytes
+        A GIF.
+    """
     frames = np.unique(np.linspace(0, np.searchsorted(line.epochs, 600), _FRAMES).astype(int))
     frames = frames[frames < len(line.epochs)]
     x = np.array([float(points.inputs.min()) - 0.5, float(points.inputs.max()) + 0.5])
@@ -131,14 +193,14 @@ def moving_line(points: Points, line: Fit) -> bytes:
         ax = axes[0, 0]
         _scatter(ax, points)
         (drawn,) = ax.plot(x, 0 * x, color=COLOURS[1], linewidth=2, label="line")
-        ax.set_ylim(*_heights(points))
+        ax.set_ylim(*_y_limits(points))
         ax.legend(loc="upper left")
 
         def show(number: int) -> list[object]:
-            slope, height = line.path[number]
-            drawn.set_data(x, slope * x + height)
+            slope, intercept = line.path[number]
+            drawn.set_data(x, slope * x + intercept)
             ax.set_title(
-                f"epoch {line.epochs[number]}: y = {slope:.2f} x + {height:.2f}, error {line.train[number]:.2f}"
+                f"epoch {line.epochs[number]}: y = {slope:.2f} x + {intercept:.2f}, MSE {line.train[number]:.2f}"
             )
             return [drawn]
 

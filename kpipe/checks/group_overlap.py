@@ -1,0 +1,154 @@
+"""Whether values that repeat in small groups are as often known from training rows in validation as in test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from shlex import quote
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from kpipe.checks.folds import time_values
+from kpipe.checks.interface import Finding, TableCheck
+from kpipe.checks.statistics import hash_values, two_proportion_z
+from kpipe.core.values import Folds
+from kpipe.problem.problem import Problem
+
+__all__ = ["TABLE_CHECKS", "group_overlap"]
+
+# A column counts as one of groups (a ticket, a family, a price) if it has so many rows per value, at least and at most,
+# and at least so many values.
+_MIN_ROWS_PER_VALUE, _MAX_ROWS_PER_VALUE, _MIN_VALUES = 1.15, 200.0, 20
+# Shares of rows with known values may differ by so much, or by so many standard errors of as many values.
+_MAX_DIFFERENCE, _SIGNIFICANT = 0.15, 3.5
+_ROWS = 10_000  # of a large table that are used, on average
+
+
+class _Overlap(NamedTuple):
+    """Shares of validation rows and of test rows whose value of a column occurs among the training rows."""
+
+    differs: bool
+    difference: float
+    column: str
+    validation: float
+    test: float
+
+
+def group_overlap(problem: Problem, folds: Folds) -> Iterator[Finding]:
+    """Whether the folds share values of groups (tickets, families, prices, days) as train and test do.
+
+    Parameters
+    ----------
+    problem : Problem
+    folds : Folds
+
+    Yields
+    ------
+    Finding
+    """
+    overlaps = sorted(_overlaps(problem, folds), reverse=True)
+    if not overlaps:
+        yield "pass", "No column has values that repeat in small groups."
+        return
+    first = overlaps[0]
+    detail = (
+        f"For {first.validation:.0%} of validation rows the value of {first.column} also occurs among the training "
+        f"rows of their fold; for test rows it is {first.test:.0%}."
+    )
+    if not first.differs:
+        yield "pass", detail
+        return
+    others = [overlap.column for overlap in overlaps[1:] if overlap.differs]
+    detail += f" Other such columns: {', '.join(others[:3])}." if others else ""
+    if first.validation > first.test:
+        advice = (
+            "The score is too optimistic: keep rows with the same "
+            f"{first.column} in one fold (--split {quote(first.column)})."
+        )
+    else:
+        advice = "The score is too pessimistic: split by row (--split rows), or by another column."
+    yield "warn", f"{detail} {advice}"
+
+
+def _overlaps(problem: Problem, folds: Folds) -> Iterator[_Overlap]:
+    """The overlap of each column of groups.
+
+    Validation and test rows are compared with the same training rows, those of each fold. If folds are by time, they
+    are compared with those of the last fold and with all of train, and columns of times are left out: later rows have
+    other dates.
+    """
+    train, test = problem.tables.train, problem.tables.test
+    pairs = list(zip(folds.train, folds.valid, strict=True))[-1 if folds.refit else 0 :]
+    roles = [(_mask(fitted, len(train)), _mask(valid, len(train))) for fitted, valid in pairs]
+    for column in train.columns:
+        if column in (problem.id, *problem.targets) or column not in test.columns:
+            continue
+        if folds.refit and time_values(train[column]) is not None:
+            continue
+        codes = _encode(train[column], test[column])
+        if codes is not None:
+            yield _overlap(str(column), codes, roles, by_time=folds.refit)
+
+
+class _Codes(NamedTuple):
+    """The values of a column as codes, without missing values.
+
+    rows : positions in train of the rows that are used.
+    """
+
+    rows: np.ndarray
+    train: np.ndarray
+    test: np.ndarray
+    n_values: int
+
+
+def _overlap(column: str, codes: _Codes, roles: list[tuple[np.ndarray, np.ndarray]], *, by_time: bool) -> _Overlap:
+    in_validation, in_test = [], []
+    for fitted, valid in roles:
+        known = _mask(codes.train[fitted[codes.rows]], codes.n_values)
+        rows = valid[codes.rows]
+        in_validation.append(float(known[codes.train[rows]].mean()) if rows.any() else 0.0)
+        in_test.append(float((_mask(codes.train, codes.n_values) if by_time else known)[codes.test].mean()))
+    validation, test = float(np.mean(in_validation)), float(np.mean(in_test))
+    # Rows with the same value are known together or not at all: there are as many observations as values.
+    values = [int(_mask(some, codes.n_values).sum()) for some in (codes.train, codes.test)]
+    significant = abs(two_proportion_z(validation, values[0], test, values[1])) > _SIGNIFICANT
+    difference = abs(validation - test)
+    return _Overlap(bool(significant and difference > _MAX_DIFFERENCE), difference, column, validation, test)
+
+
+def _mask(positions: np.ndarray, length: int) -> np.ndarray:
+    """True at the positions."""
+    mask = np.zeros(length, dtype=bool)
+    mask[positions] = True
+    return mask
+
+
+def _encode(train: pd.Series, test: pd.Series) -> _Codes | None:
+    """The codes of a column; None if its values do not repeat in small groups."""
+    few = pd.api.types.is_bool_dtype(train) or train.dtype in (np.uint8, np.int8)
+    if few or not train.notna().any() or not test.notna().any():
+        return None
+    both = pd.concat([train, test], ignore_index=True)
+    kept = np.flatnonzero(_sample_values(both))
+    codes, distinct = pd.factorize(both.iloc[kept])
+    present = codes >= 0
+    kept, codes = kept[present], codes[present]
+    split = int(np.searchsorted(kept, len(train)))
+    values = int((np.bincount(codes[:split], minlength=len(distinct)) > 0).sum())
+    if values < _MIN_VALUES or split == len(kept):
+        return None
+    if not _MIN_ROWS_PER_VALUE <= split / values <= _MAX_ROWS_PER_VALUE:
+        return None
+    return _Codes(kept[:split], codes[:split], codes[split:], len(distinct))
+
+
+def _sample_values(column: pd.Series) -> np.ndarray:
+    """Which rows to use: in a large column of numbers, all rows of some of the values, so that groups stay whole."""
+    if len(column) <= 2 * _ROWS or not isinstance(column.dtype, np.dtype) or column.dtype.kind not in "iuf":
+        return np.ones(len(column), dtype=bool)
+    return np.asarray(hash_values(column) % np.uint64(1 << 20) < np.uint64((1 << 20) * 2 * _ROWS // len(column)))
+
+
+TABLE_CHECKS = (TableCheck("group overlap matches test", group_overlap),)

@@ -1,0 +1,58 @@
+"""Whether the metric prefers perfect predictions to those of the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kpipe.checks.interface import Finding, PredictionCheck, TrainedModels
+from kpipe.core.metrics import Metric, output
+
+__all__ = ["PREDICTION_CHECKS", "metric_direction"]
+
+
+def metric_direction(trained: TrainedModels) -> Iterator[Finding]:
+    """Whether perfect predictions score better than the baseline; if not, the metric's direction or labels are wrong.
+
+    Parameters
+    ----------
+    trained : TrainedModels
+
+    Yields
+    ------
+    Finding
+    """
+    metric, y, baseline = trained.problem.metric, trained.predictions.y, trained.baseline
+    scored = ~np.isnan(baseline.oof).any(axis=1)
+    theirs = metric.function(y[scored], output(metric, baseline.oof[scored]))
+    perfect = metric.function(y[scored], output(metric, _perfect(metric, y, baseline.oof.shape[1])[scored]))
+    if theirs == perfect and len(np.unique(y)) > 1:
+        yield (
+            "warn",
+            f"{metric.name} gives the {baseline.name} {theirs:.5g}, the same as perfect predictions, so no model can "
+            "improve on it. Choose another metric (--metric).",
+        )
+    elif metric.better(theirs, perfect):
+        direction = "greater" if metric.greater_is_better else "smaller"
+        yield (
+            "fail",
+            f"{metric.name} gives perfect predictions {perfect:.5g} and the {baseline.name} {theirs:.5g}, but "
+            f"{direction} is declared to be better: its direction or its labels are reversed. Correct "
+            "greater_is_better, or the function.",
+        )
+    else:
+        yield (
+            "pass",
+            f"{metric.name} gives perfect predictions {perfect:.5g} and the {baseline.name} {theirs:.5g}.",
+        )
+
+
+def _perfect(metric: Metric, y: np.ndarray, outputs: int) -> np.ndarray:
+    """(n, k) predictions that equal the targets."""
+    if y.ndim > 1:
+        return y.astype(np.float64)
+    return y[:, None].astype(np.float64) if metric.needs == "value" or outputs == 1 else np.eye(outputs)[y.astype(int)]
+
+
+PREDICTION_CHECKS = (PredictionCheck("metric direction", metric_direction),)

@@ -1,0 +1,30 @@
+"""Look again and again at something that Kaggle is working on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+__all__ = ["poll"]
+
+_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 2.0, 20.0, 1.5  # seconds between two looks, and its factor from look to look
+
+
+def poll(seconds: float) -> Iterator[float]:
+    """Seconds waited so far, at growing intervals, for a loop that looks each time and leaves when the work is done.
+
+    Parameters
+    ----------
+    seconds : float
+        How long to wait; there is always one look.
+
+    Yields
+    ------
+    float
+        Seconds since the first look.
+    """
+    began, pause = time.monotonic(), _FIRST_PAUSE
+    while (waited := time.monotonic() - began) <= seconds:
+        yield waited
+        time.sleep(pause)
+        pause = min(_GROWTH * pause, _LONGEST_PAUSE)

@@ -1,0 +1,152 @@
+"""What early stopping must know about a boosting library; each library's module has a subclass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["BoostingLibrary", "Rows", "first_metric"]
+
+
+class Rows(NamedTuple):
+    """Features and targets of some rows."""
+
+    X: pd.DataFrame
+    y: np.ndarray
+
+
+class BoostingLibrary:
+    """How a boosting library is trained; stateless, so that estimators that hold one can be cloned and pickled."""
+
+    def prepare(self, X: pd.DataFrame) -> pd.DataFrame:
+        """The table in the form that the library takes.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            As ``NativeCategories`` returns it.
+
+        Returns
+        -------
+        DataFrame of shape (n, columns)
+            By default the same table.
+        """
+        return X
+
+    def params_by_size(self, n_rows: int) -> dict[str, Any]:
+        """Defaults that follow the number of training rows.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of training rows.
+
+        Returns
+        -------
+        dict of str to object
+            Parameters of the library's estimator; by default none.
+        """
+        return {}
+
+    def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray) -> Any:
+        """The estimator, fitted on all rows with the number of trees that it has.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Of the library, unfitted.
+        X : DataFrame of shape (n, columns)
+            As ``prepare`` returns it.
+        y : ndarray of shape (n,)
+            Class codes or values.
+
+        Returns
+        -------
+        estimator
+            The same object, fitted.
+        """
+        return estimator.fit(X, y)
+
+    def fit_early_stopped(self, estimator: Any, train: Rows, valid: Rows, *, patience: int) -> int:
+        """Fit the estimator until the loss on the inner validation rows no longer falls.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Of the library; fitted in place.
+        train, valid : Rows
+            Inner training and validation rows.
+        patience : int
+            Trees without an improvement after which growing stops.
+
+        Returns
+        -------
+        int
+            The number of trees with the lowest loss.
+
+        Raises
+        ------
+        NotImplementedError
+            If the library is not used with early stopping.
+        """
+        raise NotImplementedError
+
+    def training_losses(self, estimator: Any) -> np.ndarray:
+        """The loss on the training rows after each tree, where the library keeps it.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Of the library, fitted.
+
+        Returns
+        -------
+        ndarray of shape (trees,)
+            Empty where the library keeps none.
+        """
+        return np.empty(0)
+
+    def validation_losses(self, estimator: Any) -> np.ndarray:
+        """The loss on the inner validation rows after each tree.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Of the library, fitted by ``fit_early_stopped``.
+
+        Returns
+        -------
+        ndarray of shape (trees,)
+            Float64.
+
+        Raises
+        ------
+        NotImplementedError
+            If the library is not used with early stopping.
+        """
+        raise NotImplementedError
+
+
+def first_metric(results: Mapping[str, Mapping[str, Sequence[float]]]) -> np.ndarray:
+    """The values of the first metric on the first data set of a library's evaluation results.
+
+    Parameters
+    ----------
+    results : mapping
+        Data set to metric to one value per tree, as all three libraries keep it.
+
+    Returns
+    -------
+    ndarray of shape (trees,)
+        Float64; empty where there are no results.
+
+    Examples
+    --------
+    >>> first_metric({"valid": {"l2": [0.5, 0.4]}}).tolist()
+    [0.5, 0.4]
+    """
+    of_first: Mapping[str, Sequence[float]] = next(iter(results.values()), {})
+    return np.array(next(iter(of_first.values()), []), dtype=np.float64)

@@ -1,0 +1,149 @@
+"""The rows of train, test and the sample submission brought together before anything is inferred from them.
+
+Ids that are built of columns or written in another way are matched, a stub of a sample submission is extended, and rows
+of train without a target are removed. Each change is said in the notes of the source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from kpipe.core.values import Tables
+from kpipe.errors import DataError
+from kpipe.problem.competition import Competition
+from kpipe.problem.id_template import find_template
+from kpipe.problem.inference.id import infer_id
+from kpipe.problem.inference.spelling import unify_spelling
+from kpipe.problem.inference.target import infer_target
+
+__all__ = ["align_rows"]
+
+_MAX_STUB = 0.5  # of test's rows: a sample submission with more is incomplete, not a stub
+
+
+def align_rows(competition: Competition, files: Tables) -> Tables:
+    """The tables with ids that join test to the sample submission, and with a target in each row of train.
+
+    Parameters
+    ----------
+    competition : Competition
+        As its author wrote it.
+    files : Tables
+        The tables as they are in the files.
+
+    Returns
+    -------
+    Tables
+        The same tables if nothing has to change; else with a sentence on each change in the notes of the source.
+    """
+    try:
+        spelled, tables = unify_spelling(competition, files)
+        changes, _ = infer_id(spelled, tables)
+    except DataError:  # inference refuses these tables with the reason, unless clean makes what they lack
+        return files
+    id = str(spelled.id or changes["id"])
+    files = _match_ids(files, tables, id)
+    files = _extend_stub(files, *unify_spelling(competition, files), id=id)
+    return _drop_rows_without_target(competition, files)
+
+
+def _match_ids(files: Tables, tables: Tables, id: str) -> Tables:
+    """Ids of test as the sample submission writes them, where one template gives them."""
+    wanted = tables.sample[id]
+    if id in tables.test and (_is_within(wanted, tables.test[id]) or _is_within(tables.test[id], wanted)):
+        return files
+    if id not in tables.test and _counts_rows(wanted):
+        return files
+    template = find_template(files.test, wanted)
+    if template is None:
+        if id in tables.test or len(wanted) != len(files.test):
+            return files  # the rehearsal refuses it
+        return _with_note(
+            files,
+            f"Rows of test.csv and of the sample submission are matched by position: no column of test.csv holds the "
+            f"ids of {id!r}, such as {wanted.iloc[0]}. If test.csv has them, name the column with --id.",
+        )
+    test, train = template.build(files.test), template.build(files.train)
+    changed = replace(files, test=_with_ids(files.test, tables.test, id, test))
+    if train is not None and (id in files.train or train.is_unique):
+        changed = replace(changed, train=_with_ids(files.train, tables.train, id, train))
+    changed = replace(changed, sample=files.sample.assign(**{id: wanted.astype(str)}))
+    return _with_note(changed, f"The sample submission's {id!r} is matched with test.csv as {template}.")
+
+
+def _with_ids(frame: pd.DataFrame, spelled: pd.DataFrame, id: str, ids: pd.Series | None) -> pd.DataFrame:
+    """A file's table with new ids, under the name that the file has for them."""
+    name = frame.columns[list(spelled.columns).index(id)] if id in spelled else id
+    return frame.assign(**{str(name): ids})
+
+
+def _is_within(ids: pd.Series, others: pd.Series) -> bool:
+    return bool(ids.isin(others).all())
+
+
+def _counts_rows(ids: pd.Series) -> bool:
+    """Whether ids are 0, 1, 2, ..., from any start: such ids say nothing but the position."""
+    numbers = pd.to_numeric(ids, errors="coerce")
+    return bool((numbers.diff().iloc[1:] == 1).all())
+
+
+def _extend_stub(files: Tables, spelled: Competition, tables: Tables, *, id: str) -> Tables:
+    """The sample submission with a row for each row of test, where it shows a few of them."""
+    sample, test = tables.sample, tables.test
+    if id not in test or len(sample) > _MAX_STUB * len(test) or not test[id].is_unique:
+        return files
+    if not _is_within(sample[id], test[id]):
+        return files
+    rows = np.arange(len(test)) % len(sample)
+    extended = files.sample.iloc[rows].reset_index(drop=True).assign(**{id: test[id].to_numpy()})
+    for name in extended.columns:
+        if name != id and name in test.columns and name not in tables.train.columns:
+            extended[name] = test[name].to_numpy()
+    return _with_note(
+        replace(files, sample=extended),
+        f"The sample submission is a stub: it shows {len(sample)} of the {len(test)} ids of test.csv. The submission "
+        f"has a row for each row of test.csv.",
+    )
+
+
+def _drop_rows_without_target(competition: Competition, files: Tables) -> Tables:
+    """Train without the rows in which no target is known."""
+    spelled, tables = unify_spelling(competition, files)
+    try:
+        spelled = replace(spelled, **infer_id(spelled, tables)[0])  # type: ignore[arg-type]  # one field a step
+        spelled = replace(spelled, **infer_target(spelled, tables)[0])  # type: ignore[arg-type]
+    except DataError:
+        return files
+    targets = [name for name in spelled.targets if name in tables.train]
+    unknown = tables.train[targets].isna().all(axis=1).to_numpy()
+    if not unknown.any() or unknown.all():
+        return files
+    rows = np.flatnonzero(unknown)
+    train = files.train.loc[~unknown].reset_index(drop=True)
+    names = dict(zip(files.train.columns, tables.train.columns, strict=True))
+    train = train.assign(**{old: _whole(train[old]) for old, new in names.items() if new in targets})
+    these = f"the target {targets[0]!r} is" if len(targets) == 1 else "all targets are"
+    places = ", ".join(str(row + 1) for row in rows[:3]) + ", ..." * (len(rows) > 3)
+    return _with_note(
+        replace(files, train=train),
+        f"{len(rows)} of {len(unknown)} rows of train.csv are left out because {these} missing "
+        f"(row{'s' * (len(rows) > 1)} {places}).",
+    )
+
+
+def _whole(column: pd.Series) -> pd.Series:
+    """Numbers as integers, and booleans as bool, where only missing values made them anything else."""
+    if column.isna().any():
+        return column
+    if column.dtype == "boolean":
+        return column.astype(bool)
+    if column.dtype.kind == "f" and bool((column % 1 == 0).all()) and bool((column.abs() < 2**53).all()):
+        return column.astype(np.int64)
+    return column
+
+
+def _with_note(files: Tables, note: str) -> Tables:
+    return replace(files, source=replace(files.source, notes=(*files.source.notes, note)))

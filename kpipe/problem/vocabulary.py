@@ -1,0 +1,139 @@
+"""The labels of train as the sample submission writes them: 1 for Yes, ``<=50K`` without a blank before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from kpipe.problem.positive import positive_class
+
+__all__ = ["labels_meet", "labels_of_sample"]
+
+# Pairs of words for no and yes. Each is also written in capitals and with a capital.
+_PAIRS = (
+    ("0", "1"),
+    ("no", "yes"),
+    ("n", "y"),
+    ("false", "true"),
+    ("f", "t"),
+    ("negative", "positive"),
+    ("absent", "present"),
+    ("-1", "1"),
+)
+_NOT = ("no ", "no_", "no-", "not ", "not_", "not-", "non ", "non_", "non-")
+_CASES: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper, str.capitalize, str.title)
+_SEPARATORS = ("", " ", "_", "-")  # of words; "" leaves them as they are
+
+
+def labels_of_sample(labels: np.ndarray, placeholder: pd.Series, names: Sequence[str]) -> np.ndarray:
+    """The labels as the sample submission writes them.
+
+    Parameters
+    ----------
+    labels : ndarray
+        (k,) train's labels.
+    placeholder : Series
+        (m,) the sample submission's column.
+    names : sequence of str
+        Names of the target and of the column: a label of that name means yes.
+
+    Returns
+    -------
+    ndarray
+        (k,) the same labels where the sample submission says nothing else.
+
+    Examples
+    --------
+    >>> labels_of_sample(np.array(["No", "Yes"], dtype=object), pd.Series([0, 0]), ("churn",)).tolist()
+    [0, 1]
+    >>> labels_of_sample(np.array([" <=50K", " >50K"], dtype=object), pd.Series(["<=50K"]), ("income",)).tolist()
+    ['<=50K', '>50K']
+    """
+    present = placeholder.dropna().drop_duplicates()
+    if not len(present):
+        return labels
+    kind = present.dtype.kind
+    if kind in "iuf" and (numbers := _as_numbers(labels, whole=kind != "f")) is not None:
+        return numbers
+    words = [str(label) for label in labels]
+    wanted = {_plain_number(value) for value in present}
+    if kind not in "iufb" and wanted <= set(words):
+        return labels
+    found = next((written for written in _spellings(words, names) if wanted <= set(written)), None)
+    if found is None or (kind in "iuf" and not all(_is_whole(word) for word in found)):
+        return labels
+    if kind == "b":
+        return np.array([word == "True" for word in found])
+    return np.array([present.dtype.type(word) for word in found]) if kind in "iuf" else np.array(found, dtype=object)
+
+
+def labels_meet(labels: np.ndarray, placeholder: pd.Series) -> bool:
+    """Whether labels may stand in the sample submission's column: of its type and, if they are words, among its words.
+
+    Parameters
+    ----------
+    labels : ndarray
+        (k,) labels as ``labels_of_sample`` gives them.
+    placeholder : Series
+        (m,) the sample submission's column.
+
+    Returns
+    -------
+    bool
+    """
+    present = placeholder.dropna().drop_duplicates()
+    if not len(present) or (labels.dtype.kind in "iufb" and present.dtype.kind in "iufb"):
+        return True
+    return bool({_plain_number(value) for value in present} & {str(label) for label in labels})
+
+
+def _as_numbers(labels: np.ndarray, *, whole: bool) -> np.ndarray | None:
+    """Labels that are numbers, as the sample submission's integers or floats: 1 for True and for 1.0."""
+    if isinstance(labels[0], str):
+        return None
+    numbers = pd.to_numeric(pd.Series(labels), errors="coerce").to_numpy(dtype=float)
+    if not np.isfinite(numbers).all() or (whole and bool((numbers % 1 != 0).any())):
+        return None
+    return numbers.astype(np.int64) if whole else numbers
+
+
+def _is_whole(word: str) -> bool:
+    return word.removeprefix("-").isdecimal()
+
+
+def _plain_number(value: object) -> str:
+    """A value as text, without the fraction of a whole number."""
+    return str(int(value)) if isinstance(value, float | np.floating) and value == int(value) else str(value)
+
+
+def _spellings(words: list[str], names: Sequence[str]) -> Iterator[list[str]]:
+    """Ways to write the labels: without blanks around them, in another case, and for two labels as another pair."""
+    for separator in _SEPARATORS:
+        for case in _CASES:
+            written = [case(_joined(word.strip(), separator)) for word in words]
+            if len(set(written)) == len(words):
+                yield written
+    if len(words) == 2 and (yes := _code_of_yes(words, names)) is not None:
+        for pair in _PAIRS:
+            for case in _CASES:
+                yield [case(pair[code == yes]) for code in (0, 1)]
+
+
+def _joined(word: str, separator: str) -> str:
+    return separator.join(word.replace("_", " ").replace("-", " ").split()) if separator else word
+
+
+def _code_of_yes(words: Sequence[str], names: Sequence[str]) -> int | None:
+    """Which of two labels means yes: None where they do not say."""
+    plain = [word.strip().lower().removesuffix(".0") for word in words]
+    for pair in _PAIRS:
+        if set(plain) == set(pair):
+            return plain.index(pair[1])
+    negated = [word.startswith(_NOT) for word in plain]
+    if sum(negated) == 1:
+        return negated.index(False)
+    # Only a label that reads as positive makes the answer the same, whichever label comes first.
+    first, second = positive_class(words, names), 1 - positive_class(words[::-1], names)
+    return first if first == second else None

@@ -1,0 +1,77 @@
+"""The check for duplicates across folds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.checks.made import from_frame, make_prepared, status
+from tests.checks.results import check_results
+from tests.plants import Prepared
+from tests.tables import problem_of, survivors, tables
+
+
+def test_duplicates_on_both_sides_of_a_fold_fail() -> None:
+    made = survivors()
+    train = pd.concat([made.train, made.train.assign(id=made.train["id"] + 1000)], ignore_index=True)
+    status, detail = check_results(replace(made, train=train))["duplicates across folds"]
+    assert status == "fail"
+    assert "of validation rows also occur, identically" in detail
+
+
+def test_duplicates_that_are_as_frequent_in_test_pass() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.integers(0, 3, (1500, 4)), columns=list("abcd")).assign(id=np.arange(1500))
+    frame["y"] = rng.integers(0, 2, 1500)
+    test = frame.tail(500).drop(columns="y").reset_index(drop=True)
+    given = tables(frame.head(1000), test, test[["id"]].assign(y=0))
+    check = Prepared.of(problem_of(given)).check("duplicates across folds")
+    assert check is not None
+    assert check.status == "pass"
+
+
+@pytest.mark.parametrize("apart", [(2023, 2024), ("north", "south")])
+def test_rows_of_a_few_binary_columns_pass_if_test_is_of_another_year(
+    apart: tuple[object, object],
+) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.integers(0, 2, (1300, 4)), columns=list("abcd")).assign(id=np.arange(1300))
+    frame = frame.assign(y=frame["a"] + rng.normal(size=1300), apart=np.where(np.arange(1300) < 1000, *apart))
+    check = from_frame(frame, 1000).check("duplicates across folds")
+    assert check is not None
+    assert check.status == "pass"
+    assert "except the id, the target and apart" in check.detail
+
+
+@pytest.mark.parametrize("m", [1, 2, 5, 29])
+def test_with_a_few_test_rows_duplicates_never_fail(m: int) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.integers(0, 2, (300 + m, 3)), columns=list("abc")).assign(id=np.arange(300 + m))
+    frame = frame.assign(y=rng.normal(size=300 + m), k=rng.choice(list("xyz"), 300 + m))
+    frame.loc[300:, "k"] = "new"
+    assert status(from_frame(frame, 300), "duplicates across folds") == "pass"
+    given = make_prepared(m=m)
+    twice = pd.concat([given.tables.train.assign(id=lambda rows: rows["id"] + 10_000), given.tables.train])
+    again = Prepared.of(given.problem, replace(given.tables, train=twice.reset_index(drop=True)))
+    assert status(again, "duplicates across folds") != "fail"
+
+
+def test_a_duplicate_image_is_found() -> None:
+    rng = np.random.default_rng(0)
+    pixels = pd.DataFrame(rng.integers(0, 256, (900, 12)).astype(np.uint8)).add_prefix("pixel")
+    frame = pixels.assign(label=rng.integers(0, 3, 900))
+    train = pd.concat([frame.head(600), frame.head(60)], ignore_index=True)
+    test = pixels.tail(300).reset_index(drop=True)
+    given = tables(train, test, pd.DataFrame({"ImageId": np.arange(1, 301), "label": 0}))
+    assert status(Prepared.of(problem_of(given)), "duplicates across folds") == "fail"
+
+
+def test_duplicates_are_found_in_a_table_of_two_columns() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.arange(900), "x": rng.normal(size=900), "b": rng.integers(0, 2, 900)})
+    frame["y"] = frame["x"] + rng.normal(size=900)
+    twice = pd.concat([frame.head(600), frame.head(90).assign(id=10_000 + np.arange(90))], ignore_index=True)
+    assert status(from_frame(twice, 690, frame.tail(300)), "duplicates across folds") == "fail"

@@ -1,0 +1,46 @@
+"""The check that folds share groups as train and test do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from sklearn.model_selection import GroupKFold
+
+from tests.checks.made import alarms, make_prepared
+from tests.checks.results import check_results
+from tests.plants import Prepared
+from tests.tables import problem_of, survivors
+
+
+def test_folds_warn_if_they_share_tickets_that_test_does_not_share() -> None:
+    made = survivors(n=200)
+    train = made.train.assign(ticket=[f"t{number // 2}" for number in range(200)])
+    test = made.test.assign(ticket=[f"new{number}" for number in range(30)])
+    shared = replace(made, train=train, test=test)
+    status, detail = check_results(shared, problem=problem_of(shared, columns=("x", "sex")))[
+        "group overlap matches test"
+    ]
+    assert status == "warn"
+    assert "the value of ticket also occurs" in detail
+    assert "for test rows it is 0%" in detail
+
+
+def test_folds_by_group_raise_no_alarm_if_test_has_other_groups() -> None:
+    given = make_prepared()
+    n, m = len(given.tables.train), len(given.tables.test)
+    visits = given.with_column("patient", np.arange(n) // 3, n + np.arange(m) // 3, seen=False)
+    problem = replace(visits.problem, groups="patient", splitter=GroupKFold(5))
+    assert alarms(Prepared.of(problem)) == []
+
+
+def test_folds_by_group_warn_if_test_has_the_same_groups() -> None:
+    given = make_prepared()
+    n = len(given.tables.train)
+    rng = np.random.default_rng(0)
+    tickets = given.with_column("ticket", np.arange(n) // 3, rng.integers(0, n // 3, 400), seen=False)
+    check = Prepared.of(replace(tickets.problem, groups="ticket", splitter=GroupKFold(5)))
+    said = check.check("group overlap matches test")
+    assert said is not None
+    assert "For 0% of validation rows the value of ticket" in said.detail
+    assert "too pessimistic" in said.detail

@@ -1,0 +1,53 @@
+"""The check of ``postprocess``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kpipe
+from kpipe.core.values import Tables
+from tests.modules import SLOW, findings
+
+
+def threshold_fitted_to_scored_rows(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+    if len(predictions) != len(tables.train):
+        return (predictions > 0.5).astype(float)
+    y = tables.train["survived"].to_numpy()
+    tried = np.linspace(0.2, 0.8, 61)
+    best = tried[int(np.argmax([((predictions[:, 1] > cut) == y).mean() for cut in tried]))]
+    lived = (predictions[:, 1] > best).astype(float)
+    return np.column_stack([1 - lived, lived])
+
+
+def joined_by_position(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+    first_known = np.arange(len(predictions)) < 50
+    return np.where(first_known[:, None], [0.2, 0.8], predictions)
+
+
+def test_a_threshold_fitted_to_the_rows_that_are_scored_fails(files: Path) -> None:
+    found = findings(files, postprocess=threshold_fitted_to_scored_rows)
+    assert found["postprocess leakage"].status == "fail"
+    assert "uses the targets of the rows that are scored" in found["postprocess leakage"].detail
+    assert found["thresholds and weights cross-fitted"].status == "fail"
+
+
+@SLOW
+def test_values_joined_by_position_fail(files: Path) -> None:
+    found = findings(files, postprocess=joined_by_position)["postprocess leakage"]
+    assert found.status == "fail"
+    assert "joins rows by position" in found.detail
+
+
+def test_a_postprocess_may_work_in_place_but_not_change_the_shape(files: Path) -> None:
+    def in_place(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+        predictions += 0.01
+        return predictions
+
+    assert findings(files, postprocess=in_place) == {}
+    with pytest.raises(kpipe.KpipeError, match=r"must return an array of the shape it gets, \(400, 2\); got"):
+        findings(files, postprocess=lambda predictions, tables: predictions[:, 1])
+    with pytest.raises(kpipe.KpipeError, match="postprocess of made-by-hand failed: KeyError: 'no such column'"):
+        findings(files, postprocess=lambda predictions, tables: tables.test["no such column"])

@@ -1,0 +1,31 @@
+"""The check that the order of rows carries no information about the target."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from tests.checks.made import from_frame, status
+
+
+def test_whole_numbers_that_do_not_number_the_rows_may_be_strong_features() -> None:
+    rng = np.random.default_rng(0)
+    size = rng.choice(10**6, 400, replace=False) + 1000
+    frame = pd.DataFrame({"id": rng.permutation(400), "people": size, "f": rng.normal(size=400)})
+    later = frame.assign(y=size * np.exp(0.05 * rng.normal(size=400)))
+    rich = frame.assign(y=(size / 1e6 + 0.3 * rng.normal(size=400) > 0.5).astype(int))
+    ordered = later.sort_values("people", ignore_index=True)
+    ordered = ordered.assign(id=rng.permutation(400))
+    assert [status(from_frame(made, 300), "row-order leakage") for made in (later, rich)] == ["pass", "pass"]
+    assert (
+        status(from_frame(ordered, 300), "row-order leakage") == "warn"
+    )  # the file is in order, which people do not make
+
+
+def test_a_class_that_the_sample_of_rows_lacks_causes_no_error() -> None:
+    n = 21_000
+    looked_at = np.sort(np.random.default_rng(0).permutation(n)[:20_000])
+    y = np.zeros(n + 50, dtype=int)
+    y[np.setdiff1d(np.arange(n), looked_at)[::100]] = 1
+    frame = pd.DataFrame({"id": np.arange(n + 50), "f": np.random.default_rng(1).normal(size=n + 50), "y": y})
+    assert status(from_frame(frame, n), "row-order leakage") == "pass"
