@@ -19,19 +19,19 @@ __all__ = ["NumberFormat", "parse_numbers"]
 
 _MIN_SHARE = 0.9  # of the cells that are not missing must be numbers
 _MIN_WRITTEN = 0.95  # of the different cells must be numbers where they are written with signs or units
-_MIN_DIFFERENT = 0.7  # numbers per different cell: fewer, and a unit distinguishes what the number does not
+_MIN_DIFFERENT = 0.5  # numbers per different cell: fewer, and a unit distinguishes what the number does not
 _SAMPLED = 1000  # different cells that decide how a column writes numbers
 
 _SIGN = r"[-+\x{2212}\x{2013}]"
 _CURRENCY = r"(?:us|a|c|r|hk|nz|s)?\p{Sc}|(?:rs|inr|usd|eur|gbp|jpy|cny|chf|cad|aud|rub|brl|kr|sek|nok|dkk|pln|zł)\.?"
 _BLANKS = r"'\x{2019} \x{00a0}\x{202f}"  # between thousands
 _DIGITS = rf"\d(?:[\d.,{_BLANKS}]*\d)?|[.,]\d+"
-_UNIT = r"""[%‰°\p{L}\p{Sc}"'\x{201d}\x{2033}\x{2032}][\p{L}\p{Sc}/.²³° -]{0,20}[23]?"""
+_UNIT = r"""[%‰°\p{L}\p{Sc}"'\x{201d}\x{2033}\x{2032}](?:[\p{L}\p{Sc}/.²³° -]{0,20}[\p{L}\p{Sc}.²³])?[23]?"""
 _AMOUNT = (
     r"(?i)^[\s_]*(?P<below>(?:[<≤]=?|under\s|below\s|less than\s|up to\s)\s*)?"
     r"(?:(?:[>≥]=?|[~≈]|over\s|more than\s)\s*)?"
     rf"(?P<open>\()?(?P<sign>{_SIGN})?\s*(?P<currency>{_CURRENCY})?\s*(?P<sign2>{_SIGN})?(?P<number>{_DIGITS})"
-    rf"(?P<power>e[-+]?\d+)?\s*(?P<unit>{_UNIT}?)?\s*\+?\s*(?P<unit2>{_UNIT}?)?(?P<close>\))?[\s_]*$"
+    rf"(?P<power>e[-+]?\d+)?\s*(?:(?P<unit>{_UNIT})\s*\+?|\+\s*(?P<unit2>{_UNIT})|\+)?(?P<close>\))?[\s_]*$"
 )
 _CLOCK = (
     r"(?i)^\s*(?P<sign>-)?(?:(?P<days>\d+)\s*d(?:ays?)?,?\s+)?(?P<hours>\d{1,3}):(?P<minutes>[0-5]\d)"

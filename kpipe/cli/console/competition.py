@@ -86,7 +86,8 @@ def print_competition(problem: Problem) -> None:
     for note in notes:
         console.print(Text(note))
     for name, words in conversions.items():
-        console.print(f"{name} is {words}.", markup=False, highlight=False)
+        if not any(note.startswith(f"{name} is {words}") for note in notes):
+            console.print(f"{name} is {words}.", markup=False, highlight=False)
     for name, why in left_out.items():
         console.print(f"{name} is left out: {why}.", markup=False, highlight=False)
     if problem.tables.source.origin == "sample":

@@ -146,7 +146,9 @@ def _lost(text: pd.Series, values: pd.Series) -> str:
     lost = text[text.notna() & values.isna()]
     if not len(lost):
         return ""
-    return f"; {len(lost)} cell{'s' * (len(lost) > 1)} such as {str(lost.iloc[0])!r} are missing values"
+    many = len(lost) > 1
+    are = "s such as" if many else " such as"
+    return f"; {len(lost)} cell{are} {str(lost.iloc[0])!r} {'are missing values' if many else 'is a missing value'}"
 
 
 def _notes(words: Mapping[str, str]) -> Iterator[str]:
