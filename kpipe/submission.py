@@ -153,11 +153,17 @@ def _rows_of_sample(tables: Tables, id: str) -> np.ndarray:
     sample = tables.sample[id]
     if id not in tables.test.columns:
         if len(sample) != len(tables.test):
-            raise SubmissionError(f"The sample submission has {len(sample)} rows, test.csv has {len(tables.test)}.")
+            raise SubmissionError(
+                f"The sample submission has {len(sample)} rows, test.csv has {len(tables.test)}, and no column of "
+                f"test.csv holds the ids of {id!r}, such as {_examples(sample)}. Name the column that does with --id."
+            )
         return np.arange(len(sample))
     repeated = tables.test[id][tables.test[id].duplicated()]
     if len(repeated):
-        raise SubmissionError(f"test.csv repeats ids, such as {_examples(repeated)}. Name another column with --id.")
+        raise SubmissionError(
+            f"test.csv repeats ids, such as {_examples(repeated)}. Make one row of the rows of an id in clean, or name "
+            "another column with --id."
+        )
     positions = pd.Index(tables.test[id]).get_indexer(sample)
     absent = sample[positions < 0]
     extra = tables.test[id][~tables.test[id].isin(sample)]
@@ -166,7 +172,10 @@ def _rows_of_sample(tables: Tables, id: str) -> np.ndarray:
         (extra, "test.csv", "the sample submission"),
     ):
         if len(ids):
-            raise SubmissionError(f"{len(ids)} ids of {where} are not in {other}, such as {_examples(ids)}.")
+            raise SubmissionError(
+                f"{len(ids)} ids of {where} are not in {other}, such as {_examples(ids)}. Add these rows to {other}, "
+                f"remove them from {where}, or name another column with --id."
+            )
     return positions
 
 

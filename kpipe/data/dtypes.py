@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,20 +81,23 @@ def strictest(text: pa.ChunkedArray) -> TypedColumn:
     return TypedColumn("text", present)
 
 
-def null_missing(text: pa.ChunkedArray) -> pa.ChunkedArray:
+def null_missing(text: pa.ChunkedArray, keep: Collection[str] = ()) -> pa.ChunkedArray:
     """The same strings, with null where a cell spells a missing value (empty, NA, NaN, None, ...).
 
     Parameters
     ----------
     text : pyarrow.ChunkedArray
         (rows,) strings.
+    keep : collection of str
+        Spellings that are categories of this column.
 
     Returns
     -------
     pyarrow.ChunkedArray
         (rows,) strings.
     """
-    return pc.if_else(pc.is_in(text, _MISSING), pa.scalar(None, pa.string()), text)
+    missing = _MISSING.filter(pc.invert(pc.is_in(_MISSING, pa.array(list(keep), pa.string())))) if keep else _MISSING
+    return pc.if_else(pc.is_in(text, missing), pa.scalar(None, pa.string()), text)
 
 
 def cast_or_none(values: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray | None:

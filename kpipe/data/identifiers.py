@@ -12,6 +12,15 @@ from kpipe.errors import DataError
 __all__ = ["check_ids", "id_columns"]
 
 _MIN_UNIQUE = 0.9  # of train's ids: above it they name rows, and repeated ones are a fault of the file
+# What to do about an id with several rows.
+_ADVICE = {
+    "train": "Remove them, or name another column with --id.",
+    "test": "Make one row of the rows of an id in clean (kpipe new writes a module for it), or name another column "
+    "with --id.",
+    "sample": "kpipe predicts one row per id. If another column names the rows, pass it with --id. If several labels "
+    "are asked for each id, best first, keep one row per id in the sample submission, with these labels separated by "
+    "blanks: kpipe then ranks them (--metric map@K), and you write each label of its submission on a row of its own.",
+}
 _MIN_ROWS = 20  # of train, below which a share of unique ids says nothing
 
 
@@ -57,7 +66,9 @@ def check_ids(files: Mapping[str, CsvFile], frames: Mapping[str, pd.DataFrame], 
     for role, frame in frames.items():
         for name in ids:
             if name in frame.columns and not (role == "train" and _have_several_rows(frame[name])):
-                _check_unique(files[role], frame[name])
+                if role == "test" and name in frames["sample"] and not frames["sample"][name].isin(frame[name]).all():
+                    continue  # perhaps ids are built of several columns: see kpipe.problem.alignment
+                _check_unique(files[role], frame[name], advice=_ADVICE[role])
 
 
 def _have_several_rows(ids: pd.Series) -> bool:
@@ -65,12 +76,12 @@ def _have_several_rows(ids: pd.Series) -> bool:
     return len(ids) > _MIN_ROWS and ids.nunique() < _MIN_UNIQUE * len(ids)
 
 
-def _check_unique(file: CsvFile, ids: pd.Series) -> None:
+def _check_unique(file: CsvFile, ids: pd.Series, *, advice: str) -> None:
     repeated = ids[ids.duplicated()]
     if len(repeated):
         first = int((ids == repeated.iloc[0]).to_numpy().argmax())
         lines = f"lines {file.line(first)} and {file.line(int(repeated.index[0]))}"
         raise DataError(
             f"{file.name}: the id column {ids.name!r} must not repeat a value; got {repeated.iloc[0]} twice ({lines}). "
-            f"{len(repeated)} rows repeat an id. Remove them, or name another column with --id."
+            f"{len(repeated)} rows repeat an id. {advice}"
         )

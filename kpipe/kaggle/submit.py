@@ -52,8 +52,12 @@ def validate_file(file: Path, problem: Problem) -> None:
     if tables.source.origin == "sample":
         raise SubmissionError(f"{file} cannot be validated: Kaggle's files of {problem.slug} are not available.")
     types = {str(name): dtype for name, dtype in tables.sample.dtypes.items()}
+    # "None" may be a label: of texts only an empty cell is missing.
+    missing = {
+        name: ["", *(() if pd.api.types.is_string_dtype(dtype) else ("NA", "NaN"))] for name, dtype in types.items()
+    }
     try:
-        frame = pd.read_csv(file, dtype=types)
+        frame = pd.read_csv(file, dtype=types, na_values=missing, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise SubmissionError(f"{file} cannot be read as a submission: {error}") from error
     validate_submission(frame, problem)

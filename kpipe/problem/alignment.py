@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.values import Tables
+from kpipe.data.missing_words import CATEGORY_WORDS
 from kpipe.errors import DataError
 from kpipe.problem.competition import Competition
 from kpipe.problem.id_template import find_template
@@ -39,6 +40,7 @@ def align_rows(competition: Competition, files: Tables) -> Tables:
     Tables
         The same tables if nothing has to change; else with a sentence on each change in the notes of the source.
     """
+    files = _with_notes_on_words(files)
     try:
         spelled, tables = unify_spelling(competition, files)
         changes, _ = infer_id(spelled, tables)
@@ -48,6 +50,21 @@ def align_rows(competition: Competition, files: Tables) -> Tables:
     files = _match_ids(files, tables, id)
     files = _extend_stub(files, *unify_spelling(competition, files), id=id)
     return _drop_rows_without_target(competition, files)
+
+
+def _with_notes_on_words(files: Tables) -> Tables:
+    """Say which columns have a category such as "None", which elsewhere spells a missing value."""
+    for name in files.train.columns:
+        if pd.api.types.is_string_dtype(files.train[name]):
+            count = files.train[name].isin(CATEGORY_WORDS)
+            if count.any():
+                word = files.train.loc[count, name].iloc[0]
+                files = _with_note(
+                    files,
+                    f"{name!r}: {word!r} is a category ({int(count.sum()):,} rows of train.csv), not a missing value. "
+                    f"If it means missing, empty these cells.",
+                )
+    return files
 
 
 def _match_ids(files: Tables, tables: Tables, id: str) -> Tables:

@@ -219,7 +219,7 @@ def define_problem(competition: Competition, files: Tables) -> Problem:
     problem = replace(problem, reasons=reasons | _reason_for_positive(problem))
     source = tables.source
     return replace(
-        problem, tables=replace(tables, source=replace(source, notes=(*source.notes, *_notes_on_labels(problem))))
+        problem, tables=replace(tables, source=replace(source, notes=(*source.notes, *_notes_on_submission(problem))))
     )
 
 
@@ -305,8 +305,13 @@ def _reason_for_positive(problem: Problem) -> dict[str, Reason]:
     return {"positive": Reason(text=f"{columns[0]} is the probability of {label}", guess=True)}
 
 
-def _notes_on_labels(problem: Problem) -> Iterator[str]:
-    """How the submission writes labels that train writes in another way."""
+def _notes_on_submission(problem: Problem) -> Iterator[str]:
+    """What the submission leaves as it is, and how it writes labels that train writes in another way."""
+    train, sample = problem.tables.train, problem.tables.sample
+    kept = [name for name in sample if name in train and name not in (problem.id, *problem.targets, *problem.columns)]
+    if kept and set(problem.targets) & set(problem.submission_columns):
+        names = ", ".join(map(str, kept[:5])) + ", ..." * (len(kept) > 5)
+        yield f"The submission leaves {names} as in the sample submission, because --target names others."
     if problem.labels is None or problem.metric.needs != "label" or len(problem.submission_columns) != 1:
         return
     old, new = problem.labels, problem.labels_in(problem.submission_columns[0])

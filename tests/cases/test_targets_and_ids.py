@@ -3,11 +3,13 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from kpipe.errors import DataError
 from kpipe.submission import rehearse
 from kpipe.training.folds import make_folds
 from tests.cases import problem_of_case
 
 RUNNABLE = {
+    "08": "'None' is a category (188 rows",
     "11b": "{Store}_{Dept}_{Date}",
     "12": "{Id}.0",
     "15": "25 of 600 rows of train.csv are left out",
@@ -33,3 +35,24 @@ def test_labels_are_those_of_the_sample_submission(number: str, written: list[ob
     problem = problem_of_case(number)
     rehearse(problem, make_folds(problem))
     assert problem.labels_in(problem.submission_columns[0]).tolist() == written
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        ("16", "'Tg' is missing in 165 of 500 rows.*one target at a time: --target Tg"),
+        ("43", "must not repeat a value; got 600 twice.*--id.*--metric map@K"),
+        ("55", "'colour' holds labels such as 'red'.*one target at a time: --target colour"),
+    ],
+)
+def test_a_refusal_names_each_way_on(number: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        problem_of_case(number)
+
+
+@pytest.mark.parametrize(("number", "target", "kept"), [("16", "Tg", "FFV, Rg"), ("55", "colour", "shape")])
+def test_one_of_several_targets_runs_and_leaves_the_other_columns(number: str, target: str, kept: str) -> None:
+    problem = problem_of_case(number, target=target)
+    rehearse(problem, make_folds(problem))
+    assert problem.submission_columns == (target,)
+    assert any(f"leaves {kept} as in the sample submission" in note for note in problem.tables.source.notes)

@@ -19,7 +19,7 @@ from tests.data.cells import column
         ((" 1", "2 ", "3"), "int64", [1, 2, 3]),
         (("True", "False", "True"), "bool", [True, False, True]),
         (("True", "", "False"), "boolean", [True, pd.NA, False]),
-        (("x", "", "None"), "str", ["x", np.nan, np.nan]),
+        (("x", "", "None"), "str", ["x", np.nan, "None"]),
         (("007", "12", "1"), "str", ["007", "12", "1"]),
         (("-07", "12", "1"), "str", ["-07", "12", "1"]),
         (("0", "10", "0"), "int64", [0, 10, 0]),

@@ -57,6 +57,8 @@ def submission_columns(competition: Competition, tables: Tables) -> list[str]:
     """
     others = [name for name in tables.sample.columns if name != competition.id]
     wanted = [name for name in others if name in competition.targets or not _repeats_test(competition, tables, name)]
+    if set(wanted) & set(competition.targets):  # of train's columns, those that --target does not name stay
+        wanted = [name for name in wanted if name in competition.targets or name not in tables.train.columns]
     known = [name for name in wanted if name in (competition.targets or tables.train.columns)]
     # Beside a target, a column with the same word in every row that train lacks asks for nothing (Usage: Public).
     idle = [name for name in wanted if name not in known and _is_one_word(tables.sample[name])]

@@ -29,7 +29,7 @@ def infer_task(competition: Competition, tables: Tables) -> Step:
         If the target has missing values, is constant, or cannot be judged by the metric.
     """
     for name in competition.targets:
-        _check_target(tables.train[name], name)
+        _check_target(tables.train[name], name, several=len(competition.targets) > 1)
     stated = None if competition.metric is None else get_metric(competition.metric)
     if stated is not None and stated.task == "classification":
         _check_binary_targets(competition, tables)
@@ -42,6 +42,7 @@ def infer_task(competition: Competition, tables: Tables) -> Step:
         return {"task": stated.task}, Reason(text=f"the task of the metric {stated.name}")
     if len(competition.targets) > 1:
         binary = all(set(tables.train[name].unique()) <= {0, 1} for name in competition.targets)
+        _check_several_numbers(tables.train[list(competition.targets)])
         text = "each target is 0 or 1" if binary else "the targets are numbers"
         return {"task": "classification" if binary else "regression"}, Reason(text=text)
     return _task_of_one(tables.train[competition.targets[0]], tables.sample[submission_columns(competition, tables)])
@@ -77,10 +78,33 @@ def _holds_fractions(values: pd.Series) -> bool:
     return pd.api.types.is_float_dtype(values) and bool((values.dropna() % 1 != 0).any())
 
 
-def _check_target(y: pd.Series, target: str) -> None:
+def _check_several_numbers(targets: pd.DataFrame) -> None:
+    """Several targets must be numbers: labels are learned one target at a time."""
+    words = [name for name in targets if not pd.api.types.is_numeric_dtype(targets[name])]
+    if words:
+        raise DataError(
+            f"train.csv: of several targets each must be numbers, but {words[0]!r} holds labels such as "
+            f"{targets[words[0]].iloc[0]!r}. {_one_by_one(str(words[0]))}"
+        )
+
+
+def _one_by_one(target: str) -> str:
+    """What to do where several targets cannot be learned together."""
+    return (
+        f"Train one target at a time: --target {target}, then each other. Each run fills its own column of the "
+        "submission and leaves the others as in the sample submission; join the columns afterwards."
+    )
+
+
+def _check_target(y: pd.Series, target: str, *, several: bool) -> None:
     missing = np.flatnonzero(y.isna())
     if len(missing) == len(y):
         raise DataError(f"train.csv: the target {target!r} is missing in every row.")
+    if len(missing) and several:
+        raise DataError(
+            f"train.csv: the target {target!r} is missing in {len(missing)} of {len(y)} rows, first in row "
+            f"{missing[0] + 1}, where another target is known. {_one_by_one(target)}"
+        )
     if len(missing):
         raise DataError(
             f"train.csv: the target {target!r} is missing in {len(missing)} of {len(y)} rows, first in row "
