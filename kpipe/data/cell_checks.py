@@ -80,9 +80,9 @@ def check_numbers(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, T
             continue
         few = min(_MAX_STRAYS, (1 - _SHARE_OF_NUMBERS) * column.present) if column.present >= _MIN_VALUES else 0
         rows = _rows_of_text(column.values, most=max(numbers, int(few)))
-        if rows and NumberFormat.of(column.values.to_pandas()) is not None:
-            continue  # the numbers are written as people do, such as 1,234
-        if rows and (len(rows) <= numbers or (len(typed) == 1 and len(rows) <= few)):
+        is_stray = rows and (len(rows) <= numbers or (len(typed) == 1 and len(rows) <= few))
+        # Numbers that are written as people do, such as 1,234, are read later.
+        if is_stray and NumberFormat.of(column.values.to_pandas()) is None:
             raise DataError(
                 f"{_place(files[role], rows[0])}: {name!r} must hold numbers; got {column.values[rows[0]].as_py()!r}. "
                 f'Fix the cell, or read the column as text with text=["{name}"] (--text {name}).'

@@ -31,3 +31,7 @@ def test_the_error_for_a_giant_cell_is_short_and_says_what_to_do() -> None:
     with pytest.raises(DataError, match=r"^train\.csv, line 2: 'a' must hold finite numbers.*Fix the cell") as said:
         to_frames({"train": train}, ids=["id"], text=[])
     assert len(str(said.value)) < 5_000
+
+
+def test_numbers_with_thousands_beside_plain_ones_in_the_other_file_are_no_mistake() -> None:
+    assert column('"1,034"', "950", '"2,100"', other=("950", "870", "12")).tolist() == ["1,034", "950", "2,100"]

@@ -68,6 +68,8 @@ def test_a_target_that_is_written_as_text_is_a_number(placeholder: object) -> No
     problem = problem_of(replace(made, train=train, sample=made.sample.assign(price=placeholder)))
     assert problem.task == "regression"
     np.testing.assert_allclose(problem.y, made.train["price"].round(2))
+    said = "the submission holds plain numbers although the sample submission shows '$100.00'"
+    assert (said in problem.conversions["price"]) == isinstance(placeholder, str)
 
 
 def test_labels_of_a_target_that_the_sample_shows_stay_labels() -> None:

@@ -19,6 +19,7 @@ __all__ = ["convert_written_forms"]
 
 _MIN_SHARE = 0.95  # of the cells must be numbers or dates, or the column stays text
 _MAX_CLASSES = 20  # different texts of a target that may be classes
+_SAMPLED = 1000  # rows of each table
 _SHOWN = 3  # columns with a sentence each at the start of a run
 
 
@@ -61,7 +62,7 @@ def convert_written_forms(competition: Competition, tables: Tables) -> tuple[Tab
         test=tables.test.assign(**test),
         sample=_convert_sample(tables.sample, found),
     )
-    words = {name: made.words for name, made in found.items()}
+    words = {name: made.words + _plain_submission(tables.sample, name, made) for name, made in found.items()}
     source = replace(tables.source, notes=(*tables.source.notes, *_notes(words)))
     return replace(changed, source=source), words
 
@@ -86,22 +87,31 @@ def _conversions(competition: Competition, tables: Tables) -> Iterator[tuple[str
 
 def _feature(train: pd.Series, test: pd.Series) -> _Conversion | None:
     """Dates come first: 2015-01 and 22.05.15 could be amounts, too."""
-    both = pd.concat([train, test], ignore_index=True)
-    dates = DateFormat.of(both)
-    if dates is not None and (values := _nearly_all(dates.parse(both), both)) is not None:
-        words = f"read as dates, {_example(both, values)}: {dates.description}"
-        words += "" if dates.is_certain else ", a guess"
-        return _Conversion(*_split(values, train, test), words + _lost(both, values))
+    sampled = _sampled(train, test)
+    dates = DateFormat.of(sampled)
+    if dates is not None:
+        both = pd.concat([train, test], ignore_index=True)
+        if (values := _nearly_all(dates.parse(both), both)) is not None:
+            words = f"read as dates, {_example(both, values)}: {dates.description}"
+            words += "" if dates.is_certain else ", a guess"
+            return _Conversion(*_split(values, train, test), words + _lost(both, values))
     return None if pd.api.types.is_numeric_dtype(train) else _amounts(train, test)
 
 
 def _amounts(train: pd.Series, test: pd.Series | None) -> _Conversion | None:
+    amounts = NumberFormat.of(train if test is None else _sampled(train, test))
+    if amounts is None:
+        return None
     both = train if test is None else pd.concat([train, test], ignore_index=True)
-    amounts = NumberFormat.of(both)
-    if amounts is None or (values := _nearly_all(amounts.parse(both), both)) is None:
+    if (values := _nearly_all(amounts.parse(both), both)) is None:
         return None
     words = f"read as {amounts.description}, {_example(both, values)}{_lost(both, values)}"
     return _Conversion(*_split(values, train, test), words)
+
+
+def _sampled(train: pd.Series, test: pd.Series) -> pd.Series:
+    """Rows of the whole length of both tables, which decide the form of a column: all would take seconds."""
+    return pd.concat([part.iloc[:: max(1, len(part) // _SAMPLED)] for part in (train, test)], ignore_index=True)
 
 
 def _may_be_amounts(competition: Competition, tables: Tables, name: str) -> bool:
@@ -123,6 +133,13 @@ def _convert_sample(sample: pd.DataFrame, found: Mapping[str, _Conversion]) -> p
             if amounts is not None:
                 changed[name] = amounts.parse(sample[name])
     return sample.assign(**changed)
+
+
+def _plain_submission(sample: pd.DataFrame, name: str, made: _Conversion) -> str:
+    """What is said where the sample submission shows a converted target as text."""
+    if made.test is not None or name not in sample.columns or pd.api.types.is_numeric_dtype(sample[name]):
+        return ""
+    return f"; the submission holds plain numbers although the sample submission shows {str(sample[name].iloc[0])!r}"
 
 
 def _nearly_all(values: pd.Series, text: pd.Series) -> pd.Series | None:
