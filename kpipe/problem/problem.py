@@ -301,6 +301,13 @@ def _notes_on_submission(problem: Problem) -> Iterator[str]:
     if kept and set(problem.targets) & set(problem.submission_columns):
         names = ", ".join(map(str, kept[:5])) + ", ..." * (len(kept) > 5)
         yield f"The submission leaves {names} as in the sample submission, because --target names others."
+    if problem.y.dtype.kind == "f" and (missing := np.isnan(problem.y)).any():
+        counts = (~missing).sum(axis=0)
+        rows = ", ".join(f"{name} {count:,}" for name, count in zip(problem.targets[:5], counts, strict=False))
+        yield (
+            f"Each target is trained and scored on the rows of train.csv in which it is known, of {len(problem.y):,}: "
+            f"{rows}{', ...' * (len(problem.targets) > 5)}."
+        )
     if problem.labels is None or problem.metric.needs != "label" or len(problem.submission_columns) != 1:
         return
     old, new = problem.labels, problem.labels_in(problem.submission_columns[0])
