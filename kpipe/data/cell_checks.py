@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from kpipe.data.csv_reader import CsvFile
 from kpipe.data.dtypes import TypedColumn
+from kpipe.data.numbers import NumberFormat
 from kpipe.errors import DataError
 
 __all__ = ["check_finite", "check_numbers"]
@@ -79,6 +80,8 @@ def check_numbers(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, T
             continue
         few = min(_MAX_STRAYS, (1 - _SHARE_OF_NUMBERS) * column.present) if column.present >= _MIN_VALUES else 0
         rows = _rows_of_text(column.values, most=max(numbers, int(few)))
+        if rows and NumberFormat.of(column.values.to_pandas()) is not None:
+            continue  # the numbers are written as people do, such as 1,234
         if rows and (len(rows) <= numbers or (len(typed) == 1 and len(rows) <= few)):
             raise DataError(
                 f"{_place(files[role], rows[0])}: {name!r} must hold numbers; got {column.values[rows[0]].as_py()!r}. "

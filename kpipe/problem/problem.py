@@ -18,8 +18,10 @@ from kpipe.errors import DataError
 from kpipe.problem.alignment import align_rows
 from kpipe.problem.competition import Competition, Factory, find
 from kpipe.problem.inference import infer
+from kpipe.problem.inference.columns import left_out_columns
 from kpipe.problem.inference.id import submission_columns
 from kpipe.problem.inference.spelling import adapt_tables
+from kpipe.problem.inference.written_forms import convert_written_forms
 from kpipe.problem.positive import positive_class
 from kpipe.problem.vocabulary import labels_of_sample
 
@@ -70,6 +72,10 @@ class Problem:
         (k,) the label of each code; None for a regression and for several targets.
     reasons : mapping of str to Reason
         Inferred field to the reason for its value.
+    conversions : mapping of str to str
+        Columns of text that were converted to numbers or dates, and how.
+    left_out : mapping of str to str
+        Columns that models do not see, and why; empty where the competition states its columns.
     """
 
     competition: Competition
@@ -90,6 +96,8 @@ class Problem:
     y: np.ndarray
     labels: np.ndarray | None
     reasons: Mapping[str, Reason] = field(default_factory=dict)
+    conversions: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def slug(self) -> str:
@@ -184,6 +192,7 @@ def define_problem(competition: Competition, files: Tables) -> Problem:
     cleaned = replace(cleaned, source=replace(cleaned.source, files=file_hashes(files)))
     _refuse_nested_cells(cleaned)
     adapted, tables = adapt_tables(competition, cleaned)
+    tables, conversions = convert_written_forms(adapted, tables)
     settled, reasons = infer(adapted, tables)
     y, labels = encode_target(tables.train, settled.targets, _not_none(settled.task))
     problem = Problem(
@@ -204,6 +213,8 @@ def define_problem(competition: Competition, files: Tables) -> Problem:
         submission_columns=tuple(submission_columns(settled, tables)),
         y=y,
         labels=labels,
+        conversions=conversions,
+        left_out={} if competition.columns is not None else left_out_columns(settled, tables),
     )
     problem = replace(problem, reasons=reasons | _reason_for_positive(problem))
     source = tables.source

@@ -201,7 +201,8 @@ def _code(value: Any) -> str:
         return f"({', '.join(map(_code, value))}{',' * (len(value) == 1)})"
     if isinstance(value, Model):
         return f"model({', '.join(_arguments(value))})"
-    return " ".join(repr(value).split())
+    code = " ".join(repr(value).split())
+    return code if '"' in code else code.replace("'", '"')
 
 
 def _arguments(model: Model) -> list[str]:
