@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from kpipe.core.formatting import plain_text, with_minus_sign
 
 __all__ = ["compact", "exact", "share", "short"]
@@ -49,6 +51,8 @@ def compact(value: float, digits: int | None = None) -> str:
     """
     if digits is not None:
         value = float(f"{value:.{digits}g}")
+    if math.isnan(value):
+        return "missing"  # one of several targets
     if value == int(value) and abs(value) < _LONG:
         return with_minus_sign(f"{int(value):,}")
     if abs(value) >= 1000:

@@ -40,8 +40,8 @@ def errors(metric: Metric, oof: OofPredictions) -> tuple[np.ndarray, str]:
     rows, found = oof.is_predicted, np.full(len(oof.y), np.nan)
     y, p = oof.y[rows], oof.ensemble[rows]
     if metric.single is not None:
-        deviations = np.maximum(y.std(axis=0), 1e-300)
-        found[rows] = (np.abs(p - y) / deviations).mean(axis=1)
+        deviations = np.maximum(np.nanstd(y, axis=0), 1e-300)
+        found[rows] = np.nanmean(np.abs(p - y) / deviations, axis=1)
         return found, "mean absolute error over targets, in standard deviations"
     if oof.classes is not None:
         found[rows] = 1 - np.take_along_axis(p, y[:, None], axis=1)[:, 0]
