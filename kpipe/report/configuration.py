@@ -26,7 +26,8 @@ def section(run: LoadedRun) -> Section:
 
     Parameters
     ----------
-    run : the run.
+    run : LoadedRun
+        The run.
 
     Returns
     -------

@@ -61,9 +61,12 @@ def section(metric: Metric, oof: OofPredictions, frame: pd.DataFrame) -> Section
 
     Parameters
     ----------
-    metric : the run's metric.
-    oof : its out-of-fold predictions.
-    frame : (n, columns), the columns that the models see, in the row order of ``oof``.
+    metric : Metric
+        The run's metric.
+    oof : OofPredictions
+        Its out-of-fold predictions.
+    frame : DataFrame
+        (n, columns), the columns that the models see, in the row order of ``oof``.
 
     Returns
     -------

@@ -74,4 +74,4 @@ def by_hand(folder: Path, *, target: str | list[str], metric: str, oof: dict[str
 
 
 def page_of(run: Run, **options: Any) -> Page:
-    return Page(write(run, **options).read_text(encoding="utf-8"))
+    return Page(write(run, **{"budget": 0.0, **options}).read_text(encoding="utf-8"))
