@@ -132,7 +132,7 @@ def _not_shown(run: LoadedRun, no_data: str) -> Section:
     reasons = list(run.missing)
     if no_data:
         reasons.insert(0, f"Data, permutation importance, scores by group and columns of the largest errors: {no_data}")
-    blocks = [Text(text=plain_text(reason)) for reason in reasons] or [Text(text="Nothing is missing.")]
+    blocks = [Text(text=plain_text(reason)) for reason in reasons] or [Text(text="Everything is shown.")]
     summary = "What this page does not show, and why."
     return Section(key="not-shown", title="Not shown", summary=summary, blocks=blocks, open=False)
 

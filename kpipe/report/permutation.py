@@ -123,8 +123,10 @@ def permutation_importance(
         return "it is turned off (--no-importance)."
     if run.folds is None:
         return "the run's folder has no folds."
-    if not 1 < len(columns) <= _MOST_COLUMNS:
-        return f"the data has {len(columns)} columns; between 2 and {_MOST_COLUMNS} can be shuffled one by one."
+    if len(columns) < 2:
+        return "the data has a single column."
+    if len(columns) > _MOST_COLUMNS:
+        return f"the data has {len(columns)} columns, and shuffling more than {_MOST_COLUMNS} takes too long."
     model = _choose_model(run, seconds)
     if model is None:
         limit = seconds * _FOLD_SHARE

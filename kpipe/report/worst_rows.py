@@ -162,7 +162,8 @@ def _gallery(oof: OofPredictions, frame: pd.DataFrame, rows: Sequence[int], side
 
 def _thumbnail(oof: OofPredictions, pixels: np.ndarray, row: int) -> Thumbnail:
     true, predicted = _true_and_predicted(oof, row)
-    caption = f"{short(true, 12)}, predicted as {short(predicted, 12)}"
+    verdict = "predicted correctly" if true == predicted else f"predicted as {short(predicted, 12)}"
+    caption = f"{short(true, 12)}, {verdict}"
     detail = ""
     if oof.classes is not None:
         probability = float(oof.ensemble[row][int(oof.y[row])])
