@@ -16,8 +16,10 @@ def short(value: object, longest: int = 80) -> str:
 
     Parameters
     ----------
-    value : anything; control characters are replaced by blanks.
-    longest : the greatest number of characters.
+    value : object
+        Anything; control characters are replaced by blanks.
+    longest : int
+        The greatest number of characters.
 
     Returns
     -------
@@ -37,8 +39,10 @@ def compact(value: float, digits: int | None = None) -> str:
 
     Parameters
     ----------
-    value : a finite number.
-    digits : significant digits to round to first; default: no rounding of whole numbers, four digits of others.
+    value : float
+        A finite number.
+    digits : int, optional
+        Significant digits to round to first; default: no rounding of whole numbers, four digits of others.
 
     Returns
     -------
@@ -65,8 +69,10 @@ def exact(value: float, digits: int | None = None) -> str:
 
     Parameters
     ----------
-    value : a finite number.
-    digits : significant digits to round to first.
+    value : float
+        A finite number.
+    digits : int, optional
+        Significant digits to round to first.
 
     Returns
     -------
@@ -88,7 +94,8 @@ def share(value: float) -> str:
 
     Parameters
     ----------
-    value : the share.
+    value : float
+        The share.
 
     Returns
     -------

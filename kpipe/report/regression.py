@@ -51,8 +51,10 @@ def section(metric: Metric, oof: OofPredictions) -> Section:
 
     Parameters
     ----------
-    metric : the run's metric.
-    oof : its out-of-fold predictions.
+    metric : Metric
+        The run's metric.
+    oof : OofPredictions
+        Its out-of-fold predictions.
 
     Returns
     -------

@@ -24,11 +24,13 @@ def section(run: LoadedRun) -> Section | None:
 
     Parameters
     ----------
-    run : the run.
+    run : LoadedRun
+        The run.
 
     Returns
     -------
-    Section, or None where the run's folder has no predictions
+    Section or None
+        Section, or None where the run's folder has no predictions.
     """
     if run.oof is None:
         return None
