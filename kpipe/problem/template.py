@@ -1,7 +1,7 @@
-"""A competition's module, written from what its files tell: the same run as without it, and a place to go on from.
+"""A competition module written from the competition's files: it gives the same run as no module, and can be edited.
 
 What is certain is written as code, with its reason. What is a guess is written as a comment: kpipe guesses it anew at
-each run and calls it one, until somebody who has read the competition's page states it.
+each run and calls it one, until the author, who has read the competition's page, writes it as code.
 """
 
 from __future__ import annotations
