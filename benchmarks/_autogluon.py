@@ -1,12 +1,12 @@
-"""AutoGluon on one competition folder, for scores.py, which runs this file with the interpreter that has AutoGluon.
+"""AutoGluon on one competition folder, for scores.py, which runs this file with a Python that has AutoGluon.
 
     python benchmarks/_autogluon.py FOLDER OUT --id ID --target TARGET --metric NAME --problem TYPE --seconds N
                                     --cores N [--log]
 
-Reads FOLDER's train.csv, test.csv and sample_submission.csv. Writes into OUT submission.csv and, over train's rows in
-their order, oof.csv, both with the sample's columns, and autogluon.json: its validation score, its time to fit, and
-what its parts are. ``--log`` trains on log1p of the target and gives predictions back on its own scale: AutoGluon has
-no metric of logarithms, and its users do the same.
+Reads train.csv, test.csv and sample_submission.csv in FOLDER. Writes into OUT: submission.csv; oof.csv, for the train
+rows in their order; both with the columns of the sample; and autogluon.json, with the validation score, the time of
+fitting and the number of models. ``--log`` trains on log1p of the target and transforms predictions back, because
+AutoGluon has no metric of logarithms; its users do the same.
 """
 
 from __future__ import annotations
@@ -35,20 +35,25 @@ def parsed() -> argparse.Namespace:
 
 
 def submission(
-    sample: list[str], options: argparse.Namespace, ids: pd.Series, labels: Any, shares: Any
+    sample: list[str], options: argparse.Namespace, ids: pd.Series, labels: Any, probabilities: Any
 ) -> pd.DataFrame:
-    """Predictions with the sample's columns: labels or values where there is no probability to give.
+    """Predictions with the columns of the sample: labels or values if the metric needs no probabilities.
 
-    labels : () → (n,) labels or values. shares : () → (n, k) probabilities, a column for each class.
+    Parameters
+    ----------
+    labels : callable
+        () to (n,) labels or values.
+    probabilities : callable
+        () to (n, k) probabilities, one column per class.
     """
     columns = [name for name in sample if name != options.id]
     if options.metric not in ("roc_auc", "log_loss"):
         values = labels()
         made = {columns[0]: np.expm1(values) if options.log else values}
     elif len(columns) == 1:
-        made = {columns[0]: shares().iloc[:, -1]}  # of the greater label
+        made = {columns[0]: probabilities().iloc[:, -1]}  # of the greater label
     else:
-        table = shares().rename(columns=lambda label: f"{options.target}_{label}")
+        table = probabilities().rename(columns=lambda label: f"{options.target}_{label}")
         made = {name: table[name] for name in columns}
     return pd.DataFrame({options.id: ids.to_numpy()} | {name: np.asarray(values) for name, values in made.items()})
 
@@ -76,14 +81,14 @@ def main() -> None:
     made.to_csv(options.out / "submission.csv", index=False)
     board = predictor.leaderboard(silent=True)
     best = board[board["model"] == predictor.model_best].iloc[0]
-    told = {
+    details = {
         "version": importlib.metadata.version("autogluon.tabular"),
         "validation": float(best["score_val"]),
         "fit_seconds": round(fitted, 1),
         "best": predictor.model_best,
         "models": len(board),
     }
-    (options.out / "autogluon.json").write_text(json.dumps(told))
+    (options.out / "autogluon.json").write_text(json.dumps(details))
     made = submission(
         sample, options, train[options.id], lambda: predictor.predict_oof(), lambda: predictor.predict_proba_oof()
     )

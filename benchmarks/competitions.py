@@ -1,8 +1,8 @@
-"""Time, memory and score of whole `kpipe run` commands on Kaggle's zips, each in its own process, with an empty cache.
+"""Time, memory and score of `kpipe run` on Kaggle's zips, each in a process of its own, with an empty cache.
 
     python benchmarks/competitions.py [--runs 3] [SLUG ...]
 
-Prints a row of the table in the README per competition: score ± standard error, baseline, median seconds (min to max).
+Prints one row per competition: score ± standard error, baseline, median seconds (min to max), peak memory.
 """
 
 from __future__ import annotations

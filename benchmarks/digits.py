@@ -1,14 +1,14 @@
-"""digit-recognizer: accuracy against seconds, what each trick brings, where the time goes, which digits are mistaken.
+"""digit-recognizer: accuracy and time, an ablation, a profile, and the mistakes.
 
-    python benchmarks/digits.py speed [--seeds 10]      # beside fastai's usual recipe; docs/pictures/digits-speed.png
-    python benchmarks/digits.py ablation [--seeds 3]    # fewer epochs of the default, with one trick less or more
-    python benchmarks/digits.py profile                 # a step's operations; arithmetic beside what the cores can do
-    python benchmarks/digits.py mistakes RUN            # of a run's folder; docs/pictures/digits-mistakes.png
+    python benchmarks/digits.py speed [--seeds 10]      # beside fastai's recipe; docs/pictures/digits-speed.png
+    python benchmarks/digits.py ablation [--seeds 3]    # the default with fewer epochs, and one change each
+    python benchmarks/digits.py profile                 # operations of a training step, and the limit of the cores
+    python benchmarks/digits.py mistakes RUN            # of a run; docs/pictures/digits-mistakes.png
 
-Everything is trained on Kaggle's 42,000 labelled rows: four fifths, drawn by the seed, and judged on the rest. Seconds
-are those of ``fit`` alone, after one short fit that loads what is loaded once. Recipes take turns, so that a busy
-machine hits all alike; on a very busy one, `--clock cpu --threads 1` counts the seconds that a core spent on it.
-Where torch finds a CUDA device, `speed` does the same on it.
+Each model is trained on four fifths of Kaggle's 42,000 rows (drawn with the seed), and scored on the rest. Times
+are those of ``fit`` only, after a short fit that loads libraries. Recipes alternate, so that a busy machine slows down
+all of them; on a very busy one, use `--clock cpu --threads 1` to measure CPU seconds. If torch finds a CUDA device,
+`speed` also runs on it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from kpipe.models.nets.fastai_conv import FastaiConv
 KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "kaggle"))
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 
-# One epoch of small batches, and pictures as they are: what reaches 99 % soonest.
+# One epoch of small batches without augmentation: the fastest recipe that reaches 99 %.
 SHORT: dict[str, Any] = {"epochs": 1, "batch_size": 64, "min_steps": 1, "rotation": 0, "zoom": 0, "shear": 0}
 SHORT |= {"shift": 0, "elastic": 0}
 
@@ -89,13 +89,13 @@ def row(name: str, found: np.ndarray) -> str:
     return f"| {name} | {spread} | {scores.mean():.4f} ± {error:.4f} | {scores.std(ddof=1):.4f} |"
 
 
-HEAD = "| recipe | seconds of training (range) | accuracy ± standard error | deviation |\n|---|---|---|---|"
+HEAD = "| recipe | seconds of training (range) | accuracy ± standard error | standard deviation |\n|---|---|---|---|"
 
 
 def speed(X: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> None:
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     if len(devices) == 1:
-        print("torch finds no GPU here: only the CPU is measured")
+        print("torch finds no GPU: only the CPU is measured")
     for device in devices:
         where = {"device": device, "threads": options.threads}
         recipes: dict[str, Made] = {"kpipe, 1 epoch": functools.partial(changed, **SHORT, **where)}
@@ -154,7 +154,7 @@ def draw(found: Mapping[str, np.ndarray], path: Path, ratio: float, device: str,
 
 
 def ablation(X: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> None:
-    """What each trick brings: the default recipe at so many epochs, the same without it, or with one more."""
+    """Ablation: the default recipe with a given number of epochs, and with one change each."""
     without: dict[str, dict[str, Any]] = {
         "the recipe": {},
         "no test-time augmentation": {"test_time_augmentation": False},
@@ -182,7 +182,7 @@ def changed(seed: int, **options: Any) -> ConvNetClassifier:
 
 
 def where_time_goes(X: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> None:
-    """The dearest operations of training, the arithmetic a second, and the most that these cores reach."""
+    """The slowest operations of training, the operations per second, and the limit of these cores."""
     torch.set_num_threads(options.threads)
     model = ConvNetClassifier(random_state=0, epochs=1, min_steps=1, threads=options.threads).fit(X[:2560], y[:2560])
     steps = 100
@@ -202,7 +202,7 @@ def where_time_goes(X: np.ndarray, y: np.ndarray, options: argparse.Namespace) -
     print("| operation | share of the time |\n|---|---|")
     for event in spent[:12]:
         print(f"| {event.key} | {event.self_cpu_time_total / total:.1%} |")
-    print(f"\nmost that these cores reach, GFLOP/s: {most(options.threads, clock)}")
+    print(f"\nlimit of these cores, GFLOP/s: {most(options.threads, clock)}")
     for augmented in (True, False):
         start = clock()
         model.set_params(test_time_augmentation=augmented).predict_proba(X[:28_000])
@@ -234,7 +234,7 @@ def quickest(run: Callable[[], Any], clock: Callable[[], float]) -> float:
 
 
 def mistakes(X: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> None:
-    """The confusion matrix of a run, and the digits that it mistook, the surest mistakes first."""
+    """The confusion matrix of a run, and its mistakes, the most confident first."""
     oof = pd.read_parquet(options.run / "oof.parquet")
     chances = oof[[name for name in oof.columns if name.startswith("blend/")]].to_numpy()
     said = chances.argmax(axis=1)
@@ -275,7 +275,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=KAGGLE / "digit-recognizer.zip")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: on a busy machine, with --threads 1")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="use cpu on a busy machine, with --threads 1")
     parser.add_argument("--cycles", type=int, nargs="*", default=[1, 2, 3, 6])
     parser.add_argument("--epochs", type=int, nargs="*", default=[2, 4])
     options = parser.parse_args()

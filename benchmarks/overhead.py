@@ -1,9 +1,10 @@
-"""What the pipeline adds to the bare fit and predict calls of the same estimators: at most 10 %.
+"""Overhead of the pipeline over plain fit and predict calls of the same estimators: at most 10 %.
 
     python benchmarks/overhead.py [--slug titanic] [--data ZIP] [--runs 5]
 
-Both sides run in this process, one task after another, on the same folds, after one warm-up, in turn. The bare side
-loops over models and folds, clones, fits and predicts, and keeps the arrays. Out-of-fold predictions must be equal.
+Both sides run in this process on the same folds, one fit after the other, alternating, after one warm-up. The plain
+side loops over models and folds, clones, fits and predicts, and stores the arrays. Out-of-fold predictions must be
+equal.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from kpipe.training.worker import predict
 KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "kaggle"))
 
 
-def bare(problem, folds, models) -> tuple[float, dict[str, np.ndarray]]:
+def plain(problem, folds, models) -> tuple[float, dict[str, np.ndarray]]:
     X, y, X_test, labels, k = problem.X, problem.y, problem.X_test, problem.labels, problem.n_outputs
     context = Context(task=problem.task, n_classes=k if labels is not None else 0, threads=available_cores())
     found = {}
@@ -50,7 +51,7 @@ def bare(problem, folds, models) -> tuple[float, dict[str, np.ndarray]]:
     return time.perf_counter() - start, found
 
 
-def piped(problem, folds, models) -> tuple[float, dict[str, np.ndarray]]:
+def pipeline(problem, folds, models) -> tuple[float, dict[str, np.ndarray]]:
     with tempfile.TemporaryDirectory() as out:
         start = time.perf_counter()
         with open_run_folder(Path(out), problem.slug, "benchmark") as space:
@@ -72,16 +73,15 @@ def main() -> None:
     models = choose_models(problem)
     pairs = []
     for number in range(options.runs + 1):
-        (alone, expected), (ours, found) = (side(problem, folds, models) for side in (bare, piped))
+        (alone, expected), (ours, found) = (side(problem, folds, models) for side in (plain, pipeline))
         for name, oof in expected.items():
             np.testing.assert_array_equal(found[name], oof)
         if number:
             pairs.append((alone, ours))
-            print(f"bare {alone:.3f} s, pipeline {ours:.3f} s: {ours / alone - 1:+.1%}")
+            print(f"plain {alone:.3f} s, pipeline {ours:.3f} s: {ours / alone - 1:+.1%}")
     ratios = [ours / alone - 1 for alone, ours in pairs]
-    print(
-        f"{options.slug}: the pipeline adds {statistics.median(ratios):+.1%} ({min(ratios):+.1%} to {max(ratios):+.1%})"
-    )
+    spread = f"({min(ratios):+.1%} to {max(ratios):+.1%})"
+    print(f"{options.slug}: overhead of the pipeline {statistics.median(ratios):+.1%} {spread}")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python benchmarks/reading.py [--data digit-recognizer.zip] [--runs 5]
 
-Equal values are asserted first. The readers take turns, so that a busy machine slows all of them alike; the first turn
-is not counted. Fails if the cache is less than 5 times as fast as pandas reading both files.
+The benchmark first asserts that all readers give equal values. The readers alternate, so that a busy machine slows down
+all of them; the first round is not counted. It fails if the cache is less than 5 times as fast as pandas.
 
-2026-11-21, 2 cores with little else to do, Python 3.11.7, pandas 3.1.1, pyarrow 26.0.1, polars 2.1.0, 5 runs:
+2026-11-21, 2 cores, nearly idle, Python 3.11.7, pandas 3.1.1, pyarrow 26.0.1, polars 2.1.0, 5 runs:
 
     train.csv, already unzipped          seconds (min–max)     times as fast
     pandas.read_csv                       0.69 (0.68–0.75)         1.00
@@ -20,8 +20,8 @@ is not counted. Fails if the cache is less than 5 times as fast as pandas readin
     kpipe.load, empty cache               1.89 (1.79–2.25)         0.59
     kpipe.load, from the cache            0.10 (0.10–0.12)        11.07
 
-Both frames take 419 MiB as pandas reads them, 53 MiB as kpipe does. On a busy machine (load 3) readers that use both
-cores lose most: pandas 0.73, kpipe 1.11, pyarrow 1.27, and the cache was still 8.9 times as fast.
+Both frames need 419 MiB with pandas and 53 MiB with kpipe. On a busy machine (load 3), readers that use both cores slow
+down most: pandas 0.73 s, kpipe 1.11 s, pyarrow 1.27 s; the cache was still 8.9 times as fast.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def time_in_turn(readers: Readers, runs: int) -> dict[str, list[float]]:
 
 
 def report(title: str, times: Mapping[str, list[float]]) -> dict[str, float]:
-    """Print medians, ranges and ratios to the first reader; returns the ratios."""
+    """Print medians, ranges and ratios to the first reader; return the ratios."""
     middle = {name: statistics.median(found) for name, found in times.items()}
     base = next(iter(middle.values()))
     print(f"\n{title:36} seconds (min–max)     times as fast")
@@ -114,7 +114,7 @@ def mebibytes(*frames: pd.DataFrame) -> float:
 
 
 def check_equal(raw: Mapping[str, bytes], data: Path, home: Path) -> None:
-    """Assert that kpipe gives pandas' values, fresh and from the cache; prints the size of the frames."""
+    """Assert that kpipe and pandas read equal values, with and without the cache; print the size of the frames."""
     theirs = {role: pd.read_csv(io.BytesIO(content)) for role, content in raw.items()}
     fresh, cached = (load_with_cache(data, home / "kept") for _ in range(2))
     for role, frame in theirs.items():

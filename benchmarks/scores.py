@@ -1,23 +1,25 @@
-"""kpipe, AutoGluon (best_quality) and scikit-learn's HistGradientBoosting on rows that none of them has seen.
+"""Compare kpipe, AutoGluon (best_quality) and scikit-learn's HistGradientBoosting on held-out rows.
 
     python benchmarks/scores.py [--autogluon /path/to/venv/bin/python] [--repeats 1] [--fifths 1] [--out scores.json]
                                 [--systems kpipe autogluon histgb] [--kpipe-options "..."] [SLUG ...]
 
-A fifth of train.csv is held out (stratified for classes, whole groups where there are some); the others are written as
-a competition of their own, test.csv without the target. Each system gets this folder, the same seconds and cores, one
-after another. All are scored here, by kpipe's metrics, on what each would submit; the answers never leave this process.
+A fifth of train.csv is held out (stratified for classes, by whole groups if there are any). The other rows are written
+as a competition of their own, with a test.csv without the target. Each system gets this folder, the same time limit
+and the same cores, one after the other. This process scores what each system would submit, with kpipe's metrics; no
+system sees the answers.
 
-What each is told: kpipe the metric, and it has its modules, whose authors knew all of train.csv. AutoGluon the metric
-and the kind of problem, and sees no id; where logarithms are judged, for which it has no metric, it gets the target's
-logarithm. So does HistGradientBoosting, which has its defaults but for the absolute loss where absolute errors are
-judged, and leaves out text of more levels than it takes.
+kpipe knows the metric, and has its modules, whose authors knew all of train.csv. AutoGluon knows the metric and the
+kind of problem, and does not see the id. If the competition scores logarithms, for which AutoGluon has no metric, it
+gets the logarithm of the target, and so does HistGradientBoosting. HistGradientBoosting has default options, except the
+absolute loss for metrics of absolute errors, and ignores text columns with more categories than it supports.
 
-Standard errors are over held-out rows, or groups. A gap above 0 was too hopeful; kpipe's own estimate is that of its
-run.json, the others' come from their out-of-fold predictions. A win: no other scored better on this fifth. A system
-that fails is told with its last line, and has lost. --out is written after each system: the same command goes on where
-it was killed, and runs again only what has changed (seconds, options, kpipe's own code).
+Standard errors are over held-out rows, or groups. Optimism is the own estimate minus the held-out score in standard
+errors of their difference, positive if the estimate was too good; kpipe's own estimate is in its run.json, those of the
+others come from their out-of-fold predictions. A win means that no other system scored better on this fifth. A system
+that fails has lost, and its last line of output is printed. --out is written after each system: the same command
+resumes after an interruption, and repeats only what has changed (seconds, options, kpipe's code).
 
-AutoGluon 1.6.3 needs pandas 2, so a venv of its own, with `pip install torch torchvision --index-url
+AutoGluon 1.6.3 requires pandas 2, so install it in a venv of its own, with `pip install torch torchvision --index-url
 https://download.pytorch.org/whl/cpu` and `pip install "autogluon.tabular[catboost,fastai,lightgbm,ray]==1.6.3"
 xgboost-cpu`.
 """
@@ -61,26 +63,34 @@ from kpipe.problem.competition import class_columns
 
 KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "kaggle"))
 PARTS = 5
-SEED = 7919  # of the first repeat; far from 0, which seeds kpipe's own folds
-DRAWS = 400  # a standard error from 400 resamples is itself good to 3.5 % (1 / sqrt(2 * 400))
-GRACE = 300  # seconds past three times its budget, after which a system has failed
-MOST_LEVELS = 255  # HistGradientBoosting's bins
-MEASURED = (("score", "standard_error"), ("apart", "apart_error"), ("own", "own_standard_error"))
+SEED = 7919  # of the first repeat; different from 0, the seed of kpipe's folds
+DRAWS = 400  # the relative error of a standard error from 400 resamples is 3.5 % (1 / sqrt(2 * 400))
+GRACE = 300  # seconds; a system has failed after three times its budget plus this
+MAX_CATEGORIES = 255  # HistGradientBoosting's bins
+MEASURED = (("score", "standard_error"), ("gain", "gain_error"), ("own", "own_standard_error"))
 HEADER = """
-| competition | metric | system | held out | better than AutoGluon by | own estimate | gap, in errors | seconds | wins |
+| competition | metric | system | held out | gain over AutoGluon | own estimate | optimism | seconds | wins |
 |---|---|---|---|---|---|---|---|---|"""
 
 Array = np.ndarray
 Entry = dict[str, Any]
-Answer = tuple[Array, Score, Entry]  # (m, k) for the held-out rows, its estimate of its own score, what else it said
+Answer = tuple[Array, Score, Entry]  # (m, k) for the held-out rows, its own estimate of the score, details
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A competition, how it is judged, and how long each system may take.
+    """A competition, its metric, and the time limit of each system.
 
-    metric, autogluon, problem : what kpipe calls the metric, and AutoGluon the metric and the kind of problem.
-    group_until : rows whose ids are equal up to this character stand and fall together; "" where they do not.
+    Parameters
+    ----------
+    metric : str
+        kpipe's name of the metric.
+    autogluon, problem : str
+        AutoGluon's names of the metric and the kind of problem.
+    seconds : float
+        Time limit.
+    group_until : str
+        Rows whose ids are equal up to this character form a group; "" for independent rows.
     """
 
     slug: str
@@ -93,7 +103,7 @@ class Plan:
     group_until: str = ""
 
     @property
-    def judge(self) -> Metric:
+    def scorer(self) -> Metric:
         return get_metric(self.metric)
 
     def groups(self, ids: pd.Series) -> Array | None:
@@ -114,9 +124,18 @@ PLANS = {plan.slug: plan for plan in _ALL}
 
 @dataclass(frozen=True, kw_only=True)
 class HoldOut:
-    """Four fifths to learn from and one to be judged on; all cells are text, as they stand in the file.
+    """Four fifths of train.csv for training and one fifth for scoring; all cells are text, as in the file.
 
-    train : with the target. test : without it. sample : in the form of the original one. answers : (m,) test's targets.
+    Parameters
+    ----------
+    train : DataFrame
+        With the target.
+    test : DataFrame
+        Without the target.
+    sample : DataFrame
+        In the format of the original sample submission.
+    answers : Series
+        (m,) targets of the test rows.
     """
 
     plan: Plan
@@ -127,13 +146,13 @@ class HoldOut:
 
     @property
     def labels(self) -> list[str]:
-        return [] if self.plan.judge.task == "regression" else sorted(self.train[self.plan.target].unique())
+        return [] if self.plan.scorer.task == "regression" else sorted(self.train[self.plan.target].unique())
 
     def evaluated(self, predicted: Array, *, train: bool = False) -> Score:
-        """Of predictions (n, k) for test's rows, or train's."""
+        """Score of predictions (n, k) for the test rows, or the train rows."""
         target, ids = (self.train[self.plan.target], self.train) if train else (self.answers, self.test)
         y, groups = truth(target, self.labels), self.plan.groups(ids[self.plan.id])
-        return evaluate(self.plan.judge, y, predicted, groups=groups)
+        return evaluate(self.plan.scorer, y, predicted, groups=groups)
 
 
 def as_text(file: Any) -> pd.DataFrame:
@@ -141,7 +160,7 @@ def as_text(file: Any) -> pd.DataFrame:
 
 
 def read(plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """train.csv and the sample submission of Kaggle's zip."""
+    """train.csv and the sample submission in Kaggle's zip."""
     with zipfile.ZipFile(KAGGLE / f"{plan.slug}.zip") as archive:
         sample = next(name for name in archive.namelist() if name.endswith("_submission.csv"))
         train, sample = (as_text(io.BytesIO(archive.read(name))) for name in ("train.csv", sample))
@@ -149,17 +168,17 @@ def read(plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def hold_out(plan: Plan, train: pd.DataFrame, sample: pd.DataFrame, *, repeat: int, fifth: int) -> HoldOut:
-    """The fifth of a repeat's five; the five of one repeat share no row, and the same numbers give the same rows."""
-    kind: Any = KFold if plan.judge.task == "regression" else StratifiedKFold
+    """Hold out a fifth. The five fifths of a repeat are disjoint, and the same arguments give the same rows."""
+    kind: Any = KFold if plan.scorer.task == "regression" else StratifiedKFold
     splitter = (StratifiedGroupKFold if plan.group_until else kind)(PARTS, shuffle=True, random_state=SEED + repeat)
     kept, held = list(splitter.split(train, train[plan.target], plan.groups(train[plan.id])))[fifth]
     unseen = train.iloc[np.sort(held)].reset_index(drop=True)
-    said = {name: unseen[plan.id] if name == plan.id else sample[name].iloc[0] for name in sample.columns}
+    cells = {name: unseen[plan.id] if name == plan.id else sample[name].iloc[0] for name in sample.columns}
     return HoldOut(
         plan=plan,
         train=train.iloc[np.sort(kept)].reset_index(drop=True),
         test=unseen.drop(columns=plan.target),
-        sample=pd.DataFrame(said),
+        sample=pd.DataFrame(cells),
         answers=unseen[plan.target],
     )
 
@@ -170,8 +189,8 @@ def write(held: HoldOut, folder: Path) -> None:
         frame.to_csv(folder / f"{name}.csv", index=False)
 
 
-class Failed(Exception):
-    """A system gave nothing that can be scored."""
+class Failure(Exception):
+    """A system wrote no submission that can be scored."""
 
 
 def truth(target: pd.Series, labels: list[str]) -> Array:
@@ -180,19 +199,19 @@ def truth(target: pd.Series, labels: list[str]) -> Array:
 
 
 def predictions(plan: Plan, labels: list[str], submitted: pd.DataFrame, ids: pd.Series) -> Array:
-    """(n, k) of a submission, all cells text, in the order of ids. Raises Failed where it cannot be scored."""
+    """(n, k) predictions of a submission, in the order of ids. Raises Failure if it cannot be scored."""
     if submitted[plan.id].duplicated().any() or set(submitted[plan.id]) != set(ids):
-        raise Failed("its submission has other ids than test.csv")
+        raise Failure("the ids of its submission differ from those of test.csv")
     values = submitted.set_index(plan.id).loc[ids]
-    if plan.judge.needs == "label":
+    if plan.scorer.needs == "label":
         codes = pd.Index(labels).get_indexer(values.iloc[:, 0])
         if (codes < 0).any():
-            raise Failed(f"its submission has labels that train.csv lacks, such as {values.iloc[codes.argmin(), 0]!r}")
+            raise Failure(f"train.csv lacks labels of its submission, such as {values.iloc[codes.argmin(), 0]!r}")
         return np.eye(len(labels))[codes]
     numbers = values.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
     if not np.isfinite(numbers).all():
-        raise Failed("its submission has cells that are no finite numbers")
-    if plan.judge.needs == "value":
+        raise Failure("its submission has cells that are not finite numbers")
+    if plan.scorer.needs == "value":
         return numbers
     if numbers.shape[1] == 1:
         return np.column_stack([1 - numbers, numbers])
@@ -200,10 +219,10 @@ def predictions(plan: Plan, labels: list[str], submitted: pd.DataFrame, ids: pd.
     return numbers[:, [named.index(label) for label in labels]]
 
 
-def better_by(metric: Metric, y: Array, first: Array, second: Array, groups: Array | None) -> tuple[float, float]:
-    """How much better the first output scored than the second on the same rows, and its standard error.
+def paired_gain(metric: Metric, y: Array, first: Array, second: Array, groups: Array | None) -> tuple[float, float]:
+    """How much better the first output scores than the second on the same rows, and the standard error.
 
-    From resamples of rows, or of groups, that both are scored on (a paired bootstrap; Efron 1979).
+    Both are scored on the same resamples of rows, or of groups (paired bootstrap; Efron 1979).
     """
     rng, sign = np.random.default_rng(0), 1 if metric.greater_is_better else -1
     parts = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
@@ -215,14 +234,14 @@ def better_by(metric: Metric, y: Array, first: Array, second: Array, groups: Arr
     drawn = []
     for _ in range(DRAWS):
         rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-        if metric.task == "regression" or len(np.unique(y[rows])) == len(np.unique(y)):  # no AUC of one class
+        if metric.task == "regression" or len(np.unique(y[rows])) == len(np.unique(y)):  # AUC needs two
             drawn.append(difference(rows))
     return difference(np.arange(len(y))), float(np.std(drawn, ddof=1))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a system is given: rows, which stand in folder too, seconds, options, and where it may write."""
+    """The input of a system: the rows (also in the folder), the time limit, the options, and the output folder."""
 
     held: HoldOut
     folder: Path
@@ -240,16 +259,16 @@ def run_kpipe(job: Job) -> Answer:
     plan = job.held.plan
     command = [sys.executable, "-m", "kpipe", "run", plan.slug, "--data", str(job.folder), "--metric", plan.metric]
     command += ["--budget", f"{job.seconds:g}s", "--json", "--out", str(job.out / "runs")]
-    status, printed = finished([*command, *shlex.split(job.options.kpipe_options)], job.out, job.seconds)
+    status, printed = run_command([*command, *shlex.split(job.options.kpipe_options)], job.out, job.seconds)
     try:
-        record = json.loads(printed)  # with status 1 too, where one of its own checks failed: it would still be sent
+        record = json.loads(printed)  # also with status 1, if a check failed: the submission exists
     except json.JSONDecodeError as error:
-        raise failure(job.out, f"left with status {status}") from error
+        raise failure(job.out, f"exited with status {status}") from error
     file = job.out / "runs" / plan.slug / record["run_id"] / "submission.csv"
     value, error = (np.float64(record[name]) for name in ("score", "standard_error"))  # None becomes NaN
     own = Score(value=value, standard_error=error, rows=record["rows"])
-    told = {name: record[name] for name in ("models", "left_out", "checks")}
-    return job.submitted(file, job.held.test[plan.id]), own, told
+    details = {name: record[name] for name in ("models", "left_out", "checks")}
+    return job.submitted(file, job.held.test[plan.id]), own, details
 
 
 def run_autogluon(job: Job) -> Answer:
@@ -257,30 +276,30 @@ def run_autogluon(job: Job) -> Answer:
     command = [job.options.autogluon, str(worker), str(job.folder), str(job.out), "--metric", plan.autogluon]
     command += ["--id", plan.id, "--target", plan.target, "--problem", plan.problem]
     command += ["--seconds", f"{job.seconds:g}", "--cores", str(job.options.cores)]
-    status, _ = finished(command + ["--log"] * plan.judge.log_target, job.out, job.seconds)
+    status, _ = run_command(command + ["--log"] * plan.scorer.log_target, job.out, job.seconds)
     if status:
-        raise failure(job.out, f"left with status {status}")
+        raise failure(job.out, f"exited with status {status}")
     predicted = job.submitted(job.out / "submission.csv", job.held.test[plan.id])
     oof = job.submitted(job.out / "oof.csv", job.held.train[plan.id])
     return predicted, job.held.evaluated(oof, train=True), json.loads((job.out / "autogluon.json").read_text())
 
 
 def run_histgb(job: Job) -> Answer:
-    plan, judge, labels = job.held.plan, job.held.plan.judge, job.held.labels
+    plan, metric, labels = job.held.plan, job.held.plan.scorer, job.held.labels
     train, test = (pd.read_csv(job.folder / f"{name}.csv") for name in ("train", "test"))
     rows = pd.concat([train, test]).drop(columns=[plan.id, plan.target])
     texts = {name: rows[name].astype("category") for name in rows.select_dtypes(exclude="number").columns}
-    rows = rows.assign(**texts).drop(columns=[name for name in texts if rows[name].nunique() > MOST_LEVELS])
+    rows = rows.assign(**texts).drop(columns=[name for name in texts if rows[name].nunique() > MAX_CATEGORIES])
     if labels:
         model: Any = HistGradientBoostingClassifier(random_state=0)
     else:
-        loss = "absolute_error" if judge.name in ("mae", "median_ae") else "squared_error"
+        loss = "absolute_error" if metric.name in ("mae", "median_ae") else "squared_error"
         model = HistGradientBoostingRegressor(loss=loss, random_state=0)
-    if judge.log_target:
+    if metric.log_target:
         model = TransformedTargetRegressor(model, func=np.log1p, inverse_func=np.expm1)
     kind, method = (StratifiedKFold, "predict_proba") if labels else (KFold, "predict")
     X, X_test, y = rows[: len(train)], rows[len(train) :], truth(job.held.train[plan.target], labels)
-    with threadpool_limits(1):  # of two threads each waits for the other: beside other work, 112 s instead of 8
+    with threadpool_limits(1):  # two threads wait for each other: next to other jobs, 112 s instead of 8
         oof = cross_val_predict(model, X, y, cv=kind(PARTS, shuffle=True, random_state=0), method=method)
         predicted = getattr(model.fit(X, y), method)(X_test)
     return predicted.reshape(len(X_test), -1), job.held.evaluated(oof.reshape(len(X), -1), train=True), {}
@@ -289,26 +308,26 @@ def run_histgb(job: Job) -> Answer:
 SYSTEMS: dict[str, Callable[[Job], Answer]] = {"kpipe": run_kpipe, "autogluon": run_autogluon, "histgb": run_histgb}
 
 
-def finished(command: Sequence[str], out: Path, seconds: float) -> tuple[int, str]:
-    """The status of a command and what it printed; with its children it is ended where it takes far too long."""
+def run_command(command: Sequence[str], out: Path, seconds: float) -> tuple[int, str]:
+    """Exit status and output of a command; it is killed with its children if it exceeds the time limit."""
     with (out / "stdout").open("w") as stdout, (out / "stderr").open("w") as stderr:
         cold: Entry = {"env": os.environ | {"KPIPE_CACHE": str(out / "cache")}, "start_new_session": True}
         process = subprocess.Popen(command, cwd=out, stdout=stdout, stderr=stderr, **cold)
         try:
             status = process.wait(timeout=3 * seconds + GRACE)
         except subprocess.TimeoutExpired as error:
-            raise failure(out, f"had not ended after {error.timeout:g} s") from error
+            raise failure(out, f"did not end after {error.timeout:g} s") from error
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # its workers, where it has left some or was interrupted
+                os.killpg(process.pid, signal.SIGKILL)  # remaining workers
             process.wait()
     return status, (out / "stdout").read_text()
 
 
-def failure(out: Path, what: str) -> Failed:
+def failure(out: Path, what: str) -> Failure:
     texts = [(out / name).read_text().strip() for name in ("stdout", "stderr")]
     last = [text.splitlines()[-1].strip() for text in texts if text]
-    return Failed(f"{what}: {last[-1] if last else 'it said nothing'}")
+    return Failure(f"{what}: {last[-1] if last else 'no output'}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,13 +340,13 @@ class Unit:
     system: str
 
     def key(self, options: argparse.Namespace, versions: dict[str, str]) -> str:
-        """A name for all that a result depends on."""
+        """A name that contains everything a result depends on."""
         fifth, seconds = f"{self.plan.slug} {self.repeat}/{self.fifth}", options.seconds or self.plan.seconds
         return f"{fifth} {self.plan.metric} {self.system} {versions[self.system]} {seconds:g} s {options.cores} cores"
 
 
 def one(unit: Unit, options: argparse.Namespace) -> Entry:
-    """Run a system and score it, or say why there is no score."""
+    """Run a system and score it, or record why it has no score."""
     plan, seconds = unit.plan, options.seconds or unit.plan.seconds
     held = hold_out(plan, *read(plan), repeat=unit.repeat, fifth=unit.fifth)
     entry: Entry = {"budget": seconds, "rows": len(held.test), "load_before": round(os.getloadavg()[0], 2)}
@@ -339,22 +358,22 @@ def one(unit: Unit, options: argparse.Namespace) -> Entry:
         try:
             answer = SYSTEMS[unit.system](Job(held=held, folder=folder, out=out, seconds=seconds, options=options))
             entry |= {"error": None} | scored(held, answer)
-        except Exception as error:  # whatever it was, the system has lost, and the others go on
-            name = "" if isinstance(error, Failed) else f"{type(error).__name__}: "
+        except Exception as error:  # the system has lost, and the others continue
+            name = "" if isinstance(error, Failure) else f"{type(error).__name__}: "
             entry |= {"error": f"{name}{error}".splitlines()[0]}
         return entry | {"seconds": round(time.perf_counter() - start, 1)}
 
 
 def scored(held: HoldOut, answer: Answer) -> Entry:
-    predicted, own, told = answer
-    entry: Entry = {"told": told, "output": output(held.plan.judge, predicted).tolist()}
+    predicted, own, details = answer
+    entry: Entry = {"details": details, "output": output(held.plan.scorer, predicted).tolist()}
     for score, names in ((held.evaluated(predicted), MEASURED[0]), (own, MEASURED[2])):
         values = (float(value) for value in (score.value, score.standard_error))
         entry |= zip(names, (value if math.isfinite(value) else None for value in values), strict=True)
     return entry
 
 
-def said(unit: Unit, entry: Entry) -> str:
+def describe(unit: Unit, entry: Entry) -> str:
     where = f"{unit.plan.slug} {unit.repeat}/{unit.fifth} {unit.system}"
     if entry["error"]:
         return f"{where}: FAILED after {entry['seconds']:.0f} s: {entry['error']}"
@@ -367,37 +386,37 @@ def said(unit: Unit, entry: Entry) -> str:
 
 
 def measured(results: dict[Unit, Entry]) -> pd.DataFrame:
-    """A row for each unit: what was measured, NaN where it failed, and whether it won."""
+    """One row per unit: the measurements, NaN if it failed, and whether it won."""
     rows = []
     for unit, entry in results.items():
         same = {u.system: e for u, e in results.items() if replace(u, system="") == replace(unit, system="")}
         scores = [other["score"] for other in same.values() if not other["error"]]
-        won = not entry["error"] and not any(unit.plan.judge.better(score, entry["score"]) for score in scores)
+        won = not entry["error"] and not any(unit.plan.scorer.better(score, entry["score"]) for score in scores)
         row = {"slug": unit.plan.slug, "system": unit.system, "won": won, "seconds": entry["seconds"]}
         row |= {name: np.float64(entry.get(name)) for pair in MEASURED for name in pair}
         pair = [same.get(system, {}).get("output") for system in (unit.system, "autogluon")]
         if unit.system != "autogluon" and None not in pair:
             held = hold_out(unit.plan, *read(unit.plan), repeat=unit.repeat, fifth=unit.fifth)
             y, groups = truth(held.answers, held.labels), unit.plan.groups(held.test[unit.plan.id])
-            row["apart"], row["apart_error"] = better_by(unit.plan.judge, y, *map(np.array, pair), groups)
+            row["gain"], row["gain_error"] = paired_gain(unit.plan.scorer, y, *map(np.array, pair), groups)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def means(rows: pd.DataFrame, fifths: int) -> Entry:
-    """Of one system on one competition: means over its fifths, with standard errors, and the gap.
+    """Means of one system on one competition over its fifths, with standard errors, and the optimism.
 
-    The fifths of one repeat are different rows, so that the error of their mean shrinks. Those of another repeat are
-    the same rows again, and own estimates share most of theirs: their errors do not.
+    The fifths of one repeat are disjoint, so their mean has a smaller standard error. Other repeats use the same rows
+    again, and own estimates share most of their rows, so these means do not.
     """
     found: Entry = {"of": len(rows), "done": int(rows["score"].notna().sum()), "wins": int(rows["won"].sum())}
     for name, error in MEASURED:
         known = rows[rows[name].notna()]
-        apart = 1 if name == "own" else max(1, min(fifths, len(known)))
-        found |= {name: known[name].mean(), error: math.sqrt((known[error] ** 2).mean() / apart)}
-    sign = 1 if PLANS[rows["slug"].iloc[0]].judge.greater_is_better else -1
+        independent = 1 if name == "own" else max(1, min(fifths, len(known)))
+        found |= {name: known[name].mean(), error: math.sqrt((known[error] ** 2).mean() / independent)}
+    sign = 1 if PLANS[rows["slug"].iloc[0]].scorer.greater_is_better else -1
     both = math.hypot(found["standard_error"], found["own_standard_error"])
-    return found | {"gap": sign * (found["own"] - found["score"]) / both if both else math.nan}
+    return found | {"optimism": sign * (found["own"] - found["score"]) / both if both else math.nan}
 
 
 def shown(slug: str, system: str, mean: Entry, seconds: float) -> str:
@@ -406,9 +425,9 @@ def shown(slug: str, system: str, mean: Entry, seconds: float) -> str:
         return f"{start} failed | | | {end}"
     held = _with_error(mean["score"], mean["standard_error"])
     some = "" if mean["done"] == mean["of"] else f" ({mean['done']} of {mean['of']}, the others failed)"
-    apart = _with_error(mean["apart"], mean["apart_error"], "+") if math.isfinite(mean["apart"]) else ""
+    gain = _with_error(mean["gain"], mean["gain_error"], "+") if math.isfinite(mean["gain"]) else ""
     own = _with_error(mean["own"], mean["own_standard_error"])
-    return f"{start} {held}{some} | {apart} | {own} | {mean['gap']:+.1f} {end}"
+    return f"{start} {held}{some} | {gain} | {own} | {mean['optimism']:+.1f} {end}"
 
 
 def _with_error(value: float | None, error: float | None, sign: str = "") -> str:
@@ -419,11 +438,11 @@ def report(results: dict[Unit, Entry], fifths: int) -> Iterator[str]:
     yield HEADER
     for (slug, system), rows in measured(results).groupby(["slug", "system"], sort=False):
         yield shown(slug, system, means(rows, fifths), rows["seconds"].mean())
-    yield from ("", *(said(unit, entry) for unit, entry in results.items() if entry["error"]))
+    yield from ("", *(describe(unit, entry) for unit, entry in results.items() if entry["error"]))
 
 
 def versions(options: argparse.Namespace) -> dict[str, str]:
-    """What each system is; AutoGluon's is "" where its interpreter lacks it."""
+    """Version of each system; "" for AutoGluon if its interpreter does not have it."""
     code = hashlib.sha256()
     for folder in (Path(kpipe.__file__).parent, *filter(None, map(competitions.folder, competitions.slugs()))):
         for path in sorted(folder.rglob("*.py")):
@@ -437,12 +456,12 @@ def versions(options: argparse.Namespace) -> dict[str, str]:
     return {"kpipe": own, "autogluon": autogluon, "histgb": sklearn.__version__}
 
 
-def kept(file: Path) -> dict[str, Entry]:
+def load_results(file: Path) -> dict[str, Entry]:
     return json.loads(file.read_text())["results"] if file.exists() else {}
 
 
-def keep(file: Path, results: dict[str, Entry]) -> None:
-    """Whole or not at all: written beside, then renamed. One result a line."""
+def save_results(file: Path, results: dict[str, Entry]) -> None:
+    """Write a temporary file, then rename it, so that the file is always complete. One result per line."""
     machine = {"python": platform.python_version(), "cpus": os.cpu_count(), "machine": platform.platform()}
     rows = ",\n".join(f"{json.dumps(name)}: {json.dumps(entry, allow_nan=False)}" for name, entry in results.items())
     beside = file.with_name(f".{file.name}.{os.getpid()}")
@@ -454,45 +473,45 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("slugs", nargs="*", metavar="SLUG", help=f"default: all of {', '.join(PLANS)}")
-    add("--autogluon", default=sys.executable, metavar="PYTHON", help="an interpreter that has AutoGluon")
+    add("--autogluon", default=sys.executable, metavar="PYTHON", help="a Python with AutoGluon")
     add("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
-    add("--repeats", type=int, default=1, help="how often the rows are divided into fifths anew")
-    add("--fifths", type=int, default=1, choices=range(1, PARTS + 1), help="how many of them are held out in turn")
-    add("--seconds", type=float, help="instead of each competition's own, for a quick look")
+    add("--repeats", type=int, default=1, help="how often to draw new fifths")
+    add("--fifths", type=int, default=1, choices=range(1, PARTS + 1), help="how many fifths to hold out")
+    add("--seconds", type=float, help="time limit instead of the default of each competition, for a quick test")
     add("--cores", type=int, default=2)
-    add("--kpipe-options", default="", metavar='"..."', help="further options of kpipe run")
-    add("--retry", action="store_true", help="run again what failed")
+    add("--kpipe-options", default="", metavar='"..."', help="additional options of kpipe run")
+    add("--retry", action="store_true", help="repeat failed systems")
     add("--out", type=Path, default=Path("scores.json"))
     options = parser.parse_args()
     if unknown := [slug for slug in options.slugs if slug not in PLANS]:
-        parser.error(f"no plan for {', '.join(unknown)}; there are: {', '.join(PLANS)}")
+        parser.error(f"no plan for {', '.join(unknown)}; the plans are: {', '.join(PLANS)}")
     options.slugs = options.slugs or list(PLANS)
     return options
 
 
 def main() -> None:
     options = parsed()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what it has started ends with it
-    if hasattr(os, "sched_setaffinity"):  # the same cores for all, and for their children
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that child processes also end
+    if hasattr(os, "sched_setaffinity"):  # the same cores for all systems and their children
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
     names = versions(options)
     if "autogluon" in options.systems and not names["autogluon"]:
-        print(f"AutoGluon is left out: {options.autogluon} does not have it (see --autogluon).")
+        print(f"AutoGluon is skipped: {options.autogluon} does not have it (see --autogluon).")
         options.systems = [system for system in options.systems if system != "autogluon"]
     print(", ".join(f"{system} {names[system]}" for system in options.systems), flush=True)
-    found, results = kept(options.out), {}
+    found, results = load_results(options.out), {}
     every = product(range(options.repeats), range(options.fifths), options.slugs, options.systems)
     for repeat, fifth, slug, system in every:
         unit = Unit(plan=PLANS[slug], repeat=repeat, fifth=fifth, system=system)
         name = unit.key(options, names)
         if name not in found or (options.retry and found[name]["error"]):
             found[name] = one(unit, options)
-            keep(options.out, found)
+            save_results(options.out, found)
         results[unit] = found[name]
-        print(said(unit, results[unit]), flush=True)
+        print(describe(unit, results[unit]), flush=True)
     print(*(report(results, options.fifths) if results else ()), sep="\n")
     if any(versions(options)[system] != names[system] for system in options.systems):
-        print("Something was edited or installed while this ran: not all results are of the versions named above.")
+        print("Code or packages changed during the benchmark: not all results belong to the versions above.")
 
 
 if __name__ == "__main__":

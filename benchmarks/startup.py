@@ -1,8 +1,8 @@
-"""How long `kpipe --help` takes, relative to a bare interpreter: fails above 3.5 times.
+"""Time of `kpipe --help`, relative to `python -c pass`: fails above 3.5 times.
 
     python benchmarks/startup.py [--runs 20]
 
-2026-11-27, 2 cores shared with other work (load 4), Python 3.11.7, medians of 15: a bare interpreter 23.4 ms (18.9 to
+2026-11-27, 2 cores shared with other work (load 4), Python 3.11.7, medians of 15: `python -c pass` 23.4 ms (18.9 to
 32.0), `kpipe --help` 72.0 ms (68.9 to 78.2), 3.06 times; `kpipe list` 6.8 times.
 """
 
@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-LIMIT = 3.5  # bare interpreters
+LIMIT = 3.5  # times `python -c pass`
 KPIPE = str(Path(sys.executable).with_name("kpipe"))
 COMMANDS = {
     "python -c pass": [sys.executable, "-c", "pass"],
@@ -34,9 +34,9 @@ def seconds(command: list[str]) -> float:
 def measure(runs: int) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for number in range(runs + 1):
-        for name, command in COMMANDS.items():  # in turn, so that other work on the machine slows all of them alike
+        for name, command in COMMANDS.items():  # alternating, so that other jobs slow down all commands
             took = seconds(command)
-            if number:  # the first round warms the disk's cache
+            if number:  # the first round fills the disk cache
                 times[name].append(took)
     return times
 

@@ -1,23 +1,24 @@
-"""How Sphinx makes the site (`make docs`). Commands, metrics and models are described by kpipe itself, at build."""
+"""Sphinx configuration of the site (`make docs`). kpipe generates the lists of commands, metrics and models."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import kpipe
 
-os.environ["COLUMNS"] = "88"  # how wide argparse writes what --help says
+os.environ["COLUMNS"] = "88"  # the width at which argparse formats --help
 
 project, author, version = "kpipe", "kpipe developers", kpipe.__version__
 copyright = author
 html_title = "kpipe"
 html_static_path = ["_static"]
 html_css_files = ["kpipe.css"]
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+napoleon_google_docstring = False
+napoleon_use_rtype = False
 html_theme = "furo"
 myst_heading_anchors = 3
 default_role = "code"
@@ -28,33 +29,9 @@ python_maximum_signature_line_length = 100
 highlight_language = "none"
 html_copy_source = html_show_sourcelink = False
 
-# A line of this project's docstrings that describes a parameter or a field: "slug : Kaggle's name of it."
-_FIELD = re.compile(r"(\*{0,2}[A-Za-z_][\w]*(?:, \w+)*) : (.*)")
-
-
-def fields(lines: list[str]) -> Iterator[str]:
-    """A docstring's lines, its fields as a list of definitions."""
-    inside = False
-    for line in lines:
-        if match := _FIELD.fullmatch(line):
-            if not inside:
-                yield ""
-            inside = True
-            yield from (f"**{match[1].replace('*', '')}**", f"    {match[2]}")
-        elif inside and line and not line.startswith(" "):
-            inside = False
-            yield from ("", line)
-        else:
-            yield line
-
-
-def process(app: Any, what: str, name: str, it: Any, options: Any, lines: list[str]) -> None:
-    """What autodoc calls for each docstring."""
-    lines[:] = list(fields(lines))
-
 
 def commands() -> Iterator[str]:
-    """What each command's --help says."""
+    """Yield the output of --help of each command."""
     from kpipe.cli.main import COMMANDS, get_parser
 
     parser = get_parser()
@@ -65,35 +42,34 @@ def commands() -> Iterator[str]:
 
 
 def metrics() -> Iterator[str]:
-    """A table of the metrics."""
+    """Yield the lines of a table of the metrics."""
     from kpipe.core.metrics import METRICS
 
-    yield "| name | better is | judges |\n|---|---|---|"
+    yield "| name | better is | scores |\n|---|---|---|"
     for name, metric in sorted(METRICS.items()):
         yield f"| `{name}` | {'higher' if metric.greater_is_better else 'lower'} | {metric.needs} |"
 
 
 def models() -> Iterator[str]:
-    """A table of the catalogue."""
+    """Yield the lines of a table of the models."""
     from kpipe.models import CATALOG
 
-    yield "| name | what it is |\n|---|---|"
+    yield "| name | description |\n|---|---|"
     yield from (f"| `{name}` | {description} |" for name, (_, description) in CATALOG.items())
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Directives of our own: `commands`, `metrics` and `models`, written by kpipe itself."""
+    """Add the directives `commands`, `metrics` and `models`."""
     from sphinx.util.docutils import SphinxDirective
 
     for source in (commands, metrics, models):
 
-        class Told(SphinxDirective):
+        class Generated(SphinxDirective):
             text = staticmethod(source)
 
             def run(self) -> list[Any]:
-                """The text, parsed as Markdown."""
+                """Parse the text as Markdown."""
                 return self.parse_text_to_nodes("\n".join(self.text()), allow_section_headings=True)
 
-        app.add_directive(source.__name__, Told)
-    app.connect("autodoc-process-docstring", process)
+        app.add_directive(source.__name__, Generated)
     return {"parallel_read_safe": True}

@@ -329,7 +329,7 @@ def prepare(
     *,
     on_download: Callable[[int, int], None] = lambda done, size: None,
 ) -> Problem:
-    """The problem of a request: its competition with every field settled, its files read and cleaned.
+    """The problem of a request: its competition with every field determined, its files read and cleaned.
 
     Parameters
     ----------

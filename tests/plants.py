@@ -1,8 +1,8 @@
-"""Mistakes of tables and folds, planted in tables that are clean: for the tests, and for how sharp the checks are.
+"""Mistakes in tables and folds, planted in clean tables: for tests, and to measure the sensitivity of the checks.
 
-Each takes what was prepared, the share of rows (or of columns, where it says so) that the mistake touches, and a
-generator; it gives what would be prepared had the mistake been made. What is planted is called by a name of its own,
-so that a check can be seen to name it.
+Each function takes a clean problem with its folds, the share of rows (or columns, where it says so) that the mistake
+affects, and a random generator; it returns the problem and folds with the mistake. Added columns have names that are
+easy to find in the text of a check.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from kpipe.training.folds import make_folds
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a run has before it trains."""
+    """A problem with its folds."""
 
     problem: Problem
     folds: Folds
@@ -49,17 +49,17 @@ class Prepared:
         return self.problem.tables
 
     def checks(self) -> dict[str, Check]:
-        """What all checks of tables say."""
-        cleaned = replace(self.problem.competition, clean=unchanged)  # these tables are
+        """The results of all checks of tables and folds, by name."""
+        cleaned = replace(self.problem.competition, clean=unchanged)  # the tables are cleaned already
         problem = replace(self.problem, competition=cleaned, files=self.tables)
         return {check.name: check for check in table_checks(problem, self.folds)}
 
     def check(self, name: str) -> Check | None:
-        """One of them, without the others; None where it says nothing."""
+        """The result of one check; None if it has no finding."""
         return next(run_check(name, CHECKS[name], self.problem, self.folds), None)
 
     def with_column(self, name: str, train: np.ndarray, test: np.ndarray, *, seen: bool = True) -> Prepared:
-        """One more column, which models see or not."""
+        """The same with one more column. seen : whether models use it."""
         tables = replace(
             self.tables, train=self.tables.train.assign(**{name: train}), test=self.tables.test.assign(**{name: test})
         )
@@ -68,7 +68,7 @@ class Prepared:
 
     @property
     def numbers(self) -> list[str]:
-        """The columns of numbers that vary, which models see."""
+        """The columns of at least 10 numbers that models use."""
         frame = self.problem.X
         return [c for c in frame if pd.api.types.is_numeric_dtype(frame[c]) and frame[c].nunique() >= 10]
 
@@ -82,7 +82,7 @@ def some(count: int, share: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def _appended(given: Prepared, more: pd.DataFrame) -> Prepared:
-    """More rows of train, each with an id and a group of its own."""
+    """The same with more rows of train, each with an id and a group of its own."""
     problem, n = given.problem, len(given.tables.train)
     if problem.id in more:
         more = more.assign(**{problem.id: more[problem.id].astype(str) + "9"})
@@ -96,8 +96,8 @@ def _appended(given: Prepared, more: pd.DataFrame) -> Prepared:
 # --- rows
 
 
-def same_rows(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """A share of each fold's validated rows is trained on."""
+def train_on_validation_rows(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """A share of the validation rows of each fold are also its training rows."""
     train = [
         np.union1d(fitted, valid[some(len(valid), share, rng)])
         for fitted, valid in zip(given.folds.train, given.folds.valid, strict=True)
@@ -105,21 +105,21 @@ def same_rows(given: Prepared, share: float, rng: np.random.Generator) -> Prepar
     return replace(given, folds=replace(given.folds, train=tuple(train)))
 
 
-def copies(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """Rows drawn again before the folds are made: oversampling, with new ids."""
+def oversample(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """Rows are oversampled before folds are made, with new ids."""
     rows = some(len(given.tables.train), share, rng)
     return _appended(given, given.tables.train.iloc[rows])
 
 
-def near_copies(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """Rows drawn again with noise in every number: augmentation before the folds."""
+def add_noisy_duplicates(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """Rows are oversampled with noise in every number: augmentation before folds are made."""
     train = given.tables.train
     rows = some(len(train), share, rng)
     more = train.iloc[rows].copy()
     for column in given.numbers:
         values = more[column].to_numpy(dtype=float, na_value=np.nan)
         noise = rng.normal(scale=0.02 * np.nanstd(values) if len(values) > 1 else 0.1, size=len(rows))
-        made = values + noise * (values != 0)  # nothing stays nothing: the paper around a digit, a bill not paid
+        made = values + noise * (values != 0)  # zero stays zero: the background of a digit, an amount that was not paid
         if train[column].dtype.kind in "iu":
             low, high = train[column].min(), train[column].max()
             more[column] = np.clip(np.rint(made), low, high).astype(train[column].dtype)
@@ -128,8 +128,8 @@ def near_copies(given: Prepared, share: float, rng: np.random.Generator) -> Prep
     return _appended(given, more)
 
 
-def edited_copies(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """Rows drawn again, each with two columns of another row."""
+def add_edited_duplicates(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """Rows are oversampled, each with two columns of another row."""
     train = given.tables.train
     rows = some(len(train), share, rng)
     more, others = train.iloc[rows].copy(), train.iloc[rng.permutation(len(train))[: len(rows)]]
@@ -142,8 +142,8 @@ def edited_copies(given: Prepared, share: float, rng: np.random.Generator) -> Pr
 # --- columns
 
 
-def shifted(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """The last columns of test, a share of them, hold their right neighbour's values."""
+def shift_columns(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """The last columns of test, a share of all, hold the values of their right neighbours."""
     columns = [c for c in given.tables.train.columns if c in given.tables.test.columns]
     columns = [c for c in columns if c != given.problem.id]
     start = min(len(columns) - 2, round(len(columns) * (1 - share)))
@@ -154,8 +154,8 @@ def shifted(given: Prepared, share: float, rng: np.random.Generator) -> Prepared
     return replace(given, problem=given.problem.with_tables(replace(given.tables, test=test)))
 
 
-def swapped(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """Two columns of numbers change names in test; whatever the share."""
+def swap_columns(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """Two columns of numbers exchange names in test, whatever the share."""
     one, two = rng.permutation(given.numbers)[:2]
     test = given.tables.test.rename(columns={one: two, two: one})
     return replace(given, problem=given.problem.with_tables(replace(given.tables, test=test)))
@@ -169,8 +169,8 @@ def _known(given: Prepared) -> np.ndarray:
     return given.y.to_numpy(dtype=float) if given.problem.task == "regression" else pd.factorize(given.y)[0] * 1.0
 
 
-def target_in_some_rows(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """A column with the target in some rows and nothing in the others."""
+def add_target_in_some_rows(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """A column holds the target in some rows and is missing in the others."""
     y = _known(given)
     train = np.full(len(y), np.nan)
     rows = some(len(y), share, rng)
@@ -178,8 +178,8 @@ def target_in_some_rows(given: Prepared, share: float, rng: np.random.Generator)
     return given.with_column("found later", train, np.full(len(given.tables.test), np.nan))
 
 
-def target_written_over(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """A column of noise over which the target was written in some rows."""
+def overwrite_with_target(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """A column of noise is overwritten with the target in some rows."""
     y = _known(given)
     noise = [rng.normal(50, 15, len(frame)).round(1) for frame in (given.tables.train, given.tables.test)]
     rows = some(len(y), share, rng)
@@ -187,8 +187,8 @@ def target_written_over(given: Prepared, share: float, rng: np.random.Generator)
     return given.with_column("found later", *noise)
 
 
-def target_scaled(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """A column with 1.1 times the target plus 3 in some rows and other rows' in the others."""
+def add_scaled_target(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """A column holds 1.1 times the target plus 3 in some rows, and that of other rows in the others."""
     y = 1.1 * _known(given) + 3
     train = rng.permutation(y)
     rows = some(len(y), share, rng)
@@ -196,8 +196,8 @@ def target_scaled(given: Prepared, share: float, rng: np.random.Generator) -> Pr
     return given.with_column("found later", train, rng.choice(y, len(given.tables.test)))
 
 
-def target_nearly(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """A column that is the target but for a share of the rows, which hold another row's."""
+def add_near_copy_of_target(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """A column holds the target, except for a share of the rows, which hold that of another row."""
     y = _known(given)
     train = y.copy()
     rows = some(len(y), share, rng)
@@ -205,8 +205,8 @@ def target_nearly(given: Prepared, share: float, rng: np.random.Generator) -> Pr
     return given.with_column("found later", train, rng.choice(y, len(given.tables.test)))
 
 
-def sorted_by_target(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """A share of train's rows lie sorted by the target, and a column numbers them."""
+def sort_by_target(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """A share of the rows of train are sorted by the target, and a column numbers them."""
     order = np.arange(len(given.y))
     rows = some(len(order), share, rng)
     order[rows] = rows[np.argsort(_known(given)[rows], kind="stable")]
@@ -219,8 +219,8 @@ def sorted_by_target(given: Prepared, share: float, rng: np.random.Generator) ->
 # --- folds
 
 
-def groups_parted(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """A share of rows belong to customers of four rows each, of whom test has others; folds are by row."""
+def split_customers(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """A share of rows belong to customers of four rows each, test has other customers, and folds are by row."""
     n, m = len(given.tables.train), len(given.tables.test)
     train = 10**6 + np.arange(n)
     rows = rng.permutation(some(n, share, rng))
@@ -229,8 +229,8 @@ def groups_parted(given: Prepared, share: float, rng: np.random.Generator) -> Pr
     return given.with_column("customer", train, test, seen=False)
 
 
-def groups_cut(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """The competition says that its groups stay together; a share of the rows lie in the wrong fold."""
+def separate_groups(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """The competition declares groups, but a share of the rows are in another fold than their group."""
     n = len(given.tables.train)
     made = given.with_column("customer", np.arange(n) // 4, n + np.arange(len(given.tables.test)), seen=False)
     fold = (np.arange(n) // 4) % 5
@@ -243,8 +243,8 @@ def groups_cut(given: Prepared, share: float, rng: np.random.Generator) -> Prepa
     return Prepared(replace(made.problem, groups="customer"), folds)
 
 
-def future_for_past(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """Days by which test comes after train, and folds by row in a share of the rows; the others only train, early."""
+def train_on_later_rows(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """Test is later than train, but folds are by row in a share of the rows; the earlier rows are only trained on."""
     n, m = len(given.tables.train), len(given.tables.test)
     days = pd.Timestamp(2015, 1, 1) + pd.to_timedelta(np.arange(n + m) // 3, unit="D")
     text = days.strftime("%Y-%m-%d").to_numpy()
@@ -258,11 +258,11 @@ def future_for_past(given: Prepared, share: float, rng: np.random.Generator) -> 
     return replace(made, folds=folds)
 
 
-# --- test drawn otherwise
+# --- differences between train and test
 
 
-def other_gaps(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """A share of test's cells of one column is missing, which train has."""
+def add_missing_values(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """A share of one column is missing in test, but not in train."""
     column = str(rng.choice(given.numbers))
     test = given.tables.test.copy()
     values = test[column].to_numpy(dtype=float, na_value=np.nan, copy=True)
@@ -273,23 +273,23 @@ def other_gaps(given: Prepared, share: float, rng: np.random.Generator) -> Prepa
     return replace(given, problem=given.problem.with_tables(tables))
 
 
-def other_levels(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """A share of test's rows have a town that train lacks."""
+def add_category(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """A share of the test rows have a town that does not occur in train."""
     towns = [rng.choice(list("abcd"), len(frame)) for frame in (given.tables.train, given.tables.test)]
     towns[1][some(len(towns[1]), share, rng)] = "e"
     return given.with_column("town", *towns)
 
 
-def drawn_otherwise(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """A share of test's rows were drawn from the upper half of a column."""
+def sample_upper_half(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """A share of the test rows are sampled from the upper half of a column."""
     measure = [rng.normal(size=len(frame)) for frame in (given.tables.train, given.tables.test)]
     rows = some(len(measure[1]), share, rng)
     measure[1][rows] = np.abs(measure[1][rows])
     return given.with_column("measure", *measure)
 
 
-def known_price(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
-    """A number that names a thing with three rows each (a price, an account), a share of which test has too."""
+def split_accounts(given: Prepared, share: float, rng: np.random.Generator) -> Prepared:
+    """A number identifies accounts of three rows each, a share of which occur in test too."""
     n, m = len(given.tables.train), len(given.tables.test)
     names = rng.permutation(n * 10)[: n + m] + 0.5
     train = names[np.arange(n) // 3]
@@ -318,11 +318,11 @@ CHECKS: dict[str, Callable[[Problem, Folds], Iterable[Finding]]] = {
 
 @dataclass(frozen=True)
 class Plant:
-    """A mistake, how it is called in the docs, and by whom it must be caught.
+    """A mistake, its name in the docs, and the check that must catch it.
 
-    check, words : the check that must not pass, and words of its sentence that name the mistake.
-    share : the share of rows that makes a plain case of it.
-    task : the only kind of competition in which it can be made.
+    check, words : the check that must not pass, and words of its text that name the mistake.
+    share : the share of rows in which it is clear.
+    task : the only task for which it is possible.
     """
 
     make: Callable[[Prepared, float, np.random.Generator], Prepared]
@@ -333,8 +333,8 @@ class Plant:
     task: str = ""
 
     def caught(self, given: Prepared, share: float | None = None, seed: int = 0) -> Check | None:
-        """What the check says of it, if it says so; None where the mistake gets by."""
-        # Not the seed by which the checks draw their own rows: these would be the very ones.
+        """The result of the check if it names the mistake; None if the mistake is not caught."""
+        # Another seed than that of the checks, which would sample the very same rows.
         planted = self.make(given, self.share if share is None else share, np.random.default_rng(1000 + seed))
         for name in self.check.split(" or "):
             found = planted.check(name)
@@ -344,41 +344,55 @@ class Plant:
 
     def fits(self, given: Prepared) -> bool:
         pixels = bool((given.problem.X.dtypes == np.uint8).all())
-        blind = self.make in (drawn_otherwise, other_gaps, edited_copies, swapped)  # no sense in pictures
-        return self.task in ("", given.problem.task) and not (pixels and blind)
+        not_of_images = self.make in (sample_upper_half, add_missing_values, add_edited_duplicates, swap_columns)
+        return self.task in ("", given.problem.task) and not (pixels and not_of_images)
 
 
 PLANTS = [
     Plant(
-        same_rows, "validation rows are trained on", "training and validation rows disjoint", "of its validation rows"
+        train_on_validation_rows,
+        "folds train on validation rows",
+        "training and validation rows disjoint",
+        "of its validation rows",
     ),
-    Plant(copies, "rows oversampled before the folds are made", "duplicates across folds", "are identical"),
-    Plant(edited_copies, "copies with two columns changed", "duplicates across folds", "separated by fold"),
+    Plant(oversample, "rows oversampled before folds are made", "duplicates across folds", "are identical"),
+    Plant(add_edited_duplicates, "duplicates with two columns changed", "duplicates across folds", "separated by fold"),
     Plant(
-        near_copies,
-        "copies with noise (augmentation)",
+        add_noisy_duplicates,
+        "duplicates with noise (augmentation)",
         "near-duplicates across folds or duplicates across folds",
         "separated by fold",
     ),
-    Plant(shifted, "columns of test off by one", "column alignment", "off by 1", 0.9),
-    Plant(swapped, "two columns of test swapped", "column alignment", "has the values that"),
-    Plant(target_in_some_rows, "a column holds the target in some rows", "target leakage", "found later"),
-    Plant(target_written_over, "the target written over a column in some rows", "target leakage", "found later"),
+    Plant(shift_columns, "columns of test off by one", "column alignment", "off by 1", 0.9),
+    Plant(swap_columns, "two columns of test swapped", "column alignment", "has the values that"),
+    Plant(add_target_in_some_rows, "a column holds the target in some rows", "target leakage", "found later"),
+    Plant(overwrite_with_target, "a column overwritten with the target in some rows", "target leakage", "found later"),
     Plant(
-        target_scaled, "a column follows the target in some rows", "target leakage", "found later", task="regression"
+        add_scaled_target,
+        "a column is a linear function of the target in some rows",
+        "target leakage",
+        "found later",
+        task="regression",
     ),
-    Plant(target_nearly, "a near copy of the target (share: wrong rows)", "target leakage", "found later", 0.02),
-    Plant(sorted_by_target, "rows sorted by the target, and numbered", "row-order leakage", "line", 1.0),
     Plant(
-        groups_parted,
-        "rows of one customer in several folds, in test new ones",
+        add_near_copy_of_target, "a near-copy of the target (share: wrong rows)", "target leakage", "found later", 0.02
+    ),
+    Plant(sort_by_target, "rows sorted by the target, and numbered", "row-order leakage", "line", 1.0),
+    Plant(
+        split_customers,
+        "rows of a customer in several folds, other customers in test",
         "group overlap matches test",
         "customer",
     ),
-    Plant(known_price, "the same of a number that names an account", "group overlap matches test", "account"),
-    Plant(groups_cut, "a splitter that parts the competition's groups", "groups kept together", "customer"),
-    Plant(future_for_past, "test lies later, folds are by row", "validation after training", "sold on", 0.9),
-    Plant(other_levels, "levels that train lacks", "unseen categories", "town"),
-    Plant(other_gaps, "gaps in test that train lacks", "missingness shift", "is missing in"),
-    Plant(drawn_otherwise, "test rows drawn from one half of a column", "adversarial validation", "measure", 1.0),
+    Plant(
+        split_accounts,
+        "rows of an account number in several folds, other accounts in test",
+        "group overlap matches test",
+        "account",
+    ),
+    Plant(separate_groups, "a splitter that separates groups", "groups kept together", "customer"),
+    Plant(train_on_later_rows, "test is later, folds are by row", "validation after training", "sold on", 0.9),
+    Plant(add_category, "categories that occur in test only", "unseen categories", "town"),
+    Plant(add_missing_values, "missing values that occur in test only", "missingness shift", "is missing in"),
+    Plant(sample_upper_half, "test rows sampled from one half of a column", "adversarial validation", "measure", 1.0),
 ]

@@ -1,10 +1,10 @@
-"""Draw the architecture page's picture from the code: the path of the data, and the layers that imports follow.
+"""Draw the picture of the architecture page from the code: the path of the data, and the layers of packages.
 
     python tools/architecture.py [--check]
 
-The steps are the calls of ``kpipe.pipeline.run`` in their order; the layers are those that import-linter enforces
-(``pyproject.toml``), each with the first sentence of its package. ``--check`` writes nothing and fails where the
-picture in ``docs/pictures/`` is not the one that the code gives.
+The steps are the calls in ``kpipe.pipeline.run``, in order; the layers are those that import-linter enforces
+(``pyproject.toml``), each with the first sentence of its package's docstring. ``--check`` writes nothing, and
+fails if the picture in ``docs/pictures/`` is out of date.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["draw", "layers", "steps"]
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "pictures" / "architecture.svg"
-# What is handed on at each arrow, by the function that gives it.
+# The value that each function returns.
 GIVES = {
     "prepare": "Problem",
     "choose_models": "models",
@@ -63,7 +63,7 @@ def steps() -> list[tuple[str, str, str]]:
     Returns
     -------
     list of (str, str, str)
-        Function, the package or module that it is in, and what it gives.
+        Function, its package or module, and the value that it returns.
     """
     tree = ast.parse((ROOT / "kpipe" / "pipeline.py").read_text(encoding="utf-8"))
     homes = {
@@ -82,7 +82,7 @@ def steps() -> list[tuple[str, str, str]]:
 
 
 def _calls(functions: dict[str, ast.FunctionDef], name: str) -> Iterator[str]:
-    """Names that a function calls, in their order, those of ``conclude`` in its place."""
+    """Names that a function calls, in order; calls of ``conclude`` are replaced by those that it makes."""
     calls = [
         node for node in ast.walk(functions[name]) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     ]

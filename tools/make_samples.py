@@ -1,10 +1,10 @@
-"""Write the sample data of the competitions, the same bytes at every call.
+"""Generate the sample data of the competitions, with the same bytes in every call.
 
     python tools/make_samples.py [FOLDER]
 
-FOLDER is ``competitions`` unless told. None of the rows is Kaggle's: see ``competitions/SAMPLES.md``.
+FOLDER defaults to ``competitions``. None of the rows is from Kaggle: see ``competitions/SAMPLES.md``.
 
-Random numbers come from ``numpy.random.RandomState``: its streams are frozen for good (NEP 19), those of
+The random numbers come from ``numpy.random.RandomState``, whose streams never change (NEP 19); those of
 ``default_rng`` may change with a release of NumPy.
 
 References
@@ -35,7 +35,7 @@ SAMPLES = {
 
 
 def write_csv(path: Path, table: Mapping[str, list[object]]) -> None:
-    """Write a table (column → values) as Kaggle's files are: commas, quotes where needed, an empty field for None."""
+    """Write a table (column → values) in the format of Kaggle's files: commas, few quotes, empty fields for None."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -1,17 +1,17 @@
-"""Run what a page of docs/ tells its reader to run, in an empty folder, and put what was printed into the page.
+"""Run the commands of pages in docs/, each in an empty folder, and update the pages with the output.
 
     python tools/pages.py docs/tutorial.md ...
 
-A page is walked from top to bottom. Of its fenced blocks
+A page is followed from top to bottom. The language of a fenced block determines what happens:
 
-- ``sh`` and ``console`` are commands (of a console those behind ``$``; the rest is what was printed);
-- ``python`` is run; one that begins with ``# some/file.py`` is written to that file instead; so is ``yaml``;
-- everything else is shown, not run; but a ``text`` right below a ``python`` is what it printed.
+- ``sh`` and ``console``: commands, which are run (in a console, the lines after ``$``; the other lines are the output);
+- ``python``: run; if it begins with ``# some/file.py``, it is written to that file instead, and so is ``yaml``;
+- ``text`` directly below a ``python`` block: the output of that block. All other blocks are not run.
 
-A comment above a block says what is special: ``<!-- not run: why -->``, ``<!-- fails -->`` (its commands end with
-1 or 2, not 0), ``<!-- on Kaggle -->`` (with credentials, against the tests' Kaggle on loopback, whose scores
-mean nothing), or ``<!-- 4 lines -->`` (so many lines are shown: the rest would be rows of Kaggle's data, which nobody
-may publish). Ids of runs are those of the walk: the first id on the page stands for the first run, and so on.
+A comment above a block states exceptions: ``<!-- not run: reason -->``; ``<!-- fails -->`` (the exit status is 1 or 2,
+not 0); ``<!-- on Kaggle -->`` (with credentials for the tests' simulated Kaggle on loopback, whose scores mean
+nothing); or ``<!-- 4 lines -->`` (only the first lines of the output are kept, because the others are rows of Kaggle's
+data, which must not be published). Run ids differ each time: the first id stands for the first run, and so on.
 """
 
 from __future__ import annotations
@@ -36,12 +36,22 @@ sys.path.insert(0, str(ROOT))  # for the tests' Kaggle, which is not installed
 _BLOCK = re.compile(r"(?:^<!-- ([^\n]*) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _FILE = re.compile(r"# ([\w./-]+\.\w+)\n")
-_SECONDS = 600  # after which a command is taken to hang
+_SECONDS = 600  # time limit of a command
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block. note : the comment right above it. start, end : of its text, in the page."""
+    """A fenced block of a page.
+
+    Parameters
+    ----------
+    page : path
+    language, text : str
+    note : str
+        The comment directly above the block.
+    start, end : int
+        Position of the text in the page.
+    """
 
     page: Path
     language: str
@@ -52,12 +62,12 @@ class Block:
 
     @property
     def runs(self) -> bool:
-        """Whether its reader runs it."""
+        """Whether the block is run."""
         return self.language in ("sh", "console", "python") and not self.note.startswith("not run: ") and not self.file
 
     @property
     def file(self) -> str:
-        """The file that it is the content of, or nothing."""
+        """The file that the block is written to, or an empty string."""
         named = _FILE.match(self.text) if self.language in ("python", "yaml") else None
         return named[1] if named else ""
 
@@ -71,7 +81,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def commands(block: Block) -> list[str]:
-    """The commands of a block of shell or console."""
+    """The commands of a ``sh`` or ``console`` block."""
     lines = block.text.replace("\\\n", " ").splitlines()
     if block.language == "console":
         return [line[2:] for line in lines if line.startswith("$ ")]
@@ -79,13 +89,16 @@ def commands(block: Block) -> list[str]:
 
 
 def zips(page: Path) -> list[str]:
-    """The competitions whose zip a page needs."""
+    """The competitions whose zips a page needs."""
     text = "\n".join(command for block in blocks(page) if block.runs for command in commands(block))
     return sorted(set(re.findall(r"([\w-]+)\.zip", text)))
 
 
 class Walk:
-    """A page, followed in an empty folder."""
+    """Follow a page in an empty folder.
+
+    Iterating over it yields each block that is run, with its output in the form in which the page shows it.
+    """
 
     def __init__(self, page: Path, folder: Path, zip_of: Callable[[str], Path], kaggle: Mapping[str, str]) -> None:
         self.page, self.folder, self.kaggle = page, folder, kaggle
@@ -98,62 +111,62 @@ class Walk:
             (folder / f"{slug}.zip").symlink_to(zip_of(slug))
 
     def __iter__(self) -> Iterator[tuple[Block, str]]:
-        """Each block that runs, and what it printed, as the page should show it."""
+        """Run the blocks in order."""
         for block in blocks(self.page):
             if block.file:
                 path = self.folder / block.file
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(block.text, encoding="utf-8")
             elif block.runs and block.language == "python":
-                yield block, self.printed(f"{shlex.quote(sys.executable)} -c {shlex.quote(block.text)}", block)
+                yield block, self.output(f"{shlex.quote(sys.executable)} -c {shlex.quote(block.text)}", block)
             elif block.runs:
-                shown = [f"$ {command}\n{self.printed(command, block)}".rstrip() + "\n" for command in commands(block)]
+                shown = [f"$ {command}\n{self.output(command, block)}".rstrip() + "\n" for command in commands(block)]
                 yield block, "".join(shown)
 
-    def printed(self, command: str, block: Block) -> str:
-        """What a command prints. Raises AssertionError where it ends otherwise than its page says."""
-        for said, true in self.runs().items():
-            command = command.replace(said, true)
+    def output(self, command: str, block: Block) -> str:
+        """Output of a command. Raises AssertionError if the exit status is not the one that the page states."""
+        for shown, actual in self.run_ids().items():
+            command = command.replace(shown, actual)
         env = {**self.env, **self.kaggle} if "on Kaggle" in block.note else self.env
         ended = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", command],
             cwd=self.folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_SECONDS,
             check=False,
         )  # fmt: skip
-        as_said = ended.returncode in ((1, 2) if "fails" in block.note else (0,))  # not killed
-        assert as_said, f"{self.page}: {command}: exit status {ended.returncode}\n{ended.stdout}"
-        printed = self.tidied(ended.stdout)
+        expected = (1, 2) if "fails" in block.note else (0,)  # never killed
+        assert ended.returncode in expected, f"{self.page}: {command}: exit status {ended.returncode}\n{ended.stdout}"
+        printed = self.normalized(ended.stdout)
         if limit := re.fullmatch(r"(\d+) lines", block.note):
             printed = "".join(printed.splitlines(keepends=True)[: int(limit[1])]) + "...\n"
         return printed
 
-    def runs(self) -> dict[str, str]:
-        """The id on the page → the id of the walk, for the runs that were made."""
+    def run_ids(self) -> dict[str, str]:
+        """Ids on the page, mapped to the ids of the actual runs."""
         found = {path.name for path in self.folder.rglob("*Z-*") if _RUN_ID.fullmatch(path.name)}
-        self.made += sorted(found - set(self.made))  # one may be gone again
+        self.made += sorted(found - set(self.made))  # a run may have been deleted since
         return dict(zip(self.ids, self.made, strict=False))
 
-    def tidied(self, printed: str) -> str:
-        """Without what differs from machine to machine, and with one line of progress."""
+    def normalized(self, printed: str) -> str:
+        """Output without paths of this machine, and with only the first line of progress."""
         printed = printed.replace(str(self.folder), "~/kaggle").replace(str(ROOT), "~/kpipe")
         printed = re.sub(r"/\S*/([\w-]+\.zip)", r"~/kaggle/\1", re.sub(r"/\S*/home/", "~/", printed))
         printed = re.sub(r"(?m)^(\[1/\d+\].*)\n(?:\[\d+/\d+\].*\n)+", r"\1\n...\n", printed)
         return re.sub(r"(?m) +$", "", printed)
 
-    def rewritten(self) -> str:
-        """The page with what its consoles printed now."""
-        text, moved = self.text, 0
+    def updated(self) -> str:
+        """The page with the current output in its console blocks."""
+        text, shift = self.text, 0
         for block, printed in self:
             if block.language == "console":
-                text = text[: block.start + moved] + printed + text[block.end + moved :]
-                moved += len(printed) - (block.end - block.start)
-        for said, true in self.runs().items():
-            text = text.replace(said, true)
+                text = text[: block.start + shift] + printed + text[block.end + shift :]
+                shift += len(printed) - (block.end - block.start)
+        for shown, actual in self.run_ids().items():
+            text = text.replace(shown, actual)
         return text
 
 
 def zip_of(slug: str, folder: Path) -> Path:
-    """Kaggle's zip; without it, one of the competition's sample. Raises FileNotFoundError where there is neither."""
+    """Kaggle's zip, or else a zip of the competition's sample. Raises FileNotFoundError if there is neither."""
     from tests.conftest import KAGGLE
 
     path, sample = KAGGLE / f"{slug}.zip", ROOT / "competitions" / slug / "sample"
@@ -169,7 +182,7 @@ def zip_of(slug: str, folder: Path) -> Path:
 
 @contextmanager
 def loopback(zipped: Path) -> Iterator[dict[str, str]]:
-    """A Kaggle of our own that has titanic: the variables that lead to it. It scores against gender_submission.csv."""
+    """Environment variables for a simulated Kaggle with titanic, which scores against gender_submission.csv."""
     import pandas as pd
 
     from tests.kaggle_server import TOKEN, Contest, KaggleServer, accuracy, serving
@@ -182,7 +195,7 @@ def loopback(zipped: Path) -> Iterator[dict[str, str]]:
 
 
 def main(pages: list[str]) -> int:
-    """Rewrite pages."""
+    """Update the pages."""
     for name in pages:
         with tempfile.TemporaryDirectory() as place:
             home, work, archives = (Path(place) / part for part in ("home", "work", "zips"))
@@ -191,7 +204,7 @@ def main(pages: list[str]) -> int:
             os.environ |= {"HOME": str(home), "KPIPE_CACHE": str(home / "cache")}
             page = (ROOT / name).resolve()
             with loopback(zip_of("titanic", archives)) as kaggle:
-                text = Walk(page, work, lambda slug, at=archives: zip_of(slug, at), kaggle).rewritten()
+                text = Walk(page, work, lambda slug, at=archives: zip_of(slug, at), kaggle).updated()
             page.write_text(text, encoding="utf-8")
     return 0
 

@@ -1,4 +1,4 @@
-"""Print a command of the README, so that CI runs what it says: `python tools/readme.py 1` is the first `sh` block."""
+"""Print a command of the README, so that CI can run it: `python tools/readme.py 1` prints the first `sh` block."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""The pictures of docs/report.md, from a report: python tools/report_pictures.py REPORT.html [docs/pictures].
+"""Take the screenshots of docs/report.md: python tools/report_pictures.py REPORT.html [docs/pictures].
 
-Needs Playwright and a Chromium. Only the top of the page is taken: Kaggle's rows, further down, are not ours to show.
+Needs Playwright and a Chromium. Only the top of the page is taken, because Kaggle's rows, further down, must not be
+published.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-SHOTS = {  # name: (colour scheme, width, height)
+SCREENSHOTS = {  # name: (colour scheme, width, height)
     "report-light": ("light", 1000, 1100),
     "report-dark": ("dark", 1000, 1100),
     "report-phone": ("dark", 390, 844),
@@ -21,16 +22,16 @@ SHOTS = {  # name: (colour scheme, width, height)
 
 
 def main(report: Path, folder: Path) -> None:
-    """Take every picture, and keep it small."""
+    """Take every screenshot and write it as a PNG of 128 colours."""
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for name, (scheme, width, height) in SHOTS.items():
+        for name, (scheme, width, height) in SCREENSHOTS.items():
             viewport = {"width": width, "height": height}
             page = browser.new_page(color_scheme=scheme, viewport=viewport)
             page.goto(report.resolve().as_uri())
-            shot = Image.open(io.BytesIO(page.screenshot()))
-            shot.convert("RGB").quantize(128).save(folder / f"{name}.png", optimize=True)
+            screenshot = Image.open(io.BytesIO(page.screenshot()))
+            screenshot.convert("RGB").quantize(128).save(folder / f"{name}.png", optimize=True)
             print(name, (folder / f"{name}.png").stat().st_size)
 
 

@@ -16,7 +16,7 @@ __all__ = ["enlarge", "tables"]
 SEED = 20260301
 TRAIN_PER_CLASS, TEST_PER_CLASS = 50, 20
 SIDE, INNER = 28, 20  # as in MNIST: the digit fills 20x20 in the middle of 28x28
-LEVELS = 16  # scikit-learn's images hold 0..16
+LEVELS = 16  # pixels of scikit-learn's images are 0..16
 
 
 def weights(size: int, target: int) -> np.ndarray:
@@ -34,7 +34,7 @@ def weights(size: int, target: int) -> np.ndarray:
 
 
 def enlarge(images: np.ndarray) -> np.ndarray:
-    """(n, 8, 8) of 0..16 → (n, 28, 28) of 0..255; integers throughout, so that every machine rounds the same way."""
+    """(n, 8, 8) of 0..16 → (n, 28, 28) of 0..255; with integers only, so that rounding is the same on every machine."""
     matrix = weights(images.shape[1], INNER)
     scaled = matrix @ images.astype(np.int64) @ matrix.T * 255
     unit = LEVELS * (INNER - 1) ** 2
@@ -49,7 +49,7 @@ def pixel_columns(images: np.ndarray) -> dict[str, list[object]]:
 
 
 def tables() -> dict[str, dict[str, list[object]]]:
-    """The files train, test and sample_submission: 500 and 200 rows, no digit in both."""
+    """The files train, test and sample_submission: 500 and 200 rows, no image in both."""
     digits = load_digits()
     random = np.random.RandomState(SEED)  # not default_rng: see make_samples
     chosen = [

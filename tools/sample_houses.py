@@ -1,12 +1,13 @@
-"""Houses for the sample of house-prices: made up, with the columns, level names and gaps of the real files.
+"""Houses for the sample of house-prices: synthetic, with the columns, categories and missing values of Kaggle's files.
 
-``NA`` is a level ("none") in columns such as Alley, PoolQC and Fence. It is a gap in LotFrontage, MasVnrArea and
-GarageYrBlt, and in single rows of other columns. Each function below draws some columns from what was drawn before.
+``NA`` is a category ("none") in columns such as Alley, PoolQC and Fence. It is a missing value in LotFrontage,
+MasVnrArea and GarageYrBlt, and in single rows of other columns. Each function draws some columns, which may depend on
+columns drawn before.
 
 References
 ----------
 - D. De Cock, Ames, Iowa: Alternative to the Boston Housing Data, Journal of Statistics Education 19(3), 2011: the names
-  of columns and levels.
+  of columns and categories.
 """
 
 from __future__ import annotations
@@ -45,20 +46,20 @@ NEIGHBORHOODS = {  # name → mean quality, above the average, and mean year bui
     "IDOTRR": (-1.1, 1926),
 }
 GRADES = ("Po", "Fa", "TA", "Gd", "Ex")
-NONE = "NA"  # the level, as Kaggle's files write it
-GAP = "NA"  # a missing value is written the same way
+NONE = "NA"  # the category "none" in Kaggle's files
+MISSING = "NA"  # written in the same way as the category
 
 Columns = dict[str, np.ndarray]
 
 
 class Draw:
-    """Draws columns of ROWS values from one stream of random numbers."""
+    """Draw columns of ROWS values from one stream of random numbers."""
 
     def __init__(self, random: np.random.RandomState) -> None:
         self.random = random
 
-    def levels(self, **shares: float) -> np.ndarray:
-        """Levels by their share; what the shares leave goes to the first."""
+    def categories(self, **shares: float) -> np.ndarray:
+        """Categories with given frequencies; the first one has the remaining frequency."""
         rest = [1 - sum(shares.values()) + next(iter(shares.values())), *list(shares.values())[1:]]
         return np.asarray(np.array(list(shares), dtype=object)[self.random.choice(len(shares), size=ROWS, p=rest)])
 
@@ -66,22 +67,22 @@ class Draw:
         return np.asarray(self.random.random_sample(ROWS) < share)
 
     def area(self, middle: float, spread: float) -> np.ndarray:
-        """Log-normal areas in square feet, whole numbers."""
+        """Log-normal areas in square feet, as integers."""
         return np.rint(middle * np.exp(self.random.normal(0, spread, ROWS))).astype(int)
 
     def grade(self, quality: np.ndarray, spread: float = 0.5) -> np.ndarray:
-        """Po, Fa, TA, Gd, Ex, following a quality of mean 0 and deviation 1."""
+        """Po, Fa, TA, Gd or Ex, depending on a quality with mean 0 and standard deviation 1."""
         rank = np.clip(np.rint(2.3 + 0.7 * quality + self.random.normal(0, spread, ROWS)), 0, 4)
         return np.asarray(np.array(GRADES, dtype=object)[rank.astype(int)])
 
 
 def where(present: np.ndarray, values: np.ndarray, absent: str = NONE) -> np.ndarray:
-    """The values where the thing is present."""
+    """The values of houses that have the feature, and missing values for the others."""
     return np.where(present, values.astype(object), absent)
 
 
 def place(draw: Draw) -> tuple[Columns, np.ndarray]:
-    """Neighbourhood, age and overall quality; also the latent quality, about 0 ± 1."""
+    """Neighbourhood, age and overall quality, and the latent quality with mean 0 and standard deviation 1."""
     index = draw.random.choice(len(NEIGHBORHOODS), size=ROWS)
     means = np.array(list(NEIGHBORHOODS.values()))[index]
     quality = (means[:, 0] + draw.random.normal(0, 0.7, ROWS)) / 1.1
@@ -102,33 +103,35 @@ def lot(draw: Draw) -> Columns:
     area = draw.area(9500, 0.35)
     frontage = np.rint(np.sqrt(area) * 0.7 * np.exp(draw.random.normal(0, 0.15, ROWS))).astype(int)
     return {
-        "MSZoning": draw.levels(RL=0.78, RM=0.16, FV=0.04, RH=0.01, **{"C (all)": 0.01}),
-        "LotFrontage": where(draw.some(0.82), frontage, GAP),
+        "MSZoning": draw.categories(RL=0.78, RM=0.16, FV=0.04, RH=0.01, **{"C (all)": 0.01}),
+        "LotFrontage": where(draw.some(0.82), frontage, MISSING),
         "LotArea": area,
-        "Street": draw.levels(Pave=0.99, Grvl=0.01),
-        "Alley": draw.levels(NA=0.93, Grvl=0.04, Pave=0.03),
-        "LotShape": draw.levels(Reg=0.63, IR1=0.33, IR2=0.03, IR3=0.01),
-        "LandContour": draw.levels(Lvl=0.9, Bnk=0.04, HLS=0.04, Low=0.02),
-        "Utilities": draw.levels(AllPub=1.0),
-        "LotConfig": draw.levels(Inside=0.72, Corner=0.18, CulDSac=0.07, FR2=0.03),
-        "LandSlope": draw.levels(Gtl=0.95, Mod=0.04, Sev=0.01),
-        "Condition1": draw.levels(Norm=0.86, Feedr=0.06, Artery=0.03, RRAn=0.02, PosN=0.03),
-        "Condition2": draw.levels(Norm=0.99, Feedr=0.01),
+        "Street": draw.categories(Pave=0.99, Grvl=0.01),
+        "Alley": draw.categories(NA=0.93, Grvl=0.04, Pave=0.03),
+        "LotShape": draw.categories(Reg=0.63, IR1=0.33, IR2=0.03, IR3=0.01),
+        "LandContour": draw.categories(Lvl=0.9, Bnk=0.04, HLS=0.04, Low=0.02),
+        "Utilities": draw.categories(AllPub=1.0),
+        "LotConfig": draw.categories(Inside=0.72, Corner=0.18, CulDSac=0.07, FR2=0.03),
+        "LandSlope": draw.categories(Gtl=0.95, Mod=0.04, Sev=0.01),
+        "Condition1": draw.categories(Norm=0.86, Feedr=0.06, Artery=0.03, RRAn=0.02, PosN=0.03),
+        "Condition2": draw.categories(Norm=0.99, Feedr=0.01),
     }
 
 
 def building(draw: Draw, known: Columns) -> Columns:
-    kind = draw.levels(**{"1Fam": 0.83, "TwnhsE": 0.08, "Duplex": 0.04, "Twnhs": 0.03, "2fmCon": 0.02})
-    style = draw.levels(**{"1Story": 0.5, "2Story": 0.31, "1.5Fin": 0.11, "SLvl": 0.05, "SFoyer": 0.03})
+    kind = draw.categories(**{"1Fam": 0.83, "TwnhsE": 0.08, "Duplex": 0.04, "Twnhs": 0.03, "2fmCon": 0.02})
+    style = draw.categories(**{"1Story": 0.5, "2Story": 0.31, "1.5Fin": 0.11, "SLvl": 0.05, "SFoyer": 0.03})
     classes = {"1Story": 20, "2Story": 60, "1.5Fin": 50, "SLvl": 80, "SFoyer": 85}
     others = {"TwnhsE": 120, "Twnhs": 160, "Duplex": 90, "2fmCon": 190}
-    cladding = draw.levels(VinylSd=0.36, HdBoard=0.15, MetalSd=0.15, **{"Wd Sdng": 0.14}, Plywood=0.08, BrkFace=0.12)
+    cladding = draw.categories(
+        VinylSd=0.36, HdBoard=0.15, MetalSd=0.15, **{"Wd Sdng": 0.14}, Plywood=0.08, BrkFace=0.12
+    )
     return {
         "MSSubClass": np.array([others.get(k, classes[s]) for k, s in zip(kind, style, strict=True)]),
         "BldgType": kind,
         "HouseStyle": style,
-        "RoofStyle": draw.levels(Gable=0.78, Hip=0.2, Flat=0.01, Gambrel=0.01),
-        "RoofMatl": draw.levels(CompShg=0.98, WdShngl=0.01, **{"Tar&Grv": 0.01}),
+        "RoofStyle": draw.categories(Gable=0.78, Hip=0.2, Flat=0.01, Gambrel=0.01),
+        "RoofMatl": draw.categories(CompShg=0.98, WdShngl=0.01, **{"Tar&Grv": 0.01}),
         "Exterior1st": cladding,
         "Exterior2nd": np.where(draw.some(0.9), cladding, "Plywood"),
         "Foundation": np.where(known["YearBuilt"] > 1980, "PConc", np.where(draw.some(0.75), "CBlock", "BrkTil")),
@@ -136,22 +139,22 @@ def building(draw: Draw, known: Columns) -> Columns:
 
 
 def finish(draw: Draw, quality: np.ndarray) -> Columns:
-    veneer = draw.levels(None_=0.59, BrkFace=0.31, Stone=0.1)
+    veneer = draw.categories(None_=0.59, BrkFace=0.31, Stone=0.1)
     veneer[veneer == "None_"] = "None"
     area = np.where(veneer == "None", 0, draw.area(180, 0.6))
-    gap = draw.some(0.012)
+    missing = draw.some(0.012)
     return {
-        "MasVnrType": where(~gap, veneer, GAP),
-        "MasVnrArea": where(~gap, area, GAP),
+        "MasVnrType": where(~missing, veneer, MISSING),
+        "MasVnrArea": where(~missing, area, MISSING),
         "ExterQual": draw.grade(quality),
         "ExterCond": draw.grade(np.zeros(ROWS), 0.35),
-        "Heating": draw.levels(GasA=0.98, GasW=0.02),
+        "Heating": draw.categories(GasA=0.98, GasW=0.02),
         "HeatingQC": draw.grade(quality + 1, 0.9),
         "CentralAir": np.where(quality + draw.random.normal(0, 0.7, ROWS) > -1.5, "Y", "N"),
-        "Electrical": draw.levels(SBrkr=0.91, FuseA=0.07, FuseF=0.02),
+        "Electrical": draw.categories(SBrkr=0.91, FuseA=0.07, FuseF=0.02),
         "KitchenQual": draw.grade(quality),
-        "Functional": draw.levels(Typ=0.93, Min1=0.03, Min2=0.03, Mod=0.01),
-        "PavedDrive": draw.levels(Y=0.92, N=0.06, P=0.02),
+        "Functional": draw.categories(Typ=0.93, Min1=0.03, Min2=0.03, Mod=0.01),
+        "PavedDrive": draw.categories(Y=0.92, N=0.06, P=0.02),
     }
 
 
@@ -183,11 +186,11 @@ def basement(draw: Draw, known: Columns, quality: np.ndarray) -> Columns:
     unfinished = draw.some(0.3)
     finished = np.where(unfinished, 0, np.rint(total * draw.random.uniform(0.2, 0.9, ROWS))).astype(int)
     second = np.where(draw.some(0.12), (total - finished) // 3, 0)
-    kinds = draw.levels(GLQ=0.4, ALQ=0.22, BLQ=0.15, Rec=0.13, LwQ=0.1)
+    kinds = draw.categories(GLQ=0.4, ALQ=0.22, BLQ=0.15, Rec=0.13, LwQ=0.1)
     return {
         "BsmtQual": where(present, draw.grade(quality)),
         "BsmtCond": where(present, draw.grade(np.zeros(ROWS), 0.35)),
-        "BsmtExposure": where(present, draw.levels(No=0.66, Av=0.15, Gd=0.1, Mn=0.09)),
+        "BsmtExposure": where(present, draw.categories(No=0.66, Av=0.15, Gd=0.1, Mn=0.09)),
         "BsmtFinType1": where(present, np.where(unfinished, "Unf", kinds)),
         "BsmtFinSF1": finished,
         "BsmtFinType2": where(present, np.where(second > 0, "Rec", "Unf")),
@@ -204,9 +207,9 @@ def garage(draw: Draw, known: Columns, quality: np.ndarray) -> Columns:
     cars = np.clip(np.rint(1.8 + 0.4 * quality + draw.random.normal(0, 0.4, ROWS)), 1, 3).astype(int) * present
     year = known["YearBuilt"] + np.where(draw.some(0.2), draw.random.randint(0, 20, ROWS), 0)
     return {
-        "GarageType": where(present, draw.levels(Attchd=0.62, Detchd=0.28, BuiltIn=0.07, Basment=0.03)),
-        "GarageYrBlt": where(present, np.minimum(year, 2010), GAP),
-        "GarageFinish": where(present, draw.levels(Unf=0.43, RFn=0.31, Fin=0.26)),
+        "GarageType": where(present, draw.categories(Attchd=0.62, Detchd=0.28, BuiltIn=0.07, Basment=0.03)),
+        "GarageYrBlt": where(present, np.minimum(year, 2010), MISSING),
+        "GarageFinish": where(present, draw.categories(Unf=0.43, RFn=0.31, Fin=0.26)),
         "GarageCars": cars,
         "GarageArea": np.rint(cars * 255 * np.exp(draw.random.normal(0, 0.12, ROWS))).astype(int),
         "GarageQual": where(present, draw.grade(np.zeros(ROWS), 0.3)),
@@ -226,16 +229,16 @@ def yard(draw: Draw) -> Columns:
         "3SsnPorch": built(0.02, 180),
         "ScreenPorch": built(0.08, 180),
         "PoolArea": np.where(pool, draw.area(560, 0.2), 0),
-        "PoolQC": where(pool, draw.levels(Gd=0.5, Ex=0.3, Fa=0.2)),
-        "Fence": draw.levels(NA=0.81, MnPrv=0.1, GdPrv=0.04, GdWo=0.04, MnWw=0.01),
-        "MiscFeature": where(extra, draw.levels(Shed=0.9, Gar2=0.1)),
+        "PoolQC": where(pool, draw.categories(Gd=0.5, Ex=0.3, Fa=0.2)),
+        "Fence": draw.categories(NA=0.81, MnPrv=0.1, GdPrv=0.04, GdWo=0.04, MnWw=0.01),
+        "MiscFeature": where(extra, draw.categories(Shed=0.9, Gar2=0.1)),
         "MiscVal": np.where(extra, draw.area(600, 0.5), 0),
     }
 
 
 def sale(draw: Draw, known: Columns, quality: np.ndarray) -> Columns:
-    """How it was sold, and for how much: log-normal about area, quality and age, with a deviation of 0.11."""
-    condition = draw.levels(Normal=0.83, Partial=0.08, Abnorml=0.06, Family=0.03)
+    """Sale type and log-normal price, with a mean from area, quality and age and a standard deviation of 0.11."""
+    condition = draw.categories(Normal=0.83, Partial=0.08, Abnorml=0.06, Family=0.03)
     log_price = (
         12.0
         + 0.55 * np.log(known["GrLivArea"] / 1450)
@@ -251,14 +254,14 @@ def sale(draw: Draw, known: Columns, quality: np.ndarray) -> Columns:
         + draw.random.normal(0, 0.11, ROWS)
     )
     return {
-        "SaleType": np.where(condition == "Partial", "New", draw.levels(WD=0.95, COD=0.03, CWD=0.02)),
+        "SaleType": np.where(condition == "Partial", "New", draw.categories(WD=0.95, COD=0.03, CWD=0.02)),
         "SaleCondition": condition,
         "SalePrice": (np.rint(np.exp(log_price) / 100) * 100).astype(int),
     }
 
 
 def houses(draw: Draw) -> Columns:
-    """All columns but Id, for train and test together."""
+    """All columns except Id, for train and test together."""
     known, quality = place(draw)
     known |= lot(draw)
     known |= building(draw, known)
@@ -270,11 +273,11 @@ def houses(draw: Draw) -> Columns:
     return known | sale(draw, known, quality)
 
 
-def leave_gaps(draw: Draw, columns: dict[str, list[object]]) -> None:
-    """One gap in train, and in test gaps in columns that train has whole: there integers turn into floats."""
-    columns["Electrical"][draw.random.randint(TRAIN)] = GAP
+def add_missing_values(draw: Draw, columns: dict[str, list[object]]) -> None:
+    """Add a missing value to train, and to integer columns of test that are complete in train, which become floats."""
+    columns["Electrical"][draw.random.randint(TRAIN)] = MISSING
     for name in ("MSZoning", "KitchenQual", "SaleType", "TotalBsmtSF", "GarageCars", "BsmtFullBath"):
-        columns[name][TRAIN + draw.random.randint(TEST)] = GAP
+        columns[name][TRAIN + draw.random.randint(TEST)] = MISSING
 
 
 def tables() -> dict[str, dict[str, list[object]]]:
@@ -282,10 +285,10 @@ def tables() -> dict[str, dict[str, list[object]]]:
     draw = Draw(np.random.RandomState(SEED))  # not default_rng: see make_samples
     drawn = {"Id": np.arange(1, ROWS + 1)} | houses(draw)
     columns: dict[str, list[object]] = {name: list(drawn[name].tolist()) for name in COLUMNS}
-    leave_gaps(draw, columns)
+    add_missing_values(draw, columns)
     train = {name: values[:TRAIN] for name, values in columns.items()}
     test = {name: values[TRAIN:] for name, values in columns.items() if name != "SalePrice"}
-    # As in Kaggle's: a rough guess from the size of the lot and the bedrooms, with decimals.
+    # As in Kaggle's file: a rough estimate from the area of the lot and the number of bedrooms, with decimals.
     lots, bedrooms = drawn["LotArea"][TRAIN:], drawn["BedroomAbvGr"][TRAIN:]
     guesses = np.round(170000 + 0.9 * lots + 3333.3 * bedrooms, 4).tolist()
     return {"train": train, "test": test, "sample_submission": {"Id": test["Id"], "SalePrice": guesses}}

@@ -1,7 +1,8 @@
-"""Passengers for the sample of spaceship-titanic: made up, with the quirks of the real file.
+"""Passengers for the sample of spaceship-titanic: synthetic, with the peculiarities of Kaggle's files.
 
-Groups come from one planet and live on one side; cabins of a deck and side are numbered in the order of the groups. No
-group is in both files. Sleepers and children pay for nothing. Every column but the id has gaps.
+Each group comes from one planet and has cabins on one side; the cabins of a deck and side are numbered in the order of
+the groups. No group is in both files. Sleeping passengers and children have no bills. Every column except the id has
+missing values.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ __all__ = ["tables"]
 
 SEED = 20261121
 TRAIN, TEST = 300, 120
-GAPS = 0.023  # of every column that may have any
+MISSING_SHARE = 0.023  # share of missing values in each column that has any
 
 AMENITIES = ("RoomService", "FoodCourt", "ShoppingMall", "Spa", "VRDeck")
 TASTE = {"Earth": (4.0, 4.5, 4.0, 4.0, 4.0), "Europa": (3.5, 6.5, 4.0, 6.0, 6.0), "Mars": (6.0, 4.0, 5.0, 4.0, 3.5)}
@@ -31,7 +32,7 @@ SIZES, SIZE_SHARES = (1, 2, 3, 4, 5, 8), (0.7, 0.15, 0.09, 0.03, 0.02, 0.01)
 
 STARTS = "Al Bre Cor Dal Er Fen Gra Hul Iv Jor Kel Lun Mor Nev Or Pra Quil Rob Sel Tar".split()
 GIVEN_ENDS = "adia bera dine ena hael ithe usk wynn".split()
-SURNAME_ENDS = {  # no surname is at home on two planets
+SURNAME_ENDS = {  # no surname occurs on two planets
     "Earth": "bert fields mond ston wood".split(),
     "Europa": "cki ible onsil ryth".split(),
     "Mars": "gorn pede uff".split(),
@@ -40,7 +41,7 @@ SURNAME_ENDS = {  # no surname is at home on two planets
 
 @dataclass(frozen=True, kw_only=True)
 class Passenger:
-    """A person, complete; what the files leave out is taken away later."""
+    """A passenger with all values; missing values are added later."""
 
     id: str
     planet: str
@@ -54,7 +55,7 @@ class Passenger:
 
 
 class Ship:
-    """Draws groups of passengers from one stream of random numbers, and numbers the cabins that they take."""
+    """Draw groups of passengers from one stream of random numbers, and number their cabins."""
 
     def __init__(self, random: np.random.RandomState) -> None:
         self.random = random
@@ -72,13 +73,13 @@ class Ship:
         return f"{deck}/{number}/{side}"
 
     def bills(self, planet: str, *, pays: bool) -> tuple[int, ...]:
-        """Of each amenity; many people never use one."""
+        """Bills for each amenity; many are 0."""
         drawn = [round(math.exp(self.random.normal(mean, 1.4))) for mean in TASTE[planet]]
         used = self.random.random_sample(len(drawn)) < 0.6
         return tuple(int(pays and use) * bill for bill, use in zip(drawn, used, strict=True))
 
     def group(self, number: int) -> list[Passenger]:
-        """One planet, one side, one or two cabins, mostly one surname."""
+        """A group: one planet, one side, one or two cabins, mostly one surname."""
         planet = PLANETS[self.random.choice(3, p=PLANET_SHARES)]
         side = "PS"[self.random.randint(2)]
         size = SIZES[self.random.choice(len(SIZES), p=SIZE_SHARES)]
@@ -106,19 +107,19 @@ class Ship:
 
 
 def transported(random: np.random.RandomState, people: list[Passenger]) -> list[bool]:
-    """Drawn from a logistic model in sleep, planet, side and bills: food and shops for it, comfort against it."""
-    chances = random.random_sample(len(people))
+    """Draw the target from a logistic model of sleep, planet, side and bills: food and shops raise it."""
+    uniform = random.random_sample(len(people))
     drawn = []
-    for one, chance in zip(people, chances, strict=True):
+    for one, value in zip(people, uniform, strict=True):
         room, food, shops, spa, vr = one.bills
         logit = 2.0 * one.asleep + 0.5 * (one.planet != "Earth") + 0.4 * one.cabin.endswith("S") - 0.9
         logit += 0.5 * (math.log1p(food + shops) - math.log1p(room + spa + vr))
-        drawn.append(bool(chance < 1 / (1 + math.exp(-logit))))
+        drawn.append(bool(value < 1 / (1 + math.exp(-logit))))
     return drawn
 
 
 def columns(random: np.random.RandomState, people: list[Passenger]) -> dict[str, list[object]]:
-    """The columns that train and test share, after the id, with gaps."""
+    """The columns of train and test after the id, with missing values."""
     complete: dict[str, list[object]] = {
         "HomePlanet": [one.planet for one in people],
         "CryoSleep": [one.asleep for one in people],
@@ -129,15 +130,15 @@ def columns(random: np.random.RandomState, people: list[Passenger]) -> dict[str,
         **{name: [f"{one.bills[i]}.0" for one in people] for i, name in enumerate(AMENITIES)},
         "Name": [one.name for one in people],
     }
-    gaps = random.random_sample((len(complete), len(people))) < GAPS
+    missing = random.random_sample((len(complete), len(people))) < MISSING_SHARE
     return {
         name: [None if gone else value for value, gone in zip(values, row, strict=True)]
-        for (name, values), row in zip(complete.items(), gaps, strict=True)
+        for (name, values), row in zip(complete.items(), missing, strict=True)
     }
 
 
 def parted(random: np.random.RandomState, sizes: list[int]) -> list[bool]:
-    """Which groups are in the test file: in random order those that still fit, until it has all of its rows."""
+    """Choose the groups of the test file in random order, as long as they fit, until it has all of its rows."""
     room, chosen = TEST, [False] * len(sizes)
     for group in random.permutation(len(sizes)):
         if sizes[group] <= room:
@@ -158,7 +159,7 @@ def tables() -> dict[str, dict[str, list[object]]]:
     groups: list[list[Passenger]] = []
     number, left = 0, TRAIN + TEST
     while left > 0:
-        number += 1 + random.randint(2)  # Kaggle's numbers skip some, too
+        number += 1 + random.randint(2)  # Kaggle's numbers also skip some
         groups.append(ship.group(number)[:left])
         left -= len(groups[-1])
     chosen = parted(random, [len(group) for group in groups])

@@ -1,6 +1,6 @@
-"""Passengers for the sample of titanic: made up, with the quirks of the real file.
+"""Passengers for the sample of titanic: synthetic, with the peculiarities of Kaggle's files.
 
-Parties travel together (one ticket, class, fare, port and cabin) and are then scattered over train and test.
+Groups share a ticket, a class, a fare, a port and a cabin; their passengers are distributed over train and test.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ RARE_TITLES = ("Dr.", "Rev.", "Col.")
 
 CLASS_SHARES = (0.24, 0.21, 0.55)
 PARTY_SHARES = {"alone": 0.71, "friends": 0.06, "couple": 0.1, "siblings": 0.04, "family": 0.09}
-FARES = (32.0, 12.0, 7.9)  # of one person, by class
+FARES = (32.0, 12.0, 7.9)  # per person, by class
 PORTS, PORT_SHARES = ("S", "C", "Q"), (0.72, 0.19, 0.09)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Passenger:
-    """A person, complete; what the files leave out is taken away later."""
+    """A passenger with all values; missing values are added later."""
 
     name: str
     sex: str
@@ -48,7 +48,7 @@ class Passenger:
 
 
 class Crowd:
-    """Draws parties of passengers from one stream of random numbers."""
+    """Draw groups of passengers from one stream of random numbers."""
 
     def __init__(self, random: np.random.RandomState) -> None:
         self.random = random
@@ -65,7 +65,7 @@ class Crowd:
 
     def adult_age(self) -> float:
         age = round(float(np.clip(self.random.normal(32, 12), 16, 74)))
-        return age + 0.5 * (self.random.random_sample() < 0.05)  # estimated ages end in .5 in the real file
+        return age + 0.5 * (self.random.random_sample() < 0.05)  # estimated ages end in .5 in Kaggle's files
 
     def child_age(self) -> float:
         infant = self.random.random_sample() < 0.12
@@ -82,7 +82,7 @@ class Crowd:
         return f"{surname}, {title} {self.given(sex)}{nickname}"
 
     def booking(self, people: int) -> dict[str, object]:
-        """What a party shares: class, ticket, the fare of the whole ticket, port and cabin."""
+        """Values that a group shares: class, ticket, fare of the whole ticket, port and cabin."""
         pclass = int(self.random.choice(3, p=CLASS_SHARES))
         fare = FARES[pclass] * people**0.8 * math.exp(self.random.normal(0, (0.5, 0.3, 0.1)[pclass]))
         known = self.random.random_sample() < (0.78, 0.09, 0.03)[pclass]
@@ -103,7 +103,7 @@ class Crowd:
         return "male" if self.random.random_sample() < male else "female"
 
     def strangers(self, people: int) -> list[Passenger]:
-        """One ticket, no kinship: a person alone, or friends."""
+        """A group without relatives: a single passenger, or friends with one ticket."""
         booking = self.booking(people)
         return [self.person(booking, self.surname(), self.any_sex(0.72), self.adult_age()) for _ in range(people)]
 
@@ -128,7 +128,7 @@ class Crowd:
         pair = [self.person(booking, surname, self.any_sex(0.5), self.adult_age()) for _ in range(2)]
         return [replace(one, sibsp=1) for one in pair]
 
-    def party(self) -> list[Passenger]:
+    def group(self) -> list[Passenger]:
         kind = str(self.random.choice(list(PARTY_SHARES), p=list(PARTY_SHARES.values())))
         if kind == "siblings":
             return self.siblings()
@@ -138,7 +138,7 @@ class Crowd:
 
 
 def survived(random: np.random.RandomState, people: list[Passenger]) -> list[int]:
-    """Drawn from a logistic model in sex, class and age; women of the third class and large families fare worse."""
+    """Draw survival from a logistic model of sex, class, age and family size."""
     logits = [
         -1.5
         + 3.6 * (one.sex == "female")
@@ -148,17 +148,17 @@ def survived(random: np.random.RandomState, people: list[Passenger]) -> list[int
         - 0.5 * max(0, one.sibsp + one.parch - 3)
         for one in people
     ]
-    chances = random.random_sample(len(people))
-    return [int(chance < 1 / (1 + math.exp(-x))) for chance, x in zip(chances, logits, strict=True)]
+    uniform = random.random_sample(len(people))
+    return [int(value < 1 / (1 + math.exp(-x))) for value, x in zip(uniform, logits, strict=True)]
 
 
 def short(number: float) -> str:
-    """A number as the real file writes it: 22, 0.42, 7.8958."""
+    """A number in the format of Kaggle's files: 22, 0.42, 7.8958."""
     return f"{number:.7g}"
 
 
 def columns(people: list[Passenger], missing_age: np.ndarray) -> dict[str, list[object]]:
-    """The columns that train and test share, after the id."""
+    """The columns of train and test after the id."""
     return {
         "Pclass": [one.pclass for one in people],
         "Name": [one.name for one in people],
@@ -179,7 +179,7 @@ def tables() -> dict[str, dict[str, list[object]]]:
     crowd = Crowd(random)
     people: list[Passenger] = []
     while len(people) < TRAIN + TEST:
-        people += crowd.party()
+        people += crowd.group()
     people = [people[i] for i in random.permutation(len(people))[: TRAIN + TEST]]
     alive = survived(random, people)
     shared = columns(people, random.random_sample(len(people)) < 0.2)

@@ -1,8 +1,8 @@
-"""Print how long functions and modules are, and fail where one is too long.
+"""Print the longest functions and modules, and fail if one exceeds the limit.
 
     python tools/sizes.py [FOLDER]...
 
-A function's lines run from ``def`` to the last of its body, without decorators and docstring: explaining is no burden.
+The length of a function is counted from ``def`` to the last line of its body, without decorators and docstring.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from statistics import median
 
 __all__ = ["functions", "main"]
 
-FUNCTION_LIMIT, MODULE_LIMIT = 60, 500  # lines; the rules of the house
+FUNCTION_LIMIT, MODULE_LIMIT = 60, 500  # lines
 SHOWN = 5
 FOLDERS = ("kpipe", "competitions", "tools", "benchmarks", "tests")
 
@@ -29,19 +29,19 @@ def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def functions(path: Path) -> Iterator[tuple[int, str]]:
-    """Length and place of every function in a module."""
+    """Yield the length and the location of every function in a module."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield length(node), f"{path}:{node.lineno} {node.name}"
 
 
 def main(folders: list[str]) -> int:
-    """Print the sizes; 1 where a limit is passed, else 0."""
+    """Print the sizes; return 1 if a limit is exceeded, else 0."""
     paths = [path for folder in folders for path in sorted(Path(folder).rglob("*.py"))]
     found = sorted((item for path in paths for item in functions(path)), reverse=True)
     modules = sorted(((len(path.read_text(encoding="utf-8").splitlines()), str(path)) for path in paths), reverse=True)
     if not found:
-        print(f"No functions under {', '.join(folders)}: call this in the root of the checkout.", file=sys.stderr)
+        print(f"No functions under {', '.join(folders)}: run this in the root of the checkout.", file=sys.stderr)
         return 1
     print(f"{len(found)} functions, median {median(lines for lines, _ in found):g} lines; the longest:")
     print(*(f"  {lines:4} {place}" for lines, place in found[:SHOWN]), sep="\n")

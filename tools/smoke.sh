@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# A whole run on the sample data, in an empty folder: is there a record, a score and a submission?
+# Run titanic on its sample in an empty folder, and check that the run has a record, a score and a submission.
 # BIN: the folder of the kpipe and python to use.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-# A KPIPE_* or KAGGLE_* variable of the developer's would change where the data comes from.
+# Unset KPIPE_* and KAGGLE_* variables of the developer, which would change the origin of the data.
 for name in $(compgen -e | grep -E '^(KPIPE|KAGGLE)_' || true); do unset "$name"; done
 export KPIPE_CACHE="$folder/cache" KAGGLE_CONFIG_DIR="$folder/no-credentials"
 "$BIN/kpipe" list

@@ -36,7 +36,7 @@ THEME = TerminalTheme(
         *((96, 150, 230), (190, 120, 210), (90, 180, 190), (222, 226, 230)),
     ],
 )
-_FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)  # loaded from a network, which a page must not need
+_FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)  # would be loaded from the network
 
 
 def run_in_terminal(command: list[str], columns: int, folder: Path) -> pyte.Screen:

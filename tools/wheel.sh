@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Build the wheel, install it in a fresh venv outside the checkout, and use it there: the source cannot help it.
-# BIN: a folder with a python that has "build" and "hatchling". PYTHON: makes the venv. PIP_FLAGS: for pip install.
+# Build the wheel, install it in a new venv outside the checkout, and run it there, without access to the source.
+# BIN: the folder of a python with "build" and "hatchling". PYTHON: creates the venv. PIP_FLAGS: options of pip install.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 folder=$(mktemp -d)

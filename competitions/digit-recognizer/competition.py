@@ -1,4 +1,4 @@
-"""Digit Recognizer: which digit do 28 × 28 pixels show? MNIST's digits under Kaggle's own split."""
+"""Digit Recognizer: classify images of 28 × 28 pixels. The digits are those of MNIST, in Kaggle's own split."""
 
 from sklearn.model_selection import StratifiedKFold
 
@@ -12,9 +12,8 @@ competition = Competition(
     task="classification",
     metric="accuracy",
     columns=tuple(f"pixel{number}" for number in range(784)),
-    # All 42,000 rows are validated. The notebooks' split by row, 33,600 / 8,400, is RowSplit(0.8) of
-    # kpipe.problem.splitters.
-    # Six folds keep two cores busy to the end, where the last of five would leave one idle; each net learns more rows.
+    # All 42,000 rows are validated; kpipe.problem.splitters.RowSplit(0.8) is the notebooks' split, 33,600 / 8,400.
+    # Six folds keep two cores busy until the end (the last of five would leave one idle), and have more training rows.
     splitter=StratifiedKFold(6, shuffle=True, random_state=0),
     models={
         "convnet": model("convnet", shape=(28, 28, 1)),
@@ -23,5 +22,5 @@ competition = Competition(
         "boosting": model("boosting", n_estimators=100, learning_rate=0.1, colsample_bytree=0.2),
     },
     default=("convnet",),
-    budgeted=("convnet-large",),  # for whoever has a quarter of an hour
+    budgeted=("convnet-large",),  # with --budget 15m
 )

@@ -1,6 +1,6 @@
-"""House Prices: what did a house in Ames sell for? Scored by the root mean squared error of the log price.
+"""House Prices: predict the sale price of houses in Ames. Scored by the root mean squared error of the log price.
 
-``README.md`` says what the columns and the models are worth, measured, and where they come from.
+``README.md`` reports how much the columns and models contribute, and names their sources.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from kpipe import Competition, Context, model, row_by_row
 from kpipe.features import dummies
 from kpipe.problem.competition import Factory
 
-# Every column of train.csv but the id and the price, so that a file that lacks one is refused.
+# All columns of train.csv except the id and the price, so that kpipe refuses a file without one of them.
 NUMBERS = """
     LotFrontage LotArea OverallQual OverallCond YearBuilt YearRemodAdd MasVnrArea BsmtFinSF1 BsmtFinSF2 BsmtUnfSF
     TotalBsmtSF 1stFlrSF 2ndFlrSF LowQualFinSF GrLivArea BsmtFullBath BsmtHalfBath FullBath HalfBath BedroomAbvGr
     KitchenAbvGr TotRmsAbvGrd Fireplaces GarageYrBlt GarageCars GarageArea WoodDeckSF OpenPorchSF EnclosedPorch
     3SsnPorch ScreenPorch PoolArea MiscVal MoSold YrSold
 """.split()
-LEVELS = """
+CATEGORIES = """
     MSSubClass MSZoning Street Alley LotShape LandContour Utilities LotConfig LandSlope Neighborhood Condition1
     Condition2 BldgType HouseStyle RoofStyle RoofMatl Exterior1st Exterior2nd MasVnrType ExterQual ExterCond Foundation
     BsmtQual BsmtCond BsmtExposure BsmtFinType1 BsmtFinType2 Heating HeatingQC CentralAir Electrical KitchenQual
@@ -37,7 +37,7 @@ LEVELS = """
     SaleCondition
 """.split()
 
-# What the data description puts into an order, worst first.
+# Ordered categories, from worst to best, as in the data description.
 GRADES = {"Po": 1, "Fa": 2, "TA": 3, "Gd": 4, "Ex": 5}
 FINISHES = {"Unf": 1, "LwQ": 2, "Rec": 3, "BLQ": 4, "ALQ": 5, "GLQ": 6}
 ORDERED = {
@@ -63,7 +63,7 @@ ORDERED = {
     "PavedDrive": {"N": 1, "P": 2, "Y": 3},
     "PoolQC": GRADES,
 }
-# What NA says by the data description: there is none. A missing number of the basement or garage says so too.
+# NA means in these columns, by the data description, that the house has none; for numbers of basement and garage, too.
 NONE_IS_ZERO = """
     Alley BsmtQual BsmtCond BsmtExposure BsmtFinType1 BsmtFinType2 FireplaceQu GarageFinish GarageQual GarageCond PoolQC
     MasVnrArea BsmtFinSF1 BsmtFinSF2 BsmtUnfSF TotalBsmtSF BsmtFullBath BsmtHalfBath GarageCars GarageArea
@@ -74,14 +74,35 @@ AREAS = ["LotArea", "GrLivArea", "TotalSF", "1stFlrSF", "FinishedSF", "LotFronta
 
 
 def clean(frame: pd.DataFrame) -> pd.DataFrame:
-    """The kind of dwelling is a code, not a number. All else waits for ``describe``: a study reads Kaggle's columns."""
+    """Read the type of dwelling as text, since it is a code.
+
+    All other features are in ``add_features``, because a study uses Kaggle's original columns.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows of train.csv or test.csv.
+
+    Returns
+    -------
+    DataFrame
+        The same columns.
+    """
     return frame.assign(MSSubClass=frame["MSSubClass"].astype(str))
 
 
-def describe(frame: pd.DataFrame) -> pd.DataFrame:
-    """What one row says, read by the data description: grades as numbers, fills with a meaning, ages and totals.
+def add_features(frame: pd.DataFrame) -> pd.DataFrame:
+    """Features of a single row: grades as numbers, missing values that mean "none", ages and totals.
 
-    It learns nothing. Gaps that have no meaning stay, for the encoding of a model.
+    Parameters
+    ----------
+    frame : DataFrame
+        Cleaned rows.
+
+    Returns
+    -------
+    DataFrame
+        With the new columns. Other missing values remain; models impute them.
     """
     house = frame.assign(**{name: frame[name].map(order).astype(float) for name, order in ORDERED.items()})
     house[NONE_IS_ZERO] = house[NONE_IS_ZERO].fillna(0.0)
@@ -89,7 +110,7 @@ def describe(frame: pd.DataFrame) -> pd.DataFrame:
     return house.assign(
         # "Assume typical unless deductions are warranted."
         Functional=house["Functional"].fillna(float(ORDERED["Functional"]["Typ"])),
-        # One garage of test.csv is from 2207. Where there is none, the house's year is the least remarkable.
+        # One garage in test.csv was built in 2207. Houses without a garage get the year of the house.
         GarageYrBlt=house["GarageYrBlt"].clip(upper=house["YrSold"]).fillna(house["YearBuilt"]),
         Age=house["YrSold"] - house["YearBuilt"],
         SinceRemodel=house["YrSold"] - house["YearRemodAdd"],
@@ -115,8 +136,19 @@ def describe(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def curved(house: pd.DataFrame) -> pd.DataFrame:
-    """Logarithms, squares and products beside the columns themselves, for models that are smooth; trees need none."""
+def add_nonlinear_terms(house: pd.DataFrame) -> pd.DataFrame:
+    """Logarithms, squares and products of columns, for linear models and support vector machines; trees need none.
+
+    Parameters
+    ----------
+    house : DataFrame
+        Rows with the columns of ``add_features``.
+
+    Returns
+    -------
+    DataFrame
+        With the new columns.
+    """
     size = np.log1p(house["TotalSF"])
     return house.assign(
         **{f"Log{name}": np.log1p(house[name]) for name in AREAS},
@@ -129,35 +161,52 @@ def curved(house: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-class NearbyFrontage(TransformerMixin, BaseEstimator):
-    """Fill a missing LotFrontage with the neighbourhood's median, or that of all where no neighbour has one."""
+class NeighborhoodFrontageImputer(TransformerMixin, BaseEstimator):
+    """Impute a missing LotFrontage with the median of its neighbourhood, or of all rows if that has none."""
 
-    nearby_: pd.Series
-    everywhere_: float
+    medians_: pd.Series
+    median_: float
 
     def fit(self, X: pd.DataFrame, y: object = None) -> Self:
-        """Learn the medians."""
-        self.nearby_ = X.groupby("Neighborhood")["LotFrontage"].median().dropna()
-        self.everywhere_ = X["LotFrontage"].median()
+        """Compute the medians."""
+        self.medians_ = X.groupby("Neighborhood")["LotFrontage"].median().dropna()
+        self.median_ = X["LotFrontage"].median()
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """The same table with its frontages filled."""
+        """The table, with LotFrontage imputed."""
         check_is_fitted(self)
-        nearby = X["Neighborhood"].map(self.nearby_).astype(float)
-        return X.assign(LotFrontage=X["LotFrontage"].fillna(nearby).fillna(self.everywhere_))
+        medians = X["Neighborhood"].map(self.medians_).astype(float)
+        return X.assign(LotFrontage=X["LotFrontage"].fillna(medians).fillna(self.median_))
 
 
-def unfinished_giants(house: pd.DataFrame) -> np.ndarray:
-    """(n,) whether more than 4,000 square feet were sold before the house was finished."""
+def is_large_unfinished(house: pd.DataFrame) -> np.ndarray:
+    """Whether a house has more than 4,000 square feet and was sold before it was finished.
+
+    Parameters
+    ----------
+    house : DataFrame
+        Rows with the columns GrLivArea and SaleCondition.
+
+    Returns
+    -------
+    ndarray
+        (n,) bool.
+    """
     return ((house["GrLivArea"] > 4000) & (house["SaleCondition"] == "Partial")).to_numpy(dtype=bool)
 
 
-class GiantsApart(RegressorMixin, BaseEstimator):
-    """A model of all houses but unfinished giants, and one discount for these: what the model misses them by.
+class UnfinishedHouseDiscount(RegressorMixin, BaseEstimator):
+    """Fit a regressor without large unfinished houses, and predict these with a constant discount.
 
-    Two of train.csv's 1,460 houses are such giants, and sold for a quarter to a third of what models expect. Kept, they
-    bend every fit; left out, they are mispredicted as a kind. No row is left out of the score.
+    Two of the 1,460 houses in train.csv are large and unfinished, and were sold for a quarter to a third of the price
+    that models predict. As training rows, these outliers distort every fit; without them, models overestimate such
+    houses. The score still includes all rows.
+
+    Parameters
+    ----------
+    estimator : regressor
+        Fitted on all other rows. The discount is its mean residual on the large unfinished houses.
     """
 
     estimator_: BaseEstimator
@@ -167,38 +216,40 @@ class GiantsApart(RegressorMixin, BaseEstimator):
         self.estimator = estimator
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
-        """Fit the model on the rest, then the discount, as the mean residual; 0 where no giant is among the rows."""
-        y, giants = np.asarray(y), unfinished_giants(X)
-        self.estimator_ = clone(self.estimator).fit(X[~giants], y[~giants])
-        self.discount_ = float(np.mean(y[giants] - self.estimator_.predict(X[giants]))) if giants.any() else 0.0
+        """Fit the estimator on the other rows, then compute the discount; 0 if no row is a large unfinished house."""
+        y, large = np.asarray(y), is_large_unfinished(X)
+        self.estimator_ = clone(self.estimator).fit(X[~large], y[~large])
+        self.discount_ = float(np.mean(y[large] - self.estimator_.predict(X[large]))) if large.any() else 0.0
         return self
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
-        """(n,) values."""
+        """(n,) predicted logarithms of the price."""
         check_is_fitted(self)
-        return np.asarray(self.estimator_.predict(X) + self.discount_ * unfinished_giants(X))
+        return np.asarray(self.estimator_.predict(X) + self.discount_ * is_large_unfinished(X))
 
 
 @dataclass(frozen=True)
-class giants_apart:  # reads as the function it stands for, and can be pickled: giants_apart(model("catboost"))
-    """A factory whose estimators stand behind ``GiantsApart``."""
+class with_discount:  # a class, so that it can be pickled; used like a function: with_discount(model("catboost"))
+    """A factory whose estimators are wrapped in ``UnfinishedHouseDiscount``."""
 
     factory: Factory
 
     def __call__(self, context: Context) -> BaseEstimator:
-        """The estimator."""
-        return GiantsApart(self.factory(context))
+        """The wrapped estimator."""
+        return UnfinishedHouseDiscount(self.factory(context))
 
 
 def svr(context: Context) -> BaseEstimator:
     """Support vector regression with a wide Gaussian kernel."""
-    return make_pipeline(FunctionTransformer(curved), dummies(), SVR(C=5.0, epsilon=0.03, gamma=0.0015))
+    return make_pipeline(FunctionTransformer(add_nonlinear_terms), dummies(), SVR(C=5.0, epsilon=0.03, gamma=0.0015))
 
 
 def lasso(context: Context) -> BaseEstimator:
-    """A linear model of few columns; how few, it asks folds of the rows that it is fitted on."""
+    """Lasso, with its penalty chosen by cross-validation on the rows that it is fitted on."""
     alphas = np.logspace(-4, -2.3, 10)
-    return make_pipeline(FunctionTransformer(curved), dummies(), LassoCV(alphas=alphas, cv=5, max_iter=20_000))
+    return make_pipeline(
+        FunctionTransformer(add_nonlinear_terms), dummies(), LassoCV(alphas=alphas, cv=5, max_iter=20_000)
+    )
 
 
 competition = Competition(
@@ -207,14 +258,14 @@ competition = Competition(
     target="SalePrice",
     task="regression",
     metric="log_rmse",
-    columns=(*NUMBERS, *LEVELS),
+    columns=(*NUMBERS, *CATEGORIES),
     clean=row_by_row(clean),
-    features=make_pipeline(FunctionTransformer(describe), NearbyFrontage()),
-    # By row: houses were put into train and test at random, and no column groups them.
+    features=make_pipeline(FunctionTransformer(add_features), NeighborhoodFrontageImputer()),
+    # By row: train and test were drawn at random, and no column groups the houses.
     splitter=KFold(10, shuffle=True, random_state=0),
     models={
-        "svr": giants_apart(svr),
-        "catboost": giants_apart(
+        "svr": with_discount(svr),
+        "catboost": with_discount(
             model(
                 "catboost",
                 iterations=3000,
@@ -225,8 +276,8 @@ competition = Competition(
                 l2_leaf_reg=3.0,
             )
         ),
-        "lasso": giants_apart(lasso),
-        "boosting": giants_apart(
+        "lasso": with_discount(lasso),
+        "boosting": with_discount(
             model(
                 "boosting",
                 n_estimators=1200,

@@ -1,6 +1,6 @@
-"""Spaceship Titanic: who was transported? Cabins, groups and what people paid for, as the public kernels read them.
+"""Spaceship Titanic: which passengers were transported? Cabins, groups and bills, with features of public kernels.
 
-``README.md`` says which columns pay, measured, and where they come from.
+``README.md`` reports how much the columns contribute, and names their sources.
 """
 
 import numpy as np
@@ -10,20 +10,33 @@ from sklearn.model_selection import StratifiedGroupKFold
 from kpipe import Competition, model, row_by_row
 
 ROOM, FOOD, SHOPS, SPA, VR = AMENITIES = ["RoomService", "FoodCourt", "ShoppingMall", "Spa", "VRDeck"]
-CHILD = 12  # the oldest that nobody bills: of 8,693 passengers none of at most 12 years has paid for anything
+CHILD = 12  # years; of 8,693 passengers, none who is at most 12 years old has paid for anything
 
-# Every passenger with a cabin on these decks comes from the one planet; the other decks mix planets.
+# All passengers with a cabin on one of these decks come from one planet; the other decks have several planets.
 PLANET_OF_DECK = {"A": "Europa", "B": "Europa", "C": "Europa", "T": "Europa", "G": "Earth"}
 
 
-def read(frame: pd.DataFrame) -> pd.DataFrame:
-    """What one row says by itself: the parts of its texts, and what sleep and bills tell of each other."""
+def split_and_impute(frame: pd.DataFrame) -> pd.DataFrame:
+    """Split the cabin and the id into columns, and impute values that follow from other columns of the row.
+
+    Sleeping passengers and children have no bills, passengers with bills are awake, and some decks imply the planet.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows of train.csv or test.csv.
+
+    Returns
+    -------
+    DataFrame
+        With the new columns. Other missing values remain.
+    """
     cabin = frame["Cabin"].str.extract(r"(?P<Deck>\w+)/(?P<CabinNumber>\d+)/(?P<Side>\w+)")
     paid = frame[AMENITIES].sum(axis=1) > 0
     cannot_pay = frame["CryoSleep"].astype("boolean").fillna(False) | (frame["Age"] <= CHILD)
     bills = frame[AMENITIES].mask(frame[AMENITIES].isna() & cannot_pay.to_numpy(dtype=bool)[:, None], 0.0)
     asleep = frame["CryoSleep"].astype("Float64").mask(frame["CryoSleep"].isna() & paid, 0.0)
-    # Of those over 12 that paid nothing 96 % sleep.
+    # Of passengers over 12 without bills, 96 % sleep.
     asleep = asleep.mask(asleep.isna() & ~paid & (frame["Age"] > CHILD), 1.0)
     return frame.assign(
         **bills,
@@ -36,8 +49,19 @@ def read(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def combine(frame: pd.DataFrame) -> pd.DataFrame:
-    """Sums of bills, and places joined to one category: trees cut one column at a time."""
+def add_combinations(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sums of bills and combined categories of places, because trees split on one column at a time.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows with the columns of ``split_and_impute``.
+
+    Returns
+    -------
+    DataFrame
+        With the new columns.
+    """
     bills = frame[AMENITIES].fillna(0)
     luxury, needs = bills[[ROOM, SPA, VR]].sum(axis=1), bills[[FOOD, SHOPS]].sum(axis=1)
     roots = np.sqrt(bills)
@@ -53,8 +77,19 @@ def combine(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def clean(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows one by one: what groups and surnames tell of other rows was measured to pay nothing."""
-    return combine(read(frame))
+    """Features of a single row. Features of groups and surnames did not improve the score.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows of train.csv or test.csv.
+
+    Returns
+    -------
+    DataFrame
+        With the new columns.
+    """
+    return add_combinations(split_and_impute(frame))
 
 
 competition = Competition(
@@ -81,11 +116,11 @@ competition = Competition(
         "SleepDeckSide",
     ),
     clean=row_by_row(clean),
-    # No group is in both of Kaggle's files, so none may be in both sides of a fold.
+    # No group is in both of Kaggle's files, so no group may be in training and validation rows of a fold.
     groups="Group",
     splitter=StratifiedGroupKFold(5, shuffle=True, random_state=0),
-    # Fixed numbers of trees: an inner split that counts them would part groups. Kaggle's levels are few enough for
-    # CatBoost to take each as a column of its own.
+    # Fixed numbers of trees, because the inner split of early stopping would split groups. Categories are few enough
+    # for one-hot encoding in CatBoost.
     models={
         "boosting": model("boosting", n_estimators=400, colsample_bytree=0.5, min_child_samples=20),
         "catboost": model("catboost", iterations=400, learning_rate=0.05, one_hot_max_size=40),

@@ -58,7 +58,7 @@ class TableCheck:
     Attributes
     ----------
     name : str
-        As it stands in ``run.json``.
+        Name of the check in ``run.json``.
     function : callable
         Yields findings; none where the check does not apply.
     """
@@ -74,7 +74,7 @@ class PredictionCheck:
     Attributes
     ----------
     name : str
-        As it stands in ``run.json``.
+        Name of the check in ``run.json``.
     function : callable
         Yields findings; none where the check does not apply.
     """

@@ -68,8 +68,8 @@ def better_than_baseline(trained: TrainedModels) -> Iterator[Finding]:
     else:
         yield (
             "fail",
-            f"{scores.format('no better than')} {difference}. Look for a mistake in features and models, or try "
-            "others.",
+            f"{scores.format('no better than')} {difference}. Check features and models for mistakes, "
+            "or try other models.",
         )
 
 

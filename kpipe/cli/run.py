@@ -94,9 +94,9 @@ def _resume(options: argparse.Namespace, callbacks: Callbacks) -> Run:
 def _report_and_track(run: Run, options: argparse.Namespace) -> None:
     """Write the report and log to MLflow, if asked, and print where."""
     if options.report:
-        from kpipe.cli.report import write_report
+        from kpipe import report
 
-        print(f"Report: {write_report(run)}", file=sys.stderr)
+        print(f"Report: {report.write(run)}", file=sys.stderr)
     if options.track:
         from kpipe.runs import tracking
 

@@ -163,13 +163,13 @@ def _score_rows(record: Mapping[str, Any]) -> Markup:
 
 
 def _notes(record: Mapping[str, Any]) -> str:
-    """How many checks pass, which do not, and whether the data are the sample."""
+    """How many checks passed, which did not, and whether the data are the sample."""
     checks = record["checks"]
     passed = sum(check["status"] == "pass" for check in checks)
     notes = [f"{check['status']}: {check['name']}" for check in checks if check["status"] != "pass"]
     if record["data"]["origin"] == "sample":
         notes.append("trained on the sample, not on Kaggle's data")
-    return "; ".join([f"{passed} of {len(checks)} checks pass", *notes])
+    return "; ".join([f"{passed} of {len(checks)} checks passed", *notes])
 
 
 def _row(cells: Sequence[str], tag: str = "td") -> Markup:

@@ -88,7 +88,3 @@ def plot_curves(ax: Axes, lines: dict[str, np.ndarray], *, first: int = 1, **opt
         ax.plot(epochs, values, color=colour, linestyle=style, label=name, **options)
     ax.set_xlabel("epoch")
     ax.legend()
-
-
-# Former names, until every study has moved to those above.
-canvas, answer, curves = new_figure, set_title, plot_curves

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from kpipe.data.csv_reader import CsvFile
 from kpipe.data.dtypes import TypedColumn, strictest
+from kpipe.data.numbers import NumberFormat
 from kpipe.errors import DataError
 
 __all__ = ["OnNote", "check_numbers", "without_infinite_cells", "without_odd_cells"]
@@ -96,6 +97,8 @@ def without_odd_cells(
     few = total >= _MIN_VALUES and strays <= max(_MAX_STRAYS, _SHARE_OF_STRAYS * total)
     if not (strays == 0 or beside or few) or total <= 2 * strays:
         return dict(typed)
+    if strays and any(map(_are_written, texts.values())):
+        return dict(typed)
     null = pa.scalar(None, pa.string())
     found = {role: strictest(pc.fill_null(pc.if_else(numbers[role], texts[role], null), "")) for role in texts}
     if any(column.kind not in ("int", "float", "empty") for column in found.values()):
@@ -103,6 +106,11 @@ def without_odd_cells(
     for role, values in texts.items():
         _describe(files[role], name, values, pc.invert(numbers[role]), on_note)
     return dict(typed) | found
+
+
+def _are_written(values: pa.ChunkedArray) -> bool:
+    """Whether cells are numbers as people write them (1,234 or 36 months), which are read later."""
+    return NumberFormat.of(values.to_pandas()) is not None
 
 
 def _may_hold_numbers(values: pa.ChunkedArray) -> bool:
@@ -159,7 +167,8 @@ def check_numbers(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, T
         if column.kind != "text" or not numbers:
             continue
         rows = _rows_of_text(column.values, most=numbers)
-        if rows and len(rows) <= numbers:
+        # Numbers that are written as people do, such as 1,234, are read later.
+        if rows and len(rows) <= numbers and not _are_written(column.values):
             cells = f", here and in {len(rows) - 1:,} more cells" if len(rows) > 1 else ""
             raise DataError(
                 f"{files[role].place(rows[0])}: {name!r} must hold numbers, as in the other file; got "

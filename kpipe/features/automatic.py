@@ -6,7 +6,7 @@ every model takes.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Container, Hashable, Mapping
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from kpipe.data.column_types import is_categorical_integer, is_free_text
 from kpipe.data.dates import parse_dates
 from kpipe.data.numbers import parse_numbers
 from kpipe.features.dates import DateFeatures
+from kpipe.features.parts import LabelParts
 from kpipe.features.target_statistics import TargetStatistics
 from kpipe.features.text import TextFeatures
 
@@ -46,7 +47,8 @@ _MIN_COUNTED = 3  # columns with missing values from which a row's missing value
 class AutomaticFeatures(TransformerMixin, BaseEstimator):
     """Features of each column by its type; fitted on the rows of one fold.
 
-    - Constants, copies of another column, identifiers and row numbers are dropped.
+    - Constants, copies of another column, identifiers and row numbers are dropped. Of identifiers the parts, frequent
+      words and numbers are kept where labels have them in common (see ``kpipe.features.parts``).
     - Dates become year, month, day, weekday, day of the year, hour and days since the first.
     - Free text becomes the strongest dimensions of its words and counts of characters and words.
     - High-cardinality categories and categorical integers become target statistics and frequencies besides. Where most
@@ -57,9 +59,16 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
     ----------
     random_state : int, default=0
         Of the inner splits of target statistics, and of the dimensions of free text.
+    groups : str or None, default=None
+        A column of numbers whose values are new in test: it stays a number, since its values have no statistics there.
+    time : str or None, default=None
+        The column of dates by which test lies after train: its year, of which train holds few, is no feature beside the
+        days since the first date.
 
     Attributes
     ----------
+    parts_ : dict
+        Name of each column of identifiers to its fitted parts, which are treated as further columns.
     typed_ : dict
         Name of each column of dates or free text to its fitted features.
     plain_ : list
@@ -77,8 +86,10 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
     See ``kpipe.features.target_statistics`` and ``kpipe.features.text``.
     """
 
-    def __init__(self, random_state: int = 0) -> None:
+    def __init__(self, random_state: int = 0, groups: str | None = None, time: str | None = None) -> None:
         self.random_state = random_state
+        self.groups = groups
+        self.time = time
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> AutomaticFeatures:
         """Find the types of the columns, and learn their features.
@@ -116,6 +127,8 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
             A row's own target takes no part in its target statistics.
         """
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        self.parts_ = {name: parts for name in X.columns if (parts := _fit_parts(X[name])) is not None}
+        X = self._with_parts(X)
         self._fit_types(X)
         self.with_missing_ = [name for name in self.plain_ if X[name].isna().any()]
         self.frequencies_ = {name: X[name].value_counts() for name in self.high_cardinality_}
@@ -136,11 +149,37 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
             The same features as of the fitting rows.
         """
         check_is_fitted(self)
+        X = self._with_parts(X)
         return self._features(X, self.statistics_.transform(X[self.high_cardinality_]))
+
+    def left_out(self, X: pd.DataFrame) -> dict[Hashable, str]:
+        """The columns of a table that give no features, as far as all of its rows show, with the reason of each.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            A table as for ``fit``.
+
+        Returns
+        -------
+        dict
+            Name to a clause such as "holds the same value in every row".
+        """
+        return {name: reason for name, reason in _uninformative_columns(X).items() if _fit_parts(X[name]) is None}
+
+    def _with_parts(self, X: pd.DataFrame) -> pd.DataFrame:
+        """The table with the parts of identifiers as further columns."""
+        if not self.parts_:
+            return X
+        columns: dict[str, Any] = {}
+        for name, parts in self.parts_.items():
+            _add(columns, parts.transform(X[name]), taken=set(map(str, X.columns)))
+        return pd.concat([X, pd.DataFrame(columns, index=X.index)], axis=1)
 
     def _fit_types(self, X: pd.DataFrame) -> None:
         """Find the type of each column, and drop those without information."""
-        kept = [name for name in _informative_columns(X) if not _identifies_rows(X[name])]
+        uninformative = _uninformative_columns(X)
+        kept = [name for name in X.columns if name not in uninformative]
         self.typed_: dict[Hashable, _ColumnFeatures] = {}
         for column_type in _COLUMN_TYPES:
             for name in kept:
@@ -151,23 +190,23 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         text = [name for name in self.plain_ if not pd.api.types.is_numeric_dtype(X[name])]
         self.numbers_as_text_ = [name for name in text if parse_numbers(X[name]) is not None]
         labels = [name for name in text if name not in self.numbers_as_text_]
-        integers = [name for name in self.plain_ if is_categorical_integer(X[name])]
+        integers = [name for name in self.plain_ if name != self.groups and is_categorical_integer(X[name])]
         n_numbers = len(self.plain_) - len(labels)
         self.integers_as_labels_ = integers if 2 * len(integers) > n_numbers else []
         self.high_cardinality_ = [name for name in labels if X[name].nunique() > _HIGH_CARDINALITY] + integers
 
     def _features(self, X: pd.DataFrame, statistics: np.ndarray) -> pd.DataFrame:
-        columns: dict[Hashable, Any] = {name: self._plain_column(X[name]) for name in self.plain_}
+        columns: dict[str, Any] = {}
+        _add(columns, {name: self._plain_column(X[name]) for name in self.plain_})
         for name, fitted in self.typed_.items():
-            columns.update(fitted.transform(X[name]))
+            found = fitted.transform(X[name])
+            _add(columns, {key: values for key, values in found.items() if key != f"{self.time}: year"})
         for name, frequencies in self.frequencies_.items():
-            columns[f"{name}: rows"] = np.log1p(X[name].map(frequencies).fillna(0).to_numpy(dtype=float))
-        columns |= {f"statistic {number}": values for number, values in enumerate(statistics.T)}
+            _add(columns, {f"{name}: rows": np.log1p(X[name].map(frequencies).fillna(0).to_numpy(dtype=float))})
+        _add(columns, {f"statistic {number}": values for number, values in enumerate(statistics.T)})
         if len(self.with_missing_) >= _MIN_COUNTED:
-            columns["gaps"] = X[self.with_missing_].isna().sum(axis=1).to_numpy(dtype=float)
-        if not columns:
-            columns = {"nothing": np.zeros(len(X))}
-        return pd.DataFrame({str(name): values for name, values in columns.items()}, index=X.index)
+            _add(columns, {"gaps": X[self.with_missing_].isna().sum(axis=1).to_numpy(dtype=float)})
+        return pd.DataFrame(columns or {"nothing": np.zeros(len(X))}, index=X.index)
 
     def _plain_column(self, column: pd.Series) -> pd.Series | np.ndarray:
         if column.name in self.numbers_as_text_:
@@ -180,22 +219,56 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _informative_columns(X: pd.DataFrame) -> Iterator[Hashable]:
-    """The columns that are neither constant nor a copy of an earlier one."""
-    seen: set[bytes] = set()
+def _add(columns: dict[str, Any], found: Mapping[Any, Any], *, taken: Container[str] = ()) -> None:
+    """Add columns under names that no other has: a derived one never replaces one of the table."""
+    for name, values in found.items():
+        free = str(name)
+        while free in columns or free in taken:
+            free += " (derived)"
+        columns[free] = values
+
+
+def _uninformative_columns(X: pd.DataFrame) -> dict[Hashable, str]:
+    """Constants, copies of an earlier column and columns that identify rows, with the reason of each."""
+    seen: dict[bytes, Hashable] = {}
+    reasons: dict[Hashable, str] = {}
     for name in X.columns:
         values = X[name]
         if values.nunique(dropna=False) < 2:
+            reasons[name] = "holds the same value in every row"
             continue
         key = pd.util.hash_pandas_object(values, index=False).to_numpy().tobytes()
-        if key not in seen:
-            seen.add(key)
-            yield name
+        if key in seen:
+            reasons[name] = f"is a copy of {seen[key]}"
+            continue
+        seen[key] = name
+        if _identifies_rows(values):
+            example = values.dropna().iloc[0]
+            reasons[name] = (
+                f"holds another value in nearly every row, such as {str(example)[:40]!r}, with no part in common"
+            )
+    return reasons
+
+
+def _identifier(column: pd.Series) -> str:
+    if pd.api.types.is_numeric_dtype(column):
+        return "counts the rows"
+    example = str(column.dropna().iloc[0])[:40]
+    return f"holds another value in nearly every row, such as {example!r}, with no part in common"
+
+
+def _fit_parts(column: pd.Series) -> LabelParts | None:
+    """The parts of a column of text that identifies rows."""
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+        return None
+    return LabelParts.fit(column) if column.nunique() > 1 and _identifies_rows(column) else None
 
 
 def _identifies_rows(column: pd.Series) -> bool:
     """Whether a column only identifies rows: labels that are nearly all different, or a row number."""
     present = column.dropna()
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return False
     if pd.api.types.is_integer_dtype(column):
         return len(present) > 1 and bool((present.diff().iloc[1:] == 1).all())
     if pd.api.types.is_numeric_dtype(column) or parse_numbers(column) is not None:

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from kpipe.data.dates import parse_dates
+from kpipe.data.dates import DateFormat, parse_dates
 
 __all__ = ["DateFeatures"]
 
@@ -23,9 +23,12 @@ class DateFeatures:
     ----------
     start : Timestamp
         The first date of the fitting rows.
+    format : DateFormat or None
+        How the column writes dates; None where it holds dates.
     """
 
     start: pd.Timestamp
+    format: DateFormat | None = None
 
     @classmethod
     def fit(cls, column: pd.Series, *, random_state: int) -> Self | None:
@@ -44,7 +47,7 @@ class DateFeatures:
             Fitted.
         """
         dates = parse_dates(column)
-        return None if dates is None else cls(dates.min())
+        return None if dates is None else cls(dates.min(), DateFormat.of(column))
 
     def transform(self, column: pd.Series) -> dict[str, np.ndarray]:
         """Days since the first date, then year, month, day, day of the week, day of the year and hour.
@@ -59,8 +62,7 @@ class DateFeatures:
         dict of str to ndarray of shape (n,)
             Float64 features by name.
         """
-        found = parse_dates(column)
-        dates = pd.to_datetime(column.astype(str), errors="coerce", format="mixed") if found is None else found
+        dates = column if self.format is None else self.format.parse(column)
         days = (dates - self.start).dt.total_seconds() / 86_400
         parts = {f"{column.name}: {part}": getattr(dates.dt, part).to_numpy(dtype=float) for part in _PARTS}
         return {f"{column.name}: days": days.to_numpy(dtype=float), **parts}

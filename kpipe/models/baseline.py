@@ -41,7 +41,8 @@ def baseline(metric: Metric, y: np.ndarray, folds: Folds, *, outputs: int) -> tu
     name, dummy = _dummy(metric)
     oof = np.full((len(y), 1 if metric.task == "regression" else outputs), np.nan)
     for train, valid in zip(folds.train, folds.valid, strict=True):
-        dummy.fit(np.zeros((len(train), 1)), y[train])
+        known = train[~np.isnan(y[train])]
+        dummy.fit(np.zeros((len(known), 1)), y[known])
         no_features = np.zeros((len(valid), 1))
         if hasattr(dummy, "predict_proba"):
             oof[valid] = 0.0  # a class that is missing in the training rows has probability 0

@@ -10,7 +10,7 @@ Each boosting library has a module with a ``BoostingLibrary`` that trains it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -21,9 +21,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from kpipe.core.values import Context
+from kpipe.features import NativeCategories
 from kpipe.models.boosting_library import BoostingLibrary, Rows
 
-__all__ = ["MAX_TREES", "Adaptive", "EarlyStoppedClassifier", "EarlyStoppedRegressor", "boosting_pipeline"]
+__all__ = ["EarlyStoppedClassifier", "EarlyStoppedRegressor", "boosting_pipeline", "early_stopped_pipeline"]
 
 MAX_TREES = 3000  # the most that early stopping may choose
 
@@ -78,6 +79,48 @@ def boosting_pipeline(
             adaptive=tuple(adaptive),
             random_state=context.seed,
         ),
+    )
+
+
+def early_stopped_pipeline(
+    kind: Any,
+    context: Context,
+    *,
+    library: BoostingLibrary,
+    defaults: Mapping[str, Any],
+    options: Mapping[str, Any],
+    adaptive: Sequence[Adaptive],
+) -> Pipeline:
+    """A library's estimator behind native categories, with early stopping unless the user gives a number of trees.
+
+    Parameters
+    ----------
+    kind : class
+        The library's classifier or regressor.
+    context : Context
+        The context of the fit.
+    library : BoostingLibrary
+        How the estimator is trained.
+    defaults : mapping of str to object
+        Parameters of the estimator where the user gives none.
+    options : mapping of str to object
+        The user's parameters. ``n_estimators`` of None means early stopping.
+    adaptive : sequence of str
+        Parameters that follow the size of the table where the user gives none.
+
+    Returns
+    -------
+    Pipeline
+        ``NativeCategories``, then ``EarlyStoppedClassifier`` or ``EarlyStoppedRegressor``.
+    """
+    given = {name: value for name, value in options.items() if name != "n_estimators" or value is not None}
+    return boosting_pipeline(
+        kind(**{**defaults, "n_estimators": MAX_TREES, **given}),
+        context,
+        library=library,
+        encoding=NativeCategories(),
+        early_stopping="n_estimators" not in given,
+        adaptive=[name for name in adaptive if name not in given],
     )
 
 

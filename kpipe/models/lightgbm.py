@@ -17,9 +17,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 
 from kpipe.core.values import Context, Loss
-from kpipe.features import NativeCategories
 from kpipe.models.boosting_library import BoostingLibrary, Rows, first_metric
-from kpipe.models.early_stopping import MAX_TREES, Adaptive, boosting_pipeline
+from kpipe.models.early_stopping import early_stopped_pipeline
 from kpipe.models.factory import canonical_names
 
 __all__ = ["LightGBM", "boosting"]
@@ -39,7 +38,6 @@ _DEFAULTS: dict[str, Any] = {
     "force_row_wise": True,
 }
 _OBJECTIVES: dict[Loss, str] = {"squared": "regression", "absolute": "regression_l1", "poisson": "poisson"}
-_ADAPTIVE: tuple[Adaptive, ...] = ("num_leaves", "learning_rate", "n_estimators")
 # Of the parameters that have a default here: https://lightgbm.readthedocs.io/en/stable/Parameters.html
 _ALIASES = {
     **dict.fromkeys(("eta", "shrinkage_rate"), "learning_rate"),
@@ -77,20 +75,16 @@ def boosting(context: Context, *, n_estimators: int | None = None, **options: An
     """
     from lightgbm import LGBMClassifier, LGBMRegressor
 
-    given = canonical_names({"n_estimators": n_estimators, **options}, _ALIASES)
-    early_stopping = given["n_estimators"] is None
-    settings = _DEFAULTS | {"n_jobs": context.threads, "random_state": context.seed}
+    defaults = _DEFAULTS | {"n_jobs": context.threads, "random_state": context.seed}
     if context.task == "regression":
-        settings["objective"] = _OBJECTIVES[context.loss]
-    settings |= given | ({"n_estimators": MAX_TREES} if early_stopping else {})
-    kind: Any = LGBMClassifier if context.task == "classification" else LGBMRegressor
-    return boosting_pipeline(
-        kind(**settings),
+        defaults["objective"] = _OBJECTIVES[context.loss]
+    return early_stopped_pipeline(
+        LGBMClassifier if context.task == "classification" else LGBMRegressor,
         context,
         library=LightGBM(),
-        encoding=NativeCategories(),
-        early_stopping=early_stopping,
-        adaptive=[name for name in _ADAPTIVE if given.get(name) is None],
+        defaults=defaults,
+        options=canonical_names({"n_estimators": n_estimators, **options}, _ALIASES),
+        adaptive=("num_leaves", "learning_rate", "n_estimators"),
     )
 
 

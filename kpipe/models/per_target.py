@@ -37,18 +37,14 @@ class PerTarget(RegressorMixin, BaseEstimator):
         X : DataFrame of shape (n, columns)
             Features.
         y : ndarray of shape (n, targets)
-            Targets.
+            Targets. Each clone is fitted on the rows in which its target is not NaN.
 
         Returns
         -------
         self
             The fitted estimator.
         """
-        self.estimators_ = [
-            # A rare class may be missing in a fold, and many estimators refuse a target with a single value.
-            float(column[0]) if (column == column[0]).all() else clone(self.estimator).fit(X, column)
-            for column in np.asarray(y).T
-        ]
+        self.estimators_ = [_fit_one(self.estimator, X, column) for column in np.asarray(y).T]
         return self
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
@@ -66,6 +62,16 @@ class PerTarget(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return np.column_stack([_predict_one(estimator, X) for estimator in self.estimators_])
+
+
+def _fit_one(estimator: BaseEstimator, X: pd.DataFrame, y: np.ndarray) -> Any:
+    """A fitted clone, or the value of a target with a single one: a rare class may be missing in a fold."""
+    known = ~np.isnan(y)
+    if not known.all():
+        X, y = X[known], y[known]
+    if not len(y):
+        return 0.0
+    return float(y[0]) if (y == y[0]).all() else clone(estimator).fit(X, y)
 
 
 def _predict_one(estimator: Any, X: pd.DataFrame) -> np.ndarray:

@@ -18,9 +18,8 @@ from sklearn.base import BaseEstimator
 from kpipe.core.packages import install_command
 from kpipe.core.values import Context, Loss
 from kpipe.errors import UsageError
-from kpipe.features import NativeCategories
 from kpipe.models.boosting_library import BoostingLibrary, Rows, first_metric
-from kpipe.models.early_stopping import MAX_TREES, Adaptive, boosting_pipeline
+from kpipe.models.early_stopping import early_stopped_pipeline
 from kpipe.models.factory import canonical_names
 
 __all__ = ["XGBoost", "xgboost"]
@@ -42,7 +41,6 @@ _OBJECTIVES: dict[Loss, str] = {
     "absolute": "reg:absoluteerror",
     "poisson": "count:poisson",
 }
-_ADAPTIVE: tuple[Adaptive, ...] = ("learning_rate", "n_estimators")
 # Of the parameters that have a default here: https://xgboost.readthedocs.io/en/stable/parameter.html
 _ALIASES = {
     "eta": "learning_rate",
@@ -81,23 +79,20 @@ def xgboost(context: Context, *, n_estimators: int | None = None, **options: Any
         hint = install_command(extra="xgboost")
         raise UsageError(f"The model 'xgboost' needs a package that is not installed: {hint}.") from error
 
-    given = canonical_names({"n_estimators": n_estimators, **options}, _ALIASES)
-    early_stopping = given["n_estimators"] is None
-    settings = _DEFAULTS | {
+    defaults = _DEFAULTS | {
         "n_jobs": context.threads,
         "random_state": context.seed,
         "device": "cuda" if context.device == "cuda" else "cpu",
     }
     if context.task == "regression":
-        settings["objective"] = _OBJECTIVES[context.loss]
-    settings |= given | ({"n_estimators": MAX_TREES} if early_stopping else {})
-    return boosting_pipeline(
-        (XGBClassifier if context.task == "classification" else XGBRegressor)(**settings),
+        defaults["objective"] = _OBJECTIVES[context.loss]
+    return early_stopped_pipeline(
+        XGBClassifier if context.task == "classification" else XGBRegressor,
         context,
         library=XGBoost(),
-        encoding=NativeCategories(),
-        early_stopping=early_stopping,
-        adaptive=[name for name in _ADAPTIVE if given.get(name) is None],
+        defaults=defaults,
+        options=canonical_names({"n_estimators": n_estimators, **options}, _ALIASES),
+        adaptive=("learning_rate", "n_estimators"),
     )
 
 

@@ -40,7 +40,7 @@ def align_rows(competition: Competition, files: Tables) -> Tables:
     Tables
         The same tables if nothing has to change; else with a sentence on each change in the notes of the source.
     """
-    files = _with_notes_on_words(files)
+    files = _without_stray_blanks(_with_notes_on_words(files))
     try:
         spelled, tables = unify_spelling(competition, files)
         changes, _ = infer_id(spelled, tables)
@@ -65,6 +65,26 @@ def _with_notes_on_words(files: Tables) -> Tables:
                     f"If it means missing, empty these cells.",
                 )
     return files
+
+
+def _without_stray_blanks(files: Tables) -> Tables:
+    """Text without blanks around it, in columns where most cells of one of train and test have them, the other none."""
+    train, test = files.train, files.test
+    both = [c for c in train.columns if c in test.columns and pd.api.types.is_string_dtype(train[c])]
+    names = [c for c in both if pd.api.types.is_string_dtype(test[c]) and _differ_by_blanks(train[c], test[c])]
+    if not names:
+        return files
+    train, test = (frame.assign(**{c: frame[c].str.strip() for c in names}) for frame in (train, test))
+    shown = ", ".join(names[:5]) + ", ..." * (len(names) > 5)
+    return _with_note(
+        replace(files, train=train, test=test),
+        f"Blanks around the values of {shown} are removed: only one of train.csv and test.csv has them.",
+    )
+
+
+def _differ_by_blanks(a: pd.Series, b: pd.Series) -> bool:
+    shares = sorted(float((cells.str.strip() != cells).mean()) for cells in (x.head(1000).dropna() for x in (a, b)))
+    return shares[0] == 0 and shares[1] > 0.5
 
 
 def _match_ids(files: Tables, tables: Tables, id: str) -> Tables:

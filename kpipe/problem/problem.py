@@ -1,4 +1,4 @@
-"""``Problem``: a competition with every field settled, and everything that is derived from it once."""
+"""``Problem``: a competition with every field determined, and everything that is derived from it once."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from kpipe.errors import DataError, UsageError
 from kpipe.problem.alignment import align_rows
 from kpipe.problem.competition import Competition, Factory, find
 from kpipe.problem.inference import infer
+from kpipe.problem.inference.columns import left_out_columns
 from kpipe.problem.inference.id import submission_columns
 from kpipe.problem.inference.spelling import adapt_tables
+from kpipe.problem.inference.written_forms import convert_written_forms
 from kpipe.problem.positive import positive_class
 from kpipe.problem.vocabulary import labels_of_sample
 
@@ -33,7 +35,7 @@ __all__ = ["Problem", "apply_request", "define_problem", "encode_target"]
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A competition with every field settled. Nothing here is optional unless it says so.
+    """A competition with every field determined. Nothing here is optional unless it says so.
 
     Attributes
     ----------
@@ -70,6 +72,10 @@ class Problem:
         (k,) the label of each code; None for a regression and for several targets.
     reasons : mapping of str to Reason
         Inferred field to the reason for its value.
+    conversions : mapping of str to str
+        Columns of text that were converted to numbers or dates, and how.
+    left_out : mapping of str to str
+        Columns that models do not see, and why; empty where the competition states its columns.
     """
 
     competition: Competition
@@ -90,6 +96,8 @@ class Problem:
     y: np.ndarray
     labels: np.ndarray | None
     reasons: Mapping[str, Reason] = field(default_factory=dict)
+    conversions: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def slug(self) -> str:
@@ -189,26 +197,29 @@ def define_problem(competition: Competition, files: Tables) -> Problem:
             "rows of the further files can no longer be told from train's. Add them in clean instead."
         )
     adapted, tables = adapt_tables(competition, cleaned)
-    settled, reasons = infer(adapted, tables)
-    y, labels = encode_target(tables.train, settled.targets, _not_none(settled.task))
+    tables, conversions = convert_written_forms(adapted, tables)
+    inferred, reasons = infer(adapted, tables)
+    y, labels = encode_target(tables.train, inferred.targets, _not_none(inferred.task))
     problem = Problem(
         competition=adapted,
         files=files,
         tables=tables,
-        id=_not_none(settled.id),
-        targets=settled.targets,
-        task=_not_none(settled.task),
-        metric=get_metric(settled.metric or ""),
-        columns=tuple(_not_none(settled.columns)),
-        features=settled.features,
-        splitter=_not_none(settled.splitter),
-        groups=settled.groups,
-        models=dict(_not_none(settled.models)),
-        default=tuple(settled.default or _not_none(settled.models)),
-        budgeted=tuple(settled.budgeted),
-        submission_columns=tuple(submission_columns(settled, tables)),
+        id=_not_none(inferred.id),
+        targets=inferred.targets,
+        task=_not_none(inferred.task),
+        metric=get_metric(inferred.metric or ""),
+        columns=tuple(_not_none(inferred.columns)),
+        features=inferred.features,
+        splitter=_not_none(inferred.splitter),
+        groups=inferred.groups,
+        models=dict(_not_none(inferred.models)),
+        default=tuple(inferred.default or _not_none(inferred.models)),
+        budgeted=tuple(inferred.budgeted),
+        submission_columns=tuple(submission_columns(inferred, tables)),
         y=y,
         labels=labels,
+        conversions=conversions,
+        left_out={} if competition.columns is not None else left_out_columns(inferred, tables),
     )
     problem = replace(problem, reasons=reasons | _reason_for_positive(problem))
     source = tables.source
@@ -306,6 +317,13 @@ def _notes_on_submission(problem: Problem) -> Iterator[str]:
     if kept and set(problem.targets) & set(problem.submission_columns):
         names = ", ".join(map(str, kept[:5])) + ", ..." * (len(kept) > 5)
         yield f"The submission leaves {names} as in the sample submission, because --target names others."
+    if problem.y.dtype.kind == "f" and (missing := np.isnan(problem.y)).any():
+        counts = (~missing).sum(axis=0)
+        rows = ", ".join(f"{name} {count:,}" for name, count in zip(problem.targets[:5], counts, strict=False))
+        yield (
+            f"Each target is trained and scored on the rows of train.csv in which it is known, of {len(problem.y):,}: "
+            f"{rows}{', ...' * (len(problem.targets) > 5)}."
+        )
     if problem.labels is None or problem.metric.needs != "label" or len(problem.submission_columns) != 1:
         return
     old, new = problem.labels, problem.labels_in(problem.submission_columns[0])
@@ -329,7 +347,7 @@ def _refuse_nested_cells(tables: Tables) -> None:
 
 
 def _not_none(value: _T | None) -> _T:
-    """A field that the inference has settled."""
+    """A field that the inference has determined."""
     if value is None:
         raise AssertionError("the inference leaves no field open")
     return value

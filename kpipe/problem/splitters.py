@@ -12,6 +12,8 @@ from kpipe.data.dates import parse_dates
 
 __all__ = ["ByTime", "RowSplit"]
 
+_MAX_UNDATED = 0.05  # of the rows may have no date
+
 
 class RowSplit:
     """A single fold: the first rows of the file train, the others validate.
@@ -61,13 +63,14 @@ class RowSplit:
 class ByTime:
     """Each fold validates a period of time and trains on all rows before it; the first half of the time only trains.
 
-    Rows with the same date stay together. Models for the test rows, which come after all rows of train, are fitted on
-    every row (``refit``): those of the folds know only a part of the past.
+    Rows with the same date stay together. Rows without a date, at most 5 %, are in no fold. Models for the test rows,
+    which come after all rows of train, are fitted on every row (``refit``): those of the folds know only a part of the
+    past.
 
     Parameters
     ----------
     column : str
-        A column of dates, or of whole numbers that grow with time, of the table that is split.
+        A column of dates, or of numbers that grow with time, of the table that is split.
     n_splits : int
         Number of periods that are validated.
 
@@ -90,10 +93,10 @@ class ByTime:
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Pairs of (training rows, validation rows)."""
         dates = parse_dates(X[self.column])
-        if dates is None and pd.api.types.is_integer_dtype(X[self.column]):
+        if dates is None and pd.api.types.is_numeric_dtype(X[self.column]):
             dates = X[self.column]  # weeks, steps, hours
-        if dates is None or dates.isna().any():
-            raise ValueError(f"{self.column} must hold a date, or a whole number, in every row")
+        if dates is None or dates.isna().mean() > _MAX_UNDATED:
+            raise ValueError(f"{self.column} must hold a date, or a number, in at least 95 % of the rows")
         shares = np.linspace(0.5, 1.0, self.n_splits + 1)
         cuts = dates.quantile(shares[:-1].tolist(), interpolation="higher").tolist()
         if len(set(cuts)) < self.n_splits or not (dates < cuts[0]).any():

@@ -1,7 +1,7 @@
-"""A competition's module, written from what its files tell: the same run as without it, and a place to go on from.
+"""A competition module written from the competition's files: it gives the same run as no module, and can be edited.
 
 What is certain is written as code, with its reason. What is a guess is written as a comment: kpipe guesses it anew at
-each run and calls it one, until somebody who has read the competition's page states it.
+each run and calls it one, until the author, who has read the competition's page, writes it as code.
 """
 
 from __future__ import annotations
@@ -201,7 +201,8 @@ def _code(value: Any) -> str:
         return f"({', '.join(map(_code, value))}{',' * (len(value) == 1)})"
     if isinstance(value, Model):
         return f"model({', '.join(_arguments(value))})"
-    return " ".join(repr(value).split())
+    code = " ".join(repr(value).split())
+    return code if '"' in code else code.replace("'", '"')
 
 
 def _arguments(model: Model) -> list[str]:

@@ -1,6 +1,5 @@
 """A run as one HTML page: :func:`write`."""
 
 from kpipe.report.page import FILE, write
-from kpipe.report.run_data import RunData
 
-__all__ = ["FILE", "RunData", "write"]
+__all__ = ["FILE", "write"]

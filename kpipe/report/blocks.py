@@ -44,12 +44,18 @@ class Cell:
 
     Parameters
     ----------
-    text : what the cell shows.
-    value : what the column sorts by; None sorts by the text.
-    shade : 0 to 9, the strength of the background colour; None for no colour.
-    bar : 0 to 100, the length of a bar behind the text, in steps of 5; None for no bar.
-    status : "pass", "warn" or "fail", shown as a badge.
-    svg : a small drawing that replaces the text.
+    text : str
+        What the cell shows.
+    value : float, optional
+        What the column sorts by; None sorts by the text.
+    shade : int, optional
+        0 to 9, the strength of the background colour; None for no colour.
+    bar : int, optional
+        0 to 100, the length of a bar behind the text, in steps of 5; None for no bar.
+    status : str
+        "pass", "warn" or "fail", shown as a badge.
+    svg : Markup, optional
+        A small drawing that replaces the text.
     """
 
     text: str = ""
@@ -66,9 +72,12 @@ class Column:
 
     Parameters
     ----------
-    name : the heading.
-    numeric : whether the cells are aligned to the right.
-    meaning : explanation shown below the table, for names that do not explain themselves.
+    name : str
+        The heading.
+    numeric : bool
+        Whether the cells are aligned to the right.
+    meaning : str
+        Explanation shown below the table, for names that do not explain themselves.
     """
 
     name: str
@@ -82,12 +91,18 @@ class Table:
 
     Parameters
     ----------
-    caption : the title of the table.
-    columns : the headings.
-    rows : the cells, row by row; the first cell of a row is its heading.
-    note : a sentence shown below the table.
-    sortable : whether a click on a heading sorts the rows.
-    matrix : whether the table is a matrix of counts, such as a confusion matrix.
+    caption : str
+        The title of the table.
+    columns : sequence of Column
+        The headings.
+    rows : sequence of sequence of Cell
+        The cells, row by row; the first cell of a row is its heading.
+    note : str
+        A sentence shown below the table.
+    sortable : bool
+        Whether a click on a heading sorts the rows.
+    matrix : bool
+        Whether the table is a matrix of counts, such as a confusion matrix.
     """
 
     caption: str
@@ -104,13 +119,20 @@ class Plot:
 
     Parameters
     ----------
-    name : the name of the plot in ``kpipe.plot(run)``.
-    draw : a function that draws into the axes.
-    alt : a description for readers who cannot see the plot.
-    caption : the text below the plot.
-    height : inches.
-    of : the model or target that the plot shows, where the run has several.
-    on_page : False for a plot of what the page shows as a table; ``kpipe.plot(run)`` draws it.
+    name : str
+        The name of the plot in ``kpipe.plot(run)``.
+    draw : callable
+        A function that draws into the axes.
+    alt : str
+        A description for readers who cannot see the plot.
+    caption : str
+        The text below the plot.
+    height : float
+        In inches.
+    of : str
+        The model or target that the plot shows, where the run has several.
+    on_page : bool
+        False for a plot of what the page shows as a table; ``kpipe.plot(run)`` draws it.
     """
 
     name: str
@@ -164,12 +186,18 @@ class Section:
 
     Parameters
     ----------
-    key : the section's anchor in the page's address.
-    title : the heading.
-    summary : the first paragraph.
-    blocks : the content.
-    findings : what the top of the page says about this section.
-    open : whether the section is expanded when the page opens.
+    key : str
+        The section's anchor in the page's address.
+    title : str
+        The heading.
+    summary : str
+        The first paragraph.
+    blocks : sequence of Block
+        The content.
+    findings : sequence of Finding
+        What the top of the page says about this section.
+    open : bool
+        Whether the section is expanded when the page opens.
     """
 
     key: str
@@ -185,8 +213,10 @@ def text_cell(value: object, longest: int = 80) -> Cell:
 
     Parameters
     ----------
-    value : anything; control characters are replaced by blanks.
-    longest : the greatest number of characters.
+    value : object
+        Anything; control characters are replaced by blanks.
+    longest : int
+        The greatest number of characters.
 
     Returns
     -------
@@ -200,9 +230,12 @@ def number_cell(value: float | None, style: str = "", *, digits: int | None = No
 
     Parameters
     ----------
-    value : the number.
-    style : a format specification such as ``".3f"``; by default :func:`kpipe.report.formatting.compact` writes it.
-    digits : significant digits of a compact number.
+    value : float, optional
+        The number.
+    style : str
+        A format specification such as ``".3f"``; by default :func:`kpipe.report.formatting.compact` writes it.
+    digits : int, optional
+        Significant digits of a compact number.
 
     Returns
     -------
@@ -218,7 +251,8 @@ def share_cell(value: float) -> Cell:
 
     Parameters
     ----------
-    value : the share.
+    value : float
+        The share.
 
     Returns
     -------
@@ -232,7 +266,8 @@ def score_cell(value: float | None, standard_error: float | None) -> Cell:
 
     Parameters
     ----------
-    value, standard_error : in units of the metric; None where unknown.
+    value, standard_error : float, optional
+        In units of the metric; None where unknown.
 
     Returns
     -------
@@ -246,9 +281,12 @@ def bar_cell(value: float | None, longest: float, style: str) -> Cell:
 
     Parameters
     ----------
-    value : the number, None where unknown.
-    longest : the number that the longest bar stands for.
-    style : a format specification such as ``".2f"``.
+    value : float, optional
+        The number, None where unknown.
+    longest : float
+        The number that the longest bar stands for.
+    style : str
+        A format specification such as ``".2f"``.
 
     Returns
     -------

@@ -18,7 +18,8 @@ def section(run: LoadedRun) -> Section:
 
     Parameters
     ----------
-    run : the run.
+    run : LoadedRun
+        The run.
 
     Returns
     -------
@@ -32,7 +33,10 @@ def section(run: LoadedRun) -> Section:
         columns=[Column(name=name, numeric=False) for name in ("check", "result", "details")],
         rows=rows,
     )
-    summary = f"{passed} of {len(rows)} checks pass. They look for leaks and mistakes that make a score too good."
+    summary = (
+        f"{passed} of {len(rows)} checks passed. They look for leaks and other mistakes that make scores too "
+        "optimistic."
+    )
     return Section(key="checks", title="Checks", summary=summary, blocks=[table], findings=_findings(checks))
 
 

@@ -39,10 +39,14 @@ def section(run: LoadedRun, metric: Metric, oof: OofPredictions, classes: Sequen
 
     Parameters
     ----------
-    run : the run.
-    metric : its metric.
-    oof : its out-of-fold predictions.
-    classes : the names of the classes, in the order of the columns of ``oof``.
+    run : LoadedRun
+        The run.
+    metric : Metric
+        Its metric.
+    oof : OofPredictions
+        Its out-of-fold predictions.
+    classes : sequence of str
+        The names of the classes, in the order of the columns of ``oof``.
 
     Returns
     -------

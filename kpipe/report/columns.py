@@ -18,7 +18,8 @@ def is_quantity(column: pd.Series) -> bool:
 
     Parameters
     ----------
-    column : the column.
+    column : Series
+        The column.
 
     Returns
     -------
@@ -34,11 +35,13 @@ def image_side(frame: pd.DataFrame) -> int | None:
 
     Parameters
     ----------
-    frame : the columns that models see.
+    frame : DataFrame
+        The columns that models see.
 
     Returns
     -------
-    Pixels, or None where the columns are not a square number of bytes
+    int or None
+        Pixels, or None where the columns are not a square number of bytes.
     """
     side = math.isqrt(frame.shape[1])
     return side if side > 7 and side * side == frame.shape[1] and is_pixel_table(frame) else None

@@ -16,8 +16,10 @@ _SHOWN_ELSEWHERE = frozenset({
     "schema", "run_id", "slug", "created", "status", "command", "data", "target", "id", "task", "metric", "seed",
     "device", "seconds", "peak_memory_mib", "inferred", "models", "left_out", "score", "standard_error", "rows",
     "fold_scores", "baseline", "baseline_standard_error", "baseline_name", "checks", "submission", "folds", "versions",
+    "conversions", "columns_left_out",
 })  # fmt: skip
 _LONGEST = 600  # characters of a value
+_MOST_NAMED = 5  # columns in a finding
 _EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
@@ -26,7 +28,8 @@ def section(run: LoadedRun) -> Section:
 
     Parameters
     ----------
-    run : the run.
+    run : LoadedRun
+        The run.
 
     Returns
     -------
@@ -35,6 +38,8 @@ def section(run: LoadedRun) -> Section:
     tables = (
         ("Run", _fields(run), ("field", "value")),
         ("Inferred from the files", run.mapping("inferred"), ("field", "reason")),
+        ("Columns read as numbers or dates", run.mapping("conversions"), ("column", "how")),
+        ("Columns left out", run.mapping("columns_left_out"), ("column", "reason")),
         ("Data files", run.mapping("data", "files"), ("file", "sha256")),
         ("Versions", run.mapping("versions"), ("package", "version")),
     )
@@ -45,7 +50,7 @@ def section(run: LoadedRun) -> Section:
         title="Configuration",
         summary=summary,
         blocks=blocks,
-        findings=_guesses(run),
+        findings=[*_guesses(run), *_left_out(run)],
         open=False,
     )
 
@@ -95,3 +100,12 @@ def _guesses(run: LoadedRun) -> list[Finding]:
         for name, reason in inferred_reasons(run.record).items()
         if reason.guess
     ]
+
+
+def _left_out(run: LoadedRun) -> list[Finding]:
+    """A finding where models do not see some columns: a reader must not have to look for it."""
+    names = list(run.mapping("columns_left_out"))
+    if not names:
+        return []
+    shown = ", ".join(short(name, 40) for name in names[:_MOST_NAMED]) + ", ..." * (len(names) > _MOST_NAMED)
+    return [Finding(level="note", text=f"Columns that the models do not see: {shown}.")]

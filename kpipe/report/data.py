@@ -48,11 +48,13 @@ def section(train: pd.DataFrame, test: pd.DataFrame) -> Section:
 
     Parameters
     ----------
-    train, test : the columns that the models see.
+    train, test : DataFrame
+        The columns that the models see.
 
     Returns
     -------
-    Section with a table of the columns, the largest shift first
+    Section
+        With a table of the columns, the largest shift first.
     """
     rng = np.random.default_rng(0)
     sample, test_sample = (frame.iloc[np.sort(rng.permutation(len(frame))[:_SAMPLE])] for frame in (train, test))

@@ -69,11 +69,13 @@ def page_figure(plot: Plot) -> Figure:
 
     Parameters
     ----------
-    plot : the plot.
+    plot : Plot
+        The plot.
 
     Returns
     -------
-    matplotlib.figure.Figure
+    Figure
+        Matplotlib.figure.Figure.
     """
     return _figure(plot, PAGE_STYLE, _PAGE_WIDTH)
 
@@ -83,11 +85,13 @@ def print_figure(plot: Plot) -> Figure:
 
     Parameters
     ----------
-    plot : the plot.
+    plot : Plot
+        The plot.
 
     Returns
     -------
-    matplotlib.figure.Figure
+    Figure
+        Matplotlib.figure.Figure.
     """
     style = {name: PRINTED.get(value, value) if isinstance(value, str) else value for name, value in PAGE_STYLE.items()}
     figure = _figure(plot, style | {"figure.facecolor": "white", "savefig.facecolor": "white"}, _PRINT_WIDTH)
@@ -134,9 +138,12 @@ def draw_points(ax: Axes, x: np.ndarray, y: np.ndarray, *, alpha: float = 0.45) 
 
     Parameters
     ----------
-    ax : the axes.
-    x, y : (n,) coordinates.
-    alpha : opacity.
+    ax : Axes
+        The axes.
+    x, y : ndarray
+        (n,) coordinates.
+    alpha : float
+        Opacity.
     """
     gap = np.full(len(x), np.nan)
     ax.plot(
@@ -154,9 +161,12 @@ def draw_histogram(ax: Axes, values: Mapping[str, np.ndarray], *, edges: np.ndar
 
     Parameters
     ----------
-    ax : the axes.
-    values : name → (n,) values; those beyond the edges count in the outermost bins.
-    edges : (bins + 1,) edges of the bins.
+    ax : Axes
+        The axes.
+    values : mapping of str to ndarray
+        Name → (n,) values; those beyond the edges count in the outermost bins.
+    edges : ndarray
+        (bins + 1,) edges of the bins.
     """
     for number, (name, given) in enumerate(values.items()):
         counts = np.histogram(np.clip(given, edges[0], edges[-1]), bins=edges)[0]

@@ -22,7 +22,8 @@ def section(run: LoadedRun) -> Section:
 
     Parameters
     ----------
-    run : the run.
+    run : LoadedRun
+        The run.
 
     Returns
     -------

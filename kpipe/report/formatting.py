@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from kpipe.core.formatting import plain_text, with_minus_sign
 
 __all__ = ["compact", "exact", "share", "short"]
@@ -14,8 +16,10 @@ def short(value: object, longest: int = 80) -> str:
 
     Parameters
     ----------
-    value : anything; control characters are replaced by blanks.
-    longest : the greatest number of characters.
+    value : object
+        Anything; control characters are replaced by blanks.
+    longest : int
+        The greatest number of characters.
 
     Returns
     -------
@@ -35,8 +39,10 @@ def compact(value: float, digits: int | None = None) -> str:
 
     Parameters
     ----------
-    value : a finite number.
-    digits : significant digits to round to first; default: no rounding of whole numbers, four digits of others.
+    value : float
+        A finite number.
+    digits : int, optional
+        Significant digits to round to first; default: no rounding of whole numbers, four digits of others.
 
     Returns
     -------
@@ -49,6 +55,8 @@ def compact(value: float, digits: int | None = None) -> str:
     """
     if digits is not None:
         value = float(f"{value:.{digits}g}")
+    if math.isnan(value):
+        return "missing"  # one of several targets
     if value == int(value) and abs(value) < _LONG:
         return with_minus_sign(f"{int(value):,}")
     if abs(value) >= 1000:
@@ -61,8 +69,10 @@ def exact(value: float, digits: int | None = None) -> str:
 
     Parameters
     ----------
-    value : a finite number.
-    digits : significant digits to round to first.
+    value : float
+        A finite number.
+    digits : int, optional
+        Significant digits to round to first.
 
     Returns
     -------
@@ -84,7 +94,8 @@ def share(value: float) -> str:
 
     Parameters
     ----------
-    value : the share.
+    value : float
+        The share.
 
     Returns
     -------

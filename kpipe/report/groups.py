@@ -61,9 +61,12 @@ def section(metric: Metric, oof: OofPredictions, frame: pd.DataFrame) -> Section
 
     Parameters
     ----------
-    metric : the run's metric.
-    oof : its out-of-fold predictions.
-    frame : (n, columns), the columns that the models see, in the row order of ``oof``.
+    metric : Metric
+        The run's metric.
+    oof : OofPredictions
+        Its out-of-fold predictions.
+    frame : DataFrame
+        (n, columns), the columns that the models see, in the row order of ``oof``.
 
     Returns
     -------
@@ -77,8 +80,7 @@ def section(metric: Metric, oof: OofPredictions, frame: pd.DataFrame) -> Section
     blocks: list[Block] = [_table(differences) if differences else Text(text="No group has enough rows.")]
     summary = (
         f"The scores of {len(groups)} groups: the rows with each category of a column, or with each quarter of its "
-        f"numbers. Some groups differ by chance; a difference of more than {_SIGNIFICANT:.0f} standard errors rarely "
-        "is chance."
+        f"numbers. Some differences are due to chance; one of more than {_SIGNIFICANT:.0f} standard errors rarely is."
     )
     return Section(
         key="groups", title="Scores by group", summary=summary, blocks=blocks, findings=_findings(differences)

@@ -31,12 +31,15 @@ def render(header: Mapping[str, str], sections: Sequence[Section]) -> str:
 
     Parameters
     ----------
-    header : the texts at the top of the page, by their names in the template.
-    sections : the sections; their findings are listed at the top, the most serious first.
+    header : mapping of str to str
+        The texts at the top of the page, by their names in the template.
+    sections : sequence of Section
+        The sections; their findings are listed at the top, the most serious first.
 
     Returns
     -------
-    HTML that loads no other file
+    str
+        HTML that loads no other file.
     """
     findings: list[tuple[Finding, Section]] = [(found, section) for section in sections for found in section.findings]
     findings.sort(key=lambda pair: list(_LEVELS).index(pair[0].level))

@@ -27,8 +27,10 @@ def section(run: LoadedRun, importance: Importance | str) -> Section:
 
     Parameters
     ----------
-    run : the run.
-    importance : of its columns, or why it was not computed.
+    run : LoadedRun
+        The run.
+    importance : Importance or str
+        Of its columns, or why it was not computed.
 
     Returns
     -------

@@ -1,35 +1,45 @@
-"""Cross-validation against the public leaderboard, as a picture."""
+"""A plot of cross-validation scores against public leaderboard scores."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from matplotlib.figure import Figure
+
+from kpipe.core.plots import COLOURS, new_figure, set_title
 from kpipe.runs.ledger import Entry
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["leaderboard_plot"]
 
 
 def leaderboard_plot(entries: Sequence[Entry]) -> Figure:
-    """Cross-validation against the public leaderboard, a point a submission; on the dashed line they agree."""
-    from kpipe.core.plots import COLOURS, new_figure, set_title
+    """Plot the public leaderboard score of each submission against its cross-validation score.
 
+    Parameters
+    ----------
+    entries : sequence of Entry
+        Submissions to one competition; at least one has both scores.
+
+    Returns
+    -------
+    Figure
+        The dashed line marks equal scores; error bars are one standard error of the cross-validation score.
+    """
     known = [entry for entry in entries if entry.score is not None and entry.public_score is not None]
     x, y = ([getattr(entry, name) for entry in known] for name in ("score", "public_score"))
-    errors = [entry.standard_error or 0.0 for entry in known]
+    errors, slug, metric = [entry.standard_error or 0.0 for entry in known], known[0].slug, known[0].metric
     with new_figure(1, 1, height=4.5) as (figure, axes):
         ax = axes[0, 0]
-        ax.errorbar(
-            x, y, xerr=errors, fmt="o", color=COLOURS[0], capsize=3, label="a submission, ± standard error of CV"
-        )
+        ax.errorbar(x, y, xerr=errors, fmt="o", color=COLOURS[0], capsize=3, label="submission ± standard error")
         ends = [min([*x, *y]), max([*x, *y])]
-        ax.plot(ends, ends, color=COLOURS[4], linestyle="--", linewidth=1, label="CV = leaderboard")
-        ax.set_xlabel(f"cross-validation, {known[0].metric}")
-        ax.set_ylabel(f"public leaderboard, {known[0].metric}")
+        ax.plot(ends, ends, color=COLOURS[4], linestyle="--", linewidth=1, label="equal scores")
+        ax.set_xlabel(f"cross-validation score ({metric})")
+        ax.set_ylabel(f"public leaderboard score ({metric})")
         ax.legend()
-        near = sum(abs(a - b) <= 2 * e for a, b, e in zip(x, y, errors, strict=True))
-        set_title(figure, f"{known[0].slug}: {near} of {len(known)} public scores lie within two standard errors of CV")
+        near = sum(abs(a - b) <= 2 * error for a, b, error in zip(x, y, errors, strict=True))
+        set_title(
+            figure,
+            f"{slug}: {near} of {len(known)} public leaderboard scores lie within two standard errors of the "
+            "cross-validation score",
+        )
     return figure

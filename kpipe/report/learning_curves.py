@@ -21,11 +21,13 @@ def section(run: LoadedRun) -> Section | None:
 
     Parameters
     ----------
-    run : the run.
+    run : LoadedRun
+        The run.
 
     Returns
     -------
-    Section with a plot for each model, or None where no model kept its curves
+    Section or None
+        Section with a plot for each model, or None where no model kept its curves.
     """
     curves = run.curves
     if curves is None or not len(curves):

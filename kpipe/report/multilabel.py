@@ -17,7 +17,8 @@ def section(oof: OofPredictions) -> Section:
 
     Parameters
     ----------
-    oof : the out-of-fold predictions.
+    oof : OofPredictions
+        The out-of-fold predictions.
 
     Returns
     -------

@@ -7,6 +7,7 @@ from pathlib import Path
 from kpipe.core.formatting import format_score, format_with_error, plain_text
 from kpipe.core.metrics import Metric
 from kpipe.errors import OutputError
+from kpipe.problem.problem import Problem
 from kpipe.report import (
     checks,
     configuration,
@@ -16,7 +17,6 @@ from kpipe.report import (
     importance,
     learning_curves,
     models,
-    permutation,
     predictions,
     score,
     submission,
@@ -25,7 +25,8 @@ from kpipe.report import (
 from kpipe.report.blocks import Section, Text
 from kpipe.report.columns import image_side
 from kpipe.report.html import render
-from kpipe.report.run_data import RunData, rows_of
+from kpipe.report.permutation import Importance, permutation_importance
+from kpipe.report.run_problem import difference, load_problem, original_rows, rows_of
 from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.oof import OofPredictions
 from kpipe.runs.run import Run
@@ -35,34 +36,38 @@ __all__ = ["FILE", "sections", "write"]
 FILE = "report.html"
 
 
-def write(
-    run: Run, path: Path | None = None, *, data: RunData | None = None, no_data: str = "", budget: float = 20.0
-) -> Path:
-    """Write the report of a run.
+def write(run: Run, path: Path | None = None, *, data: str | None = None, budget: float = 20.0) -> Path:
+    """Write the report of a run as one HTML file.
 
     Parameters
     ----------
-    run : the run.
-    path : the file; default: ``report.html`` in the run's folder.
-    data : the data that the run was made from; without it, the sections about rows and columns are left out.
-    no_data : why there is no data, as a sentence for the page.
-    budget : seconds to spend on training a model again for the permutation importance; 0 leaves it out.
+    run : Run
+        The run.
+    path : Path, optional
+        The file; default: ``report.html`` in the run's folder.
+    data : str, optional
+        A folder or zip of the competition's files; default: where the run read them. If they are gone or have changed,
+        the report says so and leaves out the sections that need them.
+    budget : float
+        Seconds to spend on training a model again for the permutation importance; 0 leaves it out.
 
     Returns
     -------
-    The file
+    Path
+        The file.
 
     Raises
     ------
-    OutputError
-        If the file cannot be written.
+    KpipeError
+        If ``data`` is given and cannot be read, or the file cannot be written.
     """
     target = path or run.path / FILE
-    own_metric = None if data is None else data.problem.metric
-    loaded = load_run(run, metric=own_metric)
-    no_data = (data.difference(loaded) if data is not None else "") or no_data
-    found = sections(loaded, None if no_data else data, budget=budget)
-    page = render(_header(loaded), [*found, _not_shown(loaded, no_data)])
+    problem = load_problem(run, data)
+    loaded = load_run(run, metric=None if isinstance(problem, str) else problem.metric)
+    if isinstance(problem, Problem) and (changed := difference(problem, loaded)):
+        problem = changed
+    found = sections(loaded, problem if isinstance(problem, Problem) else None, budget=budget)
+    page = render(_header(loaded), [*found, _not_shown(loaded, problem if isinstance(problem, str) else "")])
     try:
         target.write_bytes(page.encode("utf-8", "replace"))
     except OSError as error:
@@ -70,27 +75,31 @@ def write(
     return target
 
 
-def sections(run: LoadedRun, run_data: RunData | None, *, budget: float = 0.0) -> list[Section]:
+def sections(run: LoadedRun, problem: Problem | None, *, budget: float = 0.0) -> list[Section]:
     """The sections of a report, in the order of the page.
 
     Parameters
     ----------
-    run : the run.
-    run_data : the data that the run was made from.
-    budget : seconds to spend on the permutation importance.
+    run : LoadedRun
+        The run.
+    problem : Problem, optional
+        Its problem; None leaves out what needs the data.
+    budget : float
+        Seconds to spend on the permutation importance.
 
     Returns
     -------
-    The sections that apply to the run
+    list of Section
+        The sections that apply to the run.
     """
     candidates = [
         score.section(run),
         predictions.section(run),
-        *_row_sections(run, run_data, budget),
+        *_row_sections(run, problem, budget),
         models.section(run),
         learning_curves.section(run),
         submission.section(run),
-        data.section(run_data.train, run_data.test) if run_data is not None else None,
+        None if problem is None else data.section(problem.X, problem.X_test),
         checks.section(run),
         folds.section(run),
         configuration.section(run),
@@ -98,33 +107,32 @@ def sections(run: LoadedRun, run_data: RunData | None, *, budget: float = 0.0) -
     return [section for section in candidates if section is not None]
 
 
-def _row_sections(run: LoadedRun, run_data: RunData | None, budget: float) -> list[Section]:
+def _row_sections(run: LoadedRun, problem: Problem | None, budget: float) -> list[Section]:
     """Permutation importance, scores by group and the largest errors."""
     oof, metric = run.oof, run.metric
     if oof is None or metric is None or not oof.is_predicted.any():
         return []
-    if run_data is None:
+    if problem is None:
         return [worst_rows.section(metric, oof, None, ())]
-    found = permutation.permutation_importance(run, oof, run_data, seconds=budget)
-    by_group = [] if image_side(run_data.train) else [groups.section(metric, oof, rows_of(run_data.train, oof))]
-    return [importance.section(run, found), *by_group, _worst_rows(metric, oof, run_data, found)]
+    found = permutation_importance(run, oof, problem, seconds=budget)
+    by_group = [] if image_side(problem.X) else [groups.section(metric, oof, rows_of(problem.X, oof))]
+    return [importance.section(run, found), *by_group, _worst_rows(metric, oof, problem, found)]
 
 
-def _worst_rows(metric: Metric, oof: OofPredictions, run_data: RunData, found: permutation.Importance | str) -> Section:
+def _worst_rows(metric: Metric, oof: OofPredictions, problem: Problem, found: Importance | str) -> Section:
     """The largest errors, with the columns that the models see first, the most important ones first of all."""
-    frame = run_data.original_rows(oof)
-    seen = list(run_data.train.columns) if isinstance(found, str) else [column.column for column in found.columns]
+    frame = original_rows(problem, oof)
+    seen = problem.columns if isinstance(found, str) else tuple(column.column for column in found.columns)
     note = "" if isinstance(found, str) else ", the most important first"
-    return worst_rows.section(
-        metric, oof, frame, [*seen, *(str(name) for name in frame if name not in seen)], note=note
-    )
+    others = [str(name) for name in frame if name not in seen]
+    return worst_rows.section(metric, oof, frame, [*seen, *others], note=note)
 
 
 def _not_shown(run: LoadedRun, no_data: str) -> Section:
     reasons = list(run.missing)
     if no_data:
         reasons.insert(0, f"Data, permutation importance, scores by group and columns of the largest errors: {no_data}")
-    blocks = [Text(text=plain_text(reason)) for reason in reasons] or [Text(text="Nothing is missing.")]
+    blocks = [Text(text=plain_text(reason)) for reason in reasons] or [Text(text="Everything is shown.")]
     summary = "What this page does not show, and why."
     return Section(key="not-shown", title="Not shown", summary=summary, blocks=blocks, open=False)
 

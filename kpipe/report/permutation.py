@@ -25,7 +25,7 @@ from kpipe.core.devices import resolve_device
 from kpipe.core.metrics import Metric, output
 from kpipe.core.values import Folds
 from kpipe.errors import KpipeError
-from kpipe.report.run_data import RunData
+from kpipe.problem.problem import Problem
 from kpipe.runs.loaded import LoadedModel, LoadedRun
 from kpipe.runs.oof import OofPredictions
 from kpipe.training.cross_validation import cross_validate
@@ -48,9 +48,12 @@ class ColumnImportance:
 
     Parameters
     ----------
-    column : the name.
-    value : in units of the metric, positive where the score becomes worse.
-    standard_error : of ``value``.
+    column : str
+        The name.
+    value : float
+        In units of the metric, positive where the score becomes worse.
+    standard_error : float
+        The standard error of ``value``.
     """
 
     column: str
@@ -64,11 +67,16 @@ class Importance:
 
     Parameters
     ----------
-    model : the name of the model.
-    columns : the columns, the most important first.
-    folds, rows : how many folds the model was trained on, and how many validation rows it was scored on.
-    score : of the rows without shuffling.
-    correlation : of the predictions without shuffling with the run's own; 1.0 where they are equal, None where they
+    model : str
+        The name of the model.
+    columns : tuple of ColumnImportance
+        The columns, the most important first.
+    folds, rows : int
+        How many folds the model was trained on, and how many validation rows it was scored on.
+    score : float
+        Of the rows without shuffling.
+    correlation : float, optional
+        Of the predictions without shuffling with the run's own; 1.0 where they are equal, None where they
         cannot be compared.
     """
 
@@ -88,37 +96,46 @@ class _Fold:
     predictions: np.ndarray
 
 
-def permutation_importance(run: LoadedRun, oof: OofPredictions, data: RunData, *, seconds: float) -> Importance | str:
+def permutation_importance(
+    run: LoadedRun, oof: OofPredictions, problem: Problem, *, seconds: float
+) -> Importance | str:
     """The permutation importance of each column.
 
     Parameters
     ----------
-    run : the run.
-    oof : its out-of-fold predictions.
-    data : the data that it was made from.
-    seconds : the time to spend, approximately. The model with the largest weight that trains quickly enough is chosen,
-        and folds are added while there is time.
+    run : LoadedRun
+        The run.
+    oof : OofPredictions
+        Its out-of-fold predictions.
+    problem : Problem
+        Its problem.
+    seconds : float
+        The time to spend, approximately. The model with the largest weight that trains quickly enough is
+        chosen, and folds are added while there is time.
 
     Returns
     -------
-    Importance, or why it was not computed, as a sentence
+    Importance or str
+        The importance, or why it was not computed, as a sentence.
     """
-    columns = list(data.train.columns)
+    columns = list(problem.columns)
     if seconds <= 0:
         return "it is turned off (--no-importance)."
     if run.folds is None:
         return "the run's folder has no folds."
-    if not 1 < len(columns) <= _MOST_COLUMNS:
-        return f"the data has {len(columns)} columns; between 2 and {_MOST_COLUMNS} can be shuffled one by one."
+    if len(columns) < 2:
+        return "the data has a single column."
+    if len(columns) > _MOST_COLUMNS:
+        return f"the data has {len(columns)} columns, and shuffling more than {_MOST_COLUMNS} takes too long."
     model = _choose_model(run, seconds)
     if model is None:
         limit = seconds * _FOLD_SHARE
         return f"no model of the run trains on a fold within {limit:.0f} s. Allow more time with --budget."
     try:
-        folds = _predict_folds(run.folds, data, model, Deadline(seconds))
+        folds = _predict_folds(run.folds, problem, model, Deadline(seconds))
     except KpipeError as error:
         return f"{model.name} could not be trained again: {error}"
-    return _importance(data.problem.metric, oof, model, columns, folds)
+    return _importance(problem.metric, oof, model, columns, folds)
 
 
 def _choose_model(run: LoadedRun, seconds: float) -> LoadedModel | None:
@@ -128,15 +145,15 @@ def _choose_model(run: LoadedRun, seconds: float) -> LoadedModel | None:
     return max((m for m in quick if m.weight), key=lambda m: m.weight or 0.0, default=None)
 
 
-def _predict_folds(folds: Folds, data: RunData, model: LoadedModel, deadline: Deadline) -> list[_Fold]:
+def _predict_folds(folds: Folds, problem: Problem, model: LoadedModel, deadline: Deadline) -> list[_Fold]:
     """Predictions of the first fold, and of as many more as the time is likely to allow."""
     found: list[_Fold] = []
     longest = 0.0
-    for train, valid in _existing_folds(folds, len(data.train)):
+    for train, valid in _existing_folds(folds, len(problem.X)):
         if found and not deadline.has_time_for(longest):
             break
         started = time.monotonic()
-        found.append(_predict_fold(data, model, train, valid))
+        found.append(_predict_fold(problem, model, train, valid))
         longest = max(longest, time.monotonic() - started)
     return found
 
@@ -148,15 +165,15 @@ def _existing_folds(folds: Folds, rows: int) -> Iterator[tuple[np.ndarray, np.nd
             yield np.sort(train), np.sort(valid)
 
 
-def _predict_fold(data: RunData, model: LoadedModel, train: np.ndarray, valid: np.ndarray) -> _Fold:
+def _predict_fold(problem: Problem, model: LoadedModel, train: np.ndarray, valid: np.ndarray) -> _Fold:
     rng = np.random.default_rng(0)
-    most = max(_MOST_PREDICTED // (1 + data.train.shape[1] * _REPEATS), _FEWEST_ROWS)
+    most = max(_MOST_PREDICTED // (1 + problem.X.shape[1] * _REPEATS), _FEWEST_ROWS)
     rows = np.sort(rng.permutation(valid)[: min(most, _MOST_ROWS)])
-    copies = _shuffled_copies(data.train.iloc[rows], rng)
+    copies = _shuffled_copies(problem.X.iloc[rows], rng)
     found = cross_validate(
-        replace(data.problem, tables=replace(data.problem.tables, test=pd.concat(copies, ignore_index=True))),
+        replace(problem, tables=replace(problem.tables, test=pd.concat(copies, ignore_index=True))),
         Folds(train=(train,), valid=(valid,)),
-        models=choose_models(data.problem, [model.name]),
+        models=choose_models(problem, [model.name]),
         seeds=model.seeds[:1] or (0,),
         jobs=1,
         threads=1,  # as where folds are trained side by side, and two threads on a busy machine wait for each other

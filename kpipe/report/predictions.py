@@ -14,11 +14,13 @@ def section(run: LoadedRun) -> Section | None:
 
     Parameters
     ----------
-    run : the run.
+    run : LoadedRun
+        The run.
 
     Returns
     -------
-    Section, or None where the run's folder has no predictions or its metric is unknown
+    Section or None
+        Section, or None where the run's folder has no predictions or its metric is unknown.
     """
     oof, metric = run.oof, run.metric
     if oof is None or metric is None or not oof.is_predicted.any():

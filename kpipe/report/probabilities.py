@@ -30,9 +30,12 @@ class Calibration:
 
     Parameters
     ----------
-    predicted : (bins,) mean predicted probability.
-    observed : (bins,) share of the rows for which the prediction came true.
-    standard_error : (bins,) of ``observed``.
+    predicted : ndarray
+        (bins,) mean predicted probability.
+    observed : ndarray
+        (bins,) share of the rows for which the prediction came true.
+    standard_error : ndarray
+        (bins,) of ``observed``.
     """
 
     predicted: np.ndarray
@@ -48,13 +51,17 @@ def of(run: LoadedRun, metric: Metric, oof: OofPredictions) -> np.ndarray | None
 
     Parameters
     ----------
-    run : the run.
-    metric : its metric.
-    oof : its out-of-fold predictions.
+    run : LoadedRun
+        The run.
+    metric : Metric
+        Its metric.
+    oof : OofPredictions
+        Its out-of-fold predictions.
 
     Returns
     -------
-    (n, k) float array, or None where the models do not predict probabilities
+    ndarray or None
+        (n, k) float array, or None where the models do not predict probabilities.
     """
     if metric.ordinal:
         return None
@@ -71,12 +78,15 @@ def auc(is_positive: np.ndarray, proba: np.ndarray) -> float | None:
 
     Parameters
     ----------
-    is_positive : (n,) bool, whether the row belongs to the class.
-    proba : (n,) predicted probability of the class.
+    is_positive : ndarray
+        (n,) bool, whether the row belongs to the class.
+    proba : ndarray
+        (n,) predicted probability of the class.
 
     Returns
     -------
-    The area, or None where all rows belong to one class or a probability is missing
+    float or None
+        The area, or None where all rows belong to one class or a probability is missing.
     """
     if is_positive.all() or not is_positive.any() or np.isnan(proba).any():
         return None
@@ -88,13 +98,18 @@ def plots(y: np.ndarray, proba: np.ndarray, classes: Sequence[str]) -> list[Bloc
 
     Parameters
     ----------
-    y : (n,) codes of the true classes.
-    proba : (n, k) predicted probabilities.
-    classes : k names.
+    y : ndarray
+        (n,) codes of the true classes.
+    proba : ndarray
+        (n, k) predicted probabilities.
+    classes : sequence of str
+        The k names.
 
     Returns
     -------
-    ROC and precision-recall curves where there are few classes, calibration, and for two classes a histogram
+    list of Block
+        ROC and precision-recall curves where there are few classes, calibration, and for two classes a
+        histogram.
     """
     histogram_ = [_histogram_plot(y, proba[:, 1], classes)] if len(classes) == 2 else []
     return [*_curves(y, proba, classes), _calibration_plot(y, proba, classes), *histogram_]
@@ -139,8 +154,10 @@ def roc_plot(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], caption: str) 
 
     Parameters
     ----------
-    curves : name → (false positive rates, true positive rates).
-    caption : the text below the plot.
+    curves : mapping of str to (ndarray, ndarray)
+        Name to (false positive rates, true positive rates).
+    caption : str
+        The text below the plot.
 
     Returns
     -------
@@ -174,8 +191,10 @@ def calibration(y: np.ndarray, proba: np.ndarray) -> Calibration:
 
     Parameters
     ----------
-    y : (n,) codes of the true classes.
-    proba : (n, k) predicted probabilities.
+    y : ndarray
+        (n,) codes of the true classes.
+    proba : ndarray
+        (n, k) predicted probabilities.
 
     Returns
     -------

@@ -51,15 +51,17 @@ def section(metric: Metric, oof: OofPredictions) -> Section:
 
     Parameters
     ----------
-    metric : the run's metric.
-    oof : its out-of-fold predictions.
+    metric : Metric
+        The run's metric.
+    oof : OofPredictions
+        Its out-of-fold predictions.
 
     Returns
     -------
     Section
     """
     targets = _targets(metric, oof)
-    rows = len(targets[0].true)
+    rows = int(oof.is_predicted.sum())
     blocks: list[Block] = []
     for target in targets[:_MOST_TARGETS]:
         if len(targets) > 1:
@@ -80,9 +82,16 @@ def _targets(metric: Metric, oof: OofPredictions) -> list[_Target]:
     rows = oof.is_predicted
     true = (oof.y if oof.y.ndim > 1 else oof.y[:, None])[rows].astype(float)
     predicted = oof.ensemble[rows]
-    log = metric.log_target and bool((true >= 0).all() and (predicted >= 0).all())
-    drawn = np.sort(np.random.default_rng(0).permutation(len(true))[:_MOST_POINTS])
-    return [_Target(name, true[:, k], predicted[:, k], drawn, log) for k, name in enumerate(oof.targets)]
+    log = metric.log_target and bool((np.nan_to_num(true) >= 0).all() and (predicted >= 0).all())
+    known = ~np.isnan(true)  # of several targets some may be missing in a row
+    return [
+        _Target(name, true[known[:, k], k], predicted[known[:, k], k], _drawn(int(known[:, k].sum())), log)
+        for k, name in enumerate(oof.targets)
+    ]
+
+
+def _drawn(count: int) -> np.ndarray:
+    return np.sort(np.random.default_rng(0).permutation(count)[:_MOST_POINTS])
 
 
 def _target_blocks(target: _Target) -> list[Block]:

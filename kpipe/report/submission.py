@@ -24,11 +24,13 @@ def section(run: LoadedRun) -> Section | None:
 
     Parameters
     ----------
-    run : the run.
+    run : LoadedRun
+        The run.
 
     Returns
     -------
-    Section, or None where the run's folder has no predictions
+    Section or None
+        Section, or None where the run's folder has no predictions.
     """
     if run.oof is None:
         return None
@@ -92,10 +94,11 @@ def _distributions(oof: OofPredictions, test: np.ndarray) -> list[Block]:
 
 
 def _true(oof: OofPredictions, k: int) -> np.ndarray:
-    """(n,) float: whether a row belongs to class k, or the true value of target k."""
+    """(n,) float: whether a row belongs to class k, or the true values of target k."""
     if oof.classes is not None:
         return (oof.y == k).astype(float)
-    return oof.y[:, k] if oof.y.ndim > 1 else oof.y.astype(float)
+    values = oof.y[:, k] if oof.y.ndim > 1 else oof.y.astype(float)
+    return values[~np.isnan(values)]  # of several targets some may be missing in a row
 
 
 def _plot(name: str, values: Mapping[str, np.ndarray], is_probability: bool) -> Plot:

@@ -37,11 +37,13 @@ def svg(plot: Plot) -> Markup:
 
     Parameters
     ----------
-    plot : the plot.
+    plot : Plot
+        The plot.
 
     Returns
     -------
-    Markup without scripts and styles
+    Markup
+        Without scripts and styles.
     """
     figure = page_figure(plot)
     buffer = io.BytesIO()
@@ -109,12 +111,15 @@ def sparkline(shares: Sequence[Sequence[float]], label: str) -> Markup:
 
     Parameters
     ----------
-    shares : two lists of shares of rows, one number for each bin.
-    label : a description for readers who cannot see the drawing.
+    shares : sequence of Sequence[float]
+        Two lists of shares of rows, one number for each bin.
+    label : str
+        A description for readers who cannot see the drawing.
 
     Returns
     -------
-    Markup of an SVG element
+    Markup
+        Of an SVG element.
     """
     highest = max((max(part) for part in shares if len(part)), default=0.0) or 1.0
     step = _WIDTH / max(len(shares[0]), 1)

@@ -30,18 +30,21 @@ def errors(metric: Metric, oof: OofPredictions) -> tuple[np.ndarray, str]:
 
     Parameters
     ----------
-    metric : the run's metric.
-    oof : its out-of-fold predictions.
+    metric : Metric
+        The run's metric.
+    oof : OofPredictions
+        Its out-of-fold predictions.
 
     Returns
     -------
-    (n,) float array, NaN in rows without a prediction; and the name of the error
+    tuple[ndarray, str]
+        (n,) float array, NaN in rows without a prediction; and the name of the error.
     """
     rows, found = oof.is_predicted, np.full(len(oof.y), np.nan)
     y, p = oof.y[rows], oof.ensemble[rows]
     if metric.single is not None:
-        deviations = np.maximum(y.std(axis=0), 1e-300)
-        found[rows] = (np.abs(p - y) / deviations).mean(axis=1)
+        deviations = np.maximum(np.nanstd(y, axis=0), 1e-300)
+        found[rows] = np.nanmean(np.abs(p - y) / deviations, axis=1)
         return found, "mean absolute error over targets, in standard deviations"
     if oof.classes is not None:
         found[rows] = 1 - np.take_along_axis(p, y[:, None], axis=1)[:, 0]
@@ -60,11 +63,16 @@ def section(
 
     Parameters
     ----------
-    metric : the run's metric.
-    oof : its out-of-fold predictions.
-    frame : (n, columns) in the row order of ``oof``; None where the data cannot be read.
-    columns : the columns of ``frame`` in the order in which to show them; the first ones are shown.
-    note : how the columns are ordered, for the page.
+    metric : Metric
+        The run's metric.
+    oof : OofPredictions
+        Its out-of-fold predictions.
+    frame : DataFrame, optional
+        (n, columns) in the row order of ``oof``; None where the data cannot be read.
+    columns : sequence of str
+        The columns of ``frame`` in the order in which to show them; the first ones are shown.
+    note : str
+        How the columns are ordered, for the page.
 
     Returns
     -------
@@ -154,7 +162,8 @@ def _gallery(oof: OofPredictions, frame: pd.DataFrame, rows: Sequence[int], side
 
 def _thumbnail(oof: OofPredictions, pixels: np.ndarray, row: int) -> Thumbnail:
     true, predicted = _true_and_predicted(oof, row)
-    caption = f"{short(true, 12)}, predicted as {short(predicted, 12)}"
+    verdict = "predicted correctly" if true == predicted else f"predicted as {short(predicted, 12)}"
+    caption = f"{short(true, 12)}, {verdict}"
     detail = ""
     if oof.classes is not None:
         probability = float(oof.ensemble[row][int(oof.y[row])])

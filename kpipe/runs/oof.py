@@ -101,7 +101,7 @@ def _targets(frame: pd.DataFrame, classes: tuple[str, ...] | None) -> np.ndarray
     """(n,) class codes or values, or (n, t) values. Raises DataError if one is missing or of no predicted class."""
     if classes is None:
         y = to_numbers(frame)
-        valid = not np.isnan(y).any()
+        valid = not np.isnan(y).all(axis=1).any()  # of several targets some may be missing in a row
         y = y if y.shape[1] > 1 else y[:, 0]
     else:
         codes = frame.iloc[:, 0].astype(str).map({label: code for code, label in enumerate(classes)})

@@ -67,6 +67,8 @@ def make_record(
         "metric": {"name": problem.metric.name, "greater_is_better": problem.metric.greater_is_better},
         "inferred": {field: reason.text for field, reason in problem.reasons.items()},
         "guesses": [field for field, reason in problem.reasons.items() if reason.guess],
+        "conversions": dict(problem.conversions),
+        "columns_left_out": dict(problem.left_out),
         **_scores(result),
         "models": [_model_record(result, model) for model in predictions.models],
         "left_out": dict(predictions.skipped),

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kpipe.core.devices import available_cores
-from kpipe.core.plots import COLOURS, answer, canvas
+from kpipe.core.plots import COLOURS, new_figure, set_title
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Context, Ensemble
 from kpipe.models import model
@@ -187,13 +187,13 @@ def _learning_rates(found: Mapping[str, Any]) -> StudySection:
 
 
 def _lr_plot(found: Mapping[str, Any]) -> Figure:
-    with canvas(1, 2, height=3.2) as (figure, axes):
+    with new_figure(1, 2, height=3.2) as (figure, axes):
         for ax, (name, curve) in zip(axes.flat, found.items(), strict=True):
             _draw_lr_curve(ax, curve)
             ax.set_ylabel("RMSE" if name == "784-30-1" else "cross-entropy, nats")
             ax.set_title(name)
         rates = ", ".join(f"{curve.valley:.2g} for {name}" for name, curve in found.items())
-        answer(figure, f"lr_find suggests {rates}; the notebook used 1e-5 and 0.2")
+        set_title(figure, f"lr_find suggests {rates}; the notebook used 1e-5 and 0.2")
     return figure
 
 

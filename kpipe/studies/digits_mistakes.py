@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kpipe.checks import run_checks
 from kpipe.core.metrics import evaluate
-from kpipe.core.plots import COLOURS, answer, canvas
+from kpipe.core.plots import COLOURS, new_figure, set_title
 from kpipe.core.values import Check, Context, Folds, Score
 from kpipe.models import model
 from kpipe.models.nets.fastai_conv import FastaiConv, fastai_conv
@@ -209,7 +209,7 @@ def mistakes_plot(table: pd.DataFrame) -> Figure:
     Figure
     """
     wrong, corrected = table["with the mistake"], table["corrected"]
-    with canvas(1, 1, height=3.0) as (figure, axes):
+    with new_figure(1, 1, height=3.0) as (figure, axes):
         ax, y = axes[0, 0], np.arange(len(table))[::-1]
         ax.hlines(y, wrong, corrected, color="#999999", linewidth=1)
         ax.scatter(corrected, y, color=COLOURS[0], marker="o", s=60, label="corrected, validation rows")
@@ -220,7 +220,7 @@ def mistakes_plot(table: pd.DataFrame) -> Figure:
         ax.set_ylim(-0.5, len(table) - 0.5)
         ax.set_xlabel("accuracy")
         figure.legend(loc="outside lower center", ncols=3)
-        answer(
+        set_title(
             figure,
             f"The same net has an accuracy of {corrected.iloc[0]:.4f}; it appears to have {wrong.iloc[0]:.4f} on its "
             f"own training rows, and scores {wrong.iloc[1]:.4f} when it predicts other rows",

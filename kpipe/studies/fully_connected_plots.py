@@ -13,7 +13,7 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kpipe.core.plots import COLOURS, STYLES, answer, canvas
+from kpipe.core.plots import COLOURS, STYLES, new_figure, set_title
 from kpipe.studies.fully_connected_nets import Fit, Points, wave
 
 __all__ = ["fits_plot", "line_animation", "losses_plot", "regions_plot", "selection_plot"]
@@ -42,7 +42,7 @@ def fits_plot(points: Points, fits: Mapping[str, Fit], title: str) -> Figure:
     Figure
     """
     x = torch.linspace(float(points.inputs.min()) - 0.5, float(points.inputs.max()) + 0.5, 800)[None]
-    with canvas(*_panels(len(fits)), height=2.9) as (figure, axes):
+    with new_figure(*_panels(len(fits)), height=2.9) as (figure, axes):
         for ax, (name, fit) in zip(axes.flat, fits.items(), strict=True):
             _scatter(ax, points)
             ax.plot(x[0], wave(x[0]), color=COLOURS[4], linestyle=STYLES[2], linewidth=1, label="true curve")
@@ -50,7 +50,7 @@ def fits_plot(points: Points, fits: Mapping[str, Fit], title: str) -> Figure:
             ax.set_ylim(*_y_limits(points))
             ax.set_title(f"{name}: MSE {fit.train[-1]:.2f}")
         axes.flat[0].legend(loc="upper left", fontsize=8)
-        answer(figure, title)
+        set_title(figure, title)
     return figure
 
 
@@ -86,7 +86,7 @@ def regions_plot(points: Points, fits: Mapping[str, Fit], title: str) -> Figure:
     side = torch.linspace(-edge, edge, 240)
     plane = torch.stack([part.flatten() for part in torch.meshgrid(side, side, indexing="xy")])
     turn = np.linspace(0, 2 * np.pi, 200)
-    with canvas(1, len(fits), height=3.0 if len(fits) > 1 else 4.2) as (figure, axes):
+    with new_figure(1, len(fits), height=3.0 if len(fits) > 1 else 4.2) as (figure, axes):
         for ax, (name, fit) in zip(axes.flat, fits.items(), strict=True):
             share = fit.predict(plane).reshape(240, 240)
             ax.imshow(share, extent=(-edge, edge, -edge, edge), origin="lower", cmap="Greys", alpha=0.4, vmin=0, vmax=1)
@@ -102,7 +102,7 @@ def regions_plot(points: Points, fits: Mapping[str, Fit], title: str) -> Figure:
             ax.set_xlabel("first coordinate")
         axes.flat[0].set_ylabel("second coordinate")
         axes.flat[0].legend(loc="upper left", fontsize=8)
-        answer(figure, f"{title} (grey: probability of label 1; solid: decision boundary; dashed: true boundary)")
+        set_title(figure, f"{title} (grey: probability of label 1; solid: decision boundary; dashed: true boundary)")
     return figure
 
 
@@ -118,7 +118,7 @@ def losses_plot(fits: Mapping[str, Fit]) -> Figure:
     -------
     Figure
     """
-    with canvas(1, len(fits), height=3.2) as (figure, axes):
+    with new_figure(1, len(fits), height=3.2) as (figure, axes):
         minima = []
         for ax, (name, fit) in zip(axes.flat, fits.items(), strict=True):
             ax.plot(fit.epochs[1:], fit.train[1:], color=COLOURS[0], linestyle=STYLES[0], label="training")
@@ -130,7 +130,7 @@ def losses_plot(fits: Mapping[str, Fit]) -> Figure:
             ax.set_title(f"{name}: {len(fit.hidden)} layers of {fit.hidden[0]}")
             ax.legend()
             minima.append(f"{int(fit.epochs[fit.oof.argmin()]):,} ({name})")
-        answer(figure, f"The validation loss is lowest at epoch {' and '.join(minima)}; then the nets learn noise")
+        set_title(figure, f"The validation loss is lowest at epoch {' and '.join(minima)}; then the nets learn noise")
     return figure
 
 
@@ -146,7 +146,7 @@ def selection_plot(tables: Mapping[str, pd.DataFrame]) -> Figure:
     -------
     Figure
     """
-    with canvas(1, len(tables), height=3.8) as (figure, axes):
+    with new_figure(1, len(tables), height=3.8) as (figure, axes):
         chosen = []
         for ax, (task, table) in zip(axes.flat, tables.items(), strict=True):
             nets, floor = table.iloc[:-1], float(table["test, in range"].iloc[-1])
@@ -164,7 +164,7 @@ def selection_plot(tables: Mapping[str, pd.DataFrame]) -> Figure:
             ax.set_title(task)
             chosen.append(f"{nets['net'].iloc[int(nets['validation'].argmin())]} ({task})")
         axes.flat[0].legend(fontsize=8)
-        answer(
+        set_title(
             figure,
             f"{' and '.join(chosen)} have the lowest validation loss; the largest nets have the lowest training loss",
         )
@@ -189,7 +189,7 @@ def line_animation(points: Points, line: Fit) -> bytes:
     frames = np.unique(np.linspace(0, np.searchsorted(line.epochs, 600), _FRAMES).astype(int))
     frames = frames[frames < len(line.epochs)]
     x = np.array([float(points.inputs.min()) - 0.5, float(points.inputs.max()) + 0.5])
-    with canvas(1, 1, height=3.6) as (figure, axes):
+    with new_figure(1, 1, height=3.6) as (figure, axes):
         ax = axes[0, 0]
         _scatter(ax, points)
         (drawn,) = ax.plot(x, 0 * x, color=COLOURS[1], linewidth=2, label="line")

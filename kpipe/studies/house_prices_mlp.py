@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from sklearn.model_selection import KFold
 
-from kpipe.core.plots import COLOURS, answer, canvas, curves
+from kpipe.core.plots import COLOURS, new_figure, plot_curves, set_title
 from kpipe.core.request import RunRequest
 from kpipe.models import model
 from kpipe.models.teaching.mlp import PlainRegressor
@@ -135,15 +135,15 @@ def _curves_plot(train: np.ndarray, valid: np.ndarray) -> Figure:
     panels = [(f"fold {fold + 1}", train[fold], valid[fold], 1) for fold in range(FOLDS)]
     panels += [("mean of the folds, later half", train.mean(axis=0)[half:], valid.mean(axis=0)[half:], half + 1)]
     ends = train[:, -1].mean(), valid[:, -1].mean()
-    with canvas(2, 3, height=2.6) as (figure, axes):
+    with new_figure(2, 3, height=2.6) as (figure, axes):
         for ax, (name, of_train, of_valid, first) in zip(axes.flat, panels, strict=True):
-            curves(ax, {"training": of_train, "validation": of_valid}, first=first, linewidth=1.6)
+            plot_curves(ax, {"training": of_train, "validation": of_valid}, first=first, linewidth=1.6)
             if of_train.max() > 3 * of_train.min():  # over a smaller range, a logarithmic axis has few labels
                 _log_scale(ax)
             ax.set_title(name)
         for ax in axes[:, 0]:
             ax.set_ylabel("log RMSE")
-        answer(
+        set_title(
             figure,
             f"One linear layer ends at a log RMSE of {ends[0]:.3f} on training rows and {ends[1]:.3f} on validation "
             f"rows; published: {_PUBLISHED['train']} and {_PUBLISHED['validation']}",
@@ -212,7 +212,7 @@ def _options_plot(table: pd.DataFrame) -> Figure:
         "worse": (COLOURS[1], COLOURS[1], "s", "significantly worse"),
         "no": ("#555555", "white", "D", "not significantly different"),
     }
-    with canvas(1, 1, height=4.6) as (figure, axes):
+    with new_figure(1, 1, height=4.6) as (figure, axes):
         ax = axes[0, 0]
         for kind, (colour, fill, marker, label) in kinds.items():
             part = others[others["significant"] == kind]
@@ -225,7 +225,7 @@ def _options_plot(table: pd.DataFrame) -> Figure:
         ax.set_xlabel("difference of log RMSE, with two standard errors")
         figure.legend(loc="outside lower center", ncols=3)
         count = int((others["significant"] == "better").sum())
-        answer(
+        set_title(
             figure,
             f"{count} of {len(others)} nets are significantly better than one linear layer ({plain:.4f}); the best one "
             f"is {best['net']} ({best['log RMSE']:.4f})",

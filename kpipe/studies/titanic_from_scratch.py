@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from kpipe.core.plots import answer, canvas, curves
+from kpipe.core.plots import new_figure, plot_curves, set_title
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Context
 from kpipe.models import model
@@ -228,12 +228,12 @@ def _nets_table(fits: dict[str, ScratchClassifier], table: NotebookTable) -> pd.
 
 
 def _losses_plot(fits: dict[str, ScratchClassifier]) -> Figure:
-    with canvas(1, 1, height=4.0) as (figure, axes):
-        curves(axes[0, 0], {name: fit.loss_curve_ for name, fit in fits.items()}, linewidth=1.8)
+    with new_figure(1, 1, height=4.0) as (figure, axes):
+        plot_curves(axes[0, 0], {name: fit.loss_curve_ for name, fit in fits.items()}, linewidth=1.8)
         axes[0, 0].set_ylabel("training loss (mean absolute error)")
         axes[0, 0].set_ylim(bottom=0)
         last = {name: f"{fit.loss_curve_[-1]:.3f}" for name, fit in fits.items()}
-        answer(
+        set_title(
             figure,
             f"The sigmoid makes the difference: the linear model ends at a loss of {last['linear']}, with a sigmoid at "
             f"{last['sigmoid']}, with one hidden layer at {last['one hidden layer, lr 20']}, the deep net at "

@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from kpipe.core.devices import available_cores
 from kpipe.core.metrics import evaluate, get_metric
-from kpipe.core.plots import COLOURS, answer, canvas
+from kpipe.core.plots import COLOURS, new_figure, set_title
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Context
 from kpipe.models import model
@@ -163,7 +163,7 @@ def _runs_plot(record: pd.DataFrame, *, die: float, mean: float) -> Figure:
         "rmse": ("validation RMSE of age, years", {"mean age": mean}),
     }
     last = record[record["epoch"] == record["epoch"].max()]
-    with canvas(2, 2, height=3.0) as (figure, axes):
+    with new_figure(2, 2, height=3.0) as (figure, axes):
         for ax, (column, (label, lines)) in zip(axes.flat, panels.items(), strict=True):
             wide = record.pivot_table(index="epoch", columns="run", values=column)
             ax.plot(wide.index, wide.to_numpy(), color=COLOURS[0], alpha=0.25, linewidth=0.8)
@@ -173,7 +173,7 @@ def _runs_plot(record: pd.DataFrame, *, die: float, mean: float) -> Figure:
                 ax.legend()
             ax.set_xlabel("epoch")
             ax.set_ylabel(label)
-        answer(
+        set_title(
             figure,
             f"{last['run'].nunique()} runs of variant {SHOWN}: the result depends on the initial weights. After the "
             f"last epoch the accuracies lie between {last['acc'].min():.3f} and {last['acc'].max():.3f}, "

@@ -129,10 +129,18 @@ def _losses(metric: Metric) -> RowLosses:
     return lambda y, predicted: of_values(y, predicted[:, 0])
 
 
+def _scaled_squares(y: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(n,) means of squared errors in units of each target's variance; 0 for targets that are NaN."""
+    if not np.isnan(y).any():
+        return np.asarray(((values - y) ** 2 / np.maximum(y.var(axis=0), 1e-300)).mean(axis=1))
+    errors = np.nan_to_num(values - y, nan=0.0)
+    return np.asarray((errors**2 / np.maximum(np.nanvar(y, axis=0), 1e-300)).mean(axis=1))
+
+
 def _losses_over_targets(metric: Metric) -> RowLosses:
     """Return the log loss of the probabilities of 1, or squared errors in units of each target's variance."""
     if metric.task == "regression":
-        return lambda y, values: ((values - y) ** 2 / np.maximum(y.var(axis=0), 1e-300)).mean(axis=1)
+        return _scaled_squares
 
     def losses(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         of_truth = np.where(y == 1, probabilities, 1 - probabilities)

@@ -1,4 +1,4 @@
-"""What benchmarks/scores.py holds out is whole, disjoint and never shown; what it scores, it scores as Kaggle would."""
+"""benchmarks/scores.py holds out disjoint fifths, hides their targets, and scores submissions as Kaggle does."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ every_kind = pytest.mark.parametrize("made", [classes, people, houses])
 
 
 @every_kind
-def test_the_five_fifths_share_no_row_and_miss_none(scores: ModuleType, made: Made) -> None:
+def test_the_five_fifths_are_disjoint_and_complete(scores: ModuleType, made: Made) -> None:
     plan, train, sample = made(scores)
     fifths = [scores.hold_out(plan, train, sample, repeat=0, fifth=fifth) for fifth in range(5)]
     for held in fifths:
@@ -71,7 +71,7 @@ def test_the_five_fifths_share_no_row_and_miss_none(scores: ModuleType, made: Ma
 
 
 @every_kind
-def test_the_same_numbers_give_the_same_rows_and_another_repeat_others(scores: ModuleType, made: Made) -> None:
+def test_the_same_arguments_give_the_same_rows_and_another_repeat_gives_others(scores: ModuleType, made: Made) -> None:
     plan, train, sample = made(scores)
     one, again, other = (scores.hold_out(plan, train, sample, repeat=repeat, fifth=0) for repeat in (0, 0, 1))
     assert list(one.test[plan.id]) == list(again.test[plan.id])
@@ -84,14 +84,14 @@ def test_groups_are_held_out_whole(scores: ModuleType) -> None:
     assert set(plan.groups(held.train[plan.id])).isdisjoint(plan.groups(held.test[plan.id]))
 
 
-def test_classes_keep_their_shares(scores: ModuleType) -> None:
+def test_class_frequencies_are_stratified(scores: ModuleType) -> None:
     plan, train, sample = classes(scores)
     held = scores.hold_out(plan, train, sample, repeat=0, fifth=0)
     assert held.answers.value_counts().to_dict() == {"C": 6, "D": 4, "CL": 2}
 
 
 @every_kind
-def test_the_folder_holds_no_answer_and_every_cell_as_it_was(scores: ModuleType, made: Made, tmp_path: Path) -> None:
+def test_the_folder_contains_no_answers_and_unchanged_cells(scores: ModuleType, made: Made, tmp_path: Path) -> None:
     plan, train, sample = made(scores)
     held = scores.hold_out(plan, train, sample, repeat=0, fifth=0)
     scores.write(held, tmp_path / "folder")
@@ -108,7 +108,7 @@ def test_the_folder_holds_no_answer_and_every_cell_as_it_was(scores: ModuleType,
 
 
 @every_kind
-def test_the_sample_has_the_form_of_the_original_and_tells_nothing(scores: ModuleType, made: Made) -> None:
+def test_the_sample_has_the_format_of_the_original_and_no_information(scores: ModuleType, made: Made) -> None:
     plan, train, sample = made(scores)
     held = scores.hold_out(plan, train, sample, repeat=0, fifth=0)
     assert list(held.sample.columns) == list(sample.columns)
@@ -117,7 +117,7 @@ def test_the_sample_has_the_form_of_the_original_and_tells_nothing(scores: Modul
         assert set(held.sample[name]) == {sample[name].iloc[0]}
 
 
-def test_probabilities_are_read_by_their_columns_names_and_rows_by_their_ids(scores: ModuleType) -> None:
+def test_probabilities_are_matched_by_column_name_and_rows_by_id(scores: ModuleType) -> None:
     plan, _, _ = classes(scores)
     said = {"id": ["8", "7"], "Status_D": ["0.7", "0.1"], "Status_C": ["0.2", "0.6"], "Status_CL": ["0.1", "0.3"]}
     found = scores.predictions(plan, ["C", "CL", "D"], pd.DataFrame(said), pd.Series(["7", "8"]))
@@ -127,69 +127,69 @@ def test_probabilities_are_read_by_their_columns_names_and_rows_by_their_ids(sco
 @pytest.mark.parametrize(
     ("cells", "ids", "words"),
     [
-        (["1.5", "2"], ["7", "7"], "other ids"),
-        (["1.5", "2"], ["7", "9"], "other ids"),
-        (["1.5", ""], ["7", "8"], "no finite numbers"),
-        (["1.5", "inf"], ["7", "8"], "no finite numbers"),
+        (["1.5", "2"], ["7", "7"], "ids of its submission differ"),
+        (["1.5", "2"], ["7", "9"], "ids of its submission differ"),
+        (["1.5", ""], ["7", "8"], "not finite numbers"),
+        (["1.5", "inf"], ["7", "8"], "not finite numbers"),
     ],
 )
-def test_a_submission_that_cannot_be_scored_has_failed(
+def test_a_submission_that_cannot_be_scored_is_a_failure(
     scores: ModuleType, cells: list[str], ids: list[str], words: str
 ) -> None:
     submitted = pd.DataFrame({"Id": ids, "SalePrice": cells})
-    with pytest.raises(scores.Failed, match=words):
+    with pytest.raises(scores.Failure, match=words):
         scores.predictions(scores.PLANS[scores.HOUSES], [], submitted, pd.Series(["7", "8"]))
 
 
-def test_a_label_that_train_lacks_has_failed(scores: ModuleType) -> None:
+def test_a_label_that_does_not_occur_in_train_is_a_failure(scores: ModuleType) -> None:
     submitted = pd.DataFrame({"PassengerId": ["1"], "Survived": ["1.0"]})
-    with pytest.raises(scores.Failed, match=r"such as '1\.0'"):
+    with pytest.raises(scores.Failure, match=r"such as '1\.0'"):
         scores.predictions(scores.PLANS["titanic"], ["0", "1"], submitted, pd.Series(["1"]))
 
 
 @pytest.mark.parametrize(("name", "better"), [("accuracy", 0.25), ("mae", -0.25)])
-def test_a_paired_difference_is_above_0_where_the_first_is_better(scores: ModuleType, name: str, better: float) -> None:
+def test_the_paired_gain_is_positive_if_the_first_is_better(scores: ModuleType, name: str, better: float) -> None:
     y = np.tile([0, 1, 1, 0], 100)
     close, far = y.copy(), np.where(np.arange(400) % 4 == 3, 1 - y, y)
     first, second = (close, far) if better > 0 else (far, close)
-    value, error = scores.better_by(get_metric(name), y, first, second, None)
+    value, error = scores.paired_gain(get_metric(name), y, first, second, None)
     assert value == pytest.approx(better)
     assert error == pytest.approx(np.sqrt(0.25 * 0.75 / 400), rel=0.15)
-    assert scores.better_by(get_metric(name), y, far, far, None) == (0, 0)
+    assert scores.paired_gain(get_metric(name), y, far, far, None) == (0, 0)
 
 
-def test_rows_of_one_group_are_one_observation_in_a_paired_difference(scores: ModuleType) -> None:
+def test_rows_of_one_group_are_one_observation_of_the_paired_gain(scores: ModuleType) -> None:
     groups = np.repeat(np.arange(50), 8)
     y = np.zeros(400, dtype=int)
     wrong = (groups % 2).astype(int)
-    _, apart = scores.better_by(get_metric("accuracy"), y, y, wrong, None)
-    _, together = scores.better_by(get_metric("accuracy"), y, y, wrong, groups)
-    assert together == pytest.approx(apart * np.sqrt(8), rel=0.15)
+    _, independent = scores.paired_gain(get_metric("accuracy"), y, y, wrong, None)
+    _, grouped = scores.paired_gain(get_metric("accuracy"), y, y, wrong, groups)
+    assert grouped == pytest.approx(independent * np.sqrt(8), rel=0.15)
 
 
-def test_a_failure_is_a_loss_and_is_told_by_its_last_line(scores: ModuleType) -> None:
+def test_a_failed_system_has_lost_and_its_last_line_is_printed(scores: ModuleType) -> None:
     plan = scores.PLANS["titanic"]
     mine, theirs = (scores.Unit(plan=plan, repeat=0, fifth=0, system=name) for name in ("kpipe", "histgb"))
     good = {"error": None, "score": 0.8, "standard_error": 0.02, "own": 0.81, "own_standard_error": 0.01, "seconds": 3}
-    results = {mine: {"error": "left with status 1: out of memory", "seconds": 9.0}, theirs: good}
+    results = {mine: {"error": "exited with status 1: out of memory", "seconds": 9.0}, theirs: good}
     rows = scores.measured(results)
     assert list(rows["won"]) == [False, True]
     assert scores.means(rows[:1], 1)["done"] == 0
     printed = list(scores.report(results, 1))
     assert printed[1] == "| titanic | accuracy | kpipe | failed | | | | 9 | 0 of 1 |"
-    assert printed[-1] == "titanic 0/0 kpipe: FAILED after 9 s: left with status 1: out of memory"
+    assert printed[-1] == "titanic 0/0 kpipe: FAILED after 9 s: exited with status 1: out of memory"
 
 
-def test_a_command_that_fails_gives_its_last_line(scores: ModuleType, tmp_path: Path) -> None:
+def test_the_failure_of_a_command_contains_its_last_line(scores: ModuleType, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "print('one'); raise SystemExit('the disk is full\\n')"]
-    status, _ = scores.finished(command, tmp_path, 1)
+    status, _ = scores.run_command(command, tmp_path, 1)
     assert status == 1
-    assert str(scores.failure(tmp_path, "left")) == "left: the disk is full"
+    assert str(scores.failure(tmp_path, "exited")) == "exited: the disk is full"
 
 
-def test_what_was_found_is_kept_and_found_again(scores: ModuleType, tmp_path: Path) -> None:
+def test_saved_results_are_loaded_unchanged(scores: ModuleType, tmp_path: Path) -> None:
     found = {"titanic 0 0": {"score": 0.8, "output": [0, 1]}, "titanic 0 1": {"error": 'said "no"'}}
-    scores.keep(tmp_path / "scores.json", found)
-    assert scores.kept(tmp_path / "scores.json") == found
-    assert scores.kept(tmp_path / "absent.json") == {}
+    scores.save_results(tmp_path / "scores.json", found)
+    assert scores.load_results(tmp_path / "scores.json") == found
+    assert scores.load_results(tmp_path / "absent.json") == {}
     assert [file.name for file in tmp_path.iterdir()] == ["scores.json"]

@@ -70,9 +70,9 @@ def test_unique_categories_do_not_distinguish_train_from_test() -> None:
 
 def test_columns_that_are_missing_in_nearly_all_rows_pass() -> None:
     given = make_prepared()
-    gaps = np.full(600, np.nan)
+    missing = np.full(600, np.nan)
     one = np.where(np.arange(600) == 4, 1.0, np.nan)
-    for column in (gaps, one):
+    for column in (missing, one):
         assert status(given.with_column("e", column, np.full(400, np.nan)), "adversarial validation") == "pass"
 
 

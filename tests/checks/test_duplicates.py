@@ -33,17 +33,17 @@ def test_duplicates_that_are_as_frequent_in_test_pass() -> None:
     assert check.status == "pass"
 
 
-@pytest.mark.parametrize("apart", [(2023, 2024), ("north", "south")])
+@pytest.mark.parametrize("origin", [(2023, 2024), ("north", "south")])
 def test_rows_of_a_few_binary_columns_pass_if_test_is_of_another_year(
-    apart: tuple[object, object],
+    origin: tuple[object, object],
 ) -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.integers(0, 2, (1300, 4)), columns=list("abcd")).assign(id=np.arange(1300))
-    frame = frame.assign(y=frame["a"] + rng.normal(size=1300), apart=np.where(np.arange(1300) < 1000, *apart))
+    frame = frame.assign(y=frame["a"] + rng.normal(size=1300), origin=np.where(np.arange(1300) < 1000, *origin))
     check = from_frame(frame, 1000).check("duplicates across folds")
     assert check is not None
     assert check.status == "pass"
-    assert "except the id, the target and apart" in check.detail
+    assert "except the id, the target and origin" in check.detail
 
 
 @pytest.mark.parametrize("m", [1, 2, 5, 29])

@@ -33,13 +33,13 @@ def test_a_feature_whose_values_exclude_a_rare_class_is_no_leak() -> None:
 def test_each_of_several_targets_is_searched_for() -> None:
     given = make_prepared()
     y = given.y
-    train = given.tables.train.assign(z=1 - y, told=np.where(np.arange(len(y)) % 3 == 0, 1.0 - y, np.nan))
-    test = given.tables.test.assign(told=np.nan)
+    train = given.tables.train.assign(z=1 - y, leaked=np.where(np.arange(len(y)) % 3 == 0, 1.0 - y, np.nan))
+    test = given.tables.test.assign(leaked=np.nan)
     several = tables(train, test, test[["id"]].assign(y=0, z=0))
     check = Prepared.of(problem_of(several)).check("target leakage")
     assert check is not None
     assert check.status == "fail"
-    assert "told" in check.detail
+    assert "leaked" in check.detail
 
 
 def test_a_precise_sensor_with_missing_values_is_no_sure_leak() -> None:

@@ -1,4 +1,4 @@
-"""House prices: hand-made rows prove what is read from a row, and that nothing is learned from validation rows."""
+"""Features of House Prices, and that its transformers learn only from the rows that they are fitted on."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def sample() -> pd.DataFrame:
 
 
 def house(sample: pd.DataFrame, **cells: object) -> pd.Series:
-    """What is read from the sample's first house after some of its cells were written over."""
+    """Features of the first house of the sample, with some of its cells replaced."""
     row = sample.iloc[[0]][list(house_prices.competition.columns)].assign(**cells)
-    return house_prices.describe(row).iloc[0]
+    return house_prices.add_features(row).iloc[0]
 
 
-def test_ages_are_counted_to_the_sale(sample: pd.DataFrame) -> None:
+def test_ages_are_years_until_the_sale(sample: pd.DataFrame) -> None:
     found = house(sample, YrSold=2008, YearBuilt=1978, YearRemodAdd=1998)
     assert (found["Age"], found["SinceRemodel"], found["Remodelled"], found["New"]) == (30, 10, True, False)
     found = house(sample, YrSold=2008, YearBuilt=2007, YearRemodAdd=2007)
@@ -70,12 +70,12 @@ def test_grades_are_numbers_in_their_order(sample: pd.DataFrame) -> None:
     assert house(sample, **dict.fromkeys(names, "Gd"))["Grades"] == 20
 
 
-def test_every_level_of_an_ordered_column_has_its_number(sample: pd.DataFrame) -> None:
+def test_every_category_of_an_ordered_column_has_a_number(sample: pd.DataFrame) -> None:
     for name, levels in house_prices.ORDERED.items():
         assert set(sample[name].dropna()) <= set(levels), name
 
 
-def test_missing_means_none_where_the_description_says_so_and_a_gap_elsewhere(sample: pd.DataFrame) -> None:
+def test_missing_means_none_in_the_columns_that_the_data_description_names(sample: pd.DataFrame) -> None:
     none = dict.fromkeys(["BsmtQual", "BsmtExposure", "GarageFinish", "GarageQual", "FireplaceQu", "PoolQC", "Alley"])
     gaps = dict.fromkeys(["TotalBsmtSF", "BsmtFullBath", "GarageArea", "GarageCars", "MasVnrArea"], np.nan)
     found = house(sample, **none, **gaps)
@@ -87,35 +87,39 @@ def test_missing_means_none_where_the_description_says_so_and_a_gap_elsewhere(sa
     assert unknown[["KitchenQual", "MSZoning", "LotFrontage"]].isna().all()
 
 
-def test_a_garage_is_no_younger_than_the_sale_and_as_old_as_the_house_where_there_is_none(sample: pd.DataFrame) -> None:
+def test_the_year_of_the_garage_is_at_most_that_of_the_sale_and_imputed_by_that_of_the_house(
+    sample: pd.DataFrame,
+) -> None:
     years = {"YearBuilt": 1990, "YrSold": 2007}
     assert house(sample, GarageYrBlt=2207.0, **years)["GarageYrBlt"] == 2007
     assert house(sample, GarageYrBlt=np.nan, **years)["GarageYrBlt"] == 1990
     assert house(sample, GarageYrBlt=1995.0, **years)["GarageYrBlt"] == 1995
 
 
-def test_what_is_read_from_a_row_needs_no_other_row(sample: pd.DataFrame) -> None:
+def test_features_of_a_row_depend_on_no_other_row(sample: pd.DataFrame) -> None:
     rows = sample[list(house_prices.competition.columns)]
-    whole = house_prices.curved(house_prices.describe(rows))
-    alone = pd.concat([house_prices.curved(house_prices.describe(rows.iloc[[row]])) for row in range(20)])
+    whole = house_prices.add_nonlinear_terms(house_prices.add_features(rows))
+    alone = pd.concat(
+        [house_prices.add_nonlinear_terms(house_prices.add_features(rows.iloc[[row]])) for row in range(20)]
+    )
     pd.testing.assert_frame_equal(whole.iloc[:20], alone, check_dtype=False)
 
 
-def test_no_curve_is_broken_by_a_house_that_was_sold_before_it_was_built(sample: pd.DataFrame) -> None:
+def test_a_house_that_was_sold_before_it_was_built_has_finite_nonlinear_terms(sample: pd.DataFrame) -> None:
     early = house(sample, YrSold=2007, YearBuilt=2008, YearRemodAdd=2009)
-    curves = house_prices.curved(early.to_frame().T.infer_objects())
+    curves = house_prices.add_nonlinear_terms(early.to_frame().T.infer_objects())
     assert curves["CondLogAge"].item() == 0
 
 
-def test_frontages_are_filled_with_the_median_of_neighbours_seen_in_fitting() -> None:
+def test_frontages_are_imputed_with_the_median_of_fitted_rows_of_the_neighbourhood() -> None:
     seen = pd.DataFrame({"Neighborhood": ["a", "a", "a", "b", "c"], "LotFrontage": [10.0, 20.0, 60.0, 80.0, np.nan]})
     new = pd.DataFrame({"Neighborhood": ["a", "b", "c", "d", "a"], "LotFrontage": [np.nan] * 4 + [500.0]})
-    filled = house_prices.NearbyFrontage().fit(seen).transform(new)
+    filled = house_prices.NeighborhoodFrontageImputer().fit(seen).transform(new)
     assert filled["LotFrontage"].tolist() == [20.0, 80.0, 40.0, 40.0, 500.0]
 
 
 class OfArea(RegressorMixin, BaseEstimator):
-    """A straight line over the living area alone, that remembers how many rows it saw."""
+    """A linear regression on the living area, which stores the number of rows that it was fitted on."""
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> OfArea:
         self.rows_ = len(X)
@@ -126,24 +130,24 @@ class OfArea(RegressorMixin, BaseEstimator):
         return self.line_.predict(X[["GrLivArea"]])
 
 
-def giants() -> tuple[pd.DataFrame, np.ndarray]:
+def houses() -> tuple[pd.DataFrame, np.ndarray]:
     area = np.array([1000.0, 2000.0, 3000.0, 4500.0, 5000.0, 6000.0])
     kind = ["Normal", "Partial", "Normal", "Normal", "Partial", "Partial"]
     return pd.DataFrame({"GrLivArea": area, "SaleCondition": kind}), area / 1000 - [0, 0, 0, 0, 2, 3]
 
 
-def test_giants_bend_no_fit_and_get_their_mean_discount() -> None:
-    X, y = giants()
-    model = house_prices.GiantsApart(OfArea()).fit(X, y)
-    assert house_prices.unfinished_giants(X).tolist() == [False] * 4 + [True] * 2
+def test_large_unfinished_houses_are_not_fitted_and_get_their_mean_discount() -> None:
+    X, y = houses()
+    model = house_prices.UnfinishedHouseDiscount(OfArea()).fit(X, y)
+    assert house_prices.is_large_unfinished(X).tolist() == [False] * 4 + [True] * 2
     assert model.estimator_.rows_ == 4
     assert model.discount_ == pytest.approx(-2.5)
     assert model.predict(X) == pytest.approx([1.0, 2.0, 3.0, 4.5, 2.5, 3.5])  # every row has a prediction
 
 
-def test_without_giants_in_fitting_there_is_no_discount() -> None:
-    X, y = giants()
-    model = house_prices.GiantsApart(OfArea()).fit(X[:4], y[:4])
+def test_without_large_unfinished_houses_in_fitting_the_discount_is_0() -> None:
+    X, y = houses()
+    model = house_prices.UnfinishedHouseDiscount(OfArea()).fit(X[:4], y[:4])
     assert model.discount_ == 0
     assert model.predict(X) == pytest.approx(X["GrLivArea"] / 1000)
 

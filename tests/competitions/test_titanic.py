@@ -175,4 +175,4 @@ def test_the_competitions_own_models_learn_and_return_probabilities(factory, sam
 
 
 def features_of(cleaned: Tables) -> pd.DataFrame:
-    return prepared("titanic", data="sample").X
+    return cleaned.train[list(find("titanic").columns)]

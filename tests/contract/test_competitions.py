@@ -95,8 +95,8 @@ def test_features_are_fitted_without_the_target_and_survive_clone_pickle_and_a_w
 
 
 def test_its_splitter_splits_twice_the_same_on_another_table_too(slug: str) -> None:
-    tables = cleaned(slug)
-    problem = define_problem(replace(find(slug), clean=unchanged), tables)
+    problem = define_problem(replace(find(slug), clean=unchanged), cleaned(slug))
+    tables = problem.tables
     half = take(tables, np.arange(len(tables.train)).reshape(2, -1).T.ravel()[: len(tables.train) // 2])
     for table in (tables, half, tables):
         first, second = (make_folds(problem.with_tables(table), seed=3) for _ in range(2))

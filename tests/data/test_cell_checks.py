@@ -60,3 +60,7 @@ def test_what_is_said_about_a_giant_cell_is_short() -> None:
     with pytest.raises(DataError, match=r"'a' must hold numbers") as said:
         read("id,a\n1,1\n2,2\n3,3\n", text)
     assert len(str(said.value)) < 500
+
+
+def test_numbers_with_thousands_beside_plain_ones_in_the_other_file_are_no_mistake() -> None:
+    assert column('"1,034"', "950", '"2,100"', other=("950", "870", "12")).tolist() == ["1,034", "950", "2,100"]

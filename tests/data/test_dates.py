@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from datetime import date, datetime
+
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from kpipe.data.dates import parse_dates
+from kpipe.data.dates import DateFormat, parse_dates
 
 
 @pytest.mark.parametrize(
@@ -34,3 +38,71 @@ def test_integers_are_dates_only_if_the_columns_name_says_so() -> None:
     assert parse_dates(pd.Series([20150131, 20150201], name="date")) is not None
     assert parse_dates(pd.Series([20150131, 20150201], name="area")) is None
     assert parse_dates(pd.Series([20159999, 20150201], name="date")) is None
+
+
+def dates_of(*cells: str | None) -> list[str] | None:
+    found = parse_dates(pd.Series(cells, dtype="str", name="d"))
+    return None if found is None else [str(date) for date in found]
+
+
+def test_a_few_bad_cells_among_dates_are_missing() -> None:
+    cells = [f"2015-01-{day:02}" for day in range(1, 29)]
+    found = dates_of(*cells, "0000-00-00")
+    assert found is not None
+    assert found[-1] == "NaT"
+    assert dates_of(*cells[:5], "0000-00-00") is None
+
+
+def test_the_column_decides_whether_the_day_comes_first() -> None:
+    assert dates_of("01/02/2015", "13/02/2015") == ["2015-02-01 00:00:00", "2015-02-13 00:00:00"]
+    assert dates_of("01/02/2015", "02/13/2015") == ["2015-01-02 00:00:00", "2015-02-13 00:00:00"]
+    assert dates_of("01/02/2015", "01/03/2015") == ["2015-02-01 00:00:00", "2015-03-01 00:00:00"]  # months' first days
+    assert dates_of("01.02.2015", "03.04.2015") == ["2015-02-01 00:00:00", "2015-04-03 00:00:00"]
+    format = DateFormat.of(pd.Series(["01/02/2015", "03/04/2015"], dtype="str"))
+    assert format is not None
+    assert (format.day_first, format.is_certain) == (False, False)
+
+
+def test_two_forms_in_one_column_are_both_read() -> None:
+    assert dates_of("2015-01-31", "31/01/2015", "31-Jan-15") == ["2015-01-31 00:00:00"] * 3
+
+
+def test_different_offsets_are_converted_to_utc_and_one_offset_keeps_the_hour() -> None:
+    mixed = dates_of("2015-01-31T10:00:00+02:00", "2015-01-31T10:00:00Z")
+    assert mixed == ["2015-01-31 08:00:00", "2015-01-31 10:00:00"]
+    assert dates_of("2015-01-31T10:00:00+02:00") == ["2015-01-31 10:00:00"]
+
+
+@pytest.mark.parametrize("cells", [["2009-10", "2010-11"], ["1.2.3", "10.20.30"], ["A1", "B2"], ["12", "13"]])
+def test_seasons_versions_and_labels_are_no_dates(cells: list[str]) -> None:
+    assert dates_of(*cells) is None
+
+
+FORMS = ["%Y-%m-%d", "%Y/%m/%d", "%d-%b-%Y", "%B %d, %Y", "%d%b%Y:%H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%a, %d %b %Y"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.datetimes(datetime(1950, 1, 1), datetime(2025, 1, 1)), min_size=1, max_size=30),
+    st.sampled_from([*FORMS, "%y-%m-%d"]),
+)
+def test_any_dates_in_any_form_are_read_back(dates: list[datetime], form: str) -> None:
+    dates = [datetime(2001, 1, 31), *dates]  # a day above 12 says whether days come first
+    if form == "%y-%m-%d":
+        form = "%m/%d/%y"
+        dates = [date.replace(year=2000 + date.year % 20, day=min(date.day, 28)) for date in dates]
+    text = pd.Series([date.strftime(form) for date in dates], dtype="str", name="d")
+    expected = [datetime.strptime(cell, form) for cell in text]
+    found = parse_dates(text)
+    assert found is not None
+    assert found.tolist() == expected
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.dates(date(1950, 1, 1), date(2025, 1, 1)), min_size=2, max_size=30), st.data())
+def test_a_part_of_a_column_is_read_as_in_the_whole(dates: list[date], data: st.DataObject) -> None:
+    column = pd.Series([day.strftime("%d/%m/%Y") for day in [date(2001, 1, 31), *dates]], dtype="str")
+    format = DateFormat.of(column)
+    assert format is not None
+    rows = data.draw(st.lists(st.sampled_from(range(len(column))), min_size=1))
+    pd.testing.assert_series_equal(format.parse(column.iloc[rows]), format.parse(column).iloc[rows])

@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from kpipe.data.numbers import parse_numbers
+from kpipe.data.numbers import NumberFormat, parse_numbers
 
 
 def test_text_that_is_mostly_numbers_gives_them_with_nan_for_the_rest() -> None:
@@ -27,3 +29,70 @@ def test_text_that_is_mostly_numbers_gives_them_with_nan_for_the_rest() -> None:
 )
 def test_other_columns_give_none(column: pd.Series) -> None:
     assert parse_numbers(column) is None
+
+
+def amounts(*cells: str | None) -> list[float] | None:
+    column = pd.Series(cells, dtype="str")
+    found = NumberFormat.of(column)
+    return None if found is None else found.parse(column).tolist()
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["1", "2"],
+        ["1A", "2B", "3C"],
+        ["10", "10a", "11", "11a"],
+        ["007_", "008_"],
+        ["18-24", "25-34", "65+"],
+        ["192.168.1.1", "10.0.0.1"],
+        ["1st", "2nd", "3rd"],
+        ["non-stop", "1 stop", "2 stops"],
+        ["320d", "528i"],
+        ["C85", "E46"],
+        ["3f", "9d", "4c"],
+        ["5", "8Z", *map(str, range(100))],
+        [None],
+    ],
+)
+def test_labels_and_plain_numbers_are_no_written_numbers(cells: list[str | None]) -> None:
+    assert amounts(*cells) is None
+
+
+def test_units_of_one_kind_become_the_smallest() -> None:
+    assert amounts("950", "12k", "1.2M") == [950, 12_000, 1_200_000]
+    assert amounts("36 months", "3 years") == pytest.approx([36, 36])
+    assert amounts("45 min", "2 h", "1 day") == [45, 120, 1440]
+    assert amounts("57.05N", "12.1S") == [57.05, -12.1]
+
+
+def test_the_column_decides_the_decimal_mark() -> None:
+    assert amounts("1,234", "950", "12") == [1234, 950, 12]
+    assert amounts("1,5", "1,234") == [1.5, 1.234]
+    assert amounts("1.234 €", "12.500 €") == [1234, 12_500]
+    assert amounts("1.234 kg", "12.5 kg") == [1.234, 12.5]
+    assert amounts("1.234,56", "7") == [1234.56, 7]
+    assert amounts("1 234,50", "7,00") == [1234.5, 7]
+
+
+def test_a_few_other_cells_are_missing() -> None:
+    cells = [f"{number} kmpl" for number in range(40)]
+    found = amounts(*cells, "17.3 km/kg", None)
+    assert found is not None
+    np.testing.assert_array_equal(found, [*range(40), np.nan, np.nan])
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=20),
+    st.sampled_from(["${:,}", "{:,} EUR", "{}%", "{:,} km", "{}_"]),
+)
+def test_any_whole_numbers_are_read_back(numbers: list[int], written: str) -> None:
+    assert amounts(*(written.format(number) for number in numbers)) == numbers
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 10**5), min_size=1, max_size=20))
+def test_any_durations_are_read_back(minutes: list[int]) -> None:
+    assert amounts(*(f"{m // 60}h {m % 60}m" for m in minutes)) == minutes
+    assert amounts(*(f"{m // 60 % 24:02}:{m % 60:02}" for m in minutes)) == [m % 1440 for m in minutes]

@@ -1,6 +1,6 @@
-"""The pages of docs/ are true: their commands run, from an empty folder, and what they show is what kpipe prints.
+"""The commands on the pages of docs/ run in an empty folder, and the pages show what kpipe prints.
 
-The notebooks in examples/ run too: as plain Python, and in Jupyter where it is installed (``kaggle-kpipe[docs]``).
+The notebooks in examples/ also run: as plain Python, and in Jupyter if it is installed (``kaggle-kpipe[docs]``).
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ sys.path.insert(0, str(ROOT / "tools"))
 from pages import Block, Walk, blocks, commands, loopback, zip_of, zips  # noqa: E402  # tools/ is no package
 
 DOCS = ROOT / "docs"
-PAGES = {  # decisions show nothing, and the studies' own pages are written by kpipe
+PAGES = {  # decisions have no commands, and kpipe writes the pages of studies
     page.relative_to(DOCS).as_posix(): page
     for page in sorted(DOCS.rglob("*.md"))
     if "decisions" not in page.parts and not page.match("studies/*/*.md")
 }
-# Pages about what a walk cannot do; each has tests of its own.
-ELSEWHERE = {
+# Pages that cannot be followed in an empty folder; each has tests of its own.
+TESTED_ELSEWHERE = {
     "kaggle.md": "captured by tools/capture_round_trip.py; tests/kaggle/",
     "clusters.md": "needs clusters: tests/training/test_backends.py starts them",
     "studies/README.md": "minutes of training: tests/studies/test_studies.py, make studies",
@@ -39,14 +39,14 @@ ELSEWHERE = {
     "digits.md": "minutes of training: benchmarks/competitions.py",
     "endurance.md": "about kills: tests/runs/test_endurance.py, tests/runs/test_reproduce.py",
 }
-WALKED = [name for name in PAGES if name not in ELSEWHERE and any(block.runs for block in blocks(PAGES[name]))]
+FOLLOWED = [name for name in PAGES if name not in TESTED_ELSEWHERE and any(block.runs for block in blocks(PAGES[name]))]
 SHOWN = [(name, block) for name, page in PAGES.items() for block in blocks(page)]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 SCORE = re.compile(r"0\.\d{3,5} ± 0\.\d{3,5}")
 
 
 def kpipe_calls(block: Block) -> list[list[str]]:
-    """The words behind each ``kpipe`` of a block's commands."""
+    """The arguments of each call of ``kpipe`` in a block."""
     called = re.compile(r"(?:^|[|;&(] ?|[A-Z_]=\S+ )kpipe ([^|;&>)]*)")
     return [shlex.split(words, comments=True) for command in commands(block) for words in called.findall(command)]
 
@@ -65,7 +65,7 @@ def test_the_python_of_the_docs_compiles() -> None:
             compile(block.text, name, "exec")
 
 
-def test_what_is_not_run_says_why() -> None:
+def test_a_block_that_is_not_run_has_a_reason() -> None:
     for name, block in SHOWN:
         assert not block.note.startswith("not run") or len(block.note) > len("not run: because"), name
 
@@ -77,14 +77,14 @@ def test_every_link_between_pages_leads_to_a_file() -> None:
             assert ":" in target or (page.parent / target).exists(), f"{page}: {target}"
 
 
-def test_every_command_has_its_place_in_the_docs() -> None:
+def test_every_command_is_documented() -> None:
     shown = {call[0] for _, call in CALLS if call}
-    spoken_of = "\n".join(page.read_text(encoding="utf-8") for page in PAGES.values())
-    assert [name for name in COMMANDS if name not in shown and f"`kpipe {name}" not in spoken_of] == []
+    mentioned = "\n".join(page.read_text(encoding="utf-8") for page in PAGES.values())
+    assert [name for name in COMMANDS if name not in shown and f"`kpipe {name}" not in mentioned] == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", WALKED)
+@pytest.mark.parametrize("name", FOLLOWED)
 def test_a_page_can_be_followed_from_an_empty_folder(name: str, tmp_path: Path) -> None:
     page, folder = PAGES[name], tmp_path / "kaggle"
     folder.mkdir()
@@ -101,8 +101,8 @@ def test_a_page_can_be_followed_from_an_empty_folder(name: str, tmp_path: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["howto/splitters.md", "concepts/submit.md"])
-def test_what_stands_below_a_python_is_what_it_prints(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["howto/splitters.md", "concepts/leaderboard.md"])
+def test_the_text_below_a_python_block_is_its_output(name: str, tmp_path: Path) -> None:
     shown = blocks(PAGES[name])
     for block, below in pairwise(shown):
         if block.language == "python" and below.language == "text":
@@ -111,7 +111,7 @@ def test_what_stands_below_a_python_is_what_it_prints(name: str, tmp_path: Path)
 
 
 def environment(path: Path, tmp_path: Path) -> dict[str, str]:
-    """What a notebook finds around it: the Kaggle one a kernel's folders, with the script that kpipe builds."""
+    """Environment of a notebook; that for Kaggle gets the folders of a kernel, with the script that kpipe builds."""
     env = {**os.environ, "MPLBACKEND": "agg"}
     if path.stem == "kaggle":
         (tmp_path / "working").mkdir()
@@ -135,7 +135,7 @@ def environment(path: Path, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
+def test_a_notebook_is_stored_without_outputs(path: Path) -> None:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     for cell in cells:
         assert not cell.get("outputs"), cell["id"]

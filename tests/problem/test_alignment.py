@@ -117,3 +117,12 @@ def test_a_target_that_test_leaves_empty_is_found_beside_an_unnamed_column_of_id
     problem = problem_of(tables(train, test, given.sample.rename(columns={"id": "Id", "survived": "Probability"})))
     assert (problem.id, problem.targets) == ("Id", ("survived",))
     assert problem.columns == ("x", "sex")
+
+
+@pytest.mark.parametrize("side", ["train", "test"])
+def test_blanks_around_the_values_of_one_file_make_no_other_categories(side: str) -> None:
+    given = survivors()
+    getattr(given, side)["sex"] = " " + getattr(given, side)["sex"]
+    problem = problem_of(given)
+    assert set(problem.X["sex"]) == set(problem.X_test["sex"]) == {"male", "female"}
+    assert "sex" in problem.tables.source.notes[0]

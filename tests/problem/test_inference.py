@@ -282,8 +282,10 @@ def test_dates_with_a_gap_are_no_reason_to_refuse() -> None:
     made = dated(later=True)
     made.train.loc[3, "date"] = None
     problem, _ = found(made)
-    assert repr(problem.splitter).startswith("KFold")
-    assert len(make_folds(problem).train) == 5
+    assert repr(problem.splitter) == "ByTime('date', n_splits=4)"
+    assert all(3 not in rows for rows in (*make_folds(problem).train, *make_folds(problem).valid))
+    made.train.loc[:40, "date"] = None
+    assert repr(found(made)[0].splitter).startswith("KFold")
 
 
 def test_classes_that_are_whole_floats_are_classes_where_the_sample_holds_whole_numbers() -> None:

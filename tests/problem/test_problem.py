@@ -1,4 +1,4 @@
-"""A problem: a competition with every field settled."""
+"""A problem: a competition with every field determined."""
 
 from __future__ import annotations
 

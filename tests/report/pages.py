@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from kpipe.report import write
+from kpipe.report.blocks import Section
+from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.run import Run
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)> {{7*7}} $x_{'
@@ -74,4 +76,16 @@ def by_hand(folder: Path, *, target: str | list[str], metric: str, oof: dict[str
 
 
 def page_of(run: Run, **options: Any) -> Page:
-    return Page(write(run, **options).read_text(encoding="utf-8"))
+    return Page(write(run, **{"budget": 0.0, **options}).read_text(encoding="utf-8"))
+
+
+def loaded_regression(folder: Path, **fields: Any) -> LoadedRun:
+    """A regression whose score is 0.5 and whose baseline is 0.1, greater being better."""
+    oof = {"y": np.array([0.0, 1.0]), "blend": np.array([0.1, 0.9])}
+    run = by_hand(folder, target="y", metric="r2", oof=oof, test={"blend": np.array([0.5])})
+    return load_run(Run(path=folder, record={**run.record, **fields}))
+
+
+def findings(section: Section) -> list[tuple[str, str]]:
+    """The levels and texts of a section's findings."""
+    return [(found.level, found.text) for found in section.findings]

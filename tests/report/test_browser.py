@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import kpipe
-from kpipe.cli.report import write_report
+from kpipe.report import write
 from kpipe.runs.run import Run
 from tests.report.pages import EVIL
 
@@ -58,7 +58,7 @@ def opened(browser: Any) -> Iterator[Any]:
 
 @pytest.mark.slow
 def test_in_a_browser_tables_sort_by_click_and_by_keyboard(titanic: Run, opened: Any) -> None:
-    page = opened(write_report(titanic))
+    page = opened(write(titanic))
     table = page.get_by_role("table", name="Checks of this run")
     heading = table.get_by_role("columnheader", name="check")
     names = lambda: table.locator("tbody th").all_text_contents()  # noqa: E731  # called three times
@@ -74,7 +74,7 @@ def test_in_a_browser_tables_sort_by_click_and_by_keyboard(titanic: Run, opened:
 
 @pytest.mark.slow
 def test_in_a_browser_numbers_sort_as_numbers_and_unknown_values_last(titanic: Run, opened: Any) -> None:
-    page = opened(write_report(titanic))
+    page = opened(write(titanic))
     table = page.get_by_role("table", name="Columns by shift between train and test")
     table.get_by_role("columnheader", name="distinct").get_by_role("button").click()
     column = table.locator("thead th").all_text_contents().index("distinct")
@@ -85,7 +85,7 @@ def test_in_a_browser_numbers_sort_as_numbers_and_unknown_values_last(titanic: R
 
 @pytest.mark.slow
 def test_in_a_browser_sections_collapse_and_a_link_expands_its_section(titanic: Run, opened: Any) -> None:
-    page = opened(write_report(titanic))
+    page = opened(write(titanic))
     expanded = lambda: page.locator("details.section[open]").count()  # noqa: E731  # called three times
     page.locator("#score summary").focus()
     page.keyboard.press("Enter")
@@ -103,7 +103,7 @@ def test_in_a_browser_sections_collapse_and_a_link_expands_its_section(titanic: 
 def test_in_a_browser_every_element_has_an_accessible_name_and_headings_skip_no_level(
     titanic: Run, opened: Any
 ) -> None:
-    page = opened(write_report(titanic))
+    page = opened(write(titanic))
     page.evaluate("document.querySelectorAll('details').forEach(section => { section.open = true; })")
     for role in ("img", "table", "region", "button", "link", "columnheader"):
         found = page.get_by_role(role)
@@ -141,7 +141,7 @@ CONTRAST = """() => {
 def test_in_a_browser_text_has_contrast_in_light_and_dark_colours_and_fits_a_phone(
     titanic: Run, opened: Any, scheme: str
 ) -> None:
-    page = opened(write_report(titanic), color_scheme=scheme, viewport={"width": 360, "height": 740})
+    page = opened(write(titanic), color_scheme=scheme, viewport={"width": 360, "height": 740})
     page.evaluate("document.querySelectorAll('details').forEach(section => { section.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     contrast, where = page.evaluate(CONTRAST)
@@ -159,7 +159,7 @@ def test_in_a_browser_hostile_data_runs_no_script(tmp_path: Path, opened: Any) -
         part.to_csv(tmp_path / f"{name}.csv", index=False)
     frame.tail(60)[["id"]].assign(y="</script>").to_csv(tmp_path / "sample_submission.csv", index=False)
     run = kpipe.run("hostile", data=tmp_path, models=["linear"], folds=2, metric="accuracy", out=tmp_path / "runs")
-    page = opened(write_report(run))
+    page = opened(write(run))
     assert page.locator("script").count() == 1
     assert page.get_by_role("table", name="Confusion matrix").get_by_text("<script>").count() > 0
 
@@ -167,7 +167,7 @@ def test_in_a_browser_hostile_data_runs_no_script(tmp_path: Path, opened: Any) -
 @pytest.mark.slow
 def test_in_a_browser_digits_are_images_with_descriptions(tmp_path: Path, opened: Any) -> None:
     run = kpipe.run("digit-recognizer", models=["linear"], folds=2, out=tmp_path)
-    pictures = opened(write_report(run)).locator(".gallery img")
+    pictures = opened(write(run)).locator(".gallery img")
     assert pictures.count() > 0
     assert re.fullmatch(
         r"Row \d+: \d, predicted as \d; predicted probability of the true class 0\.\d\d",

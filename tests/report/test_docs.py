@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import kpipe
-from kpipe.cli.report import write_report
+from kpipe.report import write
 from kpipe.runs.run import Run
 from tests.report.pages import Page
 
@@ -37,7 +37,7 @@ def test_the_docs_list_every_plot_of_a_run(three_models: Run, house: Run) -> Non
 
 
 def test_the_docs_list_every_section_of_a_page_in_its_order(three_models: Run) -> None:
-    html = write_report(three_models).read_text(encoding="utf-8")
+    html = write(three_models).read_text(encoding="utf-8")
     titles = re.findall(r"<h2[^>]*>(.*?)</h2>", html)
     bold = re.findall(r"\*\*([\w -]+)\*\*", page().partition("## Sections")[2].partition("\n## ")[0])
     assert bold == titles

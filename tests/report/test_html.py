@@ -37,7 +37,7 @@ def test_hostile_text_in_a_run_folder_is_escaped(copied: Path) -> None:
         baseline_name=EVIL,
         **{EVIL: {EVIL: [EVIL]}},
     )
-    page = page_of(hostile, no_data=EVIL)
+    page = page_of(hostile)
     assert is_safe(page)
     assert "<script>alert(1)</script>" in page.text
     assert "{{7*7}}" in page.text

@@ -17,7 +17,7 @@ from kpipe.runs.run import Run
 
 
 def test_a_report_draws_the_curves_of_each_model(three_models: Run) -> None:
-    page = write(three_models).read_text(encoding="utf-8")
+    page = write(three_models, budget=0.0).read_text(encoding="utf-8")
     assert "Learning curves" in page
     assert re.search(r"Loss of neural: [\d.]+ at the first step, [\d.]+ after \d+ steps on training rows", page)
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from kpipe.cli.report import write_report
 from kpipe.errors import OutputError
 from kpipe.report import write
 from kpipe.runs.find import find_run
@@ -14,7 +13,7 @@ from tests.report.pages import Page, changed, is_safe, page_of
 
 
 def test_a_report_is_one_small_page_with_the_score_its_standard_error_and_the_baseline(titanic: Run) -> None:
-    path = write_report(titanic)
+    path = write(titanic)
     page = Page(path.read_text(encoding="utf-8"))
     assert path == titanic.path / "report.html"
     assert path.stat().st_size < 3_000_000
@@ -35,7 +34,7 @@ def test_a_report_is_one_small_page_with_the_score_its_standard_error_and_the_ba
 
 def test_the_report_of_a_run_without_its_data_says_what_is_not_shown(copied: Path) -> None:
     elsewhere = {"origin": "zip", "path": "/nowhere/titanic.zip", "files": {}, "rows": {"train": 1, "test": 1}}
-    page = Page(write_report(changed(copied, data=elsewhere)).read_text(encoding="utf-8"))
+    page = Page(write(changed(copied, data=elsewhere)).read_text(encoding="utf-8"))
     assert "/nowhere/titanic.zip does not exist. To show the data, add --data PATH." in page.text
     assert "Confusion matrix" in page.text
     assert "Columns by shift between train and test" not in page.text
@@ -44,7 +43,7 @@ def test_the_report_of_a_run_without_its_data_says_what_is_not_shown(copied: Pat
 def test_files_that_changed_since_the_run_are_not_shown_as_its_data(copied: Path) -> None:
     run = find_run(str(copied), copied)
     data = {**run.record["data"], "files": {"train.csv": "0" * 64}}
-    page = Page(write_report(changed(copied, data=data)).read_text(encoding="utf-8"))
+    page = Page(write(changed(copied, data=data)).read_text(encoding="utf-8"))
     assert "has other files than the run was made from" in page.text
     assert "Columns by shift between train and test" not in page.text
 

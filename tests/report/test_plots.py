@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from io import BytesIO
 
 import pytest
 
 import kpipe
 from kpipe.errors import UsageError
+from kpipe.report import score, write
+from kpipe.report.blocks import Plot
 from kpipe.runs.run import Run
 
 PLOTS = ("scores", "folds", "learning_curves", "confusion", "roc", "precision_recall", "calibration", "probabilities")
@@ -52,3 +55,12 @@ def test_dir_lists_the_plots_that_apply_to_the_run(three_models: Run, house: Run
 
 def test_private_names_are_not_plots(house: Run) -> None:
     assert not hasattr(kpipe.plot(house), "_repr_html_")  # a notebook asks for it
+
+
+def test_a_plot_of_a_section_is_on_the_page_and_in_kpipe_plot(house: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new plot is a change of one file, that of its section."""
+    added = Plot(name="added", draw=lambda ax: ax.plot([0, 1]), alt="An added plot.", caption="An added plot.")
+    section = score.section
+    monkeypatch.setattr(score, "section", lambda run: replace(found := section(run), blocks=[*found.blocks, added]))
+    assert "An added plot." in write(house, budget=0.0).read_text(encoding="utf-8")
+    assert len(kpipe.plot(house).added().axes) == 1

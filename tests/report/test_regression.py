@@ -33,3 +33,12 @@ def test_each_of_several_targets_has_its_own_plots(tmp_path: Path) -> None:
     run = by_hand(tmp_path, target=["a", "b"], metric="rmse", oof=values, test={"blend/a": a, "blend/b": b})
     headings = re.findall(r"<h3>(.*?)</h3>", write(run).read_text(encoding="utf-8"))
     assert headings == ["a", "b"]
+
+
+def test_a_target_that_is_missing_in_some_rows_is_shown_on_the_others(tmp_path: Path) -> None:
+    a, b = np.random.default_rng(0).normal(size=(2, 60))
+    true = np.where(np.arange(60) % 3, a, np.nan)
+    values = {"a": true, "b": b, "blend/a": a, "blend/b": a}
+    run = by_hand(tmp_path, target=["a", "b"], metric="rmse", oof=values, test={"blend/a": a, "blend/b": b})
+    headings = re.findall(r"<h3>(.*?)</h3>", write(run).read_text(encoding="utf-8"))
+    assert headings == ["a", "b"]

@@ -39,14 +39,13 @@ def describe(problem: Problem) -> dict[str, Any]:
     -------
     dict
         Each field with its value; under ``inferred`` the reason of each inferred field, and under ``guesses`` the
-        fields whose value the files cannot prove.
+        fields whose value the files cannot prove. ``conversions`` and ``columns_left_out`` name columns.
     """
     tables = problem.tables
     return {
         "slug": problem.slug,
         "data": f"{tables.source.origin}: {tables.source.path}",
         "rows": {"train": len(tables.train), "test": len(tables.test)},
-        **({"notes": list(tables.source.notes)} if tables.source.notes else {}),
         "id": problem.id,
         "target": list(problem.targets),
         "task": problem.task,
@@ -61,6 +60,9 @@ def describe(problem: Problem) -> dict[str, Any]:
         **({"notes": list(tables.source.notes)} if tables.source.notes else {}),
         "inferred": {name: reason.text for name, reason in problem.reasons.items()},
         "guesses": [name for name, reason in problem.reasons.items() if reason.guess],
+        **({"notes": list(tables.source.notes)} if tables.source.notes else {}),
+        "conversions": dict(problem.conversions),
+        "columns_left_out": dict(problem.left_out),
     }
 
 
@@ -73,6 +75,7 @@ def print_competition(problem: Problem) -> None:
     """
     console, fields = get_console(), describe(problem)
     guesses, notes = fields.pop("guesses"), fields.pop("notes", [])
+    conversions, left_out = fields.pop("conversions"), fields.pop("columns_left_out")
     reasons = {name: "a guess: " * (name in guesses) + text for name, text in fields.pop("inferred").items()}
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("field")
@@ -83,6 +86,11 @@ def print_competition(problem: Problem) -> None:
     print_table(console, table)
     for note in notes:
         console.print(Text(note))
+    for name, words in conversions.items():
+        if not any(note.startswith(f"{name} is {words}") for note in notes):
+            console.print(f"{name} is {words}.", markup=False, highlight=False)
+    for name, why in left_out.items():
+        console.print(f"{name} is left out: {why}.", markup=False, highlight=False)
     if problem.tables.source.origin == "sample":
         console.print(SAMPLE_WARNING, style="bold yellow")
 

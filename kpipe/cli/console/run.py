@@ -20,6 +20,8 @@ __all__ = ["print_run"]
 
 _INFERRED = ("splitter", "groups", "target", "task", "columns", "metric", "positive")  # fields that may be guesses
 
+_MOST_NAMED = 5  # columns with a line each
+
 
 def print_run(run: Run, *, json: bool, quiet: bool) -> int:
     """Print a finished run to stdout.
@@ -93,6 +95,12 @@ def _warnings(record: Mapping[str, Any]) -> Iterator[str]:
             yield f"{field} is a guess: {reasons[field].text}."
     for name, reason in record["left_out"].items():
         yield f"{name} was skipped: {reason}."
+    left_out = record.get("columns_left_out", {})
+    for name, reason in list(left_out.items())[:_MOST_NAMED]:
+        yield f"The column {name} was left out: {reason}."
+    if others := list(left_out)[_MOST_NAMED:]:
+        named = ", ".join(others[:_MOST_NAMED]) + (", ..." if len(others) > _MOST_NAMED else "")
+        yield f"{len(others)} more columns were left out: {named} (columns_left_out in run.json says why)."
 
 
 def _print_checks(console: Console, record: Mapping[str, Any]) -> None:

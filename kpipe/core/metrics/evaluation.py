@@ -144,9 +144,9 @@ def check_domain(metric: Metric, y: np.ndarray) -> None:
     DataError
         If a target is smaller than the metric's ``domain``: the logarithm of a negative number.
     """
-    if metric.domain is not None and len(y) and y.min() < metric.domain:
+    if metric.domain is not None and len(y) and np.nanmin(y) < metric.domain:
         raise DataError(
-            f"{metric.name} needs targets of at least {metric.domain:g}; got {y.min():g}. Choose another --metric."
+            f"{metric.name} needs targets of at least {metric.domain:g}; got {np.nanmin(y):g}. Choose another --metric."
         )
 
 

@@ -24,7 +24,8 @@ def over_targets(metric: Metric, targets: int) -> Metric:
     Returns
     -------
     Metric
-        Of ``y`` and predictions (n, targets). Classes are 0 and 1, their predictions the probability of 1.
+        Of ``y`` and predictions (n, targets). Classes are 0 and 1, their predictions the probability of 1. Each target
+        is scored on the rows in which it is not NaN.
 
     Examples
     --------
@@ -39,10 +40,21 @@ def over_targets(metric: Metric, targets: int) -> Metric:
         return np.column_stack([1 - values, values]) if metric.needs == "probability" else values
 
     def function(y: np.ndarray, predicted: np.ndarray) -> float:
-        return float(np.mean([metric.function(y[:, j], column(predicted, j)) for j in range(targets)]))
+        known = ~np.isnan(y)
+        if known.all():
+            return float(np.mean([metric.function(y[:, j], column(predicted, j)) for j in range(targets)]))
+        some = np.flatnonzero(known.any(axis=0)).tolist()
+        return float(np.mean([metric.function(y[known[:, j], j], column(predicted, j)[known[:, j]]) for j in some]))
 
     def losses(y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         assert metric.losses is not None
+        known = ~np.isnan(y)
+        if not known.all():  # weighted, so that their mean is that of the targets' means
+            weighted = np.zeros(y.shape)
+            for j in np.flatnonzero(known.any(axis=0)).tolist():
+                rows = known[:, j]
+                weighted[rows, j] = metric.losses(y[rows, j], column(predicted, j)[rows]) * (len(y) / rows.sum())
+            return np.asarray(weighted.sum(axis=1) / known.any(axis=0).sum())
         return np.mean([metric.losses(y[:, j], column(predicted, j)) for j in range(targets)], axis=0)
 
     of_rows = losses if metric.losses is not None and not metric.root else None

@@ -241,7 +241,12 @@ def _restore(build: Callable[[], nn.Module], weights: Weights) -> nn.Module:
     """The network with ``weights``; made on torch's "meta" device, which draws no random first weights."""
     with torch.device("meta"):
         network = build()
-    network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()}, assign=True)
+    # In the network's own memory format: pickled arrays lose it, and convolutions round differently in another one.
+    state = {
+        name: torch.empty_like(value, device="cpu").copy_(torch.tensor(weights[name]))
+        for name, value in network.state_dict().items()
+    }
+    network.load_state_dict(state, assign=True)
     return network
 
 

@@ -1,7 +1,7 @@
 """Infer what a competition's author left open from its files: one module per field.
 
-Each step gets the competition with the fields that earlier steps have settled, and the tables, and returns the fields
-that it settles with the reason. A reason whose ``guess`` is True is one that the files cannot prove.
+Each step gets the tables and the competition with the fields that earlier steps have determined, and returns the
+fields that it determines, with the reason. A reason whose ``guess`` is True is one that the files cannot prove.
 """
 
 from __future__ import annotations

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import pandas as pd
 
 from kpipe.core.values import Reason, Tables
 from kpipe.data.dates import parse_dates
 from kpipe.errors import DataError
+from kpipe.features.automatic import AutomaticFeatures
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
 
-__all__ = ["infer_columns"]
+__all__ = ["infer_columns", "left_out_columns"]
 
 
 def infer_columns(competition: Competition, tables: Tables) -> Step:
@@ -27,7 +30,9 @@ def infer_columns(competition: Competition, tables: Tables) -> Step:
         raise DataError(
             f"train.csv lacks the column {unknown[0]!r} to drop. It has: {', '.join(tables.train.columns)}."
         )
-    excluded = {competition.id, competition.groups, *competition.targets, *competition.drop}
+    excluded = {competition.id, *competition.targets, *competition.drop}
+    if not (isinstance(competition.features, AutomaticFeatures) and competition.features.groups == competition.groups):
+        excluded.add(competition.groups)
     shared = [c for c in tables.train.columns if c in tables.test.columns and c not in excluded]
     row_numbers = [c for c in shared if _is_row_number(tables.train[c])]
     columns = [c for c in shared if c not in row_numbers]
@@ -42,6 +47,40 @@ def infer_columns(competition: Competition, tables: Tables) -> Step:
     text += "; the id is a date, so it is a feature too" if dated else ""
     text += f"; test lacks {', '.join(map(str, lacking))}" if lacking else ""
     return {"columns": tuple(columns)}, Reason(text=text, guess=bool(lacking))
+
+
+def left_out_columns(competition: Competition, tables: Tables) -> dict[str, str]:
+    """The columns that models do not see, with the reason of each.
+
+    Parameters
+    ----------
+    competition : Competition
+        With every field settled.
+    tables : Tables
+
+    Returns
+    -------
+    dict of str to str
+        Name to a clause such as "test.csv lacks it".
+    """
+    train, test = tables.train, tables.test
+    columns = list(competition.columns or ())
+    known = {*columns, competition.id, *competition.targets}
+    reasons = {str(name): _why_left_out(competition, tables, name) for name in train.columns if name not in known}
+    reasons |= {str(name): "train.csv lacks it" for name in test.columns if name not in {*known, *train.columns}}
+    if isinstance(competition.features, AutomaticFeatures):
+        reasons |= {str(name): why for name, why in competition.features.left_out(train[columns]).items()}
+    return reasons
+
+
+def _why_left_out(competition: Competition, tables: Tables, name: Hashable) -> str:
+    if name in competition.drop:
+        return "--drop names it"
+    if name not in tables.test.columns:
+        return "test.csv lacks it"
+    if name == competition.groups:
+        return "its values are groups, which are new in test: keep it with --split rows"
+    return "counts the rows" if _is_row_number(tables.train[name]) else "the competition's columns do not name it"
 
 
 def _stated(competition: Competition, tables: Tables) -> Step:

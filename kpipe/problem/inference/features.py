@@ -13,10 +13,12 @@ __all__ = ["infer_features"]
 
 def infer_features(competition: Competition, tables: Tables) -> Step:
     """``AutomaticFeatures``, except for pixels and for competitions that state models of their own."""
-    if competition.features is not None or competition.models is not None:
+    features = competition.features
+    keeps_groups = isinstance(features, AutomaticFeatures) and features.groups is not None
+    if (features is not None and not keeps_groups) or competition.models is not None:
         return NOTHING
     columns = tables.train[list(competition.columns or ())]
     if is_pixel_table(columns):
-        return NOTHING
+        return {"features": None}, None
     reason = Reason(text="dates, free text, high-cardinality categories and useless columns are handled in each fold")
-    return {"features": AutomaticFeatures()}, reason
+    return {"features": features or AutomaticFeatures()}, reason

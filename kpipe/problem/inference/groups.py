@@ -10,8 +10,9 @@ import pandas as pd
 from kpipe.core.values import Reason, Tables
 from kpipe.data.dates import parse_dates
 from kpipe.errors import DataError
+from kpipe.features.automatic import AutomaticFeatures
 from kpipe.problem.competition import Competition
-from kpipe.problem.inference.splitter import is_later
+from kpipe.problem.inference.splitter import comes_later, is_time
 from kpipe.problem.inference.step import NOTHING, Step
 
 __all__ = ["infer_groups"]
@@ -31,27 +32,35 @@ def infer_groups(competition: Competition, tables: Tables) -> Step:
         _check_groups(tables.train, competition.groups)
         return NOTHING
     if competition.split is not None:
-        return _groups_by(competition.split, tables)
+        return _groups_by(competition, competition.split, tables)
     if competition.splitter is not None or competition.columns is not None:
         return NOTHING
     for name, values in _candidates(competition, tables):
         known = float(tables.test[name].isin(values.unique()).mean())
         if known <= _MOST_SHARED:
             text = f"its values repeat, and {1 - known:.0%} of test's rows have a value that train lacks"
-            return {"groups": name}, Reason(text=text, guess=True)
+            return _groups(competition, name, values), Reason(text=text, guess=True)
     return NOTHING
 
 
-def _groups_by(split: str, tables: Tables) -> Step:
+def _groups_by(competition: Competition, split: str, tables: Tables) -> Step:
     if split == "rows":
         return NOTHING
     for name, frame in (("train", tables.train), ("test", tables.test)):
         if split not in frame.columns:
             raise DataError(f"{name}.csv lacks the column {split!r} to split by. It has: {', '.join(frame.columns)}.")
-    if parse_dates(tables.train[split]) is not None:
-        return NOTHING
+    if parse_dates(tables.train[split]) is not None or comes_later(tables.train[split], tables.test[split]):
+        return NOTHING  # a time
     _check_groups(tables.train, split)
-    return {"groups": split}, Reason(text="the column to split by")
+    return _groups(competition, split, tables.train[split]), Reason(text="the column to split by")
+
+
+def _groups(competition: Competition, name: str, values: pd.Series) -> dict[str, object]:
+    """The groups, and features that keep them where they are numbers: a model can learn from numbers that are new."""
+    own = competition.columns is not None or competition.features is not None or competition.models is not None
+    if own or not pd.api.types.is_numeric_dtype(values):
+        return {"groups": name}
+    return {"groups": name, "features": AutomaticFeatures(groups=name)}
 
 
 def _candidates(competition: Competition, tables: Tables) -> Iterator[tuple[str, pd.Series]]:
@@ -60,7 +69,7 @@ def _candidates(competition: Competition, tables: Tables) -> Iterator[tuple[str,
         values = tables.train[name]
         if name not in tables.test.columns or name == competition.id or values.dtype.kind in "fbM" or values.hasnans:
             continue
-        if is_later(values, tables.test[name]):
+        if is_time(values, tables.test[name]):
             continue
         distinct, in_test = values.nunique(), tables.test[name].nunique()
         if 20 <= distinct <= len(values) / 1.15 and 5 <= in_test <= len(tables.test) and parse_dates(values) is None:

@@ -95,10 +95,16 @@ def _add_groups_of_ids(competition: Competition, tables: Tables) -> Tables:
     sizes = pd.concat([part[0] for part in parts]).value_counts()
     if not 1.05 < sizes.mean() < len(tables.train) / 10:
         return tables
+    group, number, size = (_free_name(f"{id} {part}", tables) for part in ("group", "number", "group size"))
     frames = [
-        frame.assign(
-            **{f"{id} group": part[0], f"{id} number": part[1].astype(int), f"{id} group size": part[0].map(sizes)}
-        )
+        frame.assign(**{group: part[0], number: part[1].astype(int), size: part[0].map(sizes)})
         for frame, part in zip((tables.train, tables.test), parts, strict=True)
     ]
     return replace(tables, train=frames[0], test=frames[1])
+
+
+def _free_name(name: str, tables: Tables) -> str:
+    """A name for a derived column that no column of the files has."""
+    while name in tables.train.columns or name in tables.test.columns:
+        name += " (derived)"
+    return name

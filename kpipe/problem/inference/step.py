@@ -6,5 +6,5 @@ from kpipe.core.values import Reason
 
 __all__ = ["NOTHING", "Step"]
 
-Step = tuple[dict[str, object], Reason | None]  # the fields that a step settles, and why
-NOTHING: Step = ({}, None)  # the author has settled the field
+Step = tuple[dict[str, object], Reason | None]  # the fields that a step determines, and why
+NOTHING: Step = ({}, None)  # the author has set the field

@@ -30,6 +30,7 @@ def infer_task(competition: Competition, tables: Tables) -> Step:
     """
     for name in competition.targets:
         _check_target(tables.train[name], name, several=len(competition.targets) > 1)
+    _check_missing_classes(competition, tables)
     stated = None if competition.metric is None else get_metric(competition.metric)
     if stated is not None and stated.task == "classification":
         _check_binary_targets(competition, tables)
@@ -96,16 +97,24 @@ def _one_by_one(target: str) -> str:
     )
 
 
+def _check_missing_classes(competition: Competition, tables: Tables) -> None:
+    """Several targets may be missing in some rows only if they are numbers, which are learned each on its own rows."""
+    targets = tables.train[list(competition.targets)]
+    binary = all(set(targets[name].dropna().unique()) <= {0, 1} for name in targets)
+    missing = [str(name) for name in targets if targets[name].isna().any()]
+    if len(competition.targets) > 1 and missing and (binary or competition.task == "classification"):
+        name, rows = missing[0], np.flatnonzero(targets[missing[0]].isna())
+        raise DataError(
+            f"train.csv: the target {name!r} is missing in {len(rows)} of {len(targets)} rows, first in row "
+            f"{rows[0] + 1}, where another target is known. {_one_by_one(name)}"
+        )
+
+
 def _check_target(y: pd.Series, target: str, *, several: bool) -> None:
     missing = np.flatnonzero(y.isna())
     if len(missing) == len(y):
         raise DataError(f"train.csv: the target {target!r} is missing in every row.")
-    if len(missing) and several:
-        raise DataError(
-            f"train.csv: the target {target!r} is missing in {len(missing)} of {len(y)} rows, first in row "
-            f"{missing[0] + 1}, where another target is known. {_one_by_one(target)}"
-        )
-    if len(missing):
+    if len(missing) and not several:
         raise DataError(
             f"train.csv: the target {target!r} is missing in {len(missing)} of {len(y)} rows, first in row "
             f"{missing[0] + 1}. Remove these rows: a model cannot learn from them."

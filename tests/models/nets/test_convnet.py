@@ -65,6 +65,13 @@ def test_a_pickled_estimator_predicts_the_same(digits):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict_proba(X), fitted.predict_proba(X))
 
 
+def test_a_pickled_estimator_of_tiny_images_predicts_the_same_bytes():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), np.arange(60) % 3
+    fitted = quick(shape=(1, 3, 1), min_steps=60, batch_size=32).fit(X, y)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict_proba(X), fitted.predict_proba(X))
+
+
 def test_pixels_as_bytes_and_as_floats_give_the_same_predictions(digits):
     X, y = digits
     as_bytes, as_floats = (quick().fit(table, y[:200]) for table in (X[:200], X[:200].astype(float)))

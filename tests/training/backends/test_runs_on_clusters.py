@@ -160,7 +160,7 @@ def test_a_cluster_can_be_chosen_with_joblibs_parallel_config(dask: str, tmp_pat
 @pytest.mark.slow
 def test_a_budget_is_refused_where_workers_cannot_be_stopped() -> None:
     distributed = pytest.importorskip("distributed", reason=install_command(extra="dask"))
-    here = distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None)
+    here = distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0")
     with here, distributed.Client(here), joblib.parallel_config(backend="dask"):
         with pytest.raises(UsageError, match=r"--budget needs workers that can be stopped: .*, or omit --budget"):
             trained({"quick": model("linear")}, deadline=Deadline(60.0))

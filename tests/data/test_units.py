@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from kpipe.data.units import common_unit, normal_unit
+
+
+def test_units_in_any_spelling_are_one() -> None:
+    assert {normal_unit(unit) for unit in ("Month", " months", "MONTHS.")} == {"month"}
+
+
+def test_units_are_multiples_of_the_smallest() -> None:
+    assert common_unit({"year", "month"}) == {"year": 12.0, "month": 1.0}
+    assert common_unit({"m", "k", ""}) == {"m": 1e6, "k": 1e3, "": 1.0}
+    assert common_unit({"%", ""}) == {"%": 1.0, "": 1.0}
+
+
+def test_units_that_cannot_be_compared_give_none() -> None:
+    assert common_unit({"bed", "rk"}) is None
+    assert common_unit({"z", ""}) is None
+    assert common_unit({"kg", "cm"}) is None

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from kpipe.core.metrics import get_metric, over_targets
+from kpipe.models.per_target import PerTarget
+from tests.tables import prices, problem_of, tables
+
+
+def with_missing(y: np.ndarray, seed: int = 0) -> np.ndarray:
+    return np.where(np.random.default_rng(seed).random(y.shape) < 0.3, np.nan, y)
+
+
+@pytest.mark.parametrize("name", ["rmse", "mae"])
+def test_each_target_is_scored_on_the_rows_in_which_it_is_known(name: str) -> None:
+    rng = np.random.default_rng(1)
+    y, predicted = with_missing(rng.normal(size=(200, 3))), rng.normal(size=(200, 3))
+    metric, one = over_targets(get_metric(name), 3), get_metric(name)
+    known = ~np.isnan(y)
+    expected = np.mean([one.function(y[known[:, j], j], predicted[known[:, j], j]) for j in range(3)])
+    assert metric.function(y, predicted) == pytest.approx(expected)
+    if metric.losses is not None:
+        assert metric.losses(y, predicted).mean() == pytest.approx(expected)
+
+
+def test_each_target_is_fitted_on_the_rows_in_which_it_is_known() -> None:
+    X = pd.DataFrame({"a": np.random.default_rng(2).normal(size=50)})
+    y = with_missing(np.column_stack([X["a"], 2 * X["a"] + 1]))
+    np.testing.assert_allclose(
+        PerTarget(LinearRegression()).fit(X, y).predict(X), np.column_stack([X["a"], 2 * X["a"] + 1])
+    )
+
+
+def test_rows_with_some_targets_are_kept_and_rows_without_any_are_left_out() -> None:
+    given = prices()
+    train = given.train.assign(weight=2 * given.train["price"])
+    train.loc[:3, "price"] = np.nan
+    train.loc[3:5, "weight"] = np.nan
+    problem = problem_of(tables(train, given.test, given.sample.assign(weight=0.5)))
+    assert len(problem.y) == 79
+    left_out, counts = problem.tables.source.notes
+    assert "1 of 80 rows of train.csv are left out because all targets are missing (row 4)" in left_out
+    assert "of 79: price 76, weight 77" in counts

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kpipe.core.values import Tables
+from kpipe.features.automatic import AutomaticFeatures
+from tests.tables import prices, problem_of, tables
+
+
+def written(change: dict[str, object], n: int = 80) -> Tables:
+    """Prices with further columns, given as functions of a row's number."""
+    made = prices(n=n)
+    frames = []
+    for frame in (made.train, made.test):
+        columns = {name: pd.Series([one(int(row)) for row in frame["id"]], dtype="str") for name, one in change.items()}  # type: ignore[operator]
+        frames.append(frame.assign(**columns))
+    return tables(*frames, sample=made.sample)
+
+
+def test_text_becomes_numbers_and_dates_and_a_note_says_so() -> None:
+    problem = problem_of(
+        written({"income": lambda row: f"${row * 1000 + 1234:,}", "day": lambda row: f"{row % 28 + 1:02}/02/2015"})
+    )
+    assert problem.tables.train["income"].tolist()[:2] == [1234.0, 2234.0]
+    assert problem.tables.test["income"].dtype == np.float64
+    assert problem.tables.train["day"].dtype.kind == "M"
+    assert problem.conversions["income"] == "read as numbers, '$1,234' as 1234"
+    assert "the day first" in problem.conversions["day"]
+    assert any(note.startswith("income is read as numbers") for note in problem.tables.source.notes)
+
+
+def test_train_and_test_are_read_in_one_form() -> None:
+    """Train alone, whose days are at most 12, would not say whether days or months come first."""
+    made = written({"day": lambda row: f"{row % 12 + 1:02}/03/2015"})
+    test = made.test.assign(day=[f"{number % 18 + 11:02}/03/2015" for number in range(len(made.test))])
+    problem = problem_of(replace(made, test=test))
+    assert problem.tables.train["day"].dt.month.unique().tolist() == [3]
+
+
+def test_text_that_is_asked_for_and_text_of_a_module_stay() -> None:
+    made = written({"income": lambda row: f"${row * 1000:,}"})
+    for fields in ({"text": ("income",)}, {"columns": ("x", "income")}, {"drop": ("income",)}):
+        problem = problem_of(made, **fields)
+        assert problem.tables.train["income"].tolist() == made.train["income"].tolist()
+        assert not problem.conversions
+    own = problem_of(made, columns=("x", "income"), features=AutomaticFeatures())
+    assert "income" in own.conversions  # as kpipe new writes it
+
+
+def test_labels_of_which_a_few_are_numbers_stay_labels() -> None:
+    problem = problem_of(written({"size": lambda row: ["S", "M", "L", "36 months"][row % 4]}))
+    assert not problem.conversions
+
+
+def test_cells_that_are_neither_are_counted() -> None:
+    problem = problem_of(written({"income": lambda row: "unknown" if row == 3 else f"${row * 1000:,}"}))
+    assert problem.conversions["income"].endswith("; 1 cell such as 'unknown' is a missing value")
+
+
+@pytest.mark.parametrize("placeholder", [0.5, "$100.00"])
+def test_a_target_that_is_written_as_text_is_a_number(placeholder: object) -> None:
+    made = prices()
+    train = made.train.assign(price=made.train["price"].map("${:,.2f}".format).astype("str"))
+    problem = problem_of(replace(made, train=train, sample=made.sample.assign(price=placeholder)))
+    assert problem.task == "regression"
+    np.testing.assert_allclose(problem.y, made.train["price"].round(2))
+    said = "the submission holds plain numbers although the sample submission shows '$100.00'"
+    assert (said in problem.conversions["price"]) == isinstance(placeholder, str)
+
+
+def test_labels_of_a_target_that_the_sample_shows_stay_labels() -> None:
+    made = prices()
+    labels = [f"{5 * (row % 3)} years" for row in range(80)]
+    problem = problem_of(
+        replace(made, train=made.train.assign(price=labels), sample=made.sample.assign(price="5 years"))
+    )
+    assert problem.task == "classification"
+
+
+def test_hours_as_numbers_are_a_time_and_stay_a_feature() -> None:
+    made = prices(n=300, m=100)
+    hours = pd.date_range("2014-10-21", periods=100, freq="h").strftime("%y%m%d%H").astype(int).to_numpy()
+    train, test = made.train.assign(hour=np.repeat(hours[:75], 4)), made.test.assign(hour=np.repeat(hours[75:], 4))
+    made = tables(train, test, made.sample)
+    for fields in ({}, {"split": "hour"}):
+        problem = problem_of(made, **fields)
+        assert repr(problem.splitter) == "ByTime('hour', n_splits=4)"
+        assert problem.groups is None
+        assert "hour" in problem.columns
+
+
+def test_numbers_that_are_groups_stay_a_feature() -> None:
+    made = prices(n=300, m=100)
+    train, test = made.train.assign(cost=np.arange(300) // 4 * 20), made.test.assign(cost=np.arange(100) // 4 * 20 + 10)
+    train = train.sample(frac=1, random_state=0).reset_index(drop=True)
+    problem = problem_of(tables(train, test, made.sample))
+    assert problem.groups == "cost"
+    assert problem.columns == ("x", "cost")
+    assert problem.features.groups == "cost"
+
+
+def test_columns_left_out_are_named_with_the_reason() -> None:
+    made = prices()
+    train = made.train.assign(
+        hash=[f"{n * 7919 % 104729:x}q{n}" for n in range(80)], same=1, only=2.5, number=range(80)
+    )
+    test = made.test.assign(hash=[f"{n * 7907 % 104729:x}q{n}" for n in range(30)], same=1, number=range(30))
+    problem = problem_of(tables(train, test, made.sample), drop=("x",))
+    assert set(problem.left_out) >= {"same", "only", "number", "x"}
+    assert problem.left_out["only"] == "test.csv lacks it"
+    assert problem.left_out["same"] == "holds the same value in every row"
+    assert problem.left_out["number"] == "counts the rows"
+    assert problem.left_out["x"] == "--drop names it"

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpipe.report import models
+from tests.report.pages import findings, loaded_regression
+
+
+def test_a_model_that_beats_the_ensemble_is_a_finding(tmp_path: Path) -> None:
+    both = [{"name": "linear", "score": 0.6}, {"name": "boosting", "score": 0.4}]
+    assert findings(models.section(loaded_regression(tmp_path, models=both, fold_scores=[]))) == [
+        ("note", "The ensemble scores 0.5000, which is worse than its best model, linear (0.6000).")
+    ]
+
+
+@pytest.mark.parametrize(("scores", "differ"), [([0.2, 0.5, 0.8], True), ([0.49, 0.5, 0.51], False)])
+def test_folds_that_differ_by_more_than_chance_are_a_finding(tmp_path: Path, scores: list[float], differ: bool) -> None:
+    found = findings(models.section(loaded_regression(tmp_path, fold_scores=scores, standard_error=0.05)))
+    assert [text.startswith("The scores of the folds differ") for _, text in found] == [True] * differ
+    if differ:
+        assert "the worst is 0.2000, the best 0.8000" in found[0][1]
+
+
+def test_a_skipped_model_is_a_finding_with_its_reason(tmp_path: Path) -> None:
+    found = findings(
+        models.section(loaded_regression(tmp_path, fold_scores=[], left_out={"boosting": "no time was left"}))
+    )
+    assert found == [("warn", "The model boosting was skipped: no time was left.")]
