@@ -127,6 +127,12 @@ def _split(file: CsvFile, sample: CsvFile | None, targets: Sequence[str]) -> tup
             f"{file.name} is the only table, and its target {target!r} is missing {state}. Leave it empty in the rows "
             "to predict, or put these into a file of their own and name it with --test; another target: --target."
         )
+    if sample is not None and empty.sum() != sample.rows:
+        raise DataError(
+            f"There is no test.csv: {file.name} is the only table, but {target!r} is missing in {empty.sum():,} of its "
+            f"rows, and {sample.name} has {sample.rows:,} rows. Name the file to predict with --test FILE, or the "
+            "target with --target."
+        )
     train, test = (_rows(file, np.flatnonzero(mask)) for mask in (~empty, empty))
     note = (
         f"{file.name} is the only table: its {train.rows:,} rows with a {target} are train, its {test.rows:,} rows "
@@ -145,6 +151,13 @@ def _target_with_gaps(file: CsvFile, sample: CsvFile | None, targets: Sequence[s
     gaps = {name: int(np.sum(_is_missing(file.columns[name]))) for name in file.header}
     if with_gaps := [name for name in asked if gaps[name]]:
         return with_gaps[0]
+    if sample is not None:  # a column of its length, whatever it is called there
+        with_gaps = [name for name in file.header if gaps[name] == sample.rows]
+        if len(with_gaps) == 1:
+            return with_gaps[0]
+        asked = [name for name in asked if name != sample.header[0]]
+        if asked:
+            return asked[0]
     if with_gaps := [name for name in file.header if gaps[name]]:
         last = file.header[-1]
         if len(with_gaps) == 1 or gaps[last]:
