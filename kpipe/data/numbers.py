@@ -78,7 +78,8 @@ class NumberFormat:
         if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
             return None
         cells = distinct_cells(column, _SAMPLED)
-        if not len(cells):
+        digits = pc.sum(pc.match_substring_regex(cells, r"\d")).as_py() or 0
+        if not len(cells) or digits < _MIN_WRITTEN * len(cells):
             return None
         for found in (cls._of_amounts(cells), cls("clock"), *(cls("compound", compound=units) for units in COMPOUND)):
             if found is not None and found._fits(cells):

@@ -41,6 +41,7 @@ _COLUMN_TYPES: tuple[type[_ColumnFeatures], ...] = (DateFeatures, TextFeatures)
 
 _HIGH_CARDINALITY = 10  # categories from which a column also becomes target statistics
 _IDENTIFIER = 0.95  # share of different labels from which a column identifies rows
+_SCREENED = 10_000  # first rows that tell which columns may be useless
 _MIN_COUNTED = 3  # columns with missing values from which a row's missing values are counted
 
 
@@ -165,7 +166,12 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         dict
             Name to a clause such as "holds the same value in every row".
         """
-        return {name: reason for name, reason in _uninformative_columns(X).items() if _fit_parts(X[name]) is None}
+        # What holds of all rows holds of the first: only columns that look so there are looked at in full.
+        first = X.head(_SCREENED)
+        copies = _find_copies(first)
+        suspects = {*_uninformative_columns(first), *copies.values()}
+        found = _uninformative_columns(X[[name for name in X.columns if name in suspects]])
+        return {name: reason for name, reason in found.items() if _fit_parts(X[name]) is None}
 
     def _with_parts(self, X: pd.DataFrame) -> pd.DataFrame:
         """The table with the parts of identifiers as further columns."""
@@ -230,24 +236,28 @@ def _add(columns: dict[str, Any], found: Mapping[Any, Any], *, taken: Container[
 
 def _uninformative_columns(X: pd.DataFrame) -> dict[Hashable, str]:
     """Constants, copies of an earlier column and columns that identify rows, with the reason of each."""
-    seen: dict[bytes, Hashable] = {}
+    copies = _find_copies(X)
     reasons: dict[Hashable, str] = {}
     for name in X.columns:
-        values = X[name]
-        if values.nunique(dropna=False) < 2:
+        if X[name].nunique(dropna=False) < 2:
             reasons[name] = "holds the same value in every row"
-            continue
-        key = pd.util.hash_pandas_object(values, index=False).to_numpy().tobytes()
-        if key in seen:
-            reasons[name] = f"is a copy of {seen[key]}"
-            continue
-        seen[key] = name
-        if _identifies_rows(values):
-            example = values.dropna().iloc[0]
-            reasons[name] = (
-                f"holds another value in nearly every row, such as {str(example)[:40]!r}, with no part in common"
-            )
+        elif name in copies:
+            reasons[name] = f"is a copy of {copies[name]}"
+        elif _identifies_rows(X[name]):
+            reasons[name] = _identifier(X[name])
     return reasons
+
+
+def _find_copies(X: pd.DataFrame) -> dict[Hashable, Hashable]:
+    """Each column that holds the same values as an earlier one, and the earlier one."""
+    seen: dict[bytes, Hashable] = {}
+    copies: dict[Hashable, Hashable] = {}
+    for name in X.columns:
+        key = pd.util.hash_pandas_object(X[name], index=False).to_numpy().tobytes()
+        first = seen.setdefault(key, name)
+        if first != name:
+            copies[name] = first
+    return copies
 
 
 def _identifier(column: pd.Series) -> str:
