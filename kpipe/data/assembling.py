@@ -158,16 +158,21 @@ def _target_with_gaps(file: CsvFile, sample: CsvFile | None, targets: Sequence[s
         asked = [name for name in asked if name != sample.header[0]]
         if asked:
             return asked[0]
-    if with_gaps := [name for name in file.header if gaps[name]]:
-        last = file.header[-1]
-        if len(with_gaps) == 1 or gaps[last]:
-            return with_gaps[0] if len(with_gaps) == 1 else last
+    with_gaps = [name for name in file.header if gaps[name]]
+    blocks = [name for name in with_gaps if _ends_with_gaps(file.columns[name])]
+    if sample is None and len(blocks) == 1:
+        return blocks[0]
+    state = f"several have missing values ({listed(with_gaps)})" if len(with_gaps) > 1 else "no column is the target"
     raise DataError(
-        f"{file.name} is the only table, and no column is the target for certain: "
-        + (f"several have missing values ({listed(with_gaps)}). " if with_gaps else "none has missing values. ")
-        + "Name it with --target COLUMN and leave it empty in the rows to predict; or name the files with --train "
-        "and --test."
+        f"{file.name} is the only table, and which rows are to be predicted is not certain: {state}. Name the target "
+        "with --target COLUMN, and leave it empty in the rows to predict; or name the files with --train and --test."
     )
+
+
+def _ends_with_gaps(cells: pa.ChunkedArray) -> bool:
+    """Whether exactly the last rows, or the first, are missing."""
+    missing = _is_missing(cells)
+    return bool(missing[0] != missing[-1] and np.count_nonzero(np.diff(missing)) == 1)
 
 
 def _with_names_of(test: CsvFile, train: CsvFile, *, but: Sequence[str]) -> tuple[CsvFile, list[str]]:
