@@ -90,8 +90,8 @@ def _join_labels(
     train: CsvFile, labels: CsvFile, sample: CsvFile | None, targets: Sequence[str]
 ) -> tuple[CsvFile, list[str]]:
     """Train with the columns of a file of labels, by the column that both share and that names train's rows."""
-    wanted = set(targets) or set(sample.header if sample is not None else ())
-    if wanted & set(train.header) - {name for name in train.header if name in labels.header}:
+    wanted = set(targets) or set(sample.header[1:] if sample is not None else ())
+    if wanted & (set(train.header) - set(labels.header)):
         return train, []  # train has its target
     new = [name for name in labels.header if name not in train.header]
     if not new:

@@ -28,6 +28,7 @@ from kpipe.errors import DataError
 __all__ = ["FORMATS", "parse_table", "parse_tables"]
 
 _MAX_CELLS = 4 << 30  # bytes of cells that a columnar file may unfold to
+_MIN_TEXT = 5  # bytes of a cell as text: a character and where it begins
 _DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile)
 
 
@@ -129,7 +130,7 @@ def _parquet(name: str, raw: bytes) -> pa.Table:
     file = pa.parquet.ParquetFile(pa.BufferReader(raw))
     groups = (file.metadata.row_group(number) for number in range(file.num_row_groups))
     _check_size(name, sum(group.total_byte_size for group in groups), len(raw))
-    _check_size(name, file.metadata.num_rows * file.metadata.num_columns, len(raw))
+    _check_size(name, _MIN_TEXT * file.metadata.num_rows * file.metadata.num_columns, len(raw))
     return _without_index(file.read())
 
 

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpipe.data.column_names import match_names
+from kpipe.data.loading import FileChoice, load
+from kpipe.errors import DataError, UsageError
+from tests.data.places import FILES, folder, without
+
+TRAIN, TEST = FILES["train.csv"], FILES["test.csv"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("id-01", "id_01"), ("Age ", "age"), ("prénom", "Prenom"), ("Flow Bytes/s", "flow_bytes_s")],
+)
+def test_names_that_differ_by_signs_case_or_accents_are_one_column(ours: str, theirs: str) -> None:
+    assert match_names([ours, "x"], [theirs, "x", "y"]) == {ours: theirs}
+
+
+def test_names_of_which_several_are_alike_or_that_are_signs_alone_are_not_matched() -> None:
+    assert match_names(["a_1", "a-1"], ["a 1"]) == {}
+    assert match_names(["a-1"], ["a 1", "a_1"]) == {}
+    assert match_names(["+"], ["-"]) == {}
+    assert match_names(["a"], ["A", "a"]) == {}
+
+
+def test_columns_of_test_get_trains_names_and_types(tmp_path: Path) -> None:
+    found = load("x", folder(tmp_path, FILES | {"test.csv": b"ID,X ,na-me\n4,1.5,c\n5,,a\n"}))
+    assert found.test.columns.tolist() == ["id", "x", "name"] or found.test.columns.tolist() == ["ID", "x", "name"]
+    assert found.test["x"].dtype == found.train["x"].dtype
+    assert "kpipe reads" in found.source.notes[0]
+
+
+def test_labels_in_a_file_apart_are_joined_by_id_in_any_order(tmp_path: Path) -> None:
+    files = {
+        "train_features.csv": b"id,x,name\n1,0.5,a\n2,,b\n3,2.5,a\n",
+        "test_features.csv": TEST,
+        "train_targets.csv": b"id,y\n3,0\n2,1\n1,0\n9,5\n",
+        "sample_submission.csv": FILES["sample_submission.csv"],
+    }
+    found = load("x", folder(tmp_path, files))
+    assert found.train["y"].tolist() == [0, 1, 0]
+    assert any("train_targets.csv is joined to train_features.csv by id: y" in note for note in found.source.notes)
+    found = load("x", folder(tmp_path, files | {"train_targets.csv": b"y\n7\n8\n9\n"}))
+    assert found.train["y"].tolist() == [7, 8, 9]
+    assert any("row by row, since the files share no column" in note for note in found.source.notes)
+    with pytest.raises(DataError, match=r"share no column whose values name rows"):
+        load("x", folder(tmp_path, files | {"train_targets.csv": b"y\n7\n8\n"}))
+
+
+@pytest.mark.parametrize("gap", [b"", b" ", b"NA"])
+def test_one_table_is_train_where_the_target_is_known_and_test_where_it_is_not(gap: bytes, tmp_path: Path) -> None:
+    table = b"id,x,y\n1,0.5,0\n2,,1\n3,2.5,0\n4,1.5,%s\n5,,%s\n" % (gap, gap)
+    place = folder(tmp_path, {"data.csv": table})
+    for data in (place, place / "data.csv"):
+        found = load("x", data)
+        assert (found.train["y"].tolist(), found.test["id"].tolist()) == ([0, 1, 0], [4, 5])
+        assert "y" not in found.test
+        assert found.sample.columns.tolist() == ["id", "y"]
+        assert "its 3 rows with a y are train, its 2 rows without one are test" in " ".join(found.source.notes)
+
+
+def test_one_table_without_a_certain_target_is_refused_with_each_way_on(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"which rows are to be predicted is not certain.*--target.*--train and --test"):
+        load("x", folder(tmp_path, {"data.csv": b"id,x,y\n1,,0\n2,3,\n3,,1\n"}))
+    with pytest.raises(DataError, match=r"its target 'y' is missing in no row.*--test.*--target"):
+        load("x", folder(tmp_path, {"data.csv": TRAIN}), choice=FileChoice(targets=("y",)))
+
+
+def test_without_a_sample_one_is_made_and_a_note_says_so(tmp_path: Path) -> None:
+    found = load("x", folder(tmp_path, without("sample_submission.csv")))
+    assert found.sample.to_dict("list") == {"id": [4, 5], "y": [0, 0]}
+    assert "There is no sample submission: one is made of the ids (id) of test.csv and y" in found.source.notes[0]
+    assert "sample_submission.csv" not in found.source.files
+    rows = {"train.csv": b"x,y\n0.5,0\n0.5,1\n", "test.csv": b"x\n0.1\n0.1\n"}
+    assert load("x", folder(tmp_path / "rows", rows)).sample.to_dict("list") == {"id": [0, 1], "y": [0, 0]}
+
+
+def test_without_a_sample_the_target_must_be_certain_or_named(tmp_path: Path) -> None:
+    files = {"train.csv": b"id,x,y,z\n1,0.5,0,1\n2,,1,2\n", "test.csv": b"id,x\n4,1.5\n"}
+    with pytest.raises(DataError, match=r"several columns that test lacks \(y, z\)\. Name the target with --target"):
+        load("x", folder(tmp_path, files))
+    assert load("x", tmp_path, choice=FileChoice(targets=("z",))).sample.columns.tolist() == ["id", "z"]
+
+
+def test_a_further_training_file_is_offered_and_read_where_the_user_asks_for_it(tmp_path: Path) -> None:
+    place = folder(tmp_path, FILES | {"training_extra.csv": b"id,x,name,y\n1,9,z,1\n1,8,z,0\n", "other.csv": b"a\n1\n"})
+    found = load("x", place)
+    assert len(found.train) == 3
+    assert [note for note in found.source.notes if "--extra training_extra.csv" in note]
+    found = load("x", place, choice=FileChoice(extra=("training_extra.csv",)))
+    assert (found.train["x"].tolist()[3:], found.extra) == ([9.0, 8.0], 2)
+    assert any("2 rows are trained on in every fold, and never validated" in note for note in found.source.notes)
+    assert load("x", place, choice=FileChoice(extra=("training_extra.csv",))).extra == 2  # from the cache
+    with pytest.raises(UsageError, match=r"--extra other\.csv: it lacks id, x, name, y, columns of train\.csv"):
+        load("x", place, choice=FileChoice(extra=("other.csv",)))
