@@ -21,7 +21,7 @@ from kpipe.data.frames import to_frames
 from kpipe.data.further_tables import FurtherTables
 from kpipe.data.identifiers import check_ids, id_columns
 from kpipe.data.locate import Location, locate
-from kpipe.data.roles import Roles, assign_roles, missing_roles
+from kpipe.data.roles import Roles, assign_roles, is_labels, missing_roles
 from kpipe.data.tidying import tidy
 from kpipe.errors import DataError
 
@@ -144,7 +144,8 @@ def _roles(location: Location, choice: FileChoice) -> Roles:
             files, roles = inside, assign_roles(place, inside, named, choice.extra)
     if "train" not in roles.files and len(roles.others) == 1 and "test" not in roles.files:
         (only,) = roles.others
-        roles = replace(roles, files={**roles.files, "train": only}, others=())
+        if not is_labels(only):
+            roles = replace(roles, files={**roles.files, "train": only}, others=())
     if "train" not in roles.files:
         raise missing_roles(place, roles, files, unread_archives(place))
     if "sample" not in roles.files and (several := [f.path for f in roles.others if "submission" in f.stem.lower()]):

@@ -12,7 +12,7 @@ from kpipe.data.files import SourceFile, source_file
 from kpipe.data.formats import FORMATS
 from kpipe.errors import DataError, UsageError
 
-__all__ = ["Roles", "assign_roles", "missing_roles"]
+__all__ = ["Roles", "assign_roles", "is_labels", "missing_roles"]
 
 _LABELS = {"train": "train.csv", "test": "test.csv", "sample": "a sample submission"}
 _TRAIN = {"train", "training", "trainset", "traindata"}
@@ -85,7 +85,7 @@ def assign_roles(
     free = [file for file in free if file is not found.get("sample")]
     found |= {role: file for role, file in _train_and_test(place, free, found).items() if role not in found}
     if "train" in found and "labels" not in found:
-        labels = [file for file in free if _is_labels(file) and file.depth == found["train"].depth]
+        labels = [file for file in free if is_labels(file) and file.depth == found["train"].depth]
         found |= {"labels": labels[0]} if len(labels) == 1 and labels[0] is not found["train"] else {}
     used = [*found.values(), *further]
     others = tuple(file for file in files if all(file is not other for other in used))
@@ -187,7 +187,17 @@ def _rest(file: SourceFile, kind: set[str]) -> tuple[str, ...]:
     return tuple(word for word in _words(file) if word not in kind)
 
 
-def _is_labels(file: SourceFile) -> bool:
+def is_labels(file: SourceFile) -> bool:
+    """Whether a file is, by its name, the labels of train's rows in a file apart.
+
+    Parameters
+    ----------
+    file : SourceFile
+
+    Returns
+    -------
+    bool
+    """
     words = set(_words(file))
     return bool(_TARGETS & words) and bool(_TRAIN & words) and not _FURTHER & words
 
