@@ -1,4 +1,4 @@
-"""A competition's files → ``Tables``: located, assigned their roles, read or taken from the cache."""
+"""Load a competition's tables: locate the files, assign their roles, and read them or use the cache."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def load(
     downloader: Downloader | None = None,
     on_download: OnDownload = lambda done, size: None,
 ) -> Tables:
-    """A competition's tables, their dtypes the same in train and test.
+    """Load a competition's tables; a column has the same dtype in train and test.
 
     Parameters
     ----------
@@ -44,11 +44,11 @@ def load(
     text : sequence of str
         Columns to read as text although they look like numbers.
     id : str, optional
-        The id column, where it is known.
+        The id column, if it is known.
     downloader : Downloader, optional
         Asks Kaggle for files and for the name of the metric; without it Kaggle is not asked.
     on_download : callable
-        Called with the number of bytes downloaded so far, and in all.
+        Called with the number of bytes downloaded so far, and in total.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def load(
     DataError
         A file is missing, broken, or contradicts the others; the message names file, line and column.
     RemoteError
-        Kaggle does not give the files.
+        Kaggle refuses or fails to send the files.
     """
     origin, place = locate(slug, path, downloader=downloader, on_download=on_download)
     metric = metric_on_page(slug, place, downloader)
@@ -69,7 +69,7 @@ def load(
     further: dict[str, SourceFile] = {}
     for file in files:
         if file.name not in hashes:
-            further.setdefault(file.stem, file)  # of one name, the topmost
+            further.setdefault(file.stem, file)  # of files with the same name, use the topmost
     return Tables(
         train=frames["train"],
         test=frames["test"],
@@ -84,20 +84,20 @@ def load(
 def _read_cached(
     place: Path, roles: Mapping[str, SourceFile], *, text: Sequence[str], id: str | None, cached: bool
 ) -> cache.Entry:
-    """Frames and hashes, from the cache where it has them."""
+    """Return frames and hashes, from the cache if it has them."""
     if not cached:
         return _read(roles, text=text, id=id)
     key = _cache_key(place, roles, text=tuple(text), id=id)
     entry = cache.get(cache.cache_folder(), key)
     if entry is None:
         entry = _read(roles, text=text, id=id)
-        pa.default_memory_pool().release_unused()  # the text of 70 million bytes is no longer needed
+        pa.default_memory_pool().release_unused()  # frees the text of the files, often many megabytes
         cache.put(cache.cache_folder(), key, *entry)
     return entry
 
 
 def _cache_key(place: Path, roles: Mapping[str, SourceFile], **options: object) -> str:
-    """A hash of the bytes that are read (the zip's own, or each file's) and of how they are read."""
+    """Return a hash of the bytes that are read (of the zip, or of each file) and of the options for reading them."""
     if place.is_file():
         with open(place, "rb") as file:
             digests = [hashlib.file_digest(file, "sha256").hexdigest()]

@@ -25,7 +25,8 @@ def infer_columns(competition: Competition, tables: Tables) -> Step:
         return _stated(competition, tables)
     if unknown := [name for name in competition.drop if name not in tables.train.columns]:
         raise DataError(
-            f"train.csv lacks the column {unknown[0]!r} to drop. It has: {', '.join(tables.train.columns)}."
+            f"train.csv lacks the column {unknown[0]!r}, which is to be dropped. "
+            f"It has: {', '.join(tables.train.columns)}."
         )
     excluded = {competition.id, competition.groups, *competition.targets, *competition.drop}
     shared = [c for c in tables.train.columns if c in tables.test.columns and c not in excluded]
@@ -59,5 +60,5 @@ def _stated(competition: Competition, tables: Tables) -> Step:
 
 
 def _is_row_number(column: pd.Series) -> bool:
-    """Whether a column counts the rows. A part of the rows would not show it, so it is decided here for all folds."""
+    """Whether a column numbers the rows. A sample of rows would not show this: it is decided before folds are made."""
     return pd.api.types.is_integer_dtype(column) and len(column) > 2 and bool((column.diff().iloc[1:] == 1).all())

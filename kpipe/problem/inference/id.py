@@ -58,7 +58,7 @@ def submission_columns(competition: Competition, tables: Tables) -> list[str]:
     others = [name for name in tables.sample.columns if name != competition.id]
     wanted = [name for name in others if name in competition.targets or not _repeats_test(competition, tables, name)]
     known = [name for name in wanted if name in (competition.targets or tables.train.columns)]
-    # Beside a target, a column with the same word in every row that train lacks asks for nothing (Usage: Public).
+    # If a target is known, a column that train lacks and that repeats one word (Usage: Public) needs no predictions.
     idle = [name for name in wanted if name not in known and _is_one_word(tables.sample[name])]
     return [name for name in wanted if not (known and name in idle)] or others
 

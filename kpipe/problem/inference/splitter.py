@@ -17,7 +17,7 @@ _FOLDS = 5
 
 
 def infer_splitter(competition: Competition, tables: Tables) -> Step:
-    """A splitter that sets validation rows apart as test was set apart: by group, by time, or by row."""
+    """Choose a splitter that mirrors the split into train and test: by group, by time, or by row."""
     if competition.splitter is not None:
         return NOTHING
     settings = {"n_splits": _FOLDS, "shuffle": True, "random_state": 0}
@@ -26,11 +26,11 @@ def infer_splitter(competition: Competition, tables: Tables) -> Step:
         kind: type[Splitter] = StratifiedGroupKFold if classes else GroupKFold
         return {"splitter": kind(**settings)}, Reason(text=f"rows with the same {competition.groups} stay together")
     if (column := _time_of_test(competition, tables)) is not None:
-        text = f"test lies after train by {column}, so each fold validates rows that come after its training rows"
+        text = f"by {column}, test is later than train, so each fold validates rows that come after its training rows"
         return {"splitter": ByTime(column)}, Reason(text=text, guess=True)
     if classes:
         return {"splitter": StratifiedKFold(**settings)}, Reason(text="stratified by class", guess=True)
-    return {"splitter": KFold(**settings)}, Reason(text="rows are taken as independent", guess=True)
+    return {"splitter": KFold(**settings)}, Reason(text="rows are assumed to be independent", guess=True)
 
 
 def _time_of_test(competition: Competition, tables: Tables) -> str | None:
@@ -46,7 +46,7 @@ def _time_of_test(competition: Competition, tables: Tables) -> str | None:
 
 
 def is_later(train: pd.Series, test: pd.Series) -> bool:
-    """Whether a column of whole numbers with a name of time is greater everywhere in test than in train."""
+    """Whether a column of whole numbers is named after a time, and all its values in test are greater than in train."""
     whole = pd.api.types.is_integer_dtype(train) and pd.api.types.is_integer_dtype(test)
     return whole and is_named_after_time(train) and bool(test.min() > train.max())
 
