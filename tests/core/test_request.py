@@ -58,17 +58,17 @@ def test_a_budget_is_a_duration_or_seconds(given: Any, seconds: float) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"seeds": ()}, "seeds must hold at least one number"),
-        ({"seeds": -1}, "seed must be a whole number or a list of them, at least 0; got -1"),
+        ({"seeds": ()}, "seeds must contain at least one number"),
+        ({"seeds": -1}, "seed must be a whole number of at least 0, or a list of them; got -1"),
         ({"seeds": 1.5}, "seed must be a whole number"),
         ({"seeds": True}, "seed must be a whole number"),
         ({"budget": "5min"}, "budget must be a duration such as 90s, 5m or 1h; got '5min'"),
         ({"budget": 0}, "budget must be a duration"),
         ({"budget": float("nan")}, "budget must be a duration"),
-        ({"folds": "3"}, "folds must be a whole number, at least 0; got '3'"),
+        ({"folds": "3"}, "folds must be a whole number of at least 0; got '3'"),
         ({"models": [1]}, r"models must be a name or a list of names; got \[1\]"),
-        ({"metric": 3}, "metric must be a text; got 3"),
-        ({"data": 3}, "data must be a text; got 3"),
+        ({"metric": 3}, "metric must be a string; got 3"),
+        ({"data": 3}, "data must be a string; got 3"),
         ({"out": None}, "out must be a folder; got None"),
         ({"id": "a\0"}, "id must not contain a null character"),
     ],
@@ -81,13 +81,13 @@ def test_an_impossible_option_is_refused_in_words(options: dict[str, Any], words
 @pytest.mark.parametrize(
     ("stored", "error", "words"),
     [
-        (None, UsageError, "does not hold the options of its run"),
+        (None, UsageError, "does not contain the options of its run"),
         ([], DataError, "'options' must be an object; got list"),
         ({"rm": "-rf"}, DataError, "unknown option 'rm'"),
         ({"folds": "many"}, DataError, "option 'folds' must be a whole number; got 'many'"),
         ({"seed": [1.5]}, DataError, "option 'seed' must be a list of whole numbers"),
         ({"budget": -1}, DataError, "option 'budget' must be a number of seconds"),
-        ({"target": 5}, DataError, "option 'target' must be a list of texts"),
+        ({"target": 5}, DataError, "option 'target' must be a list of strings"),
     ],
 )
 def test_stored_options_of_another_type_are_refused_naming_the_file(stored: Any, error: type, words: str) -> None:
