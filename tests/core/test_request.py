@@ -54,7 +54,9 @@ def test_a_target_given_twice_counts_once() -> None:
     assert RunRequest("titanic", target=["Survived", "Survived"]).target == ("Survived",)
 
 
-@pytest.mark.parametrize(("given", "seconds"), [("5m", 300.0), ("90s", 90.0), ("1h", 3600.0), ("2", 2.0), (7, 7.0), (np.int64(7), 7.0)])
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("5m", 300.0), ("90s", 90.0), ("1h", 3600.0), ("2", 2.0), (7, 7.0), (np.int64(7), 7.0)]
+)
 def test_a_budget_is_a_duration_or_seconds(given: Any, seconds: float) -> None:
     assert RunRequest("titanic", budget=given).budget == seconds
 
