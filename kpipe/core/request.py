@@ -305,7 +305,7 @@ def _seconds(name: str, value: object) -> float | None:
     if value is None:
         return None
     try:
-        seconds = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else 0.0
+        seconds = float(value) if not isinstance(value, bool) and isinstance(value, numbers.Real) else 0.0
     except OverflowError:
         seconds = float("inf")
     if not 0 < seconds < float("inf"):

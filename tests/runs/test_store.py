@@ -124,11 +124,15 @@ def test_a_run_killed_before_it_gets_its_final_name_can_be_resumed(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), open_run_folder(tmp_path, "x", "0" * 12, {"threads": 3}) as folder:
-        folder.put("part", {"valid": np.zeros(1)})
-        monkeypatch.setattr(store.os, "replace", killed)
-        folder.finish("done")
-    assert read_request(folder.path)["threads"] == 3
+    def finish() -> None:
+        with open_run_folder(tmp_path, "x", "0" * 12, {"threads": 3}) as folder:
+            folder.put("part", {"valid": np.zeros(1)})
+            monkeypatch.setattr(store.os, "replace", killed)
+            folder.finish("done")
+
+    with pytest.raises(KeyboardInterrupt):
+        finish()
+    assert read_request(tmp_path / "x" / f".partial-{'0' * 12}")["threads"] == 3
 
 
 def test_a_finished_run_leaves_no_lock_and_no_unfinished_folder(tmp_path: Path) -> None:
