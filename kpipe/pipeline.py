@@ -21,6 +21,7 @@ from kpipe.core.request import RunRequest
 from kpipe.core.values import Baseline, Check, Folds, Predictions, Tables
 from kpipe.data import loading
 from kpipe.data.further_tables import file_hashes
+from kpipe.errors import UsageError
 from kpipe.kaggle.download import KaggleDownloader
 from kpipe.problem.competition import Competition, find
 from kpipe.problem.problem import Problem, apply_request, define_problem
@@ -306,6 +307,8 @@ def check(
         def test_my_competition_is_honest():
             assert [c for c in kpipe.check("my-competition", data="my.zip") if c.status == "fail"] == []
     """
+    if unused := {"budget", "out", "seed", "seeds"} & {*options}:
+        raise UsageError(f"A check fits each model once and writes no run: omit {', '.join(sorted(unused))}.")
     own = find(competition) if isinstance(competition, str) else competition
     request = RunRequest(own.slug, **options)
     problem = prepare(request, own)

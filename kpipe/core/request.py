@@ -7,12 +7,14 @@ an option to ``kpipe run``, add a field here and an argument in ``kpipe.cli.opti
 from __future__ import annotations
 
 import json
+import numbers
 import operator
 import os
 import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, field, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +30,7 @@ _JSON_TYPES: dict[_Kind, str] = {
     "count": "a whole number",
     "seconds": "a number of seconds",
 }
+_LARGEST_SEED = 2**32 - 1  # of numpy's and scikit-learn's random states
 COMPETITION_OPTIONS = ("metric", "target", "id", "text", "split", "drop")  # they define the problem, not the training
 
 FILE_OPTIONS = ("train", "test", "sample", "extra")  # which files are what
@@ -131,7 +134,12 @@ class RunRequest:
                 object.__setattr__(self, each.name, _PARSERS[kind](_name(each.name), getattr(self, each.name)))
         if not self.seeds:
             raise UsageError("seeds must contain at least one number, such as (0,); got none.")
-        object.__setattr__(self, "seeds", tuple(dict.fromkeys(self.seeds)))
+        if max(self.seeds) > _LARGEST_SEED:
+            raise UsageError(f"seed must be at most {_LARGEST_SEED}; got {max(self.seeds)}.")
+        if self.jobs == 0:
+            raise UsageError("jobs must be at least 1; got 0.")
+        for name in ("seeds", "target"):
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
 
     def to_json(self) -> dict[str, Any]:
         """Return the options as JSON types, as ``run.json`` and ``request.json`` store them under ``"options"``.
@@ -214,13 +222,21 @@ class RunRequest:
                 continue
             flag = each.metadata.get("flag", f"--{each.name}")
             values = value if isinstance(value, tuple) else (value,)
-            words += [word for one in values for word in (flag, f"{one:g}" if isinstance(one, float) else str(one))]
+            for text in map(_as_argument, values):
+                words += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
         return shlex.join(words)
 
 
 def _name(field_name: str) -> str:
     """Return a field's name in ``run.json``, which has called ``seeds`` "seed" since its first version."""
     return "seed" if field_name == "seeds" else field_name
+
+
+def _as_argument(value: object) -> str:
+    """A value as ``kpipe run`` parses it: a number of seconds with all its digits and without an exponent."""
+    if not isinstance(value, float):
+        return str(value)
+    return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
 
 
 def _absolute(data: str | Path | None) -> str | None:
@@ -278,13 +294,11 @@ def parse_duration(text: str) -> float:
 
 
 def _text(name: str, value: object) -> str | Path | None:
-    if value is None or isinstance(value, str):
-        if isinstance(value, str) and "\0" in value:
-            raise UsageError(f"{name} must not contain a null character.")
-        return value
-    if name == "data" and isinstance(value, Path):
-        return value
-    raise UsageError(f"{name} must be a string; got {value!r:.200}.")
+    if not (value is None or isinstance(value, str) or (name == "data" and isinstance(value, Path))):
+        raise UsageError(f"{name} must be a string; got {value!r:.200}.")
+    if "\0" in str(value):
+        raise UsageError(f"{name} must not contain a null character.")
+    return value
 
 
 def _texts(name: str, value: object) -> tuple[str, ...]:
@@ -328,9 +342,15 @@ def _seconds(name: str, value: object) -> float | None:
             return parse_duration(value)
         except ValueError as error:
             raise UsageError(f"{name} {error}.") from None
-    if value is None or (_has_kind(value, "seconds") and float(value) > 0):  # type: ignore[arg-type]  # checked
-        return None if value is None else float(value)  # type: ignore[arg-type]  # checked
-    raise UsageError(f"{name} must be a duration such as '90s', '5m' or a number of seconds; got {value!r:.200}.")
+    if value is None:
+        return None
+    try:
+        seconds = float(value) if not isinstance(value, bool) and isinstance(value, numbers.Real) else 0.0
+    except OverflowError:
+        seconds = float("inf")
+    if not 0 < seconds < float("inf"):
+        raise UsageError(f"{name} must be a duration such as '90s', '5m' or a number of seconds; got {value!r:.200}.")
+    return seconds
 
 
 _PARSERS = {"text": _text, "texts": _texts, "count": _count, "counts": _counts, "seconds": _seconds}

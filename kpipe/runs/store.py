@@ -212,12 +212,13 @@ class RunFolder:
         """
         final = self.path.parent / run_id
         try:
-            (self.path / REQUEST).unlink(missing_ok=True)
             sync_folder(self.path)
             os.replace(self.path, final)
             sync_folder(final.parent)
         except OSError as error:
             raise cannot_write(final, error) from error
+        with contextlib.suppress(OSError):  # after the rename: until then the run can be resumed
+            (final / REQUEST).unlink(missing_ok=True)
         return final
 
 
@@ -282,16 +283,20 @@ def _take_over_checkpoints(path: Path, key: str) -> None:
         with try_lock(other) as acquired:
             for checkpoint in other.glob(f"{CHECKPOINTS}/*.npz") if acquired else ():
                 (path / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
-                os.replace(checkpoint, path / CHECKPOINTS / checkpoint.name)
+                if not read_request(path) and read_request(other):  # the checkpoints hold for its number of threads
+                    os.replace(other / REQUEST, path / REQUEST)
+                if not (path / CHECKPOINTS / checkpoint.name).exists():
+                    os.replace(checkpoint, path / CHECKPOINTS / checkpoint.name)
             if acquired:
                 shutil.rmtree(other, ignore_errors=True)
 
 
 def _remove_useless(path: Path, lock: Path) -> None:
-    """Remove the lock, and the folder if it holds no finished fit that a later run could use."""
-    with contextlib.suppress(OSError):  # Windows keeps a file that is open; filelock removes it there
-        lock.unlink(missing_ok=True)
+    """Remove the folder if it holds no finished fit that a later run could use, and then the lock."""
     with contextlib.suppress(OSError):
         if path.is_dir() and not any((path / CHECKPOINTS).glob("*.npz")):
             shutil.rmtree(path)
-            path.parent.rmdir()  # fails if the folder holds other runs, as it should
+    with contextlib.suppress(OSError):  # Windows keeps a file that is open; filelock removes it there
+        lock.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        path.parent.rmdir()  # fails if the folder holds other runs, as it should
