@@ -27,7 +27,6 @@ xgboost-cpu`.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import io
 import json
@@ -41,7 +40,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -55,17 +54,20 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
-import kpipe
-from kpipe import competitions
-from kpipe.core.metrics import Metric, evaluate, get_metric, output
-from kpipe.core.values import Score
-from kpipe.problem.competition import class_columns
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "kaggle"))
+import kpipe  # noqa: E402
+from benchmarks._command import Failure, failure, run_command  # noqa: E402
+from kpipe import competitions  # noqa: E402
+from kpipe.core.metrics import Metric, evaluate, get_metric, output  # noqa: E402
+from kpipe.core.values import Score  # noqa: E402
+from kpipe.problem.competition import class_columns  # noqa: E402
+
+KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", ROOT.parent / "shared" / "kaggle"))
 PARTS = 5
 SEED = 7919  # of the first repeat; different from 0, the seed of kpipe's folds
 DRAWS = 400  # the relative error of a standard error from 400 resamples is 3.5 % (1 / sqrt(2 * 400))
-GRACE = 300  # seconds; a system has failed after three times its budget plus this
 MAX_CATEGORIES = 255  # HistGradientBoosting's bins
 MEASURED = (("score", "standard_error"), ("gain", "gain_error"), ("own", "own_standard_error"))
 HEADER = """
@@ -189,10 +191,6 @@ def write(held: HoldOut, folder: Path) -> None:
         frame.to_csv(folder / f"{name}.csv", index=False)
 
 
-class Failure(Exception):
-    """A system wrote no submission that can be scored."""
-
-
 def truth(target: pd.Series, labels: list[str]) -> Array:
     """(n,) codes into labels, or values."""
     return pd.Index(labels).get_indexer(target) if labels else target.astype(float).to_numpy()
@@ -306,28 +304,6 @@ def run_histgb(job: Job) -> Answer:
 
 
 SYSTEMS: dict[str, Callable[[Job], Answer]] = {"kpipe": run_kpipe, "autogluon": run_autogluon, "histgb": run_histgb}
-
-
-def run_command(command: Sequence[str], out: Path, seconds: float) -> tuple[int, str]:
-    """Exit status and output of a command; it is killed with its children if it exceeds the time limit."""
-    with (out / "stdout").open("w") as stdout, (out / "stderr").open("w") as stderr:
-        cold: Entry = {"env": os.environ | {"KPIPE_CACHE": str(out / "cache")}, "start_new_session": True}
-        process = subprocess.Popen(command, cwd=out, stdout=stdout, stderr=stderr, **cold)
-        try:
-            status = process.wait(timeout=3 * seconds + GRACE)
-        except subprocess.TimeoutExpired as error:
-            raise failure(out, f"did not end after {error.timeout:g} s") from error
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # remaining workers
-            process.wait()
-    return status, (out / "stdout").read_text()
-
-
-def failure(out: Path, what: str) -> Failure:
-    texts = [(out / name).read_text().strip() for name in ("stdout", "stderr")]
-    last = [text.splitlines()[-1].strip() for text in texts if text]
-    return Failure(f"{what}: {last[-1] if last else 'no output'}")
 
 
 @dataclass(frozen=True, kw_only=True)

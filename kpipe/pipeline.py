@@ -1,8 +1,8 @@
-"""The path of the data, written as code: ``run``.
+"""The pipeline: ``run`` leads from a competition's name to a validated submission.
 
     tables → problem → folds → models → predictions → ensemble → submission → checks → run
 
-One value is handed on at each arrow, and each step can be called, tested or replaced on its own.
+Each arrow stands for one value that a step passes to the next. Each step can be called, tested or replaced on its own.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from kpipe.core.request import RunRequest
 from kpipe.core.values import Baseline, Check, Folds, Predictions, Tables
 from kpipe.data import loading
 from kpipe.data.further_tables import file_hashes
+from kpipe.errors import UsageError
 from kpipe.kaggle.download import KaggleDownloader
 from kpipe.problem.competition import Competition, find
 from kpipe.problem.problem import Problem, apply_request, define_problem
@@ -63,7 +64,7 @@ _LOG = logging.getLogger("kpipe")
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What is about to be trained.
+    """The plan of a run, which is reported before training.
 
     Attributes
     ----------
@@ -73,7 +74,7 @@ class RunPlan:
     path : path
         The folder in which the run works.
     notes : tuple of str
-        Sentences on unfinished runs, and on what has changed since a reproduced one.
+        Messages for the user: about the data, unfinished runs, and changes since the run that is reproduced.
     """
 
     problem: Problem
@@ -84,7 +85,7 @@ class RunPlan:
 
     @property
     def sentence(self) -> str:
-        """The plan in words."""
+        """One sentence that describes the plan."""
         tables = self.problem.tables
         return (
             f"{self.problem.slug}: {len(tables.train):,} training rows, {len(tables.test):,} test rows "
@@ -94,7 +95,7 @@ class RunPlan:
 
 
 class Callbacks(TypedDict, total=False):
-    """What ``run`` calls while it works, and what the user typed."""
+    """Arguments that ``resume`` and ``reproduce`` pass to ``run``: its callbacks and the command line."""
 
     on_start: Callable[[RunPlan], None]
     on_fit_done: Callable[[FitFinished], None]
@@ -111,20 +112,20 @@ def run(
     rerun: RerunSpec | None = None,
     command: Sequence[str] = (),
 ) -> Run:
-    """From a competition's name to a validated submission with a score: the path of the data.
+    """Train and validate models for a competition, and write the submission.
 
     Parameters
     ----------
     request : RunRequest
-        Everything that the user asks for.
+        The options of the run.
     on_start : callable
         Called with the plan before training.
     on_fit_done : callable
         Called with each fit that has finished.
     on_download : callable
-        Called with the bytes that have arrived and the bytes in all, while Kaggle's files are downloaded.
+        Called with the number of bytes downloaded so far, and in total, while Kaggle's files are downloaded.
     rerun : RerunSpec, optional
-        What a resumed or reproduced run takes over.
+        What a resumed or reproduced run takes over from the original run.
     command : sequence of str
         What the user typed, for the record.
 
@@ -135,7 +136,7 @@ def run(
     Raises
     ------
     KpipeError
-        If the call or the input is wrong, or the work failed; the message says what to do.
+        If the arguments or the input are wrong, or training fails; the message says what to do.
     """
     began = time.perf_counter()
     rerun = rerun or RerunSpec()
@@ -178,11 +179,11 @@ def resume(
     Parameters
     ----------
     name : str
-        Its folder, or the key in the folder's name.
+        The run's folder, or the key in the folder's name.
     out : path
-        Folder of runs, in which a key is looked up.
+        Folder that holds the runs; a key is looked up there.
     slug : str, optional
-        The competition that the run must be of.
+        The competition that the run must belong to.
     changes : mapping
         Options that replace those of the run: ``data``, ``jobs``, ``budget``.
     **callbacks
@@ -195,23 +196,23 @@ def resume(
     Raises
     ------
     UsageError
-        If there is no such run, a process works on it, or its inputs have changed since it was started.
+        If there is no such run, a process is using it, or its inputs have changed since it was started.
     """
     request, rerun = request_to_resume(name, out=out, slug=slug, changes=changes)
     return run(request, rerun=rerun, **callbacks)
 
 
 def reproduce(name: str, *, out: Path, data: str | Path | None = None, **callbacks: Unpack[Callbacks]) -> Reproduction:
-    """Make a finished run again from nothing, and compare the bytes. If it is killed, the same call resumes it.
+    """Repeat a finished run from scratch, and compare the submissions. If it is interrupted, the same call resumes it.
 
     Parameters
     ----------
     name : str
         A run's folder, or its id under ``out``.
     out : path
-        Folder of runs, in which the second run works too.
+        Folder that holds the runs; the new run is written there, too.
     data : str or path, optional
-        Where the files are now; by default where they were.
+        Where the files are now; by default, where the run read them.
     **callbacks
         As for ``run``.
 
@@ -232,16 +233,16 @@ def reproduce(name: str, *, out: Path, data: str | Path | None = None, **callbac
 
 
 def blend_runs(names: Sequence[str], *, out: Path, data: str | Path | None = None, command: Sequence[str] = ()) -> Run:
-    """A new run of all models of several runs that were trained on the same rows and folds.
+    """Combine the models of several runs, trained on the same rows and folds, into a new run.
 
     Parameters
     ----------
     names : sequence of str
         Folders of runs, or their ids under ``out``, where the new run is created.
     out : path
-        Folder of runs.
+        Folder that holds the runs.
     data : str or path, optional
-        Folder or Kaggle's zip; by default where the first run found it.
+        A folder or zip of Kaggle's files; by default, where the first run read them.
     command : sequence of str
         What the user typed, for the record.
 
@@ -281,14 +282,14 @@ def check(
     Parameters
     ----------
     competition : str or Competition
-        A slug, or a competition that is being written.
+        A slug, or a ``Competition``, such as one that you are still writing.
     on_step : callable
-        Called with what is being done.
+        Called at the start of each step with its description.
     on_check : callable
-        Called with each check as it ends.
+        Called with the result of each check as soon as it is known.
     **options
         As for ``kpipe.run``: data, models, folds, device, jobs, metric, target, id, text, split, drop. Models that are
-        defined in a test's own module need ``jobs=1``: other processes cannot import them.
+        defined in the test module itself need ``jobs=1``, because worker processes cannot import them.
 
     Returns
     -------
@@ -297,7 +298,7 @@ def check(
     Raises
     ------
     KpipeError
-        If there is nothing to check: files that cannot be read, or a call that is wrong.
+        If nothing can be checked, because the files cannot be read or the arguments are wrong.
 
     Examples
     --------
@@ -306,6 +307,8 @@ def check(
         def test_my_competition_is_honest():
             assert [c for c in kpipe.check("my-competition", data="my.zip") if c.status == "fail"] == []
     """
+    if unused := {"budget", "out", "seed", "seeds"} & {*options}:
+        raise UsageError(f"A check fits each model once and writes no run: omit {', '.join(sorted(unused))}.")
     own = find(competition) if isinstance(competition, str) else competition
     request = RunRequest(own.slug, **options)
     problem = prepare(request, own)
@@ -329,15 +332,15 @@ def prepare(
     *,
     on_download: Callable[[int, int], None] = lambda done, size: None,
 ) -> Problem:
-    """The problem of a request: its competition with every field determined, its files read and cleaned.
+    """Read and clean the files of a request, and infer every field that its competition leaves open.
 
     Parameters
     ----------
     request : RunRequest
     competition : Competition, optional
-        Instead of the one that is found by the request's slug.
+        Used instead of the competition that the request's slug names.
     on_download : callable
-        Called with the bytes that have arrived and the bytes in all.
+        Called with the number of bytes downloaded so far, and in total.
 
     Returns
     -------
@@ -357,7 +360,7 @@ def read_competition(
     *,
     on_download: Callable[[int, int], None] = lambda done, size: None,
 ) -> tuple[Competition, Tables]:
-    """The competition of a request with what the request replaces, and the tables as they are in the files.
+    """Return the competition with the options that the request overrides, and its tables before cleaning.
 
     The parameters and errors are those of ``prepare``.
     """
@@ -386,7 +389,7 @@ def load(
     extra: Sequence[str] = (),
     on_download: Callable[[int, int], None] = lambda done, size: None,
 ) -> Tables:
-    """A competition's tables: train, test and the sample submission, with their column types.
+    """Read a competition's tables: train, test and the sample submission.
 
     Parameters
     ----------
@@ -399,13 +402,13 @@ def load(
     text : sequence of str
         Columns to read as text although they look like numbers.
     id : str, optional
-        The id column, where it is known.
+        The id column, if it is known.
     train, test, sample : str, optional
         Files with these roles: names in the folder or zip, or paths. By default judged by their names.
     extra : sequence of str
         Further training files, whose rows every fold trains on and none validates.
     on_download : callable
-        Called with the number of bytes downloaded so far, and in all (0 where Kaggle does not say).
+        Called with the number of bytes downloaded so far, and in total (0 if Kaggle does not say).
 
     Returns
     -------
@@ -417,7 +420,7 @@ def load(
     DataError
         A file is missing, broken, or contradicts the others; the message names file, line and column.
     RemoteError
-        Kaggle does not give the files.
+        Kaggle refuses or fails to send the files.
     """
     choice = loading.FileChoice(train, test, sample, tuple(extra))
     return loading.load(
@@ -426,7 +429,7 @@ def load(
 
 
 def conclude(problem: Problem, folds: Folds, predictions: Predictions, baseline: Baseline) -> RunResult:
-    """From the models' predictions to what a run records: ensemble, submission and checks.
+    """Combine the models' predictions, make the submission, and run the checks.
 
     Parameters
     ----------

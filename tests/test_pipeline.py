@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 
 import kpipe
 from kpipe.core.values import Context, Tables
-from kpipe.errors import DataError
+from kpipe.errors import DataError, UsageError
 from kpipe.problem.competition import Competition
 from tests.tables import prices, survivors
 
@@ -47,3 +47,9 @@ def test_out_of_fold_predictions_are_postprocessed_like_the_submission(
         monkeypatch.setattr("kpipe.problem.problem.find", lambda slug, p=own: Competition(slug=slug, postprocess=p))
         scores.append(kpipe.run("made-by-hand", data=tmp_path, models=["linear"], jobs=1, out=tmp_path / "out").score)
     assert scores[1] > 1.2 * scores[0]
+
+
+@pytest.mark.parametrize("option", [{"budget": "5m"}, {"seeds": (1, 2)}, {"seed": 1}, {"out": "runs"}])
+def test_a_check_refuses_the_options_that_it_does_not_use(option: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=f"omit {next(iter(option))}"):
+        kpipe.check("titanic", data="sample", **option)

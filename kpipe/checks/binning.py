@@ -1,4 +1,4 @@
-"""Columns as a few values, for checks that tabulate a column against the target."""
+"""Bin columns into a few values, for checks that tabulate a column against the target."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Evidence(NamedTuple):
     Attributes
     ----------
     sure : bool
-        Whether nothing else explains it.
+        Whether the evidence has no other explanation.
     rows : int
         Number of rows in which the column contains the target.
     text : str
@@ -34,7 +34,7 @@ class Evidence(NamedTuple):
 
 @dataclass(frozen=True)
 class BinnedColumn:
-    """A column as a few values.
+    """A column binned into a few values.
 
     Attributes
     ----------

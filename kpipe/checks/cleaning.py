@@ -57,7 +57,7 @@ class _Difference(NamedTuple):
 
 
 def clean_row_wise(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Whether ``clean`` treats each row by itself; nothing if the competition has no ``clean``.
+    """Check whether ``clean`` treats each row by itself; yield nothing if the competition has no ``clean``.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def clean_row_wise(problem: Problem, _: Folds) -> Iterator[Finding]:
         return
     rows = sum(min(_ROWS, 2 * len(frame) // 3) for frame in (problem.files.train, problem.files.test))
     exempt = f" Not compared: {', '.join(transductive)}, listed in transductive." if transductive else ""
-    yield "pass", f"{rows} rows are cleaned in the same way in another order, and with shuffled targets.{exempt}"
+    yield "pass", f"clean gives the same result for {rows} rows in another order, and with shuffled targets.{exempt}"
 
 
 def _explain(problem: Problem, difference: _Difference) -> str:
@@ -224,7 +224,7 @@ def differing(a: pd.Series, b: pd.Series) -> np.ndarray:
 
 
 def target_unchanged(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Whether ``clean`` leaves the target as it is in the file; a finding only where it does not.
+    """Check whether ``clean`` leaves the target as it is in the file; a finding only where it does not.
 
     Predictions are scored and submitted on the scale and with the labels of the cleaned target.
 

@@ -48,7 +48,7 @@ class _Shift(NamedTuple):
 
 
 def column_alignment(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Whether columns of test resemble the columns of train of the same name, or clearly resemble others.
+    """Check whether columns of test resemble the columns of train of the same name, or clearly resemble others.
 
     Columns are compared by the Kolmogorov-Smirnov statistic, categories by a hash.
 

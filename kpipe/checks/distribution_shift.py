@@ -18,12 +18,12 @@ __all__ = ["TABLE_CHECKS", "missingness_shift", "unseen_categories"]
 
 _MIN_ROWS_PER_VALUE = 1.15  # of a column whose values count as categories
 _MAX_UNSEEN = 0.05  # share of test rows that may have an unseen category
-# Shares of missing values differ from so much on, and from so many standard errors on.
+# Shares of missing values differ if their difference is at least this large, and this many standard errors.
 _MAX_DIFFERENCE, _SIGNIFICANT = 0.05, 5.0
 
 
 def unseen_categories(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Whether test has categories that do not occur in train.
+    """Check whether test has categories that do not occur in train.
 
     Parameters
     ----------
@@ -40,14 +40,14 @@ def unseen_categories(problem: Problem, _: Folds) -> Iterator[Finding]:
         if _is_categorical(train[column]) and (share := float(_unseen(train[column], test[column]).mean())) > 0
     }
     if not shares:
-        yield "pass", "Every category in test also occurs in train. Columns of dates and of unique values are left out."
+        yield "pass", "Every category in test also occurs in train. Columns of dates or unique values are not compared."
         return
     worst = max(shares, key=lambda column: shares[column])
     which = "1 column has" if len(shares) == 1 else f"{len(shares)} columns have"
     examples = test[worst][_unseen(train[worst], test[worst])].value_counts().index[:3]
-    shown = f" ({', '.join(map(str, examples))})" if len(examples) else ""
+    shown = f" (such as {', '.join(map(str, examples))})" if len(examples) else ""
     detail = (
-        f"{which} categories in test that do not occur in train, most of all {worst}: {shares[worst]:.1%} of test rows"
+        f"{which} categories in test that do not occur in train, above all {worst}: {shares[worst]:.1%} of test rows"
     )
     if shares[worst] <= _MAX_UNSEEN:
         yield "pass", f"{detail}{shown}."
@@ -72,7 +72,7 @@ def _unseen(train: pd.Series, test: pd.Series) -> pd.Series:
 
 
 def missingness_shift(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Whether columns have missing values as often in test as in train.
+    """Check whether columns have missing values as often in test as in train.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ _SUBSETS, _MIN_COLUMNS = 7, 5  # random halves of the columns that are hashed, a
 
 
 def duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Finding]:
-    """Whether duplicates are separated by folds: rows that are equal in all columns, or in all but a few.
+    """Check whether duplicates are separated by folds: rows that are equal in all columns, or in all but a few.
 
     Duplicates that were changed in a column or two still agree in some of several random halves of the columns
     (locality-sensitive hashing).

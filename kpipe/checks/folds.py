@@ -20,7 +20,7 @@ _MAX_EARLIER = 0.05
 
 
 def disjoint_rows(_: Problem, folds: Folds) -> Iterator[Finding]:
-    """Whether the training and the validation rows of each fold are disjoint.
+    """Check whether the training and the validation rows of each fold are disjoint.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def groups_together(problem: Problem, folds: Folds) -> Iterator[Finding]:
 
 
 def validation_after_training(problem: Problem, folds: Folds) -> Iterator[Finding]:
-    """Whether folds validate on later rows than they train on, where test comes after train; else nothing.
+    """Check whether folds validate on later rows than they train on, where test comes after train; else nothing.
 
     Parameters
     ----------

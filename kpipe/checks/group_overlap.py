@@ -20,7 +20,7 @@ __all__ = ["TABLE_CHECKS", "group_overlap"]
 # A column counts as one of groups (a ticket, a family, a price) if it has so many rows per value, at least and at most,
 # and at least so many values.
 _MIN_ROWS_PER_VALUE, _MAX_ROWS_PER_VALUE, _MIN_VALUES = 1.15, 200.0, 20
-# Shares of rows with known values may differ by so much, or by so many standard errors of as many values.
+# Shares of rows with known values may differ by this much, or by this many standard errors of as many values.
 _MAX_DIFFERENCE, _SIGNIFICANT = 0.15, 3.5
 _ROWS = 10_000  # of a large table that are used, on average
 
@@ -36,7 +36,7 @@ class _Overlap(NamedTuple):
 
 
 def group_overlap(problem: Problem, folds: Folds) -> Iterator[Finding]:
-    """Whether the folds share values of groups (tickets, families, prices, days) as train and test do.
+    """Check whether the folds share values of groups (tickets, families, prices, days) as train and test do.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""What a check is: the name under which its findings are reported, and the function that yields them.
+"""The interface of a check: a name, and the function that yields its findings.
 
-A module of ``kpipe.checks`` lists its checks in ``TABLE_CHECKS`` or ``PREDICTION_CHECKS``; nothing else names them.
+A module of ``kpipe.checks`` lists its checks in ``TABLE_CHECKS`` or ``PREDICTION_CHECKS``; no other file names them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Finding = tuple[Status, str]
 
 @dataclass(frozen=True)
 class TrainedModels:
-    """What the checks of predictions look at.
+    """The input of the checks of predictions.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ def run_check(name: str, function: Callable[..., Iterable[Finding]], *arguments:
         findings = list(function(*arguments))
     except KpipeError as error:
         findings = [("warn", f"This check could not be completed: {error}")]
-    except Exception as error:  # tables of a kind that the check was not written for
+    except Exception as error:  # a table that the check was not written for
         _LOG.exception("the check %s could not be completed", name)
         reason = f"{type(error).__name__}: {error}"
         findings = [

@@ -30,21 +30,21 @@ def metric_direction(trained: TrainedModels) -> Iterator[Finding]:
     if theirs == perfect and len(np.unique(y)) > 1:
         yield (
             "warn",
-            f"{metric.name} gives the {baseline.name} {theirs:.5g}, the same as perfect predictions, so no model can "
+            f"{metric.name} is {theirs:.5g} for the {baseline.name} and for perfect predictions, so no model can "
             "improve on it. Choose another metric (--metric).",
         )
     elif metric.better(theirs, perfect):
         direction = "greater" if metric.greater_is_better else "smaller"
         yield (
             "fail",
-            f"{metric.name} gives perfect predictions {perfect:.5g} and the {baseline.name} {theirs:.5g}, but "
+            f"{metric.name} is {perfect:.5g} for perfect predictions and {theirs:.5g} for the {baseline.name}, but "
             f"{direction} is declared to be better: its direction or its labels are reversed. Correct "
             "greater_is_better, or the function.",
         )
     else:
         yield (
             "pass",
-            f"{metric.name} gives perfect predictions {perfect:.5g} and the {baseline.name} {theirs:.5g}.",
+            f"{metric.name} is {perfect:.5g} for perfect predictions and {theirs:.5g} for the {baseline.name}.",
         )
 
 

@@ -30,7 +30,7 @@ _SAMPLED = 4_000  # values that the range of a column is computed from
 
 
 def near_duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Finding]:
-    """Whether validation rows have closer neighbours among the training rows of their fold than test rows have.
+    """Check whether validation rows have closer neighbours among the training rows of their fold than test rows have.
 
     The distance is the square root of Gower's: each column adds at most about 1, whatever its type, so that a row that
     was copied and then changed in a column or two stays near. Small tables are not checked.
@@ -90,7 +90,7 @@ def _finding(of_validation: np.ndarray, of_test: np.ndarray, pairs: np.ndarray, 
         return (
             "pass",
             "Validation rows have no more near-duplicates among the training rows of their fold than test rows have "
-            f"(median distance to the nearest: {np.median(of_validation):.2g} and {usual:.2g}).",
+            f"(median distance to the nearest one: {np.median(of_validation):.2g} and {usual:.2g}).",
         )
     within = np.flatnonzero(of_validation <= limit * usual)
     typical = within[np.argsort(of_validation[within])[len(within) // 2]]

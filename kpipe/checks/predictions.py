@@ -43,7 +43,7 @@ _CAUSES = (
 
 
 def better_than_baseline(trained: TrainedModels) -> Iterator[Finding]:
-    """Whether the score of the ensemble is significantly better than the baseline's.
+    """Check whether the score of the ensemble is significantly better than the baseline's.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def _explain_bad_model(
 
 
 def constant_predictions(trained: TrainedModels) -> Iterator[Finding]:
-    """Whether predictions for test rows vary, about as much as those for out-of-fold rows.
+    """Check whether predictions for test rows vary, about as much as those for out-of-fold rows.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def _share_of_mode(values: np.ndarray) -> float:
 
 
 def batch_dependence(trained: TrainedModels) -> Iterator[Finding]:
-    """Whether the prediction for a row depends on the rows that are predicted with it.
+    """Check whether the prediction for a row depends on the rows that are predicted with it.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def batch_dependence(trained: TrainedModels) -> Iterator[Finding]:
 
 
 def classes_in_training_rows(trained: TrainedModels) -> Iterator[Finding]:
-    """Whether the training rows of each fold contain every class; a finding only where they do not.
+    """Check whether the training rows of each fold contain every class; a finding only where they do not.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def classes_in_training_rows(trained: TrainedModels) -> Iterator[Finding]:
 
 
 def real_data(submission: Submission) -> Iterator[Finding]:
-    """Whether the files are the competition's own, and not the embedded sample.
+    """Check whether the files are the competition's own, and not the embedded sample.
 
     Parameters
     ----------

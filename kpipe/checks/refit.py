@@ -239,8 +239,8 @@ def _validation_leakage(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]
 def _leak(model: str, changed: np.ndarray, altered: str) -> str:
     return (
         f"{model} changes {changed.sum():,} of the {len(changed):,} predictions of fold 1 when only the {altered} of "
-        "its validation rows change: something was fitted on the rows that are scored. Fit everything that learns in "
-        "`features` or in the estimator, on the rows that are passed to `fit`."
+        "its validation rows change: something was fitted on the rows that are scored. Learn only in "
+        "`features` or in the estimator, and only from the rows that are passed to `fit`."
     )
 
 
@@ -255,15 +255,15 @@ def _shuffled_target(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
     oof, baseline = trainer.combine(problem, predictions).oof, predict_baseline(problem, trainer.folds)
     ours, theirs = evaluate(metric, predictions.y, oof), evaluate(metric, predictions.y, baseline.oof)
     gain, error = gain_over(metric, ours, theirs)
-    scores = f"With shuffled targets {metric.name} is {ours.value:.5g}, and {theirs.value:.5g} for the {baseline.name}"
+    scores = f"With shuffled targets, {metric.name} is {ours.value:.5g} ({baseline.name}: {theirs.value:.5g})"
     if gain > _SIGNIFICANT * error:
         yield (
             "fail",
-            f"{scores} (standard error of the difference: {error:.2g}). Shuffled targets cannot be learned, so the "
-            "target leaks into the features. Find the feature that is computed from it.",
+            f"{scores}; the standard error of the difference is {error:.2g}. Shuffled targets cannot be learned, so "
+            "the target leaks into the features. Find the feature that is computed from it.",
         )
         return
-    yield "pass", f"{scores}: no better than chance, as it should be."
+    yield "pass", f"{scores}: no better than chance, as expected."
 
 
 REFIT_CHECKS = (

@@ -41,7 +41,7 @@ class _Score(NamedTuple):
 
 
 def row_order_leakage(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Whether the id, the row number, or a column that numbers the rows predicts the target.
+    """Check whether the id, the row number, or a column that numbers the rows predicts the target.
 
     Parameters
     ----------
@@ -69,10 +69,11 @@ def row_order_leakage(problem: Problem, _: Folds) -> Iterator[Finding]:
         f"{score.contiguous:.2f} on contiguous blocks of them."
     )
     if used_by_models:
-        advice = f"Models that use it learn the order of the file, which says nothing about test: --drop {quote(name)}."
+        advice = "Models that use it learn the order of the file, which says nothing about test. "
+        advice += f"Drop it (--drop {quote(name)})."
         yield "fail" if score.perfect else "warn", f"{detail} {advice}"
     elif problem.groups is not None or isinstance(problem.splitter, ByTime):
-        yield "pass", f"{detail} The folds are by group or by time, so the score does not profit."
+        yield "pass", f"{detail} The folds are by group or by time, so the score is not too optimistic."
     else:
         advice = (
             "Neighbouring rows are similar: validate on groups or later rows (--split), or find out how train was made."

@@ -53,7 +53,7 @@ class Leak:
 
 
 def target_leakage(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Whether a column that models use is the target, a near-copy of it, or contains it in some rows.
+    """Check whether a column that models use is the target, a near-copy of it, or contains it in some rows.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def target_leakage(problem: Problem, _: Folds) -> Iterator[Finding]:
         y = problem.tables.train[name].iloc[rows]
         leaks.extend(find_leaks(X, y, classification=problem.task == "classification"))
     if not leaks:
-        yield "pass", "No column contains the target, in all rows or in some."
+        yield "pass", "No column contains the target, not even in some of the rows."
         return
     leaks.sort(key=lambda leak: (-leak.sure, -leak.rows))
     first = leaks[0]

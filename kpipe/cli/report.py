@@ -16,8 +16,8 @@ _BUDGET = 20.0  # seconds for refitting a model
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("run", metavar="RUN", help=RUN_HELP)
-    add("--data", metavar="PATH", help="a folder or zip of Kaggle's files; default: where the run read them")
-    add("--to", metavar="FILE", type=Path, help="the page; default: report.html in the run's folder")
+    add("--data", metavar="PATH", help="a folder or zip of Kaggle's files; default: the files that the run read")
+    add("--to", metavar="FILE", type=Path, help="write the page to this file; default: report.html in the run's folder")
     budget = "time for refitting a model to measure feature importance; default: 20s"
     add("--budget", metavar="TIME", type=duration, default=_BUDGET, help=budget)
     add("--no-importance", dest="budget", action="store_const", const=0.0, help="do not measure feature importance")
@@ -36,7 +36,7 @@ def _execute(options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     description=(
-        "Write a run as an HTML page: scores, prediction errors, columns, feature importance, checks and provenance."
+        "Write a report of a run as an HTML page, with scores, largest errors, columns, feature importance and checks."
     ),
     examples=(("kpipe report 20261121T092754Z-f40eed", "write report.html into the run's folder"),),
     add_options=_add_options,

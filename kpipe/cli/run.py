@@ -33,7 +33,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add_slug(parser, optional=True)
     add = add_request_options(parser).add_argument
     add("--resume", metavar="RUN", help="resume an unfinished run, given its folder or key, with the same options")
-    add("--cluster", metavar="KIND=ADDRESS", help="train on dask=tcp://HOST:8786, ray=auto or ray=HOST:6379")
+    add("--cluster", metavar="KIND=ADDRESS", help="train on a cluster: dask=tcp://HOST:8786, ray=auto or ray=HOST:6379")
     output = parser.add_argument_group("output")
     add_out_option(output)
     output.add_argument("--report", action="store_true", help="also write report.html into the run's folder")
@@ -78,7 +78,9 @@ def _train(options: argparse.Namespace, callbacks: Callbacks) -> Run:
     from kpipe import pipeline
 
     if options.slug is None:
-        raise UsageError("Which competition? kpipe run SLUG, as in kaggle.com/competitions/SLUG; or --resume RUN.")
+        raise UsageError(
+            "Name a competition, as in kaggle.com/competitions/SLUG: kpipe run SLUG. Or resume a run: --resume RUN."
+        )
     return pipeline.run(request_from(options), **callbacks)
 
 

@@ -15,7 +15,7 @@ __all__ = ["COMMAND"]
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("slug", metavar="SLUG", nargs="?", help="list only the runs of this competition")
-    order = "sort by this, the latest or best last; default: created"
+    order = "sort order, with the latest or best run last; default: created"
     add("--sort", choices=["created", "score", "seconds"], default="created", help=order)
     add("--model", metavar="NAME", help="list only the runs that trained this model")
     add_out_option(parser)

@@ -33,7 +33,7 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.studies.result import as_json, check_writable, save
 
     if options.name is None:
-        raise UsageError(f"Which study? kpipe study NAME, with one of: {', '.join(STUDIES)}.")
+        raise UsageError(f"Name a study: kpipe study NAME. The studies are: {', '.join(STUDIES)}.")
     folder = options.out / options.name
     check_writable(folder)  # fail before minutes of training, not after
     on_progress = study_progress(options.name)

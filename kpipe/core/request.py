@@ -1,18 +1,20 @@
-"""``RunRequest``: everything that a user may ask of a run, parsed, validated and serialised in one place.
+"""``RunRequest``: the options of a run, parsed, validated and serialised in one place.
 
-The command line, Python, ``--resume``, ``reproduce``, kernels and the record all carry this one value. An option of
-``kpipe run`` is a field here and an argument in ``kpipe.cli.options``.
+The command line, the Python API, ``--resume``, ``kpipe reproduce``, kernels and ``run.json`` all use this class. To add
+an option to ``kpipe run``, add a field here and an argument in ``kpipe.cli.options``.
 """
 
 from __future__ import annotations
 
 import json
+import numbers
 import operator
 import os
 import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, field, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,25 +24,26 @@ __all__ = ["COMPETITION_OPTIONS", "FILE_OPTIONS", "RunRequest", "parse_duration"
 
 _Kind = Literal["text", "texts", "counts", "count", "seconds"]
 _JSON_TYPES: dict[_Kind, str] = {
-    "text": "a text",
-    "texts": "a list of texts",
+    "text": "a string",
+    "texts": "a list of strings",
     "counts": "a list of whole numbers",
     "count": "a whole number",
     "seconds": "a number of seconds",
 }
-COMPETITION_OPTIONS = ("metric", "target", "id", "text", "split", "drop")  # what a competition is, not how to train
+_LARGEST_SEED = 2**32 - 1  # of numpy's and scikit-learn's random states
+COMPETITION_OPTIONS = ("metric", "target", "id", "text", "split", "drop")  # they define the problem, not the training
 
 FILE_OPTIONS = ("train", "test", "sample", "extra")  # which files are what
 
 
-# What a field holds, and the command line's name for it where that is not the field's.
+# The type of a field, and its command-line option if that has another name.
 _TEXT, _TEXTS, _COUNT, _SECONDS = ({"kind": kind} for kind in ("text", "texts", "count", "seconds"))
 _MODELS, _SEEDS = {"kind": "texts", "flag": "--model"}, {"kind": "counts", "flag": "--seed"}
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """Everything that a user may ask of a run.
+    """The options of a run.
 
     A single name or number is accepted where a sequence is expected, and a duration such as ``"5m"`` for ``budget``.
 
@@ -49,7 +52,7 @@ class RunRequest:
     slug : str
         Kaggle's name of the competition.
     data : str or path, optional
-        Folder or Kaggle's zip. By default the first place that has the files, see ``kpipe.load``.
+        A folder or zip of Kaggle's files. By default, kpipe looks in several places, see ``kpipe.load``.
     train, test, sample : str, optional
         Files with these roles: names in the folder or zip, or paths. By default judged by their names.
     extra : sequence of str
@@ -72,13 +75,13 @@ class RunRequest:
     text : sequence of str
         Columns to read as text although they look like numbers.
     split : str, optional
-        ``"rows"`` where rows are independent, or the column of groups or dates by which test was set apart.
+        How train and test were split: ``"rows"``, or a column of groups or dates. By default inferred.
     drop : sequence of str
-        Columns that models may not see.
+        Columns to hide from the models.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``, for torch models.
     jobs : int, optional
-        Number of fits that run at the same time. By default one per core.
+        Number of fits to run in parallel. By default one per core.
     out : path
         Folder in which ``<slug>/<run id>/`` is created.
     seed : int or sequence of int, optional
@@ -87,7 +90,7 @@ class RunRequest:
     Raises
     ------
     UsageError
-        If an option has the wrong type or an impossible value.
+        If an option has a wrong type or an invalid value.
 
     Examples
     --------
@@ -130,17 +133,22 @@ class RunRequest:
             if kind := each.metadata.get("kind"):
                 object.__setattr__(self, each.name, _PARSERS[kind](_name(each.name), getattr(self, each.name)))
         if not self.seeds:
-            raise UsageError("seeds must hold at least one number, such as (0,); got none.")
-        object.__setattr__(self, "seeds", tuple(dict.fromkeys(self.seeds)))
+            raise UsageError("seeds must contain at least one number, such as (0,); got none.")
+        if max(self.seeds) > _LARGEST_SEED:
+            raise UsageError(f"seed must be at most {_LARGEST_SEED}; got {max(self.seeds)}.")
+        if self.jobs == 0:
+            raise UsageError("jobs must be at least 1; got 0.")
+        for name in ("seeds", "target"):
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
 
     def to_json(self) -> dict[str, Any]:
-        """The options as JSON types: what ``run.json`` and ``request.json`` hold under ``"options"``.
+        """Return the options as JSON types, as ``run.json`` and ``request.json`` store them under ``"options"``.
 
         Returns
         -------
         dict
-            Option to value. A path that exists is absolute, so that it means the same in every folder; ``target`` is a
-            text where there is one target.
+            Option → value. Paths that exist are absolute, so that they do not depend on the working directory;
+            ``target`` is a string if there is one target.
         """
         values = {_name(each.name): getattr(self, each.name) for each in fields(self) if "kind" in each.metadata}
         target = list(self.target)
@@ -151,16 +159,16 @@ class RunRequest:
 
     @classmethod
     def from_json(cls, slug: str, options: object, *, place: Path, **changes: Any) -> RunRequest:
-        """The request that a run's record holds. The file may come from anywhere: everything in it is validated.
+        """Return the request that a run's file stores. The file is not trusted: everything in it is validated.
 
         Parameters
         ----------
         slug : str
             The competition.
         options : object
-            What the file holds under ``"options"``.
+            The value of ``"options"`` in the file.
         place : path
-            The file, for messages.
+            The file, for error messages.
         **changes
             Fields that replace those of the file.
 
@@ -171,12 +179,12 @@ class RunRequest:
         Raises
         ------
         UsageError
-            If the file holds no options.
+            If the file contains no options.
         DataError
             If an option is unknown or has another type than kpipe writes.
         """
         if options is None:
-            raise UsageError(f"{place} does not hold the options of its run: an earlier version of kpipe wrote it.")
+            raise UsageError(f"{place} does not contain the options of its run: an earlier version of kpipe wrote it.")
         if not isinstance(options, dict):
             raise DataError(f"{place}: 'options' must be an object; got {type(options).__name__}.")
         kinds = {_name(each.name): each for each in fields(cls) if "kind" in each.metadata}
@@ -196,11 +204,11 @@ class RunRequest:
             raise DataError(f"{place}: {error}") from error
 
     def competition_options(self) -> dict[str, Any]:
-        """The options that say what the competition is: those of ``COMPETITION_OPTIONS`` and ``FILE_OPTIONS``."""
+        """Return the options that define the problem: those of ``COMPETITION_OPTIONS`` and ``FILE_OPTIONS``."""
         return {name: getattr(self, name) for name in (*COMPETITION_OPTIONS, *FILE_OPTIONS)}
 
     def command(self) -> str:
-        """The request as a command line that asks for the same.
+        """Return an equivalent command line.
 
         Examples
         --------
@@ -214,17 +222,25 @@ class RunRequest:
                 continue
             flag = each.metadata.get("flag", f"--{each.name}")
             values = value if isinstance(value, tuple) else (value,)
-            words += [word for one in values for word in (flag, f"{one:g}" if isinstance(one, float) else str(one))]
+            for text in map(_as_argument, values):
+                words += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
         return shlex.join(words)
 
 
 def _name(field_name: str) -> str:
-    """The name in ``run.json``, which has been "seed" since its first version."""
+    """Return a field's name in ``run.json``, which has called ``seeds`` "seed" since its first version."""
     return "seed" if field_name == "seeds" else field_name
 
 
+def _as_argument(value: object) -> str:
+    """A value as ``kpipe run`` parses it: a number of seconds with all its digits and without an exponent."""
+    if not isinstance(value, float):
+        return str(value)
+    return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
+
+
 def _absolute(data: str | Path | None) -> str | None:
-    """A path that means the same in every folder; a word that is no path, such as "sample", unchanged."""
+    """Return an absolute path; a value that is not an existing path, such as "sample", is unchanged."""
     if data is None or not os.path.exists(Path(data).expanduser()):
         return data if data is None else str(data)
     return str(Path(data).expanduser().resolve())
@@ -258,12 +274,12 @@ def slug_of(text: str) -> str:
 
 
 def parse_duration(text: str) -> float:
-    """The seconds of a duration such as 90, 90s, 5m or 1h.
+    """Return the seconds of a duration such as 90, 90s, 5m or 1h.
 
     Raises
     ------
     ValueError
-        If the text is no duration, or not longer than nothing.
+        If the text is not a duration, or the duration is not positive.
 
     Examples
     --------
@@ -278,13 +294,11 @@ def parse_duration(text: str) -> float:
 
 
 def _text(name: str, value: object) -> str | Path | None:
-    if value is None or isinstance(value, str):
-        if isinstance(value, str) and "\0" in value:
-            raise UsageError(f"{name} must not contain a null character.")
-        return value
-    if name == "data" and isinstance(value, Path):
-        return value
-    raise UsageError(f"{name} must be a text; got {value!r:.200}.")
+    if not (value is None or isinstance(value, str) or (name == "data" and isinstance(value, Path))):
+        raise UsageError(f"{name} must be a string; got {value!r:.200}.")
+    if "\0" in str(value):
+        raise UsageError(f"{name} must not contain a null character.")
+    return value
 
 
 def _texts(name: str, value: object) -> tuple[str, ...]:
@@ -299,7 +313,7 @@ def _count(name: str, value: object) -> int | None:
         return None
     number = _whole(value)
     if number is None:
-        raise UsageError(f"{name} must be a whole number, at least 0; got {value!r:.200}.")
+        raise UsageError(f"{name} must be a whole number of at least 0; got {value!r:.200}.")
     return number
 
 
@@ -307,16 +321,16 @@ def _counts(name: str, value: object) -> tuple[int, ...]:
     several = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else (value,)
     numbers = tuple(map(_whole, several))
     if None in numbers:
-        raise UsageError(f"{name} must be a whole number or a list of them, at least 0; got {value!r:.200}.")
+        raise UsageError(f"{name} must be a whole number of at least 0, or a list of them; got {value!r:.200}.")
     return tuple(number for number in numbers if number is not None)
 
 
 def _whole(value: object) -> int | None:
-    """A whole number of Python or numpy, at least 0, as an int; None for everything else."""
+    """Return a Python or numpy integer of at least 0 as an int; None for any other value."""
     if isinstance(value, bool):
         return None
     try:
-        number = operator.index(value)  # type: ignore[arg-type]  # whatever it is
+        number = operator.index(value)  # type: ignore[arg-type]  # of any type
     except TypeError:
         return None
     return number if number >= 0 else None
@@ -328,9 +342,15 @@ def _seconds(name: str, value: object) -> float | None:
             return parse_duration(value)
         except ValueError as error:
             raise UsageError(f"{name} {error}.") from None
-    if value is None or (_has_kind(value, "seconds") and float(value) > 0):  # type: ignore[arg-type]  # checked
-        return None if value is None else float(value)  # type: ignore[arg-type]  # checked
-    raise UsageError(f"{name} must be a duration such as '90s', '5m' or a number of seconds; got {value!r:.200}.")
+    if value is None:
+        return None
+    try:
+        seconds = float(value) if not isinstance(value, bool) and isinstance(value, numbers.Real) else 0.0
+    except OverflowError:
+        seconds = float("inf")
+    if not 0 < seconds < float("inf"):
+        raise UsageError(f"{name} must be a duration such as '90s', '5m' or a number of seconds; got {value!r:.200}.")
+    return seconds
 
 
 _PARSERS = {"text": _text, "texts": _texts, "count": _count, "counts": _counts, "seconds": _seconds}

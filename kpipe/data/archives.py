@@ -106,7 +106,7 @@ def list_members(place: Path) -> list[zipfile.ZipInfo]:
         with zipfile.ZipFile(place) as archive:
             return archive.infolist()
     except OSError as error:
-        raise DataError(f"{place} cannot be read: {error.strerror}. Check that you may read it.") from error
+        raise DataError(f"{place} cannot be read: {error.strerror}. Check its permissions.") from error
     except ARCHIVE_ERRORS as error:
         with open(place, "rb") as file:
             start = file.read(16)

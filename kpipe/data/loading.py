@@ -1,4 +1,4 @@
-"""A competition's files → ``Tables``: located, assigned their roles, read or taken from the cache."""
+"""Load a competition's tables: locate the files, assign their roles, and read them or use the cache."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def load(
     downloader: Downloader | None = None,
     on_download: OnDownload = lambda done, size: None,
 ) -> Tables:
-    """A competition's tables, their dtypes the same in train and test.
+    """Load a competition's tables; a column has the same dtype in train and test.
 
     Parameters
     ----------
@@ -79,13 +79,13 @@ def load(
     text : sequence of str
         Columns to read as text although they look like numbers.
     id : str, optional
-        The id column, where it is known.
+        The id column, if it is known.
     choice : FileChoice
         The files that the user names.
     downloader : Downloader, optional
         Asks Kaggle for files and for the name of the metric; without it Kaggle is not asked.
     on_download : callable
-        Called with the number of bytes downloaded so far, and in all.
+        Called with the number of bytes downloaded so far, and in total.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def load(
     UsageError
         The user names a file that does not exist.
     RemoteError
-        Kaggle does not give the files.
+        Kaggle refuses or fails to send the files.
     """
     location = locate(slug, path, downloader=downloader, on_download=on_download)
     place = location.path
@@ -109,7 +109,7 @@ def load(
     further: dict[str, SourceFile] = {}
     for file in roles.others:
         if file.name not in entry.hashes:
-            further.setdefault(file.stem, file)  # of one name, the topmost
+            further.setdefault(file.stem, file)  # of files with the same name, use the topmost
     notes = (location.note, metric.note, *roles.notes, *entry.notes, *_offers(roles, entry))
     return Tables(
         train=entry.frames["train"],
@@ -196,20 +196,20 @@ def _read_cached(
     targets: Sequence[str],
     cached: bool,
 ) -> cache.Entry:
-    """What the files hold, from the cache where it has them."""
+    """Return frames and hashes, from the cache if it has them."""
     if not cached:
         return _read(roles, text=text, id=id, targets=targets)
     key = _cache_key(place, roles, text=tuple(text), id=id, targets=tuple(targets))
     entry = cache.get(cache.cache_folder(), key)
     if entry is None:
         entry = _read(roles, text=text, id=id, targets=targets)
-        pa.default_memory_pool().release_unused()  # the text of 70 million bytes is no longer needed
+        pa.default_memory_pool().release_unused()  # frees the text of the files, often many megabytes
         cache.put(cache.cache_folder(), key, entry)
     return entry
 
 
 def _cache_key(place: Path, roles: Roles, **options: object) -> str:
-    """A hash of the bytes that are read (the zip's own, or each file's) and of how they are read."""
+    """Return a hash of the bytes that are read (of the zip, or of each file) and of the options for reading them."""
     files = [*roles.files.values(), *roles.extra]
     digests = []
     if place.is_file():

@@ -1,7 +1,7 @@
-"""Features of a table for which nobody wrote a competition module, fitted inside the fold.
+"""Automatic features for competitions without a module, fitted inside each fold.
 
-The type of each column is found in the fitting rows. The features are numbers and short labels, which the encoding of
-every model takes.
+The type of each column is inferred from the rows that ``fit`` gets. The features are numbers and short labels, which
+every model of kpipe can encode.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ __all__ = ["AutomaticFeatures"]
 
 
 class _ColumnFeatures(Protocol):
-    """The features of one column of some type, learned in the fitting rows."""
+    """Features of a column of a certain type, learned from the rows that ``fit`` gets."""
 
     @classmethod
     def fit(cls, column: pd.Series, *, random_state: int) -> Self | None:
-        """The fitted features of a column, or None if it is of another type."""
+        """Return the fitted features of a column, or None if the column is of another type."""
 
     def transform(self, column: pd.Series) -> dict[str, np.ndarray]:
-        """Float64 features by name, of the same column of any rows."""
+        """Return float64 features by name, of the same column in any rows."""
 
 
-# A new type of column is a class like these in a module of its own, and its name in this line.
+# To add a type of column, write a class like these in a module of its own, and add it to this line.
 _COLUMN_TYPES: tuple[type[_ColumnFeatures], ...] = (DateFeatures, TextFeatures)
 
 _HIGH_CARDINALITY = 10  # categories from which a column also becomes target statistics
@@ -51,15 +51,16 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
     - Constants, copies of another column, identifiers and row numbers are dropped. Of identifiers the parts, frequent
       words and numbers are kept where labels have them in common (see ``kpipe.features.parts``).
     - Dates become year, month, day, weekday, day of the year, hour and days since the first.
-    - Free text becomes the strongest dimensions of its words and counts of characters and words.
-    - High-cardinality categories and categorical integers become target statistics and frequencies besides. Where most
-      numbers are categorical integers, these become labels.
+    - Free text becomes the leading components of its words (latent semantic analysis), and counts of characters and
+      words.
+    - High-cardinality categories and categorical integers additionally become target statistics and frequencies. If
+      most numeric columns are categorical integers, these become labels.
     - Numbers that are written as text become numbers.
 
     Parameters
     ----------
     random_state : int, default=0
-        Of the inner splits of target statistics, and of the dimensions of free text.
+        Seed of the inner splits of target statistics, and of the components of free text.
     groups : str or None, default=None
         A column of numbers whose values are new in test: it stays a number, since its values have no statistics there.
     time : str or None, default=None
@@ -71,14 +72,14 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
     parts_ : dict
         Name of each column of identifiers to its fitted parts, which are treated as further columns.
     typed_ : dict
-        Name of each column of dates or free text to its fitted features.
+        Name of each column of dates or free text → its fitted features.
     plain_ : list
         Names of the columns that are kept as numbers or labels.
     numbers_as_text_, high_cardinality_, integers_as_labels_, with_missing_ : list
-        Which of those are numbers written as text, high-cardinality categories or categorical integers, categorical
-        integers that become labels, and which have missing values.
+        The columns of ``plain_`` that are numbers written as text; high-cardinality categories or categorical integers;
+        categorical integers that become labels; and those with missing values.
     frequencies_ : dict
-        Name of each high-cardinality column to the rows of each category.
+        Name of each high-cardinality column → the number of rows of each category.
     statistics_ : TargetStatistics
         Fitted on the high-cardinality columns.
 
@@ -100,7 +101,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         X : DataFrame of shape (n, columns)
             A table as the data package reads it.
         y : array-like of shape (n,) or None
-            The target; None gives no target statistics.
+            The target; without it there are no target statistics.
 
         Returns
         -------
@@ -111,7 +112,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def fit_transform(self, X: pd.DataFrame, y: Any = None, **params: Any) -> pd.DataFrame:
-        """Find the types of the columns, and give the features of the fitting rows.
+        """Find the types of the columns, and return the features of the given rows.
 
         Parameters
         ----------
@@ -125,7 +126,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame of shape (n, features)
-            A row's own target takes no part in its target statistics.
+            The target statistics of a row do not use its own target.
         """
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
         self.parts_ = {name: parts for name in X.columns if (parts := _fit_parts(X[name])) is not None}
@@ -137,7 +138,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         return self._features(X, self.statistics_.fit_transform(X[self.high_cardinality_], y))
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """The features of other rows.
+        """Return the features of any rows.
 
         Parameters
         ----------
@@ -147,7 +148,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame of shape (n, features)
-            The same features as of the fitting rows.
+            The same columns as after ``fit``.
         """
         check_is_fitted(self)
         X = self._with_parts(X)

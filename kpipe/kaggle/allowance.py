@@ -87,5 +87,5 @@ def _check_run(run: Run, digest: str, *, force: bool) -> None:
     failed = [check for check in run.record["checks"] if check["status"] == "fail"]
     if failed and not force:
         raise SubmissionError(
-            f"The check {failed[0]['name']!r} failed: {failed[0]['detail']} To submit all the same, add --force."
+            f"The check {failed[0]['name']!r} failed: {failed[0]['detail']} To submit anyway, add --force."
         )

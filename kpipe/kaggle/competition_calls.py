@@ -176,7 +176,7 @@ class CompetitionCalls:
         except RemoteError:
             raise RemoteError(
                 f"{error} It is not known whether the submission was made: before you submit it again, "
-                f"look with `kpipe submissions {slug}`."
+                f"check with `kpipe submissions {slug}`."
             ) from error
         for one in newest:
             if one.ref not in known and (one.description, one.file_name) == (message, file_name):

@@ -43,7 +43,7 @@ _INVALID = (
 
 
 def download(kaggle: Kaggle, slug: str, folder: Path, *, on_download: OnDownload = lambda done, size: None) -> Path:
-    """A competition's zip, whole and valid; a download that broke off is resumed, also by a later call.
+    """A competition's zip, complete and valid; an interrupted download is resumed, also by a later call.
 
     Parameters
     ----------
@@ -94,8 +94,8 @@ def _download_part(kaggle: Kaggle, slug: str, folder: Path, on_download: OnDownl
                 note.unlink()
                 return part
     raise RemoteError(
-        f"The download of {slug} broke off {_TRIES} times. {part.stat().st_size:,} bytes are kept: "
-        "the same command resumes there."
+        f"The download of {slug} was interrupted {_TRIES} times. {part.stat().st_size:,} bytes are kept: "
+        "run the same command again to resume it."
     )
 
 
@@ -125,7 +125,7 @@ def _announced(headers: Mapping[str, str], slug: str) -> int:
     """How many bytes follow, 0 where Kaggle does not say. Raises RemoteError for a compressed response."""
     if headers.get("Content-Encoding", "identity") != "identity":
         raise RemoteError(
-            f"Kaggle's zip of {slug} arrives compressed a second time. If there is a proxy, check it; then try again."
+            f"Kaggle's zip of {slug} arrived compressed twice. If you use a proxy, check its settings; then try again."
         )
     length = headers.get("Content-Length", "")
     return int(length) if length.isdecimal() and len(length) < _LONGEST_LENGTH else 0
@@ -149,7 +149,7 @@ def _validate(part: Path, slug: str) -> None:
     if fault:
         with contextlib.suppress(OSError):
             part.unlink()
-        raise RemoteError(f"What Kaggle sent for {slug} is damaged ({fault}), and was deleted. Try again.")
+        raise RemoteError(f"The downloaded zip of {slug} is damaged ({fault}), and was deleted. Try again.")
 
 
 def _fault(part: Path) -> str | None:

@@ -1,7 +1,7 @@
-"""Calls to Kaggle through the ``kaggle`` client: silent, bounded in time and size, repeated where that is safe.
+"""Calls to Kaggle through the ``kaggle`` client: without output, bounded in time and size, retried where that is safe.
 
-Left to itself, the client prints a page of help and ends the process if it finds no credentials, makes a folder in the
-user's home, reads every ``KAGGLE_*`` variable as configuration, waits without a limit and raises "403 Client Error".
+By default, the client prints a page of help and exits if it finds no credentials, creates a folder in the user's home,
+reads every ``KAGGLE_*`` variable as configuration, waits without a limit, and raises errors such as "403 Client Error".
 
 References
 ----------
@@ -28,7 +28,7 @@ from kpipe.kaggle.responses import check_fields, read_bounded
 __all__ = ["Session", "quiet", "timeout"]
 
 _CONNECT_SECONDS, _READ_SECONDS = 10.0, 60.0
-_UPLOAD_FACTOR = 10  # a file may take so many times longer than another call
+_UPLOAD_FACTOR = 10  # uploading a file may take this many times longer than another call
 _TRIES, _FIRST_WAIT, _LONGEST_WAIT = 4, 0.5, 8.0  # a repeated call; seconds before the second try, doubled each time
 _HOMES = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "KAGGLE_CONFIG_DIR")  # where the client looks and makes a folder
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost):\d+")
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 def timeout() -> tuple[float, float]:
-    """Seconds in which a request must connect, and in which the next bytes of its response must come.
+    """Seconds within which a request must connect, and within which the next bytes of its response must arrive.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def timeout() -> tuple[float, float]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Discard what the client prints to stdout, which is kpipe's own."""
+    """Discard what the client prints to stdout, which is reserved for kpipe's output."""
     with contextlib.redirect_stdout(io.StringIO()):
         yield
 
@@ -85,7 +85,7 @@ class Session:
         self.credentials = replace(credentials, secret=self.api.config_values.get("token") or credentials.secret)
 
     def call(self, what: str, ask: Callable[[], T]) -> T:
-        """The result of a call that is made once.
+        """Make a call once, and return its result.
 
         Parameters
         ----------
@@ -102,19 +102,19 @@ class Session:
         Raises
         ------
         RemoteError
-            With what went wrong and what to do.
+            If the call fails; the message says why, and what to do.
         """
         return _explained(what, ask, self.credentials)
 
     def call_with_retries(self, what: str, ask: Callable[[], T], *, once: str = "") -> T:
-        """The result of a call that is repeated, after growing pauses, while another try may succeed.
+        """Make a call, retry it with growing pauses after temporary errors, and return its result.
 
         Parameters
         ----------
         what : str
             What the call is about, for error messages.
         ask : callable
-            Makes the call; repeating it does no harm.
+            Makes the call, which must be safe to repeat.
         once : str, optional
             Part of the address of a request of ``ask`` that must not be sent twice.
 
@@ -126,7 +126,7 @@ class Session:
         Raises
         ------
         RemoteError
-            With what went wrong and what to do.
+            If the call fails; the message says why, and what to do.
         """
         import tenacity
 
@@ -143,7 +143,7 @@ class Session:
         return self.call(what, lambda: tries(ask))
 
     def with_sdk(self, ask: Callable[[Any], T]) -> T:
-        """The result of a call to kagglesdk, for what the client does not offer.
+        """Call kagglesdk, for what the client does not offer, and return the result.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class Session:
 
 
 def _explained(what: str, ask: Callable[[], T], credentials: Credentials) -> T:
-    """The result of a call, whose errors become RemoteErrors."""
+    """Make a call, and return its result; errors become RemoteErrors."""
     import requests
 
     try:
@@ -169,7 +169,9 @@ def _explained(what: str, ask: Callable[[], T], credentials: Credentials) -> T:
     except requests.RequestException as error:
         raise RemoteError(explain_error(error, what, credentials)) from None
     except SystemExit:
-        raise RemoteError("The kaggle client ended the process. `kpipe doctor` shows what it finds.") from None
+        raise RemoteError(
+            "The kaggle client exited without an answer. `kpipe doctor` checks your credentials."
+        ) from None
     except _UNREADABLE as error:
         reason = redact(f"{type(error).__name__}: {error}"[:500], credentials)
         raise RemoteError(
@@ -233,7 +235,7 @@ def _login_token(api: Any) -> str:
             return str(KaggleCredentials.load(client=client).get_access_token() or "")
     except (requests.RequestException, *_UNREADABLE) as error:
         raise RemoteError(
-            f"Kaggle does not renew the login of `kaggle auth login` ({status_or_kind(error)}). Log in again."
+            f"Kaggle did not renew your login ({status_or_kind(error)}). Log in again: kaggle auth login"
         ) from None
 
 
@@ -258,7 +260,7 @@ def _bounded_api_class() -> Any:
             return client
 
         def get_response_processor(self) -> None:
-            """None: the client's own prints that a newer version is out."""
+            """None: the client's own processor prints a message when there is a newer version."""
 
         def upload_complete(self, path: str, url: str, quiet: bool, resume: bool = False) -> Any:
             """Send the whole file in one request; the client's own method prints errors and waits without a limit."""

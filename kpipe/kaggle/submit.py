@@ -113,7 +113,7 @@ def submit_file(
         add_entries(out, slug, [entry])
     except KpipeError as error:
         raise OutputError(
-            f"Kaggle accepted {file.name} as submission {ref}, but the ledger has no entry of it. {error} "
+            f"Kaggle accepted {file.name} as submission {ref}, but it could not be added to the ledger. {error} "
             f"Do not submit it again: `kpipe submissions {slug}` adds it to the ledger."
         ) from error
     return entry
@@ -163,8 +163,8 @@ def wait_for_score(
             return found
         on_wait(waited)
     raise RemoteError(
-        f"Kaggle has not scored submission {entry.ref} in {seconds / 60:.0f} minutes. It was made: "
-        f"`kpipe submissions {entry.slug}` shows its score as soon as there is one."
+        f"Kaggle has not scored submission {entry.ref} in {seconds / 60:.0f} minutes. The submission was made: "
+        f"`kpipe submissions {entry.slug}` will show its score."
     )
 
 

@@ -21,6 +21,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from kpipe.core.values import Context
+from kpipe.errors import UsageError
 from kpipe.features import NativeCategories
 from kpipe.models.boosting_library import BoostingLibrary, Rows
 
@@ -29,6 +30,7 @@ __all__ = ["EarlyStoppedClassifier", "EarlyStoppedRegressor", "boosting_pipeline
 MAX_TREES = 3000  # the most that early stopping may choose
 
 _PATIENCE = 60  # trees without an improvement after which growing stops
+_EITHER = ("n_estimators", "early_stopping_rounds")  # only one of them may be given
 _SMALL = 16_000  # rows times classes up to which several inner splits are used
 _REFITTED = 90_000  # rows times classes up to which the model is refitted on all rows
 _LARGE = 50_000  # rows from which trees learn faster
@@ -46,6 +48,7 @@ def boosting_pipeline(
     encoding: BaseEstimator,
     early_stopping: bool,
     adaptive: Sequence[Adaptive] = (),
+    patience: int = _PATIENCE,
 ) -> Pipeline:
     """A library's estimator behind its encoding, optionally with the number of trees chosen by early stopping.
 
@@ -63,6 +66,8 @@ def boosting_pipeline(
         Whether ``fit`` chooses the number of trees.
     adaptive : sequence of str
         Parameters that may follow the size of the table.
+    patience : int
+        Trees without an improvement after which growing stops.
 
     Returns
     -------
@@ -77,6 +82,7 @@ def boosting_pipeline(
             library=library,
             early_stopping=early_stopping,
             adaptive=tuple(adaptive),
+            patience=patience,
             random_state=context.seed,
         ),
     )
@@ -104,7 +110,8 @@ def early_stopped_pipeline(
     defaults : mapping of str to object
         Parameters of the estimator where the user gives none.
     options : mapping of str to object
-        The user's parameters. ``n_estimators`` of None means early stopping.
+        The user's parameters. ``n_estimators`` of None means early stopping, after ``early_stopping_rounds`` trees
+        without an improvement.
     adaptive : sequence of str
         Parameters that follow the size of the table where the user gives none.
 
@@ -112,8 +119,16 @@ def early_stopped_pipeline(
     -------
     Pipeline
         ``NativeCategories``, then ``EarlyStoppedClassifier`` or ``EarlyStoppedRegressor``.
+
+    Raises
+    ------
+    UsageError
+        If the user gives both a number of trees and ``early_stopping_rounds``.
     """
-    given = {name: value for name, value in options.items() if name != "n_estimators" or value is not None}
+    given = {name: value for name, value in options.items() if name not in _EITHER or value is not None}
+    patience = given.pop("early_stopping_rounds", None)
+    if patience is not None and "n_estimators" in given:
+        raise UsageError("n_estimators turns early stopping off: omit it, or omit early_stopping_rounds.")
     return boosting_pipeline(
         kind(**{**defaults, "n_estimators": MAX_TREES, **given}),
         context,
@@ -121,6 +136,7 @@ def early_stopped_pipeline(
         encoding=NativeCategories(),
         early_stopping="n_estimators" not in given,
         adaptive=[name for name in adaptive if name not in given],
+        patience=_PATIENCE if patience is None else patience,
     )
 
 
@@ -134,12 +150,14 @@ class _EarlyStopped(BaseEstimator):
         library: BoostingLibrary,
         early_stopping: bool = True,
         adaptive: tuple[Adaptive, ...] = (),
+        patience: int = _PATIENCE,
         random_state: int | None = None,
     ) -> None:
         self.estimator = estimator
         self.library = library
         self.early_stopping = early_stopping
         self.adaptive = adaptive
+        self.patience = patience
         self.random_state = random_state
 
     def _fit(self, X: pd.DataFrame, y: np.ndarray) -> None:
@@ -171,7 +189,7 @@ class _EarlyStopped(BaseEstimator):
         """An estimator fitted on the inner training rows, and its best number of trees on the inner validation rows."""
         estimator = clone(adapted)
         parts = (Rows(rows.X.iloc[part], rows.y[part]) for part in (train, valid))
-        return estimator, self.library.fit_early_stopped(estimator, *parts, patience=_PATIENCE)
+        return estimator, self.library.fit_early_stopped(estimator, *parts, patience=self.patience)
 
     def _adapted(self, y: np.ndarray) -> BaseEstimator:
         """A clone of the estimator whose adaptive parameters follow the size of the table."""
@@ -219,6 +237,8 @@ class EarlyStoppedClassifier(ClassifierMixin, _EarlyStopped):
     adaptive : tuple of str, default=()
         Parameters of the estimator that early stopping may adapt to the size of the table: those that the user left
         at their defaults.
+    patience : int, default=60
+        Trees without an improvement after which growing stops.
     random_state : int or None, default=None
         Seed of the inner splits.
 

@@ -38,7 +38,7 @@ _DEFAULTS: dict[str, Any] = {
     "force_row_wise": True,
 }
 _OBJECTIVES: dict[Loss, str] = {"squared": "regression", "absolute": "regression_l1", "poisson": "poisson"}
-# Of the parameters that have a default here: https://lightgbm.readthedocs.io/en/stable/Parameters.html
+# Of the parameters that are chosen here: https://lightgbm.readthedocs.io/en/stable/Parameters.html
 _ALIASES = {
     **dict.fromkeys(("eta", "shrinkage_rate"), "learning_rate"),
     **dict.fromkeys(("num_leaf", "max_leaves", "max_leaf", "max_leaf_nodes"), "num_leaves"),
@@ -48,6 +48,7 @@ _ALIASES = {
     **dict.fromkeys(("feature_fraction", "sub_feature"), "colsample_bytree"),
     **dict.fromkeys(("lambda_l2", "lambda", "l2_regularization"), "reg_lambda"),
     "verbose": "verbosity",
+    **dict.fromkeys(("early_stopping_round", "early_stopping", "n_iter_no_change"), "early_stopping_rounds"),
     **dict.fromkeys(("objective_type", "app", "application", "loss"), "objective"),
     **dict.fromkeys(("seed", "random_seed"), "random_state"),
     **dict.fromkeys(("num_threads", "num_thread", "nthread", "nthreads"), "n_jobs"),

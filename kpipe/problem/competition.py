@@ -156,7 +156,7 @@ def find(slug: str) -> Competition:
     """
     if not competitions.is_slug(slug):
         raise UsageError(
-            f"{slug!r} cannot be a competition: Kaggle's slugs are letters, digits and hyphens, "
+            f"{slug!r} cannot be a competition: Kaggle's slugs consist of letters, digits and hyphens, "
             f"like the last part of kaggle.com/competitions/titanic.{competitions.suggestion(slug)}"
         )
     slug = competitions.known_slug(slug)

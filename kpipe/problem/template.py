@@ -69,7 +69,7 @@ def module_path(slug: str, out: str | Path | None = None) -> Path:
         find(slug)  # raises, and says what a slug is
     path = home(out) / slug / "competition.py"
     if path.exists():
-        raise UsageError(f"{path} exists already and is not overwritten. Move it, or write elsewhere: --out DIR.")
+        raise UsageError(f"{path} exists already and is not overwritten. Move it, or name another folder: --out DIR.")
     return path
 
 
@@ -99,7 +99,7 @@ def write_module(problem: Problem, path: Path) -> dict[str, str]:
         with open(path, "x", encoding="utf-8", newline="\n") as file:
             file.write("\n".join(_module(problem, fields)))
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}. Write elsewhere: --out DIR.") from error
+        raise OutputError(f"{path} cannot be written: {error.strerror}. Name another folder: --out DIR.") from error
     return {field.name: field.why for field in fields if field.guess}
 
 
@@ -117,8 +117,8 @@ def home(out: str | Path | None = None) -> Path:
     if str(built_in) in competitions.__path__ and competitions.CHECKOUT in (here, *here.parents):
         return built_in
     raise UsageError(
-        f"There is no workspace: neither {here} nor a folder above it is one of yours. "
-        "Make this folder one with `kpipe init`, or say where to write with --out DIR."
+        f"There is no workspace: {here} is not inside one. "
+        "Create one here with `kpipe init`, or name a folder with --out DIR."
     )
 
 

@@ -133,7 +133,7 @@ def _check_competition(run: Run, slug: str, files: Mapping[str, str]) -> None:
     used = data.get("files") if isinstance(data, dict) else None
     # A file that only postprocess reads is not among ``files`` yet, and no model has seen it.
     if not isinstance(used, dict) or {name: used.get(name) for name in files} != dict(files):
-        raise DataError(f"{run_id} was trained on other files than these: give the path of its files with --data.")
+        raise DataError(f"{run_id} was trained on other files. Name the files that it was trained on with --data.")
 
 
 def _shared_folds(runs: Sequence[LoadedRun]) -> Folds:
@@ -144,8 +144,8 @@ def _shared_folds(runs: Sequence[LoadedRun]) -> Folds:
         folds.append(run.folds)
     if not all(same_rows(one, folds[0]) for one in folds[1:]):
         raise UsageError(
-            "Cannot blend these runs: their folds differ, so that a row on which one model is scored has trained "
-            "another, and the score would be too good. Train them with the same --folds and the same first --seed."
+            "Cannot blend these runs: their folds differ, so a model may have trained on rows that another is scored "
+            "on, and the score would be too optimistic. Train them with the same --folds and the same first --seed."
         )
     return replace(folds[0], refit=any(one.refit for one in folds))  # earlier versions did not store it
 
@@ -158,7 +158,9 @@ def _checked_oof(run: LoadedRun, problem: Problem) -> OofPredictions:
     if oof.targets != problem.targets:
         raise UsageError(f"Cannot blend {run_id}: it predicts {', '.join(oof.targets)}, not {targets}.")
     if oof.classes != (None if problem.labels is None else tuple(map(str, problem.labels))):
-        raise UsageError(f"Cannot blend {run_id}: it predicts other classes of {targets}, or not classes but values.")
+        raise UsageError(
+            f"Cannot blend {run_id}: it predicts other classes of {targets}, or numbers instead of classes."
+        )
     all_rows = oof.y.shape == y.shape and np.array_equal(np.sort(oof.rows), np.arange(len(y)))
     if not (all_rows and np.allclose(_in_order(oof.y.astype(np.float64), oof.rows), y)):
         raise UsageError(

@@ -71,7 +71,7 @@ def competition_folder(out: Path, slug: str) -> Path:
         If the slug cannot be a competition's.
     """
     if not competitions.is_slug(slug):
-        raise UsageError(f"{slug!r} cannot be a competition: slugs are lower-case letters, digits and hyphens.")
+        raise UsageError(f"{slug!r} cannot be a competition: slugs consist of lower-case letters, digits and hyphens.")
     return out / slug
 
 

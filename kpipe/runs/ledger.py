@@ -1,7 +1,7 @@
-"""The ledger of submissions: which run and which file was submitted, with both scores.
+"""The ledger of submissions: which run and file was submitted, with its cross-validation and leaderboard scores.
 
 The ledger is ``<out>/<slug>/ledger.json``. It joins what only this machine knows (the run, the file, the
-cross-validation score) with what Kaggle lists (its number of the submission, the status, the scores).
+cross-validation score) with what Kaggle lists (the number of the submission, its status and scores).
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ __all__ = [
     "submitted_runs",
 ]
 
-SUBMITTED = "submitted.json"  # in a run's folder, wherever the ledger is: such a run is never removed
+SUBMITTED = "submitted.json"  # a file in the folder of a submitted run; kpipe never removes such a run
 
-_LOCK_SECONDS = 10.0  # for another process that writes the ledger, which takes milliseconds
+_LOCK_SECONDS = 10.0  # how long to wait for another process that writes the ledger; writing takes milliseconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A submission: Kaggle's number of it, the file, the run that it came from, and what Kaggle says of it.
+    """A submission: its number on Kaggle, the file, the run that wrote the file, and the result.
 
     Attributes
     ----------
     ref : int
-        Kaggle's number of the submission.
+        The number of the submission on Kaggle.
     slug : str
         The competition.
     date : str
@@ -50,7 +50,7 @@ class Entry:
     message, file : str
         The description and the file's name, as Kaggle lists them.
     sha256 : str
-        Of the file; empty for a submission made elsewhere.
+        Hash of the file; empty for a submission made elsewhere.
     run_id : str
         The run that wrote the file; empty if no run did.
     metric, score, standard_error : str, float or None, float or None
@@ -89,12 +89,12 @@ _ENTRY = {
 
 
 def read_ledger(out: Path, slug: str) -> list[Entry]:
-    """Every submission in the ledger, newest first.
+    """Return every submission in the ledger, newest first.
 
     Parameters
     ----------
     out : Path
-        The folder of all runs, as of ``--out``.
+        The folder that holds the runs, as in ``--out``.
     slug : str
         The competition.
 
@@ -122,12 +122,12 @@ def read_ledger(out: Path, slug: str) -> list[Entry]:
 
 
 def check_writable(out: Path, slug: str) -> None:
-    """Make sure that a submission can be added to the ledger, by writing the ledger as it is.
+    """Check that a submission can be added to the ledger, by writing the ledger unchanged.
 
     Parameters
     ----------
     out : Path
-        The folder of all runs, as of ``--out``.
+        The folder that holds the runs, as in ``--out``.
     slug : str
         The competition.
 
@@ -142,16 +142,16 @@ def check_writable(out: Path, slug: str) -> None:
 
 
 def add_entries(out: Path, slug: str, entries: Sequence[Entry]) -> None:
-    """Add submissions to the ledger, all or none.
+    """Add submissions to the ledger, either all or none of them.
 
     Parameters
     ----------
     out : Path
-        The folder of all runs, as of ``--out``.
+        The folder that holds the runs, as in ``--out``.
     slug : str
         The competition.
     entries : sequence of Entry
-        New submissions, or known ones with a new status: of these, what only this machine knows is kept.
+        New submissions, or known ones, whose status and leaderboard scores are updated.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def add_entries(out: Path, slug: str, entries: Sequence[Entry]) -> None:
 
 
 def mark_submitted(run: Run, entry: Entry) -> None:
-    """Leave a note of a submission in the folder of its run, where that can be written.
+    """Write a note of a submission into the folder of its run, if that is writable.
 
     Parameters
     ----------
@@ -183,24 +183,24 @@ def mark_submitted(run: Run, entry: Entry) -> None:
     entry : Entry
         The submission.
     """
-    with contextlib.suppress(OutputError):  # the ledger has it too
+    with contextlib.suppress(OutputError):  # the ledger has the submission, too
         write_file(run.path / SUBMITTED, (json.dumps({"ref": entry.ref, "date": entry.date}) + "\n").encode())
 
 
 def submitted_runs(out: Path, slug: str) -> dict[int, Run]:
-    """Runs by Kaggle's number of their submission, from the notes in their folders.
+    """Return the submitted runs by their submission's number on Kaggle, from the notes in their folders.
 
     Parameters
     ----------
     out : Path
-        The folder of all runs, as of ``--out``.
+        The folder that holds the runs, as in ``--out``.
     slug : str
         The competition.
 
     Returns
     -------
     dict of int to Run
-        Without the runs whose note or record cannot be read.
+        Runs whose note or record cannot be read are left out.
     """
     found = {}
     for path in competition_folder(out, slug).glob(f"*/{SUBMITTED}"):
@@ -217,17 +217,17 @@ def _path(out: Path, slug: str) -> Path:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a ledger, whose folder is made if it does not exist."""
+    """Hold the lock of a ledger; create its folder if that does not exist."""
     lock = FileLock(path.with_name(".ledger.lock"), timeout=_LOCK_SECONDS)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         raise OutputError(
-            f"Another process is writing {path} and has not ended within {_LOCK_SECONDS:.0f} seconds. "
+            f"Another process is writing {path} and has not finished within {_LOCK_SECONDS:.0f} seconds. "
             "Wait for it or stop it, then try again."
         ) from None
-    except NotImplementedError:  # filelock's, of a file system without locks
+    except NotImplementedError:  # filelock raises this on a file system without locks
         raise OutputError(f"{path.parent} is on a file system without locks. Choose another --out DIR.") from None
     except OSError as error:
         raise _cannot_write(path.parent, error) from error
@@ -243,7 +243,7 @@ def _cannot_write(path: Path, error: object) -> OutputError:
 
 
 def _merge(old: Entry | None, new: Entry) -> Entry:
-    """The entry of the ledger after Kaggle has listed the submission again."""
+    """Return the ledger's entry, updated after Kaggle has listed the submission again."""
     if old is None or new.sha256:
         return new
     changed = {name: getattr(new, name) for name in ("status", "error", "public_score", "private_score")}

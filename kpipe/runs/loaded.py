@@ -283,8 +283,8 @@ def _metric(record: Mapping[str, Any]) -> Metric:
         metric = get_metric(name)
     except UsageError:
         raise UsageError(
-            f"kpipe does not know a metric named {name!r}: the competition's module defines it, which is loaded "
-            "together with the data."
+            f"kpipe does not know a metric named {name!r}: the competition's module defines it, and is loaded only "
+            "together with the competition's data."
         ) from None
     return over_targets(metric, len(targets)) if len(targets) > 1 else metric
 
@@ -297,7 +297,7 @@ def _oof(path: Path, record: Mapping[str, Any], models: Sequence[LoadedModel], m
         id_column=record.get("id"),
     )
     if metric is not None and not _is_scored_by(metric, oof):
-        raise DataError(f"The predictions are not of the kind that the metric {metric.name} scores.")
+        raise DataError(f"The metric {metric.name} cannot score predictions of this type.")
     return oof
 
 

@@ -1,8 +1,9 @@
-"""The folder of a run: whole or absent, and resumable.
+"""The folder of a run, from which an interrupted run is resumed.
 
-A run works in ``<out>/<slug>/.partial-<key>/``; ``key`` names everything that its results depend on. A killed run that
-is started again with the same command finds its finished fits there. A finished run's folder is renamed to
-``<out>/<slug>/<run id>/``. While a run works it holds the lock ``.partial-<key>.lock``, which ends with its process.
+A run works in ``<out>/<slug>/.partial-<key>/``; ``key`` is a hash of everything that its results depend on. A killed
+run that is started again with the same command finds its finished fits there. A finished run's folder is renamed to
+``<out>/<slug>/<run id>/``. A run in progress holds the lock ``.partial-<key>.lock``, which is released when its
+process ends.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from kpipe.runs.unfinished import CHECKPOINTS, REQUEST, read_request
 
 __all__ = ["RunFolder", "key_of", "open_run_folder"]
 
-_HEADERS = 8192  # bytes: upper bound of what a checkpoint's zip holds besides the numbers
-# What zipfile and numpy raise if a file is no checkpoint: truncated, zeroed, garbled, encrypted or of absurd sizes.
+_HEADERS = 8192  # bytes: upper bound of the size of a checkpoint besides its numbers
+# Exceptions that zipfile and numpy raise if a file is not a checkpoint: truncated, zeroed, garbled or encrypted.
 _UNREADABLE = (
     *(OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
     *(RuntimeError, MemoryError, OverflowError, SyntaxError, tokenize.TokenError),
@@ -47,7 +48,7 @@ _UNREADABLE = (
 
 
 def key_of(settings: Mapping[str, object]) -> str:
-    """A short name for everything that a run's results depend on.
+    """Return a short hash of everything that a run's results depend on.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def key_of(settings: Mapping[str, object]) -> str:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of a run that works.
+    """The folder of a run that has not finished.
 
     Parameters
     ----------
@@ -84,14 +85,14 @@ class RunFolder:
     request: Mapping[str, Any] = field(default_factory=dict)
 
     def get(self, key: str, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, np.ndarray] | None:
-        """The arrays of a finished fit, or None if the fit must be done.
+        """Return the arrays of a finished fit, or None if there is no valid checkpoint of it.
 
         Parameters
         ----------
         key : str
             The name of the fit.
         shapes : mapping of str to tuple of int
-            Name → shape of each array that the fit gives.
+            Name → shape of each array of the fit.
 
         Returns
         -------
@@ -115,7 +116,7 @@ class RunFolder:
         return arrays if np.array_equal(arrays.pop("owner"), self._owner(key)) and all(valid) else None
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Save the arrays of a finished fit, whole or not at all.
+        """Save the arrays of a finished fit atomically.
 
         Parameters
         ----------
@@ -134,18 +135,18 @@ class RunFolder:
         self.write(f"{CHECKPOINTS}/{key}.npz", buffer.getvalue())
 
     def _owner(self, key: str) -> np.ndarray:
-        """Distinguishes a checkpoint from that of another fit and from that of a run with other inputs."""
+        """Distinguish this checkpoint from those of other fits and of runs with other inputs."""
         return np.array(f"{self.request.get('key', '')} {self.request.get('threads', 0)} {key}")
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file of the run that is whole or absent, whenever the process is killed.
+        """Write a file of the run atomically: if the process is killed, the file is complete or absent.
 
         Parameters
         ----------
         name : str
             The path inside the folder.
         content : bytes
-            Everything that the file will hold.
+            The content of the file.
 
         Raises
         ------
@@ -174,7 +175,7 @@ class RunFolder:
         self.write(name, sink.getvalue())
 
     def run_id(self, created: str) -> str:
-        """An id for the finished run that no other run in the parent folder has.
+        """Return an id for the finished run that no other run in the parent folder has.
 
         Parameters
         ----------
@@ -192,7 +193,7 @@ class RunFolder:
         return next(name + number for number in numbers if not (self.path.parent / (name + number)).exists())
 
     def finish(self, run_id: str) -> Path:
-        """Rename the folder to its final name: from now on the run is a finished one.
+        """Rename the folder to its final name, which marks the run as finished.
 
         Parameters
         ----------
@@ -211,18 +212,19 @@ class RunFolder:
         """
         final = self.path.parent / run_id
         try:
-            (self.path / REQUEST).unlink(missing_ok=True)
             sync_folder(self.path)
             os.replace(self.path, final)
             sync_folder(final.parent)
         except OSError as error:
             raise cannot_write(final, error) from error
+        with contextlib.suppress(OSError):  # after the rename: until then the run can be resumed
+            (final / REQUEST).unlink(missing_ok=True)
         return final
 
 
 @contextlib.contextmanager
 def open_run_folder(out: Path, slug: str, key: str, request: Mapping[str, Any] | None = None) -> Iterator[RunFolder]:
-    """The folder of a run, locked while the run works; a second run with the same key gets a folder of its own.
+    """Open the folder of a run, and lock it; a second run with the same key gets a folder of its own.
 
     Parameters
     ----------
@@ -231,20 +233,20 @@ def open_run_folder(out: Path, slug: str, key: str, request: Mapping[str, Any] |
     slug : str
         The competition.
     key : str
-        The name of everything that the results depend on, see ``key_of``.
+        The hash of everything that the results depend on, see ``key_of``.
     request : mapping, optional
-        Saved as ``request.json``. If an earlier run started the folder, its number of ``threads`` per fit stays: the
+        Saved as ``request.json``. If an earlier run started the folder, its number of ``threads`` per fit is kept: the
         last digits of some models depend on it, and all fits of a run must agree.
 
     Yields
     ------
     RunFolder
-        The folder, with the checkpoints of earlier runs that were killed. ``log.txt`` in it receives what kpipe logs.
+        The folder, with the checkpoints of earlier runs that were killed. kpipe logs to ``log.txt`` in it.
 
     Raises
     ------
     OutputError
-        If the folder cannot be written; nothing has been trained then.
+        If the folder cannot be written. The error is raised before training.
     """
     home = out / slug
     try:
@@ -274,23 +276,27 @@ def _remove_temporary_files(path: Path) -> None:
 
 
 def _take_over_checkpoints(path: Path, key: str) -> None:
-    """Move checkpoints here from killed runs with the same key that worked beside another: no run would find them."""
+    """Move checkpoints here from the extra folders of killed runs with the same key, where no run looks for them."""
     for other in path.parent.glob(f"{UNFINISHED}{key}-*"):
         if other == path or not other.is_dir() or other.is_symlink():
             continue
         with try_lock(other) as acquired:
             for checkpoint in other.glob(f"{CHECKPOINTS}/*.npz") if acquired else ():
                 (path / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
-                os.replace(checkpoint, path / CHECKPOINTS / checkpoint.name)
+                if not read_request(path) and read_request(other):  # the checkpoints hold for its number of threads
+                    os.replace(other / REQUEST, path / REQUEST)
+                if not (path / CHECKPOINTS / checkpoint.name).exists():
+                    os.replace(checkpoint, path / CHECKPOINTS / checkpoint.name)
             if acquired:
                 shutil.rmtree(other, ignore_errors=True)
 
 
 def _remove_useless(path: Path, lock: Path) -> None:
-    """Remove the lock, and the folder if it holds no finished fit that a later run could use."""
-    with contextlib.suppress(OSError):  # Windows keeps a file that is open; filelock removes it there
-        lock.unlink(missing_ok=True)
+    """Remove the folder if it holds no finished fit that a later run could use, and then the lock."""
     with contextlib.suppress(OSError):
         if path.is_dir() and not any((path / CHECKPOINTS).glob("*.npz")):
             shutil.rmtree(path)
-            path.parent.rmdir()  # fails if the folder holds other runs, as it should
+    with contextlib.suppress(OSError):  # Windows keeps a file that is open; filelock removes it there
+        lock.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        path.parent.rmdir()  # fails if the folder holds other runs, as it should

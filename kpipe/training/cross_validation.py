@@ -1,7 +1,7 @@
 """Cross-validation over model × fold × seed: one code path predicts the out-of-fold rows and the test rows.
 
-With a budget, models are trained in their order while the time allows, and the time left is spent on additional seeds
-(``kpipe.training.budget``). A fit that is still running at the deadline is stopped, and its model skipped.
+With a budget, models are trained in the given order while time remains, and any time left is spent on additional seeds
+(``kpipe.training.budget``). A fit that is still running at the deadline is stopped, and its model is skipped.
 """
 
 from __future__ import annotations
@@ -56,29 +56,29 @@ def cross_validate(
     seeds : sequence of int
         Each model is trained once per seed.
     jobs : int, optional
-        Fits at a time. By default one per core or worker of the cluster, and a single one on a GPU.
+        Number of fits to run in parallel. By default one per core or cluster worker, and a single one on a GPU.
     device : str
         "cpu", "cuda" or "mps".
     threads : int, optional
         CPU threads of each fit. By default the cores are shared equally.
     fits : mapping, optional
-        Train exactly these folds, model → seed → folds, instead of every fold with every seed.
+        Exactly the fits to train, as model → seed → folds. By default every fold with every seed.
     deadline : Deadline, optional
         Models that would not finish in time are skipped, and the time left is spent on additional seeds.
     checkpoints : Checkpoints
-        Finished fits are looked up and kept here.
+        Where finished fits are saved and looked up.
     on_fit_done : callable
         Called with each fit that has finished.
 
     Returns
     -------
     Predictions
-        Test rows get the mean over folds and seeds, or with ``folds.refit`` over fits on all rows.
+        Predictions for test rows are means over folds and seeds or, with ``folds.refit``, over the fits on all rows.
 
     Raises
     ------
     TrainingError
-        If the only model fails, or all of them do, or none finishes a fold in time.
+        If all models fail, or none finishes a fold in time.
     """
     deadline = deadline or Deadline(None)
     total = count_fits(models, seeds, folds, fits)
@@ -121,7 +121,7 @@ def count_fits(models: Collection[str], seeds: Sequence[int], folds: Folds, fits
 
 @dataclass(frozen=True)
 class _Plan:
-    """Which fits are made of each model, and with what."""
+    """The fits of each model, and the settings that they share."""
 
     problem: Problem
     folds: Folds
@@ -132,11 +132,11 @@ class _Plan:
 
     @property
     def n_fits(self) -> int:
-        """Fits of a model with one seed: one for each fold, and one on all rows for test where the folds say so."""
+        """Number of fits of a model with one seed: one per fold, and with ``folds.refit`` another one on all rows."""
         return len(self.folds.train) + self.folds.refit
 
     def tasks(self, name: str, seeds: Sequence[int]) -> Iterator[FitTask]:
-        """Yield the fits of a model with each seed; only the requested ones where some are requested."""
+        """Yield the fits of a model with each seed; only those in ``self.fits``, if that is given."""
         fits = None if self.fits is None else self.fits[name]
         for seed in seeds if fits is None else fits:
             context = make_context(self.problem, seed=seed, threads=self.threads, device=self.device)
@@ -155,7 +155,7 @@ class _Plan:
                     )
 
     def _rows(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the training and validation rows; the fit after those of the folds is trained on all rows."""
+        """Return the training and validation rows; the number after the last fold stands for a fit on all rows."""
         if fold == len(self.folds.train):
             return np.arange(len(self.problem.y)), np.arange(0)
         return self.folds.train[fold], self.folds.valid[fold]
@@ -179,7 +179,7 @@ def _train_models(plan: _Plan, runner: TaskRunner, seeds: Sequence[int]) -> tupl
             _LOG.warning("skipped %s: %s", name, error)
             continue
         complete = len(results) == len(tasks)
-        # Some folds of the first model are better than no model; but without the fit on all rows test has none.
+        # Some folds of one model are better than no model. With refit, they give no predictions for test rows.
         if results and (complete or not (found or plan.folds.refit)):
             found[name] = results
         if not complete:
@@ -192,13 +192,13 @@ def _train_models(plan: _Plan, runner: TaskRunner, seeds: Sequence[int]) -> tupl
 
 def _no_model(skipped: Mapping[str, str]) -> TrainingError:
     if not skipped:
-        return TrainingError("No model was trained: the requested fits are not of folds of this run.")
+        return TrainingError("No model was trained: the requested fits do not belong to folds of this run.")
     reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
-    return TrainingError(f"No model was trained. {reasons}. Choose others with --model, or give a longer --budget.")
+    return TrainingError(f"No model was trained. {reasons}. Choose other models with --model, or a longer --budget.")
 
 
 def _train_additional_seeds(plan: _Plan, runner: TaskRunner, results: _Results, seeds: Sequence[int]) -> None:
-    """Train models with further seeds, in turn, while the time allows; except those that seeds do not change."""
+    """Train models with additional seeds, in turn, while time remains; skip models that do not depend on the seed."""
     candidates = [name for name in results if _is_complete(plan, results[name])]
     for seed in additional_seeds(seeds):
         if runner.deadline.has_passed():
@@ -215,7 +215,7 @@ def _train_additional_seeds(plan: _Plan, runner: TaskRunner, results: _Results, 
 
 
 def _train_seed(plan: _Plan, runner: TaskRunner, name: str, seed: int, results: FitResults) -> FitResults:
-    """Return the results of a model with one more seed; empty where the time does not allow all fits, or one fails."""
+    """Return the results of a model with one more seed; empty if the time is too short for all fits, or one fails."""
     tasks = list(plan.tasks(name, [seed]))
     if not runner.has_time_for(tasks, results):
         return {}
@@ -233,7 +233,7 @@ def _is_complete(plan: _Plan, results: FitResults) -> bool:
 
 
 def _average(name: str, results: FitResults, data: TrainingData, folds: Folds) -> ModelPredictions:
-    """Return the mean over seeds; always summed in the same order, so that bytes do not depend on which ended first."""
+    """Average over seeds, summing in a fixed order: results must not depend on which fit finishes first."""
     summed = np.zeros((len(data.y), data.outputs))
     counted = np.zeros(len(data.y))
     for seed, fold in sorted(results):

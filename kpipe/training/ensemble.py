@@ -55,7 +55,7 @@ def fit_ensemble(predictions: Predictions, folds: Folds, metric: Metric) -> Ense
         weights = _equal_weights(len(oof))
         by_fold = [weights] * len(folds.valid)
         if len(oof) > 1:
-            _LOG.warning("models have equal weights: no other fold leaves rows to fit weights on")
+            _LOG.warning("models have equal weights: the folds leave no other rows to fit weights on")
     combined = np.full(oof.shape[1:], np.nan)
     for valid, fitted in zip(folds.valid, by_fold, strict=True):
         combined[valid] = _weighted_mean(oof[:, valid], fitted)

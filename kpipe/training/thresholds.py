@@ -1,11 +1,11 @@
-"""Thresholds, class weights, cut points and windows that turn model outputs into what the metric rewards.
+"""Thresholds, class weights, cut points and windows: rules that turn model outputs into better-scoring predictions.
 
 The most probable label is not the best one for F1, nor is the rounded value for the quadratic weighted kappa; and the
 median absolute error rewards the mode of the target's distribution rather than its median. These rules are fitted on
 out-of-fold predictions with the metric itself. Each fold is scored with the rule fitted on the other folds
 (``kpipe.training.cross_fitting``); test rows get the rule fitted on all of them.
 
-Where a fold leaves no other rows to fit on, nothing is fitted: labels are the most probable ones, values of an ordinal
+If the folds leave no other rows to fit on, no rule is fitted: labels are the most probable ones, values of an ordinal
 scale are rounded, and other values stay as they are.
 """
 
@@ -27,14 +27,14 @@ __all__ = ["apply_thresholds", "cross_fit_thresholds"]
 Rule = Callable[[np.ndarray], np.ndarray]
 
 _LOG = logging.getLogger("kpipe")
-_CANDIDATES = 60  # thresholds that are tried, at as many quantiles of the predictions
+_CANDIDATES = 60  # thresholds that are tried: quantiles of the predictions
 _GRID = 400  # predictions for which the best window is searched; other predictions use the nearest one's
 # Half the width of a window, in units of the median absolute error without windows.
 _HALF_WIDTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2)
-_KERNEL_WIDTH = 0.4  # of the kernel that weights neighbouring predictions, in the same units
+_KERNEL_WIDTH = 0.4  # width of the kernel that weights neighbouring predictions, in the same units
 _MAX_ERROR_RATIO = 0.98  # windows are used where they reduce the error on held-out rows at least to this share
 _FEWEST_WINDOW_ROWS = 100
-_MAX_ROWS = 30_000  # rows that thresholds are fitted on; more rows change the third digit of a threshold
+_MAX_ROWS = 30_000  # rows that thresholds are fitted on; more rows change a threshold only in its third digit
 
 
 def apply_thresholds(metric: Metric, ensemble: Ensemble, y: np.ndarray, folds: Folds) -> Ensemble:
@@ -43,8 +43,8 @@ def apply_thresholds(metric: Metric, ensemble: Ensemble, y: np.ndarray, folds: F
     Parameters
     ----------
     metric : Metric
-        Thresholds are fitted where it judges labels and ``metric.thresholds`` is set, cut points for an ordinal scale,
-        windows where ``metric.window`` is set.
+        It determines the rule: thresholds or class weights for a metric of labels with ``metric.thresholds``, cut
+        points for an ordinal scale, windows if ``metric.window`` is set.
     ensemble : Ensemble
         ``oof`` (n, k) with NaN in rows without a prediction, ``test`` (m, k).
     y : (n,) or (n, targets)
@@ -54,8 +54,8 @@ def apply_thresholds(metric: Metric, ensemble: Ensemble, y: np.ndarray, folds: F
     Returns
     -------
     Ensemble
-        Labels are one-hot or shifted probabilities, so that the greatest column is the label; values are moved. The
-        given ensemble itself where the metric needs no thresholds, or where they cannot be cross-fitted.
+        Labels are one-hot or shifted probabilities, so that the greatest column is the label; values are replaced by
+        centres of windows. The given ensemble itself if the metric needs no rule, or a rule cannot be cross-fitted.
     """
     if not _needs_rule(metric, ensemble.oof):
         return ensemble
@@ -63,7 +63,7 @@ def apply_thresholds(metric: Metric, ensemble: Ensemble, y: np.ndarray, folds: F
     if can_cross_fit(folds, predicted):
         rule = _fit_rule(metric, ensemble.oof[predicted], y[predicted], n_steps=_n_steps(y))
     else:
-        _LOG.warning("thresholds were not fitted: no other fold leaves rows to fit them on")
+        _LOG.warning("thresholds were not fitted: the folds leave no other rows to fit them on")
         if not _is_ordinal(metric, ensemble.oof):
             return ensemble
         rule = _rounding_rule(_n_steps(y))
@@ -85,8 +85,8 @@ def cross_fit_thresholds(metric: Metric, oof: np.ndarray, y: np.ndarray, folds: 
     Returns
     -------
     (n, k) float, or (n, steps) of an ordinal scale
-        NaN in the same rows. The given array itself where the metric needs no thresholds, or where they cannot be
-        cross-fitted; an ordinal scale is then rounded.
+        NaN in the same rows. The given array itself if the metric needs no rule, or a rule cannot be cross-fitted; on
+        an ordinal scale, predictions are then rounded.
     """
     if not _needs_rule(metric, oof):
         return oof
@@ -141,7 +141,7 @@ def _subsample(metric: Metric, predictions: np.ndarray, y: np.ndarray) -> tuple[
     if len(y) <= _MAX_ROWS:
         return predictions, y
     kept = np.random.default_rng(0).permutation(len(y))[:_MAX_ROWS]
-    if metric.needs == "label" and y.ndim == 1:  # every row of a rare class counts
+    if metric.needs == "label" and y.ndim == 1:  # keep all rows of rare classes
         rare = np.bincount(y.astype(int))[y.astype(int)] < _MAX_ROWS // 100
         kept = np.union1d(kept, np.flatnonzero(rare))
     return predictions[kept], y[kept]
@@ -155,7 +155,7 @@ def _fit_threshold(metric: Metric, probability: np.ndarray, y: np.ndarray) -> fl
     scores = np.array([metric.function(y, (probability >= threshold).astype(int)) for threshold in candidates])
     if np.ptp(scores) == 0:
         return 0.5  # no candidate is better than another
-    # Smoothed over neighbours: a lucky peak between worse thresholds is noise.
+    # Smoothed over neighbours: a single good threshold between worse ones is noise.
     smooth = np.convolve(np.pad(scores, 2, mode="edge"), np.ones(5) / 5, mode="valid")
     return float(candidates[int(np.argmax(smooth if metric.greater_is_better else -smooth))])
 
@@ -257,11 +257,11 @@ def _unchanged(values: np.ndarray) -> np.ndarray:
 
 
 def _window_centres(values: np.ndarray, y: np.ndarray, kernel_width: float, half_width: float) -> Rule:
-    """Return a rule that replaces a prediction by the centre of the window that holds most of the target there.
+    """Return a rule that replaces a prediction by the centre of a window that contains most targets of similar rows.
 
-    The window reaches ``half_width`` to both sides. "There" are fitted rows with a similar prediction, weighted by a
-    normal kernel. A median absolute error below ``half_width`` means that more than half of the targets lie within the
-    window, so the share within is maximised.
+    The window reaches ``half_width`` to both sides. Rows with similar predictions are weighted by a normal kernel.
+    A median absolute error below ``half_width`` means that more than half of the targets lie within the window, so the
+    share within is maximised.
 
     References: Lee, "Mode regression", Journal of Econometrics 42, 1989: the window's centre.
     """

@@ -1,7 +1,7 @@
-"""One fit of cross-validation: fit a model on one fold with one seed, predict, and measure what the fit took.
+"""One fit of cross-validation: fit a model on one fold with one seed, predict, and measure time and memory.
 
 A fit runs in this process, in a process of this machine or on a worker of a cluster; ``kpipe.training.pool`` decides.
-Whatever the model does, be it raise, exit, print or warn, the caller gets a FitResult or a TrainingError.
+Even if the model raises an exception, exits, prints or warns, the caller gets a FitResult or a TrainingError.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class TrainingData:
         Coded labels or values.
     X_test : (m, columns) DataFrame
     outputs : int
-        Columns of a model's predictions.
+        Number of columns of a model's predictions.
     """
 
     X: pd.DataFrame
@@ -86,7 +86,7 @@ class FitTask:
 
 @dataclass(frozen=True, kw_only=True)
 class FitResult:
-    """Predictions of a fit, and what the fit took.
+    """The predictions of a fit, with its learning curves, time and memory.
 
     Attributes
     ----------
@@ -97,12 +97,12 @@ class FitResult:
     curves : (2, 100, 2) float
         Learning curves, see ``kpipe.training.learning_curves``.
     batch_dependence : float
-        How far a test row's prediction depends on the rows that are predicted with it: its largest change, in standard
+        The largest change of a test row's prediction when it is predicted together with other rows, in standard
         deviations of the predictions. Measured on the first fold only.
     process : int
         Id of the process that ran the fit.
     peak_memory_mib : float
-        Of that process.
+        Peak memory of that process.
     resumed : bool
         Whether the result was read from a checkpoint.
     """
@@ -135,13 +135,13 @@ def fit_predict(task: FitTask, data: TrainingData) -> FitResult:
         If the model fails, or its predictions are not finite numbers of the right shape.
     """
     try:
-        # A library's warning is for the author of the model; here it would stand between progress lines.
+        # Warnings of libraries are for the author of the model; here they would disrupt the progress display.
         with _ONE_FIT, stdout_to_stderr(), threadpool_limits(task.threads), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             start = time.perf_counter()
             estimator = clone(task.estimator).fit(data.X.iloc[task.train], data.y[task.train])
             valid = _predict_valid(estimator, task, data)
-            # A copy on write: a column that a model adds to its input must not reach the next model.
+            # A shallow copy: a column that a model adds to its input must not reach the next model.
             test = predict(estimator, data.X_test.copy(deep=False), data.outputs)
             seconds = time.perf_counter() - start
             batch_dependence = _batch_dependence(estimator, data, test) if task.fold == 0 else 0.0
@@ -176,8 +176,8 @@ def predict(estimator: Any, X: pd.DataFrame, outputs: int) -> np.ndarray:
     Returns
     -------
     (n, outputs) float64
-        A class that the estimator was not fitted on has probability 0. An estimator that returns another shape gives
-        another shape.
+        A class that the estimator was not fitted on has probability 0. If the estimator returns a wrong shape, its
+        predictions are returned as they are.
     """
     if not hasattr(estimator, "predict_proba"):
         return np.asarray(estimator.predict(X), dtype=np.float64).reshape(len(X), -1)
@@ -199,7 +199,7 @@ def _predict_valid(estimator: Any, task: FitTask, data: TrainingData) -> np.ndar
 
 
 def _is_kpipe_error(error: BaseException) -> bool:
-    """Whether it is one of kpipe's own errors; one defined elsewhere may not survive the way to another process."""
+    """Whether kpipe itself defines the type of the error; other types may not survive pickling to another process."""
     return isinstance(error, KpipeError) and type(error).__module__ == KpipeError.__module__
 
 
@@ -207,7 +207,7 @@ def _failure(what: str, error: BaseException) -> TrainingError:
     """Return a TrainingError that names an exception and keeps its traceback as a note."""
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, MemoryError):
-        reason += ". Fewer fits at a time need less memory: --jobs 1"
+        reason += ". To use less memory, run one fit at a time: --jobs 1"
     failure = TrainingError(f"{what}: {reason}")
     failure.add_note(traceback.format_exc())
     return failure
@@ -216,9 +216,9 @@ def _failure(what: str, error: BaseException) -> TrainingError:
 def _batch_dependence(estimator: Any, data: TrainingData, test: np.ndarray) -> float:
     """Return the largest change of a test row's prediction when it is predicted with other rows, or alone.
 
-    In standard deviations of the predictions; infinite where the model cannot predict these rows. A row's prediction
-    must be its own: one that uses the rest of the batch (a mean, a refitted scaler, a shape that broadcasts,
-    predictions kept from an earlier call) changes.
+    In standard deviations of the predictions; infinite if the model cannot predict these rows. The prediction for a
+    row must not depend on the other rows. It does if the model uses a mean of the rows, refits a scaler, broadcasts
+    wrong shapes, or returns cached predictions.
     """
     count = len(data.X_test)
     picked = np.unique(np.linspace(0, count - 1, min(_REPEATED_ROWS, count)).astype(int))
@@ -230,7 +230,7 @@ def _batch_dependence(estimator: Any, data: TrainingData, test: np.ndarray) -> f
     for some in (rows, rows[:1]):
         try:
             again = predict(estimator, data.X_test.iloc[some], data.outputs)
-        except Exception:  # an error on rows that the model has predicted before is the finding
+        except Exception:  # the model fails on rows that it has predicted before
             return float("inf")
         change = np.abs(again - test[some]) if again.shape == (len(some), data.outputs) else np.array(np.inf)
         largest = max(largest, float(change.max() / spread))
@@ -244,6 +244,6 @@ def _check_predictions(task: FitTask, predictions: np.ndarray, shape: tuple[int,
     wrong = np.flatnonzero(~np.isfinite(predictions).all(axis=1))
     if len(wrong):
         raise TrainingError(
-            f"{where}: {len(wrong)} of {len(predictions)} predictions are not finite numbers, first for row "
+            f"{where}: {len(wrong)} of {len(predictions)} predictions are not finite numbers, the first for row "
             f"{wrong[0] + 1} of the predicted rows."
         )

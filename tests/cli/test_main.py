@@ -59,7 +59,7 @@ REQUIRED = {
         (["run", "titanic", "--metric", "acuracy"], "Did you mean accuracy?"),
         (["run", "titanic", "--device", "tpu"], "--device must be one of"),
         (["run", "titanic", "--target", "Survivd"], "lacks the target 'Survivd'"),
-        (["run"], "Which competition? kpipe run SLUG"),
+        (["run"], "Name a competition, as in kaggle.com/competitions/SLUG: kpipe run SLUG"),
         (["fly"], "unknown command 'fly'. See kpipe --help."),
         (["shwo", "titanic"], "unknown command 'shwo'. Did you mean show?"),
         (["run", "titanic", "--json", "--quiet"], "not allowed with"),

@@ -25,6 +25,6 @@ def test_a_message_is_wrapped_between_words_on_a_terminal(width: int, monkeypatc
     child.expect(pexpect.EOF)
     lines = child.before.splitlines()
     assert all(len(line) <= width for line in lines)
-    assert " ".join(lines).startswith("Error: 'Titanic' cannot be a competition: Kaggle's slugs are lower-case")
+    assert " ".join(lines).startswith("Error: 'Titanic' cannot be a competition: Kaggle's slugs consist of lower-case")
     child.close()
     assert child.exitstatus == 2

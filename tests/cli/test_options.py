@@ -59,6 +59,14 @@ def test_the_command_of_a_request_with_every_field_makes_the_same_request() -> N
     assert request_from(parse(*shlex.split(request.command())[1:])) == request
 
 
+@pytest.mark.parametrize(
+    "options", [{"budget": 1234567.5}, {"budget": 1e7}, {"budget": 1e-5}, {"budget": 100.125}, {"drop": ["-x", "--y"]}]
+)
+def test_the_command_of_a_request_keeps_every_digit_and_leading_hyphens(options: dict[str, Any]) -> None:
+    request = RunRequest("titanic", **options)
+    assert request_from(parse(*shlex.split(request.command())[1:])) == request
+
+
 def test_without_options_a_request_has_its_defaults() -> None:
     options = parse("run", "titanic")
     assert given_options(options) == {}

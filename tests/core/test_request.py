@@ -50,7 +50,13 @@ def test_a_seed_or_a_sequence_of_seeds_is_accepted_under_both_names(given: Any, 
     assert RunRequest("titanic", seeds=given).seeds == RunRequest("titanic", seed=given).seeds == seeds
 
 
-@pytest.mark.parametrize(("given", "seconds"), [("5m", 300.0), ("90s", 90.0), ("1h", 3600.0), ("2", 2.0), (7, 7.0)])
+def test_a_target_given_twice_counts_once() -> None:
+    assert RunRequest("titanic", target=["Survived", "Survived"]).target == ("Survived",)
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("5m", 300.0), ("90s", 90.0), ("1h", 3600.0), ("2", 2.0), (7, 7.0), (np.int64(7), 7.0)]
+)
 def test_a_budget_is_a_duration_or_seconds(given: Any, seconds: float) -> None:
     assert RunRequest("titanic", budget=given).budget == seconds
 
@@ -58,17 +64,22 @@ def test_a_budget_is_a_duration_or_seconds(given: Any, seconds: float) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"seeds": ()}, "seeds must hold at least one number"),
-        ({"seeds": -1}, "seed must be a whole number or a list of them, at least 0; got -1"),
+        ({"seeds": ()}, "seeds must contain at least one number"),
+        ({"seeds": -1}, "seed must be a whole number of at least 0, or a list of them; got -1"),
         ({"seeds": 1.5}, "seed must be a whole number"),
         ({"seeds": True}, "seed must be a whole number"),
         ({"budget": "5min"}, "budget must be a duration such as 90s, 5m or 1h; got '5min'"),
         ({"budget": 0}, "budget must be a duration"),
         ({"budget": float("nan")}, "budget must be a duration"),
-        ({"folds": "3"}, "folds must be a whole number, at least 0; got '3'"),
+        ({"budget": True}, "budget must be a duration"),
+        ({"budget": 10**400}, "budget must be a duration"),
+        ({"seeds": 2**32}, "seed must be at most 4294967295; got 4294967296"),
+        ({"jobs": 0}, "jobs must be at least 1; got 0"),
+        ({"data": Path("a\0")}, "data must not contain a null character"),
+        ({"folds": "3"}, "folds must be a whole number of at least 0; got '3'"),
         ({"models": [1]}, r"models must be a name or a list of names; got \[1\]"),
-        ({"metric": 3}, "metric must be a text; got 3"),
-        ({"data": 3}, "data must be a text; got 3"),
+        ({"metric": 3}, "metric must be a string; got 3"),
+        ({"data": 3}, "data must be a string; got 3"),
         ({"out": None}, "out must be a folder; got None"),
         ({"id": "a\0"}, "id must not contain a null character"),
     ],
@@ -81,13 +92,15 @@ def test_an_impossible_option_is_refused_in_words(options: dict[str, Any], words
 @pytest.mark.parametrize(
     ("stored", "error", "words"),
     [
-        (None, UsageError, "does not hold the options of its run"),
+        (None, UsageError, "does not contain the options of its run"),
         ([], DataError, "'options' must be an object; got list"),
         ({"rm": "-rf"}, DataError, "unknown option 'rm'"),
         ({"folds": "many"}, DataError, "option 'folds' must be a whole number; got 'many'"),
         ({"seed": [1.5]}, DataError, "option 'seed' must be a list of whole numbers"),
         ({"budget": -1}, DataError, "option 'budget' must be a number of seconds"),
-        ({"target": 5}, DataError, "option 'target' must be a list of texts"),
+        ({"budget": 10**400}, DataError, "budget must be a duration"),
+        ({"jobs": 0}, DataError, "jobs must be at least 1"),
+        ({"target": 5}, DataError, "option 'target' must be a list of strings"),
     ],
 )
 def test_stored_options_of_another_type_are_refused_naming_the_file(stored: Any, error: type, words: str) -> None:

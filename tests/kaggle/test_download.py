@@ -39,7 +39,7 @@ def test_a_download_that_broke_off_is_resumed_by_the_next_call(
 ) -> None:
     monkeypatch.setattr(download_module, "_TRIES", 1)
     kaggle.faults.append(Misbehave("/files/", "cut_in_the_middle"))
-    with pytest.raises(RemoteError, match=r"broke off 1 times\. \d.* bytes are kept: the same command resumes there"):
+    with pytest.raises(RemoteError, match=r"was interrupted 1 times\. \d.* bytes are kept: run the same command again"):
         download(connect(), "titanic", tmp_path)
     assert not (tmp_path / "titanic.zip").exists()
     kept = (tmp_path / ".titanic.part").stat().st_size
@@ -70,7 +70,7 @@ def test_a_damaged_zip_is_deleted_and_named(kaggle: KaggleServer, key: None, tmp
         "flipped": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
         "a page": b"<html>502 Bad Gateway</html>",
     }[damage]
-    with pytest.raises(RemoteError, match="What Kaggle sent for titanic is damaged"):
+    with pytest.raises(RemoteError, match="The downloaded zip of titanic is damaged"):
         download(connect(), "titanic", tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.suffix in (".zip", ".part")]
 

@@ -338,7 +338,7 @@ def test_a_download_that_arrives_compressed_once_more_is_refused(kaggle: KaggleS
     packed = gzip.compress(kaggle.contests["titanic"].zip)
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/zip"}
     kaggle.faults.append(Misbehave("/files/", 200, times=9, raw=packed, headers=headers))
-    with pytest.raises(RemoteError, match=r"Kaggle's zip of titanic arrives compressed a second time"):
+    with pytest.raises(RemoteError, match=r"Kaggle's zip of titanic arrived compressed twice"):
         download(connect(), "titanic", tmp_path)
     assert not (tmp_path / "titanic.zip").exists()
 

@@ -125,7 +125,7 @@ def test_the_score_of_a_pending_submission_is_found_later(
     forever = submit.wait_for_score
     monkeypatch.setattr(submit, "wait_for_score", lambda *args, **options: forever(*args, **options, seconds=0.2))
     assert call("submit", str(run)) == 1
-    assert "It was made: `kpipe submissions titanic` shows its score" in capsys.readouterr().err  # and drops the rest
+    assert "The submission was made: `kpipe submissions titanic`" in capsys.readouterr().err  # and drops the rest
     kaggle.submissions[0]["polls"] = 0
     assert call("submissions", "titanic", "--json") == 0
     assert json.loads(capsys.readouterr().out)[0]["status"] == "complete"

@@ -8,6 +8,7 @@ import pytest
 from sklearn.base import clone
 
 from kpipe.core.values import Context
+from kpipe.errors import UsageError
 from kpipe.models import early_stopping, model
 from kpipe.models.early_stopping import EarlyStoppedClassifier, EarlyStoppedRegressor
 
@@ -82,3 +83,20 @@ def test_it_survives_clone_and_pickle_before_and_after_the_fit(name: str, contex
     assert isinstance(estimator[-1], EarlyStoppedClassifier | EarlyStoppedRegressor)
     once = estimator.fit(X, y)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(once)).predict(X), once.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("boosting", "early_stopping_rounds"), ("boosting", "early_stopping_round"), ("xgboost", "early_stopping_rounds")],
+)
+def test_the_patience_given_by_the_user_is_kept(name: str, option: str) -> None:
+    pytest.importorskip("lightgbm" if name == "boosting" else name)
+    rng = np.random.default_rng(0)
+    X, y = pd.DataFrame({"x": rng.normal(size=300)}), rng.normal(size=300)
+    noise = [model(name, **given)(VALUES).fit(X, y)[-1] for given in ({}, {option: 3})]
+    assert len(noise[1].validation_loss_curve_) < len(noise[0].validation_loss_curve_)
+
+
+def test_a_number_of_trees_with_a_patience_is_refused() -> None:
+    with pytest.raises(UsageError, match="n_estimators turns early stopping off"):
+        model("boosting", n_estimators=100, early_stopping_rounds=10)(VALUES)

@@ -116,7 +116,7 @@ def test_contradictions_are_refused_with_the_way_out() -> None:
 
 
 def test_a_metric_of_the_other_task_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"rmse judges a regression, but made-by-hand is a classification"):
+    with pytest.raises(UsageError, match=r"rmse is for regression, but the task of made-by-hand is classification"):
         problem_of(survivors(), task="classification", metric="rmse")
 
 

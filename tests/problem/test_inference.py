@@ -218,7 +218,7 @@ def test_the_metric_of_kaggles_page_comes_before_a_guess() -> None:
     assert not problem.reasons["metric"].guess
     strange = problem_of(replace(made, source=replace(made.source, metric="Goodness of Ships")))
     assert strange.reasons["metric"].guess
-    assert "'Goodness of Ships', which kpipe does not know" in strange.reasons["metric"].text
+    assert "'Goodness of Ships', which kpipe does not implement" in strange.reasons["metric"].text
 
 
 def test_bytes_of_a_square_are_pictures() -> None:
@@ -355,7 +355,7 @@ def test_a_groups_column_that_is_missing_or_incomplete_is_refused() -> None:
 
 TARGETS = {
     "gone": (lambda y: y.astype(float) * np.nan, r"'survived' is missing in every row"),
-    "of one class": (lambda y: y * 0 + 1, r"'survived' is 1 in every row: there is nothing to distinguish"),
+    "of one class": (lambda y: y * 0 + 1, r"'survived' is 1 in every row: there is nothing to predict"),
 }
 
 

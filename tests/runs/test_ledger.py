@@ -71,7 +71,7 @@ def test_a_lock_that_another_process_holds_is_waited_for_and_then_named(
     with (
         filelock.FileLock(tmp_path / "titanic" / ".ledger.lock"),
         pytest.raises(
-            OutputError, match=r"Another process is writing .*ledger\.json and has not ended within 0 seconds"
+            OutputError, match=r"Another process is writing .*ledger\.json and has not finished within 0 seconds"
         ),
     ):
         check_writable(tmp_path, "titanic")

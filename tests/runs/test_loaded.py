@@ -52,7 +52,7 @@ def test_predictions_are_loaded_with_their_classes_rows_and_ids(tmp_path: Path) 
         ({"y": OOF["y"]}, {}, "lacks the target or the ensemble's predictions"),
         (OOF, {"target": None}, "lacks the target or the ensemble's predictions"),
         (OOF, {"target": ["y", "z"]}, "lacks the target or the ensemble's predictions"),
-        (OOF, {"metric": {"name": "rmse"}}, "not of the kind that the metric rmse scores"),
+        (OOF, {"metric": {"name": "rmse"}}, "The metric rmse cannot score predictions of this type"),
         (OOF, {"metric": {"name": "own"}}, "does not know a metric named 'own': the competition's module defines it"),
     ],
 )

@@ -110,7 +110,7 @@ def test_the_fits_that_a_budget_allowed_are_reproduced_without_a_budget(folder: 
         ({"options": ["os.system"]}, DataError, "'options' must be an object"),
         ({"options": {"out": "/etc"}}, DataError, "unknown option 'out'"),
         ({"options": {"folds": "many"}}, DataError, "'folds' must be a whole number; got 'many'"),
-        ({"options": {"drop": [1]}}, DataError, "'drop' must be a list of texts"),
+        ({"options": {"drop": [1]}}, DataError, "'drop' must be a list of strings"),
         ({"models": [{"name": "linear"}]}, DataError, "which fits the run made"),
         ({"models": []}, DataError, "which fits the run made"),
         ({"models": [{"name": "linear", "fits": {"-1": [0]}}]}, DataError, "which fits the run made"),
@@ -135,7 +135,7 @@ def test_a_recorded_fit_that_the_folds_do_not_have_is_an_error(finished: Run, tm
     path = tmp_path / "x"
     shutil.copytree(finished.path, path)
     edit_record(path, {"models": [{"name": "woman-child-group", "fits": {"0": [2]}}]})
-    with pytest.raises(TrainingError, match="the requested fits are not of folds of this run"):
+    with pytest.raises(TrainingError, match="the requested fits do not belong to folds of this run"):
         reproduce(str(path), out=tmp_path / "out")
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kpipe.errors import OutputError, TrainingError
 from kpipe.runs import store
 from kpipe.runs.store import RunFolder, key_of, open_run_folder
+from kpipe.runs.unfinished import read_request
 from tests.hostile import PLAIN, Evil, damaged
 
 
@@ -101,6 +102,37 @@ def test_a_run_that_starts_while_another_with_its_key_ends_keeps_its_folder(
         with open_run_folder(tmp_path, "x", "key") as third:
             assert third.path != second.path
     assert not list(tmp_path.iterdir())
+
+
+def test_a_useless_folder_is_removed_while_its_lock_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remove, locked = store.shutil.rmtree, []
+
+    def remove_and_look(path: Path) -> None:
+        locked.append(path.with_name(f"{path.name}.lock").exists())
+        remove(path)
+
+    monkeypatch.setattr(store.shutil, "rmtree", remove_and_look)
+    with open_run_folder(tmp_path, "x", "key"):
+        pass
+    assert locked == [True]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_killed_before_it_gets_its_final_name_can_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def finish() -> None:
+        with open_run_folder(tmp_path, "x", "0" * 12, {"threads": 3}) as folder:
+            folder.put("part", {"valid": np.zeros(1)})
+            monkeypatch.setattr(store.os, "replace", killed)
+            folder.finish("done")
+
+    with pytest.raises(KeyboardInterrupt):
+        finish()
+    assert read_request(tmp_path / "x" / f".partial-{'0' * 12}")["threads"] == 3
 
 
 def test_a_finished_run_leaves_no_lock_and_no_unfinished_folder(tmp_path: Path) -> None:

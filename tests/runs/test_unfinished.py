@@ -43,6 +43,38 @@ def test_a_run_takes_over_the_checkpoints_of_killed_runs_with_the_same_key(tmp_p
         assert [found.path for found in find_unfinished(tmp_path)] == [folder.path]
 
 
+def test_a_run_takes_over_the_threads_of_the_checkpoints_that_it_takes_over(tmp_path: Path) -> None:
+    def killed() -> None:
+        with (
+            open_run_folder(tmp_path, "x", KEY, {"threads": 1}),
+            open_run_folder(tmp_path, "x", KEY, {"threads": 5}) as second,
+        ):
+            second.put("two", ONE)
+            raise TrainingError("both ended")
+
+    with pytest.raises(TrainingError):
+        killed()
+    with open_run_folder(tmp_path, "x", KEY, {"threads": 1}) as folder:
+        assert folder.request["threads"] == 5
+        assert folder.get("two", {"seconds": ()})
+
+
+def test_a_run_keeps_its_own_checkpoints_beside_those_of_other_threads(tmp_path: Path) -> None:
+    def killed() -> None:
+        with (
+            open_run_folder(tmp_path, "x", KEY, {"threads": 1}) as first,
+            open_run_folder(tmp_path, "x", KEY, {"threads": 5}) as second,
+        ):
+            first.put("one", ONE)
+            second.put("one", ONE)
+            raise TrainingError("both ended")
+
+    with pytest.raises(TrainingError):
+        killed()
+    with open_run_folder(tmp_path, "x", KEY, {"threads": 1}) as folder:
+        assert folder.get("one", {"seconds": ()})
+
+
 def test_the_folder_of_a_run_at_work_is_neither_removed_nor_taken_over(tmp_path: Path) -> None:
     with open_run_folder(tmp_path, "x", KEY) as first:
         first.put("one", ONE)

@@ -133,7 +133,7 @@ def test_study_without_a_name_is_an_error_that_lists_all_studies(capsys: pytest.
         main(["study"])
     assert ended.value.code == 2
     result = capsys.readouterr().err
-    assert "Which study? kpipe study NAME, with one of: " in result
+    assert "Name a study: kpipe study NAME. The studies are: " in result
     assert all(name in result for name in STUDIES)
 
 

@@ -179,7 +179,9 @@ def test_exactly_the_requested_fits_are_made(tmp_path: Path) -> None:
     assert found.models[0].fits == {3: (0, 2), 5: (0,)}
     assert len(list(tmp_path.iterdir())) == 3
     assert count_fits(models, [0], folds, {"m": {3: [0, 2], 5: [0]}}) == 3
-    with pytest.raises(TrainingError, match="No model was trained: the requested fits are not of folds of this run"):
+    with pytest.raises(
+        TrainingError, match="No model was trained: the requested fits do not belong to folds of this run"
+    ):
         validated(survivors(), models, fits={"m": {3: [7]}})
 
 
@@ -219,7 +221,7 @@ def test_finished_folds_of_the_only_model_are_used_and_the_missing_ones_are_coun
     assert predicted.sum() == 32
     assert {int(predicted[valid].mean()) for valid in folds.valid} == {0, 1}
     assert found.skipped == {"stuck (3 of 5 fits)": "it would not finish within the budget of 5 s"}
-    with pytest.raises(TrainingError, match=r"No model was trained\. stuck: .*give a longer --budget"):
+    with pytest.raises(TrainingError, match=r"No model was trained\. stuck: .*or a longer --budget"):
         validated(survivors(), {"stuck": stuck}, deadline=Deadline(0.0))
 
 

@@ -107,7 +107,7 @@ def test_with_one_finished_fold_all_models_weigh_the_same_and_the_log_says_so(
     combined = fit_ensemble(predictions(made.y, partial, second), split, METRICS["rmse"])
     assert combined.weights == {"m0": 0.5, "m1": 0.5}
     np.testing.assert_allclose(combined.oof[split.valid[3]], (first + second)[split.valid[3]] / 2)
-    assert "models have equal weights: no other fold leaves rows" in caplog.text
+    assert "models have equal weights: the folds leave no other rows" in caplog.text
 
 
 def test_rows_that_no_fold_validates_have_no_prediction_of_a_model_or_of_the_ensemble() -> None:

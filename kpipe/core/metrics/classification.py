@@ -35,7 +35,7 @@ def _log_losses(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 def _auc(y: np.ndarray, probabilities: np.ndarray) -> float:
     """Of the second of two classes, or the mean of each class against the others."""
     if len(np.unique(y)) < probabilities.shape[1]:
-        raise ValueError("the AUC of a class without a row is not defined")
+        raise ValueError("the AUC of a class without rows is not defined")
     if probabilities.shape[1] == 2:
         return float(skm.roc_auc_score(y, probabilities[:, 1]))
     return float(skm.roc_auc_score(y, probabilities, multi_class="ovr", labels=range(probabilities.shape[1])))
@@ -49,7 +49,7 @@ def _average_precision(y: np.ndarray, probabilities: np.ndarray) -> float:
     """Of the second of two classes, or the mean over more."""
     classes = probabilities.shape[1]
     if len(np.unique(y)) < classes:
-        raise ValueError("the average precision of a class without a row is not defined")
+        raise ValueError("the average precision of a class without rows is not defined")
     each = [skm.average_precision_score(y == code, probabilities[:, code]) for code in range(classes)]
     return float(each[1] if classes == 2 else np.mean(each))
 

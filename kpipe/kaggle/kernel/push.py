@@ -130,7 +130,7 @@ def wait_until_complete(
                 f"{pushed.ref}, version {pushed.version}, ended with {status}. {reason}\n{lines}".rstrip()
             )
     raise RemoteError(
-        f"{pushed.ref}, version {pushed.version}, has not ended in {seconds / 3600:.0f} hours. "
+        f"{pushed.ref}, version {pushed.version}, has not finished in {seconds / 3600:.0f} hours. "
         f"It continues on Kaggle: {pushed.url}"
     )
 

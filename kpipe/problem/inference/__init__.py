@@ -1,7 +1,7 @@
-"""Infer what a competition's author left open from its files: one module per field.
+"""Infer the fields that a competition's author left open, from its files: one module per field.
 
-Each step gets the tables and the competition with the fields that earlier steps have determined, and returns the
-fields that it determines, with the reason. A reason whose ``guess`` is True is one that the files cannot prove.
+A step receives the tables and the competition, with the fields that earlier steps have inferred. It returns the fields
+that it infers, with the reason. If the files do not prove the value, ``guess`` of the reason is True.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _STEPS: Mapping[str, Callable[[Competition, Tables], Step]] = {
 
 
 def infer(competition: Competition, tables: Tables) -> tuple[Competition, dict[str, Reason]]:
-    """The competition with every open field inferred, and the reason for each inferred field.
+    """Infer every open field of a competition, and return the reasons.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def infer(competition: Competition, tables: Tables) -> tuple[Competition, dict[s
     Raises
     ------
     DataError
-        If the files contradict the competition or leave a field open.
+        If the files contradict the competition, or a field cannot be inferred from them.
     UsageError
         If the competition's metric does not fit its task.
     """

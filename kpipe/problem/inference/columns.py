@@ -28,7 +28,8 @@ def infer_columns(competition: Competition, tables: Tables) -> Step:
         return _stated(competition, tables)
     if unknown := [name for name in competition.drop if name not in tables.train.columns]:
         raise DataError(
-            f"train.csv lacks the column {unknown[0]!r} to drop. It has: {', '.join(tables.train.columns)}."
+            f"train.csv lacks the column {unknown[0]!r}, which is to be dropped. "
+            f"It has: {', '.join(tables.train.columns)}."
         )
     excluded = {competition.id, *competition.targets, *competition.drop}
     if not (isinstance(competition.features, AutomaticFeatures) and competition.features.groups == competition.groups):
@@ -98,5 +99,5 @@ def _stated(competition: Competition, tables: Tables) -> Step:
 
 
 def _is_row_number(column: pd.Series) -> bool:
-    """Whether a column counts the rows. A part of the rows would not show it, so it is decided here for all folds."""
+    """Whether a column numbers the rows. A sample of rows would not show this: it is decided before folds are made."""
     return pd.api.types.is_integer_dtype(column) and len(column) > 2 and bool((column.diff().iloc[1:] == 1).all())

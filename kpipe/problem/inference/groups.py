@@ -17,11 +17,11 @@ from kpipe.problem.inference.step import NOTHING, Step
 
 __all__ = ["infer_groups"]
 
-_MOST_SHARED = 0.02  # of test's rows may be of a group of train where test was set apart by groups
+_MOST_SHARED = 0.02  # share of test rows that may belong to groups of train if test was split off by group
 
 
 def infer_groups(competition: Competition, tables: Tables) -> Step:
-    """A column with several rows per value whose values in test are new: rows of one value must stay in one fold.
+    """Find a column with several rows per value, whose values in test are new: such rows must stay in one fold.
 
     Raises
     ------
@@ -83,5 +83,5 @@ def _check_groups(train: pd.DataFrame, groups: str) -> None:
     if len(missing):
         raise DataError(
             f"train.csv: the groups column {groups!r} is missing in {len(missing)} of {len(train)} rows, "
-            f"first in row {missing[0] + 1}. Give these rows groups in clean."
+            f"first in row {missing[0] + 1}. Assign groups to these rows in clean."
         )

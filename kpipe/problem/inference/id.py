@@ -60,7 +60,7 @@ def submission_columns(competition: Competition, tables: Tables) -> list[str]:
     if set(wanted) & set(competition.targets):  # of train's columns, those that --target does not name stay
         wanted = [name for name in wanted if name in competition.targets or name not in tables.train.columns]
     known = [name for name in wanted if name in (competition.targets or tables.train.columns)]
-    # Beside a target, a column with the same word in every row that train lacks asks for nothing (Usage: Public).
+    # If a target is known, a column that train lacks and that repeats one word (Usage: Public) needs no predictions.
     idle = [name for name in wanted if name not in known and _is_one_word(tables.sample[name])]
     return [name for name in wanted if not (known and name in idle)] or others
 

@@ -22,7 +22,7 @@ def infer_metric(competition: Competition, tables: Tables) -> Step:
     Raises
     ------
     UsageError
-        If the stated metric is unknown or judges another task.
+        If the stated metric is unknown or is for another task.
     """
     count = len(competition.targets)
     if competition.metric is None:
@@ -31,7 +31,7 @@ def infer_metric(competition: Competition, tables: Tables) -> Step:
     metric = get_metric(competition.metric)
     if metric.task != competition.task:
         raise UsageError(
-            f"The metric {metric.name} judges a {metric.task}, but {competition.slug} is a {competition.task}."
+            f"The metric {metric.name} is for {metric.task}, but the task of {competition.slug} is {competition.task}."
         )
     over_several = count > 1 and metric.single is None
     if metric.log_target and metric.domain is None and (tables.train[list(competition.targets)] < 0).any(axis=None):
@@ -40,7 +40,7 @@ def infer_metric(competition: Competition, tables: Tables) -> Step:
 
 
 def _metric_of_page(competition: Competition, tables: Tables) -> tuple[Metric, Reason] | None:
-    """The metric that Kaggle's page names, where kpipe knows it and it fits the task."""
+    """The metric that Kaggle's page names, if kpipe implements it and it fits the task."""
     metric = metric_of_page(tables)
     if metric is None or metric.task != competition.task:
         return None
@@ -48,7 +48,7 @@ def _metric_of_page(competition: Competition, tables: Tables) -> tuple[Metric, R
 
 
 def metric_of_page(tables: Tables) -> Metric | None:
-    """The metric that Kaggle's page names, where it is known and kpipe has it; else None."""
+    """The metric that Kaggle's page names, if kpipe implements it; else None."""
     try:
         return get_metric(tables.source.metric)
     except UsageError:
@@ -57,7 +57,9 @@ def metric_of_page(tables: Tables) -> Metric | None:
 
 def _usual_metric(competition: Competition, tables: Tables) -> tuple[Metric, Reason]:
     name, why = _usual(competition, tables)
-    page = f"; Kaggle's page says {tables.source.metric!r}, which kpipe does not know" if tables.source.metric else ""
+    page = (
+        f"; Kaggle's page says {tables.source.metric!r}, which kpipe does not implement" if tables.source.metric else ""
+    )
     return get_metric(name), Reason(text=f"{why}; set another with --metric{page}", guess=True)
 
 
@@ -65,7 +67,7 @@ def _usual(competition: Competition, tables: Tables) -> tuple[str, str]:
     """The metric that is usual for such a sample submission, and why."""
     wanted = submission_columns(competition, tables)
     if competition.task == "regression":
-        return "rmse", "usual for values"
+        return "rmse", "usual for numeric targets"
     if len(wanted) > 1 and not set(wanted) & set(competition.targets):
         return "log_loss", "usual for one probability per class"
     placeholder, labels = tables.sample[wanted[0]], tables.train[competition.targets[0]]

@@ -1,4 +1,4 @@
-"""One spelling for id and target columns, and columns made of ids that name groups."""
+"""Unify the spelling of id and target columns, and derive columns from ids that contain a group."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["adapt_tables", "unify_spelling"]
 
 
 def adapt_tables(competition: Competition, tables: Tables) -> tuple[Competition, Tables]:
-    """The competition and its tables with one spelling of the columns, and with columns made of ids that name groups.
+    """Unify the spelling of the columns, and derive columns from ids that contain a group.
 
     ``id`` in test and ``ACTION`` in train become the sample submission's ``Id`` and ``Action``. Ids of the form
     ``gggg_pp`` give the columns "<id> group", "<id> number" and "<id> group size" (counted over train and test).
@@ -38,11 +38,11 @@ def adapt_tables(competition: Competition, tables: Tables) -> tuple[Competition,
 
 
 def unify_spelling(competition: Competition, tables: Tables) -> tuple[Competition, Tables]:
-    """The competition and its tables with id and targets named in train and test as in the sample submission."""
+    """Rename id and targets in train and test to their names in the sample submission."""
     names = [str(name) for name in tables.sample.columns]
     renamed_columns: dict[str, str] = {}
     frames: dict[str, pd.DataFrame] = {}
-    # A name that train and test share is a feature: it is no target in another spelling.
+    # A name that train and test share is a feature: it is not a target in another spelling.
     features = set(tables.train.columns) & set(tables.test.columns)
     for role, frame in (("train", tables.train), ("test", tables.test)):
         renamed = _spellings(frame, names, features)
@@ -61,7 +61,7 @@ def unify_spelling(competition: Competition, tables: Tables) -> tuple[Competitio
 
 
 def _spellings(frame: pd.DataFrame, names: Sequence[str], features: set[str]) -> dict[str, str]:
-    """Columns that are one of the names but for case, blanks and underscores → that name, where only one is."""
+    """Map a column to the one name that differs from it only in case, blanks and underscores."""
     found = {}
     for name in names:
         close = [

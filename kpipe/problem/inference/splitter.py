@@ -25,7 +25,7 @@ _FIRST = 0.01  # of test may be earlier, and of train later
 
 
 def infer_splitter(competition: Competition, tables: Tables) -> Step:
-    """A splitter that sets validation rows apart as test was set apart: by group, by time, or by row."""
+    """Choose a splitter that mirrors the split into train and test: by group, by time, or by row."""
     if competition.splitter is not None:
         return NOTHING
     settings = {"n_splits": _FOLDS, "shuffle": True, "random_state": 0}
@@ -34,14 +34,14 @@ def infer_splitter(competition: Competition, tables: Tables) -> Step:
         kind: type[Splitter] = StratifiedGroupKFold if classes else GroupKFold
         return {"splitter": kind(**settings)}, Reason(text=f"rows with the same {competition.groups} stay together")
     if (column := _time_of_test(competition, tables)) is not None:
-        text = f"test lies after train by {column}, so each fold validates rows that come after its training rows"
+        text = f"by {column}, test is later than train, so each fold validates rows that come after its training rows"
         found: dict[str, object] = {"splitter": ByTime(column)}
         if isinstance(competition.features, AutomaticFeatures):
             found["features"] = clone(competition.features).set_params(time=column)
         return found, Reason(text=text, guess=True)
     if classes:
         return {"splitter": StratifiedKFold(**settings)}, Reason(text="stratified by class", guess=True)
-    return {"splitter": KFold(**settings)}, Reason(text="rows are taken as independent", guess=True)
+    return {"splitter": KFold(**settings)}, Reason(text="rows are assumed to be independent", guess=True)
 
 
 def _time_of_test(competition: Competition, tables: Tables) -> str | None:

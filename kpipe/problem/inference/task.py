@@ -21,12 +21,12 @@ _MOST_CLASSES = 20
 
 
 def infer_task(competition: Competition, tables: Tables) -> Step:
-    """Classification or regression, by the metric where one is known, else by the target's values.
+    """Infer the task from the metric if that is known, else from the values of the target.
 
     Raises
     ------
     DataError
-        If the target has missing values, is constant, or cannot be judged by the metric.
+        If the target has missing values, is constant, or does not fit the metric.
     """
     for name in competition.targets:
         _check_target(tables.train[name], name, several=len(competition.targets) > 1)
@@ -120,6 +120,4 @@ def _check_target(y: pd.Series, target: str, *, several: bool) -> None:
             f"{missing[0] + 1}. Remove these rows: a model cannot learn from them."
         )
     if y.nunique() == 1:
-        raise DataError(
-            f"train.csv: the target {target!r} is {y.iloc[0]} in every row: there is nothing to distinguish."
-        )
+        raise DataError(f"train.csv: the target {target!r} is {y.iloc[0]} in every row: there is nothing to predict.")

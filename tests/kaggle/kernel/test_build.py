@@ -127,7 +127,7 @@ def test_a_device_that_kaggle_may_not_have_is_chosen_anew(tmp_path: Path, asked:
 
 def test_a_run_without_recorded_options_is_refused(tmp_path: Path) -> None:
     run = finished_run(tmp_path)
-    with pytest.raises(UsageError, match="does not hold the options of its run"):
+    with pytest.raises(UsageError, match="does not contain the options of its run"):
         request_of_run(Run(path=run.path, record={**run.record, "options": None}))
 
 
