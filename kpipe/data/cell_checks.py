@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -113,6 +114,13 @@ def _are_written(values: pa.ChunkedArray) -> bool:
     return NumberFormat.of(values.to_pandas()) is not None
 
 
+def _are_written_alike(values: pa.ChunkedArray, others: Sequence[pa.ChunkedArray]) -> bool:
+    """Whether one written form of numbers reads nearly all of these cells and the numbers of the other files."""
+    texts = [part.slice(0, _SAMPLED).drop_null().cast(pa.string()).to_pandas() for part in (values, *others)]
+    form = NumberFormat.of(pd.concat(texts, ignore_index=True))
+    return form is not None and all(form.parse(text).notna().mean() >= 1 - _SHARE_BESIDE_NUMBERS for text in texts)
+
+
 def _may_hold_numbers(values: pa.ChunkedArray) -> bool:
     """Whether most of the first cells are numbers, as far as they are not missing."""
     first = values.slice(0, _SAMPLED).drop_null()
@@ -167,8 +175,9 @@ def check_numbers(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, T
         if column.kind != "text" or not numbers:
             continue
         rows = _rows_of_text(column.values, most=numbers)
-        # Numbers that are written as people do, such as 1,234, are read later.
-        if rows and len(rows) <= numbers and not _are_written(column.values):
+        # Numbers that are written as people do, such as 1,234, are read later, if one form fits both files.
+        others = [other.values for other in typed.values() if other is not column]
+        if rows and len(rows) <= numbers and not _are_written_alike(column.values, others):
             cells = f", here and in {len(rows) - 1:,} more cells" if len(rows) > 1 else ""
             raise DataError(
                 f"{files[role].place(rows[0])}: {name!r} must hold numbers, as in the other file; got "

@@ -71,9 +71,15 @@ def check_ids(
         frame = whole.iloc[: len(whole) - extra] if role == "train" and extra else whole
         for name in ids:
             if name in frame.columns and not (role == "train" and _have_several_rows(frame[name])):
-                if role == "test" and name in frames["sample"] and not frames["sample"][name].isin(frame[name]).all():
-                    continue  # perhaps ids are built of several columns: see kpipe.problem.alignment
+                if role == "test" and _may_be_part_of_an_id(frame[name], frames["sample"]):
+                    continue  # see kpipe.problem.alignment
                 _check_unique(files[role], frame[name], advice=_ADVICE[role])
+
+
+def _may_be_part_of_an_id(ids: pd.Series, sample: pd.DataFrame) -> bool:
+    """Whether many of test's ids repeat and the sample submission has other ones, perhaps of several columns."""
+    repeat = ids.nunique() < _MIN_UNIQUE * len(ids)
+    return repeat and ids.name in sample and not sample[ids.name].isin(ids).all()
 
 
 def _have_several_rows(ids: pd.Series) -> bool:

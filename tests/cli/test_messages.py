@@ -20,11 +20,11 @@ def test_a_message_is_wrapped_between_words_on_a_terminal(width: int, monkeypatc
     pexpect = pytest.importorskip("pexpect")
     monkeypatch.delenv("COLUMNS", raising=False)
     child = pexpect.spawn(
-        sys.executable, ["-m", "kpipe", "run", "Titanic"], encoding="utf-8", dimensions=(24, width), timeout=60
+        sys.executable, ["-m", "kpipe", "run", "Tita nic"], encoding="utf-8", dimensions=(24, width), timeout=60
     )
     child.expect(pexpect.EOF)
     lines = child.before.splitlines()
     assert all(len(line) <= width for line in lines)
-    assert " ".join(lines).startswith("Error: 'Titanic' cannot be a competition: Kaggle's slugs consist of lower-case")
+    assert " ".join(lines).startswith("Error: 'Tita nic' cannot be a competition: Kaggle's slugs consist of letters")
     child.close()
     assert child.exitstatus == 2

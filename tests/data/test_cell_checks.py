@@ -64,3 +64,9 @@ def test_what_is_said_about_a_giant_cell_is_short() -> None:
 
 def test_numbers_with_thousands_beside_plain_ones_in_the_other_file_are_no_mistake() -> None:
     assert column('"1,034"', "950", '"2,100"', other=("950", "870", "12")).tolist() == ["1,034", "950", "2,100"]
+
+
+def test_decimal_commas_beside_decimal_points_in_the_other_file_are_refused_rather_than_read_as_missing() -> None:
+    decimals, commas = [f"0.{n + 100}" for n in range(60)], [f"-0,{n + 100}" for n in range(20)]
+    with pytest.raises(DataError, match=r"test\.csv, line 2: 'a' must hold numbers.*got '-0,100'"):
+        column(*decimals, other=tuple(f'"{cell}"' for cell in commas))

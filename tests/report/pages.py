@@ -55,12 +55,12 @@ def changed(folder: Path, **fields: Any) -> Run:
 
 def by_hand(folder: Path, *, target: str | list[str], metric: str, oof: dict[str, Any], test: dict[str, Any]) -> Run:
     """A run folder as ``kpipe.run`` writes it, of predictions that nobody trained."""
-    rows, asked = (len(next(iter(columns.values()))) for columns in (oof, test))
+    rows, test_rows = (len(next(iter(columns.values()))) for columns in (oof, test))
     pd.DataFrame({"row": np.arange(rows), **oof}).to_parquet(folder / "oof.parquet")
-    pd.DataFrame({"row": np.arange(asked), **test}).to_parquet(folder / "test.parquet")
+    pd.DataFrame({"row": np.arange(test_rows), **test}).to_parquet(folder / "test.parquet")
     halves = [(fold, row, "valid" if row % 2 == fold else "train") for fold in (0, 1) for row in range(rows)]
     pd.DataFrame(halves, columns=["fold", "row", "role"]).to_parquet(folder / "folds.parquet")
-    pd.DataFrame({"id": range(asked)}).to_csv(folder / "submission.csv", index=False)
+    pd.DataFrame({"id": range(test_rows)}).to_csv(folder / "submission.csv", index=False)
     record = {
         "schema": 1,
         "run_id": "by-hand",

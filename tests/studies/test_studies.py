@@ -169,7 +169,7 @@ def test_each_mistake_of_the_digit_notebook_is_reported_by_a_check(small: Path) 
     assert "better than the baseline" in mistakes["test predictions from training rows"]
     assert "better than the baseline" in mistakes["(256,) against (256, 1)"]
     page = (small / "digits-from-scratch" / "README.md").read_text()
-    assert "validates 400 rows that it trains on" in page
+    assert "trains on 400 of its validation rows" in page
 
 
 @pytest.mark.slow
