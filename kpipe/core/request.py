@@ -53,8 +53,12 @@ class RunRequest:
         Kaggle's name of the competition.
     data : str or path, optional
         A folder or zip of Kaggle's files. By default, kpipe looks in several places, see ``kpipe.load``.
-    train, test, sample : str, optional
-        Files with these roles: names in the folder or zip, or paths. By default judged by their names.
+    train : str, optional
+        The training table: its name in the folder or zip, or a path. By default judged by the names of the files.
+    test : str, optional
+        The table to predict, likewise.
+    sample : str, optional
+        The sample submission, likewise.
     extra : sequence of str
         Further training files, whose rows every fold trains on and none validates.
     models : sequence of str

@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import lzma
+import os
 import re
 import textwrap
 import zipfile
@@ -24,7 +25,7 @@ from typing import Any
 
 from kpipe import competitions
 from kpipe._version import __version__
-from kpipe.core.request import RunRequest
+from kpipe.core.request import FILE_OPTIONS, RunRequest
 from kpipe.errors import OutputError, UsageError
 from kpipe.problem.competition import find
 from kpipe.runs.run import Run, refuse_blend
@@ -153,6 +154,8 @@ def request_of_run(run: Run) -> RunRequest:
         data=None,
     )
     changes: dict[str, Any] = {"device": request.device if request.device == "cpu" else "auto"}
+    changes |= {name: os.path.basename(file) for name in FILE_OPTIONS[:3] if (file := getattr(request, name))}
+    changes["extra"] = [os.path.basename(file) for file in request.extra]
     if request.metric is None and find(request.slug).metric is None:
         changes["metric"] = record["metric"]["name"]
     return RunRequest.from_json(request.slug, request.to_json(), place=place, **changes)

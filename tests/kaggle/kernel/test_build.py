@@ -73,6 +73,7 @@ def command(*args: str, competitions_in: Path) -> None:
 def finished_run(folder: Path, **changed: object) -> Run:
     """A run with a record of what a kernel needs."""
     options = {"data": "titanic.zip", "models": [], "budget": 60.0, "folds": 3, "seed": [1], "metric": None}
+    options |= {"train": "train.csv", "test": None, "sample": None, "extra": ["more.csv"]}
     options |= {"target": "Fare", "id": "Ticket", "text": ["Cabin"], "split": "Name", "drop": ["Age"], "device": "cpu"}
     record = {
         "slug": "titanic",
@@ -105,6 +106,12 @@ def test_a_kernel_has_all_options_of_its_run_and_names_the_models_and_seeds_that
     assert asked.keys() == RunRequest("titanic").to_json().keys()
     named = {"models": ["linear", "forest"], "seed": [1, 2], "budget": None, "data": None}
     assert repeated == {**asked, **named}
+
+
+def test_a_kernel_looks_for_named_files_among_those_that_kaggle_mounts(tmp_path: Path) -> None:
+    run = finished_run(tmp_path, train="/home/ada/cs-training.csv", extra=["/home/ada/more.csv"])
+    request = request_of_run(run)
+    assert (request.train, request.extra) == ("cs-training.csv", ("more.csv",))
 
 
 @pytest.mark.parametrize(("slug", "asked", "named"), [
