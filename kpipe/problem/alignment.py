@@ -14,7 +14,7 @@ import pandas as pd
 from kpipe.core.values import Tables
 from kpipe.data.missing_words import CATEGORY_WORDS
 from kpipe.errors import DataError
-from kpipe.problem.competition import Competition
+from kpipe.problem.competition import Competition, unchanged
 from kpipe.problem.id_template import find_template
 from kpipe.problem.inference.id import infer_id
 from kpipe.problem.inference.spelling import unify_spelling
@@ -147,7 +147,9 @@ def _extend_stub(files: Tables, spelled: Competition, tables: Tables, *, id: str
 
 
 def _drop_rows_without_target(competition: Competition, files: Tables) -> Tables:
-    """Train without the rows in which no target is known."""
+    """Train without the rows in which no target is known, unless the competition's own code may fill it."""
+    if competition.clean is not unchanged:
+        return files
     spelled, tables = unify_spelling(competition, files)
     try:
         spelled = replace(spelled, **infer_id(spelled, tables)[0])  # type: ignore[arg-type]  # one field a step
@@ -159,6 +161,12 @@ def _drop_rows_without_target(competition: Competition, files: Tables) -> Tables
     if not unknown.any() or unknown.all():
         return files
     rows = np.flatnonzero(unknown)
+    if len(targets) == 1 and tables.train[targets[0]].nunique() == 1:
+        raise DataError(
+            f"train.csv: the target {targets[0]!r} is missing in {len(rows)} of {len(unknown)} rows, first in row "
+            f"{rows[0] + 1}, and {tables.train[targets[0]].dropna().iloc[0]} in all others. If a word such as NA is a "
+            f"class, read the column as text: --text {targets[0]}."
+        )
     train = files.train.loc[~unknown].reset_index(drop=True)
     names = dict(zip(files.train.columns, tables.train.columns, strict=True))
     train = train.assign(**{old: _whole(train[old]) for old, new in names.items() if new in targets})

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 
 from kpipe.core.metrics import get_metric, over_targets
+from kpipe.core.values import Tables
+from kpipe.errors import DataError
 from kpipe.models.per_target import PerTarget
-from tests.tables import prices, problem_of, tables
+from tests.tables import prices, problem_of, survivors, tables
 
 
 def with_missing(y: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -44,3 +48,21 @@ def test_rows_with_some_targets_are_kept_and_rows_without_any_are_left_out() -> 
     left_out, counts = problem.tables.source.notes
     assert "1 of 80 rows of train.csv are left out because all targets are missing (row 4)" in left_out
     assert "of 79: price 76, weight 77" in counts
+
+
+def test_a_class_that_is_spelled_like_a_missing_value_is_not_left_out_where_one_class_would_remain() -> None:
+    given = survivors()
+    target = given.train["survived"].map({1: "EU", 0: None})
+    made = replace(given, train=given.train.assign(survived=target))
+    with pytest.raises(DataError, match=r"'survived' is missing in \d+ of \d+ rows.*EU in all others.*--text survived"):
+        problem_of(made)
+
+
+def test_rows_whose_target_clean_fills_are_kept() -> None:
+    given = survivors()
+    made = replace(given, train=given.train.assign(survived=given.train["survived"].where(given.train.index != 6)))
+
+    def clean(tables: Tables) -> Tables:
+        return replace(tables, train=tables.train.assign(survived=tables.train["survived"].fillna(0).astype(int)))
+
+    assert len(problem_of(made, clean=clean).y) == len(given.train)
