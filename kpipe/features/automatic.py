@@ -18,6 +18,7 @@ from kpipe.data.column_types import is_categorical_integer, is_free_text
 from kpipe.data.dates import parse_dates
 from kpipe.data.numbers import parse_numbers
 from kpipe.features.dates import DateFeatures
+from kpipe.features.number_pairs import NumberPairs
 from kpipe.features.parts import LabelParts
 from kpipe.features.target_statistics import TargetStatistics
 from kpipe.features.text import TextFeatures
@@ -37,7 +38,7 @@ class _ColumnFeatures(Protocol):
 
 
 # To add a type of column, write a class like these in a module of its own, and add it to this line.
-_COLUMN_TYPES: tuple[type[_ColumnFeatures], ...] = (DateFeatures, TextFeatures)
+_COLUMN_TYPES: tuple[type[_ColumnFeatures], ...] = (DateFeatures, NumberPairs, TextFeatures)
 
 _HIGH_CARDINALITY = 10  # categories from which a column also becomes target statistics
 _IDENTIFIER = 0.95  # share of different labels from which a column identifies rows
@@ -55,7 +56,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
       words.
     - High-cardinality categories and categorical integers additionally become target statistics and frequencies. If
       most numeric columns are categorical integers, these become labels.
-    - Numbers that are written as text become numbers.
+    - Numbers that are written as text become numbers; several numbers in a cell (121/81) become a feature each.
 
     Parameters
     ----------
