@@ -115,3 +115,10 @@ def test_columns_left_out_are_named_with_the_reason() -> None:
     assert problem.left_out["same"] == "holds the same value in every row"
     assert problem.left_out["number"] == "counts the rows"
     assert problem.left_out["x"] == "--drop names it"
+
+
+def test_a_unit_that_only_one_of_train_and_test_writes_is_pointed_out() -> None:
+    made = written({"share": lambda row: f"{row % 90 + 1.5}%"})
+    test = made.test.assign(share=pd.Series([f"{row / 200:.4f}" for row in range(len(made.test))], dtype="str"))
+    assert "train writes a unit and test does not: check" in problem_of(replace(made, test=test)).conversions["share"]
+    assert "check" not in problem_of(made).conversions["share"]

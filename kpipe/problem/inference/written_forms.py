@@ -106,6 +106,7 @@ def _amounts(train: pd.Series, test: pd.Series | None) -> _Conversion | None:
     if (values := _nearly_all(amounts.parse(both), both)) is None:
         return None
     words = f"read as {amounts.description}, {_example(both, values)}{_lost(both, values)}"
+    words += "" if test is None else _unlike_units(train, test)
     return _Conversion(*_split(values, train, test), words)
 
 
@@ -157,6 +158,15 @@ def _example(text: pd.Series, values: pd.Series) -> str:
     value = values[row]
     shown = str(value).removesuffix(" 00:00:00") if isinstance(value, pd.Timestamp) else f"{value:g}"
     return f"{str(text[row])!r} as {shown}"
+
+
+def _unlike_units(train: pd.Series, test: pd.Series) -> str:
+    """What is said where one table writes a unit in every cell and the other in none: 51.3% may be 0.513 there."""
+    shares = [part.dropna().astype(str).str.contains(r"[^\d\s.,+-]").mean() for part in (train, test)]
+    if max(shares) < _MIN_SHARE or min(shares) > 1 - _MIN_SHARE:
+        return ""
+    with_unit, without = ("train", "test") if shares[0] > shares[1] else ("test", "train")
+    return f"; {with_unit} writes a unit and {without} does not: check that both mean the same"
 
 
 def _lost(text: pd.Series, values: pd.Series) -> str:
