@@ -96,7 +96,7 @@ def test_a_resumed_run_keeps_the_threads_of_its_first_fits_whatever_its_jobs(fol
     [
         (["--resume", "nothing"], "There is no unfinished run 'nothing'. There are none under"),
         (["--resume", "x", "--model", "linear", "--seed", "1"], "omit --model, --seed"),
-        ([], "Which competition"),
+        ([], "Name a competition"),
     ],
 )
 def test_a_wrong_resume_is_explained(
