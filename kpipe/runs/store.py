@@ -256,6 +256,7 @@ def open_run_folder(out: Path, slug: str, key: str, request: Mapping[str, Any] |
         raise cannot_write(home, error) from error
     try:
         _remove_temporary_files(path)
+        _remove_requests_of_finished_runs(home)
         _take_over_checkpoints(path, key)
         earlier = {name: value for name, value in read_request(path).items() if name == "threads"}
         folder = RunFolder(path, {"key": key, **(request or {}), **earlier})
@@ -273,6 +274,14 @@ def _remove_temporary_files(path: Path) -> None:
         for temporary in folder.glob(".*"):
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def _remove_requests_of_finished_runs(home: Path) -> None:
+    """Remove ``request.json`` where a process was killed between the rename of its folder and this removal."""
+    for request in home.glob(f"*/{REQUEST}"):
+        if not request.parent.name.startswith(UNFINISHED):
+            with contextlib.suppress(OSError):
+                request.unlink()
 
 
 def _take_over_checkpoints(path: Path, key: str) -> None:
