@@ -51,16 +51,8 @@ def match_names(names: Sequence[str], others: Sequence[str]) -> dict[str, str]:
     here, there = set(names), set(others)
     mine = {name: plain_name(name) for name in names if name not in there}
     theirs = {name: plain_name(name) for name in others if name not in here}
-    once = {
-        plain
-        for spellings in (mine, theirs)
-        for plain, count in Counter(spellings.values()).items()
-        if count == 1 and plain
-    }
     by_plain = {plain: name for name, plain in theirs.items()}
     repeated = {plain for spellings in (mine, theirs) for plain, n in Counter(spellings.values()).items() if n > 1}
     return {
-        name: by_plain[plain]
-        for name, plain in mine.items()
-        if plain in once and plain in by_plain and plain not in repeated
+        name: by_plain[plain] for name, plain in mine.items() if plain and plain in by_plain and plain not in repeated
     }
