@@ -48,7 +48,7 @@ class TrainedModels:
     def baseline_score(self) -> Score:
         """Score of the baseline's out-of-fold predictions."""
         problem = self.problem
-        return evaluate(problem.metric, self.predictions.y, self.baseline.oof, groups=problem.group_values)
+        return evaluate(problem.metric, self.predictions.y, self.baseline.oof, groups=problem.blocks)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def better_than_baseline(trained: TrainedModels) -> Iterator[Finding]:
     Finding
     """
     problem, theirs = trained.problem, trained.baseline_score
-    ours = evaluate(problem.metric, trained.predictions.y, trained.ensemble.oof, groups=problem.group_values)
+    ours = evaluate(problem.metric, trained.predictions.y, trained.ensemble.oof, groups=problem.blocks)
     gain, error = gain_over(problem.metric, ours, theirs)
     scores = f"{problem.metric.name} {ours.value:.5g} is {{}} the {trained.baseline.name}'s {theirs.value:.5g}"
     difference = f"(standard error of the difference: {error:.2g})"
@@ -92,7 +92,7 @@ def models_better_than_baseline(trained: TrainedModels) -> Iterator[Finding]:
         value = metric.function(predictions.y[scored], output(metric, oof[scored]))
         if _gain(metric, value, theirs.value) >= 0:
             continue
-        ours = evaluate(metric, predictions.y, oof, groups=trained.problem.group_values)
+        ours = evaluate(metric, predictions.y, oof, groups=trained.problem.blocks)
         gain, error = gain_over(metric, ours, theirs)
         if gain >= -_SIGNIFICANT * error:
             continue

@@ -16,6 +16,7 @@ from kpipe.core.values import Reason, Splitter, Tables, Task
 from kpipe.data.further_tables import file_hashes
 from kpipe.errors import DataError, UsageError
 from kpipe.problem.alignment import align_rows
+from kpipe.problem.blocks import time_blocks
 from kpipe.problem.competition import Competition, Factory, find
 from kpipe.problem.inference import infer
 from kpipe.problem.inference.columns import left_out_columns
@@ -115,9 +116,23 @@ class Problem:
         return self.tables.test[list(self.columns)]
 
     @cached_property
-    def group_values(self) -> np.ndarray | None:
-        """(n,) the group of each row of train; None where there are no groups."""
-        return None if self.groups is None else self.tables.train[self.groups].to_numpy()
+    def blocks(self) -> np.ndarray | None:
+        """(n,) the group or block of time of each row of train; None where rows are independent.
+
+        Errors of rows in one block hang together, so that standard errors count blocks (see ``time_blocks``).
+        """
+        return self._blocks_of(self.tables.train)
+
+    @cached_property
+    def test_blocks(self) -> np.ndarray | None:
+        """(m,) the same for each row of test, None where test lacks the column; a block has one value in both."""
+        return self._blocks_of(self.tables.test)
+
+    def _blocks_of(self, frame: pd.DataFrame) -> np.ndarray | None:
+        if self.groups is not None:
+            return frame[self.groups].to_numpy() if self.groups in frame else None
+        column = getattr(self.splitter, "column", None)
+        return time_blocks(self.splitter, self.tables.train, frame) if column in frame else None
 
     @property
     def is_ordinal(self) -> bool:

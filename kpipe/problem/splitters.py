@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from kpipe.data.dates import parse_dates
+from kpipe.problem.times import read_times
 
 __all__ = ["ByTime", "RowSplit"]
-
-_MAX_UNDATED = 0.05  # of the rows may have no date
 
 
 class RowSplit:
@@ -92,11 +89,7 @@ class ByTime:
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Pairs of (training rows, validation rows)."""
-        dates = parse_dates(X[self.column])
-        if dates is None and pd.api.types.is_numeric_dtype(X[self.column]):
-            dates = X[self.column]  # weeks, steps, hours
-        if dates is None or dates.isna().mean() > _MAX_UNDATED:
-            raise ValueError(f"{self.column} must hold a date, or a number, in at least 95 % of the rows")
+        dates = read_times(X, self.column)
         shares = np.linspace(0.5, 1.0, self.n_splits + 1)
         cuts = dates.quantile(shares[:-1].tolist(), interpolation="higher").tolist()
         if len(set(cuts)) < self.n_splits or not (dates < cuts[0]).any():

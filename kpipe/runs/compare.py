@@ -42,8 +42,8 @@ class Comparison:
         The score of b minus that of a.
     standard_error : float
         The standard error of ``difference``, paired: both runs predicted the same rows, and rows that are hard for one
-        are mostly hard for the other. If the folds keep groups whole, groups and not rows count as independent. NaN
-        with fewer than two groups.
+        are mostly hard for the other. Under folds by group or time, groups or blocks of time count as independent, and
+        not rows. NaN with fewer than two of them.
     rows : int
         The number of rows that both predicted.
     verdict : str
@@ -161,7 +161,7 @@ def _verdict(gain: float, standard_error: float) -> Verdict:
 
 
 def _groups(a: OofPredictions, b: OofPredictions) -> np.ndarray | None:
-    """The groups that the folds keep whole; if the runs differ, the fewer groups, for the larger standard error."""
+    """The groups or blocks of time; if the runs differ, the fewer groups, for the larger standard error."""
     found = [run.groups for run in (a, b) if run.groups is not None]
     return min(found, key=lambda groups: len(np.unique(groups)), default=None)
 

@@ -36,7 +36,7 @@ class OofPredictions:
     ids : Series, optional
         (n,) ids, if train.csv has an id.
     groups : ndarray, optional
-        (n,) numbers of the groups that the folds keep whole, if they do.
+        (n,) numbers of the groups or blocks of time, where rows are not independent.
     """
 
     y: np.ndarray

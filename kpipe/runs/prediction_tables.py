@@ -17,7 +17,7 @@ from kpipe.runs.result import RunResult
 __all__ = ["ENSEMBLE", "GROUP", "output_columns", "predictions_table"]
 
 ENSEMBLE = "blend"
-GROUP = "fold group"  # in oof.parquet: the number of a row's group, if the folds keep groups whole
+GROUP = "fold group"  # in oof.parquet: the number of a row's group or block of time, where rows are not independent
 
 
 def predictions_table(result: RunResult, which: Literal["oof", "test"]) -> pd.DataFrame:
@@ -33,17 +33,17 @@ def predictions_table(result: RunResult, which: Literal["oof", "test"]) -> pd.Da
     Returns
     -------
     DataFrame
-        The columns: row (counted from 0), fold group (only out-of-fold, and if the folds keep groups whole: numbers in
-        the order of the file, by which runs are compared), id and targets if the file has them, then the ensemble's
-        and each model's predictions, see ``output_columns``. A column of the file that has the name of another one
-        gets " (train)" or " (test)" appended.
+        The columns: row (counted from 0), fold group (only out-of-fold, and where rows are not independent: numbers of
+        groups or blocks of time in the order of the file, by which runs are compared), id and targets if the file has
+        them, then the ensemble's and each model's predictions, see ``output_columns``. A column of the file that has
+        the name of another one gets " (train)" or " (test)" appended.
     """
     problem = result.problem
     frame = problem.tables.train if which == "oof" else problem.tables.test
     kept = [name for name in (problem.id, *problem.targets) if name in frame.columns]
     rows = pd.DataFrame({"row": np.arange(len(frame))})
-    if which == "oof" and problem.groups is not None:
-        rows[GROUP] = pd.factorize(frame[problem.groups], use_na_sentinel=False)[0]
+    if which == "oof" and problem.blocks is not None:
+        rows[GROUP] = pd.factorize(problem.blocks, use_na_sentinel=False)[0]
     outputs = _outputs(result, which)
     taken = {*rows.columns, *outputs.columns}
     file = "train" if which == "oof" else "test"

@@ -183,9 +183,7 @@ def _model_record(result: RunResult, model: ModelPredictions) -> dict[str, Any]:
 
 def _evaluate(result: RunResult, predictions: np.ndarray) -> Score:
     problem = result.problem
-    return evaluate(
-        problem.metric, result.predictions.y, predictions, folds=result.folds.valid, groups=problem.group_values
-    )
+    return evaluate(problem.metric, result.predictions.y, predictions, folds=result.folds.valid, groups=problem.blocks)
 
 
 def _json(value: float) -> float | None:

@@ -41,7 +41,7 @@ def evaluate(
     folds : sequence of (m,) int
         Row positions of each fold, for the scores fold by fold.
     groups : (n,), optional
-        The group of each row. Rows of one group are dependent: the standard error counts groups.
+        The group or block of time of each row. Rows of one group are dependent: the standard error counts groups.
 
     Returns
     -------

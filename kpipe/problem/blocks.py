@@ -1,0 +1,85 @@
+"""Blocks of time within which errors hang together, so that standard errors count blocks and not rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from kpipe.core.values import Splitter
+from kpipe.problem.splitters import ByTime
+from kpipe.problem.times import read_times
+
+__all__ = ["time_blocks"]
+
+# Standard errors from fewer clusters are too small: Cameron, Gelbach and Miller (2008) find so for 5 to 30 of them.
+_FEWEST_BLOCKS = 20
+_CALENDAR = ("Y", "Q", "M", "W", "D", "h")  # periods from the longest to the shortest
+
+
+def time_blocks(splitter: Splitter, train: pd.DataFrame, frame: pd.DataFrame) -> np.ndarray | None:
+    """The block of time of each row; None if the splitter does not split by time.
+
+    Errors of neighbouring dates are alike, and those of one date all the more so. Rows therefore count as independent
+    only if they lie in different blocks: the longest calendar periods (years, quarters, months, weeks, days, hours) of
+    which the folds validate at least 20, or single times where even hours are fewer. Of numbers, a block is 1, 2, 5,
+    10, ... of the usual steps.
+
+    Parameters
+    ----------
+    splitter : Splitter
+    train : DataFrame
+        (n, columns) the table that is split, which decides how long a block is.
+    frame : DataFrame
+        (m, columns) train or test.
+
+    Returns
+    -------
+    ndarray or None
+        (m,) int64, in the order of time; the same number means the same block in train and in test. -1 without a time.
+
+    References
+    ----------
+    Carlstein, "The use of subseries values for estimating the variance of a general statistic from a stationary
+    sequence" (1986), and Künsch, "The jackknife and the bootstrap for general stationary observations" (1989): blocks
+    that are longer than the dependence. Cameron, Gelbach and Miller, "Bootstrap-based improvements for inference with
+    clustered errors" (2008): how many there must be.
+    """
+    if not isinstance(splitter, ByTime):
+        return None
+    times, wanted = read_times(train, splitter.column), read_times(frame, splitter.column)
+    validated = np.unique(np.concatenate([valid for _, valid in splitter.split(train)]))
+    numbers = next(_numberings(times.iloc[validated], wanted))
+    return np.where(wanted.isna(), -1, numbers)
+
+
+def _numberings(validated: pd.Series, wanted: pd.Series) -> Iterator[np.ndarray]:
+    """Block numbers of the wanted times, the longest blocks first of which enough are validated."""
+    if pd.api.types.is_datetime64_any_dtype(validated):
+        for unit in _CALENDAR:
+            if len(np.unique(_period_numbers(validated, unit))) >= _FEWEST_BLOCKS:
+                yield _period_numbers(wanted, unit)
+        yield wanted.to_numpy().astype("M8[us]").astype(np.int64)
+    else:
+        width = _width(validated)
+        yield np.floor(np.nan_to_num(wanted.to_numpy(dtype=float)) / width).astype(np.int64)
+
+
+def _period_numbers(dates: pd.Series, unit: str) -> np.ndarray:
+    """The number of each date's period since 1970; weeks begin on Monday."""
+    stamps = dates.to_numpy().astype("M8[us]")
+    if unit == "Q":
+        return np.asarray(stamps.astype("M8[M]").astype(np.int64) // 3)
+    if unit == "W":
+        return np.asarray((stamps.astype("M8[D]").astype(np.int64) + 3) // 7)
+    return np.asarray(stamps.astype(f"M8[{unit}]").astype(np.int64))
+
+
+def _width(validated: pd.Series) -> float:
+    """The longest of 1, 2, 5, 10, ... usual steps that leaves enough blocks."""
+    distinct = np.unique(validated.to_numpy(dtype=float))
+    step = float(np.median(np.diff(distinct))) if len(distinct) > 1 else 1.0
+    most = (distinct[-1] - distinct[0] + step) / step / _FEWEST_BLOCKS
+    steps = [lead * 10**power for power in range(10) for lead in (1, 2, 5) if lead * 10**power <= most]
+    return step * max(steps, default=1)
