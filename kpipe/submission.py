@@ -12,6 +12,7 @@ import pandas as pd
 
 from kpipe.core.metrics import Metric, check_domain, evaluate, output
 from kpipe.core.values import Baseline, Ensemble, Folds, Submission, Tables
+from kpipe.core.wording import listed
 from kpipe.data.encodings import encode
 from kpipe.errors import SubmissionError
 from kpipe.problem.competition import class_columns
@@ -116,7 +117,7 @@ def _values(
     if metric.needs != "probability":
         if len(columns) != 1:
             raise SubmissionError(
-                f"The sample submission's columns ({', '.join(columns)}) do not fit {metric.name}, which scores one "
+                f"The sample submission's columns ({listed(columns)}) do not fit {metric.name}, which scores one "
                 f"{metric.needs} per row. Set another --metric."
             )
         return {columns[0]: outputs if labels is None else labels[outputs]}
@@ -129,8 +130,8 @@ def _values(
         code = positive_class(labels, (target, columns[0]))
         return {columns[0]: outputs[:, code]}
     raise SubmissionError(
-        f"The sample submission's columns ({', '.join(columns)}) do not fit probabilities of the "
-        f"{len(labels)} classes ({', '.join(map(str, labels))}). Set another --metric."
+        f"The sample submission's columns ({listed(columns)}) do not fit probabilities of the "
+        f"{len(labels)} classes ({listed(labels)}). Set another --metric."
     )
 
 
@@ -204,7 +205,7 @@ def validate_submission(frame: pd.DataFrame, problem: Problem) -> None:
 def _validate_shape(frame: pd.DataFrame, sample: pd.DataFrame, id: str) -> None:
     if list(frame.columns) != list(sample.columns):
         raise SubmissionError(
-            f"The submission's columns must be {', '.join(sample.columns)}; got {', '.join(map(str, frame.columns))}."
+            f"The submission's columns must be {listed(sample.columns)}; got {listed(frame.columns)}."
         )
     if len(frame) != len(sample):
         raise SubmissionError(f"The submission must have {len(sample)} rows; got {len(frame)}.")

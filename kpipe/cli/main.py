@@ -11,12 +11,13 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kpipe.cli.help import HelpFormatter, epilog
 from kpipe.cli.messages import print_message
+from kpipe.core.wording import did_you_mean
 from kpipe.errors import KpipeError
 
 if TYPE_CHECKING:
@@ -81,11 +82,11 @@ def main(args: Sequence[str] | None = None) -> None:
         parser.print_help(sys.stderr)
         sys.exit(2)
     if names and names[0] not in COMMANDS:
-        parser.error(f"unknown command {names[0]!r}.{_suggest(names[0], COMMANDS) or ' See kpipe --help.'}")
+        parser.error(f"unknown command {names[0]!r}.{did_you_mean(names[0], COMMANDS) or ' See kpipe --help.'}")
     options, unknown = parser.parse_known_args(args)
     if unknown:
         known = options.parser._option_string_actions
-        options.parser.error(f"unknown arguments: {' '.join(unknown)}.{_suggest(unknown[0].split('=')[0], known)}")
+        options.parser.error(f"unknown arguments: {' '.join(unknown)}.{did_you_mean(unknown[0].split('=')[0], known)}")
     sys.exit(_execute(options))
 
 
@@ -155,14 +156,6 @@ def _positionals(parser: argparse.ArgumentParser) -> str:
         shapes[action.nargs].format(action.metavar or f"{{{','.join(action.choices or ())}}}")  # type: ignore[index]
         for action in parser._get_positional_actions()
     )
-
-
-def _suggest(word: str, known: Iterable[str]) -> str:
-    """A sentence with the known word that was probably meant; empty if none is close."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(word, list(known), n=1)
-    return f" Did you mean {close[0]}?" if close else ""
 
 
 def _version() -> str:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
 from kpipe.core import workspace
+from kpipe.core.wording import did_you_mean
 
 __all__ = [
     "CHECKOUT",
@@ -149,9 +149,7 @@ def suggestion(slug: str) -> str:
     >>> suggestion("titanik")
     ' Did you mean titanic?'
     """
-    known = slugs()
-    close = get_close_matches(slug.lower(), known, n=1) or [name for name in known if slug and name.startswith(slug)]
-    return f" Did you mean {close[0]}?" if close else ""
+    return did_you_mean(slug, slugs())
 
 
 def folders(slug: str) -> list[Path]:

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kpipe.core.wording import lacks, listed
 from kpipe.data.column_names import match_names
-from kpipe.data.csv_reader import CsvFile, listed
+from kpipe.data.csv_reader import CsvFile
 from kpipe.data.dtypes import null_missing
 from kpipe.errors import DataError, UsageError
 
@@ -145,7 +146,7 @@ def _target_with_gaps(file: CsvFile, sample: CsvFile | None, targets: Sequence[s
     if targets:
         missing = [name for name in targets if name not in file.columns]
         if missing:
-            raise DataError(f"{file.name} lacks the target {missing[0]!r}. It has: {listed(file.header, 20)}.")
+            raise DataError(lacks(file.name, "the target", missing[0], file.header))
         return targets[0]
     asked = [name for name in (sample.header if sample is not None else ()) if name in file.columns]
     gaps = {name: int(np.sum(_is_missing(file.columns[name]))) for name in file.header}
@@ -217,7 +218,7 @@ def _make_sample(train: CsvFile, test: CsvFile, targets: Sequence[str]) -> tuple
             "sample submission with --sample FILE."
         )
     if unknown:
-        raise DataError(f"{train.name} lacks the target {unknown[0]!r}. It has: {listed(train.header, 20)}.")
+        raise DataError(lacks(train.name, "the target", unknown[0], train.header))
     id = _id_of(train, test)
     if id is None:
         id = next(name for name in ("id", "row", "row number") if name not in [*train.columns, *test.columns])

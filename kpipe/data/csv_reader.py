@@ -10,7 +10,7 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from kpipe.core.wording import listed
 from kpipe.data.dialects import COMMAS, Dialect, sniff_dialect
 from kpipe.data.encodings import UTF8, DecodedText, decode
 from kpipe.errors import DataError
 
-__all__ = ["CsvFile", "listed", "parse_csv", "unique_names"]
+__all__ = ["CsvFile", "parse_csv", "unique_names"]
 
 _BLOCK = 16 << 20  # bytes a thread parses at a time: smaller ones give each of 785 columns a hundred small chunks
 _MAX_BLOCK = 2**31 - 1  # bytes; pyarrow keeps a block's size in an int32
@@ -261,27 +262,6 @@ def unique_names(name: str, header: list[str]) -> list[str]:
         seen.add(found)
         names.append(found)
     return names
-
-
-def listed(items: Sequence[str], most: int = 5) -> str:
-    """The first few of several words, and how many more there are.
-
-    Parameters
-    ----------
-    items : sequence of str
-    most : int
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> listed(["a", "b", "c"], most=2)
-    'a, b and 1 more'
-    """
-    more = len(items) - most
-    return ", ".join(items[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _check_quotes_closed(name: str, content: bytes, dialect: Dialect) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kpipe.core.wording import did_you_mean, listed
 from kpipe.data.cell_checks import OnNote, check_numbers, without_infinite_cells, without_odd_cells
 from kpipe.data.csv_reader import CsvFile
 from kpipe.data.dtypes import Kind, TypedColumn, cast_or_none, has_leading_zeros, null_missing, strictest
@@ -74,7 +75,7 @@ def _check_names(files: Mapping[str, CsvFile], text: Sequence[str]) -> None:
     for name in text:
         if name not in known:
             raise UsageError(
-                f"text={[name]!r} (--text {name}): there is no such column. The columns are: {', '.join(known)}."
+                f"--text {name}: there is no such column.{did_you_mean(name, known)} The columns are: {listed(known)}."
             )
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from kpipe.core.values import Source, Tables
+from kpipe.core.wording import listed
 from kpipe.data import cache
 from kpipe.data.assembling import assemble
-from kpipe.data.csv_reader import CsvFile, listed, parse_csv
+from kpipe.data.csv_reader import CsvFile, parse_csv
 from kpipe.data.downloads import Downloader, OnDownload, metric_on_page
 from kpipe.data.encodings import UTF8
 from kpipe.data.files import SourceFile, list_files, open_zips, unread_archives

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kpipe import competitions
+from kpipe.core.wording import listed
 from kpipe.data.downloads import Downloader, OnDownload, downloads_folder
 from kpipe.data.files import is_table, unpacking_command
 from kpipe.errors import DataError, RemoteError
@@ -185,7 +186,7 @@ def _not_found(slug: str, tried: list[Path]) -> DataError:
         )
     return DataError(
         f"No data was found for {slug!r}, and no competition module of that name embeds a sample."
-        f"{competitions.suggestion(slug)} Competitions with a module: {', '.join(competitions.slugs())}. For any "
+        f"{competitions.suggestion(slug)} Competitions with a module: {listed(competitions.slugs())}. For any "
         f"other, download its zip (kaggle competitions download -c {slug}) and pass it with --data {slug}.zip, put it "
         "into the folder that KPIPE_DATA names, or set up credentials (`kpipe doctor`) so that kpipe downloads it. "
         f"Looked for: {', '.join(map(str, tried))}."

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kpipe.data.csv_reader import CsvFile, listed
+from kpipe.core.wording import listed
+from kpipe.data.csv_reader import CsvFile
 
 __all__ = ["tidy"]
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kpipe.core.values import Context
+from kpipe.core.wording import did_you_mean, listed
 from kpipe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def model(name: str, **options: Any) -> Model:
 
 
 def unknown_model(name: str, known: Sequence[str]) -> UsageError:
-    """The error for a model name that does not exist, with the most similar name and a list of all.
+    """The error for a model name that does not exist, with the most similar name or, if none is near, all names.
 
     Parameters
     ----------
@@ -133,6 +133,6 @@ def unknown_model(name: str, known: Sequence[str]) -> UsageError:
     UsageError
         To be raised by the caller.
     """
-    similar = [one for one in known if name and one.startswith(name)] or get_close_matches(name, known, n=1)
-    hint = f" Did you mean {similar[0]}?" if similar else ""
-    return UsageError(f"There is no model {name!r}.{hint} The models are: {', '.join(known)}.")
+    hint = did_you_mean(name, known)
+    names = listed(known) if hint else ", ".join(known)
+    return UsageError(f"There is no model {name!r}.{hint} The models are: {names}.")

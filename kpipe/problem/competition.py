@@ -19,6 +19,7 @@ import pandas as pd
 from kpipe import competitions
 from kpipe.core.metrics import Metric
 from kpipe.core.values import Context, Splitter, Tables, Task
+from kpipe.core.wording import did_you_mean, listed
 from kpipe.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -133,8 +134,8 @@ class row_by_row:  # reads as the function it stands for: clean=row_by_row(add_l
             if missing in frame.columns or f"{os.sep}pandas{os.sep}" not in raised_in:
                 raise  # a dictionary of the author's own lacks the key
             raise DataError(
-                f"{name}.csv lacks the column {missing!r}, which this competition's clean needs. "
-                f"It has: {', '.join(map(str, frame.columns))}."
+                f"{name}.csv lacks the column {missing!r}, which this competition's clean needs."
+                f"{did_you_mean(str(missing), frame.columns)} It has: {listed(frame.columns)}."
             ) from error
 
 

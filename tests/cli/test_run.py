@@ -78,12 +78,12 @@ def test_the_same_command_makes_another_run_beside_the_first(tmp_path: Path) -> 
     assert len(list((tmp_path / "titanic").iterdir())) == 2
 
 
-def test_an_unknown_slug_without_data_lists_the_known_ones_and_what_to_try(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_slug_without_data_names_known_ones_and_what_to_try(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("run", "titanik") == 2
     err = capsys.readouterr().err
     assert "Did you mean titanic?" in err
     assert "--data" in err
-    for slug in competitions.slugs():
+    for slug in competitions.slugs()[:5]:
         assert slug in err
 
 

@@ -96,7 +96,7 @@ def test_a_column_of_numbers_declared_as_text_is_text() -> None:
     train, _ = read("id,a\n1,5\n2,\n", "id,a\n3,6\n", text=["a"])
     assert train["a"].tolist()[0] == "5"
     assert train["a"].isna().tolist() == [False, True]
-    with pytest.raises(UsageError, match=r"--text b\): there is no such column\. The columns are: id, a"):
+    with pytest.raises(UsageError, match=r"--text b: there is no such column\. The columns are: id, a"):
         read("id,a\n1,5\n", text=["b"])
 
 

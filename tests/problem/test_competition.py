@@ -103,7 +103,7 @@ def test_columns_that_test_lacks_are_left_out_and_said() -> None:
 
 def test_contradictions_are_refused_with_the_way_out() -> None:
     made = survivors()
-    with pytest.raises(DataError, match=r"no id column 'key'; it has: id, survived"):
+    with pytest.raises(DataError, match=r"lacks the id column 'key'\. It has: id, survived"):
         problem_of(made, id="key")
     with pytest.raises(DataError, match=r"train\.csv lacks the target 'dead'\. It has: id, x, sex, survived"):
         problem_of(made, target="dead")

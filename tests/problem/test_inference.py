@@ -372,3 +372,27 @@ def test_integers_with_a_fraction_in_the_sample_submission_are_a_regression() ->
     made = survivors()
     made.train["survived"] = np.arange(80) % 10
     assert problem_of(replace(made, sample=made.sample.assign(survived=5.8))).task == "regression"
+
+
+def with_stages() -> Tables:
+    """A target of three classes, of which the sample submission has one column each."""
+    made = survivors()
+    train = made.train.rename(columns={"survived": "Stage"}).assign(Stage=lambda frame: ["a", "b", "c", "b"] * 20)
+    sample = made.test[["id"]].assign(Stage_a=0.3, Stage_b=0.3, Stage_c=0.4)
+    return tables(train, made.test, sample)
+
+
+def test_a_target_of_another_number_of_classes_than_the_sample_asks_for_is_refused_with_the_one_that_fits() -> None:
+    words = (
+        r"the target 'x' has 80 distinct values where the sample submission asks for 3 classes "
+        r"\(Stage_a, Stage_b, Stage_c\)\. Did you mean --target Stage\?"
+    )
+    with pytest.raises(DataError, match=words):
+        problem_of(with_stages(), target="x")
+    assert problem_of(with_stages(), target="Stage").targets == ("Stage",)
+
+
+def test_a_target_that_test_holds_is_refused_with_the_one_that_the_sample_asks_for() -> None:
+    words = r"test\.csv holds the target 'x', so .* asks for survived\. Did you mean --target survived\?"
+    with pytest.raises(DataError, match=words):
+        problem_of(survivors(), target="x")

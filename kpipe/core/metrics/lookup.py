@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 
 from kpipe.core.metrics import classification, ranking, regression
 from kpipe.core.metrics.metric import Metric
+from kpipe.core.wording import closest, listed
 from kpipe.errors import UsageError
 
 __all__ = ["METRICS", "get_metric"]
@@ -47,9 +47,9 @@ def get_metric(metric: str | Metric) -> Metric:
     for known in (key, short, _ALIASES.get(key, ""), _ALIASES.get(short, "")):
         if known in METRICS:
             return METRICS[known]
-    close = get_close_matches(key, [*METRICS, *_ALIASES], n=1)
-    hint = f" Did you mean {_ALIASES.get(close[0], close[0])}?" if close else ""
-    raise UsageError(f"There is no metric {metric!r}.{hint} The metrics are: {', '.join(METRICS)}.")
+    near = closest(key, [*METRICS, *_ALIASES])
+    hint, names = (f" Did you mean {_ALIASES.get(near, near)}?", listed(METRICS)) if near else ("", ", ".join(METRICS))
+    raise UsageError(f"There is no metric {metric!r}.{hint} The metrics are: {names}.")
 
 
 def _key(name: str) -> str:

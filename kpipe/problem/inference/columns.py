@@ -7,6 +7,7 @@ from collections.abc import Hashable
 import pandas as pd
 
 from kpipe.core.values import Reason, Tables
+from kpipe.core.wording import lacks, listed
 from kpipe.data.dates import parse_dates
 from kpipe.errors import DataError
 from kpipe.features.automatic import AutomaticFeatures
@@ -27,10 +28,7 @@ def infer_columns(competition: Competition, tables: Tables) -> Step:
     if competition.columns is not None:
         return _stated(competition, tables)
     if unknown := [name for name in competition.drop if name not in tables.train.columns]:
-        raise DataError(
-            f"train.csv lacks the column {unknown[0]!r}, which is to be dropped. "
-            f"It has: {', '.join(tables.train.columns)}."
-        )
+        raise DataError(lacks("train.csv", "the column to drop,", unknown[0], tables.train.columns))
     excluded = {competition.id, *competition.targets, *competition.drop}
     if not (isinstance(competition.features, AutomaticFeatures) and competition.features.groups == competition.groups):
         excluded.add(competition.groups)
@@ -44,9 +42,9 @@ def infer_columns(competition: Competition, tables: Tables) -> Step:
         raise DataError("train.csv and test.csv share no column to learn from, besides the id.")
     lacking = [c for c in tables.train.columns if c not in tables.test.columns and c not in competition.targets]
     text = "the columns that train and test share"
-    text += f", except row numbers ({', '.join(row_numbers)})" if row_numbers else ""
+    text += f", except row numbers ({listed(row_numbers)})" if row_numbers else ""
     text += "; the id is a date, so it is a feature too" if dated else ""
-    text += f"; test lacks {', '.join(map(str, lacking))}" if lacking else ""
+    text += f"; test lacks {listed(lacking)}" if lacking else ""
     return {"columns": tuple(columns)}, Reason(text=text, guess=bool(lacking))
 
 
@@ -90,7 +88,7 @@ def _stated(competition: Competition, tables: Tables) -> Step:
         missing = [column for column in columns if column not in frame.columns]
         if missing:
             raise DataError(
-                f"{name}.csv lacks the feature column{'s' * (len(missing) > 1)} {', '.join(map(repr, missing))}, "
+                f"{name}.csv lacks the feature column{'s' * (len(missing) > 1)} {listed(map(repr, missing))}, "
                 f"which {competition.slug} trains on."
             )
     if not competition.drop:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.values import Reason, Tables
+from kpipe.core.wording import lacks
 from kpipe.data.dates import parse_dates
 from kpipe.errors import DataError
 from kpipe.features.automatic import AutomaticFeatures
@@ -48,7 +49,7 @@ def _groups_by(competition: Competition, split: str, tables: Tables) -> Step:
         return NOTHING
     for name, frame in (("train", tables.train), ("test", tables.test)):
         if split not in frame.columns:
-            raise DataError(f"{name}.csv lacks the column {split!r} to split by. It has: {', '.join(frame.columns)}.")
+            raise DataError(lacks(f"{name}.csv", "the column to split by,", split, frame.columns))
     if parse_dates(tables.train[split]) is not None or comes_later(tables.train[split], tables.test[split]):
         return NOTHING  # a time
     _check_groups(tables.train, split)
@@ -78,7 +79,7 @@ def _candidates(competition: Competition, tables: Tables) -> Iterator[tuple[str,
 
 def _check_groups(train: pd.DataFrame, groups: str) -> None:
     if groups not in train.columns:
-        raise DataError(f"train.csv lacks the groups column {groups!r}. It has: {', '.join(map(str, train.columns))}.")
+        raise DataError(lacks("train.csv", "the groups column", groups, train.columns))
     missing = np.flatnonzero(train[groups].isna())
     if len(missing):
         raise DataError(

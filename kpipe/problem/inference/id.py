@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from kpipe.core.values import Reason, Tables
+from kpipe.core.wording import lacks, listed
 from kpipe.errors import DataError
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
@@ -23,7 +24,7 @@ def infer_id(competition: Competition, tables: Tables) -> Step:
     sample, test = tables.sample.columns, tables.test.columns
     if competition.id is not None:
         if competition.id not in sample:
-            raise DataError(f"The sample submission has no id column {competition.id!r}; it has: {', '.join(sample)}.")
+            raise DataError(lacks("The sample submission", "the id column", competition.id, sample))
         if competition.id in tables.train.columns and competition.id not in test:
             raise DataError(f"test.csv lacks the id column {competition.id!r}, which train.csv has.")
         return NOTHING
@@ -32,7 +33,7 @@ def infer_id(competition: Competition, tables: Tables) -> Step:
     alone = [name for name in sample if name not in tables.train.columns]
     if alone:
         return {"id": alone[0]}, Reason(text="the sample submission's column that neither train nor test has")
-    raise DataError(f"No id column was found in the sample submission ({', '.join(sample)}). Name it with --id COLUMN.")
+    raise DataError(f"No id column was found in the sample submission ({listed(sample)}). Name it with --id COLUMN.")
 
 
 def shared_ids(tables: Tables) -> list[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kpipe.core.values import Reason, Tables
+from kpipe.core.wording import lacks, listed
 from kpipe.errors import DataError
 from kpipe.problem.competition import Competition, class_columns
 from kpipe.problem.inference.id import submission_columns
@@ -19,12 +22,20 @@ def infer_target(competition: Competition, tables: Tables) -> Step:
     DataError
         If train lacks the stated target, or no column can be the target.
     """
-    train = tables.train.columns
-    wanted = submission_columns(competition, tables)
     if competition.target is not None:
-        if missing := [name for name in competition.targets if name not in train]:
-            raise DataError(f"train.csv lacks the target {missing[0]!r}. It has: {', '.join(map(str, train))}.")
+        _check_stated(competition, tables)
         return NOTHING
+    train, wanted = tables.train.columns, submission_columns(competition, tables)
+    if (found := _find_target(competition, tables)) is not None:
+        return found
+    raise DataError(
+        f"No target was found: the sample submission asks for {listed(wanted)}, but train.csv has "
+        f"{listed(train)}. Name it with --target COLUMN."
+    )
+
+
+def _find_target(competition: Competition, tables: Tables) -> Step | None:
+    train, wanted = tables.train.columns, submission_columns(competition, tables)
     shared = [name for name in wanted if name in train]
     if len(shared) == 1 == len(wanted):
         return {"target": shared[0]}, Reason(text="the column that the sample submission shares with train")
@@ -39,10 +50,30 @@ def infer_target(competition: Competition, tables: Tables) -> Step:
         return {"target": only_in_train[0]}, Reason(text="the only column of train that test lacks", guess=True)
     if len(empty_in_test) == 1 == len(wanted):
         return {"target": empty_in_test[0]}, Reason(text="the only column of train that test leaves empty", guess=True)
-    raise DataError(
-        f"No target was found: the sample submission asks for {', '.join(wanted)}, but train.csv has "
-        f"{', '.join(map(str, train))}. Name it with --target COLUMN."
-    )
+    return None
+
+
+def _check_stated(competition: Competition, tables: Tables) -> None:
+    """Raise DataError for a target that train lacks, or that cannot be what the sample submission asks for."""
+    if missing := [name for name in competition.targets if name not in tables.train]:
+        raise DataError(lacks("train.csv", "the target", missing[0], tables.train.columns))
+    wanted, target = submission_columns(competition, tables), competition.targets[0]
+    if len(competition.targets) > 1 or target in wanted:
+        return
+    found = _find_target(replace(competition, target=None), tables)
+    meant = found[0]["target"] if found else None
+    hint = f" Did you mean --target {meant}?" if isinstance(meant, str) and meant != target else ""
+    distinct = tables.train[target].nunique()
+    if len(wanted) > 1 and distinct != len(wanted):
+        raise DataError(
+            f"train.csv: the target {target!r} has {distinct:,} distinct value{'s' * (distinct != 1)} where the sample "
+            f"submission asks for {len(wanted)} classes ({listed(wanted)}).{hint}"
+        )
+    if hint and target in tables.test and not _is_empty(tables, target):
+        raise DataError(
+            f"test.csv holds the target {target!r}, so there is nothing to predict; the sample submission asks for "
+            f"{listed(wanted)}.{hint}"
+        )
 
 
 def _is_empty(tables: Tables, name: str) -> bool:

@@ -1,0 +1,125 @@
+"""Words of messages that name things: the one that was probably meant, and lists that stay short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+__all__ = ["closest", "did_you_mean", "lacks", "listed"]
+
+_ALIKE = 0.7  # of difflib's ratio: "shwo" and "show" have 0.75, "all" and "shallow" 0.6
+_SHORTEST = 3  # characters of a beginning that stands for the whole word
+
+
+def closest(word: str, known: Iterable[object]) -> str | None:
+    """The known word that was probably meant: equal but for case and separators, begun alike, or similar.
+
+    Parameters
+    ----------
+    word : str
+        What the user wrote.
+    known : iterable
+        What exists.
+
+    Returns
+    -------
+    str or None
+        None if nothing is near.
+
+    Examples
+    --------
+    >>> closest("drug", ["Drug", "Dose"]), closest("numleaves", ["num_leaves"]), closest("all", ["shallow"])
+    ('Drug', 'num_leaves', None)
+    """
+    key, keys = _key(word), {str(name): _key(str(name)) for name in known}
+    if not key:
+        return None
+    near = {name: _similarity(key, other) for name, other in keys.items() if other}
+    best = max(near, key=lambda name: near[name], default=None)
+    return best if best is not None and near[best] >= _ALIKE else None
+
+
+def _key(word: str) -> str:
+    return "".join(c for c in word.casefold() if c.isalnum())
+
+
+def _similarity(a: str, b: str) -> float:
+    """1 for the same word, 0.9 where one begins with the other, else difflib's ratio."""
+    if a == b:
+        return 1.0
+    from difflib import SequenceMatcher  # not at the top: the command line starts without it
+
+    shorter, longer = sorted((a, b), key=len)
+    if len(shorter) >= _SHORTEST and longer.startswith(shorter):
+        return 0.9
+    return min(SequenceMatcher(None, a, b).ratio(), 0.99)
+
+
+def did_you_mean(word: str, known: Iterable[object]) -> str:
+    """A question that names the known word that was probably meant.
+
+    Parameters
+    ----------
+    word, known
+        As for ``closest``.
+
+    Returns
+    -------
+    str
+        It begins with a space, so that it can follow another sentence; "" if nothing is near.
+
+    Examples
+    --------
+    >>> did_you_mean("runn", ["run", "runs"])
+    ' Did you mean run?'
+    """
+    near = closest(word, known)
+    return f" Did you mean {near}?" if near else ""
+
+
+def listed(items: Iterable[object], most: int = 5) -> str:
+    """The first few of several words, and how many more there are.
+
+    Parameters
+    ----------
+    items : iterable
+    most : int
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c", "d"], most=2), listed(["a", "b", "c"], most=2)
+    ('a, b and 2 more', 'a, b and 1 more')
+    """
+    words: Sequence[str] = [str(item) for item in items]
+    more = len(words) - most
+    return ", ".join(words[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def lacks(place: str, what: str, name: str, columns: Iterable[object]) -> str:
+    """The message for a column that does not exist, with the one that was probably meant.
+
+    Parameters
+    ----------
+    place : str
+        Such as "train.csv".
+    what : str
+        Such as "the target".
+    name : str
+        The column that was asked for.
+    columns : iterable
+        Those that exist.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> lacks("train.csv", "the target", "survived", ["Id", "Survived"])
+    "train.csv lacks the target 'survived'. Did you mean Survived? It has: Id, Survived."
+    """
+    columns = list(columns)
+    return f"{place} lacks {what} {name!r}.{did_you_mean(name, columns)} It has: {listed(columns)}."
