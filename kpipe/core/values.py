@@ -242,6 +242,8 @@ class Predictions:
         The target as models see it: labels coded 0..k-1, or values; one column for each of several targets.
     skipped : mapping of str to str
         Model to the reason why it has no predictions.
+    fallback : str
+        Why the only model is a constant prediction that nobody asked for; empty where models were trained.
     peak_memory_mib : float
         Of this process and its workers together.
     """
@@ -250,6 +252,7 @@ class Predictions:
     classes: np.ndarray | None
     y: np.ndarray
     skipped: Mapping[str, str] = field(default_factory=dict)
+    fallback: str = ""
     peak_memory_mib: float = 0.0
 
 

@@ -8,9 +8,9 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from kpipe.core.metrics import Metric
-from kpipe.core.values import Folds
+from kpipe.core.values import Context, Folds
 
-__all__ = ["baseline"]
+__all__ = ["ConstantClassifier", "ConstantRegressor", "baseline", "constant"]
 
 
 def baseline(metric: Metric, y: np.ndarray, folds: Folds, *, outputs: int) -> tuple[str, np.ndarray]:
@@ -50,6 +50,35 @@ def baseline(metric: Metric, y: np.ndarray, folds: Folds, *, outputs: int) -> tu
         else:
             oof[valid, 0] = dummy.predict(no_features)
     return name, oof
+
+
+class ConstantClassifier(DummyClassifier):
+    """Class shares in every row; it reads the columns as they are, without the competition's features."""
+
+    raw = True
+
+
+class ConstantRegressor(DummyRegressor):
+    """One number in every row; it reads the columns as they are, without the competition's features."""
+
+    raw = True
+
+
+def constant(context: Context) -> BaseEstimator:
+    """The same prediction in every row: class shares, the mean or the median.
+
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+
+    Returns
+    -------
+    ConstantClassifier or ConstantRegressor
+    """
+    if context.task == "classification":
+        return ConstantClassifier(strategy="prior")
+    return ConstantRegressor(strategy="median" if context.loss == "absolute" else "mean")
 
 
 def _dummy(metric: Metric) -> tuple[str, BaseEstimator]:

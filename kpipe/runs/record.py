@@ -72,6 +72,7 @@ def make_record(
         **_scores(result),
         "models": [_model_record(result, model) for model in predictions.models],
         "left_out": dict(predictions.skipped),
+        "fallback": predictions.fallback or None,
         "checks": [{"name": c.name, "status": c.status, "detail": c.detail} for c in result.checks],
         "submission": _submission(result),
         "seconds": round(seconds, 3),

@@ -12,9 +12,19 @@ the rest is run to the last second.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-__all__ = ["additional_seeds", "first_share", "is_worth_continuing", "n_first_fits", "reserved_seconds", "seconds_for"]
+__all__ = [
+    "Shortage",
+    "additional_seeds",
+    "first_share",
+    "is_worth_continuing",
+    "n_first_fits",
+    "reserved_seconds",
+    "seconds_for",
+    "too_short_for_all",
+]
 
 _MAX_SEEDS = 6  # of a model in one run: the mean of more seeds gains less than it costs
 _NEEDED_SHARE = 2  # half of the time left is for the first fits of a needed model
@@ -120,6 +130,82 @@ def additional_seeds(seeds: Sequence[int]) -> range:
     [8, 9, 10, 11, 12]
     """
     return range(max(seeds) + 1, max(seeds) + _MAX_SEEDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shortage:
+    """Why a model did not finish within the budget.
+
+    Parameters
+    ----------
+    budget : float
+        Seconds of the whole run.
+    left : float
+        Seconds that were left when the model was started.
+    fits, n_parallel : int
+        As for ``n_first_fits``.
+    longest : float
+        Seconds of the longest fit that finished; 0.0 if none did.
+    needed : bool
+        As for ``first_share``.
+
+    Examples
+    --------
+    >>> str(Shortage(budget=60.0, left=12.0, fits=5, n_parallel=1, longest=4.0, needed=False))
+    'it would not finish within the budget of 60 s: its 5 fits need about 20 s, and 12 s were left'
+    """
+
+    budget: float
+    left: float
+    fits: int
+    n_parallel: int
+    longest: float
+    needed: bool
+
+    @property
+    def seconds(self) -> float:
+        """That all fits need; at least that, if none has finished."""
+        longest = self.longest or self.left / first_share(self.fits, self.n_parallel, needed=self.needed)
+        return seconds_for(self.fits, self.n_parallel, longest=longest)
+
+    @property
+    def needs(self) -> str:
+        """What the fits need, such as "about 20 s"."""
+        return f"{'about' if self.longest else 'more than'} {self.seconds:.0f} s"
+
+    def __str__(self) -> str:
+        fits = f"its {self.fits} fits need" if self.fits > 1 else "its fit needs"
+        left = f"{fits} {self.needs}, and {self.left:.0f} s were left" if self.left >= 1 else "no time was left for it"
+        return f"it would not finish within the budget of {self.budget:g} s: {left}"
+
+
+def too_short_for_all(shortages: Mapping[str, Shortage]) -> str:
+    """Return the sentences that say that no model finished, what the quickest needs, and what is submitted instead.
+
+    Parameters
+    ----------
+    shortages : mapping of str to Shortage
+        Of each model; at least one.
+
+    Examples
+    --------
+    >>> one = Shortage(budget=10.0, left=5.0, fits=5, n_parallel=1, longest=4.0, needed=True)
+    >>> too_short_for_all({"linear": one}).partition(". ")[0]
+    '10 s is too short for the model linear, which needs about 20 s'
+    """
+    measured = {name: shortage for name, shortage in shortages.items() if shortage.left >= 1}
+    quickest = min(measured, key=lambda name: measured[name].seconds, default="")
+    needs = measured[quickest].needs if quickest else ""
+    budget = f"{next(iter(shortages.values())).budget:g} s is too short for"
+    if len(shortages) == 1:
+        text = f"{budget} the model {next(iter(shortages))}" + (f", which needs {needs}" if needs else "")
+    else:
+        text = f"{budget} any of the {len(shortages)} models"
+        text += f"; the quickest, {quickest}, needs {needs}" if needs else ""
+    return (
+        f"{text}. The submission is the same constant prediction in every row, which no model has learned from the "
+        "columns: run again with a longer --budget."
+    )
 
 
 def _rounds(fits: int, n_parallel: int) -> int:

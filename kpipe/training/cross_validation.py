@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kpipe.core.values import Folds, ModelPredictions, Predictions
 from kpipe.errors import TrainingError
+from kpipe.models import model
 from kpipe.problem.competition import Factory
 from kpipe.problem.problem import Problem
-from kpipe.training.budget import additional_seeds
+from kpipe.training.budget import Shortage, additional_seeds, too_short_for_all
 from kpipe.training.checkpoints import NO_CHECKPOINTS, Checkpoints
 from kpipe.training.deadline import Deadline
 from kpipe.training.estimators import build_estimator, make_context
 from kpipe.training.pool import n_parallel, open_pool, threads_for
 from kpipe.training.task_runner import FitFinished, FitResults, TaskRunner
-from kpipe.training.worker import FitTask, TrainingData
+from kpipe.training.worker import FitTask, TrainingData, fit_predict
 
 __all__ = ["Fits", "count_fits", "cross_validate"]
 
 _LOG = logging.getLogger("kpipe")
+_CONSTANT = "constant"  # the model whose predictions are submitted where the budget is too short for any other
 
 Fits = Mapping[str, Mapping[int, Sequence[int]]]  # model → seed → the folds that are fitted
 
@@ -78,7 +80,12 @@ def cross_validate(
     Raises
     ------
     TrainingError
-        If all models fail, or none finishes a fold in time.
+        If all models fail.
+
+    Notes
+    -----
+    If no model finishes a fold in time, the predictions are those of the model ``constant``, which takes no time, and
+    ``fallback`` says so: a budget always ends with a submission.
     """
     deadline = deadline or Deadline(None)
     total = count_fits(models, seeds, folds, fits)
@@ -94,14 +101,20 @@ def cross_validate(
         deadline=deadline,
     )
     _LOG.info("plan: %s on %d folds, %d at a time; %s", ", ".join(models), plan.n_fits, parallel, deadline)
-    results, skipped = _train_models(plan, runner, seeds)
-    if deadline.is_limited and fits is None:
+    results, skipped, short = _train_models(plan, runner, seeds)
+    fallback = ""
+    if not results and short:
+        fallback = too_short_for_all(short)
+        _LOG.warning(fallback)
+        results = {_CONSTANT: _fit_constant(plan, data, seeds[0])}
+    elif deadline.is_limited and fits is None:
         _train_additional_seeds(plan, runner, results, seeds)
     return Predictions(
         models=tuple(_average(name, of_model, data, folds) for name, of_model in results.items()),
         classes=problem.labels,
         y=problem.y,
         skipped=skipped,
+        fallback=fallback,
         peak_memory_mib=runner.peak_memory_mib(),
     )
 
@@ -164,14 +177,18 @@ class _Plan:
 _Results = dict[str, FitResults]  # model → (seed, fold) → result
 
 
-def _train_models(plan: _Plan, runner: TaskRunner, seeds: Sequence[int]) -> tuple[_Results, dict[str, str]]:
-    """Return the results of each model that finished, and why others were skipped."""
+def _train_models(
+    plan: _Plan, runner: TaskRunner, seeds: Sequence[int]
+) -> tuple[_Results, dict[str, str], dict[str, Shortage]]:
+    """Return the results of each model that finished, why others were skipped, and for which the time was too short."""
     found: _Results = {}
     skipped: dict[str, str] = {}
+    short: dict[str, Shortage] = {}
     for name in plan.models:
+        left, needed = runner.deadline.seconds_left() or 0.0, not found
         try:
             tasks = list(plan.tasks(name, seeds))
-            results = runner.run(tasks, needed=not found)
+            results = runner.run(tasks, needed=needed)
         except TrainingError as error:
             if len(plan.models) == 1:
                 raise
@@ -184,10 +201,24 @@ def _train_models(plan: _Plan, runner: TaskRunner, seeds: Sequence[int]) -> tupl
             found[name] = results
         if not complete:
             part = f"{name} ({len(tasks) - len(results)} of {len(tasks)} fits)" if name in found else name
-            skipped[part] = f"it would not finish within the budget of {runner.deadline.budget or 0:g} s"
-    if not found:
+            short[name] = Shortage(
+                budget=runner.deadline.budget or 0.0,
+                left=left,
+                fits=len(tasks),
+                n_parallel=runner.pool.n_parallel,
+                longest=max((result.seconds for result in results.values()), default=0.0),
+                needed=needed,
+            )
+            skipped[part] = str(short[name])
+    if not found and not (short and runner.deadline.is_limited):
         raise _no_model(skipped)
-    return found, skipped
+    return found, skipped, short
+
+
+def _fit_constant(plan: _Plan, data: TrainingData, seed: int) -> FitResults:
+    """The results of the model ``constant``, fitted in this process: no worker has to start for it."""
+    constant = replace(plan, models={_CONSTANT: model(_CONSTANT)}, fits=None)
+    return {(task.seed, task.fold): fit_predict(task, data) for task in constant.tasks(_CONSTANT, [seed])}
 
 
 def _no_model(skipped: Mapping[str, str]) -> TrainingError:

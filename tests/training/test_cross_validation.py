@@ -220,9 +220,19 @@ def test_finished_folds_of_the_only_model_are_used_and_the_missing_ones_are_coun
     predicted = ~np.isnan(only.oof).any(axis=1)
     assert predicted.sum() == 32
     assert {int(predicted[valid].mean()) for valid in folds.valid} == {0, 1}
-    assert found.skipped == {"stuck (3 of 5 fits)": "it would not finish within the budget of 5 s"}
-    with pytest.raises(TrainingError, match=r"No model was trained\. stuck: .*or a longer --budget"):
-        validated(survivors(), {"stuck": stuck}, deadline=Deadline(0.0))
+    assert list(found.skipped) == ["stuck (3 of 5 fits)"]
+    assert found.skipped["stuck (3 of 5 fits)"].startswith("it would not finish within the budget of 5 s: its 5 fits ")
+
+
+def test_a_budget_that_is_too_short_for_every_model_ends_with_a_constant_prediction() -> None:
+    found, _ = validated(survivors(), {"linear": model("linear"), "prior": prior}, deadline=Deadline(0.0), jobs=1)
+    (only,) = found.models
+    assert only.name == "constant"
+    assert np.isfinite(only.oof).all()
+    assert len(np.unique(only.test, axis=0)) == 1
+    assert found.fallback.startswith("0 s is too short for any of the 2 models. The submission is the same constant")
+    assert set(found.skipped) == {"linear", "prior"}
+    assert all(reason.endswith("of 0 s: no time was left for it") for reason in found.skipped.values())
 
 
 @pytest.mark.slow

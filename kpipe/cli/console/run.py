@@ -54,6 +54,8 @@ def _print_result(run: Run) -> None:
     print_table(console, _scores(record))
     rows = f"{record['rows']:,} of {record['data']['rows']['train']:,} rows, {record['folds']} folds"
     console.print(f"Out-of-fold scores over {rows}, seed {', '.join(map(str, record['seed']))}.")
+    if record.get("fallback"):
+        console.print(f"NO MODEL WAS TRAINED: {printable(str(record['fallback']))}", style="bold red", markup=False)
     for line in _warnings(record):
         console.print(line, style="yellow", markup=False)
     _print_checks(console, record)
