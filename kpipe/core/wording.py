@@ -42,16 +42,15 @@ def _key(word: str) -> str:
     return "".join(c for c in word.casefold() if c.isalnum())
 
 
-def _similarity(a: str, b: str) -> float:
-    """1 for the same word, 0.9 where one begins with the other, else difflib's ratio."""
-    if a == b:
-        return 1.0
+def _similarity(word: str, other: str) -> float:
+    """1 for the same word; at least 0.9 for its beginning, and 0.8 for a longer one; else difflib's ratio."""
     from difflib import SequenceMatcher  # not at the top: the command line starts without it
 
-    shorter, longer = sorted((a, b), key=len)
-    if len(shorter) >= _SHORTEST and longer.startswith(shorter):
-        return 0.9
-    return min(SequenceMatcher(None, a, b).ratio(), 0.99)
+    if word == other:
+        return 1.0
+    begun = other.startswith(word) and len(word) >= _SHORTEST
+    longer = word.startswith(other) and len(other) >= _SHORTEST
+    return max(0.9 if begun else 0.8 if longer else 0.0, min(SequenceMatcher(None, word, other).ratio(), 0.99))
 
 
 def did_you_mean(word: str, known: Iterable[object]) -> str:

@@ -8,6 +8,7 @@ neither torch nor a boosting library.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kpipe.core.values import Context
 from kpipe.core.wording import did_you_mean, listed
 from kpipe.errors import UsageError
+from kpipe.models.factory import unknown_option
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -81,11 +83,30 @@ class Model:
         Raises
         ------
         UsageError
-            If the model cannot do the context's task, or its library is not installed.
+            If the model has no such option, cannot do the context's task, or its library is not installed.
         """
         module = import_module(CATALOG[self.name].module)
         factory: Callable[..., BaseEstimator] = getattr(module, self.name.replace("-", "_"))
-        return factory(context, **self.options)
+        try:
+            return factory(context, **self.options)
+        except TypeError as error:
+            unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+            if unknown is None or unknown[1] not in self.options:
+                raise
+            raise unknown_option(self.name, unknown[1], _options_of(factory, context)) from error
+
+
+def _options_of(factory: Callable[..., BaseEstimator], context: Context) -> list[str]:
+    """The options of a factory: its own, and those of the estimator that it gives, if it passes options on."""
+    own = inspect.signature(factory).parameters
+    names = [name for name, parameter in own.items() if parameter.kind is parameter.KEYWORD_ONLY]
+    if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in own.values()):
+        return names
+    made: Any = factory(context)
+    last = made[-1] if hasattr(made, "steps") else made
+    inner = last.estimator if hasattr(last, "library") else last  # of early stopping
+    theirs = inspect.signature(type(inner).__init__).parameters
+    return [*names, *(name for name in theirs if name not in ("self", "args", "kwargs", *names))]
 
 
 def model(name: str, **options: Any) -> Model:

@@ -23,12 +23,13 @@ from kpipe.core.values import Context, Loss
 from kpipe.features import NativeCategories, as_text, text_columns
 from kpipe.models.boosting_library import BoostingLibrary, first_metric
 from kpipe.models.early_stopping import boosting_pipeline
-from kpipe.models.factory import canonical_names
+from kpipe.models.factory import canonical_names, without_conflicts
 
 __all__ = ["CatBoost", "catboost"]
 
 _CATEGORIES = 10_000  # kept of a column: CatBoost's target statistics shrink rare ones by themselves
 _DEFAULTS: dict[str, Any] = {
+    "iterations": 400,
     "depth": 6,
     "l2_leaf_reg": 4.0,
     "random_strength": 1.0,
@@ -40,6 +41,14 @@ _DEFAULTS: dict[str, Any] = {
     "allow_writing_files": False,
     "verbose": False,
 }
+# CatBoost refuses such pairs: a share of rows where the bootstrap draws none, and two switches of its output.
+_CONFLICTS = (
+    ("bootstrap_type", "Bayesian", ("subsample",)),
+    ("bootstrap_type", "No", ("subsample",)),
+    ("bagging_temperature", None, ("bootstrap_type", "subsample")),
+    ("silent", None, ("verbose",)),
+    ("logging_level", None, ("verbose",)),
+)
 # Counts keep the squared error: CatBoost's Poisson loss learned more slowly, and an ensemble gains by two losses.
 _LOSS_FUNCTIONS: dict[Loss, str] = {"squared": "RMSE", "absolute": "MAE", "poisson": "RMSE"}
 _ABSOLUTE_RATE = 0.08  # for the absolute error CatBoost's own choice is always 0.03
@@ -55,15 +64,15 @@ _ALIASES = {
 }
 
 
-def catboost(context: Context, *, iterations: int = 400, **options: Any) -> BaseEstimator:
+def catboost(context: Context, *, iterations: int | None = None, **options: Any) -> BaseEstimator:
     """CatBoost's symmetric trees with its own target statistics of categories.
 
     Parameters
     ----------
     context : Context
         The context of the fit.
-    iterations : int, default=400
-        Number of trees.
+    iterations : int or None, default=None
+        Number of trees; None takes 400.
     **options
         CatBoost's own parameters, by any of their names.
 
@@ -79,7 +88,8 @@ def catboost(context: Context, *, iterations: int = 400, **options: Any) -> Base
         settings["loss_function"] = _LOSS_FUNCTIONS[context.loss]
         if context.loss == "absolute":
             settings["learning_rate"] = _ABSOLUTE_RATE
-    settings |= canonical_names({"iterations": iterations, **options}, _ALIASES)
+    given = canonical_names({"iterations": iterations, **options}, _ALIASES)
+    settings = without_conflicts(settings, given, _CONFLICTS) | given
     return boosting_pipeline(
         (CatBoostClassifier if context.task == "classification" else CatBoostRegressor)(**settings),
         context,

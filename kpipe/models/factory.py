@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kpipe.core.values import Context
+from kpipe.core.wording import did_you_mean, listed
 from kpipe.errors import UsageError
 
-__all__ = ["canonical_names", "require_binary", "require_classification", "with_context"]
+__all__ = [
+    "canonical_names",
+    "require_binary",
+    "require_classification",
+    "require_known",
+    "unknown_option",
+    "with_context",
+    "without_conflicts",
+]
 
 
 def canonical_names(options: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
@@ -26,14 +35,100 @@ def canonical_names(options: Mapping[str, Any], aliases: Mapping[str, str]) -> d
     Returns
     -------
     dict of str to object
-        The same values by canonical name; of two names for one option, the later one counts.
+        The same values by canonical name. An option of None is left to kpipe's default and omitted.
+
+    Raises
+    ------
+    UsageError
+        If an option is given under two of its names.
 
     Examples
     --------
-    >>> canonical_names({"eta": 0.1, "max_depth": 3}, {"eta": "learning_rate"})
+    >>> canonical_names({"eta": 0.1, "max_depth": 3, "subsample": None}, {"eta": "learning_rate"})
     {'learning_rate': 0.1, 'max_depth': 3}
     """
-    return {aliases.get(name, name): value for name, value in options.items()}
+    named: dict[str, str] = {}
+    for name in (name for name, value in options.items() if value is not None):
+        other = named.setdefault(aliases.get(name, name), name)
+        if other != name:
+            raise UsageError(f"{other} and {name} are names of one option: give one of them.")
+    return {canonical: options[name] for canonical, name in named.items()}
+
+
+def without_conflicts(
+    defaults: Mapping[str, Any], options: Mapping[str, Any], conflicts: Iterable[tuple[str, object, tuple[str, ...]]]
+) -> dict[str, Any]:
+    """The defaults that may stand beside the user's options: a library refuses some pairs, of which the user's counts.
+
+    Parameters
+    ----------
+    defaults, options : mapping of str to object
+        By canonical name.
+    conflicts : iterable of (str, object, tuple of str)
+        An option, the value from which the conflict arises (None: any value), and the defaults to omit.
+
+    Returns
+    -------
+    dict of str to object
+        Those of ``defaults`` that remain.
+
+    Examples
+    --------
+    >>> without_conflicts({"rows": True, "depth": 6}, {"columns": True}, [("columns", True, ("rows",))])
+    {'depth': 6}
+    """
+    omitted = {
+        default
+        for name, value, others in conflicts
+        if name in options and (value is None or options[name] == value)
+        for default in others
+    }
+    return {name: value for name, value in defaults.items() if name not in omitted}
+
+
+def require_known(name: str, options: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse an option that a library does not have and would ignore without a word.
+
+    Parameters
+    ----------
+    name : str
+        The model's name in the catalogue.
+    options : iterable of str
+        Names of the user's options.
+    known : iterable of str
+        Every name of every option.
+
+    Raises
+    ------
+    UsageError
+        With the option that was probably meant.
+    """
+    known = set(known)
+    for option in options:
+        if option not in known:
+            raise unknown_option(name, option, sorted(known))
+
+
+def unknown_option(name: str, option: str, known: Iterable[str]) -> UsageError:
+    """The error for an option that a model does not have.
+
+    Parameters
+    ----------
+    name : str
+        The model's name in the catalogue.
+    option : str
+        What the user wrote.
+    known : iterable of str
+        The options that exist.
+
+    Returns
+    -------
+    UsageError
+        To be raised by the caller.
+    """
+    known = list(known)
+    hint = did_you_mean(option, known) or (f" Its options: {listed(known)}." if known else " It has no options.")
+    return UsageError(f"The model {name!r} has no option {option!r}.{hint}")
 
 
 def with_context(options: Mapping[str, Any], context: Context) -> dict[str, Any]:

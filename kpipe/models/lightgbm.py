@@ -17,9 +17,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 
 from kpipe.core.values import Context, Loss
+from kpipe.errors import UsageError
 from kpipe.models.boosting_library import BoostingLibrary, Rows, first_metric
 from kpipe.models.early_stopping import early_stopped_pipeline
-from kpipe.models.factory import canonical_names
+from kpipe.models.factory import canonical_names, require_known, without_conflicts
 
 __all__ = ["LightGBM", "boosting"]
 
@@ -37,6 +38,12 @@ _DEFAULTS: dict[str, Any] = {
     "deterministic": True,
     "force_row_wise": True,
 }
+# LightGBM refuses both ways of building histograms, and bags no rows where it samples them by their gradients.
+_CONFLICTS = (
+    ("force_col_wise", True, ("force_row_wise",)),
+    ("boosting_type", "goss", ("subsample", "subsample_freq")),
+    ("data_sample_strategy", "goss", ("subsample", "subsample_freq")),
+)
 _OBJECTIVES: dict[Loss, str] = {"squared": "regression", "absolute": "regression_l1", "poisson": "poisson"}
 # Of the parameters that are chosen here: https://lightgbm.readthedocs.io/en/stable/Parameters.html
 _ALIASES = {
@@ -48,6 +55,7 @@ _ALIASES = {
     **dict.fromkeys(("feature_fraction", "sub_feature"), "colsample_bytree"),
     **dict.fromkeys(("lambda_l2", "lambda", "l2_regularization"), "reg_lambda"),
     "verbose": "verbosity",
+    "boosting": "boosting_type",
     **dict.fromkeys(("early_stopping_round", "early_stopping", "n_iter_no_change"), "early_stopping_rounds"),
     **dict.fromkeys(("objective_type", "app", "application", "loss"), "objective"),
     **dict.fromkeys(("seed", "random_seed"), "random_state"),
@@ -73,20 +81,40 @@ def boosting(context: Context, *, n_estimators: int | None = None, **options: An
     -------
     Pipeline
         ``NativeCategories``, then ``EarlyStoppedClassifier`` or ``EarlyStoppedRegressor``.
+
+    Raises
+    ------
+    UsageError
+        If LightGBM has no such parameter.
     """
     from lightgbm import LGBMClassifier, LGBMRegressor
 
+    kind = LGBMClassifier if context.task == "classification" else LGBMRegressor
+    require_known("boosting", options, _known_options(kind))
+    given = canonical_names({"n_estimators": n_estimators, **options}, _ALIASES)
+    if given.get("boosting_type") == "dart" and "n_estimators" not in given:
+        raise UsageError("LightGBM cannot stop 'dart' early: give n_estimators too.")
     defaults = _DEFAULTS | {"n_jobs": context.threads, "random_state": context.seed}
     if context.task == "regression":
         defaults["objective"] = _OBJECTIVES[context.loss]
     return early_stopped_pipeline(
-        LGBMClassifier if context.task == "classification" else LGBMRegressor,
+        kind,
         context,
         library=LightGBM(),
-        defaults=defaults,
-        options=canonical_names({"n_estimators": n_estimators, **options}, _ALIASES),
+        defaults=without_conflicts(defaults, given, _CONFLICTS),
+        options=given,
         adaptive=("num_leaves", "learning_rate", "n_estimators"),
     )
+
+
+def _known_options(kind: type) -> set[str]:
+    """Every name of every parameter, as LightGBM itself lists them: it ignores any other with a warning."""
+    from lightgbm.basic import _ConfigAliases
+
+    _ConfigAliases.get("num_leaves")  # reads them
+    aliases = _ConfigAliases.aliases or {}
+    every = {*aliases, *(name for names in aliases.values() for name in names)}
+    return {*every, *_ALIASES, *_ALIASES.values(), *inspect.signature(kind).parameters} - {"kwargs"}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ more slowly with smaller trees, for Kaggle's small and noisy tables.
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from kpipe.core.values import Context, Loss
 from kpipe.errors import UsageError
 from kpipe.models.boosting_library import BoostingLibrary, Rows, first_metric
 from kpipe.models.early_stopping import early_stopped_pipeline
-from kpipe.models.factory import canonical_names
+from kpipe.models.factory import canonical_names, require_known
 
 __all__ = ["XGBoost", "xgboost"]
 
@@ -48,7 +49,17 @@ _ALIASES = {
     "seed": "random_state",
     "nthread": "n_jobs",
     "num_boost_round": "n_estimators",
+    "alpha": "reg_alpha",
+    "min_split_loss": "gamma",
 }
+# Parameters that XGBoost's estimators do not name and pass on, from the same page. XGBoost lists them nowhere.
+_NATIVE = frozenset(
+    """aft_loss_distribution aft_loss_distribution_scale disable_default_eval_metric feature_selector huber_slope
+    lambdarank_bias_norm lambdarank_normalization lambdarank_num_pair_per_sample lambdarank_pair_method
+    lambdarank_score_normalization lambdarank_unbiased max_cached_hist_node normalize_type num_class one_drop
+    process_type quantile_alpha rate_drop refresh_leaf sample_type seed_per_iteration skip_drop top_k
+    tweedie_variance_power updater validate_parameters""".split()
+)
 
 
 def xgboost(context: Context, *, n_estimators: int | None = None, **options: Any) -> BaseEstimator:
@@ -71,14 +82,17 @@ def xgboost(context: Context, *, n_estimators: int | None = None, **options: Any
     Raises
     ------
     UsageError
-        If XGBoost is not installed.
+        If XGBoost is not installed, or has no such parameter.
     """
     try:
-        from xgboost import XGBClassifier, XGBRegressor
+        from xgboost import XGBClassifier, XGBModel, XGBRegressor
     except ModuleNotFoundError as error:
         hint = install_command(extra="xgboost")
         raise UsageError(f"The model 'xgboost' needs a package that is not installed: {hint}.") from error
 
+    kind = XGBClassifier if context.task == "classification" else XGBRegressor
+    known = {*inspect.signature(XGBRegressor).parameters, *inspect.signature(XGBModel).parameters, *_ALIASES, *_NATIVE}
+    require_known("xgboost", options, known - {"kwargs"})
     defaults = _DEFAULTS | {
         "n_jobs": context.threads,
         "random_state": context.seed,
@@ -87,7 +101,7 @@ def xgboost(context: Context, *, n_estimators: int | None = None, **options: Any
     if context.task == "regression":
         defaults["objective"] = _OBJECTIVES[context.loss]
     return early_stopped_pipeline(
-        XGBClassifier if context.task == "classification" else XGBRegressor,
+        kind,
         context,
         library=XGBoost(),
         defaults=defaults,

@@ -14,7 +14,7 @@ import numpy as np
 
 from kpipe.core.values import Folds, ModelPredictions, Predictions
 from kpipe.errors import TrainingError
-from kpipe.models import model
+from kpipe.models import Model, model
 from kpipe.problem.competition import Factory
 from kpipe.problem.problem import Problem
 from kpipe.training.budget import Shortage, additional_seeds, too_short_for_all
@@ -91,6 +91,7 @@ def cross_validate(
     total = count_fits(models, seeds, folds, fits)
     parallel = n_parallel(total, jobs=jobs, device=device)
     plan = _Plan(problem, folds, models, device=device, threads=threads or threads_for(parallel), fits=fits)
+    plan.check_options(seeds[0])
     data = TrainingData(X=problem.X, y=problem.y, X_test=problem.X_test, outputs=problem.n_outputs)
     runner = TaskRunner(
         data=data,
@@ -147,6 +148,13 @@ class _Plan:
     def n_fits(self) -> int:
         """Number of fits of a model with one seed: one per fold, and with ``folds.refit`` another one on all rows."""
         return len(self.folds.train) + self.folds.refit
+
+    def check_options(self, seed: int) -> None:
+        """Raise UsageError for an option that a model does not have: now, and not after other models were trained."""
+        context = make_context(self.problem, seed=seed, threads=self.threads, device=self.device)
+        for name, factory in self.models.items():
+            if isinstance(factory, Model) and factory.options:
+                build_estimator(name, factory, self.problem, context)
 
     def tasks(self, name: str, seeds: Sequence[int]) -> Iterator[FitTask]:
         """Yield the fits of a model with each seed; only those in ``self.fits``, if that is given."""

@@ -31,3 +31,19 @@ def test_a_table_of_numbers_has_no_categories_to_name() -> None:
     X = pd.DataFrame({"x": [float(n) for n in range(40)]})
     fitted = model("catboost", iterations=5)(CONTEXT).fit(X, [0, 1] * 20)
     assert len(fitted[-1].loss_curve_) == 5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"bootstrap_type": "Bayesian"},
+        {"bootstrap_type": "No"},
+        {"bagging_temperature": 0.5},
+        {"silent": True},
+        {"logging_level": "Silent"},
+        {"learning_rate": None},
+    ],
+)
+def test_an_option_that_contradicts_a_default_replaces_it_and_trains(options: dict[str, object]) -> None:
+    X = pd.DataFrame({"x": [float(n) for n in range(40)]})
+    assert model("catboost", iterations=3, **options)(CONTEXT).fit(X, [0, 1] * 20)[-1].classes_.tolist() == [0, 1]

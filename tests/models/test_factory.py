@@ -14,6 +14,12 @@ def test_an_alias_becomes_the_canonical_name_and_other_options_stay() -> None:
     assert canonical_names({"eta": 0.1, "depth": 3}, {"eta": "learning_rate"}) == {"learning_rate": 0.1, "depth": 3}
 
 
+def test_an_option_of_none_is_left_to_the_default_and_one_under_two_names_is_refused() -> None:
+    assert canonical_names({"eta": None, "learning_rate": 0.1}, {"eta": "learning_rate"}) == {"learning_rate": 0.1}
+    with pytest.raises(UsageError, match="eta and learning_rate are names of one option: give one of them"):
+        canonical_names({"eta": 0.2, "learning_rate": 0.1}, {"eta": "learning_rate"})
+
+
 def test_the_users_options_replace_those_of_the_context() -> None:
     assert with_context({}, CLASSES) == {"random_state": 3, "threads": 2, "device": "cpu"}
     assert with_context({"random_state": 9, "lr": 0.1}, CLASSES)["random_state"] == 9

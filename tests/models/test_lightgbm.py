@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from kpipe.core.values import Context
+from kpipe.errors import UsageError
 from kpipe.models import model
 
 REGRESSION = Context(task="regression", seed=0)
@@ -42,3 +43,22 @@ def test_an_option_replaces_the_default_of_its_name_and_of_its_aliases(name: str
     params = model("boosting", **{name: value})(REGRESSION)[-1].estimator.get_params()
     assert params[{"feature_fraction": "colsample_bytree"}.get(name, name)] == value
     assert "feature_fraction" not in params
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"force_col_wise": True},
+        {"data_sample_strategy": "goss"},
+        {"boosting": "goss"},
+        {"learning_rate": None},
+        {"boosting": "dart", "n_estimators": 5},
+    ],
+)
+def test_an_option_that_contradicts_a_default_replaces_it_and_trains(options: dict[str, object]) -> None:
+    assert fitted(300, **options)["n_estimators"] >= 1
+
+
+def test_dart_without_a_number_of_trees_is_refused() -> None:
+    with pytest.raises(UsageError, match="cannot stop 'dart' early: give n_estimators"):
+        model("boosting", boosting_type="dart")(REGRESSION)

@@ -129,6 +129,29 @@ def test_missing_values_and_unseen_categories_get_finite_predictions(name: str, 
     assert np.isfinite(predicted(name, task, strange)).all()
 
 
+@pytest.mark.parametrize("name", [name for name in CATALOG if name != "xgboost"])
+def test_an_option_that_a_model_does_not_have_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=rf"^The model '{name}' has no option 'nonsense'\. ?(Its options:|It has no)"):
+        model(name, nonsense=7)(TASKS["classification"])
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "meant"),
+    [
+        ("boosting", "numleaves", "num_leaves"),
+        ("boosting", "bagging_fractions", "bagging_fraction"),
+        ("catboost", "dept", "depth"),
+        ("linear", "c", "C"),
+        ("forest", "n_estimator", "n_estimators"),
+        ("neural", "epoch", "epochs"),
+        ("tabular-net", "member", "members"),
+    ],
+)
+def test_a_misspelled_option_is_refused_with_the_one_that_was_meant(name: str, option: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=rf"has no option '{option}'\. Did you mean {meant}\?"):
+        model(name, **{option: 7})(TASKS["classification"])
+
+
 def test_options_reach_the_estimator_and_replace_the_defaults() -> None:
     context = TASKS["classification"]
     assert model("linear", C=0.25)(context)[-1].C == 0.25

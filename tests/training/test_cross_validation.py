@@ -11,7 +11,7 @@ import pytest
 from sklearn.model_selection import KFold, RepeatedStratifiedKFold
 
 from kpipe.core.values import Context, Folds, ModelPredictions, Tables
-from kpipe.errors import TrainingError
+from kpipe.errors import TrainingError, UsageError
 from kpipe.features import ModeImputer
 from kpipe.models import model
 from kpipe.problem.problem import Problem
@@ -189,6 +189,15 @@ def test_a_run_has_a_fit_for_each_model_seed_and_fold_and_one_on_all_rows_with_r
     folds = Folds(train=(np.arange(3),) * 4, valid=(np.arange(2),) * 4)
     assert count_fits(["a", "b"], [0, 1, 2], folds) == 24
     assert count_fits(["a", "b"], [0, 1, 2], replace(folds, refit=True)) == 30
+
+
+def test_an_option_that_a_model_does_not_have_is_refused_before_anything_is_trained() -> None:
+    fits: list[FitFinished] = []
+    with pytest.raises(UsageError, match=r"The model 'boosting' has no option 'numleaves'\. Did you mean num_leaves\?"):
+        validated(
+            survivors(), {"prior": prior, "mine": model("boosting", numleaves=7)}, on_fit_done=fits.append, jobs=1
+        )
+    assert fits == []
 
 
 # budgets
