@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +69,33 @@ def _request(options: argparse.Namespace) -> tuple[RunRequest, str]:
     if competitions.folder(slug) is None and ("/" in slug or any(options.out.glob(f"*/{slug}"))):
         run = find_run(slug, options.out)
         return request_of_run(run), run.record["run_id"]
+    _check_exists(slug)
     return RunRequest(slug, **given_options(options)), ""
+
+
+def _check_exists(slug: str) -> None:
+    """Raise UsageError for a competition of which there are neither a module nor files, and that Kaggle lacks."""
+    from kpipe import competitions
+    from kpipe.data.locate import locate
+    from kpipe.errors import DataError, RemoteError
+    from kpipe.kaggle.client import connect
+    from kpipe.kaggle.credentials import find_credentials
+
+    if not competitions.is_slug(slug) or competitions.folder(slug) is not None:
+        return  # build_kernel refuses what is no slug
+    near = competitions.suggestion(slug)
+    try:
+        if find_credentials() is None:
+            locate(slug)
+        else:
+            connect().competitions.get(slug)
+    except DataError:
+        raise UsageError(
+            f"There is neither a run nor a competition module {slug!r}.{near} For any other competition, put its files "
+            f"into this folder ({slug}.zip), or set up credentials (`kpipe doctor`) so that kpipe can ask Kaggle."
+        ) from None
+    except RemoteError as error:
+        raise UsageError(f"{error}{near}") from error
 
 
 def _user(options: argparse.Namespace) -> str:
@@ -78,6 +105,10 @@ def _user(options: argparse.Namespace) -> str:
     user = options.user or (credentials.username if credentials else "")
     if not user:
         raise UsageError("A kernel needs an owner: give your Kaggle user name with --user NAME.")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", user, flags=re.IGNORECASE):
+        raise UsageError(
+            f"--user must be your user name on Kaggle, as in kaggle.com/USER, and not your full name; got {user!r}."
+        )
     return str(user)
 
 

@@ -23,6 +23,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("what", metavar="RUN|CSV", help="a run: its folder, its id, or the beginning or end of its id; or a CSV file")
     add("--competition", metavar="SLUG", help="the competition of a CSV file that kpipe did not write")
+    add("--data", metavar="PATH", help="Kaggle's files, to validate such a CSV file; default: as for run")
     add_submit_options(parser)
     add_out_option(parser)
     add("--json", action="store_true", help="print the recorded submission as JSON")
@@ -32,8 +33,10 @@ def _execute(options: argparse.Namespace) -> int:
     """Submit a run or a CSV file."""
     from kpipe.runs import find
 
-    if options.what.endswith(".csv"):
-        file = Path(options.what)
+    file = Path(options.what)
+    if options.what.endswith(".csv") or file.is_file():
+        if not file.is_file():
+            raise UsageError(f"There is no file {file}. Check its path.")
         run = find.run_of_file(file)
         slug = run.record["slug"] if run else options.competition
         if slug is None:
@@ -41,6 +44,8 @@ def _execute(options: argparse.Namespace) -> int:
     else:
         run = find.find_run(options.what, options.out)
         slug, file = run.record["slug"], run.path / "submission.csv"
+    if run is not None and options.data:
+        raise UsageError("--data is for a CSV file that no run wrote: a run's submission was validated already.")
     entry = submit_file(slug, file, run, options)
     if options.json:
         import json
@@ -84,9 +89,9 @@ def submit_file(
     from kpipe.kaggle import allowance, submit
     from kpipe.kaggle.client import connect
 
+    out, kaggle = options.out, connect()  # missing credentials are said first
     if run is None:
-        submit.validate_file(file, pipeline.prepare(RunRequest(slug)))
-    out, kaggle = options.out, connect()
+        submit.validate_file(file, pipeline.prepare(RunRequest(slug, data=getattr(options, "data", None))))
     allowed = allowance.check_can_submit(kaggle, slug, file, run, out=out, force=options.force)
     if allowed.is_last and not options.yes:
         _confirm_last(slug)

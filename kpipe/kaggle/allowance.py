@@ -75,8 +75,24 @@ def check_can_submit(
         )
     left = kaggle.competitions.submissions_left(slug)
     if left < 1:
-        raise SubmissionError(f"No submission for {slug} is left today: try again after midnight UTC.")
+        raise _none_left(kaggle, slug)
     return SubmissionAllowance(left_today=left)
+
+
+def _none_left(kaggle: Kaggle, slug: str) -> SubmissionError:
+    """Why no submission is allowed: only where some were made today is it the daily limit."""
+    page = f"https://www.kaggle.com/competitions/{slug}"
+    if kaggle.competitions.submissions_today(slug) > 0:
+        return SubmissionError(f"No submission for {slug} is left today: try again after midnight UTC.")
+    if not kaggle.competitions.get(slug).user_has_entered:
+        return SubmissionError(
+            f"Kaggle allows no submission: the rules of {slug} are not accepted yet. Accept them on {page}/rules, "
+            "then try again."
+        )
+    return SubmissionError(
+        f"Kaggle allows no submission for {slug}, although none was made today. Are its rules accepted, and is it "
+        f"still open? See {page}."
+    )
 
 
 def _check_run(run: Run, digest: str, *, force: bool) -> None:

@@ -78,6 +78,28 @@ class CompetitionCalls:
             slug, lambda: int(self._api.competition_get_submission_limits(slug).num_allowed_now)
         )
 
+    def submissions_today(self, slug: str) -> int:
+        """How many submissions the user's team has made today.
+
+        Parameters
+        ----------
+        slug : str
+            The competition.
+
+        Returns
+        -------
+        int
+            0 or more.
+
+        Raises
+        ------
+        RemoteError
+            With what went wrong and what to do.
+        """
+        return self._session.call_with_retries(
+            slug, lambda: int(self._api.competition_get_submission_limits(slug).num_today)
+        )
+
     def submissions(self, slug: str) -> list[Submission]:
         """The newest submissions of the user's team.
 

@@ -45,6 +45,7 @@ class _Diagnosis:
         return re.search(rf"\b(?:{self.phrase})\b", message, flags=re.IGNORECASE) is not None
 
 
+_PASSED = "deadline has (?:already )?passed"
 _NO_COMPETITION = "Kaggle has no competition {what!r}, or it is not open to you ({status}). See " + _PAGE + "."
 # The first that applies is shown. One message may state several causes; the one that waiting does not cure goes first.
 _DIAGNOSES = (
@@ -69,7 +70,14 @@ _DIAGNOSES = (
     _Diagnosis(
         calls=_SUBMITTING,
         statuses=(400, 403),
-        phrase="deadline has passed|competition (?:has ended|is over)",
+        phrase=rf"(?:entry|entrant|entrants|acceptance) {_PASSED}",
+        text="The entry deadline of {what} has passed: only who entered before may submit.",
+    ),
+    _Diagnosis(
+        calls=_SUBMITTING,
+        statuses=(400, 403),
+        phrase=rf"(?<!entry )(?<!entrant )(?<!entrants )(?<!acceptance )(?<!merger )(?<!merge ){_PASSED}"
+        r"|competition (?:has ended|is over)",
         text="The deadline of {what} has passed: it takes no more submissions.",
     ),
     _Diagnosis(
@@ -91,6 +99,13 @@ _DIAGNOSES = (
         text=_NO_COMPETITION,
     ),
     _Diagnosis(calls=_COMPETITION, statuses=(403,), phrase="", text=_NO_COMPETITION),
+    _Diagnosis(
+        calls=("CreateCodeSubmission",),
+        statuses=(404,),
+        phrase=None,
+        text="Kaggle does not find the kernel, its version or that file in its output (404). `kpipe kernel push` makes "
+        "a new version.",
+    ),
     _Diagnosis(calls=_COMPETITION, statuses=(404,), phrase=None, text=_NO_COMPETITION),
 )  # fmt: skip
 

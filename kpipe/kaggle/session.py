@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import re
 import tempfile
@@ -30,6 +31,8 @@ __all__ = ["Session", "quiet", "timeout"]
 _CONNECT_SECONDS, _READ_SECONDS = 10.0, 60.0
 _UPLOAD_FACTOR = 10  # uploading a file may take this many times longer than another call
 _TRIES, _FIRST_WAIT, _LONGEST_WAIT = 4, 0.5, 8.0  # a repeated call; seconds before the second try, doubled each time
+_LONGEST_RATE_LIMIT = 60.0  # seconds that a call waits in all where Kaggle's rate limit is reached
+_TOO_MANY_REQUESTS = 429
 _HOMES = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "KAGGLE_CONFIG_DIR")  # where the client looks and makes a folder
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost):\d+")
 
@@ -37,6 +40,7 @@ _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost):\d+")
 _UNREADABLE = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 T = TypeVar("T")
+_LOG = logging.getLogger("kpipe")
 
 
 def timeout() -> tuple[float, float]:
@@ -107,7 +111,10 @@ class Session:
         return _explained(what, ask, self.credentials)
 
     def call_with_retries(self, what: str, ask: Callable[[], T], *, once: str = "") -> T:
-        """Make a call, retry it with growing pauses after temporary errors, and return its result.
+        """Make a call, retry it after temporary errors, and return its result.
+
+        The pauses grow. Where Kaggle's rate limit is reached and Kaggle names the pause, that is waited out, up to a
+        minute in all, and said.
 
         Parameters
         ----------
@@ -132,12 +139,30 @@ class Session:
 
         def may_repeat(error: BaseException) -> bool:
             request = getattr(error, "request", None)
+            if _seconds_asked_for(error) is not None:
+                return True  # the request was refused, so that repeating it is safe
             return _is_temporary(error) and not (once and once in str(getattr(request, "url", once)))
 
+        def pause_after(state: tenacity.RetryCallState) -> float:
+            asked = _seconds_asked_for(state.outcome.exception() if state.outcome else None)
+            return exponential(state) if asked is None else asked
+
+        def must_stop(state: tenacity.RetryCallState) -> bool:
+            asked = _seconds_asked_for(state.outcome.exception() if state.outcome else None)
+            if asked is None:
+                return state.attempt_number >= _TRIES
+            return state.idle_for + asked > _LONGEST_RATE_LIMIT
+
+        def say(state: tenacity.RetryCallState) -> None:
+            if (asked := _seconds_asked_for(state.outcome.exception() if state.outcome else None)) is not None:
+                _LOG.warning("Kaggle's rate limit is reached: trying again in %.0f s, as Kaggle asks.", asked)
+
+        exponential = tenacity.wait_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT)
         tries = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(_TRIES),
-            wait=tenacity.wait_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
+            stop=must_stop,
+            wait=pause_after,
             retry=tenacity.retry_if_exception(may_repeat),
+            before_sleep=say,
             reraise=True,
         )
         return self.call(what, lambda: tries(ask))
@@ -178,6 +203,15 @@ def _explained(what: str, ask: Callable[[], T], credentials: Credentials) -> T:
             f"Kaggle sent a response about {what} that its client cannot read ({reason}). "
             "Try again; if the error persists, try another version of the package kaggle."
         ) from None  # the client's error holds the response, which may hold a secret
+
+
+def _seconds_asked_for(error: BaseException | None) -> float | None:
+    """The pause that Kaggle names where its rate limit is reached; None where it names none, or for another error."""
+    response = getattr(error, "response", None)
+    if response is None or response.status_code != _TOO_MANY_REQUESTS:
+        return None
+    after = str(response.headers.get("Retry-After", ""))
+    return float(after) if re.fullmatch(r"[0-9]{1,6}", after) else None
 
 
 def _is_temporary(error: BaseException) -> bool:

@@ -50,7 +50,9 @@ def validate_file(file: Path, problem: Problem) -> None:
     """
     tables = problem.tables
     if tables.source.origin == "sample":
-        raise SubmissionError(f"{file} cannot be validated: Kaggle's files of {problem.slug} are not available.")
+        raise SubmissionError(
+            f"{file} cannot be validated: Kaggle's files of {problem.slug} are not available. Name them with --data."
+        )
     types = {str(name): dtype for name, dtype in tables.sample.dtypes.items()}
     # "None" may be a label: of texts only an empty cell is missing.
     missing = {

@@ -256,6 +256,7 @@ def _module(problem: Problem, fields: Sequence[_Field]) -> Iterator[str]:
     yield "from kpipe import Competition, model" if "models" in names else "from kpipe import Competition"
     if "features" in names:
         yield f"from {type(problem.features).__module__} import {type(problem.features).__name__}"
+    yield from _imports_of_comments(problem, fields)
     yield ""
     yield "competition = Competition("
     yield f"    slug={_quoted(slug)},"
@@ -267,6 +268,16 @@ def _module(problem: Problem, fields: Sequence[_Field]) -> Iterator[str]:
     yield ""
 
 
+def _imports_of_comments(problem: Problem, fields: Sequence[_Field]) -> Iterator[str]:
+    """As comments, the imports that the fields need that are commented out: outside the call, where they may stand."""
+    for field in (field for field in fields if field.left and field.code):
+        if field.name == "splitter":
+            kind = type(problem.splitter)
+            yield f"# from {kind.__module__.partition('._')[0]} import {kind.__name__}  # for splitter"
+        if field.name == "models":
+            yield "# from kpipe import model  # for models"
+
+
 def _lines(field: _Field, problem: Problem) -> Iterator[str]:
     if field.name == "columns":
         yield from _columns(field, problem.columns)
@@ -274,11 +285,6 @@ def _lines(field: _Field, problem: Problem) -> Iterator[str]:
     why = f"{field.name}, a guess: {field.why}" if field.guess else field.why
     if why:
         yield from _comment(f"{why[:1].upper()}{why[1:]}. {_PAGES.get(field.name, '') if field.guess else ''}")
-    if field.name == "splitter":
-        kind = type(problem.splitter)
-        yield f"    # from {kind.__module__.partition('._')[0]} import {kind.__name__}"
-    if field.name == "models" and field.left and field.code:
-        yield "    # from kpipe import Competition, model"
     for line in field.code:
         yield f"    # {line}" if field.left else f"    {line}"
 
@@ -308,8 +314,10 @@ def _texts(column: str) -> Iterator[tuple[str, Sequence[str]]]:
     name = _quoted(column)
     yield "State what is a guess above: the metric decides what models learn and how they are judged.", ()
     yield (
-        "Columns that mean more, from one row alone (from kpipe import row_by_row; import numpy as np):",
+        "Columns that mean more, from one row alone:",
         (
+            "import numpy as np",
+            "from kpipe import row_by_row",
             "def clean(frame):",
             f"    return frame.assign(Log=np.log1p(frame[{name}].clip(lower=0)))",
             "clean=row_by_row(clean),",

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.calls import call
 from tests.kaggle.conftest import trained
-from tests.kaggle_server import KaggleServer
+from tests.kaggle_server import KaggleServer, Misbehave
 
 
 @pytest.fixture
@@ -67,3 +67,26 @@ def test_the_last_submission_of_the_day_needs_a_confirmation_and_the_next_is_ref
     assert call("submit", str(run), "--yes", "--force") == 1
     assert "No submission for titanic is left today" in capsys.readouterr().err
     assert len(kaggle.submissions) == 1
+
+
+@pytest.mark.parametrize(
+    ("accepted", "words"),
+    [
+        (
+            False,
+            "the rules of titanic are not accepted yet. Accept them on https://www.kaggle.com/competitions/titanic",
+        ),
+        (True, "Kaggle allows no submission for titanic, although none was made today. Are its rules accepted"),
+    ],
+)
+def test_no_submission_allowed_though_none_was_made_is_not_called_the_daily_limit(
+    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str], accepted: bool, words: str
+) -> None:
+    run = trained()
+    kaggle.contests["titanic"].rules_accepted = accepted
+    limits = {"numToday": 0, "numAllowedNow": 0}
+    kaggle.faults.append(Misbehave("GetSubmissionLimits", 200, times=2, body=limits))
+    assert call("submit", str(run)) == 1
+    said = capsys.readouterr().err
+    assert words in said
+    assert "midnight" not in said

@@ -95,6 +95,10 @@ def refusal(
         ("CreateCodeSubmission", 400, ALLOWANCE, "No submission for titanic is left today"),
         ("CreateSubmission", 400, OLD_ALLOWANCE, "No submission for titanic is left today"),
         ("CreateSubmission", 400, DEADLINE, "The deadline of titanic has passed"),
+        ("CreateSubmission", 403, "The entry deadline has passed", "The entry deadline of titanic has"),
+        ("CreateSubmission", 403, "The Rules Acceptance deadline has passed.", "The entry deadline of titanic has"),
+        ("CreateCodeSubmission", 404, "Not found", "Kaggle does not find the kernel, its version or that file"),
+        ("CreateCodeSubmission", 404, "", "Kaggle does not find the kernel, its version or that file"),
         ("CreateSubmission", 400, DISABLED, "titanic takes no submissions"),
         ("GetCompetition", 403, DENIED, "Kaggle has no competition 'titanic', or it is not open to you (403)"),
         ("GetCompetition", 403, NOT_SATISFIED, "Kaggle has no competition 'titanic', or it is not open to you (403)"),
@@ -129,6 +133,7 @@ def test_a_refusal_whose_message_states_the_cause_is_diagnosed_and_quoted(
         ("ListSubmissions", 400, "The page size limit is 100 submissions"),
         ("ListSubmissions", 403, "The rules engine is not available"),
         ("GetSubmissionLimits", 403, "Team merger is pending"),
+        ("CreateSubmission", 403, "The team merger deadline has passed"),
         ("GetCompetition", 400, ALLOWANCE),  # this call submits nothing
         ("GetKernelSessionStatus", 403, "Permission 'kernels.get' was denied"),
         ("GetKernelSessionStatus", 404, "Notebook not found"),
@@ -148,8 +153,9 @@ def test_any_other_refusal_is_quoted_and_not_diagnosed(
 
 @pytest.mark.parametrize(("headers", "pause"), [({"Retry-After": "42"}, "42 seconds"), ({}, "a few minutes")])
 def test_too_many_requests_are_explained_with_the_pause(
-    kaggle: KaggleServer, tmp_path: Path, headers: dict[str, str], pause: str
+    kaggle: KaggleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], pause: str
 ) -> None:
+    monkeypatch.setattr(session, "_LONGEST_RATE_LIMIT", 41.0)
     said = refusal(kaggle, tmp_path, "GetSubmissionLimits", 429, "", headers)
     assert said == f"There were too many requests for Kaggle's rate limit. Try again in {pause}."
 
@@ -158,3 +164,23 @@ def test_too_many_requests_are_explained_with_the_pause(
 def test_only_internal_errors_of_kaggle_are_retried(kaggle: KaggleServer, tmp_path: Path, status: int) -> None:
     refusal(kaggle, tmp_path, "GetSubmissionLimits", status, "no")
     assert len([path for path in kaggle.requested if "Limits" in path]) == (4 if status >= 500 else 1)
+
+
+@pytest.mark.parametrize("endpoint", ["ListSubmissions", "GetSubmissionLimits", "GetCompetition"])
+def test_a_pause_that_kaggle_asks_for_is_waited_out_and_said(
+    kaggle: KaggleServer, tmp_path: Path, endpoint: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    kaggle.faults.append(Misbehave(endpoint, 429, times=6, headers={"Retry-After": "0"}))
+    CALLS[endpoint](connect(), tmp_path)
+    waited = "Kaggle's rate limit is reached: trying again in 0 s, as Kaggle asks."
+    assert [record.getMessage() for record in caplog.records] == [waited] * 6
+
+
+def test_a_pause_of_more_than_a_minute_in_all_is_not_waited_out(
+    kaggle: KaggleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    said = refusal(kaggle, tmp_path, "ListSubmissions", 429, "", {"Retry-After": "25"})
+    assert pauses == [25.0, 25.0]
+    assert said == "There were too many requests for Kaggle's rate limit. Try again in 25 seconds."

@@ -108,6 +108,29 @@ def test_a_csv_that_no_run_wrote_is_validated_before_it_is_submitted(
     assert kaggle.submissions[0]["fileName"] == "mine.csv"
 
 
+def test_a_csv_is_validated_against_the_files_that_data_names(
+    kaggle: KaggleServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.read_csv(next(SAMPLE.glob("*ubmission*.csv")))
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    kaggle.faults.append(Misbehave("DownloadDataFiles", 403, times=9))
+    args = ["submit", str(tmp_path / "mine.csv"), "--competition", "titanic"]
+    assert call(*args, "--data", str(SAMPLE)) == 0
+    assert len(kaggle.submissions) == 1
+    run = trained("--data", str(SAMPLE))
+    assert call("submit", str(run), "--data", str(SAMPLE)) == 2
+    assert "--data is for a CSV file that no run wrote" in capsys.readouterr().err
+
+
+def test_missing_credentials_are_said_before_a_csv_is_validated(
+    kaggle: KaggleServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KAGGLE_KEY")
+    (tmp_path / "mine.csv").write_text("nonsense")
+    assert call("submit", str(tmp_path / "mine.csv"), "--competition", "titanic") == 2
+    assert "There are no Kaggle credentials" in capsys.readouterr().err
+
+
 def test_a_submission_that_kaggle_cannot_score_is_shown_with_the_reason_and_exit_status_1(
     kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -232,7 +255,8 @@ def test_a_submission_that_the_ledger_misses_is_named_and_added_later_with_its_r
     ("args", "words"),
     [
         (["submit", "nothing"], "There is no run 'nothing': give a run's folder, or its id under submissions"),
-        (["submit", "no.csv", "--competition", "titanic"], "no.csv"),
+        (["submit", "no.csv", "--competition", "titanic"], "There is no file no.csv"),
+        (["submit", "no.csv"], "There is no file no.csv"),
         (["run", "no-such-competition"], "Kaggle has no competition 'no-such-competition'"),
     ],
 )

@@ -173,8 +173,39 @@ def stating(text: str, name: str) -> str:
     """A module with a field that was commented out, and the imports that are named beside such."""
     block = re.compile(rf"^    # {name}=.*(\n    #  +.*)*(\n    # [)}}].*)?$", flags=re.MULTILINE)
     stated = block.sub(lambda found: found.group().replace("    # ", "    "), text, count=1)
-    imports = "\n".join(re.findall(r"^    # (from .*)$", text, flags=re.MULTILINE))
-    return stated.replace("\nfrom kpipe import", f"\n{imports}\nfrom kpipe import", 1)
+    return re.sub(r"^# (from .*)$", r"\1", stated, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_hint_of_a_new_module_can_be_uncommented_where_it_stands(
+    kind: Callable[[], Tables], mine: Path, tmp_path: Path
+) -> None:
+    data = written(kind(), tmp_path / "data")
+    slug, other = fresh(kind.__name__), fresh(kind.__name__)
+    new(slug, data=data, out=mine)
+    text = (mine / slug / "competition.py").read_text().replace(f'"{slug}"', f'"{other}"')
+    for name in re.findall(r"^    # (\w+)=[^.]", text, flags=re.MULTILINE):
+        text = stating(text, name)
+    ideas = re.findall(r"^#        (.*)$", text, flags=re.MULTILINE)
+    statements, clean, forest = ideas[:-2], ideas[-2], ideas[-1]
+    assert statements[0] == "import numpy as np"
+    head, call = text.split("\ncompetition = Competition(\n")
+    text = "\n".join([head, *statements, "competition = Competition(", f"    {clean}", call, f"models = {{{forest}}}"])
+    (mine / other).mkdir()
+    (mine / other / "competition.py").write_text(f"from kpipe import model  # for the last idea\n{text}")
+    assert "Log" in prepared(other, data=data).tables.train
+
+
+def test_a_new_module_with_every_hint_uncommented_runs(mine: Path, tmp_path: Path) -> None:
+    data, slug = written(survivors(), tmp_path / "data"), fresh("hints")
+    new(slug, data=data, out=mine)
+    text = (mine / slug / "competition.py").read_text()
+    for name in re.findall(r"^    # (\w+)=[^.]", text, flags=re.MULTILINE):
+        text = stating(text, name)
+    (mine / slug / "competition.py").write_text(text)
+    assert (
+        call("run", slug, "--data", data, "--model", "linear", "--jobs", 1, "--quiet", "--out", tmp_path / "out") == 0
+    )
 
 
 @pytest.mark.parametrize("made", [survivors(), visits()], ids=["survivors", "visits"])

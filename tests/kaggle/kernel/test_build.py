@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -268,3 +269,27 @@ def test_no_credential_is_in_a_script(tmp_path: Path, monkeypatch: pytest.Monkey
     written = b"".join(path.read_bytes() for path in (tmp_path / "kernels" / "titanic").iterdir())
     assert KEY.encode() not in written
     assert TOKEN.encode() not in written
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["titanic", "--user", "Ada Lovelace"], "--user must be your user name on Kaggle, .* got 'Ada Lovelace'"),
+        (["titanik", "--user", "ada"], r"neither a run nor a competition module 'titanik'\. Did you mean titanic\?"),
+        (["no-such", "--user", "ada"], r"no-such'\. For any other competition, put its files .*no-such\.zip"),
+    ],
+)
+def test_a_user_or_a_competition_that_cannot_be_is_refused(
+    args: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("kernel", "build", *args) == 2
+    assert re.search(words, capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_competition_that_kaggle_does_not_have_is_refused(
+    titanic_kaggle: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("kernel", "build", "no-such") == 2
+    assert "Kaggle has no competition 'no-such'" in capsys.readouterr().err
