@@ -54,8 +54,7 @@ def find_class_leak(
     most = int(whole.sum(axis=0).max())
     skill = (right - most) / max(n - most, 1)
     if skill >= _LIKELY:
-        # Surely the target only if it looks like it: a steep feature has more values than there are classes.
-        sure = skill >= _SURE and n >= _MIN_ROWS and bins <= 2 * kinds + binned.has_missing
+        sure = skill >= _SURE and n >= _MIN_ROWS
         text = f"alone predicts {target} correctly in {right / n:.2%} of held-out rows"
         return Evidence(sure, right, f"{text} (most frequent class: {most / n:.1%})")
     return _find_certain_values(whole, binned, names, target=target, tests=columns * bins)

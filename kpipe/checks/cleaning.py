@@ -24,12 +24,16 @@ from kpipe.problem.problem import Problem
 __all__ = ["TABLE_CHECKS", "clean_row_wise", "differing", "target_unchanged"]
 
 _ROWS = 400  # of train and of test, that are cleaned a second time
+# Columns that show whether clean reordered rows, and the share of equal cells in one of them if it did not.
+_COMPARED, _SAME = 20, 0.999
 
 _REMEDY = (
     "Move steps that learn from rows to `features`, which is fitted inside each fold. A count over train and test that "
     "does not use the target may stay if its column is listed in `transductive`."
 )
 _CAUSES = {
+    "again": "changes when clean is called again on the same files: clean is random, or keeps something between calls. "
+    "Seed every random step, such as np.random.default_rng(0), inside clean.",
     "target": "changes when the targets of train are shuffled: clean uses the target, even that of validation rows. "
     "Move this step to `features`, which is fitted on the training rows of each fold.",
     "columns": "changes when the columns of the file are reordered: clean selects columns by position. Select them by "
@@ -92,7 +96,7 @@ def clean_row_wise(problem: Problem, _: Folds) -> Iterator[Finding]:
 def _explain(problem: Problem, difference: _Difference) -> str:
     """The sentence for the first kind of change that has an effect by itself."""
     for kind, cause in _CAUSES.items():
-        alone = _difference(problem, _Perturbation(**{kind: True}))
+        alone = _difference(problem, _Perturbation(**{kind: True} if kind != "again" else {}))
         if alone is not None:
             return alone.text if alone.complete else f"{alone.text} {cause}"
     end = "" if difference.complete else f" changes when rows and columns are reordered together. {_REMEDY}"
@@ -273,7 +277,15 @@ def _matched_targets(
         before, after = raw.set_index(id)[target], now.set_index(id)[target]
         shared = before.index.intersection(after.index)
         return before.loc[shared].reset_index(drop=True), after.loc[shared].reset_index(drop=True)
-    return (raw[target], now[target]) if len(raw) == len(now) else None
+    return (raw[target], now[target]) if len(raw) == len(now) and _same_order(raw, now, target) else None
+
+
+def _same_order(raw: pd.DataFrame, now: pd.DataFrame, target: str) -> bool:
+    """Whether rows are where they were: an untouched column tells; without one, no shuffling of targets is assumed."""
+    kept = [column for column in raw.columns if column in now.columns and column != target]
+    same = [1 - float(differing(raw[column], now[column]).mean()) for column in kept[:_COMPARED]]
+    moved = raw[target].value_counts().to_dict() == now[target].value_counts().to_dict()
+    return max(same) > _SAME if same else not moved
 
 
 def _as_numbers(raw: pd.Series, now: pd.Series) -> tuple[pd.Series, pd.Series]:

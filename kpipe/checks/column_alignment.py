@@ -27,6 +27,8 @@ _SHIFTS = (1, -1, 2, -2, 3, -3)  # numbers of columns
 _MIN_SHIFTED = 3  # columns in a row of which as many must resemble others
 _MIN_TOGETHER = 10  # columns that may show together what none shows alone
 _MATCHED = 0.9  # share of them that must resemble the column that they are said to be
+# A shift must explain this share of the columns that differ, and its columns may resemble this share of the others.
+_EXPLAINED, _ALIKE, _COMPARED = 0.7, 0.25, 12
 _MIN_DISTANCE = 0.1  # from which two columns may count as swapped; smaller distances also come from drift
 _NAMES_OF_STEPS = re.compile(
     r"(?i)(?<![a-z])(lag|prev\w*|ago|past|last|t|hour|day|week|month|quarter|year|date|time|step)s?(?![a-z])"
@@ -147,9 +149,36 @@ def _find_shift(
         within = slice(start, end)
         matched = (moved[within] <= limit).mean() if end > start else 0.0
         clear = int(((distances[within] > limit) & (moved[within] <= limit)).sum()) >= _MIN_SHIFTED
-        if matched >= _MATCHED and (clear or _clear_together(distances[within], moved[within], limit)):
+        together = _clear_together(distances[within], moved[within], limit)
+        if clear and not together and not _explains(ours, theirs, (start, end, by), distances, limit):
+            continue  # an honest shift of test makes many columns differ, and some resemble another by chance
+        if matched >= _MATCHED and (clear or together):
             found.append((float(gain[within].sum()), _Shift(*_widen(start, end, moved <= 0.6 * limit), by)))
     return max(found)[1] if found else None
+
+
+def _explains(
+    ours: Sequence[np.ndarray],
+    theirs: Sequence[np.ndarray],
+    shift: tuple[int, int, int],
+    distances: np.ndarray,
+    limit: float,
+) -> bool:
+    """Whether a shift explains most columns that differ, and their values are those of one column rather than of many.
+
+    Columns of test resemble others of train by chance where all are alike, such as ratings from 1 to 5.
+    """
+    start, end, by = shift
+    differ = np.flatnonzero(distances > limit)
+    inside = differ[(differ >= start) & (differ < end)]
+    if len(inside) < _EXPLAINED * len(differ):
+        return False
+    alike, compared = 0, 0
+    for number in inside[:_COMPARED]:
+        others = [other for other in range(len(ours)) if other not in (number, number + by)][:_COMPARED]
+        alike += sum(ks_statistic(ours[other], theirs[number]) <= limit for other in others)
+        compared += len(others)
+    return alike <= _ALIKE * compared
 
 
 def _widen(start: int, end: int, possible: np.ndarray) -> tuple[int, int]:

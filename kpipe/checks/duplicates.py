@@ -27,6 +27,7 @@ _SIGNIFICANT, _MIN_EXCESS = 3.5, 0.003
 # Share of rows by which they must exceed test rows to fail: for exact duplicates, and for those with changed columns.
 _FAILS, _FAILS_CHANGED = 0.1, 0.25
 _SHUFFLED_ROWS = 10_000  # validation rows, about, whose columns are shuffled against each other
+_NATURAL = 0.5  # rows of test must repeat each other at least this often, relative to as many rows of train
 _MIN_TEST_ROWS = 30  # rows of test below which their share of duplicates is too uncertain to fail
 _SUBSETS, _MIN_COLUMNS = 7, 5  # random halves of the columns that are hashed, and the columns that this needs
 
@@ -71,6 +72,9 @@ def duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Finding]
         if found.z > _SIGNIFICANT + (number > 0) and found.excess >= _MIN_EXCESS:
             example = _example(tables.train[shared], hashes.train, found.rows, folds)
             if example is not None:
+                if (usual := _usual_repeats(hashes, found.validation)) is not None:
+                    yield "pass", usual
+                    return
                 yield _finding(found, example, names, reliable=len(tables.test) >= _MIN_TEST_ROWS)
                 return
     yield (
@@ -134,6 +138,26 @@ def _count(hashes: _Hashes, folds: Folds) -> _Count:
         two_proportion_z(validation, distinct_rows, chance, sum(map(len, hashes.shuffled)) or distinct_rows),
     )
     return _Count(validation, test, z, validation - max(test, chance), found)
+
+
+def _usual_repeats(hashes: _Hashes, validation: float) -> str | None:
+    """Why repeats are natural: rows of test repeat each other as often as as many rows of train do; else None."""
+    size = min(len(hashes.train), len(hashes.test))
+    rng = np.random.default_rng(0)
+    ours, theirs = (_share_of_repeats(rows[rng.permutation(len(rows))[:size]]) for rows in (hashes.train, hashes.test))
+    if theirs < _NATURAL * ours or theirs == 0:
+        return None
+    return (
+        f"{validation:.1%} of validation rows also occur among the training rows of their fold, but rows of test "
+        f"repeat each other as often ({theirs:.1%}) as equally many rows of train do ({ours:.1%}): such "
+        "repeats are natural."
+    )
+
+
+def _share_of_repeats(hashed: np.ndarray) -> float:
+    """Share of rows that have a duplicate among the others."""
+    _, inverse, counts = np.unique(hashed, return_inverse=True, return_counts=True)
+    return float((counts[inverse] > 1).mean()) if len(hashed) else 0.0
 
 
 def _example(train: pd.DataFrame, hashed: np.ndarray, rows: np.ndarray, folds: Folds) -> _Example | None:

@@ -13,7 +13,7 @@ from kpipe.core.values import Folds
 from kpipe.data.dates import is_named_after_time, parse_dates
 from kpipe.problem.problem import Problem
 
-__all__ = ["TABLE_CHECKS", "disjoint_rows", "groups_together", "time_values", "validation_after_training"]
+__all__ = ["TABLE_CHECKS", "disjoint_rows", "goes_on", "groups_together", "time_values", "validation_after_training"]
 
 # Share of validation rows, on average over the folds, for which later rows may be among the training rows.
 _MAX_EARLIER = 0.05
@@ -136,6 +136,24 @@ def time_values(column: pd.Series) -> pd.Series | None:
     if dates is None and pd.api.types.is_integer_dtype(column) and is_named_after_time(column):
         return column
     return dates
+
+
+def goes_on(train: pd.Series, test: pd.Series) -> bool:
+    """Whether a column holds times that test continues: most of its times lie after those of train.
+
+    Parameters
+    ----------
+    train, test : Series
+        The column in both tables.
+
+    Returns
+    -------
+    bool
+    """
+    ours, theirs = time_values(train), time_values(test)
+    if ours is None or theirs is None or ours.isna().all() or theirs.isna().all():
+        return False
+    return bool(theirs.median() > ours.quantile(0.95) or theirs.median() < ours.quantile(0.05))
 
 
 def _format_time(time: object) -> str:

@@ -22,6 +22,9 @@ __all__ = ["TABLE_CHECKS", "group_overlap"]
 _MIN_ROWS_PER_VALUE, _MAX_ROWS_PER_VALUE, _MIN_VALUES = 1.15, 200.0, 20
 # Shares of rows with known values may differ by this much, or by this many standard errors of as many values.
 _MAX_DIFFERENCE, _SIGNIFICANT = 0.15, 3.5
+# Overlap by construction: many validation rows share groups with training rows, test rows never do, and both tables
+# have at least so many groups.
+_SHARED, _NONE, _MIN_GROUPS = 0.5, 0.005, 50
 _ROWS = 10_000  # of a large table that are used, on average
 
 
@@ -33,6 +36,7 @@ class _Overlap(NamedTuple):
     column: str
     validation: float
     test: float
+    by_construction: bool = False
 
 
 def group_overlap(problem: Problem, folds: Folds) -> Iterator[Finding]:
@@ -68,7 +72,7 @@ def group_overlap(problem: Problem, folds: Folds) -> Iterator[Finding]:
         )
     else:
         advice = "The score is too pessimistic: split by row (--split rows), or by another column."
-    yield "warn", f"{detail} {advice}"
+    yield "fail" if first.by_construction else "warn", f"{detail} {advice}"
 
 
 def _overlaps(problem: Problem, folds: Folds) -> Iterator[_Overlap]:
@@ -94,13 +98,14 @@ def _overlaps(problem: Problem, folds: Folds) -> Iterator[_Overlap]:
 class _Codes(NamedTuple):
     """The values of a column as codes, without missing values.
 
-    rows : positions in train of the rows that are used.
+    rows : positions in train of the rows that are used. identifies : whether values may be names: text, whole numbers.
     """
 
     rows: np.ndarray
     train: np.ndarray
     test: np.ndarray
     n_values: int
+    identifies: bool
 
 
 def _overlap(column: str, codes: _Codes, roles: list[tuple[np.ndarray, np.ndarray]], *, by_time: bool) -> _Overlap:
@@ -115,7 +120,18 @@ def _overlap(column: str, codes: _Codes, roles: list[tuple[np.ndarray, np.ndarra
     values = [int(_mask(some, codes.n_values).sum()) for some in (codes.train, codes.test)]
     significant = abs(two_proportion_z(validation, values[0], test, values[1])) > _SIGNIFICANT
     difference = abs(validation - test)
-    return _Overlap(bool(significant and difference > _MAX_DIFFERENCE), difference, column, validation, test)
+    differs = bool(significant and difference > _MAX_DIFFERENCE)
+    # Test has groups of the same kind, and none of train's: whoever made the files separated them by this column.
+    by_construction = (
+        differs
+        and not by_time
+        and codes.identifies
+        and validation >= _SHARED
+        and test <= _NONE
+        and min(values) >= _MIN_GROUPS
+        and len(codes.test) >= _MIN_ROWS_PER_VALUE * values[1]
+    )
+    return _Overlap(differs, difference, column, validation, test, by_construction)
 
 
 def _mask(positions: np.ndarray, length: int) -> np.ndarray:
@@ -141,7 +157,8 @@ def _encode(train: pd.Series, test: pd.Series) -> _Codes | None:
         return None
     if not _MIN_ROWS_PER_VALUE <= split / values <= _MAX_ROWS_PER_VALUE:
         return None
-    return _Codes(kept[:split], codes[:split], codes[split:], len(distinct))
+    identifies = not pd.api.types.is_float_dtype(train) and time_values(train) is None
+    return _Codes(kept[:split], codes[:split], codes[split:], len(distinct), identifies)
 
 
 def _sample_values(column: pd.Series) -> np.ndarray:

@@ -24,6 +24,7 @@ _QUERIES, _ROWS = 1_200, 60_000  # rows of each table whose nearest neighbours a
 _MIN_ROWS = 60  # rows of a table below which distances say nothing
 _DIMENSIONS, _DIMENSIONS_OF_CATEGORY = 48, 6
 _NEAR = (0.02, 0.05, 0.1, 0.2, 0.3)  # distances tried, relative to the median distance of a test row to its nearest
+_NATURAL = 0.5  # share of test rows near each other, relative to that of as many rows of train, that is natural
 _DRIFT = 0.15  # Kolmogorov-Smirnov statistic beyond chance from which a column counts as different in test
 _UNIQUE = 0.9  # share of distinct categories from which a column identifies rows
 _SAMPLED = 4_000  # values that the range of a column is computed from
@@ -74,11 +75,28 @@ def near_duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Fin
             of_validation.append(distance)
             pairs.append(np.column_stack([rows, train_rows[fitted][nearest], np.full(len(rows), number)]))
             of_test.append(_nearest(points[len(train_rows) + number : len(points) : parts], points[fitted])[0])
-    yield _finding(np.concatenate(of_validation), np.concatenate(of_test), np.concatenate(pairs), train)
+        size = min(len(train_rows), len(test_rows), _QUERIES)
+        among_themselves = [
+            _nearest_other(points[rng.permutation(rows)[:size]])
+            for rows in (np.arange(len(train_rows)), np.arange(len(train_rows), len(points)))
+        ]
+    yield _finding(
+        np.concatenate(of_validation), np.concatenate(of_test), np.concatenate(pairs), train, among_themselves
+    )
 
 
-def _finding(of_validation: np.ndarray, of_test: np.ndarray, pairs: np.ndarray, train: pd.DataFrame) -> Finding:
-    """The finding from the distances of validation and of test rows, and (row, its nearest, fold) of the former."""
+def _finding(
+    of_validation: np.ndarray,
+    of_test: np.ndarray,
+    pairs: np.ndarray,
+    train: pd.DataFrame,
+    among_themselves: Sequence[np.ndarray],
+) -> Finding:
+    """The finding from the distances of validation and of test rows, and (row, its nearest, fold) of the former.
+
+    among_themselves : distances to the nearest of as many rows of train, and of test. If those of test are as small,
+    then test is only elsewhere, or rows are naturally alike.
+    """
     usual = float(np.median(of_test))
     best = (0.0, 0.0, 0.0, 0.0)
     for limit in _NEAR if usual > 0 else ():
@@ -86,7 +104,9 @@ def _finding(of_validation: np.ndarray, of_test: np.ndarray, pairs: np.ndarray, 
         reference = float((of_test <= limit * usual).mean())
         best = max(best, (two_proportion_z(near, len(of_validation), reference, len(of_test)), near, reference, limit))
     z, near, reference, limit = best
-    if z <= _SIGNIFICANT or near - reference < _MIN_EXCESS:
+    ours, theirs = (float((distances <= limit * usual).mean()) for distances in among_themselves)
+    natural = theirs > 0 and theirs >= _NATURAL * ours
+    if z <= _SIGNIFICANT or near - reference < _MIN_EXCESS or natural:
         return (
             "pass",
             "Validation rows have no more near-duplicates among the training rows of their fold than test rows have "
@@ -103,6 +123,14 @@ def _finding(of_validation: np.ndarray, of_test: np.ndarray, pairs: np.ndarray, 
         f"is {reference:.1%}. The score is too optimistic. For example, rows {row + 1} and {other + 1} of train, "
         f"separated by fold {fold + 1}, {how}. {ADVICE}",
     )
+
+
+def _nearest_other(rows: np.ndarray) -> np.ndarray:
+    """The distance of each row to the nearest of the others."""
+    squares = (rows**2).sum(axis=1)
+    distances = squares[:, None] + squares - 2.0 * (rows @ rows.T)
+    np.fill_diagonal(distances, np.inf)
+    return np.sqrt(((rows - rows[distances.argmin(axis=1)]) ** 2).sum(axis=1))
 
 
 def _nearest(rows: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -146,6 +174,7 @@ def _embed_column(column: pd.Series, rng: np.random.Generator, *, n_train: int) 
         missing = np.isnan(numbers)
         low, high = _range(numbers[~missing])
         if high > low and not _drifted(numbers[:n_train], numbers[n_train:]):
+            numbers = _rounded_alike(numbers, n_train)
             scaled = np.clip((numbers - low) / (high - low), -0.5, 1.5)
             yield np.where(missing, -0.5, scaled).astype(np.float32)
         return
@@ -154,6 +183,17 @@ def _embed_column(column: pd.Series, rng: np.random.Generator, *, n_train: int) 
         points = rng.normal(size=(len(categories) + 1, _DIMENSIONS_OF_CATEGORY))
         points /= np.sqrt(2) * np.linalg.norm(points, axis=1, keepdims=True)
         yield points[codes]
+
+
+def _rounded_alike(numbers: np.ndarray, n_train: int) -> np.ndarray:
+    """Numbers rounded to as many decimals as the table has that writes fewer; else rounding would part the tables."""
+    decimals = [_decimals(part) for part in (numbers[:n_train], numbers[n_train:])]
+    return numbers if decimals[0] == decimals[1] else np.round(numbers, min(decimals))
+
+
+def _decimals(numbers: np.ndarray) -> int:
+    some = numbers[~np.isnan(numbers)][:1_000]
+    return next((places for places in range(7) if np.array_equal(np.round(some, places), some)), 7)
 
 
 def differs_in_test(column: pd.Series, *, n_train: int) -> bool:

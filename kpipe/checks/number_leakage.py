@@ -78,7 +78,7 @@ def find_number_leak(values: np.ndarray, y: np.ndarray, target: str) -> Evidence
     if often >= 0.05 * len(values):
         subsets[f"where it is not {usual:g}"] = present & (values != usual)
     for where, rows in subsets.items():
-        if rows.sum() >= _MIN_RANKED and len(np.unique(y[rows])) > rows.sum() / 4:
+        if len(np.unique(y[rows])) >= max(_MIN_RANKED, rows.sum() / 4):
             rho = _rank_correlation(values[rows], y[rows])
             if abs(rho) >= _COPY:
                 # Of fewer rows or a lower correlation: a good sensor has missing values, too.
@@ -108,17 +108,25 @@ def _find_line(values: np.ndarray, y: np.ndarray, present: np.ndarray, target: s
         for slope in (1.0, _slope(x, t)):
             if np.isnan(slope) or slope == 0:
                 continue
+            # Each pair of values counts once: where both are capped, many rows hold the same pair.
             residuals = _round(x - slope * t)
-            offset, often = _mode(residuals)
-            if often < 8:
+            offset, pairs = _mode(residuals[_first_of_each(x, t)])
+            if pairs < 8:
                 continue
-            by_chance = _mode(_round(x - slope * np.roll(t, n // 2)))[1]
-            if often > 4 * by_chance + 4:
+            often = int((residuals == offset).sum())
+            other = np.roll(t, n // 2)
+            by_chance = _mode(_round(x - slope * other)[_first_of_each(x, other)])[1]
+            if pairs > 4 * by_chance + 4:
                 times = "" if abs(slope - 1) < 1e-6 else f"{slope:.4g} times "
                 plus = "" if abs(offset) < 1e-6 * np.abs(x).max() else f" plus {offset:.4g}"
                 sure = often >= _MIN_ON_LINE_SURE and _unrelated_elsewhere(x, t, residuals == offset, residuals)
                 return Evidence(sure, often, f"equals {times}{form}{plus} in {often} of {len(y)} rows")
     return None
+
+
+def _first_of_each(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Positions of the first row of each pair of values."""
+    return np.unique(np.column_stack([x, y]), axis=0, return_index=True)[1]
 
 
 def _unrelated_elsewhere(x: np.ndarray, y: np.ndarray, on_line: np.ndarray, residuals: np.ndarray) -> bool:

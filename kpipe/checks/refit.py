@@ -22,7 +22,7 @@ import numpy as np
 from kpipe.checks import prediction_checks, table_checks
 from kpipe.checks.interface import Finding, TrainedModels, run_check
 from kpipe.checks.perturbation import replace_values, sample_rows, with_other_rows
-from kpipe.core.metrics import evaluate, gain_over
+from kpipe.core.metrics import Metric, evaluate, gain_over, output
 from kpipe.core.values import Check, Ensemble, Folds, Predictions
 from kpipe.errors import TrainingError
 from kpipe.problem.competition import Factory
@@ -37,6 +37,7 @@ _TRAIN_ROWS, _TEST_ROWS = 3_000, 1_000  # enough for a mistake to show, and few 
 _FEW_SOURCES = 5  # rows whose columns all validation rows are given: no mean, mode or maximum stays what it was
 _ROUNDING = 1e-6  # standard deviations by which a prediction may differ and count as equal
 _SIGNIFICANT = 3.0  # standard errors: chance alone exceeds such a difference once in four hundred times
+_PERMUTATIONS = 30  # of the predictions, whose scores show what chance attains
 _ROWS_DIFFER = (
     "Not checked, because clean drops or reorders rows. To enable this check, let clean return all rows in their order."
 )
@@ -256,7 +257,7 @@ def _shuffled_target(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
     ours, theirs = evaluate(metric, predictions.y, oof), evaluate(metric, predictions.y, baseline.oof)
     gain, error = gain_over(metric, ours, theirs)
     scores = f"With shuffled targets, {metric.name} is {ours.value:.5g} ({baseline.name}: {theirs.value:.5g})"
-    if gain > _SIGNIFICANT * error:
+    if gain > _SIGNIFICANT * error and _beats_its_permutations(metric, predictions.y, oof, trainer.folds):
         yield (
             "fail",
             f"{scores}; the standard error of the difference is {error:.2g}. Shuffled targets cannot be learned, so "
@@ -264,6 +265,26 @@ def _shuffled_target(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
         )
         return
     yield "pass", f"{scores}: no better than chance, as expected."
+
+
+def _beats_its_permutations(metric: Metric, y: np.ndarray, oof: np.ndarray, folds: Folds) -> bool:
+    """Whether predictions score better than the same predictions given to other rows of their fold.
+
+    Predictions that know nothing may still be better than any constant, under a metric that rewards their spread.
+    """
+    rng, chance = np.random.default_rng(0), []
+    for _ in range(_PERMUTATIONS):
+        permuted = oof.copy()
+        for valid in folds.valid:
+            permuted[valid] = oof[rng.permutation(valid)]
+        chance.append(_score(metric, y, permuted))
+    gain = (_score(metric, y, oof) - float(np.mean(chance))) * (1 if metric.greater_is_better else -1)
+    return bool(gain > _SIGNIFICANT * np.std(chance, ddof=1))
+
+
+def _score(metric: Metric, y: np.ndarray, predictions: np.ndarray) -> float:
+    scored = ~np.isnan(predictions).any(axis=1)
+    return float(metric.function(y[scored], output(metric, predictions[scored])))
 
 
 REFIT_CHECKS = (

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import KFold
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from kpipe.checks.folds import time_values
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.statistics import scaled_ranks
 from kpipe.core.values import Folds
@@ -40,12 +41,15 @@ class _Score(NamedTuple):
     perfect: bool
 
 
-def row_order_leakage(problem: Problem, _: Folds) -> Iterator[Finding]:
+def row_order_leakage(problem: Problem, folds: Folds) -> Iterator[Finding]:
     """Check whether the id, the row number, or a column that numbers the rows predicts the target.
+
+    Where rows of test lie between those of train, what neighbours tell of each other holds for test, too.
 
     Parameters
     ----------
     problem : Problem
+    folds : Folds
 
     Yields
     ------
@@ -54,31 +58,75 @@ def row_order_leakage(problem: Problem, _: Folds) -> Iterator[Finding]:
     train = problem.tables.train
     rows = np.sort(np.random.default_rng(0).permutation(len(train))[:_ROWS])
     y = train[problem.targets[0]].iloc[rows]
-    found = []
+    found, between = [], ""
     for name, order in _orders(problem, train):
         score = _score_order(order[rows].astype(np.float64), y, classification=problem.task == "classification")
-        if score is not None:
-            found.append((name in problem.columns, score, name))
+        if score is not None and _test_lies_between(problem, name, order):
+            between = f" By {'the id' if name == _ROW_NUMBER else name}, rows of test lie between those of train."
+        elif score is not None:
+            found.append((name in problem.columns, score, name, order))
     if not found:
-        yield "pass", "Neither the id nor the order of the rows carries information about the target."
+        carries = "tells more than it does for test." if between else "carries information about the target."
+        yield "pass", f"Neither the id nor the order of the rows {carries}{between}"
         return
-    used_by_models, score, name = max(found)
+    used_by_models, score, name, order = max(found, key=lambda one: one[:3])
     subject = "The row number" if name == _ROW_NUMBER else name
     detail = (
         f"{subject} alone predicts {y.name}: {score.measure} {score.random:.2f} on randomly chosen validation rows, "
         f"{score.contiguous:.2f} on contiguous blocks of them."
     )
-    if used_by_models:
+    if problem.groups is not None or isinstance(problem.splitter, ByTime) or _are_blocks(order, folds):
+        yield "pass", f"{detail} The folds are by group or by time, so the score is not too optimistic."
+    elif name != _ROW_NUMBER and time_values(train[name]) is not None:
+        yield (
+            "warn",
+            f"{detail} Times near each other are similar, and folds by row mix them: validate as test lies in train "
+            f"(--split {quote(name)}).",
+        )
+    elif used_by_models:
         advice = "Models that use it learn the order of the file, which says nothing about test. "
         advice += f"Drop it (--drop {quote(name)})."
         yield "fail" if score.perfect else "warn", f"{detail} {advice}"
-    elif problem.groups is not None or isinstance(problem.splitter, ByTime):
-        yield "pass", f"{detail} The folds are by group or by time, so the score is not too optimistic."
     else:
         advice = (
             "Neighbouring rows are similar: validate on groups or later rows (--split), or find out how train was made."
         )
         yield "warn", f"{detail} {advice}"
+
+
+def _test_lies_between(problem: Problem, name: str, order: np.ndarray) -> bool:
+    """Whether rows of test lie between those of train by an order, as after a split by row of one ordered table.
+
+    The id stands in for the row number if it has its order. A number that both tables have is no place between rows.
+    """
+    train, test = problem.tables.train, problem.tables.test
+    if name == _ROW_NUMBER:
+        ours = _to_numbers(train[problem.id]) if problem.id in train else None
+        if ours is None or abs(np.corrcoef(scaled_ranks(ours), order)[0, 1]) < _MIN_CORRELATION:
+            return False
+        order, name = ours, problem.id
+    theirs = _to_numbers(test[name]) if name in test else None
+    if theirs is None or not len(theirs) or np.isin(theirs, order).any():
+        return False
+    of_test = np.repeat([False, True], [len(order), len(theirs)])
+    return _is_mixed(of_test[np.argsort(np.concatenate([order, theirs]), kind="stable")])
+
+
+def _are_blocks(order: np.ndarray, folds: Folds) -> bool:
+    """Whether the validation rows of each fold are stretches of the order, rather than scattered between others."""
+    for train, valid in zip(folds.train, folds.valid, strict=True):
+        rows = np.concatenate([train, valid])
+        validates = np.repeat([False, True], [len(train), len(valid)])
+        if _is_mixed(validates[np.argsort(order[rows], kind="stable")]):
+            return False
+    return True
+
+
+def _is_mixed(mask: np.ndarray) -> bool:
+    """Whether there are at least half as many runs of equal values as in a random order (Wald and Wolfowitz 1940)."""
+    ones = int(mask.sum())
+    expected = 2 * ones * (len(mask) - ones) / max(len(mask), 1)
+    return bool(np.count_nonzero(mask[1:] != mask[:-1]) >= 0.5 * expected > 0)
 
 
 def _orders(problem: Problem, train: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:

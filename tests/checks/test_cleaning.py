@@ -141,3 +141,25 @@ def test_a_target_that_the_sample_spells_differently_is_shuffled_too(tmp_path: P
     assert found.status == "fail"
     assert "clean uses the target" in found.detail
     assert "shuffled-target test" not in findings(tmp_path)
+
+
+def unseeded(tables: Tables) -> Tables:
+    return kpipe.row_by_row(lambda frame: frame.assign(double=np.random.default_rng().normal(size=len(frame))))(tables)
+
+
+def test_noise_without_a_seed_is_not_said_to_see_the_target(files: Path) -> None:
+    found = findings(files, clean=on_tables(unseeded))["clean is row-wise"]
+    assert found.status == "fail"
+    assert "double of train" in found.detail
+    assert "Seed every random step" in found.detail
+    assert "uses the target" not in found.detail
+
+
+def test_rows_that_are_sorted_are_no_exchanged_labels(tmp_path: Path) -> None:
+    made = survivors(n=400, m=120)
+    made.train.drop(columns="id").to_csv(tmp_path / "train.csv", index=False)
+    made.test.to_csv(tmp_path / "test.csv", index=False)
+    made.sample.to_csv(tmp_path / "sample_submission.csv", index=False)
+    assert "target unchanged by clean" not in findings(tmp_path, clean=on_tables(sorted_by_x))
+    swapped = on_tables(lambda given: replace(given, train=given.train.assign(survived=1 - given.train["survived"])))
+    assert findings(tmp_path, clean=swapped)["target unchanged by clean"].status == "fail"

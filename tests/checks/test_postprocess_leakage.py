@@ -51,3 +51,21 @@ def test_a_postprocess_may_work_in_place_but_not_change_the_shape(files: Path) -
         findings(files, postprocess=lambda predictions, tables: predictions[:, 1])
     with pytest.raises(kpipe.KpipeError, match="postprocess of made-by-hand failed: KeyError: 'no such column'"):
         findings(files, postprocess=lambda predictions, tables: tables.test["no such column"])
+
+
+def most_probable_third(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+    """Labels by rank: ties are broken by the order of the rows."""
+    labels = np.zeros(len(predictions))
+    labels[np.argsort(-np.round(predictions[:, 1], 1), kind="stable")[: len(predictions) // 3]] = 1
+    return np.column_stack([1 - labels, labels])
+
+
+def above_the_mean(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+    lived = (predictions[:, 1] > predictions[:, 1].mean()).astype(float)
+    return np.column_stack([1 - lived, lived])
+
+
+def test_a_threshold_is_not_said_to_join_by_position(files: Path) -> None:
+    assert "postprocess leakage" not in findings(files, postprocess=above_the_mean)
+    found = findings(files, postprocess=threshold_fitted_to_scored_rows)["postprocess leakage"]
+    assert "by position" not in found.detail

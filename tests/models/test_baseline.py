@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kpipe.core.metrics import METRICS, evaluate
+from kpipe.core.metrics import METRICS, evaluate, output
 from kpipe.core.values import Folds
 from kpipe.models.baseline import baseline
 
@@ -37,3 +37,47 @@ def test_a_baseline_is_nan_in_rows_that_no_fold_validates() -> None:
     _, oof = baseline(METRICS["rmse"], np.arange(80.0), half, outputs=1)
     assert np.isfinite(oof[:40]).all()
     assert np.isnan(oof[40:]).all()
+
+
+FOUR = Folds(
+    train=tuple(np.flatnonzero(np.arange(2000) % 4 != k) for k in range(4)),
+    valid=tuple(np.flatnonzero(np.arange(2000) % 4 == k) for k in range(4)),
+)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_no_constant_and_no_noise_beats_the_baseline(name: str) -> None:
+    metric, rng = METRICS[name], np.random.default_rng(0)
+    if metric.task == "classification":
+        y = (rng.random(2000) < 0.3).astype(int)
+        shares = [np.tile(share, (2000, 1)) for share in ([1.0, 0.0], [0.0, 1.0], [0.5, 0.5])]
+        others = [*shares, *(np.eye(2)[(rng.random(2000) < p).astype(int)] for p in (0.2, 0.3, 0.5))]
+    else:
+        y = np.exp(rng.normal(1, 1, 2000)) + 1
+        others = [np.full((2000, 1), np.quantile(y, level)) for level in np.linspace(0.05, 0.95, 19)]
+    ours = metric.function(y, output(metric, baseline(metric, y, FOUR, outputs=2)[1]))
+    for other in others:
+        theirs = metric.function(y, output(metric, other))
+        gain = (theirs - ours) * (1 if metric.greater_is_better else -1)
+        assert gain < 0.06 + 0.01 * abs(ours)  # two standard errors of noise in 2,000 rows, or of the folds' constants
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("f1", "best single class"),
+        ("f1_macro", "random labels"),
+        ("mape", "best constant"),
+        ("median_ae", "best constant"),
+        ("accuracy", "majority class"),
+        ("mcc", "majority class"),
+        ("log_loss", "class shares"),
+        ("rmse", "mean"),
+        ("mae", "median"),
+        ("rmsle", "mean of the logarithm"),
+    ],
+)
+def test_the_baseline_is_the_usual_constant_unless_another_scores_better(name: str, said: str) -> None:
+    metric, rng = METRICS[name], np.random.default_rng(0)
+    y = (rng.random(2000) < 0.3).astype(int) if metric.task == "classification" else np.exp(rng.normal(1, 1, 2000))
+    assert baseline(metric, y, FOUR, outputs=2)[0] == said

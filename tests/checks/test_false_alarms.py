@@ -1,0 +1,120 @@
+"""Honest tables that look suspicious at first sight cause no warning, or one with the right words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from kpipe.checks.target_leakage import find_leaks
+from tests.checks.made import from_frame, make_prepared, status
+from tests.plants import Prepared
+
+
+def hours(days: list[int], seed: int = 0) -> pd.DataFrame:
+    """A year and a half of hours, of which some days of each month are kept; the weather repeats for hours."""
+    rng = np.random.default_rng(seed)
+    when = pd.date_range("2011-01-01", "2012-06-30 23:00", freq="h")
+    weather = np.repeat(rng.integers(0, 3, len(when) // 6 + 1), 6)[: len(when)]
+    warm = np.repeat(np.round(rng.normal(15, 8, len(when) // 6 + 1)), 6)[: len(when)]
+    frame = pd.DataFrame({"datetime": when.strftime("%Y-%m-%d %H:%M:%S"), "weather": weather, "warm": warm})
+    rides = 50 + 20 * np.sin(when.hour / 4) + warm + 0.01 * np.arange(len(when)) + rng.normal(0, 5, len(when))
+    return frame.assign(id=np.arange(len(when)), y=rides)[when.day.isin(days)].reset_index(drop=True)
+
+
+def test_repeats_of_hourly_data_are_natural_and_its_dates_are_not_dropped() -> None:
+    given = from_frame(hours(list(range(1, 20))), len(hours(list(range(1, 20)))), hours(list(range(20, 32))))
+    checks = given.checks()
+    assert {checks[name].status for name in ("duplicates across folds", "near-duplicates across folds")} == {"pass"}
+    assert "--drop" not in checks["row-order leakage"].detail
+    assert "fail" not in {check.status for check in checks.values()}
+
+
+def test_the_order_of_rows_may_tell_where_test_lies_between_them() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.arange(1500), "x": rng.normal(size=1500)})
+    frame["y"] = 5 * np.sin(frame["id"] / 200) + frame["x"]
+    tested = rng.random(1500) < 0.3
+    between = from_frame(frame[~tested].reset_index(drop=True), int((~tested).sum()), frame[tested])
+    assert status(between, "row-order leakage") == "pass"
+    assert status(from_frame(frame, 1000), "row-order leakage") == "warn"
+
+
+def test_names_that_validation_rows_do_not_know_either_are_no_unseen_categories() -> None:
+    rng = np.random.default_rng(0)
+    given = make_prepared()
+    tickets = [f"T{number}" for number in rng.integers(0, 500, 1000)]
+    assert status(
+        given.with_column("ticket", np.array(tickets[:600]), np.array(tickets[600:])), "unseen categories"
+    ) == ("pass")
+    towns = np.array(["a", "b"] * 500)
+    other = given.with_column("place", towns[:600], np.char.upper(towns[600:])).check("unseen categories")
+    assert other is not None
+    assert other.status == "warn"
+    assert "convert it in clean" in other.detail
+
+
+def test_dates_that_go_on_do_not_make_test_unlike_train() -> None:
+    given = make_prepared(n=800)
+    days = (pd.Timestamp(2020, 1, 1) + pd.to_timedelta(np.arange(1200) // 2, unit="D")).strftime("%Y-%m-%d").to_numpy()
+    assert status(given.with_column("day", days[:800], days[800:]), "adversarial validation") == "pass"
+
+
+def test_only_columns_that_tell_test_from_train_are_named() -> None:
+    given = make_prepared(n=1200, m=800)
+    shifted = replace(given.tables, test=given.tables.test.assign(x3=given.tables.test["x3"] + 4))
+    check = replace(given, problem=given.problem.with_tables(shifted)).check("adversarial validation")
+    assert check is not None
+    assert check.status == "warn"
+    assert "told by x3. " in check.detail
+
+
+def moved(given: Prepared, by: float) -> Prepared:
+    test = given.tables.test
+    shifted = test.assign(**{name: test[name] + by * test[name].std() for name in given.numbers})
+    return replace(given, problem=given.problem.with_tables(replace(given.tables, test=shifted)))
+
+
+def test_a_test_that_lies_elsewhere_has_no_shifted_columns_and_train_no_near_duplicates() -> None:
+    rng = np.random.default_rng(0)
+    skill = rng.normal(size=1600)
+    frame = pd.DataFrame({f"rating{n}": np.round(3 + skill + rng.normal(0.1 * n, 1, 1600)) for n in range(12)})
+    frame = frame.assign(id=np.arange(1600), y=(skill + rng.normal(size=1600) > 0).astype(int))
+    for by in (0.1, 0.3, 0.6):
+        for given in (make_prepared(n=900, m=600), from_frame(frame, 1000)):
+            checks = moved(given, by).checks()
+            names = ("column alignment", "near-duplicates across folds", "duplicates across folds")
+            assert [check.detail for name in names if (check := checks.get(name)) and check.status != "pass"] == []
+
+
+def test_values_that_one_file_rounds_are_no_near_duplicates() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(10, 1, (2000, 2))
+    frame = pd.DataFrame(values, columns=["a", "b"]).assign(id=np.arange(2000), y=values[:, 0] + rng.normal(size=2000))
+    train, test = frame.head(1200).round({"a": 1, "b": 1}), frame.tail(800)
+    assert status(from_frame(train, 1200, test), "near-duplicates across folds") == "pass"
+    assert status(from_frame(frame.head(1200), 1200, test.round({"a": 1, "b": 1})), "near-duplicates across folds") == (
+        "pass"
+    )
+
+
+def test_rows_in_which_column_and_target_are_capped_are_no_leak() -> None:
+    rng = np.random.default_rng(0)
+    price = np.minimum(np.exp(rng.normal(12, 0.6, 2000)).round(-2), 500_001)
+    age = np.minimum(rng.gamma(4, 10, 2000).round(), 52)
+    rooms = np.where(price == 500_001, 500_001.0, rng.normal(5, 1, 2000).round(2))
+    capped = price == 500_001
+    rooms[capped] = np.where(rng.random(capped.sum()) < 0.4, 500_001.0, 7.0)
+    X = pd.DataFrame({"age": age, "rooms": rooms})
+    assert list(find_leaks(X, pd.Series(price, name="price"), classification=False)) == []
+
+
+def test_groups_that_only_folds_share_are_a_failure() -> None:
+    given = make_prepared(n=800, m=600)
+    customers = np.random.default_rng(0).permutation(1400)
+    made = given.with_column("customer", customers[:800] // 5, 10_000 + customers[800:] // 5, seen=False)
+    check = made.check("group overlap matches test")
+    assert check is not None
+    assert check.status == "fail"
+    assert "--split customer" in check.detail
