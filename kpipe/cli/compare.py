@@ -19,20 +19,26 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     """Print the comparison of two runs."""
+    from dataclasses import asdict
+
     from kpipe.cli.console.comparison import print_comparison
+    from kpipe.cli.console.layout import get_console
+    from kpipe.cli.console.luck import find_luck, print_luck
     from kpipe.runs.compare import compare
     from kpipe.runs.find import find_run
 
-    comparison = compare(*(find_run(name, options.out) for name in (options.a, options.b)))
+    a, b = (find_run(name, options.out) for name in (options.a, options.b))
+    comparison, luck = compare(a, b), find_luck(b, get_console(stderr=True))
     if options.json:
         import json
-        from dataclasses import asdict
 
         sides = json.loads(comparison.sides.to_json(orient="records"))
         record = {**asdict(comparison), "sides": sides, "won": comparison.won, "lost": comparison.lost}
+        record["luck"] = asdict(luck) if luck else None
         print(json.dumps(record, indent=2))
     else:
         print_comparison(comparison)
+        print_luck(luck, get_console(), run_id=comparison.b)
     return 0
 
 

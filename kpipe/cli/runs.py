@@ -24,21 +24,28 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     """Print the finished runs, and to stderr those that cannot be read."""
+    from dataclasses import asdict
+
+    from kpipe.cli.console.layout import get_console
+    from kpipe.cli.console.luck import find_luck
     from kpipe.cli.console.runs import print_runs
     from kpipe.runs.find import find_runs
     from kpipe.runs.prune import summary
 
     runs, errors = find_runs(options.out, options.slug or "*")
     summaries = [summary(run, options.out) for run in runs]
+    latest = {run.record["metric"]["name"]: run for run in runs} if options.slug else {}  # the luck of other runs costs
+    lucks = {metric: find_luck(run, get_console(stderr=True)) for metric, run in latest.items()}
     summaries = [one for one in summaries if options.model is None or options.model in one["models"]]
     if options.sort != "created":
         summaries.sort(key=lambda one: _sort_key(one, options.sort))
     if options.json:
         import json
 
-        print(json.dumps(summaries, indent=2))
+        of_best = {luck.best: asdict(luck) for luck in lucks.values() if luck}
+        print(json.dumps([{**one, "luck": of_best.get(one["run_id"])} for one in summaries], indent=2))
     else:
-        print_runs(summaries, slug=options.slug)
+        print_runs(summaries, slug=options.slug, lucks=lucks)
     for error in errors:
         print(f"Skipped: {error}", file=sys.stderr)
     return 0

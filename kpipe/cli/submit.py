@@ -84,6 +84,8 @@ def submit_file(
         If the file is invalid or must not be submitted, or the user declined.
     """
     from kpipe import pipeline
+    from kpipe.cli.console.layout import get_console
+    from kpipe.cli.console.luck import find_luck, print_luck
     from kpipe.cli.console.submissions import print_entry, show_wait
     from kpipe.core.request import RunRequest
     from kpipe.kaggle import allowance, submit
@@ -92,6 +94,9 @@ def submit_file(
     out, kaggle = options.out, connect()  # missing credentials are said first
     if run is None:
         submit.validate_file(file, pipeline.prepare(RunRequest(slug, data=getattr(options, "data", None))))
+    else:
+        console = get_console(stderr=True)
+        print_luck(find_luck(run, console), console, run_id=run.record["run_id"])
     allowed = allowance.check_can_submit(kaggle, slug, file, run, out=out, force=options.force)
     if allowed.is_last and not options.yes:
         _confirm_last(slug)

@@ -7,11 +7,26 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from kpipe.core.formatting import format_score, format_with_error
-from kpipe.report.blocks import Block, Cell, Column, Finding, Plot, Section, Table, number_cell, score_cell, text_cell
+from kpipe.core.formatting import format_score, format_with_error, plain_text
+from kpipe.errors import KpipeError
+from kpipe.report.blocks import (
+    Block,
+    Cell,
+    Column,
+    Finding,
+    Plot,
+    Section,
+    Table,
+    Text,
+    number_cell,
+    score_cell,
+    text_cell,
+)
 from kpipe.report.colours import ACCENT, INK, MUTED
 from kpipe.report.formatting import short
+from kpipe.runs.find import read_run
 from kpipe.runs.loaded import LoadedRun, as_number, other_runs
+from kpipe.runs.luck import luck_of
 
 __all__ = ["section"]
 
@@ -50,9 +65,18 @@ def section(run: LoadedRun) -> Section:
         "predicted by models that were not trained on it. Error bars show two standard errors, an approximate 95 % "
         "confidence interval for the score on new rows of the same kind."
     )
-    return Section(
-        key="score", title="Score", summary=summary, blocks=[*blocks, _table(run, others)], findings=_findings(run)
-    )
+    blocks.append(_table(run, others))
+    if others:
+        blocks += [Text(text=sentence) for sentence in _luck(run)]
+    return Section(key="score", title="Score", summary=summary, blocks=blocks, findings=_findings(run))
+
+
+def _luck(run: LoadedRun) -> list[str]:
+    """What choosing the best of the runs flatters."""
+    try:
+        return list(luck_of(read_run(run.path)).sentences(run.text("run_id")))
+    except KpipeError as error:
+        return [plain_text(f"Luck of choosing unknown: {error}")]
 
 
 def _points(run: LoadedRun, others: Sequence[Mapping[str, object]]) -> list[_Point]:

@@ -24,13 +24,15 @@ _LONGEST = 200  # characters of a reader's error that are shown
 _CURVES = ["model", "seed", "fold", "rows", "step", "loss"]
 
 
-def read_parquet(path: Path) -> pd.DataFrame:
+def read_parquet(path: Path, is_needed: Callable[[str], bool] | None = None) -> pd.DataFrame:
     """The columns of a Parquet file, without what pandas wrote beside them: it could name types of anybody's making.
 
     Parameters
     ----------
     path : Path
         The file.
+    is_needed : callable, optional
+        Whether to read the column of a name. By default, all columns are read.
 
     Returns
     -------
@@ -41,7 +43,13 @@ def read_parquet(path: Path) -> pd.DataFrame:
     DataError
         If the file is missing or cannot be read.
     """
-    return _read(path, lambda: pq.read_table(path).to_pandas(ignore_metadata=True))
+
+    def read() -> pd.DataFrame:
+        with pq.ParquetFile(path) as file:
+            names = None if is_needed is None else [name for name in file.schema_arrow.names if is_needed(name)]
+            return file.read(columns=names).to_pandas(ignore_metadata=True)
+
+    return _read(path, read)
 
 
 def read_csv(path: Path, *, encoding: str = "utf-8") -> pd.DataFrame:

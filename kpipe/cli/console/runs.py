@@ -10,14 +10,18 @@ from rich.table import Table
 from rich.text import Text
 
 from kpipe.cli.console.layout import get_console, print_table
+from kpipe.cli.console.luck import print_luck
 from kpipe.core.formatting import format_with_error
 from kpipe.errors import printable
+from kpipe.runs.luck import Luck
 from kpipe.runs.prune import Removable
 
 __all__ = ["print_removable", "print_runs"]
 
 
-def print_runs(runs: Sequence[Mapping[str, Any]], *, slug: str | None = None) -> None:
+def print_runs(
+    runs: Sequence[Mapping[str, Any]], *, slug: str | None = None, lucks: Mapping[str, Luck | None] = {}
+) -> None:
     """Print a table for each competition and metric to stdout, with a row for each run.
 
     Parameters
@@ -26,6 +30,8 @@ def print_runs(runs: Sequence[Mapping[str, Any]], *, slug: str | None = None) ->
         Summaries of runs, see ``kpipe.runs.prune.summary``.
     slug : str, optional
         The competition that was asked for, if only one was.
+    lucks : mapping of str to Luck
+        Metric to the luck of choosing among its runs, which is printed below its table.
     """
     console = get_console()
     if not runs:
@@ -33,6 +39,7 @@ def print_runs(runs: Sequence[Mapping[str, Any]], *, slug: str | None = None) ->
         console.print(f"No finished runs{of} found. To make one: kpipe run SLUG", markup=False)
     for key in dict.fromkeys((run["slug"], run["metric"]) for run in runs):
         print_table(console, _table(": ".join(key), [run for run in runs if (run["slug"], run["metric"]) == key]))
+        print_luck(lucks.get(key[1]), console)
 
 
 def _table(title: str, runs: Sequence[Mapping[str, Any]]) -> Table:

@@ -1,0 +1,135 @@
+"""The luck of choosing among finished runs, by function and by command."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kpipe.cli.console.layout import get_console
+from kpipe.cli.console.luck import find_luck
+from kpipe.core.metrics import get_metric
+from kpipe.errors import InputError
+from kpipe.runs.luck import luck_of, selection_correction
+from kpipe.runs.run import Run
+from tests.cli.calls import call
+
+LABELS = np.random.default_rng(7).integers(2, size=600)
+
+
+def fake_run(home: Path, name: str, seed: int, metric: str = "accuracy", **changes: Any) -> Run:
+    """A finished run whose predictions are hardly better than a coin."""
+    rng, y = np.random.default_rng(seed), changes.pop("y", LABELS)
+    p = np.clip(0.5 + 0.02 * (2 * y - 1) + 0.2 * rng.normal(size=len(y)), 0.01, 0.99)
+    found, folder = get_metric(metric), home / "made-by-hand" / name
+    folder.mkdir(parents=True)
+    classes = {"blend/0": 1 - p, "blend/1": p} if found.task == "classification" else {"blend": p}
+    frame = pd.DataFrame({"row": np.arange(len(y)), "survived": y, **classes})
+    frame.to_parquet(folder / "oof.parquet")
+    predicted = np.column_stack([1 - p, p])
+    score = found.function(y, predicted.argmax(axis=1) if found.needs == "label" else predicted)
+    record = {
+        "slug": "made-by-hand",
+        "run_id": name,
+        "target": "survived",
+        "score": score,
+        "standard_error": 0.02,
+        "rows": len(y),
+        "metric": {"name": metric, "greater_is_better": found.greater_is_better},
+        "data": {"files": {"train.csv": "a", "test.csv": "b"}},
+        "models": [{"name": "linear"}],
+        "seed": [0],
+        "checks": [],
+        "submission": {"sha256": "c", "sendable": True},
+        **changes,
+    }
+    (folder / "run.json").write_text(json.dumps(record))
+    return Run(path=folder, record=record)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss", "auc", "f1"])
+def test_the_best_of_twenty_coins_is_expected_to_score_like_a_coin(tmp_path: Path, metric: str) -> None:
+    runs = [fake_run(tmp_path, f"run-{seed}", seed, metric) for seed in range(20)]
+    luck, scores = luck_of(runs[0]), [run.score for run in runs]
+    better = max if get_metric(metric).greater_is_better else min
+    assert (luck.runs, luck.score, luck.left_out) == (20, pytest.approx(better(scores)), {})
+    assert 15 < luck.tries <= 20
+    spread = abs(luck.score - np.mean(scores))
+    assert abs(luck.expected - np.mean(scores)) < 0.4 * spread
+    best = next(run for run in runs if run.record["run_id"] == luck.best)
+    assert selection_correction(best) == luck.correction != 0
+    assert {selection_correction(run) for run in runs if run is not best} == {0.0}
+
+
+def test_with_one_run_nothing_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = fake_run(tmp_path, "only-run", 0)
+    luck = luck_of(run)
+    assert (luck.runs, luck.tries, luck.expected) == (1, 1.0, luck.score)
+    assert luck.score == pytest.approx(run.score)
+    assert selection_correction(run) == 0.0
+    assert list(luck.sentences()) == []
+
+
+def test_runs_that_do_not_compare_are_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    others = {
+        "other-files": ({"data": {"files": {"train.csv": "x"}}}, "other files"),
+        "other-metric": ({"metric": "log_loss"}, "metric log_loss"),
+        "other-target": ({"target": "died"}, "other target"),
+        "other-rows": ({"rows": 10}, "other rows"),
+        "other-truth": ({"y": 1 - LABELS}, "other rows or targets"),
+        "failed": ({"checks": [{"name": "leak", "status": "fail", "detail": ""}]}, "failed the check leak"),
+    }
+    for name, (changes, _) in others.items():
+        fake_run(tmp_path, name, 1, **changes)
+    broken = fake_run(tmp_path, "broken", 2)
+    (broken.path / "oof.parquet").write_bytes(b"no parquet")
+    runs = [fake_run(tmp_path, f"run-{seed}", seed) for seed in range(3)]
+    luck = luck_of(runs[0])
+    assert luck.runs == 3
+    assert {name: luck.left_out[name] for name in others} == {name: reason for name, (_, reason) in others.items()}
+    assert luck.left_out["broken"].startswith("oof.parquet cannot be read")
+    assert call("runs", "made-by-hand", "--out", tmp_path) == 0
+    shown = capsys.readouterr().out
+    assert "Best of 3 runs (about 3 independent tries): 0." in shown
+    assert "Not comparable, and left out: " in shown
+    assert "other-files (other files)" in shown
+
+
+def test_a_run_without_predictions_has_no_luck_and_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = fake_run(tmp_path, "no-oof", 0)
+    (run.path / "oof.parquet").unlink()
+    with pytest.raises(InputError, match=r"oof\.parquet is not in the run's folder"):
+        luck_of(run)
+    assert find_luck(run, get_console()) is None
+    assert "Luck of choosing unknown: oof.parquet is not" in capsys.readouterr().out
+
+
+def test_runs_compare_and_report_say_what_choosing_flatters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [fake_run(tmp_path, f"run-{seed}", seed) for seed in range(4)]
+    best = luck_of(runs[0]).best
+    assert call("runs", "made-by-hand", "--out", tmp_path, "--json") == 0
+    listed = {one["run_id"]: one["luck"] for one in json.loads(capsys.readouterr().out)}
+    assert listed[best]["runs"] == 4
+    assert [name for name, luck in listed.items() if luck] == [best]
+    assert call("compare", "run-0", "run-1", "--out", tmp_path) == 0
+    assert "Best of 4 runs" in capsys.readouterr().out
+    assert call("compare", "run-0", "run-1", "--out", tmp_path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["luck"]["best"] == best
+    assert call("report", "run-0", "--out", tmp_path) == 0
+    assert "Best of 4 runs" in (runs[0].path / "report.html").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("metric", ["accuracy", "auc"])
+def test_a_hundred_runs_of_100_000_rows_take_about_a_second(tmp_path: Path, metric: str) -> None:
+    y = np.random.default_rng(0).integers(2, size=100_000)
+    runs = [fake_run(tmp_path, f"run-{seed}", seed, metric, y=y) for seed in range(100)]
+    luck_of(runs[0])
+    start = time.perf_counter()
+    assert luck_of(runs[0]).runs == 100
+    assert time.perf_counter() - start < 4  # measured in benchmarks/luck.py; other processes share the machine
