@@ -26,8 +26,9 @@ __all__ = ["Luck", "luck_of", "selection_correction"]
 _MOST_RUNS = 200  # the latest ones in the folder
 _MOST_NAMED = 5  # runs that are left out, in the sentence
 _PERIODS = 50  # of time, where later rows are predicted from earlier ones
-# A metric that is no mean over rows is scored in this many blocks, and the blocks hold at most so many rows together.
-_BLOCKS, _BLOCK_ROWS, _SCORED_ROWS = 20, 20, 10_000
+# A metric that is no mean over rows is scored in blocks of at least 20 rows: once per run and block, of which there are
+# fewer where there are many runs, so that it takes about a second; the blocks hold at most 10,000 rows together.
+_FEWEST_BLOCKS, _MOST_BLOCKS, _EVALUATIONS, _BLOCK_ROWS, _SCORED_ROWS = 8, 20, 800, 20, 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,7 +328,8 @@ def _block_scores(own: _Own, scores: np.ndarray, predictions: list[np.ndarray]) 
     reduced to that.
     """
     metric, y = own.metric, own.y
-    count = int(np.clip(len(y) // _BLOCK_ROWS, 2, _BLOCKS))
+    most_blocks = int(np.clip(_EVALUATIONS // len(predictions), _FEWEST_BLOCKS, _MOST_BLOCKS))
+    count = int(np.clip(len(y) // _BLOCK_ROWS, 2, most_blocks))
     blocks = random_blocks(own.groups, count)
     parts = [np.flatnonzero(blocks == block) for block in range(int(blocks.max()) + 1)]
     most = max(_SCORED_ROWS // len(parts), 1)

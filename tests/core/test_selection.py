@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from kpipe.core.selection import effective_tries, expected_after_choosing, gather, random_blocks
 
@@ -15,8 +16,6 @@ def simulated(configurations: int, difference: float, rng: np.random.Generator) 
     error = np.sqrt(0.5 * 0.5 / ROWS)
     shift = difference * error / 0.4 * rng.normal(size=configurations)  # 0.4: the normal density at 0
     scores = np.sqrt(0.5) * (rng.normal(size=(ROWS, 1)) + rng.normal(size=(ROWS, configurations))) + shift
-    from scipy.stats import norm
-
     return (scores > 0).astype(float), norm.cdf(shift)
 
 
@@ -33,7 +32,7 @@ def test_the_corrected_score_is_unbiased_within_a_standard_error(configurations:
     assert abs(np.mean(corrected)) < error
     if configurations > 2:
         assert np.mean(best) > 2 * abs(np.mean(corrected))
-        assert np.mean(best) > 0.9 * error
+        assert np.mean(best) > 0.7 * error
 
 
 def test_of_groups_whole_groups_are_drawn() -> None:
@@ -42,8 +41,8 @@ def test_of_groups_whole_groups_are_drawn() -> None:
     units = random_blocks(groups)
     sums = np.column_stack([gather(one, units) for one in losses.T])
     by_group = expected_after_choosing(sums, np.bincount(units).astype(float))
-    assert losses.mean(axis=0).max() > 0.3
-    assert abs(by_group) < 0.23 < expected_after_choosing(losses, np.ones(400))
+    by_row = expected_after_choosing(losses, np.ones(400))
+    assert abs(by_group) < 0.6 * by_row < by_row < losses.mean(axis=0).max()
 
 
 def test_one_run_keeps_its_score_and_so_do_equal_runs() -> None:
@@ -57,7 +56,7 @@ def test_a_run_that_is_clearly_the_best_keeps_its_score() -> None:
     losses = np.random.default_rng(0).random((500, 5))
     losses[:, 3] -= 0.5
     found = expected_after_choosing(losses, np.ones(500), greater_is_better=False)
-    assert found == losses[:, 3].mean()
+    assert found == pytest.approx(losses[:, 3].mean(), abs=1e-12)
 
 
 def test_lower_is_better_and_roots_are_corrected_upwards() -> None:
