@@ -2,8 +2,8 @@
 
     python benchmarks/luck.py
 
-Simulates configurations whose true scores are equal, or differ by about a standard error, and asserts that the corrected
-score of the best one is within a standard error of its true score. Then it times what ``kpipe runs`` computes.
+Simulates configurations whose true scores are equal, or differ by about a standard error, and asserts that the
+corrected score of the best one is within a standard error of its true score. Then it times what ``kpipe runs`` computes.
 """
 
 from __future__ import annotations
