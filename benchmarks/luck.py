@@ -3,7 +3,7 @@
     python benchmarks/luck.py
 
 Simulates configurations whose true scores are equal, or differ by about a standard error, and asserts that the
-corrected score of the best one is within a standard error of its true score. Then it times what ``kpipe runs`` computes.
+corrected score of the best one is within a standard error of its true score. Then it times the computation.
 """
 
 from __future__ import annotations

@@ -13,19 +13,18 @@ import pandas as pd
 from kpipe.core.formatting import format_score, plain_text
 from kpipe.core.metrics import Metric, get_metric, output, over_targets
 from kpipe.core.selection import effective_tries, expected_after_choosing, gather, random_blocks
-from kpipe.errors import InputError, KpipeError, UsageError
+from kpipe.errors import KpipeError, UsageError
 from kpipe.problem import competition
 from kpipe.runs.find import finished_folders, read_run
-from kpipe.runs.oof import OofPredictions, oof_predictions
+from kpipe.runs.oof import oof_predictions
 from kpipe.runs.prediction_tables import ENSEMBLE, GROUP, output_columns
 from kpipe.runs.run import Run
-from kpipe.runs.tables import read_folds, read_parquet, to_numbers
+from kpipe.runs.tables import read_parquet, to_numbers
 
 __all__ = ["Luck", "luck_of", "selection_correction"]
 
 _MOST_RUNS = 200  # the latest ones in the folder
 _MOST_NAMED = 5  # runs that are left out, in the sentence
-_PERIODS = 50  # of time, where later rows are predicted from earlier ones
 # A metric that is no mean over rows is scored in blocks of at least 20 rows: once per run and block, of which there are
 # fewer where there are many runs, so that it takes about a second; the blocks hold at most 10,000 rows together.
 _FEWEST_BLOCKS, _MOST_BLOCKS, _EVALUATIONS, _BLOCK_ROWS, _SCORED_ROWS = 8, 20, 800, 20, 10_000
@@ -152,7 +151,7 @@ def luck_of(run: Run) -> Luck:
 
 @dataclass(frozen=True)
 class _Own:
-    """The run that others are compared with: its metric, its truth, and the unit of each predicted row."""
+    """The run that others are compared with: its metric, its truth, and the group or period of each predicted row."""
 
     metric: Metric
     table: pd.DataFrame
@@ -177,7 +176,7 @@ def _read_own(run: Run) -> _Own:
         predicted=predicted,
         y=oof.y[predicted],
         predictions=oof.ensemble[predicted],
-        groups=_groups(run, oof)[predicted],
+        groups=(np.arange(len(table)) if oof.groups is None else oof.groups)[predicted],
     )
 
 
@@ -210,23 +209,6 @@ def _table(run: Run, targets: tuple[str, ...]) -> pd.DataFrame:
         )
 
     return read_parquet(run.path / "oof.parquet", is_needed)
-
-
-def _groups(run: Run, oof: OofPredictions) -> np.ndarray:
-    """The group of each row, or its period where later rows are predicted from earlier ones, or the row itself."""
-    rows = len(oof.y)
-    if oof.groups is not None:
-        return oof.groups
-    try:
-        folds = read_folds(run.path / "folds.parquet")
-    except InputError:
-        return np.arange(rows)
-    if not folds.refit or max(part.max(initial=0) for part in folds.valid) >= rows:
-        return np.arange(rows)
-    order = np.concatenate([np.sort(part) for part in folds.valid])
-    periods = np.full(rows, -1)
-    periods[order] = np.arange(len(order)) * _PERIODS // len(order)
-    return periods
 
 
 def _other_folders(run: Run) -> list[Path]:
