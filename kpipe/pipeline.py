@@ -42,6 +42,7 @@ from kpipe.training.combine import combine
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.deadline import Deadline
 from kpipe.training.estimators import choose_models
+from kpipe.training.fold_dates import describe_fold_dates
 from kpipe.training.folds import make_folds
 from kpipe.training.task_runner import FitFinished
 
@@ -147,7 +148,11 @@ def run(
     baseline = rehearse(problem, folds)
     content = describe_request(problem, folds, request, models=list(models), device=device, rerun=rerun)
     with open_run_folder(request.out, problem.slug, content["key"], content) as folder:
-        notes = (*problem.tables.source.notes, *describe_changes(folder, rerun))
+        notes = (
+            *problem.tables.source.notes,
+            *describe_fold_dates(problem, folds),
+            *describe_changes(folder, rerun),
+        )
         on_start(RunPlan(problem, tuple(models), len(folds.train), folder.path, notes))
         predictions = cross_validate(
             problem,

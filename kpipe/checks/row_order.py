@@ -17,8 +17,8 @@ from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.statistics import scaled_ranks
 from kpipe.core.values import Folds
 from kpipe.data.column_types import to_numeric
+from kpipe.problem.blocks import time_column
 from kpipe.problem.problem import Problem
-from kpipe.problem.splitters import ByTime
 
 __all__ = ["TABLE_CHECKS", "row_order_leakage"]
 
@@ -75,7 +75,7 @@ def row_order_leakage(problem: Problem, folds: Folds) -> Iterator[Finding]:
         f"{subject} alone predicts {y.name}: {score.measure} {score.random:.2f} on randomly chosen validation rows, "
         f"{score.contiguous:.2f} on contiguous blocks of them."
     )
-    if problem.groups is not None or isinstance(problem.splitter, ByTime) or _are_blocks(order, folds):
+    if problem.groups is not None or time_column(problem.splitter) is not None or _are_blocks(order, folds):
         yield "pass", f"{detail} The folds are by group or by time, so the score is not too optimistic."
     elif name != _ROW_NUMBER and time_values(train[name]) is not None:
         yield (

@@ -8,14 +8,29 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.values import Splitter
+from kpipe.problem.cut_outs import PeriodEnds, TimeBlocks
 from kpipe.problem.splitters import ByTime
-from kpipe.problem.times import read_times
+from kpipe.problem.times import TimeColumn, read_times
 
-__all__ = ["time_blocks"]
+__all__ = ["time_blocks", "time_column"]
 
 # Standard errors from fewer clusters are too small: Cameron, Gelbach and Miller (2008) find so for 5 to 30 of them.
 _FEWEST_BLOCKS = 20
 _CALENDAR = ("Y", "Q", "M", "W", "D", "h")  # periods from the longest to the shortest
+
+
+def time_column(splitter: Splitter) -> TimeColumn | None:
+    """The column or columns by which a splitter splits time; None if it does not.
+
+    Parameters
+    ----------
+    splitter : Splitter
+
+    Returns
+    -------
+    str or tuple of str or None
+    """
+    return splitter.column if isinstance(splitter, ByTime | PeriodEnds | TimeBlocks) else None
 
 
 def time_blocks(splitter: Splitter, train: pd.DataFrame, frame: pd.DataFrame) -> np.ndarray | None:
@@ -46,9 +61,10 @@ def time_blocks(splitter: Splitter, train: pd.DataFrame, frame: pd.DataFrame) ->
     that are longer than the dependence. Cameron, Gelbach and Miller, "Bootstrap-based improvements for inference with
     clustered errors" (2008): how many there must be.
     """
-    if not isinstance(splitter, ByTime):
+    column = time_column(splitter)
+    if column is None:
         return None
-    times, wanted = read_times(train, splitter.column), read_times(frame, splitter.column)
+    times, wanted = read_times(train, column), read_times(frame, column)
     validated = np.unique(np.concatenate([valid for _, valid in splitter.split(train)]))
     numbers = next(_numberings(times.iloc[validated], wanted))
     return np.where(wanted.isna(), -1, numbers)

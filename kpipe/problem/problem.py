@@ -16,7 +16,7 @@ from kpipe.core.values import Reason, Splitter, Tables, Task
 from kpipe.data.further_tables import file_hashes
 from kpipe.errors import DataError, UsageError
 from kpipe.problem.alignment import align_rows
-from kpipe.problem.blocks import time_blocks
+from kpipe.problem.blocks import time_blocks, time_column
 from kpipe.problem.competition import Competition, Factory, find
 from kpipe.problem.inference import infer
 from kpipe.problem.inference.columns import left_out_columns
@@ -131,8 +131,10 @@ class Problem:
     def _blocks_of(self, frame: pd.DataFrame) -> np.ndarray | None:
         if self.groups is not None:
             return frame[self.groups].to_numpy() if self.groups in frame else None
-        column = getattr(self.splitter, "column", None)
-        return time_blocks(self.splitter, self.tables.train, frame) if column in frame else None
+        column = time_column(self.splitter)
+        columns = (column,) if isinstance(column, str) else column or ()
+        lacks = not set(columns) <= {*frame.columns}
+        return None if lacks else time_blocks(self.splitter, self.tables.train, frame)
 
     @property
     def is_ordinal(self) -> bool:

@@ -1,4 +1,4 @@
-"""Splitters beyond scikit-learn's: by row order and by time."""
+"""Splitters by row order and by time; those for test rows between train's are in ``kpipe.problem.cut_outs``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from kpipe.problem.times import read_times
+from kpipe.problem.times import TimeColumn, before, end_of, read_times
 
 __all__ = ["ByTime", "RowSplit"]
 
@@ -58,7 +59,11 @@ class RowSplit:
 
 
 class ByTime:
-    """Each fold validates a period of time and trains on all rows before it; the first half of the time only trains.
+    """Each fold validates a period of time, and trains on the rows before it.
+
+    With a horizon, the folds mirror a test set that lies as far ahead: they validate the last ``n_splits`` horizons,
+    each from models that know nothing of the gap before it either. Without one, the first half of the rows only trains,
+    and the others form ``n_splits`` periods of as many rows.
 
     Rows with the same date stay together. Rows without a date, at most 5 %, are in no fold. Models for the test rows,
     which come after all rows of train, are fitted on every row (``refit``): those of the folds know only a part of the
@@ -66,10 +71,14 @@ class ByTime:
 
     Parameters
     ----------
-    column : str
-        A column of dates, or of numbers that grow with time, of the table that is split.
+    column : str or tuple of str
+        A column of dates, or of numbers that grow with time, of the table that is split; or those of year, month, ...
     n_splits : int
         Number of periods that are validated.
+    horizon : str or float, optional
+        Length of a period, such as "1 year", "3 months" or "6 weeks"; a number for a column of numbers.
+    gap : str or float, optional
+        Length of time between the training rows and the period.
 
     Raises
     ------
@@ -78,29 +87,64 @@ class ByTime:
 
     References
     ----------
-    Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd edition, 5.10 (rolling origin).
+    Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd edition, 5.10 (rolling origin). Tashman,
+    "Out-of-sample tests of forecasting accuracy" (2000): errors depend on the horizon, so that it must be the same.
+
+    Examples
+    --------
+    >>> weeks = pd.DataFrame({"week": range(1, 9)})
+    >>> for train, valid in ByTime("week", n_splits=2, horizon=2, gap=1).split(weeks):
+    ...     print((train + 1).tolist(), "then", (valid + 1).tolist())
+    [1, 2, 3] then [5, 6]
+    [1, 2, 3, 4, 5] then [7, 8]
     """
 
     refit = True
 
-    def __init__(self, column: str, n_splits: int = 4) -> None:
+    def __init__(
+        self,
+        column: TimeColumn,
+        n_splits: int = 4,
+        horizon: str | float | None = None,
+        gap: str | float | None = None,
+    ) -> None:
         self.column = column
         self.n_splits = n_splits
+        self.horizon = horizon
+        self.gap = gap
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Pairs of (training rows, validation rows)."""
-        dates = read_times(X, self.column)
+        times = read_times(X, self.column)
+        for start, end in self._periods(times):
+            earlier = times < before(start, self.gap)
+            within = times >= start if end is None else (times >= start) & (times < end)
+            if not (earlier.any() and within.any()):
+                raise ValueError(f"{self.column} holds too few dates for {self.n_splits} periods of {self.horizon}")
+            yield np.flatnonzero(earlier), np.flatnonzero(within)
+
+    def _periods(self, times: pd.Series) -> Iterator[tuple[Any, Any]]:
+        """Start and end of each validated period."""
+        if self.horizon is None:
+            yield from self._halves(times)
+            return
+        end = end_of(times, self.horizon)
+        for number in range(self.n_splits, 0, -1):
+            yield before(end, self.horizon, number), before(end, self.horizon, number - 1)
+
+    def _halves(self, times: pd.Series) -> Iterator[tuple[Any, Any]]:
+        """Periods of as many rows in the second half of them."""
         shares = np.linspace(0.5, 1.0, self.n_splits + 1)
-        cuts = dates.quantile(shares[:-1].tolist(), interpolation="higher").tolist()
-        if len(set(cuts)) < self.n_splits or not (dates < cuts[0]).any():
+        cuts = times.quantile(shares[:-1].tolist(), interpolation="higher").tolist()
+        if len(set(cuts)) < self.n_splits or not (times < cuts[0]).any():
             raise ValueError(f"{self.column} holds too few dates for {self.n_splits} periods of time")
-        for start, end in zip(cuts, [*cuts[1:], None], strict=True):
-            within = dates >= start if end is None else (dates >= start) & (dates < end)
-            yield np.flatnonzero(dates < start), np.flatnonzero(within)
+        yield from zip(cuts, [*cuts[1:], None], strict=True)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """How many pairs."""
         return self.n_splits
 
     def __repr__(self) -> str:
-        return f"ByTime({self.column!r}, n_splits={self.n_splits})"
+        more = {"horizon": self.horizon, "gap": self.gap}
+        given = "".join(f", {name}={value!r}" for name, value in more.items() if value is not None)
+        return f"ByTime({self.column!r}, n_splits={self.n_splits}{given})"

@@ -1,25 +1,42 @@
-"""Columns of time as values that can be compared."""
+"""Times of rows, and lengths of time such as "1 year", "6 weeks" or 4."""
 
 from __future__ import annotations
 
+import re
+from typing import Any, Literal
+
+import numpy as np
 import pandas as pd
 
 from kpipe.data.dates import parse_dates
 
-__all__ = ["read_times"]
+__all__ = ["TimeColumn", "before", "end_of", "read_times"]
+
+TimeColumn = str | tuple[str, ...]
 
 _MAX_UNDATED = 0.05  # of the rows may have no date
+# Hours, minutes and seconds end at their own end, longer units at midnight.
+_LENGTH = re.compile(r"(\d+) (year|month|week|day|hour|minute|second)s?")
+_FLOORS: dict[str, Literal["h", "min", "s"]] = {
+    "hour": "h",
+    "minute": "min",
+    "second": "s",
+}
+# Numbers of this size are seconds since 1970, from 1990 to 2035; with three digits more, milliseconds.
+_EPOCHS = (631_152_000, 2_051_222_400)
+_EPOCH_UNITS: dict[Literal["s", "ms"], int] = {"s": 1, "ms": 1000}
 
 
-def read_times(frame: pd.DataFrame, column: str) -> pd.Series:
+def read_times(frame: pd.DataFrame, column: TimeColumn) -> pd.Series:
     """The times of a table's rows.
 
     Parameters
     ----------
     frame : DataFrame
         (n, columns).
-    column : str
-        A column of dates, or of numbers that grow with time.
+    column : str or tuple of str
+        A column of dates, or of numbers that grow with time; or columns of the year, the month and so on, the longest
+        first.
 
     Returns
     -------
@@ -31,9 +48,88 @@ def read_times(frame: pd.DataFrame, column: str) -> pd.Series:
     ValueError
         If more than 5 % of the rows have no time.
     """
-    dates = parse_dates(frame[column])
-    if dates is None and pd.api.types.is_numeric_dtype(frame[column]):
-        dates = frame[column]  # weeks, steps, hours
-    if dates is None or dates.isna().mean() > _MAX_UNDATED:
+    if isinstance(column, tuple):
+        names = ("year", "month", "day", "hour")
+        parts = frame[list(column)].set_axis(list(names[: len(column)]), axis=1)
+        times = pd.to_datetime(parts if "day" in parts else parts.assign(day=1), errors="coerce")
+    else:
+        found = parse_dates(frame[column])
+        if found is None and not pd.api.types.is_numeric_dtype(frame[column]):
+            raise ValueError(f"{column} must hold a date, or a number, in at least 95 % of the rows")
+        times = _from_epoch(frame[column]) if found is None else found
+    if times.isna().mean() > _MAX_UNDATED:
         raise ValueError(f"{column} must hold a date, or a number, in at least 95 % of the rows")
-    return dates
+    return times
+
+
+def _from_epoch(numbers: pd.Series) -> pd.Series:
+    """Dates for seconds or milliseconds since 1970; other numbers, such as weeks and steps, as they are."""
+    for unit, factor in _EPOCH_UNITS.items():
+        if numbers.between(_EPOCHS[0] * factor, _EPOCHS[1] * factor).all():
+            return pd.to_datetime(numbers, unit=unit)
+    return numbers
+
+
+def _parts(length: object) -> tuple[int, str]:
+    found = _LENGTH.fullmatch(str(length))
+    if found is None:
+        raise ValueError(f"a length of time must be like '1 year' or '6 weeks', or a number; got {length!r}")
+    return int(found[1]), found[2]
+
+
+def before(time: Any, length: str | float | None, times: int = 1) -> Any:
+    """The time that lies a length, or several, before another.
+
+    Parameters
+    ----------
+    time : Timestamp or float
+    length : str or float or None
+        Such as "1 year" for a Timestamp, a number for a number; None for no time at all.
+    times : int
+        How many lengths.
+
+    Returns
+    -------
+    Timestamp or float
+
+    Raises
+    ------
+    ValueError
+        If the length does not go with the time.
+
+    Examples
+    --------
+    >>> str(before(pd.Timestamp("2020-03-01"), "1 month", 3)), before(12, 4)
+    ('2019-12-01 00:00:00', 8)
+    """
+    if length is None:
+        return time
+    if not isinstance(time, pd.Timestamp):
+        if isinstance(length, str):
+            raise ValueError(f"a column of numbers needs a length that is a number; got {length!r}")
+        return time - times * length
+    number, unit = _parts(length)
+    return time - pd.DateOffset(**{f"{unit}s": number * times})  # type: ignore[arg-type]  # the stubs want "normalize"
+
+
+def end_of(times: pd.Series, length: str | float) -> Any:
+    """The end of the last day (hour, minute, second) of some times, where lengths are counted back from.
+
+    Parameters
+    ----------
+    times : Series
+        (n,) datetime64 or numbers.
+    length : str or float
+        Its unit decides.
+
+    Returns
+    -------
+    Timestamp or float
+        No time lies at or after it.
+    """
+    last = times.max()
+    if not isinstance(last, pd.Timestamp):
+        return last + 1 if float(last).is_integer() else np.nextafter(last, np.inf)
+    unit = _parts(length)[1]
+    floor: Literal["h", "min", "s", "D"] = _FLOORS.get(unit, "D")
+    return last.floor(floor) + pd.Timedelta(1, floor)

@@ -29,10 +29,15 @@ def test_dates_and_numbers_of_a_case_are_read_as_such_and_said(number: str) -> N
     assert any(next(iter(wanted)) in note for note in problem.tables.source.notes)
 
 
-@pytest.mark.parametrize(("number", "column"), [("05", "date"), ("13", "hour"), ("67", "month")])
-def test_folds_of_a_case_whose_test_is_later_validate_later_rows(number: str, column: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "column", "folds", "horizon"),
+    [("05", "date", 3, "150 days"), ("13", "hour", 1, "50 hours"), ("67", "month", 2, "1 year")],
+)
+def test_folds_of_a_case_whose_test_is_later_validate_horizons_as_long(
+    number: str, column: str, folds: int, horizon: str
+) -> None:
     problem = problem_of_case(number)
-    assert repr(problem.splitter) == f"ByTime({column!r}, n_splits=4)"
+    assert repr(problem.splitter) == f"ByTime({column!r}, n_splits={folds}, horizon={horizon!r})"
     assert column in problem.columns
     assert repr(problem_of_case(number, split=column).splitter) == repr(problem.splitter)
 

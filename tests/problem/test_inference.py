@@ -120,7 +120,7 @@ def dated(*, later: bool) -> Tables:
 
 def test_where_test_lies_after_train_folds_validate_what_comes_later() -> None:
     problem, _ = found(dated(later=True))
-    assert repr(problem.splitter) == "ByTime('date', n_splits=4)"
+    assert repr(problem.splitter) == "ByTime('date', n_splits=2, horizon='100 days')"
     assert problem.reasons["splitter"].guess
     folds = make_folds(problem)
     for train, valid in zip(folds.train, folds.valid, strict=True):
@@ -271,9 +271,9 @@ def test_weeks_that_come_later_in_test_are_a_time_and_no_groups() -> None:
         for frame in (made.train, made.test)
     ]
     problem, adapted = found(tables(*frames, sample=made.sample))
-    assert repr(problem.splitter) == "ByTime('week', n_splits=4)" or problem.groups == "other"
+    assert repr(problem.splitter) == "ByTime('week', n_splits=2, horizon=25)" or problem.groups == "other"
     only, adapted = found(tables(*(frame.drop(columns="other") for frame in frames), sample=made.sample))
-    assert repr(only.splitter) == "ByTime('week', n_splits=4)"
+    assert repr(only.splitter) == "ByTime('week', n_splits=2, horizon=25)"
     for train, valid in zip(*(make_folds(only).train, make_folds(only).valid), strict=True):
         assert adapted.train["week"].iloc[train].max() < adapted.train["week"].iloc[valid].min()
 
@@ -282,7 +282,7 @@ def test_dates_with_a_gap_are_no_reason_to_refuse() -> None:
     made = dated(later=True)
     made.train.loc[3, "date"] = None
     problem, _ = found(made)
-    assert repr(problem.splitter) == "ByTime('date', n_splits=4)"
+    assert repr(problem.splitter) == "ByTime('date', n_splits=2, horizon='100 days')"
     assert all(3 not in rows for rows in (*make_folds(problem).train, *make_folds(problem).valid))
     made.train.loc[:40, "date"] = None
     assert repr(found(made)[0].splitter).startswith("KFold")

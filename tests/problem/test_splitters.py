@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpipe.problem.splitters import RowSplit
+from kpipe.problem.splitters import ByTime, RowSplit
 
 
 @settings(max_examples=50, deadline=None)
@@ -50,3 +50,69 @@ def test_a_row_split_gives_the_rows_of_the_notebook(rows: int, train_rows: float
     ((train, valid),) = RowSplit(train_rows).split(np.zeros((rows, 1)))
     assert (len(train), len(valid)) == (trained, rows - trained)
     assert train.max() < valid.min()
+
+
+def panel(start: str, days: int, *, shops: int = 3) -> pd.DataFrame:
+    """A row per day and shop, in any order."""
+    when = np.repeat(pd.date_range(start, periods=days).to_numpy(), shops)
+    return pd.DataFrame({"when": when}).sample(frac=1, random_state=0).reset_index(drop=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 4),
+    st.sampled_from(["1 week", "10 days", "1 month", "36 hours"]),
+    st.sampled_from([None, "3 days", "2 weeks"]),
+)
+def test_folds_by_horizon_validate_later_rows_behind_the_gap_and_cut_no_date(
+    folds: int, horizon: str, gap: str | None
+) -> None:
+    frame = panel("2019-12-01", 200)
+    pairs = list(ByTime("when", folds, horizon=horizon, gap=gap).split(frame))
+    assert len(pairs) == folds
+    end = frame["when"].max() + pd.Timedelta("1D")
+    for train, valid in reversed(pairs):
+        ours, theirs = frame["when"].iloc[train], frame["when"].iloc[valid]
+        between = (theirs.min() - ours.max()).days
+        if horizon != "36 hours":
+            assert between == {None: 1, "3 days": 4, "2 weeks": 15}[gap]
+            assert theirs.max() == end - pd.Timedelta("1D")
+        assert between >= 1
+        assert set(frame.index[frame["when"].isin(theirs)]) == set(valid)  # all rows of a date
+        assert not set(ours) & set(theirs)
+        end = theirs.min()
+    rows = np.concatenate([valid for _, valid in pairs])
+    assert len(rows) == len(np.unique(rows))
+
+
+def test_whole_years_are_validated_whatever_their_number_of_days() -> None:
+    frame = panel("2017-01-01", 4 * 365 + 1, shops=1).sort_values("when", ignore_index=True)
+    years = [set(frame["when"].iloc[valid].dt.year) for _, valid in ByTime("when", 3, horizon="1 year").split(frame)]
+    assert years == [{2018}, {2019}, {2020}]
+
+
+def test_columns_of_year_and_month_are_a_time() -> None:
+    frame = pd.DataFrame({"Year": np.repeat([2019, 2020], 12), "Month": np.tile(np.arange(1, 13), 2)})
+    (pair,) = ByTime(("Year", "Month"), 1, horizon="3 months").split(frame)
+    assert [rows.tolist() for rows in pair] == [list(range(21)), [21, 22, 23]]
+
+
+def test_seconds_since_1970_are_dates() -> None:
+    days = pd.date_range("2020-01-01", periods=60)
+    frame = pd.DataFrame({"x": days.astype("M8[s]").astype(int)})
+    (pair,) = ByTime("x", 1, horizon="10 days").split(frame)
+    assert pair[1].tolist() == list(range(50, 60))
+
+
+@pytest.mark.parametrize(
+    ("horizon", "words"),
+    [("1 year", "too few dates for 2 periods of 1 year"), ("soon", "like '1 year' or '6 weeks', or a number")],
+)
+def test_a_horizon_that_does_not_fit_is_refused(horizon: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        list(ByTime("when", 2, horizon=horizon).split(panel("2020-01-01", 200)))
+
+
+def test_a_column_of_numbers_needs_a_number_as_horizon() -> None:
+    with pytest.raises(ValueError, match="needs a length that is a number; got '1 week'"):
+        list(ByTime("week", 2, horizon="1 week").split(pd.DataFrame({"week": range(50)})))

@@ -88,7 +88,7 @@ def test_hours_as_numbers_are_a_time_and_stay_a_feature() -> None:
     made = tables(train, test, made.sample)
     for fields in ({}, {"split": "hour"}):
         problem = problem_of(made, **fields)
-        assert repr(problem.splitter) == "ByTime('hour', n_splits=4)"
+        assert repr(problem.splitter).startswith("ByTime('hour'")
         assert problem.groups is None
         assert "hour" in problem.columns
 

@@ -9,7 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from kpipe.cli.console.layout import SAMPLE_WARNING, get_console, print_table
+from kpipe.problem.blocks import time_column
 from kpipe.problem.problem import Problem
+from kpipe.training.fold_dates import fold_dates
+from kpipe.training.folds import make_folds
 
 __all__ = ["describe", "print_competition"]
 
@@ -53,6 +56,7 @@ def describe(problem: Problem) -> dict[str, Any]:
         "columns": list(problem.columns),
         "features": None if problem.features is None else repr(problem.features),
         "splitter": repr(problem.splitter),
+        **_fold_dates(problem),
         "groups": problem.groups,
         "models": list(problem.models),
         "default": list(problem.default),
@@ -64,6 +68,14 @@ def describe(problem: Problem) -> dict[str, Any]:
         "conversions": dict(problem.conversions),
         "columns_left_out": dict(problem.left_out),
     }
+
+
+def _fold_dates(problem: Problem) -> dict[str, list[str]]:
+    """The field that says what folds by time train on and validate; nothing for other folds."""
+    if time_column(problem.splitter) is None:
+        return {}
+    dates = fold_dates(problem, make_folds(problem))
+    return {"folds": dates} if dates else {}
 
 
 def print_competition(problem: Problem) -> None:
@@ -99,7 +111,7 @@ def _reason(name: str, fields: dict[str, Any], reasons: dict[str, str]) -> str:
     """Why a field has its value, and the options that set it."""
     if name in reasons:
         return reasons[name] + (f" ({_OPTIONS[name]})" if name in _OPTIONS else "")
-    if name in ("slug", "data", "rows") or fields[name] is None:
+    if name in ("slug", "data", "rows", "folds") or fields[name] is None:
         return ""
     return "all models" if name == "default" and fields[name] == fields["models"] else "set by the competition"
 

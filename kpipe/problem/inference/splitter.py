@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 from sklearn.base import clone
@@ -13,7 +14,9 @@ from kpipe.data.dates import is_named_after_time, parse_dates
 from kpipe.features.automatic import AutomaticFeatures
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
+from kpipe.problem.inference.time_layout import Layout, layout_after, layout_between
 from kpipe.problem.splitters import ByTime
+from kpipe.problem.times import TimeColumn, read_times
 
 __all__ = ["comes_later", "infer_splitter", "is_time"]
 
@@ -21,6 +24,8 @@ _FOLDS = 5
 _NAMES_OF_THINGS = re.compile(
     r"(?i)id$|id[_ ]|code|number|no$|nr$|group|user|customer|client|patient|store|shop|item|product"
 )
+_PARTS = {"year": (1900, 2100), "month": (1, 12), "day": (1, 31), "hour": (0, 24)}
+_FEWEST_TIMES = 3  # of fewer, none can be told from the others' order
 _FIRST = 0.01  # of test may be earlier, and of train later
 
 
@@ -33,25 +38,70 @@ def infer_splitter(competition: Competition, tables: Tables) -> Step:
     if competition.groups is not None:
         kind: type[Splitter] = StratifiedGroupKFold if classes else GroupKFold
         return {"splitter": kind(**settings)}, Reason(text=f"rows with the same {competition.groups} stay together")
-    if (column := _time_of_test(competition, tables)) is not None:
-        text = f"by {column}, test is later than train, so each fold validates rows that come after its training rows"
-        found: dict[str, object] = {"splitter": ByTime(column)}
-        if isinstance(competition.features, AutomaticFeatures):
+    if (layout := _layout(competition, tables)) is not None:
+        found: dict[str, object] = {"splitter": layout.splitter}
+        column = layout.splitter.column if isinstance(layout.splitter, ByTime) else None
+        if isinstance(competition.features, AutomaticFeatures) and isinstance(column, str):
             found["features"] = clone(competition.features).set_params(time=column)
-        return found, Reason(text=text, guess=True)
+        return found, Reason(text=layout.text, guess=True)
     if classes:
         return {"splitter": StratifiedKFold(**settings)}, Reason(text="stratified by class", guess=True)
     return {"splitter": KFold(**settings)}, Reason(text="rows are assumed to be independent", guess=True)
 
 
-def _time_of_test(competition: Competition, tables: Tables) -> str | None:
-    """The column of dates or numbers by which nearly all of test comes after nearly all of train; or the stated one."""
-    if competition.split is not None:
-        return competition.split if competition.split != "rows" and competition.groups is None else None
-    for name in competition.columns or ():
-        if is_time(tables.train[name], tables.test[name]) and _can_be_split(tables.train, str(name)):
-            return str(name)
-    return None
+def _layout(competition: Competition, tables: Tables) -> Layout | None:
+    """How test lies in train by the first column of time that says so, or by the stated one."""
+    if competition.split == "rows" or (competition.split is not None and competition.groups is not None):
+        return None
+    columns = _time_columns(competition, tables) if competition.split is None else (competition.split,)
+    for column in columns:
+        found = _layout_by(column, tables, stated=competition.split is not None)
+        if found is not None and _can_be_split(found.splitter, tables.train):
+            return found
+    if competition.split is None:
+        return None
+    text = f"by {competition.split}, each fold validates rows that come after its training rows"
+    return Layout(ByTime(competition.split), text)
+
+
+def _time_columns(competition: Competition, tables: Tables) -> Iterator[TimeColumn]:
+    """Columns that train and test share: dates first, then columns of year and month, then numbers."""
+    train, test = tables.train, tables.test
+    names = [name for name in train.columns if name in test.columns and name not in competition.targets]
+    names = [str(name) for name in names if name != competition.id or name in (competition.columns or ())]
+    dates = [name for name in names if parse_dates(train[name]) is not None]
+    yield from dates
+    if (parts := _calendar_parts(names, train, test)) is not None:
+        yield parts
+    yield from (name for name in names if name not in dates and pd.api.types.is_numeric_dtype(train[name]))
+
+
+def _calendar_parts(names: Sequence[str], train: pd.DataFrame, test: pd.DataFrame) -> tuple[str, ...] | None:
+    """Columns of whole numbers that are called year, month and, if there are such, day and hour."""
+    found: list[str] = []
+    for part, (low, high) in _PARTS.items():
+        named = [name for name in names if name.lower() == part]
+        values = pd.concat([train[named[0]], test[named[0]]]) if named else None
+        if values is None or values.dtype.kind not in "iu" or not values.between(low, high).all():
+            break
+        found.append(named[0])
+    return tuple(found) if len(found) > 1 else None
+
+
+def _layout_by(column: TimeColumn, tables: Tables, *, stated: bool) -> Layout | None:
+    try:
+        train, test = (read_times(frame, column) for frame in (tables.train, tables.test))
+    except ValueError:
+        return None
+    if train.nunique() < _FEWEST_TIMES:
+        return None
+    if comes_later(train, test) if stated or not isinstance(column, str) else is_time(*_of(tables, column)):
+        return layout_after(column, train, test)
+    return layout_between(column, train, test) if pd.api.types.is_datetime64_any_dtype(train) else None
+
+
+def _of(tables: Tables, column: str) -> tuple[pd.Series, pd.Series]:
+    return tables.train[column], tables.test[column]
 
 
 def is_time(train: pd.Series, test: pd.Series) -> bool:
@@ -82,8 +132,8 @@ def comes_later(train: pd.Series, test: pd.Series) -> bool:
     return bool(test.quantile(_FIRST) >= train.quantile(1 - _FIRST))
 
 
-def _can_be_split(train: pd.DataFrame, column: str) -> bool:
+def _can_be_split(splitter: Splitter, train: pd.DataFrame) -> bool:
     try:
-        return len(list(ByTime(column).split(train))) > 0
+        return len(list(splitter.split(train))) > 0
     except ValueError:
         return False
