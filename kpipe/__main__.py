@@ -1,8 +1,17 @@
 """``python -m kpipe`` and the ``kpipe`` command."""
 
-from kpipe.cli.main import main
+from kpipe.cli.interrupts import end_on_interrupt
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line and exit, see ``kpipe.cli.main``."""
+    with end_on_interrupt():
+        from kpipe.cli.main import main  # here, so that Ctrl-C during the import is answered too
+
+        main()
+
 
 if __name__ == "__main__":
     main()

@@ -26,7 +26,8 @@ from kpipe.kaggle.download import KaggleDownloader
 from kpipe.problem.competition import Competition, find
 from kpipe.problem.problem import Problem, apply_request, define_problem
 from kpipe.runs.blend import find_runs_to_blend, predictions_of_runs, request_of_blend
-from kpipe.runs.find import find_run
+from kpipe.runs.files import check_writable
+from kpipe.runs.find import competition_folder, find_run
 from kpipe.runs.reproduce import Reproduction, compare_reproduction, request_to_reproduce
 from kpipe.runs.request_file import describe_changes, describe_request
 from kpipe.runs.rerun import RerunSpec
@@ -141,6 +142,7 @@ def run(
     """
     began = time.perf_counter()
     rerun = rerun or RerunSpec()
+    check_writable(competition_folder(request.out, request.slug))
     problem = prepare(request, on_download=on_download)
     models = choose_models(problem, request.models, budget=request.budget)
     folds = make_folds(problem, seed=request.seeds[0], n_folds=request.folds)

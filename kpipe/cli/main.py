@@ -8,7 +8,6 @@ imported here: ``kpipe --help`` loads argparse only, and each command what it ne
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Collection, Sequence
@@ -16,7 +15,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kpipe.cli.help import HelpFormatter, epilog
+from kpipe.cli.interrupts import INTERRUPTED, was_interrupted
 from kpipe.cli.messages import print_message
+from kpipe.core.streams import GuardedStream, guarded_streams
 from kpipe.core.wording import did_you_mean
 from kpipe.errors import KpipeError
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from kpipe.cli.command import Command
 
 __all__ = ["COMMANDS", "get_parser", "main"]
-
-_INTERRUPTED = 130  # 128 + SIGINT: the exit status that shells expect after Ctrl-C
 
 # Each command, and the summary that ``kpipe --help`` shows.
 COMMANDS = {
@@ -69,8 +68,15 @@ def main(args: Sequence[str] | None = None) -> None:
     ------
     SystemExit
         Always. Its code is 0 if the command succeeded, 1 if a check or a run failed, 2 if the call or the input was
-        wrong, and 130 after Ctrl-C.
+        wrong, and 130 after Ctrl-C. Output that cannot be written changes nothing, except that JSON of which a part was
+        lost (full disk) gives 1 instead of 0.
     """
+    with guarded_streams() as (stdout, _):
+        sys.exit(_main(args, stdout))
+
+
+def _main(args: Sequence[str] | None, stdout: GuardedStream) -> int:
+    """Parse the command line and run the command; the exit status."""
     if "_ARGCOMPLETE" in os.environ:  # a shell asks for completions
         from kpipe.cli.completion import complete
 
@@ -87,25 +93,27 @@ def main(args: Sequence[str] | None = None) -> None:
     if unknown:
         known = options.parser._option_string_actions
         options.parser.error(f"unknown arguments: {' '.join(unknown)}.{did_you_mean(unknown[0].split('=')[0], known)}")
-    sys.exit(_execute(options))
+    status = _execute(options)
+    stdout.flush()
+    if stdout.error is None or isinstance(stdout.error, BrokenPipeError):  # a reader that leaves (| head) has enough
+        return status
+    print_message(f"Part of the output could not be written to stdout: {stdout.error.strerror}.")
+    return status or int(getattr(options, "json", False))
 
 
 def _execute(options: argparse.Namespace) -> int:
     """Run the command; the exit status."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a character that its encoding lacks is escaped, not an error
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return int(options.execute(options))
+    except KeyboardInterrupt as error:
+        print_message(" ".join(("Interrupted.", *map(str, error.args))))
+        return INTERRUPTED
     except KpipeError as error:
+        if was_interrupted():  # what the interrupt has made of a fit, a download or an import
+            print_message("Interrupted.")
+            return INTERRUPTED
         print_message(f"Error: {error}")
         return error.exit_status
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return _INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone (kpipe list | head). Python must not write to it again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
 
 
 def get_parser(names: Collection[str] | None = None) -> argparse.ArgumentParser:

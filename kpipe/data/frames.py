@@ -181,6 +181,6 @@ def _frame(file: CsvFile, columns: Mapping[str, Values]) -> pd.DataFrame:
     block = np.empty((len(pixels), file.rows), dtype=np.uint8)
     for number, name in enumerate(pixels):
         block[number] = columns[name]
-    rest = {name: columns[name] for name in names if name not in set(pixels)}
+    rest = {name: columns[name] for name in names if columns[name].dtype != np.uint8}
     frame = pd.concat([pd.DataFrame(rest), pd.DataFrame(block.T, columns=pixels)], axis=1)
     return frame if list(frame.columns) == names else frame[names]

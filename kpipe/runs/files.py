@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 from kpipe.errors import OutputError, UsageError
 
-__all__ = ["cannot_write", "sha256_of", "sync_folder", "write_file"]
+__all__ = ["cannot_write", "check_writable", "sha256_of", "sync_folder", "write_file"]
+
+_PROBE = 4096  # bytes that a disk must have room for, so that starting a run makes sense
+_NO_FOLDER = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
+# What to do, by the reason why a file or folder cannot be written.
+_ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Free space or choose"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "Give yourself the right to write there, or choose"),
+    errno.EROFS: "The file system is mounted for reading only: choose",
+    errno.ENAMETOOLONG: "Its name is longer than the file system allows: choose",
+    errno.EFBIG: "Files may not become that large here (see ulimit -f): raise the limit or choose",
+}
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -74,10 +87,48 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
         An error that names the file and says what to do.
     """
     reason = error.strerror or str(error)
-    return OutputError(
-        f"{path} cannot be written: {reason}. Free space or choose another folder with --out DIR; "
-        "finished training is kept, and the same command continues from there."
-    )
+    in_the_way = _in_the_way(path)
+    if in_the_way is not None and error.errno in _NO_FOLDER:
+        reason = f"{in_the_way} is {'a broken link' if in_the_way.is_symlink() else 'a file'}, not a folder"
+        advice = "Move it away or choose"
+    else:
+        advice = _ADVICE.get(error.errno or 0, "Choose")
+    return OutputError(f"{path} cannot be written: {reason}. {advice} another folder with --out DIR.")
+
+
+def _in_the_way(path: Path) -> Path | None:
+    """The first part of a path that exists and is no folder."""
+    parts = (part for part in reversed(path.parents) if os.path.lexists(part) and not part.is_dir())
+    return next(parts, path if os.path.lexists(path) and not path.is_dir() else None)
+
+
+def check_writable(folder: Path) -> None:
+    """Check that files can be written into a folder, which need not exist; nothing is left behind.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    OutputError
+        If not; the message says what to do.
+    """
+    created: list[Path] = []
+    try:
+        for part in (*reversed(folder.parents), folder):
+            if not part.is_dir():
+                part.mkdir(exist_ok=True)
+                created.append(part)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_PROBE))
+            file.flush()
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    finally:
+        for part in reversed(created):
+            with contextlib.suppress(OSError):  # another run works there by now
+                part.rmdir()
 
 
 def sha256_of(path: Path) -> str:

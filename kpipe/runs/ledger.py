@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from kpipe.errors import DataError, KpipeError, OutputError
-from kpipe.runs.files import write_file
+from kpipe.runs.files import cannot_write, write_file
 from kpipe.runs.find import competition_folder, find_run
 from kpipe.runs.json_types import NUMBER, check_types, refuse_constant
 from kpipe.runs.run import Run
@@ -167,10 +167,7 @@ def add_entries(out: Path, slug: str, entries: Sequence[Entry]) -> None:
             known[entry.ref] = _merge(known.get(entry.ref), entry)
         newest = sorted(known.values(), key=lambda entry: (entry.date, entry.ref), reverse=True)
         content = json.dumps([asdict(entry) for entry in newest], indent=2) + "\n"
-        try:
-            write_file(path, content.encode())
-        except OutputError as error:
-            raise _cannot_write(path, error.__cause__) from error
+        write_file(path, content.encode())
 
 
 def mark_submitted(run: Run, entry: Entry) -> None:
@@ -230,16 +227,11 @@ def _locked(path: Path) -> Iterator[None]:
     except NotImplementedError:  # filelock raises this on a file system without locks
         raise OutputError(f"{path.parent} is on a file system without locks. Choose another --out DIR.") from None
     except OSError as error:
-        raise _cannot_write(path.parent, error) from error
+        raise cannot_write(path.parent, error) from error
     try:
         yield
     finally:
         lock.release()
-
-
-def _cannot_write(path: Path, error: object) -> OutputError:
-    reason = getattr(error, "strerror", None) or error
-    return OutputError(f"{path} cannot be written: {reason}. Free space or choose another folder with --out DIR.")
 
 
 def _merge(old: Entry | None, new: Entry) -> Entry:

@@ -31,6 +31,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kpipe.errors import OutputError
 from kpipe.runs.files import cannot_write, sync_folder, write_file
 from kpipe.runs.find import UNFINISHED
 from kpipe.runs.locks import lock_free_folder, try_lock
@@ -153,7 +154,14 @@ class RunFolder:
         OutputError
             If the file cannot be written.
         """
-        write_file(self.path / name, content)
+        try:
+            write_file(self.path / name, content)
+        except OutputError as error:
+            raise OutputError(f"{error}{self._what_is_kept()}") from error
+
+    def _what_is_kept(self) -> str:
+        any_fit = any((self.path / CHECKPOINTS).glob("*.npz"))
+        return " Finished fits are kept: the same command continues from there." if any_fit else ""
 
     def write_table(self, name: str, frame: pd.DataFrame) -> None:
         """Write a table as Parquet; equal tables give equal bytes.
@@ -216,7 +224,7 @@ class RunFolder:
             os.replace(self.path, final)
             sync_folder(final.parent)
         except OSError as error:
-            raise cannot_write(final, error) from error
+            raise OutputError(f"{cannot_write(final, error)}{self._what_is_kept()}") from error
         with contextlib.suppress(OSError):  # after the rename: until then the run can be resumed
             (final / REQUEST).unlink(missing_ok=True)
         return final

@@ -25,7 +25,7 @@ from kpipe.errors import KpipeError, TrainingError, UsageError
 from kpipe.training.allocator import release_free_memory
 from kpipe.training.backends import Cluster, ClusterBackend, active_cluster, shared_data
 from kpipe.training.deadline import Deadline
-from kpipe.training.processes import start_worker
+from kpipe.training.processes import hold_interrupts, start_worker
 from kpipe.training.worker import FitResult, FitTask, TrainingData, fit_predict
 
 __all__ = ["WorkerPool", "n_parallel", "open_pool", "run_fits", "threads_for"]
@@ -199,7 +199,12 @@ def _outcomes(
     parallel = _parallel(pool, next(iter(tasks.values())).threads, isolated=isolated)
     sent = data if pool.cluster is None else None
     jobs = (joblib.delayed(_attempt)(number, task, sent) for number, task in list(tasks.items()))
-    return _until_deadline(parallel, jobs, deadline) if deadline.is_limited else parallel(jobs)
+    if deadline.is_limited:
+        return _until_deadline(parallel, jobs, deadline)
+    if pool.n_parallel == 1:  # the fits run in this process
+        return parallel(jobs)
+    with hold_interrupts():
+        return parallel(jobs)
 
 
 def _parallel(pool: WorkerPool, threads: int, *, isolated: bool) -> joblib.Parallel:
@@ -225,7 +230,8 @@ def _until_deadline(parallel: joblib.Parallel, jobs: Iterator[Any], deadline: De
         except BaseException as error:  # raised again by the thread that reads the queue
             arrived.put(error)
 
-    threading.Thread(target=wait, daemon=True).start()
+    with hold_interrupts():  # the thread and the processes that it starts inherit this
+        threading.Thread(target=wait, daemon=True).start()
     complete = False
     try:
         while (outcome := arrived.get(timeout=deadline.seconds_left())) is not None:

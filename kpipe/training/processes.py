@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import multiprocessing.resource_tracker
 import os
 import signal
 import sys
@@ -11,11 +12,15 @@ import threading
 import time
 from collections.abc import Iterator
 from multiprocessing.util import Finalize
+from typing import TextIO, cast
 
+import joblib.externals.loky.backend.resource_tracker
+
+from kpipe.core.streams import GuardedStream
 from kpipe.training.allocator import set_malloc_thresholds
 from kpipe.training.backends import shared_data
 
-__all__ = ["in_worker", "start_worker", "stdout_to_stderr"]
+__all__ = ["hold_interrupts", "in_worker", "start_worker", "stdout_to_stderr"]
 
 _PARENT_CHECK = 2.0  # seconds between two checks of a worker that its parent still runs
 
@@ -31,6 +36,7 @@ def start_worker() -> None:
     set_malloc_thresholds()
     with contextlib.suppress(OSError):
         os.dup2(2, 1)
+    sys.stderr = cast(TextIO, GuardedStream(sys.stderr))  # a model that prints to a full disk goes on
     Finalize(None, _exit, exitpriority=-1000)
     threading.Thread(target=_exit_with_parent, args=(os.getppid(),), daemon=True).start()
 
@@ -38,6 +44,24 @@ def start_worker() -> None:
 def in_worker() -> bool:
     """Return whether this process works for another one and ignores Ctrl-C."""
     return shared_data() is not None or signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+@contextlib.contextmanager
+def hold_interrupts() -> Iterator[None]:
+    """Hold a Ctrl-C back until the end of a ``with`` block, in which worker processes are started.
+
+    They inherit this: a process that is still importing would answer Ctrl-C with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    for tracker in (multiprocessing.resource_tracker, joblib.externals.loky.backend.resource_tracker):
+        tracker.ensure_running()  # both unblock SIGINT when they start
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
@@ -54,7 +78,7 @@ def stdout_to_stderr() -> Iterator[None]:
         return
     try:
         os.dup2(2, 1)
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(cast(TextIO, GuardedStream(sys.stderr))):
             yield
     finally:
         with contextlib.suppress(Exception):

@@ -48,7 +48,7 @@ def test_help_version_and_list_import_only_python_and_kpipe(args: list[str]) -> 
 def test_the_help_of_kpipe_imports_no_command_and_nothing_that_only_commands_need() -> None:
     names = imported(HELP.format(args=["--help"]))
     modules = {name for name in names if name.startswith("kpipe.cli.")}
-    assert modules == {"kpipe.cli.help", "kpipe.cli.main", "kpipe.cli.messages"}
+    assert modules == {f"kpipe.cli.{name}" for name in ("help", "interrupts", "main", "messages")}
     assert not names & {"json", "dataclasses", "pathlib", "inspect"}
 
 

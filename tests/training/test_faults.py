@@ -126,7 +126,7 @@ def test_after_a_full_disk_the_same_command_resumes_the_run(data: Path, tmp_path
     words = command(data, tmp_path, "sound", "prints")
     run = in_mounts(script.replace("$0", str(tmp_path)), *words)
     assert re.findall(r"status (\d)", run.stdout) == ["1", "0"], run.stderr
-    assert re.search(r"Error: .* cannot be written: No space left on device\. .*finished training is kept", run.stderr)
+    assert re.search(r"Error: .* cannot be written: No space left on device\. .*Finished fits are kept", run.stderr)
     assert "already finished" in run.stderr
     assert "Traceback" not in run.stderr
     assert run.stdout.count("Submission: ") == 1

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from kpipe.core.streams import plain_text
 
 __all__ = ["SAMPLE_WARNING", "STATUS_STYLES", "get_console", "print_table"]
 
@@ -32,9 +35,20 @@ def get_console(*, stderr: bool = False) -> Console:
     -------
     rich.console.Console
     """
-    console = Console(stderr=stderr, highlight=False)
+    console = _Console(stderr=stderr, highlight=False)
     console.soft_wrap = not console.is_terminal
     return console
+
+
+class _Console(Console):
+    """A console that lays out what its stream can show: Rich takes every stream for UTF-8 that it was not given."""
+
+    @property
+    def encoding(self) -> str:
+        return (getattr(self.file, "encoding", None) or "utf-8").lower()
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(plain_text(text, self.encoding), **options)
 
 
 def print_table(console: Console, table: Table) -> None:

@@ -26,10 +26,13 @@ class RunProgress:
     ----------
     path : Path or None
         The folder of the unfinished run, once training has started.
+    fits : int
+        Number of fits that have finished.
     """
 
     def __init__(self) -> None:
         self.path: Path | None = None
+        self.fits = 0
 
     @property
     def callbacks(self) -> Callbacks:
@@ -59,6 +62,7 @@ class RunProgress:
         fit : FitFinished
             The fit, and how many of all have finished.
         """
+        self.fits = fit.done
 
     def on_download(self, done: int, size: int) -> None:
         """Show how much has been downloaded from Kaggle.
@@ -91,15 +95,23 @@ def show_progress(*, quiet: bool) -> Iterator[RunProgress]:
     progress = RunProgress() if quiet else _Bar(console) if console.is_terminal else _Lines(console)
     try:
         yield progress
-    except KeyboardInterrupt:
-        progress.close()
-        if progress.path is not None:
-            kept = f"Finished fits are kept in {progress.path}. Run the same command again to resume."
-            message = kept if progress.path.exists() else "No fit had finished, so nothing was kept."
-            console.print(message, markup=False)
+    except KeyboardInterrupt as error:
+        error.args = tuple(_what_is_kept(progress))
         raise
     finally:
         progress.close()
+
+
+def _what_is_kept(progress: RunProgress) -> Iterator[str]:
+    """After an interrupt: where the finished fits are; nothing before training."""
+    if progress.path is None:
+        return
+    if progress.path.exists():
+        yield f"Finished fits are kept in {progress.path}. Run the same command again to resume."
+    elif progress.fits:  # the folder has its final name
+        yield f"The run had finished: its folder is in {progress.path.parent}."
+    else:
+        yield "No fit had finished, so nothing was kept."
 
 
 class _Lines(RunProgress):
@@ -126,6 +138,7 @@ class _Lines(RunProgress):
             self.console.print(SAMPLE_WARNING, markup=False)
 
     def on_fit_done(self, fit: FitFinished) -> None:
+        super().on_fit_done(fit)
         took = "already finished" if fit.resumed else f"{fit.seconds:.1f} s"
         line = f"[{fit.done}/{fit.total}] {fit.model}, fold {fit.fold + 1}, seed {fit.seed}: {took}"
         self.console.print(line, markup=False)
@@ -147,6 +160,7 @@ class _Bar(_Lines):
         self.bar.start()
 
     def on_fit_done(self, fit: FitFinished) -> None:
+        RunProgress.on_fit_done(self, fit)
         description = f"{fit.model}, fold {fit.fold + 1}"
         self.bar.update(self.task, description=description, completed=fit.done, total=fit.total)
 

@@ -38,9 +38,8 @@ def show_wait(entry: Entry, *, left_today: int) -> Iterator[Callable[[float], No
     console.print(f"Submitted {entry.file} to {entry.slug} as {entry.ref}; {left_today} left today.", markup=False)
     try:
         yield lambda seconds: console.print(f"Waiting for the score, {seconds:.0f} s ...", markup=False)
-    except KeyboardInterrupt:
-        message = f"The submission was made. To see its score: kpipe submissions {entry.slug}"
-        console.print(message, markup=False)
+    except KeyboardInterrupt as error:
+        error.args = (f"The submission was made. To see its score: kpipe submissions {entry.slug}",)
         raise
 
 

@@ -66,7 +66,8 @@ def left_out_columns(competition: Competition, tables: Tables) -> dict[str, str]
     columns = list(competition.columns or ())
     known = {*columns, competition.id, *competition.targets}
     reasons = {str(name): _why_left_out(competition, tables, name) for name in train.columns if name not in known}
-    reasons |= {str(name): "train.csv lacks it" for name in test.columns if name not in {*known, *train.columns}}
+    known |= {*train.columns}
+    reasons |= {str(name): "train.csv lacks it" for name in test.columns if name not in known}
     if isinstance(competition.features, AutomaticFeatures):
         reasons |= {str(name): why for name, why in competition.features.left_out(train[columns]).items()}
     return reasons

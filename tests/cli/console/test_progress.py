@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,9 +18,11 @@ def plan(path: Path) -> Any:
     )
 
 
-def interrupted(path: Path, *, quiet: bool) -> None:
+def interrupted(path: Path, *, quiet: bool, after_a_fit: bool) -> None:
     with show_progress(quiet=quiet) as progress:
         progress.on_start(plan(path))
+        if after_a_fit:
+            progress.on_fit_done(fit(resumed=False))
         raise KeyboardInterrupt
 
 
@@ -60,16 +63,14 @@ def test_quiet_progress_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_an_interrupted_run_says_where_its_finished_fits_are(
-    quiet: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for path, message in (
-        (tmp_path, f"Finished fits are kept in {tmp_path}. Run the same command again to resume."),
-        (tmp_path / "gone", "No fit had finished, so nothing was kept."),
+def test_an_interrupted_run_says_where_its_finished_fits_are(quiet: bool, tmp_path: Path) -> None:
+    for path, after_a_fit, message in (
+        (tmp_path, True, f"Finished fits are kept in {tmp_path}. Run the same command again to resume."),
+        (tmp_path / "gone", False, "No fit had finished, so nothing was kept."),
+        (tmp_path / "renamed", True, f"The run had finished: its folder is in {tmp_path}."),
     ):
-        with pytest.raises(KeyboardInterrupt):
-            interrupted(path, quiet=quiet)
-        assert capsys.readouterr().err.splitlines()[-1] == message
+        with pytest.raises(KeyboardInterrupt, match=re.escape(message)):
+            interrupted(path, quiet=quiet, after_a_fit=after_a_fit)
 
 
 def test_the_callbacks_are_arguments_of_kpipe_run() -> None:
