@@ -1,6 +1,6 @@
 """The pipeline: ``run`` leads from a competition's name to a validated submission.
 
-    tables → problem → folds → models → predictions → ensemble → submission → checks → run
+    tables → problem → folds → models → predictions → ensemble → submission → forecast → checks → run
 
 Each arrow stands for one value that a step passes to the next. Each step can be called, tested or replaced on its own.
 """
@@ -17,11 +17,13 @@ from typing import Any, TypedDict, Unpack
 from kpipe.checks import run_checks
 from kpipe.checks.refit import Trainer, check_competition
 from kpipe.core.devices import resolve_device
+from kpipe.core.metrics import evaluate
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Baseline, Check, Folds, Predictions, Tables
 from kpipe.data import loading
 from kpipe.data.further_tables import file_hashes
 from kpipe.errors import UsageError
+from kpipe.forecast.forecast import make_forecast
 from kpipe.kaggle.download import KaggleDownloader
 from kpipe.problem.competition import Competition, find
 from kpipe.problem.problem import Problem, apply_request, define_problem
@@ -436,7 +438,7 @@ def load(
 
 
 def conclude(problem: Problem, folds: Folds, predictions: Predictions, baseline: Baseline) -> RunResult:
-    """Combine the models' predictions, make the submission, and run the checks.
+    """Combine the models' predictions, make the submission and the forecast, and run the checks.
 
     Parameters
     ----------
@@ -456,7 +458,12 @@ def conclude(problem: Problem, folds: Folds, predictions: Predictions, baseline:
     """
     ensemble = combine(problem, folds, predictions)
     submission = make_submission(problem, ensemble)
+    score = evaluate(problem.metric, predictions.y, ensemble.oof, folds=folds.valid, groups=problem.blocks)
+    start = time.perf_counter()
+    forecast = make_forecast(problem, folds, ensemble, score)
+    _LOG.info("forecast in %.2f s", time.perf_counter() - start)
     start = time.perf_counter()
     checks = run_checks(problem, folds, predictions, baseline, ensemble, submission)
     _LOG.info("checks: %d in %.2f s", len(checks), time.perf_counter() - start)
-    return RunResult(problem, folds, predictions, baseline, ensemble, submission, checks, to_csv(submission))
+    csv = to_csv(submission)
+    return RunResult(problem, folds, predictions, baseline, ensemble, submission, checks, csv, score, forecast)

@@ -30,6 +30,7 @@ GIVES = {
     "cross_validate": "Predictions",
     "combine": "Ensemble",
     "make_submission": "Submission",
+    "make_forecast": "Forecast",
     "run_checks": "Checks",
     "save_run": "Run",
 }

@@ -23,7 +23,7 @@ from kpipe.checks.folds import goes_on
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.statistics import list_names
 from kpipe.core.values import Folds
-from kpipe.data.column_types import is_pixel_table, to_numeric
+from kpipe.data.column_types import is_pixel_table, to_codes
 from kpipe.problem.problem import Problem
 
 __all__ = ["TABLE_CHECKS", "adversarial_auc", "adversarial_validation"]
@@ -108,7 +108,7 @@ def adversarial_auc(
     picks = [np.sort(rng.permutation(len(frame))[:rows]) for frame in (train, test)]
     if min(map(len, picks)) < _MIN_ROWS:
         return None
-    both = _to_numbers(pd.concat([frame.iloc[pick] for frame, pick in zip((train, test), picks, strict=True)]))
+    both = to_codes(pd.concat([frame.iloc[pick] for frame, pick in zip((train, test), picks, strict=True)]))
     label = np.repeat([0, 1], [len(pick) for pick in picks])
     group = None
     if len(groups) == 2:
@@ -145,22 +145,6 @@ def _make_folds(label: np.ndarray, group: np.ndarray | None) -> list[tuple[np.nd
         return []
     folds = list(GroupKFold(_FOLDS, shuffle=True, random_state=0).split(label, groups=group))
     return folds if all(0 < label[fitted].mean() < 1 for fitted, _ in folds) else []
-
-
-def _to_numbers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Numbers unchanged, dates as days, categories as codes, the most frequent first."""
-    columns = {}
-    for name in frame.columns:
-        values = frame[name]
-        if (numbers := to_numeric(values)) is not None:
-            columns[str(name)] = numbers
-        else:
-            # By frequency, then by the alphabet: by first occurrence, those of train would all come first.
-            counted = values.astype(object).value_counts().sort_index(key=lambda index: index.astype(str))
-            categories = counted.sort_values(ascending=False, kind="stable").index
-            codes = pd.Series(range(len(categories)), index=categories)
-            columns[str(name)] = values.map(codes).to_numpy(dtype=float)
-    return pd.DataFrame(columns)
 
 
 def _important_columns(both: pd.DataFrame, label: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> list[str]:

@@ -87,6 +87,7 @@ def submit_file(
     from kpipe.cli.console.layout import get_console
     from kpipe.cli.console.luck import find_luck, print_luck
     from kpipe.cli.console.submissions import print_entry, show_wait
+    from kpipe.core.formatting import format_forecast
     from kpipe.core.request import RunRequest
     from kpipe.kaggle import allowance, submit
     from kpipe.kaggle.client import connect
@@ -100,6 +101,8 @@ def submit_file(
     allowed = allowance.check_can_submit(kaggle, slug, file, run, out=out, force=options.force)
     if allowed.is_last and not options.yes:
         _confirm_last(slug)
+    if run is not None and (expected := format_forecast(run.record)):
+        print(f"Expected on the leaderboard: {expected}", file=sys.stderr)
     entry = submit.submit_file(kaggle, slug, file, run, message=options.message, out=out, kernel=kernel)
     with show_wait(entry, left_today=allowed.left_today - 1) as on_wait:
         if options.wait:

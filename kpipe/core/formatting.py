@@ -8,7 +8,15 @@ from typing import Any
 
 from markupsafe import Markup
 
-__all__ = ["format_score", "format_with_error", "plain_text", "summary_html", "summary_line", "with_minus_sign"]
+__all__ = [
+    "format_forecast",
+    "format_score",
+    "format_with_error",
+    "plain_text",
+    "summary_html",
+    "summary_line",
+    "with_minus_sign",
+]
 
 # Legible on light and on dark notebook themes: text keeps the page's colour, the one accent contrasts with both.
 _CELL = "padding:.2em 1em .2em 0;border-bottom:1px solid rgba(128,128,128,.3);text-align:"
@@ -57,6 +65,36 @@ def format_with_error(value: float | None, error: float | None, like: float | No
     """
     like = value if like is None else like
     return f"{format_score(value, like)} ± {format_score(error, like)}"
+
+
+def format_forecast(record: Mapping[str, Any]) -> str:
+    """What a run's record expects on the leaderboard, as text.
+
+    Parameters
+    ----------
+    record : the content of ``run.json``; keys may be missing or of other types.
+
+    Returns
+    -------
+    The value with its 95 % interval, to two digits of the interval's width; empty where the record has no forecast, as
+    those of earlier versions.
+
+    Examples
+    --------
+    >>> format_forecast({"forecast": {"value": 0.8463, "low": 0.8012, "high": 0.8871}})
+    '0.846 (95 %: 0.801 to 0.887)'
+    >>> format_forecast({"forecast": {"value": 0.8463, "low": None, "high": None}})
+    '0.8463 (too few rows for an interval)'
+    """
+    forecast = _mapping(record.get("forecast"))
+    value, low, high = (_number(forecast.get(name)) for name in ("value", "low", "high"))
+    if value is None:
+        return ""
+    if low is None or high is None or not math.isfinite(value + low + high):
+        return f"{format_score(value)} (too few rows for an interval)"
+    digits = min(max(0, 1 - math.floor(math.log10(high - low))), 12) if high > low else 4
+    value_text, low_text, high_text = (with_minus_sign(f"{number:,.{digits}f}") for number in (value, low, high))
+    return f"{value_text} (95 %: {low_text} to {high_text})"
 
 
 def with_minus_sign(number: str) -> str:

@@ -82,7 +82,7 @@ def extreme_share_standard_error(count: int) -> float:
     return float(np.sqrt(share * (1 - share) / (count + 4)))
 
 
-def bootstrap_standard_error(statistic: Statistic, groups: np.ndarray) -> float:
+def bootstrap_standard_error(statistic: Statistic, groups: np.ndarray, *, size: int | None = None) -> float:
     """Return the standard deviation of a statistic over resamples of groups, drawn with a fixed seed.
 
     Of more than 20,000 groups: the deviation over 50 disjoint blocks of them, divided by the root of 50. That is one
@@ -93,6 +93,8 @@ def bootstrap_standard_error(statistic: Statistic, groups: np.ndarray) -> float:
     statistic : callable
         Row positions → float. Values that are not finite (the AUC of one class) are left out.
     groups : (n,) int
+    size : int, optional
+        The number of groups in a resample, for the error in a sample of another size; by default as many as there are.
 
     Returns
     -------
@@ -108,9 +110,10 @@ def bootstrap_standard_error(statistic: Statistic, groups: np.ndarray) -> float:
     members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
     count = len(members)
     if count > _MANY_GROUPS:
-        draws, scale = np.array_split(rng.permutation(count), _BLOCKS), _BLOCKS**-0.5
+        draws = np.array_split(rng.permutation(count), _BLOCKS)
+        scale = (count / _BLOCKS / (size or count)) ** 0.5
     else:
-        draws, scale = [rng.integers(count, size=count) for _ in range(_BOOTSTRAP_RESAMPLES)], 1.0
+        draws, scale = [rng.integers(count, size=size or count) for _ in range(_BOOTSTRAP_RESAMPLES)], 1.0
     one_row_each = count == len(groups)
     values = [
         statistic(order[drawn] if one_row_each else np.concatenate([members[i] for i in drawn])) for drawn in draws

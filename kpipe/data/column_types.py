@@ -8,7 +8,7 @@ import pandas as pd
 from kpipe.data.dates import parse_dates
 from kpipe.data.numbers import parse_numbers
 
-__all__ = ["is_categorical_integer", "is_free_text", "is_pixel_table", "to_numeric"]
+__all__ = ["is_categorical_integer", "is_free_text", "is_pixel_table", "to_codes", "to_numeric"]
 
 _SAMPLED = 500  # cells that decide whether a column is free text
 _MIN_WORDS = 4.0  # a cell, on average, from which mostly different texts are free text rather than categories
@@ -119,3 +119,35 @@ def to_numeric(column: pd.Series) -> np.ndarray | None:
     if (dates := parse_dates(column)) is not None:
         return ((dates - pd.Timestamp(2000, 1, 1)).dt.total_seconds() / 86_400).to_numpy(dtype=np.float64)
     return None
+
+
+def to_codes(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table as numbers: numbers unchanged, dates as days, categories as codes, the most frequent first.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        (n, columns) of any dtypes.
+
+    Returns
+    -------
+    DataFrame
+        (n, columns) float64; NaN where a value is missing or infinite.
+
+    Examples
+    --------
+    >>> to_codes(pd.DataFrame({"sex": ["male", "female", "male", None]}))["sex"].tolist()
+    [0.0, 1.0, 0.0, nan]
+    """
+    columns = {}
+    for name in frame.columns:
+        values = frame[name]
+        if (numbers := to_numeric(values)) is not None:
+            columns[str(name)] = numbers
+        else:
+            # By frequency, then by the alphabet: by first occurrence, those of train would all come first.
+            counted = values.astype(object).value_counts().sort_index(key=lambda index: index.astype(str))
+            categories = counted.sort_values(ascending=False, kind="stable").index
+            codes = pd.Series(range(len(categories)), index=categories)
+            columns[str(name)] = values.map(codes).to_numpy(dtype=float)
+    return pd.DataFrame(columns)

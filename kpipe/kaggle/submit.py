@@ -8,9 +8,10 @@ https://github.com/Kaggle/kaggle-api: the endpoints behind ``kpipe.kaggle.client
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -28,6 +29,7 @@ from kpipe.runs.ledger import (
     read_ledger,
     submitted_runs,
 )
+from kpipe.runs.loaded import as_number
 from kpipe.runs.run import Run
 from kpipe.submission import validate_submission
 
@@ -128,7 +130,10 @@ def _entry_of_run(run: Run | None) -> Entry:
         return empty
     record = run.record
     named = {name: record[name] for name in ("run_id", "score", "standard_error")}
-    return replace(empty, **named, metric=record["metric"]["name"])
+    forecast = record.get("forecast")  # runs of earlier versions have none
+    given = forecast if isinstance(forecast, Mapping) else {}
+    expected: dict[str, Any] = {f"expected_{end}": as_number(given.get(end)) for end in ("low", "high")}
+    return replace(empty, **named, **expected, metric=record["metric"]["name"])
 
 
 def wait_for_score(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from kpipe.core.formatting import format_score, format_with_error, plain_text
+from kpipe.core.formatting import format_forecast, format_score, plain_text
 from kpipe.errors import KpipeError
 from kpipe.report.blocks import (
     Block,
@@ -40,7 +40,8 @@ class _Point:
 
     name: str
     value: float
-    standard_error: float | None
+    low: float
+    high: float
     colour: str
 
 
@@ -65,7 +66,7 @@ def section(run: LoadedRun) -> Section:
         "predicted by models that were not trained on it. Error bars show two standard errors, an approximate 95 % "
         "confidence interval for the score on new rows of the same kind."
     )
-    blocks.append(_table(run, others))
+    blocks += [*_forecast(run), _table(run, others)]
     if others:
         blocks += [Text(text=sentence) for sentence in _luck(run)]
     return Section(key="score", title="Score", summary=summary, blocks=blocks, findings=_findings(run))
@@ -79,6 +80,30 @@ def _luck(run: LoadedRun) -> list[str]:
         return [plain_text(f"Luck of choosing unknown: {error}")]
 
 
+def _forecast(run: LoadedRun) -> list[Block]:
+    """What to expect on the leaderboard, and what that is made of."""
+    if not (expected := format_forecast(run.record)):
+        return []
+    parts = [f"score {format_score(run.number('forecast', 'parts', 'score'))}"]
+    for name, cause in (("shift", "what test rows look like"), ("choosing", "choosing among runs")):
+        if amount := run.number("forecast", "parts", name):
+            parts.append(f"{format_score(amount)} for {cause}")
+    causes = {
+        "train": "which rows were validated",
+        "test": "which rows are in test",
+        "models": "which rows the models were trained on",
+        "shift": "the correction for test rows",
+        "time": "how horizons differ",
+    }
+    errors = [
+        f"{text} {format_score(error)}"
+        for name, text in causes.items()
+        if (error := run.number("forecast", "parts", "standard_errors", name))
+    ]
+    made = f"Made of: {', '.join(parts)}. Standard errors by cause: {', '.join(errors)}."
+    return [Text(text=f"Expected on the leaderboard: {expected}. {made}")]
+
+
 def _points(run: LoadedRun, others: Sequence[Mapping[str, object]]) -> list[_Point]:
     """The scores of the run, of the latest other runs on the same data, and of the baseline."""
     same_data = [record for record in others if _files(record) == _files(run.record)]
@@ -90,26 +115,45 @@ def _points(run: LoadedRun, others: Sequence[Mapping[str, object]]) -> list[_Poi
         ),
         ("baseline", run.number("baseline"), run.number("baseline_standard_error"), INK),
     ]
-    return [_Point(name, value, error, colour) for name, value, error, colour in candidates if value is not None]
+    points = [
+        _Point(name, value, value - _Z * (error or 0), value + _Z * (error or 0), colour)
+        for name, value, error, colour in candidates
+        if value is not None
+    ]
+    return [*points[:1], *_expected(run), *points[1:]]
+
+
+def _expected(run: LoadedRun) -> list[_Point]:
+    """The forecast, if the record has one."""
+    value, low, high = (run.number("forecast", name) for name in ("value", "low", "high"))
+    return (
+        [] if value is None or low is None or high is None else [_Point("expected on test", value, low, high, ACCENT)]
+    )
 
 
 def _plot(points: Sequence[_Point], run: LoadedRun) -> Plot:
     def draw(ax: Axes) -> None:
         for y, point in enumerate(points):
-            error = 2 * (point.standard_error or 0)
-            ax.errorbar([point.value], [y], xerr=[error], fmt="o", color=point.colour, capsize=3, markersize=6)
+            error = [[point.value - point.low], [point.high - point.value]]
+            ax.errorbar([point.value], [y], xerr=error, fmt="o", color=point.colour, capsize=3, markersize=6)
         ax.set_yticks(range(len(points)), [short(point.name, 24) for point in points])
         ax.set_ylim(len(points) - 0.5, -0.5)
         ax.set_xlabel(run.text("metric", "name"))
         ax.grid(visible=False, axis="y")
 
-    scores = "; ".join(f"{point.name} {format_with_error(point.value, point.standard_error)}" for point in points)
+    scores = "; ".join(
+        f"{point.name} {format_score(point.value)} ({format_score(point.low)} to {format_score(point.high)})"
+        for point in points
+    )
     others = ", other runs on the same data" if len(points) > 2 else ""
     return Plot(
         draw=draw,
         name="scores",
-        alt=f"Scores with two standard errors: {scores}.",
-        caption=f"Scores of this run{others} and the baseline, with two standard errors.",
+        alt=f"Scores with two standard errors, and what is expected on test with its 95 % interval: {scores}.",
+        caption=(
+            f"Scores of this run{others} and the baseline, with two standard errors; and the score expected on the "
+            "test rows, with its 95 % interval."
+        ),
         height=1.1 + 0.3 * len(points),
     )
 

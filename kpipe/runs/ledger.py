@@ -55,6 +55,8 @@ class Entry:
         The run that wrote the file; empty if no run did.
     metric, score, standard_error : str, float or None, float or None
         The run's cross-validation score.
+    expected_low, expected_high : float or None
+        The interval in which the run's forecast expects the score on the leaderboard.
     status : str
         "pending", "complete" or "error".
     error : str
@@ -73,10 +75,19 @@ class Entry:
     metric: str = ""
     score: float | None = None
     standard_error: float | None = None
+    expected_low: float | None = None
+    expected_high: float | None = None
     status: str = "pending"
     error: str = ""
     public_score: float | None = None
     private_score: float | None = None
+
+    @property
+    def is_unexpected(self) -> bool:
+        """Whether the public score lies outside of the interval in which it was expected."""
+        if self.expected_low is None or self.expected_high is None or self.public_score is None:
+            return False
+        return not self.expected_low <= self.public_score <= self.expected_high
 
 
 # Types of an entry's fields; "?" marks those that an older kpipe did not write.
@@ -84,7 +95,8 @@ _ENTRY = {
     "ref": int,
     **dict.fromkeys(("slug", "date", "message", "file"), str),
     **dict.fromkeys(("sha256?", "run_id?", "metric?", "status?", "error?"), str),
-    **dict.fromkeys(("score?", "standard_error?", "public_score?", "private_score?"), NUMBER),
+    **dict.fromkeys(("score?", "standard_error?", "expected_low?", "expected_high?"), NUMBER),
+    **dict.fromkeys(("public_score?", "private_score?"), NUMBER),
 }
 
 

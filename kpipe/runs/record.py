@@ -14,6 +14,7 @@ import pandas as pd
 from kpipe.core.metrics import evaluate
 from kpipe.core.values import ModelPredictions, Reason, Score
 from kpipe.data.further_tables import file_hashes
+from kpipe.forecast.forecast import Forecast
 from kpipe.problem.problem import Problem
 from kpipe.runs.provenance import machine, versions
 from kpipe.runs.result import RunResult
@@ -70,6 +71,7 @@ def make_record(
         "conversions": dict(problem.conversions),
         "columns_left_out": dict(problem.left_out),
         **_scores(result),
+        "forecast": _forecast(result.forecast),
         "models": [_model_record(result, model) for model in predictions.models],
         "left_out": dict(predictions.skipped),
         "fallback": predictions.fallback or None,
@@ -154,7 +156,7 @@ def inferred_reasons(record: Mapping[str, Any]) -> dict[str, Reason]:
 
 def _scores(result: RunResult) -> dict[str, Any]:
     """The score of the ensemble, with its standard error, its number of rows and the baseline."""
-    score, below = _evaluate(result, result.ensemble.oof), _evaluate(result, result.baseline.oof)
+    score, below = result.score, _evaluate(result, result.baseline.oof)
     return {
         "score": _json(score.value),
         "standard_error": _json(score.standard_error),
@@ -163,6 +165,19 @@ def _scores(result: RunResult) -> dict[str, Any]:
         "baseline": _json(below.value),
         "baseline_standard_error": _json(below.standard_error),
         "baseline_name": result.baseline.name,
+    }
+
+
+def _forecast(forecast: Forecast) -> dict[str, Any]:
+    """What to expect on the leaderboard."""
+    numbers = {name: _json(getattr(forecast, name)) for name in ("value", "low", "high")}
+    return {**numbers, "parts": _finite(forecast.parts)}
+
+
+def _finite(parts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _finite(part) if isinstance(part, Mapping) else _json(part) if isinstance(part, float) else part
+        for name, part in parts.items()
     }
 
 

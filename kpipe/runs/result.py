@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kpipe.core.values import Baseline, Check, Ensemble, Folds, Predictions, Submission
+from kpipe.core.values import Baseline, Check, Ensemble, Folds, Predictions, Score, Submission
+from kpipe.forecast.forecast import Forecast
 from kpipe.problem.problem import Problem
 
 __all__ = ["RunResult"]
@@ -32,6 +33,10 @@ class RunResult:
         The results of all checks.
     csv : bytes
         The submission as it is written.
+    score : Score
+        Of the ensemble's out-of-fold predictions.
+    forecast : Forecast
+        What to expect on the leaderboard.
     """
 
     problem: Problem
@@ -42,3 +47,5 @@ class RunResult:
     submission: Submission
     checks: tuple[Check, ...]
     csv: bytes
+    score: Score
+    forecast: Forecast

@@ -17,3 +17,16 @@ def test_the_plot_counts_the_public_scores_near_cross_validation() -> None:
     title = " ".join(figure.get_suptitle().split())
     assert title.startswith("titanic: 1 of 2 public leaderboard scores lie within two standard errors")
     assert figure.axes[0].get_xlabel() == "cross-validation score (accuracy)"
+
+
+def test_the_plot_draws_the_forecasts_and_counts_the_scores_that_they_hold() -> None:
+    held, missed = (
+        replace(ENTRY, ref=ref, score=0.8, expected_low=0.79, expected_high=0.87, public_score=public)
+        for ref, public in ((1, 0.83), (2, 0.77))
+    )
+    figure = leaderboard_plot([held, missed, replace(ENTRY, ref=3)])
+    assert " ".join(figure.get_suptitle().split()) == (
+        "titanic: 1 of 2 public leaderboard scores lie where they were expected"
+    )
+    (bands,) = figure.axes[0].collections[:1]
+    assert [[tuple(end) for end in path.vertices] for path in bands.get_paths()] == [[(0.8, 0.79), (0.8, 0.87)]] * 2

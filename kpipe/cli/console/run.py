@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kpipe.cli.console.layout import SAMPLE_WARNING, STATUS_STYLES, get_console, print_table
-from kpipe.core.formatting import format_with_error
+from kpipe.core.formatting import format_forecast, format_with_error
 from kpipe.errors import printable
 from kpipe.runs.record import inferred_reasons
 from kpipe.runs.run import Run
@@ -56,6 +56,8 @@ def _print_result(run: Run) -> None:
     console.print(f"Out-of-fold scores over {rows}, seed {', '.join(map(str, record['seed']))}.")
     if record.get("fallback"):
         console.print(f"NO MODEL WAS TRAINED: {printable(str(record['fallback']))}", style="bold red", markup=False)
+    if record["data"]["origin"] != "sample" and (expected := format_forecast(record)):
+        console.print(f"Expected on the leaderboard: {expected}", style="bold", markup=False)
     for line in _warnings(record):
         console.print(line, style="yellow", markup=False)
     _print_checks(console, record)

@@ -6,11 +6,12 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from kpipe.cli.console.layout import get_console, print_table
-from kpipe.core.formatting import format_with_error
+from kpipe.core.formatting import format_score, format_with_error
 from kpipe.errors import printable
 from kpipe.runs.ledger import Entry
 from kpipe.studies.result import format_cell
@@ -59,6 +60,7 @@ def print_entry(entry: Entry) -> None:
         scores = {"cross-validation": _cv(entry), "public": entry.public_score, "private": entry.private_score}
         known = [f"{name} {value}" for name, value in scores.items() if value is not None and value != ""]
         console.print(f"{entry.slug}, {entry.ref}: {', '.join(known)}.", markup=False)
+        _print_surprise(entry, console)
 
 
 def print_entries(slug: str, entries: Sequence[Entry], *, rank: int | None, fresh: bool) -> None:
@@ -78,6 +80,8 @@ def print_entries(slug: str, entries: Sequence[Entry], *, rank: int | None, fres
     console = get_console()
     if entries:
         print_table(console, _table(slug, entries))
+        for entry in entries:
+            _print_surprise(entry, console)
     else:
         console.print(f"Nothing was submitted to {slug} from this folder.")
     if rank:
@@ -88,14 +92,34 @@ def print_entries(slug: str, entries: Sequence[Entry], *, rank: int | None, fres
 
 def _table(slug: str, entries: Sequence[Entry]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=f"{slug}: submissions", title_justify="left")
-    for name in ("date", "ref", "run", "CV ± standard error", "public", "private", "status", "message"):
+    for name in ("date", "ref", "run", "CV ± standard error", "expected", "public", "private", "status", "message"):
         table.add_column(name, justify="right" if name in ("public", "private") else "left", no_wrap=name == "run")
     for entry in entries:
-        scores = (_cv(entry), format_cell(entry.public_score), format_cell(entry.private_score))
+        scores = (_cv(entry), _expected(entry), format_cell(entry.public_score), format_cell(entry.private_score))
         status = f"{entry.status}: {entry.error}" if entry.error else entry.status
         texts = (entry.date[:16].replace("T", " "), str(entry.ref), entry.run_id or entry.file, *scores)
         table.add_row(*(Text(printable(text)) for text in (*texts, status, entry.message)))
     return table
+
+
+def _print_surprise(entry: Entry, console: Console) -> None:
+    """Say so where the public score lies outside of the forecast, and what to look for."""
+    if entry.is_unexpected:
+        console.print(
+            f"The public score {format_score(entry.public_score)} of {entry.ref} lies outside of the interval in which "
+            f"it was expected, {_expected(entry)}. If it counts only a part of the test rows, chance may explain that. "
+            f"Otherwise look for: test rows unlike those of train (`kpipe check {entry.slug}`: adversarial validation, "
+            "group overlap, dates), a leak in the features or folds, a run chosen among many on the same folds, or "
+            "another metric than the competition's.",
+            style="yellow",
+            markup=False,
+        )
+
+
+def _expected(entry: Entry) -> str:
+    if entry.expected_low is None or entry.expected_high is None:
+        return ""
+    return f"{format_score(entry.expected_low)} to {format_score(entry.expected_high)}"
 
 
 def _cv(entry: Entry) -> str:

@@ -59,3 +59,16 @@ def test_submissions_without_credentials_are_marked_as_last_seen(capsys: pytest.
     assert "These are the scores last seen" in capsys.readouterr().out
     print_entries("titanic", [], rank=1234, fresh=True)
     assert capsys.readouterr().out == "Nothing was submitted to titanic from this folder.\nRank: 1,234.\n"
+
+
+def test_a_public_score_outside_of_the_forecast_says_so_and_what_to_look_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    held = replace(ENTRY, status="complete", public_score=0.83, expected_low=0.79, expected_high=0.87)
+    print_entries("titanic", [held], rank=None, fresh=True)
+    assert "0.7900 to 0.8700" in " ".join(capsys.readouterr().out.split())
+    print_entries("titanic", [replace(held, public_score=0.77)], rank=None, fresh=True)
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"The public score 0.7700 of {ENTRY.ref} lies outside of the interval" in text
+    for cause in ("unlike those of train", "leak", "chosen among many", "another metric"):
+        assert cause in text

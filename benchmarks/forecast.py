@@ -1,0 +1,173 @@
+"""How often a run's forecast holds: train and test drawn anew from Kaggle's train.csv, as the competition drew them.
+
+    python benchmarks/forecast.py [--redraws 20] [--shift] [--out forecast.json] [SLUG ...]
+
+Each redraw divides the rows of train.csv, at most as many as stated below, into a train and a test table of the
+competition's own proportions: by row, by whole groups, or at a point in time. ``--shift`` draws test rows more often
+where one column, another one in each redraw, is high. A cheap model is trained on the train table by kpipe's own path,
+which never sees a target of the test table, and makes a forecast; this script then scores its test predictions.
+
+For each competition: how often the score lies within the forecast's 95 % interval; the intervals' mean width divided by
+that of an oracle, which knows the standard deviation of (score - forecast) over the redraws and adds 1.96 of them to
+both sides; the mean error of the score itself and of the forecast as estimates, as root mean squares. The rows of
+all redraws come from one file, so that the redraws of a small competition overlap; the difference between the scores of
+two parts of a finite table varies as much as that between two samples of a population.
+
+--out is written after each competition.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from kpipe.core.metrics import output  # noqa: E402
+from kpipe.core.request import RunRequest  # noqa: E402
+from kpipe.core.values import Ensemble, Folds, Predictions, Tables  # noqa: E402
+from kpipe.data import loading  # noqa: E402
+from kpipe.problem.competition import Competition  # noqa: E402
+from kpipe.problem.problem import Problem, apply_request, define_problem  # noqa: E402
+from kpipe.training.combine import combine  # noqa: E402
+from kpipe.training.cross_validation import cross_validate  # noqa: E402
+from kpipe.training.estimators import choose_models  # noqa: E402
+from kpipe.training.folds import make_folds  # noqa: E402
+
+KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", ROOT.parent / "shared" / "kaggle"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a competition is redrawn.
+
+    Parameters
+    ----------
+    model : str
+        A cheap one.
+    rows : int
+        The number of rows of train.csv that a redraw divides, at most.
+    group_until : str
+        Ids that are equal up to this character form a group, which is not divided; "" for rows.
+    time : str
+        The column of dates by which test comes after train, as long as Kaggle's; "" for a random division.
+    """
+
+    slug: str
+    metric: str
+    model: str = "linear"
+    rows: int = 4000
+    group_until: str = ""
+    time: str = ""
+
+
+HOUSES, SERIES = "house-prices-advanced-regression-techniques", "playground-series-s3"
+_ALL = (
+    Plan("titanic", "accuracy"),
+    Plan(HOUSES, "log_rmse"),
+    Plan("spaceship-titanic", "accuracy", group_until="_"),
+    Plan(f"{SERIES}e2", "auc"),
+    Plan(f"{SERIES}e25", "median_ae"),
+    Plan(f"{SERIES}e26", "log_loss"),
+    Plan("digit-recognizer", "accuracy", rows=2000),
+    Plan("spooky-author-identification", "log_loss", "text"),
+    Plan("tabular-playground-series-sep-2022", "smape", time="date"),
+)
+PLANS = {plan.slug: plan for plan in _ALL}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redraw:
+    """What a run knows, and the answers, which it does not know."""
+
+    problem: Problem
+    folds: Folds
+    predictions: Predictions
+    ensemble: Ensemble
+    score: float
+
+
+def redraws(plan: Plan, count: int, *, shifted: bool) -> Iterator[Redraw]:
+    request = RunRequest(plan.slug, metric=plan.metric)
+    competition = apply_request(request)
+    files = loading.load(plan.slug, KAGGLE / f"{plan.slug}.zip", text=competition.text, id=competition.id)
+    id = define_problem(competition, files).id
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        train, test = divide(plan, files, id, rng, shifted=shifted)
+        yield fit(plan, competition, files, id, train, test)
+
+
+def divide(
+    plan: Plan, files: Tables, id: str, rng: np.random.Generator, *, shifted: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of train.csv that become train and test."""
+    frame = files.train
+    if plan.time:
+        return divide_at_time(frame, files.test, plan.time, rng)
+    units = frame[id].str.partition(plan.group_until)[0] if plan.group_until else pd.Series(np.arange(len(frame)))
+    numbers, share = units.factorize()[0], len(files.test) / (len(frame) + len(files.test))
+    kept = rng.permutation(numbers.max() + 1)[: round(plan.rows * (numbers.max() + 1) / len(frame))]
+    order = -np.log(rng.random(len(kept))) / odds(frame, numbers, kept, rng) if shifted else rng.random(len(kept))
+    tested = kept[np.argsort(order)[: round(share * len(kept))]]
+    is_test, is_kept = np.isin(numbers, tested), np.isin(numbers, kept)
+    return np.flatnonzero(is_kept & ~is_test), np.flatnonzero(is_test)
+
+
+def odds(frame: pd.DataFrame, numbers: np.ndarray, kept: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """How readily each kept group is drawn for test: up to 9 times more where a column is high."""
+    columns = [name for name in frame.columns[1:-1] if 2 <= frame[name].nunique() <= len(frame) // 2]
+    values = frame[columns[int(rng.integers(len(columns)))]]
+    ranks = pd.Series(values.to_numpy()).rank(pct=True).fillna(0.5).groupby(numbers).mean().to_numpy()
+    return np.asarray(9.0 ** ranks[kept])
+
+
+def divide_at_time(
+    frame: pd.DataFrame, test: pd.DataFrame, column: str, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Train until a random day of the last horizons, test for as long as Kaggle's; of a random half of the series."""
+    dates, tested = pd.to_datetime(frame[column]), pd.to_datetime(test[column])
+    horizon = tested.max() - tested.min()
+    first, last = dates.min() + 2 * horizon, dates.max() - horizon
+    cut = first + (last - first) * rng.random()
+    series = frame.groupby(list(frame.columns[2:-1])).ngroup().to_numpy()
+    kept = np.isin(series, rng.permutation(series.max() + 1)[: (series.max() + 1) // 2])
+    is_train, is_test = (dates <= cut).to_numpy(), ((dates > cut) & (dates <= cut + horizon)).to_numpy()
+    return np.flatnonzero(kept & is_train), np.flatnonzero(kept & is_test)
+
+
+def fit(plan: Plan, competition: Competition, files: Tables, id: str, train: np.ndarray, test: np.ndarray) -> Redraw:
+    frame = files.train
+    answers = frame.iloc[test].reset_index(drop=True)
+    target = [name for name in frame if name not in files.test]
+    rows = answers.drop(columns=target)
+    sample = files.sample.iloc[np.arange(len(test)) % len(files.sample)].reset_index(drop=True)
+    sample = sample.assign(**{id: answers[id] if id in answers else np.arange(1, len(test) + 1)})
+    tables = replace(files, train=frame.iloc[train].reset_index(drop=True), test=rows, sample=sample)
+    problem = define_problem(competition, tables)
+    folds = make_folds(problem)
+    models = choose_models(problem, [plan.model])
+    predictions = cross_validate(problem, folds, models=models, jobs=1, threads=1)
+    ensemble = combine(problem, folds, predictions)
+    return Redraw(
+        problem=problem,
+        folds=folds,
+        predictions=predictions,
+        ensemble=ensemble,
+        score=score(problem, ensemble, answers[target[0]]),
+    )
+
+
+def score(problem: Problem, ensemble: Ensemble, column: pd.Series) -> float:
+    if problem.labels is None:
+        y = column.to_numpy(dtype=float)
+    else:
+        y = column.map({label: code for code, label in enumerate(problem.labels)}).to_numpy(dtype=np.int64)
+    return float(problem.metric.function(y, output(problem.metric, ensemble.test)))

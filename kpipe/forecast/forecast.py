@@ -1,0 +1,195 @@
+"""What to expect on the leaderboard: the score, corrected, with an interval that holds it 19 times in 20."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from kpipe.core.metrics import Metric
+from kpipe.core.values import Ensemble, Folds, Score
+from kpipe.forecast.shift import Shift, estimate_shift
+from kpipe.forecast.variance import sampling_errors
+from kpipe.problem.problem import Problem
+
+__all__ = ["Forecast", "make_forecast"]
+
+_LEVEL = 0.95
+# Between horizons, errors differ by a factor of this standard deviation of its logarithm, known as if from so many
+# horizons more than are validated.
+_USUAL_SPREAD, _USUAL_HORIZONS = 0.3, 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What to expect on the leaderboard.
+
+    Attributes
+    ----------
+    value : float
+        In units of the score.
+    low, high : float
+        The score on the test rows lies between them 19 times in 20; NaN where that is unknown.
+    parts : mapping of str to object
+        What they were made of, JSON types: ``score``; ``shift``, added for what test rows look like, and
+        ``shift_method``; ``choosing``, added for the luck of choosing; ``standard_errors``, in units of the score, of
+        ``train`` (which rows were validated), ``test`` (which rows are in test), ``models`` (which rows they were
+        trained on), ``shift``, and ``time`` (how scores differ from horizon to horizon); ``units``, the number of
+        independent rows, groups or blocks of time that were validated; and ``test_rows``.
+    """
+
+    value: float
+    low: float
+    high: float
+    parts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def make_forecast(
+    problem: Problem, folds: Folds, ensemble: Ensemble, score: Score, *, choosing: float = 0.0
+) -> Forecast:
+    """Return what to expect on the leaderboard.
+
+    Weights and thresholds are chosen for each fold on the others, so that ``score`` holds no luck of theirs.
+
+    Parameters
+    ----------
+    problem : Problem
+    folds : Folds
+    ensemble : Ensemble
+    score : Score
+        Of the ensemble's out-of-fold predictions, its standard error by blocks.
+    choosing : float
+        What is added to the score for the luck of choosing this run as the best of several.
+
+    Returns
+    -------
+    Forecast
+
+    References
+    ----------
+    See ``kpipe.forecast.shift`` and ``kpipe.forecast.variance``.
+    """
+    metric, y, rows = problem.metric, problem.y, len(problem.tables.test)
+    errors = sampling_errors(
+        metric,
+        y,
+        ensemble.oof,
+        score=score,
+        folds=folds,
+        blocks=problem.blocks,
+        test_blocks=problem.test_blocks,
+        test_rows=rows,
+    )
+    shift = _shift(problem, folds, ensemble, score)
+    value = score.value + shift.amount + choosing
+    scale = _scale(metric, value)
+    slope = scale.slope(scale.clip(value))
+    time, freedom = _time_error(scale, score.folds) if folds.refit else (0.0, 1)
+    sampling = math.hypot(errors.total, shift.standard_error) * slope
+    half = math.hypot(_quantile(errors.units - 1) * sampling, _quantile(freedom) * time)
+    low, high = (scale.back(scale.to(scale.clip(value)) + side * half) for side in (-1, 1))
+    step = 0.5 / rows if metric.needs == "label" and metric.losses is not None else 0.0  # a share of whole rows
+    least, greatest = _bounds(metric, value)
+    parts = {
+        "score": score.value,
+        "shift": shift.amount,
+        "shift_method": shift.method,
+        "choosing": choosing,
+        "standard_errors": {
+            "train": errors.train,
+            "test": errors.test,
+            "models": errors.models,
+            "shift": shift.standard_error,
+            "time": time / slope,
+        },
+        "units": errors.units,
+        "test_rows": rows,
+    }
+    return Forecast(value=value, low=max(low - step, least), high=min(high + step, greatest), parts=parts)
+
+
+def _shift(problem: Problem, folds: Folds, ensemble: Ensemble, score: Score) -> Shift:
+    if folds.refit:
+        return Shift(method="none: test comes later, where nothing is known of losses")
+    return estimate_shift(
+        problem.metric,
+        problem.y,
+        ensemble.oof,
+        problem.X,
+        problem.X_test,
+        score=score.value,
+        standard_error=score.standard_error,
+        blocks=problem.blocks,
+    )
+
+
+def _quantile(freedom: int) -> float:
+    """Student's, two-sided; NaN without a degree of freedom."""
+    return float(stats.t.ppf((1 + _LEVEL) / 2, freedom)) if freedom > 0 else math.nan
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """A scale on which a score's errors are about symmetric: logarithms of errors, log odds of shares.
+
+    Attributes
+    ----------
+    to, back : callable
+        From units of the score to this scale, and back.
+    slope : callable
+        The derivative of ``to``.
+    low, high : float
+        The scores between which ``to`` is defined.
+    """
+
+    to: Callable[[float], float]
+    back: Callable[[float], float]
+    slope: Callable[[float], float]
+    low: float = -math.inf
+    high: float = math.inf
+
+    def clip(self, score: float) -> float:
+        """The score, or the nearest one that this scale can hold."""
+        return min(max(score, self.low), self.high)
+
+
+_LOGARITHMS = _Scale(math.log, lambda value: float(np.exp(min(value, 700.0))), lambda score: 1 / score, low=1e-300)
+_LOG_ODDS = _Scale(
+    lambda score: math.log(score / (1 - score)),
+    lambda value: float(1 / (1 + np.exp(-value))),
+    lambda score: 1 / (score * (1 - score)),
+    low=1e-9,
+    high=1 - 1e-9,
+)
+_AS_IT_IS = _Scale(float, float, lambda score: 1.0)
+
+
+def _scale(metric: Metric, score: float) -> _Scale:
+    if metric.greater_is_better:
+        return _LOG_ODDS if 0 < score < 1 else _AS_IT_IS
+    return _LOGARITHMS if score > 0 else _AS_IT_IS
+
+
+def _bounds(metric: Metric, score: float) -> tuple[float, float]:
+    """The least and the greatest score that is possible, as far as the score shows."""
+    if metric.greater_is_better:
+        return -math.inf, 1.0 if score <= 1 else math.inf
+    return 0.0 if score >= 0 else -math.inf, math.inf
+
+
+def _time_error(scale: _Scale, folds: Sequence[float]) -> tuple[float, int]:
+    """The predictive standard deviation of another horizon's score on a scale, and its degrees of freedom.
+
+    Two horizons say little about how much horizons differ, and one says nothing: their variance is pooled with a usual
+    one (a scaled inverse chi-squared prior: Gelman et al., "Bayesian Data Analysis", 3rd edition, 2013, section 3.3).
+    """
+    values = np.array([scale.to(scale.clip(fold)) for fold in folds if math.isfinite(fold)])
+    count = max(len(values), 1)
+    squares = float(((values - values.mean()) ** 2).sum()) if len(values) else 0.0
+    freedom = count - 1 + _USUAL_HORIZONS
+    variance = (squares + _USUAL_HORIZONS * _USUAL_SPREAD**2) / freedom
+    return math.sqrt(variance * (1 + 1 / count)), freedom

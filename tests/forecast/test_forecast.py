@@ -1,0 +1,127 @@
+import functools
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import kpipe
+from kpipe import Competition
+from kpipe.core.metrics import evaluate, get_metric
+from kpipe.core.values import Ensemble, Folds
+from kpipe.forecast.forecast import Forecast, make_forecast
+from kpipe.problem.problem import Problem, define_problem
+
+QUARTERS = np.array_split(np.arange(400), 4)
+
+
+@functools.cache
+def titanic() -> Problem:
+    return define_problem(Competition(slug="titanic"), kpipe.load("titanic", "sample"))
+
+
+def problem(metric: str, *, test_rows: int = 400) -> Problem:
+    """Any problem, with another metric and target: 400 rows whose columns say nothing."""
+    own = titanic()
+    rng = np.random.default_rng(0)
+    rows = own.tables.train.iloc[rng.integers(len(own.tables.train), size=400)].reset_index(drop=True)
+    tables = replace(own.tables, train=rows, test=rows.iloc[:test_rows])
+    kind = get_metric(metric)
+    y = rng.integers(0, 2, 400) if kind.task == "classification" else rng.normal(size=400)
+    return replace(own, tables=tables, columns=(), metric=kind, y=y, task=kind.task)
+
+
+def forecast(problem: Problem, oof: np.ndarray, *, refit: bool = False, **options) -> Forecast:
+    folds = Folds(train=tuple(QUARTERS), valid=tuple(QUARTERS), refit=refit)
+    score = evaluate(problem.metric, problem.y, oof, folds=folds.valid)
+    return make_forecast(problem, folds, Ensemble(weights={}, oof=oof, test=oof), score, **options)
+
+
+def predictions(problem: Problem) -> np.ndarray:
+    if problem.task == "regression":
+        return (problem.y + np.random.default_rng(1).normal(size=400))[:, None]
+    chance = np.clip(np.random.default_rng(1).normal(0.3 + 0.4 * problem.y, 0.2), 0.01, 0.99)
+    return np.column_stack([1 - chance, chance])
+
+
+METRICS = ["accuracy", "log_loss", "auc", "rmse", "median_ae"]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_interval_holds_the_value_and_is_made_of_json(metric):
+    one = problem(metric)
+    found = forecast(one, predictions(one))
+    assert found.low < found.value < found.high
+    assert json.loads(json.dumps(found.parts)) == found.parts
+    errors = found.parts["standard_errors"]
+    assert found.high - found.low > 3 * math.hypot(errors["train"], errors["test"])
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "rmse"])
+def test_fewer_test_rows_widen_the_interval(metric):
+    oof = predictions(problem(metric))
+    widths = [
+        found.high - found.low for rows in (400, 40, 4, 1) for found in [forecast(problem(metric, test_rows=rows), oof)]
+    ]
+    assert widths == sorted(widths)
+    assert all(map(math.isfinite, widths))
+
+
+def test_a_test_table_of_one_row_may_be_right_or_wrong():
+    one = problem("accuracy", test_rows=1)
+    found = forecast(one, predictions(one))
+    assert found.low <= 0
+    assert found.high == 1
+
+
+def test_a_perfect_score_is_not_certain_and_nothing_is_better():
+    one = problem("accuracy")
+    found = forecast(one, np.eye(2)[one.y])
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert 0.9 < found.low < 1
+
+
+def test_an_error_of_zero_is_not_certain():
+    one = problem("rmse")
+    found = forecast(one, one.y[:, None])
+    assert (found.value, found.low) == (0.0, 0.0)
+
+
+def test_the_luck_of_choosing_is_added():
+    one = problem("log_loss")
+    oof = predictions(one)
+    assert forecast(one, oof, choosing=-0.01).value == pytest.approx(forecast(one, oof).value - 0.01)
+
+
+def test_scores_that_differ_from_horizon_to_horizon_widen_the_interval_of_a_later_test_table():
+    one = problem("mae")
+    y = one.y
+    even, uneven = np.zeros((400, 1)), np.zeros((400, 1))
+    uneven[QUARTERS[3]] = 4
+    calm, wild = (forecast(one, oof, refit=True) for oof in (even, uneven))
+    assert calm.parts["shift_method"].startswith("none: test comes later")
+    assert calm.high / calm.low > 1.5 * forecast(one, even).high / forecast(one, even).low
+    assert wild.high / wild.low > calm.high / calm.low
+    assert y is one.y
+
+
+def test_a_single_horizon_says_little():
+    one = problem("mae")
+    oof = np.full((400, 1), np.nan)
+    oof[QUARTERS[3]] = 0
+    folds = Folds(train=(QUARTERS[0],), valid=(QUARTERS[3],), refit=True)
+    score = evaluate(one.metric, one.y, oof, folds=folds.valid)
+    found = make_forecast(one, folds, Ensemble(weights={}, oof=oof, test=oof), score)
+    assert found.high > 2 * found.value
+    assert found.low < found.value / 2
+
+
+def test_a_single_validated_row_gives_no_interval():
+    one = problem("mae")
+    oof = np.full((400, 1), np.nan)
+    oof[0] = 0
+    found = forecast(one, oof)
+    assert math.isfinite(found.value)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
