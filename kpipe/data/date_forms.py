@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["FORMS", "NUMBER_FORMS", "DateForm", "NumberForm"]
+__all__ = ["COUNTED_FORMS", "FORMS", "NUMBER_FORMS", "DateForm", "NumberForm"]
 
 _MONTH = r"(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}\.?,?\s+)?"
-_DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
+_DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th|er|[ºª])?"
 _ANY_YEAR = r"(?P<year>\d{4}|\d{2})"
-_CLOCK = r"(?P<hour>\d{1,2})(?:[:.h](?P<minute>\d{2})(?:[:.](?P<sec>\d{2}(?:[.,]\d+)?))?)?\s*(?P<half>[ap]\.?m\.?)?"
-_ZONE = r"\s*(?P<zone>z|(?:utc|gmt)?\s?[+-]\d{2}:?(?:\d{2})?|[a-z]{3,4})?(?:\s*\([\w ]+\))?"
-_TIME = rf"(?:(?:t|[\s,:]+){_CLOCK}{_ZONE})?"
+_CLOCK = r"(?P<hour>\d{1,2})(?:[:.h](?P<minute>\d{2})(?:[:.](?P<sec>\d{2}(?:[.,]\d+)?))?)?\s*(?P<half>[ap]\.?\s?m\.?)?"
+_ZONE = (
+    r"\s*(?P<zone>z|(?:utc|gmt)?\s?[+-]\d{2}:?(?:\d{2})?|[a-z]+/[a-z_]+(?:/[a-z_]+)?|[a-z]{3,4})?"
+    r"(?:\s*\([\w ]+\)|\[[\w/]+\])?"
+)
+_TIME = rf"(?:(?:t|[\s,:_]+){_CLOCK}{_ZONE})?"
+_BEFORE = rf"{_CLOCK}{_ZONE}[\s,]+"
 
 
 class DateForm(NamedTuple):
@@ -25,8 +29,9 @@ class DateForm(NamedTuple):
         Said to the user.
     pattern : str
         A regular expression of RE2, without regard to case. Its groups are year, month or name (of a month), day, or
-        first and second (day and month in an order that the column decides), quarter, week, hour, minute, sec, half
-        (am or pm) and zone.
+        first and second (day and month in an order that the column decides), dayofmonth (where no year is written),
+        yearday, semester, quarter, week, weekday, hour, minute, sec, half (am or pm), zone, and excel and epoch
+        (counted days and seconds).
     """
 
     name: str
@@ -45,7 +50,7 @@ class NumberForm(NamedTuple):
     pattern : str
         Of the number's digits, as in ``DateForm``; "" where it counts ``unit``.
     unit : str
-        What is counted since 1970: "s", "ms", "us" or "ns".
+        What is counted since 1970: "s", "ms", "us" or "ns"; or "excel": days since 1899-12-30.
     columns : re.Pattern
         What a column's name must contain.
     """
@@ -59,33 +64,64 @@ class NumberForm(NamedTuple):
 
 
 def _form(name: str, pattern: str) -> DateForm:
-    return DateForm(name, rf"(?i)^\s*{pattern}\s*$")
+    return DateForm(name, rf"""(?i)^\s*['"(\[]?{pattern}['")\]]?\s*$""")
 
+
+_YEAR_MONTH_DAY = r"(?P<year>\d{4})[-/._年 ]\s?(?P<month>\d{1,2})[-/._月 ]\s?(?P<day>\d{1,2})[日.]?"
+_FIRST_SECOND_YEAR = rf"(?P<first>\d{{1,2}})[-/.](?P<second>\d{{1,2}})[-/.]{_ANY_YEAR}"
+_DAY_NAME_YEAR = rf"{_DAY}(?:\s+of)?[-/ ,.]*{_MONTH}[-/ ,.']*{_ANY_YEAR}"
 
 FORMS = (
-    _form("year, month, day", rf"(?P<year>\d{{4}})[-/.年](?P<month>\d{{1,2}})[-/.月](?P<day>\d{{1,2}})日?{_TIME}"),
-    _form("day and month, year", rf"(?P<first>\d{{1,2}})[-/.](?P<second>\d{{1,2}})[-/.]{_ANY_YEAR}{_TIME}"),
-    _form("day, name of the month, year", rf"{_WEEKDAY}{_DAY}(?:\s+of)?[-/ ,.]*{_MONTH}[-/ ,.']*{_ANY_YEAR}{_TIME}"),
+    _form("year, month, day", rf"{_YEAR_MONTH_DAY}{_TIME}"),
+    _form("day and month, year", rf"{_FIRST_SECOND_YEAR}{_TIME}"),
+    _form("day and month, year, blanks", r"(?P<first>\d{1,2})[ _](?P<second>\d{1,2})[ _](?P<year>\d{4})"),
+    _form("day, name of the month, year", rf"{_WEEKDAY}{_DAY_NAME_YEAR}{_TIME}"),
     _form("name of the month, day, year", rf"{_WEEKDAY}{_MONTH}[-/ .]*{_DAY}[-/ ,]+'?{_ANY_YEAR}{_TIME}"),
     _form("weekday, month, day, time, year", rf"{_WEEKDAY}{_MONTH}\s+{_DAY}\s+{_CLOCK}{_ZONE}\s+(?P<year>\d{{4}})"),
     _form("year, name of the month, day", rf"(?P<year>\d{{4}})[-/ ]{_MONTH}[-/ ]{_DAY}{_TIME}"),
-    _form("year, month", r"(?P<year>\d{4})[-/.m年](?P<month>\d{1,2})月?"),
+    _form("time, year, month, day", rf"{_BEFORE}{_YEAR_MONTH_DAY}"),
+    _form("time, day and month, year", rf"{_BEFORE}{_FIRST_SECOND_YEAR}"),
+    _form("time, day, name of the month, year", rf"{_BEFORE}{_DAY_NAME_YEAR}"),
+    _form("year, month", r"(?P<year>\d{4})[-/._m年](?P<month>\d{1,2})月?"),
+    _form("year, day of the year", r"(?P<year>\d{4})[-/.](?P<yearday>\d{3})"),
     _form("month, year", r"(?P<month>\d{1,2})[-/](?P<year>\d{4})"),
     _form("name of the month, year", rf"{_MONTH}[-/ .,']*{_ANY_YEAR}"),
     _form("year, name of the month", rf"{_ANY_YEAR}[-/ ]?{_MONTH}"),
-    _form("year, quarter", r"(?P<year>\d{4})[-/ ]?q(?P<quarter>[1-4])"),
-    _form("quarter, year", rf"q(?P<quarter>[1-4])[-/ ']*{_ANY_YEAR}"),
-    _form("year, week", r"(?P<year>\d{4})-?w(?P<week>\d{1,2})"),
+    _form("year, quarter", r"(?:fy)?(?P<year>\d{4})[-/_ ]*q(?P<quarter>[1-4])"),
+    _form("quarter, year", rf"(?:q(?P<quarter>[1-4])|(?P<quarter2>[1-4])\.?\s?q)[-/_, ']*(?:fy)?{_ANY_YEAR}"),
+    _form("year, half", r"(?P<year>\d{4})[-/_ ]*[hs](?P<semester>[12])"),
+    _form("half, year", rf"[hs](?P<semester>[12])[-/_, ']*{_ANY_YEAR}"),
+    _form(
+        "year, week",
+        r"(?P<year>\d{4})[-/_ ]*(?:w|wk|week|kw|cw)[-_ ]?(?P<week>\d{1,2})(?:-(?P<weekday>[1-7]))?",
+    ),
+    _form("week, year", r"(?:w|wk|week|kw|cw)[-_. ]*(?P<week>\d{1,2})[-/_, ]+(?P<year>\d{4})"),
     _form(
         "digits of year, month, day, time",
-        rf"(?P<year>\d{{4}})(?P<month>\d{{2}})(?P<day>\d{{2}})[t ](?P<hour>\d{{2}}):?(?P<minute>\d{{2}}):?"
+        rf"(?P<year>\d{{4}})(?P<month>\d{{2}})(?P<day>\d{{2}})[-_t ](?P<hour>\d{{2}}):?(?P<minute>\d{{2}}):?"
         rf"(?P<sec>\d{{2}})?{_ZONE}",
     ),
+    _form(
+        "year, month, day, time between dashes",
+        r"(?P<year>\d{4})[-_](?P<month>\d{1,2})[-_](?P<day>\d{1,2})[-_ ](?P<hour>\d{2})[-_](?P<minute>\d{2})"
+        r"(?:[-_](?P<sec>\d{2}))?",
+    ),
+    _form("name of the month, day", rf"{_MONTH}[-/ .,]*(?P<dayofmonth>\d{{1,2}})(?:st|nd|rd|th)?"),
+    _form("day, name of the month", rf"(?P<dayofmonth>\d{{1,2}})(?:st|nd|rd|th)?[-/ .,]*{_MONTH}"),
 )
+
+COUNTED_FORMS = (
+    _form("digits of year, month, day", r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})"),
+    _form("days since 1900 as in Excel", r"(?P<excel>\d{5}(?:\.\d+)?)"),
+    _form("seconds since 1970", r"(?P<epoch>\d{9,10}(?:\.\d+)?)"),
+)
+"""Numbers that stand for dates in a column of dates, where a spreadsheet or a program converted only some of them."""
 
 _OF_TIME = re.compile(
     r"(?i)date|time|stamp|epoch|unix|month|period|day|hour|created|updated|(_|^)(at|dt|ts|ym|ymd)(_|$)"
+    r"|birth|dob|since|joined|expir|issued|sold|posted|publish|releas|visit|arriv|depart|start|begin|signup|regist"
 )
+_OF_DATES = re.compile(r"(?i)date|(_|^)dt(_|$)")
 _OF_HOURS = re.compile(r"(?i)hour|time|stamp|date|(_|^)(dt|ts)(_|$)")
 _Y, _M, _D = r"^(?P<year>\d{4})", r"(?P<month>\d{2})", r"(?P<day>\d{2})"
 _H = r"(?P<hour>\d{2})"
@@ -93,6 +129,14 @@ _H = r"(?P<hour>\d{2})"
 NUMBER_FORMS = (
     NumberForm("YYYYMMDD", 19000101, 21001231, rf"{_Y}{_M}{_D}$", "", _OF_TIME),
     NumberForm("YYYYMM", 190001, 210012, rf"{_Y}{_M}$", "", _OF_TIME),
+    NumberForm(
+        "day and month, YYYY",
+        1011920,
+        31122049,
+        r"^(?P<first>\d{1,2})(?P<second>\d{2})(?P<year>19[2-9]\d|20[0-4]\d)$",
+        "",
+        _OF_DATES,
+    ),
     NumberForm("YYMMDDHH", 10000000, 99123123, rf"^(?P<year>\d{{2}}){_M}{_D}{_H}$", "", _OF_HOURS),
     NumberForm("YYYYMMDDHH", 1900010100, 2100123123, rf"{_Y}{_M}{_D}{_H}$", "", _OF_HOURS),
     NumberForm("YYYYMMDDHHMM", 190001010000, 210012312359, rf"{_Y}{_M}{_D}{_H}(?P<minute>\d{{2}})$", "", _OF_HOURS),
@@ -104,6 +148,9 @@ NUMBER_FORMS = (
         "",
         _OF_HOURS,
     ),
+    NumberForm("YYYYDDD", 1900001, 2100366, rf"{_Y}(?P<yearday>\d{{3}})$", "", _OF_TIME),
+    NumberForm("YYMMDD", 101, 991231, rf"^(?P<year>\d{{1,2}}){_M}{_D}$", "", _OF_DATES),
+    NumberForm("days since 1900 as in Excel", 25_569, 55_153, "", "excel", _OF_DATES),
     NumberForm("seconds since 1970", 315_532_800, 4_102_444_800, "", "s", _OF_TIME),
     NumberForm("milliseconds since 1970", 315_532_800_000, 4_102_444_800_000, "", "ms", _OF_TIME),
     NumberForm("microseconds since 1970", 315_532_800_000_000, 4_102_444_800_000_000, "", "us", _OF_TIME),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
 
@@ -13,15 +14,32 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kpipe.data.date_forms import FORMS, NUMBER_FORMS, DateForm, NumberForm
+from kpipe.data.date_forms import COUNTED_FORMS, FORMS, NUMBER_FORMS, DateForm, NumberForm
+from kpipe.data.date_words import in_english
 
-__all__ = ["DateFormat", "distinct_cells", "is_named_after_time", "parse_dates"]
+__all__ = ["DateFormat", "distinct_cells", "is_named_after_time", "parse_dates", "to_strings"]
 
 _NAMES_OF_TIME = re.compile(r"(?i)week|day|month|year|date|time|step|hour|period|quarter|block")
 _SAMPLED = 1000  # different cells whose forms decide that of the column
 _MIN_SHARE = 0.95  # of the different cells must be dates
 _YEARS = (1500, 2200)  # others are placeholders such as 0000 and 9999
 _MONTHS = pa.array("jan feb mar apr may jun jul aug sep oct nov dec".split())
+_MONTH_OR_DAY = {
+    "name of the month, year": "name of the month, day",
+    "year, name of the month": "day, name of the month",
+}
+_NO_YEAR = 2000  # stands for a year that is not written; it has a 29 February
+# Minutes from UTC; other names of zones say nothing.
+_ZONES = {
+    **{"utc": 0, "gmt": 0, "z": 0, "wet": 0, "bst": 60, "west": 60, "cet": 60, "cest": 120, "eet": 120, "eest": 180},
+    **{"msk": 180, "jst": 540, "kst": 540, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "mst": -420},
+    **{"mdt": -360, "pst": -480, "pdt": -420, "akst": -540, "akdt": -480, "hst": -600},
+}
+_COUNTED = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3, "excel": 86_400e6}  # microseconds
+_EXCEL_1970 = 25_569
+_OTHER_DIGITS = r"[\x{ff10}-\x{ff19}\x{0660}-\x{0669}\x{06f0}-\x{06f9}]"
+_ASCII = {start + digit: str(digit) for start in (0xFF10, 0x660, 0x6F0) for digit in range(10)}
+_ASCII |= {0xFF00 + ord(mark) - 0x20: mark for mark in "%,.-+/:"}
 _NO_DATE = np.datetime64("NaT", "us")
 
 Parts = Mapping[str, np.ndarray]  # year, month, day, ... → (n,) float64, NaN where the form has none
@@ -43,6 +61,8 @@ class DateFormat:
         Whether cells have different offsets from UTC, so that each is converted to UTC.
     has_zones : bool
         Whether cells name a time zone.
+    in_words : bool
+        Whether cells have words of other languages than English.
     """
 
     forms: tuple[DateForm | NumberForm, ...]
@@ -50,6 +70,7 @@ class DateFormat:
     is_certain: bool = True
     to_utc: bool = False
     has_zones: bool = False
+    in_words: bool = False
 
     @classmethod
     def of(cls, column: pd.Series) -> Self | None:
@@ -69,30 +90,56 @@ class DateFormat:
             return None
         if pd.api.types.is_numeric_dtype(column):
             return cls._of_numbers(column.dropna())
-        return cls._of_text(distinct_cells(column, _SAMPLED))
+        cells = distinct_cells(column, _SAMPLED)
+        if len(cells) and pc.all(pc.match_substring_regex(cells, r"^\d{5,19}$")).as_py():
+            return cls._of_numbers(pd.Series(cells.to_pylist(), name=column.name).astype("float64").astype("int64"))
+        return cls._of_text(cells) or cls._of_words(cells)
 
     @classmethod
     def _of_numbers(cls, numbers: pd.Series) -> Self | None:
-        if not len(numbers) or (numbers.dtype.kind == "f" and bool((numbers % 1 != 0).any())):
+        if not len(numbers):
             return None
+        is_whole = numbers.dtype.kind != "f" or not bool((numbers % 1 != 0).any())
         lowest, highest = numbers.min(), numbers.max()
         for form in NUMBER_FORMS:
             if form.lowest <= lowest and highest <= form.highest and form.columns.search(str(numbers.name)):
-                found = cls((form,))
                 sampled = pd.Series(numbers.unique()[:_SAMPLED], name=numbers.name)
-                if bool(found.parse(sampled).notna().all()):
+                if (is_whole or form.unit) and (found := cls._of_digits(form, sampled)) is not None:
                     return found
         return None
+
+    @classmethod
+    def _of_digits(cls, form: NumberForm, numbers: pd.Series) -> Self | None:
+        """The format if all numbers are dates of a form."""
+        if form.unit:
+            return cls((form,))
+        cells = pa.array(numbers.astype("int64").astype(str).to_numpy(dtype=object), pa.string())
+        parts = _parts(cells, (form,))
+        found = cls((form,), *_day_first(parts, cells))
+        if np.isnat(found._assemble(parts)).any():
+            return None
+        # 261218 is 26 December 2018 as likely as 18 December 2026: the day differs more than the year.
+        is_open = form.name == "YYMMDD" and len(np.unique(parts["day"])) <= len(np.unique(parts["year"]))
+        return None if is_open else found
+
+    @classmethod
+    def _of_words(cls, cells: pa.Array) -> Self | None:
+        """The format of dates with words of other languages than English."""
+        english = in_english(cells)
+        found = None if english is None else cls._of_text(english)
+        return None if found is None else replace(found, in_words=True)
 
     @classmethod
     def _of_text(cls, cells: pa.Array) -> Self | None:
         if not len(cells) or not pc.any(pc.match_substring_regex(cells, r"\d")).as_py():
             return None
-        hits = {form: count for form in FORMS if (count := _count(cells, form))}
-        forms = tuple(sorted(hits, key=lambda form: -hits[form]))
+        forms = _forms_of(cells)
         if not forms:
             return None
         parts = _parts(cells, forms)
+        if _has_no_years(parts, forms):
+            forms = tuple(form for form in FORMS if form.name == _MONTH_OR_DAY[forms[0].name])
+            parts = _parts(cells, forms)
         day_first, is_certain = _day_first(parts, cells)
         offsets = parts["zone"][~np.isnan(parts["zone"])]
         found = cls(forms, day_first, is_certain, len(np.unique(offsets)) > 1, len(offsets) > 0)
@@ -124,7 +171,7 @@ class DateFormat:
         form = self.forms[0]
         codes, cells = pd.factorize(column)
         if isinstance(form, NumberForm) and form.unit:
-            dates = np.asarray(cells).astype(np.int64).astype(f"M8[{form.unit}]").astype("M8[us]")
+            dates = _count_from_1970(np.asarray(cells), form.unit)
         else:
             text = pd.Series(cells).astype("int64") if isinstance(form, NumberForm) else pd.Series(cells)
             dates = self._parse_text(text.astype(str))
@@ -137,7 +184,8 @@ class DateFormat:
             found = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
             dates = found.where(found.dt.year.between(*_YEARS)).to_numpy(dtype="M8[us]").copy()
         rows = np.flatnonzero(np.isnat(dates))
-        cells = pa.array(text.iloc[rows].to_numpy(dtype=object), pa.string())
+        cells = to_strings(text.iloc[rows])
+        cells = (in_english(cells) or cells) if self.in_words else cells
         dates[rows] = self._assemble(_parts(cells, self.forms))
         return dates
 
@@ -218,17 +266,53 @@ def distinct_cells(column: pd.Series, most: int) -> pa.Array:
         At most ``most`` strings.
     """
     sampled = column.iloc[:: max(1, len(column) // most)].head(most).dropna() if len(column) > most else column.dropna()
-    return pa.array(sampled.drop_duplicates().astype(str).to_numpy(dtype=object), pa.string())
+    return to_strings(sampled.drop_duplicates())
+
+
+def to_strings(cells: pd.Series) -> pa.Array:
+    """Cells as strings with ASCII digits and marks in place of full-width and Arabic ones.
+
+    Parameters
+    ----------
+    cells : Series
+        (n,) text or numbers.
+
+    Returns
+    -------
+    pyarrow.Array
+    """
+    strings = pa.array(cells.astype(str).to_numpy(dtype=object), pa.string())
+    if pc.any(pc.match_substring_regex(strings, _OTHER_DIGITS)).as_py():
+        return pa.array([text.translate(_ASCII) for text in strings.to_pylist()], pa.string())
+    return strings
 
 
 def _count(cells: pa.Array, form: DateForm) -> int:
     return int(pc.sum(pc.match_substring_regex(cells, form.pattern)).as_py() or 0)
 
 
+def _forms_of(cells: pa.Array) -> tuple[DateForm, ...]:
+    """The forms that cells have, the most frequent first."""
+    hits = {form: count for form in FORMS if (count := _count(cells, form))}
+    forms = tuple(sorted(hits, key=lambda form: -hits[form]))
+    if len(cells) / 4 <= sum(hits.values()) < len(cells):  # some are counted from a day on
+        forms += tuple(form for form in COUNTED_FORMS if _count(cells, form))
+    return forms
+
+
+def _has_no_years(parts: Parts, forms: tuple[DateForm, ...]) -> bool:
+    """Whether the number beside a month's name is the day: all are at most 31, and some are no year until today."""
+    if forms[0].name not in _MONTH_OR_DAY or not (parts["digits"][~np.isnan(parts["digits"])] == 2).all():
+        return False
+    numbers = parts["year"][~np.isnan(parts["year"])]
+    return bool(numbers.min() >= 1 and datetime.now(UTC).year % 100 < numbers.max() <= 31)
+
+
 def _parts(cells: pa.Array, forms: tuple[DateForm | NumberForm, ...]) -> dict[str, np.ndarray]:
     """The parts of each cell by the first form that it has."""
-    names = "year month day first second quarter week hour minute sec half zone digits".split()
-    parts = {name: np.full(len(cells), np.nan) for name in names}
+    names = "year month day first second dayofmonth yearday semester quarter week weekday hour minute sec half zone"
+    names += " digits excel epoch"
+    parts = {name: np.full(len(cells), np.nan) for name in names.split()}
     open_ = np.ones(len(cells), dtype=bool)
     for form in forms:
         if not open_.any():
@@ -256,6 +340,8 @@ def _numbers(found: pa.StructArray) -> dict[str, np.ndarray]:
             numbers["sec"] = _floats(pc.replace_substring(text, ",", "."))
         else:
             numbers[name] = _floats(text)
+    if "quarter2" in numbers:
+        numbers["quarter"] = _first_of(numbers["quarter"], numbers.pop("quarter2"))
     if "year" in texts:
         numbers["digits"] = _floats(pc.utf8_length(texts["year"]))
     return numbers
@@ -277,30 +363,59 @@ def _offsets(text: pa.Array) -> np.ndarray:
     found = pc.extract_regex(text, r"(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})?$")
     hours, minutes = (_floats(pc.struct_field(found, name)) for name in ("hours", "minutes"))
     sign = np.where(_is(pc.struct_field(found, "sign"), "-"), -1, 1)
-    named = np.where(_is(text, "."), 0.0, np.nan)
+    known = pc.index_in(pc.utf8_lower(pc.utf8_trim_whitespace(text)), pa.array(list(_ZONES)))
+    minutes_of = np.array([*_ZONES.values(), 0.0])
+    named = np.where(_is(text, "."), minutes_of[pc.fill_null(known, -1).to_numpy(zero_copy_only=False)], np.nan)
     return np.where(np.isnan(hours), named, sign * (60 * hours + np.nan_to_num(minutes)))
+
+
+def _first_of(*numbers: np.ndarray) -> np.ndarray:
+    """(n,) the first of several numbers that is not missing."""
+    return functools.reduce(lambda first, second: np.where(np.isnan(first), second, first), numbers)
 
 
 def _to_dates(parts: Parts, *, to_utc: bool) -> np.ndarray:
     """(n,) datetime64[us] of parts with year, month and day; what is missing of the rest is the first or 0."""
+    hour = np.where(np.isnan(parts["half"]), parts["hour"], parts["hour"] % 12 + parts["half"])
+    seconds = 3600 * np.nan_to_num(hour) + 60 * np.nan_to_num(parts["minute"]) + np.nan_to_num(parts["sec"])
+    seconds = seconds - 60 * np.nan_to_num(parts["zone"]) if to_utc else seconds
+    wrong = (hour > 24) | (parts["minute"] > 59) | (parts["sec"] >= 61)
+    stamps = _to_days(parts).astype("M8[us]") + np.round(seconds * 1e6).astype("m8[us]")
+    stamps = np.where(wrong, _NO_DATE, stamps)
+    stamps = np.where(np.isnan(parts["excel"]), stamps, _count_from_1970(parts["excel"], "excel"))
+    return np.where(np.isnan(parts["epoch"]), stamps, _count_from_1970(parts["epoch"], "s"))
+
+
+def _to_days(parts: Parts) -> np.ndarray:
+    """(n,) datetime64[D] of parts; the first day of a month, a week or a quarter."""
     year = np.where(parts["digits"] == 2, parts["year"] + 2000, parts["year"])
-    month = np.where(np.isnan(parts["quarter"]), parts["month"], 3 * parts["quarter"] - 2)
-    weeks = parts["week"]
+    year = np.where(np.isnan(parts["dayofmonth"]), year, _NO_YEAR)
+    weeks, yeardays = parts["week"], parts["yearday"]
     # The first week of a year is the one that holds 4 January.
-    month, day = np.where(np.isnan(weeks), month, 1), np.where(np.isnan(weeks), np.nan_to_num(parts["day"], nan=1), 4)
+    counted = np.where(np.isnan(weeks), np.where(np.isnan(yeardays), np.nan, 1.0), 4.0)
+    january = np.where(np.isnan(counted), np.nan, 1.0)
+    month = _first_of(january, parts["month"], 3 * parts["quarter"] - 2, 6 * parts["semester"] - 5)
+    day = _first_of(counted, parts["day"], parts["dayofmonth"], np.ones(len(month)))
     dates = _calendar_day(year, month, day)
     today = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "D")
     # A year of two digits is the latest one that is not in the future.
     late = (parts["digits"] == 2) & (dates > today)
     dates = np.where(late, _calendar_day(year - 100, month, day), dates)
     weekday = (dates.astype(np.int64) + 3) % 7
-    dates = np.where(np.isnan(weeks), dates, dates + (7 * (np.nan_to_num(weeks) - 1) - weekday).astype("m8[D]"))
-    hour = np.where(np.isnan(parts["half"]), parts["hour"], parts["hour"] % 12 + parts["half"])
-    seconds = 3600 * np.nan_to_num(hour) + 60 * np.nan_to_num(parts["minute"]) + np.nan_to_num(parts["sec"])
-    seconds = seconds - 60 * np.nan_to_num(parts["zone"]) if to_utc else seconds
-    wrong = (hour > 24) | (parts["minute"] > 59) | (parts["sec"] >= 61) | (weeks < 1) | (weeks > 53)
-    stamps = dates.astype("M8[us]") + np.round(seconds * 1e6).astype("m8[us]")
-    return np.where(wrong, _NO_DATE, stamps)
+    days = 7 * (np.nan_to_num(weeks) - 1) - weekday + np.nan_to_num(parts["weekday"], nan=1) - 1
+    days = np.where(np.isnan(weeks), np.nan_to_num(yeardays, nan=1) - 1, days)
+    shifted = dates + days.astype("m8[D]")
+    wrong = (weeks < 1) | (weeks > 53) | (yeardays < 1) | (yeardays > 366)
+    return np.where(wrong, np.datetime64("NaT", "D"), shifted)
+
+
+def _count_from_1970(counts: np.ndarray, unit: str) -> np.ndarray:
+    """(n,) datetime64[us] of seconds or other units since 1970, or of Excel's days."""
+    if counts.dtype.kind in "iu" and unit != "excel":
+        return counts.astype(np.int64).astype(f"M8[{unit}]").astype("M8[us]")
+    counts = counts.astype(np.float64) - (_EXCEL_1970 if unit == "excel" else 0)
+    micros = np.round(np.nan_to_num(counts) * _COUNTED[unit]).astype(np.int64).astype("M8[us]")
+    return np.where(np.isnan(counts), _NO_DATE, micros)
 
 
 def _calendar_day(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,32 +13,50 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kpipe.data.dates import distinct_cells
-from kpipe.data.units import COMPOUND, common_unit, normal_unit
+from kpipe.data.dates import distinct_cells, to_strings
+from kpipe.data.units import COMPOUND, OFFSETS, common_unit, is_unit, normal_unit, split_currency
 
 __all__ = ["NumberFormat", "parse_numbers"]
 
 _MIN_SHARE = 0.9  # of the cells that are not missing must be numbers
 _MIN_WRITTEN = 0.95  # of the different cells must be numbers where they are written with signs or units
 _MIN_DIFFERENT = 0.5  # numbers per different cell: fewer, and a unit distinguishes what the number does not
+_SAME_SCALE = 3  # ratio of the medians of numbers with a unit and without, if both mean the same
+_FIRST = 50  # cells that tell whether digits are ASCII
 _SAMPLED = 1000  # different cells that decide how a column writes numbers
 
 _SIGN = r"[-+\x{2212}\x{2013}]"
-_CURRENCY = r"(?:us|a|c|r|hk|nz|s)?\p{Sc}|(?:rs|inr|usd|eur|gbp|jpy|cny|chf|cad|aud|rub|brl|kr|sek|nok|dkk|pln|zł)\.?"
-_BLANKS = r"'\x{2019} \x{00a0}\x{202f}"  # between thousands
+_CURRENCY = (
+    r"(?:us|a|c|r|hk|nz|s|ca|au)?\p{Sc}|(?:rs|inr|usd|eur|gbp|jpy|cny|chf|cad|aud|rub|brl|kr|sek|nok|dkk|pln|zł)\.?"
+)
+_BLANKS = r"'\x{2019} _\x{00a0}\x{2007}-\x{200a}\x{202f}"  # between thousands
 _DIGITS = rf"\d(?:[\d.,{_BLANKS}]*\d)?|[.,]\d+"
 _UNIT = r"""[%‰°\p{L}\p{Sc}"'\x{201d}\x{2033}\x{2032}](?:[\p{L}\p{Sc}/.²³° -]{0,20}[\p{L}\p{Sc}.²³])?[23]?"""
+_LESS = r"[<≤]=?|(?:under|below|less than|fewer than|up to|at most|max\.?)\s"
+_MORE = (
+    r"[>≥]=?|[~≈±#№]|(?:over|above|more than|at least|from|min\.?|approx(?:imately|\.)?|about|around|roughly|ca?\."
+    r"|circa|n[or]\.)\s?"
+)
+_NOTE = r"\s*(?:\*+|†|‡|\[\w{1,3}\]|\((?:e|r|p|est\.?|estimated|approx\.?)\))"  # behind some numbers of a column
 _AMOUNT = (
-    r"(?i)^[\s_]*(?P<below>(?:[<≤]=?|under\s|below\s|less than\s|up to\s)\s*)?"
-    r"(?:(?:[>≥]=?|[~≈]|over\s|more than\s)\s*)?"
-    rf"(?P<open>\()?(?P<sign>{_SIGN})?\s*(?P<currency>{_CURRENCY})?\s*(?P<sign2>{_SIGN})?(?P<number>{_DIGITS})"
-    rf"(?P<power>e[-+]?\d+)?\s*(?:(?P<unit>{_UNIT})\s*\+?|\+\s*(?P<unit2>{_UNIT})|\+)?(?P<close>\))?[\s_]*$"
+    rf"""(?i)^[\s_]*(?:=?["'\[])?(?P<below>(?:{_LESS})\s*)?(?:(?:{_MORE})\s*)?(?P<open>\()?(?P<sign>{_SIGN})?\s*"""
+    rf"(?P<currency>{_CURRENCY})?\s*(?P<open2>\()?(?P<sign2>{_SIGN})?(?P<number>{_DIGITS})(?P<power>e[-+]?\d+)?"
+    rf"(?:/-|[.,][-\x{{2013}}\x{{2014}}]{{1,2}})?(?P<minus>[-\x{{2212}}])?"
+    rf"\s*(?:(?:/\s?)?(?P<unit>{_UNIT})\s*\+?|\+\s*(?P<unit2>{_UNIT})|\+)?(?P<close>\))?(?:{_NOTE})?[\])\s_]*$"
 )
 _CLOCK = (
-    r"(?i)^\s*(?P<sign>-)?(?:(?P<days>\d+)\s*d(?:ays?)?,?\s+)?(?P<hours>\d{1,3}):(?P<minutes>[0-5]\d)"
-    r"(?::(?P<seconds>[0-5]\d(?:\.\d+)?))?\s*(?P<half>[ap]\.?m\.?)?\s*$"
+    r"(?i)^\s*(?P<sign>-)?(?:(?P<days>\d+)\s*d(?:ays?)?,?\s+)?(?:(?P<hours>\d{1,3}):(?P<minutes>[0-5]\d)"
+    r"(?::(?P<seconds>[0-5]\d(?:\.\d+)?))?\s*(?P<half>[ap]\.?\s?m\.?)?"
+    r"|(?P<hours2>1[0-2]|0?[1-9])\s*(?P<half2>[ap]\.?\s?m\.?)"
+    r"|(?P<hours3>[01]\d|2[0-3])[:.h]?(?P<minutes3>[0-5]\d)\s*(?:hrs?|hours|h|uhr))\s*$"
 )
-_THOUSANDS = {mark: rf"^\d{{1,3}}(?:{mark}\d{{3}})+$" for mark in (",", r"\.", f"[{_BLANKS}]")}
+_FRACTION_SIGNS = "½¼¾⅓⅔⅛⅜⅝⅞"
+_SIGNS_OF_FRACTIONS = np.array([1 / 2, 1 / 4, 3 / 4, 1 / 3, 2 / 3, 1 / 8, 3 / 8, 5 / 8, 7 / 8])
+_FRACTION = (
+    r"(?i)^\s*(?:(?P<whole>\d+)(?:[\s-]+(?P<above>\d+)\s*/\s*(?P<below>[1-9]\d*)|\s*(?P<sign>[_SIGNS]))?"
+    r'|(?P<above2>\d+)\s*/\s*(?P<below2>[1-9]\d*)|(?P<sign2>[_SIGNS]))\s*(?:["\x{201d}\x{2033}]|[a-z]{1,8}\.?)?\s*$'
+).replace("_SIGNS", _FRACTION_SIGNS)
+_THOUSANDS = {mark: rf"^\d{{1,3}}(?:{mark}\d{{3}})+$" for mark in (",", r"\.")}
 _LAKHS = r"^\d{1,2}(?:,\d{2})*,\d{3}$"
 
 
@@ -47,20 +66,24 @@ class NumberFormat:
 
     Attributes
     ----------
-    kind : {"amount", "clock", "compound"}
-        One number with signs and units; hours and minutes (22:20), which become minutes; or several units in a cell.
+    kind : {"amount", "clock", "fraction", "compound"}
+        One number with signs and units; hours and minutes (22:20), which become minutes; whole numbers with fractions
+        (2 1/2); or several units in a cell.
     decimal : {".", ","}
         The decimal mark of amounts.
     units : dict of str to float
         Unit to how many of the smallest one it is.
     compound : tuple
         The units of an entry of ``kpipe.data.units.COMPOUND``.
+    currencies : tuple of str
+        The currencies of amounts, if a column has several: its numbers cannot be compared without them.
     """
 
-    kind: Literal["amount", "clock", "compound"]
+    kind: Literal["amount", "clock", "fraction", "compound"]
     decimal: str = "."
     units: dict[str, float] = field(default_factory=dict)
     compound: tuple[tuple[str, float], ...] = ()
+    currencies: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, column: pd.Series) -> Self | None:
@@ -81,8 +104,14 @@ class NumberFormat:
         digits = pc.sum(pc.match_substring_regex(cells, r"\d")).as_py() or 0
         if not len(cells) or digits < _MIN_WRITTEN * len(cells):
             return None
-        for found in (cls._of_amounts(cells), cls("clock"), *(cls("compound", compound=units) for units in COMPOUND)):
-            if found is not None and found._fits(cells):
+        other_digits = not column.dropna().head(_FIRST).astype(str).map(str.isascii).all()
+        for found in (
+            cls("clock"),
+            cls._of_amounts(cells),
+            cls("fraction"),
+            *(cls("compound", compound=units) for units in COMPOUND),
+        ):
+            if found is not None and found._fits(cells, other_digits=other_digits):
                 return found
         return None
 
@@ -92,18 +121,22 @@ class NumberFormat:
         if len(amounts) < _MIN_WRITTEN * len(cells):
             return None
         decimal = _decimal_mark(amounts)
-        counts = Counter(_units(amounts))
-        units = common_unit(counts.keys())
+        written = _units(amounts)
+        counts = Counter(written)
+        units = common_unit(counts.keys()) or _same_scale(amounts, written, decimal or ".")
         if units is None and counts.most_common(1)[0][1] >= _MIN_WRITTEN * len(cells):
             units = {counts.most_common(1)[0][0]: 1.0}  # the other units are mistakes, or cannot be compared
-        return None if units is None or decimal is None else cls("amount", decimal, units)
+        if units is None or decimal is None:
+            return None
+        currencies = tuple(sorted({*_currencies(amounts)} - {""}))
+        return cls("amount", decimal, units, currencies=currencies if len(currencies) > 1 else ())
 
-    def _fits(self, cells: pa.Array) -> bool:
+    def _fits(self, cells: pa.Array, *, other_digits: bool) -> bool:
         """Whether nearly all cells are numbers, some not plainly written, and different cells different numbers."""
         numbers = self._parse_text(cells)
         plain = pd.to_numeric(pd.Series(cells.to_pylist()), errors="coerce").notna().to_numpy()
         is_number = ~np.isnan(numbers)
-        if is_number.sum() < _MIN_WRITTEN * len(cells) or not (is_number & ~plain).any():
+        if is_number.sum() < _MIN_WRITTEN * len(cells) or not (other_digits or (is_number & ~plain).any()):
             return False
         return len(np.unique(numbers[is_number])) >= _MIN_DIFFERENT * is_number.sum()
 
@@ -117,6 +150,8 @@ class NumberFormat:
             return names[self.compound]
         unit = [unit for unit, factor in self.units.items() if factor == 1.0 and unit]
         mark = " with decimal commas" if self.decimal == "," else ""
+        if self.units.get("") == 100:
+            return "per cent" + mark + ", numbers without % as fractions of 1"
         return "numbers" + mark + (f" of {unit[0]}" if len(self.units) > 1 and unit else "")
 
     def parse(self, column: pd.Series) -> pd.Series:
@@ -133,13 +168,30 @@ class NumberFormat:
             (n,) float64; NaN where a value is missing or not a number.
         """
         codes, cells = pd.factorize(column)
-        array = pa.array(pd.Series(cells).astype(str).to_numpy(dtype=object), pa.string())
-        numbers = np.append(self._parse_text(array), np.nan)
+        numbers = np.append(self._parse_text(to_strings(pd.Series(cells))), np.nan)
         return pd.Series(numbers[codes], index=column.index, name=column.name)
 
+    def parse_currencies(self, column: pd.Series) -> pd.Series:
+        """The currency of each amount.
+
+        Parameters
+        ----------
+        column : Series
+            (n,) text.
+
+        Returns
+        -------
+        Series
+            (n,) text; missing where a cell is missing or has none.
+        """
+        codes, cells = pd.factorize(column)
+        found = _currencies(pc.extract_regex(to_strings(pd.Series(cells)), _AMOUNT))
+        names = np.array([*(name or None for name in found), None], dtype=object)
+        return pd.Series(names[codes], index=column.index, name=column.name, dtype="str")
+
     def _parse_text(self, cells: pa.Array) -> np.ndarray:
-        if self.kind == "clock":
-            return _clock(cells)
+        if self.kind in ("clock", "fraction"):
+            return _clock(cells) if self.kind == "clock" else _fractions(cells)
         return self._compound(cells) if self.kind == "compound" else self._amounts(cells)
 
     def _amounts(self, cells: pa.Array) -> np.ndarray:
@@ -148,16 +200,21 @@ class NumberFormat:
         numbers = _floats(_plain(group["number"], self.decimal)) * 10 ** np.nan_to_num(
             _floats(pc.utf8_slice_codeunits(group["power"], 1))
         )
-        negative = _is(group["sign"], r"^[^+]") | _is(group["sign2"], r"^[^+]") | _is(group["open"], r"\(")
+        signs = ("sign", r"^[^+]"), ("sign2", r"^[^+]"), ("minus", "."), ("open", r"\("), ("open2", r"\(")
+        negative = np.any([_is(group[name], mark) for name, mark in signs], axis=0)
         numbers = np.where(negative, -numbers, numbers)
         # Fewer than 1 is neither 1 nor 0.
         numbers = np.where(_is(group["below"], "."), numbers / 2, numbers)
-        return numbers * pd.Series(_units(found)).map(self.units).to_numpy(dtype=np.float64)
+        written = pd.Series(_units(found))
+        numbers = numbers - written.map(OFFSETS).fillna(0).to_numpy(dtype=np.float64) * (len(self.units) > 1)
+        return numbers * written.map(self.units).to_numpy(dtype=np.float64)
 
     def _compound(self, cells: pa.Array) -> np.ndarray:
+        # PT2H50M and P1DT3H: the letters between the numbers of ISO 8601.
+        cells = pc.replace_substring_regex(cells, r"(?i)^\s*p((?:\d+[ymwd])*)t?(\d)?", r"\1 \2")
         names = "|".join(name for name, _ in self.compound)
         part = rf"\d+(?:[.,]\d+)?\s*(?:{names})\.?(?:[\s,t]*|\s+(?:and|&)\s+)"
-        whole = _is(cells, rf"(?i)^\s*p?t?(?:{part})+(?:\d+\s*)?$")
+        whole = _is(cells, rf"(?i)^\s*(?:{part})+(?:\d+\s*)?$")
         total = np.zeros(len(cells))
         for name, factor in self.compound:
             amounts = pc.extract_regex(cells, rf"(?i)(?P<number>\d+(?:[.,]\d+)?)\s*{name}(?:[^a-z'\x{{2019}}\"]|$)")
@@ -197,13 +254,42 @@ def parse_numbers(column: pd.Series) -> pd.Series | None:
 
 
 def _units(amounts: pa.StructArray) -> list[str]:
-    """The unit of each amount, in one spelling."""
+    """The unit of each amount, in one spelling and without currencies."""
+    return [split_currency(unit)[0] for unit in _written_units(amounts)]
+
+
+def _currencies(amounts: pa.StructArray) -> list[str]:
+    """The currency of each amount; "" where there is none."""
+    before = pc.fill_null(pc.struct_field(amounts, "currency"), "").to_pylist()
+    behind = _written_units(amounts)
+    return [split_currency(normal_unit(a) if a else b)[1] for a, b in zip(before, behind, strict=True)]
+
+
+def _written_units(amounts: pa.StructArray) -> list[str]:
     written = pc.binary_join_element_wise(
         pc.struct_field(amounts, "unit"), pc.struct_field(amounts, "unit2"), "", null_handling="replace"
     )
-    encoded = pc.dictionary_encode(written)
+    encoded = pc.dictionary_encode(pc.fill_null(written, ""))
     names = [normal_unit(unit or "") for unit in encoded.dictionary.to_pylist()]
     return [names[code] for code in encoded.indices.to_pylist()]
+
+
+def _same_scale(amounts: pa.StructArray, written: list[str], decimal: str) -> dict[str, float] | None:
+    """One unit that some cells have and others lack, if the numbers say that both mean the same, or fractions of 100 %.
+
+    Numbers without % are fractions where none is above 1 and those with % are about a hundred times as large.
+    """
+    units = pd.Series(written)
+    named = sorted(set(units) - {""})
+    if len(named) != 1 or not is_unit(named[0]):
+        return None
+    numbers = pd.Series(_floats(_plain(pc.struct_field(amounts, "number"), decimal)))
+    without, beside = numbers[units.eq("")], numbers[units.eq(named[0])]
+    ratio = beside.median() / without.median() if without.median() else np.nan
+    if named[0] == "%" and without.max() <= 1 < beside.max() and 10 < ratio < 1000:
+        return {"%": 1.0, "": 100.0}
+    alike = 1 / _SAME_SCALE < ratio < _SAME_SCALE and (named[0] != "%" or without.max() > 1)
+    return {named[0]: 1.0, "": 1.0} if alike else None
 
 
 def _decimal_mark(amounts: pa.StructArray) -> Literal[".", ","] | None:
@@ -217,6 +303,8 @@ def _decimal_mark(amounts: pa.StructArray) -> Literal[".", ","] | None:
             return ","
         return "." if not last_is_comma[both].any() else None
     if commas.any():
+        if (_is(pc.struct_field(amounts, "power"), ".") & commas).any():
+            return ","
         grouped = _is(numbers, _THOUSANDS[","]) | _is(numbers, _LAKHS)
         return "." if grouped[commas].all() and not _is(numbers, "^0")[commas].any() else ","
     # 1.234 € and 1.234.567 hold thousands; other numbers with three decimals do not.
@@ -239,16 +327,44 @@ def _plain(numbers: pa.Array, decimal: str) -> pa.Array:
     return pc.if_else(fits, plain, pa.scalar(None, pa.string()))
 
 
+def _fractions(cells: pa.Array) -> np.ndarray:
+    """(n,) whole numbers and fractions; nothing where no cell has both, since 1/2 alone may be two numbers."""
+    found = pc.extract_regex(cells, _FRACTION)
+    part = {name.name: pc.struct_field(found, name.name) for name in found.type}
+    part |= {name: _joined(part[name], part[f"{name}2"]) for name in ("above", "below", "sign")}
+    if not (_is(part["whole"], ".") & (_is(part["above"], ".") | _is(part["sign"], "."))).any():
+        return np.full(len(cells), np.nan)
+    fraction = np.nan_to_num(_floats(part["above"]) / _floats(part["below"]))
+    fraction += np.append(_SIGNS_OF_FRACTIONS, 0.0)[
+        pc.fill_null(pc.index_in(part["sign"], pa.array(list(_FRACTION_SIGNS))), -1).to_numpy(zero_copy_only=False)
+    ]
+    is_empty = ~(_is(part["whole"], ".") | _is(part["above"], ".") | _is(part["sign"], "."))
+    return np.where(is_empty, np.nan, np.nan_to_num(_floats(part["whole"])) + fraction)
+
+
 def _clock(cells: pa.Array) -> np.ndarray:
     """(n,) minutes."""
     found = pc.extract_regex(cells, _CLOCK)
     part = {name.name: pc.struct_field(found, name.name) for name in found.type}
-    hours = _floats(part["hours"])
-    half = np.where(_is(part["half"], "(?i)^p"), 12.0, 0.0)
-    hours = np.where(_is(part["half"], "."), hours % 12 + half, hours)
+    hours, minutes = (
+        functools.reduce(_first_of, (_floats(part[name]) for name in names))
+        for names in (("hours", "hours2", "hours3"), ("minutes", "minutes3"))
+    )
+    minutes = np.where(_is(part["half2"], "."), 0.0, minutes)
+    afternoon = _is(part["half"], "(?i)^p") | _is(part["half2"], "(?i)^p")
+    halved = _is(part["half"], ".") | _is(part["half2"], ".")
+    hours = np.where(halved, hours % 12 + np.where(afternoon, 12.0, 0.0), hours)
     days, seconds = np.nan_to_num(_floats(part["days"])), np.nan_to_num(_floats(part["seconds"]))
-    minutes = days * 1440 + hours * 60 + _floats(part["minutes"]) + seconds / 60
-    return np.where(_is(part["sign"], "-"), -minutes, minutes)
+    total = days * 1440 + hours * 60 + minutes + seconds / 60
+    return np.where(_is(part["sign"], "-"), -total, total)
+
+
+def _joined(text: pa.Array, other: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(text, other, "", null_handling="replace")
+
+
+def _first_of(numbers: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return np.where(np.isnan(numbers), others, numbers)
 
 
 def _floats(text: pa.Array) -> np.ndarray:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
-__all__ = ["COMPOUND", "common_unit", "normal_unit"]
+__all__ = ["COMPOUND", "OFFSETS", "common_unit", "is_unit", "normal_unit", "split_currency"]
 
 _DAY = 86_400.0
+_CELSIUS, _FAHRENHEIT = ("°c", "degc", "celsiu", "℃"), ("°f", "degf", "fahrenheit", "℉")
+_KELVIN = ("°k", "kelvin")
 # Units of one family are multiples of each other; of a family, the smallest unit that a column has counts 1.
 _FAMILIES: tuple[dict[str, float], ...] = (
     {  # counts
         "": 1,
+        **dict.fromkeys(("千", "천"), 1e3),
         **dict.fromkeys(("k", "thousand", "tsd"), 1e3),
+        **dict.fromkeys(("万", "萬", "만"), 1e4),
         **dict.fromkeys(("lakh", "lac", "lacs"), 1e5),
         **dict.fromkeys(("m", "mn", "mio", "mil", "mln", "million"), 1e6),
         **dict.fromkeys(("crore", "cr"), 1e7),
-        **dict.fromkeys(("b", "bn", "billion"), 1e9),
+        **dict.fromkeys(("億", "亿", "억"), 1e8),
+        **dict.fromkeys(("b", "bn", "billion", "mrd", "mld"), 1e9),
         **dict.fromkeys(("t", "tn", "trillion"), 1e12),
     },
     {  # seconds
@@ -30,15 +36,46 @@ _FAMILIES: tuple[dict[str, float], ...] = (
     },
     {"b": 1, "byte": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12},
     {"k": 1e3, "mb": 1e6, "m": 1e6, "g": 1e9, "gb": 1e9},
-    {"mm": 1e-3, "cm": 1e-2, "m": 1.0, "km": 1e3},
-    {'"': 1.0, "in": 1.0, "inch": 1.0, "'": 12.0, "ft": 12.0, "feet": 12.0, "foot": 12.0, "yd": 36.0, "mile": 63_360.0},
-    {"mg": 1e-3, "g": 1.0, "gm": 1.0, "kg": 1e3, "t": 1e6},
-    {"oz": 1.0, "lb": 16.0},
+    {  # metres
+        "mm": 1e-3,
+        "cm": 1e-2,
+        **dict.fromkeys(("m", "metre", "meter"), 1.0),
+        **dict.fromkeys(("km", "kms", "kilometre", "kilometer"), 1e3),
+        **dict.fromkeys(('"', "in", "inch", "inche"), 0.0254),
+        **dict.fromkeys(("'", "ft", "feet", "foot"), 0.3048),
+        **dict.fromkeys(("yd", "yard"), 0.9144),
+        **dict.fromkeys(("mi", "mile"), 1609.344),
+    },
+    {  # grams
+        "mg": 1e-3,
+        **dict.fromkeys(("g", "gm", "gram"), 1.0),
+        **dict.fromkeys(("kg", "kgs", "kilo", "kilogram"), 1e3),
+        **dict.fromkeys(("t", "ton", "tonne"), 1e6),
+        **dict.fromkeys(("oz", "ounce"), 28.349523125),
+        **dict.fromkeys(("lb", "pound"), 453.59237),
+    },
+    {"km/h": 1.0, "kmh": 1.0, "kph": 1.0, "mph": 1.609344, "m/s": 3.6, "kt": 1.852, "knot": 1.852},
     {"ml": 1e-3, "cl": 1e-2, "l": 1.0, "liter": 1.0, "litre": 1.0},
     {"hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9},
-    {"n": 1.0, "s": -1.0},
-    {"e": 1.0, "w": -1.0},
+    {"n": 1.0, "°n": 1.0, "s": -1.0, "°s": -1.0},
+    {"e": 1.0, "°e": 1.0, "w": -1.0, "°w": -1.0},
+    {"cr": 1.0, "dr": -1.0},
+    {**dict.fromkeys(_CELSIUS, 1.0), **dict.fromkeys(_FAHRENHEIT, 5 / 9), **dict.fromkeys(_KELVIN, 1.0)},
 )
+
+OFFSETS = {**dict.fromkeys(_FAHRENHEIT, 32.0), **dict.fromkeys(_KELVIN, 273.15)}
+"""Where the scale of a unit of temperature starts, if a column mixes several: it is converted to degrees Celsius."""
+
+_CURRENCIES = {
+    **dict.fromkeys(("$", "us$", "usd", "dollar"), "$"),
+    **dict.fromkeys(("€", "eur", "euro"), "€"),
+    **dict.fromkeys(("£", "gbp"), "£"),
+    **dict.fromkeys(("¥", "jpy", "円", "yen"), "¥"),
+    **dict.fromkeys(("₹", "rs", "inr", "rupee"), "₹"),
+    **dict.fromkeys(("₽", "rub"), "₽"),
+    **dict.fromkeys(("₩", "krw", "원"), "₩"),
+    **{code: code.upper() for code in "cny chf cad aud brl sek nok dkk pln kr zł r$ c$ a$ s$ hk$ nz$ ca$ au$".split()},
+}
 
 # Amounts of several units in one cell (2h 50m): pattern of each unit, and how many of the last it is.
 COMPOUND: tuple[tuple[tuple[str, float], ...], ...] = (
@@ -80,8 +117,48 @@ def normal_unit(unit: str) -> str:
     >>> normal_unit(" Months "), normal_unit("lbs."), normal_unit("s")
     ('month', 'lb', 's')
     """
-    plain = " ".join(unit.lower().replace(".", "").split())
+    plain = " ".join(unit.lower().replace(".", "").split()).replace("° ", "°").replace("deg ", "°")
+    plain = plain.removesuffix(" ago").removesuffix(" old")
     return plain[:-1] if len(plain) > 2 and plain.endswith("s") else plain
+
+
+def is_unit(word: str) -> bool:
+    """Whether a word behind a number is a unit rather than a mark that distinguishes labels, such as the a of 10a.
+
+    Parameters
+    ----------
+    word : str
+        As ``normal_unit`` gives it.
+
+    Returns
+    -------
+    bool
+    """
+    return len(word) > 1 or not word.isalpha() or any(word in family for family in _FAMILIES[1:])
+
+
+def split_currency(unit: str) -> tuple[str, str]:
+    """A unit without its currency, and the currency; "" where there is none.
+
+    Parameters
+    ----------
+    unit : str
+        As ``normal_unit`` gives it.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> split_currency("k€"), split_currency("usd"), split_currency("kg")
+    (('k', '€'), ('', '$'), ('kg', ''))
+    """
+    for word in (unit, unit[1:], unit[:-1], *unit.split()):
+        if word in _CURRENCIES:
+            return unit.replace(word, "", 1).strip(), _CURRENCIES[word]
+    found = re.search(r"[$€£¥₹₽₩]", unit)
+    return (unit, "") if found is None else (unit.replace(found[0], "", 1).strip(), found[0])
 
 
 def common_unit(units: Collection[str]) -> dict[str, float] | None:
@@ -104,11 +181,10 @@ def common_unit(units: Collection[str]) -> dict[str, float] | None:
     ({'kmpl': 1.0}, None)
     """
     named = {unit for unit in units if unit}
-    known = any(unit in family for unit in named for family in _FAMILIES[1:]) or not "".join(named).isalpha()
-    if not named or (len(named) == 1 and ("" not in units or (known and named.isdisjoint(_FAMILIES[0])))):
+    if not named or len(named) == 1 == len(set(units)):
         return dict.fromkeys(units, 1.0)
     for family in _FAMILIES:
         if named <= family.keys() and set(units) <= family.keys() | {""} and ("" not in units or "" in family):
-            smallest = min(abs(family[unit]) for unit in units)
+            smallest = 1.0 if OFFSETS.keys() & units else min(abs(family[unit]) for unit in units)
             return {unit: round(family[unit] / smallest, 9) for unit in units}
     return None

@@ -175,6 +175,22 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         found = _uninformative_columns(X[[name for name in X.columns if name in suspects]])
         return {name: reason for name, reason in found.items() if _fit_parts(X[name]) is None}
 
+    @staticmethod
+    def reads_parts(column: pd.Series) -> bool:
+        """Whether a column of text becomes features of its dates, numbers, words or parts, or is left out by name.
+
+        Parameters
+        ----------
+        column : Series of shape (n,)
+            Text.
+
+        Returns
+        -------
+        bool
+        """
+        typed = any(kind.fit(column, random_state=0) is not None for kind in _COLUMN_TYPES)
+        return typed or _identifies_rows(column)
+
     def _with_parts(self, X: pd.DataFrame) -> pd.DataFrame:
         """The table with the parts of identifiers as further columns."""
         if not self.parts_:

@@ -1,4 +1,5 @@
-"""Features of a column whose cells hold several numbers, such as 121/81 (blood pressure) or 1920x1080 (a size)."""
+# ruff: noqa: RUF001 - signs of minutes and seconds are meant
+"""Features of a column whose cells hold several numbers: 121/81 (blood pressure), 1920x1080 (a size), $10K - $20K."""
 
 from __future__ import annotations
 
@@ -11,7 +12,11 @@ import pandas as pd
 
 __all__ = ["NumberPairs"]
 
-_CELL = re.compile(r"\s*\d+(?:\.\d+)?(?:\s*([/x×*:-])\s*\d+(?:\.\d+)?)+\s*")
+_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
+_AMOUNT = rf"""[$€£¥]?{_NUMBER}\s*(?:[^\W\d_]{{1,6}}\.?|["'%°′″]{{1,2}})?"""
+_MARK = r"""(?:[/x×*:@–-]|to|of|out\s+of|and|by|(?<=[°'"′″]))"""
+_CELL = re.compile(rf"[\[(]?\s*{_AMOUNT}(?:\s*{_MARK}\s*{_AMOUNT})+\s*(?:[\])]|[^\W\d_]{{1,12}})?", re.IGNORECASE)
+_RATIO = re.compile(r"\D*0[^0]*(?:[/:]|of)[^0]*0\D*")  # marks of two numbers that may be a ratio
 _MIN_SHARE = 0.95  # of the cells must hold numbers between the same marks
 _MIN_CATEGORIES = 11  # fewer are categories, such as ages 18-24
 _SAMPLED = 2000  # cells that decide
@@ -67,15 +72,19 @@ class NumberPairs:
             Float64, NaN where a cell does not have the shape.
         """
         text = column.astype(object).where(column.notna(), "").astype(str)
-        found = text.where(text.map(_shape) == self.shape, "").str.findall(r"\d+(?:\.\d+)?")
-        return {
+        found = text.where(text.map(_shape) == self.shape, "").str.replace(",", "").str.findall(_NUMBER)
+        numbers = {
             f"{column.name}: number {place + 1}": pd.to_numeric(found.str[place], errors="coerce").to_numpy(float)
             for place in range(self.shape.count("0"))
         }
+        if _RATIO.fullmatch(self.shape):
+            first, second = numbers.values()
+            numbers[f"{column.name}: ratio"] = first / np.where(second == 0, np.nan, second)
+        return numbers
 
 
 def _shape(cell: str) -> str:
     """Return a cell with 0 for each number and without blanks; empty if it does not hold several numbers."""
     if not _CELL.fullmatch(cell):
         return ""
-    return re.sub(r"\d+(?:\.\d+)?", "0", re.sub(r"\s", "", cell))
+    return re.sub(_NUMBER, "0", re.sub(r"\s", "", cell.lower()))

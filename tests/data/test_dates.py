@@ -106,3 +106,47 @@ def test_a_part_of_a_column_is_read_as_in_the_whole(dates: list[date], data: st.
     assert format is not None
     rows = data.draw(st.lists(st.sampled_from(range(len(column))), min_size=1))
     pd.testing.assert_series_equal(format.parse(column.iloc[rows]), format.parse(column).iloc[rows])
+
+
+def test_names_of_months_are_those_of_cldr() -> None:
+    dates = pytest.importorskip("babel.dates")
+    for language in "de fr es pt it nl pl ru sv da nb tr cs uk id ro".split():
+        for width in ("wide", "abbreviated"):
+            names = dates.get_month_names(width, "format", language)
+            found = parse_dates(pd.Series([f"13 {names[month]} 2015" for month in range(1, 13)]))
+            assert found is not None, (language, width)
+            assert found.dt.month.tolist() == list(range(1, 13)), (language, width)
+
+
+def test_days_of_months_are_no_years() -> None:
+    cells = [f"{day} {month}" for month in ("Jan", "Feb") for day in range(1, 29)]
+    assert dates_of(*cells)[:2] == ["2000-01-01 00:00:00", "2000-01-02 00:00:00"]  # type: ignore[index]
+    assert dates_of("15-Mar", "16-Mar", "18-Apr")[0] == "2015-03-01 00:00:00"  # type: ignore[index]
+
+
+def test_dates_that_a_spreadsheet_counted_are_read_beside_others() -> None:
+    cells = [f"2015-01-{day:02}" for day in range(1, 20)]
+    found = dates_of(*cells, "42035", "20150131")
+    assert found is not None
+    assert found[-2:] == ["2015-01-31 00:00:00"] * 2
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "read"),
+    [
+        (31012015, "date", "2015-01-31"),
+        (1312015, "sale_date", "2015-01-31"),
+        (42035.5, "date", "2015-01-31 12:00"),
+        (1422698400.5, "ts", "2015-01-31 10:00:00.5"),
+        (42035, "distance", None),
+        (31012015, "area", None),
+    ],
+)
+def test_numbers_in_a_column_called_a_date(number: float, name: str, read: str | None) -> None:
+    found = parse_dates(pd.Series([number], name=name))
+    assert (None if found is None else found[0]) == (None if read is None else pd.Timestamp(read))
+
+
+def test_six_digits_whose_years_differ_as_much_as_their_days_stay_numbers() -> None:
+    assert parse_dates(pd.Series([150101, 150214, 150331], name="date")) is not None
+    assert parse_dates(pd.Series([101015, 110216, 250316], name="date")) is None  # DDMMYY

@@ -96,3 +96,35 @@ def test_any_whole_numbers_are_read_back(numbers: list[int], written: str) -> No
 def test_any_durations_are_read_back(minutes: list[int]) -> None:
     assert amounts(*(f"{m // 60}h {m % 60}m" for m in minutes)) == minutes
     assert amounts(*(f"{m // 60 % 24:02}:{m % 60:02}" for m in minutes)) == [m % 1440 for m in minutes]
+
+
+def test_units_of_different_systems_and_temperatures_are_converted() -> None:
+    assert amounts("10 kg", "10 lb") == pytest.approx([22.0462262, 10])
+    assert amounts("1 km", "1 mi") == pytest.approx([1, 1.609344])
+    assert amounts("20 °C", "68°F", "0 °C") == pytest.approx([20, 20, 0])
+
+
+def test_a_unit_that_some_cells_lack_is_the_same_where_the_numbers_are_alike() -> None:
+    plain = [str(number) for number in range(20, 40)]
+    assert amounts(*plain, *(f"{number} kg" for number in range(20, 40)))[-1] == 39  # type: ignore[index]
+    assert amounts(*plain, *(f"{number}00 kg" for number in range(20, 40))) is None
+    percent = amounts(*(f"0.{number}" for number in range(20, 40)), *(f"{number}%" for number in range(20, 40)))
+    assert percent == pytest.approx([*range(20, 40), *range(20, 40)])
+
+
+def test_currencies_that_differ_are_told() -> None:
+    column = pd.Series(["$5", "£6", "7 EUR", None])
+    found = NumberFormat.of(column)
+    assert found is not None
+    assert found.currencies == ("$", "£", "€")
+    assert found.parse_currencies(column).tolist()[:3] == ["$", "£", "€"]
+    assert NumberFormat.of(pd.Series(["$5", "6 USD"])).currencies == ()  # type: ignore[union-attr]
+
+
+def test_a_comma_in_a_number_with_an_exponent_is_a_decimal_comma() -> None:
+    assert amounts("1,234e+02", "5,678e+03") == pytest.approx([123.4, 5678])
+
+
+def test_ratios_and_bare_fractions_are_no_numbers() -> None:
+    assert amounts("1/2", "3/4", "5/8") is None
+    assert amounts("1 1/2", "3/4", "2") == [1.5, 0.75, 2]

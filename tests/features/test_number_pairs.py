@@ -22,7 +22,7 @@ def test_each_number_of_a_cell_is_a_feature(pairs: list[tuple[int, int]], mark: 
     found = fitted(cells)
     assert found is not None
     values = found.transform(pd.Series([*cells, None, "unknown"], name="a", dtype="str"))
-    assert list(values) == ["a: number 1", "a: number 2"]
+    assert list(values)[:2] == ["a: number 1", "a: number 2"]
     expected = [*map(float, [first for first, _ in pairs]), np.nan, np.nan]
     np.testing.assert_array_equal(values["a: number 1"], expected)
 
@@ -40,6 +40,31 @@ def test_each_number_of_a_cell_is_a_feature(pairs: list[tuple[int, int]], mark: 
 )
 def test_other_columns_are_left_to_other_types(cells: list[str | None]) -> None:
     assert fitted(cells) is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        ([f"${n}K - ${n + 50}K" for n in range(30)], [*range(30)]),
+        ([f"{n},000 to {n},500" for n in range(1, 31)], [1000.0 * n for n in range(1, 31)]),
+        ([f"{n}.5 out of 5 stars" for n in range(30)], [n + 0.5 for n in range(30)]),
+        ([f"{n}bhp @ 4000rpm" for n in range(30)], [*range(30)]),
+        ([f"[{n}, {n + 5})" for n in range(30)], None),
+        ([f"{n}.0.1.1" for n in range(30)], None),
+    ],
+)
+def test_amounts_between_marks_and_words_are_numbers(cells: list[str | None], numbers: list[float] | None) -> None:
+    found = fitted(cells)
+    values = None if found is None else found.transform(pd.Series(cells, name="a"))["a: number 1"].tolist()
+    assert values == numbers
+
+
+def test_two_numbers_of_a_ratio_have_it_too() -> None:
+    cells = [f"{n}/{n + 1}" for n in range(30)]
+    found = fitted(cells)
+    assert found is not None
+    values = found.transform(pd.Series([*cells, "1/0"], name="a"))["a: ratio"]
+    np.testing.assert_array_equal(values, [*(n / (n + 1) for n in range(30)), np.nan])
 
 
 def test_blood_pressures_unseen_in_training_have_numbers_too() -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from kpipe.core.values import Tables
+from kpipe.errors import DataError
 from kpipe.features.automatic import AutomaticFeatures
 from tests.tables import prices, problem_of, tables
 
@@ -118,7 +119,54 @@ def test_columns_left_out_are_named_with_the_reason() -> None:
 
 
 def test_a_unit_that_only_one_of_train_and_test_writes_is_pointed_out() -> None:
-    made = written({"share": lambda row: f"{row % 90 + 1.5}%"})
-    test = made.test.assign(share=pd.Series([f"{row / 200:.4f}" for row in range(len(made.test))], dtype="str"))
+    made = written({"share": lambda row: f"{row % 90 + 1.5} kg"})
+    test = made.test.assign(share=pd.Series([f"{row + 20}.5" for row in range(len(made.test))], dtype="str"))
     assert "train writes a unit and test does not: check" in problem_of(replace(made, test=test)).conversions["share"]
     assert "check" not in problem_of(made).conversions["share"]
+
+
+def test_fractions_beside_per_cent_are_converted_where_that_is_certain() -> None:
+    made = written({"rate": lambda row: f"{row % 90 + 5}.5%"})
+    test = made.test.assign(rate=[0.005 * (number + 20) for number in range(len(made.test))])
+    problem = problem_of(replace(made, test=test))
+    assert problem.tables.test["rate"].tolist()[:2] == pytest.approx([10.0, 10.5])
+    assert "numbers without % as fractions of 1" in problem.conversions["rate"]
+
+
+def test_per_cent_beside_numbers_of_another_size_stay_text() -> None:
+    made = written({"rate": lambda row: f"{row % 90 + 5}.5%"})
+    problem = problem_of(replace(made, test=made.test.assign(rate=np.arange(30) * 1000.0)))
+    assert "rate" not in problem.conversions
+
+
+def test_amounts_in_several_currencies_keep_the_currency_beside_them() -> None:
+    made = written({"pay": lambda row: f"{'$£'[row % 2]}{row + 100:,}", "pay: currency": lambda row: "x"})
+    problem = problem_of(made)
+    assert problem.tables.train["pay"].tolist()[:2] == [100, 101]
+    assert problem.tables.train["pay: currency"].tolist()[:2] == ["x", "x"]
+    assert problem.tables.train["pay: currency (derived)"].tolist()[:2] == ["$", "£"]
+    assert "pay: currency (derived)" in problem.columns
+    assert "several currencies ($, £)" in problem.conversions["pay"]
+
+
+def test_a_target_in_several_currencies_is_refused_with_the_ways_on() -> None:
+    made = prices()
+    train = made.train.assign(price=[f"{'$€'[row % 2]}{row}" for row in range(80)])
+    with pytest.raises(DataError, match=r"several currencies \(\$, €\).*Convert them.*--text price"):
+        problem_of(replace(made, train=train))
+
+
+def test_a_word_that_repeats_among_numbers_is_a_missing_value_and_is_counted() -> None:
+    problem = problem_of(written({"size": lambda row: "Varies" if row % 5 == 0 else f"{row + 10}M"}))
+    assert problem.tables.train["size"].isna().sum() == 16
+    assert "22 cells such as 'Varies' are missing values" in problem.conversions["size"]
+
+
+def test_text_with_numbers_in_no_known_form_is_named_unless_it_is_labels() -> None:
+    made = written({"code": lambda row: f"{'AB'[row % 2]}{row // 2}-{'xyz'[row % 3]}"}, n=200)
+    named = [note for note in problem_of(made).tables.source.notes if note.startswith("code holds text")]
+    assert not named  # nearly each row has its own: its parts are features
+    made = written({"code": lambda row: f"q{row // 3}"}, n=200)
+    (note,) = (note for note in problem_of(made).tables.source.notes if note.startswith("code holds text"))
+    assert "--text code says so, and --drop code" in note
+    assert not any("code" in note for note in problem_of(made, text=("code",)).tables.source.notes)

@@ -13,7 +13,7 @@ from kpipe.data.dates import parse_dates
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.id import shared_ids
 
-__all__ = ["adapt_tables", "unify_spelling"]
+__all__ = ["adapt_tables", "free_name", "unify_spelling"]
 
 
 def adapt_tables(competition: Competition, tables: Tables) -> tuple[Competition, Tables]:
@@ -95,7 +95,7 @@ def _add_groups_of_ids(competition: Competition, tables: Tables) -> Tables:
     sizes = pd.concat([part[0] for part in parts]).value_counts()
     if not 1.05 < sizes.mean() < len(tables.train) / 10:
         return tables
-    group, number, size = (_free_name(f"{id} {part}", tables) for part in ("group", "number", "group size"))
+    group, number, size = (free_name(f"{id} {part}", tables) for part in ("group", "number", "group size"))
     frames = [
         frame.assign(**{group: part[0], number: part[1].astype(int), size: part[0].map(sizes)})
         for frame, part in zip((tables.train, tables.test), parts, strict=True)
@@ -103,8 +103,19 @@ def _add_groups_of_ids(competition: Competition, tables: Tables) -> Tables:
     return replace(tables, train=frames[0], test=frames[1])
 
 
-def _free_name(name: str, tables: Tables) -> str:
-    """A name for a derived column that no column of the files has."""
+def free_name(name: str, tables: Tables) -> str:
+    """A name for a derived column that no column of the files has.
+
+    Parameters
+    ----------
+    name : str
+        The name that it has if that is free.
+    tables : Tables
+
+    Returns
+    -------
+    str
+    """
     while name in tables.train.columns or name in tables.test.columns:
         name += " (derived)"
     return name

@@ -10,14 +10,19 @@ import pandas as pd
 
 from kpipe.core.values import Tables
 from kpipe.data.dates import DateFormat
-from kpipe.data.numbers import NumberFormat
+from kpipe.data.numbers import NumberFormat, parse_numbers
+from kpipe.errors import DataError
 from kpipe.features.automatic import AutomaticFeatures
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.id import shared_ids
+from kpipe.problem.inference.spelling import free_name
 
 __all__ = ["convert_written_forms"]
 
 _MIN_SHARE = 0.95  # of the cells must be numbers or dates, or the column stays text
+_MIN_SHARE_BESIDE_WORDS = 0.5  # where the others are few different words
+_SHARE_OF_WORDS, _MIN_VALUES = 0.03, 40  # different words per different value; values that at least count
+_MIN_DIGITS, _MIN_NEW = 0.9, 0.5  # shares of cells with digits, and of test's cells that train lacks, worth a note
 _MAX_CLASSES = 20  # different texts of a target that may be classes
 _SAMPLED = 1000  # rows of each table
 _SHOWN = 3  # columns with a sentence each at the start of a run
@@ -25,11 +30,12 @@ _SHOWN = 3  # columns with a sentence each at the start of a run
 
 @dataclass(frozen=True)
 class _Conversion:
-    """A column's values in train and test, and what was done in words."""
+    """A column's values in train and test, what was done in words, and the currencies, if there are several."""
 
     train: pd.Series
     test: pd.Series | None
     words: str
+    currencies: tuple[pd.Series, pd.Series] | None = None
 
 
 def convert_written_forms(competition: Competition, tables: Tables) -> tuple[Tables, dict[str, str]]:
@@ -53,7 +59,8 @@ def convert_written_forms(competition: Competition, tables: Tables) -> tuple[Tab
         Each converted column, and how it was read.
     """
     found = dict(_conversions(competition, tables))
-    if not found:
+    unread = tuple(_notes_on_unread(competition, tables, found))
+    if not found and not unread:
         return tables, {}
     test = {name: made.test for name, made in found.items() if made.test is not None}
     changed = replace(
@@ -63,17 +70,30 @@ def convert_written_forms(competition: Competition, tables: Tables) -> tuple[Tab
         sample=_convert_sample(tables.sample, found),
     )
     words = {name: made.words + _plain_submission(tables.sample, name, made) for name, made in found.items()}
-    source = replace(tables.source, notes=(*tables.source.notes, *_notes(words)))
-    return replace(changed, source=source), words
+    source = replace(tables.source, notes=(*tables.source.notes, *_notes(words), *unread))
+    return _with_currencies(replace(changed, source=source), found), words
+
+
+def _with_currencies(tables: Tables, found: Mapping[str, _Conversion]) -> Tables:
+    """The tables with a column of currencies for each column that has several."""
+    for name, made in found.items():
+        if made.currencies is not None:
+            free = free_name(_currency_column(name), tables)
+            train, test = (
+                frame.assign(**{free: names})
+                for frame, names in zip((tables.train, tables.test), made.currencies, strict=True)
+            )
+            tables = replace(tables, train=train, test=test)
+    return tables
+
+
+def _currency_column(name: str) -> str:
+    return f"{name}: currency"
 
 
 def _conversions(competition: Competition, tables: Tables) -> Iterator[tuple[str, _Conversion]]:
     train, test = tables.train, tables.test
-    stated = (competition.columns, competition.features, competition.models)
-    # A module that kpipe new wrote states what was inferred, with AutomaticFeatures.
-    reads_itself = any(field is not None for field in stated) and not isinstance(
-        competition.features, AutomaticFeatures
-    )
+    reads_itself = _reads_itself(competition)
     kept = {competition.id, *shared_ids(tables)[:1], *competition.text, *competition.drop}
     for name in train.columns:
         if name in kept or train[name].dtype.kind in "bM" or train[name].dtype == np.uint8:
@@ -83,6 +103,12 @@ def _conversions(competition: Competition, tables: Tables) -> Iterator[tuple[str
                 yield str(name), made
         elif _may_be_amounts(competition, tables, str(name)) and (made := _amounts(train[name], None)) is not None:
             yield str(name), made
+
+
+def _reads_itself(competition: Competition) -> bool:
+    """Whether the competition's own code reads text. A module that kpipe new wrote states what was inferred."""
+    stated = (competition.columns, competition.features, competition.models)
+    return any(field is not None for field in stated) and not isinstance(competition.features, AutomaticFeatures)
 
 
 def _feature(train: pd.Series, test: pd.Series) -> _Conversion | None:
@@ -106,8 +132,22 @@ def _amounts(train: pd.Series, test: pd.Series | None) -> _Conversion | None:
     if (values := _nearly_all(amounts.parse(both), both)) is None:
         return None
     words = f"read as {amounts.description}, {_example(both, values)}{_lost(both, values)}"
-    words += "" if test is None else _unlike_units(train, test)
-    return _Conversion(*_split(values, train, test), words)
+    if test is None:
+        if amounts.currencies:
+            raise DataError(
+                f"train.csv: the target {train.name!r} is written in several currencies "
+                f"({', '.join(amounts.currencies)}), such as {str(train.dropna().iloc[0])!r}. Convert them to one "
+                f"currency in the file, or keep their text as classes with --text {train.name}."
+            )
+        return _Conversion(values.set_axis(train.index), None, words)
+    parts = _split(values, train, test)
+    if not amounts.currencies:
+        return _Conversion(*parts, words + _unlike_units(train, test))
+    words += (
+        f"; they are in several currencies ({', '.join(amounts.currencies)}) and not converted: the column "
+        f"{_currency_column(str(train.name))!r} holds which"
+    )
+    return _Conversion(*parts, words, _split(amounts.parse_currencies(both), train, test))
 
 
 def _sampled(train: pd.Series, test: pd.Series) -> pd.Series:
@@ -144,12 +184,18 @@ def _plain_submission(sample: pd.DataFrame, name: str, made: _Conversion) -> str
 
 
 def _nearly_all(values: pd.Series, text: pd.Series) -> pd.Series | None:
-    return values if values.notna().sum() >= _MIN_SHARE * text.notna().sum() > 0 else None
+    """The values if at most 5 % of the cells are none, or only a few words that repeat, such as "Varies"."""
+    present, all_cells = values.notna().sum(), text.notna().sum()
+    if present >= _MIN_SHARE * all_cells > 0:
+        return values
+    if present < _MIN_SHARE_BESIDE_WORDS * all_cells or not present:
+        return None
+    words = text[text.notna() & values.isna()].nunique()
+    return values if words <= _SHARE_OF_WORDS * max(values.nunique(), _MIN_VALUES) else None
 
 
-def _split(values: pd.Series, train: pd.Series, test: pd.Series | None) -> tuple[pd.Series, pd.Series | None]:
-    parts = values.iloc[: len(train)], values.iloc[len(train) :]
-    return parts[0].set_axis(train.index), None if test is None else parts[1].set_axis(test.index)
+def _split(values: pd.Series, train: pd.Series, test: pd.Series) -> tuple[pd.Series, pd.Series]:
+    return values.iloc[: len(train)].set_axis(train.index), values.iloc[len(train) :].set_axis(test.index)
 
 
 def _example(text: pd.Series, values: pd.Series) -> str:
@@ -176,6 +222,33 @@ def _lost(text: pd.Series, values: pd.Series) -> str:
     many = len(lost) > 1
     are = "s such as" if many else " such as"
     return f"; {len(lost)} cell{are} {str(lost.iloc[0])!r} {'are missing values' if many else 'is a missing value'}"
+
+
+def _notes_on_unread(competition: Competition, tables: Tables, found: Mapping[str, _Conversion]) -> Iterator[str]:
+    """Say which columns of text hold numbers in a form that is not read, so that models learn little from them."""
+    if _reads_itself(competition):
+        return
+    kept = {competition.id, *shared_ids(tables)[:1], *competition.text, *competition.drop, *found}
+    for name in tables.train.columns:
+        if name in kept or name not in tables.test or not _is_unread(tables.train[name], tables.test[name]):
+            continue
+        cell = str(tables.train[name].dropna().iloc[0])[:40]
+        yield (
+            f"{name} holds text with numbers, such as {cell!r}, which kpipe does not read as numbers or dates, and "
+            f"most of test's values are new. If they are numbers, write them plainly, in the file or in clean (kpipe "
+            f"new {competition.slug}); if they are labels, --text {name} says so, and --drop {name} leaves them out."
+        )
+
+
+def _is_unread(train: pd.Series, test: pd.Series) -> bool:
+    if not pd.api.types.is_string_dtype(train):
+        return False
+    first, other = train.head(_SAMPLED).dropna(), test.head(_SAMPLED).dropna()
+    if first.nunique() <= _MAX_CLASSES or first.str.contains(r"\d").mean() < _MIN_DIGITS:
+        return False
+    if other.isin(train).mean() > 1 - _MIN_NEW:
+        return False
+    return parse_numbers(first) is None and not AutomaticFeatures.reads_parts(first)
 
 
 def _notes(words: Mapping[str, str]) -> Iterator[str]:
