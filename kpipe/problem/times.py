@@ -10,7 +10,7 @@ import pandas as pd
 
 from kpipe.data.dates import parse_dates
 
-__all__ = ["TimeColumn", "before", "end_of", "read_times"]
+__all__ = ["TimeColumn", "before", "end_of", "epoch_unit", "read_times"]
 
 TimeColumn = str | tuple[str, ...]
 
@@ -62,12 +62,27 @@ def read_times(frame: pd.DataFrame, column: TimeColumn) -> pd.Series:
     return times
 
 
+def epoch_unit(numbers: pd.Series) -> Literal["s", "ms"] | None:
+    """What numbers count since 1970, where all of them are of the size of the years from 1990 to 2035.
+
+    Parameters
+    ----------
+    numbers : Series
+        (n,) numbers.
+
+    Returns
+    -------
+    {"s", "ms"} or None
+    """
+    lowest, highest = numbers.min(), numbers.max()
+    units = _EPOCH_UNITS.items()
+    return next((unit for unit, size in units if _EPOCHS[0] * size <= lowest and highest <= _EPOCHS[1] * size), None)
+
+
 def _from_epoch(numbers: pd.Series) -> pd.Series:
     """Dates for seconds or milliseconds since 1970; other numbers, such as weeks and steps, as they are."""
-    for unit, factor in _EPOCH_UNITS.items():
-        if numbers.between(_EPOCHS[0] * factor, _EPOCHS[1] * factor).all():
-            return pd.to_datetime(numbers, unit=unit)
-    return numbers
+    unit = epoch_unit(numbers)
+    return numbers if unit is None else pd.to_datetime(numbers, unit=unit)
 
 
 def _parts(length: object) -> tuple[int, str]:

@@ -138,6 +138,25 @@ def test_columns_of_year_and_month_tell_that_test_is_later() -> None:
     assert not set(problem.test_blocks) & set(problem.blocks)
 
 
+def test_seconds_since_1970_are_a_time_under_any_name_and_no_groups() -> None:
+    made, _ = LAYOUTS["a year ahead"]
+    shuffled = (frame.sample(frac=1, random_state=0, ignore_index=True) for frame in (made.train, made.test))
+    train, test = (
+        frame.assign(x3=frame["when"].astype("M8[s]").astype("int64")).drop(columns="when") for frame in shuffled
+    )
+    problem = inferred(tables(train, test, test[["id"]].assign(sold=0.0)))
+    assert repr(problem.splitter) == "ByTime('x3', n_splits=2, horizon='1 year')"
+    assert problem.groups is None
+
+
+def test_a_date_that_is_the_id_tells_how_test_lies() -> None:
+    made, wanted = LAYOUTS["the end of each month"]
+    frames = [frame.drop(columns="id").assign(when=frame["when"].astype(str)) for frame in (made.train, made.test)]
+    problem = inferred(tables(*frames, frames[1][["when"]].assign(sold=0.0)))
+    assert problem.id == "when"
+    assert repr(problem.splitter) == wanted
+
+
 def test_the_block_of_an_end_of_a_month_is_that_month() -> None:
     made, _ = LAYOUTS["the end of each month"]
     problem = inferred(made)

@@ -16,7 +16,7 @@ from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
 from kpipe.problem.inference.time_layout import Layout, layout_after, layout_between
 from kpipe.problem.splitters import ByTime
-from kpipe.problem.times import TimeColumn, read_times
+from kpipe.problem.times import TimeColumn, epoch_unit, read_times
 
 __all__ = ["comes_later", "infer_splitter", "is_time"]
 
@@ -55,7 +55,7 @@ def _layout(competition: Competition, tables: Tables) -> Layout | None:
         return None
     columns = _time_columns(competition, tables) if competition.split is None else (competition.split,)
     for column in columns:
-        found = _layout_by(column, tables, stated=competition.split is not None)
+        found = _layout_by(column, tables)
         if found is not None and _can_be_split(found.splitter, tables.train):
             return found
     if competition.split is None:
@@ -68,12 +68,13 @@ def _time_columns(competition: Competition, tables: Tables) -> Iterator[TimeColu
     """Columns that train and test share: dates first, then columns of year and month, then numbers."""
     train, test = tables.train, tables.test
     names = [name for name in train.columns if name in test.columns and name not in competition.targets]
-    names = [str(name) for name in names if name != competition.id or name in (competition.columns or ())]
-    dates = [name for name in names if parse_dates(train[name]) is not None]
+    dates = [str(name) for name in names if parse_dates(train[name]) is not None]
     yield from dates
+    names = [str(name) for name in names if name != competition.id or name in (competition.columns or ())]
     if (parts := _calendar_parts(names, train, test)) is not None:
         yield parts
-    yield from (name for name in names if name not in dates and pd.api.types.is_numeric_dtype(train[name]))
+    numbers = [name for name in names if name not in dates and pd.api.types.is_numeric_dtype(train[name])]
+    yield from (name for name in numbers if is_time(train[name], test[name]))
 
 
 def _calendar_parts(names: Sequence[str], train: pd.DataFrame, test: pd.DataFrame) -> tuple[str, ...] | None:
@@ -88,34 +89,33 @@ def _calendar_parts(names: Sequence[str], train: pd.DataFrame, test: pd.DataFram
     return tuple(found) if len(found) > 1 else None
 
 
-def _layout_by(column: TimeColumn, tables: Tables, *, stated: bool) -> Layout | None:
+def _layout_by(column: TimeColumn, tables: Tables) -> Layout | None:
     try:
         train, test = (read_times(frame, column) for frame in (tables.train, tables.test))
     except ValueError:
         return None
     if train.nunique() < _FEWEST_TIMES:
         return None
-    if comes_later(train, test) if stated or not isinstance(column, str) else is_time(*_of(tables, column)):
+    if comes_later(train, test):
         return layout_after(column, train, test)
     return layout_between(column, train, test) if pd.api.types.is_datetime64_any_dtype(train) else None
-
-
-def _of(tables: Tables, column: str) -> tuple[pd.Series, pd.Series]:
-    return tables.train[column], tables.test[column]
 
 
 def is_time(train: pd.Series, test: pd.Series) -> bool:
     """Whether a column holds times that are later in test: dates, numbers with a name of time, or numbers in order.
 
-    Numbers without such a name are times where they grow from row to row and several rows share one, unless their name
-    is that of an identifier: those of later customers are not later.
+    Numbers without such a name are times where they are seconds since 1970, or grow from row to row and several rows
+    share one, unless their name is that of an identifier: those of later customers are not later.
     """
     if not comes_later(train, test):
         return False
     if not pd.api.types.is_numeric_dtype(train) or is_named_after_time(train):
         return True
-    repeats = train.nunique() <= len(train) / 1.15
-    return repeats and train.is_monotonic_increasing and not _NAMES_OF_THINGS.search(str(train.name))
+    if _NAMES_OF_THINGS.search(str(train.name)):
+        return False
+    return epoch_unit(train) is not None or (
+        train.nunique() <= len(train) / 1.15 and bool(train.is_monotonic_increasing)
+    )
 
 
 def comes_later(train: pd.Series, test: pd.Series) -> bool:
