@@ -46,7 +46,7 @@ from kpipe.training.cross_validation import cross_validate
 from kpipe.training.deadline import Deadline
 from kpipe.training.estimators import choose_models
 from kpipe.training.fold_dates import describe_fold_dates
-from kpipe.training.folds import make_folds
+from kpipe.training.folds import make_folds, note_on_folds
 from kpipe.training.task_runner import FitFinished
 
 __all__ = [
@@ -155,6 +155,7 @@ def run(
         notes = (
             *problem.tables.source.notes,
             *describe_fold_dates(problem, folds),
+            *note_on_folds(problem, folds),
             *describe_changes(folder, rerun),
         )
         on_start(RunPlan(problem, tuple(models), len(folds.train), folder.path, notes))

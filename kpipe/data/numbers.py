@@ -248,9 +248,13 @@ def parse_numbers(column: pd.Series) -> pd.Series | None:
     """
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return None
-    numbers = pd.to_numeric(column, errors="coerce").astype("float64")
-    numbers = numbers.where(np.isfinite(numbers))
-    return numbers if numbers.notna().sum() >= _MIN_SHARE * max(column.notna().sum(), 1) else None
+    codes, cells = pd.factorize(column)  # labels repeat: each is parsed once
+    parsed = np.append(pd.to_numeric(pd.Series(cells), errors="coerce").to_numpy(np.float64, na_value=np.nan), np.nan)
+    parsed[~np.isfinite(parsed)] = np.nan
+    numbers = parsed[codes]  # the code of a missing cell is -1
+    if np.isfinite(numbers).sum() < _MIN_SHARE * max((codes >= 0).sum(), 1):
+        return None
+    return pd.Series(numbers, index=column.index, name=column.name)
 
 
 def _units(amounts: pa.StructArray) -> list[str]:

@@ -18,6 +18,7 @@ from kpipe.data.column_types import is_categorical_integer, is_free_text
 from kpipe.data.dates import parse_dates
 from kpipe.data.numbers import parse_numbers
 from kpipe.features.dates import DateFeatures
+from kpipe.features.interactions import Interaction, category_codes, find_interactions
 from kpipe.features.number_pairs import NumberPairs
 from kpipe.features.parts import LabelParts
 from kpipe.features.target_statistics import TargetStatistics
@@ -43,6 +44,7 @@ _COLUMN_TYPES: tuple[type[_ColumnFeatures], ...] = (DateFeatures, NumberPairs, T
 _HIGH_CARDINALITY = 10  # categories from which a column also becomes target statistics
 _IDENTIFIER = 0.95  # share of different labels from which a column identifies rows
 _SCREENED = 10_000  # first rows that tell which columns may be useless
+_LARGE = 50_000  # rows from which numbers that act as categories, and pairs of columns, are looked for
 _MIN_COUNTED = 3  # columns with missing values from which a row's missing values are counted
 
 
@@ -56,6 +58,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
       words.
     - High-cardinality categories and categorical integers additionally become target statistics and frequencies. If
       most numeric columns are categorical integers, these become labels.
+    - In large tables, numbers that act as categories and pairs of columns that act together become target statistics.
     - Numbers that are written as text become numbers; several numbers in a cell (121/81) become a feature each.
 
     Parameters
@@ -83,6 +86,10 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         Name of each high-cardinality column → the number of rows of each category.
     statistics_ : TargetStatistics
         Fitted on the high-cardinality columns.
+    interactions_ : list
+        Names of one column of numbers, or of two columns, whose values are read as categories.
+    interaction_statistics_ : TargetStatistics
+        Fitted on these categories.
 
     References
     ----------
@@ -136,7 +143,16 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         self.with_missing_ = [name for name in self.plain_ if X[name].isna().any()]
         self.frequencies_ = {name: X[name].value_counts() for name in self.high_cardinality_}
         self.statistics_ = TargetStatistics(self.random_state)
-        return self._features(X, self.statistics_.fit_transform(X[self.high_cardinality_], y))
+        statistics = self.statistics_.fit_transform(X[self.high_cardinality_], y)
+        self.interactions_ = self._find_interactions(X, y)
+        self.interaction_statistics_ = TargetStatistics(self.random_state)
+        crossed = self.interaction_statistics_.fit_transform(category_codes(X, self.interactions_), y)
+        return self._features(X, np.hstack([statistics, crossed]))
+
+    def _find_interactions(self, X: pd.DataFrame, y: Any) -> list[Interaction]:
+        if y is None or len(X) < _LARGE:
+            return []
+        return find_interactions(X[self.plain_], np.asarray(y), random_state=self.random_state)
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return the features of any rows.
@@ -153,7 +169,9 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._with_parts(X)
-        return self._features(X, self.statistics_.transform(X[self.high_cardinality_]))
+        statistics = self.statistics_.transform(X[self.high_cardinality_])
+        crossed = self.interaction_statistics_.transform(category_codes(X, self.interactions_))
+        return self._features(X, np.hstack([statistics, crossed]))
 
     def left_out(self, X: pd.DataFrame) -> dict[Hashable, str]:
         """The columns of a table that give no features, as far as all of its rows show, with the reason of each.

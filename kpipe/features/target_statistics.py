@@ -83,7 +83,7 @@ class TargetStatistics(TransformerMixin, BaseEstimator):
         if X.shape[1] == 0 or y is None or not _is_supported(np.asarray(y)):
             return np.empty((len(X), 0))
         self.encoder_ = _make_encoder(np.asarray(y), self.random_state)
-        return np.asarray(self.encoder_.fit_transform(_to_objects(X), y))
+        return np.asarray(self.encoder_.fit_transform(_to_categories(X), y))
 
     def transform(self, X: pd.DataFrame) -> np.ndarray:
         """The statistics of other rows.
@@ -98,11 +98,15 @@ class TargetStatistics(TransformerMixin, BaseEstimator):
         ndarray of shape (n, features)
             Float64.
         """
-        return np.empty((len(X), 0)) if self.encoder_ is None else np.asarray(self.encoder_.transform(_to_objects(X)))
+        return (
+            np.empty((len(X), 0)) if self.encoder_ is None else np.asarray(self.encoder_.transform(_to_categories(X)))
+        )
 
 
-def _to_objects(X: pd.DataFrame) -> np.ndarray:
-    """Text with missing as a category, since ``TargetEncoder`` refuses a mixture of text and NaN."""
+def _to_categories(X: pd.DataFrame) -> np.ndarray:
+    """Whole numbers as they are; else text with missing as a category, since a mixture with NaN is refused."""
+    if (X.dtypes == np.int64).all():
+        return X.to_numpy()
     return as_text(X).to_numpy(dtype=object)
 
 

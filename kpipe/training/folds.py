@@ -11,19 +11,24 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from kpipe.core.values import Folds, Splitter
 from kpipe.errors import DataError, UsageError
 from kpipe.problem.problem import Problem
 
-__all__ = ["folds_from_frame", "folds_to_frame", "make_folds", "same_rows"]
+__all__ = ["folds_from_frame", "folds_to_frame", "make_folds", "note_on_folds", "same_rows"]
 
 _ROLES = ("train", "valid")
+# Of so many rows, two folds validate 80,000 and more, which is enough for a score; the time is better spent on models.
+_MANY_ROWS, _FEW_FOLDS = 200_000, 2
+_PARTITIONS = (KFold, StratifiedKFold, GroupKFold, StratifiedGroupKFold)
 
 
 def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -> Folds:
     """Return fixed folds from the problem's splitter: the same rows for every model and seed.
+
+    Of a table of 200,000 rows or more, the first two folds are used unless the user or the competition says how many.
 
     Parameters
     ----------
@@ -61,12 +66,39 @@ def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -
             pairs = list(splitter.split(train, labels.to_numpy(), groups))
     except ValueError as error:
         raise DataError(f"train.csv cannot be split by {splitter!r}: {error}. Try another --folds N.") from error
+    if not chosen and len(train) >= _MANY_ROWS and isinstance(splitter, _PARTITIONS):
+        pairs = pairs[:_FEW_FOLDS]
     refit = bool(getattr(splitter, "refit", False))
     further = np.arange(len(train), len(train) + extra)  # rows of further training files are never validated
     return Folds(
         train=tuple(np.concatenate([rows, further]) if extra else rows for rows, _ in pairs),
         valid=tuple(valid for _, valid in pairs),
         refit=refit,
+    )
+
+
+def note_on_folds(problem: Problem, folds: Folds) -> tuple[str, ...]:
+    """Return a message for the user where only some folds of a large table are used.
+
+    Parameters
+    ----------
+    problem : Problem
+    folds : Folds
+        As ``make_folds`` returns them.
+
+    Returns
+    -------
+    tuple of str
+        Empty where all folds are used.
+    """
+    possible, used = getattr(problem.splitter, "n_splits", 0), len(folds.train)
+    inferred = "splitter" in problem.reasons and isinstance(problem.splitter, _PARTITIONS)
+    if not (inferred and used == _FEW_FOLDS < possible and len(problem.y) >= _MANY_ROWS):
+        return ()
+    validated = sum(map(len, folds.valid))
+    return (
+        f"{used} of {possible} folds are used, because train has {len(problem.y):,} rows: {validated:,} of them give "
+        f"the score. Use all with --folds {possible}.",
     )
 
 

@@ -45,9 +45,9 @@ def test_a_large_table_keeps_the_model_of_its_one_inner_split(monkeypatch: pytes
 def test_a_huge_table_gets_few_trees_that_learn_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(early_stopping, "_HUGE", 200)
     params = fitted().estimator_.get_params()
-    assert params["learning_rate"] == 0.15
-    assert params["n_estimators"] <= 400
-    assert fitted(learning_rate=0.1).estimator_.get_params()["learning_rate"] == 0.1
+    assert params["learning_rate"] == 0.1
+    assert params["n_estimators"] <= 1000
+    assert fitted(learning_rate=0.03).estimator_.get_params()["learning_rate"] == 0.03
 
 
 def test_a_number_of_trees_turns_early_stopping_off() -> None:

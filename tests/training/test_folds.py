@@ -20,7 +20,7 @@ from sklearn.model_selection import (
 from kpipe.core.values import Folds
 from kpipe.errors import DataError, UsageError
 from kpipe.problem.splitters import ByTime, RowSplit
-from kpipe.training.folds import folds_from_frame, folds_to_frame, make_folds, same_rows
+from kpipe.training.folds import folds_from_frame, folds_to_frame, make_folds, note_on_folds, same_rows
 from tests.tables import prices, problem_of, survivors
 
 
@@ -197,3 +197,19 @@ def test_folds_with_the_same_rows_are_the_same_in_whatever_order() -> None:
     assert same_rows(folds, again)
     assert not same_rows(folds, Folds(train=folds.valid, valid=folds.train))
     assert not same_rows(folds, Folds(train=folds.train[:1], valid=folds.valid[:1]))
+
+
+def test_two_folds_of_a_large_table_are_used_and_that_is_said_unless_the_user_asks_for_more() -> None:
+    made = survivors(200_000)
+    problem = problem_of(made)
+    folds = make_folds(problem)
+    assert [len(rows) for rows in folds.valid] == [40_000, 40_000]
+    assert all(len(rows) == 160_000 for rows in folds.train)
+    (note,) = note_on_folds(problem, folds)
+    assert note == (
+        "2 of 5 folds are used, because train has 200,000 rows: 80,000 of them give the score. Use all with --folds 5."
+    )
+    every = make_folds(problem, n_folds=5)
+    assert len(every.valid) == 5
+    assert note_on_folds(problem, every) == ()
+    assert len(make_folds(problem_of(survivors())).valid) == 5

@@ -1,0 +1,181 @@
+"""Which numbers act as categories, and which pairs of columns act together: found on a sample of a large table.
+
+What trees find only with many splits (a level for each value of a number, or for each cell of two categories), target
+statistics give in one. Every column and pair as a category would be too many, so that they are screened by how much
+they explain of what a small boosted model leaves.
+
+References
+----------
+Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", 2001: fitting what a model leaves.
+Lou, Caruana, Gehrke and Hooker, "Accurate Intelligible Models with Pairwise Interactions", 2013: pairs are ranked by
+what they explain of the residuals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+__all__ = ["Interaction", "category_codes", "find_interactions"]
+
+Interaction = tuple[Hashable, ...]  # one column of numbers, or two columns, whose values are read as categories
+
+_SAMPLED = 120_000  # rows that are screened
+_LEVELS = (12, 2_000)  # different values of a number that may be a category
+_FEWEST_PER_CELL = 20  # rows of the sample per cell of a pair
+_SIGNIFICANT = 5.0  # standard errors; hundreds of candidates are compared
+_MOST = 12
+_PRIOR = 20.0  # rows at zero that are added to each level's mean residual
+_MOST_CLASSES = 10
+
+
+def find_interactions(X: pd.DataFrame, y: np.ndarray, *, random_state: int) -> list[Interaction]:
+    """The columns of numbers, and the pairs of columns, that explain as categories what a small boosted model leaves.
+
+    Parameters
+    ----------
+    X : DataFrame of shape (n, columns)
+        Numbers and labels.
+    y : ndarray of shape (n,)
+        Float values or class codes.
+    random_state : int
+        Of the sample and its halves.
+
+    Returns
+    -------
+    list of tuple
+        At most twelve, those that explain most first; names of one column or of two.
+    """
+    if y.ndim > 1 or (y.dtype.kind != "f" and len(np.unique(y)) > _MOST_CLASSES):
+        return []
+    draw = np.random.default_rng(random_state)
+    rows = np.sort(draw.permutation(len(X))[:_SAMPLED])
+    codes: dict[Hashable, np.ndarray] = {
+        name: pd.factorize(X[name].iloc[rows], use_na_sentinel=False)[0] for name in X.columns
+    }
+    levels = {name: int(column.max()) + 1 for name, column in codes.items()}
+    half = draw.permutation(len(rows)) % 2 == 0
+    screen = _Screen(_residuals(_to_numbers(X.iloc[rows], codes), y[rows], half), half)
+    numbers = [name for name in X.columns if pd.api.types.is_numeric_dtype(X[name])]
+    found = screen.take([(name,) for name in numbers if _LEVELS[0] <= levels[name] <= _LEVELS[1]], codes)
+    labels = [name for name in X.columns if levels[name] <= _LEVELS[1] and (name not in numbers or (name,) in found)]
+    for name in labels:  # effects of single columns are no interaction
+        screen.subtract(codes[name])
+    small = [name for name in X.columns if levels[name] <= len(rows) // (2 * _FEWEST_PER_CELL)]
+    most = len(rows) // _FEWEST_PER_CELL
+    pairs = [(one, other) for one, other in combinations(small, 2) if levels[one] * levels[other] <= most]
+    return [*found, *screen.take(pairs, codes)][:_MOST]
+
+
+def category_codes(X: pd.DataFrame, interactions: Sequence[Interaction]) -> pd.DataFrame:
+    """A column of whole numbers for each interaction: equal where its columns hold equal values.
+
+    Parameters
+    ----------
+    X : DataFrame of shape (n, columns)
+        Numbers and labels.
+    interactions : sequence of tuple
+        As ``find_interactions`` returns them.
+
+    Returns
+    -------
+    DataFrame of shape (n, interactions)
+        Hashes of the values, int64: the same in every table.
+    """
+    hashes = {name: _hashed(X[name]) for interaction in interactions for name in interaction}
+    columns = {}
+    for interaction in interactions:
+        code = hashes[interaction[0]].copy()
+        for name in interaction[1:]:
+            code = code * np.uint64(1_000_003) + hashes[name]
+        columns[" x ".join(map(str, interaction))] = code.view(np.int64)
+    return pd.DataFrame(columns, index=X.index)
+
+
+def _hashed(column: pd.Series) -> np.ndarray:
+    numeric = pd.api.types.is_numeric_dtype(column)
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan) if numeric else column.astype(object).to_numpy()
+    hashed: np.ndarray = pd.util.hash_array(values + 0.0 if numeric else values)  # + 0.0: -0.0 equals 0.0
+    return hashed
+
+
+def _to_numbers(X: pd.DataFrame, codes: dict[Hashable, np.ndarray]) -> np.ndarray:
+    """The columns as a boosted model reads them: labels by their codes."""
+    numeric = {name: pd.api.types.is_numeric_dtype(X[name]) for name in X.columns}
+    columns = [X[n].to_numpy(np.float64, na_value=np.nan) if numeric[n] else codes[n].astype(float) for n in X.columns]
+    return np.column_stack(columns)
+
+
+def _residuals(X: np.ndarray, y: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """(n, outputs) what a small boosted model, fitted on the other half of the rows, leaves of the target."""
+    settings = {"max_iter": 40, "learning_rate": 0.2, "max_leaf_nodes": 15, "early_stopping": False, "random_state": 0}
+    if y.dtype.kind == "f":
+        left = np.empty((len(y), 1))
+        for part in (half, ~half):
+            model = HistGradientBoostingRegressor(**settings).fit(X[~part], y[~part])
+            left[part, 0] = y[part] - model.predict(X[part])
+        return left
+    classes = np.unique(y)
+    left = (y[:, None] == classes).astype(float)
+    for part in (half, ~half):
+        classifier = HistGradientBoostingClassifier(**settings).fit(X[~part], y[~part])
+        left[np.ix_(part, np.isin(classes, classifier.classes_))] -= classifier.predict_proba(X[part])
+    return left[:, 1:] if len(classes) == 2 else left
+
+
+class _Screen:
+    """Residuals on two halves of the rows, and what a category explains of one half after learning from the other."""
+
+    def __init__(self, residuals: np.ndarray, half: np.ndarray) -> None:
+        self.residuals = residuals
+        self.half = half
+
+    def take(self, candidates: Sequence[Interaction], codes: dict[Hashable, np.ndarray]) -> list[Interaction]:
+        """Candidates that explain the residuals beyond chance, the best first; each takes what it explains away."""
+        left = {candidate: _joined([codes[name] for name in candidate]) for candidate in candidates}
+        taken: list[Interaction] = []
+        while left and len(taken) < _MOST:
+            gains = {candidate: self._gain(code) for candidate, code in left.items()}
+            left = {candidate: code for candidate, code in left.items() if gains[candidate][1] > _SIGNIFICANT}
+            if left:
+                best = max(left, key=lambda candidate: gains[candidate][0])
+                self.subtract(left.pop(best))
+                taken.append(best)
+        return taken
+
+    def subtract(self, code: np.ndarray) -> None:
+        """Take away the mean residual of each level, of both halves: taken crosswise, small means would build up."""
+        self.residuals = self.residuals - _level_means(code, self.residuals, code)
+
+    def _gain(self, code: np.ndarray) -> tuple[float, float]:
+        """What a category explains of a row's residuals on average, and the same in standard errors."""
+        effects = self._effects(code)
+        explained = (self.residuals**2 - (self.residuals - effects) ** 2).sum(axis=1)
+        mean, spread = explained.mean(), explained.std()
+        return float(mean), float(mean * np.sqrt(len(explained)) / spread) if spread > 0 else 0.0
+
+    def _effects(self, code: np.ndarray) -> np.ndarray:
+        """(n, outputs) the mean residual of each row's level in the other half of the rows."""
+        effects = np.empty_like(self.residuals)
+        for part in (self.half, ~self.half):
+            effects[part] = _level_means(code[~part], self.residuals[~part], code[part])
+        return effects
+
+
+def _level_means(code: np.ndarray, residuals: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """(wanted, outputs) the mean residual of each level, shrunk to zero."""
+    levels = int(max(code.max(), wanted.max())) + 1
+    counts = np.bincount(code, minlength=levels) + _PRIOR
+    sums = [np.bincount(code, column, minlength=levels) for column in residuals.T]
+    means: np.ndarray = np.column_stack(sums)[wanted] / counts[wanted, None]
+    return means
+
+
+def _joined(codes: Sequence[np.ndarray]) -> np.ndarray:
+    """One code for each combination."""
+    joined: np.ndarray = codes[0] if len(codes) == 1 else codes[0] * (codes[1].max() + 1) + codes[1]
+    return joined
