@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpipe.cli.command import Command
-from kpipe.cli.options import add_out_option, add_request_options, add_submit_options, given_options
+from kpipe.cli.options import REQUEST_OPTIONS, add_out_option, add_request_options, add_submit_options, given_options
 from kpipe.errors import UsageError
 
 if TYPE_CHECKING:
-    from kpipe.core.request import RunRequest
+    from kpipe.kaggle.kernel.build import KernelSpec
+    from kpipe.runs.run import Run
 
 __all__ = ["COMMAND"]
 
@@ -22,7 +23,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("action", choices=["build", "push"], help="build: write the kernel's folder; push: run it on Kaggle and submit")
     add("what", metavar="RUN|SLUG|DIR", help="a run to repeat, a competition or, for push, a folder that build wrote")
-    add_request_options(parser, ["models"])
+    add_request_options(parser, ["metric", "models"])
     add("--dir", metavar="DIR", type=Path, help="the folder to write; default: kernels/SLUG")
     add("--gpu", action="store_true", help="request a T4 GPU")
     add("--package", metavar="NAME", dest="packages", action="append", default=[], help="add a package; repeatable")
@@ -49,28 +50,49 @@ def _build(options: argparse.Namespace) -> Path:
     from kpipe.kaggle.kernel.build import build_kernel
     from kpipe.kaggle.kernel.wheels import download_wheels
 
-    request, made_from = _request(options)
+    spec = _spec(options)
     user = _user(options)
-    folder = options.dir or Path("kernels") / request.slug
+    folder = options.dir or Path("kernels") / spec.request.slug
     wheels = download_wheels(options.packages, folder / "wheels", username=user) if options.packages else ""
-    built = build_kernel(request, folder, username=user, gpu=options.gpu, made_from=made_from, wheels=wheels)
+    built = build_kernel(spec, folder, username=user, gpu=options.gpu, wheels=wheels)
     print(f"{built.script}: {built.script.stat().st_size:,} bytes, kpipe's sha256 {built.sha256}", file=sys.stderr)
     return built.folder
 
 
-def _request(options: argparse.Namespace) -> tuple[RunRequest, str]:
-    """What the kernel is to run, and the id of the run that it repeats, if any."""
+def _spec(options: argparse.Namespace) -> KernelSpec:
+    """What the kernel is to run."""
     from kpipe import competitions
     from kpipe.core.request import RunRequest
-    from kpipe.kaggle.kernel.build import request_of_run
+    from kpipe.kaggle.kernel.build import KernelSpec, spec_of_run
+    from kpipe.problem.competition import find
     from kpipe.runs.find import find_run
 
-    slug = options.what
-    if competitions.folder(slug) is None and ("/" in slug or any(options.out.glob(f"*/{slug}"))):
-        run = find_run(slug, options.out)
-        return request_of_run(run), run.record["run_id"]
-    _check_exists(slug)
-    return RunRequest(slug, **given_options(options)), ""
+    what = options.what
+    if competitions.folder(what) is None and ("/" in what or any(options.out.glob(f"*/{what}"))):
+        if given := given_options(options):
+            raise UsageError(
+                f"A kernel repeats a run as it was: omit {' and '.join(REQUEST_OPTIONS[name][0] for name in given)}."
+            )
+        run = find_run(what, options.out)
+        spec = spec_of_run(run)
+        _print_changes(run)
+        return spec
+    _check_exists(what)
+    request = RunRequest(what, **given_options(options))
+    if request.metric is None and find(request.slug).metric is None:
+        note = "No metric is stated: the kernel will infer one from the sample submission. State it with --metric NAME."
+        print(note, file=sys.stderr)
+    return KernelSpec(request)
+
+
+def _print_changes(run: Run) -> None:
+    """Note code that has changed since a run was made: the kernel embeds it as it is now."""
+    from kpipe.runs.code_hashes import code_hashes
+    from kpipe.runs.differences import differences
+
+    changed = differences({"code": run.record.get("code")}, {"code": code_hashes(run.record["slug"])})
+    if changed:
+        print(f"Changed since {run.record['run_id']} was made: {'; '.join(changed)}.", file=sys.stderr)
 
 
 def _check_exists(slug: str) -> None:

@@ -29,11 +29,17 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.cli.console.layout import get_console
     from kpipe.cli.console.luck import find_luck
     from kpipe.cli.console.runs import print_runs
+    from kpipe.errors import KpipeError
     from kpipe.runs.find import find_runs
     from kpipe.runs.prune import summary
 
     runs, errors = find_runs(options.out, options.slug or "*")
-    summaries = [summary(run, options.out) for run in runs]
+    summaries = []
+    for run in runs:
+        try:
+            summaries.append(summary(run, options.out))
+        except KpipeError as error:  # of a broken ledger, which other competitions do not share
+            errors.append(f"{run.path}: {error}")
     latest = {run.record["metric"]["name"]: run for run in runs} if options.slug else {}  # the luck of other runs costs
     lucks = {metric: find_luck(run, get_console(stderr=True)) for metric, run in latest.items()}
     summaries = [one for one in summaries if options.model is None or options.model in one["models"]]
@@ -46,8 +52,8 @@ def _execute(options: argparse.Namespace) -> int:
         print(json.dumps([{**one, "luck": of_best.get(one["run_id"])} for one in summaries], indent=2))
     else:
         print_runs(summaries, slug=options.slug, lucks=lucks)
-    for error in errors:
-        print(f"Skipped: {error}", file=sys.stderr)
+    for skipped in errors:
+        print(f"Skipped: {skipped}", file=sys.stderr)
     return 0
 
 

@@ -16,20 +16,16 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.feather
-import pyarrow.parquet
 
 from kpipe.core.packages import install_command
-from kpipe.data.archives import is_bomb
+from kpipe.data.columnar import DAMAGED, check_size, read_feather, read_parquet
 from kpipe.data.csv_reader import CsvFile, parse_csv, unique_names
 from kpipe.data.encodings import DecodedText, decode
 from kpipe.errors import DataError
 
 __all__ = ["FORMATS", "parse_table", "parse_tables"]
 
-_MAX_CELLS = 4 << 30  # bytes of cells that a columnar file may unfold to
-_MIN_TEXT = 5  # bytes of a cell as text: a character and where it begins
-_DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile)
+_DAMAGED = (*DAMAGED, RecursionError, zipfile.BadZipFile)
 
 
 def parse_tables(names: Sequence[str], raws: Sequence[bytes]) -> list[CsvFile]:
@@ -127,28 +123,16 @@ def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _parquet(name: str, raw: bytes) -> pa.Table:
-    file = pa.parquet.ParquetFile(pa.BufferReader(raw))
-    groups = (file.metadata.row_group(number) for number in range(file.num_row_groups))
-    _check_size(name, sum(group.total_byte_size for group in groups), len(raw))
-    _check_size(name, _MIN_TEXT * file.metadata.num_rows * file.metadata.num_columns, len(raw))
-    return _without_index(file.read())
+    return _without_index(read_parquet(name, raw))
 
 
 def _feather(name: str, raw: bytes) -> pa.Table:
-    return _without_index(pa.feather.read_table(pa.BufferReader(raw)))
+    return _without_index(read_feather(name, raw))
 
 
 def _without_index(table: pa.Table) -> pa.Table:
     """The table without pandas' row numbers."""
     return table.drop_columns([title for title in table.column_names if title == "__index_level_0__"])
-
-
-def _check_size(name: str, unpacked: int, packed: int) -> None:
-    if unpacked > _MAX_CELLS or is_bomb(unpacked, packed):
-        raise DataError(
-            f"{name} unfolds from {packed:,} bytes to {unpacked:,}: it may be made to fill the memory. "
-            "If you trust it, save it as CSV."
-        )
 
 
 def _json(name: str, raw: bytes) -> pa.Table:
@@ -216,7 +200,7 @@ def _excel(name: str, raw: bytes) -> pa.Table:
             f"{name} is an Excel workbook. To read it: {install_command(extra='excel')}. Or save its sheet as CSV."
         ) from error
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-        _check_size(name, sum(member.file_size for member in archive.infolist()), len(raw))
+        check_size(name, sum(member.file_size for member in archive.infolist()), len(raw))
     sheet = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True).worksheets[0]
     rows = [row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row)]
     if not rows:

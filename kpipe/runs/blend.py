@@ -179,11 +179,11 @@ def _suffixes(runs: Sequence[Run]) -> list[str]:
 
 def _models(run: LoadedRun, oof: OofPredictions, suffix: str, rows: int) -> list[ModelPredictions]:
     """The predictions of a run's models, in the order of the files' rows."""
-    test = read_parquet(run.path / "test.parquet")
+    test = read_parquet(run.path / "test.parquet", rows=rows)
     found = []
     for model in run.models:
         columns = output_columns(test, model.name)
-        predicted = to_numbers(test[columns])
+        predicted = to_numbers("test.parquet", test[columns])
         if model.name not in oof.models or not columns or len(test) != rows or np.isnan(predicted).any():
             raise DataError(f"{run.path}: the predictions of {model.name} are missing or of other rows.")
         found.append(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kpipe import competitions
 
-__all__ = ["code_hashes"]
+__all__ = ["code_hashes", "imported_modules"]
 
 _KPIPE = Path(__file__).parents[1]
 # The folders of pip and of Python: what lies there changes with its version and is not the competition's own code.
@@ -43,8 +43,26 @@ def code_hashes(slug: str) -> dict[str, str]:
     folder = competitions.folder(slug)
     if folder is not None:
         found["module"] = _hash(folder, "*")
-        found |= _imported_hashes(folder, f"{competitions.__name__}.{slug}")
+        found |= {place.name: _hash(place, "*.py") for place in reversed(imported_modules(slug))}
     return found
+
+
+def imported_modules(slug: str) -> dict[Path, str]:
+    """The modules and packages from elsewhere that a competition's files import, directly or not.
+
+    Parameters
+    ----------
+    slug : str
+        The competition, with or without a module.
+
+    Returns
+    -------
+    dict of Path to str
+        File or folder to the dotted name of the module, in the order in which they are imported. Installed packages are
+        not among them.
+    """
+    folder = competitions.folder(slug)
+    return {} if folder is None else _imported_modules(folder, f"{competitions.__name__}.{slug}")
 
 
 def _hash(path: Path, pattern: str) -> str:
@@ -57,17 +75,18 @@ def _hash(path: Path, pattern: str) -> str:
     return digest.hexdigest()
 
 
-def _imported_hashes(folder: Path, package: str) -> dict[str, str]:
-    """Name to SHA-256 of the modules from elsewhere that the files in a folder import, directly or not."""
-    found: dict[str, str] = {}
+def _imported_modules(folder: Path, package: str) -> dict[Path, str]:
+    """Place to name of the modules from elsewhere that the files in a folder import, directly or not."""
+    found: dict[Path, str] = {}
     waiting = [(file, package) for file in sorted(folder.rglob("*.py"))]
     while waiting:
         file, own_package = waiting.pop()
-        for place in (place for name in _imports(file, own_package) if name != package for place in _places(name)):
-            if place.name in found or place == folder or folder in place.parents:
-                continue
-            found[place.name] = _hash(place, "*.py")
-            waiting += [(inner, "") for inner in (place.rglob("*.py") if place.is_dir() else [place])]
+        for name in (name for name in _imports(file, own_package) if name != package):
+            for place in _places(name):
+                if place in found or place == folder or folder in place.parents:
+                    continue
+                found[place] = name
+                waiting += [(inner, "") for inner in (place.rglob("*.py") if place.is_dir() else [place])]
     return found
 
 

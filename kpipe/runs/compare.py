@@ -144,7 +144,7 @@ def _id(run: LoadedRun) -> str:
 
 
 def _oof(run: LoadedRun) -> OofPredictions:
-    if run.oof is None:
+    if run.oof is None or run.folds is None:
         raise UsageError(f"{run.path}: {' '.join(run.missing) or 'the out-of-fold predictions are missing.'}")
     return run.oof
 

@@ -16,8 +16,9 @@ from kpipe import competitions
 from kpipe.errors import DataError, KpipeError, UsageError
 from kpipe.runs.check_names import current_check_name
 from kpipe.runs.files import sha256_of
-from kpipe.runs.json_types import NUMBER, check_types, refuse_constant
+from kpipe.runs.json_types import refuse_constant
 from kpipe.runs.run import Run
+from kpipe.runs.schema import check_record
 
 __all__ = [
     "UNFINISHED",
@@ -34,20 +35,6 @@ UNFINISHED = ".partial-"  # the beginning of a folder's name until its run is fi
 _SHORTEST_PART = 4  # characters of an id that a user must give at least
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 _LARGEST_RECORD = 16 << 20  # bytes
-# The keys of ``run.json`` that kpipe reads again, for ``check_types``.
-_RECORD: dict[str, Any] = {
-    "slug": str,
-    "run_id": str,
-    "score": NUMBER,
-    "standard_error": NUMBER,
-    "metric": {"name": str},
-    "models": [{"name": str}],
-    "seed": [int],
-    "checks": [{"name": str, "status": str, "detail": str}],
-    "submission": {"sha256": str, "sendable": bool},
-    **dict.fromkeys(("id?", "split?"), (str, type(None))),
-    **dict.fromkeys(("target?", "drop?", "text?"), (str, list, type(None))),
-}
 
 
 def competition_folder(out: Path, slug: str) -> Path:
@@ -219,7 +206,7 @@ def _read_record(path: Path) -> dict[str, Any]:
     if path.stat().st_size > _LARGEST_RECORD:
         raise ValueError(f"it has more than {_LARGEST_RECORD:,} bytes")
     record = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
-    check_types(record, _RECORD, "it")
+    check_record(record)
     json.dumps(record, ensure_ascii=False).encode()  # fails for unpaired surrogates, which no file can hold
     if not competitions.is_slug(record["slug"]):
         raise ValueError(f"its slug {record['slug']!r} cannot be a competition's")

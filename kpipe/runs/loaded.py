@@ -179,15 +179,17 @@ def load_run(run: Run, *, metric: Metric | None = None) -> LoadedRun:
 
     models = tuple(_model(model) for model in _at_list(record, ("models",)) if isinstance(model, Mapping))
     metric = metric or attempt(lambda: _metric(record))
-    oof = attempt(lambda: _oof(path, record, models, metric))
+    rows = _rows(record, "train")
+    folds = attempt(lambda: read_folds(path / "folds.parquet", rows=rows))
+    oof = attempt(lambda: _oof(path, record, models, metric, folds))
     return LoadedRun(
         path=path,
         record=record,
         models=models,
         metric=metric,
         oof=oof,
-        test=attempt(lambda: _ensemble(path, oof)),
-        folds=attempt(lambda: read_folds(path / "folds.parquet")),
+        test=attempt(lambda: _ensemble(path, oof, rows=_rows(record, "test"))),
+        folds=folds,
         submission=attempt(lambda: _submission(path, record)),
         curves=attempt(lambda: read_curves(path / "curves.parquet"), optional=True),
         missing=missing,
@@ -198,7 +200,17 @@ def _submission(path: Path, record: Mapping[str, Any]) -> pd.DataFrame:
     """The submission, in the encoding in which the run wrote it."""
     written = record.get("submission")
     encoding = written.get("encoding") if isinstance(written, Mapping) else None
-    return read_csv(path / "submission.csv", encoding=encoding if isinstance(encoding, str) else "utf-8")
+    frame = read_csv(path / "submission.csv", encoding=encoding if isinstance(encoding, str) else "utf-8")
+    rows = _at(record, ("submission", "rows"))
+    if rows not in (None, len(frame)):
+        raise DataError(f"submission.csv must have {rows:,} rows; got {len(frame):,}.")
+    return frame
+
+
+def _rows(record: Mapping[str, Any], table: str) -> int | None:
+    """The number of rows of train.csv or test.csv; None if the record does not say it."""
+    rows = _at(record, ("data", "rows", table))
+    return rows if isinstance(rows, int) else None
 
 
 def other_runs(run: LoadedRun) -> list[dict[str, Any]]:
@@ -289,16 +301,44 @@ def _metric(record: Mapping[str, Any]) -> Metric:
     return over_targets(metric, len(targets)) if len(targets) > 1 else metric
 
 
-def _oof(path: Path, record: Mapping[str, Any], models: Sequence[LoadedModel], metric: Metric | None) -> OofPredictions:
+def _oof(
+    path: Path,
+    record: Mapping[str, Any],
+    models: Sequence[LoadedModel],
+    metric: Metric | None,
+    folds: Folds | None,
+) -> OofPredictions:
     oof = oof_predictions(
-        read_parquet(path / "oof.parquet"),
+        read_parquet(path / "oof.parquet", rows=_rows(record, "train")),
         targets=_targets(record),
         models=[model.name for model in models],
         id_column=record.get("id"),
     )
     if metric is not None and not _is_scored_by(metric, oof):
         raise DataError(f"The metric {metric.name} cannot score predictions of this type.")
+    if folds is not None and not _at(record, ("settings", "blend")):  # a blend does not record its models' fits
+        _check_predicted(oof, record, folds)
     return oof
+
+
+def _check_predicted(oof: OofPredictions, record: Mapping[str, Any], folds: Folds) -> None:
+    """Raise DataError unless each model, and so the ensemble, predicts all rows that one of its fits validated."""
+    shared = np.ones(len(oof.rows), dtype=bool)
+    for model in _at_list(record, ("models",)):
+        name, fits = plain_text(_at(model, ("name",))), _at(model, ("fits",)) or {}
+        fitted = {fold for numbers in fits.values() for fold in numbers} or set(range(len(folds.valid)))
+        validated = [rows for fold, rows in enumerate(folds.valid) if fold in fitted]
+        expected = np.isin(oof.rows, np.concatenate([*validated, np.arange(0)]))
+        shared &= expected
+        if name in oof.models:
+            _refuse_missing(name, oof.models[name], expected)
+    _refuse_missing(ENSEMBLE, oof.ensemble, shared)
+
+
+def _refuse_missing(name: str, predictions: np.ndarray, expected: np.ndarray) -> None:
+    missing = int((np.isnan(predictions).any(axis=1) & expected).sum())
+    if missing:
+        raise DataError(f"oof.parquet: {name!r:.80} lacks predictions of {missing:,} rows that a fold validated.")
 
 
 def _is_scored_by(metric: Metric, oof: OofPredictions) -> bool:
@@ -308,8 +348,18 @@ def _is_scored_by(metric: Metric, oof: OofPredictions) -> bool:
     return several or (metric.task == "classification") == bool(oof.classes)
 
 
-def _ensemble(path: Path, oof: OofPredictions | None) -> np.ndarray | None:
+def _ensemble(path: Path, oof: OofPredictions | None, *, rows: int | None) -> np.ndarray | None:
     """The ensemble's predictions for the test rows, if they have as many columns as the out-of-fold ones."""
-    table = read_parquet(path / "test.parquet")
+    table = read_parquet(path / "test.parquet", rows=rows)
     outputs = output_columns(table, ENSEMBLE)
-    return to_numbers(table[outputs]) if oof is not None and len(outputs) == oof.ensemble.shape[1] else None
+    if oof is None or len(outputs) != oof.ensemble.shape[1]:
+        return None
+    predicted = to_numbers("test.parquet", table[outputs])
+    _refuse_missing_in_test(ENSEMBLE, predicted)
+    return predicted
+
+
+def _refuse_missing_in_test(name: str, predictions: np.ndarray) -> None:
+    missing = int(np.isnan(predictions).any(axis=1).sum())
+    if missing:
+        raise DataError(f"test.parquet: {name!r:.80} lacks predictions of {missing:,} rows.")

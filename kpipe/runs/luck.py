@@ -226,7 +226,7 @@ def _comparable_predictions(other: Run, run: Run, own: _Own) -> np.ndarray:
     named = [name for name in own.table if name not in (*own.outputs, GROUP)]
     if any(name not in table or not table[name].equals(own.table[name]) for name in named):
         raise UsageError("other rows or targets")
-    predictions = to_numbers(table[own.outputs])
+    predictions = to_numbers("oof.parquet", table[own.outputs])
     if not np.array_equal(~np.isnan(predictions).any(axis=1), own.predicted):
         raise UsageError("other rows have a prediction")
     return predictions[own.predicted]

@@ -15,6 +15,9 @@ from kpipe.runs.tables import to_numbers
 __all__ = ["OofPredictions", "oof_predictions"]
 
 
+_FILE = "oof.parquet"
+
+
 @dataclass(frozen=True, kw_only=True)
 class OofPredictions:
     """Out-of-fold predictions beside the true targets.
@@ -77,21 +80,24 @@ def oof_predictions(
     Raises
     ------
     DataError
-        If the table lacks the targets or the ensemble's predictions, or they do not match.
+        If the table lacks the targets or the ensemble's predictions, they do not match, a prediction is not a finite
+        number, or rows are not numbered.
     """
+    if table.empty:
+        raise DataError(f"{_FILE} has no rows.")
     columns = [name if name in table else f"{name} (train)" for name in targets]
     outputs = output_columns(table, ENSEMBLE)
     if not columns or any(name not in table for name in columns) or not outputs:
-        raise DataError("oof.parquet lacks the target or the ensemble's predictions.")
+        raise DataError(f"{_FILE} lacks the target or the ensemble's predictions.")
     no_classes = len(targets) > 1 or outputs == [ENSEMBLE]
     classes = None if no_classes else tuple(name.removeprefix(f"{ENSEMBLE}/") for name in outputs)
     return OofPredictions(
         y=_targets(table[columns], classes),
         classes=classes,
         targets=tuple(targets),
-        ensemble=to_numbers(table[outputs]),
-        models={name: to_numbers(table[found]) for name in models if (found := output_columns(table, name))},
-        rows=table["row"].to_numpy() if _is_whole(table, "row") else np.arange(len(table)),
+        ensemble=to_numbers(_FILE, table[outputs]),
+        models={name: to_numbers(_FILE, table[found]) for name in models if (found := output_columns(table, name))},
+        rows=_rows(table),
         ids=table[id_column] if isinstance(id_column, str) and id_column in table else None,
         groups=table[GROUP].to_numpy() if _is_whole(table, GROUP) else None,
     )
@@ -100,7 +106,7 @@ def oof_predictions(
 def _targets(frame: pd.DataFrame, classes: tuple[str, ...] | None) -> np.ndarray:
     """(n,) class codes or values, or (n, t) values. Raises DataError if one is missing or of no predicted class."""
     if classes is None:
-        y = to_numbers(frame)
+        y = to_numbers(_FILE, frame)
         valid = not np.isnan(y).all(axis=1).any()  # of several targets some may be missing in a row
         y = y if y.shape[1] > 1 else y[:, 0]
     else:
@@ -108,8 +114,19 @@ def _targets(frame: pd.DataFrame, classes: tuple[str, ...] | None) -> np.ndarray
         valid = not codes.isna().any()
         y = codes.to_numpy(dtype=np.int64) if valid else np.empty(0)
     if not valid:
-        raise DataError("oof.parquet: the target does not match the columns of predictions.")
+        raise DataError(f"{_FILE}: the target does not match the columns of predictions.")
     return y
+
+
+def _rows(table: pd.DataFrame) -> np.ndarray:
+    """Positions in train.csv. Raises DataError unless each row of it occurs once."""
+    count = len(table)
+    if "row" not in table:
+        return np.arange(count)
+    rows = table["row"].to_numpy()
+    if not _is_whole(table, "row") or not np.array_equal(np.sort(rows), np.arange(count)):
+        raise DataError(f"{_FILE}: 'row' must hold each number from 0 to {count - 1} once.")
+    return rows.astype(np.int64)
 
 
 def _is_whole(table: pd.DataFrame, name: str) -> bool:

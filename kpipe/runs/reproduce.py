@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from kpipe.competitions import is_slug
 from kpipe.core.devices import resolve_device
@@ -24,9 +23,10 @@ from kpipe.runs.differences import differences
 from kpipe.runs.provenance import recorded_inputs
 from kpipe.runs.rerun import RerunSpec
 from kpipe.runs.run import Run, refuse_blend
+from kpipe.runs.tables import read_parquet
 from kpipe.training.cross_validation import Fits
 
-__all__ = ["Reproduction", "compare_reproduction", "request_to_reproduce"]
+__all__ = ["Reproduction", "compare_reproduction", "request_to_reproduce", "rerun_spec"]
 
 _MACHINE = ("system", "processor")
 _MOST_THREADS = 4096
@@ -56,17 +56,40 @@ def request_to_reproduce(first: Run, *, out: Path, data: str | Path | None = Non
     DataError
         If its record is broken.
     """
-    refuse_blend(first)
-    record, place = first.record, first.path / "run.json"
-    fits = _fits(record, place)
+    rerun, record, place = rerun_spec(first), first.record, first.path / "run.json"
     if not is_slug(record["slug"]):
         raise DataError(f"{place}: {record['slug']!r} is not the slug of a competition.")
+    fits = rerun.fits or {}
     changes: dict[str, Any] = {"models": list(fits), "device": _device(record.get("device")), "budget": None}
     changes |= {"jobs": _count(record, "jobs"), "out": out, **({"data": data} if data else {})}
     request = RunRequest.from_json(record["slug"], record.get("options"), place=place, **changes)
-    then = _inputs(record, tuple(fits))
-    rerun = RerunSpec(then=then, threads=_count(record, "threads"), fits=fits, of=str(record.get("run_id")))
     return request, rerun
+
+
+def rerun_spec(first: Run) -> RerunSpec:
+    """What must be taken over from a finished run to make it again: its fits, and the threads of each fit.
+
+    Parameters
+    ----------
+    first : Run
+        A finished run.
+
+    Returns
+    -------
+    RerunSpec
+
+    Raises
+    ------
+    UsageError
+        If the run is a blend of runs.
+    DataError
+        If its record does not say which fits it made.
+    """
+    refuse_blend(first)
+    record = first.record
+    fits = _fits(record, first.path / "run.json")
+    then = _inputs(record, tuple(fits))
+    return RerunSpec(then=then, threads=_count(record, "threads"), fits=fits, of=str(record.get("run_id")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,8 +192,8 @@ def _differing_results(first: Run, second: Run) -> list[str]:
     try:
         content = (first.path / "submission.csv").read_bytes()
         one, two = first.submission, second.submission
-        old, new = (pd.read_parquet(run.path / "test.parquet") for run in (first, second))
-    except (OSError, ValueError, KeyError) as error:
+        old, new = (read_parquet(run.path / "test.parquet") for run in (first, second))
+    except (OSError, ValueError, LookupError, DataError) as error:
         return [f"submission: the first one cannot be read: {error}"]
     if hashlib.sha256(content).hexdigest() != first.record["submission"]["sha256"]:
         return ["submission: the file was changed after the run wrote it"]

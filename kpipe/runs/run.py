@@ -79,9 +79,9 @@ class Run:
         return self._table("curves")
 
     def _table(self, name: str) -> pd.DataFrame:
-        import pandas as pd
+        from kpipe.runs.tables import read_parquet
 
-        return pd.read_parquet(self.path / f"{name}.parquet")
+        return read_parquet(self.path / f"{name}.parquet")
 
     def _repr_html_(self) -> str:
         """The table that a notebook shows."""

@@ -11,20 +11,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kpipe.core.formatting import plain_text
 from kpipe.core.values import Folds
+from kpipe.data import columnar
 from kpipe.errors import DataError
 from kpipe.training.folds import folds_from_frame
 
 __all__ = ["read_csv", "read_curves", "read_folds", "read_parquet", "to_numbers"]
 
 _LONGEST = 200  # characters of a reader's error that are shown
+_LARGEST = 1e100  # of a prediction: its square and sums of many such numbers are finite
 _CURVES = ["model", "seed", "fold", "rows", "step", "loss"]
 
 
-def read_parquet(path: Path, is_needed: Callable[[str], bool] | None = None) -> pd.DataFrame:
+def read_parquet(
+    path: Path, is_needed: Callable[[str], bool] = lambda name: True, *, rows: int | None = None
+) -> pd.DataFrame:
     """The columns of a Parquet file, without what pandas wrote beside them: it could name types of anybody's making.
 
     Parameters
@@ -33,6 +36,8 @@ def read_parquet(path: Path, is_needed: Callable[[str], bool] | None = None) -> 
         The file.
     is_needed : callable, optional
         Whether to read the column of a name. By default, all columns are read.
+    rows : int, optional
+        The number of rows that it must have.
 
     Returns
     -------
@@ -41,15 +46,19 @@ def read_parquet(path: Path, is_needed: Callable[[str], bool] | None = None) -> 
     Raises
     ------
     DataError
-        If the file is missing or cannot be read.
+        If the file is missing, cannot be read, unfolds to far more bytes than it has, or has another number of rows.
     """
+    return _read(path, lambda: _unfold(columnar.read_parquet(path.name, path, is_needed, rows=rows)))
 
-    def read() -> pd.DataFrame:
-        with pq.ParquetFile(path) as file:
-            names = None if is_needed is None else [name for name in file.schema_arrow.names if is_needed(name)]
-            return file.read(columns=names).to_pandas(ignore_metadata=True)
 
-    return _read(path, read)
+def _unfold(table: pa.Table) -> pd.DataFrame:
+    if len({*table.column_names}) < table.num_columns:
+        raise ValueError("several columns have the same name")
+    plain = [
+        column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        for column in table.columns
+    ]
+    return pa.Table.from_arrays(plain, table.column_names).to_pandas(ignore_metadata=True)
 
 
 def read_csv(path: Path, *, encoding: str = "utf-8") -> pd.DataFrame:
@@ -79,17 +88,19 @@ def _read(path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         return read()
     except FileNotFoundError:
         raise DataError(f"{path.name} is not in the run's folder.") from None
-    except (OSError, ValueError, NotImplementedError, pa.ArrowException) as error:
+    except (*columnar.DAMAGED, LookupError) as error:
         raise DataError(f"{path.name} cannot be read: {plain_text(error)[:_LONGEST]}") from error
 
 
-def read_folds(path: Path) -> Folds:
+def read_folds(path: Path, *, rows: int | None = None) -> Folds:
     """The folds of a run.
 
     Parameters
     ----------
     path : Path
         ``folds.parquet``.
+    rows : int, optional
+        The number of training rows; no fold may hold others.
 
     Returns
     -------
@@ -100,10 +111,15 @@ def read_folds(path: Path) -> Folds:
     DataError
         If the file is missing, cannot be read or does not hold folds.
     """
+    frame = read_parquet(path)
     try:
-        return folds_from_frame(read_parquet(path))
+        folds = folds_from_frame(frame)
     except DataError as error:
         raise DataError(str(error).replace("The table", path.name, 1)) from None
+    last = int(frame["row"].max())
+    if rows is not None and last >= rows:
+        raise DataError(f"{path.name} does not hold folds: row {last} is none of the {rows:,} training rows.")
+    return folds
 
 
 def read_curves(path: Path) -> pd.DataFrame:
@@ -128,21 +144,42 @@ def read_curves(path: Path) -> pd.DataFrame:
     numeric = ("seed", "fold", "step", "loss")
     if not {*_CURVES} <= {*frame.columns} or any(frame[name].dtype.kind not in "iuf" for name in numeric):
         raise DataError(f"{path.name} does not hold learning curves.")
-    return frame[_CURVES][np.isfinite(frame["loss"]) & (frame["step"] > 0)]
+    numbers = to_numbers(path.name, frame[["loss"]].replace([np.inf, -np.inf], np.nan))[:, 0]
+    return frame[_CURVES][~np.isnan(numbers) & (frame["step"] > 0)]
 
 
-def to_numbers(frame: pd.DataFrame) -> np.ndarray:
+def to_numbers(name: str, frame: pd.DataFrame) -> np.ndarray:
     """The values of a table as numbers.
 
     Parameters
     ----------
+    name : str
+        The name of the file, for messages.
     frame : DataFrame
         (n, k), of any types.
 
     Returns
     -------
     ndarray
-        (n, k) float64; NaN for each value that is not a finite number.
+        (n, k) float64; NaN for each missing value.
+
+    Raises
+    ------
+    DataError
+        If a value is not a number, infinite, or so large that scores cannot be calculated.
     """
-    values = frame.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    return np.where(np.isfinite(values), values, np.nan)
+    for column in frame:
+        kinds = frame[column].dropna()
+        if len(kinds) and (not pd.api.types.is_numeric_dtype(kinds) or pd.api.types.is_complex_dtype(kinds)):
+            raise DataError(
+                f"{name}: {plain_text(column)!r:.80} must hold numbers; got {plain_text(kinds.iloc[0])!r:.80}."
+            )
+    values = frame.astype(np.float64).to_numpy()
+    wrong = np.argwhere(np.abs(values) > _LARGEST)  # NaN is not larger
+    if len(wrong):
+        row, column = wrong[0]
+        raise DataError(
+            f"{name}: {plain_text(frame.columns[column])!r:.80} must hold finite numbers up to {_LARGEST:g}; got "
+            f"{values[row, column]:g} in row {row}."
+        )
+    return values

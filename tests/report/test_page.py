@@ -33,7 +33,7 @@ def test_a_report_is_one_small_page_with_the_score_its_standard_error_and_the_ba
 
 
 def test_the_report_of_a_run_without_its_data_says_what_is_not_shown(copied: Path) -> None:
-    elsewhere = {"origin": "zip", "path": "/nowhere/titanic.zip", "files": {}, "rows": {"train": 1, "test": 1}}
+    elsewhere = {"origin": "zip", "path": "/nowhere/titanic.zip", "files": {}}
     page = Page(write(changed(copied, data=elsewhere)).read_text(encoding="utf-8"))
     assert "/nowhere/titanic.zip does not exist. To show the data, add --data PATH." in page.text
     assert "Confusion matrix" in page.text

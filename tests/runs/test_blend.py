@@ -11,7 +11,7 @@ import pytest
 
 import kpipe
 from kpipe.errors import UsageError
-from kpipe.kaggle.kernel.build import request_of_run
+from kpipe.kaggle.kernel.build import spec_of_run
 from kpipe.pipeline import blend_runs
 from kpipe.runs.blend import _shared_folds
 from kpipe.runs.find import find_run
@@ -91,7 +91,7 @@ def test_a_blend_is_neither_blended_nor_reproduced_nor_made_a_kernel_and_the_err
     assert call("reproduce", blended.path, "--out", tmp_path) == 2
     assert said in capsys.readouterr().err
     with pytest.raises(UsageError, match=said):
-        request_of_run(blended)
+        spec_of_run(blended)
 
 
 def test_a_blend_of_time_split_runs_has_the_folds_of_the_runs(tmp_path: Path) -> None:

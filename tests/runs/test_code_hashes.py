@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kpipe import competitions
-from kpipe.runs.code_hashes import _imported_hashes
+from kpipe.runs.code_hashes import code_hashes, imported_modules
 
 
 def test_imported_modules_are_found_wherever_a_file_imports_them(
@@ -25,5 +25,12 @@ def test_imported_modules_are_found_wherever_a_file_imports_them(
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    found = _imported_hashes(home / "far", "kpipe.competitions.far")
-    assert sorted(found) == ["far_a", "far_common.py", "far_deep.py", "far_late.py"]
+    modules = imported_modules("far")
+    assert sorted(modules.values()) == ["far_a", "far_deep", "far_late", "kpipe.competitions.far_common"]
+    assert modules[home / "far_common.py"] == "kpipe.competitions.far_common"
+    assert sorted({*code_hashes("far")} - {"kpipe", "module"}) == [
+        "far_a",
+        "far_common.py",
+        "far_deep.py",
+        "far_late.py",
+    ]

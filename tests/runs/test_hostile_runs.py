@@ -144,8 +144,7 @@ def use(run: Run) -> None:
         allowance._check_run(run, run.record["submission"]["sha256"], force=False)
     submit._entry_of_run(run)
     assert isinstance(run.score + run.standard_error, float)
-    request = kernel.request_of_run(run)
-    compile(kernel._script(request, b"", made_from=run.record["run_id"], wheels=""), "script.py", "exec")
+    compile(kernel._script(kernel.spec_of_run(run), b"", wheels=""), "script.py", "exec")
 
 
 def any_record_is_used_or_refused(data: st.DataObject, folder: Path) -> None:

@@ -32,7 +32,7 @@ def loaded(folder: Path, oof: dict[str, Any], **changes: Any) -> LoadedRun:
 
 
 def test_predictions_are_loaded_with_their_classes_rows_and_ids(tmp_path: Path) -> None:
-    run = loaded(tmp_path, {**OOF, "m/no": [0.5, np.inf], "m/yes": [0.5, None]})
+    run = loaded(tmp_path, {**OOF, "m/no": [0.5, np.nan], "m/yes": [0.5, None]})
     assert run.oof is not None
     assert (run.oof.classes, run.oof.targets) == (("no", "yes"), ("y",))
     assert (run.oof.y.tolist(), run.oof.rows.tolist()) == ([0, 1], [1, 0])
@@ -53,6 +53,11 @@ def test_predictions_are_loaded_with_their_classes_rows_and_ids(tmp_path: Path) 
         (OOF, {"target": None}, "lacks the target or the ensemble's predictions"),
         (OOF, {"target": ["y", "z"]}, "lacks the target or the ensemble's predictions"),
         (OOF, {"metric": {"name": "rmse"}}, "The metric rmse cannot score predictions of this type"),
+        ({**OOF, "m": [0.5, np.inf]}, {}, "'m' must hold finite numbers up to 1e+100; got inf in row 1"),
+        ({**OOF, "m": ["a", "b"]}, {}, "'m' must hold numbers; got 'a'"),
+        ({**OOF, "row": [1, 1]}, {}, "'row' must hold each number from 0 to 1 once"),
+        (OOF, {"data": {"rows": {"train": 3, "test": 2}}}, "oof.parquet must have 3 rows; got 2"),
+        (OOF, {"data": {"rows": {"train": 2, "test": 1}}}, "test.parquet must have 1 rows; got 2"),
         (OOF, {"metric": {"name": "own"}}, "does not know a metric named 'own': the competition's module defines it"),
     ],
 )
@@ -61,7 +66,7 @@ def test_what_cannot_be_used_is_listed_with_its_reason(
 ) -> None:
     run = loaded(tmp_path, oof, **record)
     assert any(problem in reason for reason in run.missing)
-    assert run.oof is None or run.metric is None
+    assert run.oof is None or run.metric is None or run.test is None
 
 
 def test_a_table_with_repeated_column_names_is_refused(tmp_path: Path) -> None:

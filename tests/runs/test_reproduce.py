@@ -112,7 +112,7 @@ def test_the_fits_that_a_budget_allowed_are_reproduced_without_a_budget(folder: 
         ({"options": {"folds": "many"}}, DataError, "'folds' must be a whole number; got 'many'"),
         ({"options": {"drop": [1]}}, DataError, "'drop' must be a list of strings"),
         ({"models": [{"name": "linear"}]}, DataError, "which fits the run made"),
-        ({"models": []}, DataError, "which fits the run made"),
+        ({"models": []}, DataError, "must name a model"),
         ({"models": [{"name": "linear", "fits": {"-1": [0]}}]}, DataError, "which fits the run made"),
         ({"models": [{"name": "linear", "fits": {"0": [99]}}]}, DataError, "different numbers from 0 to 2; got"),
         ({"models": [{"name": "linear", "fits": {"0": [0, 0, 1]}}]}, DataError, "different numbers from 0 to 2"),

@@ -11,34 +11,52 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
-import lzma
 import os
 import re
 import textwrap
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kpipe import competitions
 from kpipe._version import __version__
+from kpipe.core.metrics import get_metric
 from kpipe.core.request import FILE_OPTIONS, RunRequest
 from kpipe.errors import OutputError, UsageError
+from kpipe.kaggle.kernel.embedded import check_importable, zip_embedded
 from kpipe.problem.competition import find
-from kpipe.runs.run import Run, refuse_blend
+from kpipe.runs.reproduce import rerun_spec
+from kpipe.runs.run import Run
+from kpipe.training.cross_validation import Fits
 
-__all__ = ["BuiltKernel", "build_kernel", "embedded_files", "request_of_run"]
+__all__ = ["BuiltKernel", "KernelSpec", "build_kernel", "spec_of_run"]
 
 _MOST_BYTES = 1_000_000  # of a script; Kaggle refuses larger ones
 _SHORTEST_TITLE, _LONGEST_TITLE = 5, 50  # characters, of titles and of slugs
-_ROOT = Path(__file__).parents[2]
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in the zip: the same files give the same bytes
 
-# Packages and modules of kpipe that no run imports: what people use before and after a run.
-_LEFT_OUT = ("kpipe.__main__", "kpipe.cli", "kpipe.kaggle.kernel", "kpipe.report", "kpipe.studies")
+
+@dataclass(frozen=True)
+class KernelSpec:
+    """What a kernel runs.
+
+    Attributes
+    ----------
+    request : RunRequest
+        The options of the run.
+    made_from : str
+        The id of the run that the kernel repeats; empty if it repeats none.
+    fits : Fits, optional
+        Exactly these fits, whatever the budget of that run was; None as a new run chooses.
+    threads : int, optional
+        The CPU threads of a fit, on which the last digits of some models depend; None as a new run chooses.
+    """
+
+    request: RunRequest
+    made_from: str = ""
+    fits: Fits | None = None
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,20 +77,12 @@ class BuiltKernel:
     sha256: str
 
 
-def build_kernel(
-    request: RunRequest,
-    folder: Path,
-    *,
-    username: str,
-    gpu: bool = False,
-    made_from: str = "",
-    wheels: str = "",
-) -> BuiltKernel:
+def build_kernel(spec: KernelSpec, folder: Path, *, username: str, gpu: bool = False, wheels: str = "") -> BuiltKernel:
     """Write a kernel's script and its kernel-metadata.json.
 
     Parameters
     ----------
-    request : RunRequest
+    spec : KernelSpec
         What the kernel runs.
     folder : Path
         Where to write; created if it does not exist.
@@ -80,8 +90,6 @@ def build_kernel(
         The kernel's owner on Kaggle.
     gpu : bool
         Request a T4 GPU.
-    made_from : str, optional
-        The id of the run that the kernel repeats.
     wheels : str, optional
         A dataset of additional packages, owner/slug.
 
@@ -93,20 +101,25 @@ def build_kernel(
     Raises
     ------
     UsageError
-        If the slug cannot be a competition's, or the script is larger than Kaggle accepts.
+        If the slug cannot be a competition's, the script is larger than Kaggle accepts, or the competition's module
+        needs what the script cannot embed.
     OutputError
         If the folder cannot be written.
     """
-    if not competitions.is_slug(request.slug):
-        raise UsageError(f"{request.slug!r} cannot be a competition: slugs are lower-case words joined by hyphens.")
-    payload = _zip(request.slug)
-    script = _script(request, payload, made_from=made_from, wheels=wheels)
+    slug = spec.request.slug
+    if not competitions.is_slug(slug):
+        raise UsageError(f"{slug!r} cannot be a competition: slugs are lower-case words joined by hyphens.")
+    find(slug)  # modules that it finds in places of its own can be embedded once it was imported
+    payload = zip_embedded(slug)
+    script = _script(spec, payload, wheels=wheels)
     if len(script.encode()) > _MOST_BYTES:
         raise UsageError(
             f"The script would have {len(script.encode()):,} bytes, more than the {_MOST_BYTES:,} that Kaggle accepts. "
-            f"Make competitions/{request.slug}/ smaller: files other than Python belong in a dataset."
+            f"Make competitions/{slug}/, and what it imports from elsewhere, smaller: files other than Python belong "
+            "in a dataset."
         )
-    metadata = json.dumps(_metadata(request.slug, username, gpu=gpu, wheels=wheels), indent=2) + "\n"
+    check_importable(slug, payload)
+    metadata = json.dumps(_metadata(slug, username, gpu=gpu, wheels=wheels), indent=2) + "\n"
     built = BuiltKernel(folder, folder / "script.py", folder / "kernel-metadata.json", _sha256(payload))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -117,12 +130,12 @@ def build_kernel(
     return built
 
 
-def request_of_run(run: Run) -> RunRequest:
-    """The request with which a kernel repeats a finished run.
+def spec_of_run(run: Run) -> KernelSpec:
+    """What a kernel does that repeats a finished run: exactly the run's fits, whatever its budget allowed.
 
-    The run's models and seeds are named, whatever its budget skipped, and its files are those that Kaggle mounts. The
-    metric is named if the user named it or kpipe inferred it, which may need Kaggle's page; a metric that the
-    competition's module declares stays the module's. Another device than the CPU is chosen anew.
+    Its files are those that Kaggle mounts. A metric that the user named or kpipe inferred, perhaps from Kaggle's page,
+    is named; a metric that the competition's module declares stays the module's, whatever its name. Another device
+    than the CPU is chosen anew.
 
     Parameters
     ----------
@@ -131,84 +144,63 @@ def request_of_run(run: Run) -> RunRequest:
 
     Returns
     -------
-    RunRequest
-        All options of the run.
+    KernelSpec
 
     Raises
     ------
     UsageError
-        If the run is a blend of runs, which no kernel can train, or was made by a version of kpipe that did not record
-        its options.
+        If the run is a blend of runs, which no kernel can train; if a version of kpipe made it that did not record its
+        options; or if the competition's module is not that of the run.
     DataError
         If the run's record is broken.
     """
-    refuse_blend(run)
+    rerun = rerun_spec(run)
     record, place = run.record, run.path / "run.json"
-    request = RunRequest.from_json(
-        record["slug"],
-        record.get("options"),
-        place=place,
-        models=[model["name"] for model in record["models"]],
-        seeds=record["seed"],
-        budget=None,
-        data=None,
-    )
-    changes: dict[str, Any] = {"device": request.device if request.device == "cpu" else "auto"}
+    slug, options = record["slug"], record.get("options")
+    changes: dict[str, Any] = {"models": list(rerun.fits or ()), "seeds": record["seed"], "budget": None, "data": None}
+    request = RunRequest.from_json(slug, options, place=place, **changes)
+    changes |= {"device": request.device if request.device == "cpu" else "auto"}
     changes |= {name: os.path.basename(file) for name in FILE_OPTIONS[:3] if (file := getattr(request, name))}
-    changes["extra"] = [os.path.basename(file) for file in request.extra]
-    if request.metric is None and find(request.slug).metric is None:
-        changes["metric"] = record["metric"]["name"]
-    return RunRequest.from_json(request.slug, request.to_json(), place=place, **changes)
+    changes |= {"extra": [os.path.basename(file) for file in request.extra]}
+    changes |= {"metric": request.metric or _inferred_metric(run)}
+    return KernelSpec(
+        RunRequest.from_json(slug, options, place=place, **changes), record["run_id"], rerun.fits, rerun.threads
+    )
 
 
-def embedded_files(slug: str) -> Iterator[tuple[str, bytes]]:
-    """The files that a script embeds: kpipe without what no run imports, and the competition without its sample.
+def _inferred_metric(run: Run) -> str | None:
+    """The name of the run's metric if kpipe inferred it; None if the competition's module declares it.
 
-    Parameters
-    ----------
-    slug : str
-        The competition, which need not have code of its own.
-
-    Yields
-    ------
-    name : str
-        The path in the zip, which is a path of modules.
-    content : bytes
-        The file.
+    Raises UsageError if the module, as it is now, does not declare the metric that the run was scored by.
     """
-    for path in _ROOT.rglob("*.py"):
-        name = path.relative_to(_ROOT.parent).as_posix()
-        # a wheel's kpipe/competitions holds all competitions; the one that is wanted may be elsewhere
-        if not _is_left_out(name) and not re.match("kpipe/competitions/[^/]+/", name):
-            yield name, path.read_bytes()
-    folder = competitions.folder(slug)
-    for path in folder.rglob("*") if folder else ():
-        inside = path.relative_to(folder or path)
-        if path.is_file() and not {"sample", "__pycache__"} & set(inside.parts) and path.suffix != ".md":
-            yield f"kpipe/competitions/{slug}/{inside.as_posix()}", path.read_bytes()
-
-
-def _is_left_out(name: str) -> bool:
-    module = name.removesuffix(".py").replace("/", ".")
-    return any(f"{module}.".startswith(f"{one}.") for one in _LEFT_OUT)
-
-
-def _zip(slug: str) -> bytes:
-    """The embedded files as a zip, compressed as one: 248 kB for titanic, where each file by itself gives 430 kB."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in sorted(embedded_files(slug)):
-            archive.writestr(zipfile.ZipInfo(name, date_time=_EPOCH), content)
-    return lzma.compress(buffer.getvalue(), preset=9)
+    record, slug = run.record, run.record["slug"]
+    name, declared = str(record["metric"]["name"]), find(slug).metric
+    inferred = record.get("inferred")
+    if isinstance(inferred, Mapping) and "metric" in inferred:
+        return get_metric(name).name
+    if declared is not None and get_metric(declared).name == name:
+        return None
+    where = competitions.folder(slug)
+    found = "kpipe does not find it here" if where is None else f"{where / 'competition.py'} declares another metric"
+    raise UsageError(
+        f"{record['run_id']} was scored by {name!r}, a metric that its competition's module declared, but {found}. "
+        "Call kpipe in the run's workspace, set KPIPE_COMPETITIONS to the folder of the module, or build the kernel "
+        "from a new run."
+    )
 
 
 def _sha256(payload: bytes) -> str:
     return hashlib.sha256(payload).hexdigest()
 
 
-def _script(request: RunRequest, payload: bytes, *, made_from: str, wheels: str) -> str:
+def _script(spec: KernelSpec, payload: bytes, *, wheels: str) -> str:
+    request = spec.request
+    fits = spec.fits and {
+        name: {seed: list(folds) for seed, folds in seeds.items()} for name, seeds in spec.fits.items()
+    }
+    rerun = {"fits": fits, "threads": spec.threads} if fits else {}
     encoded = textwrap.wrap(base64.b64encode(payload).decode(), 116)
-    origin = f", which repeats the run {made_from}" if made_from else ""
+    origin = f", which repeats the run {spec.made_from}" if spec.made_from else ""
     return "\n".join([
         f'"""{request.slug}, by kpipe {__version__}{origin}.',
         "",
@@ -219,6 +211,7 @@ def _script(request: RunRequest, payload: bytes, *, made_from: str, wheels: str)
         _main_source(),
         f"SLUG = {request.slug!r}",
         f"OPTIONS = {request.to_json()!r}",
+        f"RERUN = {rerun!r}",
         f"SHA256 = {_sha256(payload)!r}",
         f"WHEELS = {wheels!r}",
         "KPIPE = (",
@@ -226,7 +219,7 @@ def _script(request: RunRequest, payload: bytes, *, made_from: str, wheels: str)
         ")",
         "",
         'if __name__ == "__main__":',
-        "    main(SLUG, OPTIONS, KPIPE, SHA256, WHEELS)",
+        "    main(SLUG, OPTIONS, RERUN, (KPIPE, SHA256), WHEELS)",
         "",
     ])  # fmt: skip
 

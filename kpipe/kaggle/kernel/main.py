@@ -53,31 +53,37 @@ def sample_submission(slug: str) -> "Path | None":
     return None
 
 
-def run_request(slug: str, options: "dict[str, Any]", out: Path) -> Any:
-    """Run what was requested when the script was built, and show the progress in the kernel's log."""
+def run_request(slug: str, options: "dict[str, Any]", rerun: "dict[str, Any]", out: Path) -> Any:
+    """Run what was requested when the script was built, and show the progress in the kernel's log.
+
+    ``rerun`` holds the fits and the threads of the run that the kernel repeats; it is empty if there is no such run.
+    """
     pipeline = importlib.import_module("kpipe.pipeline")
     request = importlib.import_module("kpipe.core.request").RunRequest
     return pipeline.run(
         request.from_json(slug, options, place="This script", out=out),
         on_start=lambda plan: print(plan.sentence, flush=True),
         on_fit_done=lambda fit: print(f"{fit.done} of {fit.total} fits, {fit.model}: {fit.seconds:.1f} s", flush=True),
+        rerun=importlib.import_module("kpipe.runs.rerun").RerunSpec(**rerun),
     )
 
 
-def main(slug: str, options: "dict[str, Any]", payload: str, sha256: str, wheels: str = "") -> None:
+def main(
+    slug: str, options: "dict[str, Any]", rerun: "dict[str, Any]", embedded: "tuple[str, str]", wheels: str
+) -> None:
     """Run, and write submission.csv, run.json and oof.parquet to ``/kaggle/working``.
 
-    If the run fails, the sample submission is written in place of the submission, so that there is a file, and the
-    script fails with the error, so that nobody takes the file for a result.
+    ``embedded`` is kpipe's zip and its sha256. If the run fails, the sample submission is written in place of the
+    submission, so that there is a file, and the script fails with the error, so that nobody takes it for a result.
     """
     working = kaggle_root() / "working"
     with tempfile.TemporaryDirectory() as folder:
-        unpack(payload, sha256, Path(folder) / "kpipe-unpacked")
+        unpack(*embedded, Path(folder) / "kpipe-unpacked")
         if wheels:
             add_wheels(wheels, Path(folder) / "wheels")
         os.environ.setdefault("KPIPE_CACHE", str(Path(folder) / "cache"))
         try:
-            run = run_request(slug, options, Path(folder) / "submissions")
+            run = run_request(slug, options, rerun, Path(folder) / "submissions")
         except BaseException:
             sample = sample_submission(slug)
             if sample is not None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from kpipe import competitions
 from kpipe.core.request import RunRequest
 from kpipe.errors import UsageError
 from kpipe.kaggle.kernel import build as kernel
-from kpipe.kaggle.kernel.build import build_kernel, embedded_files, request_of_run
+from kpipe.kaggle.kernel.build import BuiltKernel, KernelSpec, build_kernel, spec_of_run
+from kpipe.kaggle.kernel.embedded import embedded_files
 from kpipe.runs.run import Run
 from tests.cli.calls import call
 from tests.kaggle.conftest import SAMPLE
@@ -63,12 +65,24 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def command(*args: str, competitions_in: Path) -> None:
-    """A command of kpipe with competitions of the user's own, which a process finds when it starts."""
-    script = f"from kpipe.cli.main import main; main({list(args)!r})"
+def command(*args: str, competitions_in: Path, fails: bool = False) -> str:
+    """The messages of a command with competitions of the user's own."""
+    return python(
+        f"from kpipe.cli.main import main; main({list(args)!r})", competitions_in=competitions_in, fails=fails
+    )
+
+
+def python(code: str, *, competitions_in: Path, fails: bool = False) -> str:
+    """The messages of code in a process that finds competitions of the user's own, and modules beside their folder."""
+    script = f"import sys; sys.path.append({str(competitions_in.parent)!r}); {code}"
     env = {**os.environ, "KPIPE_COMPETITIONS": str(competitions_in)}
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == (2 if fails else 0), done.stderr
+    return done.stderr
+
+
+def built_for(slug: str, folder: Path, *, models: str | None = None, gpu: bool = False) -> BuiltKernel:
+    return build_kernel(KernelSpec(RunRequest(slug, models=models or ())), folder, username="ada", gpu=gpu)
 
 
 def finished_run(folder: Path, **changed: object) -> Run:
@@ -79,9 +93,14 @@ def finished_run(folder: Path, **changed: object) -> Run:
     record = {
         "slug": "titanic",
         "run_id": "r",
-        "models": [{"name": "linear"}, {"name": "forest"}],
+        "folds": 3,
+        "models": [
+            {"name": "linear", "fits": {"1": [0, 1, 2], "2": [0, 1, 2], "5": [0, 1, 2]}},
+            {"name": "forest", "fits": {"1": [0, 2]}},
+        ],
         "seed": [1, 2],
         "metric": {"name": "accuracy"},
+        "machine": {"threads": 3},
         "options": {**options, "jobs": 2, **changed},
     }
     return Run(path=folder, record=record)
@@ -101,17 +120,20 @@ def test_the_script_of_a_run_writes_the_same_submission_offline(run: Path, tmp_p
     assert "pass training and validation rows disjoint" in ended.stdout
 
 
-def test_a_kernel_has_all_options_of_its_run_and_names_the_models_and_seeds_that_it_had(tmp_path: Path) -> None:
+def test_a_kernel_has_all_options_of_its_run_and_exactly_its_fits(tmp_path: Path) -> None:
     run = finished_run(tmp_path)
-    asked, repeated = run.record["options"], request_of_run(run).to_json()
+    spec = spec_of_run(run)
+    asked, repeated = run.record["options"], spec.request.to_json()
     assert asked.keys() == RunRequest("titanic").to_json().keys()
     named = {"models": ["linear", "forest"], "seed": [1, 2], "budget": None, "data": None}
     assert repeated == {**asked, **named}
+    assert spec.fits == {"linear": {1: [0, 1, 2], 2: [0, 1, 2], 5: [0, 1, 2]}, "forest": {1: [0, 2]}}
+    assert spec.threads == 3
 
 
 def test_a_kernel_looks_for_named_files_among_those_that_kaggle_mounts(tmp_path: Path) -> None:
     run = finished_run(tmp_path, train="/home/ada/cs-training.csv", extra=["/home/ada/more.csv"])
-    request = request_of_run(run)
+    request = spec_of_run(run).request
     assert (request.train, request.extra) == ("cs-training.csv", ("more.csv",))
 
 
@@ -125,51 +147,141 @@ def test_a_metric_is_named_unless_the_competitions_module_declares_it(
     tmp_path: Path, slug: str, asked: str | None, named: str | None
 ) -> None:
     run = finished_run(tmp_path, metric=asked)
-    assert request_of_run(Run(path=run.path, record={**run.record, "slug": slug})).metric == named
+    inferred = {} if slug == "titanic" else {"metric": "the sample submission holds labels"}
+    assert (
+        spec_of_run(Run(path=run.path, record={**run.record, "slug": slug, "inferred": inferred})).request.metric
+        == named
+    )
+
+
+@pytest.mark.parametrize(("slug", "name"), [("somewhere", "my accuracy"), ("somewhere", "f1"), ("titanic", "f1")])
+def test_a_metric_that_the_runs_module_declared_is_never_looked_up_by_its_name(
+    slug: str, name: str, tmp_path: Path
+) -> None:
+    run = finished_run(tmp_path)
+    with pytest.raises(
+        UsageError, match=f"was scored by '{name}', a metric that its competition's module declared, but"
+    ):
+        spec_of_run(Run(path=run.path, record={**run.record, "slug": slug, "metric": {"name": name}}))
 
 
 @pytest.mark.parametrize(("asked", "chosen"), [("cpu", "cpu"), ("mps", "auto"), ("cuda", "auto"), ("auto", "auto")])
 def test_a_device_that_kaggle_may_not_have_is_chosen_anew(tmp_path: Path, asked: str, chosen: str) -> None:
-    assert request_of_run(finished_run(tmp_path, device=asked)).device == chosen
+    assert spec_of_run(finished_run(tmp_path, device=asked)).request.device == chosen
 
 
 def test_a_run_without_recorded_options_is_refused(tmp_path: Path) -> None:
     run = finished_run(tmp_path)
     with pytest.raises(UsageError, match="does not contain the options of its run"):
-        request_of_run(Run(path=run.path, record={**run.record, "options": None}))
+        spec_of_run(Run(path=run.path, record={**run.record, "options": None}))
 
 
-OWN_METRIC = """
+OWN = """
 import numpy as np
 
-from kpipe import Competition
+from kpipe import Competition, model, row_by_row
 from kpipe.core.metrics import Metric
+from kpipe.competitions.common import share
+from helpers.columns import add_length
 
 
-def share(y, labels):
-    return float(np.mean(y == labels))
+def late(context):
+    import lately
+
+    return model("linear", **lately.OPTIONS)(context)
 
 
 competition = Competition(
-    slug="titanic", metric=Metric(name="share of mine", function=share, greater_is_better=True, needs="label")
+    slug="titanic",
+    metric=Metric(name="f1", function=share, greater_is_better=True, needs="label"),
+    clean=row_by_row(add_length),
+    models={"late": late, "forest": model("forest")},
 )
 """
+HELPERS = {
+    "mine/titanic/competition.py": OWN,
+    "mine/common.py": "import numpy as np\n\n\ndef share(y, labels):\n    return 0.25 + np.mean(y == labels) / 2\n",
+    "helpers/__init__.py": "",
+    "helpers/columns.py": "from .names import NEW\n\n\ndef add_length(frame):\n"
+    "    return frame.assign(**{NEW: frame['Name'].str.len()})\n",
+    "helpers/names.py": "NEW = 'Length'\n",
+    "lately.py": "OPTIONS = {}\n",
+}
 
 
-def test_a_kernel_is_scored_by_the_metric_of_the_competitions_own_module(tmp_path: Path) -> None:
-    mine = tmp_path / "mine"
-    (mine / "titanic").mkdir(parents=True)
-    (mine / "titanic" / "competition.py").write_text(OWN_METRIC)
+def written(home: Path, files: Mapping[str, str]) -> Path:
+    """A folder of competitions with a module, and what it imports from elsewhere."""
+    for name, text in files.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text)
+    return home / "mine"
+
+
+def test_a_kernel_makes_the_fits_of_its_run_with_the_metric_and_the_helpers_of_the_competitions_module(
+    tmp_path: Path,
+) -> None:
+    """The metric has the name of one of kpipe's, the seeds are those that the budget left time for."""
+    mine = written(tmp_path, HELPERS)
     shutil.copytree(SAMPLE, tmp_path / "files")
     out = str(tmp_path / "out")
-    files = ("--data", str(tmp_path / "files"))
-    command("run", "titanic", *files, "--model", "linear", "--folds", "2", "--out", out, competitions_in=mine)
+    request = f"RunRequest('titanic', data={str(tmp_path / 'files')!r}, folds=2, budget=900.0, out={out!r})"
+    fits = {"late": {0: [0, 1]}, "forest": {0: [0, 1], 1: [0, 1], 5: [0, 1]}}
+    python(
+        "from kpipe import RunRequest, pipeline; from kpipe.runs.rerun import RerunSpec; "
+        f"pipeline.run({request}, rerun=RerunSpec(fits={fits}))",
+        competitions_in=mine,
+    )
     (run,) = (tmp_path / "out" / "titanic").glob("2*")
+    record = json.loads((run / "run.json").read_text())
+    assert (record["seed"], [model["seeds"] for model in record["models"]]) == ([0], [[0], [0, 1, 5]])
     command("kernel", "build", str(run), "--user", "ada", "--dir", str(tmp_path / "k"), competitions_in=mine)
     ended = rehearse(tmp_path / "k" / "script.py", tmp_path / "root")
     assert ended.returncode == 0, ended.stderr
-    assert "titanic: share of mine 0." in ended.stdout
+    assert f"titanic: f1 {record['score']}" in ended.stdout
     assert (tmp_path / "root/working/submission.csv").read_bytes() == (run / "submission.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"mine/titanic/competition.py": OWN}, "line 6: ModuleNotFoundError: No module named"),
+        (
+            {
+                "mine/titanic/competition.py": "import importlib, sys\nfrom kpipe import Competition\n"
+                "sys.path.append(__file__.rpartition('/')[0] + '/../..')\nimportlib.import_module('lately')\n"
+                "competition = Competition(slug='titanic')\n",
+                "lately.py": "",
+            },
+            "The kernel would fail: .*ModuleNotFoundError: No module named 'lately'.*--package NAME",
+        ),
+        ({**HELPERS, "helpers/fast.so": "..."}, r"fast\.so cannot be embedded: it is compiled for this machine"),
+    ],
+)
+def test_a_module_that_a_kernel_could_not_import_is_refused_when_it_is_built(
+    files: Mapping[str, str], reason: str, tmp_path: Path
+) -> None:
+    build = ("kernel", "build", "titanic", "--user", "ada", "--dir", str(tmp_path / "k"))
+    message = command(*build, competitions_in=written(tmp_path, files), fails=True)
+    assert re.search(reason, message)
+    assert not (tmp_path / "k").exists()
+
+
+def test_a_kernel_without_a_stated_metric_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(SAMPLE, tmp_path / "somewhere")
+    monkeypatch.setenv("KPIPE_DATA", str(tmp_path))
+    assert call("kernel", "build", "somewhere", "--user", "ada") == 0
+    assert "No metric is stated: the kernel will infer one" in capsys.readouterr().err
+    assert call("kernel", "build", "somewhere", "--user", "ada", "--metric", "auc") == 0
+    assert "No metric" not in capsys.readouterr().err
+    assert "'metric': 'auc'" in (tmp_path / "kernels/somewhere/script.py").read_text()
+
+
+def test_a_kernel_of_a_run_takes_no_options_of_another(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("kernel", "build", run.name, "--user", "ada", "--model", "forest") == 2
+    assert "A kernel repeats a run as it was: omit --model." in capsys.readouterr().err
 
 
 def test_every_embedded_module_can_be_imported_without_the_rest_of_kpipe(tmp_path: Path) -> None:
@@ -199,7 +311,7 @@ def test_building_a_competition_twice_gives_the_same_script(tmp_path: Path, monk
 
 
 def test_the_metadata_is_explicit_and_private(tmp_path: Path) -> None:
-    built = build_kernel(RunRequest("titanic"), tmp_path, username="ada", gpu=True)
+    built = built_for("titanic", tmp_path, gpu=True)
     told = json.loads(built.metadata.read_text())
     assert told["id"] == "ada/kpipe-titanic"
     assert told["is_private"] is True
@@ -207,15 +319,13 @@ def test_the_metadata_is_explicit_and_private(tmp_path: Path) -> None:
     assert told["kernel_type"] == "script"
     assert told["competition_sources"] == ["titanic"]
     assert told["machine_shape"] == "NvidiaTeslaT4"
-    assert "machine_shape" not in json.loads(
-        build_kernel(RunRequest("titanic"), tmp_path, username="ada").metadata.read_text()
-    )
-    long = build_kernel(RunRequest("a" * 30 + "-" + "b" * 30), tmp_path, username="ada")
+    assert "machine_shape" not in json.loads(built_for("titanic", tmp_path).metadata.read_text())
+    long = built_for("a" * 30 + "-" + "b" * 30, tmp_path)
     assert 5 <= len(json.loads(long.metadata.read_text())["title"]) <= 50
 
 
 def test_a_run_that_fails_leaves_the_sample_submission_and_an_error(tmp_path: Path) -> None:
-    built = build_kernel(RunRequest("titanic", models="no-such-model"), tmp_path / "kernel", username="ada")
+    built = built_for("titanic", tmp_path / "kernel", models="no-such-model")
     ended = rehearse(built.script, tmp_path / "root")
     assert ended.returncode != 0
     assert "There is no model 'no-such-model'" in ended.stderr
@@ -225,7 +335,7 @@ def test_a_run_that_fails_leaves_the_sample_submission_and_an_error(tmp_path: Pa
 
 
 def test_a_script_whose_zip_was_changed_runs_nothing(tmp_path: Path) -> None:
-    built = build_kernel(RunRequest("titanic", models="linear"), tmp_path / "kernel", username="ada")
+    built = built_for("titanic", tmp_path / "kernel", models="linear")
     text = built.script.read_text()
     begin = text.index('KPIPE = (\n    "') + 15
     built.script.write_text(text[: begin + 40] + ("A" if text[begin + 40] != "A" else "B") + text[begin + 41 :])
@@ -253,9 +363,9 @@ def test_a_script_or_slug_that_kaggle_would_refuse_is_refused_when_built(
 ) -> None:
     monkeypatch.setattr(kernel, "_MOST_BYTES", 1000)
     with pytest.raises(UsageError, match="more than the 1,000 that Kaggle accepts"):
-        build_kernel(RunRequest("titanic"), tmp_path, username="ada")
+        built_for("titanic", tmp_path)
     with pytest.raises(UsageError, match="cannot be a competition"):
-        build_kernel(RunRequest("../titanic"), tmp_path, username="ada")
+        built_for("../titanic", tmp_path)
     assert call("kernel", "build", "titanic", "--dir", str(tmp_path)) == 2
     assert "give your Kaggle user name with --user NAME" in capsys.readouterr().err
 
