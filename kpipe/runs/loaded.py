@@ -20,7 +20,7 @@ from kpipe.core.metrics import Metric, get_metric, over_targets
 from kpipe.core.values import Folds
 from kpipe.errors import DataError, InputError, UsageError
 from kpipe.runs.find import finished_folders, read_run
-from kpipe.runs.oof import OofPredictions, oof_predictions
+from kpipe.runs.oof import OofPredictions, check_predicted, oof_predictions
 from kpipe.runs.prediction_tables import ENSEMBLE, output_columns
 from kpipe.runs.run import Run
 from kpipe.runs.tables import read_csv, read_curves, read_folds, read_parquet, to_numbers
@@ -317,28 +317,9 @@ def _oof(
     if metric is not None and not _is_scored_by(metric, oof):
         raise DataError(f"The metric {metric.name} cannot score predictions of this type.")
     if folds is not None and not _at(record, ("settings", "blend")):  # a blend does not record its models' fits
-        _check_predicted(oof, record, folds)
+        fits = {plain_text(_at(model, ("name",))): _at(model, ("fits",)) for model in _at_list(record, ("models",))}
+        check_predicted(oof, folds, fits)
     return oof
-
-
-def _check_predicted(oof: OofPredictions, record: Mapping[str, Any], folds: Folds) -> None:
-    """Raise DataError unless each model, and so the ensemble, predicts all rows that one of its fits validated."""
-    shared = np.ones(len(oof.rows), dtype=bool)
-    for model in _at_list(record, ("models",)):
-        name, fits = plain_text(_at(model, ("name",))), _at(model, ("fits",)) or {}
-        fitted = {fold for numbers in fits.values() for fold in numbers} or set(range(len(folds.valid)))
-        validated = [rows for fold, rows in enumerate(folds.valid) if fold in fitted]
-        expected = np.isin(oof.rows, np.concatenate([*validated, np.arange(0)]))
-        shared &= expected
-        if name in oof.models:
-            _refuse_missing(name, oof.models[name], expected)
-    _refuse_missing(ENSEMBLE, oof.ensemble, shared)
-
-
-def _refuse_missing(name: str, predictions: np.ndarray, expected: np.ndarray) -> None:
-    missing = int((np.isnan(predictions).any(axis=1) & expected).sum())
-    if missing:
-        raise DataError(f"oof.parquet: {name!r:.80} lacks predictions of {missing:,} rows that a fold validated.")
 
 
 def _is_scored_by(metric: Metric, oof: OofPredictions) -> bool:
@@ -355,11 +336,6 @@ def _ensemble(path: Path, oof: OofPredictions | None, *, rows: int | None) -> np
     if oof is None or len(outputs) != oof.ensemble.shape[1]:
         return None
     predicted = to_numbers("test.parquet", table[outputs])
-    _refuse_missing_in_test(ENSEMBLE, predicted)
+    if missing := int(np.isnan(predicted).any(axis=1).sum()):
+        raise DataError(f"test.parquet: {ENSEMBLE!r} lacks predictions of {missing:,} rows.")
     return predicted
-
-
-def _refuse_missing_in_test(name: str, predictions: np.ndarray) -> None:
-    missing = int(np.isnan(predictions).any(axis=1).sum())
-    if missing:
-        raise DataError(f"test.parquet: {name!r:.80} lacks predictions of {missing:,} rows.")

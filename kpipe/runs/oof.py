@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from kpipe.core.values import Folds
 from kpipe.errors import DataError
 from kpipe.runs.prediction_tables import ENSEMBLE, GROUP, output_columns
 from kpipe.runs.tables import to_numbers
 
-__all__ = ["OofPredictions", "oof_predictions"]
+__all__ = ["OofPredictions", "check_predicted", "oof_predictions"]
 
 
 _FILE = "oof.parquet"
@@ -101,6 +102,39 @@ def oof_predictions(
         ids=table[id_column] if isinstance(id_column, str) and id_column in table else None,
         groups=table[GROUP].to_numpy() if _is_whole(table, GROUP) else None,
     )
+
+
+def check_predicted(oof: OofPredictions, folds: Folds, fits: Mapping[str, Mapping[str, Sequence[int]] | None]) -> None:
+    """Raise an error unless each model, and so the ensemble, predicts all rows that one of its fits validated.
+
+    Parameters
+    ----------
+    oof : OofPredictions
+        The predictions.
+    folds : Folds
+        The folds of the run.
+    fits : mapping
+        Model to seed to the folds that were fitted, as the run's record has them; None or empty for every fold.
+
+    Raises
+    ------
+    DataError
+        If a prediction is missing.
+    """
+    shared = np.ones(len(oof.rows), dtype=bool)
+    for name, of_model in fits.items():
+        fitted = {fold for numbers in (of_model or {}).values() for fold in numbers} or {*range(len(folds.valid))}
+        validated = [rows for fold, rows in enumerate(folds.valid) if fold in fitted]
+        expected = np.isin(oof.rows, np.concatenate([*validated, np.arange(0)]))
+        shared &= expected
+        if name in oof.models:
+            _refuse_missing(name, oof.models[name], expected)
+    _refuse_missing(ENSEMBLE, oof.ensemble, shared)
+
+
+def _refuse_missing(name: str, predictions: np.ndarray, expected: np.ndarray) -> None:
+    if missing := int((np.isnan(predictions).any(axis=1) & expected).sum()):
+        raise DataError(f"{_FILE}: {name!r:.80} lacks predictions of {missing:,} rows that a fold validated.")
 
 
 def _targets(frame: pd.DataFrame, classes: tuple[str, ...] | None) -> np.ndarray:
