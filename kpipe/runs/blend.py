@@ -140,7 +140,7 @@ def _shared_folds(runs: Sequence[LoadedRun]) -> Folds:
     folds = []
     for run in runs:
         if run.folds is None:
-            raise DataError(f"{run.path}: folds.parquet is missing or broken.")
+            raise DataError(f"{run.path}: {' '.join(run.missing)}")
         folds.append(run.folds)
     if not all(same_rows(one, folds[0]) for one in folds[1:]):
         raise UsageError(
