@@ -144,7 +144,8 @@ def _id(run: LoadedRun) -> str:
 
 
 def _oof(run: LoadedRun) -> OofPredictions:
-    if run.oof is None or run.folds is None:
+    spoilt = run.folds is None and (run.path / "folds.parquet").exists()
+    if run.oof is None or spoilt:
         raise UsageError(f"{run.path}: {' '.join(run.missing) or 'the out-of-fold predictions are missing.'}")
     return run.oof
 
