@@ -82,7 +82,6 @@ def check_record(record: Any) -> None:
         raise ValueError("'target' must name a column")
     if not record["models"]:
         raise ValueError("'models' must name a model")
-    for name in ("models", "checks"):
-        names = [one["name"] for one in record[name]]
-        if twice := {one for one in names if names.count(one) > 1}:
-            raise ValueError(f"{name!r} names {min(twice)!r:.80} twice")
+    names = [model["name"] for model in record["models"]]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"'models' names {min(twice)!r:.80} twice")
