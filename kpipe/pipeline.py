@@ -8,6 +8,7 @@ Each arrow stands for one value that a step passes to the next. Each step can be
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -172,7 +173,7 @@ def run(
             checkpoints=folder,
             on_fit_done=on_fit_done,
         )
-        result = conclude(problem, folds, predictions, baseline)
+        result = conclude(problem, folds, predictions, baseline, seconds=time.perf_counter() - began)
         return save_run(folder, result, began=began, seeds=request.seeds, device=device, command=command)
 
 
@@ -438,7 +439,9 @@ def load(
     )
 
 
-def conclude(problem: Problem, folds: Folds, predictions: Predictions, baseline: Baseline) -> RunResult:
+def conclude(
+    problem: Problem, folds: Folds, predictions: Predictions, baseline: Baseline, *, seconds: float = math.inf
+) -> RunResult:
     """Combine the models' predictions, make the submission and the forecast, and run the checks.
 
     Parameters
@@ -447,6 +450,8 @@ def conclude(problem: Problem, folds: Folds, predictions: Predictions, baseline:
     folds : Folds
     predictions : Predictions
     baseline : Baseline
+    seconds : float
+        How long the run has taken so far; the checks take at most a tenth of it.
 
     Returns
     -------
@@ -464,7 +469,7 @@ def conclude(problem: Problem, folds: Folds, predictions: Predictions, baseline:
     forecast = make_forecast(problem, folds, ensemble, score)
     _LOG.info("forecast in %.2f s", time.perf_counter() - start)
     start = time.perf_counter()
-    checks = run_checks(problem, folds, predictions, baseline, ensemble, submission)
+    checks = run_checks(problem, folds, predictions, baseline, ensemble, submission, seconds=seconds)
     _LOG.info("checks: %d in %.2f s", len(checks), time.perf_counter() - start)
     csv = to_csv(submission)
     return RunResult(problem, folds, predictions, baseline, ensemble, submission, checks, csv, score, forecast)

@@ -7,6 +7,8 @@ never at code. ``kpipe.checks.refit`` holds the checks that fit models again.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
@@ -20,6 +22,9 @@ from kpipe.problem.problem import Problem
 
 __all__ = ["prediction_checks", "run_checks", "table_checks"]
 
+# Share of a run's time that checks may take, the seconds that they always have, and the share of these after which no
+# optional check starts: each takes less than the rest on the tables that were measured (see docs/checks.md).
+_SHARE, _MIN_SECONDS, _STARTED = 0.1, 3.0, 0.6
 # Modules whose checks come first, in the order in which run.json lists them; those of other modules follow.
 _FIRST = (
     "cleaning",
@@ -45,8 +50,12 @@ def run_checks(
     baseline: Baseline,
     ensemble: Ensemble,
     submission: Submission,
+    *,
+    seconds: float = math.inf,
 ) -> tuple[Check, ...]:
     """Results of all checks that fit no further model, in a fixed order.
+
+    They take a tenth of the run's time, or 3 s: the optional ones are skipped once that is nearly used up.
 
     Parameters
     ----------
@@ -57,25 +66,30 @@ def run_checks(
     ensemble : Ensemble
         The final predictions.
     submission : Submission
+    seconds : float
+        How long the run has taken so far.
 
     Returns
     -------
     tuple of Check
     """
+    deadline = time.perf_counter() + _STARTED * max(_SHARE * seconds, _MIN_SECONDS)
     return (
-        *table_checks(problem, folds),
-        *prediction_checks(TrainedModels(problem, folds, predictions, baseline, ensemble)),
+        *table_checks(problem, folds, deadline=deadline),
+        *prediction_checks(TrainedModels(problem, folds, predictions, baseline, ensemble), deadline=deadline),
         *run_check("real data", real_data, submission),
     )
 
 
-def table_checks(problem: Problem, folds: Folds) -> Iterator[Check]:
+def table_checks(problem: Problem, folds: Folds, *, deadline: float = math.inf) -> Iterator[Check]:
     """Results of the checks of tables and folds.
 
     Parameters
     ----------
     problem : Problem
     folds : Folds
+    deadline : float
+        The value of ``time.perf_counter()`` after which no optional check starts.
 
     Yields
     ------
@@ -83,15 +97,20 @@ def table_checks(problem: Problem, folds: Folds) -> Iterator[Check]:
     """
     for module in _modules():
         for check in getattr(module, "TABLE_CHECKS", ()):
-            yield from run_check(check.name, check.function, problem, folds)
+            if check.optional and time.perf_counter() > deadline:
+                yield _skipped(check.name, problem)
+            else:
+                yield from run_check(check.name, check.function, problem, folds)
 
 
-def prediction_checks(trained: TrainedModels) -> Iterator[Check]:
+def prediction_checks(trained: TrainedModels, *, deadline: float = math.inf) -> Iterator[Check]:
     """Results of the checks of predictions.
 
     Parameters
     ----------
     trained : TrainedModels
+    deadline : float
+        The value of ``time.perf_counter()`` after which no optional check starts.
 
     Yields
     ------
@@ -99,7 +118,15 @@ def prediction_checks(trained: TrainedModels) -> Iterator[Check]:
     """
     for module in _modules():
         for check in getattr(module, "PREDICTION_CHECKS", ()):
-            yield from run_check(check.name, check.function, trained)
+            if check.optional and time.perf_counter() > deadline:
+                yield _skipped(check.name, trained.problem)
+            else:
+                yield from run_check(check.name, check.function, trained)
+
+
+def _skipped(name: str, problem: Problem) -> Check:
+    detail = f"Skipped: the checks have used up their tenth of the run's time. Run `kpipe check {problem.slug}` for it."
+    return Check(name=name, status="pass", detail=detail)
 
 
 @cache

@@ -22,7 +22,7 @@ _EVIDENCE, _EVIDENCE_ONE_CLASS = 5.0, 25.0
 
 
 def find_class_leak(
-    binned: BinnedColumn, classes: np.ndarray, fold: np.ndarray, names: list[str], *, target: str, columns: int
+    binned: BinnedColumn, classes: np.ndarray, fold: np.ndarray, names: list[str], *, target: str, columns: int | None
 ) -> Evidence | None:
     """Evidence that a column contains a target of classes; None if there is none.
 
@@ -37,8 +37,8 @@ def find_class_leak(
         Names of the classes.
     target : str
         Name of the target.
-    columns : int
-        Number of columns that are examined.
+    columns : int or None
+        Number of columns that are examined; None to examine only what the column says about all rows.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def find_class_leak(
         sure = skill >= _SURE and n >= _MIN_ROWS
         text = f"alone predicts {target} correctly in {right / n:.2%} of held-out rows"
         return Evidence(sure, right, f"{text} (most frequent class: {most / n:.1%})")
-    return _find_certain_values(whole, binned, names, target=target, tests=columns * bins)
+    return None if columns is None else _find_certain_values(whole, binned, names, target=target, tests=columns * bins)
 
 
 def _find_certain_values(

@@ -187,7 +187,7 @@ def _match_by_id(
 
 
 def _first_difference(name: str, then: pd.DataFrame, now: pd.DataFrame, skipped: set[str]) -> _Difference | None:
-    """The first column with other values than before."""
+    """The first column with other values than before, or that is there only with some targets."""
     for column in then.columns:
         if column in skipped or column not in now.columns:
             continue

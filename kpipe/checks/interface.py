@@ -61,10 +61,13 @@ class TableCheck:
         Name of the check in ``run.json``.
     function : callable
         Yields findings; none where the check does not apply.
+    optional : bool
+        Whether it is skipped when the checks have taken long (see ``kpipe.checks.run_checks``).
     """
 
     name: str
     function: Callable[[Problem, Folds], Iterable[Finding]]
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,13 @@ class PredictionCheck:
         Name of the check in ``run.json``.
     function : callable
         Yields findings; none where the check does not apply.
+    optional : bool
+        Whether it is skipped when the checks have taken long.
     """
 
     name: str
     function: Callable[[TrainedModels], Iterable[Finding]]
+    optional: bool = False
 
 
 def run_check(name: str, function: Callable[..., Iterable[Finding]], *arguments: object) -> Iterator[Check]:

@@ -108,25 +108,18 @@ def _find_line(values: np.ndarray, y: np.ndarray, present: np.ndarray, target: s
         for slope in (1.0, _slope(x, t)):
             if np.isnan(slope) or slope == 0:
                 continue
-            # Each pair of values counts once: where both are capped, many rows hold the same pair.
             residuals = _round(x - slope * t)
-            offset, pairs = _mode(residuals[_first_of_each(x, t)])
-            if pairs < 8:
+            offset, often = _mode(residuals)
+            # Where column and target are both capped, many rows hold the same pair of values: it counts once.
+            if often < 8 or len(np.unique(t[residuals == offset])) < 8:
                 continue
-            often = int((residuals == offset).sum())
-            other = np.roll(t, n // 2)
-            by_chance = _mode(_round(x - slope * other)[_first_of_each(x, other)])[1]
-            if pairs > 4 * by_chance + 4:
+            by_chance = _mode(_round(x - slope * np.roll(t, n // 2)))[1]
+            if often > 4 * by_chance + 4:
                 times = "" if abs(slope - 1) < 1e-6 else f"{slope:.4g} times "
                 plus = "" if abs(offset) < 1e-6 * np.abs(x).max() else f" plus {offset:.4g}"
                 sure = often >= _MIN_ON_LINE_SURE and _unrelated_elsewhere(x, t, residuals == offset, residuals)
                 return Evidence(sure, often, f"equals {times}{form}{plus} in {often} of {len(y)} rows")
     return None
-
-
-def _first_of_each(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Positions of the first row of each pair of values."""
-    return np.unique(np.column_stack([x, y]), axis=0, return_index=True)[1]
 
 
 def _unrelated_elsewhere(x: np.ndarray, y: np.ndarray, on_line: np.ndarray, residuals: np.ndarray) -> bool:

@@ -36,6 +36,8 @@ def test_the_checks_of_a_run_have_a_fixed_order() -> None:
         "unseen categories",
         "missingness shift",
         "group overlap matches test",
+        "values in range",
+        "target in parts",
         "metric direction",
         "better than the baseline",
         "constant predictions",
@@ -53,11 +55,23 @@ def test_a_new_check_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
         found = list(kpipe.checks.table_checks(given.problem, given.folds))
     finally:
         kpipe.checks._modules.cache_clear()
-    assert found[-1] == Check(name="many rows", status="pass", detail="There are 600 rows.")
+    assert Check(name="many rows", status="pass", detail="There are 600 rows.") in found
 
 
 def test_each_module_lists_its_checks_under_names_of_their_own() -> None:
     tables = [getattr(module, "TABLE_CHECKS", ()) for module in kpipe.checks._modules()]
     predictions = [getattr(module, "PREDICTION_CHECKS", ()) for module in kpipe.checks._modules()]
     names = [check.name for checks in (*tables, *predictions) for check in checks]
-    assert len(names) == len(set(names)) == 23
+    assert len(names) == len(set(names)) == 31
+
+
+def test_optional_checks_are_skipped_and_said_once_their_time_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = make_prepared()
+    all_of_them = list(kpipe.checks.table_checks(given.problem, given.folds))
+    late = list(kpipe.checks.table_checks(given.problem, given.folds, deadline=0.0))
+    assert [check.name for check in late] == [check.name for check in all_of_them]
+    assert {check.name for check in late if check.detail.startswith("Skipped")} == {
+        "values in range",
+        "target in parts",
+    }
+    assert "Run `kpipe check made-by-hand` for it." in late[-1].detail

@@ -1,0 +1,282 @@
+"""Scores that are too good to be true, and errors that lie in one fold, one class or one part of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from kpipe.checks.binning import bin_column
+from kpipe.checks.interface import Finding, PredictionCheck, TrainedModels
+from kpipe.checks.statistics import ks_statistic, scaled_ranks
+from kpipe.core.metrics import Metric, evaluate, output
+from kpipe.core.values import ModelPredictions
+from kpipe.data.column_types import is_free_text, is_pixel_table, to_numeric
+
+__all__ = [
+    "PREDICTION_CHECKS",
+    "classes_predicted",
+    "even_errors_along_the_file",
+    "even_folds",
+    "graded_predictions",
+    "plausible_score",
+]
+
+_MIN_ROWS = 200  # of a table in which such patterns are looked for
+_ROWS = 10_000  # on which single columns are judged
+# Skill (1: perfect, 0: nothing) from which predictions count as perfect and as nearly so; a single column must reach
+# the second share of it, or the columns do not explain the score one by one.
+_PERFECT, _NEARLY, _EXPLAINED = 0.9995, 0.98, 0.7
+_FOLD_ERRORS, _FOLD_SPREADS, _MIN_FOLDS = 6.0, 6.0, 4  # standard errors, and spreads of the other folds
+_MIN_CLASS, _PREDICTED = 0.02, 0.1  # share of rows of a class, and of those the share that is predicted at least
+_BRIDGE = 2.5  # the maximum of a Brownian bridge exceeds this once in 130,000 times (Kolmogorov's distribution)
+_SHORTEST = 0.05  # share of the rows of a part of the file
+_SAME_TARGET = 0.15  # Kolmogorov-Smirnov statistic between the targets of two parts that count as alike
+
+
+def plausible_score(trained: TrainedModels) -> Iterator[Finding]:
+    """Whether a perfect or nearly perfect score is explained by what single columns tell.
+
+    Parameters
+    ----------
+    trained : TrainedModels
+
+    Yields
+    ------
+    Finding
+        None for scores that are far from perfect, and for several targets.
+    """
+    problem, y, oof = trained.problem, trained.predictions.y, trained.ensemble.oof
+    scored = np.flatnonzero(~np.isnan(oof).any(axis=1))
+    if y.ndim > 1 or len(scored) < _MIN_ROWS or (ours := _skill(y[scored], oof[scored])) < _NEARLY:
+        return
+    some = scored[:: max(1, len(scored) // _ROWS)]
+    X = problem.X.iloc[some]
+    single = _best_single(X, y[some])
+    score = f"{problem.metric.name} {problem.metric.function(y[scored], output(problem.metric, oof[scored])):.5g}"
+    best = (
+        f"{single[1]} tells most by itself, {single[0]:.0%} of the way to perfect" if single[1] else "no column tells"
+    )
+    of_parts = is_pixel_table(X) or any(is_free_text(X[column]) for column in X)
+    if ours >= _PERFECT:
+        yield (
+            "fail" if single[0] < _EXPLAINED and not of_parts else "warn",
+            f"The score is perfect or nearly so ({score}), and {best}. Look for a column, a combination of columns, or "
+            "a step in clean or features that holds the target, and for copies of validation rows among training rows.",
+        )
+    elif single[0] < _EXPLAINED * ours and not of_parts:
+        yield (
+            "warn",
+            f"The score is nearly perfect ({score}), although {best}. If the target is not computed from the columns, "
+            "look for columns that hold it together, and for copies of validation rows among training rows.",
+        )
+
+
+def _skill(y: np.ndarray, oof: np.ndarray) -> float:
+    """From 0 to 1: the rank correlation of values; for two classes 2 AUC - 1; for more, the share of errors removed."""
+    if oof.shape[1] == 1:
+        return _correlation(y, oof[:, 0])
+    if oof.shape[1] == 2:
+        return abs(2 * float(roc_auc_score(y, oof[:, 1] - oof[:, 0])) - 1) if len(np.unique(y)) == 2 else 0.0
+    wrong, usual = (oof.argmax(axis=1) != y).mean(), 1 - np.bincount(y.astype(int)).max() / len(y)
+    return float(1 - wrong / usual) if usual > 0 else 0.0
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    return abs(float(np.corrcoef(scaled_ranks(a), scaled_ranks(b))[0, 1])) if np.ptp(a) and np.ptp(b) else 0.0
+
+
+def _best_single(X: pd.DataFrame, y: np.ndarray) -> tuple[float, str]:
+    """The greatest skill of a column by itself, and its name: each value predicts the mean of its other rows."""
+    fold = np.random.default_rng(0).permutation(len(X)) % 4
+    classes = y.dtype.kind in "iu"
+    targets = np.eye(int(y.max()) + 1)[y.astype(int)] if classes else scaled_ranks(y)[:, None]
+    best = (0.0, "")
+    for column in X:
+        codes = bin_column(X[column], to_numeric(X[column])).codes
+        best = max(best, (_skill(y if classes else targets[:, 0], _means(codes, targets, fold)), str(column)))
+    return best
+
+
+def _means(codes: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """(n, k) mean target of the rows with the same code in the other folds."""
+    size, parts = int(codes.max()) + 1, int(fold.max()) + 1
+    at, result = fold * size + codes, np.empty(targets.shape)
+    counts = np.bincount(at, minlength=size * parts).reshape(parts, size)
+    others = counts.sum(axis=0) - counts
+    for number, values in enumerate(targets.T):
+        sums = np.bincount(at, weights=values, minlength=size * parts).reshape(parts, size)
+        means = np.where(others > 0, (sums.sum(axis=0) - sums) / np.maximum(others, 1), values.mean())
+        result[:, number] = means[fold, codes]
+    return result
+
+
+def even_folds(trained: TrainedModels) -> Iterator[Finding]:
+    """The models of which one fold scores much worse than the others, such as a net that diverged.
+
+    Parameters
+    ----------
+    trained : TrainedModels
+
+    Yields
+    ------
+    Finding
+        One for each such model.
+    """
+    metric, y, folds = trained.problem.metric, trained.predictions.y, trained.folds
+    if len(folds.valid) < _MIN_FOLDS or folds.refit or trained.problem.groups is not None:
+        return  # periods of time and groups differ by themselves
+    for model in trained.predictions.models:
+        scores = np.array([_score(metric, y, model.oof, valid) for valid in folds.valid])
+        losses = scores * (-1 if metric.greater_is_better else 1)
+        worst = int(np.argmax(losses))
+        others = np.delete(losses, worst)
+        excess = losses[worst] - float(np.median(others))
+        if not excess > _FOLD_SPREADS * others.std(ddof=1):
+            continue
+        without = model.oof.copy()
+        without[folds.valid[worst]] = np.nan
+        error = evaluate(metric, y, without).standard_error * np.sqrt(len(others))
+        if excess > _FOLD_ERRORS * error:
+            usual = float(np.median(np.delete(scores, worst)))
+            yield (
+                "warn",
+                f"Fold {worst + 1} of {model.name} is far worse than the others ({metric.name} {scores[worst]:.5g}; "
+                f"the others' median is {usual:.5g}): that fit may have diverged, or its rows differ. Look at its "
+                "learning curve and lower the learning rate, or find out what is special about these rows.",
+            )
+
+
+def _score(metric: Metric, y: np.ndarray, oof: np.ndarray, rows: np.ndarray) -> float:
+    """The score of some rows; NaN where it is not defined, as the AUC of one class."""
+    known = rows[~np.isnan(oof[rows]).any(axis=1)]
+    try:
+        return float(metric.function(y[known], output(metric, oof[known])))
+    except ValueError:
+        return float("nan")
+
+
+def classes_predicted(trained: TrainedModels) -> Iterator[Finding]:
+    """The classes that are hardly ever predicted, in labels or in probabilities.
+
+    Parameters
+    ----------
+    trained : TrainedModels
+
+    Yields
+    ------
+    Finding
+    """
+    classes, y, oof = trained.predictions.classes, trained.predictions.y, trained.ensemble.oof
+    if classes is None or oof.shape[1] != len(classes):
+        return
+    scored = ~np.isnan(oof).any(axis=1)
+    probabilities = trained.problem.metric.needs != "label"
+    given = oof[scored] if probabilities else np.eye(len(classes))[oof[scored].argmax(axis=1)]
+    true = np.bincount(y[scored].astype(int), minlength=len(classes)) / max(scored.sum(), 1)
+    predicted = given.sum(axis=0) / max(given.sum(), 1e-300)
+    rare = (
+        (true >= _MIN_CLASS)
+        & (true * scored.sum() >= 30)
+        & (predicted < (_PREDICTED * true if probabilities else 1e-12))
+    )
+    for code in np.flatnonzero(rare):
+        yield (
+            "warn",
+            f"{classes[code]} is the class of {true[code]:.1%} of the rows, but predictions give it "
+            f"{predicted[code]:.1%}. "
+            "Check that labels are encoded alike everywhere, weight the classes, or choose another threshold.",
+        )
+
+
+def graded_predictions(trained: TrainedModels) -> Iterator[Finding]:
+    """The models that predict only 0 and 1 where the metric ranks, or wants probabilities.
+
+    Parameters
+    ----------
+    trained : TrainedModels
+
+    Yields
+    ------
+    Finding
+        One for each such model.
+    """
+    problem = trained.problem
+    for model in trained.predictions.models if problem.metric.needs == "probability" else ():
+        distinct = _distinct(model)
+        if len(distinct) == 2 and np.array_equal(distinct, [0.0, 1.0]):
+            yield (
+                "fail",
+                f"{model.name} predicts only 0 and 1, but {problem.metric.name} needs probabilities: use predict_proba "
+                "instead of predict, and do not round.",
+            )
+        elif len(distinct) == 2:
+            yield (
+                "warn",
+                f"{model.name} has only two different predictions ({distinct[0]:.4g} and {distinct[1]:.4g}), but "
+                f"{problem.metric.name} needs graded probabilities. Do not turn them into labels.",
+            )
+
+
+def _distinct(model: ModelPredictions) -> np.ndarray:
+    """The distinct out-of-fold predictions, to 9 digits; none of a small table."""
+    oof = model.oof[~np.isnan(model.oof).any(axis=1)]
+    return np.unique(np.round(oof, 9)) if len(oof) >= 30 else np.array([])
+
+
+def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
+    """Whether a part of the file, from some row on, is predicted no better than without features, others well.
+
+    Parameters
+    ----------
+    trained : TrainedModels
+
+    Yields
+    ------
+    Finding
+    """
+    y, oof, baseline = trained.predictions.y, trained.ensemble.oof, trained.baseline.oof
+    if y.ndim > 1 or trained.folds.refit:
+        return
+    rows = np.flatnonzero(~(np.isnan(oof).any(axis=1) | np.isnan(baseline).any(axis=1)))
+    if len(rows) < _MIN_ROWS or oof.shape[1] != baseline.shape[1]:
+        return
+    ours, theirs = (_losses(y[rows], predictions[rows]) for predictions in (oof, baseline))
+    gain = theirs - ours
+    n = len(gain)
+    bridge = np.cumsum(gain - gain.mean())[:-1] / max(float(gain.std()) * np.sqrt(n), 1e-300)
+    cut = int(np.argmax(np.abs(bridge))) + 1
+    if abs(bridge[cut - 1]) < _BRIDGE or min(cut, n - cut) < _SHORTEST * n:
+        return
+    before, after = slice(None, cut), slice(cut, None)
+    bad, good = (before, after) if gain[before].mean() < gain[after].mean() else (after, before)
+    same = ks_statistic(np.sort(y[rows][bad]), np.sort(y[rows][good])) < _SAME_TARGET
+    if same and gain[bad].mean() <= 2 * gain[bad].std() / np.sqrt(len(gain[bad])) and gain[good].mean() > 0:
+        where = (
+            f"{'up to' if bad is before else 'from'} row {rows[cut] + 1} of train.csv{'' if bad is before else ' on'}"
+        )
+        yield (
+            "warn",
+            f"Predictions are no better than without features for the {len(gain[bad]):,} rows {where}, but good for "
+            "the others: there, the target or columns may belong to other rows. Check how they were joined "
+            "(by id, not by position).",
+        )
+
+
+def _losses(y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """(n,) absolute differences of ranks, or one minus the probability of the true class."""
+    if predictions.shape[1] == 1:
+        at = np.searchsorted(np.sort(y), np.column_stack([y, predictions[:, 0]])) / len(y)
+        return np.abs(at[:, 0] - at[:, 1])
+    return np.asarray(1 - predictions[np.arange(len(y)), y.astype(int)])
+
+
+PREDICTION_CHECKS = (
+    PredictionCheck("plausible score", plausible_score, optional=True),
+    PredictionCheck("folds score alike", even_folds, optional=True),
+    PredictionCheck("classes predicted", classes_predicted),
+    PredictionCheck("graded predictions", graded_predictions),
+    PredictionCheck("errors along the file", even_errors_along_the_file),
+)

@@ -1,0 +1,83 @@
+"""A few rows of test that are written differently from train are found; the same columns without them pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kpipe.checks.odd_values import labels_spelled_alike, values_in_range
+from tests.plants import Prepared
+from tests.tables import prepared, problem_of, survivors
+
+
+@pytest.fixture(scope="module", params=["titanic", "house-prices-advanced-regression-techniques"])
+def given(request: pytest.FixtureRequest) -> Prepared:
+    return Prepared.of(prepared(request.param, data="sample"))
+
+
+def weights(n: int, rng: np.random.Generator) -> np.ndarray:
+    return np.round(rng.normal(70, 12, n), 1)
+
+
+def towns(n: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.choice(["North Bay", "Kiel", "Ulm"], n).astype(object)
+
+
+def days(n: int, rng: np.random.Generator) -> np.ndarray:
+    return (
+        (pd.Timestamp(2015, 1, 1) + pd.to_timedelta(rng.integers(0, 700, n), unit="D")).strftime("%Y-%m-%d").to_numpy()
+    )
+
+
+def exchanged(dates: np.ndarray) -> np.ndarray:
+    """2015-03-17 read as if the day came first: it stays; 2015-03-07 becomes 2015-07-03. Later days are clipped."""
+    parts = [date.split("-") for date in dates]
+    return np.array([f"{y}-{d}-{m}" if int(d) <= 12 else f"{y}-{m}-12" for y, m, d in parts], dtype=object)
+
+
+Made = Callable[[int, np.random.Generator], np.ndarray]
+CASES = [
+    (weights, lambda v: np.full(len(v), -999.0), 0.05, "placeholder"),
+    (weights, lambda v: np.full(len(v), 9999.0), 0.03, "placeholder"),
+    (weights, lambda v: np.round(1000 * v, 1), 0.05, "divided by 1000"),
+    (towns, lambda v: np.array([t.lower() for t in v], dtype=object), 0.05, "str.strip().str.lower()"),
+    (towns, lambda v: np.array([f" {t} " for t in v], dtype=object), 0.05, "str.strip().str.lower()"),
+    (days, exchanged, 1.0, "day and month may be exchanged"),
+]
+
+
+@pytest.mark.parametrize(("made", "change", "share", "words"), CASES)
+def test_values_that_only_some_rows_of_test_have_are_found(
+    given: Prepared, made: Made, change: Callable[[np.ndarray], np.ndarray], share: float, words: str
+) -> None:
+    rng = np.random.default_rng(0)
+    n, m = len(given.tables.train), len(given.tables.test)
+    train, test = made(n, rng), made(m, rng)
+    clean = given.with_column("added", train, test)
+    assert [status for status, _ in values_in_range(clean.problem, clean.folds)] == ["pass"]
+    some = rng.permutation(m)[: max(6, round(share * m))]
+    test[some] = change(test[some])
+    spoilt = given.with_column("added", train, test)
+    [(status, text)] = values_in_range(spoilt.problem, spoilt.folds)
+    assert status == "warn"
+    assert "added" in text
+    assert words in text
+    assert "clean" in text
+
+
+@pytest.mark.parametrize("other", ["Yes", " yes", "YES "])
+def test_a_label_spelled_two_ways_fails(other: str) -> None:
+    made = survivors(n=200)
+    labels = np.where(made.train["survived"] == 1, "yes", "no").astype(object)
+    named = replace(made, sample=made.sample.assign(survived="no"))
+    twins = problem_of(replace(named, train=made.train.assign(survived=labels)), metric="accuracy")
+    assert list(labels_spelled_alike(twins, None)) == []  # type: ignore[arg-type]
+    labels[np.flatnonzero(labels == "yes")[:5]] = other
+    spoilt = problem_of(replace(named, train=made.train.assign(survived=labels)), metric="accuracy")
+    [(status, text)] = labels_spelled_alike(spoilt, None)  # type: ignore[arg-type]
+    assert status == "fail"
+    assert "(5 rows)" in text

@@ -1,0 +1,152 @@
+"""Scores that are too good, and errors in one fold, class or part of the file, are found; honest predictions pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kpipe.checks.interface import Finding, TrainedModels
+from kpipe.checks.plausibility import (
+    PREDICTION_CHECKS,
+    classes_predicted,
+    even_errors_along_the_file,
+    even_folds,
+    graded_predictions,
+    plausible_score,
+)
+from kpipe.core.values import Ensemble, ModelPredictions, Predictions
+from kpipe.problem.problem import Problem
+from kpipe.training.baseline import predict_baseline
+from kpipe.training.folds import make_folds
+from tests.tables import problem_of, tables
+
+Check = Callable[[TrainedModels], Iterable[Finding]]
+N = 1200
+
+
+def problem(metric: str, *, classes: int = 2) -> Problem:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(N + 300, 4)), columns=list("abcd")).assign(id=np.arange(N + 300))
+    total = frame[list("abcd")].sum(axis=1) + rng.normal(size=N + 300)
+    y = total if metric == "rmse" else pd.qcut(total, classes, labels=False).astype(int)
+    test = frame.tail(300).reset_index(drop=True)
+    made = tables(frame.assign(y=y).head(N), test, test[["id"]].assign(y=0.5 if metric == "rmse" else 0))
+    return problem_of(made, metric=metric, id="id", target="y")
+
+
+def honest(given: Problem) -> np.ndarray:
+    """(n, k) predictions that are right as often as models of such columns are."""
+    rng = np.random.default_rng(1)
+    if given.labels is None:
+        return np.asarray((given.y + rng.normal(0, 1, N))[:, None])
+    k = len(given.labels)
+    logits = 2.0 * np.eye(k)[given.y] + rng.gumbel(0, 1, (N, k))
+    return np.asarray(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
+
+
+def trained(given: Problem, oof: np.ndarray) -> TrainedModels:
+    folds = make_folds(given)
+    test = np.zeros((len(given.tables.test), oof.shape[1]))
+    model = ModelPredictions(name="net", oof=oof, test=test, seconds=0.0)
+    found = Predictions(models=(model,), y=given.y, classes=given.labels)
+    ensemble = Ensemble(weights={"net": 1.0}, oof=oof, test=test)
+    return TrainedModels(given, folds, found, predict_baseline(given, folds), ensemble)
+
+
+def findings(
+    check: Check, metric: str, change: Callable[[Problem, np.ndarray], np.ndarray], **fields: int
+) -> list[Finding]:
+    given = problem(metric, **fields)
+    return list(check(trained(given, change(given, honest(given)))))
+
+
+def perfect(given: Problem, oof: np.ndarray) -> np.ndarray:
+    return np.asarray(given.y[:, None].astype(float) if given.labels is None else np.eye(oof.shape[1])[given.y])
+
+
+def nearly_perfect(given: Problem, oof: np.ndarray) -> np.ndarray:
+    return (
+        0.97 * perfect(given, oof) + 0.03 * oof
+        if given.labels is None
+        else np.where((np.arange(N) % 6 == 0)[:, None], oof, perfect(given, oof))
+    )
+
+
+def diverged(given: Problem, oof: np.ndarray) -> np.ndarray:
+    valid = make_folds(given).valid[2]
+    noise = oof.copy()
+    noise[valid] = noise[np.random.default_rng(0).permutation(valid)]
+    return noise
+
+
+def shifted_from_row_800(given: Problem, oof: np.ndarray) -> np.ndarray:
+    return np.concatenate([oof[:800], np.roll(oof[800:], 1, axis=0)])
+
+
+def shifted_up_to_row_300(given: Problem, oof: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.roll(oof[:300], 1, axis=0), oof[300:]])
+
+
+def hard_labels(given: Problem, oof: np.ndarray) -> np.ndarray:
+    return np.asarray(np.eye(oof.shape[1])[oof.argmax(axis=1)])
+
+
+def two_levels(given: Problem, oof: np.ndarray) -> np.ndarray:
+    return np.where(hard_labels(given, oof) == 1, 0.8, 0.2)
+
+
+def without_the_last_class(given: Problem, oof: np.ndarray) -> np.ndarray:
+    less = oof.copy()
+    less[:, -1] = 1e-9
+    return np.asarray(less / less.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    ("check", "metric", "change", "classes", "status", "words"),
+    [
+        (plausible_score, "accuracy", perfect, 2, "fail", "perfect or nearly so (accuracy 1)"),
+        (plausible_score, "accuracy", perfect, 3, "fail", "tells most by itself"),
+        (plausible_score, "rmse", perfect, 2, "fail", "perfect or nearly so (rmse 0)"),
+        (plausible_score, "rmse", nearly_perfect, 2, "fail", "perfect or nearly so"),
+        (plausible_score, "auc", nearly_perfect, 2, "warn", "nearly perfect"),
+        (even_folds, "auc", diverged, 2, "warn", "Fold 3 of net is far worse"),
+        (even_folds, "rmse", diverged, 2, "warn", "lower the learning rate"),
+        (even_folds, "log_loss", diverged, 2, "warn", "Fold 3 of net"),
+        (classes_predicted, "accuracy", without_the_last_class, 3, "warn", "2 is the class of 33.7% of the rows"),
+        (classes_predicted, "log_loss", without_the_last_class, 4, "warn", "3 is the class of 25.3% of the rows"),
+        (graded_predictions, "auc", hard_labels, 2, "fail", "predict_proba"),
+        (graded_predictions, "log_loss", hard_labels, 3, "fail", "needs probabilities"),
+        (graded_predictions, "auc", two_levels, 2, "warn", "only two different predictions (0.2 and 0.8)"),
+        (even_errors_along_the_file, "auc", shifted_from_row_800, 2, "warn", "from row"),
+        (even_errors_along_the_file, "accuracy", shifted_up_to_row_300, 3, "warn", "up to row"),
+        (even_errors_along_the_file, "rmse", shifted_from_row_800, 2, "warn", "by id, not by position"),
+    ],
+)
+def test_implausible_predictions_are_found(
+    check: Check,
+    metric: str,
+    change: Callable[[Problem, np.ndarray], np.ndarray],
+    classes: int,
+    status: str,
+    words: str,
+) -> None:
+    [(found, text)] = findings(check, metric, change, classes=classes)
+    assert found == status
+    assert words in text
+
+
+@pytest.mark.parametrize(
+    ("metric", "classes"), [("accuracy", 2), ("accuracy", 3), ("auc", 2), ("log_loss", 4), ("rmse", 2)]
+)
+def test_honest_predictions_cause_no_finding(metric: str, classes: int) -> None:
+    for check in PREDICTION_CHECKS:
+        assert findings(check.function, metric, lambda given, oof: oof, classes=classes) == []
+
+
+def test_the_row_from_which_the_target_was_joined_wrongly_is_near_the_true_one() -> None:
+    [(_, text)] = findings(even_errors_along_the_file, "rmse", shifted_from_row_800)
+    row = int(text.partition("from row ")[2].partition(" ")[0])
+    assert abs(row - 801) < 60

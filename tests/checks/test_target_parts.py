@@ -1,0 +1,148 @@
+"""The check that no part of a text, no digit, no missing value and no pair of columns contains the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kpipe.checks.target_parts import target_in_parts
+from tests.plants import Prepared
+from tests.tables import prepared
+
+Plant = Callable[[np.ndarray, np.random.Generator], dict[str, np.ndarray]]
+
+
+@pytest.fixture(scope="module", params=["titanic", "house-prices-advanced-regression-techniques"])
+def given(request: pytest.FixtureRequest) -> Prepared:
+    return Prepared.of(prepared(request.param, data="sample"))
+
+
+def found(given: Prepared, columns: dict[str, np.ndarray]) -> list[tuple[str, str]]:
+    """The findings after columns were added; test holds their values in another order."""
+    rng = np.random.default_rng(9)
+    for name, values in columns.items():
+        given = given.with_column(name, values, rng.choice(values, len(given.tables.test)))
+    return list(target_in_parts(given.problem, given.folds))
+
+
+def code(y: np.ndarray, rng: np.random.Generator, part: np.ndarray, *, last: bool) -> np.ndarray:
+    number = rng.integers(10_000, 99_999, len(y)).astype(str)
+    joined = [f"{n}-{p}" if last else f"{p}{n}" for n, p in zip(number, part, strict=True)]
+    return np.array(joined, dtype=object)
+
+
+def in_suffix(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {"code": code(y, rng, np.where(y > np.median(y), "x", "k"), last=True)}
+
+
+def in_first_letter(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {
+        "code": code(
+            y, rng, np.where(y > 0, rng.choice(list("ABC"), len(y)), rng.choice(list("DEF"), len(y))), last=False
+        )
+    }
+
+
+def in_last_digit(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {"number": 10 * rng.integers(1000, 99_999, len(y)) + np.where(y > 0, 3, 6)}
+
+
+def in_even_digit(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {"cents": (2 * rng.integers(1000, 99_999, len(y)) + (y > 0)) / 100}
+
+
+def in_words(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    fillers = rng.choice(["the ship", "a cold night", "some people", "many boats"], (len(y), 3))
+    words = np.where(y > 0, "rescued", "missing")
+    return {
+        "note": np.array([f"{a} {word} {b} {c}" for (a, b, c), word in zip(fillers, words, strict=True)], dtype=object)
+    }
+
+
+def in_missing_names(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    names = code(y, rng, np.full(len(y), "n"), last=True)
+    return {"boat": np.where(y > 0, names, None)}
+
+
+def in_pattern(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    one = rng.random(len(y)) < 0.5
+    numbers = rng.normal(size=(2, len(y)))
+    return {"a": np.where(one, numbers[0], np.nan), "b": np.where(one == (y > 0), numbers[1], np.nan)}
+
+
+def in_hash(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {
+        "key": np.array(
+            [f"h{hash((int(v), int(n))) % 99991}" for v, n in zip(y, rng.integers(0, 60, len(y)), strict=True)]
+        )
+    }
+
+
+def in_difference(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    start = 10 * y.std() * rng.normal(size=len(y))
+    return {"start": start, "end": start + y + 1}
+
+
+def in_dates(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    day = pd.Timestamp(2015, 1, 1) + pd.to_timedelta(rng.integers(0, 1000, len(y)), unit="D")
+    later = day + pd.to_timedelta(np.round(30 * (y - y.min()) / np.ptp(y)) + 3, unit="D")
+    return {"asked": day.strftime("%Y-%m-%d").to_numpy(), "closed": later.strftime("%Y-%m-%d").to_numpy()}
+
+
+def in_product(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    sign = rng.choice([-1.0, 1.0], len(y)) * rng.uniform(1, 9, len(y))
+    return {"left": sign, "right": np.where(y > 0, 1, -1) * np.sign(sign) * rng.uniform(1, 9, len(y))}
+
+
+def in_ratio(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    size = np.exp(rng.normal(3, 1, len(y)))
+    return {"area": size, "total": size * (y + 5)}
+
+
+def in_rank(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """In pairs of a winner and a loser, the winner has the greater number; others are alone."""
+    won, lost = rng.permutation(np.flatnonzero(y > 0)), rng.permutation(np.flatnonzero(y <= 0))
+    race = np.arange(len(y)) + 10_000
+    pairs = min(len(won), len(lost))
+    race[won[:pairs]] = race[lost[:pairs]] = np.arange(pairs)
+    level = dict(zip(np.unique(race), rng.normal(0, 100, len(np.unique(race))), strict=True))
+    return {"race": race, "time": np.array([level[r] for r in race]) + (y > 0) + 0.1 * rng.random(len(y))}
+
+
+FOR_CLASSES = [
+    in_suffix,
+    in_first_letter,
+    in_last_digit,
+    in_even_digit,
+    in_words,
+    in_missing_names,
+    in_pattern,
+    in_hash,
+    in_product,
+    in_rank,
+]
+FOR_BOTH = [in_difference, in_dates, in_ratio]
+
+
+@pytest.mark.parametrize("plant", [*FOR_CLASSES, *FOR_BOTH], ids=lambda plant: plant.__name__)
+def test_a_target_in_pieces_is_found_and_its_columns_are_named(given: Prepared, plant: Plant) -> None:
+    y = given.y.to_numpy(dtype=float)
+    if given.problem.task == "regression" and plant in FOR_CLASSES:
+        pytest.skip("of classes")
+    columns = plant(y, np.random.default_rng(0))
+    [(status, text)] = found(given, columns)
+    assert status in ("warn", "fail"), text
+    assert any(name in text for name in columns)
+    assert "--drop" in text
+
+
+@pytest.mark.parametrize("plant", [*FOR_CLASSES, *FOR_BOTH], ids=lambda plant: plant.__name__)
+def test_the_same_columns_made_of_another_target_pass(given: Prepared, plant: Plant) -> None:
+    other = np.random.default_rng(5).permutation(given.y.to_numpy(dtype=float))
+    if given.problem.task == "regression" and plant in FOR_CLASSES:
+        pytest.skip("of classes")
+    [(status, text)] = found(given, plant(other, np.random.default_rng(0)))
+    assert status == "pass", text
