@@ -16,6 +16,7 @@ import pandas as pd
 
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.perturbation import raw_targets, replace_values
+from kpipe.checks.statistics import list_names
 from kpipe.core.values import Folds
 from kpipe.problem.competition import unchanged
 from kpipe.problem.inference.spelling import unify_spelling
@@ -80,6 +81,9 @@ def clean_row_wise(problem: Problem, _: Folds) -> Iterator[Finding]:
     if difference is not None:
         yield "fail", _explain(problem, difference)
         return
+    if (choice := _chosen_by_target(problem)) is not None:
+        yield "fail", choice
+        return
     unmatched = [name for name in ("train", "test") if not _can_match_rows(problem, name)]
     if unmatched:
         yield (
@@ -91,6 +95,24 @@ def clean_row_wise(problem: Problem, _: Folds) -> Iterator[Finding]:
     rows = sum(min(_ROWS, 2 * len(frame) // 3) for frame in (problem.files.train, problem.files.test))
     exempt = f" Not compared: {', '.join(transductive)}, listed in transductive." if transductive else ""
     yield "pass", f"clean gives the same result for {rows} rows in another order, and with shuffled targets.{exempt}"
+
+
+def _chosen_by_target(problem: Problem) -> str | None:
+    """What is wrong if clean returns other columns when the targets are shuffled; None if it does not."""
+    competition, files = problem.competition, problem.files
+    order = np.random.default_rng(1).permutation(len(files.train))
+    shuffled = replace_values(files.train, raw_targets(problem), order, of=files.train)
+    both = [competition.clean(tables) for tables in (files, replace(files, train=shuffled))]
+    for name in ("train", "test"):
+        then, now = (list(getattr(tables, name).columns) for tables in both)
+        other = [str(column) for column in (*then, *now) if (column in then) != (column in now)]
+        if other:
+            return (
+                f"clean returns other columns of {name} when the targets are shuffled ({list_names(other)}): it "
+                "chooses columns by the target, even that of validation rows. Choose columns in `features`, such as "
+                "with SelectKBest, which is fitted on the training rows of each fold."
+            )
+    return None
 
 
 def _explain(problem: Problem, difference: _Difference) -> str:

@@ -6,6 +6,8 @@ run checks, on a sample of the rows:
 - *thresholds and weights cross-fitted*: ensemble weights, thresholds and ``postprocess`` are fitted again after the
   targets of one fold were shuffled. The predictions for that fold must not change.
 - *reproducible fits*: a fold is fitted twice with the same seed.
+- *memory between fits*: a fold is fitted after others, and alone in a fresh process with other hashes and another
+  clock. The predictions must be equal, and the competition's code must not open the data's files.
 - *validation rows leak into fitting*: a fold is fitted again after the targets, and then the columns, of its validation
   rows were changed. No prediction may change: one that does was fitted on rows that are scored.
 - *shuffled-target test*: the whole cross-validation is repeated with shuffled targets. The score must fall to chance.
@@ -20,6 +22,7 @@ from functools import cached_property
 import numpy as np
 
 from kpipe.checks import prediction_checks, table_checks
+from kpipe.checks.fresh_process import FreshFit, fit_in_fresh_process
 from kpipe.checks.interface import Finding, TrainedModels, run_check
 from kpipe.checks.perturbation import replace_values, sample_rows, with_other_rows
 from kpipe.core.metrics import Metric, evaluate, gain_over, output
@@ -37,6 +40,7 @@ _TRAIN_ROWS, _TEST_ROWS = 3_000, 1_000  # enough for a mistake to show, and few 
 _FEW_SOURCES = 5  # rows whose columns all validation rows are given: no mean, mode or maximum stays what it was
 _ROUNDING = 1e-6  # standard deviations by which a prediction may differ and count as equal
 _SIGNIFICANT = 3.0  # standard errors: chance alone exceeds such a difference once in four hundred times
+_HASH_SEEDS = (20_011, 31_337, 271)  # values of PYTHONHASHSEED; the further ones tell hashes from memory
 _PERMUTATIONS = 30  # of the predictions, whose scores show what chance attains
 _ROWS_DIFFER = (
     "Not checked, because clean drops or reorders rows. To enable this check, let clean return all rows in their order."
@@ -89,6 +93,20 @@ class Trainer:
         """
         fold = Folds(train=self.folds.train[:1], valid=self.folds.valid[:1])
         return cross_validate(problem, fold, models=self.models, device=self.device, jobs=1)
+
+    def train_last_fold(self) -> Predictions:
+        """Fit all models on the last fold, one at a time, in this process, which has fitted other folds before.
+
+        Returns
+        -------
+        Predictions
+        """
+        return cross_validate(self.problem, self.last_fold, models=self.models, device=self.device, jobs=1)
+
+    @property
+    def last_fold(self) -> Folds:
+        """The last of the folds."""
+        return Folds(train=self.folds.train[-1:], valid=self.folds.valid[-1:])
 
     def combine(self, problem: Problem, predictions: Predictions) -> Ensemble:
         """Combine the models' predictions as a run does.
@@ -211,6 +229,55 @@ def _reproducible(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
     yield "pass", "Every model gives the same predictions when it is fitted twice with the same seed."
 
 
+def _memory(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
+    """The last fold, fitted here after others, and alone in a fresh process with other hashes and another clock."""
+
+    def fit(hash_seed: int) -> FreshFit:
+        return fit_in_fresh_process(
+            trainer.problem, trainer.last_fold, trainer.models, device=trainer.device, hash_seed=hash_seed
+        )
+
+    try:
+        fresh = fit(_HASH_SEEDS[0])
+    except TrainingError as error:
+        yield "pass", f"Not checked: {error}."
+        return
+    if fresh.opened:
+        yield (
+            "fail",
+            f"The competition's code opens {', '.join(fresh.opened[:3])} by itself: it may see validation rows and "
+            "their targets. Use the tables that clean gets and the rows that are passed to fit; list further files in "
+            "`extra`.",
+        )
+        return
+    changed = _first_change(trainer.train_last_fold(), fresh.predictions, trainer.last_fold)
+    if not changed:
+        yield "pass", "The last fold gives the same predictions alone in a fresh process, with other hashes and clock."
+    elif any(_first_change(fresh.predictions, fit(seed).predictions, trainer.last_fold) for seed in _HASH_SEEDS[1:]):
+        yield (
+            "fail",
+            f"{changed} from one process to the next: it depends on hash(), on the order of a set, or on the clock. "
+            "Sort sets, hash with hashlib, and pass context.seed to every random step.",
+        )
+    else:
+        yield (
+            "fail",
+            f"{changed} when the last fold is fitted alone in a fresh process: something is kept between fits (a "
+            "cache, an attribute of a class, a table that an import or a splitter has kept). Keep nothing outside of the "
+            "fitted object.",
+        )
+
+
+def _first_change(one: Predictions, two: Predictions, fold: Folds) -> str:
+    """The subject and predicate of a sentence about the first model whose predictions differ; empty if none do."""
+    held = fold.valid[0]
+    for a, b in zip(one.models, two.models, strict=True):
+        changed = np.concatenate([_changed(a.oof[held], b.oof[held]), _changed(a.test, b.test)])
+        if changed.any():
+            return f"{a.name} changes {changed.sum()} of {len(changed)} predictions"
+    return ""
+
+
 def _validation_leakage(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
     held, rng = trainer.folds.valid[0], np.random.default_rng(0)
     count = len(trainer.problem.y)
@@ -294,6 +361,7 @@ REFIT_CHECKS = (
         _cross_fitted,
     ),
     RefitCheck("reproducible fits", "fitting one fold twice", _reproducible),
+    RefitCheck("memory between fits", "fitting the last fold alone in a fresh process", _memory),
     RefitCheck(
         "validation rows leak into fitting",
         "fitting one fold again, with its validation rows changed",

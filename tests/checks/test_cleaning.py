@@ -163,3 +163,30 @@ def test_rows_that_are_sorted_are_no_exchanged_labels(tmp_path: Path) -> None:
     assert "target unchanged by clean" not in findings(tmp_path, clean=on_tables(sorted_by_x))
     swapped = on_tables(lambda given: replace(given, train=given.train.assign(survived=1 - given.train["survived"])))
     assert findings(tmp_path, clean=swapped)["target unchanged by clean"].status == "fail"
+
+
+def most_correlated(tables: Tables) -> Tables:
+    """Of 40 columns of noise, the five that are correlated with the target."""
+    noise = [np.random.default_rng(7).normal(size=(2000, 40))[frame["id"]] for frame in (tables.train, tables.test)]
+    y = tables.train["survived"].to_numpy(dtype=float)
+    best = np.argsort([-abs(np.corrcoef(column, y)[0, 1]) for column in noise[0].T])[:5]
+    made = [pd.DataFrame(values[:, best], columns=[f"noise{number}" for number in best]) for values in noise]
+    train, test = (
+        pd.concat([frame, more], axis=1) for frame, more in zip((tables.train, tables.test), made, strict=True)
+    )
+    return replace(tables, train=train, test=test)
+
+
+def without_weak_columns(tables: Tables) -> Tables:
+    """The column of noise is dropped unless it tells the target apart."""
+    gap = tables.train.groupby("survived")["double"].mean().diff().abs().iloc[-1]
+    weak = [] if gap > 0.5 else ["double"]
+    return replace(tables, train=tables.train.drop(columns=weak), test=tables.test.drop(columns=weak))
+
+
+@pytest.mark.parametrize("change", [most_correlated, without_weak_columns])
+def test_a_clean_that_chooses_columns_by_the_target_fails(files: Path, change: Callable[[Tables], Tables]) -> None:
+    found = findings(files, clean=on_tables(change))["clean is row-wise"]
+    assert found.status == "fail"
+    assert "chooses columns by the target" in found.detail
+    assert "noise" in found.detail or "double" in found.detail

@@ -19,7 +19,7 @@ from tests.modules import SLOW, STASH, Logistic, clean, findings, model, on_tabl
 
 
 def test_an_honest_module_passes_every_check(files: Path) -> None:
-    assert findings(files) == {}
+    assert findings(files, fresh=True) == {}
     assert findings(files, postprocess=lambda predictions, tables: np.clip(predictions, 0.01, 0.99)) == {}
 
 
@@ -271,3 +271,60 @@ def test_a_clean_that_makes_a_column_of_lists_is_refused(files: Path) -> None:
         DataError, match=r"train.csv, column 'parts', row 1: after clean a cell must hold a single value; got a list"
     ):
         findings(files, clean=kpipe.row_by_row(with_lists), columns=("x", "parts"))
+
+
+class CachedByShape(Logistic):
+    """Keeps the first fit of each shape, for the whole class."""
+
+    cache: dict[Any, Any] = {}  # noqa: RUF012  # the mistake
+
+    def fit(self, X: Any, y: Any) -> CachedByShape:
+        super().fit(X, y)
+        self.coef_ = self.cache.setdefault(X.shape[1], self.coef_)
+        return self
+
+
+class ByHash(Logistic):
+    def fit(self, X: Any, y: Any) -> ByHash:
+        super().fit(X, y)
+        self.coef_ = self.coef_ * (1 + (hash("salt") % 1000) / 1000)
+        return self
+
+
+class ByOrderOfASet(Logistic):
+    def fit(self, X: Any, y: Any) -> ByOrderOfASet:
+        super().fit(X, y)
+        names = list({"sex", "age", "fare", "deck", "name", "ticket", "cabin"})
+        self.coef_ = self.coef_ * (1 + names.index("sex"))
+        return self
+
+
+class ReadsTheFile(Logistic):
+    path = ""
+
+    def __init__(self, path: str = "") -> None:
+        super().__init__()
+        self.path = path
+
+    def fit(self, X: Any, y: Any) -> ReadsTheFile:
+        super().fit(X, y)
+        with open(self.path) as file:
+            self.coef_ = self.coef_ + 0 * len(file.readline())
+        return self
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (CachedByShape, "something is kept between fits"),
+        pytest.param(ByHash, "it depends on hash()", marks=SLOW),
+        pytest.param(ByOrderOfASet, "on the order of a set", marks=SLOW),
+        pytest.param(ReadsTheFile, "opens train.csv (", marks=SLOW),
+    ],
+)
+def test_what_one_process_hides_is_found_in_fresh_ones(files: Path, made: type[BaseEstimator], words: str) -> None:
+    fields = {"path": str(files / "train.csv")} if made is ReadsTheFile else {}
+    CachedByShape.cache.clear()
+    found = findings(files, fresh=True, models={"logistic": lambda context: made(**fields)})["memory between fits"]
+    assert found.status == "fail"
+    assert words in found.detail
