@@ -17,6 +17,7 @@ __all__ = ["TABLE_CHECKS", "disjoint_rows", "goes_on", "groups_together", "time_
 
 # Share of validation rows, on average over the folds, for which later rows may be among the training rows.
 _MAX_EARLIER = 0.05
+_EPOCHS = (946_684_800, 1_900_000_000)  # seconds since 1970 of 2000 and 2030
 
 
 def disjoint_rows(_: Problem, folds: Folds) -> Iterator[Finding]:
@@ -133,9 +134,15 @@ def time_values(column: pd.Series) -> pd.Series | None:
         (n,) dates, or whole numbers if the name of the column is one of a time; None if the column holds neither.
     """
     dates = parse_dates(column)
-    if dates is None and pd.api.types.is_integer_dtype(column) and is_named_after_time(column):
-        return column
+    if dates is None and pd.api.types.is_integer_dtype(column):
+        return column if is_named_after_time(column) or _are_epochs(column) else None
     return dates
+
+
+def _are_epochs(column: pd.Series) -> bool:
+    """Whether whole numbers may count seconds or milliseconds since 1970, from 2000 on, whatever their name."""
+    low, high = column.min(), column.max()
+    return any(_EPOCHS[0] * unit <= low < high <= _EPOCHS[1] * unit for unit in (1, 1_000)) and column.nunique() > 100
 
 
 def goes_on(train: pd.Series, test: pd.Series) -> bool:

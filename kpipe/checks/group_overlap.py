@@ -13,6 +13,7 @@ from kpipe.checks.folds import time_values
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.statistics import hash_values, two_proportion_z
 from kpipe.core.values import Folds
+from kpipe.data.column_types import to_numeric
 from kpipe.problem.problem import Problem
 
 __all__ = ["TABLE_CHECKS", "group_overlap"]
@@ -25,6 +26,9 @@ _MAX_DIFFERENCE, _SIGNIFICANT = 0.15, 3.5
 # Overlap by construction: many validation rows share groups with training rows, test rows never do, and both tables
 # have at least so many groups.
 _SHARED, _NONE, _MIN_GROUPS = 0.5, 0.005, 50
+# Parts of texts: of columns with at least so many values per row, at most so many columns, of which most have the part.
+_FEW, _TEXTS, _MOST = 0.2, 6, 0.8
+_PATTERNS = {"first": r"^([^\W_]{2,})[\W_]", "last": r"[\W_]([^\W_]{2,})\W*$", "middle": r"[\W_]([^\W_]{2,})[\W_]"}
 _ROWS = 10_000  # of a large table that are used, on average
 
 
@@ -51,7 +55,12 @@ def group_overlap(problem: Problem, folds: Folds) -> Iterator[Finding]:
     ------
     Finding
     """
-    overlaps = sorted(_overlaps(problem, folds), reverse=True)
+    overlaps = sorted(_overlaps(problem, folds, _columns(problem, folds)), reverse=True)
+    if not any(overlap.differs for overlap in overlaps):
+        of_parts = _overlaps(problem, folds, _parts(problem))
+        overlaps = (
+            sorted((one for one in of_parts if one.differs and one.validation > one.test), reverse=True) or overlaps
+        )
     if not overlaps:
         yield "pass", "No column has values that repeat in small groups."
         return
@@ -64,35 +73,65 @@ def group_overlap(problem: Problem, folds: Folds) -> Iterator[Finding]:
         yield "pass", detail
         return
     others = [overlap.column for overlap in overlaps[1:] if overlap.differs]
+    in_text = first.column not in problem.tables.train.columns
     detail += f" Other such columns: {', '.join(others[:3])}." if others else ""
     if first.validation > first.test:
         advice = (
             "The score is too optimistic: keep rows with the same "
             f"{first.column} in one fold (--split {quote(first.column)})."
         )
+        if in_text:
+            advice = (
+                "The score is too optimistic: make a column of it in clean, and keep its rows in one fold (groups=)."
+            )
     else:
         advice = "The score is too pessimistic: split by row (--split rows), or by another column."
     yield "fail" if first.by_construction else "warn", f"{detail} {advice}"
 
 
-def _overlaps(problem: Problem, folds: Folds) -> Iterator[_Overlap]:
+_Column = tuple[str, pd.Series, pd.Series]  # a name, its values in train, and those in test
+
+
+def _overlaps(problem: Problem, folds: Folds, columns: Iterator[_Column]) -> Iterator[_Overlap]:
     """The overlap of each column of groups.
 
     Validation and test rows are compared with the same training rows, those of each fold. If folds are by time, they
-    are compared with those of the last fold and with all of train, and columns of times are left out: later rows have
-    other dates.
+    are compared with those of the last fold and with all of train.
     """
-    train, test = problem.tables.train, problem.tables.test
+    train = problem.tables.train
     pairs = list(zip(folds.train, folds.valid, strict=True))[-1 if folds.refit else 0 :]
     roles = [(_mask(fitted, len(train)), _mask(valid, len(train))) for fitted, valid in pairs]
+    for name, ours, theirs in columns:
+        codes = _encode(ours, theirs)
+        if codes is not None:
+            yield _overlap(name, codes, roles, by_time=folds.refit)
+
+
+def _columns(problem: Problem, folds: Folds) -> Iterator[_Column]:
+    """The columns that both tables have, without times if folds are by time: later rows have other dates."""
+    train, test = problem.tables.train, problem.tables.test
     for column in train.columns:
         if column in (problem.id, *problem.targets) or column not in test.columns:
             continue
-        if folds.refit and time_values(train[column]) is not None:
-            continue
-        codes = _encode(train[column], test[column])
-        if codes is not None:
-            yield _overlap(str(column), codes, roles, by_time=folds.refit)
+        if not folds.refit or time_values(train[column]) is None:
+            yield str(column), train[column], test[column]
+
+
+def _parts(problem: Problem) -> Iterator[_Column]:
+    """Parts of texts that may name a group, such as a person within a code; in train and in test."""
+    train, test = problem.tables.train, problem.tables.test
+    columns = [c for c in train if c not in (*problem.targets, problem.groups) and c in test.columns]
+    texts = [
+        c for c in columns if not pd.api.types.is_numeric_dtype(train[c]) and train[c].nunique() > _FEW * len(train)
+    ]
+    for column in [c for c in texts if time_values(train[c]) is None and to_numeric(train[c]) is None][:_TEXTS]:
+        cells = [frame[column].astype("string").str.casefold() for frame in (train, test)]
+        for which, pattern in _PATTERNS.items():
+            ours, theirs = (text.str.extract(pattern, expand=False) for text in cells)
+            if ours.notna().mean() > _MOST:
+                yield f"the {which} part of {column}", ours, theirs
+        ours, theirs = (text.str.findall(r"\w+").map(sorted, na_action="ignore").str.join(" ") for text in cells)
+        yield f"{column}, whatever its case and the order of its words,", ours, theirs
 
 
 class _Codes(NamedTuple):

@@ -263,8 +263,8 @@ def _memory(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
         yield (
             "fail",
             f"{changed} when the last fold is fitted alone in a fresh process: something is kept between fits (a "
-            "cache, an attribute of a class, a table that an import or a splitter has kept). Keep nothing outside of the "
-            "fitted object.",
+            "cache, an attribute of a class, a table that an import or a splitter has kept). Keep nothing outside of "
+            "the fitted object.",
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from tests.checks.made import alarms, make_prepared
+from tests.checks.made import alarms, make_prepared, status
 from tests.checks.results import check_results
 from tests.plants import Prepared
 from tests.tables import problem_of, survivors
@@ -44,3 +44,31 @@ def test_folds_by_group_warn_if_test_has_the_same_groups() -> None:
     assert said is not None
     assert "For 0% of validation rows the value of ticket" in said.detail
     assert "too pessimistic" in said.detail
+
+
+def test_a_person_inside_a_code_and_texts_in_other_words_are_groups() -> None:
+    given = make_prepared(n=800, m=600)
+    rng = np.random.default_rng(0)
+    person = np.concatenate([rng.permutation(800) // 4, 1000 + rng.permutation(600) // 4])
+    visit = np.array([f"v{rng.integers(10_000)}-p{number}-{rng.integers(99)}" for number in person], dtype=object)
+    other = np.array([f"v{rng.integers(10_000)}-p{rng.integers(300)}-{rng.integers(99)}" for _ in person], dtype=object)
+    words = [[f"{letter}{n}" for letter in "abcdefg"] for n in range(2000)]
+    spelled = np.array([" ".join(rng.permutation(words[n])).title() for n in person], dtype=object)
+    for values, said in ((visit, "the middle part of code"), (spelled, "code, whatever its case and the order")):
+        check = given.with_column("code", values[:800], values[800:]).check("group overlap matches test")
+        assert check is not None
+        assert check.status in ("warn", "fail")
+        assert said in check.detail
+        assert "make a column of it in clean" in check.detail
+    assert status(given.with_column("code", other[:800], other[800:]), "group overlap matches test") == "pass"
+
+
+def test_seconds_since_1970_are_times_whatever_their_name() -> None:
+    given = make_prepared(n=800)
+    seconds = 1_400_000_000 + np.sort(np.random.default_rng(0).integers(0, 10**7, 1200))
+    for factor in (1, 1000):
+        stamped = given.with_column("stamp", factor * seconds[:800], factor * seconds[800:])
+        check = stamped.check("validation after training")
+        assert check is not None
+        assert check.status == "warn"
+        assert "By stamp, test comes after train" in check.detail
