@@ -19,7 +19,7 @@ from kpipe.checks import run_checks
 from kpipe.checks.refit import Trainer, check_competition
 from kpipe.core.devices import resolve_device
 from kpipe.core.metrics import evaluate
-from kpipe.core.request import RunRequest
+from kpipe.core.request import RunRequest, check_option_names
 from kpipe.core.values import Baseline, Check, Folds, Predictions, Tables
 from kpipe.data import loading
 from kpipe.data.further_tables import file_hashes
@@ -320,6 +320,7 @@ def check(
     """
     if unused := {"budget", "out", "seed", "seeds"} & {*options}:
         raise UsageError(f"A check fits each model once and writes no run: omit {', '.join(sorted(unused))}.")
+    check_option_names(options)
     own = find(competition) if isinstance(competition, str) else competition
     request = RunRequest(own.slug, **options)
     problem = prepare(request, own)

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec
 from markupsafe import Markup
 
 from kpipe import pipeline
-from kpipe.core.request import RunRequest
+from kpipe.core.request import RunRequest, check_option_names
 from kpipe.pipeline import Callbacks, RunPlan
 from kpipe.runs.run import Run
 from kpipe.training.task_runner import FitFinished
@@ -26,6 +26,7 @@ def _run_of(request_type: Callable[_P, RunRequest]) -> Callable[_P, Run]:
 
     def run(*args: _P.args, **options: _P.kwargs) -> Run:
         given: Any = dict(options)
+        check_option_names(given, others=Callbacks.__annotations__)
         callbacks: Any = {name: given.pop(name) for name in Callbacks.__annotations__ if name in given}
         request = request_type(*args, **given)
         if not callbacks and (display := _get_display()) is not None:

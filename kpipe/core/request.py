@@ -6,6 +6,7 @@ an option to ``kpipe run``, add a field here and an argument in ``kpipe.cli.opti
 
 from __future__ import annotations
 
+import inspect
 import json
 import numbers
 import operator
@@ -18,9 +19,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+from kpipe.core.wording import did_you_mean
 from kpipe.errors import DataError, UsageError
 
-__all__ = ["COMPETITION_OPTIONS", "FILE_OPTIONS", "RunRequest", "parse_duration", "slug_of"]
+__all__ = ["COMPETITION_OPTIONS", "FILE_OPTIONS", "RunRequest", "check_option_names", "parse_duration", "slug_of"]
 
 _Kind = Literal["text", "texts", "counts", "count", "seconds"]
 _JSON_TYPES: dict[_Kind, str] = {
@@ -30,6 +32,7 @@ _JSON_TYPES: dict[_Kind, str] = {
     "count": "a whole number",
     "seconds": "a number of seconds",
 }
+_DEFAULT_SEEDS = (0,)
 _LARGEST_SEED = 2**32 - 1  # of numpy's and scikit-learn's random states
 COMPETITION_OPTIONS = ("metric", "target", "id", "text", "split", "drop")  # they define the problem, not the training
 
@@ -103,8 +106,8 @@ class RunRequest:
     """
 
     slug: str
-    _: KW_ONLY
     data: str | Path | None = field(default=None, metadata=_TEXT)
+    _: KW_ONLY
     train: str | None = field(default=None, metadata=_TEXT)
     test: str | None = field(default=None, metadata=_TEXT)
     sample: str | None = field(default=None, metadata=_TEXT)
@@ -112,7 +115,7 @@ class RunRequest:
     models: Sequence[str] = field(default=(), metadata=_MODELS)
     budget: float | None = field(default=None, metadata=_SECONDS)
     folds: int | None = field(default=None, metadata=_COUNT)
-    seeds: Sequence[int] = field(default=(0,), metadata=_SEEDS)
+    seeds: Sequence[int] = field(default=_DEFAULT_SEEDS, metadata=_SEEDS)
     metric: str | None = field(default=None, metadata=_TEXT)
     target: Sequence[str] = field(default=(), metadata=_TEXTS)
     id: str | None = field(default=None, metadata=_TEXT)
@@ -126,6 +129,8 @@ class RunRequest:
 
     def __post_init__(self, seed: int | Sequence[int] | None) -> None:
         if seed is not None:
+            if self.seeds is not _DEFAULT_SEEDS:
+                raise UsageError(f"seed and seeds are one option: give one of them; got {seed!r} and {self.seeds!r}.")
             object.__setattr__(self, "seeds", seed)
         if not isinstance(self.slug, str):
             raise UsageError(f"The competition must be its slug, such as 'titanic'; got {self.slug!r}.")
@@ -229,6 +234,28 @@ class RunRequest:
             for text in map(_as_argument, values):
                 words += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
         return shlex.join(words)
+
+
+def check_option_names(names: Iterable[str], *, others: Iterable[str] = ()) -> None:
+    """Refuse a keyword argument that is no option of a run.
+
+    Parameters
+    ----------
+    names : iterable of str
+        As the caller wrote them.
+    others : iterable of str
+        Further names that are allowed.
+
+    Raises
+    ------
+    UsageError
+        With the option that was probably meant.
+    """
+    known = [*inspect.signature(RunRequest).parameters, *others]
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or " See help(kpipe.run)."
+            raise UsageError(f"A run has no option {name!r}.{hint}")
 
 
 def _name(field_name: str) -> str:

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kpipe
+from kpipe import competitions
 from kpipe.core.request import RunRequest
 from kpipe.errors import DataError, UsageError
 
@@ -126,3 +128,29 @@ def test_the_command_of_a_request_names_every_option_that_is_not_the_default() -
 def test_every_option_is_stored_but_for_the_folder_of_runs() -> None:
     stored = {name if name != "seeds" else "seed" for name in (field.name for field in fields(RunRequest))}
     assert set(RunRequest("titanic").to_json()) == stored - {"slug", "out"}
+
+
+def test_data_is_also_a_second_positional_argument() -> None:
+    assert RunRequest("titanic", "titanic.zip") == RunRequest("titanic", data="titanic.zip")
+
+
+def test_seed_and_seeds_together_are_refused_and_neither_beats_the_other() -> None:
+    with pytest.raises(UsageError, match=r"seed and seeds are one option: give one of them; got 1 and \(2, 3\)"):
+        RunRequest("titanic", seed=1, seeds=(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("model", "models"), ("budgets", "budget"), ("Seed", "seed"), ("n_folds", "folds")]
+)
+def test_an_option_that_a_run_does_not_have_is_refused_with_the_one_that_was_meant(name: str, meant: str) -> None:
+    for function in (kpipe.run, kpipe.check):
+        with pytest.raises(UsageError, match=f"A run has no option '{name}'. Did you mean {meant}?"):
+            function("titanic", **{name: "linear"})
+
+
+def test_the_forms_that_people_write_are_accepted_by_run(tmp_path: Path) -> None:
+    sample = competitions.folder("titanic") / "sample"
+    run = kpipe.run("titanic", sample, budget="60s", seed=1, models="linear", out=tmp_path, jobs=1, folds=2)
+    assert run.record["options"]["budget"] == 60.0
+    assert run.record["seed"] == [1]
+    assert [model["name"] for model in run.record["models"]] == ["linear"]
