@@ -17,12 +17,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     """Create the workspace."""
+    from kpipe.cli.console.layout import get_console, print_text
     from kpipe.core import workspace
+    from kpipe.errors import printable
 
     created = workspace.create(options.folder)
     folder = options.folder.expanduser().resolve()
     state = "is now a workspace" if created else "is already a workspace"
-    print(f"{folder} {state}: kpipe looks for competitions in {folder / 'competitions'} first.")
+    looks = f"{folder} {state}: kpipe looks for competitions in {folder / 'competitions'} first."
+    print_text(get_console(), printable(looks))
     print("Next: kpipe new SLUG --data SLUG.zip")
     return 0
 

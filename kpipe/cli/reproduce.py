@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kpipe.cli.command import Command
 from kpipe.cli.options import RUN_HELP, add_json_option, add_out_option
+from kpipe.errors import printable
 
 if TYPE_CHECKING:
     from kpipe.runs.reproduce import Reproduction
@@ -34,7 +35,10 @@ def _execute(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(result)
     else:
-        print("\n".join(_lines(result)))
+        from kpipe.cli.console.layout import get_console, print_text
+
+        for line in _lines(result):
+            print_text(get_console(), printable(line))
     return 0 if result.same else 1
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 
 from kpipe.cli.command import Command
+from kpipe.cli.messages import print_message
 from kpipe.cli.options import add_json_option, add_out_option
 
 __all__ = ["COMMAND"]
@@ -53,7 +53,7 @@ def _execute(options: argparse.Namespace) -> int:
     else:
         print_runs(summaries, slug=options.slug, lucks=lucks)
     for skipped in errors:
-        print(f"Skipped: {skipped}", file=sys.stderr)
+        print_message(f"Skipped: {skipped}")
     return 0
 
 

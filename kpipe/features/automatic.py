@@ -275,7 +275,9 @@ def _uninformative_columns(X: pd.DataFrame) -> dict[Hashable, str]:
     copies = _find_copies(X)
     reasons: dict[Hashable, str] = {}
     for name in X.columns:
-        if X[name].nunique(dropna=False) < 2:
+        if X[name].isna().all():
+            reasons[name] = "is empty in every row"
+        elif X[name].nunique(dropna=False) < 2:
             reasons[name] = "holds the same value in every row"
         elif name in copies:
             reasons[name] = f"is a copy of {copies[name]}"

@@ -18,7 +18,6 @@ from kpipe.report.blocks import (
     Section,
     Table,
     bar_cell,
-    number_cell,
     score_cell,
     text_cell,
 )
@@ -30,6 +29,7 @@ __all__ = ["section"]
 
 _MARKERS = "osD^vPX"
 _MOST_LINES, _MOST_FOLDS = 7, 200  # in the plot and the table of folds
+_LONGEST_REASON = 600  # characters
 _P_VALUE = 0.01  # of the differences between folds, from which they are a finding
 
 _FoldScores = Mapping[str, Sequence[float | None]]
@@ -52,6 +52,8 @@ def section(run: LoadedRun) -> Section:
     blocks: list[Block] = [_models_table(run)]
     if 1 < folds <= _MOST_FOLDS:
         blocks += [_folds_plot(run, scores, folds), _folds_table(scores, folds)]
+    if skipped := run.mapping("left_out"):
+        blocks.append(_skipped_table(skipped))
     summary = (
         "The ensemble is a weighted mean of the models. In each fold, its weights are fitted on the other folds, so "
         "its score is not biased by them."
@@ -73,7 +75,7 @@ def _models_table(run: LoadedRun) -> Table:
     ]
     ensemble = score_cell(run.number("score"), run.number("standard_error"))
     rows.append([
-        Cell(text="ensemble, submitted"), ensemble, Cell(), number_cell(run.number("seconds"), ",.1f"), Cell(),
+        Cell(text="ensemble, submitted"), ensemble, Cell(), Cell(), Cell(),
     ])  # fmt: skip
     columns = [
         Column(name="model", numeric=False),
@@ -81,7 +83,7 @@ def _models_table(run: LoadedRun) -> Table:
         Column(name="weight", meaning="of the model in the ensemble"),
         Column(
             name="seconds",
-            meaning="spent on fitting and predicting, summed over folds and seeds; for the ensemble, the whole run",
+            meaning="spent on fitting and predicting, summed over folds and seeds",
         ),
         Column(name="seeds", numeric=False),
     ]
@@ -133,11 +135,19 @@ def _folds_table(scores: _FoldScores, folds: int) -> Table:
     return Table(caption="Score in each fold", columns=columns, rows=rows)
 
 
+def _skipped_table(skipped: Mapping[str, object]) -> Table:
+    columns = [Column(name="model", numeric=False), Column(name="reason", numeric=False)]
+    rows = [[text_cell(name), text_cell(reason, _LONGEST_REASON)] for name, reason in skipped.items()]
+    return Table(caption="Models left out", columns=columns, rows=rows)
+
+
 def _findings(run: LoadedRun) -> list[Finding]:
     skipped = [
         Finding(level="warn", text=f"The model {short(name)} was skipped: {short(reason, 300)}.")
         for name, reason in run.mapping("left_out").items()
     ]
+    if fallback := run.text("fallback"):
+        skipped.insert(0, Finding(level="bad", text=f"No model was trained: {short(fallback, 600)}"))
     return [*_ensemble_is_worse(run), *_folds_differ(run), *skipped]
 
 

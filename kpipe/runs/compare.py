@@ -21,6 +21,8 @@ __all__ = ["Comparison", "compare"]
 
 Verdict = Literal["better", "worse", "no significant difference"]
 
+_MARGIN = 0.1  # of probabilities and of ranks, by which a row is won
+_BY_RANK = ("auc", "gini", "average_precision")  # metrics of the order alone
 _SIGNIFICANT = 2.0  # standard errors: without a real difference, exceeded about once in twenty comparisons
 
 
@@ -55,8 +57,10 @@ class Comparison:
         What differs between the runs' data, code, versions and options; a phrase each.
     sides : DataFrame
         The rows that only b predicts correctly ("won") and those that only a does ("lost"); of a regression, the rows
-        where one of them is closer by more than a's median error. Columns: row, id if train.csv has one, truth, a, b,
-        change.
+        where one of them is closer by more than a's median error, and of probabilities by more than a tenth. Columns:
+        row, id if train.csv has one, truth, a, b, change. Of probabilities, a and b are those of the true class.
+    won_by : str
+        What a row is won by, where it is not the label or the value; else empty.
     """
 
     a: str
@@ -71,6 +75,7 @@ class Comparison:
     same_folds: bool
     changed: tuple[str, ...]
     sides: pd.DataFrame
+    won_by: str = ""
 
     @property
     def won(self) -> int:
@@ -121,6 +126,7 @@ def compare(a: Run, b: Run) -> Comparison:
         same_folds=before.folds is not None and after.folds is not None and same_rows(before.folds, after.folds),
         changed=tuple(differences(recorded_inputs(a.record), recorded_inputs(b.record))),
         sides=_sides(metric, old, new, both),
+        won_by=_won_by(metric) if y.ndim == 1 else "",
     )
 
 
@@ -167,12 +173,37 @@ def _groups(a: OofPredictions, b: OofPredictions) -> np.ndarray | None:
     return min(found, key=lambda groups: len(np.unique(groups)), default=None)
 
 
+def _won_by(metric: Metric) -> str:
+    """What a row is won by under a metric of probabilities, which no label decides; empty for other metrics."""
+    if metric.task != "classification" or metric.needs != "probability":
+        return ""
+    what = "rank among the other class" if metric.name in _BY_RANK else "probability of the true class"
+    return f"by more than {_MARGIN:.0%} in the {what}"
+
+
+def _misranked(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The share of the other class on the wrong side of each row; its mean over either class is 1 - AUC."""
+    positive = y == 1
+    wrong = np.empty(len(y))
+    for mine, sign in ((positive, 1.0), (~positive, -1.0)):
+        others = np.sort(sign * scores[~mine])
+        ahead = len(others) - np.searchsorted(others, sign * scores[mine], side="right")
+        ties = len(others) - np.searchsorted(others, sign * scores[mine], side="left") - ahead
+        wrong[mine] = (ahead + ties / 2) / max(len(others), 1)
+    return wrong
+
+
 def _sides(metric: Metric, a: OofPredictions, b: OofPredictions, both: np.ndarray) -> pd.DataFrame:
     """The rows that one run predicts better than the other; of a regression, the largest changes first."""
     y = a.y[both]
     if y.ndim > 1:
         return pd.DataFrame(columns=["row", "truth", "a", "b", "change"])
-    if metric.task == "classification":
+    if _won_by(metric):
+        predicted = [run.ensemble[both][np.arange(len(y)), y] for run in (a, b)]
+        by_rank = metric.name in _BY_RANK and a.ensemble.shape[1] == 2
+        errors = [_misranked(run.ensemble[both][:, 1], y) for run in (a, b)] if by_rank else [1 - p for p in predicted]
+        truth, margin = np.asarray(a.classes, dtype=object)[y], _MARGIN
+    elif metric.task == "classification":
         codes = [run.ensemble[both].argmax(axis=1) for run in (a, b)]
         names = np.asarray(a.classes, dtype=object)
         errors = [(predicted != y).astype(float) for predicted in codes]

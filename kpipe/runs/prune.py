@@ -33,7 +33,8 @@ def summary(run: Run, out: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        JSON types. ``checks`` holds the statuses other than "pass"; ``public_score`` is None if unknown.
+        JSON types. ``checks`` holds the statuses other than "pass", and ``not_passed`` the names of the checks that
+        have them; ``public_score`` is None if unknown.
 
     Raises
     ------
@@ -54,6 +55,10 @@ def summary(run: Run, out: Path) -> dict[str, Any]:
         "models": [model["name"] for model in record["models"]],
         "seconds": record.get("seconds"),
         "checks": sorted({check["status"] for check in record["checks"]} - {"pass"}),
+        "not_passed": {
+            status: list(dict.fromkeys(str(check["name"]) for check in record["checks"] if check["status"] == status))
+            for status in sorted({check["status"] for check in record["checks"]} - {"pass"})
+        },
         "submitted": bool(sent) or (run.path / SUBMITTED).exists(),
         "public_score": public[-1] if public else None,
         "path": str(run.path),

@@ -28,3 +28,13 @@ def test_a_skipped_model_is_a_finding_with_its_reason(tmp_path: Path) -> None:
         models.section(loaded_regression(tmp_path, fold_scores=[], left_out={"boosting": "no time was left"}))
     )
     assert found == [("warn", "The model boosting was skipped: no time was left.")]
+
+
+def test_models_left_out_are_a_table_and_the_ensemble_has_no_seconds_of_its_own(tmp_path: Path) -> None:
+    reason = "it would not finish within the budget of 5 s: no time was left for it"
+    section = models.section(
+        loaded_regression(tmp_path, fold_scores=[], left_out={"forest": reason, "boosting": reason}, seconds=99.0)
+    )
+    table = next(block for block in section.blocks if getattr(block, "caption", "") == "Models left out")
+    assert [row[0].text for row in table.rows] == ["forest", "boosting"]
+    assert [cell.text for cell in section.blocks[0].rows[-1]][2:] == ["", "", ""]

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import kpipe
-from kpipe.runs.compare import compare
+from kpipe.runs.compare import _misranked, compare
 from kpipe.runs.run import Run
 from tests.cli.calls import call
 from tests.runs.helpers import trained
@@ -97,3 +97,22 @@ def test_runs_on_kaggles_files_compare(kaggle_zip: Callable[[str], Path], tmp_pa
     found = compare(a, b)
     assert isinstance(found.sides, pd.DataFrame)
     assert found.sides["truth"].isin(["0", "1"]).all()
+
+
+def test_under_auc_a_row_is_won_by_its_rank_among_the_other_class(home: Path) -> None:
+    one, two = (trained(home, models=[name], metric="auc") for name in ("constant", "linear"))
+    found = compare(one, two)
+    assert found.won_by == "by more than 10% in the rank among the other class"
+    assert found.won > found.lost
+    assert found.won + found.lost > 0
+    y, scores = np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.5, 0.9])
+    assert _misranked(scores, y).tolist() == [0.0, 0.5, 0.5, 0.0]
+    assert _misranked(np.full(4, 0.5), y).tolist() == [0.5] * 4
+
+
+def test_under_log_loss_a_row_is_won_by_the_probability_of_its_class(home: Path) -> None:
+    one, two = (trained(home, models=[name], metric="log_loss") for name in ("constant", "linear"))
+    found = compare(one, two)
+    assert found.won_by == "by more than 10% in the probability of the true class"
+    won = found.sides[found.sides["change"] == "won"]
+    assert (won["b"] > won["a"]).all()

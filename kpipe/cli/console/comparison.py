@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from kpipe.cli.console.layout import get_console, print_table
+from kpipe.cli.console.layout import get_console, print_table, print_text
 from kpipe.errors import printable
 from kpipe.runs.compare import Comparison
 
@@ -28,22 +28,22 @@ def print_comparison(comparison: Comparison) -> None:
         Of two runs.
     """
     console, better = get_console(), "higher" if comparison.greater_is_better else "lower"
-    console.print(_verdict(comparison), soft_wrap=True)
+    print_text(console, _verdict(comparison))
     before, now = comparison.scores
     difference = f"{comparison.difference:+.2g} ± {comparison.standard_error:.2g}"
-    console.print(
+    print_text(
+        console,
         f"{comparison.metric} ({better} is better): {before:.5g} before, {now:.5g} now. "
         f"Difference {difference}, paired over {comparison.rows:,} rows.",
-        soft_wrap=True,
-        markup=False,
     )
     if not comparison.same_folds:
         warning = "The folds differ: the standard error does not include the variance this adds to the difference."
-        console.print(warning, style="yellow", soft_wrap=True)
-    console.print(f"Changed: {printable(_changes(comparison.changed))}.", soft_wrap=True, markup=False)
+        print_text(console, Text(warning, style="yellow"))
+    print_text(console, f"Changed: {printable(_changes(comparison.changed))}.")
     if len(comparison.sides):
         first = f" The first {_ROWS} of each:" if max(comparison.won, comparison.lost) > _ROWS else ""
-        console.print(f"Rows won: {comparison.won:,}, lost: {comparison.lost:,}.{first}")
+        by = f" ({comparison.won_by})" if comparison.won_by else ""
+        print_text(console, f"Rows won: {comparison.won:,}, lost: {comparison.lost:,}{by}.{first}")
         print_table(console, _rows(comparison))
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from kpipe.cli.console.layout import SAMPLE_WARNING, get_console, print_table
 from kpipe.problem.blocks import time_column
+from kpipe.problem.inference.written_forms import SEE_SHOW
 from kpipe.problem.problem import Problem
 from kpipe.training.fold_dates import fold_dates
 from kpipe.training.folds import make_folds
@@ -93,11 +94,14 @@ def print_competition(problem: Problem) -> None:
     table.add_column("field")
     table.add_column("value", overflow="fold")
     table.add_column("why", overflow="fold")
-    for name, value in fields.items():
-        table.add_row(name, Text(_format(value)), Text(_reason(name, fields, reasons)))
+    shown = fields | {"features": _steps(problem.features)}
+    for name, value in shown.items():
+        if value is not None:
+            table.add_row(name, Text(_format(value)), Text(_reason(name, fields, reasons)))
     print_table(console, table)
     for note in notes:
-        console.print(Text(note))
+        if not note.endswith(SEE_SHOW):  # the lines below name every column
+            console.print(Text(note))
     for name, words in conversions.items():
         if not any(note.startswith(f"{name} is {words}") for note in notes):
             console.print(f"{name} is {words}.", markup=False, highlight=False)
@@ -105,6 +109,14 @@ def print_competition(problem: Problem) -> None:
         console.print(f"{name} is left out: {why}.", markup=False, highlight=False)
     if problem.tables.source.origin == "sample":
         console.print(SAMPLE_WARNING, style="bold yellow")
+
+
+def _steps(features: Any) -> str | None:
+    """A transformer as code on one line; of a pipeline, its steps in their order."""
+    if features is None:
+        return None
+    steps = [step for _, step in features.steps] if hasattr(features, "steps") else [features]
+    return ", then ".join(" ".join(repr(step).split()) for step in steps)
 
 
 def _reason(name: str, fields: dict[str, Any], reasons: dict[str, str]) -> str:

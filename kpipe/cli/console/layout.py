@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kpipe.cli.messages import wrap
 from kpipe.core.streams import plain_text
 
-__all__ = ["SAMPLE_WARNING", "STATUS_STYLES", "get_console", "print_table"]
+__all__ = ["SAMPLE_WARNING", "STATUS_STYLES", "get_console", "print_table", "print_text"]
 
 STATUS_STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red"}
 SAMPLE_WARNING = (
@@ -20,7 +22,10 @@ SAMPLE_WARNING = (
     "For the real files, pass --data FOLDER_OR_ZIP."
 )
 
-_BREAKABLE = 12  # characters from which a word may be broken if there is no room
+_BREAKABLE = 24  # characters from which a word without such a sign may be broken if there is no room
+_NARROWEST = 12  # characters that headers keep where each row is a list
+_SIGNS = "/\\_-.,=:("  # after which a word is broken rather than between two letters
+_PIECE = re.compile(rf"[^\s{re.escape(_SIGNS)}]*[{re.escape(_SIGNS)}]|[^\s{re.escape(_SIGNS)}]+")
 
 
 def get_console(*, stderr: bool = False) -> Console:
@@ -74,9 +79,59 @@ def print_table(console: Console, table: Table) -> None:
         for part in _as_lists(table, cells, room=console.width - 2 - max(low for low, _, _ in ranges)):
             console.print(part, soft_wrap=False)
         return
-    for column, width in zip(table.columns, _distribute(ranges, spare), strict=True):
+    for column, texts, width in zip(table.columns, cells, _distribute(ranges, spare), strict=True):
         column.width, column.no_wrap, column.overflow = width, False, "fold"
-    console.print(table, soft_wrap=False)
+        column._cells = [
+            cell if cell_len(text) <= width else _broken(text, width)
+            for cell, text in zip(column.cells, texts, strict=True)
+        ]
+    _print_stripped(console, table)
+
+
+def print_text(console: Console, text: str | Text) -> None:
+    """Print a text that a terminal breaks between words only: a path that is longer than a line stays whole.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to print.
+    text : str or Text
+        Its control characters must be escaped already.
+    """
+    styled = text if isinstance(text, Text) else Text(text)
+    if not console.is_terminal:
+        console.print(styled, soft_wrap=True)
+        return
+    for line in wrap(styled.plain, console.width):
+        start = styled.plain.find(line)
+        console.print(styled[start : start + len(line)] if start >= 0 else Text(line), soft_wrap=True)
+
+
+def _print_stripped(console: Console, table: Table) -> None:
+    """Print a table; in a file or a pipe without the blanks at the ends of its lines, which only fill the columns."""
+    if console.is_terminal:
+        console.print(table, soft_wrap=False)
+        return
+    with console.capture() as captured:
+        console.print(table, soft_wrap=False)
+    for line in captured.get().splitlines():
+        console.out(line.rstrip(), highlight=False)
+
+
+def _broken(text: str, width: int) -> Text:
+    """A text in lines of at most ``width``: broken between words, and a longer word after a sign such as a slash."""
+    lines = []
+    for line in (part for whole in text.split("\n") for part in wrap(whole, width)):
+        rest = line
+        while cell_len(rest) > width:
+            fits = rest[:width]
+            while cell_len(fits) > width:
+                fits = fits[:-1]
+            cut = max((fits.rfind(sign) + 1 for sign in _SIGNS), default=0) or len(fits)
+            lines.append(rest[:cut])
+            rest = rest[cut:]
+        lines.append(rest)
+    return Text("\n".join(lines))
 
 
 def _plain(cell: object) -> str:
@@ -86,7 +141,7 @@ def _plain(cell: object) -> str:
 def _widths(header: str, texts: Sequence[str], *, whole: bool) -> tuple[int, int, int]:
     """Widths of a column: the smallest possible; with no cell wrapped; with the header not wrapped either."""
     longest = max((cell_len(line) for text in texts for line in text.split("\n")), default=0)
-    words = max((cell_len(word) for text in texts for word in text.split()), default=0)
+    words = max((cell_len(piece) for text in texts for piece in _PIECE.findall(text)), default=0)
     heading = max((cell_len(word) for word in header.split()), default=0)
     low = max(heading, longest if whole else min(words, _BREAKABLE))
     return low, max(low, longest), max(low, longest, cell_len(header))
@@ -115,7 +170,7 @@ def _as_lists(table: Table, cells: Sequence[Sequence[str]], *, room: int) -> Ite
     longest = max(map(cell_len, headers))
     for row, texts in zip(table.rows, zip(*cells, strict=True), strict=True):
         grid = Table.grid(padding=(0, 2))
-        grid.add_column(style="dim", overflow="fold", width=min(longest, max(room, _BREAKABLE)))
+        grid.add_column(style="dim", overflow="fold", width=min(longest, max(room, _NARROWEST)))
         grid.add_column(style=row.style or "", overflow="fold")
         for header, text in zip(headers, texts, strict=True):
             if text:

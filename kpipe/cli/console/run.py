@@ -53,7 +53,8 @@ def _print_result(run: Run) -> None:
     console, record = get_console(), run.record
     print_table(console, _scores(record))
     rows = f"{record['rows']:,} of {record['data']['rows']['train']:,} rows, {record['folds']} folds"
-    console.print(f"Out-of-fold scores over {rows}, seed {', '.join(map(str, record['seed']))}.")
+    seeds = ", ".join(map(str, record["seed"]))
+    console.print(f"Out-of-fold scores over {rows}, seed {seeds}. The run took {record['seconds']:.1f} s.")
     if record.get("fallback"):
         console.print(f"NO MODEL WAS TRAINED: {printable(str(record['fallback']))}", style="bold red", markup=False)
     if record["data"]["origin"] != "sample" and (expected := format_forecast(record)):
@@ -77,7 +78,7 @@ def _scores(record: Mapping[str, Any]) -> Table:
         table.add_row(model["name"], score, f"{model['seconds']:.1f}", f"{model['weight']:.2f}")
     table.add_section()
     score = format_with_error(record["score"], record["standard_error"])
-    table.add_row("ensemble, submitted", score, f"{record['seconds']:.1f}", "", style="bold")
+    table.add_row("ensemble, submitted", score, "", "", style="bold")
     baseline = format_with_error(record["baseline"], record["baseline_standard_error"])
     table.add_row(f"baseline: {record['baseline_name']}", baseline, "", "")
     return table

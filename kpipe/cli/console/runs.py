@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from kpipe.cli.console.layout import get_console, print_table
+from kpipe.cli.console.layout import get_console, print_table, print_text
 from kpipe.cli.console.luck import print_luck
 from kpipe.core.formatting import format_with_error
 from kpipe.errors import printable
@@ -55,12 +55,12 @@ def _table(title: str, runs: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _cells(run: Mapping[str, Any]) -> tuple[str, ...]:
-    notes = [f"checks {status}" for status in run["checks"]]
+    notes = [f"{status}: {', '.join(names)}" for status, names in run["not_passed"].items()]
     if run["submitted"]:
         notes.append("submitted" if run["public_score"] is None else f"public {run['public_score']}")
     seconds = "" if run["seconds"] is None else f"{run['seconds']:.0f}"
     score = format_with_error(run["score"], run["standard_error"])
-    return run["run_id"], score, ", ".join(run["models"]), seconds, ", ".join(notes)
+    return run["run_id"], score, ", ".join(run["models"]), seconds, "; ".join(notes)
 
 
 def print_removable(runs: Sequence[Removable], *, removing: bool) -> None:
@@ -76,7 +76,7 @@ def print_removable(runs: Sequence[Removable], *, removing: bool) -> None:
     console = get_console()
     for run in runs:
         line = f"{run.size / 2**20:8.1f} MiB  {printable(str(run.path))}: {run.why}"
-        console.print(line, soft_wrap=True, markup=False)
+        print_text(console, line)
     total = f"{len(runs)} folder{'s' * (len(runs) != 1)}, {sum(run.size for run in runs) / 2**20:.1f} MiB"
     if not runs:
         console.print("Nothing to delete.")

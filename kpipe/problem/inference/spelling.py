@@ -13,7 +13,9 @@ from kpipe.data.dates import parse_dates
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.id import shared_ids
 
-__all__ = ["adapt_tables", "free_name", "unify_spelling"]
+__all__ = ["PARTS_OF_IDS", "adapt_tables", "free_name", "unify_spelling"]
+
+PARTS_OF_IDS = ("group", "number", "group size")  # how columns that are derived from an id end
 
 
 def adapt_tables(competition: Competition, tables: Tables) -> tuple[Competition, Tables]:
@@ -95,7 +97,7 @@ def _add_groups_of_ids(competition: Competition, tables: Tables) -> Tables:
     sizes = pd.concat([part[0] for part in parts]).value_counts()
     if not 1.05 < sizes.mean() < len(tables.train) / 10:
         return tables
-    group, number, size = (free_name(f"{id} {part}", tables) for part in ("group", "number", "group size"))
+    group, number, size = (free_name(f"{id} {part}", tables) for part in PARTS_OF_IDS)
     frames = [
         frame.assign(**{group: part[0], number: part[1].astype(int), size: part[0].map(sizes)})
         for frame, part in zip((tables.train, tables.test), parts, strict=True)

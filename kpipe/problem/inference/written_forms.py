@@ -15,9 +15,9 @@ from kpipe.errors import DataError
 from kpipe.features.automatic import AutomaticFeatures
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.id import shared_ids
-from kpipe.problem.inference.spelling import free_name
+from kpipe.problem.inference.spelling import PARTS_OF_IDS, free_name
 
-__all__ = ["convert_written_forms"]
+__all__ = ["SEE_SHOW", "convert_written_forms"]
 
 _MIN_SHARE = 0.95  # of the cells must be numbers or dates, or the column stays text
 _MIN_SHARE_BESIDE_WORDS = 0.5  # where the others are few different words
@@ -25,6 +25,7 @@ _SHARE_OF_WORDS, _MIN_VALUES = 0.03, 40  # different words per different value; 
 _MIN_DIGITS, _MIN_NEW = 0.9, 0.5  # shares of cells with digits, and of test's cells that train lacks, worth a note
 _MAX_CLASSES = 20  # different texts of a target that may be classes
 _SAMPLED = 1000  # rows of each table
+SEE_SHOW = "(see kpipe show)."  # ends a note that only a run shows
 _SHOWN = 3  # columns with a sentence each at the start of a run
 
 
@@ -94,7 +95,8 @@ def _currency_column(name: str) -> str:
 def _conversions(competition: Competition, tables: Tables) -> Iterator[tuple[str, _Conversion]]:
     train, test = tables.train, tables.test
     reads_itself = _reads_itself(competition)
-    kept = {competition.id, *shared_ids(tables)[:1], *competition.text, *competition.drop}
+    ids = [competition.id, *shared_ids(tables)[:1]]
+    kept = {*ids, *competition.text, *competition.drop, *(f"{id} {part}" for id in ids for part in PARTS_OF_IDS)}
     for name in train.columns:
         if name in kept or train[name].dtype.kind in "bM" or train[name].dtype == np.uint8:
             continue
@@ -256,4 +258,4 @@ def _notes(words: Mapping[str, str]) -> Iterator[str]:
         yield f"{name} is {text} (--text {name} keeps the text)."
     if others := list(words)[_SHOWN:]:
         named = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
-        yield f"{len(others)} more columns are read as numbers or dates: {named} (see kpipe show)."
+        yield f"{len(others)} more columns are read as numbers or dates: {named} {SEE_SHOW}"

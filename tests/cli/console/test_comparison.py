@@ -53,4 +53,5 @@ def test_the_first_rows_that_changed_are_shown_and_all_are_counted(capsys: pytes
     print_comparison(comparison("better", rows=7))
     out = capsys.readouterr().out
     assert "Rows won: 7, lost: 0. The first 5 of each:" in out
+    assert all(line == line.rstrip() for line in out.splitlines())
     assert out.count(" 0.75   won") == 5

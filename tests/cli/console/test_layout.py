@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kpipe.cli.console.layout import print_table
+from kpipe.cli.console.layout import print_table, print_text
 
 WIDTHS = [20, 40, 80, 140]
 
@@ -57,6 +58,30 @@ def test_names_to_copy_and_numbers_are_never_wrapped(width: int) -> None:
     for row in ROWS:
         assert row[0] in shown
         assert row[1] in shown
+
+
+def test_a_line_of_a_table_ends_without_blanks_in_a_file_or_pipe() -> None:
+    assert all(line == line.rstrip() for line in printed(120).splitlines())
+
+
+def test_at_80_columns_a_long_word_is_broken_after_a_sign_and_no_other_word_is() -> None:
+    why = "a longer explanation of why competitions/titanic/sample_submission-of-the-day.csv is read " * 2
+    lines = printed(80, ("run", "models", "why"), [("x" * 30, "gaussian-process", why)]).splitlines()
+    words = set(f"{why} gaussian-process run models why titanic: accuracy".split())
+    for word in (word for line in lines for word in line.split() if word[0] not in "─x"):
+        assert word in words or word[-1] in "/_-." or any(known.endswith(word) for known in words)
+    assert any(line.rstrip().endswith(("/", "-", "_")) for line in lines)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_text_is_broken_between_words_on_a_terminal_only_and_a_path_never(terminal: bool) -> None:
+    console = Console(file=io.StringIO(), width=30, highlight=False, force_terminal=terminal)
+    text = "The run is in " + "submissions/titanic/" * 3 + " and another word or two follow it there"
+    print_text(console, Text(text, style="bold"))
+    assert isinstance(console.file, io.StringIO)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", console.file.getvalue()).splitlines()
+    assert " ".join(lines) == text
+    assert len(lines) == (4 if terminal else 1)
 
 
 def test_a_table_that_does_not_fit_becomes_a_list_for_each_row() -> None:
