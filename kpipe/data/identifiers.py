@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from kpipe.core.wording import listed
 from kpipe.data.csv_reader import CsvFile
 from kpipe.errors import DataError
 
@@ -73,7 +74,24 @@ def check_ids(
             if name in frame.columns and not (role == "train" and _have_several_rows(frame[name])):
                 if role == "test" and _may_be_part_of_an_id(frame[name], frames["sample"]):
                     continue  # see kpipe.problem.alignment
-                _check_unique(files[role], frame[name], advice=_ADVICE[role])
+                together = _unique_together(frame, frames["sample"], name) if role == "test" else []
+                _check_unique(files[role], frame[name], advice=_joined(together) if together else _ADVICE[role])
+
+
+def _unique_together(test: pd.DataFrame, sample: pd.DataFrame, id: str) -> list[str]:
+    """The columns that test shares with the sample submission, if they are unique only together; else none."""
+    shared = [str(name) for name in sample.columns if name in test.columns]
+    if len(shared) < 2 or id not in shared or test.duplicated(shared).any() or not test[id].duplicated().any():
+        return []
+    return shared
+
+
+def _joined(names: Sequence[str]) -> str:
+    return (
+        f"The sample submission has several id columns, which are unique together: {listed(names)}. kpipe takes one: "
+        f"join them to one column in test.csv and the sample submission, such as {'_'.join(names[:3])}, and split it "
+        "again in the file that you submit."
+    )
 
 
 def _may_be_part_of_an_id(ids: pd.Series, sample: pd.DataFrame) -> bool:

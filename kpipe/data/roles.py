@@ -73,7 +73,7 @@ def assign_roles(
     DataError
         Several files at the same depth may have a role.
     UsageError
-        The user names a file that does not exist.
+        The user names a file that does not exist, or the only file of another role.
     """
     stated = {role: _named_file(place, files, role, name) for role, name in (named or {}).items()}
     further = tuple(_named_file(place, files, "extra", name) for name in extra)
@@ -87,9 +87,21 @@ def assign_roles(
     if "train" in found and "labels" not in found:
         labels = [file for file in free if is_labels(file) and file.depth == found["train"].depth]
         found |= {"labels": labels[0]} if len(labels) == 1 and labels[0] is not found["train"] else {}
+    _check_stated(found, stated)
     used = [*found.values(), *further]
     others = tuple(file for file in files if all(file is not other for other in used))
     return Roles(found, further, others, tuple(_notes(found, stated, files)))
+
+
+def _check_stated(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFile]) -> None:
+    """Raise UsageError where a role has no file because the user names its only candidate for another role."""
+    for role, kind in (("train", _TRAIN), ("test", _TEST)):
+        for other, file in stated.items():
+            if role not in found and other != role and kind & set(_words(file)):
+                raise UsageError(
+                    f"--{other} {file.name}: by its name this is {_LABELS[role]}, for which there is no other file. "
+                    f"Name another file with --{other}, or say which file is {_LABELS[role]}: --{role} FILE."
+                )
 
 
 def missing_roles(place: Path, roles: Roles, files: Sequence[SourceFile], more: Sequence[str] = ()) -> DataError:

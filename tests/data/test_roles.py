@@ -125,3 +125,9 @@ def test_zips_in_a_zip_are_opened_where_a_file_is_missing(tmp_path: Path) -> Non
     inner = {f"{name.split('.')[0]}.zip": inner_zip(content, name) for name, content in FILES.items()}
     assert_same(load("x", zipped(tmp_path / "x.zip", inner)), load("x", folder(tmp_path / "plain")))
     assert_same(load("x", folder(tmp_path / "zips", inner)), load("x", tmp_path / "plain"))
+
+
+@pytest.mark.parametrize("choice", [FileChoice(sample="train.csv"), FileChoice(test="train.csv")])
+def test_a_file_that_is_named_for_a_role_and_lacks_in_its_own_is_refused(choice: FileChoice, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"train\.csv: by its name this is train\.csv, for which there is no other"):
+        load("x", folder(tmp_path, FILES), choice=choice)

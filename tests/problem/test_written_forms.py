@@ -170,3 +170,14 @@ def test_text_with_numbers_in_no_known_form_is_named_unless_it_is_labels() -> No
     (note,) = (note for note in problem_of(made).tables.source.notes if note.startswith("code holds text"))
     assert "--text code says so, and --drop code" in note
     assert not any("code" in note for note in problem_of(made, text=("code",)).tables.source.notes)
+
+
+def test_columns_that_kpipe_derives_from_an_id_are_not_converted_or_noted() -> None:
+    ids = [f"2019-{day % 12 + 1:02}-{day:02}_{part}" for day in range(1, 29) for part in range(5)][:120]
+    frame = pd.DataFrame({"id": ids, "x": np.arange(120.0)})
+    train = frame.head(90).assign(y=np.arange(90) % 2)
+    test = frame.tail(30).reset_index(drop=True)
+    problem = problem_of(tables(train, test, test[["id"]].assign(y=0)))
+    assert "id group" in problem.tables.train
+    assert not problem.conversions
+    assert not [note for note in problem.tables.source.notes if "id group" in note]
