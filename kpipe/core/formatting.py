@@ -205,6 +205,8 @@ def _notes(record: Mapping[str, Any]) -> str:
     checks = record["checks"]
     passed = sum(check["status"] == "pass" for check in checks)
     notes = [f"{check['status']}: {check['name']}" for check in checks if check["status"] != "pass"]
+    if record.get("fallback"):
+        notes.insert(0, "NO MODEL WAS TRAINED, as the budget was too short: every row has the same prediction")
     if record["data"]["origin"] == "sample":
         notes.append("trained on the sample, not on Kaggle's data")
     return "; ".join([f"{passed} of {len(checks)} checks passed", *notes])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 
+from kpipe.core.wording import did_you_mean, listed
 from kpipe.data.files import SourceFile, source_file
 from kpipe.data.formats import FORMATS
 from kpipe.errors import DataError, UsageError
@@ -121,8 +122,7 @@ def missing_roles(place: Path, roles: Roles, files: Sequence[SourceFile], more: 
     DataError
     """
     missing = [label for role, label in _LABELS.items() if role not in roles.files]
-    names = ", ".join(file.name for file in files[:10]) or "no table"
-    names += f" and {len(files) - 10} more" if len(files) > 10 else ""
+    names = listed(file.name for file in files) or "no table"
     hint = " Name them with --train FILE, --test FILE and --sample FILE." if files else ""
     return DataError(" ".join([f"{place} lacks {' and '.join(missing)}; it holds {names}.{hint}", *more]))
 
@@ -136,8 +136,9 @@ def _named_file(place: Path, files: Sequence[SourceFile], role: str, name: str) 
     for path in (Path(name).expanduser(), place / name):
         if path.is_file():
             return source_file(path)
-    held = ", ".join(file.path for file in files[:10]) or "no table"
-    raise UsageError(f"--{role} {name}: there is no such file, neither in {place} nor at that path. It holds: {held}.")
+    held = did_you_mean(wanted, [file.path for file in files])
+    held += f" It holds: {listed(file.path for file in files) or 'no table'}."
+    raise UsageError(f"--{role} {name}: there is no such file, neither in {place} nor at that path.{held}")
 
 
 def _words(file: SourceFile) -> list[str]:

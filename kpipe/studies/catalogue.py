@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kpipe.core.wording import did_you_mean, listed
 from kpipe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,9 +67,7 @@ def study(
         If there is no study of this name, or ``data`` is given to a study that generates its own.
     """
     if name not in STUDIES:
-        close = get_close_matches(name, STUDIES, n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        raise UsageError(f"There is no study {name!r}.{hint} The studies are: {', '.join(STUDIES)}.")
+        raise UsageError(f"There is no study {name!r}.{did_you_mean(name, STUDIES)} The studies: {listed(STUDIES)}.")
     started = time.perf_counter()
     module = import_module(STUDIES[name][0])
     result: StudyResult = module.run(data=data, runs=runs, epochs=epochs, on_progress=on_progress)

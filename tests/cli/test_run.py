@@ -165,3 +165,18 @@ def test_a_full_disk_leaves_no_run_and_keeps_the_finished_fits(tmp_path: Path) -
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("run.json"))
     assert all(path.name.startswith(".partial-") for path in (tmp_path / "titanic").iterdir())
+
+
+def test_a_budget_that_is_too_short_ends_with_a_constant_submission_which_is_said_and_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("run", "titanic", "--budget", "0.1s", "--out", tmp_path) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "NO MODEL WAS TRAINED: 0.1 s is too short for any of the 4 models." in out
+    assert "linear was skipped: it would not finish within the budget of 0.1 s: no time was left for it." in out
+    (path,) = tmp_path.rglob("run.json")
+    record = json.loads(path.read_text())
+    assert record["fallback"].startswith("0.1 s is too short for any of the 4 models.")
+    assert [model["name"] for model in record["models"]] == ["constant"]
+    assert len((path.parent / "submission.csv").read_text().splitlines()) == 121
+    assert call("reproduce", path.parent, "--out", tmp_path) == 0
