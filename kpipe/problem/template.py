@@ -256,8 +256,9 @@ def _module(problem: Problem, fields: Sequence[_Field]) -> Iterator[str]:
     yield "from kpipe import Competition, model" if "models" in names else "from kpipe import Competition"
     if "features" in names:
         yield f"from {type(problem.features).__module__} import {type(problem.features).__name__}"
-    yield from _imports_of_comments(problem, fields)
     yield ""
+    if comments := list(_imports_of_comments(problem, fields)):
+        yield from (*comments, "")
     yield "competition = Competition("
     yield f"    slug={_quoted(slug)},"
     for field in fields:
