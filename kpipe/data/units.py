@@ -10,7 +10,8 @@ __all__ = ["COMPOUND", "OFFSETS", "common_unit", "is_unit", "normal_unit", "spli
 _DAY = 86_400.0
 _CELSIUS, _FAHRENHEIT = ("°c", "degc", "celsiu", "℃"), ("°f", "degf", "fahrenheit", "℉")
 _KELVIN = ("°k", "kelvin")
-# Units of one family are multiples of each other; of a family, the smallest unit that a column has counts 1.
+# Units of one family are multiples of each other; of a family, the smallest unit that a column has counts 1;
+# counts are plain numbers.
 _FAMILIES: tuple[dict[str, float], ...] = (
     {  # counts
         "": 1,
@@ -162,7 +163,7 @@ def split_currency(unit: str) -> tuple[str, str]:
 
 
 def common_unit(units: Collection[str]) -> dict[str, float] | None:
-    """How much each unit is of the smallest one, or None if they cannot be converted to each other.
+    """How much each unit is of the smallest one (of counts: of 1), or None if they cannot be converted to each other.
 
     Parameters
     ----------
@@ -185,6 +186,8 @@ def common_unit(units: Collection[str]) -> dict[str, float] | None:
         return dict.fromkeys(units, 1.0)
     for family in _FAMILIES:
         if named <= family.keys() and set(units) <= family.keys() | {""} and ("" not in units or "" in family):
-            smallest = 1.0 if OFFSETS.keys() & units else min(abs(family[unit]) for unit in units)
+            # of counts people expect plain numbers: 30.0M is 30,000,000
+            plain = family is _FAMILIES[0] or bool(OFFSETS.keys() & units)
+            smallest = 1.0 if plain else min(abs(family[unit]) for unit in units)
             return {unit: round(family[unit] / smallest, 9) for unit in units}
     return None

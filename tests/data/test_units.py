@@ -17,3 +17,8 @@ def test_units_that_cannot_be_compared_give_none() -> None:
     assert common_unit({"bed", "rk"}) is None
     assert common_unit({"z", ""}) is None
     assert common_unit({"kg", "cm"}) is None
+
+
+def test_counts_are_plain_numbers_whatever_their_smallest_unit() -> None:
+    assert common_unit({"m", "k"}) == {"m": 1e6, "k": 1e3}
+    assert common_unit({"k"}) == {"k": 1.0}  # a unit of all cells may be anything
