@@ -173,7 +173,7 @@ def test_text_with_numbers_in_no_known_form_is_named_unless_it_is_labels() -> No
 
 
 def test_columns_that_kpipe_derives_from_an_id_are_not_converted_or_noted() -> None:
-    ids = [f"2019-{day % 12 + 1:02}-{day:02}_{part}" for day in range(1, 29) for part in range(5)][:120]
+    ids = [f"{1000 + group} kg_{part}" for group in range(24) for part in range(5)]
     frame = pd.DataFrame({"id": ids, "x": np.arange(120.0)})
     train = frame.head(90).assign(y=np.arange(90) % 2)
     test = frame.tail(30).reset_index(drop=True)
