@@ -40,7 +40,9 @@ def align_rows(competition: Competition, files: Tables) -> Tables:
     Tables
         The same tables if nothing has to change; else with a sentence on each change in the notes of the source.
     """
-    files = _without_stray_blanks(_with_notes_on_words(files))
+    files = _with_notes_on_words(files)
+    if competition.clean is unchanged:  # a module's own clean gets the text as it is
+        files = _without_stray_blanks(files)
     try:
         spelled, tables = unify_spelling(competition, files)
         changes, _ = infer_id(spelled, tables)

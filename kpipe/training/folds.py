@@ -58,7 +58,7 @@ def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -
     one = problem.task == "classification" and len(problem.targets) == 1
     chosen = n_folds is not None or "splitter" not in problem.reasons  # a user or an author chose how many folds
     if one and chosen and isinstance(splitter, KFold | StratifiedKFold | StratifiedGroupKFold):
-        _check_class_sizes(y, splitter.n_splits)
+        _check_class_sizes(y, splitter.n_splits, by_author=n_folds is None)
     labels = y.astype(str) if problem.task == "classification" else y
     try:
         with warnings.catch_warnings():
@@ -200,9 +200,11 @@ def _configured(splitter: Splitter, *, seed: int, n_folds: int | None) -> Splitt
     return configured
 
 
-def _check_class_sizes(y: pd.Series, n_folds: int) -> None:
+def _check_class_sizes(y: pd.Series, n_folds: int, *, by_author: bool) -> None:
     counts = y.value_counts()
     label, rows = counts.index[-1], int(counts.iloc[-1])
+    if rows == 1 and not by_author:
+        return  # no number of folds helps; a check names the class
     if rows < n_folds:
         remedy = f"Use --folds {rows}" if rows > 1 else "Remove that row"
         raise DataError(

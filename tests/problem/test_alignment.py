@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kpipe.core.values import Ensemble
+from kpipe.core.values import Ensemble, Tables
 from kpipe.problem.problem import Problem
 from kpipe.submission import make_submission
 from tests.tables import prices, problem_of, survivors, tables
@@ -126,3 +126,16 @@ def test_blanks_around_the_values_of_one_file_make_no_other_categories(side: str
     problem = problem_of(given)
     assert set(problem.X["sex"]) == set(problem.X_test["sex"]) == {"male", "female"}
     assert "sex" in problem.tables.source.notes[0]
+
+
+def test_a_clean_of_the_competition_sees_the_blanks_around_text() -> None:
+    given = survivors()
+    given.train["sex"] = " " + given.train["sex"]
+    seen: list[str] = []
+
+    def clean(tables: Tables) -> Tables:
+        seen.extend(tables.train["sex"])
+        return tables
+
+    problem_of(given, clean=clean)
+    assert set(seen) == {" male", " female"}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from kpipe.errors import DataError
@@ -14,3 +17,27 @@ def test_a_text_target_of_a_regression_is_refused_with_an_example() -> None:
     made.train["survived"] = np.where(made.train["survived"] == 1, "yes", "no")
     with pytest.raises(DataError, match=r"'survived' of a regression must hold numbers; got '(yes|no)'"):
         problem_of(made, metric="rmse")
+
+
+def test_labels_that_differ_by_case_or_blanks_alone_are_named() -> None:
+    given = survivors()
+    words = given.train["survived"].map({0: "no", 1: "yes"})
+    train = given.train.assign(survived=[word.upper() if row % 9 == 0 else word for row, word in enumerate(words)])
+    problem = problem_of(replace(given, train=train, sample=given.sample.assign(survived="no")))
+    assert any("may mean the same: 'NO' and 'no'" in note for note in problem.tables.source.notes)
+    plain = problem_of(replace(given, train=given.train.assign(survived=words)))
+    assert not any("may mean the same" in note for note in plain.tables.source.notes)
+
+
+def test_true_beside_one_is_named() -> None:
+    given = survivors()
+    words = [("True" if row % 9 == 0 else "1") if one else "0" for row, one in enumerate(given.train["survived"])]
+    problem = problem_of(replace(given, train=given.train.assign(survived=pd.Series(words, dtype="str"))))
+    assert any("'1' and 'True'" in note for note in problem.tables.source.notes)
+
+
+def test_a_test_set_of_one_row_is_said_to_be_a_stub() -> None:
+    given = survivors()
+    one = problem_of(replace(given, test=given.test.head(1), sample=given.sample.head(1)))
+    assert any("test.csv has 1 row beside 80" in note and "kpipe kernel" in note for note in one.tables.source.notes)
+    assert not any("stub" in note for note in problem_of(given).tables.source.notes)
