@@ -99,7 +99,7 @@ def _join_labels(
         return train, []
     shared = [name for name in train.header if name in labels.columns and _is_unique(labels.columns[name])]
     if shared:
-        rows = pc.index_in(train.columns[shared[0]], value_set=labels.columns[shared[0]].combine_chunks())
+        rows = _rows_of(train.columns[shared[0]], labels.columns[shared[0]])
         without = rows.null_count
         columns = {name: pc.fill_null(pc.take(labels.columns[name], rows), "") for name in new}
         how = f"by {shared[0]}" + (f"; {without:,} rows of {train.name} have no label" if without else "")
@@ -116,6 +116,15 @@ def _join_labels(
         name: pa.chunked_array(cells) if isinstance(cells, pa.Array) else cells for name, cells in columns.items()
     }
     return replace(train, header=[*train.header, *new], columns=train.columns | columns), [note]
+
+
+def _rows_of(ids: pa.ChunkedArray, others: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The row of each id among others; 1001 is 1001.0 where no id is written alike."""
+    rows = pc.index_in(ids, value_set=others.combine_chunks())
+    if rows.null_count < len(rows):
+        return rows
+    whole = (pc.replace_substring_regex(cells, r"\.0+$", "") for cells in (ids, others.combine_chunks()))
+    return pc.index_in(next(whole), value_set=next(whole))
 
 
 def _split(file: CsvFile, sample: CsvFile | None, targets: Sequence[str]) -> tuple[CsvFile, CsvFile, list[str]]:

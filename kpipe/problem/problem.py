@@ -344,10 +344,10 @@ def _notes_on_submission(problem: Problem) -> Iterator[str]:
             f"{rows}{', ...' * (len(problem.targets) > 5)}."
         )
     if _STUB * len(problem.tables.test) < min(len(train), _MOST_STUB_ROWS * _STUB):
-        rows = len(problem.tables.test)
+        count = len(problem.tables.test)
         yield (
-            f"test.csv has {rows} row{'s' * (rows > 1)} beside {len(train):,} of train.csv. If it is a stub of a test "
-            "set that Kaggle keeps hidden, submit a kernel (kpipe kernel) instead of this submission."
+            f"test.csv has {count} row{'s' * (count > 1)} beside {len(train):,} of train.csv. If it is a stub of "
+            "a test set that Kaggle keeps hidden, submit a kernel (kpipe kernel) instead of this submission."
         )
     if problem.labels is not None and (alike := _labels_alike(problem.labels)):
         shown = " and ".join(map(repr, alike))

@@ -51,6 +51,13 @@ def test_labels_in_a_file_apart_are_joined_by_id_in_any_order(tmp_path: Path) ->
         load("x", folder(tmp_path, files | {"train_targets.csv": b"y\n7\n8\n"}))
 
 
+def test_ids_of_labels_are_matched_as_numbers_and_the_file_may_be_called_labels(tmp_path: Path) -> None:
+    labels = b"id,y\n3.0,0\n2.0,1\n1.0,0\n"
+    files = {"train.csv": b"id,x,name\n1,0.5,a\n2,,b\n3,2.5,a\n", "test.csv": TEST, "labels.csv": labels}
+    sample = {"sample_submission.csv": FILES["sample_submission.csv"]}
+    assert load("x", folder(tmp_path, files | sample)).train["y"].tolist() == [0, 1, 0]
+
+
 @pytest.mark.parametrize("gap", [b"", b" ", b"NA"])
 def test_one_table_is_train_where_the_target_is_known_and_test_where_it_is_not(gap: bytes, tmp_path: Path) -> None:
     table = b"id,x,y\n1,0.5,0\n2,,1\n3,2.5,0\n4,1.5,%s\n5,,%s\n" % (gap, gap)
