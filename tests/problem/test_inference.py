@@ -278,6 +278,15 @@ def test_weeks_that_come_later_in_test_are_a_time_and_no_groups() -> None:
         assert adapted.train["week"].iloc[train].max() < adapted.train["week"].iloc[valid].min()
 
 
+def test_numbers_of_later_dates_are_predicted_by_the_calendar_model_too() -> None:
+    assert next(iter(found(dated(later=True))[0].models)) == "calendar"
+    assert "calendar" not in found(dated(later=False))[0].models
+    made = dated(later=True)
+    made.train["sales"] = np.where(made.train["sales"] > 100, "high", "low")
+    made.sample["sales"] = "low"
+    assert "calendar" not in found(made)[0].models
+
+
 def test_dates_with_a_gap_are_no_reason_to_refuse() -> None:
     made = dated(later=True)
     made.train.loc[3, "date"] = None

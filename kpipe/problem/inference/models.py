@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
+
 from kpipe.core.values import Reason, Tables
 from kpipe.data.column_types import is_free_text, is_pixel_table
+from kpipe.data.dates import parse_dates
 from kpipe.models import model
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
+from kpipe.problem.splitters import ByTime
 
 __all__ = ["infer_models"]
 
@@ -23,8 +27,19 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
     columns = tables.train[list(competition.columns or ())]
     if is_pixel_table(columns):
         return _models_of_pixels(competition, columns.shape[1])
-    names = _FREE_TEXT if any(is_free_text(columns[name]) for name in columns) else _ANY_TABLE
-    return {"models": {name: model(name) for name in names}}, Reason(text="the default models for tables")
+    names: tuple[str, ...] = _FREE_TEXT if any(is_free_text(columns[name]) for name in columns) else _ANY_TABLE
+    reason = "the default models for tables"
+    if _asks_for_the_future(competition, columns):
+        names = ("calendar", *names)
+        reason += ", and 'calendar', which continues levels and seasons into the future"
+    return {"models": {name: model(name) for name in names}}, Reason(text=reason)
+
+
+def _asks_for_the_future(competition: Competition, columns: pd.DataFrame) -> bool:
+    """Whether numbers are to be predicted for dates after those of train."""
+    if competition.task != "regression" or not isinstance(competition.splitter, ByTime):
+        return False
+    return any(parse_dates(columns[name]) is not None for name in columns)
 
 
 def _models_of_pixels(competition: Competition, count: int) -> Step:
