@@ -26,7 +26,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from kpipe.core.values import Context, Loss
 from kpipe.data.dates import DateFormat, parse_dates
+from kpipe.errors import UsageError
 from kpipe.features import as_text, soft_clip_scaler
+from kpipe.models.factory import require_known
 
 __all__ = ["CalendarRegressor", "calendar"]
 
@@ -49,7 +51,7 @@ def calendar(context: Context, **options: Any) -> BaseEstimator:
     context : Context
         The context of the fit; the task must be a regression.
     **options
-        Parameters of scikit-learn's ``Ridge``.
+        ``alpha`` of scikit-learn's ``Ridge``.
 
     Returns
     -------
@@ -58,11 +60,12 @@ def calendar(context: Context, **options: Any) -> BaseEstimator:
 
     Raises
     ------
-    ValueError
-        If the task is a classification.
+    UsageError
+        If the task is a classification, or an option is not known.
     """
+    require_known("calendar", options, {"alpha"})
     if context.task != "regression":
-        raise ValueError("The model 'calendar' predicts numbers, but the target holds classes. Choose another --model.")
+        raise UsageError("The model 'calendar' predicts numbers, but the target holds classes. Choose another --model.")
     return CalendarRegressor(loss=context.loss, **options)
 
 
