@@ -184,7 +184,8 @@ def _models(run: LoadedRun, oof: OofPredictions, suffix: str, rows: int) -> list
     for model in run.models:
         columns = output_columns(test, model.name)
         predicted = to_numbers("test.parquet", test[columns])
-        if model.name not in oof.models or not columns or len(test) != rows or np.isnan(predicted).any():
+        alike = model.name in oof.models and oof.models[model.name].shape[1:] == predicted.shape[1:]
+        if not alike or not columns or len(test) != rows or np.isnan(predicted).any():
             raise DataError(f"{run.path}: the predictions of {model.name} are missing or of other rows.")
         found.append(
             ModelPredictions(

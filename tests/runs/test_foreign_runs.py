@@ -233,6 +233,11 @@ WRONG: dict[str, tuple[str, Callable[[pd.DataFrame], Any], str]] = {
     ),
     "missing test": ("test", lambda d: d.assign(**{"linear/1": np.nan}), "predictions of linear are missing"),
     "text": ("test", lambda d: d.assign(**{"linear/1": "0.5"}), "'linear/1' must hold numbers; got '0.5'"),
+    "a class less": (
+        "test",
+        lambda d: d.drop(columns="linear/0"),
+        "predictions of linear are missing or of other rows",
+    ),
     "rows twice": ("oof", lambda d: d.assign(row=d["row"] // 2), "'row' must hold each number from 0 to 299 once"),
     "fewer rows": ("oof", lambda d: d.head(200), "oof.parquet must have 300 rows; got 200"),
     "fewer test rows": ("test", lambda d: d.head(7), "test.parquet must have 120 rows; got 7"),
