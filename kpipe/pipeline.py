@@ -105,6 +105,7 @@ class Callbacks(TypedDict, total=False):
     on_start: Callable[[RunPlan], None]
     on_fit_done: Callable[[FitFinished], None]
     on_download: Callable[[int, int], None]
+    on_step: Callable[[str], None]
     command: Sequence[str]
 
 
@@ -114,6 +115,7 @@ def run(
     on_start: Callable[[RunPlan], None] = lambda plan: None,
     on_fit_done: Callable[[FitFinished], None] = lambda fit: None,
     on_download: Callable[[int, int], None] = lambda done, size: None,
+    on_step: Callable[[str], None] = lambda step: None,
     rerun: RerunSpec | None = None,
     command: Sequence[str] = (),
 ) -> Run:
@@ -129,6 +131,8 @@ def run(
         Called with each fit that has finished.
     on_download : callable
         Called with the number of bytes downloaded so far, and in total, while Kaggle's files are downloaded.
+    on_step : callable
+        Called at the start of each step before and after training, with its description.
     rerun : RerunSpec, optional
         What a resumed or reproduced run takes over from the original run.
     command : sequence of str
@@ -146,7 +150,8 @@ def run(
     began = time.perf_counter()
     rerun = rerun or RerunSpec()
     check_writable(competition_folder(request.out, request.slug))
-    problem = prepare(request, on_download=on_download)
+    problem = prepare(request, on_download=on_download, on_step=on_step)
+    on_step("Making the folds, and a submission of constants to rehearse the format")
     models = choose_models(problem, request.models, budget=request.budget)
     folds = make_folds(problem, seed=request.seeds[0], n_folds=request.folds)
     device = resolve_device(request.device)
@@ -173,6 +178,7 @@ def run(
             checkpoints=folder,
             on_fit_done=on_fit_done,
         )
+        on_step("Combining the models, and checking the result for leaks and mistakes")
         result = conclude(problem, folds, predictions, baseline, seconds=time.perf_counter() - began)
         return save_run(folder, result, began=began, seeds=request.seeds, device=device, command=command)
 
@@ -343,6 +349,7 @@ def prepare(
     competition: Competition | None = None,
     *,
     on_download: Callable[[int, int], None] = lambda done, size: None,
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> Problem:
     """Read and clean the files of a request, and infer every field that its competition leaves open.
 
@@ -353,6 +360,8 @@ def prepare(
         Used instead of the competition that the request's slug names.
     on_download : callable
         Called with the number of bytes downloaded so far, and in total.
+    on_step : callable
+        Called at the start of each step with its description.
 
     Returns
     -------
@@ -363,7 +372,10 @@ def prepare(
     KpipeError
         If there is no such competition, or its files are missing, broken, or contradict it.
     """
-    return define_problem(*read_competition(request, competition, on_download=on_download))
+    on_step(f"Reading the files of {request.slug}")
+    asked, tables = read_competition(request, competition, on_download=on_download)
+    on_step(f"Inferring what the files of {asked.slug} mean, of {len(tables.train.columns):,} columns")
+    return define_problem(asked, tables)
 
 
 def read_competition(

@@ -35,7 +35,9 @@ def _execute(options: argparse.Namespace) -> int:
     path = module_path(options.slug, options.folder)
     bare = Competition(slug=options.slug)
     with show_progress(quiet=False) as progress:
-        problem = pipeline.prepare(request_from(options), bare, on_download=progress.on_download)
+        problem = pipeline.prepare(
+            request_from(options), bare, on_download=progress.on_download, on_step=progress.on_step
+        )
     guesses = write_module(problem, path)
     print(path)
     _print_next_steps(problem, path, guesses, options)

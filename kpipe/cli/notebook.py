@@ -45,9 +45,9 @@ _DOC = """From a competition's name to a validated submission with a score; in a
     Parameters
     ----------
     {parameters}
-    on_start, on_fit_done, on_download : callable, optional
-        Called with the plan before training, with each fit that has finished, and with the bytes that have arrived and
-        the bytes in all. Without them, a notebook shows a progress bar.
+    on_start, on_fit_done, on_download, on_step : callable, optional
+        Called with the plan before training, with each fit that has finished, with the bytes that have arrived and the
+        bytes in all, and with a phrase for each step besides training. Without them, a notebook shows a progress bar.
 
     Returns
     -------

@@ -21,9 +21,11 @@ def _execute(options: argparse.Namespace) -> int:
     """Print the fields of a competition."""
     from kpipe import pipeline
     from kpipe.cli.console.competition import describe, print_competition
+    from kpipe.cli.console.progress import show_progress
 
     print_competition_notes([options.slug])
-    problem = pipeline.prepare(request_from(options))
+    with show_progress(quiet=False) as progress:
+        problem = pipeline.prepare(request_from(options), on_download=progress.on_download, on_step=progress.on_step)
     if options.json:
         import json
 

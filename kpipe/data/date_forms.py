@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["COUNTED_FORMS", "FORMS", "NUMBER_FORMS", "DateForm", "NumberForm"]
+__all__ = ["COUNTED_FORMS", "FORMS", "NUMBER_FORMS", "DateForm", "NumberForm", "number_forms_of"]
 
 _MONTH = r"(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}\.?,?\s+)?"
@@ -156,3 +156,22 @@ NUMBER_FORMS = (
     NumberForm("microseconds since 1970", 315_532_800_000_000, 4_102_444_800_000_000, "", "us", _OF_TIME),
     NumberForm("nanoseconds since 1970", 315_532_800_000_000_000, 4_102_444_800_000_000_000, "", "ns", _OF_TIME),
 )
+
+
+def number_forms_of(column: str) -> list[NumberForm]:
+    """The forms of numbers that may be dates in a column of this name.
+
+    Parameters
+    ----------
+    column : str
+
+    Returns
+    -------
+    list of NumberForm
+
+    Examples
+    --------
+    >>> number_forms_of("price")
+    []
+    """
+    return [form for form in NUMBER_FORMS if form.columns.search(column)]

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kpipe.data.date_forms import COUNTED_FORMS, FORMS, NUMBER_FORMS, DateForm, NumberForm
+from kpipe.data.date_forms import COUNTED_FORMS, FORMS, DateForm, NumberForm, number_forms_of
 from kpipe.data.date_words import in_english
 
 __all__ = ["DateFormat", "distinct_cells", "is_named_after_time", "parse_dates", "to_strings"]
@@ -89,20 +89,22 @@ class DateFormat:
         if pd.api.types.is_bool_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
             return None
         if pd.api.types.is_numeric_dtype(column):
-            return cls._of_numbers(column.dropna())
+            return cls._of_numbers(column)
         cells = distinct_cells(column, _SAMPLED)
         if len(cells) and pc.all(pc.match_substring_regex(cells, r"^\d{5,19}$")).as_py():
             return cls._of_numbers(pd.Series(cells.to_pylist(), name=column.name).astype("float64").astype("int64"))
         return cls._of_text(cells) or cls._of_words(cells)
 
     @classmethod
-    def _of_numbers(cls, numbers: pd.Series) -> Self | None:
+    def _of_numbers(cls, column: pd.Series) -> Self | None:
+        forms = number_forms_of(str(column.name))  # first: a table may have 100,000 columns of numbers
+        numbers = column.dropna() if forms else column.iloc[:0]
         if not len(numbers):
             return None
         is_whole = numbers.dtype.kind != "f" or not bool((numbers % 1 != 0).any())
         lowest, highest = numbers.min(), numbers.max()
-        for form in NUMBER_FORMS:
-            if form.lowest <= lowest and highest <= form.highest and form.columns.search(str(numbers.name)):
+        for form in forms:
+            if form.lowest <= lowest and highest <= form.highest:
                 sampled = pd.Series(numbers.unique()[:_SAMPLED], name=numbers.name)
                 if (is_whole or form.unit) and (found := cls._of_digits(form, sampled)) is not None:
                     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from kpipe.training.task_runner import FitFinished
 __all__ = ["RunProgress", "show_progress"]
 
 _ROOM_FOR_A_BAR = 70  # columns
+_LONG_STEP = 5.0  # seconds after which a step that is still at work is shown
 
 
 class RunProgress:
@@ -41,6 +43,7 @@ class RunProgress:
             "on_start": self.on_start,
             "on_fit_done": self.on_fit_done,
             "on_download": self.on_download,
+            "on_step": self.on_step,
             "command": ["kpipe", *sys.argv[1:]],
         }
 
@@ -71,6 +74,15 @@ class RunProgress:
         ----------
         done, size : int
             Bytes downloaded, and bytes in total; 0 if the total is unknown.
+        """
+
+    def on_step(self, step: str) -> None:
+        """Show what is being done, if it takes a while.
+
+        Parameters
+        ----------
+        step : str
+            A phrase.
         """
 
     def close(self) -> None:
@@ -121,6 +133,7 @@ class _Lines(RunProgress):
         super().__init__()
         self.console = console
         self.tenths = -1
+        self.waiting: threading.Timer | None = None
 
     def on_download(self, done: int, size: int) -> None:
         """Print a line for each tenth."""
@@ -130,8 +143,23 @@ class _Lines(RunProgress):
             share = f"{10 * tenths} % of {_format_size(size)}" if size else "..."
             self.console.print(f"Downloading from Kaggle: {share}", markup=False)
 
+    def on_step(self, step: str) -> None:
+        """Print the step once it has taken some seconds."""
+        self._stop_waiting()
+        self.waiting = threading.Timer(_LONG_STEP, self.console.print, [f"{step} ..."], {"markup": False})
+        self.waiting.daemon = True
+        self.waiting.start()
+
+    def close(self) -> None:
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        if self.waiting is not None:
+            self.waiting.cancel()
+
     def on_start(self, plan: RunPlan) -> None:
         super().on_start(plan)
+        self._stop_waiting()
         for line in (plan.sentence, *plan.notes):
             self.console.print(line, markup=False)
         if plan.problem.tables.source.origin == "sample":
@@ -165,6 +193,7 @@ class _Bar(_Lines):
         self.bar.update(self.task, description=description, completed=fit.done, total=fit.total)
 
     def close(self) -> None:
+        super().close()
         self.bar.stop()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.values import Tables
+from kpipe.data.date_forms import number_forms_of
 from kpipe.data.dates import DateFormat
 from kpipe.data.numbers import NumberFormat, parse_numbers
 from kpipe.errors import DataError
@@ -115,6 +116,9 @@ def _reads_itself(competition: Competition) -> bool:
 
 def _feature(train: pd.Series, test: pd.Series) -> _Conversion | None:
     """Dates come first: 2015-01 and 22.05.15 could be amounts, too."""
+    are_numbers = pd.api.types.is_numeric_dtype(train) and pd.api.types.is_numeric_dtype(test)
+    if are_numbers and not number_forms_of(str(train.name)):
+        return None
     sampled = _sampled(train, test)
     dates = DateFormat.of(sampled)
     if dates is not None:

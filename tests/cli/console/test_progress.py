@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -52,6 +53,19 @@ def test_a_download_is_a_line_for_each_tenth(capsys: pytest.CaptureFixture[str])
         progress.on_download(34_900, 34_900)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [f"Downloading from Kaggle: {10 * tenth} % of 34.9 kB" for tenth in range(11)]
+
+
+def test_a_step_is_shown_once_it_has_taken_some_seconds(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("kpipe.cli.console.progress._LONG_STEP", 0.05)
+    with show_progress(quiet=False) as progress:
+        for step, seconds in (("Reading", 0.0), ("Inferring", 0.3), ("Rehearsing", 0.0)):
+            progress.on_step(step)
+            time.sleep(seconds)
+        progress.on_start(plan(tmp_path))
+        time.sleep(0.1)
+    assert capsys.readouterr().err == "Inferring ...\ntitanic: 300 rows\na note\n"
 
 
 def test_quiet_progress_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
