@@ -64,7 +64,8 @@ def adversarial_validation(problem: Problem, folds: Folds) -> Iterator[Finding]:
     auc, error, important = found
     detail = f"A classifier separates test rows from train rows with an AUC of {auc:.2f} (0.5: indistinguishable)."
     if len(columns) < len(used):
-        others = list_names([column for column in used if column not in columns])
+        compared = set(columns)
+        others = list_names([column for column in used if column not in compared])
         detail += f" Not compared: {others}, which test continues."
     if auc <= max(_MAX_AUC, 0.5 + _SIGNIFICANT * error):
         yield "pass", detail

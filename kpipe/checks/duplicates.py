@@ -54,7 +54,8 @@ def duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Finding]
     tables, named = problem.tables, (problem.id, problem.groups)
     shared = [c for c in tables.train.columns if c in tables.test.columns and c not in named]
     # By a column with other values in test, no row of test could have a duplicate.
-    ignored = [] if is_pixel_table(tables.train[shared]) else [c for c in shared if _differs_in_test(tables, c)]
+    differ = () if is_pixel_table(tables.train[shared]) else (c for c in shared if _differs_in_test(tables, c))
+    ignored = dict.fromkeys(differ)
     compared = [c for c in shared if c not in ignored]
     if not compared:
         yield (
@@ -64,7 +65,7 @@ def duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Finding]
         )
         return
     names = f"all columns except the id{',' if ignored else ' and'} the target"
-    names += f" and {list_names(ignored)}" if ignored else ""
+    names += f" and {list_names(list(ignored))}" if ignored else ""
     counts = []
     for number, hashes in enumerate(_hashes(tables, compared, folds)):
         counts.append(_count(hashes, folds))

@@ -27,7 +27,7 @@ __all__ = ["CsvFile", "parse_csv", "unique_names"]
 
 _BLOCK = 16 << 20  # bytes a thread parses at a time: smaller ones give each of 785 columns a hundred small chunks
 _MAX_BLOCK = 2**31 - 1  # bytes; pyarrow keeps a block's size in an int32
-_MAX_COLUMNS = 100_000  # 2 cores take 6 s for so many
+_MAX_COLUMNS = 200_000  # a file of genes or words may have 100,000 and an id
 _MAX_CELL = 1 << 30  # characters; Python's default refuses cells above 128 KiB, such as long texts
 _BLANK_LINE = re.compile(rb"^\s*\n|\r(?!\n)|\n\r?\n")  # or a line end that may stand inside a cell
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # a terminal that shows such a name would obey them

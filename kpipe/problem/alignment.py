@@ -23,6 +23,7 @@ from kpipe.problem.inference.target import infer_target
 __all__ = ["align_rows"]
 
 _MAX_STUB = 0.5  # of test's rows: a sample submission with more is incomplete, not a stub
+_MOST_NOTES = 5  # columns with a sentence each about words that may mean a missing value
 
 
 def align_rows(competition: Competition, files: Tables) -> Tables:
@@ -56,16 +57,20 @@ def align_rows(competition: Competition, files: Tables) -> Tables:
 
 def _with_notes_on_words(files: Tables) -> Tables:
     """Say which columns have a category such as "None", which elsewhere spells a missing value."""
+    notes = []
     for name in files.train.columns:
         if pd.api.types.is_string_dtype(files.train[name]):
             count = files.train[name].isin(CATEGORY_WORDS)
             if count.any():
                 word = files.train.loc[count, name].iloc[0]
-                files = _with_note(
-                    files,
+                notes.append(
                     f"{name!r}: {word!r} is a category ({int(count.sum()):,} rows of train.csv), not a missing value. "
-                    f"If it means missing, empty these cells.",
+                    f"If it means missing, empty these cells."
                 )
+    if len(notes) > _MOST_NOTES:
+        notes[_MOST_NOTES:] = [f"{len(notes) - _MOST_NOTES:,} more columns have such a category."]
+    for note in notes:
+        files = _with_note(files, note)
     return files
 
 

@@ -332,7 +332,8 @@ def _reason_for_positive(problem: Problem) -> dict[str, Reason]:
 def _notes_on_submission(problem: Problem) -> Iterator[str]:
     """What the submission leaves as it is, and how it writes labels that train writes in another way."""
     train, sample = problem.tables.train, problem.tables.sample
-    kept = [name for name in sample if name in train and name not in (problem.id, *problem.targets, *problem.columns)]
+    known = {problem.id, *problem.targets, *problem.columns}
+    kept = [name for name in sample if name in train and name not in known]
     if kept and set(problem.targets) & set(problem.submission_columns):
         names = ", ".join(map(str, kept[:5])) + ", ..." * (len(kept) > 5)
         yield f"The submission leaves {names} as in the sample submission, because --target names others."

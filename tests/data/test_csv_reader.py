@@ -120,12 +120,12 @@ def test_a_column_name_with_control_characters_is_refused(name: str) -> None:
     assert str(said.value).isprintable()
 
 
-def test_a_header_of_100_000_columns_is_checked_within_seconds_and_a_longer_one_refused() -> None:
+def test_a_header_of_200_000_columns_is_checked_within_seconds_and_a_longer_one_refused() -> None:
     start = time.process_time()
-    csv_reader.unique_names("train.csv", [f"c{number}" for number in range(100_000)])
+    csv_reader.unique_names("train.csv", [f"c{number}" for number in range(200_000)])
     assert time.process_time() - start < 5  # each name compared with all before it took 60 s
-    with pytest.raises(DataError, match=r"line 1: the header has 100,001 columns; kpipe reads at most 100,000"):
-        parse_csv("train.csv", b"," * 100_000 + b"\n")
+    with pytest.raises(DataError, match=r"line 1: the header has 200,001 columns; kpipe reads at most 200,000"):
+        parse_csv("train.csv", b"," * 200_000 + b"\n")
 
 
 def test_a_repeated_byte_order_mark_changes_no_dtype() -> None:

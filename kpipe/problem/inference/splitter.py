@@ -68,7 +68,7 @@ def _time_columns(competition: Competition, tables: Tables) -> Iterator[TimeColu
     """Columns that train and test share: dates first, then columns of year and month, then numbers."""
     train, test = tables.train, tables.test
     names = [name for name in train.columns if name in test.columns and name not in competition.targets]
-    dates = [str(name) for name in names if parse_dates(train[name]) is not None]
+    dates = dict.fromkeys(str(name) for name in names if parse_dates(train[name]) is not None)
     yield from dates
     names = [str(name) for name in names if name != competition.id or name in (competition.columns or ())]
     if (parts := _calendar_parts(names, train, test)) is not None:
