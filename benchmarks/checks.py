@@ -1,12 +1,14 @@
 """How sensitive the checks of tables and folds are, and how long they take.
 
-    python benchmarks/checks.py [--slug SLUG]... [--trials 5] [--check NAME] [--times-only | --texts-only]
+    python benchmarks/checks.py [--slug SLUG]... [--trials 5] [--check NAME] [--times-only | --texts-only | --alarms]
 
 Each mistake of ``tests/plants.py`` is planted in Kaggle's real tables, in smaller and smaller shares of the rows, with
 several seeds. A cell is the number of seeds with which the check in the second column did not pass and named the
 mistake; the last column is the smallest share at which it did with all seeds. The clean tables must pass first. Times
 are CPU time of one thread (``time.process_time``), the minimum of three, for each check; also on 76,000 x 370 generated
 values. ``--texts-only`` prints what the checks say of each mistake: the first table of ``docs/checks.md``.
+``--alarms`` prints every warning and failure on unmodified tables: Kaggle's own, and as many draws of train and test
+from each train.csv as ``--trials`` says, whole groups together.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +104,23 @@ def print_texts(given: dict[str, Prepared]) -> None:
                 break
 
 
+def print_alarms(slug: str, given: Prepared, trials: int) -> None:
+    whole = given.tables
+    by = whole.train.index.to_series() if given.problem.groups is None else whole.train[given.problem.groups]
+    draws = [given]
+    for seed in range(trials):
+        tested = by.isin(np.random.default_rng(seed).permutation(by.unique())[::4])
+        test = whole.train[tested].reset_index(drop=True).drop(columns=list(given.problem.targets))
+        train = whole.train[~tested].reset_index(drop=True)
+        draws.append(Prepared.of(given.problem, replace(whole, train=train, test=test)))
+    found = [check for draw in draws for check in draw.checks().values()]
+    counts = [sum(check.status == status for check in found) for status in ("warn", "fail")]
+    print(f"| {slug} | {len(draws)} | {len(found)} | {counts[0]} | {counts[1]} |", flush=True)
+    for check in found:
+        if check.status != "pass":
+            print(f"    {check.status} {check.name}: {check.detail}", flush=True)
+
+
 def _caught(plant, given: Prepared, trials: int) -> Iterator[int]:
     """Of each share, until none of the trials of two shares running is caught."""
     none = 0
@@ -118,9 +138,15 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=5)
     parser.add_argument("--times-only", action="store_true")
     parser.add_argument("--texts-only", action="store_true")
+    parser.add_argument("--alarms", action="store_true")
     parser.add_argument("--check", help="only the mistakes that this check must catch")
     options = parser.parse_args()
     given = {slug: read(slug) for slug in options.slug or SLUGS}
+    if options.alarms:
+        print("| competition | draws | checks | warnings | failures |\n|---|---|---|---|---|")
+        for slug, prepared in given.items():
+            print_alarms(slug, prepared, options.trials)
+        return
     if options.texts_only:
         print_texts(given)
         return

@@ -168,7 +168,7 @@ def _other_shares(metric: Metric, y: np.ndarray, outputs: int) -> Iterator[_Cons
         return
     for power in _POWERS:
         weights = np.where(counts > 0, np.maximum(counts, 1) / len(y), 0.0) ** power * (counts > 0)
-        yield _Constant("random labels", weights / weights.sum(), drawn=True)
+        yield _Constant("random label", weights / weights.sum(), drawn=True)
 
 
 def _other_values(y: np.ndarray, loss: Callable[[_Constant], float]) -> Iterator[_Constant]:

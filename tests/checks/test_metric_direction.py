@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from kpipe.core.metrics import get_metric
 from tests.modules import findings
 
@@ -13,5 +16,28 @@ def test_a_metric_whose_direction_is_reversed_fails(files: Path) -> None:
     reversed_ = replace(get_metric("accuracy"), name="my_accuracy", greater_is_better=False)
     found = findings(files, metric=reversed_)["metric direction"]
     assert found.status == "fail"
-    assert "my_accuracy is 1 for perfect predictions and 0.5" in found.detail
+    assert "my_accuracy is 1 for perfect predictions and 0.495 for the best single class" in found.detail
     assert "its direction or its labels are reversed" in found.detail
+
+
+def doubled(y: np.ndarray, labels: np.ndarray) -> float:
+    return float((y == labels).sum() / (len(y) / 2))
+
+
+def of_these_400_rows(y: np.ndarray, labels: np.ndarray) -> float:
+    """Divided by the number of rows of train, whatever the number of rows that are scored."""
+    return float((y == labels).sum() / 400)
+
+
+@pytest.mark.parametrize(("function", "where"), [(doubled, "on all rows"), (of_these_400_rows, "on the first half")])
+def test_an_own_metric_with_the_name_of_another_is_a_warning(files: Path, function, where: str) -> None:
+    own = replace(get_metric("accuracy"), function=function)
+    found = findings(files, metric=own)["metric direction"]
+    assert found.status == "warn"
+    assert "The competition's own accuracy is" in found.detail
+    assert where in found.detail
+
+
+def test_an_own_metric_that_equals_the_one_of_its_name_passes(files: Path) -> None:
+    own = replace(get_metric("accuracy"), function=lambda y, labels: float(np.mean(y == labels)))
+    assert "metric direction" not in findings(files, metric=own)

@@ -237,11 +237,32 @@ def test_the_command_shows_every_check_and_its_status(files: Path, capsys: pytes
         "playground-series-s3e26",
         "playground-series-s3e25",
         "playground-series-s3e2",
+        "tabular-playground-series-sep-2022",
+        "spooky-author-identification",
     ],
 )
 def test_no_false_alarm_on_a_clean_competition(slug: str, kaggle_zip: Callable[[str], Path]) -> None:
     found = kpipe.check(slug, data=kaggle_zip(slug))
     assert [check for check in found if check.status != "pass"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("slug", "metric"),
+    [
+        ("titanic", "f1"),
+        ("titanic", "f1_macro"),
+        ("playground-series-s3e2", "f1"),
+        ("playground-series-s3e26", "f1_macro"),
+        ("playground-series-s3e26", "f1_weighted"),
+        ("playground-series-s3e25", "mape"),
+    ],
+)
+def test_no_target_is_said_to_leak_because_noise_beats_the_usual_constant(
+    slug: str, metric: str, kaggle_zip: Callable[[str], Path]
+) -> None:
+    found = kpipe.check(slug, data=kaggle_zip(slug), metric=metric, models=["linear"])
+    assert [check for check in found if check.status == "fail"] == []
 
 
 def refuse_duplicates(tables: Tables) -> Tables:

@@ -66,7 +66,7 @@ def test_no_constant_and_no_noise_beats_the_baseline(name: str) -> None:
     ("name", "said"),
     [
         ("f1", "best single class"),
-        ("f1_macro", "random labels"),
+        ("f1_macro", "random label"),
         ("mape", "best constant"),
         ("median_ae", "best constant"),
         ("accuracy", "majority class"),
