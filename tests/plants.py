@@ -23,8 +23,10 @@ from kpipe.checks.folds import disjoint_rows, groups_together, validation_after_
 from kpipe.checks.group_overlap import group_overlap
 from kpipe.checks.interface import Finding, run_check
 from kpipe.checks.near_duplicates import near_duplicates_across_folds
+from kpipe.checks.odd_values import values_in_range
 from kpipe.checks.row_order import row_order_leakage
 from kpipe.checks.target_leakage import target_leakage
+from kpipe.checks.target_parts import target_in_parts
 from kpipe.core.values import Check, Folds, Tables
 from kpipe.problem.competition import unchanged
 from kpipe.problem.problem import Problem
@@ -313,6 +315,8 @@ CHECKS: dict[str, Callable[[Problem, Folds], Iterable[Finding]]] = {
     "missingness shift": missingness_shift,
     "group overlap matches test": group_overlap,
     "adversarial validation": adversarial_validation,
+    "values in range": values_in_range,
+    "target in parts": target_in_parts,
 }
 
 

@@ -21,11 +21,13 @@ from kpipe.problem.problem import Problem
 
 __all__ = ["TABLE_CHECKS", "labels_spelled_alike", "values_in_range"]
 
+_ROWS = 20_000  # of each table, that are compared
 _MIN_ROWS, _MIN_SHARE = 5, 0.003  # of test, from which odd values are reported
 _SIGNIFICANT = 5.0  # standard errors
 _FAR = 1.0  # interquantile ranges beyond which a value of test lies far outside of train
 # Ratios of units in use: thousands, percent, inch, foot, mile, pound, ounce, gallon, minutes and hours, and their like.
 _UNITS = (1000, 100, 10, 60, 3600, 2.54, 25.4, 3.28084, 0.453592, 28.3495, 1.609344, 3.78541, 1e6, 24)
+_USUAL, _MIN_VALUES = 0.999, 20  # share of train's values with as many decimals, and different values of such a column
 _MAX_FREE = 0.2  # share of a column's texts that may be different cells, for spellings to be compared
 _EARLY, _MIN_EARLY = 12, 0.25  # days that can be months, and the share of later days that a column of dates has
 
@@ -41,7 +43,7 @@ def values_in_range(problem: Problem, _: Folds) -> Iterator[Finding]:
     ------
     Finding
     """
-    X, test = problem.X, problem.X_test
+    X, test = (_sample(frame) for frame in (problem.X, problem.X_test))
     if is_pixel_table(X) or len(test) < _MIN_ROWS:
         return
     found = [text for column in X for text in _odd_values(X[column], test[column])]
@@ -50,6 +52,12 @@ def values_in_range(problem: Problem, _: Folds) -> Iterator[Finding]:
         return
     more = f" {len(found) - 3} more columns differ likewise." if len(found) > 3 else ""
     yield "warn", f"{' '.join(found[:3])}{more}"
+
+
+def _sample(frame: pd.DataFrame) -> pd.DataFrame:
+    if len(frame) <= _ROWS:
+        return frame
+    return frame.iloc[np.sort(np.random.default_rng(0).permutation(len(frame))[:_ROWS])]
 
 
 def _odd_values(train: pd.Series, test: pd.Series) -> Iterator[str]:
@@ -74,6 +82,7 @@ def _odd_numbers(train: pd.Series, test: pd.Series) -> Iterator[str]:
     ]
     if len(far) < max(_MIN_ROWS, _MIN_SHARE * len(theirs)):
         yield from _repeated_value(str(train.name), ours, theirs)
+        yield from _more_decimals(str(train.name), ours, theirs)
         return
     values, counts = np.unique(far, return_counts=True)
     share = f"{len(far)} rows of test ({len(far) / len(test):.1%})"
@@ -90,14 +99,13 @@ def _odd_numbers(train: pd.Series, test: pd.Series) -> Iterator[str]:
 
 
 def _unit(ours: np.ndarray, far: np.ndarray) -> str:
-    """The factor by which values that lie far outside resemble those of train; empty if none is known."""
-    middle, spread = np.median(ours), np.quantile(ours, [0.02, 0.98])
-    best = (np.inf, 0.0)
-    for factor in (*_UNITS, *(1 / unit for unit in _UNITS)):
-        scaled = far / factor
-        if ((scaled >= spread[0]) & (scaled <= spread[1])).mean() > 0.8:
-            best = min(best, (abs(float(np.median(scaled) - middle)), factor))
-    return f": perhaps another unit, as they fit when divided by {best[1]:g}" if best[1] else ""
+    """The factor by which values that lie far outside resemble those of train; empty if none is known, or several."""
+    low, high = np.quantile(ours, [0.02, 0.98])
+    factors = [*_UNITS, *(1 / unit for unit in _UNITS)]
+    fit = [factor for factor in factors if ((far / factor >= low) & (far / factor <= high)).mean() > 0.8]
+    if len(fit) == 1:
+        return f": perhaps another unit, as they fit when divided by {fit[0]:g}"
+    return ": perhaps another unit" if fit else ""
 
 
 def _repeated_value(column: str, ours: np.ndarray, theirs: np.ndarray) -> Iterator[str]:
@@ -112,6 +120,23 @@ def _repeated_value(column: str, ours: np.ndarray, theirs: np.ndarray) -> Iterat
                 f"train's {ours.min():g} to {ours.max():g}: if it is a placeholder, convert it to a missing value in "
                 "clean."
             )
+
+
+def _more_decimals(column: str, ours: np.ndarray, theirs: np.ndarray) -> Iterator[str]:
+    """Values of test with more decimals than train's: computed from others, as by a conversion of units."""
+    decimals = next((d for d in range(4) if _share_with(ours, d) >= _USUAL), None)
+    if decimals is None or len(np.unique(ours)) < _MIN_VALUES:
+        return
+    odd = theirs[np.round(theirs, decimals) != theirs]
+    if max(2 * _MIN_ROWS, 2 * _MIN_SHARE * len(theirs)) <= len(odd) <= len(theirs) / 2:
+        yield (
+            f"{column} has more than {decimals} decimals in {len(odd)} rows of test ({len(odd) / len(theirs):.1%}), "
+            f"such as {odd[0]:.6g}, but not in train: these values may be in another unit. Convert them in clean."
+        )
+
+
+def _share_with(numbers: np.ndarray, decimals: int) -> float:
+    return float((np.round(numbers, decimals) == numbers).mean())
 
 
 def _odd_spellings(train: pd.Series, test: pd.Series) -> Iterator[str]:

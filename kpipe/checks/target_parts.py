@@ -36,6 +36,8 @@ _MIN_WORD_SHARE, _MIN_WORD_ROWS, _PURE_WORD = (
 )  # of the rows of a class; of the word's rows in that class
 _PURE, _MIN_KNOWN = 0.98, 100  # share of errors removed by a category's other rows, and rows that have such
 _MAX_PER_GROUP, _RANKED = 50, 14  # rows per group, and numbers that are ranked within groups
+_MAX_RANKED = 100_000  # rows of a table whose groups are ranked: a sample would break them
+_COLUMNS = 60  # the first ones, of which groups and numbers to rank are taken
 _ROWS_PER_CATEGORY, _MIN_NUMBERS = 20, 50  # of texts whose parts, and of numbers whose digits, are examined
 _COMBINATIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "{} minus {}": lambda a, b: a - b,
@@ -219,9 +221,13 @@ def _pairs(X: pd.DataFrame, target: _Target, plain: set[str]) -> Iterator[_Deriv
 def _within_groups(problem: Problem, rows: np.ndarray) -> Iterator[_Derived]:
     """The rank of a number within groups, and the place of a row within its group."""
     train, X = problem.tables.train, problem.X
+    if len(train) > _MAX_RANKED:
+        return
     names: list[Hashable] = [problem.groups] if problem.groups is not None else []
-    names += [c for c in X if c not in names and 1.5 <= len(X) / max(X[c].nunique(), 1) <= _MAX_PER_GROUP]
-    numbers = [c for c in X if pd.api.types.is_numeric_dtype(X[c]) and X[c].nunique() > 10][:_RANKED]
+    names += [
+        c for c in list(X)[:_COLUMNS] if c not in names and 1.5 <= len(X) / max(X[c].nunique(), 1) <= _MAX_PER_GROUP
+    ]
+    numbers = [c for c in list(X)[:_COLUMNS] if pd.api.types.is_numeric_dtype(X[c]) and X[c].nunique() > 10][:_RANKED]
     for group in names[:_GROUPS]:
         if pd.api.types.is_float_dtype(train[group]):
             continue

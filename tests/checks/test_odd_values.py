@@ -43,7 +43,8 @@ Made = Callable[[int, np.random.Generator], np.ndarray]
 CASES = [
     (weights, lambda v: np.full(len(v), -999.0), 0.05, "placeholder"),
     (weights, lambda v: np.full(len(v), 9999.0), 0.03, "placeholder"),
-    (weights, lambda v: np.round(1000 * v, 1), 0.05, "divided by 1000"),
+    (weights, lambda v: np.round(1000 * v, 1), 0.05, "perhaps another unit"),
+    (weights, lambda v: v * 0.453592, 0.1, "more than 1 decimals"),
     (towns, lambda v: np.array([t.lower() for t in v], dtype=object), 0.05, "str.strip().str.lower()"),
     (towns, lambda v: np.array([f" {t} " for t in v], dtype=object), 0.05, "str.strip().str.lower()"),
     (days, exchanged, 1.0, "day and month may be exchanged"),
