@@ -9,20 +9,24 @@ which never sees a target of the test table, and makes a forecast; this script t
 
 For each competition: how often the score lies within the forecast's 95 % interval; the intervals' mean width divided by
 that of an oracle, which knows the standard deviation of (score - forecast) over the redraws and adds 1.96 of them to
-both sides; the mean error of the score itself and of the forecast as estimates, as root mean squares. The rows of
-all redraws come from one file, so that the redraws of a small competition overlap; the difference between the scores of
-two parts of a finite table varies as much as that between two samples of a population.
+both sides; the root mean square errors of the out-of-fold score and of the forecast; and the seconds of a forecast. The
+rows of all redraws come from one file, so that the redraws of a small competition overlap; the difference between the
+scores of two parts of a finite table varies as much as that between two samples of a population.
 
 --out is written after each competition.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,10 +34,11 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from kpipe.core.metrics import output  # noqa: E402
+from kpipe.core.metrics import evaluate, output  # noqa: E402
 from kpipe.core.request import RunRequest  # noqa: E402
-from kpipe.core.values import Ensemble, Folds, Predictions, Tables  # noqa: E402
+from kpipe.core.values import Ensemble, Tables  # noqa: E402
 from kpipe.data import loading  # noqa: E402
+from kpipe.forecast.forecast import make_forecast  # noqa: E402
 from kpipe.problem.competition import Competition  # noqa: E402
 from kpipe.problem.problem import Problem, apply_request, define_problem  # noqa: E402
 from kpipe.training.combine import combine  # noqa: E402
@@ -74,27 +79,17 @@ _ALL = (
     Plan(HOUSES, "log_rmse"),
     Plan("spaceship-titanic", "accuracy", group_until="_"),
     Plan(f"{SERIES}e2", "auc"),
-    Plan(f"{SERIES}e25", "median_ae"),
+    Plan(f"{SERIES}e25", "median_ae", rows=10_000),
     Plan(f"{SERIES}e26", "log_loss"),
     Plan("digit-recognizer", "accuracy", rows=2000),
     Plan("spooky-author-identification", "log_loss", "text"),
-    Plan("tabular-playground-series-sep-2022", "smape", time="date"),
+    Plan("tabular-playground-series-sep-2022", "smape", "lightgbm", time="date"),
 )
 PLANS = {plan.slug: plan for plan in _ALL}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Redraw:
-    """What a run knows, and the answers, which it does not know."""
-
-    problem: Problem
-    folds: Folds
-    predictions: Predictions
-    ensemble: Ensemble
-    score: float
-
-
-def redraws(plan: Plan, count: int, *, shifted: bool) -> Iterator[Redraw]:
+def redraws(plan: Plan, count: int, *, shifted: bool) -> Iterator[dict[str, float]]:
+    """The score, the forecast and its parts, and the score on test of each redraw."""
     request = RunRequest(plan.slug, metric=plan.metric)
     competition = apply_request(request)
     files = loading.load(plan.slug, KAGGLE / f"{plan.slug}.zip", text=competition.text, id=competition.id)
@@ -143,26 +138,32 @@ def divide_at_time(
     return np.flatnonzero(kept & is_train), np.flatnonzero(kept & is_test)
 
 
-def fit(plan: Plan, competition: Competition, files: Tables, id: str, train: np.ndarray, test: np.ndarray) -> Redraw:
+def fit(
+    plan: Plan, competition: Competition, files: Tables, id: str, train: np.ndarray, test: np.ndarray
+) -> dict[str, float]:
     frame = files.train
     answers = frame.iloc[test].reset_index(drop=True)
     target = [name for name in frame if name not in files.test]
-    rows = answers.drop(columns=target)
     sample = files.sample.iloc[np.arange(len(test)) % len(files.sample)].reset_index(drop=True)
     sample = sample.assign(**{id: answers[id] if id in answers else np.arange(1, len(test) + 1)})
-    tables = replace(files, train=frame.iloc[train].reset_index(drop=True), test=rows, sample=sample)
+    tables = replace(
+        files, train=frame.iloc[train].reset_index(drop=True), test=answers.drop(columns=target), sample=sample
+    )
     problem = define_problem(competition, tables)
     folds = make_folds(problem)
-    models = choose_models(problem, [plan.model])
-    predictions = cross_validate(problem, folds, models=models, jobs=1, threads=1)
+    predictions = cross_validate(problem, folds, models=choose_models(problem, [plan.model]), jobs=1, threads=1)
     ensemble = combine(problem, folds, predictions)
-    return Redraw(
-        problem=problem,
-        folds=folds,
-        predictions=predictions,
-        ensemble=ensemble,
-        score=score(problem, ensemble, answers[target[0]]),
-    )
+    own = evaluate(problem.metric, problem.y, ensemble.oof, folds=folds.valid, groups=problem.blocks)
+    start = time.perf_counter()
+    forecast = make_forecast(problem, folds, ensemble, own)
+    return {
+        "score": own.value,
+        "value": forecast.value,
+        "low": forecast.low,
+        "high": forecast.high,
+        "seconds": time.perf_counter() - start,
+        "on_test": score(problem, ensemble, answers[target[0]]),
+    }
 
 
 def score(problem: Problem, ensemble: Ensemble, column: pd.Series) -> float:
@@ -171,3 +172,44 @@ def score(problem: Problem, ensemble: Ensemble, column: pd.Series) -> float:
     else:
         y = column.map({label: code for code, label in enumerate(problem.labels)}).to_numpy(dtype=np.int64)
     return float(problem.metric.function(y, output(problem.metric, ensemble.test)))
+
+
+def summary(found: pd.DataFrame) -> dict[str, float]:
+    error = found["on_test"] - found["value"]
+    return {
+        "held": float(((found["on_test"] >= found["low"]) & (found["on_test"] <= found["high"])).mean()),
+        "width": float((found["high"] - found["low"]).mean() / (2 * 1.96 * error.std(ddof=1))),
+        "error of score": float(np.sqrt(((found["on_test"] - found["score"]) ** 2).mean())),
+        "error of forecast": float(np.sqrt((error**2).mean())),
+        "seconds": float(found["seconds"].mean()),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("slugs", nargs="*", default=list(PLANS))
+    parser.add_argument("--redraws", type=int, default=20)
+    parser.add_argument("--shift", action="store_true")
+    parser.add_argument("--out", type=Path, help="write every redraw as JSON")
+    options = parser.parse_args()
+    everything: dict[str, Any] = {}
+    print("| competition | metric | held | width / oracle's | error of the score | of the forecast | seconds |")
+    print("|---|---|---|---|---|---|---|")
+    for slug in options.slugs:
+        found = pd.DataFrame(redraws(PLANS[slug], options.redraws, shifted=options.shift))
+        everything[slug] = found.to_dict("list")
+        if options.out:
+            options.out.write_text(json.dumps(everything, indent=1))
+        numbers = summary(found)
+        print(
+            f"| {slug} | {PLANS[slug].metric} | {numbers['held']:.0%} | {numbers['width']:.2f} "
+            f"| {numbers['error of score']:.4f} | {numbers['error of forecast']:.4f} | {numbers['seconds']:.2f} |",
+            flush=True,
+        )
+    every = [summary(pd.DataFrame(found)) for found in everything.values()]
+    print(f"Of all redraws {np.mean([one['held'] for one in every]):.1%} are held; ", end="")
+    print(f"mean width {np.mean([one['width'] for one in every]):.2f} times the oracle's.")
+
+
+if __name__ == "__main__":
+    main()

@@ -93,17 +93,22 @@ def submit_file(
     from kpipe.kaggle.client import connect
 
     out, kaggle = options.out, connect()  # missing credentials are said first
+    choosing = 0.0
     if run is None:
         submit.validate_file(file, pipeline.prepare(RunRequest(slug, data=getattr(options, "data", None))))
     else:
         console = get_console(stderr=True)
-        print_luck(find_luck(run, console), console, run_id=run.record["run_id"])
+        luck = find_luck(run, console)
+        print_luck(luck, console, run_id=run.record["run_id"])
+        choosing = luck.correction if luck is not None and luck.best == run.record["run_id"] else 0.0
+        if expected := format_forecast(run.record, choosing):
+            console.print(f"Expected on the leaderboard: {expected}", markup=False)
     allowed = allowance.check_can_submit(kaggle, slug, file, run, out=out, force=options.force)
     if allowed.is_last and not options.yes:
         _confirm_last(slug)
-    if run is not None and (expected := format_forecast(run.record)):
-        print(f"Expected on the leaderboard: {expected}", file=sys.stderr)
-    entry = submit.submit_file(kaggle, slug, file, run, message=options.message, out=out, kernel=kernel)
+    entry = submit.submit_file(
+        kaggle, slug, file, run, message=options.message, out=out, kernel=kernel, choosing=choosing
+    )
     with show_wait(entry, left_today=allowed.left_today - 1) as on_wait:
         if options.wait:
             entry = submit.wait_for_score(kaggle, entry, out=out, on_wait=on_wait)

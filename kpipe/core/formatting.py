@@ -67,12 +67,13 @@ def format_with_error(value: float | None, error: float | None, like: float | No
     return f"{format_score(value, like)} ± {format_score(error, like)}"
 
 
-def format_forecast(record: Mapping[str, Any]) -> str:
+def format_forecast(record: Mapping[str, Any], choosing: float = 0.0) -> str:
     """What a run's record expects on the leaderboard, as text.
 
     Parameters
     ----------
     record : the content of ``run.json``; keys may be missing or of other types.
+    choosing : what is added for the luck of choosing the run as the best of several.
 
     Returns
     -------
@@ -90,8 +91,10 @@ def format_forecast(record: Mapping[str, Any]) -> str:
     value, low, high = (_number(forecast.get(name)) for name in ("value", "low", "high"))
     if value is None:
         return ""
+    value += choosing
     if low is None or high is None or not math.isfinite(value + low + high):
         return f"{format_score(value)} (too few rows for an interval)"
+    low, high = low + choosing, high + choosing
     digits = min(max(0, 1 - math.floor(math.log10(high - low))), 12) if high > low else 4
     value_text, low_text, high_text = (with_minus_sign(f"{number:,.{digits}f}") for number in (value, low, high))
     return f"{value_text} (95 %: {low_text} to {high_text})"

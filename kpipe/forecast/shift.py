@@ -97,7 +97,7 @@ def estimate_shift(
     rows = np.sort(rng.permutation(rows)[:_ROWS])
     tested = np.sort(rng.permutation(len(X_test))[:_ROWS])
     known = [name for name in X if not is_free_text(X[name])]
-    both = to_codes(pd.concat([X[known].iloc[rows], X_test[known].iloc[tested]])).fillna(_MISSING).to_numpy()
+    both = to_codes(pd.concat([X.iloc[rows][known], X_test.iloc[tested][known]])).fillna(_MISSING).to_numpy()
     table, test_table = both[: len(rows)], both[len(rows) :]
     groups = np.arange(len(rows)) if blocks is None else np.unique(blocks[rows], return_inverse=True)[1]
     if len(np.unique(groups)) < _FOLDS:

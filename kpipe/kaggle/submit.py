@@ -70,7 +70,15 @@ def validate_file(file: Path, problem: Problem) -> None:
 
 
 def submit_file(
-    kaggle: Kaggle, slug: str, file: Path, run: Run | None, *, message: str, out: Path, kernel: Pushed | None = None
+    kaggle: Kaggle,
+    slug: str,
+    file: Path,
+    run: Run | None,
+    *,
+    message: str,
+    out: Path,
+    kernel: Pushed | None = None,
+    choosing: float = 0.0,
 ) -> Entry:
     """Submit a file once and add it to the ledger, whose writability is checked before.
 
@@ -90,6 +98,8 @@ def submit_file(
         The folder of all runs, which holds the ledger.
     kernel : Pushed, optional
         The version of a kernel that wrote the file, in a competition that takes submissions from notebooks only.
+    choosing : float
+        What is added to the run's forecast for the luck of choosing the run as the best of several.
 
     Returns
     -------
@@ -104,7 +114,7 @@ def submit_file(
         If the ledger cannot be written; its message holds Kaggle's number where the submission was already made.
     """
     message = message or (f"kpipe {run.record['run_id']}" if run else file.name)
-    made = replace(_entry_of_run(run), slug=slug, message=message, file=file.name, sha256=sha256_of(file))
+    made = replace(_entry_of_run(run, choosing), slug=slug, message=message, file=file.name, sha256=sha256_of(file))
     check_writable(out, slug)
     if kernel is None:
         ref = kaggle.competitions.submit(slug, file, message)
@@ -123,7 +133,7 @@ def submit_file(
     return entry
 
 
-def _entry_of_run(run: Run | None) -> Entry:
+def _entry_of_run(run: Run | None, choosing: float = 0.0) -> Entry:
     """What a run says of a submission; the rest of the entry is empty."""
     empty = Entry(ref=0, slug="", date="", message="", file="")
     if run is None:
@@ -132,7 +142,8 @@ def _entry_of_run(run: Run | None) -> Entry:
     named = {name: record[name] for name in ("run_id", "score", "standard_error")}
     forecast = record.get("forecast")  # runs of earlier versions have none
     given = forecast if isinstance(forecast, Mapping) else {}
-    expected: dict[str, Any] = {f"expected_{end}": as_number(given.get(end)) for end in ("low", "high")}
+    ends = {end: as_number(given.get(end)) for end in ("low", "high")}
+    expected: dict[str, Any] = {f"expected_{end}": n if n is None else n + choosing for end, n in ends.items()}
     return replace(empty, **named, **expected, metric=record["metric"]["name"])
 
 

@@ -38,6 +38,8 @@ def test_a_run_is_submitted_and_its_score_shown_beside_cross_validation(
     told = capsys.readouterr()
     assert "Downloading from Kaggle: 100 % of" in told.err
     assert "Submitted submission.csv to titanic as 1000; 4 left today." in told.err
+    assert "Expected on the leaderboard: 0." in told.out
+    assert "Expected on the leaderboard: 0." in told.err.split("Submitted")[0]  # before it is sent
     assert "titanic, 1000: cross-validation 0." in told.err
     assert "public 0." in told.err
     (run,) = Path("submissions/titanic").glob("2*")
@@ -50,6 +52,7 @@ def test_a_run_is_submitted_and_its_score_shown_beside_cross_validation(
     (entry,) = json.loads(capsys.readouterr().out)
     assert entry["run_id"] == record["run_id"]
     assert entry["score"] == record["score"]
+    assert (entry["expected_low"], entry["expected_high"]) == (record["forecast"]["low"], record["forecast"]["high"])
     assert entry["status"] == "complete"
     assert 0 < entry["public_score"] <= 1
     assert call("submissions", "titanic") == 0
