@@ -83,7 +83,7 @@ _ALL = (
     Plan(f"{SERIES}e26", "log_loss"),
     Plan("digit-recognizer", "accuracy", rows=2000),
     Plan("spooky-author-identification", "log_loss", "text"),
-    Plan("tabular-playground-series-sep-2022", "smape", "lightgbm", time="date"),
+    Plan("tabular-playground-series-sep-2022", "smape", "boosting", time="date"),
 )
 PLANS = {plan.slug: plan for plan in _ALL}
 
