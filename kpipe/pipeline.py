@@ -39,10 +39,11 @@ from kpipe.runs.resume import request_to_resume
 from kpipe.runs.run import Run
 from kpipe.runs.save import save_run
 from kpipe.runs.store import key_of, open_run_folder
+from kpipe.runs.vault import find_locked
 from kpipe.submission import make_submission, rehearse, to_csv
 from kpipe.training.baseline import predict_baseline
 from kpipe.training.budget import reserved_seconds
-from kpipe.training.combine import combine
+from kpipe.training.combine import combine, take_out_vault
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.deadline import Deadline
 from kpipe.training.estimators import choose_models
@@ -166,7 +167,7 @@ def run(
         )
         on_start(RunPlan(problem, tuple(models), len(folds.train), folder.path, notes))
         predictions = cross_validate(
-            problem,
+            problem.to_predict,
             folds,
             models=models,
             seeds=request.seeds,
@@ -353,6 +354,8 @@ def prepare(
 ) -> Problem:
     """Read and clean the files of a request, and infer every field that its competition leaves open.
 
+    The rows of a vault, if one is in force in ``request.out``, are no longer in train (see ``Problem.vault``).
+
     Parameters
     ----------
     request : RunRequest
@@ -370,12 +373,12 @@ def prepare(
     Raises
     ------
     KpipeError
-        If there is no such competition, or its files are missing, broken, or contradict it.
+        If there is no such competition, or its files are missing, broken, or contradict it, or its vault is of others.
     """
     on_step(f"Reading the files of {request.slug}")
-    asked, tables = read_competition(request, competition, on_download=on_download)
-    on_step(f"Inferring what the files of {asked.slug} mean, of {len(tables.train.columns):,} columns")
-    return define_problem(asked, tables)
+    asked, files = read_competition(request, competition, on_download=on_download)
+    on_step(f"Inferring what the files of {asked.slug} mean, of {len(files.train.columns):,} columns")
+    return define_problem(asked, files, None if request.all_rows else find_locked(request.out, files, asked.slug))
 
 
 def read_competition(
@@ -462,6 +465,7 @@ def conclude(
     problem : Problem
     folds : Folds
     predictions : Predictions
+        Where a vault is in force, its rows come after those of test.
     baseline : Baseline
     seconds : float
         How long the run has taken so far; the checks take at most a tenth of it.
@@ -475,7 +479,8 @@ def conclude(
     SubmissionError
         If the predictions cannot be submitted.
     """
-    ensemble = combine(problem, folds, predictions)
+    ensemble = combine(problem.to_predict, folds, predictions)
+    predictions, ensemble, vault = take_out_vault(problem, predictions, ensemble)
     submission = make_submission(problem, ensemble)
     score = evaluate(problem.metric, predictions.y, ensemble.oof, folds=folds.valid, groups=problem.blocks)
     start = time.perf_counter()
@@ -485,4 +490,4 @@ def conclude(
     checks = run_checks(problem, folds, predictions, baseline, ensemble, submission, seconds=seconds)
     _LOG.info("checks: %d in %.2f s", len(checks), time.perf_counter() - start)
     csv = to_csv(submission)
-    return RunResult(problem, folds, predictions, baseline, ensemble, submission, checks, csv, score, forecast)
+    return RunResult(problem, folds, predictions, baseline, ensemble, submission, checks, csv, score, forecast, vault)

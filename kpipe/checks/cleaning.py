@@ -74,6 +74,7 @@ def clean_row_wise(problem: Problem, _: Folds) -> Iterator[Finding]:
     """
     if problem.competition.clean is unchanged:
         return
+    problem = problem.to_predict  # the tables that clean was given
     transductive = problem.competition.transductive
     difference = _difference(problem, _Perturbation(True, True, True, True))
     if difference is None and transductive:

@@ -180,7 +180,7 @@ def check_competition(trainer: Trainer, *, on_step: Callable[[str], None] = lamb
 
 
 def _on_sample(trainer: Trainer) -> Trainer:
-    problem, folds = sample_rows(trainer.problem, trainer.folds, train=_TRAIN_ROWS, test=_TEST_ROWS)
+    problem, folds = sample_rows(trainer.problem.to_predict, trainer.folds, train=_TRAIN_ROWS, test=_TEST_ROWS)
     rows = np.arange(len(problem.tables.train))
     # Cleaned again: a clean that keeps a result for later must keep the one that belongs to the sample.
     problem = with_other_rows(problem, targets=rows, columns=rows) or problem

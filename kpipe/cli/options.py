@@ -97,6 +97,7 @@ _DATA = "a folder, zip or table of Kaggle's files; default: KPIPE_DATA, the curr
 _FILES = "names the file in the folder or zip, or a path; default: judged by the names of the files"
 _EXTRA = "a further training file, whose rows are never validated; repeatable"
 _SPLIT = "how train and test were split: by row, or by a column of groups or dates; default: inferred"
+_ALL_ROWS = "also train on the rows that kpipe vault locked away, for the final run"
 _BUDGET = "time limit, such as 90s, 5m or 1h; skips models that would exceed it"
 
 # What the competition is, and how to train. Each option is named by the field of RunRequest that it sets.
@@ -119,6 +120,7 @@ _TRAINING_OPTIONS = {
     "device": _option("--device", "NAME", "device for torch models: auto, cpu, cuda or mps"),
     "jobs": _option("--jobs", "N", "number of models to fit in parallel; default: one per core", type=integer(1)),
     "budget": _option("--budget", "TIME", _BUDGET, type=duration),
+    "all_rows": ("--all-rows", {"help": _ALL_ROWS, "action": "store_true", "default": None}),
     "seeds": _option("--seed", "N", "average over seeds; repeatable; default: 0", action="append", type=integer(0)),
 }
 REQUEST_OPTIONS = {**DATA_OPTIONS, **_TRAINING_OPTIONS}

@@ -95,7 +95,9 @@ def submit_file(
     out, kaggle = options.out, connect()  # missing credentials are said first
     choosing = 0.0
     if run is None:
-        submit.validate_file(file, pipeline.prepare(RunRequest(slug, data=getattr(options, "data", None))))
+        submit.validate_file(
+            file, pipeline.prepare(RunRequest(slug, data=getattr(options, "data", None), all_rows=True))
+        )
     else:
         console = get_console(stderr=True)
         luck = find_luck(run, console)

@@ -24,13 +24,14 @@ from kpipe.errors import DataError, UsageError
 
 __all__ = ["COMPETITION_OPTIONS", "FILE_OPTIONS", "RunRequest", "check_option_names", "parse_duration", "slug_of"]
 
-_Kind = Literal["text", "texts", "counts", "count", "seconds"]
+_Kind = Literal["text", "texts", "counts", "count", "seconds", "flag"]
 _JSON_TYPES: dict[_Kind, str] = {
     "text": "a string",
     "texts": "a list of strings",
     "counts": "a list of whole numbers",
     "count": "a whole number",
     "seconds": "a number of seconds",
+    "flag": "true or false",
 }
 _DEFAULT_SEEDS = (0,)
 _LARGEST_SEED = 2**32 - 1  # of numpy's and scikit-learn's random states
@@ -41,6 +42,7 @@ FILE_OPTIONS = ("train", "test", "sample", "extra")  # which files are what
 
 # The type of a field, and its command-line option if that has another name.
 _TEXT, _TEXTS, _COUNT, _SECONDS = ({"kind": kind} for kind in ("text", "texts", "count", "seconds"))
+_ALL_ROWS = {"kind": "flag", "flag": "--all-rows"}
 _MODELS, _SEEDS = {"kind": "texts", "flag": "--model"}, {"kind": "counts", "flag": "--seed"}
 
 
@@ -87,6 +89,8 @@ class RunRequest:
         Columns to hide from the models.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``, for torch models.
+    all_rows : bool
+        Train on the rows that a vault locks away, too: for the final run.
     jobs : int, optional
         Number of fits to run in parallel. By default one per core.
     out : path
@@ -123,6 +127,7 @@ class RunRequest:
     split: str | None = field(default=None, metadata=_TEXT)
     drop: Sequence[str] = field(default=(), metadata=_TEXTS)
     device: str = field(default="auto", metadata=_TEXT)
+    all_rows: bool = field(default=False, metadata=_ALL_ROWS)
     jobs: int | None = field(default=None, metadata=_COUNT)
     out: Path = Path("submissions")
     seed: InitVar[int | Sequence[int] | None] = None
@@ -230,6 +235,9 @@ class RunRequest:
             if value == each.default or "kind" not in each.metadata:
                 continue
             flag = each.metadata.get("flag", f"--{each.name}")
+            if value is True:
+                words.append(flag)
+                continue
             values = value if isinstance(value, tuple) else (value,)
             for text in map(_as_argument, values):
                 words += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
@@ -384,13 +392,21 @@ def _seconds(name: str, value: object) -> float | None:
     return seconds
 
 
-_PARSERS = {"text": _text, "texts": _texts, "count": _count, "counts": _counts, "seconds": _seconds}
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} must be True or False; got {value!r:.200}.")
+    return value
+
+
+_PARSERS = {"flag": _flag, "text": _text, "texts": _texts, "count": _count, "counts": _counts, "seconds": _seconds}
 
 
 def _has_kind(value: object, kind: _Kind) -> bool:
     if kind in ("texts", "counts"):
         one: _Kind = "text" if kind == "texts" else "count"
         return isinstance(value, list | tuple) and all(_has_kind(each, one) for each in value)
+    if kind == "flag":
+        return isinstance(value, bool)
     if kind == "text":
         return isinstance(value, str) and "\0" not in value
     number = (int, float) if kind == "seconds" else int

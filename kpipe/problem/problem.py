@@ -23,6 +23,7 @@ from kpipe.problem.inference.columns import left_out_columns
 from kpipe.problem.inference.id import submission_columns
 from kpipe.problem.inference.spelling import adapt_tables
 from kpipe.problem.inference.written_forms import convert_written_forms
+from kpipe.problem.locked import LockedRows, lock, unlock
 from kpipe.problem.positive import positive_class
 from kpipe.problem.vocabulary import labels_of_sample
 
@@ -79,6 +80,11 @@ class Problem:
         Columns of text that were converted to numbers or dates, and how.
     left_out : mapping of str to str
         Columns that models do not see, and why; empty where the competition states its columns.
+    vault : DataFrame or None
+        (v, columns) the cleaned rows that a vault locks away, without targets; None where no vault is in force. They
+        are not in ``tables``; ``files`` has them at the end of test, because ``clean`` saw them there.
+    locked : LockedRows or None
+        Which rows these are.
     """
 
     competition: Competition
@@ -101,6 +107,16 @@ class Problem:
     reasons: Mapping[str, Reason] = field(default_factory=dict)
     conversions: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    vault: pd.DataFrame | None = None
+    locked: LockedRows | None = None
+
+    @property
+    def to_predict(self) -> Problem:
+        """The same problem with the rows of a vault behind those of test, so that both are predicted alike."""
+        if self.vault is None:
+            return self
+        test = pd.concat([self.tables.test, self.vault], ignore_index=True)
+        return replace(self, tables=replace(self.tables, test=test), vault=None)
 
     @property
     def slug(self) -> str:
@@ -129,6 +145,11 @@ class Problem:
     def test_blocks(self) -> np.ndarray | None:
         """(m,) the same for each row of test, None where test lacks the column; a block has one value in both."""
         return self._blocks_of(self.tables.test)
+
+    @property
+    def vault_blocks(self) -> np.ndarray | None:
+        """(v,) the same for each row of the vault; None without one."""
+        return None if self.vault is None else self._blocks_of(self.vault)
 
     def _blocks_of(self, frame: pd.DataFrame) -> np.ndarray | None:
         if self.groups is not None:
@@ -177,7 +198,7 @@ class Problem:
         return replace(self, tables=tables, y=y, labels=labels)
 
 
-def define_problem(competition: Competition, files: Tables) -> Problem:
+def define_problem(competition: Competition, files: Tables, locked: LockedRows | None = None) -> Problem:
     """The problem that a competition and its files define: cleaned tables, and every open field inferred.
 
     Parameters
@@ -186,6 +207,8 @@ def define_problem(competition: Competition, files: Tables) -> Problem:
         As its author wrote it, with what a request replaces (see ``apply_request``).
     files : Tables
         The tables as they are in the files.
+    locked : LockedRows, optional
+        Rows of train to lock away: they count as rows of test until ``clean`` is done, then they are set apart.
 
     Returns
     -------
@@ -206,6 +229,8 @@ def define_problem(competition: Competition, files: Tables) -> Problem:
     ('accuracy', True)
     """
     files = align_rows(competition, files)
+    if locked is not None:
+        files = lock(files, locked)
     cleaned = competition.clean(files)
     # Further tables that clean has read count as inputs, whether clean returns them or not.
     cleaned = replace(cleaned, source=replace(cleaned.source, files=file_hashes(files)))
@@ -217,6 +242,9 @@ def define_problem(competition: Competition, files: Tables) -> Problem:
         )
     adapted, tables = adapt_tables(competition, cleaned)
     tables, conversions = convert_written_forms(adapted, tables)
+    vault = None
+    if locked is not None:
+        tables, vault = unlock(files, tables, len(locked.rows))
     inferred, reasons = infer(adapted, tables)
     y, labels = encode_target(tables.train, inferred.targets, _not_none(inferred.task))
     problem = Problem(
@@ -239,6 +267,8 @@ def define_problem(competition: Competition, files: Tables) -> Problem:
         labels=labels,
         conversions=conversions,
         left_out={} if competition.columns is not None else left_out_columns(inferred, tables),
+        vault=vault,
+        locked=locked,
     )
     problem = replace(problem, reasons=reasons | _reason_for_positive(problem))
     source = tables.source
@@ -330,7 +360,12 @@ def _reason_for_positive(problem: Problem) -> dict[str, Reason]:
 
 
 def _notes_on_submission(problem: Problem) -> Iterator[str]:
-    """What the submission leaves as it is, and how it writes labels that train writes in another way."""
+    """What the submission leaves as it is, how it writes labels that train writes in another way, and a vault."""
+    if problem.vault is not None:
+        yield (
+            f"A vault is in force: {len(problem.vault):,} rows of train.csv are locked away. Nothing is trained or "
+            "validated on them until kpipe vault open RUN, or --all-rows."
+        )
     train, sample = problem.tables.train, problem.tables.sample
     known = {problem.id, *problem.targets, *problem.columns}
     kept = [name for name in sample if name in train and name not in known]

@@ -19,6 +19,7 @@ from kpipe.report.columns import image_side
 from kpipe.runs.loaded import LoadedRun
 from kpipe.runs.oof import OofPredictions
 from kpipe.runs.run import Run
+from kpipe.runs.vault import recorded_vault
 
 __all__ = ["difference", "load_problem", "original_rows", "rows_of"]
 
@@ -47,7 +48,7 @@ def load_problem(run: Run, data: str | None = None) -> Problem | str:
     if data is None and place != "sample" and not os.path.exists(place):  # Path.exists raises for a long name
         return f"{place} does not exist. To show the data, add --data PATH."
     try:
-        return pipeline.prepare(_request(run.record, place))
+        return pipeline.prepare(_request(run, place))
     except KpipeError as error:
         if data is not None:
             raise
@@ -61,13 +62,15 @@ def _place(record: Mapping[str, Any]) -> str:
     return "sample" if data.get("origin") == "sample" and not os.path.exists(place) else place
 
 
-def _request(record: Mapping[str, Any], place: str) -> RunRequest:
-    """The request whose problem is that of a run, with the files in another place."""
+def _request(run: Run, place: str) -> RunRequest:
+    """The request whose problem is that of a run, with the files in another place, and with its vault if it had one."""
+    record, out = run.record, run.path.resolve().parent.parent
     fields = {name: record[name] for name in COMPETITION_OPTIONS if name != "metric" and record.get(name)}
     options = record["options"] if isinstance(record.get("options"), dict) else {}
     fields |= {name: options[name] for name in FILE_OPTIONS if options.get(name)}
     metric = record["metric"].get("name") if isinstance(record.get("metric"), dict) else None
-    return RunRequest(record["slug"], data=place, metric=_known_metric(metric), **fields)
+    all_rows = recorded_vault(record) is None
+    return RunRequest(record["slug"], data=place, metric=_known_metric(metric), out=out, all_rows=all_rows, **fields)
 
 
 def _known_metric(name: object) -> str | None:
@@ -98,6 +101,8 @@ def difference(problem: Problem, run: LoadedRun) -> str:
     if changed:
         names = ", ".join(plain_text(name)[:60] for name in changed[:3])
         return f"{problem.tables.source.path} has other files than the run was made from ({names})."
+    if recorded_vault(run.record) != (problem.locked and problem.locked.sha256):
+        return "The run was made with a vault that is no longer in the folder of its competition."
     if run.oof is not None and len(run.oof.y) != len(problem.y):
         return "The run's predictions and train.csv differ in their number of rows."
     return ""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Folds, ModelPredictions, Predictions
@@ -19,9 +20,10 @@ from kpipe.problem.problem import Problem
 from kpipe.runs.find import find_run
 from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.oof import OofPredictions
-from kpipe.runs.prediction_tables import output_columns
+from kpipe.runs.prediction_tables import VAULT_PREDICTIONS, output_columns
 from kpipe.runs.run import Run, refuse_blend
 from kpipe.runs.tables import read_parquet, to_numbers
+from kpipe.runs.vault import recorded_vault
 from kpipe.training.folds import same_rows
 
 __all__ = ["find_runs_to_blend", "predictions_of_runs", "request_of_blend"]
@@ -80,7 +82,8 @@ def request_of_blend(runs: Sequence[Run], *, out: Path, data: str | Path | None)
     """
     record, place = runs[0].record, runs[0].path / "run.json"
     first = RunRequest.from_json(record["slug"], record.get("options"), place=place)
-    return RunRequest(first.slug, **first.competition_options(), data=data or first.data, out=out)
+    all_rows = recorded_vault(record) is None
+    return RunRequest(first.slug, **first.competition_options(), data=data or first.data, out=out, all_rows=all_rows)
 
 
 def predictions_of_runs(problem: Problem, runs: Sequence[Run]) -> tuple[Folds, Predictions]:
@@ -106,11 +109,17 @@ def predictions_of_runs(problem: Problem, runs: Sequence[Run]) -> tuple[Folds, P
     DataError
         If a run used other files than the problem, or its tables are missing or broken.
     """
+    locked = None if problem.locked is None else problem.locked.sha256
     for run in runs:
         _check_competition(run, problem.slug, file_hashes(problem.tables))
+        if recorded_vault(run.record) != locked:
+            raise UsageError(
+                f"Cannot blend {run.record['run_id']}: runs with a vault and without, or with different vaults, are "
+                "trained on different rows."
+            )
     loaded = [load_run(run) for run in runs]
     folds = _shared_folds(loaded)
-    suffixes, rows = _suffixes(runs), len(problem.tables.test)
+    suffixes, rows = _suffixes(runs), len(problem.to_predict.tables.test)
     models = [
         model
         for run, suffix in zip(loaded, suffixes, strict=True)
@@ -179,7 +188,9 @@ def _suffixes(runs: Sequence[Run]) -> list[str]:
 
 def _models(run: LoadedRun, oof: OofPredictions, suffix: str, rows: int) -> list[ModelPredictions]:
     """The predictions of a run's models, in the order of the files' rows."""
-    test = read_parquet(run.path / "test.parquet", rows=rows)
+    vault = None if recorded_vault(run.record) is None else read_parquet(run.path / VAULT_PREDICTIONS)
+    test = read_parquet(run.path / "test.parquet", rows=rows - (0 if vault is None else len(vault)))
+    test = test if vault is None else pd.concat([test, vault], ignore_index=True)
     found = []
     for model in run.models:
         columns = output_columns(test, model.name)

@@ -15,6 +15,7 @@ from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.oof import OofPredictions
 from kpipe.runs.provenance import recorded_inputs
 from kpipe.runs.run import Run
+from kpipe.runs.vault import recorded_vault
 from kpipe.training.folds import same_rows
 
 __all__ = ["Comparison", "compare"]
@@ -140,6 +141,11 @@ def _comparable(a: LoadedRun, b: LoadedRun) -> tuple[Metric, OofPredictions, Oof
         raise UsageError(f"Cannot compare {_id(a)} and {_id(b)}: {' '.join(a.missing or b.missing)}")
     if metric.name != b.metric.name:
         raise UsageError(f"Cannot compare {_id(a)} ({metric.name}) and {_id(b)} ({b.metric.name}): the metrics differ.")
+    if recorded_vault(a.record) != recorded_vault(b.record):
+        raise UsageError(
+            f"Cannot compare {_id(a)} and {_id(b)}: one of them was made without the vault, or with another one, and "
+            "validates other rows."
+        )
     if old.ensemble.shape != new.ensemble.shape or not _equal(old.y, new.y):
         raise UsageError(f"Cannot compare {_id(a)} and {_id(b)}: they predict different rows or targets.")
     return metric, old, new

@@ -20,6 +20,7 @@ from kpipe.runs.oof import oof_predictions
 from kpipe.runs.prediction_tables import ENSEMBLE, GROUP, output_columns
 from kpipe.runs.run import Run
 from kpipe.runs.tables import read_parquet, to_numbers
+from kpipe.runs.vault import recorded_vault
 
 __all__ = ["Luck", "luck_of", "selection_correction"]
 
@@ -245,6 +246,8 @@ def _difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
     shared = [name for name in files if name in own]
     if (files or own) and (not shared or any(files[name] != own[name] for name in shared)):
         return "other files"
+    if recorded_vault(a) != recorded_vault(b):
+        return "other vault"
     return "other rows" if a.get("rows") != b.get("rows") else ""
 
 

@@ -6,6 +6,7 @@ The ensemble's columns are named "blend" since kpipe 0.1; runs of all versions c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -14,9 +15,10 @@ import pandas as pd
 from kpipe.core.values import Ensemble, ModelPredictions
 from kpipe.runs.result import RunResult
 
-__all__ = ["ENSEMBLE", "GROUP", "output_columns", "predictions_table"]
+__all__ = ["ENSEMBLE", "GROUP", "VAULT_PREDICTIONS", "output_columns", "predictions_table", "vault_table"]
 
 ENSEMBLE = "blend"
+VAULT_PREDICTIONS = "vault.parquet"
 GROUP = "fold group"  # in oof.parquet: the number of a row's group or block of time, where rows are not independent
 
 
@@ -49,6 +51,28 @@ def predictions_table(result: RunResult, which: Literal["oof", "test"]) -> pd.Da
     file = "train" if which == "oof" else "test"
     own = frame[kept].reset_index(drop=True).rename(columns=lambda name: f"{name} ({file})" if name in taken else name)
     return pd.concat([rows, own, outputs], axis=1)
+
+
+def vault_table(result: RunResult) -> pd.DataFrame | None:
+    """The content of ``vault.parquet``: predictions for the rows of the vault, without the truth.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    DataFrame or None
+        As ``test.parquet``; ``row`` is the position in train.csv. None where no vault was in force.
+    """
+    problem, locked = result.problem, result.problem.locked
+    if result.vault is None or problem.vault is None or locked is None:
+        return None
+    rows = problem.vault.drop(columns=[name for name in problem.targets if name in problem.vault])
+    problem = replace(problem, tables=replace(problem.tables, test=rows))
+    predictions, ensemble = result.vault
+    of_vault = replace(result, problem=problem, predictions=predictions, ensemble=ensemble)
+    return predictions_table(of_vault, "test").assign(row=np.sort(locked.rows))
 
 
 def _outputs(result: RunResult, which: Literal["oof", "test"]) -> pd.DataFrame:

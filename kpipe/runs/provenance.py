@@ -85,6 +85,8 @@ def inputs_of(problem: Problem, models: Sequence[str], **settings: object) -> di
         **settings,
         "columns": hashlib.sha256("\n".join(problem.columns).encode()).hexdigest(),
     }
+    if problem.locked is not None:  # only then, so that runs without a vault keep their keys
+        own["vault"] = problem.locked.sha256
     inputs = {
         "files": file_hashes(problem.tables),
         "code": code_hashes(problem.slug),

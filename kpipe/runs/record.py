@@ -70,6 +70,9 @@ def make_record(
         "guesses": [field for field, reason in problem.reasons.items() if reason.guess],
         "conversions": dict(problem.conversions),
         "columns_left_out": dict(problem.left_out),
+        "vault": None
+        if problem.locked is None
+        else {"rows": len(problem.locked.rows), "sha256": problem.locked.sha256},
         **_scores(result),
         "forecast": _forecast(result.forecast),
         "models": [_model_record(result, model) for model in predictions.models],

@@ -24,6 +24,7 @@ from kpipe.runs.provenance import recorded_inputs
 from kpipe.runs.rerun import RerunSpec
 from kpipe.runs.run import Run, refuse_blend
 from kpipe.runs.tables import read_parquet
+from kpipe.runs.vault import FILE, read_vault, recorded_vault
 from kpipe.training.cross_validation import Fits
 
 __all__ = ["Reproduction", "compare_reproduction", "request_to_reproduce", "rerun_spec"]
@@ -62,6 +63,7 @@ def request_to_reproduce(first: Run, *, out: Path, data: str | Path | None = Non
     fits = rerun.fits or {}
     changes: dict[str, Any] = {"models": list(fits), "device": _device(record.get("device")), "budget": None}
     changes |= {"jobs": _count(record, "jobs"), "out": out, **({"data": data} if data else {})}
+    changes |= _vault(first, out)
     request = RunRequest.from_json(record["slug"], record.get("options"), place=place, **changes)
     return request, rerun
 
@@ -152,6 +154,20 @@ def _fits(record: Mapping[str, Any], place: Path) -> Fits:
     if not isinstance(last, int) or not all(_are_folds(folds, last) for folds in every):
         raise _no_fits(place, f"folds must be different numbers from 0 to {last!r}; got {fits!r:.200}")
     return fits
+
+
+def _vault(first: Run, out: Path) -> dict[str, Any]:
+    """Train on all rows where the run had no vault. Raises UsageError if it had one that is not in force in ``out``."""
+    made_with = recorded_vault(first.record)
+    if made_with is None:
+        return {"all_rows": True}
+    home = out / first.record["slug"]
+    if (vault := read_vault(home)) is None or vault.locked.sha256 != made_with:
+        raise UsageError(
+            f"{first.record['run_id']} was made with a vault that is not in {home}. Reproduce the run with --out "
+            f"in the folder that holds it, or copy its {FILE} there."
+        )
+    return {}
 
 
 def _no_fits(place: Path, reason: str) -> DataError:

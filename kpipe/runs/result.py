@@ -37,6 +37,8 @@ class RunResult:
         Of the ensemble's out-of-fold predictions.
     forecast : Forecast
         What to expect on the leaderboard.
+    vault : tuple of Predictions and Ensemble, optional
+        Their ``test`` are predictions for the rows of a vault; None where no vault was in force.
     """
 
     problem: Problem
@@ -49,3 +51,4 @@ class RunResult:
     csv: bytes
     score: Score
     forecast: Forecast
+    vault: tuple[Predictions, Ensemble] | None = None

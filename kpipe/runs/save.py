@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 
-from kpipe.runs.prediction_tables import predictions_table
+from kpipe.runs.prediction_tables import VAULT_PREDICTIONS, predictions_table, vault_table
 from kpipe.runs.record import make_record
 from kpipe.runs.result import RunResult
 from kpipe.runs.run import Run
@@ -46,6 +46,8 @@ def save_run(
     folder.write_table("folds.parquet", folds_to_frame(result.folds))
     folder.write_table("oof.parquet", predictions_table(result, "oof"))
     folder.write_table("test.parquet", predictions_table(result, "test"))
+    if (locked := vault_table(result)) is not None:
+        folder.write_table(VAULT_PREDICTIONS, locked)
     fitted = ((model.name, model.curves) for model in result.predictions.models)
     folder.write_table("curves.parquet", curves_to_frame(fitted))
     record["run_id"] = folder.run_id(record["created"])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kpipe.core.values import Ensemble, Folds, Predictions
 from kpipe.problem.postprocessing import postprocess
 from kpipe.problem.problem import Problem
 from kpipe.training.ensemble import fit_ensemble
 from kpipe.training.thresholds import apply_thresholds
 
-__all__ = ["combine"]
+__all__ = ["combine", "take_out_vault"]
 
 
 def combine(problem: Problem, folds: Folds, predictions: Predictions) -> Ensemble:
@@ -35,3 +37,36 @@ def combine(problem: Problem, folds: Folds, predictions: Predictions) -> Ensembl
     return postprocess(
         problem, apply_thresholds(metric, fit_ensemble(predictions, folds, metric), predictions.y, folds)
     )
+
+
+def take_out_vault(
+    problem: Problem, predictions: Predictions, ensemble: Ensemble
+) -> tuple[Predictions, Ensemble, tuple[Predictions, Ensemble] | None]:
+    """Set the predictions for the rows of a vault apart from those for the rows of test.
+
+    Parameters
+    ----------
+    problem : Problem
+    predictions : Predictions
+        Of ``problem.to_predict``, as ``ensemble``.
+    ensemble : Ensemble
+
+    Returns
+    -------
+    predictions : Predictions
+    ensemble : Ensemble
+        For the rows of test alone.
+    vault : tuple of Predictions and Ensemble, or None
+        The same whose ``test`` are the rows of the vault; None where no vault is in force.
+    """
+    if problem.vault is None:
+        return predictions, ensemble, None
+    rows = len(problem.tables.test)
+    of_test, of_vault = (
+        (
+            replace(predictions, models=tuple(replace(model, test=model.test[part]) for model in predictions.models)),
+            replace(ensemble, test=ensemble.test[part]),
+        )
+        for part in (slice(rows), slice(rows, None))
+    )
+    return *of_test, of_vault

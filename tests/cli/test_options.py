@@ -33,6 +33,7 @@ VALUES: dict[str, Any] = {
     "drop": ("Cabin",),
     "device": "cpu",
     "jobs": 2,
+    "all_rows": True,
 }
 
 

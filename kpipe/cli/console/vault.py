@@ -1,0 +1,63 @@
+"""A vault, and what opening it for a run shows."""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import Sequence
+
+from kpipe.cli.console.layout import get_console
+from kpipe.core.formatting import format_with_error
+from kpipe.errors import printable
+from kpipe.runs.vault import Vault
+from kpipe.vault import Look
+
+__all__ = ["print_look", "print_vault"]
+
+
+def print_vault(vault: Vault, notes: Sequence[str] = (), *, json: bool) -> None:
+    """Print what is locked away, and the openings, to stdout.
+
+    Parameters
+    ----------
+    vault : Vault
+    notes : sequence of str
+        Further sentences, printed to stderr.
+    json : bool
+        Print JSON.
+    """
+    if json:
+        print(json_module.dumps(vault.summary(), indent=2))
+    else:
+        console, locked = get_console(), vault.locked
+        console.print(
+            f"{printable(vault.slug)}: {len(locked.rows):,} of {locked.train_rows:,} rows of train.csv are locked away "
+            f"({printable(vault.how)}). Runs neither train on them nor validate them, except with --all-rows.",
+            markup=False,
+        )
+        for opening in vault.openings:
+            score = "kept locked"
+            if opening.score is not None:
+                score = format_with_error(opening.score, opening.standard_error)
+            console.print(
+                f"Opened {printable(opening.created)} for {printable(opening.run_id)}: {score}.", markup=False
+            )
+        if not vault.openings:
+            console.print("Never opened. To see the score of a run on these rows: kpipe vault open RUN.")
+    for note in notes:
+        get_console(stderr=True).print(note, style="yellow", markup=False)
+
+
+def print_look(look: Look, *, json: bool) -> None:
+    """Print the score of a run on the rows of a vault, or why it stays locked, to stdout.
+
+    Parameters
+    ----------
+    look : Look
+    json : bool
+        Print JSON.
+    """
+    if json:
+        print(json_module.dumps(look.to_json(), indent=2))
+        return
+    for sentence in look.sentences():
+        get_console().print(printable(sentence), markup=False)

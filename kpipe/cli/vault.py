@@ -1,0 +1,65 @@
+"""``kpipe vault``."""
+
+from __future__ import annotations
+
+import argparse
+
+from kpipe.cli.command import Command
+from kpipe.cli.options import DATA_OPTIONS, add_json_option, add_out_option, add_request_options, add_slug, request_from
+from kpipe.errors import UsageError
+
+__all__ = ["COMMAND"]
+
+
+def _share(text: str) -> float:
+    """20% or 0.2 as a number."""
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a share such as 20%; got {text!r}") from None
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_slug(parser)
+    add = parser.add_argument
+    add("run", metavar="RUN", nargs="?", help="with open in place of SLUG: the run whose score is shown")
+    add("--share", metavar="SHARE", type=_share, help="lock this share of train's rows away, such as 20%%")
+    add_request_options(parser, DATA_OPTIONS)
+    add_out_option(parser)
+    add_json_option(parser)
+
+
+def _execute(options: argparse.Namespace) -> int:
+    """Lock rows away, open the vault for a run, or describe the vault."""
+    from kpipe import vault
+    from kpipe.cli.console.vault import print_look, print_vault
+
+    if options.slug == "open":
+        if options.run is None or options.share is not None:
+            raise UsageError("Name the run, and nothing else: kpipe vault open RUN.")
+        print_look(vault.open_vault(options.run, out=options.out, data=options.data), json=options.json)
+        return 0
+    if options.run is not None:
+        raise UsageError(f"To open a vault for a run: kpipe vault open {options.run}.")
+    if options.share is None:
+        print_vault(vault.show_vault(options.out, options.slug), json=options.json)
+        return 0
+    made, notes = vault.make_vault(request_from(options), share=options.share)
+    print_vault(made, notes, json=options.json)
+    return 0
+
+
+COMMAND = Command(
+    description=(
+        "Lock rows of train away, so that no later run trains on them or validates them, and open them for single "
+        "runs: an honest score for a choice that was made on all other rows."
+    ),
+    examples=(
+        ("kpipe vault titanic --data titanic.zip --share 20%", "lock a fifth of train's rows away"),
+        ("kpipe vault titanic", "what is locked away, and how often it was opened"),
+        ("kpipe vault open 20261121T092754Z-f40eed", "the score of a run on these rows"),
+        ("kpipe run titanic --all-rows", "the final run, with these rows"),
+    ),
+    add_options=_add_options,
+    execute=_execute,
+)

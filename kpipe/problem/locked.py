@@ -1,0 +1,197 @@
+"""Rows of train that a vault locks away: drawn, moved behind test's rows before ``clean``, and taken out afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from kpipe.core.values import Tables
+from kpipe.errors import DataError, UsageError
+from kpipe.problem.competition import Competition
+from kpipe.problem.inference.spelling import adapt_tables
+from kpipe.problem.inference.written_forms import convert_written_forms
+
+__all__ = ["LockedRows", "lock", "raw_targets_of", "spread_rows", "unlock"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedRows:
+    """The rows of train that a vault locks away.
+
+    Attributes
+    ----------
+    rows : tuple of int
+        Their positions in train, counted from 0 over the rows that have a target.
+    train_rows : int
+        The number of rows of train, with these.
+    id : str
+        The column of ``ids``; empty where train has none, so that rows are known by their position.
+    ids : tuple
+        The ids of the rows.
+    sha256 : str
+        What tells this vault from others.
+    """
+
+    rows: tuple[int, ...]
+    train_rows: int
+    id: str
+    ids: tuple[object, ...]
+    sha256: str
+
+    def positions(self, train: pd.DataFrame) -> np.ndarray:
+        """Where the rows are in train.
+
+        Raises
+        ------
+        DataError
+            If train lacks some of them.
+        """
+        if self.id and self.id in train:
+            found = pd.Index(train[self.id].astype(str)).get_indexer(pd.Index(map(str, self.ids)))
+            missing = int((found < 0).sum())
+        else:
+            found, missing = np.array(self.rows), abs(len(train) - self.train_rows)
+        if missing:
+            raise DataError(
+                f"The vault does not fit train.csv: {missing:,} of its {len(self.rows):,} rows are not found. Use the "
+                "files, the target and the options that the vault was made with, or --all-rows."
+            )
+        return np.sort(found)
+
+
+def lock(files: Tables, locked: LockedRows) -> Tables:
+    """The tables with the locked rows at the end of test, without their targets, as ``clean`` sees them.
+
+    Parameters
+    ----------
+    files : Tables
+        With aligned rows.
+    locked : LockedRows
+
+    Returns
+    -------
+    Tables
+        ``sample`` has further rows for them, too.
+    """
+    rows = locked.positions(files.train)
+    blank = [name for name in files.test.columns if files.test[name].isna().all()]  # such as a target that is asked for
+    kept = [name for name in files.test.columns if name in files.train.columns and name not in blank]
+    hidden = files.train[kept].iloc[rows].reset_index(drop=True)
+    for name in files.test.columns.difference(kept):
+        hidden[name] = _further_values(files.test[name], len(rows))
+    return replace(
+        files,
+        train=files.train.drop(index=files.train.index[rows]).reset_index(drop=True),
+        test=pd.concat([files.test, hidden[files.test.columns]], ignore_index=True),
+        sample=pd.concat([files.sample, _rows_of_sample(files.sample, hidden)], ignore_index=True),
+    )
+
+
+def _rows_of_sample(sample: pd.DataFrame, hidden: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a sample submission for locked rows, with their ids where the files name and write them alike."""
+    rows = sample.iloc[np.arange(len(hidden)) % len(sample)].reset_index(drop=True)
+    id = str(sample.columns[0])
+    known = id in hidden and hidden[id].dtype == sample[id].dtype
+    return rows.assign(**{id: hidden[id] if known else _further_values(sample[id], len(hidden))})
+
+
+def _further_values(column: pd.Series, count: int) -> pd.Series:
+    """Values of the same type for rows that lack a column: new ones where all are different, as ids are."""
+    values = column.iloc[np.arange(count) % len(column)].reset_index(drop=True)
+    if not column.is_unique or len(column) < 2:
+        return values
+    if pd.api.types.is_integer_dtype(column):
+        return pd.Series(np.arange(count) + int(column.max()) + 1).astype(column.dtype)
+    return values if pd.api.types.is_numeric_dtype(column) else "vault " + values.astype("str")
+
+
+def unlock(given: Tables, tables: Tables, count: int) -> tuple[Tables, pd.DataFrame]:
+    """The cleaned tables without the locked rows, and these rows.
+
+    Parameters
+    ----------
+    given : Tables
+        What ``clean`` was given.
+    tables : Tables
+        What became of them.
+    count : int
+        The number of locked rows, the last ones of test.
+
+    Returns
+    -------
+    tables : Tables
+    rows : DataFrame
+        (count, columns) the cleaned rows.
+
+    Raises
+    ------
+    UsageError
+        If ``clean`` does not keep test's rows in their order.
+    """
+    id = str(given.sample.columns[0])
+    ids = [frame[id].astype("str") for frame in (given.test, tables.test) if id in frame]
+    moved = len(ids) == 2 and len(ids[0]) == len(ids[1]) and not ids[0].equals(ids[1].reset_index(drop=True))
+    if len(tables.test) != len(given.test) or moved:
+        raise UsageError(
+            "A vault needs a clean that keeps the rows of test in their order: this competition's changes them. "
+            "Without the vault: --all-rows."
+        )
+    end = len(tables.test) - count
+    locked = tables.test.iloc[end:].reset_index(drop=True)
+    return replace(tables, test=tables.test.iloc[:end], sample=tables.sample.iloc[: len(given.sample) - count]), locked
+
+
+def raw_targets_of(competition: Competition, files: Tables, targets: Sequence[str]) -> pd.DataFrame:
+    """The targets of all rows of train without ``clean``, which must never see those of locked rows.
+
+    Parameters
+    ----------
+    competition : Competition
+        With what the request replaces.
+    files : Tables
+        With aligned rows.
+    targets : sequence of str
+
+    Returns
+    -------
+    DataFrame
+        (n, targets).
+
+    Raises
+    ------
+    UsageError
+        If only ``clean`` makes a target.
+    """
+    train = convert_written_forms(*adapt_tables(competition, files))[0].train
+    if missing := [name for name in targets if name not in train]:
+        raise UsageError(
+            f"The target {missing[0]!r} is made by this competition's clean, which must not see a vault's."
+        )
+    return train[list(targets)]
+
+
+def spread_rows(values: np.ndarray, count: int) -> np.ndarray:
+    """Rows whose values are spread like those of all rows: every so many-th of them, sorted by value.
+
+    Parameters
+    ----------
+    values : (n,) array
+        Class codes or numbers; rows with equal values are taken in a random order, the same at every call.
+    count : int
+
+    Returns
+    -------
+    (count,) array of int
+        Sorted.
+
+    Examples
+    --------
+    >>> values = np.repeat([0, 1], [80, 20])
+    >>> np.bincount(values[spread_rows(values, 10)]).tolist()
+    [8, 2]
+    """
+    order = np.lexsort((np.random.default_rng(0).permutation(len(values)), values))
+    return np.sort(order[((np.arange(count) + 0.5) * len(values) / count).astype(int)])

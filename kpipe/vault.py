@@ -1,0 +1,383 @@
+"""Lock rows of train away, and look at the score of a run on them.
+
+A later run trains and validates without these rows and predicts them by the path of test's rows. Its predictions lie in
+its folder, and the truth in train.csv alone, until ``open_vault`` brings both together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kpipe import pipeline
+from kpipe.core.formatting import format_score, format_with_error
+from kpipe.core.metrics import Metric, evaluate, gain_over, paired_standard_error
+from kpipe.core.request import RunRequest
+from kpipe.core.values import Score, Tables
+from kpipe.errors import DataError, KpipeError, UsageError
+from kpipe.problem.alignment import align_rows
+from kpipe.problem.competition import Competition
+from kpipe.problem.locked import LockedRows, raw_targets_of, spread_rows
+from kpipe.problem.problem import Problem
+from kpipe.problem.times import read_times
+from kpipe.runs.files import sha256_of
+from kpipe.runs.find import competition_folder, find_run, find_runs
+from kpipe.runs.locks import try_lock
+from kpipe.runs.prediction_tables import ENSEMBLE, VAULT_PREDICTIONS, output_columns
+from kpipe.runs.run import Run
+from kpipe.runs.tables import read_parquet, to_numbers
+from kpipe.runs.vault import (
+    FILE,
+    Opening,
+    Vault,
+    fingerprint,
+    margin,
+    read_vault,
+    recorded_vault,
+    with_opening,
+    write_vault,
+)
+
+__all__ = ["Look", "make_vault", "open_vault", "show_vault"]
+
+_FEWEST = 20  # rows, or 5 groups, on either side: an estimate on fewer says nothing
+_FEWEST_GROUPS = 5
+_LARGEST_SHARE = 0.5
+_RARE = 5  # rows of a class, below which none of them is locked away
+
+
+def make_vault(request: RunRequest, *, share: float) -> tuple[Vault, tuple[str, ...]]:
+    """Lock a share of train's rows away: whole groups, the last ones in time, or else spread like the target.
+
+    Parameters
+    ----------
+    request : RunRequest
+        The competition, its files, and ``out``, where the vault is kept.
+    share : float
+        Above 0, at most 0.5.
+
+    Returns
+    -------
+    vault : Vault
+    notes : tuple of str
+        What the user should know, such as finished runs that have seen these rows.
+
+    Raises
+    ------
+    UsageError
+        If there is a vault already, the data is the sample, or the share leaves too few rows, groups or classes.
+    """
+    if not 0 < share <= _LARGEST_SHARE:
+        raise UsageError(f"--share must be above 0 % and at most {_LARGEST_SHARE:.0%}; got {share:.4g}.")
+    home = competition_folder(request.out, request.slug)
+    if (vault := read_vault(home)) is not None:
+        raise UsageError(
+            f"{request.slug} has a vault of {len(vault.locked.rows):,} rows already, made at {vault.created} and "
+            f"opened {_times(len(vault.openings))}. To make another one, move {home / FILE} away; runs made with it "
+            "can then no longer be opened."
+        )
+    competition, files = pipeline.read_competition(request)
+    if files.source.origin == "sample":
+        raise UsageError("This is sample data: there is nothing to lock away. Name Kaggle's files with --data.")
+    problem = pipeline.prepare(replace(request, all_rows=True))
+    files = align_rows(competition, files)
+    _check_that_clean_keeps(problem, competition, files)
+    rows, how = _draw(problem, share)
+    _check_enough(problem, rows, share)
+    vault = _vault(problem, files, rows, share=share, how=how)
+    write_vault(home, vault)
+    return vault, tuple(_notes(request.out, request.slug))
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once"}.get(count, f"{count} times")
+
+
+def _check_that_clean_keeps(problem: Problem, competition: Competition, files: Tables) -> None:
+    """Raise UsageError unless train's rows and targets after ``clean`` are those of the file."""
+    raw = raw_targets_of(competition, files, problem.targets)
+    if len(raw) != len(problem.y):
+        raise UsageError("A vault needs a clean that keeps train's rows: this competition's changes their number.")
+    if not np.array_equal(_encode(problem, raw), problem.y, equal_nan=problem.y.dtype.kind == "f"):
+        raise UsageError("A vault needs a clean that leaves the target as it is: this competition's changes it.")
+
+
+def _encode(problem: Problem, raw: pd.DataFrame) -> np.ndarray:
+    """(n,) or (n, t) targets of the file as models see them; NaN or -1 for what is no number or no label."""
+    if problem.labels is None:
+        values = to_numbers("train.csv", raw)
+        return (values if len(problem.targets) > 1 else values[:, 0]).astype(problem.y.dtype)
+    codes = {str(label): code for code, label in enumerate(problem.labels)}
+    return raw.iloc[:, 0].astype(str).map(codes).fillna(-1).to_numpy(dtype=np.int64)
+
+
+def _draw(problem: Problem, share: float) -> tuple[np.ndarray, str]:
+    """The rows to lock away, sorted, and how they were drawn."""
+    own = len(problem.y) - problem.tables.extra
+    train, count = problem.tables.train.iloc[:own], round(share * own)
+    if problem.groups is not None:
+        numbers = pd.factorize(train[problem.groups])[0]
+        order = np.random.default_rng(0).permutation(numbers.max() + 1)
+        sizes = np.cumsum(np.bincount(numbers)[order])
+        kept = order[: int(np.argmin(np.abs(sizes - count))) + 1]
+        return np.flatnonzero(np.isin(numbers, kept)), f"whole groups of {problem.groups}"
+    if (column := getattr(problem.splitter, "column", None)) is not None:
+        times = read_times(train, column)
+        start = times.sort_values().dropna().iloc[-count:].min() if count else None
+        return np.flatnonzero(times >= start), f"the last rows by {column}, from {start}"
+    y = problem.y[:own] if problem.y.ndim == 1 else problem.y[:own, 0]
+    if problem.labels is None:
+        return spread_rows(y, count), "spread like the target"
+    frequent = np.flatnonzero(np.bincount(y)[y] >= _RARE)
+    return frequent[spread_rows(y[frequent], min(count, len(frequent)))], "stratified by class"
+
+
+def _check_enough(problem: Problem, rows: np.ndarray, share: float) -> None:
+    """Raise UsageError if too few rows, groups or classes are locked away or left."""
+    left = np.setdiff1d(np.arange(len(problem.y) - problem.tables.extra), rows)
+    for part, name in ((rows, "in the vault"), (left, "to train on")):
+        if len(part) < _FEWEST:
+            raise UsageError(f"--share {share:.4g} leaves {len(part)} rows {name}: at least {_FEWEST} are needed.")
+        blocks = None if problem.groups is None else problem.tables.train[problem.groups].iloc[part]
+        if blocks is not None and blocks.nunique() < _FEWEST_GROUPS:
+            raise UsageError(
+                f"--share {share:.4g} leaves {blocks.nunique()} groups of {problem.groups} {name}: at least "
+                f"{_FEWEST_GROUPS} are needed."
+            )
+        if problem.labels is not None and len(np.unique(problem.y[part])) < 2:
+            label = problem.labels[problem.y[part][0]]
+            raise UsageError(f"--share {share:.4g} leaves one class {name}, {label}: choose another share.")
+    if problem.labels is not None and len(lost := np.setdiff1d(problem.y, problem.y[left])):
+        label = problem.labels[lost[0]]
+        raise UsageError(f"--share {share:.4g} leaves no row of the class {label} to train on: choose another share.")
+
+
+def _vault(problem: Problem, files: Tables, rows: np.ndarray, *, share: float, how: str) -> Vault:
+    named = problem.id in files.train and files.train[problem.id].astype(str).is_unique
+    ids = tuple(files.train[problem.id].iloc[rows].astype(str)) if named else ()
+    positions, hashes = tuple(map(int, rows)), dict(files.source.files)
+    locked = LockedRows(
+        rows=positions,
+        train_rows=len(files.train),
+        id=problem.id if named else "",
+        ids=ids,
+        sha256=fingerprint(problem.slug, ids, positions, hashes),
+    )
+    return Vault(slug=problem.slug, created=_now(), share=share, how=how, files=hashes, locked=locked)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _notes(out: Path, slug: str) -> Iterator[str]:
+    if runs := find_runs(out, slug)[0]:
+        yield (
+            f"{len(runs)} finished run{'s' * (len(runs) > 1)} of {slug} trained on these rows, too. What you learned "
+            "from them is not undone, and they cannot be opened."
+        )
+
+
+def show_vault(out: Path, slug: str) -> Vault:
+    """The vault of a competition. Raises UsageError if there is none.
+
+    Parameters
+    ----------
+    out : Path
+        The folder that runs are written to.
+    slug : str
+    """
+    vault = read_vault(competition_folder(out, slug))
+    if vault is None:
+        raise UsageError(f"{slug} has no vault in {out}. To lock rows away: kpipe vault {slug} --share 20%.")
+    return vault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What opening the vault for a run showed.
+
+    Attributes
+    ----------
+    run : Run
+    opening : Opening
+        Its score is None if it was kept locked.
+    vault : Vault
+        With this opening.
+    best : Opening or None
+        The best opening that was shown before.
+    needed : float
+        By how many standard errors of the difference the run's score had to beat the best one.
+    metric : str
+    """
+
+    run: Run
+    opening: Opening
+    vault: Vault
+    best: Opening | None
+    needed: float
+    metric: str
+
+    def sentences(self) -> Iterator[str]:
+        """Yield what the user should know."""
+        run_id, rows, record = self.run.record["run_id"], len(self.vault.locked.rows), self.run.record
+        if self.opening.score is None and self.best is not None:
+            shown = format_with_error(self.best.score, self.best.standard_error)
+            yield (
+                f"{run_id} does not beat the best score shown so far, {shown} ({self.best.run_id}), by more than "
+                f"{self.needed:.1f} standard errors of the difference: its own score stays locked."
+            )
+        else:
+            shown = format_with_error(self.opening.score, self.opening.standard_error)
+            yield f"{run_id}: {self.metric} {shown} on the {rows:,} rows of the vault."
+            yield f"Own estimate: {format_with_error(record['score'], record['standard_error'])}.{self._forecast()}"
+        count = len(self.vault.openings)
+        yield f"This vault was opened for {count} run{'s' * (count > 1)}. Each look takes from what it can tell."
+
+    def _forecast(self) -> str:
+        found = self.run.record.get("forecast")
+        names = ("value", "low", "high")
+        if not isinstance(found, dict) or not all(isinstance(found.get(name), int | float) for name in names):
+            return ""
+        value, low, high = (found[name] for name in names)
+        within = self.opening.score is not None and low <= self.opening.score <= high
+        return (
+            f" Forecast for the leaderboard: {format_score(value)} (95 %: {format_score(low, value)} to "
+            f"{format_score(high, value)}); the vault's score is {'within' if within else 'outside'}."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        return {
+            **asdict(self.opening),
+            "shown": self.opening.score is not None,
+            "metric": self.metric,
+            "rows": len(self.vault.locked.rows),
+            "openings": len(self.vault.openings),
+            "needed": self.needed,
+            "best": None if self.best is None else asdict(self.best),
+            "forecast": self.run.record.get("forecast"),
+        }
+
+
+def open_vault(name: str, *, out: Path, data: str | Path | None = None) -> Look:
+    """Score a run on the rows of the vault, if that tells more than chance (see ``kpipe.runs.vault``).
+
+    The same run opened again shows the same, and does not count again.
+
+    Parameters
+    ----------
+    name : str
+        A run's folder, or its id under ``out``.
+    out : Path
+        The folder that runs are written to.
+    data : str or Path, optional
+        Where the files are now; by default, where the run read them.
+
+    Returns
+    -------
+    Look
+
+    Raises
+    ------
+    UsageError
+        If the run was made without this vault, or another process opens it.
+    DataError
+        If files have changed since the vault was made, or the run's predictions cannot be used.
+    """
+    run = find_run(name, out)
+    home = run.path.resolve().parent
+    with try_lock(home / FILE) as acquired:
+        if not acquired:
+            raise UsageError(f"Another process is opening {home / FILE}: try again.")
+        vault = _vault_of(run, home)
+        problem, y = _problem_and_truth(run, home, vault, data)
+        metric, sha256 = problem.metric, sha256_of(run.path / VAULT_PREDICTIONS)
+        known = next((one for one in vault.openings if one.sha256 == sha256), None)
+        before = vault.openings[: vault.openings.index(known)] if known else vault.openings
+        best = replace(vault, openings=before).best(greater_is_better=metric.greater_is_better)
+        needed = margin(len(before)) if before else 0.0
+        if known is None:
+            known = _judge(run, problem, y, best, needed, sha256)
+            vault = with_opening(vault, known)
+            write_vault(home, vault)  # before anything is shown
+    return Look(run=run, opening=known, vault=vault, best=best, needed=needed, metric=metric.name)
+
+
+def _vault_of(run: Run, home: Path) -> Vault:
+    vault, run_id = read_vault(home), run.record["run_id"]
+    if vault is None:
+        raise UsageError(
+            f"There is no vault in {home}: lock rows away with kpipe vault {run.record['slug']} --share 20%."
+        )
+    if recorded_vault(run.record) is None:
+        raise UsageError(f"{run_id} has trained on the vault's rows: it was made before the vault, or with --all-rows.")
+    if recorded_vault(run.record) != vault.locked.sha256:
+        raise UsageError(f"{run_id} was made with another vault than {home / FILE}.")
+    return vault
+
+
+def _problem_and_truth(run: Run, home: Path, vault: Vault, data: str | Path | None) -> tuple[Problem, np.ndarray]:
+    """The problem of a run, and the true targets of the vault's rows, which no code of the competition has seen."""
+    place, changes = run.path / "run.json", {"out": home.parent, **({"data": data} if data else {})}
+    request = RunRequest.from_json(run.record["slug"], run.record.get("options"), place=place, **changes)
+    competition, files = pipeline.read_competition(request)
+    problem = pipeline.prepare(request)
+    if problem.locked is None:
+        raise DataError(f"The files of {place} are not found where the run read them: name them with --data.")
+    files = align_rows(competition, files)
+    raw = raw_targets_of(competition, files, problem.targets).iloc[vault.locked.positions(files.train)]
+    return problem, _encode(problem, raw)
+
+
+def _judge(run: Run, problem: Problem, y: np.ndarray, best: Opening | None, needed: float, sha256: str) -> Opening:
+    """The opening of a run: its score, if it beats the best one shown so far by enough."""
+    metric, predictions = problem.metric, _predictions(run, len(y))
+    score = evaluate(metric, y, predictions, groups=problem.vault_blocks)
+    shown = best is None or _is_shown(metric, problem, y, predictions, score, best, needed, run.path.parent)
+    return Opening(
+        run_id=run.record["run_id"],
+        sha256=sha256,
+        created=_now(),
+        score=score.value if shown else None,
+        standard_error=score.standard_error if shown and np.isfinite(score.standard_error) else None,
+    )
+
+
+def _predictions(run: Run, rows: int) -> np.ndarray:
+    table = read_parquet(run.path / VAULT_PREDICTIONS)
+    predictions = to_numbers(VAULT_PREDICTIONS, table[output_columns(table, ENSEMBLE)])
+    if len(predictions) != rows or predictions.shape[1] == 0 or np.isnan(predictions).any():
+        raise DataError(f"{run.path / VAULT_PREDICTIONS} does not hold a prediction for each row of the vault.")
+    return predictions
+
+
+def _is_shown(
+    metric: Metric,
+    problem: Problem,
+    y: np.ndarray,
+    predictions: np.ndarray,
+    score: Score,
+    best: Opening,
+    needed: float,
+    home: Path,
+) -> bool:
+    """Whether a score beats the best one shown so far by more than chance explains after so many looks."""
+    before = Score(
+        value=best.score if best.score is not None else float("nan"),
+        standard_error=best.standard_error or 0.0,
+        rows=len(y),
+    )
+    gain, error = gain_over(metric, score, before)
+    try:
+        other = _predictions(Run(path=home / best.run_id, record={}), len(y))
+        error = paired_standard_error(metric, y, other, predictions, groups=problem.vault_blocks)
+    except KpipeError:
+        pass  # the best run was deleted: the two scores then count as independent
+    return bool(gain > needed * error)

@@ -1,0 +1,248 @@
+"""Rows that are locked away: no run sees them, each run predicts them, and opening them is counted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import kpipe
+from kpipe.core.request import RunRequest
+from kpipe.core.values import Tables
+from kpipe.problem.competition import Competition
+from kpipe.problem.problem import define_problem
+from kpipe.runs.run import Run
+from kpipe.vault import make_vault, open_vault
+from tests.cli.calls import call
+from tests.tables import prices, survivors, tables
+
+SLUG = "made-by-hand"
+
+
+def write(made: Tables, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
+def with_noise(made: Tables) -> Tables:
+    frames = {name: getattr(made, name).assign(n=lambda f: np.arange(len(f)) % 7) for name in ("train", "test")}
+    return replace(made, **frames)
+
+
+def trained(home: Path, **options: object) -> Run:
+    return kpipe.run(SLUG, data=home / "data", out=home / "out", jobs=1, models=["linear"], **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files, a run without a vault, a vault of a fifth, and two runs with it."""
+    home = tmp_path_factory.mktemp("vault")
+    write(with_noise(survivors(n=300)), home / "data")
+    return home
+
+
+@pytest.fixture(scope="module")
+def runs(home: Path) -> dict[str, Run]:
+    options = {"metric": "accuracy"}
+    found = {"before": trained(home, **options)}
+    make_vault(RunRequest(SLUG, data=home / "data", out=home / "out"), share=0.2)
+    found["with"] = trained(home, **options)
+    found["again"] = trained(home, **options, drop=["n"])
+    found["all"] = trained(home, **options, all_rows=True)
+    return found
+
+
+def test_a_run_neither_trains_on_the_rows_nor_validates_them_and_predicts_them(runs: dict[str, Run]) -> None:
+    run, before = runs["with"], runs["before"]
+    locked = pd.read_parquet(run.path / "vault.parquet")
+    assert (len(run.oof), len(locked), len(before.oof)) == (240, 60, 300)
+    assert not {*run.oof["id"]} & {*locked["id"]}
+    assert {*run.oof["id"]} | {*locked["id"]} == {*before.oof["id"]}
+    assert "survived" not in locked
+    assert before.oof.set_index("row")["id"][locked["row"]].tolist() == locked["id"].tolist()
+    assert run.record["vault"]["rows"] == 60
+    assert run.record["data"]["rows"] == {"train": 240, "test": 30}
+    assert len(run.submission) == 30
+    assert any("A vault is in force: 60 rows" in note for note in run.record["data"]["notes"])
+
+
+def test_the_rows_are_stratified_and_the_same_each_time(home: Path, runs: dict[str, Run], tmp_path: Path) -> None:
+    train = pd.read_csv(home / "data" / "train.csv")
+    again, _ = make_vault(RunRequest(SLUG, data=home / "data", out=tmp_path), share=0.2)
+    locked = train.iloc[list(again.locked.rows)]
+    assert locked["survived"].mean() == pytest.approx(train["survived"].mean(), abs=0.01)
+    assert again.locked.sha256 == runs["with"].record["vault"]["sha256"]
+
+
+def test_all_rows_makes_the_run_that_there_was_before(runs: dict[str, Run]) -> None:
+    assert runs["all"].record["submission"]["sha256"] == runs["before"].record["submission"]["sha256"]
+    assert runs["all"].record["vault"] is None
+
+
+def test_the_vault_is_opened_counted_and_opened_again_without_counting(
+    home: Path, runs: dict[str, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = runs["with"]
+    look = open_vault(str(run.path), out=home / "out")
+    locked = pd.read_parquet(run.path / "vault.parquet")
+    truth = pd.read_csv(home / "data" / "train.csv")["survived"].iloc[locked["row"]].to_numpy()
+    predicted = locked[["blend/0", "blend/1"]].to_numpy().argmax(axis=1)
+    assert look.opening.score == pytest.approx((predicted == truth).mean())
+    assert call("vault", "open", run.path, "--out", home / "out", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["score"], shown["openings"], shown["rows"]) == (look.opening.score, 1, 60)
+    assert call("vault", "open", runs["again"].path, "--out", home / "out") == 0
+    printed = capsys.readouterr().out
+    assert "its own score stays locked" in printed
+    assert "opened for 2 runs" in printed
+    assert call("vault", SLUG, "--out", home / "out", "--json") == 0
+    openings = json.loads(capsys.readouterr().out)["openings"]
+    assert [opening["score"] is None for opening in openings] == [False, True]
+
+
+def test_blend_compare_luck_report_and_reproduce_keep_the_vault(
+    home: Path, runs: dict[str, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ("--out", home / "out")
+    ids = {name: run.record["run_id"] for name, run in runs.items()}
+    assert call("blend", ids["with"], ids["again"], *out, "--json") == 0
+    blend = json.loads(capsys.readouterr().out)
+    table = pd.read_parquet(home / "out" / SLUG / blend["run_id"] / "vault.parquet")
+    assert (len(table), blend["vault"]) == (60, runs["with"].record["vault"])
+    assert call("blend", ids["with"], ids["before"], *out) == 2
+    assert "with a vault and without" in capsys.readouterr().err
+    assert call("compare", ids["with"], ids["before"], *out) == 2
+    assert "made without the vault" in capsys.readouterr().err
+    assert call("reproduce", ids["with"], *out) == 0
+    assert call("reproduce", ids["before"], *out) == 0
+    assert call("reproduce", runs["with"].path, "--out", home / "elsewhere") == 2
+    assert "made with a vault that is not in" in capsys.readouterr().err
+    assert call("report", ids["with"], *out, "--no-importance") == 0
+    assert "rows.differ" not in (runs["with"].path / "report.html").read_text()
+    assert call("runs", SLUG, *out) == 0
+    assert "(other vault)" in capsys.readouterr().out
+
+
+def test_show_says_that_a_vault_is_in_force(
+    home: Path, runs: dict[str, Run], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    (home / "submissions").symlink_to(home / "out")
+    assert call("show", SLUG, "--data", home / "data") == 0
+    assert "A vault is in force: 60 rows of train.csv are locked away." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((SLUG, "--share", "20%"), "has a vault of 60 rows already"),
+        ((SLUG, "--share", "80%"), "--share must be above 0 % and at most 50%; got 0.8"),
+        ((SLUG, "--share", "many"), "must be a share such as 20%; got 'many'"),
+        (("open", "before"), "has trained on the vault's rows"),
+        (("open", "all"), "has trained on the vault's rows"),
+        (("open",), "kpipe vault open RUN"),
+        ((SLUG, "with"), "To open a vault for a run: kpipe vault open"),
+        (("titanic", "--data", "sample", "--share", "20%"), "This is sample data"),
+        (("house",), "house has no vault in"),
+    ],
+)
+def test_a_wrong_call_says_what_to_do_and_loses_nothing(
+    words: tuple[str, ...], message: str, home: Path, runs: dict[str, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = (home / "out" / SLUG / "vault.json").read_bytes()
+    named = [str(runs[word].path) if word in runs else word for word in words]
+    data = ("--data", home / "data") if words[0] == SLUG and "--share" in words else ()
+    assert call("vault", *named, *data, "--out", home / "out") == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert (home / "out" / SLUG / "vault.json").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("share", "rows", "message"),
+    [("5%", 300, "leaves 15 rows in the vault: at least 20"), ("50%", 30, "leaves 15 rows in the vault")],
+)
+def test_a_share_that_leaves_too_little_is_refused(
+    share: str, rows: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(survivors(n=rows), tmp_path / "data")
+    assert call("vault", SLUG, "--data", tmp_path / "data", "--share", share, "--out", tmp_path / "out") == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_changed_files_are_refused_by_name_until_all_rows_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(survivors(n=200), tmp_path / "data")
+    make_vault(RunRequest(SLUG, data=tmp_path / "data", out=tmp_path / "out"), share=0.2)
+    write(survivors(n=200, seed=1), tmp_path / "data")
+    request = ("run", SLUG, "--data", tmp_path / "data", "--out", tmp_path / "out", "--model", "linear", "--jobs", 1)
+    assert call(*request) == 2
+    assert "was made of other files: sample_submission.csv" not in (error := capsys.readouterr().err)
+    assert "train.csv" in error
+    assert call(*request, "--all-rows") == 0
+
+
+def test_whole_groups_and_the_last_rows_in_time_are_locked_away(tmp_path: Path) -> None:
+    made = survivors(n=300)
+    group = np.array([f"shop {number}" for number in np.random.default_rng(0).permutation(330) // 6])
+    grouped = replace(made, train=made.train.assign(g=group[:300]), test=made.test.assign(g="new " + group[300:]))
+    request = RunRequest(SLUG, data=write(grouped, tmp_path / "g"), out=tmp_path / "out-g", split="g")
+    vault, _ = make_vault(request, share=0.2)
+    locked = grouped.train.iloc[list(vault.locked.rows)]["g"]
+    assert not {*locked} & {*grouped.train["g"].drop(locked.index)}
+    assert vault.how == "whole groups of g"
+    assert 54 <= len(locked) <= 66
+    made = prices(n=300)
+    days = pd.date_range("2020-01-01", periods=330).strftime("%Y-%m-%d")
+    dated = replace(made, train=made.train.assign(day=days[:300]), test=made.test.assign(day=days[300:]))
+    request = RunRequest(SLUG, data=write(dated, tmp_path / "t"), out=tmp_path / "out-t")
+    vault, _ = make_vault(request, share=0.2)
+    assert vault.locked.rows == tuple(range(240, 300))
+    assert vault.how.startswith("the last rows by day, from 2020-08-28")
+    run = kpipe.run(SLUG, data=tmp_path / "t", out=tmp_path / "out-t", models=["linear"], jobs=1)
+    assert open_vault(str(run.path), out=tmp_path / "out-t").opening.score is not None
+
+
+def test_clean_sees_the_locked_rows_in_test_and_never_their_targets() -> None:
+    made, seen = survivors(n=100), []
+    source = replace(made.source, files={"train.csv": "0"})
+
+    def clean(given: Tables) -> Tables:
+        seen.append(given)
+        return given
+
+    files = replace(made, source=source)
+    problem = define_problem(Competition(slug=SLUG), files)
+    from kpipe.problem.locked import LockedRows
+
+    rows = tuple(range(0, 100, 5))
+    ids = tuple(problem.tables.train["id"].iloc[list(rows)].astype(str))
+    locked = LockedRows(rows=rows, train_rows=100, id="id", ids=ids, sha256="x")
+    problem = define_problem(Competition(slug=SLUG, clean=clean), files, locked)
+    (given,) = seen
+    assert (len(given.train), len(given.test), len(given.sample)) == (80, 50, 50)
+    assert "survived" not in given.test
+    assert not given.train["id"].isin(range(0, 100, 5)).any()
+    assert problem.vault is not None
+    assert problem.vault["id"].tolist() == list(rows)
+    assert (len(problem.tables.test), len(problem.tables.sample), len(problem.y)) == (30, 30, 80)
+    assert len(problem.to_predict.tables.test) == 50
+    pd.testing.assert_frame_equal(problem.tables.sample, made.sample)
+
+
+def test_a_competition_without_ids_in_train_is_locked_by_position(tmp_path: Path) -> None:
+    made = survivors(n=200)
+    bare = tables(made.train.drop(columns="id"), made.test, made.sample)
+    request = RunRequest(SLUG, data=write(bare, tmp_path / "data"), out=tmp_path / "out")
+    vault, _ = make_vault(request, share=0.25)
+    assert (vault.locked.id, len(vault.locked.rows)) == ("", 50)
+    run = kpipe.run(SLUG, data=tmp_path / "data", out=tmp_path / "out", models=["linear"], jobs=1)
+    assert (len(run.oof), len(pd.read_parquet(run.path / "vault.parquet"))) == (150, 50)
+    assert open_vault(str(run.path), out=tmp_path / "out").opening.score is not None
