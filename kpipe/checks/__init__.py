@@ -76,7 +76,7 @@ def run_checks(
     deadline = time.perf_counter() + _STARTED * max(_SHARE * seconds, _MIN_SECONDS)
     return (
         *table_checks(problem, folds, deadline=deadline),
-        *prediction_checks(TrainedModels(problem, folds, predictions, baseline, ensemble), deadline=deadline),
+        *prediction_checks(TrainedModels(problem, folds, predictions, baseline, ensemble)),
         *run_check("real data", real_data, submission),
     )
 
@@ -103,14 +103,12 @@ def table_checks(problem: Problem, folds: Folds, *, deadline: float = math.inf) 
                 yield from run_check(check.name, check.function, problem, folds)
 
 
-def prediction_checks(trained: TrainedModels, *, deadline: float = math.inf) -> Iterator[Check]:
+def prediction_checks(trained: TrainedModels) -> Iterator[Check]:
     """Results of the checks of predictions.
 
     Parameters
     ----------
     trained : TrainedModels
-    deadline : float
-        The value of ``time.perf_counter()`` after which no optional check starts.
 
     Yields
     ------
@@ -118,10 +116,7 @@ def prediction_checks(trained: TrainedModels, *, deadline: float = math.inf) -> 
     """
     for module in _modules():
         for check in getattr(module, "PREDICTION_CHECKS", ()):
-            if check.optional and time.perf_counter() > deadline:
-                yield _skipped(check.name, trained.problem)
-            else:
-                yield from run_check(check.name, check.function, trained)
+            yield from run_check(check.name, check.function, trained)
 
 
 def _skipped(name: str, problem: Problem) -> Check:

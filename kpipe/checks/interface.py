@@ -80,13 +80,10 @@ class PredictionCheck:
         Name of the check in ``run.json``.
     function : callable
         Yields findings; none where the check does not apply.
-    optional : bool
-        Whether it is skipped when the checks have taken long.
     """
 
     name: str
     function: Callable[[TrainedModels], Iterable[Finding]]
-    optional: bool = False
 
 
 def run_check(name: str, function: Callable[..., Iterable[Finding]], *arguments: object) -> Iterator[Check]:

@@ -274,8 +274,8 @@ def _losses(y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
 
 
 PREDICTION_CHECKS = (
-    PredictionCheck("plausible score", plausible_score, optional=True),
-    PredictionCheck("folds score alike", even_folds, optional=True),
+    PredictionCheck("plausible score", plausible_score),
+    PredictionCheck("folds score alike", even_folds),
     PredictionCheck("classes predicted", classes_predicted),
     PredictionCheck("graded predictions", graded_predictions),
     PredictionCheck("errors along the file", even_errors_along_the_file),
