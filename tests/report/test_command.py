@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kpipe.cli.main import main
-from kpipe.kaggle.kernel.build import embedded_files
+from kpipe.kaggle.kernel.embedded import embedded_files
 from kpipe.runs.run import Run
 from tests.report.pages import EVIL
 
