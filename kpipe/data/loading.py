@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from kpipe.data.frames import to_frames
 from kpipe.data.further_tables import FurtherTables
 from kpipe.data.identifiers import check_ids, id_columns
 from kpipe.data.locate import Location, locate
+from kpipe.data.parts import join_parts
 from kpipe.data.roles import Roles, assign_roles, is_labels, missing_roles
 from kpipe.data.tidying import tidy
 from kpipe.errors import DataError
@@ -211,7 +213,7 @@ def _read_cached(
 
 def _cache_key(place: Path, roles: Roles, **options: object) -> str:
     """Return a hash of the bytes that are read (of the zip, or of each file) and of the options for reading them."""
-    files = [*roles.files.values(), *roles.extra]
+    files = [*roles.files.values(), *_all_parts(roles), *roles.extra]
     digests = []
     if place.is_file():
         with open(place, "rb") as opened:
@@ -219,20 +221,30 @@ def _cache_key(place: Path, roles: Roles, **options: object) -> str:
     if place.is_dir() or roles.extra or any(file.outside for file in files):
         digests += [hashlib.sha256(file.read()).hexdigest() for file in files]
     names = sorted((role, file.path) for role, file in roles.files.items())
-    names += [("extra", file.path) for file in roles.extra]
+    names += [("part", file.path) for file in _all_parts(roles)] + [("extra", file.path) for file in roles.extra]
     return hashlib.sha256(repr((digests, names, sorted(options.items()))).encode()).hexdigest()[:32]
 
 
+def _all_parts(roles: Roles) -> list[SourceFile]:
+    return [part for parts in roles.parts.values() for part in parts]
+
+
 def _read(roles: Roles, *, text: Sequence[str], id: str | None, targets: Sequence[str]) -> cache.Entry:
-    files = [*roles.files.values(), *roles.extra]
+    files = [*roles.files.values(), *_all_parts(roles), *roles.extra]
     raws = [file.read() for file in files]
-    hashes = {file.name: hashlib.sha256(raw).hexdigest() for file, raw in zip(files, raws, strict=True)}
-    parsed = [tidy(file) for file in parse_tables([file.name for file in files], raws)]
+    count = Counter(file.name for file in files)
+    names = [file.name if count[file.name] == 1 else file.path for file in files]
+    hashes = {name: hashlib.sha256(raw).hexdigest() for name, raw in zip(names, raws, strict=True)}
+    parsed = [tidy(file) for file in parse_tables(names, raws)]
     for file in parsed:
         if file.rows == 0:
             raise DataError(f"{file.name} has no rows, only a header. Check that the file is complete.")
-    by_role = dict(zip(roles.files, parsed, strict=False))
-    assembled = assemble(by_role, parsed[len(roles.files) :], targets=targets)
+    further = iter(parsed[len(roles.files) :])
+    parts = {role: [next(further) for _ in those] for role, those in roles.parts.items()}
+    by_role = {
+        role: join_parts(role, [table, *parts.get(role, ())]) for role, table in zip(roles.files, parsed, strict=False)
+    }
+    assembled = assemble(by_role, list(further), targets=targets)
     notes: list[str] = []
     ids = id_columns(assembled.files, id)
     frames = to_frames(assembled.files, ids=ids, text=text, on_note=notes.append)

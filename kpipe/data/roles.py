@@ -11,12 +11,13 @@ from pathlib import Path
 from kpipe.core.wording import did_you_mean, listed
 from kpipe.data.files import SourceFile, source_file
 from kpipe.data.formats import FORMATS
+from kpipe.data.parts import numbered_parts
 from kpipe.errors import DataError, UsageError
 
 __all__ = ["Roles", "assign_roles", "is_labels", "missing_roles"]
 
 _LABELS = {"train": "train.csv", "test": "test.csv", "sample": "a sample submission"}
-_TRAIN = {"train", "training", "trainset", "traindata"}
+_TRAIN = {"train", "training", "trainset", "traindata", "development"}
 _TEST = {"test", "testing", "testset", "testdata", "evaluation", "eval"}
 _SAMPLE = {"sample", "example", "format", "template", "entry", "baseline"}
 _TARGETS = {"label", "labels", "target", "targets", "y", "outcome", "outcomes", "scored", "answers", "solution"}
@@ -35,6 +36,8 @@ class Roles:
         "train" and, where there are such files, "test", "sample" and "labels" (of train's rows, in a file apart).
     extra : tuple of SourceFile
         Further training files that the user asks for.
+    parts : mapping of str to tuple of SourceFile
+        Role to the files with the further rows of its table, which is then in parts.
     others : tuple of SourceFile
         The files that have no role.
     notes : tuple of str
@@ -43,6 +46,7 @@ class Roles:
 
     files: Mapping[str, SourceFile]
     extra: tuple[SourceFile, ...] = ()
+    parts: Mapping[str, tuple[SourceFile, ...]] = field(default_factory=dict)
     others: tuple[SourceFile, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
@@ -89,9 +93,10 @@ def assign_roles(
         labels = [file for file in free if is_labels(file) and file.depth == found["train"].depth]
         found |= {"labels": labels[0]} if len(labels) == 1 and labels[0] is not found["train"] else {}
     _check_stated(found, stated)
-    used = [*found.values(), *further]
+    parts = _parts({role: found[role] for role in ("train", "test") if role in found and role not in stated}, free)
+    used = [*found.values(), *further, *(part for those in parts.values() for part in those)]
     others = tuple(file for file in files if all(file is not other for other in used))
-    return Roles(found, further, others, tuple(_notes(found, stated, files)))
+    return Roles(found, further, parts, others, tuple(_notes(found, stated, files)))
 
 
 def _check_stated(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFile]) -> None:
@@ -122,7 +127,7 @@ def missing_roles(place: Path, roles: Roles, files: Sequence[SourceFile], more: 
     DataError
     """
     missing = [label for role, label in _LABELS.items() if role not in roles.files]
-    names = listed(file.name for file in files) or "no table"
+    names = listed(file.path if "/" in file.path else file.name for file in files) or "no table"
     hint = " Name them with --train FILE, --test FILE and --sample FILE." if files else ""
     return DataError(" ".join([f"{place} lacks {' and '.join(missing)}; it holds {names}.{hint}", *more]))
 
@@ -185,9 +190,37 @@ def _train_and_test(
         if len(pairs) == 1:
             return {"train": pairs[0][0], "test": pairs[0][1]}
     for role, candidates in alike.items():
+        candidates = candidates or _in_folder(files, kinds[role])
         if candidates and (file := _topmost(place, role, candidates)) is not None:
             found[role] = file
     return found
+
+
+def _in_folder(files: Sequence[SourceFile], kind: set[str]) -> list[SourceFile]:
+    """The only table of a folder ``train``, or its parts, whatever they are called."""
+    named = [file for file in files if "/" in file.path and _folder_words(file) & kind]
+    named = [file for file in named if not (_TARGETS | _FURTHER | _SAMPLE | _TRAIN | _TEST) & set(_words(file))]
+    folders = {file.path.rpartition("/")[0] for file in named}
+    return named if len(folders) == 1 and (len(named) == 1 or numbered_parts(named)) else []
+
+
+def _folder_words(file: SourceFile) -> set[str]:
+    """The words of a folder's name: ``train.parquet`` gives train and parquet."""
+    return set(re.findall(r"[a-z]+", file.path.split("/")[-2].lower()))
+
+
+def _parts(found: Mapping[str, SourceFile], files: Sequence[SourceFile]) -> dict[str, tuple[SourceFile, ...]]:
+    """The files with further rows of train and test; none where train_2 lies beside the pair train_1 and test_1."""
+    parts = {}
+    for role, file in found.items():
+        folder = file.path.rpartition("/")[0]
+        beside = [other for other in files if other.path.rpartition("/")[0] == folder]
+        shape = re.sub(r"\d+", "#", file.path)
+        same = numbered_parts([other for other in beside if re.sub(r"\d+", "#", other.path) == shape])
+        if same and same[0] is file:
+            parts[role] = same[1:]
+    paired = set(found) == {"train", "test"} and _rest(found["train"], _TRAIN) == _rest(found["test"], _TEST) != ()
+    return {} if paired and len(parts) == 1 else parts
 
 
 def _like(files: Sequence[SourceFile], kind: set[str]) -> list[SourceFile]:
@@ -230,7 +263,7 @@ def _notes(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFile], fi
     notes = []
     if unusual:
         roles = {role: "the sample submission" if role == "sample" else role for role in unusual}
-        parts = [f"{file.name} as {roles[role]}" for role, file in unusual.items()]
+        parts = [f"{_shown(file)} as {roles[role]}" for role, file in unusual.items()]
         flags = " ".join(f"--{role}" for role in unusual)
         notes.append(f"Judged by their names, kpipe reads {', '.join(parts)}. Other files: {flags}.")
     for file in found.values():
@@ -240,9 +273,16 @@ def _notes(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFile], fi
     return notes
 
 
+def _shown(file: SourceFile) -> str:
+    """A file's name, with its folder where only that says what it is."""
+    return file.name if (_TRAIN | _TEST | _SAMPLE) & set(_words(file)) else file.path
+
+
 def _topmost(place: Path, role: str, candidates: Sequence[SourceFile]) -> SourceFile | None:
     """The candidate in the topmost folder, or None. Raises DataError if there are several: Kaggle may mean either."""
     top = [file for file in candidates if file.depth == candidates[0].depth]
+    if role in ("train", "test") and (parts := numbered_parts(top)):
+        return parts[0]
     if len(top) > 1 and not _are_one_file(top):
         paths = ", ".join(file.path for file in top[:5])
         raise DataError(
