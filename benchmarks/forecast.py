@@ -23,23 +23,26 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from kpipe.core.metrics import evaluate, output  # noqa: E402
 from kpipe.core.request import RunRequest  # noqa: E402
-from kpipe.core.values import Ensemble, Tables  # noqa: E402
+from kpipe.core.values import Context, Ensemble, Tables  # noqa: E402
 from kpipe.data import loading  # noqa: E402
 from kpipe.forecast.forecast import make_forecast  # noqa: E402
-from kpipe.problem.competition import Competition  # noqa: E402
+from kpipe.models.text import RawColumnsPipeline, RowText  # noqa: E402
+from kpipe.problem.competition import Competition, Factory  # noqa: E402
 from kpipe.problem.problem import Problem, apply_request, define_problem  # noqa: E402
 from kpipe.training.combine import combine  # noqa: E402
 from kpipe.training.cross_validation import cross_validate  # noqa: E402
@@ -55,8 +58,8 @@ class Plan:
 
     Parameters
     ----------
-    model : str
-        A cheap one.
+    models : tuple of str
+        Cheap ones.
     rows : int
         The number of rows of train.csv that a redraw divides, at most.
     group_until : str
@@ -67,7 +70,7 @@ class Plan:
 
     slug: str
     metric: str
-    model: str = "linear"
+    models: tuple[str, ...] = ("linear",)
     rows: int = 4000
     group_until: str = ""
     time: str = ""
@@ -82,8 +85,8 @@ _ALL = (
     Plan(f"{SERIES}e25", "median_ae", rows=10_000),
     Plan(f"{SERIES}e26", "log_loss"),
     Plan("digit-recognizer", "accuracy", rows=2000),
-    Plan("spooky-author-identification", "log_loss", "text"),
-    Plan("tabular-playground-series-sep-2022", "smape", "boosting", time="date"),
+    Plan("spooky-author-identification", "log_loss", ("words",)),
+    Plan("tabular-playground-series-sep-2022", "smape", ("calendar",), time="date"),
 )
 PLANS = {plan.slug: plan for plan in _ALL}
 
@@ -151,11 +154,11 @@ def fit(
     )
     problem = define_problem(competition, tables)
     folds = make_folds(problem)
-    predictions = cross_validate(problem, folds, models=choose_models(problem, [plan.model]), jobs=1, threads=1)
+    predictions = cross_validate(problem, folds, models=choose(problem, plan.models), jobs=1, threads=1)
     ensemble = combine(problem, folds, predictions)
     own = evaluate(problem.metric, problem.y, ensemble.oof, folds=folds.valid, groups=problem.blocks)
     start = time.perf_counter()
-    forecast = make_forecast(problem, folds, ensemble, own)
+    forecast = make_forecast(problem, folds, predictions, ensemble, own)
     return {
         "score": own.value,
         "value": forecast.value,
@@ -164,6 +167,17 @@ def fit(
         "seconds": time.perf_counter() - start,
         "on_test": score(problem, ensemble, answers[target[0]]),
     }
+
+
+def choose(problem: Problem, names: tuple[str, ...]) -> Mapping[str, Factory]:
+    """Models of kpipe, or logistic regression on TF-IDF of words: a tenth of the time of the model ``text``."""
+    return {"words": words} if names == ("words",) else choose_models(problem, list(names))
+
+
+def words(context: Context, **options: Any) -> RawColumnsPipeline:
+    linear = LogisticRegression(C=10.0, max_iter=200, tol=1e-3, random_state=context.seed, **options)
+    weights = TfidfVectorizer(min_df=2, sublinear_tf=True)
+    return RawColumnsPipeline([("text", RowText()), ("words", weights), ("linear", linear)])
 
 
 def score(problem: Problem, ensemble: Ensemble, column: pd.Series) -> float:

@@ -484,7 +484,7 @@ def conclude(
     submission = make_submission(problem, ensemble)
     score = evaluate(problem.metric, predictions.y, ensemble.oof, folds=folds.valid, groups=problem.blocks)
     start = time.perf_counter()
-    forecast = make_forecast(problem, folds, ensemble, score)
+    forecast = make_forecast(problem, folds, predictions, ensemble, score)
     _LOG.info("forecast in %.2f s", time.perf_counter() - start)
     start = time.perf_counter()
     checks = run_checks(problem, folds, predictions, baseline, ensemble, submission, seconds=seconds)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Baseline",
+    "ByFold",
     "Check",
     "Context",
     "Ensemble",
@@ -195,6 +196,22 @@ class Folds:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ByFold:
+    """Predictions for some test rows by the models of each fold, whose mean is submitted.
+
+    Attributes
+    ----------
+    rows : (s,) int
+        Positions of the test rows.
+    predictions : (f, s, k) float64
+        Averaged over seeds.
+    """
+
+    rows: np.ndarray
+    predictions: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelPredictions:
     """One model's predictions, averaged over seeds.
 
@@ -216,6 +233,8 @@ class ModelPredictions:
         Seed to the folds that were fitted. The number after the last fold stands for all rows.
     curves : mapping of (seed, fold) to array
         The loss in the course of each fit, see ``kpipe.training.learning_curves``.
+    by_fold : ByFold or None
+        How far the models of the folds agree on test rows; None where test rows are predicted by a single model.
     """
 
     name: str
@@ -226,6 +245,7 @@ class ModelPredictions:
     batch_dependence: float = 0.0
     fits: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     curves: Mapping[tuple[int, int], np.ndarray] = field(default_factory=dict)
+    by_fold: ByFold | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

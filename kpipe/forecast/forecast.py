@@ -11,7 +11,8 @@ import numpy as np
 from scipy import stats
 
 from kpipe.core.metrics import Metric
-from kpipe.core.values import Ensemble, Folds, Score
+from kpipe.core.values import Ensemble, Folds, Predictions, Score
+from kpipe.forecast.averaging import estimate_averaging
 from kpipe.forecast.shift import Shift, estimate_shift
 from kpipe.forecast.variance import sampling_errors
 from kpipe.problem.problem import Problem
@@ -36,8 +37,9 @@ class Forecast:
         The score on the test rows lies between them 19 times in 20; NaN where that is unknown.
     parts : mapping of str to object
         What they were made of, JSON types: ``score``; ``shift``, added for what test rows look like, and
-        ``shift_method``; ``choosing``, added for the luck of choosing; ``standard_errors``, in units of the score, of
-        ``train`` (which rows were validated), ``test`` (which rows are in test), ``models`` (which rows they were
+        ``shift_method``; ``averaging``, added because test rows are predicted by the mean of the folds' models, and
+        ``averaging_method``; ``choosing``, added for the luck of choosing; ``standard_errors``, in units of the score,
+        of ``train`` (which rows were validated), ``test`` (which rows are in test), ``models`` (which rows they were
         trained on), ``shift``, and ``time`` (how scores differ from horizon to horizon); ``units``, the number of
         independent rows, groups or blocks of time that were validated; and ``test_rows``.
     """
@@ -49,7 +51,13 @@ class Forecast:
 
 
 def make_forecast(
-    problem: Problem, folds: Folds, ensemble: Ensemble, score: Score, *, choosing: float = 0.0
+    problem: Problem,
+    folds: Folds,
+    predictions: Predictions,
+    ensemble: Ensemble,
+    score: Score,
+    *,
+    choosing: float = 0.0,
 ) -> Forecast:
     """Return what to expect on the leaderboard.
 
@@ -59,7 +67,10 @@ def make_forecast(
     ----------
     problem : Problem
     folds : Folds
+    predictions : Predictions
+        Of the models, with those of each fold.
     ensemble : Ensemble
+        Of the same models.
     score : Score
         Of the ensemble's out-of-fold predictions, its standard error by blocks.
     choosing : float
@@ -71,7 +82,7 @@ def make_forecast(
 
     References
     ----------
-    See ``kpipe.forecast.shift`` and ``kpipe.forecast.variance``.
+    See ``kpipe.forecast.shift``, ``kpipe.forecast.averaging`` and ``kpipe.forecast.variance``.
     """
     metric, y, rows = problem.metric, problem.y, len(problem.tables.test)
     errors = sampling_errors(
@@ -85,7 +96,8 @@ def make_forecast(
         test_rows=rows,
     )
     shift = _shift(problem, folds, ensemble, score)
-    value = score.value + shift.amount + choosing
+    averaging = estimate_averaging(metric, y, folds, predictions, ensemble)
+    value = score.value + shift.amount + averaging.amount + choosing
     scale = _scale(metric, value)
     slope = scale.slope(scale.clip(value))
     time, freedom = _time_error(scale, score.folds) if folds.refit else (0.0, 1)
@@ -98,6 +110,8 @@ def make_forecast(
         "score": score.value,
         "shift": shift.amount,
         "shift_method": shift.method,
+        "averaging": averaging.amount,
+        "averaging_method": averaging.method,
         "choosing": choosing,
         "standard_errors": {
             "train": errors.train,

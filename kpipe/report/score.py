@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -31,6 +31,20 @@ from kpipe.runs.luck import luck_of
 __all__ = ["section"]
 
 _MOST_RUNS = 12  # other runs in the plot
+_FORECAST_COLUMNS = (
+    Column(name="cause", numeric=False),
+    Column(name="added", meaning="what is added to the score for it"),
+    Column(name="standard error", meaning="how far the score on the leaderboard varies because of it"),
+)
+_CAUSES = {
+    "shift": "what test rows look like",
+    "averaging": "test rows are predicted by the mean of the folds' models",
+    "choosing": "choosing among runs",
+    "train": "which rows were validated",
+    "test": "which rows are in test",
+    "models": "which rows the models were trained on",
+    "time": "how horizons differ",
+}
 _Z = 2  # standard errors above the baseline, from which the models count as better
 
 
@@ -84,24 +98,18 @@ def _forecast(run: LoadedRun) -> list[Block]:
     """What to expect on the leaderboard, and what that is made of."""
     if not (expected := format_forecast(run.record)):
         return []
-    parts = [f"score {format_score(run.number('forecast', 'parts', 'score'))}"]
-    for name, cause in (("shift", "what test rows look like"), ("choosing", "choosing among runs")):
-        if amount := run.number("forecast", "parts", name):
-            parts.append(f"{format_score(amount)} for {cause}")
-    causes = {
-        "train": "which rows were validated",
-        "test": "which rows are in test",
-        "models": "which rows the models were trained on",
-        "shift": "the correction for test rows",
-        "time": "how horizons differ",
-    }
-    errors = [
-        f"{text} {format_score(error)}"
-        for name, text in causes.items()
-        if (error := run.number("forecast", "parts", "standard_errors", name))
-    ]
-    made = f"Made of: {', '.join(parts)}. Standard errors by cause: {', '.join(errors)}."
-    return [Text(text=f"Expected on the leaderboard: {expected}. {made}")]
+    caption = f"Expected on the leaderboard: {expected}"
+    return [Table(caption=caption, columns=_FORECAST_COLUMNS, rows=list(_parts(run)), sortable=False)]
+
+
+def _parts(run: LoadedRun) -> Iterator[list[Cell]]:
+    """Rows of the table: what is added to the score, and the standard error, of each cause that has either."""
+    yield [Cell(text="out-of-fold score"), number_cell(run.number("forecast", "parts", "score"), ".4g"), Cell()]
+    for name, cause in _CAUSES.items():
+        amount = run.number("forecast", "parts", name)
+        error = run.number("forecast", "parts", "standard_errors", name)
+        if amount or error:
+            yield [Cell(text=cause), *(number_cell(number or None, ".2g") for number in (amount, error))]
 
 
 def _points(run: LoadedRun, others: Sequence[Mapping[str, object]]) -> list[_Point]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kpipe.core.values import Folds, ModelPredictions, Predictions
+from kpipe.core.values import ByFold, Folds, ModelPredictions, Predictions
 from kpipe.errors import TrainingError
 from kpipe.models import Model, model
 from kpipe.problem.competition import Factory
@@ -28,6 +28,7 @@ from kpipe.training.worker import FitTask, TrainingData, fit_predict
 __all__ = ["Fits", "count_fits", "cross_validate"]
 
 _LOG = logging.getLogger("kpipe")
+_SAMPLED = 2_000  # test rows, at most, whose predictions by each fold are kept
 _CONSTANT = "constant"  # the model whose predictions are submitted where the budget is too short for any other
 
 Fits = Mapping[str, Mapping[int, Sequence[int]]]  # model → seed → the folds that are fitted
@@ -294,4 +295,15 @@ def _average(name: str, results: FitResults, data: TrainingData, folds: Folds) -
         batch_dependence=max(result.batch_dependence for result in results.values()),
         fits={seed: tuple(sorted(fold for of, fold in results if of == seed)) for seed in seeds},
         curves={key: results[key].curves for key in sorted(results)},
+        by_fold=None if folds.refit else _by_fold(results, len(data.X_test)),
     )
+
+
+def _by_fold(results: FitResults, test_rows: int) -> ByFold:
+    """The predictions for some test rows, spread evenly, by the models of each fold that was fitted."""
+    rows = np.unique(np.linspace(0, test_rows - 1, min(test_rows, _SAMPLED)).astype(int))
+    of_folds = [
+        np.mean([results[key].test[rows] for key in sorted(results) if key[1] == fold], axis=0)
+        for fold in sorted({fold for _, fold in results})
+    ]
+    return ByFold(rows=rows, predictions=np.stack(of_folds))

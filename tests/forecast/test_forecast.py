@@ -9,11 +9,12 @@ import pytest
 import kpipe
 from kpipe import Competition
 from kpipe.core.metrics import evaluate, get_metric
-from kpipe.core.values import Ensemble, Folds
+from kpipe.core.values import Ensemble, Folds, Predictions
 from kpipe.forecast.forecast import Forecast, make_forecast
 from kpipe.problem.problem import Problem, define_problem
 
 QUARTERS = np.array_split(np.arange(400), 4)
+NO_MODELS = Predictions(models=(), classes=None, y=np.zeros(0))
 
 
 @functools.cache
@@ -35,7 +36,7 @@ def problem(metric: str, *, test_rows: int = 400) -> Problem:
 def forecast(problem: Problem, oof: np.ndarray, *, refit: bool = False, **options) -> Forecast:
     folds = Folds(train=tuple(QUARTERS), valid=tuple(QUARTERS), refit=refit)
     score = evaluate(problem.metric, problem.y, oof, folds=folds.valid)
-    return make_forecast(problem, folds, Ensemble(weights={}, oof=oof, test=oof), score, **options)
+    return make_forecast(problem, folds, NO_MODELS, Ensemble(weights={}, oof=oof, test=oof), score, **options)
 
 
 def predictions(problem: Problem) -> np.ndarray:
@@ -112,7 +113,7 @@ def test_a_single_horizon_says_little():
     oof[QUARTERS[3]] = 0
     folds = Folds(train=(QUARTERS[0],), valid=(QUARTERS[3],), refit=True)
     score = evaluate(one.metric, one.y, oof, folds=folds.valid)
-    found = make_forecast(one, folds, Ensemble(weights={}, oof=oof, test=oof), score)
+    found = make_forecast(one, folds, NO_MODELS, Ensemble(weights={}, oof=oof, test=oof), score)
     assert found.high > 2 * found.value
     assert found.low < found.value / 2
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from kpipe.report import score
+from kpipe.report.blocks import Table
 from tests.report.pages import findings, loaded_regression
 
 
@@ -13,3 +14,22 @@ def test_the_score_is_compared_with_the_baseline(tmp_path: Path, error: float, l
     ((found, text),) = findings(score.section(loaded_regression(tmp_path, standard_error=error)))
     assert found == level
     assert ("not significantly better" in text) == (level == "bad")
+
+
+def test_a_table_shows_what_the_forecast_is_made_of(tmp_path: Path) -> None:
+    errors = {"train": 0.2, "test": 0.3, "models": 0.1, "shift": 0.0, "time": 0.0}
+    parts = {"score": 2.0, "shift": 0.0, "averaging": -0.125, "choosing": 0.0, "standard_errors": errors}
+    forecast = {"value": 1.875, "low": 1.2, "high": 2.5, "parts": parts}
+    tables = [
+        block
+        for block in score.section(loaded_regression(tmp_path, forecast=forecast)).blocks
+        if isinstance(block, Table) and block.caption.startswith("Expected on the leaderboard: 1.9 (95 %")
+    ]
+    shown = [[cell.text for cell in row] for row in tables[0].rows]
+    assert shown == [
+        ["out-of-fold score", "2", ""],
+        ["test rows are predicted by the mean of the folds' models", "-0.12", "\u2013"],
+        ["which rows were validated", "\u2013", "0.2"],
+        ["which rows are in test", "\u2013", "0.3"],
+        ["which rows the models were trained on", "\u2013", "0.1"],
+    ]

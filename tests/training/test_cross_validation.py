@@ -74,6 +74,15 @@ def test_predictions_are_averaged_over_seeds() -> None:
     np.testing.assert_allclose(both.test, (one.test + two.test) / 2)
 
 
+def test_the_mean_of_the_predictions_kept_of_each_fold_is_the_prediction_for_test() -> None:
+    predictions, folds = validated(survivors(), {"m": seeded}, seeds=[1, 2])
+    kept = predictions.models[0].by_fold
+    assert kept is not None
+    assert len(kept.predictions) == len(folds.valid)
+    assert np.ptp(kept.predictions, axis=0).max() > 0
+    np.testing.assert_allclose(kept.predictions.mean(axis=0), predictions.models[0].test[kept.rows])
+
+
 def test_a_row_that_several_folds_validate_gets_the_mean_of_their_predictions() -> None:
     made = survivors()
     splitter = RepeatedStratifiedKFold(n_splits=2, n_repeats=2, random_state=0)
@@ -108,6 +117,7 @@ def test_with_a_time_split_test_rows_are_predicted_by_a_model_fitted_on_all_rows
     assert np.isfinite(found.oof[45:]).all()
     on_all_rows = model("linear")(Context(task="regression")).fit(train[["x"]], train["price"])
     assert found.test[:, 0] == pytest.approx(on_all_rows.predict(made.test[["x"]]))
+    assert found.by_fold is None
 
 
 def test_a_model_whose_predictions_depend_on_the_batch_is_measured() -> None:
