@@ -41,6 +41,29 @@ def _auc(y: np.ndarray, probabilities: np.ndarray) -> float:
     return float(skm.roc_auc_score(y, probabilities, multi_class="ovr", labels=range(probabilities.shape[1])))
 
 
+def _auc_influences(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """(n,) DeLong, DeLong and Clarke-Pearson (1988): the share of the other class that a row ranks rightly.
+
+    With groups, sums over their rows give the standard error of Obuchowski (1997).
+    """
+    classes = probabilities.shape[1]
+    each = [_binary_influences(y == code, probabilities[:, code]) for code in range(classes)]
+    influences: np.ndarray = each[1] if classes == 2 else np.mean(each, axis=0)
+    return influences
+
+
+def _binary_influences(positive: np.ndarray, values: np.ndarray) -> np.ndarray:
+    influences = np.zeros(len(values))
+    if positive.all() or not positive.any():
+        return influences
+    for rows, sign in ((positive, 1.0), (~positive, -1.0)):
+        others = np.sort(values[~rows])
+        below, up_to = (np.searchsorted(others, values[rows], side=side) for side in ("left", "right"))
+        ranked = sign * (below + up_to) / (2 * len(others))
+        influences[rows] = (ranked - ranked.mean()) * len(values) / rows.sum()
+    return influences
+
+
 def _gini(y: np.ndarray, probabilities: np.ndarray) -> float:
     return 2 * _auc(y, probabilities) - 1
 
@@ -146,6 +169,7 @@ METRICS = (
     Metric(
         name="auc",
         function=_auc,
+        influences=_auc_influences,
         needs="probability",
         greater_is_better=True,
         aliases=(
@@ -162,6 +186,7 @@ METRICS = (
     Metric(
         name="gini",
         function=_gini,
+        influences=lambda y, probabilities: 2 * _auc_influences(y, probabilities),
         needs="probability",
         greater_is_better=True,
         aliases=("normalized_gini", "normalized_gini_coefficient"),

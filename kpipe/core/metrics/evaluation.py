@@ -95,7 +95,7 @@ def paired_standard_error(
 ) -> float:
     """Return the standard error of the difference of two scores on the same rows.
 
-    It is that of a mean where the metric is a mean over rows, otherwise the jackknife's.
+    It is that of a mean where the metric is a mean over rows or has ``influences``, otherwise the jackknife's.
 
     Parameters
     ----------
@@ -115,8 +115,9 @@ def paired_standard_error(
     numbers = _group_numbers(groups, len(y))
     if len(np.unique(numbers)) < 2:
         return float("nan")
-    if metric.losses is not None and not metric.root:
-        return clustered_standard_error(metric.losses(y, second) - metric.losses(y, first), numbers)
+    of_rows = metric.influences or (None if metric.root else metric.losses)
+    if of_rows is not None:
+        return clustered_standard_error(of_rows(y, second) - of_rows(y, first), numbers)
 
     def jackknife(first: np.ndarray, second: np.ndarray) -> float:
         return jackknife_standard_error(
@@ -174,6 +175,9 @@ def _standard_error(metric: Metric, y: np.ndarray, outputs: np.ndarray, groups: 
     count = len(np.unique(groups))
     if count < 2:
         return float("nan")
+    if metric.influences is not None:
+        error = clustered_standard_error(metric.influences(y, outputs), groups)
+        return error if error > 0 else extreme_share_standard_error(count)
     if metric.losses is None:
         return _bootstrap(metric, y, outputs, groups)
     losses = metric.losses(y, outputs)

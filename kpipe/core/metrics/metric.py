@@ -35,7 +35,9 @@ class Metric:
         Further names, written like ``name``: those of Kaggle's pages and of scikit-learn.
     losses : callable, optional
         ``(y, output) → (n,)``, whose mean is the score (with ``root``: the square of the score). None where the score
-        is not a mean over rows; its standard error is then bootstrapped.
+        is not a mean over rows; its standard error is then that of ``influences``, or bootstrapped.
+    influences : callable, optional
+        ``(y, output) → (n,)``: how far each row moves a score that is no mean over rows, times the number of rows.
     root : bool
         The score is the square root of the mean of ``losses``.
     quantile : bool
@@ -76,6 +78,7 @@ class Metric:
     needs: Needs
     aliases: tuple[str, ...] = ()
     losses: Losses | None = None
+    influences: Losses | None = None
     root: bool = False
     quantile: bool = False
     log_target: bool = False

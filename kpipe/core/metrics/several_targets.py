@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from kpipe.core.metrics.metric import Metric
+from kpipe.core.metrics.metric import Losses, Metric
 
 __all__ = ["over_targets"]
 
@@ -46,16 +47,24 @@ def over_targets(metric: Metric, targets: int) -> Metric:
         some = np.flatnonzero(known.any(axis=0)).tolist()
         return float(np.mean([metric.function(y[known[:, j], j], column(predicted, j)[known[:, j]]) for j in some]))
 
-    def losses(y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        assert metric.losses is not None
+    def of_rows(each: Losses, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """(n,) the mean over the targets of what each row has of each."""
         known = ~np.isnan(y)
         if not known.all():  # weighted, so that their mean is that of the targets' means
             weighted = np.zeros(y.shape)
             for j in np.flatnonzero(known.any(axis=0)).tolist():
                 rows = known[:, j]
-                weighted[rows, j] = metric.losses(y[rows, j], column(predicted, j)[rows]) * (len(y) / rows.sum())
+                weighted[rows, j] = each(y[rows, j], column(predicted, j)[rows]) * (len(y) / rows.sum())
             return np.asarray(weighted.sum(axis=1) / known.any(axis=0).sum())
-        return np.mean([metric.losses(y[:, j], column(predicted, j)) for j in range(targets)], axis=0)
+        return np.mean([each(y[:, j], column(predicted, j)) for j in range(targets)], axis=0)
 
-    of_rows = losses if metric.losses is not None and not metric.root else None
-    return replace(metric, function=function, losses=of_rows, root=False, ordinal=False, single=metric)
+    single = None if metric.root else metric.losses
+    return replace(
+        metric,
+        function=function,
+        losses=None if single is None else partial(of_rows, single),
+        influences=None if metric.influences is None else partial(of_rows, metric.influences),
+        root=False,
+        ordinal=False,
+        single=metric,
+    )

@@ -18,6 +18,7 @@ from kpipe.core.metrics import (
     over_targets,
     paired_standard_error,
 )
+from kpipe.core.metrics.metric import output
 from kpipe.core.values import Score
 from kpipe.errors import DataError
 from tests.core.metrics.examples import LABELS, PROBABILITIES, example
@@ -50,11 +51,32 @@ def test_blocks_of_many_rows_give_the_error_that_resamples_give(monkeypatch: pyt
     rng = np.random.default_rng(0)
     p = rng.random(30_000)
     y = (rng.random(30_000) < p).astype(int)
-    by_blocks = evaluate(METRICS["auc"], y, np.column_stack([1 - p, p])).standard_error
+    by_blocks = evaluate(METRICS["balanced_accuracy"], y, np.column_stack([1 - p, p])).standard_error
     monkeypatch.setattr(statistics, "_MANY_GROUPS", 10**9)
     monkeypatch.setattr(statistics, "_BOOTSTRAP_RESAMPLES", 50)
-    by_resamples = evaluate(METRICS["auc"], y, np.column_stack([1 - p, p])).standard_error
+    by_resamples = evaluate(METRICS["balanced_accuracy"], y, np.column_stack([1 - p, p])).standard_error
     assert by_blocks == pytest.approx(by_resamples, rel=0.4)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("targets", [1, 2])
+def test_the_error_of_an_auc_is_that_of_resampled_groups(classes: int, grouped: bool, targets: int) -> None:
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(300), 4) if grouped else np.arange(1200)
+    if targets == 1:
+        signal = rng.normal(size=(1200, classes)) + rng.normal(size=(1200, classes))[group]
+        y = (signal + rng.gumbel(size=signal.shape)).argmax(axis=1)
+        metric, predictions = METRICS["auc"], np.exp(signal) / np.exp(signal).sum(axis=1, keepdims=True)
+    else:
+        predictions = rng.random((1200, 2))[group]
+        y = (rng.random((1200, 2))[group] < predictions).astype(float)
+        y[rng.random((1200, 2)) < 0.2] = np.nan
+        metric = over_targets(METRICS["auc"], 2)
+    resampled = statistics.bootstrap_standard_error(
+        lambda rows: metric.function(y[rows], output(metric, predictions[rows])), group
+    )
+    assert evaluate(metric, y, predictions, groups=group).standard_error == pytest.approx(resampled, rel=0.2)
 
 
 def test_a_perfect_score_on_few_rows_is_not_certain() -> None:
