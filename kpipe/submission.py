@@ -60,6 +60,8 @@ def make_submission(problem: Problem, ensemble: Ensemble) -> Submission:
     # Columns that the sample repeats from test stay as they are; only those that are asked for are filled.
     frame = tables.sample.assign(**{column: values[column][rows] for column in columns})
     validate_submission(frame, problem)
+    if tables.id_parts:
+        frame = frame.drop(columns=problem.id)
     return Submission(frame=frame, sendable=tables.source.origin != "sample", encoding=tables.source.encoding)
 
 

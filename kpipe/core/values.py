@@ -126,6 +126,8 @@ class Tables:
     extra : int
         Number of rows at the end of train that come from further training files: every fold trains on them, and none
         validates them.
+    id_parts : tuple of str
+        Columns of the sample submission that its first column joins to one id; the submission itself has them alone.
     """
 
     train: pd.DataFrame
@@ -134,6 +136,7 @@ class Tables:
     source: Source
     others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     extra: int = 0
+    id_parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

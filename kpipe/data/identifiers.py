@@ -10,7 +10,7 @@ from kpipe.core.wording import listed
 from kpipe.data.csv_reader import CsvFile
 from kpipe.errors import DataError
 
-__all__ = ["check_ids", "id_columns"]
+__all__ = ["check_ids", "columns_unique_together", "id_columns"]
 
 _MIN_UNIQUE = 0.9  # of train's ids: above it they name rows, and repeated ones are a fault of the file
 # What to do about an id with several rows.
@@ -41,9 +41,9 @@ def id_columns(files: Mapping[str, CsvFile], id: str | None) -> list[str]:
         One name: ``id``; else a column that the sample shares with test, preferably one without repeated values; else
         a column of the sample that train lacks. Empty if there is none.
     """
-    if id is not None:
-        return [id]
     sample, test, train = (files[role].header for role in ("sample", "test", "train"))
+    if id is not None and (id in sample or id in test):  # else it is joined of columns, or inference refuses it
+        return [id]
     shared = [name for name in sample if name in test]
     unique = [name for name in shared if len(files["sample"].columns[name].unique()) == files["sample"].rows]
     return (unique or shared)[:1] or [name for name in sample if name not in train][:1]
@@ -68,6 +68,8 @@ def check_ids(
     DataError
         The message names the file, the id and two lines.
     """
+    if columns_unique_together(frames["test"], frames["sample"]):
+        return
     for role, whole in frames.items():
         frame = whole.iloc[: len(whole) - extra] if role == "train" and extra else whole
         for name in ids:
@@ -76,6 +78,33 @@ def check_ids(
                     continue  # see kpipe.problem.alignment
                 together = _unique_together(frame, frames["sample"], name) if role == "test" else []
                 _check_unique(files[role], frame[name], advice=_joined(together) if together else _ADVICE[role])
+
+
+def columns_unique_together(test: pd.DataFrame, sample: pd.DataFrame) -> list[str]:
+    """The columns that name the rows of test and of the sample submission only together.
+
+    Parameters
+    ----------
+    test, sample : DataFrame
+
+    Returns
+    -------
+    list of str
+        At least two, in the order of the sample submission; empty where one column does, or no columns do.
+
+    Examples
+    --------
+    >>> test = pd.DataFrame({"store": [1, 1, 2, 2], "day": [1, 2, 1, 2]})
+    >>> columns_unique_together(test, test.assign(y=0).iloc[::-1])
+    ['store', 'day']
+    """
+    shared = [str(name) for name in sample.columns if name in test.columns]
+    if len(shared) < 2 or any(sample[name].is_unique and test[name].is_unique for name in shared):
+        return []
+    if sample.duplicated(shared).any() or test.duplicated(shared).any():
+        return []
+    wanted, known = (pd.MultiIndex.from_frame(frame[shared].astype(str)) for frame in (sample, test))
+    return shared if bool(wanted.isin(known).all()) else []
 
 
 def _unique_together(test: pd.DataFrame, sample: pd.DataFrame, id: str) -> list[str]:
@@ -88,9 +117,9 @@ def _unique_together(test: pd.DataFrame, sample: pd.DataFrame, id: str) -> list[
 
 def _joined(names: Sequence[str]) -> str:
     return (
-        f"The sample submission has several id columns, which are unique together: {listed(names)}. kpipe takes one: "
-        f"join them to one column in test.csv and the sample submission, such as {'_'.join(names[:3])}, and split it "
-        "again in the file that you submit."
+        f"The sample submission has several id columns, which are unique together in test.csv: {listed(names)}. But "
+        "its rows repeat them, or are not in test.csv, so rows cannot be matched: write these columns alike in both "
+        "files, or name another column with --id."
     )
 
 

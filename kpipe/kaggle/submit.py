@@ -19,6 +19,7 @@ from kpipe.errors import KpipeError, OutputError, RemoteError, SubmissionError
 from kpipe.kaggle.client import Kaggle
 from kpipe.kaggle.polling import poll
 from kpipe.kaggle.responses import Pushed, Submission
+from kpipe.problem.joined_ids import with_joined_id
 from kpipe.problem.problem import Problem
 from kpipe.runs.files import sha256_of
 from kpipe.runs.ledger import (
@@ -66,6 +67,8 @@ def validate_file(file: Path, problem: Problem) -> None:
         )
     except (OSError, ValueError) as error:
         raise SubmissionError(f"{file} cannot be read as a submission: {error}") from error
+    if set(tables.id_parts) <= set(frame.columns) and tables.id_parts:
+        frame = with_joined_id(frame, problem.id, tables.id_parts)
     validate_submission(frame, problem)
 
 

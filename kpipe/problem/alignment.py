@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.values import Tables
+from kpipe.core.wording import listed
 from kpipe.data.missing_words import CATEGORY_WORDS
 from kpipe.errors import DataError
 from kpipe.problem.competition import Competition, unchanged
@@ -19,6 +20,8 @@ from kpipe.problem.id_template import find_template
 from kpipe.problem.inference.id import infer_id
 from kpipe.problem.inference.spelling import unify_spelling
 from kpipe.problem.inference.target import infer_target
+from kpipe.problem.joined_ids import join_id_columns
+from kpipe.problem.levels import unify_levels
 
 __all__ = ["align_rows"]
 
@@ -43,8 +46,11 @@ def align_rows(competition: Competition, files: Tables) -> Tables:
     """
     files = _with_notes_on_words(files)
     if competition.clean is unchanged:  # a module's own clean gets the text as it is
-        files = _without_stray_blanks(files)
+        files, notes = unify_levels(files)
+        for note in notes:
+            files = _with_note(files, note)
     try:
+        files = _with_one_id(competition, files)
         spelled, tables = unify_spelling(competition, files)
         changes, _ = infer_id(spelled, tables)
     except DataError:  # inference refuses these tables with the reason, unless clean makes what they lack
@@ -74,24 +80,18 @@ def _with_notes_on_words(files: Tables) -> Tables:
     return files
 
 
-def _without_stray_blanks(files: Tables) -> Tables:
-    """Text without blanks around it, in columns where most cells of one of train and test have them, the other none."""
-    train, test = files.train, files.test
-    both = [c for c in train.columns if c in test.columns and pd.api.types.is_string_dtype(train[c])]
-    names = [c for c in both if pd.api.types.is_string_dtype(test[c]) and _differ_by_blanks(train[c], test[c])]
-    if not names:
+def _with_one_id(competition: Competition, files: Tables) -> Tables:
+    """The tables with one id for several columns that name rows together."""
+    spelled, tables = unify_spelling(competition, files)
+    joined = join_id_columns(files, tables, spelled.id)
+    if joined is files:
         return files
-    train, test = (frame.assign(**{c: frame[c].str.strip() for c in names}) for frame in (train, test))
-    shown = ", ".join(names[:5]) + ", ..." * (len(names) > 5)
+    parts = listed(joined.id_parts)
     return _with_note(
-        replace(files, train=train, test=test),
-        f"Blanks around the values of {shown} are removed: only one of train.csv and test.csv has them.",
+        joined,
+        f"{parts} together name the rows of test.csv and of the sample submission: they are matched by all of them, "
+        f"and joined to the id {joined.sample.columns[0]!r}. The submission has the sample's columns.",
     )
-
-
-def _differ_by_blanks(a: pd.Series, b: pd.Series) -> bool:
-    shares = sorted(float((cells.str.strip() != cells).mean()) for cells in (x.head(1000).dropna() for x in (a, b)))
-    return shares[0] == 0 and shares[1] > 0.5
 
 
 def _match_ids(files: Tables, tables: Tables, id: str) -> Tables:
@@ -144,7 +144,7 @@ def _extend_stub(files: Tables, spelled: Competition, tables: Tables, *, id: str
     rows = np.arange(len(test)) % len(sample)
     extended = files.sample.iloc[rows].reset_index(drop=True).assign(**{id: test[id].to_numpy()})
     for name in extended.columns:
-        if name != id and name in test.columns and name not in tables.train.columns:
+        if name != id and name in test.columns and (name in files.id_parts or name not in tables.train.columns):
             extended[name] = test[name].to_numpy()
     return _with_note(
         replace(files, sample=extended),

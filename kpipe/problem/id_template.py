@@ -174,11 +174,11 @@ def _forms(column: pd.Series) -> Sequence[str]:
     if pd.api.types.is_integer_dtype(column):
         widths = range(len(str(column.max())), 13) if len(column) else ()
         return ("text", *(f"pad {width}" for width in widths if width > 1))
-    return ("text", "trimmed", "number", "digits")
+    return ("text", "trimmed", "number", "digits", "upper", "lower")
 
 
 def _written(column: pd.Series, form: str) -> pd.Series | None:
-    """(n,) values as text in a form: as they are, without blanks, as whole numbers, with zeros before, only digits."""
+    """(n,) values as text in a form: without blanks, as whole numbers, with zeros before, only digits, in one case."""
     if pd.api.types.is_datetime64_any_dtype(column):
         column = column.dt.strftime("%Y-%m-%d")
     if form == "number":
@@ -187,6 +187,8 @@ def _written(column: pd.Series, form: str) -> pd.Series | None:
             return None
         return numbers.astype("int64").astype(str)
     text = column.astype(str)
+    if form in ("upper", "lower"):
+        return text.str.upper() if form == "upper" else text.str.lower()
     if form == "digits":
         return text.str.replace(r"\D", "", regex=True) if text.head(50).str.fullmatch(r"[\d/.-]{6,10}").all() else None
     return text.str.strip() if form == "trimmed" else text.str.zfill(int(form[4:])) if form != "text" else text

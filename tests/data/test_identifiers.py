@@ -41,11 +41,16 @@ def test_ids_may_repeat_in_train_where_they_name_things_with_several_rows(
         assert len(load("x", place).train) == 40
 
 
-def test_ids_of_several_columns_are_refused_with_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fits", [True, False])
+def test_ids_of_several_columns_are_read_where_they_match_and_else_refused(fits: bool, tmp_path: Path) -> None:
     pairs = [(store, day) for store in range(6) for day in range(4)]
     test = "store,day,x\n" + "".join(f"{store},{day},{store}\n" for store, day in pairs)
-    sample = "store,day,y\n" + "".join(f"{store},{day},0\n" for store, day in pairs)
+    sample = "store,day,y\n" + "".join(f"{store},{day + 10 * (not fits)},0\n" for store, day in pairs)
     train = "store,day,x,y\n" + "".join(f"{store},{day},{store},{day % 2}\n" for store, day in pairs)
     files = {"train.csv": train.encode(), "test.csv": test.encode(), "sample_submission.csv": sample.encode()}
-    with pytest.raises(DataError, match=r"several id columns, .*: store, day\. kpipe takes one: .*such as store_day"):
-        load("x", folder(tmp_path, files))
+    place = folder(tmp_path, files)
+    if fits:
+        assert len(load("x", place).test) == 24
+    else:
+        with pytest.raises(DataError, match=r"several id columns, .*: store, day\. But .*rows cannot be matched"):
+            load("x", place)

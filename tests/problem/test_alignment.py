@@ -85,6 +85,17 @@ def test_ids_that_the_sample_submission_writes_in_another_way_are_joined_and_wri
     assert frame["id"].tolist() == sample["id"].tolist()
 
 
+@pytest.mark.parametrize("case", [str.upper, str.lower])
+def test_ids_that_the_sample_submission_writes_in_another_case_are_joined(case: object) -> None:
+    given = prices()
+    ids = [f"Cust-{id * 7919:x}" for id in given.test["id"]]
+    sample = given.sample.assign(id=list(map(case, ids))).iloc[::-1].reset_index(drop=True)  # type: ignore[call-overload]
+    problem = problem_of(replace(given, test=given.test.assign(id=ids), sample=sample))
+    frame = submitted(problem, np.arange(30.0)[:, None])
+    assert frame["price"].tolist() == list(range(29, -1, -1))
+    assert frame["id"].tolist() == sample["id"].tolist()
+
+
 def test_ids_of_test_written_as_floats_are_matched_by_number() -> None:
     given = prices()
     test = given.test.assign(id=given.test["id"].astype(str) + ".0")
@@ -117,15 +128,6 @@ def test_a_target_that_test_leaves_empty_is_found_beside_an_unnamed_column_of_id
     problem = problem_of(tables(train, test, given.sample.rename(columns={"id": "Id", "survived": "Probability"})))
     assert (problem.id, problem.targets) == ("Id", ("survived",))
     assert problem.columns == ("x", "sex")
-
-
-@pytest.mark.parametrize("side", ["train", "test"])
-def test_blanks_around_the_values_of_one_file_make_no_other_categories(side: str) -> None:
-    given = survivors()
-    getattr(given, side)["sex"] = " " + getattr(given, side)["sex"]
-    problem = problem_of(given)
-    assert set(problem.X["sex"]) == set(problem.X_test["sex"]) == {"male", "female"}
-    assert "sex" in problem.tables.source.notes[0]
 
 
 def test_a_clean_of_the_competition_sees_the_blanks_around_text() -> None:

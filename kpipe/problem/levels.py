@@ -1,0 +1,84 @@
+"""Categories that train and test write differently: with blanks around them, in another case, 1.0 for 1."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+
+import pandas as pd
+
+from kpipe.core.values import Tables
+from kpipe.core.wording import listed
+
+__all__ = ["unify_levels"]
+
+_MAX_LEVELS = 1_000  # different values of a column of test; beyond them they are names and texts
+_SYSTEMATIC = 0.5  # of test's values must be unknown to train, and this share of these must be train's in other writing
+
+
+def unify_levels(files: Tables) -> tuple[Tables, list[str]]:
+    """The tables with categories as train writes them, where test writes most of them otherwise.
+
+    Parameters
+    ----------
+    files : Tables
+        The tables as they are in the files.
+
+    Returns
+    -------
+    tables : Tables
+        The same tables if nothing has to change.
+    notes : list of str
+        Sentences for the user about the columns that changed.
+    """
+    both = [name for name in files.train if name in files.test and pd.api.types.is_string_dtype(files.train[name])]
+    both = [name for name in both if pd.api.types.is_string_dtype(files.test[name])]
+    files, notes = _without_stray_blanks(files, both)
+    changed = {}
+    for name in both:
+        if spelled := _spellings(files.train[name], files.test[name]):
+            changed[name] = files.test[name].map(lambda cell, of=spelled: of.get(cell, cell), na_action="ignore")
+            old, new = next(iter(spelled.items()))
+            notes.append(
+                f"{name!r}: test.csv writes {len(spelled):,} value{'s' * (len(spelled) > 1)} otherwise than train.csv "
+                f"({old!r} for {new!r}); kpipe reads them as train's. If they differ in meaning, rename them."
+            )
+    return (replace(files, test=files.test.assign(**changed)) if changed else files), notes
+
+
+def _without_stray_blanks(files: Tables, both: list[str]) -> tuple[Tables, list[str]]:
+    """Text without blanks around it, in columns where most cells of one of train and test have them, the other none."""
+    train, test = files.train, files.test
+    names = [name for name in both if _differ_by_blanks(train[name], test[name])]
+    if not names:
+        return files, []
+    train, test = (frame.assign(**{c: frame[c].str.strip() for c in names}) for frame in (train, test))
+    note = f"Blanks around the values of {listed(names)} are removed: only one of train.csv and test.csv has them."
+    return replace(files, train=train, test=test), [note]
+
+
+def _differ_by_blanks(a: pd.Series, b: pd.Series) -> bool:
+    shares = sorted(float((cells.str.strip() != cells).mean()) for cells in (x.head(1000).dropna() for x in (a, b)))
+    return shares[0] == 0 and shares[1] > 0.5
+
+
+def _spellings(train: pd.Series, test: pd.Series) -> dict[str, str]:
+    """Value of test → the one value of train that differs from it in writing alone; empty unless most do."""
+    if test.head(10 * _MAX_LEVELS).nunique() > _MAX_LEVELS:
+        return {}
+    values, known = [str(value) for value in test.dropna().unique()], set(train.dropna().unique())
+    unknown = [value for value in values if value not in known]
+    if len(values) > _MAX_LEVELS or len(unknown) < _SYSTEMATIC * len(values):
+        return {}
+    by_key: dict[str, list[str]] = {}
+    for value in sorted(map(str, known)):
+        by_key.setdefault(_key(value), []).append(value)
+    found = {value: by_key[key][0] for value in unknown if len(by_key.get(key := _key(value), ())) == 1}
+    return found if len(found) > _SYSTEMATIC * len(unknown) else {}
+
+
+def _key(value: str) -> str:
+    """A value without what people write in different ways: case, kinds of blanks and of letters, 1.0 for 1."""
+    plain = " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+    whole = plain.removesuffix(".0")
+    return whole if whole.lstrip("-").isdecimal() else plain
