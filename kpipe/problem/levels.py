@@ -31,7 +31,7 @@ def unify_levels(files: Tables) -> tuple[Tables, list[str]]:
     notes : list of str
         Sentences for the user about the columns that changed.
     """
-    both = [name for name in files.train if name in files.test and pd.api.types.is_string_dtype(files.train[name])]
+    both = [str(name) for name in files.train if name in files.test and pd.api.types.is_string_dtype(files.train[name])]
     both = [name for name in both if pd.api.types.is_string_dtype(files.test[name])]
     files, notes = _without_stray_blanks(files, both)
     changed = {}
