@@ -74,7 +74,8 @@ def make_vault(request: RunRequest, *, share: float) -> tuple[Vault, tuple[str, 
         If there is a vault already, the data is the sample, or the share leaves too few rows, groups or classes.
     """
     if not 0 < share <= _LARGEST_SHARE:
-        raise UsageError(f"--share must be above 0 % and at most {_LARGEST_SHARE:.0%}; got {share:.4g}.")
+        percent = f" For {share:g} %, write {share:g}%." if 1 <= share <= 100 * _LARGEST_SHARE else ""
+        raise UsageError(f"--share must be above 0% and at most {_LARGEST_SHARE:.0%}; got {share:.4g}.{percent}")
     home = competition_folder(request.out, request.slug)
     if (vault := read_vault(home)) is not None:
         raise UsageError(

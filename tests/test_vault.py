@@ -142,7 +142,8 @@ def test_show_says_that_a_vault_is_in_force(
     ("words", "message"),
     [
         ((SLUG, "--share", "20%"), "has a vault of 60 rows already"),
-        ((SLUG, "--share", "80%"), "--share must be above 0 % and at most 50%; got 0.8"),
+        ((SLUG, "--share", "80%"), "--share must be above 0% and at most 50%; got 0.8"),
+        ((SLUG, "--share", "20"), "got 20. For 20 %, write 20%."),
         ((SLUG, "--share", "many"), "must be a share such as 20%; got 'many'"),
         (("open", "before"), "has trained on the vault's rows"),
         (("open", "all"), "has trained on the vault's rows"),

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from kpipe.cli.command import Command
 from kpipe.cli.messages import print_message
 from kpipe.cli.options import add_json_option, add_out_option
+
+if TYPE_CHECKING:
+    from kpipe.runs.run import Run
 
 __all__ = ["COMMAND"]
 
@@ -40,7 +44,8 @@ def _execute(options: argparse.Namespace) -> int:
             summaries.append(summary(run, options.out))
         except KpipeError as error:  # of a broken ledger, which other competitions do not share
             errors.append(f"{run.path}: {error}")
-    latest = {run.record["metric"]["name"]: run for run in runs} if options.slug else {}  # the luck of other runs costs
+    choosable = sorted(runs, key=_may_be_chosen) if options.slug else []  # the luck of all competitions takes long
+    latest = {run.record["metric"]["name"]: run for run in choosable}
     lucks = {metric: find_luck(run, get_console(stderr=True)) for metric, run in latest.items()}
     summaries = [one for one in summaries if options.model is None or options.model in one["models"]]
     if options.sort != "created":
@@ -55,6 +60,12 @@ def _execute(options: argparse.Namespace) -> int:
     for skipped in errors:
         print_message(f"Skipped: {skipped}")
     return 0
+
+
+def _may_be_chosen(run: Run) -> bool:
+    """Whether somebody would submit it: no run on the sample, and none that failed a check."""
+    failed = any(check["status"] == "fail" for check in run.record["checks"])
+    return not failed and run.record["data"].get("origin") != "sample"
 
 
 def _sort_key(run: Mapping[str, object], field: str) -> tuple[bool, float]:

@@ -147,7 +147,8 @@ def luck_of(run: Run) -> Luck:
             continue
         ids.append(other.record["run_id"])
         losses.append(predictions)
-    return _luck(own, ids, np.array(scores), losses, left_out)
+    order = np.argsort(ids)  # which run one looks at decides no tie
+    return _luck(own, [ids[i] for i in order], np.array(scores)[order], [losses[i] for i in order], left_out)
 
 
 @dataclass(frozen=True)

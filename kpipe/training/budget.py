@@ -153,6 +153,8 @@ class Shortage:
     --------
     >>> str(Shortage(budget=60.0, left=12.0, fits=5, n_parallel=1, longest=4.0, needed=False))
     'it would not finish within the budget of 60 s: its 5 fits need about 20 s, and 12 s were left'
+    >>> Shortage(budget=60.0, left=32.0, fits=5, n_parallel=1, longest=4.0, needed=False).needs  # one was stopped
+    'more than 32 s'
     """
 
     budget: float
@@ -164,14 +166,20 @@ class Shortage:
 
     @property
     def seconds(self) -> float:
-        """That all fits need; at least that, if none has finished."""
-        longest = self.longest or self.left / first_share(self.fits, self.n_parallel, needed=self.needed)
-        return seconds_for(self.fits, self.n_parallel, longest=longest)
+        """That all fits need; at least that, unless the longest one that finished explains the shortage."""
+        if self.longest:
+            return max(self._expected, self.left)
+        share = first_share(self.fits, self.n_parallel, needed=self.needed)
+        return seconds_for(self.fits, self.n_parallel, longest=self.left / share)
+
+    @property
+    def _expected(self) -> float:
+        return seconds_for(self.fits, self.n_parallel, longest=self.longest)
 
     @property
     def needs(self) -> str:
         """What the fits need, such as "about 20 s"."""
-        return f"{'about' if self.longest else 'more than'} {self.seconds:.0f} s"
+        return f"{'about' if self._expected > self.left else 'more than'} {self.seconds:.0f} s"
 
     def __str__(self) -> str:
         fits = f"its {self.fits} fits need" if self.fits > 1 else "its fit needs"

@@ -353,6 +353,12 @@ def test_the_id_is_what_is_different_in_each_row_wherever_it_stands(tmp_path: Pa
     assert len(problem.tables.test) == 30
 
 
+def test_a_column_to_drop_that_train_lacks_is_refused_even_where_the_module_names_its_columns() -> None:
+    for columns in (None, ("x", "sex")):
+        with pytest.raises(DataError, match=r"train.csv lacks the column to drop, 'sexx'\. Did you mean sex\?"):
+            problem_of(survivors(), drop=("sexx",), columns=columns)
+
+
 def test_a_groups_column_that_is_missing_or_incomplete_is_refused() -> None:
     made = survivors()
     with pytest.raises(DataError, match=r"train\.csv lacks the groups column 'family'\. It has: id, x, sex, survived"):

@@ -30,7 +30,7 @@ def test_text_becomes_numbers_and_dates_and_a_note_says_so() -> None:
     assert problem.tables.test["income"].dtype == np.float64
     assert problem.tables.train["day"].dtype.kind == "M"
     assert problem.conversions["income"] == "read as numbers, '$1,234' as 1234"
-    assert "the day first" in problem.conversions["day"]
+    assert "'13/02/2015' as 2015-02-13: day and month, year (the day first)" in problem.conversions["day"]
     assert any(note.startswith("income is read as numbers") for note in problem.tables.source.notes)
 
 

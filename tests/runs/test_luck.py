@@ -67,6 +67,22 @@ def test_the_best_of_twenty_coins_is_expected_to_score_like_a_coin(tmp_path: Pat
     assert luck.correction != 0
 
 
+def test_the_luck_does_not_depend_on_the_run_that_one_looks_at(tmp_path: Path) -> None:
+    runs = [fake_run(tmp_path, f"run-{seed}", seed) for seed in range(6)]  # accuracies of resampled rows often tie
+    assert len({luck_of(run).expected for run in runs}) == 1
+
+
+def test_the_luck_is_that_of_real_runs_even_after_one_on_the_sample(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed in range(3):
+        fake_run(tmp_path, f"real-{seed}", seed)
+    fake_run(tmp_path, "sample", 3, data={"files": {"train.csv": "c"}, "origin": "sample"})
+    fake_run(tmp_path, "wrong", 4, checks=[{"name": "target leakage", "status": "fail", "detail": ""}])
+    assert call("runs", "made-by-hand", "--out", tmp_path) == 0
+    assert "Best of 3 runs" in capsys.readouterr().out
+
+
 def test_with_one_run_nothing_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = fake_run(tmp_path, "only-run", 0)
     luck = luck_of(run)

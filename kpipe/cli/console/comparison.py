@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -30,7 +31,7 @@ def print_comparison(comparison: Comparison) -> None:
     console, better = get_console(), "higher" if comparison.greater_is_better else "lower"
     print_text(console, _verdict(comparison))
     before, now = comparison.scores
-    difference = f"{comparison.difference:+.2g} ± {comparison.standard_error:.2g}"
+    difference = _difference(comparison.difference, comparison.standard_error)
     print_text(
         console,
         f"{comparison.metric} ({better} is better): {before:.5g} before, {now:.5g} now. "
@@ -45,6 +46,18 @@ def print_comparison(comparison: Comparison) -> None:
         by = f" ({comparison.won_by})" if comparison.won_by else ""
         print_text(console, f"Rows won: {comparison.won:,}, lost: {comparison.lost:,}{by}.{first}")
         print_table(console, _rows(comparison))
+
+
+def _difference(difference: float, standard_error: float) -> str:
+    """Both with as many decimals as two digits of the standard error need.
+
+    >>> _difference(0.0101, 0.00643), _difference(-12.0, 3.25), _difference(0.05, 0.0)
+    ('+0.0101 ± 0.0064', '-12.0 ± 3.2', '+0.05 ± 0')
+    """
+    if not 1e-6 < standard_error < math.inf:
+        return f"{difference:+.2g} ± {standard_error:.2g}"
+    decimals = max(1 - math.floor(math.log10(standard_error)), 0)
+    return f"{difference:+.{decimals}f} ± {standard_error:.{decimals}f}"
 
 
 def _verdict(comparison: Comparison) -> Text:

@@ -25,10 +25,10 @@ def infer_columns(competition: Competition, tables: Tables) -> Step:
     DataError
         If a stated column is missing from a file, or no column is left.
     """
-    if competition.columns is not None:
-        return _stated(competition, tables)
     if unknown := [name for name in competition.drop if name not in tables.train.columns]:
         raise DataError(lacks("train.csv", "the column to drop,", unknown[0], tables.train.columns))
+    if competition.columns is not None:
+        return _stated(competition, tables)
     excluded = {competition.id, *competition.targets, *competition.drop}
     if not (isinstance(competition.features, AutomaticFeatures) and competition.features.groups == competition.groups):
         excluded.add(competition.groups)

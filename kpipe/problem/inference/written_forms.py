@@ -205,8 +205,10 @@ def _split(values: pd.Series, train: pd.Series, test: pd.Series) -> tuple[pd.Ser
 
 
 def _example(text: pd.Series, values: pd.Series) -> str:
-    """A cell and its value, in words."""
+    """A cell and its value, in words; of dates, one that shows which number is the day."""
     row = values.first_valid_index()
+    if isinstance(values[row], pd.Timestamp) and (values.dt.day > 12).any():
+        row = (values.dt.day > 12).idxmax()
     value = values[row]
     shown = str(value).removesuffix(" 00:00:00") if isinstance(value, pd.Timestamp) else f"{value:g}"
     return f"{str(text[row])!r} as {shown}"

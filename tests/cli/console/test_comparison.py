@@ -39,7 +39,7 @@ def test_the_verdict_comes_first_then_what_it_is_based_on(
     print_comparison(comparison(verdict))
     assert capsys.readouterr().out.splitlines() == [
         sentence,
-        "accuracy (higher is better): 0.8 before, 0.85 now. Difference +0.05 ± 0.01, paired over 891 rows.",
+        "accuracy (higher is better): 0.8 before, 0.85 now. Difference +0.050 ± 0.010, paired over 891 rows.",
         "Changed: options: folds was 5, is 10; data: train.csv changed.",
     ]
 
