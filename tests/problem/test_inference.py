@@ -287,6 +287,15 @@ def test_numbers_of_later_dates_are_predicted_by_the_calendar_model_too() -> Non
     assert "calendar" not in found(made)[0].models
 
 
+def test_a_budget_adds_other_configurations_and_many_rows_get_models_that_end_in_time() -> None:
+    few, _ = found(survivors())
+    assert few.default == ("boosting", "linear", "catboost", "forest", "tabular-net")
+    assert few.budgeted == ("boosting-random", "forest-deep", "catboost-long")
+    many, _ = found(survivors(200_000))
+    assert many.default == ("boosting", "linear", "catboost")
+    assert many.budgeted == ("boosting-random", "tabular-net")
+
+
 def test_dates_with_a_gap_are_no_reason_to_refuse() -> None:
     made = dated(later=True)
     made.train.loc[3, "date"] = None

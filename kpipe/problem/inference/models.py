@@ -18,6 +18,17 @@ __all__ = ["infer_models"]
 
 _ANY_TABLE = ("boosting", "linear", "catboost", "forest", "tabular-net")
 _FREE_TEXT = ("text", "boosting", "linear", "catboost", "tabular-net")
+_MANY_ROWS = ("boosting", "linear", "catboost")  # a forest or a net would take longer than these three together
+# What a budget adds: the same kinds of models on the other side of their trade-off. Trees with random cut points differ
+# most from boosting's (Geurts et al., 2006; in LightGBM, Erickson et al., "AutoGluon-Tabular", 2020); trees grown to
+# single rows and more of CatBoost's trees suit targets with little noise.
+_FURTHER = {
+    "boosting-random": model("boosting", extra_trees=True),
+    "forest-deep": model("forest", min_samples_leaf=1),
+    "catboost-long": model("catboost", iterations=1500),
+}
+_FURTHER_OF_MANY_ROWS = {"boosting-random": _FURTHER["boosting-random"], "tabular-net": model("tabular-net")}
+_MANY = 200_000
 
 
 def infer_models(competition: Competition, tables: Tables) -> Step:
@@ -27,12 +38,20 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
     columns = tables.train[list(competition.columns or ())]
     if is_pixel_table(columns):
         return _models_of_pixels(competition, columns.shape[1])
-    names: tuple[str, ...] = _FREE_TEXT if any(is_free_text(columns[name]) for name in columns) else _ANY_TABLE
+    many = len(columns) >= _MANY
+    further = _FURTHER_OF_MANY_ROWS if many else _FURTHER
+    free_text = any(is_free_text(columns[name]) for name in columns)
+    names: tuple[str, ...] = _FREE_TEXT if free_text else _MANY_ROWS if many else _ANY_TABLE
     reason = "the default models for tables"
     if _asks_for_the_future(competition, columns):
         names = ("calendar", *names)
         reason += ", and 'calendar', which continues levels and seasons into the future"
-    return {"models": {name: model(name) for name in names}}, Reason(text=reason)
+    models = {name: model(name) for name in names} | further
+    default, budgeted = (
+        competition.default or names,
+        competition.budgeted or tuple(name for name in further if name not in names),
+    )
+    return {"models": models, "default": default, "budgeted": budgeted}, Reason(text=reason)
 
 
 def _asks_for_the_future(competition: Competition, columns: pd.DataFrame) -> bool:
