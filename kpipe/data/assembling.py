@@ -5,6 +5,8 @@ Everything that is done is said in a note.
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kpipe.core.wording import lacks, listed
-from kpipe.data.column_names import match_names
-from kpipe.data.csv_reader import CsvFile
+from kpipe.data.column_names import match_names, plain_name
+from kpipe.data.csv_reader import CsvFile, parse_csv
 from kpipe.data.dtypes import null_missing
+from kpipe.data.encodings import DecodedText
+from kpipe.data.tidying import tidy
 from kpipe.errors import DataError, UsageError
 
 __all__ = ["Assembled", "assemble"]
 
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")  # unique_names makes 5.1 of a second 5
 _ID = re.compile(r"(^|[^a-z])(id|index|unnamed: \d+|key|nr|no)$|id$|Id$|ID$", re.IGNORECASE)
 
 
@@ -72,6 +77,8 @@ def assemble(files: dict[str, CsvFile], extra: Sequence[CsvFile] = (), *, target
     if test is None:
         train, test, note = _split(train, sample, targets)
         notes += note
+    test, note = _with_header_of(test, train, () if sample is None else sample.header)
+    notes += note
     test, note = _with_names_of(test, train, but=() if sample is None else sample.header)
     notes += note
     test, note = _without_target(train, test, sample, targets)
@@ -143,7 +150,7 @@ def _split(file: CsvFile, sample: CsvFile | None, targets: Sequence[str]) -> tup
             f"rows, and {sample.name} has {sample.rows:,} rows. Name the file to predict with --test FILE, or the "
             "target with --target."
         )
-    train, test = (_rows(file, np.flatnonzero(mask)) for mask in (~empty, empty))
+    train, test = (file.take(np.flatnonzero(mask)) for mask in (~empty, empty))
     note = (
         f"{file.name} is the only table: its {train.rows:,} rows with a {target} are train, its {test.rows:,} rows "
         "without one are test. Other files: --train, --test."
@@ -183,6 +190,26 @@ def _ends_with_gaps(cells: pa.ChunkedArray) -> bool:
     """Whether exactly the last rows, or the first, are missing."""
     missing = _is_missing(cells)
     return bool(missing[0] != missing[-1] and np.count_nonzero(np.diff(missing)) == 1)
+
+
+def _with_header_of(test: CsvFile, train: CsvFile, asked: Sequence[str]) -> tuple[CsvFile, list[str]]:
+    """Test with train's names where its own are mostly numbers: its first line is then a row."""
+    names = [name for name in train.header if name not in asked[1:]]
+    found = test.header
+    if (
+        not asked
+        or not test.content
+        or len(found) != len(names)
+        or {*map(plain_name, found)} & {*map(plain_name, names)}
+    ):
+        return test, []
+    if 2 * sum(bool(_NUMBER.fullmatch(name)) for name in found) <= len(found):
+        return test, []
+    line = io.StringIO()
+    csv.writer(line, delimiter=test.dialect.delimiter, lineterminator="\n").writerow(names)
+    whole = parse_csv(test.name, DecodedText(line.getvalue().encode() + test.content, test.encoding))
+    note = f"{test.name} has no header: its first line is read as a row, and its columns are named as in {train.name}."
+    return replace(tidy(whole), kept=np.arange(whole.rows) - 1), [note]
 
 
 def _with_names_of(test: CsvFile, train: CsvFile, *, but: Sequence[str]) -> tuple[CsvFile, list[str]]:
@@ -291,17 +318,10 @@ def _drop(file: CsvFile, names: Sequence[str]) -> CsvFile:
     return replace(file, header=header, columns={name: file.columns[name] for name in header})
 
 
-def _rows(file: CsvFile, rows: np.ndarray) -> CsvFile:
-    """Some rows of a file."""
-    indices = pa.array(rows)
-    columns = {name: cells.take(indices) for name, cells in file.columns.items()}
-    kept = rows if file.kept is None else file.kept[rows]
-    return replace(file, rows=len(rows), columns=columns, kept=kept)
-
-
 def _is_missing(cells: pa.ChunkedArray) -> np.ndarray:
-    """(rows,) whether each cell is empty, blank, or spells a missing value."""
-    return pc.is_null(null_missing(pc.utf8_trim_whitespace(cells))).to_numpy()
+    """(rows,) whether each cell is empty, blank, a question mark, or spells a missing value."""
+    plain = pc.utf8_trim_whitespace(cells)
+    return pc.or_(pc.is_null(null_missing(plain)), pc.equal(plain, "?")).to_numpy()
 
 
 def _is_unique(cells: pa.ChunkedArray) -> bool:

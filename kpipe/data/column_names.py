@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 __all__ = ["match_names", "plain_name"]
+
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"})
 
 
 def plain_name(name: object) -> str:
@@ -30,6 +32,11 @@ def plain_name(name: object) -> str:
     return "".join(letter for letter in letters if letter.isalnum())
 
 
+def _with_umlauts(name: object) -> str:
+    """A name whose umlauts are written as people do who have none: ``groesse`` for ``Größe``."""
+    return plain_name(unicodedata.normalize("NFC", str(name)).casefold().translate(_UMLAUTS))
+
+
 def match_names(names: Sequence[str], others: Sequence[str]) -> dict[str, str]:
     """Columns of one file that are those of another file in another spelling.
 
@@ -48,9 +55,15 @@ def match_names(names: Sequence[str], others: Sequence[str]) -> dict[str, str]:
     >>> match_names(["id-01", "a"], ["id_01", "a", "b"])
     {'id-01': 'id_01'}
     """
+    found = _match(names, others, plain_name)
+    left = [name for name in names if name not in found], [name for name in others if name not in found.values()]
+    return found | _match(*left, _with_umlauts)
+
+
+def _match(names: Sequence[str], others: Sequence[str], key: Callable[[object], str]) -> dict[str, str]:
     here, there = set(names), set(others)
-    mine = {name: plain_name(name) for name in names if name not in there}
-    theirs = {name: plain_name(name) for name in others if name not in here}
+    mine = {name: key(name) for name in names if name not in there}
+    theirs = {name: key(name) for name in others if name not in here}
     by_plain = {plain: name for name, plain in theirs.items()}
     repeated = {plain for spellings in (mine, theirs) for plain, n in Counter(spellings.values()).items() if n > 1}
     return {

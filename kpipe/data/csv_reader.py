@@ -11,7 +11,7 @@ import io
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,12 +87,27 @@ class CsvFile:
         row = row if self.kept is None else int(self.kept[row])
         if not self.content:
             return row + 1
-        first = 1 if self.dialect.header_from else 0
+        first = self.dialect.lines_before
         if b'"' not in self.content and not _BLANK_LINE.search(self.content):
             return row + 2 + first
         reader = _reader(self.content, self.dialect)
         ends = (reader.line_num for cells in reader if cells)
         return first + next(end for number, end in enumerate(ends) if number == row + 1)
+
+    def take(self, rows: np.ndarray) -> CsvFile:
+        """Some rows of the file, which keep their lines for messages.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+
+        Returns
+        -------
+        CsvFile
+        """
+        indices = pa.array(rows)
+        columns = {name: cells.take(indices) for name, cells in self.columns.items()}
+        return replace(self, rows=len(rows), columns=columns, kept=rows if self.kept is None else self.kept[rows])
 
     def place(self, row: int) -> str:
         """File and line of a row, for messages.
@@ -173,6 +188,8 @@ def _notes(name: str, written: list[str], header: list[str], dialect: Dialect, e
         yield f"{name} is read as {encoding}{doubt}."
     if dialect.delimiter != "," and not name.lower().endswith((".tsv", ".tab")):
         yield f"{name} separates its cells by {dialect.name}."
+    if dialect.lines_before and not dialect.is_stated:
+        yield f"{name}: its header is on line {dialect.lines_before + 1}; what stands above it is left out."
     if dialect.added == "first":
         yield f"{name}: each row begins with a cell more than the header has: it is read as a column of row names."
     stripped = [cell.strip() for cell in written]

@@ -14,6 +14,8 @@ _DELIMITERS = (",", ";", "\t", "|")
 _SNIFFED = 256 << 10  # bytes
 _ROWS = 50
 _STATED = re.compile(rb"sep=([,;|\t])\r?\n")  # Excel's own first line
+_MAX_TITLES = 10  # lines above the header
+_NUMBER = re.compile(r"\s*[+-]?\d+([.,]\d+)?\s*")
 _QUOTED_NUMBER = re.compile(rb'"\d+"')
 
 
@@ -26,7 +28,11 @@ class Dialect:
     delimiter : str
         Between cells.
     header_from : int
-        Bytes before the header: those of a line such as ``sep=;``.
+        Bytes before the header: those of a line such as ``sep=;``, or of titles and comments.
+    lines_before : int
+        Lines before the header.
+    is_stated : bool
+        Whether the line before the header is Excel's ``sep=;``.
     added : {"", "first", "last"}
         Where each row has a cell more than the header: R's row names are first, the empty cell that a delimiter at the
         end of each row makes is last.
@@ -34,6 +40,8 @@ class Dialect:
 
     delimiter: str = ","
     header_from: int = 0
+    lines_before: int = 0
+    is_stated: bool = False
     added: str = ""
 
     @property
@@ -63,7 +71,8 @@ def sniff_dialect(content: bytes) -> Dialect:
     ';'
     """
     stated = _STATED.match(content)
-    start = stated.end() if stated else 0
+    above = 1 if stated else _lines_above_header(_first_lines(content, 0))
+    start = stated.end() if stated else sum(len(line) + 1 for line in content.split(b"\n", above)[:above])
     head = _first_lines(content, start)
     if stated:
         delimiter = stated[1].decode()
@@ -71,7 +80,42 @@ def sniff_dialect(content: bytes) -> Dialect:
         fits = {delimiter: _fit(_rows(head, delimiter)) for delimiter in _DELIMITERS if delimiter.encode() in head}
         delimiter = max(fits, key=lambda each: fits[each], default=",")
         delimiter = delimiter if fits.get(delimiter, (0, 0))[1] > 1 else ","
-    return Dialect(delimiter, start, _added(_rows(head, delimiter), head))
+    return Dialect(delimiter, start, above, bool(stated), _added(_rows(head, delimiter), head))
+
+
+def _lines_above_header(head: bytes) -> int:
+    """How many lines of titles and comments stand above a header of several names, whose rows are all as wide."""
+    first = head[: head.find(b"\n")]
+    if not (first.lstrip().startswith(b"#") or max(len(_filled(first, each)) for each in _DELIMITERS) <= 1):
+        return 0
+    lines = head.split(b"\n")[: _MAX_TITLES + _ROWS]
+    for delimiter in _DELIMITERS:
+        for above in range(1, min(_MAX_TITLES, len(lines) - 2) + 1):
+            rows = [_cells(line, delimiter) for line in lines[above:] if line.strip()][:_ROWS]
+            if not lines[above].strip() or not any(line.strip() for line in lines[:above]):
+                continue
+            titles = [line for line in lines[:above] if len(_filled(line, delimiter)) > 1]
+            if all(line.lstrip().startswith(b"#") for line in titles) and _is_header(rows, lines[0], delimiter):
+                return above
+    return 0
+
+
+def _is_header(rows: list[list[str]], first: bytes, delimiter: str) -> bool:
+    """Whether the first of these rows names the columns of the others, and the file's first line does not."""
+    if len(rows) < 3 or any(len(row) != len(rows[0]) for row in rows[1:-1]):
+        return False
+    header, numbers = rows[0], sum(any(map(_NUMBER.fullmatch, row)) for row in rows[1:])
+    named = len(set(header)) == len(header) > 1 and all(cell.strip() and not _NUMBER.fullmatch(cell) for cell in header)
+    above = _cells(first, delimiter)
+    return named and 2 * numbers > len(rows) and (len(above) != len(header) or not all(above))
+
+
+def _cells(line: bytes, delimiter: str) -> list[str]:
+    return next(csv.reader([line.decode(errors="replace").rstrip("\r")], delimiter=delimiter), [])
+
+
+def _filled(line: bytes, delimiter: str) -> list[str]:
+    return [cell for cell in _cells(line, delimiter) if cell.strip()]
 
 
 def _first_lines(content: bytes, start: int) -> bytes:

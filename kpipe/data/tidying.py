@@ -1,10 +1,11 @@
-"""What spreadsheets leave in a file and no one means: empty rows and columns at the end, decimal commas."""
+"""What spreadsheets leave in a file and no one means: empty rows and columns, totals, decimal commas."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,15 +15,21 @@ from kpipe.data.csv_reader import CsvFile
 __all__ = ["tidy"]
 
 _SAMPLED = 1000  # cells that decide whether a column has decimal commas
+_MAX_TOTALS = 3  # rows of totals, such as sum and mean
+_TOTALS = frozenset(
+    "total|totals|grand total|subtotal|sum|average|mean|summe|gesamt|mittelwert|total general|somme|moyenne|suma"
+    "|promedio|soma|totale|media|totaal|suma ogółem|итого|всего|合計|合计|总计|합계".split("|")
+)
 _UNNAMED = re.compile(r"Unnamed: \d+")
 _COMMA = r"^\s*([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)\s*$"
 _COMMA_CELL = re.compile(_COMMA)
 _NUMBER_CELL = re.compile(r"\s*[+-]?\d*(,\d+)?([eE][+-]?\d+)?\s*")
+_NUMBER_OR_POINT = re.compile(r"\s*[+-]?\d+([.,]\d+)?\s*")
 _POINT_CELL = re.compile(r"\s*[+-]?\d*\.\d+\s*")
 
 
 def tidy(file: CsvFile) -> CsvFile:
-    """A file without empty rows and unnamed empty columns at its end, and with decimal points.
+    """A file without empty rows, unnamed empty columns and totals at its end, and with decimal points.
 
     Decimal commas are looked for only where commas do not separate the cells.
 
@@ -35,7 +42,7 @@ def tidy(file: CsvFile) -> CsvFile:
     CsvFile
         With a note on each change.
     """
-    return _with_decimal_points(_without_empty_columns(_without_empty_rows(file)))
+    return _with_decimal_points(_without_totals(_without_headers(_without_empty_columns(_without_empty_rows(file)))))
 
 
 def _without_empty_rows(file: CsvFile) -> CsvFile:
@@ -48,6 +55,47 @@ def _without_empty_rows(file: CsvFile) -> CsvFile:
     note = f"{file.name}: the last {file.rows - rows:,} rows are empty and are left out."
     columns = {name: cells.slice(0, rows) for name, cells in file.columns.items()}
     return replace(file, rows=rows, columns=columns, notes=(*file.notes, note))
+
+
+def _without_headers(file: CsvFile) -> CsvFile:
+    """Files that were appended to each other repeat the header among the rows."""
+    name = file.header[0]
+    if len(file.header) < 2 or pc.index(file.columns[name], name).as_py() < 0:
+        return file
+    same = np.all([pc.equal(file.columns[name], name).to_numpy() for name in file.header], axis=0)
+    if not same.any():
+        return file
+    rows = np.flatnonzero(same)
+    note = f"{file.place(int(rows[0]))}: the header is repeated, in {len(rows):,} rows in all; they are left out."
+    return replace(file.take(np.flatnonzero(~same)), notes=(*file.notes, note))
+
+
+def _without_totals(file: CsvFile) -> CsvFile:
+    """The last rows may hold the sums or means of the columns, and a word that says so."""
+    rows = file.rows
+    while rows and file.rows - rows < _MAX_TOTALS and _is_total(file, rows - 1):
+        rows -= 1
+    if rows in (0, file.rows):
+        return file
+    note = f"{file.place(rows)}: the last {file.rows - rows} rows are totals and are left out."
+    if file.rows - rows == 1:
+        note = f"{file.place(rows)}: the last row holds totals and is left out."
+    columns = {name: cells.slice(0, rows) for name, cells in file.columns.items()}
+    return replace(file, rows=rows, columns=columns, notes=(*file.notes, note))
+
+
+def _is_total(file: CsvFile, row: int) -> bool:
+    """Whether the first word of a row says that it is a total, which no row above says in a column of words."""
+    name = next((name for name in file.header if file.columns[name][row].as_py().strip()), None)
+    if name is None or (word := file.columns[name][row].as_py()).strip().rstrip(":").lower() not in _TOTALS:
+        return False
+    above = file.columns[name].slice(0, max(0, row - _MAX_TOTALS))
+    if len(above) == 0 or pc.index(above, word).as_py() >= 0:
+        return False
+    numbers = sum(map(bool, map(_NUMBER_OR_POINT.fullmatch, above.slice(0, _SAMPLED).to_pylist())))
+    empty = [name for name in file.header if not file.columns[name][row].as_py().strip()]
+    filled = [name for name in empty if all(cell.strip() for cell in file.columns[name].slice(0, 50).to_pylist())]
+    return numbers > 0.9 * min(len(above), _SAMPLED) or bool(filled)
 
 
 def _without_empty_columns(file: CsvFile) -> CsvFile:

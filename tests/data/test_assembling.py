@@ -104,3 +104,22 @@ def test_a_further_training_file_is_offered_and_read_where_the_user_asks_for_it(
     assert load("x", place, choice=FileChoice(extra=("training_extra.csv",))).extra == 2  # from the cache
     with pytest.raises(UsageError, match=r"--extra other\.csv: it lacks id, x, name, y, columns of train\.csv"):
         load("x", place, choice=FileChoice(extra=("other.csv",)))
+
+
+def test_umlauts_may_be_written_as_two_letters() -> None:
+    assert match_names(["groesse_cm", "x"], ["Größe (cm)", "x", "y"]) == {"groesse_cm": "Größe (cm)"}
+
+
+def test_a_test_file_without_a_header_gets_trains_names(tmp_path: Path) -> None:
+    train = b"id,x,n,y\n1,0.5,4,0\n2,,3,1\n3,2.5,4,0\n"
+    found = load("x", folder(tmp_path, FILES | {"train.csv": train, "test.csv": b"4,1.5,1\n5,,7\n"}))
+    assert found.test.columns.tolist() == ["id", "x", "n"]
+    assert found.test["id"].tolist() == [4, 5]
+    assert any("test.csv has no header: its first line is read as a row" in note for note in found.source.notes)
+
+
+def test_a_question_mark_is_no_target_in_the_rows_to_predict(tmp_path: Path) -> None:
+    rows = "".join(f"{n},{n * 7 % 5},{'?' if n > 6 else n % 2}\n" for n in range(1, 10))
+    found = load("x", folder(tmp_path, {"data.csv": f"id,x,y\n{rows}".encode()}))
+    assert (len(found.train), len(found.test)) == (6, 3)
+    assert found.train["y"].tolist() == [1, 0, 1, 0, 1, 0]

@@ -183,3 +183,43 @@ def test_an_excel_workbook_is_read_or_the_package_named() -> None:
     found = read(buffer.getvalue(), "a.xlsx")
     assert found["id"].tolist() == [1, 2]
     assert found["day"].dropna().tolist() == ["2020-01-01"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    "above",
+    ["Report of sales\n\n", "# exported 2020\n# by me, and others\n", "Sales 2020{d}{d}\n", "\r\nSales\r\n\r\n"],
+)
+def test_titles_and_comments_above_the_header_are_left_out_and_said(above: str, delimiter: str) -> None:
+    text = above.format(d=delimiter) + "id,x,t\n1,0.5,a\n2,1.5,b\n3,oops,b\n4,1.5,a\n".replace(",", delimiter)
+    file = tidy(parse_csv("train.csv", text.encode()))
+    lines = above.count("\n")
+    assert (file.header, file.rows) == (["id", "x", "t"], 4)
+    assert f"train.csv: its header is on line {lines + 1}; what stands above it is left out." in file.notes
+    assert file.place(2) == f"train.csv, line {lines + 4}"
+
+
+@pytest.mark.parametrize("text", ["#id,x\n1,2\n3,4\n5,6\n", "x\n1\n2\n3\n", "note\nhello, 1\nhow, are\nyou, x\n"])
+def test_a_first_line_that_may_be_the_header_is_one(text: str) -> None:
+    assert sniff_dialect(text.encode()).lines_before == 0
+
+
+def test_a_header_that_is_repeated_among_the_rows_is_left_out_and_lines_stay_right() -> None:
+    file = tidy(parse_csv("train.csv", b"id,x\n1,2\nid,x\n3,4\n"))
+    assert file.columns["x"].to_pylist() == ["2", "4"]
+    assert file.notes == ("train.csv, line 3: the header is repeated, in 1 rows in all; they are left out.",)
+    assert file.line(1) == 4
+
+
+@pytest.mark.parametrize("rows", ["Total,,9\n", "Sum,8,9\nMean,2,2.5\n", ",Total:,9\n"])
+def test_totals_at_the_end_are_left_out_and_said(rows: str) -> None:
+    body = "".join(f"{n},{n},{n}.5\n" for n in range(1, 6))
+    file = tidy(parse_csv("train.csv", f"id,n,x\n{body}{rows}".encode()))
+    assert file.rows == 5
+    assert "train.csv, line 7: the last " in file.notes[-1]
+
+
+@pytest.mark.parametrize("last", ["total,5", "sum,5"])
+def test_a_last_row_with_a_word_that_is_a_category_stays(last: str) -> None:
+    file = tidy(parse_csv("train.csv", f"kind,x\ntotal,1\nsum,2\nnet,3\ntotal,1\nsum,2\nnet,3\n{last}\n".encode()))
+    assert file.rows == 7
