@@ -111,7 +111,10 @@ def _is_header(rows: list[list[str]], first: bytes, delimiter: str) -> bool:
 
 
 def _cells(line: bytes, delimiter: str) -> list[str]:
-    return next(csv.reader([line.decode(errors="replace").rstrip("\r")], delimiter=delimiter), [])
+    try:
+        return next(csv.reader([line.decode(errors="replace").rstrip("\r")], delimiter=delimiter), [])
+    except csv.Error:  # a carriage return ends lines here, or a cell is too long
+        return []
 
 
 def _filled(line: bytes, delimiter: str) -> list[str]:
