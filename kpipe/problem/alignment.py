@@ -26,6 +26,8 @@ from kpipe.problem.levels import unify_levels
 __all__ = ["align_rows"]
 
 _MAX_STUB = 0.5  # of test's rows: a sample submission with more is incomplete, not a stub
+_CODES = (-99, -999, -9999, -99999, -999999)  # people write them for a missing number
+_MIN_REPEATS, _MIN_VALUES = 2, 20  # of such a code, and different values beside it
 _MOST_NOTES = 5  # columns with a sentence each about words that may mean a missing value
 
 
@@ -164,6 +166,8 @@ def _drop_rows_without_target(competition: Competition, files: Tables) -> Tables
     except DataError:
         return files
     targets = [name for name in spelled.targets if name in tables.train]
+    if len(targets) == 1 and (code := _code_of_missing(tables.train[targets[0]])) is not None:
+        return _without_code(files, tables, targets[0], code)
     unknown = tables.train[targets].isna().all(axis=1).to_numpy()
     if not unknown.any() or unknown.all():
         return files
@@ -183,6 +187,31 @@ def _drop_rows_without_target(competition: Competition, files: Tables) -> Tables
         replace(files, train=train, extra=files.extra - int(unknown[len(unknown) - files.extra :].sum())),
         f"{len(rows)} of {len(unknown)} rows of train.csv are left out because {these} missing "
         f"(row{'s' * (len(rows) > 1)} {places}).",
+    )
+
+
+def _code_of_missing(column: pd.Series) -> int | None:
+    """A number such as -999 that repeats far below all other values, which are many."""
+    if column.dtype.kind not in "if":
+        return None
+    for code in _CODES:
+        others = column[(column != code) & column.notna()]
+        if (column == code).sum() < _MIN_REPEATS or others.nunique() <= _MIN_VALUES:
+            continue
+        low, high = others.min(), others.max()
+        if low > code and (low >= 0 or low - code > 2 * (high - low)):
+            return code
+    return None
+
+
+def _without_code(files: Tables, tables: Tables, target: str, code: int) -> Tables:
+    known = (tables.train[target] != code).to_numpy() & tables.train[target].notna().to_numpy()
+    train = files.train.loc[known].reset_index(drop=True)
+    return _with_note(
+        replace(files, train=train, extra=int(known[len(known) - files.extra :].sum()) if files.extra else 0),
+        f"{int((~known).sum()):,} of {len(known):,} rows of train.csv are left out because the target {target!r} is "
+        f"{code} or empty in them, far below all other values: it seems to mean that the target is missing. If {code} "
+        "is a value, keep these rows with a competition module that has a clean (kpipe new).",
     )
 
 

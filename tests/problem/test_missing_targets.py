@@ -66,3 +66,22 @@ def test_rows_whose_target_clean_fills_are_kept() -> None:
         return replace(tables, train=tables.train.assign(survived=tables.train["survived"].fillna(0).astype(int)))
 
     assert len(problem_of(made, clean=clean).y) == len(given.train)
+
+
+@pytest.mark.parametrize("code", [-99, -999, -9999])
+def test_a_code_far_below_all_targets_means_that_the_target_is_missing(code: int) -> None:
+    given = prices()
+    given.train.loc[[3, 10], "price"] = code
+    problem = problem_of(given)
+    assert len(problem.y) == 78
+    assert problem.y.min() > code
+    assert f"is {code} or empty in them" in problem.tables.source.notes[0]
+    assert "keep these rows" in problem.tables.source.notes[0]
+
+
+@pytest.mark.parametrize(("rows", "shift"), [([3], 0), ([3, 10], -200_000)])
+def test_a_number_that_may_be_a_target_stays(rows: list[int], shift: int) -> None:
+    given = prices()
+    given.train["price"] += shift
+    given.train.loc[rows, "price"] = -999
+    assert len(problem_of(given).y) == 80
