@@ -13,9 +13,11 @@ import pytest
 import kpipe
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Tables
+from kpipe.errors import TrainingError, UsageError
 from kpipe.problem.competition import Competition
 from kpipe.problem.problem import define_problem
 from kpipe.runs.run import Run
+from kpipe.runs.unfinished import find_unfinished
 from kpipe.vault import make_vault, open_vault
 from tests.cli.calls import call
 from tests.tables import prices, survivors, tables
@@ -124,7 +126,9 @@ def test_blend_compare_luck_report_and_reproduce_keep_the_vault(
     assert call("reproduce", runs["with"].path, "--out", home / "elsewhere") == 2
     assert "made with a vault that is not in" in capsys.readouterr().err
     assert call("report", ids["with"], *out, "--no-importance") == 0
-    assert "rows.differ" not in (runs["with"].path / "report.html").read_text()
+    html = (runs["with"].path / "report.html").read_text()
+    assert "rows.differ" not in html
+    assert "position in train.csv, from 1, without the header and the rows of a vault" in html
     assert call("runs", SLUG, *out) == 0
     assert "(other vault)" in capsys.readouterr().out
 
@@ -175,6 +179,44 @@ def test_a_share_that_leaves_too_little_is_refused(
     assert call("vault", SLUG, "--data", tmp_path / "data", "--share", share, "--out", tmp_path / "out") == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_vault_or_a_rest_of_few_groups_or_of_one_class_is_refused(tmp_path: Path) -> None:
+    made = survivors(n=300)
+    group = np.array([f"shop {number}" for number in np.random.default_rng(0).permutation(330) // 30])
+    grouped = replace(made, train=made.train.assign(g=group[:300]), test=made.test.assign(g="new " + group[300:]))
+    request = RunRequest(SLUG, data=write(grouped, tmp_path / "g"), out=tmp_path / "out", split="g")
+    with pytest.raises(UsageError, match=r"--share 0\.2 leaves 2 groups of g in the vault: at least 5 are needed"):
+        make_vault(request, share=0.2)
+    days = pd.date_range("2020-01-01", periods=330).strftime("%Y-%m-%d")
+    dated = replace(
+        made,
+        train=made.train.assign(day=days[:300], survived=np.r_[np.arange(200) % 2, np.ones(100, dtype=int)]),
+        test=made.test.assign(day=days[300:]),
+    )
+    request = RunRequest(SLUG, data=write(dated, tmp_path / "t"), out=tmp_path / "out")
+    with pytest.raises(UsageError, match=r"--share 0\.2 leaves one class in the vault, 1: choose another share"):
+        make_vault(request, share=0.2)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unfinished_run_is_not_resumed_after_a_vault_was_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = RunRequest(SLUG, data=write(survivors(n=200), tmp_path / "data"), out=tmp_path / "out")
+
+    def stop(_: object) -> None:
+        raise TrainingError("stopped")
+
+    with pytest.raises(TrainingError, match="stopped"):
+        kpipe.run(SLUG, data=request.data, out=request.out, models=["linear"], jobs=1, on_fit_done=stop)
+    (unfinished,) = find_unfinished(request.out, SLUG)
+    make_vault(request, share=0.2)
+    assert call("run", "--resume", unfinished.key, "--out", request.out) == 2
+    told = capsys.readouterr().err
+    assert "Cannot resume this run: its inputs have changed since it was started" in told
+    assert "vault" in told
+    assert unfinished.path.exists()  # nothing is lost: it can be resumed without the vault
 
 
 def test_changed_files_are_refused_by_name_until_all_rows_are_asked_for(

@@ -107,14 +107,15 @@ def bootstrap_standard_error(statistic: Statistic, groups: np.ndarray, *, size: 
     """
     rng = np.random.default_rng(0)
     order = np.argsort(groups, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    count = len(members)
+    starts = np.flatnonzero(np.diff(groups[order])) + 1
+    count = len(starts) + 1
+    one_row_each = count == len(groups)
+    members = [] if one_row_each else np.split(order, starts)  # seconds for a million arrays of one row
     if count > _MANY_GROUPS:
         draws = np.array_split(rng.permutation(count), _BLOCKS)
         scale = (count / _BLOCKS / (size or count)) ** 0.5
     else:
         draws, scale = [rng.integers(count, size=size or count) for _ in range(_BOOTSTRAP_RESAMPLES)], 1.0
-    one_row_each = count == len(groups)
     values = [
         statistic(order[drawn] if one_row_each else np.concatenate([members[i] for i in drawn])) for drawn in draws
     ]

@@ -117,7 +117,7 @@ def _table(oof: OofPredictions, error: np.ndarray, rows: Sequence[int], *, frame
     ids = [] if oof.ids is None else [Column(name=short(oof.ids.name, 30), numeric=False)]
     numeric = oof.classes is None
     columns = [
-        Column(name="row", meaning="position in train.csv, counted from 1, without the header"),
+        Column(name="row", meaning="position in train.csv, from 1, without the header and the rows of a vault"),
         *ids,
         *(Column(name=name, numeric=numeric) for name in ("true", "predicted")),
         Column(name="error"),

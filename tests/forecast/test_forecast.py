@@ -118,6 +118,30 @@ def test_a_single_horizon_says_little():
     assert found.low < found.value / 2
 
 
+@pytest.mark.parametrize("metric", ["mae", "accuracy"])
+def test_a_later_test_table_may_be_better_where_folds_train_on_few_of_the_rows(metric):
+    one = problem(metric)
+    oof = predictions(one)
+    score = evaluate(one.metric, one.y, oof, folds=(QUARTERS[3],))
+    few, many = (
+        make_forecast(
+            one,
+            Folds(train=(np.arange(rows),), valid=(QUARTERS[3],), refit=True),
+            NO_MODELS,
+            Ensemble(weights={}, oof=oof, test=oof),
+            score,
+        )
+        for rows in (100, 300)
+    )
+    assert few.value == many.value
+    if metric == "mae":
+        assert few.high == many.high
+        assert many.low / few.low == pytest.approx(math.sqrt(3))  # errors may fall with the root of the rows
+    else:
+        assert few.low == many.low
+        assert few.high > many.high
+
+
 def test_a_single_validated_row_gives_no_interval():
     one = problem("mae")
     oof = np.full((400, 1), np.nan)
