@@ -185,7 +185,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         Returns
         -------
         dict
-            Name to a clause such as "holds the same value in every row".
+            Name to a clause such as "it holds the same value in every row".
         """
         # What holds of all rows holds of the first: only columns that look so there are looked at in full.
         first = X.head(_SCREENED)
@@ -276,9 +276,11 @@ def _uninformative_columns(X: pd.DataFrame) -> dict[Hashable, str]:
     reasons: dict[Hashable, str] = {}
     for name in X.columns:
         if _is_constant(X[name]):
-            reasons[name] = "is empty in every row" if X[name].isna().all() else "holds the same value in every row"
+            reasons[name] = (
+                "it is empty in every row" if X[name].isna().all() else "it holds the same value in every row"
+            )
         elif name in copies:
-            reasons[name] = f"is a copy of {copies[name]}"
+            reasons[name] = f"it is a copy of {copies[name]}"
         elif _identifies_rows(X[name]):
             reasons[name] = _identifier(X[name])
     return reasons
@@ -316,9 +318,9 @@ def _is_constant(column: pd.Series) -> bool:
 
 def _identifier(column: pd.Series) -> str:
     if pd.api.types.is_numeric_dtype(column):
-        return "counts the rows"
+        return "it counts the rows"
     example = str(column.dropna().iloc[0])[:40]
-    return f"holds another value in nearly every row, such as {example!r}, with no part in common"
+    return f"it holds another value in nearly every row, such as {example!r}, with no part in common"
 
 
 def _fit_parts(column: pd.Series) -> LabelParts | None:

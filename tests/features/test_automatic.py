@@ -107,5 +107,5 @@ def test_numbers_written_as_text_among_a_few_words_become_numbers() -> None:
 
 def test_an_empty_column_and_a_constant_one_are_left_out_with_their_own_reasons() -> None:
     left_out = AutomaticFeatures().left_out(made().assign(nothing=np.nan, words=pd.Series([None] * N, dtype="str")))
-    assert left_out["constant"] == "holds the same value in every row"
-    assert left_out["nothing"] == left_out["words"] == "is empty in every row"
+    assert left_out["constant"] == "it holds the same value in every row"
+    assert left_out["nothing"] == left_out["words"] == "it is empty in every row"

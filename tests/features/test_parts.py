@@ -45,7 +45,7 @@ def test_identifiers_become_their_parts_and_others_are_named_as_left_out() -> No
     assert {"code: part 1", "code: part 2", "code: part 3"} <= set(found.columns)
     assert not {"code", "hash", "constant", "copy"} & set(found.columns)
     assert set(features.left_out(X)) == {"hash", "constant", "copy"}
-    assert features.left_out(X)["copy"] == "is a copy of x"
+    assert features.left_out(X)["copy"] == "it is a copy of x"
     pd.testing.assert_frame_equal(features.transform(X.head(3)), features.transform(X).head(3))
 
 

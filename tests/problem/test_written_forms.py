@@ -113,8 +113,8 @@ def test_columns_left_out_are_named_with_the_reason() -> None:
     problem = problem_of(tables(train, test, made.sample), drop=("x",))
     assert set(problem.left_out) >= {"same", "only", "number", "x"}
     assert problem.left_out["only"] == "test.csv lacks it"
-    assert problem.left_out["same"] == "holds the same value in every row"
-    assert problem.left_out["number"] == "counts the rows"
+    assert problem.left_out["same"] == "it holds the same value in every row"
+    assert problem.left_out["number"] == "it counts the rows"
     assert problem.left_out["x"] == "--drop names it"
 
 

@@ -77,7 +77,7 @@ def print_table(console: Console, table: Table) -> None:
     spare = console.width - (3 * len(ranges) + 1) - sum(low for low, _, _ in ranges)  # SIMPLE_HEAD's edges and gaps
     if spare < 0:
         for part in _as_lists(table, cells, room=console.width - 2 - max(low for low, _, _ in ranges)):
-            console.print(part, soft_wrap=False)
+            _print_stripped(console, part)
         return
     for column, texts, width in zip(table.columns, cells, _distribute(ranges, spare), strict=True):
         column.width, column.no_wrap, column.overflow = width, False, "fold"
@@ -107,13 +107,13 @@ def print_text(console: Console, text: str | Text) -> None:
         console.print(styled[start : start + len(line)] if start >= 0 else Text(line), soft_wrap=True)
 
 
-def _print_stripped(console: Console, table: Table) -> None:
-    """Print a table; in a file or a pipe without the blanks at the ends of its lines, which only fill the columns."""
+def _print_stripped(console: Console, part: Table | Text | str) -> None:
+    """Print a table or a part of a list; in a file or a pipe without the blanks that only fill its lines."""
     if console.is_terminal:
-        console.print(table, soft_wrap=False)
+        console.print(part, soft_wrap=False)
         return
     with console.capture() as captured:
-        console.print(table, soft_wrap=False)
+        console.print(part, soft_wrap=False)
     for line in captured.get().splitlines():
         console.out(line.rstrip(), highlight=False)
 

@@ -80,7 +80,7 @@ def _why_left_out(competition: Competition, tables: Tables, name: Hashable) -> s
         return "test.csv lacks it"
     if name == competition.groups:
         return "its values are groups, which are new in test: keep it with --split rows"
-    return "counts the rows" if _is_row_number(tables.train[name]) else "the competition's columns do not name it"
+    return "it counts the rows" if _is_row_number(tables.train[name]) else "the competition's columns do not name it"
 
 
 def _stated(competition: Competition, tables: Tables) -> Step:

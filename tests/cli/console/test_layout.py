@@ -85,5 +85,14 @@ def test_a_text_is_broken_between_words_on_a_terminal_only_and_a_path_never(term
 
 
 def test_a_table_that_does_not_fit_becomes_a_list_for_each_row() -> None:
-    lines = [line.rstrip() for line in printed(40, ("run", "score"), [("a" * 30, "0.8 ± 0.1")]).splitlines()]
-    assert lines == ["titanic: accuracy", "", "run    " + "a" * 30, "score  0.8 ± 0.1", ""]
+    lines = printed(40, ("run", "score"), [("a" * 30, "0.8 ± 0.1"), ("b", "0.9 ± 0.1")]).splitlines()
+    assert lines == [
+        "titanic: accuracy",
+        "",
+        "run    " + "a" * 30,
+        "score  0.8 ± 0.1",
+        "",
+        "run    b",
+        "score  0.9 ± 0.1",
+        "",
+    ]
