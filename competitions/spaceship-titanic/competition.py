@@ -127,4 +127,6 @@ competition = Competition(
         "linear": model("linear"),
     },
     default=("boosting", "catboost"),
+    # The best of 40 settings on four fifths of the rows gains 0.003 less on the other fifth (README.md).
+    selection_bias=0.003,
 )

@@ -229,4 +229,6 @@ competition = Competition(
         "woman-child-group": woman_child_group,
     },
     default=("linear", "gaussian-process", "boosting", "neural"),
+    # Features chosen anew among 83 ideas, on four fifths of the rows, score 0.015 ± 0.003 less on the other fifth.
+    selection_bias=0.015,
 )

@@ -41,10 +41,11 @@ class Forecast:
     parts : mapping of str to object
         What they were made of, JSON types: ``score``; ``shift``, added for what test rows look like, and
         ``shift_method``; ``averaging``, added because test rows are predicted by the mean of the folds' models, and
-        ``averaging_method``; ``choosing``, added for the luck of choosing; ``standard_errors``, in units of the score,
-        of ``train`` (which rows were validated), ``test`` (which rows are in test), ``models`` (which rows they were
-        trained on), ``shift``, and ``time`` (how scores differ from horizon to horizon); ``units``, the number of
-        independent rows, groups or blocks of time that were validated; and ``test_rows``.
+        ``averaging_method``; ``choosing``, added for the competition's ``selection_bias``; ``standard_errors``, in
+        units of the score, of ``train`` (which rows were validated), ``test`` (which rows are in test), ``models``
+        (which rows they were trained on), ``shift``, ``choosing``, and ``time`` (how scores differ from horizon to
+        horizon); ``units``, the number of independent rows, groups or blocks of time that were validated; and
+        ``test_rows``.
     """
 
     value: float
@@ -54,17 +55,13 @@ class Forecast:
 
 
 def make_forecast(
-    problem: Problem,
-    folds: Folds,
-    predictions: Predictions,
-    ensemble: Ensemble,
-    score: Score,
-    *,
-    choosing: float = 0.0,
+    problem: Problem, folds: Folds, predictions: Predictions, ensemble: Ensemble, score: Score
 ) -> Forecast:
     """Return what to expect on the leaderboard.
 
-    Weights and thresholds are chosen for each fold on the others, so that ``score`` holds no luck of theirs.
+    Weights and thresholds are chosen for each fold on the others, so that ``score`` holds no luck of theirs. What the
+    competition's author chose on all rows is its ``selection_bias``. Its standard error is as great as itself: choosing
+    anew repeats a search like the author's, not the author's.
 
     Parameters
     ----------
@@ -76,8 +73,6 @@ def make_forecast(
         Of the same models.
     score : Score
         Of the ensemble's out-of-fold predictions, its standard error by blocks.
-    choosing : float
-        What is added to the score for the luck of choosing this run as the best of several.
 
     Returns
     -------
@@ -100,11 +95,13 @@ def make_forecast(
     )
     shift = _shift(problem, folds, ensemble, score)
     averaging = estimate_averaging(metric, y, folds, predictions, ensemble)
+    bias = problem.competition.selection_bias
+    choosing = -bias if metric.greater_is_better else bias
     value = score.value + shift.amount + averaging.amount + choosing
     scale = _scale(metric, value)
     slope = scale.slope(scale.clip(value))
     time, freedom = _time_error(scale, score.folds) if folds.refit else (0.0, 1)
-    sampling = math.hypot(errors.total, shift.standard_error) * slope
+    sampling = math.hypot(errors.total, shift.standard_error, bias) * slope
     half = math.hypot(_quantile(errors.units - 1) * sampling, _quantile(freedom) * time)
     gain = _most_learned(folds, len(y)) if folds.refit and scale is not _AS_IT_IS else 0.0
     below, above = (half, half + gain) if metric.greater_is_better else (half + gain, half)
@@ -123,6 +120,7 @@ def make_forecast(
             "test": errors.test,
             "models": errors.models,
             "shift": shift.standard_error,
+            "choosing": bias,
             "time": time / slope,
         },
         "units": errors.units,

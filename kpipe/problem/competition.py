@@ -6,6 +6,7 @@ files by ``kpipe.problem.inference``.
 
 from __future__ import annotations
 
+import math
 import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -77,6 +78,9 @@ class Competition:
         Models that ``--budget`` adds after these, trained where the time allows.
     postprocess : callable, optional
         (predictions (m, k), tables) to predictions, the same for out-of-fold and test rows.
+    selection_bias : float
+        By how much the score is too good, in units of the metric and never negative, because columns and options were
+        chosen on the rows of train.csv: measured by choosing anew on a part of them. The forecast takes it off.
     """
 
     slug: str
@@ -97,6 +101,13 @@ class Competition:
     default: Sequence[str] | None = None
     budgeted: Sequence[str] = ()
     postprocess: Callable[[np.ndarray, Tables], np.ndarray] | None = None
+    selection_bias: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.selection_bias < math.inf:
+            raise UsageError(
+                f"selection_bias must be 0 or greater, whichever way the metric goes; got {self.selection_bias!r}."
+            )
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -306,6 +306,9 @@ def apply_request(request: RunRequest, competition: Competition | None = None) -
         "drop": tuple(request.drop),
     }
     changes = {name: value for name, value in given.items() if value}
+    own = found.metric.name if isinstance(found.metric, Metric) else found.metric
+    if (metric and metric.name != own) or target:
+        changes["selection_bias"] = 0.0  # it was measured by the competition's own metric
     return replace(found, **changes, text=(*found.text, *request.text))
 
 

@@ -39,7 +39,7 @@ _FORECAST_COLUMNS = (
 _CAUSES = {
     "shift": "what test rows look like",
     "averaging": "test rows are predicted by the mean of the folds' models",
-    "choosing": "choosing among runs",
+    "choosing": "columns and options were chosen on the same rows",
     "train": "which rows were validated",
     "test": "which rows are in test",
     "models": "which rows the models were trained on",

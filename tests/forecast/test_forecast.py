@@ -33,10 +33,10 @@ def problem(metric: str, *, test_rows: int = 400) -> Problem:
     return replace(own, tables=tables, columns=(), metric=kind, y=y, task=kind.task)
 
 
-def forecast(problem: Problem, oof: np.ndarray, *, refit: bool = False, **options) -> Forecast:
+def forecast(problem: Problem, oof: np.ndarray, *, refit: bool = False) -> Forecast:
     folds = Folds(train=tuple(QUARTERS), valid=tuple(QUARTERS), refit=refit)
     score = evaluate(problem.metric, problem.y, oof, folds=folds.valid)
-    return make_forecast(problem, folds, NO_MODELS, Ensemble(weights={}, oof=oof, test=oof), score, **options)
+    return make_forecast(problem, folds, NO_MODELS, Ensemble(weights={}, oof=oof, test=oof), score)
 
 
 def predictions(problem: Problem) -> np.ndarray:
@@ -89,10 +89,16 @@ def test_an_error_of_zero_is_not_certain():
     assert (found.value, found.low) == (0.0, 0.0)
 
 
-def test_the_luck_of_choosing_is_added():
-    one = problem("log_loss")
-    oof = predictions(one)
-    assert forecast(one, oof, choosing=-0.01).value == pytest.approx(forecast(one, oof).value - 0.01)
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_bias_of_what_was_chosen_on_the_same_rows_is_taken_off_and_widens_the_interval(metric):
+    one = problem(metric)
+    oof, biased = predictions(one), replace(one, competition=replace(one.competition, selection_bias=0.05))
+    plain, found = forecast(one, oof), forecast(biased, oof)
+    worse = -0.05 if one.metric.greater_is_better else 0.05
+    assert found.value == pytest.approx(plain.value + worse)
+    assert found.parts["choosing"] == worse
+    assert found.parts["standard_errors"]["choosing"] == 0.05
+    assert (found.low if worse < 0 else -found.high) < (plain.low if worse < 0 else -plain.high) - 0.05
 
 
 def test_scores_that_differ_from_horizon_to_horizon_widen_the_interval_of_a_later_test_table():

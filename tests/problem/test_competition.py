@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,11 +10,15 @@ import pytest
 
 from kpipe import competitions
 from kpipe.core.metrics import METRICS
+from kpipe.core.request import RunRequest
 from kpipe.core.values import Tables
 from kpipe.errors import DataError, UsageError
 from kpipe.problem.competition import Competition, class_columns, find, row_by_row
 from kpipe.problem.inference import infer
+from kpipe.problem.problem import apply_request
 from tests.tables import prices, problem_of, survivors
+
+OTHER_REQUESTS: list[dict[str, Any]] = [{}, {"metric": "accuracy"}, {"metric": "auc"}, {"target": ("Age",)}]
 
 
 def test_an_unknown_slug_is_a_bare_competition() -> None:
@@ -90,6 +95,18 @@ def test_class_columns_carry_the_targets_name_or_the_label_alone(columns: list[s
 
 def lacking(made: Tables, **changes: object) -> Tables:
     return replace(made, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [-0.01, float("nan"), float("inf")])
+def test_a_selection_bias_is_not_negative(value: float) -> None:
+    with pytest.raises(UsageError, match="selection_bias must be 0 or greater"):
+        Competition(slug="any", selection_bias=value)
+
+
+def test_a_selection_bias_holds_for_the_competitions_own_metric_alone() -> None:
+    one = Competition(slug="any", metric="accuracy", selection_bias=0.01)
+    kept = [apply_request(RunRequest("any", **given), one).selection_bias for given in OTHER_REQUESTS]
+    assert kept == [0.01, 0.01, 0.0, 0.0]
 
 
 def test_columns_that_test_lacks_are_left_out_and_said() -> None:
