@@ -10,10 +10,19 @@ from functools import partial
 from pathlib import Path
 
 from kpipe.data.archives import list_inner_members, list_members, read_member, unpack
-from kpipe.data.formats import FORMATS
+from kpipe.data.formats import FORMATS, sheet_as_csv, sheet_names
 from kpipe.errors import DataError
 
-__all__ = ["SourceFile", "is_table", "list_files", "open_zips", "source_file", "unpacking_command", "unread_archives"]
+__all__ = [
+    "SourceFile",
+    "is_table",
+    "list_files",
+    "open_workbooks",
+    "open_zips",
+    "source_file",
+    "unpacking_command",
+    "unread_archives",
+]
 
 _ENDINGS = "|".join(map(re.escape, FORMATS))
 _TABLE = re.compile(rf"({_ENDINGS})(\.(gz|bz2|xz|zip))?$", re.IGNORECASE)
@@ -155,6 +164,32 @@ def open_zips(place: Path) -> list[SourceFile]:
     return _sorted(found)
 
 
+def open_workbooks(files: Sequence[SourceFile]) -> list[SourceFile]:
+    """The sheets of Excel workbooks that have several, as tables ``data.xlsx/train.csv``.
+
+    Parameters
+    ----------
+    files : sequence of SourceFile
+
+    Returns
+    -------
+    list of SourceFile
+        Other files as they are; sorted by depth, then by path.
+
+    Raises
+    ------
+    DataError
+        A file cannot be read.
+    """
+    found: list[SourceFile] = []
+    for file in files:
+        sheets = sheet_names(file.read()) if file.name.lower().endswith((".xlsx", ".xlsm")) else []
+        several = sheets if len(sheets) > 1 else []
+        found += [SourceFile(f"{file.path}/{name}.csv", partial(_read_sheet, file, name)) for name in several]
+        found += [] if several else [file]
+    return _sorted(found)
+
+
 def is_table(path: str) -> bool:
     """Whether a path is, by its name, that of a table that is not hidden.
 
@@ -254,6 +289,10 @@ def _inside(zip: SourceFile, *, levels: int) -> Iterator[SourceFile]:
 
 def _read_inner(zip: SourceFile, member: zipfile.ZipInfo, most: int | None = None) -> bytes:
     return read_member(Path(zip.path), member, archive=zip.read_packed(), most=most)
+
+
+def _read_sheet(workbook: SourceFile, sheet: str, most: int | None = None) -> bytes:
+    return sheet_as_csv(workbook.name, workbook.read(), sheet)[:most]
 
 
 def _sorted(files: Iterator[SourceFile] | Sequence[SourceFile]) -> list[SourceFile]:

@@ -6,10 +6,14 @@ get the dtypes of test's.
 
 from __future__ import annotations
 
+import csv
 import datetime
+import html
 import io
 import json
+import re
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -23,8 +27,9 @@ from kpipe.data.csv_reader import CsvFile, parse_csv, unique_names
 from kpipe.data.encodings import DecodedText, decode
 from kpipe.errors import DataError
 
-__all__ = ["FORMATS", "parse_table", "parse_tables"]
+__all__ = ["FORMATS", "parse_table", "parse_tables", "sheet_as_csv", "sheet_names"]
 
+_MAX_INDEX = 1 << 20  # bytes of a workbook's list of sheets
 _DAMAGED = (*DAMAGED, RecursionError, zipfile.BadZipFile)
 
 
@@ -193,6 +198,62 @@ def _cell(value: Any) -> str | None:
 
 def _excel(name: str, raw: bytes) -> pa.Table:
     """The first sheet of a workbook."""
+    header, *rows = _rows_of_sheet(name, raw)
+    names = ["" if cell is None else str(cell) for cell in header]
+    return pa.Table.from_arrays([_cells(column) for column in zip(*rows, strict=True)] or [[]] * len(names), names)
+
+
+def sheet_names(raw: bytes) -> list[str]:
+    """The names of an Excel workbook's sheets.
+
+    Parameters
+    ----------
+    raw : bytes
+        Content of the file.
+
+    Returns
+    -------
+    list of str
+        Empty for what is no workbook.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive, archive.open("xl/workbook.xml") as index:
+            found = re.findall(rb'<(?:\w+:)?sheet [^>]*?\bname="([^"]*)"', index.read(_MAX_INDEX))
+    except (zipfile.BadZipFile, zlib.error, KeyError, OSError, RuntimeError, NotImplementedError):
+        return []
+    return [html.unescape(name.decode(errors="replace")) for name in found]
+
+
+def sheet_as_csv(name: str, raw: bytes, sheet: str) -> bytes:
+    """A sheet of an Excel workbook as a CSV file.
+
+    Parameters
+    ----------
+    name : str
+        Base name of the workbook, for messages.
+    raw : bytes
+        Its content.
+    sheet : str
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    DataError
+        The workbook is damaged, the sheet empty, or openpyxl is not installed.
+    """
+    text = io.StringIO()
+    try:
+        csv.writer(text, lineterminator="\n").writerows(map(_cell, row) for row in _rows_of_sheet(name, raw, sheet))
+    except _DAMAGED as error:
+        raise DataError(f"{name} cannot be read as xlsx: {error}. Check the file, or save it as CSV.") from error
+    return text.getvalue().encode()
+
+
+def _rows_of_sheet(name: str, raw: bytes, sheet: str | None = None) -> list[list[Any]]:
+    """The rows of a sheet that are not empty, of equal width: the first sheet's unless one is named."""
     try:
         import openpyxl
     except ImportError as error:
@@ -201,14 +262,14 @@ def _excel(name: str, raw: bytes) -> pa.Table:
         ) from error
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         check_size(name, sum(member.file_size for member in archive.infolist()), len(raw))
-    sheet = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True).worksheets[0]
-    rows = [row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row)]
+    book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
+    cells = (book.worksheets[0] if sheet is None else book[sheet]).iter_rows(values_only=True)
+    rows = [row for row in cells if any(cell is not None for cell in row)]
     if not rows:
-        raise DataError(f"{name} is empty. Its first sheet must hold a header and rows.")
+        which = "first sheet" if sheet is None else f"sheet {sheet!r}"
+        raise DataError(f"{name} is empty. Its {which} must hold a header and rows.")
     width = max(map(len, rows))
-    cells = [[*row, *[None] * (width - len(row))] for row in rows]
-    header = ["" if cell is None else str(cell) for cell in cells[0]]
-    return pa.Table.from_arrays([_cells(column) for column in zip(*cells[1:], strict=True)] or [[]] * width, header)
+    return [[*row, *[None] * (width - len(row))] for row in rows]
 
 
 def _old_excel(name: str, raw: bytes) -> pa.Table:

@@ -17,7 +17,7 @@ from kpipe.data.assembling import assemble
 from kpipe.data.csv_reader import CsvFile, parse_csv
 from kpipe.data.downloads import Downloader, OnDownload, metric_on_page
 from kpipe.data.encodings import UTF8
-from kpipe.data.files import SourceFile, list_files, open_zips, unread_archives
+from kpipe.data.files import SourceFile, list_files, open_workbooks, open_zips, unread_archives
 from kpipe.data.formats import parse_tables
 from kpipe.data.frames import to_frames
 from kpipe.data.further_tables import FurtherTables
@@ -145,6 +145,10 @@ def _roles(location: Location, choice: FileChoice) -> Roles:
         inside = open_zips(place)
         if len(inside) > len(files) and not location.file:
             files, roles = inside, assign_roles(place, inside, named, choice.extra)
+    if not {"train", "test"} <= set(roles.files) and not location.file:
+        sheets = open_workbooks(files)
+        if len(sheets) > len(files) and "train" in (found := assign_roles(place, sheets, named, choice.extra)).files:
+            files, roles = sheets, found
     if "train" not in roles.files and len(roles.others) == 1 and "test" not in roles.files:
         (only,) = roles.others
         if not is_labels(only):

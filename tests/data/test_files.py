@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from kpipe.data.formats import sheet_names
 from kpipe.data.loading import load
 from kpipe.errors import DataError
 from tests.data.places import FILES, assert_same, folder, inner_zip, without, zipped, zipped_members
@@ -89,3 +92,26 @@ def test_a_symbolic_link_in_a_zip_is_read_as_its_text(tmp_path: Path) -> None:
             archive.writestr(name, FILES[name])
     with pytest.raises(DataError, match=r"train\.csv has no rows, only a header"):
         load("x", tmp_path / "x.zip")
+
+
+SHEETS = b'<workbook><sheets><sheet name="train" sheetId="1"/><sheet name="a &amp; b" sheetId="2"/></sheets></workbook>'
+
+
+def test_the_sheets_of_a_workbook_are_named_and_of_any_other_file_none() -> None:
+    assert sheet_names(inner_zip(SHEETS, "xl/workbook.xml")) == ["train", "a & b"]
+    assert sheet_names(b"PK") == sheet_names(inner_zip(b"", "train.csv")) == []
+
+
+def test_sheets_of_a_workbook_are_tables_beside_each_other(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, content in FILES.items():
+        sheet = book.create_sheet(name.removesuffix(".csv"))
+        for row in csv.reader(io.StringIO(content.decode())):
+            sheet.append([float(cell) if cell.replace(".", "").isdigit() else cell or None for cell in row])
+    book.save(tmp_path / "data.xlsx")
+    found = load("x", tmp_path)
+    assert found.train["id"].tolist() == [1, 2, 3]
+    assert found.test["x"].dropna().tolist() == [1.5]
+    assert found.sample.columns.tolist() == ["id", "y"]
