@@ -329,6 +329,6 @@ def _effect_of_labels(raw: pd.Series, now: pd.Series) -> Finding:
 
 
 TABLE_CHECKS = (
-    TableCheck("clean is row-wise", clean_row_wise),
-    TableCheck("target unchanged by clean", target_unchanged),
+    TableCheck("clean is row-wise", clean_row_wise, every_column=True),
+    TableCheck("target unchanged by clean", target_unchanged, every_column=True),
 )

@@ -63,11 +63,14 @@ class TableCheck:
         Yields findings; none where the check does not apply.
     optional : bool
         Whether it is skipped when the checks have taken long (see ``kpipe.checks.run_checks``).
+    every_column : bool
+        Whether it needs all columns of a wide table; else a run gives it a sample.
     """
 
     name: str
     function: Callable[[Problem, Folds], Iterable[Finding]]
     optional: bool = False
+    every_column: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from kpipe.checks.binning import bin_column
 from kpipe.checks.interface import Finding, PredictionCheck, TrainedModels
 from kpipe.checks.statistics import ks_statistic, scaled_ranks
+from kpipe.checks.wide import sample_columns
 from kpipe.core.metrics import Metric, evaluate, output
 from kpipe.core.values import ModelPredictions
 from kpipe.data.column_types import is_free_text, is_pixel_table, to_numeric
@@ -53,7 +54,7 @@ def plausible_score(trained: TrainedModels) -> Iterator[Finding]:
     if y.ndim > 1 or len(scored) < _MIN_ROWS or (ours := _skill(y[scored], oof[scored])) < _NEARLY:
         return
     some = scored[:: max(1, len(scored) // _ROWS)]
-    X = problem.X.iloc[some]
+    X = sample_columns(problem).X.iloc[some]
     single = _best_single(X, y[some])
     score = f"{problem.metric.name} {problem.metric.function(y[scored], output(problem.metric, oof[scored])):.5g}"
     best = (
@@ -152,6 +153,8 @@ def even_folds(trained: TrainedModels) -> Iterator[Finding]:
 def _score(metric: Metric, y: np.ndarray, oof: np.ndarray, rows: np.ndarray) -> float:
     """The score of some rows; NaN where it is not defined, as the AUC of one class."""
     known = rows[~np.isnan(oof[rows]).any(axis=1)]
+    if not len(known):  # a fold that the budget left out
+        return float("nan")
     try:
         return float(metric.function(y[known], output(metric, oof[known])))
     except ValueError:
