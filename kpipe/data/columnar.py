@@ -24,11 +24,12 @@ import pyarrow.parquet as pq
 from kpipe.data.archives import is_bomb
 from kpipe.errors import DataError
 
-__all__ = ["DAMAGED", "check_size", "read_feather", "read_parquet"]
+__all__ = ["DAMAGED", "IF_TRUSTED", "check_size", "read_feather", "read_parquet"]
 
 # What pyarrow raises for files that are damaged.
 DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, IndexError, NotImplementedError, struct.error)
 
+IF_TRUSTED = "If you trust it, save it as CSV."  # what to do with such a file
 _MAX_BYTES = 4 << 30  # of cells that a file may unfold to
 _MIN_CELL = 5  # bytes of a cell as text: a character and where it begins
 _BATCH = 1 << 17  # rows that are read before their size is added up
@@ -140,8 +141,7 @@ def check_size(name: str, unfolded: int, packed: int) -> None:
     """
     if unfolded > _MAX_BYTES or is_bomb(unfolded, packed):
         raise DataError(
-            f"{name} unfolds from {packed:,} bytes to {unfolded:,}: it may be made to fill the memory. "
-            "If you trust it, save it as CSV."
+            f"{name} unfolds from {packed:,} bytes to {unfolded:,}: it may be made to fill the memory. {IF_TRUSTED}"
         )
 
 

@@ -50,14 +50,11 @@ class Run:
     @property
     def submission(self) -> pd.DataFrame:
         """The submission as it was written: text columns stay text, even values such as ``0042`` or ``NA``."""
-        import pandas as pd
+        from kpipe.runs.tables import read_csv
 
         written = self.record.get("submission", {})
-        return pd.read_csv(
-            self.path / "submission.csv",
-            dtype=dict.fromkeys(written.get("text", ()), "str"),
-            keep_default_na=False,
-            encoding=str(written.get("encoding", "utf-8")),
+        return read_csv(
+            self.path / "submission.csv", encoding=written.get("encoding", "utf-8"), text=written.get("text", ())
         )
 
     @property

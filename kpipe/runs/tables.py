@@ -5,7 +5,7 @@ Each reader raises ``DataError`` with a sentence for the user if a table is miss
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from kpipe.training.folds import folds_from_frame
 __all__ = ["read_csv", "read_curves", "read_folds", "read_parquet", "to_numbers"]
 
 _LONGEST = 200  # characters of a reader's error that are shown
+_REFUSED = "No run writes such a table: get the run's folder from where it was made, or make the run again."
 _LARGEST = 1e100  # of a prediction: its square and sums of many such numbers are finite
 _CURVES = ["model", "seed", "fold", "rows", "step", "loss"]
 
@@ -61,7 +62,7 @@ def _unfold(table: pa.Table) -> pd.DataFrame:
     return pa.Table.from_arrays(plain, table.column_names).to_pandas(ignore_metadata=True)
 
 
-def read_csv(path: Path, *, encoding: str = "utf-8") -> pd.DataFrame:
+def read_csv(path: Path, *, encoding: str = "utf-8", text: Sequence[str] | None = None) -> pd.DataFrame:
     """The content of a CSV, with pandas' column types.
 
     Parameters
@@ -70,6 +71,8 @@ def read_csv(path: Path, *, encoding: str = "utf-8") -> pd.DataFrame:
         The file.
     encoding : str
         Python's name of its encoding.
+    text : sequence of str, optional
+        The columns that are text, and no empty cell or ``NA`` is a missing value. By default, pandas decides.
 
     Returns
     -------
@@ -80,7 +83,8 @@ def read_csv(path: Path, *, encoding: str = "utf-8") -> pd.DataFrame:
     DataError
         If the file is missing or cannot be read.
     """
-    return _read(path, lambda: pd.read_csv(path, encoding=encoding))
+    types = None if text is None else dict.fromkeys(text, "str")
+    return _read(path, lambda: pd.read_csv(path, encoding=encoding, dtype=types, keep_default_na=text is None))
 
 
 def _read(path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
@@ -88,6 +92,8 @@ def _read(path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         return read()
     except FileNotFoundError:
         raise DataError(f"{path.name} is not in the run's folder.") from None
+    except DataError as error:
+        raise DataError(str(error).replace(columnar.IF_TRUSTED, _REFUSED)) from None
     except (*columnar.DAMAGED, LookupError) as error:
         raise DataError(f"{path.name} cannot be read: {plain_text(error)[:_LONGEST]}") from error
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from kpipe.errors import DataError
 from kpipe.runs.find import read_run
 from tests.cli.calls import call
 
@@ -276,7 +277,26 @@ def test_a_table_that_unfolds_to_fill_the_memory_is_refused_whatever_the_record_
         shown = capsys.readouterr()
         page = (foreign.path / "report.html").read_text() if command[0] == "report" else ""
         assert f"{table}.parquet" in shown.err + page
+        assert "save it as CSV" not in shown.err + page
+        assert said == 300 or "unfolds" not in shown.err or "No run writes such a table" in shown.err
     assert pa.total_allocated_bytes() - before < 256 << 20
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (None, "is not in the run's folder"),
+        (b"", "cannot be read: No columns"),
+        (b"\xff\xfe,\xff", "cannot be read: "),
+        (b"a,b\n1,2,3\n1,2,3,4,5\n", "cannot be read: "),
+        (b'a,"b\n1', "cannot be read: "),
+    ],
+)
+def test_a_spoilt_submission_is_refused_by_run_submission(raw: bytes | None, reason: str, foreign: Foreign) -> None:
+    path = foreign.path / "submission.csv"
+    path.unlink() if raw is None else path.write_bytes(raw)
+    with pytest.raises(DataError, match=f"submission.csv {reason}"):
+        _ = read_run(foreign.path).submission
 
 
 def test_a_ledger_that_cannot_be_read_does_not_hide_the_runs_of_other_competitions(
