@@ -43,8 +43,13 @@ def test_rows_that_several_columns_name_are_matched_by_all_and_written_as_in_the
     assert "day, store together name the rows" in problem.tables.source.notes[0]
 
 
-def test_the_columns_of_the_id_stay_features() -> None:
-    assert {"store", "day"} <= set(problem_of(by_store_and_day()).columns)
+def test_the_columns_of_the_id_stay_features_and_its_end_makes_no_group() -> None:
+    problem = problem_of(by_store_and_day())
+    assert {"store", "day"} <= set(problem.columns)
+    assert not any(name.startswith("day_store") for name in problem.columns)
+    given = by_store_and_day()
+    given = replace(given, sample=given.sample[["store", "day", "price"]].reset_index(drop=True))
+    assert not any(name.startswith("store_day ") for name in problem_of(given).tables.train)
 
 
 def test_a_module_may_state_the_joined_id() -> None:

@@ -87,7 +87,7 @@ def _columns_with_values(frame: pd.DataFrame, ids: pd.Series) -> list[str]:
 def _add_groups_of_ids(competition: Competition, tables: Tables) -> Tables:
     id = competition.id or next(iter(shared_ids(tables)), None)
     stated = competition.columns is not None or competition.groups is not None or competition.models is not None
-    if stated or id is None or any(id not in frame.columns for frame in (tables.train, tables.test)):
+    if stated or id is None or tables.id_parts or any(id not in frame.columns for frame in (tables.train, tables.test)):
         return tables
     if parse_dates(tables.train[id]) is not None:
         return tables
