@@ -33,6 +33,7 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.cli.console.layout import get_console
     from kpipe.cli.console.luck import find_luck
     from kpipe.cli.console.runs import print_runs
+    from kpipe.core.formatting import format_forecast
     from kpipe.errors import KpipeError
     from kpipe.runs.find import find_runs
     from kpipe.runs.prune import summary
@@ -56,7 +57,13 @@ def _execute(options: argparse.Namespace) -> int:
         of_best = {luck.best: asdict(luck) for luck in lucks.values() if luck}
         print(json.dumps([{**one, "luck": of_best.get(one["run_id"])} for one in summaries], indent=2))
     else:
-        print_runs(summaries, slug=options.slug, lucks=lucks)
+        records = {run.record["run_id"]: run.record for run in runs}
+        expected = {
+            metric: format_forecast(records[luck.best], luck.correction)
+            for metric, luck in lucks.items()
+            if luck is not None and luck.runs > 1 and records[luck.best]["data"]["origin"] != "sample"
+        }
+        print_runs(summaries, slug=options.slug, lucks=lucks, expected=expected)
     for skipped in errors:
         print_message(f"Skipped: {skipped}")
     return 0

@@ -77,6 +77,10 @@ def test_the_luck_of_choosing_is_said_and_forecast_before_the_best_of_several_ru
     assert "Expected on the leaderboard: 0." in luck
     assert call("submissions", "titanic", "--json") == 0
     (entry,) = json.loads(capsys.readouterr().out)
+    assert call("runs", "titanic") == 0
+    shown = capsys.readouterr().out
+    assert "Expected of it on the leaderboard: 0." in shown.partition("Best of 3 runs")[2]
+    assert shown.rsplit("Expected of it on the leaderboard: ")[-1].strip() in luck  # as before it was sent
     shifts = {round(entry[f"expected_{end}"] - records[best]["forecast"][end], 12) for end in ("low", "high")}
     assert len(shifts) == 1
     assert shifts.pop() < 0  # the luck of choosing is taken off

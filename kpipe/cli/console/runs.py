@@ -20,7 +20,11 @@ __all__ = ["print_removable", "print_runs"]
 
 
 def print_runs(
-    runs: Sequence[Mapping[str, Any]], *, slug: str | None = None, lucks: Mapping[str, Luck | None] = {}
+    runs: Sequence[Mapping[str, Any]],
+    *,
+    slug: str | None = None,
+    lucks: Mapping[str, Luck | None] = {},
+    expected: Mapping[str, str] = {},
 ) -> None:
     """Print a table for each competition and metric to stdout, with a row for each run.
 
@@ -32,6 +36,8 @@ def print_runs(
         The competition that was asked for, if only one was.
     lucks : mapping of str to Luck
         Metric to the luck of choosing among its runs, which is printed below its table.
+    expected : mapping of str to str
+        Metric to the forecast of its best run, after choosing, which is printed below the luck.
     """
     console = get_console()
     if not runs:
@@ -40,6 +46,8 @@ def print_runs(
     for key in dict.fromkeys((run["slug"], run["metric"]) for run in runs):
         print_table(console, _table(": ".join(key), [run for run in runs if (run["slug"], run["metric"]) == key]))
         print_luck(lucks.get(key[1]), console)
+        if text := expected.get(key[1]):
+            console.print(f"Expected of it on the leaderboard: {text}", markup=False)
 
 
 def _table(title: str, runs: Sequence[Mapping[str, Any]]) -> Table:
