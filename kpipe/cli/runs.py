@@ -57,11 +57,11 @@ def _execute(options: argparse.Namespace) -> int:
         of_best = {luck.best: asdict(luck) for luck in lucks.values() if luck}
         print(json.dumps([{**one, "luck": of_best.get(one["run_id"])} for one in summaries], indent=2))
     else:
-        records = {run.record["run_id"]: run.record for run in runs}
+        records = {run.record["run_id"]: run.record for run in runs if _may_be_chosen(run)}
         expected = {
             metric: format_forecast(records[luck.best], luck.correction)
             for metric, luck in lucks.items()
-            if luck is not None and luck.runs > 1 and records[luck.best]["data"]["origin"] != "sample"
+            if luck is not None and luck.runs > 1 and luck.best in records
         }
         print_runs(summaries, slug=options.slug, lucks=lucks, expected=expected)
     for skipped in errors:
