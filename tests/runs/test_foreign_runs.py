@@ -154,9 +154,10 @@ def test_the_record_of_a_run_of_kpipe_is_valid(foreign: Foreign) -> None:
     assert read_run(foreign.path).record == foreign.record
 
 
-def test_one_odd_value_for_each_key_of_a_record_is_used_or_refused(foreign: Foreign) -> None:
+def test_one_odd_value_for_each_third_key_of_a_record_is_used_or_refused(foreign: Foreign) -> None:
     for (place, odd), command in zip(
-        zip(places(foreign.record), itertools.cycle([*ODD, MISSING]), strict=False), itertools.cycle(range(2))
+        zip(itertools.islice(places(foreign.record), 0, None, 3), itertools.cycle([*ODD, MISSING]), strict=False),
+        itertools.cycle(range(2)),
     ):
         foreign.write(spoilt(foreign.record, place, odd))
         foreign.try_commands(f"{place} = {odd!r:.40}", only=(("runs", "clean"), ("runs", "compare"))[command])
@@ -201,7 +202,7 @@ def try_tables(foreign: Foreign, table: str, *, step: int, only: tuple[str, ...]
 
 @pytest.mark.parametrize("table", TABLES)
 def test_some_changed_tables_are_used_or_refused(table: str, foreign: Foreign) -> None:
-    try_tables(foreign, table, step=6, only=("compare",))
+    try_tables(foreign, table, step=12, only=("compare",))
 
 
 @pytest.mark.slow
@@ -259,8 +260,7 @@ def test_predictions_that_cannot_be_right_are_not_blended(
     assert reason in message
 
 
-@pytest.mark.parametrize("said", [300, 150_000_000])
-@pytest.mark.parametrize("table", ["oof", "folds"])
+@pytest.mark.parametrize(("table", "said"), [("oof", 150_000_000), ("folds", 300)])
 def test_a_table_that_unfolds_to_fill_the_memory_is_refused_whatever_the_record_says(
     table: str, said: int, foreign: Foreign, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -83,6 +83,15 @@ def test_folds_and_curves_of_other_columns_are_refused(tmp_path: Path) -> None:
         read_curves(tmp_path / "table.parquet")
 
 
+@pytest.mark.parametrize("column", ["seed", "fold", "step"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e308])
+def test_learning_curves_of_no_such_seed_fold_or_step_are_refused(tmp_path: Path, column: str, value: float) -> None:
+    curves = {"model": "m", "seed": 0, "fold": 0, "rows": "training", "step": [1, 2], "loss": 0.5}
+    pd.DataFrame({**curves, column: value}, index=[0, 1]).to_parquet(tmp_path / "curves.parquet")
+    with pytest.raises(DataError, match="seed, fold and step must be whole numbers"):
+        read_curves(tmp_path / "curves.parquet")
+
+
 @pytest.mark.parametrize("value", [None, True, "1", float("nan"), float("inf"), 10**400, [1], {}])
 def test_only_finite_numbers_count_as_numbers(value: object) -> None:
     assert as_number(value) is None
