@@ -23,7 +23,11 @@ __all__ = ["read_csv", "read_curves", "read_folds", "read_parquet", "to_numbers"
 _LONGEST = 200  # characters of a reader's error that are shown
 _REFUSED = "No run writes such a table: get the run's folder from where it was made, or make the run again."
 _LARGEST = 1e100  # of a prediction: its square and sums of many such numbers are finite
-_MOST_STEPS = 2**32  # of a learning curve, and the largest seed
+_LARGEST_COUNTS = {
+    "seed": 2**32,
+    "fold": 10**6,
+    "step": 10**6,
+}  # of a learning curve: its plot has a place for each step
 _CURVES = ["model", "seed", "fold", "rows", "step", "loss"]
 
 
@@ -148,10 +152,10 @@ def read_curves(path: Path) -> pd.DataFrame:
         If the file is missing, as in runs of kpipe 0.1.0, cannot be read or holds something else.
     """
     frame = read_parquet(path)
-    counts, complete = ["seed", "fold", "step"], {*_CURVES} <= {*frame.columns}
-    if not complete or any(frame[name].dtype.kind not in "iuf" for name in (*counts, "loss")):
+    numeric = (*_LARGEST_COUNTS, "loss")
+    if not {*_CURVES} <= {*frame.columns} or any(frame[name].dtype.kind not in "iuf" for name in numeric):
         raise DataError(f"{path.name} does not hold learning curves.")
-    if not (frame[counts].abs() <= _MOST_STEPS).to_numpy().all():  # nor is NaN
+    if not all((frame[name].abs() <= largest).all() for name, largest in _LARGEST_COUNTS.items()):  # nor is NaN
         raise DataError(f"{path.name} does not hold learning curves: seed, fold and step must be whole numbers.")
     numbers = to_numbers(path.name, frame[["loss"]].replace([np.inf, -np.inf], np.nan))[:, 0]
     return frame[_CURVES][~np.isnan(numbers) & (frame["step"] > 0)]

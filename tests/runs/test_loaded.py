@@ -84,7 +84,7 @@ def test_folds_and_curves_of_other_columns_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("column", ["seed", "fold", "step"])
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e308])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e308, 2**33])
 def test_learning_curves_of_no_such_seed_fold_or_step_are_refused(tmp_path: Path, column: str, value: float) -> None:
     curves = {"model": "m", "seed": 0, "fold": 0, "rows": "training", "step": [1, 2], "loss": 0.5}
     pd.DataFrame({**curves, column: value}, index=[0, 1]).to_parquet(tmp_path / "curves.parquet")
