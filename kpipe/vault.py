@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe import pipeline
-from kpipe.core.formatting import format_score, format_with_error
+from kpipe.core.formatting import format_forecast, format_with_error
 from kpipe.core.metrics import Metric, evaluate, gain_over, paired_standard_error
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Score, Tables
@@ -46,6 +46,7 @@ from kpipe.runs.vault import (
 
 __all__ = ["Look", "make_vault", "open_vault", "show_vault"]
 
+_NORMAL_95 = 1.96  # standard errors of a normal distribution on either side of 95 %
 _FEWEST = 20  # rows, or 5 groups, on either side: an estimate on fewer says nothing
 _FEWEST_GROUPS = 5
 _LARGEST_SHARE = 0.5
@@ -247,11 +248,14 @@ class Look:
         if not isinstance(found, dict) or not all(isinstance(found.get(name), int | float) for name in names):
             return ""
         value, low, high = (found[name] for name in names)
-        within = self.opening.score is not None and low <= self.opening.score <= high
-        return (
-            f" Forecast for the leaderboard: {format_score(value)} (95 %: {format_score(low, value)} to "
-            f"{format_score(high, value)}); the vault's score is {'within' if within else 'outside'}."
-        )
+        text = f" Forecast for the leaderboard: {format_forecast(self.run.record)}"
+        if self.opening.score is None or self.opening.standard_error is None:
+            return f"{text}."
+        # The interval is that of a score on test's rows; the vault's has an error of its own.
+        error = float(np.hypot((high - low) / (2 * _NORMAL_95), self.opening.standard_error))
+        within = abs(self.opening.score - value) <= _NORMAL_95 * error
+        verdict = "agrees with it within both errors" if within else "is further from it than both errors explain"
+        return f"{text}; the vault's score {verdict}."
 
     def to_json(self) -> dict[str, Any]:
         """What ``--json`` prints."""

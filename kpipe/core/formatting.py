@@ -77,13 +77,15 @@ def format_forecast(record: Mapping[str, Any], choosing: float = 0.0) -> str:
 
     Returns
     -------
-    The value with its 95 % interval, to two digits of the interval's width; empty where the record has no forecast, as
-    those of earlier versions.
+    The value with its 95 % interval, to two digits of half of the interval's width; empty where the record has no
+    forecast, as those of earlier versions.
 
     Examples
     --------
     >>> format_forecast({"forecast": {"value": 0.8463, "low": 0.8012, "high": 0.8871}})
     '0.846 (95 %: 0.801 to 0.887)'
+    >>> format_forecast({"forecast": {"value": 0.8463, "low": 0.7851, "high": 0.8918}})
+    '0.846 (95 %: 0.785 to 0.892)'
     >>> format_forecast({"forecast": {"value": 0.8463, "low": None, "high": None}})
     '0.8463 (too few rows for an interval)'
     """
@@ -95,7 +97,7 @@ def format_forecast(record: Mapping[str, Any], choosing: float = 0.0) -> str:
     if low is None or high is None or not math.isfinite(value + low + high):
         return f"{format_score(value)} (too few rows for an interval)"
     low, high = low + choosing, high + choosing
-    digits = min(max(0, 1 - math.floor(math.log10(high - low))), 12) if high > low else 4
+    digits = min(max(0, 1 - math.floor(math.log10((high - low) / 2))), 12) if high > low else 4
     value_text, low_text, high_text = (with_minus_sign(f"{number:,.{digits}f}") for number in (value, low, high))
     return f"{value_text} (95 %: {low_text} to {high_text})"
 

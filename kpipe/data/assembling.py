@@ -267,7 +267,7 @@ def _make_sample(train: CsvFile, test: CsvFile, targets: Sequence[str]) -> tuple
         f"There is no sample submission: one is made of {how} and {listed(wanted)}, the column"
         f"{'s' * (len(wanted) > 1)} that {test.name} lacks. Another form: --sample FILE."
     )
-    made = CsvFile("sample_submission.csv", b"", [id, *wanted], test.rows, {id: ids} | blank, encoding=test.encoding)
+    made = CsvFile("sample_submission.csv", b"", [id, *wanted], test.rows, {id: ids} | blank)
     return made, [note]
 
 

@@ -262,7 +262,7 @@ def _read(roles: Roles, *, text: Sequence[str], id: str | None, targets: Sequenc
 def _encoding_of_submission(files: Mapping[str, CsvFile]) -> str:
     """The sample's encoding; train's older one where the sample has only characters that all encodings share."""
     sample, train = files.get("sample"), files["train"]
-    if sample is None:
+    plain = sample is None or (sample.encoding == UTF8 and sample.content.isascii())
+    if plain and not train.encoding.startswith("utf"):
         return train.encoding
-    plain = sample.encoding == UTF8 and sample.content.isascii()
-    return train.encoding if plain and not train.encoding.startswith("utf") else sample.encoding
+    return UTF8 if sample is None else sample.encoding

@@ -86,6 +86,11 @@ def test_without_a_sample_one_is_made_and_a_note_says_so(tmp_path: Path) -> None
     assert load("x", folder(tmp_path / "rows", rows)).sample.to_dict("list") == {"id": [0, 1], "y": [0, 0]}
 
 
+def test_a_made_sample_is_utf_8_whatever_the_encoding_of_test(tmp_path: Path) -> None:
+    files = {name: text.decode().encode("utf-16") for name, text in without("sample_submission.csv").items()}
+    assert load("x", folder(tmp_path, files)).source.encoding == "utf-8"
+
+
 def test_without_a_sample_the_target_must_be_certain_or_named(tmp_path: Path) -> None:
     files = {"train.csv": b"id,x,y,z\n1,0.5,0,1\n2,,1,2\n", "test.csv": b"id,x\n4,1.5\n"}
     with pytest.raises(DataError, match=r"several columns that test lacks \(y, z\)\. Name the target with --target"):
