@@ -162,7 +162,7 @@ def run(
         notes = (
             *problem.tables.source.notes,
             *describe_fold_dates(problem, folds),
-            *note_on_folds(problem, folds),
+            *note_on_folds(problem, folds, n_folds=request.folds),
             *describe_changes(folder, rerun),
         )
         on_start(RunPlan(problem, tuple(models), len(folds.train), folder.path, notes))

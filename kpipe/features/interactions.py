@@ -2,13 +2,16 @@
 
 What trees find only with many splits (a level for each value of a number, or for each cell of two categories), target
 statistics give in one. Every column and pair as a category would be too many, so that they are screened by how much
-they explain of what a small boosted model leaves.
+they explain of what a small boosted model leaves. Of a wide table, only columns that explain most by themselves are
+paired.
 
 References
 ----------
 Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", 2001: fitting what a model leaves.
 Lou, Caruana, Gehrke and Hooker, "Accurate Intelligible Models with Pairwise Interactions", 2013: pairs are ranked by
 what they explain of the residuals.
+Bien, Taylor and Tibshirani, "A Lasso for Hierarchical Interactions", 2013: columns that act together seldom do nothing
+by themselves.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ _LEVELS = (12, 2_000)  # different values of a number that may be a category
 _FEWEST_PER_CELL = 20  # rows of the sample per cell of a pair
 _SIGNIFICANT = 5.0  # standard errors; hundreds of candidates are compared
 _MOST = 12
+_MOST_PAIRED = 40  # columns, hence 780 pairs: each takes some milliseconds
 _PRIOR = 20.0  # rows at zero that are added to each level's mean residual
 _MOST_CLASSES = 10
 
@@ -50,7 +54,8 @@ def find_interactions(X: pd.DataFrame, y: np.ndarray, *, random_state: int) -> l
     list of tuple
         At most twelve, those that explain most first; names of one column or of two.
     """
-    if y.ndim > 1 or (y.dtype.kind != "f" and len(np.unique(y)) > _MOST_CLASSES):
+    classes = 2 if y.dtype.kind == "f" else len(np.unique(y))
+    if not len(X.columns) or y.ndim > 1 or not 2 <= classes <= _MOST_CLASSES:
         return []
     draw = np.random.default_rng(random_state)
     rows = np.sort(draw.permutation(len(X))[:_SAMPLED])
@@ -65,7 +70,9 @@ def find_interactions(X: pd.DataFrame, y: np.ndarray, *, random_state: int) -> l
     labels = [name for name in X.columns if levels[name] <= _LEVELS[1] and (name not in numbers or (name,) in found)]
     for name in labels:  # effects of single columns are no interaction
         screen.subtract(codes[name])
-    small = [name for name in X.columns if levels[name] <= len(rows) // (2 * _FEWEST_PER_CELL)]
+    small: list[Hashable] = [name for name in X.columns if levels[name] <= len(rows) // (2 * _FEWEST_PER_CELL)]
+    if len(small) > _MOST_PAIRED:
+        small = _Screen(_centred(y[rows]), half).best(small, codes, _MOST_PAIRED)
     most = len(rows) // _FEWEST_PER_CELL
     pairs = [(one, other) for one, other in combinations(small, 2) if levels[one] * levels[other] <= most]
     return [*found, *screen.take(pairs, codes)][:_MOST]
@@ -110,8 +117,17 @@ def _to_numbers(X: pd.DataFrame, codes: dict[Hashable, np.ndarray]) -> np.ndarra
     return np.column_stack(columns)
 
 
+def _centred(y: np.ndarray) -> np.ndarray:
+    """(n, outputs) the target, or whether a row is of each class, minus its mean."""
+    values = y[:, None] if y.dtype.kind == "f" else (y[:, None] == np.unique(y)).astype(float)
+    centred: np.ndarray = values - values.mean(axis=0)
+    return centred
+
+
 def _residuals(X: np.ndarray, y: np.ndarray, half: np.ndarray) -> np.ndarray:
     """(n, outputs) what a small boosted model, fitted on the other half of the rows, leaves of the target."""
+    empty = np.any([np.isnan(X[part]).all(axis=0) for part in (half, ~half)], axis=0)
+    X[:, empty] = 0.0  # the boosters refuse a column that is missing in all rows
     settings = {"max_iter": 40, "learning_rate": 0.2, "max_leaf_nodes": 15, "early_stopping": False, "random_state": 0}
     if y.dtype.kind == "f":
         left = np.empty((len(y), 1))
@@ -123,7 +139,8 @@ def _residuals(X: np.ndarray, y: np.ndarray, half: np.ndarray) -> np.ndarray:
     left = (y[:, None] == classes).astype(float)
     for part in (half, ~half):
         classifier = HistGradientBoostingClassifier(**settings).fit(X[~part], y[~part])
-        left[np.ix_(part, np.isin(classes, classifier.classes_))] -= classifier.predict_proba(X[part])
+        known = classifier.classes_  # of a single class, predict_proba gives two columns
+        left[np.ix_(part, np.isin(classes, known))] -= classifier.predict_proba(X[part])[:, : len(known)]
     return left[:, 1:] if len(classes) == 2 else left
 
 
@@ -136,16 +153,22 @@ class _Screen:
 
     def take(self, candidates: Sequence[Interaction], codes: dict[Hashable, np.ndarray]) -> list[Interaction]:
         """Candidates that explain the residuals beyond chance, the best first; each takes what it explains away."""
-        left = {candidate: _joined([codes[name] for name in candidate]) for candidate in candidates}
-        taken: list[Interaction] = []
+        left, taken = list(candidates), list[Interaction]()
         while left and len(taken) < _MOST:
-            gains = {candidate: self._gain(code) for candidate, code in left.items()}
-            left = {candidate: code for candidate, code in left.items() if gains[candidate][1] > _SIGNIFICANT}
+            # The codes of all pairs together would take gigabytes.
+            gains = {candidate: self._gain(_joined(candidate, codes)) for candidate in left}
+            left = [candidate for candidate in left if gains[candidate][1] > _SIGNIFICANT]
             if left:
                 best = max(left, key=lambda candidate: gains[candidate][0])
-                self.subtract(left.pop(best))
+                left.remove(best)
+                self.subtract(_joined(best, codes))
                 taken.append(best)
         return taken
+
+    def best(self, names: Sequence[Hashable], codes: dict[Hashable, np.ndarray], most: int) -> list[Hashable]:
+        """The columns that explain most of the residuals, in the order of the table."""
+        gains = np.array([self._gain(codes[name])[0] for name in names])
+        return [names[place] for place in np.sort(np.argsort(-gains, kind="stable")[:most])]
 
     def subtract(self, code: np.ndarray) -> None:
         """Take away the mean residual of each level, of both halves: taken crosswise, small means would build up."""
@@ -175,7 +198,8 @@ def _level_means(code: np.ndarray, residuals: np.ndarray, wanted: np.ndarray) ->
     return means
 
 
-def _joined(codes: Sequence[np.ndarray]) -> np.ndarray:
-    """One code for each combination."""
-    joined: np.ndarray = codes[0] if len(codes) == 1 else codes[0] * (codes[1].max() + 1) + codes[1]
+def _joined(names: Interaction, codes: dict[Hashable, np.ndarray]) -> np.ndarray:
+    """One code for each combination of values of one or two columns."""
+    one, *others = (codes[name] for name in names)
+    joined: np.ndarray = one * (others[0].max() + 1) + others[0] if others else one
     return joined

@@ -94,7 +94,7 @@ def estimate_shift(
     if reason := _why_not(X, X_test, rows):
         return Shift(method=reason)
     rng = np.random.default_rng(0)
-    rows = np.sort(rng.permutation(rows)[:_ROWS])
+    predicted, rows = len(rows), np.sort(rng.permutation(rows)[:_ROWS])
     tested = np.sort(rng.permutation(len(X_test))[:_ROWS])
     known = [name for name in X if not is_free_text(X[name])]
     both = to_codes(pd.concat([X.iloc[rows][known], X_test.iloc[tested][known]])).fillna(_MISSING).to_numpy()
@@ -106,7 +106,7 @@ def estimate_shift(
         if metric.losses is not None:
             return _by_losses(metric, y[rows], oof[rows], table, test_table, groups, score)
         return _by_weights(
-            metric, y[rows], oof[rows], table, test_table, groups, standard_error * np.sqrt(len(y) / len(rows))
+            metric, y[rows], oof[rows], table, test_table, groups, standard_error * np.sqrt(predicted / len(rows))
         )
 
 

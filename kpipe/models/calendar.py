@@ -130,8 +130,9 @@ class CalendarRegressor(RegressorMixin, BaseEstimator):
         residuals = target - self.ridge_.predict(design)
         self.drift_ = _damped_drift(residuals, np.floor(age).astype(int))
         self.centre_ = float(np.average(age, weights=weights))
-        smearing = np.average(np.exp(residuals), weights=weights) if self.loss != "absolute" else 1.0
-        self.smearing_ = float(min(smearing, 2.0))
+        self.smearing_ = 1.0
+        if self.multiplies_ and self.loss != "absolute":
+            self.smearing_ = float(min(np.average(np.exp(residuals), weights=weights), 2.0))
         return self
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
@@ -145,14 +146,15 @@ class CalendarRegressor(RegressorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n,)
-            Values, float64.
+            Values, float64; none below 0 where effects multiply.
         """
         check_is_fitted(self)
         dates = self._dates(X)
         ahead = ((dates - self.end_).dt.total_seconds() / (86_400 * _YEAR)).to_numpy(dtype=float)
         values = self.ridge_.predict(self.effects_.encode(X, dates))
         values += self.drift_ * (np.maximum(np.nan_to_num(ahead), -self.centre_) + self.centre_)
-        predicted: np.ndarray = self.smearing_ * np.exp(values) - 1.0 if self.multiplies_ else values
+        # Where effects multiply, no value of the target is negative.
+        predicted: np.ndarray = np.maximum(self.smearing_ * np.exp(values) - 1, 0) if self.multiplies_ else values
         return predicted
 
     def _dates(self, X: pd.DataFrame) -> pd.Series:
@@ -201,7 +203,7 @@ class _Effects:
         labels = sparse.hstack([sparse.csr_matrix((len(X), 0)), *encoded]).tocsr()
         shared, own = self._calendar(dates)
         parts = [labels, self.series.transform(self._series(texts)), shared]
-        parts += [labels.multiply(column[:, None]) for column in own.T]
+        parts += [_product(labels, column) for column in own.T]
         if self.scaler is not None:
             parts.append(np.nan_to_num(np.asarray(self.scaler.transform(X[self.numbers]), dtype=float)))
         return sparse.hstack([sparse.csr_matrix(part) for part in parts]).tocsr()
@@ -224,6 +226,13 @@ class _Effects:
             shared += [waves, _new_year(dates)]
             own.append(waves[:, : 2 * _OWN_HARMONICS])
         return np.hstack(shared), np.hstack(own)
+
+
+def _product(labels: sparse.csr_matrix, column: np.ndarray) -> sparse.csr_matrix:
+    """Labels in the rows where a column is not 0; scipy would store the zeros of all other rows, too."""
+    product = labels.multiply(column[:, None]).tocsr()
+    product.eliminate_zeros()
+    return product
 
 
 def _one_hot(values: pd.Series, count: int) -> np.ndarray:

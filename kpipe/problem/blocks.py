@@ -34,7 +34,7 @@ def time_column(splitter: Splitter) -> TimeColumn | None:
 
 
 def time_blocks(splitter: Splitter, train: pd.DataFrame, frame: pd.DataFrame) -> np.ndarray | None:
-    """The block of time of each row; None if the splitter does not split by time.
+    """The block of time of each row; None if the splitter does not split by time, or the rows have no such times.
 
     Errors of neighbouring dates are alike, and those of one date all the more so. Rows therefore count as independent
     only if they lie in different blocks: the longest calendar periods (years, quarters, months, weeks, days, hours) of
@@ -64,7 +64,13 @@ def time_blocks(splitter: Splitter, train: pd.DataFrame, frame: pd.DataFrame) ->
     column = time_column(splitter)
     if column is None:
         return None
-    times, wanted = read_times(train, column), read_times(frame, column)
+    times = read_times(train, column)
+    try:
+        wanted = read_times(frame, column)
+    except ValueError:  # train has dates, test none
+        return None
+    if pd.api.types.is_datetime64_any_dtype(times) != pd.api.types.is_datetime64_any_dtype(wanted):
+        return None
     validated = np.unique(np.concatenate([valid for _, valid in splitter.split(train)]))
     numbers = next(_numberings(times.iloc[validated], wanted))
     return np.where(wanted.isna(), -1, numbers)

@@ -77,7 +77,7 @@ def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -
     )
 
 
-def note_on_folds(problem: Problem, folds: Folds) -> tuple[str, ...]:
+def note_on_folds(problem: Problem, folds: Folds, *, n_folds: int | None = None) -> tuple[str, ...]:
     """Return a message for the user where only some folds of a large table are used.
 
     Parameters
@@ -85,19 +85,22 @@ def note_on_folds(problem: Problem, folds: Folds) -> tuple[str, ...]:
     problem : Problem
     folds : Folds
         As ``make_folds`` returns them.
+    n_folds : int, optional
+        The number of folds that the user asked for.
 
     Returns
     -------
     tuple of str
-        Empty where all folds are used.
+        Empty where all folds are used, or as many as the user asked for.
     """
     possible, used = getattr(problem.splitter, "n_splits", 0), len(folds.train)
-    inferred = "splitter" in problem.reasons and isinstance(problem.splitter, _PARTITIONS)
-    if not (inferred and used == _FEW_FOLDS < possible and len(problem.y) >= _MANY_ROWS):
+    rows = len(problem.y) - problem.tables.extra
+    inferred = n_folds is None and "splitter" in problem.reasons and isinstance(problem.splitter, _PARTITIONS)
+    if not (inferred and used == _FEW_FOLDS < possible and rows >= _MANY_ROWS):
         return ()
     validated = sum(map(len, folds.valid))
     return (
-        f"{used} of {possible} folds are used, because train has {len(problem.y):,} rows: {validated:,} of them give "
+        f"{used} of {possible} folds are used, because train has {rows:,} rows: {validated:,} of them give "
         f"the score. Use all with --folds {possible}.",
     )
 

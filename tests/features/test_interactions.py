@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,6 +51,33 @@ def test_many_classes_and_several_targets_are_left_alone() -> None:
     X = table()
     assert find_interactions(X, np.arange(ROWS) % 11, random_state=0) == []
     assert find_interactions(X, np.zeros((ROWS, 2)), random_state=0) == []
+
+
+@pytest.mark.parametrize("rare", [0, 1, 2])
+def test_a_class_that_a_half_of_the_rows_lacks_is_no_obstacle(rare: int) -> None:
+    X = table().head(2_000)
+    assert find_interactions(X, (np.arange(len(X)) < rare).astype(int), random_state=0) == []
+
+
+def test_a_table_without_columns_and_a_column_that_is_nearly_always_missing_are_no_obstacle() -> None:
+    X = table().head(2_000)
+    y = np.random.default_rng(0).normal(size=len(X))
+    assert find_interactions(X[[]], y, random_state=0) == []
+    seldom = np.where(np.arange(len(X)) == 7, 1.0, np.nan)
+    assert find_interactions(X.assign(seldom=seldom), y, random_state=0) == []
+
+
+def test_a_pair_is_found_in_a_wide_table_without_looking_at_every_pair() -> None:
+    X = table().head(6_000)
+    draw = np.random.default_rng(0)
+    switches = pd.DataFrame(draw.integers(0, 2, (len(X), 100)), index=X.index).add_prefix("switch")
+    wide = pd.concat([X[["a"]], switches, X[["b"]]], axis=1)
+    tracemalloc.start()
+    found = find_interactions(wide, 3 * effects(table())[: len(X)], random_state=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == [("a", "b")]
+    assert peak < 100e6
 
 
 def test_equal_values_have_equal_codes_in_every_table_whatever_their_dtype() -> None:

@@ -82,3 +82,25 @@ def test_a_table_without_dates_and_a_classification_are_refused() -> None:
         CalendarRegressor().fit(pd.DataFrame({"town": pd.Series(["a", "b"], dtype="str")}), np.zeros(2))
     with pytest.raises(UsageError, match="predicts numbers, but the target holds classes"):
         model("calendar")(Context(task="classification", n_classes=2))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("loss", ["squared", "absolute"])
+def test_great_errors_are_no_obstacle_where_effects_add(loss: str) -> None:
+    X, y = sales(1)
+    noisy = 1e4 * np.random.default_rng(0).normal(size=len(y))
+    assert np.isfinite(CalendarRegressor(loss).fit(X, noisy).predict(X)).all()  # type: ignore[arg-type]
+
+
+def test_no_prediction_is_negative_where_no_target_is() -> None:
+    X, y = sales(1)
+    sparse = np.where(np.random.default_rng(0).random(len(y)) < 0.9, 0.0, y)
+    found = CalendarRegressor("absolute").fit(X, sparse)
+    assert found.multiplies_
+    assert found.predict(X).min() == 0
+
+
+def test_the_design_stores_no_zeros() -> None:
+    X, y = sales(1)
+    design = CalendarRegressor().fit(X, y).effects_.encode(X, X["day"])
+    assert design.nnz == design.count_nonzero()

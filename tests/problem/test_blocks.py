@@ -84,3 +84,11 @@ def test_groups_are_the_blocks_where_there_are_groups_and_independent_rows_have_
     assert alone.blocks is None
     assert alone.test_blocks is None
     assert time_blocks(KFold(), made.train, made.train) is None
+
+
+@pytest.mark.parametrize("later", [None, "soon", 7])
+def test_a_test_set_without_dates_has_no_blocks(later: Any) -> None:
+    made = sales(pd.date_range("2015-01-01", "2015-12-31"), test=30)
+    problem = by_time(tables(made.train, made.test.assign(when=later), made.sample))
+    assert problem.blocks is not None
+    assert problem.test_blocks is None

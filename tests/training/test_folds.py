@@ -213,4 +213,5 @@ def test_two_folds_of_a_large_table_are_used_and_that_is_said_unless_the_user_as
     every = make_folds(problem, n_folds=5)
     assert len(every.valid) == 5
     assert note_on_folds(problem, every) == ()
+    assert note_on_folds(problem, make_folds(problem, n_folds=2), n_folds=2) == ()
     assert len(make_folds(problem_of(survivors())).valid) == 5
