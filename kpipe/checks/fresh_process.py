@@ -71,7 +71,7 @@ def fit_in_fresh_process(
     Raises
     ------
     TrainingError
-        If the fit fails there, or cannot be sent there.
+        If the fit fails or takes longer than half an hour there, or cannot be sent there.
     """
     with tempfile.TemporaryDirectory(prefix="kpipe-") as folder:
         task, result = Path(folder, "task"), Path(folder, "result")
@@ -87,7 +87,12 @@ def fit_in_fresh_process(
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         }
         command = [sys.executable, "-m", "kpipe.checks.fresh_process", str(task), str(result)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+        try:
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise TrainingError(f"the fit takes longer than {_TIMEOUT:g} s in a fresh process") from error
         if done.returncode or not result.exists():
             said = (done.stderr.strip() or "no message").splitlines()[-1]
             raise TrainingError(f"the fit fails in a fresh process: {said}")

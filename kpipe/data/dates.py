@@ -126,10 +126,12 @@ class DateFormat:
 
     @classmethod
     def _of_words(cls, cells: pa.Array) -> Self | None:
-        """The format of dates with words of other languages than English."""
+        """The format of dates with words of other languages than English; Set 1, Set 2, ... are not of September."""
         english = in_english(cells)
         found = None if english is None else cls._of_text(english)
-        return None if found is None else replace(found, in_words=True)
+        if english is None or found is None or _is_one_month(_parts(english, found.forms)):
+            return None
+        return replace(found, in_words=True)
 
     @classmethod
     def _of_text(cls, cells: pa.Array) -> Self | None:
@@ -442,6 +444,12 @@ def _day_first(parts: Parts, cells: pa.Array) -> tuple[bool | None, bool]:
     if constant[0] != constant[1]:
         return constant[0], False
     return not _is(cells, "^[0-9]+/").any(), False
+
+
+def _is_one_month(parts: Parts) -> bool:
+    """Whether all dates without a year are of one month, so that its name may be another word."""
+    months = parts["month"][~np.isnan(parts["month"])]
+    return bool(np.isnan(parts["year"]).all() and len(np.unique(months)) == 1)
 
 
 def _are_seasons(parts: Parts, forms: tuple[DateForm | NumberForm, ...]) -> bool:

@@ -212,7 +212,9 @@ class _Effects:
         return pd.DataFrame({n: as_text(X[n].astype("str"), missing="missing") for n in self.labels}, index=X.index)
 
     def _series(self, texts: pd.DataFrame) -> pd.DataFrame:
-        joined = texts.agg("\x1f".join, axis=1) if len(texts.columns) else pd.Series("", index=texts.index)
+        joined = pd.Series("", index=texts.index, dtype="str")
+        for name in texts.columns:
+            joined = joined + "\x1f" + texts[name]
         return joined.to_frame("series")
 
     def _calendar(self, dates: pd.Series) -> tuple[np.ndarray, np.ndarray]:

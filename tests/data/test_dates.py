@@ -73,7 +73,17 @@ def test_different_offsets_are_converted_to_utc_and_one_offset_keeps_the_hour() 
     assert dates_of("2015-01-31T10:00:00+02:00") == ["2015-01-31 10:00:00"]
 
 
-@pytest.mark.parametrize("cells", [["2009-10", "2010-11"], ["1.2.3", "10.20.30"], ["A1", "B2"], ["12", "13"]])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["2009-10", "2010-11"],
+        ["1.2.3", "10.20.30"],
+        ["A1", "B2"],
+        ["12", "13"],
+        ["Set 1", "Set 2"],
+        ["5 out", "30 out"],
+    ],
+)
 def test_seasons_versions_and_labels_are_no_dates(cells: list[str]) -> None:
     assert dates_of(*cells) is None
 

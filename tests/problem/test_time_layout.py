@@ -149,6 +149,14 @@ def test_seconds_since_1970_are_a_time_under_any_name_and_no_groups() -> None:
     assert problem.groups is None
 
 
+def test_numbers_that_are_seconds_since_1970_in_train_alone_are_no_time() -> None:
+    rng = np.random.default_rng(0)
+    train = pd.DataFrame({"id": range(300), "worth": rng.integers(1_900_000_000, 2_000_000_000, 300)})
+    test = pd.DataFrame({"id": range(300, 400), "worth": rng.integers(2_040_000_000, 2_090_000_000, 100)})
+    problem = inferred(tables(train.assign(sold=rng.normal(size=300)), test, test[["id"]].assign(sold=0.0)))
+    assert repr(problem.splitter) == "KFold(n_splits=5, random_state=0, shuffle=True)"
+
+
 def test_a_date_that_is_the_id_tells_how_test_lies() -> None:
     made, wanted = LAYOUTS["the end of each month"]
     frames = [frame.drop(columns="id").assign(when=frame["when"].astype(str)) for frame in (made.train, made.test)]

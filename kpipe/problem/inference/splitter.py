@@ -94,11 +94,12 @@ def _layout_by(column: TimeColumn, tables: Tables) -> Layout | None:
         train, test = (read_times(frame, column) for frame in (tables.train, tables.test))
     except ValueError:
         return None
-    if train.nunique() < _FEWEST_TIMES:
+    are_dates = [pd.api.types.is_datetime64_any_dtype(times) for times in (train, test)]
+    if train.nunique() < _FEWEST_TIMES or are_dates[0] != are_dates[1]:
         return None
     if comes_later(train, test):
         return layout_after(column, train, test)
-    return layout_between(column, train, test) if pd.api.types.is_datetime64_any_dtype(train) else None
+    return layout_between(column, train, test) if are_dates[0] else None
 
 
 def is_time(train: pd.Series, test: pd.Series) -> bool:
