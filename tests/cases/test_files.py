@@ -22,7 +22,7 @@ READ = {  # case → what a note says, or "" where there is nothing to say
     "35": "To train on its rows too, which are then never validated: --extra training_extra.csv",
     "36": "test.csv spells columns otherwise than train.csv; kpipe reads 'id-01' as 'id_01', 'id-02' as 'id_02'",
     "39b": "train.csv is read as utf-16",
-    "48": "",
+    "48": "If it is a stub of a test set that Kaggle keeps hidden, submit a kernel",
     "53": "There is no sample submission: one is made of the ids (id) of test.csv and rating",
     "54": "train.csv: 1 column without a name and without a value left out",
     "63": "",
