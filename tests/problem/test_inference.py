@@ -377,15 +377,15 @@ def test_a_groups_column_that_is_missing_or_incomplete_is_refused() -> None:
         problem_of(made, groups="family", splitter=GroupKFold(2))
 
 
-TARGETS = {
+UNINFORMATIVE = {
     "gone": (lambda y: y.astype(float) * np.nan, r"'survived' is missing in every row"),
     "of one class": (lambda y: y * 0 + 1, r"'survived' is 1 in every row: there is nothing to predict"),
 }
 
 
-@pytest.mark.parametrize("case", TARGETS)
+@pytest.mark.parametrize("case", UNINFORMATIVE)
 def test_a_target_without_information_is_refused(case: str) -> None:
-    change, words = TARGETS[case]
+    change, words = UNINFORMATIVE[case]
     made = survivors()
     made.train["survived"] = change(made.train["survived"])
     with pytest.raises(DataError, match=words):
