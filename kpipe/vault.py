@@ -240,7 +240,8 @@ class Look:
             yield f"{run_id}: {self.metric} {shown} on the {rows:,} rows of the vault."
             yield f"Own estimate: {format_with_error(record['score'], record['standard_error'])}.{self._forecast()}"
         count = len(self.vault.openings)
-        yield f"This vault was opened for {count} run{'s' * (count > 1)}. Each look takes from what it can tell."
+        times = f"{count} run{'s' * (count > 1)}"
+        yield f"This vault was opened for {times}. The more often it is opened, the less its scores tell."
 
     def _forecast(self) -> str:
         found = self.run.record.get("forecast")

@@ -101,10 +101,10 @@ def _share(folds: Folds, count: int) -> float:
 
 def _gain_of_classes(metric: Metric, by_fold: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """(s,) by how much the loss of the mean is below the folds' mean loss."""
-    chances = mean / mean.sum(axis=1, keepdims=True)
+    probabilities = mean / mean.sum(axis=1, keepdims=True)
     truths = [np.full(len(mean), code) for code in range(mean.shape[1])]
     each = [_gain(metric, y, by_fold, mean) for y in truths]
-    return np.asarray((chances * np.column_stack(each)).sum(axis=1))
+    return np.asarray((probabilities * np.column_stack(each)).sum(axis=1))
 
 
 def _gain_of_values(

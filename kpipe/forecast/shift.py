@@ -156,9 +156,9 @@ def _expected_losses(metric: Metric, y: np.ndarray, oof: np.ndarray) -> np.ndarr
     if metric.task == "regression" or y.ndim > 1 or not 2 <= oof.shape[1] <= _MOST_CLASSES:
         return None
     assert metric.losses is not None
-    given, chances = output(metric, oof), oof / oof.sum(axis=1, keepdims=True)
+    given, probabilities = output(metric, oof), oof / oof.sum(axis=1, keepdims=True)
     each = [metric.losses(np.full(len(y), code), given) for code in range(oof.shape[1])]
-    return np.asarray((chances * np.column_stack(each)).sum(axis=1))
+    return np.asarray((probabilities * np.column_stack(each)).sum(axis=1))
 
 
 def _slope(predicted: np.ndarray, losses: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
@@ -195,7 +195,10 @@ def _by_weights(
     drawn = np.repeat(
         np.arange(len(y)), np.diff(np.floor(np.concatenate([[0], np.cumsum(2 * weights)]) + 0.5).astype(int))
     )
-    difference = metric.function(y[drawn], given[drawn]) - metric.function(y, given)
+    try:
+        difference = metric.function(y[drawn], given[drawn]) - metric.function(y, given)
+    except ValueError:  # as the AUC of one class
+        return Shift(method="none: the sampled rows lack a class")
     error = standard_error * float(np.std(weights))
     share = max(0.0, 1 - (error / difference) ** 2) if difference else 0.0
     return Shift(

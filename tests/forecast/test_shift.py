@@ -85,3 +85,15 @@ def test_several_targets_are_corrected_by_their_losses():
     metric = over_targets(get_metric("mae"), 2)
     found = shift(metric, y, np.zeros((2000, 2)), pd.DataFrame({"a": size}), pd.DataFrame({"a": test_size}))
     assert found.amount > 0.05
+
+
+def test_sampled_rows_of_a_single_class_end_no_run():
+    rng = np.random.default_rng(0)
+    chance, X = rng.uniform(0, 0.01, 10_000), pd.DataFrame({"a": rng.normal(size=10_000)})
+    oof = np.column_stack([1 - chance, chance])
+    for place in range(10):  # of a single positive row, which the sample may lack
+        y = (np.arange(10_000) == 1_000 * place).astype(int)
+        found = estimate_shift(get_metric("auc"), y, oof, X, X, score=0.5, standard_error=0.1)
+        if found.method == "none: the sampled rows lack a class":
+            return
+    pytest.fail("every sample holds the positive row")
