@@ -27,6 +27,7 @@ _GRID, _REFINEMENTS = 101, 3  # values that are tried, and how often more closel
 _GOLDEN = 0.6180339887498949
 # Share of the way from the usual constant to perfect predictions that another must go to replace it.
 _MIN_GAIN = 0.01
+_BY_CHANCE = 10  # rows of which drawn labels may be right by chance, beyond their share
 
 
 class _Constant(NamedTuple):
@@ -126,7 +127,8 @@ def _best_constant(metric: Metric, y: np.ndarray, outputs: int) -> _Constant:
     best = min(others, key=loss, default=usual)
     perfect = y[:, None] if metric.needs == "value" else np.eye(outputs)[y.astype(int)]
     gain, possible = loss(usual) - loss(best), abs(loss(usual) - _score(metric, y, perfect) * _sign(metric))
-    return best if np.isfinite(gain) and gain > _MIN_GAIN * possible else usual
+    needed = _MIN_GAIN + (_BY_CHANCE / len(y) if best.drawn else 0.0)
+    return best if np.isfinite(gain) and gain > needed * possible else usual
 
 
 def _sign(metric: Metric) -> int:

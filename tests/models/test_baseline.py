@@ -81,3 +81,11 @@ def test_the_baseline_is_the_usual_constant_unless_another_scores_better(name: s
     metric, rng = METRICS[name], np.random.default_rng(0)
     y = (rng.random(2000) < 0.3).astype(int) if metric.task == "classification" else np.exp(rng.normal(1, 1, 2000))
     assert baseline(metric, y, FOUR, outputs=2)[0] == said
+
+
+@pytest.mark.parametrize("rows", [30, 100, 200])
+def test_labels_that_are_right_by_chance_are_no_baseline(rows: int) -> None:
+    for seed in range(20):
+        y = np.random.default_rng(seed).integers(2, size=2 * rows)
+        halves = Folds(train=(np.arange(rows),), valid=(np.arange(rows, 2 * rows),))
+        assert baseline(METRICS["accuracy"], y, halves, outputs=2)[0] == "majority class"

@@ -52,7 +52,8 @@ def print_run(run: Run, *, json: bool, quiet: bool) -> int:
 def _print_result(run: Run) -> None:
     console, record = get_console(), run.record
     print_table(console, _scores(record))
-    rows = f"{record['rows']:,} of {record['data']['rows']['train']:,} rows, {record['folds']} folds"
+    folds = f"{record['folds']} fold{'s' * (record['folds'] != 1)}"
+    rows = f"{record['rows']:,} of {record['data']['rows']['train']:,} rows, {folds}"
     seeds = ", ".join(map(str, record["seed"]))
     console.print(f"Out-of-fold scores over {rows}, seed {seeds}. The run took {record['seconds']:.1f} s.")
     if record.get("fallback"):
