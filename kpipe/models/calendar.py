@@ -65,7 +65,7 @@ def calendar(context: Context, **options: Any) -> BaseEstimator:
     """
     require_known("calendar", options, {"alpha"})
     if context.task != "regression":
-        raise UsageError("The model 'calendar' predicts numbers, but the target holds classes. Choose another --model.")
+        raise UsageError("The model 'calendar' needs numbers, but the target holds classes. Choose another model.")
     return CalendarRegressor(loss=context.loss, **options)
 
 

@@ -120,8 +120,8 @@ class TimeBlocks:
     >>> steps = pd.DataFrame({"step": [1, 1, 2, 3, 4, 4]})
     >>> for train, valid in TimeBlocks("step", block=2, n_splits=2).split(steps):
     ...     print(steps["step"].iloc[train].tolist(), steps["step"].iloc[valid].tolist())
-    [3, 4, 4] [1, 1, 2]
     [1, 1, 2] [3, 4, 4]
+    [3, 4, 4] [1, 1, 2]
     """
 
     def __init__(

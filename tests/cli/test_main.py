@@ -52,7 +52,7 @@ def test_the_usage_of_a_command_is_one_line(name: str) -> None:
 
 
 REQUIRED = {
-    **dict.fromkeys(("show", "check", "new", "submissions", "submit", "reproduce", "report"), ("x",)),
+    **dict.fromkeys(("show", "check", "new", "submissions", "submit", "reproduce", "report", "vault"), ("x",)),
     "compare": ("x", "y"),
     "blend": ("x",),
     "kernel": ("build", "x"),

@@ -23,7 +23,7 @@ def test_a_table_shows_what_the_forecast_is_made_of(tmp_path: Path) -> None:
     tables = [
         block
         for block in score.section(loaded_regression(tmp_path, forecast=forecast)).blocks
-        if isinstance(block, Table) and block.caption.startswith("Expected on the leaderboard: 1.9 (95 %")
+        if isinstance(block, Table) and block.caption.startswith("Expected on the leaderboard: 1.88 (95 %")
     ]
     shown = [[cell.text for cell in row] for row in tables[0].rows]
     assert shown == [

@@ -88,7 +88,7 @@ def built_for(slug: str, folder: Path, *, models: str | None = None, gpu: bool =
 def finished_run(folder: Path, **changed: object) -> Run:
     """A run with a record of what a kernel needs."""
     options = {"data": "titanic.zip", "models": [], "budget": 60.0, "folds": 3, "seed": [1], "metric": None}
-    options |= {"train": "train.csv", "test": None, "sample": None, "extra": ["more.csv"]}
+    options |= {"train": "train.csv", "test": None, "sample": None, "extra": ["more.csv"], "all_rows": False}
     options |= {"target": "Fare", "id": "Ticket", "text": ["Cabin"], "split": "Name", "drop": ["Age"], "device": "cpu"}
     record = {
         "slug": "titanic",
