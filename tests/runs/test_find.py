@@ -90,8 +90,8 @@ def test_runs_are_listed_sorted_and_filtered(
 ) -> None:
     assert call("runs", "made-by-hand", "--out", home / "out", "--sort", "score", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
-    assert [one["score"] for one in listed] == sorted(one["score"] for one in listed)
-    assert {run.score for run in both} <= {one["score"] for one in listed}
+    ours = {run.record["run_id"] for run in both}  # other tests of this package add runs, with other metrics
+    assert [one["score"] for one in listed if one["run_id"] in ours] == sorted(run.score for run in both)
     assert call("runs", "--out", home / "out", "--model", "forest") == 0
     shown = capsys.readouterr().out
     assert both[1].record["run_id"] in shown
