@@ -15,6 +15,7 @@ __all__ = [
     "clustered_standard_error",
     "extreme_share_standard_error",
     "jackknife_standard_error",
+    "misranked_shares",
     "smoothing_bandwidth",
 ]
 
@@ -153,6 +154,30 @@ def jackknife_standard_error(statistic: Statistic, groups: np.ndarray) -> float:
     values = np.asarray([statistic(np.flatnonzero(~np.isin(groups, block))) for block in blocks])
     error = float(np.sqrt((len(blocks) - 1) / len(blocks) * ((values - values.mean()) ** 2).sum()))
     return error if _deviation(values) > 0 else 0.0
+
+
+def misranked_shares(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """Return the share of the other class on the wrong side of each row; its mean over either class is 1 - AUC.
+
+    Parameters
+    ----------
+    scores : (n,) float
+    positive : (n,) int or bool
+        1 for the class whose scores should be the greater ones.
+
+    Returns
+    -------
+    (n,) float
+        0 where the other class has no rows; ties count half.
+    """
+    ones = positive == 1
+    wrong = np.empty(len(ones))
+    for mine, sign in ((ones, 1.0), (~ones, -1.0)):
+        others = np.sort(sign * scores[~mine])
+        ahead = len(others) - np.searchsorted(others, sign * scores[mine], side="right")
+        ties = len(others) - np.searchsorted(others, sign * scores[mine], side="left") - ahead
+        wrong[mine] = (ahead + ties / 2) / max(len(others), 1)
+    return wrong
 
 
 def smoothing_bandwidth(values: np.ndarray) -> np.ndarray:

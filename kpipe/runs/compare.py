@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.metrics import Metric, output, paired_standard_error
+from kpipe.core.statistics import misranked_shares
 from kpipe.errors import UsageError
 from kpipe.runs.differences import differences
 from kpipe.runs.loaded import LoadedRun, load_run
@@ -187,18 +188,6 @@ def _won_by(metric: Metric) -> str:
     return f"by more than {_MARGIN:.0%} in the {what}"
 
 
-def _misranked(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The share of the other class on the wrong side of each row; its mean over either class is 1 - AUC."""
-    positive = y == 1
-    wrong = np.empty(len(y))
-    for mine, sign in ((positive, 1.0), (~positive, -1.0)):
-        others = np.sort(sign * scores[~mine])
-        ahead = len(others) - np.searchsorted(others, sign * scores[mine], side="right")
-        ties = len(others) - np.searchsorted(others, sign * scores[mine], side="left") - ahead
-        wrong[mine] = (ahead + ties / 2) / max(len(others), 1)
-    return wrong
-
-
 def _sides(metric: Metric, a: OofPredictions, b: OofPredictions, both: np.ndarray) -> pd.DataFrame:
     """The rows that one run predicts better than the other; of a regression, the largest changes first."""
     y = a.y[both]
@@ -207,7 +196,9 @@ def _sides(metric: Metric, a: OofPredictions, b: OofPredictions, both: np.ndarra
     if _won_by(metric):
         predicted = [run.ensemble[both][np.arange(len(y)), y] for run in (a, b)]
         by_rank = metric.name in _BY_RANK and a.ensemble.shape[1] == 2
-        errors = [_misranked(run.ensemble[both][:, 1], y) for run in (a, b)] if by_rank else [1 - p for p in predicted]
+        errors = [1 - p for p in predicted]
+        if by_rank:
+            errors = [misranked_shares(run.ensemble[both][:, 1], y) for run in (a, b)]
         truth, margin = np.asarray(a.classes, dtype=object)[y], _MARGIN
     elif metric.task == "classification":
         codes = [run.ensemble[both].argmax(axis=1) for run in (a, b)]

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 import kpipe
-from kpipe.runs.compare import _misranked, compare
+from kpipe.core.statistics import misranked_shares
+from kpipe.runs.compare import compare
 from kpipe.runs.run import Run
 from tests.cli.calls import call
 from tests.runs.helpers import trained
@@ -106,8 +107,8 @@ def test_under_auc_a_row_is_won_by_its_rank_among_the_other_class(home: Path) ->
     assert found.won > found.lost
     assert found.won + found.lost > 0
     y, scores = np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.5, 0.9])
-    assert _misranked(scores, y).tolist() == [0.0, 0.5, 0.5, 0.0]
-    assert _misranked(np.full(4, 0.5), y).tolist() == [0.5] * 4
+    assert misranked_shares(scores, y).tolist() == [0.0, 0.5, 0.5, 0.0]
+    assert misranked_shares(np.full(4, 0.5), y).tolist() == [0.5] * 4
 
 
 def test_under_log_loss_a_row_is_won_by_the_probability_of_its_class(home: Path) -> None:

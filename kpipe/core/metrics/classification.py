@@ -16,6 +16,7 @@ import numpy as np
 from sklearn import metrics as skm
 
 from kpipe.core.metrics.metric import Function, Metric, mean
+from kpipe.core.statistics import misranked_shares
 
 __all__ = ["METRICS"]
 
@@ -56,11 +57,9 @@ def _binary_influences(positive: np.ndarray, values: np.ndarray) -> np.ndarray:
     influences = np.zeros(len(values))
     if positive.all() or not positive.any():
         return influences
-    for rows, sign in ((positive, 1.0), (~positive, -1.0)):
-        others = np.sort(values[~rows])
-        below, up_to = (np.searchsorted(others, values[rows], side=side) for side in ("left", "right"))
-        ranked = sign * (below + up_to) / (2 * len(others))
-        influences[rows] = (ranked - ranked.mean()) * len(values) / rows.sum()
+    wrong = misranked_shares(values, positive)
+    for rows in (positive, ~positive):
+        influences[rows] = (wrong[rows].mean() - wrong[rows]) * len(values) / rows.sum()
     return influences
 
 
