@@ -10,6 +10,7 @@ import pandas as pd
 
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.core.values import Folds
+from kpipe.data.date_forms import epoch_unit
 from kpipe.data.dates import is_named_after_time, parse_dates
 from kpipe.problem.problem import Problem
 
@@ -17,7 +18,7 @@ __all__ = ["TABLE_CHECKS", "disjoint_rows", "goes_on", "groups_together", "time_
 
 # Share of validation rows, on average over the folds, for which later rows may be among the training rows.
 _MAX_EARLIER = 0.05
-_EPOCHS = (946_684_800, 1_900_000_000)  # seconds since 1970 of 2000 and 2030
+_FEWEST_SECONDS = 100  # different ones, of a column that says by nothing else that it counts them
 
 
 def disjoint_rows(_: Problem, folds: Folds) -> Iterator[Finding]:
@@ -135,14 +136,9 @@ def time_values(column: pd.Series) -> pd.Series | None:
     """
     dates = parse_dates(column)
     if dates is None and pd.api.types.is_integer_dtype(column):
-        return column if is_named_after_time(column) or _are_epochs(column) else None
+        counts_seconds = epoch_unit(column) is not None and column.nunique() > _FEWEST_SECONDS
+        return column if is_named_after_time(column) or counts_seconds else None
     return dates
-
-
-def _are_epochs(column: pd.Series) -> bool:
-    """Whether whole numbers may count seconds or milliseconds since 1970, from 2000 on, whatever their name."""
-    low, high = column.min(), column.max()
-    return any(_EPOCHS[0] * unit <= low < high <= _EPOCHS[1] * unit for unit in (1, 1_000)) and column.nunique() > 100
 
 
 def goes_on(train: pd.Series, test: pd.Series) -> bool:

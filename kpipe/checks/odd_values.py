@@ -18,6 +18,7 @@ from kpipe.core.values import Folds
 from kpipe.data.column_types import is_free_text, is_pixel_table, to_numeric
 from kpipe.data.dates import parse_dates
 from kpipe.problem.problem import Problem
+from kpipe.problem.vocabulary import labels_alike, plain_spelling
 
 __all__ = ["TABLE_CHECKS", "labels_spelled_alike", "values_in_range"]
 
@@ -146,19 +147,14 @@ def _odd_spellings(train: pd.Series, test: pd.Series) -> Iterator[str]:
     cells = test.dropna().astype(str)
     new = cells[~cells.isin(known)]
     if len(new):
-        plain = dict(zip(_plain(known.to_series()), known, strict=True))
-        meant = _plain(new).map(plain).dropna()
+        plain = dict(zip(plain_spelling(known.to_series()), known, strict=True))
+        meant = plain_spelling(new).map(plain).dropna()
         if len(meant) >= max(3, _MIN_SHARE * len(test)):
             yield (
                 f"{train.name} is spelled differently in {len(meant)} rows of test ({len(meant) / len(test):.1%}): "
                 f"{new[meant.index[0]]!r}, but {meant.iloc[0]!r} in train. Convert it in clean, such as with "
                 ".str.strip().str.lower()."
             )
-
-
-def _plain(texts: pd.Series) -> pd.Series:
-    """Texts without case, blanks, and the hyphens and full stops within words."""
-    return texts.astype(str).str.casefold().str.replace(r"[\s_]+|(?<=[a-z])[-.](?=[a-z])", "", regex=True)
 
 
 def _exchanged_days(column: str, train: pd.Series, test: pd.Series | None) -> Iterator[str]:
@@ -176,7 +172,7 @@ def _exchanged_days(column: str, train: pd.Series, test: pd.Series | None) -> It
 
 
 def labels_spelled_alike(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Whether two labels of the target differ only in case, blanks or separators.
+    """Whether two labels of the target probably mean the same, as those that differ only in case or blanks.
 
     Parameters
     ----------
@@ -187,18 +183,13 @@ def labels_spelled_alike(problem: Problem, _: Folds) -> Iterator[Finding]:
     Finding
         None where all labels differ.
     """
-    if problem.labels is None or problem.labels.dtype.kind != "O":
-        return
-    y = problem.tables.train[problem.targets[0]]
-    labels = pd.Series([str(label) for label in problem.labels])
-    plain = _plain(labels)
-    twice = labels[plain.duplicated(keep=False) & (plain != "")]
-    if len(twice):
-        counts = y.astype(str).value_counts()
+    twice = [] if problem.labels is None else [label for alike in labels_alike(problem.labels) for label in alike]
+    if twice:
+        counts = problem.tables.train[problem.targets[0]].astype(str).value_counts()
         shown = [f"{label!r} ({counts.get(label, 0)} rows)" for label in twice]
         yield (
             "fail",
-            f"{problem.targets[0]} has labels that differ only in case or blanks: {list_names(shown)}. They "
+            f"{problem.targets[0]} has labels that probably mean the same: {list_names(shown)}. They "
             f"count as different classes. Convert them to one label in clean, such as with "
             f"train[{quote(problem.targets[0])}].str.strip().str.lower().",
         )

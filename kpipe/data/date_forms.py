@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-__all__ = ["COUNTED_FORMS", "FORMS", "NUMBER_FORMS", "DateForm", "NumberForm", "number_forms_of"]
+import pandas as pd
+
+__all__ = ["COUNTED_FORMS", "FORMS", "NUMBER_FORMS", "DateForm", "NumberForm", "epoch_unit", "number_forms_of"]
 
 _MONTH = r"(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}\.?,?\s+)?"
@@ -126,6 +128,15 @@ _OF_HOURS = re.compile(r"(?i)hour|time|stamp|date|(_|^)(dt|ts)(_|$)")
 _Y, _M, _D = r"^(?P<year>\d{4})", r"(?P<month>\d{2})", r"(?P<day>\d{2})"
 _H = r"(?P<hour>\d{2})"
 
+# Seconds since 1970 of 1980 to 2100 are dates in a column that is named after time, those of 1990 to 2035 in any other.
+_SECONDS, _UNNAMED_SECONDS = (315_532_800, 4_102_444_800), (631_152_000, 2_051_222_400)
+
+
+def _since_1970(name: str, unit: str, per_second: int) -> NumberForm:
+    lowest, highest = (seconds * per_second for seconds in _SECONDS)
+    return NumberForm(f"{name} since 1970", lowest, highest, "", unit, _OF_TIME)
+
+
 NUMBER_FORMS = (
     NumberForm("YYYYMMDD", 19000101, 21001231, rf"{_Y}{_M}{_D}$", "", _OF_TIME),
     NumberForm("YYYYMM", 190001, 210012, rf"{_Y}{_M}$", "", _OF_TIME),
@@ -151,10 +162,10 @@ NUMBER_FORMS = (
     NumberForm("YYYYDDD", 1900001, 2100366, rf"{_Y}(?P<yearday>\d{{3}})$", "", _OF_TIME),
     NumberForm("YYMMDD", 101, 991231, rf"^(?P<year>\d{{1,2}}){_M}{_D}$", "", _OF_DATES),
     NumberForm("days since 1900 as in Excel", 25_569, 55_153, "", "excel", _OF_DATES),
-    NumberForm("seconds since 1970", 315_532_800, 4_102_444_800, "", "s", _OF_TIME),
-    NumberForm("milliseconds since 1970", 315_532_800_000, 4_102_444_800_000, "", "ms", _OF_TIME),
-    NumberForm("microseconds since 1970", 315_532_800_000_000, 4_102_444_800_000_000, "", "us", _OF_TIME),
-    NumberForm("nanoseconds since 1970", 315_532_800_000_000_000, 4_102_444_800_000_000_000, "", "ns", _OF_TIME),
+    _since_1970("seconds", "s", 1),
+    _since_1970("milliseconds", "ms", 1_000),
+    _since_1970("microseconds", "us", 1_000_000),
+    _since_1970("nanoseconds", "ns", 1_000_000_000),
 )
 
 
@@ -175,3 +186,21 @@ def number_forms_of(column: str) -> list[NumberForm]:
     []
     """
     return [form for form in NUMBER_FORMS if form.columns.search(column)]
+
+
+def epoch_unit(numbers: pd.Series) -> Literal["s", "ms"] | None:
+    """What numbers count since 1970, where all of them are of the size of the years from 1990 to 2035.
+
+    Parameters
+    ----------
+    numbers : Series
+        (n,) numbers, of a column of any name.
+
+    Returns
+    -------
+    {"s", "ms"} or None
+    """
+    lowest, highest = numbers.min(), numbers.max()
+    units: dict[Literal["s", "ms"], int] = {"s": 1, "ms": 1_000}
+    first, last = _UNNAMED_SECONDS
+    return next((unit for unit, size in units.items() if first * size <= lowest and highest <= last * size), None)

@@ -25,14 +25,13 @@ from kpipe.problem.inference.spelling import adapt_tables
 from kpipe.problem.inference.written_forms import convert_written_forms
 from kpipe.problem.locked import LockedRows, lock, unlock
 from kpipe.problem.positive import positive_class
-from kpipe.problem.vocabulary import labels_of_sample
+from kpipe.problem.vocabulary import labels_alike, labels_of_sample
 
 if TYPE_CHECKING:
     from sklearn.base import TransformerMixin
 
 _T = TypeVar("_T")
 _STUB, _MOST_STUB_ROWS = 50, 10  # rows of train per row of a test set that may be a stub, and its rows at most
-_SAME_LABELS = {"true": "1", "false": "0"}
 
 __all__ = ["Problem", "apply_request", "define_problem", "encode_target"]
 
@@ -388,8 +387,8 @@ def _notes_on_submission(problem: Problem) -> Iterator[str]:
             f"test.csv has {count} row{'s' * (count > 1)} beside {len(train):,} of train.csv. If it is a stub of "
             "a test set that Kaggle keeps hidden, submit a kernel (kpipe kernel) instead of this submission."
         )
-    if problem.labels is not None and (alike := _labels_alike(problem.labels)):
-        shown = " and ".join(map(repr, alike))
+    if problem.labels is not None and (alike := labels_alike(problem.labels)):
+        shown = " and ".join(map(repr, alike[0]))
         yield (
             f"The target {problem.targets[0]!r} has labels that may mean the same: {shown}. Each is a class of its "
             "own; if they mean the same, write them alike, in train.csv or in clean."
@@ -402,15 +401,6 @@ def _notes_on_submission(problem: Problem) -> Iterator[str]:
     ):
         words = ", ".join(f"{label!r} as {written!s}" for label, written in changed[:5]) + ", ..." * (len(changed) > 5)
         yield f"The submission writes train's labels as the sample submission does: {words}."
-
-
-def _labels_alike(labels: np.ndarray) -> list[str]:
-    """The first labels that differ by case or blanks alone, or as True and 1 do."""
-    spelled: dict[str, list[str]] = {}
-    for label in labels if labels.dtype.kind == "O" else ():
-        word = " ".join(str(label).casefold().split()).removesuffix(".0")
-        spelled.setdefault(_SAME_LABELS.get(word, word), []).append(str(label))
-    return next((words for words in spelled.values() if len(words) > 1), [])
 
 
 def _refuse_nested_cells(tables: Tables) -> None:

@@ -8,9 +8,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from kpipe.data.date_forms import epoch_unit
 from kpipe.data.dates import parse_dates
 
-__all__ = ["TimeColumn", "before", "end_of", "epoch_unit", "read_times"]
+__all__ = ["TimeColumn", "before", "end_of", "read_times"]
 
 TimeColumn = str | tuple[str, ...]
 
@@ -22,9 +23,6 @@ _FLOORS: dict[str, Literal["h", "min", "s"]] = {
     "minute": "min",
     "second": "s",
 }
-# Numbers of this size are seconds since 1970, from 1990 to 2035; with three digits more, milliseconds.
-_EPOCHS = (631_152_000, 2_051_222_400)
-_EPOCH_UNITS: dict[Literal["s", "ms"], int] = {"s": 1, "ms": 1000}
 
 
 def read_times(frame: pd.DataFrame, column: TimeColumn) -> pd.Series:
@@ -60,23 +58,6 @@ def read_times(frame: pd.DataFrame, column: TimeColumn) -> pd.Series:
     if times.isna().mean() > _MAX_UNDATED:
         raise ValueError(f"{column} must hold a date, or a number, in at least 95 % of the rows")
     return times
-
-
-def epoch_unit(numbers: pd.Series) -> Literal["s", "ms"] | None:
-    """What numbers count since 1970, where all of them are of the size of the years from 1990 to 2035.
-
-    Parameters
-    ----------
-    numbers : Series
-        (n,) numbers.
-
-    Returns
-    -------
-    {"s", "ms"} or None
-    """
-    lowest, highest = numbers.min(), numbers.max()
-    units = _EPOCH_UNITS.items()
-    return next((unit for unit, size in units if _EPOCHS[0] * size <= lowest and highest <= _EPOCHS[1] * size), None)
 
 
 def _from_epoch(numbers: pd.Series) -> pd.Series:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from kpipe.problem.positive import positive_class
 
-__all__ = ["labels_meet", "labels_of_sample"]
+__all__ = ["labels_alike", "labels_meet", "labels_of_sample", "plain_spelling"]
 
 # Pairs of words for no and yes. Each is also written in capitals and with a capital.
 _PAIRS = (
@@ -25,6 +25,7 @@ _PAIRS = (
 _NOT = ("no ", "no_", "no-", "not ", "not_", "not-", "non ", "non_", "non-")
 _CASES: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper, str.capitalize, str.title)
 _SEPARATORS = ("", " ", "_", "-")  # of words; "" leaves them as they are
+_SAME_LABELS = {"true": "1", "false": "0"}
 
 
 def labels_of_sample(labels: np.ndarray, placeholder: pd.Series, names: Sequence[str]) -> np.ndarray:
@@ -137,3 +138,49 @@ def _code_of_yes(words: Sequence[str], names: Sequence[str]) -> int | None:
     # Only a label that reads as positive makes the answer the same, whichever label comes first.
     first, second = positive_class(words, names), 1 - positive_class(words[::-1], names)
     return first if first == second else None
+
+
+def plain_spelling(texts: pd.Series) -> pd.Series:
+    """Texts without case, blanks, and the hyphens and full stops within words.
+
+    Parameters
+    ----------
+    texts : Series
+        (n,) of any dtype.
+
+    Returns
+    -------
+    Series
+        (n,) strings: equal where texts are probably the same one.
+
+    Examples
+    --------
+    >>> plain_spelling(pd.Series(["New York", "new-york ", "NewYork"])).tolist()
+    ['newyork', 'newyork', 'newyork']
+    """
+    return texts.astype(str).str.casefold().str.replace(r"[\s_]+|(?<=[a-z])[-.](?=[a-z])", "", regex=True)
+
+
+def labels_alike(labels: np.ndarray) -> list[list[str]]:
+    """Labels of a target that probably mean the same: they differ in case, blanks or hyphens, or are True and 1.
+
+    Parameters
+    ----------
+    labels : ndarray
+        (k,) train's labels.
+
+    Returns
+    -------
+    list of list of str
+        Each of two labels or more; empty where all labels differ, and for numbers.
+
+    Examples
+    --------
+    >>> labels_alike(np.array(["No", "no ", "yes", True, "1.0"], dtype=object))
+    [['No', 'no '], ['True', '1.0']]
+    """
+    if labels.dtype.kind != "O":
+        return []
+    texts = pd.Series([str(label) for label in labels])
+    plain = plain_spelling(texts).str.removesuffix(".0").replace(_SAME_LABELS)
+    return [group.tolist() for word, group in texts.groupby(plain, sort=False) if word and len(group) > 1]

@@ -70,7 +70,7 @@ def test_values_that_only_some_rows_of_test_have_are_found(
     assert "clean" in text
 
 
-@pytest.mark.parametrize("other", ["Yes", " yes", "YES "])
+@pytest.mark.parametrize("other", ["Yes", " yes", "YES ", "ye-s"])
 def test_a_label_spelled_two_ways_fails(other: str) -> None:
     made = survivors(n=200)
     labels = np.where(made.train["survived"] == 1, "yes", "no").astype(object)

@@ -10,13 +10,14 @@ from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from kpipe.core.values import Reason, Splitter, Tables
+from kpipe.data.date_forms import epoch_unit
 from kpipe.data.dates import is_named_after_time, parse_dates
 from kpipe.features.automatic import AutomaticFeatures
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
 from kpipe.problem.inference.time_layout import Layout, layout_after, layout_between
 from kpipe.problem.splitters import ByTime
-from kpipe.problem.times import TimeColumn, epoch_unit, read_times
+from kpipe.problem.times import TimeColumn, read_times
 
 __all__ = ["comes_later", "infer_splitter", "is_time"]
 
