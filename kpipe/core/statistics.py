@@ -170,13 +170,19 @@ def misranked_shares(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
     (n,) float
         0 where the other class has no rows; ties count half.
     """
-    ones = positive == 1
+    order = np.argsort(scores)
+    ranked, ones = scores[order], positive[order] == 1
+    is_first = np.ones(len(ranked), dtype=bool)  # of the rows that tie
+    is_first[1:] = ranked[1:] != ranked[:-1]
+    bounds = np.append(np.flatnonzero(is_first), len(ranked))
+    positives = np.append(0, np.cumsum(ones))[bounds]  # below each bound
+    negatives = bounds - positives
+    # Of a row's tie, half counts: the mean of what is below its first and below its last row.
+    below, above = ((counts[:-1] + counts[1:]) / 2 for counts in (positives, negatives[-1] - negatives))
+    shares = [wrong / max(count, 1) for wrong, count in ((above, negatives[-1]), (below, positives[-1]))]
+    sizes = np.diff(bounds)
     wrong = np.empty(len(ones))
-    for mine, sign in ((ones, 1.0), (~ones, -1.0)):
-        others = np.sort(sign * scores[~mine])
-        ahead = len(others) - np.searchsorted(others, sign * scores[mine], side="right")
-        ties = len(others) - np.searchsorted(others, sign * scores[mine], side="left") - ahead
-        wrong[mine] = (ahead + ties / 2) / max(len(others), 1)
+    wrong[order] = np.where(ones, *(np.repeat(share, sizes) for share in shares))
     return wrong
 
 

@@ -26,9 +26,8 @@ __all__ = ["Luck", "luck_of", "selection_correction"]
 
 _MOST_RUNS = 200  # the latest ones in the folder
 _MOST_NAMED = 5  # runs that are left out, in the sentence
-# A metric that is no mean over rows is scored in blocks of at least 20 rows: once per run and block, of which there are
-# fewer where there are many runs; the blocks hold at most 10,000 rows together. 100 runs of 100,000 rows
-# take 1.0 s of CPU for log loss, reading included, and 2.1 s for AUC.
+# A metric that is neither a mean over rows nor has influences is scored in blocks of at least 20 rows: once per run and
+# block, of which there are fewer where there are many runs; the blocks hold at most 10,000 rows together.
 _FEWEST_BLOCKS, _MOST_BLOCKS, _EVALUATIONS, _BLOCK_ROWS, _SCORED_ROWS = 8, 20, 800, 20, 10_000
 
 
@@ -133,23 +132,19 @@ def luck_of(run: Run) -> Luck:
     InputError
         If the run's metric is unknown or its out-of-fold predictions cannot be used.
     """
-    own = _read_own(run)
-    scores, losses = [_score(run, own)], [own.predictions]
-    ids, left_out = [run.record["run_id"]], dict[str, str]()
-    for folder in _other_folders(run):
+    own, others = _read_own(run), _other_folders(run)
+    gatherer = _Gatherer(own, runs=len(others) + 1)
+    gathered = [gatherer.gather(run, own.predictions)]
+    left_out = dict[str, str]()
+    for folder in others:  # one after another: the predictions of 200 runs would fill the memory
         try:
             other = read_run(folder)
-            if other.record["slug"] != run.record["slug"]:
-                continue
-            predictions = _comparable_predictions(other, run, own)
-            scores.append(_score(other, own))
+            if other.record["slug"] == run.record["slug"]:
+                gathered.append(gatherer.gather(other, _comparable_predictions(other, run, own)))
         except KpipeError as error:
             left_out[folder.name] = plain_text(error).rstrip(".")[:200]
-            continue
-        ids.append(other.record["run_id"])
-        losses.append(predictions)
-    order = np.argsort(ids)  # which run one looks at decides no tie
-    return _luck(own, [ids[i] for i in order], np.array(scores)[order], [losses[i] for i in order], left_out)
+    gathered.sort(key=lambda one: one.run_id)  # which run one looks at decides no tie
+    return _luck(gatherer, gathered, left_out)
 
 
 @dataclass(frozen=True)
@@ -259,48 +254,68 @@ def _files(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return files if isinstance(files, Mapping) else {}
 
 
-def _score(run: Run, own: _Own) -> float:
-    """The recorded score, which only a metric that is no mean over rows is compared by."""
-    score = run.record["score"]
-    if score is None and own.metric.losses is None:
-        raise UsageError("it has no score")
-    return float("nan") if score is None else float(score)
+@dataclass(frozen=True)
+class _Gathered:
+    """What is kept of a run: its score, its losses summed in units of rows, and its scores in blocks, if needed."""
+
+    run_id: str
+    score: float
+    sums: np.ndarray
+    blocks: np.ndarray
 
 
-def _luck(
-    own: _Own, ids: list[str], scores: np.ndarray, predictions: list[np.ndarray], left_out: Mapping[str, str]
-) -> Luck:
-    metric, units = own.metric, random_blocks(own.groups)
-    sizes = np.bincount(units).astype(np.float64)
-    sums = np.column_stack([gather(_losses(metric, own.y, one), units) for one in predictions])
-    sampled, root = False, metric.root
-    tries = effective_tries(sums, sizes) if len(sizes) > 1 else 1.0
-    if metric.losses is not None:
-        means = sums.sum(axis=0) / sizes.sum()
-        scores = np.sqrt(means) if root else means
-    elif len(ids) > 1:
-        sums, rows = _block_scores(own, scores, predictions)
-        sampled, sizes = rows < len(own.y), np.ones(len(sums))
-    best = int(np.argmax(scores if metric.greater_is_better else -scores))
-    expected = float(scores[best])
-    if len(ids) > 1 and len(sums) > 1:
-        expected = expected_after_choosing(sums, sizes, root=root, greater_is_better=metric.greater_is_better)
-    return Luck(
-        best=ids[best],
-        runs=len(ids),
-        tries=tries,
-        score=float(scores[best]),
-        expected=expected,
-        rows=min(len(own.y), _SCORED_ROWS) if sampled else len(own.y),
-        sampled=sampled,
-        left_out=left_out,
-    )
+class _Gatherer:
+    """Reduces a run's predictions to few numbers.
+
+    Attributes
+    ----------
+    of_rows : callable or None
+        The metric's losses, or influences: the sums of either tell how a score differs between samples of rows.
+    sizes : (g,) float
+        The number of rows in each unit.
+    parts : list of (m,) int
+        The rows of each block, where a metric has neither.
+    """
+
+    def __init__(self, own: _Own, *, runs: int) -> None:
+        self.own, self.metric = own, own.metric
+        self.of_rows = own.metric.losses or own.metric.influences
+        self.units = random_blocks(own.groups)
+        self.sizes = np.bincount(self.units).astype(np.float64)
+        self.parts = _blocks(own, runs) if self.of_rows is None and runs > 1 else []
+
+    def gather(self, run: Run, predictions: np.ndarray) -> _Gathered:
+        """Raise UsageError if a metric that is no mean over rows has no score."""
+        metric, y, score = self.metric, self.own.y, run.record["score"]
+        if metric.losses is None and score is None:
+            raise UsageError("it has no score")
+        losses = _stand_ins(metric, y, predictions) if self.of_rows is None else self._of_rows(predictions)
+        if metric.losses is not None:
+            score = np.sqrt(losses.mean()) if metric.root else losses.mean()
+        blocks = [_score_in(metric, y[part], predictions[part]) for part in self.parts]
+        return _Gathered(
+            run_id=run.record["run_id"],
+            score=float(score),
+            sums=gather(losses, self.units),
+            blocks=np.array(blocks),
+        )
+
+    def _of_rows(self, predictions: np.ndarray) -> np.ndarray:
+        assert self.of_rows is not None  # the caller says so
+        return self.of_rows(self.own.y, output(self.metric, predictions))
 
 
-def _losses(metric: Metric, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """(n,) the metric's losses; of a metric that has none, squared errors or the probability missed."""
-    if metric.losses is not None:
-        return metric.losses(y, output(metric, predictions))
+def _blocks(own: _Own, runs: int) -> list[np.ndarray]:
+    """The rows of random blocks of rows or groups, a sample of them where there are many."""
+    most_blocks = int(np.clip(_EVALUATIONS // runs, _FEWEST_BLOCKS, _MOST_BLOCKS))
+    blocks = random_blocks(own.groups, int(np.clip(len(own.y) // _BLOCK_ROWS, 2, most_blocks)))
+    parts = [np.flatnonzero(blocks == block) for block in range(int(blocks.max()) + 1)]
+    most = max(_SCORED_ROWS // len(parts), 1)
+    return [part[np.random.default_rng(0).permutation(len(part))[:most]] for part in parts]
+
+
+def _stand_ins(metric: Metric, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """(n,) squared errors, or the probability missed, of a metric without losses: for the number of tries."""
     if y.ndim > 1:
         return np.asarray(np.nanmean((predictions - y) ** 2, axis=1))
     if metric.task == "classification":
@@ -308,29 +323,47 @@ def _losses(metric: Metric, y: np.ndarray, predictions: np.ndarray) -> np.ndarra
     return (predictions[:, 0] - y) ** 2
 
 
-def _block_scores(own: _Own, scores: np.ndarray, predictions: list[np.ndarray]) -> tuple[np.ndarray, int]:
-    """(blocks, runs) the score of each run in random blocks of rows or groups, spread around its score over all rows.
-
-    A score over all rows varies with the root of the number of rows; where the blocks are a sample, their spread is
-    reduced to that.
-    """
-    metric, y = own.metric, own.y
-    most_blocks = int(np.clip(_EVALUATIONS // len(predictions), _FEWEST_BLOCKS, _MOST_BLOCKS))
-    count = int(np.clip(len(y) // _BLOCK_ROWS, 2, most_blocks))
-    blocks = random_blocks(own.groups, count)
-    parts = [np.flatnonzero(blocks == block) for block in range(int(blocks.max()) + 1)]
-    most = max(_SCORED_ROWS // len(parts), 1)
-    parts = [part[np.random.default_rng(0).permutation(len(part))[:most]] for part in parts]
-    found = np.array([[_score_in(metric, y[part], one[part]) for one in predictions] for part in parts])
-    found = found[np.isfinite(found).all(axis=1)]
-    rows = sum(map(len, parts))
-    spread = (found - found.mean(axis=0)) * np.sqrt(rows / len(y)) if len(found) > 1 else found[:0]
-    return scores + spread, rows
-
-
 def _score_in(metric: Metric, y: np.ndarray, predictions: np.ndarray) -> float:
-    """The score of a block; NaN where it is not defined, as the AUC of one class."""
+    """The score of a block; NaN where it is not defined, as the average precision of one class."""
     try:
         return float(metric.function(y, output(metric, predictions)))
     except ValueError:
         return float("nan")
+
+
+def _luck(gatherer: _Gatherer, gathered: list[_Gathered], left_out: Mapping[str, str]) -> Luck:
+    metric, sizes, rows = gatherer.metric, gatherer.sizes, len(gatherer.own.y)
+    scores = np.array([one.score for one in gathered])
+    sums = np.column_stack([one.sums for one in gathered])
+    tries = effective_tries(sums, sizes) if len(sizes) > 1 else 1.0
+    if metric.losses is None and metric.influences is not None:
+        sums = np.outer(sizes, scores) + sums
+    scored = sum(map(len, gatherer.parts)) if gatherer.parts else rows
+    if gatherer.parts:
+        sums = _spread_around(scores, np.column_stack([one.blocks for one in gathered]), share=scored / rows)
+        sizes = np.ones(len(sums))
+    best = int(np.argmax(scores if metric.greater_is_better else -scores))
+    expected = float(scores[best])
+    if len(gathered) > 1 and len(sums) > 1:
+        expected = expected_after_choosing(sums, sizes, root=metric.root, greater_is_better=metric.greater_is_better)
+    return Luck(
+        best=gathered[best].run_id,
+        runs=len(gathered),
+        tries=tries,
+        score=float(scores[best]),
+        expected=expected,
+        rows=scored,
+        sampled=scored < rows,
+        left_out=left_out,
+    )
+
+
+def _spread_around(scores: np.ndarray, found: np.ndarray, *, share: float) -> np.ndarray:
+    """(blocks, runs) scores in blocks, moved so that their mean is each run's score over all rows.
+
+    A score over all rows varies with the root of the number of rows; where the blocks are a sample, their spread is
+    reduced to that.
+    """
+    found = found[np.isfinite(found).all(axis=1)]
+    spread = (found - found.mean(axis=0)) * np.sqrt(share) if len(found) > 1 else found[:0]
+    return scores + spread

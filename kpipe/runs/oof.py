@@ -144,9 +144,10 @@ def _targets(frame: pd.DataFrame, classes: tuple[str, ...] | None) -> np.ndarray
         valid = not np.isnan(y).all(axis=1).any()  # of several targets some may be missing in a row
         y = y if y.shape[1] > 1 else y[:, 0]
     else:
-        codes = frame.iloc[:, 0].astype(str).map({label: code for code, label in enumerate(classes)})
+        numbers, labels = pd.factorize(frame.iloc[:, 0], use_na_sentinel=False)  # few labels, and many rows
+        codes = pd.Series(labels).astype(str).map({label: code for code, label in enumerate(classes)})
         valid = not codes.isna().any()
-        y = codes.to_numpy(dtype=np.int64) if valid else np.empty(0)
+        y = codes.to_numpy(dtype=np.int64)[numbers] if valid else np.empty(0)
     if not valid:
         raise DataError(f"{_FILE}: the target does not match the columns of predictions.")
     return y

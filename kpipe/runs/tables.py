@@ -188,9 +188,9 @@ def to_numbers(name: str, frame: pd.DataFrame) -> np.ndarray:
                 f"{name}: {plain_text(column)!r:.80} must hold numbers; got {plain_text(kinds.iloc[0])!r:.80}."
             )
     values = frame.astype(np.float64).to_numpy()
-    wrong = np.argwhere(np.abs(values) > _LARGEST)  # NaN is not larger
-    if len(wrong):
-        row, column = wrong[0]
+    wrong = np.abs(values) > _LARGEST  # NaN is not larger
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
         raise DataError(
             f"{name}: {plain_text(frame.columns[column])!r:.80} must hold finite numbers up to {_LARGEST:g}; got "
             f"{values[row, column]:g} in row {row}."

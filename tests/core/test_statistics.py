@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kpipe.core.statistics import (
     bootstrap_standard_error,
     clustered_standard_error,
     extreme_share_standard_error,
     jackknife_standard_error,
+    misranked_shares,
     smoothing_bandwidth,
 )
 
@@ -58,3 +61,13 @@ def test_the_bandwidth_of_smoothing_is_silvermans_and_0_only_of_equal_values() -
     assert smoothing_bandwidth(np.array([0.0] * 9 + [1.0])) > 0
     assert smoothing_bandwidth(np.ones(9)) == 0
     assert smoothing_bandwidth(np.column_stack([VALUES, VALUES * 2])).shape == (2,)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans())))
+def test_the_misranked_share_is_that_of_all_pairs_and_ties_count_half(rows: list[tuple[int, bool]]) -> None:
+    scores, positive = np.array([score for score, _ in rows], float), np.array([one for _, one in rows], bool)
+    found = misranked_shares(scores, positive)
+    for share, score, is_positive in zip(found, scores, positive, strict=True):
+        others = scores[positive != is_positive]
+        wrong = (others > score) if is_positive else (others < score)
+        assert share == (wrong.sum() + (others == score).sum() / 2) / max(len(others), 1)

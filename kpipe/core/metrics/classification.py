@@ -48,19 +48,16 @@ def _auc_influences(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     With groups, sums over their rows give the standard error of Obuchowski (1997).
     """
     classes = probabilities.shape[1]
-    each = [_binary_influences(y == code, probabilities[:, code]) for code in range(classes)]
-    influences: np.ndarray = each[1] if classes == 2 else np.mean(each, axis=0)
-    return influences
+    scored = (1,) if classes == 2 else range(classes)
+    return np.asarray(np.mean([_binary_influences(y == code, probabilities[:, code]) for code in scored], axis=0))
 
 
 def _binary_influences(positive: np.ndarray, values: np.ndarray) -> np.ndarray:
-    influences = np.zeros(len(values))
-    if positive.all() or not positive.any():
-        return influences
+    rows, ones = len(values), int(positive.sum())
+    if ones in (0, rows):
+        return np.zeros(rows)
     wrong = misranked_shares(values, positive)
-    for rows in (positive, ~positive):
-        influences[rows] = (wrong[rows].mean() - wrong[rows]) * len(values) / rows.sum()
-    return influences
+    return (wrong[positive].mean() - wrong) * np.where(positive, rows / ones, rows / (rows - ones))
 
 
 def _gini(y: np.ndarray, probabilities: np.ndarray) -> float:
