@@ -77,8 +77,8 @@ def format_forecast(record: Mapping[str, Any], choosing: float = 0.0) -> str:
 
     Returns
     -------
-    The value with its 95 % interval, to two digits of half of the interval's width; empty where the record has no
-    forecast, as those of earlier versions.
+    The value with its 95 % interval, to two digits of half of the interval's width, or why there is none; empty where
+    the record has no forecast, as those of earlier versions.
 
     Examples
     --------
@@ -87,15 +87,17 @@ def format_forecast(record: Mapping[str, Any], choosing: float = 0.0) -> str:
     >>> format_forecast({"forecast": {"value": 0.8463, "low": 0.7851, "high": 0.8918}})
     '0.846 (95 %: 0.785 to 0.892)'
     >>> format_forecast({"forecast": {"value": 0.8463, "low": None, "high": None}})
-    '0.8463 (too few rows for an interval)'
+    '0.8463 (too few independent rows for an interval)'
+    >>> format_forecast({"forecast": {"value": None, "low": None, "high": None}})
+    'unknown, because the score is not a number'
     """
     forecast = _mapping(record.get("forecast"))
     value, low, high = (_number(forecast.get(name)) for name in ("value", "low", "high"))
     if value is None:
-        return ""
+        return "unknown, because the score is not a number" if forecast else ""
     value += choosing
     if low is None or high is None or not math.isfinite(value + low + high):
-        return f"{format_score(value)} (too few rows for an interval)"
+        return f"{format_score(value)} (too few independent rows for an interval)"
     low, high = low + choosing, high + choosing
     digits = min(max(0, 1 - math.floor(math.log10((high - low) / 2))), 12) if high > low else 4
     value_text, low_text, high_text = (with_minus_sign(f"{number:,.{digits}f}") for number in (value, low, high))

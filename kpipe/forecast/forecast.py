@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from kpipe.core.metrics import Metric
+from kpipe.core.metrics import Metric, output
 from kpipe.core.values import Ensemble, Folds, Predictions, Score
 from kpipe.forecast.averaging import estimate_averaging
 from kpipe.forecast.shift import Shift, estimate_shift
@@ -96,9 +96,10 @@ def make_forecast(
     shift = _shift(problem, folds, ensemble, score)
     averaging = estimate_averaging(metric, y, folds, predictions, ensemble)
     bias = problem.competition.selection_bias
-    choosing = -bias if metric.greater_is_better else bias
+    choosing = 0.0 - bias if metric.greater_is_better else bias
     value = score.value + shift.amount + averaging.amount + choosing
-    scale = _scale(metric, value)
+    is_share = metric.greater_is_better and 0 <= value <= 1 and _are_shares(metric, y, ensemble.oof)
+    scale = _scale(metric, value, is_share=is_share)
     slope = scale.slope(scale.clip(value))
     time, freedom = _time_error(scale, score.folds) if folds.refit else (0.0, 1)
     sampling = math.hypot(errors.total, shift.standard_error, bias) * slope
@@ -107,7 +108,7 @@ def make_forecast(
     below, above = (half, half + gain) if metric.greater_is_better else (half + gain, half)
     low, high = (scale.back(scale.to(scale.clip(value)) + step) for step in (-below, above))
     step = 0.5 / rows if metric.needs == "label" and metric.losses is not None else 0.0  # a share of whole rows
-    least, greatest = _bounds(metric, value)
+    least, greatest = _bounds(metric, value, is_share=is_share)
     parts = {
         "score": score.value,
         "shift": shift.amount,
@@ -185,16 +186,23 @@ _LOG_ODDS = _Scale(
 _AS_IT_IS = _Scale(float, float, lambda score: 1.0)
 
 
-def _scale(metric: Metric, score: float) -> _Scale:
+def _are_shares(metric: Metric, y: np.ndarray, oof: np.ndarray) -> bool:
+    """Whether rows score at most 1, as hits do, so that no score is greater; without losses, that is assumed."""
+    predicted = ~np.isnan(oof).any(axis=1)
+    return metric.losses is None or bool(metric.losses(y[predicted], output(metric, oof[predicted])).max() <= 1)
+
+
+def _scale(metric: Metric, score: float, *, is_share: bool) -> _Scale:
     if metric.greater_is_better:
-        return _LOG_ODDS if 0 < score < 1 else _AS_IT_IS
+        return _LOG_ODDS if is_share and 0 < score < 1 else _AS_IT_IS
     return _LOGARITHMS if score > 0 else _AS_IT_IS
 
 
-def _bounds(metric: Metric, score: float) -> tuple[float, float]:
+def _bounds(metric: Metric, score: float, *, is_share: bool) -> tuple[float, float]:
     """The least and the greatest score that is possible, as far as the score shows."""
     if metric.greater_is_better:
-        return -math.inf, 1.0 if score <= 1 else math.inf
+        of_hits = is_share and metric.losses is not None and metric.needs in ("label", "ranking")
+        return 0.0 if of_hits else -math.inf, 1.0 if is_share else math.inf
     return 0.0 if score >= 0 else -math.inf, math.inf
 
 

@@ -199,6 +199,8 @@ def _by_weights(
         difference = metric.function(y[drawn], given[drawn]) - metric.function(y, given)
     except ValueError:  # as the AUC of one class
         return Shift(method="none: the sampled rows lack a class")
+    if not np.isfinite(difference):
+        return Shift(method="none: the metric is not defined for the sampled rows")
     error = standard_error * float(np.std(weights))
     share = max(0.0, 1 - (error / difference) ** 2) if difference else 0.0
     return Shift(

@@ -126,7 +126,12 @@ def _resampled_errors(
 
     test = bootstrap_standard_error(statistic, groups, size=math.ceil(units))
     train = bootstrap_standard_error(statistic, groups) if metric.quantile else score.standard_error
-    return (train, test) if train + test != 0 else (score.standard_error, score.standard_error)
+    if train + test == 0:
+        return score.standard_error, score.standard_error
+    if test == 0 and not metric.quantile:  # a perfect score, or samples as small as test have no score of their own
+        alike = statistic(np.flatnonzero(groups < math.ceil(units))) == score.value
+        return train, train * math.sqrt(max(1.0, (groups.max() + 1) / units)) if alike else math.nan
+    return train, test
 
 
 def _design_effect(sizes: np.ndarray, test_sizes: np.ndarray, effect: float) -> float:

@@ -8,7 +8,10 @@ import pytest
 
 import kpipe
 from kpipe import Competition
-from kpipe.core.metrics import evaluate, get_metric
+from kpipe.core import statistics
+from kpipe.core.formatting import format_forecast
+from kpipe.core.metrics import METRICS as ALL_METRICS
+from kpipe.core.metrics import Metric, evaluate, get_metric, over_targets
 from kpipe.core.values import Ensemble, Folds, Predictions
 from kpipe.forecast.forecast import Forecast, make_forecast
 from kpipe.problem.problem import Problem, define_problem
@@ -29,7 +32,7 @@ def problem(metric: str, *, test_rows: int = 400) -> Problem:
     rows = own.tables.train.iloc[rng.integers(len(own.tables.train), size=400)].reset_index(drop=True)
     tables = replace(own.tables, train=rows, test=rows.iloc[:test_rows])
     kind = get_metric(metric)
-    y = rng.integers(0, 2, 400) if kind.task == "classification" else rng.normal(size=400)
+    y = rng.integers(0, 2, 400) if kind.task == "classification" else 5 + rng.normal(size=400)
     return replace(own, tables=tables, columns=(), metric=kind, y=y, task=kind.task)
 
 
@@ -69,11 +72,69 @@ def test_fewer_test_rows_widen_the_interval(metric):
     assert all(map(math.isfinite, widths))
 
 
-def test_a_test_table_of_one_row_may_be_right_or_wrong():
-    one = problem("accuracy", test_rows=1)
+@pytest.mark.parametrize("metric", ["accuracy", "map@3"])
+def test_a_test_table_of_one_row_may_be_right_or_wrong(metric):
+    one = problem(metric, test_rows=1)
     found = forecast(one, predictions(one))
-    assert found.low <= 0
-    assert found.high == 1
+    assert 0 <= found.low < 0.1
+    assert found.high > 0.99
+
+
+@pytest.mark.parametrize("rows", [400, 1])
+@pytest.mark.parametrize("metric", [*ALL_METRICS])
+def test_under_every_metric_there_is_a_forecast_with_an_interval_or_the_reason_why_not(metric, rows, monkeypatch):
+    monkeypatch.setattr(statistics, "_BOOTSTRAP_RESAMPLES", 20)
+    one = problem(metric, test_rows=rows)
+    found = forecast(one, predictions(one))
+    assert math.isfinite(found.value)
+    shown = format_forecast({"forecast": {name: getattr(found, name) for name in ("value", "low", "high")}})
+    if rows == 1 and metric in {"auc", "gini", "average_precision", "r2", "mcc", "qwk"}:  # of one row, not defined
+        assert shown.endswith("(too few independent rows for an interval)")
+    else:
+        assert found.low < found.value < found.high
+        assert "95 %" in shown
+    assert not (found.parts["choosing"] == 0 and str(found.parts["choosing"]).startswith("-"))
+
+
+@pytest.mark.parametrize("metric", ["rmse", "accuracy", "qwk"])
+def test_rows_of_a_single_group_have_a_forecast_without_an_interval(metric):
+    one = problem(metric)
+    one.__dict__["blocks"] = np.zeros(400, dtype=int)
+    found = forecast(one, predictions(one))
+    assert math.isfinite(found.value)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+
+
+def test_a_perfect_score_that_is_no_mean_has_an_interval():
+    one = problem("f1")
+    found = forecast(one, np.eye(2)[one.y])
+    assert 0.9 < found.low < found.high == 1
+
+
+def test_an_own_metric_whose_rows_score_more_than_one_is_no_share():
+    def profits(y, labels):
+        return np.where(labels == y, 5.0, -8.0)
+
+    own = Metric(
+        name="profit",
+        function=lambda y, labels: float(profits(y, labels).mean()),
+        losses=profits,
+        needs="label",
+        greater_is_better=True,
+    )
+    one = replace(problem("accuracy"), metric=own)
+    found = forecast(one, predictions(one))
+    assert found.low < found.value < found.high
+    assert found.high - found.value == pytest.approx(found.value - found.low, rel=0.02)
+
+
+def test_several_targets_have_a_forecast():
+    rng = np.random.default_rng(0)
+    one = replace(problem("rmse"), metric=over_targets(get_metric("rmse"), 3), y=rng.normal(size=(400, 3)))
+    found = forecast(one, one.y + rng.normal(size=(400, 3)))
+    assert found.low < found.value < found.high
+    assert found.parts["averaging_method"].startswith("none: ")
 
 
 def test_a_perfect_score_is_not_certain_and_nothing_is_better():
