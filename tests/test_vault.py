@@ -111,7 +111,7 @@ def test_the_vault_is_opened_counted_and_opened_again_without_counting(
     assert [opening["score"] is None for opening in openings] == [False, True]
 
 
-def test_blend_compare_luck_report_and_reproduce_keep_the_vault(
+def test_blend_compare_selection_bias_report_and_reproduce_keep_the_vault(
     home: Path, runs: dict[str, Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = ("--out", home / "out")

@@ -23,22 +23,22 @@ def _execute(options: argparse.Namespace) -> int:
 
     from kpipe.cli.console.comparison import print_comparison
     from kpipe.cli.console.layout import get_console
-    from kpipe.cli.console.luck import find_luck, print_luck
+    from kpipe.cli.console.selection_bias import find_selection_bias, print_selection_bias
     from kpipe.runs.compare import compare
     from kpipe.runs.find import find_run
 
     a, b = (find_run(name, options.out) for name in (options.a, options.b))
-    comparison, luck = compare(a, b), find_luck(b, get_console(stderr=True))
+    comparison, bias = compare(a, b), find_selection_bias(b, get_console(stderr=True))
     if options.json:
         import json
 
         sides = json.loads(comparison.sides.to_json(orient="records"))
         record = {**asdict(comparison), "sides": sides, "won": comparison.won, "lost": comparison.lost}
-        record["luck"] = asdict(luck) if luck else None
+        record["luck"] = asdict(bias) if bias else None
         print(json.dumps(record, indent=2))
     else:
         print_comparison(comparison)
-        print_luck(luck, get_console(), run_id=comparison.b)
+        print_selection_bias(bias, get_console(), run_id=comparison.b)
     return 0
 
 

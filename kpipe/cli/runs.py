@@ -31,8 +31,8 @@ def _execute(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from kpipe.cli.console.layout import get_console
-    from kpipe.cli.console.luck import find_luck
     from kpipe.cli.console.runs import print_runs
+    from kpipe.cli.console.selection_bias import find_selection_bias
     from kpipe.core.formatting import format_forecast
     from kpipe.errors import KpipeError
     from kpipe.runs.find import find_runs
@@ -45,25 +45,25 @@ def _execute(options: argparse.Namespace) -> int:
             summaries.append(summary(run, options.out))
         except KpipeError as error:  # of a broken ledger, which other competitions do not share
             errors.append(f"{run.path}: {error}")
-    choosable = sorted(runs, key=_may_be_chosen) if options.slug else []  # the luck of all competitions takes long
+    choosable = sorted(runs, key=_may_be_chosen) if options.slug else []  # for all competitions it takes long
     latest = {run.record["metric"]["name"]: run for run in choosable}
-    lucks = {metric: find_luck(run, get_console(stderr=True)) for metric, run in latest.items()}
+    biases = {metric: find_selection_bias(run, get_console(stderr=True)) for metric, run in latest.items()}
     summaries = [one for one in summaries if options.model is None or options.model in one["models"]]
     if options.sort != "created":
         summaries.sort(key=lambda one: _sort_key(one, options.sort))
     if options.json:
         import json
 
-        of_best = {luck.best: asdict(luck) for luck in lucks.values() if luck}
+        of_best = {bias.best: asdict(bias) for bias in biases.values() if bias}
         print(json.dumps([{**one, "luck": of_best.get(one["run_id"])} for one in summaries], indent=2))
     else:
         records = {run.record["run_id"]: run.record for run in runs if _may_be_chosen(run)}
         expected = {
-            metric: format_forecast(records[luck.best], luck.correction)
-            for metric, luck in lucks.items()
-            if luck is not None and luck.runs > 1 and luck.best in records
+            metric: format_forecast(records[bias.best], bias.correction)
+            for metric, bias in biases.items()
+            if bias is not None and bias.runs > 1 and bias.best in records
         }
-        print_runs(summaries, slug=options.slug, lucks=lucks, expected=expected)
+        print_runs(summaries, slug=options.slug, biases=biases, expected=expected)
     for skipped in errors:
         print_message(f"Skipped: {skipped}")
     return 0

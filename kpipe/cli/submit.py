@@ -85,7 +85,7 @@ def submit_file(
     """
     from kpipe import pipeline
     from kpipe.cli.console.layout import get_console
-    from kpipe.cli.console.luck import find_luck, print_luck
+    from kpipe.cli.console.selection_bias import find_selection_bias, print_selection_bias
     from kpipe.cli.console.submissions import print_entry, show_wait
     from kpipe.core.formatting import format_forecast
     from kpipe.core.request import RunRequest
@@ -100,9 +100,9 @@ def submit_file(
         )
     else:
         console = get_console(stderr=True)
-        luck = find_luck(run, console)
-        print_luck(luck, console, run_id=run.record["run_id"])
-        choosing = luck.correction if luck is not None and luck.best == run.record["run_id"] else 0.0
+        bias = find_selection_bias(run, console)
+        print_selection_bias(bias, console, run_id=run.record["run_id"])
+        choosing = bias.correction if bias is not None and bias.best == run.record["run_id"] else 0.0
         if expected := format_forecast(run.record, choosing):
             console.print(f"Expected on the leaderboard: {expected}", markup=False)
     allowed = allowance.check_can_submit(kaggle, slug, file, run, out=out, force=options.force)

@@ -73,7 +73,7 @@ def format_forecast(record: Mapping[str, Any], choosing: float = 0.0) -> str:
     Parameters
     ----------
     record : the content of ``run.json``; keys may be missing or of other types.
-    choosing : what is added for the luck of choosing the run as the best of several.
+    choosing : what is added for selection bias, because the run was chosen as the best of several.
 
     Returns
     -------

@@ -10,7 +10,7 @@ import numpy as np
 
 __all__ = ["effective_tries", "expected_after_choosing", "gather", "random_blocks"]
 
-_DRAWS = 1000  # the noise that they add is below a twentieth of the luck itself
+_DRAWS = 1000  # the noise that they add is below a twentieth of the selection bias itself
 _MANY_UNITS = 2000
 
 

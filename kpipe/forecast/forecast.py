@@ -59,7 +59,7 @@ def make_forecast(
 ) -> Forecast:
     """Return what to expect on the leaderboard.
 
-    Weights and thresholds are chosen for each fold on the others, so that ``score`` holds no luck of theirs. What the
+    Weights and thresholds are chosen for each fold on the others, so that ``score`` has no bias from them. What the
     competition's author chose on all rows is its ``selection_bias``. Its standard error is as great as itself: choosing
     anew repeats a search like the author's, not the author's.
 

@@ -102,7 +102,7 @@ def submit_file(
     kernel : Pushed, optional
         The version of a kernel that wrote the file, in a competition that takes submissions from notebooks only.
     choosing : float
-        What is added to the run's forecast for the luck of choosing the run as the best of several.
+        What is added to the run's forecast for selection bias, because it was chosen as the best of several runs.
 
     Returns
     -------

@@ -26,7 +26,7 @@ from kpipe.report.colours import ACCENT, INK, MUTED
 from kpipe.report.formatting import short
 from kpipe.runs.find import read_run
 from kpipe.runs.loaded import LoadedRun, as_number, other_runs
-from kpipe.runs.luck import luck_of
+from kpipe.runs.selection_bias import estimate_selection_bias
 
 __all__ = ["section"]
 
@@ -82,16 +82,16 @@ def section(run: LoadedRun) -> Section:
     )
     blocks += [*_forecast(run), _table(run, others)]
     if others:
-        blocks += [Text(text=sentence) for sentence in _luck(run)]
+        blocks += [Text(text=sentence) for sentence in _selection_bias(run)]
     return Section(key="score", title="Score", summary=summary, blocks=blocks, findings=_findings(run))
 
 
-def _luck(run: LoadedRun) -> list[str]:
-    """What choosing the best of the runs flatters."""
+def _selection_bias(run: LoadedRun) -> list[str]:
+    """The selection bias of the best of the runs."""
     try:
-        return list(luck_of(read_run(run.path)).sentences(run.text("run_id")))
+        return list(estimate_selection_bias(read_run(run.path)).sentences(run.text("run_id")))
     except KpipeError as error:
-        return [plain_text(f"Luck of choosing unknown: {error}")]
+        return [plain_text(f"Selection bias unknown: {error}")]
 
 
 def _forecast(run: LoadedRun) -> list[Block]:

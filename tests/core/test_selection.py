@@ -1,4 +1,4 @@
-"""The luck of choosing: the corrected score of the best of many configurations is what new rows give."""
+"""Selection bias: the corrected score of the best of many configurations is what new rows give."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_a_run_is_submitted_and_its_score_shown_beside_cross_validation(
     assert Path("submissions/titanic/submissions.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_luck_of_choosing_is_said_and_forecast_before_the_best_of_several_runs_is_sent(
+def test_selection_bias_is_said_and_forecast_before_the_best_of_several_runs_is_sent(
     kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for seed in range(3):
@@ -70,20 +70,20 @@ def test_the_luck_of_choosing_is_said_and_forecast_before_the_best_of_several_ru
     best = max(records, key=lambda run: records[run]["score"])
     capsys.readouterr()
     assert call("submit", str(best), "--no-wait") == 0
-    luck, _, sent = capsys.readouterr().err.partition("Submitted")
+    before, _, sent = capsys.readouterr().err.partition("Submitted")
     assert sent
-    assert "Best of 3 runs (about" in luck
-    assert "expected after choosing: 0." in luck
-    assert "Expected on the leaderboard: 0." in luck
+    assert "Best of 3 runs (about" in before
+    assert "expected after choosing: 0." in before
+    assert "Expected on the leaderboard: 0." in before
     assert call("submissions", "titanic", "--json") == 0
     (entry,) = json.loads(capsys.readouterr().out)
     assert call("runs", "titanic") == 0
     shown = capsys.readouterr().out
     assert "Expected of it on the leaderboard: 0." in shown.partition("Best of 3 runs")[2]
-    assert shown.rsplit("Expected of it on the leaderboard: ")[-1].strip() in luck  # as before it was sent
+    assert shown.rsplit("Expected of it on the leaderboard: ")[-1].strip() in before  # as before it was sent
     shifts = {round(entry[f"expected_{end}"] - records[best]["forecast"][end], 12) for end in ("low", "high")}
     assert len(shifts) == 1
-    assert shifts.pop() < 0  # the luck of choosing is taken off
+    assert shifts.pop() < 0  # selection bias is taken off
 
 
 def test_paths_and_links_in_a_downloaded_zip_write_nothing_outside_the_cache(

@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from kpipe.cli.console.layout import get_console, print_table, print_text
-from kpipe.cli.console.luck import print_luck
+from kpipe.cli.console.selection_bias import print_selection_bias
 from kpipe.core.formatting import format_with_error
 from kpipe.errors import printable
-from kpipe.runs.luck import Luck
 from kpipe.runs.prune import Removable
+from kpipe.runs.selection_bias import SelectionBias
 
 __all__ = ["print_removable", "print_runs"]
 
@@ -23,7 +23,7 @@ def print_runs(
     runs: Sequence[Mapping[str, Any]],
     *,
     slug: str | None = None,
-    lucks: Mapping[str, Luck | None] = {},
+    biases: Mapping[str, SelectionBias | None] = {},
     expected: Mapping[str, str] = {},
 ) -> None:
     """Print a table for each competition and metric to stdout, with a row for each run.
@@ -34,10 +34,10 @@ def print_runs(
         Summaries of runs, see ``kpipe.runs.prune.summary``.
     slug : str, optional
         The competition that was asked for, if only one was.
-    lucks : mapping of str to Luck
-        Metric to the luck of choosing among its runs, which is printed below its table.
+    biases : mapping of str to SelectionBias
+        Metric to the selection bias among its runs, which is printed below its table.
     expected : mapping of str to str
-        Metric to the forecast of its best run, after choosing, which is printed below the luck.
+        Metric to the forecast of its best run, after choosing, which is printed below that.
     """
     console = get_console()
     if not runs:
@@ -45,7 +45,7 @@ def print_runs(
         console.print(f"No finished runs{of} found. To make one: kpipe run SLUG", markup=False)
     for key in dict.fromkeys((run["slug"], run["metric"]) for run in runs):
         print_table(console, _table(": ".join(key), [run for run in runs if (run["slug"], run["metric"]) == key]))
-        print_luck(lucks.get(key[1]), console)
+        print_selection_bias(biases.get(key[1]), console)
         if text := expected.get(key[1]):
             console.print(f"Expected of it on the leaderboard: {text}", markup=False)
 

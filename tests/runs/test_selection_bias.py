@@ -1,4 +1,4 @@
-"""The luck of choosing among finished runs, by function and by command."""
+"""Selection bias among finished runs, by function and by command."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 
 from kpipe.cli.console.layout import get_console
-from kpipe.cli.console.luck import find_luck
+from kpipe.cli.console.selection_bias import find_selection_bias
 from kpipe.core import selection
 from kpipe.core.metrics import get_metric
 from kpipe.errors import InputError
-from kpipe.runs.luck import luck_of, selection_correction
 from kpipe.runs.run import Run
+from kpipe.runs.selection_bias import estimate_selection_bias
 from tests.cli.calls import call
 
 LABELS = np.random.default_rng(7).integers(2, size=600)
@@ -57,24 +57,21 @@ def fake_run(home: Path, name: str, seed: int, metric: str = "accuracy", **chang
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss", "auc", "f1"])
 def test_the_best_of_twenty_coins_is_expected_to_score_like_a_coin(tmp_path: Path, metric: str) -> None:
     runs = [fake_run(tmp_path, f"run-{seed}", seed, metric) for seed in range(20)]
-    luck, scores = luck_of(runs[0]), [run.score for run in runs]
+    bias, scores = estimate_selection_bias(runs[0]), [run.score for run in runs]
     better = max if get_metric(metric).greater_is_better else min
-    assert (luck.runs, luck.score, luck.left_out) == (20, pytest.approx(better(scores)), {})
-    assert 15 < luck.tries <= 20
-    spread = abs(luck.score - np.mean(scores))
-    assert abs(luck.expected - np.mean(scores)) < 0.4 * spread
-    best = next(run for run in runs if run.record["run_id"] == luck.best)
-    other = next(run for run in runs if run is not best)
-    assert (selection_correction(best), selection_correction(other)) == (luck.correction, 0.0)
-    assert luck.correction != 0
+    assert (bias.runs, bias.score, bias.left_out) == (20, pytest.approx(better(scores)), {})
+    assert 15 < bias.tries <= 20
+    spread = abs(bias.score - np.mean(scores))
+    assert abs(bias.expected - np.mean(scores)) < 0.4 * spread
+    assert bias.correction != 0
 
 
-def test_the_luck_does_not_depend_on_the_run_that_one_looks_at(tmp_path: Path) -> None:
+def test_the_selection_bias_does_not_depend_on_the_run_that_one_looks_at(tmp_path: Path) -> None:
     runs = [fake_run(tmp_path, f"run-{seed}", seed) for seed in range(6)]  # accuracies of resampled rows often tie
-    assert len({luck_of(run).expected for run in runs}) == 1
+    assert len({estimate_selection_bias(run).expected for run in runs}) == 1
 
 
-def test_the_luck_is_that_of_real_runs_even_after_one_on_the_sample(
+def test_the_selection_bias_is_that_of_real_runs_even_after_one_on_the_sample(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for seed in range(3):
@@ -87,11 +84,11 @@ def test_the_luck_is_that_of_real_runs_even_after_one_on_the_sample(
 
 def test_with_one_run_nothing_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = fake_run(tmp_path, "only-run", 0)
-    luck = luck_of(run)
-    assert (luck.runs, luck.tries, luck.expected) == (1, 1.0, luck.score)
-    assert luck.score == pytest.approx(run.score)
-    assert selection_correction(run) == 0.0
-    assert list(luck.sentences()) == []
+    bias = estimate_selection_bias(run)
+    assert (bias.runs, bias.tries, bias.expected) == (1, 1.0, bias.score)
+    assert bias.score == pytest.approx(run.score)
+    assert bias.correction == 0.0
+    assert list(bias.sentences()) == []
 
 
 def test_runs_that_do_not_compare_are_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,10 +105,10 @@ def test_runs_that_do_not_compare_are_left_out_and_named(tmp_path: Path, capsys:
     broken = fake_run(tmp_path, "broken", 2)
     (broken.path / "oof.parquet").write_bytes(b"no parquet")
     runs = [fake_run(tmp_path, f"run-{seed}", seed) for seed in range(3)]
-    luck = luck_of(runs[0])
-    assert luck.runs == 3
-    assert {name: luck.left_out[name] for name in others} == {name: reason for name, (_, reason) in others.items()}
-    assert luck.left_out["broken"].startswith("oof.parquet cannot be read")
+    bias = estimate_selection_bias(runs[0])
+    assert bias.runs == 3
+    assert {name: bias.left_out[name] for name in others} == {name: reason for name, (_, reason) in others.items()}
+    assert bias.left_out["broken"].startswith("oof.parquet cannot be read")
     assert call("runs", "made-by-hand", "--out", tmp_path) == 0
     shown = capsys.readouterr().out
     assert "Best of 3 runs (about 3 independent tries): 0." in shown
@@ -119,22 +116,24 @@ def test_runs_that_do_not_compare_are_left_out_and_named(tmp_path: Path, capsys:
     assert "other-files (other files)" in shown
 
 
-def test_a_run_without_predictions_has_no_luck_and_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_predictions_the_selection_bias_is_unknown_and_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = fake_run(tmp_path, "no-oof", 0)
     (run.path / "oof.parquet").unlink()
     with pytest.raises(InputError, match=r"oof\.parquet is not in the run's folder"):
-        luck_of(run)
-    assert find_luck(run, get_console()) is None
-    assert "Luck of choosing unknown: oof.parquet is not" in capsys.readouterr().out
+        estimate_selection_bias(run)
+    assert find_selection_bias(run, get_console()) is None
+    assert "Selection bias unknown: oof.parquet is not" in capsys.readouterr().out
 
 
 def test_runs_compare_and_report_say_what_choosing_flatters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [fake_run(tmp_path, f"run-{seed}", seed) for seed in range(4)]
-    best = luck_of(runs[0]).best
+    best = estimate_selection_bias(runs[0]).best
     assert call("runs", "made-by-hand", "--out", tmp_path, "--json") == 0
     listed = {one["run_id"]: one["luck"] for one in json.loads(capsys.readouterr().out)}
     assert listed[best]["runs"] == 4
-    assert [name for name, luck in listed.items() if luck] == [best]
+    assert [name for name, bias in listed.items() if bias] == [best]
     assert call("compare", "run-0", "run-1", "--out", tmp_path) == 0
     assert "Best of 4 runs" in capsys.readouterr().out
     assert call("compare", "run-0", "run-1", "--out", tmp_path, "--json") == 0
@@ -151,7 +150,7 @@ def test_predictions_are_read_one_run_after_another(
     y = np.random.default_rng(0).integers(2, size=20_000)
     runs = [fake_run(tmp_path, f"run-{seed}", seed, metric, y=y) for seed in range(30)]
     tracemalloc.start()
-    assert luck_of(runs[0]).runs == 30
+    assert estimate_selection_bias(runs[0]).runs == 30
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 15 * y.size * 2 * 8  # half of the predictions of all runs
@@ -163,5 +162,5 @@ def test_a_hundred_runs_of_100_000_rows_take_seconds_at_most(tmp_path: Path, met
     y = np.random.default_rng(0).integers(2, size=100_000)
     runs = [fake_run(tmp_path, f"run-{seed}", seed, metric, y=y) for seed in range(100)]
     start = time.process_time()
-    assert luck_of(runs[0]).runs == 100
+    assert estimate_selection_bias(runs[0]).runs == 100
     assert time.process_time() - start < 5  # less than one on an idle machine

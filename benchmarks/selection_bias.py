@@ -1,10 +1,10 @@
-"""The luck of choosing: bias of the corrected score, and seconds for 100 runs of 100,000 rows.
+"""Selection bias: what is left of it in the corrected score, and seconds for 100 runs of 100,000 rows.
 
-    python benchmarks/luck.py
+    python benchmarks/selection_bias.py
 
 Simulates configurations whose true accuracies, or areas under the ROC curve, are equal or differ by about a standard
 error, and asserts that the corrected score of the best one is within a standard error of its true score. Then it times
-``luck_of`` on the files of 100 runs: CPU seconds, the best of three, reading included.
+``estimate_selection_bias`` on the files of 100 runs: CPU seconds, the best of three, reading included.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from scipy.stats import norm
 
 from kpipe.core.metrics import get_metric
 from kpipe.core.selection import effective_tries, expected_after_choosing
-from kpipe.runs.luck import luck_of
 from kpipe.runs.run import Run
+from kpipe.runs.selection_bias import estimate_selection_bias
 
 ROWS, REPEATS = 1000, 100
 RUNS, MANY_ROWS = 100, 100_000
@@ -87,13 +87,13 @@ def cpu_seconds(metric: str) -> float:
         seconds = []
         for _ in range(3):
             start = time.process_time()
-            assert luck_of(runs[0]).runs == RUNS
+            assert estimate_selection_bias(runs[0]).runs == RUNS
             seconds.append(time.process_time() - start)
         return min(seconds)
 
 
 def finished_run(folder: Path, metric: str, y: np.ndarray, positive: np.ndarray) -> Run:
-    """As much of a run's folder as its luck needs."""
+    """As much of a run's folder as the estimate needs."""
     folder.mkdir()
     classes = {"blend/0": 1 - positive, "blend/1": positive}
     pd.DataFrame({"row": np.arange(len(y)), "target": y, **classes}).to_parquet(folder / "oof.parquet")

@@ -1,4 +1,4 @@
-"""The luck of choosing: how much the best of a competition's finished runs flatters. Nothing is trained."""
+"""Selection bias: by how much the score of the best of several finished runs is too optimistic. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kpipe.runs.run import Run
 from kpipe.runs.tables import read_parquet, to_numbers
 from kpipe.runs.vault import recorded_vault
 
-__all__ = ["Luck", "luck_of", "selection_correction"]
+__all__ = ["SelectionBias", "estimate_selection_bias"]
 
 _MOST_RUNS = 200  # the latest ones in the folder
 _MOST_NAMED = 5  # runs that are left out, in the sentence
@@ -32,7 +32,7 @@ _FEWEST_BLOCKS, _MOST_BLOCKS, _EVALUATIONS, _BLOCK_ROWS, _SCORED_ROWS = 8, 20, 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Luck:
+class SelectionBias:
     """The best of comparable runs, and what its score is worth after it was chosen.
 
     Parameters
@@ -90,31 +90,8 @@ class Luck:
             yield f"Not comparable, and left out: {', '.join(named[:_MOST_NAMED])}{others}."
 
 
-def selection_correction(run: Run) -> float:
-    """The change of a run's score that its having been chosen as the best one calls for.
-
-    Parameters
-    ----------
-    run : Run
-        A finished run.
-
-    Returns
-    -------
-    float
-        At most 0 where greater scores are better, otherwise at least 0. It is 0 for a run that is not the best of those
-        it compares with, and for one that compares with none.
-
-    Raises
-    ------
-    InputError
-        As ``luck_of``.
-    """
-    luck = luck_of(run)
-    return luck.correction if luck.best == run.record["run_id"] else 0.0
-
-
-def luck_of(run: Run) -> Luck:
-    """The luck of choosing among the finished runs in the folder of a run that compare with it.
+def estimate_selection_bias(run: Run) -> SelectionBias:
+    """Estimate the selection bias of the best among a run and the finished runs in its folder that compare with it.
 
     Comparable runs have the same files, metric, target and rows, and failed no check.
 
@@ -125,7 +102,7 @@ def luck_of(run: Run) -> Luck:
 
     Returns
     -------
-    Luck
+    SelectionBias
 
     Raises
     ------
@@ -144,7 +121,7 @@ def luck_of(run: Run) -> Luck:
         except KpipeError as error:
             left_out[folder.name] = plain_text(error).rstrip(".")[:200]
     gathered.sort(key=lambda one: one.run_id)  # which run one looks at decides no tie
-    return _luck(gatherer, gathered, left_out)
+    return _estimate(gatherer, gathered, left_out)
 
 
 @dataclass(frozen=True)
@@ -331,7 +308,7 @@ def _score_in(metric: Metric, y: np.ndarray, predictions: np.ndarray) -> float:
         return float("nan")
 
 
-def _luck(gatherer: _Gatherer, gathered: list[_Gathered], left_out: Mapping[str, str]) -> Luck:
+def _estimate(gatherer: _Gatherer, gathered: list[_Gathered], left_out: Mapping[str, str]) -> SelectionBias:
     metric, sizes, rows = gatherer.metric, gatherer.sizes, len(gatherer.own.y)
     scores = np.array([one.score for one in gathered])
     sums = np.column_stack([one.sums for one in gathered])
@@ -346,7 +323,7 @@ def _luck(gatherer: _Gatherer, gathered: list[_Gathered], left_out: Mapping[str,
     expected = float(scores[best])
     if len(gathered) > 1 and len(sums) > 1:
         expected = expected_after_choosing(sums, sizes, root=metric.root, greater_is_better=metric.greater_is_better)
-    return Luck(
+    return SelectionBias(
         best=gathered[best].run_id,
         runs=len(gathered),
         tries=tries,
