@@ -23,9 +23,9 @@ from kpipe.core.values import Score, Tables
 from kpipe.errors import DataError, KpipeError, UsageError
 from kpipe.problem.alignment import align_rows
 from kpipe.problem.competition import Competition
-from kpipe.problem.locked import LockedRows, raw_targets_of, spread_rows
+from kpipe.problem.locked import LockedRows, raw_targets_of
 from kpipe.problem.problem import Problem
-from kpipe.problem.times import read_times
+from kpipe.problem.vault_rows import draw_rows
 from kpipe.runs.files import sha256_of
 from kpipe.runs.find import competition_folder, find_run, find_runs
 from kpipe.runs.locks import try_lock
@@ -47,14 +47,11 @@ from kpipe.runs.vault import (
 __all__ = ["Look", "make_vault", "open_vault", "show_vault"]
 
 _NORMAL_95 = 1.96  # standard errors of a normal distribution on either side of 95 %
-_FEWEST = 20  # rows, or 5 groups, on either side: an estimate on fewer says nothing
-_FEWEST_GROUPS = 5
 _LARGEST_SHARE = 0.5
-_RARE = 5  # rows of a class, below which none of them is locked away
 
 
 def make_vault(request: RunRequest, *, share: float) -> tuple[Vault, tuple[str, ...]]:
-    """Lock a share of train's rows away: whole groups, the last ones in time, or else spread like the target.
+    """Lock a share of train's rows away: whole groups, times that lie as test does, or else spread like the target.
 
     Parameters
     ----------
@@ -90,8 +87,7 @@ def make_vault(request: RunRequest, *, share: float) -> tuple[Vault, tuple[str, 
     problem = pipeline.prepare(replace(request, all_rows=True))
     files = align_rows(competition, files)
     _check_that_clean_keeps(problem, competition, files)
-    rows, how = _draw(problem, share)
-    _check_enough(problem, rows, share)
+    rows, how = draw_rows(problem, share)
     vault = _vault(problem, files, rows, share=share, how=how)
     write_vault(home, vault)
     return vault, tuple(_notes(request.out, request.slug))
@@ -117,47 +113,6 @@ def _encode(problem: Problem, raw: pd.DataFrame) -> np.ndarray:
         return (values if len(problem.targets) > 1 else values[:, 0]).astype(problem.y.dtype)
     codes = {str(label): code for code, label in enumerate(problem.labels)}
     return raw.iloc[:, 0].astype(str).map(codes).fillna(-1).to_numpy(dtype=np.int64)
-
-
-def _draw(problem: Problem, share: float) -> tuple[np.ndarray, str]:
-    """The rows to lock away, sorted, and how they were drawn."""
-    own = len(problem.y) - problem.tables.extra
-    train, count = problem.tables.train.iloc[:own], round(share * own)
-    if problem.groups is not None:
-        numbers = pd.factorize(train[problem.groups])[0]
-        order = np.random.default_rng(0).permutation(numbers.max() + 1)
-        sizes = np.cumsum(np.bincount(numbers)[order])
-        kept = order[: int(np.argmin(np.abs(sizes - count))) + 1]
-        return np.flatnonzero(np.isin(numbers, kept)), f"whole groups of {problem.groups}"
-    if (column := getattr(problem.splitter, "column", None)) is not None:
-        times = read_times(train, column)
-        start = times.sort_values().dropna().iloc[-count:].min() if count else None
-        return np.flatnonzero(times >= start), f"the last rows by {column}, from {start}"
-    y = problem.y[:own] if problem.y.ndim == 1 else problem.y[:own, 0]
-    if problem.labels is None:
-        return spread_rows(y, count), "spread like the target"
-    frequent = np.flatnonzero(np.bincount(y)[y] >= _RARE)
-    return frequent[spread_rows(y[frequent], min(count, len(frequent)))], "stratified by class"
-
-
-def _check_enough(problem: Problem, rows: np.ndarray, share: float) -> None:
-    """Raise UsageError if too few rows, groups or classes are locked away or left."""
-    left = np.setdiff1d(np.arange(len(problem.y) - problem.tables.extra), rows)
-    for part, name in ((rows, "in the vault"), (left, "to train on")):
-        if len(part) < _FEWEST:
-            raise UsageError(f"--share {share:.4g} leaves {len(part)} rows {name}: at least {_FEWEST} are needed.")
-        blocks = None if problem.groups is None else problem.tables.train[problem.groups].iloc[part]
-        if blocks is not None and blocks.nunique() < _FEWEST_GROUPS:
-            raise UsageError(
-                f"--share {share:.4g} leaves {blocks.nunique()} groups of {problem.groups} {name}: at least "
-                f"{_FEWEST_GROUPS} are needed."
-            )
-        if problem.labels is not None and len(np.unique(problem.y[part])) < 2:
-            label = problem.labels[problem.y[part][0]]
-            raise UsageError(f"--share {share:.4g} leaves one class {name}, {label}: choose another share.")
-    if problem.labels is not None and len(lost := np.setdiff1d(problem.y, problem.y[left])):
-        label = problem.labels[lost[0]]
-        raise UsageError(f"--share {share:.4g} leaves no row of the class {label} to train on: choose another share.")
 
 
 def _vault(problem: Problem, files: Tables, rows: np.ndarray, *, share: float, how: str) -> Vault:

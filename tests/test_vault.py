@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import kpipe
+from kpipe import pipeline
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Tables
 from kpipe.errors import TrainingError, UsageError
@@ -254,6 +255,36 @@ def test_whole_groups_and_the_last_rows_in_time_are_locked_away(tmp_path: Path) 
     assert vault.how.startswith("the last rows by day, from 2020-08-28")
     run = kpipe.run(SLUG, data=tmp_path / "t", out=tmp_path / "out-t", models=["linear"], jobs=1)
     assert open_vault(str(run.path), out=tmp_path / "out-t").opening.score is not None
+    splitters = [repr(pipeline.prepare(replace(request, all_rows=rows)).splitter) for rows in (False, True)]
+    assert "horizon='30 days'" in splitters[0]
+    assert "gap" not in splitters[0]  # the vault's rows lie there, and the final run trains on them
+    assert "gap" not in splitters[1]
+
+
+def test_of_a_test_set_that_is_cut_out_of_train_a_vault_is_cut_out_likewise(tmp_path: Path) -> None:
+    hours = pd.date_range("2020-01-01", "2020-06-30", freq="12h")
+    made = prices(n=len(hours))
+    ends, weeks = hours.day >= 20, np.random.default_rng(0).permutation(60)[np.arange(len(hours)) // 14] < 12
+    for name, is_test in (("ends", ends), ("weeks", weeks)):
+        train = made.train.assign(when=hours.astype(str), id=np.arange(len(hours)))
+        test = train[is_test].drop(columns="price").reset_index(drop=True)
+        sample = pd.DataFrame({"id": test["id"], "price": 0.0})
+        cut = replace(made, train=train[~is_test].reset_index(drop=True), test=test, sample=sample)
+        request = RunRequest(SLUG, data=write(cut, tmp_path / name), out=tmp_path / f"out-{name}")
+        before = repr(pipeline.prepare(request).splitter)
+        vault, _ = make_vault(request, share=0.2)
+        when = pd.to_datetime(cut.train["when"])
+        locked = when.iloc[list(vault.locked.rows)]
+        left = when.drop(locked.index)
+        assert 0.1 < len(locked) / len(when) < 0.3
+        if name == "ends":
+            assert vault.how.startswith("the ends of each month by when, from day ")
+            assert locked.dt.day.min() > left.dt.day.max()
+        else:
+            assert vault.how == "whole blocks of time by when"
+            assert not {*locked.dt.date} & {*left.dt.date}
+            assert locked.min() < left.quantile(0.5)
+        assert repr(pipeline.prepare(request).splitter) == before
 
 
 def test_clean_sees_the_locked_rows_in_test_and_never_their_targets() -> None:

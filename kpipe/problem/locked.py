@@ -1,4 +1,4 @@
-"""Rows of train that a vault locks away: drawn, moved behind test's rows before ``clean``, and taken out afterwards."""
+"""Rows of train that a vault locks away: moved behind test's rows before ``clean``, and taken out afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kpipe.problem.competition import Competition
 from kpipe.problem.inference.spelling import adapt_tables
 from kpipe.problem.inference.written_forms import convert_written_forms
 
-__all__ = ["LockedRows", "lock", "raw_targets_of", "spread_rows", "unlock"]
+__all__ = ["LockedRows", "lock", "raw_targets_of", "unlock"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,27 +171,3 @@ def raw_targets_of(competition: Competition, files: Tables, targets: Sequence[st
             f"The target {missing[0]!r} is made by this competition's clean, which must not see a vault's."
         )
     return train[list(targets)]
-
-
-def spread_rows(values: np.ndarray, count: int) -> np.ndarray:
-    """Rows whose values are spread like those of all rows: every so many-th of them, sorted by value.
-
-    Parameters
-    ----------
-    values : (n,) array
-        Class codes or numbers; rows with equal values are taken in a random order, the same at every call.
-    count : int
-
-    Returns
-    -------
-    (count,) array of int
-        Sorted.
-
-    Examples
-    --------
-    >>> values = np.repeat([0, 1], [80, 20])
-    >>> np.bincount(values[spread_rows(values, 10)]).tolist()
-    [8, 2]
-    """
-    order = np.lexsort((np.random.default_rng(0).permutation(len(values)), values))
-    return np.sort(order[((np.arange(count) + 0.5) * len(values) / count).astype(int)])

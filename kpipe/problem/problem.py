@@ -244,7 +244,7 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
     vault = None
     if locked is not None:
         tables, vault = unlock(files, tables, len(locked.rows))
-    inferred, reasons = infer(adapted, tables)
+    inferred, reasons = infer(adapted, tables, vault)
     y, labels = encode_target(tables.train, inferred.targets, _not_none(inferred.task))
     problem = Problem(
         competition=adapted,

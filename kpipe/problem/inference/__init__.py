@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
+
+import pandas as pd
 
 from kpipe.core.values import Reason, Tables
 from kpipe.problem.competition import Competition
@@ -37,7 +40,9 @@ _STEPS: Mapping[str, Callable[[Competition, Tables], Step]] = {
 }
 
 
-def infer(competition: Competition, tables: Tables) -> tuple[Competition, dict[str, Reason]]:
+def infer(
+    competition: Competition, tables: Tables, vault: pd.DataFrame | None = None
+) -> tuple[Competition, dict[str, Reason]]:
     """Infer every open field of a competition, and return the reasons.
 
     Parameters
@@ -46,6 +51,8 @@ def infer(competition: Competition, tables: Tables) -> tuple[Competition, dict[s
         As its author wrote it; a field that is None is open.
     tables : Tables
         Cleaned tables.
+    vault : DataFrame, optional
+        Rows of train that are locked away: what lies between train and test in time.
 
     Returns
     -------
@@ -62,7 +69,11 @@ def infer(competition: Competition, tables: Tables) -> tuple[Competition, dict[s
         If the competition's metric does not fit its task.
     """
     reasons: dict[str, Reason] = {}
-    for field, step in _STEPS.items():
+    steps: Mapping[str, Callable[[Competition, Tables], Step]] = {
+        **_STEPS,
+        "splitter": partial(infer_splitter, vault=vault),
+    }
+    for field, step in steps.items():
         changes, reason = step(competition, tables)
         competition = replace(competition, **changes)  # type: ignore[arg-type]  # one field a step
         if reason is not None:

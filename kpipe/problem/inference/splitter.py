@@ -30,7 +30,7 @@ _FEWEST_TIMES = 3  # of fewer, none can be told from the others' order
 _FIRST = 0.01  # of test may be earlier, and of train later
 
 
-def infer_splitter(competition: Competition, tables: Tables) -> Step:
+def infer_splitter(competition: Competition, tables: Tables, vault: pd.DataFrame | None = None) -> Step:
     """Choose a splitter that mirrors the split into train and test: by group, by time, or by row."""
     if competition.splitter is not None:
         return NOTHING
@@ -39,7 +39,7 @@ def infer_splitter(competition: Competition, tables: Tables) -> Step:
     if competition.groups is not None:
         kind: type[Splitter] = StratifiedGroupKFold if classes else GroupKFold
         return {"splitter": kind(**settings)}, Reason(text=f"rows with the same {competition.groups} stay together")
-    if (layout := _layout(competition, tables)) is not None:
+    if (layout := _layout(competition, tables, vault)) is not None:
         found: dict[str, object] = {"splitter": layout.splitter}
         column = layout.splitter.column if isinstance(layout.splitter, ByTime) else None
         if isinstance(competition.features, AutomaticFeatures) and isinstance(column, str):
@@ -50,13 +50,13 @@ def infer_splitter(competition: Competition, tables: Tables) -> Step:
     return {"splitter": KFold(**settings)}, Reason(text="rows are assumed to be independent", guess=True)
 
 
-def _layout(competition: Competition, tables: Tables) -> Layout | None:
+def _layout(competition: Competition, tables: Tables, vault: pd.DataFrame | None) -> Layout | None:
     """How test lies in train by the first column of time that says so, or by the stated one."""
     if competition.split == "rows" or (competition.split is not None and competition.groups is not None):
         return None
     columns = _time_columns(competition, tables) if competition.split is None else (competition.split,)
     for column in columns:
-        found = _layout_by(column, tables)
+        found = _layout_by(column, tables, vault)
         if found is not None and _can_be_split(found.splitter, tables.train):
             return found
     if competition.split is None:
@@ -90,17 +90,19 @@ def _calendar_parts(names: Sequence[str], train: pd.DataFrame, test: pd.DataFram
     return tuple(found) if len(found) > 1 else None
 
 
-def _layout_by(column: TimeColumn, tables: Tables) -> Layout | None:
+def _layout_by(column: TimeColumn, tables: Tables, vault: pd.DataFrame | None) -> Layout | None:
     try:
         train, test = (read_times(frame, column) for frame in (tables.train, tables.test))
+        # Without a vault's rows, test would seem to lie further ahead than it does of what the final run trains on.
+        whole = train if vault is None else pd.concat([train, read_times(vault, column)], ignore_index=True)
     except ValueError:
         return None
     are_dates = [pd.api.types.is_datetime64_any_dtype(times) for times in (train, test)]
     if train.nunique() < _FEWEST_TIMES or are_dates[0] != are_dates[1]:
         return None
-    if comes_later(train, test):
-        return layout_after(column, train, test)
-    return layout_between(column, train, test) if are_dates[0] else None
+    if comes_later(whole, test):
+        return layout_after(column, train, test, end=whole.max())
+    return layout_between(column, whole, test) if are_dates[0] else None
 
 
 def is_time(train: pd.Series, test: pd.Series) -> bool:

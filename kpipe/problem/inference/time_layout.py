@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -52,7 +52,7 @@ class Layout(NamedTuple):
     text: str
 
 
-def layout_after(column: TimeColumn, train: pd.Series, test: pd.Series) -> Layout:
+def layout_after(column: TimeColumn, train: pd.Series, test: pd.Series, *, end: Any = None) -> Layout:
     """The layout of a test set that comes after train: folds validate horizons of its length, after a gap as long.
 
     There are as many folds as train has horizons, at most five, beside the first, which only trains. Where train is
@@ -63,6 +63,8 @@ def layout_after(column: TimeColumn, train: pd.Series, test: pd.Series) -> Layou
     column : str or tuple of str
     train, test : Series
         (n,) and (m,) datetime64 or numbers.
+    end : Timestamp or float, optional
+        Until when there is train; later than the last one of its times here where rows are locked away.
 
     Returns
     -------
@@ -70,7 +72,7 @@ def layout_after(column: TimeColumn, train: pd.Series, test: pd.Series) -> Layou
     """
     name, later = _name(column), test[test >= train.quantile(1 - _OTHERWISE, interpolation="lower")]
     step = usual_step(train)
-    horizon, gap = length_between(later.min(), later.max(), step), gap_between(train, later, step)
+    horizon, gap = length_between(later.min(), later.max(), step), gap_between(train, later, step, end=end)
     text = f"by {name}, test comes after train: {format_span(later)}"
     text += "" if gap is None else f", after a gap of {_words(gap, name)}"
     fitting = n_horizons(train, horizon, gap, step) - 1

@@ -125,7 +125,7 @@ def _differences(times: pd.Series) -> pd.Series:
     return pd.Series(np.sort(times.dropna().unique())).diff().dropna()
 
 
-def gap_between(train: pd.Series, later: pd.Series, step: _Step) -> str | float | None:
+def gap_between(train: pd.Series, later: pd.Series, step: _Step, *, end: Any = None) -> str | float | None:
     """The length of time between train and test, where it is longer than between train's dates.
 
     Parameters
@@ -133,12 +133,14 @@ def gap_between(train: pd.Series, later: pd.Series, step: _Step) -> str | float 
     train, later : Series
         (n,) and (m,) datetime64 or numbers.
     step : Timedelta or float
+    end : Timestamp or float, optional
+        The end of train, if it is not the last of these times.
 
     Returns
     -------
     str or float or None
     """
-    last, first = train.max(), later.min()
+    last, first = train.max() if end is None else end, later.min()
     if first - last <= _differences(train).quantile(0.99):
         return None
     if not isinstance(first, pd.Timestamp):

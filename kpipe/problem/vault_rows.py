@@ -1,0 +1,128 @@
+"""Which rows of train a vault locks away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kpipe.errors import UsageError
+from kpipe.problem.cut_outs import PeriodEnds, TimeBlocks, block_numbers, phases
+from kpipe.problem.problem import Problem
+from kpipe.problem.times import read_times
+
+__all__ = ["draw_rows", "spread_rows"]
+
+_FEWEST = 20  # rows, or 5 groups, on either side: an estimate on fewer says nothing
+_FEWEST_GROUPS = 5
+_RARE = 5  # rows of a class, below which none of them is locked away
+
+
+def draw_rows(problem: Problem, share: float) -> tuple[np.ndarray, str]:
+    """Draw the rows that a vault locks away: whole groups, times that lie as test does, or else spread like the target.
+
+    Parameters
+    ----------
+    problem : Problem
+        With all rows.
+    share : float
+        Of train's rows.
+
+    Returns
+    -------
+    rows : (m,) array of int
+        Sorted positions; the same for the same files.
+    how : str
+        How they were drawn, a phrase.
+
+    Raises
+    ------
+    UsageError
+        If too few rows, groups or classes are locked away or left.
+    """
+    rows, how = _draw(problem, share)
+    _check_enough(problem, rows, share)
+    return rows, how
+
+
+def _draw(problem: Problem, share: float) -> tuple[np.ndarray, str]:
+    own = len(problem.y) - problem.tables.extra
+    train, count = problem.tables.train.iloc[:own], round(share * own)
+    if problem.groups is not None:
+        return _whole(pd.factorize(train[problem.groups])[0], count), f"whole groups of {problem.groups}"
+    if (column := getattr(problem.splitter, "column", None)) is not None:
+        return _draw_in_time(problem.splitter, read_times(train, column), count)
+    y = problem.y[:own] if problem.y.ndim == 1 else problem.y[:own, 0]
+    if problem.labels is None:
+        return spread_rows(y, count), "spread like the target"
+    frequent = np.flatnonzero(np.bincount(y)[y] >= _RARE)
+    return frequent[spread_rows(y[frequent], min(count, len(frequent)))], "stratified by class"
+
+
+def _whole(numbers: np.ndarray, count: int) -> np.ndarray:
+    """About so many rows, sorted: all rows of random groups; a number below 0 is no group."""
+    sizes = np.bincount(numbers[numbers >= 0])
+    order = np.random.default_rng(0).permutation(len(sizes))
+    kept = order[: int(np.argmin(np.abs(np.cumsum(sizes[order]) - count))) + 1]
+    return np.flatnonzero(np.isin(numbers, kept))
+
+
+def _draw_in_time(splitter: Any, times: pd.Series, count: int) -> tuple[np.ndarray, str]:
+    """Rows that lie in train as those of test do: the last ones, the ends of periods, or blocks."""
+    name = splitter.column if isinstance(splitter.column, str) else " and ".join(splitter.column)
+    if isinstance(splitter, TimeBlocks):
+        numbers = np.full(len(times), -1)
+        numbers[times.notna()] = pd.factorize(block_numbers(times.dropna(), splitter.block))[0]
+        return _whole(numbers, count), f"whole blocks of time by {name}"
+    if isinstance(splitter, PeriodEnds):
+        days = phases(times, splitter.period)
+        start = np.sort(days[~np.isnan(days)])[-count:].min() if count else np.inf
+        unit = "hour" if splitter.period == "day" else "day"
+        return np.flatnonzero(days >= start), f"the ends of each {splitter.period} by {name}, from {unit} {start:g}"
+    first = times.sort_values().dropna().iloc[-count:].min() if count else None
+    return np.flatnonzero(times >= first), f"the last rows by {name}, from {first}"
+
+
+def _check_enough(problem: Problem, rows: np.ndarray, share: float) -> None:
+    """Raise UsageError if too few rows, groups or classes are locked away or left."""
+    left = np.setdiff1d(np.arange(len(problem.y) - problem.tables.extra), rows)
+    for part, name in ((rows, "in the vault"), (left, "to train on")):
+        if len(part) < _FEWEST:
+            raise UsageError(f"--share {share:.4g} leaves {len(part)} rows {name}: at least {_FEWEST} are needed.")
+        blocks = None if problem.groups is None else problem.tables.train[problem.groups].iloc[part]
+        if blocks is not None and blocks.nunique() < _FEWEST_GROUPS:
+            raise UsageError(
+                f"--share {share:.4g} leaves {blocks.nunique()} groups of {problem.groups} {name}: at least "
+                f"{_FEWEST_GROUPS} are needed."
+            )
+        if problem.labels is not None and len(np.unique(problem.y[part])) < 2:
+            label = problem.labels[problem.y[part][0]]
+            raise UsageError(f"--share {share:.4g} leaves one class {name}, {label}: choose another share.")
+    if problem.labels is not None and len(lost := np.setdiff1d(problem.y, problem.y[left])):
+        label = problem.labels[lost[0]]
+        raise UsageError(f"--share {share:.4g} leaves no row of the class {label} to train on: choose another share.")
+
+
+def spread_rows(values: np.ndarray, count: int) -> np.ndarray:
+    """Rows whose values are spread like those of all rows: every so many-th of them, sorted by value.
+
+    Parameters
+    ----------
+    values : (n,) array
+        Class codes or numbers; rows with equal values are taken in a random order, the same at every call.
+    count : int
+
+    Returns
+    -------
+    (count,) array of int
+        Sorted.
+
+    Examples
+    --------
+    >>> values = np.repeat([0, 1], [80, 20])
+    >>> np.bincount(values[spread_rows(values, 10)]).tolist()
+    [8, 2]
+    """
+    order = np.lexsort((np.random.default_rng(0).permutation(len(values)), values))
+    return np.sort(order[((np.arange(count) + 0.5) * len(values) / count).astype(int)])
