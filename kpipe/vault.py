@@ -248,7 +248,8 @@ def open_vault(name: str, *, out: Path, data: str | Path | None = None) -> Look:
     Raises
     ------
     UsageError
-        If the run was made without this vault, or another process opens it.
+        If the run was made without this vault or is scored by another metric than those before, or another process
+        opens it.
     DataError
         If files have changed since the vault was made, or the run's predictions cannot be used.
     """
@@ -260,6 +261,7 @@ def open_vault(name: str, *, out: Path, data: str | Path | None = None) -> Look:
         vault = _vault_of(run, home)
         problem, y = _problem_and_truth(run, home, vault, data)
         metric, sha256 = problem.metric, sha256_of(run.path / VAULT_PREDICTIONS)
+        _check_metric(run, vault, metric)
         known = next((one for one in vault.openings if one.sha256 == sha256), None)
         before = vault.openings[: vault.openings.index(known)] if known else vault.openings
         best = replace(vault, openings=before).best(greater_is_better=metric.greater_is_better)
@@ -282,6 +284,16 @@ def _vault_of(run: Run, home: Path) -> Vault:
     if recorded_vault(run.record) != vault.locked.sha256:
         raise UsageError(f"{run_id} was made with another vault than {home / FILE}.")
     return vault
+
+
+def _check_metric(run: Run, vault: Vault, metric: Metric) -> None:
+    """Raise UsageError if scores of another metric were shown: each metric would give a look that does not count."""
+    shown = next((opening.metric for opening in vault.openings if opening.metric), metric.name)
+    if shown != metric.name:
+        raise UsageError(
+            f"{run.record['run_id']} is scored by {metric.name}, and this vault was opened by {shown}: their scores do "
+            f"not compare. Make the run again with --metric {shown}."
+        )
 
 
 def _problem_and_truth(run: Run, home: Path, vault: Vault, data: str | Path | None) -> tuple[Problem, np.ndarray]:
@@ -308,6 +320,7 @@ def _judge(run: Run, problem: Problem, y: np.ndarray, best: Opening | None, need
         created=_now(),
         score=score.value if shown else None,
         standard_error=score.standard_error if shown and np.isfinite(score.standard_error) else None,
+        metric=metric.name,
     )
 
 

@@ -58,6 +58,7 @@ def runs(home: Path) -> dict[str, Run]:
     found["with"] = trained(home, **options)
     found["again"] = trained(home, **options, drop=["n"])
     found["all"] = trained(home, **options, all_rows=True)
+    found["other metric"] = trained(home, metric="log_loss")
     return found
 
 
@@ -110,6 +111,16 @@ def test_the_vault_is_opened_counted_and_opened_again_without_counting(
     assert call("vault", SLUG, "--out", home / "out", "--json") == 0
     openings = json.loads(capsys.readouterr().out)["openings"]
     assert [opening["score"] is None for opening in openings] == [False, True]
+
+
+def test_a_run_of_another_metric_gives_no_further_look(
+    home: Path, runs: dict[str, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_vault(str(runs["with"].path), out=home / "out")
+    content = (home / "out" / SLUG / "vault.json").read_bytes()
+    assert call("vault", "open", runs["other metric"].path, "--out", home / "out") == 2
+    assert "is scored by log_loss, and this vault was opened by accuracy" in capsys.readouterr().err
+    assert (home / "out" / SLUG / "vault.json").read_bytes() == content
 
 
 def test_blend_compare_selection_bias_report_and_reproduce_keep_the_vault(

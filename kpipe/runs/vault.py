@@ -66,6 +66,8 @@ class Opening:
         When, in ISO 8601.
     score, standard_error : float or None
         What was shown; None where it was kept locked.
+    metric : str or None
+        Of the score; None in vaults that were opened before it was written down.
     """
 
     run_id: str
@@ -73,6 +75,7 @@ class Opening:
     created: str
     score: float | None
     standard_error: float | None
+    metric: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,10 +189,17 @@ def read_vault(home: Path) -> Vault | None:
         if found["sha256"] != fingerprint(found["slug"], ids, rows, found["files"]):
             raise ValueError("its rows were changed after it was made")
         own = {name: found[name] for name in ("slug", "created", "share", "how", "files")}
-        openings = tuple(Opening(**{name: one[name] for name in _OPENING}) for one in found["openings"])
+        openings = tuple(
+            Opening(**{name: one[name] for name in _OPENING}, metric=_name(one.get("metric")))
+            for one in found["openings"]
+        )
         return Vault(**own, locked=locked, openings=openings)
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path} is not a vault: {error}. Restore it, or move it away to work without.") from error
+
+
+def _name(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def write_vault(home: Path, vault: Vault) -> Path:
@@ -241,7 +251,7 @@ def find_locked(out: Path, tables: Tables, slug: str) -> LockedRows | None:
     changed = [name for name, sha256 in vault.files.items() if tables.source.files.get(name) != sha256]
     if changed:
         raise DataError(
-            f"The vault of {slug} was made of other files: {', '.join(sorted(changed))} changed or is missing. Name "
+            f"The vault of {slug} was made of other files: {', '.join(sorted(changed))} changed or missing. Name "
             "the files that it was made of with --data, train on all rows with --all-rows, or make a new vault after "
             f"moving {home / FILE} away."
         )

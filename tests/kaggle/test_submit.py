@@ -61,6 +61,20 @@ def test_a_run_is_submitted_and_its_score_shown_beside_cross_validation(
     assert Path("submissions/titanic/submissions.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_public_score_outside_of_the_forecast_is_said_when_it_comes_and_in_the_list(
+    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kaggle.contests["titanic"].score = lambda _: (0.51, 0.52)
+    assert call("run", "titanic", "--model", "linear", "--quiet", "--submit", "-m", "far") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "The public score 0.5100 of 1000 lies outside of the interval in which it was expected" in told
+    assert "look for: test rows unlike those of train (`kpipe check titanic`" in told
+    for word in ("a leak", "a run chosen among many", "another metric"):
+        assert word in told
+    assert call("submissions", "titanic") == 0
+    assert "lies outside of the interval" in " ".join(capsys.readouterr().out.split())
+
+
 def test_selection_bias_is_said_and_forecast_before_the_best_of_several_runs_is_sent(
     kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
