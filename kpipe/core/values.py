@@ -32,6 +32,7 @@ __all__ = [
     "Source",
     "Splitter",
     "Status",
+    "Step",
     "Submission",
     "Tables",
     "Task",
@@ -215,6 +216,31 @@ class ByFold:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Step:
+    """What a step of a budget's plan has brought.
+
+    Attributes
+    ----------
+    name : str
+    gain : float
+        By how much it lowers the mean loss of the cross-fitted ensemble: the log loss, a regression's own, or squared
+        errors.
+    standard_error : float
+        Of ``gain``, a paired difference.
+    used : bool
+        Whether its result is part of what is submitted.
+    seconds : float
+        That its fits took, summed; NaN where nothing was fitted.
+    """
+
+    name: str
+    gain: float
+    standard_error: float
+    used: bool
+    seconds: float = float("nan")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelPredictions:
     """One model's predictions, averaged over seeds.
 
@@ -238,6 +264,8 @@ class ModelPredictions:
         The loss in the course of each fit, see ``kpipe.training.learning_curves``.
     by_fold : ByFold or None
         How far the models of the folds agree on test rows; None where test rows are predicted by a single model.
+    stacked : bool
+        Whether the model has learned from the other models' predictions instead of the columns.
     """
 
     name: str
@@ -249,6 +277,7 @@ class ModelPredictions:
     fits: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     curves: Mapping[tuple[int, int], np.ndarray] = field(default_factory=dict)
     by_fold: ByFold | None = None
+    stacked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,6 +298,8 @@ class Predictions:
         Why the only model is a constant prediction that nobody asked for; empty where models were trained.
     peak_memory_mib : float
         Of this process and its workers together.
+    steps : tuple of Step
+        What the further models and seeds of a budget have brought.
     """
 
     models: tuple[ModelPredictions, ...]
@@ -277,6 +308,7 @@ class Predictions:
     skipped: Mapping[str, str] = field(default_factory=dict)
     fallback: str = ""
     peak_memory_mib: float = 0.0
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,11 +359,14 @@ class Ensemble:
     oof : (n, k) float64
         Out-of-fold predictions, each fold with weights that were fitted on the other folds.
     test : (m, k) float64
+    steps : tuple of Step
+        What other ways to weigh the models would bring, above a stacking layer; empty without one.
     """
 
     weights: Mapping[str, float]
     oof: np.ndarray
     test: np.ndarray
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,15 @@ class Rows(NamedTuple):
 
 
 class BoostingLibrary:
-    """How a boosting library is trained; stateless, so that estimators that hold one can be cloned and pickled."""
+    """How a boosting library is trained; stateless, so that estimators that hold one can be cloned and pickled.
+
+    Attributes
+    ----------
+    trees : str
+        The library's name of the number of trees.
+    """
+
+    trees: ClassVar[str] = "n_estimators"
 
     def prepare(self, X: pd.DataFrame) -> pd.DataFrame:
         """The table in the form that the library takes.

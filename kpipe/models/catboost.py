@@ -1,7 +1,7 @@
 """The model ``catboost``: CatBoost's symmetric trees.
 
-Early stopping is not used: CatBoost chooses a learning rate that suits the number of trees and of rows, and early
-stopping would cost several fits of the slowest of the three boosting libraries.
+Early stopping is not used unless it is asked for: CatBoost chooses a learning rate that suits the number of trees and
+of rows, and early stopping would cost several fits of the slowest of the three boosting libraries.
 
 References
 ----------
@@ -13,7 +13,7 @@ smaller trees, for Kaggle's small and noisy tables.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from sklearn.base import BaseEstimator
 
 from kpipe.core.values import Context, Loss
 from kpipe.features import NativeCategories, as_text, text_columns
-from kpipe.models.boosting_library import BoostingLibrary, first_metric
+from kpipe.models.boosting_library import BoostingLibrary, Rows, first_metric
 from kpipe.models.early_stopping import boosting_pipeline
 from kpipe.models.factory import canonical_names, without_conflicts
 
@@ -64,7 +64,9 @@ _ALIASES = {
 }
 
 
-def catboost(context: Context, *, iterations: int | None = None, **options: Any) -> BaseEstimator:
+def catboost(
+    context: Context, *, iterations: int | None = None, early_stopping_rounds: int | None = None, **options: Any
+) -> BaseEstimator:
     """CatBoost's symmetric trees with its own target statistics of categories.
 
     Parameters
@@ -73,13 +75,16 @@ def catboost(context: Context, *, iterations: int | None = None, **options: Any)
         The context of the fit.
     iterations : int or None, default=None
         Number of trees; None takes 400.
+    early_stopping_rounds : int or None, default=None
+        Trees without an improvement on inner splits after which growing stops, at ``iterations`` at the latest; None
+        grows all of them.
     **options
         CatBoost's own parameters, by any of their names.
 
     Returns
     -------
     Pipeline
-        ``NativeCategories``, then ``EarlyStoppedClassifier`` or ``EarlyStoppedRegressor`` without early stopping.
+        ``NativeCategories``, then ``EarlyStoppedClassifier`` or ``EarlyStoppedRegressor``.
     """
     from catboost import CatBoostClassifier, CatBoostRegressor
 
@@ -95,7 +100,8 @@ def catboost(context: Context, *, iterations: int | None = None, **options: Any)
         context,
         library=CatBoost(),
         encoding=NativeCategories(_CATEGORIES),
-        early_stopping=False,
+        early_stopping=early_stopping_rounds is not None,
+        patience=early_stopping_rounds or 0,
     )
 
 
@@ -103,13 +109,29 @@ def catboost(context: Context, *, iterations: int | None = None, **options: Any)
 class CatBoost(BoostingLibrary):
     """How CatBoost is trained."""
 
+    trees: ClassVar[str] = "iterations"
+
     def prepare(self, X: pd.DataFrame) -> pd.DataFrame:
         # CatBoost takes categories as text, without missing values.
         text = as_text(X.select_dtypes("category"))
         return X.assign(**{str(name): column for name, column in text.items()})
 
     def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray) -> Any:
-        return estimator.fit(X, y, cat_features=[str(name) for name in text_columns(X)])
+        return estimator.fit(X, y, cat_features=_categories(X))
+
+    def fit_early_stopped(self, estimator: Any, train: Rows, valid: Rows, *, patience: int) -> int:
+        estimator.fit(
+            *train, cat_features=_categories(train.X), eval_set=tuple(valid), early_stopping_rounds=patience
+        )  # CatBoost keeps the trees up to the best one
+        return int(estimator.tree_count_)
+
+    def validation_losses(self, estimator: Any) -> np.ndarray:
+        results = estimator.get_evals_result()
+        return first_metric({name: values for name, values in results.items() if name != "learn"})
 
     def training_losses(self, estimator: Any) -> np.ndarray:
         return first_metric(estimator.get_evals_result())
+
+
+def _categories(X: pd.DataFrame) -> list[str]:
+    return [str(name) for name in text_columns(X)]

@@ -180,7 +180,7 @@ class _EarlyStopped(BaseEstimator):
         if self._work(rows.y) > _REFITTED:
             self.estimator_ = first
         else:
-            self.estimator_ = self.library.fit(adapted.set_params(n_estimators=trees), *rows)
+            self.estimator_ = self.library.fit(adapted.set_params(**{self.library.trees: trees}), *rows)
         self.trees_ = trees
 
     def _fit_inner(
@@ -197,7 +197,7 @@ class _EarlyStopped(BaseEstimator):
         huge = self._work(y) >= _HUGE
         slowest = 0.1 if huge else 0.06 if len(y) >= _LARGE else 0.0
         params = self.library.params_by_size(len(y))
-        params["learning_rate"] = max(slowest, estimator.get_params()["learning_rate"])
+        params["learning_rate"] = max(slowest, estimator.get_params().get("learning_rate") or 0.0)
         params["n_estimators"] = _HUGE_TREES if huge else MAX_TREES
         return estimator.set_params(**{name: value for name, value in params.items() if name in self.adaptive})
 

@@ -16,7 +16,7 @@ _SHOWN_ELSEWHERE = frozenset({
     "schema", "run_id", "slug", "created", "status", "command", "data", "target", "id", "task", "metric", "seed",
     "device", "seconds", "peak_memory_mib", "inferred", "models", "left_out", "score", "standard_error", "rows",
     "fold_scores", "baseline", "baseline_standard_error", "baseline_name", "checks", "submission", "folds", "versions",
-    "conversions", "columns_left_out", "fallback",
+    "conversions", "columns_left_out", "fallback", "plan",
 })  # fmt: skip
 _LONGEST = 600  # characters of a value
 _MOST_NAMED = 5  # columns in a finding

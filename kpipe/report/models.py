@@ -18,6 +18,7 @@ from kpipe.report.blocks import (
     Section,
     Table,
     bar_cell,
+    number_cell,
     score_cell,
     text_cell,
 )
@@ -52,6 +53,8 @@ def section(run: LoadedRun) -> Section:
     blocks: list[Block] = [_models_table(run)]
     if 1 < folds <= _MOST_FOLDS:
         blocks += [_folds_plot(run, scores, folds), _folds_table(scores, folds)]
+    if steps := [step for step in run.items("plan") if isinstance(step, Mapping)]:
+        blocks.append(_steps_table(steps))
     if skipped := run.mapping("left_out"):
         blocks.append(_skipped_table(skipped))
     summary = (
@@ -139,6 +142,25 @@ def _skipped_table(skipped: Mapping[str, object]) -> Table:
     columns = [Column(name="model", numeric=False), Column(name="reason", numeric=False)]
     rows = [[text_cell(name), text_cell(reason, _LONGEST_REASON)] for name, reason in skipped.items()]
     return Table(caption="Models left out", columns=columns, rows=rows)
+
+
+def _steps_table(steps: Sequence[Mapping[str, object]]) -> Table:
+    columns = [
+        Column(name="step", numeric=False),
+        Column(name="gain ± standard error", meaning="by how much the ensemble's mean loss is lower on other rows"),
+        Column(name="seconds", meaning="spent on its fits"),
+        Column(name="in the submission", numeric=False),
+    ]
+    rows = [
+        [
+            text_cell(step.get("step")),
+            score_cell(as_number(step.get("gain")), as_number(step.get("standard_error"))),
+            number_cell(as_number(step.get("seconds")), ",.1f"),
+            Cell(text="yes" if step.get("used") is True else "no"),
+        ]
+        for step in steps
+    ]
+    return Table(caption="What each step of the budget has brought", columns=columns, rows=rows)
 
 
 def _findings(run: LoadedRun) -> list[Finding]:

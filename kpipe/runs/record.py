@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.metrics import evaluate
-from kpipe.core.values import ModelPredictions, Reason, Score
+from kpipe.core.values import ModelPredictions, Reason, Score, Step
 from kpipe.data.further_tables import file_hashes
 from kpipe.forecast.forecast import Forecast
 from kpipe.problem.problem import Problem
@@ -78,6 +78,7 @@ def make_record(
         "models": [_model_record(result, model) for model in predictions.models],
         "left_out": dict(predictions.skipped),
         "fallback": predictions.fallback or None,
+        "plan": [_step(step) for step in (*predictions.steps, *result.ensemble.steps)],
         "checks": [{"name": c.name, "status": c.status, "detail": c.detail} for c in result.checks],
         "submission": _submission(result),
         "seconds": round(seconds, 3),
@@ -198,6 +199,12 @@ def _model_record(result: RunResult, model: ModelPredictions) -> dict[str, Any]:
         "fits": {str(seed): list(folds) for seed, folds in model.fits.items()},
         "seconds": round(model.seconds, 3),
     }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    """What a step of a budget's plan has brought."""
+    numbers = {name: _json(getattr(step, name)) for name in ("gain", "standard_error", "seconds")}
+    return {"step": step.name, **numbers, "used": step.used}
 
 
 def _evaluate(result: RunResult, predictions: np.ndarray) -> Score:

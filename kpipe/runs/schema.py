@@ -51,6 +51,9 @@ _RECORD: dict[str, Any] = {
     **{"score": _SCORE, "standard_error": _ERROR, "baseline?": _SCORE, "baseline_standard_error?": _ERROR},
     **{"rows?": _COUNT, "fold_scores?": [_SCORE], "seed": [_SEED], "folds?": _COUNT},
     "models": [_MODEL],
+    "plan?": [
+        {"step": str, "gain?": _SCORE, "standard_error?": _ERROR, "seconds?": Range(0, 1e10, null=True), "used?": bool}
+    ],
     "checks": [{"name": str, "status": str, "detail": str}],
     "submission": _SUBMISSION,
     **{"seconds?": _SECONDS, "peak_memory_mib?": Range(0, 1e9)},

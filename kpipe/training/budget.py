@@ -23,10 +23,12 @@ __all__ = [
     "n_first_fits",
     "reserved_seconds",
     "seconds_for",
+    "stacking_seconds",
     "too_short_for_all",
 ]
 
 _MAX_SEEDS = 30  # of a model in one run: the mean of more seeds gains nothing that could be measured
+_STACKING_SHARE, _MOST_STACKING = 0.1, 60.0
 _NEEDED_SHARE = 2  # half of the time left is for the first fits of a needed model
 
 
@@ -119,6 +121,22 @@ def is_worth_continuing(*, first: int, finished: int, needed: bool, seconds: flo
     if finished < first:
         return needed and finished > 0
     return needed or left is None or seconds < left
+
+
+def stacking_seconds(left: float | None) -> float:
+    """Return the seconds that additional seeds leave to the stacking layer.
+
+    Parameters
+    ----------
+    left : float or None
+        Seconds left when the last model has finished.
+
+    Examples
+    --------
+    >>> stacking_seconds(50.0), stacking_seconds(3600.0)
+    (5.0, 60.0)
+    """
+    return 0.0 if left is None else min(_STACKING_SHARE * left, _MOST_STACKING)
 
 
 def additional_seeds(seeds: Sequence[int]) -> range:

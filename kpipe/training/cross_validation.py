@@ -1,7 +1,8 @@
 """Cross-validation over model × fold × seed: one code path predicts the out-of-fold rows and the test rows.
 
-With a budget, models are trained in the given order while time remains, and any time left is spent on additional seeds
-(``kpipe.training.budget``). A fit that is still running at the deadline is stopped, and its model is skipped.
+With a budget, models are trained in the given order while time remains, any time left is spent on additional seeds
+(``kpipe.training.budget``), and last come models that learn from the others' predictions (``kpipe.training.stacking``).
+A fit that is still running at the deadline is stopped, and its model is skipped.
 """
 
 from __future__ import annotations
@@ -12,23 +13,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kpipe.core.values import ByFold, Folds, ModelPredictions, Predictions
+from kpipe.core.values import Folds, ModelPredictions, Predictions, Step
 from kpipe.errors import TrainingError
 from kpipe.models import Model, model
 from kpipe.problem.competition import Factory
 from kpipe.problem.problem import Problem
-from kpipe.training.budget import Shortage, additional_seeds, too_short_for_all
+from kpipe.training.averaging import average_fits
+from kpipe.training.budget import Shortage, additional_seeds, stacking_seconds, too_short_for_all
 from kpipe.training.checkpoints import NO_CHECKPOINTS, Checkpoints
 from kpipe.training.deadline import Deadline
 from kpipe.training.estimators import build_estimator, make_context
 from kpipe.training.pool import n_parallel, open_pool, threads_for
+from kpipe.training.stacking import STACKERS, build_stacker, make_layer
+from kpipe.training.steps import measure_steps
 from kpipe.training.task_runner import FitFinished, FitResults, TaskRunner
 from kpipe.training.worker import FitTask, TrainingData, fit_predict
 
 __all__ = ["Fits", "count_fits", "cross_validate"]
 
 _LOG = logging.getLogger("kpipe")
-_SAMPLED = 2_000  # test rows, at most, whose predictions by each fold are kept
 _CONSTANT = "constant"  # the model whose predictions are submitted where the budget is too short for any other
 
 Fits = Mapping[str, Mapping[int, Sequence[int]]]  # model → seed → the folds that are fitted
@@ -104,20 +107,27 @@ def cross_validate(
     )
     _LOG.info("plan: %s on %d folds, %d at a time; %s", ", ".join(models), plan.n_fits, parallel, deadline)
     results, skipped, short = _train_models(plan, runner, seeds)
-    fallback = ""
+    fallback, stackers = "", {}
     if not results and short:
         fallback = too_short_for_all(short)
         _LOG.warning(fallback)
         results = {_CONSTANT: _fit_constant(plan, data, seeds[0])}
-    elif deadline.is_limited and fits is None:
-        _train_additional_seeds(plan, runner, results, seeds)
+    else:
+        if deadline.is_limited and fits is None:
+            runner.deadline = deadline.before(stacking_seconds(deadline.seconds_left()) if plan.stackers else 0.0)
+            _train_additional_seeds(plan, runner, results, seeds)
+            runner.deadline = deadline
+        stackers = _train_stackers(plan, runner, results, seeds[0], skipped)
+    base = [average_fits(name, of_model, data, folds) for name, of_model in results.items()]
+    above = [replace(average_fits(name, of_model, data, folds), stacked=True) for name, of_model in stackers.items()]
     return Predictions(
-        models=tuple(_average(name, of_model, data, folds) for name, of_model in results.items()),
+        models=(*base, *above),
         classes=problem.labels,
         y=problem.y,
         skipped=skipped,
         fallback=fallback,
         peak_memory_mib=runner.peak_memory_mib(),
+        steps=_measure_steps(plan, base, _averaged(results, seeds, data, folds)) if deadline.is_limited else (),
     )
 
 
@@ -149,6 +159,16 @@ class _Plan:
     def n_fits(self) -> int:
         """Number of fits of a model with one seed: one per fold, and with ``folds.refit`` another one on all rows."""
         return len(self.folds.train) + self.folds.refit
+
+    @property
+    def base(self) -> list[str]:
+        """The models that learn from the columns."""
+        return [name for name in self.models if name not in STACKERS]
+
+    @property
+    def stackers(self) -> list[str]:
+        """The models that learn from the predictions of the others."""
+        return [name for name in self.models if name in STACKERS]
 
     def check_options(self, seed: int) -> None:
         """Raise UsageError for an option that a model does not have: now, and not after other models were trained."""
@@ -193,13 +213,13 @@ def _train_models(
     found: _Results = {}
     skipped: dict[str, str] = {}
     short: dict[str, Shortage] = {}
-    for name in plan.models:
+    for name in plan.base:
         left, needed = runner.deadline.seconds_left() or 0.0, not found
         try:
             tasks = list(plan.tasks(name, seeds))
             results = runner.run(tasks, needed=needed)
         except TrainingError as error:
-            if len(plan.models) == 1:
+            if len(plan.base) == 1:
                 raise
             skipped[name] = f"it failed: {str(error).rstrip('.')}"
             _LOG.warning("skipped %s: %s", name, error)
@@ -272,38 +292,45 @@ def _is_complete(plan: _Plan, results: FitResults) -> bool:
     return len(results) == plan.n_fits * len({seed for seed, _ in results})
 
 
-def _average(name: str, results: FitResults, data: TrainingData, folds: Folds) -> ModelPredictions:
-    """Average over seeds, summing in a fixed order: results must not depend on which fit finishes first."""
-    summed = np.zeros((len(data.y), data.outputs))
-    counted = np.zeros(len(data.y))
-    for seed, fold in sorted(results):
-        if fold < len(folds.valid):
-            rows = folds.valid[fold]
-            summed[rows] += results[seed, fold].valid
-            counted[rows] += 1
-    with np.errstate(invalid="ignore"):
-        oof = summed / counted[:, None]  # 0 / 0 is NaN: a row that no fold validated has no prediction
-    refit = len(folds.valid)
-    tests = [results[key].test for key in sorted(results) if key[1] == refit or not folds.refit]
-    seeds = tuple(sorted({seed for seed, _ in results}))
-    return ModelPredictions(
-        name=name,
-        oof=oof,
-        test=np.sum(tests, axis=0) / len(tests),
-        seconds=sum(result.seconds for result in results.values()),
-        seeds=seeds,
-        batch_dependence=max(result.batch_dependence for result in results.values()),
-        fits={seed: tuple(sorted(fold for of, fold in results if of == seed)) for seed in seeds},
-        curves={key: results[key].curves for key in sorted(results)},
-        by_fold=None if folds.refit else _by_fold(results, len(data.X_test)),
-    )
+def _train_stackers(plan: _Plan, runner: TaskRunner, results: _Results, seed: int, skipped: dict[str, str]) -> _Results:
+    """Return the results of the stackers on the folds of the run; ``skipped`` gets the reasons of those without."""
+    found: _Results = {}
+    complete = {name: of_model for name, of_model in results.items() if _is_complete(plan, of_model)}
+    layer = make_layer(plan.problem, plan.folds, complete, runner.data) if plan.stackers else None
+    if layer is None:
+        runner.total -= len(plan.stackers) * plan.n_fits
+        if plan.stackers and not runner.deadline.is_limited:  # somebody named them
+            skipped.update(dict.fromkeys(plan.stackers, "it needs other models' predictions for every fold"))
+        return found
+    above = runner.above(layer.data, open_pool(runner.pool.n_parallel, layer.data, deadline=runner.deadline))
+    context = make_context(plan.problem, seed=seed, threads=plan.threads, device=plan.device)
+    for name in plan.stackers:
+        tasks = layer.tasks(name, build_stacker(plan.models[name], plan.problem, context), context)
+        try:
+            fitted = above.run(tasks, needed=False)
+        except TrainingError as error:
+            _LOG.warning("skipped %s: %s", name, error)
+            skipped[name] = f"it failed: {str(error).rstrip('.')}"
+            continue
+        if len(fitted) == len(tasks):
+            found[name] = {key: layer.split(result) for key, result in fitted.items()}
+        else:
+            skipped[name] = "the time left did not suffice for its fits"
+    return found
 
 
-def _by_fold(results: FitResults, test_rows: int) -> ByFold:
-    """The predictions for some test rows, spread evenly, by the models of each fold that was fitted."""
-    rows = np.unique(np.linspace(0, test_rows - 1, min(test_rows, _SAMPLED)).astype(int))
-    of_folds = [
-        np.mean([results[key].test[rows] for key in sorted(results) if key[1] == fold], axis=0)
-        for fold in sorted({fold for _, fold in results})
+def _averaged(results: _Results, seeds: Sequence[int], data: TrainingData, folds: Folds) -> list[ModelPredictions]:
+    """The predictions of each model with these seeds alone."""
+    return [
+        average_fits(name, {key: result for key, result in of_model.items() if key[0] in seeds}, data, folds)
+        for name, of_model in results.items()
     ]
-    return ByFold(rows=rows, predictions=np.stack(of_folds))
+
+
+def _measure_steps(
+    plan: _Plan, models: Sequence[ModelPredictions], first: Sequence[ModelPredictions]
+) -> tuple[Step, ...]:
+    """What further configurations and additional seeds have brought; ``first``: the models with the first seeds."""
+    default = [one for one in first if one.name not in plan.problem.budgeted]
+    steps = {"default models": default, "further configurations": first, "additional seeds": models}
+    return measure_steps(steps, plan.problem.y, plan.folds, plan.problem.metric)

@@ -57,5 +57,10 @@ class Deadline:
         left = self.seconds_left()
         return self if left is None else Deadline(left / max(parts, 1))
 
+    def before(self, seconds: float) -> Deadline:
+        """Return a deadline that leaves ``seconds`` until this one."""
+        left = self.seconds_left()
+        return self if left is None else Deadline(max(left - seconds, 0.0))
+
     def __str__(self) -> str:
         return "no limit" if self.end is None else f"{self.seconds_left():.0f} s left"

@@ -4,26 +4,36 @@ The weights of a fold are fitted on the out-of-fold predictions of the other fol
 weights that it helped to fit (Wolpert 1992, stacked generalisation; Breiman 1996, non-negative weights). Where a fold
 leaves no other rows to fit on, all models weigh the same. Weights minimise a smooth loss rather than the metric: the
 accuracy of 891 rows has too many ties.
+
+Above a stacking layer there are several ways to weigh the models: convex weights or greedy selection with replacement
+(Caruana et al. 2004), with the stackers or without. Convex weights without stackers stand, unless another way is better
+by a paired test. That choice is cross-fitted as well: each fold's is made on the other folds.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
 
 from kpipe.core.metrics import METRICS, Metric
-from kpipe.core.values import Ensemble, Folds, Predictions
+from kpipe.core.values import Ensemble, Folds, Predictions, Step
 from kpipe.training.cross_fitting import can_cross_fit, rows_to_fit_on
 
-__all__ = ["fit_ensemble", "fit_weights"]
+__all__ = ["compare", "fit_ensemble", "fit_weights", "select_greedily", "smooth_losses"]
 
 RowLosses = Callable[[np.ndarray, np.ndarray], np.ndarray]
+FitWeights = Callable[[np.ndarray, np.ndarray, RowLosses], np.ndarray]
 
 _LOG = logging.getLogger("kpipe")
 _MAX_ROWS = 30_000  # rows that weights are fitted on: a dozen numbers need no more
+_SELECTED_ROWS = 10_000  # the same of greedy selection, which is slower
+_SELECTIONS = 25  # models that it selects, a model as often as it helps
+_SURE = 1.64  # standard errors by which another way must be better: one chance in twenty if it is not
 
 
 def fit_ensemble(predictions: Predictions, folds: Folds, metric: Metric) -> Ensemble:
@@ -46,22 +56,114 @@ def fit_ensemble(predictions: Predictions, folds: Folds, metric: Metric) -> Ense
     oof = np.stack([model.oof for model in predictions.models])
     test = np.stack([model.test for model in predictions.models])
     predicted = ~np.isnan(oof).any(axis=(0, 2))
-    if can_cross_fit(folds, predicted):
-        losses = _losses(metric)
-        weights = fit_weights(oof[:, predicted], predictions.y[predicted], losses)
-        others = rows_to_fit_on(folds, predicted)
-        by_fold = [fit_weights(oof[:, rows], predictions.y[rows], losses) for rows in others]
-    else:
-        weights = _equal_weights(len(oof))
-        by_fold = [weights] * len(folds.valid)
+    names = [model.name for model in predictions.models]
+    if not can_cross_fit(folds, predicted):
         if len(oof) > 1:
             _LOG.warning("models have equal weights: the folds leave no other rows to fit weights on")
+        weights = _equal_weights(len(oof))
+        combined = _weighted_by_fold(oof, [weights] * len(folds.valid), folds)
+        return Ensemble(
+            weights=dict(zip(names, weights.tolist(), strict=True)), oof=combined, test=_weighted_mean(test, weights)
+        )
+    losses = smooth_losses(metric)
+    others = rows_to_fit_on(folds, predicted)
+    stacked = np.array([model.stacked for model in predictions.models])
+    ways = [_cross_fit(way, oof, predictions.y, folds, losses) for way in _ways(stacked)]
+    of_rows = np.full((len(ways), len(predicted)), np.nan)
+    for place, way in enumerate(ways if len(ways) > 1 else ()):
+        of_rows[place, predicted] = losses(predictions.y[predicted], way.oof[predicted])
     combined = np.full(oof.shape[1:], np.nan)
-    for valid, fitted in zip(folds.valid, by_fold, strict=True):
+    for valid, rows in zip(folds.valid, others, strict=True):
+        combined[valid] = ways[_choose(of_rows[:, rows])].oof[valid]
+    chosen = _choose(of_rows[:, predicted])
+    weights = ways[chosen].weights
+    return Ensemble(
+        weights=dict(zip(names, weights.tolist(), strict=True)),
+        oof=combined,
+        test=_weighted_mean(test, weights),
+        steps=_steps(ways, of_rows[:, predicted], chosen),
+    )
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way to weigh the models: which of them take part, and how their weights are found."""
+
+    name: str
+    models: np.ndarray  # (models,) bool
+    fit: FitWeights
+
+
+@dataclass(frozen=True)
+class _CrossFitted:
+    """A way's weights, fitted on all out-of-fold rows, and its predictions of each fold with those of the others."""
+
+    name: str
+    weights: np.ndarray
+    oof: np.ndarray
+
+
+def _ways(stacked: np.ndarray) -> list[_Way]:
+    """The ways to choose from, the one that stands unless another is better first; a single one without stackers."""
+    usual, every = ~stacked, np.ones(len(stacked), dtype=bool)
+    if not stacked.any():
+        return [_Way("convex weights", every, fit_weights)]
+    return [
+        _Way("convex weights", usual, fit_weights),
+        _Way("greedy selection", usual, select_greedily),
+        _Way("stackers, convex weights", every, fit_weights),
+        _Way("stackers, greedy selection", every, select_greedily),
+    ]
+
+
+def _cross_fit(way: _Way, oof: np.ndarray, y: np.ndarray, folds: Folds, losses: RowLosses) -> _CrossFitted:
+    def fit(rows: np.ndarray) -> np.ndarray:
+        weights = np.zeros(len(oof))
+        weights[way.models] = way.fit(oof[way.models][:, rows], y[rows], losses)
+        return weights
+
+    predicted = ~np.isnan(oof).any(axis=(0, 2))
+    by_fold = [fit(rows) for rows in rows_to_fit_on(folds, predicted)]
+    return _CrossFitted(way.name, fit(predicted), _weighted_by_fold(oof, by_fold, folds))
+
+
+def _weighted_by_fold(oof: np.ndarray, weights: Sequence[np.ndarray], folds: Folds) -> np.ndarray:
+    combined = np.full(oof.shape[1:], np.nan)
+    for valid, fitted in zip(folds.valid, weights, strict=True):
         combined[valid] = _weighted_mean(oof[:, valid], fitted)
-    names = [model.name for model in predictions.models]
-    shares = dict(zip(names, weights.tolist(), strict=True))
-    return Ensemble(weights=shares, oof=combined, test=_weighted_mean(test, weights))
+    return combined
+
+
+def _choose(losses: np.ndarray) -> int:
+    """The number of the way with the lowest losses (ways, n) among those that are surely better than the first."""
+    compared = [(*compare(losses[0], of_way), place) for place, of_way in enumerate(losses[1:], start=1)]
+    return max(((gain, place) for gain, error, place in compared if gain > _SURE * error), default=(0.0, 0))[1]
+
+
+def compare(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
+    """Return by how much the mean of losses has fallen, and the standard error of that paired difference.
+
+    Parameters
+    ----------
+    before, after : (n,) float
+        Of the same rows.
+
+    Examples
+    --------
+    >>> compare(np.array([2.0, 3.0]), np.array([1.0, 1.0]))
+    (1.5, 0.5)
+    """
+    gains = before - after
+    return float(gains.mean()), float(gains.std(ddof=1) / math.sqrt(len(gains))) if len(gains) > 1 else math.inf
+
+
+def _steps(ways: Sequence[_CrossFitted], losses: np.ndarray, chosen: int) -> tuple[Step, ...]:
+    """What each way gains over the first."""
+    compared = [(way, *compare(losses[0], of_way)) for way, of_way in zip(ways, losses, strict=True)][1:]
+    return tuple(
+        Step(name=way.name, gain=gain, standard_error=error, used=place == chosen)
+        for place, (way, gain, error) in enumerate(compared, start=1)
+    )
 
 
 def fit_weights(predictions: np.ndarray, y: np.ndarray, losses: RowLosses) -> np.ndarray:
@@ -89,9 +191,7 @@ def fit_weights(predictions: np.ndarray, y: np.ndarray, losses: RowLosses) -> np
     n_models = len(predictions)
     if n_models == 1:
         return np.ones(1)
-    if len(y) > _MAX_ROWS:
-        kept = np.random.default_rng(0).permutation(len(y))[:_MAX_ROWS]
-        predictions, y = predictions[:, kept], y[kept]
+    predictions, y = _fewer_rows(predictions, y, _MAX_ROWS)
     start = _equal_weights(n_models)
     # SLSQP's tolerance is absolute: losses are measured in units of the start's, or house prices would never converge.
     unit = max(float(losses(y, _weighted_mean(predictions, start)).mean()), 1e-12)
@@ -107,6 +207,54 @@ def fit_weights(predictions: np.ndarray, y: np.ndarray, losses: RowLosses) -> np
     return weights / weights.sum() if np.isfinite(weights).all() and weights.sum() > 0 else start
 
 
+def select_greedily(predictions: np.ndarray, y: np.ndarray, losses: RowLosses) -> np.ndarray:
+    """Return the weights of models that are selected one after another, each time the one that lowers the loss most.
+
+    A model may be selected again; weights are the shares of the selections up to the lowest loss.
+
+    Parameters
+    ----------
+    predictions : (models, n, k) float
+    y : (n,) or (n, targets)
+    losses : callable
+        (y, predictions (n, k)) → (n,) losses.
+
+    Returns
+    -------
+    (models,) float
+        At least 0, summing to 1.
+
+    References
+    ----------
+    Caruana et al., "Ensemble selection from libraries of models", 2004.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.normal(size=100)
+    >>> select_greedily(np.stack([y, -y])[:, :, None], y, lambda y, p: (y - p[:, 0]) ** 2).tolist()
+    [1.0, 0.0]
+    """
+    predictions, y = _fewer_rows(predictions, y, _SELECTED_ROWS)
+    counts, best, lowest = np.zeros(len(predictions)), np.zeros(len(predictions)), math.inf
+    total = np.zeros(predictions.shape[1:])
+    for size in range(1, _SELECTIONS + 1):
+        means = [float(losses(y, (total + one) / size).mean()) for one in predictions]
+        selected = int(np.argmin(means))
+        counts[selected] += 1
+        total += predictions[selected]
+        if means[selected] < lowest:
+            lowest, best = means[selected], counts.copy()
+    return best / best.sum() if best.any() else _equal_weights(len(best))
+
+
+def _fewer_rows(predictions: np.ndarray, y: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    if len(y) <= most:
+        return predictions, y
+    kept = np.random.default_rng(0).permutation(len(y))[:most]
+    return predictions[:, kept], y[kept]
+
+
 def _equal_weights(count: int) -> np.ndarray:
     return np.full(count, 1 / count)
 
@@ -115,8 +263,13 @@ def _weighted_mean(predictions: np.ndarray, weights: np.ndarray | Sequence[float
     return np.tensordot(weights, predictions, axes=1)
 
 
-def _losses(metric: Metric) -> RowLosses:
-    """Return the smooth loss that stands in for the metric."""
+def smooth_losses(metric: Metric) -> RowLosses:
+    """Return the smooth loss that stands in for the metric: the log loss, or the metric's own, or squared errors.
+
+    Parameters
+    ----------
+    metric : Metric
+    """
     if metric.single is not None:
         return _losses_over_targets(metric)
     if metric.task == "classification":

@@ -17,6 +17,7 @@ from kpipe.models import CATALOG, model, unknown_model
 from kpipe.models.per_target import PerTarget
 from kpipe.problem.competition import Factory
 from kpipe.problem.problem import Problem
+from kpipe.training.stacking import STACKERS
 
 __all__ = ["build_estimator", "choose_models", "make_context", "wrap_estimator"]
 
@@ -34,7 +35,8 @@ def choose_models(problem: Problem, names: Sequence[str] = (), *, budget: float 
         A name is looked up among the competition's own models first, then in the catalogue. By default the
         competition's default models.
     budget : float, optional
-        Seconds of the run: with a budget, the models that the competition keeps for one come after the default ones.
+        Seconds of the run: with a budget, the models that the competition keeps for one come after the default ones,
+        and last those of the stacking layer.
 
     Returns
     -------
@@ -45,11 +47,11 @@ def choose_models(problem: Problem, names: Sequence[str] = (), *, budget: float 
     UsageError
         If there is no model of a name.
     """
-    own = problem.models
-    chosen = dict.fromkeys(names or [*problem.default, *(problem.budgeted if budget is not None else ())])
+    own = {**STACKERS, **problem.models}
+    chosen = dict.fromkeys(names or [*problem.default, *([*problem.budgeted, *STACKERS] if budget is not None else ())])
     for name in chosen:
         if name not in own and name not in CATALOG:
-            raise unknown_model(name, list(dict.fromkeys([*own, *CATALOG])))
+            raise unknown_model(name, list(dict.fromkeys([*problem.models, *CATALOG])))
     return {name: own[name] if name in own else model(name) for name in chosen}
 
 

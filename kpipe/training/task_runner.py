@@ -6,10 +6,10 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kpipe.training import budget
-from kpipe.training.checkpoints import Checkpoints, load_result, save_result
+from kpipe.training.checkpoints import NO_CHECKPOINTS, Checkpoints, load_result, save_result
 from kpipe.training.deadline import Deadline
 from kpipe.training.memory import current_memory_mib, peak_memory_mib
 from kpipe.training.pool import WorkerPool, run_fits
@@ -105,6 +105,18 @@ class TaskRunner:
         if len(results) < len(tasks):
             _LOG.info("%s: %d of %d fits finished; %s", tasks[0].model, len(results), len(tasks), self.deadline)
         return results
+
+    def above(self, data: TrainingData, pool: WorkerPool) -> TaskRunner:
+        """Return a runner of fits on other data that goes on counting; it keeps no checkpoints.
+
+        Parameters
+        ----------
+        data : TrainingData
+        pool : WorkerPool
+        """
+        runner = replace(self, data=data, pool=pool, checkpoints=NO_CHECKPOINTS)
+        runner._done, runner._worker_memory = self._done, self._worker_memory
+        return runner
 
     def has_time_for(self, tasks: Sequence[FitTask], results: FitResults) -> bool:
         """Return whether tasks would finish in time if each took as long as the longest result."""

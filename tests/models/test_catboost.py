@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -47,3 +48,16 @@ def test_a_table_of_numbers_has_no_categories_to_name() -> None:
 def test_an_option_that_contradicts_a_default_replaces_it_and_trains(options: dict[str, object]) -> None:
     X = pd.DataFrame({"x": [float(n) for n in range(40)]})
     assert model("catboost", iterations=3, **options)(CONTEXT).fit(X, [0, 1] * 20)[-1].classes_.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_number_of_trees_is_counted_on_inner_splits_where_that_is_asked_for(task: str) -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"x": rng.normal(size=300), "noise": rng.normal(size=300), "kind": rng.choice(["a", "b"], 300)})
+    y = (X["x"] > 0).astype(int) if task == "classification" else X["x"]
+    context = Context(task=task, n_classes=2 if task == "classification" else 0)
+    options = {"iterations": 200, "learning_rate": 0.3, "early_stopping_rounds": 5}
+    fitted = model("catboost", **options)(context).fit(X, y)[-1]
+    assert 1 <= fitted.trees_ < 200
+    assert fitted.estimator_.tree_count_ == fitted.trees_
+    assert len(fitted.validation_loss_curve_) >= fitted.trees_

@@ -1,0 +1,61 @@
+"""What each step of a budget's plan has brought, measured on the rows that every step predicts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from kpipe.core.metrics import Metric
+from kpipe.core.values import Folds, ModelPredictions, Predictions, Step
+from kpipe.training.cross_fitting import can_cross_fit
+from kpipe.training.ensemble import compare, fit_ensemble, smooth_losses
+
+__all__ = ["measure_steps"]
+
+_LOG = logging.getLogger("kpipe")
+
+
+def measure_steps(
+    models: Mapping[str, Sequence[ModelPredictions]], y: np.ndarray, folds: Folds, metric: Metric
+) -> tuple[Step, ...]:
+    """Return the gain of each step over the one before it: of the cross-fitted ensemble of the models it has.
+
+    Parameters
+    ----------
+    models : mapping of str to sequence of ModelPredictions
+        All models after each step.
+    y : (n,) or (n, targets)
+    folds : Folds
+    metric : Metric
+
+    Returns
+    -------
+    tuple of Step
+        Of the steps after the first that changed a prediction; empty where weights cannot be cross-fitted.
+    """
+    given = {name: after for name, after in models.items() if after}
+    oof = {name: np.stack([model.oof for model in after]) for name, after in given.items()}
+    known = [~np.isnan(of_models).any(axis=(0, 2)) for of_models in oof.values()]
+    if not all(can_cross_fit(folds, rows) for rows in known):
+        return ()
+    rows, losses = np.logical_and.reduce(known), smooth_losses(metric)
+    of_rows = {}
+    for name, after in given.items():
+        combined = fit_ensemble(Predictions(models=tuple(after), classes=None, y=y), folds, metric)
+        of_rows[name] = losses(y[rows], combined.oof[rows])
+    steps = []
+    for before, name in pairwise(given):
+        if np.array_equal(of_rows[before], of_rows[name]):
+            continue
+        gain, error = compare(of_rows[before], of_rows[name])
+        seconds = _seconds(given[name]) - _seconds(given[before])
+        steps.append(Step(name=name, gain=gain, standard_error=error, used=True, seconds=seconds))
+        _LOG.info("%s: loss %.6g lower (standard error %.2g), %.0f s", name, gain, error, seconds)
+    return tuple(steps)
+
+
+def _seconds(models: Sequence[ModelPredictions]) -> float:
+    return sum(model.seconds for model in models)
