@@ -42,10 +42,9 @@ from kpipe.runs.store import key_of, open_run_folder
 from kpipe.runs.vault import find_locked
 from kpipe.submission import make_submission, rehearse, to_csv
 from kpipe.training.baseline import predict_baseline
-from kpipe.training.budget import reserved_seconds
 from kpipe.training.combine import combine, take_out_vault
 from kpipe.training.cross_validation import cross_validate
-from kpipe.training.deadline import Deadline
+from kpipe.training.deadline import RunClock
 from kpipe.training.estimators import choose_models
 from kpipe.training.fold_dates import describe_fold_dates
 from kpipe.training.folds import make_folds, note_on_folds
@@ -119,6 +118,7 @@ def run(
     on_step: Callable[[str], None] = lambda step: None,
     rerun: RerunSpec | None = None,
     command: Sequence[str] = (),
+    spent: float = 0.0,
 ) -> Run:
     """Train and validate models for a competition, and write the submission.
 
@@ -138,6 +138,8 @@ def run(
         What a resumed or reproduced run takes over from the original run.
     command : sequence of str
         What the user typed, for the record.
+    spent : float
+        Seconds of the run, and of its budget, that have passed before: Python's own start.
 
     Returns
     -------
@@ -148,7 +150,7 @@ def run(
     KpipeError
         If the arguments or the input are wrong, or training fails; the message says what to do.
     """
-    began = time.perf_counter()
+    clock = RunClock(request.budget, spent=spent)
     rerun = rerun or RerunSpec()
     check_writable(competition_folder(request.out, request.slug))
     problem = prepare(request, on_download=on_download, on_step=on_step)
@@ -175,13 +177,13 @@ def run(
             device=device,
             threads=folder.request["threads"],
             fits=rerun.fits,
-            deadline=Deadline(request.budget, spent=time.perf_counter() - began + reserved_seconds(request.budget)),
+            deadline=clock.training_deadline(),
             checkpoints=folder,
             on_fit_done=on_fit_done,
         )
         on_step("Combining the models, and checking the result for leaks and mistakes")
-        result = conclude(problem, folds, predictions, baseline, seconds=time.perf_counter() - began)
-        return save_run(folder, result, began=began, seeds=request.seeds, device=device, command=command)
+        result = conclude(problem, folds, predictions, baseline, seconds=clock.seconds_to_check())
+        return save_run(folder, result, began=clock.began, seeds=request.seeds, device=device, command=command)
 
 
 def resume(
@@ -468,7 +470,7 @@ def conclude(
         Where a vault is in force, its rows come after those of test.
     baseline : Baseline
     seconds : float
-        How long the run has taken so far; the checks take at most a tenth of it.
+        That the run has taken so far; the checks take at most a tenth of them.
 
     Returns
     -------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from kpipe.cli.command import Command
@@ -47,6 +48,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     """Train, print the result and, if asked, report, track and submit it."""
+    began = time.perf_counter()
     from kpipe.cli.console.progress import show_progress
     from kpipe.cli.console.run import print_run
     from kpipe.training.backends import connect_to_cluster
@@ -54,9 +56,8 @@ def _execute(options: argparse.Namespace) -> int:
     if not options.quiet:
         print_competition_notes([options.slug or ""])
     _connect_first(options)
-    train = _resume if options.resume else _train
     with show_progress(quiet=options.quiet) as progress, connect_to_cluster(options.cluster):
-        run = train(options, progress.callbacks)
+        run = (_resume if options.resume else _train)(options, progress.callbacks, began)
     status = print_run(run, json=options.json, quiet=options.quiet)
     _report_and_track(run, options)
     return _submit(run, options) if options.submit else status
@@ -74,17 +75,18 @@ def _connect_first(options: argparse.Namespace) -> None:
         tracking.connect()
 
 
-def _train(options: argparse.Namespace, callbacks: Callbacks) -> Run:
+def _train(options: argparse.Namespace, callbacks: Callbacks, began: float) -> Run:
     from kpipe import pipeline
 
     if options.slug is None:
         raise UsageError(
             "Name a competition, as in kaggle.com/competitions/SLUG: kpipe run SLUG. Or resume a run: --resume RUN."
         )
-    return pipeline.run(request_from(options), **callbacks)
+    request = request_from(options)
+    return pipeline.run(request, spent=time.perf_counter() - began, **callbacks)  # imports take seconds
 
 
-def _resume(options: argparse.Namespace, callbacks: Callbacks) -> Run:
+def _resume(options: argparse.Namespace, callbacks: Callbacks, began: float) -> Run:
     from kpipe import pipeline
 
     changes = given_options(options)

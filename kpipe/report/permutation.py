@@ -31,6 +31,7 @@ from kpipe.runs.oof import OofPredictions
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.deadline import Deadline
 from kpipe.training.estimators import choose_models
+from kpipe.training.stacking import STACKERS
 
 __all__ = ["ColumnImportance", "Importance", "permutation_importance"]
 
@@ -139,9 +140,10 @@ def permutation_importance(
 
 
 def _choose_model(run: LoadedRun, seconds: float) -> LoadedModel | None:
-    """The model with the largest weight among those that trained quickly enough on a fold."""
+    """The model with the largest weight among those that trained quickly enough on a fold; no stacker has columns."""
     folds = max(len(run.items("fold_scores")), 1)
-    quick = [m for m in run.models if (m.seconds or 0.0) / folds / max(len(m.seeds), 1) < seconds * _FOLD_SHARE]
+    of_columns = [m for m in run.models if m.name not in STACKERS]
+    quick = [m for m in of_columns if (m.seconds or 0.0) / folds / max(len(m.seeds), 1) < seconds * _FOLD_SHARE]
     return max((m for m in quick if m.weight), key=lambda m: m.weight or 0.0, default=None)
 
 

@@ -23,29 +23,53 @@ __all__ = [
     "n_first_fits",
     "reserved_seconds",
     "seconds_for",
+    "slowness_of",
     "stacking_seconds",
     "too_short_for_all",
 ]
 
 _MAX_SEEDS = 30  # of a model in one run: the mean of more seeds gains nothing that could be measured
+_SLOWEST = 3.0  # beyond, the time is more likely that of a disk or a download than of other work
 _STACKING_SHARE, _MOST_STACKING = 0.1, 60.0
 _NEEDED_SHARE = 2  # half of the time left is for the first fits of a needed model
 
 
-def reserved_seconds(budget: float | None) -> float:
+def reserved_seconds(budget: float | None, *, slowness: float = 1.0) -> float:
     """Return the seconds of a budget that are kept for the ensemble, checks and writing, and for Python itself.
 
     Parameters
     ----------
     budget : float or None
         Seconds of the whole run. None: no limit.
+    slowness : float
+        Seconds that a second of this process's work takes on a machine that has other work, see ``slowness_of``.
 
     Examples
     --------
     >>> reserved_seconds(10.0), reserved_seconds(300.0), reserved_seconds(None)
     (3.0, 16.0, 0.0)
+    >>> reserved_seconds(300.0, slowness=2.0)
+    32.0
     """
-    return 0.0 if budget is None else min(0.3 * budget, 4.0 + 0.04 * budget)
+    return 0.0 if budget is None else min(0.3 * budget, (4.0 + 0.04 * budget) * slowness)
+
+
+def slowness_of(elapsed: float, worked: float) -> float:
+    """Return how many seconds a second of work takes, between 1 and 3.
+
+    Parameters
+    ----------
+    elapsed : float
+        Seconds so far by the clock.
+    worked : float
+        Seconds of the processor in that time.
+
+    Examples
+    --------
+    >>> slowness_of(4.0, 2.0), slowness_of(4.0, 4.5), slowness_of(90.0, 2.0)
+    (2.0, 1.0, 3.0)
+    """
+    return min(max(elapsed / max(worked, 1e-3), 1.0), _SLOWEST)
 
 
 def n_first_fits(fits: int, n_parallel: int, *, limited: bool) -> int:

@@ -1,10 +1,12 @@
-"""The time that a run may still take."""
+"""The time that a run has taken, and may still take."""
 
 from __future__ import annotations
 
 import time
 
-__all__ = ["Deadline"]
+from kpipe.training.budget import reserved_seconds, slowness_of
+
+__all__ = ["Deadline", "RunClock"]
 
 
 class Deadline:
@@ -64,3 +66,42 @@ class Deadline:
 
     def __str__(self) -> str:
         return "no limit" if self.end is None else f"{self.seconds_left():.0f} s left"
+
+
+class RunClock:
+    """The time of a run with a budget: when training must end, so that the whole run ends in time.
+
+    Parameters
+    ----------
+    budget : float or None
+        Seconds of the run. None: there is no limit.
+    spent : float, default 0.0
+        Seconds of the run that have passed already.
+
+    Attributes
+    ----------
+    began : float
+        By ``time.perf_counter``.
+    """
+
+    def __init__(self, budget: float | None, *, spent: float = 0.0) -> None:
+        self.budget = budget
+        self.began, self._spent, self._worked = time.perf_counter() - spent, spent, time.process_time()
+        self._to_check: float | None = None
+
+    def training_deadline(self) -> Deadline:
+        """Return the deadline of training, after which there is time for the ensemble, checks and writing.
+
+        The slower the machine has been so far, because of other work on it, the more time is kept.
+        """
+        elapsed = time.perf_counter() - self.began
+        slowness = slowness_of(elapsed - self._spent, time.process_time() - self._worked)
+        reserved = reserved_seconds(self.budget, slowness=slowness)
+        if self.budget is not None:  # checks take a tenth of these seconds of the processor: half of what is reserved
+            self._to_check = 5 * reserved / slowness
+        return Deadline(self.budget, spent=elapsed + reserved)
+
+    def seconds_to_check(self) -> float:
+        """Return the seconds that the run has taken so far, of which a tenth is for the checks: fewer with a budget."""
+        elapsed = time.perf_counter() - self.began
+        return elapsed if self._to_check is None else min(elapsed, self._to_check)

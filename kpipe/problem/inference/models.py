@@ -19,11 +19,15 @@ __all__ = ["infer_models"]
 _ANY_TABLE = ("boosting", "linear", "catboost", "forest", "tabular-net")
 _FREE_TEXT = ("text", "boosting", "linear", "catboost", "tabular-net")
 _MANY_ROWS = ("boosting", "linear", "catboost")  # a forest or a net would take longer than these three together
-# What a budget adds: the same kinds of models on the other side of their trade-off. Trees with random cut points differ
-# most from boosting's (Geurts et al., 2006; in LightGBM, Erickson et al., "AutoGluon-Tabular", 2020); trees grown to
-# single rows and more of CatBoost's trees suit targets with little noise.
+# What a budget adds, in the order of what they bring for their time: the same kinds of models on the other side of
+# their trade-off. Trees with random cut points differ most from boosting's (Geurts et al., 2006; in LightGBM, Erickson
+# et al., "AutoGluon-Tabular", 2020). CatBoost with larger trees that are counted on inner splits (rate, depth and leaf
+# steps: Holzmueller et al., "Better by Default", 2024, table C.5), trees grown to single rows, and more of CatBoost's
+# trees suit targets with little noise. Measured: docs/decisions/0007-any-competition.md.
+_DEEP = {"iterations": 1000, "learning_rate": 0.08, "depth": 7, "leaf_estimation_iterations": 1}
 _FURTHER = {
     "boosting-random": model("boosting", extra_trees=True),
+    "catboost-deep": model("catboost", **_DEEP, early_stopping_rounds=50),
     "forest-deep": model("forest", min_samples_leaf=1),
     "catboost-long": model("catboost", iterations=1500),
 }
