@@ -7,14 +7,14 @@ accuracy of 891 rows has too many ties.
 
 Above a stacking layer there are several ways to weigh the models: convex weights or greedy selection with replacement
 (Caruana et al. 2004), with the stackers or without. Convex weights without stackers stand, unless another way is better
-by a paired test. That choice is cross-fitted as well: each fold's is made on the other folds.
+by a paired test. That choice is cross-fitted as well: each fold's is made within the rows of the other folds.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,7 @@ _LOG = logging.getLogger("kpipe")
 _MAX_ROWS = 30_000  # rows that weights are fitted on: a dozen numbers need no more
 _SELECTED_ROWS = 10_000  # the same of greedy selection, which is slower
 _SELECTIONS = 25  # models that it selects, a model as often as it helps
+_PARTS, _ROWS_TO_CHOOSE = 4, 4_000  # of the other folds, and rows that weights are fitted on to choose how to weigh
 _SURE = 1.64  # standard errors by which another way must be better: one chance in twenty if it is not
 
 
@@ -57,32 +58,21 @@ def fit_ensemble(predictions: Predictions, folds: Folds, metric: Metric) -> Ense
     test = np.stack([model.test for model in predictions.models])
     predicted = ~np.isnan(oof).any(axis=(0, 2))
     names = [model.name for model in predictions.models]
-    if not can_cross_fit(folds, predicted):
-        if len(oof) > 1:
-            _LOG.warning("models have equal weights: the folds leave no other rows to fit weights on")
+    steps: tuple[Step, ...] = ()
+    if can_cross_fit(folds, predicted):
+        losses, ways = smooth_losses(metric), _ways(np.array([model.stacked for model in predictions.models]))
+        found = [_cross_fit(way, oof, predictions.y, folds, losses) for way in ways]
+        if len(ways) > 1:
+            weights, combined, steps = _chosen(ways, found, oof, predictions.y, folds, losses)
+        else:
+            weights, combined = found[0].weights, found[0].oof
+    else:
         weights = _equal_weights(len(oof))
         combined = _weighted_by_fold(oof, [weights] * len(folds.valid), folds)
-        return Ensemble(
-            weights=dict(zip(names, weights.tolist(), strict=True)), oof=combined, test=_weighted_mean(test, weights)
-        )
-    losses = smooth_losses(metric)
-    others = rows_to_fit_on(folds, predicted)
-    stacked = np.array([model.stacked for model in predictions.models])
-    ways = [_cross_fit(way, oof, predictions.y, folds, losses) for way in _ways(stacked)]
-    of_rows = np.full((len(ways), len(predicted)), np.nan)
-    for place, way in enumerate(ways if len(ways) > 1 else ()):
-        of_rows[place, predicted] = losses(predictions.y[predicted], way.oof[predicted])
-    combined = np.full(oof.shape[1:], np.nan)
-    for valid, rows in zip(folds.valid, others, strict=True):
-        combined[valid] = ways[_choose(of_rows[:, rows])].oof[valid]
-    chosen = _choose(of_rows[:, predicted])
-    weights = ways[chosen].weights
-    return Ensemble(
-        weights=dict(zip(names, weights.tolist(), strict=True)),
-        oof=combined,
-        test=_weighted_mean(test, weights),
-        steps=_steps(ways, of_rows[:, predicted], chosen),
-    )
+        if len(oof) > 1:
+            _LOG.warning("models have equal weights: the folds leave no other rows to fit weights on")
+    shares = dict(zip(names, weights.tolist(), strict=True))
+    return Ensemble(weights=shares, oof=combined, test=_weighted_mean(test, weights), steps=steps)
 
 
 @dataclass(frozen=True)
@@ -93,12 +83,17 @@ class _Way:
     models: np.ndarray  # (models,) bool
     fit: FitWeights
 
+    def weights(self, oof: np.ndarray, y: np.ndarray, losses: RowLosses) -> np.ndarray:
+        """(models,) weights, 0 for models that take no part."""
+        weights = np.zeros(len(oof))
+        weights[self.models] = self.fit(oof[self.models], y, losses)
+        return weights
+
 
 @dataclass(frozen=True)
 class _CrossFitted:
-    """A way's weights, fitted on all out-of-fold rows, and its predictions of each fold with those of the others."""
+    """Weights, fitted on all out-of-fold rows, and predictions of each fold with those of the other folds."""
 
-    name: str
     weights: np.ndarray
     oof: np.ndarray
 
@@ -117,14 +112,53 @@ def _ways(stacked: np.ndarray) -> list[_Way]:
 
 
 def _cross_fit(way: _Way, oof: np.ndarray, y: np.ndarray, folds: Folds, losses: RowLosses) -> _CrossFitted:
-    def fit(rows: np.ndarray) -> np.ndarray:
-        weights = np.zeros(len(oof))
-        weights[way.models] = way.fit(oof[way.models][:, rows], y[rows], losses)
-        return weights
-
     predicted = ~np.isnan(oof).any(axis=(0, 2))
-    by_fold = [fit(rows) for rows in rows_to_fit_on(folds, predicted)]
-    return _CrossFitted(way.name, fit(predicted), _weighted_by_fold(oof, by_fold, folds))
+    by_fold = [way.weights(oof[:, rows], y[rows], losses) for rows in rows_to_fit_on(folds, predicted)]
+    weights = way.weights(oof[:, predicted], y[predicted], losses)
+    return _CrossFitted(weights, _weighted_by_fold(oof, by_fold, folds))
+
+
+def _chosen(
+    ways: Sequence[_Way],
+    found: Sequence[_CrossFitted],
+    oof: np.ndarray,
+    y: np.ndarray,
+    folds: Folds,
+    losses: RowLosses,
+) -> tuple[np.ndarray, np.ndarray, tuple[Step, ...]]:
+    """The weights of the best way, predictions of each fold by the way chosen for it, and what the ways gain."""
+    predicted = ~np.isnan(oof).any(axis=(0, 2))
+    combined = np.full(oof.shape[1:], np.nan)
+    for valid, parts in zip(folds.valid, _parts_of_other_folds(folds, predicted), strict=True):
+        within = np.stack([_losses_within(parts, way, oof, y, losses) for way in ways])
+        combined[valid] = found[_choose(within)].oof[valid]
+    of_rows = np.stack([losses(y[predicted], one.oof[predicted]) for one in found])
+    final = _choose(of_rows)
+    return found[final].weights, combined, _steps(ways, of_rows, final)
+
+
+def _parts_of_other_folds(folds: Folds, predicted: np.ndarray) -> Iterator[list[np.ndarray]]:
+    """Yield, for each fold, the predicted rows of the other folds in parts of whole folds, or in halves."""
+    for fold, mask in enumerate(rows_to_fit_on(folds, predicted)):
+        others = [valid[mask[valid]] for number, valid in enumerate(folds.valid) if number != fold]
+        others = [rows for rows in others if len(rows)]
+        if len(others) == 1:
+            shuffled = np.random.default_rng(0).permutation(others[0])
+            yield [np.sort(half) for half in np.array_split(shuffled, 2)]
+        else:
+            yield [np.unique(np.concatenate(others[place::_PARTS])) for place in range(min(_PARTS, len(others)))]
+
+
+def _losses_within(
+    parts: Sequence[np.ndarray], way: _Way, oof: np.ndarray, y: np.ndarray, losses: RowLosses
+) -> np.ndarray:
+    """The losses of all rows of the parts, each with weights that were fitted on the other parts."""
+    found = []
+    for number, part in enumerate(parts):
+        rest = np.setdiff1d(np.concatenate([*parts[:number], *parts[number + 1 :]]), part)
+        fitted = way.weights(*_fewer_rows(oof[:, rest], y[rest], _ROWS_TO_CHOOSE), losses)
+        found.append(losses(y[part], _weighted_mean(oof[:, part], fitted)))
+    return np.concatenate(found)
 
 
 def _weighted_by_fold(oof: np.ndarray, weights: Sequence[np.ndarray], folds: Folds) -> np.ndarray:
@@ -157,12 +191,12 @@ def compare(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
     return float(gains.mean()), float(gains.std(ddof=1) / math.sqrt(len(gains))) if len(gains) > 1 else math.inf
 
 
-def _steps(ways: Sequence[_CrossFitted], losses: np.ndarray, chosen: int) -> tuple[Step, ...]:
+def _steps(ways: Sequence[_Way], losses: np.ndarray, chosen: int) -> tuple[Step, ...]:
     """What each way gains over the first."""
-    compared = [(way, *compare(losses[0], of_way)) for way, of_way in zip(ways, losses, strict=True)][1:]
+    compared = [(way.name, *compare(losses[0], of_way)) for way, of_way in zip(ways, losses, strict=True)][1:]
     return tuple(
-        Step(name=way.name, gain=gain, standard_error=error, used=place == chosen)
-        for place, (way, gain, error) in enumerate(compared, start=1)
+        Step(name=name, gain=gain, standard_error=error, used=place == chosen)
+        for place, (name, gain, error) in enumerate(compared, start=1)
     )
 
 

@@ -30,6 +30,7 @@ from kpipe.training.worker import FitResult, FitTask, TrainingData
 __all__ = ["STACKERS", "StackingLayer", "build_stacker", "make_layer"]
 
 _SMALLEST = 1e-6  # a probability below which its logarithm says nothing more
+_FEWEST = 100  # rows that a layer is worth its noise for
 _PROBED = 32  # test rows whose predictions are checked for batch dependence
 
 
@@ -116,14 +117,14 @@ def make_layer(
     Returns
     -------
     StackingLayer or None
-        None for fewer than two models, for several targets, for folds in time (whose few blocks differ too much), and
+        None for fewer than two models or 100 rows, for several targets, for folds in time (whose few blocks differ too much), and
         where a fold leaves no other rows to fit on.
     """
     if len(models) < 2 or problem.y.ndim > 1 or folds.refit:
         return None
     oof = np.stack([average_fits(name, fits, data, folds).oof for name, fits in models.items()])
     known = ~np.isnan(oof).any(axis=(0, 2))
-    if not can_cross_fit(folds, known):
+    if known.sum() < _FEWEST or not can_cross_fit(folds, known):
         return None
     rows, size = len(problem.y), len(data.X_test)
     tests = np.stack([predictions_by_fold(fits, np.arange(size)) for fits in models.values()])
