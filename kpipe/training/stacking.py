@@ -117,8 +117,8 @@ def make_layer(
     Returns
     -------
     StackingLayer or None
-        None for fewer than two models or 100 rows, for several targets, for folds in time (whose few blocks differ too much), and
-        where a fold leaves no other rows to fit on.
+        None for fewer than two models or 100 rows, for several targets, for folds in time (whose few blocks differ too
+        much), and where a fold leaves no other rows to fit on.
     """
     if len(models) < 2 or problem.y.ndim > 1 or folds.refit:
         return None
