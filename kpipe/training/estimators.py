@@ -48,7 +48,9 @@ def choose_models(problem: Problem, names: Sequence[str] = (), *, budget: float 
         If there is no model of a name.
     """
     own = {**STACKERS, **problem.models}
-    chosen = dict.fromkeys(names or [*problem.default, *([*problem.budgeted, *STACKERS] if budget is not None else ())])
+    usual = [*problem.default, *(problem.budgeted if budget is not None else ())]
+    above = STACKERS if budget is not None and len(usual) > 1 else ()
+    chosen = dict.fromkeys(names or [*usual, *above])
     for name in chosen:
         if name not in own and name not in CATALOG:
             raise unknown_model(name, list(dict.fromkeys([*problem.models, *CATALOG])))

@@ -11,6 +11,7 @@ from kpipe.models import model
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.estimators import build_estimator, choose_models, make_context
 from kpipe.training.folds import make_folds
+from kpipe.training.stacking import STACKERS
 from tests.faulty.faults.competition import not_made
 from tests.tables import prices, problem_of, survivors
 from tests.training.models import seeded, validated
@@ -25,7 +26,9 @@ def test_a_name_is_looked_up_among_the_competitions_own_models_first_and_then_in
 def test_a_budget_adds_the_models_that_the_competition_keeps_for_one() -> None:
     problem = replace(problem_of(survivors(), models={"own": seeded}, default=("own",)), budgeted=("linear",))
     assert list(choose_models(problem)) == ["own"]
-    assert list(choose_models(problem, budget=60.0)) == ["own", "linear"]
+    assert list(choose_models(problem, budget=60.0)) == ["own", "linear", *STACKERS]
+    alone = replace(problem, budgeted=())
+    assert list(choose_models(alone, budget=60.0)) == ["own"]
     assert list(choose_models(problem, ["boosting"], budget=60.0)) == ["boosting"]
 
 
