@@ -6,9 +6,26 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
+
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # Each process of the tests, with those that it starts, has a core of its own: threads of two processes that wait
+    # for each other on the same cores take many times as long. Before numpy is imported, which counts the cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+settings.register_profile("any machine", deadline=None)  # a busy one takes longer than 0.2 s for an example
+settings.load_profile("any machine")
 KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", ROOT.parent / "shared" / "kaggle"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """One process where files are named: most take less time than starting others."""
+    return 0 if all(".py" in name for name in config.args) else None
 
 
 @pytest.fixture(autouse=True)
