@@ -152,7 +152,8 @@ def _contents(frames: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, bytes]]
             yield f"{role}.npy", block.getvalue()
             yield f"{role}.json", json.dumps(list(pixels)).encode()
         table = io.BytesIO()
-        pa.feather.write_feather(frame.drop(columns=pixels), table, compression="lz4")
+        rest = frame.drop(columns=pixels) if len(pixels) else frame  # without pixels no copy
+        pa.feather.write_feather(rest, table, compression="lz4")
         yield f"{role}.arrow", table.getvalue()
 
 

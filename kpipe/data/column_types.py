@@ -8,7 +8,7 @@ import pandas as pd
 from kpipe.data.dates import parse_dates
 from kpipe.data.numbers import parse_numbers
 
-__all__ = ["is_categorical_integer", "is_free_text", "is_pixel_table", "to_codes", "to_numeric"]
+__all__ = ["counts_rows", "is_categorical_integer", "is_free_text", "is_pixel_table", "to_codes", "to_numeric"]
 
 _SAMPLED = 500  # cells that decide whether a column is free text
 _MIN_WORDS = 4.0  # a cell, on average, from which mostly different texts are free text rather than categories
@@ -37,7 +37,8 @@ def is_free_text(column: pd.Series) -> bool:
     """
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return False
-    cells = column.dropna().head(_SAMPLED).astype(str)
+    cells = (column.dropna() if column.hasnans else column).head(_SAMPLED)
+    cells = cells if isinstance(cells.dtype, pd.StringDtype) else cells.astype(str)
     if not len(cells) or cells.nunique() < 0.5 * len(cells):
         return False
     words = cells.str.count(r"\w*[^\W\d_]\w+")
@@ -66,6 +67,29 @@ def is_categorical_integer(column: pd.Series) -> bool:
     categories = column.nunique()
     repeated = len(column) >= _MIN_ROWS_PER_CATEGORY * categories
     return bool(categories >= _MIN_CATEGORIES and repeated and column.max() - column.min() > _MIN_SPREAD * categories)
+
+
+def counts_rows(column: pd.Series) -> bool:
+    """Whether whole numbers grow by one from row to row, as far as they are not missing.
+
+    Parameters
+    ----------
+    column : Series
+        (n,) integers.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> [counts_rows(pd.Series(numbers)) for numbers in ([7, 8, 9], [7, 8, 10])]
+    [True, False]
+    """
+    numbers = column.dropna()
+    # The first two decide for nearly every column: a table may have 100,000 of them.
+    first = numbers.iloc[:2].tolist()
+    return len(first) > 1 and first[1] - first[0] == 1 and bool((numbers.diff().iloc[1:] == 1).all())
 
 
 def is_pixel_table(frame: pd.DataFrame) -> bool:

@@ -91,7 +91,9 @@ class DateFormat:
         if pd.api.types.is_numeric_dtype(column):
             return cls._of_numbers(column)
         cells = distinct_cells(column, _SAMPLED)
-        if len(cells) and pc.all(pc.match_substring_regex(cells, r"^\d{5,19}$")).as_py():
+        if not pc.any(pc.match_substring_regex(cells, r"\d")).as_py():
+            return None  # no date is written without a digit
+        if pc.all(pc.match_substring_regex(cells, r"^\d{5,19}$")).as_py():
             return cls._of_numbers(pd.Series(cells.to_pylist(), name=column.name).astype("float64").astype("int64"))
         return cls._of_text(cells) or cls._of_words(cells)
 
@@ -135,8 +137,6 @@ class DateFormat:
 
     @classmethod
     def _of_text(cls, cells: pa.Array) -> Self | None:
-        if not len(cells) or not pc.any(pc.match_substring_regex(cells, r"\d")).as_py():
-            return None
         forms = _forms_of(cells)
         if not forms:
             return None
@@ -269,8 +269,10 @@ def distinct_cells(column: pd.Series, most: int) -> pa.Array:
     pyarrow.Array
         At most ``most`` strings.
     """
-    sampled = column.iloc[:: max(1, len(column) // most)].head(most).dropna() if len(column) > most else column.dropna()
-    return to_strings(sampled.drop_duplicates())
+    sampled = column.iloc[:: max(1, len(column) // most)].head(most) if len(column) > most else column
+    if isinstance(sampled.dtype, pd.StringDtype):  # twenty times as fast: a table may have 100,000 columns
+        return _with_ascii_digits(pc.unique(pa.array(sampled.array, pa.string())).drop_null())
+    return to_strings(sampled.dropna().drop_duplicates())
 
 
 def to_strings(cells: pd.Series) -> pa.Array:
@@ -285,7 +287,10 @@ def to_strings(cells: pd.Series) -> pa.Array:
     -------
     pyarrow.Array
     """
-    strings = pa.array(cells.astype(str).to_numpy(dtype=object), pa.string())
+    return _with_ascii_digits(pa.array(cells.astype(str).to_numpy(dtype=object), pa.string()))
+
+
+def _with_ascii_digits(strings: pa.Array) -> pa.Array:
     if pc.any(pc.match_substring_regex(strings, _OTHER_DIGITS)).as_py():
         return pa.array([text.translate(_ASCII) for text in strings.to_pylist()], pa.string())
     return strings

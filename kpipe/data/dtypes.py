@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +20,9 @@ Kind = Literal["int", "float", "bool", "text", "empty"]
 _MISSING = pa.array(
     "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null".split("|")
 )
+_TRIED = 100  # cells among which the first that is not missing is looked for
+_INTEGER = re.compile(r"[+-]?(?:[0-9]+|0[xX][0-9a-fA-F]+)")
+_FLOAT = re.compile(r"(?i)[+-]?(?:[0-9.]|inf|nan)")
 
 
 @dataclass(frozen=True)
@@ -101,21 +105,34 @@ def null_missing(text: pa.ChunkedArray, keep: Collection[str] = ()) -> pa.Chunke
 
 
 def cast_or_none(values: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray | None:
-    """Values cast to a type, or None if one of them cannot be.
+    """Strings cast to a type of numbers, or None if one of them cannot be.
 
     Parameters
     ----------
     values : pyarrow.ChunkedArray
+        (rows,) strings.
     target : pyarrow.DataType
+        uint8, int64 or float64.
 
     Returns
     -------
     pyarrow.ChunkedArray or None
     """
+    # A cast that fails takes 0.2 ms, in a table of 20,000 columns 20 s: the first cell decides for nearly every column.
+    present = values.slice(0, _TRIED).drop_null()
+    if len(present) and not _may_be_cast(present[0].as_py(), target):
+        return None
     try:
         return values.cast(target)
     except pa.ArrowInvalid:
         return None
+
+
+def _may_be_cast(cell: str, target: pa.DataType) -> bool:
+    """False only where a cell certainly cannot be cast."""
+    if pa.types.is_floating(target):
+        return _FLOAT.match(cell) is not None
+    return _INTEGER.fullmatch(cell) is not None and (target != pa.uint8() or len(cell.lstrip("0xX")) <= len("255"))
 
 
 def _cast_whole(text: pa.ChunkedArray) -> pa.ChunkedArray | None:

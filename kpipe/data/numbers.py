@@ -249,6 +249,11 @@ def parse_numbers(column: pd.Series) -> pd.Series | None:
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return None
     codes, cells = pd.factorize(column)  # labels repeat: each is parsed once
+    if (
+        isinstance(column.dtype, pd.StringDtype)
+        and not pc.any(pc.match_substring_regex(pa.array(cells), r"\d")).as_py()
+    ):
+        return None  # five times as fast as parsing: a table may have 100,000 columns
     parsed = np.append(pd.to_numeric(pd.Series(cells), errors="coerce").to_numpy(np.float64, na_value=np.nan), np.nan)
     parsed[~np.isfinite(parsed)] = np.nan
     numbers = parsed[codes]  # the code of a missing cell is -1

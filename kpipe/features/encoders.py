@@ -20,7 +20,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.utils.validation import check_is_fitted
 
 from kpipe.data.column_types import is_pixel_table
-from kpipe.features.columns import as_text, numeric_columns, text_columns, to_floats
+from kpipe.features.columns import numeric_columns, text_columns, to_floats, to_text
 from kpipe.features.scalers import soft_clip_scaler
 
 __all__ = ["NativeCategories", "dummies"]
@@ -50,7 +50,7 @@ def dummies(scaler: BaseEstimator | None = None, *, max_categories: int = 40) ->
     one_hot = OneHotEncoder(
         handle_unknown="infrequent_if_exist", min_frequency=2, max_categories=max_categories, sparse_output=False
     )
-    text = make_pipeline(FunctionTransformer(as_text, feature_names_out="one-to-one"), one_hot)
+    text = make_pipeline(FunctionTransformer(to_text, feature_names_out="one-to-one"), one_hot)
     return ColumnTransformer([("numbers", numbers, numeric_columns), ("text", text, text_columns)])
 
 

@@ -51,6 +51,8 @@ class NumberPairs:
         """
         if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
             return None
+        if column.nunique() < _MIN_CATEGORIES:
+            return None
         cells = column.dropna()
         cells = cells.iloc[:: max(1, len(cells) // _SAMPLED)].astype(str)
         if cells.nunique() < _MIN_CATEGORIES:

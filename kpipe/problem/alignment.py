@@ -10,6 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from kpipe.core.values import Tables
 from kpipe.core.wording import listed
@@ -65,12 +67,13 @@ def align_rows(competition: Competition, files: Tables) -> Tables:
 
 def _with_notes_on_words(files: Tables) -> Tables:
     """Say which columns have a category such as "None", which elsewhere spells a missing value."""
-    notes = []
+    notes, words = [], pa.array(CATEGORY_WORDS)
     for name in files.train.columns:
         if pd.api.types.is_string_dtype(files.train[name]):
-            count = files.train[name].isin(CATEGORY_WORDS)
-            if count.any():
-                word = files.train.loc[count, name].iloc[0]
+            values = files.train[name]
+            if pc.any(pc.is_in(pa.array(values, pa.string(), from_pandas=True), words)).as_py():
+                count = values.isin(CATEGORY_WORDS)
+                word = values[count].iloc[0]
                 notes.append(
                     f"{name!r}: {word!r} is a category ({int(count.sum()):,} rows of train.csv), not a missing value. "
                     f"If it means missing, empty these cells."

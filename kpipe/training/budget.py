@@ -246,6 +246,7 @@ def too_short_for_all(shortages: Mapping[str, Shortage]) -> str:
     measured = {name: shortage for name, shortage in shortages.items() if shortage.left >= 1}
     quickest = min(measured, key=lambda name: measured[name].seconds, default="")
     needs = measured[quickest].needs if quickest else ""
+    spent = "" if measured else ": reading and preparing the tables took the time"
     budget = f"{next(iter(shortages.values())).budget:g} s is too short for"
     if len(shortages) == 1:
         text = f"{budget} the model {next(iter(shortages))}" + (f", which needs {needs}" if needs else "")
@@ -253,8 +254,8 @@ def too_short_for_all(shortages: Mapping[str, Shortage]) -> str:
         text = f"{budget} any of the {len(shortages)} models"
         text += f"; the quickest, {quickest}, needs {needs}" if needs else ""
     return (
-        f"{text}. The submission is the same constant prediction in every row, which no model has learned from the "
-        "columns: run again with a longer --budget."
+        f"{text}{spent}. The submission is the same constant prediction in every row, which no model has learned from "
+        "the columns: run again with a longer --budget."
     )
 
 

@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from kpipe.data.csv_reader import parse_csv
+from kpipe.data.dtypes import cast_or_none
 from kpipe.data.frames import to_frames
 from tests.data.cells import column
 
@@ -36,6 +40,19 @@ from tests.data.cells import column
 def test_the_dtype_is_the_strictest_that_holds_every_cell(cells: tuple[str, ...], dtype: str, values: list) -> None:
     expected = pd.Series(values, dtype=dtype, name="a")
     pd.testing.assert_series_equal(column(*cells), expected)
+
+
+@given(st.text(st.sampled_from("0123456789abcdefxXnNiItTyY+-._, ٣\t"), max_size=6))
+@example("-Infinity")
+@example("0x0FF")
+@pytest.mark.parametrize("kind", [pa.uint8(), pa.int64(), pa.float64()], ids=str)
+def test_a_cell_that_can_be_cast_is_cast(kind: pa.DataType, cell: str) -> None:
+    cells = pa.chunked_array([[None, cell]], pa.string())
+    try:
+        wanted = cells.cast(kind)
+    except pa.ArrowInvalid:
+        wanted = None
+    assert cast_or_none(cells, kind) == wanted or cell.lower().endswith("nan")
 
 
 @pytest.mark.parametrize(

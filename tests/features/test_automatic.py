@@ -5,6 +5,8 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
 
 from kpipe.features.automatic import AutomaticFeatures
@@ -109,3 +111,27 @@ def test_an_empty_column_and_a_constant_one_are_left_out_with_their_own_reasons(
     left_out = AutomaticFeatures().left_out(made().assign(nothing=np.nan, words=pd.Series([None] * N, dtype="str")))
     assert left_out["constant"] == "it holds the same value in every row"
     assert left_out["nothing"] == left_out["words"] == "it is empty in every row"
+
+
+LABELS = "red|Blue|yes|no|inf|nan|Jan|May|lundi|Mon|3|007|1.5|12k|5 May|2015-01-31|\uff15 May|3/4|a b c d e f|x-1"
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(
+        st.sampled_from(LABELS.split("|")),
+        min_size=1,
+        max_size=10,
+        unique=True,
+    ),
+    st.integers(1, 60),
+    st.booleans(),
+)
+def test_few_labels_give_the_features_that_a_look_at_every_type_finds(labels: list, rows: int, gaps: bool) -> None:
+    cells = [labels[number % len(labels)] for number in range(rows)]
+    cells[::3] = [None if gaps else cell for cell in cells[::3]]
+    frame = pd.DataFrame({"a": pd.Series(cells, dtype="str"), "b": np.arange(rows) % 7 / 2})
+    quick = AutomaticFeatures().fit_transform(frame)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kpipe.features.automatic._short_labels", lambda X: frozenset())
+        pd.testing.assert_frame_equal(quick, AutomaticFeatures().fit_transform(frame))

@@ -296,6 +296,20 @@ def test_a_budget_adds_other_configurations_and_many_rows_get_models_that_end_in
     assert many.budgeted == ("boosting-random", "tabular-net")
 
 
+def test_of_a_thousand_columns_the_quickest_model_is_the_first() -> None:
+    made = survivors()
+    noise = {f"noise {number}": np.linspace(0, 1, len(made.train)) ** number for number in range(1, 1_001)}
+    rest = {name: values[: len(made.test)] for name, values in noise.items()}
+    wide = replace(
+        made,
+        train=pd.concat([made.train, pd.DataFrame(noise)], axis=1),
+        test=pd.concat([made.test, pd.DataFrame(rest)], axis=1),
+    )
+    problem, _ = found(wide)
+    assert problem.default == ("linear", "boosting", "catboost", "forest", "tabular-net")
+    assert "the quickest of 1,002 columns first" in problem.reasons["models"].text
+
+
 def test_dates_with_a_gap_are_no_reason_to_refuse() -> None:
     made = dated(later=True)
     made.train.loc[3, "date"] = None

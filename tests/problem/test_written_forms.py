@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from kpipe.core.values import Tables
 from kpipe.errors import DataError
 from kpipe.features.automatic import AutomaticFeatures
+from kpipe.problem.competition import Competition
+from kpipe.problem.inference.written_forms import convert_written_forms
 from tests.tables import prices, problem_of, tables
 
 
@@ -181,3 +184,18 @@ def test_columns_that_kpipe_derives_from_an_id_are_not_converted_or_noted() -> N
     assert "id group" in problem.tables.train
     assert not problem.conversions
     assert not [note for note in problem.tables.source.notes if "id group" in note]
+
+
+def test_a_thousand_cells_of_each_table_decide_what_a_column_of_many_rows_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+
+    def count(strings: pa.Array) -> pa.Array:
+        looked_at.append(len(strings))
+        return strings
+
+    monkeypatch.setattr("kpipe.data.dates._with_ascii_digits", count)
+    made = written({"room": lambda row: f"Room {row} B"}, n=20_000)
+    tables, words = convert_written_forms(Competition(slug="made", id="id", target="price"), made)
+    assert not words
+    assert tables.train is made.train
+    assert 0 < max(looked_at) <= 2_000

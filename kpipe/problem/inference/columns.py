@@ -8,6 +8,7 @@ import pandas as pd
 
 from kpipe.core.values import Reason, Tables
 from kpipe.core.wording import lacks, listed
+from kpipe.data.column_types import counts_rows
 from kpipe.data.dates import parse_dates
 from kpipe.errors import DataError
 from kpipe.features.automatic import AutomaticFeatures
@@ -99,4 +100,4 @@ def _stated(competition: Competition, tables: Tables) -> Step:
 
 def _is_row_number(column: pd.Series) -> bool:
     """Whether a column numbers the rows. A sample of rows would not show this: it is decided before folds are made."""
-    return pd.api.types.is_integer_dtype(column) and len(column) > 2 and bool((column.diff().iloc[1:] == 1).all())
+    return pd.api.types.is_integer_dtype(column) and len(column) > 2 and counts_rows(column)

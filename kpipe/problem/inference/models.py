@@ -33,6 +33,7 @@ _FURTHER = {
 }
 _FURTHER_OF_MANY_ROWS = {"boosting-random": _FURTHER["boosting-random"], "tabular-net": model("tabular-net")}
 _MANY = 200_000
+_WIDE = 1_000  # columns from which a fit of boosting takes more than ten times as long as one of linear
 
 
 def infer_models(competition: Competition, tables: Tables) -> Step:
@@ -47,6 +48,9 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
     free_text = any(is_free_text(columns[name]) for name in columns)
     names: tuple[str, ...] = _FREE_TEXT if free_text else _MANY_ROWS if many else _ANY_TABLE
     reason = "the default models for tables"
+    if columns.shape[1] >= _WIDE:
+        names = ("linear", *(name for name in names if name != "linear"))
+        reason += f", the quickest of {columns.shape[1]:,} columns first"
     if _asks_for_the_future(competition, columns):
         names = ("calendar", *names)
         reason += ", and 'calendar', which continues levels and seasons into the future"

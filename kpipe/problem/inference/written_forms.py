@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 
 from kpipe.core.values import Tables
 from kpipe.data.date_forms import number_forms_of
-from kpipe.data.dates import DateFormat
+from kpipe.data.dates import DateFormat, distinct_cells
 from kpipe.data.numbers import NumberFormat, parse_numbers
 from kpipe.errors import DataError
 from kpipe.features.automatic import AutomaticFeatures
@@ -119,6 +120,8 @@ def _feature(train: pd.Series, test: pd.Series) -> _Conversion | None:
     are_numbers = pd.api.types.is_numeric_dtype(train) and pd.api.types.is_numeric_dtype(test)
     if are_numbers and not number_forms_of(str(train.name)):
         return None
+    if not are_numbers and not any(_has_digits(part) for part in (train, test)):
+        return None  # before the samples are joined: a table may have 100,000 columns
     sampled = _sampled(train, test)
     dates = DateFormat.of(sampled)
     if dates is not None:
@@ -128,6 +131,11 @@ def _feature(train: pd.Series, test: pd.Series) -> _Conversion | None:
             words += "" if dates.is_certain else ", a guess"
             return _Conversion(*_split(values, train, test), words + _lost(both, values))
     return None if pd.api.types.is_numeric_dtype(train) else _amounts(train, test)
+
+
+def _has_digits(column: pd.Series) -> bool:
+    cells = distinct_cells(column.iloc[:: max(1, len(column) // _SAMPLED)], len(column))
+    return bool(pc.any(pc.match_substring_regex(cells, r"\d")).as_py())
 
 
 def _amounts(train: pd.Series, test: pd.Series | None) -> _Conversion | None:
