@@ -204,7 +204,7 @@ def _comparable_predictions(other: Run, run: Run, own: _Own) -> np.ndarray:
     predictions = to_numbers("oof.parquet", table[own.outputs])
     if not np.array_equal(~np.isnan(predictions).any(axis=1), own.predicted):
         raise UsageError("other rows have a prediction")
-    return predictions[own.predicted]
+    return predictions if own.predicted.all() else predictions[own.predicted]
 
 
 def _difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:

@@ -181,7 +181,7 @@ def to_numbers(name: str, frame: pd.DataFrame) -> np.ndarray:
     DataError
         If a value is not a number, infinite, or so large that scores cannot be calculated.
     """
-    for column in frame:
+    for column in (name for name, kind in frame.dtypes.items() if kind.kind not in "iuf"):
         kinds = frame[column].dropna()
         if len(kinds) and (not pd.api.types.is_numeric_dtype(kinds) or pd.api.types.is_complex_dtype(kinds)):
             raise DataError(
