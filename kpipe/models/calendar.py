@@ -13,36 +13,45 @@ Duan, "Smearing Estimate", 1983: the mean on the scale of the target, from a fit
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import logging
+from collections.abc import Callable, Hashable
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.linear_model import Ridge
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from kpipe.core.values import Context, Loss
 from kpipe.data.dates import DateFormat, parse_dates
 from kpipe.errors import UsageError
-from kpipe.features import as_text, soft_clip_scaler
+from kpipe.features import NativeCategories
+from kpipe.models.calendar_structure import CalendarStructure, DatedRows, recurring_parts
 from kpipe.models.factory import require_known
 
 __all__ = ["CalendarRegressor", "calendar"]
 
-_YEAR = 365.25  # days
-_HALF_LIFE = 1.0  # years after which a row counts half: levels and seasons change slowly
-_HARMONICS, _OWN_HARMONICS = 10, 3  # of the year, shared by all series, and of each label
-_MOST_LABELS, _MOST_SERIES = 2_000, 20_000  # different labels of a column, and different combinations of them
-_FEW_NUMBERS = 12  # different values up to which a column of numbers is read as labels
+_LOG = logging.getLogger("kpipe")
+
+_MOST_ROWS = 300_000  # that are fitted; predictions are made for so many at a time
+_STRAY = 3.0  # times the length of the middle 80 % of dates, from which on a date is a mistake
+_EARLY = 0.75  # share of the dates that predict the others, to decide on the residuals
+_SHARE = 0.5  # of the boosted residuals: all of them were worse a year ahead as often as better
+_FEWEST_ROWS, _BLOCKS = 100, 12  # of each part, and into how many blocks of time the later part is divided
+_TREES: dict[str, Any] = {
+    "n_estimators": 200,
+    "learning_rate": 0.05,
+    "num_leaves": 15,
+    "min_child_samples": 40,
+    "verbosity": -1,
+}
+_TREES |= {"deterministic": True, "force_row_wise": True}  # the same bytes in every run
 _WIDE = 8.0  # ratio of the target's 99 % to its 1 % quantile from which effects multiply rather than add
-_NEW_YEAR = 15  # days around the new year with an effect of their own: harmonics are too smooth for it
 
 
 def calendar(context: Context, **options: Any) -> BaseEstimator:
-    """Ridge regression on effects of the calendar and of each series, with a damped drift, for tables with dates.
+    """Effects of the calendar and of each series, a damped drift and boosted residuals, for tables with dates.
 
     It reads the columns as they are, without the competition's features.
 
@@ -66,15 +75,18 @@ def calendar(context: Context, **options: Any) -> BaseEstimator:
     require_known("calendar", options, {"alpha"})
     if context.task != "regression":
         raise UsageError("The model 'calendar' needs numbers, but the target holds classes. Choose another model.")
-    return CalendarRegressor(loss=context.loss, **options)
+    return CalendarRegressor(loss=context.loss, n_jobs=context.threads, random_state=context.seed, **options)
 
 
 class CalendarRegressor(RegressorMixin, BaseEstimator):
-    """Ridge regression on effects of the calendar and of each series, with a damped drift.
+    """Effects of the calendar and of each series with a damped drift, and boosted trees for what they leave over.
 
-    The effects: each label of the columns beside the date, each combination of labels (a series), the weekday, the
-    year's harmonics, the days around the new year, the hour; and weekday, hour and slow harmonics of each label. Recent
-    rows count more. Effects multiply where the target is positive and spreads over more than a factor of eight.
+    A ridge regression learns the effects: each label of the columns beside the date, each combination of labels (a
+    series), the weekday, the year's harmonics, the days around the new year and around public holidays, the hour; and
+    weekday, hour and slow harmonics of each label. Recent rows count more. Effects multiply where the target is
+    positive and spreads over more than a factor of eight. LightGBM learns the residuals, from parts of the date that
+    recur and the other columns. Half of what it predicts is added where that improves predictions of the last quarter
+    of the dates from those before, by more than a standard error.
 
     Parameters
     ----------
@@ -82,26 +94,34 @@ class CalendarRegressor(RegressorMixin, BaseEstimator):
         With "absolute", the median is predicted where effects multiply, otherwise the mean.
     alpha : float
         Of ``Ridge``.
+    n_jobs : int
+        Threads of LightGBM.
+    random_state : int
+        Of LightGBM.
 
     Attributes
     ----------
-    drift_ : float
-        Yearly change of the level; 0 unless at least two yearly changes agree.
+    structure_ : CalendarStructure
+        The ridge regression and its drift.
+    share_ : float
+        Of the boosted residuals that is added: 0.0 or 0.5.
     """
 
     raw = True
 
-    def __init__(self, loss: Loss = "squared", alpha: float = 1.0) -> None:
+    def __init__(self, loss: Loss = "squared", alpha: float = 1.0, n_jobs: int = 1, random_state: int = 0) -> None:
         self.loss = loss
         self.alpha = alpha
+        self.n_jobs = n_jobs
+        self.random_state = random_state
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
-        """Learn the effects and the drift.
+        """Learn the effects, the drift and the residuals.
 
         Parameters
         ----------
         X : DataFrame of shape (n, columns)
-            With a column of dates.
+            With a column of dates. Of more than 300,000 rows that many are drawn.
         y : ndarray of shape (n,)
             Values.
 
@@ -117,22 +137,20 @@ class CalendarRegressor(RegressorMixin, BaseEstimator):
         """
         y = np.asarray(y, dtype=np.float64)
         self.date_, self.format_ = _find_dates(X)
+        X, y = _without_stray_dates(*_drawn(X, y), self._dates)
         low, high = np.quantile(y, [0.01, 0.99])
         self.multiplies_ = bool(y.min() >= 0 and high > _WIDE * max(low, high / 1e6))
-        dates = self._dates(X)
-        self.end_ = dates.max()
+        rows = self._rows(X)
         target = np.log1p(y) if self.multiplies_ else y
-        age = np.nan_to_num(((self.end_ - dates).dt.total_seconds() / (86_400 * _YEAR)).to_numpy(dtype=float))
-        weights = 0.5 ** (age / _HALF_LIFE)
-        self.effects_ = _Effects(X.drop(columns=[self.date_]), dates)
-        design = self.effects_.encode(X, dates)
-        self.ridge_ = Ridge(alpha=self.alpha, solver="lsqr").fit(design, target, sample_weight=weights)
-        residuals = target - self.ridge_.predict(design)
-        self.drift_ = _damped_drift(residuals, np.floor(age).astype(int))
-        self.centre_ = float(np.average(age, weights=weights))
+        self.structure_ = CalendarStructure(self.alpha).fit(rows, target)
+        residuals = target - self.structure_.predict(rows)
+        self.share_ = self._residual_share(rows, target)
+        if self.share_:
+            self.residuals_ = self._boosted(rows, residuals)
+            residuals = residuals - self.share_ * self.residuals_.predict(recurring_parts(rows))
         self.smearing_ = 1.0
         if self.multiplies_ and self.loss != "absolute":
-            self.smearing_ = float(min(np.average(np.exp(residuals), weights=weights), 2.0))
+            self.smearing_ = float(min(np.average(np.exp(residuals), weights=self.structure_.weights(rows.dates)), 2.0))
         return self
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
@@ -149,17 +167,43 @@ class CalendarRegressor(RegressorMixin, BaseEstimator):
             Values, float64; none below 0 where effects multiply.
         """
         check_is_fitted(self)
-        dates = self._dates(X)
-        ahead = ((dates - self.end_).dt.total_seconds() / (86_400 * _YEAR)).to_numpy(dtype=float)
-        values = self.ridge_.predict(self.effects_.encode(X, dates))
-        values += self.drift_ * (np.maximum(np.nan_to_num(ahead), -self.centre_) + self.centre_)
+        parts = [self._predict(X.iloc[start : start + _MOST_ROWS]) for start in range(0, max(len(X), 1), _MOST_ROWS)]
+        return np.concatenate(parts)
+
+    def _predict(self, X: pd.DataFrame) -> np.ndarray:
+        rows = self._rows(X)
+        values = self.structure_.predict(rows)
+        if self.share_ and len(X):
+            values += self.share_ * self.residuals_.predict(recurring_parts(rows))
         # Where effects multiply, no value of the target is negative.
-        predicted: np.ndarray = np.maximum(self.smearing_ * np.exp(values) - 1, 0) if self.multiplies_ else values
-        return predicted
+        return np.maximum(self.smearing_ * np.exp(values) - 1, 0) if self.multiplies_ else values
+
+    def _rows(self, X: pd.DataFrame) -> DatedRows:
+        return DatedRows(X.drop(columns=[self.date_]), self._dates(X))
 
     def _dates(self, X: pd.DataFrame) -> pd.Series:
         column = X[self.date_]
         return column if self.format_ is None else self.format_.parse(column)
+
+    def _residual_share(self, rows: DatedRows, target: np.ndarray) -> float:
+        """The share of boosted residuals to add: 0.0 unless half of them surely improve forecasts of the last dates."""
+        late = (rows.dates > rows.dates.quantile(_EARLY, interpolation="lower")).to_numpy()
+        if min(late.sum(), (~late).sum()) < _FEWEST_ROWS:
+            return 0.0
+        early, later = rows.take(~late), rows.take(late)
+        structure = CalendarStructure(self.alpha).fit(early, target[~late])
+        boosted = self._boosted(early, target[~late] - structure.predict(early))
+        left = target[late] - structure.predict(later)
+        gains = left**2 - (left - _SHARE * boosted.predict(recurring_parts(later))) ** 2
+        blocks = np.array_split(gains[np.argsort(later.dates.to_numpy(), kind="stable")], _BLOCKS)
+        of_blocks = np.array([block.mean() for block in blocks])
+        return _SHARE if of_blocks.mean() > of_blocks.std(ddof=1) / np.sqrt(_BLOCKS) else 0.0
+
+    def _boosted(self, rows: DatedRows, residuals: np.ndarray) -> Pipeline:
+        from lightgbm import LGBMRegressor
+
+        trees = LGBMRegressor(**_TREES, n_jobs=self.n_jobs, random_state=self.random_state)
+        return make_pipeline(NativeCategories(), trees).fit(recurring_parts(rows), residuals)
 
 
 def _find_dates(X: pd.DataFrame) -> tuple[Hashable, DateFormat | None]:
@@ -172,84 +216,28 @@ def _find_dates(X: pd.DataFrame) -> tuple[Hashable, DateFormat | None]:
     return name, DateFormat.of(X[name])
 
 
-def _damped_drift(residuals: np.ndarray, year: np.ndarray) -> float:
-    """The mean yearly change of the residuals, shrunk by how far the changes differ; 0 from fewer than two changes."""
-    levels = pd.Series(residuals).groupby(-year).mean().sort_index()
-    changes = levels.diff().dropna().to_numpy()
-    if len(changes) < 2 or (mean := changes.mean()) == 0:
-        return 0.0
-    noise = changes.var(ddof=1) / len(changes)
-    return float(mean * max(0.0, 1.0 - noise / mean**2))
+def _drawn(X: pd.DataFrame, y: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+    """At most so many rows, in their order: beyond, the design needs gigabytes, and the effects gain nothing."""
+    if len(y) <= _MOST_ROWS:
+        return X, y
+    rows = np.sort(np.random.default_rng(0).choice(len(y), _MOST_ROWS, replace=False))
+    return X.iloc[rows], y[rows]
 
 
-class _Effects:
-    """The columns of the design: of labels and series, of the calendar, and their products."""
-
-    def __init__(self, X: pd.DataFrame, dates: pd.Series) -> None:
-        """Learn what the columns beside the date hold, and what the dates cover."""
-        self.numbers = [n for n in X if pd.api.types.is_numeric_dtype(X[n]) and X[n].nunique() > _FEW_NUMBERS]
-        self.labels = [n for n in X if n not in self.numbers and X[n].nunique() <= _MOST_LABELS]
-        self.is_hourly = dates.dt.hour.nunique() > 1
-        self.has_seasons = (dates.max() - dates.min()).days >= 0.9 * _YEAR
-        texts = self._texts(X)
-        self.series = OneHotEncoder(handle_unknown="ignore", max_categories=_MOST_SERIES).fit(self._series(texts))
-        self.encoders = {n: OneHotEncoder(handle_unknown="ignore").fit(texts[[n]]) for n in texts}
-        self.scaler = soft_clip_scaler().fit(X[self.numbers]) if self.numbers else None
-
-    def encode(self, X: pd.DataFrame, dates: pd.Series) -> sparse.csr_matrix:
-        """(n, effects) the design of rows."""
-        texts = self._texts(X)
-        encoded = [encoder.transform(texts[[name]]) for name, encoder in self.encoders.items()]
-        labels = sparse.hstack([sparse.csr_matrix((len(X), 0)), *encoded]).tocsr()
-        shared, own = self._calendar(dates)
-        parts = [labels, self.series.transform(self._series(texts)), shared]
-        parts += [_product(labels, column) for column in own.T]
-        if self.scaler is not None:
-            parts.append(np.nan_to_num(np.asarray(self.scaler.transform(X[self.numbers]), dtype=float)))
-        return sparse.hstack([sparse.csr_matrix(part) for part in parts]).tocsr()
-
-    def _texts(self, X: pd.DataFrame) -> pd.DataFrame:
-        return pd.DataFrame({n: as_text(X[n].astype("str"), missing="missing") for n in self.labels}, index=X.index)
-
-    def _series(self, texts: pd.DataFrame) -> pd.DataFrame:
-        joined = pd.Series("", index=texts.index, dtype="str")
-        for name in texts.columns:
-            joined = joined + "\x1f" + texts[name]
-        return joined.to_frame("series")
-
-    def _calendar(self, dates: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-        """(n, k) effects of the calendar that all series share, and (n, m) those that each label has of its own."""
-        weekdays = _one_hot(dates.dt.day_of_week, 7)
-        hours = _one_hot(dates.dt.hour, 24 * self.is_hourly)
-        workday = (dates.dt.day_of_week < 5).to_numpy(dtype=float)[:, None]
-        shared, own = [weekdays, hours, hours * workday], [weekdays, hours]
-        if self.has_seasons:
-            waves = _harmonics(dates, _HARMONICS)
-            shared += [waves, _new_year(dates)]
-            own.append(waves[:, : 2 * _OWN_HARMONICS])
-        return np.hstack(shared), np.hstack(own)
-
-
-def _product(labels: sparse.csr_matrix, column: np.ndarray) -> sparse.csr_matrix:
-    """Labels in the rows where a column is not 0; scipy would store the zeros of all other rows, too."""
-    product = labels.multiply(column[:, None]).tocsr()
-    product.eliminate_zeros()
-    return product
-
-
-def _one_hot(values: pd.Series, count: int) -> np.ndarray:
-    return (values.to_numpy(dtype=float)[:, None] == np.arange(count)).astype(float)
-
-
-def _harmonics(dates: pd.Series, count: int) -> np.ndarray:
-    angle = 2 * np.pi * dates.dt.day_of_year.to_numpy(dtype=float) / _YEAR
-    waves = [wave(k * angle) for k in range(1, count + 1) for wave in (np.sin, np.cos)]
-    return np.nan_to_num(np.column_stack(waves))
-
-
-def _new_year(dates: pd.Series) -> np.ndarray:
-    """One column for each day within two weeks of the new year."""
-    day = dates.dt.day_of_year.to_numpy(dtype=float)
-    before = np.where(dates.dt.is_leap_year, 366, 365) - day  # 0 on the last day of the year
-    nearest = np.where(before < _NEW_YEAR, -1 - before, np.where(day <= _NEW_YEAR, day - 1, np.nan))
-    return (nearest[:, None] == np.arange(-_NEW_YEAR, _NEW_YEAR)).astype(float)
+def _without_stray_dates(
+    X: pd.DataFrame, y: np.ndarray, read: Callable[[pd.DataFrame], pd.Series]
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """The rows without those whose date lies far from nearly all others: beside 2099, all others would look old."""
+    dates = read(X)
+    seconds = (dates - dates.min()).dt.total_seconds()
+    low, high = seconds.quantile(0.1), seconds.quantile(0.9)
+    if not high > low:  # NaN where no row has a date
+        return X, y
+    reach = _STRAY * (high - low)
+    stray = ((seconds < low - reach) | (seconds > high + reach)).to_numpy()
+    if stray.any():
+        first = dates[stray].iloc[0]
+        _LOG.warning(
+            f"calendar leaves out rows whose date lies far from the others: {int(stray.sum())}, such as {first}"
+        )
+    return X[~stray], y[~stray]

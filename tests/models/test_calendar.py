@@ -49,7 +49,7 @@ def test_a_growth_that_every_year_shows_is_continued() -> None:
 def test_a_single_change_is_not_continued() -> None:
     X, y = sales(2)
     y = y * np.where(X["day"] >= "2016-01-01", 1.2, 1.0)
-    assert CalendarRegressor().fit(X, y).drift_ == 0
+    assert CalendarRegressor().fit(X, y).structure_.drift_ == 0
 
 
 def test_effects_add_where_the_target_is_not_positive() -> None:
@@ -102,5 +102,69 @@ def test_no_prediction_is_negative_where_no_target_is() -> None:
 
 def test_the_design_stores_no_zeros() -> None:
     X, y = sales(1)
-    design = CalendarRegressor().fit(X, y).effects_.encode(X, X["day"])
+    design = CalendarRegressor().fit(X, y).structure_.effects_.encode(X.drop(columns="day"), X["day"])
     assert design.nnz == design.count_nonzero()
+
+
+def test_a_holiday_that_moves_is_foreseen() -> None:
+    X, y = sales(4)
+    X["town"] = X["town"].map({"Rome": "Italy", "Oslo": "Norway", "Bonn": "Germany"})
+    easter = pd.to_datetime(["2015-04-05", "2016-03-27", "2017-04-16", "2018-04-01"])
+    after = np.min([(X["day"] - day).dt.days.where(lambda days: days >= 0, 99) for day in easter], axis=0)
+    y = y * np.where((after >= 1) & (after < 7), 1.5, 1.0)
+    assert error(*ahead(X, y, years=3)) < 0.04
+
+
+def test_a_date_by_mistake_changes_nothing_and_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    X, y = sales(3)
+    wrong = pd.concat([X, X.tail(1).assign(day=pd.Timestamp("2099-12-31"))], ignore_index=True)
+    right = CalendarRegressor().fit(X, y)
+    with caplog.at_level("WARNING", logger="kpipe"):
+        found = CalendarRegressor().fit(wrong, np.append(y, 1e6))
+    assert found.predict(X) == pytest.approx(right.predict(X))
+    assert "far from the others: 1, such as 2099-12-31" in caplog.text
+    assert found.predict(wrong.tail(1)).max() < 2 * y.max()
+
+
+def test_the_drift_does_not_go_on_for_ever() -> None:
+    X, y = sales(4, growth=0.1)
+    fitted = CalendarRegressor().fit(X, y)
+    later = [fitted.predict(X.tail(1).assign(day=pd.Timestamp(f"{year}-06-01")))[0] for year in (2022, 2032, 2099)]
+    assert later[0] < 1.2 * later[1]
+    assert later[1] == pytest.approx(later[2], rel=0.2)
+
+
+def test_of_many_rows_a_part_is_fitted_and_all_are_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = sales(3)
+    whole = CalendarRegressor().fit(X, y).predict(X)
+    monkeypatch.setattr("kpipe.models.calendar._MOST_ROWS", 3_000)
+    part = CalendarRegressor().fit(X, y).predict(X)
+    assert len(part) == len(X)
+    assert error(whole, part) < 0.02
+
+
+def weather(days: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Hourly demand that is highest in mild weather."""
+    draw = np.random.default_rng(0)
+    hours = pd.Series(pd.date_range("2020-01-01", periods=24 * days, freq="h"))
+    heat = draw.uniform(-10, 40, size=len(hours)).round(1)
+    log = (
+        3 + 0.5 * np.sin(2 * np.pi * hours.dt.hour / 24) - 0.004 * (heat - 15) ** 2 + 0.1 * draw.normal(size=len(hours))
+    )
+    return pd.DataFrame({"day": hours, "heat": heat}), np.exp(log.to_numpy())
+
+
+def test_boosted_residuals_are_added_where_they_help_and_left_out_where_they_do_not() -> None:
+    X, y = weather(120)
+    now = (X["day"] < "2020-04-01").to_numpy()
+    fitted = CalendarRegressor("absolute").fit(X[now], y[now])
+    assert fitted.share_ == 0.5
+    structure = np.expm1(fitted.structure_.predict(fitted._rows(X[~now])))
+    assert error(y[~now], fitted.predict(X[~now])) < 0.7 * error(y[~now], structure)
+    assert CalendarRegressor().fit(X, np.random.default_rng(1).normal(size=len(X))).share_ == 0.0
+
+
+def test_the_same_rows_and_seed_give_the_same_bytes() -> None:
+    X, y = weather(60)
+    first, second = (CalendarRegressor().fit(X, y).predict(X).tobytes() for _ in range(2))
+    assert first == second
