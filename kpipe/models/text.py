@@ -13,33 +13,31 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from scipy.sparse import csr_matrix, hstack
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.ensemble import StackingClassifier
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import StratifiedKFold
 from sklearn.naive_bayes import MultinomialNB
-from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from kpipe.core.values import Context
 from kpipe.data.column_types import is_free_text
 from kpipe.features import as_text
+from kpipe.features.embeddings import MeanWordVectors, VectorFiles, find_word_vectors
+from kpipe.models.n_grams import LogCountRatioClassifier, NGrams
 
-__all__ = ["NGramClassifier", "NGrams", "RawColumnsPipeline", "RowText", "text"]
+__all__ = ["NGramClassifier", "RawColumnsPipeline", "RowText", "text"]
 
-# Words keep punctuation marks, and characters keep capitals: both tell authors and moods apart.
-_WORDS = {"ngram_range": (1, 2), "token_pattern": r"\w+|[^\w\s]", "max_features": 100_000}
-_CHARACTERS = {"analyzer": "char", "ngram_range": (2, 5), "lowercase": False, "max_features": 100_000}
-_RARE = 100  # rows from which on a word in one row, or characters in two, are left out
-_SMOOTHINGS = (0.02, 0.1)  # of naive Bayes: less suits long texts, more suits short ones
+_SMOOTHINGS = (0.02, 0.1, 0.5)  # of naive Bayes: less suits long texts, more suits short ones
+_VECTORS_C = 0.01  # of the logistic regression on word vectors
 _INNER_SPLITS = 5
 _MOST_CLASSES = 30  # beyond, each inner fit of the linear model would take as long as all the rest
 
 
-def text(context: Context, **options: Any) -> BaseEstimator:
+def text(context: Context, *, weights: str | None = "", **options: Any) -> BaseEstimator:
     """TF-IDF of words and character n-grams in linear and naive Bayes models, for free text.
 
     It reads the columns as they are, without the competition's features, which turn free text into numbers.
@@ -48,6 +46,9 @@ def text(context: Context, **options: Any) -> BaseEstimator:
     ----------
     context : Context
         The context of the fit.
+    weights : str or None, default=""
+        A folder with word vectors (``kpipe.features.embeddings``); empty for those of the package ``wordllama``, if it
+        is installed; None for none. Only classification uses them.
     **options
         Parameters of scikit-learn's ``LogisticRegression`` (classification) or ``Ridge`` (regression).
 
@@ -58,90 +59,28 @@ def text(context: Context, **options: Any) -> BaseEstimator:
     """
     if context.task == "classification":
         defaults: dict[str, Any] = {"C": 10.0, "max_iter": 200, "tol": 1e-3, "random_state": context.seed}
-        classifier = NGramClassifier(LogisticRegression(**defaults | options), random_state=context.seed)
+        linear = LogisticRegression(**defaults | options)
+        vectors = None if weights is None else find_word_vectors(weights)
+        classifier = NGramClassifier(linear, vectors=vectors, random_state=context.seed)
         return RawColumnsPipeline([("text", RowText()), ("classifier", classifier)])
     defaults = {"alpha": 2.0, "solver": "sag", "tol": 1e-3, "random_state": context.seed}
     return RawColumnsPipeline([("text", RowText()), ("n_grams", NGrams()), ("linear", Ridge(**defaults | options))])
 
 
-class NGrams(TransformerMixin, BaseEstimator):
-    """TF-IDF weights of words and pairs of words, then of two to five characters.
-
-    Attributes
-    ----------
-    n_words_ : int
-        Number of columns that stand for words.
-    """
-
-    def fit_transform(self, X: np.ndarray, y: object = None) -> csr_matrix:
-        """Learn the n-grams of strings, and weigh them.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n,)
-            One string per row.
-        y : ignored
-            For scikit-learn's API.
-
-        Returns
-        -------
-        csr_matrix of shape (n, n-grams)
-            Weights, float64.
-        """
-        rows = (2, 3) if len(X) >= _RARE else (1, 1)
-        words = TfidfVectorizer(sublinear_tf=True, min_df=rows[0], **_WORDS)
-        characters = TfidfVectorizer(sublinear_tf=True, min_df=rows[1], **_CHARACTERS)
-        self.union_ = FeatureUnion([("words", words), ("characters", characters)])
-        weights = self.union_.fit_transform(X).tocsr()
-        self.n_words_ = len(words.vocabulary_)
-        return weights
-
-    def fit(self, X: np.ndarray, y: object = None) -> Self:
-        """Learn the n-grams of strings.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n,)
-            One string per row.
-        y : ignored
-            For scikit-learn's API.
-
-        Returns
-        -------
-        self
-            The fitted transformer.
-        """
-        self.fit_transform(X)
-        return self
-
-    def transform(self, X: np.ndarray) -> csr_matrix:
-        """The weights of the fitted n-grams.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n,)
-            One string per row.
-
-        Returns
-        -------
-        csr_matrix of shape (n, n-grams)
-            Weights, float64.
-        """
-        check_is_fitted(self)
-        return self.union_.transform(X).tocsr()
-
-
 class NGramClassifier(ClassifierMixin, BaseEstimator):
-    """A linear model and naive Bayes models of n-grams, combined by what each predicts for inner held-out rows.
+    """Linear models and naive Bayes models of n-grams, combined by what each predicts for inner held-out rows.
 
-    Naive Bayes learns words and characters separately, with two strengths of smoothing each. A logistic regression of
-    the models' log odds, fitted on five inner splits of the fitting rows (stacking), combines and calibrates them.
-    The linear model predicts alone where a class has a single row or there are more than 30 classes.
+    The linear model learns words with characters, and a second one parts of words; a third one learns words, weighted
+    by naive Bayes. Naive Bayes itself learns words and characters separately, with three strengths of smoothing each. A
+    logistic regression of their log odds, fitted on five inner splits of the fitting rows (stacking), combines and
+    calibrates them. The linear model predicts alone where a class has a single row or there are more than 30 classes.
 
     Parameters
     ----------
     linear : estimator
-        With ``predict_proba``; it learns all n-grams.
+        With ``predict_proba``; it learns words with characters, and a copy of it parts of words.
+    vectors : VectorFiles, optional
+        Word vectors, whose means a further logistic regression learns.
     random_state : int
         Of the inner splits.
 
@@ -151,8 +90,9 @@ class NGramClassifier(ClassifierMixin, BaseEstimator):
         The labels, sorted.
     """
 
-    def __init__(self, linear: BaseEstimator, random_state: int = 0) -> None:
+    def __init__(self, linear: BaseEstimator, vectors: VectorFiles | None = None, random_state: int = 0) -> None:
         self.linear = linear
+        self.vectors = vectors
         self.random_state = random_state
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
@@ -170,21 +110,35 @@ class NGramClassifier(ClassifierMixin, BaseEstimator):
         self
             The fitted classifier.
         """
-        self.n_grams_ = NGrams()
-        weights = self.n_grams_.fit_transform(X)
         self.classes_, counts = np.unique(y, return_counts=True)
         splits = min(_INNER_SPLITS, counts.min())
         stacked = splits > 1 and len(self.classes_) <= _MOST_CLASSES
-        self.model_ = (self._stack(splits) if stacked else self.linear).fit(weights, y)
+        self.n_grams_ = NGrams(("words", "characters", "parts") if stacked else ("words", "characters"))
+        weights = self.n_grams_.fit_transform(X)
+        self.has_vectors_ = stacked and self.vectors is not None
+        self.model_ = (self._stack(splits) if stacked else self.linear).fit(self._with_vectors(weights, X), y)
         return self
 
+    def _with_vectors(self, weights: csr_matrix, X: np.ndarray) -> csr_matrix:
+        """The columns of the n-grams, then those of the vectors if there are any."""
+        if not self.has_vectors_ or self.vectors is None:
+            return weights
+        return hstack([weights, csr_matrix(MeanWordVectors(self.vectors).transform(X))], format="csr")
+
     def _stack(self, splits: int) -> StackingClassifier:
-        n_words = self.n_grams_.n_words_
-        models = [("linear", self.linear)]
-        for name, block in (("words", slice(n_words)), ("characters", slice(n_words, None))):
-            for smoothing in _SMOOTHINGS:
-                columns = FunctionTransformer(_columns, kw_args={"block": block})
-                models.append((f"{name} {smoothing}", make_pipeline(columns, MultinomialNB(alpha=smoothing))))
+        blocks = self.n_grams_.slices_
+        words, characters = blocks["words"], blocks["characters"]
+        models = [
+            ("linear", _of_columns(slice(characters.stop), self.linear)),
+            ("linear parts", _of_columns(blocks["parts"], clone(self.linear))),
+            ("weighted words", _of_columns(words, LogCountRatioClassifier())),
+        ]
+        if self.has_vectors_:
+            vectors = slice(blocks["parts"].stop, None)
+            regression = make_pipeline(StandardScaler(), LogisticRegression(C=_VECTORS_C, max_iter=300))
+            models.append(("vectors", _of_columns(vectors, make_pipeline(FunctionTransformer(_dense), regression))))
+        for name, block in (("words", words), ("characters", characters)):
+            models += [(f"{name} {a}", _of_columns(block, MultinomialNB(alpha=a))) for a in _SMOOTHINGS]
         combiner = make_pipeline(FunctionTransformer(_log_odds), LogisticRegression(max_iter=1000))
         inner = StratifiedKFold(splits, shuffle=True, random_state=self.random_state)
         return StackingClassifier(models, combiner, cv=inner)
@@ -203,7 +157,8 @@ class NGramClassifier(ClassifierMixin, BaseEstimator):
             In the order of ``classes_``.
         """
         check_is_fitted(self)
-        probabilities: np.ndarray = self.model_.predict_proba(self.n_grams_.transform(X))
+        weights = self._with_vectors(self.n_grams_.transform(X), X)
+        probabilities: np.ndarray = self.model_.predict_proba(weights)
         return probabilities
 
     def predict(self, X: np.ndarray) -> np.ndarray:
@@ -223,8 +178,16 @@ class NGramClassifier(ClassifierMixin, BaseEstimator):
         return labels
 
 
+def _of_columns(block: slice, estimator: BaseEstimator) -> Pipeline:
+    return make_pipeline(FunctionTransformer(_columns, kw_args={"block": block}), estimator)
+
+
 def _columns(weights: csr_matrix, *, block: slice) -> csr_matrix:
     return weights[:, block]
+
+
+def _dense(vectors: csr_matrix) -> np.ndarray:
+    return np.asarray(vectors.toarray())
 
 
 def _log_odds(probabilities: np.ndarray) -> np.ndarray:

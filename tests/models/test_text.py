@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,9 @@ from sklearn.pipeline import make_pipeline
 
 from kpipe.core.values import Context
 from kpipe.models import model
-from kpipe.models.text import NGramClassifier, NGrams, RowText
+from kpipe.models.n_grams import NGrams
+from kpipe.models.text import NGramClassifier, RowText
+from tests.word_vectors import COLD, WARM, made_up_vectors
 
 TABLE = pd.DataFrame(
     {
@@ -43,8 +47,8 @@ def fables(rows: int, classes: int = 2) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray([f"{a} {b}" for a, b in zip(words, own, strict=True)], dtype=object), authors
 
 
-def classifier(**options: float) -> NGramClassifier:
-    estimator = model("text", **options)(Context(task="classification", n_classes=2))["classifier"]
+def classifier(weights: str | None = None, **options: float) -> NGramClassifier:
+    estimator = model("text", weights=weights, **options)(Context(task="classification", n_classes=2))["classifier"]
     assert isinstance(estimator, NGramClassifier)
     return estimator
 
@@ -84,3 +88,14 @@ def test_an_option_reaches_the_linear_model() -> None:
 def test_strings_without_a_known_word_are_predicted() -> None:
     X, y = fables(200)
     assert np.isfinite(classifier().fit(X, y).predict_proba(np.asarray(["", "zzz?"], dtype=object))).all()
+
+
+def test_word_vectors_tell_kinds_of_words_apart_that_fitting_has_not_seen(tmp_path: Path) -> None:
+    folder = str(made_up_vectors(tmp_path))
+    draw = np.random.default_rng(0)
+    kinds = draw.integers(2, size=120)
+    words = np.asarray([draw.choice((WARM[:3], COLD[:3])[kind]) for kind in kinds], dtype=object)
+    unseen, truth = np.asarray([*WARM[3:], *COLD[3:]], dtype=object), np.repeat([0, 1], 3)
+    with_vectors, alone = (classifier(w).fit(words, kinds).predict_proba(unseen)[:, 1] for w in (folder, None))
+    assert with_vectors[truth == 1].min() > with_vectors[truth == 0].max()
+    assert not alone[truth == 1].min() > alone[truth == 0].max()

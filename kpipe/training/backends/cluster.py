@@ -18,7 +18,19 @@ __all__ = ["CONNECT_TIMEOUT", "Cluster", "library_versions", "run_call", "shared
 CONNECT_TIMEOUT = 10.0  # seconds in which a cluster must answer, and in which restarted workers must be back
 
 # Libraries whose version decides the last digits of a model's predictions.
-_LIBRARIES = ("kpipe", "numpy", "pandas", "scipy", "scikit-learn", "lightgbm", "catboost", "xgboost", "torch", "fastai")
+_LIBRARIES = (
+    "kpipe",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "lightgbm",
+    "catboost",
+    "xgboost",
+    "torch",
+    "fastai",
+    *("holidays", "wordllama"),
+)
 _SHARED_DATA: ContextVar[Any] = ContextVar("shared_data", default=None)
 
 
