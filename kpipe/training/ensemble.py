@@ -5,6 +5,9 @@ weights that it helped to fit (Wolpert 1992, stacked generalisation; Breiman 199
 leaves no other rows to fit on, all models weigh the same. Weights minimise a smooth loss rather than the metric: the
 accuracy of 891 rows has too many ties.
 
+Where folds by time validate up to three horizons, such as two years, the model that is best on the others is taken
+alone: other weights would fit how the level of one year was missed, which says nothing about the next.
+
 Above a stacking layer there are several ways to weigh the models: convex weights or greedy selection with replacement
 (Caruana et al. 2004), with the stackers or without. Convex weights without stackers stand, unless another way is better
 by a paired test. That choice is cross-fitted as well: each fold's is made within the rows of the other folds.
@@ -24,12 +27,13 @@ from kpipe.core.metrics import METRICS, Metric
 from kpipe.core.values import Ensemble, Folds, Predictions, Step
 from kpipe.training.cross_fitting import can_cross_fit, rows_to_fit_on
 
-__all__ = ["compare", "fit_ensemble", "fit_weights", "select_greedily", "smooth_losses"]
+__all__ = ["compare", "fit_ensemble", "fit_weights", "select_best", "select_greedily", "smooth_losses"]
 
 RowLosses = Callable[[np.ndarray, np.ndarray], np.ndarray]
 FitWeights = Callable[[np.ndarray, np.ndarray, RowLosses], np.ndarray]
 
 _LOG = logging.getLogger("kpipe")
+_FEW_HORIZONS = 3  # up to which the best model alone is taken: levels of so few years decide any other weights
 _MAX_ROWS = 30_000  # rows that weights are fitted on: a dozen numbers need no more
 _SELECTED_ROWS = 10_000  # the same of greedy selection, which is slower
 _SELECTIONS = 25  # models that it selects, a model as often as it helps
@@ -60,7 +64,8 @@ def fit_ensemble(predictions: Predictions, folds: Folds, metric: Metric) -> Ense
     names = [model.name for model in predictions.models]
     steps: tuple[Step, ...] = ()
     if can_cross_fit(folds, predicted):
-        losses, ways = smooth_losses(metric), _ways(np.array([model.stacked for model in predictions.models]))
+        losses = smooth_losses(metric)
+        ways = _ways(np.array([model.stacked for model in predictions.models]), few=_are_few_horizons(folds, predicted))
         found = [_cross_fit(way, oof, predictions.y, folds, losses) for way in ways]
         if len(ways) > 1:
             weights, combined, steps = _chosen(ways, found, oof, predictions.y, folds, losses)
@@ -98,9 +103,16 @@ class _CrossFitted:
     oof: np.ndarray
 
 
-def _ways(stacked: np.ndarray) -> list[_Way]:
+def _are_few_horizons(folds: Folds, predicted: np.ndarray) -> bool:
+    """Whether folds by time validate so few horizons that weights would be fitted on one or two observations."""
+    return folds.refit and sum(predicted[valid].any() for valid in folds.valid) <= _FEW_HORIZONS
+
+
+def _ways(stacked: np.ndarray, *, few: bool) -> list[_Way]:
     """The ways to choose from, the one that stands unless another is better first; a single one without stackers."""
     usual, every = ~stacked, np.ones(len(stacked), dtype=bool)
+    if few:
+        return [_Way("best model", every, select_best)]
     if not stacked.any():
         return [_Way("convex weights", every, fit_weights)]
     return [
@@ -239,6 +251,31 @@ def fit_weights(predictions: np.ndarray, y: np.ndarray, losses: RowLosses) -> np
     )
     weights = np.clip(found.x, 0.0, None)
     return weights / weights.sum() if np.isfinite(weights).all() and weights.sum() > 0 else start
+
+
+def select_best(predictions: np.ndarray, y: np.ndarray, losses: RowLosses) -> np.ndarray:
+    """Return weights that select the model of the lowest mean loss alone.
+
+    Parameters
+    ----------
+    predictions : (models, n, k) float
+    y : (n,) or (n, targets)
+    losses : callable
+        (y, predictions (n, k)) → (n,) losses.
+
+    Returns
+    -------
+    (models,) float
+        One 1, otherwise 0.
+
+    Examples
+    --------
+    >>> y = np.arange(3.0)
+    >>> select_best(np.stack([y + 2, y + 1])[:, :, None], y, lambda y, p: (y - p[:, 0]) ** 2).tolist()
+    [0.0, 1.0]
+    """
+    mean_losses = [losses(y, of_model).mean() for of_model in predictions]
+    return np.eye(len(predictions))[int(np.argmin(mean_losses))]
 
 
 def select_greedily(predictions: np.ndarray, y: np.ndarray, losses: RowLosses) -> np.ndarray:

@@ -122,3 +122,38 @@ def test_rows_that_no_fold_validates_have_no_prediction_of_a_model_or_of_the_ens
     for oof in (*(one.oof for one in found.models), combined.oof):
         np.testing.assert_array_equal(np.flatnonzero(np.isnan(oof[:, 0])), unseen)
     assert evaluate(problem.metric, found.y, combined.oof).rows == 60
+
+
+def years(n: int, count: int, *, refit: bool = True) -> Folds:
+    """Folds that validate one stretch of rows after another."""
+    parts = np.array_split(np.arange(n), count + 1)
+    train = tuple(np.concatenate(parts[:place]) for place in range(1, count + 1))
+    return Folds(train=train, valid=tuple(parts[1:]), refit=refit)
+
+
+def levels_that_jump() -> Predictions:
+    """Four years whose level jumps; one model is nearest to each, and the others lie above and below it."""
+    y = np.repeat([0.0, 1.0, -1.0, 1.0], 50) + np.random.default_rng(0).normal(scale=0.1, size=200)
+    return predictions(y, *(np.full((200, 1), value) for value in (0.0, 2.0, -2.0)))
+
+
+def test_with_few_horizons_the_best_model_is_taken_alone() -> None:
+    given_predictions = levels_that_jump()
+    combined = fit_ensemble(given_predictions, years(200, 2), METRICS["rmse"])
+    assert combined.weights == {"m0": 1.0, "m1": 0.0, "m2": 0.0}
+    validated = ~np.isnan(combined.oof[:, 0])
+    assert (combined.oof[validated] == given_predictions.models[0].oof[validated]).all()
+
+
+def test_a_fold_of_few_horizons_does_not_choose_its_own_model() -> None:
+    y = np.repeat([0.0, 0.0, 1.0], 50)
+    zeros = np.r_[np.full(50, np.nan), np.zeros(100)][:, None]  # no fold validates the first year
+    given_predictions = predictions(y, zeros, zeros + 1)
+    combined = fit_ensemble(given_predictions, years(150, 2), METRICS["rmse"])
+    assert combined.oof[50:, 0].tolist() == [1.0] * 50 + [0.0] * 50
+
+
+@pytest.mark.parametrize(("count", "refit"), [(2, False), (5, True)])
+def test_other_folds_fit_weights_however_few(count: int, refit: bool) -> None:
+    combined = fit_ensemble(noisy(0, 0.5, 0.5), years(100, count, refit=refit), METRICS["rmse"])
+    assert 0 < combined.weights["m0"] < 1
