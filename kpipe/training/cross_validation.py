@@ -24,7 +24,7 @@ from kpipe.training.checkpoints import NO_CHECKPOINTS, Checkpoints
 from kpipe.training.deadline import Deadline
 from kpipe.training.estimators import build_estimator, make_context
 from kpipe.training.pool import n_parallel, open_pool, threads_for
-from kpipe.training.stacking import STACKERS, build_stacker, make_layer
+from kpipe.training.stacking import QUICK_STACKERS, STACKERS, build_stacker, make_layer
 from kpipe.training.steps import measure_steps
 from kpipe.training.task_runner import FitFinished, FitResults, TaskRunner
 from kpipe.training.worker import FitTask, TrainingData, fit_predict
@@ -307,7 +307,8 @@ def _train_stackers(plan: _Plan, runner: TaskRunner, results: _Results, seed: in
     for name in plan.stackers:
         tasks = layer.tasks(name, build_stacker(plan.models[name], plan.problem, context), context)
         try:
-            fitted = above.run(tasks, needed=False)
+            # A worker may have to start first, which takes longer than the fits of the pool.
+            fitted = above.run_here(tasks) if name in QUICK_STACKERS else above.run(tasks, needed=False)
         except TrainingError as error:
             _LOG.warning("skipped %s: %s", name, error)
             skipped[name] = f"it failed: {str(error).rstrip('.')}"

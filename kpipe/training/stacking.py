@@ -27,7 +27,7 @@ from kpipe.training.cross_fitting import can_cross_fit, rows_to_fit_on
 from kpipe.training.task_runner import FitResults
 from kpipe.training.worker import FitResult, FitTask, TrainingData
 
-__all__ = ["STACKERS", "StackingLayer", "build_stacker", "make_layer"]
+__all__ = ["QUICK_STACKERS", "STACKERS", "StackingLayer", "build_stacker", "make_layer"]
 
 _SMALLEST = 1e-6  # a probability below which its logarithm says nothing more
 _FEWEST = 100  # rows that a layer is worth its noise for
@@ -46,6 +46,7 @@ def stack_boosting(context: Context) -> BaseEstimator:
 
 
 STACKERS: Mapping[str, Factory] = {"stack-linear": stack_linear, "stack-boosting": stack_boosting}
+QUICK_STACKERS = frozenset({"stack-linear"})  # a second or two, even for a million rows
 
 
 @dataclass(frozen=True, kw_only=True)

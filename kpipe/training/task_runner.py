@@ -13,7 +13,7 @@ from kpipe.training.checkpoints import NO_CHECKPOINTS, Checkpoints, load_result,
 from kpipe.training.deadline import Deadline
 from kpipe.training.memory import current_memory_mib, peak_memory_mib
 from kpipe.training.pool import WorkerPool, run_fits
-from kpipe.training.worker import FitResult, FitTask, TrainingData
+from kpipe.training.worker import FitResult, FitTask, TrainingData, fit_predict
 
 __all__ = ["FitFinished", "FitResults", "TaskRunner"]
 
@@ -104,6 +104,28 @@ class TaskRunner:
         self.total -= len(tasks) - len(results)
         if len(results) < len(tasks):
             _LOG.info("%s: %d of %d fits finished; %s", tasks[0].model, len(results), len(tasks), self.deadline)
+        return results
+
+    def run_here(self, tasks: Sequence[FitTask]) -> dict[tuple[int, int], FitResult]:
+        """Run tasks that take a moment in this process, one after another, while the longest so far fits in.
+
+        Parameters
+        ----------
+        tasks : sequence of FitTask
+
+        Returns
+        -------
+        dict of (seed, fold) to FitResult
+            Of the fits that were run.
+        """
+        results: dict[tuple[int, int], FitResult] = {}
+        for task in tasks:
+            longest = max((result.seconds for result in results.values()), default=0.0)
+            if not self.deadline.has_time_for(longest):
+                break
+            results[task.seed, task.fold] = result = fit_predict(task, self.data)
+            self._report(task, result)
+        self.total -= len(tasks) - len(results)
         return results
 
     def above(self, data: TrainingData, pool: WorkerPool) -> TaskRunner:

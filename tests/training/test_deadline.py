@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from kpipe.training.deadline import Deadline
+from kpipe.training.deadline import Deadline, RunClock
 
 
 def test_without_a_budget_there_is_time_for_everything() -> None:
@@ -37,3 +37,28 @@ def test_a_deadline_that_has_passed_leaves_0_seconds() -> None:
     assert deadline.has_passed()
     assert deadline.seconds_left() == 0.0
     assert deadline.share(2).seconds_left() == pytest.approx(0.0, abs=0.1)
+
+
+@pytest.mark.parametrize("worked", [10.0, 5.0, 0.1])
+def test_the_busier_the_machine_the_more_time_is_kept_for_the_end(
+    monkeypatch: pytest.MonkeyPatch, worked: float
+) -> None:
+    now = {"perf_counter": 100.0, "process_time": 0.0}
+    for name in now:
+        monkeypatch.setattr(time, name, lambda name=name: now[name])
+    clock = RunClock(90.0)
+    now["perf_counter"] += 10.0
+    now["process_time"] += worked
+    seconds = clock.training_deadline().seconds_left()
+    assert seconds is not None
+    kept = 80.0 - seconds
+    assert kept == pytest.approx(min(27.0, 7.6 * min(10.0 / worked, 3.0)), abs=0.1)
+    assert clock.seconds_to_check() <= 10.0
+    assert RunClock(None).training_deadline().seconds_left() is None
+
+
+def test_a_deadline_can_leave_time_before_another() -> None:
+    before = Deadline(60.0).before(20.0).seconds_left()
+    assert before == pytest.approx(40.0, abs=1.0)
+    assert Deadline(5.0).before(20.0).has_passed()
+    assert Deadline(None).before(20.0).seconds_left() is None

@@ -24,7 +24,7 @@ _MANY_ROWS = ("boosting", "linear", "catboost")  # a forest or a net would take 
 # et al., "AutoGluon-Tabular", 2020). CatBoost with larger trees that are counted on inner splits (rate, depth and leaf
 # steps: Holzmueller et al., "Better by Default", 2024, table C.5), trees grown to single rows, and more of CatBoost's
 # trees suit targets with little noise. Measured: docs/decisions/0007-any-competition.md.
-_DEEP = {"iterations": 1000, "learning_rate": 0.08, "depth": 7, "leaf_estimation_iterations": 1}
+_DEEP = {"iterations": 1000, "learning_rate": 0.15, "depth": 7, "leaf_estimation_iterations": 1}
 _FURTHER = {
     "boosting-random": model("boosting", extra_trees=True),
     "catboost-deep": model("catboost", **_DEEP, early_stopping_rounds=50),
