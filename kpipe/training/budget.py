@@ -34,24 +34,28 @@ _STACKING_SHARE, _MOST_STACKING = 0.1, 60.0
 _NEEDED_SHARE = 2  # half of the time left is for the first fits of a needed model
 
 
-def reserved_seconds(budget: float | None, *, slowness: float = 1.0) -> float:
+def reserved_seconds(budget: float | None, *, prepared: float = 2.0, slowness: float = 1.0) -> float:
     """Return the seconds of a budget that are kept for the ensemble, checks and writing, and for Python itself.
 
     Parameters
     ----------
     budget : float or None
         Seconds of the whole run. None: no limit.
+    prepared : float
+        Seconds of the processor that reading the files took: what is still to be done grows with the tables, too.
     slowness : float
         Seconds that a second of this process's work takes on a machine that has other work, see ``slowness_of``.
 
     Examples
     --------
-    >>> reserved_seconds(10.0), reserved_seconds(300.0), reserved_seconds(None)
-    (3.0, 16.0, 0.0)
-    >>> reserved_seconds(300.0, slowness=2.0)
-    32.0
+    >>> reserved_seconds(5.0), reserved_seconds(300.0, prepared=5.0), reserved_seconds(None)
+    (1.5, 10.0, 0.0)
+    >>> reserved_seconds(300.0, prepared=5.0, slowness=2.0)
+    20.0
     """
-    return 0.0 if budget is None else min(0.3 * budget, (4.0 + 0.04 * budget) * slowness)
+    if budget is None:
+        return 0.0
+    return min(0.3 * budget, (0.5 + 0.02 * budget + 0.7 * prepared) * slowness)
 
 
 def slowness_of(elapsed: float, worked: float) -> float:

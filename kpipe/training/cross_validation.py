@@ -261,17 +261,21 @@ def _train_additional_seeds(plan: _Plan, runner: TaskRunner, results: _Results, 
     """Train models with additional seeds, in turn, while time remains; skip models that do not depend on the seed."""
     candidates = [name for name in results if _is_complete(plan, results[name])]
     for seed in additional_seeds(seeds):
-        if runner.deadline.has_passed():
-            return
+        trained = 0
         for name in list(candidates):
-            more = _train_seed(plan, runner, name, seed, results[name])
+            more: FitResults = (
+                {} if runner.deadline.has_passed() else _train_seed(plan, runner, name, seed, results[name])
+            )
             if not more:
                 continue
+            trained += 1
             first = next(iter(more))[1]
             if np.array_equal(more[seed, first].test, results[name][seeds[0], first].test):
                 candidates.remove(name)
             else:
                 results[name] = {**results[name], **more}
+        if not trained:
+            return
 
 
 def _train_seed(plan: _Plan, runner: TaskRunner, name: str, seed: int, results: FitResults) -> FitResults:

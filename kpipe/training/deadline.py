@@ -95,8 +95,9 @@ class RunClock:
         The slower the machine has been so far, because of other work on it, the more time is kept.
         """
         elapsed = time.perf_counter() - self.began
-        slowness = slowness_of(elapsed - self._spent, time.process_time() - self._worked)
-        reserved = reserved_seconds(self.budget, slowness=slowness)
+        worked = time.process_time() - self._worked
+        slowness = slowness_of(elapsed - self._spent, worked)
+        reserved = reserved_seconds(self.budget, prepared=worked, slowness=slowness)
         if self.budget is not None:  # checks take a tenth of these seconds of the processor: half of what is reserved
             self._to_check = 5 * reserved / slowness
         return Deadline(self.budget, spent=elapsed + reserved)
