@@ -107,13 +107,13 @@ def cross_validate(
     )
     _LOG.info("plan: %s on %d folds, %d at a time; %s", ", ".join(models), plan.n_fits, parallel, deadline)
     results, skipped, short = _train_models(plan, runner, seeds)
-    fallback, stackers = "", {}
+    fallback, stackers, planned = "", {}, deadline.is_limited and fits is None
     if not results and short:
         fallback = too_short_for_all(short)
         _LOG.warning(fallback)
         results = {_CONSTANT: _fit_constant(plan, data, seeds[0])}
     else:
-        if deadline.is_limited and fits is None:
+        if planned:
             runner.deadline = deadline.before(stacking_seconds(deadline.seconds_left()) if plan.stackers else 0.0)
             _train_additional_seeds(plan, runner, results, seeds)
             runner.deadline = deadline
@@ -127,7 +127,7 @@ def cross_validate(
         skipped=skipped,
         fallback=fallback,
         peak_memory_mib=runner.peak_memory_mib(),
-        steps=_measure_steps(plan, base, _averaged(results, seeds, data, folds)) if deadline.is_limited else (),
+        steps=_measure_steps(plan, base, _averaged(results, seeds, data, folds)) if planned else (),
     )
 
 
