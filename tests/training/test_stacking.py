@@ -172,3 +172,14 @@ def test_a_linear_pool_finds_scale_and_offset_and_weighs_no_model_below_zero() -
     pool = LinearPool().fit(np.column_stack([y / 2, -y]), 3 + 2 * y)
     assert pool.weights_.min() >= 0
     assert pool.predict([[0.5, -1.0]]) == pytest.approx(5.0, abs=0.1)
+
+
+def test_exactly_the_fits_of_a_run_give_its_bytes_again_with_the_stacking_layer() -> None:
+    tables = survivors(n=120, m=30)
+    problem, folds, found = stacked_run(tables)
+    again = stacked_run(tables, fits={one.name: one.fits for one in found.models})[2]
+    for one, other in zip(found.models, again.models, strict=True):
+        np.testing.assert_array_equal(one.oof, other.oof)
+        np.testing.assert_array_equal(one.test, other.test)
+    before, after = (fit_ensemble(each, folds, problem.metric) for each in (found, again))
+    assert before.weights == after.weights
