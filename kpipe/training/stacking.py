@@ -31,6 +31,7 @@ __all__ = ["QUICK_STACKERS", "STACKERS", "StackingLayer", "build_stacker", "make
 
 _SMALLEST = 1e-6  # a probability below which its logarithm says nothing more
 _FEWEST = 100  # rows that a layer is worth its noise for
+_MOST_NUMBERS = 50_000_000  # in the layer's table: 400 MB, of which workers have copies
 _PROBED = 32  # test rows whose predictions are checked for batch dependence
 
 
@@ -119,9 +120,12 @@ def make_layer(
     -------
     StackingLayer or None
         None for fewer than two models or 100 rows, for several targets, for folds in time (whose few blocks differ too
-        much), and where a fold leaves no other rows to fit on.
+        much), where a fold leaves no other rows to fit on, and where the table would not fit into memory.
     """
     if len(models) < 2 or problem.y.ndim > 1 or folds.refit:
+        return None
+    height = len(problem.y) + len(folds.valid) * len(data.X_test)
+    if height * len(models) * data.outputs > _MOST_NUMBERS:
         return None
     oof = np.stack([average_fits(name, fits, data, folds).oof for name, fits in models.items()])
     known = ~np.isnan(oof).any(axis=(0, 2))
