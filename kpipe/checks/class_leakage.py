@@ -54,10 +54,21 @@ def find_class_leak(
     most = int(whole.sum(axis=0).max())
     skill = (right - most) / max(n - most, 1)
     if skill >= _LIKELY:
-        sure = skill >= _SURE and n >= _MIN_ROWS
+        sure = (skill >= _SURE or _is_pure(table, binned, right)) and n >= _MIN_ROWS
         text = f"alone predicts {target} correctly in {right / n:.2%} of held-out rows"
-        return Evidence(sure, right, f"{text} (most frequent class: {most / n:.1%})")
+        return Evidence(sure, right, f"{text} (most frequent class: {most / n:.1%})", skill)
     return None if columns is None else _find_certain_values(whole, binned, names, target=target, tests=columns * bins)
+
+
+def _is_pure(table: np.ndarray, binned: BinnedColumn, right: int) -> bool:
+    """Whether categories are wrong about no held-out row but those whose category no other row has.
+
+    table : (folds, values, classes) number of rows. right : held-out rows that are predicted correctly.
+    """
+    if binned.ordered:
+        return False
+    unknown = (table.sum(axis=0)[None] - table).sum(axis=2) == 0
+    return bool(right >= table.sum() - table.sum(axis=2)[unknown].sum())
 
 
 def _find_certain_values(

@@ -113,7 +113,23 @@ def _chosen_by_target(problem: Problem) -> str | None:
                 "chooses columns by the target, even that of validation rows. Choose columns in `features`, such as "
                 "with SelectKBest, which is fitted on the training rows of each fold."
             )
-    return None
+    return _dropped_by_target(problem, *(tables.train for tables in both))
+
+
+def _dropped_by_target(problem: Problem, then: pd.DataFrame, now: pd.DataFrame) -> str | None:
+    """What is wrong if clean drops other rows of train when the targets are shuffled; None if it does not."""
+    raw = problem.files.train
+    id = next((old for old in raw if old in then and old in now and raw[old].is_unique and old == problem.id), None)
+    if id is None or len(then) > len(raw):
+        return None
+    dropped = [set(raw[id]) - set(frame[id]) for frame in (then, now)]
+    if not dropped[0] or dropped[0] == dropped[1]:
+        return None
+    return (
+        f"clean drops {len(dropped[0]):,} rows of train by their target: with shuffled targets it drops others. The "
+        "score leaves out the rows that are hard to predict, but test has such rows. Keep them, and choose a loss or "
+        "weights that bear outliers, inside the model."
+    )
 
 
 def _explain(problem: Problem, difference: _Difference) -> str:

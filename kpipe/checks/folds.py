@@ -14,10 +14,19 @@ from kpipe.data.date_forms import epoch_unit
 from kpipe.data.dates import is_named_after_time, parse_dates
 from kpipe.problem.problem import Problem
 
-__all__ = ["TABLE_CHECKS", "disjoint_rows", "goes_on", "groups_together", "time_values", "validation_after_training"]
+__all__ = [
+    "TABLE_CHECKS",
+    "continues",
+    "disjoint_rows",
+    "goes_on",
+    "groups_together",
+    "time_values",
+    "validation_after_training",
+]
 
 # Share of validation rows, on average over the folds, for which later rows may be among the training rows.
 _MAX_EARLIER = 0.05
+_MIN_TIMES = 12  # different whole numbers that count as months or days
 _FEWEST_SECONDS = 100  # different ones, of a column that says by nothing else that it counts them
 
 
@@ -137,8 +146,24 @@ def time_values(column: pd.Series) -> pd.Series | None:
     dates = parse_dates(column)
     if dates is None and pd.api.types.is_integer_dtype(column):
         counts_seconds = epoch_unit(column) is not None and column.nunique() > _FEWEST_SECONDS
-        return column if is_named_after_time(column) or counts_seconds else None
+        is_time = is_named_after_time(column) or counts_seconds or _are_calendar_numbers(column)
+        return column if is_time else None
     return dates
+
+
+def _are_calendar_numbers(column: pd.Series) -> bool:
+    """Whether whole numbers are months or days, such as 201507 and 20150731, whatever their name.
+
+    >>> _are_calendar_numbers(pd.Series(range(201501, 201513)))
+    True
+    >>> _are_calendar_numbers(pd.Series(range(201501, 201514)))
+    False
+    """
+    if not 1_900 <= column.min() // 100 <= column.max() // 100 <= 21_001_231 or column.nunique() < _MIN_TIMES:
+        return False
+    days = column if column.min() > 19_000_000 else column * 100 + 1
+    texts = pd.Series(days.dropna().unique()).astype("int64").astype(str)
+    return bool((texts.str.len() == len("20150731")).all() and pd.to_datetime(texts, errors="coerce").notna().all())
 
 
 def goes_on(train: pd.Series, test: pd.Series) -> bool:
@@ -153,10 +178,38 @@ def goes_on(train: pd.Series, test: pd.Series) -> bool:
     -------
     bool
     """
+    if continues(train, test):
+        return True
     ours, theirs = time_values(train), time_values(test)
     if ours is None or theirs is None or ours.isna().all() or theirs.isna().all():
         return False
     return bool(theirs.median() > ours.quantile(0.95) or theirs.median() < ours.quantile(0.05))
+
+
+def continues(train: pd.Series, test: pd.Series) -> bool:
+    """Whether test goes on where train ends, by numbers: a counter, or a time under another name.
+
+    Parameters
+    ----------
+    train, test : Series
+        The column in both tables.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> continues(pd.Series(range(100)), pd.Series(range(100, 120)))
+    True
+    >>> continues(pd.Series(range(100)), pd.Series(range(5000, 5100)))
+    False
+    """
+    numeric = all(pd.api.types.is_numeric_dtype(part) and part.dtype.kind in "iuf" for part in (train, test))
+    if not numeric or not len(test) or train.nunique() < _MIN_TIMES or train.isna().any() or test.isna().any():
+        return False
+    gap = float(test.min()) - float(train.max())
+    return bool(test.quantile(0.01) > train.quantile(0.99) and gap <= float(train.max()) - float(train.min()))
 
 
 def _format_time(time: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, combinations
 from shlex import quote
 from typing import NamedTuple
 
@@ -28,7 +29,15 @@ _MAX_DIFFERENCE, _SIGNIFICANT = 0.15, 3.5
 _SHARED, _NONE, _MIN_GROUPS = 0.5, 0.005, 50
 # Parts of texts: of columns with at least so many values per row, at most so many columns, of which most have the part.
 _FEW, _TEXTS, _MOST = 0.2, 6, 0.8
-_PATTERNS = {"first": r"^([^\W_]{2,})[\W_]", "last": r"[\W_]([^\W_]{2,})\W*$", "middle": r"[\W_]([^\W_]{2,})[\W_]"}
+_PATTERNS = {
+    "first part": r"^([^\W_]{2,})[\W_]",
+    "last part": r"[\W_]([^\W_]{2,})\W*$",
+    "middle part": r"[\W_]([^\W_]{2,})[\W_]",
+    "number": r"(\d{2,})",
+    "long number": r"(\d{4,})",
+}
+# Columns that are joined in pairs: at most so many, with at least so many values.
+_JOINED, _MIN_JOINED = 8, 5
 _ROWS = 10_000  # of a large table that are used, on average
 
 
@@ -57,10 +66,8 @@ def group_overlap(problem: Problem, folds: Folds) -> Iterator[Finding]:
     """
     overlaps = sorted(_overlaps(problem, folds, _columns(problem, folds)), reverse=True)
     if not any(overlap.differs for overlap in overlaps):
-        of_parts = _overlaps(problem, folds, _parts(problem))
-        overlaps = (
-            sorted((one for one in of_parts if one.differs and one.validation > one.test), reverse=True) or overlaps
-        )
+        made = _overlaps(problem, folds, chain(_parts(problem), _pairs(problem)))
+        overlaps = sorted((one for one in made if one.differs and one.validation > one.test), reverse=True) or overlaps
     if not overlaps:
         yield "pass", "No column has values that repeat in small groups."
         return
@@ -129,9 +136,25 @@ def _parts(problem: Problem) -> Iterator[_Column]:
         for which, pattern in _PATTERNS.items():
             ours, theirs = (text.str.extract(pattern, expand=False) for text in cells)
             if ours.notna().mean() > _MOST:
-                yield f"the {which} part of {column}", ours, theirs
+                yield f"the {which} of {column}", ours, theirs
         ours, theirs = (text.str.findall(r"\w+").map(sorted, na_action="ignore").str.join(" ") for text in cells)
         yield f"{column}, whatever its case and the order of its words,", ours, theirs
+
+
+def _pairs(problem: Problem) -> Iterator[_Column]:
+    """Two columns joined, which may name a group that neither names: a street and a number, a name and a birthday."""
+    train, test = problem.tables.train, problem.tables.test
+    columns = [
+        c
+        for c in problem.columns
+        if c != problem.groups
+        and not pd.api.types.is_float_dtype(train[c])
+        and _MIN_JOINED <= train[c].nunique() <= len(train) / _MIN_ROWS_PER_VALUE
+    ]
+    columns.sort(key=lambda c: -train[c].nunique())
+    for one, two in combinations(columns[:_JOINED], 2):
+        ours, theirs = (frame[one].astype(str) + " " + frame[two].astype(str) for frame in (train, test))
+        yield f"{one} and {two} together", ours, theirs
 
 
 class _Codes(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -25,7 +26,7 @@ def metric_direction(trained: TrainedModels) -> Iterator[Finding]:
     """
     metric, y, baseline = trained.problem.metric, trained.predictions.y, trained.baseline
     if (difference := _differs_from_kpipes(trained)) is not None:
-        yield "warn", difference
+        yield difference
         return
     scored = ~np.isnan(baseline.oof).any(axis=1)
     theirs = metric.function(y[scored], output(metric, baseline.oof[scored]))
@@ -51,30 +52,59 @@ def metric_direction(trained: TrainedModels) -> Iterator[Finding]:
         )
 
 
-def _differs_from_kpipes(trained: TrainedModels) -> str | None:
-    """How a competition's own metric differs from kpipe's of the same name, on all rows or a half; None if equal."""
+def _differs_from_kpipes(trained: TrainedModels) -> Finding | None:
+    """How a competition's own metric differs from kpipe's of that name, on all rows or a part; None if it does not.
+
+    A constant factor, such as per cent, is another convention; anything else is a mistake.
+    """
     metric, y, oof = trained.problem.metric, trained.predictions.y, trained.ensemble.oof
-    known = METRICS.get(metric.name)
-    if known is None or known.function is metric.function or metric.single is not None or known.needs != metric.needs:
+    known = METRICS.get(metric.name) or METRICS.get(_plain(metric.name))
+    if known is None or known.function is metric.function or metric.single is not None:
         return None
-    rows = np.flatnonzero(~np.isnan(oof).any(axis=1))
-    for some, where in (
-        (rows, "all rows"),
-        (rows[: len(rows) // 2], "the first half"),
-        (rows[1::2], "every second row"),
-    ):
-        outputs = output(metric, oof[some])
+    if known.needs != metric.needs:
+        return None
+    ratios = []
+    for rows, where in _parts(oof):
+        outputs = output(metric, oof[rows])
         try:
-            ours, theirs = metric.function(y[some], outputs), known.function(y[some], outputs)
+            ours, theirs = metric.function(y[rows], outputs), known.function(y[rows], outputs)
         except ValueError:  # not defined for these rows, as the AUC of one class
             continue
-        if not np.isclose(ours, theirs, rtol=1e-6, atol=1e-9):
-            return (
-                f"The competition's own {metric.name} is {ours:.5g} on {where}, but kpipe's {metric.name} is "
-                f"{theirs:.5g}. Correct the function (it must not depend on the number or the order of rows), or give "
-                "it another name."
-            )
-    return None
+        ratios.append((ours, theirs, where))
+    differing = [one for one in ratios if not np.isclose(one[0], one[1], rtol=1e-6, atol=1e-9)]
+    if not differing:
+        return None
+    ours, theirs, where = differing[0]
+    factors = [one / two for one, two, _ in ratios if two]
+    of_scale = len(factors) == len(ratios) > 1 and np.allclose(factors, factors[0], rtol=1e-6) and factors[0] > 0
+    return (
+        "warn" if of_scale or known.name != metric.name else "fail",
+        f"The competition's own {metric.name} is {ours:.5g} on {where}, but kpipe's {known.name} is {theirs:.5g}"
+        f"{f': {factors[0]:g} times as much everywhere' if of_scale else ''}. Correct the function (it must not depend "
+        "on the number or the order of rows), or give it another name.",
+    )
+
+
+def _plain(name: str) -> str:
+    """A metric's name without case, separators and words such as "my".
+
+    >>> _plain("My RMSE"), _plain("Log-Loss")
+    ('rmse', 'log_loss')
+    """
+    words = [word for word in re.split(r"[\W_]+", name.lower()) if word not in ("my", "own", "custom", "the", "score")]
+    return "_".join(words)
+
+
+def _parts(oof: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+    """Rows that have predictions: all, the halves, every second one, all in another order, and a few."""
+    rows = np.flatnonzero(~np.isnan(oof).any(axis=1))
+    middle = len(rows) // 2
+    yield rows, "all rows"
+    yield rows[:middle], "the first half"
+    yield rows[middle:], "the second half"
+    yield rows[1::2], "every second row"
+    yield np.random.default_rng(0).permutation(rows), "all rows in another order"
+    yield rows[: min(37, len(rows))], "37 rows"
 
 
 def _perfect(metric: Metric, y: np.ndarray, outputs: int) -> np.ndarray:

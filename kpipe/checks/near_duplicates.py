@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,6 +28,7 @@ _DIMENSIONS, _DIMENSIONS_OF_CATEGORY = 48, 6
 _NEAR = (0.02, 0.05, 0.1, 0.2, 0.3)  # distances tried, relative to the median distance of a test row to its nearest
 _NATURAL = 0.5  # share of test rows near each other, relative to that of as many rows of train, that is natural
 _DRIFT = 0.15  # Kolmogorov-Smirnov statistic beyond chance from which a column counts as different in test
+_MIN_SIDE, _FREQUENCIES, _AT_A_TIME = 8, 8, 5_000  # of square pictures; frequencies in each direction; rows at a time
 _UNIQUE = 0.9  # share of distinct categories from which a column identifies rows
 _SAMPLED = 4_000  # values that the range of a column is computed from
 
@@ -62,25 +65,43 @@ def near_duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Fin
     train_rows = np.unique(np.concatenate([np.flatnonzero(kept), *queries]))
     test_rows = np.sort(rng.permutation(sizes[1])[: _QUERIES + parts])
     train = problem.tables.train[columns]
-    points = _embed(train.iloc[train_rows], problem.tables.test[columns].iloc[test_rows])
-    if points is None:
-        return
-    position = np.full(sizes[0], -1)
-    position[train_rows] = np.arange(len(train_rows))
+    rows = _Rows(sizes[0], kept, queries, train_rows, test_rows)
+    findings = [
+        _compare(points, rows, folds, train)
+        for points in _embeddings(train.iloc[train_rows], problem.tables.test[columns].iloc[test_rows])
+    ]
+    yield from [next((one for one in findings if one[0] != "pass"), findings[0])] if findings else []
+
+
+class _Rows(NamedTuple):
+    """Rows that are compared. n : those of train. kept : those searched among. queries : those of each fold."""
+
+    n: int
+    kept: np.ndarray
+    queries: list[np.ndarray]
+    train: np.ndarray
+    test: np.ndarray
+
+
+def _compare(points: np.ndarray, rows: _Rows, folds: Folds, train: pd.DataFrame) -> Finding:
+    """The finding from the points of the rows of train, then of test."""
+    rng, parts = np.random.default_rng(0), len(folds.train)
+    position = np.full(rows.n, -1)
+    position[rows.train] = np.arange(len(rows.train))
     of_validation, of_test, pairs = [], [], []
     with threadpool_limits(1):
-        for number, (fitted_rows, rows) in enumerate(zip(folds.train, queries, strict=True)):
-            fitted = position[fitted_rows[kept[fitted_rows]]]
-            distance, nearest = _nearest(points[position[rows]], points[fitted])
+        for number, (fitted_rows, queries) in enumerate(zip(folds.train, rows.queries, strict=True)):
+            fitted = position[fitted_rows[rows.kept[fitted_rows]]]
+            distance, nearest = _nearest(points[position[queries]], points[fitted])
             of_validation.append(distance)
-            pairs.append(np.column_stack([rows, train_rows[fitted][nearest], np.full(len(rows), number)]))
-            of_test.append(_nearest(points[len(train_rows) + number : len(points) : parts], points[fitted])[0])
-        size = min(len(train_rows), len(test_rows), _QUERIES)
+            pairs.append(np.column_stack([queries, rows.train[fitted][nearest], np.full(len(queries), number)]))
+            of_test.append(_nearest(points[len(rows.train) + number : len(points) : parts], points[fitted])[0])
+        size = min(len(rows.train), len(rows.test), _QUERIES)
         among_themselves = [
-            _nearest_other(points[rng.permutation(rows)[:size]])
-            for rows in (np.arange(len(train_rows)), np.arange(len(train_rows), len(points)))
+            _nearest_other(points[rng.permutation(some)[:size]])
+            for some in (np.arange(len(rows.train)), np.arange(len(rows.train), len(points)))
         ]
-    yield _finding(
+    return _finding(
         np.concatenate(of_validation), np.concatenate(of_test), np.concatenate(pairs), train, among_themselves
     )
 
@@ -145,22 +166,46 @@ def _nearest(rows: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.sqrt(((rows - among[nearest]) ** 2).sum(axis=1)), nearest
 
 
-def _embed(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray | None:
-    """(rows of both, dimensions) points whose squared distances are about Gower's; None if no column is usable."""
-    rng = np.random.default_rng(0)
-    parts: Sequence[np.ndarray]
+def _embeddings(train: pd.DataFrame, test: pd.DataFrame) -> Iterator[np.ndarray]:
+    """(rows of both, dimensions) points whose squared distances are about Gower's; for pictures also another kind.
+
+    Nothing if no column is usable.
+    """
     if is_pixel_table(train):
-        parts = [np.concatenate([train.to_numpy(), test.to_numpy()]).astype(np.float32) / 255]
-    else:
-        both = (pd.concat([train[column], test[column]], ignore_index=True) for column in train)
-        parts = [part for column in both for part in _embed_column(column, rng, n_train=len(train))]
-    if not parts:
-        return None
-    wide = np.column_stack(parts).astype(np.float32)
+        pixels = np.concatenate([train.to_numpy(), test.to_numpy()])
+        yield _project(pixels.astype(np.float32) / 255)
+        yield from _spectra(pixels)
+        return
+    rng = np.random.default_rng(0)
+    both = (pd.concat([train[column], test[column]], ignore_index=True) for column in train)
+    parts = [part for column in both for part in _embed_column(column, rng, n_train=len(train))]
+    if parts:
+        yield _project(np.column_stack(parts).astype(np.float32), rng)
+
+
+def _spectra(pixels: np.ndarray) -> Iterator[np.ndarray]:
+    """The low frequencies of square pictures, without their phases: a picture that is moved has the same.
+
+    Reddy and Chatterji, "An FFT-based technique for translation, rotation, and scale-invariant image registration",
+    IEEE Transactions on Image Processing 5, 1996.
+    """
+    side = next((s for c in (1, 3, 4) if (s := round((pixels.shape[1] / c) ** 0.5)) ** 2 * c == pixels.shape[1]), 0)
+    if side < _MIN_SIDE:
+        return
+    parts = []
+    for start in range(0, len(pixels), _AT_A_TIME):
+        pictures = pixels[start : start + _AT_A_TIME].reshape(-1, pixels.shape[1] // side**2, side, side)
+        spectrum = np.abs(np.fft.rfft2(pictures.mean(axis=1, dtype=np.float32) / (255 * side)))
+        low = np.concatenate([spectrum[:, :_FREQUENCIES], spectrum[:, 1 - _FREQUENCIES :]], axis=1)
+        parts.append(low[:, :, :_FREQUENCIES].reshape(len(pictures), -1).astype(np.float32))
+    yield np.concatenate(parts)
+
+
+def _project(wide: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
     if wide.shape[1] <= _DIMENSIONS:
         return wide
     # Johnson and Lindenstrauss 1984: a random projection preserves distances.
-    directions = rng.normal(size=(wide.shape[1], _DIMENSIONS)) / np.sqrt(_DIMENSIONS)
+    directions = (rng or np.random.default_rng(0)).normal(size=(wide.shape[1], _DIMENSIONS)) / np.sqrt(_DIMENSIONS)
     return np.asarray(wide @ directions.astype(np.float32))
 
 
@@ -178,11 +223,32 @@ def _embed_column(column: pd.Series, rng: np.random.Generator, *, n_train: int) 
             scaled = np.clip((numbers - low) / (high - low), -0.5, 1.5)
             yield np.where(missing, -0.5, scaled).astype(np.float32)
         return
-    codes, categories = pd.factorize(column)
+    codes, categories = pd.factorize(_plain_text(column))
     if 1 < len(categories) < _UNIQUE * len(column) and not differs_in_test(column, n_train=n_train):
         points = rng.normal(size=(len(categories) + 1, _DIMENSIONS_OF_CATEGORY))
         points /= np.sqrt(2) * np.linalg.norm(points, axis=1, keepdims=True)
         yield points[codes]
+
+
+def _plain_text(column: pd.Series) -> pd.Series:
+    """Texts in small letters, their words in alphabetical order, so that a copy that was written anew is a copy.
+
+    Parameters
+    ----------
+    column : Series
+
+    Returns
+    -------
+    Series
+
+    Examples
+    --------
+    >>> _plain_text(pd.Series(["Smith, John", "john SMITH"])).tolist()
+    ['john smith', 'john smith']
+    """
+    distinct = column.dropna().unique()
+    plain = {cell: " ".join(sorted(re.findall(r"\w+", str(cell).casefold()))) for cell in distinct}
+    return column.map(plain)
 
 
 def _rounded_alike(numbers: np.ndarray, n_train: int) -> np.ndarray:

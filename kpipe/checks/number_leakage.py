@@ -18,6 +18,10 @@ _COPY = 0.995  # rank correlation of a copy, within the rows that hold one
 _MIN_RANKED, _MIN_RANKED_SURE = 12, 60  # rows: in fewer an honest feature may have the very order of the target
 # Rows on a line from which it is sure, and the rank correlation of the other rows up to which it is.
 _MIN_ON_LINE_SURE, _WEAK = 20, 0.5
+# Distances from the target, in its standard deviations; shifts of rows that show chance; share of near rows beyond it,
+# and how many times it; rows that are not near.
+_WIDTHS, _SHIFTS = (0.005, 0.02, 0.05), (101, 211, 307, 401)
+_MIN_NEAR, _TIMES_CHANCE, _MIN_OTHERS = 0.1, 5.0, 50
 _PAIRS = 20_000  # pairs of rows whose slopes are computed
 
 
@@ -49,9 +53,8 @@ def find_rank_leak(codes: np.ndarray, ranks: np.ndarray, fold: np.ndarray, targe
     if skill < _LIKELY:
         return None
     sure = skill >= _SURE and len(codes) >= _MIN_ROWS
-    return Evidence(
-        sure, len(codes), f"alone explains {skill:.2%} of the variance of the ranks of {target}, in held-out rows"
-    )
+    text = f"alone explains {skill:.2%} of the variance of the ranks of {target}, in held-out rows"
+    return Evidence(sure, len(codes), text, skill)
 
 
 def find_number_leak(values: np.ndarray, y: np.ndarray, target: str) -> Evidence | None:
@@ -89,7 +92,25 @@ def find_number_leak(values: np.ndarray, y: np.ndarray, target: str) -> Evidence
                 count = f"{int(rows.sum())} of {len(y)} rows"
                 text = f"has the order of {target} in {count}, {where} (rank correlation {rho:.4f})"
                 return Evidence(sure, int(rows.sum()), text)
-    return _find_line(values, y, present, target)
+    return _find_line(values, y, present, target) or _find_noisy_line(values, y, present, target)
+
+
+def _find_noisy_line(values: np.ndarray, y: np.ndarray, present: np.ndarray, target: str) -> Evidence | None:
+    """Evidence that many values are near the target, and that the others have nothing to do with it."""
+    for form, transformed in _forms(y, target):
+        x, t = values[present], transformed[present]
+        for width in _WIDTHS:
+            limit = width * float(t.std())
+            near = np.abs(x - t) <= limit
+            by_chance = np.mean([np.mean(np.abs(x - np.roll(t, shift)) <= limit) for shift in _SHIFTS])
+            share = float(near.mean())
+            if share - by_chance < _MIN_NEAR or share < _TIMES_CHANCE * by_chance or (~near).sum() < _MIN_OTHERS:
+                continue
+            if abs(_rank_correlation(x[~near], t[~near])) < _WEAK and len(np.unique(t[near])) >= _MIN_RANKED:
+                count = f"{int(near.sum())} of {len(y)} rows"
+                text = f"is within {limit:.2g} of {form} in {count}, and unrelated to it in the others"
+                return Evidence(int(near.sum()) >= _MIN_ON_LINE_SURE, int(near.sum()), text)
+    return None
 
 
 def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:

@@ -6,30 +6,37 @@ Such rows are too few to move a whole column, but each is predicted from values 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from shlex import quote
 
 import numpy as np
 import pandas as pd
 
 from kpipe.checks.folds import goes_on
 from kpipe.checks.interface import Finding, TableCheck
-from kpipe.checks.statistics import list_names, two_proportion_z
+from kpipe.checks.spellings import new_levels, odd_spellings
+from kpipe.checks.statistics import two_proportion_z
 from kpipe.core.values import Folds
 from kpipe.data.column_types import is_free_text, is_pixel_table, to_numeric
 from kpipe.data.dates import parse_dates
 from kpipe.problem.problem import Problem
-from kpipe.problem.vocabulary import labels_alike, plain_spelling
 
-__all__ = ["TABLE_CHECKS", "labels_spelled_alike", "values_in_range"]
+__all__ = ["TABLE_CHECKS", "values_in_range"]
 
 _ROWS = 20_000  # of each table, that are compared
 _MIN_ROWS, _MIN_SHARE = 5, 0.003  # of test, from which odd values are reported
 _SIGNIFICANT = 5.0  # standard errors
 _FAR = 1.0  # interquantile ranges beyond which a value of test lies far outside of train
-# Ratios of units in use: thousands, percent, inch, foot, mile, pound, ounce, gallon, minutes and hours, and their like.
-_UNITS = (1000, 100, 10, 60, 3600, 2.54, 25.4, 3.28084, 0.453592, 28.3495, 1.609344, 3.78541, 1e6, 24)
+# Ratios of units in use: thousands, percent, inch, foot, square foot, mile, pound, ounce, gallon, minutes and hours,
+# millimetres of mercury, calories, and their like.
+_UNITS = (
+    *(1000, 100, 10, 60, 3600, 2.54, 25.4, 3.28084, 10.7639, 0.453592, 28.3495, 1.609344, 3.78541, 1e6, 24),
+    *(7.50062, 4.184, 28.3168, 0.0254, 12, 7, 365.25, 240),
+)
+_SCALES = {"Fahrenheit": (1.8, 32.0), "Kelvin": (1.0, 273.15)}  # of degrees Celsius: a factor, then a number to add
+_BY_CHANCE = 1e-7  # probability that so many rows of test lie beyond all of train's
+# Shares of train's rows in which a column exceeds another, at least, and is exceeded, at most; that share in test.
+_ORDERED, _EVER, _VIOLATED = 0.9, 0.001, 0.01
+_PAIRS, _TOLD = 40, 5_000  # columns, and rows, that are compared in pairs
 _USUAL, _MIN_VALUES = 0.999, 20  # share of train's values with as many decimals, and different values of such a column
-_MAX_FREE = 0.2  # share of a column's texts that may be different cells, for spellings to be compared
 _EARLY, _MIN_EARLY = 12, 0.25  # days that can be months, and the share of later days that a column of dates has
 
 
@@ -47,7 +54,9 @@ def values_in_range(problem: Problem, _: Folds) -> Iterator[Finding]:
     X, test = (_sample(frame) for frame in (problem.X, problem.X_test))
     if is_pixel_table(X) or len(test) < _MIN_ROWS:
         return
-    found = [text for column in X for text in _odd_values(X[column], test[column])]
+    plain = [column for column in X if column != problem.groups]
+    found = [text for column in plain for text in _odd_values(X[column], test[column])]
+    found += _exchanged_columns(X, test)
     if not found:
         yield "pass", "Test has no placeholder, unit or spelling that train does not have."
         return
@@ -68,7 +77,8 @@ def _odd_values(train: pd.Series, test: pd.Series) -> Iterator[str]:
     elif (dates := parse_dates(train)) is not None:
         yield from _exchanged_days(str(train.name), dates, parse_dates(test))
     elif to_numeric(train) is None and not is_free_text(train):
-        yield from _odd_spellings(train, test)
+        found = [*odd_spellings(train, test)] or new_levels(train, test)
+        yield from found
 
 
 def _odd_numbers(train: pd.Series, test: pd.Series) -> Iterator[str]:
@@ -82,8 +92,8 @@ def _odd_numbers(train: pd.Series, test: pd.Series) -> Iterator[str]:
         (theirs < ours.min()) & (theirs < low - _FAR * width) | (theirs > ours.max()) & (theirs > high + _FAR * width)
     ]
     if len(far) < max(_MIN_ROWS, _MIN_SHARE * len(theirs)):
-        yield from _repeated_value(str(train.name), ours, theirs)
-        yield from _more_decimals(str(train.name), ours, theirs)
+        others = (_repeated_value, _beyond, _more_decimals, _fewer_decimals)
+        yield from (text for of_kind in others for text in of_kind(str(train.name), ours, theirs))
         return
     values, counts = np.unique(far, return_counts=True)
     share = f"{len(far)} rows of test ({len(far) / len(test):.1%})"
@@ -100,27 +110,59 @@ def _odd_numbers(train: pd.Series, test: pd.Series) -> Iterator[str]:
 
 
 def _unit(ours: np.ndarray, far: np.ndarray) -> str:
-    """The factor by which values that lie far outside resemble those of train; empty if none is known, or several."""
+    """The unit by which values that lie outside resemble those of train; empty if none is known, or several."""
     low, high = np.quantile(ours, [0.02, 0.98])
-    factors = [*_UNITS, *(1 / unit for unit in _UNITS)]
-    fit = [factor for factor in factors if ((far / factor >= low) & (far / factor <= high)).mean() > 0.8]
+    for name, (factor, plus) in _SCALES.items():
+        converted = far / factor - plus / factor
+        if ((converted >= low) & (converted <= high)).mean() > 0.8 and _spread_alike(ours, converted):
+            return f": perhaps degrees {name}, as they fit when converted to Celsius"
+    fit = _fitting_units(ours, far)
     if len(fit) == 1:
         return f": perhaps another unit, as they fit when divided by {fit[0]:g}"
     return ": perhaps another unit" if fit else ""
 
 
-def _repeated_value(column: str, ours: np.ndarray, theirs: np.ndarray) -> Iterator[str]:
-    """A value outside of train's range that rows of test share, such as -1 where train starts at 0."""
-    values, counts = np.unique(theirs[(theirs < ours.min()) | (theirs > ours.max())], return_counts=True)
-    if len(values) and counts.max() >= max(2 * _MIN_ROWS, 2 * _MIN_SHARE * len(theirs)):
-        value = values[counts.argmax()]
-        usual = np.unique(theirs, return_counts=True)[1]
-        if counts.max() > 5 * np.median(usual) and len(np.unique(ours)) > 20:
+def _fitting_units(ours: np.ndarray, far: np.ndarray) -> list[float]:
+    low, high = np.quantile(ours, [0.02, 0.98])
+    factors = [*_UNITS, *(1 / unit for unit in _UNITS)]
+    return [factor for factor in factors if ((far / factor >= low) & (far / factor <= high)).mean() > 0.8]
+
+
+def _spread_alike(ours: np.ndarray, converted: np.ndarray) -> bool:
+    return bool(0.5 < (converted.std() + 1e-300) / (ours.std() + 1e-300) < 2 and len(converted) >= _MIN_ROWS)
+
+
+def _beyond(column: str, ours: np.ndarray, theirs: np.ndarray) -> Iterator[str]:
+    """More rows of test beyond all of train than chance puts there, which fit when their unit is converted."""
+    least = np.log(_BY_CHANCE) / np.log(len(theirs) / (len(ours) + len(theirs)))
+    for beyond in (theirs[theirs < ours.min()], theirs[theirs > ours.max()]):
+        if least <= len(beyond) <= 0.5 * len(theirs) and ours.min() > 0 and _fitting_units(ours, beyond):
             yield (
-                f"{column} is {value:g} in {counts.max()} rows of test ({counts.max() / len(theirs):.1%}), outside of "
-                f"train's {ours.min():g} to {ours.max():g}: if it is a placeholder, convert it to a missing value in "
-                "clean."
+                f"{column} lies outside of train's {ours.min():g} to {ours.max():g} in {len(beyond)} rows of test "
+                f"({len(beyond) / len(theirs):.1%}), such as {', '.join(f'{value:g}' for value in beyond[:3])}"
+                f"{_unit(ours, beyond)}. Convert these values in clean."
             )
+
+
+def _repeated_value(column: str, ours: np.ndarray, theirs: np.ndarray) -> Iterator[str]:
+    """A value that many rows of test share, and few or none of train, such as -1 where train starts at 0."""
+    values, counts = np.unique(theirs, return_counts=True)
+    before = np.searchsorted(np.sort(ours), values, side="right") - np.searchsorted(np.sort(ours), values)
+    odd = counts - 2 * before * len(theirs) / len(ours)  # twice as many as train has, or more
+    if not len(values) or len(np.unique(ours)) <= _MIN_VALUES:
+        return
+    place = int(np.argmax(odd))
+    value, count = values[place], int(counts[place])
+    enough = count >= max(2 * _MIN_ROWS, 2 * _MIN_SHARE * len(theirs)) and count > 5 * np.median(counts)
+    z = two_proportion_z(count / len(theirs), len(theirs), before[place] / len(ours), len(ours))
+    if enough and odd[place] > 0 and z > _SIGNIFICANT + 1:
+        outside = value < ours.min() or value > ours.max()
+        where = f", outside of train's {ours.min():g} to {ours.max():g}" if outside else ""
+        yield (
+            f"{column} is {value:g} in {count} rows of test ({count / len(theirs):.1%}), but in "
+            f"{before[place] / len(ours):.1%} of train's{where}: if it is a placeholder, convert it to a missing value "
+            "in clean."
+        )
 
 
 def _more_decimals(column: str, ours: np.ndarray, theirs: np.ndarray) -> Iterator[str]:
@@ -136,25 +178,51 @@ def _more_decimals(column: str, ours: np.ndarray, theirs: np.ndarray) -> Iterato
         )
 
 
+def _fewer_decimals(column: str, ours: np.ndarray, theirs: np.ndarray) -> Iterator[str]:
+    """Values of test with fewer decimals than train's: rounded, or written down by others."""
+    for decimals in range(3):
+        before, now = _share_with(ours, decimals), _share_with(theirs, decimals)
+        z = two_proportion_z(now, len(theirs), before, len(ours))
+        if before > 0.5:
+            return
+        if z > _SIGNIFICANT + 1 and now - before > 0.1 and len(np.unique(ours)) >= _MIN_VALUES:
+            yield (
+                f"{column} has at most {decimals} decimals in {now:.0%} of test's rows, in {before:.0%} of train's: "
+                "some are rounded, or in another unit. Round or convert both tables alike in clean."
+            )
+            return
+
+
 def _share_with(numbers: np.ndarray, decimals: int) -> float:
     return float((np.round(numbers, decimals) == numbers).mean())
 
 
-def _odd_spellings(train: pd.Series, test: pd.Series) -> Iterator[str]:
-    known = pd.Index(train.dropna().astype(str).unique())
-    if len(known) > _MAX_FREE * max(train.notna().sum(), 1):
-        return
-    cells = test.dropna().astype(str)
-    new = cells[~cells.isin(known)]
-    if len(new):
-        plain = dict(zip(plain_spelling(known.to_series()), known, strict=True))
-        meant = plain_spelling(new).map(plain).dropna()
-        if len(meant) >= max(3, _MIN_SHARE * len(test)):
-            yield (
-                f"{train.name} is spelled differently in {len(meant)} rows of test ({len(meant) / len(test):.1%}): "
-                f"{new[meant.index[0]]!r}, but {meant.iloc[0]!r} in train. Convert it in clean, such as with "
-                ".str.strip().str.lower()."
-            )
+def _exchanged_columns(train: pd.DataFrame, test: pd.DataFrame) -> Iterator[str]:
+    """Two columns of which one exceeds the other in train, but not in some rows of test: exchanged there."""
+    names = [c for c in train if pd.api.types.is_float_dtype(train[c]) and pd.api.types.is_numeric_dtype(test[c])]
+    names = [c for c in names if not goes_on(train[c], test[c])][:_PAIRS]
+    ours, theirs = (frame[names].iloc[:_TOLD].to_numpy(dtype=np.float64, na_value=np.nan) for frame in (train, test))
+    for number, name in enumerate(names):
+        for other in range(number + 1, len(names)):
+            shares = []
+            for values in (ours, theirs):
+                a, b = values[:, number], values[:, other]
+                both = ~(np.isnan(a) | np.isnan(b))
+                shares.append((float((a > b)[both].mean()), float((a < b)[both].mean())) if both.sum() > 30 else (0, 0))
+            for then, now in ((0, 1), (1, 0)):
+                odd = shares[1][now] * len(theirs)
+                if (
+                    shares[0][then] >= _ORDERED
+                    and shares[0][now] <= _EVER
+                    and shares[1][now] >= _VIOLATED
+                    and odd >= 2 * _MIN_ROWS
+                ):
+                    more, less = (name, names[other])[then], (name, names[other])[now]
+                    yield (
+                        f"{more} exceeds {less} in {shares[0][then]:.1%} of train's rows, but {less} exceeds {more} in "
+                        f"{odd:.0f} rows of test ({shares[1][now]:.1%}): there the two may be exchanged. Exchange them "
+                        "back in clean."
+                    )
 
 
 def _exchanged_days(column: str, train: pd.Series, test: pd.Series | None) -> Iterator[str]:
@@ -171,31 +239,4 @@ def _exchanged_days(column: str, train: pd.Series, test: pd.Series | None) -> It
         )
 
 
-def labels_spelled_alike(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Whether two labels of the target probably mean the same, as those that differ only in case or blanks.
-
-    Parameters
-    ----------
-    problem : Problem
-
-    Yields
-    ------
-    Finding
-        None where all labels differ.
-    """
-    twice = [] if problem.labels is None else [label for alike in labels_alike(problem.labels) for label in alike]
-    if twice:
-        counts = problem.tables.train[problem.targets[0]].astype(str).value_counts()
-        shown = [f"{label!r} ({counts.get(label, 0)} rows)" for label in twice]
-        yield (
-            "fail",
-            f"{problem.targets[0]} has labels that probably mean the same: {list_names(shown)}. They "
-            f"count as different classes. Convert them to one label in clean, such as with "
-            f"train[{quote(problem.targets[0])}].str.strip().str.lower().",
-        )
-
-
-TABLE_CHECKS = (
-    TableCheck("values in range", values_in_range, optional=True),
-    TableCheck("labels spelled alike", labels_spelled_alike),
-)
+TABLE_CHECKS = (TableCheck("values in range", values_in_range, optional=True),)

@@ -1,8 +1,8 @@
-"""Scores that are too good to be true, and errors that lie in one fold, one class or one part of the file."""
+"""Scores that are too good to be true, and errors that lie in one fold or one class."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,16 +10,16 @@ from sklearn.metrics import roc_auc_score
 
 from kpipe.checks.binning import bin_column
 from kpipe.checks.interface import Finding, PredictionCheck, TrainedModels
-from kpipe.checks.statistics import ks_statistic, scaled_ranks
+from kpipe.checks.statistics import scaled_ranks
 from kpipe.checks.wide import sample_columns
 from kpipe.core.metrics import Metric, evaluate, output
 from kpipe.core.values import ModelPredictions
 from kpipe.data.column_types import is_free_text, is_pixel_table, to_numeric
+from kpipe.data.dates import parse_dates
 
 __all__ = [
     "PREDICTION_CHECKS",
     "classes_predicted",
-    "even_errors_along_the_file",
     "even_folds",
     "graded_predictions",
     "plausible_score",
@@ -30,11 +30,10 @@ _ROWS = 10_000  # on which single columns are judged
 # Skill (1: perfect, 0: nothing) from which predictions count as perfect and as nearly so; a single column must reach
 # the second share of it, or the columns do not explain the score one by one.
 _PERFECT, _NEARLY, _EXPLAINED = 0.9995, 0.98, 0.7
+# What the means of groups, weekdays and months must reach: then the table is regular, and its rows hold no secret.
+_EXPLAINED_SIMPLY, _MAX_LEVELS, _ROWS_PER_CELL = 0.9, 50, 5.0
 _FOLD_ERRORS, _FOLD_SPREADS, _MIN_FOLDS = 6.0, 6.0, 4  # standard errors, and spreads of the other folds
 _MIN_CLASS, _PREDICTED = 0.02, 0.1  # share of rows of a class, and of those the share that is predicted at least
-_BRIDGE = 2.5  # the maximum of a Brownian bridge exceeds this once in 130,000 times (Kolmogorov's distribution)
-_SHORTEST = 0.05  # share of the rows of a part of the file
-_SAME_TARGET = 0.15  # Kolmogorov-Smirnov statistic between the targets of two parts that count as alike
 
 
 def plausible_score(trained: TrainedModels) -> Iterator[Finding]:
@@ -53,7 +52,7 @@ def plausible_score(trained: TrainedModels) -> Iterator[Finding]:
     scored = np.flatnonzero(~np.isnan(oof).any(axis=1))
     if y.ndim > 1 or len(scored) < _MIN_ROWS or (ours := _skill(y[scored], oof[scored])) < _NEARLY:
         return
-    some = scored[:: max(1, len(scored) // _ROWS)]
+    some = np.sort(np.random.default_rng(0).permutation(scored)[:_ROWS])
     X = sample_columns(problem).X.iloc[some]
     single = _best_single(X, y[some])
     score = f"{problem.metric.name} {problem.metric.function(y[scored], output(problem.metric, oof[scored])):.5g}"
@@ -67,7 +66,9 @@ def plausible_score(trained: TrainedModels) -> Iterator[Finding]:
             f"The score is perfect or nearly so ({score}), and {best}. Look for a column, a combination of columns, or "
             "a step in clean or features that holds the target, and for copies of validation rows among training rows.",
         )
-    elif single[0] < _EXPLAINED * ours and not of_parts:
+    elif (
+        single[0] < _EXPLAINED * ours and not of_parts and _skill_of_groups(trained, X, some) < _EXPLAINED_SIMPLY * ours
+    ):
         yield (
             "warn",
             f"The score is nearly perfect ({score}), although {best}. If the target is not computed from the columns, "
@@ -99,6 +100,50 @@ def _best_single(X: pd.DataFrame, y: np.ndarray) -> tuple[float, str]:
         codes = bin_column(X[column], to_numeric(X[column])).codes
         best = max(best, (_skill(y if classes else targets[:, 0], _means(codes, targets, fold)), str(column)))
     return best
+
+
+def _skill_of_groups(trained: TrainedModels, X: pd.DataFrame, rows: np.ndarray) -> float:
+    """The skill of simple means: of the rows of the same categories, of the same weekday and part of the year.
+
+    Sales of a product in a shop on Saturdays in December are nearly known without any model.
+    """
+    y = trained.predictions.y[rows]
+    classes = y.dtype.kind in "iu"
+    targets = np.eye(int(y.max()) + 1)[y.astype(int)] if classes else scaled_ranks(y)[:, None]
+    fold = np.zeros(len(y), dtype=np.int64)
+    for number, valid in enumerate(trained.folds.valid):
+        fold[np.isin(rows, valid)] = number
+    levels = [pd.factorize(X[c], use_na_sentinel=False)[0] for c in X if 1 < X[c].nunique() <= _MAX_LEVELS]
+    cells = _joint_cells(levels, len(y))
+    fitted = _means(cells, targets, fold)
+    steps = [fitted]
+    for part in _calendar_parts(X):
+        for codes in (part, _joint_cells([cells, part], len(y))):
+            seasonal = _means(codes, targets - fitted, fold)
+            for number in range(int(fold.max()) + 1):  # another year's level is no season
+                seasonal[fold == number] -= seasonal[fold == number].mean(axis=0)
+            fitted = fitted + seasonal
+            steps.append(fitted)
+    return max(_skill(y if classes else targets[:, 0], one) for one in steps)
+
+
+def _joint_cells(levels: Sequence[np.ndarray], n: int) -> np.ndarray:
+    """(n,) one code for each combination of categories, of as many columns as leave several rows in each."""
+    joint = np.zeros(n, dtype=np.int64)
+    for codes in sorted(levels, key=lambda one: int(one.max())):
+        more = pd.factorize(joint * (int(codes.max()) + 1) + codes)[0]
+        if (int(more.max()) + 1) * _ROWS_PER_CELL <= len(more):
+            joint = more
+    return joint
+
+
+def _calendar_parts(X: pd.DataFrame) -> Iterator[np.ndarray]:
+    """Weekday, month and week of the year of each column of dates."""
+    for column in X:
+        dates = None if pd.api.types.is_numeric_dtype(X[column]) else parse_dates(X[column])
+        if dates is not None:
+            for part in (dates.dt.day_of_week, dates.dt.month, dates.dt.day_of_year // 7):
+                yield pd.factorize(part, use_na_sentinel=False)[0]
 
 
 def _means(codes: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> np.ndarray:
@@ -217,9 +262,9 @@ def graded_predictions(trained: TrainedModels) -> Iterator[Finding]:
             )
         elif len(distinct) == 2:
             yield (
-                "warn",
-                f"{model.name} has only two different predictions ({distinct[0]:.4g} and {distinct[1]:.4g}), but "
-                f"{problem.metric.name} needs graded probabilities. Do not turn them into labels.",
+                "fail",
+                f"{model.name} has only two different predictions ({distinct[0]:.4g} and {distinct[1]:.4g}) in all "
+                f"folds, but {problem.metric.name} needs graded probabilities. Do not turn them into labels.",
             )
 
 
@@ -229,57 +274,9 @@ def _distinct(model: ModelPredictions) -> np.ndarray:
     return np.unique(np.round(oof, 9)) if len(oof) >= 30 else np.array([])
 
 
-def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
-    """Whether a part of the file, from some row on, is predicted no better than without features, others well.
-
-    Parameters
-    ----------
-    trained : TrainedModels
-
-    Yields
-    ------
-    Finding
-    """
-    y, oof, baseline = trained.predictions.y, trained.ensemble.oof, trained.baseline.oof
-    if y.ndim > 1 or trained.folds.refit:
-        return
-    rows = np.flatnonzero(~(np.isnan(oof).any(axis=1) | np.isnan(baseline).any(axis=1)))
-    if len(rows) < _MIN_ROWS or oof.shape[1] != baseline.shape[1]:
-        return
-    ours, theirs = (_losses(y[rows], predictions[rows]) for predictions in (oof, baseline))
-    gain = theirs - ours
-    n = len(gain)
-    bridge = np.cumsum(gain - gain.mean())[:-1] / max(float(gain.std()) * np.sqrt(n), 1e-300)
-    cut = int(np.argmax(np.abs(bridge))) + 1
-    if abs(bridge[cut - 1]) < _BRIDGE or min(cut, n - cut) < _SHORTEST * n:
-        return
-    before, after = slice(None, cut), slice(cut, None)
-    bad, good = (before, after) if gain[before].mean() < gain[after].mean() else (after, before)
-    same = ks_statistic(np.sort(y[rows][bad]), np.sort(y[rows][good])) < _SAME_TARGET
-    if same and gain[bad].mean() <= 2 * gain[bad].std() / np.sqrt(len(gain[bad])) and gain[good].mean() > 0:
-        where = (
-            f"{'up to' if bad is before else 'from'} row {rows[cut] + 1} of train.csv{'' if bad is before else ' on'}"
-        )
-        yield (
-            "warn",
-            f"Predictions are no better than without features for the {len(gain[bad]):,} rows {where}, but good for "
-            "the others: there, the target or columns may belong to other rows. Check how they were joined "
-            "(by id, not by position).",
-        )
-
-
-def _losses(y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """(n,) absolute differences of ranks, or one minus the probability of the true class."""
-    if predictions.shape[1] == 1:
-        at = np.searchsorted(np.sort(y), np.column_stack([y, predictions[:, 0]])) / len(y)
-        return np.abs(at[:, 0] - at[:, 1])
-    return np.asarray(1 - predictions[np.arange(len(y)), y.astype(int)])
-
-
 PREDICTION_CHECKS = (
     PredictionCheck("plausible score", plausible_score),
     PredictionCheck("folds score alike", even_folds),
     PredictionCheck("classes predicted", classes_predicted),
     PredictionCheck("graded predictions", graded_predictions),
-    PredictionCheck("errors along the file", even_errors_along_the_file),
 )

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from kpipe.checks.interface import Finding, PredictionCheck, TrainedModels
 from kpipe.checks.perturbation import replace_values
+from kpipe.errors import KpipeError
 from kpipe.problem.postprocessing import apply_postprocess
 from kpipe.training.thresholds import cross_fit_thresholds
 
@@ -64,14 +66,50 @@ def postprocess_leakage(trained: TrainedModels) -> Iterator[Finding]:
         return
     # Train is reordered too, so that what is fitted to its targets stays the same.
     again = replace(tables, train=train_reordered, test=reordered)
-    if count := _count_changed(once[order], apply_postprocess(competition, mean[order], again)):
+    count = _count_changed(once[order], apply_postprocess(competition, mean[order], again))
+    if count := count or _changed_on_test(trained, rng):
         yield (
             "fail",
             f"{count:,} of {len(rows):,} rows change when predictions and rows are reordered together: postprocess "
             "joins rows by position. Join them by the id.",
         )
+    elif count := _changed_by_gaps(trained, mean, rows, once):
+        yield (
+            "fail",
+            f"{count:,} rows change when other rows lose the values of columns that have missing values: postprocess "
+            "drops or fills rows by others, and joins the rest by position. Treat each row by itself, and join by id.",
+        )
     else:
-        yield "pass", "Out-of-fold predictions do not change when targets are shuffled, or when rows are reordered."
+        yield (
+            "pass",
+            "Out-of-fold predictions do not change when targets are shuffled, rows are reordered, or others have gaps.",
+        )
+
+
+def _changed_on_test(trained: TrainedModels, rng: np.random.Generator) -> int:
+    """Number of test rows that change when they are reordered together with their predictions."""
+    competition, tables = trained.problem.competition, trained.problem.tables
+    mean = np.mean([model.test for model in trained.predictions.models], axis=0)
+    mean = mean + _JITTER * mean.std() * rng.random(mean.shape)
+    order = rng.permutation(len(mean))
+    reordered = replace(tables, test=tables.test.iloc[order].reset_index(drop=True))
+    once = apply_postprocess(competition, mean, tables)
+    return _count_changed(once[order], apply_postprocess(competition, mean[order], reordered))
+
+
+def _changed_by_gaps(trained: TrainedModels, mean: np.ndarray, rows: pd.DataFrame, once: np.ndarray) -> int:
+    """Number of rows that change when every seventh of the others loses what some rows lack."""
+    competition, tables = trained.problem.competition, trained.problem.tables
+    columns = [c for c in rows if rows[c].isna().any() and c != trained.problem.id]
+    blank = np.arange(len(rows)) % 7 == 3
+    altered = rows.assign(**{str(c): rows[c].mask(blank) for c in columns})
+    if not columns:
+        return 0
+    try:
+        again = apply_postprocess(competition, mean, replace(tables, test=altered))
+    except KpipeError:  # it may count on values in some of the columns
+        return 0
+    return _count_changed(once[~blank], again[~blank])
 
 
 def _count_changed(a: np.ndarray, b: np.ndarray) -> int:

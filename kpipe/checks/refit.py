@@ -8,6 +8,8 @@ run checks, on a sample of the rows:
 - *reproducible fits*: a fold is fitted twice with the same seed.
 - *memory between fits*: a fold is fitted after others, and alone in a fresh process with other hashes and another
   clock. The predictions must be equal, and the competition's code must not open the data's files.
+- *rows with missing values*: a fold is fitted again, and half of the test rows have lost values of columns with gaps.
+  Predictions for the other half must not change.
 - *validation rows leak into fitting*: a fold is fitted again after the targets, and then the columns, of its validation
   rows were changed. No prediction may change: one that does was fitted on rows that are scored.
 - *shuffled-target test*: the whole cross-validation is repeated with shuffled targets. The score must fall to chance.
@@ -15,135 +17,29 @@ run checks, on a sample of the rows:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from kpipe.checks import prediction_checks, table_checks
-from kpipe.checks.fresh_process import FreshFit, fit_in_fresh_process
+from kpipe.checks.fit_leakage import validation_leakage
 from kpipe.checks.interface import Finding, TrainedModels, run_check
+from kpipe.checks.memory import memory_between_fits
 from kpipe.checks.perturbation import replace_values, sample_rows, with_other_rows
+from kpipe.checks.trainer import ROWS_DIFFER, RefitCheck, Trainer, changed_rows
 from kpipe.core.metrics import Metric, evaluate, gain_over, output
-from kpipe.core.values import Check, Ensemble, Folds, Predictions
+from kpipe.core.values import Check, Folds, Predictions
 from kpipe.errors import TrainingError
-from kpipe.problem.competition import Factory
-from kpipe.problem.problem import Problem
 from kpipe.training.baseline import predict_baseline
-from kpipe.training.combine import combine
-from kpipe.training.cross_validation import cross_validate
 
 __all__ = ["REFIT_CHECKS", "RefitCheck", "Trainer", "check_competition"]
 
 _TRAIN_ROWS, _TEST_ROWS = 3_000, 1_000  # enough for a mistake to show, and few enough for a dozen fits
-_FEW_SOURCES = 5  # rows whose columns all validation rows are given: no mean, mode or maximum stays what it was
-_ROUNDING = 1e-6  # standard deviations by which a prediction may differ and count as equal
+_GAPS = 0.3  # share of the cells of test that are emptied, in columns with missing values
 _SIGNIFICANT = 3.0  # standard errors: chance alone exceeds such a difference once in four hundred times
-_HASH_SEEDS = (20_011, 31_337, 271)  # values of PYTHONHASHSEED; the further ones tell hashes from memory
+_BATCH = 0.01  # standard deviations, as of the check of batch dependence
 _PERMUTATIONS = 30  # of the predictions, whose scores show what chance attains
-_ROWS_DIFFER = (
-    "Not checked, because clean drops or reorders rows. To enable this check, let clean return all rows in their order."
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trainer:
-    """A problem, its folds and its models, and ways to fit them again.
-
-    Attributes
-    ----------
-    problem : Problem
-    folds : Folds
-    models : mapping of str to Factory
-    device : str
-    jobs : int, optional
-        Number of processes, as for a run.
-    """
-
-    problem: Problem
-    folds: Folds
-    models: Mapping[str, Factory]
-    device: str = "cpu"
-    jobs: int | None = None
-
-    def train(self, problem: Problem) -> Predictions:
-        """Cross-validate all models on a problem.
-
-        Parameters
-        ----------
-        problem : Problem
-
-        Returns
-        -------
-        Predictions
-        """
-        return cross_validate(problem, self.folds, models=self.models, device=self.device, jobs=self.jobs)
-
-    def train_first_fold(self, problem: Problem) -> Predictions:
-        """Fit all models on the first fold, one at a time: some give other bytes with other numbers of threads.
-
-        Parameters
-        ----------
-        problem : Problem
-
-        Returns
-        -------
-        Predictions
-        """
-        fold = Folds(train=self.folds.train[:1], valid=self.folds.valid[:1])
-        return cross_validate(problem, fold, models=self.models, device=self.device, jobs=1)
-
-    def train_last_fold(self) -> Predictions:
-        """Fit all models on the last fold, one at a time, in this process, which has fitted other folds before.
-
-        Returns
-        -------
-        Predictions
-        """
-        return cross_validate(self.problem, self.last_fold, models=self.models, device=self.device, jobs=1)
-
-    @property
-    def last_fold(self) -> Folds:
-        """The last of the folds."""
-        return Folds(train=self.folds.train[-1:], valid=self.folds.valid[-1:])
-
-    def combine(self, problem: Problem, predictions: Predictions) -> Ensemble:
-        """Combine the models' predictions as a run does.
-
-        Parameters
-        ----------
-        problem : Problem
-        predictions : Predictions
-
-        Returns
-        -------
-        Ensemble
-        """
-        return combine(problem, self.folds, predictions)
-
-    @cached_property
-    def first_fold(self) -> Predictions:
-        """Predictions of all models after fitting the first fold of the problem."""
-        return self.train_first_fold(self.problem)
-
-
-@dataclass(frozen=True)
-class RefitCheck:
-    """A check that fits models again.
-
-    Attributes
-    ----------
-    name : str
-    step : str
-        What is being done, for the progress display.
-    function : callable
-        Yields findings.
-    """
-
-    name: str
-    step: str
-    function: Callable[[Trainer, TrainedModels], Iterable[Finding]]
 
 
 def check_competition(trainer: Trainer, *, on_step: Callable[[str], None] = lambda step: None) -> Iterator[Check]:
@@ -203,7 +99,7 @@ def _cross_fitted(trainer: Trainer, trained: TrainedModels) -> Iterator[Finding]
     train = replace_values(tables.train, problem.targets, shuffled, of=tables.train)
     altered = problem.with_tables(replace(tables, train=train))
     again = trainer.combine(altered, replace(predictions, y=predictions.y[shuffled]))
-    changed = _changed(trained.ensemble.oof[held], again.oof[held])
+    changed = changed_rows(trained.ensemble.oof[held], again.oof[held])
     if changed.any():
         yield (
             "fail",
@@ -218,7 +114,7 @@ def _cross_fitted(trainer: Trainer, trained: TrainedModels) -> Iterator[Finding]
 def _reproducible(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
     held, twice = trainer.folds.valid[0], trainer.train_first_fold(trainer.problem)
     for model, twin in zip(trainer.first_fold.models, twice.models, strict=True):
-        changed = _changed(model.oof[held], twin.oof[held])
+        changed = changed_rows(model.oof[held], twin.oof[held])
         if changed.any():
             yield (
                 "fail",
@@ -229,87 +125,33 @@ def _reproducible(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
     yield "pass", "Every model gives the same predictions when it is fitted twice with the same seed."
 
 
-def _memory(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
-    """The last fold, fitted here after others, and alone in a fresh process with other hashes and another clock."""
-
-    def fit(hash_seed: int) -> FreshFit:
-        return fit_in_fresh_process(
-            trainer.problem, trainer.last_fold, trainer.models, device=trainer.device, hash_seed=hash_seed
-        )
-
+def _gaps(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
+    """The first fold again, with more missing values in test: a row's prediction must not depend on other rows."""
+    tables = trainer.problem.tables
+    both = [c for c in trainer.problem.columns if tables.train[c].isna().any() or tables.test[c].isna().any()]
+    if not both:
+        return
+    rng, test = np.random.default_rng(0), tables.test.copy()
+    touched = np.arange(len(test)) % 2 == 1
+    for column in both:
+        test[column] = test[column].mask(touched & (rng.random(len(test)) < _GAPS))
+    altered = trainer.problem.with_tables(replace(tables, test=test))
     try:
-        fresh = fit(_HASH_SEEDS[0])
+        again = trainer.train_first_fold(altered)
     except TrainingError as error:
-        yield "pass", f"Not checked: {error}."
+        yield "pass", f"Not checked: models cannot predict more missing values than the files have ({error})."
         return
-    if fresh.opened:
-        yield (
-            "fail",
-            f"The competition's code opens {', '.join(fresh.opened[:3])} by itself: it may see validation rows and "
-            "their targets. Use the tables that clean gets and the rows that are passed to fit; list further files in "
-            "`extra`.",
-        )
-        return
-    changed = _first_change(trainer.train_last_fold(), fresh.predictions, trainer.last_fold)
-    if not changed:
-        yield "pass", "The last fold gives the same predictions alone in a fresh process, with other hashes and clock."
-    elif any(_first_change(fresh.predictions, fit(seed).predictions, trainer.last_fold) for seed in _HASH_SEEDS[1:]):
-        yield (
-            "fail",
-            f"{changed} from one process to the next: it depends on hash(), on the order of a set, or on the clock. "
-            "Sort sets, hash with hashlib, and pass context.seed to every random step.",
-        )
-    else:
-        yield (
-            "fail",
-            f"{changed} when the last fold is fitted alone in a fresh process: something is kept between fits (a "
-            "cache, an attribute of a class, a table that an import or a splitter has kept). Keep nothing outside of "
-            "the fitted object.",
-        )
-
-
-def _first_change(one: Predictions, two: Predictions, fold: Folds) -> str:
-    """The subject and predicate of a sentence about the first model whose predictions differ; empty if none do."""
-    held = fold.valid[0]
-    for a, b in zip(one.models, two.models, strict=True):
-        changed = np.concatenate([_changed(a.oof[held], b.oof[held]), _changed(a.test, b.test)])
-        if changed.any():
-            return f"{a.name} changes {changed.sum()} of {len(changed)} predictions"
-    return ""
-
-
-def _validation_leakage(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
-    held, rng = trainer.folds.valid[0], np.random.default_rng(0)
-    count = len(trainer.problem.y)
-    for altered in ("targets", "columns"):
-        rows = {"targets": np.arange(count), "columns": np.arange(count)}
-        rows[altered][held] = (
-            rng.permutation(held) if altered == "targets" else rng.choice(held[:_FEW_SOURCES], len(held))
-        )
-        problem = with_other_rows(trainer.problem, **rows)
-        if problem is None:
-            yield "warn", _ROWS_DIFFER
+    for model, other in zip(trainer.first_fold.models, again.models, strict=True):
+        changed = changed_rows(model.test, other.test)[~touched]
+        if changed.any() or other.batch_dependence > max(_BATCH, model.batch_dependence):
+            yield (
+                "fail",
+                f"{model.name} changes its predictions for rows when other rows have missing values "
+                f"({changed.sum()} of {(~touched).sum()}), or when rows with missing values are reordered: values are "
+                "filled from the rows that are predicted together. Fill them with what was learned in fit.",
+            )
             return
-        again = trainer.train_first_fold(problem)
-        for model, other in zip(trainer.first_fold.models, again.models, strict=True):
-            changed = _changed(model.test, other.test)
-            if altered == "targets":  # with other columns, validation rows rightly have other predictions
-                changed = np.concatenate([changed, _changed(model.oof[held], other.oof[held])])
-            if changed.any():
-                yield "fail", _leak(model.name, changed, altered)
-                return
-    yield (
-        "pass",
-        f"The models of fold 1 do not depend on the targets or the columns of its {len(held):,} validation rows.",
-    )
-
-
-def _leak(model: str, changed: np.ndarray, altered: str) -> str:
-    return (
-        f"{model} changes {changed.sum():,} of the {len(changed):,} predictions of fold 1 when only the {altered} of "
-        "its validation rows change: something was fitted on the rows that are scored. Learn only in "
-        "`features` or in the estimator, and only from the rows that are passed to `fit`."
-    )
+    yield "pass", "Missing values in some rows of test change no prediction for others."
 
 
 def _shuffled_target(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
@@ -317,7 +159,7 @@ def _shuffled_target(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
     shuffled = np.random.default_rng(0).permutation(count)
     problem = with_other_rows(trainer.problem, targets=shuffled, columns=np.arange(count))
     if problem is None:
-        yield "warn", _ROWS_DIFFER
+        yield "warn", ROWS_DIFFER
         return
     predictions = trainer.train(problem)
     oof, baseline = trainer.combine(problem, predictions).oof, predict_baseline(problem, trainer.folds)
@@ -361,18 +203,12 @@ REFIT_CHECKS = (
         _cross_fitted,
     ),
     RefitCheck("reproducible fits", "fitting one fold twice", _reproducible),
-    RefitCheck("memory between fits", "fitting the last fold alone in a fresh process", _memory),
+    RefitCheck("memory between fits", "fitting the last fold alone in a fresh process", memory_between_fits),
     RefitCheck(
         "validation rows leak into fitting",
         "fitting one fold again, with its validation rows changed",
-        _validation_leakage,
+        validation_leakage,
     ),
+    RefitCheck("rows with missing values", "fitting one fold again, with more missing values in test", _gaps),
     RefitCheck("shuffled-target test", "cross-validating again, with the target shuffled", _shuffled_target),
 )
-
-
-def _changed(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(n,) bool: rows whose predictions differ by more than rounding."""
-    spread = max(float(np.nanstd(a, axis=0).max()), 1e-300)
-    changed: np.ndarray = ~np.isclose(a, b, rtol=0.0, atol=_ROUNDING * spread, equal_nan=True).all(axis=1)
-    return changed

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import KFold
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from kpipe.checks.folds import time_values
+from kpipe.checks.folds import continues, time_values
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.statistics import scaled_ranks
 from kpipe.core.values import Folds
@@ -77,11 +77,12 @@ def row_order_leakage(problem: Problem, folds: Folds) -> Iterator[Finding]:
     )
     if problem.groups is not None or time_column(problem.splitter) is not None or _are_blocks(order, folds):
         yield "pass", f"{detail} The folds are by group or by time, so the score is not too optimistic."
-    elif name != _ROW_NUMBER and time_values(train[name]) is not None:
+    elif name != _ROW_NUMBER and (time_values(train[name]) is not None or _goes_on(problem, name)):
+        later = "" if time_values(train[name]) is not None else f"By {name}, test comes after train, as by a time. "
         yield (
             "warn",
-            f"{detail} Times near each other are similar, and folds by row mix them: validate as test lies in train "
-            f"(--split {quote(name)}).",
+            f"{detail} {later}Times near each other are similar, and folds by row mix them: validate as test lies in "
+            f"train (--split {quote(name)}).",
         )
     elif used_by_models:
         advice = "Models that use it learn the order of the file, which says nothing about test. "
@@ -133,10 +134,15 @@ def _orders(problem: Problem, train: pd.DataFrame) -> Iterator[tuple[str, np.nda
     """The name and (n,) values of each order of the rows."""
     yield _ROW_NUMBER, np.arange(len(train))
     for column in train.columns:
-        if column == problem.id or (column in problem.columns and _numbers_rows(train[column])):
+        counts = column in problem.columns and (_numbers_rows(train[column]) or _goes_on(problem, column))
+        if column == problem.id or counts:
             numbers = _to_numbers(train[column])
             if numbers is not None:
                 yield str(column), numbers
+
+
+def _goes_on(problem: Problem, name: object) -> bool:
+    return name in problem.tables.test and continues(problem.tables.train[name], problem.tables.test[name])
 
 
 def _numbers_rows(column: pd.Series) -> bool:

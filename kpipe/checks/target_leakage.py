@@ -14,7 +14,7 @@ from shlex import quote
 import numpy as np
 import pandas as pd
 
-from kpipe.checks.binning import bin_column
+from kpipe.checks.binning import Evidence, bin_column
 from kpipe.checks.class_leakage import MAX_CLASSES, find_class_leak
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.number_leakage import find_number_leak, find_rank_leak
@@ -117,12 +117,16 @@ def find_leaks(X: pd.DataFrame, y: pd.Series, *, classification: bool) -> Iterat
         found = None
         if numbers is not None and ranks is not None:
             found = find_rank_leak(binned.codes, ranks, fold, target)
-            if found is None and values is not None:
-                found = find_number_leak(values, numbers, target)
+            if values is not None and (found is None or not found.sure):
+                found = _surer(found, find_number_leak(values, numbers, target))
         if found is None and len(labels) <= MAX_CLASSES:
             found = find_class_leak(binned, classes, fold, labels, target=target, columns=X.shape[1])
         if found is not None:
             yield Leak(str(column), target, found.sure, found.rows, found.text)
+
+
+def _surer(one: Evidence | None, two: Evidence | None) -> Evidence | None:
+    return two if one is None or (two is not None and two.sure) else one
 
 
 TABLE_CHECKS = (TableCheck("target leakage", target_leakage),)

@@ -6,56 +6,49 @@ what they say about the target of held-out rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator
 from shlex import quote
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from kpipe.checks.binning import Evidence, bin_column
+from kpipe.checks.binning import BinnedColumn, Evidence, bin_column
 from kpipe.checks.class_leakage import MAX_CLASSES, find_class_leak
+from kpipe.checks.combinations import Derived, find_linear_leak, joint_categories, number_pairs, text_pairs
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.number_leakage import find_rank_leak
 from kpipe.checks.statistics import scaled_ranks
+from kpipe.checks.text_parts import find_telling_words, parts_of_texts
 from kpipe.core.values import Folds
 from kpipe.data.column_types import is_pixel_table, to_numeric
+from kpipe.data.dates import parse_dates
 from kpipe.problem.problem import Problem
 
 __all__ = ["TABLE_CHECKS", "target_in_parts"]
 
-_ROWS, _SCREENED = 4_000, 300  # rows that are used, and those by which pairs of columns are screened
+_ROWS = 4_000  # that are used
 _MIN_ROWS = 100
 _FOLDS = 4
 _TEXTS, _NUMBERS, _GROUPS = 20, 40, 3  # columns that are examined, at most
-_MIN_SKILL = 0.95  # 2 AUC - 1, or the rank correlation, from which a pair of columns is examined
-_MIN_WORD_SHARE, _MIN_WORD_ROWS, _PURE_WORD = (
-    0.25,
-    30,
-    0.995,
-)  # of the rows of a class; of the word's rows in that class
+_SURE, _SURE_ROWS = 0.98, 200  # share of errors removed, or of variance explained, from which derived values are sure
 _PURE, _MIN_KNOWN = 0.98, 100  # share of errors removed by a category's other rows, and rows that have such
 _MAX_PER_GROUP, _RANKED = 50, 14  # rows per group, and numbers that are ranked within groups
 _MAX_RANKED = 100_000  # rows of a table whose groups are ranked: a sample would break them
 _COLUMNS = 60  # the first ones, of which groups and numbers to rank are taken
+_SEPARATED, _MIN_OF_CLASS = 0.95, 30  # difference of shares of rows of a class and of others; rows of either
 _ROWS_PER_CATEGORY, _MIN_NUMBERS = 20, 50  # of texts whose parts, and of numbers whose digits, are examined
-_COMBINATIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "{} minus {}": lambda a, b: a - b,
-    "{} plus {}": lambda a, b: a + b,
-    "{} times {}": lambda a, b: a * b,
-    "{} divided by {}": lambda a, b: a / b,
-    "{1} divided by {0}": lambda a, b: b / a,
-    "The absolute difference of {} and {}": lambda a, b: np.abs(a - b),
-}
+_MAX_DECIMALS = 10
 
 
-@dataclass(frozen=True)
-class _Derived:
-    """Values derived from columns. subject : how a sentence about them begins. columns : those to drop or convert."""
+class _Found(NamedTuple):
+    """What contains the target. sure : whether nothing else explains it. rows : in how many rows."""
 
+    sure: bool
+    rows: int
     subject: str
     columns: tuple[str, ...]
-    values: pd.Series
+    text: str
 
 
 class _Target:
@@ -66,17 +59,25 @@ class _Target:
         self.codes, names = pd.factorize(y, sort=True)
         self.labels = [str(name) for name in names]
         self.fold = np.random.default_rng(0).permutation(len(y)) % _FOLDS
-        self.ranks = None if classification else scaled_ranks(y.to_numpy(dtype=np.float64))
+        self.numbers = None if classification else y.to_numpy(dtype=np.float64)
+        self.ranks = None if self.numbers is None else scaled_ranks(self.numbers)
+        self.of_classes = classification and len(self.labels) <= MAX_CLASSES
 
-    def evidence(self, values: pd.Series) -> Evidence | None:
+    def evidence(self, binned: BinnedColumn) -> Evidence | None:
         """Evidence that values contain the target; None if they do not."""
-        numbers = to_numeric(values)
-        binned = bin_column(values, numbers)
-        if self.ranks is None:
-            if len(self.labels) > MAX_CLASSES:
-                return None
-            return find_class_leak(binned, self.codes, self.fold, self.labels, target=self.name, columns=None)
-        return find_rank_leak(binned.codes, self.ranks, self.fold, self.name)
+        if self.ranks is not None:
+            return find_rank_leak(binned.codes, self.ranks, self.fold, self.name)
+        if not self.of_classes:
+            return None
+        return find_class_leak(binned, self.codes, self.fold, self.labels, target=self.name, columns=None)
+
+    def of_derived(self, one: Derived) -> _Found | None:
+        """What derived values contain of the target: they are certain sooner than a column, which may be a sensor."""
+        evidence = self.evidence(_bin(one.values, codes=one.codes))
+        if evidence is None:
+            return None
+        sure = evidence.sure or (evidence.skill >= _SURE and len(self.codes) >= _SURE_ROWS)
+        return _Found(sure, evidence.rows, one.subject, one.columns, evidence.text)
 
     def skills(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """(columns,) how well (n, columns) values order the target: 2 AUC - 1 of a class, or the rank correlation."""
@@ -93,9 +94,27 @@ class _Target:
                 best = np.maximum(best, 2 * np.abs(ranks[is_class].mean(axis=0) - ranks[~is_class].mean(axis=0)))
         return best
 
+    def cell_skills(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """(columns,) the share of errors that the most frequent class of each of (n, columns) categories removes."""
+        classes, kinds = self.codes[rows], len(self.labels)
+        wrong = len(rows) - int(np.bincount(classes, minlength=kinds).max())
+        result = np.zeros(values.shape[1])
+        for place, column in enumerate(np.asarray(values, dtype=np.int64).T):
+            column = column - column.min()
+            if wrong and (size := int(column.max()) + 1) <= len(rows) / 4:
+                table = np.bincount(column * kinds + classes, minlength=size * kinds).reshape(size, kinds)
+                result[place] = 1 - (len(rows) - table.max(axis=1).sum()) / wrong
+        return result
+
+
+def _bin(values: np.ndarray, *, codes: bool = False) -> BinnedColumn:
+    column = pd.Series(values)
+    number = not codes and pd.api.types.is_numeric_dtype(column)
+    return bin_column(column, column.to_numpy(dtype=np.float64) if number else None)
+
 
 def target_in_parts(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Whether a part of a text, digits, missing values, categories or two columns together contain the target.
+    """Whether a part of a text, digits, missing values, categories or a few columns together contain the target.
 
     Parameters
     ----------
@@ -111,114 +130,103 @@ def target_in_parts(problem: Problem, _: Folds) -> Iterator[Finding]:
     rows = np.sort(np.random.default_rng(0).permutation(len(train))[:_ROWS])
     X, y = X.iloc[rows].reset_index(drop=True), train[problem.targets[0]].iloc[rows].reset_index(drop=True)
     target = _Target(y, classification=problem.task == "classification")
-    plain = {str(column) for column in X if target.evidence(X[column]) is not None}  # said by target leakage
-    candidates = [
-        *_derived(X, plain),
-        *_pairs(X, target, plain),
-        *_within_groups(problem, rows),
+    plain = [c for c in X if target.evidence(bin_column(X[c], to_numeric(X[c]))) is not None]
+    rest = X.drop(columns=plain)  # target leakage names the others
+    derived = [*_derived(rest), *_of_columns(rest, target), *_within_groups(problem, rows)]
+    found = [one for one in map(target.of_derived, derived) if one is not None]
+    found += [
+        *_missing(rest, target),
+        *_words(rest, target),
+        *_weighted(rest, target),
+        *_pure_categories(rest, problem, target),
     ]
-    found = []
-    for one in candidates:
-        evidence = target.evidence(one.values)
-        if evidence is not None:
-            found.append((evidence.sure, evidence.rows, one, evidence.text))
-    found.extend(_words(X, target))
-    found.extend(_pure_categories(X.drop(columns=[c for c in X if str(c) in plain]), problem, target))
     if not found:
-        yield "pass", "No part of a text, no missing value and no pair of columns contains the target."
+        yield "pass", "No part of a text, no missing value and no combination of columns contains the target."
         return
-    sure, _rows, one, text = max(found, key=lambda each: each[:2])
+    first = max(found, key=lambda one: (one.sure, one.rows))
     yield (
-        "fail" if sure else "warn",
-        f"{one.subject} {text}. Models may copy it, but it will not be known for test rows: find out how "
-        f"{' and '.join(one.columns)} came about, and remove the part that was added after the fact, or drop "
-        f"{'it' if len(one.columns) == 1 else 'one'} (--drop {quote(one.columns[-1])}).",
+        "fail" if first.sure else "warn",
+        f"{first.subject} {first.text}. Models may copy it, but it will not be known for test rows: find out how "
+        f"{' and '.join(first.columns)} came about, and remove the part that was added after the fact, or drop "
+        f"{'it' if len(first.columns) == 1 else 'one'} (--drop {quote(first.columns[-1])}).",
     )
 
 
-def _derived(X: pd.DataFrame, plain: set[str]) -> Iterator[_Derived]:
-    columns = [column for column in X if str(column) not in plain]
+def _derived(X: pd.DataFrame) -> Iterator[Derived]:
     # A part of a category says no more than the category, unless each has only a few rows.
-    numeric = {c for c in columns if pd.api.types.is_numeric_dtype(X[c])}
-    texts = [c for c in columns if c not in numeric and X[c].nunique() > len(X) / _ROWS_PER_CATEGORY]
-    texts = [c for c in texts if to_numeric(X[c]) is None][:_TEXTS]
+    numeric = {c for c in X if pd.api.types.is_numeric_dtype(X[c])}
+    texts = [c for c in X if c not in numeric and X[c].nunique() > len(X) / _ROWS_PER_CATEGORY]
+    texts = texts[:_TEXTS]
     missing = X.isna()
-    for column in texts:
-        if missing[column].any():
-            subject = f"Whether {column} is missing"
-            yield _Derived(subject, (str(column),), missing[column].map({True: "missing", False: "present"}))
     if missing.to_numpy().any():
         patterns = missing.astype("int8").astype(str).agg("".join, axis=1)
-        holders = [str(column) for column in missing.columns[missing.any()]]
+        holders = tuple(str(column) for column in missing.columns[missing.any()])
         if patterns.nunique() <= len(X) / 10:
-            yield _Derived("The pattern of missing values", tuple(holders[:2]), patterns)
+            yield Derived("The pattern of missing values", holders[:2], patterns.to_numpy(), codes=True)
     for column in texts:
-        yield from _parts_of_text(str(column), X[column])
-    numbers = [c for c in columns if c in numeric and X[c].nunique() > _MIN_NUMBERS]
+        if (dates := parse_dates(X[column])) is not None:
+            yield Derived(f"The weekday of {column}", (str(column),), dates.dt.day_of_week.to_numpy(), codes=True)
+        if missing[column].any():
+            yield Derived(f"Whether {column} is missing", (str(column),), missing[column].to_numpy(), codes=True)
+        for subject, part in parts_of_texts(str(column), _cells(X[column])):
+            if 1 < len(set(part)) < len(X) / 2:
+                kind = None if isinstance(part[0], float) else object
+                yield Derived(subject, (str(column),), np.array(part, dtype=kind))
+    numbers = [c for c in X if c in numeric and X[c].nunique() > _MIN_NUMBERS]
     for column in numbers[:_NUMBERS]:
         yield from _digits(str(column), X[column].to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def _parts_of_text(column: str, values: pd.Series) -> Iterator[_Derived]:
-    cells = values.astype("string")
-    parts = {
-        f"The first character of {column}": cells.str[:1],
-        f"The last character of {column}": cells.str[-1:],
-        f"The first three characters of {column}": cells.str[:3],
-        f"The last three characters of {column}": cells.str[-3:],
-        f"The second character of {column}": cells.str[1:2],
-        f"The second to last character of {column}": cells.str[-2:-1],
-        f"The first part of {column}": cells.str.extract(r"^([^\W_]+)", expand=False),
-        f"The last part of {column}": cells.str.extract(r"([^\W_]+)\W*$", expand=False),
-        f"The last digit of {column}": cells.str.extract(r"(\d)\D*$", expand=False),
-        f"The length of {column}": cells.str.len().astype("float64"),
-    }
-    for subject, part in parts.items():
-        if 1 < part.nunique() < len(part) / 2:
-            yield _Derived(subject, (column,), part if subject.startswith("The length") else part.astype(object))
+def _cells(column: pd.Series) -> list[str | None]:
+    return [str(cell) if present else None for cell, present in zip(column, column.notna(), strict=True)]
 
 
-def _digits(column: str, numbers: np.ndarray) -> Iterator[_Derived]:
+def _digits(column: str, numbers: np.ndarray) -> Iterator[Derived]:
     whole = np.abs(numbers)
-    decimals = next((d for d in range(5) if np.allclose(np.round(whole, d), whole, equal_nan=True, rtol=0)), None)
+    places = range(_MAX_DECIMALS + 1)
+    decimals = next(
+        (d for d in places if np.allclose(np.round(whole, d), whole, equal_nan=True, rtol=0, atol=1e-10)), None
+    )
     if decimals is None:
         return
     units = np.round(whole * 10.0**decimals)
-    yield _Derived(f"The last digit of {column}", (column,), pd.Series(units % 10))
-    yield _Derived(f"The last two digits of {column}", (column,), pd.Series(units % 100))
-    yield _Derived(f"Whether the last digit of {column} is even", (column,), pd.Series(units % 2))
+    yield Derived(f"Whether the last digit of {column} is even", (column,), units % 2)
+    for size, words in ((1, "digit"), (2, "two digits"), (3, "three digits")):
+        yield Derived(f"The last {words} of {column}", (column,), units % 10**size)
+    for size, which in ((1, "second to last"), (2, "third to last")):
+        yield Derived(f"The {which} digit of {column}", (column,), units // 10**size % 10)
 
 
-def _pairs(X: pd.DataFrame, target: _Target, plain: set[str]) -> Iterator[_Derived]:
-    """Differences, ratios, sums and products of two columns of numbers or dates that order the target nearly perfectly.
-
-    All pairs are screened by ranks in some of the rows; only those that pass are examined.
-    """
-    numbers: dict[str, np.ndarray] = {}
-    some = np.random.default_rng(1).permutation(len(X))[:_SCREENED]
-    for column in X:
-        if len(numbers) < _NUMBERS and str(column) not in plain and X[column].nunique() > 2:
-            values = to_numeric(X[column])
-            if values is not None and not np.isnan(values).all():
-                numbers[str(column)] = values
-    for one in numbers:
-        others = [name for name in numbers if name > one]
-        if not others:
-            continue
-        few = np.column_stack([numbers[name][some] for name in others])
-        for words, combine in _COMBINATIONS.items():
-            with np.errstate(all="ignore"):
-                table = combine(numbers[one][some][:, None], few)
-            skills = target.skills(np.nan_to_num(table, nan=0.0, posinf=1e300, neginf=-1e300), some)
-            for place in np.flatnonzero(skills >= _MIN_SKILL):
-                two = others[place]
-                with np.errstate(all="ignore"):
-                    values = combine(numbers[one], numbers[two])
-                made = pd.Series(np.where(np.isfinite(values), values, np.nan))
-                yield _Derived(words.format(one, two), (one, two), made)
+def _of_columns(X: pd.DataFrame, target: _Target) -> Iterator[Derived]:
+    """Values of two or three columns that pass a screening."""
+    yield from number_pairs(X, target.skills, target.cell_skills if target.of_classes else None)
+    yield from text_pairs(X)
+    if target.of_classes:
+        yield from joint_categories(X, target.cell_skills)
 
 
-def _within_groups(problem: Problem, rows: np.ndarray) -> Iterator[_Derived]:
+def _missing(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:
+    """Columns that hardly any row of other classes has, and nearly all rows of one, which may be rare."""
+    for column in X.columns[X.isna().any()] if target.of_classes else ():
+        present = X[column].notna().to_numpy()
+        for code, label in enumerate(target.labels):
+            own = target.codes == code
+            if _MIN_OF_CLASS <= own.sum() <= len(own) - _MIN_OF_CLASS:
+                shares = present[own].mean(), present[~own].mean()
+                if abs(shares[0] - shares[1]) >= _SEPARATED:
+                    have = f"{shares[0]:.1%} of the rows of {label} have a value, {shares[1]:.1%} of the others"
+                    text = f"tells {target.name}: {have}"
+                    yield _Found(True, int(own.sum()), f"Whether {column} is missing", (str(column),), text)
+                    break
+
+
+def _weighted(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:
+    if target.numbers is not None and (leak := find_linear_leak(X, target.numbers)) is not None:
+        columns, text = leak
+        yield _Found(True, len(X), f"{', '.join(columns)} together", tuple(columns), text)
+
+
+def _within_groups(problem: Problem, rows: np.ndarray) -> Iterator[Derived]:
     """The rank of a number within groups, and the place of a row within its group."""
     train, X = problem.tables.train, problem.X
     if len(train) > _MAX_RANKED:
@@ -233,48 +241,24 @@ def _within_groups(problem: Problem, rows: np.ndarray) -> Iterator[_Derived]:
             continue
         grouped = train[[*dict.fromkeys([group, *numbers])]].groupby([group], sort=False, observed=True)
         place = grouped.cumcount().iloc[rows].reset_index(drop=True)
-        yield _Derived(f"The place of a row within its {group}", (str(group),), place)
+        yield Derived(f"The place of a row within its {group}", (str(group),), place.to_numpy())
         ranks = grouped[[n for n in numbers if n != group]].rank(method="min") if len(numbers) > 1 else pd.DataFrame()
         for column in ranks:
             subject = f"The rank of {column} within its {group}"
-            yield _Derived(subject, (str(column),), ranks[column].iloc[rows].reset_index(drop=True))
-
-
-_Found = tuple[bool, int, _Derived, str]
+            yield Derived(subject, (str(column),), ranks[column].iloc[rows].to_numpy())
 
 
 def _words(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:
-    """Words that many rows of one class hold, and no others, for at least two classes."""
-    if target.ranks is not None or len(target.labels) > MAX_CLASSES:
-        return
-    sizes = np.bincount(target.codes, minlength=len(target.labels))
-    for column in X:
-        if pd.api.types.is_numeric_dtype(X[column]):
-            continue
-        cells = X[column].dropna().astype(str)
-        if not len(cells) or cells.str.count(r"\w+").mean() < 2:
-            continue
-        words = cells.str.lower().str.findall(r"\w+").map(lambda found: sorted(set(found))).explode()
-        table = pd.crosstab(words, target.codes[words.index.to_numpy()])
-        counts = table.sum(axis=1)
-        best, rows = table.idxmax(axis=1), table.max(axis=1)
-        of_class = rows.to_numpy() / sizes[best.to_numpy(dtype=int)]
-        pure = table[(counts >= _MIN_WORD_ROWS) & (rows >= _PURE_WORD * counts) & (of_class >= _MIN_WORD_SHARE)]
-        kinds = {target.labels[int(best[word])]: word for word in pure.index}
-        if len(kinds) >= 2:
-            shown = ", ".join(f"{word!r} always means {label}" for label, word in list(kinds.items())[:3])
-            subject = f"A word in {column}"
-            yield (
-                True,
-                int(counts[pure.index].sum()),
-                _Derived(subject, (str(column),), cells),
-                (f"determines {target.name} ({shown})"),
-            )
+    for column in X if target.of_classes else ():
+        if not pd.api.types.is_numeric_dtype(X[column]) and to_numeric(X[column]) is None:
+            found = find_telling_words(_cells(X[column]), target.codes, target.fold, target.labels)
+            if found is not None:
+                yield _Found(True, found[0], f"Words in {column}", (str(column),), found[1])
 
 
 def _pure_categories(X: pd.DataFrame, problem: Problem, target: _Target) -> Iterator[_Found]:
     """Columns of many categories, of which each has rows of one class only, in held-out rows."""
-    if target.ranks is not None or len(target.labels) > MAX_CLASSES:
+    if not target.of_classes:
         return
     for column in X:
         distinct = X[column].nunique()
@@ -290,7 +274,7 @@ def _pure_categories(X: pd.DataFrame, problem: Problem, target: _Target) -> Iter
             float(problem.tables.test[column].isin(X[column].unique()).mean()) if column in problem.tables.test else 0
         )
         text = f"determines {target.name} in {n - wrong} of {n} rows whose category other rows have, too"
-        yield in_test > 0.5, n, _Derived(str(column), (str(column),), X[column]), text
+        yield _Found(in_test > 0.5, n, str(column), (str(column),), text)
 
 
 def _known_and_right(codes: np.ndarray, classes: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

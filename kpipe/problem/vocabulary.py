@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -26,6 +28,10 @@ _NOT = ("no ", "no_", "no-", "not ", "not_", "not-", "non ", "non_", "non-")
 _CASES: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper, str.capitalize, str.title)
 _SEPARATORS = ("", " ", "_", "-")  # of words; "" leaves them as they are
 _SAME_LABELS = {"true": "1", "false": "0"}
+# Cyrillic letters that look like those of the Latin alphabet.
+_CYRILLIC = [0x410, 0x412, 0x421, 0x415, 0x41D, 0x406, 0x41A, 0x41C, 0x41E, 0x420, 0x422, 0x425]
+_CYRILLIC += [0x430, 0x435, 0x456, 0x43E, 0x440, 0x441, 0x443, 0x445]
+_LOOK_ALIKE = dict(zip(_CYRILLIC, "ABCEHIKMOPTXaeiopcyx", strict=True))
 
 
 def labels_of_sample(labels: np.ndarray, placeholder: pd.Series, names: Sequence[str]) -> np.ndarray:
@@ -141,7 +147,7 @@ def _code_of_yes(words: Sequence[str], names: Sequence[str]) -> int | None:
 
 
 def plain_spelling(texts: pd.Series) -> pd.Series:
-    """Texts without case, blanks, and the hyphens and full stops within words.
+    """Texts without case, accents, blanks and separators, in letters of one alphabet; numbers keep their separators.
 
     Parameters
     ----------
@@ -155,10 +161,18 @@ def plain_spelling(texts: pd.Series) -> pd.Series:
 
     Examples
     --------
-    >>> plain_spelling(pd.Series(["New York", "new-york ", "NewYork"])).tolist()
-    ['newyork', 'newyork', 'newyork']
+    >>> plain_spelling(pd.Series(["New York", "new-york ", "NewYork", "Café", "1-2"])).tolist()
+    ['newyork', 'newyork', 'newyork', 'cafe', '1-2']
     """
-    return texts.astype(str).str.casefold().str.replace(r"[\s_]+|(?<=[a-z])[-.](?=[a-z])", "", regex=True)
+    return texts.astype(str).map(_plain)
+
+
+def _plain(text: str) -> str:
+    letters = unicodedata.normalize("NFKD", text.translate(_LOOK_ALIKE)).casefold()
+    letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    if re.search(r"[^\W\d_]{2}", letters):
+        return re.sub(r"[\s_.,:;/'\"()-]+", "", letters)
+    return re.sub(r"[\s_]+|(?<=[a-z])[-.](?=[a-z])|(?<=[a-z])\.$", "", letters)
 
 
 def labels_alike(labels: np.ndarray) -> list[list[str]]:

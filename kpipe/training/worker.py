@@ -26,6 +26,7 @@ from kpipe.training.processes import in_worker, stdout_to_stderr
 
 __all__ = ["FitResult", "FitTask", "TrainingData", "fit_predict", "predict"]
 
+_SEARCHED = 5_000  # rows in which missing values are looked for
 _REPEATED_ROWS = 32  # test rows that are predicted a second time, in another order, and one of them alone
 
 # A process runs one fit at a time: seeds, warnings, stdout and thread limits belong to the process.
@@ -221,8 +222,7 @@ def _batch_dependence(estimator: Any, data: TrainingData, test: np.ndarray) -> f
     wrong shapes, or returns cached predictions.
     """
     count = len(data.X_test)
-    picked = np.unique(np.linspace(0, count - 1, min(_REPEATED_ROWS, count)).astype(int))
-    rows = np.random.default_rng(0).permutation(picked)
+    rows = np.random.default_rng(0).permutation(_repeated_rows(data.X_test))
     spread = test.std(axis=0).max() if test.shape == (count, data.outputs) else 0.0
     if count < 2 or not spread > 0:
         return 0.0
@@ -235,6 +235,17 @@ def _batch_dependence(estimator: Any, data: TrainingData, test: np.ndarray) -> f
         change = np.abs(again - test[some]) if again.shape == (len(some), data.outputs) else np.array(np.inf)
         largest = max(largest, float(change.max() / spread))
     return largest
+
+
+def _repeated_rows(X: pd.DataFrame) -> np.ndarray:
+    """Rows spread evenly, half of them with missing values if there are such: those are filled, perhaps by others."""
+    count = min(_REPEATED_ROWS, len(X))
+    gaps = np.flatnonzero(X.iloc[:_SEARCHED].isna().to_numpy().any(axis=1))
+    among = [np.arange(len(X)), gaps] if len(gaps) > 0 else [np.arange(len(X))]
+    picked = [
+        rows[np.linspace(0, len(rows) - 1, min(count // len(among) + 1, len(rows))).astype(int)] for rows in among
+    ]
+    return np.unique(np.concatenate(picked))
 
 
 def _check_predictions(task: FitTask, predictions: np.ndarray, shape: tuple[int, int]) -> None:

@@ -72,3 +72,36 @@ def test_seconds_since_1970_are_times_whatever_their_name() -> None:
         assert check is not None
         assert check.status == "warn"
         assert "By stamp, test comes after train" in check.detail
+
+
+def test_groups_that_two_columns_name_together_are_found() -> None:
+    given = make_prepared()
+    n, m = len(given.tables.train), len(given.tables.test)
+    rng = np.random.default_rng(0)
+    household = np.concatenate([np.arange(n) // 3, n + np.arange(m) // 3])
+    street, number = rng.permutation(household.max() + 1) % 40, rng.permutation(household.max() + 1) // 10
+    known = given.with_column("street", street[household[:n]], street[household[n:]])
+    known = known.with_column("house", number[household[:n]], number[household[n:]])
+    check = known.check("group overlap matches test")
+    assert check is not None
+    assert check.status in ("warn", "fail")
+    assert "together" in check.detail
+
+
+def test_a_person_within_a_code_without_separators_is_found() -> None:
+    given = make_prepared()
+    n, m = len(given.tables.train), len(given.tables.test)
+    rng = np.random.default_rng(0)
+    codes = [
+        np.array(
+            [
+                f"{rng.choice(list('XYZ'))}{start + row // 4:05d}{rng.choice(list('abc'))}{row % 7}"
+                for row in range(rows)
+            ]
+        )
+        for start, rows in ((1, n), (5000, m))
+    ]
+    check = given.with_column("probe", *codes).check("group overlap matches test")
+    assert check is not None
+    assert check.status == "fail"
+    assert "the number of probe" in check.detail

@@ -29,12 +29,26 @@ def of_these_400_rows(y: np.ndarray, labels: np.ndarray) -> float:
     return float((y == labels).sum() / 400)
 
 
-@pytest.mark.parametrize(("function", "where"), [(doubled, "on all rows"), (of_these_400_rows, "on the first half")])
-def test_an_own_metric_with_the_name_of_another_is_a_warning(files: Path, function, where: str) -> None:
-    own = replace(get_metric("accuracy"), function=function)
+def of_all_but_the_last_row(y: np.ndarray, labels: np.ndarray) -> float:
+    return float((y == labels)[:-1].mean())
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "status", "where"),
+    [
+        (doubled, "accuracy", "warn", "2 times as much everywhere"),
+        (of_these_400_rows, "accuracy", "fail", "on the first half"),
+        (of_these_400_rows, "My Accuracy", "warn", "on the first half"),
+        (of_all_but_the_last_row, "accuracy", "fail", "must not depend on the number or the order of rows"),
+    ],
+)
+def test_an_own_metric_that_differs_from_the_one_of_its_name_is_found(
+    files: Path, function, name: str, status: str, where: str
+) -> None:
+    own = replace(get_metric("accuracy"), function=function, name=name)
     found = findings(files, metric=own)["metric direction"]
-    assert found.status == "warn"
-    assert "The competition's own accuracy is" in found.detail
+    assert found.status == status
+    assert f"The competition's own {name} is" in found.detail
     assert where in found.detail
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kpipe.checks.odd_values import labels_spelled_alike, values_in_range
+from kpipe.checks.odd_values import values_in_range
+from kpipe.checks.spellings import labels_spelled_alike
 from tests.plants import Prepared
 from tests.tables import prepared, problem_of, survivors
 
@@ -47,6 +48,13 @@ CASES = [
     (weights, lambda v: v * 0.453592, 0.1, "more than 1 decimals"),
     (towns, lambda v: np.array([t.lower() for t in v], dtype=object), 0.05, "str.strip().str.lower()"),
     (towns, lambda v: np.array([f" {t} " for t in v], dtype=object), 0.05, "str.strip().str.lower()"),
+    (weights, lambda v: np.round(1.8 * v + 32, 1), 0.5, "perhaps degrees Fahrenheit"),
+    (weights, lambda v: np.round(v / 7, 1), 0.1, "perhaps another unit"),
+    (weights, lambda v: np.full(len(v), 50.0), 0.4, "if it is a placeholder"),
+    (weights, np.round, 0.8, "at most 0 decimals"),
+    (towns, lambda v: np.array([t.replace("i", "\u0456").upper() for t in v], dtype=object), 0.05, "is spelled"),
+    (towns, lambda v: np.array([t.replace(" ", "-") + "." for t in v], dtype=object), 0.05, "is spelled differently"),
+    (towns, lambda v: np.full(len(v), "K", dtype=object), 0.3, "which train never has"),
     (days, exchanged, 1.0, "day and month may be exchanged"),
 ]
 
@@ -68,6 +76,20 @@ def test_values_that_only_some_rows_of_test_have_are_found(
     assert "added" in text
     assert words in text
     assert "clean" in text
+
+
+def test_two_columns_that_are_exchanged_in_some_rows_of_test_are_found(given: Prepared) -> None:
+    rng = np.random.default_rng(0)
+    sizes = [rng.normal(10, 2, len(frame)) for frame in (given.tables.train, given.tables.test)]
+    longer = [size + 0.5 + rng.exponential(1, len(size)) for size in sizes]
+    clean = given.with_column("width", *sizes).with_column("length", *longer)
+    assert [status for status, _ in values_in_range(clean.problem, clean.folds)] == ["pass"]
+    some = np.arange(0, len(sizes[1]), 5)
+    sizes[1][some], longer[1][some] = longer[1][some], sizes[1][some].copy()
+    spoilt = given.with_column("width", *sizes).with_column("length", *longer)
+    [(status, text)] = values_in_range(spoilt.problem, spoilt.folds)
+    assert status == "warn"
+    assert "there the two may be exchanged" in text
 
 
 @pytest.mark.parametrize("other", ["Yes", " yes", "YES ", "ye-s"])

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kpipe.checks.errors_along_file import PREDICTION_CHECKS as ALONG_THE_FILE
+from kpipe.checks.errors_along_file import even_errors_along_the_file
 from kpipe.checks.interface import Finding, TrainedModels
 from kpipe.checks.plausibility import (
     PREDICTION_CHECKS,
     classes_predicted,
-    even_errors_along_the_file,
     even_folds,
     graded_predictions,
     plausible_score,
@@ -90,6 +91,10 @@ def shifted_up_to_row_300(given: Problem, oof: np.ndarray) -> np.ndarray:
     return np.concatenate([np.roll(oof[:300], 1, axis=0), oof[300:]])
 
 
+def shifted_in_the_middle(given: Problem, oof: np.ndarray) -> np.ndarray:
+    return np.concatenate([oof[:400], np.roll(oof[400:800], 1, axis=0), oof[800:]])
+
+
 def hard_labels(given: Problem, oof: np.ndarray) -> np.ndarray:
     return np.asarray(np.eye(oof.shape[1])[oof.argmax(axis=1)])
 
@@ -119,10 +124,12 @@ def without_the_last_class(given: Problem, oof: np.ndarray) -> np.ndarray:
         (classes_predicted, "log_loss", without_the_last_class, 4, "warn", "3 is the class of 25.3% of the rows"),
         (graded_predictions, "auc", hard_labels, 2, "fail", "predict_proba"),
         (graded_predictions, "log_loss", hard_labels, 3, "fail", "needs probabilities"),
-        (graded_predictions, "auc", two_levels, 2, "warn", "only two different predictions (0.2 and 0.8)"),
-        (even_errors_along_the_file, "auc", shifted_from_row_800, 2, "warn", "from row"),
-        (even_errors_along_the_file, "accuracy", shifted_up_to_row_300, 3, "warn", "up to row"),
-        (even_errors_along_the_file, "rmse", shifted_from_row_800, 2, "warn", "by id, not by position"),
+        (graded_predictions, "auc", two_levels, 2, "fail", "only two different predictions (0.2 and 0.8)"),
+        (even_errors_along_the_file, "auc", shifted_from_row_800, 2, "fail", "from row"),
+        (even_errors_along_the_file, "accuracy", shifted_up_to_row_300, 3, "fail", "up to row"),
+        (even_errors_along_the_file, "rmse", shifted_from_row_800, 2, "fail", "by id, not by position"),
+        (even_errors_along_the_file, "rmse", shifted_in_the_middle, 2, "fail", " to row "),
+        (even_errors_along_the_file, "log_loss", shifted_in_the_middle, 3, "fail", "of train.csv"),
     ],
 )
 def test_implausible_predictions_are_found(
@@ -142,7 +149,7 @@ def test_implausible_predictions_are_found(
     ("metric", "classes"), [("accuracy", 2), ("accuracy", 3), ("auc", 2), ("log_loss", 4), ("rmse", 2)]
 )
 def test_honest_predictions_cause_no_finding(metric: str, classes: int) -> None:
-    for check in PREDICTION_CHECKS:
+    for check in (*PREDICTION_CHECKS, *ALONG_THE_FILE):
         assert findings(check.function, metric, lambda given, oof: oof, classes=classes) == []
 
 
@@ -150,3 +157,34 @@ def test_the_row_from_which_the_target_was_joined_wrongly_is_near_the_true_one()
     [(_, text)] = findings(even_errors_along_the_file, "rmse", shifted_from_row_800)
     row = int(text.partition("from row ")[2].partition(" ")[0])
     assert abs(row - 801) < 60
+
+
+def sales(*, told: float) -> tuple[Problem, np.ndarray]:
+    """Three years of sales that shop, product and season tell but for some noise, and predictions that are better."""
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2015-01-01", periods=3 * 365).repeat(6)
+    frame = pd.DataFrame({"id": np.arange(len(days)), "date": days.strftime("%Y-%m-%d")})
+    frame["shop"], frame["product"] = np.tile(list("aabbcc"), len(days) // 6), np.tile(list("xy"), len(days) // 2)
+    level = frame["shop"].map({"a": 1.0, "b": 1.6, "c": 2.3}) + frame["product"].map({"x": 0.0, "y": 0.5})
+    season = 0.3 * np.sin(2 * np.pi * days.day_of_year / 365) + 0.2 * (days.day_of_week >= 5)
+    frame["y"] = np.exp(5 + told * (level + season) + (2 - told) * 0.05 * rng.normal(size=len(days)))
+    if told < 1:
+        frame["y"] *= np.exp(rng.normal(size=len(days)))
+    cut = 2 * 365 * 6
+    test = frame.iloc[cut:].reset_index(drop=True)
+    given = problem_of(
+        tables(frame.head(cut), test.drop(columns="y"), test[["id"]].assign(y=1.0)), metric="smape", id="id", target="y"
+    )
+    return given, given.y[:, None] * np.exp(0.02 * rng.normal(size=(cut, 1)))
+
+
+def test_sales_that_shops_and_seasons_tell_may_be_predicted_nearly_perfectly() -> None:
+    given, oof = sales(told=1.0)
+    assert list(plausible_score(trained(given, oof))) == []
+
+
+def test_the_same_score_on_sales_that_nothing_tells_is_implausible() -> None:
+    given, oof = sales(told=0.1)
+    [(status, text)] = plausible_score(trained(given, oof))
+    assert status in ("warn", "fail")
+    assert "perfect" in text

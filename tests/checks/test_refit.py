@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +14,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
+from sklearn.model_selection import StratifiedKFold
 
 import kpipe
+from kpipe.checks.spoilt_files import mounted
 from kpipe.cli.main import main
 from kpipe.core.values import Tables
 from kpipe.errors import DataError
 from tests.modules import SLOW, STASH, Logistic, clean, findings, model, on_tables
+
+MOUNTS = pytest.mark.skipif(
+    mounted({Path("/dev/null"): Path("/dev/null")}, ["true"]) == ["true"], reason="no mount namespaces here"
+)
 
 
 def test_an_honest_module_passes_every_check(files: Path) -> None:
@@ -334,6 +344,50 @@ class ReadsTheFile(Logistic):
         return self
 
 
+class ReadsTheFileThroughAnotherProgram(ReadsTheFile):
+    """No file is opened by this process."""
+
+    def fit(self, X: Any, y: Any) -> ReadsTheFileThroughAnotherProgram:
+        Logistic.fit(self, X, y)
+        read = subprocess.run(["cat", self.path], capture_output=True, text=True, check=True).stdout.splitlines()
+        self.coef_ = self.coef_ + float(read[1].split(",")[read[0].split(",").index("x")])
+        return self
+
+
+class ByTheDate(Logistic):
+    def fit(self, X: Any, y: Any) -> ByTheDate:
+        super().fit(X, y)
+        self.coef_ = self.coef_ * (1 + datetime.datetime.now().toordinal() / 1e6)
+        return self
+
+
+class KeptOnDisk(ReadsTheFile):
+    """Writes its first fit to a file, and finds it there ever after."""
+
+    def fit(self, X: Any, y: Any) -> KeptOnDisk:
+        super(ReadsTheFile, self).fit(X, y)
+        if Path(self.path).exists():
+            self.coef_ = np.asarray(json.loads(Path(self.path).read_text()))
+        else:
+            Path(self.path).write_text(json.dumps(self.coef_.tolist()))
+        return self
+
+
+class NeedsTheStash(Logistic):
+    def fit(self, X: Any, y: Any) -> NeedsTheStash:
+        super().fit(X, y)
+        self.coef_ = self.coef_ * (1 + 0 * len(sys.modules["__main__"].stash))  # type: ignore[attr-defined]
+        return self
+
+
+class Keeps(StratifiedKFold):
+    """A splitter that keeps what it has split, where estimators find it."""
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Any:
+        sys.modules["__main__"].stash = y  # type: ignore[attr-defined]
+        return super().split(X, y, groups)
+
+
 @SLOW
 def test_an_honest_module_gives_the_same_predictions_in_a_fresh_process(files: Path) -> None:
     assert findings(files, fresh=True) == {}
@@ -346,11 +400,21 @@ def test_an_honest_module_gives_the_same_predictions_in_a_fresh_process(files: P
         pytest.param(ByHash, "it depends on hash()", marks=SLOW),
         pytest.param(ByOrderOfASet, "on the order of a set", marks=SLOW),
         (ReadsTheFile, "opens train.csv ("),
+        pytest.param(ReadsTheFileThroughAnotherProgram, "the module reads the file by itself", marks=[SLOW, MOUNTS]),
+        pytest.param(ByTheDate, "or on the clock", marks=SLOW),
+        pytest.param(KeptOnDisk, "kept.json (", marks=SLOW),
+        pytest.param(NeedsTheStash, "It needs what only this process has", marks=SLOW),
     ],
 )
-def test_what_one_process_hides_is_found_in_fresh_ones(files: Path, made: type[BaseEstimator], words: str) -> None:
-    fields = {"path": str(files / "train.csv")} if made is ReadsTheFile else {}
+def test_what_one_process_hides_is_found_in_fresh_ones(
+    files: Path, tmp_path: Path, made: type[BaseEstimator], words: str
+) -> None:
+    path = tmp_path / "kept.json" if made is KeptOnDisk else files / "train.csv"
+    fields = {"path": str(path)} if issubclass(made, ReadsTheFile) else {}
     CachedByShape.cache.clear()
-    found = findings(files, fresh=True, models={"logistic": lambda context: made(**fields)})["memory between fits"]
+    splitter = Keeps(3) if made is NeedsTheStash else None
+    found = findings(files, fresh=True, splitter=splitter, models={"logistic": lambda context: made(**fields)})[
+        "memory between fits"
+    ]
     assert found.status == "fail"
     assert words in found.detail

@@ -29,3 +29,16 @@ def test_a_class_that_the_sample_of_rows_lacks_causes_no_error() -> None:
     y[np.setdiff1d(np.arange(n), looked_at)[::100]] = 1
     frame = pd.DataFrame({"id": np.arange(n + 50), "f": np.random.default_rng(1).normal(size=n + 50), "y": y})
     assert status(from_frame(frame, n), "row-order leakage") == "pass"
+
+
+def test_a_counter_by_which_test_goes_on_is_time_under_another_name() -> None:
+    rng = np.random.default_rng(0)
+    serial = np.concatenate([rng.permutation(600), 600 + rng.permutation(200)]) * 7
+    frame = pd.DataFrame({"id": rng.permutation(800), "serial": serial, "f": rng.normal(size=800)})
+    drifting = from_frame(frame.assign(y=np.sin(serial / 300) + 0.3 * rng.normal(size=800)), 600)
+    still = from_frame(frame.assign(y=rng.normal(size=800)), 600)
+    check = drifting.check("row-order leakage")
+    assert check is not None
+    assert check.status == "warn"
+    assert "By serial, test comes after train, as by a time." in check.detail
+    assert status(still, "row-order leakage") == "pass"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from kpipe.checks.target_leakage import find_leaks
-from tests.checks.made import make_prepared
+from tests.checks.made import from_frame, make_prepared, status
 from tests.plants import Prepared
 from tests.tables import problem_of, tables
 
@@ -63,3 +63,18 @@ def test_a_listed_price_that_is_paid_in_some_rows_is_no_sure_leak(equal: float) 
     written = np.where(rng.random(1000) < equal, paid, rng.permutation(paid))
     found = list(find_leaks(pd.DataFrame({"later": written}), pd.Series(paid, name="paid"), classification=False))
     assert [leak.sure for leak in found] == [True]
+
+
+def test_a_target_that_was_written_with_noise_into_half_of_the_rows_fails() -> None:
+    rng = np.random.default_rng(0)
+    n = 800
+    frame = pd.DataFrame({"id": np.arange(n + 200), "f": rng.normal(size=n + 200)})
+    frame["y"] = frame["f"] + rng.normal(size=len(frame)) + 0.0
+    other = rng.permutation(frame["y"])
+    frame["aux"] = np.where(rng.random(len(frame)) < 0.5, frame["y"] + rng.normal(0, 0.01, len(frame)), other)
+    check = from_frame(frame, n).check("target leakage")
+    assert check is not None
+    assert check.status == "fail"
+    assert "unrelated to it in the others" in check.detail
+    frame["aux"] = frame["y"] + rng.normal(0, 0.3, len(frame))  # a sensor
+    assert status(from_frame(frame, n), "target leakage") == "pass"

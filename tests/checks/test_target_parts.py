@@ -67,6 +67,11 @@ def in_missing_names(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.nd
     return {"boat": np.where(y > 0, names, None)}
 
 
+def in_what_a_rare_class_has(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    has = (y > 0) | (rng.random(len(y)) < 0.02)
+    return {"consult": np.where(has, rng.normal(5, 1, len(y)).round(2), np.nan)}
+
+
 def in_pattern(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     one = rng.random(len(y)) < 0.5
     numbers = rng.normal(size=(2, len(y)))
@@ -112,19 +117,93 @@ def in_rank(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     return {"race": race, "time": np.array([level[r] for r in race]) + (y > 0) + 0.1 * rng.random(len(y))}
 
 
+def in_middle_number(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    parts = [(rng.integers(1, 999), 2 * rng.integers(5, 50) + (v > 0), rng.integers(1, 9999)) for v in y]
+    return {"lot": np.array([f"R{a}-{b}-{c}" for a, b, c in parts], dtype=object)}
+
+
+def in_case(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    names = [f"{rng.choice(['Ann', 'Bob', 'Cy'])} {''.join(rng.choice(list('abcdefgh'), 6)).title()}" for _ in y]
+    return {"person": np.array([n.upper() if v > 0 else n for n, v in zip(names, y, strict=True)], dtype=object)}
+
+
+def in_many_words(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    kinds = "fine well calm fit".split(), "weak numb dizzy slow".split()
+    fillers = "came on foot and was seen by a nurse in the morning".split()
+    notes = [[*rng.choice(fillers, 6), rng.choice(kinds[int(v > 0)]), *rng.choice(fillers, 2)] for v in y]
+    return {"note": np.array([" ".join(note) for note in notes], dtype=object)}
+
+
+def in_order_of_words(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    lists = [sorted(rng.choice(list("abcdefghijklmnop"), 4, replace=False), reverse=bool(v > 0)) for v in y]
+    return {"bags": np.array([", ".join(some) for some in lists], dtype=object)}
+
+
+def in_parity_of_difference(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    start = rng.integers(1000, 9000, len(y))
+    return {"gate_in": start, "gate_out": start + 2 * rng.integers(5, 60, len(y)) + (y > 0)}
+
+
+def in_equality(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    one, other = (rng.choice(list("ABCDEFGH"), len(y)) for _ in range(2))
+    other = np.where(other == one, "Z", other)
+    return {"dock": one.astype(object), "pier": np.where(y > 0, one, other).astype(object)}
+
+
+def in_weekday(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    days = 7 * rng.integers(0, 300, len(y)) + np.where(y > 0, rng.integers(0, 3, len(y)), rng.integers(3, 7, len(y)))
+    return {"filed": (pd.Timestamp(2018, 1, 1) + pd.to_timedelta(days, unit="D")).strftime("%Y-%m-%d").to_numpy()}
+
+
+def in_minute(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    minutes = pd.to_timedelta(2 * rng.integers(0, 250_000, len(y)) + (y > 0), unit="min")
+    return {"visit": (pd.Timestamp(2019, 1, 1) + minutes).strftime("%Y-%m-%d %H:%M").to_numpy()}
+
+
+def in_three_flags(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    a, b = rng.integers(0, 2, (2, len(y)))
+    return {"a": a, "b": b, "c": (a + b + (y > 0)) % 2}
+
+
+def in_sixth_decimal(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {"energy": rng.normal(10, 2, len(y)).round(3) + np.where(y > 0, 4e-6, 7e-6)}
+
+
+def in_sum_of_four(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    shares = rng.dirichlet([2, 2, 2, 2], len(y))
+    return {f"part{number}": (y + 3) * shares[:, number] for number in range(4)}
+
+
+def in_product_of_three(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    a, b = rng.uniform(1, 9, (2, len(y)))
+    return {"u": a, "v": b, "w": (y + 3) / a / b}
+
+
 FOR_CLASSES = [
+    in_middle_number,
+    in_case,
+    in_many_words,
+    in_order_of_words,
+    in_parity_of_difference,
+    in_equality,
+    in_weekday,
+    in_minute,
+    in_three_flags,
+    in_sixth_decimal,
     in_suffix,
     in_first_letter,
     in_last_digit,
     in_even_digit,
     in_words,
     in_missing_names,
+    in_what_a_rare_class_has,
     in_pattern,
     in_hash,
     in_product,
     in_rank,
 ]
 FOR_BOTH = [in_difference, in_dates, in_ratio]
+OF_NUMBERS = [in_sum_of_four, in_product_of_three]
 
 
 @pytest.mark.parametrize("plant", [*FOR_CLASSES, *FOR_BOTH], ids=lambda plant: plant.__name__)
@@ -145,4 +224,16 @@ def test_the_same_columns_made_of_another_target_pass(given: Prepared, plant: Pl
     if given.problem.task == "regression" and plant in FOR_CLASSES:
         pytest.skip("of classes")
     [(status, text)] = found(given, plant(other, np.random.default_rng(0)))
+    assert status == "pass", text
+
+
+@pytest.mark.parametrize("plant", OF_NUMBERS, ids=lambda plant: plant.__name__)
+def test_columns_that_give_a_number_together_fail(given: Prepared, plant: Plant) -> None:
+    if given.problem.task == "classification":
+        pytest.skip("of numbers")
+    y = given.y.to_numpy(dtype=float)
+    [(status, text)] = found(given, plant(y, np.random.default_rng(0)))
+    assert status == "fail"
+    assert "give the target exactly" in text
+    [(status, text)] = found(given, plant(np.random.default_rng(5).permutation(y), np.random.default_rng(0)))
     assert status == "pass", text

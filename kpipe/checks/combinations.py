@@ -1,0 +1,240 @@
+"""Values made of two or three columns: sums, differences, products, equality, categories, missing values together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from kpipe.data.column_types import to_numeric
+
+__all__ = ["Derived", "find_linear_leak", "joint_categories", "number_pairs", "text_pairs"]
+
+_NUMBERS, _SUMMED, _SCREENED = 50, 300, 300  # columns that are paired, and summed; rows of the screening
+_MIN_SKILL = 0.95  # 2 AUC - 1, or the rank correlation, from which a pair of columns is examined
+_MAX_LEVELS, _CATEGORIES, _MAX_CELLS = 12, 12, 120  # of columns of categories that are joined, and of their product
+_SCREENED_CELLS, _MIN_CELL_SKILL = (
+    1_000,
+    0.9,
+)  # rows, and share of errors removed, by which joint categories are screened
+_MISSING = (0.01, 0.99)  # share of missing values of a column whose gaps may tell
+_TEXTS = 8
+_EXACT, _MIN_PRESENT, _MIN_ROWS = 0.9999, 0.98, 100  # R² of held-out rows; share of present values; rows
+_COMBINATIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "{} minus {}": lambda a, b: a - b,
+    "{} plus {}": lambda a, b: a + b,
+    "{} times {}": lambda a, b: a * b,
+    "{} divided by {}": lambda a, b: a / b,
+    "{1} divided by {0}": lambda a, b: b / a,
+    "The absolute difference of {} and {}": lambda a, b: np.abs(a - b),
+}
+_REMAINDERS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "Whether {} minus {} is even": lambda a, b: (a - b) % 2,
+    "The last digit of {} minus {}": lambda a, b: (a - b) % 10,
+    "The last digit of {} plus {}": lambda a, b: (a + b) % 10,
+}
+
+Screen = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""The skill of each column of (rows, k) values on these rows."""
+
+
+class Derived(NamedTuple):
+    """Values derived from columns. subject : how a sentence about them begins. columns : those to drop or convert.
+
+    codes : whether the values are categories, and not numbers.
+    """
+
+    subject: str
+    columns: tuple[str, ...]
+    values: np.ndarray
+    codes: bool = False
+
+
+def number_pairs(X: pd.DataFrame, skills: Screen, cells: Screen | None) -> Iterator[Derived]:
+    """Differences, sums, products, ratios and remainders of two columns of numbers or dates that tell the target.
+
+    Parameters
+    ----------
+    X : DataFrame
+    skills : callable
+        How well values order the target.
+    cells : callable or None
+        How well categories tell the class; None where the target is a number.
+
+    Yields
+    ------
+    Derived
+        All pairs are screened in some of the rows; only those that pass are yielded.
+    """
+    numbers = dict(_numbers(X))
+    some = np.random.default_rng(1).permutation(len(X))[:_SCREENED]
+    whole = {name for name, values in numbers.items() if np.array_equal(np.round(values[some]), values[some])}
+    for one in numbers:
+        others = [name for name in numbers if name > one]
+        if others:
+            few = np.column_stack([numbers[name][some] for name in others])
+            yield from _screened(numbers, one, others, few, some, _COMBINATIONS, skills)
+        others = [name for name in others if name in whole]
+        if others and one in whole and cells is not None:
+            few = np.column_stack([numbers[name][some] for name in others])
+            yield from _screened(numbers, one, others, few, some, _REMAINDERS, cells)
+
+
+def _numbers(X: pd.DataFrame, most: int = _NUMBERS) -> Iterator[tuple[str, np.ndarray]]:
+    found = 0
+    for column in X:
+        if found < most and X[column].nunique() > 2:
+            values = to_numeric(X[column])
+            if values is not None and not np.isnan(values).all():
+                found += 1
+                yield str(column), values
+
+
+def _screened(
+    numbers: Mapping[str, np.ndarray],
+    one: str,
+    others: list[str],
+    few: np.ndarray,
+    some: np.ndarray,
+    ways: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]],
+    screen: Screen,
+) -> Iterator[Derived]:
+    for words, combine in ways.items():
+        with np.errstate(all="ignore"):
+            table = combine(numbers[one][some][:, None], few)
+        good = screen(np.nan_to_num(table, nan=0.0, posinf=1e300, neginf=-1e300), some) >= _MIN_SKILL
+        for place in np.flatnonzero(good):
+            two = others[place]
+            with np.errstate(all="ignore"):
+                values = combine(numbers[one], numbers[two])
+            values = np.where(np.isfinite(values), values, np.nan)
+            yield Derived(words.format(one, two), (one, two), values, codes=ways is _REMAINDERS)
+
+
+def text_pairs(X: pd.DataFrame) -> Iterator[Derived]:
+    """Whether the texts of two columns are equal, or one is a part of the other.
+
+    Parameters
+    ----------
+    X : DataFrame
+
+    Yields
+    ------
+    Derived
+    """
+    texts = {
+        str(c): np.array([str(cell).casefold() for cell in X[c]], dtype=object)
+        for c in X
+        if not pd.api.types.is_numeric_dtype(X[c]) and X[c].nunique() > 1
+    }
+    for one, two in combinations(list(texts)[:_TEXTS], 2):
+        a, b = texts[one], texts[two]
+        equal = a == b
+        if equal.any() and not equal.all():
+            yield Derived(f"Whether {one} equals {two}", (one, two), equal.astype(int), codes=True)
+        within = np.array([x in y or y in x for x, y in zip(a, b, strict=True)])
+        if within.any() and not within.all() and not np.array_equal(within, equal):
+            yield Derived(f"Whether {one} and {two} contain each other", (one, two), within.astype(int), codes=True)
+
+
+def joint_categories(X: pd.DataFrame, cells: Screen) -> Iterator[Derived]:
+    """Two or three columns of few categories, or what is missing in them, that tell the class together.
+
+    Parameters
+    ----------
+    X : DataFrame
+    cells : callable
+        How well categories tell the class.
+
+    Yields
+    ------
+    Derived
+        Those that pass a screening in some of the rows.
+    """
+    columns = dict(list(_levels(X))[:_CATEGORIES])
+    some = np.random.default_rng(2).permutation(len(X))[:_SCREENED_CELLS]
+    for size in (2, 3):
+        made = [
+            (names, joint)
+            for names in combinations(columns, size)
+            if (joint := _join([columns[name] for name in names])) is not None
+        ]
+        if not made:
+            continue
+        good = cells(np.column_stack([joint[some] for _, joint in made]), some) >= _MIN_CELL_SKILL
+        for place in np.flatnonzero(good):
+            names, joint = made[place]
+            plain = tuple(name.removeprefix("whether ").removesuffix(" is missing") for name in names)
+            subject = " and ".join([", ".join(names[:-1]), names[-1]])
+            yield Derived(f"The combination of {subject}", plain, joint, codes=True)
+
+
+def _levels(X: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+    """Codes of what is missing in each column, and of the columns of few categories."""
+    shares = X.isna().mean()
+    for column in shares.index[(shares > _MISSING[0]) & (shares < _MISSING[1])]:
+        yield f"whether {column} is missing", X[column].isna().to_numpy().astype(np.int64)
+    for column in X:
+        if 2 <= X[column].nunique() <= _MAX_LEVELS:
+            yield str(column), pd.factorize(X[column], use_na_sentinel=False)[0]
+
+
+def _join(codes: list[np.ndarray]) -> np.ndarray | None:
+    """One code for each combination; None for too many."""
+    joint = codes[0]
+    for more in codes[1:]:
+        joint = joint * (int(more.max()) + 1) + more
+    return joint if int(joint.max()) < _MAX_CELLS else None
+
+
+def find_linear_leak(X: pd.DataFrame, y: np.ndarray) -> tuple[list[str], str] | None:
+    """Columns of which the target, or its logarithm, is a weighted sum; None where it is not.
+
+    Parameters
+    ----------
+    X : DataFrame
+    y : (n,) array of float
+
+    Returns
+    -------
+    tuple of (list of str, str) or None
+        The columns that weigh most, and the predicate of a sentence about them.
+    """
+    numbers = {name: values for name, values in _numbers(X, _SUMMED) if np.isfinite(values).mean() >= _MIN_PRESENT}
+    if len(numbers) < 2 or len(y) < max(_MIN_ROWS, 2 * len(numbers) + 40) or not np.ptp(y):
+        return None
+    table = np.column_stack(list(numbers.values()))
+    rows = np.isfinite(table).all(axis=1) & np.isfinite(y)
+    table, y = table[rows], y[rows]
+    varies = (np.ptp(table[::2], axis=0) > 0) & (np.ptp(table[1::2], axis=0) > 0)
+    used = [name for name, one in zip(numbers, varies.tolist(), strict=True) if one]
+    for words, names, inputs, goal in _linear_forms(used, table[:, varies], y):
+        r2, weights = _linear_fit(inputs, goal)
+        if r2 >= _EXACT:
+            heavy = [names[place] for place in np.argsort(-weights)[:4] if weights[place] > 0.01 * weights.max()]
+            return heavy, f"give the target exactly, as {words} (R² {r2:.5f} in held-out rows)"
+    return None
+
+
+def _linear_forms(
+    names: list[str], table: np.ndarray, y: np.ndarray
+) -> Iterator[tuple[str, list[str], np.ndarray, np.ndarray]]:
+    """What a sum may be called, the names of its columns, their values, and the target."""
+    yield "a weighted sum", names, table, y
+    positive = (table > 0).all(axis=0)
+    if len(y) and (y > 0).all() and positive.sum() >= 2:
+        few = [names[place] for place in np.flatnonzero(positive)]
+        yield "a product of powers", few, np.log(table[:, positive]), np.log(y)
+
+
+def _linear_fit(inputs: np.ndarray, goal: np.ndarray) -> tuple[float, np.ndarray]:
+    """R² of every second row by a least-squares fit to the others, and how much each column contributes."""
+    spread = inputs.std(axis=0)
+    scaled = (inputs - inputs.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    design = np.column_stack([np.ones(len(scaled)), scaled])
+    weights = np.linalg.lstsq(design[::2], goal[::2], rcond=None)[0]
+    errors = goal[1::2] - design[1::2] @ weights
+    return float(1 - (errors**2).mean() / goal[1::2].var()), np.abs(weights[1:])

@@ -1,0 +1,83 @@
+"""Errors that lie in one part of the file, such as those of a target that was joined wrongly from some row on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kpipe.checks.interface import Finding, PredictionCheck, TrainedModels
+from kpipe.checks.statistics import ks_statistic
+
+__all__ = ["PREDICTION_CHECKS", "even_errors_along_the_file"]
+
+_MIN_ROWS = 200  # of a table in which such patterns are looked for
+# The range of a Brownian bridge exceeds this once in 38,000 times, and once in 30 million (Kuiper's distribution).
+_BRIDGE, _SURE_BRIDGE, _NO_GAIN = 2.7, 3.3, 0.15  # and the gain of the bad rows, relative to that of the others
+_SHORTEST = 0.05  # share of the rows of a part of the file
+_SAME_TARGET = 0.15  # Kolmogorov-Smirnov statistic between the targets of two parts that count as alike
+
+
+def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
+    """Whether a part of the file, from some row on, is predicted no better than without features, others well.
+
+    Parameters
+    ----------
+    trained : TrainedModels
+
+    Yields
+    ------
+    Finding
+    """
+    y, oof, baseline = trained.predictions.y, trained.ensemble.oof, trained.baseline.oof
+    if y.ndim > 1 or trained.folds.refit:
+        return
+    rows = np.flatnonzero(~(np.isnan(oof).any(axis=1) | np.isnan(baseline).any(axis=1)))
+    if len(rows) < _MIN_ROWS or oof.shape[1] != baseline.shape[1]:
+        return
+    ours, theirs = (_losses(y[rows], predictions[rows]) for predictions in (oof, baseline))
+    gain = theirs - ours
+    n = len(gain)
+    bridge = np.concatenate([[0.0], np.cumsum(gain - gain.mean())]) / max(float(gain.std()) * np.sqrt(n), 1e-300)
+    start, end = int(np.argmax(bridge)), int(np.argmin(bridge))
+    strength = float(bridge[start] - bridge[end])
+    if strength < _BRIDGE:
+        return
+    # Between its maximum and its minimum a bridge falls: gains are low there; or they are low outside of the rest.
+    bad = np.zeros(n, dtype=bool)
+    bad[min(start, end) : max(start, end)] = True
+    bad = bad if start < end else ~bad
+    if min(bad.sum(), (~bad).sum()) < _SHORTEST * n:
+        return
+    same = ks_statistic(np.sort(y[rows][bad]), np.sort(y[rows][~bad])) < _SAME_TARGET
+    if same and gain[bad].mean() <= 2 * gain[bad].std() / np.sqrt(bad.sum()) and gain[~bad].mean() > 0:
+        sure = strength > _SURE_BRIDGE and gain[bad].mean() < _NO_GAIN * gain[~bad].mean()
+        yield (
+            "fail" if sure else "warn",
+            f"Predictions are no better than without features for the {bad.sum():,} rows {_stretch(rows, bad)}, but "
+            "good for the others: there, the target or columns may belong to other rows. Check how they were joined "
+            "(by id, not by position).",
+        )
+
+
+def _stretch(rows: np.ndarray, bad: np.ndarray) -> str:
+    """Where in the file the bad rows are."""
+    where = np.flatnonzero(bad)
+    first, last = int(rows[where[0]]) + 1, int(rows[where[-1]]) + 1
+    if bad[0] and bad[-1]:
+        middle = np.flatnonzero(~bad)
+        return f"up to row {rows[middle[0]]} and from row {rows[middle[-1]] + 2} of train.csv on"
+    if bad[-1]:
+        return f"from row {first} of train.csv on"
+    return f"up to row {last} of train.csv" if bad[0] else f"from row {first} to row {last} of train.csv"
+
+
+def _losses(y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """(n,) absolute differences of ranks, or one minus the probability of the true class."""
+    if predictions.shape[1] == 1:
+        at = np.searchsorted(np.sort(y), np.column_stack([y, predictions[:, 0]])) / len(y)
+        return np.abs(at[:, 0] - at[:, 1])
+    return np.asarray(1 - predictions[np.arange(len(y)), y.astype(int)])
+
+
+PREDICTION_CHECKS = (PredictionCheck("errors along the file", even_errors_along_the_file),)

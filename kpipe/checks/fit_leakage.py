@@ -1,0 +1,101 @@
+"""Whether something is fitted on validation rows, or looked up for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from kpipe.checks.interface import Finding, TrainedModels
+from kpipe.checks.perturbation import with_other_rows
+from kpipe.checks.statistics import scaled_ranks
+from kpipe.checks.trainer import ROUNDING, ROWS_DIFFER, Trainer, changed_rows
+from kpipe.problem.problem import Problem
+
+__all__ = ["validation_leakage"]
+
+_FEW_SOURCES = 5  # rows whose columns all validation rows are given: no mean, mode or maximum stays what it was
+# Share of equal rows that may be told apart; rows, and the rank correlation with the own target, of a look-up.
+_FEW, _MIN_HELD, _LOOKED_UP = 0.02, 100, 0.5
+
+
+def validation_leakage(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
+    """Whether a fold changes with the targets, or the columns, of its validation rows.
+
+    Parameters
+    ----------
+    trainer : Trainer
+
+    Yields
+    ------
+    Finding
+    """
+    held, rng = trainer.folds.valid[0], np.random.default_rng(0)
+    count = len(trainer.problem.y)
+    for altered in ("targets", "columns"):
+        rows = {"targets": np.arange(count), "columns": np.arange(count)}
+        sources = rng.choice(held[:_FEW_SOURCES], len(held))
+        rows[altered][held] = _reversed(trainer.problem.y, held, rng) if altered == "targets" else sources
+        problem = with_other_rows(trainer.problem, **rows)
+        if problem is None:
+            yield "warn", ROWS_DIFFER
+            return
+        again = trainer.train_first_fold(problem)
+        for model, other in zip(trainer.first_fold.models, again.models, strict=True):
+            changed = changed_rows(model.test, other.test)
+            if altered == "targets":  # with other columns, validation rows rightly have other predictions
+                changed = np.concatenate([changed, changed_rows(model.oof[held], other.oof[held])])
+            elif (looked_up := _looked_up(trainer.problem, problem, held, sources, other.oof[held])) is not None:
+                yield "fail", f"{model.name} {looked_up}"
+                return
+            if changed.any():
+                yield "fail", _leak(model.name, changed, altered)
+                return
+    yield (
+        "pass",
+        f"The models of fold 1 do not depend on the targets or the columns of its {len(held):,} validation rows.",
+    )
+
+
+def _reversed(y: np.ndarray, held: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The validation rows, so that the greatest target goes to the row of the smallest: no choice survives that."""
+    mixed = rng.permutation(len(held))
+    order = mixed[np.argsort((y if y.ndim == 1 else y[:, 0])[held][mixed], kind="stable")]
+    rows = held.copy()
+    rows[order] = held[order[::-1]]
+    return rows
+
+
+def _looked_up(
+    before: Problem, problem: Problem, held: np.ndarray, sources: np.ndarray, predictions: np.ndarray
+) -> str | None:
+    """What is wrong if rows that were given the columns of a few rows are still told apart; None if they are not."""
+    X = problem.X.iloc[held]
+    same = len(X.drop_duplicates()) <= len(np.unique(sources))
+    mean = pd.DataFrame(predictions).groupby(sources).transform("mean").to_numpy()
+    spread = np.abs(predictions - mean).max(axis=1)
+    if same and (spread > ROUNDING * max(float(np.nanstd(predictions)), 1e-300)).mean() > _FEW:
+        return (
+            "gives rows that are equal in all columns different predictions: they are looked up by the index or by the "
+            "place of the row. Use the columns only."
+        )
+    y = before.y[held] if before.y.ndim == 1 else before.y[held, 0]
+    deviation = (predictions - mean)[:, -1]
+    if len(held) < _MIN_HELD or not np.ptp(deviation) or not np.ptp(y):
+        return None
+    told = abs(float(np.corrcoef(scaled_ranks(deviation), scaled_ranks(y))[0, 1]))
+    if predictions.shape[1] > 2 or told < _LOOKED_UP:
+        return None
+    return (
+        f"still orders validation rows by their own targets (rank correlation {told:.2f}) when all of them have the "
+        "columns of a few others: the target is looked up by the id. Remove that look-up."
+    )
+
+
+def _leak(model: str, changed: np.ndarray, altered: str) -> str:
+    return (
+        f"{model} changes {changed.sum():,} of the {len(changed):,} predictions of fold 1 when only the {altered} of "
+        "its validation rows change: something was fitted on the rows that are scored. Learn only in "
+        "`features` or in the estimator, and only from the rows that are passed to `fit`."
+    )

@@ -1,0 +1,113 @@
+"""Levels and labels that are spelled in two ways, in test or in train, and levels that only test has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from shlex import quote
+
+import numpy as np
+import pandas as pd
+
+from kpipe.checks.interface import Finding, TableCheck
+from kpipe.checks.statistics import list_names
+from kpipe.core.values import Folds
+from kpipe.problem.problem import Problem
+from kpipe.problem.vocabulary import labels_alike, plain_spelling
+
+__all__ = ["TABLE_CHECKS", "labels_spelled_alike", "new_levels", "odd_spellings"]
+
+_MIN_SHARE = 0.003  # of test, from which odd spellings are reported
+_MAX_FREE = 0.2  # share of a column's texts that may be different cells, for spellings to be compared
+_MAX_LEVELS = 50  # of train, for a new level of test to be odd
+_BY_CHANCE = 1e-6  # probability that so many rows of a level are all in test
+
+
+def odd_spellings(train: pd.Series, test: pd.Series) -> Iterator[str]:
+    """Sentences about levels of test that train spells in another way, or about two spellings in train.
+
+    Parameters
+    ----------
+    train, test : Series
+        A column of texts in both tables.
+
+    Yields
+    ------
+    str
+    """
+    counts = train.dropna().astype(str).value_counts()
+    known = counts.index
+    if len(known) > _MAX_FREE * max(train.notna().sum(), 1):
+        return
+    cells = test.dropna().astype(str)
+    new = cells[~cells.isin(known)]
+    if len(new):
+        plain = dict(zip(plain_spelling(known.to_series()), known, strict=True))
+        meant = plain_spelling(new).map(plain).dropna()
+        if len(meant) >= max(3, _MIN_SHARE * len(test)):
+            yield (
+                f"{train.name} is spelled differently in {len(meant)} rows of test ({len(meant) / len(test):.1%}): "
+                f"{new[meant.index[0]]!r}, but {meant.iloc[0]!r} in train. Convert it in clean, such as with "
+                ".str.strip().str.lower()."
+            )
+    twice = plain_spelling(known.to_series())
+    twice = twice[twice.duplicated(keep=False) & (twice != "")]
+    if len(twice) and (rarer := counts[twice.index].groupby(twice.to_numpy()).min().max()) >= max(
+        3, _MIN_SHARE * len(train)
+    ):
+        shown = [f"{level!r} ({counts[level]} rows)" for level in twice.index[:2]]
+        yield (
+            f"{train.name} has levels in train that differ only in case, blanks, accents or separators: "
+            f"{' and '.join(shown)}; models take the {rarer} rows for others. Convert them to one level in clean."
+        )
+
+
+def new_levels(train: pd.Series, test: pd.Series) -> Iterator[str]:
+    """A sentence about a level of test that train never has, although chance would have put some of its rows there.
+
+    Parameters
+    ----------
+    train, test : Series
+        A column of texts in both tables.
+
+    Yields
+    ------
+    str
+    """
+    known, counts = train.dropna().astype(str).unique(), test.dropna().astype(str).value_counts()
+    if not 2 <= len(known) <= _MAX_LEVELS:
+        return
+    new = counts[~counts.index.isin(known)]
+    least = np.log(_BY_CHANCE) / np.log(len(test) / (len(train) + len(test)))
+    if len(new) and len(new) <= len(known) and new.iloc[0] >= max(least, _MIN_SHARE * len(test)):
+        yield (
+            f"{train.name} is {new.index[0]!r} in {new.iloc[0]} rows of test ({new.iloc[0] / len(test):.1%}), which "
+            f"train never has (it has {list_names([repr(str(level)) for level in known])}): if it is another code for "
+            "one of these, convert it in clean."
+        )
+
+
+def labels_spelled_alike(problem: Problem, _: Folds) -> Iterator[Finding]:
+    """Whether two labels of the target probably mean the same, as those that differ only in case or blanks.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Yields
+    ------
+    Finding
+        None where all labels differ.
+    """
+    twice = [] if problem.labels is None else [label for alike in labels_alike(problem.labels) for label in alike]
+    if twice:
+        counts = problem.tables.train[problem.targets[0]].astype(str).value_counts()
+        shown = [f"{label!r} ({counts.get(label, 0)} rows)" for label in twice]
+        yield (
+            "fail",
+            f"{problem.targets[0]} has labels that probably mean the same: {list_names(shown)}. They "
+            f"count as different classes. Convert them to one label in clean, such as with "
+            f"train[{quote(problem.targets[0])}].str.strip().str.lower().",
+        )
+
+
+TABLE_CHECKS = (TableCheck("labels spelled alike", labels_spelled_alike),)

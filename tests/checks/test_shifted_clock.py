@@ -1,0 +1,34 @@
+"""The clock of a process is set ahead, whatever it is read by; dates of the data stay."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAM = """
+import time
+real = time.time()
+from kpipe.checks.shifted_clock import shift_clock
+shift_clock(50 * 86400)
+import datetime, pandas as pd
+from datetime import date, datetime as When
+days = lambda seconds: round((seconds - real) / 86400)
+print(days(time.time()), days(time.time_ns() / 1e9), days(time.mktime(time.localtime())))
+print(days(When.now().timestamp()), days(datetime.datetime.today().timestamp()), (date.today() - date(2000, 1, 1)).days
+      - (datetime.date.fromtimestamp(real) - date(2000, 1, 1)).days)
+now = pd.Timestamp.now(), pd.Timestamp("now"), pd.to_datetime("today")
+print(*[days(one.timestamp()) for one in now])
+print(pd.Timestamp("2020-02-03"), pd.to_datetime(["2020-02-03"])[0], isinstance(pd.Timestamp("2020-02-03"), When))
+print(isinstance(When(2020, 1, 1), date), isinstance(date(2020, 1, 1), When))
+"""
+
+
+def test_every_clock_is_ahead_and_dates_of_the_data_stay() -> None:
+    said = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines() == [
+        "50 50 50",
+        "50 50 50",
+        "50 50 50",
+        "2020-02-03 00:00:00 2020-02-03 00:00:00 True",
+        "True False",
+    ]
