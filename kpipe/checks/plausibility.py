@@ -33,7 +33,8 @@ _PERFECT, _NEARLY, _EXPLAINED = 0.9995, 0.98, 0.7
 # What the means of groups, weekdays and months must reach: then the table is regular, and its rows hold no secret.
 _EXPLAINED_SIMPLY, _MAX_LEVELS, _ROWS_PER_CELL = 0.9, 50, 5.0
 _FOLD_ERRORS, _FOLD_SPREADS, _MIN_FOLDS = 6.0, 6.0, 4  # standard errors, and spreads of the other folds
-_MIN_CLASS, _PREDICTED = 0.02, 0.1  # share of rows of a class, and of those the share that is predicted at least
+# Share of rows of a class; of those the share that is predicted at least, and that below which it never is.
+_MIN_CLASS, _PREDICTED, _NEVER = 0.02, 0.1, 0.01
 
 
 def plausible_score(trained: TrainedModels) -> Iterator[Finding]:
@@ -232,7 +233,7 @@ def classes_predicted(trained: TrainedModels) -> Iterator[Finding]:
     )
     for code in np.flatnonzero(rare):
         yield (
-            "warn",
+            "fail" if probabilities and predicted[code] < _NEVER * true[code] else "warn",
             f"{classes[code]} is the class of {true[code]:.1%} of the rows, but predictions give it "
             f"{predicted[code]:.1%}. "
             "Check that labels are encoded alike everywhere, weight the classes, or choose another threshold.",

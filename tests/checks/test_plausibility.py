@@ -121,7 +121,7 @@ def without_the_last_class(given: Problem, oof: np.ndarray) -> np.ndarray:
         (even_folds, "rmse", diverged, 2, "warn", "lower the learning rate"),
         (even_folds, "log_loss", diverged, 2, "warn", "Fold 3 of net"),
         (classes_predicted, "accuracy", without_the_last_class, 3, "warn", "2 is the class of 33.7% of the rows"),
-        (classes_predicted, "log_loss", without_the_last_class, 4, "warn", "3 is the class of 25.3% of the rows"),
+        (classes_predicted, "log_loss", without_the_last_class, 4, "fail", "3 is the class of 25.3% of the rows"),
         (graded_predictions, "auc", hard_labels, 2, "fail", "predict_proba"),
         (graded_predictions, "log_loss", hard_labels, 3, "fail", "needs probabilities"),
         (graded_predictions, "auc", two_levels, 2, "fail", "only two different predictions (0.2 and 0.8)"),
