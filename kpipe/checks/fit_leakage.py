@@ -11,6 +11,8 @@ from kpipe.checks.interface import Finding, TrainedModels
 from kpipe.checks.perturbation import with_other_rows
 from kpipe.checks.statistics import scaled_ranks
 from kpipe.checks.trainer import ROUNDING, ROWS_DIFFER, Trainer, changed_rows
+from kpipe.core.values import Folds
+from kpipe.errors import TrainingError
 from kpipe.problem.problem import Problem
 
 __all__ = ["validation_leakage"]
@@ -52,10 +54,36 @@ def validation_leakage(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
             if changed.any():
                 yield "fail", _leak(model.name, changed, altered)
                 return
+    if (leak := _leak_of_most_rows(trainer, rng)) is not None:
+        yield "fail", leak
+        return
     yield (
         "pass",
         f"The models of fold 1 do not depend on the targets or the columns of its {len(held):,} validation rows.",
     )
+
+
+def _leak_of_most_rows(trainer: Trainer, rng: np.random.Generator) -> str | None:
+    """What is wrong if models of the validation rows alone depend on the targets of all others; None if they do not.
+
+    A choice of columns by all targets seldom changes with a fifth of them.
+    """
+    few, held = trainer.folds.valid[0], trainer.folds.train[0]
+    fold = Folds(train=(few,), valid=(held,))
+    rows = np.arange(len(trainer.problem.y))
+    rows[held] = _reversed(trainer.problem.y, held, rng)
+    altered = with_other_rows(trainer.problem, targets=rows, columns=np.arange(len(rows)))
+    if altered is None:
+        return None
+    try:
+        one, two = (trainer.train_fold(problem, fold) for problem in (trainer.problem, altered))
+    except TrainingError:  # so few rows may lack a class
+        return None
+    for model, other in zip(one.models, two.models, strict=True):
+        changed = np.concatenate([changed_rows(model.test, other.test), changed_rows(model.oof[held], other.oof[held])])
+        if changed.any():
+            return _leak(model.name, changed, "targets")
+    return None
 
 
 def _reversed(y: np.ndarray, held: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -56,8 +56,23 @@ class Trainer:
         """
         return cross_validate(problem, self.folds, models=self.models, device=self.device, jobs=self.jobs)
 
+    def train_fold(self, problem: Problem, fold: Folds) -> Predictions:
+        """Fit all models on one fold, one at a time: some give other bytes with other numbers of threads.
+
+        Parameters
+        ----------
+        problem : Problem
+        fold : Folds
+            A single fold.
+
+        Returns
+        -------
+        Predictions
+        """
+        return cross_validate(problem, fold, models=self.models, device=self.device, jobs=1)
+
     def train_first_fold(self, problem: Problem) -> Predictions:
-        """Fit all models on the first fold, one at a time: some give other bytes with other numbers of threads.
+        """Fit all models on the first fold.
 
         Parameters
         ----------
@@ -67,17 +82,16 @@ class Trainer:
         -------
         Predictions
         """
-        fold = Folds(train=self.folds.train[:1], valid=self.folds.valid[:1])
-        return cross_validate(problem, fold, models=self.models, device=self.device, jobs=1)
+        return self.train_fold(problem, Folds(train=self.folds.train[:1], valid=self.folds.valid[:1]))
 
     def train_last_fold(self) -> Predictions:
-        """Fit all models on the last fold, one at a time, in this process, which has fitted other folds before.
+        """Fit all models on the last fold, in this process, which has fitted other folds before.
 
         Returns
         -------
         Predictions
         """
-        return cross_validate(self.problem, self.last_fold, models=self.models, device=self.device, jobs=1)
+        return self.train_fold(self.problem, self.last_fold)
 
     @property
     def last_fold(self) -> Folds:

@@ -190,3 +190,15 @@ def test_a_clean_that_chooses_columns_by_the_target_fails(files: Path, change: C
     assert found.status == "fail"
     assert "chooses columns by the target" in found.detail
     assert "noise" in found.detail or "double" in found.detail
+
+
+def without_surprising_rows(tables: Tables) -> Tables:
+    """The rows of train whose target is as x says, as if the others were outliers."""
+    expected = (tables.train["x"] > 0) == (tables.train["survived"] == 1)
+    return replace(tables, train=tables.train[expected].reset_index(drop=True))
+
+
+def test_a_clean_that_drops_rows_by_their_target_fails(files: Path) -> None:
+    found = findings(files, clean=on_tables(without_surprising_rows))["clean is row-wise"]
+    assert found.status == "fail"
+    assert "rows of train by their target" in found.detail

@@ -9,7 +9,7 @@ import pytest
 
 import kpipe
 from kpipe.core.values import Tables
-from tests.modules import SLOW, findings
+from tests.modules import SLOW, clean, findings
 
 
 def threshold_fitted_to_scored_rows(predictions: np.ndarray, tables: Tables) -> np.ndarray:
@@ -69,3 +69,18 @@ def test_a_threshold_is_not_said_to_join_by_position(files: Path) -> None:
     assert "postprocess leakage" not in findings(files, postprocess=above_the_mean)
     found = findings(files, postprocess=threshold_fitted_to_scored_rows)["postprocess leakage"]
     assert "by position" not in found.detail
+
+
+def without_rows_that_have_gaps(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+    """Predictions of whole rows come first: those behind a gap belong to others."""
+    whole = tables.test["x"].notna().to_numpy()
+    return np.concatenate([predictions[whole], np.full((int((~whole).sum()), 2), 0.5)])
+
+
+def test_rows_that_are_dropped_for_a_gap_and_joined_by_position_fail(files: Path) -> None:
+    gaps = kpipe.row_by_row(lambda frame: clean(frame).assign(x=frame["x"].where(frame["id"] % 5 != 0)))
+    found = findings(files, clean=gaps, columns=("double", "female"), postprocess=without_rows_that_have_gaps)[
+        "postprocess leakage"
+    ]
+    assert found.status == "fail"
+    assert "by position" in found.detail

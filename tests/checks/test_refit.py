@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
+from sklearn.impute import SimpleImputer
 from sklearn.model_selection import StratifiedKFold
 
 import kpipe
@@ -217,6 +218,45 @@ def test_scaling_fitted_on_validation_rows_fails(files: Path) -> None:
     found = findings(files, clean=on_tables(stashed), features=ScaledByAll())["validation rows leak into fitting"]
     assert found.status == "fail"
     assert "only the columns of its validation rows change" in found.detail
+
+
+class SelectedByAll(TransformerMixin, BaseEstimator):
+    """The two columns that hang together most with all targets of the stash."""
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> SelectedByAll:
+        train = STASH["train"]
+        self.chosen_ = list(train[list(X)].corrwith(train["survived"]).abs().sort_values().index[-2:])
+        return self
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        return X[self.chosen_]
+
+
+@SLOW
+def test_columns_that_are_chosen_by_all_targets_fail(files: Path) -> None:
+    found = findings(files, clean=on_tables(stashed), features=SelectedByAll())["validation rows leak into fitting"]
+    assert found.status == "fail"
+    assert "only the targets of its validation rows change" in found.detail
+
+
+class FilledByTheBatch(TransformerMixin, BaseEstimator):
+    def fit(self, X: Any, y: Any = None) -> FilledByTheBatch:
+        self.fitted_ = True
+        return self
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        return X.ffill().fillna(0.0)
+
+
+def with_gaps(frame: pd.DataFrame) -> pd.DataFrame:
+    made = clean(frame)
+    return made.assign(x=made["x"].where(made["id"] % 11 != 0))
+
+
+def test_values_that_are_filled_from_other_rows_fail(files: Path) -> None:
+    found = findings(files, clean=kpipe.row_by_row(with_gaps), features=FilledByTheBatch())
+    assert {found[name].status for name in ("batch dependence", "rows with missing values")} == {"fail"}
+    assert findings(files, clean=kpipe.row_by_row(with_gaps), features=SimpleImputer()) == {}
 
 
 @SLOW
