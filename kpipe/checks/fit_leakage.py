@@ -105,8 +105,8 @@ def _looked_up(
     spread = np.abs(predictions - mean).max(axis=1)
     if same and (spread > ROUNDING * max(float(np.nanstd(predictions)), 1e-300)).mean() > _FEW:
         return (
-            "gives rows that are equal in all columns different predictions: they are looked up by the index or by the "
-            "place of the row. Use the columns only."
+            "gives rows that are equal in all columns different predictions: something is looked up by the index or "
+            "the place of the row, or filled from neighbouring rows. Use the columns of the row only."
         )
     y = before.y[held] if before.y.ndim == 1 else before.y[held, 0]
     deviation = (predictions - mean)[:, -1]

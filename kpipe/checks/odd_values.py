@@ -23,6 +23,7 @@ __all__ = ["TABLE_CHECKS", "values_in_range"]
 
 _ROWS = 20_000  # of each table, that are compared
 _MIN_ROWS, _MIN_SHARE = 5, 0.003  # of test, from which odd values are reported
+_MIN_WITHIN = 0.02  # of test, from which a value within train's range is reported
 _SIGNIFICANT = 5.0  # standard errors
 _FAR = 1.0  # interquantile ranges beyond which a value of test lies far outside of train
 # Ratios of units in use: thousands, percent, inch, foot, square foot, mile, pound, ounce, gallon, minutes and hours,
@@ -155,8 +156,11 @@ def _repeated_value(column: str, ours: np.ndarray, theirs: np.ndarray) -> Iterat
     value, count = values[place], int(counts[place])
     enough = count >= max(2 * _MIN_ROWS, 2 * _MIN_SHARE * len(theirs)) and count > 5 * np.median(counts)
     z = two_proportion_z(count / len(theirs), len(theirs), before[place] / len(ours), len(ours))
+    outside = value < ours.min() or value > ours.max()
+    # A large group of rows may share a number; a placeholder is more frequent than any number of train.
+    usual = np.unique(ours, return_counts=True)[1].max() / len(ours)
+    enough &= outside or count / len(theirs) > max(_MIN_WITHIN, 2 * usual)
     if enough and odd[place] > 0 and z > _SIGNIFICANT + 1:
-        outside = value < ours.min() or value > ours.max()
         where = f", outside of train's {ours.min():g} to {ours.max():g}" if outside else ""
         yield (
             f"{column} is {value:g} in {count} rows of test ({count / len(theirs):.1%}), but in "
