@@ -126,6 +126,10 @@ def test_contradictions_are_refused_with_the_way_out() -> None:
         problem_of(made, target="dead")
     with pytest.raises(DataError, match=r"No target was found: the sample submission asks for y.*--target COLUMN"):
         problem_of(lacking(made, sample=made.sample.rename(columns={"survived": "y"}).assign(z=0)))
+    fates = made.train.assign(fate=np.resize(["C", "D", "C.", "D"], len(made.train))).drop(columns="survived")
+    asked = made.sample.drop(columns="survived").assign(fate_C=0.5, fate_D=0.5)
+    with pytest.raises(DataError, match=r"a column for each class of fate but C\.: if that is another spelling of one"):
+        problem_of(lacking(made, train=fates, sample=asked))
     with pytest.raises(DataError, match=r"test\.csv lacks the feature column 'sex', which made-by-hand trains on"):
         problem_of(lacking(made, test=made.test.drop(columns="sex")), columns=("x", "sex"))
     with pytest.raises(DataError, match=r"share no column to learn from"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from kpipe.core.values import Reason, Tables
@@ -12,6 +13,8 @@ from kpipe.problem.inference.id import submission_columns
 from kpipe.problem.inference.step import NOTHING, Step
 
 __all__ = ["infer_target"]
+
+_FURTHER = 5  # labels that the sample submission lacks, at most, for a column to be named
 
 
 def infer_target(competition: Competition, tables: Tables) -> Step:
@@ -30,8 +33,23 @@ def infer_target(competition: Competition, tables: Tables) -> Step:
         return found
     raise DataError(
         f"No target was found: the sample submission asks for {listed(wanted)}, but train.csv has "
-        f"{listed(train)}. Name it with --target COLUMN."
+        f"{listed(train)}.{_further_labels(tables, wanted)} Name it with --target COLUMN."
     )
+
+
+def _further_labels(tables: Tables, wanted: Sequence[str]) -> str:
+    """A sentence about a column of train that has the classes of the sample submission, and others."""
+    for name in (str(column) for column in tables.train.columns if column not in tables.test.columns):
+        labels = tables.train[name].dropna().unique()
+        if len(labels) <= len(wanted) + _FURTHER and len(labels) > len(wanted):
+            named = {str(label) for label in labels if f"{name}_{label}" in wanted or str(label) in wanted}
+            if len(named) == len(wanted):
+                more = listed([str(label) for label in labels if str(label) not in named])
+                return (
+                    f" The sample has a column for each class of {name} but {more}: if that is another spelling of one, "
+                    "convert it in clean."
+                )
+    return ""
 
 
 def _find_target(competition: Competition, tables: Tables) -> Step | None:
