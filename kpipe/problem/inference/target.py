@@ -46,8 +46,8 @@ def _further_labels(tables: Tables, wanted: Sequence[str]) -> str:
             if len(named) == len(wanted):
                 more = listed([str(label) for label in labels if str(label) not in named])
                 return (
-                    f" The sample has a column for each class of {name} but {more}: if that is another spelling of one, "
-                    "convert it in clean."
+                    f" The sample has a column for each class of {name} but {more}: if that is another spelling of "
+                    "one, convert it in clean."
                 )
     return ""
 
