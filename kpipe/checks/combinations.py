@@ -30,6 +30,7 @@ _COMBINATIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "{} divided by {}": lambda a, b: a / b,
     "{1} divided by {0}": lambda a, b: b / a,
     "The absolute difference of {} and {}": lambda a, b: np.abs(a - b),
+    "The sum of the squares of {} and {}": lambda a, b: a * a + b * b,
 }
 _REMAINDERS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "Whether {} minus {} is even": lambda a, b: (a - b) % 2,

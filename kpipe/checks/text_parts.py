@@ -12,7 +12,9 @@ __all__ = ["find_telling_words", "parts_of_texts"]
 
 _CHARACTERS = 8  # that are taken from either end
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
-_PLACES = {0: "first", 1: "second", 2: "third", 3: "fourth", 4: "fifth", -1: "last", -2: "second to last"}
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")
+_PLACES = dict(enumerate(_ORDINALS)) | {-1: "last"}
+_PLACES |= {-place - 1: f"{which} to last" for place, which in enumerate(_ORDINALS[:5]) if place}
 _MIN_ROWS, _PURE = 5, 0.995  # rows of a telling word, and share of them in its class
 _MIN_WORDS = 2.0  # words per cell, on average, of a text
 _MIN_TOLD, _RIGHT, _MIN_SKILL = (
@@ -113,7 +115,7 @@ def find_telling_words(
         None where words tell no more than in honest texts: those who write differently use some words of their own,
         but not in nearly every text.
     """
-    words = [set(re.findall(r"\w+", cell.lower())) if cell else set() for cell in cells]
+    words = [{*re.findall(r"\w+", cell.lower()), *_TOKEN.findall(cell.lower())} if cell else set() for cell in cells]
     if sum(map(len, words)) < _MIN_WORDS * len(words):
         return None
     predicted = np.full(len(words), -1)
