@@ -31,6 +31,7 @@ from kpipe.problem.problem import Problem, apply_request, define_problem
 from kpipe.runs.blend import find_runs_to_blend, predictions_of_runs, request_of_blend
 from kpipe.runs.files import check_writable
 from kpipe.runs.find import competition_folder, find_run
+from kpipe.runs.fits import FitFolder, fits_folder
 from kpipe.runs.reproduce import Reproduction, compare_reproduction, request_to_reproduce
 from kpipe.runs.request_file import describe_changes, describe_request
 from kpipe.runs.rerun import RerunSpec
@@ -42,6 +43,7 @@ from kpipe.runs.store import key_of, open_run_folder
 from kpipe.runs.vault import find_locked
 from kpipe.submission import make_submission, rehearse, to_csv
 from kpipe.training.baseline import predict_baseline
+from kpipe.training.checkpoints import NO_STORE
 from kpipe.training.combine import combine, take_out_vault
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.deadline import RunClock
@@ -125,7 +127,8 @@ def run(
     Parameters
     ----------
     request : RunRequest
-        The options of the run.
+        The options of the run. Fits that earlier runs in ``request.out`` have trained are reused, unless ``rerun``
+        names the fits.
     on_start : callable
         Called with the plan before training.
     on_fit_done : callable
@@ -167,6 +170,7 @@ def run(
             *note_on_folds(problem, folds, n_folds=request.folds),
             *describe_changes(folder, rerun),
         )
+        store = NO_STORE if request.fresh or rerun.fits is not None else FitFolder(fits_folder(request.out))
         on_start(RunPlan(problem, tuple(models), len(folds.train), folder.path, notes))
         predictions = cross_validate(
             problem.to_predict,
@@ -179,8 +183,10 @@ def run(
             fits=rerun.fits,
             deadline=clock.training_deadline(),
             checkpoints=folder,
+            store=store,
             on_fit_done=on_fit_done,
         )
+        store.remove_oldest()
         on_step("Combining the models, and checking the result for leaks and mistakes")
         result = conclude(problem, folds, predictions, baseline, seconds=clock.seconds_to_check())
         return save_run(folder, result, began=clock.began, seeds=request.seeds, device=device, command=command)
@@ -327,7 +333,7 @@ def check(
         def test_my_competition_is_honest():
             assert [c for c in kpipe.check("my-competition", data="my.zip") if c.status == "fail"] == []
     """
-    if unused := {"budget", "out", "seed", "seeds"} & {*options}:
+    if unused := {"budget", "fresh", "out", "seed", "seeds"} & {*options}:
         raise UsageError(f"A check fits each model once and writes no run: omit {', '.join(sorted(unused))}.")
     check_option_names(options)
     own = find(competition) if isinstance(competition, str) else competition

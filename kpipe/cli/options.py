@@ -98,6 +98,7 @@ _FILES = "names the file in the folder or zip, or a path; default: judged by the
 _EXTRA = "a further training file, whose rows are never validated; repeatable"
 _SPLIT = "how train and test were split: by row, or by a column of groups or dates; default: inferred"
 _ALL_ROWS = "also train on the rows that kpipe vault locked away, for the final run"
+_FRESH = "train every fit anew, also those that an earlier run has trained"
 _BUDGET = "time limit, such as 90s, 5m or 1h; skips models that would exceed it"
 
 # What the competition is, and how to train. Each option is named by the field of RunRequest that it sets.
@@ -121,6 +122,7 @@ _TRAINING_OPTIONS = {
     "jobs": _option("--jobs", "N", "number of models to fit in parallel; default: one per core", type=integer(1)),
     "budget": _option("--budget", "TIME", _BUDGET, type=duration),
     "all_rows": ("--all-rows", {"help": _ALL_ROWS, "action": "store_true", "default": None}),
+    "fresh": ("--fresh", {"help": _FRESH, "action": "store_true", "default": None}),
     "seeds": _option("--seed", "N", "average over seeds; repeatable; default: 0", action="append", type=integer(0)),
 }
 REQUEST_OPTIONS = {**DATA_OPTIONS, **_TRAINING_OPTIONS}

@@ -43,6 +43,7 @@ FILE_OPTIONS = ("train", "test", "sample", "extra")  # which files are what
 # The type of a field, and its command-line option if that has another name.
 _TEXT, _TEXTS, _COUNT, _SECONDS = ({"kind": kind} for kind in ("text", "texts", "count", "seconds"))
 _ALL_ROWS = {"kind": "flag", "flag": "--all-rows"}
+_FRESH = {"kind": "flag"}
 _MODELS, _SEEDS = {"kind": "texts", "flag": "--model"}, {"kind": "counts", "flag": "--seed"}
 
 
@@ -91,6 +92,8 @@ class RunRequest:
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``, for torch models.
     all_rows : bool
         Train on the rows that a vault locks away, too: for the final run.
+    fresh : bool
+        Train every fit anew, also those that an earlier run has trained.
     jobs : int, optional
         Number of fits to run in parallel. By default one per core.
     out : path
@@ -128,6 +131,7 @@ class RunRequest:
     drop: Sequence[str] = field(default=(), metadata=_TEXTS)
     device: str = field(default="auto", metadata=_TEXT)
     all_rows: bool = field(default=False, metadata=_ALL_ROWS)
+    fresh: bool = field(default=False, metadata=_FRESH)
     jobs: int | None = field(default=None, metadata=_COUNT)
     out: Path = Path("submissions")
     seed: InitVar[int | Sequence[int] | None] = None

@@ -300,6 +300,8 @@ class Predictions:
         Of this process and its workers together.
     steps : tuple of Step
         What the further models and seeds of a budget have brought.
+    n_reused : int
+        Fits that were not trained, because an earlier run had trained equal ones.
     """
 
     models: tuple[ModelPredictions, ...]
@@ -309,6 +311,7 @@ class Predictions:
     fallback: str = ""
     peak_memory_mib: float = 0.0
     steps: tuple[Step, ...] = ()
+    n_reused: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kpipe import competitions
 
-__all__ = ["code_hashes", "imported_modules"]
+__all__ = ["code_hashes", "hash_kpipe", "imported_modules", "is_installed"]
 
 _KPIPE = Path(__file__).parents[1]
 # The folders of pip and of Python: what lies there changes with its version and is not the competition's own code.
@@ -63,6 +63,37 @@ def imported_modules(slug: str) -> dict[Path, str]:
     """
     folder = competitions.folder(slug)
     return {} if folder is None else _imported_modules(folder, f"{competitions.__name__}.{slug}")
+
+
+def hash_kpipe(*packages: str) -> str:
+    """One SHA-256 of the code in some of kpipe's packages.
+
+    Parameters
+    ----------
+    *packages : str
+        Such as "models".
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    return hashlib.sha256("".join(_hash(_KPIPE / package, "*.py") for package in packages).encode()).hexdigest()
+
+
+def is_installed(path: Path) -> bool:
+    """Whether a file belongs to Python, to kpipe or to a package that pip installed, and not to the user.
+
+    Parameters
+    ----------
+    path : Path
+        A file or a folder.
+
+    Returns
+    -------
+    bool
+    """
+    return any(path.is_relative_to(each) for each in _INSTALLED)
 
 
 def _hash(path: Path, pattern: str) -> str:
@@ -124,6 +155,5 @@ def _places(name: str) -> Iterator[Path]:
         return
     found = list(spec.submodule_search_locations or [spec.origin or ""]) if spec else []
     for place in map(Path, found):
-        installed = any(place.is_relative_to(each) for each in _INSTALLED)
-        if place.exists() and (place.is_dir() or place.suffix == ".py") and not installed:
+        if place.exists() and (place.is_dir() or place.suffix == ".py") and not is_installed(place):
             yield place

@@ -12,6 +12,7 @@ from typing import Any
 
 from kpipe.errors import OutputError
 from kpipe.runs.find import UNFINISHED, find_runs
+from kpipe.runs.fits import FITS
 from kpipe.runs.ledger import SUBMITTED, read_ledger
 from kpipe.runs.locks import try_lock
 from kpipe.runs.run import Run
@@ -85,7 +86,7 @@ class Removable:
 
 
 def find_removable(out: Path, slug: str = "*", *, keep: int | None = None) -> list[Removable]:
-    """The folders that may be removed: unfinished runs that do not work and, with ``keep``, finished runs.
+    """The folders that may be removed: unfinished runs that do not work, kept fits and, with ``keep``, finished runs.
 
     Neither a submitted run nor the latest run of a competition is ever among them.
 
@@ -113,6 +114,8 @@ def find_removable(out: Path, slug: str = "*", *, keep: int | None = None) -> li
         for run in find_unfinished(out, slug)
         if not run.is_running
     ]
+    if slug == "*" and (out / FITS).is_dir():
+        found.append(Removable(path=out / FITS, why="fits that later runs could reuse", size=_size(out / FITS)))
     return found if keep is None else [*found, *_surplus(find_runs(out, slug)[0], out, keep)]
 
 

@@ -1,4 +1,8 @@
-"""Results of finished fits, kept so that a run that was killed can be resumed."""
+"""Results of finished fits, kept so that a run that was killed can be resumed, and that no later run trains them again.
+
+A run's own folder holds ``Checkpoints`` under the names of its fits. A ``FitStore`` serves all runs: it finds a fit by
+everything that its predictions depend on.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,17 @@ import numpy as np
 from kpipe.training.learning_curves import CURVES_SHAPE
 from kpipe.training.worker import FitResult, FitTask, TrainingData
 
-__all__ = ["NO_CHECKPOINTS", "Checkpoints", "load_result", "save_result"]
+__all__ = [
+    "NO_CHECKPOINTS",
+    "NO_STORE",
+    "Checkpoints",
+    "FitStore",
+    "load_result",
+    "result_from_arrays",
+    "result_shapes",
+    "result_to_arrays",
+    "save_result",
+]
 
 
 class Checkpoints(Protocol):
@@ -31,7 +45,49 @@ class _NoCheckpoints:
         """Keep nothing."""
 
 
+class FitStore(Protocol):
+    """Where the results of fits of all runs are kept."""
+
+    def load(self, task: FitTask, data: TrainingData) -> FitResult | None:
+        """Return the result of an equal fit of an earlier run, or None."""
+
+    def save(self, task: FitTask, data: TrainingData, result: FitResult) -> None:
+        """Keep the result of a fit; do nothing if that is not possible."""
+
+    def remove_oldest(self) -> None:
+        """Remove what was not used for longest, until the rest fits into the store's size."""
+
+
+class _NoStore:
+    def load(self, task: FitTask, data: TrainingData) -> None:
+        """Return None: nothing is kept."""
+
+    def save(self, task: FitTask, data: TrainingData, result: FitResult) -> None:
+        """Keep nothing."""
+
+    def remove_oldest(self) -> None:
+        """Remove nothing."""
+
+
 NO_CHECKPOINTS: Checkpoints = _NoCheckpoints()
+NO_STORE: FitStore = _NoStore()
+
+
+def result_shapes(task: FitTask, data: TrainingData) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of the arrays in which the result of a fit is kept.
+
+    Parameters
+    ----------
+    task : FitTask
+    data : TrainingData
+    """
+    return {
+        "valid": (len(task.valid), data.outputs),
+        "test": (len(data.X_test), data.outputs),
+        "seconds": (),
+        "batch_dependence": (),
+        "curves": CURVES_SHAPE,
+    }
 
 
 def load_result(checkpoints: Checkpoints, task: FitTask, data: TrainingData) -> FitResult | None:
@@ -44,22 +100,35 @@ def load_result(checkpoints: Checkpoints, task: FitTask, data: TrainingData) -> 
     data : TrainingData
         Decides the shapes that the arrays must have.
     """
-    shapes: dict[str, tuple[int, ...]] = {
-        "valid": (len(task.valid), data.outputs),
-        "test": (len(data.X_test), data.outputs),
-        "seconds": (),
-        "batch_dependence": (),
-        "curves": CURVES_SHAPE,
-    }
-    kept = checkpoints.get(task.key, shapes)
-    if kept is None:
-        return None
+    kept = checkpoints.get(task.key, result_shapes(task, data))
+    return None if kept is None else result_from_arrays(kept)
+
+
+def result_to_arrays(result: FitResult) -> dict[str, np.ndarray]:
+    """Return what is kept of a result: float64 arrays with the names of ``result_shapes``.
+
+    Parameters
+    ----------
+    result : FitResult
+    """
+    numbers = {"seconds": np.array(result.seconds), "batch_dependence": np.array(result.batch_dependence)}
+    return {"valid": result.valid, "test": result.test, "curves": result.curves, **numbers}
+
+
+def result_from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
+    """Return the result of a fit of an earlier process.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        As ``result_to_arrays`` returns them.
+    """
     return FitResult(
-        valid=kept["valid"],
-        test=kept["test"],
-        seconds=float(kept["seconds"]),
-        batch_dependence=float(kept["batch_dependence"]),
-        curves=kept["curves"],
+        valid=arrays["valid"],
+        test=arrays["test"],
+        seconds=float(arrays["seconds"]),
+        batch_dependence=float(arrays["batch_dependence"]),
+        curves=arrays["curves"],
         resumed=True,
     )
 
@@ -78,6 +147,4 @@ def save_result(checkpoints: Checkpoints, task: FitTask, result: FitResult) -> N
     OutputError
         If a file cannot be written.
     """
-    numbers = {"seconds": np.array(result.seconds), "batch_dependence": np.array(result.batch_dependence)}
-    arrays = {"valid": result.valid, "test": result.test, "curves": result.curves}
-    checkpoints.put(task.key, {**arrays, **numbers})
+    checkpoints.put(task.key, result_to_arrays(result))

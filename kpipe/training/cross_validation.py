@@ -20,7 +20,7 @@ from kpipe.problem.competition import Factory
 from kpipe.problem.problem import Problem
 from kpipe.training.averaging import average_fits
 from kpipe.training.budget import Shortage, additional_seeds, stacking_seconds, too_short_for_all
-from kpipe.training.checkpoints import NO_CHECKPOINTS, Checkpoints
+from kpipe.training.checkpoints import NO_CHECKPOINTS, NO_STORE, Checkpoints, FitStore
 from kpipe.training.deadline import Deadline
 from kpipe.training.estimators import build_estimator, make_context
 from kpipe.training.pool import n_parallel, open_pool, threads_for
@@ -49,6 +49,7 @@ def cross_validate(
     fits: Fits | None = None,
     deadline: Deadline | None = None,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
+    store: FitStore = NO_STORE,
     on_fit_done: Callable[[FitFinished], None] = lambda fit: None,
 ) -> Predictions:
     """Return out-of-fold and test predictions of every model, averaged over seeds.
@@ -72,7 +73,9 @@ def cross_validate(
     deadline : Deadline, optional
         Models that would not finish in time are skipped, and the time left is spent on additional seeds.
     checkpoints : Checkpoints
-        Where finished fits are saved and looked up.
+        Where finished fits of this run are saved and looked up.
+    store : FitStore
+        Where those of all runs are.
     on_fit_done : callable
         Called with each fit that has finished.
 
@@ -101,6 +104,7 @@ def cross_validate(
         data=data,
         pool=open_pool(parallel, data, deadline=deadline),
         checkpoints=checkpoints,
+        store=store,
         on_fit_done=on_fit_done,
         total=total,
         deadline=deadline,
@@ -128,6 +132,7 @@ def cross_validate(
         fallback=fallback,
         peak_memory_mib=runner.peak_memory_mib(),
         steps=_measure_steps(plan, base, _averaged(results, seeds, data, folds)) if planned else (),
+        n_reused=runner.n_reused,
     )
 
 

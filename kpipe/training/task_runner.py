@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from kpipe.training import budget
-from kpipe.training.checkpoints import NO_CHECKPOINTS, Checkpoints, load_result, save_result
+from kpipe.training.checkpoints import NO_CHECKPOINTS, Checkpoints, FitStore, load_result, save_result
 from kpipe.training.deadline import Deadline
 from kpipe.training.memory import current_memory_mib, peak_memory_mib
 from kpipe.training.pool import WorkerPool, run_fits
@@ -35,7 +35,7 @@ class FitFinished:
     done, total : int
         Fits that have finished, and fits of the run.
     resumed : bool
-        Whether the fit had finished before the run was resumed.
+        Whether the fit had finished before: in this run before it was resumed, or in another run.
     """
 
     model: str
@@ -56,7 +56,9 @@ class TaskRunner:
     data : TrainingData
     pool : WorkerPool
     checkpoints : Checkpoints
-        Finished fits are looked up and kept here.
+        Finished fits of this run are looked up and kept here.
+    store : FitStore
+        And here, together with those of all other runs.
     on_fit_done : callable
         Called with a FitFinished for each fit.
     total : int
@@ -67,9 +69,11 @@ class TaskRunner:
     data: TrainingData
     pool: WorkerPool
     checkpoints: Checkpoints
+    store: FitStore
     on_fit_done: Callable[[FitFinished], None]
     total: int
     deadline: Deadline
+    n_reused: int = field(default=0, init=False)  # fits of other runs
     _done: int = field(default=0, init=False)
     _worker_memory: dict[int, float] = field(default_factory=dict, init=False)  # process → peak, MiB
 
@@ -177,6 +181,8 @@ class TaskRunner:
         waiting = []
         for task in tasks:
             kept = load_result(self.checkpoints, task, self.data)
+            if kept is None and (kept := self.store.load(task, self.data)) is not None:
+                self.n_reused += 1
             if kept is None:
                 waiting.append(task)
             else:
@@ -185,6 +191,7 @@ class TaskRunner:
         with contextlib.closing(run_fits(waiting, self.data, pool=self.pool, deadline=deadline)) as finished:
             for task, result in finished:
                 save_result(self.checkpoints, task, result)
+                self.store.save(task, self.data, result)
                 yield task, result
 
     def _report(self, task: FitTask, result: FitResult) -> None:

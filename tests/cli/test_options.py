@@ -34,6 +34,7 @@ VALUES: dict[str, Any] = {
     "device": "cpu",
     "jobs": 2,
     "all_rows": True,
+    "fresh": True,
 }
 
 

@@ -55,7 +55,11 @@ def _print_result(run: Run) -> None:
     folds = f"{record['folds']} fold{'s' * (record['folds'] != 1)}"
     rows = f"{record['rows']:,} of {record['data']['rows']['train']:,} rows, {folds}"
     seeds = ", ".join(map(str, record["seed"]))
-    console.print(f"Out-of-fold scores over {rows}, seed {seeds}. The run took {record['seconds']:.1f} s.")
+    took = f"The run took {record['seconds']:.1f} s"
+    fits = record.get("fits", {})
+    if reused := fits.get("reused"):
+        took += f"; {reused} of {fits['all']} fits were reused from earlier runs"
+    console.print(f"Out-of-fold scores over {rows}, seed {seeds}. {took}.")
     if record.get("fallback"):
         console.print(f"NO MODEL WAS TRAINED: {printable(str(record['fallback']))}", style="bold red", markup=False)
     if record["data"]["origin"] != "sample" and (expected := format_forecast(record)):

@@ -5,11 +5,14 @@ For small tables a step costs the calls more than the arithmetic: eight members 
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["MemberBatchNorm", "MemberLinear", "member_cross_entropy"]
+__all__ = ["MEMBER_LOSSES", "MemberBatchNorm", "MemberLinear", "MemberNetwork", "member_cross_entropy"]
 
 
 class MemberLinear(nn.Module):
@@ -79,6 +82,46 @@ class MemberBatchNorm(nn.Module):
         return normed.reshape(n, members, columns).transpose(0, 1)
 
 
+class MemberNetwork(nn.Module):
+    """(rows, columns) → (rows, members, outputs): several networks side by side.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Columns, the sizes of the hidden layers, and outputs.
+    members : int
+        Number of networks.
+    dropout : float
+        Share of hidden units that a step leaves out.
+    batch_norm : bool
+        Whether hidden layers are normalised over the batch.
+    """
+
+    def __init__(self, sizes: Sequence[int], *, members: int, dropout: float, batch_norm: bool) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in itertools.pairwise(sizes[:-1]):
+            layers += [MemberLinear(inputs, outputs, members=members)]
+            layers += [MemberBatchNorm(outputs, members=members)] if batch_norm else []
+            layers += [nn.SiLU(), nn.Dropout(dropout)]
+        self.members = members
+        self.layers = nn.Sequential(*layers, MemberLinear(sizes[-2], sizes[-1], members=members))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """The members' outputs.
+
+        Parameters
+        ----------
+        rows : Tensor of shape (rows, columns)
+
+        Returns
+        -------
+        Tensor of shape (rows, members, outputs)
+        """
+        outputs: Tensor = self.layers(rows.expand(self.members, -1, -1))
+        return outputs.transpose(0, 1)
+
+
 def member_cross_entropy(outputs: Tensor, codes: Tensor) -> Tensor:
     """The mean cross-entropy over rows and members, so that each member learns by itself.
 
@@ -95,3 +138,17 @@ def member_cross_entropy(outputs: Tensor, codes: Tensor) -> Tensor:
         The loss.
     """
     return functional.cross_entropy(outputs.flatten(0, 1), codes.repeat_interleave(outputs.shape[1]))
+
+
+def _huber(outputs: Tensor, values: Tensor) -> Tensor:
+    return functional.huber_loss(outputs.squeeze(2), values[:, None].expand(outputs.shape[:2]))
+
+
+# Losses of a regression by name, (rows, members, 1) and (rows,) → (): means over rows and members, so that each member
+# learns by itself.
+MEMBER_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "squared": lambda outputs, values: (outputs.squeeze(2) - values.unsqueeze(1)).square().mean(),
+    "absolute": lambda outputs, values: (outputs.squeeze(2) - values.unsqueeze(1)).abs().mean(),
+    "huber": _huber,
+    "poisson": lambda outputs, values: (outputs.squeeze(2).exp() - values.unsqueeze(1) * outputs.squeeze(2)).mean(),
+}

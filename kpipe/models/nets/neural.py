@@ -24,25 +24,24 @@ Holzmüller et al., "Better by Default", 2024, https://arxiv.org/abs/2407.04491 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor, nn
 
 from kpipe.core.values import Context
 from kpipe.features import dummies, soft_clip
 from kpipe.models.factory import with_context
 from kpipe.models.nets.estimators import NetClassifierMixin, RandomState, draw_seed
-from kpipe.models.nets.layers import MemberBatchNorm, MemberLinear, member_cross_entropy
-from kpipe.models.nets.loop import LossFunction, Recipe, forward, train
-from kpipe.models.nets.machine import Machine
 from kpipe.models.validation import require
+
+if TYPE_CHECKING:  # making an estimator does not load torch
+    from kpipe.models.nets.layers import MemberNetwork
+    from kpipe.models.nets.loop import LossFunction, Recipe
 
 __all__ = ["NeuralClassifier", "NeuralRegressor", "neural"]
 
@@ -102,6 +101,9 @@ class _NeuralNet(BaseEstimator):
 
     def _fit(self, X: np.ndarray, targets: np.ndarray, loss: LossFunction) -> None:
         """Learn the scale of the columns, then the weights."""
+        from kpipe.models.nets.loop import train
+        from kpipe.models.nets.machine import Machine
+
         require(self.members >= 1, "members must be 1 or more", self.members)
         require(all(size >= 1 for size in self.hidden), "hidden must hold sizes of 1 or more", self.hidden)
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout)
@@ -118,6 +120,9 @@ class _NeuralNet(BaseEstimator):
 
     def _forward(self, X: Any) -> np.ndarray:
         """(n, members, outputs) float64."""
+        from kpipe.models.nets.loop import forward
+        from kpipe.models.nets.machine import Machine
+
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         # On the CPU, since mps has no float64; in float64, so that a row's prediction does not depend on other rows.
@@ -127,11 +132,15 @@ class _NeuralNet(BaseEstimator):
         """Standardized by the training table, then clipped smoothly to (-3, 3)."""
         return soft_clip((X - self.centre_) / self.spread_)
 
-    def _build(self) -> nn.Module:
+    def _build(self) -> MemberNetwork:
+        from kpipe.models.nets.layers import MemberNetwork
+
         sizes = [self.n_features_in_, *self.hidden, self.outputs_]
-        return _Members(sizes, members=self.members, dropout=self.dropout, batch_norm=self.batch_norm)
+        return MemberNetwork(sizes, members=self.members, dropout=self.dropout, batch_norm=self.batch_norm)
 
     def _recipe(self) -> Recipe:
+        from kpipe.models.nets.loop import Recipe
+
         return Recipe(
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -193,6 +202,8 @@ class NeuralClassifier(NetClassifierMixin, _NeuralNet):
         TrainingError
             If the loss is no longer a finite number.
         """
+        from kpipe.models.nets.layers import member_cross_entropy
+
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         codes = self._encode_labels(y)
         self.outputs_ = len(self.classes_)
@@ -247,10 +258,12 @@ class NeuralRegressor(RegressorMixin, _NeuralNet):
         TrainingError
             If the loss is no longer a finite number.
         """
+        from kpipe.models.nets.layers import MEMBER_LOSSES
+
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         self.outputs_ = 1
         self.target_centre_, self.target_spread_ = y.mean(), y.std() or 1.0
-        self._fit(X, ((y - self.target_centre_) / self.target_spread_).astype(np.float32), _squared_error)
+        self._fit(X, ((y - self.target_centre_) / self.target_spread_).astype(np.float32), MEMBER_LOSSES["squared"])
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -270,30 +283,7 @@ class NeuralRegressor(RegressorMixin, _NeuralNet):
         return values
 
 
-def _squared_error(outputs: Tensor, values: Tensor) -> Tensor:
-    """Mean over rows and members: each member learns by itself."""
-    return (outputs.squeeze(2) - values.unsqueeze(1)).square().mean()
-
-
 def _spread(X: np.ndarray) -> np.ndarray:
     """(columns,) standard deviation; 1 for a column that does not vary."""
     spread = X.std(axis=0)
     return np.where(spread > 0, spread, 1.0)
-
-
-class _Members(nn.Module):
-    """(rows, columns) → (rows, members, outputs): several networks side by side."""
-
-    def __init__(self, sizes: Sequence[int], *, members: int, dropout: float, batch_norm: bool) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        for inputs, outputs in itertools.pairwise(sizes[:-1]):
-            layers += [MemberLinear(inputs, outputs, members=members)]
-            layers += [MemberBatchNorm(outputs, members=members)] if batch_norm else []
-            layers += [nn.SiLU(), nn.Dropout(dropout)]
-        self.members = members
-        self.layers = nn.Sequential(*layers, MemberLinear(sizes[-2], sizes[-1], members=members))
-
-    def forward(self, rows: Tensor) -> Tensor:
-        outputs: Tensor = self.layers(rows.expand(self.members, -1, -1))
-        return outputs.transpose(0, 1)

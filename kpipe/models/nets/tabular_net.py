@@ -39,7 +39,7 @@ clipping, one-hot columns for few categories and embeddings for many).
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -47,18 +47,16 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
-from torch import Tensor, nn
-from torch.nn import functional
 
 from kpipe.core.values import Context
 from kpipe.models.factory import with_context
 from kpipe.models.nets.estimators import NetClassifierMixin, RandomState, draw_seed
-from kpipe.models.nets.layers import member_cross_entropy
-from kpipe.models.nets.loop import LossFunction, Recipe, forward, train
-from kpipe.models.nets.machine import Machine
 from kpipe.models.nets.tabular_encoding import TableEncoding
-from kpipe.models.nets.tabular_layers import TabularNetwork, input_width, own_inputs
 from kpipe.models.validation import require, require_one_of
+
+if TYPE_CHECKING:  # making an estimator does not load torch
+    from kpipe.models.nets.loop import LossFunction, Recipe
+    from kpipe.models.nets.tabular_layers import TabularNetwork
 
 __all__ = ["TabularNetClassifier", "TabularNetRegressor", "tabular_net"]
 
@@ -139,6 +137,9 @@ class _TabularNet(BaseEstimator):
 
     def _fit(self, X: pd.DataFrame, targets: np.ndarray, loss: LossFunction) -> None:
         """Learn the encoding of the table, then the weights."""
+        from kpipe.models.nets.loop import train
+        from kpipe.models.nets.machine import Machine
+
         for name in ("hidden", "depth", "members", "bins"):
             require(getattr(self, name) >= 1, f"{name} must be 1 or more", getattr(self, name))
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout)
@@ -156,6 +157,9 @@ class _TabularNet(BaseEstimator):
 
     def _recipe(self, rows: int) -> Recipe:
         """Large tables are learned in larger batches and fewer epochs."""
+        from kpipe.models.nets.loop import Recipe
+        from kpipe.models.nets.tabular_layers import input_width, own_inputs
+
         batch_size = self.batch_size
         if batch_size is None:
             batch_size = int(np.clip(2 ** round(math.log2(max(rows, 2) / 32)), _MIN_BATCH, _MAX_BATCH))
@@ -173,12 +177,17 @@ class _TabularNet(BaseEstimator):
 
     def _forward(self, X: Any) -> np.ndarray:
         """(n, members, outputs) float64."""
+        from kpipe.models.nets.loop import forward
+        from kpipe.models.nets.machine import Machine
+
         check_is_fitted(self)
         encoded = self.encoding_.encode(self._validate_table(X, reset=False))
         # In float64 on the CPU, so that a row's prediction does not depend on other rows.
         return forward(self._build, self.weights_, encoded, machine=Machine(threads=self.threads))
 
-    def _build(self) -> nn.Module:
+    def _build(self) -> TabularNetwork:
+        from kpipe.models.nets.tabular_layers import TabularNetwork
+
         return TabularNetwork(
             self.encoding_,
             self.outputs_,
@@ -246,6 +255,8 @@ class TabularNetClassifier(NetClassifierMixin, _TabularNet):
         TrainingError
             If the loss is no longer a finite number.
         """
+        from kpipe.models.nets.layers import member_cross_entropy
+
         X, y = self._validate_table(X, reset=True), _validate_target(y, dtype=None)
         check_consistent_length(X, y)
         codes = self._encode_labels(y)
@@ -333,7 +344,9 @@ class TabularNetRegressor(RegressorMixin, _TabularNet):
         TrainingError
             If the loss is no longer a finite number.
         """
-        require_one_of("loss", self.loss, tuple(_LOSSES))
+        from kpipe.models.nets.layers import MEMBER_LOSSES
+
+        require_one_of("loss", self.loss, tuple(MEMBER_LOSSES))
         X, y = self._validate_table(X, reset=True), _validate_target(y, dtype=np.float64)
         check_consistent_length(X, y)
         self.outputs_ = 1
@@ -343,7 +356,7 @@ class TabularNetRegressor(RegressorMixin, _TabularNet):
         else:
             self.target_centre_ = float(np.median(y) if self.loss == "absolute" else y.mean())
             self.target_spread_ = float(y.std()) or 1.0
-        self._fit(X, ((y - self.target_centre_) / self.target_spread_).astype(np.float32), _LOSSES[self.loss])
+        self._fit(X, ((y - self.target_centre_) / self.target_spread_).astype(np.float32), MEMBER_LOSSES[self.loss])
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -367,16 +380,3 @@ class TabularNetRegressor(RegressorMixin, _TabularNet):
 def _validate_target(y: Any, *, dtype: type | None) -> np.ndarray:
     y = column_or_1d(y, warn=True)
     return np.asarray(check_array(y, dtype=dtype, ensure_2d=False, ensure_min_samples=2, input_name="y"))
-
-
-def _huber(outputs: Tensor, values: Tensor) -> Tensor:
-    return functional.huber_loss(outputs.squeeze(2), values[:, None].expand(outputs.shape[:2]))
-
-
-# Means over rows and members, so that each member learns by itself.
-_LOSSES: dict[str, LossFunction] = {
-    "squared": lambda outputs, values: (outputs.squeeze(2) - values.unsqueeze(1)).square().mean(),
-    "absolute": lambda outputs, values: (outputs.squeeze(2) - values.unsqueeze(1)).abs().mean(),
-    "huber": _huber,
-    "poisson": lambda outputs, values: (outputs.squeeze(2).exp() - values.unsqueeze(1) * outputs.squeeze(2)).mean(),
-}

@@ -1,0 +1,159 @@
+"""The store of finished fits, which all runs of a folder share, so that no fit is trained twice.
+
+An entry is ``<out>/.fits/<key>.fit``: a signature and the arrays of a result. The key is a hash of everything that the
+predictions depend on (``kpipe.runs.fit_keys``). The signature is made with a secret of this user, so that an entry
+which is damaged, or which another program or machine wrote, is trained again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import io
+import logging
+import math
+import os
+import secrets
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from kpipe.data.cache import cache_folder
+from kpipe.errors import OutputError
+from kpipe.runs.files import write_file
+from kpipe.runs.fit_keys import FitKeys
+from kpipe.training.checkpoints import result_from_arrays, result_shapes, result_to_arrays
+from kpipe.training.worker import FitResult, FitTask, TrainingData
+
+__all__ = ["FITS", "FitFolder", "fits_folder"]
+
+FITS = ".fits"  # the folder of the store, among the folders of the competitions
+_SUFFIX = ".fit"
+_MOST = 2 * 2**30  # bytes of all entries; the entries that were not used for longest are removed
+_SIGNATURE = 32  # bytes
+_HEADERS = 8192  # bytes: upper bound of the size of an entry besides its numbers
+_SECRET = "fits.key"
+
+_LOG = logging.getLogger("kpipe")
+
+
+def fits_folder(out: Path) -> Path:
+    """The folder of the store for the runs in a folder.
+
+    Parameters
+    ----------
+    out : Path
+        The folder that runs are written to.
+
+    Returns
+    -------
+    Path
+        ``KPIPE_FITS`` if that is set, so that several workspaces share one store.
+    """
+    return Path(os.environ.get("KPIPE_FITS") or out / FITS)
+
+
+class FitFolder:
+    """A store of fits in a folder. What cannot be read or written is as if it were not there: it is trained again.
+
+    Parameters
+    ----------
+    folder : Path
+        It need not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._keys: FitKeys | None = None
+        self._secret = _read_secret()
+
+    def load(self, task: FitTask, data: TrainingData) -> FitResult | None:
+        """The result of an equal fit of an earlier run.
+
+        Parameters
+        ----------
+        task : FitTask
+        data : TrainingData
+
+        Returns
+        -------
+        FitResult or None
+            None if there is none, or the entry is damaged or not written by this user.
+        """
+        key = self._key(task, data)
+        if key is None:
+            return None
+        shapes = result_shapes(task, data)
+        path = self.folder / f"{key}{_SUFFIX}"
+        try:
+            if path.stat().st_size > 8 * sum(math.prod(shape) for shape in shapes.values()) + _HEADERS:
+                return None
+            content = path.read_bytes()
+            if not hmac.compare_digest(content[:_SIGNATURE], self._sign(key, content[_SIGNATURE:])):
+                return None
+            with np.load(io.BytesIO(content[_SIGNATURE:]), allow_pickle=False) as archive:
+                arrays = dict(archive)
+            os.utime(path)
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            return None
+        if {name: array.shape for name, array in arrays.items()} != shapes:
+            return None
+        return result_from_arrays(arrays)
+
+    def save(self, task: FitTask, data: TrainingData, result: FitResult) -> None:
+        """Keep the result of a fit.
+
+        Parameters
+        ----------
+        task : FitTask
+        data : TrainingData
+        result : FitResult
+        """
+        key = self._key(task, data)
+        if key is None:
+            return
+        buffer = io.BytesIO()
+        np.savez(buffer, **result_to_arrays(result))  # type: ignore[arg-type]  # numpy's stub has names of its own
+        content = buffer.getvalue()
+        try:
+            write_file(self.folder / f"{key}{_SUFFIX}", self._sign(key, content) + content)
+        except OutputError as error:
+            _LOG.info("The fit is not kept for later runs: %s", error)
+
+    def remove_oldest(self) -> None:
+        """Remove the entries that were not used for longest, until the others fit into the store's size."""
+        with contextlib.suppress(OSError):
+            entries = [(path, path.stat()) for path in self.folder.glob(f"*{_SUFFIX}")]
+            total = sum(stat.st_size for _, stat in entries)
+            for path, stat in sorted(entries, key=lambda entry: entry[1].st_mtime):
+                if total <= _MOST:
+                    return
+                path.unlink(missing_ok=True)
+                total -= stat.st_size
+
+    def _key(self, task: FitTask, data: TrainingData) -> str | None:
+        if self._secret is None:
+            return None
+        if self._keys is None or self._keys.data is not data:
+            self._keys = FitKeys(data)
+        return self._keys.of(task)
+
+    def _sign(self, key: str, content: bytes) -> bytes:
+        return hmac.digest(self._secret or b"", key.encode() + content, hashlib.sha256)
+
+
+def _read_secret() -> bytes | None:
+    """The user's secret, made on first use; None if it can neither be read nor written."""
+    path = cache_folder() / _SECRET
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            contextlib.suppress(FileExistsError),
+            open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file,
+        ):
+            file.write(secrets.token_bytes(_SIGNATURE))
+        secret = path.read_bytes()
+        return secret if len(secret) == _SIGNATURE else None
+    return None

@@ -1,0 +1,245 @@
+"""No fit is trained twice: a run finds the fits of earlier runs by everything that their predictions depend on."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+import kpipe
+from kpipe.runs import fits
+from kpipe.runs.fit_keys import FitKeys, columns_read, hash_column
+from kpipe.runs.fits import FitFolder
+from kpipe.training.worker import FitResult, FitTask, TrainingData, fit_predict
+from tests.conftest import KaggleZip
+
+X = pd.DataFrame({"a": np.arange(20.0), "b": ["x", "y"] * 10, "c": np.arange(20)})
+DATA = TrainingData(X=X, y=np.arange(20.0), X_test=X.head(5), outputs=1)
+TASK = FitTask(model="m", fold=1, seed=0, threads=1, estimator=Ridge(), train=np.arange(10), valid=np.arange(10, 20))
+
+
+def key(task: FitTask = TASK, data: TrainingData = DATA) -> str | None:
+    return FitKeys(data).of(task)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"estimator": Ridge(alpha=2.0)},
+        {"estimator": LinearRegression()},
+        {"threads": 2},
+        {"train": np.arange(11)},
+        {"valid": np.arange(11, 20)},
+    ],
+)
+def test_a_change_of_the_fit_changes_its_key(change: dict[str, object]) -> None:
+    assert key(replace(TASK, **change)) != key()
+
+
+@pytest.mark.parametrize("change", [{"model": "another name"}, {"fold": 2}, {"estimator": Ridge(alpha=1.0)}])
+def test_names_do_not_change_the_key(change: dict[str, object]) -> None:
+    assert key(replace(TASK, **change)) == key()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda X: X.assign(a=X["a"] + 1e-12),
+        lambda X: X.assign(b=X["b"].replace("x", "z")),
+        lambda X: X.assign(b=X["b"].astype("category")),
+        lambda X: X.assign(c=X["c"].astype(float)),
+        lambda X: X.drop(columns="c"),
+        lambda X: X[["b", "a", "c"]],
+        lambda X: X.rename(columns={"c": "d"}),
+        lambda X: X.set_axis(X.index + 1),
+    ],
+)
+def test_a_change_of_the_data_changes_the_key(change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    assert key(data=replace(DATA, X=change(X))) != key()
+    assert key(data=replace(DATA, X_test=change(DATA.X_test))) != key()
+
+
+def test_only_the_targets_of_training_rows_count() -> None:
+    other = np.where(np.arange(20) < 10, DATA.y, -1.0)
+    assert key(data=replace(DATA, y=other)) == key()
+    assert key(data=replace(DATA, y=-DATA.y)) != key()
+
+
+def test_columns_that_an_estimator_does_not_read_do_not_count() -> None:
+    some = make_pipeline(ColumnTransformer([("numbers", StandardScaler(), ["a", "c"])]), Ridge())
+    assert columns_read(some) == {"a", "c"}
+    task = replace(TASK, estimator=some)
+    assert key(task, replace(DATA, X=X.drop(columns="b"), X_test=DATA.X_test.drop(columns="b"))) == key(task)
+    assert columns_read(Ridge()) is None
+    assert columns_read(ColumnTransformer([("n", StandardScaler(), ["a"])], remainder="passthrough")) is None
+
+
+def test_an_estimator_whose_code_nobody_can_read_has_no_key() -> None:
+    assert key(replace(TASK, estimator=make_pipeline(FunctionTransformer(lambda X: X), Ridge()))) is None
+
+
+@given(st.lists(st.one_of(st.integers(-9, 9), st.floats(allow_nan=False), st.text(max_size=3), st.none()), min_size=1))
+def test_equal_columns_have_equal_hashes_and_a_changed_cell_another(cells: list[object]) -> None:
+    column = pd.Series(cells, dtype=object)
+    assert hash_column(column) == hash_column(column.copy())
+    assert hash_column(column) != hash_column(pd.Series([*cells[:-1], "another"], dtype=object))
+
+
+def finished() -> FitResult:
+    numbers = replace(DATA, X=X[["a", "c"]], X_test=DATA.X_test[["a", "c"]])
+    return fit_predict(TASK, numbers)
+
+
+def test_a_kept_fit_is_read_back_to_the_byte(tmp_path: Path) -> None:
+    FitFolder(tmp_path).save(TASK, DATA, finished())
+    kept = FitFolder(tmp_path).load(replace(TASK, model="renamed"), DATA)
+    assert kept is not None
+    assert kept.resumed
+    assert kept.valid.tobytes() == finished().valid.tobytes()
+    assert kept.test.tobytes() == finished().test.tobytes()
+
+
+@pytest.mark.parametrize("where", [0, 40, -1])
+def test_an_entry_with_one_changed_byte_is_not_used(tmp_path: Path, where: int) -> None:
+    FitFolder(tmp_path).save(TASK, DATA, finished())
+    (entry,) = tmp_path.iterdir()
+    content = bytearray(entry.read_bytes())
+    content[where] ^= 1
+    entry.write_bytes(bytes(content))
+    assert FitFolder(tmp_path).load(TASK, DATA) is None
+
+
+def test_an_entry_of_another_user_or_under_another_name_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FitFolder(tmp_path / "fits")
+    store.save(TASK, DATA, finished())
+    (entry,) = store.folder.iterdir()
+    other = replace(TASK, estimator=Ridge(alpha=2.0))
+    (store.folder / f"{key(other)}.fit").write_bytes(entry.read_bytes())
+    assert store.load(other, DATA) is None
+    monkeypatch.setenv("KPIPE_CACHE", str(tmp_path / "of somebody else"))
+    assert FitFolder(store.folder).load(TASK, DATA) is None
+
+
+def test_a_folder_that_cannot_be_written_costs_nothing_but_the_reuse(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    store = FitFolder(tmp_path / "file" / "fits")
+    store.save(TASK, DATA, finished())
+    store.remove_oldest()
+    assert store.load(TASK, DATA) is None
+
+
+def test_the_entries_used_last_stay_when_the_store_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FitFolder(tmp_path)
+    tasks = [replace(TASK, estimator=Ridge(alpha=float(number))) for number in range(1, 4)]
+    for age, task in enumerate(tasks):
+        store.save(task, DATA, finished())
+        (path,) = tmp_path.glob(f"{key(task)}.fit")
+        fits.os.utime(path, (age, age))
+    store.load(tasks[0], DATA)
+    monkeypatch.setattr(fits, "_MOST", 2 * path.stat().st_size)
+    store.remove_oldest()
+    assert [store.load(task, DATA) is not None for task in tasks] == [True, False, True]
+
+
+def _save(folder: Path) -> None:
+    for _ in range(20):
+        FitFolder(folder).save(TASK, DATA, finished())
+
+
+def test_two_processes_may_keep_the_same_fit_at_once(tmp_path: Path) -> None:
+    processes = [multiprocessing.get_context("spawn").Process(target=_save, args=(tmp_path,)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert FitFolder(tmp_path).load(TASK, DATA) is not None
+    assert len([*tmp_path.iterdir()]) == 1
+
+
+def trained(folder: Path, **options: object) -> kpipe.Run:
+    return kpipe.run("titanic", data="sample", out=folder, jobs=1, **{"models": ["linear"], **options})
+
+
+def reused(run: kpipe.Run) -> tuple[int, int]:
+    return run.record["fits"]["reused"], run.record["fits"]["all"]
+
+
+def test_a_run_reuses_the_fits_of_earlier_runs_and_gives_the_same_bytes(tmp_path: Path) -> None:
+    first = trained(tmp_path)
+    again, more = trained(tmp_path), trained(tmp_path, models=["linear", "woman-child-group"])
+    metric, fresh = trained(tmp_path, metric="log_loss"), trained(tmp_path, fresh=True)
+    assert [reused(run) for run in (first, again, more, metric, fresh)] == [(0, 5), (5, 5), (5, 10), (5, 5), (0, 5)]
+    for name in ("submission.csv", "oof.parquet", "test.parquet", "folds.parquet"):
+        assert (first.path / name).read_bytes() == (again.path / name).read_bytes() == (fresh.path / name).read_bytes()
+
+
+def test_another_seed_reuses_the_fits_of_the_first(tmp_path: Path) -> None:
+    trained(tmp_path, models=["boosting"], folds=2)
+    assert reused(trained(tmp_path, models=["boosting"], folds=2, seeds=(0, 1))) == (2, 4)
+
+
+def test_a_reproduction_trains_everything_again(tmp_path: Path) -> None:
+    from kpipe import pipeline
+
+    first = trained(tmp_path)
+    made = []
+    found = pipeline.reproduce(str(first.path), out=tmp_path, on_fit_done=made.append)
+    assert found.same
+    assert [fit.resumed for fit in made] == [False] * 5
+
+
+def test_workspaces_share_a_store_that_they_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KPIPE_FITS", str(tmp_path / "shared"))
+    trained(tmp_path / "one")
+    assert reused(trained(tmp_path / "two")) == (5, 5)
+
+
+MODULE = '''
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from kpipe import Competition, model
+
+
+class Log(TransformerMixin, BaseEstimator):
+    """TEXT"""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return X.assign(Fare=np.FUNCTION(X["Fare"]))
+
+
+competition = Competition(slug="mine", features=Log(), models={"linear": model("linear")}, default=("linear",))
+'''
+
+
+def test_a_docstring_of_a_module_trains_nothing_and_a_line_of_its_features_everything(
+    tmp_path: Path, kaggle_zip: KaggleZip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import subprocess
+    import sys
+
+    folder = tmp_path / "competitions" / "mine"
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-m", "kpipe", "run", "mine", "--data", str(kaggle_zip("titanic")), "--jobs", "1"]
+    found = []
+    for text, function in [("One.", "log1p"), ("Two.", "log1p"), ("Two.", "sqrt")]:
+        (folder / "competition.py").write_text(MODULE.replace("TEXT", text).replace("FUNCTION", function))
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        found.append("5 of 5 fits were reused" in done.stdout)
+    assert found == [False, True, False]
