@@ -227,6 +227,7 @@ class RunFolder:
             raise OutputError(f"{cannot_write(final, error)}{self._what_is_kept()}") from error
         with contextlib.suppress(OSError):  # after the rename: until then the run can be resumed
             (final / REQUEST).unlink(missing_ok=True)
+            shutil.rmtree(final / CHECKPOINTS)
         return final
 
 

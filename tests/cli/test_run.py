@@ -52,7 +52,6 @@ def test_run_json_has_every_key_of_the_contract(tmp_path: Path, capsys: pytest.C
         "test.parquet",
         "folds.parquet",
         "log.txt",
-        "checkpoints",
     } <= files
 
 
