@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -224,22 +227,26 @@ class Log(TransformerMixin, BaseEstimator):
         return X.assign(Fare=np.FUNCTION(X["Fare"]))
 
 
-competition = Competition(slug="mine", features=Log(), models={"linear": model("linear")}, default=("linear",))
+competition = Competition(
+    slug="mine",
+    columns=("Age", "Fare", "Pclass"),
+    features=Log(),
+    models={"linear": model("linear")},
+    default=("linear",),
+)
 '''
 
 
 def test_a_docstring_of_a_module_trains_nothing_and_a_line_of_its_features_everything(
-    tmp_path: Path, kaggle_zip: KaggleZip, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, kaggle_zip: KaggleZip
 ) -> None:
-    import subprocess
-    import sys
-
     folder = tmp_path / "competitions" / "mine"
     folder.mkdir(parents=True)
     command = [sys.executable, "-m", "kpipe", "run", "mine", "--data", str(kaggle_zip("titanic")), "--jobs", "1"]
+    environment = os.environ | {"KPIPE_COMPETITIONS": str(folder.parent)}
     found = []
     for text, function in [("One.", "log1p"), ("Two.", "log1p"), ("Two.", "sqrt")]:
         (folder / "competition.py").write_text(MODULE.replace("TEXT", text).replace("FUNCTION", function))
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
         found.append("5 of 5 fits were reused" in done.stdout)
     assert found == [False, True, False]
