@@ -85,9 +85,9 @@ def test_show_and_new_take_the_options_that_describe_a_competition(command: str)
     assert taken == set(DATA_OPTIONS)
 
 
-def test_check_takes_every_option_of_a_run_but_its_budget_and_seeds() -> None:
+def test_check_takes_every_option_of_a_run_that_does_not_concern_several_fits() -> None:
     taken = set(REQUEST_OPTIONS) & set(vars(parse("check", "titanic")))
-    assert taken == set(REQUEST_OPTIONS) - {"budget", "seeds"}
+    assert taken == set(REQUEST_OPTIONS) - {"budget", "seeds", "fresh"}
 
 
 def test_a_flag_means_the_same_in_every_command_that_has_it() -> None:
