@@ -31,7 +31,7 @@ from kpipe.problem.problem import Problem, apply_request, define_problem
 from kpipe.runs.blend import find_runs_to_blend, predictions_of_runs, request_of_blend
 from kpipe.runs.files import check_writable
 from kpipe.runs.find import competition_folder, find_run
-from kpipe.runs.fits import FitFolder, fits_folder
+from kpipe.runs.fits import fit_store
 from kpipe.runs.reproduce import Reproduction, compare_reproduction, request_to_reproduce
 from kpipe.runs.request_file import describe_changes, describe_request
 from kpipe.runs.rerun import RerunSpec
@@ -43,7 +43,6 @@ from kpipe.runs.store import key_of, open_run_folder
 from kpipe.runs.vault import find_locked
 from kpipe.submission import make_submission, rehearse, to_csv
 from kpipe.training.baseline import predict_baseline
-from kpipe.training.checkpoints import NO_STORE
 from kpipe.training.combine import combine, take_out_vault
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.deadline import RunClock
@@ -170,7 +169,7 @@ def run(
             *note_on_folds(problem, folds, n_folds=request.folds),
             *describe_changes(folder, rerun),
         )
-        store = NO_STORE if request.fresh or rerun.fits is not None else FitFolder(fits_folder(request.out))
+        store = fit_store(request, rerun)
         on_start(RunPlan(problem, tuple(models), len(folds.train), folder.path, notes))
         predictions = cross_validate(
             problem.to_predict,

@@ -20,14 +20,16 @@ from pathlib import Path
 
 import numpy as np
 
+from kpipe.core.request import RunRequest
 from kpipe.data.cache import cache_folder
 from kpipe.errors import OutputError
 from kpipe.runs.files import write_file
 from kpipe.runs.fit_keys import FitKeys
-from kpipe.training.checkpoints import result_from_arrays, result_shapes, result_to_arrays
+from kpipe.runs.rerun import RerunSpec
+from kpipe.training.checkpoints import NO_STORE, FitStore, result_from_arrays, result_shapes, result_to_arrays
 from kpipe.training.worker import FitResult, FitTask, TrainingData
 
-__all__ = ["FITS", "FitFolder", "fits_folder"]
+__all__ = ["FITS", "FitFolder", "fit_store"]
 
 FITS = ".fits"  # the folder of the store, among the folders of the competitions
 _SUFFIX = ".fit"
@@ -39,20 +41,22 @@ _SECRET = "fits.key"
 _LOG = logging.getLogger("kpipe")
 
 
-def fits_folder(out: Path) -> Path:
-    """The folder of the store for the runs in a folder.
+def fit_store(request: RunRequest, rerun: RerunSpec) -> FitStore:
+    """The store of a run: in ``KPIPE_FITS``, which several workspaces may share, or beside the runs.
 
     Parameters
     ----------
-    out : Path
-        The folder that runs are written to.
+    request : RunRequest
+    rerun : RerunSpec
 
     Returns
     -------
-    Path
-        ``KPIPE_FITS`` if that is set, so that several workspaces share one store.
+    FitStore
+        One without entries if everything is to be trained anew: a reproduction, a kernel, or a run with ``fresh``.
     """
-    return Path(os.environ.get("KPIPE_FITS") or out / FITS)
+    if request.fresh or rerun.fits is not None:
+        return NO_STORE
+    return FitFolder(Path(os.environ.get("KPIPE_FITS") or request.out / FITS))
 
 
 class FitFolder:
