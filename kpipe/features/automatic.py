@@ -7,13 +7,13 @@ every model of kpipe can encode.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Hashable, Mapping
+from collections.abc import Container, Hashable, Mapping, Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from kpipe.data.column_types import counts_rows, is_categorical_integer, is_free_text
@@ -21,8 +21,10 @@ from kpipe.data.dates import parse_dates
 from kpipe.data.numbers import parse_numbers
 from kpipe.features.columns import text_columns
 from kpipe.features.dates import DateFeatures
-from kpipe.features.interactions import Interaction, category_codes, find_interactions
+from kpipe.features.families import FAMILIES, Candidate
+from kpipe.features.family_choice import Choice, choose_families
 from kpipe.features.number_pairs import NumberPairs
+from kpipe.features.one_hot import find_one_hot, one_hot_labels
 from kpipe.features.parts import LabelParts
 from kpipe.features.target_statistics import TargetStatistics
 from kpipe.features.text import TextFeatures
@@ -49,7 +51,9 @@ _MIN_ROWS_PER_LABEL = 3  # of few labels; with fewer rows, they may be a text or
 _IDENTIFIER = 0.95  # share of different labels from which a column identifies rows
 _SCREENED = 10_000  # first rows that tell which columns may be useless
 _COMPARED = 64  # first cells: only columns of text that share them are compared in full
-_LARGE = 50_000  # rows from which numbers that act as categories, and pairs of columns, are looked for
+_WIDE = 2_000  # columns from which no one-hot columns are looked for
+# Each model of a fold asks for the same choice. Each is some names.
+_CHOICES: dict[tuple[bytes, tuple[str, ...], str], dict[str, Choice]] = {}
 _MIN_COUNTED = 3  # columns with missing values from which a row's missing values are counted
 
 
@@ -63,7 +67,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
       words.
     - High-cardinality categories and categorical integers additionally become target statistics and frequencies. If
       most numeric columns are categorical integers, these become labels.
-    - In large tables, numbers that act as categories and pairs of columns that act together become target statistics.
+    - Further families of features (``kpipe.features.families``) are added if they lower the loss on inner splits.
     - Numbers that are written as text become numbers; several numbers in a cell (121/81) become a feature each.
 
     Parameters
@@ -75,6 +79,8 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
     time : str or None, default=None
         The column of dates by which test lies after train: its year, of which train holds few, is no feature beside the
         days since the first date.
+    families : sequence of str or None, default=None
+        Names of the families that are tried; None tries all of them.
 
     Attributes
     ----------
@@ -91,20 +97,27 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         Name of each high-cardinality column → the number of rows of each category.
     statistics_ : TargetStatistics
         Fitted on the high-cardinality columns.
-    interactions_ : list
-        Names of one column of numbers, or of two columns, whose values are read as categories.
-    interaction_statistics_ : TargetStatistics
-        Fitted on these categories.
+    one_hot_ : dict
+        Name of each group of one-hot columns → its columns; families read them as one column of labels.
+    families_ : list of Family
+        Those that lower the loss on inner splits, fitted.
 
     References
     ----------
     See ``kpipe.features.target_statistics`` and ``kpipe.features.text``.
     """
 
-    def __init__(self, random_state: int = 0, groups: str | None = None, time: str | None = None) -> None:
+    def __init__(
+        self,
+        random_state: int = 0,
+        groups: str | None = None,
+        time: str | None = None,
+        families: Sequence[str] | None = None,
+    ) -> None:
         self.random_state = random_state
         self.groups = groups
         self.time = time
+        self.families = families
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> AutomaticFeatures:
         """Find the types of the columns, and learn their features.
@@ -145,21 +158,32 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         labels = _short_labels(X)
         kept = (name for name in X.columns if name not in labels)
         self.parts_ = {name: parts for name in kept if (parts := _fit_parts(X[name])) is not None}
-        X = self._with_parts(X)
+        given, X = X, self._with_parts(X)
         self._fit_types(X, labels)
         self.with_missing_ = [name for name in self.plain_ if X[name].isna().any()]
         self.frequencies_ = {name: X[name].value_counts() for name in self.high_cardinality_}
         self.statistics_ = TargetStatistics(self.random_state)
         statistics = self.statistics_.fit_transform(X[self.high_cardinality_], y)
-        self.interactions_ = self._find_interactions(X, y)
-        self.interaction_statistics_ = TargetStatistics(self.random_state)
-        crossed = self.interaction_statistics_.fit_transform(category_codes(X, self.interactions_), y)
-        return self._features(X, np.hstack([statistics, crossed]))
+        self.one_hot_ = find_one_hot(X[self.plain_]) if len(self.plain_) < _WIDE else {}
+        features = self._features(X, statistics)
+        self.families_ = [
+            FAMILIES[name](choice.candidates, random_state=self.random_state)
+            for name, choice in self._choose_families(given, y).items()
+        ]
+        source = self._source(X) if self.families_ else X
+        return _with_families(features, [family.fit_transform(source, np.asarray(y)) for family in self.families_])
 
-    def _find_interactions(self, X: pd.DataFrame, y: Any) -> list[Interaction]:
-        if y is None or len(X) < _LARGE:
-            return []
-        return find_interactions(X[self.plain_], np.asarray(y), random_state=self.random_state)
+    def _choose_families(self, X: pd.DataFrame, y: Any) -> dict[str, Choice]:
+        families = FAMILIES if self.families is None else self.families
+        if y is None or not families:
+            return {}
+        features = clone(self).set_params(families=())
+        known = (_digest_of_table(X, np.asarray(y)), tuple(families), repr(features))
+        if known not in _CHOICES:
+            _CHOICES[known] = choose_families(
+                lambda: clone(features), X, np.asarray(y), families=families, random_state=self.random_state
+            )
+        return _CHOICES[known]
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return the features of any rows.
@@ -177,8 +201,35 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = self._with_parts(X)
         statistics = self.statistics_.transform(X[self.high_cardinality_])
-        crossed = self.interaction_statistics_.transform(category_codes(X, self.interactions_))
-        return self._features(X, np.hstack([statistics, crossed]))
+        source = self._source(X) if self.families_ else X
+        return _with_families(self._features(X, statistics), [family.transform(source) for family in self.families_])
+
+    def source(self, X: pd.DataFrame) -> pd.DataFrame:
+        """The columns from which families of features are made.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        DataFrame of shape (n, columns)
+            Numbers, labels and dates that carry information, and a column of labels for each group of one-hot columns.
+        """
+        check_is_fitted(self)
+        return self._source(self._with_parts(X))
+
+    def _source(self, X: pd.DataFrame) -> pd.DataFrame:
+        columns: dict[Any, Any] = {}
+        for name in self.plain_:
+            columns[name] = self._plain_column(X[name]) if name in self.numbers_as_text_ else X[name]
+        for column, typed in self.typed_.items():
+            if isinstance(typed, DateFeatures):
+                columns[column] = typed.dates(X[column])
+        for stem, names in self.one_hot_.items():
+            _add(columns, {f"{stem} (label)": one_hot_labels(X, names)})
+        return pd.DataFrame(columns, index=X.index)
 
     def left_out(self, X: pd.DataFrame) -> dict[Hashable, str]:
         """The columns of a table that give no features, as far as all of its rows show, with the reason of each.
@@ -296,6 +347,20 @@ def _are_short_labels(cells: pd.api.extensions.ExtensionArray) -> bool:
     return not any(character.isdigit() for label in labels.to_pylist() for character in label)
 
 
+def _with_families(features: pd.DataFrame, found: Sequence[Mapping[Candidate, np.ndarray]]) -> pd.DataFrame:
+    """The table with the features of families as further columns."""
+    if not found:
+        return features
+    columns: dict[str, Any] = {}
+    for candidates in found:
+        for candidate, values in candidates.items():
+            name = " ".join(map(str, candidate))
+            _add(
+                columns, {f"{name}: {number}": column for number, column in enumerate(values.T)}, taken=features.columns
+            )
+    return pd.concat([features, pd.DataFrame(columns, index=features.index)], axis=1)
+
+
 def _uninformative_columns(X: pd.DataFrame, labels: frozenset[Hashable] = frozenset()) -> dict[Hashable, str]:
     """Constants, copies of an earlier column and columns that identify rows, with the reason of each."""
     copies = _find_copies(X)
@@ -342,6 +407,12 @@ def _digest(column: pd.Series) -> bytes:
     kind = b"float" if values.dtype.kind == "f" else b"int"  # pandas takes ten times as long to hash numbers
     whole = values.astype(np.float64 if kind == b"float" else np.int64)
     return kind + hashlib.blake2b(whole.tobytes()).digest()
+
+
+def _digest_of_table(X: pd.DataFrame, y: np.ndarray) -> bytes:
+    """A hash of a table's names and values, and of the target."""
+    parts = [repr(list(X.columns)).encode(), *(_digest(X[name]) for name in X.columns), y.tobytes()]
+    return hashlib.blake2b(b"".join(parts)).digest()
 
 
 def _is_constant(column: pd.Series) -> bool:

@@ -62,7 +62,22 @@ class DateFeatures:
         dict of str to ndarray of shape (n,)
             Float64 features by name.
         """
-        dates = column if self.format is None else self.format.parse(column)
+        dates = self.dates(column)
         days = (dates - self.start).dt.total_seconds() / 86_400
         parts = {f"{column.name}: {part}": getattr(dates.dt, part).to_numpy(dtype=float) for part in _PARTS}
         return {f"{column.name}: days": days.to_numpy(dtype=float), **parts}
+
+    def dates(self, column: pd.Series) -> pd.Series:
+        """The dates of the column.
+
+        Parameters
+        ----------
+        column : Series of shape (n,)
+            The same column of any rows; a cell that is not a date is missing.
+
+        Returns
+        -------
+        Series of shape (n,)
+            Of a datetime dtype.
+        """
+        return column if self.format is None else self.format.parse(column)

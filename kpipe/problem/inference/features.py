@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sklearn.base import clone
+
 from kpipe.core.values import Reason, Tables
 from kpipe.data.column_types import is_pixel_table
 from kpipe.features.automatic import AutomaticFeatures
@@ -21,4 +23,7 @@ def infer_features(competition: Competition, tables: Tables) -> Step:
     if is_pixel_table(columns):
         return {"features": None}, None
     reason = Reason(text="dates, free text, high-cardinality categories and useless columns are handled in each fold")
-    return {"features": features or AutomaticFeatures()}, reason
+    made = clone(features) if isinstance(features, AutomaticFeatures) else AutomaticFeatures()
+    if competition.groups is not None or competition.splitter is not None:
+        made.set_params(families=())  # they are chosen on inner splits by row
+    return {"features": made}, reason

@@ -1,0 +1,384 @@
+"""Families of features that may pay on one table and not on another; ``kpipe.features.family_choice`` tries them.
+
+Each family proposes candidates from the columns of a table, and computes those that were kept. A candidate is a tuple
+of column names, in some families with an operation or a digit's position. Columns of numbers, of labels and of dates
+are told apart by their dtype.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Sequence
+from itertools import combinations
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from kpipe.data.column_types import is_categorical_integer
+from kpipe.features.interactions import category_codes, find_interactions
+from kpipe.features.target_statistics import TargetStatistics
+
+__all__ = ["FAMILIES", "Candidate", "Family"]
+
+Candidate = tuple[Hashable, ...]
+Names = Sequence[Hashable]
+
+_ROWS_PER_LEVEL = 5  # on average; columns with fewer are no categories
+_ROWS_PER_GROUP = 20  # on average, for means and ranks
+_MAX_LEVELS = 2_000
+_MIN_NUMBERS = 12  # different values; a column with fewer acts as a category
+_SAME_SCALE = 30.0  # ratio of spreads up to which a sum of two numbers is more than the larger one
+_MOST_NUMBERS, _MOST_CATEGORIES = 12, 8  # that are combined: the most important ones
+_DIGITS = 4  # positions before the point, and after it
+_MIN_PATTERN = 20  # rows of a pattern of missing values
+_LABELS_WITH_STATISTICS = 10  # labels of more levels have target statistics already
+
+
+class Family(ABC):
+    """Candidates of a kind: those that a table allows, and their values.
+
+    Parameters
+    ----------
+    candidates : sequence of tuple
+        Those that are computed.
+    random_state : int
+        Of the inner splits of target statistics.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, candidates: Sequence[Candidate], *, random_state: int) -> None:
+        self.candidates = list(candidates)
+        self.random_state = random_state
+
+    @staticmethod
+    @abstractmethod
+    def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
+        """The candidates that a table allows.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            Numbers, labels and dates.
+        y : ndarray of shape (n,)
+            Float values or class codes.
+        random_state : int
+            Of samples.
+        important : sequence
+            Names of columns, those first that a model uses most. Where all pairs would be too many, these are combined.
+
+        Returns
+        -------
+        list of tuple
+        """
+
+    def fit_transform(self, X: pd.DataFrame, y: np.ndarray) -> dict[Candidate, np.ndarray]:
+        """Learn what the candidates need, and return their values for the fitting rows.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            As for ``propose``.
+        y : ndarray of shape (n,)
+            A row's own target takes no part in its values.
+
+        Returns
+        -------
+        dict
+            Candidate → float64 array of shape (n, features).
+        """
+        self._fit(X, y)
+        return self.transform(X)
+
+    @abstractmethod
+    def transform(self, X: pd.DataFrame) -> dict[Candidate, np.ndarray]:
+        """The values of the candidates in any rows; a row's values do not depend on the other rows.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            The columns of ``fit_transform``.
+
+        Returns
+        -------
+        dict
+            Candidate → float64 array of shape (n, features).
+        """
+
+    def _fit(self, X: pd.DataFrame, y: np.ndarray) -> None:  # noqa: B027 - a row's own arithmetic learns nothing
+        """Learn what ``transform`` needs."""
+
+
+class _TargetStatisticsFamily(Family):
+    """Target statistics of columns, or of pairs of them, taken as categories."""
+
+    def fit_transform(self, X: pd.DataFrame, y: np.ndarray) -> dict[Candidate, np.ndarray]:
+        self._statistics = TargetStatistics(self.random_state)
+        return self._by_candidate(self._statistics.fit_transform(self._codes(X), y))
+
+    def transform(self, X: pd.DataFrame) -> dict[Candidate, np.ndarray]:
+        return self._by_candidate(self._statistics.transform(self._codes(X)))
+
+    def _codes(self, X: pd.DataFrame) -> pd.DataFrame:
+        return category_codes(X, self.candidates)
+
+    def _by_candidate(self, values: np.ndarray) -> dict[Candidate, np.ndarray]:
+        blocks = np.split(values, len(self.candidates), axis=1) if values.shape[1] else []
+        return dict(zip(self.candidates, blocks, strict=False))
+
+
+class Crosses(_TargetStatisticsFamily):
+    """Target statistics of numbers that act as categories and of pairs that act together, screened by residuals."""
+
+    name = "crosses"
+
+    @staticmethod
+    def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
+        return list(find_interactions(_without_dates(X), y, random_state=random_state))
+
+
+class Statistics(_TargetStatisticsFamily):
+    """Target statistics of every column of few to some thousand levels, numbers included."""
+
+    name = "target statistics"
+
+    @staticmethod
+    def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
+        def has_statistics(name: Hashable) -> bool:  # by default, see AutomaticFeatures
+            is_label = not pd.api.types.is_numeric_dtype(X[name])
+            return is_categorical_integer(X[name]) or (is_label and X[name].nunique() > _LABELS_WITH_STATISTICS)
+
+        return [(name,) for name in _categories(X) if not has_statistics(name)]
+
+
+class Counts(Family):
+    """How many of the fitting rows hold the same value."""
+
+    name = "counts"
+
+    @staticmethod
+    def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
+        return [(name,) for name in _categories(X)]
+
+    def _fit(self, X: pd.DataFrame, y: np.ndarray) -> None:
+        codes = category_codes(X, self.candidates)
+        self._counts = [codes[name].value_counts() for name in codes]
+
+    def transform(self, X: pd.DataFrame) -> dict[Candidate, np.ndarray]:
+        codes = category_codes(X, self.candidates)
+        columns = zip(self.candidates, codes, self._counts, strict=True)
+        return {one: _column(np.log1p(codes[name].map(counts).fillna(0))) for one, name, counts in columns}
+
+
+class GroupStatistics(Family):
+    """A number beside those of its category: their mean, the deviation from it in both units, and its rank."""
+
+    name = "group statistics"
+
+    @staticmethod
+    def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
+        categories = [name for name in _categories(X) if _n_levels(X[name]) <= len(X) / _ROWS_PER_GROUP]
+        numbers = _first(_numbers(X), _MOST_NUMBERS, important)
+        return [(one, n) for one in _first(categories, _MOST_CATEGORIES, important) for n in numbers if one != n]
+
+    def _fit(self, X: pd.DataFrame, y: np.ndarray) -> None:
+        self._groups = {candidate: _Groups.fit(*self._parts(X, candidate)) for candidate in self.candidates}
+
+    def transform(self, X: pd.DataFrame) -> dict[Candidate, np.ndarray]:
+        return {one: self._groups[one].transform(*self._parts(X, one)) for one in self.candidates}
+
+    @staticmethod
+    def _parts(X: pd.DataFrame, candidate: Candidate) -> tuple[np.ndarray, np.ndarray]:
+        category, number = candidate
+        return category_codes(X, [(category,)]).iloc[:, 0].to_numpy(), _floats(X[number])
+
+
+class _Groups:
+    """The sorted values of each category."""
+
+    def __init__(self, levels: np.ndarray, order: np.ndarray, values: np.ndarray, places: np.ndarray) -> None:
+        self.levels = levels  # sorted hashes of the categories
+        self.values = values  # sorted distinct values
+        self.keys = np.sort(places * (len(values) + 1) + order)
+        self.starts = np.searchsorted(self.keys, np.arange(len(levels) + 1) * (len(values) + 1))
+        found = values[order]
+        counts = np.maximum(np.bincount(places, minlength=len(levels)), 1)
+        self.means = np.bincount(places, found, minlength=len(levels)) / counts
+        squares = np.bincount(places, (found - self.means[places]) ** 2, minlength=len(levels)) / counts
+        self.spreads = np.where(squares > 0, np.sqrt(squares), np.nan)
+
+    @classmethod
+    def fit(cls, codes: np.ndarray, values: np.ndarray) -> _Groups:
+        known = np.isfinite(values)
+        levels, places = np.unique(codes[known], return_inverse=True)
+        distinct, order = np.unique(values[known], return_inverse=True)
+        return cls(levels, order, distinct, places)
+
+    def transform(self, codes: np.ndarray, values: np.ndarray) -> np.ndarray:
+        if not len(self.levels):
+            return np.full((len(values), 4), np.nan)
+        places = np.minimum(np.searchsorted(self.levels, codes), len(self.levels) - 1)
+        known = self.levels[places] == codes
+        means, spreads = (np.where(known, of[places], np.nan) for of in (self.means, self.spreads))
+        key = places * (len(self.values) + 1) + np.searchsorted(self.values, values)
+        below = np.searchsorted(self.keys, key) - self.starts[places]
+        ranks = below / np.maximum(self.starts[places + 1] - self.starts[places], 1)
+        ranks = np.where(known & np.isfinite(values), ranks, np.nan)
+        return np.column_stack([means, values - means, (values - means) / spreads, ranks])
+
+
+_OPERATIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": lambda one, other: one / np.where(other == 0, np.nan, other),
+    "distance": np.hypot,
+}
+_OF_ONE_SCALE = ("+", "-", "distance")
+
+
+class Arithmetic(Family):
+    """Sums, differences, products, ratios and Euclidean distances of two numbers."""
+
+    name = "arithmetic"
+
+    @staticmethod
+    def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
+        numbers = _first(_numbers(X), _MOST_NUMBERS, important)
+        spreads = {name: float(np.nanstd(_floats(X[name]))) for name in numbers}
+
+        def allowed(one: Hashable, other: Hashable, operation: str) -> bool:
+            low, high = sorted((spreads[one], spreads[other]))
+            return operation not in _OF_ONE_SCALE or high <= _SAME_SCALE * low
+
+        pairs = [(*pair, operation) for pair in combinations(numbers, 2) for operation in _OPERATIONS]
+        return [candidate for candidate in pairs if allowed(*candidate)]
+
+    def transform(self, X: pd.DataFrame) -> dict[Candidate, np.ndarray]:
+        floats = {name: _floats(X[name]) for one, other, _ in self.candidates for name in (one, other)}
+        return {
+            (one, other, what): _column(_finite(_OPERATIONS[str(what)](floats[one], floats[other])))
+            for one, other, what in self.candidates
+        }
+
+
+class Digits(Family):
+    """Digits of numbers, each by its position before (0, 1, ...) or after (-1, -2, ...) the point."""
+
+    name = "digits"
+
+    @staticmethod
+    def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
+        return [
+            (name, position)
+            for name in _numbers(X)
+            for position in range(-_DIGITS, _DIGITS)
+            if _n_levels(pd.Series(_digit(_floats(X[name]), position))) > 2
+        ]
+
+    def transform(self, X: pd.DataFrame) -> dict[Candidate, np.ndarray]:
+        return {(name, place): _column(_digit(_floats(X[name]), int(str(place)))) for name, place in self.candidates}
+
+
+class DateDifferences(Family):
+    """Days between two dates of a row."""
+
+    name = "date differences"
+
+    @staticmethod
+    def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
+        return list(combinations(_dates(X), 2))
+
+    def transform(self, X: pd.DataFrame) -> dict[Candidate, np.ndarray]:
+        # With and without a time zone, dates cannot be subtracted.
+        dates = {name: pd.to_datetime(X[name], utc=True) for pair in self.candidates for name in pair}
+        days = {pair: (dates[pair[0]] - dates[pair[1]]).dt.total_seconds() / 86_400 for pair in self.candidates}
+        return {pair: _column(values) for pair, values in days.items()}
+
+
+class MissingPatterns(Family):
+    """Which columns of a row are missing together: how frequent, with which mean target, and how many."""
+
+    name = "missing patterns"
+
+    @staticmethod
+    def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
+        missing = X.isna().sum()
+        names = tuple(name for name in X.columns if _MIN_PATTERN <= missing[name] <= len(X) - _MIN_PATTERN)
+        return [names] if len(names) > 1 else []
+
+    def fit_transform(self, X: pd.DataFrame, y: np.ndarray) -> dict[Candidate, np.ndarray]:
+        patterns = self._patterns(X)
+        self._counts = patterns.value_counts()
+        self._statistics = TargetStatistics(self.random_state)
+        return self._features(X, patterns, self._statistics.fit_transform(patterns.to_frame(), y))
+
+    def transform(self, X: pd.DataFrame) -> dict[Candidate, np.ndarray]:
+        patterns = self._patterns(X)
+        return self._features(X, patterns, self._statistics.transform(patterns.to_frame()))
+
+    def _patterns(self, X: pd.DataFrame) -> pd.Series:
+        gaps = X[list(self.candidates[0])].isna().astype(np.uint8)
+        return pd.util.hash_pandas_object(gaps, index=False).astype(np.int64)
+
+    def _features(self, X: pd.DataFrame, patterns: pd.Series, statistics: np.ndarray) -> dict[Candidate, np.ndarray]:
+        counts = _column(np.log1p(patterns.map(self._counts).fillna(0)))
+        n_missing = _column(X[list(self.candidates[0])].isna().sum(axis=1))
+        return {self.candidates[0]: np.hstack([counts, n_missing, statistics])}
+
+
+# The order in which they are tried: each beside those that were kept before.
+FAMILIES: dict[str, type[Family]] = {
+    family.name: family
+    for family in (Crosses, Statistics, Arithmetic, GroupStatistics, Counts, Digits, DateDifferences, MissingPatterns)
+}
+
+
+def _without_dates(X: pd.DataFrame) -> pd.DataFrame:
+    return X.drop(columns=_dates(X))
+
+
+def _dates(X: pd.DataFrame) -> list[Hashable]:
+    return [name for name in X.columns if pd.api.types.is_datetime64_any_dtype(X[name])]
+
+
+def _numbers(X: pd.DataFrame) -> list[Hashable]:
+    """Columns of numbers that are more than a few categories."""
+    numeric = [name for name in X.columns if pd.api.types.is_numeric_dtype(X[name])]
+    return [name for name in numeric if _n_levels(X[name]) >= _MIN_NUMBERS]
+
+
+def _categories(X: pd.DataFrame) -> list[Hashable]:
+    """Columns whose values repeat, except for those of one or two levels."""
+    most = min(_MAX_LEVELS, len(X) // _ROWS_PER_LEVEL)
+    return [name for name in _without_dates(X).columns if 2 < _n_levels(X[name]) <= most]
+
+
+def _first(names: list[Hashable], most: int, important: Names) -> list[Hashable]:
+    """The most important of the names, in the order of the table: a pair has the same order in every sample."""
+    ranks = {name: rank for rank, name in enumerate(important)}
+    kept = sorted(names, key=lambda name: ranks.get(name, len(ranks)))[:most]
+    return [name for name in names if name in kept]
+
+
+def _n_levels(column: pd.Series) -> int:
+    return int(column.nunique())
+
+
+def _floats(column: pd.Series) -> np.ndarray:
+    return _finite(column.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _column(values: Any) -> np.ndarray:
+    return np.asarray(values, dtype=np.float64)[:, None]
+
+
+def _digit(values: np.ndarray, position: int) -> np.ndarray:
+    # A float's decimals are rounded first: 0.29 * 100 is 28.999999999999996.
+    digits: np.ndarray = np.floor(np.round(np.abs(values) * 10.0**-position, 6)) % 10
+    return digits

@@ -1,0 +1,287 @@
+"""Which families of features a table gets: those that lower the loss on inner validation rows.
+
+The fitting rows of a fold are split once more. The candidates of each family are chosen on one part, and a small
+LightGBM with and without them is compared on the other part, row by row. Kept is what lowers the loss by more than 2.5
+standard errors of the paired difference. The reported rows of the fold take no part.
+
+References
+----------
+Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", 2017.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from kpipe.features.encoders import NativeCategories
+from kpipe.features.families import FAMILIES, Candidate, Family
+
+__all__ = ["Choice", "choose_families"]
+
+_LOG = logging.getLogger(__name__)
+
+_CELLS = 3_000_000  # rows times columns times classes on which families are compared at the most
+_SAMPLED = (60_000, 120_000)  # rows times classes: at least, and a third of the table up to at most
+_FEWEST = 1_000  # rows; fewer tell too little
+_SIGNIFICANT = 2.5  # standard errors; eight families are tried
+_MOST = 16  # candidates of a family
+_FOLDS = 3
+_ONE_SPLIT = 30_000  # rows from which one inner split is enough
+_SETTINGS: dict[str, Any] = {
+    "learning_rate": 0.15,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "feature_fraction": 0.5,
+    "min_data_in_leaf": 20,
+    "lambda_l2": 1.0,
+    "seed": 0,
+    "verbosity": -1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 0,  # as many as the fit may use
+}
+_SMALL_TREES = 10_000  # rows up to which trees have 15 leaves, and 31 above
+_PATIENCE, _MAX_TREES = 12, 150
+_SCREENED = 20_000  # rows times classes on which the candidates of a family are ranked
+_SCREENING_TREES = 40
+
+
+class Choice(NamedTuple):
+    """A family that was kept.
+
+    Parameters
+    ----------
+    candidates : list of tuple
+        Those that lower the loss most first.
+    gain, standard_error : float
+        What the family takes off the loss of an inner validation row, beside the families that were kept before.
+    """
+
+    candidates: list[Candidate]
+    gain: float
+    standard_error: float
+
+
+def choose_families(
+    make_features: Callable[[], Any],
+    X: pd.DataFrame,
+    y: np.ndarray,
+    *,
+    families: Iterable[str] = tuple(FAMILIES),
+    random_state: int,
+    least: float = _SIGNIFICANT,
+) -> dict[str, Choice]:
+    """The families that lower the loss, and the candidates of each.
+
+    Parameters
+    ----------
+    make_features : callable
+        Gives an unfitted ``AutomaticFeatures`` without families.
+    X : DataFrame of shape (n, columns)
+        The fitting rows of a fold.
+    y : ndarray of shape (n,)
+        Float values or class codes.
+    families : iterable of str
+        Names of the families that are tried, each beside those that were kept before.
+    random_state : int
+        Of the sample and the inner splits.
+    least : float, default=2.5
+        Standard errors by which the loss must fall.
+
+    Returns
+    -------
+    dict
+        By family's name, in the order of ``families``.
+    """
+    rows = _sample(y, X.shape[1], random_state)
+    if len(rows) < _FEWEST:
+        return {}
+    X, y = X.iloc[rows], y[rows] if y.dtype.kind == "f" else np.unique(y[rows], return_inverse=True)[1]
+    pairs = _inner_splits(y, random_state)
+    splits = [_Split(make_features(), X, y, *next(pairs))]
+    kept: dict[str, Choice] = {}
+    for name in families:
+        first = splits[0].try_out(FAMILIES[name], random_state)
+        if first is None or first.gains.sum() <= min(0.0, least):  # most families end here
+            continue
+        splits += [_Split(make_features(), X, y, *pair) for pair in pairs]
+        trials = [first, *filter(None, (split.try_out(FAMILIES[name], random_state) for split in splits[1:]))]
+        choice = _summary(trials)
+        _LOG.info("%s: loss %+.5f, standard error %.5f", name, -choice.gain, choice.standard_error)
+        if len(trials) == len(splits) and choice.gain > least * choice.standard_error:
+            kept[name] = choice
+            for split, trial in zip(splits, trials, strict=True):
+                split.keep(trial)
+    return kept
+
+
+def _summary(trials: Sequence[_Trial]) -> Choice:
+    gains = np.concatenate([trial.gains for trial in trials])
+    importance = sum((Counter(trial.importance) for trial in trials), Counter[Candidate]())
+    candidates = [candidate for candidate, _ in importance.most_common(_MOST)]
+    return Choice(candidates, float(gains.mean()), float(gains.std() / np.sqrt(len(gains))))
+
+
+def _sample(y: np.ndarray, n_columns: int, random_state: int) -> np.ndarray:
+    """Rows on which families are compared; none where the target has several columns or one class."""
+    if y.ndim > 1:
+        return np.arange(0)
+    rows, n_models = np.arange(len(y)), 1
+    if y.dtype.kind != "f":
+        _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+        common = counts >= 2 * _FOLDS
+        rows = np.flatnonzero(common[codes])
+        n_models = _n_models(int(common.sum()))
+        if common.sum() < 2:
+            return rows[:0]
+    most = min(int(np.clip(len(rows) // 3, *_SAMPLED)), _CELLS // n_columns) // n_models
+    return np.sort(np.random.default_rng(random_state).permutation(rows)[:most])
+
+
+def _inner_splits(y: np.ndarray, random_state: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    splitter = (KFold if y.dtype.kind == "f" else StratifiedKFold)(_FOLDS, shuffle=True, random_state=random_state)
+    return islice(splitter.split(y, y), 1 if len(y) >= _ONE_SPLIT else _FOLDS)
+
+
+def _n_models(n_classes: int) -> int:
+    """Trees of each boosting round."""
+    return n_classes if n_classes > 2 else 1
+
+
+class _Trial(NamedTuple):
+    """What a family does on an inner split: its features, their importance, and what they take off each row's loss."""
+
+    train: np.ndarray
+    valid: np.ndarray
+    importance: Mapping[Candidate, float]
+    losses: np.ndarray
+    gains: np.ndarray
+
+
+class _Split:
+    """The features of an inner split, and the losses of a small model on its validation rows."""
+
+    def __init__(self, features: Any, X: pd.DataFrame, y: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:
+        self.y_train, self.y_valid = y[train], y[valid]
+        self.n_classes = 0 if y.dtype.kind == "f" else int(y.max()) + 1
+        base = features.fit_transform(X.iloc[train], self.y_train)
+        encoder = NativeCategories().fit(base)
+        encoded = encoder.transform(base)
+        self.categorical = [place for place, dtype in enumerate(encoded.dtypes) if dtype == "category"]
+        self.train = _to_array(encoded)
+        self.valid = _to_array(encoder.transform(features.transform(X.iloc[valid])))
+        importance, self.losses = self._fit(self.train, self.valid)
+        weights = Counter(dict(zip(map(str, base.columns), importance, strict=True)))
+        self.source, self.source_valid = (features.source(X.iloc[rows]) for rows in (train, valid))
+        self.important = sorted(self.source.columns, key=lambda name: -weights[str(name)])
+
+    def try_out(self, family: type[Family], random_state: int) -> _Trial | None:
+        """Compare the features so far with and without a family's strongest candidates; None if it has none."""
+        candidates = family.propose(self.source, self.y_train, random_state=random_state, important=self.important)
+        if len(candidates) > _MOST:
+            candidates = self._strongest(family, candidates, random_state)
+        fitted = family(candidates, random_state=random_state)
+        train = fitted.fit_transform(self.source, self.y_train) if candidates else {}
+        if not train:
+            return None
+        valid = fitted.transform(self.source_valid)
+        trial_train = np.hstack([self.train, *(train[candidate] for candidate in candidates)])
+        trial_valid = np.hstack([self.valid, *(valid[candidate] for candidate in candidates)])
+        importance, losses = self._fit(trial_train, trial_valid)
+        by_candidate = _importance(train, importance[self.train.shape[1] :])
+        return _Trial(trial_train, trial_valid, by_candidate, losses, self.losses - losses)
+
+    def keep(self, trial: _Trial) -> None:
+        """Add the features of a trial to those that the next family is compared with."""
+        self.train, self.valid, self.losses = trial.train, trial.valid, trial.losses
+
+    def _strongest(self, family: type[Family], candidates: list[Candidate], random_state: int) -> list[Candidate]:
+        """The candidates that a model of few trees uses most, of all candidates beside the features so far."""
+        most = _SCREENED // _n_models(self.n_classes)
+        rows = np.sort(np.random.default_rng(random_state).permutation(len(self.y_train))[:most])
+        y = self.y_train[rows]
+        blocks = family(candidates, random_state=random_state).fit_transform(self.source.iloc[rows], y)
+        model = self._train(np.hstack([self.train[rows], *blocks.values()]), y, _SCREENING_TREES, feature_fraction=0.3)
+        found = _importance(blocks, model.feature_importance("gain")[self.train.shape[1] :])
+        return sorted(found, key=lambda candidate: -found[candidate])[:_MOST]
+
+    def _fit(self, train: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The importance of each feature, and the loss of each validation row.
+
+        The number of trees for one half of the rows is the best one for the other half: chosen on the rows that are
+        compared, it would favour more features.
+        """
+        from lightgbm import early_stopping, record_evaluation
+
+        halves = [np.arange(half, len(valid), 2) for half in (0, 1)]
+        curves: dict[str, dict[str, list[float]]] = {}
+        model = self._train(
+            train,
+            self.y_train,
+            _MAX_TREES,
+            valid=[(valid[rows], self.y_valid[rows]) for rows in halves],
+            callbacks=[early_stopping(_PATIENCE, verbose=False), record_evaluation(curves)],
+        )
+        best = [1 + int(np.argmin(next(iter(curve.values())))) for curve in curves.values()]
+        losses = np.empty(len(valid))
+        for rows, trees in zip(halves, reversed(best), strict=True):
+            losses[rows] = self._losses(model.predict(valid[rows], num_iteration=trees), self.y_valid[rows])
+        return model.feature_importance("gain"), losses
+
+    def _train(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        trees: int,
+        *,
+        valid: Sequence[tuple[np.ndarray, np.ndarray]] = (),
+        callbacks: Sequence[Callable[..., Any]] = (),
+        **settings: Any,
+    ) -> Any:
+        from lightgbm import Dataset, train
+
+        rows = Dataset(X, y, categorical_feature=self.categorical)
+        leaves = 15 if len(y) < _SMALL_TREES else 31
+        return train(
+            {**_SETTINGS, **_objective(self.n_classes), "num_leaves": leaves, **settings},
+            rows,
+            num_boost_round=trees,
+            valid_sets=[rows.create_valid(*pair) for pair in valid],
+            callbacks=list(callbacks),
+        )
+
+    def _losses(self, predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The squared error or the log loss of each row."""
+        if not self.n_classes:
+            return np.asarray((y - predicted) ** 2)
+        of_class = predicted[np.arange(len(y)), y] if predicted.ndim > 1 else np.where(y == 1, predicted, 1 - predicted)
+        return np.asarray(-np.log(np.maximum(of_class, 1e-15)))
+
+
+def _objective(n_classes: int) -> dict[str, Any]:
+    if n_classes > 2:
+        return {"objective": "multiclass", "num_class": n_classes}
+    return {"objective": "binary" if n_classes else "regression"}
+
+
+def _importance(blocks: Mapping[Candidate, np.ndarray], gains: np.ndarray) -> dict[Candidate, float]:
+    """The importance of each candidate: of all of its features together."""
+    ends = np.cumsum([block.shape[1] for block in blocks.values()])
+    return {one: float(part.sum()) for one, part in zip(blocks, np.split(gains, ends[:-1]), strict=True)}
+
+
+def _to_array(frame: pd.DataFrame) -> np.ndarray:
+    """Categories as codes, missing as NaN."""
+    columns = [
+        np.where(column.cat.codes < 0, np.nan, column.cat.codes) if column.dtype == "category" else column.to_numpy()
+        for _, column in frame.items()
+    ]
+    return np.column_stack(columns).astype(np.float64)
