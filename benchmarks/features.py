@@ -42,7 +42,7 @@ TABLES = (
 )
 SETTINGS = {
     **{"n_estimators": 1000, "learning_rate": 0.06, "num_leaves": 15},
-    **{"colsample_bytree": 0.6, "subsample": 0.8, "subsample_freq": 1, "verbosity": -1},
+    **{"colsample_bytree": 0.6, "subsample": 0.8, "subsample_freq": 1, "verbosity": -1, "n_jobs": 1},
 }
 
 Table = tuple[pd.DataFrame, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]

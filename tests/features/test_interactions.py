@@ -91,7 +91,7 @@ def test_equal_values_have_equal_codes_in_every_table_whatever_their_dtype() -> 
 
 
 def test_a_table_gets_statistics_of_what_is_found() -> None:
-    X = table().head(20_000)
+    X = table().head(9_000)
     features = AutomaticFeatures(families=["crosses"]).fit(X, effects(table())[: len(X)])
     [crosses] = features.families_
     assert sorted(crosses.candidates) == EXPECTED
