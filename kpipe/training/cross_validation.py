@@ -290,7 +290,7 @@ def _train_seed(plan: _Plan, runner: TaskRunner, name: str, seed: int, results: 
         return {}
     runner.total += len(tasks)
     try:
-        more = runner.run(tasks, needed=False)
+        more = runner.run(tasks, needed=False, again=True)
     except TrainingError as error:
         _LOG.warning("skipped %s with seed %d: %s", name, seed, error)
         return {}
