@@ -90,6 +90,8 @@ class _Way:
 
     def weights(self, oof: np.ndarray, y: np.ndarray, losses: RowLosses) -> np.ndarray:
         """(models,) weights, 0 for models that take no part."""
+        if self.models.all():  # a copy with another layout in memory gives other last digits
+            return self.fit(oof, y, losses)
         weights = np.zeros(len(oof))
         weights[self.models] = self.fit(oof[self.models], y, losses)
         return weights

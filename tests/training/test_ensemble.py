@@ -10,7 +10,7 @@ from kpipe.core.metrics import METRICS, evaluate
 from kpipe.core.values import Folds, ModelPredictions, Predictions
 from kpipe.models import model
 from kpipe.training.cross_validation import cross_validate
-from kpipe.training.ensemble import fit_ensemble, fit_weights
+from kpipe.training.ensemble import fit_ensemble, fit_weights, smooth_losses
 from kpipe.training.folds import make_folds
 from tests.tables import prices, problem_of
 
@@ -157,3 +157,11 @@ def test_a_fold_of_few_horizons_does_not_choose_its_own_model() -> None:
 def test_other_folds_fit_weights_however_few(count: int, refit: bool) -> None:
     combined = fit_ensemble(noisy(0, 0.5, 0.5), years(100, count, refit=refit), METRICS["rmse"])
     assert 0 < combined.weights["m0"] < 1
+
+
+def test_without_stackers_weights_are_those_of_the_predictions_as_they_lie_in_memory() -> None:
+    given_predictions = noisy(3, 0.5, 0.7, 1.0)
+    stack = np.stack([model.oof for model in given_predictions.models])
+    every = np.ones(100, dtype=bool)
+    expected = fit_weights(stack[:, every], given_predictions.y[every], smooth_losses(METRICS["rmse"]))
+    assert list(fit_ensemble(given_predictions, folds(100), METRICS["rmse"]).weights.values()) == expected.tolist()
