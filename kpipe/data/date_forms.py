@@ -10,16 +10,18 @@ import pandas as pd
 __all__ = ["COUNTED_FORMS", "FORMS", "NUMBER_FORMS", "DateForm", "NumberForm", "epoch_unit", "number_forms_of"]
 
 _MONTH = r"(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
-_WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}\.?,?\s+)?"
+_DAY_NAME = r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}"
+_WEEKDAY = rf"(?:{_DAY_NAME}\.?,?\s+)?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th|er|[ºª])?"
 _ANY_YEAR = r"(?P<year>\d{4}|\d{2})"
 _CLOCK = r"(?P<hour>\d{1,2})(?:[:.h](?P<minute>\d{2})(?:[:.](?P<sec>\d{2}(?:[.,]\d+)?))?)?\s*(?P<half>[ap]\.?\s?m\.?)?"
 _ZONE = (
-    r"\s*(?P<zone>z|(?:utc|gmt)?\s?[+-]\d{2}:?(?:\d{2})?|[a-z]+/[a-z_]+(?:/[a-z_]+)?|[a-z]{3,4})?"
+    r"\s*(?P<zone>z|(?:utc|gmt)?\s?[+-]\d{1,2}:?(?:\d{2})?|[a-z]+/[a-z_]+(?:/[a-z_]+)?|[a-z]{3,4})?"
     r"(?:\s*\([\w ]+\)|\[[\w/]+\])?"
 )
-_TIME = rf"(?:(?:t|[\s,:_]+){_CLOCK}{_ZONE})?"
-_BEFORE = rf"{_CLOCK}{_ZONE}[\s,]+"
+_AT = r"(?:(?:at|um|à|kl\.?|klo|om|alle|ore|a las|o)\s+)?"
+_TIME = rf"(?:(?:t|[\s,:_@|·]+{_AT}){_CLOCK}(?:\s*uhr)?{_ZONE})?"
+_BEFORE = rf"{_CLOCK}{_ZONE}[\s,·]+"
 
 
 class DateForm(NamedTuple):
@@ -66,11 +68,12 @@ class NumberForm(NamedTuple):
 
 
 def _form(name: str, pattern: str) -> DateForm:
-    return DateForm(name, rf"""(?i)^\s*['"(\[]?{pattern}['")\]]?\s*$""")
+    behind = rf"(?:[\s,]+\(?{_DAY_NAME}\.?\)?)?(?:\s*\([^\d()]*\))?"  # a weekday, a country
+    return DateForm(name, rf"""(?i)^\s*['"(\[]?{_WEEKDAY}{pattern}{behind}['")\]]?\s*$""")
 
 
 _YEAR_MONTH_DAY = r"(?P<year>\d{4})[-/._年 ]\s?(?P<month>\d{1,2})[-/._月 ]\s?(?P<day>\d{1,2})[日.]?"
-_FIRST_SECOND_YEAR = rf"(?P<first>\d{{1,2}})[-/.](?P<second>\d{{1,2}})[-/.]{_ANY_YEAR}"
+_FIRST_SECOND_YEAR = rf"(?P<first>\d{{1,2}})[-/.|](?P<second>\d{{1,2}})[-/.|]{_ANY_YEAR}"
 _DAY_NAME_YEAR = rf"{_DAY}(?:\s+of)?[-/ ,.]*{_MONTH}[-/ ,.']*{_ANY_YEAR}"
 
 FORMS = (
@@ -80,10 +83,11 @@ FORMS = (
     _form("day, name of the month, year", rf"{_WEEKDAY}{_DAY_NAME_YEAR}{_TIME}"),
     _form("name of the month, day, year", rf"{_WEEKDAY}{_MONTH}[-/ .]*{_DAY}[-/ ,]+'?{_ANY_YEAR}{_TIME}"),
     _form("weekday, month, day, time, year", rf"{_WEEKDAY}{_MONTH}\s+{_DAY}\s+{_CLOCK}{_ZONE}\s+(?P<year>\d{{4}})"),
-    _form("year, name of the month, day", rf"(?P<year>\d{{4}})[-/ ]{_MONTH}[-/ ]{_DAY}{_TIME}"),
+    _form("year, name of the month, day", rf"(?P<year>\d{{4}})[-/ ,.]*{_MONTH}[-/ ,.]*{_DAY}\.?{_TIME}"),
     _form("time, year, month, day", rf"{_BEFORE}{_YEAR_MONTH_DAY}"),
     _form("time, day and month, year", rf"{_BEFORE}{_FIRST_SECOND_YEAR}"),
     _form("time, day, name of the month, year", rf"{_BEFORE}{_DAY_NAME_YEAR}"),
+    _form("time, name of the month, day, year", rf"{_BEFORE}{_MONTH}[-/ .]*{_DAY}[-/ ,]+{_ANY_YEAR}"),
     _form("year, month", r"(?P<year>\d{4})[-/._m年](?P<month>\d{1,2})月?"),
     _form("year, day of the year", r"(?P<year>\d{4})[-/.](?P<yearday>\d{3})"),
     _form("month, year", r"(?P<month>\d{1,2})[-/](?P<year>\d{4})"),

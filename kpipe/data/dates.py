@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kpipe.data.affixes import Affixes
 from kpipe.data.date_forms import COUNTED_FORMS, FORMS, DateForm, NumberForm, number_forms_of
 from kpipe.data.date_words import in_english
 
@@ -23,6 +24,7 @@ _NAMES_OF_TIME = re.compile(r"(?i)week|day|month|year|date|time|step|hour|period
 _SAMPLED = 1000  # different cells whose forms decide that of the column
 _MIN_SHARE = 0.95  # of the different cells must be dates
 _YEARS = (1500, 2200)  # others are placeholders such as 0000 and 9999
+_BUDDHIST, _BUDDHIST_0 = (2443, 2643), 543  # years of the Buddhist era, in Thai data, and how many it is ahead
 _MONTHS = pa.array("jan feb mar apr may jun jul aug sep oct nov dec".split())
 _MONTH_OR_DAY = {
     "name of the month, year": "name of the month, day",
@@ -38,6 +40,7 @@ _ZONES = {
 _COUNTED = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3, "excel": 86_400e6}  # microseconds
 _EXCEL_1970 = 25_569
 _OTHER_DIGITS = r"[\x{ff10}-\x{ff19}\x{0660}-\x{0669}\x{06f0}-\x{06f9}]"
+_OTHER_BLANKS = r"[\x{a0}\x{2007}-\x{200a}\x{202f}]"
 _ASCII = {start + digit: str(digit) for start in (0xFF10, 0x660, 0x6F0) for digit in range(10)}
 _ASCII |= {0xFF00 + ord(mark) - 0x20: mark for mark in "%,.-+/:"}
 _NO_DATE = np.datetime64("NaT", "us")
@@ -63,6 +66,10 @@ class DateFormat:
         Whether cells name a time zone.
     in_words : bool
         Whether cells have words of other languages than English.
+    affixes : Affixes or None
+        Words that nearly all cells have around the date.
+    unknown_zones : tuple of str
+        Zones whose offset from UTC is not known, where cells name several.
     """
 
     forms: tuple[DateForm | NumberForm, ...]
@@ -71,6 +78,8 @@ class DateFormat:
     to_utc: bool = False
     has_zones: bool = False
     in_words: bool = False
+    affixes: Affixes | None = None
+    unknown_zones: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, column: pd.Series) -> Self | None:
@@ -95,7 +104,12 @@ class DateFormat:
             return None  # no date is written without a digit
         if pc.all(pc.match_substring_regex(cells, r"^\d{5,19}$")).as_py():
             return cls._of_numbers(pd.Series(cells.to_pylist(), name=column.name).astype("float64").astype("int64"))
-        return cls._of_text(cells) or cls._of_words(cells)
+        if (found := cls._of_text(cells) or cls._of_words(cells)) is not None:
+            return found
+        affixes = Affixes.of(cells)
+        bare = cells if affixes is None else affixes.strip(cells)
+        within = None if affixes is None else cls._of_text(bare) or cls._of_words(bare)
+        return None if within is None else replace(within, affixes=affixes)
 
     @classmethod
     def _of_numbers(cls, column: pd.Series) -> Self | None:
@@ -146,7 +160,10 @@ class DateFormat:
             parts = _parts(cells, forms)
         day_first, is_certain = _day_first(parts, cells)
         offsets = parts["zone"][~np.isnan(parts["zone"])]
-        found = cls(forms, day_first, is_certain, len(np.unique(offsets)) > 1, len(offsets) > 0)
+        zones = _unknown_zones(cells, forms) if len(offsets) else ()
+        found = cls(
+            forms, day_first, is_certain, len(np.unique(offsets)) > 1, len(offsets) > 0, unknown_zones=tuple(zones)
+        )
         dates = found._assemble(parts)
         if np.isnat(dates).mean() > 1 - _MIN_SHARE or _are_seasons(parts, forms):
             return None
@@ -157,6 +174,8 @@ class DateFormat:
         """The format in words, such as "day and month, year (the day first)"."""
         order = "" if self.day_first is None else f" ({'the day' if self.day_first else 'the month'} first)"
         zone = ", converted to UTC" if self.to_utc else ""
+        if self.unknown_zones:
+            zone += f", those of the zone {' and '.join(self.unknown_zones)} as they are written"
         return " or ".join(form.name for form in self.forms) + order + zone
 
     def parse(self, column: pd.Series) -> pd.Series:
@@ -189,6 +208,7 @@ class DateFormat:
             dates = found.where(found.dt.year.between(*_YEARS)).to_numpy(dtype="M8[us]").copy()
         rows = np.flatnonzero(np.isnat(dates))
         cells = to_strings(text.iloc[rows])
+        cells = cells if self.affixes is None else self.affixes.strip(cells)
         cells = (in_english(cells) or cells) if self.in_words else cells
         dates[rows] = self._assemble(_parts(cells, self.forms))
         return dates
@@ -276,7 +296,7 @@ def distinct_cells(column: pd.Series, most: int) -> pa.Array:
 
 
 def to_strings(cells: pd.Series) -> pa.Array:
-    """Cells as strings with ASCII digits and marks in place of full-width and Arabic ones.
+    """Cells as strings with ASCII digits, marks and blanks in place of full-width and Arabic ones.
 
     Parameters
     ----------
@@ -291,6 +311,8 @@ def to_strings(cells: pd.Series) -> pa.Array:
 
 
 def _with_ascii_digits(strings: pa.Array) -> pa.Array:
+    if pc.any(pc.match_substring_regex(strings, _OTHER_BLANKS)).as_py():
+        strings = pc.replace_substring_regex(strings, _OTHER_BLANKS, " ")
     if pc.any(pc.match_substring_regex(strings, _OTHER_DIGITS)).as_py():
         return pa.array([text.translate(_ASCII) for text in strings.to_pylist()], pa.string())
     return strings
@@ -369,13 +391,24 @@ def _is(text: pa.Array, pattern: str) -> np.ndarray:
 
 def _offsets(text: pa.Array) -> np.ndarray:
     """Minutes from UTC; NaN where a cell has no zone, 0 for the name of one."""
-    found = pc.extract_regex(text, r"(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})?$")
+    found = pc.extract_regex(text, r"(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?$")
     hours, minutes = (_floats(pc.struct_field(found, name)) for name in ("hours", "minutes"))
     sign = np.where(_is(pc.struct_field(found, "sign"), "-"), -1, 1)
     known = pc.index_in(pc.utf8_lower(pc.utf8_trim_whitespace(text)), pa.array(list(_ZONES)))
     minutes_of = np.array([*_ZONES.values(), 0.0])
     named = np.where(_is(text, "."), minutes_of[pc.fill_null(known, -1).to_numpy(zero_copy_only=False)], np.nan)
     return np.where(np.isnan(hours), named, sign * (60 * hours + np.nan_to_num(minutes)))
+
+
+def _unknown_zones(cells: pa.Array, forms: tuple[DateForm, ...]) -> list[str]:
+    """The names of zones of an offset that is not known, where cells have several; at most three."""
+    names: set[str] = set()
+    for form in forms:
+        found = pc.extract_regex(cells, form.pattern).drop_null()
+        if any(field.name == "zone" for field in found.type):
+            names |= {name.strip() for name in pc.unique(pc.struct_field(found, "zone")).to_pylist() if name}
+    unknown = sorted(name for name in names if name.lower() not in _ZONES and not re.search(r"\d", name))
+    return unknown[:3] if len(names) > 1 else []
 
 
 def _first_of(*numbers: np.ndarray) -> np.ndarray:
@@ -398,6 +431,7 @@ def _to_dates(parts: Parts, *, to_utc: bool) -> np.ndarray:
 def _to_days(parts: Parts) -> np.ndarray:
     """(n,) datetime64[D] of parts; the first day of a month, a week or a quarter."""
     year = np.where(parts["digits"] == 2, parts["year"] + 2000, parts["year"])
+    year = np.where((year >= _BUDDHIST[0]) & (year <= _BUDDHIST[1]), year - _BUDDHIST_0, year)
     year = np.where(np.isnan(parts["dayofmonth"]), year, _NO_YEAR)
     weeks, yeardays = parts["week"], parts["yearday"]
     # The first week of a year is the one that holds 4 January.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kpipe.data.affixes import Affixes
 from kpipe.data.dates import distinct_cells, to_strings
 from kpipe.data.units import COMPOUND, OFFSETS, common_unit, is_unit, normal_unit, split_currency
 
@@ -25,13 +26,19 @@ _SAME_SCALE = 3  # ratio of the medians of numbers with a unit and without, if b
 _FIRST = 50  # cells that tell whether digits are ASCII
 _SAMPLED = 1000  # different cells that decide how a column writes numbers
 
-_SIGN = r"[-+\x{2212}\x{2013}]"
+_SIGN = r"[-+\x{2212}\x{2013}▲▼↑↓]\s?|(?:up|down|plus|minus|increased?|decreased?|gain|loss)\s"
+_NEGATIVE = r"(?i)^(?:[-\x{2212}\x{2013}▼↓]|down|minus|decrease|loss)"
+_PERCENT = r"%\x{ff05}"
 _CURRENCY = (
-    r"(?:us|a|c|r|hk|nz|s|ca|au)?\p{Sc}|(?:rs|inr|usd|eur|gbp|jpy|cny|chf|cad|aud|rub|brl|kr|sek|nok|dkk|pln|zł)\.?"
+    r"(?:us|a|c|r|hk|nz|nt|s|ca|au|mxn?|usd)?\s?\p{Sc}|(?:rs|inr|usd|eur|gbp|jpy|cny|chf|cad|aud|rub|brl|kr|sek|nok|dkk"
+    rf"|pln|zł|aed|sar|zar|idr|myr|ngn|huf|czk|ils|mxn)\.?|[{_PERCENT}]"
 )
 _BLANKS = r"'\x{2019} _\x{00a0}\x{2007}-\x{200a}\x{202f}"  # between thousands
 _DIGITS = rf"\d(?:[\d.,{_BLANKS}]*\d)?|[.,]\d+"
-_UNIT = r"""[%‰°\p{L}\p{Sc}"'\x{201d}\x{2033}\x{2032}](?:[\p{L}\p{Sc}/.²³° -]{0,20}[\p{L}\p{Sc}.²³])?[23]?"""
+_UNIT = (
+    rf"""[{_PERCENT}‰°\p{{L}}\p{{Sc}}"'\x{{201d}}\x{{2033}}\x{{2032}}]"""
+    r"(?:[\p{L}\p{Sc}/.²³° -]{0,20}[\p{L}\p{Sc}.²³])?[23]?"
+)
 _LESS = r"[<≤]=?|(?:under|below|less than|fewer than|up to|at most|max\.?)\s"
 _MORE = (
     r"[>≥]=?|[~≈±#№]|(?:over|above|more than|at least|from|min\.?|approx(?:imately|\.)?|about|around|roughly|ca?\."
@@ -58,6 +65,11 @@ _FRACTION = (
 ).replace("_SIGNS", _FRACTION_SIGNS)
 _THOUSANDS = {mark: rf"^\d{{1,3}}(?:{mark}\d{{3}})+$" for mark in (",", r"\.")}
 _LAKHS = r"^\d{1,2}(?:,\d{2})*,\d{3}$"
+_WRITTEN = r"^\D*\d+\D+\d|\p{Sc}|[%:]"  # a number with a mark in it, or an amount
+_RANGE = r"(?i)^(?P<low>[^-–]*\d[^-–]*?)\s*(?:-|–|\bto\b)\s*(?P<high>[^-–]*\d[^-–]*)$"
+_MAX_RANGES = 0.5  # of the cells: where more are ranges, both numbers are features
+_ORDINALS = {"st", "nd", "rd", "th"}
+_MOST_UNITS, _MIN_FRACTIONS = 6, 0.5  # different units that cannot be converted; cells with decimals
 
 
 @dataclass(frozen=True)
@@ -66,9 +78,9 @@ class NumberFormat:
 
     Attributes
     ----------
-    kind : {"amount", "clock", "fraction", "compound"}
+    kind : {"amount", "clock", "fraction", "compound", "hexadecimal"}
         One number with signs and units; hours and minutes (22:20), which become minutes; whole numbers with fractions
-        (2 1/2); or several units in a cell.
+        (2 1/2); several units in a cell; or 0x1F.
     decimal : {".", ","}
         The decimal mark of amounts.
     units : dict of str to float
@@ -76,14 +88,21 @@ class NumberFormat:
     compound : tuple
         The units of an entry of ``kpipe.data.units.COMPOUND``.
     currencies : tuple of str
-        The currencies of amounts, if a column has several: its numbers cannot be compared without them.
+        The currencies of amounts, or units that cannot be converted to each other, if a column has several: its numbers
+        cannot be compared without them.
+    affixes : Affixes or None
+        Words that nearly all cells have around the number.
+    has_ranges : bool
+        Whether some cells among plain numbers hold two of them, such as 1133 - 1384: their mean is read.
     """
 
-    kind: Literal["amount", "clock", "fraction", "compound"]
+    kind: Literal["amount", "clock", "fraction", "compound", "hexadecimal"]
     decimal: str = "."
     units: dict[str, float] = field(default_factory=dict)
     compound: tuple[tuple[str, float], ...] = ()
     currencies: tuple[str, ...] = ()
+    affixes: Affixes | None = None
+    has_ranges: bool = False
 
     @classmethod
     def of(cls, column: pd.Series) -> Self | None:
@@ -105,10 +124,24 @@ class NumberFormat:
         if not len(cells) or digits < _MIN_WRITTEN * len(cells):
             return None
         other_digits = not column.dropna().head(_FIRST).astype(str).map(str.isascii).all()
+        if (found := cls._of_cells(cells, other_digits=other_digits)) is not None:
+            return found
+        affixes = Affixes.of(cells)
+        bare = cells if affixes is None else affixes.strip(cells)
+        within = None if affixes is None else cls._of_cells(bare, other_digits=True)
+        if within is not None and _is(bare, _WRITTEN).any():  # Level 12 and A801 are labels
+            return replace(within, affixes=affixes)
+        units = cls._of_amounts(cells, convertible=False)
+        return units if units is not None and units._fits(cells, other_digits=other_digits) else None
+
+    @classmethod
+    def _of_cells(cls, cells: pa.Array, *, other_digits: bool) -> Self | None:
         for found in (
             cls("clock"),
             cls._of_amounts(cells),
+            cls._of_ranges(cells),
             cls("fraction"),
+            cls("hexadecimal"),
             *(cls("compound", compound=units) for units in COMPOUND),
         ):
             if found is not None and found._fits(cells, other_digits=other_digits):
@@ -116,7 +149,16 @@ class NumberFormat:
         return None
 
     @classmethod
-    def _of_amounts(cls, cells: pa.Array) -> Self | None:
+    def _of_ranges(cls, cells: pa.Array) -> Self | None:
+        """The format of amounts some of which are ranges."""
+        ranges = _is(cells, _RANGE)
+        if not 0 < ranges.mean() <= _MAX_RANGES:
+            return None
+        found = cls._of_amounts(cells.filter(pa.array(~ranges)))
+        return None if found is None else replace(found, has_ranges=True)
+
+    @classmethod
+    def _of_amounts(cls, cells: pa.Array, *, convertible: bool = True) -> Self | None:
         amounts = pc.extract_regex(cells, _AMOUNT).drop_null()
         if len(amounts) < _MIN_WRITTEN * len(cells):
             return None
@@ -126,6 +168,8 @@ class NumberFormat:
         units = common_unit(counts.keys()) or _same_scale(amounts, written, decimal or ".")
         if units is None and counts.most_common(1)[0][1] >= _MIN_WRITTEN * len(cells):
             units = {counts.most_common(1)[0][0]: 1.0}  # the other units are mistakes, or cannot be compared
+        if not convertible and _are_units(counts, amounts):
+            return cls("amount", decimal or ".", dict.fromkeys(counts, 1.0), currencies=tuple(sorted(counts)))
         if units is None or decimal is None:
             return None
         currencies = tuple(sorted({*_currencies(amounts)} - {""}))
@@ -143,16 +187,18 @@ class NumberFormat:
     @property
     def description(self) -> str:
         """What the numbers are, in words, such as "numbers" or "minutes"."""
-        if self.kind == "clock":
-            return "minutes"
+        if self.kind in ("clock", "hexadecimal"):
+            return "minutes" if self.kind == "clock" else "hexadecimal numbers"
         if self.kind == "compound":
-            names = dict(zip(COMPOUND, ("months", "minutes", "inches", "pounds", "ounces"), strict=True))
+            names = dict(zip(COMPOUND, ("months", "minutes", "inches", "pounds", "ounces", "centimetres"), strict=True))
             return names[self.compound]
         unit = [unit for unit, factor in self.units.items() if factor == 1.0 and unit]
         mark = " with decimal commas" if self.decimal == "," else ""
         if self.units.get("") == 100:
             return "per cent" + mark + ", numbers without % as fractions of 1"
-        return "numbers" + mark + (f" of {unit[0]}" if len(self.units) > 1 and unit else "")
+        mark += " (of a range the mean)" if self.has_ranges else ""
+        named = len(self.units) > 1 and unit and self.further != "unit"
+        return "numbers" + mark + (f" of {unit[0]}" if named else "")
 
     def parse(self, column: pd.Series) -> pd.Series:
         """The numbers of a column.
@@ -171,8 +217,13 @@ class NumberFormat:
         numbers = np.append(self._parse_text(to_strings(pd.Series(cells))), np.nan)
         return pd.Series(numbers[codes], index=column.index, name=column.name)
 
+    @property
+    def further(self) -> str:
+        """What a further column must hold for the numbers to be compared: "currency", "unit", or "" for nothing."""
+        return ("unit" if {*self.currencies} <= {*self.units} else "currency") if self.currencies else ""
+
     def parse_currencies(self, column: pd.Series) -> pd.Series:
-        """The currency of each amount.
+        """The currency of each amount, or its unit.
 
         Parameters
         ----------
@@ -185,14 +236,20 @@ class NumberFormat:
             (n,) text; missing where a cell is missing or has none.
         """
         codes, cells = pd.factorize(column)
-        found = _currencies(pc.extract_regex(to_strings(pd.Series(cells)), _AMOUNT))
+        strings = to_strings(pd.Series(cells))
+        amounts = pc.extract_regex(strings if self.affixes is None else self.affixes.strip(strings), _AMOUNT)
+        found = _units(amounts) if {*self.currencies} <= {*self.units} else _currencies(amounts)
         names = np.array([*(name or None for name in found), None], dtype=object)
         return pd.Series(names[codes], index=column.index, name=column.name, dtype="str")
 
     def _parse_text(self, cells: pa.Array) -> np.ndarray:
-        if self.kind in ("clock", "fraction"):
-            return _clock(cells) if self.kind == "clock" else _fractions(cells)
-        return self._compound(cells) if self.kind == "compound" else self._amounts(cells)
+        cells = cells if self.affixes is None else self.affixes.strip(cells)
+        if self.has_ranges:
+            ends = pc.extract_regex(cells, _RANGE)
+            low, high = (replace(self, affixes=None, has_ranges=False)._amounts(ends.field(end)) for end in (0, 1))
+            return _first_of(self._amounts(cells), (low + high) / 2)
+        readers = {"clock": _clock, "fraction": _fractions, "hexadecimal": _hexadecimals, "compound": self._compound}
+        return readers.get(self.kind, self._amounts)(cells)
 
     def _amounts(self, cells: pa.Array) -> np.ndarray:
         found = pc.extract_regex(cells, _AMOUNT)
@@ -200,7 +257,7 @@ class NumberFormat:
         numbers = _floats(_plain(group["number"], self.decimal)) * 10 ** np.nan_to_num(
             _floats(pc.utf8_slice_codeunits(group["power"], 1))
         )
-        signs = ("sign", r"^[^+]"), ("sign2", r"^[^+]"), ("minus", "."), ("open", r"\("), ("open2", r"\(")
+        signs = ("sign", _NEGATIVE), ("sign2", _NEGATIVE), ("minus", "."), ("open", r"\("), ("open2", r"\(")
         negative = np.any([_is(group[name], mark) for name, mark in signs], axis=0)
         numbers = np.where(negative, -numbers, numbers)
         # Fewer than 1 is neither 1 nor 0.
@@ -215,14 +272,17 @@ class NumberFormat:
         names = "|".join(name for name, _ in self.compound)
         part = rf"\d+(?:[.,]\d+)?\s*(?:{names})\.?(?:[\s,t]*|\s+(?:and|&)\s+)"
         whole = _is(cells, rf"(?i)^\s*(?:{part})+(?:\d+\s*)?$")
+        whole &= ~_is(cells, rf"(?i){self.compound[-1][0]}\.?\s*\d+\s*$")
         total = np.zeros(len(cells))
         for name, factor in self.compound:
             amounts = pc.extract_regex(cells, rf"(?i)(?P<number>\d+(?:[.,]\d+)?)\s*{name}(?:[^a-z'\x{{2019}}\"]|$)")
             text = pc.replace_substring(pc.struct_field(amounts, "number"), ",", ".")
             total += factor * np.nan_to_num(_floats(text))
-        for (name, _), (_, factor) in itertools.pairwise(self.compound):  # 6'2 and 2h50: the next unit is left out
+        for (name, size), (_, factor) in itertools.pairwise(self.compound):  # 6'2 and 2h50: the next unit is left out
             bare = pc.extract_regex(cells, rf"(?i)\d\s*{name}\.?\s*(?P<number>\d+)\s*$")
-            total += factor * np.nan_to_num(_floats(pc.struct_field(bare, "number")))
+            number = np.nan_to_num(_floats(pc.struct_field(bare, "number")))
+            whole &= number * factor <= size  # 1m83 are not minutes and seconds
+            total += factor * number
         return np.where(whole, total, np.nan)
 
 
@@ -301,6 +361,14 @@ def _same_scale(amounts: pa.StructArray, written: list[str], decimal: str) -> di
     return {named[0]: 1.0, "": 1.0} if alike else None
 
 
+def _are_units(counts: Counter[str], amounts: pa.StructArray) -> bool:
+    """Whether cells have few units that repeat and cannot be converted; not the letters of labels such as 1A and 2B."""
+    if counts.keys() <= _ORDINALS or len(counts) > _MOST_UNITS or min(counts.values()) < 2 or len({*counts} - {""}) < 2:
+        return False
+    have_fractions = _is(pc.struct_field(amounts, "number"), r"\d[.,]\d{1,2}$").mean() > _MIN_FRACTIONS
+    return have_fractions or all(is_unit(unit) for unit in counts if unit)
+
+
 def _decimal_mark(amounts: pa.StructArray) -> Literal[".", ","] | None:
     """The decimal mark of all amounts of a column; None if they contradict each other."""
     numbers = pc.struct_field(amounts, "number")
@@ -351,6 +419,13 @@ def _fractions(cells: pa.Array) -> np.ndarray:
     return np.where(is_empty, np.nan, np.nan_to_num(_floats(part["whole"])) + fraction)
 
 
+def _hexadecimals(cells: pa.Array) -> np.ndarray:
+    """(n,) whole numbers; longer ones are addresses and hashes."""
+    found = cells.to_pylist()
+    fits = _is(cells, r"(?i)^\s*0x[0-9a-f]{1,12}\s*$")
+    return np.array([int(cell, 16) if fit else np.nan for cell, fit in zip(found, fits, strict=True)], dtype=np.float64)
+
+
 def _clock(cells: pa.Array) -> np.ndarray:
     """(n,) minutes."""
     found = pc.extract_regex(cells, _CLOCK)
@@ -359,12 +434,17 @@ def _clock(cells: pa.Array) -> np.ndarray:
         functools.reduce(_first_of, (_floats(part[name]) for name in names))
         for names in (("hours", "hours2", "hours3"), ("minutes", "minutes3"))
     )
+    seconds = _floats(part["seconds"])
+    # 59:30 beside 1:02:30 is 59 minutes and 30 seconds.
+    short = np.isnan(seconds) & _is(part["hours"], ".")
+    if not np.isnan(seconds).all() and (hours[short] > 23).any():
+        later = (0.0, hours), (hours, minutes), (minutes, seconds)
+        hours, minutes, seconds = (np.where(short, other, own) for other, own in later)
     minutes = np.where(_is(part["half2"], "."), 0.0, minutes)
     afternoon = _is(part["half"], "(?i)^p") | _is(part["half2"], "(?i)^p")
     halved = _is(part["half"], ".") | _is(part["half2"], ".")
     hours = np.where(halved, hours % 12 + np.where(afternoon, 12.0, 0.0), hours)
-    days, seconds = np.nan_to_num(_floats(part["days"])), np.nan_to_num(_floats(part["seconds"]))
-    total = days * 1440 + hours * 60 + minutes + seconds / 60
+    total = np.nan_to_num(_floats(part["days"])) * 1440 + hours * 60 + minutes + np.nan_to_num(seconds) / 60
     return np.where(_is(part["sign"], "-"), -total, total)
 
 

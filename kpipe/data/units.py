@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters of Cyrillic are meant
 """Units behind numbers, and what they are of each other. A new unit is one entry of ``_FAMILIES``."""
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ _FAMILIES: tuple[dict[str, float], ...] = (
     {  # counts
         "": 1,
         **dict.fromkeys(("千", "천"), 1e3),
-        **dict.fromkeys(("k", "thousand", "tsd"), 1e3),
+        **dict.fromkeys(("k", "thousand", "tsd", "тыс"), 1e3),
         **dict.fromkeys(("万", "萬", "만"), 1e4),
         **dict.fromkeys(("lakh", "lac", "lacs"), 1e5),
-        **dict.fromkeys(("m", "mn", "mio", "mil", "mln", "million"), 1e6),
+        **dict.fromkeys(("m", "mn", "mm", "mio", "mil", "mill", "mln", "million", "млн"), 1e6),
         **dict.fromkeys(("crore", "cr"), 1e7),
         **dict.fromkeys(("億", "亿", "억"), 1e8),
-        **dict.fromkeys(("b", "bn", "billion", "mrd", "mld"), 1e9),
+        **dict.fromkeys(("b", "bn", "billion", "mrd", "mld", "млрд"), 1e9),
         **dict.fromkeys(("t", "tn", "trillion"), 1e12),
     },
     {  # seconds
@@ -35,7 +36,7 @@ _FAMILIES: tuple[dict[str, float], ...] = (
         **dict.fromkeys(("mo", "mon", "mth", "month"), 365.25 / 12 * _DAY),
         **dict.fromkeys(("y", "yr", "year"), 365.25 * _DAY),
     },
-    {"b": 1, "byte": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12},
+    {"b": 1, "byte": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20, "gib": 2**30},
     {"k": 1e3, "mb": 1e6, "m": 1e6, "g": 1e9, "gb": 1e9},
     {  # metres
         "mm": 1e-3,
@@ -48,6 +49,7 @@ _FAMILIES: tuple[dict[str, float], ...] = (
         **dict.fromkeys(("mi", "mile"), 1609.344),
     },
     {  # grams
+        **dict.fromkeys(("mcg", "µg", "μg", "ug"), 1e-6),
         "mg": 1e-3,
         **dict.fromkeys(("g", "gm", "gram"), 1.0),
         **dict.fromkeys(("kg", "kgs", "kilo", "kilogram"), 1e3),
@@ -56,15 +58,51 @@ _FAMILIES: tuple[dict[str, float], ...] = (
         **dict.fromkeys(("lb", "pound"), 453.59237),
     },
     {"km/h": 1.0, "kmh": 1.0, "kph": 1.0, "mph": 1.609344, "m/s": 3.6, "kt": 1.852, "knot": 1.852},
-    {"ml": 1e-3, "cl": 1e-2, "l": 1.0, "liter": 1.0, "litre": 1.0},
+    {
+        "ml": 1e-3,
+        "cl": 1e-2,
+        "l": 1.0,
+        "liter": 1.0,
+        "litre": 1.0,
+        "fl oz": 0.0295735,
+        "gal": 3.785412,
+        "gallon": 3.785412,
+    },
+    {  # square metres
+        **dict.fromkeys(("m2", "m²", "sqm", "sq m", "sq meter", "sq metre"), 1.0),
+        **dict.fromkeys(("sqft", "sq ft", "ft2", "ft²", "sq feet", "square feet"), 0.09290304),
+        **dict.fromkeys(("sqyd", "sq yd", "sq yard"), 0.83612736),
+        **dict.fromkeys(("acre",), 4046.8564224),
+        **dict.fromkeys(("ha", "hectare"), 1e4),
+        **dict.fromkeys(("km2", "km²", "sq km"), 1e6),
+        **dict.fromkeys(("sq mi", "sq mile"), 2_589_988.110336),
+    },
+    {
+        "pa": 1.0,
+        "hpa": 100.0,
+        "mbar": 100.0,
+        "mmhg": 133.322,
+        "kpa": 1e3,
+        "psi": 6894.757,
+        "bar": 1e5,
+        "atm": 101_325.0,
+    },
+    {"w": 1e-3, "kw": 1.0, "mw": 1e3, **dict.fromkeys(("hp", "bhp"), 0.7457), **dict.fromkeys(("ps", "cv"), 0.7355)},
+    {"wh": 1e-3, "kwh": 1.0, "mwh": 1e3, "gwh": 1e6, "kj": 1 / 3600, "mj": 1 / 3.6, "kcal": 0.001163},
     {"hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9},
     {"n": 1.0, "°n": 1.0, "s": -1.0, "°s": -1.0},
     {"e": 1.0, "°e": 1.0, "w": -1.0, "°w": -1.0},
     {"cr": 1.0, "dr": -1.0},
     {**dict.fromkeys(_CELSIUS, 1.0), **dict.fromkeys(_FAHRENHEIT, 5 / 9), **dict.fromkeys(_KELVIN, 1.0)},
 )
+# Units that may be marks of labels, such as the a of 10a: only where a column has two of a family.
+_LETTERS: tuple[dict[str, float], ...] = (
+    {"c": 1.0, "f": 5 / 9},
+    {"µa": 1e-6, "ma": 1e-3, "a": 1.0},
+    {"mv": 1e-3, "v": 1.0, "kv": 1e3},
+)
 
-OFFSETS = {**dict.fromkeys(_FAHRENHEIT, 32.0), **dict.fromkeys(_KELVIN, 273.15)}
+OFFSETS = {**dict.fromkeys((*_FAHRENHEIT, "f"), 32.0), **dict.fromkeys(_KELVIN, 273.15)}
 """Where the scale of a unit of temperature starts, if a column mixes several: it is converted to degrees Celsius."""
 
 _CURRENCIES = {
@@ -88,10 +126,10 @@ COMPOUND: tuple[tuple[tuple[str, float], ...], ...] = (
         (r"y(?:(?:ea)?rs?)?", 525_960.0),
         (r"mo(?:n(?:th)?)?s?", 43_830.0),
         (r"w(?:(?:ee)?ks?)?", 10_080.0),
-        (r"d(?:ays?)?", 1440.0),
-        (r"h(?:(?:ou)?rs?)?", 60.0),
-        (r"m(?:in(?:ute)?s?)?", 1.0),
-        (r"s(?:ec(?:ond)?s?)?", 1 / 60),
+        (r"(?:d(?:ays?|[ií]as?|ní)?|j(?:ours?)?|tage?n?|日|天)", 1440.0),
+        (r"(?:h(?:(?:ou)?rs?|eures?|oras?)?|st(?:d|unden?)|ore|uur|uren|ч|час(?:а|ов)?|時間|小时|시간)", 60.0),
+        (r"(?:m(?:in(?:ut[eoai]?[sn]?)?s?)?|мин(?:ут[аы]?)?|分钟?|분)", 1.0),
+        (r"(?:s(?:e[ck](?:ond)?[es]?n?)?|сек|秒|초)", 1 / 60),
     ),
     (
         (r"(?:'|\x{2019}|\x{2032}|ft|feet|foot)", 12.0),
@@ -99,6 +137,7 @@ COMPOUND: tuple[tuple[tuple[str, float], ...], ...] = (
     ),
     ((r"st(?:one)?", 14.0), (r"(?:lbs?|pounds?)", 1.0)),
     ((r"(?:lbs?|pounds?)", 16.0), (r"(?:oz|ounces?)", 1.0)),
+    ((r"m(?:et(?:re|er)s?)?", 100.0), (r"c(?:enti)?m(?:et(?:re|er)s?)?", 1.0)),
 )
 
 
@@ -184,7 +223,7 @@ def common_unit(units: Collection[str]) -> dict[str, float] | None:
     named = {unit for unit in units if unit}
     if not named or len(named) == 1 == len(set(units)):
         return dict.fromkeys(units, 1.0)
-    for family in _FAMILIES:
+    for family in (*_FAMILIES, *(family for family in _LETTERS if len(named) > 1)):
         if named <= family.keys() and set(units) <= family.keys() | {""} and ("" not in units or "" in family):
             # of counts people expect plain numbers: 30.0M is 30,000,000
             plain = family is _FAMILIES[0] or bool(OFFSETS.keys() & units)

@@ -286,8 +286,10 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
                 fitted = None if name in self.typed_ else column_type.fit(X[name], random_state=self.random_state)
                 if fitted is not None:
                     self.typed_[name] = fitted
-        self.plain_ = [name for name in kept if name not in self.typed_]
-        text = [name for name in text_columns(X) if name not in self.typed_ and name not in uninformative]
+        labels = [name for name, typed in self.typed_.items() if getattr(typed, "is_label", False)]
+        self.plain_ = [name for name in kept if name not in self.typed_ or name in labels]
+        plain = {*self.plain_}
+        text = [name for name in text_columns(X) if name in plain]
         self.numbers_as_text_ = [n for n in text if n not in short_labels and parse_numbers(X[n]) is not None]
         labels = [name for name in text if name not in self.numbers_as_text_]
         integers = [name for name in self.plain_ if name != self.groups and is_categorical_integer(X[name])]

@@ -100,7 +100,7 @@ class LabelParts:
 
 
 def _shape(pieces: list[str]) -> str:
-    return "".join("0" if piece[0].isdigit() else "a" for piece in pieces)
+    return "".join("0" if piece[0].isdecimal() else "a" for piece in pieces)
 
 
 def _is_telling(pieces: pd.Series, kind: str) -> bool:

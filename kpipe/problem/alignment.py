@@ -24,10 +24,12 @@ from kpipe.problem.inference.spelling import unify_spelling
 from kpipe.problem.inference.target import infer_target
 from kpipe.problem.joined_ids import join_id_columns
 from kpipe.problem.levels import unify_levels
+from kpipe.problem.target_labels import labels_to_unify
 
 __all__ = ["align_rows"]
 
 _MAX_STUB = 0.5  # of test's rows: a sample submission with more is incomplete, not a stub
+_MOST_STUB_ROWS = 10  # of a sample submission whose ids are not those of test
 _CODES = (-99, -999, -9999, -99999, -999999)  # people write them for a missing number
 _MIN_REPEATS, _MIN_VALUES = 2, 20  # of such a code, and different values beside it
 _MOST_NOTES = 5  # columns with a sentence each about words that may mean a missing value
@@ -144,8 +146,11 @@ def _extend_stub(files: Tables, spelled: Competition, tables: Tables, *, id: str
     sample, test = tables.sample, tables.test
     if id not in test or len(sample) > _MAX_STUB * len(test) or not test[id].is_unique:
         return files
+    shown = f"shows {len(sample)} of the {len(test)} ids of test.csv"
     if not _is_within(sample[id], test[id]):
-        return files
+        if len(sample) > _MOST_STUB_ROWS or sample[id].isin(test[id]).any():
+            return files
+        shown = f"has {len(sample)} rows, whose ids are not those of test.csv"
     rows = np.arange(len(test)) % len(sample)
     extended = files.sample.iloc[rows].reset_index(drop=True).assign(**{id: test[id].to_numpy()})
     for name in extended.columns:
@@ -153,8 +158,7 @@ def _extend_stub(files: Tables, spelled: Competition, tables: Tables, *, id: str
             extended[name] = test[name].to_numpy()
     return _with_note(
         replace(files, sample=extended),
-        f"The sample submission is a stub: it shows {len(sample)} of the {len(test)} ids of test.csv. The submission "
-        f"has a row for each row of test.csv.",
+        f"The sample submission is a stub: it {shown}. The submission has a row for each row of test.csv.",
     )
 
 
@@ -169,6 +173,8 @@ def _drop_rows_without_target(competition: Competition, files: Tables) -> Tables
     except DataError:
         return files
     targets = [name for name in spelled.targets if name in tables.train]
+    if len(targets) == 1 and targets[0] not in competition.text:
+        files, tables = _with_unified_labels(files, tables, targets[0])
     if len(targets) == 1 and (code := _code_of_missing(tables.train[targets[0]])) is not None:
         return _without_code(files, tables, targets[0], code)
     unknown = tables.train[targets].isna().all(axis=1).to_numpy()
@@ -191,6 +197,22 @@ def _drop_rows_without_target(competition: Competition, files: Tables) -> Tables
         f"{len(rows)} of {len(unknown)} rows of train.csv are left out because {these} missing "
         f"(row{'s' * (len(rows) > 1)} {places}).",
     )
+
+
+def _with_unified_labels(files: Tables, tables: Tables, target: str) -> tuple[Tables, Tables]:
+    """Both tables with one spelling for each label of the target."""
+    spelled = labels_to_unify(tables.train[target], tables.sample)
+    if not spelled:
+        return files, tables
+    name = str(files.train.columns[list(tables.train.columns).index(target)])
+    train = files.train.assign(**{name: files.train[name].replace(dict(spelled))})
+    shown = ", ".join(f"{old!r} as {new!r}" for old, new in list(spelled.items())[:3]) + ", ..." * (len(spelled) > 3)
+    note = (
+        f"The target {target!r} has labels that mean the same: {shown}. To keep each as a class of its own: "
+        f"--text {target}."
+    )
+    changed = tables.train.assign(**{target: tables.train[target].replace(dict(spelled))})
+    return _with_note(replace(files, train=train), note), replace(tables, train=changed)
 
 
 def _code_of_missing(column: pd.Series) -> int | None:

@@ -120,12 +120,48 @@ def test_a_part_of_a_column_is_read_as_in_the_whole(dates: list[date], data: st.
 
 def test_names_of_months_are_those_of_cldr() -> None:
     dates = pytest.importorskip("babel.dates")
-    for language in "de fr es pt it nl pl ru sv da nb tr cs uk id ro".split():
+    known = "de fr es pt it nl pl ru sv da nb tr cs uk id ro ar bg ca el et fi he hu lt lv ms sk sl sr"
+    for language in known.split():
         for width in ("wide", "abbreviated"):
             names = dates.get_month_names(width, "format", language)
             found = parse_dates(pd.Series([f"13 {names[month]} 2015" for month in range(1, 13)]))
             assert found is not None, (language, width)
             assert found.dt.month.tolist() == list(range(1, 13)), (language, width)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("as of 2015-01-31", "2015-01-31"),
+        ("Week of Jan 31, 2015", "2015-01-31"),
+        ("Sat 31/01/2015", "2015-01-31"),
+        ("31.01.2015 Saturday", "2015-01-31"),
+        ("2015/01/31(土)", "2015-01-31"),
+        ("January 31, 2015 (New Zealand)", "2015-01-31"),
+        ("31.01.2015 um 10:00 Uhr", "2015-01-31 10:00"),
+        ("10:00 AM · Jan 31, 2015", "2015-01-31 10:00"),
+        ("31\xa0Jan\xa02015", "2015-01-31"),
+        ("31|01|2015", "2015-01-31"),
+        ("31/1/2558", "2015-01-31"),
+        ("31 ม.ค. 2558", "2015-01-31"),
+        ("民國104年1月31日", "2015-01-31"),
+        ("令和元年5月31日", "2019-05-31"),
+        ("H27.1.31", "2015-01-31"),
+        ("31 gener 2015", "2015-01-31"),
+    ],
+)
+def test_words_around_a_date_and_other_eras(written: str, read: str) -> None:
+    assert dates_of(written) == [str(pd.Timestamp(read))]
+
+
+def test_zones_that_are_not_known_are_named() -> None:
+    found = DateFormat.of(pd.Series(["2015-01-31 10:00 UTC", "2015-02-28 10:00 ICT"]))
+    assert found is not None
+    assert found.unknown_zones == ("ICT",)
+    assert "ICT as they are written" in found.description
+    alike = DateFormat.of(pd.Series(["2015-01-31 10:00 IST", "2015-02-28 10:00 IST"]))
+    assert alike is not None
+    assert alike.unknown_zones == ()
 
 
 def test_days_of_months_are_no_years() -> None:

@@ -121,6 +121,56 @@ def test_currencies_that_differ_are_told() -> None:
     assert NumberFormat.of(pd.Series(["$5", "6 USD"])).currencies == ()  # type: ignore[union-attr]
 
 
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.integers(1, 10**6), min_size=8, max_size=20, unique=True),
+    st.sampled_from(
+        ["Only ${:,.2f} left!", "RM{:,.2f}", "KSh {:,.2f}", "<b>{:,.2f}</b>", "{:,.2f} ± 0.3", "Score: {:.2f}/"]
+    ),
+)
+def test_words_that_all_cells_have_around_a_number_are_passed_over(numbers: list[int], written: str) -> None:
+    values = [number / 100 for number in numbers]
+    assert amounts(*(written.format(value) for value in values)) == pytest.approx(values)
+
+
+def test_labels_that_end_in_whole_numbers_stay_labels() -> None:
+    assert amounts(*(f"Level {number}" for number in range(30))) is None
+    assert amounts(*(f"A{number}" for number in range(100, 400))) is None
+    assert amounts("1st", "2nd", "3rd", "1st", "2nd", "3rd", "4th", "5th") is None
+
+
+def test_units_that_cannot_be_converted_are_told() -> None:
+    column = pd.Series([*(f"{number}.5 kmpl" for number in range(9)), *(f"{number}.1 km/kg" for number in range(9))])
+    found = NumberFormat.of(column)
+    assert found is not None
+    assert (found.further, found.currencies) == ("unit", ("km/kg", "kmpl"))
+    assert found.parse_currencies(column).tolist()[-1] == "km/kg"
+    assert found.parse(column).tolist()[:2] == [0.5, 1.5]
+
+
+def test_of_ranges_among_numbers_the_mean_is_read() -> None:
+    found = amounts(*map(str, range(1000, 1100)), "1133 - 1384", "2100 - 2850")
+    assert found is not None
+    assert found[-2:] == [1258.5, 2475]
+
+
+def test_the_end_of_a_clock_says_whether_it_starts_with_hours() -> None:
+    assert amounts("1:02:30", "59:30", "2:30") == pytest.approx([62.5, 59.5, 2.5])
+    assert amounts("10:00", "22:20") == [600, 1340]
+
+
+def test_units_of_area_pressure_and_energy_are_converted() -> None:
+    assert amounts("2 acres", "43,560 sq ft") == pytest.approx([87_120, 43_560], rel=1e-4)
+    assert amounts("20 C", "68 F") == pytest.approx([20, 20])
+    assert amounts("1 mg", "500 mcg") == [1000, 500]
+    assert amounts("1 MWh", "5 kWh") == [1000, 5]
+
+
+def test_hexadecimals_are_numbers_and_hashes_are_not() -> None:
+    assert amounts("0x1F", "0XFF") == [31, 255]
+    assert amounts(f"0x{1:064x}", f"0x{2:064x}") is None
+
+
 def test_a_comma_in_a_number_with_an_exponent_is_a_decimal_comma() -> None:
     assert amounts("1,234e+02", "5,678e+03") == pytest.approx([123.4, 5678])
 

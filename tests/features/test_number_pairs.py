@@ -39,7 +39,8 @@ def test_each_number_of_a_cell_is_a_feature(pairs: list[tuple[int, int]], mark: 
     ids=["few categories", "letters", "one number", "mixed", "missing"],
 )
 def test_other_columns_are_left_to_other_types(cells: list[str | None]) -> None:
-    assert fitted(cells) is None
+    found = fitted(cells)
+    assert found is None or found.is_label
 
 
 @pytest.mark.parametrize(
@@ -49,8 +50,8 @@ def test_other_columns_are_left_to_other_types(cells: list[str | None]) -> None:
         ([f"{n},000 to {n},500" for n in range(1, 31)], [1000.0 * n for n in range(1, 31)]),
         ([f"{n}.5 out of 5 stars" for n in range(30)], [n + 0.5 for n in range(30)]),
         ([f"{n}bhp @ 4000rpm" for n in range(30)], [*range(30)]),
-        ([f"[{n}, {n + 5})" for n in range(30)], None),
-        ([f"{n}.0.1.1" for n in range(30)], None),
+        ([f"[{n}, {n + 5})" for n in range(30)], [*range(30)]),
+        ([f"{n}.0.1.1" for n in range(30)], [*range(30)]),
     ],
 )
 def test_amounts_between_marks_and_words_are_numbers(cells: list[str | None], numbers: list[float] | None) -> None:
@@ -74,3 +75,37 @@ def test_blood_pressures_unseen_in_training_have_numbers_too() -> None:
     features = AutomaticFeatures().fit(table.head(100), high[:100])
     found = features.transform(table.tail(200))
     np.testing.assert_array_equal(found["pressure: number 1"], high[100:])
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("Level {0}", {"number 1": 1}),
+        ("{0}.0.3 and up", {"number 1": 1, "number 2": 0, "number 3": 3}),
+        ("4.5 ({0})", {"number 1": 4.5, "number 2": 1}),
+    ],
+)
+def test_labels_that_differ_in_their_numbers_alone_keep_them_as_features(
+    written: str, expected: dict[str, float]
+) -> None:
+    column = pd.Series([written.format(number) for number in range(1, 40)], name="x")
+    found = NumberPairs.fit(column, random_state=0)
+    assert found is not None
+    assert found.is_label
+    values = found.transform(column)
+    assert {name: values[f"x: {name}"][0] for name in expected} == expected
+
+
+def test_of_several_texts_around_numbers_it_is_told_which() -> None:
+    column = pd.Series([f"{'NS'[number % 2]}{number}.5" for number in range(40)], name="lat")
+    found = NumberPairs.fit(column, random_state=0)
+    assert found is not None
+    values = found.transform(column)
+    assert set(values["lat: form"]) == {0.0, 1.0}
+    assert values["lat: number 1"][:2].tolist() == [0.5, 1.5]
+
+
+def test_codes_with_leading_zeros_and_cabins_are_no_numbers() -> None:
+    assert NumberPairs.fit(pd.Series([f"A{number:05}" for number in range(40)]), random_state=0) is None
+    cabins = [f"{deck}{number}" for deck in "ABCDEFG" for number in range(20)]
+    assert NumberPairs.fit(pd.Series([*cabins, "T", "B57 B59 B63 B66"]), random_state=0) is None

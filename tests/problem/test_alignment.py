@@ -141,3 +141,10 @@ def test_a_clean_of_the_competition_sees_the_blanks_around_text() -> None:
 
     problem_of(given, clean=clean)
     assert set(seen) == {" male", " female"}
+
+
+def test_a_stub_whose_ids_are_not_those_of_test_is_said_and_extended() -> None:
+    given = prices()
+    problem = problem_of(replace(given, sample=given.sample.head(3).assign(id=[7001, 7002, 7003])))
+    assert problem.tables.sample["id"].tolist() == given.test["id"].tolist()
+    assert any("has 3 rows, whose ids are not those of test.csv" in note for note in problem.tables.source.notes)

@@ -19,21 +19,27 @@ def test_a_text_target_of_a_regression_is_refused_with_an_example() -> None:
         problem_of(made, metric="rmse")
 
 
-def test_labels_that_differ_by_case_or_blanks_alone_are_named() -> None:
+def test_labels_that_differ_by_case_or_blanks_alone_are_one_and_named_unless_they_are_asked_for() -> None:
     given = survivors()
     words = given.train["survived"].map({0: "no", 1: "yes"})
     train = given.train.assign(survived=[word.upper() if row % 9 == 0 else word for row, word in enumerate(words)])
-    problem = problem_of(replace(given, train=train, sample=given.sample.assign(survived="no")))
-    assert any("may mean the same: 'NO' and 'no'" in note for note in problem.tables.source.notes)
+    given = replace(given, train=train, sample=given.sample.assign(survived="no"))
+    problem = problem_of(given)
+    assert problem.labels is not None
+    assert problem.labels.tolist() == ["no", "yes"]
+    assert any("labels that mean the same: 'NO' as 'no'" in note for note in problem.tables.source.notes)
+    apart = problem_of(given, text=("survived",))
+    assert apart.labels is not None
+    assert len(apart.labels) == 4
     plain = problem_of(replace(given, train=given.train.assign(survived=words)))
-    assert not any("may mean the same" in note for note in plain.tables.source.notes)
+    assert not any("mean the same" in note for note in plain.tables.source.notes)
 
 
-def test_true_beside_one_is_named() -> None:
+def test_true_beside_one_is_one_label() -> None:
     given = survivors()
     words = [("True" if row % 9 == 0 else "1") if one else "0" for row, one in enumerate(given.train["survived"])]
     problem = problem_of(replace(given, train=given.train.assign(survived=pd.Series(words, dtype="str"))))
-    assert any("'1' and 'True'" in note for note in problem.tables.source.notes)
+    assert any("'True' as '1'" in note for note in problem.tables.source.notes)
 
 
 def test_a_test_set_of_one_row_is_said_to_be_a_stub() -> None:

@@ -27,18 +27,20 @@ _SHARE_OF_WORDS, _MIN_VALUES = 0.03, 40  # different words per different value; 
 _MIN_DIGITS, _MIN_NEW = 0.9, 0.5  # shares of cells with digits, and of test's cells that train lacks, worth a note
 _MAX_CLASSES = 20  # different texts of a target that may be classes
 _SAMPLED = 1000  # rows of each table
+_MIN_UNIQUE = 0.1  # different whole numbers per row: fewer are codes
 SEE_SHOW = "(see kpipe show)."  # ends a note that only a run shows
 _SHOWN = 3  # columns with a sentence each at the start of a run
 
 
 @dataclass(frozen=True)
 class _Conversion:
-    """A column's values in train and test, what was done in words, and the currencies, if there are several."""
+    """A column's values in train and test, what was done in words, and currencies or units if there are several."""
 
     train: pd.Series
     test: pd.Series | None
     words: str
     currencies: tuple[pd.Series, pd.Series] | None = None
+    further: str = ""
 
 
 def convert_written_forms(competition: Competition, tables: Tables) -> tuple[Tables, dict[str, str]]:
@@ -81,7 +83,7 @@ def _with_currencies(tables: Tables, found: Mapping[str, _Conversion]) -> Tables
     """The tables with a column of currencies for each column that has several."""
     for name, made in found.items():
         if made.currencies is not None:
-            free = free_name(_currency_column(name), tables)
+            free = free_name(_further_column(name, made.further), tables)
             train, test = (
                 frame.assign(**{free: names})
                 for frame, names in zip((tables.train, tables.test), made.currencies, strict=True)
@@ -90,8 +92,8 @@ def _with_currencies(tables: Tables, found: Mapping[str, _Conversion]) -> Tables
     return tables
 
 
-def _currency_column(name: str) -> str:
-    return f"{name}: currency"
+def _further_column(name: str, kind: str) -> str:
+    return f"{name}: {kind}"
 
 
 def _conversions(competition: Competition, tables: Tables) -> Iterator[tuple[str, _Conversion]]:
@@ -141,7 +143,7 @@ def _has_digits(column: pd.Series) -> bool:
 def _amounts(train: pd.Series, test: pd.Series | None) -> _Conversion | None:
     amounts = NumberFormat.of(train if test is None else _sampled(train, test))
     if amounts is None:
-        return None
+        return _plain_numbers(train, test)
     both = train if test is None else pd.concat([train, test], ignore_index=True)
     if (values := _nearly_all(amounts.parse(both), both)) is None:
         return None
@@ -149,19 +151,54 @@ def _amounts(train: pd.Series, test: pd.Series | None) -> _Conversion | None:
     if test is None:
         if amounts.currencies:
             raise DataError(
-                f"train.csv: the target {train.name!r} is written in several currencies "
-                f"({', '.join(amounts.currencies)}), such as {str(train.dropna().iloc[0])!r}. Convert them to one "
-                f"currency in the file, or keep their text as classes with --text {train.name}."
+                f"train.csv: the target {train.name!r} is written in several {_plural(amounts.further)} "
+                f"({_named(amounts.currencies)}), such as {str(train.dropna().iloc[0])!r}. Convert them to one "
+                f"{amounts.further} in the file, or keep their text as classes with --text {train.name}."
             )
         return _Conversion(values.set_axis(train.index), None, words)
     parts = _split(values, train, test)
     if not amounts.currencies:
         return _Conversion(*parts, words + _unlike_units(train, test))
     words += (
-        f"; they are in several currencies ({', '.join(amounts.currencies)}) and not converted: the column "
-        f"{_currency_column(str(train.name))!r} holds which"
+        f"; they are in several {_plural(amounts.further)} ({_named(amounts.currencies)}) and not converted: the "
+        f"column {_further_column(str(train.name), amounts.further)!r} holds which"
     )
-    return _Conversion(*parts, words, _split(amounts.parse_currencies(both), train, test))
+    return _Conversion(*parts, words, _split(amounts.parse_currencies(both), train, test), amounts.further)
+
+
+def _plural(kind: str) -> str:
+    return "currencies" if kind == "currency" else "units"
+
+
+def _named(kinds: tuple[str, ...]) -> str:
+    return ", ".join(kind or "none" for kind in kinds)
+
+
+def _plain_numbers(train: pd.Series, test: pd.Series | None) -> _Conversion | None:
+    """Plain numbers beside a few words that repeat, such as "below detection limit" or "error"."""
+    if pd.api.types.is_numeric_dtype(train):
+        return None
+    sampled = train.head(_SAMPLED) if test is None else _sampled(train, test)
+    numbers = pd.to_numeric(sampled, errors="coerce")
+    if numbers.nunique() <= _MAX_CLASSES or numbers.notna().sum() < _MIN_SHARE_BESIDE_WORDS * sampled.notna().sum():
+        return None
+    both = train if test is None else pd.concat([train, test], ignore_index=True)
+    numbers = pd.to_numeric(both, errors="coerce").astype("float64")
+    values = _nearly_all(numbers.where(np.isfinite(numbers)), both)
+    if values is None or _are_codes(both):
+        return None
+    words = f"read as numbers, {_example(both, values)}{_lost(both, values)}"
+    if test is None:
+        return _Conversion(values.set_axis(train.index), None, words)
+    return _Conversion(*_split(values, train, test), words)
+
+
+def _are_codes(cells: pd.Series) -> bool:
+    """Whether cells have leading zeros, or are whole numbers that repeat, so that a word beside them is one more."""
+    present = cells.dropna().astype(str)
+    if present.str.match(r"-?0\d").any():
+        return True
+    return not present.str.contains(r"\d\.\d").any() and present.nunique() < _MIN_UNIQUE * len(present)
 
 
 def _sampled(train: pd.Series, test: pd.Series) -> pd.Series:

@@ -1,0 +1,147 @@
+"""Words that a column's cells share around a number or a date: "Price: $3", "72K followers", "as of 2019-01-31"."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import pyarrow as pa
+
+__all__ = ["Affixes"]
+
+_MIN_SHARE = 0.95  # of the cells must have the words
+_MOST = 12  # words behind
+_START = re.compile(r"\D*")
+_SIGNS = " \t\xa0-+−–($€£¥₹₽₩"  # noqa: RUF001 - of these a number may begin with each
+_ENDS = re.compile(r"[^\d\s]+$"), re.compile(r"\S+$")  # signs and letters, else a word with digits
+_MONTH = re.compile(r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec")
+_DATE = re.compile(r"\d{4}|\d[:./-]\d")  # a word with a year or a date is none that belongs to all cells by chance
+_ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Affixes:
+    """What nearly all cells of a column have before and behind the part that tells them apart.
+
+    Attributes
+    ----------
+    first : tuple of str
+        Whole words in lower case, the first one first.
+    before : str
+        What is joined to the number, in lower case.
+    behind : tuple of str
+        Words in lower case, the last one first.
+    """
+
+    first: tuple[str, ...] = ()
+    before: str = ""
+    behind: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, cells: pa.Array) -> Self | None:
+        """The words that nearly all cells share, or None if there are none.
+
+        Parameters
+        ----------
+        cells : pyarrow.Array
+            (n,) different strings.
+
+        Returns
+        -------
+        Affixes or None
+        """
+        texts = [_plain(cell) for cell in cells.to_pylist()]
+        first: list[str] = []
+        while len(first) < _MOST and (word := _common(texts, _first_word)):
+            first.append(word)
+            texts = [_without_first(text, word) for text in texts]
+        before = _common(texts, _lead)
+        texts = [text.removeprefix(before).lstrip() for text in texts]
+        behind: list[str] = []
+        while len(behind) < _MOST and (word := _common(texts, _last_word)):
+            behind.append(word)
+            texts = [_without_last(text, word) for text in texts]
+        changed = first or before or behind or any(_ORDINAL.search(text) for text in texts)
+        return cls(tuple(first), before, tuple(behind)) if changed else None
+
+    def strip(self, cells: pa.Array) -> pa.Array:
+        """The cells without these words.
+
+        Parameters
+        ----------
+        cells : pyarrow.Array
+            (n,) strings.
+
+        Returns
+        -------
+        pyarrow.Array
+            (n,) strings in lower case.
+
+        Examples
+        --------
+        >>> cells = pa.array(["Only $3 left!", "Only $4.50 left!"])
+        >>> Affixes.of(cells).strip(cells).to_pylist()
+        ['$3', '$4.50']
+        """
+        return pa.array(
+            [None if cell is None else self._strip(_plain(cell)) for cell in cells.to_pylist()], pa.string()
+        )
+
+    def _strip(self, text: str) -> str:
+        for word in self.first:
+            text = _without_first(text, word)
+        text = text.removeprefix(self.before).lstrip()
+        for word in self.behind:
+            text = _without_last(text, word)
+        return _ORDINAL.sub("", text)
+
+
+def _plain(cell: str) -> str:
+    return cell.replace("\xa0", " ").strip().lower()
+
+
+def _common(texts: list[str], part: Callable[[str], str]) -> str:
+    """The part that nearly all texts have; "" if there is none."""
+    found = Counter(map(part, texts)).most_common(1)
+    return found[0][0] if found and found[0][1] >= _MIN_SHARE * len(texts) else ""
+
+
+def _first_word(text: str) -> str:
+    """The first word; "" if it has a digit, or is a sign or a currency that belongs to the number."""
+    word, _, rest = text.partition(" ")
+    is_word = word.strip(_SIGNS) and not any(map(str.isdigit, word)) and not _MONTH.match(word)
+    return word if rest and is_word else ""
+
+
+def _without_first(text: str, word: str) -> str:
+    return text.removeprefix(word).lstrip() if _first_word(text) == word else text
+
+
+def _lead(text: str) -> str:
+    """What stands before the first digit, without signs and currencies; "" for a text without digits."""
+    lead = _START.match(text)
+    found = "" if lead is None or len(lead[0]) == len(text) else lead[0].rstrip(_SIGNS)
+    return "" if _MONTH.match(found) else found
+
+
+def _last_word(text: str) -> str:
+    """The last word, without the s of a plural; "" if no digit stands before it."""
+    found = _end(text)
+    if found is None or not any(map(str.isdigit, text[: found.start()])):
+        return ""
+    word = found[0]
+    if _MONTH.match(word) or _DATE.search(word):
+        return ""
+    return word.removesuffix("s") if len(word) > 2 else word
+
+
+def _end(text: str) -> re.Match[str] | None:
+    return _ENDS[0].search(text) or _ENDS[1].search(text)
+
+
+def _without_last(text: str, word: str) -> str:
+    found = _end(text)
+    return text[: found.start()].rstrip() if found is not None and _last_word(text) == word else text

@@ -1,0 +1,78 @@
+"""Labels of the target that people wrote in several ways: Yes, yes and "No " are two classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+__all__ = ["label_key", "labels_to_unify"]
+
+_MOST = 100  # labels
+_WORDS = {**dict.fromkeys(("1", "true", "yes", "y", "t"), "yes"), **dict.fromkeys(("0", "false", "no", "n", "f"), "no")}
+
+
+def label_key(label: object) -> str:
+    """A label without what people write in different ways: case, blanks, and 1.0 for 1.
+
+    Parameters
+    ----------
+    label : object
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> label_key("Not  Sure ") == label_key("not sure")
+    True
+    """
+    return " ".join(str(label).casefold().split()).removesuffix(".0")
+
+
+def labels_to_unify(target: pd.Series, sample: pd.DataFrame) -> Mapping[str, str]:
+    """The labels that mean the same as another one, each with that label.
+
+    Labels that differ by case or blanks alone mean the same, and so do those of yes and no (True, Y, 1) where there are
+    no others. Single letters stay apart unless they are two in all, and so do labels that the sample submission shows
+    apart.
+
+    Parameters
+    ----------
+    target : Series
+        (n,) the target of train.
+    sample : DataFrame
+        The sample submission.
+
+    Returns
+    -------
+    mapping of str to str
+        Empty where each label means something else.
+
+    Examples
+    --------
+    >>> target = pd.Series(["Yes", "Yes", "yes", "No", "No", "No "])
+    >>> labels_to_unify(target, pd.DataFrame({"id": [1], "y": ["No"]}))
+    {'yes': 'Yes', 'No ': 'No'}
+    """
+    if not pd.api.types.is_string_dtype(target):
+        return {}
+    counts = target.value_counts()
+    labels = [str(label) for label in counts.index]
+    if not 2 < len(labels) <= _MOST:
+        return {}
+    keys = {label: label_key(label) for label in labels}
+    if set(keys.values()) <= _WORDS.keys():
+        keys = {label: _WORDS[key] for label, key in keys.items()}
+    n_classes = len(set(keys.values()))
+    if not 2 <= n_classes < len(labels) or (n_classes > 2 and all(len(key) == 1 for key in keys.values())):
+        return {}
+    shown = {str(value) for column in sample.columns for value in (column, *sample[column].unique()[:_MOST])}
+    wanted = [label for label in labels if label in shown]
+    if len({keys[label] for label in wanted}) < len(wanted):
+        return {}
+    chosen: dict[str, str] = {}
+    for label in (*wanted, *labels):
+        chosen.setdefault(keys[label], label)
+    return {label: chosen[key] for label, key in keys.items() if chosen[key] != label}
