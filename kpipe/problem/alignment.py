@@ -174,7 +174,7 @@ def _drop_rows_without_target(competition: Competition, files: Tables) -> Tables
         return files
     targets = [name for name in spelled.targets if name in tables.train]
     if len(targets) == 1 and targets[0] not in competition.text:
-        files, tables = _with_unified_labels(files, tables, targets[0])
+        files, tables = _with_unified_labels(files, tables, targets[0], id=str(spelled.id))
     if len(targets) == 1 and (code := _code_of_missing(tables.train[targets[0]])) is not None:
         return _without_code(files, tables, targets[0], code)
     unknown = tables.train[targets].isna().all(axis=1).to_numpy()
@@ -199,9 +199,9 @@ def _drop_rows_without_target(competition: Competition, files: Tables) -> Tables
     )
 
 
-def _with_unified_labels(files: Tables, tables: Tables, target: str) -> tuple[Tables, Tables]:
+def _with_unified_labels(files: Tables, tables: Tables, target: str, *, id: str) -> tuple[Tables, Tables]:
     """Both tables with one spelling for each label of the target."""
-    spelled = labels_to_unify(tables.train[target], tables.sample)
+    spelled = labels_to_unify(tables.train[target], tables.sample.drop(columns=id, errors="ignore"))
     if not spelled:
         return files, tables
     name = str(files.train.columns[list(tables.train.columns).index(target)])

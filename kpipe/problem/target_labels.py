@@ -9,6 +9,8 @@ import pandas as pd
 __all__ = ["label_key", "labels_to_unify"]
 
 _MOST = 100  # labels
+_PAIRS = {"1": "0", "true": "false", "yes": "no", "y": "n", "t": "f"}
+_PAIRS |= {no: yes for yes, no in _PAIRS.items()}
 _WORDS = {**dict.fromkeys(("1", "true", "yes", "y", "t"), "yes"), **dict.fromkeys(("0", "false", "no", "n", "f"), "no")}
 
 
@@ -43,7 +45,7 @@ def labels_to_unify(target: pd.Series, sample: pd.DataFrame) -> Mapping[str, str
     target : Series
         (n,) the target of train.
     sample : DataFrame
-        The sample submission.
+        The sample submission without ids.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def labels_to_unify(target: pd.Series, sample: pd.DataFrame) -> Mapping[str, str
     Examples
     --------
     >>> target = pd.Series(["Yes", "Yes", "yes", "No", "No", "No "])
-    >>> labels_to_unify(target, pd.DataFrame({"id": [1], "y": ["No"]}))
+    >>> labels_to_unify(target, pd.DataFrame({"y": ["No"]}))
     {'yes': 'Yes', 'No ': 'No'}
     """
     if not pd.api.types.is_string_dtype(target):
@@ -72,7 +74,9 @@ def labels_to_unify(target: pd.Series, sample: pd.DataFrame) -> Mapping[str, str
     wanted = [label for label in labels if label in shown]
     if len({keys[label] for label in wanted}) < len(wanted):
         return {}
+    first, *_ = (*wanted, *labels)
+    partner = [label for label in labels if label_key(label) == _PAIRS.get(label_key(first))]  # 0 beside 1, not True
     chosen: dict[str, str] = {}
-    for label in (*wanted, *labels):
+    for label in (first, *wanted, *partner, *labels):
         chosen.setdefault(keys[label], label)
     return {label: chosen[key] for label, key in keys.items() if chosen[key] != label}
