@@ -42,12 +42,20 @@ class KillableRuns:
         self.server.stdout.close()
         self.server.wait()
 
-    def run(self, *args: object, after: float | None = None, at: int = 0) -> int:
-        """The exit status of a run: -9 if it was killed, ``after`` seconds or ``at`` a change of its files."""
+    def run(self, *args: object, after: float | None = None, at: int = 0, since: str = "", interrupts: int = 0) -> int:
+        """The exit status of a run: -9 if it was killed, ``after`` seconds or ``at`` a change of its files.
+
+        Changes are counted from the first of a path with ``since`` in it. With ``interrupts``, Ctrl-C is pressed
+        instead: so many times, at this change and those that follow.
+        """
         assert self.server.stdin is not None
         assert self.server.stdout is not None
         request = {"args": [str(arg) for arg in args], "log": str(self.log), "folder": str(self.folder)}
-        print(json.dumps({**request, "at": at, "after": after}), file=self.server.stdin, flush=True)
+        print(
+            json.dumps({**request, "at": at, "after": after, "since": since, "interrupts": interrupts}),
+            file=self.server.stdin,
+            flush=True,
+        )
         return int(self.server.stdout.readline())
 
 
@@ -59,6 +67,7 @@ def serve() -> None:
     import kpipe.cli.console.progress
     import kpipe.cli.console.run
     import kpipe.pipeline  # noqa: F401
+    from kpipe.cli.interrupts import end_on_interrupt
     from kpipe.cli.main import main
 
     for line in sys.stdin:
@@ -69,9 +78,12 @@ def serve() -> None:
             os.dup2(log, 1)
             os.dup2(log, 2)
             if request["at"]:
-                sys.addaudithook(_KillItself(request["at"], request["folder"]))
+                sys.addaudithook(
+                    _KillItself(**{name: request[name] for name in ("at", "folder", "since", "interrupts")})
+                )
             try:
-                main(request["args"])
+                with end_on_interrupt():
+                    main(request["args"])
             except SystemExit as left:
                 sys.stdout.flush()
                 os._exit(int(left.code or 0))
@@ -95,12 +107,18 @@ def _ended(pid: int, after: float | None) -> int:
 
 
 class _KillItself:
-    def __init__(self, at: int, folder: str) -> None:
-        self.left, self.folder = at, folder
+    def __init__(self, at: int, folder: str, since: str, interrupts: int) -> None:
+        self.left, self.folder, self.since, self.interrupts = at, folder, since, interrupts
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
         writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
-        if (event in _CHANGES or writes) and str(args[0]).startswith(self.folder):
-            self.left -= 1
-            if self.left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+        if not (event in _CHANGES or writes) or not str(args[0]).startswith(self.folder):
+            return
+        if self.since and self.since not in str(args[0]):
+            return
+        self.since = ""
+        self.left -= 1
+        if self.left == 0 and not self.interrupts:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if -self.interrupts < self.left <= 0:
+            os.kill(os.getpid(), signal.SIGINT)

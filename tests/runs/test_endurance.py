@@ -157,6 +157,33 @@ def test_a_run_killed_before_any_file_operation_is_resumed(step: int, killable: 
     assert at > 20
 
 
+@pytest.mark.parametrize(
+    ("times", "step"),
+    [(1, 5), (2, 7), pytest.param(1, 1, marks=pytest.mark.slow), pytest.param(2, 1, marks=pytest.mark.slow)],
+)
+def test_ctrl_c_while_a_run_is_saved_loses_nothing(
+    times: int, step: int, killable: KillableRuns, tmp_path: Path
+) -> None:
+    call = [*QUICK, "--folds", "2"]
+    assert killable.run(*call, "--out", tmp_path / "uninterrupted") == 0
+    (expected,) = finished(tmp_path / "uninterrupted")
+    at, ended = 1, 130
+    while ended == 130:
+        out = tmp_path / f"at-{at}"
+        ended = killable.run(*call, "--out", out, at=at, since="submission.csv", interrupts=times)
+        log = killable.log.read_text()
+        assert "Traceback" not in log
+        if ended == 130:
+            assert log.splitlines()[-1].startswith("Interrupted."), log
+        if not finished(out):
+            assert killable.run(*call, "--out", out) == 0, killable.log.read_text()
+            assert "already finished" in killable.log.read_text()  # nothing is trained again
+        assert_same(finished(out)[0], expected)
+        at += step
+    assert ended == 0
+    assert at > 10
+
+
 @pytest.mark.slow
 def test_two_processes_with_the_same_command_do_not_disturb_each_other(killable: KillableRuns, tmp_path: Path) -> None:
     call = [*QUICK, "--folds", "2", "--out", tmp_path / "out"]
