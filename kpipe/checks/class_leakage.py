@@ -93,6 +93,7 @@ def _find_certain_values(
     clear = np.flatnonzero((rows > 0) & (evidence > 0) & (adjacent | _stands_alone(binned, run)))
     # Between two adjacent runs a feature changes from one class to the other; without other rows it is a steep feature.
     between = np.concatenate([[False], adjacent[:-2] & adjacent[2:] & (rows[1:-1] == 0), [False]])[: len(rows)]
+    between &= binned.ordered
     if counts[~pure & ~between[run]].sum() < _MIN_UNCERTAIN * counts.sum():
         return None
     # One of many classes may have values of its own, as some pixels are black in a 6 only; half of them may not.

@@ -154,7 +154,9 @@ def _pairs(problem: Problem) -> Iterator[_Column]:
     columns.sort(key=lambda c: -train[c].nunique())
     for one, two in combinations(columns[:_JOINED], 2):
         ours, theirs = (frame[one].astype(str) + " " + frame[two].astype(str) for frame in (train, test))
-        yield f"{one} and {two} together", ours, theirs
+        # Values that test never has are no reference for how often pairs repeat.
+        known = train[one].isin(test[one].unique()) & train[two].isin(test[two].unique())
+        yield f"{one} and {two} together", ours.where(known), theirs
 
 
 class _Codes(NamedTuple):

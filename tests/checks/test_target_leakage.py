@@ -78,3 +78,17 @@ def test_a_target_that_was_written_with_noise_into_half_of_the_rows_fails() -> N
     assert "unrelated to it in the others" in check.detail
     frame["aux"] = frame["y"] + rng.normal(0, 0.3, len(frame))  # a sensor
     assert status(from_frame(frame, n), "target leakage") == "pass"
+
+
+def test_codes_that_hold_the_class_in_a_third_of_the_rows_fail() -> None:
+    rng = np.random.default_rng(0)
+    n = 1_000
+    frame = pd.DataFrame({"id": np.arange(n + 300), "f": rng.normal(size=n + 300), "y": rng.integers(0, 2, n + 300)})
+    usual = np.array([f"x{number}" for number in rng.integers(10, 30, len(frame))], dtype=object)
+    honest = frame.assign(code=usual)
+    assert status(from_frame(honest, n), "target leakage") == "pass"
+    planted = np.where(rng.random(len(frame)) < 0.3, np.where(frame["y"] == 1, "z17", "z23"), usual)
+    check = from_frame(frame.assign(code=planted), n).check("target leakage")
+    assert check is not None
+    assert check.status == "fail"
+    assert "z17 always means 1" in check.detail
