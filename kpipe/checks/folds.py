@@ -152,18 +152,21 @@ def time_values(column: pd.Series) -> pd.Series | None:
 
 
 def _are_calendar_numbers(column: pd.Series) -> bool:
-    """Whether whole numbers are months or days, such as 201507 and 20150731, whatever their name.
+    """Whether whole numbers are months or days, such as 201507, 2015212 and 20150731, whatever their name.
 
     >>> _are_calendar_numbers(pd.Series(range(201501, 201513)))
     True
     >>> _are_calendar_numbers(pd.Series(range(201501, 201514)))
     False
+    >>> _are_calendar_numbers(pd.Series(range(2015001, 2015366)))
+    True
     """
     if not 1_900 <= column.min() // 100 <= column.max() // 100 <= 21_001_231 or column.nunique() < _MIN_TIMES:
         return False
-    days = column if column.min() > 19_000_000 else column * 100 + 1
-    texts = pd.Series(days.dropna().unique()).astype("int64").astype(str)
-    return bool((texts.str.len() == len("20150731")).all() and pd.to_datetime(texts, errors="coerce").notna().all())
+    texts = pd.Series(column.dropna().unique()).astype("int64").astype(str)
+    size, sizes = int(texts.str.len().min()), texts.str.len().nunique()
+    form = {6: "%Y%m", 7: "%Y%j", 8: "%Y%m%d"}.get(size)
+    return sizes == 1 and form is not None and bool(pd.to_datetime(texts, format=form, errors="coerce").notna().all())
 
 
 def goes_on(train: pd.Series, test: pd.Series) -> bool:

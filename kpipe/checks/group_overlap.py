@@ -36,8 +36,8 @@ _PATTERNS = {
     "number": r"(\d{2,})",
     "long number": r"(\d{4,})",
 }
-# Columns that are joined in pairs: at most so many, with at least so many values.
-_JOINED, _MIN_JOINED = 8, 5
+# Columns that are joined in pairs: at most so many, with so many values, most of train's rows with values of test.
+_JOINED, _MIN_JOINED, _KNOWN = 8, 5, 0.9
 _ROWS = 10_000  # of a large table that are used, on average
 
 
@@ -150,13 +150,13 @@ def _pairs(problem: Problem) -> Iterator[_Column]:
         if c != problem.groups
         and not pd.api.types.is_float_dtype(train[c])
         and _MIN_JOINED <= train[c].nunique() <= len(train) / _MIN_ROWS_PER_VALUE
+        # Where test lacks values, it is no reference for how often pairs repeat; and groups are compared as columns.
+        and float(train[c].isin(test[c].unique()).mean()) >= _KNOWN
     ]
     columns.sort(key=lambda c: -train[c].nunique())
     for one, two in combinations(columns[:_JOINED], 2):
         ours, theirs = (frame[one].astype(str) + " " + frame[two].astype(str) for frame in (train, test))
-        # Values that test never has are no reference for how often pairs repeat.
-        known = train[one].isin(test[one].unique()) & train[two].isin(test[two].unique())
-        yield f"{one} and {two} together", ours.where(known), theirs
+        yield f"{one} and {two} together", ours, theirs
 
 
 class _Codes(NamedTuple):

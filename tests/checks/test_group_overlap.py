@@ -79,7 +79,7 @@ def test_groups_that_two_columns_name_together_are_found() -> None:
     n, m = len(given.tables.train), len(given.tables.test)
     rng = np.random.default_rng(0)
     household = np.concatenate([np.arange(n) // 3, n + np.arange(m) // 3])
-    street, number = rng.permutation(household.max() + 1) % 40, rng.permutation(household.max() + 1) // 10
+    street, number = rng.permutation(household.max() + 1) % 40, rng.permutation(household.max() + 1) // 40
     known = given.with_column("street", street[household[:n]], street[household[n:]])
     known = known.with_column("house", number[household[:n]], number[household[n:]])
     check = known.check("group overlap matches test")
