@@ -30,6 +30,7 @@ _FOLDS, _MAX_CLASSES = 4, 50
 _MAX_RANGE, _MIN_CORRELATION = 10.0, 0.95
 _PERFECT = 0.98  # score from which the check fails for a column that models use
 _ROW_NUMBER = "the row number"
+_USED = "Models that use it learn the order of the file, which says nothing about test. Drop it"
 
 
 class _Score(NamedTuple):
@@ -75,19 +76,21 @@ def row_order_leakage(problem: Problem, folds: Folds) -> Iterator[Finding]:
         f"{subject} alone predicts {y.name}: {score.measure} {score.random:.2f} on randomly chosen validation rows, "
         f"{score.contiguous:.2f} on contiguous blocks of them."
     )
-    if problem.groups is not None or time_column(problem.splitter) is not None or _are_blocks(order, folds):
+    is_time = name != _ROW_NUMBER and time_values(train[name]) is not None
+    numbers = used_by_models and not is_time and _numbers_rows(train[name])
+    if numbers and score.perfect and not _are_blocks(order, folds):
+        yield "fail", f"{detail} {_USED} (--drop {quote(name)})."
+    elif problem.groups is not None or time_column(problem.splitter) is not None or _are_blocks(order, folds):
         yield "pass", f"{detail} The folds are by group or by time, so the score is not too optimistic."
-    elif name != _ROW_NUMBER and (time_values(train[name]) is not None or _goes_on(problem, name)):
-        later = "" if time_values(train[name]) is not None else f"By {name}, test comes after train, as by a time. "
+    elif name != _ROW_NUMBER and (is_time or _goes_on(problem, name)):
+        later = "" if is_time else f"By {name}, test comes after train, as by a time. "
         yield (
             "warn",
             f"{detail} {later}Times near each other are similar, and folds by row mix them: validate as test lies in "
             f"train (--split {quote(name)}).",
         )
     elif used_by_models:
-        advice = "Models that use it learn the order of the file, which says nothing about test. "
-        advice += f"Drop it (--drop {quote(name)})."
-        yield "fail" if score.perfect else "warn", f"{detail} {advice}"
+        yield "warn", f"{detail} {_USED} (--drop {quote(name)})."
     else:
         advice = (
             "Neighbouring rows are similar: validate on groups or later rows (--split), or find out how train was made."
