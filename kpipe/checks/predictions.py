@@ -36,6 +36,7 @@ _COLLAPSED = 0.9
 # Fewer rows than these say little about a standard deviation or a share.
 _MIN_ROWS = 30
 
+_NO_MODEL = "No model was trained: run again with a longer --budget."
 _CAUSES = (
     "Usual causes: a loss of shapes (n,) and (n, 1), which broadcasts to (n, n); inputs that are not scaled; a "
     "learning rate that is too high."
@@ -139,7 +140,8 @@ def constant_predictions(trained: TrainedModels) -> Iterator[Finding]:
         what = f"value {test[0, column]:.6g} for {targets[column]}" if len(targets) > 1 else "prediction"
         # The predictions for fewer rows may well be equal.
         status: Status = "fail" if len(test) >= _MIN_ROWS else "warn"
-        yield status, f"Every test row has the same {what}. {_CAUSES}"
+        only_constant = [model.name for model in trained.models] == ["constant"]  # the budget was too short
+        yield status, f"Every test row has the same {what}. {_NO_MODEL if only_constant else _CAUSES}"
         return
     spread, expected = test.std(axis=0).max(), np.nanstd(oof, axis=0).max()
     detail = (

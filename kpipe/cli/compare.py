@@ -50,4 +50,5 @@ COMMAND = Command(
     examples=(("kpipe compare 20261121T092754Z-f40eed 20261121T101502Z-1c9ab2", "is the second run better?"),),
     add_options=_add_options,
     execute=_execute,
+    is_listing=True,
 )

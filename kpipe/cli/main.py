@@ -69,8 +69,8 @@ def main(args: Sequence[str] | None = None) -> None:
     ------
     SystemExit
         Always. Its code is 0 if the command succeeded, 1 if a check or a run failed, 2 if the call or the input was
-        wrong, and 130 after Ctrl-C. Output that cannot be written changes nothing, except that JSON of which a part was
-        lost (full disk) gives 1 instead of 0.
+        wrong, and 130 after Ctrl-C. Output that cannot be written (full disk) costs no run: only where it is all that a
+        command makes, a listing or JSON, the status is 1 instead of 0.
     """
     with guarded_streams() as (stdout, _):
         sys.exit(_main(args, stdout))
@@ -99,7 +99,8 @@ def _main(args: Sequence[str] | None, stdout: GuardedStream) -> int:
     if stdout.error is None or isinstance(stdout.error, BrokenPipeError):  # a reader that leaves (| head) has enough
         return status
     print_message(f"Part of the output could not be written to stdout: {stdout.error.strerror}.")
-    return status or int(getattr(options, "json", False))
+    is_listing = import_module(f"kpipe.cli.{options.command}").COMMAND.is_listing
+    return status or int(is_listing or getattr(options, "json", False))
 
 
 def _execute(options: argparse.Namespace) -> int:
@@ -151,7 +152,8 @@ def _add_command(parser: argparse.ArgumentParser, name: str) -> None:
     """Add the options and the help of a command to its parser."""
     command: Command = import_module(f"kpipe.cli.{name}").COMMAND
     command.add_options(parser)
-    parser.usage = f"kpipe {name} [OPTIONS]{_positionals(parser)}"
+    ways = command.usage or (f"[OPTIONS]{_positionals(parser)}",)
+    parser.usage = "\n       ".join(f"kpipe {name} {way}" for way in ways)
     parser._positionals.title = "arguments"
     parser.description = command.description
     parser.epilog = epilog(command.examples, parser.epilog or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpipe.cli.command import Command
@@ -34,6 +35,7 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.cli.console.runs import print_runs
     from kpipe.cli.console.selection_bias import find_selection_bias
     from kpipe.core.formatting import format_forecast
+    from kpipe.core.wording import did_you_mean
     from kpipe.errors import KpipeError
     from kpipe.runs.find import find_runs
     from kpipe.runs.prune import summary
@@ -63,10 +65,18 @@ def _execute(options: argparse.Namespace) -> int:
             for metric, bias in biases.items()
             if bias is not None and bias.runs > 1 and bias.best in records
         }
-        print_runs(summaries, slug=options.slug, biases=biases, expected=expected)
+        meant = did_you_mean(options.slug, _competitions_with_runs(options.out)) if options.slug and not runs else ""
+        print_runs(summaries, slug=options.slug, meant=meant, biases=biases, expected=expected)
     for skipped in errors:
         print_message(f"Skipped: {skipped}")
     return 0
+
+
+def _competitions_with_runs(out: str | Path | None) -> set[str]:
+    """The slugs of all finished runs in a folder."""
+    from kpipe.runs.find import find_runs
+
+    return {str(run.record["slug"]) for run in find_runs(out, "*")[0]}
 
 
 def _may_be_chosen(run: Run) -> bool:
@@ -91,4 +101,5 @@ COMMAND = Command(
     ),
     add_options=_add_options,
     execute=_execute,
+    is_listing=True,
 )

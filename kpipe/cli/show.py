@@ -44,4 +44,5 @@ COMMAND = Command(
     ),
     add_options=_add_options,
     execute=_execute,
+    is_listing=True,
 )

@@ -61,4 +61,5 @@ COMMAND = Command(
     examples=(("kpipe submissions titanic", "list what was submitted to titanic"),),
     add_options=_add_options,
     execute=_execute,
+    is_listing=True,
 )

@@ -29,6 +29,8 @@ def closest(word: str, known: Iterable[object]) -> str | None:
     --------
     >>> closest("drug", ["Drug", "Dose"]), closest("numleaves", ["num_leaves"]), closest("all", ["shallow"])
     ('Drug', 'num_leaves', None)
+    >>> closest("rum", ["run", "show"]), closest("cat", ["run", "bat"])
+    ('run', None)
     """
     key, keys = _key(word), {str(name): _key(str(name)) for name in known}
     if not key:
@@ -43,14 +45,18 @@ def _key(word: str) -> str:
 
 
 def _similarity(word: str, other: str) -> float:
-    """1 for the same word; at least 0.9 for its beginning, and 0.8 for a longer one; else difflib's ratio."""
+    """1 for the same word; at least 0.9 for its beginning, and 0.8 for a longer one or one wrong letter; else a ratio."""
     from difflib import SequenceMatcher  # not at the top: the command line starts without it
 
     if word == other:
         return 1.0
     begun = other.startswith(word) and len(word) >= _SHORTEST
     longer = word.startswith(other) and len(other) >= _SHORTEST
-    return max(0.9 if begun else 0.8 if longer else 0.0, min(SequenceMatcher(None, word, other).ratio(), 0.99))
+    wrong = sum(a != b for a, b in zip(word, other, strict=False))
+    one_off = len(word) == len(other) >= _SHORTEST and word[0] == other[0] and wrong == 1
+    return max(
+        0.9 if begun else 0.8 if longer or one_off else 0.0, min(SequenceMatcher(None, word, other).ratio(), 0.99)
+    )
 
 
 def did_you_mean(word: str, known: Iterable[object]) -> str:

@@ -135,7 +135,9 @@ def _expected(run: LoadedRun) -> list[_Point]:
     """The forecast, if the record has one."""
     value, low, high = (run.number("forecast", name) for name in ("value", "low", "high"))
     return (
-        [] if value is None or low is None or high is None else [_Point("expected on test", value, low, high, ACCENT)]
+        []
+        if value is None or low is None or high is None or not low <= value <= high
+        else [_Point("expected on test", value, low, high, ACCENT)]
     )
 
 

@@ -70,6 +70,7 @@ REQUIRED = {
         (["run", "titanic", "--target", "Survivd"], "lacks the target 'Survivd'"),
         (["run"], "Name a competition, as in kaggle.com/competitions/SLUG: kpipe run SLUG"),
         (["fly"], "unknown command 'fly'. See kpipe --help."),
+        (["rum", "titanic"], "unknown command 'rum'. Did you mean run?"),
         (["shwo", "titanic"], "unknown command 'shwo'. Did you mean show?"),
         (["run", "titanic", "--json", "--quiet"], "not allowed with"),
     ],

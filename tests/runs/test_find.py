@@ -119,7 +119,7 @@ def test_an_empty_list_names_the_competition(
     both: tuple[Run, Run], home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call("runs", "titanik", "--out", home / "out") == 0
-    assert "No finished runs of titanik found." in capsys.readouterr().out
+    assert "No finished runs of titanik found. Did you mean titanic? To make one" in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ def print_runs(
     runs: Sequence[Mapping[str, Any]],
     *,
     slug: str | None = None,
+    meant: str = "",
     biases: Mapping[str, SelectionBias | None] = {},
     expected: Mapping[str, str] = {},
 ) -> None:
@@ -34,6 +35,8 @@ def print_runs(
         Summaries of runs, see ``kpipe.runs.prune.summary``.
     slug : str, optional
         The competition that was asked for, if only one was.
+    meant : str
+        Where there are no runs: a question that names the competition that was probably meant, after a blank.
     biases : mapping of str to SelectionBias
         Metric to the selection bias among its runs, which is printed below its table.
     expected : mapping of str to str
@@ -42,7 +45,7 @@ def print_runs(
     console = get_console()
     if not runs:
         of = f" of {printable(slug)}" if slug else ""
-        console.print(f"No finished runs{of} found. To make one: kpipe run SLUG", markup=False)
+        console.print(f"No finished runs{of} found.{meant} To make one: kpipe run SLUG", markup=False)
     for key in dict.fromkeys((run["slug"], run["metric"]) for run in runs):
         print_table(console, _table(": ".join(key), [run for run in runs if (run["slug"], run["metric"]) == key]))
         print_selection_bias(biases.get(key[1]), console)
