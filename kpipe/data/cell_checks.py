@@ -174,7 +174,6 @@ def check_numbers(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, T
     for role, column in typed.items():
         if column.kind != "text" or not numbers:
             continue
-        _check_scales(files[role], name, column, typed)
         rows = _rows_of_text(column.values, most=numbers)
         # Numbers that are written as people do, such as 1,234, are read later, if one form fits both files.
         others = [other.values for other in typed.values() if other is not column]
@@ -185,6 +184,7 @@ def check_numbers(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, T
                 f"{column.values[rows[0]].as_py()[:100]!r}{cells}. Fix the cells, leave them empty, or read the column "
                 f'as text with text=["{name}"] (--text {name}).'
             )
+        _check_scales(files[role], name, column, typed)
 
 
 def _check_scales(file: CsvFile, name: str, column: TypedColumn, typed: Mapping[str, TypedColumn]) -> None:
@@ -195,9 +195,9 @@ def _check_scales(file: CsvFile, name: str, column: TypedColumn, typed: Mapping[
     if not _are_written_alike(column.values, [other.values for other in others]):
         written, plain = (pc.drop_null(values)[0].as_py() for values in (column.values, others[0].values))
         raise DataError(
-            f"{file.name}: {name!r} is written as {str(written)[:100]!r} here and as {plain} in the other file, and kpipe "
-            f"cannot tell how the two compare. Write them alike, leave the column out (--drop {name}), or read it as "
-            f"text (--text {name})."
+            f"{file.name}: {name!r} is written as {str(written)[:100]!r} here and as {plain} in the other file, and "
+            f"kpipe cannot tell how the two compare. Write them alike, leave the column out (--drop {name}), or read "
+            f"it as text (--text {name})."
         )
 
 

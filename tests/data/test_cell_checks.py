@@ -70,3 +70,12 @@ def test_decimal_commas_beside_decimal_points_in_the_other_file_are_refused_rath
     decimals, commas = [f"0.{n + 100}" for n in range(60)], [f"-0,{n + 100}" for n in range(20)]
     with pytest.raises(DataError, match=r"test\.csv, line 2: 'a' must hold numbers.*got '-0,100'"):
         column(*decimals, other=tuple(f'"{cell}"' for cell in commas))
+
+
+def test_per_cent_beside_plain_numbers_of_another_size_are_refused_with_every_way_on() -> None:
+    per_cent = [f"{number}.5%" for number in range(60)]
+    with pytest.raises(
+        DataError, match=r"train\.csv: 'a' is written as '0\.5%' here and as 1000\.25 in the other.*--drop"
+    ):
+        column(*per_cent, other=tuple(f"{number}.25" for number in range(1000, 1020)))
+    assert column(*per_cent, other=tuple(f"0.{number}" for number in range(10, 30))).dtype == "str"  # read later
