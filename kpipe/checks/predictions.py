@@ -140,7 +140,7 @@ def constant_predictions(trained: TrainedModels) -> Iterator[Finding]:
         what = f"value {test[0, column]:.6g} for {targets[column]}" if len(targets) > 1 else "prediction"
         # The predictions for fewer rows may well be equal.
         status: Status = "fail" if len(test) >= _MIN_ROWS else "warn"
-        only_constant = [model.name for model in trained.models] == ["constant"]  # the budget was too short
+        only_constant = [model.name for model in trained.predictions.models] == ["constant"]  # the budget was too short
         yield status, f"Every test row has the same {what}. {_NO_MODEL if only_constant else _CAUSES}"
         return
     spread, expected = test.std(axis=0).max(), np.nanstd(oof, axis=0).max()

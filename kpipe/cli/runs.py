@@ -72,7 +72,7 @@ def _execute(options: argparse.Namespace) -> int:
     return 0
 
 
-def _competitions_with_runs(out: str | Path | None) -> set[str]:
+def _competitions_with_runs(out: Path) -> set[str]:
     """The slugs of all finished runs in a folder."""
     from kpipe.runs.find import find_runs
 
