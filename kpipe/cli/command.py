@@ -26,8 +26,8 @@ class Command(NamedTuple):
         Takes the parsed command line, runs the command and returns its exit status. It may raise KpipeError.
     is_listing : bool
         Whether what the command prints is all that it makes, so that its exit status is 1 where it cannot be printed.
-    usage : tuple of str
-        What follows the command's name, a line for each way to call it, where the arguments do not say it.
+    usage : str
+        What follows the command's name in its line of usage, where the arguments do not say it.
     """
 
     description: str
@@ -35,4 +35,4 @@ class Command(NamedTuple):
     add_options: Callable[[argparse.ArgumentParser], None]
     execute: Callable[[argparse.Namespace], int]
     is_listing: bool = False
-    usage: tuple[str, ...] = ()
+    usage: str = ""

@@ -152,8 +152,7 @@ def _add_command(parser: argparse.ArgumentParser, name: str) -> None:
     """Add the options and the help of a command to its parser."""
     command: Command = import_module(f"kpipe.cli.{name}").COMMAND
     command.add_options(parser)
-    ways = command.usage or (f"[OPTIONS]{_positionals(parser)}",)
-    parser.usage = "\n       ".join(f"kpipe {name} {way}" for way in ways)
+    parser.usage = f"kpipe {name} {command.usage or '[OPTIONS]' + _positionals(parser)}"
     parser._positionals.title = "arguments"
     parser.description = command.description
     parser.epilog = epilog(command.examples, parser.epilog or "")

@@ -62,5 +62,5 @@ COMMAND = Command(
     ),
     add_options=_add_options,
     execute=_execute,
-    usage=("[OPTIONS] SLUG", "open [OPTIONS] RUN"),
+    usage="[OPTIONS] SLUG | open RUN",
 )

@@ -44,6 +44,12 @@ def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixtur
     assert len(out.splitlines()) > 4
 
 
+def test_the_usage_of_vault_shows_both_ways_to_call_it() -> None:
+    assert get_parser(["vault"]).parse_args(["vault", "x"]).parser.format_usage() == (
+        "usage: kpipe vault [OPTIONS] SLUG | open RUN\n"
+    )
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_usage_of_a_command_is_one_line(name: str) -> None:
     usage = get_parser([name]).parse_args([name, *REQUIRED.get(name, ())]).parser.format_usage()
