@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from kpipe.core.values import Source, Tables
@@ -24,6 +27,10 @@ from kpipe.data.further_tables import FurtherTables
 from kpipe.data.identifiers import check_ids, id_columns
 from kpipe.data.locate import Location, locate
 from kpipe.data.parts import join_parts
+from kpipe.data.picture_files import PictureFolder, open_pictures
+from kpipe.data.picture_tables import COLUMN as PICTURE
+from kpipe.data.picture_tables import with_pictures
+from kpipe.data.pixels import decode_pictures
 from kpipe.data.roles import Roles, assign_roles, is_labels, missing_roles
 from kpipe.data.tidying import tidy
 from kpipe.errors import DataError
@@ -106,9 +113,7 @@ def load(
     location = locate(slug, path, downloader=downloader, on_download=on_download)
     place = location.path
     metric = metric_on_page(slug, place, downloader)
-    roles = _roles(location, choice)
-    cached = location.origin != "sample"
-    entry = _read_cached(place, roles, text=text, id=id, targets=choice.targets, cached=cached)
+    entry, roles = _read_tables(location, choice, text=text, id=id)
     further: dict[str, SourceFile] = {}
     for file in roles.others:
         if file.name not in entry.hashes:
@@ -153,14 +158,52 @@ def _roles(location: Location, choice: FileChoice) -> Roles:
         (only,) = roles.others
         if not is_labels(only):
             roles = replace(roles, files={**roles.files, "train": only}, others=())
-    if "train" not in roles.files:
-        raise missing_roles(place, roles, files, unread_archives(place))
     if "sample" not in roles.files and (several := [f.path for f in roles.others if "submission" in f.stem.lower()]):
         raise DataError(
             f"{place} holds {len(several)} files that may be a sample submission: {listed(several)}. Name it: "
             "--sample FILE."
         )
     return roles
+
+
+def _read_tables(
+    location: Location, choice: FileChoice, *, text: Sequence[str], id: str | None
+) -> tuple[cache.Entry, Roles]:
+    """The tables and their roles; those of pictures have a column for each pixel."""
+    roles, place = _roles(location, choice), location.path
+    read = partial(_read, text=text, id=id, targets=choice.targets)
+    if location.origin == "sample":
+        return read(_complete(place, roles)), roles
+    if not location.file:
+        with open_pictures(place) as folder:
+            if (pictured := with_pictures(roles, folder.pictures)) is not None:
+                key = _cache_key(place, pictured, folder.digest(), text=tuple(text), id=id, targets=choice.targets)
+                entry = _read_cached(pictured, key, read)
+                return _with_pixels(entry, folder), pictured
+    key = _cache_key(place, _complete(place, roles), text=tuple(text), id=id, targets=choice.targets)
+    return _read_cached(roles, key, read), roles
+
+
+def _complete(place: Path, roles: Roles) -> Roles:
+    """The roles, if train has a file; DataError otherwise."""
+    if "train" not in roles.files:
+        raise missing_roles(place, roles, list_files(place), unread_archives(place))
+    return roles
+
+
+def _with_pixels(entry: cache.Entry, folder: PictureFolder) -> cache.Entry:
+    """The tables with the pixels of each row's picture in place of its path."""
+    frames = {role: entry.frames[role] for role in ("train", "test")}
+    pixels = decode_pictures(folder, [path for frame in frames.values() for path in frame[PICTURE]])
+    start, found = 0, dict(entry.frames)
+    for role, frame in frames.items():
+        rows = np.arange(start, start + len(frame))
+        start += len(frame)
+        kept = ~pixels.broken[rows] if role == "train" else np.ones(len(rows), dtype=bool)
+        table = frame.drop(columns=PICTURE)[kept].reset_index(drop=True)
+        found[role] = pd.concat([table, pixels.frame(rows[kept])], axis=1)
+    hashes = {**entry.hashes, "pictures": folder.digest()}
+    return replace(entry, frames=found, hashes=hashes, notes=(*entry.notes, *pixels.notes))
 
 
 def _around(location: Location, files: Sequence[SourceFile]) -> tuple[list[SourceFile], str]:
@@ -194,35 +237,27 @@ def _header(file: SourceFile) -> list[str]:
         return []
 
 
-def _read_cached(
-    place: Path,
-    roles: Roles,
-    *,
-    text: Sequence[str],
-    id: str | None,
-    targets: Sequence[str],
-    cached: bool,
-) -> cache.Entry:
+def _read_cached(roles: Roles, key: str, read: Callable[[Roles], cache.Entry]) -> cache.Entry:
     """Return frames and hashes, from the cache if it has them."""
-    if not cached:
-        return _read(roles, text=text, id=id, targets=targets)
-    key = _cache_key(place, roles, text=tuple(text), id=id, targets=tuple(targets))
     entry = cache.get(cache.cache_folder(), key)
     if entry is None:
-        entry = _read(roles, text=text, id=id, targets=targets)
+        entry = read(roles)
         pa.default_memory_pool().release_unused()  # frees the text of the files, often many megabytes
         cache.put(cache.cache_folder(), key, entry)
     return entry
 
 
-def _cache_key(place: Path, roles: Roles, **options: object) -> str:
-    """Return a hash of the bytes that are read (of the zip, or of each file) and of the options for reading them."""
+def _cache_key(place: Path, roles: Roles, pictures: str = "", **options: object) -> str:
+    """Return a hash of the bytes that are read (of the zip, or of each file) and of the options for reading them.
+
+    The digest of pictures stands for the bytes of a zip, which may be many.
+    """
     files = [*roles.files.values(), *_all_parts(roles), *roles.extra]
-    digests = []
-    if place.is_file():
+    digests = [pictures] if pictures else []
+    if place.is_file() and not pictures:
         with open(place, "rb") as opened:
             digests = [hashlib.file_digest(opened, "sha256").hexdigest()]
-    if place.is_dir() or roles.extra or any(file.outside for file in files):
+    if place.is_dir() or pictures or roles.extra or any(file.outside for file in files):
         digests += [hashlib.sha256(file.read()).hexdigest() for file in files]
     names = sorted((role, file.path) for role, file in roles.files.items())
     names += [("part", file.path) for file in _all_parts(roles)] + [("extra", file.path) for file in roles.extra]

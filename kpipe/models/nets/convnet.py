@@ -1,4 +1,4 @@
-"""The models ``convnet`` and ``convnet-large``: small convolutional networks for small images.
+"""The models ``convnet``, ``convnet-large`` and ``photo-net``: small convolutional networks for small images.
 
 Their scores on Kaggle's digit-recognizer, their cost and what was tried: ``docs/digits.md``. From 600 rows: 0.977 ±
 0.001 (3 seeds), 4 s.
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from kpipe.models.nets.image_augmentation import ImageShape, RandomWarp
     from kpipe.models.nets.machine import Machine
 
-__all__ = ["ConvNetClassifier", "convnet", "convnet_large"]
+__all__ = ["ConvNetClassifier", "convnet", "convnet_large", "photo_net"]
 
 _MIN_SIDE = 5  # pixels: see ``_machine``
 _PREDICTED_ROWS = 128  # at a time: they fit in a core's 2 MiB of cache, in half the time of 1024
@@ -109,6 +109,34 @@ def convnet_large(context: Context, *, shape: ImageShape | None = None, **option
     return ConvNetClassifier(shape=shape, **with_context({**longer, **warped, **options}, context))
 
 
+def photo_net(context: Context, *, shape: ImageShape | None = None, **options: Any) -> ConvNetClassifier:
+    """A convolutional torch net with residual layers for small colour pictures.
+
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    shape : tuple of int or None, default=None
+        As for ``convnet``.
+    **options
+        Further parameters of ``ConvNetClassifier``.
+
+    Returns
+    -------
+    ConvNetClassifier
+        Unfitted.
+
+    Raises
+    ------
+    UsageError
+        If the task is not classification.
+    """
+    require_classification("photo-net", context)
+    longer: dict[str, Any] = {"size": "photo", "epochs": 24, "min_steps": 600}
+    seen = {"rotation": 0.0, "zoom": 0.15, "shift": 3.0, "flip": True}
+    return ConvNetClassifier(shape=shape, **with_context({**longer, **seen, **options}, context))
+
+
 class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
     """A few convolutions with batch normalisation, trained on images that are rotated, zoomed, shifted and distorted.
 
@@ -116,7 +144,7 @@ class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
     ----------
     shape : tuple of int or None, default=None
         (height, width, channels) of one row of X, channels last; None: the image is square and grey.
-    size : {"small", "large"}, default="small"
+    size : {"small", "large", "photo"}, default="small"
         Of the network; see ``kpipe.models.nets.convnet_layers.LAYERS``.
     lr, epochs, batch_size, weight_decay, min_steps
         Of AdamW with one cycle; see ``kpipe.models.nets.loop.Recipe``.
@@ -125,6 +153,8 @@ class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
     rotation, zoom, shear, shift, elastic : float
         Largest changes of a training image; see ``kpipe.models.nets.image_augmentation.RandomWarp``. 0 in all of them
         leaves images as they are.
+    flip : bool, default=False
+        Whether training mirrors every second image, and a prediction counts the mirror image too.
     dropout : float, default=0
         Share of the last layer's inputs that a step leaves out, in [0, 1).
     test_time_augmentation : bool, default=True
@@ -154,7 +184,7 @@ class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
         self,
         *,
         shape: ImageShape | None = None,
-        size: Literal["small", "large"] = "small",
+        size: Literal["small", "large", "photo"] = "small",
         lr: float = 0.01,
         epochs: int = 16,
         batch_size: int = 128,
@@ -165,6 +195,7 @@ class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
         shear: float = 0.0,
         shift: float = 2.0,
         elastic: float = 0.0,
+        flip: bool = False,
         dropout: float = 0.0,
         test_time_augmentation: bool = True,
         min_steps: int = 300,
@@ -184,6 +215,7 @@ class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
         self.shear = shear
         self.shift = shift
         self.elastic = elastic
+        self.flip = flip
         self.dropout = dropout
         self.test_time_augmentation = test_time_augmentation
         self.min_steps = min_steps
@@ -217,7 +249,7 @@ class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
 
         X, y = validate_data(self, X, y, dtype=[np.float32, np.uint8], ensure_min_samples=2)
         require(0 <= self.label_smoothing < 1, "label_smoothing must be at least 0 and below 1", self.label_smoothing)
-        require_one_of("size", self.size, ("small", "large"))
+        require_one_of("size", self.size, ("small", "large", "photo"))
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout)
         codes = self._encode_labels(y)
         self.shape_ = self._image_shape(X.shape[1])
@@ -285,13 +317,14 @@ class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
             layers=LAYERS[self.size],
             classes=len(self.classes_),
             dropout=self.dropout,
-            shifts=SHIFTS if self.test_time_augmentation else SHIFTS[:1],
+            shifts=SHIFTS if self.test_time_augmentation and not self.flip else SHIFTS[:1],
+            flip=self.flip and self.test_time_augmentation,
         )
 
     def _warp(self) -> RandomWarp:
         from kpipe.models.nets.image_augmentation import RandomWarp
 
-        amounts = {name: getattr(self, name) for name in ("rotation", "zoom", "shear", "shift", "elastic")}
+        amounts = {name: getattr(self, name) for name in ("rotation", "zoom", "shear", "shift", "elastic", "flip")}
         return RandomWarp(shape=self.shape_, **amounts)
 
     def _machine(self, *, train: bool = False) -> Machine:

@@ -26,15 +26,22 @@ class ConvLayer:
         Outputs of the convolution.
     pool : bool, default=False
         Whether maximum pooling halves the image before the normalisation.
+    residual : bool, default=False
+        Whether two such convolutions are added to their input, which has as many channels.
     """
 
     channels: int
     pool: bool = False
+    residual: bool = False
 
 
 LAYERS: dict[str, tuple[ConvLayer, ...]] = {
     "small": (ConvLayer(32, pool=True), ConvLayer(64), ConvLayer(64)),
     "large": (ConvLayer(32), ConvLayer(64, pool=True), ConvLayer(128), ConvLayer(128)),  # three times the time
+    "photo": (
+        *(ConvLayer(32), ConvLayer(64, pool=True), ConvLayer(64, residual=True)),
+        *(ConvLayer(128, pool=True), ConvLayer(128, residual=True)),
+    ),
 }
 
 
@@ -58,6 +65,8 @@ class ConvNetwork(nn.Module):
         Share of the last layer's inputs that a step leaves out.
     shifts : sequence of (int, int)
         (across, down) of test-time augmentation.
+    flip : bool, default=False
+        Whether test-time augmentation also mirrors the image.
     """
 
     def __init__(
@@ -69,9 +78,10 @@ class ConvNetwork(nn.Module):
         classes: int,
         dropout: float = 0.0,
         shifts: Sequence[tuple[int, int]],
+        flip: bool = False,
     ) -> None:
         super().__init__()
-        self.shape, self.scale, self.shifts = shape, scale, shifts
+        self.shape, self.scale, self.shifts, self.flip = shape, scale, shifts, flip
         inputs = (_SQUARE**2 * shape[2], *(layer.channels for layer in layers))
         body = nn.Sequential(
             *(part for count, layer in zip(inputs, layers, strict=False) for part in _modules(count, layer))
@@ -82,7 +92,7 @@ class ConvNetwork(nn.Module):
         self.head = nn.Linear(inputs[-1], classes)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Logits of the images, in evaluation mode of each shift.
+        """Logits of the images, in evaluation mode of each shift and of the mirror image.
 
         Parameters
         ----------
@@ -91,13 +101,14 @@ class ConvNetwork(nn.Module):
 
         Returns
         -------
-        Tensor of shape (n, classes) in training, (n, shifts, classes) in evaluation mode
+        Tensor of shape (n, classes) in training, (n, views, classes) in evaluation mode
             Float.
         """
         images = to_images(rows.float() / self.scale, self.shape)
         if self.training:
             return self._logits(images)
         logits = [self._logits(shift_images(images, across=across, down=down)) for across, down in self.shifts]
+        logits += [self._logits(images.flip(3))] if self.flip else []
         return torch.stack(logits, dim=1)
 
     def _logits(self, images: Tensor) -> Tensor:
@@ -110,7 +121,23 @@ class ConvNetwork(nn.Module):
         return logits
 
 
+class _Residual(nn.Module):
+    """The input plus what two convolutions make of it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        layer = ConvLayer(channels)
+        self.body = nn.Sequential(*_modules(channels, layer), *_modules(channels, layer))
+
+    def forward(self, images: Tensor) -> Tensor:
+        added: Tensor = images + self.body(images)
+        return added
+
+
 def _modules(inputs: int, layer: ConvLayer) -> Iterator[nn.Module]:
+    if layer.residual:
+        yield _Residual(layer.channels)
+        return
     yield nn.Conv2d(inputs, layer.channels, 3, padding=1, bias=False)
     if layer.pool:  # before the normalisation: the same result for a positive scale, a quarter of the numbers
         yield nn.MaxPool2d(2, ceil_mode=True)

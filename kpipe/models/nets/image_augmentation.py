@@ -43,6 +43,8 @@ class RandomWarp:
         Pixels, at the most.
     elastic : float, default=0
         Standard deviation in pixels of a smooth displacement of each point.
+    flip : bool, default=False
+        Whether every second image is mirrored, left to right.
     """
 
     shape: ImageShape
@@ -51,10 +53,11 @@ class RandomWarp:
     shear: float = 0.0
     shift: float = 0.0
     elastic: float = 0.0
+    flip: bool = False
 
     def __bool__(self) -> bool:
         """Whether the warp changes anything."""
-        return any((self.rotation, self.zoom, self.shear, self.shift, self.elastic))
+        return any((self.rotation, self.zoom, self.shear, self.shift, self.elastic, self.flip))
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """The warped images.
@@ -95,6 +98,9 @@ class RandomWarp:
             displacements = torch.randn(count, 2, maps - 3, generator=generator, device=device)
             pixel = torch.tensor([2 / width, 2 / height], device=device)[:, None]
             amounts[:, :, 3:] = displacements * pixel * (self.elastic / math.sqrt(maps - 3))
+        if self.flip:
+            mirrored = torch.rand(count, generator=generator, device=device) < 0.5
+            amounts[:, 0] *= torch.where(mirrored, -1.0, 1.0)[:, None]
         return amounts
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from kpipe.core.values import Reason, Tables
 from kpipe.data.column_types import is_free_text, is_pixel_table
 from kpipe.data.dates import parse_dates
+from kpipe.data.pixels import picture_shape
 from kpipe.models import model
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
@@ -42,7 +43,7 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
         return NOTHING
     columns = tables.train[list(competition.columns or ())]
     if is_pixel_table(columns):
-        return _models_of_pixels(competition, columns.shape[1])
+        return _models_of_pixels(competition, columns)
     many = len(columns) >= _MANY
     further = _FURTHER_OF_MANY_ROWS if many else _FURTHER
     free_text = any(is_free_text(columns[name]) for name in columns)
@@ -69,10 +70,15 @@ def _asks_for_the_future(competition: Competition, columns: pd.DataFrame) -> boo
     return any(parse_dates(columns[name]) is not None for name in columns)
 
 
-def _models_of_pixels(competition: Competition, count: int) -> Step:
+def _models_of_pixels(competition: Competition, columns: pd.DataFrame) -> Step:
+    count = columns.shape[1]
     # Few trees, each on a fifth of the columns: with the defaults, hundreds of columns would take most of an hour.
     trees = model("boosting", n_estimators=100, learning_rate=0.1, colsample_bytree=0.2)
+    shape = picture_shape(list(columns.columns))
     side = math.isqrt(count)
+    if shape is not None and competition.task == "classification":
+        nets, usual = {"photo-net": model("photo-net", shape=shape)}, {"default": competition.default or ("photo-net",)}
+        return {"models": nets, **usual}, Reason(text=f"pictures of {shape[0]} x {shape[1]} pixels")
     if competition.task == "classification" and side * side == count:
         nets = {name: model(name, shape=(side, side, 1)) for name in ("convnet", "convnet-large")}
         reason = Reason(text=f"images of {side} x {side} pixels", guess=True)

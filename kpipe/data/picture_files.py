@@ -1,0 +1,191 @@
+"""The pictures in a folder or a zip, or in zips inside it: found by the ends of their names, and read while open."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from kpipe.data.archives import ARCHIVE_ERRORS, list_members
+from kpipe.errors import DataError
+
+__all__ = ["Picture", "PictureFolder", "open_pictures"]
+
+_PICTURE = re.compile(r"\.(jpe?g|png|webp|bmp|gif|tiff?)$", re.IGNORECASE)
+_LARGEST = 512 << 20  # bytes of one picture's file
+_IN_MEMORY = 256 << 20  # bytes of a zip inside a zip that are kept in memory; a larger one is copied to disk
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture's file.
+
+    Attributes
+    ----------
+    path : str
+        Where it lies in the folder or zip; a zip inside counts as a folder: ``train/cat.0.jpg``.
+    mark : str
+        Changes when the file changes: its size, and its checksum or time.
+    """
+
+    path: str
+    mark: str
+
+    @property
+    def name(self) -> str:
+        """Base name: ``cat.0.jpg``."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def stem(self) -> str:
+        """Base name without its ending: ``cat.0``."""
+        return _PICTURE.sub("", self.name)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Names of the folders that it lies in, the outermost first."""
+        return tuple(self.path.split("/")[:-1])
+
+
+@dataclass
+class PictureFolder:
+    """The pictures of a folder or zip, which can be read as long as it is open.
+
+    Attributes
+    ----------
+    place : Path
+    pictures : list of Picture
+        Sorted by path.
+    """
+
+    place: Path
+    pictures: list[Picture] = field(default_factory=list)
+    _members: dict[str, tuple[zipfile.ZipFile, zipfile.ZipInfo]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def read(self, picture: Picture) -> bytes:
+        """The bytes of a picture's file. It may be called by several threads.
+
+        Parameters
+        ----------
+        picture : Picture
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        DataError
+            It cannot be read, or is larger than 512 MiB.
+        """
+        try:
+            if picture.path not in self._members:
+                with open(self.place / picture.path, "rb") as file:
+                    content = file.read(_LARGEST + 1)
+            else:
+                archive, member = self._members[picture.path]
+                with self._lock, archive.open(member) as stream:
+                    content = stream.read(_LARGEST + 1)
+        except ARCHIVE_ERRORS as error:
+            raise DataError(f"{picture.path} cannot be read: {error}.") from error
+        if len(content) > _LARGEST:
+            raise DataError(f"{picture.path} is larger than {_LARGEST >> 20} MiB.")
+        return content
+
+    def digest(self) -> str:
+        """A hash of the names and the marks of all pictures: it changes when one of them does.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits.
+        """
+        return hashlib.sha256("\n".join(f"{each.path}\t{each.mark}" for each in self.pictures).encode()).hexdigest()
+
+
+@contextmanager
+def open_pictures(place: Path) -> Iterator[PictureFolder]:
+    """Open a folder or zip to read its pictures.
+
+    Parameters
+    ----------
+    place : Path
+
+    Yields
+    ------
+    PictureFolder
+        Hidden files are not among its pictures. Zips inside are opened if there are no pictures beside them.
+
+    Raises
+    ------
+    DataError
+        The zip is not one, or damaged.
+    """
+    with ExitStack() as stack:
+        found = PictureFolder(place)
+        if place.is_dir():
+            _add_files(found)
+            zips = [] if found.pictures else sorted(place.rglob("*.zip"))
+            for path in zips:
+                inside = path.relative_to(place).as_posix()
+                _add_members(found, _open(stack, path, inside), inside.removesuffix(".zip"))
+        else:
+            list_members(place)  # says what is wrong with a broken zip
+            outer = _open(stack, place, place.name)
+            _add_members(found, outer, "")
+            for member in () if found.pictures else outer.infolist():
+                if member.filename.lower().endswith(".zip") and not _is_hidden(member.filename):
+                    copy = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
+                    _copy(outer, member, copy)
+                    _add_members(found, _open(stack, copy, member.filename), member.filename[: -len(".zip")])
+        found.pictures.sort(key=lambda picture: picture.path)
+        yield found
+
+
+def _open(stack: ExitStack, source: Path | IO[bytes], name: str) -> zipfile.ZipFile:
+    try:
+        return stack.enter_context(zipfile.ZipFile(source))
+    except ARCHIVE_ERRORS as error:
+        raise DataError(f"{name} is no whole zip archive: {error}. Download it again.") from error
+
+
+def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: IO[bytes]) -> None:
+    try:
+        with archive.open(member) as stream:
+            while part := stream.read(1 << 20):
+                target.write(part)
+    except ARCHIVE_ERRORS as error:
+        raise DataError(f"{member.filename} is broken: {error}. Download it again.") from error
+    target.seek(0)
+
+
+def _add_files(found: PictureFolder) -> None:
+    for path in found.place.rglob("*"):
+        inside = path.relative_to(found.place).as_posix()
+        if _PICTURE.search(inside) and not _is_hidden(inside) and path.is_file():
+            stat = path.stat()
+            found.pictures.append(Picture(inside, f"{stat.st_size} {stat.st_mtime_ns}"))
+
+
+def _add_members(found: PictureFolder, archive: zipfile.ZipFile, folder: str) -> None:
+    """Add the pictures of a zip. ``train.zip`` that holds ``train/1.jpg`` counts as one folder."""
+    for member in archive.infolist():
+        path = member.filename
+        if not _PICTURE.search(path) or _is_hidden(path) or ".." in path.split("/"):
+            continue
+        base = folder.rpartition("/")[2]
+        inside = path if not folder or path.startswith(f"{base}/") else f"{folder}/{path}"
+        found.pictures.append(Picture(inside, f"{member.file_size} {member.CRC}"))
+        found._members[inside] = (archive, member)
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith((".", "__MACOSX", "~$")) for part in path.split("/"))

@@ -1,0 +1,246 @@
+"""Competitions of pictures: found, joined to their rows and read as pixels, whatever their layout."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from kpipe.core.values import Tables
+from kpipe.data import pixels
+from kpipe.data.loading import load
+from kpipe.data.picture_files import open_pictures
+from kpipe.errors import DataError
+from tests.conftest import KaggleZip
+
+COLOURS = {"red": (200, 20, 20), "blue": (20, 20, 200)}
+
+
+def picture(
+    colour: tuple[int, ...] | int = 90, *, size: tuple[int, int] = (8, 6), mode: str = "RGB", end: str = "png"
+) -> bytes:
+    """The bytes of a picture of one colour, 8 wide and 6 high."""
+    made = io.BytesIO()
+    Image.new(mode, size, colour).save(made, {"jpg": "jpeg", "tif": "tiff"}.get(end, end))
+    return made.getvalue()
+
+
+def write(folder: Path, files: dict[str, bytes | str]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
+
+
+def names(count: int) -> list[str]:
+    return [["red", "blue"][number % 2] for number in range(count)]
+
+
+def csv(header: str, *rows: str) -> str:
+    return "\n".join([header, *rows]) + "\n"
+
+
+def train_pictures(folder: str, count: int = 12, end: str = "png") -> dict[str, bytes]:
+    return {f"{folder}/{i}.{end}": picture(COLOURS[label], end=end) for i, label in enumerate(names(count))}
+
+
+LABELS = csv("id,label", *(f"{i},{label}" for i, label in enumerate(names(12))))
+SAMPLE = csv("id,label", "1,red", "0,red", "2,red")
+TEST = {f"test/{i}.png": picture(COLOURS["blue"] if i else COLOURS["red"]) for i in range(3)}
+SHAPE = (6, 8, 3)
+
+
+def means(frame: pd.DataFrame) -> list[str]:
+    """The colour of each row's picture."""
+    values = frame[pixels.pixel_names(SHAPE)].to_numpy().reshape(len(frame), -1, 3).mean(axis=1)
+    return ["red" if red > blue else "blue" for red, _, blue in values]
+
+
+def assert_right(found: Tables, label: str = "label") -> None:
+    assert means(found.train) == [str(each) for each in found.train[label]]
+    assert means(found.test) == ["red" if name == "0" else "blue" for name in found.test["id"].astype(str).str[-1]]
+    assert set(found.train.columns) - set(found.test.columns) == {label}
+
+
+LAYOUTS = {
+    "labels in a file": {**train_pictures("train"), **TEST, "trainLabels.csv": LABELS, "sampleSubmission.csv": SAMPLE},
+    "labels with endings": {
+        **train_pictures("train"),
+        **TEST,
+        "labels.csv": csv("id,label", *(f"{i}.png,{label}" for i, label in enumerate(names(12)))),
+        "sample_submission.csv": SAMPLE,
+    },
+    "labels in the file names": {
+        **{f"train/{label}.{i}.png": picture(COLOURS[label]) for i, label in enumerate(names(12))},
+        **TEST,
+        "sample_submission.csv": SAMPLE,
+    },
+    "labels in the folders": {
+        **{f"train/{label}/{i}.png": picture(COLOURS[label]) for i, label in enumerate(names(12))},
+        **TEST,
+        "sample_submission.csv": SAMPLE,
+    },
+    "one folder for all": {
+        **train_pictures("images"),
+        **{f"images/t{i}.png": content for i, content in enumerate(TEST.values())},
+        "train.csv": LABELS,
+        "test.csv": csv("id", "t2", "t0", "t1"),
+        "sample_submission.csv": csv("id,red,blue", "t2,0.5,0.5", "t0,0.5,0.5", "t1,0.5,0.5"),
+    },
+    "other case": {
+        **{f"train/P{i}.PNG": picture(COLOURS[label]) for i, label in enumerate(names(12))},
+        **TEST,
+        "train.csv": csv("id,label", *(f"p{i},{label}" for i, label in enumerate(names(12)))),
+        "sample_submission.csv": SAMPLE,
+    },
+    "no sample": {**train_pictures("train"), **TEST, "train.csv": LABELS},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_each_row_has_the_pixels_of_its_own_picture(tmp_path: Path, layout: str) -> None:
+    assert_right(load("colours", write(tmp_path, LAYOUTS[layout])))
+
+
+def test_a_zip_is_read_like_a_folder_and_so_are_zips_inside_it(tmp_path: Path) -> None:
+    folder = write(tmp_path / "all", LAYOUTS["labels in a file"])
+    whole = Path(shutil.make_archive(str(tmp_path / "whole"), "zip", folder))
+    assert_right(load("colours", whole))
+    with zipfile.ZipFile(tmp_path / "nested.zip", "w") as nested:
+        for part in ("train", "test"):
+            packed = shutil.make_archive(str(tmp_path / part), "zip", folder, part)
+            nested.write(packed, f"{part}.zip")
+        nested.writestr("train.csv", LABELS)
+        nested.writestr("sample_submission.csv", SAMPLE)
+    assert_right(load("colours", tmp_path / "nested.zip"))
+
+
+@pytest.mark.parametrize("end", ["jpg", "png", "webp", "tif", "bmp", "gif"])
+def test_pictures_of_every_usual_format_are_read(tmp_path: Path, end: str) -> None:
+    files = {**train_pictures("train", end=end), **TEST, "train.csv": LABELS, "sample_submission.csv": SAMPLE}
+    assert_right(load("colours", write(tmp_path, files)))
+
+
+def test_grey_pictures_have_one_channel_and_16_bits_become_8(tmp_path: Path) -> None:
+    deep = {f"train/{i}.png": picture(65535 if i % 2 else 0, mode="I;16") for i in range(12)}
+    test = {f"test/{i}.png": picture(0, mode="I;16") for i in range(3)}
+    found = load("grey", write(tmp_path, {**deep, **test, "train.csv": LABELS, "sample_submission.csv": SAMPLE}))
+    assert pixels.picture_shape([name for name in found.train if name.startswith("pixel_")]) == (6, 8, 1)
+    assert found.train["pixel_0_0_0"].tolist() == [0, 255] * 6
+
+
+def test_the_turn_that_a_camera_notes_is_undone(tmp_path: Path) -> None:
+    turned = Image.new("RGB", (6, 8))
+    turned.paste(COLOURS["red"], (0, 0, 6, 4))  # the upper half, which is on the right after turning
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    made = io.BytesIO()
+    turned.save(made, "png", exif=exif)
+    files = LAYOUTS["labels in a file"] | {"train/0.png": made.getvalue()}
+    found = load("colours", write(tmp_path, files))
+    first = found.train[pixels.pixel_names(SHAPE)].to_numpy()[0].reshape(SHAPE)
+    assert first[:, 6, 0].min() > 150 > 50 > first[:, 1, 0].max()
+
+
+def test_large_pictures_are_made_smaller_and_sizes_may_differ(tmp_path: Path) -> None:
+    sizes = [(200, 100), (100, 50), (240, 130)]
+    large = {f"train/{i}.png": picture(COLOURS[label], size=sizes[i % 3]) for i, label in enumerate(names(12))}
+    files = {**large, **TEST, "train.csv": LABELS, "sample_submission.csv": SAMPLE}
+    found = load("colours", write(tmp_path, files))
+    height, width, channels = pixels.picture_shape([name for name in found.train if name.startswith("pixel_")]) or (
+        0,
+        0,
+        0,
+    )
+    assert max(height, width) <= 64
+    assert channels == 3
+    assert width > height
+
+
+def test_one_broken_picture_is_named_and_no_row_of_test_is_lost(tmp_path: Path) -> None:
+    cut = picture(COLOURS["red"], size=(64, 64), end="jpg")
+    broken = {"train/0.png": cut[: len(cut) // 2], "test/2.png": b"no picture"}
+    found = load("colours", write(tmp_path, LAYOUTS["labels in a file"] | broken))
+    assert (len(found.train), len(found.test)) == (11, 3)
+    (note,) = [note for note in found.source.notes if "cannot be read" in note]
+    assert "2 pictures cannot be read: train/0.png, test/2.png." in note
+
+
+def test_pictures_that_are_mostly_broken_are_refused(tmp_path: Path) -> None:
+    broken = {f"train/{i}.png": b"no picture" for i in range(8)}
+    with pytest.raises(DataError, match=r"8 of 15 pictures cannot be read: train/0.png, train/1.png"):
+        load("colours", write(tmp_path, LAYOUTS["labels in a file"] | broken))
+
+
+def test_a_decompression_bomb_is_a_broken_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    bomb = {"train/0.png": picture(size=(50, 50))}
+    found = load("colours", write(tmp_path, LAYOUTS["labels in a file"] | bomb))
+    assert any("1 pictures cannot be read: train/0.png" in note for note in found.source.notes)
+
+
+def test_rows_of_train_without_a_picture_are_left_out_and_named(tmp_path: Path) -> None:
+    files = {name: content for name, content in LAYOUTS["labels in a file"].items() if name != "train/5.png"}
+    found = load("colours", write(tmp_path, files))
+    assert len(found.train) == 11
+    assert any(
+        "1 of 12 rows of trainLabels.csv have no picture and are left out: 5." in note for note in found.source.notes
+    )
+
+
+def test_a_row_of_test_without_a_picture_is_refused(tmp_path: Path) -> None:
+    files = {name: content for name, content in LAYOUTS["labels in a file"].items() if name != "test/2.png"}
+    with pytest.raises(DataError, match=r"1 of 3 rows of sampleSubmission.csv have no picture: 2\."):
+        load("colours", write(tmp_path, files))
+
+
+def test_paths_that_leave_a_zip_are_not_among_its_pictures(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as made:
+        for name in ("../up.png", "train/a.png", "__MACOSX/train/._a.png"):
+            made.writestr(name, picture())
+    with open_pictures(tmp_path / "evil.zip") as folder:
+        assert [found.path for found in folder.pictures] == ["train/a.png"]
+
+
+def test_tables_beside_a_few_illustrations_stay_tables(tmp_path: Path) -> None:
+    table = csv("id,a,label", *(f"{i},{i % 3},{label}" for i, label in enumerate(names(12))))
+    files = {
+        "train.csv": table,
+        "test.csv": csv("id,a", "0,1", "1,2"),
+        "sample_submission.csv": csv("id,label", "0,red", "1,red"),
+    }
+    found = load("table", write(tmp_path, {**files, **{f"docs/{i}.png": picture() for i in range(15)}}))
+    assert list(found.train.columns) == ["id", "a", "label"]
+
+
+def test_a_second_load_decodes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(tmp_path, LAYOUTS["labels in a file"])
+    first = load("colours", folder)
+    monkeypatch.setattr(pixels, "_decode", lambda *_: pytest.fail("a picture was decoded again"))
+    pd.testing.assert_frame_equal(load("colours", folder).train, first.train)
+    (folder / "train/0.png").write_bytes(picture(COLOURS["blue"]))
+    with pytest.raises(pytest.fail.Exception):
+        load("colours", folder)
+
+
+def test_the_pixels_are_mapped_from_a_file_and_not_copied(tmp_path: Path) -> None:
+    found = load("colours", write(tmp_path, LAYOUTS["labels in a file"]))
+    block = found.train[pixels.pixel_names(SHAPE)].to_numpy()
+    base = block
+    while not isinstance(base, np.memmap) and base.base is not None:
+        base = base.base
+    assert isinstance(base, np.memmap)
+
+
+def test_kaggle_s_pictures_are_read_without_a_word(kaggle_zip: KaggleZip) -> None:
+    found = load("cifar-10", kaggle_zip("cifar-10"))
+    assert (len(found.train), len(found.test), found.train["label"].nunique()) == (6000, 2000, 10)
+    dogs = load("dogs", kaggle_zip("dogs-vs-cats-redux-kernels-edition"))
+    assert dogs.train["label"].value_counts().to_dict() == {"cat": 1500, "dog": 1500}
