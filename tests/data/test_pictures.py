@@ -216,7 +216,7 @@ def test_tables_beside_a_few_illustrations_stay_tables(tmp_path: Path) -> None:
         "test.csv": csv("id,a", "0,1", "1,2"),
         "sample_submission.csv": csv("id,label", "0,red", "1,red"),
     }
-    found = load("table", write(tmp_path, {**files, **{f"docs/{i}.png": picture() for i in range(15)}}))
+    found = load("table", write(tmp_path, {**files, **{f"docs/figure-{i}.png": picture() for i in range(15)}}))
     assert list(found.train.columns) == ["id", "a", "label"]
 
 
