@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import io
 import os
+import re
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +26,14 @@ from kpipe.errors import DataError
 if TYPE_CHECKING:  # Pillow is loaded where there are pictures
     from PIL import Image
 
-__all__ = ["Pixels", "decode_pictures", "picture_shape", "pixel_names"]
+__all__ = ["Pixels", "decode_pictures", "picture_columns", "picture_shape", "pixel_names"]
 
 _VERSION = 1  # of the arrays; increase it when pictures are decoded otherwise
 _LARGEST_SIDE = 64  # pixels; larger pictures are made smaller
 _MEASURED = 500  # pictures whose sizes are looked at
 _GREY = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
 _MOST_BROKEN = 0.2  # share of pictures that may be unreadable
-_NAME = "pixel_{}_{}_{}"
+_NAME, _COLUMN = "pixel_{}_{}_{}", re.compile(r"pixel_\d+_\d+_\d+")
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,27 @@ def picture_shape(columns: Sequence[str]) -> tuple[int, int, int] | None:
         return None
     shape = (int(parts[1]) + 1, int(parts[2]) + 1, int(parts[3]) + 1)
     return shape if list(columns) == pixel_names(shape) else None
+
+
+def picture_columns(columns: Iterable[object]) -> list[str]:
+    """The columns of pictures among those of a table.
+
+    Parameters
+    ----------
+    columns : iterable
+
+    Returns
+    -------
+    list of str
+        Empty unless they are all the columns of one picture.
+
+    Examples
+    --------
+    >>> picture_columns(["age", "pixel_0_0_0", "pixel_0_1_0"])
+    ['pixel_0_0_0', 'pixel_0_1_0']
+    """
+    found = [name for name in map(str, columns) if _COLUMN.fullmatch(name)]
+    return found if picture_shape(found) is not None else []
 
 
 def decode_pictures(folder: PictureFolder, paths: Sequence[str]) -> Pixels:

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from kpipe.data.column_types import is_pixel_table
+from kpipe.data.pixels import picture_columns
 
-__all__ = ["as_text", "numeric_columns", "text_columns", "to_floats", "to_text"]
+__all__ = ["as_text", "numeric_columns", "text_columns", "to_floats", "to_text", "without_pictures"]
 
 Data = TypeVar("Data", pd.DataFrame, pd.Series)
 
@@ -96,6 +97,20 @@ def to_text(frame: pd.DataFrame) -> np.ndarray:
     if all(isinstance(dtype, pd.StringDtype) for dtype in frame.dtypes):
         return cells
     return np.array([[str(cell) for cell in row] for row in cells], dtype=object).reshape(cells.shape)
+
+
+def without_pictures(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table without the pixels of pictures.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, columns)
+
+    Returns
+    -------
+    DataFrame
+    """
+    return frame.drop(columns=picture_columns(frame.columns))
 
 
 def as_text(data: Data, missing: str = "(missing)") -> Data:

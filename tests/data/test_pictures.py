@@ -12,7 +12,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from kpipe.core.values import Tables
+import kpipe
+from kpipe import model, pipeline
+from kpipe.core.request import RunRequest
+from kpipe.core.values import Context, Tables
 from kpipe.data import pixels
 from kpipe.data.loading import load
 from kpipe.data.picture_files import open_pictures
@@ -244,3 +247,22 @@ def test_kaggle_s_pictures_are_read_without_a_word(kaggle_zip: KaggleZip) -> Non
     assert (len(found.train), len(found.test), found.train["label"].nunique()) == (6000, 2000, 10)
     dogs = load("dogs", kaggle_zip("dogs-vs-cats-redux-kernels-edition"))
     assert dogs.train["label"].value_counts().to_dict() == {"cat": 1500, "dog": 1500}
+
+
+def test_columns_beside_the_pictures_have_models_of_their_own(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0)
+    ages = [f"{(label == 'red') + noise.normal():.3f}" for label in names(80)]
+    files = {
+        **{f"train/{i}.png": picture(tuple(noise.integers(0, 255, 3))) for i in range(80)},
+        **TEST,
+        "train.csv": csv("id,age,label", *(f"{i},{ages[i]},{label}" for i, label in enumerate(names(80)))),
+        "test.csv": csv("id,age", "0,1.5", "1,-1", "2,0.1"),
+        "sample_submission.csv": SAMPLE,
+    }
+    options = {"data": write(tmp_path / "data", files), "folds": 2, "jobs": 1}
+    problem = pipeline.prepare(RunRequest("colours", **options))
+    assert problem.default == ("photo-net", "boosting", "linear")
+    net = model("photo-net", shape=SHAPE, epochs=1, min_steps=1)(Context(task="classification", n_classes=2))
+    assert net.fit(problem.X, problem.y).n_features_in_ == 6 * 8 * 3
+    run = kpipe.run("colours", out=tmp_path / "out", models=["boosting", "linear"], **options)
+    assert len(pd.read_csv(run.path / "submission.csv")) == 3

@@ -31,11 +31,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+import pandas as pd
 from scipy.special import softmax
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from kpipe.core.values import Context
+from kpipe.data.pixels import picture_columns
 from kpipe.models.factory import require_classification, with_context
 from kpipe.models.nets.estimators import NetClassifierMixin, RandomState, draw_seed, pixel_scale
 from kpipe.models.validation import require, require_one_of
@@ -134,7 +136,9 @@ def photo_net(context: Context, *, shape: ImageShape | None = None, **options: A
     require_classification("photo-net", context)
     longer: dict[str, Any] = {"size": "photo", "epochs": 24, "min_steps": 600}
     seen = {"rotation": 0.0, "zoom": 0.15, "shift": 3.0, "flip": True}
-    return ConvNetClassifier(shape=shape, **with_context({**longer, **seen, **options}, context))
+    net = ConvNetClassifier(shape=shape, **with_context({**longer, **seen, **options}, context))
+    net.raw = True  # it takes the pixels out of the competition's columns
+    return net
 
 
 class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
@@ -179,6 +183,8 @@ class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
     loss_curve_ : ndarray of shape (epochs,)
         Mean training loss of each epoch, with smoothed labels and of warped images.
     """
+
+    raw: bool  # whether it is to get the columns as they are, before the competition's features
 
     def __init__(
         self,
@@ -247,7 +253,7 @@ class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
 
         from kpipe.models.nets.loop import Recipe, train
 
-        X, y = validate_data(self, X, y, dtype=[np.float32, np.uint8], ensure_min_samples=2)
+        X, y = validate_data(self, _pixels_of(X), y, dtype=[np.float32, np.uint8], ensure_min_samples=2)
         require(0 <= self.label_smoothing < 1, "label_smoothing must be at least 0 and below 1", self.label_smoothing)
         require_one_of("size", self.size, ("small", "large", "photo"))
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout)
@@ -288,7 +294,7 @@ class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         from kpipe.models.nets.loop import forward
 
-        X = validate_data(self, X, dtype=[np.float32, np.uint8], reset=False)
+        X = validate_data(self, _pixels_of(X), dtype=[np.float32, np.uint8], reset=False)
         padded = X if len(X) >= _FEWEST_ROWS else np.resize(X, (_FEWEST_ROWS, X.shape[1]))
         logits = forward(self._build, self.weights_, padded, machine=self._machine(), batch_size=_PREDICTED_ROWS)
         logits = logits[: len(X)]
@@ -334,6 +340,12 @@ class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
         # its float32 ones in none: they seem to read beyond their input.
         tiny = train and min(self.shape_[:2]) < _MIN_SIDE
         return Machine(device=self.device, threads=self.threads, bfloat16=False if tiny else "auto")
+
+
+def _pixels_of(X: Any) -> Any:
+    """The pixels among the columns of a table; other input as it is."""
+    pixels = picture_columns(X.columns) if isinstance(X, pd.DataFrame) else []
+    return X[pixels] if pixels and len(pixels) < X.shape[1] else X
 
 
 def _undo_smoothing(proba: np.ndarray, *, smoothing: float) -> np.ndarray:

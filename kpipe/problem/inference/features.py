@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from kpipe.core.values import Reason, Tables
 from kpipe.data.column_types import is_pixel_table
+from kpipe.data.pixels import picture_columns
 from kpipe.features.automatic import AutomaticFeatures
+from kpipe.features.columns import without_pictures
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
 
@@ -26,4 +30,6 @@ def infer_features(competition: Competition, tables: Tables) -> Step:
     made = clone(features) if isinstance(features, AutomaticFeatures) else AutomaticFeatures()
     if competition.groups is not None or competition.splitter is not None:
         made.set_params(families=())  # they are chosen on inner splits by row
+    if picture_columns(columns.columns):
+        return {"features": make_pipeline(FunctionTransformer(without_pictures), made)}, reason
     return {"features": made}, reason

@@ -9,7 +9,7 @@ import pandas as pd
 from kpipe.core.values import Reason, Tables
 from kpipe.data.column_types import is_free_text, is_pixel_table
 from kpipe.data.dates import parse_dates
-from kpipe.data.pixels import picture_shape
+from kpipe.data.pixels import picture_columns, picture_shape
 from kpipe.models import model
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
@@ -42,8 +42,11 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
     if competition.models is not None:
         return NOTHING
     columns = tables.train[list(competition.columns or ())]
-    if is_pixel_table(columns):
-        return _models_of_pixels(competition, columns)
+    pixels = picture_columns(columns.columns) if competition.task == "classification" else []
+    if is_pixel_table(columns) and not pixels:
+        return _models_of_pixels(competition, columns.shape[1])
+    if pixels:
+        return _models_of_pictures(competition, columns, pixels)
     many = len(columns) >= _MANY
     further = _FURTHER_OF_MANY_ROWS if many else _FURTHER
     free_text = any(is_free_text(columns[name]) for name in columns)
@@ -70,15 +73,21 @@ def _asks_for_the_future(competition: Competition, columns: pd.DataFrame) -> boo
     return any(parse_dates(columns[name]) is not None for name in columns)
 
 
-def _models_of_pixels(competition: Competition, columns: pd.DataFrame) -> Step:
-    count = columns.shape[1]
+def _models_of_pictures(competition: Competition, columns: pd.DataFrame, pixels: list[str]) -> Step:
+    """A network for the pictures, and models of a table for the columns beside them."""
+    height, width, channels = picture_shape(pixels) or (0, 0, 0)
+    models = {"photo-net": model("photo-net", shape=(height, width, channels))}
+    reason = f"pictures of {height} x {width} pixels"
+    if columns.shape[1] > len(pixels):
+        models |= {name: model(name) for name in ("boosting", "linear")}
+        reason += f", and {columns.shape[1] - len(pixels)} columns beside them"
+    return {"models": models, "default": competition.default or tuple(models)}, Reason(text=reason)
+
+
+def _models_of_pixels(competition: Competition, count: int) -> Step:
     # Few trees, each on a fifth of the columns: with the defaults, hundreds of columns would take most of an hour.
     trees = model("boosting", n_estimators=100, learning_rate=0.1, colsample_bytree=0.2)
-    shape = picture_shape(list(columns.columns))
     side = math.isqrt(count)
-    if shape is not None and competition.task == "classification":
-        nets, usual = {"photo-net": model("photo-net", shape=shape)}, {"default": competition.default or ("photo-net",)}
-        return {"models": nets, **usual}, Reason(text=f"pictures of {shape[0]} x {shape[1]} pixels")
     if competition.task == "classification" and side * side == count:
         nets = {name: model(name, shape=(side, side, 1)) for name in ("convnet", "convnet-large")}
         reason = Reason(text=f"images of {side} x {side} pixels", guess=True)
