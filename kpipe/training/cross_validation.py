@@ -173,7 +173,8 @@ class _Plan:
     @property
     def stackers(self) -> list[str]:
         """The models that learn from the predictions of the others."""
-        return [name for name in self.models if name in STACKERS]
+        asked = self.models if self.fits is None else self.fits
+        return [name for name in self.models if name in STACKERS and name in asked]
 
     def check_options(self, seed: int) -> None:
         """Raise UsageError for an option that a model does not have: now, and not after other models were trained."""

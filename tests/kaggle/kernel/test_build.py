@@ -88,7 +88,14 @@ def built_for(slug: str, folder: Path, *, models: str | None = None, gpu: bool =
 def finished_run(folder: Path, **changed: object) -> Run:
     """A run with a record of what a kernel needs."""
     options = {"data": "titanic.zip", "models": [], "budget": 60.0, "folds": 3, "seed": [1], "metric": None}
-    options |= {"train": "train.csv", "test": None, "sample": None, "extra": ["more.csv"], "all_rows": False}
+    options |= {
+        "train": "train.csv",
+        "test": None,
+        "sample": None,
+        "extra": ["more.csv"],
+        "all_rows": False,
+        "fresh": False,
+    }
     options |= {"target": "Fare", "id": "Ticket", "text": ["Cabin"], "split": "Name", "drop": ["Age"], "device": "cpu"}
     record = {
         "slug": "titanic",
@@ -306,7 +313,7 @@ def test_building_a_competition_twice_gives_the_same_script(tmp_path: Path, monk
         assert call("kernel", "build", "titanic", "--model", "linear", "--user", "ada", "--dir", name) == 0
     first, second = (tmp_path / name / "script.py" for name in ("first", "second"))
     assert first.read_bytes() == second.read_bytes()
-    assert first.stat().st_size < 500_000
+    assert first.stat().st_size < 700_000  # Kaggle accepts 1 MB
     compile(first.read_text(), "script.py", "exec")
 
 
