@@ -156,7 +156,7 @@ def test_an_unknown_device_is_refused_in_fit(digits):
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ({"size": "huge"}, "size must be 'small' or 'large', got 'huge'"),
+        ({"size": "huge"}, "size must be 'small', 'large' or 'photo', got 'huge'"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
     ],
     ids=str,
