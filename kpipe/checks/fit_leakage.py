@@ -12,11 +12,13 @@ from kpipe.checks.perturbation import with_other_rows
 from kpipe.checks.statistics import scaled_ranks
 from kpipe.checks.trainer import ROUNDING, ROWS_DIFFER, Trainer, changed_rows
 from kpipe.core.values import Folds
+from kpipe.data.column_types import to_codes
 from kpipe.errors import TrainingError
 from kpipe.problem.problem import Problem
 
 __all__ = ["validation_leakage"]
 
+_COLUMNS = 200  # the first ones, of which the one that tells least is taken
 _FEW_SOURCES = 5  # rows whose columns all validation rows are given: no mean, mode or maximum stays what it was
 # Share of equal rows that may be told apart; rows, and the rank correlation with the own target, of a look-up.
 _FEW, _MIN_HELD, _LOOKED_UP = 0.02, 100, 0.5
@@ -66,24 +68,47 @@ def validation_leakage(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
 def _leak_of_most_rows(trainer: Trainer, rng: np.random.Generator) -> str | None:
     """What is wrong if models of the validation rows alone depend on the targets of all others; None if they do not.
 
-    A choice of columns by all targets seldom changes with a fifth of them.
+    A choice of columns by all targets seldom changes with a fifth of them. So those of most rows are sorted by the
+    column that tells least of them, which any choice then takes.
     """
     few, held = trainer.folds.valid[0], trainer.folds.train[0]
     fold = Folds(train=(few,), valid=(held,))
-    rows = np.arange(len(trainer.problem.y))
-    rows[held] = _reversed(trainer.problem.y, held, rng)
-    altered = with_other_rows(trainer.problem, targets=rows, columns=np.arange(len(rows)))
-    if altered is None:
-        return None
-    try:
-        one, two = (trainer.train_fold(problem, fold) for problem in (trainer.problem, altered))
-    except TrainingError:  # so few rows may lack a class
-        return None
+    same = np.arange(len(trainer.problem.y))
+    rows = same.copy()
+    rows[_by_weakest_column(trainer.problem, held)] = _by_target(trainer.problem.y, held, rng)
+    found = []
+    for targets in (same, rows):  # cleaned just before the fit: what clean keeps belongs to it
+        problem = with_other_rows(trainer.problem, targets=targets, columns=same)
+        if problem is None:
+            return None
+        try:
+            found.append(trainer.train_fold(problem, fold))
+        except TrainingError:  # so few rows may lack a class
+            return None
+    one, two = found
     for model, other in zip(one.models, two.models, strict=True):
         changed = np.concatenate([changed_rows(model.test, other.test), changed_rows(model.oof[held], other.oof[held])])
         if changed.any():
             return _leak(model.name, changed, "targets")
     return None
+
+
+def _by_weakest_column(problem: Problem, held: np.ndarray) -> np.ndarray:
+    """The rows, in the order of the column that is least correlated with the target."""
+    codes = to_codes(problem.X.iloc[held][list(problem.columns)[:_COLUMNS]]).fillna(0.0).to_numpy(dtype=np.float64)
+    y = problem.y[held] if problem.y.ndim == 1 else problem.y[held, 0]
+    varies = [place for place in range(codes.shape[1]) if np.ptp(codes[:, place])]
+    if not varies or not np.ptp(y):
+        return held
+    told = [abs(np.corrcoef(scaled_ranks(codes[:, place]), scaled_ranks(y))[0, 1]) for place in varies]
+    weakest = codes[:, varies[int(np.argmin(told))]]
+    return np.asarray(held[np.argsort(weakest, kind="stable")])
+
+
+def _by_target(y: np.ndarray, held: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The rows, in the order of their targets; equal ones in any order."""
+    mixed = rng.permutation(held)
+    return np.asarray(mixed[np.argsort((y if y.ndim == 1 else y[:, 0])[mixed], kind="stable")])
 
 
 def _reversed(y: np.ndarray, held: np.ndarray, rng: np.random.Generator) -> np.ndarray:
