@@ -118,8 +118,11 @@ def test_a_broken_run_is_skipped_with_a_message(
 def test_an_empty_list_names_the_competition(
     both: tuple[Run, Run], home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call("runs", "titanik", "--out", home / "out") == 0
-    assert "No finished runs of titanik found. Did you mean titanic? To make one" in capsys.readouterr().out
+    slug = both[0].record["slug"]
+    assert call("runs", f"{slug[:-1]}q", "--out", home / "out") == 0
+    assert f"No finished runs of {slug[:-1]}q found. Did you mean {slug}?" in capsys.readouterr().out
+    assert call("runs", "qqqq", "--out", home / "out") == 0
+    assert "No finished runs of qqqq found. To make one: kpipe run SLUG" in capsys.readouterr().out
 
 
 @pytest.fixture
