@@ -223,7 +223,7 @@ def _train_models(
         left, needed = runner.deadline.seconds_left() or 0.0, not found
         try:
             tasks = list(plan.tasks(name, seeds))
-            results = runner.run(tasks, needed=needed)
+            results = runner.run(tasks, needed=needed, last=name == plan.base[-1])
         except TrainingError as error:
             if len(plan.base) == 1:
                 raise

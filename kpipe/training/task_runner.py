@@ -80,7 +80,9 @@ class TaskRunner:
     _done: int = field(default=0, init=False)
     _worker_memory: dict[int, float] = field(default_factory=dict, init=False)  # process → peak, MiB
 
-    def run(self, tasks: Sequence[FitTask], *, needed: bool, again: bool = False) -> dict[tuple[int, int], FitResult]:
+    def run(
+        self, tasks: Sequence[FitTask], *, needed: bool, last: bool = False, again: bool = False
+    ) -> dict[tuple[int, int], FitResult]:
         """Run the tasks of one model as far as the budget allows (see ``kpipe.training.budget``).
 
         Parameters
@@ -88,6 +90,8 @@ class TaskRunner:
         tasks : sequence of FitTask
         needed : bool
             Whether no model has finished yet.
+        last : bool
+            Whether no other model waits for its share of the time.
         again : bool
             Whether the model has finished before, with other seeds, so that its time is known.
 
@@ -105,7 +109,8 @@ class TaskRunner:
         n_first = budget.n_first_fits(len(tasks), n_parallel, limited=limited)
         results: dict[tuple[int, int], FitResult] = {}
         if needed or not self.deadline.has_passed():
-            share = self.deadline.share(budget.first_share(len(tasks), n_parallel, needed=needed))
+            parts = 1 if needed and last else budget.first_share(len(tasks), n_parallel, needed=needed)
+            share = self.deadline.share(parts)
             self._run_until(share, tasks[:n_first], results, shortest=0.0 if again else _SHORTEST)
         rest = tasks[n_first:]
         if rest and self._is_worth_continuing(rest, results, n_first=n_first, needed=needed):

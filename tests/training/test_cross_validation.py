@@ -257,6 +257,13 @@ def test_a_budget_that_is_too_short_for_every_model_ends_with_a_constant_predict
 
 
 @pytest.mark.slow
+def test_the_only_model_may_use_all_of_the_time(tmp_path: Path) -> None:
+    slow = partial(counted, folder=str(tmp_path), seconds=4.0)
+    found, _ = validated(survivors(), {"slow": slow}, deadline=Deadline(6.0), jobs=1)
+    assert [m.name for m in found.models] == ["slow"]
+
+
+@pytest.mark.slow
 def test_a_first_model_that_never_ends_leaves_time_for_a_quicker_one(tmp_path: Path) -> None:
     endless = partial(counted, folder=str(tmp_path), seconds=600.0)
     found, _ = validated(survivors(), {"endless": endless, "quick": seeded}, deadline=Deadline(6.0), jobs=1)

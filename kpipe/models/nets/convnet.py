@@ -134,7 +134,7 @@ def photo_net(context: Context, *, shape: ImageShape | None = None, **options: A
         If the task is not classification.
     """
     require_classification("photo-net", context)
-    longer: dict[str, Any] = {"size": "photo", "epochs": 24, "min_steps": 600}
+    longer: dict[str, Any] = {"size": "photo", "epochs": 16, "min_steps": 600}
     seen = {"rotation": 0.0, "zoom": 0.15, "shift": 3.0, "flip": True}
     net = ConvNetClassifier(shape=shape, **with_context({**longer, **seen, **options}, context))
     net.raw = True  # it takes the pixels out of the competition's columns

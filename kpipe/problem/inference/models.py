@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pandas as pd
 
@@ -76,12 +77,16 @@ def _asks_for_the_future(competition: Competition, columns: pd.DataFrame) -> boo
 def _models_of_pictures(competition: Competition, columns: pd.DataFrame, pixels: list[str]) -> Step:
     """A network for the pictures, and models of a table for the columns beside them."""
     height, width, channels = picture_shape(pixels) or (0, 0, 0)
-    models = {"photo-net": model("photo-net", shape=(height, width, channels))}
+    net = partial(model, "photo-net", shape=(height, width, channels))
+    # The quick one ends within any budget that is worth while, and costs a fifth of the other.
+    models = {"photo-net-quick": net(epochs=3, min_steps=120), "photo-net": net()}
     reason = f"pictures of {height} x {width} pixels"
     if columns.shape[1] > len(pixels):
         models |= {name: model(name) for name in ("boosting", "linear")}
         reason += f", and {columns.shape[1] - len(pixels)} columns beside them"
-    return {"models": models, "default": competition.default or tuple(models)}, Reason(text=reason)
+    default, further = competition.default or tuple(models), {"photo-net-long": net(epochs=40)}
+    budgeted = competition.budgeted or tuple(further)
+    return {"models": models | further, "default": default, "budgeted": budgeted}, Reason(text=reason)
 
 
 def _models_of_pixels(competition: Competition, count: int) -> Step:
