@@ -20,7 +20,9 @@ _ZONE = (
     r"(?:\s*\([\w ]+\)|\[[\w/]+\])?"
 )
 _AT = r"(?:(?:at|um|à|kl\.?|klo|om|alle|ore|a las|o)\s+)?"
-_TIME = rf"(?:(?:t|[\s,:_@|·]+{_AT}){_CLOCK}(?:\s*uhr)?{_ZONE})?"
+# 2020-01-01_3 and 2020-01-01|3 are a day and a shop.
+_BEFORE_TIME = rf"(?:t|[\s,:]+{_AT}|\s*[@·]\s*{_AT}|\s+[|_]\s+)"
+_TIME = rf"(?:{_BEFORE_TIME}{_CLOCK}(?:\s*uhr)?{_ZONE})?"
 _BEFORE = rf"{_CLOCK}{_ZONE}[\s,·]+"
 
 
@@ -109,8 +111,8 @@ FORMS = (
     ),
     _form(
         "year, month, day, time between dashes",
-        r"(?P<year>\d{4})[-_](?P<month>\d{1,2})[-_](?P<day>\d{1,2})[-_ ](?P<hour>\d{2})[-_](?P<minute>\d{2})"
-        r"(?:[-_](?P<sec>\d{2}))?",
+        r"(?P<year>\d{4})[-_](?P<month>\d{1,2})[-_](?P<day>\d{1,2})[-_| ](?P<hour>\d{2})[-_:](?P<minute>\d{2})"
+        r"(?:[-_:](?P<sec>\d{2}))?",
     ),
     _form("name of the month, day", rf"{_MONTH}[-/ .,]*(?P<dayofmonth>\d{{1,2}})(?:st|nd|rd|th)?"),
     _form("day, name of the month", rf"(?P<dayofmonth>\d{{1,2}})(?:st|nd|rd|th)?[-/ .,]*{_MONTH}"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import tempfile
 import threading
 import zipfile
@@ -135,36 +136,37 @@ def open_pictures(place: Path) -> Iterator[PictureFolder]:
             _add_files(found)
             zips = [] if found.pictures else sorted(place.rglob("*.zip"))
             for path in zips:
-                inside = path.relative_to(place).as_posix()
-                _add_members(found, _open(stack, path, inside), inside.removesuffix(".zip"))
+                _add_members(found, _open(stack, path), path.relative_to(place).as_posix().removesuffix(".zip"))
         else:
             list_members(place)  # says what is wrong with a broken zip
-            outer = _open(stack, place, place.name)
+            outer = _open(stack, place)
             _add_members(found, outer, "")
-            for member in () if found.pictures else outer.infolist():
+            for member in () if found.pictures or outer is None else outer.infolist():
                 if member.filename.lower().endswith(".zip") and not _is_hidden(member.filename):
                     copy = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
-                    _copy(outer, member, copy)
-                    _add_members(found, _open(stack, copy, member.filename), member.filename[: -len(".zip")])
+                    if outer is not None and _copy(outer, member, copy):
+                        _add_members(found, _open(stack, copy), member.filename[: -len(".zip")])
         found.pictures.sort(key=lambda picture: picture.path)
         yield found
 
 
-def _open(stack: ExitStack, source: Path | IO[bytes], name: str) -> zipfile.ZipFile:
+def _open(stack: ExitStack, source: Path | IO[bytes]) -> zipfile.ZipFile | None:
+    """A zip; None if it is none: whoever needs its tables says so."""
     try:
         return stack.enter_context(zipfile.ZipFile(source))
-    except ARCHIVE_ERRORS as error:
-        raise DataError(f"{name} is no whole zip archive: {error}. Download it again.") from error
+    except ARCHIVE_ERRORS:
+        return None
 
 
-def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: IO[bytes]) -> None:
+def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: IO[bytes]) -> bool:
+    """Unpack a zip inside a zip; whether that is possible."""
     try:
         with archive.open(member) as stream:
-            while part := stream.read(1 << 20):
-                target.write(part)
-    except ARCHIVE_ERRORS as error:
-        raise DataError(f"{member.filename} is broken: {error}. Download it again.") from error
+            shutil.copyfileobj(stream, target)
+    except ARCHIVE_ERRORS:
+        return False
     target.seek(0)
+    return True
 
 
 def _add_files(found: PictureFolder) -> None:
@@ -175,16 +177,17 @@ def _add_files(found: PictureFolder) -> None:
             found.pictures.append(Picture(inside, f"{stat.st_size} {stat.st_mtime_ns}"))
 
 
-def _add_members(found: PictureFolder, archive: zipfile.ZipFile, folder: str) -> None:
+def _add_members(found: PictureFolder, archive: zipfile.ZipFile | None, folder: str) -> None:
     """Add the pictures of a zip. ``train.zip`` that holds ``train/1.jpg`` counts as one folder."""
-    for member in archive.infolist():
+    for member in () if archive is None else archive.infolist():
         path = member.filename
         if not _PICTURE.search(path) or _is_hidden(path) or ".." in path.split("/"):
             continue
         base = folder.rpartition("/")[2]
         inside = path if not folder or path.startswith(f"{base}/") else f"{folder}/{path}"
         found.pictures.append(Picture(inside, f"{member.file_size} {member.CRC}"))
-        found._members[inside] = (archive, member)
+        if archive is not None:
+            found._members[inside] = (archive, member)
 
 
 def _is_hidden(path: str) -> bool:

@@ -82,7 +82,7 @@ def hash_kpipe(*packages: str) -> str:
 
 
 def is_installed(path: Path) -> bool:
-    """Whether a file belongs to Python, to kpipe or to a package that pip installed, and not to the user.
+    """Whether a file belongs to Python, to kpipe or to an installed package, and not to the user.
 
     Parameters
     ----------

@@ -112,7 +112,7 @@ def hash_column(column: pd.Series) -> str:
     levels = hash_column(dtype.categories.to_series()) if isinstance(dtype, pd.CategoricalDtype) else ""
     digest = hashlib.sha256(f"{dtype}\0{len(column)}\0{levels}\0{getattr(dtype, 'ordered', '')}\0".encode())
     if isinstance(column.dtype, np.dtype) and column.dtype.kind != "O":
-        digest.update(np.ascontiguousarray(column.to_numpy()).data)
+        digest.update(np.ascontiguousarray(column.to_numpy()).view(np.uint8).data)  # dates have no buffer of their own
     elif column.dtype.kind == "O" and not isinstance(dtype, pd.CategoricalDtype):
         digest.update(pickle.dumps([*map(_plain, column)], protocol=5))
     else:

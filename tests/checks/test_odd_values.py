@@ -92,7 +92,7 @@ def test_two_columns_that_are_exchanged_in_some_rows_of_test_are_found(given: Pr
     assert "there the two may be exchanged" in text
 
 
-@pytest.mark.parametrize("other", ["Yes", " yes", "YES ", "ye-s"])
+@pytest.mark.parametrize("other", ["ye-s", "y.e.s", "yés"])  # "Yes" and " yes" are read as yes
 def test_a_label_spelled_two_ways_fails(other: str) -> None:
     made = survivors(n=200)
     labels = np.where(made.train["survived"] == 1, "yes", "no").astype(object)

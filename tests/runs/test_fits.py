@@ -27,7 +27,15 @@ from kpipe.runs.fits import FitFolder
 from kpipe.training.worker import FitResult, FitTask, TrainingData, fit_predict
 from tests.conftest import KaggleZip
 
-X = pd.DataFrame({"a": np.arange(20.0), "b": ["x", "y"] * 10, "c": np.arange(20)})
+X = pd.DataFrame(
+    {
+        "a": np.arange(20.0),
+        "b": ["x", "y"] * 10,
+        "c": np.arange(20),
+        "d": pd.date_range("2020", periods=20),
+        "e": [True, False] * 10,
+    }
+)
 DATA = TrainingData(X=X, y=np.arange(20.0), X_test=X.head(5), outputs=1)
 TASK = FitTask(model="m", fold=1, seed=0, threads=1, estimator=Ridge(), train=np.arange(10), valid=np.arange(10, 20))
 
@@ -63,8 +71,11 @@ def test_names_do_not_change_the_key(change: dict[str, object]) -> None:
         lambda X: X.assign(b=X["b"].astype("category")),
         lambda X: X.assign(c=X["c"].astype(float)),
         lambda X: X.drop(columns="c"),
-        lambda X: X[["b", "a", "c"]],
-        lambda X: X.rename(columns={"c": "d"}),
+        lambda X: X[["b", "a", "c", "d", "e"]],
+        lambda X: X.assign(d=X["d"] + pd.Timedelta(1, "s")),
+        lambda X: X.assign(e=~X["e"]),
+        lambda X: X.assign(e=X["e"].astype("boolean").where(X.index > 0)),
+        lambda X: X.rename(columns={"c": "other"}),
         lambda X: X.set_axis(X.index + 1),
     ],
 )
