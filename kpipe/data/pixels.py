@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import mmap
 import os
 import re
 import warnings
@@ -275,14 +276,26 @@ def _keep(home: Path, key: str, values: np.ndarray, shape: tuple[int, int, int],
         np.save(home / f"{key}.broken.npy", broken)
         np.save(home / f"{key}.shape.npy", np.array(shape))
         os.replace(home / f".{key}.{os.getpid()}.npy", home / f"{key}.npy")
-        return np.load(home / f"{key}.npy", mmap_mode="r", allow_pickle=False)
-    return values
+        return _map(home / f"{key}.npy")
+    return values.copy()
+
+
+def _map(path: Path) -> np.ndarray:
+    """An array of a file, mapped into memory.
+
+    It is no ``np.memmap``: of one whose axes pandas has exchanged, joblib sends workers the bytes in a wrong order.
+    """
+    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    with open(path, "rb") as file:
+        buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    values = np.frombuffer(buffer, dtype=mapped.dtype, count=mapped.size, offset=mapped.offset)
+    return values.reshape(mapped.shape)
 
 
 def _read_kept(home: Path, key: str) -> tuple[np.ndarray, tuple[int, int, int]] | None:
     try:
         height, width, channels = (int(each) for each in np.load(home / f"{key}.shape.npy", allow_pickle=False))
-        values = np.load(home / f"{key}.npy", mmap_mode="r", allow_pickle=False)
+        values = _map(home / f"{key}.npy")
     except (OSError, ValueError, EOFError):
         return None
     if values.dtype != np.uint8 or values.ndim != 2 or values.shape[1] != height * width * channels:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import mmap
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -236,10 +239,22 @@ def test_a_second_load_decodes_nothing(tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_pixels_are_mapped_from_a_file_and_not_copied(tmp_path: Path) -> None:
     found = load("colours", write(tmp_path, LAYOUTS["labels in a file"]))
     block = found.train[pixels.pixel_names(SHAPE)].to_numpy()
-    base = block
-    while not isinstance(base, np.memmap) and base.base is not None:
+    base: Any = block
+    while isinstance(base, np.ndarray):
         base = base.base
-    assert isinstance(base, np.memmap)
+    assert isinstance(base.obj, mmap.mmap)
+
+
+def test_worker_processes_get_the_pixels_of_each_row(tmp_path: Path) -> None:
+    many = {f"train/{i}.png": picture(COLOURS[label], size=(64, 64)) for i, label in enumerate(names(150))}
+    labels = csv("id,label", *(f"{i},{label}" for i, label in enumerate(names(150))))
+    files = {**many, **TEST, "train.csv": labels, "sample_submission.csv": SAMPLE}
+    found = load("colours", write(tmp_path, files))
+    shape = pixels.picture_shape([name for name in found.train if name.startswith("pixel_")])
+    assert shape == (64, 64, 3)
+    frame = found.train[pixels.pixel_names(shape)]
+    (sent,) = joblib.Parallel(2, max_nbytes=1000)([joblib.delayed(pd.DataFrame.to_numpy)(frame)])
+    np.testing.assert_array_equal(sent, frame.to_numpy())
 
 
 def test_kaggle_s_pictures_are_read_without_a_word(kaggle_zip: KaggleZip) -> None:
