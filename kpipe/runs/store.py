@@ -265,7 +265,7 @@ def open_run_folder(out: Path, slug: str, key: str, request: Mapping[str, Any] |
         raise cannot_write(home, error) from error
     try:
         _remove_temporary_files(path)
-        _remove_requests_of_finished_runs(home)
+        _tidy_finished_runs(home)
         _take_over_checkpoints(path, key)
         earlier = {name: value for name, value in read_request(path).items() if name == "threads"}
         folder = RunFolder(path, {"key": key, **(request or {}), **earlier})
@@ -285,12 +285,12 @@ def _remove_temporary_files(path: Path) -> None:
                 temporary.unlink()
 
 
-def _remove_requests_of_finished_runs(home: Path) -> None:
-    """Remove ``request.json`` where a process was killed between the rename of its folder and this removal."""
-    for request in home.glob(f"*/{REQUEST}"):
-        if not request.parent.name.startswith(UNFINISHED):
+def _tidy_finished_runs(home: Path) -> None:
+    """Remove what is needed to resume a run, where a process was killed between the rename of its folder and this."""
+    for left in [*home.glob(f"*/{REQUEST}"), *home.glob(f"*/{CHECKPOINTS}")]:
+        if not left.parent.name.startswith(UNFINISHED) and not left.is_symlink():
             with contextlib.suppress(OSError):
-                request.unlink()
+                left.unlink() if left.is_file() else shutil.rmtree(left)
 
 
 def _take_over_checkpoints(path: Path, key: str) -> None:
