@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from kpipe.core.wording import listed
-from kpipe.data.csv_reader import parse_csv
 from kpipe.data.files import SourceFile
+from kpipe.data.formats import parse_tables
 from kpipe.data.picture_files import Picture
 from kpipe.data.roles import Roles
 from kpipe.errors import DataError
@@ -25,7 +25,7 @@ __all__ = ["COLUMN", "with_pictures"]
 COLUMN = "picture"
 _FEWEST = 10  # pictures of a competition; fewer illustrate its description
 _TRAIN, _TEST = {"train", "training"}, {"test", "testing"}
-_ENOUGH = 0.5  # share of a column's cells that must name pictures
+_ENOUGH, _FEW_COLUMNS = (0.5, 0.9), 3  # share of cells that must name pictures: of labels alone, of a wider table
 _LABELLED = re.compile(r"([A-Za-z][A-Za-z ]*?)[._\- ]?\(?\d+\)?$")  # cat.0, dog_12, rose (3)
 _MOST_CLASSES = 0.2  # of the pictures, so that names without a system are no classes
 _WORDS = re.compile(r"[a-z]+")
@@ -187,15 +187,21 @@ def _examples(pictures: Sequence[Picture]) -> str:
 
 def _match(rows: _Rows, pictures: Sequence[Picture]) -> tuple[str, list[str]] | None:
     """The column that names the pictures, and the path of each row's picture, "" where there is none."""
-    for spelled in (str, str.lower):
+    enough = _ENOUGH[len(rows.header) > _FEW_COLUMNS]
+    for spelled in (str, str.lower, _without_zeros):
         index = _index(pictures, spelled)
         best = ("", 0)
         for name in rows.header:
             hits = sum(spelled(cell) in index for cell in rows.column(name))
             best = max(best, (name, hits), key=lambda each: each[1])
-        if best[1] >= max(1, _ENOUGH * len(rows.cells)):
+        if best[1] >= max(1, enough * len(rows.cells)):
             return best[0], [index.get(spelled(cell), "") for cell in rows.column(best[0])]
     return None
+
+
+def _without_zeros(name: str) -> str:
+    """0012.jpg and 12 are one picture, where no other is called 12."""
+    return name.lower().lstrip("0")
 
 
 def _index(pictures: Sequence[Picture], spelled: Callable[[str], str]) -> dict[str, str]:
@@ -210,9 +216,9 @@ def _index(pictures: Sequence[Picture], spelled: Callable[[str], str]) -> dict[s
 
 
 def _read(file: SourceFile) -> _Rows | None:
-    """A table's cells; None if it is no text."""
+    """A table's cells; None if it cannot be read."""
     try:
-        parsed = parse_csv(file.name, file.read())
+        (parsed,) = parse_tables([file.name], [file.read()])
     except DataError:
         return None
     columns = [[cell.strip() for cell in parsed.columns[name].to_pylist()] for name in parsed.header]

@@ -106,6 +106,12 @@ LAYOUTS = {
         "train.csv": csv("id,label", *(f"p{i},{label}" for i, label in enumerate(names(12)))),
         "sample_submission.csv": SAMPLE,
     },
+    "zeros before the number": {
+        **{f"train/{i:05}.png": picture(COLOURS[label]) for i, label in enumerate(names(12))},
+        **{f"test/{i:05}.png": content for i, content in enumerate(TEST.values())},
+        "train.csv": LABELS,
+        "sample_submission.csv": SAMPLE,
+    },
     "no sample": {**train_pictures("train"), **TEST, "train.csv": LABELS},
 }
 
