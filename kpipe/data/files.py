@@ -15,6 +15,7 @@ from kpipe.errors import DataError
 
 __all__ = [
     "SourceFile",
+    "is_hidden",
     "is_table",
     "list_files",
     "open_workbooks",
@@ -159,7 +160,7 @@ def open_zips(place: Path) -> list[SourceFile]:
     for file in _all_files(place):
         if is_table(file.path):
             found.append(file)
-        elif file.path.lower().endswith(".zip") and not _is_hidden(file.path):
+        elif file.path.lower().endswith(".zip") and not is_hidden(file.path):
             found += _inside(file, levels=2)
     return _sorted(found)
 
@@ -208,7 +209,7 @@ def is_table(path: str) -> bool:
     """
     name = path.rsplit("/", 1)[-1]
     named = _TABLE.search(name) is not None or _TEXT.match(name) is not None
-    return named and not _is_hidden(path) and not _NOTES.search(_PACKED.sub("", name))
+    return named and not is_hidden(path) and not _NOTES.search(_PACKED.sub("", name))
 
 
 def source_file(path: Path) -> SourceFile:
@@ -237,7 +238,7 @@ def unread_archives(place: Path) -> list[str]:
     -------
     list of str
     """
-    files = [file for file in _all_files(place) if not _is_hidden(file.path)]
+    files = [file for file in _all_files(place) if not is_hidden(file.path)]
     commands = {file.path: unpacking_command(file.path) for file in files}
     found = [f"kpipe cannot open {path}; unpack it: {command}." for path, command in commands.items() if command]
     zips = [file for file in files if file.path.lower().endswith(".zip") and not is_table(file.path)]
@@ -283,7 +284,7 @@ def _inside(zip: SourceFile, *, levels: int) -> Iterator[SourceFile]:
         file = SourceFile(path, partial(_read_inner, zip, member))
         if is_table(member.filename):
             yield file
-        elif levels > 1 and member.filename.lower().endswith(".zip") and not _is_hidden(member.filename):
+        elif levels > 1 and member.filename.lower().endswith(".zip") and not is_hidden(member.filename):
             yield from _inside(file, levels=levels - 1)
 
 
@@ -299,7 +300,18 @@ def _sorted(files: Iterator[SourceFile] | Sequence[SourceFile]) -> list[SourceFi
     return sorted(files, key=lambda file: (file.depth, file.path))
 
 
-def _is_hidden(path: str) -> bool:
+def is_hidden(path: str) -> bool:
+    """Whether a path is one of the files that systems leave beside others.
+
+    Parameters
+    ----------
+    path : str
+        In a folder or zip.
+
+    Returns
+    -------
+    bool
+    """
     return any(part.startswith((".", "__MACOSX", "~$")) for part in path.split("/"))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from kpipe.data.archives import ARCHIVE_ERRORS, list_members
+from kpipe.data.files import is_hidden, is_table
 from kpipe.errors import DataError
 
 __all__ = ["Picture", "PictureFolder", "open_pictures"]
@@ -134,20 +135,25 @@ def open_pictures(place: Path) -> Iterator[PictureFolder]:
         found = PictureFolder(place)
         if place.is_dir():
             _add_files(found)
-            zips = [] if found.pictures else sorted(place.rglob("*.zip"))
-            for path in zips:
-                _add_members(found, _open(stack, path), path.relative_to(place).as_posix().removesuffix(".zip"))
+            for path in () if found.pictures else sorted(place.rglob("*.zip")):
+                if _may_hold_pictures(inside := path.relative_to(place).as_posix()):
+                    _add_members(found, _open(stack, path), inside.removesuffix(".zip"))
         else:
             list_members(place)  # says what is wrong with a broken zip
             outer = _open(stack, place)
             _add_members(found, outer, "")
             for member in () if found.pictures or outer is None else outer.infolist():
-                if member.filename.lower().endswith(".zip") and not _is_hidden(member.filename):
+                if _may_hold_pictures(member.filename):
                     copy = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
                     if outer is not None and _copy(outer, member, copy):
                         _add_members(found, _open(stack, copy), member.filename[: -len(".zip")])
         found.pictures.sort(key=lambda picture: picture.path)
         yield found
+
+
+def _may_hold_pictures(path: str) -> bool:
+    """Whether a file in a zip is a zip itself, and not a packed table (train.csv.zip), which may be large."""
+    return path.lower().endswith(".zip") and not is_hidden(path) and not is_table(path)
 
 
 def _open(stack: ExitStack, source: Path | IO[bytes]) -> zipfile.ZipFile | None:
@@ -172,7 +178,7 @@ def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: IO[bytes]) 
 def _add_files(found: PictureFolder) -> None:
     for path in found.place.rglob("*"):
         inside = path.relative_to(found.place).as_posix()
-        if _PICTURE.search(inside) and not _is_hidden(inside) and path.is_file():
+        if _PICTURE.search(inside) and not is_hidden(inside) and path.is_file():
             stat = path.stat()
             found.pictures.append(Picture(inside, f"{stat.st_size} {stat.st_mtime_ns}"))
 
@@ -181,14 +187,10 @@ def _add_members(found: PictureFolder, archive: zipfile.ZipFile | None, folder: 
     """Add the pictures of a zip. ``train.zip`` that holds ``train/1.jpg`` counts as one folder."""
     for member in () if archive is None else archive.infolist():
         path = member.filename
-        if not _PICTURE.search(path) or _is_hidden(path) or ".." in path.split("/"):
+        if not _PICTURE.search(path) or is_hidden(path) or ".." in path.split("/"):
             continue
         base = folder.rpartition("/")[2]
         inside = path if not folder or path.startswith(f"{base}/") else f"{folder}/{path}"
         found.pictures.append(Picture(inside, f"{member.file_size} {member.CRC}"))
         if archive is not None:
             found._members[inside] = (archive, member)
-
-
-def _is_hidden(path: str) -> bool:
-    return any(part.startswith((".", "__MACOSX", "~$")) for part in path.split("/"))

@@ -1,7 +1,7 @@
 """Tables of pictures: which picture belongs to which row of train and test, and which label it has.
 
 What a competition of pictures lacks as tables is written here as text, and read like any other file: train and test get
-a column ``picture`` with the path of each row's picture.
+a column with the path of each row's picture.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kpipe.errors import DataError
 
 __all__ = ["COLUMN", "with_pictures"]
 
-COLUMN = "picture"
+COLUMN = "path of the picture"  # a name that no table has
 _FEWEST = 10  # pictures of a competition; fewer illustrate its description
 _TRAIN, _TEST = {"train", "training"}, {"test", "testing"}
 _ENOUGH, _FEW_COLUMNS = (0.5, 0.9), 3  # share of cells that must name pictures: of labels alone, of a wider table
@@ -38,6 +38,7 @@ class _Rows:
     name: str
     header: list[str]
     cells: list[list[str]]
+    key: str = ""  # the column that names the pictures
 
     def column(self, name: str) -> list[str]:
         number = self.header.index(name)
@@ -69,7 +70,7 @@ def with_pictures(roles: Roles, pictures: Sequence[Picture]) -> Roles | None:
     train, notes = _train(roles, sets["train"])
     if train is None:
         return None
-    test, more = _test(roles, sets["test"], train.header)
+    test, more = _test(roles, sets["test"], train.key)
     files = {
         **{role: file for role, file in roles.files.items() if role not in ("train", "labels")},
         "train": _as_file(train, "train.csv"),
@@ -109,7 +110,7 @@ def _train(roles: Roles, pictures: Sequence[Picture]) -> tuple[_Rows | None, lis
             if extra and "test" not in roles.files:
                 notes.append(f"{extra:,} pictures of train are in no row of {file.name}, and are not used.")
             kept = [[*row, path] for row, path in zip(rows.cells, paths, strict=True) if path]
-            return _Rows(file.path, [*rows.header, COLUMN], kept), notes
+            return _Rows(file.path, [*rows.header, COLUMN], kept, column), notes
     labels, how = _labels(pictures) if "train" not in roles.files else (None, "")
     if labels is None:
         return None, []
@@ -120,7 +121,7 @@ def _train(roles: Roles, pictures: Sequence[Picture]) -> tuple[_Rows | None, lis
     counts = Counter(labels)
     shown = ", ".join(f"{label} ({count:,})" for label, count in counts.most_common(5))
     more = f" and {len(counts) - 5} more" if len(counts) > 5 else ""
-    return _Rows("", [id, target, COLUMN], cells), [f"The labels of train are {how}: {shown}{more}."]
+    return _Rows("", [id, target, COLUMN], cells, id), [f"The labels of train are {how}: {shown}{more}."]
 
 
 def _labels(pictures: Sequence[Picture]) -> tuple[list[str] | None, str]:
@@ -148,17 +149,17 @@ def _names(roles: Roles) -> tuple[str, str]:
     return sample.header[0], sample.header[1]
 
 
-def _test(roles: Roles, pictures: Sequence[Picture], header: Sequence[str]) -> tuple[_Rows, list[str]]:
+def _test(roles: Roles, pictures: Sequence[Picture], usual: str) -> tuple[_Rows, list[str]]:
     """The rows of test: of test's table, else of the sample submission, else all pictures of test."""
     for role in ("test", "sample"):
         rows = _read(roles.files[role]) if role in roles.files else None
         if rows is None:
             continue
-        found = _match(rows, pictures)
+        found = _match(rows, pictures, usual)
         if found is None:
+            first = f"Its first row is {', '.join(rows.cells[0][:5])}." if rows.cells else "It has no rows."
             raise DataError(
-                f"No column of {rows.name} names the pictures of test, such as {_examples(pictures)}. Its first row is "
-                f"{', '.join(rows.cells[0][:5])}."
+                f"No column of {rows.name} names the pictures of test, such as {_examples(pictures)}. {first}"
             )
         column, paths = found
         if missing := [cell for cell, path in zip(rows.column(column), paths, strict=True) if not path]:
@@ -173,7 +174,7 @@ def _test(roles: Roles, pictures: Sequence[Picture], header: Sequence[str]) -> t
         raise DataError("There are no pictures to predict: put them into a folder test, or name them in a test.csv.")
     ordered = sorted(pictures, key=_by_number)
     note = f"The rows to predict are all {len(ordered):,} pictures of test, in the order of their names."
-    return _Rows("", [header[0], COLUMN], [[picture.stem, picture.path] for picture in ordered]), [note]
+    return _Rows("", [usual, COLUMN], [[picture.stem, picture.path] for picture in ordered]), [note]
 
 
 def _by_number(picture: Picture) -> tuple[int, str]:
@@ -185,17 +186,19 @@ def _examples(pictures: Sequence[Picture]) -> str:
     return listed([picture.path for picture in pictures[:3]]) or "none"
 
 
-def _match(rows: _Rows, pictures: Sequence[Picture]) -> tuple[str, list[str]] | None:
-    """The column that names the pictures, and the path of each row's picture, "" where there is none."""
+def _match(rows: _Rows, pictures: Sequence[Picture], usual: str = "") -> tuple[str, list[str]] | None:
+    """The column that names the pictures, and the path of each row's picture, "" where there is none.
+
+    Of several columns that name as many, it is the ``usual`` one: that of train.
+    """
     enough = _ENOUGH[len(rows.header) > _FEW_COLUMNS]
     for spelled in (str, str.lower, _without_zeros):
         index = _index(pictures, spelled)
-        best = ("", 0)
-        for name in rows.header:
-            hits = sum(spelled(cell) in index for cell in rows.column(name))
-            best = max(best, (name, hits), key=lambda each: each[1])
-        if best[1] >= max(1, enough * len(rows.cells)):
-            return best[0], [index.get(spelled(cell), "") for cell in rows.column(best[0])]
+        named = {name: [index.get(spelled(cell), "") for cell in rows.column(name)] for name in rows.header}
+        # An age is the number of a picture, too, but many rows have the same one.
+        best = max(named, key=lambda name: (len({*named[name]} - {""}), name == usual))
+        if sum(map(bool, named[best])) >= max(1, enough * len(rows.cells)):
+            return best, named[best]
     return None
 
 
@@ -231,4 +234,5 @@ def _as_file(rows: _Rows, name: str) -> SourceFile:
     writer.writerow(rows.header)
     writer.writerows(rows.cells)
     content = text.getvalue().encode()
-    return SourceFile(rows.name or name, lambda most=None: content[:most])
+    path = rows.name or name
+    return SourceFile(f"{SourceFile(path, bytes).stem}.csv", lambda most=None: content[:most])  # no longer packed

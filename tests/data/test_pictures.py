@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import mmap
 import shutil
@@ -19,7 +20,7 @@ import kpipe
 from kpipe import model, pipeline
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Context, Tables
-from kpipe.data import pixels
+from kpipe.data import picture_files, pixels
 from kpipe.data.loading import load
 from kpipe.data.picture_files import open_pictures
 from kpipe.errors import DataError
@@ -71,7 +72,8 @@ def means(frame: pd.DataFrame) -> list[str]:
 
 def assert_right(found: Tables, label: str = "label") -> None:
     assert means(found.train) == [str(each) for each in found.train[label]]
-    assert means(found.test) == ["red" if name == "0" else "blue" for name in found.test["id"].astype(str).str[-1]]
+    ids = found.test["picture" if "picture" in found.test else "id"].astype(str)
+    assert means(found.test) == ["red" if name == "0" else "blue" for name in ids.str[-1]]
     assert set(found.train.columns) - set(found.test.columns) == {label}
 
 
@@ -110,6 +112,25 @@ LAYOUTS = {
         **{f"train/{i:05}.png": picture(COLOURS[label]) for i, label in enumerate(names(12))},
         **{f"test/{i:05}.png": content for i, content in enumerate(TEST.values())},
         "train.csv": LABELS,
+        "sample_submission.csv": SAMPLE,
+    },
+    "a column called picture": {
+        **train_pictures("train"),
+        **TEST,
+        "train.csv": LABELS.replace("id,", "picture,"),
+        "sample_submission.csv": SAMPLE.replace("id,", "picture,"),
+    },
+    "a packed table": {
+        **train_pictures("train"),
+        **TEST,
+        "train.csv.gz": gzip.compress(LABELS.encode()),
+        "sample_submission.csv": SAMPLE,
+    },
+    "ages that are numbers of pictures": {
+        **train_pictures("train"),
+        **TEST,
+        "train.csv": csv("age,id,label", *(f"{i * 5 % 7},{i},{label}" for i, label in enumerate(names(12)))),
+        "test.csv": csv("age,id", "1,1", "2,0", "0,2"),
         "sample_submission.csv": SAMPLE,
     },
     "no sample": {**train_pictures("train"), **TEST, "train.csv": LABELS},
@@ -196,6 +217,21 @@ def test_a_decompression_bomb_is_a_broken_picture(tmp_path: Path, monkeypatch: p
     bomb = {"train/0.png": picture(size=(50, 50))}
     found = load("colours", write(tmp_path, LAYOUTS["labels in a file"] | bomb))
     assert any("1 pictures cannot be read: train/0.png" in note for note in found.source.notes)
+
+
+def test_a_sample_without_rows_is_refused(tmp_path: Path) -> None:
+    files = LAYOUTS["labels in a file"] | {"sampleSubmission.csv": "id,label\n"}
+    with pytest.raises(DataError, match=r"No column of sampleSubmission.csv names the pictures .* It has no rows"):
+        load("colours", write(tmp_path, files))
+
+
+def test_packed_tables_are_not_unpacked_to_look_for_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as made:
+        for name in ("train", "test"):
+            made.writestr(f"{name}.csv.zip", b"")
+    monkeypatch.setattr(picture_files, "_copy", lambda *_: pytest.fail("a packed table was unpacked"))
+    with open_pictures(tmp_path / "all.zip") as folder:
+        assert folder.pictures == []
 
 
 def test_rows_of_train_without_a_picture_are_left_out_and_named(tmp_path: Path) -> None:
