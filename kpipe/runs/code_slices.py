@@ -12,7 +12,7 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,10 +25,10 @@ _UNTRACEABLE = {"eval", "exec", "globals", "vars", "locals", "import_module", "_
 _BLOCKS = (ast.If, ast.Try, ast.With)  # statements that may define names as well as do something
 _NOT_DATA = {".py", ".pyc", ".md"}  # suffixes in a competition's folder that hold no data a module may read
 _COMPETITIONS = f"{competitions.__name__}."
+_SOURCES: dict[str, tuple[ModuleSpec, bytes]] = {}  # of modules that are loaded
 _ALL = "*"  # every name of a module
 
 
-@lru_cache(maxsize=64)
 def hash_code(names: frozenset[tuple[str, str]]) -> str:
     """One SHA-256 of the user's code that functions and classes run, and of data files beside a competition's module.
 
@@ -73,11 +73,12 @@ def user_source(name: str) -> Path | None:
     Parameters
     ----------
     name : str
-        Its dotted name. Nothing is imported but the packages above it, and those only if they are the user's.
+        Its dotted name. Nothing is imported.
 
     Returns
     -------
     Path or None
+        None also for the name of what a module holds.
 
     Raises
     ------
@@ -91,10 +92,7 @@ def user_source(name: str) -> Path | None:
         return None
     if name in sys.stdlib_module_names or name == "kpipe":
         return None
-    try:
-        spec = sys.modules[name].__spec__ if name in sys.modules else find_spec(name)
-    except (ImportError, ValueError, AttributeError):
-        return None
+    spec = _find_spec(name)
     if spec is None or not spec.origin:
         return None
     path = Path(spec.origin).resolve()
@@ -103,6 +101,21 @@ def user_source(name: str) -> Path | None:
     if path.suffix != ".py":
         raise ValueError(f"The source of the module {name} cannot be read: {path}.")
     return path
+
+
+def _find_spec(name: str) -> ModuleSpec | None:
+    """The specification of a module; unlike importlib's function this imports no package above it."""
+    above = name.rpartition(".")[0]
+    try:
+        if name in sys.modules:
+            return sys.modules[name].__spec__
+        if not above:
+            return find_spec(name)
+        package = _find_spec(above)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    places = package.submodule_search_locations if package is not None else None
+    return PathFinder.find_spec(name, places) if places else None
 
 
 @dataclass
@@ -118,7 +131,7 @@ class _Module:
     @classmethod
     def read(cls, name: str, file: Path) -> _Module:
         try:
-            tree = ast.parse(file.read_bytes())
+            tree = ast.parse(_loaded_source(name, file))
         except (OSError, SyntaxError) as error:
             raise ValueError(f"The source of the module {name} cannot be read: {error}.") from error
         _remove_docstrings(tree)
@@ -141,7 +154,7 @@ class _Module:
             found = [
                 number
                 for number, names in enumerate(defined)
-                if number not in self.included and (names & reached or _always_runs(self.statements[number]))
+                if number not in self.included and (names & reached or _counts_anyway(self.statements[number], reached))
             ]
             self.included.update(found)
             used = {name for number in found for name in _used(self.statements[number])}
@@ -153,6 +166,19 @@ class _Module:
     def text(self) -> str:
         """The included statements, without positions, comments and docstrings."""
         return "\n".join(ast.dump(self.statements[number]) for number in sorted(self.included))
+
+
+def _loaded_source(name: str, file: Path) -> bytes:
+    """The source of a module as it was when it was first asked for, until the module is loaded again.
+
+    In a notebook, a file may have been edited since: then the process still runs what it had imported.
+    """
+    spec = sys.modules[name].__spec__ if name in sys.modules else None
+    if spec is None:
+        return file.read_bytes()
+    if name not in _SOURCES or _SOURCES[name][0] is not spec:  # reload makes another specification
+        _SOURCES[name] = (spec, file.read_bytes())
+    return _SOURCES[name][1]
 
 
 def _remove_docstrings(tree: ast.Module) -> None:
@@ -176,6 +202,11 @@ def _defined(statement: ast.stmt) -> set[str]:
     return found
 
 
+def _counts_anyway(statement: ast.stmt, reached: set[str]) -> bool:
+    """Whether a statement may change what the reached names do, though it defines none of them."""
+    return _always_runs(statement) or _derives(statement, reached)
+
+
 def _always_runs(statement: ast.stmt) -> bool:
     """Whether a statement does more than define names: it may change what the others do."""
     if isinstance(statement, ast.If) and "__name__" in _used(statement.test):
@@ -185,9 +216,16 @@ def _always_runs(statement: ast.stmt) -> bool:
         return any(not isinstance(node, ast.Name | ast.Tuple | ast.List) for node in targets)
     if isinstance(statement, ast.ImportFrom):
         return any(alias.name == _ALL for alias in statement.names)
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return bool(statement.decorator_list)  # which may register it somewhere
     if isinstance(statement, _BLOCKS):
         return any(_always_runs(inner) for inner in ast.iter_child_nodes(statement) if isinstance(inner, ast.stmt))
     return isinstance(statement, ast.Expr | ast.For | ast.While | ast.Delete)
+
+
+def _derives(statement: ast.stmt, reached: set[str]) -> bool:
+    """Whether a statement defines a subclass of a class that is reached, which may know its subclasses."""
+    return isinstance(statement, ast.ClassDef) and any(_used(base) & reached for base in statement.bases)
 
 
 def _used(node: ast.AST) -> set[str]:

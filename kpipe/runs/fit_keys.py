@@ -46,7 +46,7 @@ class FitKeys:
         self.data = data
         tables = {"train": data.X, "test": data.X_test}
         self._columns = {
-            role: {str(name): hash_column(column) for name, column in table.items()} for role, table in tables.items()
+            role: [(str(name), hash_column(column)) for name, column in table.items()] for role, table in tables.items()
         }
         self._estimators: dict[int, tuple[BaseEstimator, str]] = {}  # by identity: one estimator serves several folds
         self._rows = {role: hash_column(table.index.to_series()) for role, table in tables.items()}
@@ -72,7 +72,7 @@ class FitKeys:
         columns = [
             (role, name, digest)
             for role, of_table in self._columns.items()
-            for name, digest in of_table.items()
+            for name, digest in of_table
             if read is None or name in read
         ]
         arrays = [task.train, task.valid, np.ascontiguousarray(self.data.y[task.train])]

@@ -114,7 +114,7 @@ def find_removable(out: Path, slug: str = "*", *, keep: int | None = None) -> li
         for run in find_unfinished(out, slug)
         if not run.is_running
     ]
-    if slug == "*" and (out / FITS).is_dir():
+    if slug == "*" and (out / FITS).is_dir() and not (out / FITS).is_symlink():
         found.append(Removable(path=out / FITS, why="fits that later runs could reuse", size=_size(out / FITS)))
     return found if keep is None else [*found, *_surplus(find_runs(out, slug)[0], out, keep)]
 

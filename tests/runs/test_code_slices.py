@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -49,11 +50,9 @@ def hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def of(module: str = MODULE, helper: str = HELPER, name: str = "used") -> str:
         (tmp_path / "module_for_slices.py").write_text(module)
         (tmp_path / "helper_for_slices.py").write_text(helper)
-        hash_code.cache_clear()
         return hash_code(frozenset({("module_for_slices", name)}))
 
     yield of
-    hash_code.cache_clear()
     for name in ("module_for_slices", "helper_for_slices"):
         sys.modules.pop(name, None)
 
@@ -81,6 +80,7 @@ def test_texts_for_people_and_code_that_is_not_reached_leave_the_hash(hashed, ol
         ("np.log1p", "np.sqrt"),
         ("OTHER = 4", "OTHER = 4\nnp.seterr(all='raise')"),
         ("OTHER = 4", "OTHER = 4\ninner.factor = 3"),
+        ("def unused", "@np.vectorize\ndef unused"),
     ],
 )
 def test_code_that_is_reached_or_runs_on_import_changes_the_hash(hashed, old: str, new: str) -> None:
@@ -91,6 +91,32 @@ def test_a_helper_module_counts_as_far_as_it_is_reached(hashed) -> None:
     before = hashed()
     assert hashed(helper=HELPER.replace("2 * x", "3 * x")) != before
     assert hashed(helper=HELPER.replace("    return x\n", "    return -x\n")) == before
+
+
+def test_a_class_that_derives_from_one_that_is_reached_counts(hashed) -> None:
+    more = MODULE + "\n\nclass Known(Encoder):\n    rate = 1\n"
+    assert hashed(more, name="Encoder") != hashed(more.replace("rate = 1", "rate = 2"), name="Encoder")
+
+
+def test_a_file_that_was_edited_counts_once_its_module_is_loaded_again(hashed) -> None:
+    hashed()  # writes the files
+    module = importlib.import_module("module_for_slices")
+    before = hashed()
+    edited = MODULE.replace("LIMIT = 3", "LIMIT = 2")
+    assert hashed(edited) == before  # the process still runs what it has imported
+    importlib.reload(module)
+    assert hashed(edited) != before
+
+
+def test_a_module_of_a_package_that_is_imported_only_while_fitting_counts(hashed, tmp_path: Path) -> None:
+    (tmp_path / "package_for_slices").mkdir()
+    (tmp_path / "package_for_slices" / "__init__.py").write_text("")
+    (tmp_path / "package_for_slices" / "inner.py").write_text("RATE = 1\n")
+    late = MODULE.replace("return stretch(", "from package_for_slices.inner import RATE\n\n    return RATE * stretch(")
+    before = hashed(late)
+    (tmp_path / "package_for_slices" / "inner.py").write_text("RATE = 2\n")
+    assert hashed(late) != before
+    assert not [name for name in sys.modules if name.startswith("package_for_slices")]
 
 
 def test_the_bases_of_a_class_count(hashed) -> None:

@@ -84,6 +84,13 @@ def test_a_change_of_the_data_changes_the_key(change: Callable[[pd.DataFrame], p
     assert key(data=replace(DATA, X_test=change(DATA.X_test))) != key()
 
 
+def test_both_of_two_columns_of_one_name_count() -> None:
+    twins = X[["a", "c"]].set_axis(["a", "a"], axis=1)
+    assert key(data=replace(DATA, X=twins)) != key(data=replace(DATA, X=twins.assign(a=twins.iloc[:, 1])))
+    changed = pd.concat([X["a"] + 1, X["c"].rename("a")], axis=1)
+    assert key(data=replace(DATA, X=twins)) != key(data=replace(DATA, X=changed))
+
+
 def test_only_the_targets_of_training_rows_count() -> None:
     other = np.where(np.arange(20) < 10, DATA.y, -1.0)
     assert key(data=replace(DATA, y=other)) == key()
