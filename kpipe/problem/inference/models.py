@@ -78,7 +78,7 @@ def _models_of_pictures(competition: Competition, columns: pd.DataFrame, pixels:
     """A network for the pictures, and models of a table for the columns beside them."""
     height, width, channels = picture_shape(pixels) or (0, 0, 0)
     net = partial(model, "photo-net", shape=(height, width, channels))
-    # The quick one ends within any budget that is worth while, and costs a fifth of the other.
+    # The quick one ends within any budget that is worth while, and costs about a quarter of the other.
     models = {"photo-net-quick": net(epochs=3, min_steps=120), "photo-net": net()}
     reason = f"pictures of {height} x {width} pixels"
     if columns.shape[1] > len(pixels):
