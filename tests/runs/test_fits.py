@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -115,6 +116,17 @@ def test_equal_columns_have_equal_hashes_and_a_changed_cell_another(cells: list[
     column = pd.Series(cells, dtype=object)
     assert hash_column(column) == hash_column(column.copy())
     assert hash_column(column) != hash_column(pd.Series([*cells[:-1], "another"], dtype=object))
+
+
+@given(st.lists(st.one_of(st.text(max_size=3), st.none()), min_size=2, max_size=9), st.data())
+def test_columns_of_text_have_the_hash_of_their_cells_however_they_are_stored(cells: list[Any], data: Any) -> None:
+    column = pd.Series(cells, dtype="str")
+    place = data.draw(st.integers(1, len(cells) - 1))
+    parts = pd.concat([column[:place], column[place:]])
+    sliced = pd.concat([column[:1], column])[1:]
+    assert hash_column(column) == hash_column(parts) == hash_column(sliced)
+    assert hash_column(column) != hash_column(pd.Series([*cells[:-1], f"{cells[-1]}, changed"], dtype="str"))
+    assert hash_column(column) != hash_column(pd.Series([*cells, None], dtype="str"))
 
 
 def finished() -> FitResult:
