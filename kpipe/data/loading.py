@@ -194,7 +194,7 @@ def _complete(place: Path, roles: Roles) -> Roles:
 def _with_pixels(entry: cache.Entry, folder: PictureFolder) -> cache.Entry:
     """The tables with the pixels of each row's picture in place of its path."""
     frames = {role: entry.frames[role] for role in ("train", "test")}
-    pixels = decode_pictures(folder, [path for frame in frames.values() for path in frame[PICTURE]])
+    pixels = decode_pictures(folder, [int(number) for frame in frames.values() for number in frame[PICTURE]])
     start, found = 0, dict(entry.frames)
     for role, frame in frames.items():
         rows = np.arange(start, start + len(frame))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import tempfile
 import threading
 import zipfile
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from kpipe.data.archives import ARCHIVE_ERRORS, list_members
+from kpipe.data.archives import ARCHIVE_ERRORS, is_bomb, list_members
 from kpipe.data.files import is_hidden, is_table
 from kpipe.errors import DataError
 
@@ -165,10 +164,13 @@ def _open(stack: ExitStack, source: Path | IO[bytes]) -> zipfile.ZipFile | None:
 
 
 def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: IO[bytes]) -> bool:
-    """Unpack a zip inside a zip; whether that is possible."""
+    """Unpack a zip inside a zip; whether that is possible, and it is no zip bomb."""
     try:
         with archive.open(member) as stream:
-            shutil.copyfileobj(stream, target)
+            while part := stream.read(1 << 20):
+                target.write(part)
+                if is_bomb(target.tell(), member.compress_size):
+                    return False
     except ARCHIVE_ERRORS:
         return False
     target.seek(0)

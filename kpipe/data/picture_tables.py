@@ -1,7 +1,7 @@
 """Tables of pictures: which picture belongs to which row of train and test, and which label it has.
 
 What a competition of pictures lacks as tables is written here as text, and read like any other file: train and test get
-a column with the path of each row's picture.
+a column with the place of each row's picture among all.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kpipe.core.wording import listed
@@ -22,7 +22,7 @@ from kpipe.errors import DataError
 
 __all__ = ["COLUMN", "with_pictures"]
 
-COLUMN = "path of the picture"  # a name that no table has
+COLUMN = "number of the picture"  # a name that no table has
 _FEWEST = 10  # pictures of a competition; fewer illustrate its description
 _TRAIN, _TEST = {"train", "training"}, {"test", "testing"}
 _ENOUGH, _FEW_COLUMNS = (0.5, 0.9), 3  # share of cells that must name pictures: of labels alone, of a wider table
@@ -66,6 +66,7 @@ def with_pictures(roles: Roles, pictures: Sequence[Picture]) -> Roles | None:
     """
     if len(pictures) < _FEWEST:
         return None
+    numbers = {picture.path: str(number) for number, picture in enumerate(pictures)}
     sets = _by_role(pictures)
     train, notes = _train(roles, sets["train"])
     if train is None:
@@ -73,8 +74,8 @@ def with_pictures(roles: Roles, pictures: Sequence[Picture]) -> Roles | None:
     test, more = _test(roles, sets["test"], train.key)
     files = {
         **{role: file for role, file in roles.files.items() if role not in ("train", "labels")},
-        "train": _as_file(train, "train.csv"),
-        "test": _as_file(test, "test.csv"),
+        "train": _as_file(train, "train.csv", numbers),
+        "test": _as_file(test, "test.csv", numbers),
     }
     used = {train.name, test.name}
     others = tuple(file for file in roles.others if file.path not in used)
@@ -192,7 +193,7 @@ def _match(rows: _Rows, pictures: Sequence[Picture], usual: str = "") -> tuple[s
     Of several columns that name as many, it is the ``usual`` one: that of train.
     """
     enough = _ENOUGH[len(rows.header) > _FEW_COLUMNS]
-    for spelled in (str, str.lower, _without_zeros):
+    for spelled in (str.strip, _in_lower_case, _without_zeros):  # cells have lost the blanks around them
         index = _index(pictures, spelled)
         named = {name: [index.get(spelled(cell), "") for cell in rows.column(name)] for name in rows.header}
         # An age is the number of a picture, too, but many rows have the same one.
@@ -202,9 +203,13 @@ def _match(rows: _Rows, pictures: Sequence[Picture], usual: str = "") -> tuple[s
     return None
 
 
+def _in_lower_case(name: str) -> str:
+    return name.strip().lower()
+
+
 def _without_zeros(name: str) -> str:
     """0012.jpg and 12 are one picture, where no other is called 12."""
-    return name.lower().lstrip("0")
+    return _in_lower_case(name).lstrip("0")
 
 
 def _index(pictures: Sequence[Picture], spelled: Callable[[str], str]) -> dict[str, str]:
@@ -228,11 +233,12 @@ def _read(file: SourceFile) -> _Rows | None:
     return _Rows(file.name, parsed.header, [list(row) for row in zip(*columns, strict=True)])
 
 
-def _as_file(rows: _Rows, name: str) -> SourceFile:
+def _as_file(rows: _Rows, name: str, numbers: Mapping[str, str]) -> SourceFile:
+    """The rows as a file of text, whose last column has the number of each picture in place of its path."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(rows.header)
-    writer.writerows(rows.cells)
+    writer.writerows([*cells, numbers[path]] for *cells, path in rows.cells)
     content = text.getvalue().encode()
     path = rows.name or name
     return SourceFile(f"{SourceFile(path, bytes).stem}.csv", lambda most=None: content[:most])  # no longer packed

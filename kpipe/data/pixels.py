@@ -33,6 +33,14 @@ _VERSION = 1  # of the arrays; increase it when pictures are decoded otherwise
 _LARGEST_SIDE = 64  # pixels; larger pictures are made smaller
 _MEASURED = 500  # pictures whose sizes are looked at
 _GREY = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
+_FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "BMP",
+    "GIF",
+    "TIFF",
+)  # Pillow would run Ghostscript for PostScript under such a name
 _MOST_BROKEN = 0.2  # share of pictures that may be unreadable
 _NAME, _COLUMN = "pixel_{}_{}_{}", re.compile(r"pixel_\d+_\d+_\d+")
 
@@ -140,15 +148,15 @@ def picture_columns(columns: Iterable[object]) -> list[str]:
     return found if picture_shape(found) is not None else []
 
 
-def decode_pictures(folder: PictureFolder, paths: Sequence[str]) -> Pixels:
+def decode_pictures(folder: PictureFolder, numbers: Iterable[int]) -> Pixels:
     """The pixels of pictures, from the cache or decoded by all cores.
 
     Parameters
     ----------
     folder : PictureFolder
         Open.
-    paths : sequence of str
-        Of its pictures, in the order of the rows.
+    numbers : iterable of int
+        Places of pictures in ``folder.pictures``, in the order of the rows.
 
     Returns
     -------
@@ -159,15 +167,12 @@ def decode_pictures(folder: PictureFolder, paths: Sequence[str]) -> Pixels:
     DataError
         No picture can be read, or many cannot.
     """
-    by_path = {picture.path: picture for picture in folder.pictures}
-    pictures = [by_path[path] for path in paths]
+    pictures = [folder.pictures[number] for number in numbers]
     marks = "\n".join(f"{picture.path}\t{picture.mark}" for picture in pictures)
     key = hashlib.sha256(f"{_VERSION} {_LARGEST_SIDE}\n{marks}".encode()).hexdigest()[:32]
     home = cache_folder() / "pictures"
-    kept = _read_kept(home, key)
-    if kept is not None and len(kept[0]) == len(pictures):
-        values, shape = kept
-        broken = np.load(home / f"{key}.broken.npy", allow_pickle=False)
+    if (kept := _read_kept(home, key, len(pictures))) is not None:
+        values, shape, broken = kept
         return Pixels(values, shape, broken, tuple(_notes(pictures, shape, broken)))
     shape = _common_shape(folder, pictures)
     values, broken = _decode_all(folder, pictures, shape, _new_array(home, key, (len(pictures), int(np.prod(shape)))))
@@ -198,7 +203,7 @@ def _common_shape(folder: PictureFolder, pictures: Sequence[Picture]) -> tuple[i
     sizes: Counter[tuple[int, int]] = Counter()
     modes: Counter[bool] = Counter()
     for picture in chosen:
-        with contextlib.suppress(Exception), Image.open(io.BytesIO(folder.read(picture))) as image:
+        with contextlib.suppress(Exception), Image.open(io.BytesIO(folder.read(picture)), formats=_FORMATS) as image:
             sizes[image.height, image.width] += 1
             modes[image.mode in _GREY] += 1
     if not sizes:
@@ -214,6 +219,8 @@ def _common_shape(folder: PictureFolder, pictures: Sequence[Picture]) -> tuple[i
 def _decode_all(
     folder: PictureFolder, pictures: Sequence[Picture], shape: tuple[int, int, int], values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
+    from PIL import Image
+
     broken = np.zeros(len(pictures), dtype=bool)
 
     def decode(row: int) -> None:
@@ -222,9 +229,11 @@ def _decode_all(
         if pixels is not None:
             values[row] = pixels
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:  # Pillow decodes without holding Python's lock
-        for _ in pool.map(decode, range(len(pictures))):
-            pass
+    with warnings.catch_warnings():  # here, since the filters belong to all threads
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:  # Pillow decodes without Python's lock
+            for _ in pool.map(decode, range(len(pictures))):
+                pass
     return values, broken
 
 
@@ -234,27 +243,25 @@ def _decode(folder: PictureFolder, picture: Picture, shape: tuple[int, int, int]
 
     height, width, channels = shape
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(folder.read(picture))) as image:
-                image.draft("RGB", (width, height))  # a JPEG is decoded at half its size, or less, where that suffices
-                turned = ImageOps.exif_transpose(image)
-                plain = _eight_bit(turned).convert("L" if channels == 1 else "RGB")
-                if plain.size != (width, height):
-                    plain = plain.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
-                return np.asarray(plain, dtype=np.uint8).reshape(-1)
+        with Image.open(io.BytesIO(folder.read(picture)), formats=_FORMATS) as image:
+            image.draft("RGB", (width, height))  # a JPEG is decoded at half its size, or less, where that suffices
+            turned = ImageOps.exif_transpose(image)
+            plain = _eight_bit(turned).convert("L" if channels == 1 else "RGB")
+            if plain.size != (width, height):
+                plain = plain.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
+            return np.asarray(plain, dtype=np.uint8).reshape(-1)
     except Exception:  # whatever a decoder raises: OSError, SyntaxError, struct.error, DecompressionBombError
         return None
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """A picture of 16 bits or of floats with its range as 0 to 255."""
+    """A picture of 16 bits with its range as 0 to 255; one of floats as it is, between 0 and 255."""
     from PIL import Image
 
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return image
     values = np.asarray(image, dtype=np.float64)
-    largest = 65535.0 if values.max() > 255 else 255.0
+    largest = 255.0 if image.mode == "F" else 65535.0
     return Image.fromarray(np.clip(values * (255.0 / largest), 0, 255).astype(np.uint8))
 
 
@@ -292,12 +299,14 @@ def _map(path: Path) -> np.ndarray:
     return values.reshape(mapped.shape)
 
 
-def _read_kept(home: Path, key: str) -> tuple[np.ndarray, tuple[int, int, int]] | None:
+def _read_kept(home: Path, key: str, count: int) -> tuple[np.ndarray, tuple[int, int, int], np.ndarray] | None:
+    """The pixels of so many pictures, their shape, and which are broken; None if they are not all there."""
     try:
         height, width, channels = (int(each) for each in np.load(home / f"{key}.shape.npy", allow_pickle=False))
+        broken = np.load(home / f"{key}.broken.npy", allow_pickle=False)
         values = _map(home / f"{key}.npy")
     except (OSError, ValueError, EOFError):
         return None
-    if values.dtype != np.uint8 or values.ndim != 2 or values.shape[1] != height * width * channels:
+    if values.dtype != np.uint8 or values.shape != (count, height * width * channels) or broken.shape != (count,):
         return None
-    return values, (height, width, channels)
+    return values, (height, width, channels), broken

@@ -20,7 +20,8 @@ import kpipe
 from kpipe import model, pipeline
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Context, Tables
-from kpipe.data import picture_files, pixels
+from kpipe.data import archives, picture_files, pixels
+from kpipe.data.cache import cache_folder
 from kpipe.data.loading import load
 from kpipe.data.picture_files import open_pictures
 from kpipe.errors import DataError
@@ -133,6 +134,12 @@ LAYOUTS = {
         "test.csv": csv("age,id", "1,1", "2,0", "0,2"),
         "sample_submission.csv": SAMPLE,
     },
+    "blanks in names": {
+        **{f"train pictures/ {i} .png": picture(COLOURS[label]) for i, label in enumerate(names(12))},
+        **{f"test/ {i} .png": content for i, content in enumerate(TEST.values())},
+        "train.csv": csv("id,label", *(f'" {i} .png",{label}' for i, label in enumerate(names(12)))),
+        "sample_submission.csv": SAMPLE,
+    },
     "no sample": {**train_pictures("train"), **TEST, "train.csv": LABELS},
 }
 
@@ -217,6 +224,38 @@ def test_a_decompression_bomb_is_a_broken_picture(tmp_path: Path, monkeypatch: p
     bomb = {"train/0.png": picture(size=(50, 50))}
     found = load("colours", write(tmp_path, LAYOUTS["labels in a file"] | bomb))
     assert any("1 pictures cannot be read: train/0.png" in note for note in found.source.notes)
+
+
+def test_a_dark_picture_of_16_bits_stays_dark(tmp_path: Path) -> None:
+    deep = {f"train/{i}.png": picture(65535 if i % 2 else 200, mode="I;16") for i in range(12)}
+    test = {f"test/{i}.png": picture(0, mode="I;16") for i in range(3)}
+    found = load("grey", write(tmp_path, {**deep, **test, "train.csv": LABELS, "sample_submission.csv": SAMPLE}))
+    assert found.train["pixel_0_0_0"].tolist() == [0, 255] * 6
+
+
+def test_a_program_under_the_name_of_a_picture_is_not_run(tmp_path: Path) -> None:
+    script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 6\n%%EndComments\nshowpage\n%%EOF\n"
+    found = load("colours", write(tmp_path, LAYOUTS["labels in a file"] | {"train/0.png": script}))
+    assert any("1 pictures cannot be read: train/0.png" in note for note in found.source.notes)
+
+
+def test_a_cache_of_which_a_part_is_lost_is_made_again(tmp_path: Path) -> None:
+    folder = write(tmp_path, LAYOUTS["labels in a file"])
+    first = load("colours", folder)
+    for kind in ("broken", "shape", "npy"):
+        (part,) = [path for path in (cache_folder() / "pictures").iterdir() if path.name.split(".")[1] == kind]
+        part.write_bytes(part.read_bytes()[:20])
+        pd.testing.assert_frame_equal(load("colours", folder).train, first.train)
+        part.unlink()
+        pd.testing.assert_frame_equal(load("colours", folder).train, first.train)
+
+
+def test_a_zip_bomb_inside_a_zip_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_BOMB_BYTES", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "all.zip", "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("train.zip", bytes(64 << 20))
+    with open_pictures(tmp_path / "all.zip") as folder:
+        assert folder.pictures == []
 
 
 def test_a_sample_without_rows_is_refused(tmp_path: Path) -> None:
