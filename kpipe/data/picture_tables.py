@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from kpipe.core.wording import listed
 from kpipe.data.files import SourceFile
@@ -116,8 +117,8 @@ def _train(roles: Roles, pictures: Sequence[Picture]) -> tuple[_Rows | None, lis
     if labels is None:
         return None, []
     id, target = _names(roles)
-    # In the order of the numbers in their names, so that the classes take turns. A name as id would tell the label.
-    ordered = sorted(zip(pictures, labels, strict=True), key=lambda each: _by_number(each[0]))
+    # In the order of hashes: names or numbers as ids, or classes that take turns, would tell the label.
+    ordered = sorted(zip(pictures, labels, strict=True), key=lambda each: sha256(each[0].path.encode()).digest())
     cells = [[str(row + 1), label, picture.path] for row, (picture, label) in enumerate(ordered)]
     counts = Counter(labels)
     shown = ", ".join(f"{label} ({count:,})" for label, count in counts.most_common(5))

@@ -258,6 +258,17 @@ def test_a_zip_bomb_inside_a_zip_is_not_unpacked(tmp_path: Path, monkeypatch: py
         assert folder.pictures == []
 
 
+def test_the_order_of_rows_does_not_tell_labels_that_are_in_file_names(tmp_path: Path) -> None:
+    labels = names(200)
+    files = {f"train/{label}.{i}.png": picture(COLOURS[label]) for i, label in enumerate(labels)}
+    found = load("colours", write(tmp_path, {**files, **TEST, "sample_submission.csv": SAMPLE}))
+    codes = (found.train["label"] == "red").to_numpy()
+    for period in (2, 3, 200):
+        groups = np.arange(200) % period if period < 200 else np.arange(200) // 100
+        shares = [codes[groups == group].mean() for group in np.unique(groups)]
+        assert max(shares) - min(shares) < 0.25
+
+
 def test_a_sample_without_rows_is_refused(tmp_path: Path) -> None:
     files = LAYOUTS["labels in a file"] | {"sampleSubmission.csv": "id,label\n"}
     with pytest.raises(DataError, match=r"No column of sampleSubmission.csv names the pictures .* It has no rows"):
