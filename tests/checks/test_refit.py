@@ -365,8 +365,9 @@ class ByHash(Logistic):
 class ByOrderOfASet(Logistic):
     def fit(self, X: Any, y: Any) -> ByOrderOfASet:
         super().fit(X, y)
-        names = list({"sex", "age", "fare", "deck", "name", "ticket", "cabin"})
-        self.coef_ = self.coef_ * (1 + names.index("sex"))
+        # The whole order counts: the place of one name alone is the same in one pair of processes of seven.
+        order = "".join({"1", "2", "3", "4", "5", "6", "7", "8", "9"})
+        self.coef_ = self.coef_ * (1 + float(f"0.{order}"))
         return self
 
 
