@@ -8,7 +8,7 @@ from torch.nn import functional
 from kpipe.core.devices import resolve_device
 from kpipe.errors import TrainingError, UsageError
 from kpipe.models.nets.loop import forward
-from kpipe.models.nets.machine import Machine
+from kpipe.models.nets.machine import Machine, autocast
 from tests.models.nets.test_loop import X, Y, fit, line
 
 
@@ -36,6 +36,24 @@ def test_bfloat16_outputs_are_float32_and_close_to_those_of_float32():
     outputs = [forward(line, fit(), X, machine=Machine(bfloat16=choice)) for choice in (False, True)]
     assert {output.dtype for output in outputs} == {np.dtype(np.float32)}
     np.testing.assert_allclose(*outputs, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"amx_bf16": True}, True),
+        ({"avx512_bf16": True, "amx_bf16": False}, True),
+        ({"avx512_f": True}, False),
+        ({}, False),
+    ],
+)
+def test_the_processor_decides_about_bfloat16(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], expected: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert torch.is_autocast_enabled("cpu") is False
+    with autocast(Machine(bfloat16="auto"), torch.device("cpu")):
+        assert torch.is_autocast_enabled("cpu") is expected
 
 
 def test_the_device_auto_can_compute():
