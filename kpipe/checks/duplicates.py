@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe.checks.interface import Finding, TableCheck
-from kpipe.checks.near_duplicates import ADVICE, differs_in_test
+from kpipe.checks.near_duplicates import ADVICE, differs_in_test, is_natural
 from kpipe.checks.statistics import differing_columns, hash_values, list_names, two_proportion_z
 from kpipe.core.values import Folds, Tables
 from kpipe.data.column_types import is_pixel_table
@@ -27,7 +27,6 @@ _SIGNIFICANT, _MIN_EXCESS = 3.5, 0.003
 # Share of rows by which they must exceed test rows to fail: for exact duplicates, and for those with changed columns.
 _FAILS, _FAILS_CHANGED = 0.1, 0.25
 _SHUFFLED_ROWS = 10_000  # validation rows, about, whose columns are shuffled against each other
-_NATURAL = 0.5  # rows of test must repeat each other at least this often, relative to as many rows of train
 _MIN_TEST_ROWS = 30  # rows of test below which their share of duplicates is too uncertain to fail
 _SUBSETS, _MIN_COLUMNS = 7, 5  # random halves of the columns that are hashed, and the columns that this needs
 
@@ -142,11 +141,12 @@ def _count(hashes: _Hashes, folds: Folds) -> _Count:
 
 
 def _usual_repeats(hashes: _Hashes, validation: float) -> str | None:
-    """Why repeats are natural: rows of test repeat each other as often as as many rows of train do; else None."""
+    """Why repeats are natural: rows of test repeat each other as often as train's do, but not those; else None."""
     size = min(len(hashes.train), len(hashes.test))
     rng = np.random.default_rng(0)
-    ours, theirs = (_share_of_repeats(rows[rng.permutation(len(rows))[:size]]) for rows in (hashes.train, hashes.test))
-    if theirs < _NATURAL * ours or theirs == 0:
+    samples = [rows[rng.permutation(len(rows))[:size]] for rows in (hashes.train, hashes.test)]
+    ours, theirs = map(_share_of_repeats, samples)
+    if not is_natural(ours, theirs, float(np.isin(samples[1], samples[0]).mean()), size):
         return None
     return (
         f"{validation:.1%} of validation rows also occur among the training rows of their fold, but rows of test "

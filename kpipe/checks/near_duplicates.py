@@ -16,7 +16,7 @@ from kpipe.core.values import Folds
 from kpipe.data.column_types import is_pixel_table, to_numeric
 from kpipe.problem.problem import Problem
 
-__all__ = ["ADVICE", "TABLE_CHECKS", "differs_in_test", "near_duplicates_across_folds"]
+__all__ = ["ADVICE", "TABLE_CHECKS", "differs_in_test", "is_natural", "near_duplicates_across_folds"]
 
 ADVICE = "Drop the duplicates in clean, or keep them in one fold (groups=, --split COLUMN)."
 
@@ -26,7 +26,9 @@ _QUERIES, _ROWS = 1_200, 60_000  # rows of each table whose nearest neighbours a
 _MIN_ROWS = 60  # rows of a table below which distances say nothing
 _DIMENSIONS, _DIMENSIONS_OF_CATEGORY = 48, 6
 _NEAR = (0.02, 0.05, 0.1, 0.2, 0.3)  # distances tried, relative to the median distance of a test row to its nearest
-_NATURAL = 0.5  # share of test rows near each other, relative to that of as many rows of train, that is natural
+# Share of test rows near each other, relative to that of as many rows of train, that is natural; and what it must
+# exceed the share of test rows near train by, a factor and standard errors: that share else says what is usual.
+_NATURAL, _TIMES, _ELSEWHERE = 0.5, 2.0, 2.0
 _DRIFT = 0.15  # Kolmogorov-Smirnov statistic beyond chance from which a column counts as different in test
 _MIN_SIDE, _FREQUENCIES, _AT_A_TIME = 8, 8, 5_000  # of square pictures; frequencies in each direction; rows at a time
 _UNIQUE = 0.9  # share of distinct categories from which a column identifies rows
@@ -97,13 +99,12 @@ def _compare(points: np.ndarray, rows: _Rows, folds: Folds, train: pd.DataFrame)
             pairs.append(np.column_stack([queries, rows.train[fitted][nearest], np.full(len(queries), number)]))
             of_test.append(_nearest(points[len(rows.train) + number : len(points) : parts], points[fitted])[0])
         size = min(len(rows.train), len(rows.test), _QUERIES)
-        among_themselves = [
-            _nearest_other(points[rng.permutation(some)[:size]])
+        ours, theirs = (
+            points[rng.permutation(some)[:size]]
             for some in (np.arange(len(rows.train)), np.arange(len(rows.train), len(points)))
-        ]
-    return _finding(
-        np.concatenate(of_validation), np.concatenate(of_test), np.concatenate(pairs), train, among_themselves
-    )
+        )
+        in_samples = [_nearest_other(ours), _nearest_other(theirs), _nearest(theirs, ours)[0]]
+    return _finding(np.concatenate(of_validation), np.concatenate(of_test), np.concatenate(pairs), train, in_samples)
 
 
 def _finding(
@@ -111,12 +112,12 @@ def _finding(
     of_test: np.ndarray,
     pairs: np.ndarray,
     train: pd.DataFrame,
-    among_themselves: Sequence[np.ndarray],
+    in_samples: Sequence[np.ndarray],
 ) -> Finding:
     """The finding from the distances of validation and of test rows, and (row, its nearest, fold) of the former.
 
-    among_themselves : distances to the nearest of as many rows of train, and of test. If those of test are as small,
-    then test is only elsewhere, or rows are naturally alike.
+    in_samples : distances to the nearest in samples of equal size: between rows of train, between rows of test, and of
+    test to train.
     """
     usual = float(np.median(of_test))
     best = (0.0, 0.0, 0.0, 0.0)
@@ -125,8 +126,8 @@ def _finding(
         reference = float((of_test <= limit * usual).mean())
         best = max(best, (two_proportion_z(near, len(of_validation), reference, len(of_test)), near, reference, limit))
     z, near, reference, limit = best
-    ours, theirs = (float((distances <= limit * usual).mean()) for distances in among_themselves)
-    natural = theirs > 0 and theirs >= _NATURAL * ours
+    ours, theirs, across = (float((distances <= limit * usual).mean()) for distances in in_samples)
+    natural = is_natural(ours, theirs, across, len(in_samples[1]))
     if z <= _SIGNIFICANT or near - reference < _MIN_EXCESS or natural:
         return (
             "pass",
@@ -144,6 +145,32 @@ def _finding(
         f"is {reference:.1%}. The score is too optimistic. For example, rows {row + 1} and {other + 1} of train, "
         f"separated by fold {fold + 1}, {how}. {ADVICE}",
     )
+
+
+def is_natural(ours: float, theirs: float, across: float, n: int) -> bool:
+    """Whether repeats are natural: rows of test repeat each other, too, and test has too few of train's to show it.
+
+    Hours of other days than train's are an example: neighbouring hours are alike, but none of train's is a neighbour.
+
+    Parameters
+    ----------
+    ours, theirs : float
+        Shares of n rows of train, and of test, that another row of the same n repeats.
+    across : float
+        Share of n rows of test that one of n rows of train repeats.
+    n : int
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_natural(0.3, 0.25, 0.05, 1_000), is_natural(0.3, 0.25, 0.24, 1_000), is_natural(0.3, 0.1, 0.05, 1_000)
+    (True, False, False)
+    """
+    elsewhere = theirs > _TIMES * across and two_proportion_z(theirs, n, across, n) > _ELSEWHERE
+    return elsewhere and theirs >= _NATURAL * ours
 
 
 def _nearest_other(rows: np.ndarray) -> np.ndarray:

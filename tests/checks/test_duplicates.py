@@ -75,3 +75,19 @@ def test_duplicates_are_found_in_a_table_of_two_columns() -> None:
     frame["y"] = frame["x"] + rng.normal(size=900)
     twice = pd.concat([frame.head(600), frame.head(90).assign(id=10_000 + np.arange(90))], ignore_index=True)
     assert status(from_frame(twice, 690, frame.tail(300)), "duplicates across folds") == "fail"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_copies_with_changed_columns_are_found_though_other_rows_repeat_by_nature(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    materials = rng.normal(size=(1_500, 9)).round(2)  # half of the rows are of materials that many others are of
+    frame = pd.DataFrame(materials[rng.integers(0, 1_500, 6_000)], columns=[f"x{number}" for number in range(9)])
+    alone = rng.random(6_000) < 0.5
+    frame[alone] = rng.normal(size=(alone.sum(), 9)).round(2)
+    frame["x0"] = rng.normal(size=6_000)
+    frame = frame.assign(id=np.arange(6_000), y=rng.normal(size=6_000))
+    copies = frame.iloc[rng.permutation(4_000)[:1_200]].assign(id=np.arange(6_000, 7_200))
+    copies["x0"], copies["x3"] = rng.normal(size=1_200), rng.permutation(copies["x3"])
+    assert status(from_frame(frame, 4_000), "duplicates across folds") == "pass"
+    both = pd.concat([frame.head(4_000), copies, frame.tail(2_000)], ignore_index=True)
+    assert status(from_frame(both, 5_200), "duplicates across folds") in ("warn", "fail")

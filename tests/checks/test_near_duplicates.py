@@ -53,3 +53,26 @@ def test_copies_whose_texts_were_written_anew_are_found() -> None:
     copies["town"] = copies["town"].str.upper()
     both = pd.concat([frame.head(600), copies, frame.tail(300)], ignore_index=True)
     assert status(from_frame(both, 900, metric="accuracy"), CHECK) in ("warn", "fail")
+
+
+def people(n: int, seed: int) -> pd.DataFrame:
+    """Many rows are alike by nature: most people spend nothing."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"age": rng.integers(0, 80, n), "deck": rng.choice(list("ABCDEFG"), n)})
+    for name in ("spa", "food", "shop"):
+        frame[name] = np.where(rng.random(n) < 0.7, 0.0, rng.gamma(2, 300, n).round())
+    return frame.assign(y=rng.integers(0, 2, n))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_copies_with_noise_are_found_though_other_rows_are_alike_by_nature(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    train, test = people(4_000, seed), people(2_000, 100 + seed)
+    copies = train.iloc[rng.permutation(4_000)[:1_200]].copy()
+    copies["age"] += rng.integers(-1, 2, len(copies))
+    for name in ("spa", "food", "shop"):
+        copies[name] *= rng.uniform(0.98, 1.02, len(copies))
+    clean = pd.concat([train, test], ignore_index=True)
+    assert status(from_frame(clean.assign(id=np.arange(6_000)), 4_000, metric="accuracy"), CHECK) == "pass"
+    both = pd.concat([train, copies, test], ignore_index=True)
+    assert status(from_frame(both.assign(id=np.arange(7_200)), 5_200, metric="accuracy"), CHECK) != "pass"
