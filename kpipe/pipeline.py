@@ -31,7 +31,7 @@ from kpipe.problem.problem import Problem, apply_request, define_problem
 from kpipe.runs.blend import find_runs_to_blend, predictions_of_runs, request_of_blend
 from kpipe.runs.files import check_writable
 from kpipe.runs.find import competition_folder, find_run
-from kpipe.runs.fits import fit_store
+from kpipe.runs.fits import fit_store, fit_store_of_runs
 from kpipe.runs.reproduce import Reproduction, compare_reproduction, request_to_reproduce
 from kpipe.runs.request_file import describe_changes, describe_request
 from kpipe.runs.rerun import RerunSpec
@@ -313,8 +313,8 @@ def check(
     on_check : callable
         Called with the result of each check as soon as it is known.
     **options
-        As for ``kpipe.run``: data, models, folds, device, jobs, metric, target, id, text, split, drop. Models that are
-        defined in the test module itself need ``jobs=1``, because worker processes cannot import them.
+        As for ``kpipe.run``: data, models, folds, device, jobs, metric, target, id, text, split, drop, fresh. Models
+        that are defined in the test module itself need ``jobs=1``, because worker processes cannot import them.
 
     Returns
     -------
@@ -332,7 +332,7 @@ def check(
         def test_my_competition_is_honest():
             assert [c for c in kpipe.check("my-competition", data="my.zip") if c.status == "fail"] == []
     """
-    if unused := {"budget", "fresh", "out", "seed", "seeds"} & {*options}:
+    if unused := {"budget", "out", "seed", "seeds"} & {*options}:
         raise UsageError(f"A check fits each model once and writes no run: omit {', '.join(sorted(unused))}.")
     check_option_names(options)
     own = find(competition) if isinstance(competition, str) else competition
@@ -344,11 +344,13 @@ def check(
         models=choose_models(problem, request.models),
         device=resolve_device(request.device),
         jobs=request.jobs,
+        store=fit_store_of_runs(request),
     )
     found = []
     for one in check_competition(trainer, on_step=on_step):
         on_check(one)
         found.append(one)
+    trainer.store.remove_oldest()
     return tuple(found)
 
 

@@ -1,7 +1,7 @@
 """Checks that fit models again, to test the code of a competition.
 
 They are to a competition what scikit-learn's ``check_estimator`` is to an estimator. They run after everything that a
-run checks, on a sample of the rows:
+run checks, on a sample of the rows. The cross-validation before them may reuse fits of earlier runs; they never do:
 
 - *thresholds and weights cross-fitted*: ensemble weights, thresholds and ``postprocess`` are fitted again after the
   targets of one fold were shuffled. The predictions for that fold must not change.
@@ -61,7 +61,7 @@ def check_competition(trainer: Trainer, *, on_step: Callable[[str], None] = lamb
     problem, folds = trainer.problem, trainer.folds
     on_step(f"training {', '.join(trainer.models)} on {len(problem.y):,} rows, {len(folds.train)} folds")
     try:
-        predictions = trainer.train(problem)
+        predictions = trainer.train_unaltered()
     except TrainingError as error:
         yield Check(name="fits succeed", status="fail", detail=str(error))
         return
@@ -88,7 +88,8 @@ def _fits_succeed(predictions: Predictions) -> Iterator[Finding]:
         yield "fail", " ".join(f"{name} was skipped: {reason}" for name, reason in predictions.skipped.items())
         return
     names = ", ".join(model.name for model in predictions.models)
-    yield "pass", f"{names}: the predictions of every fold are finite and have the right shape."
+    reused = f" {predictions.n_reused} of {predictions.n_fits} fits reused." if predictions.n_reused else ""
+    yield "pass", f"{names}: the predictions of every fold are finite and have the right shape.{reused}"
 
 
 def _cross_fitted(trainer: Trainer, trained: TrainedModels) -> Iterator[Finding]:

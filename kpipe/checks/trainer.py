@@ -12,6 +12,7 @@ from kpipe.checks.interface import Finding, TrainedModels
 from kpipe.core.values import Ensemble, Folds, Predictions
 from kpipe.problem.competition import Factory
 from kpipe.problem.problem import Problem
+from kpipe.training.checkpoints import NO_STORE, FitStore
 from kpipe.training.combine import combine
 from kpipe.training.cross_validation import cross_validate
 
@@ -35,6 +36,8 @@ class Trainer:
     device : str
     jobs : int, optional
         Number of processes, as for a run.
+    store : FitStore
+        Where ``train_unaltered`` finds the fits of earlier runs and checks. Experiments never use it.
     """
 
     problem: Problem
@@ -42,9 +45,21 @@ class Trainer:
     models: Mapping[str, Factory]
     device: str = "cpu"
     jobs: int | None = None
+    store: FitStore = NO_STORE
+
+    def train_unaltered(self) -> Predictions:
+        """Cross-validate all models on the problem itself; fits of earlier runs and checks are reused.
+
+        Returns
+        -------
+        Predictions
+        """
+        return cross_validate(
+            self.problem, self.folds, models=self.models, device=self.device, jobs=self.jobs, store=self.store
+        )
 
     def train(self, problem: Problem) -> Predictions:
-        """Cross-validate all models on a problem.
+        """Cross-validate all models on an altered problem.
 
         Parameters
         ----------

@@ -10,7 +10,7 @@ from kpipe.cli.options import REQUEST_OPTIONS, add_json_option, add_request_opti
 
 __all__ = ["COMMAND"]
 
-_OF_RUNS_ONLY = ("budget", "seeds", "fresh")  # a check fits each model once
+_OF_RUNS_ONLY = ("budget", "seeds")  # a check fits each model once
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

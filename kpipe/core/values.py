@@ -313,6 +313,11 @@ class Predictions:
     steps: tuple[Step, ...] = ()
     n_reused: int = 0
 
+    @property
+    def n_fits(self) -> int:
+        """Number of fits that the predictions come from."""
+        return sum(len(folds) for model in self.models for folds in model.fits.values())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Score:

@@ -29,7 +29,7 @@ from kpipe.runs.rerun import RerunSpec
 from kpipe.training.checkpoints import NO_STORE, FitStore, result_from_arrays, result_shapes, result_to_arrays
 from kpipe.training.worker import FitResult, FitTask, TrainingData
 
-__all__ = ["FITS", "FitFolder", "fit_store"]
+__all__ = ["FITS", "FitFolder", "fit_store", "fit_store_of_runs"]
 
 FITS = ".fits"  # the folder of the store, among the folders of the competitions
 _SUFFIX = ".fit"
@@ -56,7 +56,26 @@ def fit_store(request: RunRequest, rerun: RerunSpec) -> FitStore:
     """
     if request.fresh or rerun.fits is not None:
         return NO_STORE
-    return FitFolder(Path(os.environ.get("KPIPE_FITS") or request.out / FITS))
+    return FitFolder(_folder_of(request))
+
+
+def fit_store_of_runs(request: RunRequest) -> FitStore:
+    """The store that runs have made, for a command that makes no run and must leave no folder behind.
+
+    Parameters
+    ----------
+    request : RunRequest
+
+    Returns
+    -------
+    FitStore
+        One without entries if no run has made a store yet, or with ``fresh``.
+    """
+    return NO_STORE if request.fresh or not _folder_of(request).is_dir() else FitFolder(_folder_of(request))
+
+
+def _folder_of(request: RunRequest) -> Path:
+    return Path(os.environ.get("KPIPE_FITS") or request.out / FITS)
 
 
 class FitFolder:

@@ -79,7 +79,7 @@ def make_record(
         "left_out": dict(predictions.skipped),
         "fallback": predictions.fallback or None,
         "plan": [_step(step) for step in (*predictions.steps, *result.ensemble.steps)],
-        "fits": {"all": sum(map(_count_fits, predictions.models)), "reused": predictions.n_reused},
+        "fits": {"all": predictions.n_fits, "reused": predictions.n_reused},
         "checks": [{"name": c.name, "status": c.status, "detail": c.detail} for c in result.checks],
         "submission": _submission(result),
         "seconds": round(seconds, 3),
@@ -91,10 +91,6 @@ def make_record(
         **_provenance(request or {}),
         "command": list(command),
     }
-
-
-def _count_fits(model: ModelPredictions) -> int:
-    return sum(map(len, model.fits.values()))
 
 
 def _provenance(request: Mapping[str, Any]) -> dict[str, Any]:

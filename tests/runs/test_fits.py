@@ -22,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import kpipe
+from kpipe.checks import refit
 from kpipe.runs import fits
 from kpipe.runs.fit_keys import FitKeys, columns_read, hash_column
 from kpipe.runs.fits import FitFolder
@@ -239,6 +240,30 @@ def test_workspaces_share_a_store_that_they_name(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("KPIPE_FITS", str(tmp_path / "shared"))
     trained(tmp_path / "one")
     assert reused(trained(tmp_path / "two")) == (5, 5)
+
+
+def test_a_check_reuses_the_fits_of_unaltered_tables_and_trains_its_experiments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(refit, "REFIT_CHECKS", [check for check in refit.REFIT_CHECKS if "reproducible" in check.name])
+    options: dict[str, Any] = {"data": "sample", "models": ["linear"], "jobs": 1, "folds": 3}
+    before = kpipe.check("titanic", **options)
+    assert [*tmp_path.iterdir()] == []  # a check makes no folder
+    kpipe.run("titanic", **options)
+    asked: list[int] = []
+    load = FitFolder.load
+    monkeypatch.setattr(FitFolder, "load", lambda *args: asked.append(args[1].fold) or load(*args))
+    after = kpipe.check("titanic", **options)
+    details = {check.name: check.detail for check in after}
+    assert details["fits succeed"].endswith("3 of 3 fits reused.")
+    assert asked == [0, 1, 2]
+    others = [[check for check in found if check.name != "fits succeed"] for found in (before, after)]
+    assert others[0] == others[1]
+    assert (
+        "reused"
+        not in {check.name: check.detail for check in kpipe.check("titanic", fresh=True, **options)}["fits succeed"]
+    )
 
 
 MODULE = '''
