@@ -286,8 +286,7 @@ def blend_runs(names: Sequence[str], *, out: Path, data: str | Path | None = Non
     runs = find_runs_to_blend(names, out)
     problem = prepare(request_of_blend(runs, out=out, data=data))
     folds, predictions = predictions_of_runs(problem, runs)
-    files = file_hashes(problem.tables)
-    inputs = {"files": files, "settings": {"blend": [run.record["run_id"] for run in runs]}}
+    inputs = {"files": file_hashes(problem.tables), "settings": {"blend": [run.record["run_id"] for run in runs]}}
     seeds = sorted({seed for model in predictions.models for seed in model.seeds})
     device, key = str(runs[0].record.get("device")), key_of(inputs)
     with open_run_folder(out, problem.slug, key, {"key": key, "inputs": inputs}) as folder:
@@ -350,7 +349,6 @@ def check(
     for one in check_competition(trainer, on_step=on_step):
         on_check(one)
         found.append(one)
-    trainer.store.remove_oldest()
     return tuple(found)
 
 

@@ -54,9 +54,11 @@ class Trainer:
         -------
         Predictions
         """
-        return cross_validate(
+        predictions = cross_validate(
             self.problem, self.folds, models=self.models, device=self.device, jobs=self.jobs, store=self.store
         )
+        self.store.remove_oldest()
+        return predictions
 
     def train(self, problem: Problem) -> Predictions:
         """Cross-validate all models on an altered problem.
