@@ -87,7 +87,7 @@ def test_show_and_new_take_the_options_that_describe_a_competition(command: str)
 
 def test_check_takes_every_option_of_a_run_that_does_not_concern_several_fits() -> None:
     taken = set(REQUEST_OPTIONS) & set(vars(parse("check", "titanic")))
-    assert taken == set(REQUEST_OPTIONS) - {"budget", "seeds", "fresh"}
+    assert taken == set(REQUEST_OPTIONS) - {"budget", "seeds"}
 
 
 def test_a_flag_means_the_same_in_every_command_that_has_it() -> None:
