@@ -99,6 +99,7 @@ _EXTRA = "a further training file, whose rows are never validated; repeatable"
 _SPLIT = "how train and test were split: by row, or by a column of groups or dates; default: inferred"
 _ALL_ROWS = "also train on the rows that kpipe vault locked away, for the final run"
 _FRESH = "train every fit anew, also those that an earlier run has trained"
+_WEIGHTS = "a file or folder of pretrained weights, or none; default: those on this machine; none are downloaded"
 _BUDGET = "time limit, such as 90s, 5m or 1h; skips models that would exceed it"
 
 # What the competition is, and how to train. Each option is named by the field of RunRequest that it sets.
@@ -119,6 +120,7 @@ _TRAINING_OPTIONS = {
     "models": _option("--model", "NAME", "use this model; repeatable; default: the competition's", action="append"),
     "folds": _option("--folds", "N", "number of folds; default: the competition's", type=integer(2)),
     "device": _option("--device", "NAME", "device for torch models: auto, cpu, cuda or mps"),
+    "weights": _option("--weights", "PATH", _WEIGHTS),
     "jobs": _option("--jobs", "N", "number of models to fit in parallel; default: one per core", type=integer(1)),
     "budget": _option("--budget", "TIME", _BUDGET, type=duration),
     "all_rows": ("--all-rows", {"help": _ALL_ROWS, "action": "store_true", "default": None}),

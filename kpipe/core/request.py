@@ -90,6 +90,9 @@ class RunRequest:
         Columns to hide from the models.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``, for torch models.
+    weights : str, optional
+        A file or folder of pretrained weights, for pictures or text; ``"none"`` uses none. By default those that are on
+        this machine are used; none are downloaded.
     all_rows : bool
         Train on the rows that a vault locks away, too: for the final run.
     fresh : bool
@@ -130,6 +133,7 @@ class RunRequest:
     split: str | None = field(default=None, metadata=_TEXT)
     drop: Sequence[str] = field(default=(), metadata=_TEXTS)
     device: str = field(default="auto", metadata=_TEXT)
+    weights: str | None = field(default=None, metadata=_TEXT)
     all_rows: bool = field(default=False, metadata=_ALL_ROWS)
     fresh: bool = field(default=False, metadata=_FRESH)
     jobs: int | None = field(default=None, metadata=_COUNT)
@@ -171,7 +175,11 @@ class RunRequest:
         values = {_name(each.name): getattr(self, each.name) for each in fields(self) if "kind" in each.metadata}
         target = list(self.target)
         values |= {name: _absolute_path(getattr(self, name)) for name in ("train", "test", "sample")}
-        values |= {"data": _absolute(self.data), "extra": [_absolute_path(name) for name in self.extra]}
+        values |= {
+            "weights": _absolute(self.weights),
+            "data": _absolute(self.data),
+            "extra": [_absolute_path(name) for name in self.extra],
+        }
         values |= {"target": target[0] if len(target) == 1 else target or None}
         return json.loads(json.dumps(values))
 

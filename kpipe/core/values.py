@@ -36,6 +36,7 @@ __all__ = [
     "Submission",
     "Tables",
     "Task",
+    "Weights",
 ]
 
 Task = Literal["classification", "regression"]
@@ -156,6 +157,34 @@ class Reason:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Weights:
+    """A file of pretrained weights, as ``run.json`` names it.
+
+    Attributes
+    ----------
+    path : str
+    architecture : str
+        What they are the weights of, such as "resnet18".
+    sha256 : str
+        Of the file, in hex.
+    licence : str
+        As the package, the model card or a file beside it says; "unknown" where nothing does.
+    origin : str
+        Where the file was found, such as "torch hub's cache".
+    """
+
+    path: str
+    architecture: str
+    sha256: str
+    licence: str = "unknown"
+    origin: str = "--weights"
+
+    def __str__(self) -> str:
+        """A phrase for the user."""
+        return f"{self.architecture}, {Path(self.path).name} of {self.origin}, licence {self.licence}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Context:
     """What a model factory knows before it sees data.
 
@@ -172,6 +201,9 @@ class Context:
         The number of CPU threads it may use.
     device : {"cpu", "cuda", "mps"}
         For torch models.
+    weights : mapping of str to Weights or None
+        What the weights are for ("pictures" or "text") to the pretrained weights that were found on this machine; None
+        where none are to be used. A kind that it lacks was not looked for.
     """
 
     task: Task
@@ -180,6 +212,7 @@ class Context:
     seed: int = 0
     threads: int = 1
     device: str = "cpu"
+    weights: Mapping[str, Weights | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

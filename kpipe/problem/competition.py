@@ -19,7 +19,7 @@ import pandas as pd
 
 from kpipe import competitions
 from kpipe.core.metrics import Metric
-from kpipe.core.values import Context, Splitter, Tables, Task
+from kpipe.core.values import Context, Splitter, Tables, Task, Weights
 from kpipe.core.wording import did_you_mean, listed
 from kpipe.errors import DataError, UsageError
 
@@ -76,6 +76,9 @@ class Competition:
         The models of a run without ``--model``. By default all of ``models``.
     budgeted : sequence of str
         Models that ``--budget`` adds after these, trained where the time allows.
+    weights : str or mapping, optional
+        A file or folder of pretrained weights, or "none". By default those on this machine are used, and none are
+        downloaded. Inference makes of it what ``Context.weights`` holds.
     postprocess : callable, optional
         (predictions (m, k), tables) to predictions, the same for out-of-fold and test rows.
     selection_bias : float
@@ -100,6 +103,7 @@ class Competition:
     models: Mapping[str, Factory] | None = None
     default: Sequence[str] | None = None
     budgeted: Sequence[str] = ()
+    weights: str | Mapping[str, Weights | None] | None = None
     postprocess: Callable[[np.ndarray, Tables], np.ndarray] | None = None
     selection_bias: float = 0.0
 

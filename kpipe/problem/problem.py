@@ -12,7 +12,7 @@ import pandas as pd
 
 from kpipe.core.metrics import Metric, get_metric, is_ordinal
 from kpipe.core.request import RunRequest
-from kpipe.core.values import Reason, Splitter, Tables, Task
+from kpipe.core.values import Reason, Splitter, Tables, Task, Weights
 from kpipe.data.further_tables import file_hashes
 from kpipe.errors import DataError, UsageError
 from kpipe.problem.alignment import align_rows
@@ -84,6 +84,8 @@ class Problem:
         are not in ``tables``; ``files`` has them at the end of test, because ``clean`` saw them there.
     locked : LockedRows or None
         Which rows these are.
+    weights : mapping of str to Weights or None
+        As ``Context.weights``.
     """
 
     competition: Competition
@@ -108,6 +110,7 @@ class Problem:
     left_out: Mapping[str, str] = field(default_factory=dict)
     vault: pd.DataFrame | None = None
     locked: LockedRows | None = None
+    weights: Mapping[str, Weights | None] = field(default_factory=dict)
 
     @property
     def to_predict(self) -> Problem:
@@ -261,6 +264,7 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
         models=dict(_not_none(inferred.models)),
         default=tuple(inferred.default or _not_none(inferred.models)),
         budgeted=tuple(inferred.budgeted),
+        weights=inferred.weights if isinstance(inferred.weights, Mapping) else {},
         submission_columns=tuple(submission_columns(inferred, tables)),
         y=y,
         labels=labels,
@@ -303,6 +307,7 @@ def apply_request(request: RunRequest, competition: Competition | None = None) -
         "id": request.id,
         "split": request.split,
         "drop": tuple(request.drop),
+        "weights": request.weights,
     }
     changes = {name: value for name, value in given.items() if value}
     own = found.metric.name if isinstance(found.metric, Metric) else found.metric

@@ -87,6 +87,8 @@ def inputs_of(problem: Problem, models: Sequence[str], **settings: object) -> di
     }
     if problem.locked is not None:  # only then, so that runs without a vault keep their keys
         own["vault"] = problem.locked.sha256
+    if hashes := {kind: found.sha256 for kind, found in problem.weights.items() if found is not None}:
+        own["weights"] = hashes
     inputs = {
         "files": file_hashes(problem.tables),
         "code": code_hashes(problem.slug),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -70,6 +71,7 @@ def make_record(
         "guesses": [field for field, reason in problem.reasons.items() if reason.guess],
         "conversions": dict(problem.conversions),
         "columns_left_out": dict(problem.left_out),
+        "weights": {kind: asdict(found) for kind, found in problem.weights.items() if found is not None},
         "vault": None
         if problem.locked is None
         else {"rows": len(problem.locked.rows), "sha256": problem.locked.sha256},

@@ -83,6 +83,7 @@ def make_context(problem: Problem, *, seed: int, threads: int, device: str) -> C
         seed=seed,
         threads=threads,
         device=device,
+        weights=problem.weights,
     )
 
 

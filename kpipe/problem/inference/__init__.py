@@ -24,6 +24,7 @@ from kpipe.problem.inference.splitter import infer_splitter
 from kpipe.problem.inference.step import Step
 from kpipe.problem.inference.target import infer_target
 from kpipe.problem.inference.task import infer_task
+from kpipe.problem.inference.weights import infer_weights
 
 __all__ = ["infer"]
 
@@ -36,6 +37,7 @@ _STEPS: Mapping[str, Callable[[Competition, Tables], Step]] = {
     "columns": infer_columns,
     "features": infer_features,
     "splitter": infer_splitter,
+    "weights": infer_weights,
     "models": infer_models,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import partial
 
 import pandas as pd
@@ -80,6 +81,8 @@ def _models_of_pictures(competition: Competition, columns: pd.DataFrame, pixels:
     net = partial(model, "photo-net", shape=(height, width, channels))
     # The quick one ends within any budget that is worth while, and costs about a quarter of the other.
     models = {"photo-net-quick": net(epochs=3, min_steps=120), "photo-net": net()}
+    if isinstance(competition.weights, Mapping) and competition.weights.get("pictures") is not None:
+        models = {"pretrained": model("pretrained")} | models
     reason = f"pictures of {height} x {width} pixels"
     if columns.shape[1] > len(pixels):
         models |= {name: model(name) for name in ("boosting", "linear")}

@@ -1,0 +1,81 @@
+"""Pictures as a pretrained network sees them: enlarged, in colour, in batches of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kpipe.models.nets.machine import Machine, autocast, torch_session
+
+__all__ = ["network_outputs", "to_pictures"]
+
+
+def to_pictures(rows: Tensor, *, shape: tuple[int, int, int], size: tuple[int, int]) -> Tensor:
+    """Rows of bytes as pictures between 0 and 1.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n, height * width * channels)
+        uint8, channels last.
+    shape : tuple of int
+        (height, width, channels) of a row.
+    size : tuple of int
+        (height, width) of the result.
+
+    Returns
+    -------
+    Tensor of shape (n, 3, *size)
+        Float32. Grey pictures have three equal channels.
+    """
+    pictures = rows.view(-1, *shape).permute(0, 3, 1, 2).float() / 255
+    if shape[2] == 1:
+        pictures = pictures.expand(-1, 3, -1, -1)
+    if tuple(shape[:2]) != size:
+        pictures = F.interpolate(pictures, size=size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
+    return pictures.contiguous(memory_format=torch.channels_last)
+
+
+def network_outputs(
+    build: Callable[[], nn.Module],
+    rows: np.ndarray,
+    *,
+    shape: tuple[int, int, int],
+    size: tuple[int, int],
+    machine: Machine,
+    batch_size: int,
+) -> np.ndarray:
+    """What a network gives for pictures, the mean over a picture and its mirror image.
+
+    Parameters
+    ----------
+    build : callable
+        Makes the network, in evaluation mode.
+    rows : ndarray of shape (n, height * width * channels)
+        uint8.
+    shape, size : tuple of int
+        See ``to_pictures``.
+    machine : Machine
+        Where to compute.
+    batch_size : int
+        Pictures at a time: the last batch is filled up to it, so that the outputs of a row depend on no other row.
+
+    Returns
+    -------
+    ndarray of shape (n, outputs)
+        float16.
+    """
+    with torch_session(machine, seed=0) as device, torch.inference_mode():
+        network = nn.utils.convert_conv2d_weight_memory_format(build().to(device), torch.channels_last)
+        parts = []
+        for start in range(0, len(rows), batch_size):
+            part = rows[start : start + batch_size]
+            full = torch.from_numpy(np.resize(part, (batch_size, part.shape[1]))).to(device)
+            pictures = to_pictures(full, shape=shape, size=size)
+            with autocast(machine, device):
+                found = network(pictures) + network(pictures.flip(3))
+            parts.append((found.float() / 2).half().cpu().numpy()[: len(part)])
+        return np.concatenate(parts)
