@@ -21,6 +21,7 @@ VALUES: dict[str, Any] = {
     "test": "cs-test.csv",
     "sample": "sampleEntry.csv",
     "extra": ("training_extra.csv", "old.csv"),
+    "weights": "some folder/resnet18.safetensors",
     "models": ("linear", "boosting"),
     "budget": 90.0,
     "folds": 3,

@@ -81,13 +81,14 @@ def _models_of_pictures(competition: Competition, columns: pd.DataFrame, pixels:
     net = partial(model, "photo-net", shape=(height, width, channels))
     # The quick one ends within any budget that is worth while, and costs about a quarter of the other.
     models = {"photo-net-quick": net(epochs=3, min_steps=120), "photo-net": net()}
+    frozen = {}
     if isinstance(competition.weights, Mapping) and competition.weights.get("pictures") is not None:
-        models = {"pretrained": model("pretrained")} | models
+        models, frozen = {"pretrained": model("pretrained")} | models, {"pretrained-192": model("pretrained", side=192)}
     reason = f"pictures of {height} x {width} pixels"
     if columns.shape[1] > len(pixels):
         models |= {name: model(name) for name in ("boosting", "linear")}
         reason += f", and {columns.shape[1] - len(pixels)} columns beside them"
-    default, further = competition.default or tuple(models), {"photo-net-long": net(epochs=40)}
+    default, further = competition.default or tuple(models), frozen | {"photo-net-long": net(epochs=40)}
     budgeted = competition.budgeted or tuple(further)
     return {"models": models | further, "default": default, "budgeted": budgeted}, Reason(text=reason)
 

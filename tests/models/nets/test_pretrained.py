@@ -99,7 +99,7 @@ def test_the_estimator_is_cloned_and_pickled_with_the_hash_of_its_weights(weight
 
 
 def test_a_run_finds_the_weights_uses_them_and_records_file_hash_and_licence(weights, tmp_path, monkeypatch):
-    data = write_pictures(tmp_path / "data")
+    data = write_pictures(tmp_path / "data", 12)
     monkeypatch.setattr(module, "_SIDE", 32)
     monkeypatch.setattr(module, "_ROWS", 2)
     run = kpipe.run("red-or-blue", str(data), weights=weights, models=["pretrained"], folds=2, jobs=1, out=tmp_path)
@@ -121,7 +121,7 @@ def test_a_run_finds_the_weights_uses_them_and_records_file_hash_and_licence(wei
 
 
 def test_broken_weights_are_refused_before_anything_is_trained(weights, tmp_path):
-    data = write_pictures(tmp_path / "data")
+    data = write_pictures(tmp_path / "data", 12)
     broken = tmp_path / "resnet34.safetensors"
     broken.write_bytes(Path(weights).read_bytes()[:4000])
     with pytest.raises(UsageError, match="is no file of plain weights"):
