@@ -66,7 +66,7 @@ def pretrained(context: Context, *, weights: str | None = None, side: int = 0, *
     UsageError
         If there are no weights.
     """
-    found = weights_for(context, weights)
+    found = choose_weights(weights, context)
     features = PictureFeatures(found, side=side, device=context.device, threads=context.threads)
     head: BaseEstimator
     if context.task == "classification":
@@ -77,13 +77,14 @@ def pretrained(context: Context, *, weights: str | None = None, side: int = 0, *
     return RawColumnsPipeline([("features", features), ("scale", StandardScaler()), ("linear", head)])
 
 
-def weights_for(context: Context, place: str | None) -> Weights:
+def choose_weights(place: str | None, context: Context) -> Weights:
     """The weights that a model was given, or else those of its context.
 
     Parameters
     ----------
-    context : Context
     place : str or None
+        A file or folder.
+    context : Context
 
     Returns
     -------

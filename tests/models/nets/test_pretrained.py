@@ -33,6 +33,11 @@ def test_a_linear_model_learns_from_the_features(weights):
     assert fitted.predict_proba(X).shape == (60, 2)
 
 
+def test_an_option_that_the_linear_model_does_not_have_is_refused(weights):
+    with pytest.raises(UsageError, match=r"The model 'pretrained' has no option 'c'. Did you mean C\?"):
+        kpipe.model("pretrained", c=1)(context(weights={"pictures": find_picture_weights(weights).weights}))
+
+
 def test_numbers_are_predicted_too(weights):
     X = picture_table(60)
     y = np.arange(60) % 2 * 10.0
