@@ -36,7 +36,7 @@ def _execute(options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     description=(
-        "Write a report of a run as an HTML page, with scores, largest errors, columns, feature importance and checks."
+        "Write a report of a run as an HTML page, with scores, hardest rows, columns, feature importance and checks."
     ),
     examples=(("kpipe report 20261121T092754Z-f40eed", "write report.html into the run's folder"),),
     add_options=_add_options,

@@ -13,7 +13,7 @@ from typing import Literal
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from kpipe.core.formatting import format_with_error
+from kpipe.core.formatting import format_with_error, with_minus_sign
 from kpipe.report.formatting import compact, share, short
 
 __all__ = [
@@ -102,7 +102,13 @@ class Table:
     sortable : bool
         Whether a click on a heading sorts the rows.
     matrix : bool
-        Whether the table is a matrix of counts, such as a confusion matrix.
+        Whether the table is a matrix of numbers, such as a confusion matrix.
+    small : bool
+        Whether the table stands beside a plot on a wide screen.
+    folded : bool
+        Whether only the caption is shown until the reader expands it.
+    cards : bool
+        Whether each row is a card on a phone.
     """
 
     caption: str
@@ -111,6 +117,9 @@ class Table:
     note: str = ""
     sortable: bool = True
     matrix: bool = False
+    small: bool = False
+    folded: bool = False
+    cards: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +252,8 @@ def number_cell(value: float | None, style: str = "", *, digits: int | None = No
     """
     if value is None or not math.isfinite(value):
         return Cell(text="–")
-    return Cell(text=format(value, style) if style else compact(value, digits), value=float(value))
+    text = with_minus_sign(format(value, style)) if style else compact(value, digits)
+    return Cell(text=text, value=float(value))
 
 
 def share_cell(value: float) -> Cell:

@@ -1,16 +1,17 @@
-"""The section "Checks": the result of each check of the run."""
+"""The section "Checks": what did not pass, and folded below it what did."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from kpipe.report.blocks import Cell, Column, Finding, Section, Table, text_cell
+from kpipe.report.blocks import Block, Cell, Column, Finding, Section, Table, text_cell
 from kpipe.report.formatting import short
 from kpipe.runs.loaded import LoadedRun
 
-__all__ = ["section"]
+__all__ = ["section", "summary"]
 
 _STATUS = ("pass", "warn", "fail")
+_COLUMNS = [Column(name=name, numeric=False) for name in ("check", "result", "details")]
 
 
 def section(run: LoadedRun) -> Section:
@@ -25,19 +26,42 @@ def section(run: LoadedRun) -> Section:
     -------
     Section
     """
-    checks: list[dict[str, Any]] = [check if isinstance(check, dict) else {} for check in run.items("checks")]
-    rows = [_row(check) for check in checks]
-    passed = sum(check.get("status") == "pass" for check in checks)
-    table = Table(
-        caption="Checks of this run",
-        columns=[Column(name=name, numeric=False) for name in ("check", "result", "details")],
-        rows=rows,
-    )
-    summary = (
-        f"{passed} of {len(rows)} checks passed. They look for leaks and other mistakes that make scores too "
+    checks = _checks(run)
+    passed = [_row(check) for check in checks if check.get("status") == "pass"]
+    others = [_row(check) for check in checks if check.get("status") != "pass"]
+    blocks: list[Block] = []
+    if others:
+        blocks.append(Table(caption="Checks that did not pass", columns=_COLUMNS, rows=others, cards=True))
+    if passed:
+        count = f"{len(passed)} check{'s' * (len(passed) > 1)} passed"
+        blocks.append(Table(caption=count, columns=_COLUMNS, rows=passed, cards=True, folded=True))
+    text = (
+        f"{len(passed)} of {len(checks)} checks passed. They look for leaks and other mistakes that make scores too "
         "optimistic."
     )
-    return Section(key="checks", title="Checks", summary=summary, blocks=[table], findings=_findings(checks))
+    return Section(key="checks", title="Checks", summary=text, blocks=blocks, findings=_findings(checks))
+
+
+def summary(run: LoadedRun) -> str:
+    """How many checks passed, warned and failed.
+
+    Parameters
+    ----------
+    run : LoadedRun
+        The run.
+
+    Returns
+    -------
+    str
+        Empty where the record has no checks.
+    """
+    statuses = [check.get("status") for check in _checks(run)]
+    words = {"pass": "passed", "warn": "warned", "fail": "failed"}
+    return ", ".join(f"{count} {words[name]}" for name in _STATUS if (count := statuses.count(name)))
+
+
+def _checks(run: LoadedRun) -> list[dict[str, Any]]:
+    return [check if isinstance(check, dict) else {} for check in run.items("checks")]
 
 
 def _row(check: dict[str, Any]) -> list[Cell]:

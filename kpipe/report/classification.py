@@ -30,6 +30,7 @@ from kpipe.runs.oof import OofPredictions
 __all__ = ["section"]
 
 _MOST_CLASSES = 20  # in a confusion matrix
+_FEW_CLASSES = 3  # whose matrix stands beside a plot
 _MOST_CONFUSIONS = 10
 _SIGNIFICANT = 4.0  # standard errors between predicted and observed probability, from which they are a finding
 
@@ -59,10 +60,9 @@ def section(run: LoadedRun, metric: Metric, oof: OofPredictions, classes: Sequen
     counts = skm.confusion_matrix(y, predicted, labels=range(len(classes)))
     correct = share(float((y == predicted).mean()))
     summary = f"The class with the highest probability is correct for {correct} of {len(y):,} out-of-fold rows."
-    blocks: list[Block] = [_confusion_plot(counts, classes, correct)]
+    blocks: list[Block] = [_class_metrics(counts, classes, y, proba), _confusion_plot(counts, classes, correct)]
     blocks += [_confusion_matrix(counts, classes)] if len(classes) <= _MOST_CLASSES else []
     blocks += [_confusions(counts, classes)] if len(classes) > 2 else []
-    blocks.append(_class_metrics(counts, classes, y, proba))
     blocks += _probability_blocks(y, proba, classes)
     return Section(
         key="predictions",
@@ -106,7 +106,15 @@ def _confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> Table:
     ]
     columns = [Column(name="true ↓ predicted →", numeric=False), *(Column(name=short(name, 24)) for name in classes)]
     note = "Number of rows by true and predicted class; the colour shows the share of the true class."
-    return Table(caption="Confusion matrix", columns=columns, rows=rows, note=note, sortable=False, matrix=True)
+    return Table(
+        caption="Confusion matrix",
+        columns=columns,
+        rows=rows,
+        note=note,
+        sortable=False,
+        matrix=True,
+        small=len(classes) <= _FEW_CLASSES,
+    )
 
 
 def _confusions(counts: np.ndarray, classes: Sequence[str]) -> Table:
@@ -124,7 +132,7 @@ def _confusions(counts: np.ndarray, classes: Sequence[str]) -> Table:
         Column(name="rows"),
         Column(name="share of true class"),
     ]
-    return Table(caption="Most frequent confusions", columns=columns, rows=rows)
+    return Table(caption="Most frequent confusions", columns=columns, rows=rows, small=True)
 
 
 def _class_metrics(counts: np.ndarray, classes: Sequence[str], y: np.ndarray, proba: np.ndarray | None) -> Table:

@@ -12,7 +12,7 @@ from scipy.stats import ks_2samp
 
 from kpipe.data.dates import parse_dates
 from kpipe.report.blocks import Block, Cell, Column, Finding, Section, Table, Text, number_cell, share_cell, text_cell
-from kpipe.report.columns import image_side, is_quantity
+from kpipe.report.columns import image_side, is_hash, is_quantity
 from kpipe.report.formatting import compact, share, short
 from kpipe.report.svg import sparkline
 
@@ -43,13 +43,15 @@ class _Summary:
     largest: str = ""
 
 
-def section(train: pd.DataFrame, test: pd.DataFrame) -> Section:
+def section(train: pd.DataFrame, test: pd.DataFrame, before: Sequence[Block] = ()) -> Section:
     """The section "Data".
 
     Parameters
     ----------
     train, test : DataFrame
         The columns that the models see.
+    before : sequence of Block
+        What the section shows first.
 
     Returns
     -------
@@ -63,7 +65,7 @@ def section(train: pd.DataFrame, test: pd.DataFrame) -> Section:
     ranked = sorted(summaries, key=lambda name: -summaries[name].shift)
     side = image_side(train)
     shown = ranked[: _MOST_COLUMNS if side is None else _MOST_PIXELS]
-    blocks: list[Block] = []
+    blocks: list[Block] = list(before)
     if side is not None:
         blocks.append(Text(text=f"The rows are images of {side} × {side} pixels, one column each."))
     blocks.append(_table([_row(name, summaries[name], sample[name], test_sample[name]) for name in shown]))
@@ -74,7 +76,7 @@ def section(train: pd.DataFrame, test: pd.DataFrame) -> Section:
         "The columns that the models see, in train and test. The shift is the share of rows that would have to change "
         "for test to be distributed like train. The larger it is, the less the out-of-fold score says about test."
     )
-    return Section(key="data", title="Data", summary=summary, blocks=blocks, findings=findings[:3], open=side is None)
+    return Section(key="data", title="Data", summary=summary, blocks=blocks, findings=findings[:3])
 
 
 def _table(rows: list[list[Cell]]) -> Table:
@@ -144,7 +146,8 @@ def _of_quantity(train: pd.Series, test: pd.Series) -> _Summary:
 
 def _of_categories(train: pd.Series, test: pd.Series) -> _Summary:
     counts = train.astype(object).value_counts()
-    typical = "" if counts.empty else f"{short(counts.index[0], 28)} ({share(counts.iloc[0] / max(len(train), 1))})"
+    most = "a hash" if is_hash(train) else short(counts.index[0], 28) if len(counts) else ""
+    typical = f"{most} ({share(counts.iloc[0] / max(len(train), 1))})" if len(counts) else ""
     if pd.api.types.is_bool_dtype(train):
         kind = "boolean"
     else:

@@ -1,4 +1,4 @@
-"""The section "Scores by group": the groups of rows whose score differs most from that of all rows."""
+"""The section "Error by segment": the groups of rows whose score differs most from that of all rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 from kpipe.core.formatting import format_score
 from kpipe.core.metrics import Metric, evaluate, output
 from kpipe.core.values import Score
-from kpipe.report.blocks import Block, Cell, Column, Finding, Section, Table, Text, number_cell, score_cell
+from kpipe.report.blocks import Block, Cell, Column, Finding, Section, Table, number_cell, score_cell
 from kpipe.report.columns import is_quantity
 from kpipe.report.formatting import exact, short
 from kpipe.runs.oof import OofPredictions
@@ -57,7 +57,7 @@ class _Difference:
 
 
 def section(metric: Metric, oof: OofPredictions, frame: pd.DataFrame) -> Section:
-    """The section "Scores by group".
+    """The section "Error by segment".
 
     Parameters
     ----------
@@ -77,13 +77,15 @@ def section(metric: Metric, oof: OofPredictions, frame: pd.DataFrame) -> Section
         rows = np.sort(np.random.default_rng(0).permutation(rows)[:_SAMPLE])
     groups = [group for group in _groups(frame, rows) if _FEWEST_ROWS <= len(group.rows) < len(rows)]
     differences = _largest_differences(metric, oof, rows, groups)
-    blocks: list[Block] = [_table(differences) if differences else Text(text="No group has enough rows.")]
+    blocks: list[Block] = [_table(differences)] if differences else []
     summary = (
         f"The scores of {len(groups)} groups: the rows with each category of a column, or with each quarter of its "
         f"numbers. Some differences are due to chance; one of more than {_SIGNIFICANT:.0f} standard errors rarely is."
     )
+    if not differences:
+        summary = "No column has groups of enough rows."
     return Section(
-        key="groups", title="Scores by group", summary=summary, blocks=blocks, findings=_findings(differences)
+        key="groups", title="Error by segment", summary=summary, blocks=blocks, findings=_findings(differences)
     )
 
 

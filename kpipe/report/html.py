@@ -16,7 +16,7 @@ from itertools import groupby
 import jinja2
 from markupsafe import Markup
 
-from kpipe.report.blocks import Block, Finding, Plot, Section
+from kpipe.report.blocks import Block, Finding, Plot, Section, Table
 from kpipe.report.colours import SERIES
 from kpipe.report.svg import svg
 from kpipe.runs.provenance import versions
@@ -24,6 +24,7 @@ from kpipe.runs.provenance import versions
 __all__ = ["render"]
 
 _LEVELS = {"bad": "problem", "warn": "warning", "good": "good", "note": "note"}  # in this order on the page
+_SHOWN_ROWS = 10  # of a long table, until the reader expands it; style.css has the same number
 
 
 def render(header: Mapping[str, str], sections: Sequence[Section]) -> str:
@@ -49,6 +50,7 @@ def render(header: Mapping[str, str], sections: Sequence[Section]) -> str:
         sections=sections,
         findings=findings,
         levels=_LEVELS,
+        shown_rows=_SHOWN_ROWS,
         version=versions()["kpipe"],
         **_style_and_script(),
     )
@@ -64,10 +66,14 @@ def _environment() -> jinja2.Environment:
 
 
 def _grouped(blocks: Iterable[Block]) -> list[tuple[str, list[tuple[int, Block]]]]:
-    """Numbered blocks by type, neighbours of one type together, so that plots stand side by side."""
+    """Numbered blocks by type, neighbours of one type together: plots and small tables stand in pairs."""
     shown = [block for block in blocks if not isinstance(block, Plot) or block.on_page]
-    groups = groupby(enumerate(shown), key=lambda pair: type(pair[1]).__name__)
+    groups = groupby(enumerate(shown), key=lambda pair: "Pair" if _in_pairs(pair[1]) else type(pair[1]).__name__)
     return [(name, list(group)) for name, group in groups]
+
+
+def _in_pairs(block: Block) -> bool:
+    return isinstance(block, Plot) or (isinstance(block, Table) and block.small)
 
 
 @cache

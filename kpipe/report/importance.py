@@ -1,4 +1,4 @@
-"""The section "Permutation importance": how much the score depends on each column."""
+"""The section "Feature importance": how much the score depends on each column, and how predictions depend on it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from matplotlib.axes import Axes
 from kpipe.core.formatting import format_score, format_with_error
 from kpipe.report.blocks import Block, Cell, Column, Finding, Plot, Section, Table, Text, number_cell, text_cell
 from kpipe.report.colours import ACCENT, MUTED
-from kpipe.report.formatting import short
+from kpipe.report.formatting import share, short
+from kpipe.report.partial_dependence import Dependence
+from kpipe.report.partial_dependence import plot as dependence_plot
 from kpipe.report.permutation import ColumnImportance, Importance
+from kpipe.report.refit import names_of
 from kpipe.runs.loaded import LoadedRun
 
 __all__ = ["section"]
 
-_KEY, _TITLE = "importance", "Permutation importance"
+_KEY, _TITLE = "importance", "Feature importance"
 _MOST_BARS = 15
 _DOMINANT = 0.8  # of the sum of all columns' importance, from which one column is suspect
 _SAME_MODEL = 0.98  # correlation with the run's own predictions, below which the importance is another model's
 
 
 def section(run: LoadedRun, importance: Importance | str) -> Section:
-    """The section "Permutation importance".
+    """The section "Feature importance".
 
     Parameters
     ----------
@@ -38,18 +41,17 @@ def section(run: LoadedRun, importance: Importance | str) -> Section:
     """
     if isinstance(importance, str):
         return Section(key=_KEY, title=_TITLE, summary=f"Not computed: {importance}")
-    weight = next((model.weight for model in run.models if model.name == importance.model), None)
-    part = "" if weight is None or weight == 1 else f" (weight {weight:.2f} in the ensemble)"
     summary = (
-        "The importance of a column is how much worse the score becomes when its values are shuffled. The model "
-        f"{short(importance.model)}{part} was trained again on {_folds(importance.folds)} and scored on "
-        f"{importance.rows:,} validation rows, where it scores {format_score(importance.score)} without shuffling. "
-        "Correlated columns share their importance: each looks unimportant while the model can use the other."
+        "The importance of a column is how much worse the score becomes when its values are shuffled. It is measured "
+        f"through the ensemble ({names_of(importance.members)}): {_training(importance)}, and scored together on "
+        f"{importance.rows:,} validation rows, where they score {format_score(importance.score)} without shuffling. "
+        "Correlated columns share their importance: each looks unimportant while the models can use the other."
     )
     blocks: list[Block] = [
         _plot(run, importance),
         _table(importance),
         Text(text=_reproduction(importance)),
+        *_dependence(run, importance.dependence),
     ]
     return Section(
         key=_KEY,
@@ -60,8 +62,34 @@ def section(run: LoadedRun, importance: Importance | str) -> Section:
     )
 
 
-def _folds(count: int) -> str:
-    return "one fold" if count == 1 else f"{count} folds"
+def _training(importance: Importance) -> str:
+    """On what the models were trained again."""
+    folds = "one fold" if importance.folds == 1 else f"{importance.folds} folds"
+    part = "" if importance.share_of_rows == 1 else f" {share(importance.share_of_rows)} of the training rows of"
+    models = "its model was" if len(importance.members) == 1 else "its models were"
+    return f"{models} trained again on{part} {folds}"
+
+
+def _dependence(run: LoadedRun, found: Sequence[Dependence]) -> list[Block]:
+    """The partial dependence of the most important columns."""
+    if not found:
+        return []
+    names = run.oof.classes if run.oof is not None and run.oof.classes else run.targets
+    outputs = [(code, short(name, 24)) for code, name in enumerate(names)][: found[0].means.shape[1]]
+    classes = run.oof is not None and run.oof.classes is not None and found[0].means.shape[1] > 1
+    if classes and len(outputs) == 2:
+        outputs = outputs[1:]
+    what = f"prediction of {outputs[0][1]}" if not classes else "predicted probability"
+    what += f" of {outputs[0][1]}" * (classes and len(outputs) == 1)
+    text = (
+        "Partial dependence: the ensemble's mean prediction when all rows have the same value of the column. It shows "
+        "what the models have learned, not what causes what. All plots have the same scale of predictions."
+    )
+    shown = outputs if classes else outputs[:1]
+    span = np.concatenate([one.means[:, [place for place, _ in shown]].ravel() for one in found])
+    limits = float(span.min()), float(span.max())
+    plots = [dependence_plot(one, shown, what, limits=limits) for one in found]
+    return [Text(text="Partial dependence of the most important columns", heading=True), Text(text=text), *plots]
 
 
 def _plot(run: LoadedRun, importance: Importance) -> Plot:
@@ -74,6 +102,7 @@ def _plot(run: LoadedRun, importance: Importance) -> Plot:
         ax.set_yticks(y, [short(found.column, 22) for found in top])
         ax.set_ylim(len(top) - 0.5, -0.5)
         ax.axvline(0, color=MUTED, linewidth=1)
+        ax.locator_params(axis="x", nbins=6)
         ax.set_xlabel(f"{'decrease' if run.greater_is_better else 'increase'} of {run.text('metric', 'name')}")
         ax.grid(visible=False, axis="y")
 
@@ -81,8 +110,8 @@ def _plot(run: LoadedRun, importance: Importance) -> Plot:
     return Plot(
         draw=draw,
         name="importance",
-        alt=f"Permutation importance of columns. The most important are {first}.",
-        caption=f"The {len(top)} most important of {len(importance.columns)} columns, with two standard errors.",
+        alt=f"Feature importance by permutation. The most important are {first}.",
+        caption=f"The {len(top)} most important of {len(importance.columns)} columns, with 95 % intervals.",
         height=0.9 + 0.24 * len(top),
     )
 
@@ -101,17 +130,19 @@ def _table(importance: Importance) -> Table:
         Column(name="importance ± standard error"),
         Column(name="in standard errors", meaning="below 2, the importance is not significant"),
     ]
-    return Table(caption="Importance of each column", columns=columns, rows=rows)
+    return Table(caption="Importance of each column", columns=columns, rows=rows, small=True)
 
 
 def _reproduction(importance: Importance) -> str:
-    """Whether the model that was trained again is the run's own, in a sentence."""
+    """Whether the models that were trained again are the run's own, in a sentence."""
     if importance.correlation is None:
-        return "The predictions of the model could not be compared with the run's."
+        return "The predictions of these models could not be compared with the run's."
     if importance.correlation == 1.0:
-        return "The model reproduces the run's predictions."
+        return "The models reproduce the run's predictions."
+    reason = " They were trained on fewer rows, to take less time." if importance.share_of_rows < 1 else ""
     return (
-        f"The model does not reproduce the run's predictions exactly: they correlate by {importance.correlation:.4f}."
+        "The models do not reproduce the run's predictions exactly: they correlate by "
+        f"{importance.correlation:.4f}.{reason}"
     )
 
 
@@ -121,7 +152,7 @@ def _findings(importance: Importance) -> list[Finding]:
 
 
 def _other_model(importance: Importance) -> list[Finding]:
-    if importance.correlation is None or importance.correlation >= _SAME_MODEL:
+    if importance.correlation is None or importance.correlation >= _SAME_MODEL or importance.share_of_rows < 1:
         return []
     text = f"{_reproduction(importance)} The data, the code or the versions have changed since the run."
     return [Finding(level="warn", text=text)]

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from kpipe.report.blocks import Plot, Section
-from kpipe.report.colours import MUTED, SERIES
+from kpipe.report.colours import SERIES
 from kpipe.report.formatting import compact, short
 from kpipe.runs.loaded import LoadedRun
 
@@ -46,29 +46,43 @@ def _plot(model: str, curves: pd.DataFrame) -> Plot:
     by_kind = {kind: part for kind in _ROWS if len(part := curves[curves["rows"] == kind])}
 
     def draw(ax: Axes) -> None:
-        for place, (kind, part) in enumerate(by_kind.items()):
-            for number, fit in enumerate(_fits(part)[:_MOST_FITS]):
-                label = _ROWS[kind] if number == 0 and len(by_kind) > 1 else None
-                ax.plot(fit["step"], fit["loss"], color=SERIES[place], linewidth=1, alpha=0.7, label=label)
-                if kind == "inner validation":
-                    best = fit.nsmallest(1, "loss")
-                    ax.plot(best["step"], best["loss"], "o", color=MUTED, markersize=4)
+        for kind, part in by_kind.items():
+            _draw_kind(ax, kind, part, alone=len(by_kind) == 1)
         ax.set_xlabel("epochs or trees")
         ax.set_ylabel(f"loss of {short(model, 24)}")
         if curves["loss"].min() > 0 and curves["loss"].max() > 20 * curves["loss"].min():
             ax.set_yscale("log")
-        if len(by_kind) > 1:
-            ax.legend()
+        if ax.get_legend_handles_labels()[1]:
+            ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
 
     changes = "; ".join(_change(kind, part) for kind, part in by_kind.items())
     dots = " Dots mark the minimum of each line." if "inner validation" in by_kind else ""
+    dashes = " Dashed: training rows; solid: rows held out of the fit." if len(by_kind) > 1 else ""
     return Plot(
         name="learning_curves",
         of=model,
         draw=draw,
         alt=f"Loss of {short(model)} by step. {changes}.",
-        caption=f"Loss of {short(model, 40)}: {changes}.{dots}",
+        caption=f"Loss of {short(model, 40)}: {changes}.{dashes}{dots}",
     )
+
+
+def _draw_kind(ax: Axes, kind: str, curves: pd.DataFrame, *, alone: bool) -> None:
+    """The lines of one kind of rows, a colour for each fold, dashed for training rows beside held-out ones."""
+    training, labelled = kind == "training" and not alone, set[int]()
+    for fit in _fits(curves)[:_MOST_FITS]:
+        fold = int(fit["fold"].iloc[0])
+        colour = SERIES[fold % len(SERIES)]
+        new = 0 <= fold < len(SERIES) and fold not in labelled and not training
+        labelled.add(fold)
+        label = f"fold {fold + 1}" if new else None
+        ax.plot(
+            fit["step"], fit["loss"], color=colour, linewidth=1, alpha=0.8, label=label,
+            linestyle="--" if training else "-",
+        )  # fmt: skip
+        if kind == "inner validation":
+            best = fit.nsmallest(1, "loss")
+            ax.plot(best["step"], best["loss"], "o", color=colour, markersize=4)
 
 
 def _fits(curves: pd.DataFrame) -> list[pd.DataFrame]:

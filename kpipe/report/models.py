@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from scipy.stats import chi2
 
 from kpipe.core.formatting import format_score
+from kpipe.report import agreement
 from kpipe.report.blocks import (
     Block,
     Cell,
@@ -22,14 +23,17 @@ from kpipe.report.blocks import (
     score_cell,
     text_cell,
 )
-from kpipe.report.colours import GRID, SERIES, STYLES
+from kpipe.report.colours import ACCENT, MUTED
 from kpipe.report.formatting import short
 from kpipe.runs.loaded import LoadedRun, as_number
 
 __all__ = ["section"]
 
-_MARKERS = "osD^vPX"
 _MOST_LINES, _MOST_FOLDS = 7, 200  # in the plot and the table of folds
+_MOST_NUMBERED = 10  # folds that are numbered in the plot
+_MOST_BESIDE = 5  # folds whose table stands beside the plot
+_BAND = 0.6  # of a model's row, over which its folds are spread
+_MOST_SKIPPED = 2  # models that have a finding each
 _LONGEST_REASON = 600  # characters
 _P_VALUE = 0.01  # of the differences between folds, from which they are a finding
 
@@ -53,6 +57,7 @@ def section(run: LoadedRun) -> Section:
     blocks: list[Block] = [_models_table(run)]
     if 1 < folds <= _MOST_FOLDS:
         blocks += [_folds_plot(run, scores, folds), _folds_table(scores, folds)]
+    blocks += agreement.blocks(run)
     if steps := [step for step in run.items("plan") if isinstance(step, Mapping)]:
         blocks.append(_steps_table(steps))
     if skipped := run.mapping("left_out"):
@@ -101,31 +106,42 @@ def _fold_scores(run: LoadedRun) -> _FoldScores:
 
 
 def _folds_plot(run: LoadedRun, scores: _FoldScores, folds: int) -> Plot:
+    """A dot for each fold of each model, the folds of a model from top to bottom."""
     shown = list(scores.items())[:_MOST_LINES]
+    numbered = folds <= _MOST_NUMBERED
 
     def draw(ax: Axes) -> None:
-        for place, (name, values) in enumerate(shown):
-            x = np.arange(1, len(values) + 1) + (place - len(shown) / 2) * 0.08
-            y = np.array([np.nan if value is None else value for value in values], dtype=float)
-            ax.plot(x, y, color=SERIES[place], linestyle=STYLES[place], linewidth=0.8, alpha=0.6)
-            ax.plot(
-                x, y, linestyle="none", marker=_MARKERS[place], markersize=7 if place == 0 else 5, color=SERIES[place],
-                label=short(name, 24),
-            )  # fmt: skip
-        if (score := run.number("score")) is not None:
-            ax.axhline(score, color=GRID, linewidth=1.5)
-        if folds <= 20:
-            ax.set_xticks(range(1, folds + 1))
-        ax.set_xlabel("fold")
-        ax.set_ylabel(short(run.text("metric", "name"), 40))
-        ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
+        for place, (_, values) in enumerate(shown):
+            colour = ACCENT if place == 0 else MUTED
+            known = np.array([np.nan if value is None else value for value in values], dtype=float)
+            y = place + (np.arange(len(known)) - (len(known) - 1) / 2) * (_BAND / max(len(known) - 1, 1))
+            ax.plot(known, y, linestyle="none", marker="o", markersize=5, color=colour)
+            for number, (x, height) in enumerate(zip(known, y, strict=True), start=1):
+                if numbered and np.isfinite(x):
+                    ax.annotate(
+                        str(number),
+                        (x, height),
+                        (6, 0),
+                        textcoords="offset points",
+                        fontsize=8,
+                        color=MUTED,
+                        va="center",
+                    )
+            if np.isfinite(known).any():
+                ax.plot([np.nanmean(known)] * 2, [place - 0.42, place + 0.42], color=colour, linewidth=1.5)
+        ax.set_yticks(range(len(shown)), [short(name, 24) for name, _ in shown])
+        ax.set_ylim(len(shown) - 0.45, -0.55)
+        ax.set_xlabel(short(run.text("metric", "name"), 40))
+        ax.grid(visible=False, axis="y")
 
+    numbers = " The number beside a dot is the fold's." if numbered else ""
     return Plot(
         draw=draw,
         name="folds",
-        alt=f"Scores of the ensemble and of each model in each of {folds} folds; the numbers are in the next table.",
-        caption="Score in each fold. Where all models score worse, the rows of that fold are harder to predict.",
-        height=3.2,
+        alt=f"Scores of the ensemble and of each model in each of {folds} folds; the numbers are in the table.",
+        caption=f"Score in each fold; the line is their mean.{numbers} Where all models score worse, the rows of that "
+        "fold are harder to predict.",
+        height=0.9 + (0.3 + 0.09 * min(folds, _MOST_NUMBERED)) * len(shown),
     )
 
 
@@ -135,7 +151,7 @@ def _folds_table(scores: _FoldScores, folds: int) -> Table:
         [text_cell(name), *(Cell(text=format_score(value), value=value) for value in values)]
         for name, values in scores.items()
     ]
-    return Table(caption="Score in each fold", columns=columns, rows=rows)
+    return Table(caption="Score in each fold", columns=columns, rows=rows, small=folds <= _MOST_BESIDE)
 
 
 def _skipped_table(skipped: Mapping[str, object]) -> Table:
@@ -164,13 +180,22 @@ def _steps_table(steps: Sequence[Mapping[str, object]]) -> Table:
 
 
 def _findings(run: LoadedRun) -> list[Finding]:
-    skipped = [
-        Finding(level="warn", text=f"The model {short(name)} was skipped: {short(reason, 300)}.")
-        for name, reason in run.mapping("left_out").items()
-    ]
+    skipped = _skipped(run.mapping("left_out"))
     if fallback := run.text("fallback"):
         skipped.insert(0, Finding(level="bad", text=f"No model was trained: {short(fallback, 600)}"))
     return [*_ensemble_is_worse(run), *_folds_differ(run), *skipped]
+
+
+def _skipped(models: Mapping[str, object]) -> list[Finding]:
+    """A finding for each skipped model, or one for many."""
+    if len(models) > _MOST_SKIPPED:
+        names = short(", ".join(map(str, models)), 300)
+        text = f"{len(models)} models were skipped: {names}. The table of models left out says why."
+        return [Finding(level="warn", text=text)]
+    return [
+        Finding(level="warn", text=f"The model {short(name)} was skipped: {short(reason, 300)}.")
+        for name, reason in models.items()
+    ]
 
 
 def _ensemble_is_worse(run: LoadedRun) -> list[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kpipe.core.formatting import format_score, format_with_error, plain_text
+from kpipe.core.formatting import format_forecast, format_score, format_with_error, plain_text
 from kpipe.core.metrics import Metric
 from kpipe.errors import OutputError
 from kpipe.problem.problem import Problem
@@ -20,12 +20,13 @@ from kpipe.report import (
     predictions,
     score,
     submission,
+    target,
     worst_rows,
 )
-from kpipe.report.blocks import Section, Text
-from kpipe.report.columns import image_side
+from kpipe.report.blocks import Block, Section, Text
+from kpipe.report.columns import image_side, with_readable_values
 from kpipe.report.html import render
-from kpipe.report.permutation import Importance, permutation_importance
+from kpipe.report.permutation import Importance, permutation_importance, save_importance
 from kpipe.report.run_problem import difference, load_problem, original_rows, rows_of
 from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.oof import OofPredictions
@@ -49,7 +50,7 @@ def write(run: Run, path: Path | None = None, *, data: str | None = None, budget
         A folder or zip of the competition's files; default: where the run read them. If they are gone or have changed,
         the report says so and leaves out the sections that need them.
     budget : float
-        Seconds to spend on training a model again for the permutation importance; 0 leaves it out.
+        Seconds to spend on training models again for the feature importance; 0 leaves it out.
 
     Returns
     -------
@@ -66,7 +67,11 @@ def write(run: Run, path: Path | None = None, *, data: str | None = None, budget
     loaded = load_run(run, metric=None if isinstance(problem, str) else problem.metric)
     if isinstance(problem, Problem) and (changed := difference(problem, loaded)):
         problem = changed
-    found = sections(loaded, problem if isinstance(problem, Problem) else None, budget=budget)
+    known = problem if isinstance(problem, Problem) else None
+    measured = _measure(loaded, known, budget)
+    if isinstance(measured, Importance):
+        save_importance(run.path, measured)
+    found = sections(loaded, known, importance=measured)
     page = render(_header(loaded), [*found, _not_shown(loaded, problem if isinstance(problem, str) else "")])
     try:
         target.write_bytes(page.encode("utf-8", "replace"))
@@ -75,7 +80,9 @@ def write(run: Run, path: Path | None = None, *, data: str | None = None, budget
     return target
 
 
-def sections(run: LoadedRun, problem: Problem | None, *, budget: float = 0.0) -> list[Section]:
+def sections(
+    run: LoadedRun, problem: Problem | None, *, importance: Importance | str = "it was not measured."
+) -> list[Section]:
     """The sections of a report, in the order of the page.
 
     Parameters
@@ -84,8 +91,8 @@ def sections(run: LoadedRun, problem: Problem | None, *, budget: float = 0.0) ->
         The run.
     problem : Problem, optional
         Its problem; None leaves out what needs the data.
-    budget : float
-        Seconds to spend on the permutation importance.
+    importance : Importance or str
+        Of the columns, or why it is unknown.
 
     Returns
     -------
@@ -95,11 +102,11 @@ def sections(run: LoadedRun, problem: Problem | None, *, budget: float = 0.0) ->
     candidates = [
         score.section(run),
         predictions.section(run),
-        *_row_sections(run, problem, budget),
+        *_row_sections(run, problem, importance),
         models.section(run),
         learning_curves.section(run),
         submission.section(run),
-        None if problem is None else data.section(problem.X, problem.X_test),
+        _data(run.oof, problem),
         checks.section(run),
         folds.section(run),
         configuration.section(run),
@@ -107,20 +114,43 @@ def sections(run: LoadedRun, problem: Problem | None, *, budget: float = 0.0) ->
     return [section for section in candidates if section is not None]
 
 
-def _row_sections(run: LoadedRun, problem: Problem | None, budget: float) -> list[Section]:
-    """Permutation importance, scores by group and the largest errors."""
+def _measure(run: LoadedRun, problem: Problem | None, budget: float) -> Importance | str:
+    """The feature importance, measured for about so many seconds."""
+    if run.oof is None or run.metric is None or problem is None or not run.oof.is_predicted.any():
+        return "the run's predictions or its data are missing."
+    return permutation_importance(run, run.oof, problem, seconds=budget)
+
+
+def _row_sections(run: LoadedRun, problem: Problem | None, found: Importance | str) -> list[Section]:
+    """Feature importance, the error by segment and the hardest rows."""
     oof, metric = run.oof, run.metric
     if oof is None or metric is None or not oof.is_predicted.any():
         return []
     if problem is None:
         return [worst_rows.section(metric, oof, None, ())]
-    found = permutation_importance(run, oof, problem, seconds=budget)
-    by_group = [] if image_side(problem.X) else [groups.section(metric, oof, rows_of(problem.X, oof))]
+    by_group = [] if image_side(problem.X) else [_segments(metric, oof, problem)]
     return [importance.section(run, found), *by_group, _worst_rows(metric, oof, problem, found)]
 
 
+def _data(oof: OofPredictions | None, problem: Problem | None) -> Section | None:
+    """The target, and the columns that the models see, with readable values."""
+    blocks: list[Block] = [] if oof is None else [*target.plots(oof)]
+    if problem is None:
+        summary = "The target in train. The columns are not shown, because the data cannot be read."
+        return Section(key="data", title="Data", summary=summary, blocks=blocks) if blocks else None
+    if oof is not None and not image_side(problem.X):
+        blocks += target.correlations(rows_of(problem.X, oof), oof)
+    files = problem.files
+    tables = with_readable_values(problem.X, files.train), with_readable_values(problem.X_test, files.test)
+    return data.section(*tables, blocks)
+
+
+def _segments(metric: Metric, oof: OofPredictions, problem: Problem) -> Section:
+    return groups.section(metric, oof, rows_of(with_readable_values(problem.X, problem.files.train), oof))
+
+
 def _worst_rows(metric: Metric, oof: OofPredictions, problem: Problem, found: Importance | str) -> Section:
-    """The largest errors, with the columns that the models see first, the most important ones first of all."""
+    """The hardest rows, with the columns that the models see first, the most important ones first of all."""
     frame = original_rows(problem, oof)
     seen = problem.columns if isinstance(found, str) else tuple(column.column for column in found.columns)
     note = "" if isinstance(found, str) else ", the most important first"
@@ -131,7 +161,7 @@ def _worst_rows(metric: Metric, oof: OofPredictions, problem: Problem, found: Im
 def _not_shown(run: LoadedRun, no_data: str) -> Section:
     reasons = list(run.missing)
     if no_data:
-        reasons.insert(0, f"Data, permutation importance, scores by group and columns of the largest errors: {no_data}")
+        reasons.insert(0, f"Columns, feature importance, error by segment and columns of the hardest rows: {no_data}")
     blocks = [Text(text=plain_text(reason)) for reason in reasons] or [Text(text="Everything is shown.")]
     summary = "What this page does not show, and why."
     return Section(key="not-shown", title="Not shown", summary=summary, blocks=blocks, open=False)
@@ -154,6 +184,8 @@ def _header(run: LoadedRun) -> dict[str, str]:
         "baseline_name": run.text("baseline_name"),
         "interval": interval,
         "scored_on": f"{_rows(run)}, {run.text('folds', default='unknown')} folds",
+        "expected": format_forecast(run.record),
+        "checks": checks.summary(run),
     }
 
 

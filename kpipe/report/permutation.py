@@ -1,9 +1,8 @@
-"""Permutation importance on validation rows: a model of the run is trained again, fold by fold.
+"""Permutation importance on validation rows, through the ensemble that was submitted.
 
-A run keeps predictions, not models. So one of its models is trained again on the training rows of a fold, by the code
-that trained it, and predicts the validation rows of the fold: as they are, and with one column shuffled at a time. All
-these copies are predicted like test rows. The predictions of the rows as they are must equal the run's own; the report
-says whether they do.
+The models that carry the ensemble are trained again on a fold (``kpipe.report.refit``), and predict validation rows of
+the fold together: as they are, and with one column shuffled at a time. The predictions of the rows as they are must be
+those of the run; the report says whether they are.
 
 References
 ----------
@@ -14,32 +13,36 @@ trained on.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from kpipe.core.devices import resolve_device
 from kpipe.core.metrics import Metric, output
 from kpipe.core.values import Folds
-from kpipe.errors import KpipeError
+from kpipe.errors import KpipeError, OutputError
 from kpipe.problem.problem import Problem
-from kpipe.runs.loaded import LoadedModel, LoadedRun
+from kpipe.report.partial_dependence import Dependence, partial_dependence
+from kpipe.report.refit import Member, Members, RefittedEnsemble, choose_members, refit
+from kpipe.runs.files import write_file
+from kpipe.runs.loaded import LoadedRun
 from kpipe.runs.oof import OofPredictions
-from kpipe.training.cross_validation import cross_validate
+from kpipe.runs.run import IMPORTANCE
 from kpipe.training.deadline import Deadline
-from kpipe.training.estimators import choose_models
-from kpipe.training.stacking import STACKERS
 
-__all__ = ["ColumnImportance", "Importance", "permutation_importance"]
+__all__ = ["ColumnImportance", "Importance", "permutation_importance", "save_importance"]
 
 _MOST_PREDICTED = 40_000  # rows in a fold, all copies together
 _MOST_ROWS, _FEWEST_ROWS = 1_000, 100  # validation rows of a fold that are shuffled
 _REPEATS = 2  # shuffles of each column
-_FOLD_SHARE = 1 / 4  # of the time, that training the model on one fold may take; predicting the copies takes as long
+_FOLD_SHARE = 1 / 2  # of the time, that training on one fold may take; predicting the copies takes as long
 _MOST_COLUMNS = 200
+_MOST_DEPENDENCES = 10  # columns whose partial dependence is computed
 _EQUAL = 1e-4  # standard deviations, below which predictions count as equal
 
 
@@ -64,29 +67,35 @@ class ColumnImportance:
 
 @dataclass(frozen=True, kw_only=True)
 class Importance:
-    """The permutation importance of each column for one model.
+    """The permutation importance of each column for the ensemble.
 
     Parameters
     ----------
-    model : str
-        The name of the model.
+    members : tuple of Member
+        The models that were trained again, with their weights, the heaviest first.
     columns : tuple of ColumnImportance
         The columns, the most important first.
     folds, rows : int
-        How many folds the model was trained on, and how many validation rows it was scored on.
+        How many folds the models were trained on, and how many validation rows they were scored on.
     score : float
         Of the rows without shuffling.
     correlation : float, optional
-        Of the predictions without shuffling with the run's own; 1.0 where they are equal, None where they
-        cannot be compared.
+        Of the predictions without shuffling with those of the same models in the run; 1.0 where they are equal, None
+        where they cannot be compared.
+    share_of_rows : float
+        The share of each fold's training rows that the models were trained on.
+    dependence : tuple of Dependence
+        How predictions depend on the most important columns.
     """
 
-    model: str
+    members: tuple[Member, ...]
     columns: tuple[ColumnImportance, ...]
     folds: int
     rows: int
     score: float
     correlation: float | None
+    share_of_rows: float = 1.0
+    dependence: tuple[Dependence, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,8 +120,7 @@ def permutation_importance(
     problem : Problem
         Its problem.
     seconds : float
-        The time to spend, approximately. The model with the largest weight that trains quickly enough is
-        chosen, and folds are added while there is time.
+        The time to spend, approximately. Folds are added while there is time.
 
     Returns
     -------
@@ -128,36 +136,58 @@ def permutation_importance(
         return "the data has a single column."
     if len(columns) > _MOST_COLUMNS:
         return f"the data has {len(columns)} columns, and shuffling more than {_MOST_COLUMNS} takes too long."
-    model = _choose_model(run, seconds)
-    if model is None:
-        limit = seconds * _FOLD_SHARE
-        return f"no model of the run trains on a fold within {limit:.0f} s. Allow more time with --budget."
+    folds = list(_existing_folds(run.folds, len(problem.X)))
+    if not folds:
+        return "no fold of the run can be used."
+    members = choose_members(run, oof, seconds=seconds * _FOLD_SHARE, rows=len(folds[0][0]))
+    if isinstance(members, str):
+        return members
     try:
-        folds = _predict_folds(run.folds, problem, model, Deadline(seconds))
+        return _measure(oof, problem, members, folds, Deadline(seconds))
     except KpipeError as error:
-        return f"{model.name} could not be trained again: {error}"
-    return _importance(problem.metric, oof, model, columns, folds)
+        return f"the models could not be trained again: {error}"
 
 
-def _choose_model(run: LoadedRun, seconds: float) -> LoadedModel | None:
-    """The model with the largest weight among those that trained quickly enough on a fold; no stacker has columns."""
-    folds = max(len(run.items("fold_scores")), 1)
-    of_columns = [m for m in run.models if m.name not in STACKERS]
-    quick = [m for m in of_columns if (m.seconds or 0.0) / folds / max(len(m.seeds), 1) < seconds * _FOLD_SHARE]
-    return max((m for m in quick if m.weight), key=lambda m: m.weight or 0.0, default=None)
+def save_importance(folder: Path, importance: Importance) -> None:
+    """Keep the importance of the columns in a run's folder, for ``Run.importance``.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run; nothing is kept in one that cannot be written.
+    importance : Importance
+        Of the columns.
+    """
+    sink = io.BytesIO()
+    pd.DataFrame([asdict(one) for one in importance.columns]).rename(columns={"value": "importance"}).to_parquet(sink)
+    with contextlib.suppress(OutputError):
+        write_file(folder / IMPORTANCE, sink.getvalue())
 
 
-def _predict_folds(folds: Folds, problem: Problem, model: LoadedModel, deadline: Deadline) -> list[_Fold]:
-    """Predictions of the first fold, and of as many more as the time is likely to allow."""
-    found: list[_Fold] = []
-    longest = 0.0
-    for train, valid in _existing_folds(folds, len(problem.X)):
-        if found and not deadline.has_time_for(longest):
+def _measure(
+    oof: OofPredictions,
+    problem: Problem,
+    members: Members,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    deadline: Deadline,
+) -> Importance | str:
+    """The importance on the first fold, and on as many more as the time is likely to allow."""
+    train, valid = folds[0]
+    started = time.monotonic()
+    first = refit(problem, members, train)
+    found = [_predict_fold(problem, first, valid)]
+    longest = time.monotonic() - started
+    for train, valid in folds[1:]:
+        if not deadline.has_time_for(longest):
             break
         started = time.monotonic()
-        found.append(_predict_fold(problem, model, train, valid))
+        found.append(_predict_fold(problem, refit(problem, members, train), valid))
         longest = max(longest, time.monotonic() - started)
-    return found
+    importance = _importance(problem.metric, oof, members, list(problem.columns), found)
+    if isinstance(importance, str):
+        return importance
+    top = [one.column for one in importance.columns if one.value > one.standard_error][:_MOST_DEPENDENCES]
+    return replace(importance, dependence=partial_dependence(first.predict, problem.X.iloc[found[0].rows], top))
 
 
 def _existing_folds(folds: Folds, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -167,21 +197,13 @@ def _existing_folds(folds: Folds, rows: int) -> Iterator[tuple[np.ndarray, np.nd
             yield np.sort(train), np.sort(valid)
 
 
-def _predict_fold(problem: Problem, model: LoadedModel, train: np.ndarray, valid: np.ndarray) -> _Fold:
+def _predict_fold(problem: Problem, ensemble: RefittedEnsemble, valid: np.ndarray) -> _Fold:
     rng = np.random.default_rng(0)
     most = max(_MOST_PREDICTED // (1 + problem.X.shape[1] * _REPEATS), _FEWEST_ROWS)
     rows = np.sort(rng.permutation(valid)[: min(most, _MOST_ROWS)])
     copies = _shuffled_copies(problem.X.iloc[rows], rng)
-    found = cross_validate(
-        replace(problem, tables=replace(problem.tables, test=pd.concat(copies, ignore_index=True))),
-        Folds(train=(train,), valid=(valid,)),
-        models=choose_models(problem, [model.name]),
-        seeds=model.seeds[:1] or (0,),
-        jobs=1,
-        threads=1,  # as where folds are trained side by side, and two threads on a busy machine wait for each other
-        device=resolve_device("auto"),
-    )
-    return _Fold(rows, found.models[0].test.reshape(len(copies), len(rows), -1))
+    predicted = ensemble.predict(pd.concat(copies, ignore_index=True))
+    return _Fold(rows, predicted.reshape(len(copies), len(rows), -1))
 
 
 def _shuffled_copies(frame: pd.DataFrame, rng: np.random.Generator) -> list[pd.DataFrame]:
@@ -194,16 +216,14 @@ def _shuffled_copies(frame: pd.DataFrame, rng: np.random.Generator) -> list[pd.D
 
 
 def _importance(
-    metric: Metric, oof: OofPredictions, model: LoadedModel, columns: Sequence[str], folds: Sequence[_Fold]
+    metric: Metric, oof: OofPredictions, members: Members, columns: Sequence[str], folds: Sequence[_Fold]
 ) -> Importance | str:
-    if not folds:
-        return "no fold of the run can be used."
     rows = np.concatenate([fold.rows for fold in folds])
     places = pd.Series(np.arange(len(oof.rows)), index=oof.rows).reindex(rows)
     if places.isna().any():
         return "the folds name rows without a prediction."
     place = places.to_numpy(dtype=int)
-    y, stored = oof.y[place], oof.models.get(model.name)
+    y, stored = oof.y[place], _stored(oof, members, place)
     predictions = np.concatenate([fold.predictions for fold in folds], axis=1)
     if metric.ordinal and predictions.shape[2] == 1 and oof.classes is not None:
         predictions, stored = _one_hot(predictions[..., 0], len(oof.classes)), None
@@ -212,13 +232,22 @@ def _importance(
         for k, name in enumerate(columns)
     ]
     return Importance(
-        model=model.name,
+        members=members.members,
         columns=tuple(sorted(found, key=lambda column: -column.value)),
         folds=len(folds),
         rows=len(rows),
         score=_score(metric, y, predictions[0]),
-        correlation=None if stored is None else _correlation(predictions[0], stored[place]),
+        correlation=None if stored is None else _correlation(predictions[0], stored),
+        share_of_rows=members.rows,
     )
+
+
+def _stored(oof: OofPredictions, members: Members, place: np.ndarray) -> np.ndarray | None:
+    """What the same models predict in the run, with the same weights; None where it keeps no predictions of one."""
+    if any(one.model.name not in oof.models for one in members.members):
+        return None
+    parts = [one.weight * oof.models[one.model.name][place] for one in members.members]
+    return np.asarray(np.sum(parts, axis=0) / members.share)
 
 
 def _one_hot(values: np.ndarray, classes: int) -> np.ndarray:

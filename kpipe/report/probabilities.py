@@ -22,6 +22,7 @@ __all__ = ["MOST_CURVES", "Calibration", "auc", "calibration", "of", "plots", "r
 MOST_CURVES = 7  # in one plot
 _BINS = 10
 _POINTS = 300  # of a curve that are drawn
+_THRESHOLDS = 99
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,12 @@ def plots(y: np.ndarray, proba: np.ndarray, classes: Sequence[str]) -> list[Bloc
     -------
     list of Block
         ROC and precision-recall curves where there are few classes, calibration, and for two classes a
-        histogram.
+        histogram, and precision, recall and F1 by threshold.
     """
-    histogram_ = [_histogram_plot(y, proba[:, 1], classes)] if len(classes) == 2 else []
-    return [*_curves(y, proba, classes), _calibration_plot(y, proba, classes), *histogram_]
+    of_two: list[Block] = []
+    if len(classes) == 2:
+        of_two = [_histogram_plot(y, proba[:, 1], classes), _threshold_plot(y == 1, proba[:, 1], classes[1])]
+    return [*_curves(y, proba, classes), _calibration_plot(y, proba, classes), *of_two]
 
 
 def _curves(y: np.ndarray, proba: np.ndarray, classes: Sequence[str]) -> list[Plot]:
@@ -123,11 +126,11 @@ def _curves(y: np.ndarray, proba: np.ndarray, classes: Sequence[str]) -> list[Pl
         return []
     names = {code: short(classes[code], 30) for code in shown}
     areas = ", ".join(
-        f"{skm.roc_auc_score(y == code, proba[:, code]):.3f} for class {name}" for code, name in names.items()
+        f"AUC (class {name}): {skm.roc_auc_score(y == code, proba[:, code]):.3f}" for code, name in names.items()
     )
     roc = {name: skm.roc_curve(y == code, proba[:, code])[:2] for code, name in names.items()}
     return [
-        roc_plot(roc, f"ROC curve{'s' * (len(roc) > 1)}. Area under the curve: {areas}."),
+        roc_plot(roc, f"ROC curve{'s' * (len(roc) > 1)}. {areas}."),
         _pr_plot(y, proba, names),
     ]
 
@@ -135,7 +138,8 @@ def _curves(y: np.ndarray, proba: np.ndarray, classes: Sequence[str]) -> list[Pl
 def _pr_plot(y: np.ndarray, proba: np.ndarray, names: Mapping[int, str]) -> Plot:
     curves = {name: skm.precision_recall_curve(y == code, proba[:, code])[1::-1] for code, name in names.items()}
     precision = ", ".join(
-        f"{skm.average_precision_score(y == code, proba[:, code]):.3f} for class {name}" for code, name in names.items()
+        f"Average precision (class {name}): {skm.average_precision_score(y == code, proba[:, code]):.3f}"
+        for code, name in names.items()
     )
     chance = float((y == next(iter(names))).mean()) if len(names) == 1 else None
     baseline = "." if chance is None else f"; that of a random classifier is {chance:.3f}."
@@ -145,7 +149,7 @@ def _pr_plot(y: np.ndarray, proba: np.ndarray, names: Mapping[int, str]) -> Plot
             ax.axhline(chance, color=MUTED, linewidth=1, linestyle=":")
         _draw_curves(ax, curves, ("recall", "precision"))
 
-    text = f"Precision-recall curve{'s' * (len(names) > 1)}. Average precision: {precision}"
+    text = f"Precision-recall curve{'s' * (len(names) > 1)}. {precision}"
     return Plot(draw=draw, name="precision_recall", alt=f"{text}.", caption=f"{text}{baseline}", height=3.2)
 
 
@@ -262,3 +266,32 @@ def _histogram_plot(y: np.ndarray, p: np.ndarray, classes: Sequence[str]) -> Plo
         "separate them.",
         height=3.2,
     )
+
+
+def _threshold_plot(is_positive: np.ndarray, p: np.ndarray, name: str) -> Plot:
+    """Precision, recall, F1 and accuracy of two classes, by the probability from which the second one is predicted."""
+    low, high = float(p.min()), float(p.max())
+    thresholds = np.linspace(low, high if high > low else low + 1, _THRESHOLDS + 2)[1:-1]
+    order = np.sort(p), np.sort(p[is_positive])
+    predicted = len(p) - np.searchsorted(order[0], thresholds)
+    hits = is_positive.sum() - np.searchsorted(order[1], thresholds)
+    positives = max(int(is_positive.sum()), 1)
+    accuracy = (2 * hits - predicted + len(p) - is_positive.sum()) / len(p)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = hits / predicted
+    curves = {"precision": precision, "recall": hits / positives, "F1": 2 * hits / (predicted + positives),
+              "accuracy": accuracy}  # fmt: skip
+    best = {key: float(thresholds[int(np.nanargmax(curves[key]))]) for key in ("F1", "accuracy")}
+
+    def draw(ax: Axes) -> None:
+        for place, (key, values) in enumerate(curves.items()):
+            (line,) = ax.plot(thresholds, values, color=SERIES[place], linewidth=1.8, label=key)
+            line.set_linestyle(STYLES[place])
+        ax.set_ylim(-0.02, 1.02)
+        ax.set_xlabel(f"probability of {short(name, 24)}, from which it is predicted")
+        ax.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
+
+    peaks = ", ".join(f"{key} {np.nanmax(curves[key]):.3f} at {at:.2f}" for key, at in best.items())
+    text = f"Precision, recall, F1 and accuracy by threshold. The best: {peaks}."
+    caption = f"{text} A threshold that is chosen here looks better than it is: it has seen these rows."
+    return Plot(draw=draw, name="thresholds", alt=text, caption=caption, height=3.2)

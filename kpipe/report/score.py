@@ -77,8 +77,8 @@ def section(run: LoadedRun) -> Section:
     direction = "higher is better" if run.greater_is_better else "lower is better"
     summary = (
         f"The score is the {run.text('metric', 'name')} ({direction}) of out-of-fold predictions: each row is "
-        "predicted by models that were not trained on it. Error bars show two standard errors, an approximate 95 % "
-        "confidence interval for the score on new rows of the same kind."
+        "predicted by models that were not trained on it. Error bars show 95 % intervals for the "
+        "score on new rows of the same kind: two standard errors to each side."
     )
     blocks += [*_forecast(run), _table(run, others)]
     if others:
@@ -99,7 +99,7 @@ def _forecast(run: LoadedRun) -> list[Block]:
     if not (expected := format_forecast(run.record)):
         return []
     caption = f"Expected on the leaderboard: {expected}"
-    return [Table(caption=caption, columns=_FORECAST_COLUMNS, rows=list(_parts(run)), sortable=False)]
+    return [Table(caption=caption, columns=_FORECAST_COLUMNS, rows=list(_parts(run)), sortable=False, small=True)]
 
 
 def _parts(run: LoadedRun) -> Iterator[list[Cell]]:

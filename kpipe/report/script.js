@@ -1,5 +1,6 @@
 "use strict";
-// Headings of sortable tables become buttons, a button collapses all sections, and wide tables scroll by keyboard.
+// Headings of sortable tables become buttons, a button collapses all sections, wide tables scroll by keyboard, and the
+// link of the section that is read is marked.
 const collator = new Intl.Collator(undefined, { numeric: true });
 
 function key(row, column) {
@@ -76,7 +77,22 @@ function expand() {
 
 addEventListener("hashchange", expand);
 addEventListener("resize", makeFocusable);
-addEventListener("beforeprint", () => sections.forEach((section) => { section.open = true; }));
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
 for (const link of document.querySelectorAll('a[href^="#"]')) link.addEventListener("click", () => setTimeout(expand));
 expand();
 label();
+
+const links = new Map(Array.from(document.querySelectorAll("nav a"), (link) => [link.hash.slice(1), link]));
+
+function mark() {
+  const atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
+  const named = atEnd ? sections.find((section) => `#${section.id}` === location.hash) : undefined;
+  const current = named ?? sections.findLast((section) => section.getBoundingClientRect().top <= innerHeight / 4);
+  for (const [name, link] of links) {
+    if (current && current.id === name) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+addEventListener("scroll", mark, { passive: true });
+addEventListener("hashchange", mark);

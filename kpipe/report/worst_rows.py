@@ -1,4 +1,4 @@
-"""The section "Largest errors": the rows whose prediction is furthest from the truth."""
+"""The section "Hardest rows": the rows whose prediction is furthest from the truth."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def errors(metric: Metric, oof: OofPredictions) -> tuple[np.ndarray, str]:
 def section(
     metric: Metric, oof: OofPredictions, frame: pd.DataFrame | None, columns: Sequence[str], *, note: str = ""
 ) -> Section:
-    """The section "Largest errors".
+    """The section "Hardest rows".
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def section(
         "The rows whose prediction is furthest from the truth. They may reveal mistakes in the data, missing features, "
         "or rows that cannot be predicted."
     )
-    return Section(key="worst", title="Largest errors", summary=summary, blocks=blocks)
+    return Section(key="worst", title="Hardest rows", summary=summary, blocks=blocks)
 
 
 def _rows_blocks(

@@ -13,7 +13,9 @@ from kpipe.errors import UsageError, printable
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Run", "refuse_blend"]
+__all__ = ["IMPORTANCE", "Run", "refuse_blend"]
+
+IMPORTANCE = "importance.parquet"  # which a report leaves in the run's folder
 
 # pandas is imported where a table is read: shell completion lists runs and must not wait for it.
 
@@ -61,6 +63,26 @@ class Run:
     def oof(self) -> pd.DataFrame:
         """The out-of-fold predictions: row, id if train.csv has one, target, then the ensemble and each model."""
         return self._table("oof")
+
+    @property
+    def test(self) -> pd.DataFrame:
+        """The predictions for the test rows: row, id if test.csv has one, then the ensemble and each model."""
+        return self._table("test")
+
+    @property
+    def importance(self) -> pd.DataFrame:
+        """The permutation importance of each column: column, importance, standard_error, the most important first.
+
+        ``kpipe.report(run)`` measures it, through the ensemble that was submitted.
+
+        Raises
+        ------
+        UsageError
+            If no report of the run has measured it.
+        """
+        if not (self.path / IMPORTANCE).is_file():
+            raise UsageError(f"The importance of the columns is not known yet: call kpipe.report({str(self.path)!r}).")
+        return self._table("importance")
 
     @property
     def folds(self) -> pd.DataFrame:

@@ -6,11 +6,13 @@ Even if the model raises an exception, exits, prints or warns, the caller gets a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 import traceback
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +26,7 @@ from kpipe.training.learning_curves import extract_curves
 from kpipe.training.memory import peak_memory_mib
 from kpipe.training.processes import in_worker, stdout_to_stderr
 
-__all__ = ["FitResult", "FitTask", "TrainingData", "fit_predict", "predict"]
+__all__ = ["FitResult", "FitTask", "TrainingData", "fit", "fit_predict", "predict", "predict_quietly"]
 
 _SEARCHED = 5_000  # rows in which missing values are looked for
 _REPEATED_ROWS = 32  # test rows that are predicted a second time, in another order, and one of them alone
@@ -135,21 +137,14 @@ def fit_predict(task: FitTask, data: TrainingData) -> FitResult:
     TrainingError
         If the model fails, or its predictions are not finite numbers of the right shape.
     """
-    try:
-        # Warnings of libraries are for the author of the model; here they would disrupt the progress display.
-        with _ONE_FIT, stdout_to_stderr(), threadpool_limits(task.threads), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            start = time.perf_counter()
-            estimator = clone(task.estimator).fit(data.X.iloc[task.train], data.y[task.train])
-            valid = _predict_valid(estimator, task, data)
-            # A shallow copy: a column that a model adds to its input must not reach the next model.
-            test = predict(estimator, data.X_test.copy(deep=False), data.outputs)
-            seconds = time.perf_counter() - start
-            batch_dependence = _batch_dependence(estimator, data, test) if task.fold == 0 else 0.0
-    except BaseException as error:  # sys.exit in a model would end the run with status 0
-        if _is_kpipe_error(error) or (isinstance(error, KeyboardInterrupt) and not in_worker()):
-            raise
-        raise _failure(f"Model {task.model!r} failed on fold {task.fold + 1}", error) from None
+    with _alone(f"Model {task.model!r} failed on fold {task.fold + 1}", task.threads):
+        start = time.perf_counter()
+        estimator = _fitted(task, data)
+        valid = _predict_valid(estimator, task, data)
+        # A shallow copy: a column that a model adds to its input must not reach the next model.
+        test = predict(estimator, data.X_test.copy(deep=False), data.outputs)
+        seconds = time.perf_counter() - start
+        batch_dependence = _batch_dependence(estimator, data, test) if task.fold == 0 else 0.0
     _check_predictions(task, valid, (len(task.valid), data.outputs))
     _check_predictions(task, test, (len(data.X_test), data.outputs))
     return FitResult(
@@ -161,6 +156,61 @@ def fit_predict(task: FitTask, data: TrainingData) -> FitResult:
         process=os.getpid(),
         peak_memory_mib=peak_memory_mib(),
     )
+
+
+def fit(task: FitTask, data: TrainingData) -> Any:
+    """Return the estimator of a task, fitted on its training rows in this process.
+
+    Parameters
+    ----------
+    task : FitTask
+    data : TrainingData
+
+    Raises
+    ------
+    TrainingError
+        If the model fails.
+    """
+    with _alone(f"Model {task.model!r} failed", task.threads):
+        return _fitted(task, data)
+
+
+def predict_quietly(estimator: Any, X: pd.DataFrame, outputs: int, *, threads: int) -> np.ndarray:
+    """Return the predictions of a fitted estimator, as ``predict`` does, whatever the model prints or raises.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    X : (n, columns) DataFrame
+    outputs : int
+    threads : int
+        CPU threads that it may use.
+
+    Raises
+    ------
+    TrainingError
+        If the model fails.
+    """
+    with _alone("A model cannot predict", threads):
+        return predict(estimator, X, outputs)
+
+
+@contextlib.contextmanager
+def _alone(what: str, threads: int) -> Iterator[None]:
+    """Run a model: its stdout and warnings go elsewhere, its threads are limited, its exception is a TrainingError."""
+    try:
+        # Warnings of libraries are for the author of the model; here they would disrupt the progress display.
+        with _ONE_FIT, stdout_to_stderr(), threadpool_limits(threads), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except BaseException as error:  # sys.exit in a model would end the run with status 0
+        if _is_kpipe_error(error) or (isinstance(error, KeyboardInterrupt) and not in_worker()):
+            raise
+        raise _failure(what, error) from None
+
+
+def _fitted(task: FitTask, data: TrainingData) -> Any:
+    return clone(task.estimator).fit(data.X.iloc[task.train], data.y[task.train])
 
 
 def predict(estimator: Any, X: pd.DataFrame, outputs: int) -> np.ndarray:

@@ -59,7 +59,8 @@ def opened(browser: Any) -> Iterator[Any]:
 @pytest.mark.slow
 def test_in_a_browser_tables_sort_by_click_and_by_keyboard(titanic: Run, opened: Any) -> None:
     page = opened(write(titanic))
-    table = page.get_by_role("table", name="Checks of this run")
+    page.locator("#checks details.fold > summary").click()
+    table = page.get_by_role("table", name=re.compile("checks passed"))
     heading = table.get_by_role("columnheader", name="check")
     names = lambda: table.locator("tbody th").all_text_contents()  # noqa: E731  # called three times
     before = names()
@@ -97,6 +98,34 @@ def test_in_a_browser_sections_collapse_and_a_link_expands_its_section(titanic: 
     page.get_by_role("button", name="Collapse all sections").click()
     page.get_by_role("button", name="Expand all sections").click()
     assert expanded() == page.locator("details.section").count()
+
+
+@pytest.mark.slow
+def test_in_a_browser_the_contents_stay_in_sight_and_mark_the_section_that_is_read(titanic: Run, opened: Any) -> None:
+    page = opened(write(titanic), viewport={"width": 1280, "height": 800})
+    link = page.get_by_role("navigation").get_by_role("link", name="Checks")
+    link.click()
+    page.locator('nav a[aria-current][href="#checks"]').wait_for()
+    assert link.bounding_box()["y"] < 800
+
+
+@pytest.mark.slow
+def test_in_a_browser_a_long_table_shows_its_first_rows_until_it_is_expanded(titanic: Run, opened: Any) -> None:
+    page = opened(write(titanic))
+    table = page.get_by_role("table", name=re.compile("rows with the largest error"))
+    assert table.locator("tbody tr:visible").count() == 10
+    page.locator("#worst details.all > summary").click()
+    assert table.locator("tbody tr:visible").count() == table.locator("tbody tr").count() > 10
+
+
+@pytest.mark.slow
+def test_in_a_browser_checks_are_cards_on_a_phone(titanic: Run, opened: Any) -> None:
+    page = opened(write(titanic), viewport={"width": 400, "height": 740})
+    page.locator("#checks details.fold > summary").click()
+    row = page.locator("#checks tbody tr").first
+    name, _, detail = (row.locator("th, td").nth(number).bounding_box() for number in range(3))
+    assert detail["y"] > name["y"]
+    assert detail["width"] > 300
 
 
 @pytest.mark.slow

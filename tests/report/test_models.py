@@ -38,3 +38,10 @@ def test_models_left_out_are_a_table_and_the_ensemble_has_no_seconds_of_its_own(
     table = next(block for block in section.blocks if getattr(block, "caption", "") == "Models left out")
     assert [row[0].text for row in table.rows] == ["forest", "boosting"]
     assert [cell.text for cell in section.blocks[0].rows[-1]][2:] == ["", "", ""]
+
+
+def test_many_skipped_models_are_one_finding(tmp_path: Path) -> None:
+    skipped = dict.fromkeys(["text", "boosting", "catboost"], "no time was left")
+    ((level, text),) = findings(models.section(loaded_regression(tmp_path, fold_scores=[], left_out=skipped)))
+    assert level == "warn"
+    assert text.startswith("3 models were skipped: text, boosting, catboost.")

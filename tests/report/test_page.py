@@ -24,8 +24,8 @@ def test_a_report_is_one_small_page_with_the_score_its_standard_error_and_the_ba
     for title in (
         "Findings",
         "Confusion matrix",
-        "Permutation importance",
-        "Largest errors",
+        "Feature importance",
+        "Hardest rows",
         "Data",
         "Checks",
     ):

@@ -7,4 +7,11 @@ from tests.report.pages import Page
 
 def test_the_model_that_is_trained_again_reproduces_the_predictions_of_the_run(titanic: Run) -> None:
     page = Page(write(titanic).read_text(encoding="utf-8"))
-    assert "The model reproduces the run's predictions." in page.text
+    assert "The models reproduce the run's predictions." in page.text
+
+
+def test_importance_is_measured_through_the_ensemble_with_its_weights(three_models: Run) -> None:
+    text = Page(write(three_models).read_text(encoding="utf-8")).text
+    heaviest = max(three_models.record["models"], key=lambda model: model["weight"])
+    assert f"It is measured through the ensemble ({heaviest['name']} {heaviest['weight']:.2f}" in text
+    assert "The models reproduce the run's predictions." in text

@@ -12,7 +12,10 @@ from kpipe.report import score, write
 from kpipe.report.blocks import Plot
 from kpipe.runs.run import Run
 
-PLOTS = ("scores", "folds", "learning_curves", "confusion", "roc", "precision_recall", "calibration", "probabilities")
+PLOTS = (
+    "scores", "folds", "learning_curves", "confusion", "roc", "precision_recall", "calibration", "probabilities",
+    "thresholds", "target",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -26,7 +29,7 @@ def test_a_plot_is_a_figure_in_colours_for_print(three_models: Run, name: str) -
     assert not re.search("#0101[01][0-9]", drawn)
 
 
-@pytest.mark.parametrize("name", ["truth", "residuals", "errors", "submission", "scores", "folds"])
+@pytest.mark.parametrize("name", ["truth", "residuals", "errors", "submission", "scores", "folds", "target"])
 def test_a_regression_has_its_own_plots(house: Run, name: str) -> None:
     assert len(getattr(kpipe.plot(house), name)().axes) == 1
 
