@@ -28,7 +28,7 @@ def test_a_table_shows_what_the_forecast_is_made_of(tmp_path: Path) -> None:
     shown = [[cell.text for cell in row] for row in tables[0].rows]
     assert shown == [
         ["out-of-fold score", "2", ""],
-        ["test rows are predicted by the mean of the folds' models", "-0.12", "\u2013"],
+        ["test rows are predicted by the mean of the folds' models", "\N{MINUS SIGN}0.12", "\u2013"],
         ["which rows were validated", "\u2013", "0.2"],
         ["which rows are in test", "\u2013", "0.3"],
         ["which rows the models were trained on", "\u2013", "0.1"],
