@@ -1,4 +1,4 @@
-"""Sphinx configuration of the site (`make docs`). kpipe generates the lists of commands, metrics and models."""
+"""Sphinx configuration of the site (`make docs`). kpipe generates the reference pages' lists."""
 
 from __future__ import annotations
 
@@ -58,11 +58,29 @@ def models() -> Iterator[str]:
     yield from (f"| `{name}` | {description} |" for name, (_, description) in CATALOG.items())
 
 
+def errors() -> Iterator[str]:
+    """Yield a section for each code of an error."""
+    yield from _explanations("error")
+
+
+def checks() -> Iterator[str]:
+    """Yield a section for each check."""
+    yield from _explanations("check")
+
+
+def _explanations(kind: str) -> Iterator[str]:
+    from kpipe.cli.explanations import explanations
+
+    for one in explanations().values():
+        if one.kind == kind:
+            yield "\n\n".join((f"## {one.name}", *one.lines())) + "\n"
+
+
 def setup(app: Any) -> dict[str, bool]:
-    """Add the directives `commands`, `metrics` and `models`."""
+    """Add the directives `commands`, `metrics`, `models`, `errors` and `checks`."""
     from sphinx.util.docutils import SphinxDirective
 
-    for source in (commands, metrics, models):
+    for source in (commands, metrics, models, errors, checks):
 
         class Generated(SphinxDirective):
             text = staticmethod(source)

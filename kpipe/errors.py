@@ -11,6 +11,10 @@
         ├── SubmissionError     the submission differs from what Kaggle asks for
         ├── OutputError         the results could not be written
         └── RemoteError         Kaggle refused, could not be reached, or gave an answer that cannot be used
+
+Programs tell errors apart by ``code``, such as "unknown-metric", which stays the same when a message is reworded. The
+code stands where the error is raised; a class has one for errors that need none of their own. ``kpipe explain CODE``
+says what a code means: its texts are in ``kpipe/cli/explanations/errors.toml``, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -51,12 +55,54 @@ def printable(text: str) -> str:
 class KpipeError(Exception):
     """Something that kpipe can explain: the message says what is wrong, where, and what to do.
 
+    Parameters
+    ----------
+    message : str
+        One or more sentences.
+    code : str, optional
+        What programs know this kind of error by; default: the code of the class.
+    file, column : str, optional
+        Where the mistake is.
+    row : int, optional
+        Row of the table, counted from 1 below the header.
+    line : int, optional
+        Line of the file, counted from 1.
+
     Attributes
     ----------
+    code : str
     exit_status : what the ``kpipe`` command ends with (1: a run failed; 2: the call or the input was wrong).
+    next : tuple of str
+        Commands to type next, which only the caller of what failed knows.
+    where : dict
+        The values of file, column, row and line; None where they do not apply.
+
+    Examples
+    --------
+    >>> error = DataError("train.csv lacks the target.", code="missing-column", file="train.csv")
+    >>> error.code, error.where["file"], DataError("It is broken.").code
+    ('missing-column', 'train.csv', 'bad-data')
     """
 
     exit_status = 1
+    code = "failed"
+    next: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        message: object = "",
+        *,
+        code: str | None = None,
+        file: str | None = None,
+        column: object = None,
+        row: int | None = None,
+        line: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+        column = None if column is None else str(column)
+        self.where: dict[str, str | int | None] = {"file": file, "column": column, "row": row, "line": line}
 
     def __str__(self) -> str:
         return printable(super().__str__())
@@ -66,14 +112,19 @@ class InputError(KpipeError):
     """The call or the input is wrong: nothing was trained and nothing was written."""
 
     exit_status = 2
+    code = "bad-input"
 
 
 class UsageError(InputError):
     """An option, slug, model or metric that does not exist or does not fit the others."""
 
+    code = "bad-usage"
+
 
 class DataError(InputError):
     """A competition's file is missing, broken or contradicts the others."""
+
+    code = "bad-data"
 
 
 class RunError(KpipeError):
@@ -83,14 +134,22 @@ class RunError(KpipeError):
 class TrainingError(RunError):
     """A model could not be fitted, or its predictions cannot be used."""
 
+    code = "training-failed"
+
 
 class SubmissionError(RunError):
     """The submission is not what the sample submission asks for. It was not written."""
+
+    code = "invalid-submission"
 
 
 class OutputError(RunError):
     """Results could not be written (folder read-only, disk full)."""
 
+    code = "cannot-write"
+
 
 class RemoteError(RunError):
     """Kaggle refused, could not be reached, or gave an answer that cannot be used."""
+
+    code = "kaggle-error"

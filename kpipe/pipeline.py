@@ -331,8 +331,8 @@ def check(
         def test_my_competition_is_honest():
             assert [c for c in kpipe.check("my-competition", data="my.zip") if c.status == "fail"] == []
     """
-    if unused := {"budget", "out", "seed", "seeds"} & {*options}:
-        raise UsageError(f"A check fits each model once and writes no run: omit {', '.join(sorted(unused))}.")
+    if unused := ", ".join(sorted({"budget", "out", "seed", "seeds"} & {*options})):
+        raise UsageError(f"A check fits each model once and writes no run: omit {unused}.", code="conflicting-options")
     check_option_names(options)
     own = find(competition) if isinstance(competition, str) else competition
     request = RunRequest(own.slug, **options)

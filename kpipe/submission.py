@@ -48,7 +48,10 @@ def make_submission(problem: Problem, ensemble: Ensemble) -> Submission:
     """
     metric, tables, predicted = problem.metric, problem.tables, ensemble.test
     if len(predicted) != len(tables.test):
-        raise SubmissionError(f"There are {len(predicted)} predictions for the {len(tables.test)} rows of test.csv.")
+        raise SubmissionError(
+            f"There are {len(predicted)} predictions for the {len(tables.test)} rows of test.csv.",
+            code="invalid-submission",
+        )
     columns = problem.submission_columns
     if metric.single is None:
         values = _values(metric, predicted, problem.labels, columns, problem.targets[0])
@@ -120,7 +123,8 @@ def _values(
         if len(columns) != 1:
             raise SubmissionError(
                 f"The sample submission's columns ({listed(columns)}) do not fit {metric.name}, which scores one "
-                f"{metric.needs} per row. Set another --metric."
+                f"{metric.needs} per row. Set another --metric.",
+                code="metric-unsuitable",
             )
         return {columns[0]: outputs if labels is None else labels[outputs]}
     assert labels is not None  # probabilities are of classes
@@ -133,7 +137,8 @@ def _values(
         return {columns[0]: outputs[:, code]}
     raise SubmissionError(
         f"The sample submission's columns ({listed(columns)}) do not fit probabilities of the "
-        f"{len(labels)} classes ({listed(labels)}). Set another --metric."
+        f"{len(labels)} classes ({listed(labels)}). Set another --metric.",
+        code="metric-unsuitable",
     )
 
 
@@ -159,14 +164,18 @@ def _rows_of_sample(tables: Tables, id: str) -> np.ndarray:
         if len(sample) != len(tables.test):
             raise SubmissionError(
                 f"The sample submission has {len(sample)} rows, test.csv has {len(tables.test)}, and no column of "
-                f"test.csv holds the ids of {id!r}, such as {_examples(sample)}. Name the column that does with --id."
+                f"test.csv holds the ids of {id!r}, such as {_examples(sample)}. Name the column that does with --id.",
+                code="unmatched-ids",
             )
         return np.arange(len(sample))
     repeated = tables.test[id][tables.test[id].duplicated()]
     if len(repeated):
         raise SubmissionError(
             f"test.csv repeats ids, such as {_examples(repeated)}. Make one row of the rows of an id in clean, or name "
-            "another column with --id."
+            "another column with --id.",
+            code="repeated-ids",
+            file="test.csv",
+            column=id,
         )
     positions = pd.Index(tables.test[id]).get_indexer(sample)
     absent = sample[positions < 0]
@@ -178,7 +187,8 @@ def _rows_of_sample(tables: Tables, id: str) -> np.ndarray:
         if len(ids):
             raise SubmissionError(
                 f"{len(ids)} ids of {where} are not in {other}, such as {_examples(ids)}. Add these rows to {other}, "
-                f"remove them from {where}, or name another column with --id."
+                f"remove them from {where}, or name another column with --id.",
+                code="unmatched-ids",
             )
     return positions
 
@@ -207,24 +217,36 @@ def validate_submission(frame: pd.DataFrame, problem: Problem) -> None:
 def _validate_shape(frame: pd.DataFrame, sample: pd.DataFrame, id: str) -> None:
     if list(frame.columns) != list(sample.columns):
         raise SubmissionError(
-            f"The submission's columns must be {listed(sample.columns)}; got {listed(frame.columns)}."
+            f"The submission's columns must be {listed(sample.columns)}; got {listed(frame.columns)}.",
+            code="invalid-submission",
         )
     if len(frame) != len(sample):
-        raise SubmissionError(f"The submission must have {len(sample)} rows; got {len(frame)}.")
+        raise SubmissionError(
+            f"The submission must have {len(sample)} rows; got {len(frame)}.", code="invalid-submission"
+        )
     ids, wanted = frame[id], sample[id]
     if ids.duplicated().any():
-        raise SubmissionError(f"The submission repeats ids, such as {_examples(ids[ids.duplicated()])}.")
+        raise SubmissionError(
+            f"The submission repeats ids, such as {_examples(ids[ids.duplicated()])}.",
+            code="invalid-submission",
+            column=id,
+        )
     unknown = ids[~ids.isin(wanted)]
     if len(unknown):
         raise SubmissionError(
-            f"The submission has {len(unknown)} ids that the sample lacks, such as {_examples(unknown)}."
+            f"The submission has {len(unknown)} ids that the sample lacks, such as {_examples(unknown)}.",
+            code="invalid-submission",
+            column=id,
         )
     misplaced = np.flatnonzero(ids.to_numpy() != wanted.to_numpy())
     if len(misplaced):
         row = misplaced[0]
         raise SubmissionError(
             f"The submission's ids are not in the sample's order: row {row + 1} must be {wanted.iloc[row]}; "
-            f"got {ids.iloc[row]}."
+            f"got {ids.iloc[row]}.",
+            code="invalid-submission",
+            column=id,
+            row=int(row) + 1,
         )
 
 
@@ -232,28 +254,42 @@ def _validate_values(values: pd.Series, ids: pd.Series, metric: Metric, known: n
     name = values.name
     if values.isna().any():
         raise SubmissionError(
-            f"{name} is missing for {int(values.isna().sum())} ids, such as {_examples(ids[values.isna()])}."
+            f"{name} is missing for {int(values.isna().sum())} ids, such as {_examples(ids[values.isna()])}.",
+            code="invalid-submission",
+            column=name,
         )
     if metric.needs == "label":
         unknown = ~values.isin(known)
         if unknown.any():
             raise SubmissionError(
                 f"{name} has labels that train.csv lacks: {_examples(values[unknown].drop_duplicates())} "
-                f"(id {_examples(ids[unknown])}). Train's labels are {_examples(pd.Series(known))}."
+                f"(id {_examples(ids[unknown])}). Train's labels are {_examples(pd.Series(known))}.",
+                code="invalid-submission",
+                column=name,
             )
         return
     if metric.needs == "ranking":
         return  # they consist of train's labels
     if not pd.api.types.is_numeric_dtype(values):
-        raise SubmissionError(f"{name} must hold numbers; got {values.iloc[0]!r} (id {ids.iloc[0]}).")
+        raise SubmissionError(
+            f"{name} must hold numbers; got {values.iloc[0]!r} (id {ids.iloc[0]}).",
+            code="invalid-submission",
+            column=name,
+        )
     infinite = ~np.isfinite(values.to_numpy(dtype=float))
     if infinite.any():
-        raise SubmissionError(f"{name} is infinite for {int(infinite.sum())} ids, such as {_examples(ids[infinite])}.")
+        raise SubmissionError(
+            f"{name} is infinite for {int(infinite.sum())} ids, such as {_examples(ids[infinite])}.",
+            code="invalid-submission",
+            column=name,
+        )
     outside = (values < 0) | (values > 1)
     if metric.needs == "probability" and outside.any():
         raise SubmissionError(
             f"{name} must hold probabilities between 0 and 1; got {_examples(values[outside])} "
-            f"(id {_examples(ids[outside])})."
+            f"(id {_examples(ids[outside])}).",
+            code="invalid-submission",
+            column=name,
         )
 
 

@@ -73,17 +73,23 @@ def make_vault(request: RunRequest, *, share: float) -> tuple[Vault, tuple[str, 
     """
     if not 0 < share <= _LARGEST_SHARE:
         percent = f" For {share:g} %, write {share:g}%." if 1 <= share <= 100 * _LARGEST_SHARE else ""
-        raise UsageError(f"--share must be above 0% and at most {_LARGEST_SHARE:.0%}; got {share:.4g}.{percent}")
+        raise UsageError(
+            f"--share must be above 0% and at most {_LARGEST_SHARE:.0%}; got {share:.4g}.{percent}",
+            code="invalid-value",
+        )
     home = competition_folder(request.out, request.slug)
     if (vault := read_vault(home)) is not None:
         raise UsageError(
             f"{request.slug} has a vault of {len(vault.locked.rows):,} rows already, made at {vault.created} and "
             f"opened {_times(len(vault.openings))}. To make another one, move {home / FILE} away; runs made with it "
-            "can then no longer be opened."
+            "can then no longer be opened.",
+            code="vault-exists",
         )
     competition, files = pipeline.read_competition(request)
     if files.source.origin == "sample":
-        raise UsageError("This is sample data: there is nothing to lock away. Name Kaggle's files with --data.")
+        raise UsageError(
+            "This is sample data: there is nothing to lock away. Name Kaggle's files with --data.", code="sample-data"
+        )
     problem = pipeline.prepare(replace(request, all_rows=True))
     files = align_rows(competition, files)
     _check_that_clean_keeps(problem, competition, files)
@@ -101,9 +107,15 @@ def _check_that_clean_keeps(problem: Problem, competition: Competition, files: T
     """Raise UsageError unless train's rows and targets after ``clean`` are those of the file."""
     raw = raw_targets_of(competition, files, problem.targets)
     if len(raw) != len(problem.y):
-        raise UsageError("A vault needs a clean that keeps train's rows: this competition's changes their number.")
+        raise UsageError(
+            "A vault needs a clean that keeps train's rows: this competition's changes their number.",
+            code="vault-unsuitable",
+        )
     if not np.array_equal(_encode(problem, raw), problem.y, equal_nan=problem.y.dtype.kind == "f"):
-        raise UsageError("A vault needs a clean that leaves the target as it is: this competition's changes it.")
+        raise UsageError(
+            "A vault needs a clean that leaves the target as it is: this competition's changes it.",
+            code="vault-unsuitable",
+        )
 
 
 def _encode(problem: Problem, raw: pd.DataFrame) -> np.ndarray:
@@ -152,7 +164,9 @@ def show_vault(out: Path, slug: str) -> Vault:
     """
     vault = read_vault(competition_folder(out, slug))
     if vault is None:
-        raise UsageError(f"{slug} has no vault in {out}. To lock rows away: kpipe vault {slug} --share 20%.")
+        raise UsageError(
+            f"{slug} has no vault in {out}. To lock rows away: kpipe vault {slug} --share 20%.", code="no-vault"
+        )
     return vault
 
 
@@ -257,7 +271,7 @@ def open_vault(name: str, *, out: Path, data: str | Path | None = None) -> Look:
     home = run.path.resolve().parent
     with try_lock(home / FILE) as acquired:
         if not acquired:
-            raise UsageError(f"Another process is opening {home / FILE}: try again.")
+            raise UsageError(f"Another process is opening {home / FILE}: try again.", code="vault-in-use")
         vault = _vault_of(run, home)
         problem, y = _problem_and_truth(run, home, vault, data)
         metric, sha256 = problem.metric, sha256_of(run.path / VAULT_PREDICTIONS)
@@ -277,12 +291,16 @@ def _vault_of(run: Run, home: Path) -> Vault:
     vault, run_id = read_vault(home), run.record["run_id"]
     if vault is None:
         raise UsageError(
-            f"There is no vault in {home}: lock rows away with kpipe vault {run.record['slug']} --share 20%."
+            f"There is no vault in {home}: lock rows away with kpipe vault {run.record['slug']} --share 20%.",
+            code="no-vault",
         )
     if recorded_vault(run.record) is None:
-        raise UsageError(f"{run_id} has trained on the vault's rows: it was made before the vault, or with --all-rows.")
+        raise UsageError(
+            f"{run_id} has trained on the vault's rows: it was made before the vault, or with --all-rows.",
+            code="vault-unsuitable",
+        )
     if recorded_vault(run.record) != vault.locked.sha256:
-        raise UsageError(f"{run_id} was made with another vault than {home / FILE}.")
+        raise UsageError(f"{run_id} was made with another vault than {home / FILE}.", code="vault-unsuitable")
     return vault
 
 
@@ -292,7 +310,8 @@ def _check_metric(run: Run, vault: Vault, metric: Metric) -> None:
     if shown != metric.name:
         raise UsageError(
             f"{run.record['run_id']} is scored by {metric.name}, and this vault was opened by {shown}: their scores do "
-            f"not compare. Make the run again with --metric {shown}."
+            f"not compare. Make the run again with --metric {shown}.",
+            code="vault-unsuitable",
         )
 
 
@@ -303,7 +322,9 @@ def _problem_and_truth(run: Run, home: Path, vault: Vault, data: str | Path | No
     competition, files = pipeline.read_competition(request)
     problem = pipeline.prepare(request)
     if problem.locked is None:
-        raise DataError(f"The files of {place} are not found where the run read them: name them with --data.")
+        raise DataError(
+            f"The files of {place} are not found where the run read them: name them with --data.", code="data-not-found"
+        )
     files = align_rows(competition, files)
     raw = raw_targets_of(competition, files, problem.targets).iloc[vault.locked.positions(files.train)]
     return problem, _encode(problem, raw)
@@ -328,7 +349,9 @@ def _predictions(run: Run, rows: int) -> np.ndarray:
     table = read_parquet(run.path / VAULT_PREDICTIONS)
     predictions = to_numbers(VAULT_PREDICTIONS, table[output_columns(table, ENSEMBLE)])
     if len(predictions) != rows or predictions.shape[1] == 0 or np.isnan(predictions).any():
-        raise DataError(f"{run.path / VAULT_PREDICTIONS} does not hold a prediction for each row of the vault.")
+        raise DataError(
+            f"{run.path / VAULT_PREDICTIONS} does not hold a prediction for each row of the vault.", code="broken-run"
+        )
     return predictions
 
 

@@ -112,7 +112,9 @@ def fit_in_fresh_process(
         try:
             inner = bytes(dumps((problem, fold, dict(models), device)))
         except Exception as error:  # whatever an author's object raises when it is pickled
-            raise TrainingError(f"the models cannot be sent to another process: {error}") from error
+            raise TrainingError(
+                f"the models cannot be sent to another process: {error}", code="training-failed"
+            ) from error
         task.write_bytes(pickle.dumps(([str(data), str(path)], _BEGAN, _AHEAD * (1 + hash_seed % _CLOCKS), inner)))
         predictions, opened, kept, there = pickle.loads(_run(run, hash_seed, result))
         here = _hash_columns(problem.competition.clean(problem.files))
@@ -144,10 +146,12 @@ def _run(command: list[str], hash_seed: int, result: Path) -> bytes:
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
     except subprocess.TimeoutExpired as error:
-        raise TrainingError(f"the fit takes longer than {_TIMEOUT:g} s in a fresh process") from error
+        raise TrainingError(
+            f"the fit takes longer than {_TIMEOUT:g} s in a fresh process", code="training-failed"
+        ) from error
     if done.returncode or not result.exists():
         said = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise FreshFitError(f"the fit fails in a fresh process: {said}")
+        raise FreshFitError(f"the fit fails in a fresh process: {said}", code="training-failed")
     return result.read_bytes()
 
 

@@ -71,7 +71,8 @@ def _spec(options: argparse.Namespace) -> KernelSpec:
     if competitions.folder(what) is None and ("/" in what or any(options.out.glob(f"*/{what}"))):
         if given := given_options(options):
             raise UsageError(
-                f"A kernel repeats a run as it was: omit {' and '.join(REQUEST_OPTIONS[name][0] for name in given)}."
+                f"A kernel repeats a run as it was: omit {' and '.join(REQUEST_OPTIONS[name][0] for name in given)}.",
+                code="conflicting-options",
             )
         run = find_run(what, options.out)
         spec = spec_of_run(run)
@@ -114,10 +115,11 @@ def _check_exists(slug: str) -> None:
     except DataError:
         raise UsageError(
             f"There is neither a run nor a competition module {slug!r}.{near} For any other competition, put its files "
-            f"into this folder ({slug}.zip), or set up credentials (`kpipe doctor`) so that kpipe can ask Kaggle."
+            f"into this folder ({slug}.zip), or set up credentials (`kpipe doctor`) so that kpipe can ask Kaggle.",
+            code="data-not-found",
         ) from None
     except RemoteError as error:
-        raise UsageError(f"{error}{near}") from error
+        raise UsageError(f"{error}{near}", code=error.code) from error
 
 
 def _user(options: argparse.Namespace) -> str:
@@ -126,10 +128,13 @@ def _user(options: argparse.Namespace) -> str:
     credentials = find_credentials()
     user = options.user or (credentials.username if credentials else "")
     if not user:
-        raise UsageError("A kernel needs an owner: give your Kaggle user name with --user NAME.")
+        raise UsageError(
+            "A kernel needs an owner: give your Kaggle user name with --user NAME.", code="missing-argument"
+        )
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", user, flags=re.IGNORECASE):
         raise UsageError(
-            f"--user must be your user name on Kaggle, as in kaggle.com/USER, and not your full name; got {user!r}."
+            f"--user must be your user name on Kaggle, as in kaggle.com/USER, and not your full name; got {user!r}.",
+            code="invalid-value",
         )
     return str(user)
 

@@ -12,14 +12,14 @@ import os
 import sys
 from collections.abc import Collection, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from kpipe.cli.help import HelpFormatter, epilog
 from kpipe.cli.interrupts import INTERRUPTED, was_interrupted
 from kpipe.cli.messages import print_message
 from kpipe.core.streams import GuardedStream, guarded_streams
 from kpipe.core.wording import did_you_mean
-from kpipe.errors import KpipeError
+from kpipe.errors import KpipeError, UsageError
 
 if TYPE_CHECKING:
     from kpipe.cli.command import Command
@@ -46,6 +46,7 @@ COMMANDS = {
     "report": "Write a report of a run as an HTML page",
     "doctor": "Check Python, packages, device, disk and Kaggle credentials",
     "study": "Reproduce a study from the notebooks that kpipe is based on",
+    "explain": "Explain an error's code or a check",
     "completion": "Print a shell completion script",
 }
 
@@ -70,7 +71,8 @@ def main(args: Sequence[str] | None = None) -> None:
     SystemExit
         Always. Its code is 0 if the command succeeded, 1 if a check or a run failed, 2 if the call or the input was
         wrong, and 130 after Ctrl-C. Output that cannot be written (full disk) costs no run: only where it is all that a
-        command makes, a listing or JSON, the status is 1 instead of 0.
+        command makes, a listing or JSON, the status is 1 instead of 0. With ``--json`` stdout holds exactly one JSON
+        document, whatever happens: what the command prints, or the error.
     """
     with guarded_streams() as (stdout, _):
         sys.exit(_main(args, stdout))
@@ -82,56 +84,100 @@ def _main(args: Sequence[str] | None, stdout: GuardedStream) -> int:
         from kpipe.cli.completion import complete
 
         complete(get_parser())
-    args = sys.argv[1:] if args is None else args
+    args = list(sys.argv[1:] if args is None else args)
     names = [arg for arg in args if not arg.startswith("-")][:1]
-    parser = get_parser(names)
+    parser = get_parser(names, as_json="--json" in args)
     if not args:
         parser.print_help(sys.stderr)
         sys.exit(2)
     if names and names[0] not in COMMANDS:
-        parser.error(f"unknown command {names[0]!r}.{did_you_mean(names[0], COMMANDS) or ' See kpipe --help.'}")
+        hint = did_you_mean(names[0], COMMANDS) or " See kpipe --help."
+        parser.error(f"unknown command {names[0]!r}.{hint}", code="unknown-command")
     options, unknown = parser.parse_known_args(args)
     if unknown:
-        known = options.parser._option_string_actions
-        options.parser.error(f"unknown arguments: {' '.join(unknown)}.{did_you_mean(unknown[0].split('=')[0], known)}")
-    status = _execute(options)
+        hint = did_you_mean(unknown[0].split("=")[0], options.parser._option_string_actions)
+        options.parser.error(f"unknown arguments: {' '.join(unknown)}.{hint}", code="unknown-option")
+    as_json = getattr(options, "json", False)
+    status = _execute_for_program(options) if as_json else _execute(options)
     stdout.flush()
     if stdout.error is None or isinstance(stdout.error, BrokenPipeError):  # a reader that leaves (| head) has enough
         return status
     print_message(f"Part of the output could not be written to stdout: {stdout.error.strerror}.")
     is_listing = import_module(f"kpipe.cli.{options.command}").COMMAND.is_listing
-    return status or int(is_listing or getattr(options, "json", False))
+    return status or int(is_listing or as_json)
 
 
 def _execute(options: argparse.Namespace) -> int:
     """Run the command; the exit status."""
     try:
         return int(options.execute(options))
-    except KeyboardInterrupt as error:
+    except (KeyboardInterrupt, KpipeError) as error:
+        return _print_failure(error)
+
+
+def _execute_for_program(options: argparse.Namespace) -> int:
+    """Run the command, and print to stdout what it prints or, if it fails, its error as JSON; the exit status."""
+    from contextlib import redirect_stdout
+    from io import StringIO
+
+    printed = StringIO()
+    try:
+        with redirect_stdout(printed):
+            status = int(options.execute(options))
+    except (KeyboardInterrupt, Exception) as error:
+        _print_document(KeyboardInterrupt() if was_interrupted() else error, options)
+        if isinstance(error, KeyboardInterrupt | KpipeError):
+            return _print_failure(error)
+        raise
+    print(printed.getvalue(), end="")
+    return status
+
+
+def _print_failure(error: KeyboardInterrupt | KpipeError) -> int:
+    """Print a message to stderr; the exit status."""
+    if isinstance(error, KeyboardInterrupt):
         print_message(" ".join(("Interrupted.", *map(str, error.args))))
         return INTERRUPTED
-    except KpipeError as error:
-        if was_interrupted():  # what the interrupt has made of a fit, a download or an import
-            print_message("Interrupted.")
-            return INTERRUPTED
-        print_message(f"Error: {error}")
-        return error.exit_status
+    if was_interrupted():  # what the interrupt has made of a fit, a download or an import
+        print_message("Interrupted.")
+        return INTERRUPTED
+    print_message(f"Error: {error}")
+    return error.exit_status
 
 
-def get_parser(names: Collection[str] | None = None) -> argparse.ArgumentParser:
+def _print_document(error: BaseException, options: argparse.Namespace | None = None) -> None:
+    from kpipe.cli.json_errors import error_document
+
+    print(error_document(error, vars(options) if options else None))
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that prints an error of the command line as JSON too, if ``--json`` is on it."""
+
+    as_json = False
+
+    def error(self, message: str, *, code: str = "bad-usage") -> NoReturn:
+        if self.as_json:
+            _print_document(UsageError(message, code=code))
+        super().error(message)
+
+
+def get_parser(names: Collection[str] | None = None, *, as_json: bool = False) -> _Parser:
     """Return the parser of the command line.
 
     Parameters
     ----------
     names : collection of str, optional
         The commands whose options are added; their modules are imported. Default: all.
+    as_json : bool
+        Print errors of the command line as JSON to stdout, besides the message on stderr.
 
     Returns
     -------
     argparse.ArgumentParser
         Its result holds ``execute`` (the command's function), ``command`` (its name) and ``parser`` (its parser).
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="kpipe",
         usage="kpipe COMMAND [OPTIONS]",
         description="Train, validate and submit models for Kaggle competitions.",
@@ -139,10 +185,12 @@ def get_parser(names: Collection[str] | None = None) -> argparse.ArgumentParser:
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
+    parser.as_json = as_json
     parser.add_argument("--version", action="version", version=f"kpipe {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog="kpipe")
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, allow_abbrev=False, formatter_class=HelpFormatter)
+        command.as_json = as_json
         if names is None or name in names:
             _add_command(command, name)
     return parser
@@ -161,7 +209,7 @@ def _add_command(parser: argparse.ArgumentParser, name: str) -> None:
 
 def _positionals(parser: argparse.ArgumentParser) -> str:
     """The arguments of a command that are not options, as in a line of usage."""
-    shapes = {None: " {}", "?": " [{}]", "+": " {0} [{0} ...]"}
+    shapes = {None: " {}", "?": " [{}]", "+": " {0} [{0} ...]", "*": " [{0} ...]"}
     return "".join(
         shapes[action.nargs].format(action.metavar or f"{{{','.join(action.choices or ())}}}")  # type: ignore[index]
         for action in parser._get_positional_actions()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from kpipe.cli.options import (
     given_options,
     request_from,
 )
-from kpipe.errors import UsageError
+from kpipe.errors import KpipeError, UsageError
 
 if TYPE_CHECKING:
     from kpipe.pipeline import Callbacks
@@ -80,7 +81,8 @@ def _train(options: argparse.Namespace, callbacks: Callbacks, began: float) -> R
 
     if options.slug is None:
         raise UsageError(
-            "Name a competition, as in kaggle.com/competitions/SLUG: kpipe run SLUG. Or resume a run: --resume RUN."
+            "Name a competition, as in kaggle.com/competitions/SLUG: kpipe run SLUG. Or resume a run: --resume RUN.",
+            code="missing-argument",
         )
     request = request_from(options)
     return pipeline.run(request, spent=time.perf_counter() - began, **callbacks)  # imports take seconds
@@ -91,7 +93,10 @@ def _resume(options: argparse.Namespace, callbacks: Callbacks, began: float) -> 
 
     changes = given_options(options)
     if other := [REQUEST_OPTIONS[name][0] for name in changes if name not in _WITH_RESUME]:
-        raise UsageError(f"--resume keeps the options that the run was started with: omit {', '.join(other)}.")
+        raise UsageError(
+            f"--resume keeps the options that the run was started with: omit {', '.join(other)}.",
+            code="conflicting-options",
+        )
     return pipeline.resume(options.resume, out=options.out, slug=options.slug, changes=changes, **callbacks)
 
 
@@ -110,7 +115,11 @@ def _report_and_track(run: Run, options: argparse.Namespace) -> None:
 def _submit(run: Run, options: argparse.Namespace) -> int:
     from kpipe.cli.submit import submit_file
 
-    entry = submit_file(run.record["slug"], run.path / "submission.csv", run, options)
+    try:
+        entry = submit_file(run.record["slug"], run.path / "submission.csv", run, options)
+    except KpipeError as error:
+        error.next = (f"kpipe submit {shlex.quote(str(run.path))}",)  # the run itself is complete
+        raise
     return 1 if entry.status == "error" else 0
 
 

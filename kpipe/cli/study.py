@@ -33,9 +33,12 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.studies.result import as_json, check_writable, save
 
     if options.name is None:
-        raise UsageError(f"Name a study: kpipe study NAME. The studies are: {', '.join(STUDIES)}.")
+        raise UsageError(
+            f"Name a study: kpipe study NAME. The studies are: {', '.join(STUDIES)}.", code="missing-argument"
+        )
     folder = options.out / options.name
-    check_writable(folder)  # fail before minutes of training, not after
+    if options.name in STUDIES:
+        check_writable(folder)  # fail before minutes of training, not after
     on_progress = study_progress(options.name)
     result = study(options.name, data=options.data, runs=options.runs, epochs=options.epochs, on_progress=on_progress)
     if options.json:

@@ -36,16 +36,21 @@ def _execute(options: argparse.Namespace) -> int:
     file = Path(options.what)
     if options.what.endswith(".csv") or file.is_file():
         if not file.is_file():
-            raise UsageError(f"There is no file {file}. Check its path.")
+            raise UsageError(f"There is no file {file}. Check its path.", code="file-not-found", file=str(file))
         run = find.run_of_file(file)
         slug = run.record["slug"] if run else options.competition
         if slug is None:
-            raise UsageError(f"No run wrote {file}. Say which competition it is for: --competition SLUG.")
+            raise UsageError(
+                f"No run wrote {file}. Say which competition it is for: --competition SLUG.", code="missing-argument"
+            )
     else:
         run = find.find_run(options.what, options.out)
         slug, file = run.record["slug"], run.path / "submission.csv"
     if run is not None and options.data:
-        raise UsageError("--data is for a CSV file that no run wrote: a run's submission was validated already.")
+        raise UsageError(
+            "--data is for a CSV file that no run wrote: a run's submission was validated already.",
+            code="conflicting-options",
+        )
     entry = submit_file(slug, file, run, options)
     if options.json:
         import json
@@ -121,10 +126,12 @@ def submit_file(
 def _confirm_last(slug: str) -> None:
     """Ask before the last submission of the day is used. Raises SubmissionError unless the answer is yes."""
     if not sys.stdin.isatty():
-        raise SubmissionError(f"This would be the last submission for {slug} today. To use it, add --yes.")
+        raise SubmissionError(
+            f"This would be the last submission for {slug} today. To use it, add --yes.", code="needs-confirmation"
+        )
     print(f"This is the last submission for {slug} today. Submit? [y/N] ", end="", file=sys.stderr, flush=True)
     if input().strip().lower() not in ("y", "yes"):
-        raise SubmissionError("Nothing was submitted.")
+        raise SubmissionError("Nothing was submitted.", code="declined")
 
 
 COMMAND = Command(

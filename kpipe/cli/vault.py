@@ -36,11 +36,11 @@ def _execute(options: argparse.Namespace) -> int:
 
     if options.slug == "open":
         if options.run is None or options.share is not None:
-            raise UsageError("Name the run, and nothing else: kpipe vault open RUN.")
+            raise UsageError("Name the run, and nothing else: kpipe vault open RUN.", code="missing-argument")
         print_look(vault.open_vault(options.run, out=options.out, data=options.data), json=options.json)
         return 0
     if options.run is not None:
-        raise UsageError(f"To open a vault for a run: kpipe vault open {options.run}.")
+        raise UsageError(f"To open a vault for a run: kpipe vault open {options.run}.", code="conflicting-options")
     if options.share is None:
         print_vault(vault.show_vault(options.out, options.slug), json=options.json)
         return 0

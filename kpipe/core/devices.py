@@ -43,14 +43,16 @@ def resolve_device(name: str) -> str:
     'cpu'
     """
     if name not in DEVICES:
-        raise UsageError(f"--device must be one of {', '.join(DEVICES)}; got {name!r}.")
+        raise UsageError(f"--device must be one of {', '.join(DEVICES)}; got {name!r}.", code="invalid-value")
     if name == "cpu" or (name == "auto" and not _accelerator_possible()):
         return "cpu"
     available = _available()
     if name == "auto":
         return available[0]
     if name not in available:
-        raise UsageError(f"--device {name}: torch finds no such device. Available: {', '.join(available)}.")
+        raise UsageError(
+            f"--device {name}: torch finds no such device. Available: {', '.join(available)}.", code="invalid-value"
+        )
     return name
 
 

@@ -143,23 +143,28 @@ class RunRequest:
     def __post_init__(self, seed: int | Sequence[int] | None) -> None:
         if seed is not None:
             if self.seeds is not _DEFAULT_SEEDS:
-                raise UsageError(f"seed and seeds are one option: give one of them; got {seed!r} and {self.seeds!r}.")
+                raise UsageError(
+                    f"seed and seeds are one option: give one of them; got {seed!r} and {self.seeds!r}.",
+                    code="conflicting-options",
+                )
             object.__setattr__(self, "seeds", seed)
         if not isinstance(self.slug, str):
-            raise UsageError(f"The competition must be its slug, such as 'titanic'; got {self.slug!r}.")
+            raise UsageError(
+                f"The competition must be its slug, such as 'titanic'; got {self.slug!r}.", code="invalid-slug"
+            )
         if not isinstance(self.out, str | os.PathLike):
-            raise UsageError(f"out must be a folder; got {self.out!r}.")
+            raise UsageError(f"out must be a folder; got {self.out!r}.", code="invalid-value")
         object.__setattr__(self, "slug", slug_of(self.slug))
         object.__setattr__(self, "out", Path(self.out))
         for each in fields(self):
             if kind := each.metadata.get("kind"):
                 object.__setattr__(self, each.name, _PARSERS[kind](_name(each.name), getattr(self, each.name)))
         if not self.seeds:
-            raise UsageError("seeds must contain at least one number, such as (0,); got none.")
+            raise UsageError("seeds must contain at least one number, such as (0,); got none.", code="invalid-value")
         if max(self.seeds) > _LARGEST_SEED:
-            raise UsageError(f"seed must be at most {_LARGEST_SEED}; got {max(self.seeds)}.")
+            raise UsageError(f"seed must be at most {_LARGEST_SEED}; got {max(self.seeds)}.", code="invalid-value")
         if self.jobs == 0:
-            raise UsageError("jobs must be at least 1; got 0.")
+            raise UsageError("jobs must be at least 1; got 0.", code="invalid-value")
         for name in ("seeds", "target"):
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
 
@@ -210,24 +215,29 @@ class RunRequest:
             If an option is unknown or has another type than kpipe writes.
         """
         if options is None:
-            raise UsageError(f"{place} does not contain the options of its run: an earlier version of kpipe wrote it.")
+            raise UsageError(
+                f"{place} does not contain the options of its run: an earlier version of kpipe wrote it.",
+                code="broken-run",
+            )
         if not isinstance(options, dict):
-            raise DataError(f"{place}: 'options' must be an object; got {type(options).__name__}.")
+            raise DataError(f"{place}: 'options' must be an object; got {type(options).__name__}.", code="broken-run")
         kinds = {_name(each.name): each for each in fields(cls) if "kind" in each.metadata}
         given: dict[str, Any] = {}
         for name, value in options.items():
             if name not in kinds:
-                raise DataError(f"{place}: unknown option {name!r}.")
+                raise DataError(f"{place}: unknown option {name!r}.", code="broken-run")
             if value is None:
                 continue
             kind: _Kind = kinds[name].metadata["kind"]
             if not (_has_kind(value, kind) or (name == "target" and _has_kind(value, "text"))):
-                raise DataError(f"{place}: option {name!r} must be {_JSON_TYPES[kind]}; got {value!r:.200}.")
+                raise DataError(
+                    f"{place}: option {name!r} must be {_JSON_TYPES[kind]}; got {value!r:.200}.", code="broken-run"
+                )
             given[kinds[name].name] = value
         try:
             return cls(slug, **{**given, **changes})
         except UsageError as error:
-            raise DataError(f"{place}: {error}") from error
+            raise DataError(f"{place}: {error}", code="broken-run") from error
 
     def competition_options(self) -> dict[str, Any]:
         """Return the options that define the problem: those of ``COMPETITION_OPTIONS`` and ``FILE_OPTIONS``."""
@@ -275,7 +285,7 @@ def check_option_names(names: Iterable[str], *, others: Iterable[str] = ()) -> N
     for name in names:
         if name not in known:
             hint = did_you_mean(name, known) or " See help(kpipe.run)."
-            raise UsageError(f"A run has no option {name!r}.{hint}")
+            raise UsageError(f"A run has no option {name!r}.{hint}", code="unknown-option")
 
 
 def _name(field_name: str) -> str:
@@ -346,16 +356,16 @@ def parse_duration(text: str) -> float:
 
 def _text(name: str, value: object) -> str | Path | None:
     if not (value is None or isinstance(value, str) or (name == "data" and isinstance(value, Path))):
-        raise UsageError(f"{name} must be a string; got {value!r:.200}.")
+        raise UsageError(f"{name} must be a string; got {value!r:.200}.", code="invalid-value")
     if "\0" in str(value):
-        raise UsageError(f"{name} must not contain a null character.")
+        raise UsageError(f"{name} must not contain a null character.", code="invalid-value")
     return value
 
 
 def _texts(name: str, value: object) -> tuple[str, ...]:
     several = (value,) if isinstance(value, str) else () if value is None else value
     if not isinstance(several, Sequence) or not all(isinstance(one, str) for one in several):
-        raise UsageError(f"{name} must be a name or a list of names; got {value!r:.200}.")
+        raise UsageError(f"{name} must be a name or a list of names; got {value!r:.200}.", code="invalid-value")
     return tuple(several)
 
 
@@ -364,7 +374,7 @@ def _count(name: str, value: object) -> int | None:
         return None
     number = _whole(value)
     if number is None:
-        raise UsageError(f"{name} must be a whole number of at least 0; got {value!r:.200}.")
+        raise UsageError(f"{name} must be a whole number of at least 0; got {value!r:.200}.", code="invalid-value")
     return number
 
 
@@ -372,7 +382,9 @@ def _counts(name: str, value: object) -> tuple[int, ...]:
     several = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else (value,)
     numbers = tuple(map(_whole, several))
     if None in numbers:
-        raise UsageError(f"{name} must be a whole number of at least 0, or a list of them; got {value!r:.200}.")
+        raise UsageError(
+            f"{name} must be a whole number of at least 0, or a list of them; got {value!r:.200}.", code="invalid-value"
+        )
     return tuple(number for number in numbers if number is not None)
 
 
@@ -392,7 +404,7 @@ def _seconds(name: str, value: object) -> float | None:
         try:
             return parse_duration(value)
         except ValueError as error:
-            raise UsageError(f"{name} {error}.") from None
+            raise UsageError(f"{name} {error}.", code="invalid-value") from None
     if value is None:
         return None
     try:
@@ -400,13 +412,16 @@ def _seconds(name: str, value: object) -> float | None:
     except OverflowError:
         seconds = float("inf")
     if not 0 < seconds < float("inf"):
-        raise UsageError(f"{name} must be a duration such as '90s', '5m' or a number of seconds; got {value!r:.200}.")
+        raise UsageError(
+            f"{name} must be a duration such as '90s', '5m' or a number of seconds; got {value!r:.200}.",
+            code="invalid-value",
+        )
     return seconds
 
 
 def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise UsageError(f"{name} must be True or False; got {value!r:.200}.")
+        raise UsageError(f"{name} must be True or False; got {value!r:.200}.", code="invalid-value")
     return value
 
 

@@ -90,7 +90,9 @@ def create(folder: Path) -> tuple[Path, ...]:
     """
     folder = folder.expanduser().resolve()
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file. kpipe init needs a folder; it creates one that does not exist.")
+        raise UsageError(
+            f"{folder} is a file. kpipe init needs a folder; it creates one that does not exist.", code="invalid-value"
+        )
     written = []
     try:
         (folder / "competitions").mkdir(parents=True, exist_ok=True)
@@ -99,7 +101,9 @@ def create(folder: Path) -> tuple[Path, ...]:
                 (folder / name).write_text(text, encoding="utf-8")
                 written.append(folder / name)
     except OSError as error:
-        raise OutputError(f"Cannot create a workspace in {folder}: {error.strerror}. Choose another folder.") from error
+        raise OutputError(
+            f"Cannot create a workspace in {folder}: {error.strerror}. Choose another folder.", code="cannot-write"
+        ) from error
     _trust(folder)
     return tuple(written)
 
@@ -132,5 +136,6 @@ def _trust(folder: Path) -> None:
     except OSError as error:
         raise OutputError(
             f"Cannot write {path}: {error.strerror}. kpipe needs it to know that you trust {folder}. To use the "
-            f"competitions without it, set KPIPE_COMPETITIONS={folder / 'competitions'}."
+            f"competitions without it, set KPIPE_COMPETITIONS={folder / 'competitions'}.",
+            code="cannot-write",
         ) from error

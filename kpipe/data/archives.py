@@ -106,16 +106,22 @@ def list_members(place: Path) -> list[zipfile.ZipInfo]:
         with zipfile.ZipFile(place) as archive:
             return archive.infolist()
     except OSError as error:
-        raise DataError(f"{place} cannot be read: {error.strerror}. Check its permissions.") from error
+        raise DataError(
+            f"{place} cannot be read: {error.strerror}. Check its permissions.", code="unreadable-file", file=str(place)
+        ) from error
     except ARCHIVE_ERRORS as error:
         with open(place, "rb") as file:
             start = file.read(16)
         if start.startswith(b"PK") or not start:
             raise DataError(
-                f"{place} is a damaged zip archive: it is empty or cut short. Download it again."
+                f"{place} is a damaged zip archive: it is empty or cut short. Download it again.",
+                code="broken-archive",
+                file=str(place),
             ) from error
         raise DataError(
-            f"{place} is not a zip archive: it starts with {start!r}. Pass Kaggle's zip or a folder with --data."
+            f"{place} is not a zip archive: it starts with {start!r}. Pass Kaggle's zip or a folder with --data.",
+            code="broken-archive",
+            file=str(place),
         ) from error
 
 
@@ -146,7 +152,9 @@ def read_member(
     """
     name = f"{place}: {member.filename}"
     if member.flag_bits & _ENCRYPTED:
-        raise DataError(f"{name} is encrypted. Unpack it, and pass the folder with --data.")
+        raise DataError(
+            f"{name} is encrypted. Unpack it, and pass the folder with --data.", code="broken-archive", file=name
+        )
     try:
         source = place if archive is None else io.BytesIO(archive)
         with zipfile.ZipFile(source) as opened, opened.open(member) as stream:
@@ -154,7 +162,7 @@ def read_member(
                 return stream.read(most)
             return _read_bounded(stream.read, name, packed=member.compress_size)
     except ARCHIVE_ERRORS as error:
-        raise DataError(f"{name} is broken: {error}. Download it again.") from error
+        raise DataError(f"{name} is broken: {error}. Download it again.", code="broken-archive", file=name) from error
 
 
 def unpack(name: str, raw: bytes, *, wanted: Callable[[str], bool]) -> bytes:
@@ -188,11 +196,15 @@ def unpack(name: str, raw: bytes, *, wanted: Callable[[str], bool]) -> bytes:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             inside = [member for member in archive.infolist() if wanted(member.filename)]
             if len(inside) != 1:
-                raise DataError(f"{name} must hold one table; got {[member.filename for member in inside]}.")
+                raise DataError(
+                    f"{name} must hold one table; got {[member.filename for member in inside]}.",
+                    code="broken-archive",
+                    file=name,
+                )
             with archive.open(inside[0]) as member:
                 return _read_bounded(member.read, name, packed=inside[0].compress_size)
     except ARCHIVE_ERRORS as error:
-        raise DataError(f"{name} is broken: {error}. Download it again.") from error
+        raise DataError(f"{name} is broken: {error}. Download it again.", code="broken-archive", file=name) from error
 
 
 def _read_bounded(read: Callable[[int], bytes], name: str, *, packed: int) -> bytes:
@@ -201,10 +213,16 @@ def _read_bounded(read: Callable[[int], bytes], name: str, *, packed: int) -> by
     while part := read(_CHUNK):
         content.write(part)
         if content.tell() > _MAX_BYTES:
-            raise DataError(f"{name} unpacks to more than {_MAX_BYTES} bytes, more than kpipe reads.")
+            raise DataError(
+                f"{name} unpacks to more than {_MAX_BYTES} bytes, more than kpipe reads.",
+                code="archive-bomb",
+                file=name,
+            )
         if is_bomb(content.tell(), packed):
             raise DataError(
                 f"{name} unpacks to more than {_BOMB_RATIO} times its {packed} bytes: it may be a zip bomb. "
-                "If you trust it, unpack it and pass the folder with --data."
+                "If you trust it, unpack it and pass the folder with --data.",
+                code="archive-bomb",
+                file=name,
             )
     return content.getvalue()

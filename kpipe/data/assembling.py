@@ -116,7 +116,9 @@ def _join_labels(
     else:
         raise DataError(
             f"{labels.name} has {labels.rows:,} rows, {train.name} has {train.rows:,}, and they share no column whose "
-            "values name rows. Add the id to both files, or join them and name the file with --train."
+            "values name rows. Add the id to both files, or join them and name the file with --train.",
+            code="unmatched-ids",
+            file=labels.name,
         )
     note = f"{labels.name} is joined to {train.name} {how}: {listed(new)}."
     columns = {
@@ -142,13 +144,19 @@ def _split(file: CsvFile, sample: CsvFile | None, targets: Sequence[str]) -> tup
         state = "in every row" if empty.all() else "in no row"
         raise DataError(
             f"{file.name} is the only table, and its target {target!r} is missing {state}. Leave it empty in the rows "
-            "to predict, or put these into a file of their own and name it with --test; another target: --target."
+            "to predict, or put these into a file of their own and name it with --test; another target: --target.",
+            code="no-test",
+            file=file.name,
+            column=target,
         )
     if sample is not None and empty.sum() != sample.rows:
         raise DataError(
             f"There is no test.csv: {file.name} is the only table, but {target!r} is missing in {empty.sum():,} of its "
             f"rows, and {sample.name} has {sample.rows:,} rows. Name the file to predict with --test FILE, or the "
-            "target with --target."
+            "target with --target.",
+            code="no-test",
+            file=file.name,
+            column=target,
         )
     train, test = (file.take(np.flatnonzero(mask)) for mask in (~empty, empty))
     note = (
@@ -162,7 +170,12 @@ def _target_with_gaps(file: CsvFile, sample: CsvFile | None, targets: Sequence[s
     if targets:
         missing = [name for name in targets if name not in file.columns]
         if missing:
-            raise DataError(lacks(file.name, "the target", missing[0], file.header))
+            raise DataError(
+                lacks(file.name, "the target", missing[0], file.header),
+                code="missing-column",
+                file=file.name,
+                column=missing[0],
+            )
         return targets[0]
     asked = [name for name in (sample.header if sample is not None else ()) if name in file.columns]
     gaps = {name: int(np.sum(_is_missing(file.columns[name]))) for name in file.header}
@@ -182,7 +195,9 @@ def _target_with_gaps(file: CsvFile, sample: CsvFile | None, targets: Sequence[s
     state = f"several have missing values ({listed(with_gaps)})" if len(with_gaps) > 1 else "no column is the target"
     raise DataError(
         f"{file.name} is the only table, and which rows are to be predicted is not certain: {state}. Name the target "
-        "with --target COLUMN, and leave it empty in the rows to predict; or name the files with --train and --test."
+        "with --target COLUMN, and leave it empty in the rows to predict; or name the files with --train and --test.",
+        code="no-test",
+        file=file.name,
     )
 
 
@@ -251,10 +266,17 @@ def _make_sample(train: CsvFile, test: CsvFile, targets: Sequence[str]) -> tuple
         which = f"several columns that test lacks ({listed(wanted)})" if wanted else "no column that test lacks"
         raise DataError(
             f"There is no sample submission, and {train.name} has {which}. Name the target with --target COLUMN, or a "
-            "sample submission with --sample FILE."
+            "sample submission with --sample FILE.",
+            code="no-target",
+            file=train.name,
         )
     if unknown:
-        raise DataError(lacks(train.name, "the target", unknown[0], train.header))
+        raise DataError(
+            lacks(train.name, "the target", unknown[0], train.header),
+            code="missing-column",
+            file=train.name,
+            column=unknown[0],
+        )
     id = _id_of(train, test)
     if id is None:
         id = next(name for name in ("id", "row", "row number") if name not in [*train.columns, *test.columns])
@@ -293,7 +315,12 @@ def _append(train: CsvFile, extra: CsvFile) -> tuple[CsvFile, list[str]]:
     renamed = _rename(extra, match_names(extra.header, train.header))
     lacking = [name for name in train.header if name not in renamed.columns]
     if len(lacking) > max(1, len(train.header) // 2):
-        raise UsageError(f"--extra {extra.name}: it lacks {listed(lacking)}, columns of {train.name}.")
+        raise UsageError(
+            f"--extra {extra.name}: it lacks {listed(lacking)}, columns of {train.name}.",
+            code="missing-column",
+            file=extra.name,
+            column=lacking[0],
+        )
     empty = pa.chunked_array([pa.array([""] * extra.rows, pa.string())])
     columns = {
         name: pa.chunked_array([*cells.chunks, *renamed.columns.get(name, empty).chunks], pa.string())

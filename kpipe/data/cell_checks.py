@@ -182,7 +182,10 @@ def check_numbers(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, T
             raise DataError(
                 f"{files[role].place(rows[0])}: {name!r} must hold numbers, as in the other file; got "
                 f"{column.values[rows[0]].as_py()[:100]!r}{cells}. Fix the cells, leave them empty, or read the column "
-                f'as text with text=["{name}"] (--text {name}).'
+                f'as text with text=["{name}"] (--text {name}).',
+                code="not-a-number",
+                column=name,
+                **files[role].where(rows[0]),
             )
         _check_scales(files[role], name, column, typed)
 
@@ -197,7 +200,10 @@ def _check_scales(file: CsvFile, name: str, column: TypedColumn, typed: Mapping[
         raise DataError(
             f"{file.name}: {name!r} is written as {str(written)[:100]!r} here and as {plain} in the other file, and "
             f"kpipe cannot tell how the two compare. Write them alike, leave the column out (--drop {name}), or read "
-            f"it as text (--text {name})."
+            f"it as text (--text {name}).",
+            code="not-a-number",
+            file=file.name,
+            column=name,
         )
 
 

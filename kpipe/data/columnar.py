@@ -77,7 +77,9 @@ def read_parquet(
     with pq.ParquetFile(opened, read_dictionary=text) as file:
         metadata = file.metadata
         if rows is not None and metadata.num_rows != rows:
-            raise DataError(f"{name} must have {rows:,} rows; got {metadata.num_rows:,}.")
+            raise DataError(
+                f"{name} must have {rows:,} rows; got {metadata.num_rows:,}.", code="broken-table", file=name
+            )
         groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
         check_size(name, sum(group.total_byte_size for group in groups), packed)
         check_size(name, _MIN_CELL * metadata.num_rows * metadata.num_columns, packed)
@@ -91,7 +93,7 @@ def _read_batches(name: str, file: pq.ParquetFile, columns: list[str], packed: i
         rows += batch.num_rows
         check_size(name, unfolded, packed)
         if rows > file.metadata.num_rows:
-            raise DataError(f"{name} has more rows than it declares.")
+            raise DataError(f"{name} has more rows than it declares.", code="broken-table", file=name)
         batches.append(batch)
     return pa.Table.from_batches(batches) if batches else file.schema_arrow.empty_table().select(columns)
 
@@ -141,7 +143,9 @@ def check_size(name: str, unfolded: int, packed: int) -> None:
     """
     if unfolded > _MAX_BYTES or is_bomb(unfolded, packed):
         raise DataError(
-            f"{name} unfolds from {packed:,} bytes to {unfolded:,}: it may be made to fill the memory. {IF_TRUSTED}"
+            f"{name} unfolds from {packed:,} bytes to {unfolded:,}: it may be made to fill the memory. {IF_TRUSTED}",
+            code="archive-bomb",
+            file=name,
         )
 
 

@@ -121,12 +121,31 @@ class CsvFile:
         -------
         str
         """
+        where = self.where(row)
+        return f"{where['file']}, " + (f"line {where['line']}" if "line" in where else f"row {where['row']}")
+
+    def where(self, row: int) -> dict[str, Any]:
+        """The file that a row was read from and its place there, as arguments of an error.
+
+        Parameters
+        ----------
+        row : int
+            Row below the header, counted from 0.
+
+        Returns
+        -------
+        dict
+            ``file``, ``row`` (counted from 1) and, in a text file, ``line``.
+        """
         own = self.rows - sum(file.rows for file in self.appended)
         for file in self.appended if row >= own else ():
             if row < own + file.rows:
-                return file.place(row - own)
+                return file.where(row - own)
             own += file.rows
-        return f"{self.name}, {'line' if self.content else 'row'} {self.line(row)}"
+        line = self.line(row)
+        if not self.content:
+            return {"file": self.name, "row": line}
+        return {"file": self.name, "row": 1 + (row if self.kept is None else int(self.kept[row])), "line": line}
 
 
 def parse_csv(name: str, raw: bytes | DecodedText) -> CsvFile:
@@ -232,7 +251,11 @@ def _reader(content: bytes, dialect: Dialect = COMMAS) -> Any:
 def _read_header(name: str, content: bytes, dialect: Dialect) -> tuple[list[str], list[str]]:
     """Column names as they are in the file, and as kpipe uses them."""
     if not content[:4096].strip() and not content.strip():
-        raise DataError(f"{name} is empty. It must hold a header and rows: replace it with the competition's file.")
+        raise DataError(
+            f"{name} is empty. It must hold a header and rows: replace it with the competition's file.",
+            code="empty-table",
+            file=name,
+        )
     first: list[str] = next((cells for cells in _reader(content, dialect) if cells), [])
     header = [cell.strip() or f"Unnamed: {number}" for number, cell in enumerate(first)]
     return first, unique_names(name, header)
@@ -264,10 +287,18 @@ def unique_names(name: str, header: list[str]) -> list[str]:
     if len(header) > _MAX_COLUMNS:
         raise DataError(
             f"{name}, line 1: the header has {len(header):,} columns; kpipe reads at most {_MAX_COLUMNS:,}. "
-            "Is it a table with one row per line?"
+            "Is it a table with one row per line?",
+            code="broken-table",
+            file=name,
+            line=1,
         )
     if wrong := next(filter(_CONTROL.search, header), None):
-        raise DataError(f"{name}, line 1: the column name {wrong!r} contains control characters. Rename it.")
+        raise DataError(
+            f"{name}, line 1: the column name {wrong!r} contains control characters. Rename it.",
+            code="broken-table",
+            file=name,
+            line=1,
+        )
     taken, counts = set(header), dict.fromkeys(header, 0)
     seen: set[str] = set()
     names = []
@@ -291,7 +322,10 @@ def _check_quotes_closed(name: str, content: bytes, dialect: Dialect) -> None:
         cut = "" if content.endswith((b"\n", b"\r")) else "; if the file is cut short, download it again"
         raise DataError(
             f"{name}, line {line}: a quoted cell starts here and never ends. Close the quote, or write it twice inside "
-            f'quotes ("" for "){cut}.'
+            f'quotes ("" for "){cut}.',
+            code="broken-row",
+            file=name,
+            line=line,
         )
 
 
@@ -306,8 +340,20 @@ def _malformed(name: str, content: bytes, dialect: Dialect, expected: int, error
                 cut = "" if whole else "; the file ends within it: if it is cut short, download it again"
                 return DataError(
                     f"{name}, line {line}: the header has {expected} cells, this row has {len(cells)}. Fix "
-                    f"the row (quote cells that contain {dialect.name}){cut}."
+                    f"the row (quote cells that contain {dialect.name}){cut}.",
+                    code="broken-row",
+                    file=name,
+                    line=line,
                 )
     except csv.Error as wrong:
-        return DataError(f"{name}, line {reader.line_num}: {wrong}. Fix this line.")
-    return DataError(f"{name} cannot be read as CSV: {error}. Save it as comma-separated text in UTF-8.")
+        return DataError(
+            f"{name}, line {reader.line_num}: {wrong}. Fix this line.",
+            code="broken-row",
+            file=name,
+            line=reader.line_num,
+        )
+    return DataError(
+        f"{name} cannot be read as CSV: {error}. Save it as comma-separated text in UTF-8.",
+        code="broken-table",
+        file=name,
+    )

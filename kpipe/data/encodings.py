@@ -108,9 +108,15 @@ def _as_unicode(name: str, raw: bytes) -> DecodedText | None:
         try:
             return DecodedText(raw.decode(wide).lstrip("\ufeff").encode(), wide)
         except UnicodeError as error:
-            raise DataError(f"{name} cannot be read as {wide.upper()}: {error}. Save it as UTF-8.") from error
+            raise DataError(
+                f"{name} cannot be read as {wide.upper()}: {error}. Save it as UTF-8.", code="broken-table", file=name
+            ) from error
     if b"\0" in content:
-        raise DataError(f"{name} contains NUL bytes: it is not a CSV file, or it is damaged. Save it as UTF-8.")
+        raise DataError(
+            f"{name} contains NUL bytes: it is not a CSV file, or it is damaged. Save it as UTF-8.",
+            code="broken-table",
+            file=name,
+        )
     if not content.isascii():
         try:
             content.decode()

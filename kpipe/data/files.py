@@ -320,4 +320,4 @@ def _read_from_disk(path: Path, most: int | None = None) -> bytes:
         with open(path, "rb") as file:
             return file.read() if most is None else file.read(most)
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+        raise DataError(f"{path} cannot be read: {error.strerror}.", code="unreadable-file", file=str(path)) from error

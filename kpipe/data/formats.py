@@ -83,7 +83,11 @@ def parse_table(name: str, raw: bytes | DecodedText) -> CsvFile:
         return _as_text(name, reader(name, raw))
     except _DAMAGED as error:
         kind = _suffix(name).removeprefix(".")
-        raise DataError(f"{name} cannot be read as {kind}: {error}. Check the file, or save it as CSV.") from error
+        raise DataError(
+            f"{name} cannot be read as {kind}: {error}. Check the file, or save it as CSV.",
+            code="broken-table",
+            file=name,
+        ) from error
 
 
 def _suffix(name: str) -> str:
@@ -113,7 +117,12 @@ def _to_text(name: str, title: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         try:
             text = column.cast(pa.string())
         except pa.ArrowException as error:
-            raise DataError(f"{name}: the column {title!r} of type {kind} cannot be read as text: {error}.") from error
+            raise DataError(
+                f"{name}: the column {title!r} of type {kind} cannot be read as text: {error}.",
+                code="broken-table",
+                file=name,
+                column=title,
+            ) from error
     return pc.fill_null(text, "")
 
 
@@ -161,7 +170,11 @@ def _json(name: str, raw: bytes) -> pa.Table:
     if isinstance(content, dict) and all(isinstance(cells, dict | list) for cells in content.values()):
         values = [list(cells.values()) if isinstance(cells, dict) else cells for cells in content.values()]
         return pa.table(dict(zip(map(str, content), map(_cells, values), strict=True)))
-    raise DataError(f"{name} is JSON, but no table: it must be a list of records, or one record per line.")
+    raise DataError(
+        f"{name} is JSON, but no table: it must be a list of records, or one record per line.",
+        code="broken-table",
+        file=name,
+    )
 
 
 def _is_records(content: object) -> bool:
@@ -175,7 +188,12 @@ def _json_lines(name: str, text: str) -> list[Any]:
             try:
                 records.append(json.loads(line))
             except json.JSONDecodeError as error:
-                raise DataError(f"{name}, line {number}: {error.msg} (column {error.colno}). Fix this line.") from error
+                raise DataError(
+                    f"{name}, line {number}: {error.msg} (column {error.colno}). Fix this line.",
+                    code="broken-row",
+                    file=name,
+                    line=number,
+                ) from error
     return records
 
 
@@ -248,7 +266,11 @@ def sheet_as_csv(name: str, raw: bytes, sheet: str) -> bytes:
     try:
         csv.writer(text, lineterminator="\n").writerows(map(_cell, row) for row in _rows_of_sheet(name, raw, sheet))
     except _DAMAGED as error:
-        raise DataError(f"{name} cannot be read as xlsx: {error}. Check the file, or save it as CSV.") from error
+        raise DataError(
+            f"{name} cannot be read as xlsx: {error}. Check the file, or save it as CSV.",
+            code="broken-table",
+            file=name,
+        ) from error
     return text.getvalue().encode()
 
 
@@ -258,7 +280,9 @@ def _rows_of_sheet(name: str, raw: bytes, sheet: str | None = None) -> list[list
         import openpyxl
     except ImportError as error:
         raise DataError(
-            f"{name} is an Excel workbook. To read it: {install_command(extra='excel')}. Or save its sheet as CSV."
+            f"{name} is an Excel workbook. To read it: {install_command(extra='excel')}. Or save its sheet as CSV.",
+            code="missing-package",
+            file=name,
         ) from error
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         check_size(name, sum(member.file_size for member in archive.infolist()), len(raw))
@@ -267,14 +291,16 @@ def _rows_of_sheet(name: str, raw: bytes, sheet: str | None = None) -> list[list
     rows = [row for row in cells if any(cell is not None for cell in row)]
     if not rows:
         which = "first sheet" if sheet is None else f"sheet {sheet!r}"
-        raise DataError(f"{name} is empty. Its {which} must hold a header and rows.")
+        raise DataError(f"{name} is empty. Its {which} must hold a header and rows.", code="empty-table", file=name)
     width = max(map(len, rows))
     return [[*row, *[None] * (width - len(row))] for row in rows]
 
 
 def _old_excel(name: str, raw: bytes) -> pa.Table:
     raise DataError(
-        f"{name} is a workbook of old Excel. Save it as .xlsx or CSV (libreoffice --convert-to csv {name})."
+        f"{name} is a workbook of old Excel. Save it as .xlsx or CSV (libreoffice --convert-to csv {name}).",
+        code="unsupported-format",
+        file=name,
     )
 
 

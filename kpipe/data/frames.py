@@ -75,7 +75,9 @@ def _check_names(files: Mapping[str, CsvFile], text: Sequence[str]) -> None:
     for name in text:
         if name not in known:
             raise UsageError(
-                f"--text {name}: there is no such column.{did_you_mean(name, known)} The columns are: {listed(known)}."
+                f"--text {name}: there is no such column.{did_you_mean(name, known)} The columns are: {listed(known)}.",
+                code="missing-column",
+                column=name,
             )
 
 

@@ -142,5 +142,8 @@ def _check_unique(file: CsvFile, ids: pd.Series, *, advice: str) -> None:
         lines = f"{unit} {file.line(first)} and {file.line(int(repeated.index[0]))}"
         raise DataError(
             f"{file.name}: the id column {ids.name!r} must not repeat a value; got {repeated.iloc[0]} twice ({lines}). "
-            f"{len(repeated)} rows repeat an id. {advice}"
+            f"{len(repeated)} rows repeat an id. {advice}",
+            code="repeated-ids",
+            column=ids.name,
+            **file.where(int(repeated.index[0])),
         )

@@ -161,7 +161,8 @@ def _roles(location: Location, choice: FileChoice) -> Roles:
     if "sample" not in roles.files and (several := [f.path for f in roles.others if "submission" in f.stem.lower()]):
         raise DataError(
             f"{place} holds {len(several)} files that may be a sample submission: {listed(several)}. Name it: "
-            "--sample FILE."
+            "--sample FILE.",
+            code="ambiguous-files",
         )
     return roles
 
@@ -277,7 +278,11 @@ def _read(roles: Roles, *, text: Sequence[str], id: str | None, targets: Sequenc
     parsed = [tidy(file) for file in parse_tables(names, raws)]
     for file in parsed:
         if file.rows == 0:
-            raise DataError(f"{file.name} has no rows, only a header. Check that the file is complete.")
+            raise DataError(
+                f"{file.name} has no rows, only a header. Check that the file is complete.",
+                code="empty-table",
+                file=file.name,
+            )
     further = iter(parsed[len(roles.files) :])
     parts = {role: [next(further) for _ in those] for role, those in roles.parts.items()}
     by_role = {

@@ -100,11 +100,19 @@ def _at_path(search: _Search, path: str | Path) -> Location:
     place = Path(path).expanduser()
     if not os.path.exists(place):  # Path.exists raises for a name that is too long
         within = "" if place.is_absolute() else f" in {Path.cwd()}"
-        raise DataError(f"{place} does not exist{within}. Pass a folder or Kaggle's zip with --data.")
+        raise DataError(
+            f"{place} does not exist{within}. Pass a folder or Kaggle's zip with --data.",
+            code="data-not-found",
+            file=str(place),
+        )
     if place.is_file() and is_table(place.name):
         return Location("directory", place.resolve().parent, place.name)
     if place.is_file() and (command := unpacking_command(place.name)):
-        raise DataError(f"kpipe cannot open {place}; unpack it, and pass the folder with --data: {command}.")
+        raise DataError(
+            f"kpipe cannot open {place}; unpack it, and pass the folder with --data: {command}.",
+            code="unsupported-format",
+            file=str(place),
+        )
     return Location("directory" if place.is_dir() else "zip", place.resolve())
 
 
@@ -154,7 +162,7 @@ def _kaggle(search: _Search) -> Iterator[tuple[str, Path]]:
         place = search.downloader.download(search.slug, downloads_folder(), on_download=search.on_download)
     except RemoteError as error:
         instead = " To train on the embedded sample: --data sample." if any(_embedded_sample(search)) else ""
-        raise RemoteError(f"{error}{instead}") from error
+        raise RemoteError(f"{error}{instead}", code=error.code) from error
     if place is not None:
         yield "kaggle", place
 
@@ -182,12 +190,15 @@ def _not_found(slug: str, tried: list[Path]) -> DataError:
     if competitions.is_slug(slug) and zip.is_file():
         return DataError(
             f"No data was found for {slug!r}: {zip} is in the current folder, but it is no zip archive, or cut short. "
-            "Download it again, or name another one with --data."
+            "Download it again, or name another one with --data.",
+            code="data-not-found",
+            file=str(zip),
         )
     return DataError(
         f"No data was found for {slug!r}, and no competition module of that name embeds a sample."
         f"{competitions.suggestion(slug)} Competitions with a module: {listed(competitions.slugs())}. For any "
         f"other, download its zip (kaggle competitions download -c {slug}) and pass it with --data {slug}.zip, put it "
         "into the folder that KPIPE_DATA names, or set up credentials (`kpipe doctor`) so that kpipe downloads it. "
-        f"Looked for: {', '.join(map(str, tried))}."
+        f"Looked for: {', '.join(map(str, tried))}.",
+        code="data-not-found",
     )

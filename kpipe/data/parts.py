@@ -63,7 +63,9 @@ def join_parts(role: str, parts: Sequence[CsvFile]) -> CsvFile:
         if different := sorted(set(first.header) ^ set(other.header)):
             raise DataError(
                 f"{first.name} and {other.name} may both be {role}, but are no parts of one table: only one of them "
-                f"has {listed(different)}. Name one file with --{role} FILE."
+                f"has {listed(different)}. Name one file with --{role} FILE.",
+                code="ambiguous-files",
+                file=first.name,
             )
     columns = {
         name: pa.chunked_array([chunk for part in parts for chunk in part.columns[name].chunks], pa.string())

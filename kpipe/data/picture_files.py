@@ -96,9 +96,13 @@ class PictureFolder:
                 with self._lock, archive.open(member) as stream:
                     content = stream.read(_LARGEST + 1)
         except ARCHIVE_ERRORS as error:
-            raise DataError(f"{picture.path} cannot be read: {error}.") from error
+            raise DataError(
+                f"{picture.path} cannot be read: {error}.", code="broken-pictures", file=str(picture.path)
+            ) from error
         if len(content) > _LARGEST:
-            raise DataError(f"{picture.path} is larger than {_LARGEST >> 20} MiB.")
+            raise DataError(
+                f"{picture.path} is larger than {_LARGEST >> 20} MiB.", code="broken-pictures", file=str(picture.path)
+            )
         return content
 
     def digest(self) -> str:

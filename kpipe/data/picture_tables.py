@@ -161,19 +161,25 @@ def _test(roles: Roles, pictures: Sequence[Picture], usual: str) -> tuple[_Rows,
         if found is None:
             first = f"Its first row is {', '.join(rows.cells[0][:5])}." if rows.cells else "It has no rows."
             raise DataError(
-                f"No column of {rows.name} names the pictures of test, such as {_examples(pictures)}. {first}"
+                f"No column of {rows.name} names the pictures of test, such as {_examples(pictures)}. {first}",
+                code="unmatched-ids",
+                file=rows.name,
             )
         column, paths = found
         if missing := [cell for cell, path in zip(rows.column(column), paths, strict=True) if not path]:
             raise DataError(
                 f"{len(missing):,} of {len(paths):,} rows of {rows.name} have no picture: {listed(missing)}. There are "
-                f"{len(pictures):,} pictures of test, such as {_examples(pictures)}. Check that all were downloaded."
+                f"{len(pictures):,} pictures of test, such as {_examples(pictures)}. Check that all were downloaded.",
+                code="unmatched-ids",
+                file=rows.name,
             )
         kept = [name for name in rows.header if role == "test" or name == column]
         columns = [rows.column(name) for name in kept] + [paths]
         return _Rows(roles.files[role].path, [*kept, COLUMN], [list(row) for row in zip(*columns, strict=True)]), []
     if not pictures:
-        raise DataError("There are no pictures to predict: put them into a folder test, or name them in a test.csv.")
+        raise DataError(
+            "There are no pictures to predict: put them into a folder test, or name them in a test.csv.", code="no-test"
+        )
     ordered = sorted(pictures, key=_by_number)
     note = f"The rows to predict are all {len(ordered):,} pictures of test, in the order of their names."
     return _Rows("", [usual, COLUMN], [[picture.stem, picture.path] for picture in ordered]), [note]

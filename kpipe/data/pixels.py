@@ -179,7 +179,8 @@ def decode_pictures(folder: PictureFolder, numbers: Iterable[int]) -> Pixels:
     if broken.mean() > _MOST_BROKEN:
         names = listed([picture.path for picture, bad in zip(pictures, broken, strict=True) if bad])
         raise DataError(
-            f"{broken.sum():,} of {len(pictures):,} pictures cannot be read: {names}. Download the files again."
+            f"{broken.sum():,} of {len(pictures):,} pictures cannot be read: {names}. Download the files again.",
+            code="broken-pictures",
         )
     return Pixels(_keep(home, key, values, shape, broken), shape, broken, tuple(_notes(pictures, shape, broken)))
 
@@ -207,7 +208,11 @@ def _common_shape(folder: PictureFolder, pictures: Sequence[Picture]) -> tuple[i
             sizes[image.height, image.width] += 1
             modes[image.mode in _GREY] += 1
     if not sizes:
-        raise DataError(f"No picture can be read, such as {pictures[0].path}. Download the files again.")
+        raise DataError(
+            f"No picture can be read, such as {pictures[0].path}. Download the files again.",
+            code="broken-pictures",
+            file=str(pictures[0].path),
+        )
     height, width = sizes.most_common(1)[0][0]
     if len(sizes) > 1:  # of several sizes, the median
         spread = np.array([size for size, count in sizes.items() for _ in range(count)])

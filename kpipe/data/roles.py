@@ -106,7 +106,9 @@ def _check_stated(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFi
             if role not in found and other != role and kind & set(_words(file)):
                 raise UsageError(
                     f"--{other} {file.name}: by its name this is {_LABELS[role]}, for which there is no other file. "
-                    f"Name another file with --{other}, or say which file is {_LABELS[role]}: --{role} FILE."
+                    f"Name another file with --{other}, or say which file is {_LABELS[role]}: --{role} FILE.",
+                    code="ambiguous-files",
+                    file=file.name,
                 )
 
 
@@ -129,7 +131,9 @@ def missing_roles(place: Path, roles: Roles, files: Sequence[SourceFile], more: 
     missing = [label for role, label in _LABELS.items() if role not in roles.files]
     names = listed(file.path if "/" in file.path else file.name for file in files) or "no table"
     hint = " Name them with --train FILE, --test FILE and --sample FILE." if files else ""
-    return DataError(" ".join([f"{place} lacks {' and '.join(missing)}; it holds {names}.{hint}", *more]))
+    return DataError(
+        " ".join([f"{place} lacks {' and '.join(missing)}; it holds {names}.{hint}", *more]), code="missing-table"
+    )
 
 
 def _named_file(place: Path, files: Sequence[SourceFile], role: str, name: str) -> SourceFile:
@@ -143,7 +147,11 @@ def _named_file(place: Path, files: Sequence[SourceFile], role: str, name: str) 
             return source_file(path)
     held = did_you_mean(wanted, [file.path for file in files])
     held += f" It holds: {listed(file.path for file in files) or 'no table'}."
-    raise UsageError(f"--{role} {name}: there is no such file, neither in {place} nor at that path.{held}")
+    raise UsageError(
+        f"--{role} {name}: there is no such file, neither in {place} nor at that path.{held}",
+        code="file-not-found",
+        file=name,
+    )
 
 
 def _words(file: SourceFile) -> list[str]:
@@ -287,7 +295,8 @@ def _topmost(place: Path, role: str, candidates: Sequence[SourceFile]) -> Source
         paths = ", ".join(file.path for file in top[:5])
         raise DataError(
             f"{place} holds {len(top)} files that may be {_LABELS[role]}: {paths}. Keep only one of them, or name it: "
-            f"--{role} FILE."
+            f"--{role} FILE.",
+            code="ambiguous-files",
         )
     return min(top, key=_preference) if top else None
 

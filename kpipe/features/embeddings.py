@@ -60,7 +60,9 @@ def find_word_vectors(folder: str = "") -> VectorFiles | None:
         if len(vectors) != 1 or not tokenizer.is_file():
             raise UsageError(
                 f"{folder} must hold one file *.safetensors and tokenizer.json, however: {len(vectors)} "
-                f"*.safetensors, tokenizer.json is {'there' if tokenizer.is_file() else 'missing'}."
+                f"*.safetensors, tokenizer.json is {'there' if tokenizer.is_file() else 'missing'}.",
+                code="file-not-found",
+                file=str(folder),
             )
         return VectorFiles(vectors[0], tokenizer)
     spec = find_spec("wordllama")

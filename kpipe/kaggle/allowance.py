@@ -71,7 +71,8 @@ def check_can_submit(
     if before and not force:
         raise SubmissionError(
             f"The same file was submitted before, as {before[0].ref} on {before[0].date[:10]}: its score will be the "
-            "same. To spend a submission on it, add --force."
+            "same. To spend a submission on it, add --force.",
+            code="already-submitted",
         )
     left = kaggle.competitions.submissions_left(slug)
     if left < 1:
@@ -83,25 +84,35 @@ def _none_left(kaggle: Kaggle, slug: str) -> SubmissionError:
     """Why no submission is allowed: only where some were made today is it the daily limit."""
     page = f"https://www.kaggle.com/competitions/{slug}"
     if kaggle.competitions.submissions_today(slug) > 0:
-        return SubmissionError(f"No submission for {slug} is left today: try again after midnight UTC.")
+        return SubmissionError(
+            f"No submission for {slug} is left today: try again after midnight UTC.", code="no-submission-left"
+        )
     if not kaggle.competitions.get(slug).user_has_entered:
         return SubmissionError(
             f"Kaggle allows no submission: the rules of {slug} are not accepted yet. Accept them on {page}/rules, "
-            "then try again."
+            "then try again.",
+            code="rules-not-accepted",
         )
     return SubmissionError(
         f"Kaggle allows no submission for {slug}, although none was made today. Are its rules accepted, and is it "
-        f"still open? See {page}."
+        f"still open? See {page}.",
+        code="no-submission-left",
     )
 
 
 def _check_run(run: Run, digest: str, *, force: bool) -> None:
     if not run.record["submission"]["sendable"]:
-        raise SubmissionError("This run was made from sample data, which is not Kaggle's: it can never be submitted.")
+        raise SubmissionError(
+            "This run was made from sample data, which is not Kaggle's: it can never be submitted.", code="sample-data"
+        )
     if run.record["submission"]["sha256"] != digest:
-        raise SubmissionError(f"{run.path / 'submission.csv'} was changed after the run wrote it. Submit it as a CSV.")
+        raise SubmissionError(
+            f"{run.path / 'submission.csv'} was changed after the run wrote it. Submit it as a CSV.",
+            code="submission-changed",
+        )
     failed = [check for check in run.record["checks"] if check["status"] == "fail"]
     if failed and not force:
         raise SubmissionError(
-            f"The check {failed[0]['name']!r} failed: {failed[0]['detail']} To submit anyway, add --force."
+            f"The check {failed[0]['name']!r} failed: {failed[0]['detail']} To submit anyway, add --force.",
+            code="check-failed",
         )

@@ -41,7 +41,9 @@ def connect() -> Kaggle:
         credentials = find_credentials()
     if credentials is None:
         broken = "; ".join(f"{one.place}: {one.problem}" for one in all_credentials())
-        raise UsageError(f"{_NO_CREDENTIALS} Found but unusable: {broken}." if broken else _NO_CREDENTIALS)
+        raise UsageError(
+            f"{_NO_CREDENTIALS} Found but unusable: {broken}." if broken else _NO_CREDENTIALS, code="no-credentials"
+        )
     return Kaggle(credentials)
 
 

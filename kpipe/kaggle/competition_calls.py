@@ -188,8 +188,13 @@ class CompetitionCalls:
         except RemoteError as error:
             return self._look_up(slug, file_name, message, known, error)
         if response.message == self._api.COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE:
-            raise RemoteError(f"Kaggle did not accept the upload of {file_name}. Nothing was submitted. Try again.")
-        return int(response.ref or 0) or self._look_up(slug, file_name, message, known, RemoteError(response.message))
+            raise RemoteError(
+                f"Kaggle did not accept the upload of {file_name}. Nothing was submitted. Try again.",
+                code="submission-refused",
+            )
+        return int(response.ref or 0) or self._look_up(
+            slug, file_name, message, known, RemoteError(response.message, code="submission-refused")
+        )
 
     def _look_up(self, slug: str, file_name: str, message: str, known: set[int], error: RemoteError) -> int:
         """The number of a submission that may have been made all the same; raises ``error`` if it was not."""
@@ -198,7 +203,8 @@ class CompetitionCalls:
         except RemoteError:
             raise RemoteError(
                 f"{error} It is not known whether the submission was made: before you submit it again, "
-                f"check with `kpipe submissions {slug}`."
+                f"check with `kpipe submissions {slug}`.",
+                code="submission-uncertain",
             ) from error
         for one in newest:
             if one.ref not in known and (one.description, one.file_name) == (message, file_name):

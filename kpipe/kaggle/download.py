@@ -77,10 +77,13 @@ def download(kaggle: Kaggle, slug: str, folder: Path, *, on_download: OnDownload
                 _validate(part, slug)
                 os.replace(part, target)
     except filelock.Timeout:
-        raise RemoteError(f"Another process has been downloading {slug} for an hour. Stop it, and try again.") from None
+        raise RemoteError(
+            f"Another process has been downloading {slug} for an hour. Stop it, and try again.", code="download-failed"
+        ) from None
     except OSError as error:
         raise OutputError(
-            f"{slug} cannot be downloaded to {folder}: {error.strerror}. Free space, or set KPIPE_CACHE."
+            f"{slug} cannot be downloaded to {folder}: {error.strerror}. Free space, or set KPIPE_CACHE.",
+            code="cannot-write",
         ) from error
     return target
 
@@ -95,7 +98,8 @@ def _download_part(kaggle: Kaggle, slug: str, folder: Path, on_download: OnDownl
                 return part
     raise RemoteError(
         f"The download of {slug} was interrupted {_TRIES} times. {part.stat().st_size:,} bytes are kept: "
-        "run the same command again to resume it."
+        "run the same command again to resume it.",
+        code="download-failed",
     )
 
 
@@ -125,7 +129,8 @@ def _announced(headers: Mapping[str, str], slug: str) -> int:
     """How many bytes follow, 0 where Kaggle does not say. Raises RemoteError for a compressed response."""
     if headers.get("Content-Encoding", "identity") != "identity":
         raise RemoteError(
-            f"Kaggle's zip of {slug} arrived compressed twice. If you use a proxy, check its settings; then try again."
+            f"Kaggle's zip of {slug} arrived compressed twice. If you use a proxy, check its settings; then try again.",
+            code="download-failed",
         )
     length = headers.get("Content-Length", "")
     return int(length) if length.isdecimal() and len(length) < _LONGEST_LENGTH else 0
@@ -149,7 +154,9 @@ def _validate(part: Path, slug: str) -> None:
     if fault:
         with contextlib.suppress(OSError):
             part.unlink()
-        raise RemoteError(f"The downloaded zip of {slug} is damaged ({fault}), and was deleted. Try again.")
+        raise RemoteError(
+            f"The downloaded zip of {slug} is damaged ({fault}), and was deleted. Try again.", code="download-failed"
+        )
 
 
 def _fault(part: Path) -> str | None:

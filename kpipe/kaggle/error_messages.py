@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from kpipe.errors import RemoteError
 from kpipe.kaggle.credentials import Credentials, all_credentials
 
 __all__ = ["explain_error", "explain_refused_credentials", "redact", "status_or_kind"]
@@ -26,7 +27,7 @@ _COMPETITION = (*_SUBMITTING, "GetCompetition", "GetSubmissionLimits", "ListSubm
 
 @dataclass(frozen=True)
 class _Diagnosis:
-    """A cause that Kaggle states.
+    """A cause that Kaggle states, and the code of the error.
 
     phrase : of Kaggle's message, as a regular expression of whole words in any case; "" where there is no message;
     None whatever the message.
@@ -36,6 +37,7 @@ class _Diagnosis:
     statuses: tuple[int, ...]
     phrase: str | None
     text: str
+    code: str
 
     def applies(self, call: str, status: int, message: str) -> bool:
         if call not in self.calls or status not in self.statuses:
@@ -54,24 +56,28 @@ _DIAGNOSES = (
         statuses=(400, 403),
         phrase="accept (?:this|the) competition.?s rules",
         text="The rules of {what} are not accepted yet. Accept them on " + _PAGE + "/rules, then try again.",
+        code="rules-not-accepted",
     ),
     _Diagnosis(
         calls=_COMPETITION,
         statuses=(400, 403),
         phrase="verify your (?:account|phone)|phone (?:number )?verification|phone[ -]verified",
         text="Kaggle requires a verified phone number: https://www.kaggle.com/settings.",
+        code="account-unverified",
     ),
     _Diagnosis(
         calls=_SUBMITTING,
         statuses=(400, 403),
         phrase="only accepts submissions from notebooks",
         text="{what} takes submissions from notebooks only: run one with `kpipe kernel push {what}`.",
+        code="kernels-only",
     ),
     _Diagnosis(
         calls=_SUBMITTING,
         statuses=(400, 403),
         phrase=rf"(?:entry|entrant|entrants|acceptance) {_PASSED}",
         text="The entry deadline of {what} has passed: only who entered before may submit.",
+        code="competition-closed",
     ),
     _Diagnosis(
         calls=_SUBMITTING,
@@ -79,39 +85,44 @@ _DIAGNOSES = (
         phrase=rf"(?<!entry )(?<!entrant )(?<!entrants )(?<!acceptance )(?<!merger )(?<!merge ){_PASSED}"
         r"|competition (?:has ended|is over)",
         text="The deadline of {what} has passed: it takes no more submissions.",
+        code="competition-closed",
     ),
     _Diagnosis(
         calls=_SUBMITTING,
         statuses=(400, 403),
         phrase="submissions (?:have been|are) (?:disabled|closed)",
         text="{what} takes no submissions.",
+        code="competition-closed",
     ),
     _Diagnosis(
         calls=_SUBMITTING,
         statuses=(400, 403),
         phrase="used its (?:daily )?submission allowance",
         text="No submission for {what} is left today: try again after midnight UTC.",
+        code="no-submission-left",
     ),
     _Diagnosis(
         calls=_COMPETITION,
         statuses=(403,),
         phrase=r"permission 'competitions\.\w+' was (?:denied|not satisfied)",
         text=_NO_COMPETITION,
+        code="unknown-competition",
     ),
-    _Diagnosis(calls=_COMPETITION, statuses=(403,), phrase="", text=_NO_COMPETITION),
+    _Diagnosis(calls=_COMPETITION, statuses=(403,), phrase="", text=_NO_COMPETITION, code="unknown-competition"),
     _Diagnosis(
         calls=("CreateCodeSubmission",),
         statuses=(404,),
         phrase=None,
         text="Kaggle does not find the kernel, its version or that file in its output (404). `kpipe kernel push` makes "
         "a new version.",
+        code="kernel-not-found",
     ),
-    _Diagnosis(calls=_COMPETITION, statuses=(404,), phrase=None, text=_NO_COMPETITION),
+    _Diagnosis(calls=_COMPETITION, statuses=(404,), phrase=None, text=_NO_COMPETITION, code="unknown-competition"),
 )  # fmt: skip
 
 
-def explain_error(error: Any, what: str, credentials: Credentials) -> str:
-    """A message that says what went wrong with a call to Kaggle and what to do.
+def explain_error(error: Any, what: str, credentials: Credentials) -> RemoteError:
+    """The error that says what went wrong with a call to Kaggle and what to do.
 
     Parameters
     ----------
@@ -124,41 +135,46 @@ def explain_error(error: Any, what: str, credentials: Credentials) -> str:
 
     Returns
     -------
-    str
-        One or more sentences.
+    RemoteError
+        With the code of the cause.
     """
     if error.response is None:  # not "if not error.response": a response with the status of an error is falsy
         return _explain_no_response(error, what)
     return _explain_status(error.response, what, credentials)
 
 
-def _explain_no_response(error: Any, what: str) -> str:
+def _explain_no_response(error: Any, what: str) -> RemoteError:
     import requests
 
     kind = type(error).__name__
     if isinstance(error, (ValueError, requests.TooManyRedirects, requests.exceptions.ContentDecodingError)):
-        return f"Kaggle's response about {what} cannot be read ({kind}). If there is a proxy, check it; then try again."
+        text = f"Kaggle's response about {what} cannot be read ({kind}). If there is a proxy, check it; then try again."
+        return RemoteError(text, code="kaggle-error")
     if isinstance(error, requests.Timeout):
-        return f"Kaggle did not respond in time about {what}. Nothing is lost: try again."
-    return f"Kaggle cannot be reached about {what} ({kind}). Check the network, then try again."
+        text = f"Kaggle did not respond in time about {what}. Nothing is lost: try again."
+    else:
+        text = f"Kaggle cannot be reached about {what} ({kind}). Check the network, then try again."
+    return RemoteError(text, code="kaggle-unreachable")
 
 
-def _explain_status(response: Any, what: str, credentials: Credentials) -> str:
+def _explain_status(response: Any, what: str, credentials: Credentials) -> RemoteError:
     status, message = response.status_code, redact(_message(response), credentials)
     said = f" Kaggle says: {message}" if message else ""
     if status == 401:
-        return explain_refused_credentials(credentials)
+        return RemoteError(explain_refused_credentials(credentials), code="credentials-refused")
     if status == 429:
         after = str(response.headers.get("Retry-After", ""))
         pause = f"{after} seconds" if re.fullmatch(r"[0-9]{1,6}", after) else "a few minutes"
-        return f"There were too many requests for Kaggle's rate limit. Try again in {pause}."
+        text = f"There were too many requests for Kaggle's rate limit. Try again in {pause}."
+        return RemoteError(text, code="rate-limited")
     if status >= 500:
-        return f"Kaggle has an internal error ({status}). Try again later.{said}"
+        text = f"Kaggle has an internal error ({status}). Try again later.{said}"
+        return RemoteError(text, code="kaggle-unreachable")
     call = urlsplit(str(response.request.url)).path.rsplit("/", 1)[-1]
     cause = next((one for one in _DIAGNOSES if one.applies(call, status, message)), None)
     if cause is not None:
-        return f"{cause.text.format(what=what, status=status)}{said}"
-    return f"Kaggle refused the request about {what} ({status}).{said}"
+        return RemoteError(f"{cause.text.format(what=what, status=status)}{said}", code=cause.code)
+    return RemoteError(f"Kaggle refused the request about {what} ({status}).{said}", code="kaggle-error")
 
 
 def _message(response: Any) -> str:

@@ -60,7 +60,7 @@ class KernelCalls:
             if names := getattr(response, f"invalid_{kind}"):
                 faults.append(f"it does not know the {kind.replace('_', ' ')} {', '.join(names)}")
         if faults:
-            raise RemoteError(f"Kaggle did not accept the kernel: {'; '.join(faults)}.")
+            raise RemoteError(f"Kaggle did not accept the kernel: {'; '.join(faults)}.", code="kernel-failed")
         ref = self._session.call(str(folder), lambda: read_kernel_ref(response.ref))
         return Pushed(ref=ref, version=int(response.version_number or 1), url=response.url)
 
@@ -161,7 +161,9 @@ class KernelCalls:
             unfinished.write_bytes(content)
             os.replace(unfinished, target)
         except OSError as error:
-            raise OutputError(f"{target} cannot be written: {error.strerror}. Free space.") from error
+            raise OutputError(
+                f"{target} cannot be written: {error.strerror}. Free space.", code="cannot-write"
+            ) from error
         return target
 
     def dataset_status(self, name: str) -> str:
@@ -212,7 +214,7 @@ class KernelCalls:
         create = partial(self._api.dataset_create_new, quiet=True)
         response = self._session.call(str(folder), _checked_by_client(folder, create))
         if response.status.lower() != "ok":
-            raise RemoteError(f"Kaggle did not accept the dataset of {folder}: {response.error}")
+            raise RemoteError(f"Kaggle did not accept the dataset of {folder}: {response.error}", code="dataset-failed")
 
 
 def _get(url: str, *, most: int) -> bytes:
@@ -238,7 +240,7 @@ def _checked_by_client(folder: Path, call: Callable[[str], T]) -> Callable[[], T
         except json.JSONDecodeError:  # a ValueError too, of Kaggle's response
             raise
         except ValueError as error:
-            raise UsageError(f"{folder}: {error}") from error
+            raise UsageError(f"{folder}: {error}", code="broken-kernel-folder") from error
 
     return ask
 

@@ -214,5 +214,7 @@ def read_bounded(response: Any, *, most: int = _MOST_BYTES) -> bytes:
         content += chunk
         if len(content) > most:
             response.close()
-            raise RemoteError(f"Kaggle sent more than {most:,} bytes, which is more than such a response holds.")
+            raise RemoteError(
+                f"Kaggle sent more than {most:,} bytes, which is more than such a response holds.", code="kaggle-error"
+            )
     return bytes(content)

@@ -192,16 +192,17 @@ def _explained(what: str, ask: Callable[[], T], credentials: Credentials) -> T:
         with quiet():
             return ask()
     except requests.RequestException as error:
-        raise RemoteError(explain_error(error, what, credentials)) from None
+        raise explain_error(error, what, credentials) from None
     except SystemExit:
         raise RemoteError(
-            "The kaggle client exited without an answer. `kpipe doctor` checks your credentials."
+            "The kaggle client exited without an answer. `kpipe doctor` checks your credentials.", code="kaggle-error"
         ) from None
     except _UNREADABLE as error:
         reason = redact(f"{type(error).__name__}: {error}"[:500], credentials)
         raise RemoteError(
             f"Kaggle sent a response about {what} that its client cannot read ({reason}). "
-            "Try again; if the error persists, try another version of the package kaggle."
+            "Try again; if the error persists, try another version of the package kaggle.",
+            code="kaggle-error",
         ) from None  # the client's error holds the response, which may hold a secret
 
 
@@ -245,7 +246,7 @@ def _api(credentials: Credentials) -> Any:
 def _use_endpoint(api: Any, endpoint: str) -> None:
     """Send calls to a simulated Kaggle, for tests. No other address is accepted: credentials are sent there."""
     if not _LOOPBACK.fullmatch(endpoint):
-        raise UsageError("KPIPE_KAGGLE_ENDPOINT is for tests: it must be http://127.0.0.1:PORT.")
+        raise UsageError("KPIPE_KAGGLE_ENDPOINT is for tests: it must be http://127.0.0.1:PORT.", code="invalid-value")
     from kagglesdk import kaggle_env
 
     kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.LOCAL] = endpoint
@@ -255,7 +256,7 @@ def _use_endpoint(api: Any, endpoint: str) -> None:
 def _username(api: Any, token: str, credentials: Credentials) -> str:
     name = _explained("your account", lambda: api._introspect_token(token), credentials)
     if not name:
-        raise RemoteError(explain_refused_credentials(credentials))
+        raise RemoteError(explain_refused_credentials(credentials), code="credentials-refused")
     return str(name)
 
 
@@ -269,7 +270,8 @@ def _login_token(api: Any) -> str:
             return str(KaggleCredentials.load(client=client).get_access_token() or "")
     except (requests.RequestException, *_UNREADABLE) as error:
         raise RemoteError(
-            f"Kaggle did not renew your login ({status_or_kind(error)}). Log in again: kaggle auth login"
+            f"Kaggle did not renew your login ({status_or_kind(error)}). Log in again: kaggle auth login",
+            code="credentials-refused",
         ) from None
 
 

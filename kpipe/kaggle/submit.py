@@ -54,7 +54,8 @@ def validate_file(file: Path, problem: Problem) -> None:
     tables = problem.tables
     if tables.source.origin == "sample":
         raise SubmissionError(
-            f"{file} cannot be validated: Kaggle's files of {problem.slug} are not available. Name them with --data."
+            f"{file} cannot be validated: Kaggle's files of {problem.slug} are not available. Name them with --data.",
+            code="data-not-found",
         )
     types = {str(name): dtype for name, dtype in tables.sample.dtypes.items()}
     # "None" may be a label: of texts only an empty cell is missing.
@@ -66,7 +67,9 @@ def validate_file(file: Path, problem: Problem) -> None:
             file, dtype=types, na_values=missing, keep_default_na=False, encoding=tables.source.encoding
         )
     except (OSError, ValueError) as error:
-        raise SubmissionError(f"{file} cannot be read as a submission: {error}") from error
+        raise SubmissionError(
+            f"{file} cannot be read as a submission: {error}", code="invalid-submission", file=str(file)
+        ) from error
     if set(tables.id_parts) <= set(frame.columns) and tables.id_parts:
         frame = with_joined_id(frame, problem.id, tables.id_parts)
     validate_submission(frame, problem)
@@ -131,7 +134,8 @@ def submit_file(
     except KpipeError as error:
         raise OutputError(
             f"Kaggle accepted {file.name} as submission {ref}, but it could not be added to the ledger. {error} "
-            f"Do not submit it again: `kpipe submissions {slug}` adds it to the ledger."
+            f"Do not submit it again: `kpipe submissions {slug}` adds it to the ledger.",
+            code="cannot-write",
         ) from error
     return entry
 
@@ -185,7 +189,8 @@ def wait_for_score(
         on_wait(waited)
     raise RemoteError(
         f"Kaggle has not scored submission {entry.ref} in {seconds / 60:.0f} minutes. The submission was made: "
-        f"`kpipe submissions {entry.slug}` will show its score."
+        f"`kpipe submissions {entry.slug}` will show its score.",
+        code="score-pending",
     )
 
 

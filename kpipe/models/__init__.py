@@ -156,4 +156,4 @@ def unknown_model(name: str, known: Sequence[str]) -> UsageError:
     """
     hint = did_you_mean(name, known)
     names = listed(known) if hint else ", ".join(known)
-    return UsageError(f"There is no model {name!r}.{hint} The models are: {names}.")
+    return UsageError(f"There is no model {name!r}.{hint} The models are: {names}.", code="unknown-model")

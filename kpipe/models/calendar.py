@@ -74,7 +74,10 @@ def calendar(context: Context, **options: Any) -> BaseEstimator:
     """
     require_known("calendar", options, {"alpha"})
     if context.task != "regression":
-        raise UsageError("The model 'calendar' needs numbers, but the target holds classes. Choose another model.")
+        raise UsageError(
+            "The model 'calendar' needs numbers, but the target holds classes. Choose another model.",
+            code="model-unsuitable",
+        )
     return CalendarRegressor(loss=context.loss, n_jobs=context.threads, random_state=context.seed, **options)
 
 

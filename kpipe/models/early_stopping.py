@@ -128,7 +128,9 @@ def early_stopped_pipeline(
     given = {name: value for name, value in options.items() if name not in _EITHER or value is not None}
     patience = given.pop("early_stopping_rounds", None)
     if patience is not None and "n_estimators" in given:
-        raise UsageError("n_estimators turns early stopping off: omit it, or omit early_stopping_rounds.")
+        raise UsageError(
+            "n_estimators turns early stopping off: omit it, or omit early_stopping_rounds.", code="conflicting-options"
+        )
     return boosting_pipeline(
         kind(**{**defaults, "n_estimators": MAX_TREES, **given}),
         context,

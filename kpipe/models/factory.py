@@ -51,7 +51,9 @@ def canonical_names(options: Mapping[str, Any], aliases: Mapping[str, str]) -> d
     for name in (name for name, value in options.items() if value is not None):
         other = named.setdefault(aliases.get(name, name), name)
         if other != name:
-            raise UsageError(f"{other} and {name} are names of one option: give one of them.")
+            raise UsageError(
+                f"{other} and {name} are names of one option: give one of them.", code="conflicting-options"
+            )
     return {canonical: options[name] for canonical, name in named.items()}
 
 
@@ -128,7 +130,7 @@ def unknown_option(name: str, option: str, known: Iterable[str]) -> UsageError:
     """
     known = list(known)
     hint = did_you_mean(option, known) or (f" Its options: {listed(known)}." if known else " It has no options.")
-    return UsageError(f"The model {name!r} has no option {option!r}.{hint}")
+    return UsageError(f"The model {name!r} has no option {option!r}.{hint}", code="unknown-model-option")
 
 
 def with_context(options: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -165,7 +167,10 @@ def require_classification(name: str, context: Context) -> None:
         If the task is not classification.
     """
     if context.task != "classification":
-        raise UsageError(f"The model {name!r} needs classes, but the task is {context.task}. Choose another model.")
+        raise UsageError(
+            f"The model {name!r} needs classes, but the task is {context.task}. Choose another model.",
+            code="model-unsuitable",
+        )
 
 
 def require_binary(name: str, context: Context) -> None:
@@ -185,4 +190,6 @@ def require_binary(name: str, context: Context) -> None:
     """
     if context.task != "classification" or context.n_classes > 2:
         found = f"the target has {context.n_classes}" if context.task == "classification" else "the task is regression"
-        raise UsageError(f"The model {name!r} needs two classes, but {found}. Choose another model.")
+        raise UsageError(
+            f"The model {name!r} needs two classes, but {found}. Choose another model.", code="model-unsuitable"
+        )

@@ -93,7 +93,7 @@ def boosting(context: Context, *, n_estimators: int | None = None, **options: An
     require_known("boosting", options, _known_options(kind))
     given = canonical_names({"n_estimators": n_estimators, **options}, _ALIASES)
     if given.get("boosting_type") == "dart" and "n_estimators" not in given:
-        raise UsageError("LightGBM cannot stop 'dart' early: give n_estimators too.")
+        raise UsageError("LightGBM cannot stop 'dart' early: give n_estimators too.", code="conflicting-options")
     defaults = _DEFAULTS | {"n_jobs": context.threads, "random_state": context.seed}
     if context.task == "regression":
         defaults["objective"] = _OBJECTIVES[context.loss]

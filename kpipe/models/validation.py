@@ -73,7 +73,8 @@ def diverged(what: str, *, lr: float, detail: str = "") -> TrainingError:
     found = f": {detail}" if detail else ""
     return TrainingError(
         f"{what} is no longer a finite number{found} with lr={lr:g}. "
-        f"Use a smaller learning rate, such as lr={lr / 10:g}."
+        f"Use a smaller learning rate, such as lr={lr / 10:g}.",
+        code="diverged",
     )
 
 

@@ -88,7 +88,9 @@ def xgboost(context: Context, *, n_estimators: int | None = None, **options: Any
         from xgboost import XGBClassifier, XGBModel, XGBRegressor
     except ModuleNotFoundError as error:
         hint = install_command(extra="xgboost")
-        raise UsageError(f"The model 'xgboost' needs a package that is not installed: {hint}.") from error
+        raise UsageError(
+            f"The model 'xgboost' needs a package that is not installed: {hint}.", code="missing-package"
+        ) from error
 
     kind = XGBClassifier if context.task == "classification" else XGBRegressor
     known = {*inspect.signature(XGBRegressor).parameters, *inspect.signature(XGBModel).parameters, *_ALIASES, *_NATIVE}

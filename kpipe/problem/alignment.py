@@ -185,7 +185,11 @@ def _drop_rows_without_target(competition: Competition, files: Tables) -> Tables
         raise DataError(
             f"train.csv: the target {targets[0]!r} is missing in {len(rows)} of {len(unknown)} rows, first in row "
             f"{rows[0] + 1}, and {tables.train[targets[0]].dropna().iloc[0]} in all others. If a word such as NA is a "
-            f"class, read the column as text: --text {targets[0]}."
+            f"class, read the column as text: --text {targets[0]}.",
+            code="target-missing",
+            file="train.csv",
+            column=targets[0],
+            row=int(rows[0]) + 1,
         )
     train = files.train.loc[~unknown].reset_index(drop=True)
     names = dict(zip(files.train.columns, tables.train.columns, strict=True))

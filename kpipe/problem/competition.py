@@ -110,7 +110,8 @@ class Competition:
     def __post_init__(self) -> None:
         if not 0 <= self.selection_bias < math.inf:
             raise UsageError(
-                f"selection_bias must be 0 or greater, whichever way the metric goes; got {self.selection_bias!r}."
+                f"selection_bias must be 0 or greater, whichever way the metric goes; got {self.selection_bias!r}.",
+                code="broken-module",
             )
 
     @property
@@ -150,7 +151,10 @@ class row_by_row:  # reads as the function it stands for: clean=row_by_row(add_l
                 raise  # a dictionary of the author's own lacks the key
             raise DataError(
                 f"{name}.csv lacks the column {missing!r}, which this competition's clean needs."
-                f"{did_you_mean(str(missing), frame.columns)} It has: {listed(frame.columns)}."
+                f"{did_you_mean(str(missing), frame.columns)} It has: {listed(frame.columns)}.",
+                code="missing-column",
+                file=f"{name}.csv",
+                column=str(missing),
             ) from error
 
 
@@ -173,7 +177,8 @@ def find(slug: str) -> Competition:
     if not competitions.is_slug(slug):
         raise UsageError(
             f"{slug!r} cannot be a competition: Kaggle's slugs consist of letters, digits and hyphens, "
-            f"like the last part of kaggle.com/competitions/titanic.{competitions.suggestion(slug)}"
+            f"like the last part of kaggle.com/competitions/titanic.{competitions.suggestion(slug)}",
+            code="invalid-slug",
         )
     slug = competitions.known_slug(slug)
     if competitions.folder(slug) is None:
@@ -184,7 +189,11 @@ def find(slug: str) -> Competition:
         raise _broken(slug, error) from error
     found = getattr(module, "competition", None)
     if not isinstance(found, Competition):
-        raise UsageError(f"{module.__file__} must define competition = Competition(...); got {found!r}.")
+        raise UsageError(
+            f"{module.__file__} must define competition = Competition(...); got {found!r}.",
+            code="broken-module",
+            file=str(module.__file__),
+        )
     return found
 
 
@@ -193,7 +202,9 @@ def _broken(slug: str, error: Exception) -> UsageError:
     path = f"{competitions.folder(slug)}{os.sep}competition.py"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else 1
-    return UsageError(f"{path}, line {line}: {type(error).__name__}: {error}")
+    return UsageError(
+        f"{path}, line {line}: {type(error).__name__}: {error}", code="broken-module", file=path, line=line
+    )
 
 
 def class_columns(columns: Sequence[str], target: str, labels: Sequence[object]) -> list[object] | None:

@@ -57,7 +57,9 @@ class LockedRows:
         if missing:
             raise DataError(
                 f"The vault does not fit train.csv: {missing:,} of its {len(self.rows):,} rows are not found. Use the "
-                "files, the target and the options that the vault was made with, or --all-rows."
+                "files, the target and the options that the vault was made with, or --all-rows.",
+                code="vault-mismatch",
+                file="train.csv",
             )
         return np.sort(found)
 
@@ -137,7 +139,8 @@ def unlock(given: Tables, tables: Tables, count: int) -> tuple[Tables, pd.DataFr
     if len(tables.test) != len(given.test) or moved:
         raise UsageError(
             "A vault needs a clean that keeps the rows of test in their order: this competition's changes them. "
-            "Without the vault: --all-rows."
+            "Without the vault: --all-rows.",
+            code="vault-unsuitable",
         )
     end = len(tables.test) - count
     locked = tables.test.iloc[end:].reset_index(drop=True)
@@ -168,6 +171,7 @@ def raw_targets_of(competition: Competition, files: Tables, targets: Sequence[st
     train = convert_written_forms(*adapt_tables(competition, files))[0].train
     if missing := [name for name in targets if name not in train]:
         raise UsageError(
-            f"The target {missing[0]!r} is made by this competition's clean, which must not see a vault's."
+            f"The target {missing[0]!r} is made by this competition's clean, which must not see a vault's.",
+            code="vault-unsuitable",
         )
     return train[list(targets)]

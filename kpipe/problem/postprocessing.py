@@ -58,10 +58,13 @@ def apply_postprocess(competition: Competition, predictions: np.ndarray, tables:
     try:
         given = np.array(competition.postprocess(predictions.copy(), tables), dtype=np.float64)
     except Exception as error:
-        raise UsageError(f"The postprocess of {competition.slug} failed: {type(error).__name__}: {error}.") from error
+        raise UsageError(
+            f"The postprocess of {competition.slug} failed: {type(error).__name__}: {error}.", code="broken-module"
+        ) from error
     if given.shape != predictions.shape:
         raise UsageError(
             f"The postprocess of {competition.slug} must return an array of the shape it gets, "
-            f"{predictions.shape}; got {given.shape}."
+            f"{predictions.shape}; got {given.shape}.",
+            code="broken-module",
         )
     return given

@@ -240,7 +240,8 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
     if files.extra and (cleaned.extra, len(cleaned.train)) != (files.extra, len(files.train)):
         raise UsageError(
             "--extra does not go together with this competition's clean, which changes the number of train's rows: the "
-            "rows of the further files can no longer be told from train's. Add them in clean instead."
+            "rows of the further files can no longer be told from train's. Add them in clean instead.",
+            code="conflicting-options",
         )
     adapted, tables = adapt_tables(competition, cleaned)
     tables, conversions = convert_written_forms(adapted, tables)
@@ -351,7 +352,12 @@ def encode_target(train: pd.DataFrame, targets: Sequence[str], task: Task) -> tu
 
 def _numbers(y: pd.Series) -> np.ndarray:
     if not pd.api.types.is_numeric_dtype(y):
-        raise DataError(f"train.csv: the target {y.name!r} of a regression must hold numbers; got {y.iloc[0]!r}.")
+        raise DataError(
+            f"train.csv: the target {y.name!r} of a regression must hold numbers; got {y.iloc[0]!r}.",
+            code="target-unsuitable",
+            file="train.csv",
+            column=str(y.name),
+        )
     return y.to_numpy(dtype=np.float64)
 
 
@@ -416,7 +422,11 @@ def _refuse_nested_cells(tables: Tables) -> None:
                 if isinstance(value, list | dict | set | np.ndarray):
                     raise DataError(
                         f"{name}.csv, column {column!r}, row {row}: after clean a cell must hold a single value; got "
-                        f"a {type(value).__name__}. Make a column of each part, or a text of all parts."
+                        f"a {type(value).__name__}. Make a column of each part, or a text of all parts.",
+                        code="broken-module",
+                        file=f"{name}.csv",
+                        column=str(column),
+                        row=row,
                     )
 
 

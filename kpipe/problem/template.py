@@ -69,7 +69,11 @@ def module_path(slug: str, out: str | Path | None = None) -> Path:
         find(slug)  # raises, and says what a slug is
     path = home(out) / slug / "competition.py"
     if path.exists():
-        raise UsageError(f"{path} exists already and is not overwritten. Move it, or name another folder: --out DIR.")
+        raise UsageError(
+            f"{path} exists already and is not overwritten. Move it, or name another folder: --out DIR.",
+            code="file-exists",
+            file=str(path),
+        )
     return path
 
 
@@ -99,7 +103,9 @@ def write_module(problem: Problem, path: Path) -> dict[str, str]:
         with open(path, "x", encoding="utf-8", newline="\n") as file:
             file.write("\n".join(_module(problem, fields)))
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}. Name another folder: --out DIR.") from error
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror}. Name another folder: --out DIR.", code="cannot-write"
+        ) from error
     return {field.name: field.why for field in fields if field.guess}
 
 
@@ -118,7 +124,8 @@ def home(out: str | Path | None = None) -> Path:
         return built_in
     raise UsageError(
         f"There is no workspace: {here} is not inside one. "
-        "Create one here with `kpipe init`, or name a folder with --out DIR."
+        "Create one here with `kpipe init`, or name a folder with --out DIR.",
+        code="no-workspace",
     )
 
 

@@ -89,19 +89,28 @@ def _check_enough(problem: Problem, rows: np.ndarray, share: float) -> None:
     left = np.setdiff1d(np.arange(len(problem.y) - problem.tables.extra), rows)
     for part, name in ((rows, "in the vault"), (left, "to train on")):
         if len(part) < _FEWEST:
-            raise UsageError(f"--share {share:.4g} leaves {len(part)} rows {name}: at least {_FEWEST} are needed.")
+            raise UsageError(
+                f"--share {share:.4g} leaves {len(part)} rows {name}: at least {_FEWEST} are needed.",
+                code="vault-unsuitable",
+            )
         blocks = None if problem.groups is None else problem.tables.train[problem.groups].iloc[part]
         if blocks is not None and blocks.nunique() < _FEWEST_GROUPS:
             raise UsageError(
                 f"--share {share:.4g} leaves {blocks.nunique()} groups of {problem.groups} {name}: at least "
-                f"{_FEWEST_GROUPS} are needed."
+                f"{_FEWEST_GROUPS} are needed.",
+                code="vault-unsuitable",
             )
         if problem.labels is not None and len(np.unique(problem.y[part])) < 2:
             label = problem.labels[problem.y[part][0]]
-            raise UsageError(f"--share {share:.4g} leaves one class {name}, {label}: choose another share.")
+            raise UsageError(
+                f"--share {share:.4g} leaves one class {name}, {label}: choose another share.", code="vault-unsuitable"
+            )
     if problem.labels is not None and len(lost := np.setdiff1d(problem.y, problem.y[left])):
         label = problem.labels[lost[0]]
-        raise UsageError(f"--share {share:.4g} leaves no row of the class {label} to train on: choose another share.")
+        raise UsageError(
+            f"--share {share:.4g} leaves no row of the class {label} to train on: choose another share.",
+            code="vault-unsuitable",
+        )
 
 
 def spread_rows(values: np.ndarray, count: int) -> np.ndarray:

@@ -76,7 +76,9 @@ def write(run: Run, path: Path | None = None, *, data: str | None = None, budget
     try:
         target.write_bytes(page.encode("utf-8", "replace"))
     except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror}. Choose another file with --to.") from error
+        raise OutputError(
+            f"{target} cannot be written: {error.strerror}. Choose another file with --to.", code="cannot-write"
+        ) from error
     return target
 
 

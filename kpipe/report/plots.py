@@ -49,7 +49,10 @@ class Plots:
             if plot.name == name and of in ("", plot.of):
                 return print_figure(plot)
         call = f"{name}({of!r})" if of else f"{name}()"
-        raise UsageError(f"kpipe.plot(run).{call} does not apply to this run. It has: {', '.join(self._calls())}.")
+        raise UsageError(
+            f"kpipe.plot(run).{call} does not apply to this run. It has: {', '.join(self._calls())}.",
+            code="plot-unavailable",
+        )
 
     def _calls(self) -> list[str]:
         calls = (f"{plot.name}({plot.of!r})" if plot.of else f"{plot.name}()" for plot in self._plots)

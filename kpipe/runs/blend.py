@@ -53,7 +53,7 @@ def find_runs_to_blend(names: Sequence[str], out: Path) -> list[Run]:
     found = [find_run(name, out) for name in names]
     runs = list({run.record["run_id"]: run for run in found}.values())
     if len(runs) < 2:
-        raise UsageError("A blend needs at least two runs.")
+        raise UsageError("A blend needs at least two runs.", code="missing-argument")
     for run in runs:
         refuse_blend(run)
     return runs
@@ -115,7 +115,8 @@ def predictions_of_runs(problem: Problem, runs: Sequence[Run]) -> tuple[Folds, P
         if recorded_vault(run.record) != locked:
             raise UsageError(
                 f"Cannot blend {run.record['run_id']}: runs with a vault and without, or with different vaults, are "
-                "trained on different rows."
+                "trained on different rows.",
+                code="not-blendable",
             )
     loaded = [load_run(run) for run in runs]
     folds = _shared_folds(loaded)
@@ -126,7 +127,7 @@ def predictions_of_runs(problem: Problem, runs: Sequence[Run]) -> tuple[Folds, P
         for model in _models(run, _checked_oof(run, problem), suffix, rows)
     ]
     if len({model.oof.shape for model in models}) > 1 or len(models[0].oof) != len(problem.y):
-        raise UsageError("Cannot blend these runs: they predict different rows or targets.")
+        raise UsageError("Cannot blend these runs: they predict different rows or targets.", code="not-blendable")
     return folds, Predictions(models=tuple(models), classes=problem.labels, y=problem.y)
 
 
@@ -135,26 +136,35 @@ def _check_competition(run: Run, slug: str, files: Mapping[str, str]) -> None:
     run_id = run.record["run_id"]
     failed = [check["name"] for check in run.record["checks"] if check["status"] == "fail"]
     if failed:
-        raise UsageError(f"Cannot blend {run_id}: it failed the check {failed[0]!r}, which the blend would hide.")
+        raise UsageError(
+            f"Cannot blend {run_id}: it failed the check {failed[0]!r}, which the blend would hide.",
+            code="not-blendable",
+        )
     if run.record["slug"] != slug:
-        raise UsageError(f"Cannot blend {run_id}: it is a run of {run.record['slug']}, not of {slug}.")
+        raise UsageError(
+            f"Cannot blend {run_id}: it is a run of {run.record['slug']}, not of {slug}.", code="not-blendable"
+        )
     data = run.record.get("data")
     used = data.get("files") if isinstance(data, dict) else None
     # A file that only postprocess reads is not among ``files`` yet, and no model has seen it.
     if not isinstance(used, dict) or {name: used.get(name) for name in files} != dict(files):
-        raise DataError(f"{run_id} was trained on other files. Name the files that it was trained on with --data.")
+        raise DataError(
+            f"{run_id} was trained on other files. Name the files that it was trained on with --data.",
+            code="other-data",
+        )
 
 
 def _shared_folds(runs: Sequence[LoadedRun]) -> Folds:
     folds = []
     for run in runs:
         if run.folds is None:
-            raise DataError(f"{run.path}: {' '.join(run.missing)}")
+            raise DataError(f"{run.path}: {' '.join(run.missing)}", code="broken-run", file=str(run.path))
         folds.append(run.folds)
     if not all(same_rows(one, folds[0]) for one in folds[1:]):
         raise UsageError(
             "Cannot blend these runs: their folds differ, so a model may have trained on rows that another is scored "
-            "on, and the score would be too optimistic. Train them with the same --folds and the same first --seed."
+            "on, and the score would be too optimistic. Train them with the same --folds and the same first --seed.",
+            code="not-blendable",
         )
     return replace(folds[0], refit=any(one.refit for one in folds))  # earlier versions did not store it
 
@@ -162,19 +172,23 @@ def _shared_folds(runs: Sequence[LoadedRun]) -> Folds:
 def _checked_oof(run: LoadedRun, problem: Problem) -> OofPredictions:
     """A run's out-of-fold predictions. Raises an error unless they are of the problem's targets, classes and rows."""
     if run.oof is None:
-        raise DataError(f"{run.path}: {' '.join(run.missing)}")
+        raise DataError(f"{run.path}: {' '.join(run.missing)}", code="broken-run", file=str(run.path))
     oof, run_id, targets, y = run.oof, run.record["run_id"], ", ".join(problem.targets), problem.y
     if oof.targets != problem.targets:
-        raise UsageError(f"Cannot blend {run_id}: it predicts {', '.join(oof.targets)}, not {targets}.")
+        raise UsageError(
+            f"Cannot blend {run_id}: it predicts {', '.join(oof.targets)}, not {targets}.", code="not-blendable"
+        )
     if oof.classes != (None if problem.labels is None else tuple(map(str, problem.labels))):
         raise UsageError(
-            f"Cannot blend {run_id}: it predicts other classes of {targets}, or numbers instead of classes."
+            f"Cannot blend {run_id}: it predicts other classes of {targets}, or numbers instead of classes.",
+            code="not-blendable",
         )
     all_rows = oof.y.shape == y.shape and np.array_equal(np.sort(oof.rows), np.arange(len(y)))
     if not (all_rows and np.allclose(_in_order(oof.y.astype(np.float64), oof.rows), y)):
         raise UsageError(
             f"Cannot blend {run_id}: it was scored on other rows or other values of {targets}, so the competition's "
-            "module has changed since. Train it again."
+            "module has changed since. Train it again.",
+            code="not-blendable",
         )
     return oof
 
@@ -197,7 +211,11 @@ def _models(run: LoadedRun, oof: OofPredictions, suffix: str, rows: int) -> list
         predicted = to_numbers("test.parquet", test[columns])
         alike = model.name in oof.models and oof.models[model.name].shape[1:] == predicted.shape[1:]
         if not alike or not columns or len(test) != rows or np.isnan(predicted).any():
-            raise DataError(f"{run.path}: the predictions of {model.name} are missing or of other rows.")
+            raise DataError(
+                f"{run.path}: the predictions of {model.name} are missing or of other rows.",
+                code="broken-run",
+                file=str(run.path),
+            )
         found.append(
             ModelPredictions(
                 name=f"{model.name}@{suffix}",

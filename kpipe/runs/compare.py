@@ -136,19 +136,27 @@ def _comparable(a: LoadedRun, b: LoadedRun) -> tuple[Metric, OofPredictions, Oof
     """The common metric and the predictions of both runs. Raises UsageError if they do not compare."""
     old, new = _oof(a), _oof(b)
     if a.record["slug"] != b.record["slug"]:
-        raise UsageError(f"Cannot compare {_id(a)} and {_id(b)}: they are runs of different competitions.")
+        raise UsageError(
+            f"Cannot compare {_id(a)} and {_id(b)}: they are runs of different competitions.", code="not-comparable"
+        )
     metric = a.metric
     if metric is None or b.metric is None:
-        raise UsageError(f"Cannot compare {_id(a)} and {_id(b)}: {' '.join(a.missing or b.missing)}")
+        raise UsageError(f"Cannot compare {_id(a)} and {_id(b)}: {' '.join(a.missing or b.missing)}", code="broken-run")
     if metric.name != b.metric.name:
-        raise UsageError(f"Cannot compare {_id(a)} ({metric.name}) and {_id(b)} ({b.metric.name}): the metrics differ.")
+        raise UsageError(
+            f"Cannot compare {_id(a)} ({metric.name}) and {_id(b)} ({b.metric.name}): the metrics differ.",
+            code="not-comparable",
+        )
     if recorded_vault(a.record) != recorded_vault(b.record):
         raise UsageError(
             f"Cannot compare {_id(a)} and {_id(b)}: one of them was made without the vault, or with another one, and "
-            "validates other rows."
+            "validates other rows.",
+            code="not-comparable",
         )
     if old.ensemble.shape != new.ensemble.shape or not _equal(old.y, new.y):
-        raise UsageError(f"Cannot compare {_id(a)} and {_id(b)}: they predict different rows or targets.")
+        raise UsageError(
+            f"Cannot compare {_id(a)} and {_id(b)}: they predict different rows or targets.", code="not-comparable"
+        )
     return metric, old, new
 
 
@@ -159,7 +167,11 @@ def _id(run: LoadedRun) -> str:
 def _oof(run: LoadedRun) -> OofPredictions:
     spoilt = run.folds is None and (run.path / "folds.parquet").exists()
     if run.oof is None or spoilt:
-        raise UsageError(f"{run.path}: {' '.join(run.missing) or 'the out-of-fold predictions are missing.'}")
+        raise UsageError(
+            f"{run.path}: {' '.join(run.missing) or 'the out-of-fold predictions are missing.'}",
+            code="broken-run",
+            file=str(run.path),
+        )
     return run.oof
 
 

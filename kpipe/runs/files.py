@@ -93,7 +93,9 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
         advice = "Move it away or choose"
     else:
         advice = _ADVICE.get(error.errno or 0, "Choose")
-    return OutputError(f"{path} cannot be written: {reason}. {advice} another folder with --out DIR.")
+    return OutputError(
+        f"{path} cannot be written: {reason}. {advice} another folder with --out DIR.", code="cannot-write"
+    )
 
 
 def _in_the_way(path: Path) -> Path | None:
@@ -152,4 +154,4 @@ def sha256_of(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", code="unreadable-file", file=str(path)) from error

@@ -58,7 +58,10 @@ def competition_folder(out: Path, slug: str) -> Path:
         If the slug cannot be a competition's.
     """
     if not competitions.is_slug(slug):
-        raise UsageError(f"{slug!r} cannot be a competition: slugs consist of lower-case letters, digits and hyphens.")
+        raise UsageError(
+            f"{slug!r} cannot be a competition: slugs consist of lower-case letters, digits and hyphens.",
+            code="invalid-slug",
+        )
     return out / slug
 
 
@@ -154,14 +157,19 @@ def find_run(name: str, out: Path) -> Run:
     """
     folders = [Path(name)] if os.path.isfile(os.path.join(name, "run.json")) else []
     if folders and _is_unfinished(folders[0].resolve()):
-        raise UsageError(f"{name} is an unfinished run: finish it with kpipe run --resume {name}.")
+        raise UsageError(
+            f"{name} is an unfinished run: finish it with kpipe run --resume {name}.", code="unfinished-run"
+        )
     if not folders and _RUN_ID.fullmatch(name):
         folders = _folders_of_id(name, out)
     if len(folders) > 1:
         several = ", ".join(str(folder) for folder in folders[-5:])
-        raise UsageError(f"{name!r} matches {len(folders)} runs: give more of the id, or a folder such as {several}.")
+        raise UsageError(
+            f"{name!r} matches {len(folders)} runs: give more of the id, or a folder such as {several}.",
+            code="ambiguous-run",
+        )
     if not folders:
-        raise UsageError(f"There is no run {name!r}: give a run's folder, or its id under {out}.")
+        raise UsageError(f"There is no run {name!r}: give a run's folder, or its id under {out}.", code="unknown-run")
     return read_run(folders[0])
 
 
@@ -199,7 +207,7 @@ def read_run(folder: Path) -> Run:
     try:
         return Run(path=folder, record=_read_record(path))
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise DataError(f"{path} is not the record of a run: {error}.") from error
+        raise DataError(f"{path} is not the record of a run: {error}.", code="broken-run", file=str(path)) from error
 
 
 def _read_record(path: Path) -> dict[str, Any]:

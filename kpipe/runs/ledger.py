@@ -130,7 +130,11 @@ def read_ledger(out: Path, slug: str) -> list[Entry]:
         check_types(entries, [_ENTRY], "it")
         return [Entry(**entry) for entry in entries]
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise DataError(f"{path} is not a ledger of submissions: {error}. Move it away, and try again.") from error
+        raise DataError(
+            f"{path} is not a ledger of submissions: {error}. Move it away, and try again.",
+            code="broken-ledger",
+            file=str(path),
+        ) from error
 
 
 def check_writable(out: Path, slug: str) -> None:
@@ -234,10 +238,13 @@ def _locked(path: Path) -> Iterator[None]:
     except Timeout:
         raise OutputError(
             f"Another process is writing {path} and has not finished within {_LOCK_SECONDS:.0f} seconds. "
-            "Wait for it or stop it, then try again."
+            "Wait for it or stop it, then try again.",
+            code="cannot-write",
         ) from None
     except NotImplementedError:  # filelock raises this on a file system without locks
-        raise OutputError(f"{path.parent} is on a file system without locks. Choose another --out DIR.") from None
+        raise OutputError(
+            f"{path.parent} is on a file system without locks. Choose another --out DIR.", code="cannot-write"
+        ) from None
     except OSError as error:
         raise cannot_write(path.parent, error) from error
     try:

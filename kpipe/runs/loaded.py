@@ -203,7 +203,9 @@ def _submission(path: Path, record: Mapping[str, Any]) -> pd.DataFrame:
     frame = read_csv(path / "submission.csv", encoding=encoding if isinstance(encoding, str) else "utf-8")
     rows = _at(record, ("submission", "rows"))
     if rows not in (None, len(frame)):
-        raise DataError(f"submission.csv must have {rows:,} rows; got {len(frame):,}.")
+        raise DataError(
+            f"submission.csv must have {rows:,} rows; got {len(frame):,}.", code="broken-run", file="submission.csv"
+        )
     return frame
 
 
@@ -296,7 +298,8 @@ def _metric(record: Mapping[str, Any]) -> Metric:
     except UsageError:
         raise UsageError(
             f"kpipe does not know a metric named {name!r}: the competition's module defines it, and is loaded only "
-            "together with the competition's data."
+            "together with the competition's data.",
+            code="unknown-metric",
         ) from None
     return over_targets(metric, len(targets)) if len(targets) > 1 else metric
 
@@ -315,7 +318,7 @@ def _oof(
         id_column=record.get("id"),
     )
     if metric is not None and not _is_scored_by(metric, oof):
-        raise DataError(f"The metric {metric.name} cannot score predictions of this type.")
+        raise DataError(f"The metric {metric.name} cannot score predictions of this type.", code="metric-unsuitable")
     if folds is not None and not _at(record, ("settings", "blend")):  # a blend does not record its models' fits
         fits = {plain_text(_at(model, ("name",))): _at(model, ("fits",)) for model in _at_list(record, ("models",))}
         check_predicted(oof, folds, fits)
@@ -337,5 +340,7 @@ def _ensemble(path: Path, oof: OofPredictions | None, *, rows: int | None) -> np
         return None
     predicted = to_numbers("test.parquet", table[outputs])
     if missing := int(np.isnan(predicted).any(axis=1).sum()):
-        raise DataError(f"test.parquet: {ENSEMBLE!r} lacks predictions of {missing:,} rows.")
+        raise DataError(
+            f"test.parquet: {ENSEMBLE!r} lacks predictions of {missing:,} rows.", code="broken-run", file="test.parquet"
+        )
     return predicted

@@ -85,11 +85,11 @@ def oof_predictions(
         number, or rows are not numbered.
     """
     if table.empty:
-        raise DataError(f"{_FILE} has no rows.")
+        raise DataError(f"{_FILE} has no rows.", code="broken-run", file=_FILE)
     columns = [name if name in table else f"{name} (train)" for name in targets]
     outputs = output_columns(table, ENSEMBLE)
     if not columns or any(name not in table for name in columns) or not outputs:
-        raise DataError(f"{_FILE} lacks the target or the ensemble's predictions.")
+        raise DataError(f"{_FILE} lacks the target or the ensemble's predictions.", code="broken-run", file=_FILE)
     no_classes = len(targets) > 1 or outputs == [ENSEMBLE]
     classes = None if no_classes else tuple(name.removeprefix(f"{ENSEMBLE}/") for name in outputs)
     return OofPredictions(
@@ -134,7 +134,11 @@ def check_predicted(oof: OofPredictions, folds: Folds, fits: Mapping[str, Mappin
 
 def _refuse_missing(name: str, predictions: np.ndarray, expected: np.ndarray) -> None:
     if missing := int((np.isnan(predictions).any(axis=1) & expected).sum()):
-        raise DataError(f"{_FILE}: {name!r:.80} lacks predictions of {missing:,} rows that a fold validated.")
+        raise DataError(
+            f"{_FILE}: {name!r:.80} lacks predictions of {missing:,} rows that a fold validated.",
+            code="broken-run",
+            file=_FILE,
+        )
 
 
 def _targets(frame: pd.DataFrame, classes: tuple[str, ...] | None) -> np.ndarray:
@@ -149,7 +153,9 @@ def _targets(frame: pd.DataFrame, classes: tuple[str, ...] | None) -> np.ndarray
         valid = not codes.isna().any()
         y = codes.to_numpy(dtype=np.int64)[numbers] if valid else np.empty(0)
     if not valid:
-        raise DataError(f"{_FILE}: the target does not match the columns of predictions.")
+        raise DataError(
+            f"{_FILE}: the target does not match the columns of predictions.", code="broken-run", file=_FILE
+        )
     return y
 
 
@@ -160,7 +166,9 @@ def _rows(table: pd.DataFrame) -> np.ndarray:
         return np.arange(count)
     rows = table["row"].to_numpy()
     if not _is_whole(table, "row") or not np.array_equal(np.sort(rows), np.arange(count)):
-        raise DataError(f"{_FILE}: 'row' must hold each number from 0 to {count - 1} once.")
+        raise DataError(
+            f"{_FILE}: 'row' must hold each number from 0 to {count - 1} once.", code="broken-run", file=_FILE
+        )
     return rows.astype(np.int64)
 
 

@@ -172,7 +172,9 @@ def remove(folders: Sequence[Removable]) -> list[Path]:
             if not _removed(folder.path):
                 left.append(folder.path)
         except OSError as error:
-            raise OutputError(f"{folder.path} cannot be removed: {error.strerror or error}.") from error
+            raise OutputError(
+                f"{folder.path} cannot be removed: {error.strerror or error}.", code="cannot-write"
+            ) from error
     return left
 
 

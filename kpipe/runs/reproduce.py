@@ -59,7 +59,7 @@ def request_to_reproduce(first: Run, *, out: Path, data: str | Path | None = Non
     """
     rerun, record, place = rerun_spec(first), first.record, first.path / "run.json"
     if not is_slug(record["slug"]):
-        raise DataError(f"{place}: {record['slug']!r} is not the slug of a competition.")
+        raise DataError(f"{place}: {record['slug']!r} is not the slug of a competition.", code="broken-run")
     fits = rerun.fits or {}
     changes: dict[str, Any] = {"models": list(fits), "device": _device(record.get("device")), "budget": None}
     changes |= {"jobs": _count(record, "jobs"), "out": out, **({"data": data} if data else {})}
@@ -165,13 +165,14 @@ def _vault(first: Run, out: Path) -> dict[str, Any]:
     if (vault := read_vault(home)) is None or vault.locked.sha256 != made_with:
         raise UsageError(
             f"{first.record['run_id']} was made with a vault that is not in {home}. Reproduce the run with --out "
-            f"in the folder that holds it, or copy its {FILE} there."
+            f"in the folder that holds it, or copy its {FILE} there.",
+            code="no-vault",
         )
     return {}
 
 
 def _no_fits(place: Path, reason: str) -> DataError:
-    return DataError(f"{place} does not say which fits the run made: {reason}.")
+    return DataError(f"{place} does not say which fits the run made: {reason}.", code="broken-run")
 
 
 def _are_folds(folds: Sequence[int], last: int) -> bool:

@@ -59,7 +59,8 @@ def describe_request(
     if rerun.inputs is not None and (changed := differences(rerun.inputs, inputs)):
         raise UsageError(
             f"Cannot resume this run: its inputs have changed since it was started. {'; '.join(changed)}. Start a new "
-            f"run with kpipe run {problem.slug}; the old folder can be deleted."
+            f"run with kpipe run {problem.slug}; the old folder can be deleted.",
+            code="cannot-resume",
         )
     parallel = n_parallel(count_fits(models, request.seeds, folds), jobs=request.jobs, device=device)
     content = {

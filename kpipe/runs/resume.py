@@ -64,23 +64,30 @@ def _find(name: str, out: Path) -> UnfinishedRun:
     if not found:
         known = [f"{run.key} ({run.path.parent.name}, finished fits: {run.fits})" for run in find_unfinished(out)]
         listed = f"These can be resumed: {'; '.join(known)}." if known else f"There are none under {out}."
-        raise UsageError(f"There is no unfinished run {name!r}. {listed}")
+        raise UsageError(f"There is no unfinished run {name!r}. {listed}", code="unknown-run")
     _refuse_unusable(found[0])
     return found[0]
 
 
 def _refuse_unusable(run: UnfinishedRun) -> None:
     if run.is_running:
-        raise UsageError(f"{run.path} is in use by a running process: wait until it has finished.")
+        raise UsageError(f"{run.path} is in use by a running process: wait until it has finished.", code="run-in-use")
     if run.is_of_earlier_version:
         raise UsageError(
             f"{run.path} was started by an earlier version of kpipe, whose unfinished runs cannot be resumed. Start a "
-            "new run with kpipe run; the old folder can be deleted."
+            "new run with kpipe run; the old folder can be deleted.",
+            code="cannot-resume",
         )
     if not run.request:
-        raise UsageError(f"{run.path / REQUEST} is missing or broken: repeat the kpipe run command to resume the run.")
+        raise UsageError(
+            f"{run.path / REQUEST} is missing or broken: repeat the kpipe run command to resume the run.",
+            code="broken-run",
+            file=str(run.path / REQUEST),
+        )
     if reproduced := run.request.get("reproduces"):
-        raise UsageError(f"{run.path} is a reproduction: resume it with kpipe reproduce {reproduced}.")
+        raise UsageError(
+            f"{run.path} is a reproduction: resume it with kpipe reproduce {reproduced}.", code="cannot-resume"
+        )
 
 
 def _slug(run: UnfinishedRun, expected: str | None) -> str:
@@ -88,7 +95,12 @@ def _slug(run: UnfinishedRun, expected: str | None) -> str:
     slug = run.request.get("slug")
     if not isinstance(slug, str) or not is_slug(slug) or slug != run.path.parent.name:
         place = run.path / REQUEST
-        raise DataError(f"{place}: 'slug' must be the name of the folder, {run.path.parent.name!r}; got {slug!r:.200}.")
+        raise DataError(
+            f"{place}: 'slug' must be the name of the folder, {run.path.parent.name!r}; got {slug!r:.200}.",
+            code="broken-run",
+        )
     if expected not in (None, slug):
-        raise UsageError(f"{run.path} is a run of {slug}, not of {expected}: omit the competition.")
+        raise UsageError(
+            f"{run.path} is a run of {slug}, not of {expected}: omit the competition.", code="cannot-resume"
+        )
     return slug

@@ -124,7 +124,9 @@ def refuse_blend(run: Run) -> None:
     blended = settings.get("blend") if isinstance(settings, Mapping) else None
     if blended is not None:
         ids = ", ".join(map(str, blended)) if isinstance(blended, list) else str(blended)
-        raise UsageError(f"{run.record['run_id']} is a blend of {printable(ids)}: name these runs instead.")
+        raise UsageError(
+            f"{run.record['run_id']} is a blend of {printable(ids)}: name these runs instead.", code="not-for-blends"
+        )
 
 
 def _number(value: float | None) -> float:

@@ -143,7 +143,7 @@ def _read_own(run: Run) -> _Own:
     oof = oof_predictions(table, targets=targets, models=(), id_column=None)
     predicted = oof.is_predicted
     if not predicted.any():
-        raise UsageError(f"{run.path}: no row has an out-of-fold prediction.")
+        raise UsageError(f"{run.path}: no row has an out-of-fold prediction.", code="broken-run")
     return _Own(
         metric=metric,
         table=table,

@@ -157,7 +157,7 @@ class RunFolder:
         try:
             write_file(self.path / name, content)
         except OutputError as error:
-            raise OutputError(f"{error}{self._what_is_kept()}") from error
+            raise OutputError(f"{error}{self._what_is_kept()}", code="cannot-write") from error
 
     def _what_is_kept(self) -> str:
         any_fit = any((self.path / CHECKPOINTS).glob("*.npz"))
@@ -224,7 +224,7 @@ class RunFolder:
             os.replace(self.path, final)
             sync_folder(final.parent)
         except OSError as error:
-            raise OutputError(f"{cannot_write(final, error)}{self._what_is_kept()}") from error
+            raise OutputError(f"{cannot_write(final, error)}{self._what_is_kept()}", code="cannot-write") from error
         with contextlib.suppress(OSError):  # after the rename: until then the run can be resumed
             (final / REQUEST).unlink(missing_ok=True)
             shutil.rmtree(final / CHECKPOINTS)

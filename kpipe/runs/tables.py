@@ -96,11 +96,13 @@ def _read(path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     try:
         return read()
     except FileNotFoundError:
-        raise DataError(f"{path.name} is not in the run's folder.") from None
+        raise DataError(f"{path.name} is not in the run's folder.", code="broken-run", file=path.name) from None
     except DataError as error:
-        raise DataError(str(error).replace(columnar.IF_TRUSTED, _REFUSED)) from None
+        raise DataError(str(error).replace(columnar.IF_TRUSTED, _REFUSED), code="broken-run", file=path.name) from None
     except (*columnar.DAMAGED, LookupError) as error:
-        raise DataError(f"{path.name} cannot be read: {plain_text(error)[:_LONGEST]}") from error
+        raise DataError(
+            f"{path.name} cannot be read: {plain_text(error)[:_LONGEST]}", code="broken-run", file=path.name
+        ) from error
 
 
 def read_folds(path: Path, *, rows: int | None = None) -> Folds:
@@ -126,10 +128,14 @@ def read_folds(path: Path, *, rows: int | None = None) -> Folds:
     try:
         folds = folds_from_frame(frame)
     except DataError as error:
-        raise DataError(str(error).replace("The table", path.name, 1)) from None
+        raise DataError(str(error).replace("The table", path.name, 1), code="broken-run", file=path.name) from None
     last = int(frame["row"].max())
     if rows is not None and last >= rows:
-        raise DataError(f"{path.name} does not hold folds: row {last} is none of the {rows:,} training rows.")
+        raise DataError(
+            f"{path.name} does not hold folds: row {last} is none of the {rows:,} training rows.",
+            code="broken-run",
+            file=path.name,
+        )
     return folds
 
 
@@ -154,9 +160,13 @@ def read_curves(path: Path) -> pd.DataFrame:
     frame = read_parquet(path)
     numeric = (*_LARGEST_COUNTS, "loss")
     if not {*_CURVES} <= {*frame.columns} or any(frame[name].dtype.kind not in "iuf" for name in numeric):
-        raise DataError(f"{path.name} does not hold learning curves.")
+        raise DataError(f"{path.name} does not hold learning curves.", code="broken-run", file=path.name)
     if not all((frame[name].abs() <= largest).all() for name, largest in _LARGEST_COUNTS.items()):  # nor is NaN
-        raise DataError(f"{path.name} does not hold learning curves: seed, fold and step must be whole numbers.")
+        raise DataError(
+            f"{path.name} does not hold learning curves: seed, fold and step must be whole numbers.",
+            code="broken-run",
+            file=path.name,
+        )
     numbers = to_numbers(path.name, frame[["loss"]].replace([np.inf, -np.inf], np.nan))[:, 0]
     return frame[_CURVES][~np.isnan(numbers) & (frame["step"] > 0)]
 
@@ -185,7 +195,9 @@ def to_numbers(name: str, frame: pd.DataFrame) -> np.ndarray:
         kinds = frame[column].dropna()
         if len(kinds) and (not pd.api.types.is_numeric_dtype(kinds) or pd.api.types.is_complex_dtype(kinds)):
             raise DataError(
-                f"{name}: {plain_text(column)!r:.80} must hold numbers; got {plain_text(kinds.iloc[0])!r:.80}."
+                f"{name}: {plain_text(column)!r:.80} must hold numbers; got {plain_text(kinds.iloc[0])!r:.80}.",
+                code="broken-run",
+                file=name,
             )
     values = frame.astype(np.float64).to_numpy()
     wrong = np.abs(values) > _LARGEST  # NaN is not larger
@@ -193,6 +205,8 @@ def to_numbers(name: str, frame: pd.DataFrame) -> np.ndarray:
         row, column = np.argwhere(wrong)[0]
         raise DataError(
             f"{name}: {plain_text(frame.columns[column])!r:.80} must hold finite numbers up to {_LARGEST:g}; got "
-            f"{values[row, column]:g} in row {row}."
+            f"{values[row, column]:g} in row {row}.",
+            code="broken-run",
+            file=name,
         )
     return values

@@ -41,13 +41,16 @@ def connect() -> Any:
     try:
         import mlflow
     except ImportError as error:
-        raise UsageError(f"MLflow is not installed: {install_command(extra='mlflow')}") from error
+        raise UsageError(
+            f"MLflow is not installed: {install_command(extra='mlflow')}", code="missing-package"
+        ) from error
     try:
         mlflow.search_experiments(max_results=1)
     except Exception as error:  # MLflow's, requests' and urllib3's, each with addresses that may hold a password
         raise OutputError(
             f"MLflow does not answer ({type(error).__name__}). MLFLOW_TRACKING_URI must name a server that runs, "
-            "such as http://127.0.0.1:5000, or a folder."
+            "such as http://127.0.0.1:5000, or a folder.",
+            code="tracking-failed",
         ) from error
     return mlflow
 
@@ -90,7 +93,8 @@ def track(run: Run) -> str:
             return str(tracked.info.run_id)
     except Exception as error:  # as above
         raise OutputError(
-            f"MLflow could not store the run ({type(error).__name__}). The run itself is complete: {run.path}"
+            f"MLflow could not store the run ({type(error).__name__}). The run itself is complete: {run.path}",
+            code="tracking-failed",
         ) from error
 
 

@@ -195,7 +195,11 @@ def read_vault(home: Path) -> Vault | None:
         )
         return Vault(**own, locked=locked, openings=openings)
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise DataError(f"{path} is not a vault: {error}. Restore it, or move it away to work without.") from error
+        raise DataError(
+            f"{path} is not a vault: {error}. Restore it, or move it away to work without.",
+            code="broken-vault",
+            file=str(path),
+        ) from error
 
 
 def _name(value: object) -> str | None:
@@ -253,6 +257,7 @@ def find_locked(out: Path, tables: Tables, slug: str) -> LockedRows | None:
         raise DataError(
             f"The vault of {slug} was made of other files: {', '.join(sorted(changed))} changed or missing. Name "
             "the files that it was made of with --data, train on all rows with --all-rows, or make a new vault after "
-            f"moving {home / FILE} away."
+            f"moving {home / FILE} away.",
+            code="vault-mismatch",
         )
     return vault.locked

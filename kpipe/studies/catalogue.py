@@ -67,7 +67,10 @@ def study(
         If there is no study of this name, or ``data`` is given to a study that generates its own.
     """
     if name not in STUDIES:
-        raise UsageError(f"There is no study {name!r}.{did_you_mean(name, STUDIES)} The studies: {listed(STUDIES)}.")
+        raise UsageError(
+            f"There is no study {name!r}.{did_you_mean(name, STUDIES)} The studies: {listed(STUDIES)}.",
+            code="unknown-study",
+        )
     started = time.perf_counter()
     module = import_module(STUDIES[name][0])
     result: StudyResult = module.run(data=data, runs=runs, epochs=epochs, on_progress=on_progress)

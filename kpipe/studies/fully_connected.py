@@ -96,7 +96,7 @@ def run(*, data: Path | None, runs: int | None, epochs: int | None, on_progress:
         If data is given.
     """
     if data is not None:
-        raise UsageError("fully-connected generates its own points: leave out --data.")
+        raise UsageError("fully-connected generates its own points: leave out --data.", code="conflicting-options")
     with torch_session(Machine(threads=available_cores()), seed=_SEED):
         found = [_fit_all(problem, _SEED, epochs, on_progress) for problem in (_REGRESSION, _CLASSIFICATION)]
         two_linear = fit(found[0].points, (30,), epochs=min(epochs or 2000, 2000), linear=True, seed=_SEED)

@@ -144,7 +144,9 @@ def check_writable(folder: Path) -> None:
 
 
 def _cannot_write(folder: Path, error: OSError) -> OutputError:
-    return OutputError(f"The study cannot be written to {folder}: {error.strerror}. Choose another --out.")
+    return OutputError(
+        f"The study cannot be written to {folder}: {error.strerror}. Choose another --out.", code="cannot-write"
+    )
 
 
 def save(result: StudyResult, folder: Path) -> None:

@@ -91,12 +91,22 @@ def _scaled(dummies: pd.DataFrame) -> np.ndarray:
     """(n, 12): the notebooks' columns, divided by their maxima."""
     absent = [name for name in COLUMNS if name not in dummies]
     if absent:
-        raise DataError(f"train.csv has no passenger for the notebook's column {absent[0]!r}: too few rows.")
+        raise DataError(
+            f"train.csv has no passenger for the notebook's column {absent[0]!r}: too few rows.",
+            code="other-data",
+            file="train.csv",
+            column=absent[0],
+        )
     X = dummies[COLUMNS].to_numpy(dtype=np.float64)
     unusable = ~(X.max(axis=0) > 0) | ~np.isfinite(X).all(axis=0)
     if unusable.any():
         name = COLUMNS[int(unusable.argmax())]
-        raise DataError(f"train.csv: the notebook's column {name!r} must hold finite numbers, some of them above 0.")
+        raise DataError(
+            f"train.csv: the notebook's column {name!r} must hold finite numbers, some of them above 0.",
+            code="other-data",
+            file="train.csv",
+            column=name,
+        )
     return X / X.max(axis=0)
 
 

@@ -258,9 +258,14 @@ def _fit_constant(plan: _Plan, data: TrainingData, seed: int) -> FitResults:
 
 def _no_model(skipped: Mapping[str, str]) -> TrainingError:
     if not skipped:
-        return TrainingError("No model was trained: the requested fits do not belong to folds of this run.")
+        return TrainingError(
+            "No model was trained: the requested fits do not belong to folds of this run.", code="no-model-trained"
+        )
     reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
-    return TrainingError(f"No model was trained. {reasons}. Choose other models with --model, or a longer --budget.")
+    return TrainingError(
+        f"No model was trained. {reasons}. Choose other models with --model, or a longer --budget.",
+        code="no-model-trained",
+    )
 
 
 def _train_additional_seeds(plan: _Plan, runner: TaskRunner, results: _Results, seeds: Sequence[int]) -> None:

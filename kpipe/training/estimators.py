@@ -113,7 +113,9 @@ def build_estimator(name: str, factory: Factory, problem: Problem, context: Cont
     except KpipeError:
         raise
     except Exception as error:
-        failure = TrainingError(f"Model {name!r} could not be created: {type(error).__name__}: {error}")
+        failure = TrainingError(
+            f"Model {name!r} could not be created: {type(error).__name__}: {error}", code="model-not-created"
+        )
         failure.add_note(traceback.format_exc())
         raise failure from None
     return wrap_estimator(problem, estimator)

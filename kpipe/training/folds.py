@@ -65,7 +65,11 @@ def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -
             warnings.simplefilter("ignore", UserWarning)  # of rare classes, which the checks report
             pairs = list(splitter.split(train, labels.to_numpy(), groups))
     except ValueError as error:
-        raise DataError(f"train.csv cannot be split by {splitter!r}: {error}. Try another --folds N.") from error
+        raise DataError(
+            f"train.csv cannot be split by {splitter!r}: {error}. Try another --folds N.",
+            code="cannot-split",
+            file="train.csv",
+        ) from error
     if not chosen and len(train) >= _MANY_ROWS and isinstance(splitter, _PARTITIONS):
         pairs = pairs[:_FEW_FOLDS]
     refit = bool(getattr(splitter, "refit", False))
@@ -152,7 +156,7 @@ def folds_from_frame(frame: pd.DataFrame) -> Folds:
         If the table does not hold folds.
     """
     if fault := _fault(frame):
-        raise DataError(f"The table does not hold folds: {fault}.")
+        raise DataError(f"The table does not hold folds: {fault}.", code="broken-run")
     rows = {key: part.to_numpy(dtype=np.int64) for key, part in frame.groupby(["fold", "role"])["row"]}
     numbers, nothing = range(int(frame["fold"].max()) + 1), np.arange(0)
     train, valid = (tuple(rows.get((fold, role), nothing) for fold in numbers) for role in _ROLES)
@@ -193,10 +197,11 @@ def _configured(splitter: Splitter, *, seed: int, n_folds: int | None) -> Splitt
     if n_folds is not None:
         if not hasattr(configured, "n_splits"):
             raise UsageError(
-                f"--folds {n_folds} is not possible: {splitter!r} of this competition has a fixed number of folds."
+                f"--folds {n_folds} is not possible: {splitter!r} of this competition has a fixed number of folds.",
+                code="cannot-split",
             )
         if n_folds < 2:
-            raise UsageError(f"--folds must be at least 2; got {n_folds}.")
+            raise UsageError(f"--folds must be at least 2; got {n_folds}.", code="cannot-split")
         configured.n_splits = n_folds
     if getattr(configured, "shuffle", False):
         configured.random_state = seed  # type: ignore[attr-defined]  # scikit-learn's splitters that shuffle have it
@@ -212,5 +217,9 @@ def _check_class_sizes(y: pd.Series, n_folds: int, *, by_author: bool) -> None:
         remedy = f"Use --folds {rows}" if rows > 1 else "Remove that row"
         raise DataError(
             f"train.csv: class {str(label)!r} of {y.name!r} has {rows} row{'s' * (rows > 1)}, fewer than the {n_folds} "
-            f"folds: a fold would validate a class that it never trained on. {remedy}, or merge the class with another."
+            f"folds: a fold would validate a class that it never trained on. {remedy}, or merge the class with "
+            "another.",
+            code="cannot-split",
+            file="train.csv",
+            column=str(y.name),
         )

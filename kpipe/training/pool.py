@@ -100,7 +100,10 @@ def open_pool(n_parallel: int, data: TrainingData, *, deadline: Deadline) -> Wor
         release_free_memory()
         return WorkerPool(n_parallel=n_parallel)
     if deadline.is_limited and not cluster.can_cancel:
-        raise UsageError("--budget needs workers that can be stopped: start them without --no-nanny, or omit --budget.")
+        raise UsageError(
+            "--budget needs workers that can be stopped: start them without --no-nanny, or omit --budget.",
+            code="conflicting-options",
+        )
     return WorkerPool(n_parallel=n_parallel, cluster=cluster, shared=cluster.share(data))
 
 
@@ -165,7 +168,9 @@ def _without_joblib_warnings() -> Iterator[None]:
 
 def _cannot_be_pickled(error: pickle.PicklingError) -> TrainingError:
     lines = [line for line in str(error.__cause__ or error).splitlines() if line.strip(' "')]
-    return TrainingError(f"The model cannot be sent to another process: {lines[-1]}. Run with --jobs 1.")
+    return TrainingError(
+        f"The model cannot be sent to another process: {lines[-1]}. Run with --jobs 1.", code="fit-failed"
+    )
 
 
 def _codes(error: BrokenProcessPool) -> str:
@@ -178,7 +183,9 @@ def _lost_worker(error: BrokenProcessPool) -> TrainingError:
     codes = _codes(error)
     crashed = any(name in codes for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "EXIT"))
     reason = "by the model or a library that it calls" if crashed else "most likely because memory ran out"
-    return TrainingError(f"Its worker process was killed ({codes}), {reason}. Finished fits are kept.")
+    return TrainingError(
+        f"Its worker process was killed ({codes}), {reason}. Finished fits are kept.", code="worker-killed"
+    )
 
 
 def _attempt(number: int, task: FitTask, data: TrainingData | None) -> _Outcome:

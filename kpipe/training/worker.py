@@ -259,7 +259,7 @@ def _failure(what: str, error: BaseException) -> TrainingError:
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, MemoryError):
         reason += ". To use less memory, run one fit at a time: --jobs 1"
-    failure = TrainingError(f"{what}: {reason}")
+    failure = TrainingError(f"{what}: {reason}", code="fit-failed")
     failure.add_note(traceback.format_exc())
     return failure
 
@@ -301,10 +301,13 @@ def _repeated_rows(X: pd.DataFrame) -> np.ndarray:
 def _check_predictions(task: FitTask, predictions: np.ndarray, shape: tuple[int, int]) -> None:
     where = f"Model {task.model!r}, fold {task.fold + 1}"
     if predictions.shape != shape:
-        raise TrainingError(f"{where}: predictions must have the shape {shape}; got {predictions.shape}.")
+        raise TrainingError(
+            f"{where}: predictions must have the shape {shape}; got {predictions.shape}.", code="bad-predictions"
+        )
     wrong = np.flatnonzero(~np.isfinite(predictions).all(axis=1))
     if len(wrong):
         raise TrainingError(
             f"{where}: {len(wrong)} of {len(predictions)} predictions are not finite numbers, the first for row "
-            f"{wrong[0] + 1} of the predicted rows."
+            f"{wrong[0] + 1} of the predicted rows.",
+            code="bad-predictions",
         )

@@ -62,7 +62,9 @@ def evaluate(
     try:
         value = _score(metric, y_scored, outputs)
     except ValueError as error:
-        raise DataError(f"{metric.name} is not defined for this target: {error}. Choose another --metric.") from error
+        raise DataError(
+            f"{metric.name} is not defined for this target: {error}. Choose another --metric.", code="metric-unsuitable"
+        ) from error
     return Score(
         value=value,
         standard_error=_standard_error(metric, y_scored, outputs, _group_numbers(groups, len(y))[scored]),
@@ -147,7 +149,9 @@ def check_domain(metric: Metric, y: np.ndarray) -> None:
     """
     if metric.domain is not None and len(y) and np.nanmin(y) < metric.domain:
         raise DataError(
-            f"{metric.name} needs targets of at least {metric.domain:g}; got {np.nanmin(y):g}. Choose another --metric."
+            f"{metric.name} needs targets of at least {metric.domain:g}; got {np.nanmin(y):g}. "
+            "Choose another --metric.",
+            code="metric-unsuitable",
         )
 
 

@@ -49,7 +49,7 @@ def get_metric(metric: str | Metric) -> Metric:
             return METRICS[known]
     near = closest(key, [*METRICS, *_ALIASES])
     hint, names = (f" Did you mean {_ALIASES.get(near, near)}?", listed(METRICS)) if near else ("", ", ".join(METRICS))
-    raise UsageError(f"There is no metric {metric!r}.{hint} The metrics are: {names}.")
+    raise UsageError(f"There is no metric {metric!r}.{hint} The metrics are: {names}.", code="unknown-metric")
 
 
 def _key(name: str) -> str:

@@ -108,7 +108,9 @@ def build_kernel(spec: KernelSpec, folder: Path, *, username: str, gpu: bool = F
     """
     slug = spec.request.slug
     if not competitions.is_slug(slug):
-        raise UsageError(f"{slug!r} cannot be a competition: slugs are lower-case words joined by hyphens.")
+        raise UsageError(
+            f"{slug!r} cannot be a competition: slugs are lower-case words joined by hyphens.", code="invalid-slug"
+        )
     find(slug)  # modules that it finds in places of its own can be embedded once it was imported
     payload = zip_embedded(slug)
     script = _script(spec, payload, wheels=wheels)
@@ -116,7 +118,8 @@ def build_kernel(spec: KernelSpec, folder: Path, *, username: str, gpu: bool = F
         raise UsageError(
             f"The script would have {len(script.encode()):,} bytes, more than the {_MOST_BYTES:,} that Kaggle accepts. "
             f"Make competitions/{slug}/, and what it imports from elsewhere, smaller: files other than Python belong "
-            "in a dataset."
+            "in a dataset.",
+            code="kernel-not-buildable",
         )
     check_importable(slug, payload)
     metadata = json.dumps(_metadata(slug, username, gpu=gpu, wheels=wheels), indent=2) + "\n"
@@ -126,7 +129,9 @@ def build_kernel(spec: KernelSpec, folder: Path, *, username: str, gpu: bool = F
         built.script.write_text(script, encoding="utf-8", newline="\n")
         built.metadata.write_text(metadata, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise OutputError(f"{folder} cannot be written: {error.strerror}. Choose another --dir.") from error
+        raise OutputError(
+            f"{folder} cannot be written: {error.strerror}. Choose another --dir.", code="cannot-write"
+        ) from error
     return built
 
 
@@ -185,7 +190,8 @@ def _inferred_metric(run: Run) -> str | None:
     raise UsageError(
         f"{record['run_id']} was scored by {name!r}, a metric that its competition's module declared, but {found}. "
         "Call kpipe in the run's workspace, set KPIPE_COMPETITIONS to the folder of the module, or build the kernel "
-        "from a new run."
+        "from a new run.",
+        code="unknown-metric",
     )
 
 

@@ -68,7 +68,8 @@ def embedded_files(slug: str) -> Iterator[tuple[str, bytes]]:
             if path.suffix in _COMPILED:
                 raise UsageError(
                     f"{path} cannot be embedded: it is compiled for this machine. Import it as a package of a wheel, "
-                    "with --package NAME, or do without it in the competition's module."
+                    "with --package NAME, or do without it in the competition's module.",
+                    code="kernel-not-buildable",
                 )
             inside = path.relative_to(place).as_posix() if path != place else ""
             base = module.replace(".", "/")
@@ -96,7 +97,8 @@ def _refuse_large(modules: dict[Path, str]) -> None:
         if size > _MOST_BYTES:
             raise UsageError(
                 f"The competition's module imports {module} from {place}, which has {size:,} bytes: too many to be "
-                "embedded. Move what it needs into a smaller module, or into the competition's folder."
+                "embedded. Move what it needs into a smaller module, or into the competition's folder.",
+                code="kernel-not-buildable",
             )
 
 
@@ -150,7 +152,8 @@ def check_importable(slug: str, payload: bytes) -> None:
             f"The kernel would fail: {folder / 'competition.py'} cannot be imported from what the script embeds. "
             f"{reason}. kpipe embeds the competition's folder and each module that its files name in an import "
             f"statement. Import it so, or copy it into {folder}; add a package that Kaggle's image lacks with "
-            "--package NAME."
+            "--package NAME.",
+            code="kernel-not-buildable",
         )
 
 

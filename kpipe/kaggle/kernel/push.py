@@ -44,13 +44,17 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     try:
         metadata = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}. `kpipe kernel build` writes it.") from error
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}. `kpipe kernel build` writes it.",
+            code="broken-kernel-folder",
+            file=str(path),
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not JSON: {error}.") from error
+        raise UsageError(f"{path} is not JSON: {error}.", code="broken-kernel-folder", file=str(path)) from error
     if not isinstance(metadata, dict):
-        raise UsageError(f"{path} must hold a JSON object.")
+        raise UsageError(f"{path} must hold a JSON object.", code="broken-kernel-folder", file=str(path))
     for fault in (*_identity_faults(metadata), *_source_faults(metadata), *_code_faults(metadata, folder)):
-        raise UsageError(f"{path}: {fault}")
+        raise UsageError(f"{path}: {fault}", code="broken-kernel-folder", file=str(path))
     return metadata
 
 
@@ -127,11 +131,13 @@ def wait_until_complete(
             _, log = kaggle.kernels.output(pushed)
             lines = "\n".join(_lines(log)[-_SHOWN_LINES:])
             raise RemoteError(
-                f"{pushed.ref}, version {pushed.version}, ended with {status}. {reason}\n{lines}".rstrip()
+                f"{pushed.ref}, version {pushed.version}, ended with {status}. {reason}\n{lines}".rstrip(),
+                code="kernel-failed",
             )
     raise RemoteError(
         f"{pushed.ref}, version {pushed.version}, has not finished in {seconds / 3600:.0f} hours. "
-        f"It continues on Kaggle: {pushed.url}"
+        f"It continues on Kaggle: {pushed.url}",
+        code="kernel-failed",
     )
 
 
@@ -171,11 +177,13 @@ def fetch_output(kaggle: Kaggle, pushed: Pushed, folder: Path) -> Path:
     files, _ = kaggle.kernels.output(pushed)
     if "submission.csv" not in files:
         wrote = ", ".join(sorted(files)[:10]) or "nothing"
-        raise RemoteError(f"{pushed.ref}, version {pushed.version}, wrote no submission.csv. It wrote: {wrote}.")
+        raise RemoteError(
+            f"{pushed.ref}, version {pushed.version}, wrote no submission.csv. It wrote: {wrote}.", code="kernel-failed"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder} cannot be created: {error.strerror}.") from error
+        raise OutputError(f"{folder} cannot be created: {error.strerror}.", code="cannot-write") from error
     for name in _FETCHED:
         if name in files:
             kaggle.kernels.download_file(files[name], folder / name)

@@ -63,7 +63,10 @@ def _pip_download(packages: Sequence[str], folder: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip failed"]
-        raise UsageError(f"There is no wheel for Kaggle's Python {_PYTHON} of {', '.join(packages)}: {errors[-1]}")
+        raise UsageError(
+            f"There is no wheel for Kaggle's Python {_PYTHON} of {', '.join(packages)}: {errors[-1]}",
+            code="kernel-not-buildable",
+        )
 
 
 def dataset_name(folder: Path) -> str:
@@ -90,7 +93,11 @@ def dataset_name(folder: Path) -> str:
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["id"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        raise UsageError(f"{path} does not describe a dataset ({error}). `kpipe kernel build` writes it.") from error
+        raise UsageError(
+            f"{path} does not describe a dataset ({error}). `kpipe kernel build` writes it.",
+            code="broken-kernel-folder",
+            file=str(path),
+        ) from error
 
 
 def ensure_dataset(kaggle: Kaggle, folder: Path, *, on_status: Callable[[str], None], seconds: float = 1800.0) -> None:
@@ -124,5 +131,7 @@ def ensure_dataset(kaggle: Kaggle, folder: Path, *, on_status: Callable[[str], N
         if status == "ready":
             return
         if status in _FAILED:
-            raise RemoteError(f"Kaggle could not create the dataset {name}: {status}.")
-    raise RemoteError(f"The dataset {name} is not ready after {seconds / 60:.0f} minutes. Try again later.")
+            raise RemoteError(f"Kaggle could not create the dataset {name}: {status}.", code="dataset-failed")
+    raise RemoteError(
+        f"The dataset {name} is not ready after {seconds / 60:.0f} minutes. Try again later.", code="dataset-failed"
+    )

@@ -238,12 +238,18 @@ class TwoTargets(ClassifierMixin, BaseEstimator):
             If the loss is no longer a finite number.
         """
         if self.second not in getattr(X, "columns", ()):
-            raise UsageError(f"The model 'two-targets' needs the column {self.second!r} among the features.")
+            raise UsageError(
+                f"The model 'two-targets' needs the column {self.second!r} among the features.",
+                code="model-unsuitable",
+                column=self.second,
+            )
         n_missing = int(pd.isna(X[self.second]).sum())
         if n_missing:
             raise UsageError(
                 f"The model 'two-targets' needs {self.second!r} in every row, but it is missing in {n_missing} of "
-                f"{len(X)}. Impute the column in the competition's features, or choose another model."
+                f"{len(X)}. Impute the column in the competition's features, or choose another model.",
+                code="model-unsuitable",
+                column=self.second,
             )
         require(self.nets >= 1, "nets must be 1 or more", self.nets)
         self.classes_, codes = np.unique(y, return_inverse=True)

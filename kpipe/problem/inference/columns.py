@@ -27,7 +27,12 @@ def infer_columns(competition: Competition, tables: Tables) -> Step:
         If a stated column is missing from a file, or no column is left.
     """
     if unknown := [name for name in competition.drop if name not in tables.train.columns]:
-        raise DataError(lacks("train.csv", "the column to drop,", unknown[0], tables.train.columns))
+        raise DataError(
+            lacks("train.csv", "the column to drop,", unknown[0], tables.train.columns),
+            code="missing-column",
+            file="train.csv",
+            column=unknown[0],
+        )
     if competition.columns is not None:
         return _stated(competition, tables)
     excluded = {competition.id, *competition.targets, *competition.drop}
@@ -40,7 +45,7 @@ def infer_columns(competition: Competition, tables: Tables) -> Step:
     if dated and competition.id in tables.test.columns:
         columns = [str(competition.id), *columns]
     if not columns:
-        raise DataError("train.csv and test.csv share no column to learn from, besides the id.")
+        raise DataError("train.csv and test.csv share no column to learn from, besides the id.", code="no-features")
     lacking = [c for c in tables.train.columns if c not in tables.test.columns and c not in competition.targets]
     text = "the columns that train and test share"
     text += f", except row numbers ({listed(row_numbers)})" if row_numbers else ""
@@ -91,7 +96,10 @@ def _stated(competition: Competition, tables: Tables) -> Step:
         if missing:
             raise DataError(
                 f"{name}.csv lacks the feature column{'s' * (len(missing) > 1)} {listed(map(repr, missing))}, "
-                f"which {competition.slug} trains on."
+                f"which {competition.slug} trains on.",
+                code="missing-column",
+                file=f"{name}.csv",
+                column=missing[0],
             )
     if not competition.drop:
         return NOTHING

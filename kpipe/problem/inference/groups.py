@@ -49,7 +49,12 @@ def _groups_by(competition: Competition, split: str, tables: Tables) -> Step:
         return NOTHING
     for name, frame in (("train", tables.train), ("test", tables.test)):
         if split not in frame.columns:
-            raise DataError(lacks(f"{name}.csv", "the column to split by,", split, frame.columns))
+            raise DataError(
+                lacks(f"{name}.csv", "the column to split by,", split, frame.columns),
+                code="missing-column",
+                file=f"{name}.csv",
+                column=split,
+            )
     if parse_dates(tables.train[split]) is not None or comes_later(tables.train[split], tables.test[split]):
         return NOTHING  # a time
     _check_groups(tables.train, split)
@@ -79,10 +84,19 @@ def _candidates(competition: Competition, tables: Tables) -> Iterator[tuple[str,
 
 def _check_groups(train: pd.DataFrame, groups: str) -> None:
     if groups not in train.columns:
-        raise DataError(lacks("train.csv", "the groups column", groups, train.columns))
+        raise DataError(
+            lacks("train.csv", "the groups column", groups, train.columns),
+            code="missing-column",
+            file="train.csv",
+            column=groups,
+        )
     missing = np.flatnonzero(train[groups].isna())
     if len(missing):
         raise DataError(
             f"train.csv: the groups column {groups!r} is missing in {len(missing)} of {len(train)} rows, "
-            f"first in row {missing[0] + 1}. Assign groups to these rows in clean."
+            f"first in row {missing[0] + 1}. Assign groups to these rows in clean.",
+            code="groups-missing",
+            file="train.csv",
+            column=groups,
+            row=int(missing[0]) + 1,
         )

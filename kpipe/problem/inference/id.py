@@ -24,16 +24,27 @@ def infer_id(competition: Competition, tables: Tables) -> Step:
     sample, test = tables.sample.columns, tables.test.columns
     if competition.id is not None:
         if competition.id not in sample:
-            raise DataError(lacks("The sample submission", "the id column", competition.id, sample))
+            raise DataError(
+                lacks("The sample submission", "the id column", competition.id, sample),
+                code="missing-column",
+                column=competition.id,
+            )
         if competition.id in tables.train.columns and competition.id not in test:
-            raise DataError(f"test.csv lacks the id column {competition.id!r}, which train.csv has.")
+            raise DataError(
+                f"test.csv lacks the id column {competition.id!r}, which train.csv has.",
+                code="missing-column",
+                file="test.csv",
+                column=competition.id,
+            )
         return NOTHING
     if shared := shared_ids(tables):
         return {"id": shared[0]}, Reason(text="the column that the sample submission shares with test")
     alone = [name for name in sample if name not in tables.train.columns]
     if alone:
         return {"id": alone[0]}, Reason(text="the sample submission's column that neither train nor test has")
-    raise DataError(f"No id column was found in the sample submission ({listed(sample)}). Name it with --id COLUMN.")
+    raise DataError(
+        f"No id column was found in the sample submission ({listed(sample)}). Name it with --id COLUMN.", code="no-id"
+    )
 
 
 def shared_ids(tables: Tables) -> list[str]:

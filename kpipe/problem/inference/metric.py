@@ -31,7 +31,8 @@ def infer_metric(competition: Competition, tables: Tables) -> Step:
     metric = get_metric(competition.metric)
     if metric.task != competition.task:
         raise UsageError(
-            f"The metric {metric.name} is for {metric.task}, but the task of {competition.slug} is {competition.task}."
+            f"The metric {metric.name} is for {metric.task}, but the task of {competition.slug} is {competition.task}.",
+            code="metric-unsuitable",
         )
     over_several = count > 1 and metric.single is None
     if metric.log_target and metric.domain is None and (tables.train[list(competition.targets)] < 0).any(axis=None):

@@ -33,7 +33,9 @@ def infer_target(competition: Competition, tables: Tables) -> Step:
         return found
     raise DataError(
         f"No target was found: the sample submission asks for {listed(wanted)}, but train.csv has "
-        f"{listed(train)}.{_further_labels(tables, wanted)} Name it with --target COLUMN."
+        f"{listed(train)}.{_further_labels(tables, wanted)} Name it with --target COLUMN.",
+        code="no-target",
+        file="train.csv",
     )
 
 
@@ -74,7 +76,12 @@ def _find_target(competition: Competition, tables: Tables) -> Step | None:
 def _check_stated(competition: Competition, tables: Tables) -> None:
     """Raise DataError for a target that train lacks, or that cannot be what the sample submission asks for."""
     if missing := [name for name in competition.targets if name not in tables.train]:
-        raise DataError(lacks("train.csv", "the target", missing[0], tables.train.columns))
+        raise DataError(
+            lacks("train.csv", "the target", missing[0], tables.train.columns),
+            code="missing-column",
+            file="train.csv",
+            column=missing[0],
+        )
     wanted, target = submission_columns(competition, tables), competition.targets[0]
     if len(competition.targets) > 1 or target in wanted:
         return
@@ -85,12 +92,18 @@ def _check_stated(competition: Competition, tables: Tables) -> None:
     if len(wanted) > 1 and distinct != len(wanted):
         raise DataError(
             f"train.csv: the target {target!r} has {distinct:,} distinct value{'s' * (distinct != 1)} where the sample "
-            f"submission asks for {len(wanted)} classes ({listed(wanted)}).{hint}"
+            f"submission asks for {len(wanted)} classes ({listed(wanted)}).{hint}",
+            code="target-unsuitable",
+            file="train.csv",
+            column=target,
         )
     if hint and target in tables.test and not _is_empty(tables, target):
         raise DataError(
             f"test.csv holds the target {target!r}, so there is nothing to predict; the sample submission asks for "
-            f"{listed(wanted)}.{hint}"
+            f"{listed(wanted)}.{hint}",
+            code="target-unsuitable",
+            file="test.csv",
+            column=target,
         )
 
 

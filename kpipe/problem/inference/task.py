@@ -57,7 +57,10 @@ def _check_binary_targets(competition: Competition, tables: Tables) -> None:
             raise DataError(
                 f"train.csv: with several targets, this metric needs each of them to be 0 or 1, but {name!r} holds "
                 f"{', '.join(sorted(map(str, strange))[:3])}. Name one target with --target, or choose another "
-                "--metric."
+                "--metric.",
+                code="target-unsuitable",
+                file="train.csv",
+                column=name,
             )
 
 
@@ -85,7 +88,10 @@ def _check_several_numbers(targets: pd.DataFrame) -> None:
     if words:
         raise DataError(
             f"train.csv: of several targets each must be numbers, but {words[0]!r} holds labels such as "
-            f"{targets[words[0]].iloc[0]!r}. {_one_by_one(str(words[0]))}"
+            f"{targets[words[0]].iloc[0]!r}. {_one_by_one(str(words[0]))}",
+            code="target-unsuitable",
+            file="train.csv",
+            column=str(words[0]),
         )
 
 
@@ -106,18 +112,36 @@ def _check_missing_classes(competition: Competition, tables: Tables) -> None:
         name, rows = missing[0], np.flatnonzero(targets[missing[0]].isna())
         raise DataError(
             f"train.csv: the target {name!r} is missing in {len(rows)} of {len(targets)} rows, first in row "
-            f"{rows[0] + 1}, where another target is known. {_one_by_one(name)}"
+            f"{rows[0] + 1}, where another target is known. {_one_by_one(name)}",
+            code="target-missing",
+            file="train.csv",
+            column=name,
+            row=int(rows[0]) + 1,
         )
 
 
 def _check_target(y: pd.Series, target: str, *, several: bool) -> None:
     missing = np.flatnonzero(y.isna())
     if len(missing) == len(y):
-        raise DataError(f"train.csv: the target {target!r} is missing in every row.")
+        raise DataError(
+            f"train.csv: the target {target!r} is missing in every row.",
+            code="target-missing",
+            file="train.csv",
+            column=target,
+        )
     if len(missing) and not several:
         raise DataError(
             f"train.csv: the target {target!r} is missing in {len(missing)} of {len(y)} rows, first in row "
-            f"{missing[0] + 1}. Remove these rows: a model cannot learn from them."
+            f"{missing[0] + 1}. Remove these rows: a model cannot learn from them.",
+            code="target-missing",
+            file="train.csv",
+            column=target,
+            row=int(missing[0]) + 1,
         )
     if y.nunique() == 1:
-        raise DataError(f"train.csv: the target {target!r} is {y.iloc[0]} in every row: there is nothing to predict.")
+        raise DataError(
+            f"train.csv: the target {target!r} is {y.iloc[0]} in every row: there is nothing to predict.",
+            code="target-unsuitable",
+            file="train.csv",
+            column=target,
+        )

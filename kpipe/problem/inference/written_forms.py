@@ -153,7 +153,10 @@ def _amounts(train: pd.Series, test: pd.Series | None) -> _Conversion | None:
             raise DataError(
                 f"train.csv: the target {train.name!r} is written in several {_plural(amounts.further)} "
                 f"({_named(amounts.currencies)}), such as {str(train.dropna().iloc[0])!r}. Convert them to one "
-                f"{amounts.further} in the file, or keep their text as classes with --text {train.name}."
+                f"{amounts.further} in the file, or keep their text as classes with --text {train.name}.",
+                code="target-unsuitable",
+                file="train.csv",
+                column=str(train.name),
             )
         return _Conversion(values.set_axis(train.index), None, words)
     parts = _split(values, train, test)

@@ -47,7 +47,10 @@ def active_cluster() -> Cluster | None:
         return None
     cluster: Cluster = DaskCluster(backend.client) if name == "DaskDistributedBackend" else RayCluster()
     if not cluster.n_workers:
-        raise UsageError("The cluster has no workers. Start one, for example: dask worker ADDRESS --nthreads 1")
+        raise UsageError(
+            "The cluster has no workers. Start one, for example: dask worker ADDRESS --nthreads 1",
+            code="cluster-failed",
+        )
     return cluster
 
 
@@ -70,11 +73,15 @@ def connect_to_cluster(address: str | None) -> Iterator[None]:
         return
     kind, _, location = address.partition("=")
     if kind not in _CONNECT or not location:
-        raise UsageError(f"A cluster must be dask=ADDRESS, ray=ADDRESS or ray=auto; got {address!r}.")
+        raise UsageError(
+            f"A cluster must be dask=ADDRESS, ray=ADDRESS or ray=auto; got {address!r}.", code="invalid-value"
+        )
     try:
         with _CONNECT[kind](location):
             yield
     except ImportError as error:
         if error.name not in ("dask", "distributed", "ray"):
             raise
-        raise UsageError(f"{error.name} is not installed: {install_command(extra=kind)}") from error
+        raise UsageError(
+            f"{error.name} is not installed: {install_command(extra=kind)}", code="missing-package"
+        ) from error

@@ -114,7 +114,7 @@ def run_call(call: bytes, versions: Mapping[str, str], data: Any) -> Any:
         if own.get(name) != version
     ]
     if different:
-        raise TrainingError(f"this worker has {'; '.join(different)}")
+        raise TrainingError(f"this worker has {'; '.join(different)}", code="cluster-failed")
     token = _SHARED_DATA.set(data)
     try:
         return pickle.loads(call)()

@@ -86,6 +86,6 @@ def connect_to_dask(address: str) -> Iterator[None]:
     try:
         client = Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise UsageError(f"No Dask scheduler answers at {address}: {error}") from error
+        raise UsageError(f"No Dask scheduler answers at {address}: {error}", code="cluster-failed") from error
     with client, joblib.parallel_config(backend="dask", client=client):
         yield

@@ -68,7 +68,8 @@ class ClusterBackend(ParallelBackendBase):
             raise TrainingError(
                 f"A worker of the cluster could not run a fit: {type(error).__name__}: {error}. Install on the workers "
                 "what is installed here: kpipe, its libraries in the same versions, and the folder of the competition "
-                "(KPIPE_COMPETITIONS)."
+                "(KPIPE_COMPETITIONS).",
+                code="cluster-failed",
             ) from error
 
     def abort_everything(self, ensure_ready: bool = True) -> None:

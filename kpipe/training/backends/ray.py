@@ -95,7 +95,7 @@ def connect_to_ray(address: str) -> Iterator[None]:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UsageError(f"No Ray cluster answers at {address}: {error}") from error
+        raise UsageError(f"No Ray cluster answers at {address}: {error}", code="cluster-failed") from error
     try:
         register_ray()
         with joblib.parallel_config(backend="ray"):

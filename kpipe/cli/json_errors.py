@@ -1,0 +1,81 @@
+"""Errors as JSON, for programs that call ``kpipe ... --json``: the schema is ``kpipe/cli/schemas/error.json``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import string
+from typing import Any
+
+from kpipe.errors import KpipeError, printable
+
+__all__ = ["error_document"]
+
+
+def error_document(error: BaseException, options: dict[str, Any] | None = None) -> str:
+    """An error as a JSON document.
+
+    Parameters
+    ----------
+    error : BaseException
+        An error of kpipe, an interrupt, or an exception that kpipe does not know.
+    options : dict, optional
+        The parsed command line, from which the next commands are filled in.
+
+    Returns
+    -------
+    str
+        ``{"error": {"code", "message", "where", "fix", "next"}}``.
+
+    Examples
+    --------
+    >>> print(error_document(KpipeError("No.", code="unknown-run", file="x"), {"out": "runs"}))
+    {
+      "error": {
+        "code": "unknown-run",
+        "message": "No.",
+        "where": {
+          "file": "x",
+          "column": null,
+          "row": null,
+          "line": null
+        },
+        "fix": "Take an id from `kpipe runs`, or name the folder that holds the runs with --out DIR.",
+        "next": [
+          "kpipe runs --out runs",
+          "kpipe explain unknown-run"
+        ]
+      }
+    }
+    """
+    from kpipe.cli.explanations import explanations
+
+    known = error if isinstance(error, KpipeError) else _as_known(error)
+    text = explanations().get(known.code)
+    commands = [*known.next, *(_filled_in(command, options or {}) for command in (text.next if text else ()))]
+    commands += [f"kpipe explain {known.code}"] if text else []
+    where = {name: printable(value) if isinstance(value, str) else value for name, value in known.where.items()}
+    fields = {"code": known.code, "message": str(known), "where": where, "fix": text.fix if text else ""}
+    return json.dumps({"error": {**fields, "next": list(filter(None, commands))}}, indent=2)
+
+
+def _as_known(error: BaseException) -> KpipeError:
+    if isinstance(error, KeyboardInterrupt):
+        return KpipeError(" ".join(("Interrupted.", *map(str, error.args))), code="interrupted")
+    return KpipeError(f"{type(error).__name__}: {error}", code="internal-error")
+
+
+def _filled_in(command: str, options: dict[str, Any]) -> str:
+    """A command with the competition, run and paths of the call; empty if the call does not name what it needs."""
+    out = options.get("out")
+    values = {
+        "slug": options.get("slug"),
+        "run": options.get("run") or options.get("what"),
+        "data": f" --data {shlex.quote(str(options['data']))}" if options.get("data") else "",
+        "out": "" if out is None or str(out) == "submissions" else f" --out {shlex.quote(str(out))}",
+    }
+    needed = [name for _, name, _, _ in string.Formatter().parse(command) if name]
+    if any(values[name] is None for name in needed):
+        return ""
+    quoted = {name: shlex.quote(str(values[name])) for name in ("slug", "run") if values[name] is not None}
+    return printable(command.format(**{**values, **quoted}))
