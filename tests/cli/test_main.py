@@ -17,6 +17,7 @@ SHARED = {
     "command",
     "help",
     "interrupts",
+    "json_errors",
     "main",
     "messages",
     "notebook",
