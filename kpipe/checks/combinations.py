@@ -11,7 +11,14 @@ import pandas as pd
 
 from kpipe.data.column_types import to_numeric
 
-__all__ = ["Derived", "find_linear_leak", "joint_categories", "number_pairs", "text_pairs"]
+__all__ = [
+    "Derived",
+    "find_linear_leak",
+    "greatest_of_columns",
+    "joint_categories",
+    "number_pairs",
+    "text_pairs",
+]
 
 _NUMBERS, _SUMMED, _SCREENED = 50, 300, 300  # columns that are paired, and summed; rows of the screening
 _MIN_SKILL = 0.95  # 2 AUC - 1, or the rank correlation, from which a pair of columns is examined
@@ -82,6 +89,32 @@ def number_pairs(X: pd.DataFrame, skills: Screen, cells: Screen | None) -> Itera
         if others and one in whole and cells is not None:
             few = np.column_stack([numbers[name][some] for name in others])
             yield from _screened(numbers, one, others, few, some, _REMAINDERS, cells)
+
+
+def greatest_of_columns(X: pd.DataFrame, cells: Screen, classes: int) -> Iterator[Derived]:
+    """Which of neighbouring columns is the greatest: one column per class may hold the predictions of another model.
+
+    Parameters
+    ----------
+    X : DataFrame
+    cells : callable
+        How well categories tell the class.
+    classes : int
+        Number of classes; of two, a difference of columns says the same.
+
+    Yields
+    ------
+    Derived
+        Those that pass a screening in some of the rows.
+    """
+    numbers = dict(_numbers(X)) if classes > 2 else {}
+    some = np.random.default_rng(3).permutation(len(X))[:_SCREENED_CELLS]
+    for start in range(len(numbers) - classes + 1):
+        names = tuple(numbers)[start : start + classes]
+        table = np.column_stack([numbers[name] for name in names])
+        which = np.nan_to_num(table, nan=-np.inf).argmax(axis=1)
+        if cells(which[some, None], some)[0] >= _MIN_CELL_SKILL:
+            yield Derived(f"Which of {', '.join(names)} is greatest", names, which, codes=True)
 
 
 def _numbers(X: pd.DataFrame, most: int = _NUMBERS) -> Iterator[tuple[str, np.ndarray]]:

@@ -28,6 +28,9 @@ def metric_direction(trained: TrainedModels) -> Iterator[Finding]:
     if (difference := _differs_from_kpipes(trained)) is not None:
         yield difference
         return
+    if (order := _depends_on_order(trained)) is not None:
+        yield "fail", order
+        return
     scored = ~np.isnan(baseline.oof).any(axis=1)
     theirs = metric.function(y[scored], output(metric, baseline.oof[scored]))
     perfect = metric.function(y[scored], output(metric, _perfect(metric, y, baseline.oof.shape[1])[scored]))
@@ -82,6 +85,20 @@ def _differs_from_kpipes(trained: TrainedModels) -> Finding | None:
         f"The competition's own {metric.name} is {ours:.5g} on {where}, but kpipe's {known.name} is {theirs:.5g}"
         f"{f': {factors[0]:g} times as much everywhere' if of_scale else ''}. Correct the function (it must not depend "
         "on the number or the order of rows), or give it another name.",
+    )
+
+
+def _depends_on_order(trained: TrainedModels) -> str | None:
+    """What is wrong if the score changes when rows and predictions are reordered together; None if it does not."""
+    metric, y, oof = trained.problem.metric, trained.predictions.y, trained.ensemble.oof
+    rows = np.flatnonzero(~np.isnan(oof).any(axis=1))
+    mixed = np.random.default_rng(1).permutation(rows)
+    once, again = (metric.function(y[some], output(metric, oof[some])) for some in (rows, mixed))
+    if np.isclose(once, again, rtol=1e-6, atol=1e-9, equal_nan=True):
+        return None
+    return (
+        f"{metric.name} is {once:.5g}, but {again:.5g} when rows and predictions are reordered together: it weighs "
+        "rows by their place, or leaves some out. Correct the function, so that it treats all rows alike."
     )
 
 

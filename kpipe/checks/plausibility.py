@@ -13,7 +13,6 @@ from kpipe.checks.interface import Finding, PredictionCheck, TrainedModels
 from kpipe.checks.statistics import scaled_ranks
 from kpipe.checks.wide import sample_columns
 from kpipe.core.metrics import Metric, evaluate, output
-from kpipe.core.values import ModelPredictions
 from kpipe.data.column_types import is_free_text, is_pixel_table, to_numeric
 from kpipe.data.dates import parse_dates
 
@@ -250,11 +249,11 @@ def graded_predictions(trained: TrainedModels) -> Iterator[Finding]:
     Yields
     ------
     Finding
-        One for each such model.
+        One for each such model, and one where ``postprocess`` makes them so.
     """
     problem = trained.problem
     for model in trained.predictions.models if problem.metric.needs == "probability" else ():
-        distinct = _distinct(model)
+        distinct = _distinct(model.oof)
         if len(distinct) == 2 and np.array_equal(distinct, [0.0, 1.0]):
             yield (
                 "fail",
@@ -267,11 +266,19 @@ def graded_predictions(trained: TrainedModels) -> Iterator[Finding]:
                 f"{model.name} has only two different predictions ({distinct[0]:.4g} and {distinct[1]:.4g}) in all "
                 f"folds, but {problem.metric.name} needs graded probabilities. Do not turn them into labels.",
             )
+    if problem.metric.needs == "probability" and problem.competition.postprocess is not None:
+        graded = any(len(_distinct(model.oof)) > 2 for model in trained.predictions.models)
+        if graded and len(_distinct(trained.ensemble.oof)) == 2:
+            yield (
+                "fail",
+                f"postprocess turns graded predictions into two values, but {problem.metric.name} needs probabilities. "
+                "Do not round them, and do not compare them with a threshold.",
+            )
 
 
-def _distinct(model: ModelPredictions) -> np.ndarray:
+def _distinct(predictions: np.ndarray) -> np.ndarray:
     """The distinct out-of-fold predictions, to 9 digits; none of a small table."""
-    oof = model.oof[~np.isnan(model.oof).any(axis=1)]
+    oof = predictions[~np.isnan(predictions).any(axis=1)]
     return np.unique(np.round(oof, 9)) if len(oof) >= 30 else np.array([])
 
 

@@ -79,6 +79,13 @@ def postprocess_leakage(trained: TrainedModels) -> Iterator[Finding]:
             f"{count:,} rows change when other rows lose the values of columns that have missing values: postprocess "
             "drops or fills rows by others, and joins the rest by position. Treat each row by itself, and join by id.",
         )
+    elif count := _changed_by_absence(trained, mean, rows, once):
+        yield (
+            "warn",
+            f"{count:,} rows change when half of the others are absent, as by ranks or shares of all rows that are "
+            "predicted together: test rows may be another mixture than out-of-fold rows. Decide by what was learned "
+            "from training rows, such as a fixed threshold.",
+        )
     else:
         yield (
             "pass",
@@ -110,6 +117,18 @@ def _changed_by_gaps(trained: TrainedModels, mean: np.ndarray, rows: pd.DataFram
     except KpipeError:  # it may count on values in some of the columns
         return 0
     return _count_changed(once[~blank], again[~blank])
+
+
+def _changed_by_absence(trained: TrainedModels, mean: np.ndarray, rows: pd.DataFrame, once: np.ndarray) -> int:
+    """Number of rows that change when every second of the others is absent."""
+    competition, tables = trained.problem.competition, trained.problem.tables
+    kept = np.arange(0, len(rows), 2)
+    try:
+        fewer = replace(tables, test=rows.iloc[kept].reset_index(drop=True))
+        again = apply_postprocess(competition, mean[kept], fewer)
+    except KpipeError:  # it may count on certain rows
+        return 0
+    return _count_changed(once[kept], again)
 
 
 def _count_changed(a: np.ndarray, b: np.ndarray) -> int:

@@ -15,7 +15,14 @@ import pandas as pd
 
 from kpipe.checks.binning import BinnedColumn, Evidence, bin_column
 from kpipe.checks.class_leakage import MAX_CLASSES, find_class_leak
-from kpipe.checks.combinations import Derived, find_linear_leak, joint_categories, number_pairs, text_pairs
+from kpipe.checks.combinations import (
+    Derived,
+    find_linear_leak,
+    greatest_of_columns,
+    joint_categories,
+    number_pairs,
+    text_pairs,
+)
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.number_leakage import find_rank_leak
 from kpipe.checks.statistics import scaled_ranks
@@ -203,6 +210,7 @@ def _of_columns(X: pd.DataFrame, target: _Target) -> Iterator[Derived]:
     yield from text_pairs(X)
     if target.of_classes:
         yield from joint_categories(X, target.cell_skills)
+        yield from greatest_of_columns(X, target.cell_skills, len(target.labels))
 
 
 def _missing(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:

@@ -12,6 +12,7 @@ __all__ = ["find_telling_words", "parts_of_texts"]
 
 _CHARACTERS = 8  # that are taken from either end
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
+_BLANKS = re.compile(r"^\s|\s$|\s{2,}|[^\S ]|[\u200b-\u200d\ufeff]")  # but single ones between words
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")
 _PLACES = dict(enumerate(_ORDINALS)) | {-1: "last"}
 _PLACES |= {-place - 1: f"{which} to last" for place, which in enumerate(_ORDINALS[:5]) if place}
@@ -53,6 +54,7 @@ def parts_of_texts(column: str, cells: Sequence[str | None]) -> Iterator[Part]:
     yield f"The number of capitals in {column}", [float(sum(map(str.isupper, text))) for text in texts]
     yield f"The case of {column}", [next((name for name, of in _CASES if of(text)), "mixed") for text in texts]
     yield f"The punctuation of {column}", ["".join(sorted(set(re.findall(r"[^\w\s]", text)))) for text in texts]
+    yield f"The blanks in {column}", ["".join(sorted(set(_BLANKS.findall(text)))) for text in texts]
     yield f"The order of the words of {column}", [_order(parts) for parts in tokens]
     for size in (1, 3):
         yield f"The first {_characters(size)} of {column}", [text[:size] or None for text in texts]

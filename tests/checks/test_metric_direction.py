@@ -55,3 +55,14 @@ def test_an_own_metric_that_differs_from_the_one_of_its_name_is_found(
 def test_an_own_metric_that_equals_the_one_of_its_name_passes(files: Path) -> None:
     own = replace(get_metric("accuracy"), function=lambda y, labels: float(np.mean(y == labels)))
     assert "metric direction" not in findings(files, metric=own)
+
+
+def of_the_first_100_rows(y: np.ndarray, labels: np.ndarray) -> float:
+    return float((y == labels)[:100].mean())
+
+
+def test_a_metric_of_any_name_that_depends_on_the_order_of_rows_fails(files: Path) -> None:
+    own = replace(get_metric("accuracy"), function=of_the_first_100_rows, name="share of points")
+    found = findings(files, metric=own)["metric direction"]
+    assert found.status == "fail"
+    assert "when rows and predictions are reordered together" in found.detail

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from kpipe.checks.target_parts import target_in_parts
+from tests.checks.made import from_frame
 from tests.plants import Prepared
 from tests.tables import prepared
 
@@ -150,6 +151,13 @@ def in_equality(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray
     return {"dock": one.astype(object), "pier": np.where(y > 0, one, other).astype(object)}
 
 
+def in_blanks(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    texts = [" ".join(rng.choice("it was a dark night and the wind blew".split(), 6)) for _ in y]
+    return {
+        "text": np.array([t.replace(" ", "\u00a0", 1) if v > 0 else t for t, v in zip(texts, y, strict=True)], object)
+    }
+
+
 def in_weekday(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     days = 7 * rng.integers(0, 300, len(y)) + np.where(y > 0, rng.integers(0, 3, len(y)), rng.integers(3, 7, len(y)))
     return {"filed": (pd.Timestamp(2018, 1, 1) + pd.to_timedelta(days, unit="D")).strftime("%Y-%m-%d").to_numpy()}
@@ -186,6 +194,7 @@ FOR_CLASSES = [
     in_order_of_words,
     in_parity_of_difference,
     in_equality,
+    in_blanks,
     in_weekday,
     in_minute,
     in_three_flags,
@@ -237,3 +246,20 @@ def test_columns_that_give_a_number_together_fail(given: Prepared, plant: Plant)
     assert "give the target exactly" in text
     [(status, text)] = found(given, plant(np.random.default_rng(5).permutation(y), np.random.default_rng(0)))
     assert status == "pass", text
+
+
+def test_columns_that_hold_the_predictions_of_another_model_of_three_classes_fail() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.arange(900), "x": rng.normal(size=900), "y": rng.integers(0, 3, 900)})
+    shares = rng.uniform(0, 1, (900, 3))
+    for name, classes in (("told", frame["y"].to_numpy()), ("other", rng.integers(0, 3, 900))):
+        sure = shares.copy()
+        sure[np.arange(900), classes] = shares.max(axis=1) + 0.1
+        for number in range(3):
+            frame[f"{name}{number}"] = sure[:, number].round(4)
+    honest = from_frame(frame.drop(columns=["told0", "told1", "told2"]), 600, metric="accuracy")
+    assert next(target_in_parts(honest.problem, honest.folds))[0] == "pass"
+    given = from_frame(frame, 600, metric="accuracy")
+    [(status, text)] = target_in_parts(given.problem, given.folds)
+    assert status == "fail"
+    assert text.startswith("Which of told0, told1, told2 is greatest")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,36 @@ def test_batch_dependence_is_measured_on_the_first_fold_only() -> None:
     assert fit_predict(task_of(BatchMean()), data).batch_dependence > 0.01
     assert fit_predict(task_of(BatchMean(), fold=1), data).batch_dependence == 0
     assert fit_predict(task_of(Echo()), data).batch_dependence == 0
+
+
+class CountsOfTheBatch(RegressorMixin, BaseEstimator):
+    """Predicts how many of the rows that are predicted together share a row's value."""
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> CountsOfTheBatch:
+        self.fitted_ = True
+        return self
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        kind = (10 * X["x"]).round().astype(int) % 7
+        return kind.map(kind.value_counts()).to_numpy(dtype=float)
+
+
+class DummiesOfTheBatch(CountsOfTheBatch):
+    """Predicts the place of a row's kind among the kinds of the rows that are predicted together."""
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        return np.unique((10 * X["x"]).round().astype(int) % 3, return_inverse=True)[1].astype(float)
+
+
+@pytest.mark.parametrize("made", [CountsOfTheBatch, DummiesOfTheBatch])
+def test_batch_dependence_is_seen_where_only_a_few_rows_show_it(made: type[BaseEstimator]) -> None:
+    given, seen = prices(n=80, m=90), []
+    for seed in range(8):
+        test = given.test.sample(frac=1, random_state=seed).reset_index(drop=True)
+        seen.append(
+            fit_predict(task_of(made()), data_of(replace(given, test=test), "price", 1)).batch_dependence > 0.01
+        )
+    assert sum(seen) >= 6
 
 
 class OnlyOnce(RegressorMixin, BaseEstimator):
