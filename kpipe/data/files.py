@@ -18,6 +18,7 @@ __all__ = [
     "is_hidden",
     "is_table",
     "list_files",
+    "list_names",
     "open_workbooks",
     "open_zips",
     "source_file",
@@ -136,6 +137,26 @@ def list_files(place: Path) -> list[SourceFile]:
         The zip is not one, or damaged.
     """
     return _sorted(file for file in _all_files(place) if is_table(file.path))
+
+
+def list_names(place: Path) -> list[str]:
+    """The paths of all files of a folder or zip, except hidden ones.
+
+    Parameters
+    ----------
+    place : Path
+
+    Returns
+    -------
+    list of str
+        Sorted.
+
+    Raises
+    ------
+    DataError
+        The zip is not one, or damaged.
+    """
+    return sorted(file.path for file in _all_files(place) if not is_hidden(file.path))
 
 
 def open_zips(place: Path) -> list[SourceFile]:

@@ -20,7 +20,7 @@ from kpipe.data.assembling import assemble
 from kpipe.data.csv_reader import CsvFile, parse_csv
 from kpipe.data.downloads import Downloader, OnDownload, metric_on_page
 from kpipe.data.encodings import UTF8
-from kpipe.data.files import SourceFile, list_files, open_workbooks, open_zips, unread_archives
+from kpipe.data.files import SourceFile, list_files, list_names, open_workbooks, open_zips, unread_archives
 from kpipe.data.formats import parse_tables
 from kpipe.data.frames import to_frames
 from kpipe.data.further_tables import FurtherTables
@@ -28,8 +28,9 @@ from kpipe.data.identifiers import check_ids, id_columns
 from kpipe.data.locate import Location, locate
 from kpipe.data.parts import join_parts
 from kpipe.data.picture_files import PictureFolder, open_pictures
-from kpipe.data.picture_tables import COLUMN as PICTURE
-from kpipe.data.picture_tables import with_pictures
+from kpipe.data.picture_labels import unread_pictures
+from kpipe.data.picture_tables import COLUMN as PICTURES
+from kpipe.data.picture_tables import numbers_of, with_pictures
 from kpipe.data.pixels import decode_pictures
 from kpipe.data.roles import Roles, assign_roles, is_labels, missing_roles
 from kpipe.data.tidying import tidy
@@ -178,9 +179,11 @@ def _read_tables(
     if not location.file:
         with open_pictures(place) as folder:
             if (pictured := with_pictures(roles, folder.pictures)) is not None:
-                key = _cache_key(place, pictured, folder.digest(), text=tuple(text), id=id, targets=choice.targets)
-                entry = _read_cached(pictured, key, read)
-                return _with_pixels(entry, folder), pictured
+                found = pictured.roles
+                key = _cache_key(place, found, folder.digest(), text=tuple(text), id=id, targets=choice.targets)
+                return _with_pixels(_read_cached(found, key, read), folder, aligned=pictured.aligned), found
+        if "test" not in roles.files and (error := unread_pictures(place, list_names(place))) is not None:
+            raise error
     key = _cache_key(place, _complete(place, roles), text=tuple(text), id=id, targets=choice.targets)
     return _read_cached(roles, key, read), roles
 
@@ -192,17 +195,18 @@ def _complete(place: Path, roles: Roles) -> Roles:
     return roles
 
 
-def _with_pixels(entry: cache.Entry, folder: PictureFolder) -> cache.Entry:
-    """The tables with the pixels of each row's picture in place of its path."""
+def _with_pixels(entry: cache.Entry, folder: PictureFolder, *, aligned: bool) -> cache.Entry:
+    """The tables with the pixels of each row's pictures in place of their numbers."""
     frames = {role: entry.frames[role] for role in ("train", "test")}
-    pixels = decode_pictures(folder, [int(number) for frame in frames.values() for number in frame[PICTURE]])
+    rows = [numbers_of(cell) for frame in frames.values() for cell in frame[PICTURES]]
+    pixels = decode_pictures(folder, rows, aligned=aligned)
     start, found = 0, dict(entry.frames)
     for role, frame in frames.items():
-        rows = np.arange(start, start + len(frame))
+        places = np.arange(start, start + len(frame))
         start += len(frame)
-        kept = ~pixels.broken[rows] if role == "train" else np.ones(len(rows), dtype=bool)
-        table = frame.drop(columns=PICTURE)[kept].reset_index(drop=True)
-        found[role] = pd.concat([table, pixels.frame(rows[kept])], axis=1)
+        kept = ~pixels.broken[places] if role == "train" else np.ones(len(places), dtype=bool)
+        table = frame.drop(columns=PICTURES)[kept].reset_index(drop=True)
+        found[role] = pd.concat([table, pixels.frame(places[kept])], axis=1)
     hashes = {**entry.hashes, "pictures": folder.digest()}
     return replace(entry, frames=found, hashes=hashes, notes=(*entry.notes, *pixels.notes))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import tempfile
 import threading
@@ -13,15 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+
 from kpipe.data.archives import ARCHIVE_ERRORS, is_bomb, list_members
 from kpipe.data.files import is_hidden, is_table
 from kpipe.errors import DataError
 
 __all__ = ["Picture", "PictureFolder", "open_pictures"]
 
-_PICTURE = re.compile(r"\.(jpe?g|png|webp|bmp|gif|tiff?)$", re.IGNORECASE)
+_PICTURE = re.compile(r"\.(jpe?g|png|webp|bmp|gif|tiff?|npy)$", re.IGNORECASE)
 _LARGEST = 512 << 20  # bytes of one picture's file
 _IN_MEMORY = 256 << 20  # bytes of a zip inside a zip that are kept in memory; a larger one is copied to disk
+_MOST_STACKS = 4  # .npy files beside which there are no pictures, each an array of many
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class PictureFolder:
     place: Path
     pictures: list[Picture] = field(default_factory=list)
     _members: dict[str, tuple[zipfile.ZipFile, zipfile.ZipInfo]] = field(default_factory=dict)
+    _layers: dict[str, np.ndarray] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, picture: Picture) -> bytes:
@@ -87,6 +92,8 @@ class PictureFolder:
         DataError
             It cannot be read, or is larger than 512 MiB.
         """
+        if picture.path in self._layers:
+            return _as_npy(self._layers[picture.path])
         try:
             if picture.path not in self._members:
                 with open(self.place / picture.path, "rb") as file:
@@ -150,8 +157,33 @@ def open_pictures(place: Path) -> Iterator[PictureFolder]:
                     copy = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
                     if outer is not None and _copy(outer, member, copy):
                         _add_members(found, _open(stack, copy), member.filename[: -len(".zip")])
+        _open_stacks(found)
         found.pictures.sort(key=lambda picture: picture.path)
         yield found
+
+
+def _open_stacks(found: PictureFolder) -> None:
+    """Give each picture of an array of pictures, such as train_images.npy, a name: train_images/0.npy."""
+    stacks = [picture for picture in found.pictures if picture.name.lower().endswith(".npy")]
+    if not stacks or len(stacks) > _MOST_STACKS or len(stacks) < len(found.pictures):
+        return
+    for stack in stacks:
+        found.pictures.remove(stack)
+        try:
+            values = np.load(io.BytesIO(found.read(stack)), allow_pickle=False)
+        except (DataError, ValueError, EOFError, OSError):
+            continue
+        if values.ndim in (3, 4) and values.dtype.kind in "buif":
+            for number, layer in enumerate(values):
+                path = f"{stack.path[: -len('.npy')]}/{number}.npy"
+                found.pictures.append(Picture(path, stack.mark))
+                found._layers[path] = layer
+
+
+def _as_npy(values: np.ndarray) -> bytes:
+    made = io.BytesIO()
+    np.save(made, values, allow_pickle=False)
+    return made.getvalue()
 
 
 def _may_hold_pictures(path: str) -> bool:

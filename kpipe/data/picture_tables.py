@@ -1,7 +1,7 @@
-"""Tables of pictures: which picture belongs to which row of train and test, and which label it has.
+"""Tables of pictures: which pictures belong to which row of train and test, and which label it has.
 
 What a competition of pictures lacks as tables is written here as text, and read like any other file: train and test get
-a column with the place of each row's picture among all.
+a column with the places of each row's pictures among all.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -18,35 +18,45 @@ from kpipe.core.wording import listed
 from kpipe.data.files import SourceFile
 from kpipe.data.formats import parse_tables
 from kpipe.data.picture_files import Picture
+from kpipe.data.picture_labels import TEST_WORDS, TRAIN_WORDS, labels_in_names, refuse_regions, without_drawings
+from kpipe.data.picture_names import NamedPictures, PictureTable, match_pictures, words_of
 from kpipe.data.roles import Roles
 from kpipe.errors import DataError
 
-__all__ = ["COLUMN", "with_pictures"]
+__all__ = ["COLUMN", "PicturedRoles", "numbers_of", "with_pictures"]
 
-COLUMN = "number of the picture"  # a name that no table has
+COLUMN = "numbers of the pictures"  # a name that no table has
 _FEWEST = 10  # pictures of a competition; fewer illustrate its description
-_TRAIN, _TEST = {"train", "training"}, {"test", "testing"}
-_ENOUGH, _FEW_COLUMNS = (0.5, 0.9), 3  # share of cells that must name pictures: of labels alone, of a wider table
-_LABELLED = re.compile(r"([A-Za-z][A-Za-z ]*?)[._\- ]?\(?\d+\)?$")  # cat.0, dog_12, rose (3)
-_MOST_CLASSES = 0.2  # of the pictures, so that names without a system are no classes
-_WORDS = re.compile(r"[a-z]+")
+_MOST_BELOW = 4  # pictures of one row that are put one below the other
+_MOST_ALIGNED = 6
+
+
+@dataclass(frozen=True)
+class PicturedRoles:
+    """The files of a competition of pictures.
+
+    Attributes
+    ----------
+    roles : Roles
+        Train and test have the column ``COLUMN``, see ``numbers_of``.
+    aligned : bool
+        Whether the pictures of a row become channels of one picture; otherwise they lie one below the other.
+    """
+
+    roles: Roles
+    aligned: bool
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """A table's text, cell by cell."""
+    """Rows of train or test with their pictures."""
 
-    name: str
-    header: list[str]
-    cells: list[list[str]]
-    key: str = ""  # the column that names the pictures
-
-    def column(self, name: str) -> list[str]:
-        number = self.header.index(name)
-        return [row[number] for row in self.cells]
+    table: PictureTable
+    named: NamedPictures
+    notes: tuple[str, ...] = ()
 
 
-def with_pictures(roles: Roles, pictures: Sequence[Picture]) -> Roles | None:
+def with_pictures(roles: Roles, pictures: Sequence[Picture]) -> PicturedRoles | None:
     """The roles of a competition's files, with tables of its pictures for train and test.
 
     Parameters
@@ -57,132 +67,167 @@ def with_pictures(roles: Roles, pictures: Sequence[Picture]) -> Roles | None:
 
     Returns
     -------
-    Roles or None
+    PicturedRoles or None
         None if no table names the pictures and neither do their folders: then this is no competition of pictures.
 
     Raises
     ------
     DataError
-        A row of test has no picture, or the pictures have no labels; the message names them.
+        A row of test has no picture, the pictures have no labels, or more than labels and numbers is asked for; the
+        message names them.
     """
     if len(pictures) < _FEWEST:
         return None
-    numbers = {picture.path: str(number) for number, picture in enumerate(pictures)}
-    sets = _by_role(pictures)
-    train, notes = _train(roles, sets["train"])
+    plain, drawings = without_drawings(pictures)
+    sample = _read(roles.files["sample"]) if "sample" in roles.files else None
+    train = _train(roles, plain, sample, drawings)
     if train is None:
         return None
-    test, more = _test(roles, sets["test"], train.key)
+    test = _test(roles, plain, train, sample)
+    paths = [path for rows in (train, test) for each in rows.named.paths for path in each]
+    aligned = train.named.aligned and test.named.aligned and max(map(len, train.named.paths)) <= _MOST_ALIGNED
+    count = max(map(len, train.named.paths)) if aligned else _MOST_BELOW
+    numbers = {picture.path: number for number, picture in enumerate(pictures)}
     files = {
         **{role: file for role, file in roles.files.items() if role not in ("train", "labels")},
-        "train": _as_file(train, "train.csv", numbers),
-        "test": _as_file(test, "test.csv", numbers),
+        "train": _as_file(_without_names(train, sample), "train.csv", numbers, count),
+        "test": _as_file(_without_names(test, sample), "test.csv", numbers, count),
     }
-    used = {train.name, test.name}
+    used = {train.table.name, test.table.name}
     others = tuple(file for file in roles.others if file.path not in used)
-    return replace(roles, files=files, others=others, parts={}, notes=(*roles.notes, *notes, *more))
+    notes = (*roles.notes, *train.notes, *test.notes, *_notes(train, pictures, paths, drawings, aligned, count))
+    return PicturedRoles(replace(roles, files=files, others=others, parts={}, notes=notes), aligned)
 
 
-def _by_role(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:
-    """The pictures that may belong to train, and to test: by their folders, where these say so."""
-    named = {role: [p for p in pictures if _says(p, kind)] for role, kind in (("train", _TRAIN), ("test", _TEST))}
-    neither = [picture for picture in pictures if not _says(picture, _TRAIN | _TEST)]
-    return {role: [*those, *neither] for role, those in named.items()}
+def _notes(
+    train: _Rows,
+    pictures: Sequence[Picture],
+    paths: Sequence[str],
+    drawings: Sequence[Picture],
+    aligned: bool,
+    count: int,
+) -> Iterator[str]:
+    """What the user should know about pictures that are not used, and about rows with several of them."""
+    most = max(map(len, train.named.paths))
+    example = next(paths for paths in train.named.paths if len(paths) == most)
+    if most > 1 and aligned:
+        yield f"Each row has {count} pictures, which become the channels of one: {listed(train.named.paths[0])}."
+    elif most > 1:
+        yield (
+            f"A row has up to {most} pictures, such as {listed(example)}: the first {count} "
+            "are put one below the other."
+        )
+    used = {*paths}
+    if unused := [picture.path for picture in pictures if picture.path not in used and picture not in drawings]:
+        yield f"{len(unused):,} pictures belong to no row, and are not used: {listed(unused)}."
+    if drawings:
+        yield f"{len(drawings):,} masks and the like are not used: {listed([each.path for each in drawings])}."
 
 
-def _says(picture: Picture, kind: set[str]) -> bool:
-    return any(kind & set(_WORDS.findall(folder.lower())) for folder in picture.folders)
+def _of_role(pictures: Sequence[Picture], own: set[str], other: set[str]) -> tuple[list[Picture], list[Picture]]:
+    """The pictures whose folders say that they belong to a set, and those whose folders do not say it."""
+    says = {picture.path: set().union(*map(words_of, picture.folders)) for picture in pictures}
+    named = [picture for picture in pictures if says[picture.path] & own]
+    return named, [picture for picture in pictures if not says[picture.path] & (own | other)]
 
 
-def _train(roles: Roles, pictures: Sequence[Picture]) -> tuple[_Rows | None, list[str]]:
+def _train(
+    roles: Roles, pictures: Sequence[Picture], sample: PictureTable | None, drawings: Sequence[Picture]
+) -> _Rows | None:
     """The rows of train: of the table that names the pictures, else of the names of files or folders."""
+    named, neither = _of_role(pictures, TRAIN_WORDS, TEST_WORDS)
     candidates = [roles.files[role] for role in ("train", "labels") if role in roles.files]
     for file in [*candidates, *roles.others]:
-        rows = _read(file)
-        if rows is not None and (found := _match(rows, pictures)) is not None:
-            column, paths = found
-            missing = [cell for cell, path in zip(rows.column(column), paths, strict=True) if not path]
-            notes = [f"Each row of {file.name} has a picture, which its column {column} names."]
-            if missing:
-                notes = [
-                    f"{len(missing):,} of {len(paths):,} rows of {file.name} have no picture and are left out: "
-                    f"{listed(missing)}."
-                ]
-            extra = len(pictures) - len({path for path in paths if path})
-            if extra and "test" not in roles.files:
-                notes.append(f"{extra:,} pictures of train are in no row of {file.name}, and are not used.")
-            kept = [[*row, path] for row, path in zip(rows.cells, paths, strict=True) if path]
-            return _Rows(file.path, [*rows.header, COLUMN], kept, column), notes
-    labels, how = _labels(pictures) if "train" not in roles.files else (None, "")
+        table = _read(file)
+        if table is not None and (found := match_pictures(table, [*named, *neither])) is not None:
+            refuse_regions(table, sample, drawings)
+            return _matched(replace(table, name=file.path), file.name, found)
+    if "train" in roles.files:
+        return None
+    labelled = named or neither
+    labels, how = labels_in_names(labelled)
     if labels is None:
-        return None, []
-    id, target = _names(roles)
+        if drawings:
+            refuse_regions(None, sample, drawings)
+        return None
+    id, target = _names(sample)
     # In the order of hashes: names or numbers as ids, or classes that take turns, would tell the label.
-    ordered = sorted(zip(pictures, labels, strict=True), key=lambda each: sha256(each[0].path.encode()).digest())
-    cells = [[str(row + 1), label, picture.path] for row, (picture, label) in enumerate(ordered)]
+    ordered = sorted(zip(labelled, labels, strict=True), key=lambda each: sha256(each[0].path.encode()).digest())
+    cells = [[str(row + 1), label] for row, (_, label) in enumerate(ordered)]
     counts = Counter(labels)
     shown = ", ".join(f"{label} ({count:,})" for label, count in counts.most_common(5))
     more = f" and {len(counts) - 5} more" if len(counts) > 5 else ""
-    return _Rows("", [id, target, COLUMN], cells, id), [f"The labels of train are {how}: {shown}{more}."]
+    return _Rows(
+        PictureTable("", [id, target], cells),
+        NamedPictures((id,), [(picture.path,) for picture, _ in ordered]),
+        (f"The labels of train are {how}: {shown}{more}.",),
+    )
 
 
-def _labels(pictures: Sequence[Picture]) -> tuple[list[str] | None, str]:
-    """The label of each picture, by the folder that it lies in or by the letters that its name starts with."""
-    folders = [picture.folders[-1] if picture.folders else "" for picture in pictures]
-    if _are_classes(folders):
-        return folders, "the names of the folders"
-    found = [_LABELLED.match(picture.stem) for picture in pictures]
-    prefixes = [each[1] if each else "" for each in found]
-    if all(prefixes) and _are_classes(prefixes):
-        return prefixes, "the beginnings of the file names"
-    return None, ""
+def _matched(table: PictureTable, name: str, found: NamedPictures) -> _Rows:
+    """The rows of a table of train that have pictures."""
+    columns = " and ".join(found.columns)
+    note = f"Each row of {name} has a picture, which its column {columns} names."
+    if len(found.columns) > 1:
+        note = f"Each row of {name} has {len(found.columns)} pictures, which its columns {columns} name."
+    elif any(len(paths) > 1 for paths in found.paths):
+        note = f"Each row of {name} has pictures whose names begin as its column {columns} says."
+    missing = [cell for cell, paths in zip(table.column(found.columns[0]), found.paths, strict=True) if not paths]
+    if missing:
+        note = (
+            f"{len(missing):,} of {len(found.paths):,} rows of {name} have no picture and are left out: "
+            f"{listed(missing)}."
+        )
+    kept = [row for row, paths in zip(table.cells, found.paths, strict=True) if paths]
+    paths = [paths for paths in found.paths if paths]
+    return _Rows(replace(table, cells=kept), replace(found, paths=paths), (note,))
 
 
-def _are_classes(labels: Sequence[str]) -> bool:
-    counts = Counter(labels)
-    return 2 <= len(counts) <= max(2, _MOST_CLASSES * len(labels)) and min(counts.values()) >= 2
-
-
-def _names(roles: Roles) -> tuple[str, str]:
+def _names(sample: PictureTable | None) -> tuple[str, str]:
     """The names of the id and the target: those of the sample submission."""
-    sample = _read(roles.files["sample"]) if "sample" in roles.files else None
     if sample is None or len(sample.header) != 2:
         return (sample.header[0] if sample is not None else "id"), "label"
     return sample.header[0], sample.header[1]
 
 
-def _test(roles: Roles, pictures: Sequence[Picture], usual: str) -> tuple[_Rows, list[str]]:
+def _test(roles: Roles, pictures: Sequence[Picture], train: _Rows, sample: PictureTable | None) -> _Rows:
     """The rows of test: of test's table, else of the sample submission, else all pictures of test."""
+    named, neither = _of_role(pictures, TEST_WORDS, TRAIN_WORDS)
     for role in ("test", "sample"):
-        rows = _read(roles.files[role]) if role in roles.files else None
-        if rows is None:
+        table = sample if role == "sample" else _read(roles.files[role]) if role in roles.files else None
+        if table is None:
             continue
-        found = _match(rows, pictures, usual)
+        of_test = [*named, *neither]
+        found = match_pictures(table, of_test, train.named.columns)
         if found is None:
-            first = f"Its first row is {', '.join(rows.cells[0][:5])}." if rows.cells else "It has no rows."
+            refuse_regions(train.table, sample, ())
+            first = f"Its first row is {', '.join(table.cells[0][:5])}." if table.cells else "It has no rows."
             raise DataError(
-                f"No column of {rows.name} names the pictures of test, such as {_examples(pictures)}. {first}",
+                f"No column of {table.name} names the pictures of test, such as {_examples(of_test)}. {first}",
                 code="unmatched-ids",
-                file=rows.name,
+                file=table.name,
             )
-        column, paths = found
-        if missing := [cell for cell, path in zip(rows.column(column), paths, strict=True) if not path]:
+        column = found.columns[0]
+        if missing := [cell for cell, paths in zip(table.column(column), found.paths, strict=True) if not paths]:
             raise DataError(
-                f"{len(missing):,} of {len(paths):,} rows of {rows.name} have no picture: {listed(missing)}. There are "
-                f"{len(pictures):,} pictures of test, such as {_examples(pictures)}. Check that all were downloaded.",
+                f"{len(missing):,} of {len(found.paths):,} rows of {table.name} have no picture: {listed(missing)}. "
+                f"There are {len(of_test):,} pictures of test, such as {_examples(of_test)}. Check that all were "
+                "downloaded.",
                 code="unmatched-ids",
-                file=rows.name,
+                file=table.name,
             )
-        kept = [name for name in rows.header if role == "test" or name == column]
-        columns = [rows.column(name) for name in kept] + [paths]
-        return _Rows(roles.files[role].path, [*kept, COLUMN], [list(row) for row in zip(*columns, strict=True)]), []
-    if not pictures:
+        kept = [name for name in table.header if role == "test" or name == column]
+        cells = [list(row) for row in zip(*(table.column(name) for name in kept), strict=True)]
+        return _Rows(PictureTable(roles.files[role].path, kept, cells), found)
+    if not (named or neither):
         raise DataError(
             "There are no pictures to predict: put them into a folder test, or name them in a test.csv.", code="no-test"
         )
-    ordered = sorted(pictures, key=_by_number)
+    ordered = sorted(named or neither, key=_by_number)
     note = f"The rows to predict are all {len(ordered):,} pictures of test, in the order of their names."
-    return _Rows("", [usual, COLUMN], [[picture.stem, picture.path] for picture in ordered]), [note]
+    id = train.named.columns[0]
+    rows = PictureTable("", [id], [[picture.stem] for picture in ordered])
+    return _Rows(rows, NamedPictures((id,), [(picture.path,) for picture in ordered]), (note,))
 
 
 def _by_number(picture: Picture) -> tuple[int, str]:
@@ -194,58 +239,50 @@ def _examples(pictures: Sequence[Picture]) -> str:
     return listed([picture.path for picture in pictures[:3]]) or "none"
 
 
-def _match(rows: _Rows, pictures: Sequence[Picture], usual: str = "") -> tuple[str, list[str]] | None:
-    """The column that names the pictures, and the path of each row's picture, "" where there is none.
-
-    Of several columns that name as many, it is the ``usual`` one: that of train.
-    """
-    enough = _ENOUGH[len(rows.header) > _FEW_COLUMNS]
-    for spelled in (str.strip, _in_lower_case, _without_zeros):  # cells have lost the blanks around them
-        index = _index(pictures, spelled)
-        named = {name: [index.get(spelled(cell), "") for cell in rows.column(name)] for name in rows.header}
-        # An age is the number of a picture, too, but many rows have the same one.
-        best = max(named, key=lambda name: (len({*named[name]} - {""}), name == usual))
-        if sum(map(bool, named[best])) >= max(1, enough * len(rows.cells)):
-            return best, named[best]
-    return None
-
-
-def _in_lower_case(name: str) -> str:
-    return name.strip().lower()
-
-
-def _without_zeros(name: str) -> str:
-    """0012.jpg and 12 are one picture, where no other is called 12."""
-    return _in_lower_case(name).lstrip("0")
-
-
-def _index(pictures: Sequence[Picture], spelled: Callable[[str], str]) -> dict[str, str]:
-    """What names a picture → its path: its path, its base name and its stem, where only one picture has it."""
-    index: dict[str, str] = {}
-    for part in ("stem", "name", "path"):
-        found: dict[str, list[str]] = {}
-        for picture in pictures:
-            found.setdefault(spelled(getattr(picture, part)), []).append(picture.path)
-        index |= {name: paths[0] for name, paths in found.items() if len(paths) == 1}
-    return index
-
-
-def _read(file: SourceFile) -> _Rows | None:
+def _read(file: SourceFile) -> PictureTable | None:
     """A table's cells; None if it cannot be read."""
     try:
         (parsed,) = parse_tables([file.name], [file.read()])
     except DataError:
         return None
     columns = [[cell.strip() for cell in parsed.columns[name].to_pylist()] for name in parsed.header]
-    return _Rows(file.name, parsed.header, [list(row) for row in zip(*columns, strict=True)])
+    return PictureTable(file.name, parsed.header, [list(row) for row in zip(*columns, strict=True)])
 
 
-def _as_file(rows: _Rows, name: str, numbers: Mapping[str, str]) -> SourceFile:
-    """The rows as a file of text, whose last column has the number of each picture in place of its path."""
+def _without_names(rows: _Rows, sample: PictureTable | None) -> _Rows:
+    """The rows without the columns that name pictures, where another column is the id."""
+    header, id = rows.table.header, sample.header[0] if sample is not None else rows.table.header[0]
+    kept = [name for name in header if name == id or id not in header or name not in rows.named.columns]
+    cells = [list(row) for row in zip(*(rows.table.column(name) for name in kept), strict=True)]
+    return replace(rows, table=replace(rows.table, header=kept, cells=cells))
+
+
+def _as_file(rows: _Rows, name: str, numbers: Mapping[str, int], count: int) -> SourceFile:
+    """The rows as a file of text, whose last column has the numbers of each row's pictures."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(rows.header)
-    writer.writerows([*cells, numbers[path]] for *cells, path in rows.cells)
+    writer.writerow([*rows.table.header, COLUMN])
+    for cells, paths in zip(rows.table.cells, rows.named.paths, strict=True):
+        writer.writerow([*cells, " ".join(f"n{numbers[path]}" for path in paths[:count])])  # with n, it stays text
     content = text.getvalue().encode()
-    path = rows.name or name
+    path = rows.table.name or name
     return SourceFile(f"{SourceFile(path, bytes).stem}.csv", lambda most=None: content[:most])  # no longer packed
+
+
+def numbers_of(cell: str) -> tuple[int, ...]:
+    """The places of a row's pictures, from its cell in ``COLUMN``.
+
+    Parameters
+    ----------
+    cell : str
+
+    Returns
+    -------
+    tuple of int
+
+    Examples
+    --------
+    >>> numbers_of("n3 n12")
+    (3, 12)
+    """
+    return tuple(int(number[1:]) for number in cell.split())

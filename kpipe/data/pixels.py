@@ -29,18 +29,13 @@ if TYPE_CHECKING:  # Pillow is loaded where there are pictures
 
 __all__ = ["Pixels", "decode_pictures", "picture_columns", "picture_shape", "pixel_names"]
 
-_VERSION = 1  # of the arrays; increase it when pictures are decoded otherwise
+_VERSION = 2  # of the arrays; increase it when pictures are decoded otherwise
 _LARGEST_SIDE = 64  # pixels; larger pictures are made smaller
 _MEASURED = 500  # pictures whose sizes are looked at
+_STEP = 8  # pixels
 _GREY = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
-_FORMATS = (
-    "JPEG",
-    "PNG",
-    "WEBP",
-    "BMP",
-    "GIF",
-    "TIFF",
-)  # Pillow would run Ghostscript for PostScript under such a name
+# Pillow would run Ghostscript for PostScript under such a name.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _MOST_BROKEN = 0.2  # share of pictures that may be unreadable
 _NAME, _COLUMN = "pixel_{}_{}_{}", re.compile(r"pixel_\d+_\d+_\d+")
 
@@ -148,15 +143,17 @@ def picture_columns(columns: Iterable[object]) -> list[str]:
     return found if picture_shape(found) is not None else []
 
 
-def decode_pictures(folder: PictureFolder, numbers: Iterable[int]) -> Pixels:
-    """The pixels of pictures, from the cache or decoded by all cores.
+def decode_pictures(folder: PictureFolder, rows: Sequence[Sequence[int]], *, aligned: bool = True) -> Pixels:
+    """The pixels of each row's pictures, from the cache or decoded by all cores.
 
     Parameters
     ----------
     folder : PictureFolder
         Open.
-    numbers : iterable of int
-        Places of pictures in ``folder.pictures``, in the order of the rows.
+    rows : sequence of sequences of int
+        Places in ``folder.pictures``; a row may have fewer pictures than others, and then has black ones.
+    aligned : bool, default=True
+        Whether several pictures of a row become the channels of one; otherwise they lie one below the other.
 
     Returns
     -------
@@ -167,46 +164,73 @@ def decode_pictures(folder: PictureFolder, numbers: Iterable[int]) -> Pixels:
     DataError
         No picture can be read, or many cannot.
     """
-    pictures = [folder.pictures[number] for number in numbers]
-    marks = "\n".join(f"{picture.path}\t{picture.mark}" for picture in pictures)
-    key = hashlib.sha256(f"{_VERSION} {_LARGEST_SIDE}\n{marks}".encode()).hexdigest()[:32]
+    named = [[folder.pictures[number] for number in row] for row in rows]
+    marks = "\n".join("\t".join(f"{picture.path}\t{picture.mark}" for picture in row) for row in named)
+    key = hashlib.sha256(f"{_VERSION} {_LARGEST_SIDE} {aligned}\n{marks}".encode()).hexdigest()[:32]
     home = cache_folder() / "pictures"
-    if (kept := _read_kept(home, key, len(pictures))) is not None:
+    most = max(map(len, named), default=1)
+    if (kept := _read_kept(home, key, len(named))) is not None:
         values, shape, broken = kept
-        return Pixels(values, shape, broken, tuple(_notes(pictures, shape, broken)))
-    shape = _common_shape(folder, pictures)
-    values, broken = _decode_all(folder, pictures, shape, _new_array(home, key, (len(pictures), int(np.prod(shape)))))
+        return Pixels(values, shape, broken, tuple(_notes(named, shape, broken)))
+    form = _common_form(folder, [picture for row in named for picture in row])
+    height, width, channels = form.shape
+    shape = (height, width, channels * most) if aligned else (height * most, width, channels)
+    values = _new_array(home, key, (len(named), int(np.prod(shape))))
+    broken = _decode_all(folder, named, form, values.reshape(-1, *shape))
     if broken.mean() > _MOST_BROKEN:
-        names = listed([picture.path for picture, bad in zip(pictures, broken, strict=True) if bad])
         raise DataError(
-            f"{broken.sum():,} of {len(pictures):,} pictures cannot be read: {names}. Download the files again.",
+            f"{broken.sum():,} of {len(named):,} pictures cannot be read: {_first(named, broken)}. Download the files "
+            "again.",
             code="broken-pictures",
         )
-    return Pixels(_keep(home, key, values, shape, broken), shape, broken, tuple(_notes(pictures, shape, broken)))
+    return Pixels(_keep(home, key, values, shape, broken), shape, broken, tuple(_notes(named, shape, broken)))
 
 
-def _notes(pictures: Sequence[Picture], shape: tuple[int, int, int], broken: np.ndarray) -> list[str]:
+def _first(named: Sequence[Sequence[Picture]], broken: np.ndarray) -> str:
+    return listed([row[0].path for row, bad in zip(named, broken, strict=True) if bad and row], most=3)
+
+
+def _notes(named: Sequence[Sequence[Picture]], shape: tuple[int, int, int], broken: np.ndarray) -> list[str]:
     height, width, channels = shape
-    notes = [f"{len(pictures):,} pictures are read as {height} x {width} pixels{', grey' * (channels == 1)}."]
+    of = {1: ", grey", 3: ""}.get(channels, f" with {channels} channels")
+    notes = [f"{sum(map(len, named)):,} pictures are read as {height} x {width} pixels{of}."]
     if broken.any():
-        names = listed([picture.path for picture, bad in zip(pictures, broken, strict=True) if bad], most=3)
         notes.append(
-            f"{broken.sum():,} pictures cannot be read: {names}. Rows of train are left out; those of test are black."
+            f"{broken.sum():,} pictures cannot be read: {_first(named, broken)}. Rows of train are left out; those of "
+            "test are black."
         )
     return notes
 
 
-def _common_shape(folder: PictureFolder, pictures: Sequence[Picture]) -> tuple[int, int, int]:
-    """The shape that all pictures get: the most common size, or a smaller one of the same proportions."""
-    from PIL import Image
+@dataclass(frozen=True)
+class _Form:
+    """How pictures are read.
 
+    Attributes
+    ----------
+    shape : tuple of int
+        (height, width, channels).
+    low, high : float
+        Values that become 0 and 255, where a picture does not hold bytes.
+    """
+
+    shape: tuple[int, int, int]
+    low: float = 0.0
+    high: float = 255.0
+
+
+def _common_form(folder: PictureFolder, pictures: Sequence[Picture]) -> _Form:
+    """The form of all pictures: the most common size, or the median, made smaller where it is large."""
     chosen = [pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, _MEASURED).astype(int))]
     sizes: Counter[tuple[int, int]] = Counter()
-    modes: Counter[bool] = Counter()
+    grey: set[bool] = set()
+    values: list[np.ndarray] = []
     for picture in chosen:
-        with contextlib.suppress(Exception), Image.open(io.BytesIO(folder.read(picture)), formats=_FORMATS) as image:
+        with contextlib.suppress(Exception), _opened(folder.read(picture)) as image:
             sizes[image.height, image.width] += 1
-            modes[image.mode in _GREY] += 1
+            grey.add(image.mode in _GREY)
+            if _is_deep(image):
+                values.append(np.quantile(np.asarray(image), (0, 0.005, 0.995, 1)))
     if not sizes:
         raise DataError(
             f"No picture can be read, such as {pictures[0].path}. Download the files again.",
@@ -218,56 +242,97 @@ def _common_shape(folder: PictureFolder, pictures: Sequence[Picture]) -> tuple[i
         spread = np.array([size for size, count in sizes.items() for _ in range(count)])
         height, width = (int(each) for each in np.median(spread, axis=0))
     scale = min(1.0, _LARGEST_SIDE / max(height, width))
-    return max(1, round(height * scale)), max(1, round(width * scale)), 1 if set(modes) == {True} else 3
+    low, high = _range(np.array(values)) if values else (0.0, 255.0)
+    shape = (_rounded(height * scale, len(sizes)), _rounded(width * scale, len(sizes)), 1 if grey == {True} else 3)
+    return _Form(shape, low, high)
+
+
+def _rounded(side: float, sizes: int) -> int:
+    """Pixels to a side: a multiple of 8 where sizes differ, as their median is arbitrary."""
+    return max(1, round(side)) if sizes == 1 or side < _STEP else _STEP * round(side / _STEP)
+
+
+def _range(quantiles: np.ndarray) -> tuple[float, float]:
+    """The values that become 0 and 255, by quantiles of some pictures: the bits or the range that they use."""
+    lowest, highest = float(quantiles[:, 0].min()), float(quantiles[:, 3].max())
+    low, high = (float(each) for each in np.median(quantiles[:, 1:3], axis=0))
+    if lowest >= 0 and highest.is_integer() and highest > 1:
+        return 0.0, float(2 ** int(np.ceil(np.log2(highest + 1))) - 1)
+    if lowest >= 0 and highest <= 1:
+        return 0.0, 1.0
+    return low, high if high > low else low + 1
 
 
 def _decode_all(
-    folder: PictureFolder, pictures: Sequence[Picture], shape: tuple[int, int, int], values: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    folder: PictureFolder, named: Sequence[Sequence[Picture]], form: _Form, values: np.ndarray
+) -> np.ndarray:
+    """(rows,) whether no picture of a row can be read; the pixels of the others are written into ``values``."""
     from PIL import Image
 
-    broken = np.zeros(len(pictures), dtype=bool)
+    height, _, channels = form.shape
+    broken = np.zeros(len(named), dtype=bool)
+    aligned = values.shape[1] == height
 
     def decode(row: int) -> None:
-        pixels = _decode(folder, pictures[row], shape)
-        broken[row] = pixels is None
-        if pixels is not None:
-            values[row] = pixels
+        found = [_decode(folder, picture, form) for picture in named[row]]
+        broken[row] = bool(found) and all(pixels is None for pixels in found)
+        for number, pixels in enumerate(found):
+            if pixels is not None and aligned:
+                values[row, :, :, number * channels : (number + 1) * channels] = pixels
+            elif pixels is not None:
+                values[row, number * height : (number + 1) * height] = pixels
 
     with warnings.catch_warnings():  # here, since the filters belong to all threads
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:  # Pillow decodes without Python's lock
-            for _ in pool.map(decode, range(len(pictures))):
+            for _ in pool.map(decode, range(len(named))):
                 pass
-    return values, broken
+    return broken
 
 
-def _decode(folder: PictureFolder, picture: Picture, shape: tuple[int, int, int]) -> np.ndarray | None:
-    """(pixels,) bytes of a picture; None if it cannot be read, is cut short, or would fill the memory."""
+def _decode(folder: PictureFolder, picture: Picture, form: _Form) -> np.ndarray | None:
+    """(height, width, channels) bytes; None if it cannot be read, is cut short, or would fill the memory."""
     from PIL import Image, ImageOps
 
-    height, width, channels = shape
+    height, width, channels = form.shape
     try:
-        with Image.open(io.BytesIO(folder.read(picture)), formats=_FORMATS) as image:
+        with _opened(folder.read(picture)) as image:
             image.draft("RGB", (width, height))  # a JPEG is decoded at half its size, or less, where that suffices
             turned = ImageOps.exif_transpose(image)
-            plain = _eight_bit(turned).convert("L" if channels == 1 else "RGB")
+            plain = _eight_bit(turned, form).convert("L" if channels == 1 else "RGB")
             if plain.size != (width, height):
                 plain = plain.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
-            return np.asarray(plain, dtype=np.uint8).reshape(-1)
+            return np.asarray(plain, dtype=np.uint8).reshape(form.shape)
     except Exception:  # whatever a decoder raises: OSError, SyntaxError, struct.error, DecompressionBombError
         return None
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """A picture of 16 bits with its range as 0 to 255; one of floats as it is, between 0 and 255."""
+def _opened(content: bytes) -> Image.Image:
+    """A picture from the bytes of its file, or of an array's."""
     from PIL import Image
 
-    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+    if not content.startswith(b"\x93NUMPY"):
+        return Image.open(io.BytesIO(content), formats=_FORMATS)
+    values = np.load(io.BytesIO(content), allow_pickle=False)
+    if values.ndim == 3 and values.shape[0] in (1, 3) and values.shape[2] > 4:
+        values = np.moveaxis(values, 0, 2)  # channels first
+    if values.dtype == np.uint8:
+        return Image.fromarray(values.squeeze())
+    return Image.fromarray(values.reshape(*values.shape[:2], -1).mean(axis=2).astype(np.float32))
+
+
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
+
+
+def _eight_bit(image: Image.Image, form: _Form) -> Image.Image:
+    """A picture of more than 8 bits, or of floats, as bytes, by the range that pictures of the competition have."""
+    from PIL import Image
+
+    if not _is_deep(image):
         return image
-    values = np.asarray(image, dtype=np.float64)
-    largest = 255.0 if image.mode == "F" else 65535.0
-    return Image.fromarray(np.clip(values * (255.0 / largest), 0, 255).astype(np.uint8))
+    values = np.asarray(image, dtype=np.float64) - form.low
+    return Image.fromarray(np.clip(values * (255.0 / (form.high - form.low)), 0, 255).astype(np.uint8))
 
 
 def _new_array(home: Path, key: str, shape: tuple[int, int]) -> np.ndarray:

@@ -26,43 +26,7 @@ from kpipe.data.loading import load
 from kpipe.data.picture_files import open_pictures
 from kpipe.errors import DataError
 from tests.conftest import KaggleZip
-
-COLOURS = {"red": (200, 20, 20), "blue": (20, 20, 200)}
-
-
-def picture(
-    colour: tuple[int, ...] | int = 90, *, size: tuple[int, int] = (8, 6), mode: str = "RGB", end: str = "png"
-) -> bytes:
-    """The bytes of a picture of one colour, 8 wide and 6 high."""
-    made = io.BytesIO()
-    Image.new(mode, size, colour).save(made, {"jpg": "jpeg", "tif": "tiff"}.get(end, end))
-    return made.getvalue()
-
-
-def write(folder: Path, files: dict[str, bytes | str]) -> Path:
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return folder
-
-
-def names(count: int) -> list[str]:
-    return [["red", "blue"][number % 2] for number in range(count)]
-
-
-def csv(header: str, *rows: str) -> str:
-    return "\n".join([header, *rows]) + "\n"
-
-
-def train_pictures(folder: str, count: int = 12, end: str = "png") -> dict[str, bytes]:
-    return {f"{folder}/{i}.{end}": picture(COLOURS[label], end=end) for i, label in enumerate(names(count))}
-
-
-LABELS = csv("id,label", *(f"{i},{label}" for i, label in enumerate(names(12))))
-SAMPLE = csv("id,label", "1,red", "0,red", "2,red")
-TEST = {f"test/{i}.png": picture(COLOURS["blue"] if i else COLOURS["red"]) for i in range(3)}
-SHAPE = (6, 8, 3)
+from tests.pictures import COLOURS, LABELS, SAMPLE, SHAPE, TEST, array, csv, names, picture, train_pictures, write
 
 
 def means(frame: pd.DataFrame) -> list[str]:
@@ -138,6 +102,53 @@ LAYOUTS = {
         **{f"train pictures/ {i} .png": picture(COLOURS[label]) for i, label in enumerate(names(12))},
         **{f"test/ {i} .png": content for i, content in enumerate(TEST.values())},
         "train.csv": csv("id,label", *(f'" {i} .png",{label}' for i, label in enumerate(names(12)))),
+        "sample_submission.csv": SAMPLE,
+    },
+    "paths of another machine": {
+        **train_pictures("data/train"),
+        **{f"data/{name}": content for name, content in TEST.items()},
+        "train.csv": csv("id,file,label", *(f"a{i},../input/x/train/{i}.png,{c}" for i, c in enumerate(names(12)))),
+        "test.csv": csv("id,file", "b2,../input/x/test/2.png", "b0,../input/x/test/0.png", "b1,../input/x/test/1.png"),
+        "sample_submission.csv": csv("id,label", "b2,red", "b0,red", "b1,red"),
+    },
+    "the same pictures in two formats": {
+        **train_pictures("png/train"),
+        **train_pictures("jpeg/train", end="jpg"),
+        **{f"{end}/{name}": content for name, content in TEST.items() for end in ("png", "jpeg")},
+        "train.csv": LABELS,
+        "sample_submission.csv": SAMPLE,
+    },
+    "labels in the upper folders": {
+        **{f"train/{label}/camera {i}/{i}.png": picture(COLOURS[label]) for i, label in enumerate(names(12))},
+        **TEST,
+        "sample_submission.csv": SAMPLE,
+    },
+    "a folder for validation": {
+        **{f"{'valid' if i > 7 else 'train'}/{c}.{i}.png": picture(COLOURS[c]) for i, c in enumerate(names(12))},
+        **TEST,
+        "sample_submission.csv": SAMPLE,
+    },
+    "pictures to predict in a folder pred": {
+        **{f"seg_train/{label}/{i}.png": picture(COLOURS[label]) for i, label in enumerate(names(12))},
+        **{f"seg_pred/{i}.png": content for i, content in enumerate(TEST.values())},
+    },
+    "masks beside the pictures": {
+        **train_pictures("train/images"),
+        **{f"train/masks/{i}.png": picture(0) for i in range(12)},
+        **TEST,
+        "train.csv": LABELS,
+        "sample_submission.csv": SAMPLE,
+    },
+    "arrays": {
+        **{f"train/{i}.npy": array(np.full((6, 8, 3), COLOURS[c], np.uint8)) for i, c in enumerate(names(12))},
+        **{f"test/{i}.npy": array(np.full((6, 8, 3), COLOURS["blue" if i else "red"], np.uint8)) for i in range(3)},
+        "train.csv": LABELS,
+        "sample_submission.csv": SAMPLE,
+    },
+    "arrays of many pictures": {
+        "train_images.npy": array(np.array([np.full((6, 8, 3), COLOURS[c], np.uint8) for c in names(12)])),
+        "test_images.npy": array(np.array([np.full((6, 8, 3), COLOURS[c], np.uint8) for c in ("red", "blue", "blue")])),
+        "train_labels.csv": LABELS,
         "sample_submission.csv": SAMPLE,
     },
     "no sample": {**train_pictures("train"), **TEST, "train.csv": LABELS},

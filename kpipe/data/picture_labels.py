@@ -1,0 +1,172 @@
+"""Labels that the names of pictures hold, and competitions that ask for more than labels or numbers."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kpipe.core.wording import listed
+from kpipe.data.picture_files import Picture
+from kpipe.data.picture_names import PictureTable, words_of
+from kpipe.errors import DataError
+
+__all__ = [
+    "TEST_WORDS",
+    "TRAIN_WORDS",
+    "labels_in_names",
+    "refuse_regions",
+    "unread_pictures",
+    "without_drawings",
+]
+
+TRAIN_WORDS = {"train", "training", "trainset", "traindata", "valid", "validation", "val"}
+TEST_WORDS = {"test", "testing", "testset", "testdata", "pred", "predict", "prediction", "predictions", "eval"}
+_LABELLED = re.compile(r"([A-Za-z][A-Za-z ]*?)[._\- ]?\(?\d+\)?$")  # cat.0, dog_12, rose (3)
+_MOST_CLASSES, _MOST_ALONE = 0.2, 0.5  # classes per picture, and share of them with one picture: other names are none
+_DRAWN = {"mask", "masks", "cleaned", "clean", "annotations", "segmentation", "segmentations", "gt", "groundtruth"}
+_REGIONS = {"rle", "encodedpixels", "bbox", "bboxes", "segmentation", "predictionstring", "annotation", "polygon"}
+_PIECES = re.compile(r"\d+( \d+)+$")  # of a mask: 1 5 20 7
+_MOST_DRAWN = 0.5  # share of the pictures in a folder that have the names of others, which makes them masks of these
+_UNREAD = {
+    ".dcm": ("DICOM", "pydicom.dcmread(path).pixel_array, of the package pydicom"),
+    ".dicom": ("DICOM", "pydicom.dcmread(path).pixel_array, of the package pydicom"),
+    ".nii": ("NIfTI", "nibabel.load(path).get_fdata(), of the package nibabel"),
+    ".tfrec": ("TFRecord", "tensorflow.data.TFRecordDataset(path)"),
+    ".svs": ("whole-slide", "openslide.OpenSlide(path), of the package openslide-python"),
+    ".heic": ("HEIC", "PIL.Image.open(path), after pillow_heif.register_heif_opener()"),
+}
+_FEWEST = 10  # files of a format that kpipe does not read
+
+
+def labels_in_names(pictures: Sequence[Picture]) -> tuple[list[str] | None, str]:
+    """The label of each picture, by a folder that it lies in or by the letters that its name starts with.
+
+    Parameters
+    ----------
+    pictures : sequence of Picture
+
+    Returns
+    -------
+    labels : list of str or None
+        None if the names hold no classes.
+    how : str
+        What the labels are, for the user.
+    """
+    classes = [[name for name in picture.folders if not _says_role(name)] for picture in pictures]
+    for level in range(1, max((len(names) for names in classes), default=0) + 1):
+        found = [names[-level] if len(names) >= level else "" for names in classes]
+        if _are_classes(found):
+            return found, "the names of the folders"
+    matches = [_LABELLED.match(picture.stem) for picture in pictures]
+    prefixes = [each[1] if each else "" for each in matches]
+    if _are_classes(prefixes):
+        return prefixes, "the beginnings of the file names"
+    return None, ""
+
+
+def _says_role(folder: str) -> bool:
+    return bool(words_of(folder) & (TRAIN_WORDS | TEST_WORDS))
+
+
+def _are_classes(labels: Sequence[str]) -> bool:
+    counts = Counter(labels)
+    alone = sum(count == 1 for count in counts.values())
+    few = 2 <= len(counts) <= max(2, _MOST_CLASSES * len(labels)) and alone <= _MOST_ALONE * len(counts)
+    return few and all(labels) and not (len(counts) == 2 and alone)
+
+
+def without_drawings(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]:
+    """The pictures, and apart from them masks and other pictures that were drawn from them.
+
+    Parameters
+    ----------
+    pictures : sequence of Picture
+
+    Returns
+    -------
+    pictures, drawings : lists of Picture
+        Drawings lie in a folder whose name says so, and have the names of pictures elsewhere.
+    """
+    by_folder: dict[bool, list[Picture]] = {True: [], False: []}
+    for picture in pictures:
+        by_folder[any(words_of(name) & _DRAWN for name in picture.folders)].append(picture)
+    stems = {picture.stem.lower() for picture in by_folder[False]}
+    drawn = [picture for picture in by_folder[True] if _of_whom(picture) in stems]
+    if len(drawn) <= _MOST_DRAWN * len(by_folder[True]):
+        return list(pictures), []
+    return by_folder[False], by_folder[True]
+
+
+def _of_whom(drawing: Picture) -> str:
+    return re.sub(r"[-_. ]?(mask|segmentation|gt)s?$", "", drawing.stem.lower())
+
+
+def refuse_regions(train: PictureTable | None, sample: PictureTable | None, drawings: Sequence[Picture]) -> None:
+    """Raise DataError where places in pictures, or whole pictures, are to be predicted.
+
+    Parameters
+    ----------
+    train : PictureTable or None
+        Rows whose column names pictures.
+    sample : PictureTable or None
+        The sample submission.
+    drawings : sequence of Picture
+        Masks and the like.
+    """
+    asked = [] if sample is None else sample.header[1:]
+    regions = [name for table in (sample, train) if table is not None for name in _regions(table)]
+    if train is None and drawings:
+        raise DataError(
+            f"The pictures have pictures as labels, such as {listed([each.path for each in drawings[:3]])}: kpipe "
+            "predicts labels or numbers of whole pictures, and draws none.",
+            code="target-unsuitable",
+        )
+    if regions and (
+        not asked or not set(asked) <= set(train.header if train is not None else ()) or set(asked) & {*regions}
+    ):
+        raise DataError(
+            f"The column {regions[0]!r} holds places in pictures: kpipe predicts labels or numbers of whole pictures, "
+            "and neither masks nor boxes. For one label a picture, name another column: --target COLUMN.",
+            code="target-unsuitable",
+            column=regions[0],
+        )
+
+
+def _regions(table: PictureTable) -> Iterator[str]:
+    for name in table.header[1:]:
+        words = words_of(name) | {"".join(sorted(words_of(name)))} | {name.lower().replace("_", "").replace(" ", "")}
+        cells = [cell for cell in table.column(name)[:1000] if cell]
+        drawn = "mask" in name.lower() and cells and all(_PIECES.match(cell) for cell in cells)
+        if words & _REGIONS or drawn:
+            yield name
+
+
+def unread_pictures(place: Path, names: Sequence[str]) -> DataError | None:
+    """The error for a competition whose pictures kpipe cannot read.
+
+    Parameters
+    ----------
+    place : Path
+    names : sequence of str
+        All its files.
+
+    Returns
+    -------
+    DataError or None
+        None if there are no such pictures.
+    """
+    counts = Counter(
+        ending for name in names for ending in _UNREAD if name.lower().removesuffix(".gz").endswith(ending)
+    )
+    if not counts or counts.most_common(1)[0][1] < _FEWEST:
+        return None
+    ending, count = counts.most_common(1)[0]
+    kind, how = _UNREAD[ending]
+    first = next(name for name in names if name.lower().removesuffix(".gz").endswith(ending))
+    return DataError(
+        f"{place} holds {count:,} pictures in a format that kpipe does not read ({kind}, such as {first}). Convert "
+        f"them to PNG under the same names, with {how}, and pass the folder with these and the tables: --data FOLDER.",
+        code="broken-pictures",
+    )

@@ -1,0 +1,219 @@
+"""Which pictures the cells of a table name: by path, base name or stem, several pictures a row included."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from kpipe.data.picture_files import Picture
+
+__all__ = ["NamedPictures", "PictureTable", "match_pictures", "words_of"]
+
+_ENOUGH, _FEW_COLUMNS = (0.5, 0.9), 3  # share of cells that must name pictures: of labels alone, of a wider table
+_FEWEST = 10  # different pictures of a larger table: labels such as 0 and 1 may be names of pictures too
+_ONE_FOLDER = 0.9  # share of the cells that name several pictures which one folder must have
+_PART = re.compile(r"[-_. ]")
+_WORD = re.compile(r"[a-z]+")
+
+Paths = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PictureTable:
+    """A table's text, cell by cell.
+
+    Attributes
+    ----------
+    name : str
+        Of its file; "" for a table that kpipe makes.
+    header : list of str
+    cells : list of list of str
+        (rows, columns).
+    """
+
+    name: str
+    header: list[str]
+    cells: list[list[str]]
+
+    def column(self, name: str) -> list[str]:
+        """The cells of a column.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        list of str
+        """
+        number = self.header.index(name)
+        return [row[number] for row in self.cells]
+
+
+@dataclass(frozen=True)
+class NamedPictures:
+    """The pictures that the rows of a table name.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        The columns that name them; one, unless a row has a picture in each of several columns.
+    paths : list of tuple of str
+        Of each row's pictures, in order; empty where a row has none.
+    aligned : bool
+        Whether each row has the same kinds of pictures in the same order, such as red, green and blue.
+    """
+
+    columns: tuple[str, ...]
+    paths: list[Paths]
+    aligned: bool = True
+
+
+def words_of(name: str) -> set[str]:
+    """The words of a file's or a folder's name, in lower case.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    set of str
+
+    Examples
+    --------
+    >>> sorted(words_of("trainImages_rev1"))
+    ['images', 'rev', 'train']
+    """
+    return set(_WORD.findall(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
+
+
+def match_pictures(table: PictureTable, pictures: Sequence[Picture], usual: Sequence[str] = ()) -> NamedPictures | None:
+    """The columns of a table that name pictures, and the pictures of each row.
+
+    Parameters
+    ----------
+    table : PictureTable
+    pictures : sequence of Picture
+    usual : sequence of str
+        Columns that name pictures in another table of the competition.
+
+    Returns
+    -------
+    NamedPictures or None
+        None if no column does.
+    """
+    wanted = max(1, _ENOUGH[len(table.header) > _FEW_COLUMNS] * len(table.cells))
+    for spelled in (str.strip, _in_lower_case, _without_zeros, _base_name):  # cells have lost the blanks around them
+        index = _index(pictures, spelled)
+        named = {name: _look_up(index, table.column(name), spelled) for name in table.header}
+        # An age is the number of a picture, too, but many rows have the same one.
+        best = max(named, key=lambda name: (len({*named[name]} - {""}), name in usual))
+        distinct = len({*named[best]} - {""})
+        if sum(map(bool, named[best])) >= wanted and distinct >= min(_FEWEST, wanted):
+            return _with_further(table, named, best, wanted)
+    return _several(table, pictures, usual, wanted)
+
+
+def _in_lower_case(name: str) -> str:
+    return name.strip().lower()
+
+
+def _without_zeros(name: str) -> str:
+    """0012.jpg and 12 are one picture, where no other is called 12."""
+    return _in_lower_case(name).lstrip("0")
+
+
+def _base_name(name: str) -> str:
+    """Paths of another machine, such as ../input/photos/1.jpg."""
+    return _in_lower_case(name).replace("\\", "/").rpartition("/")[2]
+
+
+def _index(pictures: Sequence[Picture], spelled: Callable[[str], str]) -> Mapping[str, list[str]]:
+    """What names a picture → the paths of the pictures that it names: the end of a path, with or without its ending."""
+    index: dict[str, list[str]] = defaultdict(list)
+    for picture in pictures:
+        parts = picture.path.split("/")
+        for start in range(len(parts)):
+            end = "/".join(parts[start:])
+            for name in {spelled(end), spelled(end[: len(end) - len(picture.name)] + picture.stem)}:
+                if picture.path not in index[name]:
+                    index[name].append(picture.path)
+    return index
+
+
+def _look_up(index: Mapping[str, list[str]], cells: Sequence[str], spelled: Callable[[str], str]) -> list[str]:
+    """The path of each cell's picture, "" where there is none.
+
+    A picture that lies in several folders, as in several sizes, is taken from the folder that has most of the others.
+    """
+    found = [index.get(spelled(cell), []) if cell else [] for cell in cells]
+    several = [paths for paths in found if len(paths) > 1]
+    if len({paths[0] for paths in several}) < min(_FEWEST, len(several)):
+        several, found = [], [paths if len(paths) == 1 else [] for paths in found]
+    folders = Counter(folder for paths in several for folder in {_folder(path) for path in paths})
+    chosen = min(folders, key=lambda name: (-folders[name], name), default="")
+    if several and folders[chosen] < _ONE_FOLDER * len(several):
+        chosen = "/"  # none: one name means different pictures
+    return [
+        paths[0] if len(paths) == 1 else next((path for path in paths if _folder(path) == chosen), "")
+        for paths in found
+    ]
+
+
+def _folder(path: str) -> str:
+    """The folder of a picture, without what says train or test and without the ending of the pictures in it."""
+    return re.sub(r"train(ing)?|test(ing)?", "", path.rpartition("/")[0].lower()) + path[path.rfind(".") :].lower()
+
+
+def _with_further(table: PictureTable, named: Mapping[str, list[str]], best: str, wanted: float) -> NamedPictures:
+    """The best column's pictures, and those of other columns that name other pictures, such as left and right."""
+    columns = [
+        name
+        for name, paths in named.items()
+        if name == best
+        or (
+            sum(map(bool, paths)) >= wanted
+            and not any(cell.replace(".", "").isdigit() for cell in table.column(name)[:100])
+            and sum(a != b for a, b in zip(paths, named[best], strict=True)) >= wanted
+        )
+    ]
+    rows = zip(*(named[name] for name in columns), strict=True)
+    return NamedPictures(tuple(columns), [tuple(row) if all(row) else () for row in rows])
+
+
+def _several(
+    table: PictureTable, pictures: Sequence[Picture], usual: Sequence[str], wanted: float
+) -> NamedPictures | None:
+    """Several pictures a row: ID_red.png and ID_blue.png, ID-1.jpg and ID-2.jpg, or ID/1.jpg and ID/2.jpg."""
+    index: dict[str, list[tuple[str, str]]] = defaultdict(list)  # name → (what kind of picture, path)
+    for picture in pictures:
+        for name, kind in _owners(picture):
+            index[name].append((kind, picture.path))
+    named = {
+        name: [index.get(cell.lower(), []) if cell else [] for cell in table.column(name)] for name in table.header
+    }
+    best = max(named, key=lambda name: (len({str(each) for each in named[name] if each}), name in usual))
+    found = [sorted(each, key=lambda pair: _in_order(pair[0])) for each in named[best]]
+    if len({paths[0][1] for paths in found if paths}) < wanted:
+        return None
+    kinds = {tuple(kind for kind, _ in each) for each in found if each}
+    return NamedPictures((best,), [tuple(path for _, path in each) for each in found], aligned=len(kinds) == 1)
+
+
+def _owners(picture: Picture) -> Iterator[tuple[str, str]]:
+    """What a row with this picture among others may be called, and what is left of the picture's name."""
+    stem = picture.stem.lower()
+    for part in _PART.finditer(stem):
+        yield stem[: part.start()], stem[part.end() :]
+    if picture.folders:
+        yield picture.folders[-1].lower(), stem
+
+
+def _in_order(kind: str) -> tuple[int, int, str]:
+    """Numbers by their value; colours as a picture has them."""
+    colours = ("red", "green", "blue", "yellow")
+    number = re.findall(r"\d+", kind)
+    return colours.index(kind) if kind in colours else len(colours), int(number[-1]) if number else 0, kind
