@@ -7,12 +7,12 @@ import hashlib
 import io
 import mmap
 import os
-import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ _GREY = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
 # Pillow would run Ghostscript for PostScript under such a name.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _MOST_BROKEN = 0.2  # share of pictures that may be unreadable
-_NAME, _COLUMN = "pixel_{}_{}_{}", re.compile(r"pixel_\d+_\d+_\d+")
+_PREFIX = "pixel_"  # of the names of columns, see ``pixel_names``
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,13 @@ def pixel_names(shape: tuple[int, int, int]) -> list[str]:
     >>> pixel_names((1, 2, 1))
     ['pixel_0_0_0', 'pixel_0_1_0']
     """
+    return list(_names(shape))
+
+
+@cache
+def _names(shape: tuple[int, int, int]) -> tuple[str, ...]:
     height, width, channels = shape
-    return [_NAME.format(y, x, c) for y in range(height) for x in range(width) for c in range(channels)]
+    return tuple(f"{_PREFIX}{y}_{x}_{c}" for y in range(height) for x in range(width) for c in range(channels))
 
 
 def picture_shape(columns: Sequence[str]) -> tuple[int, int, int] | None:
@@ -139,7 +144,7 @@ def picture_columns(columns: Iterable[object]) -> list[str]:
     >>> picture_columns(["age", "pixel_0_0_0", "pixel_0_1_0"])
     ['pixel_0_0_0', 'pixel_0_1_0']
     """
-    found = [name for name in map(str, columns) if _COLUMN.fullmatch(name)]
+    found = [name for name in map(str, columns) if name.startswith(_PREFIX)]
     return found if picture_shape(found) is not None else []
 
 

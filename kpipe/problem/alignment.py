@@ -24,6 +24,7 @@ from kpipe.problem.inference.spelling import unify_spelling
 from kpipe.problem.inference.target import infer_target
 from kpipe.problem.joined_ids import join_id_columns
 from kpipe.problem.levels import unify_levels
+from kpipe.problem.pixels_apart import numbered, with_pixels, without_pixels
 from kpipe.problem.target_labels import labels_to_unify
 
 __all__ = ["align_rows"]
@@ -50,7 +51,16 @@ def align_rows(competition: Competition, files: Tables) -> Tables:
     Tables
         The same tables if nothing has to change; else with a sentence on each change in the notes of the source.
     """
-    files = _with_notes_on_words(files)
+    whole, files = files, without_pixels(files)
+    has_pixels = files is not whole
+    files, has_id = _align_ids(competition, _with_notes_on_words(files))
+    if has_id:
+        files = _drop_rows_without_target(competition, numbered(files) if has_pixels else files)
+    return with_pixels(files, whole) if has_pixels else files
+
+
+def _align_ids(competition: Competition, files: Tables) -> tuple[Tables, bool]:
+    """The tables with ids and labels that are written alike, and whether there is an id."""
     if competition.clean is unchanged:  # a module's own clean gets the text as it is
         files, notes = unify_levels(files)
         for note in notes:
@@ -60,11 +70,10 @@ def align_rows(competition: Competition, files: Tables) -> Tables:
         spelled, tables = unify_spelling(competition, files)
         changes, _ = infer_id(spelled, tables)
     except DataError:  # inference refuses these tables with the reason, unless clean makes what they lack
-        return files
+        return files, False
     id = str(spelled.id or changes["id"])
     files = _match_ids(files, tables, id)
-    files = _extend_stub(files, *unify_spelling(competition, files), id=id)
-    return _drop_rows_without_target(competition, files)
+    return _extend_stub(files, *unify_spelling(competition, files), id=id), True
 
 
 def _with_notes_on_words(files: Tables) -> Tables:

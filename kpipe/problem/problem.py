@@ -24,6 +24,7 @@ from kpipe.problem.inference.id import submission_columns
 from kpipe.problem.inference.spelling import adapt_tables
 from kpipe.problem.inference.written_forms import convert_written_forms
 from kpipe.problem.locked import LockedRows, lock, unlock
+from kpipe.problem.pixels_apart import with_pixels, without_pixels
 from kpipe.problem.positive import positive_class
 from kpipe.problem.vocabulary import labels_alike, labels_of_sample
 
@@ -236,15 +237,17 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
     cleaned = competition.clean(files)
     # Further tables that clean has read count as inputs, whether clean returns them or not.
     cleaned = replace(cleaned, source=replace(cleaned.source, files=file_hashes(files)))
-    _refuse_nested_cells(cleaned)
+    small = without_pixels(cleaned)
+    _refuse_nested_cells(small)
     if files.extra and (cleaned.extra, len(cleaned.train)) != (files.extra, len(files.train)):
         raise UsageError(
             "--extra does not go together with this competition's clean, which changes the number of train's rows: the "
             "rows of the further files can no longer be told from train's. Add them in clean instead.",
             code="conflicting-options",
         )
-    adapted, tables = adapt_tables(competition, cleaned)
+    adapted, tables = adapt_tables(competition, small)
     tables, conversions = convert_written_forms(adapted, tables)
+    tables = tables if small is cleaned else with_pixels(tables, cleaned)
     vault = None
     if locked is not None:
         tables, vault = unlock(files, tables, len(locked.rows))

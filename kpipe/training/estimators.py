@@ -133,13 +133,17 @@ def wrap_estimator(problem: Problem, estimator: BaseEstimator) -> BaseEstimator:
     Returns
     -------
     BaseEstimator
-        It learns log(1 + y) where the metric is a squared error on that scale, and each of several targets on its own.
+        It learns log(1 + y) where the metric is a squared error on that scale. Of several targets it learns each on its
+        own, unless all are known in every row and the estimator has a method ``joint`` that returns one for all.
     """
     if problem.features is not None and not getattr(estimator, "raw", False):
         estimator = make_pipeline(clone(problem.features), estimator)
     if problem.metric.log_target:
         estimator = TransformedTargetRegressor(estimator, func=np.log1p, inverse_func=np.expm1, check_inverse=False)
-    return PerTarget(estimator) if len(problem.targets) > 1 else estimator
+    if len(problem.targets) == 1:
+        return estimator
+    joint = getattr(estimator, "joint", None)
+    return PerTarget(estimator) if joint is None or np.isnan(problem.y).any() else joint()
 
 
 def _loss(metric: Metric, y: np.ndarray) -> Loss:

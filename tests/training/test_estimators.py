@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
 
 from kpipe.core.values import Context
 from kpipe.errors import TrainingError, UsageError
 from kpipe.models import model
+from kpipe.models.per_target import PerTarget
 from kpipe.training.cross_validation import cross_validate
-from kpipe.training.estimators import build_estimator, choose_models, make_context
+from kpipe.training.estimators import build_estimator, choose_models, make_context, wrap_estimator
 from kpipe.training.folds import make_folds
 from kpipe.training.stacking import STACKERS
 from tests.faulty.faults.competition import not_made
@@ -78,3 +80,19 @@ def test_counts_are_learned_by_poissons_likelihood(values: np.ndarray, loss: str
     made.train["price"] = values.astype(float)
     problem = problem_of(made, metric="rmse")
     assert make_context(problem, seed=0, threads=1, device="cpu").loss == loss
+
+
+class _Joint(LinearRegression):
+    """An estimator that learns several targets at once."""
+
+    def joint(self) -> LinearRegression:
+        return LinearRegression()
+
+
+def test_several_targets_get_one_estimator_where_it_can_learn_all() -> None:
+    problem = problem_of(survivors())
+    several = replace(problem, targets=("a", "b"), y=np.zeros((4, 2)), features=None)
+    assert type(wrap_estimator(several, _Joint())) is LinearRegression
+    assert isinstance(wrap_estimator(several, LinearRegression()), PerTarget)
+    gaps = replace(several, y=np.full((4, 2), np.nan))
+    assert isinstance(wrap_estimator(gaps, _Joint()), PerTarget)  # each target on the rows in which it is known

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kpipe.cli.console.layout import SAMPLE_WARNING, get_console, print_table
+from kpipe.data.pixels import picture_columns, picture_shape
 from kpipe.problem.blocks import time_column
 from kpipe.problem.inference.written_forms import SEE_SHOW
 from kpipe.problem.problem import Problem
@@ -94,7 +95,7 @@ def print_competition(problem: Problem) -> None:
     table.add_column("field")
     table.add_column("value", overflow="fold")
     table.add_column("why", overflow="fold")
-    shown = fields | {"features": _steps(problem.features)}
+    shown = fields | {"features": _steps(problem.features), "columns": _columns(problem)}
     for name, value in shown.items():
         if value is not None:
             table.add_row(name, Text(_format(value)), Text(_reason(name, fields, reasons)))
@@ -111,12 +112,28 @@ def print_competition(problem: Problem) -> None:
         console.print(SAMPLE_WARNING, style="bold yellow")
 
 
+def _columns(problem: Problem) -> list[str]:
+    """The columns, with one word for all pixels of pictures."""
+    pixels = picture_columns(problem.columns)
+    if not pixels:
+        return list(problem.columns)
+    height, width, channels = picture_shape(pixels) or (0, 0, 0)
+    hidden = {*pixels}
+    rest = [name for name in problem.columns if name not in hidden]
+    return [*rest, f"pictures ({height} x {width} pixels, {channels} channel{'s' * (channels > 1)})"]
+
+
 def _steps(features: Any) -> str | None:
     """A transformer as code on one line; of a pipeline, its steps in their order."""
     if features is None:
         return None
     steps = [step for _, step in features.steps] if hasattr(features, "steps") else [features]
-    return ", then ".join(" ".join(repr(step).split()) for step in steps)
+    return ", then ".join(" ".join(_name(step).split()) for step in steps)
+
+
+def _name(step: Any) -> str:
+    """A step as code; of a plain function its name, since its address is of no use."""
+    return getattr(getattr(step, "func", None), "__name__", None) or repr(step)
 
 
 def _reason(name: str, fields: dict[str, Any], reasons: dict[str, str]) -> str:

@@ -26,32 +26,25 @@ Szegedy et al., "Rethinking the Inception Architecture", 2015, https://arxiv.org
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-import pandas as pd
-from scipy.special import softmax
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from scipy.special import expit, softmax
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import validate_data
 
 from kpipe.core.values import Context
-from kpipe.data.pixels import picture_columns
 from kpipe.models.factory import require_classification, with_context
-from kpipe.models.nets.estimators import NetClassifierMixin, RandomState, draw_seed, pixel_scale
+from kpipe.models.nets.convnet_base import ConvNet, pixels_of
+from kpipe.models.nets.estimators import NetClassifierMixin, RandomState
 from kpipe.models.validation import require, require_one_of
 
 if TYPE_CHECKING:
-    from kpipe.models.nets.convnet_layers import ConvNetwork
-    from kpipe.models.nets.image_augmentation import ImageShape, RandomWarp
-    from kpipe.models.nets.machine import Machine
+    from kpipe.models.nets.image_augmentation import ImageShape
+    from kpipe.models.nets.loop import LossFunction
 
-__all__ = ["ConvNetClassifier", "convnet", "convnet_large", "photo_net"]
-
-_MIN_SIDE = 5  # pixels: see ``_machine``
-_PREDICTED_ROWS = 128  # at a time: they fit in a core's 2 MiB of cache, in half the time of 1024
-_FEWEST_ROWS = 32  # fewer are repeated to this number: some CPUs sum a batch of few rows in another order
+__all__ = ["ConvNetClassifier", "ConvNetRegressor", "convnet", "convnet_large", "photo_net"]
 
 
 def convnet(context: Context, *, shape: ImageShape | None = None, **options: Any) -> ConvNetClassifier:
@@ -111,7 +104,9 @@ def convnet_large(context: Context, *, shape: ImageShape | None = None, **option
     return ConvNetClassifier(shape=shape, **with_context({**longer, **warped, **options}, context))
 
 
-def photo_net(context: Context, *, shape: ImageShape | None = None, **options: Any) -> ConvNetClassifier:
+def photo_net(
+    context: Context, *, shape: ImageShape | None = None, **options: Any
+) -> ConvNetClassifier | ConvNetRegressor:
     """A convolutional torch net with residual layers for small colour pictures.
 
     Parameters
@@ -121,113 +116,36 @@ def photo_net(context: Context, *, shape: ImageShape | None = None, **options: A
     shape : tuple of int or None, default=None
         As for ``convnet``.
     **options
-        Further parameters of ``ConvNetClassifier``.
+        Further parameters of ``ConvNetClassifier``, or of ``ConvNetRegressor`` for numbers.
 
     Returns
     -------
-    ConvNetClassifier
+    ConvNetClassifier or ConvNetRegressor
         Unfitted.
-
-    Raises
-    ------
-    UsageError
-        If the task is not classification.
     """
-    require_classification("photo-net", context)
     longer: dict[str, Any] = {"size": "photo", "epochs": 16, "min_steps": 600}
     seen = {"rotation": 0.0, "zoom": 0.15, "shift": 3.0, "flip": True}
-    net = ConvNetClassifier(shape=shape, **with_context({**longer, **seen, **options}, context))
+    chosen = {**longer, **seen, **options}
+    net: ConvNetClassifier | ConvNetRegressor
+    if context.task == "regression":
+        loss = "absolute" if context.loss == "absolute" else "squared"
+        net = ConvNetRegressor(shape=shape, **with_context({"loss": loss, **chosen}, context))
+    else:
+        net = ConvNetClassifier(shape=shape, **with_context(chosen, context))
     net.raw = True  # it takes the pixels out of the competition's columns
     return net
 
 
-class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
-    """A few convolutions with batch normalisation, trained on images that are rotated, zoomed, shifted and distorted.
+class ConvNetClassifier(NetClassifierMixin, ConvNet):
+    """Labels by a ``ConvNet``.
 
-    Parameters
-    ----------
-    shape : tuple of int or None, default=None
-        (height, width, channels) of one row of X, channels last; None: the image is square and grey.
-    size : {"small", "large", "photo"}, default="small"
-        Of the network; see ``kpipe.models.nets.convnet_layers.LAYERS``.
-    lr, epochs, batch_size, weight_decay, min_steps
-        Of AdamW with one cycle; see ``kpipe.models.nets.loop.Recipe``.
-    label_smoothing : float, default=0.1
-        In [0, 1); share of a label that training gives to all classes alike. Predictions undo it.
-    rotation, zoom, shear, shift, elastic : float
-        Largest changes of a training image; see ``kpipe.models.nets.image_augmentation.RandomWarp``. 0 in all of them
-        leaves images as they are.
-    flip : bool, default=False
-        Whether training mirrors every second image, and a prediction counts the mirror image too.
-    dropout : float, default=0
-        Share of the last layer's inputs that a step leaves out, in [0, 1).
-    test_time_augmentation : bool, default=True
-        Whether a prediction is the mean over the image and the same shifted by one pixel to each side. False takes a
-        fifth of the time; it is for columns that are not pixels, or where a pixel matters.
-    random_state : int, RandomState or None, default=None
-        The same int gives the same bytes on the same machine.
-    device, threads
-        Where to compute; see ``kpipe.models.nets.machine.Machine``.
+    Parameters are those of ``ConvNet``.
 
     Attributes
     ----------
     classes_ : ndarray of shape (k,)
         Labels, sorted.
-    shape_ : tuple of int
-        (height, width, channels).
-    scale_ : float
-        By which inputs are divided, on the device: 255 for uint8, otherwise the largest absolute value in the training
-        table, so that the same pixels as bytes, as floats to 255 or as floats to 1 are one table to the network.
-    weights_ : dict of str to ndarray
-        The network's weights by name.
-    loss_curve_ : ndarray of shape (epochs,)
-        Mean training loss of each epoch, with smoothed labels and of warped images.
     """
-
-    raw: bool  # whether it is to get the columns as they are, before the competition's features
-
-    def __init__(
-        self,
-        *,
-        shape: ImageShape | None = None,
-        size: Literal["small", "large", "photo"] = "small",
-        lr: float = 0.01,
-        epochs: int = 16,
-        batch_size: int = 128,
-        weight_decay: float = 0.02,
-        label_smoothing: float = 0.1,
-        rotation: float = 10.0,
-        zoom: float = 0.1,
-        shear: float = 0.0,
-        shift: float = 2.0,
-        elastic: float = 0.0,
-        flip: bool = False,
-        dropout: float = 0.0,
-        test_time_augmentation: bool = True,
-        min_steps: int = 300,
-        random_state: RandomState = None,
-        device: str = "cpu",
-        threads: int = 1,
-    ) -> None:
-        self.shape = shape
-        self.size = size
-        self.lr = lr
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.weight_decay = weight_decay
-        self.label_smoothing = label_smoothing
-        self.rotation = rotation
-        self.zoom = zoom
-        self.shear = shear
-        self.shift = shift
-        self.elastic = elastic
-        self.flip = flip
-        self.dropout = dropout
-        self.test_time_augmentation = test_time_augmentation
-        self.min_steps = min_steps
-        self.random_state = random_state
-        self.device = device
-        self.threads = threads
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train on all rows.
@@ -251,31 +169,11 @@ class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
         """
         from torch.nn.functional import cross_entropy
 
-        from kpipe.models.nets.loop import Recipe, train
-
-        X, y = validate_data(self, _pixels_of(X), y, dtype=[np.float32, np.uint8], ensure_min_samples=2)
+        X, y = validate_data(self, pixels_of(X), y, dtype=[np.float32, np.uint8], ensure_min_samples=2)
         require(0 <= self.label_smoothing < 1, "label_smoothing must be at least 0 and below 1", self.label_smoothing)
-        require_one_of("size", self.size, ("small", "large", "photo"))
-        require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout)
         codes = self._encode_labels(y)
-        self.shape_ = self._image_shape(X.shape[1])
-        self.scale_ = pixel_scale(X)
-        self.weights_, self.loss_curve_ = train(
-            self._build,
-            X,
-            codes,
-            loss=partial(cross_entropy, label_smoothing=self.label_smoothing),
-            recipe=Recipe(
-                epochs=self.epochs,
-                batch_size=self.batch_size,
-                lr=self.lr,
-                weight_decay=self.weight_decay,
-                min_steps=self.min_steps,
-            ),
-            machine=self._machine(train=True),
-            seed=draw_seed(self.random_state),
-            augment=self._warp() or None,
-        )
+        self.outputs_ = len(self.classes_)
+        self._train(X, codes, partial(cross_entropy, label_smoothing=self.label_smoothing))
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -291,61 +189,157 @@ class ConvNetClassifier(NetClassifierMixin, BaseEstimator):
         ndarray of shape (n, k)
             Float64, each row summing to 1; columns as in ``classes_``.
         """
-        check_is_fitted(self)
-        from kpipe.models.nets.loop import forward
-
-        X = validate_data(self, _pixels_of(X), dtype=[np.float32, np.uint8], reset=False)
-        padded = X if len(X) >= _FEWEST_ROWS else np.resize(X, (_FEWEST_ROWS, X.shape[1]))
-        logits = forward(self._build, self.weights_, padded, machine=self._machine(), batch_size=_PREDICTED_ROWS)
-        logits = logits[: len(X)]
-        proba = softmax(logits.astype(np.float64), axis=-1).mean(axis=1)
+        proba = softmax(self._forward(X).astype(np.float64), axis=-1).mean(axis=1)
         return _undo_smoothing(proba, smoothing=self.label_smoothing)
 
-    def _image_shape(self, features: int) -> ImageShape:
-        """(height, width, channels), which must hold as many numbers as there are columns."""
-        side = math.isqrt(features)
-        shape = (side, side, 1) if self.shape is None else self.shape
-        if math.prod(shape) != features:
-            rule = "be a square number" if self.shape is None else f"fill shape={self.shape}"
-            raise ValueError(
-                f"The number of columns must {rule}, but X has {features}. "
-                "Give shape=(height, width, channels), or remove columns that are not pixels."
-            )
-        return shape
+    def joint(self) -> ConvNetRegressor:
+        """One network for several targets that are 0 or 1.
 
-    def _build(self) -> ConvNetwork:
-        from kpipe.models.nets.convnet_layers import LAYERS, ConvNetwork
-        from kpipe.models.nets.image_augmentation import SHIFTS
-
-        return ConvNetwork(
-            self.shape_,
-            scale=self.scale_,
-            layers=LAYERS[self.size],
-            classes=len(self.classes_),
-            dropout=self.dropout,
-            shifts=SHIFTS if self.test_time_augmentation and not self.flip else SHIFTS[:1],
-            flip=self.flip and self.test_time_augmentation,
-        )
-
-    def _warp(self) -> RandomWarp:
-        from kpipe.models.nets.image_augmentation import RandomWarp
-
-        amounts = {name: getattr(self, name) for name in ("rotation", "zoom", "shear", "shift", "elastic", "flip")}
-        return RandomWarp(shape=self.shape_, **amounts)
-
-    def _machine(self, *, train: bool = False) -> Machine:
-        from kpipe.models.nets.machine import Machine
-
-        # On images of one pixel, torch 2.13's bfloat16 convolutions gave NaN in 3 of 180 trainings on the same numbers,
-        # its float32 ones in none: they seem to read beyond their input.
-        tiny = train and min(self.shape_[:2]) < _MIN_SIDE
-        return Machine(device=self.device, threads=self.threads, bfloat16=False if tiny else "auto")
+        Returns
+        -------
+        ConvNetRegressor
+            Unfitted; it predicts the probability of each.
+        """
+        return _for_several(self, "logistic")
 
 
-def _pixels_of(X: Any) -> Any:
-    """The pixels among the columns of a table; other input as it is."""
-    pixels = picture_columns(X.columns) if isinstance(X, pd.DataFrame) else []
-    return X[pixels] if pixels and len(pixels) < X.shape[1] else X
+class ConvNetRegressor(RegressorMixin, ConvNet):
+    """Numbers by a ``ConvNet``: one, or several at once.
+
+    Parameters are those of ``ConvNet``, without ``label_smoothing``, and this.
+
+    Parameters
+    ----------
+    loss : {"squared", "absolute", "logistic"}, default="squared"
+        What training minimises, on targets in units of their standard deviations; "logistic" is for probabilities.
+
+    Attributes
+    ----------
+    target_centre_, target_spread_ : ndarray of shape (targets,)
+        Mean and standard deviation of y in the training table; 0 and 1 for probabilities.
+    """
+
+    def __init__(
+        self,
+        *,
+        loss: Literal["squared", "absolute", "logistic"] = "squared",
+        shape: ImageShape | None = None,
+        size: Literal["small", "large", "photo"] = "small",
+        lr: float = 0.01,
+        epochs: int = 16,
+        batch_size: int = 128,
+        weight_decay: float = 0.02,
+        rotation: float = 10.0,
+        zoom: float = 0.1,
+        shear: float = 0.0,
+        shift: float = 2.0,
+        elastic: float = 0.0,
+        flip: bool = False,
+        dropout: float = 0.0,
+        test_time_augmentation: bool = True,
+        min_steps: int = 300,
+        random_state: RandomState = None,
+        device: str = "cpu",
+        threads: int = 1,
+    ) -> None:
+        self.loss = loss
+        self.shape = shape
+        self.size = size
+        self.lr = lr
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.weight_decay = weight_decay
+        self.rotation = rotation
+        self.zoom = zoom
+        self.shear = shear
+        self.shift = shift
+        self.elastic = elastic
+        self.flip = flip
+        self.dropout = dropout
+        self.test_time_augmentation = test_time_augmentation
+        self.min_steps = min_steps
+        self.random_state = random_state
+        self.device = device
+        self.threads = threads
+
+    def __sklearn_tags__(self) -> Any:
+        """scikit-learn's description of the estimator: it takes several targets."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train on all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, height * width * channels)
+            uint8 or numbers.
+        y : array-like of shape (n,) or (n, targets)
+            Numbers; with the logistic loss from 0 to 1.
+
+        Returns
+        -------
+        self
+            The fitted regressor.
+
+        Raises
+        ------
+        TrainingError
+            If the loss is no longer a finite number.
+        """
+        from torch.nn import functional
+
+        require_one_of("loss", self.loss, ("squared", "absolute", "logistic"))
+        options: dict[str, Any] = {"y_numeric": True, "multi_output": True, "ensure_min_samples": 2}
+        X, y = validate_data(self, pixels_of(X), y, dtype=[np.float32, np.uint8], **options)
+        self._is_flat = y.ndim == 1
+        targets = y.reshape(len(y), -1).astype(np.float64)
+        logistic = self.loss == "logistic"
+        self.outputs_ = targets.shape[1]
+        self.target_centre_ = np.zeros(self.outputs_) if logistic else targets.mean(axis=0)
+        spread = targets.std(axis=0)
+        self.target_spread_ = np.where(logistic or spread == 0, 1.0, spread)
+        losses: dict[str, LossFunction] = {
+            "squared": functional.mse_loss,
+            "absolute": functional.l1_loss,
+            "logistic": functional.binary_cross_entropy_with_logits,
+        }
+        self._train(X, ((targets - self.target_centre_) / self.target_spread_).astype(np.float32), losses[self.loss])
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predicted values, or probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, height * width * channels)
+            The columns of ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, targets)
+            Float64.
+        """
+        outputs = self._forward(X).astype(np.float64)
+        values: np.ndarray = expit(outputs).mean(axis=1) if self.loss == "logistic" else outputs.mean(axis=1)
+        values = values * self.target_spread_ + self.target_centre_
+        return values[:, 0] if self._is_flat else values
+
+    def joint(self) -> ConvNetRegressor:
+        """One network for several targets.
+
+        Returns
+        -------
+        ConvNetRegressor
+            Unfitted, with the same parameters.
+        """
+        return _for_several(self, self.loss)
+
+
+def _for_several(net: ConvNet, loss: Literal["squared", "absolute", "logistic"]) -> ConvNetRegressor:
+    options = {name: value for name, value in net.get_params().items() if name not in ("label_smoothing", "loss")}
+    return ConvNetRegressor(loss=loss, **options)
 
 
 def _undo_smoothing(proba: np.ndarray, *, smoothing: float) -> np.ndarray:

@@ -13,6 +13,7 @@ from functools import partial
 import pandas as pd
 
 from kpipe.core.values import Reason, Tables
+from kpipe.data.pixels import picture_columns
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.columns import infer_columns
 from kpipe.problem.inference.features import infer_features
@@ -25,6 +26,7 @@ from kpipe.problem.inference.step import Step
 from kpipe.problem.inference.target import infer_target
 from kpipe.problem.inference.task import infer_task
 from kpipe.problem.inference.weights import infer_weights
+from kpipe.problem.pixels_apart import without_pixels
 
 __all__ = ["infer"]
 
@@ -40,6 +42,9 @@ _STEPS: Mapping[str, Callable[[Competition, Tables], Step]] = {
     "weights": infer_weights,
     "models": infer_models,
 }
+
+
+_ABOUT_PIXELS = {"features", "weights", "models"}
 
 
 def infer(
@@ -71,12 +76,15 @@ def infer(
         If the competition's metric does not fit its task.
     """
     reasons: dict[str, Reason] = {}
+    small = without_pixels(tables)
+    pictures = () if small is tables else tuple(picture_columns(tables.train.columns))
     steps: Mapping[str, Callable[[Competition, Tables], Step]] = {
         **_STEPS,
+        "columns": partial(infer_columns, pictures=pictures),
         "splitter": partial(infer_splitter, vault=vault),
     }
     for field, step in steps.items():
-        changes, reason = step(competition, tables)
+        changes, reason = step(competition, tables if field in _ABOUT_PIXELS else small)
         competition = replace(competition, **changes)  # type: ignore[arg-type]  # one field a step
         if reason is not None:
             reasons[field] = reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence, Set
 
 import pandas as pd
 
@@ -18,8 +18,10 @@ from kpipe.problem.inference.step import NOTHING, Step
 __all__ = ["infer_columns", "left_out_columns"]
 
 
-def infer_columns(competition: Competition, tables: Tables) -> Step:
+def infer_columns(competition: Competition, tables: Tables, pictures: Sequence[str] = ()) -> Step:
     """Every column that train and test share, except id, groups, targets, dropped columns and row numbers.
+
+    The columns of ``pictures`` are no part of the tables; they come last.
 
     Raises
     ------
@@ -34,7 +36,7 @@ def infer_columns(competition: Competition, tables: Tables) -> Step:
             column=unknown[0],
         )
     if competition.columns is not None:
-        return _stated(competition, tables)
+        return _stated(competition, tables, {*pictures})
     excluded = {competition.id, *competition.targets, *competition.drop}
     if not (isinstance(competition.features, AutomaticFeatures) and competition.features.groups == competition.groups):
         excluded.add(competition.groups)
@@ -44,14 +46,15 @@ def infer_columns(competition: Competition, tables: Tables) -> Step:
     dated = competition.id in tables.train.columns and parse_dates(tables.train[competition.id]) is not None
     if dated and competition.id in tables.test.columns:
         columns = [str(competition.id), *columns]
-    if not columns:
+    if not columns and not pictures:
         raise DataError("train.csv and test.csv share no column to learn from, besides the id.", code="no-features")
     lacking = [c for c in tables.train.columns if c not in tables.test.columns and c not in competition.targets]
-    text = "the columns that train and test share"
+    text = "the columns that train and test share" if columns else "the pictures"
+    text += " and the pictures" if columns and pictures else ""
     text += f", except row numbers ({listed(row_numbers)})" if row_numbers else ""
     text += "; the id is a date, so it is a feature too" if dated else ""
     text += f"; test lacks {listed(lacking)}" if lacking else ""
-    return {"columns": tuple(columns)}, Reason(text=text, guess=bool(lacking))
+    return {"columns": (*columns, *pictures)}, Reason(text=text, guess=bool(lacking))
 
 
 def left_out_columns(competition: Competition, tables: Tables) -> dict[str, str]:
@@ -89,10 +92,10 @@ def _why_left_out(competition: Competition, tables: Tables, name: Hashable) -> s
     return "it counts the rows" if _is_row_number(tables.train[name]) else "the competition's columns do not name it"
 
 
-def _stated(competition: Competition, tables: Tables) -> Step:
+def _stated(competition: Competition, tables: Tables, pictures: Set[str]) -> Step:
     columns = competition.columns or ()
     for name, frame in (("train", tables.train), ("test", tables.test)):
-        missing = [column for column in columns if column not in frame.columns]
+        missing = [column for column in columns if column not in frame.columns and column not in pictures]
         if missing:
             raise DataError(
                 f"{name}.csv lacks the feature column{'s' * (len(missing) > 1)} {listed(map(repr, missing))}, "

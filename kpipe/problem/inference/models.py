@@ -44,7 +44,7 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
     if competition.models is not None:
         return NOTHING
     columns = tables.train[list(competition.columns or ())]
-    pixels = picture_columns(columns.columns) if competition.task == "classification" else []
+    pixels = picture_columns(columns.columns)
     if is_pixel_table(columns) and not pixels:
         return _models_of_pixels(competition, columns.shape[1])
     if pixels:

@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from kpipe.core.values import Context
 from kpipe.errors import TrainingError, UsageError
-from kpipe.models.nets.convnet import ConvNetClassifier, convnet
+from kpipe.models.nets.convnet import ConvNetClassifier, ConvNetRegressor, convnet, photo_net
 
 
 class AnyWidth(ConvNetClassifier):
@@ -208,3 +208,39 @@ def test_the_factory_takes_seed_threads_and_device_from_the_context():
 def test_the_factory_refuses_a_regression():
     with pytest.raises(UsageError, match="'convnet' needs classes, but the task is regression"):
         convnet(Context(task="regression"))
+
+
+class AnyWidthRegressor(ConvNetRegressor):
+    """As ``AnyWidth``."""
+
+    def _image_shape(self, features):
+        return (1, features, 1) if math.isqrt(features) ** 2 != features else super()._image_shape(features)
+
+
+@parametrize_with_checks([AnyWidthRegressor(random_state=0, batch_size=32, min_steps=60, **UNCHANGED)])
+def test_the_regressor_passes_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+def test_numbers_are_learned_one_or_several_at_once(digits):
+    X, _ = digits
+    left, right = X.reshape(-1, 28, 28)[:, :, :14].mean(axis=(1, 2)), X.reshape(-1, 28, 28)[:, :, 14:].mean(axis=(1, 2))
+    options = {"random_state": 0, "epochs": 1, "min_steps": 50, "batch_size": 32, **UNCHANGED}
+    for y in (1000 + left, np.column_stack([left, 5 * right])):
+        net = ConvNetRegressor(**options).fit(X[:400], y[:400])
+        assert net.score(X[400:800], y[400:800]) > 0.7
+
+
+def test_one_network_learns_several_targets_that_are_0_or_1(digits):
+    X, y = digits
+    targets = np.column_stack([y == 0, y % 2]).astype(np.int64)
+    net = ConvNetClassifier(random_state=0, min_steps=60, batch_size=64, rotation=0, shift=0).joint()
+    proba = net.fit(X[:600], targets[:600]).predict(X[600:1000])
+    assert ((proba > 0) & (proba < 1)).all()
+    assert (np.mean((proba > 0.5) == targets[600:1000], axis=0) > 0.85).all()
+
+
+def test_pictures_with_numbers_get_a_net_that_predicts_numbers():
+    net = photo_net(Context(task="regression", loss="absolute", seed=3), shape=(4, 4, 3))
+    assert isinstance(net, ConvNetRegressor)
+    assert (net.loss, net.random_state, net.size) == ("absolute", 3, "photo")

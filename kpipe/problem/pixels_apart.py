@@ -1,0 +1,78 @@
+"""The pixels of pictures, kept apart while the meaning of the other columns is inferred: thousands of columns alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from kpipe.core.values import Tables
+from kpipe.data.pixels import picture_columns
+
+__all__ = ["numbered", "with_pixels", "without_pixels"]
+
+_ROW = "row of the pictures"  # a name that no table has
+
+
+def without_pixels(tables: Tables) -> Tables:
+    """The tables without the columns of pictures.
+
+    Parameters
+    ----------
+    tables : Tables
+
+    Returns
+    -------
+    Tables
+        The same object if there are none.
+    """
+    train, test = (_rest(frame) for frame in (tables.train, tables.test))
+    return tables if train is tables.train else replace(tables, train=train, test=test)
+
+
+def _rest(frame: pd.DataFrame) -> pd.DataFrame:
+    pixels = picture_columns(frame.columns)
+    return frame.drop(columns=pixels) if pixels else frame
+
+
+def numbered(tables: Tables) -> Tables:
+    """The tables with a column by which ``with_pixels`` finds the pictures of rows, where some are to be left out.
+
+    Parameters
+    ----------
+    tables : Tables
+
+    Returns
+    -------
+    Tables
+    """
+    train, test = (frame.assign(**{_ROW: np.arange(len(frame))}) for frame in (tables.train, tables.test))
+    return replace(tables, train=train, test=test)
+
+
+def with_pixels(tables: Tables, whole: Tables) -> Tables:
+    """The tables with the pixels of each row's pictures behind their own columns.
+
+    Parameters
+    ----------
+    tables : Tables
+        Made of ``without_pixels(whole)``; it has the same rows, or those that a column of ``numbered`` names.
+    whole : Tables
+
+    Returns
+    -------
+    Tables
+    """
+    train, test = _joined(tables.train, whole.train), _joined(tables.test, whole.test)
+    return replace(tables, train=train, test=test)
+
+
+def _joined(frame: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
+    pixels = whole[picture_columns(whole.columns)]
+    if _ROW in frame:
+        rows = frame[_ROW].to_numpy()
+        frame = frame.drop(columns=_ROW)
+        if len(rows) < len(whole):
+            pixels = pixels.iloc[rows].reset_index(drop=True)
+    return pd.concat([frame, pixels], axis=1) if len(pixels.columns) else frame
