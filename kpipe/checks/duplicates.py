@@ -6,8 +6,10 @@ have one among the training rows of their fold. Beyond that, the score is too op
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +19,7 @@ from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.near_duplicates import ADVICE, differs_in_test, is_natural
 from kpipe.checks.statistics import differing_columns, hash_values, list_names, two_proportion_z
 from kpipe.core.values import Folds, Tables
-from kpipe.data.column_types import is_pixel_table
+from kpipe.data.column_types import is_free_text, is_pixel_table
 from kpipe.problem.problem import Problem
 
 __all__ = ["TABLE_CHECKS", "duplicates_across_folds"]
@@ -28,6 +30,7 @@ _SIGNIFICANT, _MIN_EXCESS = 3.5, 0.003
 _FAILS, _FAILS_CHANGED = 0.1, 0.25
 _SHUFFLED_ROWS = 10_000  # validation rows, about, whose columns are shuffled against each other
 _MIN_TEST_ROWS = 30  # rows of test below which their share of duplicates is too uncertain to fail
+_RUN, _MIN_HASHES, _MAX_TEXTS = 5, 2, 50_000  # words in a row that are hashed; functions by which; texts of a table
 _SUBSETS, _MIN_COLUMNS = 7, 5  # random halves of the columns that are hashed, and the columns that this needs
 
 
@@ -219,6 +222,44 @@ def _hashes(tables: Tables, columns: Sequence[str], folds: Folds) -> Iterator[_H
     for number in range(len(subsets) if len(columns) >= _MIN_COLUMNS else 1):
         train, test, *by_chance = np.split(sums[number], cuts[:-1])
         yield _Hashes(train, test, by_chance)
+    for column in columns:
+        if is_free_text(frames[0][column]):
+            yield from (_Hashes(*parts, []) for parts in _runs_of_words(frames[0][column], frames[1][column]))
+
+
+def _runs_of_words(*columns: pd.Series) -> Iterator[list[np.ndarray]]:
+    """For train and test, a hash of one run of five words of each text: that with the least hash, by two functions.
+
+    Texts that share most words in a row have the same with a probability of their similarity (Broder 1997, "On the
+    resemblance and containment of documents"). Texts of fewer words have a hash of their own.
+    """
+    words = {
+        word: number for number, word in enumerate(dict.fromkeys(w for c in columns for t in c for w in _words(t)))
+    }
+    texts = [[[words[word] for word in _words(text)] for text in column] for column in columns]
+    random = np.random.default_rng(0).integers(1, 2**62, (_MIN_HASHES, _RUN), dtype=np.uint64) * np.uint64(
+        2
+    ) + np.uint64(1)
+    for factors in random:
+        yield [_least_hashes(some, factors, first=start) for some, start in zip(texts, (0, len(texts[0])), strict=True)]
+
+
+def _words(text: object) -> list[str]:
+    return re.findall(r"\w+", text.casefold()) if isinstance(text, str) else []
+
+
+def _least_hashes(texts: list[list[int]], factors: np.ndarray, *, first: int) -> np.ndarray:
+    lengths = np.array([len(text) for text in texts])
+    flat = np.fromiter(chain.from_iterable(texts), dtype=np.uint64, count=int(lengths.sum())) + np.uint64(1)
+    if len(flat) < _RUN:
+        return np.arange(first, first + len(texts), dtype=np.uint64)
+    runs = np.lib.stride_tricks.sliding_window_view(flat, _RUN) @ factors
+    runs = (runs ^ (runs >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    least = np.arange(first, first + len(texts), dtype=np.uint64)
+    for row in np.flatnonzero(lengths >= _RUN):
+        least[row] = runs[starts[row] : starts[row] + lengths[row] - _RUN + 1].min()
+    return least
 
 
 def _differs_in_test(tables: Tables, column: str) -> bool:

@@ -35,6 +35,8 @@ _PATTERNS = {
     "middle part": r"[\W_]([^\W_]{2,})[\W_]",
     "number": r"(\d{2,})",
     "long number": r"(\d{4,})",
+    "beginning": r"^(.{4,})[\W_]+[^\W_]+\W*$",
+    "end": r"^\W*[^\W_]+[\W_]+(.{4,})$",
 }
 # Columns that are joined in pairs: at most so many, with so many values, most of train's rows with values of test.
 _JOINED, _MIN_JOINED, _KNOWN = 8, 5, 0.9

@@ -167,7 +167,7 @@ def _share_in_order(codes: np.ndarray, values: np.ndarray, y: np.ndarray) -> flo
     None for few neighbours, and where an honest column explains their order: then it stays when what the column leaves
     unexplained is given to other rows.
     """
-    order = np.lexsort((y, values, codes))
+    order = np.lexsort((np.random.default_rng(0).random(len(y)), values, codes))  # equal values in any order
     codes, values, y = codes[order], values[order], y[order]
     pairs = (codes[1:] == codes[:-1]) & (values[1:] > values[:-1]) & (y[1:] != y[:-1])
     if pairs.sum() < _MIN_PAIRS:

@@ -45,7 +45,7 @@ _MAX_RANKED = 100_000  # rows of a table whose groups are ranked: a sample would
 _COLUMNS = 60  # the first ones, of which groups and numbers to rank are taken
 _SEPARATED, _MIN_OF_CLASS = 0.95, 30  # difference of shares of rows of a class and of others; rows of either
 _ROWS_PER_CATEGORY, _MIN_NUMBERS = 20, 50  # of texts whose parts, and of numbers whose digits, are examined
-_MAX_DECIMALS = 10
+_MAX_DECIMALS, _SUMMED_DIGITS = 10, 12
 
 
 class _Found(NamedTuple):
@@ -200,6 +200,9 @@ def _digits(column: str, numbers: np.ndarray) -> Iterator[Derived]:
     yield Derived(f"Whether the last digit of {column} is even", (column,), units % 2)
     for size, words in ((1, "digit"), (2, "two digits"), (3, "three digits")):
         yield Derived(f"The last {words} of {column}", (column,), units % 10**size)
+    digits = sum(units // 10**place % 10 for place in range(_SUMMED_DIGITS))
+    for modulus in (2, 3, 10) if np.nanmax(units, initial=0) >= 100 else ():
+        yield Derived(f"The remainder of the sum of the digits of {column} by {modulus}", (column,), digits % modulus)
     for size, which in ((1, "second to last"), (2, "third to last")):
         yield Derived(f"The {which} digit of {column}", (column,), units // 10**size % 10)
 

@@ -91,3 +91,22 @@ def test_copies_with_changed_columns_are_found_though_other_rows_repeat_by_natur
     assert status(from_frame(frame, 4_000), "duplicates across folds") == "pass"
     both = pd.concat([frame.head(4_000), copies, frame.tail(2_000)], ignore_index=True)
     assert status(from_frame(both, 5_200), "duplicates across folds") in ("warn", "fail")
+
+
+def letters(n: int, seed: int) -> list[str]:
+    words = [f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in "lmnrst"]
+    rng = np.random.default_rng(seed)
+    return [f"Dear reader, {' '.join(rng.choice(words, rng.integers(8, 30)))}." for _ in range(n)]
+
+
+def test_texts_that_were_copied_and_cut_are_found() -> None:
+    made = letters(3_000, 0)
+    frame = pd.DataFrame({"id": np.arange(3_000), "text": made, "y": np.random.default_rng(1).integers(0, 2, 3_000)})
+    assert status(from_frame(frame, 2_000, metric="accuracy"), "duplicates across folds") == "pass"
+    copies = frame.head(800).assign(id=np.arange(5_000, 5_800))
+    copies["text"] = [" ".join(text.replace(",", "").upper().split()[1:-1]) for text in copies["text"]]
+    both = pd.concat([frame.head(2_000), copies, frame.tail(1_000)], ignore_index=True)
+    check = from_frame(both, 2_800, metric="accuracy").check("duplicates across folds")
+    assert check is not None
+    assert check.status == "fail"
+    assert "differ only in text" in check.detail

@@ -63,6 +63,17 @@ def test_a_person_inside_a_code_and_texts_in_other_words_are_groups() -> None:
     assert status(given.with_column("code", other[:800], other[800:]), "group overlap matches test") == "pass"
 
 
+def test_a_household_that_a_phone_number_names_but_for_its_extension_is_found() -> None:
+    given = make_prepared(n=800, m=600)
+    rng = np.random.default_rng(0)
+    household = np.concatenate([rng.permutation(800) // 4, 1000 + rng.permutation(600) // 4])
+    phone = np.array([f"+49 {20 + n // 50} {1000 + n % 50}-{rng.integers(99):02d}" for n in household], dtype=object)
+    check = given.with_column("phone", phone[:800], phone[800:]).check("group overlap matches test")
+    assert check is not None
+    assert check.status in ("warn", "fail")
+    assert "the beginning of phone" in check.detail
+
+
 def test_seconds_since_1970_are_times_whatever_their_name() -> None:
     given = make_prepared(n=800)
     seconds = 1_400_000_000 + np.sort(np.random.default_rng(0).integers(0, 10**7, 1200))

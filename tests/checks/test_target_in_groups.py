@@ -89,3 +89,12 @@ def test_a_designed_experiment_passes() -> None:
 def test_the_mean_of_one_row_is_no_mean() -> None:
     y = np.random.default_rng(0).normal(size=100)
     assert mean_by_value(y, y) is None
+
+
+def test_a_column_of_few_values_does_not_order_a_class_that_it_hardly_tells() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"id": np.arange(3_000), "age": rng.integers(20, 80, 3_000), "stage": rng.integers(1, 5, 3_000)}
+    )
+    frame["y"] = (rng.random(3_000) < 0.02 + 0.02 * frame["stage"]).astype(int)
+    assert found(from_frame(frame, 2_000, metric="auc"))[0] == "pass"

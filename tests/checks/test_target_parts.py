@@ -51,6 +51,12 @@ def in_last_digit(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarr
     return {"number": 10 * rng.integers(1000, 99_999, len(y)) + np.where(y > 0, 3, 6)}
 
 
+def in_sum_of_digits(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    numbers = rng.integers(1_000, 9_999, len(y))
+    digits = np.array([sum(map(int, str(number))) for number in numbers])
+    return {"policy": 10 * numbers + (digits + (y > 0)) % 2 + 2 * rng.integers(0, 5, len(y))}
+
+
 def in_even_digit(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     return {"cents": (2 * rng.integers(1000, 99_999, len(y)) + (y > 0)) / 100}
 
@@ -202,6 +208,7 @@ FOR_CLASSES = [
     in_suffix,
     in_first_letter,
     in_last_digit,
+    in_sum_of_digits,
     in_even_digit,
     in_words,
     in_missing_names,
