@@ -224,24 +224,26 @@ def _hashes(tables: Tables, columns: Sequence[str], folds: Folds) -> Iterator[_H
         yield _Hashes(train, test, by_chance)
     for column in columns:
         if is_free_text(frames[0][column]):
-            yield from (_Hashes(*parts, []) for parts in _runs_of_words(frames[0][column], frames[1][column]))
+            yield from (
+                _Hashes(ours, theirs, []) for ours, theirs in _runs_of_words(frames[0][column], frames[1][column])
+            )
 
 
-def _runs_of_words(*columns: pd.Series) -> Iterator[list[np.ndarray]]:
+def _runs_of_words(train: pd.Series, test: pd.Series) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """For train and test, a hash of one run of five words of each text: that with the least hash, by two functions.
 
     Texts that share most words in a row have the same with a probability of their similarity (Broder 1997, "On the
     resemblance and containment of documents"). Texts of fewer words have a hash of their own.
     """
-    words = {
-        word: number for number, word in enumerate(dict.fromkeys(w for c in columns for t in c for w in _words(t)))
-    }
-    texts = [[[words[word] for word in _words(text)] for text in column] for column in columns]
-    random = np.random.default_rng(0).integers(1, 2**62, (_MIN_HASHES, _RUN), dtype=np.uint64) * np.uint64(
-        2
-    ) + np.uint64(1)
+    numbers: dict[str, int] = {}
+    texts = [
+        [[numbers.setdefault(word, len(numbers)) for word in _words(text)] for text in column.iloc[:_MAX_TEXTS]]
+        + [[]] * max(len(column) - _MAX_TEXTS, 0)
+        for column in (train, test)
+    ]
+    random = np.random.default_rng(0).integers(1, 2**62, (_MIN_HASHES, _RUN), dtype=np.uint64) | np.uint64(1)
     for factors in random:
-        yield [_least_hashes(some, factors, first=start) for some, start in zip(texts, (0, len(texts[0])), strict=True)]
+        yield _least_hashes(texts[0], factors, first=0), _least_hashes(texts[1], factors, first=len(texts[0]))
 
 
 def _words(text: object) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from kpipe.checks.exchanged_values import exchanged_columns, exchanged_days, other_form_of_date
 from kpipe.checks.folds import goes_on
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.spellings import new_levels, odd_spellings
@@ -34,11 +35,7 @@ _UNITS = (
 )
 _SCALES = {"Fahrenheit": (1.8, 32.0), "Kelvin": (1.0, 273.15)}  # of degrees Celsius: a factor, then a number to add
 _BY_CHANCE = 1e-7  # probability that so many rows of test lie beyond all of train's
-# Shares of train's rows in which a column exceeds another, at least, and is exceeded, at most; that share in test.
-_ORDERED, _EVER, _VIOLATED = 0.9, 0.001, 0.01
-_PAIRS, _TOLD = 40, 5_000  # columns, and rows, that are compared in pairs
 _USUAL, _MIN_VALUES = 0.999, 20  # share of train's values with as many decimals, and different values of such a column
-_EARLY, _MIN_EARLY = 12, 0.25  # days that can be months, and the share of later days that a column of dates has
 
 
 def values_in_range(problem: Problem, _: Folds) -> Iterator[Finding]:
@@ -53,16 +50,25 @@ def values_in_range(problem: Problem, _: Folds) -> Iterator[Finding]:
     Finding
     """
     X, test = (_sample(frame) for frame in (problem.X, problem.X_test))
-    if is_pixel_table(X) or len(test) < _MIN_ROWS:
+    if len(test) < _MIN_ROWS:
         return
+    if is_pixel_table(X):
+        X, test = (_brightness(frame) for frame in (X, test))
     plain = [column for column in X if column != problem.groups]
-    found = [text for column in plain for text in _odd_values(X[column], test[column])]
-    found += _exchanged_columns(X, test)
+    certain = [text for column in plain if (text := other_form_of_date(X[column], test[column])) is not None]
+    found = certain + [text for column in plain for text in _odd_values(X[column], test[column])]
+    if not found:
+        found = list(exchanged_columns(X, test))
     if not found:
         yield "pass", "Test has no placeholder, unit or spelling that train does not have."
         return
     more = f" {len(found) - 3} more columns differ likewise." if len(found) > 3 else ""
-    yield "warn", f"{' '.join(found[:3])}{more}"
+    yield "fail" if certain else "warn", f"{' '.join(found[:3])}{more}"
+
+
+def _brightness(pixels: pd.DataFrame) -> pd.DataFrame:
+    """The mean of the pixels of each picture: a few may be inverted, or scaled otherwise."""
+    return pd.DataFrame({"The mean of the pixels": pixels.to_numpy().mean(axis=1)})
 
 
 def _sample(frame: pd.DataFrame) -> pd.DataFrame:
@@ -76,7 +82,7 @@ def _odd_values(train: pd.Series, test: pd.Series) -> Iterator[str]:
         if not pd.api.types.is_bool_dtype(train) and not goes_on(train, test) and not train.is_unique:
             yield from _odd_numbers(train, test)
     elif (dates := parse_dates(train)) is not None:
-        yield from _exchanged_days(str(train.name), dates, parse_dates(test))
+        yield from exchanged_days(str(train.name), dates, parse_dates(test))
     elif to_numeric(train) is None and not is_free_text(train):
         found = [*odd_spellings(train, test)] or new_levels(train, test)
         yield from found
@@ -199,48 +205,6 @@ def _fewer_decimals(column: str, ours: np.ndarray, theirs: np.ndarray) -> Iterat
 
 def _share_with(numbers: np.ndarray, decimals: int) -> float:
     return float((np.round(numbers, decimals) == numbers).mean())
-
-
-def _exchanged_columns(train: pd.DataFrame, test: pd.DataFrame) -> Iterator[str]:
-    """Two columns of which one exceeds the other in train, but not in some rows of test: exchanged there."""
-    names = [c for c in train if pd.api.types.is_float_dtype(train[c]) and pd.api.types.is_numeric_dtype(test[c])]
-    names = [c for c in names if not goes_on(train[c], test[c])][:_PAIRS]
-    ours, theirs = (frame[names].iloc[:_TOLD].to_numpy(dtype=np.float64, na_value=np.nan) for frame in (train, test))
-    for number, name in enumerate(names):
-        for other in range(number + 1, len(names)):
-            shares = []
-            for values in (ours, theirs):
-                a, b = values[:, number], values[:, other]
-                both = ~(np.isnan(a) | np.isnan(b))
-                shares.append((float((a > b)[both].mean()), float((a < b)[both].mean())) if both.sum() > 30 else (0, 0))
-            for then, now in ((0, 1), (1, 0)):
-                odd = shares[1][now] * len(theirs)
-                if (
-                    shares[0][then] >= _ORDERED
-                    and shares[0][now] <= _EVER
-                    and shares[1][now] >= _VIOLATED
-                    and odd >= 2 * _MIN_ROWS
-                ):
-                    more, less = (name, names[other])[then], (name, names[other])[now]
-                    yield (
-                        f"{more} exceeds {less} in {shares[0][then]:.1%} of train's rows, but {less} exceeds {more} in "
-                        f"{odd:.0f} rows of test ({shares[1][now]:.1%}): there the two may be exchanged. Exchange them "
-                        "back in clean."
-                    )
-
-
-def _exchanged_days(column: str, train: pd.Series, test: pd.Series | None) -> Iterator[str]:
-    """Days from 1 to 12 that are more frequent in test: where a file exchanges day and month, no later day is left."""
-    if test is None or train.isna().all() or test.isna().all():
-        return
-    shares = [float((part.dropna().dt.day <= _EARLY).mean()) for part in (train, test)]
-    months = [set(part.dropna().dt.month) for part in (train, test)]
-    z = two_proportion_z(shares[1], int(test.notna().sum()), shares[0], int(train.notna().sum()))
-    if z > _SIGNIFICANT and 1 - shares[0] > _MIN_EARLY and len(months[1] - months[0]) + (shares[1] > 0.999) > 0:
-        yield (
-            f"{column} has days from 1 to 12 in {shares[1]:.0%} of test rows, but in {shares[0]:.0%} of train's: day "
-            "and month may be exchanged. Parse the dates of each file in clean with its own format."
-        )
 
 
 TABLE_CHECKS = (TableCheck("values in range", values_in_range, optional=True),)

@@ -11,6 +11,7 @@ import pytest
 
 from kpipe.checks.odd_values import values_in_range
 from kpipe.checks.spellings import labels_spelled_alike
+from tests.checks.made import from_frame
 from tests.plants import Prepared
 from tests.tables import prepared, problem_of, survivors
 
@@ -90,6 +91,50 @@ def test_two_columns_that_are_exchanged_in_some_rows_of_test_are_found(given: Pr
     [(status, text)] = values_in_range(spoilt.problem, spoilt.folds)
     assert status == "warn"
     assert "there the two may be exchanged" in text
+
+
+def test_a_column_in_another_scale_is_not_said_to_be_exchanged_with_one_that_it_then_exceeds(given: Prepared) -> None:
+    rng = np.random.default_rng(0)
+    sizes = [rng.normal(30, 5, len(frame)) for frame in (given.tables.train, given.tables.test)]
+    weights = [size * rng.normal(2.1, 0.05, len(size)) for size in sizes]
+    some = np.arange(0, len(sizes[1]), 5)
+    weights[1][some] = np.log(weights[1][some])
+    spoilt = given.with_column("size", *sizes).with_column("weight", *weights)
+    [(_, text)] = values_in_range(spoilt.problem, spoilt.folds)
+    assert "exchanged" not in text
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_dates_of_another_form_in_some_rows_of_test_fail(given: Prepared, share: float) -> None:
+    rng = np.random.default_rng(0)
+    dates = [
+        pd.Timestamp(2019, 1, 1) + pd.to_timedelta(rng.integers(0, 700, len(frame)), unit="D")
+        for frame in (given.tables.train, given.tables.test)
+    ]
+    train, test = (some.strftime("%d/%m/%Y").to_numpy().astype(object) for some in dates)
+    clean = given.with_column("boarded", train, test)
+    assert [status for status, _ in values_in_range(clean.problem, clean.folds)] == ["pass"]
+    odd = rng.random(len(test)) < share
+    test[odd] = dates[1].strftime("%m/%d/%Y").to_numpy()[odd]
+    spoilt = given.with_column("boarded", train, test)
+    [(status, text)] = values_in_range(spoilt.problem, spoilt.folds)
+    assert status == "fail"
+    assert "boarded is written as day, then month in train" in text
+
+
+def test_pictures_that_are_inverted_in_some_rows_of_test_are_found() -> None:
+    rng = np.random.default_rng(0)
+    made = np.where(rng.random((900, 100)) < 0.2, rng.integers(100, 256, (900, 100)), 0).astype(np.uint8)
+    frame = pd.DataFrame(made, columns=[f"pixel{number}" for number in range(100)])
+    frame = frame.assign(id=np.arange(900), y=rng.integers(0, 2, 900))
+    clean = from_frame(frame, 600, metric="accuracy")
+    assert [status for status, _ in values_in_range(clean.problem, clean.folds)] == ["pass"]
+    pixels = [f"pixel{number}" for number in range(100)]
+    frame.loc[600:620, pixels] = (255 - frame.loc[600:620, pixels]).to_numpy()
+    spoilt = from_frame(frame, 600, metric="accuracy")
+    [(status, text)] = values_in_range(spoilt.problem, spoilt.folds)
+    assert status == "warn"
+    assert text.startswith("The mean of the pixels lies far outside")
 
 
 @pytest.mark.parametrize("other", ["ye-s", "y.e.s", "yés"])  # "Yes" and " yes" are read as yes
