@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from kpipe.cli import main as cli_main
+from tests.schemas import validating
+
 ROOT = Path(__file__).resolve().parents[1]
 
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
@@ -44,6 +47,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     monkeypatch.setenv("KPIPE_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
+
+
+@pytest.fixture(autouse=True)
+def validated_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What any command prints with ``--json`` in a test follows its schema."""
+    monkeypatch.setattr(cli_main, "_execute_for_program", validating(cli_main._execute_for_program))
 
 
 @pytest.fixture(scope="session")

@@ -27,11 +27,12 @@ def _execute(options: argparse.Namespace) -> int:
     print_competition_notes([options.slug])
     given = given_options(options)
     if options.json:
-        import json
         from dataclasses import asdict
 
+        from kpipe.cli.json_output import print_json
+
         checks = pipeline.check(options.slug, **given)
-        print(json.dumps([asdict(check) for check in checks], indent=2))
+        print_json([asdict(check) for check in checks])
     else:
         checks = pipeline.check(options.slug, on_step=console.print_activity, on_check=console.print_check, **given)
         console.print_check_counts(checks)

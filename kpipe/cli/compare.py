@@ -32,10 +32,12 @@ def _execute(options: argparse.Namespace) -> int:
     if options.json:
         import json
 
+        from kpipe.cli.json_output import print_json
+
         sides = json.loads(comparison.sides.to_json(orient="records"))
         record = {**asdict(comparison), "sides": sides, "won": comparison.won, "lost": comparison.lost}
         record["luck"] = asdict(bias) if bias else None
-        print(json.dumps(record, indent=2))
+        print_json(record)
     else:
         print_comparison(comparison)
         print_selection_bias(bias, get_console(), run_id=comparison.b)

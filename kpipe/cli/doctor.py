@@ -65,10 +65,10 @@ def _execute(options: argparse.Namespace) -> int:
         if not options.json:
             print_finding(finding)
     if options.json:
-        import json
+        from kpipe.cli.json_output import print_json
 
         keys = {"name": "name", "status": "status", "detail": "detail", "mend": "fix"}  # "mend" as in earlier versions
-        print(json.dumps([{key: getattr(one, name) for key, name in keys.items()} for one in results], indent=2))
+        print_json([{key: getattr(one, name) for key, name in keys.items()} for one in results])
     return 1 if any(finding.status == "fail" for finding in results) else 0
 
 

@@ -27,10 +27,10 @@ def _execute(options: argparse.Namespace) -> int:
     name = " ".join(options.name)
     found = [explain(name)] if name else list(explanations().values())
     if options.json:
-        import json
+        from kpipe.cli.json_output import print_json
 
-        objects = [{**one._asdict(), "next": list(one.next)} for one in found]
-        print(json.dumps(objects[0] if name else objects, indent=2))
+        objects = [one._asdict() for one in found]
+        print_json(objects[0] if name else objects)
     elif name:
         _print_one(found[0].name, found[0].kind, found[0].lines())
     else:

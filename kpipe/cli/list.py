@@ -22,9 +22,9 @@ def _execute(options: argparse.Namespace) -> int:
     slugs = competitions.slugs()
     print_competition_notes(slugs)
     if options.json:
-        import json
+        from kpipe.cli.json_output import print_json
 
-        print(json.dumps([{"slug": slug, "path": str(competitions.folder(slug))} for slug in slugs], indent=2))
+        print_json([{"slug": slug, "path": str(competitions.folder(slug))} for slug in slugs])
     else:
         print("\n".join(slugs))
     return 0

@@ -146,7 +146,7 @@ def _print_failure(error: KeyboardInterrupt | KpipeError) -> int:
 
 
 def _print_document(error: BaseException, options: argparse.Namespace | None = None) -> None:
-    from kpipe.cli.json_errors import error_document
+    from kpipe.cli.json_output import error_document
 
     print(error_document(error, vars(options) if options else None))
 

@@ -43,11 +43,11 @@ def _execute(options: argparse.Namespace) -> int:
 
 
 def _print_json(result: Reproduction) -> None:
-    import json
+    from kpipe.cli.json_output import print_json
 
     first, second = (run.record["submission"]["sha256"] for run in (result.first, result.second))
     sums = {"sha256": first, "again": second, "differs": list(result.differs)}
-    print(json.dumps({"run_id": result.first.record["run_id"], "same": result.same, **sums}, indent=2))
+    print_json({"run_id": result.first.record["run_id"], "same": result.same, **sums})
 
 
 def _lines(result: Reproduction) -> Iterator[str]:

@@ -54,10 +54,10 @@ def _execute(options: argparse.Namespace) -> int:
     if options.sort != "created":
         summaries.sort(key=lambda one: _sort_key(one, options.sort))
     if options.json:
-        import json
+        from kpipe.cli.json_output import print_json
 
         of_best = {bias.best: asdict(bias) for bias in biases.values() if bias}
-        print(json.dumps([{**one, "luck": of_best.get(one["run_id"])} for one in summaries], indent=2))
+        print_json([{**one, "luck": of_best.get(one["run_id"])} for one in summaries])
     else:
         records = {run.record["run_id"]: run.record for run in runs if _may_be_chosen(run)}
         expected = {

@@ -27,9 +27,9 @@ def _execute(options: argparse.Namespace) -> int:
     with show_progress(quiet=False) as progress:
         problem = pipeline.prepare(request_from(options), on_download=progress.on_download, on_step=progress.on_step)
     if options.json:
-        import json
+        from kpipe.cli.json_output import print_json
 
-        print(json.dumps(describe(problem), indent=2))
+        print_json(describe(problem))
     else:
         print_competition(problem)
     return 0

@@ -33,10 +33,11 @@ def _execute(options: argparse.Namespace) -> int:
     out, kaggle = options.out, connect() if find_credentials() else None
     entries = submit.sync_ledger(kaggle, options.slug, out=out) if kaggle else read_ledger(out, options.slug)
     if options.json:
-        import json
         from dataclasses import asdict
 
-        print(json.dumps([asdict(entry) for entry in entries], indent=2))
+        from kpipe.cli.json_output import print_json
+
+        print_json([asdict(entry) for entry in entries])
         return 0
     rank = kaggle.competitions.get(options.slug).user_rank if kaggle else None
     print_entries(options.slug, entries, rank=rank, fresh=kaggle is not None)

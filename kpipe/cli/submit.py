@@ -53,10 +53,11 @@ def _execute(options: argparse.Namespace) -> int:
         )
     entry = submit_file(slug, file, run, options)
     if options.json:
-        import json
         from dataclasses import asdict
 
-        print(json.dumps(asdict(entry), indent=2))
+        from kpipe.cli.json_output import print_json
+
+        print_json(asdict(entry))
     return 1 if entry.status == "error" else 0
 
 

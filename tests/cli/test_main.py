@@ -17,7 +17,7 @@ SHARED = {
     "command",
     "help",
     "interrupts",
-    "json_errors",
+    "json_output",
     "main",
     "messages",
     "notebook",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json as json_module
 from collections.abc import Sequence
 
 from kpipe.cli.console.layout import get_console
+from kpipe.cli.json_output import print_json
 from kpipe.core.formatting import format_with_error
 from kpipe.errors import printable
 from kpipe.runs.vault import Vault
@@ -26,7 +26,7 @@ def print_vault(vault: Vault, notes: Sequence[str] = (), *, json: bool) -> None:
         Print JSON.
     """
     if json:
-        print(json_module.dumps(vault.summary(), indent=2))
+        print_json(vault.summary())
     else:
         console, locked = get_console(), vault.locked
         console.print(
@@ -57,7 +57,7 @@ def print_look(look: Look, *, json: bool) -> None:
         Print JSON.
     """
     if json:
-        print(json_module.dumps(look.to_json(), indent=2))
+        print_json(look.to_json())
         return
     for sentence in look.sentences():
         get_console().print(printable(sentence), markup=False)

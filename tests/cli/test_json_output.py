@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from kpipe import competitions, pipeline
 from kpipe.cli.explanations import explanations
-from kpipe.cli.json_errors import error_document
+from kpipe.cli.json_output import error_document
 from kpipe.cli.main import COMMANDS, get_parser
 from kpipe.errors import DataError, KpipeError
 from tests.cli.calls import call

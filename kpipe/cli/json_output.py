@@ -1,15 +1,43 @@
-"""Errors as JSON, for programs that call ``kpipe ... --json``: the schema is ``kpipe/cli/schemas/error.json``."""
+"""JSON for programs that call ``kpipe ... --json``: results and errors. Their schemas are in ``kpipe/cli/schemas``."""
 
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import string
 from typing import Any
 
 from kpipe.errors import KpipeError, printable
 
-__all__ = ["error_document"]
+__all__ = ["error_document", "print_json"]
+
+
+def print_json(value: Any) -> None:
+    """Print a value to stdout as JSON. NaN and infinity, which JSON does not have, become null.
+
+    Parameters
+    ----------
+    value : object
+        Of JSON types.
+
+    Examples
+    --------
+    >>> print_json([0.5, float("nan")])
+    [
+      0.5,
+      null
+    ]
+    """
+    print(json.dumps(_finite(value), indent=2))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def error_document(error: BaseException, options: dict[str, Any] | None = None) -> str:
@@ -67,9 +95,11 @@ def _as_known(error: BaseException) -> KpipeError:
 
 def _filled_in(command: str, options: dict[str, Any]) -> str:
     """A command with the competition, run and paths of the call; empty if the call does not name what it needs."""
-    out = options.get("out")
+    out, slug = options.get("out"), options.get("slug")
+    if options.get("command") == "vault" and slug == "open":
+        slug = None
     values = {
-        "slug": options.get("slug"),
+        "slug": slug,
         "run": options.get("run") or options.get("what"),
         "data": f" --data {shlex.quote(str(options['data']))}" if options.get("data") else "",
         "out": "" if out is None or str(out) == "submissions" else f" --out {shlex.quote(str(out))}",
