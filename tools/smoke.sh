@@ -9,11 +9,14 @@ cd "$folder"
 for name in $(compgen -e | grep -E '^(KPIPE|KAGGLE)_' || true); do unset "$name"; done
 export KPIPE_CACHE="$folder/cache" KAGGLE_CONFIG_DIR="$folder/no-credentials"
 "$BIN/kpipe" list
+"$BIN/kpipe" explain unknown-metric
 "$BIN/kpipe" run titanic --json --out "$folder/runs" > run.json
 "$BIN/python" - <<'PYTHON'
 import json
+from importlib.resources import files
 from pathlib import Path
 
+assert json.loads((files("kpipe.cli") / "schemas" / "run.json").read_text())["$id"] == "urn:kpipe:schema:run:1"
 record = json.loads(Path("run.json").read_text())
 assert record["status"] == "complete", record["status"]
 assert record["data"]["origin"] == "sample", record["data"]
