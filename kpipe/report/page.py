@@ -17,6 +17,7 @@ from kpipe.report import (
     importance,
     learning_curves,
     models,
+    pictures,
     predictions,
     score,
     submission,
@@ -131,6 +132,8 @@ def _row_sections(run: LoadedRun, problem: Problem | None, found: Importance | s
     if problem is None:
         return [worst_rows.section(metric, oof, None, ())]
     by_group = [] if image_side(problem.X) else [_segments(metric, oof, problem)]
+    if with_pictures := pictures.sections(metric, oof, problem.X):
+        return [*(by_group if pictures.without_pixels(problem.X).shape[1] else ()), *with_pictures]
     return [importance.section(run, found), *by_group, _worst_rows(metric, oof, problem, found)]
 
 
@@ -140,15 +143,21 @@ def _data(oof: OofPredictions | None, problem: Problem | None) -> Section | None
     if problem is None:
         summary = "The target in train. The columns are not shown, because the data cannot be read."
         return Section(key="data", title="Data", summary=summary, blocks=blocks) if blocks else None
-    if oof is not None and not image_side(problem.X):
-        blocks += target.correlations(rows_of(problem.X, oof), oof)
+    X, X_test = pictures.without_pixels(problem.X), pictures.without_pixels(problem.X_test)
+    if oof is not None and X.shape[1] and not image_side(X):
+        blocks += target.correlations(rows_of(X, oof), oof)
+    if not X.shape[1]:
+        return Section(
+            key="data", title="Data", summary="The target in train. The models see pictures alone.", blocks=blocks
+        )
     files = problem.files
-    tables = with_readable_values(problem.X, files.train), with_readable_values(problem.X_test, files.test)
+    tables = with_readable_values(X, files.train), with_readable_values(X_test, files.test)
     return data.section(*tables, blocks)
 
 
 def _segments(metric: Metric, oof: OofPredictions, problem: Problem) -> Section:
-    return groups.section(metric, oof, rows_of(with_readable_values(problem.X, problem.files.train), oof))
+    X = pictures.without_pixels(problem.X)
+    return groups.section(metric, oof, rows_of(with_readable_values(X, problem.files.train), oof))
 
 
 def _worst_rows(metric: Metric, oof: OofPredictions, problem: Problem, found: Importance | str) -> Section:

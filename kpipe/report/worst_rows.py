@@ -18,7 +18,7 @@ from kpipe.report.columns import image_side, is_quantity
 from kpipe.report.formatting import compact, exact, short
 from kpipe.runs.oof import OofPredictions
 
-__all__ = ["errors", "section"]
+__all__ = ["errors", "section", "true_and_predicted"]
 
 _MOST_ROWS, _MOST_IMAGES = 20, 24
 _MOST_COLUMNS = 12
@@ -127,7 +127,7 @@ def _table(oof: OofPredictions, error: np.ndarray, rows: Sequence[int], *, frame
 
 
 def _row(oof: OofPredictions, error: np.ndarray, row: int, frame: pd.DataFrame) -> list[Cell]:
-    true, predicted = _true_and_predicted(oof, row)
+    true, predicted = true_and_predicted(oof, row)
     ids = [] if oof.ids is None else [text_cell(oof.ids.iloc[row], 30)]
     return [
         Cell(text=str(int(oof.rows[row]) + 1), value=float(oof.rows[row])),
@@ -139,7 +139,20 @@ def _row(oof: OofPredictions, error: np.ndarray, row: int, frame: pd.DataFrame) 
     ]
 
 
-def _true_and_predicted(oof: OofPredictions, row: int) -> tuple[str, str]:
+def true_and_predicted(oof: OofPredictions, row: int) -> tuple[str, str]:
+    """The true and the predicted class or value of a row, as texts.
+
+    Parameters
+    ----------
+    oof : OofPredictions
+        The run's out-of-fold predictions.
+    row : int
+        Its place in them.
+
+    Returns
+    -------
+    tuple of str
+    """
     if oof.classes is not None:
         return oof.classes[int(oof.y[row])], oof.classes[int(oof.ensemble[row].argmax())]
     values = (np.atleast_1d(oof.y[row]), oof.ensemble[row])
@@ -161,7 +174,7 @@ def _gallery(oof: OofPredictions, frame: pd.DataFrame, rows: Sequence[int], side
 
 
 def _thumbnail(oof: OofPredictions, pixels: np.ndarray, row: int) -> Thumbnail:
-    true, predicted = _true_and_predicted(oof, row)
+    true, predicted = true_and_predicted(oof, row)
     verdict = "predicted correctly" if true == predicted else f"predicted as {short(predicted, 12)}"
     caption = f"{short(true, 12)}, {verdict}"
     detail = ""
