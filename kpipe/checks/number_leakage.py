@@ -9,7 +9,7 @@ import numpy as np
 from kpipe.checks.binning import Evidence
 from kpipe.checks.statistics import scaled_ranks
 
-__all__ = ["find_number_leak", "find_rank_leak"]
+__all__ = ["find_number_leak", "find_rank_leak", "is_in_order"]
 
 # Share of the variance of ranks that one column alone explains: likely, and surely, the target itself.
 _LIKELY, _SURE = 0.97, 0.9995
@@ -22,6 +22,7 @@ _MIN_ON_LINE_SURE, _WEAK = 20, 0.5
 # and how many times it; rows that are not near.
 _WIDTHS, _SHIFTS = (0.005, 0.02, 0.05), (101, 211, 307, 401)
 _MIN_NEAR, _TIMES_CHANCE, _MIN_OTHERS = 0.1, 5.0, 50
+_MIN_STEPS, _IN_ORDER = 50, 0.98  # different values of a column, and share of neighbours whose targets do not overlap
 _PAIRS = 20_000  # pairs of rows whose slopes are computed
 
 
@@ -55,6 +56,36 @@ def find_rank_leak(codes: np.ndarray, ranks: np.ndarray, fold: np.ndarray, targe
     sure = skill >= _SURE and len(codes) >= _MIN_ROWS
     text = f"alone explains {skill:.2%} of the variance of the ranks of {target}, in held-out rows"
     return Evidence(sure, len(codes), text, skill)
+
+
+def is_in_order(values: np.ndarray, y: np.ndarray) -> bool:
+    """Whether a column puts the target in order without error, as a rounded copy or a rank does, and no sensor.
+
+    Parameters
+    ----------
+    values, y : (n,) array of float
+        Missing values are left out.
+
+    Returns
+    -------
+    bool
+        Rows of one value may have any targets, but none beyond those of the next value.
+
+    Examples
+    --------
+    >>> y = np.random.default_rng(0).normal(size=2_000)
+    >>> is_in_order(y.round(1), y), is_in_order(-y.round(1), y), is_in_order(y + 0.01 * y[::-1], y)
+    (True, True, False)
+    """
+    present = ~np.isnan(values)
+    distinct, codes = np.unique(values[present], return_inverse=True)
+    if len(distinct) < _MIN_STEPS:
+        return False
+    low, high = np.full(len(distinct), np.inf), np.full(len(distinct), -np.inf)
+    np.minimum.at(low, codes, y[present])
+    np.maximum.at(high, codes, y[present])
+    up, down = (high[:-1] <= low[1:]).mean(), (low[:-1] >= high[1:]).mean()
+    return bool(max(up, down) >= _IN_ORDER)
 
 
 def find_number_leak(values: np.ndarray, y: np.ndarray, target: str) -> Evidence | None:

@@ -17,7 +17,7 @@ import pandas as pd
 from kpipe.checks.binning import Evidence, bin_column
 from kpipe.checks.class_leakage import MAX_CLASSES, find_class_leak
 from kpipe.checks.interface import Finding, TableCheck
-from kpipe.checks.number_leakage import find_number_leak, find_rank_leak
+from kpipe.checks.number_leakage import find_number_leak, find_rank_leak, is_in_order
 from kpipe.checks.statistics import scaled_ranks
 from kpipe.core.values import Folds
 from kpipe.data.column_types import to_numeric
@@ -27,6 +27,7 @@ __all__ = ["TABLE_CHECKS", "Leak", "find_leaks", "target_leakage"]
 
 _CELLS, _MIN_ROWS, _MAX_ROWS = 5_000_000, 4_000, 30_000  # size of the sample
 _FOLDS = 4
+_MIN_SURE = 200  # rows from which an order without error is sure
 _TARGETS = 10  # that are examined, of several
 
 
@@ -119,6 +120,8 @@ def find_leaks(X: pd.DataFrame, y: pd.Series, *, classification: bool) -> Iterat
             found = find_rank_leak(binned.codes, ranks, fold, target)
             if values is not None and (found is None or not found.sure):
                 found = _surer(found, find_number_leak(values, numbers, target))
+            if found is not None and not found.sure and len(X) >= _MIN_SURE and values is not None:
+                found = found._replace(sure=is_in_order(values, numbers))
         if found is None and len(labels) <= MAX_CLASSES:
             found = find_class_leak(binned, classes, fold, labels, target=target, columns=X.shape[1])
         if found is not None:

@@ -26,7 +26,7 @@ from kpipe.checks.combinations import (
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.number_leakage import find_rank_leak
 from kpipe.checks.statistics import scaled_ranks
-from kpipe.checks.text_parts import find_telling_words, parts_of_texts
+from kpipe.checks.text_parts import find_telling_words, parts_of_numbers, parts_of_texts
 from kpipe.core.values import Folds
 from kpipe.data.column_types import is_pixel_table, to_numeric
 from kpipe.data.dates import parse_dates
@@ -45,7 +45,6 @@ _MAX_RANKED = 100_000  # rows of a table whose groups are ranked: a sample would
 _COLUMNS = 60  # the first ones, of which groups and numbers to rank are taken
 _SEPARATED, _MIN_OF_CLASS = 0.95, 30  # difference of shares of rows of a class and of others; rows of either
 _ROWS_PER_CATEGORY, _MIN_NUMBERS = 20, 50  # of texts whose parts, and of numbers whose digits, are examined
-_MAX_DECIMALS, _SUMMED_DIGITS = 10, 12
 
 
 class _Found(NamedTuple):
@@ -143,6 +142,7 @@ def target_in_parts(problem: Problem, _: Folds) -> Iterator[Finding]:
     found = [one for one in map(target.of_derived, derived) if one is not None]
     found += [
         *_missing(rest, target),
+        *_class_by_gaps(rest, target),
         *_words(rest, target),
         *_weighted(rest, target),
         *_pure_categories(rest, problem, target),
@@ -181,30 +181,12 @@ def _derived(X: pd.DataFrame) -> Iterator[Derived]:
                 yield Derived(subject, (str(column),), np.array(part, dtype=kind))
     numbers = [c for c in X if c in numeric and X[c].nunique() > _MIN_NUMBERS]
     for column in numbers[:_NUMBERS]:
-        yield from _digits(str(column), X[column].to_numpy(dtype=np.float64, na_value=np.nan))
+        for subject, digits in parts_of_numbers(str(column), X[column].to_numpy(dtype=np.float64, na_value=np.nan)):
+            yield Derived(subject, (str(column),), digits)
 
 
 def _cells(column: pd.Series) -> list[str | None]:
     return [str(cell) if present else None for cell, present in zip(column, column.notna(), strict=True)]
-
-
-def _digits(column: str, numbers: np.ndarray) -> Iterator[Derived]:
-    whole = np.abs(numbers)
-    places = range(_MAX_DECIMALS + 1)
-    decimals = next(
-        (d for d in places if np.allclose(np.round(whole, d), whole, equal_nan=True, rtol=0, atol=1e-10)), None
-    )
-    if decimals is None:
-        return
-    units = np.round(whole * 10.0**decimals)
-    yield Derived(f"Whether the last digit of {column} is even", (column,), units % 2)
-    for size, words in ((1, "digit"), (2, "two digits"), (3, "three digits")):
-        yield Derived(f"The last {words} of {column}", (column,), units % 10**size)
-    digits = sum(units // 10**place % 10 for place in range(_SUMMED_DIGITS))
-    for modulus in (2, 3, 10) if np.nanmax(units, initial=0) >= 100 else ():
-        yield Derived(f"The remainder of the sum of the digits of {column} by {modulus}", (column,), digits % modulus)
-    for size, which in ((1, "second to last"), (2, "third to last")):
-        yield Derived(f"The {which} digit of {column}", (column,), units // 10**size % 10)
 
 
 def _of_columns(X: pd.DataFrame, target: _Target) -> Iterator[Derived]:
@@ -229,6 +211,23 @@ def _missing(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:
                     text = f"tells {target.name}: {have}"
                     yield _Found(True, int(own.sum()), f"Whether {column} is missing", (str(column),), text)
                     break
+
+
+def _class_by_gaps(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:
+    """One of several classes that the pattern of missing values tells from all others."""
+    holders = X.columns[X.isna().any()]
+    if not target.of_classes or len(target.labels) < 3 or not len(holders):
+        return
+    patterns = bin_column(X[holders].isna().astype("int8").astype(str).agg("".join, axis=1), None)
+    for code, label in enumerate(target.labels):
+        own = (target.codes == code).astype(np.int64)
+        if own.sum() >= _MIN_OF_CLASS and len(patterns.values) <= len(X) / 10:
+            found = find_class_leak(patterns, own, target.fold, ["another", label], target=target.name, columns=None)
+            if found is not None and found.skill >= _SURE:
+                names = tuple(str(column) for column in holders)
+                yield _Found(
+                    True, found.rows, f"The pattern of missing values, of {label} and others,", names[:2], found.text
+                )
 
 
 def _weighted(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:

@@ -1,4 +1,4 @@
-"""Parts of texts that may hold the target: characters, words and numbers by their place, case, length; and words."""
+"""Parts of texts and numbers that may hold the target: characters, words, digits by their place, case, length; words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-__all__ = ["find_telling_words", "parts_of_texts"]
+__all__ = ["find_telling_words", "parts_of_numbers", "parts_of_texts"]
 
 _CHARACTERS = 8  # that are taken from either end
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
@@ -16,6 +16,7 @@ _BLANKS = re.compile(r"^\s|\s$|\s{2,}|[^\S ]|[\u200b-\u200d\ufeff]")  # but sing
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")
 _PLACES = dict(enumerate(_ORDINALS)) | {-1: "last"}
 _PLACES |= {-place - 1: f"{which} to last" for place, which in enumerate(_ORDINALS[:5]) if place}
+_MAX_DECIMALS, _SUMMED_DIGITS = 10, 12
 _MIN_ROWS, _PURE = 5, 0.995  # rows of a telling word, and share of them in its class
 _MIN_WORDS = 2.0  # words per cell, on average, of a text
 _MIN_TOLD, _RIGHT, _MIN_SKILL = (
@@ -94,6 +95,39 @@ def _of_numbers(which: str, part: Sequence[str | None]) -> Iterator[Part]:
         yield f"Whether {which} is even", [number and str(int(number[-1]) % 2) for number in numbers]
         yield f"The first digit of {which}", [number and number[0] for number in numbers]
         yield f"The size of {which}", [float(number[:15]) if number else float("nan") for number in numbers]
+
+
+def parts_of_numbers(column: str, numbers: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Digits of each number of a column, and the sum of its digits.
+
+    Parameters
+    ----------
+    column : str
+        Its name.
+    numbers : (n,) array of float
+        NaN where missing.
+
+    Yields
+    ------
+    tuple of (str, array)
+        The subject of a sentence about them, and the (n,) parts; nothing for numbers of many decimals.
+    """
+    whole = np.abs(numbers)
+    places = range(_MAX_DECIMALS + 1)
+    decimals = next(
+        (d for d in places if np.allclose(np.round(whole, d), whole, equal_nan=True, rtol=0, atol=1e-10)), None
+    )
+    if decimals is None:
+        return
+    units = np.round(whole * 10.0**decimals)
+    yield f"Whether the last digit of {column} is even", units % 2
+    for size, words in ((1, "digit"), (2, "two digits"), (3, "three digits")):
+        yield f"The last {words} of {column}", units % 10**size
+    digits = sum(units // 10**place % 10 for place in range(_SUMMED_DIGITS))
+    for modulus in (2, 3, 10) if np.nanmax(units, initial=0) >= 100 else ():
+        yield f"The remainder of the sum of the digits of {column} by {modulus}", digits % modulus
+    for size, which in ((1, "second to last"), (2, "third to last")):
+        yield f"The {which} digit of {column}", units // 10**size % 10
 
 
 def find_telling_words(

@@ -92,3 +92,12 @@ def test_codes_that_hold_the_class_in_a_third_of_the_rows_fail() -> None:
     assert check is not None
     assert check.status == "fail"
     assert "z17 always means 1" in check.detail
+
+
+@pytest.mark.parametrize(("n", "values", "steep"), [(800, 190, 1.0), (3_000, 300, 1.0), (3_000, 700, 1.5)])
+def test_a_rank_of_a_target_with_ties_is_a_sure_leak(n: int, values: int, steep: float) -> None:
+    rng = np.random.default_rng(0)
+    weights = 1 / np.arange(1, values + 1) ** steep
+    y = pd.Series(rng.choice(np.round(rng.gamma(3, 2, values), 3), n, p=weights / weights.sum()), name="y")
+    X = pd.DataFrame({"percentile": (100 * y.rank(pct=True)).round(1)})
+    assert [leak.sure for leak in find_leaks(X, y, classification=False)] == [True]

@@ -270,3 +270,19 @@ def test_columns_that_hold_the_predictions_of_another_model_of_three_classes_fai
     [(status, text)] = target_in_parts(given.problem, given.folds)
     assert status == "fail"
     assert text.startswith("Which of told0, told1, told2 is greatest")
+
+
+def test_a_pattern_of_missing_values_that_tells_one_of_three_classes_fails() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.arange(900), "x": rng.normal(size=900)})
+    frame["y"] = rng.choice(["a", "b", "c"], 900, p=[0.6, 0.05, 0.35])
+    for name, y in (("told", frame["y"]), ("other", rng.permutation(frame["y"]))):
+        either = rng.random(900) < 0.5
+        frame[f"{name}1"] = np.where(either ^ (y == "b"), np.nan, rng.normal(size=900))
+        frame[f"{name}2"] = np.where(either ^ (y == "c"), np.nan, rng.normal(size=900))
+    honest = from_frame(frame.drop(columns=["told1", "told2"]), 600, metric="accuracy")
+    assert next(target_in_parts(honest.problem, honest.folds))[0] == "pass"
+    given = from_frame(frame.drop(columns=["other1", "other2"]), 600, metric="accuracy")
+    [(status, text)] = target_in_parts(given.problem, given.folds)
+    assert status == "fail"
+    assert text.startswith("The pattern of missing values")

@@ -1,0 +1,94 @@
+"""Words and levels that only train has, and that say the target there: a remark that was added once it was known."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from shlex import quote
+
+import numpy as np
+import pandas as pd
+
+from kpipe.checks.interface import Finding, TableCheck
+from kpipe.checks.statistics import list_names
+from kpipe.core.values import Folds
+from kpipe.data.column_types import is_pixel_table, to_numeric
+from kpipe.data.dates import parse_dates
+from kpipe.problem.problem import Problem
+
+__all__ = ["TABLE_CHECKS", "values_of_train_only"]
+
+_ROWS, _COLUMNS = 20_000, 100  # of each table, that are used
+_EXPECTED = 16.0  # rows of test that should have a word, at train's rate: chance leaves all out once in 9 million times
+_PURE = 0.99  # share of a word's rows that are in its class
+_SURPRISE, _MIN_SHARE = 40.0, 0.02  # -log of the probability of such rows; share of train's rows that they are
+_MIN_CLASSES = 2  # whose words are found, from which it is sure
+
+
+def values_of_train_only(problem: Problem, folds: Folds) -> Iterator[Finding]:
+    """Words or levels that many rows of train have and none of test, all in rows of one class; nothing without.
+
+    Parameters
+    ----------
+    problem : Problem
+    folds : Folds
+
+    Yields
+    ------
+    Finding
+    """
+    X, test = problem.X.iloc[:_ROWS], problem.X_test.iloc[:_ROWS]
+    if problem.labels is None or len(problem.targets) > 1 or is_pixel_table(X):
+        return
+    codes, labels = pd.factorize(problem.tables.train[problem.targets[0]].iloc[:_ROWS], sort=True)
+    for column in list(X)[:_COLUMNS]:
+        if pd.api.types.is_numeric_dtype(X[column]) or not _is_text(X[column]):
+            continue
+        found = _telling_words(X[column], test[column], codes)
+        rows = sum(count for _, count, _ in found)
+        if rows < _MIN_SHARE * len(X):
+            continue
+        shown = list_names([f"{word!r} ({count:,} rows, all {labels[code]})" for word, count, code in found])
+        sure = len({code for _, _, code in found}) >= _MIN_CLASSES and not folds.refit  # in time, levels come and go
+        yield (
+            "fail" if sure else "warn",
+            f"{column} says {problem.targets[0]} in rows of train by what no row of test has: "
+            f"{shown.replace('more column', 'more value')}. It was probably added once the target was known: remove "
+            f"that part in clean, or drop it (--drop {quote(str(column))}).",
+        )
+        return
+
+
+def _is_text(column: pd.Series) -> bool:
+    return to_numeric(column) is None and parse_dates(column) is None
+
+
+def _telling_words(train: pd.Series, test: pd.Series, codes: np.ndarray) -> list[tuple[str, int, int]]:
+    """(word, number of rows, class) of the words of train that test lacks, and that are in rows of one class."""
+    ours, theirs = [_words(cell) for cell in train], Counter(word for cell in test for word in _words(cell))
+    counts = [Counter[str]() for _ in range(int(codes.max()) + 1)]
+    for words, code in zip(ours, codes, strict=True):
+        counts[code].update(words)
+    total = sum(counts, Counter[str]())
+    least = _EXPECTED * len(train) / max(len(test), 1)
+    shares = np.bincount(codes) / len(codes)
+    found = []
+    for word, count in total.items():
+        if count < least or theirs[word]:
+            continue
+        code = int(np.argmax([of_class[word] for of_class in counts]))
+        if counts[code][word] >= _PURE * count and -count * np.log(shares[code]) >= _SURPRISE:
+            found.append((word, count, code))
+    return sorted(found, key=lambda one: -one[1])
+
+
+def _words(cell: object) -> set[str]:
+    """The cell in small letters, and its words."""
+    if not isinstance(cell, str):
+        return set()
+    text = cell.strip().casefold()
+    return {text, *re.findall(r"[^\W\d_]{2,}|\w*\d\w*", text)}
+
+
+TABLE_CHECKS = (TableCheck("values of train only", values_of_train_only),)
