@@ -22,7 +22,7 @@ _MIN_ON_LINE_SURE, _WEAK = 20, 0.5
 # and how many times it; rows that are not near.
 _WIDTHS, _SHIFTS = (0.005, 0.02, 0.05), (101, 211, 307, 401)
 _MIN_NEAR, _TIMES_CHANCE, _MIN_OTHERS = 0.1, 5.0, 50
-_MIN_STEPS, _IN_ORDER = 50, 0.98  # different values of a column, and share of neighbours whose targets do not overlap
+_MIN_STEPS, _IN_ORDER = 20, 0.98  # different values of a column, and share of neighbours whose targets do not overlap
 _PAIRS = 20_000  # pairs of rows whose slopes are computed
 
 
