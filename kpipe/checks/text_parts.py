@@ -1,4 +1,4 @@
-"""Parts of texts and numbers that may hold the target: characters, words and digits by place, case, length; and words."""
+"""Parts of texts and numbers that may hold the target: characters, words and digits by place, case or length."""
 
 from __future__ import annotations
 
