@@ -15,6 +15,18 @@ chosen on these rows, never on test.csv)::
         and rotation 15, zoom 0.15, shift 2.5, shear          0.9935 ± 0.0001   rejected
     600 rows: 300 steps of 128 rows, 150 of 256               0.978 ± 0.001, 0.974 ± 0.000
 
+Smaller images first (folds 0 and 1, 16,800 rows, one seed, CPU seconds of training on an EPYC 9005 in bfloat16; the
+standard error of a difference is about 6 mistakes)::
+
+    16 epochs of 28 × 28 pixels                               74 mistakes, 101 s
+    16 epochs, the first half of them of 20 × 20              71            77
+      and the first 60 %, batches of 256, lr=0.015            76            67    rejected
+      and the first 60 %, of 18 × 18                          89            65    rejected
+    14 epochs, the first 60 % of 20 × 20                      85            59    rejected
+    12 epochs of 28 × 28                                      80            73    rejected
+    12 epochs, the first half of them of 20 × 20              73            58    rejected
+      on all rows (six folds): 0.9950 ± 0.0003, where 16 epochs of 28 × 28 had 0.9955
+
 A step of 256 rows in bfloat16 and channels last takes 0.4 of the time in float32 and torch's own order of channels,
 0.5 of float32 with channels last. For probabilities rather than labels, label_smoothing=0 is the better choice.
 
@@ -99,7 +111,7 @@ def convnet_large(context: Context, *, shape: ImageShape | None = None, **option
         If the task is not classification.
     """
     require_classification("convnet-large", context)
-    longer: dict[str, Any] = {"size": "large", "epochs": 20, "dropout": 0.2}
+    longer: dict[str, Any] = {"size": "large", "epochs": 20, "first_size": 1.0, "dropout": 0.2}
     warped = {"rotation": 12.0, "shear": 0.1, "elastic": 1.0}
     return ConvNetClassifier(shape=shape, **with_context({**longer, **warped, **options}, context))
 
@@ -123,7 +135,7 @@ def photo_net(
     ConvNetClassifier or ConvNetRegressor
         Unfitted.
     """
-    longer: dict[str, Any] = {"size": "photo", "epochs": 16, "min_steps": 600}
+    longer: dict[str, Any] = {"size": "photo", "epochs": 16, "first_size": 1.0, "min_steps": 600}
     seen = {"rotation": 0.0, "zoom": 0.15, "shift": 3.0, "flip": True}
     chosen = {**longer, **seen, **options}
     net: ConvNetClassifier | ConvNetRegressor
@@ -235,6 +247,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         shift: float = 2.0,
         elastic: float = 0.0,
         flip: bool = False,
+        first_size: float = 0.7,
         dropout: float = 0.0,
         test_time_augmentation: bool = True,
         min_steps: int = 300,
@@ -255,6 +268,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         self.shift = shift
         self.elastic = elastic
         self.flip = flip
+        self.first_size = first_size
         self.dropout = dropout
         self.test_time_augmentation = test_time_augmentation
         self.min_steps = min_steps

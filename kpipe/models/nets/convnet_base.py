@@ -41,10 +41,12 @@ class ConvNet(BaseEstimator):
     label_smoothing : float, default=0.1
         In [0, 1); share of a label that training gives to all classes alike. Predictions undo it.
     rotation, zoom, shear, shift, elastic : float
-        Largest changes of a training image; see ``kpipe.models.nets.image_augmentation.RandomWarp``. 0 in all of them
-        leaves images as they are.
+        Largest changes of a training image; see ``kpipe.models.nets.image_augmentation.RandomWarp``. 0 in all of them,
+        with ``first_size=1``, leaves images as they are.
     flip : bool, default=False
         Whether training mirrors every second image, and a prediction counts the mirror image too.
+    first_size : float, default=0.7
+        Share of its height and width that a training image has in the first half of the training, in (0, 1].
     dropout : float, default=0
         Share of the last layer's inputs that a step leaves out, in [0, 1).
     test_time_augmentation : bool, default=True
@@ -88,6 +90,7 @@ class ConvNet(BaseEstimator):
         shift: float = 2.0,
         elastic: float = 0.0,
         flip: bool = False,
+        first_size: float = 0.7,
         dropout: float = 0.0,
         test_time_augmentation: bool = True,
         min_steps: int = 300,
@@ -108,6 +111,7 @@ class ConvNet(BaseEstimator):
         self.shift = shift
         self.elastic = elastic
         self.flip = flip
+        self.first_size = first_size
         self.dropout = dropout
         self.test_time_augmentation = test_time_augmentation
         self.min_steps = min_steps
@@ -120,6 +124,7 @@ class ConvNet(BaseEstimator):
         from kpipe.models.nets.loop import Recipe, train
 
         require_one_of("size", self.size, ("small", "large", "photo"))
+        require(0 < self.first_size <= 1, "first_size must be above 0 and at most 1", self.first_size)
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout)
         self.shape_ = self._image_shape(X.shape[1])
         self.scale_ = pixel_scale(X)
@@ -180,8 +185,8 @@ class ConvNet(BaseEstimator):
     def _warp(self) -> RandomWarp:
         from kpipe.models.nets.image_augmentation import RandomWarp
 
-        amounts = {name: getattr(self, name) for name in ("rotation", "zoom", "shear", "shift", "elastic", "flip")}
-        return RandomWarp(shape=self.shape_, **amounts)
+        amounts = ("rotation", "zoom", "shear", "shift", "elastic", "flip", "first_size")
+        return RandomWarp(shape=self.shape_, **{name: getattr(self, name) for name in amounts})
 
     def _machine(self, *, train: bool = False) -> Machine:
         from kpipe.models.nets.machine import Machine

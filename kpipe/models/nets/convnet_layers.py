@@ -96,15 +96,15 @@ class ConvNetwork(nn.Module):
 
         Parameters
         ----------
-        rows : Tensor of shape (n, pixels)
-            Of any number type.
+        rows : Tensor of shape (n, pixels) or (n, channels, height, width)
+            Of any number type; images may be of another size than ``shape``.
 
         Returns
         -------
         Tensor of shape (n, classes) in training, (n, views, classes) in evaluation mode
             Float.
         """
-        images = to_images(rows.float() / self.scale, self.shape)
+        images = (to_images(rows, self.shape) if rows.ndim == 2 else rows).float() / self.scale
         if self.training:
             return self._logits(images)
         logits = [self._logits(shift_images(images, across=across, down=down)) for across, down in self.shifts]

@@ -21,15 +21,16 @@ ImageShape = tuple[int, int, int]  # height, width, channels
 
 SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # (across, down) of test-time augmentation: none, then a pixel each
 
+_FEWEST_PIXELS = 16  # to a side of an image that was made smaller
 _WAVES = 4  # an elastic warp consists of cosines with 0 to 3 half waves across and down: folds of a quarter image
 
 
 @dataclass(frozen=True, kw_only=True)
 class RandomWarp:
-    """Rows of pixels, each image rotated, zoomed, sheared, shifted and distorted at random; pixels from outside are 0.
+    """Rows of pixels as images, each rotated, zoomed, sheared, shifted and distorted; pixels from outside are 0.
 
     An image's warp is a few numbers times fixed maps (its coordinates, and cosines of low frequency): one matrix
-    product per batch, and one look-up.
+    product per batch, and one look-up, which can make the image smaller at no cost.
 
     Parameters
     ----------
@@ -45,6 +46,8 @@ class RandomWarp:
         Standard deviation in pixels of a smooth displacement of each point.
     flip : bool, default=False
         Whether every second image is mirrored, left to right.
+    first_size : float, default=1.0
+        Share of its height and width that an image has in the first half of the training.
     """
 
     shape: ImageShape
@@ -54,12 +57,13 @@ class RandomWarp:
     shift: float = 0.0
     elastic: float = 0.0
     flip: bool = False
+    first_size: float = 1.0
 
     def __bool__(self) -> bool:
         """Whether the warp changes anything."""
-        return any((self.rotation, self.zoom, self.shear, self.shift, self.elastic, self.flip))
+        return any((self.rotation, self.zoom, self.shear, self.shift, self.elastic, self.flip, self.first_size < 1))
 
-    def __call__(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+    def __call__(self, rows: Tensor, generator: torch.Generator, progress: float = 1.0) -> Tensor:
         """The warped images.
 
         Parameters
@@ -68,18 +72,24 @@ class RandomWarp:
             Of any number type.
         generator : Generator
             Of the random amounts, on the device of the rows.
+        progress : float, default=1.0
+            Share of the training that is over, in [0, 1].
 
         Returns
         -------
-        Tensor of shape (n, pixels)
-            Float32.
+        Tensor of shape (n, channels, height, width)
+            Float32; smaller than ``shape`` in the first half of the training, if ``first_size`` says so.
         """
-        height, width, _ = self.shape
+        height, width = (self._first_side(side) if progress < 0.5 else side for side in self.shape[:2])
         maps = _coordinate_maps(height, width, waves=_WAVES if self.elastic else 0).to(rows.device)
         where = (self._amounts(len(rows), generator, maps=len(maps)) @ maps).reshape(-1, 2, height, width)
         images = to_images(rows.float(), self.shape)
-        warped = functional.grid_sample(images, where.permute(0, 2, 3, 1), align_corners=False)
-        return warped.permute(0, 2, 3, 1).reshape(rows.shape)
+        return functional.grid_sample(images, where.permute(0, 2, 3, 1), align_corners=False)
+
+    def _first_side(self, side: int) -> int:
+        """An even number of pixels, since the network takes squares of two by two; small images keep theirs."""
+        smaller = 2 * round(self.first_size * side / 2)
+        return smaller if smaller >= _FEWEST_PIXELS else side
 
     def _amounts(self, count: int, generator: torch.Generator, *, maps: int) -> Tensor:
         """(n, 2, maps): the share of each map in an image's two coordinates, in half images."""

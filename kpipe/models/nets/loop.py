@@ -26,7 +26,8 @@ __all__ = ["Augment", "LossFunction", "Recipe", "Trained", "Weights", "forward",
 
 Weights = dict[str, np.ndarray]
 LossFunction = Callable[[Tensor, Tensor], Tensor]  # (outputs, targets) → the mean loss
-Augment = Callable[[Tensor, torch.Generator], Tensor]  # (batch, generator) → batch, on the device
+# (batch, generator, share of the training that is over) → batch, on the device
+Augment = Callable[[Tensor, torch.Generator, float], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +128,7 @@ def train(
     seed : int
         For everything random.
     augment : callable or None, default=None
-        (batch, generator) → batch, on the device.
+        (batch, generator, share of the training that is over) → batch, on the device.
 
     Returns
     -------
@@ -146,13 +147,13 @@ def train(
         optimizer = Optimizer(network, recipe.optimizer, weight_decay=recipe.weight_decay, momentum=recipe.momentum)
         averaged = copy.deepcopy(network) if recipe.averaging else network
         losses = []
-        for epoch, batches, rates in _epochs(len(rows), recipe, generator):
+        for epoch, batches, progresses in _epochs(len(rows), recipe, generator):
             total = torch.zeros((), device=device)
-            for batch, rate in zip(batches, rates, strict=True):
+            for batch, progress in zip(batches, progresses, strict=True):
                 taken = rows.index_select(0, batch)
-                augmented = augment(taken, generator) if augment else taken
+                augmented = augment(taken, generator, progress) if augment else taken
                 value = loss(_outputs(network, augmented, machine), wanted[batch])
-                optimizer.descend(value, rate=rate)
+                optimizer.descend(value, rate=recipe.lr * _one_cycle(progress, recipe.warmup))
                 total += value.detach()  # left on the device: reading it would wait for the step
                 if recipe.averaging:
                     _average(averaged, network, decay=recipe.averaging)
@@ -197,16 +198,16 @@ def forward(
 def _epochs(
     rows: int, recipe: Recipe, generator: torch.Generator
 ) -> Iterator[tuple[int, tuple[Tensor, ...], list[float]]]:
-    """(epoch number from 1, its batches of row positions, their learning rates): every row once per epoch.
+    """(epoch number from 1, its batches of row positions, share of the training before each): every row once per epoch.
 
     The sizes of batches differ by one row at most, since a small last one would disturb batch normalisation.
     """
     batches = math.ceil(rows / recipe.batch_size)
     epochs = max(recipe.epochs, math.ceil(recipe.min_steps / batches))
-    rates = [recipe.lr * _one_cycle(step / (epochs * batches), recipe.warmup) for step in range(epochs * batches)]
     for epoch in range(epochs):
         order = torch.randperm(rows, generator=generator, device=generator.device)
-        yield epoch + 1, order.tensor_split(batches), rates[epoch * batches : (epoch + 1) * batches]
+        steps = range(epoch * batches, (epoch + 1) * batches)
+        yield epoch + 1, order.tensor_split(batches), [step / (epochs * batches) for step in steps]
 
 
 def _one_cycle(progress: float, warmup: float) -> float:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from kpipe.models.nets.image_augmentation import RandomWarp, shift_images
+from kpipe.models.nets.image_augmentation import RandomWarp, shift_images, to_images
 
 
 def generator(seed=0):
@@ -12,7 +12,7 @@ def generator(seed=0):
 
 def test_a_warp_of_amount_0_returns_the_image_and_is_false():
     rows, nothing = torch.rand(3, 5 * 7 * 2), RandomWarp(shape=(5, 7, 2))
-    torch.testing.assert_close(nothing(rows, generator()), rows)
+    torch.testing.assert_close(nothing(rows, generator()), to_images(rows, (5, 7, 2)))
     assert not nothing
     assert RandomWarp(shape=(5, 7, 2), elastic=1)
 
@@ -20,14 +20,34 @@ def test_a_warp_of_amount_0_returns_the_image_and_is_false():
 @pytest.mark.parametrize("amounts", [{"rotation": 30, "zoom": 0.2, "shift": 1}, {"elastic": 2.0}, {"shear": 0.3}])
 def test_a_warp_is_the_same_in_every_channel(amounts):
     twice = torch.rand(3, 5, 7, 1).expand(3, 5, 7, 2).reshape(3, -1)
-    warped = RandomWarp(shape=(5, 7, 2), **amounts)(twice, generator()).reshape(3, 5, 7, 2)
-    torch.testing.assert_close(warped[..., 0], warped[..., 1])
-    assert not torch.allclose(warped, twice.reshape(3, 5, 7, 2))
+    warped = RandomWarp(shape=(5, 7, 2), **amounts)(twice, generator())
+    torch.testing.assert_close(warped[:, 0], warped[:, 1])
+    assert not torch.allclose(warped, to_images(twice, (5, 7, 2)))
 
 
 def test_bytes_are_warped_to_floats_of_the_same_scale():
     rows = torch.randint(0, 256, (2, 25), dtype=torch.uint8)
-    torch.testing.assert_close(RandomWarp(shape=(5, 5, 1))(rows, generator()), rows.float(), atol=1e-3, rtol=0)
+    warped = RandomWarp(shape=(5, 5, 1))(rows, generator())
+    torch.testing.assert_close(warped, to_images(rows.float(), (5, 5, 1)), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "first", "later"),
+    [((28, 28, 1), (20, 20), (28, 28)), ((40, 28, 1), (28, 20), (40, 28)), ((8, 8, 1), (8, 8), (8, 8))],
+)
+def test_images_are_smaller_in_the_first_half_of_the_training_where_pixels_are_many(
+    shape: tuple[int, int, int], first: tuple[int, int], later: tuple[int, int]
+) -> None:
+    rows, warp = torch.rand(2, shape[0] * shape[1]), RandomWarp(shape=shape, first_size=0.7)
+    assert warp
+    sizes = [tuple(warp(rows, generator(), progress).shape[2:]) for progress in (0.0, 0.49, 0.5, 1.0)]
+    assert sizes == [first, first, later, later]
+
+
+def test_a_smaller_image_shows_the_same() -> None:
+    slope = torch.linspace(0, 1, 40).expand(40, 40).reshape(1, -1)
+    small = RandomWarp(shape=(40, 40, 1), first_size=0.5)(slope, generator(), 0.0)
+    torch.testing.assert_close(small[0, 0, 10], (slope.reshape(40, 40)[10, ::2] + slope.reshape(40, 40)[10, 1::2]) / 2)
 
 
 def test_a_rotation_keeps_the_length_of_a_line_in_images_that_are_not_square():

@@ -45,7 +45,7 @@ def test_the_same_seed_gives_the_same_weights_with_and_without_noise_before():
 def test_random_layers_and_augmentation_follow_the_seed():
     noisy = {
         "build": lambda: nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 1)),
-        "augment": lambda batch, generator: batch + 0.1 * torch.randn(batch.shape, generator=generator),
+        "augment": lambda batch, generator, progress: batch + 0.1 * torch.randn(batch.shape, generator=generator),
     }
     assert same(fit(**noisy), fit(**noisy))
     assert not same(fit(**noisy), fit(**noisy, seed=1))
@@ -54,7 +54,7 @@ def test_random_layers_and_augmentation_follow_the_seed():
 def test_every_row_is_used_once_an_epoch_in_batches_of_nearly_one_size():
     batches = []
 
-    def remember(batch, generator):
+    def remember(batch, generator, progress):
         batches.append(batch)
         return batch
 
@@ -65,7 +65,10 @@ def test_every_row_is_used_once_an_epoch_in_batches_of_nearly_one_size():
 
 def test_a_small_table_gets_more_epochs():
     steps = []
-    fit(augment=lambda batch, _: steps.append(1) or batch, recipe=Recipe(epochs=1, batch_size=50, lr=0.1, min_steps=11))
+    fit(
+        augment=lambda batch, _, __: steps.append(1) or batch,
+        recipe=Recipe(epochs=1, batch_size=50, lr=0.1, min_steps=11),
+    )
     assert len(steps) == 12
 
 
