@@ -21,7 +21,7 @@ from kpipe.problem.postprocessing import postprocess
 from kpipe.problem.problem import Problem
 from kpipe.training.baseline import predict_baseline
 
-__all__ = ["make_submission", "rehearse", "to_csv", "validate_submission"]
+__all__ = ["make_submission", "rehearse", "rows_of_sample", "to_csv", "validate_submission"]
 
 _SHOWN = 3  # examples in a message: enough to find the place, few enough to read
 
@@ -59,7 +59,7 @@ def make_submission(problem: Problem, ensemble: Ensemble) -> Submission:
         values = dict(zip(problem.targets, output(metric, predicted).T, strict=True))
     if metric.needs == "label":
         values = {column: _in_words_of_sample(problem, column, labels) for column, labels in values.items()}
-    rows = _rows_of_sample(tables, problem.id)
+    rows = rows_of_sample(tables, problem.id)
     # Columns that the sample repeats from test stay as they are; only those that are asked for are filled.
     frame = tables.sample.assign(**{column: values[column][rows] for column in columns})
     validate_submission(frame, problem)
@@ -157,8 +157,24 @@ def _rankings(probabilities: np.ndarray, labels: np.ndarray | None, top: int) ->
     return np.asarray([" ".join(map(str, labels[row])) for row in best], dtype=object)
 
 
-def _rows_of_sample(tables: Tables, id: str) -> np.ndarray:
-    """For each row of the sample submission, the position of its row in test: by id, where test has ids."""
+def rows_of_sample(tables: Tables, id: str) -> np.ndarray:
+    """For each row of the sample submission, the position of its row in test: by id, where test has ids.
+
+    Parameters
+    ----------
+    tables : Tables
+    id : str
+        The id column.
+
+    Returns
+    -------
+    (m,) array of int
+
+    Raises
+    ------
+    SubmissionError
+        If test repeats ids, or has others than the sample submission.
+    """
     sample = tables.sample[id]
     if id not in tables.test.columns:
         if len(sample) != len(tables.test):
@@ -220,16 +236,16 @@ def _validate_shape(frame: pd.DataFrame, sample: pd.DataFrame, id: str) -> None:
             f"The submission's columns must be {listed(sample.columns)}; got {listed(frame.columns)}.",
             code="invalid-submission",
         )
-    if len(frame) != len(sample):
-        raise SubmissionError(
-            f"The submission must have {len(sample)} rows; got {len(frame)}.", code="invalid-submission"
-        )
     ids, wanted = frame[id], sample[id]
     if ids.duplicated().any():
         raise SubmissionError(
             f"The submission repeats ids, such as {_examples(ids[ids.duplicated()])}.",
             code="invalid-submission",
             column=id,
+        )
+    if len(frame) != len(sample):
+        raise SubmissionError(
+            f"The submission must have {len(sample)} rows; got {len(frame)}.", code="invalid-submission"
         )
     unknown = ids[~ids.isin(wanted)]
     if len(unknown):
@@ -261,9 +277,13 @@ def _validate_values(values: pd.Series, ids: pd.Series, metric: Metric, known: n
     if metric.needs == "label":
         unknown = ~values.isin(known)
         if unknown.any():
+            numbers = pd.to_numeric(values[unknown], errors="coerce")
+            hint = ""
+            if (numbers.between(0, 1) & (numbers % 1 != 0)).all():
+                hint = f" {metric.name} scores labels, not probabilities: write the label, or set another --metric."
             raise SubmissionError(
                 f"{name} has labels that train.csv lacks: {_examples(values[unknown].drop_duplicates())} "
-                f"(id {_examples(ids[unknown])}). Train's labels are {_examples(pd.Series(known))}.",
+                f"(id {_examples(ids[unknown])}). Train's labels are {_examples(pd.Series(known))}.{hint}",
                 code="invalid-submission",
                 column=name,
             )

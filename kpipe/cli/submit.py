@@ -31,21 +31,14 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     """Submit a run or a CSV file."""
-    from kpipe.runs import find
+    from kpipe.runs.find import find_submission
 
-    file = Path(options.what)
-    if options.what.endswith(".csv") or file.is_file():
-        if not file.is_file():
-            raise UsageError(f"There is no file {file}. Check its path.", code="file-not-found", file=str(file))
-        run = find.run_of_file(file)
-        slug = run.record["slug"] if run else options.competition
-        if slug is None:
-            raise UsageError(
-                f"No run wrote {file}. Say which competition it is for: --competition SLUG.", code="missing-argument"
-            )
-    else:
-        run = find.find_run(options.what, options.out)
-        slug, file = run.record["slug"], run.path / "submission.csv"
+    file, run = find_submission(options.what, options.out)
+    slug = run.record["slug"] if run else options.competition
+    if slug is None:
+        raise UsageError(
+            f"No run wrote {file}. Say which competition it is for: --competition SLUG.", code="missing-argument"
+        )
     if run is not None and options.data:
         raise UsageError(
             "--data is for a CSV file that no run wrote: a run's submission was validated already.",

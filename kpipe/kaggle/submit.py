@@ -13,14 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from kpipe.errors import KpipeError, OutputError, RemoteError, SubmissionError
+from kpipe.errors import KpipeError, OutputError, RemoteError
 from kpipe.kaggle.client import Kaggle
 from kpipe.kaggle.polling import poll
 from kpipe.kaggle.responses import Pushed, Submission
-from kpipe.problem.joined_ids import with_joined_id
 from kpipe.problem.problem import Problem
+from kpipe.problem.submission_file import read_submission
 from kpipe.runs.files import sha256_of
 from kpipe.runs.ledger import (
     Entry,
@@ -51,28 +49,7 @@ def validate_file(file: Path, problem: Problem) -> None:
     SubmissionError
         If the CSV is not what the sample submission asks for, or Kaggle's files are not available.
     """
-    tables = problem.tables
-    if tables.source.origin == "sample":
-        raise SubmissionError(
-            f"{file} cannot be validated: Kaggle's files of {problem.slug} are not available. Name them with --data.",
-            code="data-not-found",
-        )
-    types = {str(name): dtype for name, dtype in tables.sample.dtypes.items()}
-    # "None" may be a label: of texts only an empty cell is missing.
-    missing = {
-        name: ["", *(() if pd.api.types.is_string_dtype(dtype) else ("NA", "NaN"))] for name, dtype in types.items()
-    }
-    try:
-        frame = pd.read_csv(
-            file, dtype=types, na_values=missing, keep_default_na=False, encoding=tables.source.encoding
-        )
-    except (OSError, ValueError) as error:
-        raise SubmissionError(
-            f"{file} cannot be read as a submission: {error}", code="invalid-submission", file=str(file)
-        ) from error
-    if set(tables.id_parts) <= set(frame.columns) and tables.id_parts:
-        frame = with_joined_id(frame, problem.id, tables.id_parts)
-    validate_submission(frame, problem)
+    validate_submission(read_submission(file, problem), problem)
 
 
 def submit_file(

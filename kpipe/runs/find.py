@@ -25,6 +25,7 @@ __all__ = [
     "competition_folder",
     "find_run",
     "find_runs",
+    "find_submission",
     "finished_folders",
     "read_run",
     "run_folders",
@@ -242,3 +243,33 @@ def run_of_file(file: Path) -> Run | None:
     except (UsageError, DataError):
         return None
     return run if run.record["submission"]["sha256"] == sha256_of(file) else None
+
+
+def find_submission(name: str, out: Path) -> tuple[Path, Run | None]:
+    """The CSV file that a name stands for, and the run that wrote it.
+
+    Parameters
+    ----------
+    name : str
+        A CSV file, or a run as for ``find_run``.
+    out : Path
+        The folder that runs are written to, in which ids are looked up.
+
+    Returns
+    -------
+    file : Path
+    run : Run or None
+        None if no run wrote the file.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file and no such run.
+    """
+    file = Path(name)
+    if name.endswith(".csv") or file.is_file():
+        if not file.is_file():
+            raise UsageError(f"There is no file {file}. Check its path.", code="file-not-found", file=str(file))
+        return file, run_of_file(file)
+    run = find_run(name, out)
+    return run.path / "submission.csv", run

@@ -1,0 +1,63 @@
+"""One table on its own: its cells as text, and its columns of numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from kpipe.data.csv_reader import CsvFile
+from kpipe.data.files import source_file
+from kpipe.data.formats import parse_tables
+from kpipe.errors import DataError
+
+__all__ = ["MISSING", "numbers_of", "read_table"]
+
+MISSING = ("", "NA", "NaN", "nan")  # cells of a submission or of answers that hold nothing
+
+
+def read_table(file: Path) -> CsvFile:
+    """A table on its own, whose cells are text.
+
+    Parameters
+    ----------
+    file : Path
+
+    Returns
+    -------
+    CsvFile
+
+    Raises
+    ------
+    DataError
+        If the file is missing or is no table.
+    """
+    source = source_file(file)
+    return parse_tables([source.name], [source.read()])[0]
+
+
+def numbers_of(file: CsvFile, name: str) -> pd.Series:
+    """A column of numbers.
+
+    Parameters
+    ----------
+    file : CsvFile
+    name : str
+
+    Returns
+    -------
+    Series
+        (rows,) float64; NaN for an empty cell.
+
+    Raises
+    ------
+    DataError
+        If a cell is no number; the message names its line.
+    """
+    text = file.columns[name].to_pandas().str.strip()
+    numbers = pd.to_numeric(text, errors="coerce").astype(np.float64)
+    wrong = np.flatnonzero(numbers.isna() & ~text.isin(MISSING))
+    if len(wrong):
+        raise DataError(f"{file.place(wrong[0])}: {name!r} must hold numbers; got {text[wrong[0]]!r:.100}.")
+    return numbers
