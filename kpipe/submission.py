@@ -236,16 +236,16 @@ def _validate_shape(frame: pd.DataFrame, sample: pd.DataFrame, id: str) -> None:
             f"The submission's columns must be {listed(sample.columns)}; got {listed(frame.columns)}.",
             code="invalid-submission",
         )
+    if len(frame) != len(sample):
+        raise SubmissionError(
+            f"The submission must have {len(sample)} rows; got {len(frame)}.", code="invalid-submission"
+        )
     ids, wanted = frame[id], sample[id]
     if ids.duplicated().any():
         raise SubmissionError(
             f"The submission repeats ids, such as {_examples(ids[ids.duplicated()])}.",
             code="invalid-submission",
             column=id,
-        )
-    if len(frame) != len(sample):
-        raise SubmissionError(
-            f"The submission must have {len(sample)} rows; got {len(frame)}.", code="invalid-submission"
         )
     unknown = ids[~ids.isin(wanted)]
     if len(unknown):

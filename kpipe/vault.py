@@ -25,7 +25,7 @@ from kpipe.problem.alignment import align_rows
 from kpipe.problem.competition import Competition
 from kpipe.problem.locked import LockedRows, raw_targets_of
 from kpipe.problem.problem import Problem
-from kpipe.problem.vault_rows import draw_rows
+from kpipe.problem.vault_rows import check_share, draw_rows
 from kpipe.runs.files import sha256_of
 from kpipe.runs.find import competition_folder, find_run, find_runs
 from kpipe.runs.locks import try_lock
@@ -47,7 +47,6 @@ from kpipe.runs.vault import (
 __all__ = ["Look", "make_vault", "open_vault", "show_vault"]
 
 _NORMAL_95 = 1.96  # standard errors of a normal distribution on either side of 95 %
-_LARGEST_SHARE = 0.5
 
 
 def make_vault(request: RunRequest, *, share: float) -> tuple[Vault, tuple[str, ...]]:
@@ -71,12 +70,7 @@ def make_vault(request: RunRequest, *, share: float) -> tuple[Vault, tuple[str, 
     UsageError
         If there is a vault already, the data is the sample, or the share leaves too few rows, groups or classes.
     """
-    if not 0 < share <= _LARGEST_SHARE:
-        percent = f" For {share:g} %, write {share:g}%." if 1 <= share <= 100 * _LARGEST_SHARE else ""
-        raise UsageError(
-            f"--share must be above 0% and at most {_LARGEST_SHARE:.0%}; got {share:.4g}.{percent}",
-            code="invalid-value",
-        )
+    check_share(share)
     home = competition_folder(request.out, request.slug)
     if (vault := read_vault(home)) is not None:
         raise UsageError(

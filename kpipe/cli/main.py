@@ -37,6 +37,7 @@ COMMANDS = {
     "compare": "Compare two runs on the same rows",
     "blend": "Combine the models of several runs into a new run",
     "vault": "Lock rows of train away, and open them for single runs",
+    "holdout": "Make a competition with known answers of a part of train.csv",
     "grade": "Score a submission on answers that you have",
     "clean": "Delete runs to free disk space",
     "init": "Create a workspace for your own competition modules",

@@ -24,6 +24,7 @@ __all__ = [
     "given_options",
     "integer",
     "request_from",
+    "share",
 ]
 
 RUN_HELP = "a run: its folder, its id, or the beginning or end of its id"
@@ -86,6 +87,33 @@ def integer(smallest: int) -> Callable[[str], int]:
         return value
 
     return parse
+
+
+def share(text: str) -> float:
+    """Return the number of a share such as 20% or 0.2.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the text is no number.
+
+    Examples
+    --------
+    >>> share("20%"), share("0.2")
+    (0.2, 0.2)
+    """
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a share such as 20%; got {text!r}") from None
 
 
 def _option(flag: str, metavar: str, help: str, **settings: Any) -> tuple[str, dict[str, Any]]:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import argparse
 
 from kpipe.cli.command import Command
-from kpipe.cli.options import DATA_OPTIONS, add_json_option, add_out_option, add_request_options, add_slug, request_from
+from kpipe.cli.options import (
+    DATA_OPTIONS,
+    add_json_option,
+    add_out_option,
+    add_request_options,
+    add_slug,
+    request_from,
+    share,
+)
 from kpipe.errors import UsageError
 
 __all__ = ["COMMAND"]
-
-
-def _share(text: str) -> float:
-    """20% or 0.2 as a number."""
-    try:
-        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a share such as 20%; got {text!r}") from None
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add_slug(parser)
     add = parser.add_argument
     add("run", metavar="RUN", nargs="?", help="with open in place of SLUG: the run whose score is shown")
-    add("--share", metavar="SHARE", type=_share, help="lock this share of train's rows away, such as 20%%")
+    add("--share", metavar="SHARE", type=share, help="lock this share of train's rows away, such as 20%%")
     add_request_options(parser, DATA_OPTIONS)
     add_out_option(parser)
     add_json_option(parser)

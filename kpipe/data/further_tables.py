@@ -39,6 +39,15 @@ class FurtherTables(Mapping[str, pd.DataFrame]):
         """Base name → sha256 in hex of each file that was read so far."""
         return {self._files[name].name: table.sha256 for name, table in self._read.items()}
 
+    def contents(self) -> dict[str, bytes]:
+        """Base name → bytes of each file that was read so far.
+
+        Returns
+        -------
+        dict of str to bytes
+        """
+        return {self._files[name].name: self._files[name].read() for name in self._read}
+
     def __getitem__(self, name: str) -> pd.DataFrame:
         if name not in self._read:
             file = self._files[name]

@@ -16,7 +16,7 @@ import pyarrow as pa
 from kpipe.core.values import Source, Tables
 from kpipe.core.wording import listed
 from kpipe.data import cache
-from kpipe.data.assembling import assemble
+from kpipe.data.assembling import Assembled, assemble
 from kpipe.data.csv_reader import CsvFile, parse_csv
 from kpipe.data.downloads import Downloader, OnDownload, metric_on_page
 from kpipe.data.encodings import UTF8
@@ -36,7 +36,7 @@ from kpipe.data.roles import Roles, assign_roles, is_labels, missing_roles
 from kpipe.data.tidying import tidy
 from kpipe.errors import DataError
 
-__all__ = ["FileChoice", "load"]
+__all__ = ["FileChoice", "load", "load_text"]
 
 
 _MAX_NOTES = 5  # on columns with odd cells, at the start of a run
@@ -273,7 +273,32 @@ def _all_parts(roles: Roles) -> list[SourceFile]:
     return [part for parts in roles.parts.values() for part in parts]
 
 
-def _read(roles: Roles, *, text: Sequence[str], id: str | None, targets: Sequence[str]) -> cache.Entry:
+def load_text(location: Location, choice: FileChoice) -> dict[str, CsvFile]:
+    """A competition's tables as text: the cells as they are in the files, whatever kpipe makes of them.
+
+    Parameters
+    ----------
+    location : Location
+        Where the files are.
+    choice : FileChoice
+        The files that the user names.
+
+    Returns
+    -------
+    dict of str to CsvFile
+        "train", "test" and "sample", with the rows and columns of the frames that ``load`` returns.
+
+    Raises
+    ------
+    DataError
+        A file is missing or broken.
+    """
+    roles = _complete(location.path, _roles(location, choice))
+    return _read_text(roles, targets=choice.targets)[0].files
+
+
+def _read_text(roles: Roles, *, targets: Sequence[str]) -> tuple[Assembled, dict[str, CsvFile], dict[str, str]]:
+    """The tables out of the files, the files of each role, and the hashes of all files by name."""
     files = [*roles.files.values(), *_all_parts(roles), *roles.extra]
     raws = [file.read() for file in files]
     count = Counter(file.name for file in files)
@@ -292,7 +317,11 @@ def _read(roles: Roles, *, text: Sequence[str], id: str | None, targets: Sequenc
     by_role = {
         role: join_parts(role, [table, *parts.get(role, ())]) for role, table in zip(roles.files, parsed, strict=False)
     }
-    assembled = assemble(by_role, list(further), targets=targets)
+    return assemble(by_role, list(further), targets=targets), by_role, hashes
+
+
+def _read(roles: Roles, *, text: Sequence[str], id: str | None, targets: Sequence[str]) -> cache.Entry:
+    assembled, by_role, hashes = _read_text(roles, targets=targets)
     notes: list[str] = []
     ids = id_columns(assembled.files, id)
     frames = to_frames(assembled.files, ids=ids, text=text, on_note=notes.append)

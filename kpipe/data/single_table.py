@@ -59,5 +59,11 @@ def numbers_of(file: CsvFile, name: str) -> pd.Series:
     numbers = pd.to_numeric(text, errors="coerce").astype(np.float64)
     wrong = np.flatnonzero(numbers.isna() & ~text.isin(MISSING))
     if len(wrong):
-        raise DataError(f"{file.place(wrong[0])}: {name!r} must hold numbers; got {text[wrong[0]]!r:.100}.")
+        raise DataError(
+            f"{file.place(wrong[0])}: {name!r} must hold numbers; got {text[wrong[0]]!r:.100}.",
+            code="not-a-number",
+            file=file.name,
+            column=name,
+            line=file.line(int(wrong[0])),
+        )
     return numbers

@@ -92,18 +92,25 @@ def _rows_of(table: CsvFile, problem: Problem) -> np.ndarray:
     """(r,) the position of each answer's id in the sample submission."""
     ids, wanted = _ids(table, problem), problem.tables.sample[problem.id].astype(str)
     if (twice := np.flatnonzero(ids.duplicated())).size:
-        raise DataError(f"{table.place(twice[0])}: the id {ids[twice[0]]} repeats. Keep one answer for each id.")
+        raise DataError(
+            f"{table.place(twice[0])}: the id {ids[twice[0]]} repeats. Keep one answer for each id.",
+            code="repeated-ids",
+        )
     rows = pd.Index(wanted).get_indexer(pd.Index(ids))
     absent = np.flatnonzero(rows < 0)
     if len(absent) == len(ids):
         raise DataError(
             f"{table.name} holds the answers to other rows: none of its {len(ids):,} ids, such as {ids[0]}, is among "
-            f"those of the sample submission, such as {wanted.iloc[0]}."
+            f"those of the sample submission, such as {wanted.iloc[0]}.",
+            code="unmatched-ids",
+            file=table.name,
         )
     if len(absent):
         raise DataError(
             f"{table.place(absent[0])}: the id {ids[absent[0]]} is not in the sample submission, and so are "
-            f"{len(absent):,} of {len(ids):,}. Use the answers that belong to these files (--data)."
+            f"{len(absent):,} of {len(ids):,}. Use the answers that belong to these files (--data).",
+            code="unmatched-ids",
+            file=table.name,
         )
     return rows
 
@@ -116,7 +123,9 @@ def _ids(table: CsvFile, problem: Problem) -> pd.Series:
         return with_joined_id(frame, problem.id, parts)[problem.id].astype(str)
     id = names.get(plain_name(problem.id)) if problem.id not in table.header else problem.id
     if id is None:
-        raise DataError(lacks(table.name, "the id column", problem.id, table.header))
+        raise DataError(
+            lacks(table.name, "the id column", problem.id, table.header), code="missing-column", file=table.name
+        )
     ids = table.columns[id].to_pandas().astype(str).str.strip()
     whole = ids.str.fullmatch(r"\d+\.0+")  # 892.0, as pandas writes numbers beside an empty cell
     known = set(problem.tables.sample[problem.id].astype(str))
@@ -158,7 +167,9 @@ def _columns(table: CsvFile, problem: Problem) -> list[str]:
     if len(left) == 1 == len(problem.targets):
         return left
     raise DataError(
-        f"{table.name} must hold the answers in {listed(problem.targets)}; its columns are {listed(table.header)}."
+        f"{table.name} must hold the answers in {listed(problem.targets)}; its columns are {listed(table.header)}.",
+        code="missing-column",
+        file=table.name,
     )
 
 

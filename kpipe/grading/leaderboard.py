@@ -137,7 +137,8 @@ def _check_direction(name: str, scores: np.ndarray, metric: Metric) -> None:
         better = "higher" if metric.greater_is_better else "lower"
         raise DataError(
             f"{name} goes from {scores[0]:g} to {scores[-1]:g}, and a {better} {metric.name} is better: it is the "
-            "leaderboard of another metric. Name the competition's metric: --metric NAME."
+            "leaderboard of another metric. Name the competition's metric: --metric NAME.",
+            code="metric-unsuitable",
         )
 
 

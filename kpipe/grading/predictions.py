@@ -38,14 +38,25 @@ def in_order_of_sample(frame: pd.DataFrame, problem: Problem) -> pd.DataFrame:
     if id in frame and set(frame.columns) == set(sample.columns):
         frame = frame[list(sample.columns)]
         missing = sample[id][~sample[id].isin(frame[id])]
-        is_unique = frame[id].is_unique
-        if len(missing) and is_unique and frame[id].isin(sample[id]).all():
-            shown = ", ".join(map(str, missing.head(_SHOWN)))
-            raise SubmissionError(f"The submission lacks {len(missing):,} of {len(sample):,} ids, such as {shown}.")
-        if not len(missing) and is_unique and len(frame) == len(sample):  # validate_submission refuses all others
+        repeated = frame[id][frame[id].duplicated()]
+        if len(repeated):
+            raise _refused(f"The submission repeats {len(repeated):,} ids, such as {_shown(repeated)}.", id)
+        if len(missing) and frame[id].isin(sample[id]).all():
+            raise _refused(
+                f"The submission lacks {len(missing):,} of {len(sample):,} ids, such as {_shown(missing)}.", id
+            )
+        if not len(missing) and len(frame) == len(sample):  # validate_submission refuses all others
             frame = frame.iloc[pd.Index(frame[id]).get_indexer(sample[id])].reset_index(drop=True)
     validate_submission(frame, problem)
     return frame
+
+
+def _refused(message: str, id: str) -> SubmissionError:
+    return SubmissionError(message, code="invalid-submission", column=id)
+
+
+def _shown(ids: pd.Series) -> str:
+    return ", ".join(map(str, ids.head(_SHOWN)))
 
 
 def predictions_of(frame: pd.DataFrame, problem: Problem) -> np.ndarray:

@@ -44,15 +44,22 @@ def read_submission(file: Path, problem: Problem) -> pd.DataFrame:
     tables = problem.tables
     if tables.source.origin == "sample":
         raise SubmissionError(
-            f"{file} cannot be validated: Kaggle's files of {problem.slug} are not available. Name them with --data."
+            f"{file} cannot be validated: Kaggle's files of {problem.slug} are not available. Name them with --data.",
+            code="data-not-found",
         )
     try:
         parsed = read_table(file)
         if parsed.dialect.delimiter != ",":
-            raise SubmissionError(f"{file} separates its cells by {parsed.dialect.name}. Separate them by commas.")
+            raise SubmissionError(
+                f"{file} separates its cells by {parsed.dialect.name}. Separate them by commas.",
+                code="invalid-submission",
+                file=str(file),
+            )
         frame = pd.DataFrame({name: _column(parsed, name, problem) for name in parsed.header})
     except DataError as error:
-        raise SubmissionError(f"{file} cannot be read as a submission: {error}") from error
+        raise SubmissionError(
+            f"{file} cannot be read as a submission: {error}", code="invalid-submission", file=str(file)
+        ) from error
     if tables.id_parts and set(tables.id_parts) <= set(frame.columns):
         frame = with_joined_id(frame, problem.id, tables.id_parts)
     return frame

@@ -1,4 +1,4 @@
-"""Which rows of train a vault locks away."""
+"""Which rows of train are set apart, as test was: those of a vault, or those of a held-out part."""
 
 from __future__ import annotations
 
@@ -12,15 +12,31 @@ from kpipe.problem.cut_outs import PeriodEnds, TimeBlocks, block_numbers, phases
 from kpipe.problem.problem import Problem
 from kpipe.problem.times import read_times
 
-__all__ = ["draw_rows", "spread_rows"]
+__all__ = ["check_share", "draw_rows", "spread_rows"]
 
 _FEWEST = 20  # rows, or 5 groups, on either side: an estimate on fewer says nothing
 _FEWEST_GROUPS = 5
-_RARE = 5  # rows of a class, below which none of them is locked away
+_RARE = 5  # rows of a class, below which none of them is set apart
+_LARGEST_SHARE = 0.5
 
 
-def draw_rows(problem: Problem, share: float) -> tuple[np.ndarray, str]:
-    """Draw the rows that a vault locks away: whole groups, times that lie as test does, or else spread like the target.
+def check_share(share: float) -> None:
+    """Raise UsageError unless a share of train's rows can be set apart: it is above 0 and at most 0.5.
+
+    Parameters
+    ----------
+    share : float
+    """
+    if not 0 < share <= _LARGEST_SHARE:
+        percent = f" For {share:g} %, write {share:g}%." if 1 <= share <= 100 * _LARGEST_SHARE else ""
+        raise UsageError(
+            f"--share must be above 0% and at most {_LARGEST_SHARE:.0%}; got {share:.4g}.{percent}",
+            code="invalid-value",
+        )
+
+
+def draw_rows(problem: Problem, share: float, *, seed: int = 0) -> tuple[np.ndarray, str]:
+    """Draw rows of train as test was: whole groups, times that lie as test does, or else spread like the target.
 
     Parameters
     ----------
@@ -28,53 +44,56 @@ def draw_rows(problem: Problem, share: float) -> tuple[np.ndarray, str]:
         With all rows.
     share : float
         Of train's rows.
+    seed : int
+        Of the draw; times are not drawn.
 
     Returns
     -------
     rows : (m,) array of int
-        Sorted positions; the same for the same files.
+        Sorted positions; the same for the same files and seed.
     how : str
         How they were drawn, a phrase.
 
     Raises
     ------
     UsageError
-        If too few rows, groups or classes are locked away or left.
+        If too few rows, groups or classes are set apart or left.
     """
-    rows, how = _draw(problem, share)
+    rows, how = _draw(problem, share, seed)
     _check_enough(problem, rows, share)
     return rows, how
 
 
-def _draw(problem: Problem, share: float) -> tuple[np.ndarray, str]:
+def _draw(problem: Problem, share: float, seed: int) -> tuple[np.ndarray, str]:
     own = len(problem.y) - problem.tables.extra
     train, count = problem.tables.train.iloc[:own], round(share * own)
     if problem.groups is not None:
-        return _whole(pd.factorize(train[problem.groups])[0], count), f"whole groups of {problem.groups}"
+        return _whole(pd.factorize(train[problem.groups])[0], count, seed), f"whole groups of {problem.groups}"
     if (column := getattr(problem.splitter, "column", None)) is not None:
-        return _draw_in_time(problem.splitter, read_times(train, column), count)
+        return _draw_in_time(problem.splitter, read_times(train, column), count, seed)
     y = problem.y[:own] if problem.y.ndim == 1 else problem.y[:own, 0]
     if problem.labels is None:
-        return spread_rows(y, count), "spread like the target"
+        return spread_rows(y, count, seed=seed), "spread like the target"
     frequent = np.flatnonzero(np.bincount(y)[y] >= _RARE)
-    return frequent[spread_rows(y[frequent], min(count, len(frequent)))], "stratified by class"
+    rows = spread_rows(y[frequent], min(count, len(frequent)), seed=seed)
+    return frequent[rows], "stratified by class"
 
 
-def _whole(numbers: np.ndarray, count: int) -> np.ndarray:
+def _whole(numbers: np.ndarray, count: int, seed: int) -> np.ndarray:
     """About so many rows, sorted: all rows of random groups; a number below 0 is no group."""
     sizes = np.bincount(numbers[numbers >= 0])
-    order = np.random.default_rng(0).permutation(len(sizes))
+    order = np.random.default_rng(seed).permutation(len(sizes))
     kept = order[: int(np.argmin(np.abs(np.cumsum(sizes[order]) - count))) + 1]
     return np.flatnonzero(np.isin(numbers, kept))
 
 
-def _draw_in_time(splitter: Any, times: pd.Series, count: int) -> tuple[np.ndarray, str]:
+def _draw_in_time(splitter: Any, times: pd.Series, count: int, seed: int) -> tuple[np.ndarray, str]:
     """Rows that lie in train as those of test do: the last ones, the ends of periods, or blocks."""
     name = splitter.column if isinstance(splitter.column, str) else " and ".join(splitter.column)
     if isinstance(splitter, TimeBlocks):
         numbers = np.full(len(times), -1)
         numbers[times.notna()] = pd.factorize(block_numbers(times.dropna(), splitter.block))[0]
-        return _whole(numbers, count), f"whole blocks of time by {name}"
+        return _whole(numbers, count, seed), f"whole blocks of time by {name}"
     if isinstance(splitter, PeriodEnds):
         days = phases(times, splitter.period)
         start = np.sort(days[~np.isnan(days)])[-count:].min() if count else np.inf
@@ -85,9 +104,9 @@ def _draw_in_time(splitter: Any, times: pd.Series, count: int) -> tuple[np.ndarr
 
 
 def _check_enough(problem: Problem, rows: np.ndarray, share: float) -> None:
-    """Raise UsageError if too few rows, groups or classes are locked away or left."""
+    """Raise UsageError if too few rows, groups or classes are set apart or left."""
     left = np.setdiff1d(np.arange(len(problem.y) - problem.tables.extra), rows)
-    for part, name in ((rows, "in the vault"), (left, "to train on")):
+    for part, name in ((rows, "set apart"), (left, "to train on")):
         if len(part) < _FEWEST:
             raise UsageError(
                 f"--share {share:.4g} leaves {len(part)} rows {name}: at least {_FEWEST} are needed.",
@@ -113,7 +132,7 @@ def _check_enough(problem: Problem, rows: np.ndarray, share: float) -> None:
         )
 
 
-def spread_rows(values: np.ndarray, count: int) -> np.ndarray:
+def spread_rows(values: np.ndarray, count: int, *, seed: int = 0) -> np.ndarray:
     """Rows whose values are spread like those of all rows: every so many-th of them, sorted by value.
 
     Parameters
@@ -121,6 +140,8 @@ def spread_rows(values: np.ndarray, count: int) -> np.ndarray:
     values : (n,) array
         Class codes or numbers; rows with equal values are taken in a random order, the same at every call.
     count : int
+    seed : int
+        With 0, the middle one of each so many rows is taken, otherwise one drawn by the seed.
 
     Returns
     -------
@@ -133,5 +154,7 @@ def spread_rows(values: np.ndarray, count: int) -> np.ndarray:
     >>> np.bincount(values[spread_rows(values, 10)]).tolist()
     [8, 2]
     """
-    order = np.lexsort((np.random.default_rng(0).permutation(len(values)), values))
-    return np.sort(order[((np.arange(count) + 0.5) * len(values) / count).astype(int)])
+    rng = np.random.default_rng(seed)
+    order = np.lexsort((rng.permutation(len(values)), values))
+    within = rng.random(count) if seed else 0.5
+    return np.sort(order[((np.arange(count) + within) * len(values) / count).astype(int)])

@@ -99,7 +99,9 @@ def test_a_flag_means_the_same_in_every_command_that_has_it() -> None:
         ("new", "--out"),
         ("runs", "--model"),
         ("study", "--out"),
-    }  # a folder of modules, a filter, a folder of pages
+        ("holdout", "--out"),
+        ("holdout", "--seed"),
+    }  # a folder of modules, a filter, folders of pages and of files, the seed of a draw
     for command in COMMANDS:
         for flag, action in commands[command]._option_string_actions.items():
             if flag in flags and (command, flag) not in other:

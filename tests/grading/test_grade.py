@@ -201,7 +201,7 @@ def test_answers_that_cannot_be_used_are_refused_with_the_reason(case: str, home
 
 BAD_SUBMISSIONS = {
     "missing ids": (lambda f: f.head(28), "accuracy", "lacks 2 of 30 ids, such as"),
-    "an id twice": (lambda f: pd.concat([f, f.head(1)]), "accuracy", "repeats ids, such as"),
+    "an id twice": (lambda f: pd.concat([f, f.head(1)]), "accuracy", "repeats 1 ids, such as"),
     "unknown ids": (lambda f: f.assign(id=f["id"] + 10_000), "accuracy", "30 ids that the sample lacks"),
     "another column": (
         lambda f: f.rename(columns={"survived": "Survived"}),

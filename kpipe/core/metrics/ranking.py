@@ -40,8 +40,11 @@ def map_at(top: int) -> Metric:
 
 def _reciprocal_ranks(top: int) -> Losses:
     def losses(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        of_truth = np.take_along_axis(probabilities, y.astype(int)[:, None], axis=1)
-        rank = (probabilities > of_truth).sum(axis=1) + 1
+        truth = y.astype(int)[:, None]
+        of_truth = np.take_along_axis(probabilities, truth, axis=1)
+        # Of equal probabilities a submission ranks the first class first.
+        before = (probabilities == of_truth) & (np.arange(probabilities.shape[1]) < truth)
+        rank = ((probabilities > of_truth) | before).sum(axis=1) + 1
         return np.where(rank <= top, 1 / rank, 0.0)
 
     return losses

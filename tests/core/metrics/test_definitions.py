@@ -94,3 +94,8 @@ def test_probabilities_need_not_sum_to_one_for_the_log_loss() -> None:
 def test_a_ranking_counts_one_over_the_rank_of_the_truth_and_nothing_below_the_last_place() -> None:
     ranked = np.array([[0.5, 0.3, 0.15, 0.05]] * 4)
     assert evaluate(get_metric("map@2"), np.arange(4), ranked).value == pytest.approx((1 + 1 / 2) / 4)
+
+
+def test_of_equal_probabilities_the_first_class_ranks_first_as_in_a_submission() -> None:
+    equal = np.full((4, 4), 0.25)
+    assert evaluate(get_metric("map@2"), np.arange(4), equal).value == pytest.approx((1 + 1 / 2) / 4)
