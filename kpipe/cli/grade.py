@@ -60,4 +60,5 @@ COMMAND = Command(
     add_options=_add_options,
     execute=_execute,
     is_listing=True,
+    usage="[OPTIONS] --answers FILE SLUG SUBMISSION",
 )

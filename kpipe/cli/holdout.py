@@ -58,4 +58,5 @@ COMMAND = Command(
     ),
     add_options=_add_options,
     execute=_execute,
+    usage="[OPTIONS] --share SHARE SLUG",
 )

@@ -97,6 +97,9 @@ def _rows_of(table: CsvFile, problem: Problem) -> np.ndarray:
             code="repeated-ids",
         )
     rows = pd.Index(wanted).get_indexer(pd.Index(ids))
+    if (rows < 0).all():  # 892.0 is 892 where no id is written alike
+        plain, plain_wanted = (one.str.replace(r"\.0+$", "", regex=True) for one in (ids, wanted))
+        rows = pd.Index(plain_wanted).get_indexer(pd.Index(plain)) if plain_wanted.is_unique else rows
     absent = np.flatnonzero(rows < 0)
     if len(absent) == len(ids):
         raise DataError(
@@ -126,10 +129,7 @@ def _ids(table: CsvFile, problem: Problem) -> pd.Series:
         raise DataError(
             lacks(table.name, "the id column", problem.id, table.header), code="missing-column", file=table.name
         )
-    ids = table.columns[id].to_pandas().astype(str).str.strip()
-    whole = ids.str.fullmatch(r"\d+\.0+")  # 892.0, as pandas writes numbers beside an empty cell
-    known = set(problem.tables.sample[problem.id].astype(str))
-    return ids.str.replace(r"\.0+$", "", regex=True) if whole.all() and not known & set(ids) else ids
+    return table.columns[id].to_pandas().astype(str).str.strip()
 
 
 def _usage(table: CsvFile, problem: Problem) -> np.ndarray | None:

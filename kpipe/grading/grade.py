@@ -218,7 +218,7 @@ def grade(
         baseline=evaluate(problem.metric, truth.y, constant, groups=blocks),
         baseline_name=name,
         record={} if run is None else run.record,
-        notes=truth.notes,
+        notes=(*truth.notes, *_notes(problem, predicted)),
     )
     return graded if leaderboard is None else _ranked(graded, leaderboard)
 
@@ -227,6 +227,12 @@ def _blocks(problem: Problem, truth: Answers) -> np.ndarray | None:
     """(r,) the group or block of time of each row, where rows are dependent."""
     blocks = problem.test_blocks
     return None if blocks is None else blocks[rows_of_sample(problem.tables, problem.id)[truth.rows]]
+
+
+def _notes(problem: Problem, predicted: np.ndarray) -> Iterator[str]:
+    """Yield what a submission is suspected of that Kaggle would score."""
+    if problem.metric.needs == "probability" and np.isin(predicted, (0, 1)).all():
+        yield f"{problem.metric.name} scores probabilities, and every prediction is 0 or 1: these may be labels."
 
 
 def _baseline(problem: Problem, truth: Answers) -> tuple[str, np.ndarray]:

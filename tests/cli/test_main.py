@@ -64,6 +64,8 @@ REQUIRED = {
     "blend": ("x",),
     "kernel": ("build", "x"),
     "completion": ("bash",),
+    "holdout": ("x", "--share", "20%"),
+    "grade": ("x", "y", "--answers", "z"),
 }
 
 

@@ -170,6 +170,18 @@ def test_a_part_of_the_answers_scores_a_part_of_the_rows(home: Path, tmp_path: P
     assert found.notes == ("20 of the submission's 30 rows have no answer, and are not scored.",)
 
 
+def test_ids_written_as_floats_are_joined_where_none_is_written_alike(home: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(home / "answers.csv")
+    frame.assign(id=frame["id"].astype(float)).to_csv(tmp_path / "floats.csv", index=False)
+    assert graded(home, answers=tmp_path / "floats.csv").to_json() == graded(home).to_json()
+
+
+def test_labels_where_probabilities_are_scored_are_noted(home: Path) -> None:
+    assert graded(home, metric="log_loss").notes == (
+        "log_loss scores probabilities, and every prediction is 0 or 1: these may be labels.",
+    )
+
+
 def changed(frame: pd.DataFrame, row: int, column: str, value: object) -> pd.DataFrame:
     frame = frame.astype(object)
     frame.loc[row, column] = value
