@@ -45,7 +45,7 @@ COMMANDS = {
     "submit": "Submit a run or a CSV file to Kaggle",
     "submissions": "List submissions and their scores",
     "kernel": "Build a self-contained Kaggle kernel, or run it on Kaggle",
-    "report": "Write a report of a run as an HTML page",
+    "report": "Write a report of a run, or of all runs, as an HTML page",
     "doctor": "Check Python, packages, device, disk and Kaggle credentials",
     "study": "Reproduce a study from the notebooks that kpipe is based on",
     "explain": "Explain an error's code or a check",

@@ -21,7 +21,7 @@ from kpipe.report.colours import SERIES
 from kpipe.report.svg import svg
 from kpipe.runs.provenance import versions
 
-__all__ = ["render"]
+__all__ = ["render", "render_index"]
 
 _LEVELS = {"bad": "problem", "warn": "warning", "good": "good", "note": "note"}  # in this order on the page
 _SHOWN_ROWS = 10  # of a long table, until the reader expands it; style.css has the same number
@@ -52,7 +52,37 @@ def render(header: Mapping[str, str], sections: Sequence[Section]) -> str:
         levels=_LEVELS,
         shown_rows=_SHOWN_ROWS,
         version=versions()["kpipe"],
-        **_style_and_script(),
+        **_style_and_script(("style.css",), ("sort.js", "script.js")),
+    )
+
+
+def render_index(folder: str, groups: Sequence[object], skipped: Sequence[str]) -> str:
+    """The page of all runs.
+
+    Parameters
+    ----------
+    folder : str
+        Where the runs are.
+    groups : sequence of Group
+        The runs by competition and metric, see ``kpipe.report.index``.
+    skipped : sequence of str
+        Why runs are not on the page.
+
+    Returns
+    -------
+    str
+        HTML that loads no other file.
+    """
+    return (
+        _environment()
+        .get_template("index.html")
+        .render(
+            folder=folder,
+            groups=groups,
+            skipped=skipped,
+            version=versions()["kpipe"],
+            **_style_and_script(("style.css", "index.css"), ("sort.js", "index.js")),
+        )
     )
 
 
@@ -77,15 +107,19 @@ def _in_pairs(block: Block) -> bool:
 
 
 @cache
-def _style_and_script() -> dict[str, Markup]:
-    folder = resources.files("kpipe.report")
-    style = (folder / "style.css").read_text(encoding="utf-8") + _generated_rules()
-    script = (folder / "script.js").read_text(encoding="utf-8")
+def _style_and_script(styles: tuple[str, ...], scripts: tuple[str, ...]) -> dict[str, Markup]:
+    """The style sheet and the script of a page, made of the files of these names, and the policy that allows both."""
+    style, script = _joined(styles) + _generated_rules(), _joined(scripts)
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
     return {"style": Markup(style), "script": Markup(script), "policy": Markup(policy)}
+
+
+def _joined(names: tuple[str, ...]) -> str:
+    folder = resources.files("kpipe.report")
+    return "".join((folder / name).read_text(encoding="utf-8") for name in names)
 
 
 def _generated_rules() -> str:
