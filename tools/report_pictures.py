@@ -1,4 +1,4 @@
-"""Take the screenshots of docs/report.md: python tools/report_pictures.py REPORT.html [docs/pictures].
+"""Take the screenshots of docs/report.md: python tools/report_pictures.py report.html|index.html [docs/pictures].
 
 Needs Playwright and a Chromium. Only the top of the page is taken, because Kaggle's rows, further down, must not be
 published.
@@ -14,10 +14,10 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-SCREENSHOTS = {  # name: (colour scheme, width, height)
-    "report-light": ("light", 1000, 1100),
-    "report-dark": ("dark", 1000, 1100),
-    "report-phone": ("dark", 390, 844),
+SCREENSHOTS = {  # how the name ends: (colour scheme, width, height)
+    "light": ("light", 1000, 1100),
+    "dark": ("dark", 1000, 1100),
+    "phone": ("dark", 390, 844),
 }
 
 
@@ -31,8 +31,8 @@ def main(report: Path, folder: Path) -> None:
             page = browser.new_page(color_scheme=scheme, viewport=viewport)
             page.goto(report.resolve().as_uri())
             screenshot = Image.open(io.BytesIO(page.screenshot()))
-            screenshot.convert("RGB").quantize(128).save(folder / f"{name}.png", optimize=True)
-            print(name, (folder / f"{name}.png").stat().st_size)
+            screenshot.convert("RGB").quantize(128).save(folder / f"{report.stem}-{name}.png", optimize=True)
+            print(name, (folder / f"{report.stem}-{name}.png").stat().st_size)
 
 
 if __name__ == "__main__":

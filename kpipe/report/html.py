@@ -73,16 +73,13 @@ def render_index(folder: str, groups: Sequence[object], skipped: Sequence[str]) 
     str
         HTML that loads no other file.
     """
-    return (
-        _environment()
-        .get_template("index.html")
-        .render(
-            folder=folder,
-            groups=groups,
-            skipped=skipped,
-            version=versions()["kpipe"],
-            **_style_and_script(("style.css", "index.css"), ("sort.js", "index.js")),
-        )
+    template = _environment().get_template("index.html")
+    return template.render(
+        folder=folder,
+        groups=groups,
+        skipped=skipped,
+        version=versions()["kpipe"],
+        **_style_and_script(("style.css", "index.css"), ("sort.js", "index.js")),
     )
 
 

@@ -1,7 +1,7 @@
 // Runs are filtered and counted, and two that are ticked are shown side by side.
 const rows = Array.from(document.querySelectorAll("tr[data-run]"));
 const points = new Map(Array.from(document.querySelectorAll(".timeline .run"), (one) => [one.dataset.run, one]));
-const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+const texts = new Map(rows.map((row) => [row, searched(row)]));
 const [filter, slug, state, count, panel, verdict, differences] =
   ["filter", "slug", "state", "count", "compare", "verdict", "differences"].map((id) => document.getElementById(id));
 const bar = document.querySelector(".bar");
@@ -9,6 +9,15 @@ let picked = [];
 
 function nameOf(row) {
   return row.querySelector("th").firstElementChild.textContent;
+}
+
+// What the filter looks in: all cells, and of the details what the user chose, not the versions of libraries.
+function searched(row) {
+  const parts = Array.from(row.cells).slice(0, -1).map((cell) => cell.textContent);
+  for (const one of row.querySelectorAll("dl div")) {
+    if (/^(run|note|model|option|check) ?/.test(one.textContent)) parts.push(one.textContent);
+  }
+  return parts.join(" ").toLowerCase();
 }
 
 function headings(row) {

@@ -276,7 +276,6 @@ def _details(run: Run) -> Iterator[tuple[str, str]]:
     """What may explain a difference between two runs; values of JSON on one line."""
     record = run.record
     yield "run", record["run_id"]
-    yield "folder", str(run.path)
     yield "note", _optional(record, "note")
     yield (
         "baseline",

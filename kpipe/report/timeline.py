@@ -17,7 +17,7 @@ __all__ = ["Point", "timeline"]
 _WIDTH, _HEIGHT = 640, 230
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 12, 26  # margins
 _MANY = 120  # runs, whose points are smaller
-_ERRORS = 1.5  # spreads of the middle 80 % beyond which a score is drawn at the edge
+_SPREADS, _ERRORS = 4.5, 8.0  # of the middle half, and standard errors, beyond which a score is drawn at the edge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +79,12 @@ class _Scale:
 
     def __init__(self, points: Sequence[Point]) -> None:
         self.count = len(points)
-        scores = np.array([point.score for point in points])
+        low, middle, high = np.quantile([point.score for point in points], [0.25, 0.5, 0.75])
+        reach = max(_SPREADS * (high - low), _ERRORS * float(np.median([point.error for point in points])))
         ends = [score for point in points for score in (point.score - point.error, point.score + point.error)]
         ends += [point.public for point in points if point.public is not None]
-        low, high = np.quantile(scores, [0.1, 0.9])
-        middle = [end for end in ends if abs(end - (low + high) / 2) <= (high - low) * (0.5 + _ERRORS)] or ends
-        low, high = min(middle), max(middle)
+        near = [end for end in ends if abs(end - middle) <= reach] or ends
+        low, high = min(near), max(near)
         margin = (high - low or abs(low) or 1.0) * 0.05
         self.low, self.high = low - margin, high + margin
 

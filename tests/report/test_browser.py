@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,43 +15,6 @@ import kpipe
 from kpipe.report import write
 from kpipe.runs.run import Run
 from tests.report.pages import EVIL
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def opened(browser: Any) -> Iterator[Any]:
-    """A function (path, options of the context) → the page. A log message, a request or a dialog fails the test."""
-    messages: list[str] = []
-    contexts = []
-
-    def open_(path: Path, **options: Any) -> Any:
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: messages.append(message.text))
-        page.on("pageerror", lambda error: messages.append(str(error)))
-        page.on("dialog", lambda dialog: messages.append(dialog.message))
-        page.on(
-            "request", lambda request: messages.append(request.url) if request.url[:5] not in ("file:", "data:") else 0
-        )
-        page.goto(path.resolve().as_uri())
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert messages == []
 
 
 @pytest.mark.slow
