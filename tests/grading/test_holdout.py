@@ -17,7 +17,7 @@ from kpipe.errors import UsageError
 from kpipe.grading.grade import grade
 from kpipe.grading.holdout import Holdout, make_holdout
 from tests.cli.calls import call
-from tests.tables import prices, survivors
+from tests.tables import prices, survivors, tables
 
 SLUG = "made-by-hand"
 
@@ -153,3 +153,17 @@ def test_ids_that_repeat_cannot_join_answers(tmp_path: Path) -> None:
     train = made.train.assign(id=made.train["id"] // 2)
     with pytest.raises(UsageError, match=r"Ids of train\.csv repeat"):
         held_out(write(replace(made, train=train), tmp_path / "data"), tmp_path / "out", split="rows")
+
+
+def test_rows_that_two_columns_name_together_are_held_out_and_graded(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame([(store, day) for store in range(6) for day in range(40)], columns=["store", "day"])
+    frame = frame.assign(x=rng.normal(size=240), sales=rng.normal(size=240)).sample(frac=1, random_state=0)
+    train, test = frame.head(200), frame.tail(40).drop(columns="sales")
+    data = write(tables(train, test, test[["store", "day"]].assign(sales=0.5)), tmp_path / "data")
+    out = held_out(data, tmp_path / "out", split="rows")
+    assert list(text(out.answers)) == list(text(out.data / "sample_submission.csv")) == ["store", "day", "sales"]
+    mine = text(out.answers).sample(frac=1, random_state=1)
+    mine.to_csv(tmp_path / "mine.csv", index=False)
+    found = grade(RunRequest(SLUG, data=out.data), tmp_path / "mine.csv", out.answers)
+    assert (found.score.value, found.score.rows) == (0.0, 40)
