@@ -20,6 +20,8 @@ from kpipe.checks.interface import TrainedModels, run_check
 from kpipe.checks.predictions import real_data
 from kpipe.checks.wide import describe_sample, sample_columns
 from kpipe.core.values import Baseline, Check, Ensemble, Folds, Predictions, Submission
+from kpipe.data.pixels import picture_columns
+from kpipe.problem.pixels_apart import without_pixels
 from kpipe.problem.problem import Problem
 
 __all__ = ["prediction_checks", "run_checks", "table_checks"]
@@ -100,16 +102,26 @@ def table_checks(problem: Problem, folds: Folds, *, seconds: float = math.inf) -
     Check
     """
     start = time.process_time()
+    whole, pictured, problem = problem, bool(picture_columns(problem.columns)), _beside_pictures(problem)
     narrow = problem if math.isinf(seconds) else sample_columns(problem)
     for module in _modules():
         for check in getattr(module, "TABLE_CHECKS", ()):
             if time.process_time() - start > seconds * (_STARTED if check.optional else 1.0):
                 yield _skipped(check.name, problem)
-            elif check.every_column or narrow is problem:
+            elif check.every_column or (check.pictures and pictured):
+                yield from run_check(check.name, check.function, whole, folds)
+            elif narrow is problem:
                 yield from run_check(check.name, check.function, problem, folds)
             else:
                 for result in run_check(check.name, check.function, narrow, folds):
                     yield replace(result, detail=f"{result.detail} {describe_sample(problem, narrow)}")
+
+
+def _beside_pictures(problem: Problem) -> Problem:
+    """The problem with the columns beside pictures alone, where there are some."""
+    tables = without_pixels(problem.tables)
+    kept = tuple(name for name in problem.columns if name in tables.train)
+    return replace(problem, tables=tables, columns=kept) if kept and tables is not problem.tables else problem
 
 
 def prediction_checks(trained: TrainedModels) -> Iterator[Check]:

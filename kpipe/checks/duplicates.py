@@ -20,6 +20,7 @@ from kpipe.checks.near_duplicates import ADVICE, differs_in_test, is_natural
 from kpipe.checks.statistics import differing_columns, hash_values, list_names, two_proportion_z
 from kpipe.core.values import Folds, Tables
 from kpipe.data.column_types import is_free_text, is_pixel_table
+from kpipe.data.pixels import picture_columns
 from kpipe.problem.problem import Problem
 
 __all__ = ["TABLE_CHECKS", "duplicates_across_folds"]
@@ -53,6 +54,8 @@ def duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Finding]
     ----------
     Indyk and Motwani, "Approximate nearest neighbors: towards removing the curse of dimensionality", STOC 1998.
     """
+    if picture_columns(problem.columns):
+        return  # see ``kpipe.checks.pictures``
     tables, named = problem.tables, (problem.id, problem.groups)
     shared = [c for c in tables.train.columns if c in tables.test.columns and c not in named]
     # By a column with other values in test, no row of test could have a duplicate.
@@ -269,4 +272,4 @@ def _differs_in_test(tables: Tables, column: str) -> bool:
     return differs_in_test(both, n_train=len(tables.train))
 
 
-TABLE_CHECKS = (TableCheck("duplicates across folds", duplicates_across_folds),)
+TABLE_CHECKS = (TableCheck("duplicates across folds", duplicates_across_folds, pictures=True),)

@@ -65,12 +65,15 @@ class TableCheck:
         Whether it is skipped when the checks have taken long (see ``kpipe.checks.run_checks``).
     every_column : bool
         Whether it needs all columns of a wide table; else a run gives it a sample.
+    pictures : bool
+        Whether it needs the pixels of pictures; else it gets the columns beside them, if there are any.
     """
 
     name: str
     function: Callable[[Problem, Folds], Iterable[Finding]]
     optional: bool = False
     every_column: bool = False
+    pictures: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.statistics import differing_columns, ks_statistic, list_names, two_proportion_z
 from kpipe.core.values import Folds
 from kpipe.data.column_types import is_pixel_table, to_numeric
+from kpipe.data.pixels import picture_columns, picture_shape
 from kpipe.problem.problem import Problem
 
 __all__ = ["ADVICE", "TABLE_CHECKS", "differs_in_test", "is_natural", "near_duplicates_across_folds"]
@@ -55,7 +56,7 @@ def near_duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Fin
     Gower, "A general coefficient of similarity and some of its properties", Biometrics 27, 1971.
     Barz and Denzler, "Do we train on test data? Purging CIFAR of near-duplicates", J. Imaging 6, 2020.
     """
-    columns = list(problem.columns)
+    columns = picture_columns(problem.columns) or list(problem.columns)
     rng = np.random.default_rng(0)
     sizes = [len(frame) for frame in (problem.tables.train, problem.tables.test)]
     if not columns or min(sizes) < _MIN_ROWS:
@@ -198,6 +199,9 @@ def _embeddings(train: pd.DataFrame, test: pd.DataFrame) -> Iterator[np.ndarray]
 
     Nothing if no column is usable.
     """
+    if (shape := picture_shape(list(train.columns))) is not None:  # moved ones; the others: kpipe.checks.pictures
+        yield from _spectra(np.concatenate([_grey(train, shape), _grey(test, shape)]))
+        return
     if is_pixel_table(train):
         pixels = np.concatenate([train.to_numpy(), test.to_numpy()])
         yield _project(pixels.astype(np.float32) / 255)
@@ -208,6 +212,17 @@ def _embeddings(train: pd.DataFrame, test: pd.DataFrame) -> Iterator[np.ndarray]
     parts = [part for column in both for part in _embed_column(column, rng, n_train=len(train))]
     if parts:
         yield _project(np.column_stack(parts).astype(np.float32), rng)
+
+
+def _grey(frame: pd.DataFrame, shape: tuple[int, int, int]) -> np.ndarray:
+    """(n, side * side) the middle square of pictures, grey."""
+    side = min(shape[:2])
+    top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
+    values, made = frame.to_numpy().reshape(-1, *shape), np.empty((len(frame), side * side), dtype=np.uint8)
+    for start in range(0, len(values), _AT_A_TIME):
+        square = values[start : start + _AT_A_TIME, top : top + side, left : left + side]
+        made[start : start + _AT_A_TIME] = square.mean(axis=3, dtype=np.float32).reshape(len(square), -1)
+    return made
 
 
 def _spectra(pixels: np.ndarray) -> Iterator[np.ndarray]:
@@ -327,4 +342,4 @@ def _range(numbers: np.ndarray) -> tuple[float, float]:
     return (low, high) if high > low else (float(some.min()), float(some.max()))
 
 
-TABLE_CHECKS = (TableCheck("near-duplicates across folds", near_duplicates_across_folds),)
+TABLE_CHECKS = (TableCheck("near-duplicates across folds", near_duplicates_across_folds, pictures=True),)

@@ -27,9 +27,9 @@ from kpipe.errors import DataError
 if TYPE_CHECKING:  # Pillow is loaded where there are pictures
     from PIL import Image
 
-__all__ = ["Pixels", "decode_pictures", "picture_columns", "picture_shape", "pixel_names"]
+__all__ = ["FILE_COLUMNS", "Pixels", "decode_pictures", "picture_columns", "picture_shape", "pixel_names"]
 
-_VERSION = 2  # of the arrays; increase it when pictures are decoded otherwise
+_VERSION = 3  # of the arrays; increase it when pictures are decoded otherwise
 _LARGEST_SIDE = 64  # pixels; larger pictures are made smaller
 _MEASURED = 500  # pictures whose sizes are looked at
 _STEP = 8  # pixels
@@ -37,6 +37,8 @@ _GREY = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
 # Pillow would run Ghostscript for PostScript under such a name.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _MOST_BROKEN = 0.2  # share of pictures that may be unreadable
+# Of tables: what is known of the file of a row's (first) picture. Models do not see them; a check does.
+FILE_COLUMNS = ("picture: bytes", "picture: width", "picture: height", "picture: format")
 _PREFIX = "pixel_"  # of the names of columns, see ``pixel_names``
 
 
@@ -50,15 +52,21 @@ class Pixels:
         Row by row, channels last; mapped from a file. A picture that cannot be read is black.
     shape : tuple of int
         (height, width, channels).
-    broken : (n,) bool array
+    files : (n, 4) int64 array
+        Of the first picture's file, in the order of ``FILE_COLUMNS``; 0 if it cannot be read.
     notes : tuple of str
         Sentences for the user.
     """
 
     values: np.ndarray
     shape: tuple[int, int, int]
-    broken: np.ndarray
+    files: np.ndarray
     notes: tuple[str, ...]
+
+    @property
+    def broken(self) -> np.ndarray:
+        """(n,) whether no picture of a row can be read."""
+        return np.asarray(self.files[:, 1] == 0)
 
     def frame(self, rows: np.ndarray) -> pd.DataFrame:
         """The pixels of some pictures as a table.
@@ -69,12 +77,16 @@ class Pixels:
 
         Returns
         -------
-        DataFrame of shape (k, height * width * channels)
-            uint8 columns with the names of ``pixel_names``.
+        DataFrame of shape (k, columns)
+            uint8 columns with the names of ``pixel_names``; before them those of ``FILE_COLUMNS`` that vary.
         """
         together = len(rows) == 0 or bool((np.diff(rows) == 1).all())
         values = self.values[rows[0] : rows[0] + len(rows)] if together and len(rows) else self.values[rows]
-        return pd.DataFrame(values, columns=pixel_names(self.shape), copy=False)
+        pixels = pd.DataFrame(values, columns=pixel_names(self.shape), copy=False)
+        read = self.files[~self.broken]
+        vary = [place for place in range(len(FILE_COLUMNS)) if len(np.unique(read[:, place])) > 1]
+        files = pd.DataFrame(self.files[rows][:, vary], columns=[FILE_COLUMNS[place] for place in vary])
+        return pd.concat([files, pixels], axis=1)
 
 
 def pixel_names(shape: tuple[int, int, int]) -> list[str]:
@@ -175,20 +187,21 @@ def decode_pictures(folder: PictureFolder, rows: Sequence[Sequence[int]], *, ali
     home = cache_folder() / "pictures"
     most = max(map(len, named), default=1)
     if (kept := _read_kept(home, key, len(named))) is not None:
-        values, shape, broken = kept
-        return Pixels(values, shape, broken, tuple(_notes(named, shape, broken)))
+        values, shape, files = kept
+        return Pixels(values, shape, files, tuple(_notes(named, shape, files[:, 1] == 0)))
     form = _common_form(folder, [picture for row in named for picture in row])
     height, width, channels = form.shape
     shape = (height, width, channels * most) if aligned else (height * most, width, channels)
     values = _new_array(home, key, (len(named), int(np.prod(shape))))
-    broken = _decode_all(folder, named, form, values.reshape(-1, *shape))
+    files = _decode_all(folder, named, form, values.reshape(-1, *shape))
+    broken = files[:, 1] == 0
     if broken.mean() > _MOST_BROKEN:
         raise DataError(
             f"{broken.sum():,} of {len(named):,} pictures cannot be read: {_first(named, broken)}. Download the files "
             "again.",
             code="broken-pictures",
         )
-    return Pixels(_keep(home, key, values, shape, broken), shape, broken, tuple(_notes(named, shape, broken)))
+    return Pixels(_keep(home, key, values, shape, files), shape, files, tuple(_notes(named, shape, broken)))
 
 
 def _first(named: Sequence[Sequence[Picture]], broken: np.ndarray) -> str:
@@ -271,20 +284,22 @@ def _range(quantiles: np.ndarray) -> tuple[float, float]:
 def _decode_all(
     folder: PictureFolder, named: Sequence[Sequence[Picture]], form: _Form, values: np.ndarray
 ) -> np.ndarray:
-    """(rows,) whether no picture of a row can be read; the pixels of the others are written into ``values``."""
+    """(rows, 4) what ``Pixels.files`` holds; the pixels are written into ``values``."""
     from PIL import Image
 
     height, _, channels = form.shape
-    broken = np.zeros(len(named), dtype=bool)
+    files = np.zeros((len(named), len(FILE_COLUMNS)), dtype=np.int64)
     aligned = values.shape[1] == height
 
     def decode(row: int) -> None:
-        found = [_decode(folder, picture, form) for picture in named[row]]
-        broken[row] = bool(found) and all(pixels is None for pixels in found)
-        for number, pixels in enumerate(found):
-            if pixels is not None and aligned:
+        for number, picture in enumerate(named[row]):
+            pixels, size = _decode(folder, picture, form)
+            if pixels is None:
+                continue
+            files[row] = files[row] if files[row, 1] else (int(picture.mark.split()[0]), *size)
+            if aligned:
                 values[row, :, :, number * channels : (number + 1) * channels] = pixels
-            elif pixels is not None:
+            else:
                 values[row, number * height : (number + 1) * height] = pixels
 
     with warnings.catch_warnings():  # here, since the filters belong to all threads
@@ -292,24 +307,28 @@ def _decode_all(
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:  # Pillow decodes without Python's lock
             for _ in pool.map(decode, range(len(named))):
                 pass
-    return broken
+    return files
 
 
-def _decode(folder: PictureFolder, picture: Picture, form: _Form) -> np.ndarray | None:
-    """(height, width, channels) bytes; None if it cannot be read, is cut short, or would fill the memory."""
+def _decode(folder: PictureFolder, picture: Picture, form: _Form) -> tuple[np.ndarray | None, tuple[int, int, int]]:
+    """(height, width, channels) bytes, and the file's width, height and format.
+
+    None if it cannot be read, is cut short, or would fill the memory.
+    """
     from PIL import Image, ImageOps
 
     height, width, channels = form.shape
     try:
         with _opened(folder.read(picture)) as image:
+            size = (*image.size, _FORMATS.index(image.format) if image.format in _FORMATS else len(_FORMATS))
             image.draft("RGB", (width, height))  # a JPEG is decoded at half its size, or less, where that suffices
             turned = ImageOps.exif_transpose(image)
             plain = _eight_bit(turned, form).convert("L" if channels == 1 else "RGB")
             if plain.size != (width, height):
                 plain = plain.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
-            return np.asarray(plain, dtype=np.uint8).reshape(form.shape)
+            return np.asarray(plain, dtype=np.uint8).reshape(form.shape), size
     except Exception:  # whatever a decoder raises: OSError, SyntaxError, struct.error, DecompressionBombError
-        return None
+        return None, (0, 0, 0)
 
 
 def _opened(content: bytes) -> Image.Image:
@@ -349,13 +368,13 @@ def _new_array(home: Path, key: str, shape: tuple[int, int]) -> np.ndarray:
     return np.zeros(shape, dtype=np.uint8)
 
 
-def _keep(home: Path, key: str, values: np.ndarray, shape: tuple[int, int, int], broken: np.ndarray) -> np.ndarray:
+def _keep(home: Path, key: str, values: np.ndarray, shape: tuple[int, int, int], files: np.ndarray) -> np.ndarray:
     """Give the file its name, so that later runs find it, and map it for reading."""
     if not isinstance(values, np.memmap):
         return values
     with contextlib.suppress(OSError):
         values.flush()
-        np.save(home / f"{key}.broken.npy", broken)
+        np.save(home / f"{key}.files.npy", files)
         np.save(home / f"{key}.shape.npy", np.array(shape))
         os.replace(home / f".{key}.{os.getpid()}.npy", home / f"{key}.npy")
         return _map(home / f"{key}.npy")
@@ -375,13 +394,13 @@ def _map(path: Path) -> np.ndarray:
 
 
 def _read_kept(home: Path, key: str, count: int) -> tuple[np.ndarray, tuple[int, int, int], np.ndarray] | None:
-    """The pixels of so many pictures, their shape, and which are broken; None if they are not all there."""
+    """The pixels of so many pictures, their shape and ``Pixels.files``; None if they are not all there."""
     try:
         height, width, channels = (int(each) for each in np.load(home / f"{key}.shape.npy", allow_pickle=False))
-        broken = np.load(home / f"{key}.broken.npy", allow_pickle=False)
+        files = np.load(home / f"{key}.files.npy", allow_pickle=False)
         values = _map(home / f"{key}.npy")
     except (OSError, ValueError, EOFError):
         return None
-    if values.dtype != np.uint8 or values.shape != (count, height * width * channels) or broken.shape != (count,):
+    if values.dtype != np.uint8 or values.shape != (count, height * width * channels) or files.shape != (count, 4):
         return None
-    return values, (height, width, channels), broken
+    return values, (height, width, channels), files

@@ -253,7 +253,7 @@ def test_a_program_under_the_name_of_a_picture_is_not_run(tmp_path: Path) -> Non
 def test_a_cache_of_which_a_part_is_lost_is_made_again(tmp_path: Path) -> None:
     folder = write(tmp_path, LAYOUTS["labels in a file"])
     first = load("colours", folder)
-    for kind in ("broken", "shape", "npy"):
+    for kind in ("files", "shape", "npy"):
         (part,) = [path for path in (cache_folder() / "pictures").iterdir() if path.name.split(".")[1] == kind]
         part.write_bytes(part.read_bytes()[:20])
         pd.testing.assert_frame_equal(load("colours", folder).train, first.train)

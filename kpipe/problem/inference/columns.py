@@ -10,6 +10,7 @@ from kpipe.core.values import Reason, Tables
 from kpipe.core.wording import lacks, listed
 from kpipe.data.column_types import counts_rows
 from kpipe.data.dates import parse_dates
+from kpipe.data.pixels import FILE_COLUMNS
 from kpipe.errors import DataError
 from kpipe.features.automatic import AutomaticFeatures
 from kpipe.problem.competition import Competition
@@ -40,6 +41,7 @@ def infer_columns(competition: Competition, tables: Tables, pictures: Sequence[s
     excluded = {competition.id, *competition.targets, *competition.drop}
     if not (isinstance(competition.features, AutomaticFeatures) and competition.features.groups == competition.groups):
         excluded.add(competition.groups)
+    excluded |= {*FILE_COLUMNS} if pictures else set()
     shared = [c for c in tables.train.columns if c in tables.test.columns and c not in excluded]
     row_numbers = [c for c in shared if _is_row_number(tables.train[c])]
     columns = [c for c in shared if c not in row_numbers]
@@ -83,6 +85,8 @@ def left_out_columns(competition: Competition, tables: Tables) -> dict[str, str]
 
 
 def _why_left_out(competition: Competition, tables: Tables, name: Hashable) -> str:
+    if name in FILE_COLUMNS:
+        return "it describes the file of a picture, and not what it shows"
     if name in competition.drop:
         return "--drop names it"
     if name not in tables.test.columns:

@@ -1,0 +1,209 @@
+"""Pictures that occur again, the same or nearly, across folds or in test; files of pictures that tell the class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
+
+from kpipe.checks.interface import Finding, TableCheck
+from kpipe.checks.statistics import two_proportion_z
+from kpipe.core.values import Folds
+from kpipe.data.pixels import FILE_COLUMNS, picture_columns, picture_shape
+from kpipe.problem.problem import Problem
+
+__all__ = ["TABLE_CHECKS", "duplicate_pictures", "files_tell_the_class", "thumbnails"]
+
+_SIDE = 12  # pixels of a thumbnail
+_ALIKE = 0.97  # correlation of two thumbnails from which the pictures count as the same
+_FLAT = 4.0  # standard deviation of a thumbnail's grey levels below which it shows nothing
+_QUERIES, _AMONG, _AT_A_TIME = 2_000, 20_000, 500  # pictures looked up, looked up among, and at a time
+_SIGNIFICANT, _MIN_EXCESS, _FAILS = 3.5, 0.003, 0.1  # as for rows of tables
+_TOLD, _TOLD_BY_BYTES = 0.3, 0.5  # of what the most common class leaves open; textures decide about bytes, too
+_MOST_IN_TEST = 0.02  # share of test's pictures, beyond validation's, that may be in train
+
+
+def duplicate_pictures(problem: Problem, folds: Folds) -> Iterator[Finding]:
+    """Check whether pictures that are the same, or nearly, lie on both sides of a fold more often than test's in train.
+
+    Copies that were saved again, made brighter or smaller, or mirrored count; their grey thumbnails correlate.
+
+    Parameters
+    ----------
+    problem : Problem
+    folds : Folds
+
+    Yields
+    ------
+    Finding
+    """
+    columns = picture_columns(problem.columns)
+    if not columns or not len(problem.tables.test):
+        return
+    rng = np.random.default_rng(0)
+    kept = np.sort(rng.permutation(len(problem.X))[:_AMONG])
+    train = _Thumbnails.of(problem.tables.train[columns], kept)
+    test = _Thumbnails.of(problem.tables.test[columns], np.sort(rng.permutation(len(problem.X_test))[:_QUERIES]))
+    again, fold_of, in_test = [], [], []
+    with threadpool_limits(1):
+        for number, (fitted, valid) in enumerate(zip(folds.train, folds.valid, strict=True)):
+            among = train.take(np.isin(train.rows, fitted))
+            asked = train.take(np.isin(train.rows, rng.permutation(valid)[: _QUERIES // len(folds.valid) + 1]))
+            again.append(_matches(asked, among))
+            fold_of.append(np.full(len(again[-1]), number))
+            in_test.append(_matches(test.take(slice(number, None, len(folds.valid))), among))
+    pairs, of_test = np.concatenate(again), np.concatenate(in_test)
+    yield _finding(problem, pairs, of_test, np.concatenate(fold_of))
+
+
+@dataclass(frozen=True)
+class _Thumbnails:
+    """Thumbnails of unit length, plain and mirrored, with the rows that they belong to."""
+
+    rows: np.ndarray
+    plain: np.ndarray
+    mirrored: np.ndarray
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, rows: np.ndarray) -> _Thumbnails:
+        """The thumbnails of some rows; those of pictures that show nothing are 0."""
+        shape = picture_shape(list(frame.columns)) or (1, 1, 1)
+        values = frame.to_numpy()
+        parts = [thumbnails(values[rows[i : i + _AT_A_TIME]], shape) for i in range(0, len(rows), _AT_A_TIME)]
+        small = np.concatenate(parts) if parts else np.zeros((0, _SIDE, _SIDE), np.float32)
+        return cls(rows, _unit(small), _unit(small[:, :, ::-1]))
+
+    def take(self, chosen: np.ndarray | slice) -> _Thumbnails:
+        """Those of some places."""
+        return _Thumbnails(self.rows[chosen], self.plain[chosen], self.mirrored[chosen])
+
+
+def thumbnails(rows: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Small grey versions of pictures.
+
+    Parameters
+    ----------
+    rows : (n, pixels) array of uint8
+    shape : tuple of int
+        (height, width, channels).
+
+    Returns
+    -------
+    (n, 12, 12) float32 array
+        Means of the pixels that each of their pixels stands for.
+    """
+    grey = rows.reshape(-1, *shape).mean(axis=3, dtype=np.float32)
+    for axis, side in ((1, shape[0]), (2, shape[1])):
+        starts, ends = np.arange(_SIDE) * side // _SIDE, -(-np.arange(1, _SIDE + 1) * side // _SIDE)
+        sums = np.cumsum(np.moveaxis(grey, axis, 0), axis=0, dtype=np.float64)
+        sums = np.concatenate([np.zeros_like(sums[:1]), sums])
+        means = (sums[ends] - sums[starts]) / (ends - starts)[:, None, None]
+        grey = np.moveaxis(means, 0, axis).astype(np.float32)
+    return grey
+
+
+def _unit(small: np.ndarray) -> np.ndarray:
+    flat = small.reshape(len(small), -1)
+    centred = flat - flat.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+    return np.where(lengths > _FLAT * _SIDE, centred / np.maximum(lengths, 1e-9), 0.0).astype(np.float32)
+
+
+def _matches(asked: _Thumbnails, among: _Thumbnails) -> np.ndarray:
+    """(asked, 2) each row and its nearest among others, -1 where none is alike."""
+    found = np.full((len(asked.rows), 2), -1)
+    found[:, 0] = asked.rows
+    for start in range(0, len(asked.rows) if len(among.rows) else 0, _AT_A_TIME):
+        part = slice(start, start + _AT_A_TIME)
+        for views in (asked.plain[part], asked.mirrored[part]):
+            products = views @ among.plain.T
+            nearest = products.argmax(axis=1)
+            alike = products[np.arange(len(nearest)), nearest] >= _ALIKE
+            found[part, 1] = np.where(alike & (found[part, 1] < 0), among.rows[nearest], found[part, 1])
+    return found
+
+
+def _finding(problem: Problem, pairs: np.ndarray, of_test: np.ndarray, fold_of: np.ndarray) -> Finding:
+    here, there = float((pairs[:, 1] >= 0).mean()), float((of_test[:, 1] >= 0).mean())
+    z, excess = two_proportion_z(here, len(pairs), there, len(of_test)), here - there
+    train, test = (frame.get(problem.id, None) for frame in (problem.tables.train, problem.tables.test))
+    if excess >= _MIN_EXCESS and z > _SIGNIFICANT:
+        place = int(np.flatnonzero(pairs[:, 1] >= 0)[0])
+        names = f"{_name(train, pairs[place, 0])} and {_name(train, pairs[place, 1])}"
+        return (
+            "fail" if excess > _FAILS else "warn",
+            f"{here:.1%} of validation rows have a picture that occurs again, the same or nearly, among the training "
+            f"rows of their fold; for test rows it is {there:.1%}. The score is too optimistic. For example {names}, "
+            f"separated by fold {fold_of[place] + 1}. Keep such pictures in one fold (groups=, --split COLUMN), or "
+            "drop the copies in clean.",
+        )
+    if there - here > _MOST_IN_TEST and -z > _SIGNIFICANT:
+        place = int(np.flatnonzero(of_test[:, 1] >= 0)[0])
+        names = f"{_name(test, of_test[place, 0])} of test and {_name(train, of_test[place, 1])} of train"
+        return (
+            "warn",
+            f"{there:.1%} of test's pictures occur in train, the same or nearly; of validation rows, among the "
+            f"training rows of their fold, {here:.1%} do. Test may be easier than the score says. For example {names}.",
+        )
+    return (
+        "pass",
+        f"{here:.1%} of validation rows have a picture that occurs again, the same or nearly, among the training rows "
+        f"of their fold; for test rows it is {there:.1%}.",
+    )
+
+
+def _name(ids: pd.Series | None, row: int) -> str:
+    return f"row {row + 1}" if ids is None else str(ids.iloc[row])
+
+
+def files_tell_the_class(problem: Problem, folds: Folds) -> Iterator[Finding]:
+    """Check whether the size or the format of a picture's file tells its class: classes were saved in different ways.
+
+    Parameters
+    ----------
+    problem : Problem
+    folds : Folds
+
+    Yields
+    ------
+    Finding
+    """
+    facts = [name for name in problem.tables.train if name in FILE_COLUMNS]
+    if not facts or problem.labels is None:
+        return
+    y = problem.y
+    tree = DecisionTreeClassifier(max_leaf_nodes=max(8, 2 * len(problem.labels)), min_samples_leaf=5, random_state=0)
+    usual = float(np.bincount(y).max() / len(y))
+    told = {}
+    for name in facts:
+        X = problem.tables.train[[name]].to_numpy()
+        right = [
+            tree.fit(X[fit], y[fit]).predict(X[valid]) == y[valid]
+            for fit, valid in zip(folds.train, folds.valid, strict=True)
+        ]
+        told[name] = float(np.concatenate(right).mean())
+    name = max(told, key=lambda each: told[each])
+    share = (told[name] - usual) / max(1 - usual, 1e-9)
+    if share > (_TOLD_BY_BYTES if name == FILE_COLUMNS[0] else _TOLD):
+        yield (
+            "warn",
+            f"{name!r} alone tells the class of {told[name]:.1%} of the pictures (the most common class: {usual:.1%}): "
+            "pictures of the classes were saved in different ways. A network may learn traces of that instead of what "
+            "the pictures show. Compare the files of test.",
+        )
+    else:
+        yield (
+            "pass",
+            f"Sizes and formats of the files do not tell the classes: {name!r} is right for {told[name]:.1%} of the "
+            f"pictures, the most common class for {usual:.1%}.",
+        )
+
+
+TABLE_CHECKS = (
+    TableCheck("duplicate pictures", duplicate_pictures, pictures=True),
+    TableCheck("picture files", files_tell_the_class, pictures=True),
+)
