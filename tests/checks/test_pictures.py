@@ -68,11 +68,11 @@ def test_copies_across_folds_fail_and_name_two_rows(change) -> None:
 
 def test_copies_that_were_moved_by_some_pixels_are_near_duplicates() -> None:
     plain = scenes(300)
-    moved = np.concatenate([plain, np.roll(plain[:150], (2, -3), axis=(1, 2))])
-    for train, expected in ((plain, "pass"), (moved, "fail")):
+    moved = np.concatenate([plain, np.roll(plain, 1, axis=(1, 2))])
+    for train, is_clean in ((plain, True), (moved, False)):
         problem = problem_of(train, scenes(150, seed=1))
         ((status, _),) = near_duplicates_across_folds(problem, make_folds(problem))
-        assert status == expected
+        assert (status == "pass") == is_clean
 
 
 def test_pictures_without_copies_pass() -> None:
