@@ -209,7 +209,7 @@ def rows_of_sample(tables: Tables, id: str) -> np.ndarray:
     return positions
 
 
-def validate_submission(frame: pd.DataFrame, problem: Problem) -> None:
+def validate_submission(frame: pd.DataFrame, problem: Problem, *, foreign: bool = False) -> None:
     """Check a submission against the sample submission: columns, ids, order and values.
 
     Parameters
@@ -217,6 +217,9 @@ def validate_submission(frame: pd.DataFrame, problem: Problem) -> None:
     frame : DataFrame
         The submission, with the sample's types.
     problem : Problem
+    foreign : bool
+        Whether another tool wrote it: where only the order of the predictions counts, any numbers may stand for
+        probabilities then, while those of kpipe's models outside of 0 to 1 are a mistake.
 
     Raises
     ------
@@ -227,7 +230,7 @@ def validate_submission(frame: pd.DataFrame, problem: Problem) -> None:
     for column in problem.submission_columns:
         target = column if column in problem.targets else problem.targets[0]
         known = problem.tables.train[target].unique() if problem.labels is None else problem.labels_in(column)
-        _validate_values(frame[column], frame[problem.id], problem.metric, known)
+        _validate_values(frame[column], frame[problem.id], problem.metric, known, foreign=foreign)
 
 
 def _validate_shape(frame: pd.DataFrame, sample: pd.DataFrame, id: str) -> None:
@@ -266,7 +269,7 @@ def _validate_shape(frame: pd.DataFrame, sample: pd.DataFrame, id: str) -> None:
         )
 
 
-def _validate_values(values: pd.Series, ids: pd.Series, metric: Metric, known: np.ndarray) -> None:
+def _validate_values(values: pd.Series, ids: pd.Series, metric: Metric, known: np.ndarray, *, foreign: bool) -> None:
     name = values.name
     if values.isna().any():
         raise SubmissionError(
@@ -304,7 +307,7 @@ def _validate_values(values: pd.Series, ids: pd.Series, metric: Metric, known: n
             column=name,
         )
     outside = (values < 0) | (values > 1)
-    if metric.needs == "probability" and outside.any():
+    if metric.needs == "probability" and not (foreign and metric.order_only) and outside.any():
         raise SubmissionError(
             f"{name} must hold probabilities between 0 and 1; got {_examples(values[outside])} "
             f"(id {_examples(ids[outside])}).",

@@ -47,7 +47,7 @@ def in_order_of_sample(frame: pd.DataFrame, problem: Problem) -> pd.DataFrame:
             )
         if not len(missing) and len(frame) == len(sample):  # validate_submission refuses all others
             frame = frame.iloc[pd.Index(frame[id]).get_indexer(sample[id])].reset_index(drop=True)
-    validate_submission(frame, problem)
+    validate_submission(frame, problem, foreign=True)
     return frame
 
 

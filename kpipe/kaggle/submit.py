@@ -49,7 +49,7 @@ def validate_file(file: Path, problem: Problem) -> None:
     SubmissionError
         If the CSV is not what the sample submission asks for, or Kaggle's files are not available.
     """
-    validate_submission(read_submission(file, problem), problem)
+    validate_submission(read_submission(file, problem), problem, foreign=True)
 
 
 def submit_file(

@@ -176,6 +176,26 @@ def test_ids_written_as_floats_are_joined_where_none_is_written_alike(home: Path
     assert graded(home, answers=tmp_path / "floats.csv").to_json() == graded(home).to_json()
 
 
+@pytest.mark.parametrize("metric", ["auc", "gini", "average_precision"])
+def test_any_numbers_are_scored_where_only_their_order_counts(metric: str, home: Path, tmp_path: Path) -> None:
+    frame, x = pd.read_csv(home / "mine.csv"), pd.read_csv(home / "data" / "test.csv")["x"]
+    found = []
+    for name, values in {"ranks": x.rank(), "negative": x - 100, "probabilities": 1 / (1 + np.exp(-x))}.items():
+        frame.assign(survived=values).to_csv(tmp_path / f"{name}.csv", index=False)
+        found.append(graded(home, tmp_path / f"{name}.csv", metric=metric).score.value)
+    assert found[0] == found[1] == found[2] > 0.9
+
+
+def test_rounded_probabilities_of_classes_have_an_auc(tmp_path: Path) -> None:
+    problem, codes = problem_of(species("classes"), metric="auc"), np.arange(M) % 3
+    predicted = np.random.default_rng(0).dirichlet(np.ones(3), M)
+    exact = evaluate(problem.metric, codes, predicted).value
+    frame = make_submission(problem, Ensemble(weights={}, oof=predicted, test=predicted)).frame
+    frame.round(2).to_csv(tmp_path / "rounded.csv", index=False)
+    rounded = in_order_of_sample(read_submission(tmp_path / "rounded.csv", problem), problem)
+    assert evaluate(problem.metric, codes, predictions_of(rounded, problem)).value == pytest.approx(exact, abs=0.02)
+
+
 def test_labels_where_probabilities_are_scored_are_noted(home: Path) -> None:
     assert graded(home, metric="log_loss").notes == (
         "log_loss scores probabilities, and every prediction is 0 or 1: these may be labels.",

@@ -39,7 +39,8 @@ def _auc(y: np.ndarray, probabilities: np.ndarray) -> float:
         raise ValueError("the AUC of a class without rows is not defined")
     if probabilities.shape[1] == 2:
         return float(skm.roc_auc_score(y, probabilities[:, 1]))
-    return float(skm.roc_auc_score(y, probabilities, multi_class="ovr", labels=range(probabilities.shape[1])))
+    # Not scikit-learn's multi_class="ovr", which refuses rows that do not sum to 1, as rounded ones do.
+    return float(np.mean([skm.roc_auc_score(y == code, values) for code, values in enumerate(probabilities.T)]))
 
 
 def _auc_influences(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
@@ -167,6 +168,7 @@ METRICS = (
         function=_auc,
         influences=_auc_influences,
         needs="probability",
+        order_only=True,
         greater_is_better=True,
         aliases=(
             "auroc",
@@ -184,8 +186,15 @@ METRICS = (
         function=_gini,
         influences=lambda y, probabilities: 2 * _auc_influences(y, probabilities),
         needs="probability",
+        order_only=True,
         greater_is_better=True,
         aliases=("normalized_gini", "normalized_gini_coefficient"),
     ),
-    Metric(name="average_precision", function=_average_precision, needs="probability", greater_is_better=True),
+    Metric(
+        name="average_precision",
+        function=_average_precision,
+        needs="probability",
+        order_only=True,
+        greater_is_better=True,
+    ),
 )

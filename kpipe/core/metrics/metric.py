@@ -52,6 +52,8 @@ class Metric:
         Fitted thresholds give better labels than the most probable class does.
     window : bool
         Predictions are moved to where most of the true values lie near them (see ``kpipe.training.thresholds``).
+    order_only : bool
+        Only the order of the predictions of a class counts: any numbers can be scored, and Kaggle takes them.
     ordinal : bool
         Classes are steps of a scale: a regression on their codes learns them, and cut points turn its values to labels.
     top : int
@@ -86,6 +88,7 @@ class Metric:
     loss: Loss = "squared"
     thresholds: bool = False
     window: bool = False
+    order_only: bool = False
     ordinal: bool = False
     top: int = 1
     single: Metric | None = None
