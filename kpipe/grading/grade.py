@@ -22,6 +22,7 @@ from kpipe.grading.predictions import in_order_of_sample, predictions_of
 from kpipe.models.baseline import baseline
 from kpipe.problem.problem import Problem
 from kpipe.problem.submission_file import read_submission
+from kpipe.runs.loaded import as_number
 from kpipe.runs.run import Run
 from kpipe.submission import rows_of_sample
 
@@ -75,10 +76,17 @@ class Grade:
         )
         for name, score in self.parts.items():
             yield f"{name.capitalize()}: {_shown(score)} on {score.rows:,} rows."
-        if forecast := format_forecast(self.record):
+        if forecast := format_forecast(self._run):
             yield f"The run's forecast was {forecast}.{self._verdict()}"
         if self.standing is not None:
             yield from self._standing(self.standing)
+
+    @property
+    def _run(self) -> Mapping[str, Any]:
+        """The record of the run, if its forecast is one of this metric's score."""
+        metric = self.record.get("metric")
+        same = isinstance(metric, Mapping) and metric.get("name") == self.metric.name
+        return self.record if same else {}
 
     def _verdict(self) -> str:
         low, high = self._expected()
@@ -87,16 +95,16 @@ class Grade:
         return f" The score is {'inside' if low <= self.score.value <= high else 'outside'}."
 
     def _expected(self) -> tuple[float | None, float | None]:
-        found = self.record.get("forecast")
-        ends = [found.get(end) if isinstance(found, Mapping) else None for end in ("low", "high")]
-        low, high = (float(end) if isinstance(end, int | float) and math.isfinite(end) else None for end in ends)
-        return low, high
+        found = self._run.get("forecast")
+        given = found if isinstance(found, Mapping) else {}
+        return as_number(given.get("low")), as_number(given.get("high"))
 
     def _standing(self, standing: Standing) -> Iterator[str]:
         of = f" with the {self.part} score" if self.part else ""
         share = min(100 * standing.rank / standing.teams, 100)
+        top = f"{share:.0f}" if share >= 10 else f"{share:.2g}"
         medal = f"{standing.medal} medal" if standing.medal else "no medal"
-        yield f"Rank {standing.rank:,} of {standing.teams:,} teams{of} (top {share:.2g} %): {medal} by Kaggle's rule."
+        yield f"Rank {standing.rank:,} of {standing.teams:,} teams{of} (top {top} %): {medal} by Kaggle's rule."
         awarded = [
             f"{medal} up to rank {place:,} ({format_score(standing.scores[medal])})" if place else f"no {medal}"
             for medal, place in standing.last.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -298,6 +299,10 @@ def test_the_command_grades_a_run_with_its_own_options_and_ranks_it(
     assert all(not isinstance(value, dict) for value in found.values())
     assert call(*args) == 0
     assert "The run's forecast was" in capsys.readouterr().out
+    assert call(*args, "--metric", "accuracy", "--leaderboard", tmp_path / "board.csv") == 0
+    printed = capsys.readouterr().out
+    assert "forecast" not in printed  # it is one of the run's own metric
+    assert re.search(r"Rank \d+ of 100 teams with the private score \(top \d+ %\): ", printed)
     other = ("grade", "titanic", run.path / "submission.csv", "--answers", home / "answers.csv")
     assert call(*other, "--out", tmp_path) == 2
     assert "is a run of made-by-hand, not of titanic" in capsys.readouterr().err
