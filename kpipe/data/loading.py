@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,7 @@ from kpipe.data.roles import Roles, assign_roles, is_labels, missing_roles
 from kpipe.data.tidying import tidy
 from kpipe.errors import DataError
 
-__all__ = ["FileChoice", "load", "load_text"]
+__all__ = ["FileChoice", "load", "open_text"]
 
 
 _MAX_NOTES = 5  # on columns with odd cells, at the start of a run
@@ -273,7 +274,8 @@ def _all_parts(roles: Roles) -> list[SourceFile]:
     return [part for parts in roles.parts.values() for part in parts]
 
 
-def load_text(location: Location, choice: FileChoice) -> dict[str, CsvFile]:
+@contextmanager
+def open_text(location: Location, choice: FileChoice) -> Iterator[tuple[dict[str, CsvFile], PictureFolder | None]]:
     """A competition's tables as text: the cells as they are in the files, whatever kpipe makes of them.
 
     Parameters
@@ -283,18 +285,24 @@ def load_text(location: Location, choice: FileChoice) -> dict[str, CsvFile]:
     choice : FileChoice
         The files that the user names.
 
-    Returns
-    -------
-    dict of str to CsvFile
-        "train", "test" and "sample", with the rows and columns of the frames that ``load`` returns.
+    Yields
+    ------
+    files : dict of str to CsvFile
+        "train", "test" and "sample", with the rows of the frames that ``load`` returns. Those of pictures have the
+        column ``kpipe.data.picture_tables.COLUMN`` in place of the pixels.
+    pictures : PictureFolder or None
+        The pictures that this column numbers, which can be read as long as the context lasts.
 
     Raises
     ------
     DataError
         A file is missing or broken.
     """
-    roles = _complete(location.path, _roles(location, choice))
-    return _read_text(roles, targets=choice.targets)[0].files
+    roles = _roles(location, choice)
+    with nullcontext() if location.file else open_pictures(location.path) as folder:
+        pictured = None if folder is None else with_pictures(roles, folder.pictures)
+        found = _complete(location.path, roles) if pictured is None else pictured.roles
+        yield _read_text(found, targets=choice.targets)[0].files, None if pictured is None else folder
 
 
 def _read_text(roles: Roles, *, targets: Sequence[str]) -> tuple[Assembled, dict[str, CsvFile], dict[str, str]]:

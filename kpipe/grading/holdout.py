@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +22,21 @@ from kpipe.core.wording import listed
 from kpipe.data.csv_reader import CsvFile
 from kpipe.data.dtypes import cast_or_none
 from kpipe.data.further_tables import FurtherTables
-from kpipe.data.loading import FileChoice, load_text
+from kpipe.data.loading import FileChoice, open_text
 from kpipe.data.locate import locate
+from kpipe.data.picture_files import PictureFolder
+from kpipe.data.picture_tables import COLUMN, numbers_of
 from kpipe.errors import UsageError
 from kpipe.problem.alignment import align_rows
 from kpipe.problem.inference.spelling import unify_spelling
 from kpipe.problem.problem import Problem, define_problem
 from kpipe.problem.vault_rows import check_share, draw_rows
-from kpipe.runs.files import write_file
+from kpipe.runs.files import cannot_write, write_file
 
 __all__ = ["Holdout", "make_holdout"]
 
 _RECORD, _ANSWERS, _DATA = "holdout.json", "answers.csv", "data"
+_FILE_NAME = re.compile(r"[\w-][\w.-]{0,200}")
 _CELLS = 1_000_000  # that are converted to Python's strings at a time
 
 
@@ -129,20 +133,23 @@ def make_holdout(request: RunRequest, folder: Path, *, share: float, seed: int =
         raise UsageError("A part can be held out only where clean keeps train's rows: this competition's changes them.")
     rows, how = draw_rows(problem, share, seed=seed)
     choice = FileChoice(request.train, request.test, request.sample, targets=competition.targets)
-    made = _Made(problem, spelled, aligned, load_text(locate(problem.slug, files.source.path), choice), rows)
-    holdout = Holdout(
-        slug=problem.slug,
-        share=share,
-        seed=seed,
-        rows=len(rows),
-        train_rows=len(files.train),
-        how=how,
-        folder=folder,
-        notes=tuple(made.notes()),
-    )
+    with open_text(locate(problem.slug, files.source.path), choice) as (text, pictures):
+        made = _Made(problem, spelled, aligned, text, rows)
+        holdout = Holdout(
+            slug=problem.slug,
+            share=share,
+            seed=seed,
+            rows=len(rows),
+            train_rows=len(files.train),
+            how=how,
+            folder=folder,
+            notes=tuple(made.notes()),
+        )
+        for name, content in _further_files(files).items():
+            write_file(holdout.data / name, content)
+        if pictures is not None:
+            _write_pictures(made, pictures, holdout.data)
     tables = {"train": made.train(), "test": made.test(), "sample_submission": made.sample()}
-    for name, content in _further_files(files).items():
-        write_file(holdout.data / name, content)
     for name, table in tables.items():
         write_file(holdout.data / f"{name}.csv", _to_csv(table))
     write_file(holdout.answers, _to_csv(made.answers()))
@@ -156,13 +163,26 @@ def _check_source(files: Tables) -> None:
         raise UsageError(
             "This is sample data: it has nothing to learn. Name Kaggle's files with --data.", code="sample-data"
         )
-    if "pictures" in files.source.files:
-        raise UsageError("kpipe cannot hold out a part of pictures yet: only tables.")
 
 
 def _further_files(files: Tables) -> dict[str, bytes]:
     """The further tables that the competition's ``clean`` has read."""
     return files.others.contents() if isinstance(files.others, FurtherTables) else {}
+
+
+def _write_pictures(made: _Made, pictures: PictureFolder, data: Path) -> None:
+    """Write each row's picture to ``train/`` or ``test/`` under its id. Raises OutputError if that fails."""
+    for folder, names in made.pictures().items():
+        (data / folder).mkdir(parents=True, exist_ok=True)
+        for name, number in names.items():
+            picture = pictures.pictures[number]
+            path = (
+                data / folder / (name if name.endswith(Path(picture.path).suffix) else name + Path(picture.path).suffix)
+            )
+            try:
+                path.write_bytes(pictures.read(picture))
+            except OSError as error:
+                raise cannot_write(path, error) from error
 
 
 def _to_csv(table: Mapping[str, pa.ChunkedArray]) -> bytes:
@@ -201,8 +221,11 @@ class _Made:
         rows: np.ndarray,
     ) -> None:
         self.problem, self.spelled, self.text = problem, spelled, text
-        # Column as the sample submission spells it → as the file does.
-        self.names = dict(zip(map(str, spelled.train.columns), text["train"].header, strict=True))
+        # Column as the sample submission spells it → as the file does. Pixels, of pictures, come after all others.
+        self.headers = {role: [name for name in file.header if name != COLUMN] for role, file in text.items()}
+        self.names = dict(zip(map(str, spelled.train.columns), self.headers["train"], strict=False))
+        if len(spelled.train) != text["train"].rows:
+            raise UsageError("Pictures of train are broken: remove them and their rows from the files, then try again.")
         if made := [name for name in problem.targets if name not in self.names]:
             raise UsageError(f"The target {made[0]!r} is made by this competition's clean: no file holds its answers.")
         self.held = self._rows_with_target(aligned)[rows]
@@ -252,7 +275,7 @@ class _Made:
 
     def _test_names(self) -> dict[str, str]:
         """Column of test as its file spells it → as the sample submission does."""
-        return dict(zip(self.text["test"].header, map(str, self.spelled.test.columns), strict=True))
+        return dict(zip(self.headers["test"], map(str, self.spelled.test.columns), strict=False))
 
     def _is_made(self, name: str) -> bool:
         return name == self.problem.id or name in self.names
@@ -261,7 +284,24 @@ class _Made:
         """The other rows, with all columns."""
         file = self.text["train"]
         kept = file.take(np.setdiff1d(np.arange(file.rows), self.held))
-        return {name: kept.columns[name] for name in file.header}
+        return {name: kept.columns[name] for name in self.headers["train"]}
+
+    def pictures(self) -> dict[str, dict[str, int]]:
+        """The number of the picture of each row, by the row's id: those of train and of test."""
+        file, id = self.text["train"], self.problem.id
+        if id not in self.names:
+            raise UsageError("A part of these pictures cannot be held out: no column of train names its rows.")
+        numbers = [numbers_of(cell) for cell in file.columns[COLUMN].to_pylist()]
+        if any(len(each) != 1 for each in numbers):
+            raise UsageError("A part can be held out where each row has one picture: these have several.")
+        ids = file.columns[self.names[id]].to_pylist()
+        if wrong := next((one for one in ids if not _FILE_NAME.fullmatch(one)), None):
+            raise UsageError(f"The id {wrong!r} cannot be the name of a picture's file.")
+        held = set(self.held.tolist())
+        return {
+            folder: {ids[row]: numbers[row][0] for row in range(file.rows) if (row in held) == (folder == "test")}
+            for folder in ("train", "test")
+        }
 
     def test(self) -> dict[str, pa.ChunkedArray]:
         """The held-out rows, with test's columns in their order."""
