@@ -115,7 +115,8 @@ def make_holdout(request: RunRequest, folder: Path, *, share: float, seed: int =
     Raises
     ------
     UsageError
-        If the folder is not empty, the files are the sample's or pictures, or the share leaves too little.
+        If the folder is not empty, the files are the sample's, a row has several pictures, or the share leaves too
+        little.
     DataError
         If the files cannot be read.
     """

@@ -17,6 +17,9 @@ from kpipe.errors import UsageError
 from kpipe.grading.grade import grade
 from kpipe.grading.holdout import Holdout, make_holdout
 from tests.cli.calls import call
+from tests.pictures import SAMPLE, TEST, picture
+from tests.pictures import csv as pictured_csv
+from tests.pictures import write as write_pictures
 from tests.tables import prices, survivors, tables
 
 SLUG = "made-by-hand"
@@ -167,3 +170,37 @@ def test_rows_that_two_columns_name_together_are_held_out_and_graded(tmp_path: P
     mine.to_csv(tmp_path / "mine.csv", index=False)
     found = grade(RunRequest(SLUG, data=out.data), tmp_path / "mine.csv", out.answers)
     assert (found.score.value, found.score.rows) == (0.0, 40)
+
+
+def shades(number: int) -> bytes:
+    """A picture that no other row has: reddish for even numbers, bluish for odd ones."""
+    red, blue = (255 - number, number) if number % 2 == 0 else (number, 255 - number)
+    return picture((red, 0, blue))
+
+
+COUNT = 120
+TABLE = pictured_csv("id,label", *(f"p{n},{('red', 'blue')[n % 2]}" for n in range(COUNT)))
+PICTURES = {
+    "labels in the file names": {f"train/{('red', 'blue')[n % 2]}.{n}.png": shades(n) for n in range(COUNT)},
+    "labels in the folders": {f"train/{('red', 'blue')[n % 2]}/{n}.png": shades(n) for n in range(COUNT)},
+    "labels in a table": {**{f"train/p{n}.png": shades(n) for n in range(COUNT)}, "train.csv": TABLE},
+}
+
+
+@pytest.mark.parametrize("layout", PICTURES)
+def test_pictures_are_held_out_under_names_that_do_not_tell_their_labels(layout: str, tmp_path: Path) -> None:
+    files = {**PICTURES[layout], **TEST, "sample_submission.csv": SAMPLE}
+    out = held_out(write_pictures(tmp_path / "data", files), tmp_path / "out", share=0.25)
+    kept, answers = text(out.data / "train.csv"), text(out.answers)
+    assert (len(kept), len(answers)) == (90, 30)
+    held = {path.name: path.read_bytes() for path in (out.data / "test").iterdir()}
+    train = {path.name: path.read_bytes() for path in (out.data / "train").iterdir()}
+    assert sorted([*held.values(), *train.values()]) == sorted(map(shades, range(COUNT)))
+    even = {shades(n) for n in range(0, COUNT, 2)}
+    for table, shown in ((kept, train), (answers, held)):
+        assert {f"{id}.png": label for id, label in zip(table["id"], table["label"], strict=True)} == {
+            name: "red" if content in even else "blue" for name, content in shown.items()
+        }
+    assert not any("red" in name or "blue" in name for name in held)
+    again = kpipe.load(SLUG, out.data)
+    assert (len(again.train), len(again.test), list(again.sample["id"].astype(str))) == (90, 30, list(answers["id"]))
