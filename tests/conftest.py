@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from kpipe.cli import main as cli_main
+from kpipe.cli.attendance import AGENT_VARIABLES
 from tests.schemas import validating
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,7 +36,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No variable of the developer's reaches a test, and no test writes outside temporary folders."""
     for name in list(os.environ):
-        if name.startswith(("KPIPE_", "KAGGLE_")):
+        if name.startswith(("KPIPE_", "KAGGLE_")) or name in ("CI", "FORCE_COLOR", *AGENT_VARIABLES):
             monkeypatch.delenv(name)
     home = tmp_path_factory.getbasetemp() / "home"  # of somebody without Kaggle's credentials
     home.mkdir(exist_ok=True)

@@ -23,6 +23,9 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from pages import terminal  # noqa: E402  # beside this file
+
+from kpipe.cli.attendance import AGENT_VARIABLES  # noqa: E402  # of this checkout
 from tests.kaggle_server import KEY, USER, Contest, KaggleServer, accuracy, serving  # noqa: E402  # not installed
 
 PAGE = ROOT / "docs" / "kaggle.md"
@@ -30,10 +33,11 @@ PAGE = ROOT / "docs" / "kaggle.md"
 
 def capture(command: str, work: Path, env: Mapping[str, str]) -> str:
     """A command and everything that it prints, without what differs between machines."""
-    done = subprocess.run(
-        [sys.executable, "-m", *command.split()], cwd=work, env=env, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, check=False,
-    )  # fmt: skip
+    with terminal() as stdin:
+        done = subprocess.run(
+            [sys.executable, "-m", *command.split()], cwd=work, env=env, text=True, stdin=stdin,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
     printed = done.stdout.replace(str(work.parent), "~").replace(sys.executable, "~/.venv/bin/python")
     printed = re.sub(r"fold \d, seed 0: [\d.]+ s", "fold, seed 0: ...", printed)
     fits = re.findall(r"^\[\d+/\d+\].*$", printed, flags=re.MULTILINE)
@@ -44,7 +48,12 @@ def capture(command: str, work: Path, env: Mapping[str, str]) -> str:
 
 def environment(home: Path, endpoint: str) -> dict[str, str]:
     """The environment of a user without credentials, whose kpipe is that of this checkout."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE_", "KPIPE_"))}
+    callers = ("CI", *AGENT_VARIABLES)
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("KAGGLE_", "KPIPE_")) and name not in callers
+    }
     own = {"HOME": str(home), "NO_COLOR": "1", "COLUMNS": "100", "PYTHONPATH": str(ROOT)}
     return {**kept, **own, "KPIPE_CACHE": str(home / "cache"), "KPIPE_KAGGLE_ENDPOINT": endpoint}
 

@@ -29,14 +29,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ROOT", "Block", "Walk", "blocks", "commands", "loopback", "zip_of", "zips"]
+__all__ = ["ROOT", "Block", "Walk", "blocks", "commands", "loopback", "terminal", "zip_of", "zips"]
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # for the tests' Kaggle, which is not installed
+
+from kpipe.cli.attendance import AGENT_VARIABLES  # noqa: E402  # of this checkout
+
 _BLOCK = re.compile(r"(?:^<!-- ([^\n]*) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _FILE = re.compile(r"# ([\w./-]+\.\w+)\n")
 _SECONDS = 600  # time limit of a command
+
+
+@contextmanager
+def terminal() -> Iterator[int]:
+    """Yield a terminal for standard input, as a person has: without one kpipe does not submit unless told --yes."""
+    import pty  # not on Windows
+
+    ends = pty.openpty()
+    try:
+        yield ends[1]
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 @dataclass(frozen=True)
@@ -106,6 +122,7 @@ class Walk:
         self.ids = list(dict.fromkeys(_RUN_ID.findall(self.text)))
         self.made: list[str] = []
         self.env = {**os.environ, "NO_COLOR": "1", "COLUMNS": "88", "PYTHONWARNINGS": "ignore"}
+        self.env = {name: value for name, value in self.env.items() if name not in ("CI", *AGENT_VARIABLES)}
         self.env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self.env['PATH']}"
         for slug in zips(page):
             (folder / f"{slug}.zip").symlink_to(zip_of(slug))
@@ -128,11 +145,12 @@ class Walk:
         for shown, actual in self.run_ids().items():
             command = command.replace(shown, actual)
         env = {**self.env, **self.kaggle} if "on Kaggle" in block.note else self.env
-        ended = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", command],
-            cwd=self.folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_SECONDS,
-            check=False,
-        )  # fmt: skip
+        with terminal() as stdin:
+            ended = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", command],
+                cwd=self.folder, env=env, text=True, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                timeout=_SECONDS, check=False,
+            )  # fmt: skip
         expected = (1, 2) if "fails" in block.note else (0,)  # never killed
         assert ended.returncode in expected, f"{self.page}: {command}: exit status {ended.returncode}\n{ended.stdout}"
         printed = self.normalized(ended.stdout)

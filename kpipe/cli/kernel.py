@@ -152,12 +152,14 @@ def _push(folder: Path, options: argparse.Namespace) -> int:
     """Run the kernel on Kaggle, fetch its output and, unless told otherwise, submit it."""
     from functools import partial
 
-    from kpipe.cli.submit import submit_file
+    from kpipe.cli.submit import check_confirmed, submit_file
     from kpipe.kaggle.client import connect
     from kpipe.kaggle.kernel import push, wheels
     from kpipe.runs.find import run_of_file
 
     metadata = push.read_metadata(folder)
+    if options.submit:
+        check_confirmed(options)
     kaggle, on_status = connect(), partial(print, file=sys.stderr, flush=True)
     if wheels.dataset_name(folder / "wheels") in metadata["dataset_sources"]:
         wheels.ensure_dataset(kaggle, folder / "wheels", on_status=on_status)

@@ -249,7 +249,7 @@ def add_submit_options(group: argparse._ActionsContainer) -> None:
     add = group.add_argument
     add("-m", "--message", metavar="TEXT", default="", help="description of the submission; default: the run's id")
     add("--no-wait", dest="wait", action="store_false", help="do not wait for the score")
-    add("--yes", action="store_true", help="use the last submission of the day without asking")
+    add("--yes", action="store_true", help="submit without asking: needed where nobody is at the terminal (CI, agents)")
     add("--force", action="store_true", help="submit even if a check failed or the file was submitted before")
 
 

@@ -65,11 +65,13 @@ def _execute(options: argparse.Namespace) -> int:
 
 
 def _connect_first(options: argparse.Namespace) -> None:
-    """Raise for missing or rejected credentials now, and not after hours of training."""
+    """Raise for missing credentials or a missing --yes now, and not after hours of training."""
     if options.submit:
+        from kpipe.cli.submit import check_confirmed
         from kpipe.kaggle.client import connect
 
         connect()
+        check_confirmed(options)
     if options.track:
         from kpipe.runs import tracking
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kpipe.cli import attendance
 from kpipe.cli.command import Command
 from kpipe.cli.options import add_out_option, add_submit_options
 from kpipe.errors import SubmissionError, UsageError
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from kpipe.runs.ledger import Entry
     from kpipe.runs.run import Run
 
-__all__ = ["COMMAND", "submit_file"]
+__all__ = ["COMMAND", "check_confirmed", "submit_file"]
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -105,6 +106,7 @@ def submit_file(
         if expected := format_forecast(run.record, choosing):
             console.print(f"Expected on the leaderboard: {expected}", markup=False)
     allowed = allowance.check_can_submit(kaggle, slug, file, run, out=out, force=options.force)
+    check_confirmed(options)
     if allowed.is_last and not options.yes:
         _confirm_last(slug)
     entry = submit.submit_file(
@@ -117,12 +119,30 @@ def submit_file(
     return entry
 
 
+def check_confirmed(options: argparse.Namespace) -> None:
+    """Refuse to submit where nobody can be asked, unless the call says that the user wants it.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        Holds ``yes``.
+
+    Raises
+    ------
+    SubmissionError
+        If nobody is at the terminal, and ``--yes`` was not given.
+    """
+    reason = attendance.nobody_because()
+    if reason and not options.yes:
+        raise SubmissionError(
+            f"Nothing was submitted: nobody can be asked, because {reason}. Submissions are limited and cannot be "
+            "taken back. If the user has asked for this one, add --yes.",
+            code="needs-confirmation",
+        )
+
+
 def _confirm_last(slug: str) -> None:
     """Ask before the last submission of the day is used. Raises SubmissionError unless the answer is yes."""
-    if not sys.stdin.isatty():
-        raise SubmissionError(
-            f"This would be the last submission for {slug} today. To use it, add --yes.", code="needs-confirmation"
-        )
     print(f"This is the last submission for {slug} today. Submit? [y/N] ", end="", file=sys.stderr, flush=True)
     if input().strip().lower() not in ("y", "yes"):
         raise SubmissionError("Nothing was submitted.", code="declined")

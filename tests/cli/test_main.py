@@ -14,6 +14,7 @@ from tests.cli.calls import call
 
 SHARED = {
     "__init__",
+    "attendance",
     "command",
     "help",
     "interrupts",

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from kpipe import competitions
+from kpipe.cli import attendance
 from kpipe.kaggle import polling, session
 from tests.cli.calls import call
 from tests.kaggle_server import KEY, USER, Contest, KaggleServer, accuracy, serving
@@ -58,6 +59,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("USERPROFILE", str(folder))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def person(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody at the terminal; without, tests/cli/test_attendance.py."""
+    monkeypatch.setattr(attendance, "nobody_because", lambda: "")
 
 
 @pytest.fixture

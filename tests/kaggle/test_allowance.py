@@ -57,12 +57,15 @@ def test_a_failed_check_and_a_changed_file_stop_a_submission(
 
 
 def test_the_last_submission_of_the_day_needs_a_confirmation_and_the_next_is_refused(
-    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained()
     kaggle.contests["titanic"].left_today = 1
+    monkeypatch.setattr("builtins.input", lambda: "n")
     assert call("submit", str(run)) == 1
-    assert "This would be the last submission for titanic today. To use it, add --yes." in capsys.readouterr().err
+    asked = capsys.readouterr().err
+    assert "This is the last submission for titanic today. Submit? [y/N]" in asked
+    assert "Nothing was submitted." in asked
     assert call("submit", str(run), "--yes") == 0
     assert call("submit", str(run), "--yes", "--force") == 1
     assert "No submission for titanic is left today" in capsys.readouterr().err

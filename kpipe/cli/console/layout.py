@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kpipe.cli.attendance import program_that_calls
 from kpipe.cli.messages import wrap
 from kpipe.core.streams import plain_text
 
@@ -31,6 +32,8 @@ _PIECE = re.compile(rf"[^\s{re.escape(_SIGNS)}]*[{re.escape(_SIGNS)}]|[^\s{re.es
 def get_console(*, stderr: bool = False) -> Console:
     """Return a console that wraps text between words on a terminal, and does not wrap it in a file or a pipe.
 
+    Where a coding agent or CI calls kpipe, its terminal is treated as a pipe: no colours, no bars.
+
     Parameters
     ----------
     stderr : bool
@@ -40,7 +43,10 @@ def get_console(*, stderr: bool = False) -> Console:
     -------
     rich.console.Console
     """
-    console = _Console(stderr=stderr, highlight=False)
+    plain = bool(program_that_calls())
+    console = _Console(
+        stderr=stderr, highlight=False, force_terminal=False if plain else None, no_color=True if plain else None
+    )
     console.soft_wrap = not console.is_terminal
     return console
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +20,9 @@ __all__ = ["RunProgress", "show_progress"]
 
 _ROOM_FOR_A_BAR = 70  # columns
 _LONG_STEP = 5.0  # seconds after which a step that is still at work is shown
+# Lines, where there is no bar: one for each fit of a small run, else one in so many seconds, and a sign of life while a
+# fit takes longer, since programs that see no output for minutes take it for a hang.
+_FEW_FITS, _INTERVAL, _SILENCE = 30, 10.0, 60.0
 
 
 class RunProgress:
@@ -104,7 +108,8 @@ def show_progress(*, quiet: bool) -> Iterator[RunProgress]:
         To be called as the run proceeds, see ``callbacks``.
     """
     console = get_console(stderr=True)
-    progress = RunProgress() if quiet else _Bar(console) if console.is_terminal else _Lines(console)
+    has_bar = console.is_terminal and sys.stderr.isatty()  # FORCE_COLOR makes a pipe a terminal for Rich
+    progress = RunProgress() if quiet else _Bar(console) if has_bar else _Lines(console)
     try:
         yield progress
     except KeyboardInterrupt as error:
@@ -127,13 +132,14 @@ def _what_is_kept(progress: RunProgress) -> Iterator[str]:
 
 
 class _Lines(RunProgress):
-    """A line for each fit."""
+    """Lines at sensible intervals."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
         self.console = console
         self.tenths = -1
         self.waiting: threading.Timer | None = None
+        self.began = self.printed = time.monotonic()
 
     def on_download(self, done: int, size: int) -> None:
         """Print a line for each tenth."""
@@ -145,8 +151,12 @@ class _Lines(RunProgress):
 
     def on_step(self, step: str) -> None:
         """Print the step once it has taken some seconds."""
+        self._wait(_LONG_STEP, lambda: self.console.print(f"{step} ...", markup=False))
+
+    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
+        """Call a function in some seconds, unless something else is waited for by then."""
         self._stop_waiting()
-        self.waiting = threading.Timer(_LONG_STEP, self.console.print, [f"{step} ..."], {"markup": False})
+        self.waiting = threading.Timer(seconds, then)
         self.waiting.daemon = True
         self.waiting.start()
 
@@ -164,9 +174,25 @@ class _Lines(RunProgress):
             self.console.print(line, markup=False)
         if plan.problem.tables.source.origin == "sample":
             self.console.print(SAMPLE_WARNING, markup=False)
+        self.began = time.monotonic()
+        self._show_life()
+
+    def _show_life(self) -> None:
+        """Print in a minute, and every minute, that the run still trains."""
+
+        def show() -> None:
+            minutes = (time.monotonic() - self.began) / 60
+            self.console.print(f"Still training after {minutes:.0f} min: {self.fits} fits are done.", markup=False)
+            self._show_life()
+
+        self._wait(_SILENCE, show)
 
     def on_fit_done(self, fit: FitFinished) -> None:
         super().on_fit_done(fit)
+        self._show_life() if fit.done < fit.total else self._stop_waiting()
+        if fit.total > _FEW_FITS and 1 < fit.done < fit.total and time.monotonic() - self.printed < _INTERVAL:
+            return
+        self.printed = time.monotonic()
         took = "already finished" if fit.resumed else f"{fit.seconds:.1f} s"
         line = f"[{fit.done}/{fit.total}] {fit.model}, fold {fit.fold + 1}, seed {fit.seed}: {took}"
         self.console.print(line, markup=False)
@@ -181,6 +207,9 @@ class _Bar(_Lines):
         between = () if narrow else (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"))
         columns = (TextColumn("{task.description}"), *between, TimeRemainingColumn())
         self.bar = Progress(*columns, console=console, transient=True)
+
+    def _show_life(self) -> None:
+        """Nothing: the bar moves."""
 
     def on_start(self, plan: RunPlan) -> None:
         super().on_start(plan)
