@@ -138,8 +138,16 @@ def _encode_all(pixels: np.ndarray) -> list[str]:
 
 
 def _encode(pixels: np.ndarray, quality: int) -> str:
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    plain = _side_by_side(pixels)
+    image = Image.fromarray(plain[..., 0] if plain.shape[2] == 1 else plain)
     image.thumbnail((_SIDE, _SIDE))
     buffer = io.BytesIO()
     image.save(buffer, format="JPEG", quality=quality, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _side_by_side(pixels: np.ndarray) -> np.ndarray:
+    """(height, width, 1 or 3) the pictures of a row that has several as channels of one."""
+    height, _, channels = pixels.shape
+    each = 3 if channels % 3 == 0 else 1
+    return pixels.reshape(height, -1, channels // each, each).swapaxes(1, 2).reshape(height, -1, each)

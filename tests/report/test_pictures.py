@@ -104,3 +104,14 @@ def test_the_page_shows_no_pixel_as_a_column_and_escapes_the_names_of_classes(tm
     assert "pixel_" not in html
     assert "<b>class" not in html
     assert html.count("data:image/jpeg;base64,") == 12 + 12
+
+
+@pytest.mark.parametrize(("channels", "width"), [(1, 8), (3, 8), (6, 16), (4, 32)])
+def test_several_pictures_of_a_row_are_shown_side_by_side(channels, width):
+    pixels = np.repeat(np.arange(channels, dtype=np.uint8) * 20, 48).reshape(channels, 6, 8).transpose(1, 2, 0)
+    shown = decoded(pictures._encode(pixels, 95))
+    assert shown.size == (width, 6)
+    first, last = (np.asarray(shown, dtype=int).reshape(6, width, -1)[3, place] for place in (2, -3))
+    each = 3 if channels % 3 == 0 else 1
+    assert abs(first.mean() - np.mean(np.arange(each) * 20)) < 4
+    assert abs(last.mean() - np.mean(np.arange(channels - each, channels) * 20)) < 4

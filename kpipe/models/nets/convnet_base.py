@@ -178,7 +178,7 @@ class ConvNet(BaseEstimator):
             layers=LAYERS[self.size],
             classes=self.outputs_,
             dropout=self.dropout,
-            shifts=SHIFTS if self.test_time_augmentation and not self.flip else SHIFTS[:1],
+            shifts=SHIFTS if self.test_time_augmentation else SHIFTS[:1],
             flip=self.flip and self.test_time_augmentation,
         )
 

@@ -29,14 +29,22 @@ def to_pictures(rows: Tensor, *, shape: tuple[int, int, int], size: tuple[int, i
     Returns
     -------
     Tensor of shape (n, 3, *size)
-        Float32. Grey pictures have three equal channels.
+        Float32. Grey pictures have three equal channels; several pictures, as channels of one, lie side by side.
     """
-    pictures = rows.view(-1, *shape).permute(0, 3, 1, 2).float() / 255
-    if shape[2] == 1:
+    pictures = _side_by_side(rows.view(-1, *shape).permute(0, 3, 1, 2).float() / 255)
+    if pictures.shape[1] == 1:
         pictures = pictures.expand(-1, 3, -1, -1)
-    if tuple(shape[:2]) != size:
+    if tuple(pictures.shape[2:]) != size:
         pictures = F.interpolate(pictures, size=size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
     return pictures.contiguous(memory_format=torch.channels_last)
+
+
+def _side_by_side(pictures: Tensor) -> Tensor:
+    """(n, 1 or 3, height, width * pictures): a row's channels in threes, or one by one, beside each other."""
+    rows, channels, height, width = pictures.shape
+    each = 3 if channels % 3 == 0 else 1
+    apart = pictures.reshape(rows, channels // each, each, height, width)
+    return apart.permute(0, 2, 3, 1, 4).reshape(rows, each, height, width * (channels // each))
 
 
 def network_outputs(
