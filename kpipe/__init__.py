@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from kpipe._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from kpipe import report, runs
+    from kpipe.api import blend, check, compare, load, load_run
     from kpipe.cli.notebook import run
     from kpipe.core.request import RunRequest
     from kpipe.core.values import Context, Tables
     from kpipe.errors import KpipeError
     from kpipe.models import model
-    from kpipe.pipeline import check, load
     from kpipe.problem.competition import Competition, find, row_by_row
     from kpipe.problem.problem import Problem, define_problem
     from kpipe.report.plots import plot
@@ -34,14 +35,19 @@ __all__ = [
     "Run",
     "RunRequest",
     "Tables",
+    "blend",
     "check",
+    "compare",
     "define_problem",
     "find",
     "load",
+    "load_run",
     "model",
     "plot",
+    "report",
     "row_by_row",
     "run",
+    "runs",
 ]
 
 _HOMES = {
@@ -50,20 +56,26 @@ _HOMES = {
     "KpipeError": "kpipe.errors",
     "Run": "kpipe.runs.run",
     "Tables": "kpipe.core.values",
-    "check": "kpipe.pipeline",
+    "blend": "kpipe.api",
+    "compare": "kpipe.api",
+    "load_run": "kpipe.api",
+    "check": "kpipe.api",
     "Problem": "kpipe.problem.problem",
     "RunRequest": "kpipe.core.request",
     "define_problem": "kpipe.problem.problem",
     "find": "kpipe.problem.competition",
-    "load": "kpipe.pipeline",
+    "load": "kpipe.api",
     "model": "kpipe.models",
     "plot": "kpipe.report.plots",
     "row_by_row": "kpipe.problem.competition",
     "run": "kpipe.cli.notebook",
 }
+_PACKAGES = ("report", "runs")
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:  # which can be called
+        return import_module(f"kpipe.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'kpipe' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -32,6 +32,7 @@ from kpipe.runs.blend import find_runs_to_blend, predictions_of_runs, request_of
 from kpipe.runs.files import check_writable
 from kpipe.runs.find import competition_folder, find_run
 from kpipe.runs.fits import fit_store, fit_store_of_runs
+from kpipe.runs.kept_models import MODELS
 from kpipe.runs.reproduce import Reproduction, compare_reproduction, request_to_reproduce
 from kpipe.runs.request_file import describe_changes, describe_request
 from kpipe.runs.rerun import RerunSpec
@@ -57,7 +58,6 @@ __all__ = [
     "blend_runs",
     "check",
     "conclude",
-    "load",
     "prepare",
     "read_competition",
     "reproduce",
@@ -183,6 +183,7 @@ def run(
             deadline=clock.training_deadline(),
             checkpoints=folder,
             store=store,
+            keep=str(folder.path / MODELS) if request.keep_models else "",
             on_fit_done=on_fit_done,
         )
         store.remove_oldest()
@@ -331,7 +332,7 @@ def check(
         def test_my_competition_is_honest():
             assert [c for c in kpipe.check("my-competition", data="my.zip") if c.status == "fail"] == []
     """
-    if unused := ", ".join(sorted({"budget", "out", "seed", "seeds"} & {*options})):
+    if unused := ", ".join(sorted({"budget", "keep_models", "out", "seed", "seeds"} & {*options})):
         raise UsageError(f"A check fits each model once and writes no run: omit {unused}.", code="conflicting-options")
     check_option_names(options)
     own = find(competition) if isinstance(competition, str) else competition
@@ -408,57 +409,6 @@ def read_competition(
         choice=choice,
         downloader=KaggleDownloader(),
         on_download=on_download,
-    )
-
-
-def load(
-    slug: str,
-    path: str | Path | None = None,
-    *,
-    text: Sequence[str] = (),
-    id: str | None = None,
-    train: str | None = None,
-    test: str | None = None,
-    sample: str | None = None,
-    extra: Sequence[str] = (),
-    on_download: Callable[[int, int], None] = lambda done, size: None,
-) -> Tables:
-    """Read a competition's tables: train, test and the sample submission.
-
-    Parameters
-    ----------
-    slug : str
-        The competition's name on Kaggle.
-    path : str or Path, optional
-        A folder, Kaggle's zip, a table, or "sample". Without it kpipe looks in ``KPIPE_DATA/<slug>``, a kernel's input
-        folders, the cache of downloads and the current folder, then asks Kaggle if there are credentials, and last
-        takes the embedded sample.
-    text : sequence of str
-        Columns to read as text although they look like numbers.
-    id : str, optional
-        The id column, if it is known.
-    train, test, sample : str, optional
-        Files with these roles: names in the folder or zip, or paths. By default judged by their names.
-    extra : sequence of str
-        Further training files, whose rows every fold trains on and none validates.
-    on_download : callable
-        Called with the number of bytes downloaded so far, and in total (0 if Kaggle does not say).
-
-    Returns
-    -------
-    Tables
-        The dtypes of a column are the same in train and test.
-
-    Raises
-    ------
-    DataError
-        A file is missing, broken, or contradicts the others; the message names file, line and column.
-    RemoteError
-        Kaggle refuses or fails to send the files.
-    """
-    choice = loading.FileChoice(train, test, sample, tuple(extra))
-    return loading.load(
-        slug, path, text=text, id=id, choice=choice, downloader=KaggleDownloader(), on_download=on_download
     )
 
 

@@ -219,6 +219,6 @@ def _positionals(parser: argparse.ArgumentParser) -> str:
 
 
 def _version() -> str:
-    import kpipe
+    from kpipe._version import __version__
 
-    return kpipe.__version__
+    return __version__

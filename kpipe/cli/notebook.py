@@ -19,6 +19,9 @@ from kpipe.training.task_runner import FitFinished
 __all__ = ["run"]
 
 _P = ParamSpec("_P")
+_CALLBACKS = tuple(
+    name for name in Callbacks.__annotations__ if name != "command"
+)  # which the command line alone gives
 
 
 def _run_of(request_type: Callable[_P, RunRequest]) -> Callable[_P, Run]:
@@ -26,8 +29,8 @@ def _run_of(request_type: Callable[_P, RunRequest]) -> Callable[_P, Run]:
 
     def run(*args: _P.args, **options: _P.kwargs) -> Run:
         given: Any = dict(options)
-        check_option_names(given, others=Callbacks.__annotations__)
-        callbacks: Any = {name: given.pop(name) for name in Callbacks.__annotations__ if name in given}
+        check_option_names(given, others=_CALLBACKS)
+        callbacks: Any = {name: given.pop(name) for name in _CALLBACKS if name in given}
         request = request_type(*args, **given)
         if not callbacks and (display := _get_display()) is not None:
             bar = _ProgressBar(display)
@@ -57,6 +60,18 @@ _DOC = """From a competition's name to a validated submission with a score; in a
     ------
     KpipeError
         If the call or the input is wrong, or the work failed; the message says what to do.
+
+    See Also
+    --------
+    kpipe.load_run : A finished run, read from its folder.
+    kpipe.compare : Whether another run is better.
+
+    Examples
+    --------
+    >>> import kpipe
+    >>> run = kpipe.run("titanic", models=["linear", "boosting"], folds=5)  # doctest: +SKIP
+    >>> run.score, run.standard_error  # doctest: +SKIP
+    >>> run.scores  # doctest: +SKIP
     """
 
 

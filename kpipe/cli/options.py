@@ -127,6 +127,7 @@ _EXTRA = "a further training file, whose rows are never validated; repeatable"
 _SPLIT = "how train and test were split: by row, or by a column of groups or dates; default: inferred"
 _ALL_ROWS = "also train on the rows that kpipe vault locked away, for the final run"
 _FRESH = "train every fit anew, also those that an earlier run has trained"
+_KEEP_MODELS = "keep the fitted models in the run's folder (models/); every fit is trained anew"
 _WEIGHTS = "a file or folder of pretrained weights, or none; default: those on this machine; none are downloaded"
 _BUDGET = "time limit, such as 90s, 5m or 1h; skips models that would exceed it"
 
@@ -153,6 +154,7 @@ _TRAINING_OPTIONS = {
     "budget": _option("--budget", "TIME", _BUDGET, type=duration),
     "all_rows": ("--all-rows", {"help": _ALL_ROWS, "action": "store_true", "default": None}),
     "fresh": ("--fresh", {"help": _FRESH, "action": "store_true", "default": None}),
+    "keep_models": ("--keep-models", {"help": _KEEP_MODELS, "action": "store_true", "default": None}),
     "seeds": _option("--seed", "N", "average over seeds; repeatable; default: 0", action="append", type=integer(0)),
 }
 REQUEST_OPTIONS = {**DATA_OPTIONS, **_TRAINING_OPTIONS}

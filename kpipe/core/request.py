@@ -44,6 +44,7 @@ FILE_OPTIONS = ("train", "test", "sample", "extra")  # which files are what
 _TEXT, _TEXTS, _COUNT, _SECONDS = ({"kind": kind} for kind in ("text", "texts", "count", "seconds"))
 _ALL_ROWS = {"kind": "flag", "flag": "--all-rows"}
 _FRESH = {"kind": "flag"}
+_KEEP_MODELS = {"kind": "flag", "flag": "--keep-models"}
 _MODELS, _SEEDS = {"kind": "texts", "flag": "--model"}, {"kind": "counts", "flag": "--seed"}
 
 
@@ -97,6 +98,8 @@ class RunRequest:
         Train on the rows that a vault locks away, too: for the final run.
     fresh : bool
         Train every fit anew, also those that an earlier run has trained.
+    keep_models : bool
+        Keep the fitted models in the run's folder, for ``run.models[name].estimators``. Every fit is trained anew.
     jobs : int, optional
         Number of fits to run in parallel. By default one per core.
     out : path
@@ -136,6 +139,7 @@ class RunRequest:
     weights: str | None = field(default=None, metadata=_TEXT)
     all_rows: bool = field(default=False, metadata=_ALL_ROWS)
     fresh: bool = field(default=False, metadata=_FRESH)
+    keep_models: bool = field(default=False, metadata=_KEEP_MODELS)
     jobs: int | None = field(default=None, metadata=_COUNT)
     out: Path = Path("submissions")
     seed: InitVar[int | Sequence[int] | None] = None

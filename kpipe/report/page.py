@@ -29,13 +29,57 @@ from kpipe.report.columns import image_side, with_readable_values
 from kpipe.report.html import render
 from kpipe.report.permutation import Importance, permutation_importance, save_importance
 from kpipe.report.run_problem import difference, load_problem, original_rows, rows_of
+from kpipe.runs.find import find_run
 from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.oof import OofPredictions
 from kpipe.runs.run import Run
 
-__all__ = ["FILE", "sections", "write"]
+__all__ = ["FILE", "report", "sections", "write"]
 
 FILE = "report.html"
+
+
+def report(
+    run: Run | str | Path,
+    to: str | Path | None = None,
+    *,
+    data: str | Path | None = None,
+    budget: float = 20.0,
+    out: str | Path = "submissions",
+) -> Path:
+    """Write the report of a run as one HTML file, and measure the importance of the columns.
+
+    Parameters
+    ----------
+    run : Run, str or Path
+        A finished run, its folder or its id.
+    to : str or Path, optional
+        The file; default: ``report.html`` in the run's folder.
+    data : str or Path, optional
+        A folder or zip of the competition's files; default: where the run read them.
+    budget : float, default=20.0
+        Seconds to spend on training the models again for the importance of the columns, which ``run.importance`` holds
+        afterwards; 0 leaves it out.
+    out : str or Path, default="submissions"
+        The folder in which ids are looked up.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    KpipeError
+        If there is no such run, ``data`` is given and cannot be read, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import kpipe
+    >>> kpipe.report(run, "titanic.html")  # doctest: +SKIP
+    """
+    found = run if isinstance(run, Run) else find_run(str(run), Path(out))
+    return write(found, None if to is None else Path(to), data=None if data is None else str(data), budget=budget)
 
 
 def write(run: Run, path: Path | None = None, *, data: str | None = None, budget: float = 20.0) -> Path:

@@ -29,7 +29,7 @@ from kpipe.runs.rerun import RerunSpec
 from kpipe.training.checkpoints import NO_STORE, FitStore, result_from_arrays, result_shapes, result_to_arrays
 from kpipe.training.worker import FitResult, FitTask, TrainingData
 
-__all__ = ["FITS", "FitFolder", "fit_store", "fit_store_of_runs"]
+__all__ = ["FITS", "FitFolder", "fit_store", "fit_store_of_runs", "read_secret"]
 
 FITS = ".fits"  # the folder of the store, among the folders of the competitions
 _SUFFIX = ".fit"
@@ -90,7 +90,7 @@ class FitFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._keys: FitKeys | None = None
-        self._secret = _read_secret()
+        self._secret = read_secret()
 
     def load(self, task: FitTask, data: TrainingData) -> FitResult | None:
         """The result of an equal fit of an earlier run.
@@ -167,8 +167,14 @@ class FitFolder:
         return hmac.digest(self._secret or b"", key.encode() + content, hashlib.sha256)
 
 
-def _read_secret() -> bytes | None:
-    """The user's secret, made on first use; None if it can neither be read nor written."""
+def read_secret() -> bytes | None:
+    """The user's secret, made on first use.
+
+    Returns
+    -------
+    bytes or None
+        None if it can neither be read nor written.
+    """
     path = cache_folder() / _SECRET
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

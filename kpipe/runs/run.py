@@ -13,6 +13,8 @@ from kpipe.errors import UsageError, printable
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kpipe.runs.models import RunModel
+
 __all__ = ["IMPORTANCE", "Run", "refuse_blend"]
 
 IMPORTANCE = "importance.parquet"  # which a report leaves in the run's folder
@@ -48,6 +50,20 @@ class Run:
     def standard_error(self) -> float:
         """The standard error of ``score`` as an estimate on new rows; NaN if it is unknown."""
         return _number(self.record["standard_error"])
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """The scores by model, the ensemble last: score, standard_error, weight, seconds, and each fold's."""
+        from kpipe.runs.models import scores_of
+
+        return scores_of(self)
+
+    @property
+    def models(self) -> dict[str, RunModel]:
+        """The models by name, each with its score, its predictions and, if the run kept them, its estimators."""
+        from kpipe.runs.models import models_of
+
+        return models_of(self)
 
     @property
     def submission(self) -> pd.DataFrame:

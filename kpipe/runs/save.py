@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 
+from kpipe.runs.kept_models import sign_models
 from kpipe.runs.prediction_tables import VAULT_PREDICTIONS, predictions_table, vault_table
 from kpipe.runs.record import make_record
 from kpipe.runs.result import RunResult
@@ -50,6 +51,7 @@ def save_run(
         folder.write_table(VAULT_PREDICTIONS, locked)
     fitted = ((model.name, model.curves) for model in result.predictions.models)
     folder.write_table("curves.parquet", curves_to_frame(fitted))
+    sign_models(folder.path)
     record["run_id"] = folder.run_id(record["created"])
     folder.write("run.json", (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
     return Run(path=folder.finish(record["run_id"]), record=record)

@@ -50,6 +50,7 @@ def cross_validate(
     deadline: Deadline | None = None,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
     store: FitStore = NO_STORE,
+    keep: str = "",
     on_fit_done: Callable[[FitFinished], None] = lambda fit: None,
 ) -> Predictions:
     """Return out-of-fold and test predictions of every model, averaged over seeds.
@@ -76,6 +77,8 @@ def cross_validate(
         Where finished fits of this run are saved and looked up.
     store : FitStore
         Where those of all runs are.
+    keep : str
+        The folder in which the fitted models are kept, except stackers; empty for none. Every fit is then trained anew.
     on_fit_done : callable
         Called with each fit that has finished.
 
@@ -97,7 +100,7 @@ def cross_validate(
     deadline = deadline or Deadline(None)
     total = count_fits(models, seeds, folds, fits)
     parallel = n_parallel(total, jobs=jobs, device=device)
-    plan = _Plan(problem, folds, models, device=device, threads=threads or threads_for(parallel), fits=fits)
+    plan = _Plan(problem, folds, models, device=device, threads=threads or threads_for(parallel), fits=fits, keep=keep)
     plan.check_options(seeds[0])
     data = TrainingData(X=problem.X, y=problem.y, X_test=problem.X_test, outputs=problem.n_outputs)
     runner = TaskRunner(
@@ -159,6 +162,7 @@ class _Plan:
     device: str
     threads: int
     fits: Fits | None
+    keep: str = ""
 
     @property
     def n_fits(self) -> int:
@@ -200,6 +204,7 @@ class _Plan:
                         estimator=estimator,
                         train=train,
                         valid=valid,
+                        keep=self.keep,
                     )
 
     def _rows(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
@@ -252,7 +257,7 @@ def _train_models(
 
 def _fit_constant(plan: _Plan, data: TrainingData, seed: int) -> FitResults:
     """The results of the model ``constant``, fitted in this process: no worker has to start for it."""
-    constant = replace(plan, models={_CONSTANT: model(_CONSTANT)}, fits=None)
+    constant = replace(plan, models={_CONSTANT: model(_CONSTANT)}, fits=None, keep="")
     return {(task.seed, task.fold): fit_predict(task, data) for task in constant.tasks(_CONSTANT, [seed])}
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
-__all__ = ["CURVES_SHAPE", "curves_to_frame", "extract_curves"]
+__all__ = ["CURVES_SHAPE", "curves_to_frame", "extract_curves", "final_estimator"]
 
 _ROWS = {"loss_curve_": "training", "validation_loss_curve_": "inner validation"}  # attribute → what its rows are
 _MAX_POINTS = 100  # of a curve; longer ones are thinned
@@ -48,7 +48,7 @@ def extract_curves(estimator: Any) -> np.ndarray:
     [[1.0, 0.7], [2.0, 0.5], [0.0, 0.0]]
     """
     curves = np.zeros(CURVES_SHAPE)
-    model = _final_estimator(estimator)
+    model = final_estimator(estimator)
     for place, name in enumerate(_ROWS):
         try:
             losses = np.asarray(getattr(model, name, ()), dtype=np.float64)
@@ -86,8 +86,14 @@ def curves_to_frame(models: Iterable[tuple[str, Mapping[tuple[int, int], np.ndar
     return pd.DataFrame(lines, columns=list(_DTYPES)).astype(_DTYPES)
 
 
-def _final_estimator(estimator: Any) -> Any:
-    """Return the model itself, without its features and the scale of its target."""
+def final_estimator(estimator: Any) -> Any:
+    """Return the model itself, without its features and the scale of its target.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        A model, a pipeline that ends in one, or a TransformedTargetRegressor around either.
+    """
     while True:
         if isinstance(estimator, Pipeline):
             estimator = estimator[-1]

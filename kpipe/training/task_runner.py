@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from kpipe.training import budget
 from kpipe.training.checkpoints import NO_CHECKPOINTS, Checkpoints, FitStore, load_result, save_result
 from kpipe.training.deadline import Deadline
+from kpipe.training.kept_models import is_kept
 from kpipe.training.memory import current_memory_mib, peak_memory_mib
 from kpipe.training.pool import WorkerPool, run_fits
 from kpipe.training.worker import FitResult, FitTask, TrainingData, fit_predict
@@ -197,8 +198,10 @@ class TaskRunner:
         """Yield results from checkpoints, then those of new fits as they finish, if there is time for the shortest."""
         waiting = []
         for task in tasks:
-            kept = load_result(self.checkpoints, task, self.data)
-            if kept is None and (kept := self.store.load(task, self.data)) is not None:
+            kept = None
+            if not task.keep or is_kept(task.keep, task.key):
+                kept = load_result(self.checkpoints, task, self.data)
+            if kept is None and not task.keep and (kept := self.store.load(task, self.data)) is not None:
                 self.n_reused += 1
             if kept is None:
                 waiting.append(task)

@@ -22,6 +22,7 @@ from sklearn.base import BaseEstimator, clone
 from threadpoolctl import threadpool_limits
 
 from kpipe.errors import KpipeError, TrainingError
+from kpipe.training.kept_models import save_model
 from kpipe.training.learning_curves import extract_curves
 from kpipe.training.memory import peak_memory_mib
 from kpipe.training.processes import in_worker, stdout_to_stderr
@@ -72,6 +73,8 @@ class FitTask:
     estimator : BaseEstimator
     train, valid : arrays of int
         Positions of the training and validation rows.
+    keep : str
+        The folder in which the fitted model is kept; empty for none.
     """
 
     model: str
@@ -81,6 +84,7 @@ class FitTask:
     estimator: BaseEstimator
     train: np.ndarray
     valid: np.ndarray
+    keep: str = ""
 
     @property
     def key(self) -> str:
@@ -146,6 +150,8 @@ def fit_predict(task: FitTask, data: TrainingData) -> FitResult:
         test = predict(estimator, data.X_test.copy(deep=False), data.outputs)
         seconds = time.perf_counter() - start
         batch_dependence = _batch_dependence(estimator, data, test) if task.fold == 0 else 0.0
+        if task.keep:
+            save_model(estimator, task.keep, task.key)
     _check_predictions(task, valid, (len(task.valid), data.outputs))
     _check_predictions(task, test, (len(data.X_test), data.outputs))
     return FitResult(

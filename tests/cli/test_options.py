@@ -36,6 +36,7 @@ VALUES: dict[str, Any] = {
     "jobs": 2,
     "all_rows": True,
     "fresh": True,
+    "keep_models": True,
 }
 
 
