@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,12 +13,30 @@ import kpipe
 
 os.environ["COLUMNS"] = "88"  # the width at which argparse formats --help
 
+
+def _repository() -> dict[str, str]:
+    """The link to the source, where the address is known: of CI, or of the clone in which the site is built."""
+    address = os.environ.get("GITHUB_SERVER_URL", "https://github.com") + "/" + os.environ.get("GITHUB_REPOSITORY", "")
+    if not os.environ.get("GITHUB_REPOSITORY"):
+        asked = subprocess.run(["git", "remote", "get-url", "origin"], capture_output=True, text=True, check=False)
+        address = re.sub(r"^git@([^:]+):", r"https://\1/", asked.stdout.strip()).removesuffix(".git")
+    if not re.match(r"https://[^@]+$", address):
+        return {}
+    return {"source_repository": address, "source_branch": "main", "source_directory": "docs/"}
+
+
 project, author, version = "kpipe", "kpipe developers", kpipe.__version__
 copyright = author
-html_title = "kpipe"
+html_title = f"kpipe {version}"
 html_static_path = ["_static"]
 html_css_files = ["kpipe.css"]
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+html_logo = html_favicon = "_static/logo.svg"
+html_theme_options = _repository()
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "  # of a console and of a doctest: only commands are copied
+copybutton_prompt_is_regexp = True
+smartquotes = False  # "--split" must not become a dash
+add_module_names = False
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 html_theme = "furo"
@@ -31,14 +51,32 @@ html_copy_source = html_show_sourcelink = False
 
 
 def commands() -> Iterator[str]:
-    """Yield the output of --help of each command."""
+    """Yield each command with its usage, its description and its options, each of which has an address."""
     from kpipe.cli.main import COMMANDS, get_parser
 
     parser = get_parser()
     subparsers = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
     yield f"## kpipe\n\n```text\n{parser.format_help()}```\n"
     for name in COMMANDS:
-        yield f"## kpipe {name}\n\n```text\n{subparsers.choices[name].format_help()}```\n"
+        yield from _command(f"kpipe {name}", subparsers.choices[name])
+
+
+def _command(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Yield a command and, below it, its own commands."""
+    yield f"## {name}\n\n```text\n{parser.format_help()}```\n\n```{{program}} {name}\n```\n"
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for own, sub in action.choices.items():
+                yield from _command(f"{name} {own}", sub)
+        elif action.option_strings and action.help != argparse.SUPPRESS:
+            yield _option(action, parser)
+
+
+def _option(action: argparse.Action, parser: argparse.ArgumentParser) -> str:
+    value = "" if action.nargs == 0 else f" {action.metavar or '|'.join(map(str, action.choices or ()))}"
+    spellings = ", ".join(f"{each}{value}".strip() for each in action.option_strings)
+    text = parser._get_formatter()._expand_help(action) if action.help else ""
+    return f"````{{option}} {spellings}\n{text}\n````\n"
 
 
 def metrics() -> Iterator[str]:
@@ -90,4 +128,13 @@ def setup(app: Any) -> dict[str, bool]:
                 return self.parse_text_to_nodes("\n".join(self.text()), allow_section_headings=True)
 
         app.add_directive(source.__name__, Generated)
+    app.connect("doctree-resolved", _dashes)
     return {"parallel_read_safe": True}
+
+
+def _dashes(app: Any, document: Any, name: str) -> None:
+    """Sphinx writes "--" between a parameter and its description; without smartquotes it stays."""
+    from docutils import nodes
+
+    for text in list(document.findall(lambda node: isinstance(node, nodes.Text) and node.astext() == " -- ")):
+        text.parent.replace(text, nodes.Text(" \N{EN DASH} "))

@@ -1,7 +1,7 @@
 """Draw the pictures of the terminal in docs/pictures: python tools/terminal_pictures.py TITANIC.zip.
 
-The command runs in a pseudo-terminal in an empty folder. The final screen, with its colours, becomes an SVG whose text
-can be selected and searched. Needs pyte (``pip install pyte``), which emulates the terminal.
+The command runs in a pseudo-terminal, in a folder of its own. The final screen, with its colours, becomes an SVG whose
+text can be selected and searched. Needs pyte (``pip install pyte``), which emulates the terminal.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import re
 import shutil
 import struct
 import sys
-import tempfile
 import termios
 from itertools import groupby
 from pathlib import Path
@@ -27,6 +26,7 @@ from rich.text import Text
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 SHOTS = {"run-80": 80, "run-140": 140}
 COMMAND = ["kpipe", "run", "titanic", "--data", "titanic.zip"]
+FOLDER = Path("/home/you")  # its path is printed in the pictures: run this as a user that may create it
 ROWS = 60
 THEME = TerminalTheme(
     (24, 26, 31),
@@ -78,13 +78,14 @@ def draw(screen: pyte.Screen, command: list[str]) -> str:
 def main(archive: Path) -> None:
     """Draw every picture."""
     for name, columns in SHOTS.items():
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary) / "kaggle"
-            folder.mkdir()
-            shutil.copy(archive, folder / "titanic.zip")
+        FOLDER.mkdir(parents=True)
+        try:
+            shutil.copy(archive, FOLDER / "titanic.zip")
             path = PICTURES / f"{name}.svg"
-            path.write_text(draw(run_in_terminal(COMMAND, columns, folder), COMMAND), encoding="utf-8")
+            path.write_text(draw(run_in_terminal(COMMAND, columns, FOLDER), COMMAND), encoding="utf-8")
             print(path, path.stat().st_size)
+        finally:
+            shutil.rmtree(FOLDER)
 
 
 if __name__ == "__main__":

@@ -37,10 +37,21 @@ def _run_of(request_type: Callable[_P, RunRequest]) -> Callable[_P, Run]:
             callbacks = {"on_start": bar.on_start, "on_fit_done": bar.on_fit_done, "on_download": bar.on_download}
         return pipeline.run(request, **callbacks)
 
-    signature = inspect.signature(request_type).replace(return_annotation="Run")
-    run.__signature__ = signature  # type: ignore[attr-defined]  # what help and editors show
+    run.__signature__ = _signature(request_type)  # type: ignore[attr-defined]  # what help and editors show
     run.__doc__ = _DOC.format(parameters=_parameters_of(RunRequest))
     return run
+
+
+def _signature(request_type: Callable[..., RunRequest]) -> inspect.Signature:
+    """The parameters of a request, with the types that it accepts instead of those that it keeps."""
+    own = inspect.signature(request_type)
+    accepted = {
+        "budget": {"annotation": "float | str | None"},
+        "out": {"annotation": "str | Path", "default": "submissions"},
+        "seed": {"annotation": "int | Sequence[int] | None"},
+    }
+    parameters = [each.replace(**accepted.get(name, {})) for name, each in own.parameters.items()]  # type: ignore[arg-type]
+    return own.replace(parameters=parameters, return_annotation="Run")
 
 
 _DOC = """From a competition's name to a validated submission with a score; in a notebook, with a progress bar.

@@ -95,7 +95,9 @@ def test_neither_a_script_nor_ipython_in_a_terminal_shows_a_bar(
 
 def test_the_signature_and_the_help_of_run_are_those_of_a_request() -> None:
     shown, request = inspect.signature(kpipe.run), inspect.signature(kpipe.RunRequest)
-    assert shown.parameters == request.parameters
+    assert [*shown.parameters] == [*request.parameters]
+    assert shown.parameters["out"].default == "submissions"
+    assert "float | str | None" in str(shown.parameters["budget"])
     lines = (kpipe.run.__doc__ or "").splitlines()
     named = {name for line in lines if " : " in line for name in line.split(" : ")[0].strip().split(", ")}
     assert set(shown.parameters) <= named

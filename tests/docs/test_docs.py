@@ -33,13 +33,18 @@ PAGES = {  # decisions have no commands, and kpipe writes the pages of studies
 # Pages that cannot be followed in an empty folder; each has tests of its own.
 TESTED_ELSEWHERE = {
     "kaggle.md": "captured by tools/capture_round_trip.py; tests/kaggle/",
+    "howto/python.md": "tests/test_api.py runs its blocks in one process",
     "clusters.md": "needs clusters: tests/training/test_backends.py starts them",
     "studies/README.md": "minutes of training: tests/studies/test_studies.py, make studies",
     "workspace.md": "changes folders: tests/problem/test_template.py follows it",
     "digits.md": "minutes of training: benchmarks/competitions.py",
     "endurance.md": "about kills: tests/runs/test_endurance.py, tests/runs/test_reproduce.py",
 }
-FOLLOWED = [name for name in PAGES if name not in TESTED_ELSEWHERE and any(block.runs for block in blocks(PAGES[name]))]
+FOLLOWED = [
+    name
+    for name, page in PAGES.items()
+    if name not in TESTED_ELSEWHERE and page.parent.name != "api" and any(block.runs for block in blocks(page))
+]  # tests/docs/test_reference.py runs the examples in reference/api
 SHOWN = [(name, block) for name, page in PAGES.items() for block in blocks(page)]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 SCORE = re.compile(r"0\.\d{3,5} ± 0\.\d{3,5}")
@@ -75,6 +80,11 @@ def test_every_link_between_pages_leads_to_a_file() -> None:
         text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
         for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", text):
             assert ":" in target or (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_no_capture_shows_a_temporary_path() -> None:
+    pictures = sorted((DOCS / "pictures").glob("*.svg"))
+    assert [page.name for page in [*PAGES.values(), *pictures] if "/tmp/tmp" in page.read_text(encoding="utf-8")] == []
 
 
 def test_every_command_is_documented() -> None:

@@ -27,8 +27,8 @@ def commands() -> list[str]:
 
 def test_the_two_set_up_commands_are_the_makefiles() -> None:
     setup, test = (block.strip() for block in blocks("sh")[:2])
-    assert setup.endswith("&& .venv/bin/kpipe run titanic")
-    assert test.endswith("&& .venv/bin/pytest")
+    assert setup.endswith(" . .venv/bin/activate && pip install -c constraints.txt -e . && kpipe run titanic")
+    assert test.endswith("&& pytest")
     makefile = (ROOT / "Makefile").read_text()
     assert '-c constraints.txt -e ".[dev]"' in test
     assert '-c constraints.txt -e ".[dev]"' in makefile
