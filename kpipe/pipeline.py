@@ -29,6 +29,7 @@ from kpipe.kaggle.download import KaggleDownloader
 from kpipe.problem.competition import Competition, find
 from kpipe.problem.problem import Problem, apply_request, define_problem
 from kpipe.runs.blend import find_runs_to_blend, predictions_of_runs, request_of_blend
+from kpipe.runs.expected_time import Workload, expected_time
 from kpipe.runs.files import check_writable
 from kpipe.runs.find import competition_folder, find_run
 from kpipe.runs.fits import fit_store, fit_store_of_runs
@@ -44,6 +45,7 @@ from kpipe.runs.store import key_of, open_run_folder
 from kpipe.runs.vault import find_locked
 from kpipe.submission import make_submission, rehearse, to_csv
 from kpipe.training.baseline import predict_baseline
+from kpipe.training.checkpoints import NO_STORE, FitStore
 from kpipe.training.combine import combine, take_out_vault
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.deadline import RunClock
@@ -170,6 +172,7 @@ def run(
             *describe_changes(folder, rerun),
         )
         store = fit_store(request, rerun)
+        notes += (_expected_time(request, problem, folds, models=list(models), content=content, store=store),)
         on_start(RunPlan(problem, tuple(models), len(folds.train), folder.path, notes))
         predictions = cross_validate(
             problem.to_predict,
@@ -183,13 +186,35 @@ def run(
             deadline=clock.training_deadline(),
             checkpoints=folder,
             store=store,
-            keep=str(folder.path / MODELS) if request.keep_models else "",
+            keep=str((folder.path / MODELS).resolve()) if request.keep_models else "",
             on_fit_done=on_fit_done,
         )
         store.remove_oldest()
         on_step("Combining the models, and checking the result for leaks and mistakes")
         result = conclude(problem, folds, predictions, baseline, seconds=clock.seconds_to_check())
         return save_run(folder, result, began=clock.began, seeds=request.seeds, device=device, command=command)
+
+
+def _expected_time(
+    request: RunRequest,
+    problem: Problem,
+    folds: Folds,
+    *,
+    models: list[str],
+    content: Mapping[str, Any],
+    store: FitStore,
+) -> str:
+    work = Workload(
+        models=models,
+        fits=(len(folds.train) + folds.refit) * len(request.seeds),
+        rows=max(map(len, folds.train)),
+        columns=len(problem.columns),
+        jobs=content["jobs"],
+        key=content["key"],
+        budget=request.budget,
+        reuses=store is not NO_STORE and not request.keep_models,
+    )
+    return expected_time(work, competition_folder(request.out, problem.slug))
 
 
 def resume(
