@@ -179,10 +179,16 @@ def misranked_shares(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
     negatives = bounds - positives
     # Of a row's tie, half counts: the mean of what is below its first and below its last row.
     below, above = ((counts[:-1] + counts[1:]) / 2 for counts in (positives, negatives[-1] - negatives))
-    shares = [wrong / max(count, 1) for wrong, count in ((above, negatives[-1]), (below, positives[-1]))]
-    sizes = np.diff(bounds)
+    above /= max(negatives[-1], 1)
+    below /= max(positives[-1], 1)
+    if len(bounds) <= len(ranked):  # some tie
+        above, below = (np.repeat(share, np.diff(bounds)) for share in (above, below))
+    # In place, and added to zeros, which is exact: new memory and np.where take most of the time of 100,000 rows.
+    above *= ones
+    below *= ~ones
+    above += below
     wrong = np.empty(len(ones))
-    wrong[order] = np.where(ones, *(np.repeat(share, sizes) for share in shares))
+    wrong[order] = above
     return wrong
 
 
