@@ -88,14 +88,18 @@ def read_answers(file: Path, problem: Problem) -> Answers:
     )
 
 
+def _error(table: CsvFile, row: int, message: str, *, column: str, code: str | None = None) -> DataError:
+    """The error of a cell: the message begins with its line."""
+    place, line = table.place(row), table.line(row)
+    return DataError(f"{place}: {message}", code=code, file=table.name, column=column, line=line)
+
+
 def _rows_of(table: CsvFile, problem: Problem) -> np.ndarray:
     """(r,) the position of each answer's id in the sample submission."""
     ids, wanted = _ids(table, problem), problem.tables.sample[problem.id].astype(str)
     if (twice := np.flatnonzero(ids.duplicated())).size:
-        raise DataError(
-            f"{table.place(twice[0])}: the id {ids[twice[0]]} repeats. Keep one answer for each id.",
-            code="repeated-ids",
-        )
+        message = f"the id {ids[twice[0]]} repeats. Keep one answer for each id."
+        raise _error(table, int(twice[0]), message, column=problem.id, code="repeated-ids")
     rows = pd.Index(wanted).get_indexer(pd.Index(ids))
     if (rows < 0).all():  # 892.0 is 892 where no id is written alike
         plain, plain_wanted = (one.str.replace(r"\.0+$", "", regex=True) for one in (ids, wanted))
@@ -109,12 +113,11 @@ def _rows_of(table: CsvFile, problem: Problem) -> np.ndarray:
             file=table.name,
         )
     if len(absent):
-        raise DataError(
-            f"{table.place(absent[0])}: the id {ids[absent[0]]} is not in the sample submission, and so are "
-            f"{len(absent):,} of {len(ids):,}. Use the answers that belong to these files (--data).",
-            code="unmatched-ids",
-            file=table.name,
+        message = (
+            f"the id {ids[absent[0]]} is not in the sample submission ({len(absent):,} of {len(ids):,} are not). Use "
+            "the answers that belong to these files (--data)."
         )
+        raise _error(table, int(absent[0]), message, column=problem.id, code="unmatched-ids")
     return rows
 
 
@@ -139,10 +142,9 @@ def _usage(table: CsvFile, problem: Problem) -> np.ndarray | None:
         return None
     usage = table.columns[name].to_pandas().str.strip().str.lower()
     if (wrong := np.flatnonzero(~usage.isin(_USAGES))).size:
-        raise DataError(
-            f"{table.place(wrong[0])}: {name!r} must be Public, Private or Ignored; got "
-            f"{table.columns[name][int(wrong[0])].as_py()!r:.100}."
-        )
+        got = table.columns[name][int(wrong[0])].as_py()
+        message = f"{name!r} must be Public, Private or Ignored; got {got!r:.100}."
+        raise _error(table, int(wrong[0]), message, column=name)
     return usage.to_numpy(dtype=object)
 
 
@@ -183,10 +185,9 @@ def _target(table: CsvFile, name: str, problem: Problem) -> np.ndarray:
         found = spelled_alike(text, written).map({label: code for code, label in enumerate(written)})
         codes = np.where(np.isnan(codes), found.to_numpy(dtype=np.float64), codes)
     if (wrong := np.flatnonzero(np.isnan(codes) & (text.str.strip() != ""))).size:
-        raise DataError(
-            f"{table.place(wrong[0])}: {name!r} is {text[wrong[0]]!r:.100}, which is no label of train.csv "
-            f"({listed(map(str, problem.labels))})."
-        )
+        known = listed(map(str, problem.labels))
+        message = f"{name!r} is {text[wrong[0]]!r:.100}, which is no label of train.csv ({known})."
+        raise _error(table, int(wrong[0]), message, column=name)
     return codes
 
 

@@ -24,7 +24,17 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in the zip: the same files give 
 _MOST_BYTES = 64 << 20  # of files from elsewhere, before compression; a script may have 1 MB
 
 # Packages and modules of kpipe that no run imports: what people use before and after a run.
-_LEFT_OUT = ("kpipe.__main__", "kpipe.cli", "kpipe.kaggle.kernel", "kpipe.report", "kpipe.studies")
+_LEFT_OUT = (
+    *(
+        "kpipe.__main__",
+        "kpipe.cli",
+        "kpipe.grading",
+        "kpipe.kaggle.kernel",
+        "kpipe.report",
+        "kpipe.studies",
+        "kpipe.vault",
+    ),
+)
 _NOT_NEEDED = {"sample", "__pycache__", ".git"}
 _COMPILED = {".so", ".pyd", ".dylib", ".dll"}
 
