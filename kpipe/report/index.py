@@ -99,7 +99,7 @@ class Group:
     sentences : sequence of str
         What was the best run, and what its score is worth after it was chosen.
     chart : Markup
-        Scores in the order of time; empty where no run has a score.
+        Scores in the order of time; empty where fewer than two runs have one.
     """
 
     slug: str
@@ -162,7 +162,7 @@ def _group(slug: str, metric: str, runs: Sequence[Run], entries: Sequence[Entry]
     submitted = {entry.run_id: entry for entry in reversed(entries) if entry.run_id}
     rows = [_row(run, submitted.get(run.record["run_id"]), home) for run in runs]
     chosen = [(row.score, n) for n, row in enumerate(rows) if row.score is not None and not row.is_suspect]
-    best = (max(chosen) if greater else min(chosen))[1] if chosen else None
+    best = (max(chosen) if greater else min(chosen))[1] if chosen and len(runs) > 1 else None
     bias = (
         None
         if best is None
@@ -210,7 +210,7 @@ def _chart(rows: Sequence[Row], greater: bool, title: str) -> Markup:
         for row in rows
         if row.score is not None
     ]
-    if not points:
+    if len(points) < 2:
         return Markup()
     alt = f"{title}: scores of {len(points)} runs in the order of time, with one standard error, and the best so far"
     return timeline(points, greater_is_better=greater, alt=alt)

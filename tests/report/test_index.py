@@ -128,6 +128,12 @@ def test_selection_bias_is_said_where_runs_compare(titanic: Run, tmp_path: Path)
     assert re.search(r"Best of 3 runs \(about \d+ independent tr(y|ies)\)", page_of(out).text)
 
 
+def test_a_single_run_is_neither_drawn_nor_called_the_best(titanic: Run, tmp_path: Path) -> None:
+    page = page_of(workspace(tmp_path / "runs", titanic, [{}]))
+    assert not page.named("svg")
+    assert "best" not in page.text.partition("1 run of 1 competition")[2].partition("Made by kpipe")[0]
+
+
 def test_the_same_runs_give_the_same_bytes(several: Path, tmp_path: Path) -> None:
     first = write_index(several)[0].read_bytes()
     assert first == write_index(several)[0].read_bytes()
