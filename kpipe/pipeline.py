@@ -425,7 +425,7 @@ def read_competition(
     The parameters and errors are those of ``prepare``.
     """
     asked = apply_request(request, competition)
-    choice = loading.FileChoice(request.train, request.test, request.sample, tuple(request.extra), asked.targets)
+    choice = loading.FileChoice.of(request, asked.targets)
     return asked, loading.load(
         asked.slug,
         request.data,

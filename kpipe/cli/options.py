@@ -124,6 +124,7 @@ def _option(flag: str, metavar: str, help: str, **settings: Any) -> tuple[str, d
 _DATA = "a folder, zip or table of Kaggle's files; default: KPIPE_DATA, the current folder, Kaggle or the sample"
 _FILES = "names the file in the folder or zip, or a path; default: judged by the names of the files"
 _EXTRA = "a further training file, whose rows are never validated; repeatable"
+_SIZE = "pixels to the longer side of pictures; default: 64, or fewer where they are smaller"
 _SPLIT = "how train and test were split: by row, or by a column of groups or dates; default: inferred"
 _ALL_ROWS = "also train on the rows that kpipe vault locked away, for the final run"
 _FRESH = "train every fit anew, also those that an earlier run has trained"
@@ -138,6 +139,7 @@ DATA_OPTIONS = {
     "test": _option("--test", "FILE", "the table to predict, likewise"),
     "sample": _option("--sample", "FILE", "the sample submission, likewise; default: made of test where there is none"),
     "extra": _option("--extra", "FILE", _EXTRA, action="append"),
+    "size": _option("--size", "N", _SIZE, type=integer(8)),
     "metric": _option("--metric", "NAME", "the metric; default: the competition's, else inferred"),
     "target": _option("--target", "COLUMN", "a target column; repeatable; default: inferred", action="append"),
     "id": _option("--id", "COLUMN", "the id column; default: inferred"),

@@ -34,10 +34,11 @@ _JSON_TYPES: dict[_Kind, str] = {
     "flag": "true or false",
 }
 _DEFAULT_SEEDS = (0,)
+_SMALLEST_SIZE, _LARGEST_SIZE = 8, 512  # pixels
 _LARGEST_SEED = 2**32 - 1  # of numpy's and scikit-learn's random states
 COMPETITION_OPTIONS = ("metric", "target", "id", "text", "split", "drop")  # they define the problem, not the training
 
-FILE_OPTIONS = ("train", "test", "sample", "extra")  # which files are what
+FILE_OPTIONS = ("train", "test", "sample", "extra", "size")  # which files are what, and how pictures are read
 
 
 # The type of a field, and its command-line option if that has another name.
@@ -68,6 +69,8 @@ class RunRequest:
         The sample submission, likewise.
     extra : sequence of str
         Further training files, whose rows every fold trains on and none validates.
+    size : int, optional
+        Pixels to the longer side of pictures, at most 512; smaller ones stay as they are. By default 64.
     models : sequence of str
         Names of models. By default the competition's own.
     budget : float or str, optional
@@ -125,6 +128,7 @@ class RunRequest:
     test: str | None = field(default=None, metadata=_TEXT)
     sample: str | None = field(default=None, metadata=_TEXT)
     extra: Sequence[str] = field(default=(), metadata=_TEXTS)
+    size: int | None = field(default=None, metadata=_COUNT)
     models: Sequence[str] = field(default=(), metadata=_MODELS)
     budget: float | None = field(default=None, metadata=_SECONDS)
     folds: int | None = field(default=None, metadata=_COUNT)
@@ -167,6 +171,10 @@ class RunRequest:
             raise UsageError("seeds must contain at least one number, such as (0,); got none.", code="invalid-value")
         if max(self.seeds) > _LARGEST_SEED:
             raise UsageError(f"seed must be at most {_LARGEST_SEED}; got {max(self.seeds)}.", code="invalid-value")
+        if self.size is not None and not _SMALLEST_SIZE <= self.size <= _LARGEST_SIZE:
+            raise UsageError(
+                f"size must be from {_SMALLEST_SIZE} to {_LARGEST_SIZE} pixels; got {self.size}.", code="invalid-value"
+            )
         if self.jobs == 0:
             raise UsageError("jobs must be at least 1; got 0.", code="invalid-value")
         for name in ("seeds", "target"):

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from kpipe.core.request import RunRequest
 from kpipe.core.values import Source, Tables
 from kpipe.core.wording import listed
 from kpipe.data import cache
@@ -31,7 +32,7 @@ from kpipe.data.parts import join_parts
 from kpipe.data.picture_files import PictureFolder, open_pictures
 from kpipe.data.picture_labels import unread_pictures
 from kpipe.data.picture_tables import COLUMN as PICTURES
-from kpipe.data.picture_tables import numbers_of, with_pictures
+from kpipe.data.picture_tables import PicturedRoles, numbers_of, with_pictures
 from kpipe.data.pixels import decode_pictures
 from kpipe.data.roles import Roles, assign_roles, is_labels, missing_roles
 from kpipe.data.tidying import tidy
@@ -55,6 +56,8 @@ class FileChoice:
         Further training files, whose rows are trained on and never validated.
     targets : tuple of str
         The target columns, where they are known.
+    size : int, optional
+        Pixels to the longer side of pictures.
     """
 
     train: str | None = None
@@ -62,6 +65,24 @@ class FileChoice:
     sample: str | None = None
     extra: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    size: int | None = None
+
+    @classmethod
+    def of(cls, request: RunRequest, targets: Sequence[str]) -> FileChoice:
+        """What the options of a run say about files.
+
+        Parameters
+        ----------
+        request : RunRequest
+        targets : sequence of str
+            The target columns, where they are known.
+
+        Returns
+        -------
+        FileChoice
+        """
+        files = (request.train, request.test, request.sample)
+        return cls(*files, extra=tuple(request.extra), targets=tuple(targets), size=request.size)
 
     @property
     def named(self) -> dict[str, str]:
@@ -182,7 +203,7 @@ def _read_tables(
             if (pictured := with_pictures(roles, folder.pictures)) is not None:
                 found = pictured.roles
                 key = _cache_key(place, found, folder.digest(), text=tuple(text), id=id, targets=choice.targets)
-                return _with_pixels(_read_cached(found, key, read), folder, aligned=pictured.aligned), found
+                return _with_pixels(_read_cached(found, key, read), folder, pictured, choice.size), found
         if "test" not in roles.files and (error := unread_pictures(place, list_names(place))) is not None:
             raise error
     key = _cache_key(place, _complete(place, roles), text=tuple(text), id=id, targets=choice.targets)
@@ -196,11 +217,11 @@ def _complete(place: Path, roles: Roles) -> Roles:
     return roles
 
 
-def _with_pixels(entry: cache.Entry, folder: PictureFolder, *, aligned: bool) -> cache.Entry:
+def _with_pixels(entry: cache.Entry, folder: PictureFolder, pictured: PicturedRoles, size: int | None) -> cache.Entry:
     """The tables with the pixels of each row's pictures in place of their numbers."""
     frames = {role: entry.frames[role] for role in ("train", "test")}
     rows = [numbers_of(cell) for frame in frames.values() for cell in frame[PICTURES]]
-    pixels = decode_pictures(folder, rows, aligned=aligned)
+    pixels = decode_pictures(folder, rows, aligned=pictured.aligned, size=size)
     start, found = 0, dict(entry.frames)
     for role, frame in frames.items():
         places = np.arange(start, start + len(frame))

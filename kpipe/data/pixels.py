@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import mmap
 import os
 import warnings
 from collections import Counter
@@ -13,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +19,7 @@ import pandas as pd
 
 from kpipe.core.wording import listed
 from kpipe.data.cache import cache_folder
+from kpipe.data.picture_cache import keep_array, new_array, read_array
 from kpipe.data.picture_files import Picture, PictureFolder
 from kpipe.errors import DataError
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:  # Pillow is loaded where there are pictures
 __all__ = ["FILE_COLUMNS", "Pixels", "decode_pictures", "picture_columns", "picture_shape", "pixel_names"]
 
 _VERSION = 3  # of the arrays; increase it when pictures are decoded otherwise
-_LARGEST_SIDE = 64  # pixels; larger pictures are made smaller
+_LARGEST_SIDE = 64  # pixels; larger pictures are made smaller unless the user says otherwise
 _MEASURED = 500  # pictures whose sizes are looked at
 _STEP = 8  # pixels
 _GREY = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
@@ -160,7 +159,9 @@ def picture_columns(columns: Iterable[object]) -> list[str]:
     return found if picture_shape(found) is not None else []
 
 
-def decode_pictures(folder: PictureFolder, rows: Sequence[Sequence[int]], *, aligned: bool = True) -> Pixels:
+def decode_pictures(
+    folder: PictureFolder, rows: Sequence[Sequence[int]], *, aligned: bool = True, size: int | None = None
+) -> Pixels:
     """The pixels of each row's pictures, from the cache or decoded by all cores.
 
     Parameters
@@ -171,6 +172,8 @@ def decode_pictures(folder: PictureFolder, rows: Sequence[Sequence[int]], *, ali
         Places in ``folder.pictures``; a row may have fewer pictures than others, and then has black ones.
     aligned : bool, default=True
         Whether several pictures of a row become the channels of one; otherwise they lie one below the other.
+    size : int, optional
+        Pixels to the longer side, as far as the pictures have them; by default 64.
 
     Returns
     -------
@@ -183,16 +186,16 @@ def decode_pictures(folder: PictureFolder, rows: Sequence[Sequence[int]], *, ali
     """
     named = [[folder.pictures[number] for number in row] for row in rows]
     marks = "\n".join("\t".join(f"{picture.path}\t{picture.mark}" for picture in row) for row in named)
-    key = hashlib.sha256(f"{_VERSION} {_LARGEST_SIDE} {aligned}\n{marks}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(f"{_VERSION} {size or _LARGEST_SIDE} {aligned}\n{marks}".encode()).hexdigest()[:32]
     home = cache_folder() / "pictures"
     most = max(map(len, named), default=1)
-    if (kept := _read_kept(home, key, len(named))) is not None:
+    if (kept := read_array(home, key, len(named), len(FILE_COLUMNS))) is not None:
         values, shape, files = kept
         return Pixels(values, shape, files, tuple(_notes(named, shape, files[:, 1] == 0)))
-    form = _common_form(folder, [picture for row in named for picture in row])
+    form = _common_form(folder, [picture for row in named for picture in row], size or _LARGEST_SIDE)
     height, width, channels = form.shape
     shape = (height, width, channels * most) if aligned else (height * most, width, channels)
-    values = _new_array(home, key, (len(named), int(np.prod(shape))))
+    values = new_array(home, key, (len(named), int(np.prod(shape))))
     files = _decode_all(folder, named, form, values.reshape(-1, *shape))
     broken = files[:, 1] == 0
     if broken.mean() > _MOST_BROKEN:
@@ -201,7 +204,7 @@ def decode_pictures(folder: PictureFolder, rows: Sequence[Sequence[int]], *, ali
             "again.",
             code="broken-pictures",
         )
-    return Pixels(_keep(home, key, values, shape, files), shape, files, tuple(_notes(named, shape, broken)))
+    return Pixels(keep_array(home, key, values, shape, files), shape, files, tuple(_notes(named, shape, broken)))
 
 
 def _first(named: Sequence[Sequence[Picture]], broken: np.ndarray) -> str:
@@ -211,7 +214,7 @@ def _first(named: Sequence[Sequence[Picture]], broken: np.ndarray) -> str:
 def _notes(named: Sequence[Sequence[Picture]], shape: tuple[int, int, int], broken: np.ndarray) -> list[str]:
     height, width, channels = shape
     of = {1: ", grey", 3: ""}.get(channels, f" with {channels} channels")
-    notes = [f"{sum(map(len, named)):,} pictures are read as {height} x {width} pixels{of}."]
+    notes = [f"{sum(map(len, named)):,} pictures are read as {height} x {width} pixels{of} (--size)."]
     if broken.any():
         notes.append(
             f"{broken.sum():,} pictures cannot be read: {_first(named, broken)}. Rows of train are left out; those of "
@@ -237,7 +240,7 @@ class _Form:
     high: float = 255.0
 
 
-def _common_form(folder: PictureFolder, pictures: Sequence[Picture]) -> _Form:
+def _common_form(folder: PictureFolder, pictures: Sequence[Picture], largest: int) -> _Form:
     """The form of all pictures: the most common size, or the median, made smaller where it is large."""
     chosen = [pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, _MEASURED).astype(int))]
     sizes: Counter[tuple[int, int]] = Counter()
@@ -259,7 +262,7 @@ def _common_form(folder: PictureFolder, pictures: Sequence[Picture]) -> _Form:
     if len(sizes) > 1:  # of several sizes, the median
         spread = np.array([size for size, count in sizes.items() for _ in range(count)])
         height, width = (int(each) for each in np.median(spread, axis=0))
-    scale = min(1.0, _LARGEST_SIDE / max(height, width))
+    scale = min(1.0, largest / max(height, width))
     low, high = _range(np.array(values)) if values else (0.0, 255.0)
     shape = (_rounded(height * scale, len(sizes)), _rounded(width * scale, len(sizes)), 1 if grey == {True} else 3)
     return _Form(shape, low, high)
@@ -357,50 +360,3 @@ def _eight_bit(image: Image.Image, form: _Form) -> Image.Image:
         return image
     values = np.asarray(image, dtype=np.float64) - form.low
     return Image.fromarray(np.clip(values * (255.0 / (form.high - form.low)), 0, 255).astype(np.uint8))
-
-
-def _new_array(home: Path, key: str, shape: tuple[int, int]) -> np.ndarray:
-    """A file of zeros, mapped into memory; an array in memory if the cache cannot be written."""
-    with contextlib.suppress(OSError):
-        home.mkdir(parents=True, exist_ok=True)
-        path = home / f".{key}.{os.getpid()}.npy"
-        return np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    return np.zeros(shape, dtype=np.uint8)
-
-
-def _keep(home: Path, key: str, values: np.ndarray, shape: tuple[int, int, int], files: np.ndarray) -> np.ndarray:
-    """Give the file its name, so that later runs find it, and map it for reading."""
-    if not isinstance(values, np.memmap):
-        return values
-    with contextlib.suppress(OSError):
-        values.flush()
-        np.save(home / f"{key}.files.npy", files)
-        np.save(home / f"{key}.shape.npy", np.array(shape))
-        os.replace(home / f".{key}.{os.getpid()}.npy", home / f"{key}.npy")
-        return _map(home / f"{key}.npy")
-    return values.copy()
-
-
-def _map(path: Path) -> np.ndarray:
-    """An array of a file, mapped into memory.
-
-    It is no ``np.memmap``: of one whose axes pandas has exchanged, joblib sends workers the bytes in a wrong order.
-    """
-    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    with open(path, "rb") as file:
-        buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    values = np.frombuffer(buffer, dtype=mapped.dtype, count=mapped.size, offset=mapped.offset)
-    return values.reshape(mapped.shape)
-
-
-def _read_kept(home: Path, key: str, count: int) -> tuple[np.ndarray, tuple[int, int, int], np.ndarray] | None:
-    """The pixels of so many pictures, their shape and ``Pixels.files``; None if they are not all there."""
-    try:
-        height, width, channels = (int(each) for each in np.load(home / f"{key}.shape.npy", allow_pickle=False))
-        files = np.load(home / f"{key}.files.npy", allow_pickle=False)
-        values = _map(home / f"{key}.npy")
-    except (OSError, ValueError, EOFError):
-        return None
-    if values.dtype != np.uint8 or values.shape != (count, height * width * channels) or files.shape != (count, 4):
-        return None
-    return values, (height, width, channels), files

@@ -22,7 +22,7 @@ from kpipe.core.request import RunRequest
 from kpipe.core.values import Context, Tables
 from kpipe.data import archives, picture_files, pixels
 from kpipe.data.cache import cache_folder
-from kpipe.data.loading import load
+from kpipe.data.loading import FileChoice, load
 from kpipe.data.picture_files import open_pictures
 from kpipe.errors import DataError
 from tests.conftest import KaggleZip
@@ -213,6 +213,17 @@ def test_large_pictures_are_made_smaller_and_sizes_may_differ(tmp_path: Path) ->
     assert max(height, width) <= 64
     assert channels == 3
     assert width > height
+
+
+@pytest.mark.parametrize(("size", "expected"), [(None, (32, 64, 3)), (20, (10, 20, 3)), (500, (100, 200, 3))])
+def test_the_size_is_that_of_the_longer_side_and_no_picture_is_enlarged(
+    tmp_path: Path, size: int | None, expected: tuple[int, int, int]
+) -> None:
+    large = {f"train/{i}.png": picture(COLOURS[label], size=(200, 100)) for i, label in enumerate(names(12))}
+    test = {f"test/{i}.png": picture(COLOURS["red"], size=(200, 100)) for i in range(3)}
+    folder = write(tmp_path, {**large, **test, "train.csv": LABELS, "sample_submission.csv": SAMPLE})
+    found = load("colours", folder, choice=FileChoice(size=size))
+    assert pixels.picture_shape(pixels.picture_columns(found.train.columns)) == expected
 
 
 def test_one_broken_picture_is_named_and_no_row_of_test_is_lost(tmp_path: Path) -> None:
