@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.values import Tables
-from kpipe.data.pixels import picture_columns
+from kpipe.data.pixels import FILE_COLUMNS, picture_columns
 
 __all__ = ["numbered", "with_pixels", "without_pixels"]
 
@@ -16,7 +16,7 @@ _ROW = "row of the pictures"  # a name that no table has
 
 
 def without_pixels(tables: Tables) -> Tables:
-    """The tables without the columns of pictures.
+    """The tables without the pixels of pictures and what describes their files.
 
     Parameters
     ----------
@@ -32,8 +32,14 @@ def without_pixels(tables: Tables) -> Tables:
 
 
 def _rest(frame: pd.DataFrame) -> pd.DataFrame:
+    apart = _apart(frame)
+    return frame.drop(columns=apart) if apart else frame
+
+
+def _apart(frame: pd.DataFrame) -> list[str]:
+    """What describes the files of pictures, and the pixels."""
     pixels = picture_columns(frame.columns)
-    return frame.drop(columns=pixels) if pixels else frame
+    return [*(name for name in FILE_COLUMNS if name in frame), *pixels] if pixels else []
 
 
 def numbered(tables: Tables) -> Tables:
@@ -69,7 +75,7 @@ def with_pixels(tables: Tables, whole: Tables) -> Tables:
 
 
 def _joined(frame: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
-    pixels = whole[picture_columns(whole.columns)]
+    pixels = whole[_apart(whole)]
     if _ROW in frame:
         rows = frame[_ROW].to_numpy()
         frame = frame.drop(columns=_ROW)

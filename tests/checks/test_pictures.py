@@ -126,6 +126,11 @@ def test_classes_that_were_saved_in_different_sizes_are_a_warning(tmp_path: Path
     }
     problem = define_problem(Competition(slug="colours"), load("colours", write(tmp_path, files | TEST | tables)))
     assert not [name for name in problem.columns if name.startswith("picture: ")]
+    assert not any(
+        "picture: " in check.detail
+        for check in table_checks(problem, make_folds(problem))
+        if check.name != "picture files"
+    )
     (finding,) = files_tell_the_class(problem, make_folds(problem))
     assert finding[0] == "warn"
     assert "alone tells the class of 100.0% of the pictures" in finding[1]

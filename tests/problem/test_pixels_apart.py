@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,18 @@ def test_models_get_all_pixels_and_the_columns_beside_them() -> None:
     problem = define_problem(Competition(slug="photos"), alone)
     assert problem.columns == tuple(pixel_names(SHAPE))
     assert problem.reasons["columns"].text == "the pictures"
+
+
+def test_what_describes_the_files_is_neither_a_group_nor_seen_by_models() -> None:
+    plain = tables()
+    widths = np.repeat(np.arange(20), 2)
+    train = plain.train.assign(**{"picture: width": widths})
+    test = plain.test.assign(**{"picture: width": [100, 100, 101, 102, 103, 104]})  # new values, as those of groups
+    problem = define_problem(Competition(slug="photos"), replace(plain, train=train, test=test))
+    assert problem.groups is None
+    assert problem.columns == ("age", *pixel_names(SHAPE))
+    assert problem.tables.train["picture: width"].tolist() == widths.tolist()
+    assert problem.left_out["picture: width"] == "it describes the file of a picture, and not what it shows"
 
 
 def test_columns_of_a_module_may_be_pixels() -> None:

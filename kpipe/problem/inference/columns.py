@@ -41,7 +41,6 @@ def infer_columns(competition: Competition, tables: Tables, pictures: Sequence[s
     excluded = {competition.id, *competition.targets, *competition.drop}
     if not (isinstance(competition.features, AutomaticFeatures) and competition.features.groups == competition.groups):
         excluded.add(competition.groups)
-    excluded |= {*FILE_COLUMNS} if pictures else set()
     shared = [c for c in tables.train.columns if c in tables.test.columns and c not in excluded]
     row_numbers = [c for c in shared if _is_row_number(tables.train[c])]
     columns = [c for c in shared if c not in row_numbers]
