@@ -25,6 +25,7 @@ VALUES: dict[str, Any] = {
     "models": ("linear", "boosting"),
     "budget": 90.0,
     "folds": 3,
+    "size": 96,
     "seeds": (3, 4),
     "metric": "log_loss",
     "target": ("Survived", "Age"),
