@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-__all__ = ["match_names", "plain_name"]
+__all__ = ["match_names", "plain_name", "words_of"]
 
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"})
 
@@ -69,3 +70,22 @@ def _match(names: Sequence[str], others: Sequence[str], key: Callable[[object], 
     return {
         name: by_plain[plain] for name, plain in mine.items() if plain and plain in by_plain and plain not in repeated
     }
+
+
+def words_of(name: str) -> set[str]:
+    """The words of the name of a column, a file or a folder, in lower case.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    set of str
+
+    Examples
+    --------
+    >>> sorted(words_of("trainImages_rev1"))
+    ['images', 'rev', 'train']
+    """
+    return set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kpipe.core.wording import listed
+from kpipe.data.column_names import words_of
 from kpipe.data.picture_files import Picture
-from kpipe.data.picture_names import PictureTable, words_of
+from kpipe.data.picture_names import PictureTable
 from kpipe.errors import DataError
 
 __all__ = [

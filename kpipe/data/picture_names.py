@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 from kpipe.data.picture_files import Picture
 
-__all__ = ["NamedPictures", "PictureTable", "match_pictures", "words_of"]
+__all__ = ["NamedPictures", "PictureTable", "match_pictures"]
 
 _ENOUGH, _FEW_COLUMNS = (0.5, 0.9), 3  # share of cells that must name pictures: of labels alone, of a wider table
 _FEWEST = 10  # different pictures of a larger table: labels such as 0 and 1 may be names of pictures too
 _ONE_FOLDER = 0.9  # share of the cells that name several pictures which one folder must have
 _PART = re.compile(r"[-_. ]")
-_WORD = re.compile(r"[a-z]+")
 
 Paths = tuple[str, ...]
 
@@ -69,25 +68,6 @@ class NamedPictures:
     columns: tuple[str, ...]
     paths: list[Paths]
     aligned: bool = True
-
-
-def words_of(name: str) -> set[str]:
-    """The words of a file's or a folder's name, in lower case.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    set of str
-
-    Examples
-    --------
-    >>> sorted(words_of("trainImages_rev1"))
-    ['images', 'rev', 'train']
-    """
-    return set(_WORD.findall(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
 
 
 def match_pictures(table: PictureTable, pictures: Sequence[Picture], usual: Sequence[str] = ()) -> NamedPictures | None:

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from kpipe.core.wording import listed
+from kpipe.data.column_names import words_of
 from kpipe.data.files import SourceFile
 from kpipe.data.formats import parse_tables
 from kpipe.data.picture_files import Picture
 from kpipe.data.picture_labels import TEST_WORDS, TRAIN_WORDS, labels_in_names, refuse_regions, without_drawings
-from kpipe.data.picture_names import NamedPictures, PictureTable, match_pictures, words_of
+from kpipe.data.picture_names import NamedPictures, PictureTable, match_pictures
 from kpipe.data.roles import Roles
 from kpipe.errors import DataError
 

@@ -114,6 +114,20 @@ def test_a_column_of_things_that_test_has_none_of_parts_the_rows() -> None:
     assert "100% of test's rows have a value that train lacks" in problem.reasons["groups"].text
 
 
+@pytest.mark.parametrize(("name", "is_group"), [("PatientID", True), ("driver", True), ("colour", False)])
+def test_a_column_of_train_alone_that_names_people_parts_the_rows(name: str, is_group: bool) -> None:
+    made = survivors(n=200, m=100)
+    train = made.train.assign(**{name: [f"p{number}" for number in np.arange(200) // 5]})
+    problem, _ = found(replace(made, train=train))
+    assert (problem.groups == name) == is_group
+    if is_group:
+        assert problem.reasons["groups"].guess
+        rows = [
+            set(train[name].iloc[part]) for part in next(iter(problem.splitter.split(train, problem.y, train[name])))
+        ]
+        assert not rows[0] & rows[1]
+
+
 def dated(*, later: bool) -> Tables:
     rng = np.random.default_rng(0)
     when = pd.date_range("2020-01-01", periods=400).strftime("%Y-%m-%d")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from kpipe.core.values import Reason, Tables
 from kpipe.core.wording import lacks
+from kpipe.data.column_names import words_of
 from kpipe.data.dates import parse_dates
 from kpipe.errors import DataError
 from kpipe.features.automatic import AutomaticFeatures
@@ -18,6 +19,8 @@ from kpipe.problem.inference.step import NOTHING, Step
 
 __all__ = ["infer_groups"]
 
+_SUBJECTS = {"patient", "patientid", "subject", "subjectid", "driver", "participant", "person", "volunteer"}
+_FEWEST_SUBJECTS, _ROWS_OF_A_SUBJECT = 10, 1.15
 _MOST_SHARED = 0.02  # share of test rows that may belong to groups of train if test was split off by group
 
 
@@ -41,6 +44,9 @@ def infer_groups(competition: Competition, tables: Tables) -> Step:
         if known <= _MOST_SHARED:
             text = f"its values repeat, and {1 - known:.0%} of test's rows have a value that train lacks"
             return _groups(competition, name, values), Reason(text=text, guess=True)
+    for name, values in _subjects(competition, tables):
+        text = f"it names whom a row is of, {values.nunique():,} in all; test lacks it, and may be of others"
+        return {"groups": name}, Reason(text=text, guess=True)
     return NOTHING
 
 
@@ -78,7 +84,22 @@ def _candidates(competition: Competition, tables: Tables) -> Iterator[tuple[str,
         if is_time(values, tables.test[name]):
             continue
         distinct, in_test = values.nunique(), tables.test[name].nunique()
-        if 20 <= distinct <= len(values) / 1.15 and 5 <= in_test <= len(tables.test) and parse_dates(values) is None:
+        if (
+            20 <= distinct <= len(values) / _ROWS_OF_A_SUBJECT
+            and 5 <= in_test <= len(tables.test)
+            and parse_dates(values) is None
+        ):
+            yield str(name), values
+
+
+def _subjects(competition: Competition, tables: Tables) -> Iterator[tuple[str, pd.Series]]:
+    """Columns that test lacks and that, by their names, say of which patient, driver or the like a row is."""
+    known = {competition.id, *competition.targets, *competition.drop}
+    for name in tables.train.columns:
+        values = tables.train[name]
+        if name in known or name in tables.test.columns or not words_of(str(name)) & _SUBJECTS or values.hasnans:
+            continue
+        if values.dtype.kind != "f" and _FEWEST_SUBJECTS <= values.nunique() <= len(values) / _ROWS_OF_A_SUBJECT:
             yield str(name), values
 
 
