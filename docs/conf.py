@@ -29,6 +29,7 @@ project, author, version = "kpipe", "kpipe developers", kpipe.__version__
 copyright = author
 html_title = f"kpipe {version}"
 html_static_path = ["_static"]
+html_extra_path = ["llms.txt"]
 html_css_files = ["kpipe.css"]
 html_logo = html_favicon = "_static/logo.svg"
 html_theme_options = _repository()

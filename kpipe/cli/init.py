@@ -13,11 +13,14 @@ __all__ = ["COMMAND"]
 def _add_options(parser: argparse.ArgumentParser) -> None:
     where = "the folder, created if it does not exist; default: the current folder"
     parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", default=Path(), help=where)
+    skill = "also write a skill for coding agents into .agents/skills/ and .claude/skills/ (kpipe skill prints it)"
+    parser.add_argument("--skill", action="store_true", help=skill)
 
 
 def _execute(options: argparse.Namespace) -> int:
     """Create the workspace."""
     from kpipe.cli.console.layout import get_console, print_text
+    from kpipe.cli.skill import write_skill
     from kpipe.core import workspace
     from kpipe.errors import printable
 
@@ -26,6 +29,11 @@ def _execute(options: argparse.Namespace) -> int:
     state = "is now a workspace" if created else "is already a workspace"
     looks = f"{folder} {state}: kpipe looks for competitions in {folder / 'competitions'} first."
     print_text(get_console(), printable(looks))
+    if options.skill:
+        for file in write_skill(folder):
+            print_text(get_console(), printable(f"Skill for coding agents: {file}"))
+    else:
+        print("For coding agents: kpipe init --skill writes a skill into this folder.")
     print("Next: kpipe new SLUG --data SLUG.zip")
     return 0
 
@@ -37,6 +45,7 @@ COMMAND = Command(
     ),
     examples=(
         ("kpipe init", "in the current folder"),
+        ("kpipe init --skill", "with a skill that tells coding agents how to use kpipe"),
         ("kpipe init ~/kaggle", "in another folder, created if it does not exist"),
     ),
     add_options=_add_options,

@@ -49,6 +49,7 @@ COMMANDS = {
     "doctor": "Check Python, packages, device, disk and Kaggle credentials",
     "study": "Reproduce a study from the notebooks that kpipe is based on",
     "explain": "Explain an error's code or a check",
+    "skill": "Print a skill for coding agents",
     "completion": "Print a shell completion script",
 }
 

@@ -87,6 +87,21 @@ def test_no_capture_shows_a_temporary_path() -> None:
     assert [page.name for page in [*PAGES.values(), *pictures] if "/tmp/tmp" in page.read_text(encoding="utf-8")] == []
 
 
+def test_every_link_of_llms_txt_leads_to_a_page() -> None:
+    targets = re.findall(r"\]\(([^)]+)\)", (DOCS / "llms.txt").read_text(encoding="utf-8"))
+    assert len(targets) > 10
+    assert [target for target in targets if not (DOCS / target).with_suffix(".md").exists()] == []
+
+
+@pytest.mark.parametrize("name", ["AGENTS.md", "CONTRIBUTING.md"])
+def test_the_make_targets_and_files_that_contributors_read_of_exist(name: str) -> None:
+    text, targets = (ROOT / name).read_text(encoding="utf-8"), (ROOT / "Makefile").read_text(encoding="utf-8")
+    for words in re.findall(r"^    make ([a-z ]+?)(?: ARGS.*| +#.*)?$", text, flags=re.MULTILINE):
+        assert all(f"\n{target}:" in targets for target in words.split()), words
+    for path in re.findall(r"`((?:kpipe|tests|docs|competitions)/[\w./-]*)`", text):
+        assert (ROOT / path).exists(), path
+
+
 def test_every_command_is_documented() -> None:
     shown = {call[0] for _, call in CALLS if call}
     mentioned = "\n".join(page.read_text(encoding="utf-8") for page in PAGES.values())
