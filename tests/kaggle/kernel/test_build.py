@@ -95,6 +95,9 @@ def finished_run(folder: Path, **changed: object) -> Run:
         "extra": ["more.csv"],
         "all_rows": False,
         "fresh": False,
+        "weights": None,
+        "size": None,
+        "keep_models": False,
     }
     options |= {"target": "Fare", "id": "Ticket", "text": ["Cabin"], "split": "Name", "drop": ["Age"], "device": "cpu"}
     record = {
