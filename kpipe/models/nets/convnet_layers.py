@@ -13,7 +13,7 @@ from kpipe.models.nets.image_augmentation import ImageShape, shift_images, to_im
 
 __all__ = ["LAYERS", "ConvLayer", "ConvNetwork"]
 
-_SMALL = 40  # pixels to a side up to which a square of 2 x 2 is taken as one; of larger images it is one of 4 x 4
+_SQUARES, _MOST_SQUARES = (2, 4, 8), 20  # pixels to a side that are taken as one, so that there are so many to a side
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,11 @@ LAYERS: dict[str, tuple[ConvLayer, ...]] = {
 
 
 class ConvNetwork(nn.Module):
-    """Convolutions over squares of 2 × 2 or 4 × 4 pixels, the maximum of each channel, and one linear layer.
+    """Convolutions over squares of 2 × 2, 4 × 4 or 8 × 8 pixels, the maximum of each channel, and one linear layer.
 
     Four times the channels stand for a square of pixels, so that the first convolution sees 6 × 6 pixels in steps of 2;
-    one of 5 × 5 with stride 2 takes 1.6 times as long. Images of 64 × 64 pixels take no longer than those of 32 × 32.
+    one of 5 × 5 with stride 2 takes 1.6 times as long.
+    Images of up to 160 pixels to a side take no longer than those of 40.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ class ConvNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.shape, self.scale, self.shifts, self.flip = shape, scale, shifts, flip
-        self.square = 2 if max(shape[:2]) <= _SMALL else 4
+        self.square = next((each for each in _SQUARES if max(shape[:2]) <= _MOST_SQUARES * each), _SQUARES[-1])
         inputs = (self.square**2 * shape[2], *(layer.channels for layer in layers))
         body = nn.Sequential(
             *(part for count, layer in zip(inputs, layers, strict=False) for part in _modules(count, layer))

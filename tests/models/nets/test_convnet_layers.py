@@ -18,7 +18,7 @@ def test_a_network_takes_images_of_any_shape_and_evaluates_each_shift(size, shap
 def test_larger_images_take_squares_of_more_pixels_so_that_they_cost_as_much():
     networks = {
         side: ConvNetwork((side, side, 3), scale=1.0, layers=LAYERS["photo"], classes=3, shifts=((0, 0),))
-        for side in (32, 64)
+        for side in (32, 64, 128)
     }
     features = {side: network._features(torch.rand(1, 3, side, side)) for side, network in networks.items()}
-    assert features[32].shape == features[64].shape
+    assert features[32].shape == features[64].shape == features[128].shape
