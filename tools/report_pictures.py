@@ -15,8 +15,8 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 SCREENSHOTS = {  # how the name ends: (colour scheme, width, height)
-    "light": ("light", 1000, 1100),
-    "dark": ("dark", 1000, 1100),
+    "light": ("light", 1280, 1100),
+    "dark": ("dark", 1280, 1100),
     "phone": ("dark", 390, 844),
 }
 
