@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from kpipe._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from kpipe import report, runs
     from kpipe.api import blend, check, compare, load, load_run
     from kpipe.cli.notebook import run
     from kpipe.core.request import RunRequest
@@ -24,7 +23,9 @@ if TYPE_CHECKING:
     from kpipe.models import model
     from kpipe.problem.competition import Competition, find, row_by_row
     from kpipe.problem.problem import Problem, define_problem
+    from kpipe.report.page import report
     from kpipe.report.plots import plot
+    from kpipe.runs.listing import runs
     from kpipe.runs.run import Run
 
 __all__ = [

@@ -29,7 +29,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     """Write the report of a run, or the page of all runs, and print its path."""
-    from kpipe import report
+    from kpipe.report import write, write_index
     from kpipe.runs.find import find_run
 
     if options.run is None:
@@ -37,13 +37,13 @@ def _execute(options: argparse.Namespace) -> int:
             raise UsageError(
                 "--data is for the report of one run: kpipe report RUN --data PATH.", code="conflicting-options"
             )
-        path, skipped = report.write_index(options.out, options.to)
+        path, skipped = write_index(options.out, options.to)
         for reason in skipped:
             print_message(f"Skipped: {reason}")
         print(path)
         return 0
     run = find_run(options.run, options.out)
-    print(report.write(run, options.to, data=options.data, budget=options.budget))
+    print(write(run, options.to, data=options.data, budget=options.budget))
     return 0
 
 

@@ -105,9 +105,9 @@ def _resume(options: argparse.Namespace, callbacks: Callbacks, began: float) -> 
 def _report_and_track(run: Run, options: argparse.Namespace) -> None:
     """Write the report and log to MLflow, if asked, and print where."""
     if options.report:
-        from kpipe import report
+        from kpipe.report import write
 
-        print(f"Report: {report.write(run)}", file=sys.stderr)
+        print(f"Report: {write(run)}", file=sys.stderr)
     if options.track:
         from kpipe.runs import tracking
 
