@@ -27,19 +27,24 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     """Write the module and print its path."""
-    from kpipe import pipeline
+    from kpipe import competitions, pipeline
     from kpipe.cli.console.progress import show_progress
     from kpipe.problem.competition import Competition
     from kpipe.problem.template import module_path, write_module
 
     path = module_path(options.slug, options.folder)
-    bare = Competition(slug=options.slug)
+    bare, known = Competition(slug=options.slug), competitions.folder(options.slug)
     with show_progress(quiet=False) as progress:
         problem = pipeline.prepare(
             request_from(options), bare, on_download=progress.on_download, on_step=progress.on_step
         )
     guesses = write_module(problem, path)
     print(path)
+    if known is not None:
+        print_message(
+            f"Note: {known / 'competition.py'} is a module of {options.slug} with features and models of its own, "
+            "which the new one hides. To start from it, copy its folder over the new one."
+        )
     _print_next_steps(problem, path, guesses, options)
     return 0
 
