@@ -135,16 +135,17 @@ def plot(dependence: Dependence, outputs: Sequence[tuple[int, str]], what: str, 
         if dependence.is_numeric:
             ax.set_xlabel(name)
         if len(lines) > 1:
-            ax.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+            ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
 
     means = dependence.means[:, shown[0][0]]
     span = f"{exact(float(means.min()), _DIGITS)} to {exact(float(means.max()), _DIGITS)}"
+    drawn = f"{what} of {short(shown[0][1], 24)}" if len(shown) > 1 else what
     return Plot(
         draw=draw,
         name="dependence",
         of=dependence.column,
-        alt=f"Partial dependence on {name}: the mean {what} ranges from {span}.",
-        caption=f"{name}: the mean {what} ranges from {span}.",
+        alt=f"Partial dependence on {name}: the mean {drawn} ranges from {span}.",
+        caption=f"{name}: the mean {drawn} ranges from {span}.",
         height=2.3 if dependence.is_numeric else 0.9 + 0.24 * len(dependence.values) + 0.3 * (len(shown) > 1),
     )
 

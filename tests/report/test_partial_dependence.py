@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from kpipe.report.partial_dependence import partial_dependence
+from kpipe.report.partial_dependence import Dependence, partial_dependence, plot
 
 
 def test_the_dependence_of_an_additive_model_is_the_effect_of_the_column() -> None:
@@ -19,3 +19,11 @@ def test_the_dependence_of_an_additive_model_is_the_effect_of_the_column() -> No
 def test_hashes_and_constants_have_no_dependence() -> None:
     frame = pd.DataFrame({"hash": np.arange(20) * 2**55, "constant": 1.0, "empty": np.full(20, np.nan)})
     assert partial_dependence(lambda rows: np.zeros((len(rows), 1)), frame, list(frame)) == ()
+
+
+def test_the_caption_names_the_class_whose_range_it_gives() -> None:
+    found = Dependence(column="Age", values=(1.0, 2.0), means=np.array([[0.2, 0.8], [0.4, 0.6]]))
+    of_two = plot(found, [(0, "C"), (1, "D")], "predicted probability", limits=(0.0, 1.0))
+    assert of_two.caption == "Age: the mean predicted probability of C ranges from 0.2 to 0.4."
+    of_one = plot(found, [(1, "D")], "predicted probability of D", limits=(0.0, 1.0))
+    assert of_one.caption == "Age: the mean predicted probability of D ranges from 0.6 to 0.8."
