@@ -38,19 +38,23 @@ def values_of_train_only(problem: Problem, folds: Folds) -> Iterator[Finding]:
     ------
     Finding
     """
-    X, test = problem.X.iloc[:_ROWS], problem.X_test.iloc[:_ROWS]
+    X, test, y = problem.X, problem.X_test, problem.tables.train[problem.targets[0]]
     if problem.labels is None or len(problem.targets) > 1 or is_pixel_table(X):
         return
-    codes, labels = pd.factorize(problem.tables.train[problem.targets[0]].iloc[:_ROWS], sort=True)
+    rows = np.sort(np.random.default_rng(0).permutation(len(X))[:_ROWS])
+    X, y = X.iloc[rows], y.iloc[rows]
+    test = test.iloc[np.sort(np.random.default_rng(0).permutation(len(test))[:_ROWS])]
+    codes, labels = pd.factorize(y, sort=True)
     for column in list(X)[:_COLUMNS]:
         if pd.api.types.is_numeric_dtype(X[column]) or not _is_text(X[column]):
             continue
         found = _telling_words(X[column], test[column], codes)
-        rows = sum(count for _, count, _ in found)
-        if rows < _MIN_SHARE * len(X):
+        if sum(count for _, count, _ in found) < _MIN_SHARE * len(X):
             continue
         shown = list_names([f"{word!r} ({count:,} rows, all {labels[code]})" for word, count, code in found])
-        sure = len({code for _, _, code in found}) >= _MIN_CLASSES and not folds.refit  # in time, levels come and go
+        # In time, levels come and go; and groups that test does not share have words of their own.
+        apart = folds.refit or problem.groups is not None
+        sure = len({code for _, _, code in found}) >= _MIN_CLASSES and not apart
         yield (
             "fail" if sure else "warn",
             f"{column} says {problem.targets[0]} in rows of train by what no row of test has: "

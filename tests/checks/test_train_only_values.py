@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from kpipe.checks.train_only_values import values_of_train_only
-from tests.checks.made import make_prepared
+from tests.checks.made import from_frame, make_prepared
 from tests.plants import Prepared
 from tests.tables import prepared
 
@@ -48,3 +49,13 @@ def test_levels_of_one_class_warn() -> None:
 @pytest.mark.parametrize("slug", ["titanic", "spaceship-titanic"])
 def test_a_sample_passes(slug: str) -> None:
     assert found(Prepared.of(prepared(slug, data="sample"))) == []
+
+
+def test_large_files_that_are_sorted_alike_pass() -> None:
+    rng = np.random.default_rng(0)
+    n, m = 40_000, 30_000
+    towns = [f"town{number:02d}" for number in range(40)]
+    frame = pd.DataFrame({"id": np.arange(n + m), "x": rng.normal(size=n + m)})
+    frame["place"] = [*np.sort(rng.choice(towns, n)), *np.sort(rng.choice(towns, m))[::-1]]
+    frame["y"] = frame["place"].str[-2:].astype(int) % 2
+    assert found(from_frame(frame, n, metric="accuracy")) == []
