@@ -69,7 +69,8 @@ def target_in_groups(problem: Problem, _: Folds) -> Iterator[Finding]:
             "warn",
             f"{column} orders the rows of each {group} by {name} ({share:.1%} of neighbours), though it hardly says "
             f"how great {name} is. Unless {column} is a time, along which {name} grows, it was made from the "
-            f"target, which will not be known for test rows: find out how it came about, or drop it (--drop {quote(str(column))}).",
+            "target, which will not be known for test rows: find out how it came about, or drop it (--drop "
+            f"{quote(str(column))}).",
         )
 
 
