@@ -212,7 +212,7 @@ def _expected_time(
         jobs=content["jobs"],
         key=content["key"],
         budget=request.budget,
-        reuses=store is not NO_STORE and not request.keep_models,
+        reuses=NO_STORE not in (store, fit_store_of_runs(request)) and not request.keep_models,
     )
     return expected_time(work, competition_folder(request.out, problem.slug))
 

@@ -80,7 +80,7 @@ def expected_time(work: Workload, folder: Path) -> str:
     records = list(_records(folder))
     if work.reuses and (same := [r for r in records if str(r["run_id"]).split("-")[1] == work.key[:6]]):
         needed, earlier = _in_words(_besides_fits(same[0])), same[0]["run_id"]
-        return f"Expected time: about {needed}, because run {earlier} has trained all of its fits."
+        return f"Expected time: about {needed}, because run {earlier} has trained the same fits."
     fits = {name: _learned(name, work, records) for name in work.models}
     unknown = [name for name in fits if fits[name] is None and name not in _TYPICAL]
     if unknown:

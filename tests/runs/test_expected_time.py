@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 
 import kpipe
+from kpipe.core.request import RunRequest
+from kpipe.pipeline import RunPlan, run
 from kpipe.runs.expected_time import Workload, expected_time
 
 WORK = Workload(
@@ -56,7 +59,7 @@ def test_fits_that_an_equal_run_has_trained_take_no_time(earlier: Path, tmp_path
     folder = changed(earlier, tmp_path, fit_seconds=400.0, seconds=403.0)
     again = replace(WORK, key=run_id.split("-")[1] + "ffffff")
     found = expected_time(again, folder)
-    assert found == f"Expected time: about 3 s, because run {run_id} has trained all of its fits."
+    assert found == f"Expected time: about 3 s, because run {run_id} has trained the same fits."
     assert "earlier runs" in expected_time(replace(again, reuses=False), folder)
 
 
@@ -69,9 +72,15 @@ def test_a_record_that_says_too_little_is_no_error(earlier: Path, tmp_path: Path
     assert expected_time(WORK, changed(earlier, tmp_path, **broken)).startswith("Expected time: ")
 
 
-def test_a_run_says_it_before_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from kpipe.cli.main import main
+def test_a_run_says_it_before_training(tmp_path: Path) -> None:
+    request = RunRequest("titanic", data="sample", models="linear", folds=2, jobs=1, out=tmp_path)
 
-    with pytest.raises(SystemExit):
-        main(["run", "titanic", "--model", "linear", "--folds", "2", "--jobs", "1", "--out", str(tmp_path)])
-    assert "Expected time: roughly" in capsys.readouterr().err
+    def said() -> str:
+        plans: list[RunPlan] = []
+        run(request, on_start=plans.append)
+        return plans[0].notes[-1]
+
+    assert said().startswith("Expected time: roughly")
+    assert said().endswith("has trained the same fits.")
+    shutil.rmtree(tmp_path / ".fits")  # as kpipe clean does: they are trained again
+    assert said().endswith("by earlier runs.")
