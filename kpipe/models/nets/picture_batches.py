@@ -74,7 +74,7 @@ def network_outputs(
     Returns
     -------
     ndarray of shape (n, outputs)
-        float16.
+        Float32.
     """
     with torch_session(machine, seed=0) as device, torch.inference_mode():
         network = nn.utils.convert_conv2d_weight_memory_format(build().to(device), torch.channels_last)
@@ -85,5 +85,5 @@ def network_outputs(
             pictures = to_pictures(full, shape=shape, size=size)
             with autocast(machine, device):
                 found = network(pictures) + network(pictures.flip(3))
-            parts.append((found.float() / 2).half().cpu().numpy()[: len(part)])
+            parts.append((found.float() / 2).cpu().numpy()[: len(part)])
         return np.concatenate(parts)

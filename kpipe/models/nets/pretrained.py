@@ -32,7 +32,7 @@ from kpipe.models.text import RawColumnsPipeline
 if TYPE_CHECKING:
     from kpipe.models.nets.backbones import Backbone
 
-__all__ = ["PictureFeatures", "pretrained"]
+__all__ = ["PictureFeatures", "choose_weights", "pretrained", "seen_size"]
 
 _VERSION = 1  # of the features; increase it when they are computed otherwise
 _SIDE, _LARGEST_SIDE = 128, 224  # pixels of a picture's longer side: see the decision
@@ -107,6 +107,31 @@ def choose_weights(place: str | None, context: Context) -> Weights:
     return found
 
 
+def seen_size(shape: tuple[int, int, int], side: int) -> tuple[int, int]:
+    """The size in which a pretrained network sees pictures.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (height, width, channels) of the pictures in the table.
+    side : int
+        Pixels of the longer side; 0 for 128, and for larger pictures their own size, up to 224.
+
+    Returns
+    -------
+    tuple of int
+        (height, width).
+
+    Examples
+    --------
+    >>> seen_size((32, 32, 3), 0), seen_size((100, 200, 3), 0), seen_size((400, 300, 3), 0)
+    ((128, 128), (100, 200), (224, 168))
+    """
+    longer = max(shape[:2])
+    scale = (side or min(max(longer, _SIDE), _LARGEST_SIDE)) / longer
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
 class PictureFeatures(TransformerMixin, BaseEstimator):
     """The features that a pretrained network computes of pictures, the mean over a picture and its mirror image.
 
@@ -172,16 +197,10 @@ class PictureFeatures(TransformerMixin, BaseEstimator):
         rows = np.ascontiguousarray(X[picture_columns(X.columns)], dtype=np.uint8)
         if not len(rows):
             return np.zeros((0, self._compute(np.zeros((1, rows.shape[1]), np.uint8)).shape[1]), np.float32)
-        size = self._size()
+        size = seen_size(self.shape_, self.side)
         key = f"{_VERSION} {self.weights.sha256} {self.weights.architecture} {self.shape_} {size} {self.device}"
         folder = cache_folder() / "features" / hashlib.sha256(key.encode()).hexdigest()[:32]
         return features_of(rows, lambda places: self._compute(rows[places]), folder).astype(np.float32)
-
-    def _size(self) -> tuple[int, int]:
-        """(height, width) of the pictures that the network sees."""
-        longer = max(self.shape_[:2])
-        scale = (self.side or min(max(longer, _SIDE), _LARGEST_SIDE)) / longer
-        return max(1, round(self.shape_[0] * scale)), max(1, round(self.shape_[1] * scale))
 
     def _compute(self, rows: np.ndarray) -> np.ndarray:
         """(k, pixels) bytes → (k, features) float16."""
@@ -191,7 +210,9 @@ class PictureFeatures(TransformerMixin, BaseEstimator):
         machine = Machine(device=self.device, threads=self.threads, bfloat16="auto")
         count = _ROWS if self.device == "cpu" else _ROWS_OF_GPU
         build = partial(_backbone, self.weights)
-        return network_outputs(build, rows, shape=self.shape_, size=self._size(), machine=machine, batch_size=count)
+        size = seen_size(self.shape_, self.side)
+        found = network_outputs(build, rows, shape=self.shape_, size=size, machine=machine, batch_size=count)
+        return found.astype(np.float16)  # as the store keeps them
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from kpipe.data.column_types import is_free_text, is_pixel_table
 from kpipe.data.dates import parse_dates
 from kpipe.data.pixels import picture_columns, picture_shape
 from kpipe.models import model
+from kpipe.models.picture_weights import why_no_torchvision
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
 from kpipe.problem.splitters import ByTime
@@ -84,6 +85,7 @@ def _models_of_pictures(competition: Competition, columns: pd.DataFrame, pixels:
     frozen = {}
     if isinstance(competition.weights, Mapping) and competition.weights.get("pictures") is not None:
         models, frozen = {"pretrained": model("pretrained")} | models, {"pretrained-192": model("pretrained", side=192)}
+        frozen |= {} if why_no_torchvision() else {"vision-learner": model("vision-learner")}
     reason = f"pictures of {height} x {width} pixels"
     if columns.shape[1] > len(pixels):
         models |= {name: model(name) for name in ("boosting", "linear")}

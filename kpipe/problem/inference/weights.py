@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kpipe.core.values import Reason, Tables
 from kpipe.data.pixels import picture_columns
-from kpipe.models.picture_weights import find_picture_weights
+from kpipe.models.picture_weights import find_picture_weights, why_no_torchvision
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
 
@@ -23,4 +23,6 @@ def infer_weights(competition: Competition, tables: Tables) -> Step:
         from kpipe.models.nets.backbones import build_backbone
 
         build_backbone(found)  # says now, and not in every fit, what is wrong with the file
+    if found is not None and (why := why_no_torchvision()):
+        reason += f"; no vision-learner: {why}"
     return {"weights": {"pictures": found}}, Reason(text=reason)

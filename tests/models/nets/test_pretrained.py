@@ -12,7 +12,7 @@ import kpipe
 from kpipe.core.values import Context
 from kpipe.errors import UsageError
 from kpipe.models.nets import pretrained as module
-from kpipe.models.nets.pretrained import PictureFeatures, pretrained
+from kpipe.models.nets.pretrained import PictureFeatures, pretrained, seen_size
 from kpipe.models.picture_weights import find_picture_weights
 from tests.pretrained_weights import picture_table, write_pictures, write_resnet
 
@@ -71,10 +71,8 @@ def test_a_picture_and_its_mirror_image_have_the_same_features(weights):
         ((10, 10, 3), 40, (40, 40)),
     ],
 )
-def test_small_pictures_are_enlarged_and_large_ones_made_smaller(weights, shape, side, size):
-    features = PictureFeatures(find_picture_weights(weights).weights, side=side)
-    features.shape_ = shape
-    assert features._size() == size
+def test_small_pictures_are_enlarged_and_large_ones_made_smaller(shape, side, size):
+    assert seen_size(shape, side) == size
 
 
 def test_grey_pictures_other_columns_and_no_rows_are_handled(weights):

@@ -1,0 +1,162 @@
+"""fastai's ``vision_learner`` with a network whose weights lie on this machine: it needs torchvision."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import fastai.callback.schedule  # noqa: F401  # gives Learner its fine_tune
+import numpy as np
+import torch
+from fastai.data.core import DataLoaders
+from fastai.vision.learner import create_vision_model, vision_learner
+from torch import Tensor, nn
+
+from kpipe.models.nets.image_augmentation import RandomWarp
+from kpipe.models.nets.loop import Trained, Weights
+from kpipe.models.nets.machine import Machine, autocast, torch_session
+from kpipe.models.nets.picture_batches import to_pictures
+from kpipe.models.validation import require_finite
+
+__all__ = ["FineTuning", "fine_tune", "restore"]
+
+
+class FineTuning(NamedTuple):
+    """The call of fastai's ``fine_tune``: epochs of the head alone and of all layers, learning rate, rows a step."""
+
+    freeze_epochs: int
+    epochs: int
+    lr: float
+    batch_size: int
+
+
+def fine_tune(
+    backbone: nn.Module,
+    rows: np.ndarray,
+    targets: np.ndarray,
+    *,
+    shape: tuple[int, int, int],
+    size: tuple[int, int],
+    warp: RandomWarp,
+    plan: FineTuning,
+    machine: Machine,
+    seed: int,
+) -> Trained:
+    """The weights of a network that ``vision_learner`` fine-tuned, and its training losses.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Its weights are changed.
+    rows : ndarray of shape (n, height * width * channels)
+        uint8.
+    targets : ndarray of shape (n,)
+        Class codes.
+    shape, size : tuple of int
+        See ``to_pictures``.
+    warp : RandomWarp
+        Of training pictures.
+    plan : FineTuning
+    machine : Machine
+        Where to train.
+    seed : int
+        For everything random.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    TrainingError
+        If the loss is no longer a finite number.
+    """
+    with torch_session(machine, seed=seed) as device, tempfile.TemporaryDirectory() as folder:
+        generator = torch.Generator(device=device).manual_seed(seed)
+
+        def pictures(batch: Tensor) -> Tensor:
+            return to_pictures(warp(batch, generator), shape=shape, size=size)
+
+        data = torch.from_numpy(rows).to(device), torch.from_numpy(targets).to(device)
+        batches = _Batches(*data, plan.batch_size, pictures)
+        learner = vision_learner(
+            DataLoaders(batches, _Batches(data[0][:0], data[1][:0], plan.batch_size, pictures), device=device),
+            lambda pretrained: _as_architecture(backbone),
+            n_out=int(targets.max()) + 1,
+            normalize=False,  # the backbone does
+            loss_func=nn.functional.cross_entropy,
+            path=folder,
+        )
+        learner.model.to(device)
+        learner.model.forward = _in_bfloat16(learner.model.forward, machine, device)
+        with learner.no_bar(), learner.no_logging():
+            learner.fine_tune(plan.epochs, plan.lr, freeze_epochs=plan.freeze_epochs)
+        losses = [epoch[0] for epoch in learner.recorder.values]
+        require_finite(losses, lr=plan.lr)
+        weights = {name: value.detach().cpu().numpy() for name, value in learner.model.state_dict().items()}
+        return Trained(weights, np.array(losses, dtype=np.float64))
+
+
+def restore(backbone: nn.Module, weights: Weights, *, classes: int) -> nn.Module:
+    """The network with the weights of ``fine_tune``, in evaluation mode.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        As given to ``fine_tune``.
+    weights : dict of str to ndarray
+    classes : int
+
+    Returns
+    -------
+    nn.Module
+        Pictures between 0 and 1 → (n, classes) logits.
+    """
+    network: nn.Module = create_vision_model(lambda pretrained: _as_architecture(backbone), classes)
+    network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
+    return network.eval()
+
+
+def _as_architecture(backbone: nn.Module) -> nn.Module:
+    """What fastai expects of a network: a body, then a pooling layer, at which it is cut."""
+    return nn.Sequential(_LastMap(backbone), nn.AdaptiveAvgPool2d(1))
+
+
+def _in_bfloat16(
+    forward: Callable[[Tensor], Tensor], machine: Machine, device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    def computed(pictures: Tensor) -> Tensor:
+        with autocast(machine, device):
+            return forward(pictures).float()
+
+    return computed
+
+
+class _LastMap(nn.Module):
+    """Pictures between 0 and 1 → the last map of a backbone."""
+
+    def __init__(self, backbone: Any) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        found: Tensor = self.backbone.body(self.backbone.normalize(pictures))[-1]
+        return found
+
+
+class _Batches:
+    """What ``Learner`` needs of a DataLoader: batches of pictures in a new order each epoch, and their number."""
+
+    def __init__(self, rows: Tensor, targets: Tensor, size: int, pictures: Callable[[Tensor], Tensor]) -> None:
+        self.dataset, self.targets, self.size, self.pictures = rows, targets, size, pictures
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.dataset) / self.size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        # drawn on the CPU, so that the order is the same on every device
+        order = torch.randperm(len(self.dataset)).to(self.dataset.device)
+        for batch in order.tensor_split(len(self)) if len(self) else ():
+            yield self.pictures(self.dataset[batch]), self.targets[batch]
