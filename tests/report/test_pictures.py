@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import kpipe
+from kpipe import pipeline
 from kpipe.core.metrics import get_metric
 from kpipe.report import page, pictures
 from kpipe.report.html import render
@@ -92,7 +93,7 @@ def test_tables_without_pictures_have_no_such_sections():
 
 
 def test_the_page_shows_no_pixel_as_a_column_and_escapes_the_names_of_classes(tmp_path):
-    problem = kpipe.pipeline.prepare(kpipe.RunRequest("red-or-blue", str(write_pictures(tmp_path / "data", 12))))
+    problem = pipeline.prepare(kpipe.RunRequest("red-or-blue", str(write_pictures(tmp_path / "data", 12))))
     oof = predictions(12, classes=2)
     found = page._data(oof, problem)
     assert found.summary == "The target in train. The models see pictures alone."

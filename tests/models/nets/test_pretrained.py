@@ -9,6 +9,7 @@ import pytest
 from sklearn.base import clone
 
 import kpipe
+from kpipe import pipeline
 from kpipe.core.values import Context
 from kpipe.errors import UsageError
 from kpipe.models.nets import pretrained as module
@@ -117,8 +118,8 @@ def test_a_run_finds_the_weights_uses_them_and_records_file_hash_and_licence(wei
         "origin": "--weights",
     }
     assert record["options"]["weights"] == weights
-    assert "pretrained" in kpipe.pipeline.prepare(kpipe.RunRequest("red-or-blue", str(data), weights=weights)).default
-    without = kpipe.pipeline.prepare(kpipe.RunRequest("red-or-blue", str(data), weights="none"))
+    assert "pretrained" in pipeline.prepare(kpipe.RunRequest("red-or-blue", str(data), weights=weights)).default
+    without = pipeline.prepare(kpipe.RunRequest("red-or-blue", str(data), weights="none"))
     assert "pretrained" not in without.default
     assert without.reasons["weights"].text == "--weights none was given"
 

@@ -7,6 +7,7 @@ import pytest
 from sklearn.base import clone
 
 import kpipe
+from kpipe import pipeline
 from kpipe.core.values import Context
 from kpipe.errors import UsageError
 from kpipe.models.nets import vision_learner as module
@@ -29,7 +30,7 @@ def test_without_torchvision_it_says_so_and_is_no_default_model(weights, tmp_pat
     with pytest.raises(UsageError, match="'vision-learner' needs torchvision, but it is missing"):
         vision_learner(CONTEXT, weights=weights)
     data = str(write_pictures(tmp_path / "data", 12))
-    problem = kpipe.pipeline.prepare(kpipe.RunRequest("red-or-blue", data, weights=weights))
+    problem = pipeline.prepare(kpipe.RunRequest("red-or-blue", data, weights=weights))
     assert "vision-learner" not in problem.models
     assert problem.reasons["weights"].text.endswith("no vision-learner: it is missing")
 
@@ -50,5 +51,5 @@ def test_it_learns_and_the_same_seed_gives_the_same_bytes(weights):
 @needs_torchvision
 def test_a_budget_adds_it_where_there_are_weights(weights, tmp_path):
     data = str(write_pictures(tmp_path / "data", 12))
-    problem = kpipe.pipeline.prepare(kpipe.RunRequest("red-or-blue", data, weights=weights))
+    problem = pipeline.prepare(kpipe.RunRequest("red-or-blue", data, weights=weights))
     assert "vision-learner" in problem.budgeted
