@@ -31,10 +31,11 @@ _MOST_TOKENS = 2_000  # of a text
 
 
 class VectorFiles(NamedTuple):
-    """Where word vectors lie: the file of the vectors, and the file of the tokenizer."""
+    """Where word vectors lie: the file of the vectors, and the file of the tokenizer; the vectors' hash, if known."""
 
     vectors: Path
     tokenizer: Path
+    sha256: str = ""
 
 
 def find_word_vectors(folder: str = "") -> VectorFiles | None:
@@ -73,7 +74,7 @@ def find_word_vectors(folder: str = "") -> VectorFiles | None:
         package / "weights" / "l2_supercat_256.safetensors",
         package / "tokenizers" / "l2_supercat_tokenizer_config.json",
     )
-    return files if all(path.is_file() for path in files) else None
+    return files if files.vectors.is_file() and files.tokenizer.is_file() else None
 
 
 class MeanWordVectors(TransformerMixin, BaseEstimator):
@@ -120,7 +121,7 @@ class MeanWordVectors(TransformerMixin, BaseEstimator):
         ndarray of shape (n, dimensions)
             Float32; zeros for a text without tokens.
         """
-        vectors, tokenizer = _load(*self.files)
+        vectors, tokenizer = _load(self.files.vectors, self.files.tokenizer)
         tokens = [found.ids[:_MOST_TOKENS] for found in tokenizer.encode_batch(list(X), add_special_tokens=False)]
         means = np.zeros((len(tokens), vectors.shape[1]), dtype=np.float32)
         for row, ids in enumerate(tokens):

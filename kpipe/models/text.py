@@ -9,6 +9,7 @@ Wolpert, "Stacked Generalization", 1992: one model's predictions as another's fe
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -47,8 +48,8 @@ def text(context: Context, *, weights: str | None = "", **options: Any) -> BaseE
     context : Context
         The context of the fit.
     weights : str or None, default=""
-        A folder with word vectors (``kpipe.features.embeddings``); empty for those of the package ``wordllama``, if it
-        is installed; None for none. Only classification uses them.
+        A folder with word vectors (``kpipe.features.embeddings``); empty for those of the context (``--weights``), else
+        of the package ``wordllama``, if it is installed; None for none. Only classification uses them.
     **options
         Parameters of scikit-learn's ``LogisticRegression`` (classification) or ``Ridge`` (regression).
 
@@ -60,11 +61,22 @@ def text(context: Context, *, weights: str | None = "", **options: Any) -> BaseE
     if context.task == "classification":
         defaults: dict[str, Any] = {"C": 10.0, "max_iter": 200, "tol": 1e-3, "random_state": context.seed}
         linear = LogisticRegression(**defaults | options)
-        vectors = None if weights is None else find_word_vectors(weights)
+        vectors = None if weights is None else _vector_files(weights, context)
         classifier = NGramClassifier(linear, vectors=vectors, random_state=context.seed)
         return RawColumnsPipeline([("text", RowText()), ("classifier", classifier)])
     defaults = {"alpha": 2.0, "solver": "sag", "tol": 1e-3, "random_state": context.seed}
     return RawColumnsPipeline([("text", RowText()), ("n_grams", NGrams()), ("linear", Ridge(**defaults | options))])
+
+
+def _vector_files(folder: str, context: Context) -> VectorFiles | None:
+    """The word vectors of a folder, or else of the context, with their hash."""
+    if folder or "text" not in context.weights:
+        return find_word_vectors(folder)
+    found = context.weights["text"]
+    if found is None:
+        return None
+    files = find_word_vectors(str(Path(found.path).parent) if found.origin == "--weights" else "")
+    return files and files._replace(sha256=found.sha256)
 
 
 class NGramClassifier(ClassifierMixin, BaseEstimator):

@@ -1,4 +1,7 @@
-"""fastai's ``vision_learner`` with a network whose weights lie on this machine: it needs torchvision."""
+"""fastai's ``vision_learner`` with a network whose weights lie on this machine.
+
+``fastai.vision`` is imported where it is called, since it needs torchvision.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ import fastai.callback.schedule  # noqa: F401  # gives Learner its fine_tune
 import numpy as np
 import torch
 from fastai.data.core import DataLoaders
-from fastai.vision.learner import create_vision_model, vision_learner
 from torch import Tensor, nn
 
 from kpipe.models.nets.image_augmentation import RandomWarp
@@ -20,7 +22,7 @@ from kpipe.models.nets.machine import Machine, autocast, torch_session
 from kpipe.models.nets.picture_batches import to_pictures
 from kpipe.models.validation import require_finite
 
-__all__ = ["FineTuning", "fine_tune", "restore"]
+__all__ = ["Batches", "FineTuning", "fine_tune", "restore"]
 
 
 class FineTuning(NamedTuple):
@@ -73,6 +75,8 @@ def fine_tune(
     TrainingError
         If the loss is no longer a finite number.
     """
+    from fastai.vision.learner import vision_learner
+
     with torch_session(machine, seed=seed) as device, tempfile.TemporaryDirectory() as folder:
         generator = torch.Generator(device=device).manual_seed(seed)
 
@@ -80,9 +84,9 @@ def fine_tune(
             return to_pictures(warp(batch, generator), shape=shape, size=size)
 
         data = torch.from_numpy(rows).to(device), torch.from_numpy(targets).to(device)
-        batches = _Batches(*data, plan.batch_size, pictures)
+        batches = Batches(*data, plan.batch_size, pictures)
         learner = vision_learner(
-            DataLoaders(batches, _Batches(data[0][:0], data[1][:0], plan.batch_size, pictures), device=device),
+            DataLoaders(batches, Batches(data[0][:0], data[1][:0], plan.batch_size, pictures), device=device),
             lambda pretrained: _as_architecture(backbone),
             n_out=int(targets.max()) + 1,
             normalize=False,  # the backbone does
@@ -114,6 +118,8 @@ def restore(backbone: nn.Module, weights: Weights, *, classes: int) -> nn.Module
     nn.Module
         Pictures between 0 and 1 → (n, classes) logits.
     """
+    from fastai.vision.learner import create_vision_model
+
     network: nn.Module = create_vision_model(lambda pretrained: _as_architecture(backbone), classes)
     network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
     return network.eval()
@@ -146,8 +152,18 @@ class _LastMap(nn.Module):
         return found
 
 
-class _Batches:
-    """What ``Learner`` needs of a DataLoader: batches of pictures in a new order each epoch, and their number."""
+class Batches:
+    """What ``Learner`` needs of a DataLoader: batches of pictures in a new order each epoch, and their number.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n, pixels)
+    targets : Tensor of shape (n,)
+    size : int
+        Rows of a batch, at the most.
+    pictures : callable
+        Rows of a batch → its pictures.
+    """
 
     def __init__(self, rows: Tensor, targets: Tensor, size: int, pictures: Callable[[Tensor], Tensor]) -> None:
         self.dataset, self.targets, self.size, self.pictures = rows, targets, size, pictures
