@@ -26,7 +26,7 @@ test: ## run tests and doctests (including the slow ones: make test ARGS="-m ''"
 slow: ## run the slow tests that CI also runs: planted mistakes, kills, budgets, studies
 	$(BIN)/python -m pytest -m slow tests/checks/test_refit.py tests/checks/test_cleaning.py \
 		tests/checks/test_predictions.py tests/checks/test_postprocess_leakage.py tests/runs/test_endurance.py \
-		tests/training/test_budget.py tests/studies/test_studies.py tests/contract/test_samples.py \
+		tests/training/test_budget.py tests/studies/test_studies.py tests/contract/test_samples.py tests/cli/test_skill.py \
 		tests/checks/test_planted_mistakes.py \
 		-k "not hundred and not everywhere and not false_alarm and not found_by_luck"
 

@@ -52,6 +52,9 @@ class Explanation(NamedTuple):
         yield f"**How it is found:** {self.found}"
         yield f"**Example:** `{self.example}`" if self.example.startswith("kpipe") else f"**Example:** {self.example}"
         yield f"**What to do:** {self.fix}"
+        if self.next:
+            typed = (command.format(slug="SLUG", run="RUN", data="", out="") for command in self.next)
+            yield f"**Next:** {', '.join(f'`{command}`' for command in typed)}"
 
 
 @cache
