@@ -9,7 +9,9 @@ def main() -> None:
     """Run the command line and exit, see ``kpipe.cli.main``."""
     with end_on_interrupt():
         from kpipe.cli.main import main  # here, so that Ctrl-C during the import is answered too
+        from kpipe.core.scipy_docs import skip_scipy_docs
 
+        skip_scipy_docs()
         main()
 
 

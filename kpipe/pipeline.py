@@ -8,14 +8,13 @@ Each arrow stands for one value that a step passes to the next. Each step can be
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from kpipe.checks import run_checks
+from kpipe.checks import Checking, run_checks
 from kpipe.checks.refit import Trainer, check_competition
 from kpipe.core.devices import resolve_device
 from kpipe.core.metrics import evaluate
@@ -32,7 +31,7 @@ from kpipe.runs.blend import find_runs_to_blend, predictions_of_runs, request_of
 from kpipe.runs.expected_time import Workload, expected_time
 from kpipe.runs.files import check_writable
 from kpipe.runs.find import competition_folder, find_run
-from kpipe.runs.fits import fit_store, fit_store_of_runs
+from kpipe.runs.fits import fit_store, fit_store_of_runs, keep_checks
 from kpipe.runs.kept_models import MODELS
 from kpipe.runs.reproduce import Reproduction, compare_reproduction, request_to_reproduce
 from kpipe.runs.request_file import describe_changes, describe_request
@@ -183,6 +182,7 @@ def run(
             device=device,
             threads=folder.request["threads"],
             fits=rerun.fits,
+            steps=rerun.steps,
             deadline=clock.training_deadline(),
             checkpoints=folder,
             store=store,
@@ -191,7 +191,8 @@ def run(
         )
         store.remove_oldest()
         on_step("Combining the models, and checking the result for leaks and mistakes")
-        result = conclude(problem, folds, predictions, baseline, seconds=clock.seconds_to_check())
+        kept = keep_checks(store, content["key"])
+        result = conclude(problem, folds, predictions, baseline, seconds=clock.seconds_to_check(), kept=kept)
         return save_run(folder, result, began=clock.began, seeds=request.seeds, device=device, command=command)
 
 
@@ -308,8 +309,7 @@ def blend_runs(names: Sequence[str], *, out: Path, data: str | Path | None = Non
     DataError
         If the files are not those of the runs.
     """
-    began = time.perf_counter()
-    runs = find_runs_to_blend(names, out)
+    began, runs = time.perf_counter(), find_runs_to_blend(names, out)
     problem = prepare(request_of_blend(runs, out=out, data=data))
     folds, predictions = predictions_of_runs(problem, runs)
     inputs = {"files": file_hashes(problem.tables), "settings": {"blend": [run.record["run_id"] for run in runs]}}
@@ -438,7 +438,7 @@ def read_competition(
 
 
 def conclude(
-    problem: Problem, folds: Folds, predictions: Predictions, baseline: Baseline, *, seconds: float = math.inf
+    problem: Problem, folds: Folds, predictions: Predictions, baseline: Baseline, **checking: Unpack[Checking]
 ) -> RunResult:
     """Combine the models' predictions, make the submission and the forecast, and run the checks.
 
@@ -449,8 +449,8 @@ def conclude(
     predictions : Predictions
         Where a vault is in force, its rows come after those of test.
     baseline : Baseline
-    seconds : float
-        That the run has taken so far; the checks take at most a tenth of them.
+    **checking
+        As for ``run_checks``: the seconds that the run has taken so far, and where results are kept.
 
     Returns
     -------
@@ -469,7 +469,7 @@ def conclude(
     forecast = make_forecast(problem, folds, predictions, ensemble, score)
     _LOG.info("forecast in %.2f s", time.perf_counter() - start)
     start = time.perf_counter()
-    checks = run_checks(problem, folds, predictions, baseline, ensemble, submission, seconds=seconds)
+    checks = run_checks(problem, folds, predictions, baseline, ensemble, submission, **checking)
     _LOG.info("checks: %d in %.2f s", len(checks), time.perf_counter() - start)
     csv = to_csv(submission)
     return RunResult(problem, folds, predictions, baseline, ensemble, submission, checks, csv, score, forecast, vault)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import Protocol, TypedDict, Unpack
 
 from kpipe.checks.interface import TrainedModels, run_check
 from kpipe.checks.predictions import real_data
@@ -24,11 +25,12 @@ from kpipe.data.pixels import FILE_COLUMNS, picture_columns
 from kpipe.problem.pixels_apart import without_pixels
 from kpipe.problem.problem import Problem
 
-__all__ = ["prediction_checks", "run_checks", "table_checks"]
+__all__ = ["Checking", "prediction_checks", "run_checks", "table_checks"]
 
 # Share of a run's time that checks may take, the seconds that they always have, and the share of these after which no
 # optional check starts: each takes less than the rest on the tables that were measured (see docs/checks.md).
 _SHARE, _MIN_SECONDS, _STARTED = 0.1, 3.0, 0.6
+_SKIPPED = "Skipped: the checks have used up their tenth of the run's time"
 # Modules whose checks come first, in the order in which run.json lists them; those of other modules follow.
 _FIRST = (
     "cleaning",
@@ -47,6 +49,31 @@ _FIRST = (
 )
 
 
+class KeptChecks(Protocol):
+    """Where the results of the checks of tables are kept for a later run with equal inputs."""
+
+    def load(self) -> tuple[Check, ...] | None:
+        """Return the results of an earlier run, or None."""
+
+    def save(self, checks: Sequence[Check]) -> None:
+        """Keep the results of this run."""
+
+
+class Checking(TypedDict, total=False):
+    """How ``run_checks`` saves time.
+
+    Attributes
+    ----------
+    seconds : float
+        How long the run has taken so far: the checks take a tenth of it at most.
+    kept : KeptChecks or None
+        Where results for the same tables and folds may be found.
+    """
+
+    seconds: float
+    kept: KeptChecks | None
+
+
 def run_checks(
     problem: Problem,
     folds: Folds,
@@ -54,8 +81,7 @@ def run_checks(
     baseline: Baseline,
     ensemble: Ensemble,
     submission: Submission,
-    *,
-    seconds: float = math.inf,
+    **checking: Unpack[Checking],
 ) -> tuple[Check, ...]:
     """Results of all checks that fit no further model, in a fixed order.
 
@@ -72,15 +98,21 @@ def run_checks(
     ensemble : Ensemble
         The final predictions.
     submission : Submission
-    seconds : float
-        How long the run has taken so far.
+    **checking
+        See ``Checking``.
 
     Returns
     -------
     tuple of Check
     """
+    kept = checking.get("kept")
+    if kept is None or (of_tables := kept.load()) is None:
+        seconds = max(_SHARE * checking.get("seconds", math.inf), _MIN_SECONDS)
+        of_tables = tuple(table_checks(problem, folds, seconds=seconds))
+        if kept is not None and not any(check.detail.startswith(_SKIPPED) for check in of_tables):
+            kept.save(of_tables)
     return (
-        *table_checks(problem, folds, seconds=max(_SHARE * seconds, _MIN_SECONDS)),
+        *of_tables,
         *prediction_checks(TrainedModels(problem, folds, predictions, baseline, ensemble)),
         *run_check("real data", real_data, submission),
     )
@@ -148,7 +180,7 @@ def prediction_checks(trained: TrainedModels) -> Iterator[Check]:
 
 
 def _skipped(name: str, problem: Problem) -> Check:
-    detail = f"Skipped: the checks have used up their tenth of the run's time. Run `kpipe check {problem.slug}` for it."
+    detail = f"{_SKIPPED}. Run `kpipe check {problem.slug}` for it."
     return Check(name=name, status="pass", detail=detail)
 
 

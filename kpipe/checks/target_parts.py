@@ -166,7 +166,8 @@ def _derived(X: pd.DataFrame) -> Iterator[Derived]:
     texts = texts[:_TEXTS]
     missing = X.isna()
     if missing.to_numpy().any():
-        patterns = missing.astype("int8").astype(str).agg("".join, axis=1)
+        digits = np.ascontiguousarray(missing.to_numpy(dtype=np.uint8) + ord("0"))
+        patterns = pd.Series(digits.view(f"S{digits.shape[1]}").ravel().astype(str))  # a digit for each column
         holders = tuple(str(column) for column in missing.columns[missing.any()])
         if patterns.nunique() <= len(X) / 10:
             yield Derived("The pattern of missing values", holders[:2], patterns.to_numpy(), codes=True)

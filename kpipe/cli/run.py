@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from kpipe.cli.command import Command
+from kpipe.cli.head_start import start_workers_early
 from kpipe.cli.messages import print_competition_notes
 from kpipe.cli.options import (
     REQUEST_OPTIONS,
@@ -50,6 +51,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _execute(options: argparse.Namespace) -> int:
     """Train, print the result and, if asked, report, track and submit it."""
     began = time.perf_counter()
+    start_workers_early(options)
     from kpipe.cli.console.progress import show_progress
     from kpipe.cli.console.run import print_run
     from kpipe.training.backends import connect_to_cluster

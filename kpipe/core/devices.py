@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kpipe.errors import UsageError
 
-__all__ = ["DEVICES", "available_cores", "resolve_device"]
+__all__ = ["DEVICES", "available_cores", "is_accelerator_possible", "resolve_device"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -44,7 +44,7 @@ def resolve_device(name: str) -> str:
     """
     if name not in DEVICES:
         raise UsageError(f"--device must be one of {', '.join(DEVICES)}; got {name!r}.", code="invalid-value")
-    if name == "cpu" or (name == "auto" and not _accelerator_possible()):
+    if name == "cpu" or (name == "auto" and not is_accelerator_possible()):
         return "cpu"
     available = _available()
     if name == "auto":
@@ -66,8 +66,13 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _accelerator_possible() -> bool:
-    """Whether a driver is installed, found without importing torch."""
+def is_accelerator_possible() -> bool:
+    """Return whether a driver is installed, found without importing torch.
+
+    Returns
+    -------
+    bool
+    """
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
     return sys.platform == "win32" or any(path.exists() for path in _DRIVERS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterable
+from functools import cache
 
 from kpipe._version import __version__
 
@@ -31,13 +32,16 @@ def installed_versions(names: Iterable[str]) -> dict[str, str]:
     >>> installed_versions(["no-such-package"])
     {}
     """
-    found = {}
-    for name in names:
-        try:
-            found[name] = __version__ if name == "kpipe" else importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    found = {name: __version__ if name == "kpipe" else _version(name) for name in names}
+    return {name: version for name, version in found.items() if version is not None}
+
+
+@cache  # a run asks three times, and reading the metadata of a package takes milliseconds
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def install_command(*packages: str, extra: str = "") -> str:

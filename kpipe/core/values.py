@@ -335,6 +335,8 @@ class Predictions:
         What the further models and seeds of a budget have brought.
     n_reused : int
         Fits that were not trained, because an earlier run had trained equal ones.
+    shortened : mapping of str to tuple of (int, int)
+        Fits that were trained for a shorter time to keep the budget, by name: planned and taken steps of each network.
     """
 
     models: tuple[ModelPredictions, ...]
@@ -345,6 +347,7 @@ class Predictions:
     peak_memory_mib: float = 0.0
     steps: tuple[Step, ...] = ()
     n_reused: int = 0
+    shortened: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
     @property
     def n_fits(self) -> int:

@@ -9,6 +9,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
+from kpipe.core.time_limit import share_limit
+
 __all__ = ["PerTarget"]
 
 
@@ -44,7 +46,10 @@ class PerTarget(RegressorMixin, BaseEstimator):
         self
             The fitted estimator.
         """
-        self.estimators_ = [_fit_one(self.estimator, X, column) for column in np.asarray(y).T]
+        self.estimators_ = []
+        for number, column in enumerate(columns := np.asarray(y).T):
+            with share_limit(len(columns) - number):
+                self.estimators_.append(_fit_one(self.estimator, X, column))
         return self
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:

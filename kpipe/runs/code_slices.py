@@ -12,6 +12,7 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +28,7 @@ _NOT_DATA = {".py", ".pyc", ".md"}  # suffixes in a competition's folder that ho
 _COMPETITIONS = f"{competitions.__name__}."
 _SOURCES: dict[str, tuple[ModuleSpec, bytes]] = {}  # of modules that are loaded
 _ALL = "*"  # every name of a module
+_CACHED_MODULES, _CACHED_NODES = 64, 50_000  # of the sources that were parsed last
 
 
 def hash_code(names: frozenset[tuple[str, str]]) -> str:
@@ -131,12 +133,11 @@ class _Module:
     @classmethod
     def read(cls, name: str, file: Path) -> _Module:
         try:
-            tree = ast.parse(_loaded_source(name, file))
+            statements = _parse(_loaded_source(name, file))
         except (OSError, SyntaxError) as error:
             raise ValueError(f"The source of the module {name} cannot be read: {error}.") from error
-        _remove_docstrings(tree)
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-        return cls(name, package, file.parent, tree.body)
+        return cls(name, package, file.parent, statements)
 
     @property
     def is_competition(self) -> bool:
@@ -165,7 +166,7 @@ class _Module:
 
     def text(self) -> str:
         """The included statements, without positions, comments and docstrings."""
-        return "\n".join(ast.dump(self.statements[number]) for number in sorted(self.included))
+        return "\n".join(_dump(self.statements[number]) for number in sorted(self.included))
 
 
 def _loaded_source(name: str, file: Path) -> bytes:
@@ -181,6 +182,14 @@ def _loaded_source(name: str, file: Path) -> bytes:
     return _SOURCES[name][1]
 
 
+@lru_cache(maxsize=_CACHED_MODULES)
+def _parse(source: bytes) -> list[ast.stmt]:
+    """The statements of a module without docstrings; nothing changes them, since every estimator of a run asks."""
+    tree = ast.parse(source)
+    _remove_docstrings(tree)
+    return tree.body
+
+
 def _remove_docstrings(tree: ast.Module) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
@@ -189,6 +198,7 @@ def _remove_docstrings(tree: ast.Module) -> None:
                 node.body = node.body[1:] or [ast.Pass()]
 
 
+@lru_cache(maxsize=_CACHED_NODES)
 def _defined(statement: ast.stmt) -> set[str]:
     """The names that a statement of a module binds."""
     if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -207,6 +217,7 @@ def _counts_anyway(statement: ast.stmt, reached: set[str]) -> bool:
     return _always_runs(statement) or _derives(statement, reached)
 
 
+@lru_cache(maxsize=_CACHED_NODES)
 def _always_runs(statement: ast.stmt) -> bool:
     """Whether a statement does more than define names: it may change what the others do."""
     if isinstance(statement, ast.If) and "__name__" in _used(statement.test):
@@ -228,12 +239,23 @@ def _derives(statement: ast.stmt, reached: set[str]) -> bool:
     return isinstance(statement, ast.ClassDef) and any(_used(base) & reached for base in statement.bases)
 
 
+@lru_cache(maxsize=_CACHED_NODES)
 def _used(node: ast.AST) -> set[str]:
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
-def _imports(statement: ast.stmt, package: str) -> Iterator[tuple[str, str]]:
+@lru_cache(maxsize=_CACHED_NODES)
+def _dump(node: ast.AST) -> str:
+    return ast.dump(node)
+
+
+@lru_cache(maxsize=_CACHED_NODES)
+def _imports(statement: ast.stmt, package: str) -> tuple[tuple[str, str], ...]:
     """The modules that a statement imports anywhere in it, each with the name that is taken from it, or ``*``."""
+    return tuple(_each_import(statement, package))
+
+
+def _each_import(statement: ast.stmt, package: str) -> Iterator[tuple[str, str]]:
     for node in ast.walk(statement):
         if isinstance(node, ast.Import):
             yield from ((alias.name, _ALL) for alias in node.names)

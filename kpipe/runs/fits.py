@@ -11,16 +11,20 @@ import contextlib
 import hashlib
 import hmac
 import io
+import json
 import logging
 import math
 import os
 import secrets
 import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from kpipe.core.request import RunRequest
+from kpipe.core.values import Check
 from kpipe.data.cache import cache_folder
 from kpipe.errors import OutputError
 from kpipe.runs.files import write_file
@@ -29,13 +33,14 @@ from kpipe.runs.rerun import RerunSpec
 from kpipe.training.checkpoints import NO_STORE, FitStore, result_from_arrays, result_shapes, result_to_arrays
 from kpipe.training.worker import FitResult, FitTask, TrainingData
 
-__all__ = ["FITS", "FitFolder", "fit_store", "fit_store_of_runs", "read_secret"]
+__all__ = ["FITS", "FitFolder", "fit_store", "fit_store_of_runs", "keep_checks", "read_secret"]
 
 FITS = ".fits"  # the folder of the store, among the folders of the competitions
 _SUFFIX = ".fit"
 _MOST = 2 * 2**30  # bytes of all entries; the entries that were not used for longest are removed
 _SIGNATURE = 32  # bytes
 _HEADERS = 8192  # bytes: upper bound of the size of an entry besides its numbers
+_MOST_OF_CHECKS = 2**20  # bytes of their results
 _SECRET = "fits.key"
 
 _LOG = logging.getLogger("kpipe")
@@ -109,16 +114,12 @@ class FitFolder:
         if key is None:
             return None
         shapes = result_shapes(task, data)
-        path = self.folder / f"{key}{_SUFFIX}"
+        content = self.read(key, 8 * sum(math.prod(shape) for shape in shapes.values()) + _HEADERS)
+        if content is None:
+            return None
         try:
-            if path.stat().st_size > 8 * sum(math.prod(shape) for shape in shapes.values()) + _HEADERS:
-                return None
-            content = path.read_bytes()
-            if not hmac.compare_digest(content[:_SIGNATURE], self._sign(key, content[_SIGNATURE:])):
-                return None
-            with np.load(io.BytesIO(content[_SIGNATURE:]), allow_pickle=False) as archive:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 arrays = dict(archive)
-            os.utime(path)
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
             return None
         if {name: array.shape for name, array in arrays.items()} != shapes:
@@ -139,11 +140,48 @@ class FitFolder:
             return
         buffer = io.BytesIO()
         np.savez(buffer, **result_to_arrays(result))  # type: ignore[arg-type]  # numpy's stub has names of its own
-        content = buffer.getvalue()
+        self.write(key, buffer.getvalue())
+
+    def read(self, key: str, most: int) -> bytes | None:
+        """The content of an entry of at most so many bytes; None if there is none that this user has written.
+
+        Parameters
+        ----------
+        key : str
+            64 hexadecimal digits.
+        most : int
+
+        Returns
+        -------
+        bytes or None
+        """
+        path = self.folder / f"{key}{_SUFFIX}"
+        try:
+            if self._secret is None or path.stat().st_size > most + _SIGNATURE:
+                return None
+            content = path.read_bytes()
+            if not hmac.compare_digest(content[:_SIGNATURE], self._sign(key, content[_SIGNATURE:])):
+                return None
+            os.utime(path)
+        except OSError:
+            return None
+        return content[_SIGNATURE:]
+
+    def write(self, key: str, content: bytes) -> None:
+        """Keep an entry, if that is possible.
+
+        Parameters
+        ----------
+        key : str
+            64 hexadecimal digits.
+        content : bytes
+        """
+        if self._secret is None:
+            return
         try:
             write_file(self.folder / f"{key}{_SUFFIX}", self._sign(key, content) + content)
         except OutputError as error:
-            _LOG.info("The fit is not kept for later runs: %s", error)
+            _LOG.info("An entry is not kept for later runs: %s", error)
 
     def remove_oldest(self) -> None:
         """Remove the entries that were not used for longest, until the others fit into the store's size."""
@@ -165,6 +203,39 @@ class FitFolder:
 
     def _sign(self, key: str, content: bytes) -> bytes:
         return hmac.digest(self._secret or b"", key.encode() + content, hashlib.sha256)
+
+
+class _ChecksOfRun:
+    """The results of the checks of tables and folds, among the fits of a store."""
+
+    def __init__(self, folder: FitFolder, key: str) -> None:
+        self.folder, self.key = folder, hashlib.sha256(f"checks of {key}".encode()).hexdigest()
+
+    def load(self) -> tuple[Check, ...] | None:
+        """The results of an earlier run with equal inputs."""
+        content = self.folder.read(self.key, _MOST_OF_CHECKS)
+        return None if content is None else tuple(Check(**one) for one in json.loads(content))
+
+    def save(self, checks: Sequence[Check]) -> None:
+        """Keep results for later runs."""
+        self.folder.write(self.key, json.dumps([asdict(check) for check in checks]).encode())
+
+
+def keep_checks(store: FitStore, key: str) -> _ChecksOfRun | None:
+    """Where a run finds the results of the checks of its tables, which depend on its inputs alone, and keeps them.
+
+    Parameters
+    ----------
+    store : FitStore
+    key : str
+        Of the run: a hash of its inputs.
+
+    Returns
+    -------
+    object or None
+        None where every fit is trained anew, too.
+    """
+    return _ChecksOfRun(store, key) if isinstance(store, FitFolder) else None
 
 
 def read_secret() -> bytes | None:

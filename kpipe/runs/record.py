@@ -82,6 +82,7 @@ def make_record(
         "fallback": predictions.fallback or None,
         "plan": [_step(step) for step in (*predictions.steps, *result.ensemble.steps)],
         "fits": {"all": predictions.n_fits, "reused": predictions.n_reused},
+        "shortened": {name: [list(of_net) for of_net in steps] for name, steps in predictions.shortened.items()},
         "checks": [{"name": c.name, "status": c.status, "detail": c.detail} for c in result.checks],
         "submission": _submission(result),
         "seconds": round(seconds, 3),

@@ -25,7 +25,7 @@ from kpipe.runs.rerun import RerunSpec
 from kpipe.runs.run import Run, refuse_blend
 from kpipe.runs.tables import read_parquet
 from kpipe.runs.vault import FILE, read_vault, recorded_vault
-from kpipe.training.cross_validation import Fits
+from kpipe.training.cross_validation import Fits, ShortenedFits
 
 __all__ = ["Reproduction", "compare_reproduction", "request_to_reproduce", "rerun_spec"]
 
@@ -90,8 +90,9 @@ def rerun_spec(first: Run) -> RerunSpec:
     refuse_blend(first)
     record = first.record
     fits = _fits(record, first.path / "run.json")
-    then = _inputs(record, tuple(fits))
-    return RerunSpec(then=then, threads=_count(record, "threads"), fits=fits, of=str(record.get("run_id")))
+    then, steps = _inputs(record, tuple(fits)), _shortened(record, first.path / "run.json")
+    of = str(record.get("run_id"))
+    return RerunSpec(then=then, threads=_count(record, "threads"), fits=fits, steps=steps, of=of)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +155,15 @@ def _fits(record: Mapping[str, Any], place: Path) -> Fits:
     if not isinstance(last, int) or not all(_are_folds(folds, last) for folds in every):
         raise _no_fits(place, f"folds must be different numbers from 0 to {last!r}; got {fits!r:.200}")
     return fits
+
+
+def _shortened(record: Mapping[str, Any], place: Path) -> ShortenedFits:
+    """Name of a fit → the steps of its networks, from a record. Raises DataError if they are no steps."""
+    found: ShortenedFits = record.get("shortened") or {}
+    for nets in found.values():
+        if not all(len(steps) == 2 and 0 < steps[1] <= steps[0] for steps in nets):
+            raise _no_fits(place, f"shortened fits must have two numbers of steps each; got {nets!r:.200}")
+    return found
 
 
 def _vault(first: Run, out: Path) -> dict[str, Any]:

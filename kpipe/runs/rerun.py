@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from kpipe.training.cross_validation import Fits
+from kpipe.training.cross_validation import Fits, ShortenedFits
 
 __all__ = ["RerunSpec"]
 
@@ -23,6 +23,8 @@ class RerunSpec:
         The CPU threads of a fit, on which the last digits of some models depend; None as a new run chooses.
     fits : Fits, optional
         Exactly these fits, however long they take; None as a new run chooses.
+    steps : ShortenedFits
+        The steps of those fits that a budget had shortened.
     of : str
         The id of the finished run that is reproduced; otherwise empty.
     then : mapping, optional
@@ -32,5 +34,6 @@ class RerunSpec:
     inputs: Mapping[str, Any] | None = None
     threads: int | None = None
     fits: Fits | None = None
+    steps: ShortenedFits = field(default_factory=dict)
     of: str = ""
     then: Mapping[str, Any] | None = None

@@ -55,6 +55,7 @@ _RECORD: dict[str, Any] = {
         {"step": str, "gain?": _SCORE, "standard_error?": _ERROR, "seconds?": Range(0, 1e10, null=True), "used?": bool}
     ],
     "fits?": {"all": _COUNT, "reused": _COUNT},
+    "shortened?": {str: [[_COUNT]]},
     "checks": [{"name": str, "status": str, "detail": str}],
     "submission": _SUBMISSION,
     **{"seconds?": _SECONDS, "peak_memory_mib?": Range(0, 1e9)},

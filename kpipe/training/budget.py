@@ -22,7 +22,9 @@ __all__ = [
     "is_worth_continuing",
     "n_first_fits",
     "reserved_seconds",
+    "rounds_of",
     "seconds_for",
+    "seconds_of_round",
     "slowness_of",
     "stacking_seconds",
     "too_short_for_all",
@@ -111,7 +113,7 @@ def first_share(fits: int, n_parallel: int, *, needed: bool) -> int:
     >>> first_share(5, 2, needed=False), first_share(5, 2, needed=True)
     (3, 2)
     """
-    return _NEEDED_SHARE if needed else _rounds(fits, n_parallel)
+    return _NEEDED_SHARE if needed else rounds_of(fits, n_parallel)
 
 
 def seconds_for(fits: int, n_parallel: int, *, longest: float) -> float:
@@ -122,7 +124,28 @@ def seconds_for(fits: int, n_parallel: int, *, longest: float) -> float:
     >>> seconds_for(5, 2, longest=10.0)
     30.0
     """
-    return longest * _rounds(fits, n_parallel)
+    return longest * rounds_of(fits, n_parallel)
+
+
+def seconds_of_round(left: float, rounds: int, *, others_wait: bool) -> tuple[float, float]:
+    """Return the seconds that fits of one round may take: in full, and if they are shortened.
+
+    Parameters
+    ----------
+    left : float
+        Seconds left.
+    rounds : int
+        That the model needs for its remaining fits.
+    others_wait : bool
+        Whether other models wait: a model that has to be shortened leaves them half of the time.
+
+    Examples
+    --------
+    >>> seconds_of_round(30.0, 3, others_wait=False), seconds_of_round(30.0, 3, others_wait=True)
+    ((10.0, 10.0), (10.0, 5.0))
+    """
+    seconds = left / max(rounds, 1)
+    return seconds, seconds / 2 if others_wait else seconds
 
 
 def is_worth_continuing(*, first: int, finished: int, needed: bool, seconds: float, left: float | None) -> bool:
@@ -263,5 +286,6 @@ def too_short_for_all(shortages: Mapping[str, Shortage]) -> str:
     )
 
 
-def _rounds(fits: int, n_parallel: int) -> int:
+def rounds_of(fits: int, n_parallel: int) -> int:
+    """Return how often ``n_parallel`` fits are started until all have run."""
     return -(-fits // n_parallel)

@@ -69,6 +69,7 @@ class _NoStore:
         """Remove nothing."""
 
 
+_MOST_NETS = 64  # of one fit, whose steps are kept: one for each target, at most
 NO_CHECKPOINTS: Checkpoints = _NoCheckpoints()
 NO_STORE: FitStore = _NoStore()
 
@@ -87,6 +88,7 @@ def result_shapes(task: FitTask, data: TrainingData) -> dict[str, tuple[int, ...
         "seconds": (),
         "batch_dependence": (),
         "curves": CURVES_SHAPE,
+        "steps": (_MOST_NETS, 2),
     }
 
 
@@ -112,7 +114,9 @@ def result_to_arrays(result: FitResult) -> dict[str, np.ndarray]:
     result : FitResult
     """
     numbers = {"seconds": np.array(result.seconds), "batch_dependence": np.array(result.batch_dependence)}
-    return {"valid": result.valid, "test": result.test, "curves": result.curves, **numbers}
+    steps = np.zeros((_MOST_NETS, 2))
+    steps[: len(result.steps)] = result.steps or 0
+    return {"valid": result.valid, "test": result.test, "curves": result.curves, "steps": steps, **numbers}
 
 
 def result_from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
@@ -130,6 +134,7 @@ def result_from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
         batch_dependence=float(arrays["batch_dependence"]),
         curves=arrays["curves"],
         resumed=True,
+        steps=tuple((int(planned), int(taken)) for planned, taken in arrays["steps"] if planned),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -29,12 +29,17 @@ from kpipe.training.steps import measure_steps
 from kpipe.training.task_runner import FitFinished, FitResults, TaskRunner
 from kpipe.training.worker import FitTask, TrainingData, fit_predict
 
-__all__ = ["Fits", "count_fits", "cross_validate"]
+__all__ = ["NO_SHORTENED", "Fits", "ShortenedFits", "count_fits", "cross_validate"]
 
 _LOG = logging.getLogger("kpipe")
+_QUICK = "quick-linear"  # the model that is trained first where little time is left, in this process
+_SOON = 4.0  # seconds in which workers may not even start
+_QUICK_CELLS = 3e7  # of the rows that a fold predicts
 _CONSTANT = "constant"  # the model whose predictions are submitted where the budget is too short for any other
 
 Fits = Mapping[str, Mapping[int, Sequence[int]]]  # model → seed → the folds that are fitted
+ShortenedFits = Mapping[str, Sequence[Sequence[int]]]  # name of a fit → (planned, taken) steps of its networks
+NO_SHORTENED: ShortenedFits = {}
 
 
 def cross_validate(
@@ -47,6 +52,7 @@ def cross_validate(
     device: str = "cpu",
     threads: int | None = None,
     fits: Fits | None = None,
+    steps: ShortenedFits = NO_SHORTENED,
     deadline: Deadline | None = None,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
     store: FitStore = NO_STORE,
@@ -71,6 +77,8 @@ def cross_validate(
         CPU threads of each fit. By default the cores are shared equally.
     fits : mapping, optional
         Exactly the fits to train, as model → seed → folds. By default every fold with every seed.
+    steps : mapping
+        Of fits that are repeated: the steps of those that a budget had shortened, by their names.
     deadline : Deadline, optional
         Models that would not finish in time are skipped, and the time left is spent on additional seeds.
     checkpoints : Checkpoints
@@ -94,13 +102,14 @@ def cross_validate(
 
     Notes
     -----
-    If no model finishes a fold in time, the predictions are those of the model ``constant``, which takes no time, and
-    ``fallback`` says so: a budget always ends with a submission.
+    If no model finishes a fold in time, the predictions are those of a linear model of a sample or, for large tables,
+    of a constant, and ``fallback`` says so: a budget always ends with a submission.
     """
     deadline = deadline or Deadline(None)
     total = count_fits(models, seeds, folds, fits)
     parallel = n_parallel(total, jobs=jobs, device=device)
     plan = _Plan(problem, folds, models, device=device, threads=threads or threads_for(parallel), fits=fits, keep=keep)
+    plan = replace(plan, steps=steps)
     plan.check_options(seeds[0])
     data = TrainingData(X=problem.X, y=problem.y, X_test=problem.X_test, outputs=problem.n_outputs)
     runner = TaskRunner(
@@ -113,12 +122,12 @@ def cross_validate(
         deadline=deadline,
     )
     _LOG.info("plan: %s on %d folds, %d at a time; %s", ", ".join(models), plan.n_fits, parallel, deadline)
-    results, skipped, short = _train_models(plan, runner, seeds)
-    fallback, stackers, planned = "", {}, deadline.is_limited and fits is None
-    if not results and short:
-        fallback = too_short_for_all(short)
-        _LOG.warning(fallback)
-        results = {_CONSTANT: _fit_constant(plan, data, seeds[0])}
+    planned = deadline.is_limited and fits is None
+    quick = _train_quick(plan, runner, seeds[0]) if planned and not deadline.has_time_for(_SOON) else {}
+    results, skipped, short = _train_models(plan, runner, seeds, quick)
+    fallback, stackers = "", {}
+    if not results:
+        results, fallback = _train_last_resort(plan, runner, seeds[0], short)
     else:
         if planned:
             runner.deadline = deadline.before(stacking_seconds(deadline.seconds_left()) if plan.stackers else 0.0)
@@ -136,6 +145,7 @@ def cross_validate(
         peak_memory_mib=runner.peak_memory_mib(),
         steps=_measure_steps(plan, base, _averaged(results, seeds, data, folds)) if planned else (),
         n_reused=runner.n_reused,
+        shortened=runner.shortened,
     )
 
 
@@ -162,6 +172,7 @@ class _Plan:
     device: str
     threads: int
     fits: Fits | None
+    steps: ShortenedFits = field(default_factory=dict)
     keep: str = ""
 
     @property
@@ -196,7 +207,7 @@ class _Plan:
             for fold in range(self.n_fits):
                 if fits is None or fold in fits[seed]:
                     train, valid = self._rows(fold)
-                    yield FitTask(
+                    task = FitTask(
                         model=name,
                         fold=fold,
                         seed=seed,
@@ -206,6 +217,7 @@ class _Plan:
                         valid=valid,
                         keep=self.keep,
                     )
+                    yield replace(task, steps=tuple((first, last) for first, last in self.steps.get(task.key, ())))
 
     def _rows(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the training and validation rows; the number after the last fold stands for a fit on all rows."""
@@ -218,10 +230,10 @@ _Results = dict[str, FitResults]  # model → (seed, fold) → result
 
 
 def _train_models(
-    plan: _Plan, runner: TaskRunner, seeds: Sequence[int]
+    plan: _Plan, runner: TaskRunner, seeds: Sequence[int], finished: _Results
 ) -> tuple[_Results, dict[str, str], dict[str, Shortage]]:
     """Return the results of each model that finished, why others were skipped, and for which the time was too short."""
-    found: _Results = {}
+    found: _Results = {**finished}
     skipped: dict[str, str] = {}
     short: dict[str, Shortage] = {}
     for name in plan.base:
@@ -255,10 +267,35 @@ def _train_models(
     return found, skipped, short
 
 
-def _fit_constant(plan: _Plan, data: TrainingData, seed: int) -> FitResults:
-    """The results of the model ``constant``, fitted in this process: no worker has to start for it."""
+def _train_quick(plan: _Plan, runner: TaskRunner, seed: int) -> _Results:
+    """The results of a model that takes a moment in this process: one fold at least, further ones while time remains.
+
+    Empty if the model fails, or the tables are so large that its predictions would take long, too.
+    """
+    test = plan.problem.X_test
+    if (len(test) + len(plan.folds.valid[0])) * test.shape[1] > _QUICK_CELLS:
+        return {}
+    quick = replace(plan, models={_QUICK: model(_QUICK)}, fits=None, keep="")
+    try:
+        tasks = sorted(quick.tasks(_QUICK, [seed]), key=lambda task: len(task.valid) > 0)  # a fit on all rows first
+        runner.total += len(tasks)
+        return {_QUICK: runner.run_here(tasks, needed=1 + plan.folds.refit)}
+    except TrainingError as error:
+        _LOG.warning("skipped %s: %s", _QUICK, error)
+        return {}
+
+
+def _train_last_resort(
+    plan: _Plan, runner: TaskRunner, seed: int, short: Mapping[str, Shortage]
+) -> tuple[_Results, str]:
+    """The results of the quick model or else of the constant, and why they are those of the constant."""
+    if quick := _train_quick(plan, runner, seed):
+        return quick, ""
+    fallback = too_short_for_all(short)
+    _LOG.warning(fallback)
     constant = replace(plan, models={_CONSTANT: model(_CONSTANT)}, fits=None, keep="")
-    return {(task.seed, task.fold): fit_predict(task, data) for task in constant.tasks(_CONSTANT, [seed])}
+    fitted = {(task.seed, task.fold): fit_predict(task, runner.data) for task in constant.tasks(_CONSTANT, [seed])}
+    return {_CONSTANT: fitted}, fallback
 
 
 def _no_model(skipped: Mapping[str, str]) -> TrainingError:
@@ -275,7 +312,7 @@ def _no_model(skipped: Mapping[str, str]) -> TrainingError:
 
 def _train_additional_seeds(plan: _Plan, runner: TaskRunner, results: _Results, seeds: Sequence[int]) -> None:
     """Train models with additional seeds, in turn, while time remains; skip models that do not depend on the seed."""
-    candidates = [name for name in results if _is_complete(plan, results[name])]
+    candidates = [name for name in results if name in plan.models and _is_complete(plan, results[name])]
     for seed in additional_seeds(seeds):
         trained = 0
         for name in list(candidates):

@@ -14,6 +14,7 @@ from kpipe.core.metrics import Metric
 from kpipe.core.values import Context, Loss
 from kpipe.errors import KpipeError, TrainingError
 from kpipe.models import CATALOG, model, unknown_model
+from kpipe.models.on_sample import OnSample
 from kpipe.models.per_target import PerTarget
 from kpipe.problem.competition import Factory
 from kpipe.problem.problem import Problem
@@ -136,6 +137,9 @@ def wrap_estimator(problem: Problem, estimator: BaseEstimator) -> BaseEstimator:
         It learns log(1 + y) where the metric is a squared error on that scale. Of several targets it learns each on its
         own, unless all are known in every row and the estimator has a method ``joint`` that returns one for all.
     """
+    if isinstance(estimator, OnSample):  # features are fitted on the sample, too
+        inner = wrap_estimator(problem, estimator.estimator)
+        return OnSample(inner, rows=estimator.rows, random_state=estimator.random_state)
     if problem.features is not None and not getattr(estimator, "raw", False):
         estimator = make_pipeline(clone(problem.features), estimator)
     if problem.metric.log_target:

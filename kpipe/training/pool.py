@@ -25,6 +25,7 @@ from kpipe.errors import KpipeError, TrainingError, UsageError
 from kpipe.training.allocator import release_free_memory
 from kpipe.training.backends import Cluster, ClusterBackend, active_cluster, shared_data
 from kpipe.training.deadline import Deadline
+from kpipe.training.fork_server import fork_workers_from_server
 from kpipe.training.processes import hold_interrupts, start_worker
 from kpipe.training.worker import FitResult, FitTask, TrainingData, fit_predict
 
@@ -203,6 +204,7 @@ def _outcomes(
 
     ``tasks`` may shrink meanwhile.
     """
+    fork_workers_from_server()
     parallel = _parallel(pool, next(iter(tasks.values())).threads, isolated=isolated)
     sent = data if pool.cluster is None else None
     jobs = (joblib.delayed(_attempt)(number, task, sent) for number, task in list(tasks.items()))

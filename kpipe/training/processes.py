@@ -11,11 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
 from typing import TextIO, cast
 
 import joblib.externals.loky.backend.resource_tracker
 
+from kpipe.core.scipy_docs import skip_scipy_docs
 from kpipe.core.streams import GuardedStream
 from kpipe.training.allocator import set_malloc_thresholds
 from kpipe.training.backends import shared_data
@@ -33,12 +35,13 @@ def start_worker() -> None:
     goes to stderr, and the process exits without waiting for threads.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    skip_scipy_docs()
     set_malloc_thresholds()
     with contextlib.suppress(OSError):
         os.dup2(2, 1)
     sys.stderr = cast(TextIO, GuardedStream(sys.stderr))  # a model that prints to a full disk goes on
     Finalize(None, _exit, exitpriority=-1000)
-    threading.Thread(target=_exit_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
 def in_worker() -> bool:
@@ -87,10 +90,14 @@ def stdout_to_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def _exit_with_parent(parent: int) -> None:
+def _exit_with_parent() -> None:
     """End this process when its parent is gone: a parent that is killed cannot stop it, and loky waits for minutes."""
-    while os.getppid() == parent:
-        time.sleep(_PARENT_CHECK)
+    started_by, parent = multiprocessing.parent_process(), os.getppid()
+    if started_by is not None and started_by.sentinel is not None:  # forked by a fork server, which is then its parent
+        wait([started_by.sentinel])
+    else:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_CHECK)
     _exit()
 
 

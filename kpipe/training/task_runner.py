@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from kpipe.core.time_limit import Steps
 from kpipe.training import budget
 from kpipe.training.checkpoints import NO_CHECKPOINTS, Checkpoints, FitStore, load_result, save_result
 from kpipe.training.deadline import Deadline
@@ -78,6 +79,7 @@ class TaskRunner:
     total: int
     deadline: Deadline
     n_reused: int = field(default=0, init=False)  # fits of other runs
+    shortened: dict[str, tuple[Steps, ...]] = field(default_factory=dict, init=False)  # name of the fit → its steps
     _done: int = field(default=0, init=False)
     _worker_memory: dict[int, float] = field(default_factory=dict, init=False)  # process → peak, MiB
 
@@ -112,8 +114,9 @@ class TaskRunner:
         if needed or not self.deadline.has_passed():
             parts = 1 if needed and last else budget.first_share(len(tasks), n_parallel, needed=needed)
             share = self.deadline.share(parts)
-            self._run_until(share, tasks[:n_first], results, shortest=0.0 if again else _SHORTEST)
-        rest = tasks[n_first:]
+            limited_tasks = self._with_limits(tasks, others_wait=not (last or again))
+            self._run_until(share, limited_tasks[:n_first], results, shortest=0.0 if again else _SHORTEST)
+        rest = self._with_limits(tasks[n_first:], others_wait=not (last or again))
         if rest and self._is_worth_continuing(rest, results, n_first=n_first, needed=needed):
             self._run_until(self.deadline, rest, results)
         self.total -= len(tasks) - len(results)
@@ -121,12 +124,14 @@ class TaskRunner:
             _LOG.info("%s: %d of %d fits finished; %s", tasks[0].model, len(results), len(tasks), self.deadline)
         return results
 
-    def run_here(self, tasks: Sequence[FitTask]) -> dict[tuple[int, int], FitResult]:
+    def run_here(self, tasks: Sequence[FitTask], *, needed: int = 0) -> dict[tuple[int, int], FitResult]:
         """Run tasks that take a moment in this process, one after another, while the longest so far fits in.
 
         Parameters
         ----------
         tasks : sequence of FitTask
+        needed : int
+            How many are run even if no time is left.
 
         Returns
         -------
@@ -136,7 +141,7 @@ class TaskRunner:
         results: dict[tuple[int, int], FitResult] = {}
         for task in tasks:
             longest = max((result.seconds for result in results.values()), default=0.0)
-            if not self.deadline.has_time_for(longest):
+            if len(results) >= needed and not self.deadline.has_time_for(longest):
                 break
             results[task.seed, task.fold] = result = fit_predict(task, self.data)
             self._report(task, result)
@@ -163,6 +168,16 @@ class TaskRunner:
         """Return the peak memory in MiB: of this process before training, or of it and its workers while training."""
         workers = sum(memory for process, memory in self._worker_memory.items() if process != os.getpid())
         return max(peak_memory_mib(), current_memory_mib() + workers)
+
+    def _with_limits(self, tasks: Sequence[FitTask], *, others_wait: bool) -> list[FitTask]:
+        """The tasks with what each must know to leave time for those that follow it."""
+        if self.deadline.end is None or self.pool.cluster is not None:  # other machines have other clocks
+            return [*tasks]
+        parallel, rounds = self.pool.n_parallel, budget.rounds_of(len(tasks), self.pool.n_parallel)
+        return [
+            replace(task, end=self.deadline.end, rounds=rounds - number // parallel, others_wait=others_wait)
+            for number, task in enumerate(tasks)
+        ]
 
     def _is_worth_continuing(self, rest: Sequence[FitTask], results: FitResults, *, n_first: int, needed: bool) -> bool:
         return budget.is_worth_continuing(
@@ -213,11 +228,14 @@ class TaskRunner:
         with contextlib.closing(run_fits(waiting, self.data, pool=self.pool, deadline=deadline)) as finished:
             for task, result in finished:
                 save_result(self.checkpoints, task, result)
-                self.store.save(task, self.data, result)
+                if not result.steps:  # what a time limit has cut short is no result for later runs
+                    self.store.save(task, self.data, result)
                 yield task, result
 
     def _report(self, task: FitTask, result: FitResult) -> None:
         self._done += 1
+        if result.steps:
+            self.shortened[task.key] = result.steps
         _LOG.info("%s finished in %.3f s%s", task.key, result.seconds, ", before this run" * result.resumed)
         peak = max(self._worker_memory.get(result.process, 0.0), result.peak_memory_mib)
         self._worker_memory[result.process] = peak

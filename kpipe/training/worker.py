@@ -7,6 +7,7 @@ Even if the model raises an exception, exits, prints or warns, the caller gets a
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -21,7 +22,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from threadpoolctl import threadpool_limits
 
+from kpipe.core.time_limit import Steps, TimeLimit, limit_time
 from kpipe.errors import KpipeError, TrainingError
+from kpipe.training.budget import seconds_of_round
 from kpipe.training.kept_models import save_model
 from kpipe.training.learning_curves import extract_curves
 from kpipe.training.memory import peak_memory_mib
@@ -73,6 +76,14 @@ class FitTask:
     estimator : BaseEstimator
     train, valid : arrays of int
         Positions of the training and validation rows.
+    end : float, optional
+        When the last fit of the model must have ended, by ``time.monotonic``. None: there is no limit.
+    rounds : int
+        How often fits of the model are still started until then, this fit included.
+    others_wait : bool
+        Whether other models wait for the time that is left.
+    steps : tuple of (int, int)
+        The steps of a shortened fit that is repeated.
     keep : str
         The folder in which the fitted model is kept; empty for none.
     """
@@ -84,6 +95,10 @@ class FitTask:
     estimator: BaseEstimator
     train: np.ndarray
     valid: np.ndarray
+    end: float | None = None
+    rounds: int = 1
+    others_wait: bool = False
+    steps: tuple[Steps, ...] = ()
     keep: str = ""
 
     @property
@@ -113,6 +128,8 @@ class FitResult:
         Peak memory of that process.
     resumed : bool
         Whether the result was read from a checkpoint.
+    steps : tuple of (int, int)
+        Where the fit was shortened: the steps that each of its networks planned and took.
     """
 
     valid: np.ndarray
@@ -123,6 +140,7 @@ class FitResult:
     process: int = 0
     peak_memory_mib: float = 0.0
     resumed: bool = False
+    steps: tuple[Steps, ...] = ()
 
 
 def fit_predict(task: FitTask, data: TrainingData) -> FitResult:
@@ -142,7 +160,8 @@ def fit_predict(task: FitTask, data: TrainingData) -> FitResult:
     TrainingError
         If the model fails, or its predictions are not finite numbers of the right shape.
     """
-    with _alone(f"Model {task.model!r} failed on fold {task.fold + 1}", task.threads):
+    limit = _time_limit(task, data)
+    with _alone(f"Model {task.model!r} failed on fold {task.fold + 1}", task.threads), limit_time(limit):
         start = time.perf_counter()
         estimator = _fitted(task, data)
         valid = _predict_valid(estimator, task, data)
@@ -162,6 +181,7 @@ def fit_predict(task: FitTask, data: TrainingData) -> FitResult:
         batch_dependence=batch_dependence,
         process=os.getpid(),
         peak_memory_mib=peak_memory_mib(),
+        steps=tuple(limit.taken) if limit is not None and limit.shortened else (),
     )
 
 
@@ -178,7 +198,7 @@ def fit(task: FitTask, data: TrainingData) -> Any:
     TrainingError
         If the model fails.
     """
-    with _alone(f"Model {task.model!r} failed", task.threads):
+    with _alone(f"Model {task.model!r} failed", task.threads), limit_time(_time_limit(task, data)):
         return _fitted(task, data)
 
 
@@ -218,6 +238,16 @@ def _alone(what: str, threads: int) -> Iterator[None]:
 
 def _fitted(task: FitTask, data: TrainingData) -> Any:
     return clone(task.estimator).fit(data.X.iloc[task.train], data.y[task.train])
+
+
+def _time_limit(task: FitTask, data: TrainingData) -> TimeLimit | None:
+    """The limit of a fit that starts now: where a process had to start first, that time is not the fit's."""
+    if task.end is None:
+        return TimeLimit(math.inf, repeated=task.steps) if task.steps else None
+    now = time.monotonic()
+    full, shortened = seconds_of_round(task.end - now, task.rounds, others_wait=task.others_wait)
+    rows = len(task.valid) + len(data.X_test) + 2 * _REPEATED_ROWS
+    return TimeLimit(now + full, now + shortened, rows=rows)
 
 
 def predict(estimator: Any, X: pd.DataFrame, outputs: int) -> np.ndarray:

@@ -266,6 +266,21 @@ def test_a_check_reuses_the_fits_of_unaltered_tables_and_trains_its_experiments(
     )
 
 
+def test_the_same_tables_are_checked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    checks = kpipe.checks.table_checks
+    monkeypatch.setattr(kpipe.checks, "table_checks", lambda *args, **given: made.append(1) or checks(*args, **given))
+    first = trained(tmp_path)
+    again = trained(tmp_path)
+    assert made == [1]
+    assert first.record["checks"] == again.record["checks"]
+    for entry in (tmp_path / ".fits").iterdir():
+        entry.write_bytes(entry.read_bytes()[:-1] + b"?")
+    trained(tmp_path)
+    trained(tmp_path, fresh=True)
+    assert len(made) == 3
+
+
 MODULE = '''
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin

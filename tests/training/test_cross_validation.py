@@ -16,6 +16,7 @@ from kpipe.features import ModeImputer
 from kpipe.models import model
 from kpipe.problem.problem import Problem
 from kpipe.problem.splitters import ByTime, RowSplit
+from kpipe.training import cross_validation
 from kpipe.training.cross_validation import count_fits, cross_validate
 from kpipe.training.deadline import Deadline
 from kpipe.training.folds import make_folds
@@ -243,7 +244,27 @@ def test_finished_folds_of_the_only_model_are_used_and_the_missing_ones_are_coun
     assert found.skipped["stuck (3 of 5 fits)"].startswith("it would not finish within the budget of 5 s: its 5 fits ")
 
 
-def test_a_budget_that_is_too_short_for_every_model_ends_with_a_constant_prediction() -> None:
+def test_a_budget_that_is_too_short_for_every_model_ends_with_a_linear_model_of_a_sample() -> None:
+    models = {"linear": model("linear"), "prior": prior}
+    found, folds = validated(survivors(), models, deadline=Deadline(0.0), jobs=1)
+    (only,) = found.models
+    assert (only.name, found.fallback) == ("quick-linear", "")
+    assert only.fits == {0: (0,)}  # no time for further folds
+    assert np.isfinite(only.oof[folds.valid[0]]).all()
+    assert len(np.unique(only.test, axis=0)) > 10
+    assert set(found.skipped) == {"linear", "prior"}
+
+
+def test_where_workers_would_start_too_late_a_quick_model_comes_first() -> None:
+    found, _ = validated(survivors(), {"linear": model("linear")}, deadline=Deadline(3.0), jobs=1)
+    assert found.models[0].name == "quick-linear"
+    assert 0 in found.models[0].fits[0]
+
+
+def test_a_budget_that_is_too_short_for_every_model_of_a_large_table_ends_with_a_constant_prediction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cross_validation, "_QUICK_CELLS", 0)
     found, _ = validated(survivors(), {"linear": model("linear"), "prior": prior}, deadline=Deadline(0.0), jobs=1)
     (only,) = found.models
     assert only.name == "constant"

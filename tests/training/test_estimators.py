@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LinearRegression
 
 from kpipe.core.values import Context
@@ -96,3 +99,21 @@ def test_several_targets_get_one_estimator_where_it_can_learn_all() -> None:
     assert isinstance(wrap_estimator(several, LinearRegression()), PerTarget)
     gaps = replace(several, y=np.full((4, 2), np.nan))
     assert isinstance(wrap_estimator(gaps, _Joint()), PerTarget)  # each target on the rows in which it is known
+
+
+def test_features_of_a_model_of_a_sample_are_fitted_on_the_sample() -> None:
+    problem = problem_of(survivors(), features=CountsRows())
+    context = make_context(problem, seed=0, threads=1, device="cpu")
+    made = build_estimator("quick-linear", model("quick-linear", rows=20), problem, context)
+    fitted = made.fit(problem.X, problem.y)
+    assert 20 <= fitted.estimator_[0].rows_ <= 22  # a row of each class is always among them
+    assert fitted.predict_proba(problem.X_test).shape == (len(problem.X_test), 2)
+
+
+class CountsRows(TransformerMixin, BaseEstimator):
+    def fit(self, X: pd.DataFrame, y: Any = None) -> CountsRows:
+        self.rows_ = len(X)
+        return self
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        return X

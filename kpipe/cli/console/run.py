@@ -60,6 +60,10 @@ def _print_result(run: Run) -> None:
     if reused := fits.get("reused"):
         took += f"; {reused} of {fits['all']} fits were reused from earlier runs"
     console.print(f"Out-of-fold scores over {rows}, seed {seeds}. {took}.")
+    if shortened := record.get("shortened"):
+        names = ", ".join(sorted({name.rpartition("-seed")[0] for name in shortened}))
+        line = f"Shortened to keep the budget: {len(shortened)} fits of {names}. A longer --budget trains them in full."
+        console.print(printable(line), markup=False)
     if record.get("fallback"):
         console.print(f"NO MODEL WAS TRAINED: {printable(str(record['fallback']))}", style="bold red", markup=False)
     if record["data"]["origin"] != "sample" and (expected := format_forecast(record)):

@@ -16,7 +16,7 @@ import os
 import re
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from kpipe.kaggle.kernel.embedded import check_importable, zip_embedded
 from kpipe.problem.competition import find
 from kpipe.runs.reproduce import rerun_spec
 from kpipe.runs.run import Run
-from kpipe.training.cross_validation import Fits
+from kpipe.training.cross_validation import Fits, ShortenedFits
 
 __all__ = ["BuiltKernel", "KernelSpec", "build_kernel", "spec_of_run"]
 
@@ -51,12 +51,15 @@ class KernelSpec:
         Exactly these fits, whatever the budget of that run was; None as a new run chooses.
     threads : int, optional
         The CPU threads of a fit, on which the last digits of some models depend; None as a new run chooses.
+    steps : ShortenedFits
+        The steps of those fits that the budget of that run had shortened.
     """
 
     request: RunRequest
     made_from: str = ""
     fits: Fits | None = None
     threads: int | None = None
+    steps: ShortenedFits = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -168,9 +171,8 @@ def spec_of_run(run: Run) -> KernelSpec:
     changes |= {name: os.path.basename(file) for name in FILE_OPTIONS[:3] if (file := getattr(request, name))}
     changes |= {"extra": [os.path.basename(file) for file in request.extra]}
     changes |= {"metric": request.metric or _inferred_metric(run)}
-    return KernelSpec(
-        RunRequest.from_json(slug, options, place=place, **changes), record["run_id"], rerun.fits, rerun.threads
-    )
+    request = RunRequest.from_json(slug, options, place=place, **changes)
+    return KernelSpec(request, record["run_id"], rerun.fits, rerun.threads, rerun.steps)
 
 
 def _inferred_metric(run: Run) -> str | None:
@@ -204,7 +206,8 @@ def _script(spec: KernelSpec, payload: bytes, *, wheels: str) -> str:
     fits = spec.fits and {
         name: {seed: list(folds) for seed, folds in seeds.items()} for name, seeds in spec.fits.items()
     }
-    rerun = {"fits": fits, "threads": spec.threads} if fits else {}
+    steps = {name: [[*of_net] for of_net in nets] for name, nets in spec.steps.items()}
+    rerun = {"fits": fits, "threads": spec.threads, "steps": steps} if fits else {}
     encoded = textwrap.wrap(base64.b64encode(payload).decode(), 116)
     origin = f", which repeats the run {spec.made_from}" if spec.made_from else ""
     return "\n".join([

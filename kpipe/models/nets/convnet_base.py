@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -70,6 +71,8 @@ class ConvNet(BaseEstimator):
         The network's weights by name.
     loss_curve_ : ndarray of shape (epochs,)
         Mean training loss of each epoch, of warped images.
+    shortened_ : bool
+        Whether a time limit cut the training short; a prediction is then made from one view of the image.
     """
 
     raw: bool  # whether it is to get the columns as they are, before the competition's features
@@ -128,7 +131,7 @@ class ConvNet(BaseEstimator):
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout)
         self.shape_ = self._image_shape(X.shape[1])
         self.scale_ = pixel_scale(X)
-        self.weights_, self.loss_curve_ = train(
+        self.weights_, self.loss_curve_, self.shortened_ = train(
             self._build,
             X,
             targets,
@@ -143,6 +146,7 @@ class ConvNet(BaseEstimator):
             machine=self._machine(train=True),
             seed=draw_seed(self.random_state),
             augment=self._warp() or None,
+            build_shortened=partial(self._build, shortened=True),
         )
 
     def _forward(self, X: Any) -> np.ndarray:
@@ -152,9 +156,9 @@ class ConvNet(BaseEstimator):
 
         X = validate_data(self, pixels_of(X), dtype=[np.float32, np.uint8], reset=False)
         padded = X if len(X) >= _FEWEST_ROWS else np.resize(X, (_FEWEST_ROWS, X.shape[1]))
-        return forward(self._build, self.weights_, padded, machine=self._machine(), batch_size=_PREDICTED_ROWS)[
-            : len(X)
-        ]
+        build = partial(self._build, shortened=self.shortened_)
+        outputs = forward(build, self.weights_, padded, machine=self._machine(), batch_size=_PREDICTED_ROWS)
+        return outputs[: len(X)]
 
     def _image_shape(self, features: int) -> ImageShape:
         """(height, width, channels), which must hold as many numbers as there are columns."""
@@ -168,18 +172,20 @@ class ConvNet(BaseEstimator):
             )
         return shape
 
-    def _build(self) -> ConvNetwork:
+    def _build(self, *, shortened: bool = False) -> ConvNetwork:
+        """The network; after a shortened training, time is better spent on training than on several views."""
         from kpipe.models.nets.convnet_layers import LAYERS, ConvNetwork
         from kpipe.models.nets.image_augmentation import SHIFTS
 
+        views = self.test_time_augmentation and not shortened
         return ConvNetwork(
             self.shape_,
             scale=self.scale_,
             layers=LAYERS[self.size],
             classes=self.outputs_,
             dropout=self.dropout,
-            shifts=SHIFTS if self.test_time_augmentation else SHIFTS[:1],
-            flip=self.flip and self.test_time_augmentation,
+            shifts=SHIFTS if views else SHIFTS[:1],
+            flip=self.flip and views,
         )
 
     def _warp(self) -> RandomWarp:

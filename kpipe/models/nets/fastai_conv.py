@@ -133,7 +133,7 @@ class FastaiConv(NetClassifierMixin, BaseEstimator):
             If the loss is no longer a finite number.
         """
         X, codes = self._validate(X, y)
-        self.weights_, self.loss_curve_ = train_learner(self._build, X, codes, **self._training_options())
+        self.weights_, self.loss_curve_, _ = train_learner(self._build, X, codes, **self._training_options())
         return self
 
     def lr_find(self, X: Any, y: Any) -> LearningRates:

@@ -83,7 +83,7 @@ class _FastaiTabular(BaseEstimator):
         self.n_features_in_ = X.shape[1]
         self.outputs_ = outputs
         self._fit_encoding(X)
-        self.weights_, self.loss_curve_ = train_learner(
+        self.weights_, self.loss_curve_, _ = train_learner(
             self._build,
             self._encode(X),
             targets,

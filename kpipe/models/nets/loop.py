@@ -9,17 +9,21 @@ byte.
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kpipe.core.time_limit import current_limit
 from kpipe.models.nets.machine import Machine, autocast, torch_session
 from kpipe.models.nets.optimizer import Optimizer
+from kpipe.models.nets.schedule import Schedule, plan_schedule
 from kpipe.models.validation import require, require_finite
 
 __all__ = ["Augment", "LossFunction", "Recipe", "Trained", "Weights", "forward", "train"]
@@ -28,6 +32,7 @@ Weights = dict[str, np.ndarray]
 LossFunction = Callable[[Tensor, Tensor], Tensor]  # (outputs, targets) → the mean loss
 # (batch, generator, share of the training that is over) → batch, on the device
 Augment = Callable[[Tensor, torch.Generator, float], Tensor]
+_PREDICTED = 128  # rows at a time, where the time of a prediction is measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +85,22 @@ class Recipe:
         require(0 < self.warmup < 1, "warmup must be between 0 and 1", self.warmup)
         require(0 <= self.averaging < 1, "averaging must be at least 0 and below 1", self.averaging)
 
+    def steps(self, rows: int) -> int:
+        """The number of steps for a table.
+
+        Parameters
+        ----------
+        rows : int
+            Of the table.
+
+        Returns
+        -------
+        int
+            Whole epochs, and ``min_steps`` at least.
+        """
+        batches = math.ceil(rows / self.batch_size)
+        return batches * max(self.epochs, math.ceil(self.min_steps / batches))
+
 
 class Trained(NamedTuple):
     """What ``train`` returns.
@@ -90,10 +111,13 @@ class Trained(NamedTuple):
         Of the trained network, by name.
     losses : ndarray of shape (epochs,)
         The mean loss of each epoch's batches.
+    shortened : bool
+        Whether fewer steps were taken than the recipe asks for, because the fit has a time limit.
     """
 
     weights: Weights
     losses: np.ndarray
+    shortened: bool = False
 
 
 def train(
@@ -106,10 +130,12 @@ def train(
     machine: Machine,
     seed: int,
     augment: Augment | None = None,
+    build_shortened: Callable[[], nn.Module] | None = None,
 ) -> Trained:
     """The weights of a network that was trained on all rows.
 
-    The same arguments give the same bytes on the same machine, and torch's global random state stays as it was.
+    The same arguments give the same bytes on the same machine, and torch's global random state stays as it was. Where
+    the fit has a time limit (``kpipe.core.time_limit``), fewer steps may be taken.
 
     Parameters
     ----------
@@ -129,38 +155,103 @@ def train(
         For everything random.
     augment : callable or None, default=None
         (batch, generator, share of the training that is over) → batch, on the device.
+    build_shortened : callable or None, default=None
+        Makes the network that predicts if training is shortened, where that is a quicker one with the same weights.
 
     Returns
     -------
     Trained
-        Weights and losses.
+        Weights and losses, and whether training was shortened.
 
     Raises
     ------
     TrainingError
         If the loss is no longer a finite number.
     """
+    set_up = _SetUp(build, inputs, targets, loss, recipe, machine, seed, augment)
+    schedule = _plan(set_up, build_shortened or build)
     with torch_session(machine, seed=seed) as device:
-        network = build().to(device).train()
-        rows, wanted = _to_device(inputs, device), _to_device(targets, device)
-        generator = torch.Generator(device=device).manual_seed(seed)
-        optimizer = Optimizer(network, recipe.optimizer, weight_decay=recipe.weight_decay, momentum=recipe.momentum)
-        averaged = copy.deepcopy(network) if recipe.averaging else network
-        losses = []
-        for epoch, batches, progresses in _epochs(len(rows), recipe, generator):
-            total = torch.zeros((), device=device)
+        training = _Training(set_up, device)
+        losses, done = [], 0
+        for epoch, batches, progresses in _epochs(len(inputs), recipe, schedule.steps, training.generator):
+            total, first = torch.zeros((), device=device), done
             for batch, progress in zip(batches, progresses, strict=True):
-                taken = rows.index_select(0, batch)
-                augmented = augment(taken, generator, progress) if augment else taken
-                value = loss(_outputs(network, augmented, machine), wanted[batch])
-                optimizer.descend(value, rate=recipe.lr * _one_cycle(progress, recipe.warmup))
-                total += value.detach()  # left on the device: reading it would wait for the step
-                if recipe.averaging:
-                    _average(averaged, network, decay=recipe.averaging)
-            losses.append(total.item() / len(batches))
+                if schedule.is_over(done):
+                    break
+                total += training.step(batch, progress)  # left on the device: reading it would wait for the step
+                done += 1
+            if done == first:
+                break
+            losses.append(total.item() / (done - first))
             require_finite(losses[-1:], first_epoch=epoch, lr=recipe.lr)
-        weights = {name: value.cpu().numpy() for name, value in averaged.state_dict().items()}
-        return Trained(weights, np.array(losses))
+        schedule.note(done)
+        return Trained(training.weights(), np.array(losses), schedule.shortened)
+
+
+class _SetUp(NamedTuple):
+    """The arguments of ``train``."""
+
+    build: Callable[[], nn.Module]
+    inputs: np.ndarray
+    targets: np.ndarray
+    loss: LossFunction
+    recipe: Recipe
+    machine: Machine
+    seed: int
+    augment: Augment | None
+
+
+class _Training:
+    """A network that is trained step by step, on its device."""
+
+    def __init__(self, set_up: _SetUp, device: torch.device) -> None:
+        recipe = set_up.recipe
+        self.set_up = set_up
+        self.network = set_up.build().to(device).train()
+        self.rows, self.wanted = _to_device(set_up.inputs, device), _to_device(set_up.targets, device)
+        self.generator = torch.Generator(device=device).manual_seed(set_up.seed)
+        self.optimizer = Optimizer(
+            self.network, recipe.optimizer, weight_decay=recipe.weight_decay, momentum=recipe.momentum
+        )
+        self.averaged = copy.deepcopy(self.network) if recipe.averaging else self.network
+
+    def step(self, batch: Tensor, progress: float) -> Tensor:
+        """Take one step on the rows of a batch, after this share of the training; return their mean loss."""
+        _, _, _, loss, recipe, machine, _, augment = self.set_up
+        taken = self.rows.index_select(0, batch)
+        augmented = augment(taken, self.generator, progress) if augment else taken
+        value = loss(_outputs(self.network, augmented, machine), self.wanted[batch])
+        self.optimizer.descend(value, rate=recipe.lr * _one_cycle(progress, recipe.warmup))
+        if recipe.averaging:
+            _average(self.averaged, self.network, decay=recipe.averaging)
+        return value.detach()
+
+    def weights(self) -> Weights:
+        """The weights so far."""
+        return {name: value.cpu().numpy() for name, value in self.averaged.state_dict().items()}
+
+
+def _plan(set_up: _SetUp, build_shortened: Callable[[], nn.Module]) -> Schedule:
+    """The steps that the recipe asks for, or as many as the fit has time for, measured on a copy of the network."""
+    steps = set_up.recipe.steps(len(set_up.inputs))
+    if current_limit() is None:
+        return Schedule(steps)
+    machine, size = set_up.machine, min(set_up.recipe.batch_size, len(set_up.inputs))
+    with torch_session(machine, seed=set_up.seed) as device:
+        copied = _Training(set_up, device)
+        batch, halves = torch.arange(size, device=device), itertools.cycle((0.25, 0.75))  # they may differ in time
+        weights = copied.weights()
+
+        def predict(build: Callable[[], nn.Module], rows: int) -> None:
+            sample = np.resize(set_up.inputs[:rows], (rows, *set_up.inputs.shape[1:]))
+            forward(build, weights, sample, machine=machine, batch_size=_PREDICTED)
+
+        return plan_schedule(
+            steps,
+            step=lambda: copied.step(batch, next(halves)).item(),  # waits for the device
+            predict=partial(predict, set_up.build),
+            predict_shortened=partial(predict, build_shortened),
+        )
 
 
 def forward(
@@ -196,18 +287,18 @@ def forward(
 
 
 def _epochs(
-    rows: int, recipe: Recipe, generator: torch.Generator
+    rows: int, recipe: Recipe, steps: int, generator: torch.Generator
 ) -> Iterator[tuple[int, tuple[Tensor, ...], list[float]]]:
     """(epoch number from 1, its batches of row positions, share of the training before each): every row once per epoch.
 
-    The sizes of batches differ by one row at most, since a small last one would disturb batch normalisation.
+    The sizes of batches differ by one row at most, since a small last one would disturb batch normalisation. The last
+    epoch ends with the last of the steps.
     """
     batches = math.ceil(rows / recipe.batch_size)
-    epochs = max(recipe.epochs, math.ceil(recipe.min_steps / batches))
-    for epoch in range(epochs):
+    for epoch in range(math.ceil(steps / batches)):
         order = torch.randperm(rows, generator=generator, device=generator.device)
-        steps = range(epoch * batches, (epoch + 1) * batches)
-        yield epoch + 1, order.tensor_split(batches), [step / (epochs * batches) for step in steps]
+        of_epoch = range(epoch * batches, min((epoch + 1) * batches, steps))
+        yield epoch + 1, order.tensor_split(batches)[: len(of_epoch)], [step / steps for step in of_epoch]
 
 
 def _one_cycle(progress: float, warmup: float) -> float:

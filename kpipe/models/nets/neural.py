@@ -108,7 +108,7 @@ class _NeuralNet(BaseEstimator):
         require(all(size >= 1 for size in self.hidden), "hidden must hold sizes of 1 or more", self.hidden)
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout)
         self.centre_, self.spread_ = X.mean(axis=0), _spread(X)
-        self.weights_, self.loss_curve_ = train(
+        self.weights_, self.loss_curve_, _ = train(
             self._build,
             self._scale(X).astype(np.float32),
             targets,

@@ -145,7 +145,7 @@ class _TabularNet(BaseEstimator):
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout)
         require(self.budget > 0, "budget must be above 0", self.budget)
         self.encoding_ = TableEncoding(X, bins=self.bins)
-        self.weights_, self.loss_curve_ = train(
+        self.weights_, self.loss_curve_, _ = train(
             self._build,
             self.encoding_.encode(X).astype(np.float32),
             targets,

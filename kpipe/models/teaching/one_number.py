@@ -255,7 +255,7 @@ class OneNumber(NetClassifierMixin, BaseEstimator):
     def _fit_by_learner(self, X: np.ndarray, codes: np.ndarray) -> list[np.ndarray]:
         from kpipe.models.nets.fastai_training import train_learner
 
-        weights, _ = train_learner(self._build, X, codes, **self._training_options())
+        weights, _, _ = train_learner(self._build, X, codes, **self._training_options())
         return [part.T.copy() for part in weights.values()]
 
     def _build(self) -> nn.Module:

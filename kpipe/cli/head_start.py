@@ -1,0 +1,69 @@
+"""A head start of ``kpipe run``: worker processes begin to import the libraries before this one does.
+
+Only the standard library is imported here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import re
+import sys
+from pathlib import Path
+
+from kpipe.core.devices import available_cores, is_accelerator_possible
+from kpipe.training.fork_server import start_fork_server
+
+__all__ = ["start_workers_early"]
+
+_NETS = Path(__file__).parents[1] / "models" / "nets"
+_MAIN = Path(__file__).parents[1] / "__main__.py"
+_FACTORY = re.compile(r"^def ([a-z]\w*)\(\s*context: Context\b", re.MULTILINE)
+
+
+def start_workers_early(options: argparse.Namespace) -> None:
+    """Start the process that workers are forked from, if the run is likely to need workers.
+
+    Parameters
+    ----------
+    options : Namespace
+        Of ``kpipe run``.
+    """
+    if Path(sys.argv[0]).name != "kpipe" and Path(sys.argv[0]) != _MAIN:  # another program that calls the command
+        return
+    jobs = options.jobs or available_cores()
+    in_this_process = jobs < 2 and options.budget is None
+    elsewhere = options.cluster or (options.device or "auto") not in ("auto", "cpu") or is_accelerator_possible()
+    if in_this_process or elsewhere or options.resume or options.slug is None or _will_reuse_fits(options):
+        return
+    libraries = ["lightgbm", *(["torch", "kpipe.models.nets.loop"] if _needs_torch(options) else [])]
+    start_fork_server(libraries, threads=max(available_cores() // max(jobs, 2), 1))
+
+
+def _will_reuse_fits(options: argparse.Namespace) -> bool:
+    """Whether the last run of the competition was made by the same command, so that most likely nothing is trained."""
+    if options.fresh:
+        return False
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        last = max((options.out / options.slug).glob("2*/run.json"))
+        return bool(json.loads(last.read_text(encoding="utf-8")).get("command") == ["kpipe", *sys.argv[1:]])
+    return False
+
+
+def _needs_torch(options: argparse.Namespace) -> bool:
+    """Whether nets are among the models, as far as their names show; they are among the models of any competition."""
+    from kpipe import competitions
+
+    nets = {
+        name.replace("_", "-")
+        for file in _NETS.glob("*.py")
+        for name in _FACTORY.findall(file.read_text(encoding="utf-8"))
+    }
+    if options.models:
+        return bool(nets & {*options.models})
+    folder = competitions.folder(options.slug)
+    with contextlib.suppress(OSError, ValueError):
+        module = (folder / "competition.py").read_text(encoding="utf-8") if folder is not None else ""
+        return folder is None or any(f'"{name}"' in module for name in nets)
+    return False

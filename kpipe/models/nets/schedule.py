@@ -1,0 +1,119 @@
+"""How many steps a net trains: all of its recipe, or as many as the time limit of the fit allows.
+
+The steps are planned before training, from the measured time of a few of them on a copy of the network, so that the
+learning rate falls to 0 within the time. Should the machine become slower later, training stops in time and keeps what
+it has learned. A schedule that is not shortened is not changed by a byte.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kpipe.core.time_limit import TimeLimit, current_limit
+
+__all__ = ["Schedule", "plan_schedule"]
+
+_PLANNED = 0.85  # share of the time left that is planned: steps vary, and a busy machine becomes slower
+_STOPPED = 0.97  # share after which training stops, whatever was planned
+_FEWEST = 10  # steps: fewer teach nothing
+_MEASURED = 128  # rows whose prediction is measured
+_STEPS = 4  # that are measured
+_LONGEST = 0.3  # seconds of measuring, after which no further step is measured
+
+
+@dataclass
+class Schedule:
+    """The steps of a training.
+
+    Parameters
+    ----------
+    steps : int
+        As planned: the learning rate has fallen to 0 after them.
+    shortened : bool
+        Whether that is fewer than the recipe asks for.
+    stop_after : int, optional
+        Steps after which a training that is repeated was stopped.
+    stop_at : float
+        By ``time.monotonic``: when training must stop, to leave time for the predictions.
+    """
+
+    steps: int
+    shortened: bool = False
+    stop_after: int | None = None
+    stop_at: float = math.inf
+
+    def is_over(self, step: int) -> bool:
+        """Return whether training stops before this step, counted from 0."""
+        if self.stop_after is not None:
+            return step >= self.stop_after
+        return self.shortened and step >= min(_FEWEST, self.steps) and time.monotonic() > self.stop_at
+
+    def note(self, taken: int) -> None:
+        """Note the steps that were taken, so that the fit can be repeated."""
+        if (limit := current_limit()) is not None:
+            limit.note((self.steps, taken), shortened=self.shortened)
+
+
+def plan_schedule(
+    steps: int,
+    *,
+    step: Callable[[], object],
+    predict: Callable[[int], object],
+    predict_shortened: Callable[[int], object],
+) -> Schedule:
+    """Plan a training of ``steps`` steps, or of fewer if the fit has a limit and they would not end in time.
+
+    Parameters
+    ----------
+    steps : int
+        Of the recipe.
+    step : callable
+        Takes one step of training on a copy of the network.
+    predict, predict_shortened : callable
+        Predict so many rows, as after a full and after a shortened training.
+
+    Returns
+    -------
+    Schedule
+    """
+    limit = current_limit()
+    if limit is None:
+        return Schedule(steps)
+    if limit.repeated:
+        planned, taken = limit.repeated.pop(0)
+        return Schedule(planned, shortened=taken < steps, stop_after=taken)
+    seconds = _seconds_of(step)
+    if seconds * steps + _seconds_to_predict(predict, limit.rows) <= _PLANNED * limit.seconds_left(shortened=False):
+        return Schedule(steps)
+    return _shorten(steps, seconds, _seconds_to_predict(predict_shortened, limit.rows), limit)
+
+
+def _shorten(steps: int, seconds: float, predicting: float, limit: TimeLimit) -> Schedule:
+    left = limit.seconds_left(shortened=True)
+    affordable = int((_PLANNED * left - predicting) / seconds)
+    stop_at = time.monotonic() + _STOPPED * left - predicting
+    return Schedule(min(steps, max(affordable, _FEWEST)), shortened=True, stop_at=stop_at)
+
+
+def _seconds_of(step: Callable[[], object]) -> float:
+    """The mean time of a step, over as many of each half of the training."""
+    _take_two(step)  # the first ones prepare kernels and memory
+    start, taken = time.monotonic(), 0
+    while taken < _STEPS and (not taken or time.monotonic() - start < _LONGEST):
+        _take_two(step)
+        taken += 2
+    return max((time.monotonic() - start) / taken, 1e-6)
+
+
+def _take_two(step: Callable[[], object]) -> None:
+    step()
+    step()
+
+
+def _seconds_to_predict(predict: Callable[[int], object], rows: int) -> float:
+    start, measured = time.monotonic(), min(rows, _MEASURED)
+    predict(max(measured, 1))
+    return (time.monotonic() - start) * rows / max(measured, 1)

@@ -1,0 +1,10 @@
+"""What the fork server imports first (``kpipe.training.fork_server``): what every worker needs."""
+
+from __future__ import annotations
+
+from kpipe.core.scipy_docs import skip_scipy_docs
+
+skip_scipy_docs()
+
+import kpipe.features  # noqa: E402
+import kpipe.training.pool  # noqa: E402, F401

@@ -1,0 +1,133 @@
+"""A net keeps a time limit: it plans fewer steps, and stops in time with what it has learned."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from sklearn.base import clone  # noqa: E402
+from sklearn.datasets import make_classification  # noqa: E402
+
+from kpipe.core import time_limit  # noqa: E402
+from kpipe.core.time_limit import TimeLimit, current_limit, limit_time, share_limit  # noqa: E402
+from kpipe.models.nets import schedule  # noqa: E402
+from kpipe.models.nets.convnet import ConvNetClassifier  # noqa: E402
+from kpipe.models.nets.schedule import plan_schedule  # noqa: E402
+from kpipe.models.nets.tabular_net import TabularNetClassifier  # noqa: E402
+
+X, Y = make_classification(600, 6, random_state=0)
+
+
+class SlowClock:
+    """A clock on which each step takes ``seconds``, and predicting a row ``per_row``."""
+
+    def __init__(self, seconds: float, per_row: float = 0.0) -> None:
+        self.now, self.seconds, self.per_row = 1_000.0, seconds, per_row
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def step(self) -> None:
+        self.now += self.seconds
+
+    def predict(self, rows: int) -> None:
+        self.now += rows * self.per_row
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SlowClock:
+    made = SlowClock(0.1)
+    for module in (schedule, time_limit):
+        monkeypatch.setattr(module, "time", made)
+    return made
+
+
+def plan(clock: SlowClock, steps: int, seconds: float, *, waiting: bool = False, rows: int = 0) -> tuple[int, float]:
+    """The steps that are taken, and the seconds that they and the predictions took."""
+    began = clock.now
+    limit = TimeLimit(began + seconds, began + (seconds / 2 if waiting else seconds), rows=rows)
+    with limit_time(limit):
+        made = plan_schedule(steps, step=clock.step, predict=clock.predict, predict_shortened=clock.predict)
+        taken = 0
+        while taken < made.steps and not made.is_over(taken):
+            clock.step()
+            taken += 1
+        clock.predict(rows)
+        made.note(taken)
+    assert limit.shortened == (taken < steps)
+    return taken, clock.now - began
+
+
+def test_a_training_that_ends_in_time_is_not_shortened(clock: SlowClock) -> None:
+    assert plan(clock, 100, 20.0)[0] == 100
+
+
+def test_a_training_is_shortened_to_the_time_that_is_left_after_the_predictions(clock: SlowClock) -> None:
+    taken, seconds = plan(clock, 1_000, 20.0)
+    assert 150 <= taken <= 170
+    assert seconds < 20.0
+    clock.per_row = 0.01
+    fewer, seconds = plan(clock, 1_000, 20.0, rows=1_000)
+    assert 40 <= fewer <= 80
+    assert seconds < 20.0
+
+
+def test_a_shortened_training_leaves_half_of_the_time_to_models_that_wait(clock: SlowClock) -> None:
+    taken, seconds = plan(clock, 1_000, 20.0, waiting=True)
+    assert 60 <= taken <= 90
+    assert seconds < 10.0
+
+
+def test_a_machine_that_becomes_slower_stops_the_training_in_time(clock: SlowClock) -> None:
+    began = clock.now
+    with limit_time(TimeLimit(began + 20.0)):
+        made = plan_schedule(1_000, step=clock.step, predict=clock.predict, predict_shortened=clock.predict)
+        clock.seconds *= 3
+        taken = 0
+        while not made.is_over(taken):
+            clock.step()
+            taken += 1
+    assert schedule._FEWEST < taken < made.steps
+    assert 15.0 < clock.now - began < 20.0
+
+
+def test_a_time_that_is_up_leaves_a_few_steps(clock: SlowClock) -> None:
+    assert plan(clock, 1_000, 0.01)[0] == schedule._FEWEST
+
+
+def test_estimators_that_fit_several_others_share_the_limit(clock: SlowClock) -> None:
+    with limit_time(TimeLimit(clock.now + 20.0)):
+        with share_limit(4):
+            limit = current_limit()
+            assert limit is not None
+            assert limit.seconds_left() == pytest.approx(5.0)
+        assert limit.seconds_left() == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e6])
+def test_a_net_without_and_with_more_time_than_it_needs_is_the_same_net(seconds: float) -> None:
+    made = TabularNetClassifier(members=2, epochs=1, min_steps=30, random_state=0)
+    full = clone(made).fit(X, Y).predict_proba(X)
+    limit = TimeLimit(time.monotonic() + seconds)
+    with limit_time(limit):
+        limited = clone(made).fit(X, Y).predict_proba(X)
+    assert limit.shortened == (seconds == 0.0)
+    assert np.array_equal(full, limited) == (seconds > 0.0)
+
+
+def test_a_shortened_net_is_repeated_to_the_byte_from_its_steps() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (200, 64)).astype(np.uint8)
+    labels = (pixels[:, :32].sum(axis=1) > pixels[:, 32:].sum(axis=1)).astype(int)
+    limit = TimeLimit(time.monotonic())
+    first = fitted(limit, pixels, labels)
+    assert limit.shortened
+    np.testing.assert_array_equal(first, fitted(TimeLimit(0.0, repeated=limit.taken), pixels, labels))
+
+
+def fitted(limit: TimeLimit, pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    with limit_time(limit):
+        return ConvNetClassifier(random_state=0).fit(pixels, labels).predict_proba(pixels)
