@@ -23,6 +23,7 @@ _ALIKE = 0.97  # correlation of two thumbnails from which the pictures count as 
 _FLAT = 4.0  # standard deviation of a thumbnail's grey levels below which it shows nothing
 _QUERIES, _AMONG, _AT_A_TIME = 2_000, 20_000, 500  # pictures looked up, looked up among, and at a time
 _SIGNIFICANT, _MIN_EXCESS, _FAILS = 3.5, 0.003, 0.1  # as for rows of tables
+_ROWS_OF_A_CLASS = 5  # at least, so that a tree can tell a class
 _TOLD, _TOLD_BY_BYTES = 0.3, 0.5  # of what the most common class leaves open; textures decide about bytes, too
 _MOST_IN_TEST = 0.02  # share of test's pictures, beyond validation's, that may be in train
 
@@ -173,7 +174,7 @@ def files_tell_the_class(problem: Problem, folds: Folds) -> Iterator[Finding]:
     Finding
     """
     facts = [name for name in problem.tables.train if name in FILE_COLUMNS]
-    if not facts or problem.labels is None:
+    if not facts or problem.labels is None or _ROWS_OF_A_CLASS * len(problem.labels) > len(problem.y):
         return
     y = problem.y
     tree = DecisionTreeClassifier(max_leaf_nodes=max(8, 2 * len(problem.labels)), min_samples_leaf=5, random_state=0)

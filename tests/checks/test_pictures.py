@@ -139,6 +139,12 @@ def test_classes_that_were_saved_in_different_sizes_are_a_warning(tmp_path: Path
     assert finding[0] == "pass"
 
 
+def test_classes_of_a_row_or_two_are_not_looked_for_in_files() -> None:
+    problem = problem_of(scenes(100), scenes(50, seed=1), **{"picture: width": np.arange(100)})
+    many = replace(problem, y=np.arange(100) // 2, labels=np.arange(50))
+    assert list(files_tell_the_class(many, make_folds(problem))) == []
+
+
 @pytest.mark.parametrize("slug", ["cifar-10", "dogs-vs-cats-redux-kernels-edition"])
 def test_kaggle_s_pictures_raise_no_alarm(kaggle_zip: KaggleZip, slug: str) -> None:
     problem = define_problem(Competition(slug=slug), load(slug, kaggle_zip(slug)))
