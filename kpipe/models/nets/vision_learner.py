@@ -160,7 +160,7 @@ class VisionLearner(NetClassifierMixin, BaseEstimator):
         require(self.batch_size >= 2, "batch_size must be 2 or more", self.batch_size)
         codes = self._encode_labels(np.asarray(y))
         self.shape_ = shape
-        self.weights_, self.loss_curve_ = fine_tune(
+        self.weights_, self.loss_curve_, _ = fine_tune(
             self._build_backbone(),
             self._rows(X),
             codes,
