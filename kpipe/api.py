@@ -124,7 +124,7 @@ def blend(runs: Sequence[Run | str | Path], *, data: str | Path | None = None, o
     >>> kpipe.blend([first, second]).scores  # doctest: +SKIP
     """
     if isinstance(runs, Run | str | Path):
-        raise UsageError("runs must be a list of two runs or more.")
+        raise UsageError("runs must be a list of two runs or more.", code="missing-argument")
     names = [str(run.path) if isinstance(run, Run) else str(run) for run in runs]
     return pipeline.blend_runs(names, data=data, out=Path(out))
 

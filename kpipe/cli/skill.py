@@ -64,7 +64,9 @@ def write_skill(folder: Path) -> tuple[Path, ...]:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(skill_text(), encoding="utf-8")
         except OSError as error:
-            raise OutputError(f"{file} cannot be written: {error.strerror}. Choose another folder.") from error
+            raise OutputError(
+                f"{file} cannot be written: {error.strerror}. Choose another folder.", code="cannot-write"
+            ) from error
     return files
 
 

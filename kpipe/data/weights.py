@@ -79,13 +79,19 @@ def files_at(place: str) -> list[WeightsFile]:
     """
     path = Path(place).expanduser()
     if not os.path.exists(path):
-        raise UsageError(f"The weights {place} do not exist. Nothing is downloaded: --weights names a file or folder.")
+        raise UsageError(
+            f"The weights {place} do not exist. Nothing is downloaded: --weights names a file or folder.",
+            code="file-not-found",
+            file=str(place),
+        )
     path = path.resolve()
     found = [path] if path.is_file() and _may_be_weights(path) else list(_files_below(path) if path.is_dir() else ())
     if not found:
         raise UsageError(
             f"{place} holds no weights: files that end in {listed(_ENDINGS)}, of {_SMALLEST:,} bytes to "
-            f"{_LARGEST >> 30} GiB."
+            f"{_LARGEST >> 30} GiB.",
+            code="unusable-weights",
+            file=str(place),
         )
     return [WeightsFile(each, "--weights") for each in found]
 
@@ -134,7 +140,9 @@ def describe(file: WeightsFile, architecture: str) -> Weights:
         with open(file.path, "rb") as content:
             sha256 = hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"{file.path} cannot be read: {error.strerror}.") from error
+        raise DataError(
+            f"{file.path} cannot be read: {error.strerror}.", code="unreadable-file", file=str(file.path)
+        ) from error
     return Weights(
         path=str(file.path), architecture=architecture, sha256=sha256, licence=_licence(file), origin=file.origin
     )

@@ -75,7 +75,11 @@ def read_answers(file: Path, problem: Problem) -> Answers:
     if usage is not None:
         scored &= usage != "ignored"
     if not scored.any():
-        raise DataError(f"{table.name} holds no answer: the target is empty, or not scored, in all of its rows.")
+        raise DataError(
+            f"{table.name} holds no answer: the target is empty, or not scored, in all of its rows.",
+            code="broken-table",
+            file=table.name,
+        )
     order = np.flatnonzero(scored)[np.argsort(rows[scored])]
     known = y[order] if np.isnan(y.astype(np.float64)).any() else y[order].astype(problem.y.dtype)
     left = len(problem.tables.sample) - len(order)
@@ -222,6 +226,9 @@ def _from_classes(table: CsvFile, problem: Problem, columns: Sequence[str]) -> n
     values = np.column_stack([numbers_of(table, name).to_numpy() for name in columns])
     if (wrong := np.flatnonzero((values.sum(axis=1) != 1) | (values.max(axis=1) != 1))).size or per_class is None:
         place = table.place(wrong[0]) if wrong.size else table.name
-        raise DataError(f"{place}: of the columns {listed(columns)}, one must be 1, the true class, and all others 0.")
+        raise DataError(
+            f"{place}: of the columns {listed(columns)}, one must be 1, the true class, and all others 0.",
+            code="broken-table",
+        )
     codes = pd.Index(problem.labels.astype(str)).get_indexer(pd.Index(map(str, per_class)))
     return codes[values.argmax(axis=1)].astype(np.float64)

@@ -173,7 +173,9 @@ def request_of_grade(slug: str, run: Run | None, **given: Any) -> RunRequest:
     if run is None or run.record.get("options") is None:
         return RunRequest(slug, **given)
     if run.record["slug"] != RunRequest(slug).slug:
-        raise UsageError(f"{run.record['run_id']} is a run of {run.record['slug']}, not of {slug}.")
+        raise UsageError(
+            f"{run.record['run_id']} is a run of {run.record['slug']}, not of {slug}.", code="conflicting-options"
+        )
     return RunRequest.from_json(slug, run.record["options"], place=run.path / "run.json", **given)
 
 

@@ -131,7 +131,10 @@ def make_holdout(request: RunRequest, folder: Path, *, share: float, seed: int =
     competition, spelled = unify_spelling(competition, files)
     aligned = align_rows(competition, files).train
     if len(problem.y) != len(aligned):
-        raise UsageError("A part can be held out only where clean keeps train's rows: this competition's changes them.")
+        raise UsageError(
+            "A part can be held out only where clean keeps train's rows: this competition's changes them.",
+            code="no-holdout",
+        )
     rows, how = draw_rows(problem, share, seed=seed)
     choice = FileChoice(request.train, request.test, request.sample, targets=competition.targets)
     with open_text(locate(problem.slug, files.source.path), choice) as (text, pictures):
@@ -226,9 +229,15 @@ class _Made:
         self.headers = {role: [name for name in file.header if name != COLUMN] for role, file in text.items()}
         self.names = dict(zip(map(str, spelled.train.columns), self.headers["train"], strict=False))
         if len(spelled.train) != text["train"].rows:
-            raise UsageError("Pictures of train are broken: remove them and their rows from the files, then try again.")
+            raise UsageError(
+                "Pictures of train are broken: remove them and their rows from the files, then try again.",
+                code="no-holdout",
+            )
         if made := [name for name in problem.targets if name not in self.names]:
-            raise UsageError(f"The target {made[0]!r} is made by this competition's clean: no file holds its answers.")
+            raise UsageError(
+                f"The target {made[0]!r} is made by this competition's clean: no file holds its answers.",
+                code="no-holdout",
+            )
         self.held = self._rows_with_target(aligned)[rows]
         self.parts = problem.tables.id_parts
         self.ids = _text(()) if self.parts else self._ids(aligned, rows)
@@ -244,7 +253,10 @@ class _Made:
             known &= train[name].isin(aligned[self.names[name]])
         found = np.flatnonzero(known)
         if len(found) != len(aligned):
-            raise UsageError("kpipe cannot tell which rows of train.csv have a target. Remove those that have none.")
+            raise UsageError(
+                "kpipe cannot tell which rows of train.csv have a target. Remove those that have none.",
+                code="no-holdout",
+            )
         return found
 
     def _ids(self, aligned: pd.DataFrame, rows: np.ndarray) -> pa.ChunkedArray:
@@ -291,13 +303,17 @@ class _Made:
         """The number of the picture of each row, by the row's id: those of train and of test."""
         file, id = self.text["train"], self.problem.id
         if id not in self.names:
-            raise UsageError("A part of these pictures cannot be held out: no column of train names its rows.")
+            raise UsageError(
+                "A part of these pictures cannot be held out: no column of train names its rows.", code="no-holdout"
+            )
         numbers = [numbers_of(cell) for cell in file.columns[COLUMN].to_pylist()]
         if any(len(each) != 1 for each in numbers):
-            raise UsageError("A part can be held out where each row has one picture: these have several.")
+            raise UsageError(
+                "A part can be held out where each row has one picture: these have several.", code="no-holdout"
+            )
         ids = file.columns[self.names[id]].to_pylist()
         if wrong := next((one for one in ids if not _FILE_NAME.fullmatch(one)), None):
-            raise UsageError(f"The id {wrong!r} cannot be the name of a picture's file.")
+            raise UsageError(f"The id {wrong!r} cannot be the name of a picture's file.", code="no-holdout")
         held = set(self.held.tolist())
         return {
             folder: {ids[row]: numbers[row][0] for row in range(file.rows) if (row in held) == (folder == "test")}

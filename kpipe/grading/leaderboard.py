@@ -164,13 +164,17 @@ def read_leaderboard(file: Path, metric: Metric) -> Leaderboard:
     table = _table(file)
     names = {plain_name(name): name for name in table.header}
     if "score" not in names:
-        raise DataError(f"{table.name} is no leaderboard: it needs a column 'Score'; it has: {listed(table.header)}.")
+        raise DataError(
+            f"{table.name} is no leaderboard: it needs a column 'Score'; it has: {listed(table.header)}.",
+            code="broken-table",
+            file=table.name,
+        )
     scores, text = numbers_of(table, names["score"]), table.columns[names["score"]].to_pandas().str.strip()
     known = scores.notna()
     if "hasscore" in names:  # MLE-bench writes 0 for teams without a score
         known &= table.columns[names["hasscore"]].to_pandas().str.strip().str.lower() == "true"
     if not known.any():
-        raise DataError(f"{table.name} is no leaderboard: no row has a score.")
+        raise DataError(f"{table.name} is no leaderboard: no row has a score.", code="broken-table", file=table.name)
     teams = table.columns[names["teamid"]].to_pandas() if "teamid" in names else pd.Series(np.arange(table.rows))
     if teams.is_unique:
         _check_direction(table.name, scores[known].to_numpy(), metric)
@@ -186,7 +190,11 @@ def _table(file: Path) -> CsvFile:
         return read_table(file)
     inside = list_files(file)
     if len(inside) != 1:
-        raise DataError(f"{file} must hold one table, the leaderboard; it holds {len(inside)}. Name the table itself.")
+        raise DataError(
+            f"{file} must hold one table, the leaderboard; it holds {len(inside)}. Name the table itself.",
+            code="ambiguous-files",
+            file=str(file),
+        )
     return parse_table(inside[0].name, inside[0].read())
 
 

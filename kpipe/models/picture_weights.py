@@ -68,7 +68,9 @@ def find_picture_weights(place: str | None = None) -> FoundWeights:
     if place:
         raise UsageError(
             f"{place} holds no weights that kpipe can use for pictures ({'; '.join(refused[:3])}). Name the file as "
-            "torch hub does, such as resnet18-f37072fd.pth, or keep the config.json of Hugging Face's hub beside it."
+            "torch hub does, such as resnet18-f37072fd.pth, or keep the config.json of Hugging Face's hub beside it.",
+            code="unusable-weights",
+            file=str(place),
         )
     return FoundWeights(None, f"none can be used ({'; '.join(refused[:3])})" if refused else "none on this machine")
 

@@ -92,7 +92,11 @@ def build_backbone(weights: Weights) -> Backbone:
         body, normalization = _body(weights.architecture, tensors, path)
     except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"{path} does not hold the weights of {weights.architecture}: {why:.200}.") from error
+        raise UsageError(
+            f"{path} does not hold the weights of {weights.architecture}: {why:.200}.",
+            code="unusable-weights",
+            file=str(path),
+        ) from error
     return Backbone(body, normalization).eval().requires_grad_(False)
 
 
@@ -123,13 +127,19 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # whatever a parser of a damaged or hostile file raises
         raise UsageError(
             f"{path} is no file of plain weights: {type(error).__name__}. kpipe reads safetensors, and torch's files "
-            "that hold tensors alone."
+            "that hold tensors alone.",
+            code="unusable-weights",
+            file=str(path),
         ) from error
     for name in _NESTED:
         if isinstance(found, dict) and isinstance(found.get(name), dict):
             found = found[name]
     if not isinstance(found, dict) or not found or not all(isinstance(each, Tensor) for each in found.values()):
-        raise UsageError(f"{path} holds no dictionary of tensors by name, as networks' weights are.")
+        raise UsageError(
+            f"{path} holds no dictionary of tensors by name, as networks' weights are.",
+            code="unusable-weights",
+            file=str(path),
+        )
     return {str(name).removeprefix("module."): tensor for name, tensor in found.items()}
 
 

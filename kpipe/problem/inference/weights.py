@@ -46,7 +46,10 @@ def _word_vectors(place: str | None, has_text: bool) -> Step:
         return {"weights": {"text": None}}, None
     if not has_text:
         if place:
-            raise UsageError(f"--weights {place}: there are neither pictures nor free text that weights could be for.")
+            raise UsageError(
+                f"--weights {place}: there are neither pictures nor free text that weights could be for.",
+                code="conflicting-options",
+            )
         return {"weights": {}}, None
     given = Path(place).expanduser() if place else None
     files = find_word_vectors("" if given is None else str(given.parent if given.is_file() else given))
