@@ -27,6 +27,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--dir", metavar="DIR", type=Path, help="the folder to write; default: kernels/SLUG")
     add("--gpu", action="store_true", help="request a T4 GPU")
     add("--package", metavar="NAME", dest="packages", action="append", default=[], help="add a package; repeatable")
+    weights = "attach pretrained weights: a data set or model of Kaggle's, as in its address; repeatable"
+    add("--weights", metavar="NAME", dest="inputs", action="append", default=[], help=weights)
     add("--user", metavar="NAME", help="your Kaggle user name; default: that of the credentials")
     add("--dry-run", action="store_true", help="push: show what would be uploaded, and upload nothing")
     add("--no-submit", dest="submit", action="store_false", help="push: do not submit the kernel's output")
@@ -54,7 +56,7 @@ def _build(options: argparse.Namespace) -> Path:
     user = _user(options)
     folder = options.dir or Path("kernels") / spec.request.slug
     wheels = download_wheels(options.packages, folder / "wheels", username=user) if options.packages else ""
-    built = build_kernel(spec, folder, username=user, gpu=options.gpu, wheels=wheels)
+    built = build_kernel(spec, folder, username=user, gpu=options.gpu, wheels=wheels, inputs=options.inputs)
     print(f"{built.script}: {built.script.stat().st_size:,} bytes, kpipe's sha256 {built.sha256}", file=sys.stderr)
     return built.folder
 

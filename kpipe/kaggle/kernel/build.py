@@ -15,7 +15,7 @@ import json
 import os
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from kpipe import competitions
 from kpipe._version import __version__
 from kpipe.core.metrics import get_metric
 from kpipe.core.request import FILE_OPTIONS, RunRequest
+from kpipe.data.weights import NO_WEIGHTS
 from kpipe.errors import OutputError, UsageError
 from kpipe.kaggle.kernel.embedded import check_importable, zip_embedded
 from kpipe.problem.competition import find
@@ -80,7 +81,9 @@ class BuiltKernel:
     sha256: str
 
 
-def build_kernel(spec: KernelSpec, folder: Path, *, username: str, gpu: bool = False, wheels: str = "") -> BuiltKernel:
+def build_kernel(
+    spec: KernelSpec, folder: Path, *, username: str, gpu: bool = False, wheels: str = "", inputs: Sequence[str] = ()
+) -> BuiltKernel:
     """Write a kernel's script and its kernel-metadata.json.
 
     Parameters
@@ -95,6 +98,9 @@ def build_kernel(spec: KernelSpec, folder: Path, *, username: str, gpu: bool = F
         Request a T4 GPU.
     wheels : str, optional
         A dataset of additional packages, owner/slug.
+    inputs : sequence of str
+        Further inputs, such as pretrained weights: data sets (owner/slug) and models
+        (owner/model/framework/variation/version).
 
     Returns
     -------
@@ -104,8 +110,8 @@ def build_kernel(spec: KernelSpec, folder: Path, *, username: str, gpu: bool = F
     Raises
     ------
     UsageError
-        If the slug cannot be a competition's, the script is larger than Kaggle accepts, or the competition's module
-        needs what the script cannot embed.
+        If the slug cannot be a competition's, an input is neither a data set nor a model, the script is larger than
+        Kaggle accepts, or the competition's module needs what the script cannot embed.
     OutputError
         If the folder cannot be written.
     """
@@ -115,6 +121,7 @@ def build_kernel(spec: KernelSpec, folder: Path, *, username: str, gpu: bool = F
             f"{slug!r} cannot be a competition: slugs are lower-case words joined by hyphens.", code="invalid-slug"
         )
     find(slug)  # modules that it finds in places of its own can be embedded once it was imported
+    datasets, models = _datasets_and_models(inputs)
     payload = zip_embedded(slug)
     script = _script(spec, payload, wheels=wheels)
     if len(script.encode()) > _MOST_BYTES:
@@ -125,7 +132,13 @@ def build_kernel(spec: KernelSpec, folder: Path, *, username: str, gpu: bool = F
             code="kernel-not-buildable",
         )
     check_importable(slug, payload)
-    metadata = json.dumps(_metadata(slug, username, gpu=gpu, wheels=wheels), indent=2) + "\n"
+    metadata = (
+        json.dumps(
+            _metadata(slug, username, gpu=gpu, datasets=[*([wheels] if wheels else []), *datasets], models=models),
+            indent=2,
+        )
+        + "\n"
+    )
     built = BuiltKernel(folder, folder / "script.py", folder / "kernel-metadata.json", _sha256(payload))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -141,9 +154,9 @@ def build_kernel(spec: KernelSpec, folder: Path, *, username: str, gpu: bool = F
 def spec_of_run(run: Run) -> KernelSpec:
     """What a kernel does that repeats a finished run: exactly the run's fits, whatever its budget allowed.
 
-    Its files are those that Kaggle mounts. A metric that the user named or kpipe inferred, perhaps from Kaggle's page,
-    is named; a metric that the competition's module declares stays the module's, whatever its name. Another device
-    than the CPU is chosen anew.
+    Its files are those that Kaggle mounts, pretrained weights those of its inputs. A metric that the user named or
+    kpipe inferred, perhaps from Kaggle's page, is named; a metric that the competition's module declares stays the
+    module's, whatever its name. Another device than the CPU is chosen anew.
 
     Parameters
     ----------
@@ -171,6 +184,8 @@ def spec_of_run(run: Run) -> KernelSpec:
     changes |= {name: os.path.basename(file) for name in FILE_OPTIONS[:3] if (file := getattr(request, name))}
     changes |= {"extra": [os.path.basename(file) for file in request.extra]}
     changes |= {"metric": request.metric or _inferred_metric(run)}
+    if request.weights != NO_WEIGHTS:  # a file of this machine: the kernel looks into its inputs
+        changes |= {"weights": None}
     request = RunRequest.from_json(slug, options, place=place, **changes)
     return KernelSpec(request, record["run_id"], rerun.fits, rerun.threads, rerun.steps)
 
@@ -239,7 +254,19 @@ def _main_source() -> str:
     return re.sub(r'\A""".*?"""\s*', "", source, flags=re.DOTALL)
 
 
-def _metadata(slug: str, username: str, *, gpu: bool, wheels: str) -> dict[str, Any]:
+def _datasets_and_models(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names of data sets and of models, told by their number of parts."""
+    parts = r"[\w.-]+(/[\w.-]+)"
+    for name in inputs:
+        if not re.fullmatch(rf"{parts}|{parts}{{3,4}}", name):
+            raise UsageError(
+                f"A kernel's input must be a data set of Kaggle's (owner/name) or a model "
+                f"(owner/model/framework/variation/version), not a file of this machine; got {name!r}."
+            )
+    return [name for name in inputs if name.count("/") == 1], [name for name in inputs if name.count("/") > 1]
+
+
+def _metadata(slug: str, username: str, *, gpu: bool, datasets: Sequence[str], models: Sequence[str]) -> dict[str, Any]:
     title = f"kpipe {slug}"[:_LONGEST_TITLE].strip(" -")
     assert len(title) >= _SHORTEST_TITLE
     metadata = {
@@ -252,10 +279,10 @@ def _metadata(slug: str, username: str, *, gpu: bool, wheels: str) -> dict[str, 
         "enable_gpu": gpu,
         "enable_tpu": False,
         "enable_internet": False,
-        "dataset_sources": [wheels] if wheels else [],
+        "dataset_sources": list(datasets),
         "competition_sources": [slug],
         "kernel_sources": [],
-        "model_sources": [],
+        "model_sources": list(models),
     }
     # enable_gpu alone has meant a P100, which current torch does not support
     return {**metadata, "machine_shape": "NvidiaTeslaT4"} if gpu else metadata

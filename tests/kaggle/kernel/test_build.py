@@ -334,6 +334,25 @@ def test_the_metadata_is_explicit_and_private(tmp_path: Path) -> None:
     assert 5 <= len(json.loads(long.metadata.read_text())["title"]) <= 50
 
 
+def test_weights_are_attached_as_the_data_set_or_model_that_they_are(tmp_path: Path) -> None:
+    names = ["google/resnet/pyTorch/resnet18/1", "ada/my-weights"]
+    flags = [word for name in names for word in ("--weights", name)]
+    assert call("kernel", "build", "titanic", "--user", "ada", "--dir", str(tmp_path / "kernel"), *flags) == 0
+    told = json.loads((tmp_path / "kernel" / "kernel-metadata.json").read_text())
+    assert (told["model_sources"], told["dataset_sources"]) == (names[:1], names[1:])
+
+
+@pytest.mark.parametrize("name", ["/home/ada/resnet18.pth", "resnet18.pth", "a/b/c", "ada/x y"])
+def test_a_file_of_this_machine_cannot_be_attached_to_a_kernel(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="must be a data set of Kaggle's"):
+        build_kernel(KernelSpec(RunRequest("titanic")), tmp_path, username="ada", inputs=[name])
+
+
+@pytest.mark.parametrize(("given", "kept"), [("/home/ada/resnet18.pth", None), ("none", "none"), (None, None)])
+def test_the_weights_of_a_run_are_looked_for_in_the_kernels_inputs(given: str, kept: str, tmp_path: Path) -> None:
+    assert spec_of_run(finished_run(tmp_path, weights=given)).request.weights == kept
+
+
 def test_a_run_that_fails_leaves_the_sample_submission_and_an_error(tmp_path: Path) -> None:
     built = built_for("titanic", tmp_path / "kernel", models="no-such-model")
     ended = rehearse(built.script, tmp_path / "root")
