@@ -27,8 +27,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--dir", metavar="DIR", type=Path, help="the folder to write; default: kernels/SLUG")
     add("--gpu", action="store_true", help="request a T4 GPU")
     add("--package", metavar="NAME", dest="packages", action="append", default=[], help="add a package; repeatable")
-    weights = "attach pretrained weights: a data set or model of Kaggle's, as in its address; repeatable"
-    add("--weights", metavar="NAME", dest="inputs", action="append", default=[], help=weights)
+    attach = (
+        "attach a data set or model of Kaggle's, such as pretrained weights: its name as in its address; repeatable"
+    )
+    add("--input", metavar="NAME", dest="inputs", action="append", default=[], help=attach)
     add("--user", metavar="NAME", help="your Kaggle user name; default: that of the credentials")
     add("--dry-run", action="store_true", help="push: show what would be uploaded, and upload nothing")
     add("--no-submit", dest="submit", action="store_false", help="push: do not submit the kernel's output")

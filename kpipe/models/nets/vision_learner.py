@@ -31,6 +31,7 @@ from kpipe.models.validation import require
 if TYPE_CHECKING:
     from torch import nn
 
+    from kpipe.models.nets.image_augmentation import ImageShape
     from kpipe.models.nets.machine import Machine
 
 __all__ = ["VisionLearner", "vision_learner"]
@@ -102,6 +103,9 @@ class VisionLearner(NetClassifierMixin, BaseEstimator):
     """
 
     raw = True  # it takes the pixels out of the competition's columns
+    shape_: ImageShape
+    weights_: dict[str, np.ndarray]
+    loss_curve_: np.ndarray
 
     def __init__(
         self,

@@ -336,7 +336,7 @@ def test_the_metadata_is_explicit_and_private(tmp_path: Path) -> None:
 
 def test_weights_are_attached_as_the_data_set_or_model_that_they_are(tmp_path: Path) -> None:
     names = ["google/resnet/pyTorch/resnet18/1", "ada/my-weights"]
-    flags = [word for name in names for word in ("--weights", name)]
+    flags = [word for name in names for word in ("--input", name)]
     assert call("kernel", "build", "titanic", "--user", "ada", "--dir", str(tmp_path / "kernel"), *flags) == 0
     told = json.loads((tmp_path / "kernel" / "kernel-metadata.json").read_text())
     assert (told["model_sources"], told["dataset_sources"]) == (names[:1], names[1:])
