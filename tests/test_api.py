@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run that has kept its models, and another one."""
     out = tmp_path_factory.mktemp("runs")
     kpipe.run("titanic", data="sample", models=["linear", "constant"], folds=2, keep_models=True, out=out, jobs=1)
+    time.sleep(1)  # runs are in the order of the seconds in which they ended
     kpipe.run("titanic", data="sample", models=["linear"], folds=2, seed=1, out=out, jobs=1)
     return out
 

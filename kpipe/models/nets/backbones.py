@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -153,12 +153,11 @@ def _body(architecture: str, tensors: Tensors, path: Path) -> tuple[nn.Module, A
     from torchvision import models
 
     if architecture in models.list_models():
-        from fastai.vision.learner import create_body
-
-        return _LastMap(create_body(_loaded(models.get_model(architecture, weights=None), tensors))), _IMAGENET
+        network: Any = _loaded(models.get_model(architecture, weights=None), tensors)
+        return _LastMap(_without_classifier(network)), _IMAGENET
     import timm
 
-    network: Any = _loaded(timm.create_model(architecture, pretrained=False), tensors)
+    network = _loaded(timm.create_model(architecture, pretrained=False), tensors)
     network.reset_classifier(0, "")
     return _LastMap(network), _timm_normalization(WeightsFile(path, "").config)
 
@@ -170,7 +169,21 @@ def _loaded(network: nn.Module, tensors: Tensors) -> nn.Module:
     wrong = [name for name in sorted(needed) if name not in tensors or tensors[name].shape != own[name].shape]
     if wrong:
         raise ValueError(f"{len(wrong)} of {len(needed)} tensors are missing or of another shape, such as {wrong[0]}")
-    network.load_state_dict({name: tensors[name] for name in needed}, strict=False)
+    own.update({name: tensors[name] for name in needed})
+    network.load_state_dict(own)
+    return network
+
+
+def _without_classifier(network: nn.Module) -> nn.Module:
+    """A network of torchvision up to its classifier, by the names that torchvision gives its parts."""
+    for classifier in ("fc", "head", "heads"):
+        if hasattr(network, classifier):
+            setattr(network, classifier, nn.Identity())
+            return network
+    for body in ("features", "layers"):
+        if hasattr(network, body):
+            return cast(nn.Module, getattr(network, body))
+    network.classifier = nn.Identity()
     return network
 
 

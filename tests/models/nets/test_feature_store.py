@@ -66,7 +66,7 @@ def compute_in_process(folder: Path, results) -> None:
 
 
 def test_two_processes_share_the_work(tmp_path):
-    context = get_context("fork")
+    context = get_context("spawn")
     results = context.Queue()
     processes = [context.Process(target=compute_in_process, args=(tmp_path, results)) for _ in range(2)]
     for process in processes:
