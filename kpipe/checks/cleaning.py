@@ -113,6 +113,11 @@ def _chosen_by_target(problem: Problem) -> str | None:
                 "chooses columns by the target, even that of validation rows. Choose columns in `features`, such as "
                 "with SelectKBest, which is fitted on the training rows of each fold."
             )
+        if then != now:
+            return (
+                f"clean orders the columns of {name} by the target: they come in another order when the targets are "
+                "shuffled, and what takes columns by position then takes others. Keep the order of the file."
+            )
     return _dropped_by_target(problem, *(tables.train for tables in both))
 
 

@@ -202,3 +202,15 @@ def test_a_clean_that_drops_rows_by_their_target_fails(files: Path) -> None:
     found = findings(files, clean=on_tables(without_surprising_rows))["clean is row-wise"]
     assert found.status == "fail"
     assert "rows of train by their target" in found.detail
+
+
+def ordered_by_correlation(tables: Tables) -> Tables:
+    numbers = tables.train[["x", "female", "double"]]
+    best = list(numbers.corrwith(tables.train["survived"]).sort_values().index)
+    return replace(tables, train=tables.train[["id", *best, "survived", "sex"]], test=tables.test[["id", *best, "sex"]])
+
+
+def test_a_clean_that_orders_columns_by_the_target_fails(files: Path) -> None:
+    found = findings(files, clean=on_tables(ordered_by_correlation))["clean is row-wise"]
+    assert found.status == "fail"
+    assert "orders the columns of train by the target" in found.detail
