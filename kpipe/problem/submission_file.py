@@ -99,7 +99,7 @@ def spelled_alike(text: pd.Series, labels: Iterable[Hashable]) -> pd.Series:
     Examples
     --------
     >>> spelled_alike(pd.Series(["1.0", "0", "maybe"]), [0, 1]).tolist()
-    [1, 0, nan]
+    [1.0, 0.0, nan]
     """
     labels = list(labels)
     keys = Counter(label_key(label) for label in labels)

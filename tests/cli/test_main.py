@@ -16,6 +16,7 @@ SHARED = {
     "__init__",
     "attendance",
     "command",
+    "head_start",
     "help",
     "interrupts",
     "json_output",

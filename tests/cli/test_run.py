@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from kpipe import competitions
+from kpipe.training import cross_validation
 from tests.cli.calls import call
 
 FAST = ["--model", "linear"]
@@ -164,12 +165,25 @@ def test_a_full_disk_leaves_no_run_and_keeps_the_finished_fits(tmp_path: Path) -
     assert ("Finished fits are kept" in done.stderr) == any(tmp_path.rglob("*.npz"))
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("run.json"))
-    assert all(path.name.startswith(".partial-") for path in (tmp_path / "titanic").iterdir())
+    assert all(path.name.startswith(".partial-") for path in tmp_path.glob("titanic/*"))
 
 
-def test_a_budget_that_is_too_short_ends_with_a_constant_submission_which_is_said_and_recorded(
+def test_a_budget_that_is_too_short_ends_with_what_a_sample_of_the_rows_tells(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert call("run", "titanic", "--budget", "0.1s", "--out", tmp_path) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "linear was skipped: it would not finish within the budget of 0.1 s: no time was left for it." in out
+    (path,) = tmp_path.rglob("run.json")
+    assert [model["name"] for model in json.loads(path.read_text())["models"]] == ["quick-linear"]
+    assert len((path.parent / "submission.csv").read_text().splitlines()) == 121
+    assert call("reproduce", path.parent, "--out", tmp_path) == 0
+
+
+def test_where_even_that_takes_too_long_the_submission_is_a_constant_which_is_said_and_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cross_validation, "_QUICK_CELLS", 0)
     assert call("run", "titanic", "--budget", "0.1s", "--out", tmp_path) == 1
     out = " ".join(capsys.readouterr().out.split())
     short = "0.1 s is too short for any of the 4 models: reading and preparing the tables took the time."

@@ -213,5 +213,5 @@ def test_a_dataset_of_wheels_without_valid_metadata_is_refused(
     described: str, built: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (built / "wheels" / "dataset-metadata.json").write_text(described)
-    assert call("kernel", "push", str(built)) == 2
+    assert call("kernel", "push", str(built), "--yes") == 2
     assert "dataset-metadata.json does not describe a dataset" in capsys.readouterr().err

