@@ -20,6 +20,9 @@ __all__ = ["FoundWeights", "find_picture_weights", "has_plain_layout", "why_no_t
 # kpipe builds these from the shapes of their tensors, without another library.
 _RESIDUAL = re.compile(r"(?:wide_)?resnet\d+(?:_\d)?|resnext\d+_\w+")
 _LITE = re.compile(r"efficientnet[-_]?lite(\d)")
+# Vision transformers whose positions are those of one size of pictures; timm says so itself.
+_TORCHVISION_ONE_SIZE = ("vit_", "maxvit_")
+_ONE_SIZE_ONLY = "it takes pictures of one size only"
 _HUB_NAME = re.compile(r"([a-z][a-z0-9_]*?)(?:_rwightman|_lc_swag|_swag)?-[0-9a-f]{8}")
 
 
@@ -137,12 +140,14 @@ def _why_not(architecture: str) -> str:
         return "the package efficientnet-lite-pytorch is not installed" if missing else ""
     if why := why_no_torchvision():
         return why
-    from torchvision.models import list_models
+    from torchvision import models
 
-    if architecture in list_models():
-        return ""
+    if architecture in models.list_models(module=models):  # those that classify; others find objects or parts
+        return _ONE_SIZE_ONLY if architecture.startswith(_TORCHVISION_ONE_SIZE) else ""
     if find_spec("timm") is None:
-        return f"torchvision has no {architecture}, and timm is not installed"
+        return f"torchvision has no such classifier as {architecture}, and timm is not installed"
     import timm
 
-    return "" if timm.is_model(architecture) else f"neither torchvision nor timm has a network {architecture}"
+    if not timm.is_model(architecture):
+        return f"neither torchvision nor timm has a classifier {architecture}"
+    return _ONE_SIZE_ONLY if getattr(timm.get_pretrained_cfg(architecture), "fixed_input_size", False) else ""

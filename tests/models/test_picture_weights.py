@@ -11,7 +11,7 @@ from kpipe.data.weights import WeightsFile
 from kpipe.errors import UsageError
 from kpipe.models import picture_weights
 from kpipe.models.nets.pretrained import pretrained
-from kpipe.models.picture_weights import architecture_of, find_picture_weights
+from kpipe.models.picture_weights import architecture_of, find_picture_weights, why_no_torchvision
 from tests.pretrained_weights import write_resnet
 
 
@@ -50,6 +50,23 @@ def test_weights_in_torch_hubs_cache_are_found_and_named(tmp_path, monkeypatch):
     found, reason = find_picture_weights()
     assert found.architecture == "resnet18"
     assert reason == "resnet18, resnet18-f37072fd.pth of torch hub's cache, licence unknown"
+
+
+@pytest.mark.skipif(bool(why_no_torchvision()), reason=why_no_torchvision())
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        ("vit_b_16-c867db91.pth", "it takes pictures of one size only"),
+        ("fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", "has"),
+    ],
+)
+def test_networks_that_cannot_take_any_picture_or_do_not_classify_are_passed_over(tmp_path, monkeypatch, file, reason):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    write_resnet(tmp_path / "hub/checkpoints" / file)
+    found = find_picture_weights()
+    assert found.weights is None
+    assert f"{file}: " in found.reason
+    assert reason in found.reason
 
 
 def test_a_network_that_only_torchvision_has_is_passed_over_with_the_reason(tmp_path, monkeypatch):
