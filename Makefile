@@ -23,11 +23,11 @@ run: ## run titanic on its sample data
 test: ## run tests and doctests (including the slow ones: make test ARGS="-m ''")
 	$(BIN)/python -m pytest $(ARGS)
 
-slow: ## run the slow tests that CI also runs: planted mistakes, kills, budgets, studies
+slow: ## run the slow tests that CI also runs: planted mistakes, kills, budgets, studies, the tutorial
 	$(BIN)/python -m pytest -m slow tests/checks/test_refit.py tests/checks/test_cleaning.py \
 		tests/checks/test_predictions.py tests/checks/test_postprocess_leakage.py tests/runs/test_endurance.py \
 		tests/training/test_budget.py tests/studies/test_studies.py tests/contract/test_samples.py tests/cli/test_skill.py \
-		tests/checks/test_planted_mistakes.py \
+		tests/checks/test_planted_mistakes.py "tests/docs/test_docs.py::test_a_page_can_be_followed_from_an_empty_folder[tutorial.md]" \
 		-k "not hundred and not everywhere and not false_alarm and not found_by_luck"
 
 lint: ## check rules and formatting with ruff

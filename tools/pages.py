@@ -39,6 +39,7 @@ from kpipe.cli.attendance import AGENT_VARIABLES  # noqa: E402  # of this checko
 _BLOCK = re.compile(r"(?:^<!-- ([^\n]*) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _FILE = re.compile(r"# ([\w./-]+\.\w+)\n")
+_ZIP = re.compile(r"([\w-]+)\.zip")
 _SECONDS = 600  # time limit of a command
 
 
@@ -107,7 +108,7 @@ def commands(block: Block) -> list[str]:
 def zips(page: Path) -> list[str]:
     """The competitions whose zips a page needs."""
     text = "\n".join(command for block in blocks(page) if block.runs for command in commands(block))
-    return sorted(set(re.findall(r"([\w-]+)\.zip", text)))
+    return sorted(set(_ZIP.findall(text)))
 
 
 class Walk:
@@ -117,15 +118,13 @@ class Walk:
     """
 
     def __init__(self, page: Path, folder: Path, zip_of: Callable[[str], Path], kaggle: Mapping[str, str]) -> None:
-        self.page, self.folder, self.kaggle = page, folder, kaggle
+        self.page, self.folder, self.zip_of, self.kaggle = page, folder, zip_of, kaggle
         self.text = page.read_text(encoding="utf-8")
         self.ids = list(dict.fromkeys(_RUN_ID.findall(self.text)))
         self.made: list[str] = []
         self.env = {**os.environ, "NO_COLOR": "1", "COLUMNS": "88", "PYTHONWARNINGS": "ignore"}
         self.env = {name: value for name, value in self.env.items() if name not in ("CI", *AGENT_VARIABLES)}
         self.env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self.env['PATH']}"
-        for slug in zips(page):
-            (folder / f"{slug}.zip").symlink_to(zip_of(slug))
 
     def __iter__(self) -> Iterator[tuple[Block, str]]:
         """Run the blocks in order."""
@@ -144,6 +143,9 @@ class Walk:
         """Output of a command. Raises AssertionError if the exit status is not the one that the page states."""
         for shown, actual in self.run_ids().items():
             command = command.replace(shown, actual)
+        for slug in _ZIP.findall(command):  # not before: a zip in the current folder is read before the sample
+            if not (zipped := self.folder / f"{slug}.zip").exists():
+                zipped.symlink_to(self.zip_of(slug))
         env = {**self.env, **self.kaggle} if "on Kaggle" in block.note else self.env
         with terminal() as stdin:
             ended = subprocess.run(

@@ -15,6 +15,7 @@ import io
 import logging
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -275,10 +276,25 @@ def _login_token(api: Any) -> str:
         ) from None
 
 
+@contextlib.contextmanager
+def _expendable_stdin() -> Iterator[None]:
+    """Where kaggle finds no credentials while it is imported, it calls Python's exit(), which closes sys.stdin."""
+    kept, sys.stdin = sys.stdin, io.StringIO()
+    try:
+        yield
+    finally:
+        sys.stdin = kept
+
+
 @cache
 def _bounded_api_class() -> Any:
     """A KaggleApi whose calls are bounded in time and size. Loading it prints nothing and leaves no folder behind."""
-    with tempfile.TemporaryDirectory() as folder, _environment_without_credentials(folder), quiet():
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _environment_without_credentials(folder),
+        quiet(),
+        _expendable_stdin(),
+    ):
         from kaggle.api.kaggle_api_extended import KaggleApi, ResumableUploadResult
 
     import requests

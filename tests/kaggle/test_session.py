@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,12 @@ def test_loading_the_client_prints_nothing_and_writes_nothing_into_the_home(
     assert dict(os.environ) == before
     assert list(home.iterdir()) == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_after_loading_the_client_a_person_can_still_be_asked(home: Path) -> None:
+    code = "import sys; from kpipe.kaggle import session; session._bounded_api_class(); print(sys.stdin.read())"
+    done = subprocess.run([sys.executable, "-c", code], input="yes", capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "yes"
 
 
 def test_only_an_address_of_this_machine_can_replace_kaggle(
