@@ -15,7 +15,12 @@ __all__ = ["COMMAND"]
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("slug", metavar="SLUG", nargs="?", help="delete only runs of this competition")
-    add("--keep", metavar="N", type=integer(0), help="also delete finished runs, except the N best by each metric")
+    add(
+        "--keep",
+        metavar="N",
+        type=integer(0),
+        help="also delete finished runs, except the N best on the same files by each metric",
+    )
     add("--yes", action="store_true", help="delete the runs; without it they are only listed")
     add_out_option(parser)
 

@@ -76,9 +76,11 @@ def did_you_mean(word: str, known: Iterable[object]) -> str:
     --------
     >>> did_you_mean("runn", ["run", "runs"])
     ' Did you mean run?'
+    >>> did_you_mean("run", ["run", "runs"])  # it is known, and something else is wrong
+    ''
     """
     near = closest(word, known)
-    return f" Did you mean {near}?" if near else ""
+    return f" Did you mean {near}?" if near and str(near) != word else ""
 
 
 def listed(items: Iterable[object], most: int = 5) -> str:

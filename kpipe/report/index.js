@@ -69,7 +69,7 @@ function element(tag, text, className = "") {
 
 function compareScores(a, b) {
   const [one, two] = [a, b].map((row) => row.closest("section"));
-  if (one !== two) return "These runs are of different competitions or metrics: their scores do not compare.";
+  if (one !== two) return "These runs are of different competitions, files or metrics: their scores do not compare.";
   if (!a.dataset.score || !b.dataset.score) return "One of the scores is unknown.";
   const gain = (Number(b.dataset.score) - Number(a.dataset.score)) * ("greater" in one.dataset ? 1 : -1);
   const better = gain > 0 ? `${nameOf(b)} is better by` : gain < 0 ? `${nameOf(a)} is better by` : "Both scores are equal:";

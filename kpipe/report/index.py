@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,7 +24,7 @@ from kpipe.runs.files import write_file
 from kpipe.runs.find import find_runs
 from kpipe.runs.ledger import Entry, read_ledger
 from kpipe.runs.loaded import as_number
-from kpipe.runs.run import Run
+from kpipe.runs.run import Run, files_of
 from kpipe.runs.selection_bias import SelectionBias, estimate_selection_bias
 
 __all__ = ["INDEX", "Group", "Row", "write_index"]
@@ -88,11 +89,13 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """The runs of one competition by one metric.
+    """The runs of one competition on the same files by one metric.
 
     Attributes
     ----------
     slug, metric, direction : str
+    files : str
+        Which files they read; "" where all runs of the competition read the same ones.
     greater_is_better : bool
     rows : sequence of Row
         Newest first.
@@ -105,6 +108,7 @@ class Group:
     slug: str
     metric: str
     direction: str
+    files: str
     greater_is_better: bool
     rows: Sequence[Row]
     sentences: Sequence[str]
@@ -139,25 +143,32 @@ def write_index(out: Path, path: Path | None = None) -> tuple[Path, list[str]]:
     """
     target = path or out / INDEX
     runs, skipped = find_runs(out)
-    by_group: dict[tuple[str, str], list[Run]] = {}
+    by_group: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
-        by_group.setdefault((run.record["slug"], run.record["metric"]["name"]), []).append(run)
+        by_group.setdefault((run.record["slug"], run.record["metric"]["name"], files_of(run)), []).append(run)
     groups = []
-    for (slug, metric), members in by_group.items():
+    competitions = Counter((slug, metric) for slug, metric, _ in by_group)
+    for (slug, metric, _), members in by_group.items():
         try:
             entries = read_ledger(out, slug)
         except KpipeError as error:
             entries = []
             skipped.append(str(error))
-        groups.append(_group(slug, metric, members, entries, target.parent))
+        files = _name_of_files(members[-1]) if competitions[slug, metric] > 1 else ""
+        groups.append(_group(slug, metric, files, members, entries, target.parent))
     groups.sort(key=lambda group: group.rows[0].created, reverse=True)
     page = render_index(plain_text(out), groups, [plain_text(one) for one in skipped])
     write_file(target, page.encode("utf-8", "replace"))
     return target, skipped
 
 
-def _group(slug: str, metric: str, runs: Sequence[Run], entries: Sequence[Entry], home: Path) -> Group:
-    """The runs of one competition and metric, oldest first in ``runs``."""
+def _name_of_files(run: Run) -> str:
+    data = run.record.get("data", {})
+    return short("sample data" if data.get("origin") == "sample" else data.get("path") or "other files", _LONGEST)
+
+
+def _group(slug: str, metric: str, files: str, runs: Sequence[Run], entries: Sequence[Entry], home: Path) -> Group:
+    """The runs of one competition, metric and set of files, oldest first in ``runs``."""
     greater = bool(runs[-1].record["metric"].get("greater_is_better", True))
     submitted = {entry.run_id: entry for entry in reversed(entries) if entry.run_id}
     rows = [_row(run, submitted.get(run.record["run_id"]), home) for run in runs]
@@ -172,6 +183,7 @@ def _group(slug: str, metric: str, runs: Sequence[Run], entries: Sequence[Entry]
         slug=slug,
         metric=metric,
         direction="higher is better" if greater else "lower is better",
+        files=files,
         greater_is_better=greater,
         rows=[replace(row, is_best=n == best) for n, row in enumerate(rows)][::-1],
         sentences=[] if best is None else list(_sentences(runs[best], rows[best], bias)),

@@ -15,7 +15,7 @@ from kpipe.runs.find import UNFINISHED, find_runs
 from kpipe.runs.fits import FITS
 from kpipe.runs.ledger import SUBMITTED, read_ledger
 from kpipe.runs.locks import try_lock
-from kpipe.runs.run import Run
+from kpipe.runs.run import Run, files_of
 from kpipe.runs.unfinished import find_unfinished
 
 __all__ = ["Removable", "find_removable", "remove", "summary"]
@@ -97,8 +97,8 @@ def find_removable(out: Path, slug: str = "*", *, keep: int | None = None) -> li
     slug : str
         A competition, or "*" for all.
     keep : int, optional
-        Finished runs to keep: this many of the best for each metric and target, since scores of different metrics or
-        targets do not compare. None keeps all.
+        Finished runs to keep: this many of the best for each metric, target and set of files, since other scores do
+        not compare. None keeps all.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def _surplus(runs: Sequence[Run], out: Path, keep: int) -> Iterator[Removable]:
     comparable: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         by_slug[run.record["slug"]].append(run)
-        comparable[_metric_and_target(run)].append(run)
+        comparable[_scored_by(run)].append(run)
     kept = {runs[-1].path for runs in by_slug.values()}
     kept |= {run.path for runs in comparable.values() for run in sorted(runs, key=_rank)[:keep]}
     for slug, runs in by_slug.items():
@@ -136,8 +136,10 @@ def _surplus(runs: Sequence[Run], out: Path, keep: int) -> Iterator[Removable]:
                 yield Removable(path=run.path, why=why, size=_size(run.path))
 
 
-def _metric_and_target(run: Run) -> str:
-    return json.dumps([run.record["slug"], run.record["metric"], run.record.get("target")], sort_keys=True)
+def _scored_by(run: Run) -> str:
+    """Equal for runs whose scores compare: of the same competition, metric, target and files."""
+    record = run.record
+    return json.dumps([record["slug"], record["metric"], record.get("target"), files_of(run)], sort_keys=True)
 
 
 def _rank(run: Run) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from kpipe.runs.models import RunModel
 
-__all__ = ["IMPORTANCE", "Run", "refuse_blend"]
+__all__ = ["IMPORTANCE", "Run", "files_of", "refuse_blend"]
 
 IMPORTANCE = "importance.parquet"  # which a report leaves in the run's folder
 
@@ -121,6 +122,21 @@ class Run:
     def _repr_html_(self) -> str:
         """The table that a notebook shows."""
         return summary_html(self.record)
+
+
+def files_of(run: Run) -> str:
+    """A text that is equal for runs that read the same files; scores on different files do not compare.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    str
+    """
+    data = run.record.get("data")
+    return json.dumps(data.get("files") if isinstance(data, Mapping) else None, sort_keys=True)
 
 
 def refuse_blend(run: Run) -> None:

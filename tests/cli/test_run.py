@@ -174,6 +174,7 @@ def test_a_budget_that_is_too_short_ends_with_what_a_sample_of_the_rows_tells(
     assert call("run", "titanic", "--budget", "0.1s", "--out", tmp_path) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "linear was skipped: it would not finish within the budget of 0.1 s: no time was left for it." in out
+    assert "Only quick-linear was trained, on at most 2,000 rows of a fold: a longer --budget trains the others." in out
     (path,) = tmp_path.rglob("run.json")
     assert [model["name"] for model in json.loads(path.read_text())["models"]] == ["quick-linear"]
     assert len((path.parent / "submission.csv").read_text().splitlines()) == 121

@@ -53,6 +53,14 @@ def test_the_page_lists_every_run_by_competition_and_metric_with_what_it_is_wort
         assert text in page.text
 
 
+def test_runs_on_other_files_stand_apart_since_their_scores_do_not_compare(titanic: Run, tmp_path: Path) -> None:
+    held_out = {"data": {"origin": "zip", "path": "holdout/data", "files": {"train.csv": "0" * 64}}, "score": 0.99}
+    page = page_of(workspace(tmp_path / "runs", titanic, [{"score": 0.70}, {"score": 0.80}, held_out]))
+    assert "Best: 000001 with 0.8000 ±" in page.text
+    assert "accuracy, higher is better; holdout/data" in page.text
+    assert [section["data-slug"] for section in page.named("section") if "data-slug" in section] == ["titanic"] * 2
+
+
 def test_it_links_to_reports_that_exist_and_to_nothing_else(several: Path) -> None:
     links = [link["href"] for link in page_of(several).named("a")]
     assert links == ["#runs", f"titanic/{run_id(1)}/report.html"]
@@ -68,7 +76,7 @@ def test_hostile_text_in_run_folders_is_escaped_and_leads_nowhere(titanic: Run, 
         **dict.fromkeys(("name", "note", "device", "baseline_name", "fallback"), EVIL),
         "models": [model(EVIL, 0.5, titanic), model("'\"><b>", 0.5, titanic)],
         "metric": {"name": EVIL, "greater_is_better": True},
-        "checks": [{"name": EVIL, "status": EVIL, "detail": EVIL}],
+        "checks": [{"name": EVIL, "status": "warn", "detail": EVIL}],
         "options": {EVIL: EVIL, "drop": [EVIL]},
         "versions": {EVIL: EVIL},
         "code": {EVIL: EVIL},

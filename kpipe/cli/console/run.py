@@ -64,6 +64,9 @@ def _print_result(run: Run) -> None:
         names = ", ".join(sorted({name.rpartition("-seed")[0] for name in shortened}))
         line = f"Shortened to keep the budget: {len(shortened)} fits of {names}. A longer --budget trains them in full."
         console.print(printable(line), markup=False)
+    if record.get("left_out") and [model["name"] for model in record["models"]] == ["quick-linear"]:
+        line = "Only quick-linear was trained, on at most 2,000 rows of a fold: a longer --budget trains the others."
+        console.print(line, style="bold", markup=False)
     if record.get("fallback"):
         console.print(f"NO MODEL WAS TRAINED: {printable(str(record['fallback']))}", style="bold red", markup=False)
     if record["data"]["origin"] != "sample" and (expected := format_forecast(record)):
