@@ -121,6 +121,7 @@ def read_feather(name: str, raw: bytes) -> pa.Table:
     if raw.startswith(_MAGIC):  # version 1 is not compressed
         check_size(name, sum(_block_sizes(raw)), len(raw))
     table = pyarrow.feather.read_table(pa.BufferReader(raw))
+    table.validate(full=True)  # pyarrow computes with offsets and indices as they are, beyond the end of the memory too
     check_size(name, _MIN_CELL * table.num_rows * table.num_columns, len(raw))
     check_size(name, sum(_unfolded_bytes(chunk) for column in table.columns for chunk in column.chunks), len(raw))
     return table

@@ -92,6 +92,14 @@ def test_a_file_with_another_number_of_rows_than_expected_is_refused() -> None:
         read_parquet("p.parquet", raw, rows=1000)
 
 
+def test_offsets_of_text_that_lead_beyond_the_file_are_refused() -> None:
+    offsets = pa.py_buffer(np.array([0, 1 << 30, 3], "int32"))
+    text = pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"abc")])
+    raw = written(as_feather, pa.table({"name": text}))
+    with pytest.raises(DataError, match=r"people\.feather"):
+        parse_table("people.feather", raw)
+
+
 @PLAIN
 @given(data=st.data(), write=st.sampled_from([as_parquet, as_feather]))
 def test_a_damaged_file_is_read_or_refused(data: st.DataObject, write: Callable[[pa.Table, io.BytesIO], None]) -> None:
