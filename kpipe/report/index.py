@@ -24,7 +24,7 @@ from kpipe.runs.files import write_file
 from kpipe.runs.find import find_runs
 from kpipe.runs.ledger import Entry, read_ledger
 from kpipe.runs.loaded import as_number
-from kpipe.runs.run import Run, files_of
+from kpipe.runs.run import Run, recorded_files
 from kpipe.runs.selection_bias import SelectionBias, estimate_selection_bias
 
 __all__ = ["INDEX", "Group", "Row", "write_index"]
@@ -145,7 +145,8 @@ def write_index(out: Path, path: Path | None = None) -> tuple[Path, list[str]]:
     runs, skipped = find_runs(out)
     by_group: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
-        by_group.setdefault((run.record["slug"], run.record["metric"]["name"], files_of(run)), []).append(run)
+        files = json.dumps(recorded_files(run.record), sort_keys=True)
+        by_group.setdefault((run.record["slug"], run.record["metric"]["name"], files), []).append(run)
     groups = []
     competitions = Counter((slug, metric) for slug, metric, _ in by_group)
     for (slug, metric, _), members in by_group.items():

@@ -21,7 +21,7 @@ from kpipe.runs.find import find_run
 from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.oof import OofPredictions
 from kpipe.runs.prediction_tables import VAULT_PREDICTIONS, output_columns
-from kpipe.runs.run import Run, refuse_blend
+from kpipe.runs.run import Run, recorded_files, refuse_blend
 from kpipe.runs.tables import read_parquet, to_numbers
 from kpipe.runs.vault import recorded_vault
 from kpipe.training.folds import same_rows
@@ -144,10 +144,9 @@ def _check_competition(run: Run, slug: str, files: Mapping[str, str]) -> None:
         raise UsageError(
             f"Cannot blend {run_id}: it is a run of {run.record['slug']}, not of {slug}.", code="not-blendable"
         )
-    data = run.record.get("data")
-    used = data.get("files") if isinstance(data, dict) else None
+    used = recorded_files(run.record)
     # A file that only postprocess reads is not among ``files`` yet, and no model has seen it.
-    if not isinstance(used, dict) or {name: used.get(name) for name in files} != dict(files):
+    if not used or {name: used.get(name) for name in files} != dict(files):
         raise DataError(
             f"{run_id} was trained on other files. Name the files that it was trained on with --data.",
             code="other-data",

@@ -15,7 +15,7 @@ from kpipe.runs.find import UNFINISHED, find_runs
 from kpipe.runs.fits import FITS
 from kpipe.runs.ledger import SUBMITTED, read_ledger
 from kpipe.runs.locks import try_lock
-from kpipe.runs.run import Run, files_of
+from kpipe.runs.run import Run, recorded_files
 from kpipe.runs.unfinished import find_unfinished
 
 __all__ = ["Removable", "find_removable", "remove", "summary"]
@@ -139,7 +139,8 @@ def _surplus(runs: Sequence[Run], out: Path, keep: int) -> Iterator[Removable]:
 def _scored_by(run: Run) -> str:
     """Equal for runs whose scores compare: of the same competition, metric, target and files."""
     record = run.record
-    return json.dumps([record["slug"], record["metric"], record.get("target"), files_of(run)], sort_keys=True)
+    compared = [record["slug"], record["metric"], record.get("target"), recorded_files(record)]
+    return json.dumps(compared, sort_keys=True)
 
 
 def _rank(run: Run) -> float:

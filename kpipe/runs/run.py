@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from kpipe.runs.models import RunModel
 
-__all__ = ["IMPORTANCE", "Run", "files_of", "refuse_blend"]
+__all__ = ["IMPORTANCE", "Run", "recorded_files", "refuse_blend"]
 
 IMPORTANCE = "importance.parquet"  # which a report leaves in the run's folder
 
@@ -124,19 +123,22 @@ class Run:
         return summary_html(self.record)
 
 
-def files_of(run: Run) -> str:
-    """A text that is equal for runs that read the same files; scores on different files do not compare.
+def recorded_files(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The files that a run read: name to SHA-256. Scores on different files do not compare.
 
     Parameters
     ----------
-    run : Run
+    record : mapping
+        The content of ``run.json``.
 
     Returns
     -------
-    str
+    mapping
+        Empty if the record does not say.
     """
-    data = run.record.get("data")
-    return json.dumps(data.get("files") if isinstance(data, Mapping) else None, sort_keys=True)
+    data = record.get("data")
+    files = data.get("files") if isinstance(data, Mapping) else None
+    return files if isinstance(files, Mapping) else {}
 
 
 def refuse_blend(run: Run) -> None:

@@ -18,7 +18,7 @@ from kpipe.problem import competition
 from kpipe.runs.find import finished_folders, read_run
 from kpipe.runs.oof import oof_predictions
 from kpipe.runs.prediction_tables import ENSEMBLE, GROUP, output_columns
-from kpipe.runs.run import Run
+from kpipe.runs.run import Run, recorded_files
 from kpipe.runs.tables import read_parquet, to_numbers
 from kpipe.runs.vault import recorded_vault
 
@@ -216,19 +216,13 @@ def _difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
         return f"metric {a['metric']['name']}"
     if _targets(a) != _targets(b):
         return "other target"
-    files, own = _files(a), _files(b)
+    files, own = recorded_files(a), recorded_files(b)
     shared = [name for name in files if name in own]
     if (files or own) and (not shared or any(files[name] != own[name] for name in shared)):
         return "other files"
     if recorded_vault(a) != recorded_vault(b):
         return "other vault"
     return "other rows" if a.get("rows") != b.get("rows") else ""
-
-
-def _files(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    data = record.get("data")
-    files = data.get("files") if isinstance(data, Mapping) else None
-    return files if isinstance(files, Mapping) else {}
 
 
 @dataclass(frozen=True)
