@@ -18,7 +18,10 @@ import multiprocessing.resource_tracker
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import reduction
+from typing import Any
 
 __all__ = ["fork_workers_from_server", "start_fork_server"]
 
@@ -53,12 +56,51 @@ def start_fork_server(libraries: Sequence[str], *, threads: int) -> None:
     atexit.register(_stop)
 
 
-def fork_workers_from_server() -> None:
-    """Let joblib fork its workers from the fork server, if there is one."""
-    if _STARTED:
-        from joblib.externals.loky.backend import context
+def fork_workers_from_server(start: Callable[[], None]) -> Callable[[], None]:
+    """Let joblib fork its workers from the fork server, if there is one.
 
-        context.set_start_method("forkserver", force=True)
+    Parameters
+    ----------
+    start : callable
+        What each worker is to call first.
+
+    Returns
+    -------
+    callable
+        joblib's ``initializer`` for these workers.
+    """
+    if not _STARTED:
+        return start
+    from joblib.externals.loky.backend import context
+    from joblib.externals.loky.backend.resource_tracker import getfd
+
+    context.set_start_method("forkserver", force=True)
+    return _Forked(start, getfd())
+
+
+@dataclass(frozen=True)
+class _Forked:
+    """The start of a forked worker. Sent to one, it tells it of joblib's resource tracker.
+
+    The tracker deletes the file of an array when no process uses it any longer. Workers that joblib starts itself
+    know it; a forked one would start another tracker, which knows none of the files and prints a traceback for each.
+    """
+
+    start: Callable[[], None]
+    tracker: int  # the file descriptor to write to
+
+    def __call__(self) -> None:
+        self.start()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (self.start, reduction.DupFd(self.tracker))
+
+
+def _received(start: Callable[[], None], tracker: Any) -> Callable[[], None]:
+    from joblib.externals.loky.backend import resource_tracker
+
+    resource_tracker._resource_tracker._fd = tracker.detach()
+    return start
 
 
 @contextlib.contextmanager

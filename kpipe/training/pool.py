@@ -204,7 +204,6 @@ def _outcomes(
 
     ``tasks`` may shrink meanwhile.
     """
-    fork_workers_from_server()
     parallel = _parallel(pool, next(iter(tasks.values())).threads, isolated=isolated)
     sent = data if pool.cluster is None else None
     jobs = (joblib.delayed(_attempt)(number, task, sent) for number, task in list(tasks.items()))
@@ -221,10 +220,11 @@ def _parallel(pool: WorkerPool, threads: int, *, isolated: bool) -> joblib.Paral
     if pool.cluster is not None:
         backend = ClusterBackend(pool.cluster, pool.shared, threads)
         return joblib.Parallel(n_jobs=pool.n_parallel, backend=backend, pre_dispatch=pool.n_parallel, **common)
+    start = fork_workers_from_server(start_worker)
     if isolated and pool.n_parallel == 1:  # joblib runs a single job in this process: two, of which one is idle
-        return joblib.Parallel(n_jobs=2, pre_dispatch=1, initializer=start_worker, **common)
+        return joblib.Parallel(n_jobs=2, pre_dispatch=1, initializer=start, **common)
     # Not "all": loky's manager thread raises a KeyError where fits that have not reached its queue are stopped.
-    return joblib.Parallel(n_jobs=pool.n_parallel, pre_dispatch="2*n_jobs", initializer=start_worker, **common)
+    return joblib.Parallel(n_jobs=pool.n_parallel, pre_dispatch="2*n_jobs", initializer=start, **common)
 
 
 def _until_deadline(parallel: joblib.Parallel, jobs: Iterator[Any], deadline: Deadline) -> Generator[_Outcome]:

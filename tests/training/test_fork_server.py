@@ -32,8 +32,8 @@ if __name__ == "__main__":
         start_fork_server(["no_such_module", "wave"], threads=1)
     import joblib, time
     from kpipe.training.processes import start_worker
-    fork_workers_from_server()
-    seen = joblib.Parallel(2, initializer=start_worker)(joblib.delayed(look)() for _ in range(4))
+    start = fork_workers_from_server(start_worker)
+    seen = joblib.Parallel(2, initializer=start)(joblib.delayed(look)() for _ in range(4))
     print(json.dumps([list(one) for one in zip(*seen)]), flush=True)
     time.sleep(float(sys.argv[1]))
 """
@@ -72,6 +72,32 @@ def test_workers_end_with_the_command_and_forked_ones_share_the_imports_of_one_p
         time.sleep(0.1)
     assert not any(map(is_running, {*parents, *workers}))
     assert "Traceback" not in errors.read_text()
+
+
+_ARRAYS = """
+import numpy, sys
+
+def total(values):
+    return int(values[::1000].sum())
+
+if __name__ == "__main__":
+    from kpipe.training.fork_server import fork_workers_from_server, start_fork_server
+    start_fork_server([], threads=1)
+    import joblib
+    from kpipe.training.processes import start_worker
+    start = fork_workers_from_server(start_worker)
+    arrays = [numpy.full(400_000, number) for number in range(6)]  # joblib maps arrays above 1 MB into memory
+    parallel = joblib.Parallel(2, initializer=start, return_as="generator_unordered", batch_size=1)
+    print(sum(parallel(joblib.delayed(total)(values) for values in arrays)))
+"""
+
+
+def test_large_arrays_reach_forked_workers_and_nothing_is_said_of_their_files(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(_ARRAYS)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment, timeout=120)
+    assert (ran.stdout, ran.stderr) == (f"{400 * 15}\n", "")
 
 
 @pytest.fixture
