@@ -188,6 +188,7 @@ def load(
     test: str | None = None,
     sample: str | None = None,
     extra: Sequence[str] = (),
+    size: int | None = None,
 ) -> Tables:
     """Read a competition's tables: train, test and the sample submission.
 
@@ -207,6 +208,8 @@ def load(
         Files with these roles: names in the folder or zip, or paths. By default judged by their names.
     extra : sequence of str
         Further training files, whose rows every fold trains on and none validates.
+    size : int, optional
+        Pixels of the longer side that pictures are read with, at most. By default inferred from the pictures.
 
     Returns
     -------
@@ -219,6 +222,8 @@ def load(
         A file is missing, broken, or contradicts the others; the message names file, line and column.
     RemoteError
         Kaggle refuses or fails to send the files.
+    UsageError
+        An argument has a wrong type or an invalid value.
 
     Examples
     --------
@@ -226,5 +231,6 @@ def load(
     >>> kpipe.load("titanic", "sample").train.shape
     (300, 12)
     """
-    choice = loading.FileChoice(train, test, sample, tuple(extra))
+    request = RunRequest(slug, train=train, test=test, sample=sample, extra=extra, size=size)
+    choice = loading.FileChoice.of(request, targets=())
     return loading.load(slug, path, text=text, id=id, choice=choice, downloader=KaggleDownloader())

@@ -24,7 +24,7 @@ from kpipe.data import archives, picture_files, pixels
 from kpipe.data.cache import cache_folder
 from kpipe.data.loading import FileChoice, load
 from kpipe.data.picture_files import open_pictures
-from kpipe.errors import DataError
+from kpipe.errors import DataError, UsageError
 from tests.conftest import KaggleZip
 from tests.pictures import COLOURS, LABELS, SAMPLE, SHAPE, TEST, array, csv, names, picture, train_pictures, write
 
@@ -224,6 +224,12 @@ def test_the_size_is_that_of_the_longer_side_and_no_picture_is_enlarged(
     folder = write(tmp_path, {**large, **test, "train.csv": LABELS, "sample_submission.csv": SAMPLE})
     found = load("colours", folder, choice=FileChoice(size=size))
     assert pixels.picture_shape(pixels.picture_columns(found.train.columns)) == expected
+    assert kpipe.load("colours", folder, size=size).train.equals(found.train)
+
+
+def test_a_size_that_pictures_cannot_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="size must be from 8 to 512 pixels; got 4"):
+        kpipe.load("colours", tmp_path, size=4)
 
 
 def test_one_broken_picture_is_named_and_no_row_of_test_is_lost(tmp_path: Path) -> None:

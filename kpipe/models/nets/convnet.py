@@ -38,6 +38,7 @@ Szegedy et al., "Rethinking the Inception Architecture", 2015, https://arxiv.org
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -148,16 +149,24 @@ def photo_net(
     return net
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class ConvNetClassifier(NetClassifierMixin, ConvNet):
     """Labels by a ``ConvNet``.
 
-    Parameters are those of ``ConvNet``.
+    Parameters are those of ``ConvNet``, and this.
+
+    Parameters
+    ----------
+    label_smoothing : float, default=0.1
+        In [0, 1); share of a label that training gives to all classes alike. Predictions undo it.
 
     Attributes
     ----------
     classes_ : ndarray of shape (k,)
         Labels, sorted.
     """
+
+    label_smoothing: float = 0.1
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train on all rows.
@@ -215,10 +224,11 @@ class ConvNetClassifier(NetClassifierMixin, ConvNet):
         return _for_several(self, "logistic")
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class ConvNetRegressor(RegressorMixin, ConvNet):
     """Numbers by a ``ConvNet``: one, or several at once.
 
-    Parameters are those of ``ConvNet``, without ``label_smoothing``, and this.
+    Parameters are those of ``ConvNet``, and this.
 
     Parameters
     ----------
@@ -231,50 +241,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         Mean and standard deviation of y in the training table; 0 and 1 for probabilities.
     """
 
-    def __init__(
-        self,
-        *,
-        loss: Literal["squared", "absolute", "logistic"] = "squared",
-        shape: ImageShape | None = None,
-        size: Literal["small", "large", "photo"] = "small",
-        lr: float = 0.01,
-        epochs: int = 16,
-        batch_size: int = 128,
-        weight_decay: float = 0.02,
-        rotation: float = 10.0,
-        zoom: float = 0.1,
-        shear: float = 0.0,
-        shift: float = 2.0,
-        elastic: float = 0.0,
-        flip: bool = False,
-        first_size: float = 0.7,
-        dropout: float = 0.0,
-        test_time_augmentation: bool = True,
-        min_steps: int = 300,
-        random_state: RandomState = None,
-        device: str = "cpu",
-        threads: int = 1,
-    ) -> None:
-        self.loss = loss
-        self.shape = shape
-        self.size = size
-        self.lr = lr
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.weight_decay = weight_decay
-        self.rotation = rotation
-        self.zoom = zoom
-        self.shear = shear
-        self.shift = shift
-        self.elastic = elastic
-        self.flip = flip
-        self.first_size = first_size
-        self.dropout = dropout
-        self.test_time_augmentation = test_time_augmentation
-        self.min_steps = min_steps
-        self.random_state = random_state
-        self.device = device
-        self.threads = threads
+    loss: Literal["squared", "absolute", "logistic"] = "squared"
 
     def __sklearn_tags__(self) -> Any:
         """scikit-learn's description of the estimator: it takes several targets."""
@@ -352,8 +319,8 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
 
 
 def _for_several(net: ConvNet, loss: Literal["squared", "absolute", "logistic"]) -> ConvNetRegressor:
-    options = {name: value for name, value in net.get_params().items() if name not in ("label_smoothing", "loss")}
-    return ConvNetRegressor(loss=loss, **options)
+    options = {name: value for name, value in net.get_params().items() if name != "label_smoothing"}
+    return ConvNetRegressor(**{**options, "loss": loss})
 
 
 def _undo_smoothing(proba: np.ndarray, *, smoothing: float) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,6 +29,7 @@ _PREDICTED_ROWS = 128  # at a time: they fit in a core's 2 MiB of cache, in half
 _FEWEST_ROWS = 32  # fewer are repeated to this number: some CPUs sum a batch of few rows in another order
 
 
+@dataclass(kw_only=True, eq=False, repr=False)  # writes __init__, also those of classes with further parameters
 class ConvNet(BaseEstimator):
     """A few convolutions with batch normalisation, trained on images that are rotated, zoomed, shifted and distorted.
 
@@ -39,8 +41,6 @@ class ConvNet(BaseEstimator):
         Of the network; see ``kpipe.models.nets.convnet_layers.LAYERS``.
     lr, epochs, batch_size, weight_decay, min_steps
         Of AdamW with one cycle; see ``kpipe.models.nets.loop.Recipe``.
-    label_smoothing : float, default=0.1
-        In [0, 1); share of a label that training gives to all classes alike. Predictions undo it.
     rotation, zoom, shear, shift, elastic : float
         Largest changes of a training image; see ``kpipe.models.nets.image_augmentation.RandomWarp``. 0 in all of them,
         with ``first_size=1``, leaves images as they are.
@@ -75,52 +75,26 @@ class ConvNet(BaseEstimator):
         Whether a time limit cut the training short; a prediction is then made from one view of the image.
     """
 
-    raw: bool  # whether it is to get the columns as they are, before the competition's features
-
-    def __init__(
-        self,
-        *,
-        shape: ImageShape | None = None,
-        size: Literal["small", "large", "photo"] = "small",
-        lr: float = 0.01,
-        epochs: int = 16,
-        batch_size: int = 128,
-        weight_decay: float = 0.02,
-        label_smoothing: float = 0.1,
-        rotation: float = 10.0,
-        zoom: float = 0.1,
-        shear: float = 0.0,
-        shift: float = 2.0,
-        elastic: float = 0.0,
-        flip: bool = False,
-        first_size: float = 0.7,
-        dropout: float = 0.0,
-        test_time_augmentation: bool = True,
-        min_steps: int = 300,
-        random_state: RandomState = None,
-        device: str = "cpu",
-        threads: int = 1,
-    ) -> None:
-        self.shape = shape
-        self.size = size
-        self.lr = lr
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.weight_decay = weight_decay
-        self.label_smoothing = label_smoothing
-        self.rotation = rotation
-        self.zoom = zoom
-        self.shear = shear
-        self.shift = shift
-        self.elastic = elastic
-        self.flip = flip
-        self.first_size = first_size
-        self.dropout = dropout
-        self.test_time_augmentation = test_time_augmentation
-        self.min_steps = min_steps
-        self.random_state = random_state
-        self.device = device
-        self.threads = threads
+    shape: ImageShape | None = None
+    size: Literal["small", "large", "photo"] = "small"
+    lr: float = 0.01
+    epochs: int = 16
+    batch_size: int = 128
+    weight_decay: float = 0.02
+    rotation: float = 10.0
+    zoom: float = 0.1
+    shear: float = 0.0
+    shift: float = 2.0
+    elastic: float = 0.0
+    flip: bool = False
+    first_size: float = 0.7
+    dropout: float = 0.0
+    test_time_augmentation: bool = True
+    min_steps: int = 300
+    random_state: RandomState = None
+    device: str = "cpu"
+    threads: int = 1
+    raw: bool = field(init=False)  # whether it is to get the columns as they are, before the competition's features
 
     def _train(self, X: np.ndarray, targets: np.ndarray, loss: LossFunction) -> None:
         """Train a network on all rows; sets ``weights_`` and what it needs to predict."""
