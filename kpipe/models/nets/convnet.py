@@ -50,7 +50,7 @@ from sklearn.utils.validation import validate_data
 from kpipe.core.values import Context
 from kpipe.models.factory import require_classification, with_context
 from kpipe.models.nets.convnet_base import ConvNet, pixels_of
-from kpipe.models.nets.estimators import NetClassifierMixin, RandomState
+from kpipe.models.nets.estimators import NetClassifierMixin
 from kpipe.models.validation import require, require_one_of
 
 if TYPE_CHECKING:
