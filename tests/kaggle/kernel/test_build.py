@@ -24,6 +24,7 @@ from kpipe.runs.run import Run
 from tests.cli.calls import call
 from tests.kaggle.conftest import SAMPLE
 from tests.kaggle_server import KEY, TOKEN, USER
+from tests.pictures import TEST, csv, names, train_pictures, write
 
 LAYOUTS = pytest.mark.parametrize(
     "layout", ["input/competitions/titanic", pytest.param("input/titanic", marks=pytest.mark.slow)]
@@ -39,14 +40,15 @@ def offline() -> list[str]:
     return wrapped if can else []
 
 
-def rehearse(script: Path, root: Path, *, layout: str = "input/titanic") -> subprocess.CompletedProcess[str]:
+def rehearse(
+    script: Path, root: Path, *, layout: str = "input/titanic", files: Path = SAMPLE
+) -> subprocess.CompletedProcess[str]:
     """As on Kaggle: the script alone in a folder that cannot be written, the files mounted, an empty working folder."""
     source = root / "src"
-    for folder in (source, root / "working", root / layout):
+    for folder in (source, root / "working"):
         folder.mkdir(parents=True)
     shutil.copy(script, source / "script.py")
-    for path in SAMPLE.iterdir():
-        shutil.copy(path, root / layout)
+    shutil.copytree(files, root / layout)
     source.chmod(0o555)
     # -S: no site, so that the editable kpipe of this environment is not found; its libraries are
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": sysconfig.get_path("purelib"), "KPIPE_KAGGLE_ROOT": str(root)}
@@ -128,6 +130,26 @@ def test_the_script_of_a_run_writes_the_same_submission_offline(run: Path, tmp_p
     assert record["score"] == json.loads((run / "run.json").read_text())["score"]
     assert "titanic: accuracy 0." in ended.stdout
     assert "pass training and validation rows disjoint" in ended.stdout
+
+
+@pytest.mark.slow
+def test_the_script_of_a_run_on_pictures_writes_the_same_submission_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = csv("id,is_red", *(f"{i},{int(name == 'red')}" for i, name in enumerate(names(40))))
+    sample = csv("id,is_red", "1,0.5", "0,0.5", "2,0.5")
+    tables = {"trainLabels.csv": labels, "sampleSubmission.csv": sample}
+    files = write(tmp_path / "files", {**train_pictures("train", 40), **TEST, **tables})
+    options = ["--data", "files", "--model", "photo-net-quick", "--folds", "2", "--metric", "log_loss", "--quiet"]
+    assert call("run", "colours", *options, "--jobs", "1") == 0
+    (run,) = (tmp_path / "submissions" / "colours").glob("2*")
+    assert call("kernel", "build", run.name, "--user", "ada", "--dir", str(tmp_path / "kernel")) == 0
+    script = tmp_path / "kernel" / "script.py"
+    ended = rehearse(script, tmp_path / "root", layout="input/competitions/colours", files=files)
+    assert ended.returncode == 0, ended.stderr
+    working = tmp_path / "root" / "working"
+    assert (working / "submission.csv").read_bytes() == (run / "submission.csv").read_bytes()
 
 
 def test_a_kernel_has_all_options_of_its_run_and_exactly_its_fits(tmp_path: Path) -> None:
