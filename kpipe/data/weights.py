@@ -197,7 +197,8 @@ def _licence_of_package(package: str) -> str:
     fields = about.metadata.json
     stated = str(fields.get("license_expression") or fields.get("license") or "")
     text = about.read_text("LICENSE") or ""
-    return stated if stated not in ("", "UNKNOWN") else _first_line(text)
+    # Older packages state the whole text of their licence there.
+    return _first_line(stated if stated not in ("", "UNKNOWN") else text)
 
 
 def _licence_beside(folder: Path) -> str:

@@ -49,3 +49,19 @@ def test_show_names_every_converted_column_and_does_not_refer_to_itself(
     out = capsys.readouterr().out
     assert "see kpipe show" not in out
     assert all(f"price {n} is read as" in " ".join(out.split()) for n in range(5))
+
+
+def test_show_names_the_weights_that_a_table_with_text_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("wordllama")
+    made = survivors()
+    words = [f"a sentence of words, the {row}th of many that differ from one another" for row in range(200)]
+    for name, frame in (("train", made.train), ("test", made.test)):
+        frame.assign(said=words[: len(frame)]).to_csv(tmp_path / f"{name}.csv", index=False)
+    made.sample.to_csv(tmp_path / "sample_submission.csv", index=False)
+    assert call("show", "made-by-hand", "--data", tmp_path) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "text: " in out
+    assert "MIT License" in out
+    assert "Permission is hereby" not in out

@@ -145,5 +145,5 @@ def _format(value: Any) -> str:
     if isinstance(value, list) and len(value) > _LONGEST_LIST:
         return f"{len(value)}: {', '.join(value[:_FIRST_ITEMS])}, ..., {value[-1]}"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {number:,}" for name, number in value.items())
+        return ", ".join(f"{name} {one:,}" if isinstance(one, int) else f"{name}: {one}" for name, one in value.items())
     return ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
