@@ -18,7 +18,7 @@ from kpipe.checks import Checking, run_checks
 from kpipe.checks.refit import Trainer, check_competition
 from kpipe.core.devices import resolve_device
 from kpipe.core.metrics import evaluate
-from kpipe.core.request import RunRequest, check_option_names
+from kpipe.core.request import RunRequest, check_option_names, slug_of
 from kpipe.core.values import Baseline, Check, Folds, Predictions, Tables
 from kpipe.data import loading
 from kpipe.data.further_tables import file_hashes
@@ -357,10 +357,10 @@ def check(
         def test_my_competition_is_honest():
             assert [c for c in kpipe.check("my-competition", data="my.zip") if c.status == "fail"] == []
     """
-    if unused := ", ".join(sorted({"budget", "keep_models", "out", "seed", "seeds"} & {*options})):
+    if unused := ", ".join(sorted({"budget", "keep_models", "out", "seed", "seeds", "slug"} & {*options})):
         raise UsageError(f"A check fits each model once and writes no run: omit {unused}.", code="conflicting-options")
     check_option_names(options)
-    own = find(competition) if isinstance(competition, str) else competition
+    own = find(slug_of(competition)) if isinstance(competition, str) else competition
     request = RunRequest(own.slug, **options)
     problem = prepare(request, own)
     trainer = Trainer(

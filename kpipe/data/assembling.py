@@ -26,7 +26,7 @@ from kpipe.errors import DataError, UsageError
 __all__ = ["Assembled", "assemble"]
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")  # unique_names makes 5.1 of a second 5
-_ID = re.compile(r"(^|[^a-z])(id|index|unnamed: \d+|key|nr|no)$|id$|Id$|ID$", re.IGNORECASE)
+_ID = re.compile(r"id$|(^|[^a-z])(index|unnamed: \d+|key|nr|no)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -104,19 +104,21 @@ def _join_labels(
     new = [name for name in labels.header if name not in train.header]
     if not new:
         return train, []
-    shared = [name for name in train.header if name in labels.columns and _is_unique(labels.columns[name])]
-    if shared:
-        rows = _rows_of(train.columns[shared[0]], labels.columns[shared[0]])
+    shared = [name for name in train.header if name in labels.columns]
+    unique = [name for name in shared if _is_unique(labels.columns[name])]
+    if unique:
+        rows = _rows_of(train.columns[unique[0]], labels.columns[unique[0]])
         without = rows.null_count
         columns = {name: pc.fill_null(pc.take(labels.columns[name], rows), "") for name in new}
-        how = f"by {shared[0]}" + (f"; {without:,} rows of {train.name} have no label" if without else "")
-    elif labels.rows == train.rows:
+        how = f"by {unique[0]}" + (f"; {without:,} rows of {train.name} have no label" if without else "")
+    elif labels.rows == train.rows and all(train.columns[name].equals(labels.columns[name]) for name in shared):
         columns = {name: labels.columns[name] for name in new}
-        how = "row by row, since the files share no column"
+        how = "row by row, since " + (f"both have the same {listed(shared)}" if shared else "the files share no column")
     else:
         raise DataError(
             f"{labels.name} has {labels.rows:,} rows, {train.name} has {train.rows:,}, and they share no column whose "
-            "values name rows. Add the id to both files, or join them and name the file with --train.",
+            f"values name rows{f' (values of {listed(shared)} repeat)' * bool(shared)}. Add the id to both files, or "
+            "join them and name the file with --train.",
             code="unmatched-ids",
             file=labels.name,
         )
@@ -305,7 +307,7 @@ def _id_of(train: CsvFile, test: CsvFile) -> str | None:
 
 
 def _first_value(cells: pa.ChunkedArray) -> str:
-    """The smallest of the first values, so that the same table in another order gives the same."""
+    """The first value that is not missing; "" if all are."""
     present = null_missing(cells).drop_null()
     return present[0].as_py() if len(present) else ""
 

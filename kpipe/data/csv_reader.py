@@ -73,12 +73,12 @@ class CsvFile:
     appended: tuple[CsvFile, ...] = ()
 
     def line(self, row: int) -> int:
-        """Line of the file, counted from 1, on which a row ends; the row itself, where the file is no text.
+        """Line of the file, counted from 1, on which a row ends; the number of the row where the file is not text.
 
         Parameters
         ----------
         row : int
-            Row below the header, counted from 0.
+            Row below the header, counted from 0; not one of ``appended``, see ``where``.
 
         Returns
         -------
@@ -100,6 +100,7 @@ class CsvFile:
         Parameters
         ----------
         rows : ndarray of int
+            Ascending.
 
         Returns
         -------
@@ -107,7 +108,21 @@ class CsvFile:
         """
         indices = pa.array(rows)
         columns = {name: cells.take(indices) for name, cells in self.columns.items()}
-        return replace(self, rows=len(rows), columns=columns, kept=rows if self.kept is None else self.kept[rows])
+        starts = np.cumsum([self._own_rows, *(file.rows for file in self.appended)])[:-1]
+        own, *further = np.split(rows, np.searchsorted(rows, starts))
+        parts = zip(self.appended, further, starts, strict=True)
+        return replace(
+            self,
+            rows=len(rows),
+            columns=columns,
+            kept=own if self.kept is None else self.kept[own],
+            appended=tuple(file.take(some - start) for file, some, start in parts),
+        )
+
+    @property
+    def _own_rows(self) -> int:
+        """Number of rows before those of ``appended``."""
+        return self.rows - sum(file.rows for file in self.appended)
 
     def place(self, row: int) -> str:
         """File and line of a row, for messages.
@@ -137,7 +152,7 @@ class CsvFile:
         dict
             ``file``, ``row`` (counted from 1) and, in a text file, ``line``.
         """
-        own = self.rows - sum(file.rows for file in self.appended)
+        own = self._own_rows
         for file in self.appended if row >= own else ():
             if row < own + file.rows:
                 return file.where(row - own)

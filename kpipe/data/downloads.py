@@ -106,7 +106,7 @@ def metric_on_page(slug: str, place: Path, downloader: Downloader | None) -> Met
     -------
     MetricName
     """
-    kept = place.with_suffix(".metric.txt")
+    kept = place.parent / f"{place.stem}.metric.txt"  # not with_suffix, which refuses the root folder
     if kept.is_file():
         return MetricName(kept.read_text(encoding="utf-8", errors="replace")[:_MAX_NAME].strip())
     if downloader is None or place.parent != downloads_folder():

@@ -30,7 +30,8 @@ from kpipe.errors import DataError
 __all__ = ["FORMATS", "parse_table", "parse_tables", "sheet_as_csv", "sheet_names"]
 
 _MAX_INDEX = 1 << 20  # bytes of a workbook's list of sheets
-_DAMAGED = (*DAMAGED, RecursionError, zipfile.BadZipFile)
+# Malformed XML in a workbook is a SyntaxError.
+_DAMAGED = (*DAMAGED, RecursionError, AttributeError, SyntaxError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def parse_tables(names: Sequence[str], raws: Sequence[bytes]) -> list[CsvFile]:

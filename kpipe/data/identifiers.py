@@ -137,13 +137,21 @@ def _have_several_rows(ids: pd.Series) -> bool:
 def _check_unique(file: CsvFile, ids: pd.Series, *, advice: str) -> None:
     repeated = ids[ids.duplicated()]
     if len(repeated):
-        first = int((ids == repeated.iloc[0]).to_numpy().argmax())
-        unit = "lines" if file.content else "rows"
-        lines = f"{unit} {file.line(first)} and {file.line(int(repeated.index[0]))}"
+        first, second = int((ids == repeated.iloc[0]).to_numpy().argmax()), int(repeated.index[0])
+        places = _places(file, first, second)
         raise DataError(
-            f"{file.name}: the id column {ids.name!r} must not repeat a value; got {repeated.iloc[0]} twice ({lines}). "
-            f"{len(repeated)} rows repeat an id. {advice}",
+            f"{file.name}: the id column {ids.name!r} must not repeat a value; got {repeated.iloc[0]} twice "
+            f"({places}). {len(repeated)} rows repeat an id. {advice}",
             code="repeated-ids",
             column=ids.name,
-            **file.where(int(repeated.index[0])),
+            **file.where(second),
         )
+
+
+def _places(file: CsvFile, first: int, second: int) -> str:
+    """Where two rows are: their lines, or rows, with the files' names if they are in different parts of a table."""
+    one, other = file.where(first), file.where(second)
+    if one["file"] != other["file"]:
+        return f"{file.place(first)} and {file.place(second)}"
+    unit = "line" if "line" in one else "row"
+    return f"{unit}s {one[unit]} and {other[unit]}"

@@ -139,7 +139,10 @@ def _downloaded_before(search: _Search) -> Iterator[tuple[str, Path]]:
 
 def _current_folder(search: _Search) -> Iterator[tuple[str, Path]]:
     """``<slug>.zip``, or train.csv and the files beside it, in the current folder."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:
+        return  # it was removed
     if competitions.is_slug(search.slug) and zipfile.is_zipfile(here / f"{search.slug}.zip"):
         yield "zip", here / f"{search.slug}.zip"
     if (here / "train.csv").is_file():

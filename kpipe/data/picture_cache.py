@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["keep_array", "new_array", "read_array"]
+__all__ = ["discard_array", "keep_array", "new_array", "read_array"]
 
 _MOST_BYTES = 20 << 30  # of all pixels; a file that a run has mapped stays readable after it is deleted
 
 
 def new_array(home: Path, key: str, shape: tuple[int, int]) -> np.ndarray:
-    """A file of zeros, mapped into memory; an array in memory if the cache cannot be written.
+    """A file of zeros, mapped into memory; an array in memory if the cache cannot be written, or has no room for it.
+
+    ``keep_array`` or ``discard_array`` must follow.
 
     Parameters
     ----------
@@ -32,15 +35,31 @@ def new_array(home: Path, key: str, shape: tuple[int, int]) -> np.ndarray:
     """
     with contextlib.suppress(OSError):
         home.mkdir(parents=True, exist_ok=True)
-        path = home / f".{key}.{os.getpid()}.npy"
-        return np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+        if shape[0] * shape[1] < shutil.disk_usage(home).free:  # writing to a mapped file on a full disk is a SIGBUS
+            return np.lib.format.open_memmap(_unfinished(home, key), mode="w+", dtype=np.uint8, shape=shape)
     return np.zeros(shape, dtype=np.uint8)
 
 
-def keep_array(home: Path, key: str, values: np.ndarray, shape: tuple[int, int, int], files: np.ndarray) -> np.ndarray:
-    """Give the file its name, so that later runs find it, and map it for reading.
+def _unfinished(home: Path, key: str) -> Path:
+    return home / f".{key}.{os.getpid()}.npy"
 
-    Those that were used least recently are deleted where all together are larger than 20 GiB.
+
+def discard_array(home: Path, key: str) -> None:
+    """Delete the file of ``new_array``, if there is one.
+
+    Parameters
+    ----------
+    home, key
+        As for ``new_array``.
+    """
+    with contextlib.suppress(OSError):
+        _unfinished(home, key).unlink(missing_ok=True)
+
+
+def keep_array(home: Path, key: str, values: np.ndarray, shape: tuple[int, int, int], files: np.ndarray) -> np.ndarray:
+    """Give the file its final name, under which later runs find it, and map it for reading.
+
+    If all files together are larger than 20 GiB, the least recently used ones are deleted.
 
     Parameters
     ----------
@@ -63,16 +82,18 @@ def keep_array(home: Path, key: str, values: np.ndarray, shape: tuple[int, int, 
         values.flush()
         np.save(home / f"{key}.files.npy", files)
         np.save(home / f"{key}.shape.npy", np.array(shape))
-        os.replace(home / f".{key}.{os.getpid()}.npy", home / f"{key}.npy")
+        os.replace(_unfinished(home, key), home / f"{key}.npy")
         _prune(home, but=key)
         return _map(home / f"{key}.npy")
-    return values.copy()
+    copy = values.copy()
+    discard_array(home, key)
+    return copy
 
 
 def _map(path: Path) -> np.ndarray:
     """An array of a file, mapped into memory.
 
-    It is no ``np.memmap``: of one whose axes pandas has exchanged, joblib sends workers the bytes in a wrong order.
+    It is not an ``np.memmap``: joblib sends one that pandas has transposed to workers with its bytes in a wrong order.
     """
     mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     with open(path, "rb") as file:
@@ -84,19 +105,19 @@ def _map(path: Path) -> np.ndarray:
 def read_array(
     home: Path, key: str, rows: int, facts: int
 ) -> tuple[np.ndarray, tuple[int, int, int], np.ndarray] | None:
-    """The pixels that were kept, their shape and what is known of each picture's file.
+    """The pixels of an earlier run, their shape and what is known of each picture's file.
 
     Parameters
     ----------
     home, key
         As for ``new_array``.
     rows, facts : int
-        That there must be.
+        The expected numbers of rows and of facts per file.
 
     Returns
     -------
     tuple or None
-        None if they are not all there.
+        None if they are missing or damaged.
     """
     try:
         height, width, channels = (int(each) for each in np.load(home / f"{key}.shape.npy", allow_pickle=False))
@@ -112,7 +133,7 @@ def read_array(
 
 
 def _prune(home: Path, *, but: str) -> None:
-    """Delete the pixels that were used least recently, as far as all are larger than the bound."""
+    """Delete the least recently used pixels until the rest is smaller than the bound."""
     found = {path: path.stat() for path in home.glob("*.npy") if path.name.count(".") == 1}
     size = sum(stat.st_size for stat in found.values())
     for path, stat in sorted(found.items(), key=lambda each: each[1].st_mtime):

@@ -119,7 +119,7 @@ def _index(pictures: Sequence[Picture], spelled: Callable[[str], str]) -> Mappin
         for start in range(len(parts)):
             end = "/".join(parts[start:])
             for name in {spelled(end), spelled(end[: len(end) - len(picture.name)] + picture.stem)}:
-                if picture.path not in index[name]:
+                if index[name][-1:] != [picture.path]:  # the same picture by another end of its path
                     index[name].append(picture.path)
     return index
 

@@ -118,8 +118,8 @@ def _notes(
             f"A row has up to {most} pictures, such as {listed(example)}: the first {count} "
             "are put one below the other."
         )
-    used = {*paths}
-    if unused := [picture.path for picture in pictures if picture.path not in used and picture not in drawings]:
+    used = {*paths, *(drawing.path for drawing in drawings)}
+    if unused := [picture.path for picture in pictures if picture.path not in used]:
         yield f"{len(unused):,} pictures belong to no row, and are not used: {listed(unused)}."
     if drawings:
         yield f"{len(drawings):,} masks and the like are not used: {listed([each.path for each in drawings])}."

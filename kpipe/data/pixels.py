@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from kpipe.core.devices import available_cores
 from kpipe.core.wording import listed
 from kpipe.data.cache import cache_folder
-from kpipe.data.picture_cache import keep_array, new_array, read_array
+from kpipe.data.picture_cache import discard_array, keep_array, new_array, read_array
 from kpipe.data.picture_files import Picture, PictureFolder
 from kpipe.errors import DataError
 
@@ -231,14 +231,18 @@ def decode_pictures(
     height, width, channels = form.shape
     shape = (height, width, channels * most) if aligned else (height * most, width, channels)
     values = new_array(home, key, (len(named), int(np.prod(shape))))
-    files = _decode_all(folder, named, form, values.reshape(-1, *shape))
-    broken = files[:, 1] == 0
-    if broken.mean() > _MOST_BROKEN:
-        raise DataError(
-            f"{broken.sum():,} of {len(named):,} pictures cannot be read: {_first(named, broken)}. Download the files "
-            "again.",
-            code="broken-pictures",
-        )
+    try:
+        files = _decode_all(folder, named, form, values.reshape(-1, *shape))
+        broken = files[:, 1] == 0
+        if broken.mean() > _MOST_BROKEN:
+            raise DataError(
+                f"{broken.sum():,} of {len(named):,} pictures cannot be read: {_first(named, broken)}. Download the "
+                "files again.",
+                code="broken-pictures",
+            )
+    except BaseException:  # Ctrl-C too: the file may have gigabytes
+        discard_array(home, key)
+        raise
     return Pixels(keep_array(home, key, values, shape, files), shape, files, tuple(_notes(named, shape, broken)))
 
 
@@ -342,7 +346,7 @@ def _decode_all(
 
     with warnings.catch_warnings():  # here, since the filters belong to all threads
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:  # Pillow decodes without Python's lock
+        with ThreadPoolExecutor(max_workers=available_cores()) as pool:  # Pillow decodes without Python's lock
             for _ in pool.map(decode, range(len(named))):
                 pass
     return files

@@ -60,10 +60,9 @@ def numbers_of(file: CsvFile, name: str) -> pd.Series:
     wrong = np.flatnonzero(numbers.isna() & ~text.isin(MISSING))
     if len(wrong):
         raise DataError(
-            f"{file.place(wrong[0])}: {name!r} must hold numbers; got {text[wrong[0]]!r:.100}.",
+            f"{file.place(int(wrong[0]))}: {name!r} must hold numbers; got {text[wrong[0]]!r:.100}.",
             code="not-a-number",
-            file=file.name,
             column=name,
-            line=file.line(int(wrong[0])),
+            **file.where(int(wrong[0])),
         )
     return numbers

@@ -44,20 +44,31 @@ class LockedRows:
     def positions(self, train: pd.DataFrame) -> np.ndarray:
         """Where the rows are in train.
 
+        Parameters
+        ----------
+        train : DataFrame
+            (n, columns).
+
+        Returns
+        -------
+        ndarray
+            Sorted positions.
+
         Raises
         ------
         DataError
-            If train lacks some of them.
+            If train lacks some of the rows, or repeats their ids.
         """
         if self.id and self.id in train:
-            found = pd.Index(train[self.id].astype(str)).get_indexer(pd.Index(map(str, self.ids)))
-            missing = int((found < 0).sum())
+            ids = train[self.id].astype(str)
+            found = np.flatnonzero(ids.isin([*map(str, self.ids)]))
+            missing = len(self.ids) - int((~ids.iloc[found].duplicated(keep=False)).sum())  # a repeated id is ambiguous
         else:
             found, missing = np.array(self.rows), abs(len(train) - self.train_rows)
         if missing:
             raise DataError(
-                f"The vault does not fit train.csv: {missing:,} of its {len(self.rows):,} rows are not found. Use the "
-                "files, the target and the options that the vault was made with, or --all-rows.",
+                f"The vault does not fit train.csv: {missing:,} of its {len(self.rows):,} rows are not found, or their "
+                "ids repeat. Use the files, the target and the options that the vault was made with, or --all-rows.",
                 code="vault-mismatch",
                 file="train.csv",
             )

@@ -15,6 +15,7 @@ from kpipe.core.request import RunRequest
 from kpipe.core.values import Reason, Splitter, Tables, Task, Weights
 from kpipe.data.further_tables import file_hashes
 from kpipe.errors import DataError, UsageError
+from kpipe.features.columns import as_text
 from kpipe.problem.alignment import align_rows
 from kpipe.problem.blocks import time_blocks, time_column
 from kpipe.problem.competition import Competition, Factory, find
@@ -156,7 +157,7 @@ class Problem:
 
     def _blocks_of(self, frame: pd.DataFrame) -> np.ndarray | None:
         if self.groups is not None:
-            return frame[self.groups].to_numpy() if self.groups in frame else None
+            return _group_of_each_row(frame[self.groups]) if self.groups in frame else None
         column = time_column(self.splitter)
         columns = (column,) if isinstance(column, str) else column or ()
         lacks = not set(columns) <= {*frame.columns}
@@ -431,6 +432,12 @@ def _refuse_nested_cells(tables: Tables) -> None:
                         column=str(column),
                         row=row,
                     )
+
+
+def _group_of_each_row(groups: pd.Series) -> np.ndarray:
+    """(n,) groups that numpy can sort: text with "(missing)" for missing values, which test may have."""
+    is_text = not pd.api.types.is_numeric_dtype(groups)
+    return (as_text(groups) if is_text and groups.hasnans else groups).to_numpy()
 
 
 def _not_none(value: _T | None) -> _T:

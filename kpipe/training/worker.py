@@ -323,7 +323,7 @@ def _batch_dependence(estimator: Any, data: TrainingData, test: np.ndarray) -> f
         except Exception:  # the model fails on rows that it has predicted before
             return float("inf")
         change = np.abs(again - test[some]) if again.shape == (len(some), data.outputs) else np.array(np.inf)
-        largest = max(largest, float(change.max() / spread))
+        largest = max(largest, float(np.nan_to_num(change, nan=np.inf).max() / spread))  # NaN is no prediction either
     return largest
 
 

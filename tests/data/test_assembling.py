@@ -128,3 +128,21 @@ def test_a_question_mark_is_no_target_in_the_rows_to_predict(tmp_path: Path) -> 
     found = load("x", folder(tmp_path, {"data.csv": f"id,x,y\n{rows}".encode()}))
     assert (len(found.train), len(found.test)) == (6, 3)
     assert found.train["y"].tolist() == [1, 0, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize(("ids", "joined"), [((1, 1, 2), True), ((2, 1, 1), False)])
+def test_labels_of_repeated_ids_are_joined_row_by_row_only_if_both_files_have_the_same_ids_in_each_row(
+    ids: tuple[int, ...], joined: bool, tmp_path: Path
+) -> None:
+    files = {
+        "train.csv": b"id,x\n1,5\n1,6\n2,7\n",
+        "labels.csv": ("id,y\n" + "".join(f"{id},{y}\n" for id, y in zip(ids, (0, 1, 1), strict=True))).encode(),
+        "test.csv": b"id,x\n4,5\n5,6\n",
+        "sample_submission.csv": FILES["sample_submission.csv"],
+    }
+    if joined:
+        with pytest.raises(DataError, match=r"the id column 'id' must not repeat"):  # the labels were joined
+            load("x", folder(tmp_path, files))
+    else:
+        with pytest.raises(DataError, match=r"labels\.csv .* whose values name rows \(values of id repeat\)"):
+            load("x", folder(tmp_path, files))

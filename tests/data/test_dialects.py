@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -183,6 +185,26 @@ def test_an_excel_workbook_is_read_or_the_package_named() -> None:
     found = read(buffer.getvalue(), "a.xlsx")
     assert found["id"].tolist() == [1, 2]
     assert found["day"].dropna().tolist() == ["2020-01-01"]
+
+
+@pytest.mark.parametrize("damage", [lambda sheet: sheet[: len(sheet) // 2], lambda sheet: b"no XML", None])
+def test_a_damaged_workbook_is_refused_in_words(damage: Callable[[bytes], bytes] | None) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["id", "x"], *([number, number / 7] for number in range(50))):
+        book.active.append(row)
+    whole, damaged = io.BytesIO(), io.BytesIO()
+    book.save(whole)
+    with zipfile.ZipFile(whole) as archive, zipfile.ZipFile(damaged, "w", zipfile.ZIP_DEFLATED) as copy:
+        for name in archive.namelist():
+            is_sheet = name.endswith("sheet1.xml") and damage is not None
+            copy.writestr(name, damage(archive.read(name)) if is_sheet else archive.read(name))
+        start = copy.getinfo("xl/worksheets/sheet1.xml").header_offset + 60
+    content = bytearray(damaged.getvalue())
+    if damage is None:  # the compressed bytes
+        content[start : start + 60] = bytes(60)
+    with pytest.raises(DataError, match=r"a\.xlsx cannot be read as xlsx: .* Check the file, or save it as CSV"):
+        parse_table("a.xlsx", bytes(content))
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])

@@ -13,6 +13,7 @@ import pytest
 import kpipe
 from kpipe import competitions
 from kpipe.cli.main import main
+from kpipe.data.downloads import MetricName, metric_on_page
 from kpipe.errors import RemoteError
 from kpipe.kaggle import session
 from tests.kaggle_server import KEY, USER, Contest, KaggleServer, Misbehave, serving
@@ -130,3 +131,7 @@ def test_a_failed_download_points_at_the_embedded_sample_where_there_is_one(kagg
     with pytest.raises(RemoteError) as raised:
         kpipe.load(SLUG)
     assert "sample" not in str(raised.value)
+
+
+def test_the_root_folder_as_data_has_no_metric_beside_it() -> None:
+    assert metric_on_page("titanic", Path("/"), None) == MetricName("")

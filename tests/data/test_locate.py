@@ -81,3 +81,10 @@ def test_an_archive_that_kpipe_cannot_open_is_named_with_the_command(tmp_path: P
         DataError, match=r"lacks train\.csv.*cannot open train\.csv\.7z; unpack it: 7z x train\.csv\.7z"
     ):
         load("x", tmp_path)
+
+
+def test_a_current_folder_that_was_removed_is_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert locate("titanic").origin == "sample"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from kpipe.data.csv_reader import parse_csv
 from kpipe.data.loading import load
+from kpipe.data.parts import join_parts
+from kpipe.data.tidying import tidy
 from kpipe.errors import DataError
 from tests.data.places import FILES, Make, assert_same, folder, without, zipped
 
@@ -66,3 +70,24 @@ def test_of_several_numbered_pairs_none_is_joined(tmp_path: Path) -> None:
     files = {"train_1.csv": FILES["train.csv"], "train_2.csv": HALVES["2"], "test_1.csv": FILES["test.csv"]}
     found = load("x", folder(tmp_path, files | {"sample_submission.csv": FILES["sample_submission.csv"]}))
     assert found.train["id"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("cell", ["a", '"a"'])
+def test_an_id_that_repeats_in_another_part_is_refused_with_the_place_in_each_file(cell: str, tmp_path: Path) -> None:
+    rows = {"1": f"id,x,name,y\n1,0.5,{cell},0\n", "2": f"id,x,name,y\n2,,b,1\n1,2.5,{cell},0\n"}
+    parts = {f"train_{n}.csv": text.encode() for n, text in rows.items()}
+    with pytest.raises(DataError, match=r"got 1 twice \(train_1\.csv, line 2 and train_2\.csv, line 3\)") as error:
+        load("x", folder(tmp_path, without("train.csv") | parts))
+    assert (error.value.where["file"], error.value.where["line"]) == ("train_2.csv", 3)
+
+
+def test_rows_that_are_taken_from_a_table_in_parts_keep_their_file_and_line() -> None:
+    first, second = (
+        tidy(parse_csv(f"train_{n}.csv", text))
+        for n, text in enumerate((b"id,y\n1,0\nid,y\n2,\n3,1\n", b'id,y\n4,\n5,"1"\n6,0\n'), start=1)
+    )
+    whole = join_parts("train", [first, second])
+    taken = whole.take(np.array([0, 2, 4, 5]))
+    assert taken.columns["id"].to_pylist() == ["1", "3", "5", "6"]
+    places = ["train_1.csv, line 2", "train_1.csv, line 5", "train_2.csv, line 3", "train_2.csv, line 4"]
+    assert [taken.place(row) for row in range(4)] == places

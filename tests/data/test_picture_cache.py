@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -52,3 +53,12 @@ def test_a_cache_that_cannot_be_written_costs_no_pictures(tmp_path: Path) -> Non
     values = new_array(tmp_path / "file", "a", (5, 12))
     values[:] = 3
     assert (keep_array(tmp_path / "file", "a", values, (2, 2, 3), FILES) == 3).all()
+
+
+def test_a_disk_without_room_for_the_pixels_costs_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = shutil.disk_usage(tmp_path)._replace(free=10)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    values = new_array(tmp_path, "a", (5, 12))
+    values[:] = 3
+    assert (keep_array(tmp_path, "a", values, (2, 2, 3), FILES) == 3).all()
+    assert [*tmp_path.iterdir()] == []

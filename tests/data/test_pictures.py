@@ -245,6 +245,7 @@ def test_pictures_that_are_mostly_broken_are_refused(tmp_path: Path) -> None:
     broken = {f"train/{i}.png": b"no picture" for i in range(8)}
     with pytest.raises(DataError, match=r"8 of 15 pictures cannot be read: train/0.png, train/1.png"):
         load("colours", write(tmp_path, LAYOUTS["labels in a file"] | broken))
+    assert [*(cache_folder() / "pictures").iterdir()] == []  # no unfinished file is left
 
 
 def test_a_decompression_bomb_is_a_broken_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,3 +47,14 @@ def test_a_test_set_of_one_row_is_said_to_be_a_stub() -> None:
     one = problem_of(replace(given, test=given.test.head(1), sample=given.sample.head(1)))
     assert any("test.csv has 1 row beside 80" in note and "kpipe kernel" in note for note in one.tables.source.notes)
     assert not any("stub" in note for note in problem_of(given).tables.source.notes)
+
+
+def test_missing_groups_of_test_rows_are_a_group_that_can_be_counted_beside_the_others() -> None:
+    given = survivors()
+    given.train["team"] = [f"t{row // 4}" for row in range(80)]
+    given.test["team"] = pd.Series([None, *(f"u{row // 4}" for row in range(29))], dtype="str")
+    problem = problem_of(given, groups="team", columns=("x", "sex"))
+    assert problem.test_blocks is not None
+    groups, sizes = np.unique(problem.test_blocks, return_counts=True)
+    assert dict(zip(groups, sizes, strict=True))["(missing)"] == 1
+    assert len(groups) == 9

@@ -71,3 +71,7 @@ def test_rows_are_found_by_id_and_their_absence_is_said() -> None:
     assert locked.positions(train).tolist() == [0, 2]
     with pytest.raises(DataError, match="1 of its 2 rows are not found"):
         locked.positions(train.iloc[1:])
+    others_repeat = pd.DataFrame({"PassengerId": [9, 8, 8, 7]})
+    assert locked.positions(others_repeat).tolist() == [0, 3]
+    with pytest.raises(DataError, match="1 of its 2 rows are not found, or their ids repeat"):
+        locked.positions(pd.DataFrame({"PassengerId": [9, 8, 7, 7]}))

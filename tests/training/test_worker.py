@@ -106,6 +106,20 @@ def test_batch_dependence_is_infinite_where_the_rows_cannot_be_predicted_again()
     assert fit_predict(task_of(OnlyOnce()), data_of(prices(n=80, m=90), "price", 1)).batch_dependence == float("inf")
 
 
+class NothingAlone(RegressorMixin, BaseEstimator):
+    """Predicts NaN for a row without others, as scaling by the deviation of the batch does."""
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> NothingAlone:
+        return self
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        return X["x"].to_numpy() if len(X) > 1 else np.full(1, np.nan)
+
+
+def test_batch_dependence_is_infinite_where_a_row_alone_has_no_prediction() -> None:
+    assert fit_predict(task_of(NothingAlone()), data_of(prices(), "price", 1)).batch_dependence == float("inf")
+
+
 class AddsColumn(RegressorMixin, BaseEstimator):
     """Adds a column to the table that it predicts."""
 

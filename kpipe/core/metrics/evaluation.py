@@ -69,7 +69,7 @@ def evaluate(
         value=value,
         standard_error=_standard_error(metric, y_scored, outputs, _group_numbers(groups, len(y))[scored]),
         rows=int(scored.sum()),
-        folds=tuple(_score_or_nan(metric, y[rows], output(metric, predictions[rows])) for rows in folds),
+        folds=tuple(_score_of_fold(metric, y, predictions, rows[scored[rows]]) for rows in folds),
     )
 
 
@@ -165,6 +165,10 @@ def _score(metric: Metric, y: np.ndarray, outputs: np.ndarray) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return float(metric.function(y, outputs))
+
+
+def _score_of_fold(metric: Metric, y: np.ndarray, predictions: np.ndarray, rows: np.ndarray) -> float:
+    return _score_or_nan(metric, y[rows], output(metric, predictions[rows])) if len(rows) else float("nan")
 
 
 def _score_or_nan(metric: Metric, y: np.ndarray, outputs: np.ndarray) -> float:

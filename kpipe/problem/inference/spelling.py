@@ -64,15 +64,14 @@ def unify_spelling(competition: Competition, tables: Tables) -> tuple[Competitio
 
 def _spellings(frame: pd.DataFrame, names: Sequence[str], features: set[str]) -> dict[str, str]:
     """Map a column to the one name that differs from it only in case, blanks and underscores."""
+    taken, by_plain_name = set(names), dict[str, list[str]]()
+    for column in frame.columns:  # each once: a table may have 100,000 columns, and a sample submission hundreds
+        if column not in taken:
+            by_plain_name.setdefault(plain_name(column), []).append(column)
     found = {}
     for name in names:
-        close = [
-            column
-            for column in frame.columns
-            if column not in names
-            and plain_name(column) == plain_name(name)
-            and (name == names[0] or column not in features)
-        ]
+        close = by_plain_name.get(plain_name(name), [])
+        close = close if name == names[0] else [column for column in close if column not in features]
         if len(close) == 1 and name not in frame.columns:
             found[close[0]] = name
     return found

@@ -102,6 +102,17 @@ def test_rows_without_a_prediction_are_not_counted() -> None:
     assert score.value == pytest.approx(skm.accuracy_score(LABELS[50:], PREDICTED[50:]))
 
 
+def test_a_fold_without_predictions_has_no_score_and_a_fold_with_some_that_of_these() -> None:
+    predictions = PROBABILITIES.copy()
+    predictions[:60] = np.nan
+    folds = [np.arange(start, start + 50) for start in (0, 50, 100, 150)]
+    for name in ("accuracy", "auc"):
+        scores = evaluate(METRICS[name], LABELS, predictions, folds=folds).folds
+        whole = evaluate(METRICS[name], LABELS, PROBABILITIES, folds=[np.arange(60, 100), *folds[2:]]).folds
+        assert np.isnan(scores[0])
+        assert scores[1:] == whole
+
+
 def test_one_row_has_a_score_and_no_standard_error() -> None:
     score = evaluate(METRICS["mae"], np.array([1.0]), np.array([[3.0]]))
     assert score.value == 2
