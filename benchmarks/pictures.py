@@ -57,7 +57,7 @@ def of_fastai(X: pd.DataFrame, y: np.ndarray, *, seconds: float) -> Callable[[pd
 
     shape = picture_shape(list(X.columns)) or (0, 0, 0)
     generator = torch.Generator().manual_seed(0)
-    warp = RandomWarp(shape=shape, zoom=0.15, shift=3.0, flip=True)
+    warp = RandomWarp(shape=shape, zoom=0.15, shift=3.0, flip=True, padding="reflection")
 
     def pictures(rows: torch.Tensor, *, warped: bool) -> torch.Tensor:
         return to_pictures(warp(rows, generator) if warped else rows, shape=shape, size=shape[:2]) * 4 - 2

@@ -334,7 +334,7 @@ def _texts_for_pictures(shape: tuple[int, int, int] | None) -> Iterator[tuple[st
     )
     yield (
         "Longer training, and other options (help(kpipe.models.nets.convnet)), among models:",
-        (f'"photo-net-long": model("photo-net", shape={shape}, epochs=40),',),
+        (f'"photo-net-100": model("photo-net", shape={shape}, epochs=100),',),
     )
     yield "Folds that differ as train and test do: splitter, groups, or split. Pictures of one scene are one group.", ()
     yield "postprocess=: what must be true of predictions, such as bounds or steps.", ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from kpipe.core.metrics import Metric
 from kpipe.core.values import Context, Loss
 from kpipe.errors import KpipeError, TrainingError
-from kpipe.models import CATALOG, model, unknown_model
+from kpipe.models import CATALOG, Model, model, unknown_model
 from kpipe.models.on_sample import OnSample
 from kpipe.models.per_target import PerTarget
 from kpipe.problem.competition import Factory
@@ -22,6 +22,10 @@ from kpipe.training.stacking import STACKERS
 
 __all__ = ["build_estimator", "choose_models", "make_context", "wrap_estimator"]
 
+# Networks that train for as long as their time limit allows (kpipe.models.nets.schedule), and the options that say how
+# long they train without one.
+_ELASTIC = ("convnet", "neural", "photo-net", "tabular-net")
+_LENGTH = ("epochs", "min_steps")
 # Whole numbers are counts where they have more distinct values than the first number, up to the second one.
 _COUNTS = (20, 10_000)
 
@@ -37,7 +41,7 @@ def choose_models(problem: Problem, names: Sequence[str] = (), *, budget: float 
         competition's default models.
     budget : float, optional
         Seconds of the run: with a budget, the models that the competition keeps for one come after the default ones,
-        and last those of the stacking layer.
+        and last those of the stacking layer. A network is left out if one of them is the same with a longer training.
 
     Returns
     -------
@@ -49,13 +53,33 @@ def choose_models(problem: Problem, names: Sequence[str] = (), *, budget: float 
         If there is no model of a name.
     """
     own = {**STACKERS, **problem.models}
-    usual = [*problem.default, *(problem.budgeted if budget is not None else ())]
+    further = problem.budgeted if budget is not None else ()
+    usual = [*(name for name in problem.default if not _is_short(name, further, problem.models)), *further]
     above = STACKERS if budget is not None and len(usual) > 1 else ()
     chosen = dict.fromkeys(names or [*usual, *above])
     for name in chosen:
         if name not in own and name not in CATALOG:
             raise unknown_model(name, list(dict.fromkeys([*problem.models, *CATALOG])))
     return {name: own[name] if name in own else model(name) for name in chosen}
+
+
+def _is_short(name: str, further: Sequence[str], models: Mapping[str, Factory]) -> bool:
+    """Whether further models hold the same network with a longer training.
+
+    That one trains for as long as there is time: a single training of all of it learns more than two that share it
+    (docs/decisions/0017-pictures.md).
+    """
+    short = models.get(name)
+    longer = (models.get(other) for other in further)
+    return isinstance(short, Model) and any(isinstance(one, Model) and _extends(one, short) for one in longer)
+
+
+def _extends(model: Model, short: Model) -> bool:
+    if model.name != short.name or model.name not in _ELASTIC:
+        return False
+    epochs = [each.options.get("epochs", 0) for each in (model, short)]
+    others = [{name: each.options[name] for name in each.options if name not in _LENGTH} for each in (model, short)]
+    return epochs[0] > epochs[1] and others[0] == others[1]
 
 
 def make_context(problem: Problem, *, seed: int, threads: int, device: str) -> Context:

@@ -397,7 +397,7 @@ def test_columns_beside_the_pictures_have_models_of_their_own(tmp_path: Path) ->
     }
     options = {"data": write(tmp_path / "data", files), "folds": 2, "jobs": 1}
     problem = pipeline.prepare(RunRequest("colours", **options))
-    assert problem.default == ("photo-net-quick", "photo-net", "boosting", "linear")
+    assert problem.default == ("photo-net", "boosting", "linear")
     net = model("photo-net", shape=SHAPE, epochs=1, min_steps=1)(Context(task="classification", n_classes=2))
     assert net.fit(problem.X, problem.y).n_features_in_ == 6 * 8 * 3
     run = kpipe.run("colours", out=tmp_path / "out", models=["boosting", "linear"], **options)

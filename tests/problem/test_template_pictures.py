@@ -30,7 +30,7 @@ def test_a_new_module_of_pictures_settles_the_same_and_lists_no_pixels(weights: 
     assert ("    # models={" in text) == (weights != "none")
     found = pipeline.prepare(request, _competition(text))
     assert (found.models, found.default, found.budgeted) == (bare.models, bare.default, bare.budgeted)
-    assert '#        "photo-net-long": model("photo-net", shape=(8, 8, 3), epochs=40),' in text
+    assert '#        "photo-net-100": model("photo-net", shape=(8, 8, 3), epochs=100),' in text
     stated = re.sub(r"^    # (?=\w+=[^.]|    +\S|}|\),)", "    ", text, flags=re.MULTILINE)
     stated = re.sub(r"^# (?=from )", "", stated, flags=re.MULTILINE)
     assert pipeline.prepare(request, _competition(stated)).models == bare.models

@@ -13,6 +13,7 @@ from kpipe.core.values import Context
 from kpipe.errors import TrainingError, UsageError
 from kpipe.models import model
 from kpipe.models.per_target import PerTarget
+from kpipe.problem.competition import Factory
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.estimators import build_estimator, choose_models, make_context, wrap_estimator
 from kpipe.training.folds import make_folds
@@ -35,6 +36,23 @@ def test_a_budget_adds_the_models_that_the_competition_keeps_for_one() -> None:
     alone = replace(problem, budgeted=())
     assert list(choose_models(alone, budget=60.0)) == ["own"]
     assert list(choose_models(problem, ["boosting"], budget=60.0)) == ["boosting"]
+
+
+@pytest.mark.parametrize(
+    ("longer", "trained"),
+    [
+        (model("photo-net", shape=(4, 4, 3), epochs=40, min_steps=1500), ["own", "long"]),
+        (model("photo-net", shape=(4, 4, 3), epochs=40, zoom=0.3), ["own", "short", "long"]),
+        (model("convnet", shape=(4, 4, 3), epochs=40), ["own", "short", "long"]),
+    ],
+    ids=["longer", "longer and zoomed", "another network"],
+)
+def test_within_a_budget_a_network_is_trained_long_instead_of_twice(longer: Factory, trained: list[str]) -> None:
+    models = {"own": seeded, "short": model("photo-net", shape=(4, 4, 3)), "long": longer}
+    problem = replace(problem_of(survivors(), models=models, default=("own", "short")), budgeted=("long",))
+    assert [*choose_models(problem, budget=60.0)] == [*trained, *STACKERS]
+    assert [*choose_models(problem)] == ["own", "short"]
+    assert [*choose_models(problem, ["short"], budget=60.0)] == ["short"]
 
 
 def test_an_unknown_model_is_refused_with_the_closest_name() -> None:

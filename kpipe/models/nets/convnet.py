@@ -137,7 +137,7 @@ def photo_net(
         Unfitted.
     """
     longer: dict[str, Any] = {"size": "photo", "epochs": 16, "first_size": 1.0, "min_steps": 600}
-    seen = {"rotation": 0.0, "zoom": 0.15, "shift": 3.0, "flip": True}
+    seen = {"rotation": 0.0, "zoom": 0.15, "shift": 3.0, "flip": True, "padding": "reflection"}
     chosen = {**longer, **seen, **options}
     net: ConvNetClassifier | ConvNetRegressor
     if context.task == "regression":

@@ -18,7 +18,7 @@ from kpipe.models.validation import require, require_one_of
 
 if TYPE_CHECKING:
     from kpipe.models.nets.convnet_layers import ConvNetwork
-    from kpipe.models.nets.image_augmentation import ImageShape, RandomWarp
+    from kpipe.models.nets.image_augmentation import ImageShape, Padding, RandomWarp
     from kpipe.models.nets.loop import LossFunction
     from kpipe.models.nets.machine import Machine
 
@@ -46,6 +46,8 @@ class ConvNet(BaseEstimator):
         with ``first_size=1``, leaves images as they are.
     flip : bool, default=False
         Whether training mirrors every second image, and a prediction counts the mirror image too.
+    padding : {"zeros", "reflection"}, default="zeros"
+        What a changed image shows beyond its edges; see ``RandomWarp``.
     first_size : float, default=0.7
         Share of its height and width that a training image has in the first half of the training, in (0, 1].
     dropout : float, default=0
@@ -87,6 +89,7 @@ class ConvNet(BaseEstimator):
     shift: float = 2.0
     elastic: float = 0.0
     flip: bool = False
+    padding: Padding = "zeros"
     first_size: float = 0.7
     dropout: float = 0.0
     test_time_augmentation: bool = True
@@ -101,6 +104,7 @@ class ConvNet(BaseEstimator):
         from kpipe.models.nets.loop import Recipe, train
 
         require_one_of("size", self.size, ("small", "large", "photo"))
+        require_one_of("padding", self.padding, ("zeros", "reflection"))
         require(0 < self.first_size <= 1, "first_size must be above 0 and at most 1", self.first_size)
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout)
         self.shape_ = self._image_shape(X.shape[1])
@@ -159,13 +163,14 @@ class ConvNet(BaseEstimator):
             classes=self.outputs_,
             dropout=self.dropout,
             shifts=SHIFTS if views else SHIFTS[:1],
+            padding=self.padding,
             flip=self.flip and views,
         )
 
     def _warp(self) -> RandomWarp:
         from kpipe.models.nets.image_augmentation import RandomWarp
 
-        amounts = ("rotation", "zoom", "shear", "shift", "elastic", "flip", "first_size")
+        amounts = ("rotation", "zoom", "shear", "shift", "elastic", "flip", "padding", "first_size")
         return RandomWarp(shape=self.shape_, **{name: getattr(self, name) for name in amounts})
 
     def _machine(self, *, train: bool = False) -> Machine:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kpipe.models.nets.image_augmentation import ImageShape, shift_images, to_images
+from kpipe.models.nets.image_augmentation import ImageShape, Padding, shift_images, to_images
 
 __all__ = ["LAYERS", "ConvLayer", "ConvNetwork"]
 
@@ -66,6 +66,8 @@ class ConvNetwork(nn.Module):
         Share of the last layer's inputs that a step leaves out.
     shifts : sequence of (int, int)
         (across, down) of test-time augmentation.
+    padding : {"zeros", "reflection"}, default="zeros"
+        See ``shift_images``.
     flip : bool, default=False
         Whether test-time augmentation also mirrors the image.
     """
@@ -79,10 +81,11 @@ class ConvNetwork(nn.Module):
         classes: int,
         dropout: float = 0.0,
         shifts: Sequence[tuple[int, int]],
+        padding: Padding = "zeros",
         flip: bool = False,
     ) -> None:
         super().__init__()
-        self.shape, self.scale, self.shifts, self.flip = shape, scale, shifts, flip
+        self.shape, self.scale, self.shifts, self.padding, self.flip = shape, scale, shifts, padding, flip
         self.square = next((each for each in _SQUARES if max(shape[:2]) <= _MOST_SQUARES * each), _SQUARES[-1])
         inputs = (self.square**2 * shape[2], *(layer.channels for layer in layers))
         body = nn.Sequential(
@@ -109,7 +112,8 @@ class ConvNetwork(nn.Module):
         images = (to_images(rows, self.shape) if rows.ndim == 2 else rows).float() / self.scale
         if self.training:
             return self._logits(images)
-        logits = [self._logits(shift_images(images, across=across, down=down)) for across, down in self.shifts]
+        shifted = [shift_images(images, across=x, down=y, padding=self.padding) for x, y in self.shifts]
+        logits = [self._logits(view) for view in shifted]
         logits += [self._logits(images.flip(3))] if self.flip else []
         return torch.stack(logits, dim=1)
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["SHIFTS", "ImageShape", "RandomWarp", "shift_images", "to_images"]
+__all__ = ["SHIFTS", "ImageShape", "Padding", "RandomWarp", "shift_images", "to_images"]
 
 ImageShape = tuple[int, int, int]  # height, width, channels
+Padding = Literal["zeros", "reflection"]
 
 SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # (across, down) of test-time augmentation: none, then a pixel each
 
@@ -27,7 +29,7 @@ _WAVES = 4  # an elastic warp consists of cosines with 0 to 3 half waves across 
 
 @dataclass(frozen=True, kw_only=True)
 class RandomWarp:
-    """Rows of pixels as images, each rotated, zoomed, sheared, shifted and distorted; pixels from outside are 0.
+    """Rows of pixels as images, each rotated, zoomed, sheared, shifted and distorted.
 
     An image's warp is a few numbers times fixed maps (its coordinates, and cosines of low frequency): one matrix
     product per batch, and one look-up, which can make the image smaller at no cost.
@@ -46,6 +48,8 @@ class RandomWarp:
         Standard deviation in pixels of a smooth displacement of each point.
     flip : bool, default=False
         Whether every second image is mirrored, left to right.
+    padding : {"zeros", "reflection"}, default="zeros"
+        What lies outside an image: nothing, as around a digit, or its mirror image, as suits a photograph.
     first_size : float, default=1.0
         Share of its height and width that an image has in the first half of the training.
     """
@@ -57,6 +61,7 @@ class RandomWarp:
     shift: float = 0.0
     elastic: float = 0.0
     flip: bool = False
+    padding: Padding = "zeros"
     first_size: float = 1.0
 
     def __bool__(self) -> bool:
@@ -84,7 +89,8 @@ class RandomWarp:
         maps = _coordinate_maps(height, width, waves=_WAVES if self.elastic else 0).to(rows.device)
         where = (self._amounts(len(rows), generator, maps=len(maps)) @ maps).reshape(-1, 2, height, width)
         images = to_images(rows.float(), self.shape)
-        return functional.grid_sample(images, where.permute(0, 2, 3, 1), align_corners=False)
+        places = where.permute(0, 2, 3, 1)
+        return functional.grid_sample(images, places, padding_mode=self.padding, align_corners=False)
 
     def _first_side(self, side: int) -> int:
         """An even number of pixels, since the network takes squares of two by two; small images keep theirs."""
@@ -128,8 +134,8 @@ def _coordinate_maps(height: int, width: int, *, waves: int) -> Tensor:
     return torch.stack([*linear, torch.ones(height, width), *cosines]).reshape(-1, height * width)
 
 
-def shift_images(images: Tensor, *, across: int, down: int) -> Tensor:
-    """Images shifted by whole pixels to the right and down; pixels from outside are 0.
+def shift_images(images: Tensor, *, across: int, down: int, padding: Padding = "zeros") -> Tensor:
+    """Images shifted by whole pixels to the right and down.
 
     Parameters
     ----------
@@ -137,6 +143,8 @@ def shift_images(images: Tensor, *, across: int, down: int) -> Tensor:
         Of any number type.
     across, down : int
         Pixels.
+    padding : {"zeros", "reflection"}, default="zeros"
+        What comes in from outside: 0, or the pixels at the edge again.
 
     Returns
     -------
@@ -147,7 +155,13 @@ def shift_images(images: Tensor, *, across: int, down: int) -> Tensor:
     --------
     >>> shift_images(torch.tensor([[[[1, 2], [3, 4]]]]), across=1, down=0).tolist()
     [[[[0, 1], [0, 3]]]]
+    >>> shift_images(torch.tensor([[[[1, 2], [3, 4]]]]), across=1, down=0, padding="reflection").tolist()
+    [[[[1, 1], [3, 3]]]]
     """
+    if padding == "reflection":
+        rows, columns = (torch.arange(side, device=images.device) for side in images.shape[2:])
+        rows, columns = (rows - down).clamp(0, len(rows) - 1), (columns - across).clamp(0, len(columns) - 1)
+        return images.index_select(2, rows).index_select(3, columns)
     return functional.pad(images, (across, -across, down, -down)) if across or down else images
 
 

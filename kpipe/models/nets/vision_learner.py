@@ -175,7 +175,9 @@ class VisionLearner(NetClassifierMixin, BaseEstimator):
             codes,
             shape=shape,
             size=seen_size(shape, self.side),
-            warp=RandomWarp(shape=shape, zoom=self.zoom, shift=self.shift * max(shape[:2]), flip=True),
+            warp=RandomWarp(
+                shape=shape, zoom=self.zoom, shift=self.shift * max(shape[:2]), flip=True, padding="reflection"
+            ),
             plan=FineTuning(self.freeze_epochs, self.epochs, self.lr, self.batch_size),
             machine=self._machine(),
             seed=draw_seed(self.random_state),

@@ -80,19 +80,19 @@ def _models_of_pictures(competition: Competition, columns: pd.DataFrame, pixels:
     """A network for the pictures, and models of a table for the columns beside them."""
     height, width, channels = picture_shape(pixels) or (0, 0, 0)
     net = partial(model, "photo-net", shape=(height, width, channels))
-    # The quick one ends within any budget that is worth while, and costs about a quarter of the other.
-    models = {"photo-net-quick": net(epochs=3, min_steps=120), "photo-net": net()}
-    frozen = {}
+    models, frozen, tuned = {"photo-net": net()}, {}, {}
     if isinstance(competition.weights, Mapping) and competition.weights.get("pictures") is not None:
         models, frozen = {"pretrained": model("pretrained")} | models, {"pretrained-192": model("pretrained", side=192)}
-        frozen |= {} if why_no_torchvision() else {"vision-learner": model("vision-learner")}
+        tuned = {} if why_no_torchvision() else {"vision-learner": model("vision-learner")}
     reason = f"pictures of {height} x {width} pixels"
     if columns.shape[1] > len(pixels):
         models |= {name: model(name) for name in ("boosting", "linear")}
         reason += f", and {columns.shape[1] - len(pixels)} columns beside them"
-    default, further = competition.default or tuple(models), frozen | {"photo-net-long": net(epochs=40)}
-    budgeted = competition.budgeted or tuple(further)
-    return {"models": models | further, "default": default, "budgeted": budgeted}, Reason(text=reason)
+    # Within a budget, the long training takes the place of the usual one. The quick one is for a first try.
+    further = frozen | {"photo-net-long": net(epochs=40, min_steps=1500)} | tuned
+    default, budgeted = competition.default or tuple(models), competition.budgeted or tuple(further)
+    models |= further | {"photo-net-quick": net(epochs=3, min_steps=120)}
+    return {"models": models, "default": default, "budgeted": budgeted}, Reason(text=reason)
 
 
 def _models_of_pixels(competition: Competition, count: int) -> Step:

@@ -157,6 +157,7 @@ def test_an_unknown_device_is_refused_in_fit(digits):
     ("option", "words"),
     [
         ({"size": "huge"}, "size must be 'small', 'large' or 'photo', got 'huge'"),
+        ({"padding": "grey"}, "padding must be 'zeros' or 'reflection', got 'grey'"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
     ],
     ids=str,

@@ -71,3 +71,11 @@ def test_the_opposite_shift_undoes_a_shift_except_at_the_edge():
     torch.testing.assert_close(back[:, :, 1:, :-2], images[:, :, 1:, :-2])
     assert not back[:, :, 0].any()
     assert not back[:, :, :, -2:].any()
+
+
+@pytest.mark.parametrize(("padding", "darkest"), [("zeros", 0.0), ("reflection", 1.0)])
+def test_what_lies_outside_an_image_is_nothing_or_its_mirror_image(padding, darkest):
+    white = torch.ones(50, 8 * 8)
+    warped = RandomWarp(shape=(8, 8, 1), shift=3.0, padding=padding)(white, generator())
+    assert warped.min().item() == pytest.approx(darkest)
+    assert shift_images(white.reshape(50, 1, 8, 8), across=1, down=-1, padding=padding).min() == darkest
