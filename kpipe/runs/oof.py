@@ -10,11 +10,10 @@ import pandas as pd
 
 from kpipe.core.values import Folds
 from kpipe.errors import DataError
-from kpipe.runs.prediction_tables import ENSEMBLE, GROUP, output_columns
+from kpipe.runs.prediction_tables import ENSEMBLE, GROUP, file_column, output_columns
 from kpipe.runs.tables import to_numbers
 
 __all__ = ["OofPredictions", "check_predicted", "oof_predictions"]
-
 
 _FILE = "oof.parquet"
 
@@ -86,7 +85,7 @@ def oof_predictions(
     """
     if table.empty:
         raise DataError(f"{_FILE} has no rows.", code="broken-run", file=_FILE)
-    columns = [name if name in table else f"{name} (train)" for name in targets]
+    columns = [file_column(table, name) for name in targets]
     outputs = output_columns(table, ENSEMBLE)
     if not columns or any(name not in table for name in columns) or not outputs:
         raise DataError(f"{_FILE} lacks the target or the ensemble's predictions.", code="broken-run", file=_FILE)
@@ -99,9 +98,14 @@ def oof_predictions(
         ensemble=to_numbers(_FILE, table[outputs]),
         models={name: to_numbers(_FILE, table[found]) for name in models if (found := output_columns(table, name))},
         rows=_rows(table),
-        ids=table[id_column] if isinstance(id_column, str) and id_column in table else None,
+        ids=_ids(table, id_column),
         groups=table[GROUP].to_numpy() if _is_whole(table, GROUP) else None,
     )
+
+
+def _ids(table: pd.DataFrame, id_column: object) -> pd.Series | None:
+    name = file_column(table, id_column) if isinstance(id_column, str) else None
+    return table[name].rename(id_column) if name in table else None
 
 
 def check_predicted(oof: OofPredictions, folds: Folds, fits: Mapping[str, Mapping[str, Sequence[int]] | None]) -> None:

@@ -15,7 +15,15 @@ import pandas as pd
 from kpipe.core.values import Ensemble, ModelPredictions
 from kpipe.runs.result import RunResult
 
-__all__ = ["ENSEMBLE", "GROUP", "VAULT_PREDICTIONS", "output_columns", "predictions_table", "vault_table"]
+__all__ = [
+    "ENSEMBLE",
+    "GROUP",
+    "VAULT_PREDICTIONS",
+    "file_column",
+    "output_columns",
+    "predictions_table",
+    "vault_table",
+]
 
 ENSEMBLE = "blend"
 VAULT_PREDICTIONS = "vault.parquet"
@@ -37,8 +45,8 @@ def predictions_table(result: RunResult, which: Literal["oof", "test"]) -> pd.Da
     DataFrame
         The columns: row (counted from 0), fold group (only out-of-fold, and where rows are not independent: numbers of
         groups or blocks of time in the order of the file, by which runs are compared), id and targets if the file has
-        them, then the ensemble's and each model's predictions, see ``output_columns``. A column of the file that has
-        the name of another one gets " (train)" or " (test)" appended.
+        them, then the ensemble's and each model's predictions, see ``output_columns``. An id or target that has the
+        name of another column or of a model gets " (train)" or " (test)" appended.
     """
     problem = result.problem
     frame = problem.tables.train if which == "oof" else problem.tables.test
@@ -47,7 +55,8 @@ def predictions_table(result: RunResult, which: Literal["oof", "test"]) -> pd.Da
     if which == "oof" and problem.blocks is not None:
         rows[GROUP] = pd.factorize(problem.blocks, use_na_sentinel=False)[0]
     outputs = _outputs(result, which)
-    taken = {*rows.columns, *outputs.columns}
+    # also the names of models whose columns are those of classes: a column of such a name would pass for predictions
+    taken = {*rows.columns, *outputs.columns, ENSEMBLE, *(model.name for model in result.predictions.models)}
     file = "train" if which == "oof" else "test"
     own = frame[kept].reset_index(drop=True).rename(columns=lambda name: f"{name} ({file})" if name in taken else name)
     return pd.concat([rows, own, outputs], axis=1)
@@ -90,6 +99,25 @@ def _outputs(result: RunResult, which: Literal["oof", "test"]) -> pd.DataFrame:
 def _output_names(name: str, count: int, parts: Sequence[object] | np.ndarray) -> list[str]:
     """``name`` for one number, ``name/part`` for each class or target."""
     return [name] if count == 1 else [f"{name}/{part}" for part in parts]
+
+
+def file_column(table: pd.DataFrame, name: str) -> str:
+    """The column of ``oof.parquet`` that holds an id or a target of train.csv.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``oof.parquet``.
+    name : str
+        The name in train.csv.
+
+    Returns
+    -------
+    str
+        ``name``, or ``name (train)`` where ``predictions_table`` renamed it; the table need not have it.
+    """
+    renamed = f"{name} (train)"
+    return renamed if renamed in table else name
 
 
 def output_columns(table: pd.DataFrame, name: str) -> list[str]:
