@@ -36,17 +36,11 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.cli.console.selection_bias import find_selection_bias
     from kpipe.core.formatting import format_forecast
     from kpipe.core.wording import did_you_mean
-    from kpipe.errors import KpipeError
     from kpipe.runs.find import find_runs
-    from kpipe.runs.prune import summary
+    from kpipe.runs.prune import summarize
 
-    runs, errors = find_runs(options.out, options.slug or "*")
-    summaries = []
-    for run in runs:
-        try:
-            summaries.append(summary(run, options.out))
-        except KpipeError as error:  # of a broken ledger, which other competitions do not share
-            errors.append(f"{run.path}: {error}")
+    runs, unreadable = find_runs(options.out, options.slug or "*")
+    summaries, without_ledger = summarize(runs, options.out)
     choosable = sorted(runs, key=_may_be_chosen) if options.slug else []  # for all competitions it takes long
     latest = {run.record["metric"]["name"]: run for run in choosable}
     biases = {metric: find_selection_bias(run, get_console(stderr=True)) for metric, run in latest.items()}
@@ -67,7 +61,7 @@ def _execute(options: argparse.Namespace) -> int:
         }
         meant = did_you_mean(options.slug, _competitions_with_runs(options.out)) if options.slug and not runs else ""
         print_runs(summaries, slug=options.slug, meant=meant, biases=biases, expected=expected)
-    for skipped in errors:
+    for skipped in (*unreadable, *without_ledger):
         print_message(f"Skipped: {skipped}")
     return 0
 
@@ -82,7 +76,7 @@ def _competitions_with_runs(out: Path) -> set[str]:
 def _may_be_chosen(run: Run) -> bool:
     """Whether somebody would submit it: no run on the sample, and none that failed a check."""
     failed = any(check["status"] == "fail" for check in run.record["checks"])
-    return not failed and run.record["data"].get("origin") != "sample"
+    return not failed and run.record.get("data", {}).get("origin") != "sample"
 
 
 def _sort_key(run: Mapping[str, object], field: str) -> tuple[bool, float]:

@@ -1,4 +1,4 @@
-"""How long a run will take, said before it trains: learned from earlier runs, else from the size of the table."""
+"""Estimate how long a run will take, before it trains: from earlier runs, or else from the size of the table."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["Workload", "expected_time"]
 
 _MOST_RUNS = 20  # the latest of the competition that are read
 _START = 4.0  # seconds besides the fits: Python's and the workers' start, the ensemble, the checks
-# Seconds of a fit with one thread: of any table, and for each million cells that it trains on. From kpipe's own runs on
-# two idle cores of an AMD EPYC (titanic, spaceship-titanic, playground-series-s3e2, -s3e25, -s3e26, and a made-up table
-# of 700,000 rows): within a factor of two of those, on other machines perhaps of four.
+# Seconds of a fit with one thread: a constant, and seconds for each million cells that it trains on. Fitted to kpipe's
+# own runs on two idle cores of an AMD EPYC (titanic, spaceship-titanic, playground-series-s3e2, -s3e25, -s3e26, and a
+# made-up table of 700,000 rows), which it meets within a factor of two; on other machines perhaps within four.
 _TYPICAL: Mapping[str, tuple[float, float]] = {
     "linear": (0.06, 2.5),
     "boosting": (0.2, 4.0),
@@ -41,11 +41,11 @@ class Workload:
     fits : int
         Of each model.
     rows, columns : int
-        That a fit trains on.
+        The size of the table that a fit trains on.
     jobs : int
-        Fits at a time.
+        The number of fits in parallel.
     key : str
-        Of everything that the results depend on: an earlier run with the same key has trained the same fits.
+        A hash of everything that the results depend on: an earlier run with the same key has trained the same fits.
     budget : float or None
         Seconds that the run may take.
     reuses : bool
@@ -63,7 +63,7 @@ class Workload:
 
 
 def expected_time(work: Workload, folder: Path) -> str:
-    """How long a run will take, as a sentence; honest where nobody knows.
+    """How long a run will take, as a sentence, which says so where that cannot be estimated.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def expected_time(work: Workload, folder: Path) -> str:
     if work.budget is not None:
         return f"Expected time: up to {_in_words(work.budget)}, the budget."
     records = list(_records(folder))
-    if work.reuses and (same := [r for r in records if str(r["run_id"]).split("-")[1] == work.key[:6]]):
+    if work.reuses and (same := [r for r in records if r["run_id"].split("-")[1:2] == [work.key[:6]]]):
         needed, earlier = _in_words(_besides_fits(same[0])), same[0]["run_id"]
         return f"Expected time: about {needed}, because run {earlier} has trained the same fits."
     fits = {name: _learned(name, work, records) for name in work.models}
@@ -134,7 +134,7 @@ def _typical(name: str, work: Workload) -> float:
 
 
 def _in_words(seconds: float) -> str:
-    """A duration as people say it: 8 s, 40 s, 3 min, 2 h.
+    """A rounded duration: 8 s, 40 s, 3 min, 2 h.
 
     >>> [_in_words(value) for value in (0.4, 8.2, 43, 170, 5400, 9000)]
     ['1 s', '8 s', '45 s', '3 min', '1.5 h', '2.5 h']

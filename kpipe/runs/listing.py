@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from kpipe.errors import KpipeError
 from kpipe.runs.find import find_runs
-from kpipe.runs.prune import summary
+from kpipe.runs.prune import summarize
 
 __all__ = ["runs"]
 
@@ -51,14 +49,9 @@ def runs(slug: str | None = None, *, out: str | Path = "submissions") -> pd.Data
     >>> import kpipe
     >>> kpipe.runs("titanic").sort_values("score")[["run_id", "score"]]  # doctest: +SKIP
     """
-    found, errors = find_runs(Path(out), slug or "*")
-    rows: list[dict[str, Any]] = []
-    for run in found:
-        try:
-            rows.append(summary(run, Path(out)))
-        except KpipeError as error:  # of a broken ledger
-            errors.append(str(error))
-    for reason in errors:
+    found, unreadable = find_runs(Path(out), slug or "*")
+    rows, without_ledger = summarize(found, Path(out))
+    for reason in (*unreadable, *without_ledger):
         warnings.warn(f"A run was left out: {reason}", stacklevel=2)
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
     numbers = dict.fromkeys(("score", "standard_error", "seconds", "public_score"), "float64")

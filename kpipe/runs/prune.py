@@ -10,41 +10,59 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kpipe.errors import OutputError
+from kpipe.errors import KpipeError, OutputError
 from kpipe.runs.find import UNFINISHED, find_runs
 from kpipe.runs.fits import FITS
-from kpipe.runs.ledger import SUBMITTED, read_ledger
+from kpipe.runs.ledger import SUBMITTED, Entry, read_ledger
 from kpipe.runs.locks import try_lock
 from kpipe.runs.run import Run, recorded_files
 from kpipe.runs.unfinished import find_unfinished
 
-__all__ = ["Removable", "find_removable", "remove", "summary"]
+__all__ = ["Removable", "find_removable", "remove", "summarize"]
 
 
-def summary(run: Run, out: Path) -> dict[str, Any]:
-    """What a list shows of a run.
+def summarize(runs: Sequence[Run], out: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """What a list shows of runs.
 
     Parameters
     ----------
-    run : Run
-        A finished run.
+    runs : sequence of Run
+        Finished runs.
     out : Path
-        The folder that runs are written to, whose ledger says what was submitted.
+        The folder that runs are written to, whose ledgers say what was submitted.
 
     Returns
     -------
-    dict
+    summaries : list of dict
         JSON types. ``checks`` holds the statuses other than "pass", and ``not_passed`` the names of the checks that
-        have them; ``public_score`` is None if unknown.
-
-    Raises
-    ------
-    DataError
-        If the competition's ledger is broken.
+        have them; ``public_score`` is that of the latest submission that has one, else None.
+    errors : list of str
+        For each run that is left out because the ledger of its competition is broken, its folder and the reason.
     """
+    ledgers: dict[str, list[Entry] | KpipeError] = {}
+    summaries, errors = [], []
+    for run in runs:
+        slug = run.record["slug"]
+        if slug not in ledgers:
+            try:
+                ledgers[slug] = read_ledger(out, slug)
+            except KpipeError as error:
+                ledgers[slug] = error
+        entries = ledgers[slug]
+        if isinstance(entries, KpipeError):
+            errors.append(f"{run.path}: {entries}")
+        else:
+            summaries.append(_summary(run, [entry for entry in entries if entry.run_id == run.record["run_id"]]))
+    return summaries, errors
+
+
+def _summary(run: Run, submissions: Sequence[Entry]) -> dict[str, Any]:
+    """What a list shows of a run with these submissions, newest first."""
     record = run.record
-    sent = [entry for entry in read_ledger(out, record["slug"]) if entry.run_id == record["run_id"]]
-    public = [entry.public_score for entry in sent if entry.public_score is not None]
+    not_passed: dict[str, dict[str, None]] = defaultdict(dict)  # names as keys: each once, in their order
+    for check in record["checks"]:
+        if check["status"] != "pass":
+            not_passed[check["status"]][check["name"]] = None
     return {
         "run_id": record["run_id"],
         "slug": record["slug"],
@@ -55,13 +73,10 @@ def summary(run: Run, out: Path) -> dict[str, Any]:
         "standard_error": record["standard_error"],
         "models": [model["name"] for model in record["models"]],
         "seconds": record.get("seconds"),
-        "checks": sorted({check["status"] for check in record["checks"]} - {"pass"}),
-        "not_passed": {
-            status: list(dict.fromkeys(str(check["name"]) for check in record["checks"] if check["status"] == status))
-            for status in sorted({check["status"] for check in record["checks"]} - {"pass"})
-        },
-        "submitted": bool(sent) or (run.path / SUBMITTED).exists(),
-        "public_score": public[-1] if public else None,
+        "checks": sorted(not_passed),
+        "not_passed": {status: list(names) for status, names in sorted(not_passed.items())},
+        "submitted": bool(submissions) or (run.path / SUBMITTED).exists(),
+        "public_score": next((one.public_score for one in submissions if one.public_score is not None), None),
         "path": str(run.path),
     }
 

@@ -224,8 +224,10 @@ def _differing_results(first: Run, second: Run) -> list[str]:
         return [f"submission: the first one cannot be read: {error}"]
     if hashlib.sha256(content).hexdigest() != first.record["submission"]["sha256"]:
         return ["submission: the file was changed after the run wrote it"]
-    if one.shape != two.shape:
-        return [f"submission: had {one.shape[0]} rows, has {two.shape[0]}"]
+    if len(one) != len(two):
+        return [f"submission: had {len(one)} rows, has {len(two)}"]
+    if list(one.columns) != list(two.columns):
+        return [f"submission: had the columns {', '.join(one.columns)}; has {', '.join(two.columns)}"]
     rows = int((one.astype(str) != two.astype(str)).any(axis=1).sum())
     found = [f"submission: {rows} of {len(one)} rows differ"]
     for name in old.columns.intersection(new.columns):

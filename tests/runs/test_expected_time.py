@@ -84,3 +84,8 @@ def test_a_run_says_it_before_training(tmp_path: Path) -> None:
     assert said().endswith("has trained the same fits.")
     shutil.rmtree(tmp_path / ".fits")  # as kpipe clean does: they are trained again
     assert said().endswith("by earlier runs.")
+
+
+def test_a_run_whose_id_has_no_key_is_one_of_other_fits(earlier: Path, tmp_path: Path) -> None:
+    folder = changed(earlier, tmp_path, fit_seconds=40.0, seconds=43.0, run_id="renamed")
+    assert expected_time(replace(WORK, rows=150), folder) == "Expected time: about 45 s, by earlier runs."

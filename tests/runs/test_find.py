@@ -52,6 +52,13 @@ def test_the_command_runs_lists_no_unfinished_run(out: Path, capsys: pytest.Capt
     assert [run["run_id"] for run in listed] == [FINISHED]
 
 
+@pytest.mark.parametrize("slug", [(), ("made-by-hand",)])
+def test_a_run_whose_record_names_no_data_is_listed(
+    out: Path, slug: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert FINISHED in printed(capsys, "runs", *slug, "--out", out)
+
+
 def test_completion_offers_no_unfinished_run(out: Path) -> None:
     class Options:
         pass

@@ -62,7 +62,19 @@ def test_a_submitted_run_is_never_removable_wherever_its_ledger_is(both: tuple[R
     file, elsewhere = runs[0].path / "submission.csv", tmp_path / "submissions"
     submit.submit_file(Sends(), "made-by-hand", file, runs[0], message="", out=elsewhere)  # type: ignore[arg-type]
     assert [one.path.name for one in prune.find_removable(out, keep=0)] == [runs[1].path.name]
-    assert [prune.summary(run, out)["submitted"] for run in runs] == [True, False, False]
+    assert [one["submitted"] for one in prune.summarize(runs, out)[0]] == [True, False, False]
+
+
+def test_a_run_is_listed_with_the_score_of_its_latest_submission_that_has_one(
+    both: tuple[Run, Run], tmp_path: Path
+) -> None:
+    run = copied(both[0], tmp_path / "made-by-hand", 1)
+    sent = {"slug": "made-by-hand", "message": "", "file": "", "run_id": run.path.name}
+    dates = {1: 0.7, 2: 0.8, 3: None}
+    entries = [{"ref": ref, "date": f"2026-01-0{ref}", "public_score": score, **sent} for ref, score in dates.items()]
+    (tmp_path / "made-by-hand" / "ledger.json").write_text(json.dumps(entries[::-1]))
+    (listed,), errors = prune.summarize([run], tmp_path)
+    assert (listed["public_score"], listed["submitted"], errors) == (0.8, True, [])
 
 
 def test_the_best_runs_of_each_metric_and_target_are_kept(both: tuple[Run, Run], tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from kpipe import competitions, run
 from kpipe.cli.main import main
 from kpipe.errors import DataError, TrainingError, UsageError
 from kpipe.pipeline import reproduce
+from kpipe.runs.reproduce import compare_reproduction
 from kpipe.runs.run import Run
 from kpipe.training.task_runner import FitFinished
-from tests.runs.helpers import edit_record
+from tests.runs.helpers import copy_run, edit_record
 
 QUICK: dict[str, Any] = {"models": ["linear"], "folds": 3, "jobs": 1}
 
@@ -62,6 +63,15 @@ def test_changed_data_is_named_and_the_new_run_is_kept(folder: Path, capsys: pyt
     assert "of 30 rows differ" in captured.out
     assert f"Changed since {first.record['run_id']} was made: data: train.csv changed" in captured.err
     assert len([*first.path.parent.iterdir()]) == 2
+
+
+def test_submissions_of_other_columns_are_said_to_have_them(finished: Run, tmp_path: Path) -> None:
+    second = copy_run(finished, tmp_path / "again", submission={**finished.record["submission"], "sha256": "0" * 64})
+    lines = (second.path / "submission.csv").read_text().splitlines(keepends=True)
+    (second.path / "submission.csv").write_text("".join(["PassengerId,survived\n", *lines[1:]]))
+    found = compare_reproduction(finished, second)
+    expected = "submission: had the columns PassengerId, Survived; has PassengerId, survived"
+    assert (found.same, found.differs) == (False, (expected,))
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def print_runs(
     Parameters
     ----------
     runs : sequence of mapping
-        Summaries of runs, see ``kpipe.runs.prune.summary``.
+        Summaries of runs, see ``kpipe.runs.prune.summarize``.
     slug : str, optional
         The competition that was asked for, if only one was.
     meant : str
