@@ -85,10 +85,8 @@ class FitKeys:
 
     def _of_estimator(self, estimator: BaseEstimator) -> str:
         if id(estimator) not in self._estimators:
-            self._estimators[id(estimator)] = (
-                estimator,
-                _hash_estimator(estimator),
-            )  # kept, so that no other has its id
+            # The estimator is kept, so that no other object gets its id.
+            self._estimators[id(estimator)] = (estimator, _hash_estimator(estimator))
         return self._estimators[id(estimator)][1]
 
 
@@ -155,6 +153,10 @@ def _is_names(columns: object) -> bool:
 
 def _plain(value: Any) -> Any:
     """A cell without the identity of its object, which pickle would write down."""
+    if isinstance(value, np.ndarray):  # the repr of a long array leaves out most of its numbers
+        return value.dtype.str, value.shape, _plain(value.tolist()) if value.dtype.hasobject else value.tobytes()
+    if isinstance(value, list | tuple):
+        return [type(value).__name__, *map(_plain, value)]
     return repr(value) if not isinstance(value, str | bytes | int | float | None) else value
 
 

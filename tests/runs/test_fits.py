@@ -130,6 +130,18 @@ def test_columns_of_text_have_the_hash_of_their_cells_however_they_are_stored(ce
     assert hash_column(column) != hash_column(pd.Series([*cells, None], dtype="str"))
 
 
+@pytest.mark.parametrize("wrap", [lambda array: array, lambda array: [array, 1], lambda array: {"a": (array,)}["a"]])
+def test_a_column_of_long_arrays_is_hashed_by_all_of_their_numbers(wrap: Callable[[np.ndarray], object]) -> None:
+    one, other = np.zeros(5_000), np.zeros(5_000)
+    other[2_500] = 1.0  # in the middle, which the repr of an array leaves out
+
+    def column(array: np.ndarray) -> pd.Series:
+        return pd.Series([wrap(array), None], dtype=object)
+
+    assert hash_column(column(one)) == hash_column(column(one.copy()))
+    assert hash_column(column(one)) != hash_column(column(other))
+
+
 def finished() -> FitResult:
     numbers = replace(DATA, X=X[["a", "c"]], X_test=DATA.X_test[["a", "c"]])
     return fit_predict(TASK, numbers)
