@@ -77,7 +77,7 @@ def baseline(metric: Metric, y: np.ndarray, folds: Folds, *, outputs: int) -> tu
     names = []
     for number, (train, valid) in enumerate(zip(folds.train, folds.valid, strict=True)):
         known = y[train[~np.isnan(y[train])]]
-        constant = _best_constant(metric, known, outputs)
+        constant = _best_constant(metric, known, outputs) if len(known) else _no_target(oof.shape[1])
         names.append(constant.name)
         oof[valid] = constant.predict(np.random.default_rng(number).random(len(valid)))
     return names[0], oof
@@ -129,6 +129,11 @@ def _best_constant(metric: Metric, y: np.ndarray, outputs: int) -> _Constant:
     gain, possible = loss(usual) - loss(best), abs(loss(usual) - _score(metric, y, perfect) * _sign(metric))
     needed = _MIN_GAIN + (_BY_CHANCE / len(y) if best.drawn else 0.0)
     return best if np.isfinite(gain) and gain > needed * possible else usual
+
+
+def _no_target(outputs: int) -> _Constant:
+    """What to predict where the training rows hold none of several targets: 0, or equal probabilities."""
+    return _Constant("constant", np.zeros(1) if outputs == 1 else np.full(outputs, 1 / outputs))
 
 
 def _sign(metric: Metric) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from sklearn import metrics as skm
 
@@ -24,19 +26,21 @@ def section(oof: OofPredictions) -> Section:
     -------
     Section
     """
-    rows = oof.is_predicted
-    y, proba = oof.y[rows] == 1, oof.ensemble[rows]
-    both_classes = [k for k in range(len(oof.targets)) if 0 < y[:, k].sum() < len(y)]
-    curves = {oof.targets[k]: skm.roc_curve(y[:, k], proba[:, k])[:2] for k in both_classes}
-    blocks: list[Block] = [_table(oof, y, proba)]
+    y, proba = oof.y[oof.is_predicted], oof.ensemble[oof.is_predicted]
+    # in each row some of the targets may be missing
+    known = {name: ~np.isnan(y[:, k]) for k, name in enumerate(oof.targets)}
+    by_target = {name: (y[rows, k] == 1, proba[rows, k]) for k, (name, rows) in enumerate(known.items())}
+    curves = {name: skm.roc_curve(*pair)[:2] for name, pair in by_target.items() if 0 < pair[0].sum() < len(pair[0])}
+    blocks: list[Block] = [_table(by_target)]
     if 0 < len(curves) <= probabilities.MOST_CURVES:
         blocks.append(probabilities.roc_plot(curves, "ROC curve of each target; the areas are in the table."))
     summary = f"{len(oof.targets)} binary targets, {len(y):,} out-of-fold rows."
     return Section(key="predictions", title="Out-of-fold predictions", summary=summary, blocks=blocks)
 
 
-def _table(oof: OofPredictions, y: np.ndarray, proba: np.ndarray) -> Table:
-    rows = [_row(name, y[:, k], proba[:, k]) for k, name in enumerate(oof.targets)]
+def _table(by_target: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Table:
+    """by_target : for each target whether the rows are positive, and their predicted probabilities."""
+    rows = [_row(name, *pair) for name, pair in by_target.items()]
     columns = [
         Column(name="target", numeric=False),
         Column(name="positive rows"),
@@ -54,8 +58,8 @@ def _row(name: str, is_positive: np.ndarray, proba: np.ndarray) -> list[Cell]:
     return [
         text_cell(name),
         number_cell(int(is_positive.sum())),
-        share_cell(float(is_positive.mean())),
-        number_cell(float(proba.mean()), ".3f"),
+        share_cell(float(is_positive.mean()) if len(is_positive) else 0.0),
+        number_cell(float(proba.mean()) if len(proba) else None, ".3f"),
         number_cell(area, ".3f"),
         number_cell(precision, ".3f"),
     ]

@@ -227,6 +227,10 @@ def _importance(
     predictions = np.concatenate([fold.predictions for fold in folds], axis=1)
     if metric.ordinal and predictions.shape[2] == 1 and oof.classes is not None:
         predictions, stored = _one_hot(predictions[..., 0], len(oof.classes)), None
+    try:
+        score = _score(metric, y, predictions[0])
+    except ValueError as error:  # such as the AUC of rows of one class
+        return f"{metric.name} is not defined on the {len(rows):,} validation rows that were predicted ({error})."
     found = [
         _column_importance(metric, y, predictions[0], str(name), predictions[1 + k * _REPEATS : 1 + (k + 1) * _REPEATS])
         for k, name in enumerate(columns)
@@ -236,7 +240,7 @@ def _importance(
         columns=tuple(sorted(found, key=lambda column: -column.value)),
         folds=len(folds),
         rows=len(rows),
-        score=_score(metric, y, predictions[0]),
+        score=score,
         correlation=None if stored is None else _correlation(predictions[0], stored),
         share_of_rows=members.rows,
     )

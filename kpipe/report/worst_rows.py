@@ -161,7 +161,7 @@ def true_and_predicted(oof: OofPredictions, row: int) -> tuple[str, str]:
 
 
 def _value_cell(value: object) -> Cell:
-    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+    if pd.api.types.is_scalar(value) and pd.isna(value):  # type: ignore[call-overload]  # of any type
         return Cell(text="–")
     if isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value):
         return Cell(text=exact(float(value)), value=float(value))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kpipe.core.metrics import METRICS, evaluate, output
+from kpipe.core.metrics import METRICS, evaluate, output, over_targets
 from kpipe.core.values import Folds
 from kpipe.models.baseline import baseline
 
@@ -89,3 +89,12 @@ def test_labels_that_are_right_by_chance_are_no_baseline(rows: int) -> None:
         y = np.random.default_rng(seed).integers(2, size=2 * rows)
         halves = Folds(train=(np.arange(rows),), valid=(np.arange(rows, 2 * rows),))
         assert baseline(METRICS["accuracy"], y, halves, outputs=2)[0] == "majority class"
+
+
+@pytest.mark.parametrize(("name", "unknown"), [("rmse", 0.0), ("auc", 0.5)])
+def test_a_target_that_no_training_row_has_is_predicted_by_a_number_that_needs_none(name: str, unknown: float) -> None:
+    y = np.column_stack([np.r_[np.full(40, np.nan), np.ones(20), np.zeros(20)], np.arange(80) % 2])
+    last = Folds(train=(np.arange(40),), valid=(np.arange(40, 80),))
+    _, oof = baseline(over_targets(METRICS[name], 2), y, last, outputs=2)
+    assert (oof[40:, 0] == unknown).all()
+    assert np.isfinite(oof[40:]).all()
