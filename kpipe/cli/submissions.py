@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,9 +49,12 @@ def _execute(options: argparse.Namespace) -> int:
 def _plot(entries: Sequence[Entry], path: Path) -> None:
     """Plot leaderboard scores against cross-validation, if any submission has both."""
     from kpipe.report.leaderboard import leaderboard_plot
+    from kpipe.runs.files import write_file
 
     if any(entry.score is not None and entry.public_score is not None for entry in entries):
-        leaderboard_plot(entries).savefig(path, dpi=130)
+        buffer = io.BytesIO()
+        leaderboard_plot(entries).savefig(buffer, format="png", dpi=130)
+        write_file(path, buffer.getvalue())
         print(f"Plot: {path}")
 
 

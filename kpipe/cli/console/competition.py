@@ -68,7 +68,6 @@ def describe(problem: Problem) -> dict[str, Any]:
         **({"notes": list(tables.source.notes)} if tables.source.notes else {}),
         "inferred": {name: reason.text for name, reason in problem.reasons.items()},
         "guesses": [name for name, reason in problem.reasons.items() if reason.guess],
-        **({"notes": list(tables.source.notes)} if tables.source.notes else {}),
         "conversions": dict(problem.conversions),
         "columns_left_out": dict(problem.left_out),
     }

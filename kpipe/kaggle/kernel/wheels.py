@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from kpipe.errors import RemoteError, UsageError
+from kpipe.errors import OutputError, RemoteError, UsageError
 from kpipe.kaggle.client import Kaggle
 from kpipe.kaggle.polling import poll
 
@@ -40,12 +40,24 @@ def download_wheels(packages: Sequence[str], folder: Path, *, username: str) -> 
     Raises
     ------
     UsageError
-        If there is no wheel for the image, with pip's message.
+        If there is no wheel for the image, with pip's message, or pip is not installed.
+    OutputError
+        If the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.whl"):
-        old.unlink()
-    _pip_download(packages, folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.whl"):
+            old.unlink()
+        _pip_download(packages, folder)
+        return _describe_dataset(folder, username)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be written: {error.strerror}. Choose another --dir.", code="cannot-write"
+        ) from error
+
+
+def _describe_dataset(folder: Path, username: str) -> str:
+    """Write dataset-metadata.json, and return the dataset's name."""
     digest = hashlib.sha256()
     for wheel in sorted(folder.glob("*.whl")):
         digest.update(wheel.name.encode() + wheel.read_bytes())
@@ -61,12 +73,20 @@ def _pip_download(packages: Sequence[str], folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
     command += ["--dest", str(folder), *image, "--", *packages]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip failed"]
+    if not done.returncode:
+        return
+    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+    if errors:
         raise UsageError(
             f"There is no wheel for Kaggle's Python {_PYTHON} of {', '.join(packages)}: {errors[-1]}",
             code="kernel-not-buildable",
         )
+    reason = (done.stderr.strip().splitlines() or ["it printed no error"])[-1]
+    raise UsageError(
+        f"The wheels of {', '.join(packages)} cannot be downloaded, because pip does not run: {reason}. "
+        "--package needs pip: install it with `python -m ensurepip` or `uv pip install pip`.",
+        code="missing-package",
+    )
 
 
 def dataset_name(folder: Path) -> str:

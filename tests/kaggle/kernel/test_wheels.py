@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kpipe import competitions
-from kpipe.errors import UsageError
+from kpipe.errors import OutputError, UsageError
 from kpipe.kaggle.kernel import wheels
 from tests.cli.calls import call
 from tests.kaggle.kernel.test_build import rehearse
@@ -47,6 +47,20 @@ def test_the_same_wheels_have_the_same_dataset_name(index: Path, tmp_path: Path)
 def test_a_package_without_a_wheel_is_refused_with_pips_message(index: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no wheel for Kaggle's Python 3\.12 of no-such-tool: ERROR: No match"):
         wheels.download_wheels(["no-such-tool"], tmp_path / "wheels", username="ada")
+
+
+def test_an_environment_without_pip_is_named_as_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "__main__.py").write_text("raise ModuleNotFoundError('No module named pip')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(UsageError, match=r"because pip does not run: .*No module named pip\. --package needs pip"):
+        wheels.download_wheels(["tinytool"], tmp_path / "wheels", username="ada")
+
+
+def test_a_folder_of_wheels_that_cannot_be_written_is_an_error_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"wheels cannot be written: .* Choose another --dir\."):
+        wheels.download_wheels(["tinytool"], tmp_path / "file" / "wheels", username="ada")
 
 
 @pytest.mark.slow
