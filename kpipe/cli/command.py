@@ -25,9 +25,9 @@ class Command(NamedTuple):
     execute : callable
         Takes the parsed command line, runs the command and returns its exit status. It may raise KpipeError.
     is_listing : bool
-        Whether what the command prints is all that it makes, so that its exit status is 1 where it cannot be printed.
+        Whether printed text is the command's only result, so that its exit status is 1 where that cannot be printed.
     usage : str
-        What follows the command's name in its line of usage, where the arguments do not say it.
+        What follows the command's name in the line of usage; empty to derive it from the arguments.
     """
 
     description: str

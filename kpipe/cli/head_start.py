@@ -1,4 +1,4 @@
-"""A head start of ``kpipe run``: worker processes begin to import the libraries before this one does.
+"""Start worker processes of ``kpipe run`` early, so that they import libraries while this process does.
 
 Only the standard library is imported here.
 """
@@ -23,7 +23,7 @@ _FACTORY = re.compile(r"^def ([a-z]\w*)\(\s*context: Context\b", re.MULTILINE)
 
 
 def start_workers_early(options: argparse.Namespace) -> None:
-    """Start the process that workers are forked from, if the run is likely to need workers.
+    """Start the process from which workers are forked, if the run is likely to need workers.
 
     Parameters
     ----------

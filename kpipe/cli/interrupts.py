@@ -43,7 +43,7 @@ class _Interrupts:
     def unraisable(self, lost: Any) -> None:
         """Where a KeyboardInterrupt was raised in a callback, Python prints and forgets it: raise it again."""
         if not isinstance(lost.exc_value, KeyboardInterrupt):
-            if not self.ended:  # Python tells of a Ctrl-C that was pressed just before it was to be ignored
+            if not self.ended:  # afterwards, Python reports a Ctrl-C that was pressed just before it is ignored
                 sys.__unraisablehook__(lost)
         elif not self.ended:
             self.first = None
@@ -74,7 +74,7 @@ def was_interrupted() -> bool:
 
 @contextlib.contextmanager
 def end_on_interrupt() -> Iterator[None]:
-    """Answer Ctrl-C in a ``with`` block, after which the process is to exit.
+    """Handle Ctrl-C in a ``with`` block, after which the process must exit.
 
     Raises
     ------

@@ -120,7 +120,7 @@ def submit_file(
 
 
 def check_confirmed(options: argparse.Namespace) -> None:
-    """Refuse to submit where nobody can be asked, unless the call says that the user wants it.
+    """Refuse to submit where nobody can be asked, unless ``--yes`` says that the user wants it.
 
     Parameters
     ----------

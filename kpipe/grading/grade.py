@@ -240,7 +240,7 @@ def _blocks(problem: Problem, truth: Answers) -> np.ndarray | None:
 
 
 def _notes(problem: Problem, predicted: np.ndarray) -> Iterator[str]:
-    """Yield what a submission is suspected of that Kaggle would score."""
+    """Yield warnings about predictions that Kaggle would score without an error."""
     if problem.metric.needs == "probability" and np.isin(predicted, (0, 1)).all():
         yield f"{problem.metric.name} scores probabilities, and every prediction is 0 or 1: these may be labels."
 

@@ -1,4 +1,4 @@
-"""A competition made of a part of train.csv, whose answers are known: to try kpipe, or another tool, blind."""
+"""Make a competition with known answers from train.csv, to evaluate kpipe, or another tool, on unseen rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = ["Holdout", "make_holdout"]
 
 _RECORD, _ANSWERS, _DATA = "holdout.json", "answers.csv", "data"
 _FILE_NAME = re.compile(r"[\w-][\w.-]{0,200}")
-_CELLS = 1_000_000  # that are converted to Python's strings at a time
+_CELLS = 1_000_000  # converted to Python's strings at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,7 +282,7 @@ class _Made:
         return self.text["train"].columns[self.names[name]].take(pa.array(self.held))
 
     def notes(self) -> Iterator[str]:
-        """Yield what the user should know about columns that cannot be made."""
+        """Yield a sentence about the columns of test that train lacks."""
         if lost := [name for name in self._test_names().values() if not self._is_made(name)]:
             yield f"The new test.csv lacks {listed(lost)}, which train.csv does not have."
 

@@ -28,7 +28,7 @@ from kpipe.errors import DataError
 __all__ = ["Leaderboard", "Standing", "medal_places", "rank_on", "read_leaderboard"]
 
 _MEDALS = ("gold", "silver", "bronze")
-_EXACT = 15  # decimals, with which a float is rounded to itself
+_EXACT = 15  # decimals: rounding to as many leaves a float unchanged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Leaderboard:
     scores : (n,) float
         The best score of each team, in the order of the file.
     decimals : int
-        With which the file writes scores.
+        The number of decimals of the scores in the file.
     public : bool
         Whether the file is, by its name, the public leaderboard.
     """
@@ -109,7 +109,7 @@ def rank_on(leaderboard: Leaderboard, score: float, metric: Metric) -> Standing:
     ----------
     leaderboard : Leaderboard
     score : float
-        It is rounded as the leaderboard's scores are.
+        It is rounded to the leaderboard's number of decimals.
     metric : Metric
         Its direction says which scores are better.
 
@@ -205,7 +205,7 @@ def _best_of_teams(scores: pd.Series, teams: pd.Series, metric: Metric) -> np.nd
 
 
 def _decimals(text: pd.Series) -> int:
-    """The most decimals that a score is written with; as many as a float has where some have an exponent."""
+    """The largest number of decimals of a score; as many as a float has if a score is written with an exponent."""
     if text.str.contains("e", case=False).any():
         return _EXACT
     return int(text.str.partition(".")[2].str.len().max())

@@ -32,7 +32,7 @@ def in_order_of_sample(frame: pd.DataFrame, problem: Problem) -> pd.DataFrame:
     Raises
     ------
     SubmissionError
-        If ids are missing, repeat or are unknown, or a prediction is none.
+        If ids are missing, repeated or unknown, or a prediction is invalid.
     """
     id, sample = problem.id, problem.tables.sample
     if id in frame and set(frame.columns) == set(sample.columns):

@@ -21,7 +21,7 @@ class SubmissionAllowance:
     Attributes
     ----------
     left_today : int
-        Submissions to the competition that are left until midnight UTC, the next one included.
+        Submissions to the competition that are left until midnight UTC, including the one that is about to be made.
     """
 
     left_today: int

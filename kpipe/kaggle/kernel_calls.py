@@ -232,7 +232,7 @@ def _get(url: str, *, most: int) -> bytes:
 
 
 def _checked_by_client(folder: Path, call: Callable[[str], T]) -> Callable[[], T]:
-    """The call on a folder; the client's own objections to the folder become UsageErrors."""
+    """The call on a folder; ValueErrors that the client raises about the folder become UsageErrors."""
 
     def ask() -> T:
         try:

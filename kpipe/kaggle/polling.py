@@ -1,4 +1,4 @@
-"""Look again and again at something that Kaggle is working on."""
+"""Poll Kaggle at growing intervals."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Iterator
 
 __all__ = ["poll"]
 
-_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 2.0, 20.0, 1.5  # seconds between two looks, and its factor from look to look
+_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 2.0, 20.0, 1.5  # seconds between two polls, and the factor by which they grow
 
 
 def poll(seconds: float) -> Iterator[float]:
-    """Seconds waited so far, at growing intervals, for a loop that looks each time and leaves when the work is done.
+    """Seconds waited so far, at growing intervals, for a loop that polls each time and leaves when the work is done.
 
     Parameters
     ----------
     seconds : float
-        How long to wait; there is always one look.
+        How long to wait; there is always one poll.
 
     Yields
     ------
     float
-        Seconds since the first look.
+        Seconds since the first poll.
     """
     began, pause = time.monotonic(), _FIRST_PAUSE
     while (waited := time.monotonic() - began) <= seconds:

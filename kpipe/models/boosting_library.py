@@ -1,4 +1,4 @@
-"""What early stopping must know about a boosting library; each library's module has a subclass."""
+"""The interface between early stopping and a boosting library; each library's module has a subclass."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _LOG = logging.getLogger("kpipe")
 _MOST_ROWS = 300_000  # that are fitted; predictions are made for so many at a time
 _STRAY = 3.0  # times the length of the middle 80 % of dates, from which on a date is a mistake
 _EARLY = 0.75  # share of the dates that predict the others, to decide on the residuals
-_SHARE = 0.5  # of the boosted residuals: all of them were worse a year ahead as often as better
+_SHARE = 0.5  # of the boosted residuals; the whole of them made forecasts a year ahead worse as often as better
 _FEWEST_ROWS, _BLOCKS = 100, 12  # of each part, and into how many blocks of time the later part is divided
 _TREES: dict[str, Any] = {
     "n_estimators": 200,
@@ -189,7 +189,7 @@ class CalendarRegressor(RegressorMixin, BaseEstimator):
         return column if self.format_ is None else self.format_.parse(column)
 
     def _residual_share(self, rows: DatedRows, target: np.ndarray) -> float:
-        """The share of boosted residuals to add: 0.0 unless half of them surely improve forecasts of the last dates."""
+        """The share of boosted residuals to add: 0.0 unless it significantly improves forecasts of the last dates."""
         late = (rows.dates > rows.dates.quantile(_EARLY, interpolation="lower")).to_numpy()
         if min(late.sum(), (~late).sum()) < _FEWEST_ROWS:
             return 0.0
@@ -220,7 +220,7 @@ def _find_dates(X: pd.DataFrame) -> tuple[Hashable, DateFormat | None]:
 
 
 def _drawn(X: pd.DataFrame, y: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
-    """At most so many rows, in their order: beyond, the design needs gigabytes, and the effects gain nothing."""
+    """At most ``_MOST_ROWS`` rows, in their order: for more, the design needs gigabytes without better effects."""
     if len(y) <= _MOST_ROWS:
         return X, y
     rows = np.sort(np.random.default_rng(0).choice(len(y), _MOST_ROWS, replace=False))
@@ -230,7 +230,7 @@ def _drawn(X: pd.DataFrame, y: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
 def _without_stray_dates(
     X: pd.DataFrame, y: np.ndarray, read: Callable[[pd.DataFrame], pd.Series]
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """The rows without those whose date lies far from nearly all others: beside 2099, all others would look old."""
+    """The rows without those whose date lies far from nearly all others: after one in 2099, all others would be old."""
     dates = read(X)
     seconds = (dates - dates.min()).dt.total_seconds()
     low, high = seconds.quantile(0.1), seconds.quantile(0.9)

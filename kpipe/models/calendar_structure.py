@@ -27,7 +27,7 @@ class DatedRows(NamedTuple):
         Parameters
         ----------
         chosen : ndarray of bool, shape (n,)
-            Which ones.
+            Whether to take each row.
 
         Returns
         -------
@@ -37,7 +37,7 @@ class DatedRows(NamedTuple):
 
 
 def recurring_parts(rows: DatedRows) -> pd.DataFrame:
-    """The parts of dates that recur, beside the other columns: trees cannot continue what has never been.
+    """The parts of dates that recur, beside the other columns: trees cannot extrapolate to later dates.
 
     Parameters
     ----------

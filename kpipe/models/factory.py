@@ -60,7 +60,7 @@ def canonical_names(options: Mapping[str, Any], aliases: Mapping[str, str]) -> d
 def without_conflicts(
     defaults: Mapping[str, Any], options: Mapping[str, Any], conflicts: Iterable[tuple[str, object, tuple[str, ...]]]
 ) -> dict[str, Any]:
-    """The defaults that may stand beside the user's options: a library refuses some pairs, of which the user's counts.
+    """The defaults that do not conflict with the user's options: a library refuses some combinations.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def without_conflicts(
 
 
 def require_known(name: str, options: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse an option that a library does not have and would ignore without a word.
+    """Refuse an option that a library does not have and would silently ignore.
 
     Parameters
     ----------

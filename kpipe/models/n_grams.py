@@ -31,7 +31,7 @@ _SMALLEST = 1.0  # rows that naive Bayes adds to the counts of an n-gram in each
 
 
 def normalize_text(text: str) -> str:
-    """A string in lower case whose web addresses, mentions of users and numbers are the same everywhere.
+    """A string in lower case with placeholders for web addresses, mentions of users and numbers.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ def normalize_text(text: str) -> str:
     return _DIGITS.sub("0", text).lower()
 
 
-# Words keep punctuation marks, and characters keep capitals: both tell authors and moods apart. Parts of words do not
-# cross blanks, and make spellings, prefixes and endings alike.
+# Words keep punctuation marks, and characters keep capitals: both help to recognise authors and sentiment. Parts of
+# words do not cross blanks; they match words of similar spelling, or with the same prefix or ending.
 _BLOCKS: dict[str, dict[str, Any]] = {
     "words": {"ngram_range": (1, 2), "token_pattern": r"\w+|[^\w\s]"},
     "characters": {"analyzer": "char", "ngram_range": (2, 5), "lowercase": False},
@@ -140,7 +140,7 @@ class NGrams(TransformerMixin, BaseEstimator):
 
 
 class LogCountRatioClassifier(ClassifierMixin, BaseEstimator):
-    """Logistic regression of which n-grams occur, each weighted by how much oftener the class has it than the others.
+    """Logistic regression on the n-grams that occur, weighted by how much more often the class has them than others.
 
     More than two classes have a regression each, against all others.
 

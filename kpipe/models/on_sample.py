@@ -26,7 +26,7 @@ def quick_linear(context: Context, *, rows: int = 2_000, **options: Any) -> OnSa
     context : Context
         The context of the fit.
     rows : int, default=2000
-        Of the sample.
+        The size of the sample.
     **options
         Options of ``linear``.
 
@@ -50,7 +50,7 @@ class OnSample(BaseEstimator):
     estimator : estimator
         A classifier or a regressor.
     rows : int, default=2000
-        Of the sample, at most; fewer of a wide table, and a row of each class is always among them.
+        The size of the sample, at most; fewer of a wide table. It always holds a row of each class.
     random_state : int, default=0
         Of the sample.
 

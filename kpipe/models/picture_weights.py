@@ -1,7 +1,7 @@
-"""Which of the machine's pretrained networks suits pictures, and whether it can be built here.
+"""Find pretrained weights for pictures on this machine whose network can be built here.
 
-The network is told by the name of the file, as torch hub and the packages name it (``resnet18-f37072fd.pth``), or by
-``config.json`` beside it (timm's models of Hugging Face's hub). Nothing is downloaded.
+The network is identified by the name of the file, as torch hub and the packages name it (``resnet18-f37072fd.pth``), or
+by ``config.json`` beside it (timm's models of Hugging Face's hub). Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _HUB_NAME = re.compile(r"([a-z][a-z0-9_]*?)(?:_rwightman|_lc_swag|_swag)?-[0-9a-
 
 
 class FoundWeights(NamedTuple):
-    """What was found.
+    """The weights that were found.
 
     Attributes
     ----------
     weights : Weights or None
     reason : str
-        Why these, or why none: a phrase for the user.
+        A phrase for the user: the weights, or why there are none.
     """
 
     weights: Weights | None
@@ -79,7 +79,7 @@ def find_picture_weights(place: str | None = None) -> FoundWeights:
 
 
 def architecture_of(file: WeightsFile) -> str:
-    """The name of a network, from ``config.json`` or the name of the file; "" where neither tells.
+    """The name of a network, from ``config.json`` or the name of the file; "" where neither says it.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def architecture_of(file: WeightsFile) -> str:
 
 
 def has_plain_layout(architecture: str) -> bool:
-    """Whether a network is a plain residual one, whose layers the shapes of its tensors tell.
+    """Whether a network is a plain residual one, whose layers follow from the shapes of its tensors.
 
     Parameters
     ----------

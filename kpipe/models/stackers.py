@@ -1,4 +1,4 @@
-"""What learns from other models' predictions: pools of few numbers, which small tables cannot overfit.
+"""Estimators that learn from other models' predictions. With few parameters, they do not overfit small tables.
 
 References
 ----------
@@ -18,13 +18,13 @@ from sklearn.utils.validation import check_is_fitted
 
 __all__ = ["LinearPool", "LogLinearPool"]
 
-_PRIOR = 1.0  # as many rows' worth of belief that all models weigh the same
+_PRIOR = 1.0  # strength of the prior that all models have the same weight, in rows
 
 
 class LogLinearPool(ClassifierMixin, BaseEstimator):
-    """Probabilities proportional to a product of the models' own, each to a power of at least 0, and of the classes'.
+    """Probabilities proportional to the product of the models' own, each to a power of at least 0, and a class factor.
 
-    Other than a weighted mean, it can be more certain than each of its models, and correct the share of a class.
+    Unlike a weighted mean, it can be more certain than each of its models, and correct the share of a class.
 
     Parameters
     ----------
@@ -111,9 +111,9 @@ class LogLinearPool(ClassifierMixin, BaseEstimator):
 
 
 class LinearPool(RegressorMixin, BaseEstimator):
-    """A sum of the models' predictions, each times a weight of at least 0, and of a number.
+    """A linear combination of the models' predictions, with weights of at least 0 and an intercept.
 
-    Other than those of a weighted mean, the weights need not sum to 1: predictions can lie nearer to their mean.
+    Unlike those of a weighted mean, the weights need not sum to 1, so that predictions can be shrunk to their mean.
 
     Attributes
     ----------

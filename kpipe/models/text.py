@@ -35,7 +35,7 @@ __all__ = ["NGramClassifier", "RawColumnsPipeline", "RowText", "text"]
 _SMOOTHINGS = (0.02, 0.1, 0.5)  # of naive Bayes: less suits long texts, more suits short ones
 _VECTORS_C = 0.01  # of the logistic regression on word vectors
 _INNER_SPLITS = 5
-_MOST_CLASSES = 30  # beyond, each inner fit of the linear model would take as long as all the rest
+_MOST_CLASSES = 30  # for more, each inner fit of the linear model would take as long as everything else together
 
 
 def text(context: Context, *, weights: str | None = "", **options: Any) -> BaseEstimator:

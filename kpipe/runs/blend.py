@@ -28,7 +28,7 @@ from kpipe.training.folds import same_rows
 
 __all__ = ["find_runs_to_blend", "predictions_of_runs", "request_of_blend"]
 
-_SUFFIX = 6  # characters of a run's id in its models' names
+_SUFFIX = 6  # last characters of a run's id that are appended to the names of its models
 
 
 def find_runs_to_blend(names: Sequence[str], out: Path) -> list[Run]:

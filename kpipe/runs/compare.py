@@ -23,7 +23,7 @@ __all__ = ["Comparison", "compare"]
 
 Verdict = Literal["better", "worse", "no significant difference"]
 
-_MARGIN = 0.1  # of probabilities and of ranks, by which a row is won
+_MARGIN = 0.1  # difference of probabilities or ranks from which a row counts as won
 _BY_RANK = ("auc", "gini", "average_precision")  # metrics of the order alone
 _SIGNIFICANT = 2.0  # standard errors: without a real difference, exceeded about once in twenty comparisons
 
@@ -62,7 +62,7 @@ class Comparison:
         where one of them is closer by more than a's median error, and of probabilities by more than a tenth. Columns:
         row, id if train.csv has one, truth, a, b, change. Of probabilities, a and b are those of the true class.
     won_by : str
-        What a row is won by, where it is not the label or the value; else empty.
+        The criterion by which a row counts as won, for metrics of probabilities; else empty.
     """
 
     a: str
@@ -193,7 +193,7 @@ def _groups(a: OofPredictions, b: OofPredictions) -> np.ndarray | None:
 
 
 def _won_by(metric: Metric) -> str:
-    """What a row is won by under a metric of probabilities, which no label decides; empty for other metrics."""
+    """The criterion by which a row counts as won under a metric of probabilities; empty for other metrics."""
     if metric.task != "classification" or metric.needs != "probability":
         return ""
     what = "rank among the other class" if metric.name in _BY_RANK else "probability of the true class"

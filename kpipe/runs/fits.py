@@ -37,7 +37,7 @@ __all__ = ["FITS", "FitFolder", "fit_store", "fit_store_of_runs", "keep_checks",
 
 FITS = ".fits"  # the folder of the store, among the folders of the competitions
 _SUFFIX = ".fit"
-_MOST = 2 * 2**30  # bytes of all entries; the entries that were not used for longest are removed
+_MOST = 2 * 2**30  # bytes of all entries; the least recently used ones are removed
 _SIGNATURE = 32  # bytes
 _HEADERS = 8192  # bytes: upper bound of the size of an entry besides its numbers
 _MOST_OF_CHECKS = 2**20  # bytes of their results
@@ -84,7 +84,7 @@ def _folder_of(request: RunRequest) -> Path:
 
 
 class FitFolder:
-    """A store of fits in a folder. What cannot be read or written is as if it were not there: it is trained again.
+    """A store of fits in a folder. A fit whose entry is missing, or cannot be read or written, is trained again.
 
     Parameters
     ----------
@@ -143,13 +143,14 @@ class FitFolder:
         self.write(key, buffer.getvalue())
 
     def read(self, key: str, most: int) -> bytes | None:
-        """The content of an entry of at most so many bytes; None if there is none that this user has written.
+        """The content of an entry; None if there is none that this user has written, or it is too large.
 
         Parameters
         ----------
         key : str
             64 hexadecimal digits.
         most : int
+            The largest number of bytes.
 
         Returns
         -------
@@ -184,7 +185,7 @@ class FitFolder:
             _LOG.info("An entry is not kept for later runs: %s", error)
 
     def remove_oldest(self) -> None:
-        """Remove the entries that were not used for longest, until the others fit into the store's size."""
+        """Remove the least recently used entries, until the others fit into the store's size."""
         with contextlib.suppress(OSError):
             entries = [(path, path.stat()) for path in self.folder.glob(f"*{_SUFFIX}")]
             total = sum(stat.st_size for _, stat in entries)
@@ -222,18 +223,18 @@ class _ChecksOfRun:
 
 
 def keep_checks(store: FitStore, key: str) -> _ChecksOfRun | None:
-    """Where a run finds the results of the checks of its tables, which depend on its inputs alone, and keeps them.
+    """Where the results of the checks of tables are kept, which depend on a run's inputs alone.
 
     Parameters
     ----------
     store : FitStore
     key : str
-        Of the run: a hash of its inputs.
+        A hash of the run's inputs.
 
     Returns
     -------
     object or None
-        None where every fit is trained anew, too.
+        None for a store without entries.
     """
     return _ChecksOfRun(store, key) if isinstance(store, FitFolder) else None
 

@@ -1,7 +1,7 @@
-"""Models that a run has kept are pickles, which run code when they are loaded: only this user's own are loaded.
+"""Load the fitted models that a run has kept. They are pickles, which run code: only those that this user wrote.
 
-``models/signatures.json`` holds a signature of each file, made with the secret of this user that also signs the store
-of fits. A run that somebody else has sent has other signatures or none.
+``models/signatures.json`` holds a signature of each file, made with the user's secret that also signs the store of
+fits. A run that somebody else made has other signatures or none.
 """
 
 from __future__ import annotations

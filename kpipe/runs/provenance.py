@@ -1,4 +1,4 @@
-"""The inputs of a run: everything that its results depend on, so that a change can be noticed and named."""
+"""The inputs of a run: everything that its results depend on. A change of them is detected and named."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, str]:
-    """The system and the processor, whose instructions decide the last digits of results.
+    """The system and the processor, on which the last digits of results depend.
 
     Returns
     -------

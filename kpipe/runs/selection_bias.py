@@ -79,9 +79,9 @@ class SelectionBias:
         """
         if self.runs > 1:
             best = f" That is {self.best}." if run_id not in (None, self.best) else ""
-            several = "tries" if round(self.tries) > 1 else "try"
+            tries = "tries" if round(self.tries) > 1 else "try"
             yield (
-                f"Best of {self.runs} runs (about {self.tries:.0f} independent {several}): {format_score(self.score)}; "
+                f"Best of {self.runs} runs (about {self.tries:.0f} independent {tries}): {format_score(self.score)}; "
                 f"expected after choosing: {format_score(self.expected, self.score)}.{best}"
             )
         if self.left_out:
@@ -120,7 +120,7 @@ def estimate_selection_bias(run: Run) -> SelectionBias:
                 gathered.append(gatherer.gather(other, _comparable_predictions(other, run, own)))
         except KpipeError as error:
             left_out[folder.name] = plain_text(error).rstrip(".")[:200]
-    gathered.sort(key=lambda one: one.run_id)  # which run one looks at decides no tie
+    gathered.sort(key=lambda one: one.run_id)  # so that ties do not depend on the run that was asked for
     return _estimate(gatherer, gathered, left_out)
 
 
@@ -236,7 +236,7 @@ class _Gathered:
 
 
 class _Gatherer:
-    """Reduces a run's predictions to few numbers.
+    """Reduces a run's predictions to a few sums, so that many runs fit into memory.
 
     Attributes
     ----------

@@ -294,7 +294,7 @@ def _tidy_finished_runs(home: Path) -> None:
 
 
 def _take_over_checkpoints(path: Path, key: str) -> None:
-    """Move checkpoints here from the extra folders of killed runs with the same key, where no run looks for them."""
+    """Move checkpoints here from the extra folders of killed runs with the same key, where no run would find them."""
     for other in path.parent.glob(f"{UNFINISHED}{key}-*"):
         if other == path or not other.is_dir() or other.is_symlink():
             continue

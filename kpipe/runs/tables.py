@@ -23,11 +23,7 @@ __all__ = ["read_csv", "read_curves", "read_folds", "read_parquet", "to_numbers"
 _LONGEST = 200  # characters of a reader's error that are shown
 _REFUSED = "No run writes such a table: get the run's folder from where it was made, or make the run again."
 _LARGEST = 1e100  # of a prediction: its square and sums of many such numbers are finite
-_LARGEST_COUNTS = {
-    "seed": 2**32,
-    "fold": 10**6,
-    "step": 10**6,
-}  # of a learning curve: its plot has a place for each step
+_LARGEST_COUNTS = {"seed": 2**32, "fold": 10**6, "step": 10**6}  # of a learning curve, whose plot holds every step
 _CURVES = ["model", "seed", "fold", "rows", "step", "loss"]
 
 

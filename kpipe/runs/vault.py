@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 FILE = "vault.json"
-_CHANCE = 0.05  # that any of all looks shows a gain that is none
+_CHANCE = 0.05  # that any of all looks shows a gain that is due to chance
 _OPENING = {"run_id": str, "sha256": str, "created": str, "score": NUMBER, "standard_error": NUMBER}
 _TYPES: dict[str, Any] = {
     **dict.fromkeys(("slug", "created", "how", "id", "sha256"), str),
@@ -61,13 +61,13 @@ class Opening:
     ----------
     run_id : str
     sha256 : str
-        Of the predictions, by which the same look is recognised.
+        Of the predictions: the same predictions are the same look.
     created : str
         When, in ISO 8601.
     score, standard_error : float or None
-        What was shown; None where it was kept locked.
+        The score that was shown; None where it stayed locked.
     metric : str or None
-        Of the score; None in vaults that were opened before it was written down.
+        Of the score; None in vaults that an earlier version of kpipe opened.
     """
 
     run_id: str
@@ -125,7 +125,7 @@ class Vault:
 
 
 def recorded_vault(record: Mapping[str, Any]) -> str | None:
-    """What tells the vault of a run from others, from its record; None if no vault was in force."""
+    """The fingerprint of the vault that a run was made with, from its record; None if it was made without one."""
     found = record.get("vault")
     sha256 = found.get("sha256") if isinstance(found, Mapping) else None
     return sha256 if isinstance(sha256, str) else None
@@ -142,9 +142,9 @@ def margin(openings: int) -> float:
     Returns
     -------
     float
-        It grows, so that all looks together show a gain that is none with a probability of at most 5 % (a union bound
-        over looks that get 1/2, 1/6, 1/12, ... of it). With a step of one standard error throughout, 1,000 random tries
-        would climb about three.
+        It grows, so that the probability that any look shows a gain that is due to chance is at most 5 % (a union bound
+        over looks that get 1/2, 1/6, 1/12, ... of it). With a margin of one standard error throughout, 1,000 random
+        runs would raise the best score by about three of them.
 
     Examples
     --------
@@ -155,7 +155,7 @@ def margin(openings: int) -> float:
 
 
 def fingerprint(slug: str, ids: tuple[object, ...], rows: tuple[int, ...], files: Mapping[str, str]) -> str:
-    """What tells a vault from others: a hash of its rows and of the files that they were drawn from."""
+    """A hash that identifies a vault: of its rows and of the files that they were drawn from."""
     text = json.dumps([slug, list(ids), list(rows), sorted(files.items())], default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 

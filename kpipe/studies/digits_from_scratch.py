@@ -211,6 +211,7 @@ def _cross_validation(problem: Problem, nets: Mapping[str, _Net]) -> StudySectio
     """Out-of-fold scores, and the submission of the last net: the mean of its folds' probabilities."""
     chosen = ("linear, by hand, lr 1e-4", "784-30-1, Learner, lr found", "convolutions, fit(10, 0.2)")
     folds = make_folds(problem)
+    n_folds = len(folds.valid)
     factories = {name: model(nets[name].model, **nets[name].options) for name in chosen}
     predictions = cross_validate(problem, folds, models=factories)
     last = predictions.models[-1]
@@ -218,10 +219,10 @@ def _cross_validation(problem: Problem, nets: Mapping[str, _Net]) -> StudySectio
     sendable = "you can submit it" if submission.sendable else "made from sample data, it cannot be submitted"
     return StudySection(
         heading="Cross-validation by kpipe run",
-        text=f"{PROTOCOL}\n\nFive folds over all rows. `submission.csv` has the {len(problem.tables.test):,} "
+        text=f"{PROTOCOL}\n\n{n_folds} folds over all rows. `submission.csv` has the {len(problem.tables.test):,} "
         "predictions for the test rows, with the ids of the sample submission in its order: the mean of the "
-        f"convolutional nets of the five folds ({sendable}). Its leaderboard score should equal that of the last net "
-        "below within the standard error, or be slightly better, since it averages five nets.",
+        f"convolutional nets of the {n_folds} folds ({sendable}). Its leaderboard score should equal that of the last "
+        f"net below within the standard error, or be slightly better, since it averages {n_folds} nets.",
         tables={"cross_validation": score_table(problem, folds, predictions)},
         files={"submission.csv": to_csv(submission)},
     )

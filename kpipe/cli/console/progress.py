@@ -20,8 +20,8 @@ __all__ = ["RunProgress", "show_progress"]
 
 _ROOM_FOR_A_BAR = 70  # columns
 _LONG_STEP = 5.0  # seconds after which a step that is still at work is shown
-# Lines, where there is no bar: one for each fit of a small run, else one in so many seconds, and a sign of life while a
-# fit takes longer, since programs that see no output for minutes take it for a hang.
+# Lines, where there is no bar: one for each fit of a small run, else one every ``_INTERVAL`` seconds; and a heartbeat
+# while a fit takes longer, since programs that see no output for minutes assume that the run hangs.
 _FEW_FITS, _INTERVAL, _SILENCE = 30, 10.0, 60.0
 
 
@@ -154,7 +154,7 @@ class _Lines(RunProgress):
         self._wait(_LONG_STEP, lambda: self.console.print(f"{step} ...", markup=False))
 
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
-        """Call a function in some seconds, unless something else is waited for by then."""
+        """Call a function in some seconds, unless another call or ``_stop_waiting`` comes first."""
         self._stop_waiting()
         self.waiting = threading.Timer(seconds, then)
         self.waiting.daemon = True
@@ -175,21 +175,21 @@ class _Lines(RunProgress):
         if plan.problem.tables.source.origin == "sample":
             self.console.print(SAMPLE_WARNING, markup=False)
         self.began = time.monotonic()
-        self._show_life()
+        self._show_heartbeat()
 
-    def _show_life(self) -> None:
-        """Print in a minute, and every minute, that the run still trains."""
+    def _show_heartbeat(self) -> None:
+        """Print every minute without other output that the run still trains."""
 
         def show() -> None:
             minutes = (time.monotonic() - self.began) / 60
             self.console.print(f"Still training after {minutes:.0f} min: {self.fits} fits are done.", markup=False)
-            self._show_life()
+            self._show_heartbeat()
 
         self._wait(_SILENCE, show)
 
     def on_fit_done(self, fit: FitFinished) -> None:
         super().on_fit_done(fit)
-        self._show_life() if fit.done < fit.total else self._stop_waiting()
+        self._show_heartbeat() if fit.done < fit.total else self._stop_waiting()
         if fit.total > _FEW_FITS and 1 < fit.done < fit.total and time.monotonic() - self.printed < _INTERVAL:
             return
         self.printed = time.monotonic()
@@ -208,8 +208,8 @@ class _Bar(_Lines):
         columns = (TextColumn("{task.description}"), *between, TimeRemainingColumn())
         self.bar = Progress(*columns, console=console, transient=True)
 
-    def _show_life(self) -> None:
-        """Nothing: the bar moves."""
+    def _show_heartbeat(self) -> None:
+        """Do nothing: the bar moves."""
 
     def on_start(self, plan: RunPlan) -> None:
         super().on_start(plan)

@@ -103,7 +103,7 @@ def _table(slug: str, entries: Sequence[Entry]) -> Table:
 
 
 def _print_surprise(entry: Entry, console: Console) -> None:
-    """Say so where the public score lies outside of the forecast, and what to look for."""
+    """If the public score lies outside of the forecast, print that and what to look for."""
     if entry.is_unexpected:
         console.print(
             f"The public score {format_score(entry.public_score)} of {entry.ref} lies outside of the interval in which "

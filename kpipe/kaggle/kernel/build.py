@@ -1,6 +1,6 @@
 """Build a Kaggle kernel: one script that embeds kpipe, the competition's code and the request of a run.
 
-The script needs no network and installs nothing. What it holds is decided here; what it does is in ``main.py``.
+The script needs no network and installs nothing. Its content is put together here; what it does is in ``main.py``.
 
 References
 ----------
@@ -255,7 +255,7 @@ def _main_source() -> str:
 
 
 def _datasets_and_models(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Names of data sets and of models, told by their number of parts."""
+    """The names of data sets and those of models, which differ in their number of parts."""
     parts = r"[\w.-]+(/[\w.-]+)"
     for name in inputs:
         if not re.fullmatch(rf"{parts}|{parts}{{3,4}}", name):

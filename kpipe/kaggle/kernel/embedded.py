@@ -23,17 +23,15 @@ _ROOT = Path(__file__).parents[2]
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in the zip: the same files give the same bytes
 _MOST_BYTES = 64 << 20  # of files from elsewhere, before compression; a script may have 1 MB
 
-# Packages and modules of kpipe that no run imports: what people use before and after a run.
+# Packages and modules of kpipe that no run imports: they are used before and after a run.
 _LEFT_OUT = (
-    *(
-        "kpipe.__main__",
-        "kpipe.cli",
-        "kpipe.grading",
-        "kpipe.kaggle.kernel",
-        "kpipe.report",
-        "kpipe.studies",
-        "kpipe.vault",
-    ),
+    "kpipe.__main__",
+    "kpipe.cli",
+    "kpipe.grading",
+    "kpipe.kaggle.kernel",
+    "kpipe.report",
+    "kpipe.studies",
+    "kpipe.vault",
 )
 _NOT_NEEDED = {"sample", "__pycache__", ".git"}
 _COMPILED = {".so", ".pyd", ".dylib", ".dll"}

@@ -23,7 +23,7 @@ _SHORTEST_TITLE = 5
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
-    """The content of kernel-metadata.json, after a check that Kaggle will accept it and take it as it is meant.
+    """The content of kernel-metadata.json, after a check that Kaggle will accept and understand it.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ def read_metadata(folder: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not JSON: {error}.", code="broken-kernel-folder", file=str(path)) from error
     if not isinstance(metadata, dict):
         raise UsageError(f"{path} must hold a JSON object.", code="broken-kernel-folder", file=str(path))
-    for fault in (*_identity_faults(metadata), *_source_faults(metadata), *_code_faults(metadata, folder)):
-        raise UsageError(f"{path}: {fault}", code="broken-kernel-folder", file=str(path))
+    if faults := [*_identity_faults(metadata), *_source_faults(metadata), *_code_faults(metadata, folder)]:
+        raise UsageError(f"{path}: {faults[0]}", code="broken-kernel-folder", file=str(path))
     return metadata
 
 
