@@ -104,8 +104,9 @@ def oof_predictions(
 
 
 def _ids(table: pd.DataFrame, id_column: object) -> pd.Series | None:
-    name = file_column(table, id_column) if isinstance(id_column, str) else None
-    return table[name].rename(id_column) if name in table else None
+    if not isinstance(id_column, str) or (name := file_column(table, id_column)) not in table:
+        return None
+    return table[name].rename(id_column)
 
 
 def check_predicted(oof: OofPredictions, folds: Folds, fits: Mapping[str, Mapping[str, Sequence[int]] | None]) -> None:
