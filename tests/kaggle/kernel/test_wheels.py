@@ -51,6 +51,7 @@ def test_a_package_without_a_wheel_is_refused_with_pips_message(index: Path, tmp
 
 def test_an_environment_without_pip_is_named_as_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "__init__.py").write_text("")
     (tmp_path / "pip" / "__main__.py").write_text("raise ModuleNotFoundError('No module named pip')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(UsageError, match=r"because pip does not run: .*No module named pip\. --package needs pip"):
