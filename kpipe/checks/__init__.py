@@ -21,7 +21,7 @@ from kpipe.checks.interface import TrainedModels, run_check
 from kpipe.checks.predictions import real_data
 from kpipe.checks.wide import describe_sample, sample_columns
 from kpipe.core.values import Baseline, Check, Ensemble, Folds, Predictions, Submission
-from kpipe.data.pixels import FILE_COLUMNS, picture_columns
+from kpipe.data.pixels import picture_columns
 from kpipe.problem.pixels_apart import without_pixels
 from kpipe.problem.problem import Problem
 
@@ -150,17 +150,11 @@ def table_checks(problem: Problem, folds: Folds, *, seconds: float = math.inf) -
 
 
 def _beside_pictures(problem: Problem) -> Problem:
-    """The problem with the columns beside pictures alone, where there are some; without what describes the files."""
+    """The problem with the columns beside pictures alone; without what describes the files of the pictures."""
     tables = without_pixels(problem.tables)
     if tables is problem.tables:
         return problem
-    kept = tuple(name for name in problem.columns if name in tables.train)
-    if kept:
-        return replace(problem, tables=tables, columns=kept)
-    train, test = (
-        frame.drop(columns=list(FILE_COLUMNS), errors="ignore") for frame in (problem.tables.train, problem.tables.test)
-    )
-    return replace(problem, tables=replace(problem.tables, train=train, test=test))
+    return replace(problem, tables=tables, columns=tuple(name for name in problem.columns if name in tables.train))
 
 
 def prediction_checks(trained: TrainedModels) -> Iterator[Check]:

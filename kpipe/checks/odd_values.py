@@ -18,6 +18,7 @@ from kpipe.checks.statistics import two_proportion_z
 from kpipe.core.values import Folds
 from kpipe.data.column_types import is_free_text, is_pixel_table, to_numeric
 from kpipe.data.dates import parse_dates
+from kpipe.data.pixels import picture_columns
 from kpipe.problem.problem import Problem
 
 __all__ = ["TABLE_CHECKS", "values_in_range"]
@@ -52,8 +53,8 @@ def values_in_range(problem: Problem, _: Folds) -> Iterator[Finding]:
     X, test = (_sample(frame) for frame in (problem.X, problem.X_test))
     if len(test) < _MIN_ROWS:
         return
-    if is_pixel_table(X):
-        X, test = (_brightness(frame) for frame in (X, test))
+    if pixels := picture_columns(X.columns) or (list(X.columns) if is_pixel_table(X) else []):
+        X, test = (_brightness(frame, pixels) for frame in (X, test))
     plain = [column for column in X if column != problem.groups]
     certain = [text for column in plain if (text := other_form_of_date(X[column], test[column])) is not None]
     found = certain + [text for column in plain for text in _odd_values(X[column], test[column])]
@@ -66,9 +67,10 @@ def values_in_range(problem: Problem, _: Folds) -> Iterator[Finding]:
     yield "fail" if certain else "warn", f"{' '.join(found[:3])}{more}"
 
 
-def _brightness(pixels: pd.DataFrame) -> pd.DataFrame:
-    """The mean of the pixels of each picture: a few may be inverted, or scaled otherwise."""
-    return pd.DataFrame({"The mean of the pixels": pixels.to_numpy().mean(axis=1)})
+def _brightness(frame: pd.DataFrame, pixels: list[str]) -> pd.DataFrame:
+    """The mean of each picture's pixels instead of these: a few may be inverted, or scaled otherwise."""
+    mean = frame[pixels].to_numpy().mean(axis=1)
+    return frame.drop(columns=pixels).assign(**{"The mean of the pixels": mean})
 
 
 def _sample(frame: pd.DataFrame) -> pd.DataFrame:
@@ -207,4 +209,4 @@ def _share_with(numbers: np.ndarray, decimals: int) -> float:
     return float((np.round(numbers, decimals) == numbers).mean())
 
 
-TABLE_CHECKS = (TableCheck("values in range", values_in_range, optional=True),)
+TABLE_CHECKS = (TableCheck("values in range", values_in_range, optional=True, pictures=True),)

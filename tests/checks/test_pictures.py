@@ -151,3 +151,13 @@ def test_kaggle_s_pictures_raise_no_alarm(kaggle_zip: KaggleZip, slug: str) -> N
     folds = make_folds(problem)
     checks = (duplicate_pictures, files_tell_the_class, near_duplicates_across_folds)
     assert [status for check in checks for status, _ in check(problem, folds)] == ["pass"] * 3
+
+
+@pytest.mark.parametrize("beside", [{}, {"age": np.arange(400) % 90}], ids=["pictures alone", "columns beside"])
+def test_pictures_that_are_inverted_in_some_rows_of_test_are_found(beside: dict[str, np.ndarray]) -> None:
+    dark = scenes(400) // 4
+    clean = problem_of(dark[:300], dark[300:], **beside)
+    inverted = problem_of(dark[:300], np.concatenate([255 - dark[300:310], dark[310:]]), **beside)
+    for problem, expected in ((clean, "pass"), (inverted, "warn")):
+        (result,) = [each for each in table_checks(problem, make_folds(problem)) if each.name == "values in range"]
+        assert result.status == expected, result.detail
