@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from kpipe.checks import Checking, run_checks
+from kpipe.checks import Checking, EarlyChecks, run_checks
 from kpipe.checks.refit import Trainer, check_competition
 from kpipe.core.devices import resolve_device
 from kpipe.core.metrics import evaluate
@@ -172,7 +172,9 @@ def run(
         )
         store = fit_store(request, rerun)
         notes += (_expected_time(request, problem, folds, models=list(models), content=content, store=store),)
+        kept = EarlyChecks(keep_checks(store, content["key"]))
         on_start(RunPlan(problem, tuple(models), len(folds.train), folder.path, notes))
+        kept.make(problem, folds)  # while the process that workers are forked from is still importing
         predictions = cross_validate(
             problem.to_predict,
             folds,
@@ -191,7 +193,6 @@ def run(
         )
         store.remove_oldest()
         on_step("Combining the models, and checking the result for leaks and mistakes")
-        kept = keep_checks(store, content["key"])
         result = conclude(problem, folds, predictions, baseline, seconds=clock.seconds_to_check(), kept=kept)
         return save_run(folder, result, began=clock.began, seeds=request.seeds, device=device, command=command)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -25,12 +25,13 @@ from kpipe.data.pixels import picture_columns
 from kpipe.problem.pixels_apart import without_pixels
 from kpipe.problem.problem import Problem
 
-__all__ = ["Checking", "prediction_checks", "run_checks", "table_checks"]
+__all__ = ["Checking", "EarlyChecks", "prediction_checks", "run_checks", "table_checks"]
 
 # Share of a run's time that checks may take, the seconds that they always have, and the share of these after which no
 # optional check starts: each takes less than the rest on the tables that were measured (see docs/checks.md).
 _SHARE, _MIN_SECONDS, _STARTED = 0.1, 3.0, 0.6
 _SKIPPED = "Skipped: the checks have used up their tenth of the run's time"
+_SMALL = 1e6  # cells of train
 # Modules whose checks come first, in the order in which run.json lists them; those of other modules follow.
 _FIRST = (
     "cleaning",
@@ -57,6 +58,51 @@ class KeptChecks(Protocol):
 
     def save(self, checks: Sequence[Check]) -> None:
         """Keep the results of this run."""
+
+
+@dataclass
+class EarlyChecks:
+    """The checks of small tables, made before training: their results, or those of an earlier run.
+
+    Large tables are checked at the end, since a budget may then be too short for some of their checks.
+
+    Parameters
+    ----------
+    kept : KeptChecks or None
+        Where results are kept for later runs.
+    """
+
+    kept: KeptChecks | None
+    found: tuple[Check, ...] | None = field(default=None, init=False)
+
+    def make(self, problem: Problem, folds: Folds) -> None:
+        """Check the tables and folds now, as far as the time that checks always have suffices for all.
+
+        Parameters
+        ----------
+        problem : Problem
+        folds : Folds
+        """
+        if len(problem.y) * len(problem.columns) > _SMALL or self.load() is not None:
+            return
+        of_tables = tuple(table_checks(problem, folds, seconds=_MIN_SECONDS))
+        if _none_skipped(of_tables):
+            self.save(of_tables)
+
+    def load(self) -> tuple[Check, ...] | None:
+        """Return the results that were made early, or those of an earlier run."""
+        return self.found if self.found is not None or self.kept is None else self.kept.load()
+
+    def save(self, checks: Sequence[Check]) -> None:
+        """Keep results, for later runs too.
+
+        Parameters
+        ----------
+        checks : sequence of Check
+        """
+        self.found = tuple(checks)
+        if self.kept is not None:
+            self.kept.save(checks)
 
 
 class Checking(TypedDict, total=False):
@@ -109,7 +155,7 @@ def run_checks(
     if kept is None or (of_tables := kept.load()) is None:
         seconds = max(_SHARE * checking.get("seconds", math.inf), _MIN_SECONDS)
         of_tables = tuple(table_checks(problem, folds, seconds=seconds))
-        if kept is not None and not any(check.detail.startswith(_SKIPPED) for check in of_tables):
+        if kept is not None and _none_skipped(of_tables):
             kept.save(of_tables)
     return (
         *of_tables,
@@ -171,6 +217,10 @@ def prediction_checks(trained: TrainedModels) -> Iterator[Check]:
     for module in _modules():
         for check in getattr(module, "PREDICTION_CHECKS", ()):
             yield from run_check(check.name, check.function, trained)
+
+
+def _none_skipped(checks: Sequence[Check]) -> bool:
+    return not any(check.detail.startswith(_SKIPPED) for check in checks)
 
 
 def _skipped(name: str, problem: Problem) -> Check:

@@ -21,6 +21,7 @@ from kpipe.cli.options import (
     given_options,
     request_from,
 )
+from kpipe.core.collector import collect_as_usual
 from kpipe.errors import KpipeError, UsageError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.cli.console.run import print_run
     from kpipe.training.backends import connect_to_cluster
 
+    collect_as_usual()
     if not options.quiet:
         print_competition_notes([options.slug or ""])
     _connect_first(options)

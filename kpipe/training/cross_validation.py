@@ -7,6 +7,7 @@ A fit that is still running at the deadline is stopped, and its model is skipped
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from kpipe.core.values import Folds, ModelPredictions, Predictions, Step
-from kpipe.errors import TrainingError
+from kpipe.errors import KpipeError, TrainingError
 from kpipe.models import Model, model
 from kpipe.problem.competition import Factory
 from kpipe.problem.problem import Problem
@@ -27,7 +28,7 @@ from kpipe.training.pool import n_parallel, open_pool, threads_for
 from kpipe.training.stacking import QUICK_STACKERS, STACKERS, build_stacker, make_layer
 from kpipe.training.steps import measure_steps
 from kpipe.training.task_runner import FitFinished, FitResults, TaskRunner
-from kpipe.training.worker import FitTask, TrainingData, fit_predict
+from kpipe.training.worker import FitResult, FitTask, TrainingData, fit_predict
 
 __all__ = ["NO_SHORTENED", "Fits", "ShortenedFits", "count_fits", "cross_validate"]
 
@@ -236,11 +237,15 @@ def _train_models(
     found: _Results = {**finished}
     skipped: dict[str, str] = {}
     short: dict[str, Shortage] = {}
+    done, errors = _train_together(plan, runner, seeds)
     for name in plan.base:
         left, needed = runner.deadline.seconds_left() or 0.0, not found
         try:
             tasks = list(plan.tasks(name, seeds))
-            results = runner.run(tasks, needed=needed, last=name == plan.base[-1])
+            if name in errors:
+                raise errors[name]
+            rest = [task for task in tasks if (task.seed, task.fold) not in done.get(name, {})]
+            results = {**done.get(name, {}), **runner.run(rest, needed=needed, last=name == plan.base[-1])}
         except TrainingError as error:
             if len(plan.base) == 1:
                 raise
@@ -265,6 +270,22 @@ def _train_models(
     if not found and not (short and runner.deadline.is_limited):
         raise _no_model(skipped)
     return found, skipped, short
+
+
+def _train_together(
+    plan: _Plan, runner: TaskRunner, seeds: Sequence[int]
+) -> tuple[dict[str, dict[tuple[int, int], FitResult]], dict[str, KpipeError]]:
+    """The results of the fits of all models, or of some, if nothing limits them; and the errors of those that failed.
+
+    The last models come first: they tend to take longest, and a short fit at the end lets no worker wait for long.
+    """
+    if runner.deadline.is_limited or runner.pool.cluster is not None:
+        return {}, {}
+    tasks: list[FitTask] = []
+    for name in reversed(plan.base):
+        with contextlib.suppress(TrainingError):  # which is raised again where the model's turn comes
+            tasks += list(plan.tasks(name, seeds))
+    return runner.run_together(tasks)
 
 
 def _train_quick(plan: _Plan, runner: TaskRunner, seed: int) -> _Results:

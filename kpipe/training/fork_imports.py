@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from kpipe.core.collector import collect_rarely
 from kpipe.core.scipy_docs import skip_scipy_docs
 
+collect_rarely()
 skip_scipy_docs()
 
 import kpipe.features  # noqa: E402

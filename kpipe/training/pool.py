@@ -110,11 +110,11 @@ def open_pool(n_parallel: int, data: TrainingData, *, deadline: Deadline) -> Wor
 
 def run_fits(
     tasks: Sequence[FitTask], data: TrainingData, *, pool: WorkerPool, deadline: Deadline
-) -> Generator[tuple[FitTask, FitResult]]:
-    """Yield each task with its result as soon as the fit has finished, until the deadline.
+) -> Generator[tuple[FitTask, FitResult | KpipeError]]:
+    """Yield each task with its result, or the error of its model, as soon as the fit has ended, until the deadline.
 
-    Fits that run at the deadline are stopped. When a worker process is lost, its fits are run again, one at a time:
-    with the memory of all.
+    Fits that run at the deadline are stopped. When a worker process is lost, the fits of a model that remain are run
+    again, one at a time: with the memory of all.
 
     Parameters
     ----------
@@ -125,36 +125,31 @@ def run_fits(
 
     Yields
     ------
-    (FitTask, FitResult)
+    (FitTask, FitResult or KpipeError)
 
     Raises
     ------
     TrainingError
-        If a model fails (after the other fits have finished), a worker process is killed, or a model cannot be pickled.
+        If a worker process is killed while it runs one fit at a time, or fits of several models; or if a model cannot
+        be pickled.
     """
     waiting = dict(enumerate(tasks))
-    failed: list[KpipeError] = []
     isolated = deadline.is_limited
+    of_one_model = len({task.model for task in tasks}) == 1
     with _without_joblib_warnings():
         while waiting and not deadline.has_passed():
             try:
                 with contextlib.closing(_outcomes(waiting, data, pool, deadline, isolated=isolated)) as outcomes:
                     for number, result in outcomes:
-                        task = waiting.pop(number)
-                        if isinstance(result, KpipeError):
-                            failed.append(result)
-                        else:
-                            yield task, result
+                        yield waiting.pop(number), result
                 break
             except BrokenProcessPool as error:
-                if pool.n_parallel == 1 or pool.cluster is not None:
+                if pool.n_parallel == 1 or pool.cluster is not None or not of_one_model:
                     raise _lost_worker(error) from error
                 _LOG.warning("lost a worker process (%s): %d fits again, one at a time", _codes(error), len(waiting))
                 pool, isolated = WorkerPool(n_parallel=1), True
             except pickle.PicklingError as error:
                 raise _cannot_be_pickled(error) from error
-    if failed:
-        raise failed[0]
 
 
 @contextlib.contextmanager

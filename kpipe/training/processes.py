@@ -17,6 +17,7 @@ from typing import TextIO, cast
 
 import joblib.externals.loky.backend.resource_tracker
 
+from kpipe.core.collector import collect_as_usual
 from kpipe.core.scipy_docs import skip_scipy_docs
 from kpipe.core.streams import GuardedStream
 from kpipe.training.allocator import set_malloc_thresholds
@@ -36,6 +37,7 @@ def start_worker() -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     skip_scipy_docs()
+    collect_as_usual()
     set_malloc_thresholds()
     with contextlib.suppress(OSError):
         os.dup2(2, 1)

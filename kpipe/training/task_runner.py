@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from kpipe.core.time_limit import Steps
+from kpipe.errors import KpipeError, TrainingError
 from kpipe.training import budget
 from kpipe.training.checkpoints import NO_CHECKPOINTS, Checkpoints, FitStore, load_result, save_result
 from kpipe.training.deadline import Deadline
@@ -124,6 +125,36 @@ class TaskRunner:
             _LOG.info("%s: %d of %d fits finished; %s", tasks[0].model, len(results), len(tasks), self.deadline)
         return results
 
+    def run_together(
+        self, tasks: Sequence[FitTask]
+    ) -> tuple[dict[str, dict[tuple[int, int], FitResult]], dict[str, KpipeError]]:
+        """Run tasks of several models at once, without a limit, so that no worker waits for the last fit of a model.
+
+        Parameters
+        ----------
+        tasks : sequence of FitTask
+
+        Returns
+        -------
+        results : dict of str to dict of (seed, fold) to FitResult
+            Of the fits that finished, by model. Those of others are missing if a worker process was lost, or a model
+            cannot be sent to one.
+        errors : dict of str to KpipeError
+            The first error of each model that failed.
+        """
+        results: dict[str, dict[tuple[int, int], FitResult]] = {task.model: {} for task in tasks}
+        errors: dict[str, KpipeError] = {}
+        try:
+            for task, result in self._results(tasks, self.deadline):
+                if isinstance(result, KpipeError):
+                    errors.setdefault(task.model, result)
+                else:
+                    results[task.model][task.seed, task.fold] = result
+                    self._report(task, result)
+        except TrainingError as error:
+            _LOG.warning("one model after another, since not all can be trained together: %s", error)
+        return results, errors
+
     def run_here(self, tasks: Sequence[FitTask], *, needed: int = 0) -> dict[tuple[int, int], FitResult]:
         """Run tasks that take a moment in this process, one after another, while the longest so far fits in.
 
@@ -203,13 +234,19 @@ class TaskRunner:
         *,
         shortest: float = 0.0,
     ) -> None:
+        failed: list[KpipeError] = []
         for task, result in self._results(tasks, deadline, shortest):
-            results[task.seed, task.fold] = result
-            self._report(task, result)
+            if isinstance(result, KpipeError):
+                failed.append(result)
+            else:
+                results[task.seed, task.fold] = result
+                self._report(task, result)
+        if failed:
+            raise failed[0]
 
     def _results(
-        self, tasks: Sequence[FitTask], deadline: Deadline, shortest: float
-    ) -> Iterator[tuple[FitTask, FitResult]]:
+        self, tasks: Sequence[FitTask], deadline: Deadline, shortest: float = 0.0
+    ) -> Iterator[tuple[FitTask, FitResult | KpipeError]]:
         """Yield results from checkpoints, then those of new fits as they finish, if there is time for the shortest."""
         waiting = []
         for task in tasks:
@@ -227,10 +264,14 @@ class TaskRunner:
         # Closed where a result cannot be kept: fits that are running must not keep the run from ending.
         with contextlib.closing(run_fits(waiting, self.data, pool=self.pool, deadline=deadline)) as finished:
             for task, result in finished:
-                save_result(self.checkpoints, task, result)
-                if not result.steps:  # what a time limit has cut short is no result for later runs
-                    self.store.save(task, self.data, result)
+                if isinstance(result, FitResult):
+                    self._keep(task, result)
                 yield task, result
+
+    def _keep(self, task: FitTask, result: FitResult) -> None:
+        save_result(self.checkpoints, task, result)
+        if not result.steps:  # what a time limit has cut short is no result for later runs
+            self.store.save(task, self.data, result)
 
     def _report(self, task: FitTask, result: FitResult) -> None:
         self._done += 1

@@ -79,3 +79,25 @@ def test_optional_checks_are_skipped_first_and_all_are_once_the_time_is_used_up(
         assert all(check.status == "pass" for check in late if check.name in skipped)
         assert "Run `kpipe check made-by-hand` for it." in late[-1].detail
         assert (len(skipped) > 2) or [check.name for check in late] == [check.name for check in everything]
+
+
+def test_small_tables_are_checked_once_before_training_and_large_ones_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given, calls = make_prepared(), []
+
+    def counted(*args: object, **options: object) -> list[Check]:
+        calls.append(args)
+        return [Check(name="counted", status="pass", detail="")]
+
+    monkeypatch.setattr(kpipe.checks, "table_checks", counted)
+    early = kpipe.checks.EarlyChecks(None)
+    early.make(given.problem, given.folds)
+    early.make(given.problem, given.folds)
+    assert [check.name for check in early.load() or ()] == ["counted"]
+    assert len(calls) == 1
+    monkeypatch.setattr(kpipe.checks, "_SMALL", 1)
+    late = kpipe.checks.EarlyChecks(None)
+    late.make(given.problem, given.folds)
+    assert late.load() is None
+    assert len(calls) == 1

@@ -181,6 +181,14 @@ def test_a_model_that_fails_beside_others_is_skipped_with_its_reason() -> None:
     assert "the matrix is singular" in found.skipped["broken"]
 
 
+def test_the_fits_of_all_models_run_together_the_last_model_first() -> None:
+    fits: list[FitFinished] = []
+    models = {"first": seeded, "broken": partial(broken, how="raise"), "last": seeded}
+    found, _ = validated(survivors(), models, jobs=1, on_fit_done=fits.append)
+    assert [fit.model for fit in fits] == ["last"] * 5 + ["first"] * 5
+    assert [one.name for one in found.models] == ["first", "last"]
+
+
 # requested fits and checkpoints
 
 

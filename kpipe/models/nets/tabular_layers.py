@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kpipe.models.nets.layers import MemberBatchNorm
+from kpipe.models.nets.layers import Dropout, MemberBatchNorm
 from kpipe.models.nets.tabular_encoding import TableEncoding
 
 __all__ = ["TabularNetwork", "input_width", "own_inputs"]
@@ -84,7 +84,7 @@ class TabularNetwork(nn.Module):
         self.signs = nn.Parameter(torch.randint(2, (members, 1, inputs if self.own else hidden)) * 2.0 - 1)
         self.shifts = nn.Parameter(torch.empty(members, 1, hidden).uniform_(-0.5, 0.5))
         self.norms = nn.ModuleList(MemberBatchNorm(hidden, members=members) for _ in range(depth))
-        self.end = nn.Sequential(nn.SiLU(), nn.Dropout(dropout))
+        self.end = nn.Sequential(nn.SiLU(), Dropout(dropout))
         self.shared = nn.ModuleList(_SharedLinear(hidden, members) for _ in range(depth - 1))
         bound = hidden**-0.5
         self.head = nn.Parameter(torch.empty(members, hidden, outputs).uniform_(-bound, bound))
