@@ -174,7 +174,9 @@ def run(
         notes += (_expected_time(request, problem, folds, models=list(models), content=content, store=store),)
         kept = EarlyChecks(keep_checks(store, content["key"]))
         on_start(RunPlan(problem, tuple(models), len(folds.train), folder.path, notes))
-        kept.make(problem, folds)  # while the process that workers are forked from is still importing
+        kept.make(
+            problem, folds, seconds=clock.seconds_to_check_tables()
+        )  # while the process that workers are forked from is still importing
         predictions = cross_validate(
             problem.to_predict,
             folds,
@@ -193,7 +195,7 @@ def run(
         )
         store.remove_oldest()
         on_step("Combining the models, and checking the result for leaks and mistakes")
-        result = conclude(problem, folds, predictions, baseline, seconds=clock.seconds_to_check(), kept=kept)
+        result = conclude(problem, folds, predictions, baseline, seconds=clock.elapsed(), kept=kept)
         return save_run(folder, result, began=clock.began, seeds=request.seeds, device=device, command=command)
 
 

@@ -62,9 +62,9 @@ class KeptChecks(Protocol):
 
 @dataclass
 class EarlyChecks:
-    """The checks of small tables, made before training: their results, or those of an earlier run.
+    """The checks of tables, made before training: their results, or those of an earlier run.
 
-    Large tables are checked at the end, since a budget may then be too short for some of their checks.
+    Without a budget, large tables are checked at the end instead, when a tenth of the run's time is longer.
 
     Parameters
     ----------
@@ -75,19 +75,25 @@ class EarlyChecks:
     kept: KeptChecks | None
     found: tuple[Check, ...] | None = field(default=None, init=False)
 
-    def make(self, problem: Problem, folds: Folds) -> None:
-        """Check the tables and folds now, as far as the time that checks always have suffices for all.
+    def make(self, problem: Problem, folds: Folds, *, seconds: float | None = None) -> None:
+        """Check the tables and folds now.
 
         Parameters
         ----------
         problem : Problem
         folds : Folds
+        seconds : float, optional
+            All that the checks may take. By default, small tables alone are checked, if the time that checks always
+            have suffices.
         """
-        if len(problem.y) * len(problem.columns) > _SMALL or self.load() is not None:
+        small = len(problem.y) * len(problem.columns) <= _SMALL
+        if (seconds is None and not small) or self.load() is not None:
             return
-        of_tables = tuple(table_checks(problem, folds, seconds=_MIN_SECONDS))
+        of_tables = tuple(table_checks(problem, folds, seconds=_MIN_SECONDS if seconds is None else seconds))
         if _none_skipped(of_tables):
             self.save(of_tables)
+        elif seconds is not None:
+            self.found = of_tables
 
     def load(self) -> tuple[Check, ...] | None:
         """Return the results that were made early, or those of an earlier run."""

@@ -17,6 +17,7 @@ import pandas as pd
 from scipy.optimize import nnls
 
 from kpipe.core.devices import resolve_device
+from kpipe.core.time_limit import Steps
 from kpipe.problem.problem import Problem
 from kpipe.runs.loaded import LoadedModel, LoadedRun
 from kpipe.runs.oof import OofPredictions
@@ -37,11 +38,12 @@ _THREADS = 1  # as where folds are trained side by side; two threads on a busy m
 
 @dataclass(frozen=True)
 class Member:
-    """A model that takes part, its weight, and its seconds for a fold with one seed."""
+    """A model that takes part: its weight, its seconds for a fold with one seed, the steps of shortened nets."""
 
     model: LoadedModel
     weight: float
     seconds: float
+    steps: tuple[Steps, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,12 +127,24 @@ def choose_members(run: LoadedRun, oof: OofPredictions, *, seconds: float, rows:
         in_time = needed + sum(member.seconds for member in members) <= seconds
         if share >= _NEARLY_ALL or (share >= _MOST_OF_IT and not in_time):
             break
-        members.append(Member(model, weights[model.name], needed))
+        members.append(Member(model, weights[model.name], needed, _steps_of(run, model)))
     part = min(1.0, seconds / max(sum(member.seconds for member in members), 1e-9))
     if part < 1 and part * rows < _FEWEST_ROWS:
         names = ", ".join(member.model.name for member in members)
         return f"training {names} again on a fold takes longer than {seconds:.0f} s. Allow more time with --budget."
     return Members(tuple(members), sum(member.weight for member in members), part)
+
+
+def _steps_of(run: LoadedRun, model: LoadedModel) -> tuple[Steps, ...]:
+    """The (planned, taken) steps of each net of a fit that the run's budget shortened; none where it was not."""
+    first = f"{model.name}-seed{(model.seeds or (0,))[0]}-fold"
+    nets = next((nets for fit, nets in run.mapping("shortened").items() if fit.startswith(first)), None)
+    steps = [tuple(of_net) for of_net in nets if isinstance(of_net, list)] if isinstance(nets, list) else []
+    return tuple((planned, taken) for planned, taken in filter(_are_steps, steps))
+
+
+def _are_steps(steps: tuple[Any, ...]) -> bool:
+    return len(steps) == 2 and all(isinstance(one, int) for one in steps) and 0 < steps[1] <= steps[0]
 
 
 def _weights_of_columns(run: LoadedRun, oof: OofPredictions) -> dict[str, float]:
@@ -177,18 +191,29 @@ def refit(problem: Problem, members: Members, train: np.ndarray) -> RefittedEnse
     """
     data = TrainingData(X=problem.X, y=problem.y, X_test=problem.X.iloc[:0], outputs=problem.n_outputs)
     rows = np.sort(np.random.default_rng(0).permutation(train)[: max(round(members.rows * len(train)), 1)])
-    fitted = [(one.weight, fit(_task(problem, one.model, rows if members.rows < 1 else train), data))
-              for one in members.members]  # fmt: skip
+    chosen = rows if members.rows < 1 else train
+    fitted = [(one.weight, fit(_task(problem, one, chosen, part=members.rows), data)) for one in members.members]
     return RefittedEnsemble(tuple(fitted), problem.n_outputs)
 
 
-def _task(problem: Problem, model: LoadedModel, train: np.ndarray) -> FitTask:
+def _task(problem: Problem, member: Member, train: np.ndarray, *, part: float) -> FitTask:
+    model = member.model
     seed = (model.seeds or (0,))[0]
     context = make_context(problem, seed=seed, threads=_THREADS, device=resolve_device("auto"))
     factory = choose_models(problem, [model.name])[model.name]
     estimator = build_estimator(model.name, factory, problem, context)
     valid = np.arange(0)
-    return FitTask(model=model.name, fold=0, seed=seed, threads=_THREADS, estimator=estimator, train=train, valid=valid)
+    steps = tuple((max(round(part * planned), 1), max(round(part * taken), 1)) for planned, taken in member.steps)
+    return FitTask(
+        model=model.name,
+        fold=0,
+        seed=seed,
+        threads=_THREADS,
+        estimator=estimator,
+        train=train,
+        valid=valid,
+        steps=steps,
+    )
 
 
 def names_of(members: Sequence[Member]) -> str:

@@ -44,20 +44,20 @@ def reserved_seconds(budget: float | None, *, prepared: float = 2.0, slowness: f
     budget : float or None
         Seconds of the whole run. None: no limit.
     prepared : float
-        Seconds of the processor that reading the files took: what is still to be done grows with the tables, too.
+        Seconds of the processor that reading and checking the tables took: what is still to be done grows with them.
     slowness : float
         Seconds that a second of this process's work takes on a machine that has other work, see ``slowness_of``.
 
     Examples
     --------
     >>> reserved_seconds(5.0), reserved_seconds(300.0, prepared=5.0), reserved_seconds(None)
-    (1.5, 12.5, 0.0)
+    (1.5, 10.5, 0.0)
     >>> reserved_seconds(300.0, prepared=5.0, slowness=2.0)
-    25.0
+    21.0
     """
     if budget is None:
         return 0.0
-    return min(0.3 * budget, (0.5 + 0.02 * budget + 1.2 * prepared) * slowness)
+    return min(0.3 * budget, (0.5 + 0.02 * budget + 0.8 * prepared) * slowness)
 
 
 def slowness_of(elapsed: float, worked: float) -> float:

@@ -23,6 +23,7 @@ from kpipe.training.averaging import average_fits
 from kpipe.training.budget import Shortage, additional_seeds, stacking_seconds, too_short_for_all
 from kpipe.training.checkpoints import NO_CHECKPOINTS, NO_STORE, Checkpoints, FitStore
 from kpipe.training.deadline import Deadline
+from kpipe.training.ensemble import smooth_losses
 from kpipe.training.estimators import build_estimator, make_context
 from kpipe.training.pool import n_parallel, open_pool, threads_for
 from kpipe.training.stacking import QUICK_STACKERS, STACKERS, build_stacker, make_layer
@@ -36,6 +37,7 @@ _LOG = logging.getLogger("kpipe")
 _QUICK = "quick-linear"  # the model that is trained first where little time is left, in this process
 _SOON = 4.0  # seconds in which workers may not even start
 _QUICK_CELLS = 3e7  # of the rows that a fold predicts
+_TOO_SHORT = f"the time sufficed for so few steps that {_QUICK} predicts better"
 _CONSTANT = "constant"  # the model whose predictions are submitted where the budget is too short for any other
 
 Fits = Mapping[str, Mapping[int, Sequence[int]]]  # model → seed → the folds that are fitted
@@ -106,8 +108,7 @@ def cross_validate(
     If no model finishes a fold in time, the predictions are those of a linear model of a sample or, for large tables,
     of a constant, and ``fallback`` says so: a budget always ends with a submission.
     """
-    deadline = deadline or Deadline(None)
-    total = count_fits(models, seeds, folds, fits)
+    deadline, total = deadline or Deadline(None), count_fits(models, seeds, folds, fits)
     parallel = n_parallel(total, jobs=jobs, device=device)
     plan = _Plan(problem, folds, models, device=device, threads=threads or threads_for(parallel), fits=fits, keep=keep)
     plan = replace(plan, steps=steps)
@@ -124,16 +125,18 @@ def cross_validate(
     )
     _LOG.info("plan: %s on %d folds, %d at a time; %s", ", ".join(models), plan.n_fits, parallel, deadline)
     planned = deadline.is_limited and fits is None
-    quick = _train_quick(plan, runner, seeds[0]) if planned and not deadline.has_time_for(_SOON) else {}
-    results, skipped, short = _train_models(plan, runner, seeds, quick)
+    quick = _train_quick(plan, runner, seeds[0]) if planned else {}
+    first = _add_folds(plan, runner, quick) if quick and not deadline.has_time_for(_SOON) else {}
+    results, skipped, short = _train_models(plan, runner, seeds, first)
     fallback, stackers = "", {}
-    if not results:
-        results, fallback = _train_last_resort(plan, runner, seeds[0], short)
+    if quick and _is_best(plan, quick, results, data):
+        skipped |= dict.fromkeys(results, _TOO_SHORT)
+        results = _add_folds(plan, runner, quick)
+    elif not results:
+        results, fallback = _train_constant(plan, runner, seeds[0], short)
     else:
         if planned:
-            runner.deadline = deadline.before(stacking_seconds(deadline.seconds_left()) if plan.stackers else 0.0)
             _train_additional_seeds(plan, runner, results, seeds)
-            runner.deadline = deadline
         stackers = _train_stackers(plan, runner, results, seeds[0], skipped)
     base = [average_fits(name, of_model, data, folds) for name, of_model in results.items()]
     above = [replace(average_fits(name, of_model, data, folds), stacked=True) for name, of_model in stackers.items()]
@@ -146,7 +149,7 @@ def cross_validate(
         peak_memory_mib=runner.peak_memory_mib(),
         steps=_measure_steps(plan, base, _averaged(results, seeds, data, folds)) if planned else (),
         n_reused=runner.n_reused,
-        shortened=runner.shortened,
+        shortened={key: steps for key, steps in runner.shortened.items() if key.rpartition("-seed")[0] in results},
     )
 
 
@@ -288,30 +291,54 @@ def _train_together(
     return runner.run_together(tasks)
 
 
-def _train_quick(plan: _Plan, runner: TaskRunner, seed: int) -> _Results:
-    """The results of a model that takes a moment in this process: one fold at least, further ones while time remains.
+def _train_quick(plan: _Plan, runner: TaskRunner, seed: int) -> FitResults:
+    """The results of a model that takes a moment, in this process while workers start: of one fold, and of all rows.
 
     Empty if the model fails, or the tables are so large that its predictions would take long, too.
     """
     test = plan.problem.X_test
     if (len(test) + len(plan.folds.valid[0])) * test.shape[1] > _QUICK_CELLS:
         return {}
-    quick = replace(plan, models={_QUICK: model(_QUICK)}, fits=None, keep="")
     try:
-        tasks = sorted(quick.tasks(_QUICK, [seed]), key=lambda task: len(task.valid) > 0)  # a fit on all rows first
-        runner.total += len(tasks)
-        return {_QUICK: runner.run_here(tasks, needed=1 + plan.folds.refit)}
+        tasks = _quick_tasks(plan, seed)[: 1 + plan.folds.refit]
+        return {(task.seed, task.fold): fit_predict(task, runner.data) for task in tasks}
     except TrainingError as error:
         _LOG.warning("skipped %s: %s", _QUICK, error)
         return {}
 
 
-def _train_last_resort(
-    plan: _Plan, runner: TaskRunner, seed: int, short: Mapping[str, Shortage]
-) -> tuple[_Results, str]:
-    """The results of the quick model or else of the constant, and why they are those of the constant."""
-    if quick := _train_quick(plan, runner, seed):
-        return quick, ""
+def _quick_tasks(plan: _Plan, seed: int) -> list[FitTask]:
+    quick = replace(plan, models={_QUICK: model(_QUICK)}, fits=None, keep="")
+    return sorted(quick.tasks(_QUICK, [seed]), key=lambda task: len(task.valid) > 0)  # a fit on all rows first
+
+
+def _add_folds(plan: _Plan, runner: TaskRunner, quick: FitResults) -> _Results:
+    """The results of the quick model on further folds, too, while time remains."""
+    tasks = [task for task in _quick_tasks(plan, next(iter(quick))[0]) if (task.seed, task.fold) not in quick]
+    runner.total += len(tasks)
+    try:
+        return {_QUICK: {**quick, **runner.run_here(tasks)}}
+    except TrainingError as error:
+        _LOG.warning("%s: fewer folds: %s", _QUICK, error)
+        return {_QUICK: quick}
+
+
+def _is_best(plan: _Plan, quick: FitResults, results: _Results, data: TrainingData) -> bool:
+    """Whether the quick model predicts better than all others, each of which had time for a part of its training."""
+    if not all(result.steps for of_model in results.values() for result in of_model.values()):
+        return False
+    losses, y = smooth_losses(plan.problem.metric), plan.problem.y
+    means = []
+    own = average_fits(_QUICK, quick, data, plan.folds).oof
+    for name, of_model in results.items():
+        oof = average_fits(name, of_model, data, plan.folds).oof
+        rows = ~np.isnan(own).any(axis=1) & ~np.isnan(oof).any(axis=1)
+        means.append(float(losses(y[rows], oof[rows]).mean() - losses(y[rows], own[rows]).mean()))
+    return min(means, default=1.0) > 0
+
+
+def _train_constant(plan: _Plan, runner: TaskRunner, seed: int, short: Mapping[str, Shortage]) -> tuple[_Results, str]:
+    """The results of a constant, and why they are submitted."""
     fallback = too_short_for_all(short)
     _LOG.warning(fallback)
     constant = replace(plan, models={_CONSTANT: model(_CONSTANT)}, fits=None, keep="")
@@ -334,6 +361,8 @@ def _no_model(skipped: Mapping[str, str]) -> TrainingError:
 def _train_additional_seeds(plan: _Plan, runner: TaskRunner, results: _Results, seeds: Sequence[int]) -> None:
     """Train models with additional seeds, in turn, while time remains; skip models that do not depend on the seed."""
     candidates = [name for name in results if name in plan.models and _is_complete(plan, results[name])]
+    whole = runner.deadline
+    runner.deadline = whole.before(stacking_seconds(whole.seconds_left()) if plan.stackers else 0.0)
     for seed in additional_seeds(seeds):
         trained = 0
         for name in list(candidates):
@@ -349,7 +378,8 @@ def _train_additional_seeds(plan: _Plan, runner: TaskRunner, results: _Results, 
             else:
                 results[name] = {**results[name], **more}
         if not trained:
-            return
+            break
+    runner.deadline = whole
 
 
 def _train_seed(plan: _Plan, runner: TaskRunner, name: str, seed: int, results: FitResults) -> FitResults:

@@ -8,6 +8,9 @@ from kpipe.training.budget import reserved_seconds, slowness_of
 
 __all__ = ["Deadline", "RunClock"]
 
+# Shares of a budget for the checks of tables: always, and of short budgets up to so many seconds.
+_CHECKED, _MOST_CHECKED, _LONGEST_CHECKS = 0.02, 0.05, 3.0
+
 
 class Deadline:
     """A point in time at which work must have ended.
@@ -87,22 +90,28 @@ class RunClock:
     def __init__(self, budget: float | None, *, spent: float = 0.0) -> None:
         self.budget = budget
         self.began, self._spent, self._worked = time.perf_counter() - spent, spent, time.process_time()
-        self._to_check: float | None = None
+
+    def seconds_to_check_tables(self) -> float | None:
+        """Return the seconds of the processor that checks of tables may take; None without a budget.
+
+        They come before training, which fills the time that is left: how long they take is known then.
+        """
+        if self.budget is None:
+            return None
+        return max(_CHECKED * self.budget, min(_LONGEST_CHECKS, _MOST_CHECKED * self.budget)) / self._slowness()
 
     def training_deadline(self) -> Deadline:
         """Return the deadline of training, after which there is time for the ensemble, checks and writing.
 
         The slower the machine has been so far, because of other work on it, the more time is kept.
         """
-        elapsed = time.perf_counter() - self.began
         worked = time.process_time() - self._worked
-        slowness = slowness_of(elapsed - self._spent, worked)
-        reserved = reserved_seconds(self.budget, prepared=worked, slowness=slowness)
-        if self.budget is not None:  # checks take a tenth of these seconds of the processor: half of what is reserved
-            self._to_check = 5 * reserved / slowness
-        return Deadline(self.budget, spent=elapsed + reserved)
+        reserved = reserved_seconds(self.budget, prepared=worked, slowness=self._slowness())
+        return Deadline(self.budget, spent=self.elapsed() + reserved)
 
-    def seconds_to_check(self) -> float:
-        """Return the seconds that the run has taken so far, of which a tenth is for the checks: fewer with a budget."""
-        elapsed = time.perf_counter() - self.began
-        return elapsed if self._to_check is None else min(elapsed, self._to_check)
+    def elapsed(self) -> float:
+        """Return the seconds that the run has taken so far."""
+        return time.perf_counter() - self.began
+
+    def _slowness(self) -> float:
+        return slowness_of(self.elapsed() - self._spent, time.process_time() - self._worked)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,15 @@ def test_models_beyond_four_fifths_of_the_weight_are_left_out_before_rows_are(tm
     members = chosen(run, seconds=10.0)
     assert isinstance(members, Members)
     assert (names(members), members.rows, members.share) == (["boosting"], 1.0, 0.85)
+
+
+def test_a_net_that_a_budget_shortened_is_trained_for_as_many_steps_again(tmp_path: Path) -> None:
+    run = loaded(tmp_path, {"name": "neural", "weight": 1.0, "seconds": 1.0, "seeds": [3]})
+    for written, steps in (([[90, 80], [70, 70]], ((90, 80), (70, 70))), ([[1, "a"], 7], ()), ("often", ())):
+        record = {**run.record, "shortened": {"other-seed3-fold0": [[5, 5]], "neural-seed3-fold1": written}}
+        members = chosen(replace(run, record=record), seconds=10.0)
+        assert isinstance(members, Members)
+        assert members.members[0].steps == steps
 
 
 def test_too_few_rows_are_no_model_of_the_run(tmp_path: Path) -> None:

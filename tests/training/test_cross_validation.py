@@ -22,7 +22,7 @@ from kpipe.training.deadline import Deadline
 from kpipe.training.folds import make_folds
 from kpipe.training.task_runner import FitFinished
 from tests.tables import prices, problem_of, survivors
-from tests.training.models import batch_mean, broken, counted, echo, prior, seeded, validated
+from tests.training.models import batch_mean, broken, counted, echo, prior, seeded, shortened, validated
 
 
 def trained(made: Tables, name: str = "linear", **fields: object) -> tuple[Problem, Folds, ModelPredictions]:
@@ -261,6 +261,19 @@ def test_a_budget_that_is_too_short_for_every_model_ends_with_a_linear_model_of_
     assert np.isfinite(only.oof[folds.valid[0]]).all()
     assert len(np.unique(only.test, axis=0)) > 10
     assert set(found.skipped) == {"linear", "prior"}
+
+
+def test_a_net_that_learns_less_in_its_few_steps_than_a_linear_model_is_not_submitted() -> None:
+    found, _ = validated(survivors(), {"net": shortened}, deadline=Deadline(30.0), jobs=1)
+    assert [one.name for one in found.models] == ["quick-linear"]
+    assert found.models[0].fits == {0: (0, 1, 2, 3, 4)}
+    assert found.skipped == {"net": "the time sufficed for so few steps that quick-linear predicts better"}
+    assert not found.shortened
+
+
+def test_beside_a_model_that_was_trained_in_full_no_quick_model_is_submitted() -> None:
+    found, _ = validated(survivors(), {"net": shortened, "prior": prior}, deadline=Deadline(30.0), jobs=1)
+    assert [one.name for one in found.models] == ["net", "prior"]
 
 
 def test_where_workers_would_start_too_late_a_quick_model_comes_first() -> None:
