@@ -95,7 +95,14 @@ def compare(a: Run | str | Path, b: Run | str | Path, *, out: str | Path = "subm
     return compare_runs(_as_run(a, out), _as_run(b, out))
 
 
-def blend(runs: Sequence[Run | str | Path], *, data: str | Path | None = None, out: str | Path = "submissions") -> Run:
+def blend(
+    runs: Sequence[Run | str | Path],
+    *,
+    data: str | Path | None = None,
+    name: str | None = None,
+    note: str | None = None,
+    out: str | Path = "submissions",
+) -> Run:
     """Combine the models of several runs into a new run, with weights fitted on their out-of-fold predictions.
 
     Parameters
@@ -104,6 +111,8 @@ def blend(runs: Sequence[Run | str | Path], *, data: str | Path | None = None, o
         Two runs or more that were trained on the same rows and folds.
     data : str or Path, optional
         A folder or zip of Kaggle's files. By default, where the first run read them.
+    name, note : str, optional
+        Of the new run, as for ``kpipe.run``.
     out : str or Path, default="submissions"
         The folder in which ids are looked up and the new run is created.
 
@@ -126,7 +135,7 @@ def blend(runs: Sequence[Run | str | Path], *, data: str | Path | None = None, o
     if isinstance(runs, Run | str | Path):
         raise UsageError("runs must be a list of two runs or more.", code="missing-argument")
     names = [str(run.path) if isinstance(run, Run) else str(run) for run in runs]
-    return pipeline.blend_runs(names, data=data, out=Path(out))
+    return pipeline.blend_runs(names, data=data, name=name, note=note, out=Path(out))
 
 
 def _as_run(run: Run | str | Path, out: str | Path) -> Run:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -19,6 +19,7 @@ from kpipe.checks.refit import Trainer, check_competition
 from kpipe.core.devices import resolve_device
 from kpipe.core.metrics import evaluate
 from kpipe.core.request import RunRequest, check_option_names, slug_of
+from kpipe.core.run_names import check_run_name
 from kpipe.core.values import Baseline, Check, Folds, Predictions, Tables
 from kpipe.data import loading
 from kpipe.data.further_tables import file_hashes
@@ -28,11 +29,13 @@ from kpipe.kaggle.download import KaggleDownloader
 from kpipe.problem.competition import Competition, find
 from kpipe.problem.problem import Problem, apply_request, define_problem
 from kpipe.runs.blend import find_runs_to_blend, predictions_of_runs, request_of_blend
-from kpipe.runs.expected_time import Workload, expected_time
+from kpipe.runs.expected_time import expected_time_of
 from kpipe.runs.files import check_writable
 from kpipe.runs.find import competition_folder, find_run
 from kpipe.runs.fits import fit_store, fit_store_of_runs, keep_checks
+from kpipe.runs.kept_code import keep_code, using_kept_code
 from kpipe.runs.kept_models import MODELS
+from kpipe.runs.parameters import parameters_of, write_parameters
 from kpipe.runs.reproduce import Reproduction, compare_reproduction, request_to_reproduce
 from kpipe.runs.request_file import describe_changes, describe_request
 from kpipe.runs.rerun import RerunSpec
@@ -44,7 +47,6 @@ from kpipe.runs.store import key_of, open_run_folder
 from kpipe.runs.vault import find_locked
 from kpipe.submission import make_submission, rehearse, to_csv
 from kpipe.training.baseline import predict_baseline
-from kpipe.training.checkpoints import NO_STORE, FitStore
 from kpipe.training.combine import combine, take_out_vault
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.deadline import RunClock
@@ -169,9 +171,11 @@ def run(
             *describe_fold_dates(problem, folds),
             *note_on_folds(problem, folds, n_folds=request.folds),
             *describe_changes(folder, rerun),
+            *rerun.notes,
         )
+        keep_code(folder.path, problem.slug)
         store = fit_store(request, rerun)
-        notes += (_expected_time(request, problem, folds, models=list(models), content=content, store=store),)
+        notes += (expected_time_of(request, problem, folds, models=list(models), content=content, store=store),)
         kept = EarlyChecks(keep_checks(store, content["key"]))
         on_start(RunPlan(problem, tuple(models), len(folds.train), folder.path, notes))
         kept.make(
@@ -195,30 +199,10 @@ def run(
         )
         store.remove_oldest()
         on_step("Combining the models, and checking the result for leaks and mistakes")
+        setting = {"seed": request.seeds[0], "threads": folder.request["threads"], "device": device}
+        write_parameters(folder, parameters_of(models, predictions.models, problem, **setting))
         result = conclude(problem, folds, predictions, baseline, seconds=clock.elapsed(), kept=kept)
         return save_run(folder, result, began=clock.began, seeds=request.seeds, device=device, command=command)
-
-
-def _expected_time(
-    request: RunRequest,
-    problem: Problem,
-    folds: Folds,
-    *,
-    models: list[str],
-    content: Mapping[str, Any],
-    store: FitStore,
-) -> str:
-    work = Workload(
-        models=models,
-        fits=(len(folds.train) + folds.refit) * len(request.seeds),
-        rows=max(map(len, folds.train)),
-        columns=len(problem.columns),
-        jobs=content["jobs"],
-        key=content["key"],
-        budget=request.budget,
-        reuses=NO_STORE not in (store, fit_store_of_runs(request)) and not request.keep_models,
-    )
-    return expected_time(work, competition_folder(request.out, problem.slug))
 
 
 def resume(
@@ -284,10 +268,19 @@ def reproduce(name: str, *, out: Path, data: str | Path | None = None, **callbac
     """
     first = find_run(name, out)
     request, rerun = request_to_reproduce(first, out=out, data=data)
-    return compare_reproduction(first, run(request, rerun=rerun, **callbacks))
+    with using_kept_code(first) as notes:
+        return compare_reproduction(first, run(request, rerun=replace(rerun, notes=notes), **callbacks))
 
 
-def blend_runs(names: Sequence[str], *, out: Path, data: str | Path | None = None, command: Sequence[str] = ()) -> Run:
+def blend_runs(
+    names: Sequence[str],
+    *,
+    out: Path,
+    data: str | Path | None = None,
+    name: str | None = None,
+    note: str | None = None,
+    command: Sequence[str] = (),
+) -> Run:
     """Combine the models of several runs, trained on the same rows and folds, into a new run.
 
     Parameters
@@ -298,6 +291,8 @@ def blend_runs(names: Sequence[str], *, out: Path, data: str | Path | None = Non
         Folder that holds the runs.
     data : str or path, optional
         A folder or zip of Kaggle's files; by default, where the first run read them.
+    name, note : str, optional
+        Of the new run.
     command : sequence of str
         What the user typed, for the record.
 
@@ -312,13 +307,16 @@ def blend_runs(names: Sequence[str], *, out: Path, data: str | Path | None = Non
     DataError
         If the files are not those of the runs.
     """
+    if name is not None:
+        check_run_name(name)
     began, runs = time.perf_counter(), find_runs_to_blend(names, out)
     problem = prepare(request_of_blend(runs, out=out, data=data))
     folds, predictions = predictions_of_runs(problem, runs)
     inputs = {"files": file_hashes(problem.tables), "settings": {"blend": [run.record["run_id"] for run in runs]}}
     seeds = sorted({seed for model in predictions.models for seed in model.seeds})
     device, key = str(runs[0].record.get("device")), key_of(inputs)
-    with open_run_folder(out, problem.slug, key, {"key": key, "inputs": inputs}) as folder:
+    content = {"key": key, "inputs": inputs, "name": name, "note": note}
+    with open_run_folder(out, problem.slug, key, content) as folder:
         result = conclude(problem, folds, predictions, predict_baseline(problem, folds))
         return save_run(folder, result, began=began, seeds=seeds, device=device, command=command)
 
@@ -360,8 +358,12 @@ def check(
         def test_my_competition_is_honest():
             assert [c for c in kpipe.check("my-competition", data="my.zip") if c.status == "fail"] == []
     """
-    if unused := ", ".join(sorted({"budget", "keep_models", "out", "seed", "seeds", "slug"} & {*options})):
-        raise UsageError(f"A check fits each model once and writes no run: omit {unused}.", code="conflicting-options")
+    unused = {"budget", "keep_models", "name", "note", "out", "seed", "seeds", "slug"} & {*options}
+    if unused:
+        raise UsageError(
+            f"A check fits each model once and writes no run: omit {', '.join(sorted(unused))}.",
+            code="conflicting-options",
+        )
     check_option_names(options)
     own = find(slug_of(competition)) if isinstance(competition, str) else competition
     request = RunRequest(own.slug, **options)

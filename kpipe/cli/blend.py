@@ -6,19 +6,22 @@ import argparse
 import sys
 
 from kpipe.cli.command import Command
-from kpipe.cli.options import add_out_option, add_output_options
+from kpipe.cli.options import REQUEST_OPTIONS, add_out_option, add_output_options
 
 __all__ = ["COMMAND"]
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("runs", metavar="RUN", nargs="+", help="two or more runs: folders, ids, or beginnings or ends of ids")
+    add("runs", metavar="RUN", nargs="+", help="two or more runs: folders, ids or parts of them, or names")
     add(
         "--data",
         metavar="PATH",
         help="a folder or zip of Kaggle's files; default: those of the first run",
     )
+    for name in ("name", "note"):
+        flag, settings = REQUEST_OPTIONS[name]
+        add(flag, **settings)
     add_out_option(parser)
     add_output_options(parser)
 
@@ -29,7 +32,8 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.cli.console.run import print_run
 
     command = ["kpipe", *sys.argv[1:]]
-    run = pipeline.blend_runs(options.runs, out=options.out, data=options.data, command=command)
+    labels = {"name": options.name, "note": options.note}
+    run = pipeline.blend_runs(options.runs, out=options.out, data=options.data, command=command, **labels)
     return print_run(run, json=options.json, quiet=options.quiet)
 
 

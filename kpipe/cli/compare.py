@@ -9,6 +9,8 @@ from kpipe.cli.options import RUN_HELP, add_json_option, add_out_option
 
 __all__ = ["COMMAND"]
 
+_LINES = 400  # of the diff of code in JSON
+
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="RUN", help=RUN_HELP)
@@ -36,6 +38,7 @@ def _execute(options: argparse.Namespace) -> int:
 
         sides = json.loads(comparison.sides.to_json(orient="records"))
         record = {**asdict(comparison), "sides": sides, "won": comparison.won, "lost": comparison.lost}
+        record |= {"code": comparison.code[:_LINES], "code_lines": len(comparison.code)}
         record["luck"] = asdict(bias) if bias else None
         print_json(record)
     else:

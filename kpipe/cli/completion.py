@@ -90,11 +90,12 @@ def _slugs(**context: object) -> list[str]:
 
 
 def _runs(*, parsed_args: argparse.Namespace, **context: object) -> list[str]:
-    """The ids of the finished runs in ``--out``, the newest last."""
+    """The ids of the finished runs in ``--out``, the newest last, and the words that stand for one."""
+    from kpipe.core.run_names import BEST, LAST
     from kpipe.runs.find import run_folders
 
-    out = Path(getattr(parsed_args, "out", None) or "submissions")
-    return sorted(folder.name for folder in run_folders(out))
+    ids = sorted(folder.name for folder in run_folders(Path(getattr(parsed_args, "out", None) or "submissions")))
+    return [*ids, LAST, BEST] if ids else []
 
 
 def _models(*, parsed_args: argparse.Namespace, **context: object) -> list[str]:
@@ -131,7 +132,7 @@ _COMPLETERS: dict[str, _Completer] = {
     "SLUG": _slugs,
     "RUN": _runs,
     "models": _models,
-    "name": _studies,  # of kpipe study
+    "STUDY": _studies,
     "device": lambda **context: _DEVICES,
 }
 

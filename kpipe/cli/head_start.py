@@ -10,6 +10,7 @@ import contextlib
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from kpipe.core.devices import available_cores, is_accelerator_possible
@@ -47,8 +48,18 @@ def _will_reuse_fits(options: argparse.Namespace) -> bool:
         return False
     with contextlib.suppress(OSError, ValueError, AttributeError):
         last = max((options.out / options.slug).glob("2*/run.json"))
-        return bool(json.loads(last.read_text(encoding="utf-8")).get("command") == ["kpipe", *sys.argv[1:]])
+        before = json.loads(last.read_text(encoding="utf-8")).get("command")
+        return _without_labels(before) == _without_labels(["kpipe", *sys.argv[1:]])
     return False
+
+
+def _without_labels(command: Sequence[str]) -> list[str]:
+    """A command without the name and the note of its run.
+
+    >>> _without_labels(["kpipe", "run", "--name", "first", "titanic", "--note=a test"])
+    ['kpipe', 'run', 'titanic']
+    """
+    return re.sub(r"\0--(name|note)(=|\0)[^\0]*", "", "\0".join(command)).split("\0")
 
 
 def _needs_torch(options: argparse.Namespace) -> bool:

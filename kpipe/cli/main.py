@@ -35,6 +35,7 @@ COMMANDS = {
     "list": "List the competitions that have a module",
     "runs": "List finished runs",
     "compare": "Compare two runs on the same rows",
+    "restore": "Write the competition module of a run back",
     "blend": "Combine the models of several runs into a new run",
     "vault": "Lock rows of train away, and open them for single runs",
     "holdout": "Make a competition with known answers of a part of train.csv",

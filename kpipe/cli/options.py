@@ -27,7 +27,7 @@ __all__ = [
     "share",
 ]
 
-RUN_HELP = "a run: its folder, its id, or the beginning or end of its id"
+RUN_HELP = "a run: its folder, its id or a part of it, its name, or last or best (titanic/best)"
 
 
 def duration(text: str) -> float:
@@ -129,6 +129,7 @@ _SPLIT = "how train and test were split: by row, or by a column of groups or dat
 _ALL_ROWS = "also train on the rows that kpipe vault locked away, for the final run"
 _FRESH = "train every fit anew, also those that an earlier run has trained"
 _KEEP_MODELS = "keep the fitted models in the run's folder (models/); every fit is trained anew"
+_NAME = "a name for the run, by which other commands find it"
 _WEIGHTS = "a file or folder of pretrained weights, or none; default: those on this machine; none are downloaded"
 _BUDGET = "time limit, such as 90s, 5m or 1h; skips models that would exceed it"
 
@@ -157,6 +158,8 @@ _TRAINING_OPTIONS = {
     "all_rows": ("--all-rows", {"help": _ALL_ROWS, "action": "store_true", "default": None}),
     "fresh": ("--fresh", {"help": _FRESH, "action": "store_true", "default": None}),
     "keep_models": ("--keep-models", {"help": _KEEP_MODELS, "action": "store_true", "default": None}),
+    "name": _option("--name", "NAME", _NAME),
+    "note": _option("--note", "TEXT", "what the run is about, for lists and reports"),
     "seeds": _option("--seed", "N", "average over seeds; repeatable; default: 0", action="append", type=integer(0)),
 }
 REQUEST_OPTIONS = {**DATA_OPTIONS, **_TRAINING_OPTIONS}
@@ -251,7 +254,13 @@ def add_submit_options(group: argparse._ActionsContainer) -> None:
         Of a command.
     """
     add = group.add_argument
-    add("-m", "--message", metavar="TEXT", default="", help="description of the submission; default: the run's id")
+    add(
+        "-m",
+        "--message",
+        metavar="TEXT",
+        default="",
+        help="description of the submission; default: the run's name and id",
+    )
     add("--no-wait", dest="wait", action="store_false", help="do not wait for the score")
     add("--yes", action="store_true", help="submit without asking: needed where nobody is at the terminal (CI, agents)")
     add("--force", action="store_true", help="submit even if a check failed or the file was submitted before")

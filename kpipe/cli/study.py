@@ -18,7 +18,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     names = "\n".join(f"  {name:24} {text}" for name, (_, text) in STUDIES.items())
     parser.epilog = f"studies:\n{names}"
     add = parser.add_argument
-    add("name", metavar="NAME", nargs="?", help="the study")
+    add("name", metavar="STUDY", nargs="?", help="the study")
     add("--data", metavar="PATH", type=Path, help="a folder or zip of Kaggle's files; default: as for run")
     add("--runs", metavar="N", type=integer(1), help="number of repetitions with other random numbers")
     add("--epochs", metavar="N", type=integer(1), help="train at most N epochs: faster, but with other numbers")

@@ -19,6 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+from kpipe.core.run_names import check_run_name
 from kpipe.core.wording import did_you_mean
 from kpipe.errors import DataError, UsageError
 
@@ -105,6 +106,10 @@ class RunRequest:
         Keep the fitted models in the run's folder, for ``run.models[name].estimators``. Every fit is trained anew.
     jobs : int, optional
         Number of fits to run in parallel. By default one per core.
+    name : str, optional
+        A name for the run, by which commands find it, such as ``"lr-with-titles"``.
+    note : str, optional
+        What the run is about, shown in lists and reports.
     out : path
         Folder in which ``<slug>/<run id>/`` is created.
     seed : int or sequence of int, optional
@@ -145,6 +150,8 @@ class RunRequest:
     fresh: bool = field(default=False, metadata=_FRESH)
     keep_models: bool = field(default=False, metadata=_KEEP_MODELS)
     jobs: int | None = field(default=None, metadata=_COUNT)
+    name: str | None = field(default=None, metadata=_TEXT)
+    note: str | None = field(default=None, metadata=_TEXT)
     out: Path = Path("submissions")
     seed: InitVar[int | Sequence[int] | None] = None
 
@@ -175,6 +182,8 @@ class RunRequest:
             raise UsageError(
                 f"size must be from {_SMALLEST_SIZE} to {_LARGEST_SIZE} pixels; got {self.size}.", code="invalid-value"
             )
+        if self.name is not None:
+            check_run_name(self.name)
         if self.jobs == 0:
             raise UsageError("jobs must be at least 1; got 0.", code="invalid-value")
         for name in ("seeds", "target"):

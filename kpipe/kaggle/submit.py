@@ -76,7 +76,7 @@ def submit_file(
     run : Run or None
         The run that wrote the file; a note of the submission is left in its folder.
     message : str
-        The description; empty for the run's id or the file's name.
+        The description; empty for the run's name and id, or the file's name.
     out : Path
         The folder of all runs, which holds the ledger.
     kernel : Pushed, optional
@@ -96,7 +96,7 @@ def submit_file(
     OutputError
         If the ledger cannot be written; its message holds Kaggle's number where the submission was already made.
     """
-    message = message or (f"kpipe {run.record['run_id']}" if run else file.name)
+    message = message or (_name_of(run) if run else file.name)
     made = replace(_entry_of_run(run, choosing), slug=slug, message=message, file=file.name, sha256=sha256_of(file))
     check_writable(out, slug)
     if kernel is None:
@@ -115,6 +115,12 @@ def submit_file(
             code="cannot-write",
         ) from error
     return entry
+
+
+def _name_of(run: Run) -> str:
+    """The default description of a run's submission."""
+    name, run_id = run.record.get("name"), run.record["run_id"]
+    return f"{name} (kpipe {run_id})" if name else f"kpipe {run_id}"
 
 
 def _entry_of_run(run: Run | None, choosing: float = 0.0) -> Entry:

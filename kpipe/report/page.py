@@ -231,6 +231,8 @@ def _header(run: LoadedRun) -> dict[str, str]:
     return {
         "slug": run.text("slug"),
         "run_id": run.text("run_id") or run.path.name,
+        "name": run.text("name"),
+        "note": run.text("note"),
         "metric": run.text("metric", "name", default="unknown metric"),
         "direction": "higher is better" if run.greater_is_better else "lower is better",
         "score": format_score(value),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kpipe import competitions
 
-__all__ = ["code_hashes", "hash_kpipe", "imported_modules", "is_installed"]
+__all__ = ["code_files", "code_hashes", "hash_kpipe", "imported_modules", "is_installed"]
 
 _KPIPE = Path(__file__).parents[1]
 # The folders of pip and of Python: what lies there changes with its version and is not the competition's own code.
@@ -96,13 +96,31 @@ def is_installed(path: Path) -> bool:
     return any(path.is_relative_to(each) for each in _INSTALLED)
 
 
-def _hash(path: Path, pattern: str) -> str:
+def code_files(place: Path, pattern: str) -> dict[str, Path]:
+    """The files of a module or of a competition's folder, without its sample and its texts.
+
+    Parameters
+    ----------
+    place : Path
+        A folder or a file.
+    pattern : str
+        Which files of a folder, such as "*.py".
+
+    Returns
+    -------
+    dict of str to Path
+        The path inside the folder ("." for a file itself) to the file, sorted.
+    """
+    files = sorted(place.rglob(pattern)) if place.is_dir() else [place]
+    named = {file.relative_to(place): file for file in files if file.is_file() and file.suffix != ".md"}
+    return {name.as_posix(): file for name, file in named.items() if not _NOT_CODE & set(name.parts)}
+
+
+def _hash(place: Path, pattern: str) -> str:
     """One SHA-256 of the names and contents of the files in a folder, or of one file."""
     digest = hashlib.sha256()
-    for file in sorted(path.rglob(pattern)) if path.is_dir() else [path]:
-        name = file.relative_to(path)
-        if file.is_file() and not _NOT_CODE & set(name.parts) and file.suffix != ".md":
-            digest.update(f"{name.as_posix()}\0{file.stat().st_size}\0".encode() + file.read_bytes())
+    for name, file in code_files(place, pattern).items():
+        digest.update(f"{name}\0{file.stat().st_size}\0".encode() + file.read_bytes())
     return digest.hexdigest()
 
 

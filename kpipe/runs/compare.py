@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,10 @@ from kpipe.core.metrics import Metric, output, paired_standard_error
 from kpipe.core.statistics import misranked_shares
 from kpipe.errors import UsageError
 from kpipe.runs.differences import differences
+from kpipe.runs.kept_code import code_changes
 from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.oof import OofPredictions
+from kpipe.runs.parameters import changed_parameters, read_parameters
 from kpipe.runs.provenance import recorded_inputs
 from kpipe.runs.run import Run
 from kpipe.runs.vault import recorded_vault
@@ -57,6 +59,10 @@ class Comparison:
         ``standard_error`` does not include that.
     changed : tuple of str
         What differs between the runs' data, code, versions and options; a phrase each.
+    parameters : list of dict
+        The parameters of estimators that differ, of the models that both runs have: model, parameter, a and b.
+    code : list of str
+        What differs between the competition's modules that the runs have kept: the lines of a unified diff.
     sides : DataFrame
         The rows that only b predicts correctly ("won") and those that only a does ("lost"); of a regression, the rows
         where one of them is closer by more than a's median error, and of probabilities by more than a tenth. Columns:
@@ -76,6 +82,8 @@ class Comparison:
     verdict: Verdict
     same_folds: bool
     changed: tuple[str, ...]
+    parameters: list[dict[str, Any]]
+    code: list[str]
     sides: pd.DataFrame
     won_by: str = ""
 
@@ -127,6 +135,8 @@ def compare(a: Run, b: Run) -> Comparison:
         verdict=_verdict(difference if metric.greater_is_better else -difference, error),
         same_folds=before.folds is not None and after.folds is not None and same_rows(before.folds, after.folds),
         changed=tuple(differences(recorded_inputs(a.record), recorded_inputs(b.record))),
+        parameters=changed_parameters(read_parameters(a.path), read_parameters(b.path)),
+        code=code_changes(a, b),
         sides=_sides(metric, old, new, both),
         won_by=_won_by(metric) if y.ndim == 1 else "",
     )

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kpipe.core.request import RunRequest
+from kpipe.core.values import Folds
 from kpipe.errors import DataError
-from kpipe.runs.find import finished_folders, read_run
+from kpipe.problem.problem import Problem
+from kpipe.runs.find import competition_folder, finished_folders, read_run
+from kpipe.runs.fits import fit_store_of_runs
 from kpipe.runs.loaded import as_number
+from kpipe.training.checkpoints import NO_STORE, FitStore
 
-__all__ = ["Workload", "expected_time"]
+__all__ = ["Workload", "expected_time", "expected_time_of"]
 
 _MOST_RUNS = 20  # the latest of the competition that are read
 _START = 4.0  # seconds besides the fits: Python's and the workers' start, the ensemble, the checks
@@ -62,6 +67,45 @@ class Workload:
     reuses: bool
 
 
+def expected_time_of(
+    request: RunRequest,
+    problem: Problem,
+    folds: Folds,
+    *,
+    models: list[str],
+    content: Mapping[str, Any],
+    store: FitStore,
+) -> str:
+    """How long a run will take, as a sentence.
+
+    Parameters
+    ----------
+    request : RunRequest
+    problem : Problem
+    folds : Folds
+    models : list of str
+    content : mapping
+        Of ``request.json``.
+    store : FitStore
+        Of the run.
+
+    Returns
+    -------
+    str
+    """
+    work = Workload(
+        models=models,
+        fits=(len(folds.train) + folds.refit) * len(request.seeds),
+        rows=max(map(len, folds.train)),
+        columns=len(problem.columns),
+        jobs=content["jobs"],
+        key=content["key"],
+        budget=request.budget,
+        reuses=NO_STORE not in (store, fit_store_of_runs(request)) and not request.keep_models,
+    )
+    return expected_time(work, competition_folder(request.out, problem.slug))
+
+
 def expected_time(work: Workload, folder: Path) -> str:
     """How long a run will take, as a sentence, which says so where that cannot be estimated.
 
@@ -78,7 +122,7 @@ def expected_time(work: Workload, folder: Path) -> str:
     if work.budget is not None:
         return f"Expected time: up to {_in_words(work.budget)}, the budget."
     records = list(_records(folder))
-    if work.reuses and (same := [r for r in records if r["run_id"].split("-")[1:2] == [work.key[:6]]]):
+    if work.reuses and (same := [r for r in records if r.get("key") == work.key]):
         needed, earlier = _in_words(_besides_fits(same[0])), same[0]["run_id"]
         return f"Expected time: about {needed}, because run {earlier} has trained the same fits."
     fits = {name: _learned(name, work, records) for name in work.models}

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from kpipe import competitions
+from kpipe.core.run_names import BEST, LAST
+from kpipe.core.wording import did_you_mean
 from kpipe.errors import DataError, KpipeError, UsageError
 from kpipe.runs.check_names import current_check_name
 from kpipe.runs.files import sha256_of
 from kpipe.runs.json_types import refuse_constant
+from kpipe.runs.ranking import best_run
 from kpipe.runs.run import Run
 from kpipe.runs.schema import check_record
 
@@ -33,6 +36,7 @@ __all__ = [
 ]
 
 UNFINISHED = ".partial-"  # the beginning of a folder's name until its run is finished; the key follows
+_MOST_NAMED = 3  # runs in a message
 _SHORTEST_PART = 4  # characters of an id that a user must give at least
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 _LARGEST_RECORD = 16 << 20  # bytes
@@ -141,9 +145,10 @@ def find_run(name: str, out: Path) -> Run:
     Parameters
     ----------
     name : str
-        A run's folder, its id, or as much of the beginning or the end of its id as no other run shares.
+        A run's folder, its id, as much of the beginning or the end of its id as no other run shares, the name that it
+        was given, "last" or "best". The latter may follow the competition, as in "titanic/best".
     out : Path
-        The folder that runs are written to, in which ids are looked up.
+        The folder that runs are written to, in which ids and names are looked up.
 
     Returns
     -------
@@ -156,31 +161,68 @@ def find_run(name: str, out: Path) -> Run:
     DataError
         If the run's record cannot be used.
     """
-    folders = [Path(name)] if os.path.isfile(os.path.join(name, "run.json")) else []
-    if folders and _is_unfinished(folders[0].resolve()):
+    if os.path.isfile(os.path.join(name, "run.json")):
+        if _is_unfinished(Path(name).resolve()):
+            raise UsageError(
+                f"{name} is an unfinished run: finish it with kpipe run --resume {name}.", code="unfinished-run"
+            )
+        return read_run(Path(name))
+    slug, _, short = name.rpartition("/")
+    slug = slug if competitions.is_slug(slug) else ""
+    short = short if slug else name
+    found = [_by_word(short, out, slug)] if short in (LAST, BEST) else _by_id_or_name(short, out, slug or "*")
+    if len(found) > 1:
         raise UsageError(
-            f"{name} is an unfinished run: finish it with kpipe run --resume {name}.", code="unfinished-run"
-        )
-    if not folders and _RUN_ID.fullmatch(name):
-        folders = _folders_of_id(name, out)
-    if len(folders) > 1:
-        several = ", ".join(str(folder) for folder in folders[-5:])
-        raise UsageError(
-            f"{name!r} matches {len(folders)} runs: give more of the id, or a folder such as {several}.",
+            f"{name!r} matches {len(found)} runs: give more of the id, or a folder such as "
+            f"{', '.join(map(str, found[-_MOST_NAMED:]))}.",
             code="ambiguous-run",
         )
-    if not folders:
-        raise UsageError(f"There is no run {name!r}: give a run's folder, or its id under {out}.", code="unknown-run")
-    return read_run(folders[0])
+    if not found:
+        raise UsageError(f"There is no run {name!r} in {out}.{_nearest(short, out)}", code="unknown-run")
+    return read_run(found[0])
 
 
-def _folders_of_id(name: str, out: Path) -> list[Path]:
-    """Folders of the runs with an id; without any, of those whose id begins or ends with it."""
-    folders = run_folders(out)
-    exact = [folder for folder in folders if folder.name == name]
-    if exact or len(name) < _SHORTEST_PART:
-        return exact
-    return [folder for folder in folders if folder.name.startswith(name) or folder.name.endswith(name)]
+def _by_word(word: str, out: Path, slug: str) -> Path:
+    """The last or the best run of a competition; without a slug, of the only one, or the last of all."""
+    runs = find_runs(out, slug or "*")[0]
+    slugs = sorted({str(run.record["slug"]) for run in runs})
+    if not runs:
+        of = f" of {slug}" if slug else ""
+        raise UsageError(f"There is no finished run{of} in {out}. To make one: kpipe run SLUG.", code="unknown-run")
+    if word == LAST:
+        return runs[-1].path
+    if len(slugs) > 1:
+        raise UsageError(
+            f"There are runs of {len(slugs)} competitions in {out}: name one, as in {slugs[0]}/{BEST}.",
+            code="ambiguous-run",
+        )
+    return best_run(runs).path
+
+
+def _by_id_or_name(name: str, out: Path, slug: str) -> list[Path]:
+    """The runs with an id; without any, those whose id begins or ends with it, or else those of the name."""
+    folders = run_folders(out, slug)
+    found = [folder for folder in folders if folder.name == name]
+    if not found and len(name) >= _SHORTEST_PART:
+        found = [folder for folder in folders if folder.name.startswith(name) or folder.name.endswith(name)]
+    return found or [run.path for run in find_runs(out, slug)[0] if run.record.get("name") == name]
+
+
+def _nearest(name: str, out: Path) -> str:
+    """A question or a list that helps to find the run that was meant; it begins with a blank."""
+    runs = find_runs(out)[0]
+    if not runs:
+        return " It holds no finished runs: kpipe run SLUG makes one, and --out DIR names another folder."
+    known = {str(run.record["run_id"]): None for run in runs}
+    known |= {run_id.rpartition("-")[2]: None for run_id in known}
+    known |= {str(run.record["name"]): None for run in runs if run.record.get("name")}
+    latest = ", ".join(_called(run) for run in runs[-_MOST_NAMED:][::-1])
+    return f"{did_you_mean(name, known)} The latest runs: {latest}."
+
+
+def _called(run: Run) -> str:
+    name = run.record.get("name")
+    return f"{run.record['run_id']} ({name})" if name else str(run.record["run_id"])
 
 
 def _is_unfinished(folder: Path) -> bool:

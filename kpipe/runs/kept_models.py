@@ -1,15 +1,8 @@
-"""Load the fitted models that a run has kept. They are pickles, which run code: only those that this user wrote.
-
-``models/signatures.json`` holds a signature of each file, made with the user's secret that also signs the store of
-fits. A run that somebody else made has other signatures or none.
-"""
+"""Load the fitted models that a run has kept. They are pickles, which run code: only those that this user wrote."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import io
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -17,14 +10,12 @@ from typing import Any
 import joblib
 
 from kpipe.errors import UsageError
-from kpipe.runs.files import write_file
-from kpipe.runs.fits import read_secret
+from kpipe.runs.signatures import is_own, sign
 from kpipe.training.kept_models import SUFFIX
 
 __all__ = ["MODELS", "load_estimators", "sign_models"]
 
 MODELS = "models"  # the folder in that of a run
-_SIGNATURES = "signatures.json"
 _KEY = re.compile(r"(?P<model>.+)-seed(?P<seed>\d+)-fold(?P<fold>\d+)")
 
 
@@ -41,10 +32,7 @@ def sign_models(folder: Path) -> None:
     OutputError
         If the signatures cannot be written.
     """
-    files, secret = sorted((folder / MODELS).glob(f"*{SUFFIX}")), read_secret()
-    if files and secret is not None:
-        signatures = {file.name: _sign(secret, file.name, file.read_bytes()) for file in files}
-        write_file(folder / MODELS / _SIGNATURES, json.dumps(signatures, indent=2).encode())
+    sign(folder / MODELS, sorted((folder / MODELS).glob(f"*{SUFFIX}")))
 
 
 def load_estimators(folder: Path, model: str) -> dict[tuple[int, int], Any]:
@@ -80,20 +68,11 @@ def load_estimators(folder: Path, model: str) -> dict[tuple[int, int], Any]:
 
 
 def _load(folder: Path, file: Path) -> Any:
-    content, secret = file.read_bytes(), read_secret()
-    try:
-        signatures = json.loads((folder / MODELS / _SIGNATURES).read_text(encoding="utf-8"))
-        signature = str(signatures[file.name])
-    except (OSError, ValueError, KeyError, TypeError):
-        signature = ""
-    if secret is None or not hmac.compare_digest(signature.encode(), _sign(secret, file.name, content).encode()):
+    content = file.read_bytes()
+    if not is_own(folder / MODELS, file, content):
         raise UsageError(
             f"{file} was not written by you on this machine, or has changed since. Loading it would run code that it "
             "contains. If you trust whoever wrote it, load it with joblib.load; the files of the libraries beside it "
             "(.txt, .cbm, .ubj, .safetensors) run no code."
         )
     return joblib.load(io.BytesIO(content))
-
-
-def _sign(secret: bytes, name: str, content: bytes) -> str:
-    return hmac.new(secret, name.encode() + b"\0" + content, hashlib.sha256).hexdigest()

@@ -13,8 +13,8 @@ from kpipe.runs.prune import summarize
 __all__ = ["runs"]
 
 _COLUMNS = (
-    "run_id", "slug", "created", "metric", "score", "standard_error", "models", "seconds", "checks", "submitted",
-    "public_score", "path",
+    "run_id", "name", "note", "slug", "created", "metric", "score", "standard_error", "models", "seconds", "checks",
+    "submitted", "public_score", "path",
 )  # fmt: skip
 
 
@@ -31,9 +31,9 @@ def runs(slug: str | None = None, *, out: str | Path = "submissions") -> pd.Data
     Returns
     -------
     DataFrame
-        One row for each run. Columns: run_id, slug, created, metric, score, standard_error, models (their names),
-        seconds, checks ("pass", or what did not pass), submitted, public_score and path. A run that cannot be read is
-        left out with a warning.
+        One row for each run. Columns: run_id, name, note, slug, created, metric, score, standard_error, models (their
+        names), seconds, checks ("pass", or what did not pass), submitted, public_score and path. A run that cannot be
+        read is left out with a warning.
 
     Raises
     ------

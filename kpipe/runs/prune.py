@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,8 @@ from kpipe.runs.find import UNFINISHED, find_runs
 from kpipe.runs.fits import FITS
 from kpipe.runs.ledger import SUBMITTED, Entry, read_ledger
 from kpipe.runs.locks import try_lock
-from kpipe.runs.run import Run, recorded_files
+from kpipe.runs.ranking import rank, scored_by
+from kpipe.runs.run import Run
 from kpipe.runs.unfinished import find_unfinished
 
 __all__ = ["Removable", "find_removable", "remove", "summarize"]
@@ -65,6 +65,8 @@ def _summary(run: Run, submissions: Sequence[Entry]) -> dict[str, Any]:
             not_passed[check["status"]][check["name"]] = None
     return {
         "run_id": record["run_id"],
+        "name": record.get("name"),
+        "note": record.get("note"),
         "slug": record["slug"],
         "created": record.get("created"),
         "metric": record["metric"]["name"],
@@ -140,30 +142,15 @@ def _surplus(runs: Sequence[Run], out: Path, keep: int) -> Iterator[Removable]:
     comparable: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         by_slug[run.record["slug"]].append(run)
-        comparable[_scored_by(run)].append(run)
+        comparable[scored_by(run)].append(run)
     kept = {runs[-1].path for runs in by_slug.values()}
-    kept |= {run.path for runs in comparable.values() for run in sorted(runs, key=_rank)[:keep]}
+    kept |= {run.path for runs in comparable.values() for run in sorted(runs, key=rank)[:keep]}
     for slug, runs in by_slug.items():
         submitted = {entry.run_id for entry in read_ledger(out, slug)}
         for run in runs:
             if run.path not in kept and run.record["run_id"] not in submitted and not (run.path / SUBMITTED).exists():
                 why = f"not among the best {keep}, not submitted, not the latest"
                 yield Removable(path=run.path, why=why, size=_size(run.path))
-
-
-def _scored_by(run: Run) -> str:
-    """Equal for runs whose scores compare: of the same competition, metric, target and files."""
-    record = run.record
-    compared = [record["slug"], record["metric"], record.get("target"), recorded_files(record)]
-    return json.dumps(compared, sort_keys=True)
-
-
-def _rank(run: Run) -> float:
-    """Smaller is better; runs without a score come last."""
-    score = run.record["score"]
-    if score is None:
-        return float("inf")
-    return -score if run.record["metric"].get("greater_is_better", True) else score
 
 
 def remove(folders: Sequence[Removable]) -> list[Path]:

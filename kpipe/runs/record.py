@@ -61,6 +61,7 @@ def make_record(
     return {
         "schema": 1,
         "run_id": "",
+        **{name: (request or {}).get(name) for name in ("name", "note")},
         "slug": problem.slug,
         **_competition_fields(problem),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -100,6 +101,7 @@ def _provenance(request: Mapping[str, Any]) -> dict[str, Any]:
     """What a reproduction needs, and the run's inputs besides files and versions."""
     inputs, parallelism = request.get("inputs", {}), {name: request.get(name) for name in ("jobs", "threads")}
     return {
+        "key": request.get("key"),
         "options": request.get("options"),
         "code": inputs.get("code"),
         "settings": inputs.get("settings"),

@@ -62,6 +62,7 @@ def request_to_reproduce(first: Run, *, out: Path, data: str | Path | None = Non
         raise DataError(f"{place}: {record['slug']!r} is not the slug of a competition.", code="broken-run")
     fits = rerun.fits or {}
     changes: dict[str, Any] = {"models": list(fits), "device": _device(record.get("device")), "budget": None}
+    changes |= {"name": None, "note": None}
     changes |= {"jobs": _count(record, "jobs"), "out": out, **({"data": data} if data else {})}
     changes |= _vault(first, out)
     request = RunRequest.from_json(record["slug"], record.get("options"), place=place, **changes)

@@ -68,6 +68,8 @@ def describe_request(
         "slug": problem.slug,
         "key": key_of({**inputs, "reproduces": rerun.of}),
         "reproduces": rerun.of,
+        "name": request.name,
+        "note": request.note,
         "jobs": parallel,
         "threads": rerun.threads or threads_for(parallel),
         "options": request.to_json(),

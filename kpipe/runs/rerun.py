@@ -29,6 +29,8 @@ class RerunSpec:
         The id of the finished run that is reproduced; otherwise empty.
     then : mapping, optional
         The inputs of that run: what differs now is reported before anything is trained.
+    notes : tuple of str
+        Sentences for the user.
     """
 
     inputs: Mapping[str, Any] | None = None
@@ -37,3 +39,4 @@ class RerunSpec:
     steps: ShortenedFits = field(default_factory=dict)
     of: str = ""
     then: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()

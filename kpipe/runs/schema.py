@@ -41,7 +41,7 @@ _SUBMISSION: dict[str, Any] = {
 }
 # For ``check_types``. Keys with "?" are those that kpipe 0.1 did not write, or that no command depends on.
 _RECORD: dict[str, Any] = {
-    **{"slug": str, "run_id": str, "schema?": _COUNT},
+    **{"slug": str, "run_id": str, "schema?": _COUNT, **dict.fromkeys(("name?", "note?", "key?"), str)},
     **dict.fromkeys(("created?", "status?", "task?", "id?", "split?", "device?", "baseline_name?"), str),
     **dict.fromkeys(("target?", "drop?", "text?"), (str, list)),
     "data?": _DATA,

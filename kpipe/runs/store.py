@@ -193,12 +193,14 @@ class RunFolder:
         Returns
         -------
         str
-            The time and the beginning of the key; ``-2``, ``-3``, ... is appended if that id is taken.
+            The time and six characters that no other run of the competition ends with: the beginning of the key if
+            no run has made the same before.
         """
-        time = created.replace("-", "").replace(":", "").replace("+0000", "Z")
-        name = f"{time}-{self.path.name.removeprefix(UNFINISHED)[:6]}"
-        numbers = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
-        return next(name + number for number in numbers if not (self.path.parent / (name + number)).exists())
+        time, key = created.replace("-", "").replace(":", "").replace("+0000", "Z"), self.path.name
+        taken = {folder.name.partition("-")[2] for folder in self.path.parent.glob("2*-*")}
+        hashes = (hashlib.sha256(f"{key} {number}".encode()).hexdigest() for number in itertools.count())
+        ends = itertools.chain([key.removeprefix(UNFINISHED)], hashes)
+        return next(f"{time}-{end[:6]}" for end in ends if end[:6] not in taken)
 
     def finish(self, run_id: str) -> Path:
         """Rename the folder to its final name, which marks the run as finished.

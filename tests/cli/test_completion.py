@@ -97,7 +97,7 @@ def test_a_broken_module_offers_only_the_models_of_the_catalogue(folder: Path, m
 def test_runs_are_the_finished_ones_in_out(folder: Path) -> None:
     assert completed("kpipe report --out elsewhere 2026", folder)[0] == [""]
     assert completed("kpipe report 2026", folder)[0] == [RUN]
-    assert [name for name in completed("kpipe report ", folder)[0] if not name.startswith("-")] == [RUN]
+    assert [name for name in completed("kpipe report ", folder)[0] if not name.startswith("-")] == [RUN, "last", "best"]
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_completion_offers_no_unfinished_run(out: Path) -> None:
 
     options = Options()
     options.out = out  # type: ignore[attr-defined]
-    assert _runs(parsed_args=options) == [FINISHED]  # type: ignore[arg-type]
+    assert _runs(parsed_args=options) == [FINISHED, "last", "best"]  # type: ignore[arg-type]
 
 
 def test_a_report_shows_no_unfinished_run_among_the_others(out: Path) -> None:
@@ -156,3 +156,58 @@ def test_a_part_of_an_id_that_several_runs_share_is_an_error_that_names_them(two
 def test_a_run_is_not_found_by_the_middle_of_its_id_or_by_fewer_than_four_characters(two: Path, name: str) -> None:
     with pytest.raises(UsageError, match="There is no run"):
         find_run(name, two)
+
+
+@pytest.fixture
+def named(tmp_path: Path) -> Path:
+    """Runs of two competitions, some of which have a name."""
+    made: list[tuple[str, str, dict[str, object]]] = [
+        ("made-by-hand", "20261121T140059Z-6b7004", {"score": 0.7, "name": "titles"}),
+        ("made-by-hand", "20261121T140103Z-a13660", {"score": 0.9, "name": "forest"}),
+        ("made-by-hand", "20261121T140104Z-b13660", {"score": 0.8, "name": "titles"}),
+        ("other", "20261121T140105Z-c13660", {"score": 0.1, "slug": "other"}),
+    ]
+    failed: dict[str, object] = {"checks": [{"name": "leak", "status": "fail", "detail": ""}], "score": 1.0}
+    for slug, run_id, values in [*made, ("made-by-hand", "20261121T140102Z-d13660", failed)]:
+        (tmp_path / slug / run_id).mkdir(parents=True)
+        content = {**record(run_id), "created": f"2026-11-21T14:01:{run_id[13:15]}+00:00", **values}
+        (tmp_path / slug / run_id / "run.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("forest", "a13660"),
+        ("made-by-hand/forest", "a13660"),
+        ("last", "6b7004"),
+        ("made-by-hand/best", "a13660"),
+        ("other/last", "c13660"),
+        ("other/best", "c13660"),
+    ],
+)
+def test_a_run_is_found_by_its_name_and_by_the_words_last_and_best(named: Path, name: str, end: str) -> None:
+    assert find_run(name, named).path.name.endswith(end)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("titles", "'titles' matches 2 runs: give more of the id, or a folder such as"),
+        ("best", "There are runs of 2 competitions .*: name one, as in made-by-hand/best"),
+        ("florest", "There is no run 'florest' in .* Did you mean forest. The latest runs: .*6b7004 .titles., "),
+        ("other/forest", "There is no run 'other/forest'"),
+        ("none-such/best", "There is no finished run of none-such"),
+    ],
+)
+def test_a_name_that_stands_for_no_run_or_several_is_an_error_that_helps(named: Path, name: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        find_run(name, named)
+
+
+def test_a_run_that_failed_a_check_is_the_best_only_where_all_did(named: Path) -> None:
+    for path in named.glob("made-by-hand/*[04]/run.json"):
+        content = json.loads(path.read_text())
+        content["checks"] = [{"name": "leak", "status": "fail", "detail": ""}]
+        path.write_text(json.dumps(content))
+    assert find_run("made-by-hand/best", named).record["score"] == 1.0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from kpipe import competitions, run
 from kpipe.cli.main import main
 from kpipe.errors import DataError, TrainingError, UsageError
 from kpipe.pipeline import reproduce
-from kpipe.runs.reproduce import compare_reproduction
+from kpipe.runs.reproduce import Reproduction, compare_reproduction
 from kpipe.runs.run import Run
 from kpipe.training.task_runner import FitFinished
 from tests.runs.helpers import copy_run, edit_record
@@ -149,16 +152,55 @@ def test_a_recorded_fit_that_the_folds_do_not_have_is_an_error(finished: Run, tm
         reproduce(str(path), out=tmp_path / "out")
 
 
-def test_changed_code_of_a_competition_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = tmp_path / "competitions"
-    own = competitions.folder("titanic")
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's own module of titanic."""
+    home, own = tmp_path / "competitions", competitions.folder("titanic")
     assert own is not None
     shutil.copytree(own, home / "titanic", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(competitions, "__path__", [str(home), *competitions.__path__])
-    options: dict[str, Any] = {"models": ["woman-child-group"], "folds": 2, "jobs": 1, "data": own / "sample"}
+    return home / "titanic" / "competition.py"
+
+
+def run_twice(module: Path, tmp_path: Path, *, change: Callable[[Run], None]) -> Reproduction:
+    """A run, and its reproduction after the module's model has another parameter."""
+    options: dict[str, Any] = {"models": ["linear"], "folds": 2, "jobs": 1, "data": module.parent / "sample"}
     first = run("titanic", out=tmp_path / "out", **options)
-    with (home / "titanic" / "competition.py").open("a") as file:
-        file.write("# a remark\n")
-    found = reproduce(str(first.path), out=tmp_path / "out")
+    before = module.read_text()
+    module.write_text(before.replace('model("linear", C=0.1)', 'model("linear", C=9.0)'))
+    assert module.read_text() != before
+    forget_module()
+    change(first)
+    try:
+        return reproduce(str(first.path), out=tmp_path / "out")
+    finally:
+        forget_module()
+
+
+def forget_module() -> None:
+    for name in [name for name in sys.modules if name.startswith(f"{competitions.__name__}.titanic")]:
+        del sys.modules[name]
+
+
+def test_a_run_is_reproduced_with_the_code_that_it_has_kept(module: Path, tmp_path: Path) -> None:
+    found = run_twice(module, tmp_path, change=lambda run: None)
     assert found.same
-    assert found.differs == ("code: module changed",)
+    assert found.differs == ()
+    assert "KPIPE_COMPETITIONS" not in os.environ
+    assert competitions.folder("titanic") == module.parent
+
+
+def test_kept_code_that_somebody_else_has_written_is_not_run(module: Path, tmp_path: Path) -> None:
+    def spoil(run: Run) -> None:
+        kept = run.path / "code" / "competitions" / "titanic" / "competition.py"
+        kept.write_text("raise SystemExit('this is not your code')\n")
+
+    found = run_twice(module, tmp_path, change=spoil)
+    assert not found.same
+    assert found.differs[0] == "code: module changed"
+
+
+def test_changed_code_of_a_competition_is_named_where_none_was_kept(module: Path, tmp_path: Path) -> None:
+    found = run_twice(module, tmp_path, change=lambda run: shutil.rmtree(run.path / "code"))
+    assert not found.same
+    assert found.differs[0] == "code: module changed"

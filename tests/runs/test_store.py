@@ -65,12 +65,14 @@ def test_a_failed_run_keeps_its_finished_fits_and_logs_the_error(tmp_path: Path)
         assert again.get("part", {"valid": (1,)}) is not None
 
 
-def test_a_run_id_is_the_time_and_the_key_with_a_number_if_taken(tmp_path: Path) -> None:
+def test_a_run_id_is_the_time_and_the_key_or_six_other_characters_where_a_run_has_these(tmp_path: Path) -> None:
     names = []
-    for _ in range(2):
+    for second in ("30", "30", "31"):
         with open_run_folder(tmp_path, "x", "0123456789ab") as folder:
-            names.append(folder.finish(folder.run_id("2026-11-20T22:59:30+00:00")).name)
-    assert names == ["20261120T225930Z-012345", "20261120T225930Z-012345-2"]
+            names.append(folder.finish(folder.run_id(f"2026-11-20T22:59:{second}+00:00")).name)
+    assert names[0] == "20261120T225930Z-012345"
+    assert [name[:17] for name in names] == ["20261120T225930Z-", "20261120T225930Z-", "20261120T225931Z-"]
+    assert len({name[-6:] for name in names}) == 3
 
 
 def test_an_output_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:

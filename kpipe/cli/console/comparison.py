@@ -17,6 +17,8 @@ from kpipe.runs.compare import Comparison
 __all__ = ["print_comparison"]
 
 _ROWS = 5  # rows shown of those won, and of those lost
+_PARAMETERS, _LINES = 10, 60  # shown of the parameters that changed, and of the diff
+_LINE_STYLES = {"+": "green", "-": "red"}
 _STYLES = {"better": "bold green", "worse": "bold red", "no significant difference": "yellow"}
 
 
@@ -41,11 +43,34 @@ def print_comparison(comparison: Comparison) -> None:
         warning = "The folds differ: the standard error does not include the variance this adds to the difference."
         print_text(console, Text(warning, style="yellow"))
     print_text(console, f"Changed: {printable(_changes(comparison.changed))}.")
+    _print_parameters(comparison)
+    _print_code(comparison)
     if len(comparison.sides):
         first = f" The first {_ROWS} of each:" if max(comparison.won, comparison.lost) > _ROWS else ""
         by = f" ({comparison.won_by})" if comparison.won_by else ""
         print_text(console, f"Rows won: {comparison.won:,}, lost: {comparison.lost:,}{by}.{first}")
         print_table(console, _rows(comparison))
+
+
+def _print_parameters(comparison: Comparison) -> None:
+    if not comparison.parameters:
+        return
+    print_text(get_console(), "Parameters that changed:")
+    for one in comparison.parameters[:_PARAMETERS]:
+        text = f"  {one['model']}: {one['parameter']} was {one['a']!r:.60}, is {one['b']!r:.60}"
+        print_text(get_console(), printable(text))
+    if (more := len(comparison.parameters) - _PARAMETERS) > 0:
+        print_text(get_console(), f"  and {more} more (--json lists them)")
+
+
+def _print_code(comparison: Comparison) -> None:
+    if not comparison.code:
+        return
+    print_text(get_console(), "Code of the competition that changed:")
+    for line in comparison.code[:_LINES]:
+        print_text(get_console(), Text(f"  {printable(line)}", style=_LINE_STYLES.get(line[:1], "")))
+    if (more := len(comparison.code) - _LINES) > 0:
+        print_text(get_console(), f"  and {more} more lines (--json lists them)")
 
 
 def _difference(difference: float, standard_error: float) -> str:

@@ -1,0 +1,240 @@
+"""The code of a competition that a run has kept: its module, and the modules that it imports from elsewhere.
+
+A run is written with ``code/competitions/SLUG/`` and ``code/modules/`` in its folder, so that a good run can be
+repeated, compared and restored after the module has changed. Installed packages are not kept: ``run.json`` has their
+versions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from joblib.externals.loky import get_reusable_executor
+
+from kpipe import competitions
+from kpipe.errors import UsageError
+from kpipe.runs.code_hashes import code_files, code_hashes, imported_modules
+from kpipe.runs.files import write_file
+from kpipe.runs.run import Run
+from kpipe.runs.signatures import is_own, sign
+
+__all__ = ["CODE", "code_changes", "keep_code", "kept_files", "restore_code", "using_kept_code"]
+
+CODE = "code"  # the folder in that of a run
+_COMPETITIONS, _MODULES = "competitions", "modules"
+_MOST = 20 << 20  # bytes of all files: a module's folder that holds data is not copied into each run
+
+
+def keep_code(folder: Path, slug: str) -> None:
+    """Copy a competition's module, and the modules that it imports, into the folder of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    slug : str
+        The competition. Without a module, nothing is kept.
+
+    Raises
+    ------
+    OutputError
+        If the files cannot be written.
+    """
+    found = _files_of(slug)
+    if not found or sum(file.stat().st_size for file in found.values()) > _MOST:
+        return
+    for name, file in found.items():
+        write_file(folder / CODE / name, file.read_bytes())
+    sign(folder / CODE, [folder / CODE / name for name in found])
+
+
+def _files_of(slug: str) -> dict[str, Path]:
+    """The path in ``code/`` to the file of all code that a competition consists of."""
+    home = competitions.folder(slug)
+    if home is None:
+        return {}
+    found = {f"{_COMPETITIONS}/{slug}/{name}": file for name, file in code_files(home, "*").items()}
+    for place, name in imported_modules(slug).items():
+        is_competition = name.startswith(f"{competitions.__name__}.")
+        below = f"{_COMPETITIONS if is_competition else _MODULES}/{place.name}"
+        found |= {f"{below}/{inner}".removesuffix("/."): file for inner, file in code_files(place, "*.py").items()}
+    return found
+
+
+def kept_files(run: Run) -> dict[str, Path]:
+    """The files of code that a run has kept.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    dict of str to Path
+        The path from a workspace, such as "competitions/titanic/competition.py" or "modules/own.py", to the file.
+        Empty if the run has kept none.
+    """
+    home = run.path / CODE
+    files = (file for part in (_COMPETITIONS, _MODULES) for file in sorted((home / part).rglob("*")))
+    return {file.relative_to(home).as_posix(): file for file in files if file.is_file() and not file.is_symlink()}
+
+
+def code_changes(a: Run, b: Run) -> list[str]:
+    """What differs between the code that two runs have kept, as a unified diff.
+
+    Parameters
+    ----------
+    a, b : Run
+
+    Returns
+    -------
+    list of str
+        Lines without ends. Empty if the code is the same, or one of the runs has kept none.
+    """
+    before, after = kept_files(a), kept_files(b)
+    if not before or not after:
+        return []
+    return [
+        line
+        for name in sorted({*before, *after})
+        for line in difflib.unified_diff(
+            _lines(before.get(name)), _lines(after.get(name)), f"a/{name}", f"b/{name}", lineterm=""
+        )
+    ]
+
+
+def _lines(file: Path | None) -> list[str]:
+    """The lines of a file; a file that is no text is named by its size."""
+    if file is None:
+        return []
+    content = file.read_bytes()
+    if b"\0" in content:
+        return [f"({len(content):,} bytes)"]
+    return content.decode("utf-8", errors="replace").splitlines()
+
+
+@contextlib.contextmanager
+def using_kept_code(run: Run) -> Iterator[tuple[str, ...]]:
+    """Use the code that a run has kept in a ``with`` block, where the present code is not the same.
+
+    Only code that this user has written is used, since importing it runs it.
+
+    Parameters
+    ----------
+    run : Run
+
+    Yields
+    ------
+    tuple of str
+        A sentence for the user; none if the present code is that of the run, or the run has kept none.
+    """
+    slug, files = str(run.record["slug"]), kept_files(run)
+    if not files or _is_present(run.record.get("code"), slug):
+        yield ()
+        return
+    if not _is_own_code(run.path / CODE):
+        yield (f"The code in {run.path / CODE} was not written by you on this machine: the present code is used.",)
+        return
+    with _searched_first(run.path / CODE, slug):
+        yield (f"The module has changed since: the code that {run.record['run_id']} has kept is used.",)
+
+
+def _is_own_code(code: Path) -> bool:
+    """Whether this user has written everything that could be imported from the folder."""
+    found = [path for part in (_COMPETITIONS, _MODULES) for path in (code / part).rglob("*")]
+    if any(path.is_symlink() for path in (code / _COMPETITIONS, code / _MODULES, *found)):
+        return False
+    return all(is_own(code, path, path.read_bytes()) for path in found if path.is_file())
+
+
+def _is_present(recorded: object, slug: str) -> bool:
+    """Whether the competition's code is the recorded one. kpipe's own code is not kept."""
+    present = {name: digest for name, digest in code_hashes(slug).items() if name != "kpipe"}
+    recorded = recorded if isinstance(recorded, Mapping) else {}
+    return present == {name: digest for name, digest in recorded.items() if name != "kpipe"}
+
+
+@contextlib.contextmanager
+def _searched_first(code: Path, slug: str) -> Iterator[None]:
+    """Find competitions and modules in ``code`` first, in this process and in the workers that it starts."""
+    before = os.environ.get("KPIPE_COMPETITIONS")
+    places = [str(code / _COMPETITIONS), str(code / _MODULES)]
+    _forget(code, slug)
+    os.environ["KPIPE_COMPETITIONS"] = places[0]
+    competitions.__path__.insert(0, places[0])
+    sys.path.insert(0, places[1])
+    try:
+        yield
+    finally:
+        competitions.__path__.remove(places[0])
+        sys.path.remove(places[1])
+        if before is None:
+            del os.environ["KPIPE_COMPETITIONS"]
+        else:
+            os.environ["KPIPE_COMPETITIONS"] = before
+        _forget(code, slug)
+
+
+def _forget(code: Path, slug: str) -> None:
+    """Let modules be imported again: those of the competitions, and those that are kept under the same name."""
+    own = {f"{competitions.__name__}.{place.stem}" for place in (code / _COMPETITIONS).glob("*")}
+    own |= {place.stem for place in (code / _MODULES).glob("*")} | {f"{competitions.__name__}.{slug}"}
+    for name in list(sys.modules):
+        if any(name == one or name.startswith(f"{one}.") for one in own):
+            del sys.modules[name]
+    importlib.invalidate_caches()
+    get_reusable_executor().shutdown()  # joblib's workers have imported them, too
+
+
+def restore_code(run: Run, target: Path, *, force: bool = False) -> list[Path]:
+    """Write the code that a run has kept back into a workspace.
+
+    Parameters
+    ----------
+    run : Run
+    target : Path
+        The folder that gets ``competitions/SLUG/``, and beside it the modules that it imports.
+    force : bool
+        Replace files that differ.
+
+    Returns
+    -------
+    list of Path
+        The files that were written; those that were there already are not among them.
+
+    Raises
+    ------
+    UsageError
+        If the run has kept no code, or files that differ would be replaced.
+    OutputError
+        If a file cannot be written.
+    """
+    kept = {target / name.removeprefix(f"{_MODULES}/"): file for name, file in kept_files(run).items()}
+    if not kept:
+        raise UsageError(
+            f"{run.record['run_id']} has kept no code: the competition had no module, or an earlier version of kpipe "
+            "made the run.",
+            code="no-kept-code",
+        )
+    differing = {path: file for path, file in kept.items() if not _is_equal(path, file)}
+    replaced = [str(path) for path in differing if os.path.lexists(path)]
+    if replaced and not force:
+        raise UsageError(
+            f"{', '.join(replaced)} would be replaced: copy or commit {'it' if len(replaced) == 1 else 'them'} first "
+            "and add --force, or restore into another folder with --to.",
+            code="would-replace",
+            file=replaced[0],
+        )
+    for path, file in differing.items():
+        write_file(path, file.read_bytes())
+    return list(differing)
+
+
+def _is_equal(path: Path, file: Path) -> bool:
+    return path.is_file() and path.read_bytes() == file.read_bytes()
