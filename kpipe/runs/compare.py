@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -82,9 +82,9 @@ class Comparison:
     verdict: Verdict
     same_folds: bool
     changed: tuple[str, ...]
-    parameters: list[dict[str, Any]]
-    code: list[str]
     sides: pd.DataFrame
+    parameters: list[dict[str, Any]] = field(default_factory=list)
+    code: list[str] = field(default_factory=list)
     won_by: str = ""
 
     @property

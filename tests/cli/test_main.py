@@ -61,7 +61,8 @@ def test_the_usage_of_a_command_is_one_line(name: str) -> None:
 
 
 REQUIRED = {
-    **dict.fromkeys(("show", "check", "new", "submissions", "submit", "reproduce", "report", "vault"), ("x",)),
+    **dict.fromkeys(("show", "check", "new", "submissions", "submit", "report", "vault"), ("x",)),
+    **dict.fromkeys(("reproduce", "restore"), ("x",)),
     "compare": ("x", "y"),
     "blend": ("x",),
     "kernel": ("build", "x"),

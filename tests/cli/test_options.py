@@ -35,6 +35,8 @@ VALUES: dict[str, Any] = {
     "drop": ("Cabin",),
     "device": "cpu",
     "jobs": 2,
+    "name": "lr-with-titles",
+    "note": "titles out of names, as in the forum",
     "all_rows": True,
     "fresh": True,
     "keep_models": True,

@@ -56,8 +56,8 @@ def test_a_model_that_nobody_has_trained_makes_the_time_unknown(earlier: Path) -
 
 def test_fits_that_an_equal_run_has_trained_take_no_time(earlier: Path, tmp_path: Path) -> None:
     run_id = next(earlier.glob("*/run.json")).parent.name
-    folder = changed(earlier, tmp_path, fit_seconds=400.0, seconds=403.0)
-    again = replace(WORK, key=run_id.split("-")[1] + "ffffff")
+    folder = changed(earlier, tmp_path, fit_seconds=400.0, seconds=403.0, key="0123456789ab")
+    again = replace(WORK, key="0123456789ab")
     found = expected_time(again, folder)
     assert found == f"Expected time: about 3 s, because run {run_id} has trained the same fits."
     assert "earlier runs" in expected_time(replace(again, reuses=False), folder)

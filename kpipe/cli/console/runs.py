@@ -66,13 +66,13 @@ def _table(title: str, runs: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _cells(run: Mapping[str, Any]) -> tuple[str, ...]:
-    notes = [run["note"]] if run["note"] else []
+    notes = [run["note"]] if run.get("note") else []
     notes += [f"{status}: {', '.join(names)}" for status, names in run["not_passed"].items()]
     if run["submitted"]:
         notes.append("submitted" if run["public_score"] is None else f"public {run['public_score']}")
     seconds = "" if run["seconds"] is None else f"{run['seconds']:.0f}"
     score = format_with_error(run["score"], run["standard_error"])
-    named = f"{run['run_id']}\n{run['name']}" if run["name"] else run["run_id"]
+    named = f"{run['run_id']}\n{run['name']}" if run.get("name") else run["run_id"]
     return named, score, ", ".join(run["models"]), seconds, "; ".join(notes)
 
 
