@@ -144,7 +144,7 @@ def photo_net(
         loss = "absolute" if context.loss == "absolute" else "squared"
         net = ConvNetRegressor(shape=shape, **with_context({"loss": loss, **chosen}, context))
     else:
-        net = ConvNetClassifier(shape=shape, **with_context(chosen, context))
+        net = ConvNetClassifier(shape=shape, **with_context({"cutmix": 0.5, **chosen}, context))
     net.raw = True  # it takes the pixels out of the competition's columns
     return net
 

@@ -48,6 +48,8 @@ class ConvNet(BaseEstimator):
         Whether training mirrors every second image, and a prediction counts the mirror image too.
     padding : {"zeros", "reflection"}, default="zeros"
         What a changed image shows beyond its edges; see ``RandomWarp``.
+    cutmix : float, default=0
+        Share of the training steps in which a box of each image, and as much of its label, is that of another one.
     first_size : float, default=0.7
         Share of its height and width that a training image has in the first half of the training, in (0, 1].
     dropout : float, default=0
@@ -90,6 +92,7 @@ class ConvNet(BaseEstimator):
     elastic: float = 0.0
     flip: bool = False
     padding: Padding = "zeros"
+    cutmix: float = 0.0
     first_size: float = 0.7
     dropout: float = 0.0
     test_time_augmentation: bool = True
@@ -109,6 +112,7 @@ class ConvNet(BaseEstimator):
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout)
         self.shape_ = self._image_shape(X.shape[1])
         self.scale_ = pixel_scale(X)
+        warp = self._warp()
         self.weights_, self.loss_curve_, self.shortened_ = train(
             self._build,
             X,
@@ -120,10 +124,11 @@ class ConvNet(BaseEstimator):
                 lr=self.lr,
                 weight_decay=self.weight_decay,
                 min_steps=self.min_steps,
+                cutmix=self.cutmix,
             ),
             machine=self._machine(train=True),
             seed=draw_seed(self.random_state),
-            augment=self._warp() or None,
+            augment=warp if warp or self.cutmix else None,  # cutmix needs images, not rows
             build_shortened=partial(self._build, shortened=True),
         )
 

@@ -12,7 +12,7 @@ import copy
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from kpipe.core.time_limit import current_limit
 from kpipe.models.nets.machine import Machine, autocast, torch_session
+from kpipe.models.nets.mixing import cut_mix, mixed_loss
 from kpipe.models.nets.optimizer import Optimizer
 from kpipe.models.nets.schedule import Schedule, plan_schedule
 from kpipe.models.validation import require, require_finite
@@ -32,6 +33,7 @@ Weights = dict[str, np.ndarray]
 LossFunction = Callable[[Tensor, Tensor], Tensor]  # (outputs, targets) → the mean loss
 # (batch, generator, share of the training that is over) → batch, on the device
 Augment = Callable[[Tensor, torch.Generator, float], Tensor]
+_MIXED = 30  # epochs: after 19, cutmix made photo-net worse, after 48 better (docs/decisions/0017-pictures.md)
 _PREDICTED = 128  # rows at a time, where the time of a prediction is measured
 
 
@@ -58,6 +60,9 @@ class Recipe:
     averaging : float, default=0
         Decay per step of the exponential moving average of weights and statistics that ``train`` returns; 0 returns
         the last weights.
+    cutmix : float, default=0
+        Share of the steps in which images are mixed, see ``kpipe.models.nets.mixing``; the batches must be images.
+        Fewer than 30 epochs mix none.
 
     References
     ----------
@@ -74,6 +79,7 @@ class Recipe:
     min_steps: int = 0
     momentum: float = 0.9
     averaging: float = 0.0
+    cutmix: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise ValueError for a parameter out of range."""
@@ -84,6 +90,7 @@ class Recipe:
         require(self.weight_decay >= 0, "weight_decay must be 0 or more", self.weight_decay)
         require(0 < self.warmup < 1, "warmup must be between 0 and 1", self.warmup)
         require(0 <= self.averaging < 1, "averaging must be at least 0 and below 1", self.averaging)
+        require(0 <= self.cutmix <= 1, "cutmix must be from 0 to 1", self.cutmix)
 
     def steps(self, rows: int) -> int:
         """The number of steps for a table.
@@ -98,8 +105,28 @@ class Recipe:
         int
             Whole epochs, and ``min_steps`` at least.
         """
-        batches = math.ceil(rows / self.batch_size)
+        batches = self._batches(rows)
         return batches * max(self.epochs, math.ceil(self.min_steps / batches))
+
+    def of(self, steps: int, rows: int) -> Recipe:
+        """The recipe of a training of so many steps, which may be fewer than it asks for.
+
+        Parameters
+        ----------
+        steps : int
+            That are planned.
+        rows : int
+            Of the table.
+
+        Returns
+        -------
+        Recipe
+            Without CutMix where there are fewer than 30 epochs.
+        """
+        return self if steps >= _MIXED * self._batches(rows) else replace(self, cutmix=0.0)
+
+    def _batches(self, rows: int) -> int:
+        return math.ceil(rows / self.batch_size)
 
 
 class Trained(NamedTuple):
@@ -171,7 +198,7 @@ def train(
     set_up = _SetUp(build, inputs, targets, loss, recipe, machine, seed, augment)
     schedule = _plan(set_up, build_shortened or build)
     with torch_session(machine, seed=seed) as device:
-        training = _Training(set_up, device)
+        training = _Training(set_up._replace(recipe=recipe.of(schedule.steps, len(inputs))), device)
         losses, done = [], 0
         for epoch, batches, progresses in _epochs(len(inputs), recipe, schedule.steps, training.generator):
             total, first = torch.zeros((), device=device), done
@@ -220,6 +247,9 @@ class _Training:
         _, _, _, loss, recipe, machine, _, augment = self.set_up
         taken = self.rows.index_select(0, batch)
         augmented = augment(taken, self.generator, progress) if augment else taken
+        if recipe.cutmix:
+            augmented, kept = cut_mix(augmented, self.generator, share=recipe.cutmix)
+            loss = partial(mixed_loss, loss, kept=kept)
         value = loss(_outputs(self.network, augmented, machine), self.wanted[batch])
         self.optimizer.descend(value, rate=recipe.lr * _one_cycle(progress, recipe.warmup))
         if recipe.averaging:

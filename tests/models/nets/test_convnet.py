@@ -158,6 +158,7 @@ def test_an_unknown_device_is_refused_in_fit(digits):
     [
         ({"size": "huge"}, "size must be 'small', 'large' or 'photo', got 'huge'"),
         ({"padding": "grey"}, "padding must be 'zeros' or 'reflection', got 'grey'"),
+        ({"cutmix": 1.5}, "cutmix must be from 0 to 1, got 1.5"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
     ],
     ids=str,

@@ -130,3 +130,17 @@ def test_the_loss_of_each_epoch_is_returned() -> None:
     trained = train(line, X, Y, loss=functional.mse_loss, recipe=RECIPE, machine=Machine(), seed=0)
     assert trained.losses.shape == (RECIPE.epochs,)
     assert trained.losses[-1] < trained.losses[0]
+
+
+@pytest.mark.parametrize(("epochs", "mixes"), [(29, False), (30, True)])
+def test_images_are_mixed_only_where_there_are_enough_epochs(epochs: int, mixes: bool) -> None:
+    images = np.random.default_rng(0).normal(size=(20, 1, 6, 6)).astype(np.float32)
+    labels = np.arange(20) % 2
+
+    def trained(cutmix: float) -> dict[str, np.ndarray]:
+        recipe = Recipe(epochs=epochs, batch_size=10, lr=0.01, cutmix=cutmix)
+        options = {"loss": functional.cross_entropy, "recipe": recipe, "machine": Machine(), "seed": 0}
+        return train(lambda: nn.Sequential(nn.Flatten(), nn.Linear(36, 2)), images, labels, **options).weights
+
+    assert same(trained(0.5), trained(0.0)) is not mixes
+    assert same(trained(0.5), trained(0.5))
