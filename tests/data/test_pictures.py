@@ -18,6 +18,7 @@ from PIL import Image
 
 import kpipe
 from kpipe import model, pipeline
+from kpipe.cli.console.run import print_run
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Context, Tables
 from kpipe.data import archives, picture_files, pixels
@@ -385,7 +386,9 @@ def test_kaggle_s_pictures_are_read_without_a_word(kaggle_zip: KaggleZip) -> Non
     assert dogs.train["label"].value_counts().to_dict() == {"cat": 1500, "dog": 1500}
 
 
-def test_columns_beside_the_pictures_have_models_of_their_own(tmp_path: Path) -> None:
+def test_columns_beside_the_pictures_have_models_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     noise = np.random.default_rng(0)
     ages = [f"{(label == 'red') + noise.normal():.3f}" for label in names(80)]
     files = {
@@ -402,3 +405,6 @@ def test_columns_beside_the_pictures_have_models_of_their_own(tmp_path: Path) ->
     assert net.fit(problem.X, problem.y).n_features_in_ == 6 * 8 * 3
     run = kpipe.run("colours", out=tmp_path / "out", models=["boosting", "linear"], **options)
     assert len(pd.read_csv(run.path / "submission.csv")) == 3
+    assert "picture: bytes" in run.record["columns_left_out"]
+    print_run(run, json=False, quiet=False)
+    assert "picture: bytes" not in capsys.readouterr().out  # no column of the competition's files

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from kpipe.cli.console.layout import SAMPLE_WARNING, STATUS_STYLES, get_console, print_table
 from kpipe.core.formatting import format_forecast, format_with_error
+from kpipe.data.pixels import FILE_COLUMNS
 from kpipe.errors import printable
 from kpipe.runs.record import inferred_reasons
 from kpipe.runs.run import Run
@@ -105,14 +106,14 @@ def _title(record: Mapping[str, Any]) -> str:
 
 
 def _warnings(record: Mapping[str, Any]) -> Iterator[str]:
-    """Fields that were guessed, and models that were skipped."""
+    """Fields that were guessed, models that were skipped, and columns of the competition's files that were left out."""
     reasons = inferred_reasons(record)
     for field in _INFERRED:
         if field in reasons and reasons[field].guess:
             yield f"{field} is a guess: {reasons[field].text}."
     for name, reason in record["left_out"].items():
         yield f"{name} was skipped: {reason}."
-    left_out = record.get("columns_left_out", {})
+    left_out = {name: why for name, why in record.get("columns_left_out", {}).items() if name not in FILE_COLUMNS}
     for name, reason in list(left_out.items())[:_MOST_NAMED]:
         yield f"The column {name} was left out: {reason}."
     if others := list(left_out)[_MOST_NAMED:]:

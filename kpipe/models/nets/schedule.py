@@ -114,6 +114,8 @@ def _take_two(step: Callable[[], object]) -> None:
 
 
 def _seconds_to_predict(predict: Callable[[int], object], rows: int) -> float:
-    start, measured = time.monotonic(), min(rows, _MEASURED)
+    measured = min(rows, _MEASURED)
+    predict(1)  # the first time takes longer, which is no part of each row's time
+    start = time.monotonic()
     predict(max(measured, 1))
     return (time.monotonic() - start) * rows / max(measured, 1)

@@ -23,10 +23,10 @@ X, Y = make_classification(600, 6, random_state=0)
 
 
 class SlowClock:
-    """A clock on which each step takes ``seconds``, and predicting a row ``per_row``."""
+    """A clock on which each step takes ``seconds``, predicting a row ``per_row``, and the first prediction longer."""
 
     def __init__(self, seconds: float, per_row: float = 0.0) -> None:
-        self.now, self.seconds, self.per_row = 1_000.0, seconds, per_row
+        self.now, self.seconds, self.per_row, self.to_start = 1_000.0, seconds, per_row, 0.0
 
     def monotonic(self) -> float:
         return self.now
@@ -35,7 +35,8 @@ class SlowClock:
         self.now += self.seconds
 
     def predict(self, rows: int) -> None:
-        self.now += rows * self.per_row
+        self.now += self.to_start + rows * self.per_row
+        self.to_start = 0.0
 
 
 @pytest.fixture
@@ -74,6 +75,11 @@ def test_a_training_is_shortened_to_the_time_that_is_left_after_the_predictions(
     fewer, seconds = plan(clock, 1_000, 20.0, rows=1_000)
     assert 40 <= fewer <= 80
     assert seconds < 20.0
+
+
+def test_what_the_first_prediction_takes_to_start_is_not_taken_for_the_time_of_each_row(clock: SlowClock) -> None:
+    clock.to_start = 0.5
+    assert plan(clock, 100, 20.0, rows=10_000)[0] == 100
 
 
 def test_a_shortened_training_leaves_half_of_the_time_to_models_that_wait(clock: SlowClock) -> None:
