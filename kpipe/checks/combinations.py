@@ -17,19 +17,23 @@ __all__ = [
     "greatest_of_columns",
     "joint_categories",
     "number_pairs",
+    "remainders",
     "text_pairs",
 ]
 
 _NUMBERS, _SUMMED, _SCREENED = 50, 300, 300  # columns that are paired, and summed; rows of the screening
 _MIN_SKILL = 0.95  # 2 AUC - 1, or the rank correlation, from which a pair of columns is examined
-_MAX_LEVELS, _CATEGORIES, _MAX_CELLS = 12, 12, 120  # of columns of categories that are joined, and of their product
+_MAX_LEVELS, _CATEGORIES, _MAX_CELLS = 12, 24, 120  # of columns of categories that are joined, and of their product
 _SCREENED_CELLS, _MIN_CELL_SKILL = (
     1_000,
     0.9,
 )  # rows, and share of errors removed, by which joint categories are screened
 _MISSING = (0.01, 0.99)  # share of missing values of a column whose gaps may tell
+_MODULI = (3, 4, 6, 7, 8, 9, 11, 12, 13, 16, 24, 60)  # those of a decimal's last digits are among the parts of numbers
+_FLAGS, _MOST_FLAGS = 3, 12  # levels, and number, of columns of which four and five are joined
 _TEXTS = 8
-_EXACT, _MIN_PRESENT, _MIN_ROWS = 0.9999, 0.98, 100  # R² of held-out rows; share of present values; rows
+# R² of held-out rows that is exact, and nearly so; share of present values; rows.
+_EXACT, _NEARLY, _MIN_PRESENT, _MIN_ROWS = 0.9999, 0.995, 0.98, 100
 _COMBINATIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "{} minus {}": lambda a, b: a - b,
     "{} plus {}": lambda a, b: a + b,
@@ -89,6 +93,31 @@ def number_pairs(X: pd.DataFrame, skills: Screen, cells: Screen | None) -> Itera
         if others and one in whole and cells is not None:
             few = np.column_stack([numbers[name][some] for name in others])
             yield from _screened(numbers, one, others, few, some, _REMAINDERS, cells)
+
+
+def remainders(X: pd.DataFrame, cells: Screen) -> Iterator[Derived]:
+    """Remainders of whole numbers that tell the class, as where every seventh number is one.
+
+    Parameters
+    ----------
+    X : DataFrame
+    cells : callable
+        How well categories tell the class.
+
+    Yields
+    ------
+    Derived
+        Those that pass a screening in some of the rows.
+    """
+    some = np.random.default_rng(4).permutation(len(X))[:_SCREENED_CELLS]
+    for column, values in _numbers(X):
+        if np.ptp(values[some]) < _MODULI[0] or not np.array_equal(np.round(values[some]), values[some]):
+            continue
+        table = np.column_stack([values[some] % modulus for modulus in _MODULI])
+        good = np.flatnonzero(cells(table, some) >= _MIN_CELL_SKILL)
+        if len(good):
+            modulus = _MODULI[good[0]]
+            yield Derived(f"The remainder of {column} by {modulus}", (column,), values % modulus, codes=True)
 
 
 def greatest_of_columns(X: pd.DataFrame, cells: Screen, classes: int) -> Iterator[Derived]:
@@ -175,7 +204,7 @@ def text_pairs(X: pd.DataFrame) -> Iterator[Derived]:
 
 
 def joint_categories(X: pd.DataFrame, cells: Screen) -> Iterator[Derived]:
-    """Two or three columns of few categories, or what is missing in them, that tell the class together.
+    """A few columns of few categories, or what is missing in them, that tell the class together.
 
     Parameters
     ----------
@@ -188,12 +217,13 @@ def joint_categories(X: pd.DataFrame, cells: Screen) -> Iterator[Derived]:
     Derived
         Those that pass a screening in some of the rows.
     """
-    columns = dict(list(_levels(X))[:_CATEGORIES])
+    columns = dict(sorted(_levels(X), key=lambda one: int(one[1].max()))[:_CATEGORIES])
     some = np.random.default_rng(2).permutation(len(X))[:_SCREENED_CELLS]
-    for size in (2, 3):
+    flags = [name for name, codes in columns.items() if codes.max() < _FLAGS][:_MOST_FLAGS]
+    for size, of in ((2, list(columns)), (3, list(columns)), (4, flags), (5, flags)):
         made = [
             (names, joint)
-            for names in combinations(columns, size)
+            for names in combinations(of, size)
             if (joint := _join([columns[name] for name in names])) is not None
         ]
         if not made:
@@ -207,13 +237,13 @@ def joint_categories(X: pd.DataFrame, cells: Screen) -> Iterator[Derived]:
 
 
 def _levels(X: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
-    """Codes of what is missing in each column, and of the columns of few categories."""
-    shares = X.isna().mean()
-    for column in shares.index[(shares > _MISSING[0]) & (shares < _MISSING[1])]:
-        yield f"whether {column} is missing", X[column].isna().to_numpy().astype(np.int64)
+    """Codes of the columns of few categories, and of what is missing in each column."""
     for column in X:
         if 2 <= X[column].nunique() <= _MAX_LEVELS:
             yield str(column), pd.factorize(X[column], use_na_sentinel=False)[0]
+    shares = X.isna().mean()
+    for column in shares.index[(shares > _MISSING[0]) & (shares < _MISSING[1])]:
+        yield f"whether {column} is missing", X[column].isna().to_numpy().astype(np.int64)
 
 
 def _join(codes: list[np.ndarray]) -> np.ndarray | None:
@@ -224,7 +254,7 @@ def _join(codes: list[np.ndarray]) -> np.ndarray | None:
     return joint if int(joint.max()) < _MAX_CELLS else None
 
 
-def find_linear_leak(X: pd.DataFrame, y: np.ndarray) -> tuple[list[str], str] | None:
+def find_linear_leak(X: pd.DataFrame, y: np.ndarray) -> tuple[list[str], str, bool] | None:
     """Columns of which the target, or its logarithm, is a weighted sum; None where it is not.
 
     Parameters
@@ -234,8 +264,8 @@ def find_linear_leak(X: pd.DataFrame, y: np.ndarray) -> tuple[list[str], str] | 
 
     Returns
     -------
-    tuple of (list of str, str) or None
-        The columns that weigh most, and the predicate of a sentence about them.
+    tuple of (list of str, str, bool) or None
+        The columns that weigh most, the predicate of a sentence about them, and whether they give it exactly.
     """
     numbers = {name: values for name, values in _numbers(X, _SUMMED) if np.isfinite(values).mean() >= _MIN_PRESENT}
     if len(numbers) < 2 or len(y) < max(_MIN_ROWS, 2 * len(numbers) + 40) or not np.ptp(y):
@@ -247,9 +277,10 @@ def find_linear_leak(X: pd.DataFrame, y: np.ndarray) -> tuple[list[str], str] | 
     used = [name for name, one in zip(numbers, varies.tolist(), strict=True) if one]
     for words, names, inputs, goal in _linear_forms(used, table[:, varies], y):
         r2, weights = _linear_fit(inputs, goal)
-        if r2 >= _EXACT:
+        if r2 >= _NEARLY:
             heavy = [names[place] for place in np.argsort(-weights)[:4] if weights[place] > 0.01 * weights.max()]
-            return heavy, f"give the target exactly, as {words} (R² {r2:.5f} in held-out rows)"
+            how = "exactly" if r2 >= _EXACT else "nearly exactly"
+            return heavy, f"give the target {how}, as {words} (R² {r2:.5f} in held-out rows)", r2 >= _EXACT
     return None
 
 

@@ -17,6 +17,9 @@ _BRIDGE, _SURE_BRIDGE, _NO_GAIN = 2.7, 3.3, 0.15  # and the gain of the bad rows
 _SHORTEST = 0.05  # share of the rows of a part of the file
 _SAME_TARGET = 0.15  # Kolmogorov-Smirnov statistic between the targets of two parts that count as alike
 
+_ORDINALS = ("", "", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_PERIODS, _SURE_ERRORS = 10, 6.0  # rows after which errors may repeat; standard errors
+
 
 def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
     """Whether a part of the file, from some row on, is predicted no better than without features, others well.
@@ -42,6 +45,8 @@ def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
     start, end = int(np.argmax(bridge)), int(np.argmin(bridge))
     strength = float(bridge[start] - bridge[end])
     if strength < _BRIDGE:
+        if (every := _every_few_rows(rows, gain)) is not None:
+            yield every
         return
     # Between its maximum and its minimum a bridge falls: gains are low there; or they are low outside of the rest.
     bad = np.zeros(n, dtype=bool)
@@ -58,6 +63,25 @@ def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
             "good for the others: there, the target or columns may belong to other rows. Check how they were joined "
             "(by id, not by position).",
         )
+
+
+def _every_few_rows(rows: np.ndarray, gain: np.ndarray) -> Finding | None:
+    """The finding if every second, third, ... row is predicted no better than without features, and the others well."""
+    for period in range(2, _PERIODS + 1):
+        place = rows % period
+        means = np.array([gain[place == one].mean() for one in range(period)])
+        bad = place == int(np.argmin(means))
+        error = float(np.hypot(gain[bad].std() / np.sqrt(bad.sum()), gain[~bad].std() / np.sqrt((~bad).sum())))
+        lost = float(gain[~bad].mean() - gain[bad].mean())
+        if gain[~bad].mean() > 0 and lost > _SURE_ERRORS * error and gain[bad].mean() < _NO_GAIN * gain[~bad].mean():
+            return (
+                "fail",
+                f"Predictions are no better than without features for every {_ORDINALS[period]} row (rows "
+                f"{', '.join(str(int(row) + 1) for row in rows[bad][:3])}, ... of train.csv), but good for the others: "
+                "there, the target or columns may belong to other rows. Check how they were joined (by id, not by "
+                "position).",
+            )
+    return None
 
 
 def _stretch(rows: np.ndarray, bad: np.ndarray) -> str:

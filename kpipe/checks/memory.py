@@ -28,6 +28,10 @@ _OF_PROCESSES = (
     "from one process to the next: it depends on hash(), on the order of a set, or on the clock. Sort sets, hash with "
     "hashlib, and pass context.seed to every random step."
 )
+_OF_FITS = (
+    "when the last fold is fitted alone in a fresh process, and from one fit to the next in this one: it is random, or "
+    "keeps something. Pass context.seed to every random step, and keep nothing outside of the fitted object."
+)
 _BETWEEN_FITS = (
     "when the last fold is fitted alone in a fresh process: something is kept between fits (a cache, an attribute of a "
     "class, a table that an import or a splitter has kept). Keep nothing outside of the fitted object."
@@ -77,6 +81,9 @@ def memory_between_fits(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]
             "The last fold gives the same predictions alone in a fresh process, with other hashes, another clock and "
             "another train.csv on disk.",
         )
+        return
+    if _first_change(trainer.train_last_fold(), trainer.train_last_fold(), trainer.last_fold):
+        yield "fail", f"{changed} {_OF_FITS}"
         return
     whole, others = fit(_HASH_SEEDS[0]), [fit(seed) for seed in _HASH_SEEDS[1:]]
     if _first_change(whole.predictions, fresh.predictions, trainer.last_fold):

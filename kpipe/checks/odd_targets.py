@@ -19,6 +19,12 @@ _PLACEHOLDERS = (-1.0, -9.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0, 9999999.0)
 _FACTORS = (1000, 100, 1e6, 1 / 1000, 1 / 100, 1e-6)
 _GAP, _BACK = 3.0, 0.9  # ratio between those rows and the others; share of them that is usual after conversion
 
+# Zeros are isolated if the smallest of so many other targets, at least, is this share of the 5 % quantile or more, and
+# so many times as great as the steps between small targets.
+_MIN_VALUES, _ISOLATED, _STEPS = 20, 0.35, 10.0
+# A value was filled in if it is so many times as frequent as any other, and so near the mean, in deviations.
+_OFTEN, _NEAR_MEAN = 4, 0.05
+
 
 def odd_targets(problem: Problem, _: Folds) -> Iterator[Finding]:
     """Targets of numbers of which a few are placeholders, or in another unit; nothing where none are.
@@ -37,7 +43,7 @@ def odd_targets(problem: Problem, _: Folds) -> Iterator[Finding]:
     for name in problem.targets:
         y = problem.tables.train[name].to_numpy(dtype=np.float64, na_value=np.nan)
         y = y[np.isfinite(y)]
-        text = _placeholder(y) or _other_unit(y)
+        text = _placeholder(y) or _zero(y) or _filled(y) or _other_unit(y) or _logarithm(y)
         if text is not None:
             yield "warn", f"{name} {text} Models learn it, and it weighs heavily in the score."
 
@@ -55,6 +61,60 @@ def _placeholder(y: np.ndarray) -> str | None:
             return (
                 f"is {value:g} in {count:,} of {len(y):,} rows of train, and {others.min():g} to {others.max():g} in "
                 "the others: probably a placeholder for an unknown target. Drop these rows in clean."
+            )
+    return None
+
+
+def _zero(y: np.ndarray) -> str | None:
+    """The predicate of a sentence about zeros that lie far below all other targets; None without such."""
+    others = y[y != 0]
+    if not _few(len(y) - len(others), len(y)) or len(others) < _MIN_OTHERS or others.min() <= 0:
+        return None
+    distinct = np.unique(others)
+    lowest, low = distinct[0], np.quantile(others, 0.05)
+    steps = np.diff(distinct[: max(2, len(distinct) // 5)])
+    if len(distinct) < _MIN_VALUES or lowest < _ISOLATED * low or lowest < _STEPS * float(np.median(steps)):
+        return None
+    return (
+        f"is 0 in {len(y) - len(others):,} of {len(y):,} rows of train, and {lowest:g} to {others.max():g} in the "
+        "others: if 0 stands for an unknown target, drop these rows in clean."
+    )
+
+
+def _filled(y: np.ndarray) -> str | None:
+    """The predicate of a sentence about unknown targets that were filled with the mean; None without such."""
+    values, counts = np.unique(y, return_counts=True)
+    place = int(np.argmax(counts))
+    value, count = float(values[place]), int(counts[place])
+    others, often = y[y != value], np.delete(counts, place).max(initial=0)
+    if not _few(count, len(y)) or count < _OFTEN * often or len(others) < _MIN_OTHERS:
+        return None
+    for name, usual in (("mean", others.mean()), ("median", np.median(others))):
+        if abs(value - usual) <= _NEAR_MEAN * others.std():
+            return (
+                f"is {value:g} in {count:,} of {len(y):,} rows of train, {count / max(often, 1):.0f} times as often as "
+                f"any other value, and near the {name} of the others ({usual:g}): probably unknown targets that were "
+                "filled. Drop these rows in clean."
+            )
+    return None
+
+
+def _logarithm(y: np.ndarray) -> str | None:
+    """The predicate of a sentence about rows that hold the logarithm of the target; None without such rows."""
+    ordered = np.sort(y)
+    most = int(_MAX_SHARE * len(y))
+    if len(y) < _MIN_OTHERS or ordered[0] <= 0 or not most:
+        return None
+    count = int(np.argmax(ordered[1 : most + 1] / ordered[:most])) + 1  # rows before the widest gap
+    odd, others = ordered[:count], ordered[count:]
+    if not _few(count, len(y)) or others[0] < _GAP * odd[-1]:
+        return None
+    low, high = np.quantile(others, [0.005, 0.995])
+    for name, back in (("natural", np.exp(np.minimum(odd, 700.0))), ("decimal", 10 ** np.minimum(odd, 300.0))):
+        if ((back >= low) & (back <= high)).mean() >= _BACK:
+            return (
+                f"is {odd[0]:g} to {odd[-1]:g} in {count:,} of {len(y):,} rows of train, and {others[0]:g} to "
+                f"{others[-1]:g} in the others: probably {name} logarithms of the target. Convert them in clean."
             )
     return None
 

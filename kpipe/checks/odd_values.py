@@ -13,6 +13,7 @@ import pandas as pd
 from kpipe.checks.exchanged_values import exchanged_columns, exchanged_days, other_form_of_date
 from kpipe.checks.folds import goes_on
 from kpipe.checks.interface import Finding, TableCheck
+from kpipe.checks.odd_texts import odd_texts
 from kpipe.checks.spellings import new_levels, odd_spellings
 from kpipe.checks.statistics import two_proportion_z
 from kpipe.core.values import Folds
@@ -32,7 +33,7 @@ _FAR = 1.0  # interquantile ranges beyond which a value of test lies far outside
 # millimetres of mercury, calories, and their like.
 _UNITS = (
     *(1000, 100, 10, 60, 3600, 2.54, 25.4, 3.28084, 10.7639, 0.453592, 28.3495, 1.609344, 3.78541, 1e6, 24),
-    *(7.50062, 4.184, 28.3168, 0.0254, 12, 7, 365.25, 240),
+    *(7.50062, 4.184, 28.3168, 0.0254, 12, 7, 365.25, 240, 96.485),
 )
 _SCALES = {"Fahrenheit": (1.8, 32.0), "Kelvin": (1.0, 273.15)}  # of degrees Celsius: a factor, then a number to add
 _BY_CHANCE = 1e-7  # probability that so many rows of test lie beyond all of train's
@@ -85,7 +86,9 @@ def _odd_values(train: pd.Series, test: pd.Series) -> Iterator[str]:
             yield from _odd_numbers(train, test)
     elif (dates := parse_dates(train)) is not None:
         yield from exchanged_days(str(train.name), dates, parse_dates(test))
-    elif to_numeric(train) is None and not is_free_text(train):
+    elif is_free_text(train):
+        yield from odd_texts(train, test)
+    elif to_numeric(train) is None:
         found = [*odd_spellings(train, test)] or new_levels(train, test)
         yield from found
 
@@ -127,7 +130,8 @@ def _unit(ours: np.ndarray, far: np.ndarray) -> str:
             return f": perhaps degrees {name}, as they fit when converted to Celsius"
     fit = _fitting_units(ours, far)
     if len(fit) == 1:
-        return f": perhaps another unit, as they fit when divided by {fit[0]:g}"
+        how = f"divided by {fit[0]:g}" if fit[0] > 1 else f"multiplied by {1 / fit[0]:g}"
+        return f": perhaps another unit, as they fit when {how}"
     return ": perhaps another unit" if fit else ""
 
 

@@ -12,6 +12,7 @@ from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.perturbation import replace_values
 from kpipe.checks.statistics import ks_statistic
 from kpipe.core.values import Folds
+from kpipe.data.column_types import to_codes
 from kpipe.errors import KpipeError
 from kpipe.problem.problem import Problem
 from kpipe.training.folds import make_folds
@@ -22,6 +23,9 @@ __all__ = ["TABLE_CHECKS", "own_splitter"]
 # relative to what chance exceeds once in a hundred times, where it is suspicious; so great that the fold was made by
 # the target; and rows of a fold from which it is judged.
 _UNLIKE, _TIMES_CHANCE, _BY_TARGET, _MIN_ROWS = 0.1, 2.5, 0.6, 20
+# Share of rows that may be left out, or validated more often than others; that a fold must train on; columns that are
+# compared, and the Kolmogorov-Smirnov statistic from which they differ.
+_MAX_LEFT_OUT, _MIN_TRAINED, _COLUMNS, _DIFFERS = 0.02, 0.5, 100, 0.3
 _EXPECTED = 10  # rows of a class that chance puts into a fold, from which its absence says something
 
 
@@ -53,8 +57,10 @@ def own_splitter(problem: Problem, folds: Folds) -> Iterator[Finding]:
             return
     except KpipeError:  # fewer rows of a class than folds, after targets were permuted
         return
-    if (unlike := _unlike_targets(problem, folds)) is not None:
-        yield unlike
+    for found in (_unlike_targets(problem, folds), _uncounted(problem, folds), _few_training_rows(problem, folds)):
+        if found is not None:
+            yield found
+            return
 
 
 def _first_differing(one: Folds, two: Folds) -> int | None:
@@ -79,6 +85,67 @@ def _chosen_by_target(problem: Problem, folds: Folds) -> str | None:
         f"The splitter validates {len(validated):,} of {len(train):,} rows, and chooses them by their target: with "
         "permuted targets it validates others. The score leaves out rows that test has. Validate all rows, or choose "
         "them without the target."
+    )
+
+
+def _uncounted(problem: Problem, folds: Folds) -> Finding | None:
+    """The finding if some rows are validated less often than others; folds in time leave out the first ones."""
+    rows = len(problem.tables.train) - problem.tables.extra
+    counts = np.bincount(np.concatenate(folds.valid), minlength=rows)[:rows]
+    most, never = int(counts.max()), np.flatnonzero(counts == 0)
+    # Folds that validate stretches of the file may follow a time.
+    if folds.refit or (len(never) and never[-1] == len(never) - 1) or counts.min() == most:
+        return None
+    if len(never) <= _MAX_LEFT_OUT * rows and (counts > 1).sum() <= _MAX_LEFT_OUT * rows:
+        return None
+    if len(never) > _MAX_LEFT_OUT * rows:
+        column, like_test = _by_which_column(problem, counts > 0)
+        if like_test:  # the rows that resemble test are those to validate
+            return None
+        what = f"never validates {len(never):,} of {rows:,} rows (first: row {never[0] + 1} of train.csv)"
+        what += f", which differ from the others in {column}" if column else ""
+        why = "The score says nothing of them"
+    else:
+        twice = np.flatnonzero(counts > 1)
+        what = f"validates {len(twice):,} of {rows:,} rows more than once (first: row {twice[0] + 1} of train.csv)"
+        what += ", and others once" if counts.min() else ", and others never"
+        why = "These weigh more in the score"
+    return "warn", f"The splitter {what}. {why}. Let each row be validated in exactly one fold, as KFold does."
+
+
+def _by_which_column(problem: Problem, validated: np.ndarray) -> tuple[str | None, bool]:
+    """The column by which validated rows differ most from the others, and whether test is like the validated ones.
+
+    No column if they hardly differ.
+    """
+    both = pd.concat([problem.X.iloc[: len(validated)], problem.X_test], ignore_index=True)[list(problem.X)[:_COLUMNS]]
+    numbers = to_codes(both).fillna(-1.0)
+    worst: tuple[float, str | None, bool] = (_DIFFERS, None, False)
+    for column in numbers:
+        values = numbers[column].to_numpy(dtype=np.float64)
+        train, test = values[: len(validated)], np.sort(values[len(validated) :])
+        ours, others = np.sort(train[validated]), np.sort(train[~validated])
+        distance = ks_statistic(ours, others)
+        if distance > worst[0]:
+            worst = (distance, str(column), ks_statistic(ours, test) < distance / 2)
+    return worst[1:]
+
+
+def _few_training_rows(problem: Problem, folds: Folds) -> Finding | None:
+    """The finding if a fold trains on a small share of the rows that it might train on."""
+    if folds.refit or problem.groups is not None:
+        return None
+    rows = len(problem.tables.train)
+    shares = [len(np.unique(t)) / max(rows - len(v), 1) for t, v in zip(folds.train, folds.valid, strict=True)]
+    worst = int(np.argmin(shares))
+    first = np.array([t.max() < v.min() for t, v in zip(folds.train, folds.valid, strict=True) if len(t) and len(v)])
+    if shares[worst] >= _MIN_TRAINED or first.all():
+        return None
+    return (
+        "warn",
+        f"Fold {worst + 1} trains on {len(np.unique(folds.train[worst])):,} of the {rows - len(folds.valid[worst]):,} "
+        "rows that it does not validate: the score is that of models of fewer rows, and the submission, too. Train on "
+        "all other rows.",
     )
 
 

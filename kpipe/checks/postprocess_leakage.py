@@ -1,16 +1,18 @@
-"""Whether ``postprocess`` uses the targets of the rows that are scored, or joins rows by position."""
+"""Whether ``postprocess`` uses targets, ids, positions or other rows, or treats test otherwise than train."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from kpipe.checks.interface import Finding, PredictionCheck, TrainedModels
 from kpipe.checks.perturbation import replace_values
+from kpipe.core.values import Status, Tables
 from kpipe.errors import KpipeError
+from kpipe.problem.competition import Competition
 from kpipe.problem.postprocessing import apply_postprocess
 from kpipe.training.thresholds import cross_fit_thresholds
 
@@ -22,7 +24,7 @@ _JITTER = 1e-7  # standard deviations that are added to the predictions, so that
 
 
 def postprocess_leakage(trained: TrainedModels) -> Iterator[Finding]:
-    """Whether ``postprocess`` depends on the targets, or on the order of rows; nothing if there is no ``postprocess``.
+    """Whether ``postprocess`` depends on targets, ids, or the order and mixture of rows; nothing where there is none.
 
     ``postprocess`` is applied to out-of-fold predictions, which are scored: a threshold that it fits to their targets
     would be scored on the rows it was fitted on. The check passes it the plain mean of the models.
@@ -35,100 +37,160 @@ def postprocess_leakage(trained: TrainedModels) -> Iterator[Finding]:
     ------
     Finding
     """
-    problem, predictions = trained.problem, trained.predictions
-    competition, tables = problem.competition, problem.tables
-    if competition.postprocess is None:
+    if trained.problem.competition.postprocess is None:
         return
-    rows = tables.train.drop(columns=list(problem.targets))
-    rng = np.random.default_rng(0)
-    order = rng.permutation(len(rows))
-    reordered = rows.iloc[order].reset_index(drop=True)
-    train_reordered = tables.train.iloc[order].reset_index(drop=True)
+    probed = _Probed.of(trained)
+    probes = (_is_random, _uses_targets, _joins_by_position, _fills_from_others, _decides_by_id, _decides_by_mixture)
+    yield next((found for probe in probes if (found := probe(probed)) is not None), None) or (
+        "pass",
+        "Out-of-fold predictions do not change when targets are shuffled, rows are reordered, others have gaps or are "
+        "absent, or ids are exchanged.",
+    )
 
-    mean = np.mean([model.oof for model in predictions.models], axis=0)
-    mean = np.nan_to_num(cross_fit_thresholds(problem.metric, mean, predictions.y, trained.folds))
-    mean = mean + _JITTER * mean.std() * rng.random(mean.shape)  # the order of ties would depend on that of the rows
-    once = apply_postprocess(competition, mean, replace(tables, test=rows))
-    shuffles = (
-        replace_values(tables.train, problem.targets, rng.permutation(len(rows)), of=tables.train)
-        for _ in range(_SHUFFLES)
+
+@dataclass(frozen=True)
+class _Probed:
+    """``postprocess``, and the predictions and rows that it is probed with.
+
+    oof, test : the plain mean of the models. rows : those of train, without targets. once : the result for them.
+    """
+
+    competition: Competition
+    tables: Tables
+    id: str
+    targets: tuple[str, ...]
+    oof: np.ndarray
+    test: np.ndarray
+    rows: pd.DataFrame
+    once: np.ndarray
+
+    @classmethod
+    def of(cls, trained: TrainedModels) -> _Probed:
+        """That of a trained problem."""
+        problem, predictions = trained.problem, trained.predictions
+        rng = np.random.default_rng(0)
+        oof = np.mean([model.oof for model in predictions.models], axis=0)
+        oof = np.nan_to_num(cross_fit_thresholds(problem.metric, oof, predictions.y, trained.folds))
+        oof = oof + _JITTER * oof.std() * rng.random(oof.shape)  # the order of ties would depend on that of the rows
+        test = np.mean([model.test for model in predictions.models], axis=0)
+        test = test + _JITTER * test.std() * rng.random(test.shape)
+        rows = problem.tables.train.drop(columns=list(problem.targets))
+        once = apply_postprocess(problem.competition, oof, replace(problem.tables, test=rows))
+        return cls(problem.competition, problem.tables, problem.id, tuple(problem.targets), oof, test, rows, once)
+
+    def apply(self, predictions: np.ndarray, rows: pd.DataFrame, train: pd.DataFrame | None = None) -> np.ndarray:
+        """The result for these rows."""
+        tables = replace(self.tables, test=rows, train=self.tables.train if train is None else train)
+        return apply_postprocess(self.competition, predictions, tables)
+
+
+def _is_random(probed: _Probed) -> Finding | None:
+    count = _count_changed(probed.once, probed.apply(probed.oof, probed.rows))
+    return _where(
+        count,
+        "fail",
+        f"{count:,} of {len(probed.rows):,} rows change when postprocess is called again: it is random, or keeps "
+        "something between calls. Seed every random step, such as np.random.default_rng(0), inside postprocess.",
     )
-    without_targets = (
-        apply_postprocess(competition, mean, replace(tables, train=train, test=rows)) for train in shuffles
+
+
+def _uses_targets(probed: _Probed) -> Finding | None:
+    rng, train = np.random.default_rng(0), probed.tables.train
+    shuffles = (replace_values(train, probed.targets, rng.permutation(len(train)), of=train) for _ in range(_SHUFFLES))
+    count = max(_count_changed(probed.once, probed.apply(probed.oof, probed.rows, train)) for train in shuffles)
+    return _where(
+        count,
+        "fail",
+        f"{count:,} of {len(probed.rows):,} out-of-fold rows change when the targets of train are shuffled: "
+        "postprocess uses the targets of the rows that are scored. Remove that step; kpipe itself fits thresholds on "
+        "other folds.",
     )
-    if count := max(_count_changed(once, other) for other in without_targets):
-        yield (
-            "fail",
-            f"{count:,} of {len(rows):,} out-of-fold rows change when the targets of train are shuffled: postprocess "
-            "uses the targets of the rows that are scored. Remove that step; kpipe itself fits thresholds on other "
-            "folds.",
-        )
-        return
+
+
+def _joins_by_position(probed: _Probed) -> Finding | None:
+    order = np.random.default_rng(0).permutation(len(probed.rows))
+    rows, train = (frame.iloc[order].reset_index(drop=True) for frame in (probed.rows, probed.tables.train))
     # Train is reordered too, so that what is fitted to its targets stays the same.
-    again = replace(tables, train=train_reordered, test=reordered)
-    count = _count_changed(once[order], apply_postprocess(competition, mean[order], again))
-    if count := count or _changed_on_test(trained, rng):
-        yield (
-            "fail",
-            f"{count:,} of {len(rows):,} rows change when predictions and rows are reordered together: postprocess "
-            "joins rows by position. Join them by the id.",
-        )
-    elif count := _changed_by_gaps(trained, mean, rows, once):
-        yield (
-            "fail",
-            f"{count:,} rows change when other rows lose the values of columns that have missing values: postprocess "
-            "drops or fills rows by others, and joins the rest by position. Treat each row by itself, and join by id.",
-        )
-    elif count := _changed_by_absence(trained, mean, rows, once):
-        yield (
+    count = _count_changed(probed.once[order], probed.apply(probed.oof[order], rows, train))
+    if not count:
+        order = np.random.default_rng(1).permutation(len(probed.test))
+        once = probed.apply(probed.test, probed.tables.test)
+        rows = probed.tables.test.iloc[order].reset_index(drop=True)
+        count = _count_changed(once[order], probed.apply(probed.test[order], rows))
+    return _where(
+        count,
+        "fail",
+        f"{count:,} of {len(probed.rows):,} rows change when predictions and rows are reordered together: "
+        "postprocess joins rows by position. Join them by the id.",
+    )
+
+
+def _fills_from_others(probed: _Probed) -> Finding | None:
+    """Whether rows change when every seventh of the others loses what some rows lack."""
+    rows = probed.rows
+    columns = [c for c in rows if rows[c].isna().any() and c != probed.id]
+    blank = np.arange(len(rows)) % 7 == 3
+    altered = rows.assign(**{str(c): rows[c].mask(blank) for c in columns})
+    try:
+        count = _count_changed(probed.once[~blank], probed.apply(probed.oof, altered)[~blank]) if columns else 0
+    except KpipeError:  # it may count on values in some of the columns
+        return None
+    return _where(
+        count,
+        "fail",
+        f"{count:,} rows change when other rows lose the values of columns that have missing values: postprocess "
+        "drops or fills rows by others, and joins the rest by position. Treat each row by itself, and join by id.",
+    )
+
+
+def _decides_by_id(probed: _Probed) -> Finding | None:
+    rng, count, sure = np.random.default_rng(0), 0, True
+    for predictions, rows in ((probed.oof, probed.rows), (probed.test, probed.tables.test)):
+        if probed.id not in rows:
+            continue
+        exchanged = rows.assign(**{probed.id: rng.permutation(rows[probed.id].to_numpy())})
+        sure &= pd.api.types.is_numeric_dtype(rows[probed.id])  # a text may name a group
+        try:
+            count += _count_changed(probed.apply(predictions, rows), probed.apply(predictions, exchanged))
+        except KpipeError:  # it may count on certain ids
+            continue
+    return _where(
+        count,
+        "fail" if sure else "warn",
+        f"{count:,} rows change when {probed.id} is exchanged between rows: postprocess decides by the id, as "
+        "where answers are written into the code, which say nothing of other rows. Decide by predictions and columns.",
+    )
+
+
+def _decides_by_mixture(probed: _Probed) -> Finding | None:
+    """Whether rows change when every second of the others is absent."""
+    if count := _changed_by_absence(probed, probed.oof, probed.rows):
+        return (
             "warn",
             f"{count:,} rows change when half of the others are absent, as by ranks or shares of all rows that are "
             "predicted together: test rows may be another mixture than out-of-fold rows. Decide by what was learned "
             "from training rows, such as a fixed threshold.",
         )
-    else:
-        yield (
-            "pass",
-            "Out-of-fold predictions do not change when targets are shuffled, rows are reordered, or others have gaps.",
-        )
+    count = _changed_by_absence(probed, probed.test, probed.tables.test)
+    return _where(
+        count,
+        "fail",
+        f"{count:,} test rows change when half of the others are absent, but no out-of-fold row does: postprocess "
+        "recognises test, such as by its number of rows, and does there what is not scored. Treat both alike.",
+    )
 
 
-def _changed_on_test(trained: TrainedModels, rng: np.random.Generator) -> int:
-    """Number of test rows that change when they are reordered together with their predictions."""
-    competition, tables = trained.problem.competition, trained.problem.tables
-    mean = np.mean([model.test for model in trained.predictions.models], axis=0)
-    mean = mean + _JITTER * mean.std() * rng.random(mean.shape)
-    order = rng.permutation(len(mean))
-    reordered = replace(tables, test=tables.test.iloc[order].reset_index(drop=True))
-    once = apply_postprocess(competition, mean, tables)
-    return _count_changed(once[order], apply_postprocess(competition, mean[order], reordered))
-
-
-def _changed_by_gaps(trained: TrainedModels, mean: np.ndarray, rows: pd.DataFrame, once: np.ndarray) -> int:
-    """Number of rows that change when every seventh of the others loses what some rows lack."""
-    competition, tables = trained.problem.competition, trained.problem.tables
-    columns = [c for c in rows if rows[c].isna().any() and c != trained.problem.id]
-    blank = np.arange(len(rows)) % 7 == 3
-    altered = rows.assign(**{str(c): rows[c].mask(blank) for c in columns})
-    if not columns:
-        return 0
-    try:
-        again = apply_postprocess(competition, mean, replace(tables, test=altered))
-    except KpipeError:  # it may count on values in some of the columns
-        return 0
-    return _count_changed(once[~blank], again[~blank])
-
-
-def _changed_by_absence(trained: TrainedModels, mean: np.ndarray, rows: pd.DataFrame, once: np.ndarray) -> int:
-    """Number of rows that change when every second of the others is absent."""
-    competition, tables = trained.problem.competition, trained.problem.tables
+def _changed_by_absence(probed: _Probed, predictions: np.ndarray, rows: pd.DataFrame) -> int:
     kept = np.arange(0, len(rows), 2)
     try:
-        fewer = replace(tables, test=rows.iloc[kept].reset_index(drop=True))
-        again = apply_postprocess(competition, mean[kept], fewer)
+        fewer = probed.apply(predictions[kept], rows.iloc[kept].reset_index(drop=True))
+        return _count_changed(probed.apply(predictions, rows)[kept], fewer)
     except KpipeError:  # it may count on certain rows
         return 0
-    return _count_changed(once[kept], again)
+
+
+def _where(count: int, status: Status, text: str) -> Finding | None:
+    return (status, text) if count else None
 
 
 def _count_changed(a: np.ndarray, b: np.ndarray) -> int:

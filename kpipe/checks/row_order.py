@@ -145,7 +145,11 @@ def _orders(problem: Problem, train: pd.DataFrame) -> Iterator[tuple[str, np.nda
 
 
 def _goes_on(problem: Problem, name: object) -> bool:
-    return name in problem.tables.test and continues(problem.tables.train[name], problem.tables.test[name])
+    """Whether test goes on where train ends, up or down, as by days since a start or days that are left."""
+    if name not in problem.tables.test:
+        return False
+    train, test = problem.tables.train[name], problem.tables.test[name]
+    return continues(train, test) or (train.dtype.kind in "if" and test.dtype.kind in "if" and continues(-train, -test))
 
 
 def _numbers_rows(column: pd.Series) -> bool:

@@ -21,10 +21,11 @@ from kpipe.checks.combinations import (
     greatest_of_columns,
     joint_categories,
     number_pairs,
+    remainders,
     text_pairs,
 )
 from kpipe.checks.interface import Finding, TableCheck
-from kpipe.checks.number_leakage import find_rank_leak
+from kpipe.checks.number_leakage import find_rank_leak, is_in_order
 from kpipe.checks.statistics import scaled_ranks
 from kpipe.checks.text_parts import find_telling_words, parts_of_numbers, parts_of_texts
 from kpipe.core.values import Folds
@@ -44,6 +45,8 @@ _MAX_PER_GROUP, _RANKED = 50, 14  # rows per group, and numbers that are ranked 
 _MAX_RANKED = 100_000  # rows of a table whose groups are ranked: a sample would break them
 _COLUMNS = 60  # the first ones, of which groups and numbers to rank are taken
 _SEPARATED, _MIN_OF_CLASS = 0.95, 30  # difference of shares of rows of a class and of others; rows of either
+_FEW_CLASSES = 6  # of which each is compared with all others
+_BLANKS = "The blanks"
 _ROWS_PER_CATEGORY, _MIN_NUMBERS = 20, 50  # of texts whose parts, and of numbers whose digits, are examined
 
 
@@ -79,11 +82,34 @@ class _Target:
 
     def of_derived(self, one: Derived) -> _Found | None:
         """What derived values contain of the target: they are certain sooner than a column, which may be a sensor."""
-        evidence = self.evidence(_bin(one.values, codes=one.codes))
+        binned = _bin(one.values, codes=one.codes)
+        evidence = self.evidence(binned) or self._of_one_class(binned, marks=one.subject.startswith(_BLANKS))
         if evidence is None:
             return None
         sure = evidence.sure or (evidence.skill >= _SURE and len(self.codes) >= _SURE_ROWS)
+        if not sure and self.numbers is not None and one.values.dtype.kind == "f":
+            sure = is_in_order(one.values, self.numbers)
         return _Found(sure, evidence.rows, one.subject, one.columns, evidence.text)
+
+    def _of_one_class(self, binned: BinnedColumn, *, marks: bool) -> Evidence | None:
+        """Evidence that values tell one of several classes from all others; None if they do not.
+
+        marks : whether the values are blanks and other marks that no content explains. They tell a class, too, where
+        all rows that have one are of it.
+        """
+        marked = binned.codes != np.bincount(binned.codes).argmax()
+        for code, label in enumerate(self.labels) if self.of_classes and len(self.labels) <= _FEW_CLASSES else ():
+            own = (self.codes == code).astype(np.int64)
+            two = len(self.labels) == 2
+            if own.sum() < _MIN_OF_CLASS or (two and (code == 0 or not marks)):
+                continue
+            if marks and not two and not (marked.any() and own[marked].mean() > 0.5):
+                continue
+            names = self.labels if two else ["another", label]
+            found = find_class_leak(binned, own, self.fold, names, target=self.name, columns=1 if marks else None)
+            if found is not None and (marks or found.skill >= _SURE):
+                return found
+        return None
 
     def skills(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """(columns,) how well (n, columns) values order the target: 2 AUC - 1 of a class, or the rank correlation."""
@@ -177,9 +203,9 @@ def _derived(X: pd.DataFrame) -> Iterator[Derived]:
         if missing[column].any():
             yield Derived(f"Whether {column} is missing", (str(column),), missing[column].to_numpy(), codes=True)
         for subject, part in parts_of_texts(str(column), _cells(X[column])):
-            if 1 < len(set(part)) < len(X) / 2:
-                kind = None if isinstance(part[0], float) else object
-                yield Derived(subject, (str(column),), np.array(part, dtype=kind))
+            of_numbers = isinstance(part[0], float)
+            if len(set(part)) > 1 and (of_numbers or len(set(part)) < len(X) / 2):
+                yield Derived(subject, (str(column),), np.array(part, dtype=None if of_numbers else object))
     numbers = [c for c in X if c in numeric and X[c].nunique() > _MIN_NUMBERS]
     for column in numbers[:_NUMBERS]:
         for subject, digits in parts_of_numbers(str(column), X[column].to_numpy(dtype=np.float64, na_value=np.nan)):
@@ -195,6 +221,7 @@ def _of_columns(X: pd.DataFrame, target: _Target) -> Iterator[Derived]:
     yield from number_pairs(X, target.skills, target.cell_skills if target.of_classes else None)
     yield from text_pairs(X)
     if target.of_classes:
+        yield from remainders(X, target.cell_skills)
         yield from joint_categories(X, target.cell_skills)
         yield from greatest_of_columns(X, target.cell_skills, len(target.labels))
 
@@ -233,8 +260,8 @@ def _class_by_gaps(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:
 
 def _weighted(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:
     if target.numbers is not None and (leak := find_linear_leak(X, target.numbers)) is not None:
-        columns, text = leak
-        yield _Found(True, len(X), f"{', '.join(columns)} together", tuple(columns), text)
+        columns, text, exact = leak
+        yield _Found(exact, len(X), f"{', '.join(columns)} together", tuple(columns), text)
 
 
 def _within_groups(problem: Problem, rows: np.ndarray) -> Iterator[Derived]:

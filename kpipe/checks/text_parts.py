@@ -8,11 +8,23 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-__all__ = ["find_telling_words", "parts_of_numbers", "parts_of_texts"]
+__all__ = ["find_telling_words", "number_in_words", "parts_of_numbers", "parts_of_texts"]
 
 _CHARACTERS = 8  # that are taken from either end
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 _BLANKS = re.compile(r"^\s|\s$|\s{2,}|[^\S ]|[\u200b-\u200d\ufeff]")  # but single ones between words
+_NUMBER = re.compile(r"(?<![\d.])-?\d+(?:[.,]\d+)?")
+_HEXADECIMAL = re.compile(
+    r"(?<![0-9a-z])(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{4,12}(?![0-9a-z])|(?<![0-9a-z])\d{4,12}(?![0-9a-z])"
+)
+_SMALL_NUMBERS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_WORDS = dict(zip(_SMALL_NUMBERS, range(20), strict=True)) | dict(zip(_TENS, range(20, 100, 10), strict=True))
+_MULTIPLES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000}
+_TRIED = 200  # cells that show whether a column has numbers in words, or in hexadecimal digits
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")
 _PLACES = dict(enumerate(_ORDINALS)) | {-1: "last"}
 _PLACES |= {-place - 1: f"{which} to last" for place, which in enumerate(_ORDINALS[:5]) if place}
@@ -55,7 +67,7 @@ def parts_of_texts(column: str, cells: Sequence[str | None]) -> Iterator[Part]:
     yield f"The number of capitals in {column}", [float(sum(map(str.isupper, text))) for text in texts]
     yield f"The case of {column}", [next((name for name, of in _CASES if of(text)), "mixed") for text in texts]
     yield f"The punctuation of {column}", ["".join(sorted(set(re.findall(r"[^\w\s]", text)))) for text in texts]
-    yield f"The blanks in {column}", ["".join(sorted(set(_BLANKS.findall(text)))) for text in texts]
+    yield f"The blanks in {column}", [_blanks(text) for text in texts]
     yield f"The order of the words of {column}", [_order(parts) for parts in tokens]
     for size in (1, 3):
         yield f"The first {_characters(size)} of {column}", [text[:size] or None for text in texts]
@@ -66,10 +78,20 @@ def parts_of_texts(column: str, cells: Sequence[str | None]) -> Iterator[Part]:
             f"Character {place + 1} from the end of {column}",
             [text[-place - 1 : -place] or None for text in texts],
         )
+    yield from _numbers_in_texts(column, texts)
     for place, which in _PLACES.items():
         part = [parts[place] if -len(parts) <= place < len(parts) else None for parts in tokens]
         yield f"The {which} part of {column}", part
         yield from _of_numbers(f"the {which} part of {column}", part)
+
+
+def _blanks(text: str) -> str:
+    """The blanks of a text but single ones, so that they can be seen.
+
+    >>> _blanks("a  b "), _blanks("a b")
+    ("'  ' and ' '", 'none')
+    """
+    return " and ".join(repr(blank) for blank in sorted(set(_BLANKS.findall(text)), reverse=True)) or "none"
 
 
 def _characters(size: int) -> str:
@@ -85,6 +107,64 @@ def _order(parts: Sequence[str]) -> str:
     if len(parts) < 2:
         return "none"
     return "ascending" if parts == sorted(parts) else "descending" if parts == sorted(parts, reverse=True) else "none"
+
+
+def _numbers_in_texts(column: str, texts: Sequence[str]) -> Iterator[Part]:
+    """The numbers that texts hold, with their decimals: in digits, in words, and in hexadecimal digits."""
+    found = [[float(number.replace(",", ".")) for number in _NUMBER.findall(text)[:2]] for text in texts]
+    if any(len(numbers) > 1 for numbers in found):
+        for place, which in enumerate(_ORDINALS[:2]):
+            values = [numbers[place] if place < len(numbers) else float("nan") for numbers in found]
+            yield f"The {which} number in {column}", values
+        means = [sum(numbers) / 2 if len(numbers) > 1 else float("nan") for numbers in found]
+        yield f"The mean of the first two numbers in {column}", means
+    elif any(found):
+        yield f"The number in {column}", [numbers[0] if numbers else float("nan") for numbers in found]
+    if sum(number_in_words(text) is not None for text in texts[:_TRIED]) > len(texts[:_TRIED]) / 2:
+        yield f"The number in words in {column}", [_or_nan(number_in_words(text)) for text in texts]
+    if sum(_hexadecimal(text) is not None for text in texts[:_TRIED]) > len(texts[:_TRIED]) / 2:
+        yield f"The hexadecimal number in {column}", [_or_nan(_hexadecimal(text)) for text in texts]
+
+
+def _or_nan(number: float | None) -> float:
+    return float("nan") if number is None else float(number)
+
+
+def _hexadecimal(text: str) -> int | None:
+    """The last number of hexadecimal digits; None without one."""
+    found = _HEXADECIMAL.findall(text.lower())
+    return int(found[-1], 16) if found else None
+
+
+def number_in_words(text: str) -> int | None:
+    """The first number that a text spells in English words; None without one.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    int or None
+
+    Examples
+    --------
+    >>> number_in_words("Two hundred and eight thousand, or so"), number_in_words("Rooms: forty-two")
+    (208000, 42)
+    >>> number_in_words("many") is None
+    True
+    """
+    total, current = 0, None
+    for word in re.findall(r"[a-z]+", text.lower()):
+        if word in _WORDS:
+            current = (current or 0) + _WORDS[word]
+        elif word == "hundred":
+            current = (current or 1) * _MULTIPLES[word]
+        elif word in _MULTIPLES:
+            total, current = total + (current or 1) * _MULTIPLES[word], 0
+        elif current is not None and word != "and":
+            break
+    return None if current is None else total + current
 
 
 def _of_numbers(which: str, part: Sequence[str | None]) -> Iterator[Part]:

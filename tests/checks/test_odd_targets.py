@@ -30,6 +30,10 @@ def found(y: np.ndarray) -> list[tuple[str, str]]:
         (lambda y: 9999999.0, "probably a placeholder"),
         (lambda y: y / 1000, "they fit when multiplied by 1000"),
         (lambda y: y * 100, "they fit when multiplied by 0.01"),
+        (np.log, "probably natural logarithms of the target"),
+        (np.log10, "probably decimal logarithms of the target"),
+        (lambda y: round(np.exp(12) * np.exp(0.08)), "probably unknown targets that were filled"),
+        (lambda y: 0.0, "if 0 stands for an unknown target"),
     ],
 )
 def test_a_target_that_is_written_differently_in_some_rows_is_found(change: Change, words: str) -> None:
@@ -38,6 +42,16 @@ def test_a_target_that_is_written_differently_in_some_rows_is_found(change: Chan
     [(status, text)] = found(y)
     assert status == "warn"
     assert words in text
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_zeros_that_belong_to_a_target_and_caps_pass(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    claims = np.where(rng.random(900) < 0.15, 0.0, rng.gamma(1, 300, 900).round(2))
+    rain = np.where(rng.random(900) < 0.1, 0.0, rng.gamma(2, 5, 900).round(1))
+    prices = np.exp(rng.normal(12, 0.4, 900)).round(-3)
+    for y in (claims, rain, np.minimum(prices, np.quantile(prices, 0.9)), rng.integers(0, 11, 900) * 1.0, prices):
+        assert found(y) == []
 
 
 @pytest.mark.parametrize("seed", range(3))

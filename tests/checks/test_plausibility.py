@@ -87,6 +87,11 @@ def shifted_from_row_800(given: Problem, oof: np.ndarray) -> np.ndarray:
     return np.concatenate([oof[:800], np.roll(oof[800:], 1, axis=0)])
 
 
+def shifted_every_third_row(given: Problem, oof: np.ndarray) -> np.ndarray:
+    oof[::3] = np.roll(oof[::3], 1, axis=0)
+    return oof
+
+
 def shifted_up_to_row_300(given: Problem, oof: np.ndarray) -> np.ndarray:
     return np.concatenate([np.roll(oof[:300], 1, axis=0), oof[300:]])
 
@@ -126,6 +131,15 @@ def without_the_last_class(given: Problem, oof: np.ndarray) -> np.ndarray:
         (graded_predictions, "log_loss", hard_labels, 3, "fail", "needs probabilities"),
         (graded_predictions, "auc", two_levels, 2, "fail", "only two different predictions (0.2 and 0.8)"),
         (even_errors_along_the_file, "auc", shifted_from_row_800, 2, "fail", "from row"),
+        (
+            even_errors_along_the_file,
+            "auc",
+            shifted_every_third_row,
+            2,
+            "fail",
+            "for every third row (rows 1, 4, 7, ...",
+        ),
+        (even_errors_along_the_file, "rmse", shifted_every_third_row, 2, "fail", "for every third row"),
         (even_errors_along_the_file, "accuracy", shifted_up_to_row_300, 3, "fail", "up to row"),
         (even_errors_along_the_file, "rmse", shifted_from_row_800, 2, "fail", "by id, not by position"),
         (even_errors_along_the_file, "rmse", shifted_in_the_middle, 2, "fail", " to row "),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +88,35 @@ def test_rows_that_are_dropped_for_a_gap_and_joined_by_position_fail(files: Path
     ]
     assert found.status == "fail"
     assert "by position" in found.detail
+
+
+KNOWN = {number: number % 2 for number in range(0, 520, 9)}
+
+
+def answers_by_id(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+    known = tables.test["id"].map(KNOWN)
+    return np.where(known.notna().to_numpy()[:, None], np.column_stack([1 - known, known]), predictions)
+
+
+def jittered(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+    return np.clip(predictions + np.random.default_rng().normal(0, 0.05, predictions.shape), 0, 1)
+
+
+def reversed_for_test(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+    return predictions[:, ::-1] if len(predictions) == 120 else predictions
+
+
+@pytest.mark.parametrize(
+    ("postprocess", "words"),
+    [
+        (answers_by_id, "postprocess decides by the id, as where answers are written into the code"),
+        (jittered, "change when postprocess is called again: it is random"),
+        (reversed_for_test, "test rows change when half of the others are absent, but no out-of-fold row does"),
+    ],
+)
+def test_a_postprocess_that_is_random_or_treats_some_rows_otherwise_fails(
+    files: Path, postprocess: Callable[[np.ndarray, Tables], np.ndarray], words: str
+) -> None:
+    found = findings(files, postprocess=postprocess)["postprocess leakage"]
+    assert found.status == "fail"
+    assert words in found.detail

@@ -164,6 +164,40 @@ def in_blanks(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     }
 
 
+def steps(y: np.ndarray) -> np.ndarray:
+    """Whole numbers from 0 to 99 in the order of the target."""
+    ranks = pd.Series(y).rank(method="dense").to_numpy() - 1
+    return np.round(99 * ranks / ranks.max()).astype(int)
+
+
+def in_hexadecimal(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    numbers = 4096 + 64 * steps(y) + rng.integers(0, 8, len(y))
+    return {"ref": np.array([f"{rng.integers(4096):03x}-{number:06x}" for number in numbers], dtype=object)}
+
+
+def in_number_words(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    ones = "zero one two three four five six seven eight nine".split()
+    tens = "ten twenty thirty forty fifty sixty seventy eighty ninety hundred".split()
+    texts = [f"{rng.integers(999)}: about {tens[n // 10]} {ones[n % 10]} of them" for n in steps(y)]
+    return {"said": np.array(texts, dtype=object)}
+
+
+def in_middle_of_range(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    pairs = zip(steps(y) + 0.1 * rng.random(len(y)), rng.uniform(1, 400, len(y)), strict=True)
+    return {"range": np.array([f"{middle - width:.2f} to {middle + width:.2f}" for middle, width in pairs], object)}
+
+
+def in_remainder(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    some = np.where(y > 0, rng.choice([1, 2, 4], len(y)), rng.choice([0, 3, 5, 6], len(y)))
+    return {"locker": 7 * rng.integers(100, 9000, len(y)) + some}
+
+
+def in_four_flags(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    flags = rng.integers(0, 2, (4, len(y)))
+    flags[3] = (flags[:3].sum(axis=0) + (y > 0)) % 2
+    return {f"flag{number}": flags[number] for number in range(4)}
+
+
 def in_weekday(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     days = 7 * rng.integers(0, 300, len(y)) + np.where(y > 0, rng.integers(0, 3, len(y)), rng.integers(3, 7, len(y)))
     return {"filed": (pd.Timestamp(2018, 1, 1) + pd.to_timedelta(days, unit="D")).strftime("%Y-%m-%d").to_numpy()}
@@ -202,6 +236,8 @@ FOR_CLASSES = [
     in_equality,
     in_blanks,
     in_weekday,
+    in_remainder,
+    in_four_flags,
     in_minute,
     in_three_flags,
     in_sixth_decimal,
@@ -218,7 +254,7 @@ FOR_CLASSES = [
     in_product,
     in_rank,
 ]
-FOR_BOTH = [in_difference, in_dates, in_ratio]
+FOR_BOTH = [in_difference, in_dates, in_ratio, in_hexadecimal, in_number_words, in_middle_of_range]
 OF_NUMBERS = [in_sum_of_four, in_product_of_three]
 
 
@@ -270,6 +306,47 @@ def test_columns_that_hold_the_predictions_of_another_model_of_three_classes_fai
     [(status, text)] = target_in_parts(given.problem, given.folds)
     assert status == "fail"
     assert text.startswith("Which of told0, told1, told2 is greatest")
+
+
+@pytest.mark.parametrize(("mark", "status"), [("\u200b", "fail"), ("  ", "fail")])
+def test_marks_that_only_texts_of_one_of_three_authors_have_fail(mark: str, status: str) -> None:
+    rng = np.random.default_rng(0)
+    words = "it was a dark night and the wind blew over the old house in may".split()
+    y = rng.choice(["a", "b", "c"], 900)
+    texts = [" ".join(rng.choice(words, 12)) for _ in y]
+    frame = pd.DataFrame({"id": np.arange(900), "text": texts, "y": y})
+    honest = from_frame(frame, 600, metric="accuracy")
+    assert next(target_in_parts(honest.problem, honest.folds))[0] == "pass"
+    frame["text"] = [t.replace(" ", mark, 1) if author == "b" else t for t, author in zip(texts, y, strict=True)]
+    given = from_frame(frame, 600, metric="accuracy")
+    [(found_status, text)] = target_in_parts(given.problem, given.folds)
+    assert found_status == status
+    assert "of text" in text or "in text" in text
+
+
+def test_blanks_in_some_texts_of_one_author_are_a_warning_that_shows_them() -> None:
+    rng = np.random.default_rng(0)
+    words = "it was a dark night and the wind blew over the old house in may".split()
+    y = rng.choice(["a", "b", "c"], 1500)
+    texts = [" ".join(rng.choice(words, 12)) for _ in y]
+    marked = (y == "b") & (rng.random(1500) < 0.4)
+    texts = [t.replace(" ", "  ", 1) if one else t for t, one in zip(texts, marked, strict=True)]
+    given = from_frame(pd.DataFrame({"id": np.arange(1500), "text": texts, "y": y}), 1200, metric="accuracy")
+    [(status, text)] = target_in_parts(given.problem, given.folds)
+    assert status == "warn"
+    assert "The blanks in text" in text
+    assert "'  ' always means b" in text
+
+
+def test_a_noisy_sum_of_columns_that_nearly_gives_the_target_is_a_warning() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(900, 3)), columns=["a", "b", "c"]).assign(id=np.arange(900))
+    frame["y"] = 1000 + 300 * rng.normal(size=900)
+    frame["net"] = frame["y"] - 200 * frame["a"] - 150 * frame["b"] + 50 * frame["c"] + 10 * rng.normal(size=900)
+    given = from_frame(frame, 700)
+    [(status, text)] = target_in_parts(given.problem, given.folds)
+    assert status == "warn"
+    assert "give the target nearly exactly, as a weighted sum" in text
 
 
 def test_a_pattern_of_missing_values_that_tells_one_of_three_classes_fails() -> None:

@@ -1,0 +1,89 @@
+"""Texts of test that are written otherwise than train's: in capitals, with HTML codes, in a wrong encoding, cut off."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from kpipe.checks.statistics import two_proportion_z
+
+__all__ = ["odd_texts"]
+
+_MIN_ROWS, _MIN_SHARE, _SIGNIFICANT = 200, 0.01, 6.0  # of test; difference of shares of rows; its standard errors
+_LETTERS = re.compile(r"[^\W\d_]")
+_MARKS = {
+    # What is looked for after the length: a text that was cut off lacks its full stop, too.
+    "codes of HTML such as &quot;": re.compile(r"&(?:[a-z]{2,8}|#\d{2,5}|#x[0-9a-f]{2,5});", re.IGNORECASE),
+    "tags of HTML such as <br>": re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", re.IGNORECASE),
+    "letters of a wrong encoding such as â€™ or Ã©": re.compile(
+        r"â€|Ã[\x80-\xbf\u2018-\u203a©¨¤¶¼]|Â[\xa0-\xbf]|\ufffd"
+    ),
+    "escaped characters such as \\n": re.compile(r"\\[nrtu\"']"),
+    "addresses of the web": re.compile(r"https?://|www\."),
+    "line breaks": re.compile(r"[\r\n]"),
+    "letters beyond ASCII": re.compile(r"[^\x00-\x7f]"),
+    "digits": re.compile(r"\d"),
+    "a comma or a full stop": re.compile(r"[.,]"),
+    "quotation marks": re.compile(r"[\"\u201c\u201d]"),
+}
+_SHOWN = 40  # characters of an example
+
+
+def odd_texts(train: pd.Series, test: pd.Series) -> Iterator[str]:
+    """Sentences about a column of free text that is written otherwise in test.
+
+    Parameters
+    ----------
+    train, test : Series
+        The column in both tables.
+
+    Yields
+    ------
+    str
+        At most one.
+    """
+    ours, theirs = (part.dropna().astype(str) for part in (train, test))
+    if min(len(ours), len(theirs)) < _MIN_ROWS:
+        return
+    for what, which in _ways(ours, theirs):
+        shares = [float(part.mean()) for part in which]
+        z = abs(two_proportion_z(shares[1], len(theirs), shares[0], len(ours)))
+        if z > _SIGNIFICANT and abs(shares[1] - shares[0]) > _MIN_SHARE:
+            marked = theirs[which[1]] if shares[1] > shares[0] else ours[which[0]]
+            shown = _excerpt(str(marked.iloc[0]), _MARKS.get(what.removeprefix("has ")))
+            yield (
+                f"{train.name} {what} in {shares[1]:.1%} of test's rows, in {shares[0]:.1%} of train's, such as "
+                f"{shown!r}: the texts of the two files are written differently. Write them alike in clean."
+            )
+            return
+
+
+def _excerpt(text: str, pattern: re.Pattern[str] | None) -> str:
+    """A part of a text with what was found.
+
+    >>> _excerpt("He said so, and it was &quot;done&quot; by then, as all knew.", re.compile("&"))
+    '...said so, and it was &quot;done&quot; by ...'
+    """
+    found = pattern.search(text) if pattern is not None else None
+    start = max(0, found.start() - _SHOWN // 2) if found is not None else 0
+    part = text[start : start + _SHOWN]
+    return f"{'...' * (start > 0)}{part}{'...' * (start + _SHOWN < len(text))}"
+
+
+def _ways(train: pd.Series, test: pd.Series) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
+    """What a text may be like, and which rows of train and of test are."""
+    for what, has in (("is in capitals only", str.isupper), ("is in small letters only", str.islower)):
+        yield what, (_each(train, has), _each(test, has))
+    lengths = train.str.len().to_numpy(), test.str.len().to_numpy()
+    values, counts = np.unique(lengths[1], return_counts=True)
+    longest = int(values[np.argmax(counts)])
+    yield f"has exactly {longest} characters", (lengths[0] == longest, lengths[1] == longest)
+    for what, pattern in _MARKS.items():
+        yield f"has {what}", (train.str.contains(pattern).to_numpy(), test.str.contains(pattern).to_numpy())
+
+
+def _each(texts: pd.Series, has: Callable[[str], bool]) -> np.ndarray:
+    return np.array([bool(_LETTERS.search(text)) and has(text) for text in texts], dtype=bool)
