@@ -7,17 +7,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from kpipe import pipeline
-from kpipe.core.request import RunRequest
+from kpipe.core.request import RunRequest, check_option_names
 from kpipe.core.values import Check, Tables
 from kpipe.data import loading
 from kpipe.errors import UsageError
 from kpipe.kaggle.download import KaggleDownloader
 from kpipe.problem.competition import Competition
+from kpipe.problem.settings import SETTINGS, make_request
 from kpipe.runs.compare import Comparison
 from kpipe.runs.compare import compare as compare_runs
 from kpipe.runs.find import find_run
@@ -26,6 +27,7 @@ from kpipe.runs.run import Run
 __all__ = ["blend", "check", "compare", "load", "load_run"]
 
 _NO_OPTIONS_OF_A_CHECK = ("slug", "budget", "out", "seed", "seeds", "keep_models")
+_OPTIONS_OF_LOAD = ("data", "text", "id", "train", "test", "sample", "extra", "size")
 
 
 def load_run(run: str | Path, *, out: str | Path = "submissions") -> Run:
@@ -142,7 +144,13 @@ def _as_run(run: Run | str | Path, out: str | Path) -> Run:
     return run if isinstance(run, Run) else load_run(run, out=out)
 
 
-def check(competition: str | Competition, **options: Any) -> tuple[Check, ...]:
+def check(
+    competition: str | Competition,
+    *,
+    on_step: Callable[[str], None] = lambda step: None,
+    on_check: Callable[[Check], None] = lambda check: None,
+    **options: Any,
+) -> tuple[Check, ...]:
     """Test a competition module for leaks and mistakes, as scikit-learn's ``check_estimator`` tests an estimator.
 
     Parameters
@@ -151,7 +159,8 @@ def check(competition: str | Competition, **options: Any) -> tuple[Check, ...]:
         A slug, or a ``Competition``, such as one that you are still writing.
     **options
         As for ``kpipe.run``: data, models, folds, device, jobs, metric, target, id, text, split, drop, fresh. Models
-        that are defined in the test module itself need ``jobs=1``, because worker processes cannot import them.
+        that are defined in the test module itself need ``jobs=1``, because worker processes cannot import them. In a
+        workspace, ``kpipe.toml`` sets those that are not given.
 
     Returns
     -------
@@ -170,7 +179,12 @@ def check(competition: str | Competition, **options: Any) -> tuple[Check, ...]:
         def test_my_competition_is_honest():
             assert [c for c in kpipe.check("my-competition", data="my.zip") if c.status == "fail"] == []
     """
-    return pipeline.check(competition, **options)
+    if unused := ", ".join(sorted({*_NO_OPTIONS_OF_A_CHECK} & {*options})):
+        raise UsageError(f"A check fits each model once and writes no run: omit {unused}.", code="conflicting-options")
+    check_option_names(options)
+    slug, own = (competition, None) if isinstance(competition, str) else (competition.slug, competition)
+    names = [name for name in SETTINGS if name not in _NO_OPTIONS_OF_A_CHECK]
+    return pipeline.check(make_request(slug, options, names=names), own, on_step=on_step, on_check=on_check)
 
 
 def _signature_of_check() -> inspect.Signature:
@@ -206,9 +220,9 @@ def load(
     slug : str
         The competition's name on Kaggle.
     path : str or Path, optional
-        A folder, Kaggle's zip, a table, or "sample". Without it kpipe looks in ``KPIPE_DATA/<slug>``, a kernel's input
-        folders, the cache of downloads and the current folder, then asks Kaggle if there are credentials, and last
-        takes the embedded sample.
+        A folder, Kaggle's zip, a table, or "sample". Without it kpipe looks in ``KPIPE_DATA/<slug>``, where the
+        workspace's ``kpipe.toml`` says, in a kernel's input folders, the cache of downloads and the current folder, then
+        asks Kaggle if there are credentials, and last takes the embedded sample.
     text : sequence of str
         Columns to read as text although they look like numbers.
     id : str, optional
@@ -240,6 +254,9 @@ def load(
     >>> kpipe.load("titanic", "sample").train.shape
     (300, 12)
     """
-    request = RunRequest(slug, train=train, test=test, sample=sample, extra=extra, size=size)
-    choice = loading.FileChoice.of(request, targets=())
-    return loading.load(slug, path, text=text, id=id, choice=choice, downloader=KaggleDownloader())
+    given = {"data": path, "text": text or None, "id": id, "train": train, "test": test, "sample": sample}
+    request = make_request(slug, {**given, "extra": extra or None, "size": size}, names=_OPTIONS_OF_LOAD)
+    choice = loading.FileChoice.of(request, ())
+    return loading.load(
+        request.slug, request.data, text=request.text, id=request.id, choice=choice, downloader=KaggleDownloader()
+    )

@@ -18,15 +18,14 @@ from kpipe.checks import Checking, EarlyChecks, run_checks
 from kpipe.checks.refit import Trainer, check_competition
 from kpipe.core.devices import resolve_device
 from kpipe.core.metrics import evaluate
-from kpipe.core.request import RunRequest, check_option_names, slug_of
+from kpipe.core.request import RunRequest
 from kpipe.core.run_names import check_run_name
 from kpipe.core.values import Baseline, Check, Folds, Predictions, Tables
 from kpipe.data import loading
 from kpipe.data.further_tables import file_hashes
-from kpipe.errors import UsageError
 from kpipe.forecast.forecast import make_forecast
 from kpipe.kaggle.download import KaggleDownloader
-from kpipe.problem.competition import Competition, find
+from kpipe.problem.competition import Competition
 from kpipe.problem.problem import Problem, apply_request, define_problem
 from kpipe.runs.blend import find_runs_to_blend, predictions_of_runs, request_of_blend
 from kpipe.runs.expected_time import expected_time_of
@@ -322,25 +321,24 @@ def blend_runs(
 
 
 def check(
-    competition: str | Competition,
+    request: RunRequest,
+    competition: Competition | None = None,
     *,
     on_step: Callable[[str], None] = lambda step: None,
     on_check: Callable[[Check], None] = lambda check: None,
-    **options: Any,
 ) -> tuple[Check, ...]:
     """Test a competition module for leaks and mistakes, as scikit-learn's ``check_estimator`` tests an estimator.
 
     Parameters
     ----------
-    competition : str or Competition
-        A slug, or a ``Competition``, such as one that you are still writing.
+    request : RunRequest
+        Its competition, files, models, folds, device and jobs count.
+    competition : Competition, optional
+        Used instead of the competition that the request's slug names.
     on_step : callable
         Called at the start of each step with its description.
     on_check : callable
         Called with the result of each check as soon as it is known.
-    **options
-        As for ``kpipe.run``: data, models, folds, device, jobs, metric, target, id, text, split, drop, fresh. Models
-        that are defined in the test module itself need ``jobs=1``, because worker processes cannot import them.
 
     Returns
     -------
@@ -349,25 +347,9 @@ def check(
     Raises
     ------
     KpipeError
-        If nothing can be checked, because the files cannot be read or the arguments are wrong.
-
-    Examples
-    --------
-    In a test of your own module::
-
-        def test_my_competition_is_honest():
-            assert [c for c in kpipe.check("my-competition", data="my.zip") if c.status == "fail"] == []
+        If nothing can be checked, because the files cannot be read or the options are wrong.
     """
-    unused = {"budget", "keep_models", "name", "note", "out", "seed", "seeds", "slug"} & {*options}
-    if unused:
-        raise UsageError(
-            f"A check fits each model once and writes no run: omit {', '.join(sorted(unused))}.",
-            code="conflicting-options",
-        )
-    check_option_names(options)
-    own = find(slug_of(competition)) if isinstance(competition, str) else competition
-    request = RunRequest(own.slug, **options)
-    problem = prepare(request, own)
+    problem = prepare(request, competition)
     trainer = Trainer(
         problem=problem,
         folds=make_folds(problem, n_folds=request.folds),

@@ -6,7 +6,7 @@ import argparse
 
 from kpipe.cli.command import Command
 from kpipe.cli.messages import print_competition_notes
-from kpipe.cli.options import REQUEST_OPTIONS, add_json_option, add_request_options, add_slug, given_options
+from kpipe.cli.options import REQUEST_OPTIONS, add_json_option, add_request_options, add_slug, request_from
 
 __all__ = ["COMMAND"]
 
@@ -25,16 +25,16 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.cli.console import checks as console
 
     print_competition_notes([options.slug])
-    given = given_options(options)
+    request = request_from(options)
     if options.json:
         from dataclasses import asdict
 
         from kpipe.cli.json_output import print_json
 
-        checks = pipeline.check(options.slug, **given)
+        checks = pipeline.check(request)
         print_json([asdict(check) for check in checks])
     else:
-        checks = pipeline.check(options.slug, on_step=console.print_activity, on_check=console.print_check, **given)
+        checks = pipeline.check(request, on_step=console.print_activity, on_check=console.print_check)
         console.print_check_counts(checks)
     return 1 if any(check.status == "fail" for check in checks) else 0
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from kpipe.cli.command import Command
+from kpipe.cli.messages import print_competition_notes
 from kpipe.cli.options import (
     DATA_OPTIONS,
     add_json_option,
@@ -13,6 +14,7 @@ from kpipe.cli.options import (
     add_request_options,
     add_slug,
     given_options,
+    print_settings,
 )
 
 __all__ = ["COMMAND"]
@@ -37,8 +39,10 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.grading.grade import grade, request_of_grade
     from kpipe.runs.find import find_submission
 
+    print_competition_notes([])
     file, run = find_submission(options.submission, options.out)
     request = request_of_grade(options.slug, run, out=options.out, **given_options(options))
+    print_settings(request)
     graded = grade(request, file, options.answers, leaderboard=options.leaderboard, run=run)
     print_grade(graded, json=options.json)
     return 0

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from kpipe.cli.command import Command
+from kpipe.cli.messages import print_competition_notes
 from kpipe.cli.options import (
     DATA_OPTIONS,
     add_json_option,
@@ -40,6 +41,7 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.cli.console.holdout import print_holdout
     from kpipe.grading.holdout import make_holdout
 
+    print_competition_notes([])
     request = request_from(options)
     folder = options.folder or Path(f"holdout-{request.slug}")
     print_holdout(make_holdout(request, folder, share=options.share, seed=options.seed), json=options.json)

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpipe.cli.command import Command
-from kpipe.cli.options import REQUEST_OPTIONS, add_out_option, add_request_options, add_submit_options, given_options
+from kpipe.cli.messages import print_competition_notes
+from kpipe.cli.options import (
+    REQUEST_OPTIONS,
+    add_out_option,
+    add_request_options,
+    add_submit_options,
+    given_options,
+    print_settings,
+)
 from kpipe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +25,8 @@ if TYPE_CHECKING:
     from kpipe.runs.run import Run
 
 __all__ = ["COMMAND"]
+
+_OF_MACHINES = ("data", "jobs")  # settings that do not count on Kaggle's
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -66,9 +76,9 @@ def _build(options: argparse.Namespace) -> Path:
 def _spec(options: argparse.Namespace) -> KernelSpec:
     """What the kernel is to run."""
     from kpipe import competitions
-    from kpipe.core.request import RunRequest
-    from kpipe.kaggle.kernel.build import KernelSpec, spec_of_run
+    from kpipe.kaggle.kernel.build import KernelSpec, on_kaggle, spec_of_run
     from kpipe.problem.competition import find
+    from kpipe.problem.settings import SETTINGS, make_request
     from kpipe.runs.find import find_run
 
     what = options.what
@@ -83,11 +93,13 @@ def _spec(options: argparse.Namespace) -> KernelSpec:
         _print_changes(run)
         return spec
     _check_exists(what)
-    request = RunRequest(what, **given_options(options))
+    print_competition_notes([])
+    request = make_request(what, given_options(options), names=[name for name in SETTINGS if name not in _OF_MACHINES])
+    print_settings(request)
     if request.metric is None and find(request.slug).metric is None:
         note = "No metric is stated: the kernel will infer one from the sample submission. State it with --metric NAME."
         print(note, file=sys.stderr)
-    return KernelSpec(request)
+    return KernelSpec(on_kaggle(request))
 
 
 def _print_changes(run: Run) -> None:
@@ -107,13 +119,15 @@ def _check_exists(slug: str) -> None:
     from kpipe.errors import DataError, RemoteError
     from kpipe.kaggle.client import connect
     from kpipe.kaggle.credentials import find_credentials
+    from kpipe.problem.settings import read_settings
 
     if not competitions.is_slug(slug) or competitions.folder(slug) is not None:
         return  # build_kernel refuses what is no slug
     near = competitions.suggestion(slug)
     try:
         if find_credentials() is None:
-            locate(slug)
+            settings = read_settings(slug)
+            locate(slug, settings and settings.options().get("data"))
         else:
             connect().competitions.get(slug)
     except DataError:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from kpipe import pipeline
 from kpipe.core.request import RunRequest, check_option_names
 from kpipe.pipeline import Callbacks, RunPlan
+from kpipe.problem.settings import Settings, make_request, settings_of
 from kpipe.runs.run import Run
 from kpipe.training.task_runner import FitFinished
 
@@ -31,15 +32,22 @@ def _run_of(request_type: Callable[_P, RunRequest]) -> Callable[_P, Run]:
         given: Any = dict(options)
         check_option_names(given, others=_CALLBACKS)
         callbacks: Any = {name: given.pop(name) for name in _CALLBACKS if name in given}
-        request = request_type(*args, **given)
+        request = _completed(request_type, *args, **given)
         if not callbacks and (display := _get_display()) is not None:
-            bar = _ProgressBar(display)
+            bar = _ProgressBar(display, settings_of(request))
             callbacks = {"on_start": bar.on_start, "on_fit_done": bar.on_fit_done, "on_download": bar.on_download}
         return pipeline.run(request, **callbacks)
 
     run.__signature__ = _signature(request_type)  # type: ignore[attr-defined]  # what help and editors show
     run.__doc__ = _DOC.format(parameters=_parameters_of(RunRequest))
     return run
+
+
+def _completed(request_type: Callable[_P, RunRequest], *args: _P.args, **given: _P.kwargs) -> RunRequest:
+    """The request of a call, completed by ``kpipe.toml``."""
+    request_type(*args, **given)  # says what is wrong with the call
+    options = inspect.signature(request_type).bind(*args, **given).arguments
+    return make_request(options.pop("slug"), options)
 
 
 def _signature(request_type: Callable[..., RunRequest]) -> inspect.Signature:
@@ -103,8 +111,9 @@ def _get_display() -> Any:
 class _ProgressBar:
     """A piece of HTML below the cell, updated as the run proceeds. Not a widget, which needs an extension."""
 
-    def __init__(self, display: Callable[..., Any]) -> None:
+    def __init__(self, display: Callable[..., Any], settings: Settings | None = None) -> None:
         self.display: Any = display
+        self.settings = settings.sentence if settings is not None else ""
         self.handle: Any = None
         self.plan, self.began = "", time.monotonic()
 
@@ -112,7 +121,7 @@ class _ProgressBar:
         self._show(f"downloading from Kaggle: {done / 1e6:.1f} MB", done, size or done or 1)
 
     def on_start(self, plan: RunPlan) -> None:
-        self.plan, self.began = " ".join([plan.sentence, *plan.notes]), time.monotonic()
+        self.plan, self.began = " ".join(filter(None, [self.settings, plan.sentence, *plan.notes])), time.monotonic()
         self._show("training", 0, len(plan.models) * plan.folds)
 
     def on_fit_done(self, fit: FitFinished) -> None:

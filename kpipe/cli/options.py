@@ -23,6 +23,7 @@ __all__ = [
     "duration",
     "given_options",
     "integer",
+    "print_settings",
     "request_from",
     "share",
 ]
@@ -121,7 +122,7 @@ def _option(flag: str, metavar: str, help: str, **settings: Any) -> tuple[str, d
     return flag, {"metavar": metavar, "help": help, **settings}
 
 
-_DATA = "a folder, zip or table of Kaggle's files; default: KPIPE_DATA, the current folder, Kaggle or the sample"
+_DATA = "a folder, zip or table of Kaggle's files; default: KPIPE_DATA, kpipe.toml, the current folder, Kaggle or the sample"
 _FILES = "names the file in the folder or zip, or a path; default: judged by the names of the files"
 _EXTRA = "a further training file, whose rows are never validated; repeatable"
 _SIZE = "pixels to the longer side of pictures; default: 64, or fewer where they are smaller"
@@ -223,7 +224,7 @@ def given_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def request_from(options: argparse.Namespace) -> RunRequest:
-    """Return the request that a command line makes of a run.
+    """Return the request that a command line and ``kpipe.toml`` make of a run, and say what the file sets.
 
     Parameters
     ----------
@@ -237,12 +238,31 @@ def request_from(options: argparse.Namespace) -> RunRequest:
     Raises
     ------
     UsageError
-        If an option has an impossible value.
+        If an option or a setting has an impossible value.
     """
-    from kpipe.core.request import RunRequest
+    from kpipe.problem.settings import SETTINGS, make_request
 
     out = {"out": options.out} if "out" in options else {}
-    return RunRequest(options.slug, **given_options(options), **out)
+    names = [name for name in SETTINGS if name in options]  # those that the command has
+    request = make_request(options.slug, {**given_options(options), **out}, names=names)
+    if not getattr(options, "quiet", False):
+        print_settings(request)
+    return request
+
+
+def print_settings(request: RunRequest) -> None:
+    """Print to stderr what ``kpipe.toml`` sets, if anything.
+
+    Parameters
+    ----------
+    request : RunRequest
+    """
+    from kpipe.cli.messages import print_message
+    from kpipe.problem.settings import settings_of
+
+    settings = settings_of(request)
+    if settings is not None and settings.sentence:
+        print_message(settings.sentence)
 
 
 def add_submit_options(group: argparse._ActionsContainer) -> None:

@@ -24,14 +24,15 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.cli.console.progress import show_progress
 
     print_competition_notes([options.slug])
+    request = request_from(options)
     with show_progress(quiet=False) as progress:
-        problem = pipeline.prepare(request_from(options), on_download=progress.on_download, on_step=progress.on_step)
+        problem = pipeline.prepare(request, on_download=progress.on_download, on_step=progress.on_step)
     if options.json:
         from kpipe.cli.json_output import print_json
 
-        print_json(describe(problem))
+        print_json(describe(problem, request))
     else:
-        print_competition(problem)
+        print_competition(problem, request)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from kpipe.cli.command import Command
+from kpipe.cli.messages import print_competition_notes
 from kpipe.cli.options import (
     DATA_OPTIONS,
     add_json_option,
@@ -44,6 +45,7 @@ def _execute(options: argparse.Namespace) -> int:
     if options.share is None:
         print_vault(vault.show_vault(options.out, options.slug), json=options.json)
         return 0
+    print_competition_notes([])
     made, notes = vault.make_vault(request_from(options), share=options.share)
     print_vault(made, notes, json=options.json)
     return 0

@@ -194,7 +194,7 @@ def ignored_notes() -> Iterator[str]:
     if found is not None and not workspace.is_trusted(found):
         yield (
             f"{found / workspace.MARKER} marks a workspace in which you have not called `kpipe init`: its competitions "
-            f"are not used. If you trust the code in it: kpipe init {found}"
+            f"and settings are not used. If you trust the code in it: kpipe init {found}"
         )
     for point in entry_points(group=_GROUP):
         if not _folders_of(point):

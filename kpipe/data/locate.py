@@ -15,7 +15,7 @@ from kpipe.data.downloads import Downloader, OnDownload, downloads_folder
 from kpipe.data.files import is_table, unpacking_command
 from kpipe.errors import DataError, RemoteError
 
-__all__ = ["Location", "locate"]
+__all__ = ["Location", "data_of_variable", "locate"]
 
 
 class Location(NamedTuple):
@@ -86,10 +86,20 @@ def locate(
     tried = []
     for origin in _ORIGINS:
         for name, place in origin(search):
-            if place.is_dir() or (place.is_file() and place.suffix == ".zip"):
+            if _may_hold_files(place):
                 return Location(name, place, note=_note(origin, place))
             tried.append(place)
     raise _not_found(slug, tried)
+
+
+def data_of_variable(slug: str) -> Path | None:
+    """The files of a competition in the folder that ``KPIPE_DATA`` names; None if there are none."""
+    places = _data_variable(_Search(slug, None, lambda done, size: None))
+    return next((place for _, place in places if _may_hold_files(place)), None)
+
+
+def _may_hold_files(place: Path) -> bool:
+    return place.is_dir() or (place.is_file() and place.suffix == ".zip")
 
 
 def _at_path(search: _Search, path: str | Path) -> Location:

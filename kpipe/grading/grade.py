@@ -13,7 +13,7 @@ import numpy as np
 from kpipe import pipeline
 from kpipe.core.formatting import format_forecast, format_score, format_with_error
 from kpipe.core.metrics import Metric, evaluate
-from kpipe.core.request import RunRequest
+from kpipe.core.request import COMPETITION_OPTIONS, FILE_OPTIONS, RunRequest
 from kpipe.core.values import Folds, Score
 from kpipe.errors import DataError, UsageError
 from kpipe.grading.answers import Answers, read_answers
@@ -21,6 +21,7 @@ from kpipe.grading.leaderboard import Standing, rank_on, read_leaderboard
 from kpipe.grading.predictions import in_order_of_sample, predictions_of
 from kpipe.models.baseline import baseline
 from kpipe.problem.problem import Problem
+from kpipe.problem.settings import make_request
 from kpipe.problem.submission_file import read_submission
 from kpipe.runs.loaded import as_number
 from kpipe.runs.run import Run
@@ -156,7 +157,8 @@ def request_of_grade(slug: str, run: Run | None, **given: Any) -> RunRequest:
     slug : str
         The competition.
     run : Run or None
-        The run that wrote the submission: its options count where no other are given.
+        The run that wrote the submission: its options count where no other are given, and without a run those of
+        ``kpipe.toml``.
     **given
         Fields of RunRequest that the user gives.
 
@@ -171,7 +173,7 @@ def request_of_grade(slug: str, run: Run | None, **given: Any) -> RunRequest:
     """
     given = {**given, "all_rows": True}
     if run is None or run.record.get("options") is None:
-        return RunRequest(slug, **given)
+        return make_request(slug, given, names=("data", *FILE_OPTIONS, *COMPETITION_OPTIONS))
     if run.record["slug"] != RunRequest(slug).slug:
         raise UsageError(
             f"{run.record['run_id']} is a run of {run.record['slug']}, not of {slug}.", code="conflicting-options"

@@ -103,6 +103,7 @@ def _provenance(request: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "key": request.get("key"),
         "options": request.get("options"),
+        "kpipe_toml": request.get("kpipe_toml"),
         "code": inputs.get("code"),
         "settings": inputs.get("settings"),
         "machine": {**machine(), **parallelism},

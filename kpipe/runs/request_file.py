@@ -11,6 +11,7 @@ from kpipe.core.request import RunRequest
 from kpipe.core.values import Folds
 from kpipe.errors import UsageError
 from kpipe.problem.problem import Problem
+from kpipe.problem.settings import settings_of
 from kpipe.runs.differences import differences
 from kpipe.runs.provenance import inputs_of, machine
 from kpipe.runs.rerun import RerunSpec
@@ -73,9 +74,16 @@ def describe_request(
         "jobs": parallel,
         "threads": rerun.threads or threads_for(parallel),
         "options": request.to_json(),
+        "kpipe_toml": _kpipe_toml(request),
         "inputs": inputs,
     }
     return json.loads(json.dumps(content))
+
+
+def _kpipe_toml(request: RunRequest) -> dict[str, Any] | None:
+    """The file of a workspace and the options that it has set; None if there are none."""
+    settings = settings_of(request)
+    return {"file": str(settings.file), "options": list(settings.used)} if settings and settings.used else None
 
 
 def describe_changes(folder: RunFolder, rerun: RerunSpec) -> tuple[str, ...]:

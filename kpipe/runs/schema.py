@@ -60,6 +60,7 @@ _RECORD: dict[str, Any] = {
     "submission": _SUBMISSION,
     **{"seconds?": _SECONDS, "peak_memory_mib?": Range(0, 1e9)},
     **dict.fromkeys(("options?", "settings?", "machine?"), dict),
+    "kpipe_toml?": {"file": str, "options": [str]},
 }
 
 

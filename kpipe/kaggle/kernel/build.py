@@ -16,7 +16,7 @@ import os
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from kpipe.runs.reproduce import rerun_spec
 from kpipe.runs.run import Run
 from kpipe.training.cross_validation import Fits, ShortenedFits
 
-__all__ = ["BuiltKernel", "KernelSpec", "build_kernel", "spec_of_run"]
+__all__ = ["BuiltKernel", "KernelSpec", "build_kernel", "on_kaggle", "spec_of_run"]
 
 _MOST_BYTES = 1_000_000  # of a script; Kaggle refuses larger ones
 _SHORTEST_TITLE, _LONGEST_TITLE = 5, 50  # characters, of titles and of slugs
@@ -178,16 +178,32 @@ def spec_of_run(run: Run) -> KernelSpec:
     rerun = rerun_spec(run)
     record, place = run.record, run.path / "run.json"
     slug, options = record["slug"], record.get("options")
-    changes: dict[str, Any] = {"models": list(rerun.fits or ()), "seeds": record["seed"], "budget": None, "data": None}
+    changes: dict[str, Any] = {"models": list(rerun.fits or ()), "seeds": record["seed"], "budget": None}
     request = RunRequest.from_json(slug, options, place=place, **changes)
-    changes |= {"device": request.device if request.device == "cpu" else "auto"}
-    changes |= {name: os.path.basename(file) for name in FILE_OPTIONS[:3] if (file := getattr(request, name))}
-    changes |= {"extra": [os.path.basename(file) for file in request.extra]}
     changes |= {"metric": request.metric or _inferred_metric(run)}
-    if request.weights != NO_WEIGHTS:  # a file of this machine: the kernel looks into its inputs
-        changes |= {"weights": None}
-    request = RunRequest.from_json(slug, options, place=place, **changes)
+    request = on_kaggle(RunRequest.from_json(slug, options, place=place, **changes))
     return KernelSpec(request, record["run_id"], rerun.fits, rerun.threads, rerun.steps)
+
+
+def on_kaggle(request: RunRequest) -> RunRequest:
+    """A request as a kernel makes it, with the files that Kaggle mounts instead of those of this machine.
+
+    Parameters
+    ----------
+    request : RunRequest
+
+    Returns
+    -------
+    RunRequest
+    """
+    return replace(
+        request,
+        **{name: os.path.basename(file) for name in FILE_OPTIONS[:3] if (file := getattr(request, name))},
+        extra=[os.path.basename(file) for file in request.extra],
+        data=None,
+        device=request.device if request.device == "cpu" else "auto",
+        weights=request.weights if request.weights == NO_WEIGHTS else None,  # the kernel looks into its inputs
+    )
 
 
 def _inferred_metric(run: Run) -> str | None:
