@@ -221,8 +221,8 @@ def load(
         The competition's name on Kaggle.
     path : str or Path, optional
         A folder, Kaggle's zip, a table, or "sample". Without it kpipe looks in ``KPIPE_DATA/<slug>``, where the
-        workspace's ``kpipe.toml`` says, in a kernel's input folders, the cache of downloads and the current folder, then
-        asks Kaggle if there are credentials, and last takes the embedded sample.
+        workspace's ``kpipe.toml`` says, in a kernel's input folders, the cache of downloads and the current folder,
+        then asks Kaggle if there are credentials, and last takes the embedded sample.
     text : sequence of str
         Columns to read as text although they look like numbers.
     id : str, optional

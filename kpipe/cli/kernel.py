@@ -127,7 +127,7 @@ def _check_exists(slug: str) -> None:
     try:
         if find_credentials() is None:
             settings = read_settings(slug)
-            locate(slug, settings and settings.options().get("data"))
+            locate(slug, settings.options().get("data") if settings is not None else None)
         else:
             connect().competitions.get(slug)
     except DataError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpipe.cli.command import Command
-from kpipe.cli.messages import print_message
+from kpipe.cli.messages import print_competition_notes, print_message
 from kpipe.cli.options import DATA_OPTIONS, add_request_options, add_slug, request_from
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe import competitions, pipeline
     from kpipe.cli.console.progress import show_progress
     from kpipe.problem.competition import Competition
+    from kpipe.problem.settings import remember_data
     from kpipe.problem.template import module_path, write_module
 
+    print_competition_notes([])
     path = module_path(options.slug, options.folder)
     bare, known = Competition(slug=options.slug), competitions.folder(options.slug)
     with show_progress(quiet=False) as progress:
@@ -45,18 +47,22 @@ def _execute(options: argparse.Namespace) -> int:
             f"Note: {known / 'competition.py'} is a module of {options.slug} with features and models of its own, "
             "which the new one hides. To start from it, copy its folder over the new one."
         )
+    if options.data and (remembered := remember_data(options.slug, options.data)):
+        print_message(remembered)
     _print_next_steps(problem, path, guesses, options)
     return 0
 
 
 def _print_next_steps(problem: Problem, path: Path, guesses: Mapping[str, str], options: argparse.Namespace) -> None:
     from kpipe import competitions
+    from kpipe.problem.settings import is_remembered
 
     for name, reason in guesses.items():
         print_message(f"Guessed, please confirm: {name} ({reason}).")
     if problem.tables.source.origin == "sample":
         print_message("Inferred from sample data, not from Kaggle's files: pass --data FOLDER_OR_ZIP for these.")
-    home, data = path.parents[1], f" --data {shlex.quote(options.data)}" if options.data else ""
+    remembered = options.data is None or is_remembered(options.slug, options.data)
+    home, data = path.parents[1], "" if remembered else f" --data {shlex.quote(options.data)}"
     where = "" if str(home) in competitions.__path__ else f"KPIPE_COMPETITIONS={shlex.quote(str(home))} "
     print_message(f"Next: {where}kpipe check {options.slug}{data}")
 

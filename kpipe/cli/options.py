@@ -122,7 +122,7 @@ def _option(flag: str, metavar: str, help: str, **settings: Any) -> tuple[str, d
     return flag, {"metavar": metavar, "help": help, **settings}
 
 
-_DATA = "a folder, zip or table of Kaggle's files; default: KPIPE_DATA, kpipe.toml, the current folder, Kaggle or the sample"
+_DATA = "a folder, zip or table of Kaggle's files; default: KPIPE_DATA, kpipe.toml, this folder, Kaggle or the sample"
 _FILES = "names the file in the folder or zip, or a path; default: judged by the names of the files"
 _EXTRA = "a further training file, whose rows are never validated; repeatable"
 _SIZE = "pixels to the longer side of pictures; default: 64, or fewer where they are smaller"

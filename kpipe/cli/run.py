@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kpipe.cli.command import Command
 from kpipe.cli.head_start import start_workers_early
-from kpipe.cli.messages import print_competition_notes
+from kpipe.cli.messages import print_competition_notes, print_message
 from kpipe.cli.options import (
     REQUEST_OPTIONS,
     add_out_option,
@@ -84,6 +84,7 @@ def _connect_first(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace, callbacks: Callbacks, began: float) -> Run:
     from kpipe import pipeline
+    from kpipe.problem.settings import suggest_entry
 
     if options.slug is None:
         raise UsageError(
@@ -91,6 +92,8 @@ def _train(options: argparse.Namespace, callbacks: Callbacks, began: float) -> R
             code="missing-argument",
         )
     request = request_from(options)
+    if options.data and not (options.quiet or options.json) and (entry := suggest_entry(options.slug, options.data)):
+        print_message(entry)
     return pipeline.run(request, spent=time.perf_counter() - began, **callbacks)  # imports take seconds
 
 

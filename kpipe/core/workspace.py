@@ -26,7 +26,17 @@ MARKER = "kpipe.toml"
 
 _MARKER_TEXT = """\
 # A workspace of kpipe. In this folder and below it, competitions/SLUG/competition.py takes precedence over kpipe's own
-# module of that competition, for users who have called `kpipe init` here. This file has no settings.
+# module of that competition, for users who have called `kpipe init` here.
+#
+# Options of kpipe run that every command uses in this folder, in a table for each competition. Options on the command
+# line override them. Paths are relative to this file.
+#
+# [titanic]
+# data = "data/titanic.zip"   # --data can then be omitted
+# metric = "accuracy"
+# split = "rows"
+# drop = ["Cabin"]
+# budget = "5m"
 """
 _GITIGNORE_TEXT = """\
 # Output of runs, and Kaggle's files, which its rules forbid passing on

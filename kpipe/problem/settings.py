@@ -25,7 +25,16 @@ from kpipe.data.locate import data_of_variable
 from kpipe.data.weights import NO_WEIGHTS
 from kpipe.errors import DataError, UsageError
 
-__all__ = ["SETTINGS", "Settings", "make_request", "read_settings", "remember_data", "settings_of", "suggest_entry"]
+__all__ = [
+    "SETTINGS",
+    "Settings",
+    "is_remembered",
+    "make_request",
+    "read_settings",
+    "remember_data",
+    "settings_of",
+    "suggest_entry",
+]
 
 # Every option of a run that has a value, but where results are written and what they are called.
 SETTINGS = (
@@ -123,12 +132,12 @@ def make_request(slug: str, given: Mapping[str, Any], *, names: Collection[str] 
         If the file names data that does not exist.
     """
     given = {name: value for name, value in given.items() if value is not None}
-    settings = read_settings(slug) if isinstance(slug, str) else None
-    if settings is None:
-        return RunRequest(slug, **given)
+    request = RunRequest(slug, **given)
+    if (settings := read_settings(request.slug)) is None:
+        return request
     others = {*given, *(("seeds",) if "seed" in given else ())}
     options = {name: value for name, value in settings.options().items() if name in names and name not in others}
-    if "data" in options and (place := data_of_variable(slug_of(slug))) is not None:
+    if "data" in options and (place := data_of_variable(request.slug)) is not None:
         del options["data"]
         settings = replace(settings, note=f"{place} is read: KPIPE_DATA precedes data of {settings.file}.")
     _check_used(settings, options)
@@ -199,9 +208,27 @@ def remember_data(slug: str, data: str | Path) -> str:
         return f"{file} remembers the data of {slug}: --data can be omitted from now on."
     if settings is None or "data" not in settings.written:
         return suggest_entry(slug, data)
-    if settings.options()["data"] == (str(data) if _is_sample(data) else str(Path(data).expanduser().resolve())):
+    if is_remembered(slug, data):
         return ""
     return f"{settings.place} names other data, which kpipe reads without --data: {settings.show(['data'])}."
+
+
+def is_remembered(slug: str, data: str | Path) -> bool:
+    """Whether ``kpipe.toml`` names this data of a competition.
+
+    Parameters
+    ----------
+    slug : str
+    data : str or Path
+        What ``--data`` names.
+
+    Returns
+    -------
+    bool
+    """
+    settings = read_settings(slug)
+    named = None if settings is None else settings.options().get("data")
+    return named == data if named is None or _is_sample(data) else Path(named).resolve() == Path(data).resolve()
 
 
 def suggest_entry(slug: str, data: str | Path) -> str:
@@ -274,13 +301,12 @@ def _check_table(settings: Settings) -> None:
 
 def _check_used(settings: Settings, options: Mapping[str, Any]) -> None:
     """Raise an error for a metric or data that does not exist."""
-    if data := options.get("data"):
-        if not _is_sample(data) and not os.path.exists(data):
-            raise DataError(
-                f"{settings.place}: data names {data}, which does not exist. Correct the entry, or pass --data PATH.",
-                code="data-not-found",
-                file=str(settings.file),
-            )
+    if (data := options.get("data")) and not _is_sample(data) and not os.path.exists(data):
+        raise DataError(
+            f"{settings.place}: data names {data}, which does not exist. Correct the entry, or pass --data PATH.",
+            code="data-not-found",
+            file=str(settings.file),
+        )
     if metric := options.get("metric"):
         try:
             get_metric(metric)

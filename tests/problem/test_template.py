@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from kpipe import competitions, pipeline
+from kpipe.api import check
 from kpipe.cli.console.competition import describe
 from kpipe.cli.main import main
 from kpipe.core import workspace
@@ -237,7 +238,7 @@ def call(*args: object) -> int:
 def test_a_new_module_passes_kpipe_check(mine: Path, tmp_path: Path) -> None:
     slug, data = fresh("honest"), written(survivors(n=150), tmp_path / "data")
     new(slug, data=data, out=mine)
-    assert [one for one in pipeline.check(slug, data=data, models=["linear"], jobs=1) if one.status == "fail"] == []
+    assert [one for one in check(slug, data=data, models=["linear"], jobs=1) if one.status == "fail"] == []
 
 
 def test_new_modules_are_as_ruff_writes_them_with_its_own_settings_and_with_kpipes(mine: Path, tmp_path: Path) -> None:
@@ -459,7 +460,7 @@ def test_the_module_of_the_page_trains_and_leaks_nothing() -> None:
     exec(compile(code, "docs/workspace.md", "exec"), defined)
     competition = defined["competition"]
     assert isinstance(competition, Competition)
-    found = pipeline.check(competition, data="sample", models=["linear"], folds=2, jobs=1)
+    found = check(competition, data="sample", models=["linear"], folds=2, jobs=1)
     assert [one for one in found if one.status == "fail"] == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich import box
@@ -9,10 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from kpipe.cli.console.layout import SAMPLE_WARNING, get_console, print_table
+from kpipe.core.request import COMPETITION_OPTIONS, FILE_OPTIONS, RunRequest
 from kpipe.data.pixels import shown_columns
 from kpipe.problem.blocks import time_column
 from kpipe.problem.inference.written_forms import SEE_SHOW
 from kpipe.problem.problem import Problem
+from kpipe.problem.settings import Settings, settings_of
 from kpipe.training.fold_dates import fold_dates
 from kpipe.training.folds import make_folds
 
@@ -32,14 +35,21 @@ _OPTIONS = {
     "weights": "--weights",
     "models": "--model",
 }
+# The options that set a field, if they are given or in kpipe.toml, by their names in a request.
+_SETTERS = {
+    **{name: (name,) for name in ("data", "id", "target", "metric")},
+    **{"splitter": ("split",), "groups": ("split",), "columns": ("drop", "text")},
+}
 
 
-def describe(problem: Problem) -> dict[str, Any]:
+def describe(problem: Problem, request: RunRequest | None = None) -> dict[str, Any]:
     """Return a problem as JSON types.
 
     Parameters
     ----------
     problem : Problem
+    request : RunRequest, optional
+        Its request, which may have taken options from ``kpipe.toml``.
 
     Returns
     -------
@@ -66,11 +76,20 @@ def describe(problem: Problem) -> dict[str, Any]:
         "default": list(problem.default),
         **({"budgeted": list(problem.budgeted)} if problem.budgeted else {}),
         **({"notes": list(tables.source.notes)} if tables.source.notes else {}),
+        **_kpipe_toml(request),
         "inferred": {name: reason.text for name, reason in problem.reasons.items()},
         "guesses": [name for name, reason in problem.reasons.items() if reason.guess],
         "conversions": dict(problem.conversions),
         "columns_left_out": dict(problem.left_out),
     }
+
+
+def _kpipe_toml(request: RunRequest | None) -> dict[str, Any]:
+    """The workspace's file, the settings that count here, and all that it says about the competition."""
+    settings = None if request is None else settings_of(request)
+    if settings is None:
+        return {}
+    return {"kpipe_toml": {"file": str(settings.file), "options": list(settings.used), "table": dict(settings.written)}}
 
 
 def _weights(problem: Problem) -> dict[str, str]:
@@ -86,14 +105,16 @@ def _fold_dates(problem: Problem) -> dict[str, list[str]]:
     return {"folds": dates} if dates else {}
 
 
-def print_competition(problem: Problem) -> None:
+def print_competition(problem: Problem, request: RunRequest) -> None:
     """Print the fields of a problem to stdout, as a table.
 
     Parameters
     ----------
     problem : Problem
+    request : RunRequest
     """
-    console, fields = get_console(), describe(problem)
+    console, fields = get_console(), describe(problem, request)
+    fields.pop("kpipe_toml", None)
     guesses, notes = fields.pop("guesses"), fields.pop("notes", [])
     conversions, left_out = fields.pop("conversions"), fields.pop("columns_left_out")
     reasons = {name: "a guess: " * (name in guesses) + text for name, text in fields.pop("inferred").items()}
@@ -104,7 +125,7 @@ def print_competition(problem: Problem) -> None:
     shown = fields | {"features": _steps(problem.features), "columns": shown_columns(problem.columns)}
     for name, value in shown.items():
         if value is not None:
-            table.add_row(name, Text(_format(value)), Text(_reason(name, fields, reasons)))
+            table.add_row(name, Text(_format(value)), Text(_reason(name, fields, reasons, _origin(name, request))))
     print_table(console, table)
     for note in notes:
         if not note.endswith(SEE_SHOW):  # the lines below name every column
@@ -114,6 +135,8 @@ def print_competition(problem: Problem) -> None:
             console.print(f"{name} is {words}.", markup=False, highlight=False)
     for name, why in left_out.items():
         console.print(f"{name} is left out: {why}.", markup=False, highlight=False)
+    if (settings := settings_of(request)) is not None and (further := [*_of_runs(settings)]):
+        console.print(Text(f"{settings.file} also sets, for runs: {settings.show(further)}."))
     if problem.tables.source.origin == "sample":
         console.print(SAMPLE_WARNING, style="bold yellow")
 
@@ -131,10 +154,29 @@ def _name(step: Any) -> str:
     return getattr(getattr(step, "func", None), "__name__", None) or repr(step)
 
 
-def _reason(name: str, fields: dict[str, Any], reasons: dict[str, str]) -> str:
+def _of_runs(settings: Settings) -> Iterator[str]:
+    """The settings that do not change what a competition is."""
+    return (name for name in settings.written if name not in ("data", *FILE_OPTIONS, *COMPETITION_OPTIONS))
+
+
+def _origin(name: str, request: RunRequest) -> str:
+    """Where the options were set that a field's value comes from; "" if none was set."""
+    settings = settings_of(request)
+    taken = settings.used if settings is not None else ()
+    setters = _SETTERS.get(name, ())
+    texts = []
+    for option in (option for option in setters if getattr(request, option)):
+        where = "set in kpipe.toml" if option in taken else f"set by --{option}"
+        texts.append(f"{option} {where}" if len(setters) > 1 else where)
+    return ", ".join(texts)
+
+
+def _reason(name: str, fields: dict[str, Any], reasons: dict[str, str], origin: str) -> str:
     """Why a field has its value, and the options that set it."""
     if name in reasons:
-        return reasons[name] + (f" ({_OPTIONS[name]})" if name in _OPTIONS else "")
+        return reasons[name] + (f" ({_OPTIONS[name]})" if name in _OPTIONS else "") + f"; {origin}" * bool(origin)
+    if origin:
+        return origin
     if name in ("slug", "data", "rows", "folds") or fields[name] is None:
         return ""
     return "all models" if name == "default" and fields[name] == fields["models"] else "set by the competition"
