@@ -220,7 +220,7 @@ def test_data_of_any_name_is_remembered_and_everything_else_in_the_file_stays(
         assert is_remembered("titanic", data)
         text = (work / "kpipe.toml").read_text(encoding="utf-8")
         assert text.startswith(kept)
-        assert remember_data("titanic", data) == ""  # it is known
+        assert remember_data("titanic", data) == suggest_entry("titanic", data) == ""  # it is known
         assert (work / "kpipe.toml").read_text(encoding="utf-8") == text
 
 
