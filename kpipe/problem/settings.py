@@ -345,8 +345,11 @@ def _entry(slug: str, data: str | Path) -> tuple[str, str]:
         return f"[{slug}]", f'data = "{_SAMPLE}"'
     path, folder = Path(data).expanduser().resolve(), workspace.find()
     inside = folder is not None and path.is_relative_to(folder.resolve())
-    written = path.relative_to(folder.resolve()) if folder is not None and inside else path
-    return f"[{slug}]", f"data = {json.dumps(written.as_posix(), ensure_ascii=False)}"
+    written = (path.relative_to(folder.resolve()) if folder is not None and inside else path).as_posix()
+    if written == _SAMPLE or written.startswith("~"):  # which would not be read as a name
+        written = f"./{written}"
+    quoted = json.dumps(written, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML escapes it, and JSON does not
+    return f"[{slug}]", f"data = {quoted}"
 
 
 def _is_sample(data: str | Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kpipe.core import workspace
@@ -207,6 +207,9 @@ def test_the_example_of_a_new_workspace_is_valid_once_it_is_uncommented(work: Pa
 
 
 @given(name=st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1), before=st.text(max_size=9))
+@example(name="~", before="")
+@example(name="\x7f", before="")
+@example(name="sample", before="")
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_data_of_any_name_is_remembered_and_everything_else_in_the_file_stays(
     work: Path, name: str, before: str
