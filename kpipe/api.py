@@ -26,7 +26,7 @@ from kpipe.runs.run import Run
 
 __all__ = ["blend", "check", "compare", "load", "load_run"]
 
-_NO_OPTIONS_OF_A_CHECK = ("slug", "budget", "out", "seed", "seeds", "keep_models")
+_NO_OPTIONS_OF_A_CHECK = ("slug", "budget", "out", "seed", "seeds", "keep_models", "name", "note")
 _OPTIONS_OF_LOAD = ("data", "text", "id", "train", "test", "sample", "extra", "size")
 
 
