@@ -24,7 +24,7 @@ __all__ = [
     "reserved_seconds",
     "rounds_of",
     "seconds_for",
-    "seconds_of_round",
+    "seconds_if_shortened",
     "slowness_of",
     "stacking_seconds",
     "too_short_for_all",
@@ -33,6 +33,7 @@ __all__ = [
 _MAX_SEEDS = 30  # of a model in one run: the mean of more seeds gains nothing that could be measured
 _SLOWEST = 3.0  # beyond, the time is more likely that of a disk or a download than of other work
 _STACKING_SHARE, _MOST_STACKING = 0.1, 60.0
+_SHORTENED_SHARE = 0.85
 _NEEDED_SHARE = 2  # half of the time left is for the first fits of a needed model
 
 
@@ -127,25 +128,24 @@ def seconds_for(fits: int, n_parallel: int, *, longest: float) -> float:
     return longest * rounds_of(fits, n_parallel)
 
 
-def seconds_of_round(left: float, rounds: int, *, others_wait: bool) -> tuple[float, float]:
-    """Return the seconds that fits of one round may take: in full, and if they are shortened.
+def seconds_if_shortened(left: float, *, others_wait: bool) -> float:
+    """Return the seconds that a model may take if it has to be shortened: nearly all that are left.
+
+    Those that wait get little: what takes longer still would learn nothing in a half, and a linear model needs less.
 
     Parameters
     ----------
     left : float
-        Seconds left.
-    rounds : int
-        That the model needs for its remaining fits.
+        Seconds left when the model is started.
     others_wait : bool
-        Whether other models wait: a model that has to be shortened leaves them half of the time.
+        Whether other models wait for them.
 
     Examples
     --------
-    >>> seconds_of_round(30.0, 3, others_wait=False), seconds_of_round(30.0, 3, others_wait=True)
-    ((10.0, 10.0), (10.0, 5.0))
+    >>> seconds_if_shortened(20.0, others_wait=False), seconds_if_shortened(20.0, others_wait=True)
+    (20.0, 17.0)
     """
-    seconds = left / max(rounds, 1)
-    return seconds, seconds / 2 if others_wait else seconds
+    return left * (_SHORTENED_SHARE if others_wait else 1.0)
 
 
 def is_worth_continuing(*, first: int, finished: int, needed: bool, seconds: float, left: float | None) -> bool:

@@ -195,6 +195,10 @@ class _Plan:
         asked = self.models if self.fits is None else self.fits
         return [name for name in self.models if name in STACKERS and name in asked]
 
+    def is_last(self, name: str) -> bool:
+        """Whether no model waits for its share of the time: further configurations come after a model in full."""
+        return all(other in self.problem.budgeted for other in self.base[self.base.index(name) + 1 :])
+
     def check_options(self, seed: int) -> None:
         """Raise UsageError for an option that a model does not have: now, and not after other models were trained."""
         context = make_context(self.problem, seed=seed, threads=self.threads, device=self.device)
@@ -248,7 +252,7 @@ def _train_models(
             if name in errors:
                 raise errors[name]
             rest = [task for task in tasks if (task.seed, task.fold) not in done.get(name, {})]
-            results = {**done.get(name, {}), **runner.run(rest, needed=needed, last=name == plan.base[-1])}
+            results = {**done.get(name, {}), **runner.run(rest, needed=needed, last=plan.is_last(name))}
         except TrainingError as error:
             if len(plan.base) == 1:
                 raise

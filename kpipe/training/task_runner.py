@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -112,12 +113,13 @@ class TaskRunner:
         n_parallel, limited = self.pool.n_parallel, self.deadline.is_limited
         n_first = budget.n_first_fits(len(tasks), n_parallel, limited=limited)
         results: dict[tuple[int, int], FitResult] = {}
+        shortened_end = self._end_if_shortened(others_wait=not (last or again))
         if needed or not self.deadline.has_passed():
             parts = 1 if needed and last else budget.first_share(len(tasks), n_parallel, needed=needed)
             share = self.deadline.share(parts)
-            limited_tasks = self._with_limits(tasks, others_wait=not (last or again))
+            limited_tasks = self._with_limits(tasks, shortened_end)
             self._run_until(share, limited_tasks[:n_first], results, shortest=0.0 if again else _SHORTEST)
-        rest = self._with_limits(tasks[n_first:], others_wait=not (last or again))
+        rest = self._with_limits(tasks[n_first:], shortened_end)
         if rest and self._is_worth_continuing(rest, results, n_first=n_first, needed=needed):
             self._run_until(self.deadline, rest, results)
         self.total -= len(tasks) - len(results)
@@ -200,13 +202,20 @@ class TaskRunner:
         workers = sum(memory for process, memory in self._worker_memory.items() if process != os.getpid())
         return max(peak_memory_mib(), current_memory_mib() + workers)
 
-    def _with_limits(self, tasks: Sequence[FitTask], *, others_wait: bool) -> list[FitTask]:
+    def _end_if_shortened(self, *, others_wait: bool) -> float:
+        """When the fits of a model that starts now must have ended if they are shortened, by ``time.monotonic``."""
+        if self.deadline.end is None:
+            return math.inf
+        left = self.deadline.seconds_left() or 0.0
+        return self.deadline.end - left + budget.seconds_if_shortened(left, others_wait=others_wait)
+
+    def _with_limits(self, tasks: Sequence[FitTask], shortened_end: float) -> list[FitTask]:
         """The tasks with what each must know to leave time for those that follow it."""
         if self.deadline.end is None or self.pool.cluster is not None:  # other machines have other clocks
             return [*tasks]
         parallel, rounds = self.pool.n_parallel, budget.rounds_of(len(tasks), self.pool.n_parallel)
         return [
-            replace(task, end=self.deadline.end, rounds=rounds - number // parallel, others_wait=others_wait)
+            replace(task, end=self.deadline.end, rounds=rounds - number // parallel, shortened_end=shortened_end)
             for number, task in enumerate(tasks)
         ]
 

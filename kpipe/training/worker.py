@@ -24,7 +24,6 @@ from threadpoolctl import threadpool_limits
 
 from kpipe.core.time_limit import Steps, TimeLimit, limit_time
 from kpipe.errors import KpipeError, TrainingError
-from kpipe.training.budget import seconds_of_round
 from kpipe.training.kept_models import save_model
 from kpipe.training.learning_curves import extract_curves
 from kpipe.training.memory import peak_memory_mib
@@ -80,8 +79,8 @@ class FitTask:
         When the last fit of the model must have ended, by ``time.monotonic``. None: there is no limit.
     rounds : int
         How often fits of the model are still started until then, this fit included.
-    others_wait : bool
-        Whether other models wait for the time that is left.
+    shortened_end : float
+        The same, if the fits have to be shortened.
     steps : tuple of (int, int)
         The steps of a shortened fit that is repeated.
     keep : str
@@ -97,7 +96,7 @@ class FitTask:
     valid: np.ndarray
     end: float | None = None
     rounds: int = 1
-    others_wait: bool = False
+    shortened_end: float = math.inf
     steps: tuple[Steps, ...] = ()
     keep: str = ""
 
@@ -245,8 +244,8 @@ def _time_limit(task: FitTask, data: TrainingData) -> TimeLimit | None:
     if task.end is None:
         return TimeLimit(math.inf, repeated=task.steps) if task.steps else None
     now = time.monotonic()
-    full, shortened = seconds_of_round(task.end - now, task.rounds, others_wait=task.others_wait)
     rows = len(task.valid) + len(data.X_test) + 2 * _REPEATED_ROWS
+    full, shortened = ((end - now) / max(task.rounds, 1) for end in (task.end, min(task.end, task.shortened_end)))
     return TimeLimit(now + full, now + shortened, rows=rows)
 
 

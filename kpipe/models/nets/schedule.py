@@ -16,7 +16,7 @@ from kpipe.core.time_limit import TimeLimit, current_limit
 
 __all__ = ["Schedule", "plan_schedule"]
 
-_PLANNED = 0.85  # share of the time left that is planned: steps vary, and a busy machine becomes slower
+_PLANNED = 0.92  # share of the time left that is planned: steps vary, and a busy machine becomes slower
 _STOPPED = 0.97  # share after which training stops, whatever was planned
 _FEWEST = 10  # steps: fewer teach nothing
 _MEASURED = 128  # rows whose prediction is measured

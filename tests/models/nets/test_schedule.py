@@ -69,11 +69,11 @@ def test_a_training_that_ends_in_time_is_not_shortened(clock: SlowClock) -> None
 
 def test_a_training_is_shortened_to_the_time_that_is_left_after_the_predictions(clock: SlowClock) -> None:
     taken, seconds = plan(clock, 1_000, 20.0)
-    assert 150 <= taken <= 170
+    assert 170 <= taken <= 185
     assert seconds < 20.0
     clock.per_row = 0.01
     fewer, seconds = plan(clock, 1_000, 20.0, rows=1_000)
-    assert 40 <= fewer <= 80
+    assert 50 <= fewer <= 90
     assert seconds < 20.0
 
 
@@ -82,7 +82,7 @@ def test_what_the_first_prediction_takes_to_start_is_not_taken_for_the_time_of_e
     assert plan(clock, 100, 20.0, rows=10_000)[0] == 100
 
 
-def test_a_shortened_training_leaves_half_of_the_time_to_models_that_wait(clock: SlowClock) -> None:
+def test_a_shortened_training_leaves_the_time_that_models_which_wait_are_given(clock: SlowClock) -> None:
     taken, seconds = plan(clock, 1_000, 20.0, waiting=True)
     assert 60 <= taken <= 90
     assert seconds < 10.0
