@@ -51,6 +51,19 @@ def test_show_names_every_converted_column_and_does_not_refer_to_itself(
     assert all(f"price {n} is read as" in " ".join(out.split()) for n in range(5))
 
 
+def test_show_says_which_of_the_inferred_models_a_run_trains_and_what_a_budget_adds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = survivors()
+    for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    assert call("show", "made-by-hand", "--data", tmp_path) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "the models of a run without --model" in out
+    assert "the models that --budget adds" in out
+    assert "set by the competition" not in out
+
+
 def test_show_names_the_weights_that_a_table_with_text_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from kpipe.cli.console.layout import SAMPLE_WARNING, get_console, print_table
 from kpipe.core.request import COMPETITION_OPTIONS, FILE_OPTIONS, RunRequest
-from kpipe.data.pixels import shown_columns
+from kpipe.data.pixels import FILE_COLUMNS, shown_columns
 from kpipe.problem.blocks import time_column
 from kpipe.problem.inference.written_forms import SEE_SHOW
 from kpipe.problem.problem import Problem
@@ -34,6 +34,10 @@ _OPTIONS = {
     "splitter": "--split, --folds",
     "weights": "--weights",
     "models": "--model",
+}
+_INFERRED_LISTS = {  # where models are inferred
+    "default": "the models of a run without --model",
+    "budgeted": "the models that --budget adds; a longer training takes the place of a shorter one",
 }
 # The options that set a field, if they are given or in kpipe.toml, by their names in a request.
 _SETTERS = {
@@ -118,6 +122,8 @@ def print_competition(problem: Problem, request: RunRequest) -> None:
     guesses, notes = fields.pop("guesses"), fields.pop("notes", [])
     conversions, left_out = fields.pop("conversions"), fields.pop("columns_left_out")
     reasons = {name: "a guess: " * (name in guesses) + text for name, text in fields.pop("inferred").items()}
+    if "models" in reasons:
+        reasons |= {name: why for name, why in _INFERRED_LISTS.items() if not getattr(problem.competition, name)}
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("field")
     table.add_column("value", overflow="fold")
@@ -134,7 +140,8 @@ def print_competition(problem: Problem, request: RunRequest) -> None:
         if not any(note.startswith(f"{name} is {words}") for note in notes):
             console.print(f"{name} is {words}.", markup=False, highlight=False)
     for name, why in left_out.items():
-        console.print(f"{name} is left out: {why}.", markup=False, highlight=False)
+        column = f"'{name}'" if name in FILE_COLUMNS else name
+        console.print(f"{column} is left out: {why}.", markup=False, highlight=False)
     if (settings := settings_of(request)) is not None and (further := [*_of_runs(settings)]):
         console.print(Text(f"{settings.file} also sets, for runs: {settings.show(further)}."))
     if problem.tables.source.origin == "sample":
