@@ -30,7 +30,7 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe import competitions, pipeline
     from kpipe.cli.console.progress import show_progress
     from kpipe.problem.competition import Competition
-    from kpipe.problem.settings import remember_data
+    from kpipe.problem.remembered_data import remember_data
     from kpipe.problem.template import module_path, write_module
 
     print_competition_notes([])
@@ -55,7 +55,7 @@ def _execute(options: argparse.Namespace) -> int:
 
 def _print_next_steps(problem: Problem, path: Path, guesses: Mapping[str, str], options: argparse.Namespace) -> None:
     from kpipe import competitions
-    from kpipe.problem.settings import is_remembered
+    from kpipe.problem.remembered_data import is_remembered
 
     for name, reason in guesses.items():
         print_message(f"Guessed, please confirm: {name} ({reason}).")

@@ -64,6 +64,8 @@ def _signature(request_type: Callable[..., RunRequest]) -> inspect.Signature:
 
 _DOC = """From a competition's name to a validated submission with a score; in a notebook, with a progress bar.
 
+    In a workspace, ``kpipe.toml`` sets the options that are not given.
+
     Parameters
     ----------
     {parameters}

@@ -84,7 +84,7 @@ def _connect_first(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace, callbacks: Callbacks, began: float) -> Run:
     from kpipe import pipeline
-    from kpipe.problem.settings import suggest_entry
+    from kpipe.problem.remembered_data import suggest_entry
 
     if options.slug is None:
         raise UsageError(
@@ -135,7 +135,8 @@ def _submit(run: Run, options: argparse.Namespace) -> int:
 COMMAND = Command(
     description=(
         "Train and validate models, and write a submission for a competition. kpipe finds the files, infers what the "
-        "competition does not state, and checks the result for leaks and mistakes."
+        "competition does not state, and checks the result for leaks and mistakes. Options that are typed each time can be "
+        "written once into the workspace's kpipe.toml (kpipe init)."
     ),
     examples=(
         ("kpipe run titanic --data titanic.zip", "train on Kaggle's zip, or a folder of its files"),

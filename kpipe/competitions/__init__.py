@@ -48,7 +48,7 @@ def user_folders() -> list[Path]:
     places = []
     if user := os.environ.get("KPIPE_COMPETITIONS"):
         places.append(Path(user).expanduser().resolve())
-    if (mine := workspace.find()) is not None and workspace.is_trusted(mine):
+    if (mine := workspace.find_trusted()) is not None:
         places.append(mine / "competitions")
     return places
 

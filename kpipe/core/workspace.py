@@ -20,7 +20,7 @@ from pathlib import Path
 
 from kpipe.errors import OutputError, UsageError
 
-__all__ = ["MARKER", "create", "find", "is_trusted"]
+__all__ = ["MARKER", "create", "find", "find_trusted", "is_trusted"]
 
 MARKER = "kpipe.toml"
 
@@ -62,6 +62,17 @@ def find(start: Path | None = None) -> Path | None:
     except OSError:
         return None  # the current folder was removed
     return next((folder for folder in (start, *start.parents) if os.path.isfile(folder / MARKER)), None)
+
+
+def find_trusted() -> Path | None:
+    """Return the workspace that the current folder lies in, if this user trusts it.
+
+    Returns
+    -------
+    path or None
+    """
+    folder = find()
+    return folder if folder is not None and is_trusted(folder) else None
 
 
 def is_trusted(folder: Path) -> bool:

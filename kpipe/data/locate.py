@@ -15,7 +15,9 @@ from kpipe.data.downloads import Downloader, OnDownload, downloads_folder
 from kpipe.data.files import is_table, unpacking_command
 from kpipe.errors import DataError, RemoteError
 
-__all__ = ["Location", "data_of_variable", "locate"]
+__all__ = ["SAMPLE", "Location", "data_of_variable", "is_sample", "locate"]
+
+SAMPLE = "sample"  # stands for the data that a competition's module embeds
 
 
 class Location(NamedTuple):
@@ -98,13 +100,18 @@ def data_of_variable(slug: str) -> Path | None:
     return next((place for _, place in places if _may_hold_files(place)), None)
 
 
+def is_sample(path: str | Path) -> bool:
+    """Whether a path that the user names stands for the embedded sample."""
+    return str(path) == SAMPLE and not os.path.exists(SAMPLE)
+
+
 def _may_hold_files(place: Path) -> bool:
     return place.is_dir() or (place.is_file() and place.suffix == ".zip")
 
 
 def _at_path(search: _Search, path: str | Path) -> Location:
     """The place that the user named."""
-    if str(path) == "sample" and not os.path.exists("sample"):
+    if is_sample(path):
         for name, place in _embedded_sample(search):
             return Location(name, place)
     place = Path(path).expanduser()

@@ -21,19 +21,16 @@ from kpipe.core import workspace
 from kpipe.core.metrics import get_metric
 from kpipe.core.request import COMPETITION_OPTIONS, FILE_OPTIONS, RunRequest, slug_of
 from kpipe.core.wording import did_you_mean
-from kpipe.data.locate import data_of_variable
+from kpipe.data.locate import SAMPLE, data_of_variable, is_sample
 from kpipe.data.weights import NO_WEIGHTS
 from kpipe.errors import DataError, UsageError
 
 __all__ = [
     "SETTINGS",
     "Settings",
-    "is_remembered",
     "make_request",
     "read_settings",
-    "remember_data",
     "settings_of",
-    "suggest_entry",
 ]
 
 # Every option of a run that has a value, but where results are written and what they are called.
@@ -42,7 +39,6 @@ SETTINGS = (
     *("models", "folds", "seeds", "budget", "device", "weights", "jobs"),
 )
 _FILES = ("train", "test", "sample", "extra")
-_SAMPLE = "sample"  # the value of data that stands for the embedded sample
 _LONGEST = 100  # characters of a value in a sentence
 
 
@@ -90,7 +86,7 @@ class Settings:
     def options(self) -> dict[str, Any]:
         """The settings as options of a run: paths are absolute, since the file names them relative to its folder."""
         found, folder = dict(self.written), self.file.parent
-        if "data" in found and (found["data"] != _SAMPLE or (folder / _SAMPLE).exists()):
+        if "data" in found and (found["data"] != SAMPLE or (folder / SAMPLE).exists()):
             found["data"] = _path(folder, found["data"])
         if found.get("weights", NO_WEIGHTS) != NO_WEIGHTS:
             found["weights"] = _path(folder, found["weights"])
@@ -139,7 +135,7 @@ def make_request(slug: str, given: Mapping[str, Any], *, names: Collection[str] 
     options = {name: value for name, value in settings.options().items() if name in names and name not in others}
     if "data" in options and (place := data_of_variable(request.slug)) is not None:
         del options["data"]
-        settings = replace(settings, note=f"{place} is read: KPIPE_DATA precedes data of {settings.file}.")
+        settings = replace(settings, note=f"{place} is read: KPIPE_DATA takes precedence over data in {settings.file}.")
     _check_used(settings, options)
     return _CompletedRequest(slug, **options, **given, settings=replace(settings, used=tuple(options)))
 
@@ -177,8 +173,8 @@ def read_settings(slug: str) -> Settings | None:
     UsageError
         If the file is no TOML, or the table has an unknown key or an impossible value.
     """
-    slug, folder = slug_of(slug), workspace.find()
-    if folder is None or not workspace.is_trusted(folder):
+    slug, folder = slug_of(slug), workspace.find_trusted()
+    if folder is None:
         return None
     file = folder / workspace.MARKER
     tables = _read_tables(file)
@@ -187,69 +183,6 @@ def read_settings(slug: str) -> Settings | None:
         _check_table(settings)
         return settings
     return None
-
-
-def remember_data(slug: str, data: str | Path) -> str:
-    """Append a table with the data of a competition to ``kpipe.toml``, unless the file has one.
-
-    Parameters
-    ----------
-    slug : str
-    data : str or Path
-        What ``--data`` names.
-
-    Returns
-    -------
-    str
-        A sentence for the user; "" outside of a workspace, and where the file names this data already.
-    """
-    settings, (_, line) = read_settings(slug), _entry(slug, data)
-    if settings is None and (file := _append(slug, line)) is not None:
-        return f"{file} remembers the data of {slug}: --data can be omitted from now on."
-    if settings is None or "data" not in settings.written:
-        return suggest_entry(slug, data)
-    if is_remembered(slug, data):
-        return ""
-    return f"{settings.place} names other data, which kpipe reads without --data: {settings.show(['data'])}."
-
-
-def is_remembered(slug: str, data: str | Path) -> bool:
-    """Whether ``kpipe.toml`` names this data of a competition.
-
-    Parameters
-    ----------
-    slug : str
-    data : str or Path
-        What ``--data`` names.
-
-    Returns
-    -------
-    bool
-    """
-    settings = read_settings(slug)
-    named = None if settings is None else settings.options().get("data")
-    return named == data if named is None or _is_sample(data) else Path(named).resolve() == Path(data).resolve()
-
-
-def suggest_entry(slug: str, data: str | Path) -> str:
-    """What to add to ``kpipe.toml`` so that ``--data`` can be omitted.
-
-    Parameters
-    ----------
-    slug : str
-    data : str or Path
-        What ``--data`` names.
-
-    Returns
-    -------
-    str
-        "" outside of a workspace, and where the file names data of the competition.
-    """
-    folder, settings = workspace.find(), read_settings(slug)
-    if folder is None or not workspace.is_trusted(folder) or (settings is not None and "data" in settings.written):
-        return ""
-    header, line = _entry(settings.table if settings else slug, data)
-    return f"To omit --data from now on, add to {folder / workspace.MARKER}:\n{header}\n{line}"
 
 
 # --- the file
@@ -301,7 +234,7 @@ def _check_table(settings: Settings) -> None:
 
 def _check_used(settings: Settings, options: Mapping[str, Any]) -> None:
     """Raise an error for a metric or data that does not exist."""
-    if (data := options.get("data")) and not _is_sample(data) and not os.path.exists(data):
+    if (data := options.get("data")) and not is_sample(data) and not os.path.exists(data):
         raise DataError(
             f"{settings.place}: data names {data}, which does not exist. Correct the entry, or pass --data PATH.",
             code="data-not-found",
@@ -316,44 +249,6 @@ def _check_used(settings: Settings, options: Mapping[str, Any]) -> None:
 
 def _refuse(file: Path, problem: str) -> UsageError:
     return UsageError(f"{file}: {problem}", code="invalid-settings", file=str(file))
-
-
-def _append(slug: str, line: str) -> Path | None:
-    """Append a table with one line to the file, as text, so that all else in it stays; None if that is impossible."""
-    folder = workspace.find()
-    if folder is None or not workspace.is_trusted(folder) or not is_slug(slug):
-        return None
-    file = folder / workspace.MARKER
-    try:
-        before = file.read_text(encoding="utf-8")
-        table = f"{'' if before.endswith(chr(10)) or not before else chr(10)}\n[{slug}]\n{line}\n"
-        if tomllib.loads(before + table) != {**tomllib.loads(before), slug: tomllib.loads(line)}:
-            return None
-        with open(file, "a", encoding="utf-8", newline="\n") as end:
-            end.write(table)
-    except (OSError, ValueError):
-        return None
-    return file
-
-
-# --- paths
-
-
-def _entry(slug: str, data: str | Path) -> tuple[str, str]:
-    """The header and the line that name the data of a competition, relative to the workspace if it lies inside."""
-    if _is_sample(data):
-        return f"[{slug}]", f'data = "{_SAMPLE}"'
-    path, folder = Path(data).expanduser().resolve(), workspace.find()
-    inside = folder is not None and path.is_relative_to(folder.resolve())
-    written = (path.relative_to(folder.resolve()) if folder is not None and inside else path).as_posix()
-    if written == _SAMPLE or written.startswith("~"):  # which would not be read as a name
-        written = f"./{written}"
-    quoted = json.dumps(written, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML escapes it, and JSON does not
-    return f"[{slug}]", f"data = {quoted}"
-
-
-def _is_sample(data: str | Path) -> bool:
-    return str(data) == _SAMPLE and not os.path.exists(_SAMPLE)
 
 
 def _path(folder: Path, value: str) -> str:

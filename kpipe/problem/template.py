@@ -182,7 +182,7 @@ def _field(problem: Problem, name: str, value: Any, *, left: bool = False) -> _F
     reason = problem.reasons.get(name)
     code = list(_assigned(name, value))
     if name in COMPETITION_OPTIONS and getattr(problem.competition, name):
-        return _Field(name, code, "as given to kpipe new")
+        return _Field(name, code, "as given to kpipe new or set in kpipe.toml")
     guess = reason is not None and reason.guess
     return _Field(name, code, "" if reason is None else reason.text, guess=guess, left=left or guess)
 

@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 
 from kpipe.core.devices import available_cores
 from kpipe.core.plots import COLOURS, new_figure, set_title
-from kpipe.core.request import RunRequest
 from kpipe.core.values import Context, Ensemble
 from kpipe.models import model
 from kpipe.pipeline import prepare
 from kpipe.problem.problem import Problem
+from kpipe.problem.settings import make_request
 from kpipe.problem.splitters import RowSplit
 from kpipe.studies.digits_mistakes import make_mistakes, mistakes_section
 from kpipe.studies.protocol import PROTOCOL, describe_data, score_table
@@ -80,7 +80,7 @@ def run(*, data: Path | None, runs: int | None, epochs: int | None, on_progress:
     -------
     StudyResult
     """
-    problem = prepare(RunRequest("digit-recognizer", data=data))
+    problem = prepare(make_request("digit-recognizer", {"data": data}, names=("data",)))
     digits = _split(problem)
     found = {name: _lr_find(net, digits) for name, net in (("784-30-1", _HIDDEN), ("convolutions", _CONV))}
     nets = {name: _complete(net, lr=found["784-30-1"].valley, epochs=epochs) for name, net in _NETS.items()}

@@ -14,10 +14,10 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from sklearn.model_selection import KFold
 
 from kpipe.core.plots import COLOURS, new_figure, plot_curves, set_title
-from kpipe.core.request import RunRequest
 from kpipe.models import model
 from kpipe.models.teaching.mlp import PlainRegressor
 from kpipe.pipeline import prepare
+from kpipe.problem.settings import make_request
 from kpipe.studies.house_prices_nets import (
     DEEPER,
     FOLDS,
@@ -54,7 +54,7 @@ def run(*, data: Path | None, runs: int | None, epochs: int | None, on_progress:
     -------
     StudyResult
     """
-    problem = prepare(RunRequest("house-prices-advanced-regression-techniques", data=data))
+    problem = prepare(make_request("house-prices-advanced-regression-techniques", {"data": data}, names=("data",)))
     # The chapter has the 79 columns as they are and five folds, without the features that kpipe has added.
     problem = replace(problem, features=None, splitter=KFold(5, shuffle=True, random_state=0))
     table, seeds = notebook_table(problem), range(runs or _RUNS)

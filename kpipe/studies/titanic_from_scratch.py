@@ -12,11 +12,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kpipe.core.plots import new_figure, plot_curves, set_title
-from kpipe.core.request import RunRequest
 from kpipe.core.values import Context
 from kpipe.models import model
 from kpipe.models.teaching.scratch import ScratchClassifier, Uniform
 from kpipe.pipeline import prepare
+from kpipe.problem.settings import make_request
 from kpipe.studies.protocol import PROTOCOL, cross_validation_table, describe_data
 from kpipe.studies.result import StudyResult, StudySection
 from kpipe.studies.titanic_table import COLUMNS, NotebookTable, notebook_table, with_notebook_columns
@@ -120,7 +120,7 @@ def run(*, data: Path | None, runs: int | None, epochs: int | None, on_progress:
     -------
     StudyResult
     """
-    problem = with_notebook_columns(prepare(RunRequest("titanic", data=data)))
+    problem = with_notebook_columns(prepare(make_request("titanic", {"data": data}, names=("data",))))
     tables = problem.tables
     table = notebook_table(tables.train)
     fits = {name: train(net, table, seed=_SEED, epochs=epochs) for name, net in NETS.items()}

@@ -13,13 +13,13 @@ from sklearn.base import clone
 from kpipe.core.devices import available_cores
 from kpipe.core.metrics import evaluate, get_metric
 from kpipe.core.plots import COLOURS, new_figure, set_title
-from kpipe.core.request import RunRequest
 from kpipe.core.values import Context
 from kpipe.models import model
 from kpipe.models.nets.machine import Machine, torch_session
 from kpipe.models.teaching.two_targets import TwoTargets
 from kpipe.pipeline import prepare
 from kpipe.problem.problem import Problem
+from kpipe.problem.settings import make_request
 from kpipe.studies.protocol import PROTOCOL, cross_validation_table, describe_data, score_row
 from kpipe.studies.result import StudyResult, StudySection
 from kpipe.studies.titanic_table import notebook_table, with_notebook_columns
@@ -59,7 +59,7 @@ def run(*, data: Path | None, runs: int | None, epochs: int | None, on_progress:
     -------
     StudyResult
     """
-    problem = with_notebook_columns(prepare(RunRequest("titanic", data=data)))
+    problem = with_notebook_columns(prepare(make_request("titanic", {"data": data}, names=("data",))))
     tables = problem.tables
     rows = rows_of(notebook_table(tables.train))
     nets, epochs = runs or _RUNS, min(epochs or EPOCHS, EPOCHS)

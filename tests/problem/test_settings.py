@@ -1,24 +1,19 @@
-"""``kpipe.toml``: what it sets, what overrides it, how mistakes in it are told, and how ``--data`` is remembered."""
+"""``kpipe.toml``: what it sets, what overrides it, and how mistakes in it are told."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 from kpipe.core import workspace
 from kpipe.core.request import RunRequest
 from kpipe.errors import InputError
 from kpipe.problem.settings import (
     SETTINGS,
-    is_remembered,
     make_request,
     read_settings,
-    remember_data,
     settings_of,
-    suggest_entry,
 )
 
 
@@ -99,7 +94,6 @@ def test_the_file_of_a_workspace_that_the_user_does_not_trust_is_not_read(
     write(tmp_path, "[titanic]\ndata = 'secret'\nthis is broken")
     monkeypatch.chdir(tmp_path)
     assert make_request("titanic", {}) == RunRequest("titanic")
-    assert remember_data("titanic", "titanic.zip") == suggest_entry("titanic", "titanic.zip") == ""
     workspace.create(tmp_path)
     with pytest.raises(InputError, match="not valid TOML"):
         make_request("titanic", {})
@@ -115,7 +109,8 @@ def test_kpipe_data_precedes_the_file_where_it_has_the_competition(
     (tmp_path / "all" / "titanic").mkdir(parents=True)
     request = make_request("titanic", {})
     assert (request.data, used(request)) == (None, ("drop",))
-    assert f"{tmp_path / 'all' / 'titanic'} is read: KPIPE_DATA precedes" in settings_of(request).sentence  # type: ignore[union-attr]
+    said = f"{tmp_path / 'all' / 'titanic'} is read: KPIPE_DATA takes precedence over data in {work / 'kpipe.toml'}."
+    assert said in settings_of(request).sentence  # type: ignore[union-attr]
 
 
 def test_the_sample_is_named_as_on_the_command_line(work: Path) -> None:
@@ -201,52 +196,3 @@ def test_the_example_of_a_new_workspace_is_valid_once_it_is_uncommented(work: Pa
     example = text[text.index("# [titanic]") :]
     write(work, "\n".join(line.removeprefix("# ") for line in example.splitlines()))
     assert {"data", "metric", "split", "drop", "budget"} == {*read_settings("titanic").written} <= {*SETTINGS}  # type: ignore[union-attr]
-
-
-# --- remembering --data
-
-
-@given(name=st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1), before=st.text(max_size=9))
-@example(name="~", before="")
-@example(name="\x7f", before="")
-@example(name="sample", before="")
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_data_of_any_name_is_remembered_and_everything_else_in_the_file_stays(
-    work: Path, name: str, before: str
-) -> None:
-    kept = f"# {before.encode('unicode_escape').decode()} stays\n[house-prices]\nfolds = 3 # no line feed"
-    write(work, kept)
-    for data in (work / name, work.parent / name):
-        write(work, kept)
-        assert "remembers the data of titanic" in remember_data("titanic", data)
-        assert make_request("titanic", {}, names=()).slug == "titanic"
-        assert is_remembered("titanic", data)
-        text = (work / "kpipe.toml").read_text(encoding="utf-8")
-        assert text.startswith(kept)
-        assert remember_data("titanic", data) == suggest_entry("titanic", data) == ""  # it is known
-        assert (work / "kpipe.toml").read_text(encoding="utf-8") == text
-
-
-def test_data_inside_of_the_workspace_is_written_relative_to_the_file(work: Path) -> None:
-    remember_data("titanic", work / "data" / "titanic.zip")
-    remember_data("house-prices", "sample")
-    text = (work / "kpipe.toml").read_text()
-    assert text.endswith('[titanic]\ndata = "data/titanic.zip"\n\n[house-prices]\ndata = "sample"\n')
-    assert is_remembered("house-prices", "sample")
-    assert not is_remembered("house-prices", work / "data")
-    assert "names other data" in remember_data("titanic", work / "other.zip")
-
-
-@pytest.mark.parametrize("text", ["[titanic]\nfolds = 3 # mine\n", 'titanic.metric = "auc"\n'])
-def test_a_table_that_exists_is_left_as_it_is_and_an_entry_suggested(work: Path, text: str) -> None:
-    write(work, text)
-    assert remember_data("titanic", work / "titanic.zip").endswith('kpipe.toml:\n[titanic]\ndata = "titanic.zip"')
-    assert (work / "kpipe.toml").read_text() == text
-
-
-def test_an_entry_that_cannot_be_written_is_suggested(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: object, **options: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("builtins.open", refuse)
-    assert remember_data("titanic", work / "titanic.zip").endswith('[titanic]\ndata = "titanic.zip"')
