@@ -40,8 +40,8 @@ def _execute(options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     description=(
-        "Create a workspace for your own competition modules and settings. Inside it, modules in its competitions/ folder take "
-        "precedence over kpipe's, and its kpipe.toml sets options of kpipe run for each competition."
+        "Create a workspace for your own competition modules and settings. Inside it, modules in its competitions/ "
+        "folder take precedence over kpipe's, and its kpipe.toml sets options of kpipe run for each competition."
     ),
     examples=(
         ("kpipe init", "in the current folder"),

@@ -135,8 +135,8 @@ def _submit(run: Run, options: argparse.Namespace) -> int:
 COMMAND = Command(
     description=(
         "Train and validate models, and write a submission for a competition. kpipe finds the files, infers what the "
-        "competition does not state, and checks the result for leaks and mistakes. Options that are typed each time can be "
-        "written once into the workspace's kpipe.toml (kpipe init)."
+        "competition does not state, and checks the result for leaks and mistakes. Options that you would "
+        "type each time can be written once into the workspace's kpipe.toml (kpipe init)."
     ),
     examples=(
         ("kpipe run titanic --data titanic.zip", "train on Kaggle's zip, or a folder of its files"),
