@@ -52,6 +52,7 @@ def save_run(
     fitted = ((model.name, model.curves) for model in result.predictions.models)
     folder.write_table("curves.parquet", curves_to_frame(fitted))
     sign_models(folder.path)
+    record["created"] = folder.free_second(record["created"])
     record["run_id"] = folder.run_id(record["created"])
     folder.write("run.json", (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
     return Run(path=folder.finish(record["run_id"]), record=record)

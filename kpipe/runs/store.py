@@ -23,6 +23,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,25 @@ class RunFolder:
         pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), sink, compression="zstd")
         self.write(name, sink.getvalue())
 
+    def free_second(self, created: str) -> str:
+        """Return a time, or the first second after it in which no other run of the competition was made.
+
+        Ids begin with the time, and so sort as runs were made, those of a moment too.
+
+        Parameters
+        ----------
+        created : str
+            ISO 8601, UTC, to the second.
+
+        Returns
+        -------
+        str
+        """
+        taken = {folder.name.partition("-")[0] for folder in self.path.parent.glob("2*-*")}
+        began = datetime.fromisoformat(created)
+        seconds = ((began + timedelta(seconds=number)).isoformat(timespec="seconds") for number in itertools.count())
+        return next(second for second in seconds if _in_names(second) not in taken)
+
     def run_id(self, created: str) -> str:
         """Return an id for the finished run that no other run in the parent folder has.
 
@@ -196,7 +216,7 @@ class RunFolder:
             The time and six characters that no other run of the competition ends with: the beginning of the key if
             no run has made the same before.
         """
-        time, key = created.replace("-", "").replace(":", "").replace("+0000", "Z"), self.path.name
+        time, key = _in_names(created), self.path.name
         taken = {folder.name.partition("-")[2] for folder in self.path.parent.glob("2*-*")}
         hashes = (hashlib.sha256(f"{key} {number}".encode()).hexdigest() for number in itertools.count())
         ends = itertools.chain([key.removeprefix(UNFINISHED)], hashes)
@@ -231,6 +251,10 @@ class RunFolder:
             (final / REQUEST).unlink(missing_ok=True)
             shutil.rmtree(final / CHECKPOINTS)
         return final
+
+
+def _in_names(created: str) -> str:
+    return created.replace("-", "").replace(":", "").replace("+0000", "Z")
 
 
 @contextlib.contextmanager

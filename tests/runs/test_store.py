@@ -75,6 +75,15 @@ def test_a_run_id_is_the_time_and_the_key_or_six_other_characters_where_a_run_ha
     assert len({name[-6:] for name in names}) == 3
 
 
+def test_ids_of_runs_that_are_made_within_a_second_sort_as_they_were_made(tmp_path: Path) -> None:
+    ids = []
+    for key in ("ffffffffffff", "999999999999", "000000000000"):
+        with open_run_folder(tmp_path, "titanic", key) as folder:
+            created = folder.free_second("2026-11-20T22:59:59+00:00")
+            ids.append(folder.finish(folder.run_id(created)).name)
+    assert ids == ["20261120T225959Z-ffffff", "20261120T230000Z-999999", "20261120T230001Z-000000"]
+
+
 def test_an_output_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"), open_run_folder(tmp_path / "file", "x", "key"):
