@@ -79,16 +79,14 @@ def _spec(options: argparse.Namespace) -> KernelSpec:
     from kpipe.kaggle.kernel.build import KernelSpec, on_kaggle, spec_of_run
     from kpipe.problem.competition import find
     from kpipe.problem.settings import SETTINGS, make_request
-    from kpipe.runs.find import find_run
 
     what = options.what
-    if competitions.folder(what) is None and ("/" in what or any(options.out.glob(f"*/{what}"))):
+    if competitions.folder(what) is None and (run := _run(what, options.out)):
         if given := given_options(options):
             raise UsageError(
                 f"A kernel repeats a run as it was: omit {' and '.join(REQUEST_OPTIONS[name][0] for name in given)}.",
                 code="conflicting-options",
             )
-        run = find_run(what, options.out)
         spec = spec_of_run(run)
         _print_changes(run)
         return spec
@@ -100,6 +98,18 @@ def _spec(options: argparse.Namespace) -> KernelSpec:
         note = "No metric is stated: the kernel will infer one from the sample submission. State it with --metric NAME."
         print(note, file=sys.stderr)
     return KernelSpec(on_kaggle(request))
+
+
+def _run(what: str, out: Path) -> Run | None:
+    """The finished run with this folder or id; None if ``what`` can only be a competition."""
+    from kpipe.runs.find import find_run
+
+    try:
+        return find_run(what, out)
+    except UsageError as error:
+        if error.code != "unknown-run" or "/" in what:
+            raise
+        return None
 
 
 def _print_changes(run: Run) -> None:
