@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -87,6 +88,13 @@ class OnSample(BaseEstimator):
         chosen = np.sort(chosen)
         self.estimator_ = clone(self.estimator).fit(X.iloc[chosen], np.asarray(y)[chosen])
         return self
+
+    def __sklearn_tags__(self) -> Tags:
+        """Those of the estimator: ``is_classifier`` is true of a classifier on a sample."""
+        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.estimator_type = inner.estimator_type
+        tags.classifier_tags, tags.regressor_tags = inner.classifier_tags, inner.regressor_tags
+        return tags
 
     @property
     def classes_(self) -> np.ndarray:

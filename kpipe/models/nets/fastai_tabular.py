@@ -98,8 +98,8 @@ class _FastaiTabular(BaseEstimator):
         self.categories_ = {name: X[name].value_counts().index[:_MAX_CATEGORIES].tolist() for name in text_columns(X)}
         self.numbers_ = numeric_columns(X)
         self.with_missing_ = [name for name in self.numbers_ if X[name].isna().any()]
-        numbers = X[self.numbers_].to_numpy(dtype=np.float64, na_value=np.nan)
-        self.medians_ = np.nan_to_num(np.array([np.nanmedian(c) if np.isfinite(c).any() else 0 for c in numbers.T]))
+        numbers = self._numbers(X)
+        self.medians_ = np.array([np.nanmedian(c) if np.isfinite(c).any() else 0 for c in numbers.T])
         filled = np.where(np.isnan(numbers), self.medians_, numbers)
         self.means_, spread = filled.mean(axis=0), filled.std(axis=0)
         self.spreads_ = np.where(spread > 0, spread, 1.0)
@@ -108,9 +108,14 @@ class _FastaiTabular(BaseEstimator):
         """(n, features) float32: codes of categories (0: unknown), 1 or 2 for missing numbers, scaled numbers."""
         codes = [pd.Index(known).get_indexer(X[name]) + 1 for name, known in self.categories_.items()]
         missing = [X[name].isna().to_numpy() + 1 for name in self.with_missing_]
-        numbers = X[self.numbers_].to_numpy(dtype=np.float64, na_value=np.nan)
+        numbers = self._numbers(X)
         scaled = (np.where(np.isnan(numbers), self.medians_, numbers) - self.means_) / self.spreads_
         return np.column_stack([*codes, *missing, scaled.clip(-1e4, 1e4)]).astype(np.float32)
+
+    def _numbers(self, X: pd.DataFrame) -> np.ndarray:
+        """(n, numbers) float64, finite or NaN."""
+        numbers = X[self.numbers_].to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.where(np.isfinite(numbers), numbers, np.nan)
 
     def _build(self) -> nn.Module:
         cardinalities = [len(known) + 1 for known in self.categories_.values()] + [3] * len(self.with_missing_)

@@ -38,6 +38,12 @@ def test_the_same_seed_gives_the_same_bytes(task: Task) -> None:
         assert once.tobytes() != other.tobytes()
 
 
+def test_infinite_values_are_missing_values() -> None:
+    rows = X[:300].assign(x=X["x"].where(X.index > 5, np.inf))
+    predicted = model("fastai-tabular")(Context(task="regression")).fit(rows, TARGETS["regression"][:300]).predict(rows)
+    assert np.isfinite(predicted).all()
+
+
 @BOTH
 def test_missing_values_and_unseen_categories_get_finite_predictions(task: Task) -> None:
     strange = X[:3].assign(x=[np.nan, 1e300, -1e300], town=[None, "nowhere", "a"])
