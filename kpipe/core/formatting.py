@@ -178,14 +178,14 @@ def summary_html(record: Mapping[str, Any]) -> str:
 
     Parameters
     ----------
-    record : the content of ``run.json``. Its texts are escaped.
+    record : the content of ``run.json``; optional keys may be missing. Its texts are escaped.
 
     Returns
     -------
     A ``div`` with inline styles.
     """
     metric = record["metric"]
-    direction = "higher is better" if metric["greater_is_better"] else "lower is better"
+    direction = "higher is better" if metric.get("greater_is_better", True) else "lower is better"
     head = _row(("model", "score ± standard error", "weight"), "th")
     return Markup(
         '<div><div><b>{}</b> · {} ({}) · run {}</div><div><span style="{}">{}</span> ± {}</div>'
@@ -199,11 +199,15 @@ def summary_html(record: Mapping[str, Any]) -> str:
 def _score_rows(record: Mapping[str, Any]) -> Markup:
     """A table row for each model, and one for the baseline."""
     rows = [
-        (model["name"], format_with_error(model["score"], model["standard_error"]), f"{model['weight']:.2f}")
+        (
+            model["name"],
+            format_with_error(model.get("score"), model.get("standard_error")),
+            f"{model['weight']:.2f}" if "weight" in model else "",
+        )
         for model in record["models"]
     ]
-    baseline = format_with_error(record["baseline"], record["baseline_standard_error"])
-    rows.append((f"baseline: {record['baseline_name']}", baseline, ""))
+    baseline = format_with_error(record.get("baseline"), record.get("baseline_standard_error"))
+    rows.append((f"baseline: {record.get('baseline_name', 'unknown')}", baseline, ""))
     return Markup("").join(map(_row, rows))
 
 
@@ -214,7 +218,7 @@ def _notes(record: Mapping[str, Any]) -> str:
     notes = [f"{check['status']}: {check['name']}" for check in checks if check["status"] != "pass"]
     if record.get("fallback"):
         notes.insert(0, "NO MODEL WAS TRAINED, as the budget was too short: every row has the same prediction")
-    if record["data"]["origin"] == "sample":
+    if _mapping(record.get("data")).get("origin") == "sample":
         notes.append("trained on the sample, not on Kaggle's data")
     return "; ".join([f"{passed} of {len(checks)} checks passed", *notes])
 

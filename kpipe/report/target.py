@@ -76,7 +76,8 @@ def _values(name: str, values: np.ndarray) -> Plot:
         ax.set_xlabel(short(name, 40))
 
     q10, q50, q90 = (compact(float(value), 4) for value in np.quantile(values, [0.1, 0.5, 0.9]))
-    skew = float(((values - values.mean()) ** 3).mean() / max(values.std(), 1e-300) ** 3)
+    spread = values.std()
+    skew = float(((values - values.mean()) ** 3).mean() / spread**3) if spread > 0 else 0.0
     tail = f" It is skewed to the {'right' if skew > 0 else 'left'} (skewness {skew:.1f})." if abs(skew) > 1 else ""
     text = f"Distribution of {short(name, 40)} in train: median {q50}, 80 % of rows between {q10} and {q90}.{tail}"
     return Plot(name="target", draw=draw, alt=text, caption=text, height=2.8, of=name)

@@ -145,8 +145,8 @@ class LoadedRun:
 
     @property
     def greater_is_better(self) -> bool:
-        """Whether a greater score is better."""
-        return bool(_at(self.record, ("metric", "greater_is_better")))
+        """Whether a greater score is better; True where the record does not say."""
+        return bool(self.record["metric"].get("greater_is_better", True))
 
     @property
     def targets(self) -> tuple[str, ...]:

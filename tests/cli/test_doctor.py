@@ -103,3 +103,8 @@ def test_the_doctor_says_how_to_fix_a_missing_package_and_a_full_disk(kaggle, mo
     assert found["packages"].status == "fail"
     assert found["packages"].fix == "Install the missing packages: pip install no-such-package"
     assert found["disk"].status == "warn"
+
+
+def test_a_cache_that_cannot_be_is_no_crash(kaggle, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("KPIPE_CACHE", str(tmp_path / ("x" * 300)))
+    assert "disk" in {one.name for one in doctor.findings()}

@@ -47,3 +47,11 @@ def test_the_terminal_the_report_and_the_notebook_write_a_negative_score_alike(
     assert written in capsys.readouterr().out
     assert written in summary_line(RECORD)
     assert written in summary_html(RECORD)
+
+
+def test_the_notebook_shows_a_record_of_which_only_the_necessary_keys_are_there() -> None:
+    optional = ("baseline", "baseline_standard_error", "baseline_name", "data")
+    record = {key: value for key, value in RECORD.items() if key not in optional}
+    shown = summary_html({**record, "metric": {"name": "r2"}, "models": [{"name": "linear"}]})
+    assert "baseline: unknown" in shown
+    assert "unknown ± unknown" in shown

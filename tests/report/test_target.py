@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from kpipe.report import target
 from kpipe.report.blocks import Table
@@ -25,6 +26,14 @@ def test_the_target_is_drawn_with_its_median_and_its_skew(tmp_path: Path) -> Non
     (plot,) = target.plots(predictions(tmp_path, y))
     assert "skewed to the right" in plot.caption
     assert "<svg" in svg(plot)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rows", [1, 5])
+def test_a_target_with_a_single_value_is_not_skewed(tmp_path: Path, rows: int) -> None:
+    (plot,) = target.plots(predictions(tmp_path, np.full(rows, 0.3)))
+    assert "median 0.3" in plot.caption
+    assert "skewed" not in plot.caption
 
 
 def test_columns_are_ordered_by_how_closely_they_follow_the_target(tmp_path: Path) -> None:

@@ -45,6 +45,11 @@ def test_predictions_are_loaded_with_their_classes_rows_and_ids(tmp_path: Path) 
     assert run.missing == ["folds.parquet is not in the run's folder.", "submission.csv is not in the run's folder."]
 
 
+def test_a_greater_score_is_better_unless_the_record_says_otherwise(tmp_path: Path) -> None:
+    assert loaded(tmp_path, OOF, metric={"name": "mine"}).greater_is_better
+    assert not loaded(tmp_path, OOF, metric={"name": "mine", "greater_is_better": False}).greater_is_better
+
+
 @pytest.mark.parametrize(
     ("oof", "record", "problem"),
     [
