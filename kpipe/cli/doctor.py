@@ -131,7 +131,7 @@ def _disk() -> Finding:
     from kpipe.data.cache import cache_folder
 
     folder = cache_folder()
-    place = next(path for path in (folder, *folder.parents) if os.path.exists(path))  # Path.exists raises without access
+    place = next(path for path in (folder, *folder.parents) if os.path.exists(path))  # Path.exists may raise
     free = shutil.disk_usage(place).free
     detail = f"{free / 1e9:,.1f} GB free for the cache in {folder}"
     if not os.access(place, os.W_OK):

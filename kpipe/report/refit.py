@@ -27,10 +27,8 @@ from kpipe.training.worker import FitTask, TrainingData, fit, predict_quietly
 
 __all__ = ["Member", "Members", "RefittedEnsemble", "choose_members", "names_of", "refit"]
 
-_NEARLY_ALL, _MOST_OF_IT = (
-    0.99,
-    0.8,
-)  # shares of the weight: models beyond the first are left out, beyond the other may be
+_NEARLY_ALL = 0.99  # share of the ensemble's weight, once reached by the chosen models, that ends the choice
+_MOST_OF_IT = 0.8  # the same, if the next model does not fit into the time left
 _FEWEST_ROWS = 500  # training rows, below which another model than the run's is trained
 _MOST_ROWS_FITTED = 20_000  # rows of predictions, on which a stacker's weight is shared out
 _THREADS = 1  # as where folds are trained side by side; two threads on a busy machine wait for each other
