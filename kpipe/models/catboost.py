@@ -91,6 +91,7 @@ def catboost(
     settings = _DEFAULTS | {"thread_count": context.threads, "random_seed": context.seed}
     if context.task == "regression":
         settings["loss_function"] = _LOSS_FUNCTIONS[context.loss]
+        settings["allow_const_label"] = True  # training rows of a fold may all have one value
         if context.loss == "absolute":
             settings["learning_rate"] = _ABSOLUTE_RATE
     given = canonical_names({"iterations": iterations, **options}, _ALIASES)

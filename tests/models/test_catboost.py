@@ -61,3 +61,10 @@ def test_the_number_of_trees_is_counted_on_inner_splits_where_that_is_asked_for(
     assert 1 <= fitted.trees_ < 200
     assert fitted.estimator_.tree_count_ == fitted.trees_
     assert len(fitted.validation_loss_curve_) >= fitted.trees_
+
+
+@pytest.mark.parametrize("options", [{}, {"early_stopping_rounds": 2}])
+def test_training_rows_that_all_have_one_value_are_predicted_by_it(options: dict[str, int]) -> None:
+    X = pd.DataFrame({"x": [float(n) for n in range(40)]})
+    fitted = model("catboost", iterations=5, **options)(Context(task="regression")).fit(X, np.full(40, 7.0))
+    assert fitted.predict(X) == pytest.approx(7.0)
