@@ -100,6 +100,8 @@ def finished_run(folder: Path, **changed: object) -> Run:
         "weights": None,
         "size": None,
         "keep_models": False,
+        "name": None,
+        "note": None,
     }
     options |= {"target": "Fare", "id": "Ticket", "text": ["Cabin"], "split": "Name", "drop": ["Age"], "device": "cpu"}
     record = {
