@@ -45,7 +45,7 @@ class ConvNet(BaseEstimator):
         Largest changes of a training image; see ``kpipe.models.nets.image_augmentation.RandomWarp``. 0 in all of them,
         with ``first_size=1``, leaves images as they are.
     flip : bool, default=False
-        Whether training mirrors every second image, and a prediction counts the mirror image too.
+        Whether training mirrors every second image, and a prediction counts the mirror images too.
     padding : {"zeros", "reflection"}, default="zeros"
         What a changed image shows beyond its edges; see ``RandomWarp``.
     cutmix : float, default=0

@@ -69,7 +69,7 @@ class ConvNetwork(nn.Module):
     padding : {"zeros", "reflection"}, default="zeros"
         See ``shift_images``.
     flip : bool, default=False
-        Whether test-time augmentation also mirrors the image.
+        Whether test-time augmentation also mirrors each of them.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class ConvNetwork(nn.Module):
         self.head = nn.Linear(inputs[-1], classes)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Logits of the images, in evaluation mode of each shift and of the mirror image.
+        """Logits of the images, in evaluation mode of each shift and of its mirror image.
 
         Parameters
         ----------
@@ -112,10 +112,9 @@ class ConvNetwork(nn.Module):
         images = (to_images(rows, self.shape) if rows.ndim == 2 else rows).float() / self.scale
         if self.training:
             return self._logits(images)
-        shifted = [shift_images(images, across=x, down=y, padding=self.padding) for x, y in self.shifts]
-        logits = [self._logits(view) for view in shifted]
-        logits += [self._logits(images.flip(3))] if self.flip else []
-        return torch.stack(logits, dim=1)
+        views = [shift_images(images, across=x, down=y, padding=self.padding) for x, y in self.shifts]
+        views += [view.flip(3) for view in views] if self.flip else []
+        return torch.stack([self._logits(view) for view in views], dim=1)
 
     def _logits(self, images: Tensor) -> Tensor:
         features = self._features(images)

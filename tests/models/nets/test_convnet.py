@@ -242,6 +242,19 @@ def test_one_network_learns_several_targets_that_are_0_or_1(digits):
     assert (np.mean((proba > 0.5) == targets[600:1000], axis=0) > 0.85).all()
 
 
+def test_a_picture_and_its_mirror_image_are_predicted_alike():
+    pictures = np.random.default_rng(0).integers(0, 255, (40, 8, 6, 3)).astype(np.uint8)
+    net = photo_net(Context(task="classification", n_classes=2), shape=(8, 6, 3), epochs=1, min_steps=5)
+    net.fit(pictures.reshape(40, -1), np.arange(40) % 2)
+    ahead, mirrored = (net.predict_proba(each.reshape(40, -1)) for each in (pictures, pictures[:, :, ::-1]))
+    np.testing.assert_allclose(ahead, mirrored, atol=1e-5)
+
+
+@pytest.mark.parametrize(("task", "mixed"), [("classification", 0.5), ("regression", 0.0)])
+def test_pictures_are_mixed_where_they_have_labels_and_not_where_they_have_numbers(task, mixed):
+    assert photo_net(Context(task=task, n_classes=2 if mixed else 0), shape=(4, 4, 3)).cutmix == mixed
+
+
 def test_pictures_with_numbers_get_a_net_that_predicts_numbers():
     net = photo_net(Context(task="regression", loss="absolute", seed=3), shape=(4, 4, 3))
     assert isinstance(net, ConvNetRegressor)
