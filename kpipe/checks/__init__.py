@@ -1,4 +1,4 @@
-"""Checks for leaks and mistakes, which are part of every run. Each passes, warns or fails, and explains its result.
+"""Checks for leaks and mistakes, which are part of every run. Each passes, warns, fails or is skipped, and says why.
 
 A module covers one family of mistakes and lists its checks in ``TABLE_CHECKS`` or ``PREDICTION_CHECKS``. Modules are
 found in this folder, so adding a check means changing or adding one file. Checks look at tables, folds and predictions,
@@ -231,7 +231,7 @@ def _none_skipped(checks: Sequence[Check]) -> bool:
 
 def _skipped(name: str, problem: Problem) -> Check:
     detail = f"{_SKIPPED}. Run `kpipe check {problem.slug}` for it."
-    return Check(name=name, status="pass", detail=detail)
+    return Check(name=name, status="skipped", detail=detail)
 
 
 @cache

@@ -64,7 +64,7 @@ def duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Finding]
     compared = [c for c in shared if c not in ignored]
     if not compared:
         yield (
-            "pass",
+            "skipped",
             "Not checked: no column has similar values in train and test, so test does not show how many duplicates "
             "are usual.",
         )

@@ -66,7 +66,7 @@ def memory_between_fits(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]
         yield "fail", f"The last fold can be fitted here, but {_ALONE.format(error=error)}"
         return
     except TrainingError as error:
-        yield "pass", f"Not checked: {error}."
+        yield "skipped", f"Not checked: {error}."
         return
     if (files := _own_files(fresh)) is not None:
         yield "fail", files

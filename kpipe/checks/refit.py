@@ -140,7 +140,7 @@ def _gaps(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
     try:
         again = trainer.train_first_fold(altered)
     except TrainingError as error:
-        yield "pass", f"Not checked: models cannot predict more missing values than the files have ({error})."
+        yield "skipped", f"Not checked: models cannot predict more missing values than the files have ({error})."
         return
     for model, other in zip(trainer.first_fold.models, again.models, strict=True):
         changed = changed_rows(model.test, other.test)[~touched]

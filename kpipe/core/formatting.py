@@ -215,12 +215,14 @@ def _notes(record: Mapping[str, Any]) -> str:
     """How many checks passed, which did not, and whether the data are the sample."""
     checks = record["checks"]
     passed = sum(check["status"] == "pass" for check in checks)
-    notes = [f"{check['status']}: {check['name']}" for check in checks if check["status"] != "pass"]
+    skipped = sum(check["status"] == "skipped" for check in checks)
+    notes = [f"{check['status']}: {check['name']}" for check in checks if check["status"] in ("warn", "fail")]
     if record.get("fallback"):
         notes.insert(0, "NO MODEL WAS TRAINED, as the budget was too short: every row has the same prediction")
     if _mapping(record.get("data")).get("origin") == "sample":
         notes.append("trained on the sample, not on Kaggle's data")
-    return "; ".join([f"{passed} of {len(checks)} checks passed", *notes])
+    counted = f"{passed} of {len(checks)} checks passed" + (f", {skipped} skipped" if skipped else "")
+    return "; ".join([counted, *notes])
 
 
 def _row(cells: Sequence[str], tag: str = "td") -> Markup:

@@ -41,7 +41,7 @@ __all__ = [
 
 Task = Literal["classification", "regression"]
 Loss = Literal["squared", "absolute", "poisson"]
-Status = Literal["pass", "warn", "fail"]
+Status = Literal["pass", "skipped", "warn", "fail"]
 
 
 class Splitter(Protocol):

@@ -1,4 +1,4 @@
-"""The section "Checks": what did not pass, and folded below it what did."""
+"""The section "Checks": what did not pass, and folded below it what passed or was skipped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kpipe.runs.loaded import LoadedRun
 
 __all__ = ["section", "summary"]
 
-_STATUS = ("pass", "warn", "fail")
+_STATUS = ("pass", "skipped", "warn", "fail")
 _COLUMNS = [Column(name=name, numeric=False) for name in ("check", "result", "details")]
 
 
@@ -28,13 +28,17 @@ def section(run: LoadedRun) -> Section:
     """
     checks = _checks(run)
     passed = [_row(check) for check in checks if check.get("status") == "pass"]
-    others = [_row(check) for check in checks if check.get("status") != "pass"]
+    skipped = [_row(check) for check in checks if check.get("status") == "skipped"]
+    others = [_row(check) for check in checks if check.get("status") not in ("pass", "skipped")]
     blocks: list[Block] = []
     if others:
         blocks.append(Table(caption="Checks that did not pass", columns=_COLUMNS, rows=others, cards=True))
     if passed:
         count = f"{len(passed)} check{'s' * (len(passed) > 1)} passed"
         blocks.append(Table(caption=count, columns=_COLUMNS, rows=passed, cards=True, folded=True))
+    if skipped:
+        count = f"{len(skipped)} check{'s were' if len(skipped) > 1 else ' was'} skipped"
+        blocks.append(Table(caption=count, columns=_COLUMNS, rows=skipped, cards=True, folded=True))
     text = (
         f"{len(passed)} of {len(checks)} checks passed. They look for leaks and other mistakes that make scores too "
         "optimistic."
@@ -43,7 +47,7 @@ def section(run: LoadedRun) -> Section:
 
 
 def summary(run: LoadedRun) -> str:
-    """How many checks passed, warned and failed.
+    """How many checks passed, were skipped, warned and failed.
 
     Parameters
     ----------
@@ -56,7 +60,7 @@ def summary(run: LoadedRun) -> str:
         Empty where the record has no checks.
     """
     statuses = [check.get("status") for check in _checks(run)]
-    words = {"pass": "passed", "warn": "warned", "fail": "failed"}
+    words = {"pass": "passed", "skipped": "skipped", "warn": "warned", "fail": "failed"}
     return ", ".join(f"{count} {words[name]}" for name in _STATUS if (count := statuses.count(name)))
 
 

@@ -16,10 +16,10 @@ from kpipe import competitions
 from kpipe.core.run_names import BEST, LAST
 from kpipe.core.wording import did_you_mean
 from kpipe.errors import DataError, KpipeError, UsageError
-from kpipe.runs.check_names import current_check_name
 from kpipe.runs.files import sha256_of
 from kpipe.runs.json_types import refuse_constant
 from kpipe.runs.ranking import best_run
+from kpipe.runs.recorded_checks import current_check
 from kpipe.runs.run import Run
 from kpipe.runs.schema import check_record
 
@@ -263,8 +263,7 @@ def _read_record(path: Path) -> dict[str, Any]:
         raise ValueError(f"its slug {record['slug']!r} cannot be a competition's")
     if not _RUN_ID.fullmatch(record["run_id"]):
         raise ValueError(f"its run_id {record['run_id']!r} cannot be a run's")
-    checks = [{**check, "name": current_check_name(check["name"])} for check in record["checks"]]
-    return {**record, "checks": checks}
+    return {**record, "checks": [current_check(check) for check in record["checks"]]}
 
 
 def run_of_file(file: Path) -> Run | None:

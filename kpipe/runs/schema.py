@@ -86,8 +86,8 @@ def check_record(record: Any) -> None:
             check_types(record[name], [str], f"{name!r}")
     if not record.get("target", "unknown"):
         raise ValueError("'target' must name a column")
-    if strange := sorted({check["status"] for check in record["checks"]} - {"pass", "warn", "fail"}):
-        raise ValueError(f"'status' of a check must be pass, warn or fail; got {strange[0]!r:.80}")
+    if strange := sorted({check["status"] for check in record["checks"]} - {"pass", "skipped", "warn", "fail"}):
+        raise ValueError(f"'status' of a check must be pass, skipped, warn or fail; got {strange[0]!r:.80}")
     if not record["models"]:
         raise ValueError("'models' must name a model")
     names = [model["name"] for model in record["models"]]

@@ -17,7 +17,7 @@ from kpipe.checks import _modules
 from kpipe.checks.refit import REFIT_CHECKS
 from kpipe.cli.explanations import explain, explanations
 from kpipe.cli.main import COMMANDS, get_parser
-from kpipe.runs.check_names import _RENAMED
+from kpipe.runs.recorded_checks import _RENAMED
 from tests.cli.calls import call
 
 SOURCES = sorted(Path(kpipe.__file__).parent.rglob("*.py"))

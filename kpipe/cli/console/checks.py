@@ -32,12 +32,12 @@ def print_check(check: Check) -> None:
     check : Check
         The result.
     """
-    status = (f"{check.status:5}", STATUS_STYLES[check.status])
+    status = (f"{check.status:4} ", STATUS_STYLES[check.status])
     get_console().print(Text.assemble(status, (check.name, "bold"), f": {printable(check.detail)}"))
 
 
 def print_check_counts(checks: Sequence[Check]) -> None:
-    """Print how many checks passed, warned and failed, to stdout.
+    """Print how many checks passed, warned and failed, and were skipped if any were, to stdout.
 
     Parameters
     ----------
@@ -45,4 +45,5 @@ def print_check_counts(checks: Sequence[Check]) -> None:
         The results.
     """
     counts = {status: sum(check.status == status for check in checks) for status in STATUS_STYLES}
-    print(f"{counts['pass']} passed, {counts['warn']} warned, {counts['fail']} failed.")
+    skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
+    print(f"{counts['pass']} passed, {counts['warn']} warned, {counts['fail']} failed{skipped}.")

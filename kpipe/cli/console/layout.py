@@ -17,7 +17,7 @@ from kpipe.core.streams import plain_text
 
 __all__ = ["SAMPLE_WARNING", "STATUS_STYLES", "get_console", "print_table", "print_text"]
 
-STATUS_STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red"}
+STATUS_STYLES = {"pass": "green", "skipped": "dim", "warn": "yellow", "fail": "bold red"}
 SAMPLE_WARNING = (
     "THIS IS SAMPLE DATA, not Kaggle's: its scores mean nothing, and its predictions cannot be submitted. "
     "For the real files, pass --data FOLDER_OR_ZIP."

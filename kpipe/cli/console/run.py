@@ -122,12 +122,15 @@ def _warnings(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _print_checks(console: Console, record: Mapping[str, Any]) -> None:
-    """Print how many checks passed, and those that did not."""
-    others = [check for check in record["checks"] if check["status"] != "pass"]
+    """Print how many checks passed, which were skipped, and those that did not pass."""
+    checks = record["checks"]
+    others = [check for check in checks if check["status"] in ("warn", "fail")]
+    passed = sum(check["status"] == "pass" for check in checks)
+    skipped = [check["name"] for check in checks if check["status"] == "skipped"]
+    without = f"; skipped: {printable(', '.join(skipped))}" if skipped else ""
     names = ", ".join(dict.fromkeys(check["name"] for check in others))
     but = f"; not passed: {printable(names)}" if names else ""
-    passed = f"{len(record['checks']) - len(others)} of {len(record['checks'])} passed"
-    console.print(f"Checks: {passed}{but}.", markup=False)
+    console.print(f"Checks: {passed} of {len(checks)} passed{without}{but}.", markup=False)
     sample = record["data"]["origin"] == "sample"
     for check in others:
         if not (sample and check["name"] == "real data"):  # the warning below the checks says so

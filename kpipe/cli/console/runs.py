@@ -67,7 +67,7 @@ def _table(title: str, runs: Sequence[Mapping[str, Any]]) -> Table:
 
 def _cells(run: Mapping[str, Any]) -> tuple[str, ...]:
     notes = [run["note"]] if run.get("note") else []
-    notes += [f"{status}: {', '.join(names)}" for status, names in run["not_passed"].items()]
+    notes += [f"{status}: {', '.join(names)}" for status, names in run["not_passed"].items() if status != "skipped"]
     if run["submitted"]:
         notes.append("submitted" if run["public_score"] is None else f"public {run['public_score']}")
     seconds = "" if run["seconds"] is None else f"{run['seconds']:.0f}"

@@ -99,7 +99,7 @@ def explain(name: str) -> Explanation:
     >>> explain("Target-Leakage").name, explain("unknown-metric").kind
     ('target leakage', 'error')
     """
-    from kpipe.runs.check_names import current_check_name
+    from kpipe.runs.recorded_checks import current_check_name
 
     known = explanations()
     by_key = {_key(one): one for one in known}

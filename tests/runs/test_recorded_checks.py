@@ -1,13 +1,15 @@
-"""Runs made before checks were renamed are read with the names that checks have now."""
+"""Checks of runs made by earlier versions are read with the names and the statuses that checks have now."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import pytest
+
 import kpipe
-from kpipe.runs.check_names import _RENAMED
 from kpipe.runs.find import find_run
+from kpipe.runs.recorded_checks import _RENAMED, current_check
 
 
 def test_the_checks_of_an_old_run_have_their_current_names(tmp_path: Path) -> None:
@@ -24,3 +26,17 @@ def test_the_checks_of_an_old_run_have_their_current_names(tmp_path: Path) -> No
 
 def test_no_renamed_check_is_still_called_by_its_old_name() -> None:
     assert not set(_RENAMED) & set(_RENAMED.values())
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "now"),
+    [
+        ("pass", "Skipped: the checks have used up their tenth of the run's time. Run `kpipe check x`.", "skipped"),
+        ("pass", "Not checked: no column has similar values in train and test.", "skipped"),
+        ("pass", "No column contains the target.", "pass"),
+        ("warn", "Not checked, because clean changes the number of rows of train.", "warn"),
+        ("skipped", "Skipped.", "skipped"),
+    ],
+)
+def test_a_check_that_an_earlier_version_skipped_has_not_passed(status: str, detail: str, now: str) -> None:
+    assert current_check({"name": "values in range", "status": status, "detail": detail})["status"] == now

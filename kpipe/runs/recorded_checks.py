@@ -1,8 +1,11 @@
-"""The names of checks that earlier versions of kpipe wrote to ``run.json``."""
+"""Checks as earlier versions of kpipe wrote them to ``run.json``, read as this version writes them."""
 
 from __future__ import annotations
 
-__all__ = ["current_check_name"]
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["current_check", "current_check_name"]
 
 _RENAMED = {
     "clean, row by row": "clean is row-wise",
@@ -34,6 +37,8 @@ _RENAMED = {
     "nothing learnt from noise": "shuffled-target test",
 }
 
+_SKIPPED = ("Skipped: ", "Not checked: ")  # how the text of a check began that was skipped
+
 
 def current_check_name(name: str) -> str:
     """The name that a check has now.
@@ -54,3 +59,24 @@ def current_check_name(name: str) -> str:
     ('duplicates across folds', 'real data')
     """
     return _RENAMED.get(name, name)
+
+
+def current_check(check: Mapping[str, Any]) -> dict[str, Any]:
+    """A check with the name and the status that it has now.
+
+    Parameters
+    ----------
+    check : mapping
+        ``name``, ``status`` and ``detail``, as a run's record has them. Earlier versions gave a skipped one "pass".
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> current_check({"name": "levels seen", "status": "pass", "detail": "Skipped: no time was left."})["status"]
+    'skipped'
+    """
+    was_skipped = check["status"] == "pass" and check["detail"].startswith(_SKIPPED)
+    return {**check, "name": current_check_name(check["name"]), **({"status": "skipped"} if was_skipped else {})}
