@@ -324,6 +324,7 @@ def check(
     request: RunRequest,
     competition: Competition | None = None,
     *,
+    on_download: Callable[[int, int], None] = lambda done, size: None,
     on_step: Callable[[str], None] = lambda step: None,
     on_check: Callable[[Check], None] = lambda check: None,
 ) -> tuple[Check, ...]:
@@ -335,6 +336,8 @@ def check(
         Its competition, files, models, folds, device and jobs count.
     competition : Competition, optional
         Used instead of the competition that the request's slug names.
+    on_download : callable
+        Called with the number of bytes downloaded so far, and in total.
     on_step : callable
         Called at the start of each step with its description.
     on_check : callable
@@ -349,7 +352,7 @@ def check(
     KpipeError
         If nothing can be checked, because the files cannot be read or the options are wrong.
     """
-    problem = prepare(request, competition)
+    problem = prepare(request, competition, on_download=on_download, on_step=on_step)
     trainer = Trainer(
         problem=problem,
         folds=make_folds(problem, n_folds=request.folds),

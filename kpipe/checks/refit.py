@@ -55,11 +55,11 @@ def check_competition(trainer: Trainer, *, on_step: Callable[[str], None] = lamb
     ------
     Check
     """
-    on_step("checking tables and folds")
+    on_step("Checking tables and folds")
     yield from table_checks(trainer.problem, trainer.folds)
     trainer = _on_sample(trainer)
     problem, folds = trainer.problem, trainer.folds
-    on_step(f"training {', '.join(trainer.models)} on {len(problem.y):,} rows, {len(folds.train)} folds")
+    on_step(f"Training {', '.join(trainer.models)} on {len(problem.y):,} rows, {len(folds.train)} folds")
     try:
         predictions = trainer.train_unaltered()
     except TrainingError as error:
@@ -200,16 +200,16 @@ def _score(metric: Metric, y: np.ndarray, predictions: np.ndarray) -> float:
 REFIT_CHECKS = (
     RefitCheck(
         "thresholds and weights cross-fitted",
-        "fitting weights and thresholds again, with the targets of one fold shuffled",
+        "Fitting weights and thresholds again, with the targets of one fold shuffled",
         _cross_fitted,
     ),
-    RefitCheck("reproducible fits", "fitting one fold twice", _reproducible),
-    RefitCheck("memory between fits", "fitting the last fold alone in a fresh process", memory_between_fits),
+    RefitCheck("reproducible fits", "Fitting one fold twice", _reproducible),
+    RefitCheck("memory between fits", "Fitting the last fold alone in a fresh process", memory_between_fits),
     RefitCheck(
         "validation rows leak into fitting",
-        "fitting one fold again, with its validation rows changed",
+        "Fitting one fold again, with its validation rows changed",
         validation_leakage,
     ),
-    RefitCheck("rows with missing values", "fitting one fold again, with more missing values in test", _gaps),
-    RefitCheck("shuffled-target test", "cross-validating again, with the target shuffled", _shuffled_target),
+    RefitCheck("rows with missing values", "Fitting one fold again, with more missing values in test", _gaps),
+    RefitCheck("shuffled-target test", "Cross-validating again, with the target shuffled", _shuffled_target),
 )

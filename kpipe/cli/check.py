@@ -23,18 +23,23 @@ def _execute(options: argparse.Namespace) -> int:
     """Run the checks and print each as it completes."""
     from kpipe import pipeline
     from kpipe.cli.console import checks as console
+    from kpipe.cli.console.progress import show_progress
 
     print_competition_notes([options.slug])
-    request = request_from(options)
+    with show_progress(quiet=False, every_step=True) as progress:
+        checks = pipeline.check(
+            request_from(options),
+            on_download=progress.on_download,
+            on_step=progress.on_step,
+            on_check=(lambda check: None) if options.json else console.print_check,
+        )
     if options.json:
         from dataclasses import asdict
 
         from kpipe.cli.json_output import print_json
 
-        checks = pipeline.check(request)
         print_json([asdict(check) for check in checks])
     else:
-        checks = pipeline.check(request, on_step=console.print_activity, on_check=console.print_check)
         console.print_check_counts(checks)
     return 1 if any(check.status == "fail" for check in checks) else 0
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 
 from kpipe.cli.command import Command
-from kpipe.cli.options import RUN_HELP, add_json_option, add_out_option
+from kpipe.cli.options import RUN_HELP, add_json_option, add_out_option, integer
 
 __all__ = ["COMMAND"]
 
+_ROWS = 5
 _LINES = 400  # of the diff of code in JSON
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="RUN", help=RUN_HELP)
     parser.add_argument("b", metavar="RUN", help="another run, compared with the first")
+    rows = f"list so many of the rows won, and of those lost, the greatest changes first; default: {_ROWS}"
+    parser.add_argument("--rows", metavar="N", type=integer(0), default=_ROWS, help=rows)
     add_out_option(parser)
     add_json_option(parser)
 
@@ -36,13 +39,13 @@ def _execute(options: argparse.Namespace) -> int:
 
         from kpipe.cli.json_output import print_json
 
-        sides = json.loads(comparison.sides.to_json(orient="records"))
+        sides = json.loads(comparison.first_sides(options.rows).to_json(orient="records"))
         record = {**asdict(comparison), "sides": sides, "won": comparison.won, "lost": comparison.lost}
         record |= {"code": comparison.code[:_LINES], "code_lines": len(comparison.code)}
         record["luck"] = asdict(bias) if bias else None
         print_json(record)
     else:
-        print_comparison(comparison)
+        print_comparison(comparison, rows=options.rows)
         print_selection_bias(bias, get_console(), run_id=comparison.b)
     return 0
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from kpipe.cli.help import HelpFormatter, epilog
 from kpipe.cli.interrupts import INTERRUPTED, was_interrupted
 from kpipe.cli.messages import print_message
+from kpipe.cli.run_as_slug import refuse_run_as_slug
 from kpipe.core.streams import GuardedStream, guarded_streams
 from kpipe.core.wording import did_you_mean
 from kpipe.errors import KpipeError, UsageError
@@ -111,10 +112,15 @@ def _main(args: Sequence[str] | None, stdout: GuardedStream) -> int:
     return status or int(is_listing or as_json)
 
 
+def _call(options: argparse.Namespace) -> int:
+    refuse_run_as_slug(options)
+    return int(options.execute(options))
+
+
 def _execute(options: argparse.Namespace) -> int:
     """Run the command; the exit status."""
     try:
-        return int(options.execute(options))
+        return _call(options)
     except (KeyboardInterrupt, KpipeError) as error:
         return _print_failure(error)
 
@@ -127,7 +133,7 @@ def _execute_for_program(options: argparse.Namespace) -> int:
     printed = StringIO()
     try:
         with redirect_stdout(printed):
-            status = int(options.execute(options))
+            status = _call(options)
     except (KeyboardInterrupt, Exception) as error:
         _print_document(KeyboardInterrupt() if was_interrupted() else error, options)
         if isinstance(error, KeyboardInterrupt | KpipeError):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpipe.cli.command import Command
 from kpipe.cli.messages import print_competition_notes, print_message
-from kpipe.cli.options import DATA_OPTIONS, add_request_options, add_slug, request_from
+from kpipe.cli.options import DATA_OPTIONS, add_json_option, add_request_options, add_slug, request_from
 
 if TYPE_CHECKING:
     from kpipe.problem.problem import Problem
@@ -23,6 +23,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add_request_options(parser, DATA_OPTIONS)
     where = "write DIR/SLUG/competition.py; default: in the workspace's competitions/"
     parser.add_argument("--out", metavar="DIR", dest="folder", help=where)
+    add_json_option(parser)
 
 
 def _execute(options: argparse.Namespace) -> int:
@@ -41,30 +42,43 @@ def _execute(options: argparse.Namespace) -> int:
             request_from(options), bare, on_download=progress.on_download, on_step=progress.on_step
         )
     guesses = write_module(problem, path)
+    remembered = remember_data(options.slug, options.data) if options.data else ""
+    notes, following = tuple(_notes(problem, known)), _next_command(path, options)
+    if options.json:
+        from kpipe.cli.json_output import print_json
+
+        told = [*notes, *filter(None, [remembered])]
+        print_json({"path": str(path), "guesses": dict(guesses), "notes": told, "next": following})
+        return 0
     print(path)
-    if known is not None:
-        print_message(
-            f"Note: {known / 'competition.py'} is a module of {options.slug} with features and models of its own, "
-            "which the new one hides. To start from it, copy its folder over the new one."
-        )
-    if options.data and (remembered := remember_data(options.slug, options.data)):
+    for note in notes:
+        print_message(f"Note: {note}")
+    for name, reason in guesses.items():
+        print_message(f"Guessed, please confirm: {name} ({reason}).")
+    if remembered:
         print_message(remembered)
-    _print_next_steps(problem, path, guesses, options)
+    print_message(f"Next: {following}")
     return 0
 
 
-def _print_next_steps(problem: Problem, path: Path, guesses: Mapping[str, str], options: argparse.Namespace) -> None:
+def _notes(problem: Problem, known: Path | None) -> Iterator[str]:
+    if known is not None:
+        yield (
+            f"{known / 'competition.py'} is a module of {problem.slug} with features and models of its own, which the "
+            "new one hides. To start from it, copy its folder over the new one."
+        )
+    if problem.tables.source.origin == "sample":
+        yield "Inferred from sample data, not from Kaggle's files: pass --data FOLDER_OR_ZIP for these."
+
+
+def _next_command(path: Path, options: argparse.Namespace) -> str:
     from kpipe import competitions
     from kpipe.problem.remembered_data import is_remembered
 
-    for name, reason in guesses.items():
-        print_message(f"Guessed, please confirm: {name} ({reason}).")
-    if problem.tables.source.origin == "sample":
-        print_message("Inferred from sample data, not from Kaggle's files: pass --data FOLDER_OR_ZIP for these.")
     remembered = options.data is None or is_remembered(options.slug, options.data)
     home, data = path.parents[1], "" if remembered else f" --data {shlex.quote(options.data)}"
     where = "" if str(home) in competitions.__path__ else f"KPIPE_COMPETITIONS={shlex.quote(str(home))} "
-    print_message(f"Next: {where}kpipe check {options.slug}{data}")
+    return f"{where}kpipe check {options.slug}{data}"
 
 
 COMMAND = Command(

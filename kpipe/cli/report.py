@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kpipe.cli.command import Command
 from kpipe.cli.messages import print_message
-from kpipe.cli.options import RUN_HELP, add_out_option, duration
+from kpipe.cli.options import RUN_HELP, add_json_option, add_out_option, duration
 from kpipe.errors import UsageError
 
 __all__ = ["COMMAND"]
@@ -25,26 +25,42 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--budget", metavar="TIME", type=duration, default=_BUDGET, help=budget)
     add("--no-importance", dest="budget", action="store_const", const=0.0, help="do not measure feature importance")
     add_out_option(parser)
+    add_json_option(parser)
 
 
 def _execute(options: argparse.Namespace) -> int:
     """Write the report of a run, or the page of all runs, and print its path."""
-    from kpipe.report import write, write_index
+    run_id, path, skipped = _write_index(options) if options.run is None else _write_report(options)
+    if options.json:
+        from kpipe.cli.json_output import print_json
+
+        print_json({"run_id": run_id, "path": str(path), "skipped": skipped})
+        return 0
+    for reason in skipped:
+        print_message(f"Skipped: {reason}")
+    print(path)
+    return 0
+
+
+_Written = tuple[str | None, Path, list[str]]  # the run's id, the page, and why other runs are not on it
+
+
+def _write_index(options: argparse.Namespace) -> _Written:
+    from kpipe.report import write_index
+
+    if options.data is not None:
+        raise UsageError(
+            "--data is for the report of one run: kpipe report RUN --data PATH.", code="conflicting-options"
+        )
+    return None, *write_index(options.out, options.to)
+
+
+def _write_report(options: argparse.Namespace) -> _Written:
+    from kpipe.report import write
     from kpipe.runs.find import find_run
 
-    if options.run is None:
-        if options.data is not None:
-            raise UsageError(
-                "--data is for the report of one run: kpipe report RUN --data PATH.", code="conflicting-options"
-            )
-        path, skipped = write_index(options.out, options.to)
-        for reason in skipped:
-            print_message(f"Skipped: {reason}")
-        print(path)
-        return 0
     run = find_run(options.run, options.out)
-    print(write(run, options.to, data=options.data, budget=options.budget))
-    return 0
+    return str(run.record["run_id"]), write(run, options.to, data=options.data, budget=options.budget), []
 
 
 COMMAND = Command(

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from kpipe.core.formatting import format_forecast, format_score, format_with_error, plain_text
-from kpipe.errors import KpipeError
+from kpipe.errors import KpipeError, UsageError
 from kpipe.report.formatting import short
 from kpipe.report.html import render_index
 from kpipe.report.page import FILE
@@ -138,11 +138,21 @@ def write_index(out: Path, path: Path | None = None) -> tuple[Path, list[str]]:
 
     Raises
     ------
+    UsageError
+        If there is no finished run in ``out``.
     OutputError
         If the file cannot be written.
     """
     target = path or out / INDEX
     runs, skipped = find_runs(out)
+    if not runs:
+        broken = f" that can be read ({plain_text(skipped[0]).rstrip('.')})" if skipped else ""
+        raise UsageError(
+            f"There is no finished run in {out}{broken}: make one with `kpipe run SLUG`, or name the folder that holds "
+            "the runs with --out DIR.",
+            code="unknown-run",
+            file=str(out),
+        )
     by_group: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         files = json.dumps(recorded_files(run.record), sort_keys=True)

@@ -65,8 +65,9 @@ class Comparison:
         What differs between the competition's modules that the runs have kept: the lines of a unified diff.
     sides : DataFrame
         The rows that only b predicts correctly ("won") and those that only a does ("lost"); of a regression, the rows
-        where one of them is closer by more than a's median error, and of probabilities by more than a tenth. Columns:
-        row, id if train.csv has one, truth, a, b, change. Of probabilities, a and b are those of the true class.
+        where one of them is closer by more than a's median error, and of probabilities by more than a tenth. The
+        greatest changes come first; of labels, those of the true class's probability. Columns: row, id if train.csv has
+        one, truth, a, b, change. Of probabilities, a and b are those of the true class.
     won_by : str
         The criterion by which a row counts as won, for metrics of probabilities; else empty.
     """
@@ -96,6 +97,20 @@ class Comparison:
     def lost(self) -> int:
         """The number of rows that a predicts better than b."""
         return int((self.sides["change"] == "lost").sum())
+
+    def first_sides(self, n: int) -> pd.DataFrame:
+        """The first ``n`` rows won, then the first ``n`` rows lost.
+
+        Parameters
+        ----------
+        n : int
+
+        Returns
+        -------
+        DataFrame
+            As ``sides``.
+        """
+        return pd.concat([self.sides[self.sides["change"] == change].head(n) for change in ("won", "lost")])
 
 
 def compare(a: Run, b: Run) -> Comparison:
@@ -211,8 +226,8 @@ def _won_by(metric: Metric) -> str:
 
 
 def _sides(metric: Metric, a: OofPredictions, b: OofPredictions, both: np.ndarray) -> pd.DataFrame:
-    """The rows that one run predicts better than the other; of a regression, the largest changes first."""
-    y = a.y[both]
+    """The rows that one run predicts better than the other, the greatest changes first."""
+    y, sure = a.y[both], None
     if y.ndim > 1:
         return pd.DataFrame(columns=["row", "truth", "a", "b", "change"])
     if _won_by(metric):
@@ -224,6 +239,7 @@ def _sides(metric: Metric, a: OofPredictions, b: OofPredictions, both: np.ndarra
         truth, margin = np.asarray(a.classes, dtype=object)[y], _MARGIN
     elif metric.task == "classification":
         codes = [run.ensemble[both].argmax(axis=1) for run in (a, b)]
+        sure = [run.ensemble[both][np.arange(len(y)), y] for run in (a, b)]
         names = np.asarray(a.classes, dtype=object)
         errors = [(predicted != y).astype(float) for predicted in codes]
         truth, predicted, margin = names[y], [names[code] for code in codes], 0.5
@@ -232,8 +248,9 @@ def _sides(metric: Metric, a: OofPredictions, b: OofPredictions, both: np.ndarra
         errors = [np.abs(values - y) for values in predicted]
         truth, margin = y, float(np.median(errors[0]))
     gain = errors[0] - errors[1]
+    size = np.abs(gain if sure is None else sure[1] - sure[0])
     changed = np.flatnonzero(np.abs(gain) > margin)
-    changed = changed[np.argsort(-np.abs(gain[changed]), kind="stable")]
+    changed = changed[np.argsort(-size[changed], kind="stable")]
     frame = pd.DataFrame({"row": a.rows[both][changed]})
     if a.ids is not None:
         frame["id"] = a.ids.to_numpy()[both][changed]

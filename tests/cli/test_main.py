@@ -24,6 +24,7 @@ SHARED = {
     "messages",
     "notebook",
     "options",
+    "run_as_slug",
 }  # modules that are no command
 
 

@@ -73,6 +73,8 @@ def test_what_commands_print_about_two_runs_follows_the_schemas(tmp_path: Path) 
     ids = sorted(path.name for path in (tmp_path / "titanic").glob("2*"))
     assert call("runs", *out) == 0
     assert call("compare", *ids, *out) == 0
+    assert call("report", *out) == 0
+    assert call("report", ids[0], "--no-importance", *out) == 0
     assert call("blend", *ids, *out) == 2  # the folds differ
     assert call("doctor", "--json") in (0, 1)
 

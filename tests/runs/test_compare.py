@@ -117,3 +117,24 @@ def test_under_log_loss_a_row_is_won_by_the_probability_of_its_class(home: Path)
     assert found.won_by == "by more than 10% in the probability of the true class"
     won = found.sides[found.sides["change"] == "won"]
     assert (won["b"] > won["a"]).all()
+
+
+def test_the_rows_of_labels_that_changed_most_come_first(both: tuple[Run, Run]) -> None:
+    found = compare(*both)
+    classes = both[0].oof.filter(like="blend/")
+    truth = both[0].oof["survived"].astype(str).map({name.removeprefix("blend/"): n for n, name in enumerate(classes)})
+    sure = [run.oof.filter(like="blend/").to_numpy()[range(len(truth)), truth] for run in both]
+    change = np.abs(sure[1] - sure[0])[found.sides["row"]]
+    assert (np.diff(change) <= 0).all()
+    assert set(found.first_sides(2)["change"].value_counts()) == {2}
+
+
+def test_json_lists_the_first_rows_and_counts_all(
+    home: Path, both: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids, found = [run.record["run_id"] for run in both], compare(*both)
+    assert min(found.won, found.lost) > 5
+    for rows, option in ((10, ()), (0, ("--rows", 0)), (found.won + found.lost, ("--rows", 10_000))):
+        assert call("compare", *ids, "--out", home / "out", "--json", *option) == 0
+        printed = json.loads(capsys.readouterr().out)
+        assert (printed["won"], printed["lost"], len(printed["sides"])) == (found.won, found.lost, rows)

@@ -10,18 +10,7 @@ from kpipe.cli.console.layout import STATUS_STYLES, get_console
 from kpipe.core.values import Check
 from kpipe.errors import printable
 
-__all__ = ["print_activity", "print_check", "print_check_counts"]
-
-
-def print_activity(activity: str) -> None:
-    """Print what is being done, to stderr.
-
-    Parameters
-    ----------
-    activity : str
-        A phrase.
-    """
-    get_console(stderr=True).print(f"... {activity}", style="dim", markup=False)
+__all__ = ["print_check", "print_check_counts"]
 
 
 def print_check(check: Check) -> None:

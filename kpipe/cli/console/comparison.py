@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import groupby
 
+import pandas as pd
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -16,19 +17,20 @@ from kpipe.runs.compare import Comparison
 
 __all__ = ["print_comparison"]
 
-_ROWS = 5  # rows shown of those won, and of those lost
 _PARAMETERS, _LINES = 10, 60  # shown of the parameters that changed, and of the diff
 _LINE_STYLES = {"+": "green", "-": "red"}
 _STYLES = {"better": "bold green", "worse": "bold red", "no significant difference": "yellow"}
 
 
-def print_comparison(comparison: Comparison) -> None:
+def print_comparison(comparison: Comparison, *, rows: int) -> None:
     """Print a comparison to stdout, the verdict first.
 
     Parameters
     ----------
     comparison : Comparison
         Of two runs.
+    rows : int
+        How many of the rows won are listed, and of those lost.
     """
     console, better = get_console(), "higher" if comparison.greater_is_better else "lower"
     print_text(console, _verdict(comparison))
@@ -46,10 +48,11 @@ def print_comparison(comparison: Comparison) -> None:
     _print_parameters(comparison)
     _print_code(comparison)
     if len(comparison.sides):
-        first = f" The first {_ROWS} of each:" if max(comparison.won, comparison.lost) > _ROWS else ""
+        first = f" The {rows} greatest changes of each:" if max(comparison.won, comparison.lost) > rows > 0 else ""
         by = f" ({comparison.won_by})" if comparison.won_by else ""
         print_text(console, f"Rows won: {comparison.won:,}, lost: {comparison.lost:,}{by}.{first}")
-        print_table(console, _rows(comparison))
+        if rows:
+            print_table(console, _table(comparison.first_sides(rows)))
 
 
 def _print_parameters(comparison: Comparison) -> None:
@@ -91,15 +94,14 @@ def _verdict(comparison: Comparison) -> Text:
     return Text.assemble(f"{comparison.b}: ", (verdict, _STYLES[verdict]), f" {word} {comparison.a}.")
 
 
-def _rows(comparison: Comparison) -> Table:
-    """The first rows that the second run predicts better, and worse, than the first."""
-    sides = comparison.sides.rename(columns={"a": "before", "b": "now"})
+def _table(sides: pd.DataFrame) -> Table:
+    """Rows that the second run predicts better, and worse, than the first."""
+    sides = sides.rename(columns={"a": "before", "b": "now"})
     table = Table(box=box.SIMPLE_HEAD)
     for name in sides.columns:
         table.add_column(str(name), overflow="fold")
-    for change in ("won", "lost"):
-        for row in sides[sides["change"] == change].head(_ROWS).itertuples(index=False):
-            table.add_row(*(Text(printable(f"{v:.5g}" if isinstance(v, float) else str(v))) for v in row))
+    for row in sides.itertuples(index=False):
+        table.add_row(*(Text(printable(f"{v:.5g}" if isinstance(v, float) else str(v))) for v in row))
     return table
 
 

@@ -34,11 +34,14 @@ class RunProgress:
         The folder of the unfinished run, once training has started.
     fits : int
         Number of fits that have finished.
+    shows_every_step : bool
+        Whether each step is shown at once.
     """
 
     def __init__(self) -> None:
         self.path: Path | None = None
         self.fits = 0
+        self.shows_every_step = False
 
     @property
     def callbacks(self) -> Callbacks:
@@ -94,13 +97,15 @@ class RunProgress:
 
 
 @contextlib.contextmanager
-def show_progress(*, quiet: bool) -> Iterator[RunProgress]:
+def show_progress(*, quiet: bool, every_step: bool = False) -> Iterator[RunProgress]:
     """Show the progress of a run and, if it is interrupted, where its finished fits are kept.
 
     Parameters
     ----------
     quiet : bool
         Show no progress.
+    every_step : bool
+        Show each step at once, not only those that take some seconds.
 
     Yields
     ------
@@ -109,7 +114,8 @@ def show_progress(*, quiet: bool) -> Iterator[RunProgress]:
     """
     console = get_console(stderr=True)
     has_bar = console.is_terminal and sys.stderr.isatty()  # FORCE_COLOR makes a pipe a terminal for Rich
-    progress = RunProgress() if quiet else _Bar(console) if has_bar else _Lines(console)
+    progress = RunProgress() if quiet else (_Bar if has_bar else _Lines)(console)
+    progress.shows_every_step = every_step
     try:
         yield progress
     except KeyboardInterrupt as error:
@@ -150,8 +156,16 @@ class _Lines(RunProgress):
             self.console.print(f"Downloading from Kaggle: {share}", markup=False)
 
     def on_step(self, step: str) -> None:
-        """Print the step once it has taken some seconds."""
-        self._wait(_LONG_STEP, lambda: self.console.print(f"{step} ...", markup=False))
+        """Print the step once it has taken some seconds, and every minute that it is still at work."""
+        began = time.monotonic()
+
+        def show() -> None:
+            minutes = round((time.monotonic() - began) / 60)
+            self.console.print(f"{step} ..." + (f" ({minutes} min so far)" if minutes else ""), markup=False)
+            self._wait(_SILENCE, show)
+
+        self._stop_waiting()
+        show() if self.shows_every_step else self._wait(_LONG_STEP, show)
 
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
         """Call a function in some seconds, unless another call or ``_stop_waiting`` comes first."""

@@ -36,7 +36,7 @@ def comparison(verdict: Verdict, *, same_folds: bool = True, rows: int = 0) -> C
 def test_the_verdict_comes_first_then_what_it_is_based_on(
     verdict: Verdict, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_comparison(comparison(verdict))
+    print_comparison(comparison(verdict), rows=5)
     assert capsys.readouterr().out.splitlines() == [
         sentence,
         "accuracy (higher is better): 0.8 before, 0.85 now. Difference +0.050 ± 0.010, paired over 891 rows.",
@@ -45,13 +45,13 @@ def test_the_verdict_comes_first_then_what_it_is_based_on(
 
 
 def test_other_folds_are_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
-    print_comparison(comparison("better", same_folds=False))
+    print_comparison(comparison("better", same_folds=False), rows=5)
     assert "The folds differ: the standard error does not include" in capsys.readouterr().out
 
 
 def test_the_first_rows_that_changed_are_shown_and_all_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    print_comparison(comparison("better", rows=7))
+    print_comparison(comparison("better", rows=7), rows=5)
     out = capsys.readouterr().out
-    assert "Rows won: 7, lost: 0. The first 5 of each:" in out
+    assert "Rows won: 7, lost: 0. The 5 greatest changes of each:" in out
     assert all(line == line.rstrip() for line in out.splitlines())
     assert out.count(" 0.75   won") == 5

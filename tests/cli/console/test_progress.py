@@ -68,6 +68,19 @@ def test_a_step_is_shown_once_it_has_taken_some_seconds(
     assert capsys.readouterr().err == "Inferring ...\ntitanic: 300 rows\na note\n"
 
 
+def test_every_step_of_a_check_is_shown_and_a_long_one_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("kpipe.cli.console.progress._SILENCE", 0.1)
+    with show_progress(quiet=False, every_step=True) as progress:
+        progress.on_step("Reading")
+        progress.on_step("Checking tables")
+        time.sleep(0.25)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Reading ..."
+    assert lines.count("Checking tables ...") > 1
+
+
 def test_quiet_progress_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with show_progress(quiet=True) as progress:
         progress.on_start(plan(tmp_path))
