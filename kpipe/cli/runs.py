@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kpipe.cli.command import Command
 from kpipe.cli.messages import print_message
 from kpipe.cli.options import add_json_option, add_out_option
 
 if TYPE_CHECKING:
-    from kpipe.runs.run import Run
+    from kpipe.runs.comparable import RunGroup
+    from kpipe.runs.selection_bias import SelectionBias
 
 __all__ = ["COMMAND"]
 
@@ -29,41 +31,86 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     """Print the finished runs, and to stderr those that cannot be read."""
-    from dataclasses import asdict
-
-    from kpipe.cli.console.layout import get_console
-    from kpipe.cli.console.runs import print_runs
-    from kpipe.cli.console.selection_bias import find_selection_bias
-    from kpipe.core.formatting import format_forecast
-    from kpipe.core.wording import did_you_mean
+    from kpipe.runs.comparable import group_runs
     from kpipe.runs.find import find_runs
-    from kpipe.runs.prune import summarize
 
-    runs, unreadable = find_runs(options.out, options.slug or "*")
-    summaries, without_ledger = summarize(runs, options.out)
-    choosable = sorted(runs, key=_may_be_chosen) if options.slug else []  # for all competitions it takes long
-    latest = {run.record["metric"]["name"]: run for run in choosable}
-    biases = {metric: find_selection_bias(run, get_console(stderr=True)) for metric, run in latest.items()}
-    summaries = [one for one in summaries if options.model is None or options.model in one["models"]]
-    if options.sort != "created":
-        summaries.sort(key=lambda one: _sort_key(one, options.sort))
+    runs, errors = find_runs(options.out, options.slug or "*")
+    groups = group_runs(runs)
+    listed = [_listed(group, options, errors) for group in groups]
     if options.json:
-        from kpipe.cli.json_output import print_json
-
-        of_best = {bias.best: asdict(bias) for bias in biases.values() if bias}
-        print_json([{**one, "luck": of_best.get(one["run_id"])} for one in summaries])
+        _print_json(listed, options.sort)
     else:
-        records = {run.record["run_id"]: run.record for run in runs if _may_be_chosen(run)}
-        expected = {
-            metric: format_forecast(records[bias.best], bias.correction)
-            for metric, bias in biases.items()
-            if bias is not None and bias.runs > 1 and bias.best in records
-        }
-        meant = did_you_mean(options.slug, _competitions_with_runs(options.out)) if options.slug and not runs else ""
-        print_runs(summaries, slug=options.slug, meant=meant, biases=biases, expected=expected)
-    for skipped in (*unreadable, *without_ledger):
+        _print_tables(groups, listed, options)
+    for skipped in errors:
         print_message(f"Skipped: {skipped}")
     return 0
+
+
+class _Listed(NamedTuple):
+    """The runs of a group that are listed, and the selection bias of its best run, where it is estimated."""
+
+    summaries: list[dict[str, Any]]
+    bias: SelectionBias | None
+
+
+def _listed(group: RunGroup, options: argparse.Namespace, errors: list[str]) -> _Listed:
+    from kpipe.runs.prune import summarize
+
+    summaries, without_ledger = summarize(group.runs, options.out)
+    errors += without_ledger
+    listed = [one for one in summaries if options.model is None or options.model in one["models"]]
+    if options.sort != "created":
+        listed.sort(key=lambda one: _sort_key(one, options.sort))
+    return _Listed(listed, _selection_bias(group) if options.slug else None)  # for all competitions it takes long
+
+
+def _selection_bias(group: RunGroup) -> SelectionBias | None:
+    """Of the best run of a group; None where no run may be chosen."""
+    from kpipe.cli.console.layout import get_console
+    from kpipe.cli.console.selection_bias import find_selection_bias
+    from kpipe.runs.comparable import may_be_chosen
+
+    latest = [run for run in group.runs if may_be_chosen(run)][-1:]
+    bias = find_selection_bias(latest[0], get_console(stderr=True)) if latest else None
+    if bias is None:
+        return None
+    members = {run.record["run_id"] for run in group.runs}  # those of other groups have their own table
+    return replace(bias, left_out={name: why for name, why in bias.left_out.items() if name in members})
+
+
+def _print_json(listed: Sequence[_Listed], sort: str) -> None:
+    from kpipe.cli.json_output import print_json
+
+    runs = [
+        {**one, "luck": asdict(bias) if bias is not None and one["run_id"] not in bias.left_out else None}
+        for summaries, bias in listed
+        for one in summaries
+    ]
+    by_time = sort == "created"
+    print_json(sorted(runs, key=lambda one: (str(one["created"]), one["run_id"]) if by_time else _sort_key(one, sort)))
+
+
+def _print_tables(groups: Sequence[RunGroup], listed: Sequence[_Listed], options: argparse.Namespace) -> None:
+    from kpipe.cli.console.runs import print_no_runs, print_runs
+    from kpipe.core.wording import did_you_mean
+
+    shown = [(group, one) for group, one in zip(groups, listed, strict=True) if one.summaries]
+    for group, (summaries, bias) in shown:
+        title = f"{group.slug}: {group.metric}" + (f" ({group.apart})" if group.apart else "")
+        print_runs(title, summaries, bias=bias, expected=_expected(group, bias))
+    if not shown:
+        meant = "" if groups or not options.slug else did_you_mean(options.slug, _competitions_with_runs(options.out))
+        print_no_runs(options.out, slug=options.slug, model=options.model, meant=meant)
+    elif options.slug is None and any(len(group.runs) > 1 for group in groups):
+        print("What the best score is worth after choosing it: kpipe runs SLUG")
+
+
+def _expected(group: RunGroup, bias: SelectionBias | None) -> str:
+    """The forecast of the best run, after choosing; empty where there was no choice."""
+    from kpipe.core.formatting import format_forecast
+
+    records = [run.record for run in group.runs if bias and bias.runs > 1 and run.record["run_id"] == bias.best]
+    return format_forecast(records[0], bias.correction) if bias and records else ""
 
 
 def _competitions_with_runs(out: Path) -> set[str]:
@@ -71,12 +118,6 @@ def _competitions_with_runs(out: Path) -> set[str]:
     from kpipe.runs.find import find_runs
 
     return {str(run.record["slug"]) for run in find_runs(out, "*")[0]}
-
-
-def _may_be_chosen(run: Run) -> bool:
-    """Whether somebody would submit it: no run on the sample, and none that failed a check."""
-    failed = any(check["status"] == "fail" for check in run.record["checks"])
-    return not failed and run.record.get("data", {}).get("origin") != "sample"
 
 
 def _sort_key(run: Mapping[str, object], field: str) -> tuple[bool, float]:

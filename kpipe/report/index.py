@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,11 +19,12 @@ from kpipe.report.formatting import short
 from kpipe.report.html import render_index
 from kpipe.report.page import FILE
 from kpipe.report.timeline import Point, timeline
+from kpipe.runs.comparable import RunGroup, group_runs
 from kpipe.runs.files import write_file
 from kpipe.runs.find import find_runs
 from kpipe.runs.ledger import Entry, read_ledger
 from kpipe.runs.loaded import as_number
-from kpipe.runs.run import Run, recorded_files
+from kpipe.runs.run import Run
 from kpipe.runs.selection_bias import SelectionBias, estimate_selection_bias
 
 __all__ = ["INDEX", "Group", "Row", "write_index"]
@@ -89,13 +89,13 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """The runs of one competition on the same files by one metric.
+    """Runs that compare, see ``kpipe.runs.comparable``.
 
     Attributes
     ----------
     slug, metric, direction : str
-    files : str
-        Which files they read; "" where all runs of the competition read the same ones.
+    apart : str
+        Which files, target and vault set them apart; "" where all runs of the competition by this metric compare.
     greater_is_better : bool
     rows : sequence of Row
         Newest first.
@@ -108,7 +108,7 @@ class Group:
     slug: str
     metric: str
     direction: str
-    files: str
+    apart: str
     greater_is_better: bool
     rows: Sequence[Row]
     sentences: Sequence[str]
@@ -153,34 +153,23 @@ def write_index(out: Path, path: Path | None = None) -> tuple[Path, list[str]]:
             code="unknown-run",
             file=str(out),
         )
-    by_group: dict[tuple[str, str, str], list[Run]] = {}
-    for run in runs:
-        files = json.dumps(recorded_files(run.record), sort_keys=True)
-        by_group.setdefault((run.record["slug"], run.record["metric"]["name"], files), []).append(run)
     groups = []
-    competitions = Counter((slug, metric) for slug, metric, _ in by_group)
-    for (slug, metric, _), members in by_group.items():
+    for comparable in group_runs(runs):
         try:
-            entries = read_ledger(out, slug)
+            entries = read_ledger(out, comparable.slug)
         except KpipeError as error:
             entries = []
             skipped.append(str(error))
-        files = _name_of_files(members[-1]) if competitions[slug, metric] > 1 else ""
-        groups.append(_group(slug, metric, files, members, entries, target.parent))
+        groups.append(_group(comparable, entries, target.parent))
     groups.sort(key=lambda group: group.rows[0].created, reverse=True)
     page = render_index(plain_text(out), groups, [plain_text(one) for one in skipped])
     write_file(target, page.encode("utf-8", "replace"))
     return target, skipped
 
 
-def _name_of_files(run: Run) -> str:
-    data = run.record.get("data", {})
-    return short("sample data" if data.get("origin") == "sample" else data.get("path") or "other files", _LONGEST)
-
-
-def _group(slug: str, metric: str, files: str, runs: Sequence[Run], entries: Sequence[Entry], home: Path) -> Group:
-    """The runs of one competition, metric and set of files, oldest first in ``runs``."""
-    greater = bool(runs[-1].record["metric"].get("greater_is_better", True))
+def _group(comparable: RunGroup, entries: Sequence[Entry], home: Path) -> Group:
+    """Runs that compare, with what the ledger says of them."""
+    runs, greater = comparable.runs, comparable.greater_is_better
     submitted = {entry.run_id: entry for entry in reversed(entries) if entry.run_id}
     rows = [_row(run, submitted.get(run.record["run_id"]), home) for run in runs]
     chosen = [(row.score, n) for n, row in enumerate(rows) if row.score is not None and not row.is_suspect]
@@ -191,14 +180,14 @@ def _group(slug: str, metric: str, files: str, runs: Sequence[Run], entries: Seq
         else _selection_bias([run for run, row in zip(runs, rows, strict=True) if not row.is_suspect])
     )
     return Group(
-        slug=slug,
-        metric=metric,
+        slug=comparable.slug,
+        metric=comparable.metric,
         direction="higher is better" if greater else "lower is better",
-        files=files,
+        apart=short(comparable.apart, _LONGEST),
         greater_is_better=greater,
         rows=[replace(row, is_best=n == best) for n, row in enumerate(rows)][::-1],
         sentences=[] if best is None else list(_sentences(runs[best], rows[best], bias)),
-        chart=_chart(rows, greater, f"{slug}, {metric}"),
+        chart=_chart(rows, greater, f"{comparable.slug}, {comparable.metric}"),
     )
 
 
@@ -213,7 +202,7 @@ def _selection_bias(runs: Sequence[Run]) -> SelectionBias | None:
 def _sentences(run: Run, row: Row, bias: SelectionBias | None) -> Iterator[str]:
     yield f"Best: {row.name or row.short_id} with {row.scored}."
     if bias is not None and bias.runs > 1:
-        yield next(bias.sentences())
+        yield bias.after_choosing
         if bias.best == row.run_id and (text := format_forecast(run.record, bias.correction)):
             yield f"Expected of it on the leaderboard, after choosing: {text}."
 

@@ -19,6 +19,7 @@ from kpipe.core.formatting import plain_text
 from kpipe.core.metrics import Metric, get_metric, over_targets
 from kpipe.core.values import Folds
 from kpipe.errors import DataError, InputError, UsageError
+from kpipe.runs.comparable import do_compare
 from kpipe.runs.find import finished_folders, read_run
 from kpipe.runs.oof import OofPredictions, check_predicted, oof_predictions
 from kpipe.runs.prediction_tables import ENSEMBLE, output_columns
@@ -216,7 +217,7 @@ def _rows(record: Mapping[str, Any], table: str) -> int | None:
 
 
 def other_runs(run: LoadedRun) -> list[dict[str, Any]]:
-    """The records of the other finished runs in the same folder that have the same competition and metric.
+    """The records of the other finished runs in the same folder whose scores compare with its score.
 
     Parameters
     ----------
@@ -234,9 +235,7 @@ def other_runs(run: LoadedRun) -> list[dict[str, Any]]:
             record = None if folder == own else read_run(folder).record
         except DataError:
             continue
-        if record is None or record["slug"] != run.record.get("slug"):
-            continue
-        if record["metric"]["name"] == _at(run.record, ("metric", "name")):
+        if record is not None and do_compare(record, run.record):
             found.append({**record, "run_id": folder.name, "score": as_number(record["score"])})
     return sorted(found, key=lambda record: str(record.get("created")))
 

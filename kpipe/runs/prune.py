@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from kpipe.errors import KpipeError, OutputError
+from kpipe.runs.comparable import group_runs
 from kpipe.runs.find import UNFINISHED, find_runs
 from kpipe.runs.fits import FITS
 from kpipe.runs.ledger import SUBMITTED, Entry, read_ledger
 from kpipe.runs.locks import try_lock
-from kpipe.runs.ranking import rank, scored_by
+from kpipe.runs.ranking import rank
 from kpipe.runs.run import Run
 from kpipe.runs.unfinished import find_unfinished
 
@@ -114,8 +115,8 @@ def find_removable(out: Path, slug: str = "*", *, keep: int | None = None) -> li
     slug : str
         A competition, or "*" for all.
     keep : int, optional
-        Finished runs to keep: this many of the best for each metric, target and set of files, since other scores do
-        not compare. None keeps all.
+        Finished runs to keep: this many of the best for each metric, target, set of files and vault, since other
+        scores do not compare. None keeps all.
 
     Returns
     -------
@@ -139,12 +140,10 @@ def find_removable(out: Path, slug: str = "*", *, keep: int | None = None) -> li
 def _surplus(runs: Sequence[Run], out: Path, keep: int) -> Iterator[Removable]:
     """Finished runs, oldest first in ``runs``, that are neither among the best nor submitted nor the latest."""
     by_slug: dict[str, list[Run]] = defaultdict(list)
-    comparable: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         by_slug[run.record["slug"]].append(run)
-        comparable[scored_by(run)].append(run)
     kept = {runs[-1].path for runs in by_slug.values()}
-    kept |= {run.path for runs in comparable.values() for run in sorted(runs, key=rank)[:keep]}
+    kept |= {run.path for group in group_runs(runs) for run in sorted(group.runs, key=rank)[:keep]}
     for slug, runs in by_slug.items():
         submitted = {entry.run_id for entry in read_ledger(out, slug)}
         for run in runs:

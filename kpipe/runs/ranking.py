@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kpipe.runs.run import Run, recorded_files
 
 __all__ = ["best_run", "rank", "scored_by"]
 
 
-def scored_by(run: Run) -> str:
+def scored_by(record: Mapping[str, Any]) -> str:
     """A text that is equal for runs whose scores compare: of the same competition, metric, target, files and vault.
 
     Parameters
     ----------
-    run : Run
+    record : mapping
+        The content of ``run.json``; keys may be missing.
 
     Returns
     -------
     str
     """
-    record = run.record
-    locked = record.get("vault")
-    compared = [record["slug"], record["metric"], record.get("target"), recorded_files(record), locked]
-    return json.dumps(compared, sort_keys=True)
+    vault = record.get("vault")
+    locked = vault.get("sha256") if isinstance(vault, Mapping) else None
+    return json.dumps([*map(record.get, ("slug", "metric", "target")), recorded_files(record), locked], sort_keys=True)
 
 
 def rank(run: Run) -> float:
@@ -58,6 +59,6 @@ def best_run(runs: Sequence[Run]) -> Run:
     Run
         The last one of equal scores; where every run failed a check, the best of all.
     """
-    alike = [run for run in runs if scored_by(run) == scored_by(runs[-1])]
+    alike = [run for run in runs if scored_by(run.record) == scored_by(runs[-1].record)]
     passed = [run for run in alike if all(check["status"] != "fail" for check in run.record["checks"])]
     return min(reversed(passed or alike), key=rank)

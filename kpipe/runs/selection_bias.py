@@ -69,21 +69,26 @@ class SelectionBias:
         """The expected score minus the best one: 0 for a single run."""
         return self.expected - self.score
 
+    @property
+    def after_choosing(self) -> str:
+        """A sentence about the score of the best run on new rows."""
+        expected = format_score(self.expected, self.score)
+        tries = f"about {self.tries:.0f} independent {'tries' if round(self.tries) > 1 else 'try'}"
+        if expected == format_score(self.score):
+            return f"Having been chosen among {self.runs} flatters it by less than the digits shown ({tries})."
+        return f"The best of several scores is partly luck: on new rows, expect {expected} of it ({tries})."
+
     def sentences(self, run_id: str | None = None) -> Iterator[str]:
         """Yield what a user should know; nothing where there was no choice.
 
         Parameters
         ----------
         run_id : str, optional
-            The run that the user looks at; if it is not the best one, the best one is named.
+            The run that the user looks at.
         """
         if self.runs > 1:
-            best = f" That is {self.best}." if run_id not in (None, self.best) else ""
-            tries = "tries" if round(self.tries) > 1 else "try"
-            yield (
-                f"Best of {self.runs} runs (about {self.tries:.0f} independent {tries}): {format_score(self.score)}; "
-                f"expected after choosing: {format_score(self.expected, self.score)}.{best}"
-            )
+            best = "this run" if run_id == self.best else self.best
+            yield f"Best of {self.runs} comparable runs: {best} with {format_score(self.score)}. {self.after_choosing}"
         if self.left_out:
             named = [f"{run} ({reason})" for run, reason in self.left_out.items()]
             others = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""

@@ -86,14 +86,14 @@ def test_selection_bias_is_said_and_forecast_before_the_best_of_several_runs_is_
     assert call("submit", str(best), "--no-wait") == 0
     before, _, sent = capsys.readouterr().err.partition("Submitted")
     assert sent
-    assert "Best of 3 runs (about" in before
-    assert "expected after choosing: 0." in before
+    assert "Best of 3 comparable runs: this run with 0." in before
+    assert " independent tr" in before
     assert "Expected on the leaderboard: 0." in before
     assert call("submissions", "titanic", "--json") == 0
     (entry,) = json.loads(capsys.readouterr().out)
     assert call("runs", "titanic") == 0
     shown = capsys.readouterr().out
-    assert "Expected of it on the leaderboard: 0." in shown.partition("Best of 3 runs")[2]
+    assert "Expected of it on the leaderboard: 0." in shown.partition("Best of 3 comparable runs")[2]
     assert shown.rsplit("Expected of it on the leaderboard: ")[-1].strip() in before  # as before it was sent
     shifts = {round(entry[f"expected_{end}"] - records[best]["forecast"][end], 12) for end in ("low", "high")}
     assert len(shifts) == 1

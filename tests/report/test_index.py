@@ -123,17 +123,24 @@ def test_runs_that_cannot_be_read_are_named_and_the_others_shown(
     assert "is not a ledger of submissions" in text
 
 
-def test_an_empty_workspace_has_a_page_that_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call("report", "--out", tmp_path) == 0
-    text = Page((tmp_path / "index.html").read_text()).text
-    assert "There is no finished run. To make one: kpipe run SLUG" in text
+def test_the_page_of_all_runs_reads_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("report", "--data", "x", "--out", tmp_path) == 2
     assert "kpipe report RUN --data PATH" in capsys.readouterr().err
 
 
 def test_selection_bias_is_said_where_runs_compare(titanic: Run, tmp_path: Path) -> None:
     out = workspace(tmp_path / "runs", titanic, [{}, {}, {}])
-    assert re.search(r"Best of 3 runs \(about \d+ independent tr(y|ies)\)", page_of(out).text)
+    assert "Having been chosen among 3 flatters it by less than the digits shown (about 1 independent try)." in (
+        page_of(out).text
+    )
+
+
+def test_runs_with_and_without_a_vault_are_ranked_apart(titanic: Run, tmp_path: Path) -> None:
+    vault = {"vault": {"sha256": "0" * 64}}
+    out = workspace(tmp_path / "runs", titanic, [{"score": 0.7}, {"score": 0.8}, {"score": 0.9, **vault}])
+    page = page_of(out)
+    assert "Best: 000001 with 0.8000 ±" in page.text
+    assert "without the rows of a vault" in page.text
 
 
 def test_a_single_run_is_neither_drawn_nor_called_the_best(titanic: Run, tmp_path: Path) -> None:

@@ -127,9 +127,9 @@ def test_an_empty_list_names_the_competition(
 ) -> None:
     slug = both[0].record["slug"]
     assert call("runs", f"{slug[:-1]}q", "--out", home / "out") == 0
-    assert f"No finished runs of {slug[:-1]}q found. Did you mean {slug}?" in capsys.readouterr().out
+    assert f"No finished runs of {slug[:-1]}q found in {home / 'out'}. Did you mean {slug}?" in capsys.readouterr().out
     assert call("runs", "qqqq", "--out", home / "out") == 0
-    assert "No finished runs of qqqq found. To make one: kpipe run SLUG" in capsys.readouterr().out
+    assert f"No finished runs of qqqq found in {home / 'out'}. To make one: kpipe run SLUG" in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -211,3 +211,18 @@ def test_a_run_that_failed_a_check_is_the_best_only_where_all_did(named: Path) -
         content["checks"] = [{"name": "leak", "status": "fail", "detail": ""}]
         path.write_text(json.dumps(content))
     assert find_run("made-by-hand/best", named).record["score"] == 1.0
+
+
+def test_runs_on_other_files_have_a_table_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, path in enumerate(("titanic.zip", "holdout/data", "titanic.zip")):
+        run_id = f"2026112{number}T140059Z-6b7004"
+        written = record(run_id)
+        written["data"] = {"path": path, "files": {"train.csv": path}}
+        (tmp_path / "made-by-hand" / run_id).mkdir(parents=True)
+        (tmp_path / "made-by-hand" / run_id / "run.json").write_text(json.dumps(written))
+    assert call("runs", "--out", tmp_path) == 0
+    kaggles, _, held_out = capsys.readouterr().out.partition("(holdout/data")
+    assert "(titanic.zip" in kaggles
+    assert all(f"2026112{number}T140059Z-6b7004" in kaggles for number in (0, 2))
+    assert "20261121T140059Z-6b7004" in held_out
+    assert "kpipe runs SLUG" in held_out

@@ -92,6 +92,13 @@ def test_the_best_runs_on_each_set_of_files_are_kept(both: tuple[Run, Run], tmp_
     assert [one.path.name[14] for one in prune.find_removable(tmp_path, keep=1)] == ["0"]
 
 
+def test_the_best_runs_with_each_vault_and_without_one_are_kept(both: tuple[Run, Run], tmp_path: Path) -> None:
+    vault = {"vault": {"sha256": "0" * 64}}
+    for number, (score, more) in enumerate([(0.68, {}), (0.9, vault), (0.685, {}), (0.1, vault)]):
+        copied(both[0], tmp_path / "made-by-hand", number, score=score, **more)
+    assert [one.path.name[14] for one in prune.find_removable(tmp_path, keep=1)] == ["0"]
+
+
 def test_a_run_that_was_resumed_after_it_was_listed_is_not_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

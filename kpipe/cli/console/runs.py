@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -16,41 +17,46 @@ from kpipe.errors import printable
 from kpipe.runs.prune import Removable
 from kpipe.runs.selection_bias import SelectionBias
 
-__all__ = ["print_removable", "print_runs"]
+__all__ = ["print_no_runs", "print_removable", "print_runs"]
 
 
 def print_runs(
-    runs: Sequence[Mapping[str, Any]],
-    *,
-    slug: str | None = None,
-    meant: str = "",
-    biases: Mapping[str, SelectionBias | None] = {},
-    expected: Mapping[str, str] = {},
+    title: str, runs: Sequence[Mapping[str, Any]], *, bias: SelectionBias | None = None, expected: str = ""
 ) -> None:
-    """Print a table for each competition and metric to stdout, with a row for each run.
+    """Print a table of runs to stdout, with a row for each, and what the best of them is worth.
 
     Parameters
     ----------
+    title : str
+        The competition, the metric and, if need be, the files.
     runs : sequence of mapping
-        Summaries of runs, see ``kpipe.runs.prune.summarize``.
-    slug : str, optional
-        The competition that was asked for, if only one was.
-    meant : str
-        Where there are no runs: a question that names the competition that was probably meant, after a blank.
-    biases : mapping of str to SelectionBias
-        Metric to the selection bias among its runs, which is printed below its table.
-    expected : mapping of str to str
-        Metric to the forecast of its best run, after choosing, which is printed below that.
+        Summaries of runs whose scores compare, see ``kpipe.runs.prune.summarize``.
+    bias : SelectionBias, optional
+        The selection bias of the best of them.
+    expected : str
+        The forecast of the best run, after choosing.
     """
     console = get_console()
-    if not runs:
-        of = f" of {printable(slug)}" if slug else ""
-        console.print(f"No finished runs{of} found.{meant} To make one: kpipe run SLUG", markup=False)
-    for key in dict.fromkeys((run["slug"], run["metric"]) for run in runs):
-        print_table(console, _table(": ".join(key), [run for run in runs if (run["slug"], run["metric"]) == key]))
-        print_selection_bias(biases.get(key[1]), console)
-        if text := expected.get(key[1]):
-            console.print(f"Expected of it on the leaderboard: {text}", markup=False)
+    print_table(console, _table(title, runs))
+    print_selection_bias(bias, console)
+    if expected:
+        console.print(f"Expected of it on the leaderboard: {expected}", markup=False)
+
+
+def print_no_runs(out: Path, *, slug: str | None, model: str | None, meant: str) -> None:
+    """Print that no run was found, and where they were looked for.
+
+    Parameters
+    ----------
+    out : Path
+        The folder that runs are written to.
+    slug, model : str or None
+        Of which runs were asked for.
+    meant : str
+        A question that names the competition that was probably meant, after a blank; may be empty.
+    """
+    of = f" of {slug}" * bool(slug) + f" with the model {model}" * bool(model)
+    print_text(get_console(), printable(f"No finished runs{of} found in {out}.{meant} To make one: kpipe run SLUG"))
 
 
 def _table(title: str, runs: Sequence[Mapping[str, Any]]) -> Table:

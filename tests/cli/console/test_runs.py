@@ -21,6 +21,8 @@ RUN: dict[str, Any] = {
 
 
 def test_a_run_names_the_checks_that_did_not_pass(capsys: pytest.CaptureFixture[str]) -> None:
-    print_runs([RUN, RUN | {"not_passed": {"fail": ["ids"], "warn": ["real data", "near-duplicates"]}}])
+    failed = {"fail": ["ids"], "warn": ["real data", "near-duplicates"], "skipped": ["values in range"]}
+    print_runs("titanic: accuracy", [RUN, RUN | {"not_passed": failed}])
     shown = " ".join(capsys.readouterr().out.split())
     assert "7 fail: ids; warn: real data, near-duplicates" in shown
+    assert "values in range" not in shown

@@ -1,0 +1,118 @@
+"""Runs whose scores compare: of one competition, by one metric, for one target, on the same files and vault."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kpipe.runs.run import Run, recorded_files
+from kpipe.runs.vault import recorded_vault
+
+__all__ = ["RunGroup", "do_compare", "group_runs", "may_be_chosen"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunGroup:
+    """Runs that compare.
+
+    Attributes
+    ----------
+    slug, metric : str
+    greater_is_better : bool
+    apart : str
+        What sets the group apart from others of the same competition and metric: its files, target or vault; "" where
+        there are none.
+    runs : sequence of Run
+        In the order in which they were given.
+    """
+
+    slug: str
+    metric: str
+    greater_is_better: bool
+    apart: str
+    runs: Sequence[Run]
+
+
+def group_runs(runs: Iterable[Run]) -> list[RunGroup]:
+    """Put runs into groups that compare, in the order of their first runs.
+
+    Parameters
+    ----------
+    runs : iterable of Run
+
+    Returns
+    -------
+    list of RunGroup
+    """
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(_key(run.record), []).append(run)
+    groups = [_group(members) for members in found.values()]
+    several = Counter((group.slug, group.metric) for group in groups)
+    return [RunGroup(**{**vars(one), "apart": one.apart * (several[one.slug, one.metric] > 1)}) for one in groups]
+
+
+def do_compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether the scores of two runs compare.
+
+    Parameters
+    ----------
+    a, b : mapping
+        The contents of ``run.json``.
+
+    Returns
+    -------
+    bool
+    """
+    return _key(a) == _key(b)
+
+
+def _key(record: Mapping[str, Any]) -> str:
+    told = [record.get(name) for name in ("slug", "metric", "target")]
+    return json.dumps([*told, recorded_files(record), recorded_vault(record)], sort_keys=True)
+
+
+def _group(runs: Sequence[Run]) -> RunGroup:
+    record = runs[-1].record
+    return RunGroup(
+        slug=record["slug"],
+        metric=record["metric"]["name"],
+        greater_is_better=bool(record["metric"].get("greater_is_better", True)),
+        apart=_what_sets_apart(record),
+        runs=runs,
+    )
+
+
+def _what_sets_apart(record: Mapping[str, Any]) -> str:
+    target = record.get("target")
+    files = "sample data" if _is_sample(record) else str(_data(record).get("path") or "other files")
+    targets = target if isinstance(target, list) else [] if target is None else [target]
+    named = f", target {', '.join(map(str, targets))}" if targets else ""
+    return f"{files}{named}{', without the rows of a vault' if recorded_vault(record) else ''}"
+
+
+def _data(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = record.get("data")
+    return data if isinstance(data, Mapping) else {}
+
+
+def _is_sample(record: Mapping[str, Any]) -> bool:
+    return bool(_data(record).get("origin") == "sample")
+
+
+def may_be_chosen(run: Run) -> bool:
+    """Whether somebody would submit a run: it is not of the sample, and no check failed.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    bool
+    """
+    failed = any(check["status"] == "fail" for check in run.record["checks"])
+    return not failed and not _is_sample(run.record)
