@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,9 +49,8 @@ def group_runs(runs: Iterable[Run]) -> list[RunGroup]:
     found: dict[str, list[Run]] = {}
     for run in runs:
         found.setdefault(_key(run.record), []).append(run)
-    groups = [_group(members) for members in found.values()]
-    several = Counter((group.slug, group.metric) for group in groups)
-    return [RunGroup(**{**vars(one), "apart": one.apart * (several[one.slug, one.metric] > 1)}) for one in groups]
+    groups = list(found.values())
+    return [_group(runs, [other for other in groups if _table(other) == _table(runs)]) for runs in groups]
 
 
 def do_compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
@@ -75,23 +73,34 @@ def _key(record: Mapping[str, Any]) -> str:
     return json.dumps([*told, recorded_files(record), recorded_vault(record)], sort_keys=True)
 
 
-def _group(runs: Sequence[Run]) -> RunGroup:
+def _table(runs: Sequence[Run]) -> tuple[str, str]:
+    """The competition and the metric."""
     record = runs[-1].record
+    return record["slug"], record["metric"]["name"]
+
+
+def _group(runs: Sequence[Run], alike: Sequence[Sequence[Run]]) -> RunGroup:
+    """The group of some runs; ``alike``: the groups, this one too, of its competition and metric."""
+    record = runs[-1].record
+    own, others = _traits(record), [_traits(other[-1].record) for other in alike]
+    differ = [any(other[n] != own[n] for other in others) for n in range(len(own))]
+    shown = differ if any(differ) else [len(alike) > 1, False, False]
     return RunGroup(
         slug=record["slug"],
         metric=record["metric"]["name"],
         greater_is_better=bool(record["metric"].get("greater_is_better", True)),
-        apart=_what_sets_apart(record),
+        apart=", ".join(trait for trait, is_shown in zip(own, shown, strict=True) if is_shown),
         runs=runs,
     )
 
 
-def _what_sets_apart(record: Mapping[str, Any]) -> str:
+def _traits(record: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What may set a group of runs apart, in words: the files, the target and the vault."""
     target = record.get("target")
     files = "sample data" if _is_sample(record) else str(_data(record).get("path") or "other files")
     targets = target if isinstance(target, list) else [] if target is None else [target]
-    named = f", target {', '.join(map(str, targets))}" if targets else ""
-    return f"{files}{named}{', without the rows of a vault' if recorded_vault(record) else ''}"
+    vault = "without the vault's rows" if recorded_vault(record) else "with all rows of train"
+    return files, f"target {', '.join(map(str, targets))}", vault
 
 
 def _data(record: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -140,7 +140,7 @@ def test_runs_with_and_without_a_vault_are_ranked_apart(titanic: Run, tmp_path: 
     out = workspace(tmp_path / "runs", titanic, [{"score": 0.7}, {"score": 0.8}, {"score": 0.9, **vault}])
     page = page_of(out)
     assert "Best: 000001 with 0.8000 ±" in page.text
-    assert "without the rows of a vault" in page.text
+    assert "higher is better; without the vault's rows" in page.text
 
 
 def test_a_single_run_is_neither_drawn_nor_called_the_best(titanic: Run, tmp_path: Path) -> None:

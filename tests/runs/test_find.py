@@ -221,8 +221,8 @@ def test_runs_on_other_files_have_a_table_of_their_own(tmp_path: Path, capsys: p
         (tmp_path / "made-by-hand" / run_id).mkdir(parents=True)
         (tmp_path / "made-by-hand" / run_id / "run.json").write_text(json.dumps(written))
     assert call("runs", "--out", tmp_path) == 0
-    kaggles, _, held_out = capsys.readouterr().out.partition("(holdout/data")
-    assert "(titanic.zip" in kaggles
+    kaggles, _, held_out = capsys.readouterr().out.partition("(holdout/data)")
+    assert "(titanic.zip)" in kaggles
     assert all(f"2026112{number}T140059Z-6b7004" in kaggles for number in (0, 2))
     assert "20261121T140059Z-6b7004" in held_out
     assert "kpipe runs SLUG" in held_out

@@ -80,7 +80,7 @@ def test_the_selection_bias_is_that_of_real_runs_even_after_one_on_the_sample(
     fake_run(tmp_path, "sample", 3, data={"files": {"train.csv": "c"}, "origin": "sample"})
     fake_run(tmp_path, "wrong", 4, checks=[{"name": "target leakage", "status": "fail", "detail": ""}])
     assert call("runs", "made-by-hand", "--out", tmp_path) == 0
-    assert "Best of 3 runs" in capsys.readouterr().out
+    assert "Best of 3 comparable runs" in capsys.readouterr().out
 
 
 def test_with_one_run_nothing_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
