@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, NoReturn
 from kpipe.cli.help import HelpFormatter, epilog
 from kpipe.cli.interrupts import INTERRUPTED, was_interrupted
 from kpipe.cli.messages import print_message
-from kpipe.cli.run_as_slug import refuse_run_as_slug
 from kpipe.core.streams import GuardedStream, guarded_streams
 from kpipe.core.wording import did_you_mean
 from kpipe.errors import KpipeError, UsageError
@@ -33,7 +32,7 @@ COMMANDS = {
     "reproduce": "Repeat a finished run and compare the submissions",
     "show": "Show what a run would do, and why",
     "check": "Test a competition module for leaks and mistakes",
-    "list": "List the competitions that have a module",
+    "list": "List competitions with a module, models or metrics",
     "runs": "List finished runs",
     "compare": "Compare two runs on the same rows",
     "restore": "Write the competition module of a run back",
@@ -113,6 +112,8 @@ def _main(args: Sequence[str] | None, stdout: GuardedStream) -> int:
 
 
 def _call(options: argparse.Namespace) -> int:
+    from kpipe.cli.run_as_slug import refuse_run_as_slug
+
     refuse_run_as_slug(options)
     return int(options.execute(options))
 
@@ -152,6 +153,8 @@ def _print_failure(error: KeyboardInterrupt | KpipeError) -> int:
         print_message("Interrupted.")
         return INTERRUPTED
     print_message(f"Error: {error}")
+    if error.code != type(error).code:  # the general codes explain nothing that the message does not
+        print_message(f"More about this: kpipe explain {error.code}")
     return error.exit_status
 
 

@@ -51,6 +51,8 @@ class Grade:
         On a leaderboard, if one was given.
     part : str
         The part whose score was ranked; "" for that on all rows.
+    data : str
+        The files that the ids, the metric and the baseline come from.
     record : mapping
         ``run.json`` of the run that wrote the submission; empty if no run did.
     notes : tuple of str
@@ -65,6 +67,7 @@ class Grade:
     baseline_name: str
     standing: Standing | None = None
     part: str = ""
+    data: str
     record: Mapping[str, Any]
     notes: tuple[str, ...] = ()
 
@@ -75,6 +78,7 @@ class Grade:
             f"{self.slug}: {self.metric.name} {_shown(self.score)} on {self.score.rows:,} rows. Baseline "
             f"({self.baseline_name}): {base}."
         )
+        yield f"Ids and baseline come from {self.data}."
         for name, score in self.parts.items():
             yield f"{name.capitalize()}: {_shown(score)} on {score.rows:,} rows."
         if forecast := format_forecast(self._run):
@@ -120,6 +124,7 @@ class Grade:
         numbers = {name: number for part, score in scores.items() for name, number in _numbers(part, score).items()}
         return {
             "slug": self.slug,
+            "data": self.data,
             "metric": self.metric.name,
             "greater_is_better": self.metric.greater_is_better,
             **numbers,
@@ -229,6 +234,7 @@ def grade(
         parts=scores,
         baseline=evaluate(problem.metric, truth.y, constant, groups=blocks),
         baseline_name=name,
+        data=f"{problem.tables.source.path} ({problem.tables.source.origin})",
         record={} if run is None else run.record,
         notes=(*truth.notes, *_notes(problem, predicted)),
     )

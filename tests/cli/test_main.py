@@ -132,3 +132,8 @@ def test_a_character_that_the_outputs_encoding_lacks_is_replaced(monkeypatch: py
         main(["list"])
     print("R2 \N{MINUS SIGN}0.0500, größe")
     assert written.getvalue().endswith("R2 -0.0500, größe\n".encode("cp1252"))
+
+
+def test_an_error_says_how_to_look_up_what_it_means(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", "titanic", "--metric", "acuracy") == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "More about this: kpipe explain unknown-metric"

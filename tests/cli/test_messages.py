@@ -10,7 +10,9 @@ from tests.cli.calls import call
 def test_a_message_is_one_line_in_a_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     call("run", "titanik")
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    message, explain = capsys.readouterr().err.splitlines()
+    assert message.startswith("Error: ")
+    assert explain.startswith("More about this: kpipe explain ")
 
 
 @pytest.mark.slow

@@ -143,6 +143,7 @@ def test_a_grade_has_its_error_rows_baseline_and_public_and_private_scores(home:
     assert found.score.standard_error > 0
     assert found.baseline_name == "majority class"
     text = " ".join(found.sentences())
+    assert f"Ids and baseline come from {home / 'data'} (directory)." in text
     assert f"accuracy {right.mean():.4f} ±" in text
     assert "Public: " in text
 
