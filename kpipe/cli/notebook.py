@@ -124,17 +124,20 @@ class _ProgressBar:
 
     def on_start(self, plan: RunPlan) -> None:
         self.plan, self.began = " ".join(filter(None, [self.settings, plan.sentence, *plan.notes])), time.monotonic()
-        self._show("training", 0, len(plan.models) * plan.folds)
+        self._show("training", 0, None)
 
     def on_fit_done(self, fit: FitFinished) -> None:
         passed = time.monotonic() - self.began
-        left = "" if fit.done == fit.total else f", about {passed * (fit.total - fit.done) / fit.done:.0f} s left"
-        fits = f"{fit.done} of {fit.total} fits in {passed:.0f} s{left}"
+        waiting = 0 if fit.total is None else fit.total - fit.done
+        left = f", about {passed * waiting / fit.done:.0f} s left" if waiting else ""
+        fits = f"{fit.done}{f' of {fit.total}' if fit.total else ''} fits in {passed:.0f} s{left}"
         self._show(f"{fits} ({fit.model}, fold {fit.fold + 1}, seed {fit.seed})", fit.done, fit.total)
 
-    def _show(self, state: str, done: int, total: int) -> None:
-        bar = Markup("{}<br><progress value='{}' max='{}' style='width:20em'></progress> {}")
-        page = _Html(bar.format(self.plan, done, total, state), plain=state)
+    def _show(self, state: str, done: int, total: int | None) -> None:
+        """Show the state beside a bar, which only moves to and fro where the total is unknown."""
+        far = Markup(" value='{}' max='{}'").format(done, total) if total else Markup()
+        bar = Markup("{}<br><progress{} style='width:20em'></progress> {}")
+        page = _Html(bar.format(self.plan, far, state), plain=state)
         if self.handle is None:
             self.handle = self.display(page, display_id=True)
         else:

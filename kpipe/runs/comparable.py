@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kpipe.runs.run import Run, recorded_files
+from kpipe.runs.ranking import scored_by
+from kpipe.runs.run import Run
 from kpipe.runs.vault import recorded_vault
 
-__all__ = ["RunGroup", "do_compare", "group_runs", "may_be_chosen"]
+__all__ = ["RunGroup", "group_runs", "may_be_chosen"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,29 +48,9 @@ def group_runs(runs: Iterable[Run]) -> list[RunGroup]:
     """
     found: dict[str, list[Run]] = {}
     for run in runs:
-        found.setdefault(_key(run.record), []).append(run)
+        found.setdefault(scored_by(run.record), []).append(run)
     groups = list(found.values())
     return [_group(runs, [other for other in groups if _table(other) == _table(runs)]) for runs in groups]
-
-
-def do_compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether the scores of two runs compare.
-
-    Parameters
-    ----------
-    a, b : mapping
-        The contents of ``run.json``.
-
-    Returns
-    -------
-    bool
-    """
-    return _key(a) == _key(b)
-
-
-def _key(record: Mapping[str, Any]) -> str:
-    told = [record.get(name) for name in ("slug", "metric", "target")]
-    return json.dumps([*told, recorded_files(record), recorded_vault(record)], sort_keys=True)
 
 
 def _table(runs: Sequence[Run]) -> tuple[str, str]:

@@ -19,10 +19,10 @@ from kpipe.core.formatting import plain_text
 from kpipe.core.metrics import Metric, get_metric, over_targets
 from kpipe.core.values import Folds
 from kpipe.errors import DataError, InputError, UsageError
-from kpipe.runs.comparable import do_compare
 from kpipe.runs.find import finished_folders, read_run
 from kpipe.runs.oof import OofPredictions, check_predicted, oof_predictions
 from kpipe.runs.prediction_tables import ENSEMBLE, output_columns
+from kpipe.runs.ranking import scored_by
 from kpipe.runs.run import Run
 from kpipe.runs.tables import read_csv, read_curves, read_folds, read_parquet, to_numbers
 
@@ -235,7 +235,7 @@ def other_runs(run: LoadedRun) -> list[dict[str, Any]]:
             record = None if folder == own else read_run(folder).record
         except DataError:
             continue
-        if record is not None and do_compare(record, run.record):
+        if record is not None and scored_by(record) == scored_by(run.record):
             found.append({**record, "run_id": folder.name, "score": as_number(record["score"])})
     return sorted(found, key=lambda record: str(record.get("created")))
 

@@ -109,6 +109,7 @@ def cross_validate(
     of a constant, and ``fallback`` says so: a budget always ends with a submission.
     """
     deadline, total = deadline or Deadline(None), count_fits(models, seeds, folds, fits)
+    planned = deadline.is_limited and fits is None
     parallel = n_parallel(total, jobs=jobs, device=device)
     plan = _Plan(problem, folds, models, device=device, threads=threads or threads_for(parallel), fits=fits, keep=keep)
     plan = replace(plan, steps=steps)
@@ -120,11 +121,10 @@ def cross_validate(
         checkpoints=checkpoints,
         store=store,
         on_fit_done=on_fit_done,
-        total=total,
+        total=None if planned else total,
         deadline=deadline,
     )
     _LOG.info("plan: %s on %d folds, %d at a time; %s", ", ".join(models), plan.n_fits, parallel, deadline)
-    planned = deadline.is_limited and fits is None
     quick = _train_quick(plan, runner, seeds[0]) if planned else {}
     first = _add_folds(plan, runner, quick) if quick and not deadline.has_time_for(_SOON) else {}
     results, skipped, short = _train_models(plan, runner, seeds, first)
@@ -391,7 +391,6 @@ def _train_seed(plan: _Plan, runner: TaskRunner, name: str, seed: int, results: 
     tasks = list(plan.tasks(name, [seed]))
     if not runner.has_time_for(tasks, results):
         return {}
-    runner.total += len(tasks)
     try:
         more = runner.run(tasks, needed=False, again=True)
     except TrainingError as error:
@@ -410,7 +409,6 @@ def _train_stackers(plan: _Plan, runner: TaskRunner, results: _Results, seed: in
     complete = {name: of_model for name, of_model in results.items() if _is_complete(plan, of_model)}
     layer = make_layer(plan.problem, plan.folds, complete, runner.data) if plan.stackers else None
     if layer is None:
-        runner.total -= len(plan.stackers) * plan.n_fits
         if plan.stackers and not runner.deadline.is_limited:  # somebody named them
             skipped.update(dict.fromkeys(plan.stackers, "it needs other models' predictions for every fold"))
         return found

@@ -39,8 +39,10 @@ class FitFinished:
     fold, seed : int
     seconds : float
         That the fit took.
-    done, total : int
-        Fits that have finished, and fits of the run.
+    done : int
+        Fits that have finished.
+    total : int or None
+        Fits of the run; None under a budget, which decides how many there will be.
     resumed : bool
         Whether the fit had finished before: in this run before it was resumed, or in another run.
     """
@@ -50,7 +52,7 @@ class FitFinished:
     seed: int
     seconds: float
     done: int
-    total: int
+    total: int | None
     resumed: bool
 
 
@@ -68,8 +70,8 @@ class TaskRunner:
         And here, together with those of all other runs.
     on_fit_done : callable
         Called with a FitFinished for each fit.
-    total : int
-        Fits of the run.
+    total : int or None
+        Fits of the run, if their number is known.
     deadline : Deadline
     """
 
@@ -78,7 +80,7 @@ class TaskRunner:
     checkpoints: Checkpoints
     store: FitStore
     on_fit_done: Callable[[FitFinished], None]
-    total: int
+    total: int | None
     deadline: Deadline
     n_reused: int = field(default=0, init=False)  # fits of other runs
     shortened: dict[str, tuple[Steps, ...]] = field(default_factory=dict, init=False)  # name of the fit → its steps
@@ -122,7 +124,6 @@ class TaskRunner:
         rest = self._with_limits(tasks[n_first:], shortened_end)
         if rest and self._is_worth_continuing(rest, results, n_first=n_first, needed=needed):
             self._run_until(self.deadline, rest, results)
-        self.total -= len(tasks) - len(results)
         if len(results) < len(tasks):
             _LOG.info("%s: %d of %d fits finished; %s", tasks[0].model, len(results), len(tasks), self.deadline)
         return results
@@ -178,7 +179,6 @@ class TaskRunner:
                 break
             results[task.seed, task.fold] = result = fit_predict(task, self.data)
             self._report(task, result)
-        self.total -= len(tasks) - len(results)
         return results
 
     def above(self, data: TrainingData, pool: WorkerPool) -> TaskRunner:

@@ -98,13 +98,14 @@ def test_yes_confirms_a_submission_and_so_does_a_person(monkeypatch: pytest.Monk
     submit.check_confirmed(SimpleNamespace(yes=False))  # type: ignore[arg-type]
 
 
-def lines_of(fits: int, capsys: pytest.CaptureFixture[str]) -> list[str]:
+def lines_of(fits: int, capsys: pytest.CaptureFixture[str], *, is_known: bool = True) -> list[str]:
+    total = fits if is_known else None
     with progress.show_progress(quiet=False) as shown:
         for done in range(1, fits + 1):
             shown.on_fit_done(
-                FitFinished(model="linear", fold=0, seed=0, seconds=0.1, done=done, total=fits, resumed=False)
+                FitFinished(model="linear", fold=0, seed=0, seconds=0.1, done=done, total=total, resumed=False)
             )
-    return [line.split(" ")[0] for line in capsys.readouterr().err.splitlines()]
+    return [line.split("]")[0] + "]" for line in capsys.readouterr().err.splitlines()]
 
 
 def test_many_fits_are_a_line_in_ten_seconds_and_few_are_a_line_each(
@@ -116,6 +117,9 @@ def test_many_fits_are_a_line_in_ten_seconds_and_few_are_a_line_each(
     shown = lines_of(100, capsys)
     assert (shown[0], shown[-1]) == ("[1/100]", "[100/100]")
     assert 10 <= len(shown) <= 30
+    without_a_total = lines_of(100, capsys, is_known=False)  # under a budget
+    assert without_a_total[:3] == ["[fit 1]", "[fit 2]", "[fit 3]"]
+    assert len(without_a_total) < 60
 
 
 def test_a_long_fit_gives_a_sign_of_life(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

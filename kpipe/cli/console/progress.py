@@ -203,12 +203,14 @@ class _Lines(RunProgress):
 
     def on_fit_done(self, fit: FitFinished) -> None:
         super().on_fit_done(fit)
-        self._show_heartbeat() if fit.done < fit.total else self._stop_waiting()
-        if fit.total > _FEW_FITS and 1 < fit.done < fit.total and time.monotonic() - self.printed < _INTERVAL:
+        self._stop_waiting() if fit.done == fit.total else self._show_heartbeat()
+        many = (fit.total or fit.done) > _FEW_FITS
+        if many and 1 < fit.done != fit.total and time.monotonic() - self.printed < _INTERVAL:
             return
         self.printed = time.monotonic()
         took = "already finished" if fit.resumed else f"{fit.seconds:.1f} s"
-        line = f"[{fit.done}/{fit.total}] {fit.model}, fold {fit.fold + 1}, seed {fit.seed}: {took}"
+        count = f"fit {fit.done}" if fit.total is None else f"{fit.done}/{fit.total}"
+        line = f"[{count}] {fit.model}, fold {fit.fold + 1}, seed {fit.seed}: {took}"
         self.console.print(line, markup=False)
 
 
@@ -227,12 +229,12 @@ class _Bar(_Lines):
 
     def on_start(self, plan: RunPlan) -> None:
         super().on_start(plan)
-        self.task = self.bar.add_task("training", total=len(plan.models) * plan.folds)
+        self.task = self.bar.add_task("training", total=None)
         self.bar.start()
 
     def on_fit_done(self, fit: FitFinished) -> None:
         RunProgress.on_fit_done(self, fit)
-        description = f"{fit.model}, fold {fit.fold + 1}"
+        description = f"{fit.model}, fold {fit.fold + 1}" + ("" if fit.total else f", {fit.done} fits")
         self.bar.update(self.task, description=description, completed=fit.done, total=fit.total)
 
     def close(self) -> None:

@@ -63,7 +63,9 @@ def run_request(slug: str, options: "dict[str, Any]", rerun: "dict[str, Any]", o
     return pipeline.run(
         request.from_json(slug, options, place="This script", out=out),
         on_start=lambda plan: print(plan.sentence, flush=True),
-        on_fit_done=lambda fit: print(f"{fit.done} of {fit.total} fits, {fit.model}: {fit.seconds:.1f} s", flush=True),
+        on_fit_done=lambda fit: print(
+            f"Fit {fit.done}{f' of {fit.total}' if fit.total else ''}, {fit.model}: {fit.seconds:.1f} s", flush=True
+        ),
         rerun=importlib.import_module("kpipe.runs.rerun").RerunSpec(**rerun),
     )
 
