@@ -319,7 +319,6 @@ def _quick_tasks(plan: _Plan, seed: int) -> list[FitTask]:
 def _add_folds(plan: _Plan, runner: TaskRunner, quick: FitResults) -> _Results:
     """The results of the quick model on further folds, too, while time remains."""
     tasks = [task for task in _quick_tasks(plan, next(iter(quick))[0]) if (task.seed, task.fold) not in quick]
-    runner.total += len(tasks)
     try:
         return {_QUICK: {**quick, **runner.run_here(tasks)}}
     except TrainingError as error:
