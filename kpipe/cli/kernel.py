@@ -60,11 +60,43 @@ def _execute(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> Path:
-    """Build the kernel's folder."""
+    """Build the kernel's folder, of a run with the code that the run has kept."""
+    from kpipe.runs.kept_code import using_kept_code
+
+    run = _run(options)
+    if run is None:
+        return _build_of(_spec(options), options)
+    if given := given_options(options):
+        raise UsageError(
+            f"A kernel repeats a run as it was: omit {' and '.join(REQUEST_OPTIONS[name][0] for name in given)}.",
+            code="conflicting-options",
+        )
+    from kpipe.kaggle.kernel.build import spec_of_run
+
+    with using_kept_code(run) as notes:
+        _print_notes(run, notes)
+        return _build_of(spec_of_run(run), options)
+
+
+def _run(options: argparse.Namespace) -> Run | None:
+    """The run that is meant, or None for a competition."""
+    from kpipe import competitions
+    from kpipe.runs.find import find_run
+
+    if competitions.folder(options.what) is not None:
+        return None
+    try:
+        return find_run(options.what, options.out)
+    except UsageError as error:
+        if error.code != "unknown-run" or "/" in options.what:
+            raise
+        return None
+
+
+def _build_of(spec: KernelSpec, options: argparse.Namespace) -> Path:
     from kpipe.kaggle.kernel.build import build_kernel
     from kpipe.kaggle.kernel.wheels import download_wheels
 
-    spec = _spec(options)
     user = _user(options)
     folder = options.dir or Path("kernels") / spec.request.slug
     wheels = download_wheels(options.packages, folder / "wheels", username=user) if options.packages else ""
@@ -74,25 +106,15 @@ def _build(options: argparse.Namespace) -> Path:
 
 
 def _spec(options: argparse.Namespace) -> KernelSpec:
-    """What the kernel is to run."""
-    from kpipe import competitions
-    from kpipe.kaggle.kernel.build import KernelSpec, on_kaggle, spec_of_run
+    """What a kernel of a competition is to run."""
+    from kpipe.kaggle.kernel.build import KernelSpec, on_kaggle
     from kpipe.problem.competition import find
     from kpipe.problem.settings import SETTINGS, make_request
 
-    what = options.what
-    if competitions.folder(what) is None and (run := _run(what, options.out)):
-        if given := given_options(options):
-            raise UsageError(
-                f"A kernel repeats a run as it was: omit {' and '.join(REQUEST_OPTIONS[name][0] for name in given)}.",
-                code="conflicting-options",
-            )
-        spec = spec_of_run(run)
-        _print_changes(run)
-        return spec
-    _check_exists(what)
+    _check_exists(options.what)
     print_competition_notes([])
-    request = make_request(what, given_options(options), names=[name for name in SETTINGS if name not in _OF_MACHINES])
+    names = [name for name in SETTINGS if name not in _OF_MACHINES]
+    request = make_request(options.what, given_options(options), names=names)
     print_settings(request)
     if request.metric is None and find(request.slug).metric is None:
         note = "No metric is stated: the kernel will infer one from the sample submission. State it with --metric NAME."
@@ -100,26 +122,16 @@ def _spec(options: argparse.Namespace) -> KernelSpec:
     return KernelSpec(on_kaggle(request))
 
 
-def _run(what: str, out: Path) -> Run | None:
-    """The finished run with this folder or id; None if ``what`` can only be a competition."""
-    from kpipe.runs.find import find_run
-
-    try:
-        return find_run(what, out)
-    except UsageError as error:
-        if error.code != "unknown-run" or "/" in what:
-            raise
-        return None
-
-
-def _print_changes(run: Run) -> None:
-    """Note code that has changed since a run was made: the kernel embeds it as it is now."""
+def _print_notes(run: Run, notes: tuple[str, ...]) -> None:
+    """Print notes, and what has changed since a run was made of the code that the kernel embeds."""
     from kpipe.runs.code_hashes import code_hashes
     from kpipe.runs.differences import differences
 
     changed = differences({"code": run.record.get("code")}, {"code": code_hashes(run.record["slug"])})
     if changed:
-        print(f"Changed since {run.record['run_id']} was made: {'; '.join(changed)}.", file=sys.stderr)
+        notes += (f"Changed since {run.record['run_id']} was made: {'; '.join(changed)}.",)
+    for note in notes:
+        print(note, file=sys.stderr)
 
 
 def _check_exists(slug: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kpipe.cli import attendance
 from kpipe.cli.command import Command
-from kpipe.cli.options import add_out_option, add_submit_options
+from kpipe.cli.options import RUN_HELP, add_out_option, add_submit_options
 from kpipe.errors import SubmissionError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = ["COMMAND", "check_confirmed", "submit_file"]
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("what", metavar="RUN|CSV", help="a run: its folder, its id, or the beginning or end of its id; or a CSV file")
+    add("what", metavar="RUN|CSV", help=f"{RUN_HELP}; or a CSV file")
     add("--competition", metavar="SLUG", help="the competition of a CSV file that kpipe did not write")
     add("--data", metavar="PATH", help="Kaggle's files, to validate such a CSV file; default: as for run")
     add_submit_options(parser)

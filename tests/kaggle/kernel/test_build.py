@@ -268,6 +268,7 @@ def test_a_kernel_makes_the_fits_of_its_run_with_the_metric_and_the_helpers_of_t
     (run,) = (tmp_path / "out" / "titanic").glob("2*")
     record = json.loads((run / "run.json").read_text())
     assert (record["seed"], [model["seeds"] for model in record["models"]]) == ([0], [[0], [0, 1, 5]])
+    (mine / "titanic" / "competition.py").write_text("raise ImportError('edited since')\n")  # the run has kept its code
     command("kernel", "build", str(run), "--user", "ada", "--dir", str(tmp_path / "k"), competitions_in=mine)
     ended = rehearse(tmp_path / "k" / "script.py", tmp_path / "root")
     assert ended.returncode == 0, ended.stderr
