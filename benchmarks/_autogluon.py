@@ -1,7 +1,7 @@
 """AutoGluon on one competition folder, for scores.py, which runs this file with a Python that has AutoGluon.
 
     python benchmarks/_autogluon.py FOLDER OUT --id ID --target TARGET --metric NAME --problem TYPE --seconds N
-                                    --cores N [--log]
+                                    --cores N [--preset NAME] [--log]
 
 Reads train.csv, test.csv and sample_submission.csv in FOLDER. Writes into OUT: submission.csv; oof.csv, for the train
 rows in their order; both with the columns of the sample; and autogluon.json, with the validation score, the time of
@@ -30,6 +30,7 @@ def parsed() -> argparse.Namespace:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--cores", type=int, required=True)
+    parser.add_argument("--preset", default="best_quality")
     parser.add_argument("--log", action="store_true")
     return parser.parse_args()
 
@@ -71,7 +72,7 @@ def main() -> None:
         options.target, eval_metric=options.metric, problem_type=options.problem, path=str(options.out / "models")
     )
     start = time.perf_counter()
-    predictor.fit(rows, presets="best_quality", time_limit=options.seconds, num_cpus=options.cores, num_gpus=0)
+    predictor.fit(rows, presets=options.preset, time_limit=options.seconds, num_cpus=options.cores, num_gpus=0)
     fitted = time.perf_counter() - start
 
     unseen = test.drop(columns=options.id)

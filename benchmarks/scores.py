@@ -1,46 +1,46 @@
-"""Compare kpipe, AutoGluon (best_quality) and scikit-learn's HistGradientBoosting on held-out rows.
+"""Compare kpipe, AutoGluon, mljar-supervised and scikit-learn's HistGradientBoosting on held-out rows.
 
-    python benchmarks/scores.py [--autogluon /path/to/venv/bin/python] [--repeats 1] [--fifths 1] [--out scores.json]
-                                [--systems kpipe autogluon histgb] [--kpipe-options "..."] [SLUG ...]
+    python benchmarks/scores.py [--autogluon PYTHON] [--mljar PYTHON] [--seconds 120] [--repeats 1] [--fifths 1]
+                                [--systems kpipe autogluon mljar histgb] [--out scores.json] [SLUG ...]
+    python benchmarks/scores.py --picture scores-over-time.png [--out scores.json]
 
 A fifth of train.csv is held out (stratified for classes, by whole groups if there are any). The other rows are written
 as a competition of their own, with a test.csv without the target. Each system gets this folder, the same time limit
 and the same cores, one after the other. This process scores what each system would submit, with kpipe's metrics; no
 system sees the answers.
 
-kpipe knows the metric, and has its modules, whose authors knew all of train.csv. AutoGluon knows the metric and the
-kind of problem, and does not see the id. If the competition scores logarithms, for which AutoGluon has no metric, it
-gets the logarithm of the target, and so does HistGradientBoosting. HistGradientBoosting has default options, except the
-absolute loss for metrics of absolute errors, and ignores text columns with more categories than it supports.
+kpipe knows the metric, and has its modules, whose authors knew all of train.csv. AutoGluon and mljar know the metric
+and the kind of problem, and do not see the id. If the competition scores logarithms, for which they have no metric,
+they get the logarithm of the target, and so does HistGradientBoosting. mljar minimises the mean of absolute errors
+where the metric is their median. HistGradientBoosting has default options, except the absolute loss for metrics of
+absolute errors, and ignores text columns with more categories than it supports.
 
 Standard errors are over held-out rows, or groups. Optimism is the own estimate minus the held-out score in standard
-errors of their difference, positive if the estimate was too good; kpipe's own estimate is in its run.json, those of the
-others come from their out-of-fold predictions. A win means that no other system scored better on this fifth. A system
-that fails has lost, and its last line of output is printed. --out is written after each system: the same command
-resumes after an interruption, and repeats only what has changed (seconds, options, kpipe's code).
+errors of their difference, positive if the estimate was too good; kpipe's own estimate is in its run.json, those of
+AutoGluon and HistGradientBoosting come from their out-of-fold predictions, and mljar's is not taken. A win means that
+no other system scored better on this fifth. A system that fails has lost, and its last line of output is printed.
+--out is written after each system: the same command resumes after an interruption, and repeats only what has changed
+(seconds, options, kpipe's code). --picture draws the scores in that file over their time limits.
 
 AutoGluon 1.6.3 requires pandas 2, so install it in a venv of its own, with `pip install torch torchvision --index-url
 https://download.pytorch.org/whl/cpu` and `pip install "autogluon.tabular[catboost,fastai,lightgbm,ray]==1.6.3"
-xgboost-cpu`.
+xgboost-cpu`. mljar: `pip install mljar-supervised==1.3.2` in another one.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import json
 import math
 import os
 import platform
-import shlex
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -49,172 +49,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sklearn
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold, cross_val_predict
-from threadpoolctl import threadpool_limits
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import kpipe  # noqa: E402
-from benchmarks._command import Failure, failure, run_command  # noqa: E402
+from benchmarks._command import Failure  # noqa: E402
+from benchmarks._curves import draw_curves  # noqa: E402
+from benchmarks._held_out import PARTS, PLANS, Array, HoldOut, Plan, hold_out, read, truth, write  # noqa: E402
+from benchmarks._systems import SYSTEMS, Answer, Job  # noqa: E402
 from kpipe import competitions  # noqa: E402
-from kpipe.core.metrics import Metric, evaluate, get_metric, output  # noqa: E402
-from kpipe.core.values import Score  # noqa: E402
-from kpipe.problem.competition import class_columns  # noqa: E402
+from kpipe.core.metrics import Metric, output  # noqa: E402
 
-KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", ROOT.parent / "shared" / "kaggle"))
-PARTS = 5
-SEED = 7919  # of the first repeat; different from 0, the seed of kpipe's folds
 DRAWS = 400  # the relative error of a standard error from 400 resamples is 3.5 % (1 / sqrt(2 * 400))
-MAX_CATEGORIES = 255  # HistGradientBoosting's bins
 MEASURED = (("score", "standard_error"), ("gain", "gain_error"), ("own", "own_standard_error"))
+BEST = "best_quality"
 HEADER = """
 | competition | metric | system | held out | gain over AutoGluon | own estimate | optimism | seconds | wins |
 |---|---|---|---|---|---|---|---|---|"""
 
-Array = np.ndarray
 Entry = dict[str, Any]
-Answer = tuple[Array, Score, Entry]  # (m, k) for the held-out rows, its own estimate of the score, details
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A competition, its metric, and the time limit of each system.
-
-    Parameters
-    ----------
-    metric : str
-        kpipe's name of the metric.
-    autogluon, problem : str
-        AutoGluon's names of the metric and the kind of problem.
-    seconds : float
-        Time limit.
-    group_until : str
-        Rows whose ids are equal up to this character form a group; "" for independent rows.
-    """
-
-    slug: str
-    id: str
-    target: str
-    metric: str
-    autogluon: str
-    problem: str
-    seconds: float
-    group_until: str = ""
-
-    @property
-    def scorer(self) -> Metric:
-        return get_metric(self.metric)
-
-    def groups(self, ids: pd.Series) -> Array | None:
-        return ids.str.partition(self.group_until)[0].to_numpy() if self.group_until else None
-
-
-HOUSES, SERIES = "house-prices-advanced-regression-techniques", "playground-series-s3"
-_ALL = (
-    Plan("titanic", "PassengerId", "Survived", "accuracy", "accuracy", "binary", 240),
-    Plan(HOUSES, "Id", "SalePrice", "log_rmse", "root_mean_squared_error", "regression", 240),  # of the logarithm
-    Plan("spaceship-titanic", "PassengerId", "Transported", "accuracy", "accuracy", "binary", 120, group_until="_"),
-    Plan(f"{SERIES}e26", "id", "Status", "log_loss", "log_loss", "multiclass", 120),
-    Plan(f"{SERIES}e25", "id", "Hardness", "median_ae", "median_absolute_error", "regression", 120),
-    Plan(f"{SERIES}e2", "id", "stroke", "auc", "roc_auc", "binary", 120),
-)
-PLANS = {plan.slug: plan for plan in _ALL}
-
-
-@dataclass(frozen=True, kw_only=True)
-class HoldOut:
-    """Four fifths of train.csv for training and one fifth for scoring; all cells are text, as in the file.
-
-    Parameters
-    ----------
-    train : DataFrame
-        With the target.
-    test : DataFrame
-        Without the target.
-    sample : DataFrame
-        In the format of the original sample submission.
-    answers : Series
-        (m,) targets of the test rows.
-    """
-
-    plan: Plan
-    train: pd.DataFrame
-    test: pd.DataFrame
-    sample: pd.DataFrame
-    answers: pd.Series
-
-    @property
-    def labels(self) -> list[str]:
-        return [] if self.plan.scorer.task == "regression" else sorted(self.train[self.plan.target].unique())
-
-    def evaluated(self, predicted: Array, *, train: bool = False) -> Score:
-        """Score of predictions (n, k) for the test rows, or the train rows."""
-        target, ids = (self.train[self.plan.target], self.train) if train else (self.answers, self.test)
-        y, groups = truth(target, self.labels), self.plan.groups(ids[self.plan.id])
-        return evaluate(self.plan.scorer, y, predicted, groups=groups)
-
-
-def as_text(file: Any) -> pd.DataFrame:
-    return pd.read_csv(file, dtype=str, keep_default_na=False)
-
-
-def read(plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """train.csv and the sample submission in Kaggle's zip."""
-    with zipfile.ZipFile(KAGGLE / f"{plan.slug}.zip") as archive:
-        sample = next(name for name in archive.namelist() if name.endswith("_submission.csv"))
-        train, sample = (as_text(io.BytesIO(archive.read(name))) for name in ("train.csv", sample))
-    return train, sample
-
-
-def hold_out(plan: Plan, train: pd.DataFrame, sample: pd.DataFrame, *, repeat: int, fifth: int) -> HoldOut:
-    """Hold out a fifth. The five fifths of a repeat are disjoint, and the same arguments give the same rows."""
-    kind: Any = KFold if plan.scorer.task == "regression" else StratifiedKFold
-    splitter = (StratifiedGroupKFold if plan.group_until else kind)(PARTS, shuffle=True, random_state=SEED + repeat)
-    kept, held = list(splitter.split(train, train[plan.target], plan.groups(train[plan.id])))[fifth]
-    unseen = train.iloc[np.sort(held)].reset_index(drop=True)
-    cells = {name: unseen[plan.id] if name == plan.id else sample[name].iloc[0] for name in sample.columns}
-    return HoldOut(
-        plan=plan,
-        train=train.iloc[np.sort(kept)].reset_index(drop=True),
-        test=unseen.drop(columns=plan.target),
-        sample=pd.DataFrame(cells),
-        answers=unseen[plan.target],
-    )
-
-
-def write(held: HoldOut, folder: Path) -> None:
-    folder.mkdir(parents=True)
-    for name, frame in (("train", held.train), ("test", held.test), ("sample_submission", held.sample)):
-        frame.to_csv(folder / f"{name}.csv", index=False)
-
-
-def truth(target: pd.Series, labels: list[str]) -> Array:
-    """(n,) codes into labels, or values."""
-    return pd.Index(labels).get_indexer(target) if labels else target.astype(float).to_numpy()
-
-
-def predictions(plan: Plan, labels: list[str], submitted: pd.DataFrame, ids: pd.Series) -> Array:
-    """(n, k) predictions of a submission, in the order of ids. Raises Failure if it cannot be scored."""
-    if submitted[plan.id].duplicated().any() or set(submitted[plan.id]) != set(ids):
-        raise Failure("the ids of its submission differ from those of test.csv")
-    values = submitted.set_index(plan.id).loc[ids]
-    if plan.scorer.needs == "label":
-        codes = pd.Index(labels).get_indexer(values.iloc[:, 0])
-        if (codes < 0).any():
-            raise Failure(f"train.csv lacks labels of its submission, such as {values.iloc[codes.argmin(), 0]!r}")
-        return np.eye(len(labels))[codes]
-    numbers = values.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
-    if not np.isfinite(numbers).all():
-        raise Failure("its submission has cells that are not finite numbers")
-    if plan.scorer.needs == "value":
-        return numbers
-    if numbers.shape[1] == 1:
-        return np.column_stack([1 - numbers, numbers])
-    named = class_columns(list(values.columns), plan.target, labels) or []
-    return numbers[:, [named.index(label) for label in labels]]
 
 
 def paired_gain(metric: Metric, y: Array, first: Array, second: Array, groups: Array | None) -> tuple[float, float]:
@@ -238,75 +92,6 @@ def paired_gain(metric: Metric, y: Array, first: Array, second: Array, groups: A
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """The input of a system: the rows (also in the folder), the time limit, the options, and the output folder."""
-
-    held: HoldOut
-    folder: Path
-    out: Path
-    seconds: float
-    options: argparse.Namespace
-
-    def submitted(self, file: Path, ids: pd.Series) -> Array:
-        if not file.is_file():
-            raise failure(self.out, f"wrote no {file.name}")
-        return predictions(self.held.plan, self.held.labels, as_text(file), ids)
-
-
-def run_kpipe(job: Job) -> Answer:
-    plan = job.held.plan
-    command = [sys.executable, "-m", "kpipe", "run", plan.slug, "--data", str(job.folder), "--metric", plan.metric]
-    command += ["--budget", f"{job.seconds:g}s", "--json", "--out", str(job.out / "runs")]
-    status, printed = run_command([*command, *shlex.split(job.options.kpipe_options)], job.out, job.seconds)
-    try:
-        record = json.loads(printed)  # also with status 1, if a check failed: the submission exists
-    except json.JSONDecodeError as error:
-        raise failure(job.out, f"exited with status {status}") from error
-    file = job.out / "runs" / plan.slug / record["run_id"] / "submission.csv"
-    value, error = (np.float64(record[name]) for name in ("score", "standard_error"))  # None becomes NaN
-    own = Score(value=value, standard_error=error, rows=record["rows"])
-    details = {name: record[name] for name in ("models", "left_out", "checks")}
-    return job.submitted(file, job.held.test[plan.id]), own, details
-
-
-def run_autogluon(job: Job) -> Answer:
-    plan, worker = job.held.plan, Path(__file__).with_name("_autogluon.py")
-    command = [job.options.autogluon, str(worker), str(job.folder), str(job.out), "--metric", plan.autogluon]
-    command += ["--id", plan.id, "--target", plan.target, "--problem", plan.problem]
-    command += ["--seconds", f"{job.seconds:g}", "--cores", str(job.options.cores)]
-    status, _ = run_command(command + ["--log"] * plan.scorer.log_target, job.out, job.seconds)
-    if status:
-        raise failure(job.out, f"exited with status {status}")
-    predicted = job.submitted(job.out / "submission.csv", job.held.test[plan.id])
-    oof = job.submitted(job.out / "oof.csv", job.held.train[plan.id])
-    return predicted, job.held.evaluated(oof, train=True), json.loads((job.out / "autogluon.json").read_text())
-
-
-def run_histgb(job: Job) -> Answer:
-    plan, metric, labels = job.held.plan, job.held.plan.scorer, job.held.labels
-    train, test = (pd.read_csv(job.folder / f"{name}.csv") for name in ("train", "test"))
-    rows = pd.concat([train, test]).drop(columns=[plan.id, plan.target])
-    texts = {name: rows[name].astype("category") for name in rows.select_dtypes(exclude="number").columns}
-    rows = rows.assign(**texts).drop(columns=[name for name in texts if rows[name].nunique() > MAX_CATEGORIES])
-    if labels:
-        model: Any = HistGradientBoostingClassifier(random_state=0)
-    else:
-        loss = "absolute_error" if metric.name in ("mae", "median_ae") else "squared_error"
-        model = HistGradientBoostingRegressor(loss=loss, random_state=0)
-    if metric.log_target:
-        model = TransformedTargetRegressor(model, func=np.log1p, inverse_func=np.expm1)
-    kind, method = (StratifiedKFold, "predict_proba") if labels else (KFold, "predict")
-    X, X_test, y = rows[: len(train)], rows[len(train) :], truth(job.held.train[plan.target], labels)
-    with threadpool_limits(1):  # two threads wait for each other: next to other jobs, 112 s instead of 8
-        oof = cross_val_predict(model, X, y, cv=kind(PARTS, shuffle=True, random_state=0), method=method)
-        predicted = getattr(model.fit(X, y), method)(X_test)
-    return predicted.reshape(len(X_test), -1), job.held.evaluated(oof.reshape(len(X), -1), train=True), {}
-
-
-SYSTEMS: dict[str, Callable[[Job], Answer]] = {"kpipe": run_kpipe, "autogluon": run_autogluon, "histgb": run_histgb}
-
-
-@dataclass(frozen=True, kw_only=True)
 class Unit:
     """One system on one fifth of one competition."""
 
@@ -325,7 +110,14 @@ def one(unit: Unit, options: argparse.Namespace) -> Entry:
     """Run a system and score it, or record why it has no score."""
     plan, seconds = unit.plan, options.seconds or unit.plan.seconds
     held = hold_out(plan, *read(plan), repeat=unit.repeat, fifth=unit.fifth)
-    entry: Entry = {"budget": seconds, "rows": len(held.test), "load_before": round(os.getloadavg()[0], 2)}
+    entry: Entry = {
+        "slug": plan.slug,
+        "system": unit.system,
+        "fifth": unit.fifth,
+        "budget": seconds,
+        "rows": len(held.test),
+        "load_before": round(os.getloadavg()[0], 2),
+    }
     with tempfile.TemporaryDirectory(prefix="kpipe-scores-") as home:
         folder, out = Path(home) / plan.slug, Path(home) / "out"
         out.mkdir()
@@ -354,9 +146,13 @@ def describe(unit: Unit, entry: Entry) -> str:
     if entry["error"]:
         return f"{where}: FAILED after {entry['seconds']:.0f} s: {entry['error']}"
     held = _with_error(entry["score"], entry["standard_error"])
-    own = _with_error(entry["own"], entry["own_standard_error"])
+    own = (
+        ""
+        if entry["own"] is None
+        else f", {_with_error(entry['own'], entry['own_standard_error'])} by its own estimate"
+    )
     return (
-        f"{where}: {unit.plan.metric} {held} held out, {own} by its own estimate, {entry['seconds']:.0f} s "
+        f"{where}: {unit.plan.metric} {held} held out{own}, {entry['seconds']:.0f} s "
         f"of {entry['budget']:g}, load before {entry['load_before']}"
     )
 
@@ -402,8 +198,10 @@ def shown(slug: str, system: str, mean: Entry, seconds: float) -> str:
     held = _with_error(mean["score"], mean["standard_error"])
     some = "" if mean["done"] == mean["of"] else f" ({mean['done']} of {mean['of']}, the others failed)"
     gain = _with_error(mean["gain"], mean["gain_error"], "+") if math.isfinite(mean["gain"]) else ""
-    own = _with_error(mean["own"], mean["own_standard_error"])
-    return f"{start} {held}{some} | {gain} | {own} | {mean['optimism']:+.1f} {end}"
+    own, optimism = _with_error(mean["own"], mean["own_standard_error"]), f"{mean['optimism']:+.1f}"
+    if not math.isfinite(mean["own"]):
+        own = optimism = ""
+    return f"{start} {held}{some} | {gain} | {own} | {optimism} {end}"
 
 
 def _with_error(value: float | None, error: float | None, sign: str = "") -> str:
@@ -418,18 +216,30 @@ def report(results: dict[Unit, Entry], fifths: int) -> Iterator[str]:
 
 
 def versions(options: argparse.Namespace) -> dict[str, str]:
-    """Version of each system; "" for AutoGluon if its interpreter does not have it."""
+    """Version of each system; empty where its interpreter does not have it."""
     code = hashlib.sha256()
     for folder in (Path(kpipe.__file__).parent, *filter(None, map(competitions.folder, competitions.slugs()))):
         for path in sorted(folder.rglob("*.py")):
             code.update(path.read_bytes())
-    ask = [options.autogluon, "-c", "from importlib.metadata import version as v; print(v('autogluon.tabular'))"]
-    try:
-        autogluon = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        autogluon = ""
     own = f"{kpipe.__version__}+{code.hexdigest()[:12]} {options.kpipe_options}".strip()
-    return {"kpipe": own, "autogluon": autogluon, "histgb": sklearn.__version__}
+    autogluon = _version(options.autogluon, "autogluon.tabular")
+    preset = "" if options.preset == BEST else f" {options.preset}"
+    mljar = _version(options.mljar, "mljar-supervised")
+    return {
+        "kpipe": own,
+        "autogluon": autogluon and f"{autogluon}{preset}",
+        "mljar": mljar,
+        "histgb": sklearn.__version__,
+    }
+
+
+def _version(python: str, package: str) -> str:
+    """The version of a package in another Python; empty if it lacks it."""
+    ask = [python, "-c", f"from importlib.metadata import version as v; print(v({package!r}))"]
+    try:
+        return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def load_results(file: Path) -> dict[str, Entry]:
@@ -450,6 +260,9 @@ def parsed() -> argparse.Namespace:
     add = parser.add_argument
     add("slugs", nargs="*", metavar="SLUG", help=f"default: all of {', '.join(PLANS)}")
     add("--autogluon", default=sys.executable, metavar="PYTHON", help="a Python with AutoGluon")
+    add("--mljar", default=sys.executable, metavar="PYTHON", help="a Python with mljar-supervised")
+    add("--preset", default=BEST, help=f"of AutoGluon; default: {BEST}")
+    add("--picture", type=Path, metavar="FILE", help="draw the scores in --out over their time limits, and end")
     add("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     add("--repeats", type=int, default=1, help="how often to draw new fifths")
     add("--fifths", type=int, default=1, choices=range(1, PARTS + 1), help="how many fifths to hold out")
@@ -467,13 +280,16 @@ def parsed() -> argparse.Namespace:
 
 def main() -> None:
     options = parsed()
+    if options.picture:
+        draw_curves(load_results(options.out), options.picture)
+        return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that child processes also end
     if hasattr(os, "sched_setaffinity"):  # the same cores for all systems and their children
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
     names = versions(options)
-    if "autogluon" in options.systems and not names["autogluon"]:
-        print(f"AutoGluon is skipped: {options.autogluon} does not have it (see --autogluon).")
-        options.systems = [system for system in options.systems if system != "autogluon"]
+    for system in [system for system in options.systems if not names[system]]:
+        print(f"{system} is skipped: {getattr(options, system)} does not have it (see --{system}).")
+        options.systems.remove(system)
     print(", ".join(f"{system} {names[system]}" for system in options.systems), flush=True)
     found, results = load_results(options.out), {}
     every = product(range(options.repeats), range(options.fifths), options.slugs, options.systems)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import _command, _held_out
 from kpipe.core.metrics import get_metric
 
 FILE = Path(__file__).resolve().parents[2] / "benchmarks" / "scores.py"
@@ -50,7 +51,7 @@ def people(scores: ModuleType) -> tuple[object, pd.DataFrame, pd.DataFrame]:
 
 
 def houses(scores: ModuleType) -> tuple[object, pd.DataFrame, pd.DataFrame]:
-    plan = scores.PLANS[scores.HOUSES]
+    plan = scores.PLANS[_held_out.HOUSES]
     train = table("SalePrice", [str(100_000 + row) for row in range(ROWS)], id="Id")
     return plan, train, pd.DataFrame({"Id": ["9000", "9001"], "SalePrice": ["169277.05", "187758.39"]}, dtype=str)
 
@@ -100,7 +101,7 @@ def test_the_folder_contains_no_answers_and_unchanged_cells(scores: ModuleType, 
         "test.csv",
         "train.csv",
     ]
-    rows, test = (scores.as_text(tmp_path / "folder" / f"{name}.csv") for name in ("train", "test"))
+    rows, test = (_held_out.as_text(tmp_path / "folder" / f"{name}.csv") for name in ("train", "test"))
     assert plan.target not in test.columns
     assert set(rows[plan.id]).isdisjoint(test[plan.id])
     whole = pd.concat([rows, test.assign(**{plan.target: held.answers})]).set_index(plan.id)
@@ -120,7 +121,7 @@ def test_the_sample_has_the_format_of_the_original_and_no_information(scores: Mo
 def test_probabilities_are_matched_by_column_name_and_rows_by_id(scores: ModuleType) -> None:
     plan, _, _ = classes(scores)
     said = {"id": ["8", "7"], "Status_D": ["0.7", "0.1"], "Status_C": ["0.2", "0.6"], "Status_CL": ["0.1", "0.3"]}
-    found = scores.predictions(plan, ["C", "CL", "D"], pd.DataFrame(said), pd.Series(["7", "8"]))
+    found = _held_out.predictions(plan, ["C", "CL", "D"], pd.DataFrame(said), pd.Series(["7", "8"]))
     assert found.tolist() == [[0.6, 0.3, 0.1], [0.2, 0.1, 0.7]]
 
 
@@ -137,14 +138,14 @@ def test_a_submission_that_cannot_be_scored_is_a_failure(
     scores: ModuleType, cells: list[str], ids: list[str], words: str
 ) -> None:
     submitted = pd.DataFrame({"Id": ids, "SalePrice": cells})
-    with pytest.raises(scores.Failure, match=words):
-        scores.predictions(scores.PLANS[scores.HOUSES], [], submitted, pd.Series(["7", "8"]))
+    with pytest.raises(_command.Failure, match=words):
+        _held_out.predictions(scores.PLANS[_held_out.HOUSES], [], submitted, pd.Series(["7", "8"]))
 
 
 def test_a_label_that_does_not_occur_in_train_is_a_failure(scores: ModuleType) -> None:
     submitted = pd.DataFrame({"PassengerId": ["1"], "Survived": ["1.0"]})
-    with pytest.raises(scores.Failure, match=r"such as '1\.0'"):
-        scores.predictions(scores.PLANS["titanic"], ["0", "1"], submitted, pd.Series(["1"]))
+    with pytest.raises(_command.Failure, match=r"such as '1\.0'"):
+        _held_out.predictions(scores.PLANS["titanic"], ["0", "1"], submitted, pd.Series(["1"]))
 
 
 @pytest.mark.parametrize(("name", "better"), [("accuracy", 0.25), ("mae", -0.25)])
@@ -182,9 +183,9 @@ def test_a_failed_system_has_lost_and_its_last_line_is_printed(scores: ModuleTyp
 
 def test_the_failure_of_a_command_contains_its_last_line(scores: ModuleType, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "print('one'); raise SystemExit('the disk is full\\n')"]
-    status, _ = scores.run_command(command, tmp_path, 1)
+    status, _ = _command.run_command(command, tmp_path, 1)
     assert status == 1
-    assert str(scores.failure(tmp_path, "exited")) == "exited: the disk is full"
+    assert str(_command.failure(tmp_path, "exited")) == "exited: the disk is full"
 
 
 def test_saved_results_are_loaded_unchanged(scores: ModuleType, tmp_path: Path) -> None:
@@ -193,3 +194,17 @@ def test_saved_results_are_loaded_unchanged(scores: ModuleType, tmp_path: Path) 
     assert scores.load_results(tmp_path / "scores.json") == found
     assert scores.load_results(tmp_path / "absent.json") == {}
     assert [file.name for file in tmp_path.iterdir()] == ["scores.json"]
+
+
+def test_a_picture_is_drawn_of_competitions_with_two_time_limits(scores: ModuleType, tmp_path: Path) -> None:
+    entry = {"error": None, "slug": "titanic", "fifth": 0, "score": 0.8, "standard_error": 0.01}
+    found = {
+        f"{system} {budget}": {**entry, "system": system, "budget": budget}
+        for system in ("kpipe", "mljar")
+        for budget in (30, 120)
+    }
+    scores.draw_curves(found, tmp_path / "curves.svg")
+    drawn = (tmp_path / "curves.svg").read_text()
+    assert all(word in drawn for word in ("titanic", "kpipe", "mljar", "accuracy (higher is better)"))
+    with pytest.raises(SystemExit, match="no scores of one competition at two time limits"):
+        scores.draw_curves(dict([*found.items()][:1]), tmp_path / "none.svg")
