@@ -128,7 +128,7 @@ class ConvNet(BaseEstimator):
             ),
             machine=self._machine(train=True),
             seed=draw_seed(self.random_state),
-            augment=warp if warp or self.cutmix else None,  # cutmix needs images, not rows
+            augment=warp.at if warp or self.cutmix else None,  # cutmix needs images, not rows
             build_shortened=partial(self._build, shortened=True),
         )
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["SHIFTS", "ImageShape", "Padding", "RandomWarp", "shift_images", "to_images"]
+__all__ = ["SHIFTS", "ImageShape", "Padding", "RandomWarp", "SizedWarp", "shift_images", "to_images"]
 
 ImageShape = tuple[int, int, int]  # height, width, channels
 Padding = Literal["zeros", "reflection"]
@@ -32,7 +32,8 @@ class RandomWarp:
     """Rows of pixels as images, each rotated, zoomed, sheared, shifted and distorted.
 
     An image's warp is a few numbers times fixed maps (its coordinates, and cosines of low frequency): one matrix
-    product per batch, and one look-up, which can make the image smaller at no cost.
+    product per batch, and one look-up, which can make the image smaller at no cost. Nothing is copied from the host to
+    the device, so that a training step can be recorded (``kpipe.models.nets.graphs``).
 
     Parameters
     ----------
@@ -68,8 +69,24 @@ class RandomWarp:
         """Whether the warp changes anything."""
         return any((self.rotation, self.zoom, self.shear, self.shift, self.elastic, self.flip, self.first_size < 1))
 
-    def __call__(self, rows: Tensor, generator: torch.Generator, progress: float = 1.0) -> Tensor:
-        """The warped images.
+    def at(self, progress: float) -> SizedWarp:
+        """The warp at a time of the training.
+
+        Parameters
+        ----------
+        progress : float
+            Share of the training that is over, in [0, 1].
+
+        Returns
+        -------
+        SizedWarp
+            Equal to others that do the same; of smaller images in the first half, if ``first_size`` says so.
+        """
+        height, width = (self._first_side(side) if progress < 0.5 else side for side in self.shape[:2])
+        return SizedWarp(self, height, width)
+
+    def __call__(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """The warped images, of full size.
 
         Parameters
         ----------
@@ -77,27 +94,20 @@ class RandomWarp:
             Of any number type.
         generator : Generator
             Of the random amounts, on the device of the rows.
-        progress : float, default=1.0
-            Share of the training that is over, in [0, 1].
 
         Returns
         -------
         Tensor of shape (n, channels, height, width)
-            Float32; smaller than ``shape`` in the first half of the training, if ``first_size`` says so.
+            Float32.
         """
-        height, width = (self._first_side(side) if progress < 0.5 else side for side in self.shape[:2])
-        maps = _coordinate_maps(height, width, waves=_WAVES if self.elastic else 0).to(rows.device)
-        where = (self._amounts(len(rows), generator, maps=len(maps)) @ maps).reshape(-1, 2, height, width)
-        images = to_images(rows.float(), self.shape)
-        places = where.permute(0, 2, 3, 1)
-        return functional.grid_sample(images, places, padding_mode=self.padding, align_corners=False)
+        return self.at(1.0)(rows, generator)
 
     def _first_side(self, side: int) -> int:
         """An even number of pixels, since the network takes squares of two by two; small images keep theirs."""
         smaller = 2 * round(self.first_size * side / 2)
         return smaller if smaller >= _FEWEST_PIXELS else side
 
-    def _amounts(self, count: int, generator: torch.Generator, *, maps: int) -> Tensor:
+    def amounts(self, count: int, generator: torch.Generator, *, maps: int) -> Tensor:
         """(n, 2, maps): the share of each map in an image's two coordinates, in half images."""
         height, width, _ = self.shape
         device = generator.device
@@ -112,17 +122,47 @@ class RandomWarp:
         amounts[:, 0, 2], amounts[:, 1, 2] = across * (2 * self.shift / width), down * (2 * self.shift / height)
         if self.elastic:
             displacements = torch.randn(count, 2, maps - 3, generator=generator, device=device)
-            pixel = torch.tensor([2 / width, 2 / height], device=device)[:, None]
-            amounts[:, :, 3:] = displacements * pixel * (self.elastic / math.sqrt(maps - 3))
+            for axis, side in enumerate((width, height)):
+                amounts[:, axis, 3:] = displacements[:, axis] * (2 / side) * (self.elastic / math.sqrt(maps - 3))
         if self.flip:
             mirrored = torch.rand(count, generator=generator, device=device) < 0.5
-            amounts[:, 0] *= torch.where(mirrored, -1.0, 1.0)[:, None]
+            amounts[:, 0] = torch.where(mirrored[:, None], -amounts[:, 0], amounts[:, 0])
         return amounts
 
 
+@dataclass(frozen=True)
+class SizedWarp:
+    """A random warp to images of one size.
+
+    Parameters
+    ----------
+    warp : RandomWarp
+        The amounts.
+    height, width : int
+        Of the warped images.
+    """
+
+    warp: RandomWarp
+    height: int
+    width: int
+
+    def __call__(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """The warped images: (n, pixels) → (n, channels, height, width) float32; see ``RandomWarp``."""
+        waves = _WAVES if self.warp.elastic else 0
+        maps = _coordinate_maps(self.height, self.width, waves=waves, device=rows.device)
+        amounts = self.warp.amounts(len(rows), generator, maps=len(maps))
+        where = (amounts @ maps).reshape(-1, 2, self.height, self.width)
+        images = to_images(rows.float(), self.warp.shape)
+        places = where.permute(0, 2, 3, 1)
+        return functional.grid_sample(images, places, padding_mode=self.warp.padding, align_corners=False)
+
+
 @cache
-def _coordinate_maps(height: int, width: int, *, waves: int) -> Tensor:
-    """(maps, height * width): across, down, one; then cosines of ``waves`` frequencies each way but the constant."""
+def _coordinate_maps(height: int, width: int, *, waves: int, device: torch.device) -> Tensor:
+    """(maps, height * width): across, down, one; then cosines of ``waves`` frequencies each way but the constant.
+
+    Kept on the device, since a recorded step refers to them.
+    """
     down, across = ((torch.arange(size) + 0.5) / size for size in (height, width))
     linear = [(2 * across - 1).expand(height, width), (2 * down - 1)[:, None].expand(height, width)]
     cosines = [
@@ -131,7 +171,7 @@ def _coordinate_maps(height: int, width: int, *, waves: int) -> Tensor:
         for j in range(waves)
         if i or j
     ]
-    return torch.stack([*linear, torch.ones(height, width), *cosines]).reshape(-1, height * width)
+    return torch.stack([*linear, torch.ones(height, width), *cosines]).reshape(-1, height * width).to(device)
 
 
 def shift_images(images: Tensor, *, across: int, down: int, padding: Padding = "zeros") -> Tensor:

@@ -1,9 +1,10 @@
 """One training loop for the package's torch networks: small data, few cores, the same bytes for the same seed.
 
 Read from top to bottom: how to train (``Recipe``), ``train``, ``forward``. All data is on the device, in its own dtype
-(pixels as uint8), and batches are taken by index: there is no DataLoader and no worker. Weights are returned as NumPy
-arrays, so that a model that was fitted on a GPU can be unpickled without one, and two fits can be compared byte for
-byte.
+(pixels as uint8), and batches are taken by index: there is no DataLoader and no worker. A step is one function of
+tensors that stay where they are, which a GPU replays as a graph (``kpipe.models.nets.graphs``). Weights are returned as
+NumPy arrays, so that a model that was fitted on a GPU can be unpickled without one, and two fits can be compared byte
+for byte.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ import torch
 from torch import Tensor, nn
 
 from kpipe.core.time_limit import current_limit
+from kpipe.models.nets.graphs import Steps
 from kpipe.models.nets.machine import Machine, autocast, torch_session
 from kpipe.models.nets.mixing import cut_mix, mixed_loss
-from kpipe.models.nets.optimizer import Optimizer
+from kpipe.models.nets.optimizer import Optimizer, rate_tensor
 from kpipe.models.nets.schedule import Schedule, plan_schedule
 from kpipe.models.validation import require, require_finite
 
@@ -31,10 +33,10 @@ __all__ = ["Augment", "LossFunction", "Recipe", "Trained", "Weights", "forward",
 
 Weights = dict[str, np.ndarray]
 LossFunction = Callable[[Tensor, Tensor], Tensor]  # (outputs, targets) → the mean loss
-# (batch, generator, share of the training that is over) → batch, on the device
-Augment = Callable[[Tensor, torch.Generator, float], Tensor]
+Augment = Callable[[Tensor, torch.Generator], Tensor]  # (batch, generator) → batch, on the device
 _MIXED = 30  # epochs: after 19, cutmix made photo-net worse, after 48 better (docs/decisions/0017-pictures.md)
 _PREDICTED = 128  # rows at a time, where the time of a prediction is measured
+_GPU_NUMBERS = 2**24  # inputs at a time of a prediction on a GPU, which few rows leave idle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +158,7 @@ def train(
     recipe: Recipe,
     machine: Machine,
     seed: int,
-    augment: Augment | None = None,
+    augment: Callable[[float], Augment] | None = None,
     build_shortened: Callable[[], nn.Module] | None = None,
 ) -> Trained:
     """The weights of a network that was trained on all rows.
@@ -181,7 +183,7 @@ def train(
     seed : int
         For everything random.
     augment : callable or None, default=None
-        (batch, generator, share of the training that is over) → batch, on the device.
+        Share of the training that is over → what is done with a batch then; equal ones do the same.
     build_shortened : callable or None, default=None
         Makes the network that predicts if training is shortened, where that is a quicker one with the same weights.
 
@@ -201,15 +203,16 @@ def train(
         training = _Training(set_up._replace(recipe=recipe.of(schedule.steps, len(inputs))), device)
         losses, done = [], 0
         for epoch, batches, progresses in _epochs(len(inputs), recipe, schedule.steps, training.generator):
-            total, first = torch.zeros((), device=device), done
+            training.total.zero_()
+            first = done
             for batch, progress in zip(batches, progresses, strict=True):
                 if schedule.is_over(done):
                     break
-                total += training.step(batch, progress)  # left on the device: reading it would wait for the step
+                training.step(batch, progress)
                 done += 1
             if done == first:
                 break
-            losses.append(total.item() / (done - first))
+            losses.append(training.total.item() / (done - first))
             require_finite(losses[-1:], first_epoch=epoch, lr=recipe.lr)
         schedule.note(done)
         return Trained(training.weights(), np.array(losses), schedule.shortened)
@@ -225,7 +228,7 @@ class _SetUp(NamedTuple):
     recipe: Recipe
     machine: Machine
     seed: int
-    augment: Augment | None
+    augment: Callable[[float], Augment] | None
 
 
 class _Training:
@@ -241,20 +244,41 @@ class _Training:
             self.network, recipe.optimizer, weight_decay=recipe.weight_decay, momentum=recipe.momentum
         )
         self.averaged = copy.deepcopy(self.network) if recipe.averaging else self.network
+        # what changes from step to step: the rows of the batch, the learning rate, and the sum of losses, which is left
+        # on the device, since reading it would wait for the step
+        self.batch = torch.zeros(recipe.batch_size, dtype=torch.int64, device=device)
+        self.rate, self.total = rate_tensor(device), torch.zeros((), device=device)
+        self.steps = Steps(device, self._changed(), inputs=[self.batch, self.rate], generators=[self.generator])
 
-    def step(self, batch: Tensor, progress: float) -> Tensor:
-        """Take one step on the rows of a batch, after this share of the training; return their mean loss."""
-        _, _, _, loss, recipe, machine, _, augment = self.set_up
+    def _changed(self) -> dict[str, list[Tensor]]:
+        changed: dict[str, list[Tensor]] = {"weights": [*self.network.parameters()], "loss": [self.total]}
+        changed |= {"statistics": [*self.network.buffers()], **self.optimizer.tensors()}
+        if self.averaged is not self.network:
+            changed["averages"] = [*self.averaged.state_dict().values()]
+        return changed
+
+    def step(self, batch: Tensor, progress: float) -> None:
+        """Take one step on the rows of a batch, after this share of the training; adds their mean loss to ``total``."""
+        recipe, augment = self.set_up.recipe, self.set_up.augment
+        self.batch[: len(batch)].copy_(batch)
+        self.rate.fill_(recipe.lr * _one_cycle(progress, recipe.warmup))
+        now = augment(progress) if augment else None
+        self.steps.take((len(batch), now), partial(self._step, len(batch), now))
+
+    def _step(self, size: int, augment: Augment | None) -> None:
+        """The step, which a graph may replay: it reads no number that changes, but ``batch`` and ``rate``."""
+        batch = self.batch[:size]
         taken = self.rows.index_select(0, batch)
-        augmented = augment(taken, self.generator, progress) if augment else taken
+        augmented = augment(taken, self.generator) if augment else taken
+        loss, recipe = self.set_up.loss, self.set_up.recipe
         if recipe.cutmix:
             augmented, kept = cut_mix(augmented, self.generator, share=recipe.cutmix)
             loss = partial(mixed_loss, loss, kept=kept)
-        value = loss(_outputs(self.network, augmented, machine), self.wanted[batch])
-        self.optimizer.descend(value, rate=recipe.lr * _one_cycle(progress, recipe.warmup))
+        value = loss(_outputs(self.network, augmented, self.set_up.machine), self.wanted[batch])
+        self.optimizer.descend(value, rate=self.rate)
         if recipe.averaging:
             _average(self.averaged, self.network, decay=recipe.averaging)
-        return value.detach()
+        self.total += value.detach()
 
     def weights(self) -> Weights:
         """The weights so far."""
@@ -276,9 +300,13 @@ def _plan(set_up: _SetUp, build_shortened: Callable[[], nn.Module]) -> Schedule:
             sample = np.resize(set_up.inputs[:rows], (rows, *set_up.inputs.shape[1:]))
             forward(build, weights, sample, machine=machine, batch_size=_PREDICTED)
 
+        def step() -> None:
+            copied.step(batch, next(halves))
+            copied.total.item()  # waits for the device
+
         return plan_schedule(
             steps,
-            step=lambda: copied.step(batch, next(halves)).item(),  # waits for the device
+            step=step,
             predict=partial(predict, set_up.build),
             predict_shortened=partial(predict, build_shortened),
         )
@@ -301,7 +329,7 @@ def forward(
     machine : Machine
         Where to compute.
     batch_size : int, default=1024
-        Rows computed at a time; bounds memory.
+        Rows computed at a time; bounds memory. On a GPU more, as long as they are few numbers.
 
     Returns
     -------
@@ -312,7 +340,10 @@ def forward(
         network = _restore(build, weights).to(device).eval()
         if inputs.dtype == np.float64:
             network = network.double()
-        parts = [_outputs(network, _to_device(part, device), machine) for part in _slices(inputs, batch_size)]
+        size = batch_size
+        if device.type == "cuda":
+            size = max(size, _GPU_NUMBERS // max(1, math.prod(inputs.shape[1:])))
+        parts = [_outputs(network, _to_device(part, device), machine) for part in _slices(inputs, size)]
         return torch.cat(parts).cpu().numpy()
 
 

@@ -92,7 +92,9 @@ def autocast(machine: Machine, device: torch.device) -> torch.autocast:
     torch.autocast
         Disabled where bfloat16 is not used.
     """
-    return torch.autocast(device.type, torch.bfloat16, enabled=_uses_bfloat16(machine, device))
+    # weights that are kept in bfloat16 must not outlive the step on CUDA, where a graph would go on to read them
+    keep = device.type != "cuda"
+    return torch.autocast(device.type, torch.bfloat16, enabled=_uses_bfloat16(machine, device), cache_enabled=keep)
 
 
 def _uses_bfloat16(machine: Machine, device: torch.device) -> bool:

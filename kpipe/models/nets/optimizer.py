@@ -1,4 +1,4 @@
-"""AdamW and SGD, by the functions that torch's optimizer classes call.
+"""AdamW, Adam and SGD, by the functions that torch's optimizer classes call.
 
 Making the first object of such a class imports torch._dynamo: 822 modules, 71 MiB and 1.2 s in every worker, for
 nothing (torch 2.13).
@@ -10,77 +10,113 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
-__all__ = ["Optimizer"]
+__all__ = ["Optimizer", "rate_tensor"]
 
-_BETA2, _EPSILON = 0.999, 1e-8  # of AdamW, as torch.optim.AdamW has them
+_BETA2, _EPSILON = 0.999, 1e-8  # of Adam and AdamW, as torch has them
 
 
 class Optimizer:
-    """The steps of ``torch.optim.AdamW`` or of ``torch.optim.SGD`` with Nesterov's momentum, to the byte.
+    """The steps of ``torch.optim.AdamW``, ``Adam`` or ``SGD`` (with Nesterov's momentum, if any), to the byte.
 
-    Matrices and kernels have weight decay; biases and norms (one dimension) have none.
+    All that it keeps from step to step is in tensors, which stay where they are, so that a step can be recorded.
 
     Parameters
     ----------
     network : Module
         Its parameters are trained in place.
-    kind : {"adamw", "sgd"}
-        Which of the two.
+    kind : {"adamw", "adam", "sgd"}
+        Which of the three.
     weight_decay : float
-        Of parameters with two dimensions or more.
+        Decoupled from the gradient in AdamW, added to it in Adam and SGD.
     momentum : float
-        Of SGD, or the first beta of AdamW.
+        Of SGD, or the first beta of the others.
+    decay_all : bool, default=False
+        Whether biases and norms (one dimension) have weight decay too, and not matrices and kernels only.
     """
 
     def __init__(
-        self, network: nn.Module, kind: Literal["adamw", "sgd"], *, weight_decay: float, momentum: float
+        self,
+        network: nn.Module,
+        kind: Literal["adamw", "adam", "sgd"],
+        *,
+        weight_decay: float,
+        momentum: float,
+        decay_all: bool = False,
     ) -> None:
         self.kind, self.momentum = kind, momentum
         parameters = list(network.parameters())
         self.groups = (
-            ([p for p in parameters if p.ndim > 1], weight_decay),
-            ([p for p in parameters if p.ndim <= 1], 0.0),
+            ([p for p in parameters if decay_all or p.ndim > 1], weight_decay),
+            ([p for p in parameters if not decay_all and p.ndim <= 1], 0.0),
         )
-        self.state: dict[Tensor, list[Tensor]] = {}
+        self.state: dict[Tensor, dict[str, Tensor]] = {p: self._first_state(p) for p in parameters}
 
-    def descend(self, loss: Tensor, *, rate: float) -> None:
+    def _first_state(self, parameter: Tensor) -> dict[str, Tensor]:
+        if self.kind == "sgd":
+            return {"momenta": torch.zeros_like(parameter)} if self.momentum else {}
+        means, squares = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        return {"means": means, "squares": squares, "steps": torch.zeros((), device=parameter.device)}
+
+    def tensors(self) -> dict[str, list[Tensor]]:
+        """All that it keeps from step to step, by name."""
+        kept = list(self.state.values())
+        return {name: [of[name] for of in kept] for name in (kept[0] if kept else ())}
+
+    def descend(self, loss: Tensor, *, rate: Tensor) -> None:
         """One step against the gradient of a loss.
 
         Parameters
         ----------
         loss : Tensor of shape ()
             Computed by the network.
-        rate : float
-            The learning rate of this step.
+        rate : Tensor of shape ()
+            The learning rate of this step, as ``rate_tensor`` makes it.
         """
-        for group, _ in self.groups:
-            for parameter in group:
-                parameter.grad = None
+        for parameter in self.state:
+            parameter.grad = None
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own stubs
-        step = self._step_adamw if self.kind == "adamw" else self._step_sgd
+        step = self._step_sgd if self.kind == "sgd" else self._step_adam
         with torch.no_grad():
             for group, decay in self.groups:
                 parameters: list[Tensor] = [p for p in group if p.grad is not None]
                 if parameters:
                     step(parameters, [p.grad for p in parameters if p.grad is not None], rate, decay)
 
-    def _step_adamw(self, parameters: list[Tensor], gradients: list[Tensor], rate: float, decay: float) -> None:
-        for p in parameters:
-            if p not in self.state:
-                self.state[p] = [torch.zeros_like(p), torch.zeros_like(p), torch.zeros((), device=p.device)]
-        means, squares, steps = (list(kept) for kept in zip(*(self.state[p] for p in parameters), strict=True))
-        adamw(
+    def _step_adam(self, parameters: list[Tensor], gradients: list[Tensor], rate: Tensor, decay: float) -> None:
+        kept = [self.state[p] for p in parameters]
+        means, squares, steps = ([of[name] for of in kept] for name in ("means", "squares", "steps"))
+        descend = adamw if self.kind == "adamw" else adam
+        descend(
             parameters, gradients, means, squares, [], steps, amsgrad=False, beta1=self.momentum, beta2=_BETA2,
             eps=_EPSILON, lr=rate, weight_decay=decay, maximize=False, fused=True,
         )  # fmt: skip
 
-    def _step_sgd(self, parameters: list[Tensor], gradients: list[Tensor], rate: float, decay: float) -> None:
-        buffers: list[Tensor | None] = [self.state[p][0] if p in self.state else None for p in parameters]
+    def _step_sgd(self, parameters: list[Tensor], gradients: list[Tensor], rate: Tensor, decay: float) -> None:
+        momenta = [self.state[p].get("momenta") for p in parameters]
         sgd(
-            parameters, gradients, buffers, momentum=self.momentum, dampening=0.0, nesterov=True, lr=rate,
+            parameters, gradients, momenta, momentum=self.momentum, dampening=0.0, nesterov=self.momentum > 0,
+            lr=rate,  # type: ignore[arg-type]  # torch's kernels take a tensor, its annotation says float
             weight_decay=decay, maximize=False, fused=True,
         )  # fmt: skip
-        self.state |= {p: [b] for p, b in zip(parameters, buffers, strict=True) if b is not None}
+
+
+def rate_tensor(device: torch.device) -> Tensor:
+    """A learning rate that is filled before each step.
+
+    Parameters
+    ----------
+    device : device
+        Of the network.
+
+    Returns
+    -------
+    Tensor of shape ()
+        On a CUDA device in float32, as torch's kernels want it; otherwise on the CPU, exact to the byte.
+    """
+    if device.type == "cuda":
+        return torch.zeros((), device=device)
+    return torch.zeros((), dtype=torch.float64)

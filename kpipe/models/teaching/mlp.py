@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -42,8 +43,10 @@ from kpipe.core.values import Context
 from kpipe.features import dummies
 from kpipe.models.factory import with_context
 from kpipe.models.nets.estimators import NetClassifierMixin, RandomState, draw_seed
+from kpipe.models.nets.graphs import Steps
 from kpipe.models.nets.loop import LossFunction, Weights, forward
 from kpipe.models.nets.machine import Machine, torch_session
+from kpipe.models.nets.optimizer import Optimizer, rate_tensor
 from kpipe.models.validation import require, require_finite, require_one_of
 
 __all__ = ["PlainClassifier", "PlainRegressor", "mlp"]
@@ -113,32 +116,16 @@ class _Plain(BaseEstimator):
         machine = Machine(device=self.device, threads=self.threads)
         with torch_session(machine, seed=draw_seed(self.random_state)) as device:
             network = self._build().to(device)
-            step = self._optimizer(network)
-            rows = torch.tensor(X, dtype=torch.float32, device=device)
-            targets = torch.tensor(wanted, device=device)
+            descent = _Descent(network, self._optimizer(network), loss, self.lr, X, wanted)
             watched_rows = None if watched is None else torch.tensor(watched, dtype=torch.float32, device=device)
             for epoch in range(self.epochs):
-                self.loss_curve_[epoch] = self._epoch(network.train(), step, loss, rows, targets)
+                self.loss_curve_[epoch] = descent.epoch(self.batch_size)
                 require_finite(self.loss_curve_[epoch : epoch + 1], lr=self.lr, first_epoch=epoch + 1)
                 if watched_rows is not None:
                     with torch.inference_mode():
                         predicted.append(network.eval()(watched_rows))
             self.weights_: Weights = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
             return torch.stack(predicted).double().cpu().numpy() if predicted else None
-
-    def _epoch(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer, loss: LossFunction, rows: Tensor, targets: Tensor
-    ) -> float:
-        """Train on every row once, in batches; returns the mean loss over rows, each before the step of its batch."""
-        total = torch.zeros((), device=rows.device)
-        # drawn on the CPU, so that the order is the same on every device
-        for batch in torch.split(torch.randperm(len(rows)).to(rows.device), self.batch_size):
-            value = loss(network(rows[batch]), targets[batch])
-            optimizer.zero_grad()
-            value.backward()  # type: ignore[no-untyped-call]  # torch's own stubs
-            optimizer.step()
-            total += value.detach() * len(batch)
-        return total.item() / len(rows)
 
     def _build(self) -> nn.Module:
         layers: list[nn.Module] = []
@@ -156,9 +143,10 @@ class _Plain(BaseEstimator):
             nn.init.zeros_(layer.bias)
         return layer
 
-    def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
-        kind = torch.optim.Adam if self.optimizer == "adam" else torch.optim.SGD
-        return kind(network.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
+    def _optimizer(self, network: nn.Module) -> Optimizer:
+        kind: Literal["adam", "sgd"] = "adam" if self.optimizer == "adam" else "sgd"
+        momentum = 0.9 if kind == "adam" else 0.0  # as torch.optim has them by default
+        return Optimizer(network, kind, weight_decay=self.weight_decay, momentum=momentum, decay_all=True)
 
     def _outputs(self, X: Any) -> np.ndarray:
         """(n, outputs) float64."""
@@ -166,6 +154,38 @@ class _Plain(BaseEstimator):
         X = validate_data(self, X, dtype=np.float64, reset=False)
         # On the CPU, since mps has no float64; in float64, so that a row's prediction does not depend on other rows.
         return forward(self._build, self.weights_, X, machine=Machine(threads=self.threads))
+
+
+class _Descent:
+    """A net that is trained batch by batch, at one learning rate, in steps that a GPU replays as a graph."""
+
+    def __init__(
+        self, network: nn.Module, optimizer: Optimizer, loss: LossFunction, lr: float, X: np.ndarray, wanted: np.ndarray
+    ) -> None:
+        device = next(network.parameters()).device
+        self.network, self.optimizer, self.loss = network, optimizer, loss
+        self.rows = torch.tensor(X, dtype=torch.float32, device=device)
+        self.targets = torch.tensor(wanted, device=device)
+        self.batch, self.rate = torch.zeros(len(X), dtype=torch.int64, device=device), rate_tensor(device).fill_(lr)
+        self.total = torch.zeros((), device=device)
+        changed: dict[str, list[Tensor]] = {"weights": [*network.parameters()], "loss": [self.total]}
+        self.steps = Steps(device, changed | optimizer.tensors(), inputs=[self.batch, self.rate])
+
+    def epoch(self, batch_size: int) -> float:
+        """Train on every row once; returns the mean loss over rows, each before the step of its batch."""
+        self.network.train()
+        self.total.zero_()
+        # drawn on the CPU, so that the order is the same on every device
+        for batch in torch.split(torch.randperm(len(self.rows)).to(self.batch.device), batch_size):
+            self.batch[: len(batch)].copy_(batch)
+            self.steps.take(len(batch), partial(self._step, len(batch)))
+        return self.total.item() / len(self.rows)
+
+    def _step(self, size: int) -> None:
+        batch = self.batch[:size]
+        value = self.loss(self.network(self.rows[batch]), self.targets[batch])
+        self.optimizer.descend(value, rate=self.rate)
+        self.total += value.detach() * size
 
 
 class PlainClassifier(NetClassifierMixin, _Plain):

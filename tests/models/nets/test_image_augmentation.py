@@ -40,13 +40,13 @@ def test_images_are_smaller_in_the_first_half_of_the_training_where_pixels_are_m
 ) -> None:
     rows, warp = torch.rand(2, shape[0] * shape[1]), RandomWarp(shape=shape, first_size=0.7)
     assert warp
-    sizes = [tuple(warp(rows, generator(), progress).shape[2:]) for progress in (0.0, 0.49, 0.5, 1.0)]
+    sizes = [tuple(warp.at(progress)(rows, generator()).shape[2:]) for progress in (0.0, 0.49, 0.5, 1.0)]
     assert sizes == [first, first, later, later]
 
 
 def test_a_smaller_image_shows_the_same() -> None:
     slope = torch.linspace(0, 1, 40).expand(40, 40).reshape(1, -1)
-    small = RandomWarp(shape=(40, 40, 1), first_size=0.5)(slope, generator(), 0.0)
+    small = RandomWarp(shape=(40, 40, 1), first_size=0.5).at(0.0)(slope, generator())
     torch.testing.assert_close(small[0, 0, 10], (slope.reshape(40, 40)[10, ::2] + slope.reshape(40, 40)[10, 1::2]) / 2)
 
 

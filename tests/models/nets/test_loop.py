@@ -48,7 +48,7 @@ def test_the_same_seed_gives_the_same_weights_with_and_without_noise_before():
 def test_random_layers_and_augmentation_follow_the_seed():
     noisy = {
         "build": lambda: nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 1)),
-        "augment": lambda batch, generator, progress: batch + 0.1 * torch.randn(batch.shape, generator=generator),
+        "augment": lambda _: lambda batch, generator: batch + 0.1 * torch.randn(batch.shape, generator=generator),
     }
     assert same(fit(**noisy), fit(**noisy))
     assert not same(fit(**noisy), fit(**noisy, seed=1))
@@ -57,11 +57,11 @@ def test_random_layers_and_augmentation_follow_the_seed():
 def test_every_row_is_used_once_an_epoch_in_batches_of_nearly_one_size():
     batches = []
 
-    def remember(batch, generator, progress):
+    def remember(batch, generator):
         batches.append(batch)
         return batch
 
-    fit(augment=remember, recipe=Recipe(epochs=1, batch_size=33, lr=0.1))
+    fit(augment=lambda _: remember, recipe=Recipe(epochs=1, batch_size=33, lr=0.1))
     assert [len(batch) for batch in batches] == [25, 25, 25, 25]
     np.testing.assert_array_equal(np.sort(torch.cat(batches).numpy(), axis=0), np.sort(X, axis=0))
 
@@ -69,7 +69,7 @@ def test_every_row_is_used_once_an_epoch_in_batches_of_nearly_one_size():
 def test_a_small_table_gets_more_epochs():
     steps = []
     fit(
-        augment=lambda batch, _, __: steps.append(1) or batch,
+        augment=lambda _: lambda batch, __: steps.append(1) or batch,
         recipe=Recipe(epochs=1, batch_size=50, lr=0.1, min_steps=11),
     )
     assert len(steps) == 12
