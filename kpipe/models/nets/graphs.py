@@ -96,7 +96,7 @@ class Steps:
             self.recordings[kind] = self._recording(recorder, step, saved)
             _LOG.info("a training step was recorded as a graph in %.3f s", time.perf_counter() - start)
         except Exception as error:  # whatever torch raises where it cannot record; an error of the step comes again
-            reason = (str(error) or repr(error)).partition("\n")[0]
+            reason = _first_cause(error)
             _LOG.warning("training steps are not replayed from a graph, which is slower: %s", reason)
             _FAILED.append(recorder)
             self.recorder = None
@@ -116,6 +116,13 @@ class Steps:
         recording()
         _require_equal(self.state.save(), expected, before)
         return recording
+
+
+def _first_cause(error: BaseException) -> str:
+    """The first line of the error behind others: ``torch.cuda.graph`` raises one of its own after that of the step."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return (str(error) or repr(error)).partition("\n")[0]
 
 
 class _Saved(NamedTuple):
@@ -193,7 +200,8 @@ class _CudaRecorder:
         graph = torch.cuda.CUDAGraph()
         self.graphs.append(graph)
         for generator in self.generators:
-            graph.register_generator_state(generator)
+            if hasattr(graph, "register_generator_state"):  # torch 2.13 does not need it
+                graph.register_generator_state(generator)
         try:
             with self._beside(), torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
                 step()

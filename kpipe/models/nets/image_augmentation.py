@@ -107,10 +107,26 @@ class RandomWarp:
         smaller = 2 * round(self.first_size * side / 2)
         return smaller if smaller >= _FEWEST_PIXELS else side
 
-    def amounts(self, count: int, generator: torch.Generator, *, maps: int) -> Tensor:
-        """(n, 2, maps): the share of each map in an image's two coordinates, in half images."""
+    def amounts(self, count: int, generator: torch.Generator, *, maps: int, device: torch.device) -> Tensor:
+        """The share of each map in the two coordinates of images, in half images.
+
+        Parameters
+        ----------
+        count : int
+            Number of images.
+        generator : Generator
+            Of the random amounts.
+        maps : int
+            Number of maps.
+        device : device
+            Of the images.
+
+        Returns
+        -------
+        Tensor of shape (count, 2, maps)
+            Float32.
+        """
         height, width, _ = self.shape
-        device = generator.device
         turn, size, aspect, lean, across, down = (
             2 * torch.rand(6, count, generator=generator, device=device) - 1
         ).unbind()
@@ -150,7 +166,7 @@ class SizedWarp:
         """The warped images: (n, pixels) → (n, channels, height, width) float32; see ``RandomWarp``."""
         waves = _WAVES if self.warp.elastic else 0
         maps = _coordinate_maps(self.height, self.width, waves=waves, device=rows.device)
-        amounts = self.warp.amounts(len(rows), generator, maps=len(maps))
+        amounts = self.warp.amounts(len(rows), generator, maps=len(maps), device=rows.device)
         where = (amounts @ maps).reshape(-1, 2, self.height, self.width)
         images = to_images(rows.float(), self.warp.shape)
         places = where.permute(0, 2, 3, 1)
