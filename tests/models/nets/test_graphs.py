@@ -41,9 +41,9 @@ FITS = {
     "convnet": (lambda: ConvNetClassifier(**SHORT).fit(DIGITS, LABELS), 4),
     "convnet-large": (lambda: ConvNetClassifier(**SHORT, size="large", **WARPED).fit(DIGITS, LABELS), 4),
     "photo-net": (
-        lambda: ConvNetRegressor(**SHORT, size="photo", shape=(25, 23, 3), loss="logistic", flip=True).fit(
-            PICTURES, NUMBERS[:, :2] > 0
-        ),
+        lambda: ConvNetRegressor(
+            **SHORT, size="photo", shape=(25, 23, 3), loss="logistic", flip=True, padding="reflection"
+        ).fit(PICTURES, NUMBERS[:, :2] > 0),
         4,
     ),
     "neural": (lambda: NeuralClassifier(**SHORT).fit(NUMBERS, LABELS), 2),
