@@ -7,14 +7,19 @@
 
 Each model is trained on four fifths of Kaggle's 42,000 rows (drawn with the seed), and scored on the rest. Times
 are those of ``fit`` only, after a short fit that loads libraries. Recipes alternate, so that a busy machine slows down
-all of them; on a very busy one, use `--clock cpu --threads 1` to measure CPU seconds. If torch finds a CUDA device,
-`speed` also runs on it.
+all of them; on a very busy one, use `--clock cpu --threads 1` to measure CPU seconds.
+
+If torch finds a CUDA device, `speed` runs on it, with recipes of large batches, and says of each fit whether its steps
+were replayed as graphs; recording them is stated apart. `speed` and `ablation` begin no fit after `--seconds`, keep
+every fit in a file, and go on from there when they are called again.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import json
+import logging
 import os
 import sys
 import time
@@ -51,6 +56,19 @@ SHORT: dict[str, Any] = {
 }
 SHORT |= {"shift": 0, "elastic": 0}
 
+# Large batches keep a GPU busy; learning rates grow with the square root of the batch. Not tuned here.
+ON_GPU: dict[str, dict[str, Any]] = {
+    "1 epoch, batches of 128": {**SHORT, "batch_size": 128},
+    "2 epochs, batches of 256": {**SHORT, "epochs": 2, "batch_size": 256, "lr": 0.015},
+    "2 epochs, batches of 128": {**SHORT, "epochs": 2, "batch_size": 128},
+    "8 epochs, batches of 512, warped": {"epochs": 8, "batch_size": 512, "lr": 0.02, "min_steps": 1},
+    "16 epochs, batches of 512, warped": {"epochs": 16, "batch_size": 512, "lr": 0.02, "min_steps": 1},
+    "large, 20 epochs, batches of 512, warped": {
+        "size": "large", "epochs": 20, "batch_size": 512, "lr": 0.02, "min_steps": 1, "first_size": 1.0,
+        "dropout": 0.2, "rotation": 12.0, "shear": 0.1, "elastic": 1.0,
+    },
+}  # fmt: skip
+
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 Made = Callable[[int], Any]  # seed → estimator
@@ -62,84 +80,141 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(table.iloc[:, 1:].to_numpy()), table["label"].to_numpy()
 
 
-def once(model: Any, X: np.ndarray, y: np.ndarray, seed: int, clock: Callable[[], float]) -> tuple[float, float]:
-    """Seconds of training, and accuracy on the fifth that was held out."""
+class Recordings(logging.Handler):
+    """The seconds in which training steps were recorded as graphs, from the log of kpipe, and failures to."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.seconds: list[float] = []
+        self.failures: list[str] = []
+        logger = logging.getLogger("kpipe")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "recorded as a graph" in record.msg and isinstance(record.args, tuple):
+            self.seconds.append(float(str(record.args[0])))
+        elif "not replayed" in record.msg:
+            self.failures.append(record.getMessage())
+
+    def take(self) -> tuple[int, float]:
+        """Number and seconds of the recordings since the last call; prints failures."""
+        for failure in self.failures:
+            print(failure, file=sys.stderr)
+        taken = len(self.seconds), sum(self.seconds)
+        self.seconds, self.failures = [], []
+        return taken
+
+
+Fit = dict[str, float]  # seconds of training, of which recording, number of recordings, and accuracy
+
+
+def once(model: Any, X: np.ndarray, y: np.ndarray, seed: int, clock: Callable[[], float], log: Recordings) -> Fit:
+    """Trains on four fifths, and scores on the fifth that was held out."""
     train, valid = train_test_split(np.arange(len(y)), test_size=0.2, stratify=y, random_state=1000 + seed)
     rows, labels = X[train], y[train]
+    log.take()
     start = clock()
     model.fit(rows, labels)
-    return clock() - start, float(model.score(X[valid], y[valid]))
+    seconds = clock() - start
+    graphs, recording = log.take()
+    accuracy = float(model.score(X[valid], y[valid]))
+    return {"seconds": seconds - recording, "recording": recording, "graphs": graphs, "accuracy": accuracy}
 
 
-def in_turn(
-    recipes: Mapping[str, Made], X: np.ndarray, y: np.ndarray, options: argparse.Namespace
-) -> dict[str, np.ndarray]:
-    """(seeds, 2) seconds and accuracies of each recipe."""
-    clock = CLOCKS[options.clock]
-    for made in recipes.values():
-        made(0).fit(X[:1000], y[:1000])
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in recipes}
-    for seed in range(options.seeds):
-        for name, made in recipes.items():
-            found[name].append(once(made(seed), X, y, seed, clock))
-            print(f"seed {seed}, {name}: {found[name][-1][0]:.2f} s, {found[name][-1][1]:.4f}", file=sys.stderr)
-    return {name: np.array(values) for name, values in found.items()}
+def in_turn(recipes: Mapping[str, Made], X: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> pd.DataFrame:
+    """The fits of all recipes and seeds, those of earlier calls included, as far as the time suffices."""
+    kept = options.kept or Path(f"digits-{options.what}-{options.device}-{options.threads}-{options.clock}.jsonl")
+    fits = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    done = {(fit["recipe"], fit["seed"]) for fit in fits}
+    wanted = [(name, seed) for seed in range(options.seeds) for name in recipes if (name, seed) not in done]
+    log, clock = Recordings(), CLOCKS[options.clock]
+    for name in dict.fromkeys(name for name, _ in wanted):
+        recipes[name](0).fit(X[:1000], y[:1000])
+    end = time.monotonic() + options.seconds
+    for number, (name, seed) in enumerate(wanted):
+        if time.monotonic() > end:
+            print(f"{len(wanted) - number} fits are left: call this again to go on from {kept}")
+            break
+        fit = {"recipe": name, "seed": seed, **once(recipes[name](seed), X, y, seed, clock, log)}
+        print(f"seed {seed}, {name}: {fit['seconds']:.3f} s, {fit['accuracy']:.4f}", file=sys.stderr)
+        fits.append(fit)
+        with kept.open("a") as file:
+            file.write(json.dumps(fit) + "\n")
+    return pd.DataFrame([fit for fit in fits if fit["recipe"] in recipes and fit["seed"] < options.seeds])
 
 
 def conditions(options: argparse.Namespace) -> str:
-    return f"{options.threads} threads, {options.clock} seconds, load {os.getloadavg()[0]:.1f}"
+    device = torch.cuda.get_device_name() if options.device == "cuda" else "cpu"
+    where = f"{device}, torch {torch.__version__}, {options.threads} threads"
+    return f"{where}, {options.clock} seconds, load {os.getloadavg()[0]:.1f}"
 
 
-def row(name: str, found: np.ndarray) -> str:
-    seconds, scores = found.T
-    error = scores.std(ddof=1) / len(scores) ** 0.5 if len(scores) > 1 else float("nan")
-    spread = f"{np.median(seconds):.2f} ({seconds.min():.2f} to {seconds.max():.2f})"
-    return f"| {name} | {spread} | {scores.mean():.4f} ± {error:.4f} | {scores.std(ddof=1):.4f} |"
-
-
-HEAD = "| recipe | seconds of training (range) | accuracy ± standard error | standard deviation |\n|---|---|---|---|"
+def print_table(fits: pd.DataFrame) -> None:
+    print("\n| recipe | fits | seconds of training (range) | recording graphs | accuracy ± standard error |")
+    print("|---|---|---|---|---|")
+    for name, of_recipe in fits.groupby("recipe", sort=False):
+        seconds, accuracy = of_recipe["seconds"], of_recipe["accuracy"]
+        spread = f"{seconds.median():.3f} ({seconds.min():.3f} to {seconds.max():.3f})"
+        recorded = (of_recipe["graphs"] > 0).mean()
+        graphs = f"{of_recipe['recording'].median():.3f} s, in {recorded:.0%} of fits" if recorded else "none"
+        score = f"{accuracy.mean():.4f} ± {accuracy.sem():.4f}"
+        print(f"| {name} | {len(of_recipe)} | {spread} | {graphs} | {score} |")
 
 
 def speed(X: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> None:
-    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    if len(devices) == 1:
-        print("torch finds no GPU: only the CPU is measured")
-    for device in devices:
-        where = {"device": device, "threads": options.threads}
+    where = {"device": options.device, "threads": options.threads}
+    if options.device == "cpu":
+        print("torch finds no GPU, or --device cpu: the CPU is measured")
         recipes: dict[str, Made] = {"kpipe, 1 epoch": functools.partial(changed, **SHORT, **where)}
         for epochs in options.epochs:
             recipes[f"kpipe, {epochs} epochs, warped"] = functools.partial(changed, epochs=epochs, min_steps=1, **where)
-        for cycles in options.cycles:
-            recipes[f"fastai, fit_one_cycle({cycles}, 0.01)"] = functools.partial(usual, cycles=cycles, **where)
-        found = in_turn(recipes, X, y, options)
-        print(f"\n{device}, {options.seeds} seeds, {conditions(options)}\n\n{HEAD}")
-        for name, values in found.items():
-            print(row(name, values))
-        ours, theirs = found["kpipe, 1 epoch"], found["fastai, fit_one_cycle(3, 0.01)"]
-        ratios = theirs[:, 0] / ours[:, 0]
-        assert ours[:, 1].mean() >= 0.99, "the short recipe missed 99 %"
-        print(f"\n99 %: {np.median(ratios):.1f} times as fast as fastai ({ratios.min():.1f} to {ratios.max():.1f})")
-        draw(
-            found,
-            PICTURES / f"digits-speed{'-' + device if device != 'cpu' else ''}.png",
-            np.median(ratios),
-            device,
-            options,
-        )
+    else:
+        recipes = {f"kpipe, {name}": functools.partial(changed, **recipe, **where) for name, recipe in ON_GPU.items()}
+    for cycles in options.cycles:
+        recipes[f"fastai, fit_one_cycle({cycles}, 0.01)"] = functools.partial(usual, cycles=cycles, **where)
+    fits = in_turn(recipes, X, y, options)
+    print(f"\n{conditions(options)}")
+    print_table(fits)
+    for goal in (0.99, 0.995):
+        print(quickest_to(goal, fits))
+    if options.device == "cpu":
+        compare_with_fastai(fits, options)
+
+
+def quickest_to(goal: float, fits: pd.DataFrame) -> str:
+    means = fits.groupby("recipe").agg(seconds=("seconds", "median"), accuracy=("accuracy", "mean"), n=("seed", "size"))
+    good = means[means["accuracy"] >= goal].sort_values("seconds")
+    if good.empty:
+        return f"{goal:.1%}: no recipe's mean reaches it"
+    return f"{goal:.1%}: {good['seconds'].iloc[0]:.3f} s, {good.index[0]} (mean of {good['n'].iloc[0]} seeds)"
+
+
+def compare_with_fastai(fits: pd.DataFrame, options: argparse.Namespace) -> None:
+    ours, theirs = (
+        fits[fits["recipe"] == name].set_index("seed") for name in ("kpipe, 1 epoch", "fastai, fit_one_cycle(3, 0.01)")
+    )
+    ratios = (theirs["seconds"] / ours["seconds"]).dropna()
+    if ratios.empty:
+        return
+    print(f"99 %: {ratios.median():.1f} times as fast as fastai ({ratios.min():.1f} to {ratios.max():.1f})")
+    if len(ratios) == options.seeds:
+        assert ours["accuracy"].mean() >= 0.99, "the short recipe missed 99 %"
+        draw(fits, PICTURES / "digits-speed.png", float(ratios.median()), options)
 
 
 def usual(seed: int, *, cycles: int, **where: Any) -> FastaiConv:
     return FastaiConv(random_state=seed, cycles=cycles, **where)
 
 
-def draw(found: Mapping[str, np.ndarray], path: Path, ratio: float, device: str, options: argparse.Namespace) -> None:
+def draw(fits: pd.DataFrame, path: Path, ratio: float, options: argparse.Namespace) -> None:
     with new_figure(1, 1, height=3.6) as (figure, axes):
         ax = axes[0, 0]
         for maker, marker, colour in (("kpipe", "o", COLOURS[0]), ("fastai", "s", COLOURS[1])):
             points = sorted(
-                (np.median(values[:, 0]), 100 - 100 * values[:, 1].mean(), 100 * values[:, 1].std(ddof=1))
-                for name, values in found.items()
-                if name.startswith(maker)
+                (found["seconds"].median(), 100 - 100 * found["accuracy"].mean(), 100 * found["accuracy"].std())
+                for name, found in fits.groupby("recipe")
+                if str(name).startswith(maker)
             )
             seconds, errors, spread = np.array(points).T
             ax.errorbar(seconds, errors, yerr=spread, color=colour, marker=marker, capsize=3, label=maker)
@@ -151,7 +226,7 @@ def draw(found: Mapping[str, np.ndarray], path: Path, ratio: float, device: str,
             axis.set_major_locator(FixedLocator(ticks))
             axis.set_major_formatter(ScalarFormatter())
             axis.set_minor_locator(NullLocator())
-        ax.set_xlabel(f"seconds of training ({options.clock}, {device}, {options.threads} threads)")
+        ax.set_xlabel(f"seconds of training ({options.clock}, {options.device}, {options.threads} threads)")
         ax.set_ylabel("error rate on held-out rows, %")
         ax.legend()
         set_title(figure, f"An accuracy of 99 % {ratio:.1f} times faster than fastai's recipe; bars: one deviation")
@@ -174,14 +249,12 @@ def ablation(X: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> None:
         "whole images from the start": {"first_size": 1.0},
         "also dropout 0.2": {"dropout": 0.2},
     }
-    base = {"epochs": options.epochs[-1], "min_steps": 1, "threads": options.threads}
+    base = {"epochs": options.epochs[-1], "min_steps": 1, "threads": options.threads, "device": options.device}
     recipes = {name: functools.partial(changed, **base, **change) for name, change in without.items()}
     recipes["the large network"] = functools.partial(changed, **base, size="large")
-    found = in_turn(recipes, X, y, options)
-    print(f"{options.epochs[-1]} epochs, {options.seeds} seeds, {conditions(options)}")
-    print(f"\n{HEAD}")
-    for name, values in found.items():
-        print(row(name, values))
+    fits = in_turn(recipes, X, y, options)
+    print(f"{options.epochs[-1]} epochs, {conditions(options)}")
+    print_table(fits)
 
 
 def changed(seed: int, **options: Any) -> ConvNetClassifier:
@@ -279,12 +352,21 @@ def main() -> None:
     parser.add_argument("what", choices=("speed", "ablation", "profile", "mistakes"))
     parser.add_argument("run", nargs="?", type=Path, help="a run's folder, for mistakes")
     parser.add_argument("--data", type=Path, default=KAGGLE / "digit-recognizer.zip")
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=None, help="default: 10, on a GPU 20")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--seconds", type=float, default=200.0, help="after which speed and ablation begin no fit")
+    parser.add_argument("--kept", type=Path, help="file of the fits of earlier calls")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="use cpu on a busy machine, with --threads 1")
-    parser.add_argument("--cycles", type=int, nargs="*", default=[1, 2, 3, 6])
+    parser.add_argument(
+        "--cycles", type=int, nargs="*", default=None, help="of fastai; default: 1 2 3 6, on a GPU none"
+    )
     parser.add_argument("--epochs", type=int, nargs="*", default=[2, 4])
     options = parser.parse_args()
+    if options.seeds is None:
+        options.seeds = 20 if options.device == "cuda" else 10
+    if options.cycles is None:
+        options.cycles = [] if options.device == "cuda" else [1, 2, 3, 6]
     if options.what == "mistakes" and options.run is None:
         parser.error("mistakes needs a run's folder")
     commands = {"speed": speed, "ablation": ablation, "profile": where_time_goes, "mistakes": mistakes}
