@@ -1,4 +1,4 @@
-"""What a CUDA device makes of kpipe's networks: correct, the same twice, and how fast; about three minutes on an H100.
+"""What a CUDA device makes of kpipe's networks: correct, the same twice, and how fast, in a few minutes.
 
     python benchmarks/gpu.py [--data FOLDER] [--out gpu.md] [PART ...]
 

@@ -128,6 +128,20 @@ def test_replayed_steps_are_equal_for_every_recipe(
     assert recorder.recorded == 2
 
 
+def test_replayed_steps_are_equal_where_images_are_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = DIGITS[:, :36].reshape(70, 1, 6, 6).astype(np.float32) / 255
+
+    def mixed() -> loop.Trained:
+        options = {"loss": functional.cross_entropy, "machine": Machine(), "seed": 0}
+        recipe = Recipe(epochs=30, batch_size=32, lr=0.01, cutmix=0.5)
+        return train(lambda: nn.Sequential(nn.Flatten(), nn.Linear(36, 3)), images, LABELS, recipe=recipe, **options)
+
+    itself = bytes_of(mixed())
+    recorder = inject(monkeypatch, OperationRecorder())
+    assert bytes_of(mixed()) == itself
+    assert recorder.recorded == 2
+
+
 def test_each_kind_of_step_is_recorded_once_when_it_first_comes(recorder: OperationRecorder) -> None:
     seen = []
 
