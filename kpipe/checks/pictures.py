@@ -20,6 +20,9 @@ __all__ = ["TABLE_CHECKS", "duplicate_pictures", "files_tell_the_class", "thumbn
 
 _SIDE = 12  # pixels of a thumbnail
 _ALIKE = 0.97  # correlation of two thumbnails from which the pictures count as the same
+_TURNED = 500  # pictures that are looked up turned and cropped, if none is found otherwise
+_CROPS = (0.9, 0.8, 0.7)  # share of the side of a picture that a copy shows
+_MEANING = {FILE_COLUMNS[3]: " (of JPEG files, the quality)"}
 _FLAT = 4.0  # standard deviation of a thumbnail's grey levels below which it shows nothing
 _QUERIES, _AMONG, _AT_A_TIME = 2_000, 20_000, 500  # pictures looked up, looked up among, and at a time
 _SIGNIFICANT, _MIN_EXCESS, _FAILS = 3.5, 0.003, 0.1  # as for rows of tables
@@ -31,7 +34,8 @@ _MOST_IN_TEST = 0.02  # share of test's pictures, beyond validation's, that may 
 def duplicate_pictures(problem: Problem, folds: Folds) -> Iterator[Finding]:
     """Check whether pictures that are the same, or nearly, lie on both sides of a fold more often than test's in train.
 
-    Copies that were saved again, made brighter or smaller, or mirrored count; their grey thumbnails correlate.
+    Copies that were saved again, made brighter or smaller, mirrored, turned, cropped or inverted count: their
+    grey thumbnails correlate.
 
     Parameters
     ----------
@@ -45,42 +49,73 @@ def duplicate_pictures(problem: Problem, folds: Folds) -> Iterator[Finding]:
     columns = picture_columns(problem.columns)
     if not columns or not len(problem.tables.test):
         return
+    found = _look_up(problem, folds, columns, queries=_QUERIES, turned=False)
+    if found[0] == "pass":
+        further = _look_up(problem, folds, columns, queries=_TURNED, turned=True)
+        found = found if further[0] == "pass" else further
+    yield found
+
+
+def _look_up(problem: Problem, folds: Folds, columns: list[str], *, queries: int, turned: bool) -> Finding:
+    """What copies there are of some pictures. turned : whether they are looked up turned and cropped as well."""
     rng = np.random.default_rng(0)
     kept = np.sort(rng.permutation(len(problem.X))[:_AMONG])
     train = _Thumbnails.of(problem.tables.train[columns], kept)
-    test = _Thumbnails.of(problem.tables.test[columns], np.sort(rng.permutation(len(problem.X_test))[:_QUERIES]))
+    asked_of_test = np.sort(rng.permutation(len(problem.X_test))[:queries])
+    test = _Thumbnails.of(problem.tables.test[columns], asked_of_test, views=True, turned=turned)
     again, fold_of, in_test = [], [], []
     with threadpool_limits(1):
         for number, (fitted, valid) in enumerate(zip(folds.train, folds.valid, strict=True)):
             among = train.take(np.isin(train.rows, fitted))
-            asked = train.take(np.isin(train.rows, rng.permutation(valid)[: _QUERIES // len(folds.valid) + 1]))
+            some = np.intersect1d(train.rows, rng.permutation(valid)[: queries // len(folds.valid) + 1])
+            asked = _Thumbnails.of(problem.tables.train[columns], some, views=True, turned=turned)
             again.append(_matches(asked, among))
             fold_of.append(np.full(len(again[-1]), number))
             in_test.append(_matches(test.take(slice(number, None, len(folds.valid))), among))
     pairs, of_test = np.concatenate(again), np.concatenate(in_test)
-    yield _finding(problem, pairs, of_test, np.concatenate(fold_of))
+    return _finding(problem, pairs, of_test, np.concatenate(fold_of))
 
 
 @dataclass(frozen=True)
 class _Thumbnails:
-    """Thumbnails of unit length, plain and mirrored, with the rows that they belong to."""
+    """Thumbnails of unit length, with the rows that they belong to.
+
+    views : further thumbnails of the same pictures: mirrored, turned by quarters, or of their middle only.
+    """
 
     rows: np.ndarray
     plain: np.ndarray
-    mirrored: np.ndarray
+    views: tuple[np.ndarray, ...] = ()
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, rows: np.ndarray) -> _Thumbnails:
+    def of(cls, frame: pd.DataFrame, rows: np.ndarray, *, views: bool = False, turned: bool = False) -> _Thumbnails:
         """The thumbnails of some rows; those of pictures that show nothing are 0."""
         shape = picture_shape(list(frame.columns)) or (1, 1, 1)
         values = frame.to_numpy()
-        parts = [thumbnails(values[rows[i : i + _AT_A_TIME]], shape) for i in range(0, len(rows), _AT_A_TIME)]
-        small = np.concatenate(parts) if parts else np.zeros((0, _SIDE, _SIDE), np.float32)
-        return cls(rows, _unit(small), _unit(small[:, :, ::-1]))
+        parts = [values[rows[i : i + _AT_A_TIME]] for i in range(0, len(rows), _AT_A_TIME)]
+        small = _joined([thumbnails(part, shape) for part in parts])
+        further = [small[:, :, ::-1]] if views else []
+        for quarters in (1, 2, 3) if turned else ():
+            turn = np.rot90(small, quarters, axes=(1, 2))
+            further += [turn, turn[:, :, ::-1]]
+        for share in _CROPS if turned else ():
+            further.append(_joined([_of_middle(part, shape, share) for part in parts]))
+        return cls(rows, _unit(small), tuple(map(_unit, further)))
 
     def take(self, chosen: np.ndarray | slice) -> _Thumbnails:
         """Those of some places."""
-        return _Thumbnails(self.rows[chosen], self.plain[chosen], self.mirrored[chosen])
+        return _Thumbnails(self.rows[chosen], self.plain[chosen], tuple(views[chosen] for views in self.views))
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros((0, _SIDE, _SIDE), np.float32)
+
+
+def _of_middle(rows: np.ndarray, shape: tuple[int, int, int], share: float) -> np.ndarray:
+    """Thumbnails of the middle of pictures. share : of their sides."""
+    down, across = (round(side * (1 - share) / 2) for side in shape[:2])
+    middle = rows.reshape(-1, *shape)[:, down : shape[0] - down, across : shape[1] - across]
+    return thumbnails(middle.reshape(len(rows), -1), middle.shape[1:])
 
 
 def thumbnails(rows: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
@@ -120,8 +155,9 @@ def _matches(asked: _Thumbnails, among: _Thumbnails) -> np.ndarray:
     found[:, 0] = asked.rows
     for start in range(0, len(asked.rows) if len(among.rows) else 0, _AT_A_TIME):
         part = slice(start, start + _AT_A_TIME)
-        for views in (asked.plain[part], asked.mirrored[part]):
-            products = views @ among.plain.T
+        for views in (asked.plain[part], *(each[part] for each in asked.views)):
+            # Where light and dark are exchanged, the correlation is negative.
+            products = np.abs(views @ among.plain.T)
             nearest = products.argmax(axis=1)
             alike = products[np.arange(len(nearest)), nearest] >= _ALIKE
             found[part, 1] = np.where(alike & (found[part, 1] < 0), among.rows[nearest], found[part, 1])
@@ -192,9 +228,9 @@ def files_tell_the_class(problem: Problem, folds: Folds) -> Iterator[Finding]:
     if share > (_TOLD_BY_BYTES if name == FILE_COLUMNS[0] else _TOLD):
         yield (
             "warn",
-            f"{name!r} alone tells the class of {told[name]:.1%} of the pictures (the most common class: {usual:.1%}): "
-            "pictures of the classes were saved in different ways. A network may learn traces of that instead of what "
-            "the pictures show. Compare the files of test.",
+            f"{name!r}{_MEANING.get(name, '')} alone tells the class of {told[name]:.1%} of the pictures (the most "
+            f"common class: {usual:.1%}): pictures of the classes were saved in different ways. A network may learn "
+            "traces of that instead of what the pictures show. Compare the files of test.",
         )
     else:
         yield (

@@ -36,7 +36,7 @@ __all__ = [
     "shown_columns",
 ]
 
-_VERSION = 3  # of the arrays; increase it when pictures are decoded otherwise
+_VERSION = 4  # of the arrays; increase it when pictures are decoded otherwise
 _LARGEST_SIDE = 64  # pixels; larger pictures are made smaller unless the user says otherwise
 _MEASURED = 500  # pictures whose sizes are looked at
 _STEP = 8  # pixels
@@ -44,7 +44,8 @@ _GREY = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
 # Pillow would run Ghostscript for PostScript under such a name.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _MOST_BROKEN = 0.2  # share of pictures that may be unreadable
-# Of tables: what is known of the file of a row's (first) picture. Models do not see them; a check does.
+# Of tables: what is known of the file of a row's (first) picture; the format of a JPEG is also its quality. Models do
+# not see them; a check does.
 FILE_COLUMNS = ("picture: bytes", "picture: width", "picture: height", "picture: format")
 _PREFIX = "pixel_"  # of the names of columns, see ``pixel_names``
 
@@ -362,7 +363,7 @@ def _decode(folder: PictureFolder, picture: Picture, form: _Form) -> tuple[np.nd
     height, width, channels = form.shape
     try:
         with _opened(folder.read(picture)) as image:
-            size = (*image.size, _FORMATS.index(image.format) if image.format in _FORMATS else len(_FORMATS))
+            size = (*image.size, _format_code(image))
             image.draft("RGB", (width, height))  # a JPEG is decoded at half its size, or less, where that suffices
             turned = ImageOps.exif_transpose(image)
             plain = _eight_bit(turned, form).convert("L" if channels == 1 else "RGB")
@@ -371,6 +372,13 @@ def _decode(folder: PictureFolder, picture: Picture, form: _Form) -> tuple[np.nd
             return np.asarray(plain, dtype=np.uint8).reshape(form.shape), size
     except Exception:  # whatever a decoder raises: OSError, SyntaxError, struct.error, DecompressionBombError
         return None, (0, 0, 0)
+
+
+def _format_code(image: Image.Image) -> int:
+    """A number for the format of a file, and for the quality of a JPEG: the sum of its first quantization table."""
+    code = _FORMATS.index(image.format) if image.format in _FORMATS else len(_FORMATS)
+    tables = getattr(image, "quantization", None)
+    return code + (len(_FORMATS) + 1) * sum(tables[min(tables)]) if tables else code
 
 
 def _opened(content: bytes) -> Image.Image:

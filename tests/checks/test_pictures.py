@@ -57,7 +57,29 @@ def noisy(pictures: np.ndarray) -> np.ndarray:
     return np.clip(pictures * 0.9 + 20 + noise, 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("change", [lambda x: x, noisy, lambda x: x[:, :, ::-1]], ids=["same", "brighter", "mirrored"])
+def cropped(pictures: np.ndarray) -> np.ndarray:
+    height, width = SHAPE[:2]
+    size = (width, height)
+    made = [
+        Image.fromarray(one).crop((2, 2, width - 2, height - 2)).resize(size, Image.Resampling.BICUBIC)
+        for one in pictures
+    ]
+    return np.stack([np.asarray(one) for one in made])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x,
+        noisy,
+        lambda x: x[:, :, ::-1],
+        lambda x: 255 - x,
+        lambda x: x[:, ::-1],
+        lambda x: x[:, ::-1, ::-1],
+        cropped,
+    ],
+    ids=["same", "brighter", "mirrored", "inverted", "upside down", "half turn", "cropped"],
+)
 def test_copies_across_folds_fail_and_name_two_rows(change) -> None:
     plain = scenes(300)
     status, detail = found(problem_of(np.concatenate([plain, change(plain[:100])]), scenes(150, seed=1)))
