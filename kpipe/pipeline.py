@@ -76,11 +76,13 @@ class RunPlan:
 
     Attributes
     ----------
+    problem : Problem
     models : tuple of str
+        Names of the models, in the order in which they are trained.
     folds : int
         Number of folds.
     path : path
-        The folder in which the run works.
+        The run's folder while it is unfinished.
     notes : tuple of str
         Messages for the user: about the data, unfinished runs, and changes since the run that is reproduced.
     """
@@ -396,7 +398,8 @@ def prepare(
     Raises
     ------
     KpipeError
-        If there is no such competition, or its files are missing, broken, or contradict it, or its vault is of others.
+        If there is no such competition, its files are missing, broken or contradict it, or its vault belongs to other
+        files.
     """
     on_step(f"Reading the files of {request.slug}")
     asked, files = read_competition(request, competition, on_download=on_download)

@@ -18,9 +18,7 @@ _START = re.compile(r"\D*")
 _SIGNS = " \t\xa0-+−–($€£¥₹₽₩"  # noqa: RUF001 - of these a number may begin with each
 _ENDS = re.compile(r"[^\d\s]+$"), re.compile(r"\S+$")  # signs and letters, else a word with digits
 _MONTH = re.compile(r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec")
-_DATE = re.compile(
-    r"\d{4}|\d[:/-]\d|\d\.\d+\."
-)  # a word with a year or a date is none that belongs to all cells by chance
+_DATE = re.compile(r"\d{4}|\d[:/-]\d|\d\.\d+\.")  # all cells may have the same year, which is no unit
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 
 

@@ -63,15 +63,13 @@ def is_bomb(unpacked: int, packed: int) -> bool:
     return unpacked > max(_BOMB_BYTES, _BOMB_RATIO * packed)
 
 
-def list_inner_members(name: str, raw: bytes) -> list[zipfile.ZipInfo]:
+def list_inner_members(raw: bytes) -> list[zipfile.ZipInfo]:
     """Files and folders of a zip inside a folder or zip.
 
     Parameters
     ----------
-    name : str
-        Path of the zip, for messages.
     raw : bytes
-        Its content.
+        Content of the zip.
 
     Returns
     -------

@@ -279,7 +279,7 @@ def _make_sample(train: CsvFile, test: CsvFile, targets: Sequence[str]) -> tuple
             file=train.name,
             column=unknown[0],
         )
-    id = _id_of(train, test)
+    id = _id_of(test)
     if id is None:
         id = next(name for name in ("id", "row", "row number") if name not in [*train.columns, *test.columns])
         ids, how = pa.chunked_array([pa.array(map(str, range(test.rows)), pa.string())]), "row numbers"
@@ -295,15 +295,14 @@ def _make_sample(train: CsvFile, test: CsvFile, targets: Sequence[str]) -> tuple
     return made, [note]
 
 
-def _id_of(train: CsvFile, test: CsvFile) -> str | None:
-    """A column of test that names its rows, preferably one that is named like an id."""
+def _id_of(test: CsvFile) -> str | None:
+    """A column of test with unique values that is named like an id, or else its first if that holds whole numbers."""
     unique = [name for name in test.header if _is_unique(test.columns[name])]
-    named = [name for name in unique if _ID.search(name)]
-    whole = pc.match_substring_regex
-    counted = [
-        name for name in unique[:1] if name == test.header[0] and pc.all(whole(test.columns[name], r"^\d+$")).as_py()
-    ]
-    return next(iter(named or counted), None)
+    if named := [name for name in unique if _ID.search(name)]:
+        return named[0]
+    first = test.header[0]
+    is_whole = first in unique and pc.all(pc.match_substring_regex(test.columns[first], r"^\d+$")).as_py()
+    return first if is_whole else None
 
 
 def _first_value(cells: pa.ChunkedArray) -> str:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from kpipe.core.wording import listed
-from kpipe.data.dialects import COMMAS, Dialect, sniff_dialect
+from kpipe.data.dialects import COMMAS, MAX_CELL, Dialect, sniff_dialect
 from kpipe.data.encodings import UTF8, DecodedText, decode
 from kpipe.errors import DataError
 
@@ -28,7 +28,6 @@ __all__ = ["CsvFile", "parse_csv", "unique_names"]
 _BLOCK = 16 << 20  # bytes a thread parses at a time: smaller ones give each of 785 columns a hundred small chunks
 _MAX_BLOCK = 2**31 - 1  # bytes; pyarrow keeps a block's size in an int32
 _MAX_COLUMNS = 200_000  # a file of genes or words may have 100,000 and an id
-_MAX_CELL = 1 << 30  # characters; Python's default refuses cells above 128 KiB, such as long texts
 _BLANK_LINE = re.compile(rb"^\s*\n|\r(?!\n)|\n\r?\n")  # or a line end that may stand inside a cell
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # a terminal that shows such a name would obey them
 
@@ -258,7 +257,7 @@ def _read_cells(content: bytes, written: list[str], dialect: Dialect, *, block: 
 
 
 def _reader(content: bytes, dialect: Dialect = COMMAS) -> Any:
-    csv.field_size_limit(_MAX_CELL)
+    csv.field_size_limit(MAX_CELL)
     text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
     return csv.reader(text, delimiter=dialect.delimiter)
 

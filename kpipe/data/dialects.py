@@ -8,8 +8,9 @@ import itertools
 import re
 from dataclasses import dataclass
 
-__all__ = ["COMMAS", "Dialect", "sniff_dialect"]
+__all__ = ["COMMAS", "MAX_CELL", "Dialect", "sniff_dialect"]
 
+MAX_CELL = 1 << 30  # characters; Python's csv module by default refuses cells above 128 KiB, such as long texts
 _DELIMITERS = (",", ";", "\t", "|")
 _SNIFFED = 256 << 10  # bytes
 _ROWS = 50
@@ -70,6 +71,7 @@ def sniff_dialect(content: bytes) -> Dialect:
     >>> sniff_dialect(b"id;x\n1;0,5\n").delimiter
     ';'
     """
+    csv.field_size_limit(MAX_CELL)
     stated = _STATED.match(content)
     above = 1 if stated else _lines_above_header(_first_lines(content, 0))
     start = stated.end() if stated else sum(len(line) + 1 for line in content.split(b"\n", above)[:above])
@@ -135,7 +137,7 @@ def _rows(head: bytes, delimiter: str) -> list[list[str]]:
     try:
         for row in itertools.islice((row for row in reader if row), _ROWS):
             rows.append(row)
-    except csv.Error:  # a cell above Python's limit
+    except csv.Error:  # parsing refuses the line
         pass
     return rows
 

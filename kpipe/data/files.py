@@ -264,7 +264,7 @@ def unread_archives(place: Path) -> list[str]:
     found = [f"kpipe cannot open {path}; unpack it: {command}." for path, command in commands.items() if command]
     zips = [file for file in files if file.path.lower().endswith(".zip") and not is_table(file.path)]
     return found + [
-        f"{file.path} is no whole zip archive." for file in zips if not list_inner_members("", file.read_packed())
+        f"{file.path} is not a complete zip archive." for file in zips if not list_inner_members(file.read_packed())
     ]
 
 
@@ -300,7 +300,7 @@ def _inside(zip: SourceFile, *, levels: int) -> Iterator[SourceFile]:
     """The tables of a zip in a folder or zip, and of the zips in it down to some levels."""
     raw = zip.read_packed()
     folder = zip.path.rpartition("/")[0]
-    for member in list_inner_members(zip.path, raw):
+    for member in list_inner_members(raw):
         path = "/".join(filter(None, (folder, member.filename)))
         file = SourceFile(path, partial(_read_inner, zip, member))
         if is_table(member.filename):

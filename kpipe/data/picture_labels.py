@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kpipe.core.wording import listed
-from kpipe.data.column_names import words_of
+from kpipe.data.column_names import plain_name, words_of
 from kpipe.data.picture_files import Picture
 from kpipe.data.picture_names import PictureTable
 from kpipe.errors import DataError
@@ -137,7 +137,7 @@ def refuse_regions(train: PictureTable | None, sample: PictureTable | None, draw
 
 def _regions(table: PictureTable) -> Iterator[str]:
     for name in table.header[1:]:
-        words = words_of(name) | {"".join(sorted(words_of(name)))} | {name.lower().replace("_", "").replace(" ", "")}
+        words = words_of(name) | {plain_name(name)}
         cells = [cell for cell in table.column(name)[:1000] if cell]
         drawn = "mask" in name.lower() and cells and all(_PIECES.match(cell) for cell in cells)
         if words & _REGIONS or drawn:

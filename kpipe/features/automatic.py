@@ -369,9 +369,8 @@ def _uninformative_columns(X: pd.DataFrame, labels: frozenset[Hashable] = frozen
     reasons: dict[Hashable, str] = {}
     for name in X.columns:
         if _is_constant(X[name]):
-            reasons[name] = (
-                "it is empty in every row" if X[name].isna().all() else "it holds the same value in every row"
-            )
+            is_empty = X[name].isna().all()
+            reasons[name] = "it is empty in every row" if is_empty else "it holds the same value in every row"
         elif name in copies:
             reasons[name] = f"it is a copy of {copies[name]}"
         elif name not in labels and _identifies_rows(X[name]):

@@ -54,7 +54,8 @@ class LabelParts:
         LabelParts or None
         """
         cells = column.dropna().astype(str)
-        found = cells.iloc[:: max(1, len(cells) // _SAMPLED)].str.findall(_PIECE)
+        sampled = cells.iloc[:: max(1, len(cells) // _SAMPLED)]
+        found = sampled.str.findall(_PIECE)
         shapes = found.map(_shape)
         if not len(shapes):
             return None
@@ -62,12 +63,9 @@ class LabelParts:
         if count >= _MIN_SHARE * len(shapes) and 1 < len(shape) <= _MAX_PIECES:
             pieces = tuple(n for n, kind in enumerate(shape) if _is_telling(found[shapes == shape].str[n], kind))
             return cls(shape, pieces) if pieces else None
-        words = _frequent_words(cells.iloc[:: max(1, len(cells) // _SAMPLED)])
-        return (
-            cls("", words=words, has_number=bool(_first_number(cells).notna().mean() > _MIN_REPEATED))
-            if words
-            else None
-        )
+        words = _frequent_words(sampled)
+        has_number = bool(words) and bool(_first_number(cells).notna().mean() > _MIN_REPEATED)
+        return cls("", words=words, has_number=has_number) if words else None
 
     def transform(self, column: pd.Series) -> dict[str, pd.Series]:
         """The parts as columns: pieces of letters as labels, pieces of digits as numbers, and words as 0 or 1.

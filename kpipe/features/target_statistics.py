@@ -98,9 +98,9 @@ class TargetStatistics(TransformerMixin, BaseEstimator):
         ndarray of shape (n, features)
             Float64.
         """
-        return (
-            np.empty((len(X), 0)) if self.encoder_ is None else np.asarray(self.encoder_.transform(_to_categories(X)))
-        )
+        if self.encoder_ is None:
+            return np.empty((len(X), 0))
+        return np.asarray(self.encoder_.transform(_to_categories(X)))
 
 
 def _to_categories(X: pd.DataFrame) -> np.ndarray:

@@ -73,7 +73,7 @@ def _align_ids(competition: Competition, files: Tables) -> tuple[Tables, bool]:
         return files, False
     id = str(spelled.id or changes["id"])
     files = _match_ids(files, tables, id)
-    return _extend_stub(files, *unify_spelling(competition, files), id=id), True
+    return _extend_stub(files, unify_spelling(competition, files)[1], id=id), True
 
 
 def _with_notes_on_words(files: Tables) -> Tables:
@@ -150,8 +150,8 @@ def _counts_rows(ids: pd.Series) -> bool:
     return bool((numbers.diff().iloc[1:] == 1).all())
 
 
-def _extend_stub(files: Tables, spelled: Competition, tables: Tables, *, id: str) -> Tables:
-    """The sample submission with a row for each row of test, where it shows a few of them."""
+def _extend_stub(files: Tables, tables: Tables, *, id: str) -> Tables:
+    """The sample submission extended to a row for each row of test, if it is a stub that shows only a few of them."""
     sample, test = tables.sample, tables.test
     if id not in test or len(sample) > _MAX_STUB * len(test) or not test[id].is_unique:
         return files

@@ -198,9 +198,8 @@ def phases(times: pd.Series, period: Period) -> np.ndarray:
     ndarray
         (n,) float64; days count from 1, NaN without a time.
     """
-    of_year = times.dt.day_of_year - (
-        times.dt.is_leap_year & (times.dt.day_of_year > 59)
-    )  # the same date, the same day
+    # After 28 February, days of leap years count one less, so that a date has the same number in every year.
+    of_year = times.dt.day_of_year - (times.dt.is_leap_year & (times.dt.day_of_year > 59))
     parts = {"day": times.dt.hour, "week": times.dt.day_of_week + 1, "month": times.dt.day, "year": of_year}
     return np.asarray(parts[period].to_numpy(dtype=float))
 

@@ -118,11 +118,7 @@ def _fits(template: IdTemplate, test: pd.DataFrame, wanted: pd.Index) -> bool:
 def _candidates(test: pd.DataFrame, ids: pd.Series) -> Iterator[IdTemplate]:
     """Templates that give the first id, whatever the other ids are."""
     text = str(ids.iloc[0])
-    values = {
-        part: found
-        for part, found in _values(test)
-        if any(value in text for value in itertools.islice(found, 50)) or _occurs(text, found)
-    }
+    values = {part: found for part, found in _values(test) if _occurs(text, found)}
     start = os.path.commonprefix(list(ids)) if len(ids) > 1 else ""  # noqa: RUF071  # letters, no paths
     end = os.path.commonprefix([one[::-1] for one in ids]) if len(ids) > 1 else ""  # noqa: RUF071
     steps = itertools.count()

@@ -236,10 +236,9 @@ def _assigned(name: str, value: Any) -> Iterator[str]:
         yield whole
 
 
-def _comment(text: str, indent: str = "    ") -> list[str]:
-    """Text as comment lines: whatever a column is called, it cannot end one."""
-    start = f"{indent}# "
-    plain = " ".join(printable(text).split())
+def _comment(text: str) -> list[str]:
+    """Text as comment lines inside the call; no column's name can end a line."""
+    plain, start = " ".join(printable(text).split()), "    # "
     return textwrap.wrap(plain, _WIDTH, initial_indent=start, subsequent_indent=start, break_on_hyphens=False)
 
 

@@ -33,10 +33,8 @@ def combine(problem: Problem, folds: Folds, predictions: Predictions) -> Ensembl
     UsageError
         If the competition's ``postprocess`` fails.
     """
-    metric = problem.metric
-    return postprocess(
-        problem, apply_thresholds(metric, fit_ensemble(predictions, folds, metric), predictions.y, folds)
-    )
+    ensemble = fit_ensemble(predictions, folds, problem.metric)
+    return postprocess(problem, apply_thresholds(problem.metric, ensemble, predictions.y, folds))
 
 
 def take_out_vault(

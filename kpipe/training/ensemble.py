@@ -202,7 +202,8 @@ def compare(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
     (1.5, 0.5)
     """
     gains = before - after
-    return float(gains.mean()), float(gains.std(ddof=1) / math.sqrt(len(gains))) if len(gains) > 1 else math.inf
+    error = float(gains.std(ddof=1) / math.sqrt(len(gains))) if len(gains) > 1 else math.inf
+    return float(gains.mean()), error
 
 
 def _steps(ways: Sequence[_Way], losses: np.ndarray, chosen: int) -> tuple[Step, ...]:

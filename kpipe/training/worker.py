@@ -105,6 +105,11 @@ class FitTask:
         """A name for the fit, unique within a run."""
         return f"{self.model}-seed{self.seed}-fold{self.fold}"
 
+    @property
+    def place(self) -> str:
+        """What the model is fitted on, for messages: "fold 1", or "all rows" where none is left to validate."""
+        return f"fold {self.fold + 1}" if len(self.valid) else "all rows"
+
 
 @dataclass(frozen=True, kw_only=True)
 class FitResult:
@@ -160,7 +165,7 @@ def fit_predict(task: FitTask, data: TrainingData) -> FitResult:
         If the model fails, or its predictions are not finite numbers of the right shape.
     """
     limit = _time_limit(task, data)
-    with _alone(f"Model {task.model!r} failed on fold {task.fold + 1}", task.threads), limit_time(limit):
+    with _alone(f"Model {task.model!r} failed on {task.place}", task.threads), limit_time(limit):
         start = time.perf_counter()
         estimator = _fitted(task, data)
         valid = _predict_valid(estimator, task, data)
@@ -338,7 +343,7 @@ def _repeated_rows(X: pd.DataFrame) -> np.ndarray:
 
 
 def _check_predictions(task: FitTask, predictions: np.ndarray, shape: tuple[int, int]) -> None:
-    where = f"Model {task.model!r}, fold {task.fold + 1}"
+    where = f"Model {task.model!r}, {task.place}"
     if predictions.shape != shape:
         raise TrainingError(
             f"{where}: predictions must have the shape {shape}; got {predictions.shape}.", code="bad-predictions"

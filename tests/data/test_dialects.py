@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import io
 import zipfile
 from collections.abc import Callable
@@ -245,3 +246,12 @@ def test_totals_at_the_end_are_left_out_and_said(rows: str) -> None:
 def test_a_last_row_with_a_word_that_is_a_category_stays(last: str) -> None:
     file = tidy(parse_csv("train.csv", f"kind,x\ntotal,1\nsum,2\nnet,3\ntotal,1\nsum,2\nnet,3\n{last}\n".encode()))
     assert file.rows == 7
+
+
+def test_a_long_text_in_the_first_row_does_not_hide_the_delimiter_at_the_end_of_each_row() -> None:
+    before = csv.field_size_limit(131_072)  # Python's default, whatever was read before
+    try:
+        file = tidy(parse_csv("train.csv", b"id;t\n1;" + b"long text " * 20_000 + b";\n2;short;\n"))
+    finally:
+        csv.field_size_limit(before)
+    assert (file.header, file.rows) == (["id", "t"], 2)

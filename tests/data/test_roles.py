@@ -77,7 +77,7 @@ def test_a_folder_that_holds_only_kaggles_zip_is_read_and_a_damaged_zip_named(tm
     zipped(tmp_path / "titanic.zip")
     assert_same(load("titanic", tmp_path), load("titanic", tmp_path / "titanic.zip"))
     (tmp_path / "titanic.zip").write_bytes(b"PK")
-    with pytest.raises(DataError, match=r"it holds no table.* titanic\.zip is no whole zip archive"):
+    with pytest.raises(DataError, match=r"it holds no table.* titanic\.zip is not a complete zip archive"):
         load("titanic", tmp_path)
 
 

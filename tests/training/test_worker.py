@@ -164,6 +164,8 @@ def test_an_error_of_a_model_keeps_its_traceback_as_a_note() -> None:
     with pytest.raises(TrainingError, match="failed on fold 1: RuntimeError: the matrix is singular") as caught:
         fit_predict(task_of(Broken()), data_of(survivors(), "survived", 2))
     assert "raise RuntimeError" in caught.value.__notes__[0]
+    with pytest.raises(TrainingError, match="failed on all rows: RuntimeError"):
+        fit_predict(task_of(Broken(), fold=5, valid=ROWS[:0]), data_of(survivors(), "survived", 2))
 
 
 def test_a_model_that_exits_with_status_0_does_not_end_the_run() -> None:

@@ -58,9 +58,8 @@ def metric_of_page(tables: Tables) -> Metric | None:
 
 def _usual_metric(competition: Competition, tables: Tables) -> tuple[Metric, Reason]:
     name, why = _usual(competition, tables)
-    page = (
-        f"; Kaggle's page says {tables.source.metric!r}, which kpipe does not implement" if tables.source.metric else ""
-    )
+    named = tables.source.metric
+    page = f"; Kaggle's page says {named!r}, which kpipe does not implement" if named else ""
     return get_metric(name), Reason(text=f"{why}; set another with --metric{page}", guess=True)
 
 

@@ -62,11 +62,8 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
         names = ("calendar", *names)
         reason += ", and 'calendar', which continues levels and seasons into the future"
     models = {name: model(name) for name in names} | further
-    default, budgeted = (
-        competition.default or names,
-        competition.budgeted or tuple(name for name in further if name not in names),
-    )
-    return {"models": models, "default": default, "budgeted": budgeted}, Reason(text=reason)
+    budgeted = competition.budgeted or tuple(name for name in further if name not in names)
+    return {"models": models, "default": competition.default or names, "budgeted": budgeted}, Reason(text=reason)
 
 
 def _asks_for_the_future(competition: Competition, columns: pd.DataFrame) -> bool:
@@ -104,6 +101,5 @@ def _models_of_pixels(competition: Competition, count: int) -> Step:
         reason = Reason(text=f"images of {side} x {side} pixels", guess=True)
         usual = {"default": competition.default or ("convnet",), "budgeted": competition.budgeted or ("convnet-large",)}
         return {"models": {**nets, "boosting": trees}, **usual}, reason
-    return {"models": {"neural": model("neural"), "boosting": trees}}, Reason(
-        text="all columns hold numbers from 0 to 255, as pixels do"
-    )
+    reason = Reason(text="all columns hold numbers from 0 to 255, as pixels do")
+    return {"models": {"neural": model("neural"), "boosting": trees}}, reason
