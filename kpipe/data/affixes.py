@@ -1,4 +1,4 @@
-"""Words that a column's cells share around a number or a date: "Price: $3", "72K followers", "as of 2019-01-31"."""
+"""Words around the number or date in every cell of a column: "Price: $3", "72K followers", "as of 2019-01-31"."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pyarrow as pa
 __all__ = ["Affixes"]
 
 _MIN_SHARE = 0.95  # of the cells must have the words
-_MOST = 12  # words behind
+_MOST = 12  # words on either side
 _START = re.compile(r"\D*")
-_SIGNS = " \t\xa0-+−–($€£¥₹₽₩"  # noqa: RUF001 - of these a number may begin with each
+_SIGNS = " \t\xa0-+−–($€£¥₹₽₩"  # noqa: RUF001 - characters that may begin a number
 _ENDS = re.compile(r"[^\d\s]+$"), re.compile(r"\S+$")  # signs and letters, else a word with digits
 _MONTH = re.compile(r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec")
 _DATE = re.compile(r"\d{4}|\d[:/-]\d|\d\.\d+\.")  # all cells may have the same year, which is no unit
@@ -24,14 +24,14 @@ _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Affixes:
-    """What nearly all cells of a column have before and behind the part that tells them apart.
+    """The text that nearly all cells of a column have before and after their number or date.
 
     Attributes
     ----------
     first : tuple of str
         Whole words in lower case, the first one first.
     before : str
-        What is joined to the number, in lower case.
+        Text directly before the number, in lower case.
     behind : tuple of str
         Words in lower case, the last one first.
     """
@@ -42,12 +42,12 @@ class Affixes:
 
     @classmethod
     def of(cls, cells: pa.Array) -> Self | None:
-        """The words that nearly all cells share, or None if there are none.
+        """Find the words that nearly all cells share; None if there are none.
 
         Parameters
         ----------
         cells : pyarrow.Array
-            (n,) different strings.
+            (n,) distinct strings.
 
         Returns
         -------
@@ -104,7 +104,7 @@ def _plain(cell: str) -> str:
 
 
 def _common(texts: list[str], part: Callable[[str], str]) -> str:
-    """The part that nearly all texts have; "" if there is none."""
+    """The part that nearly all texts share; "" if there is none."""
     found = Counter(map(part, texts)).most_common(1)
     return found[0][0] if found and found[0][1] >= _MIN_SHARE * len(texts) else ""
 

@@ -1,4 +1,4 @@
-"""Zip and gzip archives unpacked in memory, within bounds on size and compression ratio."""
+"""Unpack archives (zip, gzip, bzip2, xz) in memory, with limits on size and compression ratio."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kpipe.errors import DataError
 
 __all__ = ["ARCHIVE_ERRORS", "is_bomb", "list_inner_members", "list_members", "read_member", "unpack"]
 
-# What zipfile, gzip and their decompressors raise for broken files; some of it is documented nowhere.
+# What zipfile, gzip and their decompressors raise for damaged files; not all of it is documented.
 ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -36,7 +36,7 @@ _STREAMS: dict[str, Callable[[BinaryIO], gzip.GzipFile | bz2.BZ2File | lzma.LZMA
     ".bz2": bz2.BZ2File,
     ".xz": lzma.LZMAFile,
 }
-_MAX_BYTES = 64 << 30  # of one unpacked file; the largest competitions' tables have some 10 GiB
+_MAX_BYTES = 64 << 30  # of one unpacked file; tables of the largest competitions have about 10 GiB
 _CHUNK = 1 << 20  # bytes unpacked at a time
 _BOMB_BYTES, _BOMB_RATIO = 256 << 20, 500  # deflate compresses at most 1,032 times
 _ENCRYPTED = 1  # bit of a member's flags
@@ -74,7 +74,7 @@ def list_inner_members(raw: bytes) -> list[zipfile.ZipInfo]:
     Returns
     -------
     list of zipfile.ZipInfo
-        Empty if it is not a zip, or damaged.
+        Empty if it is not a zip or is damaged.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
@@ -98,7 +98,7 @@ def list_members(place: Path) -> list[zipfile.ZipInfo]:
     Raises
     ------
     DataError
-        It is not a zip, or damaged.
+        It is not a zip or is damaged.
     """
     try:
         with zipfile.ZipFile(place) as archive:
@@ -135,9 +135,9 @@ def read_member(
     member : zipfile.ZipInfo
         One of ``list_members(place)``.
     most : int, optional
-        Number of bytes to read at most.
+        The largest number of bytes to read.
     archive : bytes, optional
-        The zip's content, where it lies in a zip itself; ``place`` is then its name for messages.
+        The zip's content, if it is itself inside a zip; ``place`` is then its name for messages.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def read_member(
     Raises
     ------
     DataError
-        The file is encrypted, damaged or a zip bomb.
+        The file is encrypted, damaged, or a zip bomb.
     """
     name = f"{place}: {member.filename}"
     if member.flag_bits & _ENCRYPTED:
@@ -173,7 +173,7 @@ def unpack(name: str, raw: bytes, *, wanted: Callable[[str], bool]) -> bytes:
     raw : bytes
         Its content.
     wanted : callable
-        Whether the file of this path in an inner zip is the one meant.
+        Given a path in the inner zip, returns whether that file is wanted.
 
     Returns
     -------
@@ -207,7 +207,7 @@ def unpack(name: str, raw: bytes, *, wanted: Callable[[str], bool]) -> bytes:
 
 def _read_bounded(read: Callable[[int], bytes], name: str, *, packed: int) -> bytes:
     """All bytes of a stream. Raises DataError if there are too many, whatever size the archive declares."""
-    content = io.BytesIO()  # unlike a list of chunks it never holds the bytes twice
+    content = io.BytesIO()  # joining a list of chunks would hold the bytes twice
     while part := read(_CHUNK):
         content.write(part)
         if content.tell() > _MAX_BYTES:

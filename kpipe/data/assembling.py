@@ -1,6 +1,7 @@
-"""Files of other shapes → train, test and the sample submission: labels apart, one table for both, no sample.
+"""Build train, test and the sample submission from other layouts.
 
-Everything that is done is said in a note.
+Labels may be in a file of their own, train and test in one table, and the sample submission may be missing. Notes tell
+the user what was done.
 """
 
 from __future__ import annotations
@@ -49,12 +50,12 @@ class Assembled:
 
 
 def assemble(files: dict[str, CsvFile], extra: Sequence[CsvFile] = (), *, targets: Sequence[str] = ()) -> Assembled:
-    """Train, test and the sample submission out of the files that there are.
+    """Build train, test and the sample submission from the files that exist.
 
     Parameters
     ----------
     files : dict of str to CsvFile
-        "train" and, where there are such files, "test", "sample" and "labels".
+        "train" and, if such files exist, "test", "sample" and "labels".
     extra : sequence of CsvFile
         Further training files.
     targets : sequence of str
@@ -67,7 +68,7 @@ def assemble(files: dict[str, CsvFile], extra: Sequence[CsvFile] = (), *, target
     Raises
     ------
     DataError
-        Something is missing and cannot be made; the message names the options.
+        A table is missing and cannot be built; the message names the options that help.
     """
     notes = [note for file in [*files.values(), *extra] for note in file.notes]
     train, test, sample = files["train"], files.get("test"), files.get("sample")
@@ -97,7 +98,7 @@ def assemble(files: dict[str, CsvFile], extra: Sequence[CsvFile] = (), *, target
 def _join_labels(
     train: CsvFile, labels: CsvFile, sample: CsvFile | None, targets: Sequence[str]
 ) -> tuple[CsvFile, list[str]]:
-    """Train with the columns of a file of labels, by the column that both share and that names train's rows."""
+    """Train with the columns of a file of labels, joined by a shared column that is unique in the labels."""
     wanted = set(targets) or set(sample.header[1:] if sample is not None else ())
     if wanted & (set(train.header) - set(labels.header)):
         return train, []  # train has its target
@@ -130,7 +131,7 @@ def _join_labels(
 
 
 def _rows_of(ids: pa.ChunkedArray, others: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The row of each id among others; 1001 is 1001.0 where no id is written alike."""
+    """The position of each id among others; 1001 matches 1001.0 if no id matches exactly."""
     rows = pc.index_in(ids, value_set=others.combine_chunks())
     if rows.null_count < len(rows):
         return rows
@@ -139,7 +140,7 @@ def _rows_of(ids: pa.ChunkedArray, others: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _split(file: CsvFile, sample: CsvFile | None, targets: Sequence[str]) -> tuple[CsvFile, CsvFile, list[str]]:
-    """One table for train and test: test's rows are those without a target."""
+    """Split one table into train and test: test's rows are those without a target."""
     target = _target_with_gaps(file, sample, targets)
     empty = np.asarray(_is_missing(file.columns[target]))
     if empty.all() or not empty.any():
@@ -183,7 +184,7 @@ def _target_with_gaps(file: CsvFile, sample: CsvFile | None, targets: Sequence[s
     gaps = {name: int(np.sum(_is_missing(file.columns[name]))) for name in file.header}
     if with_gaps := [name for name in asked if gaps[name]]:
         return with_gaps[0]
-    if sample is not None:  # a column of its length, whatever it is called there
+    if sample is not None:  # a column that is missing in as many rows as the sample has
         with_gaps = [name for name in file.header if gaps[name] == sample.rows]
         if len(with_gaps) == 1:
             return with_gaps[0]
@@ -196,7 +197,7 @@ def _target_with_gaps(file: CsvFile, sample: CsvFile | None, targets: Sequence[s
         return blocks[0]
     state = f"several have missing values ({listed(with_gaps)})" if len(with_gaps) > 1 else "no column is the target"
     raise DataError(
-        f"{file.name} is the only table, and which rows are to be predicted is not certain: {state}. Name the target "
+        f"{file.name} is the only table, and it is unclear which rows are to be predicted: {state}. Name the target "
         "with --target COLUMN, and leave it empty in the rows to predict; or name the files with --train and --test.",
         code="no-test",
         file=file.name,
@@ -204,13 +205,13 @@ def _target_with_gaps(file: CsvFile, sample: CsvFile | None, targets: Sequence[s
 
 
 def _ends_with_gaps(cells: pa.ChunkedArray) -> bool:
-    """Whether exactly the last rows, or the first, are missing."""
+    """Whether the missing cells are exactly the last, or the first, rows."""
     missing = _is_missing(cells)
     return bool(missing[0] != missing[-1] and np.count_nonzero(np.diff(missing)) == 1)
 
 
 def _with_header_of(test: CsvFile, train: CsvFile, asked: Sequence[str]) -> tuple[CsvFile, list[str]]:
-    """Test with train's names where its own are mostly numbers: its first line is then a row."""
+    """Test with train's column names if its own are mostly numbers, which means that its first line is a row."""
     names = [name for name in train.header if name not in asked[1:]]
     found = test.header
     if (
@@ -225,25 +226,25 @@ def _with_header_of(test: CsvFile, train: CsvFile, asked: Sequence[str]) -> tupl
     line = io.StringIO()
     csv.writer(line, delimiter=test.dialect.delimiter, lineterminator="\n").writerow(names)
     whole = parse_csv(test.name, DecodedText(line.getvalue().encode() + test.content, test.encoding))
-    note = f"{test.name} has no header: its first line is read as a row, and its columns are named as in {train.name}."
+    note = f"{test.name} has no header: its first line is read as a row, and its columns get the names of {train.name}."
     return replace(tidy(whole), kept=np.arange(whole.rows) - 1), [note]
 
 
 def _with_names_of(test: CsvFile, train: CsvFile, *, but: Sequence[str]) -> tuple[CsvFile, list[str]]:
-    """Test with train's spelling of its columns, except columns that the sample submission names."""
+    """Test with column names spelled as in train, except those that the sample submission names."""
     found = match_names(test.header, train.header)
     renamed = {old: new for old, new in found.items() if old not in but and new not in but}
     if not renamed:
         return test, []
     names = listed([f"{old!r} as {new!r}" for old, new in renamed.items()])
-    note = f"{test.name} spells columns otherwise than {train.name}; kpipe reads {names}."
+    note = f"{test.name} spells columns differently from {train.name}; kpipe reads {names}."
     return _rename(test, renamed), [note]
 
 
 def _without_target(
     train: CsvFile, test: CsvFile, sample: CsvFile | None, targets: Sequence[str]
 ) -> tuple[CsvFile, list[str]]:
-    """Test without a target that is empty in every row."""
+    """Test without targets that are empty in every row."""
     shared = [name for name in test.header if name in train.columns]
     lacking = [name for name in train.header if name not in test.columns and not re.match("Unnamed: ", name)]
     asked = set(targets) | set(sample.header[1:] if sample is not None else ())
@@ -256,7 +257,7 @@ def _without_target(
     ]
     if not empty or test.rows == 0 or (len(empty) > 1 and not set(empty) <= asked):
         return test, []
-    note = f"{test.name}: {listed(empty)} is empty in every row, so it is a target and no feature."
+    note = f"{test.name}: {listed(empty)} is empty in every row, so it is a target and not a feature."
     return _drop(test, empty), [note]
 
 
@@ -288,8 +289,8 @@ def _make_sample(train: CsvFile, test: CsvFile, targets: Sequence[str]) -> tuple
     first = {name: _first_value(train.columns[name]) for name in wanted}
     blank = {name: pa.chunked_array([pa.array([value] * test.rows, pa.string())]) for name, value in first.items()}
     note = (
-        f"There is no sample submission: one is made of {how} and {listed(wanted)}, the column"
-        f"{'s' * (len(wanted) > 1)} that {test.name} lacks. Another form: --sample FILE."
+        f"There is no sample submission: kpipe makes one from {how} and {listed(wanted)}, the column"
+        f"{'s' * (len(wanted) > 1)} that {test.name} lacks. To use another one: --sample FILE."
     )
     made = CsvFile("sample_submission.csv", b"", [id, *wanted], test.rows, {id: ids} | blank)
     return made, [note]

@@ -1,4 +1,4 @@
-"""Frames kept as Arrow files, whole or absent, under a key that names the bytes they were read from."""
+"""A cache of tables as Arrow files, written atomically under a hash of the bytes that they were read from."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Entry:
 
 
 def cache_folder() -> Path:
-    """The folder for files that kpipe can make again: ``KPIPE_CACHE``, or the system's folder for caches.
+    """The folder for files that kpipe can recreate: ``KPIPE_CACHE``, or the system's cache folder.
 
     Returns
     -------
@@ -76,14 +76,14 @@ def cache_folder() -> Path:
 
 
 def get(home: Path, key: str) -> Entry | None:
-    """What was read before, or None if there is no entry; a damaged entry is deleted.
+    """Return a cached entry, or None if there is none; a damaged entry is deleted.
 
     Parameters
     ----------
     home : Path
         The cache's folder.
     key : str
-        Names the entry.
+        The entry's name.
 
     Returns
     -------
@@ -99,20 +99,20 @@ def get(home: Path, key: str) -> Entry | None:
         facts = manifest["facts"]
         return Entry(frames, manifest["files"], tuple(facts["notes"]), facts["encoding"], facts["extra"])
     except _UNREADABLE as error:
-        _LOG.info("the cache entry %s is damaged and is made again: %s", folder, error)
+        _LOG.info("the cache entry %s is damaged and is recreated: %s", folder, error)
         shutil.rmtree(folder, ignore_errors=True)
         return None
 
 
 def put(home: Path, key: str, entry: Entry) -> None:
-    """Write an entry; if the cache cannot be written, log it and go on.
+    """Write an entry. If the cache cannot be written, this is logged and not an error.
 
     Parameters
     ----------
     home : Path
         The cache's folder.
     key : str
-        Names the entry.
+        The entry's name.
     entry : Entry
     """
     folder = _folder(home, key)
@@ -130,7 +130,7 @@ def put(home: Path, key: str, entry: Entry) -> None:
         manifest = json.dumps(content)
         signed = {"manifest": manifest, "sha256": hashlib.sha256(manifest.encode()).hexdigest()}
         _write(part / "manifest.json", json.dumps(signed).encode())
-        with contextlib.suppress(OSError):  # another process was first: its entry is as good
+        with contextlib.suppress(OSError):  # another process has just written the same entry
             os.rename(part, folder)
     except (OSError, pa.ArrowException) as error:
         _LOG.info("the cache %s cannot be written: %s", home, error)

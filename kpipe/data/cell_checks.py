@@ -1,4 +1,4 @@
-"""Single cells that do not fit their column: infinite numbers, and text or signs in a column of numbers."""
+"""Single cells that do not fit their column: infinite numbers, and text or symbols in a column of numbers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["OnNote", "check_numbers", "without_infinite_cells", "without_odd_cel
 
 OnNote = Callable[[str], None]  # called with a sentence for the user
 
-# A column of at least 50 values, all numbers except at most 3 or 1 %, is a column of numbers; one of train or test, if
-# the other holds numbers only and at most 5 % of its cells are none.
+# A column of at least 50 values is numeric if all but 3 of them, or all but 1 %, are numbers. If the same column in the
+# other table holds only numbers, up to 5 % may be something else.
 _MIN_VALUES, _MAX_STRAYS, _SHARE_OF_STRAYS, _SHARE_BESIDE_NUMBERS = 50, 3, 0.01, 0.05
-_SAMPLED = 1000  # cells that decide whether it is worth while to look at all
+_SAMPLED = 1000  # cells that decide whether all cells are examined
 _BATCH = 4096  # cells converted to Python strings at a time: the first few often decide
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|(?i)^\s*[+-]?inf(inity)?\s*$"
 # What people write for a missing number, in lower case.
@@ -34,7 +34,7 @@ _PLACEHOLDERS = pa.array(
 def without_infinite_cells(
     files: Mapping[str, CsvFile], name: str, typed: Mapping[str, TypedColumn], on_note: OnNote
 ) -> dict[str, TypedColumn]:
-    """A column of numbers with infinite ones as missing.
+    """Replace infinite numbers by missing values.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def without_infinite_cells(
     typed : mapping of role to TypedColumn
         Its values in each file.
     on_note : callable
-        Called with a sentence on how many cells they are, and where.
+        Called with a sentence that says how many cells are affected, and where.
 
     Returns
     -------
@@ -66,9 +66,9 @@ def without_infinite_cells(
 def without_odd_cells(
     files: Mapping[str, CsvFile], name: str, typed: Mapping[str, TypedColumn], on_note: OnNote
 ) -> dict[str, TypedColumn]:
-    """A column of numbers with the few cells that are none as missing; every other column unchanged.
+    """Replace the few cells of a numeric column that are not numbers by missing values; leave other columns unchanged.
 
-    Cells that say that a number is missing (``?``, ``-``, a blank) may be many, others (``3O``) only few.
+    There may be many placeholders of a missing number (``?``, ``-``, a blank), but only few other cells (``3O``).
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def without_odd_cells(
     typed : mapping of role to TypedColumn
         Its values in each file.
     on_note : callable
-        Called with a sentence on how many cells they are, and where.
+        Called with a sentence that says how many cells are affected, and where.
 
     Returns
     -------
@@ -110,19 +110,19 @@ def without_odd_cells(
 
 
 def _are_written(values: pa.ChunkedArray) -> bool:
-    """Whether cells are numbers as people write them (1,234 or 36 months), which are read later."""
+    """Whether cells are formatted numbers (1,234 or 36 months), which are parsed later."""
     return NumberFormat.of(values.to_pandas()) is not None
 
 
 def _are_written_alike(values: pa.ChunkedArray, others: Sequence[pa.ChunkedArray]) -> bool:
-    """Whether one written form of numbers reads nearly all of these cells and the numbers of the other files."""
+    """Whether one number format parses nearly all of these cells and the numbers of the other files."""
     texts = [part.slice(0, _SAMPLED).drop_null().cast(pa.string()).to_pandas() for part in (values, *others)]
     form = NumberFormat.of(pd.concat(texts, ignore_index=True))
     return form is not None and all(form.parse(text).notna().mean() >= 1 - _SHARE_BESIDE_NUMBERS for text in texts)
 
 
 def _may_hold_numbers(values: pa.ChunkedArray) -> bool:
-    """Whether most of the first cells are numbers, as far as they are not missing."""
+    """Whether most of the first cells that are not missing are numbers."""
     first = values.slice(0, _SAMPLED).drop_null()
     numbers = _count(pc.match_substring_regex(first, _NUMBER))
     return 2 * numbers >= len(first) - _count(_are_placeholders(first)) and (numbers > 0 or len(first) < len(values))
@@ -138,7 +138,7 @@ def _count(mask: pa.ChunkedArray) -> int:
 
 
 def _describe(file: CsvFile, name: str, values: pa.ChunkedArray, odd: pa.ChunkedArray, on_note: OnNote) -> None:
-    """Say how many cells were odd, which ones, and where the first is."""
+    """Report how many cells are not numbers, what they hold, and where the first one is."""
     count, row = _count(odd), pc.index(odd, True).as_py()
     if row < 0:
         return
@@ -152,9 +152,9 @@ def _describe(file: CsvFile, name: str, values: pa.ChunkedArray, odd: pa.Chunked
 
 
 def check_numbers(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, TypedColumn]) -> None:
-    """Raise an error for text in a column of which the other file has numbers only, at least as many as texts here.
+    """Refuse text in a column that holds only numbers in the other file, if these are at least as many as the texts.
 
-    (One row of test whose ticket happens to be a number proves nothing against hundreds of tickets with letters.)
+    Fewer numbers prove nothing: the only row of test may have a ticket without letters by chance.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def check_numbers(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, T
         if column.kind != "text" or not numbers:
             continue
         rows = _rows_of_text(column.values, most=numbers)
-        # Numbers that are written as people do, such as 1,234, are read later, if one form fits both files.
+        # Formatted numbers such as 1,234 are parsed later, if one format fits both files.
         others = [other.values for other in typed.values() if other is not column]
         if rows and len(rows) <= numbers and not _are_written_alike(column.values, others):
             cells = f", here and in {len(rows) - 1:,} more cells" if len(rows) > 1 else ""
@@ -191,7 +191,7 @@ def check_numbers(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, T
 
 
 def _check_scales(file: CsvFile, name: str, column: TypedColumn, typed: Mapping[str, TypedColumn]) -> None:
-    """Raise DataError for numbers with a unit here and plain ones in the other file that cannot mean the same."""
+    """Refuse numbers with a unit here and plain numbers in the other file if they cannot be on the same scale."""
     others = [other for other in typed.values() if other.kind in ("int", "float")]
     if not others or not _are_written(column.values.slice(0, _SAMPLED)):
         return
@@ -199,8 +199,8 @@ def _check_scales(file: CsvFile, name: str, column: TypedColumn, typed: Mapping[
         written, plain = (pc.drop_null(values)[0].as_py() for values in (column.values, others[0].values))
         raise DataError(
             f"{file.name}: {name!r} is written as {str(written)[:100]!r} here and as {plain} in the other file, and "
-            f"kpipe cannot tell how the two compare. Write them alike, leave the column out (--drop {name}), or read "
-            f"it as text (--text {name}).",
+            f"it is unclear how the two compare. Write them in the same way, leave the column out (--drop {name}), or "
+            f"read it as text (--text {name}).",
             code="not-a-number",
             file=file.name,
             column=name,

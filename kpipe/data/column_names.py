@@ -1,4 +1,4 @@
-"""Names of columns that differ by case, accents, blanks or signs alone (``id-01`` and ``id_01``)."""
+"""Match column names that differ only in case, accents, blanks or punctuation (``id-01`` and ``id_01``)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": 
 
 
 def plain_name(name: object) -> str:
-    """A name without what people write in different ways: case, accents, blanks and signs.
+    """A name without case, accents, blanks and punctuation.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def plain_name(name: object) -> str:
     Returns
     -------
     str
-        "" for a name of signs alone.
+        "" for a name without letters and digits.
 
     Examples
     --------
@@ -34,12 +34,12 @@ def plain_name(name: object) -> str:
 
 
 def _with_umlauts(name: object) -> str:
-    """A name whose umlauts are written as people do who have none: ``groesse`` for ``Größe``."""
+    """A plain name with umlauts transliterated: ``groesse`` for ``Größe``."""
     return plain_name(unicodedata.normalize("NFC", str(name)).casefold().translate(_UMLAUTS))
 
 
 def match_names(names: Sequence[str], others: Sequence[str]) -> dict[str, str]:
-    """Columns of one file that are those of another file in another spelling.
+    """Find the columns of one file that another file spells differently.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def match_names(names: Sequence[str], others: Sequence[str]) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        A name that only the first file has → the one name that only the second file has, and that is alike.
+        A name that only the first file has → the matching name that only the second file has.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a column holds beyond its dtype: free text, categorical integers, numbers. No target is ever looked at."""
+"""What a column holds beyond its dtype: free text, categorical integers, numbers. Targets are never used."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from kpipe.data.numbers import parse_numbers
 __all__ = ["counts_rows", "is_categorical_integer", "is_free_text", "is_pixel_table", "to_codes", "to_numeric"]
 
 _SAMPLED = 500  # cells that decide whether a column is free text
-_MIN_WORDS = 4.0  # a cell, on average, from which mostly different texts are free text rather than categories
+_MIN_WORDS = 4.0  # per cell, on average: mostly distinct texts with fewer words are categories
 _MIN_CATEGORIES = 30  # fewer integers are left to the models as numbers
 _MIN_ROWS_PER_CATEGORY, _MIN_SPREAD = 3, 10  # rows per category; range per category
 
 
 def is_free_text(column: pd.Series) -> bool:
-    """Whether a column holds free text: several words in each cell, most cells different.
+    """Whether a column holds free text: several words per cell, and mostly distinct cells.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def is_free_text(column: pd.Series) -> bool:
 
 
 def is_categorical_integer(column: pd.Series) -> bool:
-    """Whether integers look like categories (store numbers, postcodes): many, far apart, each in several rows.
+    """Whether integers look like categories (store numbers, postcodes): many, far apart, and each in several rows.
 
     Parameters
     ----------
@@ -70,12 +70,12 @@ def is_categorical_integer(column: pd.Series) -> bool:
 
 
 def counts_rows(column: pd.Series) -> bool:
-    """Whether whole numbers grow by one from row to row, as far as they are not missing.
+    """Whether integers increase by one from row to row, ignoring missing ones.
 
     Parameters
     ----------
     column : Series
-        (n,) integers.
+        (n,) integers, perhaps with missing values.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def is_pixel_table(frame: pd.DataFrame) -> bool:
 
 
 def to_numeric(column: pd.Series) -> np.ndarray | None:
-    """A column as numbers, with dates as days since 2000-01-01; None if it holds categories or free text.
+    """Convert a column to numbers, dates to days since 2000-01-01; None if it holds categories or free text.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def to_numeric(column: pd.Series) -> np.ndarray | None:
 
 
 def to_codes(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table as numbers: numbers unchanged, dates as days, categories as codes, the most frequent first.
+    """Convert a table to numbers: dates become days, and categories codes, the most frequent one 0.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def to_codes(frame: pd.DataFrame) -> pd.DataFrame:
         if (numbers := to_numeric(values)) is not None:
             columns[str(name)] = numbers
         else:
-            # By frequency, then by the alphabet: by first occurrence, those of train would all come first.
+            # By frequency, then alphabetically: in order of occurrence, train's categories would precede test's.
             counted = values.astype(object).value_counts().sort_index(key=lambda index: index.astype(str))
             categories = counted.sort_values(ascending=False, kind="stable").index
             codes = pd.Series(range(len(categories)), index=categories)

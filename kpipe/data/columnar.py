@@ -1,8 +1,8 @@
-"""Parquet and Feather files as Arrow tables, within bounds on what they unfold to.
+"""Read Parquet and Feather files as Arrow tables, with limits on their size in memory.
 
-Both formats can hold a table that is a million times larger than the file: a repeated value takes a few bytes, however
-often it is repeated. Sizes are bounded by what the file declares before anything is read, and again while it is read.
-Columns of text stay dictionaries, so that a long text that repeats is in memory once.
+Both formats can hold a table that is a million times larger than the file, because a repeated value takes only a few
+bytes. The size that the file declares is checked before anything is read, and the actual size while reading. Columns of
+text stay dictionary-encoded, so that a long text that repeats is in memory once.
 
 References
 ----------
@@ -30,9 +30,9 @@ __all__ = ["DAMAGED", "IF_TRUSTED", "check_size", "read_feather", "read_parquet"
 DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, IndexError, NotImplementedError, struct.error)
 
 IF_TRUSTED = "If you trust it, save it as CSV."  # what to do with such a file
-_MAX_BYTES = 4 << 30  # of cells that a file may unfold to
+_MAX_BYTES = 4 << 30  # of all cells in memory
 _MIN_CELL = 5  # bytes of a cell as text: a character and where it begins
-_BATCH = 1 << 17  # rows that are read before their size is added up
+_BATCH = 1 << 17  # rows that are read between two checks of the size
 _MAGIC, _TAIL = b"ARROW1", 10  # of an IPC file; bytes at its end: the length of the footer, and the magic
 _DICTIONARIES, _BATCHES = 2, 3  # fields of the footer
 _BLOCK, _BUFFER = 24, 16  # bytes of these structures
@@ -45,29 +45,29 @@ def read_parquet(
     *,
     rows: int | None = None,
 ) -> pa.Table:
-    """The columns of a Parquet file.
+    """Read a Parquet file.
 
     Parameters
     ----------
     name : str
         What the file is called in messages.
     source : bytes or Path
-        Its content, or where it is.
+        Its content, or its path.
     is_needed : callable
-        Whether to read the column of a name.
+        Given a column's name, returns whether to read it.
     rows : int, optional
-        The number of rows that it must have.
+        The number of rows that the file must have.
 
     Returns
     -------
     Table
-        Columns of text are dictionaries.
+        Columns of text are dictionary-encoded.
 
     Raises
     ------
     DataError
-        If the file unfolds to too many bytes or has another number of rows. What pyarrow raises for a damaged file is
-        in ``DAMAGED``.
+        If the table is too large or has another number of rows. For a damaged file pyarrow's own exceptions are raised,
+        see ``DAMAGED``.
     """
     packed = len(source) if isinstance(source, bytes) else source.stat().st_size
     opened = pa.BufferReader(source) if isinstance(source, bytes) else source
@@ -99,7 +99,7 @@ def _read_batches(name: str, file: pq.ParquetFile, columns: list[str], packed: i
 
 
 def read_feather(name: str, raw: bytes) -> pa.Table:
-    """The columns of a Feather file, of version 1 or 2, the latter an Arrow IPC file.
+    """Read a Feather file of version 1 or 2; the latter is an Arrow IPC file.
 
     Parameters
     ----------
@@ -111,12 +111,12 @@ def read_feather(name: str, raw: bytes) -> pa.Table:
     Returns
     -------
     Table
-        Dictionaries are not unfolded.
+        Dictionary-encoded columns stay encoded.
 
     Raises
     ------
     DataError
-        If the file unfolds to too many bytes. What pyarrow raises for a damaged file is in ``DAMAGED``.
+        If the table is too large. For a damaged file pyarrow's own exceptions are raised, see ``DAMAGED``.
     """
     if raw.startswith(_MAGIC):  # version 1 is not compressed
         check_size(name, sum(_block_sizes(raw)), len(raw))
@@ -128,7 +128,7 @@ def read_feather(name: str, raw: bytes) -> pa.Table:
 
 
 def check_size(name: str, unfolded: int, packed: int) -> None:
-    """Refuse a file that unfolds to many bytes.
+    """Refuse a file whose content would be much larger in memory.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def check_size(name: str, unfolded: int, packed: int) -> None:
     Raises
     ------
     DataError
-        Above 4 GiB, and where an archive of such sizes would be a bomb.
+        If the content exceeds 4 GiB, or the ratio of an archive bomb (``is_bomb``).
     """
     if unfolded > _MAX_BYTES or is_bomb(unfolded, packed):
         raise DataError(
@@ -151,7 +151,7 @@ def check_size(name: str, unfolded: int, packed: int) -> None:
 
 
 def _unfolded_bytes(column: pa.Array) -> int:
-    """Bytes of a column in which no two cells share their content."""
+    """Bytes of a column if no two cells shared their content."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         sizes = _lengths(column.dictionary)
@@ -173,8 +173,8 @@ def _lengths(column: pa.Array) -> pa.Array:
         return pa.array([_MIN_CELL] * len(column), pa.int64())
 
 
-# Flat buffers, in which an IPC file describes its blocks: a table is a position; a table of offsets of its fields lies
-# where its first number says.
+# An IPC file describes its blocks in the FlatBuffers format: a table is a position in the file, and its first number
+# says where the offsets of its fields are.
 
 
 def _number(raw: bytes, kind: str, at: int) -> int:
@@ -205,7 +205,7 @@ def _structures(raw: bytes, table: int, number: int, size: int) -> Iterator[int]
 
 
 def _block_sizes(raw: bytes) -> Iterator[int]:
-    """The bytes to which each block of an IPC file unfolds."""
+    """The uncompressed size of each buffer of an IPC file."""
     footer = len(raw) - _TAIL - _number(raw, "i", len(raw) - _TAIL)
     footer = _target(raw, footer)
     for kind in (_DICTIONARIES, _BATCHES):
@@ -216,7 +216,7 @@ def _block_sizes(raw: bytes) -> Iterator[int]:
 
 
 def _buffer_sizes(raw: bytes, message: int, body: int) -> Iterator[int]:
-    """The bytes to which each buffer of a message unfolds; ``body`` is where they begin."""
+    """The uncompressed size of each buffer of a message; ``body`` is where the buffers begin."""
     header = _field(raw, message, 2)
     if header is None:
         return

@@ -1,7 +1,7 @@
-"""The bytes of a CSV file → its cells as text, or an error that names the line.
+"""Parse a CSV file into cells of text, or raise an error that names the line.
 
-Every cell is read as text; ``kpipe.data.frames`` decides dtypes from the text. So an id keeps its leading zeros, and
-the one cell that is not a number can be named with its line.
+``kpipe.data.frames`` decides dtypes from the text. So an id keeps its leading zeros, and an error can name the line of
+the one cell that is not a number.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from kpipe.errors import DataError
 
 __all__ = ["CsvFile", "parse_csv", "unique_names"]
 
-_BLOCK = 16 << 20  # bytes a thread parses at a time: smaller ones give each of 785 columns a hundred small chunks
+_BLOCK = 16 << 20  # bytes a thread parses at a time: smaller blocks split each of 785 columns into hundreds of chunks
 _MAX_BLOCK = 2**31 - 1  # bytes; pyarrow keeps a block's size in an int32
-_MAX_COLUMNS = 200_000  # a file of genes or words may have 100,000 and an id
+_MAX_COLUMNS = 200_000  # a table of genes or words may have 100,000 columns
 _BLANK_LINE = re.compile(rb"^\s*\n|\r(?!\n)|\n\r?\n")  # or a line end that may stand inside a cell
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # a terminal that shows such a name would obey them
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # a terminal would execute them
 
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A file whose cells are text: a CSV file, or a table of another format in the form of one.
+    """A table whose cells are text: a CSV file, or a file of another format converted to one.
 
     Attributes
     ----------
     name : str
         Base name, for messages.
     content : bytes
-        UTF-8 without a byte order mark; empty for a table that was no text.
+        UTF-8 without a byte order mark; empty for a format that is not text.
     header : list of str
         Column names in the order of the file.
     rows : int
@@ -55,7 +55,7 @@ class CsvFile:
     notes : tuple of str
         Sentences for the user about how the file was read.
     kept : ndarray or None
-        (rows,) rows of the file, where they are not all of them in their order.
+        (rows,) positions in the file, if rows were left out; None if all rows are kept in order.
     appended : tuple of CsvFile
         Files whose rows follow those of this one.
     """
@@ -124,7 +124,7 @@ class CsvFile:
         return self.rows - sum(file.rows for file in self.appended)
 
     def place(self, row: int) -> str:
-        """File and line of a row, for messages.
+        """Return the file and line of a row, for messages.
 
         Parameters
         ----------
@@ -139,7 +139,7 @@ class CsvFile:
         return f"{where['file']}, " + (f"line {where['line']}" if "line" in where else f"row {where['row']}")
 
     def where(self, row: int) -> dict[str, Any]:
-        """The file that a row was read from and its place there, as arguments of an error.
+        """Return the file that a row was read from and its position there, as keyword arguments of an error.
 
         Parameters
         ----------
@@ -149,7 +149,7 @@ class CsvFile:
         Returns
         -------
         dict
-            ``file``, ``row`` (counted from 1) and, in a text file, ``line``.
+            ``file``, ``row`` (counted from 1) and, for a text file, ``line``.
         """
         own = self._own_rows
         for file in self.appended if row >= own else ():
@@ -163,15 +163,15 @@ class CsvFile:
 
 
 def parse_csv(name: str, raw: bytes | DecodedText) -> CsvFile:
-    """A CSV file's cells as text.
+    """Parse a CSV file into cells of text.
 
     Parameters
     ----------
     name : str
         Base name, for messages.
     raw : bytes or DecodedText
-        Content of the file: any encoding of ``kpipe.data.encodings``, any line ends, cells separated by commas,
-        semicolons, tabs or vertical bars.
+        Content of the file, in any encoding that ``kpipe.data.encodings`` detects, with any line endings, and with
+        commas, semicolons, tabs or vertical bars between cells.
 
     Returns
     -------
@@ -184,7 +184,7 @@ def parse_csv(name: str, raw: bytes | DecodedText) -> CsvFile:
     """
     text = raw if isinstance(raw, DecodedText) else decode([name], [raw])[0]
     content = text.content
-    if b"\n" not in content:  # pyarrow ignores a header whose line does not end
+    if b"\n" not in content:  # pyarrow ignores a header without a line ending
         content = content.replace(b"\r", b"\n") + b"\n"
     dialect = sniff_dialect(content)
     content = _with_named_cells(content, dialect)
@@ -192,12 +192,12 @@ def parse_csv(name: str, raw: bytes | DecodedText) -> CsvFile:
     if b'"' in content and content.count(b'"') % 2:  # counting none takes six times as long as finding none
         _check_quotes_closed(name, content, dialect)
     whole = min(len(content), _MAX_BLOCK)
-    # pyarrow 26 loses the line feed of a quoted "\r\n" that lies across two blocks: such a file is one block.
+    # pyarrow 26 loses the line feed of a quoted "\r\n" at the border of two blocks: read such a file as one block.
     block = whole if b'"' in content and b"\r\n" in content else _BLOCK
     try:
         try:
             table = _read_cells(content, written, dialect, block=block)
-        except pa.ArrowInvalid:  # perhaps a row is longer than a block
+        except pa.ArrowInvalid:  # a row may be longer than a block
             table = _read_cells(content, written, dialect, block=whole)
     except pa.ArrowInvalid as error:
         raise _malformed(name, content, dialect, len(header), error) from error
@@ -214,24 +214,24 @@ def parse_csv(name: str, raw: bytes | DecodedText) -> CsvFile:
 
 
 def _notes(name: str, written: list[str], header: list[str], dialect: Dialect, encoding: str) -> Iterator[str]:
-    """What was done to read the file, in sentences."""
+    """Yield sentences for the user about how the file was read."""
     if encoding != UTF8:
         known = encoding.startswith("utf")
-        doubt = "" if known else ", judged by its text; if names or cells look wrong, save the file as UTF-8"
+        doubt = "" if known else ", detected from its text; if names or cells look wrong, save the file as UTF-8"
         yield f"{name} is read as {encoding}{doubt}."
     if dialect.delimiter != "," and not name.lower().endswith((".tsv", ".tab")):
-        yield f"{name} separates its cells by {dialect.name}."
+        yield f"{name}: cells are separated by {dialect.name}."
     if dialect.lines_before and not dialect.is_stated:
-        yield f"{name}: its header is on line {dialect.lines_before + 1}; what stands above it is left out."
+        yield f"{name}: the header is on line {dialect.lines_before + 1}; the lines above it are ignored."
     if dialect.added == "first":
-        yield f"{name}: each row begins with a cell more than the header has: it is read as a column of row names."
+        yield f"{name}: rows have one cell more than the header; the first cells are read as a column of row names."
     stripped = [cell.strip() for cell in written]
-    if repeated := [f"{old!r} as {new!r}" for old, new in zip(stripped, header, strict=True) if old and old != new]:
-        yield f"{name} repeats names of columns; read are {listed(repeated)}."
+    if repeated := [f"{old!r} to {new!r}" for old, new in zip(stripped, header, strict=True) if old and old != new]:
+        yield f"{name} repeats column names; renamed: {listed(repeated)}."
 
 
 def _with_named_cells(content: bytes, dialect: Dialect) -> bytes:
-    """The content from the header on, which gets a cell where the rows have one more."""
+    """The content from the header on; the header gets an empty cell if the rows have one cell more."""
     body = content[dialect.header_from :] if dialect.header_from else content
     delimiter = dialect.delimiter.encode()
     if dialect.added == "first":
@@ -263,7 +263,7 @@ def _reader(content: bytes, dialect: Dialect = COMMAS) -> Any:
 
 
 def _read_header(name: str, content: bytes, dialect: Dialect) -> tuple[list[str], list[str]]:
-    """Column names as they are in the file, and as kpipe uses them."""
+    """The column names in the file, and the unique names that kpipe uses."""
     if not content[:4096].strip() and not content.strip():
         raise DataError(
             f"{name} is empty. It must hold a header and rows: replace it with the competition's file.",
@@ -276,7 +276,7 @@ def _read_header(name: str, content: bytes, dialect: Dialect) -> tuple[list[str]
 
 
 def unique_names(name: str, header: list[str]) -> list[str]:
-    """Column names of which none repeats: the second "a" becomes "a.1", as in pandas.
+    """Make column names unique: the second "a" becomes "a.1", as in pandas.
 
     Parameters
     ----------

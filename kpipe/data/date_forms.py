@@ -1,4 +1,4 @@
-"""The ways to write a date: one pattern a form. A new form is one entry of ``FORMS``."""
+"""Date formats, each as a regular expression. To add one, add an entry to ``FORMS``."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _ZONE = (
     r"(?:\s*\([\w ]+\)|\[[\w/]+\])?"
 )
 _AT = r"(?:(?:at|um|à|kl\.?|klo|om|alle|ore|a las|o)\s+)?"
-# 2020-01-01_3 and 2020-01-01|3 are a day and a shop.
+# 2020-01-01_3 and 2020-01-01|3 are a day and the number of a shop, not a time.
 _BEFORE_TIME = rf"(?:t|[\s,:]+{_AT}|\s*[@·]\s*{_AT}|\s+[|_]\s+)"
 _TIME = rf"(?:{_BEFORE_TIME}{_CLOCK}(?:\s*uhr)?{_ZONE})?"
 _BEFORE = rf"{_CLOCK}{_ZONE}[\s,·]+"
 
 
 class DateForm(NamedTuple):
-    """One way to write dates.
+    """A format of dates as text.
 
     Attributes
     ----------
     name : str
-        Said to the user.
+        Shown to the user.
     pattern : str
-        A regular expression of RE2, without regard to case. Its groups are year, month or name (of a month), day, or
-        first and second (day and month in an order that the column decides), dayofmonth (where no year is written),
-        yearday, semester, quarter, week, weekday, hour, minute, sec, half (am or pm), zone, and excel and epoch
-        (counted days and seconds).
+        A case-insensitive RE2 expression. Its groups are year, month or name (of a month), day, or first and second
+        (day and month in an order that is decided per column), dayofmonth (for dates without a year), yearday,
+        semester, quarter, week, weekday, hour, minute, sec, half (am or pm), zone, excel (a day count) and epoch
+        (seconds).
     """
 
     name: str
@@ -45,20 +45,20 @@ class DateForm(NamedTuple):
 
 
 class NumberForm(NamedTuple):
-    """One way to write a date as a whole number.
+    """A format of dates as whole numbers.
 
     Attributes
     ----------
     name : str
-        Said to the user.
+        Shown to the user.
     lowest, highest : int
-        The range of such numbers.
+        The range of the numbers.
     pattern : str
-        Of the number's digits, as in ``DateForm``; "" where it counts ``unit``.
+        For the number's digits, as in ``DateForm``; "" if the number counts ``unit``.
     unit : str
-        What is counted since 1970: "s", "ms", "us" or "ns"; or "excel": days since 1899-12-30.
+        What the number counts since 1970: "s", "ms", "us" or "ns"; or "excel" for days since 1899-12-30.
     columns : re.Pattern
-        What a column's name must contain.
+        Must match the column's name.
     """
 
     name: str
@@ -123,7 +123,7 @@ COUNTED_FORMS = (
     _form("days since 1900 as in Excel", r"(?P<excel>\d{5}(?:\.\d+)?)"),
     _form("seconds since 1970", r"(?P<epoch>\d{9,10}(?:\.\d+)?)"),
 )
-"""Numbers that stand for dates in a column of dates, where a spreadsheet or a program converted only some of them."""
+"""Numbers in a column of dates, of which a spreadsheet or a program has converted some."""
 
 _OF_TIME = re.compile(
     r"(?i)date|time|stamp|epoch|unix|month|period|day|hour|created|updated|(_|^)(at|dt|ts|ym|ymd)(_|$)"
@@ -134,7 +134,7 @@ _OF_HOURS = re.compile(r"(?i)hour|time|stamp|date|(_|^)(dt|ts)(_|$)")
 _Y, _M, _D = r"^(?P<year>\d{4})", r"(?P<month>\d{2})", r"(?P<day>\d{2})"
 _H = r"(?P<hour>\d{2})"
 
-# Seconds since 1970 of 1980 to 2100 are dates in a column that is named after time, those of 1990 to 2035 in any other.
+# Seconds since 1970 are dates from 1980 to 2100 if the column's name suggests a time, else from 1990 to 2035.
 _SECONDS, _UNNAMED_SECONDS = (315_532_800, 4_102_444_800), (631_152_000, 2_051_222_400)
 
 
@@ -176,7 +176,7 @@ NUMBER_FORMS = (
 
 
 def number_forms_of(column: str) -> list[NumberForm]:
-    """The forms of numbers that may be dates in a column of this name.
+    """The number formats that may be dates in a column of this name.
 
     Parameters
     ----------
@@ -195,12 +195,12 @@ def number_forms_of(column: str) -> list[NumberForm]:
 
 
 def epoch_unit(numbers: pd.Series) -> Literal["s", "ms"] | None:
-    """What numbers count since 1970, where all of them are of the size of the years from 1990 to 2035.
+    """The unit in which numbers count time since 1970, if all of them lie in the years 1990 to 2035.
 
     Parameters
     ----------
     numbers : Series
-        (n,) numbers, of a column of any name.
+        (n,) numbers; the column may have any name.
 
     Returns
     -------

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - letters of Cyrillic are meant
-"""Dates in words of other languages, written as in English before their form is looked for."""
+"""Translate words in dates to English before their format is determined."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ _MONTHS = {
     ),
 }
 _ENGLISH = {name: english for english, names in _MONTHS.items() for name in names.split()}
-_TRIED = 50  # cells: where none of them changes, none is in another language
+_TRIED = 50  # cells: if none of them changes, the column is taken to be English
 _WORD = re.compile(r"[^\s\d,/()_-]{2,}")
 _BESIDE = re.compile(
     r"(?i)(?<=\d)\s+de[l]?\s+|(?<=[a-z])\.?,?\s+de[l]?\s+(?=\d)|(?<=\d)\s*(?:г\.?|года|года\.|р\.|року)\s*$"
@@ -113,7 +113,7 @@ _HALF = re.compile(r"(午前|上午|오전|午後|下午|오후)\s*(\d{1,2}(?::\
 
 
 def in_english(cells: pa.Array) -> pa.Array | None:
-    """Cells with English names of months, without weekdays, and with figures for the signs of East Asian dates.
+    """Translate the names of months, drop weekdays, and write East Asian dates with ASCII digits.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def in_english(cells: pa.Array) -> pa.Array | None:
     Returns
     -------
     pyarrow.Array or None
-        None if the first cells hold no such word.
+        None if nothing in the first cells needs translation.
 
     Examples
     --------
@@ -153,7 +153,7 @@ def _clock(found: re.Match[str]) -> str:
 
 
 def _year(found: re.Match[str]) -> str:
-    """The year that an era such as 平成 or H counts, in ours."""
+    """The Gregorian year of a year that is counted in an era such as 平成 or H."""
     number = found[2] or found[4]
     return str(_ERAS[found[1] or found[3]] + (1 if number == "元" else int(number)))
 

@@ -1,4 +1,4 @@
-"""Dates in a column, whichever way they are written; the forms are in ``kpipe.data.date_forms``."""
+"""Recognise and parse the dates of a column; the formats are in ``kpipe.data.date_forms``."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from kpipe.data.date_words import in_english
 __all__ = ["DateFormat", "distinct_cells", "is_named_after_time", "parse_dates", "to_strings"]
 
 _NAMES_OF_TIME = re.compile(r"(?i)week|day|month|year|date|time|step|hour|period|quarter|block")
-_SAMPLED = 1000  # different cells whose forms decide that of the column
-_MIN_SHARE = 0.95  # of the different cells must be dates
-_YEARS = (1500, 2200)  # others are placeholders such as 0000 and 9999
-_BUDDHIST, _BUDDHIST_0 = (2443, 2643), 543  # years of the Buddhist era, in Thai data, and how many it is ahead
+_SAMPLED = 1000  # distinct cells that decide a column's format
+_MIN_SHARE = 0.95  # of the distinct cells must be dates
+_YEARS = (1500, 2200)  # years outside are placeholders such as 0000 and 9999
+_BUDDHIST, _BUDDHIST_0 = (2443, 2643), 543  # years of the Buddhist era, as in Thai data, and its offset
 _MONTHS = pa.array("jan feb mar apr may jun jul aug sep oct nov dec".split())
 _MONTH_OR_DAY = {
     "name of the month, year": "name of the month, day",
     "year, name of the month": "day, name of the month",
 }
-_NO_YEAR = 2000  # stands for a year that is not written; it has a 29 February
-# Minutes from UTC; other names of zones say nothing.
+_NO_YEAR = 2000  # for dates without a year; a leap year, so that 29 February is a date
+# Offsets from UTC in minutes; other zone names are ignored.
 _ZONES = {
     **{"utc": 0, "gmt": 0, "z": 0, "wet": 0, "bst": 60, "west": 60, "cet": 60, "cest": 120, "eet": 120, "eest": 180},
     **{"msk": 180, "jst": 540, "kst": 540, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "mst": -420},
@@ -45,31 +45,31 @@ _ASCII = {start + digit: str(digit) for start in (0xFF10, 0x660, 0x6F0) for digi
 _ASCII |= {0xFF00 + ord(mark) - 0x20: mark for mark in "%,.-+/:"}
 _NO_DATE = np.datetime64("NaT", "us")
 
-Parts = Mapping[str, np.ndarray]  # year, month, day, ... → (n,) float64, NaN where the form has none
+Parts = Mapping[str, np.ndarray]  # year, month, day, ... → (n,) float64, NaN where the format has no such part
 
 
 @dataclass(frozen=True)
 class DateFormat:
-    """How a column writes its dates, decided for all of its cells at once.
+    """The date format of a column, decided for all of its cells at once.
 
     Attributes
     ----------
     forms : tuple of DateForm or NumberForm
-        Those that its cells have, the most frequent first.
+        The formats of its cells, the most frequent first.
     day_first : bool or None
-        Whether 01/02/2015 is the first of February; None where no cell leaves that open.
+        Whether 01/02/2015 is the first of February; None if the format is not ambiguous.
     is_certain : bool
-        Whether a cell decides ``day_first``.
+        Whether the cells prove ``day_first``.
     to_utc : bool
-        Whether cells have different offsets from UTC, so that each is converted to UTC.
+        Whether cells have different offsets from UTC and are therefore converted to UTC.
     has_zones : bool
         Whether cells name a time zone.
     in_words : bool
-        Whether cells have words of other languages than English.
+        Whether cells contain words of languages other than English.
     affixes : Affixes or None
-        Words that nearly all cells have around the date.
+        Words around the date in nearly all cells.
     unknown_zones : tuple of str
-        Zones whose offset from UTC is not known, where cells name several.
+        Zones with an unknown offset from UTC, if cells name several zones.
     """
 
     forms: tuple[DateForm | NumberForm, ...]
@@ -83,13 +83,13 @@ class DateFormat:
 
     @classmethod
     def of(cls, column: pd.Series) -> Self | None:
-        """The format of a column's dates, or None if fewer than 95 % of its different cells are dates.
+        """Determine a column's format; None if fewer than 95 % of its distinct cells are dates.
 
         Parameters
         ----------
         column : Series
-            (n,) text or numbers. Text has any of the forms of ``FORMS``; of numbers those of ``NUMBER_FORMS`` that fit
-            the column's name.
+            (n,) text or numbers. Text is tried against ``FORMS``, numbers against the entries of ``NUMBER_FORMS`` that
+            match the column's name.
 
         Returns
         -------
@@ -136,13 +136,13 @@ class DateFormat:
         found = cls((form,), *_day_first(parts, cells))
         if np.isnat(found._assemble(parts)).any():
             return None
-        # 261218 is 26 December 2018 as likely as 18 December 2026: the day differs more than the year.
+        # 261218 may be 26 December 2018 or 18 December 2026: it is YYMMDD only if days vary more than years.
         is_open = form.name == "YYMMDD" and len(np.unique(parts["day"])) <= len(np.unique(parts["year"]))
         return None if is_open else found
 
     @classmethod
     def _of_words(cls, cells: pa.Array) -> Self | None:
-        """The format of dates with words of other languages than English; Set 1, Set 2, ... are not of September."""
+        """The format of dates in other languages than English; Set 1, Set 2, ... do not stand for September."""
         english = in_english(cells)
         found = None if english is None else cls._of_text(english)
         if english is None or found is None or _is_one_month(_parts(english, found.forms)):
@@ -217,7 +217,7 @@ class DateFormat:
         """(n,) datetime64[us] of (n,) parts; NaT where they are no date."""
         first, second = parts["first"], parts["second"]
         day, month = (first, second) if self.day_first else (second, first)
-        # With two formats in one column, a cell that can be read in one order only is read in that one.
+        # A column may mix both orders: a cell that is valid in only one of them is read in that one.
         swapped = (month > 12) & (day <= 12)
         day, month = np.where(swapped, month, day), np.where(swapped, day, month)
         day = np.where(np.isnan(day), parts["day"], day)
@@ -226,7 +226,7 @@ class DateFormat:
 
 
 def is_named_after_time(column: pd.Series) -> bool:
-    """Whether a column's name contains that of a time, such as ``week`` or ``date_block_num``.
+    """Whether a column's name suggests a time, such as ``week`` or ``date_block_num``.
 
     Parameters
     ----------
@@ -245,13 +245,13 @@ def is_named_after_time(column: pd.Series) -> bool:
 
 
 def parse_dates(column: pd.Series) -> pd.Series | None:
-    """The dates and times that a column holds, or None if fewer than 95 % of its different cells are dates.
+    """Parse a column of dates and times; None if fewer than 95 % of its distinct cells are dates.
 
     Parameters
     ----------
     column : Series
-        (n,) of any dtype: text in one or more of the forms of ``kpipe.data.date_forms.FORMS``, or numbers such as
-        20150131 in a column whose name speaks of time.
+        (n,) of any dtype: text in one or more formats of ``kpipe.data.date_forms.FORMS``, or numbers such as 20150131
+        in a column whose name suggests a time.
 
     Returns
     -------
@@ -275,14 +275,14 @@ def parse_dates(column: pd.Series) -> pd.Series | None:
 
 
 def distinct_cells(column: pd.Series, most: int) -> pa.Array:
-    """Different cells of a column of text, from its whole length, without missing ones.
+    """Distinct cells of a column of text, sampled evenly over its length, without missing ones.
 
     Parameters
     ----------
     column : Series
         (n,) text.
     most : int
-        Number of rows that are looked at.
+        The number of rows that are sampled.
 
     Returns
     -------
@@ -296,7 +296,7 @@ def distinct_cells(column: pd.Series, most: int) -> pa.Array:
 
 
 def to_strings(cells: pd.Series) -> pa.Array:
-    """Cells as strings with ASCII digits, marks and blanks in place of full-width and Arabic ones.
+    """Convert cells to strings in which full-width and Arabic digits, marks and blanks are ASCII.
 
     Parameters
     ----------
@@ -323,16 +323,16 @@ def _count(cells: pa.Array, form: DateForm) -> int:
 
 
 def _forms_of(cells: pa.Array) -> tuple[DateForm, ...]:
-    """The forms that cells have, the most frequent first."""
+    """The formats of the cells, the most frequent first."""
     hits = {form: count for form in FORMS if (count := _count(cells, form))}
     forms = tuple(sorted(hits, key=lambda form: -hits[form]))
-    if len(cells) / 4 <= sum(hits.values()) < len(cells):  # some are counted from a day on
+    if len(cells) / 4 <= sum(hits.values()) < len(cells):  # the others may be day counts or timestamps
         forms += tuple(form for form in COUNTED_FORMS if _count(cells, form))
     return forms
 
 
 def _has_no_years(parts: Parts, forms: tuple[DateForm, ...]) -> bool:
-    """Whether the number beside a month's name is the day: all are at most 31, and some are no year until today."""
+    """Whether the numbers beside months are days: all are at most 31, and some would be years in the future."""
     if forms[0].name not in _MONTH_OR_DAY or not (parts["digits"][~np.isnan(parts["digits"])] == 2).all():
         return False
     numbers = parts["year"][~np.isnan(parts["year"])]
@@ -340,7 +340,7 @@ def _has_no_years(parts: Parts, forms: tuple[DateForm, ...]) -> bool:
 
 
 def _parts(cells: pa.Array, forms: tuple[DateForm | NumberForm, ...]) -> dict[str, np.ndarray]:
-    """The parts of each cell by the first form that it has."""
+    """The parts of each cell, read by the first format that matches."""
     names = "year month day first second dayofmonth yearday semester quarter week weekday hour minute sec half zone"
     names += " digits excel epoch"
     parts = {name: np.full(len(cells), np.nan) for name in names.split()}
@@ -390,7 +390,7 @@ def _is(text: pa.Array, pattern: str) -> np.ndarray:
 
 
 def _offsets(text: pa.Array) -> np.ndarray:
-    """Minutes from UTC; NaN where a cell has no zone, 0 for the name of one."""
+    """Offsets from UTC in minutes; NaN for cells without a zone, 0 for zones with an unknown offset."""
     found = pc.extract_regex(text, r"(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?$")
     hours, minutes = (_floats(pc.struct_field(found, name)) for name in ("hours", "minutes"))
     sign = np.where(_is(pc.struct_field(found, "sign"), "-"), -1, 1)
@@ -401,7 +401,7 @@ def _offsets(text: pa.Array) -> np.ndarray:
 
 
 def _unknown_zones(cells: pa.Array, forms: tuple[DateForm, ...]) -> list[str]:
-    """The names of zones of an offset that is not known, where cells have several; at most three."""
+    """Up to three names of zones with an unknown offset, if cells name several zones."""
     names: set[str] = set()
     for form in forms:
         found = pc.extract_regex(cells, form.pattern).drop_null()
@@ -412,12 +412,12 @@ def _unknown_zones(cells: pa.Array, forms: tuple[DateForm, ...]) -> list[str]:
 
 
 def _first_of(*numbers: np.ndarray) -> np.ndarray:
-    """(n,) the first of several numbers that is not missing."""
+    """(n,) the first number that is not missing."""
     return functools.reduce(lambda first, second: np.where(np.isnan(first), second, first), numbers)
 
 
 def _to_dates(parts: Parts, *, to_utc: bool) -> np.ndarray:
-    """(n,) datetime64[us] of parts with year, month and day; what is missing of the rest is the first or 0."""
+    """(n,) datetime64[us] from parts with year, month and day; missing parts of the time are 0."""
     hour = np.where(np.isnan(parts["half"]), parts["hour"], parts["hour"] % 12 + parts["half"])
     seconds = 3600 * np.nan_to_num(hour) + 60 * np.nan_to_num(parts["minute"]) + np.nan_to_num(parts["sec"])
     seconds = seconds - 60 * np.nan_to_num(parts["zone"]) if to_utc else seconds
@@ -434,14 +434,14 @@ def _to_days(parts: Parts) -> np.ndarray:
     year = np.where((year >= _BUDDHIST[0]) & (year <= _BUDDHIST[1]), year - _BUDDHIST_0, year)
     year = np.where(np.isnan(parts["dayofmonth"]), year, _NO_YEAR)
     weeks, yeardays = parts["week"], parts["yearday"]
-    # The first week of a year is the one that holds 4 January.
+    # ISO 8601: the first week of a year is the one with 4 January.
     counted = np.where(np.isnan(weeks), np.where(np.isnan(yeardays), np.nan, 1.0), 4.0)
     january = np.where(np.isnan(counted), np.nan, 1.0)
     month = _first_of(january, parts["month"], 3 * parts["quarter"] - 2, 6 * parts["semester"] - 5)
     day = _first_of(counted, parts["day"], parts["dayofmonth"], np.ones(len(month)))
     dates = _calendar_day(year, month, day)
     today = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "D")
-    # A year of two digits is the latest one that is not in the future.
+    # A two-digit year is the latest year that is not in the future.
     late = (parts["digits"] == 2) & (dates > today)
     dates = np.where(late, _calendar_day(year - 100, month, day), dates)
     weekday = (dates.astype(np.int64) + 3) % 7
@@ -478,7 +478,7 @@ def _day_first(parts: Parts, cells: pa.Array) -> tuple[bool | None, bool]:
     days, months = int((first > 12).sum()), int((second > 12).sum())
     if days or months:
         return days > months, True
-    # Of a month's first days only, as in monthly data, the number that never changes is the day.
+    # In monthly data, which has only the first day of each month, the constant number is the day.
     constant = [len(np.unique(part[~np.isnan(part)])) == 1 for part in (first, second)]
     if constant[0] != constant[1]:
         return constant[0], False
@@ -492,7 +492,7 @@ def _is_one_month(parts: Parts) -> bool:
 
 
 def _are_seasons(parts: Parts, forms: tuple[DateForm | NumberForm, ...]) -> bool:
-    """Whether 2010-11 is a season and not a November: every number is that of the next year."""
+    """Whether 2010-11 is a season and not a month: the second number is always that of the following year."""
     if forms[0].name != "year, month":
         return False
     return bool((parts["month"] == (parts["year"] + 1) % 100).all())

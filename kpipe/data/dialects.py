@@ -1,4 +1,4 @@
-"""How a text file separates its cells: judged by its first rows, whatever its name says."""
+"""Detect how a text file separates its cells, from its first rows and not from its name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_CELL = 1 << 30  # characters; Python's csv module by default refuses cells a
 _DELIMITERS = (",", ";", "\t", "|")
 _SNIFFED = 256 << 10  # bytes
 _ROWS = 50
-_STATED = re.compile(rb"sep=([,;|\t])\r?\n")  # Excel's own first line
+_STATED = re.compile(rb"sep=([,;|\t])\r?\n")  # a first line that Excel writes
 _MAX_TITLES = 10  # lines above the header
 _NUMBER = re.compile(r"\s*[+-]?\d+([.,]\d+)?\s*")
 _QUOTED_NUMBER = re.compile(rb'"\d+"')
@@ -29,14 +29,14 @@ class Dialect:
     delimiter : str
         Between cells.
     header_from : int
-        Bytes before the header: those of a line such as ``sep=;``, or of titles and comments.
+        Number of bytes before the header: a line such as ``sep=;``, or titles and comments.
     lines_before : int
         Lines before the header.
     is_stated : bool
         Whether the line before the header is Excel's ``sep=;``.
     added : {"", "first", "last"}
-        Where each row has a cell more than the header: R's row names are first, the empty cell that a delimiter at the
-        end of each row makes is last.
+        Where rows have one cell more than the header: first for R's row names, last for a delimiter at the end of each
+        row.
     """
 
     delimiter: str = ","
@@ -55,7 +55,7 @@ COMMAS = Dialect()
 
 
 def sniff_dialect(content: bytes) -> Dialect:
-    r"""How a file separates its cells: by the delimiter by which most of its first rows are as wide as the header.
+    r"""Find the delimiter with which most of the first rows have as many cells as the header.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def sniff_dialect(content: bytes) -> Dialect:
 
 
 def _lines_above_header(head: bytes) -> int:
-    """How many lines of titles and comments stand above a header of several names, whose rows are all as wide."""
+    """The number of lines of titles and comments above a header whose rows all have as many cells."""
     first = head[: head.find(b"\n")]
     if not (first.lstrip().startswith(b"#") or max(len(_filled(first, each)) for each in _DELIMITERS) <= 1):
         return 0
@@ -124,7 +124,7 @@ def _filled(line: bytes, delimiter: str) -> list[str]:
 
 
 def _first_lines(content: bytes, start: int) -> bytes:
-    """Whole lines from the beginning, at least one."""
+    """The first lines, none of them cut; at least one."""
     head = content[start : start + _SNIFFED]
     if len(content) > start + _SNIFFED and b"\n" in head:
         head = head[: head.rindex(b"\n") + 1]
@@ -143,7 +143,7 @@ def _rows(head: bytes, delimiter: str) -> list[list[str]]:
 
 
 def _fit(rows: list[list[str]]) -> tuple[float, int]:
-    """Share of the rows that are as wide as the header, or one cell wider; and the header's width."""
+    """The share of rows with as many cells as the header or one more, and the number of cells of the header."""
     if not rows or len(rows[0]) < 2:
         return 0.0, 0
     width = len(rows[0])
@@ -157,7 +157,7 @@ def _added(rows: list[list[str]], head: bytes) -> str:
         return ""
     if all(row[-1] == "" for row in rows[1:]):
         return "last"
-    # R quotes names of rows and columns; a row with a comma too many in its text is no reason to shift its cells.
+    # R quotes the names of rows and columns. A row with one comma too many must not shift the cells of all rows.
     lines = head.split(b"\n")
     named = head.startswith(b'"') and all(_QUOTED_NUMBER.match(line) for line in lines[1 : len(rows)])
     return "first" if named and len(rows) > 3 else ""

@@ -1,4 +1,4 @@
-"""Competitions downloaded from Kaggle: their zips in the cache, and the name of the metric on Kaggle's page."""
+"""Downloads from Kaggle: the zips of competitions in the cache, and the names of their metrics."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ __all__ = ["Downloader", "MetricName", "OnDownload", "downloads_folder", "metric
 
 _MAX_NAME = 200  # characters of a metric's name
 
-OnDownload = Callable[[int, int], None]  # bytes downloaded so far, and in all
+OnDownload = Callable[[int, int], None]  # bytes downloaded so far, and in total
 
 
 class Downloader(Protocol):
-    """Asks Kaggle for a competition's files, as ``kpipe.kaggle.download.KaggleDownloader`` does."""
+    """The interface of ``kpipe.kaggle.download.KaggleDownloader``."""
 
     def download(self, slug: str, folder: Path, *, on_download: OnDownload) -> Path | None:
-        """The competition's zip, downloaded unless it exists.
+        """Download the competition's zip unless it exists, and return its path.
 
         Parameters
         ----------
         slug : str
             The competition's name on Kaggle.
         folder : Path
-            Where the zip is kept, as ``<slug>.zip``.
+            The folder in which the zip is stored as ``<slug>.zip``.
         on_download : callable
-            Called with the number of bytes downloaded so far, and in all.
+            Called with the number of bytes downloaded so far, and in total.
 
         Returns
         -------
@@ -41,11 +41,11 @@ class Downloader(Protocol):
         Raises
         ------
         RemoteError
-            Kaggle does not give the zip.
+            Kaggle refuses or fails to send the zip.
         """
 
     def metric_name(self, slug: str) -> str | None:
-        """The name of the metric on the competition's page.
+        """Return the name of the metric on the competition's page.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ def downloads_folder() -> Path:
 
 
 def metric_on_page(slug: str, place: Path, downloader: Downloader | None) -> MetricName:
-    """The name of a competition's metric on Kaggle's page, which is kept beside its zip.
+    """The name of the metric on a competition's page, which is stored beside the zip once it is known.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The strictest dtype that holds every cell of a column of text."""
+"""Find the strictest dtype that holds every cell of a column of text."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ __all__ = ["Kind", "TypedColumn", "cast_or_none", "has_leading_zeros", "null_mis
 
 Kind = Literal["int", "float", "bool", "text", "empty"]
 
-# The spellings of a missing value that pandas.read_csv knows, so that kpipe reads a file as Kagglers expect.
+# The missing-value strings of pandas.read_csv, so that kpipe reads a file as Kagglers expect.
 _MISSING = pa.array(
     "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null".split("|")
 )
-_TRIED = 100  # cells among which the first that is not missing is looked for
+_TRIED = 100  # first cells, of which the first one that is not missing is tried
 _INTEGER = re.compile(r"[+-]?(?:[0-9]+|0[xX][0-9a-fA-F]+)")
 _FLOAT = re.compile(r"(?i)[+-]?(?:[0-9.]|inf|nan)")
 
 
 @dataclass(frozen=True)
 class TypedColumn:
-    """A column of one file, cast to the strictest kind of value that holds every cell.
+    """A column of one file, cast to the strictest type that holds every cell.
 
     Attributes
     ----------
     kind : {"int", "float", "bool", "text", "empty"}
-        "empty" where every cell is missing.
+        "empty" if every cell is missing.
     values : pyarrow.ChunkedArray
         (rows,) uint8 or int64, float64, bool or string; missing cells are null.
     """
@@ -47,10 +47,10 @@ class TypedColumn:
 
 
 def strictest(text: pa.ChunkedArray) -> TypedColumn:
-    """A column cast to the strictest kind of value that holds every cell.
+    """Cast a column to the strictest type that holds every cell.
 
-    Numbers may have blanks around them, as for pandas. A column of numbers with leading zeros is text, and so is one
-    whose whole numbers are too large for int64.
+    As in pandas, there may be blanks around numbers. Numbers with leading zeros stay text, and so do integers that
+    exceed int64.
 
     Parameters
     ----------
@@ -86,14 +86,14 @@ def strictest(text: pa.ChunkedArray) -> TypedColumn:
 
 
 def null_missing(text: pa.ChunkedArray, keep: Collection[str] = ()) -> pa.ChunkedArray:
-    """The same strings, with null where a cell spells a missing value (empty, NA, NaN, None, ...).
+    """Replace cells that spell a missing value (empty, NA, NaN, None, ...) by null.
 
     Parameters
     ----------
     text : pyarrow.ChunkedArray
         (rows,) strings.
     keep : collection of str
-        Spellings that are categories of this column.
+        Strings that are categories of this column instead.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def null_missing(text: pa.ChunkedArray, keep: Collection[str] = ()) -> pa.Chunke
 
 
 def cast_or_none(values: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray | None:
-    """Strings cast to a type of numbers, or None if one of them cannot be.
+    """Cast strings to numbers; None if one of them cannot be cast.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def cast_or_none(values: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArra
     -------
     pyarrow.ChunkedArray or None
     """
-    # A cast that fails takes 0.2 ms, in a table of 20,000 columns 20 s: the first cell decides for nearly every column.
+    # Casts that fail take 20 s in a table of 20,000 columns, and the first cell nearly always shows that they will.
     present = values.slice(0, _TRIED).drop_null()
     if len(present) and not _may_be_cast(present[0].as_py(), target):
         return None
@@ -136,13 +136,13 @@ def _may_be_cast(cell: str, target: pa.DataType) -> bool:
 
 
 def _cast_whole(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Bytes as uint8, which is faster than int64 and kept where there are many such columns; else int64; else None."""
+    """Integers as uint8 if they fit, which is faster and kept for pixels; else as int64; else None."""
     found = cast_or_none(text, pa.uint8())
     return cast_or_none(text, pa.int64()) if found is None else found
 
 
 def has_leading_zeros(text: pa.ChunkedArray, whole: pa.ChunkedArray) -> bool:
-    """Whether a whole number is written as 007, -07 or 0x1F: such a column holds codes, not numbers.
+    """Whether an integer is written as 007, -07 or 0x1F: such a column holds codes, not numbers.
 
     Parameters
     ----------
@@ -155,16 +155,17 @@ def has_leading_zeros(text: pa.ChunkedArray, whole: pa.ChunkedArray) -> bool:
     -------
     bool
     """
-    # Codes take more characters than the digits of their numbers: counting both is faster than comparing cells.
+    # With leading zeros, the cells have more characters than the integers have digits: counting both is faster than
+    # comparing cells.
     numbers = whole.to_numpy()
     if _count_characters(text) != _count_digits(numbers):
         return True
-    # Hexadecimals, which pyarrow casts too, take as few characters or fewer from 0xF4240 (a million) on.
+    # Hexadecimal numbers, which pyarrow casts too, need not be longer from 0xF4240 (a million) on.
     return numbers.dtype != np.uint8 and any(b"x" in cells.lower() for cells in map(_characters, text.chunks))
 
 
 def _exceeds_int64(text: pa.ChunkedArray, numbers: pa.ChunkedArray) -> bool:
-    """Whether all are whole numbers and one is beyond int64: a float would silently change its digits."""
+    """Whether all are integers and one exceeds int64: as a float it would silently lose digits."""
     beyond = pc.any(pc.greater_equal(pc.abs(numbers), 2.0**63)).as_py()
     return bool(beyond) and pc.all(pc.match_substring_regex(text, r"^[+-]?\d+$")).as_py()
 
@@ -179,7 +180,7 @@ def _characters(chunk: pa.StringArray) -> bytes:
 
 
 def _span(chunk: pa.StringArray) -> tuple[int, int]:
-    """Where a chunk's cells begin and end in its buffer of characters."""
+    """The start and end of a chunk's cells in its buffer of characters."""
     if not len(chunk):
         return 0, 0
     offsets = np.frombuffer(chunk.buffers()[1], np.int32, len(chunk) + 1, 4 * chunk.offset)
@@ -190,7 +191,7 @@ def _count_digits(whole: np.ndarray) -> int:
     """Characters that integers take in decimal, signs included."""
     if not len(whole):
         return 0
-    # As uint64 the smallest int64, whose absolute value int64 lacks, comes out right too.
+    # uint64 also holds the absolute value of the smallest int64.
     size = np.abs(whole).astype(np.uint64) if whole.min() < 0 else whole
     bounds = (10**power for power in range(1, 19))
     longer = itertools.takewhile(lambda bound: bound <= size.max(), bounds)

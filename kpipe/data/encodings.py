@@ -1,4 +1,4 @@
-"""The bytes of text files → UTF-8. The files of a competition are in one encoding, so they are judged together."""
+"""Convert text files to UTF-8. All files of a competition usually have one encoding, so it is detected jointly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["UTF8", "DecodedText", "decode", "encode"]
 
 UTF8 = "utf-8"
 
-_MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
+_MARKS = {  # UTF-32 first: its byte order mark begins with that of UTF-16
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
@@ -25,14 +25,14 @@ _MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
 _CANDIDATES = (
     "cp1252 cp949 cp932 euc_jp gb18030 big5 cp1251 koi8_r cp1250 cp1253 cp1254 cp1255 cp1256 cp1257 cp874".split()
 )
-_CELL = re.compile(rb'[^,;\t"\r\n]{0,4096}[\x80-\xff][^,;\t"\r\n]{0,4096}')  # no byte of the gaps is part of a letter
+_CELL = re.compile(rb'[^,;\t"\r\n]{0,4096}[\x80-\xff][^,;\t"\r\n]{0,4096}')  # delimiters are never part of a letter
 _SAMPLED = 16 << 10  # bytes of cells from each file that decide
 _SNIFFED = 4096  # bytes that decide whether a file is UTF-16 without a byte order mark
-_MIN_HANGUL = 0.95  # of high bytes are in the range of Korean syllables: of Chinese text about half are
+_MIN_HANGUL = 0.95  # of high bytes in the range of Korean syllables; in Chinese text about half are
 _HANGUL = re.compile(rb"[\xb0-\xc8][\xa1-\xfe]")
-_MIN_ALONE = 0.5  # of high bytes: letters with accents stand among ASCII letters, those of other alphabets together
+_MIN_ALONE = 0.5  # of high bytes without another beside them: accented letters stand alone among ASCII letters
 _ALONE = re.compile(rb"(?<![\x80-\xff])[\x80-\xff](?![\x80-\xff])")
-# What cp1252 makes of letters of other encodings: signs within words, and signs that hardly stand before a letter.
+# What other encodings look like if decoded as cp1252: symbols within words, or before letters.
 _NOT_IN_WORDS = re.compile("£[a-zóà-ÿ]|\\w[¡-©¬-°²³¶-¹º¿]\\w|[\u0192\u201e\u2021\u02c6\u2030\u2039\u02dc\u203a]\\w")
 
 
@@ -52,15 +52,15 @@ class DecodedText(NamedTuple):
 
 
 def decode(names: Sequence[str], raws: Sequence[bytes]) -> list[DecodedText]:
-    """Files of one competition as UTF-8.
+    """Convert the files of one competition to UTF-8.
 
     Parameters
     ----------
     names : sequence of str
         Base names, for messages.
     raws : sequence of bytes
-        Content of each file: UTF-8, UTF-16 or UTF-32, with or without a byte order mark; or an older encoding, which is
-        detected from the cells of all files that are in one.
+        Content of each file: UTF-8, UTF-16 or UTF-32, with or without a byte order mark; or a legacy encoding, which
+        is detected from the cells of all such files.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def decode(names: Sequence[str], raws: Sequence[bytes]) -> list[DecodedText]:
     Raises
     ------
     DataError
-        A file holds NUL bytes and is not UTF-16.
+        A file contains NUL bytes and is not UTF-16 or UTF-32, or is damaged.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def decode(names: Sequence[str], raws: Sequence[bytes]) -> list[DecodedText]:
 
 
 def encode(text: str, encoding: str) -> bytes:
-    """Text in an encoding; in UTF-8 where the encoding lacks a character.
+    """Encode a text; in UTF-8 if the encoding lacks one of its characters.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def encode(text: str, encoding: str) -> bytes:
 
 
 def _as_unicode(name: str, raw: bytes) -> DecodedText | None:
-    """The file if it is in an encoding of Unicode, else None."""
+    """The file if it is UTF-8, UTF-16 or UTF-32, else None."""
     content = raw
     while content.startswith(codecs.BOM_UTF8):  # pyarrow would silently strip a second one off the first column's name
         content = content[len(codecs.BOM_UTF8) :]
@@ -126,7 +126,7 @@ def _as_unicode(name: str, raw: bytes) -> DecodedText | None:
 
 
 def _without_mark(content: bytes) -> str:
-    """UTF-16 without a byte order mark: every second byte of most characters is NUL."""
+    """The encoding of UTF-16 without a byte order mark, in which every second byte is mostly NUL; else ""."""
     head = content[:_SNIFFED]
     for encoding, start in (("utf-16-le", 1), ("utf-16-be", 0)):
         high = head[start::2]
@@ -149,7 +149,7 @@ def _detect(files: Iterable[bytes]) -> str:
 
 
 def _reads_as_words(cells: bytes) -> bool:
-    """Whether cp1252 gives no letters of other alphabets' bytes: symbols inside words, and signs that no text has."""
+    """Whether the cells are plausible cp1252: no symbols inside words, and no undefined bytes."""
     try:
         text = cells.decode("cp1252")
     except UnicodeDecodeError:
@@ -158,7 +158,7 @@ def _reads_as_words(cells: bytes) -> bool:
 
 
 def _cells(raw: bytes) -> list[bytes]:
-    """Different cells of a file that are not ASCII, up to a bound."""
+    """Distinct cells of a file that are not ASCII, up to a total size."""
     found: dict[bytes, None] = {}
     size = 0
     for match in _CELL.finditer(raw):

@@ -1,4 +1,4 @@
-"""The tables in a folder or a zip. They are read into memory; nothing is unpacked to disk."""
+"""List the tables in a folder or a zip. They are read into memory; nothing is unpacked to disk."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ __all__ = [
 
 _ENDINGS = "|".join(map(re.escape, FORMATS))
 _TABLE = re.compile(rf"({_ENDINGS})(\.(gz|bz2|xz|zip))?$", re.IGNORECASE)
-# Text files are tables only where their names say so: readme.txt and data_description.txt are none.
+# Text files are tables only if their names say so, unlike readme.txt and data_description.txt.
 _TEXT = re.compile(
     r"(?:.*[^a-z])?(?:train|test|sample|submission)[^/]*\.(txt|dat|data)(\.(gz|bz2|xz|zip))?$", re.IGNORECASE
 )
 _START = 64 << 10  # bytes from which the header of a text file is read
 _PACKED = re.compile(r"\.(gz|bz2|xz|zip)$", re.IGNORECASE)
 _ENDING = re.compile(r"\.[a-z0-9]+$", re.IGNORECASE)
-_NOTES = re.compile(r"(metadata|schema|config|manifest|settings)\.json$", re.IGNORECASE)  # JSON that is no table
-# Archives that Python cannot open without a package, and the command that unpacks them.
+_NOTES = re.compile(r"(metadata|schema|config|manifest|settings)\.json$", re.IGNORECASE)  # JSON that is not a table
+# Archives that kpipe does not open, and the commands that unpack them.
 _UNPACK = {
     ".7z": "7z x {name} (apt install p7zip-full)",
     ".rar": "unrar x {name}",
@@ -56,11 +56,11 @@ class SourceFile:
     Attributes
     ----------
     path : str
-        Where it lies in the folder or zip, such as ``deep/train.csv.gz``.
+        Its path in the folder or zip, such as ``deep/train.csv.gz``.
     read_packed : callable
-        Reads its bytes, which may be packed; at most the first so many, if a number is passed.
+        Returns its bytes, still compressed; given a number, at most that many.
     outside : bool
-        Whether it lies elsewhere on disk, since the user named it by a path.
+        Whether it is elsewhere on disk, because the user gave its path.
     """
 
     path: str
@@ -69,7 +69,7 @@ class SourceFile:
 
     @property
     def name(self) -> str:
-        """Base name of the table: ``train.csv``, also where it is packed."""
+        """Base name of the table: ``train.csv``, also if it is compressed."""
         return _PACKED.sub("", self._base)
 
     @property
@@ -79,7 +79,7 @@ class SourceFile:
 
     @property
     def depth(self) -> int:
-        """Number of folders that it lies in."""
+        """Number of folders above it."""
         return self.path.count("/")
 
     @property
@@ -87,7 +87,7 @@ class SourceFile:
         return self.path.rsplit("/", 1)[-1]
 
     def read(self) -> bytes:
-        """The table's own bytes, unpacked.
+        """Return the table's bytes, decompressed.
 
         Returns
         -------
@@ -101,7 +101,7 @@ class SourceFile:
         return unpack(self._base, self.read_packed(), wanted=is_table)
 
     def read_start(self) -> bytes:
-        """The first lines, some kilobytes, of a text file that is not packed; of every other file nothing.
+        """Return the first lines, about 64 KiB, of a text file that is not compressed; b"" for other files.
 
         Returns
         -------
@@ -119,7 +119,7 @@ class SourceFile:
 
 
 def list_files(place: Path) -> list[SourceFile]:
-    """Every table of a folder or zip, at any depth, except hidden ones.
+    """List the tables of a folder or zip at any depth, except hidden ones.
 
     Parameters
     ----------
@@ -134,13 +134,13 @@ def list_files(place: Path) -> list[SourceFile]:
     Raises
     ------
     DataError
-        The zip is not one, or damaged.
+        The zip is damaged or not a zip.
     """
     return _sorted(file for file in _all_files(place) if is_table(file.path))
 
 
 def list_names(place: Path) -> list[str]:
-    """The paths of all files of a folder or zip, except hidden ones.
+    """List the paths of all files of a folder or zip, except hidden ones.
 
     Parameters
     ----------
@@ -154,13 +154,13 @@ def list_names(place: Path) -> list[str]:
     Raises
     ------
     DataError
-        The zip is not one, or damaged.
+        The zip is damaged or not a zip.
     """
     return sorted(file.path for file in _all_files(place) if not is_hidden(file.path))
 
 
 def open_zips(place: Path) -> list[SourceFile]:
-    """The tables of a folder or zip, and those of the zips in it, which lie as deep as their zips.
+    """List the tables of a folder or zip and of the zips in it; a zip does not count as a folder.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def open_zips(place: Path) -> list[SourceFile]:
 
 
 def open_workbooks(files: Sequence[SourceFile]) -> list[SourceFile]:
-    """The sheets of Excel workbooks that have several, as tables ``data.xlsx/train.csv``.
+    """Replace Excel workbooks of several sheets by their sheets, as tables ``data.xlsx/train.csv``.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def open_workbooks(files: Sequence[SourceFile]) -> list[SourceFile]:
     Returns
     -------
     list of SourceFile
-        Other files as they are; sorted by depth, then by path.
+        Other files unchanged; sorted by depth, then by path.
 
     Raises
     ------
@@ -213,7 +213,7 @@ def open_workbooks(files: Sequence[SourceFile]) -> list[SourceFile]:
 
 
 def is_table(path: str) -> bool:
-    """Whether a path is, by its name, that of a table that is not hidden.
+    """Whether a path is, by its name, a table that is not hidden.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def is_table(path: str) -> bool:
 
 
 def source_file(path: Path) -> SourceFile:
-    """A file on disk that the user named.
+    """A file on disk that the user gave.
 
     Parameters
     ----------
@@ -248,7 +248,7 @@ def source_file(path: Path) -> SourceFile:
 
 
 def unread_archives(place: Path) -> list[str]:
-    """Sentences on archives that kpipe cannot open, each with the command that unpacks it.
+    """Sentences about archives that kpipe cannot open, each with the command that unpacks it.
 
     Parameters
     ----------
@@ -322,7 +322,7 @@ def _sorted(files: Iterator[SourceFile] | Sequence[SourceFile]) -> list[SourceFi
 
 
 def is_hidden(path: str) -> bool:
-    """Whether a path is one of the files that systems leave beside others.
+    """Whether a path is hidden or belongs to files such as ``__MACOSX`` that operating systems create.
 
     Parameters
     ----------

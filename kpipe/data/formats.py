@@ -1,7 +1,7 @@
-"""Tables of any format → cells as text. A new format is one entry of ``_READERS``.
+"""Read tables of any format as cells of text. To add a format, add an entry to ``_READERS``.
 
-Cells become text so that all formats are treated alike afterwards: an id keeps its leading zeros, and train's columns
-get the dtypes of test's.
+With cells of text, all formats are treated in the same way afterwards: an id keeps its leading zeros, and columns of
+train and test get the same dtypes.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _DAMAGED = (*DAMAGED, RecursionError, AttributeError, SyntaxError, EOFError, zip
 
 
 def parse_tables(names: Sequence[str], raws: Sequence[bytes]) -> list[CsvFile]:
-    """Tables of one competition, whose cells are text.
+    """Read the tables of one competition as cells of text.
 
     Parameters
     ----------
     names : sequence of str
-        Base names, whose endings say the formats.
+        Base names, whose extensions determine the formats.
     raws : sequence of bytes
         Content of each file.
 
@@ -59,12 +59,12 @@ def parse_tables(names: Sequence[str], raws: Sequence[bytes]) -> list[CsvFile]:
 
 
 def parse_table(name: str, raw: bytes | DecodedText) -> CsvFile:
-    """A table's cells as text.
+    """Read a table as cells of text.
 
     Parameters
     ----------
     name : str
-        Base name, whose ending says the format.
+        Base name, whose extension determines the format.
     raw : bytes or DecodedText
         Content of the file.
 
@@ -102,7 +102,7 @@ def _as_text(name: str, table: pa.Table) -> CsvFile:
 
 
 def _to_text(name: str, title: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Cells as they would be in a CSV file: missing ones are empty, truth values are True and False."""
+    """Cells as they would be in a CSV file: missing ones are empty, booleans are True and False."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
@@ -128,7 +128,7 @@ def _to_text(name: str, title: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Dates without the time of day where that is midnight in every row, and without empty fractions of seconds."""
+    """Dates without the time of day if that is midnight in every row, and without zero fractions of seconds."""
     zone = "%z" if column.type.tz else ""
     text = column.cast(pa.string()) if zone else pc.strftime(column, "%Y-%m-%d %H:%M:%S")
     text = text.cast(pa.string())
@@ -172,7 +172,7 @@ def _json(name: str, raw: bytes) -> pa.Table:
         values = [list(cells.values()) if isinstance(cells, dict) else cells for cells in content.values()]
         return pa.table(dict(zip(map(str, content), map(_cells, values), strict=True)))
     raise DataError(
-        f"{name} is JSON, but no table: it must be a list of records, or one record per line.",
+        f"{name} is JSON, but not a table: it must be a list of records, or one record per line.",
         code="broken-table",
         file=name,
     )
@@ -233,7 +233,7 @@ def sheet_names(raw: bytes) -> list[str]:
     Returns
     -------
     list of str
-        Empty for what is no workbook.
+        Empty for a file that is not a workbook.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive, archive.open("xl/workbook.xml") as index:
@@ -299,7 +299,7 @@ def _rows_of_sheet(name: str, raw: bytes, sheet: str | None = None) -> list[list
 
 def _old_excel(name: str, raw: bytes) -> pa.Table:
     raise DataError(
-        f"{name} is a workbook of old Excel. Save it as .xlsx or CSV (libreoffice --convert-to csv {name}).",
+        f"{name} is a workbook in Excel's old format. Save it as .xlsx or CSV (libreoffice --convert-to csv {name}).",
         code="unsupported-format",
         file=name,
     )
@@ -318,5 +318,5 @@ _READERS: Mapping[str, Callable[[str, bytes], pa.Table]] = {
     ".xlsm": _excel,
     ".xls": _old_excel,
 }
-# Endings of tables: of several files with one name, the first is taken.
+# Extensions of tables; of several files that differ only in the extension, the first is used.
 FORMATS = (".csv", ".tsv", ".tab", ".psv", *_READERS)

@@ -1,4 +1,4 @@
-"""CSV files of text → data frames whose columns have the same dtype in train and test."""
+"""Convert cells of text to data frames whose columns have the same dtype in train and test."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from kpipe.errors import UsageError
 
 __all__ = ["to_frames"]
 
-_MIN_PIXELS = 64  # columns of bytes that make an image or a histogram; fewer become int64, whose arithmetic cannot wrap
-_MAX_EXACT = 2**53  # whole numbers up to this size are exact in float64
+_MIN_PIXELS = 64  # uint8 columns that make an image or a histogram; fewer become int64, whose arithmetic does not wrap
+_MAX_EXACT = 2**53  # integers up to this size are exact in float64
 
 Values = pd.Series | np.ndarray
 
@@ -32,30 +32,30 @@ def to_frames(
     text: Sequence[str],
     on_note: OnNote = lambda note: None,
 ) -> dict[str, pd.DataFrame]:
-    """Data frames whose columns have the same dtype in train and test.
+    """Convert cells of text to data frames whose columns have the same dtype in train and test.
 
     Parameters
     ----------
     files : mapping of role to CsvFile
-        The roles are "train", "test" and "sample". The files lose their columns of text on the way.
+        The roles are "train", "test" and "sample". Columns are removed from the files as they are converted.
     ids : sequence of str
-        Id columns: they keep their text unless every cell is an integer without leading zeros.
+        Id columns: they stay text unless every cell is an integer without leading zeros.
     text : sequence of str
         Columns to read as text although they look like numbers.
     on_note : callable
-        Called with a sentence on each column in which odd cells are read as missing.
+        Called with a sentence for each column in which unexpected cells are read as missing.
 
     Returns
     -------
     dict of role to DataFrame
-        Dtypes are int64; float64 where values are missing or fractions; bool, or boolean where values are missing; str;
-        and uint8 where train and test share at least 64 columns that hold nothing but 0..255. A column that is empty
-        in one file says nothing about the other file: only then may the dtypes differ.
+        Dtypes are int64; float64 for fractions or if values are missing; bool, or boolean if values are missing; str;
+        and uint8 if train and test share at least 64 columns of values 0..255. The dtypes of train and test can differ
+        only if a column is empty in one of them.
 
     Raises
     ------
     DataError
-        Text stands in a column of which the other file holds numbers; the message names file, line and column.
+        There is text in a column that holds numbers in the other file; the message names file, line and column.
     UsageError
         ``text`` names a column that does not exist.
     """
@@ -85,7 +85,7 @@ def _same_dtype(files: Mapping[str, CsvFile], name: str, *, is_id: bool) -> Iter
     """Groups of files in which a column must have the same dtype."""
     having = {role: file for role, file in files.items() if name in file.columns}
     if not is_id and len(having) > 1 and "sample" in having:
-        # The sample's predictions are placeholders: 0.5 there must not turn train's labels into floats.
+        # The sample's predictions are placeholders: 0.5 must not turn train's labels into floats.
         yield {"sample": having.pop("sample")}
     yield having
 
@@ -98,9 +98,9 @@ def _convert(
     keep: frozenset[str],
     on_note: OnNote,
 ) -> dict[str, Values]:
-    """A column's values in each file, of one dtype; ``keep`` are words for a missing value that are its categories."""
+    """A column's values in each file, with one dtype; ``keep``: missing-value strings that are categories here."""
     is_id, is_text = name in ids, name in text
-    # Text is removed as its values are made: both at once take 150 MB more for 785 columns.
+    # The text is removed before its values exist: both together take 150 MB more for 785 columns.
     raw = {role: file.columns.pop(name) for role, file in files.items()}
     if is_id and is_text:
         return {role: _to_text(values) for role, values in raw.items()}
@@ -134,20 +134,20 @@ def _to_ids(raw: Mapping[str, pa.ChunkedArray]) -> dict[str, Values]:
 
 
 def _common(kinds: set[Kind]) -> Kind:
-    """The strictest kind that holds the values of all files."""
+    """The strictest type that holds the values of all files."""
     if len(kinds) <= 1:
         return next(iter(kinds), "empty")
     return "float" if kinds <= {"int", "float"} else "text"
 
 
 def _is_inexact(column: TypedColumn) -> bool:
-    """Whether float64 would silently change the digits of a whole number."""
+    """Whether float64 would silently change the digits of an integer."""
     bounds = pc.min_max(column.values).as_py() if column.kind == "int" else {}
     return any(bound is not None and abs(bound) > _MAX_EXACT for bound in bounds.values())
 
 
 def _to_values(kind: Kind, column: TypedColumn, raw: pa.ChunkedArray, *, missing: bool) -> Values:
-    """One file's values of a column; ``missing`` says whether a cell is missing in this file or the other."""
+    """One file's values of a column; ``missing``: whether a cell is missing in this file or another one."""
     if kind == "bool":
         if column.kind == "empty":
             return pd.Series(pd.array([pd.NA] * len(raw), dtype="boolean"))
@@ -175,7 +175,7 @@ def _widen_bytes(columns: Mapping[str, dict[str, Any]]) -> None:
 
 
 def _frame(file: CsvFile, columns: Mapping[str, Values]) -> pd.DataFrame:
-    """One frame, with the pixels in one block: with 785 blocks of one column each, pandas is slow."""
+    """A frame with all pixels in one block: pandas is slow with 785 blocks of one column each."""
     names = file.header
     pixels = [name for name in names if columns[name].dtype == np.uint8]
     if not pixels:

@@ -1,4 +1,4 @@
-"""Tables beside train, test and the sample submission, each read when it is first used."""
+"""Further tables of a competition, each read when it is first used."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FurtherTables(Mapping[str, pd.DataFrame]):
         return {self._files[name].name: table.sha256 for name, table in self._read.items()}
 
     def contents(self) -> dict[str, bytes]:
-        """Base name → bytes of each file that was read so far.
+        """Return base name → bytes of each file that was read so far.
 
         Returns
         -------
@@ -64,7 +64,7 @@ class FurtherTables(Mapping[str, pd.DataFrame]):
 
 
 def file_hashes(tables: Tables) -> dict[str, str]:
-    """The files that were read so far, further tables among them: what a run's results depend on.
+    """Hash the files that were read so far, including further tables: the inputs of a run.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The id column of a competition: which one it is, and that it names each row once."""
+"""Find the id column of a competition, and check that its values are unique."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from kpipe.errors import DataError
 
 __all__ = ["check_ids", "columns_unique_together", "id_columns"]
 
-_MIN_UNIQUE = 0.9  # of train's ids: above it they name rows, and repeated ones are a fault of the file
-# What to do about an id with several rows.
+_MIN_UNIQUE = 0.9  # of train's ids: from this share on they identify rows, and a repeated one is a mistake in the file
+# What to do if an id has several rows.
 _ADVICE = {
     "train": "Remove them, or name another column with --id.",
     "test": "Make one row of the rows of an id in clean (kpipe new writes a module for it), or name another column "
     "with --id.",
-    "sample": "kpipe predicts one row per id. If another column names the rows, pass it with --id. If several labels "
-    "are asked for each id, best first, keep one row per id in the sample submission, with these labels separated by "
-    "blanks: kpipe then ranks them (--metric map@K), and you write each label of its submission on a row of its own.",
+    "sample": "kpipe predicts one row per id. If another column identifies the rows, pass it with --id. If several "
+    "labels are asked for each id, best first, keep one row per id in the sample submission, with the labels separated "
+    "by blanks: kpipe then ranks them (--metric map@K), and you write each label of its submission on its own row.",
 }
-_MIN_ROWS = 20  # of train, below which a share of unique ids says nothing
+_MIN_ROWS = 20  # of train; with fewer, the share of unique ids is not meaningful
 
 
 def id_columns(files: Mapping[str, CsvFile], id: str | None) -> list[str]:
-    """The column that identifies the rows of the sample submission.
+    """Find the column that identifies the rows of the sample submission.
 
     Parameters
     ----------
     files : mapping of role to CsvFile
         The roles are "train", "test" and "sample".
     id : str or None
-        The id column, where it is known.
+        The id column, if it is known.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def id_columns(files: Mapping[str, CsvFile], id: str | None) -> list[str]:
         a column of the sample that train lacks. Empty if there is none.
     """
     sample, test, train = (files[role].header for role in ("sample", "test", "train"))
-    if id is not None and (id in sample or id in test):  # else it is joined of columns, or inference refuses it
+    if id is not None and (id in sample or id in test):  # else it is joined from columns, or refused later
         return [id]
     shared = [name for name in sample if name in test]
     unique = [name for name in shared if len(files["sample"].columns[name].unique()) == files["sample"].rows]
@@ -52,7 +52,7 @@ def id_columns(files: Mapping[str, CsvFile], id: str | None) -> list[str]:
 def check_ids(
     files: Mapping[str, CsvFile], frames: Mapping[str, pd.DataFrame], ids: Sequence[str], *, extra: int = 0
 ) -> None:
-    """Raise an error if an id repeats, except in train where ids are those of customers or the like with several rows.
+    """Refuse repeated ids, except in train if they are ids of customers or the like with several rows each.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def check_ids(
 
 
 def columns_unique_together(test: pd.DataFrame, sample: pd.DataFrame) -> list[str]:
-    """The columns that name the rows of test and of the sample submission only together.
+    """Find columns that identify the rows of test and of the sample submission only in combination.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def columns_unique_together(test: pd.DataFrame, sample: pd.DataFrame) -> list[st
     Returns
     -------
     list of str
-        At least two, in the order of the sample submission; empty where one column does, or no columns do.
+        At least two, in the order of the sample submission; empty if one column suffices, or no combination does.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def columns_unique_together(test: pd.DataFrame, sample: pd.DataFrame) -> list[st
 
 
 def _unique_together(test: pd.DataFrame, sample: pd.DataFrame, id: str) -> list[str]:
-    """The columns that test shares with the sample submission, if they are unique only together; else none."""
+    """The columns that test shares with the sample submission, if they are unique only in combination; else none."""
     shared = [str(name) for name in sample.columns if name in test.columns]
     if len(shared) < 2 or id not in shared or test.duplicated(shared).any() or not test[id].duplicated().any():
         return []
@@ -124,13 +124,13 @@ def _joined(names: Sequence[str]) -> str:
 
 
 def _may_be_part_of_an_id(ids: pd.Series, sample: pd.DataFrame) -> bool:
-    """Whether many of test's ids repeat and the sample submission has other ones, perhaps of several columns."""
+    """Whether many of test's ids repeat and the sample has other ids, which may join several columns."""
     repeat = ids.nunique() < _MIN_UNIQUE * len(ids)
     return repeat and ids.name in sample and not sample[ids.name].isin(ids).all()
 
 
 def _have_several_rows(ids: pd.Series) -> bool:
-    """Whether train's ids are those of things with several rows each, such as customers."""
+    """Whether train's ids are of entities with several rows each, such as customers."""
     return len(ids) > _MIN_ROWS and ids.nunique() < _MIN_UNIQUE * len(ids)
 
 
@@ -141,7 +141,7 @@ def _check_unique(file: CsvFile, ids: pd.Series, *, advice: str) -> None:
         places = _places(file, first, second)
         raise DataError(
             f"{file.name}: the id column {ids.name!r} must not repeat a value; got {repeated.iloc[0]} twice "
-            f"({places}). {len(repeated)} rows repeat an id. {advice}",
+            f"({places}). Rows that repeat an id: {len(repeated)}. {advice}",
             code="repeated-ids",
             column=ids.name,
             **file.where(second),
@@ -149,7 +149,7 @@ def _check_unique(file: CsvFile, ids: pd.Series, *, advice: str) -> None:
 
 
 def _places(file: CsvFile, first: int, second: int) -> str:
-    """Where two rows are: their lines, or rows, with the files' names if they are in different parts of a table."""
+    """The lines (or rows) of two rows, with the names of the files if they are in different parts of a table."""
     one, other = file.where(first), file.where(second)
     if one["file"] != other["file"]:
         return f"{file.place(first)} and {file.place(second)}"

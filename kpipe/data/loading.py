@@ -1,4 +1,4 @@
-"""Load a competition's tables: locate the files, assign their roles, and read them or use the cache."""
+"""Load a competition's tables: locate the files, assign their roles, and read the files or the cache."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ _MAX_NOTES = 5  # on columns with odd cells, at the start of a run
 
 @dataclass(frozen=True)
 class FileChoice:
-    """The files that a user names, and what they must hold.
+    """The files that a user names, and options for reading them.
 
     Attributes
     ----------
     train, test, sample : str or None
-        Names or paths of the files; None: judged by the names of the files.
+        Names or paths of the files; None: inferred from the names of the files.
     extra : tuple of str
         Further training files, whose rows are trained on and never validated.
     targets : tuple of str
-        The target columns, where they are known.
+        The target columns, if they are known.
     size : int, optional
         Pixels to the longer side of pictures.
     """
@@ -69,13 +69,13 @@ class FileChoice:
 
     @classmethod
     def of(cls, request: RunRequest, targets: Sequence[str]) -> FileChoice:
-        """What the options of a run say about files.
+        """The options of a run that are about files.
 
         Parameters
         ----------
         request : RunRequest
         targets : sequence of str
-            The target columns, where they are known.
+            The target columns, if they are known.
 
         Returns
         -------
@@ -160,7 +160,7 @@ def load(
 
 
 def _roles(location: Location, choice: FileChoice) -> Roles:
-    """The files of each role; zips in the place are opened where it lacks one."""
+    """The files of each role; zips and workbooks in the folder are opened if a role has no file otherwise."""
     named, place = choice.named, location.path
     files = list_files(place)
     if location.file and not {"train", "test", "sample"} & set(named):
@@ -234,7 +234,7 @@ def _with_pixels(entry: cache.Entry, folder: PictureFolder, pictured: PicturedRo
 
 
 def _around(location: Location, files: Sequence[SourceFile]) -> tuple[list[SourceFile], str]:
-    """The files beside a table that the user passed as the data; that table alone if there is no train and test."""
+    """The files beside a table that the user passed as data; the table alone if they include no train and test."""
     beside = [file for file in files if file.depth == 0]
     found = assign_roles(location.path, beside).files
     if {"train", "test"} <= set(found) and any(location.file == file.path for file in found.values()):
@@ -243,7 +243,7 @@ def _around(location: Location, files: Sequence[SourceFile]) -> tuple[list[Sourc
 
 
 def _offers(roles: Roles, entry: cache.Entry) -> list[str]:
-    """Further files with train's columns, which the user may want to train on."""
+    """Notes on further files with train's columns, which the user may want to train on."""
     columns = set(entry.frames["train"].columns)
     notes = []
     for file in roles.others:
@@ -265,7 +265,7 @@ def _header(file: SourceFile) -> list[str]:
 
 
 def _read_cached(roles: Roles, key: str, read: Callable[[Roles], cache.Entry]) -> cache.Entry:
-    """Return frames and hashes, from the cache if it has them."""
+    """Return the tables and hashes, from the cache if it has them."""
     entry = cache.get(cache.cache_folder(), key)
     if entry is None:
         entry = read(roles)
@@ -297,7 +297,7 @@ def _all_parts(roles: Roles) -> list[SourceFile]:
 
 @contextmanager
 def open_text(location: Location, choice: FileChoice) -> Iterator[tuple[dict[str, CsvFile], PictureFolder | None]]:
-    """A competition's tables as text: the cells as they are in the files, whatever kpipe makes of them.
+    """A competition's tables as text: the cells as they are in the files.
 
     Parameters
     ----------
@@ -310,9 +310,9 @@ def open_text(location: Location, choice: FileChoice) -> Iterator[tuple[dict[str
     ------
     files : dict of str to CsvFile
         "train", "test" and "sample", with the rows of the frames that ``load`` returns. Those of pictures have the
-        column ``kpipe.data.picture_tables.COLUMN`` in place of the pixels.
+        column ``kpipe.data.picture_tables.COLUMN`` instead of the pixels.
     pictures : PictureFolder or None
-        The pictures that this column numbers, which can be read as long as the context lasts.
+        The pictures that this column refers to; they can be read inside the ``with`` block.
 
     Raises
     ------
@@ -356,13 +356,13 @@ def _read(roles: Roles, *, text: Sequence[str], id: str | None, targets: Sequenc
     frames = to_frames(assembled.files, ids=ids, text=text, on_note=notes.append)
     check_ids(assembled.files, frames, ids, extra=assembled.extra)
     if len(notes) > _MAX_NOTES:
-        notes[_MAX_NOTES:] = [f"Cells of {len(notes) - _MAX_NOTES:,} further columns are read as missing, likewise."]
+        notes[_MAX_NOTES:] = [f"Cells of {len(notes) - _MAX_NOTES:,} more columns are read as missing, too."]
     encoding = _encoding_of_submission(by_role)
     return cache.Entry(frames, hashes, (*assembled.notes, *notes), encoding, assembled.extra)
 
 
 def _encoding_of_submission(files: Mapping[str, CsvFile]) -> str:
-    """The sample's encoding; train's older one where the sample has only characters that all encodings share."""
+    """The sample's encoding; that of train if it is a legacy encoding and the sample is ASCII."""
     sample, train = files.get("sample"), files["train"]
     plain = sample is None or (sample.encoding == UTF8 and sample.content.isascii())
     if plain and not train.encoding.startswith("utf"):

@@ -1,4 +1,4 @@
-"""Where a competition's files are: an origin is one function here, and one entry of ``_ORIGINS``."""
+"""Find a competition's files. Each place to look is a function here and an entry of ``_ORIGINS``."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Location(NamedTuple):
     path : Path
         The folder or zip.
     file : str
-        The table in the folder that the user named; "" where the folder was named.
+        The table that the user named in the folder; "" if the folder itself was named.
     note : str
-        A sentence for the user about a place that was not named; else "".
+        A sentence for the user about a place that kpipe chose; else "".
     """
 
     origin: str
@@ -43,7 +43,7 @@ class Location(NamedTuple):
 
 @dataclass(frozen=True)
 class _Search:
-    """What the origins are searched for, and how Kaggle is asked."""
+    """What to search the origins for, and how to ask Kaggle."""
 
     slug: str
     downloader: Downloader | None
@@ -57,7 +57,7 @@ def locate(
     downloader: Downloader | None = None,
     on_download: OnDownload = lambda done, size: None,
 ) -> Location:
-    """The folder or zip that a competition's files are read from.
+    """Find the folder or zip that a competition's files are read from.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def locate(
     downloader : Downloader, optional
         Downloads from Kaggle; without it Kaggle is not asked.
     on_download : callable
-        Called with the number of bytes downloaded so far, and in all.
+        Called with the number of bytes downloaded so far, and in total.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def locate(
     DataError
         There is no such path, or no origin has the files.
     RemoteError
-        Kaggle does not give the files.
+        Kaggle refuses or fails to send the files.
     """
     search = _Search(slug, downloader, on_download)
     if path is not None:
@@ -167,7 +167,7 @@ def _current_folder(search: _Search) -> Iterator[tuple[str, Path]]:
 
 
 def _note(origin: Callable[[_Search], Iterator[tuple[str, Path]]], place: Path) -> str:
-    """Says that files of the current folder are read, which no one named."""
+    """The note that kpipe reads the current folder, although the user did not name it."""
     if origin is not _current_folder:
         return ""
     what = f"train.csv and the files beside it in {place}" if place.is_dir() else str(place)
@@ -188,7 +188,7 @@ def _kaggle(search: _Search) -> Iterator[tuple[str, Path]]:
 
 
 def _embedded_sample(search: _Search) -> Iterator[tuple[str, Path]]:
-    """The sample of a competition module: the first, since a module of one's own may have none."""
+    """The first sample among the folders of a competition: a user's own module may have none."""
     for folder in competitions.folders(search.slug):
         if (folder / "sample").is_dir():
             yield "sample", folder / "sample"
@@ -209,8 +209,8 @@ def _not_found(slug: str, tried: list[Path]) -> DataError:
     zip = Path(f"{slug}.zip")
     if competitions.is_slug(slug) and zip.is_file():
         return DataError(
-            f"No data was found for {slug!r}: {zip} is in the current folder, but it is no zip archive, or cut short. "
-            "Download it again, or name another one with --data.",
+            f"No data was found for {slug!r}: {zip} is in the current folder, but it is not a zip archive, or it is "
+            "cut short. Download it again, or name another one with --data.",
             code="data-not-found",
             file=str(zip),
         )

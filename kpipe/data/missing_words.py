@@ -1,4 +1,4 @@
-"""Words such as None and NA: a missing value, or a category of that name. Cells without text are always missing."""
+"""Decide whether words such as None and NA are missing values or categories. Empty cells are always missing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["CATEGORY_WORDS", "words_beside_empty_cells", "words_of_classes"]
 CATEGORY_WORDS = ("None", "NA", "N/A", "n/a", "null", "NULL", "nan", "NaN")
 """Spellings of a missing value that may be the name of a category."""
 
-_MAX_CLASSES = 100  # different texts of a column that may be a target with a class "None"
-_CLASS = "None"  # in a column that test lacks: R writes NA for a missing target, but pandas writes nothing
+_MAX_CLASSES = 100  # distinct values of a column that may be a target with a class "None"
+_CLASS = "None"  # NA may be a missing target written by R, but pandas leaves missing cells empty
 
 
 def words_of_classes(files: Mapping[str, CsvFile], name: str) -> frozenset[str]:
-    """The words that are classes of a target: those that the sample submission shows, and "None" without empty cells.
+    """Words that are classes of a target: those in the sample submission, and "None" if no cell is empty.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def words_of_classes(files: Mapping[str, CsvFile], name: str) -> frozenset[str]:
     Returns
     -------
     frozenset of str
-        Empty where train has no such column of text.
+        Empty if train has no such column of text.
     """
     train = files["train"].columns.get(name) if "train" in files else None
     if train is None:
@@ -49,7 +49,7 @@ def words_of_classes(files: Mapping[str, CsvFile], name: str) -> frozenset[str]:
 
 
 def words_beside_empty_cells(columns: Mapping[str, pa.ChunkedArray]) -> frozenset[str]:
-    """The one word that a column of text has beside empty cells, which are missing: the word is then a category.
+    """The missing-value word that is a category, because missing cells of the column are empty instead.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def words_beside_empty_cells(columns: Mapping[str, pa.ChunkedArray]) -> frozense
     Returns
     -------
     frozenset of str
-        Empty where no cell is empty, or several such words mix.
+        Empty if no cell is empty, or if the column contains several such words.
     """
     if not any(map(_has_empty_cells, columns.values())):
         return frozenset()

@@ -1,4 +1,4 @@
-"""Numbers in a column of text: plain ones, and numbers as people write them ($1,234, 13.56 %, 2h 50m, 10+ years)."""
+"""Parse numbers in a column of text: plain ones, and formatted ones ($1,234, 13.56 %, 2h 50m, 10+ years)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from kpipe.data.units import COMPOUND, OFFSETS, common_unit, is_unit, normal_uni
 __all__ = ["NumberFormat", "parse_numbers"]
 
 _MIN_SHARE = 0.9  # of the cells that are not missing must be numbers
-_MIN_WRITTEN = 0.95  # of the different cells must be numbers where they are written with signs or units
-_MIN_DIFFERENT = 0.5  # numbers per different cell: fewer, and a unit distinguishes what the number does not
-_SAME_SCALE = 3  # ratio of the medians of numbers with a unit and without, if both mean the same
-_FIRST = 50  # cells that tell whether digits are ASCII
-_SAMPLED = 1000  # different cells that decide how a column writes numbers
+_MIN_WRITTEN = 0.95  # of the distinct cells must be numbers if they are formatted with symbols or units
+_MIN_DIFFERENT = 0.5  # distinct numbers per distinct cell; with fewer, the units are the information
+_SAME_SCALE = 3  # largest ratio of the medians of numbers with and without a unit that are on one scale
+_FIRST = 50  # cells that decide whether the digits are ASCII
+_SAMPLED = 1000  # distinct cells that decide a column's format
 
 _SIGN = r"[-+\x{2212}\x{2013}▲▼↑↓]\s?|(?:up|down|plus|minus|increased?|decreased?|gain|loss)\s"
 _NEGATIVE = r"(?i)^(?:[-\x{2212}\x{2013}▼↓]|down|minus|decrease|loss)"
@@ -67,33 +67,33 @@ _THOUSANDS = {mark: rf"^\d{{1,3}}(?:{mark}\d{{3}})+$" for mark in (",", r"\.")}
 _LAKHS = r"^\d{1,2}(?:,\d{2})*,\d{3}$"
 _WRITTEN = r"^\D*\d+\D+\d|\p{Sc}|[%:]"  # a number with a mark in it, or an amount
 _RANGE = r"(?i)^(?P<low>[^-–]*\d[^-–]*?)\s*(?:-|–|\bto\b)\s*(?P<high>[^-–]*\d[^-–]*)$"
-_MAX_RANGES = 0.5  # of the cells: where more are ranges, both numbers are features
+_MAX_RANGES = 0.5  # of the cells; if more are ranges, both of their numbers become features
 _ORDINALS = {"st", "nd", "rd", "th"}
-_MOST_UNITS, _MIN_FRACTIONS = 6, 0.5  # different units that cannot be converted; cells with decimals
+_MOST_UNITS, _MIN_FRACTIONS = 6, 0.5  # distinct units that cannot be converted; share of cells with decimals
 
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How a column of text writes its numbers, decided for all of its cells at once.
+    """The number format of a column of text, decided for all of its cells at once.
 
     Attributes
     ----------
     kind : {"amount", "clock", "fraction", "compound", "hexadecimal"}
-        One number with signs and units; hours and minutes (22:20), which become minutes; whole numbers with fractions
-        (2 1/2); several units in a cell; or 0x1F.
+        A number with symbols and units; a time of day or duration (22:20), which becomes minutes; integers with
+        fractions (2 1/2); several units in a cell (2h 50m); or 0x1F.
     decimal : {".", ","}
         The decimal mark of amounts.
     units : dict of str to float
-        Unit to how many of the smallest one it is.
+        Unit → its size in the smallest unit of the column.
     compound : tuple
         The units of an entry of ``kpipe.data.units.COMPOUND``.
     currencies : tuple of str
-        The currencies of amounts, or units that cannot be converted to each other, if a column has several: its numbers
+        The currencies of amounts, or units that cannot be converted to each other, if a column has several. Its numbers
         cannot be compared without them.
     affixes : Affixes or None
-        Words that nearly all cells have around the number.
+        Words around the number in nearly all cells.
     has_ranges : bool
-        Whether some cells among plain numbers hold two of them, such as 1133 - 1384: their mean is read.
+        Whether some cells are ranges such as 1133 - 1384, which are read as their mean.
     """
 
     kind: Literal["amount", "clock", "fraction", "compound", "hexadecimal"]
@@ -106,7 +106,7 @@ class NumberFormat:
 
     @classmethod
     def of(cls, column: pd.Series) -> Self | None:
-        """The format of a column's numbers, or None if it holds plain numbers, or fewer than 95 % are numbers.
+        """Determine a column's format; None for plain numbers, or if fewer than 95 % of the cells are numbers.
 
         Parameters
         ----------
@@ -176,7 +176,7 @@ class NumberFormat:
         return cls("amount", decimal, units, currencies=currencies if len(currencies) > 1 else ())
 
     def _fits(self, cells: pa.Array, *, other_digits: bool) -> bool:
-        """Whether nearly all cells are numbers, some not plainly written, and different cells different numbers."""
+        """Whether nearly all cells are numbers, some of them formatted, and distinct cells are distinct numbers."""
         numbers = self._parse_text(cells)
         plain = pd.to_numeric(pd.Series(cells.to_pylist()), errors="coerce").notna().to_numpy()
         is_number = ~np.isnan(numbers)
@@ -186,7 +186,7 @@ class NumberFormat:
 
     @property
     def description(self) -> str:
-        """What the numbers are, in words, such as "numbers" or "minutes"."""
+        """What the numbers are, such as "numbers" or "minutes"."""
         if self.kind in ("clock", "hexadecimal"):
             return "minutes" if self.kind == "clock" else "hexadecimal numbers"
         if self.kind == "compound":
@@ -219,7 +219,7 @@ class NumberFormat:
 
     @property
     def further(self) -> str:
-        """What a further column must hold for the numbers to be compared: "currency", "unit", or "" for nothing."""
+        """What an additional column must hold so that the numbers can be compared: "currency", "unit" or ""."""
         return ("unit" if {*self.currencies} <= {*self.units} else "currency") if self.currencies else ""
 
     def parse_currencies(self, column: pd.Series) -> pd.Series:
@@ -287,12 +287,12 @@ class NumberFormat:
 
 
 def parse_numbers(column: pd.Series) -> pd.Series | None:
-    """The plain numbers in a column of text, or None if fewer than 90 % of its cells are numbers.
+    """Parse the plain numbers in a column of text; None if fewer than 90 % of its cells are numbers.
 
     Parameters
     ----------
     column : Series
-        (n,) of any dtype; of numbers and dates nothing is parsed.
+        (n,) of any dtype; for numbers and dates the result is None.
 
     Returns
     -------
@@ -308,7 +308,7 @@ def parse_numbers(column: pd.Series) -> pd.Series | None:
     """
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return None
-    codes, cells = pd.factorize(column)  # labels repeat: each is parsed once
+    codes, cells = pd.factorize(column)  # to parse each distinct value once
     if (
         isinstance(column.dtype, pd.StringDtype)
         and not pc.any(pc.match_substring_regex(pa.array(cells), r"\d")).as_py()
@@ -344,9 +344,9 @@ def _written_units(amounts: pa.StructArray) -> list[str]:
 
 
 def _same_scale(amounts: pa.StructArray, written: list[str], decimal: str) -> dict[str, float] | None:
-    """One unit that some cells have and others lack, if the numbers say that both mean the same, or fractions of 100 %.
+    """The factors of a unit that only some cells have, if the sizes of the numbers show how the others compare.
 
-    Numbers without % are fractions where none is above 1 and those with % are about a hundred times as large.
+    Numbers without % are fractions if none exceeds 1 and those with % are about a hundred times as large.
     """
     units = pd.Series(written)
     named = sorted(set(units) - {""})
@@ -362,7 +362,7 @@ def _same_scale(amounts: pa.StructArray, written: list[str], decimal: str) -> di
 
 
 def _are_units(counts: Counter[str], amounts: pa.StructArray) -> bool:
-    """Whether cells have few units that repeat and cannot be converted; not the letters of labels such as 1A and 2B."""
+    """Whether cells have few units, which repeat and cannot be converted, unlike the letters of labels (1A, 2B)."""
     if counts.keys() <= _ORDINALS or len(counts) > _MOST_UNITS or min(counts.values()) < 2 or len({*counts} - {""}) < 2:
         return False
     have_fractions = _is(pc.struct_field(amounts, "number"), r"\d[.,]\d{1,2}$").mean() > _MIN_FRACTIONS
@@ -384,7 +384,7 @@ def _decimal_mark(amounts: pa.StructArray) -> Literal[".", ","] | None:
             return ","
         grouped = _is(numbers, _THOUSANDS[","]) | _is(numbers, _LAKHS)
         return "." if grouped[commas].all() and not _is(numbers, "^0")[commas].any() else ","
-    # 1.234 € and 1.234.567 hold thousands; other numbers with three decimals do not.
+    # 1.234 € and 1.234.567 have thousands separators; other numbers with three digits after the point are decimals.
     grouped = _is(numbers, _THOUSANDS[r"\."])
     repeated = _is(numbers, r"\..*\.")
     currency = _is(pc.struct_field(amounts, "currency"), "€") | _is(pc.struct_field(amounts, "unit"), "€|(?i)eur")
@@ -393,7 +393,7 @@ def _decimal_mark(amounts: pa.StructArray) -> Literal[".", ","] | None:
 
 
 def _plain(numbers: pa.Array, decimal: str) -> pa.Array:
-    """Numbers with a full stop as decimal mark and nothing between thousands; null where groups are of no such size."""
+    """Numbers with a decimal point and without thousands separators; null if digits are not grouped by thousands."""
     mark, other = (r"\.", ",") if decimal == "." else (",", r"\.")
     blank = f"[{_BLANKS}]"
     whole = rf"(?:0|[1-9]\d*|[1-9]\d{{0,2}}(?:{other}\d{{3}})+|[1-9]\d{{0,2}}(?:{blank}\d{{3}})+"
@@ -405,7 +405,7 @@ def _plain(numbers: pa.Array, decimal: str) -> pa.Array:
 
 
 def _fractions(cells: pa.Array) -> np.ndarray:
-    """(n,) whole numbers and fractions; nothing where no cell has both, since 1/2 alone may be two numbers."""
+    """(n,) integers with fractions; all NaN if no cell has both parts, since 1/2 alone may be two numbers."""
     found = pc.extract_regex(cells, _FRACTION)
     part = {name.name: pc.struct_field(found, name.name) for name in found.type}
     part |= {name: _joined(part[name], part[f"{name}2"]) for name in ("above", "below", "sign")}
@@ -420,7 +420,7 @@ def _fractions(cells: pa.Array) -> np.ndarray:
 
 
 def _hexadecimals(cells: pa.Array) -> np.ndarray:
-    """(n,) whole numbers; longer ones are addresses and hashes."""
+    """(n,) integers; NaN for more than 12 digits, which are addresses or hashes."""
     found = cells.to_pylist()
     fits = _is(cells, r"(?i)^\s*0x[0-9a-f]{1,12}\s*$")
     return np.array([int(cell, 16) if fit else np.nan for cell, fit in zip(found, fits, strict=True)], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""One table in several files: ``train_1.csv`` and ``train_2.csv``, or the parts in a folder ``train.parquet``."""
+"""Join a table in several files: ``train_1.csv`` and ``train_2.csv``, or the parts in a folder ``train.parquet``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def numbered_parts(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
-    """Files of one folder whose names differ by a number alone, in the order of the numbers.
+    """Files of one folder whose names differ only in a number, in the order of the numbers.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def numbered_parts(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
     Returns
     -------
     tuple of SourceFile
-        Empty unless all of them are such parts, of which there are at least two.
+        Empty unless there are at least two, and all of them are such parts.
     """
     numbers = {file.path: tuple(int(digits) for digits in _NUMBER.findall(file.path)) for file in files}
     alike = len({_NUMBER.sub("#", file.path) for file in files}) == 1
@@ -38,7 +38,7 @@ def numbered_parts(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
 
 
 def join_parts(role: str, parts: Sequence[CsvFile]) -> CsvFile:
-    """One table of the rows of all parts.
+    """Concatenate the rows of all parts.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def join_parts(role: str, parts: Sequence[CsvFile]) -> CsvFile:
     for other in parts[1:]:
         if different := sorted(set(first.header) ^ set(other.header)):
             raise DataError(
-                f"{first.name} and {other.name} may both be {role}, but are no parts of one table: only one of them "
+                f"{first.name} and {other.name} may both be {role}, but are not parts of one table: only one of them "
                 f"has {listed(different)}. Name one file with --{role} FILE.",
                 code="ambiguous-files",
                 file=first.name,
@@ -73,7 +73,7 @@ def join_parts(role: str, parts: Sequence[CsvFile]) -> CsvFile:
     }
     note = (
         f"{listed([part.name for part in parts])} are read as one table, {role}, of "
-        f"{sum(part.rows for part in parts):,} rows. One of them alone: --{role} FILE."
+        f"{sum(part.rows for part in parts):,} rows. To read one of them alone: --{role} FILE."
     )
     notes = dict.fromkeys(note for part in parts for note in part.notes)
     return replace(

@@ -1,4 +1,4 @@
-"""Decoded pixels in kpipe's cache: one file for all pictures of a competition, mapped into memory."""
+"""A cache of decoded pixels: one memory-mapped file for all pictures of a competition."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def new_array(home: Path, key: str, shape: tuple[int, int]) -> np.ndarray:
     home : Path
         Folder of the pixels.
     key : str
-        Names them.
+        Their name in the cache.
     shape : tuple of int
         (rows, pixels).
 
@@ -70,7 +70,7 @@ def keep_array(home: Path, key: str, values: np.ndarray, shape: tuple[int, int, 
     shape : tuple of int
         (height, width, channels).
     files : (rows, facts) array of int
-        What is known of each picture's file.
+        Facts about each picture's file.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The pictures in a folder or a zip, or in zips inside it: found by the ends of their names, and read while open."""
+"""Find and read the pictures in a folder or a zip, or in zips inside it, by their file extensions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Picture", "PictureFolder", "open_pictures"]
 _PICTURE = re.compile(r"\.(jpe?g|png|webp|bmp|gif|tiff?|npy)$", re.IGNORECASE)
 _LARGEST = 512 << 20  # bytes of one picture's file
 _IN_MEMORY = 256 << 20  # bytes of a zip inside a zip that are kept in memory; a larger one is copied to disk
-_MOST_STACKS = 4  # .npy files beside which there are no pictures, each an array of many
+_MOST_STACKS = 4  # .npy files without other pictures beside them, each of which is an array of many pictures
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Picture:
     Attributes
     ----------
     path : str
-        Where it lies in the folder or zip; a zip inside counts as a folder: ``train/cat.0.jpg``.
+        Its path in the folder or zip; a zip inside counts as a folder: ``train/cat.0.jpg``.
     mark : str
         Changes when the file changes: its size, and its checksum or time.
     """
@@ -55,7 +55,7 @@ class Picture:
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """Names of the folders that it lies in, the outermost first."""
+        """Names of the folders above it, the outermost first."""
         return tuple(self.path.split("/")[:-1])
 
 
@@ -77,7 +77,7 @@ class PictureFolder:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, picture: Picture) -> bytes:
-        """The bytes of a picture's file. It may be called by several threads.
+        """Return the bytes of a picture's file. Several threads may call it.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class PictureFolder:
         return content
 
     def digest(self) -> str:
-        """A hash of the names and the marks of all pictures: it changes when one of them does.
+        """Hash the names and marks of all pictures; the hash changes when one of them does.
 
         Returns
         -------
@@ -134,12 +134,12 @@ def open_pictures(place: Path) -> Iterator[PictureFolder]:
     Yields
     ------
     PictureFolder
-        Hidden files are not among its pictures. Zips inside are opened if there are no pictures beside them.
+        Hidden files are ignored. Zips inside are opened only if there are no pictures beside them.
 
     Raises
     ------
     DataError
-        The zip is not one, or damaged.
+        The zip is damaged or not a zip.
     """
     with ExitStack() as stack:
         found = PictureFolder(place)
@@ -163,7 +163,7 @@ def open_pictures(place: Path) -> Iterator[PictureFolder]:
 
 
 def _open_stacks(found: PictureFolder) -> None:
-    """Give each picture of an array of pictures, such as train_images.npy, a name: train_images/0.npy."""
+    """Replace arrays of pictures, such as train_images.npy, by their pictures: train_images/0.npy."""
     stacks = [picture for picture in found.pictures if picture.name.lower().endswith(".npy")]
     if not stacks or len(stacks) > _MOST_STACKS or len(stacks) < len(found.pictures):
         return
@@ -187,12 +187,12 @@ def _as_npy(values: np.ndarray) -> bytes:
 
 
 def _may_hold_pictures(path: str) -> bool:
-    """Whether a file in a zip is a zip itself, and not a packed table (train.csv.zip), which may be large."""
+    """Whether a file is a zip that is not a compressed table (train.csv.zip), which may be large."""
     return path.lower().endswith(".zip") and not is_hidden(path) and not is_table(path)
 
 
 def _open(stack: ExitStack, source: Path | IO[bytes]) -> zipfile.ZipFile | None:
-    """A zip; None if it is none: whoever needs its tables says so."""
+    """An open zip; None if it is damaged, which is reported where its tables are read."""
     try:
         return stack.enter_context(zipfile.ZipFile(source))
     except ARCHIVE_ERRORS:
@@ -200,7 +200,7 @@ def _open(stack: ExitStack, source: Path | IO[bytes]) -> zipfile.ZipFile | None:
 
 
 def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: IO[bytes]) -> bool:
-    """Unpack a zip inside a zip; whether that is possible, and it is no zip bomb."""
+    """Unpack a zip inside a zip; False if it is damaged or a zip bomb."""
     try:
         with archive.open(member) as stream:
             while part := stream.read(1 << 20):

@@ -1,4 +1,4 @@
-"""Labels that the names of pictures hold, and competitions that ask for more than labels or numbers."""
+"""Labels in the names of pictures, and competitions that ask for more than labels or numbers."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = [
 TRAIN_WORDS = {"train", "training", "trainset", "traindata", "valid", "validation", "val"}
 TEST_WORDS = {"test", "testing", "testset", "testdata", "pred", "predict", "prediction", "predictions", "eval"}
 _LABELLED = re.compile(r"([A-Za-z][A-Za-z ]*?)[._\- ]?\(?\d+\)?$")  # cat.0, dog_12, rose (3)
-_MOST_CLASSES, _MOST_ALONE = 0.2, 0.5  # classes per picture, and share of them with one picture: other names are none
+_MOST_CLASSES, _MOST_ALONE = 0.2, 0.5  # classes per picture, and share of classes with a single picture
 _DRAWN = {"mask", "masks", "cleaned", "clean", "annotations", "segmentation", "segmentations", "gt", "groundtruth"}
 _REGIONS = {"rle", "encodedpixels", "bbox", "bboxes", "segmentation", "predictionstring", "annotation", "polygon"}
 _PIECES = re.compile(r"\d+( \d+)+$")  # of a mask: 1 5 20 7
-_MOST_DRAWN = 0.5  # share of the pictures in a folder that have the names of others, which makes them masks of these
+_MOST_DRAWN = 0.5  # share of the pictures in a folder named like other pictures, above which they are masks of these
 _UNREAD = {
     ".dcm": ("DICOM", "pydicom.dcmread(path).pixel_array, of the package pydicom"),
     ".dicom": ("DICOM", "pydicom.dcmread(path).pixel_array, of the package pydicom"),
@@ -42,7 +42,7 @@ _FEWEST = 10  # files of a format that kpipe does not read
 
 
 def labels_in_names(pictures: Sequence[Picture]) -> tuple[list[str] | None, str]:
-    """The label of each picture, by a folder that it lies in or by the letters that its name starts with.
+    """Read the label of each picture from its folder or from the letters at the start of its name.
 
     Parameters
     ----------
@@ -51,9 +51,9 @@ def labels_in_names(pictures: Sequence[Picture]) -> tuple[list[str] | None, str]
     Returns
     -------
     labels : list of str or None
-        None if the names hold no classes.
+        None if the names contain no classes.
     how : str
-        What the labels are, for the user.
+        Where the labels come from, for the user.
     """
     classes = [[name for name in picture.folders if not _says_role(name)] for picture in pictures]
     for level in range(1, max((len(names) for names in classes), default=0) + 1):
@@ -79,7 +79,7 @@ def _are_classes(labels: Sequence[str]) -> bool:
 
 
 def without_drawings(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]:
-    """The pictures, and apart from them masks and other pictures that were drawn from them.
+    """Separate pictures from masks and other drawings of them.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def without_drawings(pictures: Sequence[Picture]) -> tuple[list[Picture], list[P
     Returns
     -------
     pictures, drawings : lists of Picture
-        Drawings lie in a folder whose name says so, and have the names of pictures elsewhere.
+        Drawings are in folders whose names say so, and have the names of pictures in other folders.
     """
     by_folder: dict[bool, list[Picture]] = {True: [], False: []}
     for picture in pictures:
@@ -105,12 +105,12 @@ def _of_whom(drawing: Picture) -> str:
 
 
 def refuse_regions(train: PictureTable | None, sample: PictureTable | None, drawings: Sequence[Picture]) -> None:
-    """Raise DataError where places in pictures, or whole pictures, are to be predicted.
+    """Raise DataError if regions of pictures, or pictures themselves, are to be predicted.
 
     Parameters
     ----------
     train : PictureTable or None
-        Rows whose column names pictures.
+        The table with a column that names pictures.
     sample : PictureTable or None
         The sample submission.
     drawings : sequence of Picture
@@ -120,15 +120,15 @@ def refuse_regions(train: PictureTable | None, sample: PictureTable | None, draw
     regions = [name for table in (sample, train) if table is not None for name in _regions(table)]
     if train is None and drawings:
         raise DataError(
-            f"The pictures have pictures as labels, such as {listed([each.path for each in drawings[:3]])}: kpipe "
-            "predicts labels or numbers of whole pictures, and draws none.",
+            f"The labels are pictures, such as {listed([each.path for each in drawings[:3]])}: kpipe predicts labels "
+            "or numbers of whole pictures, and no masks or other pictures.",
             code="target-unsuitable",
         )
     if regions and (
         not asked or not set(asked) <= set(train.header if train is not None else ()) or set(asked) & {*regions}
     ):
         raise DataError(
-            f"The column {regions[0]!r} holds places in pictures: kpipe predicts labels or numbers of whole pictures, "
+            f"The column {regions[0]!r} holds regions of pictures: kpipe predicts labels or numbers of whole pictures, "
             "and neither masks nor boxes. For one label a picture, name another column: --target COLUMN.",
             code="target-unsuitable",
             column=regions[0],
@@ -145,7 +145,7 @@ def _regions(table: PictureTable) -> Iterator[str]:
 
 
 def unread_pictures(place: Path, names: Sequence[str]) -> DataError | None:
-    """The error for a competition whose pictures kpipe cannot read.
+    """Return the error for a competition whose pictures kpipe cannot read.
 
     Parameters
     ----------

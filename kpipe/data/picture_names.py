@@ -1,4 +1,4 @@
-"""Which pictures the cells of a table name: by path, base name or stem, several pictures a row included."""
+"""Match the cells of a table to pictures, by path, base name or stem; a row may have several pictures."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from kpipe.data.picture_files import Picture
 
 __all__ = ["NamedPictures", "PictureTable", "match_pictures"]
 
-_ENOUGH, _FEW_COLUMNS = (0.5, 0.9), 3  # share of cells that must name pictures: of labels alone, of a wider table
-_FEWEST = 10  # different pictures of a larger table: labels such as 0 and 1 may be names of pictures too
-_ONE_FOLDER = 0.9  # share of the cells that name several pictures which one folder must have
+_ENOUGH, _FEW_COLUMNS = (0.5, 0.9), 3  # share of cells that must name pictures: in a table of few columns, or of more
+_FEWEST = 10  # distinct pictures that a larger table must name: labels such as 0 and 1 may be names of pictures too
+_ONE_FOLDER = 0.9  # of the ambiguous cells must be resolved by one folder
 _PART = re.compile(r"[-_. ]")
 
 Paths = tuple[str, ...]
@@ -26,7 +26,7 @@ class PictureTable:
     Attributes
     ----------
     name : str
-        Of its file; "" for a table that kpipe makes.
+        The file's name; "" for a table that kpipe creates.
     header : list of str
     cells : list of list of str
         (rows, columns).
@@ -58,9 +58,9 @@ class NamedPictures:
     Attributes
     ----------
     columns : tuple of str
-        The columns that name them; one, unless a row has a picture in each of several columns.
+        The columns that name them: several if a row has a picture in each of several columns.
     paths : list of tuple of str
-        Of each row's pictures, in order; empty where a row has none.
+        The paths of each row's pictures, in order; empty for a row without pictures.
     aligned : bool
         Whether each row has the same kinds of pictures in the same order, such as red, green and blue.
     """
@@ -71,7 +71,7 @@ class NamedPictures:
 
 
 def match_pictures(table: PictureTable, pictures: Sequence[Picture], usual: Sequence[str] = ()) -> NamedPictures | None:
-    """The columns of a table that name pictures, and the pictures of each row.
+    """Find the columns of a table that name pictures, and the pictures of each row.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def match_pictures(table: PictureTable, pictures: Sequence[Picture], usual: Sequ
         None if no column does.
     """
     wanted = max(1, _ENOUGH[len(table.header) > _FEW_COLUMNS] * len(table.cells))
-    for spelled in (str.strip, _in_lower_case, _without_zeros, _base_name):  # cells have lost the blanks around them
+    for spelled in (str.strip, _in_lower_case, _without_zeros, _base_name):  # cells are stripped already
         index = _index(pictures, spelled)
         named = {name: _look_up(index, table.column(name), spelled) for name in table.header}
         # An age is the number of a picture, too, but many rows have the same one.
@@ -102,7 +102,7 @@ def _in_lower_case(name: str) -> str:
 
 
 def _without_zeros(name: str) -> str:
-    """0012.jpg and 12 are one picture, where no other is called 12."""
+    """0012.jpg and 12 are one picture, if no other one is called 12."""
     return _in_lower_case(name).lstrip("0")
 
 
@@ -112,7 +112,7 @@ def _base_name(name: str) -> str:
 
 
 def _index(pictures: Sequence[Picture], spelled: Callable[[str], str]) -> Mapping[str, list[str]]:
-    """What names a picture → the paths of the pictures that it names: the end of a path, with or without its ending."""
+    """Name → paths of the pictures with that name: the last parts of a path, with or without the extension."""
     index: dict[str, list[str]] = defaultdict(list)
     for picture in pictures:
         parts = picture.path.split("/")
@@ -125,9 +125,9 @@ def _index(pictures: Sequence[Picture], spelled: Callable[[str], str]) -> Mappin
 
 
 def _look_up(index: Mapping[str, list[str]], cells: Sequence[str], spelled: Callable[[str], str]) -> list[str]:
-    """The path of each cell's picture, "" where there is none.
+    """The path of each cell's picture, "" if there is none.
 
-    A picture that lies in several folders, as in several sizes, is taken from the folder that has most of the others.
+    If several folders have a picture, such as one for each size, the folder with most of the pictures is used.
     """
     found = [index.get(spelled(cell), []) if cell else [] for cell in cells]
     several = [paths for paths in found if len(paths) > 1]
@@ -136,7 +136,7 @@ def _look_up(index: Mapping[str, list[str]], cells: Sequence[str], spelled: Call
     folders = Counter(folder for paths in several for folder in {_folder(path) for path in paths})
     chosen = min(folders, key=lambda name: (-folders[name], name), default="")
     if several and folders[chosen] < _ONE_FOLDER * len(several):
-        chosen = "/"  # none: one name means different pictures
+        chosen = "/"  # none: a name is ambiguous
     return [
         paths[0] if len(paths) == 1 else next((path for path in paths if _folder(path) == chosen), "")
         for paths in found
@@ -144,7 +144,7 @@ def _look_up(index: Mapping[str, list[str]], cells: Sequence[str], spelled: Call
 
 
 def _folder(path: str) -> str:
-    """The folder of a picture, without what says train or test and without the ending of the pictures in it."""
+    """The folder of a picture without the words train and test, plus the picture's extension."""
     return re.sub(r"train(ing)?|test(ing)?", "", path.rpartition("/")[0].lower()) + path[path.rfind(".") :].lower()
 
 
@@ -184,7 +184,7 @@ def _several(
 
 
 def _owners(picture: Picture) -> Iterator[tuple[str, str]]:
-    """What a row with this picture among others may be called, and what is left of the picture's name."""
+    """Yield possible names of a row that has this picture among others, with the rest of the picture's name."""
     stem = picture.stem.lower()
     for part in _PART.finditer(stem):
         yield stem[: part.start()], stem[part.end() :]
@@ -193,7 +193,7 @@ def _owners(picture: Picture) -> Iterator[tuple[str, str]]:
 
 
 def _in_order(kind: str) -> tuple[int, int, str]:
-    """Numbers by their value; colours as a picture has them."""
+    """A sort key: colours in the order of channels, then numbers by value."""
     colours = ("red", "green", "blue", "yellow")
     number = re.findall(r"\d+", kind)
     return colours.index(kind) if kind in colours else len(colours), int(number[-1]) if number else 0, kind

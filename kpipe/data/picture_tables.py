@@ -1,7 +1,7 @@
-"""Tables of pictures: which pictures belong to which row of train and test, and which label it has.
+"""Tables for competitions with pictures: which pictures and which label each row of train and test has.
 
-What a competition of pictures lacks as tables is written here as text, and read like any other file: train and test get
-a column with the places of each row's pictures among all.
+Tables that such a competition lacks are written here as CSV and read like any other file. Train and test get a column
+with the positions of each row's pictures in the list of all pictures.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from kpipe.errors import DataError
 
 __all__ = ["COLUMN", "PicturedRoles", "numbers_of", "with_pictures"]
 
-COLUMN = "numbers of the pictures"  # a name that no table has
-_FEWEST = 10  # pictures of a competition; fewer illustrate its description
-_MOST_BELOW = 4  # pictures of one row that are put one below the other
+COLUMN = "numbers of the pictures"  # a name that no table is expected to have
+_FEWEST = 10  # pictures of a competition; fewer are illustrations of its description
+_MOST_BELOW = 4  # pictures of one row that are stacked vertically
 _MOST_ALIGNED = 6
 
 
 @dataclass(frozen=True)
 class PicturedRoles:
-    """The files of a competition of pictures.
+    """The files of a competition with pictures.
 
     Attributes
     ----------
     roles : Roles
         Train and test have the column ``COLUMN``, see ``numbers_of``.
     aligned : bool
-        Whether the pictures of a row become channels of one picture; otherwise they lie one below the other.
+        Whether the pictures of a row become channels of one picture; otherwise they are stacked vertically.
     """
 
     roles: Roles
@@ -58,24 +58,24 @@ class _Rows:
 
 
 def with_pictures(roles: Roles, pictures: Sequence[Picture]) -> PicturedRoles | None:
-    """The roles of a competition's files, with tables of its pictures for train and test.
+    """Assign the roles of a competition's files, with tables of its pictures for train and test.
 
     Parameters
     ----------
     roles : Roles
-        Of the tables that there are.
+        The roles of the existing tables.
     pictures : sequence of Picture
 
     Returns
     -------
     PicturedRoles or None
-        None if no table names the pictures and neither do their folders: then this is no competition of pictures.
+        None if neither a table nor folders assign the pictures to rows or labels.
 
     Raises
     ------
     DataError
-        A row of test has no picture, the pictures have no labels, or more than labels and numbers is asked for; the
-        message names them.
+        A row of test has no picture, the pictures have no labels, or the competition asks for more than labels and
+        numbers; the message names them.
     """
     if len(pictures) < _FEWEST:
         return None
@@ -108,16 +108,13 @@ def _notes(
     aligned: bool,
     count: int,
 ) -> Iterator[str]:
-    """What the user should know about pictures that are not used, and about rows with several of them."""
+    """Notes about pictures that are not used, and about rows with several pictures."""
     most = max(map(len, train.named.paths))
     example = next(paths for paths in train.named.paths if len(paths) == most)
     if most > 1 and aligned:
         yield f"Each row has {count} pictures, which become the channels of one: {listed(train.named.paths[0])}."
     elif most > 1:
-        yield (
-            f"A row has up to {most} pictures, such as {listed(example)}: the first {count} "
-            "are put one below the other."
-        )
+        yield f"A row has up to {most} pictures, such as {listed(example)}: the first {count} are stacked vertically."
     used = {*paths, *(drawing.path for drawing in drawings)}
     if unused := [picture.path for picture in pictures if picture.path not in used]:
         yield f"{len(unused):,} pictures belong to no row, and are not used: {listed(unused)}."
@@ -126,7 +123,7 @@ def _notes(
 
 
 def _of_role(pictures: Sequence[Picture], own: set[str], other: set[str]) -> tuple[list[Picture], list[Picture]]:
-    """The pictures whose folders say that they belong to a set, and those whose folders do not say it."""
+    """The pictures in folders named like a role, and those in folders named like neither role."""
     says = {picture.path: set().union(*map(words_of, picture.folders)) for picture in pictures}
     named = [picture for picture in pictures if says[picture.path] & own]
     return named, [picture for picture in pictures if not says[picture.path] & (own | other)]
@@ -135,7 +132,7 @@ def _of_role(pictures: Sequence[Picture], own: set[str], other: set[str]) -> tup
 def _train(
     roles: Roles, pictures: Sequence[Picture], sample: PictureTable | None, drawings: Sequence[Picture]
 ) -> _Rows | None:
-    """The rows of train: of the table that names the pictures, else of the names of files or folders."""
+    """The rows of train, from the table that names the pictures, or else from the names of files or folders."""
     named, neither = _of_role(pictures, TRAIN_WORDS, TEST_WORDS)
     candidates = [roles.files[role] for role in ("train", "labels") if role in roles.files]
     for file in [*candidates, *roles.others]:
@@ -152,7 +149,7 @@ def _train(
             refuse_regions(None, sample, drawings)
         return None
     id, target = _names(sample)
-    # In the order of hashes: names or numbers as ids, or classes that take turns, would tell the label.
+    # In the order of hashes: in the order of names, the id would reveal the label.
     ordered = sorted(zip(labelled, labels, strict=True), key=lambda each: sha256(each[0].path.encode()).digest())
     cells = [[str(row + 1), label] for row, (_, label) in enumerate(ordered)]
     counts = Counter(labels)
@@ -185,14 +182,14 @@ def _matched(table: PictureTable, name: str, found: NamedPictures) -> _Rows:
 
 
 def _names(sample: PictureTable | None) -> tuple[str, str]:
-    """The names of the id and the target: those of the sample submission."""
+    """The names of the id and the target, as in the sample submission."""
     if sample is None or len(sample.header) != 2:
         return (sample.header[0] if sample is not None else "id"), "label"
     return sample.header[0], sample.header[1]
 
 
 def _test(roles: Roles, pictures: Sequence[Picture], train: _Rows, sample: PictureTable | None) -> _Rows:
-    """The rows of test: of test's table, else of the sample submission, else all pictures of test."""
+    """The rows of test, from test's table or the sample submission, or else all pictures of test."""
     named, neither = _of_role(pictures, TEST_WORDS, TRAIN_WORDS)
     for role in ("test", "sample"):
         table = sample if role == "sample" else _read(roles.files[role]) if role in roles.files else None
@@ -251,7 +248,7 @@ def _read(file: SourceFile) -> PictureTable | None:
 
 
 def _without_names(rows: _Rows, sample: PictureTable | None) -> _Rows:
-    """The rows without the columns that name pictures, where another column is the id."""
+    """The rows without the columns that name pictures, if another column is the id."""
     header, id = rows.table.header, sample.header[0] if sample is not None else rows.table.header[0]
     kept = [name for name in header if name == id or id not in header or name not in rows.named.columns]
     cells = [list(row) for row in zip(*(rows.table.column(name) for name in kept), strict=True)]
@@ -259,19 +256,19 @@ def _without_names(rows: _Rows, sample: PictureTable | None) -> _Rows:
 
 
 def _as_file(rows: _Rows, name: str, numbers: Mapping[str, int], count: int) -> SourceFile:
-    """The rows as a file of text, whose last column has the numbers of each row's pictures."""
+    """The rows as a CSV file, whose last column has the positions of each row's pictures."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*rows.table.header, COLUMN])
     for cells, paths in zip(rows.table.cells, rows.named.paths, strict=True):
-        writer.writerow([*cells, " ".join(f"n{numbers[path]}" for path in paths[:count])])  # with n, it stays text
+        writer.writerow([*cells, " ".join(f"n{numbers[path]}" for path in paths[:count])])  # n makes it text
     content = text.getvalue().encode()
     path = rows.table.name or name
     return SourceFile(f"{SourceFile(path, bytes).stem}.csv", lambda most=None: content[:most])  # no longer packed
 
 
 def numbers_of(cell: str) -> tuple[int, ...]:
-    """The places of a row's pictures, from its cell in ``COLUMN``.
+    """Parse the positions of a row's pictures from its cell in ``COLUMN``.
 
     Parameters
     ----------

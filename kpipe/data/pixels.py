@@ -1,4 +1,4 @@
-"""Pictures as pixels: one array of bytes for all pictures, decoded once, kept in the cache and mapped into memory."""
+"""Decode pictures into one uint8 array, which is cached and mapped into memory."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ __all__ = [
     "shown_columns",
 ]
 
-_VERSION = 4  # of the arrays; increase it when pictures are decoded otherwise
-_LARGEST_SIDE = 64  # pixels; larger pictures are made smaller unless the user says otherwise
-_MEASURED = 500  # pictures whose sizes are looked at
+_VERSION = 4  # of the arrays; increase it when decoding changes
+_LARGEST_SIDE = 64  # pixels; larger pictures are scaled down unless the user sets another size
+_MEASURED = 500  # pictures whose sizes are sampled
 _STEP = 8  # pixels
 _GREY = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
 # Pillow would run Ghostscript for PostScript under such a name.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _MOST_BROKEN = 0.2  # share of pictures that may be unreadable
-# Of tables: what is known of the file of a row's (first) picture; the format of a JPEG is also its quality. Models do
-# not see them; a check does.
+# Columns that describe the file of a row's first picture; the format of a JPEG includes its quality. Models do not see
+# them; a check does.
 FILE_COLUMNS = ("picture: bytes", "picture: width", "picture: height", "picture: format")
-_PREFIX = "pixel_"  # of the names of columns, see ``pixel_names``
+_PREFIX = "pixel_"  # of column names, see ``pixel_names``
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class Pixels:
     Attributes
     ----------
     values : (n, height * width * channels) uint8 array
-        Row by row, channels last; mapped from a file. A picture that cannot be read is black.
+        Row by row, channels last; memory-mapped. A picture that cannot be read is black.
     shape : tuple of int
         (height, width, channels).
     files : (n, 4) int64 array
-        Of the first picture's file, in the order of ``FILE_COLUMNS``; 0 if it cannot be read.
+        Facts about the first picture's file, in the order of ``FILE_COLUMNS``; 0 if it cannot be read.
     notes : tuple of str
         Sentences for the user.
     """
@@ -73,11 +73,11 @@ class Pixels:
 
     @property
     def broken(self) -> np.ndarray:
-        """(n,) whether no picture of a row can be read."""
+        """(n,) bool: whether none of a row's pictures can be read."""
         return np.asarray(self.files[:, 1] == 0)
 
     def frame(self, rows: np.ndarray) -> pd.DataFrame:
-        """The pixels of some pictures as a table.
+        """Return the pixels of some pictures as a table.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class Pixels:
 
 
 def pixel_names(shape: tuple[int, int, int]) -> list[str]:
-    """The names of the columns of pictures, by which their shape can be told again.
+    """The column names of pictures of a shape; ``picture_shape`` is the inverse.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def _names(shape: tuple[int, int, int]) -> tuple[str, ...]:
 
 
 def picture_shape(columns: Sequence[str]) -> tuple[int, int, int] | None:
-    """The shape of the pictures whose pixels are in some columns.
+    """The shape of pictures, from the names of their columns.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def picture_columns(columns: Iterable[object]) -> list[str]:
     Returns
     -------
     list of str
-        Empty unless they are all the columns of one picture.
+        Empty unless they are exactly the columns of pictures of one shape.
 
     Examples
     --------
@@ -169,7 +169,7 @@ def picture_columns(columns: Iterable[object]) -> list[str]:
 
 
 def shown_columns(columns: Iterable[object]) -> list[str]:
-    """The names of a table's columns, with one phrase for all pixels of pictures.
+    """The names of a table's columns, with one phrase for all pixels.
 
     Parameters
     ----------
@@ -198,18 +198,18 @@ def shown_columns(columns: Iterable[object]) -> list[str]:
 def decode_pictures(
     folder: PictureFolder, rows: Sequence[Sequence[int]], *, aligned: bool = True, size: int | None = None
 ) -> Pixels:
-    """The pixels of each row's pictures, from the cache or decoded by all cores.
+    """Return the pixels of each row's pictures, from the cache or decoded on all cores.
 
     Parameters
     ----------
     folder : PictureFolder
         Open.
     rows : sequence of sequences of int
-        Places in ``folder.pictures``; a row may have fewer pictures than others, and then has black ones.
+        Positions in ``folder.pictures``. Rows with fewer pictures than others are filled with black ones.
     aligned : bool, default=True
-        Whether several pictures of a row become the channels of one; otherwise they lie one below the other.
+        Whether several pictures of a row become channels of one picture; otherwise they are stacked vertically.
     size : int, optional
-        Pixels to the longer side, as far as the pictures have them; by default 64.
+        Pixels of the longer side, at most those of the pictures; by default 64.
 
     Returns
     -------
@@ -218,7 +218,7 @@ def decode_pictures(
     Raises
     ------
     DataError
-        No picture can be read, or many cannot.
+        No picture can be read, or more than a fifth cannot.
     """
     named = [[folder.pictures[number] for number in row] for row in rows]
     marks = "\n".join("\t".join(f"{picture.path}\t{picture.mark}" for picture in row) for row in named)
@@ -265,14 +265,14 @@ def _notes(named: Sequence[Sequence[Picture]], shape: tuple[int, int, int], brok
 
 @dataclass(frozen=True)
 class _Form:
-    """How pictures are read.
+    """How pictures are decoded.
 
     Attributes
     ----------
     shape : tuple of int
         (height, width, channels).
     low, high : float
-        Values that become 0 and 255, where a picture does not hold bytes.
+        Values that become 0 and 255, if a picture is not 8-bit.
     """
 
     shape: tuple[int, int, int]
@@ -281,7 +281,7 @@ class _Form:
 
 
 def _common_form(folder: PictureFolder, pictures: Sequence[Picture], largest: int) -> _Form:
-    """The form of all pictures: the most common size, or the median, made smaller where it is large."""
+    """The form of all pictures: their size, or the median if sizes differ, scaled down if it is large."""
     chosen = [pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, _MEASURED).astype(int))]
     sizes: Counter[tuple[int, int]] = Counter()
     grey: set[bool] = set()
@@ -309,12 +309,12 @@ def _common_form(folder: PictureFolder, pictures: Sequence[Picture], largest: in
 
 
 def _rounded(side: float, sizes: int) -> int:
-    """Pixels to a side: a multiple of 8 where sizes differ, as their median is arbitrary."""
+    """Pixels of a side: a multiple of 8 if sizes differ, because their median is arbitrary."""
     return max(1, round(side)) if sizes == 1 or side < _STEP else _STEP * round(side / _STEP)
 
 
 def _range(quantiles: np.ndarray) -> tuple[float, float]:
-    """The values that become 0 and 255, by quantiles of some pictures: the bits or the range that they use."""
+    """The values that become 0 and 255, from quantiles of sampled pictures: their bit depth or range."""
     lowest, highest = float(quantiles[:, 0].min()), float(quantiles[:, 3].max())
     low, high = (float(each) for each in np.median(quantiles[:, 1:3], axis=0))
     if lowest >= 0 and highest.is_integer() and highest > 1:
@@ -345,9 +345,9 @@ def _decode_all(
             else:
                 values[row, number * height : (number + 1) * height] = pixels
 
-    with warnings.catch_warnings():  # here, since the filters belong to all threads
+    with warnings.catch_warnings():  # here, because warning filters are shared by all threads
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with ThreadPoolExecutor(max_workers=available_cores()) as pool:  # Pillow decodes without Python's lock
+        with ThreadPoolExecutor(max_workers=available_cores()) as pool:  # Pillow releases the GIL while decoding
             for _ in pool.map(decode, range(len(named))):
                 pass
     return files
@@ -364,7 +364,7 @@ def _decode(folder: PictureFolder, picture: Picture, form: _Form) -> tuple[np.nd
     try:
         with _opened(folder.read(picture)) as image:
             size = (*image.size, _format_code(image))
-            image.draft("RGB", (width, height))  # a JPEG is decoded at half its size, or less, where that suffices
+            image.draft("RGB", (width, height))  # decodes a JPEG at half its size, or less, if that suffices
             turned = ImageOps.exif_transpose(image)
             plain = _eight_bit(turned, form).convert("L" if channels == 1 else "RGB")
             if plain.size != (width, height):

@@ -1,4 +1,4 @@
-"""Which file is train, which is test, and which is the sample submission: by their names, or as the user says."""
+"""Decide which file is train, test or the sample submission, from the names of the files or the user's options."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _FEATURES = {"features", "values", "data", "set", "x", "x_", "df", "table"}
 
 @dataclass(frozen=True)
 class Roles:
-    """The files of a competition by what they are.
+    """The files of a competition by role.
 
     Attributes
     ----------
     files : mapping of str to SourceFile
-        "train" and, where there are such files, "test", "sample" and "labels" (of train's rows, in a file apart).
+        "train" and, if such files exist, "test", "sample" and "labels" (of train's rows, in a file of their own).
     extra : tuple of SourceFile
         Further training files that the user asks for.
     parts : mapping of str to tuple of SourceFile
-        Role to the files with the further rows of its table, which is then in parts.
+        Role → the files with the other parts of its table, if it is in parts.
     others : tuple of SourceFile
-        The files that have no role.
+        Files without a role.
     notes : tuple of str
-        Sentences for the user about files that were taken by a name that is not Kaggle's usual one.
+        Sentences for the user about files that were recognised by an unusual name.
     """
 
     files: Mapping[str, SourceFile]
@@ -54,7 +54,7 @@ class Roles:
 def assign_roles(
     place: Path, files: Sequence[SourceFile], named: Mapping[str, str] | None = None, extra: Sequence[str] = ()
 ) -> Roles:
-    """The files that are train, test and the sample submission.
+    """Assign roles to files.
 
     Parameters
     ----------
@@ -70,13 +70,13 @@ def assign_roles(
     Returns
     -------
     Roles
-        Of files in several folders, the one in the topmost folder is taken; of a file and its packed copy in the same
-        folder, the file. A role that no file has is absent, see ``missing_roles``.
+        Of files in several folders, the one in the topmost folder is used; of a file and its compressed copy in one
+        folder, the file. Roles without a file are absent, see ``missing_roles``.
 
     Raises
     ------
     DataError
-        Several files at the same depth may have a role.
+        Several files at the same depth match a role.
     UsageError
         The user names a file that does not exist, or the only file of another role.
     """
@@ -100,7 +100,7 @@ def assign_roles(
 
 
 def _check_stated(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFile]) -> None:
-    """Raise UsageError where a role has no file because the user names its only candidate for another role."""
+    """Raise UsageError if a role has no file because the user gave its only candidate another role."""
     for role, kind in (("train", _TRAIN), ("test", _TEST)):
         for other, file in stated.items():
             if role not in found and other != role and kind & set(_words(file)):
@@ -113,7 +113,7 @@ def _check_stated(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFi
 
 
 def missing_roles(place: Path, roles: Roles, files: Sequence[SourceFile], more: Sequence[str] = ()) -> DataError:
-    """The error for a competition without train, or without a file that says which rows are to be predicted.
+    """Return the error for a competition that lacks a role.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def missing_roles(place: Path, roles: Roles, files: Sequence[SourceFile], more: 
     files : sequence of SourceFile
         All tables of the place.
     more : sequence of str
-        Sentences that follow.
+        Further sentences of the message.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def _words(file: SourceFile) -> list[str]:
 
 
 def _sample_submissions(files: Sequence[SourceFile]) -> list[SourceFile]:
-    """``sample_submission.csv`` or ``sampleSubmission.csv``; else a file named alike; else the only submission."""
+    """``sample_submission.csv`` or ``sampleSubmission.csv``; else a similar name; else the only submission."""
     exact = [file for file in files if "".join(_words(file)) == "samplesubmission"]
     like = [file for file in files if _SAMPLE & set(_words(file)) and not (_TRAIN | _TEST) & set(_words(file))]
     like = [file for file in like if {"submission", "submit", "solution", "prediction"} & set(_words(file))] or like
@@ -178,7 +178,7 @@ def _sample_submissions(files: Sequence[SourceFile]) -> list[SourceFile]:
 def _train_and_test(
     place: Path, files: Sequence[SourceFile], stated: Mapping[str, SourceFile]
 ) -> dict[str, SourceFile]:
-    """Train and test: the files of exactly these names, else a pair whose names differ in this word alone."""
+    """Train and test: the files with exactly these names, else a pair whose names differ only in this word."""
     exact = {role: [file for file in files if file.stem.lower() == role] for role in ("train", "test")}
     found = {
         role: file for role, those in exact.items() if role not in stated and (file := _topmost(place, role, those))
@@ -205,7 +205,7 @@ def _train_and_test(
 
 
 def _in_folder(files: Sequence[SourceFile], kind: set[str]) -> list[SourceFile]:
-    """The only table of a folder ``train``, or its parts, whatever they are called."""
+    """The only table of a folder ``train``, or its parts, under any name."""
     named = [file for file in files if "/" in file.path and _folder_words(file) & kind]
     named = [file for file in named if not (_TARGETS | _FURTHER | _SAMPLE | _TRAIN | _TEST) & set(_words(file))]
     folders = {file.path.rpartition("/")[0] for file in named}
@@ -218,7 +218,7 @@ def _folder_words(file: SourceFile) -> set[str]:
 
 
 def _parts(found: Mapping[str, SourceFile], files: Sequence[SourceFile]) -> dict[str, tuple[SourceFile, ...]]:
-    """The files with further rows of train and test; none where train_2 lies beside the pair train_1 and test_1."""
+    """The other parts of train and test; none if train_2 is beside the pair train_1 and test_1."""
     parts = {}
     for role, file in found.items():
         folder = file.path.rpartition("/")[0]
@@ -232,7 +232,7 @@ def _parts(found: Mapping[str, SourceFile], files: Sequence[SourceFile]) -> dict
 
 
 def _like(files: Sequence[SourceFile], kind: set[str]) -> list[SourceFile]:
-    """Files whose names hold one of the words, and none that says that they hold something else."""
+    """Files whose names contain one of the words, and no word that suggests other content."""
     other = _TARGETS | _FURTHER | _SAMPLE | ((_TRAIN | _TEST) - kind)
     return [file for file in files if kind & set(_words(file)) and not other & set(_words(file))]
 
@@ -242,7 +242,7 @@ def _rest(file: SourceFile, kind: set[str]) -> tuple[str, ...]:
 
 
 def is_labels(file: SourceFile) -> bool:
-    """Whether a file is, by its name, the labels of train's rows in a file apart.
+    """Whether a file contains, by its name, only the labels of train's rows.
 
     Parameters
     ----------
@@ -253,13 +253,13 @@ def is_labels(file: SourceFile) -> bool:
     bool
     """
     words = set(_words(file))
-    if words and words <= _TARGETS - {"answers", "solution"}:  # labels.csv; answers may be those of test
+    if words and words <= _TARGETS - {"answers", "solution"}:  # such as labels.csv; answers may be of test
         return True
     return bool(_TARGETS & words) and bool(_TRAIN & words) and not _FURTHER & words
 
 
 def _notes(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFile], files: Sequence[SourceFile]) -> list[str]:
-    """What was taken for what, where the names are not the usual ones; and which formats were passed over."""
+    """Notes about files with unusual names, and about files in other formats that are not read."""
     unusual = {
         role: file
         for role, file in found.items()
@@ -277,17 +277,17 @@ def _notes(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFile], fi
     for file in found.values():
         same = [other for other in files if other.path.rpartition("/")[0] == file.path.rpartition("/")[0]]
         passed = sorted({other.name for other in same if other.stem == file.stem and other.name != file.name})
-        notes += [f"{file.name} is read, and not {', '.join(passed)}."] if passed else []
+        notes += [f"{file.name} is read instead of {', '.join(passed)}."] if passed else []
     return notes
 
 
 def _shown(file: SourceFile) -> str:
-    """A file's name, with its folder where only that says what it is."""
+    """A file's name, with its folder if only that shows its role."""
     return file.name if (_TRAIN | _TEST | _SAMPLE) & set(_words(file)) else file.path
 
 
 def _topmost(place: Path, role: str, candidates: Sequence[SourceFile]) -> SourceFile | None:
-    """The candidate in the topmost folder, or None. Raises DataError if there are several: Kaggle may mean either."""
+    """The candidate in the topmost folder, or None. Raises DataError if there are several."""
     top = [file for file in candidates if file.depth == candidates[0].depth]
     if role in ("train", "test") and (parts := numbered_parts(top)):
         return parts[0]
@@ -307,6 +307,6 @@ def _preference(file: SourceFile) -> tuple[int, str]:
 
 
 def _are_one_file(files: Sequence[SourceFile]) -> bool:
-    """Whether files are one: plain and packed (``train.csv.zip``), or in several formats (``train.parquet``)."""
+    """Whether files are copies: one compressed (``train.csv.zip``), or in another format (``train.parquet``)."""
     folders_and_names = {(file.path.rpartition("/")[0], file.stem) for file in files}
     return len(folders_and_names) == 1 and len({file.path for file in files}) == len(files)

@@ -1,4 +1,4 @@
-"""One table on its own: its cells as text, and its columns of numbers."""
+"""Read a single table, such as a submission, and its columns of numbers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from kpipe.errors import DataError
 
 __all__ = ["MISSING", "numbers_of", "read_table"]
 
-MISSING = ("", "NA", "NaN", "nan")  # cells of a submission or of answers that hold nothing
+MISSING = ("", "NA", "NaN", "nan")  # missing values in a submission or in answers
 
 
 def read_table(file: Path) -> CsvFile:
-    """A table on its own, whose cells are text.
+    """Read a table as cells of text.
 
     Parameters
     ----------
@@ -31,14 +31,14 @@ def read_table(file: Path) -> CsvFile:
     Raises
     ------
     DataError
-        If the file is missing or is no table.
+        If the file is missing or not a table.
     """
     source = source_file(file)
     return parse_tables([source.name], [source.read()])[0]
 
 
 def numbers_of(file: CsvFile, name: str) -> pd.Series:
-    """A column of numbers.
+    """Convert a column to numbers.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def numbers_of(file: CsvFile, name: str) -> pd.Series:
     Raises
     ------
     DataError
-        If a cell is no number; the message names its line.
+        If a cell is not a number; the message names its line.
     """
     text = file.columns[name].to_pandas().str.strip()
     numbers = pd.to_numeric(text, errors="coerce").astype(np.float64)

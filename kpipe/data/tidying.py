@@ -1,4 +1,4 @@
-"""What spreadsheets leave in a file and no one means: empty rows and columns, totals, decimal commas."""
+"""Remove what spreadsheets add to a file: empty rows and columns, totals, repeated headers, decimal commas."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _POINT_CELL = re.compile(r"\s*[+-]?\d*\.\d+\s*")
 
 
 def tidy(file: CsvFile) -> CsvFile:
-    """A file without empty rows, unnamed empty columns and totals at its end, and with decimal points.
+    """Remove empty rows, unnamed empty columns, repeated headers and totals, and replace decimal commas.
 
-    Decimal commas are looked for only where commas do not separate the cells.
+    Decimal commas are possible only if commas do not separate the cells.
 
     Parameters
     ----------
@@ -46,19 +46,19 @@ def tidy(file: CsvFile) -> CsvFile:
 
 
 def _without_empty_rows(file: CsvFile) -> CsvFile:
-    """Excel writes rows of nothing but delimiters."""
+    """Remove rows at the end without any value, as Excel writes them."""
     rows = file.rows
     while rows and len(file.header) > 1 and all(not file.columns[name][rows - 1].as_py() for name in file.header):
         rows -= 1
     if rows == file.rows:
         return file
-    note = f"{file.name}: the last {file.rows - rows:,} rows are empty and are left out."
+    note = f"{file.name}: the last {file.rows - rows:,} rows are empty and are ignored."
     columns = {name: cells.slice(0, rows) for name, cells in file.columns.items()}
     return replace(file, rows=rows, columns=columns, notes=(*file.notes, note))
 
 
 def _without_headers(file: CsvFile) -> CsvFile:
-    """Files that were appended to each other repeat the header among the rows."""
+    """Remove repeated headers, which concatenated files have."""
     name = file.header[0]
     if len(file.header) < 2 or pc.index(file.columns[name], name).as_py() < 0:
         return file
@@ -66,26 +66,26 @@ def _without_headers(file: CsvFile) -> CsvFile:
     if not same.any():
         return file
     rows = np.flatnonzero(same)
-    note = f"{file.place(int(rows[0]))}: the header is repeated, in {len(rows):,} rows in all; they are left out."
+    note = f"{file.place(int(rows[0]))}: the header is repeated, in {len(rows):,} rows in all; they are ignored."
     return replace(file.take(np.flatnonzero(~same)), notes=(*file.notes, note))
 
 
 def _without_totals(file: CsvFile) -> CsvFile:
-    """The last rows may hold the sums or means of the columns, and a word that says so."""
+    """Remove rows at the end with sums or means of the columns, if a word says so."""
     rows = file.rows
     while rows and file.rows - rows < _MAX_TOTALS and _is_total(file, rows - 1):
         rows -= 1
     if rows in (0, file.rows):
         return file
-    note = f"{file.place(rows)}: the last {file.rows - rows} rows are totals and are left out."
+    note = f"{file.place(rows)}: the last {file.rows - rows} rows are totals and are ignored."
     if file.rows - rows == 1:
-        note = f"{file.place(rows)}: the last row holds totals and is left out."
+        note = f"{file.place(rows)}: the last row holds totals and is ignored."
     columns = {name: cells.slice(0, rows) for name, cells in file.columns.items()}
     return replace(file, rows=rows, columns=columns, notes=(*file.notes, note))
 
 
 def _is_total(file: CsvFile, row: int) -> bool:
-    """Whether the first word of a row says that it is a total, which no row above says in a column of words."""
+    """Whether the first cell of a row is a word such as "Total" that is not a category of its column."""
     name = next((name for name in file.header if file.columns[name][row].as_py().strip()), None)
     if name is None or (word := file.columns[name][row].as_py()).strip().rstrip(":").lower() not in _TOTALS:
         return False
@@ -99,12 +99,12 @@ def _is_total(file: CsvFile, row: int) -> bool:
 
 
 def _without_empty_columns(file: CsvFile) -> CsvFile:
-    """A delimiter at the end of each line makes a column without a name and without a value."""
+    """Remove empty columns without a name, which a delimiter at the end of each line makes."""
     empty = [name for name in file.header if _UNNAMED.fullmatch(name) and _is_empty(file.columns[name])]
     if not empty or len(empty) == len(file.header):
         return file
     header = [name for name in file.header if name not in set(empty)]
-    note = f"{file.name}: {len(empty)} column{'s' * (len(empty) > 1)} without a name and without a value left out."
+    note = f"{file.name}: {len(empty)} column{'s' * (len(empty) > 1)} without a name and without values ignored."
     columns = {name: file.columns[name] for name in header}
     return replace(file, header=header, columns=columns, notes=(*file.notes, note))
 
@@ -124,12 +124,12 @@ def _with_decimal_points(file: CsvFile) -> CsvFile:
     columns = dict(file.columns)
     for name in changed:
         columns[name] = pc.replace_substring_regex(columns[name], _COMMA, r"\1.\2")
-    note = f"{file.name}: the comma is the decimal mark in {listed(changed)}; for text: --text COLUMN."
+    note = f"{file.name}: the comma is the decimal mark in {listed(changed)}; to read text instead: --text COLUMN."
     return replace(file, columns=columns, notes=(*file.notes, note))
 
 
 def _has_decimal_commas(cells: pa.ChunkedArray, file: CsvFile) -> bool:
-    """Whether the first cells of a column are numbers, some of them with a comma that does not group thousands."""
+    """Whether a column's first cells are numbers, some with a comma that is not a thousands separator."""
     seen = [cell for cell in cells.slice(0, _SAMPLED).to_pylist() if cell.strip()]
     commas = [cell for cell in seen if _COMMA_CELL.match(cell)]
     if not commas or sum(map(bool, map(_NUMBER_CELL.fullmatch, seen))) < 0.9 * len(seen):

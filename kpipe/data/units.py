@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - letters of Cyrillic are meant
-"""Units behind numbers, and what they are of each other. A new unit is one entry of ``_FAMILIES``."""
+"""Units of numbers and their conversion factors. To add a unit, add an entry to ``_FAMILIES``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["COMPOUND", "OFFSETS", "common_unit", "is_unit", "normal_unit", "spli
 _DAY = 86_400.0
 _CELSIUS, _FAHRENHEIT = ("°c", "degc", "celsiu", "℃"), ("°f", "degf", "fahrenheit", "℉")
 _KELVIN = ("°k", "kelvin")
-# Units of one family are multiples of each other; of a family, the smallest unit that a column has counts 1;
-# counts are plain numbers.
+# Units of one family can be converted to each other. In a column, the smallest unit that occurs has the factor 1;
+# counts become plain numbers.
 _FAMILIES: tuple[dict[str, float], ...] = (
     {  # counts
         "": 1,
@@ -95,7 +95,7 @@ _FAMILIES: tuple[dict[str, float], ...] = (
     {"cr": 1.0, "dr": -1.0},
     {**dict.fromkeys(_CELSIUS, 1.0), **dict.fromkeys(_FAHRENHEIT, 5 / 9), **dict.fromkeys(_KELVIN, 1.0)},
 )
-# Units that may be marks of labels, such as the a of 10a: only where a column has two of a family.
+# Units that may also be suffixes of labels, such as the a of 10a: used only if a column has two of a family.
 _LETTERS: tuple[dict[str, float], ...] = (
     {"c": 1.0, "f": 5 / 9},
     {"µa": 1e-6, "ma": 1e-3, "a": 1.0},
@@ -103,7 +103,7 @@ _LETTERS: tuple[dict[str, float], ...] = (
 )
 
 OFFSETS = {**dict.fromkeys((*_FAHRENHEIT, "f"), 32.0), **dict.fromkeys(_KELVIN, 273.15)}
-"""Where the scale of a unit of temperature starts, if a column mixes several: it is converted to degrees Celsius."""
+"""Offsets of temperature scales, for columns that mix several: they are converted to degrees Celsius."""
 
 _CURRENCIES = {
     **dict.fromkeys(("$", "us$", "usd", "dollar"), "$"),
@@ -116,7 +116,7 @@ _CURRENCIES = {
     **{code: code.upper() for code in "cny chf cad aud brl sek nok dkk pln kr zł r$ c$ a$ s$ hk$ nz$ ca$ au$".split()},
 }
 
-# Amounts of several units in one cell (2h 50m): pattern of each unit, and how many of the last it is.
+# Several units in one cell (2h 50m): the pattern of each unit, and its size in the last unit.
 COMPOUND: tuple[tuple[tuple[str, float], ...], ...] = (
     (
         (r"y(?:(?:ea)?rs?)?", 12.0),
@@ -142,7 +142,7 @@ COMPOUND: tuple[tuple[tuple[str, float], ...], ...] = (
 
 
 def normal_unit(unit: str) -> str:
-    """A unit in one spelling: lower case, without full stops, blanks around it, and the s of a plural.
+    """Normalise a unit: lower case, without full stops, surrounding blanks and the plural s.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def normal_unit(unit: str) -> str:
 
 
 def is_unit(word: str) -> bool:
-    """Whether a word behind a number is a unit rather than a mark that distinguishes labels, such as the a of 10a.
+    """Whether a word after a number is a unit and not the suffix of a label, such as the a of 10a.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def is_unit(word: str) -> bool:
 
 
 def split_currency(unit: str) -> tuple[str, str]:
-    """A unit without its currency, and the currency; "" where there is none.
+    """Split a unit into the unit without its currency, and the currency; "" if there is none.
 
     Parameters
     ----------
@@ -202,12 +202,12 @@ def split_currency(unit: str) -> tuple[str, str]:
 
 
 def common_unit(units: Collection[str]) -> dict[str, float] | None:
-    """How much each unit is of the smallest one (of counts: of 1), or None if they cannot be converted to each other.
+    """The size of each unit in the smallest one (counts: in 1), or None if they cannot be converted to each other.
 
     Parameters
     ----------
     units : collection of str
-        As ``normal_unit`` gives them; "" is none.
+        As ``normal_unit`` gives them; "" stands for no unit.
 
     Returns
     -------

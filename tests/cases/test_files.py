@@ -11,7 +11,7 @@ from kpipe.training.folds import make_folds
 from tests.cases import case_folder, problem_of_case
 
 READ = {  # case → what a note says, or "" where there is nothing to say
-    "19": "train.csv repeats names of columns; read are 'energy()-1,8' as 'energy()-1,8.1'",
+    "19": "train.csv repeats column names; renamed: 'energy()-1,8' to 'energy()-1,8.1'",
     "23": "'TotalCharges' holds numbers except in 2 cells (' '), read as missing. As text: --text TotalCharges",
     "25": "train.csv, line 79: 'Flow Bytes/s' is infinite, here and in 10 more cells",
     "27": "",
@@ -20,13 +20,13 @@ READ = {  # case → what a note says, or "" where there is nothing to say
     "32": "kpipe reads cs-training.csv as train, cs-test.csv as test, sampleEntry.csv as the sample submission",
     "33": "train_labels.csv is joined to train_values.csv by id: qualite",
     "35": "To train on its rows too, which are then never validated: --extra training_extra.csv",
-    "36": "test.csv spells columns otherwise than train.csv; kpipe reads 'id-01' as 'id_01', 'id-02' as 'id_02'",
+    "36": "test.csv spells columns differently from train.csv; kpipe reads 'id-01' as 'id_01', 'id-02' as 'id_02'",
     "39b": "train.csv is read as utf-16",
     "48": "If it is a stub of a test set that Kaggle keeps hidden, submit a kernel",
-    "53": "There is no sample submission: one is made of the ids (id) of test.csv and rating",
-    "54": "train.csv: 1 column without a name and without a value left out",
+    "53": "There is no sample submission: kpipe makes one from the ids (id) of test.csv and rating",
+    "54": "train.csv: 1 column without a name and without values ignored",
     "63": "",
-    "65": "train.csv separates its cells by semicolons",
+    "65": "train.csv: cells are separated by semicolons",
 }
 
 

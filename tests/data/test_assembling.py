@@ -71,7 +71,7 @@ def test_one_table_is_train_where_the_target_is_known_and_test_where_it_is_not(g
 
 
 def test_one_table_without_a_certain_target_is_refused_with_each_way_on(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"which rows are to be predicted is not certain.*--target.*--train and --test"):
+    with pytest.raises(DataError, match=r"it is unclear which rows are to be predicted.*--target.*--train and --test"):
         load("x", folder(tmp_path, {"data.csv": b"id,x,y\n1,,0\n2,3,\n3,,1\n"}))
     with pytest.raises(DataError, match=r"its target 'y' is missing in no row.*--test.*--target"):
         load("x", folder(tmp_path, {"data.csv": TRAIN}), choice=FileChoice(targets=("y",)))
@@ -80,7 +80,7 @@ def test_one_table_without_a_certain_target_is_refused_with_each_way_on(tmp_path
 def test_without_a_sample_one_is_made_and_a_note_says_so(tmp_path: Path) -> None:
     found = load("x", folder(tmp_path, without("sample_submission.csv")))
     assert found.sample.to_dict("list") == {"id": [4, 5], "y": [0, 0]}
-    assert "There is no sample submission: one is made of the ids (id) of test.csv and y" in found.source.notes[0]
+    assert "There is no sample submission: kpipe makes one from the ids (id) of test.csv and y" in found.source.notes[0]
     assert "sample_submission.csv" not in found.source.files
     rows = {"train.csv": b"x,y\n0.5,0\n0.5,1\n", "test.csv": b"x\n0.1\n0.1\n"}
     assert load("x", folder(tmp_path / "rows", rows)).sample.to_dict("list") == {"id": [0, 1], "y": [0, 0]}

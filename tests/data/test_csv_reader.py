@@ -99,7 +99,7 @@ def test_a_file_with_only_a_header_has_no_rows(content: str) -> None:
 def test_columns_of_one_name_get_numbers_and_a_note_says_so(names: str, expected: list[str]) -> None:
     parsed = parse_csv("train.csv", f"{names}\n1,2,3\n".encode())
     assert parsed.header == expected
-    assert "a" not in expected or "train.csv repeats names of columns" in parsed.notes[0]
+    assert "a" not in expected or "train.csv repeats column names" in parsed.notes[0]
 
 
 def test_column_names_that_python_or_pandas_use_internally_are_kept() -> None:

@@ -59,7 +59,7 @@ def test_a_delimiter_at_the_end_of_each_row_makes_no_column() -> None:
 def test_empty_rows_at_the_end_go_and_a_note_counts_them() -> None:
     file = tidy(parse_csv("train.csv", b"id,x\n1,2\n3,4\n,\n,\n"))
     assert file.rows == 2
-    assert file.notes == ("train.csv: the last 2 rows are empty and are left out.",)
+    assert file.notes == ("train.csv: the last 2 rows are empty and are ignored.",)
 
 
 def test_the_line_in_which_excel_states_the_delimiter_is_no_header() -> None:
@@ -218,7 +218,7 @@ def test_titles_and_comments_above_the_header_are_left_out_and_said(above: str, 
     file = tidy(parse_csv("train.csv", text.encode()))
     lines = above.count("\n")
     assert (file.header, file.rows) == (["id", "x", "t"], 4)
-    assert f"train.csv: its header is on line {lines + 1}; what stands above it is left out." in file.notes
+    assert f"train.csv: the header is on line {lines + 1}; the lines above it are ignored." in file.notes
     assert file.place(2) == f"train.csv, line {lines + 4}"
 
 
@@ -230,7 +230,7 @@ def test_a_first_line_that_may_be_the_header_is_one(text: str) -> None:
 def test_a_header_that_is_repeated_among_the_rows_is_left_out_and_lines_stay_right() -> None:
     file = tidy(parse_csv("train.csv", b"id,x\n1,2\nid,x\n3,4\n"))
     assert file.columns["x"].to_pylist() == ["2", "4"]
-    assert file.notes == ("train.csv, line 3: the header is repeated, in 1 rows in all; they are left out.",)
+    assert file.notes == ("train.csv, line 3: the header is repeated, in 1 rows in all; they are ignored.",)
     assert file.line(1) == 4
 
 

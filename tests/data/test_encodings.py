@@ -53,4 +53,4 @@ def test_the_submission_is_written_in_trains_encoding_where_the_sample_has_ascii
     }
     found = load("x", folder(tmp_path, files))
     assert found.source.encoding == "cp949"
-    assert "train.csv is read as cp949, judged by its text" in " ".join(found.source.notes)
+    assert "train.csv is read as cp949, detected from its text" in " ".join(found.source.notes)

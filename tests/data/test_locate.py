@@ -62,7 +62,7 @@ def test_files_in_the_current_folder_are_taken_before_kaggle_and_the_sample_and_
 def test_the_error_names_a_damaged_zip_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "some-competition.zip").write_bytes(b"PK")
-    with pytest.raises(DataError, match=r"some-competition\.zip is in the current folder, but it is no zip archive"):
+    with pytest.raises(DataError, match=r"some-competition\.zip is in the current folder, but it is not a zip archive"):
         load("some-competition")
 
 

@@ -104,7 +104,7 @@ DRAWN = {**train_pictures("train"), **{f"train_masks/{i}_mask.png": picture(0) f
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({**DRAWN, "sample_submission.csv": csv("img,rle_mask", "0.png,1 1")}, "have pictures as labels"),
+        ({**DRAWN, "sample_submission.csv": csv("img,rle_mask", "0.png,1 1")}, "The labels are pictures, such as"),
         (
             {
                 **train_pictures("train"),
@@ -112,7 +112,7 @@ DRAWN = {**train_pictures("train"), **{f"train_masks/{i}_mask.png": picture(0) f
                 "train.csv": csv("id,EncodedPixels", *(f"{i}.png,1 5 20 7" for i in range(12))),
                 "sample_submission.csv": csv("id,EncodedPixels", "0.png,1 1"),
             },
-            "'EncodedPixels' holds places in pictures",
+            "'EncodedPixels' holds regions of pictures",
         ),
         (
             {
@@ -121,7 +121,7 @@ DRAWN = {**train_pictures("train"), **{f"train_masks/{i}_mask.png": picture(0) f
                 "train.csv": csv("id,bbox", *(f'{i},"[1, 2, 3, 4]"' for i in range(12))),
                 "sample_submission.csv": csv("id,PredictionString", "0,0.5 1 2 3 4"),
             },
-            "'PredictionString' holds places in pictures",
+            "'PredictionString' holds regions of pictures",
         ),
         (
             {
