@@ -1,7 +1,7 @@
-"""The rows of train, test and the sample submission brought together before anything is inferred from them.
+"""Align the rows of train, test and the sample submission before anything is inferred from them.
 
-Ids that are built of columns or written in another way are matched, a stub of a sample submission is extended, and rows
-of train without a target are removed. Each change is said in the notes of the source.
+Ids that are built from columns or formatted differently are matched, a stub of a sample submission is extended, and
+rows of train without a target are removed. The notes of the source mention each change.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from kpipe.problem.target_labels import labels_to_unify
 
 __all__ = ["align_rows"]
 
-_MAX_STUB = 0.5  # of test's rows: a sample submission with more is incomplete, not a stub
-_MOST_STUB_ROWS = 10  # of a sample submission whose ids are not those of test
-_CODES = (-99, -999, -9999, -99999, -999999)  # people write them for a missing number
-_MIN_REPEATS, _MIN_VALUES = 2, 20  # of such a code, and different values beside it
-_MOST_NOTES = 5  # columns with a sentence each about words that may mean a missing value
+_MAX_STUB = 0.5  # of test's rows: a sample submission with more rows is incomplete, not a stub
+_MOST_STUB_ROWS = 10  # of a stub whose ids are not in test
+_CODES = (-99, -999, -9999, -99999, -999999)  # often used for a missing number
+_MIN_REPEATS, _MIN_VALUES = 2, 20  # rows with such a code, and distinct values in other rows
+_MOST_NOTES = 5  # columns that get a note of their own about words that may mean a missing value
 
 
 def align_rows(competition: Competition, files: Tables) -> Tables:
-    """The tables with ids that join test to the sample submission, and with a target in each row of train.
+    """Match the ids of test and the sample submission, and drop rows of train without a target.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def align_rows(competition: Competition, files: Tables) -> Tables:
     Returns
     -------
     Tables
-        The same tables if nothing has to change; else with a sentence on each change in the notes of the source.
+        The same object if nothing has to change; else with a note on each change in ``source``.
     """
     whole, files = files, without_pixels(files)
     has_pixels = files is not whole
@@ -60,8 +60,8 @@ def align_rows(competition: Competition, files: Tables) -> Tables:
 
 
 def _align_ids(competition: Competition, files: Tables) -> tuple[Tables, bool]:
-    """The tables with ids and labels that are written alike, and whether there is an id."""
-    if competition.clean is unchanged:  # a module's own clean gets the text as it is
+    """The tables with matched ids and categories, and whether there is an id."""
+    if competition.clean is unchanged:  # a module's own clean gets the text unchanged
         files, notes = unify_levels(files)
         for note in notes:
             files = _with_note(files, note)
@@ -69,7 +69,7 @@ def _align_ids(competition: Competition, files: Tables) -> tuple[Tables, bool]:
         files = _with_one_id(competition, files)
         spelled, tables = unify_spelling(competition, files)
         changes, _ = infer_id(spelled, tables)
-    except DataError:  # inference refuses these tables with the reason, unless clean makes what they lack
+    except DataError:  # inference will refuse these tables with the reason, unless clean adds what they lack
         return files, False
     id = str(spelled.id or changes["id"])
     files = _match_ids(files, tables, id)
@@ -77,7 +77,7 @@ def _align_ids(competition: Competition, files: Tables) -> tuple[Tables, bool]:
 
 
 def _with_notes_on_words(files: Tables) -> Tables:
-    """Say which columns have a category such as "None", which elsewhere spells a missing value."""
+    """Add notes on columns with a category such as "None", which usually means a missing value."""
     notes, words = [], pa.array(CATEGORY_WORDS)
     for name in files.train.columns:
         if pd.api.types.is_string_dtype(files.train[name]):
@@ -97,7 +97,7 @@ def _with_notes_on_words(files: Tables) -> Tables:
 
 
 def _with_one_id(competition: Competition, files: Tables) -> Tables:
-    """The tables with one id for several columns that name rows together."""
+    """The tables with one id instead of several columns that identify rows in combination."""
     spelled, tables = unify_spelling(competition, files)
     joined = join_id_columns(files, tables, spelled.id)
     if joined is files:
@@ -105,13 +105,13 @@ def _with_one_id(competition: Competition, files: Tables) -> Tables:
     parts = listed(joined.id_parts)
     return _with_note(
         joined,
-        f"{parts} together name the rows of test.csv and of the sample submission: they are matched by all of them, "
-        f"and joined to the id {joined.sample.columns[0]!r}. The submission has the sample's columns.",
+        f"{parts} together identify the rows of test.csv and of the sample submission: rows are matched by all of "
+        f"them, joined to the id {joined.sample.columns[0]!r}. The submission has the sample's columns.",
     )
 
 
 def _match_ids(files: Tables, tables: Tables, id: str) -> Tables:
-    """Ids of test as the sample submission writes them, where one template gives them."""
+    """Test with ids formatted as in the sample submission, if a template of test's columns gives them."""
     wanted = tables.sample[id]
     if id in tables.test and (_is_within(wanted, tables.test[id]) or _is_within(tables.test[id], wanted)):
         return files
@@ -135,7 +135,7 @@ def _match_ids(files: Tables, tables: Tables, id: str) -> Tables:
 
 
 def _with_ids(frame: pd.DataFrame, spelled: pd.DataFrame, id: str, ids: pd.Series | None) -> pd.DataFrame:
-    """A file's table with new ids, under the name that the file has for them."""
+    """A file's table with new ids, under the file's own name for the id."""
     name = frame.columns[list(spelled.columns).index(id)] if id in spelled else id
     return frame.assign(**{str(name): ids})
 
@@ -145,7 +145,7 @@ def _is_within(ids: pd.Series, others: pd.Series) -> bool:
 
 
 def _counts_rows(ids: pd.Series) -> bool:
-    """Whether ids are 0, 1, 2, ..., from any start: such ids say nothing but the position."""
+    """Whether ids count up by one: such ids contain nothing but the position."""
     numbers = pd.to_numeric(ids, errors="coerce")
     return bool((numbers.diff().iloc[1:] == 1).all())
 
@@ -172,7 +172,7 @@ def _extend_stub(files: Tables, tables: Tables, *, id: str) -> Tables:
 
 
 def _drop_rows_without_target(competition: Competition, files: Tables) -> Tables:
-    """Train without the rows in which no target is known, unless the competition's own code may fill it."""
+    """Train without rows in which no target is known, unless the competition's own clean may fill it."""
     if competition.clean is not unchanged:
         return files
     spelled, tables = unify_spelling(competition, files)
@@ -213,7 +213,7 @@ def _drop_rows_without_target(competition: Competition, files: Tables) -> Tables
 
 
 def _with_unified_labels(files: Tables, tables: Tables, target: str, *, id: str) -> tuple[Tables, Tables]:
-    """Both tables with one spelling for each label of the target."""
+    """Both tables with a single spelling of each label of the target."""
     spelled = labels_to_unify(tables.train[target], tables.sample.drop(columns=id, errors="ignore"))
     if not spelled:
         return files, tables
@@ -229,7 +229,7 @@ def _with_unified_labels(files: Tables, tables: Tables, target: str, *, id: str)
 
 
 def _code_of_missing(column: pd.Series) -> int | None:
-    """A number such as -999 that repeats far below all other values, which are many."""
+    """A number such as -999 that repeats, far below many other distinct values."""
     if column.dtype.kind not in "if":
         return None
     for code in _CODES:
@@ -254,7 +254,7 @@ def _without_code(files: Tables, tables: Tables, target: str, code: int) -> Tabl
 
 
 def _whole(column: pd.Series) -> pd.Series:
-    """Numbers as integers, and booleans as bool, where only missing values made them anything else."""
+    """Floats as integers and boolean as bool, if only missing values, now dropped, required the wider dtype."""
     if column.isna().any():
         return column
     if column.dtype == "boolean":

@@ -1,4 +1,4 @@
-"""Blocks of time within which errors hang together, so that standard errors count blocks and not rows."""
+"""Blocks of time within which errors are correlated: standard errors count blocks instead of rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CALENDAR = ("Y", "Q", "M", "W", "D", "h")  # periods from the longest to the sh
 
 
 def time_column(splitter: Splitter) -> TimeColumn | None:
-    """The column or columns by which a splitter splits time; None if it does not.
+    """The column or columns by which a splitter splits time; None for other splitters.
 
     Parameters
     ----------
@@ -36,23 +36,23 @@ def time_column(splitter: Splitter) -> TimeColumn | None:
 def time_blocks(splitter: Splitter, train: pd.DataFrame, frame: pd.DataFrame) -> np.ndarray | None:
     """The block of time of each row; None if the splitter does not split by time, or the rows have no such times.
 
-    Errors of neighbouring dates are alike, and those of one date all the more so. Rows therefore count as independent
-    only if they lie in different blocks: the longest calendar periods (years, quarters, months, weeks, days, hours) of
-    which the folds validate at least 20, or single times where even hours are fewer. Of numbers, a block is 1, 2, 5,
-    10, ... of the usual steps.
+    Errors of the same date are correlated, and so are those of neighbouring dates. Rows therefore count as independent
+    only if they are in different blocks: the longest calendar periods (years, quarters, months, weeks, days, hours) of
+    which the folds validate at least 20, or single times if there are fewer hours. For numbers, a block is 1, 2, 5,
+    10, ... times the usual step.
 
     Parameters
     ----------
     splitter : Splitter
     train : DataFrame
-        (n, columns) the table that is split, which decides how long a block is.
+        (n, columns) the table that is split, which determines the length of a block.
     frame : DataFrame
         (m, columns) train or test.
 
     Returns
     -------
     ndarray or None
-        (m,) int64, in the order of time; the same number means the same block in train and in test. -1 without a time.
+        (m,) int64, increasing with time; a block has the same number in train and test. -1 for rows without a time.
 
     References
     ----------
@@ -77,7 +77,7 @@ def time_blocks(splitter: Splitter, train: pd.DataFrame, frame: pd.DataFrame) ->
 
 
 def _numberings(validated: pd.Series, wanted: pd.Series) -> Iterator[np.ndarray]:
-    """Block numbers of the wanted times, the longest blocks first of which enough are validated."""
+    """Yield block numbers of the wanted times, from the longest blocks of which enough are validated."""
     if pd.api.types.is_datetime64_any_dtype(validated):
         for unit in _CALENDAR:
             if len(np.unique(_period_numbers(validated, unit))) >= _FEWEST_BLOCKS:
@@ -99,7 +99,7 @@ def _period_numbers(dates: pd.Series, unit: str) -> np.ndarray:
 
 
 def _width(validated: pd.Series) -> float:
-    """The longest of 1, 2, 5, 10, ... usual steps that leaves enough blocks."""
+    """The width of a block: the largest of 1, 2, 5, 10, ... usual steps that leaves enough blocks."""
     distinct = np.unique(validated.to_numpy(dtype=float))
     step = float(np.median(np.diff(distinct))) if len(distinct) > 1 else 1.0
     most = (distinct[-1] - distinct[0] + step) / step / _FEWEST_BLOCKS

@@ -1,7 +1,7 @@
-"""``Competition``: what an author writes, and the look-up of one by its slug.
+"""``Competition``: what an author writes about a competition, and the look-up by slug.
 
-An unknown slug *is* ``Competition(slug=slug)``: there is no second path. Every field that is None is inferred from the
-files by ``kpipe.problem.inference``.
+A competition without a module is ``Competition(slug=slug)``. Every field that is None is inferred from the files by
+``kpipe.problem.inference``, so that competitions with and without a module take the same path.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def unchanged(tables: Tables) -> Tables:
 
 @dataclass(frozen=True, kw_only=True)
 class Competition:
-    """What is particular to one competition. A field that is None is inferred from the files.
+    """The definition of a competition. Fields that are None are inferred from the files.
 
     Parameters
     ----------
@@ -47,43 +47,45 @@ class Competition:
     id : str, optional
         The column that joins test rows to submission rows.
     target : str or sequence of str, optional
-        What is predicted; several columns where the sample submission asks for several.
+        The column to predict; several if the sample submission asks for several.
     task : {"classification", "regression"}, optional
     metric : str or Metric, optional
-        A name of kpipe's, or a metric of the competition's own.
+        The name of a metric of kpipe, or a metric of your own.
     columns : sequence of str, optional
-        What models may see, after ``clean``. By default every column that train and test share, except the id.
+        The columns that models may use, after ``clean``. By default all that train and test share, except the id.
     text : sequence of str
         Columns to read as text although they look like numbers.
     clean : callable
-        Tables to tables. It treats each row on its own, train and test alike, and learns nothing (``row_by_row``).
+        Tables → Tables. It treats train and test in the same way and each row on its own, and learns nothing from the
+        data (see ``row_by_row``).
     transductive : sequence of str
-        Columns that ``clean`` counts over train and test rows together, without seeing a target.
+        Columns that ``clean`` computes from rows of train and test together, without using a target.
     features : transformer, optional
-        Fitted on ``columns`` inside each fold; it never sees the target of a validation row.
+        Fitted on ``columns`` inside each fold, so that it never sees the target of a validation row.
     splitter : Splitter, optional
-        ``split(X, y, groups)``. It stores nothing, so that it can split another table.
+        ``split(X, y, groups)``, as in scikit-learn. It must be stateless: kpipe also splits other tables with it.
     groups : str, optional
-        A column whose rows must stay in one fold.
+        A column; rows with the same value stay in one fold.
     split : str, optional
-        ``"rows"`` where rows are independent whatever the files look like, or the column of dates or groups by which
-        test was set apart: ``groups`` and ``splitter`` are inferred from it.
+        ``"rows"`` if rows are independent although the files suggest otherwise, or the column of dates or groups by
+        which train and test were split: ``groups`` and ``splitter`` are inferred from it.
     drop : sequence of str
-        Columns that models may not see.
+        Columns that models must not use.
     models : mapping of str to Factory, optional
-        The competition's own models; ``--model`` looks them up before the catalogue.
+        The competition's own models; ``--model`` looks here before it looks in the catalogue.
     default : sequence of str, optional
-        The models of a run without ``--model``. By default all of ``models``.
+        The models that a run trains without ``--model``. By default all of ``models``.
     budgeted : sequence of str
-        Models that ``--budget`` adds after these, trained where the time allows.
+        Models that ``--budget`` trains after the default ones, if time remains.
     weights : str or mapping, optional
-        A file or folder of pretrained weights, or "none". By default those on this machine are used, and none are
-        downloaded. Inference makes of it what ``Context.weights`` holds.
+        A file or folder of pretrained weights, or "none". By default weights on this machine are used; nothing is
+        downloaded. Inference replaces it by a mapping for ``Context.weights``.
     postprocess : callable, optional
-        (predictions (m, k), tables) to predictions, the same for out-of-fold and test rows.
+        (predictions (m, k), tables) → predictions (m, k); applied to out-of-fold and test rows alike.
     selection_bias : float
-        By how much the score is too good, in units of the metric and never negative, because columns and options were
-        chosen on the rows of train.csv: measured by choosing anew on a part of them. The forecast takes it off.
+        How much too good the score is because features and options were chosen on the rows of train.csv: at least 0,
+        in units of the metric. It is measured by repeating the choice on a part of the rows; the forecast corrects for
+        it.
     """
 
     slug: str
@@ -116,18 +118,18 @@ class Competition:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The target columns; none where they are not known yet."""
+        """The target columns; empty if they are not known yet."""
         return () if self.target is None else (self.target,) if isinstance(self.target, str) else tuple(self.target)
 
 
 @dataclass(frozen=True)
 class row_by_row:  # reads as the function it stands for: clean=row_by_row(add_log_fare)
-    """A ``clean`` made of a function of one frame, which is applied to train and to test. It can be pickled.
+    """A ``clean`` that applies a function of one frame to train and to test. It can be pickled.
 
     Parameters
     ----------
     function : callable
-        DataFrame to DataFrame. Each row must depend on itself alone.
+        DataFrame → DataFrame. Each row of the result must depend only on the same row of the input.
 
     Raises
     ------
@@ -159,7 +161,7 @@ class row_by_row:  # reads as the function it stands for: clean=row_by_row(add_l
 
 
 def find(slug: str) -> Competition:
-    """The competition of a slug: its module's ``competition``, or a bare ``Competition(slug=slug)``.
+    """Return the competition of a slug: its module's ``competition``, or ``Competition(slug=slug)`` without a module.
 
     Parameters
     ----------
@@ -172,7 +174,7 @@ def find(slug: str) -> Competition:
     Raises
     ------
     UsageError
-        If the slug cannot be one, or its module cannot be imported or defines no ``competition``.
+        If the slug is invalid, or its module cannot be imported or defines no ``competition``.
     """
     if not competitions.is_slug(slug):
         raise UsageError(
@@ -198,7 +200,7 @@ def find(slug: str) -> Competition:
 
 
 def _broken(slug: str, error: Exception) -> UsageError:
-    """A competition module that cannot be imported, with the line in it that failed."""
+    """The error for a module that cannot be imported, with the line that failed."""
     path = f"{competitions.folder(slug)}{os.sep}competition.py"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else 1
@@ -208,7 +210,7 @@ def _broken(slug: str, error: Exception) -> UsageError:
 
 
 def class_columns(columns: Sequence[str], target: str, labels: Sequence[object]) -> list[object] | None:
-    """The label of each column, where there is one column per class (``Status_C``, ``Class_1``, ``C``).
+    """Match columns to labels, if there is one column per class (``Status_C``, ``Class_1``, ``C``).
 
     Parameters
     ----------
@@ -221,7 +223,7 @@ def class_columns(columns: Sequence[str], target: str, labels: Sequence[object])
     Returns
     -------
     list or None
-        A label for each column; None where the columns are not one per class.
+        A label for each column; None if there is not one column per class.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Splitters for test rows that were cut out of train's time: at the end of each month, or in blocks."""
+"""Splitters for test sets that were cut out of the time span of train: at the end of each month, or in blocks."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _UNITS = {"day": "D", "month": "M", "year": "Y"}
 class PeriodEnds:
     """Folds for a test set that is the end of each month (week, year, day), where train is its beginning.
 
-    A model for the test rows knows the beginnings of all months, later ones too, and no end of any month. Each fold is
-    the same one size smaller: it trains on the first days of all months, and validates the days that follow, of every
+    A model for the test rows has seen the beginnings of all months, including later ones, and no end of a month. Each
+    fold mirrors this within train: it trains on the first days of all months and validates the following days of every
     ``n_splits``-th month. The folds cut at slightly different days, so that their models differ. Models for the test
-    rows are fitted on every row (``refit``).
+    rows are fitted on all rows (``refit``).
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class PeriodEnds:
         A column of dates; or those of year, month, ...
     period : {"day", "week", "month", "year"}
     horizon : int
-        About how many of the last days of a period (hours of a day) of train are validated.
+        The approximate number of train's last days per period (hours per day) that are validated.
     n_splits : int
         Number of folds.
 
@@ -65,7 +65,7 @@ class PeriodEnds:
         self.n_splits = n_splits
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Pairs of (training rows, validation rows)."""
+        """Yield pairs of (training rows, validation rows)."""
         times = read_times(X, self.column)
         if not pd.api.types.is_datetime64_any_dtype(times):
             raise ValueError(f"{self.column} must hold dates")
@@ -78,11 +78,11 @@ class PeriodEnds:
             yield np.flatnonzero(train), np.flatnonzero(valid)
 
     def _shift(self, fold: int) -> int:
-        """By how many days the cut of a fold lies later than the middle one."""
+        """The offset of a fold's cut from the middle one, in days."""
         return round((fold - (self.n_splits - 1) / 2) * min(1.0, self.horizon / (2 * self.n_splits)))
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """How many pairs."""
+        """The number of folds."""
         return self.n_splits
 
     def __repr__(self) -> str:
@@ -90,7 +90,7 @@ class PeriodEnds:
 
 
 class TimeBlocks:
-    """Folds of whole blocks of time, for a test set of blocks that lie between those of train.
+    """Folds of whole blocks of time, for a test set of blocks between those of train.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ class TimeBlocks:
         self.random_state = random_state
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Pairs of (training rows, validation rows)."""
+        """Yield pairs of (training rows, validation rows)."""
         times = read_times(X, self.column)
         rows = np.flatnonzero(times.notna())
         numbers = block_numbers(times.iloc[rows], self.block)
@@ -150,7 +150,7 @@ class TimeBlocks:
             yield rows[train], rows[valid]
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """How many pairs."""
+        """The number of folds."""
         return self.n_splits
 
     def __repr__(self) -> str:
@@ -161,7 +161,7 @@ class TimeBlocks:
 
 
 def block_numbers(times: pd.Series, block: str | float | None) -> np.ndarray:
-    """The number of each time's block.
+    """Assign times to blocks.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def block_numbers(times: pd.Series, block: str | float | None) -> np.ndarray:
     Returns
     -------
     ndarray
-        (n,) counted from the first time. What is left at the end belongs to the last block, unless it is half of one.
+        (n,) numbers that count from the first time. A remainder shorter than half a block belongs to the last block.
     """
     if block is None:
         return np.unique(times, return_inverse=True)[1]
@@ -185,7 +185,7 @@ def block_numbers(times: pd.Series, block: str | float | None) -> np.ndarray:
 
 
 def phases(times: pd.Series, period: Period) -> np.ndarray:
-    """Where in its period each time lies: the day of the month, week or year, or the hour of the day.
+    """The position of each time in its period: the day of the month, week or year, or the hour of the day.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def phases(times: pd.Series, period: Period) -> np.ndarray:
     Returns
     -------
     ndarray
-        (n,) float64; days count from 1, NaN without a time.
+        (n,) float64; days count from 1. NaN for missing times.
     """
     # After 28 February, days of leap years count one less, so that a date has the same number in every year.
     of_year = times.dt.day_of_year - (times.dt.is_leap_year & (times.dt.day_of_year > 59))

@@ -1,4 +1,4 @@
-"""Ids of the sample submission that are built of test's columns, such as ``Store_Dept_Date``: learn how from values."""
+"""Learn how ids of the sample submission are built from test's columns, such as ``Store_Dept_Date``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 __all__ = ["IdTemplate", "find_template"]
 
-_MAX_STEPS = 20_000  # of the search through one id
+_MAX_STEPS = 20_000  # of the search for templates of one id
 _MAX_TEMPLATES = 200  # that are tried on test's rows
 _PROBED = 1_000  # rows of test on which a template is tried before all rows
 _MAX_SEPARATOR = 4  # characters between two columns
@@ -21,19 +21,19 @@ _LITERAL = re.compile(r"[\W_]*|[\W_]+[a-z][\W_]+|x", re.IGNORECASE)  # "", "_", 
 
 @dataclass(frozen=True)
 class _Part:
-    """A column, and how its values are written."""
+    """A column, and the format of its values in ids."""
 
     column: str
     form: str
 
     def texts(self, frame: pd.DataFrame) -> pd.Series | None:
-        """(n,) the column's values as they stand in ids; None where they cannot be written so."""
+        """(n,) the column's values as in ids; None if they cannot be formatted so."""
         return _written(frame[self.column], self.form) if self.column in frame else None
 
 
 @dataclass(frozen=True)
 class IdTemplate:
-    """How the sample submission's ids are built of columns.
+    """How the ids of the sample submission are built from columns.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class IdTemplate:
         return "".join(words) + self.literals[-1]
 
     def build(self, frame: pd.DataFrame) -> pd.Series | None:
-        """The ids of a table's rows.
+        """Build the ids of a table's rows.
 
         Parameters
         ----------
@@ -77,18 +77,18 @@ class IdTemplate:
 
 
 def find_template(test: pd.DataFrame, ids: pd.Series) -> IdTemplate | None:
-    """The template that gives exactly the sample submission's ids, one for each row of test.
+    """Find the template that builds exactly the ids of the sample submission from the rows of test.
 
     Parameters
     ----------
     test : DataFrame of shape (m, columns)
     ids : Series
-        (s,) the sample submission's ids; if they are fewer than test's rows, all of them must be built.
+        (s,) the ids of the sample submission. Test may have further rows.
 
     Returns
     -------
     IdTemplate or None
-        Of several, the one with the fewest columns, in test's order.
+        Of several templates, the one with the fewest columns, in test's order.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def _fits(template: IdTemplate, test: pd.DataFrame, wanted: pd.Index) -> bool:
 
 
 def _candidates(test: pd.DataFrame, ids: pd.Series) -> Iterator[IdTemplate]:
-    """Templates that give the first id, whatever the other ids are."""
+    """Yield templates that build the first id."""
     text = str(ids.iloc[0])
     values = {part: found for part, found in _values(test) if _occurs(text, found)}
     start = os.path.commonprefix(list(ids)) if len(ids) > 1 else ""  # noqa: RUF071  # letters, no paths
@@ -152,7 +152,7 @@ def _occurs(text: str, values: set[str]) -> bool:
 
 
 def _values(test: pd.DataFrame) -> Iterator[tuple[_Part, set[str]]]:
-    """Each column in each form in which its values differ from those of earlier forms."""
+    """Yield each column in each format that changes its values, with the set of the values."""
     for column in test.columns:
         seen: list[set[str]] = []
         for form in _forms(test[column]):
@@ -174,7 +174,7 @@ def _forms(column: pd.Series) -> Sequence[str]:
 
 
 def _written(column: pd.Series, form: str) -> pd.Series | None:
-    """(n,) values as text in a form: without blanks, as whole numbers, with zeros before, only digits, in one case."""
+    """(n,) values in a format: stripped, as integers, zero-padded, digits only, or in one case."""
     if pd.api.types.is_datetime64_any_dtype(column):
         column = column.dt.strftime("%Y-%m-%d")
     if form == "number":

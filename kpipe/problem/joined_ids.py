@@ -1,4 +1,4 @@
-"""Rows that several columns of the sample submission name together, such as store and day: they become one id."""
+"""Join several id columns of the sample submission, such as store and day, to one id."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["join_id_columns", "with_joined_id"]
 
 
 def join_id_columns(files: Tables, spelled: Tables, id: str | None) -> Tables:
-    """The tables with one id for the columns that name rows of test and of the sample submission together.
+    """Add an id for columns that identify the rows of test and of the sample submission only in combination.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ def join_id_columns(files: Tables, spelled: Tables, id: str | None) -> Tables:
     spelled : Tables
         The same rows, with the sample submission's names of columns.
     id : str or None
-        The id column, where it is known.
+        The id column, if it is known.
 
     Returns
     -------
     Tables
-        The same tables where one column names the rows. The sample submission's first column is the id.
+        The same object if a single column identifies the rows. Else the id is the first column of the sample.
     """
     parts = columns_unique_together(spelled.test, spelled.sample)
     if not parts or id not in (None, "_".join(parts)):
@@ -48,7 +48,7 @@ def join_id_columns(files: Tables, spelled: Tables, id: str | None) -> Tables:
 
 
 def with_joined_id(frame: pd.DataFrame, id: str, parts: Sequence[str]) -> pd.DataFrame:
-    """A submission with the joined id as its first column.
+    """Add the joined id as first column of a submission.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Categories that train and test write differently: with blanks around them, in another case, 1.0 for 1."""
+"""Unify categories that train and test spell differently: with blanks, in another case, 1.0 for 1."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from kpipe.core.wording import listed
 
 __all__ = ["unify_levels"]
 
-_MAX_LEVELS = 1_000  # different values of a column of test; beyond them they are names and texts
-_SYSTEMATIC = 0.5  # of test's values must be unknown to train, and this share of these must be train's in other writing
+_MAX_LEVELS = 1_000  # categories of a column of test; with more, they are names or texts
+_SYSTEMATIC = 0.5  # of test's categories must be absent from train, and this share of them must match after all
 
 
 def unify_levels(files: Tables) -> tuple[Tables, list[str]]:
-    """The tables with categories as train writes them, where test writes most of them otherwise.
+    """Rename test's categories to train's, in columns where test spells most of them differently.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def unify_levels(files: Tables) -> tuple[Tables, list[str]]:
     Returns
     -------
     tables : Tables
-        The same tables if nothing has to change.
+        The same object if nothing has to change.
     notes : list of str
         Sentences for the user about the columns that changed.
     """
@@ -42,14 +42,14 @@ def unify_levels(files: Tables) -> tuple[Tables, list[str]]:
             changed[name] = files.test[name].map(lambda cell, of=spelled: of.get(cell, cell), na_action="ignore")
             old, new = next(iter(spelled.items()))
             notes.append(
-                f"{name!r}: test.csv writes {len(spelled):,} value{'s' * (len(spelled) > 1)} otherwise than train.csv "
-                f"({old!r} for {new!r}); kpipe reads them as train's. If they differ in meaning, rename them."
+                f"{name!r}: test.csv spells {len(spelled):,} value{'s' * (len(spelled) > 1)} differently from "
+                f"train.csv ({old!r} for {new!r}); kpipe reads them as train's. If they differ in meaning, rename them."
             )
     return (replace(files, test=files.test.assign(**changed)) if changed else files), notes
 
 
 def _without_stray_blanks(files: Tables, both: list[str]) -> tuple[Tables, list[str]]:
-    """Text without blanks around it, in columns where most cells of one of train and test have them, the other none."""
+    """Strip text in columns where most cells of train, or of test, have surrounding blanks and the other none."""
     train, test = files.train, files.test
     names = [name for name in both if _differ_by_blanks(train[name], test[name])]
     if not names:
@@ -68,7 +68,7 @@ def _differ_by_blanks(a: pd.Series, b: pd.Series) -> bool:
 
 
 def _spellings(train: pd.Series, test: pd.Series) -> dict[str, str]:
-    """Value of test → the one value of train that differs from it in writing alone; empty unless most do."""
+    """Test's category → the one category of train with the same key; empty unless most of them have one."""
     if test.head(10 * _MAX_LEVELS).nunique() > _MAX_LEVELS:
         return {}
     values, known = _values(test), set(_values(train))
@@ -87,7 +87,7 @@ def _values(column: pd.Series) -> list[str]:
 
 
 def _key(value: str) -> str:
-    """A value without what people write in different ways: case, kinds of blanks and of letters, 1.0 for 1."""
+    """A category without differences in case, blanks and Unicode forms, and 1 for 1.0."""
     plain = " ".join(unicodedata.normalize("NFKC", value).casefold().split())
     whole = plain.removesuffix(".0")
     return whole if whole.lstrip("-").isdecimal() else plain

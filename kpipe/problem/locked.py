@@ -1,4 +1,4 @@
-"""Rows of train that a vault locks away: moved behind test's rows before ``clean``, and taken out afterwards."""
+"""Rows of train that a vault locks away: appended to test before ``clean``, and removed from it afterwards."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class LockedRows:
     train_rows : int
         The number of rows of train, with these.
     id : str
-        The column of ``ids``; empty where train has none, so that rows are known by their position.
+        The column of ``ids``; empty if train has no id, so that rows are identified by position.
     ids : tuple
         The ids of the rows.
     sha256 : str
-        What tells this vault from others.
+        Identifies the vault.
     """
 
     rows: tuple[int, ...]
@@ -42,7 +42,7 @@ class LockedRows:
     sha256: str
 
     def positions(self, train: pd.DataFrame) -> np.ndarray:
-        """Where the rows are in train.
+        """Return the positions of the rows in train.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class LockedRows:
 
 
 def lock(files: Tables, locked: LockedRows) -> Tables:
-    """The tables with the locked rows at the end of test, without their targets, as ``clean`` sees them.
+    """Move the locked rows to the end of test, without their targets, before ``clean``.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def lock(files: Tables, locked: LockedRows) -> Tables:
     Returns
     -------
     Tables
-        ``sample`` has further rows for them, too.
+        ``sample`` has rows for them, too.
     """
     rows = locked.positions(files.train)
     blank = [name for name in files.test.columns if files.test[name].isna().all()]  # such as a target that is asked for
@@ -104,7 +104,7 @@ def lock(files: Tables, locked: LockedRows) -> Tables:
 
 
 def _rows_of_sample(sample: pd.DataFrame, hidden: pd.DataFrame) -> pd.DataFrame:
-    """Rows of a sample submission for locked rows, with their ids where the files name and write them alike."""
+    """Rows of the sample submission for locked rows, with their ids if name and dtype agree."""
     rows = sample.iloc[np.arange(len(hidden)) % len(sample)].reset_index(drop=True)
     id = str(sample.columns[0])
     known = id in hidden and hidden[id].dtype == sample[id].dtype
@@ -112,7 +112,7 @@ def _rows_of_sample(sample: pd.DataFrame, hidden: pd.DataFrame) -> pd.DataFrame:
 
 
 def _further_values(column: pd.Series, count: int) -> pd.Series:
-    """Values of the same type for rows that lack a column: new ones where all are different, as ids are."""
+    """Values for rows that lack a column: new values if the column is unique, like an id, else repeated ones."""
     values = column.iloc[np.arange(count) % len(column)].reset_index(drop=True)
     if not column.is_unique or len(column) < 2:
         return values
@@ -122,14 +122,14 @@ def _further_values(column: pd.Series, count: int) -> pd.Series:
 
 
 def unlock(given: Tables, tables: Tables, count: int) -> tuple[Tables, pd.DataFrame]:
-    """The cleaned tables without the locked rows, and these rows.
+    """Remove the locked rows from the cleaned tables, and return both.
 
     Parameters
     ----------
     given : Tables
-        What ``clean`` was given.
+        The tables that ``clean`` was given.
     tables : Tables
-        What became of them.
+        The tables that it returned.
     count : int
         The number of locked rows, the last ones of test.
 
@@ -159,12 +159,12 @@ def unlock(given: Tables, tables: Tables, count: int) -> tuple[Tables, pd.DataFr
 
 
 def raw_targets_of(competition: Competition, files: Tables, targets: Sequence[str]) -> pd.DataFrame:
-    """The targets of all rows of train without ``clean``, which must never see those of locked rows.
+    """Read the targets of all rows without ``clean``, which must never see those of locked rows.
 
     Parameters
     ----------
     competition : Competition
-        With what the request replaces.
+        With the options of the request applied.
     files : Tables
         With aligned rows.
     targets : sequence of str
@@ -177,7 +177,7 @@ def raw_targets_of(competition: Competition, files: Tables, targets: Sequence[st
     Raises
     ------
     UsageError
-        If only ``clean`` makes a target.
+        If a target exists only after ``clean``.
     """
     train = convert_written_forms(*adapt_tables(competition, files))[0].train
     if missing := [name for name in targets if name not in train]:

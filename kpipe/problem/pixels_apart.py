@@ -1,4 +1,4 @@
-"""The pixels of pictures, kept apart while the meaning of the other columns is inferred: thousands of columns alike."""
+"""Separate the thousands of pixel columns from a table while the meaning of its other columns is inferred."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROW = "row of the pictures"  # a name that no table has
 
 
 def without_pixels(tables: Tables) -> Tables:
-    """The tables without the pixels of pictures and what describes their files.
+    """Remove the pixels of pictures and the columns that describe their files.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def without_pixels(tables: Tables) -> Tables:
     Returns
     -------
     Tables
-        The same object if there are none.
+        The same object if there are no pictures.
     """
     train, test = (_rest(frame) for frame in (tables.train, tables.test))
     return tables if train is tables.train else replace(tables, train=train, test=test)
@@ -37,13 +37,13 @@ def _rest(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _apart(frame: pd.DataFrame) -> list[str]:
-    """What describes the files of pictures, and the pixels."""
+    """The columns that describe the files of pictures, and the pixels."""
     pixels = picture_columns(frame.columns)
     return [*(name for name in FILE_COLUMNS if name in frame), *pixels] if pixels else []
 
 
 def numbered(tables: Tables) -> Tables:
-    """The tables with a column by which ``with_pixels`` finds the pictures of rows, where some are to be left out.
+    """Add a column of row numbers, by which ``with_pixels`` finds the pictures after rows were dropped.
 
     Parameters
     ----------
@@ -58,12 +58,12 @@ def numbered(tables: Tables) -> Tables:
 
 
 def with_pixels(tables: Tables, whole: Tables) -> Tables:
-    """The tables with the pixels of each row's pictures behind their own columns.
+    """Append the pixels of each row's pictures.
 
     Parameters
     ----------
     tables : Tables
-        Made of ``without_pixels(whole)``; it has the same rows, or those that a column of ``numbered`` names.
+        Derived from ``without_pixels(whole)``, with the same rows, or with the row numbers of ``numbered``.
     whole : Tables
 
     Returns

@@ -1,4 +1,4 @@
-"""Which of two labels a single probability is that of."""
+"""Decide which of two labels a single probability refers to."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ _POSITIVE = ("1", "1.0", "true", "yes", "y", "t", "positive", "present")
 
 
 def positive_class(labels: Iterable[object], names: Sequence[str]) -> int:
-    """The code of the label whose probability a single column asks for.
+    """Return the code of the positive class, whose probability a single column asks for.
 
     Parameters
     ----------
     labels : iterable
         The two labels, in the order of their codes.
     names : sequence of str
-        Names of the target and of the submission's column: a label of that name is the positive one.
+        Names of the target and of the submission's column; a label with such a name is positive.
 
     Returns
     -------
     int
-        The code of the only label that reads as positive (1, true, yes, or one of ``names``); else 1.
+        The code of the only label that means yes (1, true, yes, or one of ``names``); else 1.
 
     Examples
     --------

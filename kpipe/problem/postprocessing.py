@@ -1,4 +1,4 @@
-"""Call a competition's ``postprocess`` and explain what is wrong with it."""
+"""Call a competition's ``postprocess`` and explain its failures."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["apply_postprocess", "postprocess"]
 
 
 def postprocess(problem: Problem, ensemble: Ensemble) -> Ensemble:
-    """The ensemble after the competition's ``postprocess``, out-of-fold and test alike: what is scored is submitted.
+    """Apply the competition's ``postprocess`` to out-of-fold and test predictions, so that the score includes it.
 
-    For the out-of-fold rows, the function finds train's rows where it otherwise finds test's.
+    For the out-of-fold rows, the ``test`` table that the function gets holds train's rows.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def postprocess(problem: Problem, ensemble: Ensemble) -> Ensemble:
 
 
 def apply_postprocess(competition: Competition, predictions: np.ndarray, tables: Tables) -> np.ndarray:
-    """The predictions after the competition's ``postprocess``; unchanged where there is none.
+    """Apply the competition's ``postprocess``, if it has one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""``Problem``: a competition with every field determined, and everything that is derived from it once."""
+"""``Problem``: a competition with every field determined, and what is derived from it."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ __all__ = ["Problem", "apply_request", "define_problem", "encode_target"]
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A competition with every field determined. Nothing here is optional unless it says so.
+    """A competition with every field determined.
 
     Attributes
     ----------
     competition : Competition
-        As its author wrote it, with what the request replaces.
+        As its author wrote it, with the options of the request applied.
     files : Tables
-        The tables as they are in the files, their rows matched by id, without rows whose target is missing.
+        The tables before ``clean``, with ids matched, and without rows whose target is missing.
     tables : Tables
-        The tables after ``clean``, with one spelling of the columns.
+        The tables after ``clean``, with column names spelled as in the sample submission.
     id : str
         The column that joins test rows to submission rows.
     targets : tuple of str
@@ -57,18 +57,18 @@ class Problem:
     task : {"classification", "regression"}
     metric : Metric
     columns : tuple of str
-        What models may see.
+        The columns that models may use.
     features : transformer or None
-        Fitted inside each fold; None where models get the columns as they are.
+        Fitted inside each fold; None if models get the columns unchanged.
     splitter : Splitter
     groups : str or None
-        The column whose rows must stay in one fold; None where rows are independent.
+        The column whose groups must stay in one fold; None if rows are independent.
     models : mapping of str to Factory
         The competition's own models.
     default : tuple of str
-        The models of a run that names none.
+        The models that a run trains without ``--model``.
     budgeted : tuple of str
-        The models that a budget adds to these.
+        The models that a run with a budget adds to the default ones.
     submission_columns : tuple of str
         The columns of the sample submission that must be predicted.
     y : ndarray
@@ -76,14 +76,14 @@ class Problem:
     labels : ndarray or None
         (k,) the label of each code; None for a regression and for several targets.
     reasons : mapping of str to Reason
-        Inferred field to the reason for its value.
+        Inferred field → the reason for its value.
     conversions : mapping of str to str
-        Columns of text that were converted to numbers or dates, and how.
+        Column of text that was converted to numbers or dates → how it was converted.
     left_out : mapping of str to str
-        Columns that models do not see, and why; empty where the competition states its columns.
+        Column that models do not use → the reason; empty if the competition states its columns.
     vault : DataFrame or None
-        (v, columns) the cleaned rows that a vault locks away, without targets; None where no vault is in force. They
-        are not in ``tables``; ``files`` has them at the end of test, because ``clean`` saw them there.
+        (v, columns) the cleaned rows that a vault locks away, without targets; None without a vault. They are not in
+        ``tables``; in ``files`` they are at the end of test, where ``clean`` saw them.
     locked : LockedRows or None
         Which rows these are.
     weights : mapping of str to Weights or None
@@ -116,7 +116,7 @@ class Problem:
 
     @property
     def to_predict(self) -> Problem:
-        """The same problem with the rows of a vault behind those of test, so that both are predicted alike."""
+        """The same problem with the rows of a vault appended to test, so that both are predicted in the same way."""
         if self.vault is None:
             return self
         test = pd.concat([self.tables.test, self.vault], ignore_index=True)
@@ -129,30 +129,30 @@ class Problem:
 
     @property
     def X(self) -> pd.DataFrame:
-        """(n, columns) what models may see of train."""
+        """(n, columns) the columns of train that models may use."""
         return self.tables.train[list(self.columns)]
 
     @property
     def X_test(self) -> pd.DataFrame:
-        """(m, columns) what models may see of test."""
+        """(m, columns) the columns of test that models may use."""
         return self.tables.test[list(self.columns)]
 
     @cached_property
     def blocks(self) -> np.ndarray | None:
-        """(n,) the group or block of time of each row of train; None where rows are independent.
+        """(n,) the group or block of time of each row of train; None if rows are independent.
 
-        Errors of rows in one block hang together, so that standard errors count blocks (see ``time_blocks``).
+        Errors of rows in one block are correlated, so that standard errors count blocks (see ``time_blocks``).
         """
         return self._blocks_of(self.tables.train)
 
     @cached_property
     def test_blocks(self) -> np.ndarray | None:
-        """(m,) the same for each row of test, None where test lacks the column; a block has one value in both."""
+        """(m,) the same for test, with the same value for the same block; None if test lacks the column."""
         return self._blocks_of(self.tables.test)
 
     @property
     def vault_blocks(self) -> np.ndarray | None:
-        """(v,) the same for each row of the vault; None without one."""
+        """(v,) the same for the rows of the vault; None without one."""
         return None if self.vault is None else self._blocks_of(self.vault)
 
     def _blocks_of(self, frame: pd.DataFrame) -> np.ndarray | None:
@@ -165,7 +165,7 @@ class Problem:
 
     @property
     def is_ordinal(self) -> bool:
-        """Whether the classes are steps of a scale that one regression learns (see ``Metric.ordinal``)."""
+        """Whether the classes are steps of an ordinal scale, learned by one regression (see ``Metric.ordinal``)."""
         return is_ordinal(self.metric, self.labels)
 
     @property
@@ -177,11 +177,11 @@ class Problem:
 
     @property
     def n_classes(self) -> int:
-        """Number of classes or targets: the columns of final predictions, where a scale's classes are not merged."""
+        """Number of classes or targets: the columns of the final predictions, also for an ordinal scale."""
         return len(self.targets) if self.labels is None else len(self.labels)
 
     def labels_in(self, column: str) -> np.ndarray:
-        """(k,) the labels as a column of the sample submission writes them, such as 1 for Yes.
+        """(k,) the labels as a column of the sample submission spells them, such as 1 for Yes.
 
         Parameters
         ----------
@@ -197,22 +197,22 @@ class Problem:
         return labels_of_sample(self.labels, self.tables.sample[column], (self.targets[0], column))
 
     def with_tables(self, tables: Tables) -> Problem:
-        """The same problem on other cleaned tables with the same columns: its target is derived again."""
+        """The same problem with other cleaned tables of the same columns; the target is encoded again."""
         y, labels = encode_target(tables.train, self.targets, self.task)
         return replace(self, tables=tables, y=y, labels=labels)
 
 
 def define_problem(competition: Competition, files: Tables, locked: LockedRows | None = None) -> Problem:
-    """The problem that a competition and its files define: cleaned tables, and every open field inferred.
+    """Clean the tables of a competition, and infer every field that its author left open.
 
     Parameters
     ----------
     competition : Competition
-        As its author wrote it, with what a request replaces (see ``apply_request``).
+        As its author wrote it, with the options of a request applied (see ``apply_request``).
     files : Tables
         The tables as they are in the files.
     locked : LockedRows, optional
-        Rows of train to lock away: they count as rows of test until ``clean`` is done, then they are set apart.
+        Rows of train to lock away: they are part of test during ``clean``, and removed from it afterwards.
 
     Returns
     -------
@@ -221,7 +221,7 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
     Raises
     ------
     DataError
-        If the files contradict the competition or each other, or leave a field open.
+        If the files contradict the competition or each other, or a field cannot be inferred.
     UsageError
         If the metric does not fit the task.
 
@@ -242,8 +242,8 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
     _refuse_nested_cells(small)
     if files.extra and (cleaned.extra, len(cleaned.train)) != (files.extra, len(files.train)):
         raise UsageError(
-            "--extra does not go together with this competition's clean, which changes the number of train's rows: the "
-            "rows of the further files can no longer be told from train's. Add them in clean instead.",
+            "--extra cannot be combined with this competition's clean, which changes the number of train's rows: the "
+            "rows of the further files can no longer be identified. Add them in clean instead.",
             code="conflicting-options",
         )
     adapted, tables = adapt_tables(competition, small)
@@ -286,13 +286,13 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
 
 
 def apply_request(request: RunRequest, competition: Competition | None = None) -> Competition:
-    """The competition of a request, with the fields that the request replaces.
+    """Return the competition of a request, with the request's options applied.
 
     Parameters
     ----------
     request : RunRequest
     competition : Competition, optional
-        Instead of the one that is found by the request's slug.
+        Used instead of the competition that the request's slug names.
 
     Returns
     -------
@@ -322,7 +322,7 @@ def apply_request(request: RunRequest, competition: Competition | None = None) -
 
 
 def encode_target(train: pd.DataFrame, targets: Sequence[str], task: Task) -> tuple[np.ndarray, np.ndarray | None]:
-    """The target as models see it.
+    """Encode the target for models.
 
     Parameters
     ----------
@@ -341,7 +341,7 @@ def encode_target(train: pd.DataFrame, targets: Sequence[str], task: Task) -> tu
     Raises
     ------
     DataError
-        If the target of a regression holds no numbers.
+        If the target of a regression is not numeric.
     """
     if len(targets) > 1:
         columns = [_numbers(train[name]) for name in targets]
@@ -366,7 +366,7 @@ def _numbers(y: pd.Series) -> np.ndarray:
 
 
 def _reason_for_positive(problem: Problem) -> dict[str, Reason]:
-    """Where one probability is asked for and the two labels are words: which label it is the probability of."""
+    """The label that a single probability refers to, as a reason, if the two labels are words."""
     labels, columns = problem.labels, problem.submission_columns
     if labels is None or len(labels) != 2 or len(columns) != 1 or labels.dtype.kind != "O":
         return {}
@@ -377,7 +377,7 @@ def _reason_for_positive(problem: Problem) -> dict[str, Reason]:
 
 
 def _notes_on_submission(problem: Problem) -> Iterator[str]:
-    """What the submission leaves as it is, how it writes labels that train writes in another way, and a vault."""
+    """Yield notes about a vault, unfilled columns, missing targets, stubs and the spelling of labels."""
     if problem.vault is not None:
         yield (
             f"A vault is in force: {len(problem.vault):,} rows of train.csv are locked away. Nothing is trained or "
@@ -419,7 +419,7 @@ def _notes_on_submission(problem: Problem) -> Iterator[str]:
 
 
 def _refuse_nested_cells(tables: Tables) -> None:
-    """Raise DataError for cells that hold several values: they can be neither counted nor compared."""
+    """Raise DataError for cells that hold several values, which can be neither counted nor compared."""
     for name, frame in (("train", tables.train), ("test", tables.test)):
         for column in (column for column in frame if pd.api.types.is_object_dtype(frame[column])):
             for row, value in enumerate(frame[column], start=1):
@@ -441,7 +441,7 @@ def _group_of_each_row(groups: pd.Series) -> np.ndarray:
 
 
 def _not_none(value: _T | None) -> _T:
-    """A field that the inference has determined."""
+    """A field that the inference has always determined."""
     if value is None:
         raise AssertionError("the inference leaves no field open")
     return value

@@ -1,4 +1,4 @@
-"""Splitters by row order and by time; those for test rows between train's are in ``kpipe.problem.cut_outs``."""
+"""Splitters by row order and by time; see ``kpipe.problem.cut_outs`` for test sets within train's time span."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ class RowSplit:
 class ByTime:
     """Each fold validates a period of time, and trains on the rows before it.
 
-    With a horizon, the folds mirror a test set that lies as far ahead: they validate the last ``n_splits`` horizons,
-    each from models that know nothing of the gap before it either. Without one, the first half of the rows only trains,
-    and the others form ``n_splits`` periods of as many rows.
+    With a horizon, the folds mirror a test set that is as far ahead: they validate the last ``n_splits`` periods of
+    that length, with models that have not seen the gap before the period either. Without a horizon, the first half of
+    the rows is only trained on, and the second half forms ``n_splits`` periods of equally many rows.
 
     Rows with the same date stay together. Rows without a date, at most 5 %, are in no fold. Models for the test rows,
-    which come after all rows of train, are fitted on every row (``refit``): those of the folds know only a part of the
-    past.
+    which come after all rows of train, are fitted on all rows (``refit``), because the models of the folds have seen
+    only a part of the past.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class ByTime:
         self.gap = gap
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Pairs of (training rows, validation rows)."""
+        """Yield pairs of (training rows, validation rows)."""
         times = read_times(X, self.column)
         for start, end in self._periods(times):
             earlier = times < before(start, self.gap)
@@ -133,7 +133,7 @@ class ByTime:
             yield before(end, self.horizon, number), before(end, self.horizon, number - 1)
 
     def _halves(self, times: pd.Series) -> Iterator[tuple[Any, Any]]:
-        """Periods of as many rows in the second half of them."""
+        """The start and end of periods of equally many rows in the second half."""
         shares = np.linspace(0.5, 1.0, self.n_splits + 1)
         cuts = times.quantile(shares[:-1].tolist(), interpolation="higher").tolist()
         if len(set(cuts)) < self.n_splits or not (times < cuts[0]).any():
@@ -141,7 +141,7 @@ class ByTime:
         yield from zip(cuts, [*cuts[1:], None], strict=True)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """How many pairs."""
+        """The number of folds."""
         return self.n_splits
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""A CSV file as a submission: its cells with the types that the sample submission and the metric ask for."""
+"""Read a CSV file as a submission, with the types that the sample submission and the metric ask for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["read_submission", "spelled_alike"]
 
 
 def read_submission(file: Path, problem: Problem) -> pd.DataFrame:
-    """A CSV file as a submission to a competition, in the order of the file.
+    """Read a CSV file as a submission to a competition, in the order of the file.
 
     Parameters
     ----------
@@ -32,14 +32,14 @@ def read_submission(file: Path, problem: Problem) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of the file; ids, labels and numbers have the types of the sample submission and of the metric.
-        ``kpipe.submission.validate_submission`` says whether it is what Kaggle asks for.
+        The columns of the file, with the types of the sample submission and the metric. It is not validated yet, see
+        ``kpipe.submission.validate_submission``.
 
     Raises
     ------
     SubmissionError
-        If the file is no table, a prediction is no number where the metric needs one, or Kaggle's files are not
-        available.
+        If the file is not a table, a prediction is not a number although the metric needs one, or Kaggle's files are
+        not available.
     """
     tables = problem.tables
     if tables.source.origin == "sample":
@@ -51,7 +51,7 @@ def read_submission(file: Path, problem: Problem) -> pd.DataFrame:
         parsed = read_table(file)
         if parsed.dialect.delimiter != ",":
             raise SubmissionError(
-                f"{file} separates its cells by {parsed.dialect.name}. Separate them by commas.",
+                f"{file} separates cells by {parsed.dialect.name}. Separate them by commas.",
                 code="invalid-submission",
                 file=str(file),
             )
@@ -83,7 +83,7 @@ def _column(file: CsvFile, name: str, problem: Problem) -> pd.Series:
 
 
 def spelled_alike(text: pd.Series, labels: Iterable[Hashable]) -> pd.Series:
-    """The label that each text spells: the same text, or the only label that differs in case, blanks or a ``.0``.
+    """Match texts to labels: the same text, or the only label that differs in case, blanks or a ``.0``.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def spelled_alike(text: pd.Series, labels: Iterable[Hashable]) -> pd.Series:
     Returns
     -------
     Series
-        (n,) labels; missing where a text spells none.
+        (n,) labels; missing if a text matches none.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Labels of the target that people wrote in several ways: Yes, yes and "No " are two classes."""
+"""Unify labels of the target with several spellings: Yes, yes and "No " are two classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WORDS = {**dict.fromkeys(("1", "true", "yes", "y", "t"), "yes"), **dict.fromkey
 
 
 def label_key(label: object) -> str:
-    """A label without what people write in different ways: case, blanks, and 1.0 for 1.
+    """A label without differences in case and blanks, and 1 for 1.0.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ def label_key(label: object) -> str:
 
 
 def labels_to_unify(target: pd.Series, sample: pd.DataFrame) -> Mapping[str, str]:
-    """The labels that mean the same as another one, each with that label.
+    """Find labels that mean the same as another label.
 
-    Labels that differ by case or blanks alone mean the same, and so do those of yes and no (True, Y, 1) where there are
-    no others. Single letters stay apart unless they are two in all, and so do labels that the sample submission shows
-    apart.
+    Labels that differ only in case or blanks mean the same. So do the words for yes and no (True, Y, 1) if there are no
+    other labels. Single letters are not unified unless two classes result, and neither are labels that both occur in
+    the sample submission.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def labels_to_unify(target: pd.Series, sample: pd.DataFrame) -> Mapping[str, str
     Returns
     -------
     mapping of str to str
-        Empty where each label means something else.
+        Label → the label that replaces it; empty if all labels differ in meaning.
 
     Examples
     --------

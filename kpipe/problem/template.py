@@ -1,7 +1,7 @@
-"""A competition module written from the competition's files: it gives the same run as no module, and can be edited.
+"""Write what was inferred from the files as a competition module, which gives the same run and can be edited.
 
-What is certain is written as code, with its reason. What is a guess is written as a comment: kpipe guesses it anew at
-each run and calls it one, until the author, who has read the competition's page, writes it as code.
+Certain fields are written as code, with their reasons. Guesses are written as comments: kpipe infers them again at each
+run and reports them as guesses, until the author, who has read the competition's page, states them in code.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _PAGES = {
 class _Field:
     """A field of ``Competition`` as lines of code, and why it has its value.
 
-    left : it is not stated but inferred anew at each run; its code becomes a comment.
+    left : the field is not stated but inferred again at each run; its code becomes a comment.
     """
 
     name: str
@@ -50,7 +50,7 @@ class _Field:
 
 
 def module_path(slug: str, out: str | Path | None = None) -> Path:
-    """Where the module of a competition is written: ``<folder>/<slug>/competition.py``.
+    """Return the path of a new competition module: ``<folder>/<slug>/competition.py``.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def module_path(slug: str, out: str | Path | None = None) -> Path:
     Raises
     ------
     UsageError
-        If the slug cannot be one, there is no folder to write to, or the module exists already.
+        If the slug is invalid, there is no folder to write to, or the module exists already.
     """
     if not competitions.is_slug(slug):
         find(slug)  # raises, and says what a slug is
@@ -80,19 +80,19 @@ def module_path(slug: str, out: str | Path | None = None) -> Path:
 
 
 def write_module(problem: Problem, path: Path) -> dict[str, str]:
-    """Write a competition's module from a problem that was inferred without one.
+    """Write the module of a competition whose problem was inferred without one.
 
     Parameters
     ----------
     problem : Problem
-        Of ``Competition(slug=...)`` with the user's options: what was given is written down.
+        Of ``Competition(slug=...)`` with the user's options, which the module states.
     path : path
         See ``module_path``.
 
     Returns
     -------
     dict of str to str
-        Field to reason, of every field that is left open because it is a guess.
+        Field → reason, for every field that is left open because it is a guess.
 
     Raises
     ------
@@ -112,9 +112,9 @@ def write_module(problem: Problem, path: Path) -> dict[str, str]:
 
 
 def home(out: str | Path | None = None) -> Path:
-    """The folder that a new competition is written to: ``out``, or the user's own, or within kpipe's checkout its own.
+    """The folder for new modules: ``out``, or the user's own, or ``competitions`` in a checkout of kpipe.
 
-    Raises UsageError where there is none of them.
+    Raises UsageError if there is none of them.
     """
     if out is not None:
         return Path(out).expanduser().resolve()
@@ -135,10 +135,10 @@ def home(out: str | Path | None = None) -> Path:
 
 
 def _fields(problem: Problem) -> Iterator[_Field]:
-    """The fields that were given or inferred. A field is stated only where that changes nothing else.
+    """Yield the fields that were given or inferred. A field is stated only if that changes nothing else.
 
-    Whoever states models, columns or groups is taken to make columns out of ids too, and who states columns or a
-    splitter to know the groups (``kpipe.problem.inference``): those stay open where it matters.
+    Inference makes no columns from ids if models, columns or groups are stated, and infers no groups if columns or a
+    splitter are (``kpipe.problem.inference``). Such fields stay open if that would matter.
     """
     given, targets = problem.competition, problem.targets
     yield _field(problem, "id", problem.id, left=_has_other_spelling(problem))
@@ -158,7 +158,7 @@ def _fields(problem: Problem) -> Iterator[_Field]:
 
 
 def _learning(problem: Problem, *, grouped: bool) -> Iterator[_Field]:
-    """Features and models. grouped : kpipe has made columns out of ids, which it does only while these are open."""
+    """Features and models. grouped: kpipe has made columns from ids, which it does only while these are open."""
     if grouped:
         names, reason = ", ".join(problem.models), problem.reasons["models"].text
         why = (
@@ -188,7 +188,7 @@ def _field(problem: Problem, name: str, value: Any, *, left: bool = False) -> _F
 
 
 def _has_other_spelling(problem: Problem) -> bool:
-    """Whether a file spells a column differently: then it is better to infer the id than to state it."""
+    """Whether test spells a column differently, so that the id should be inferred rather than stated."""
     return not set(problem.files.test.columns) <= set(problem.tables.test.columns)
 
 
@@ -220,7 +220,7 @@ def _arguments(model: Model) -> list[str]:
 
 
 def _assigned(name: str, value: Any) -> Iterator[str]:
-    """The lines of an argument, as a formatter writes them."""
+    """The lines of an argument, formatted as ruff does."""
     if isinstance(value, Mapping):
         yield f"{name}={{"
         for key, one in value.items():
@@ -246,7 +246,7 @@ def _comment(text: str) -> list[str]:
 
 
 def _module(problem: Problem, fields: Sequence[_Field]) -> Iterator[str]:
-    """Its lines."""
+    """Yield the lines of the module."""
     slug, tables, stated = problem.slug, problem.tables, [field for field in fields if not field.left]
     names = {field.name for field in stated}
     title = slug.replace("-", " ").title()
@@ -279,7 +279,7 @@ def _module(problem: Problem, fields: Sequence[_Field]) -> Iterator[str]:
 
 
 def _imports_of_comments(problem: Problem, fields: Sequence[_Field]) -> Iterator[str]:
-    """As comments, the imports that the fields need that are commented out: outside the call, where they may stand."""
+    """Yield the imports of commented-out fields, as comments above the call."""
     for field in (field for field in fields if field.left and field.code):
         if field.name == "splitter":
             kind = type(problem.splitter)
@@ -309,7 +309,7 @@ def _columns(field: _Field, columns: Sequence[str]) -> Iterator[str]:
 
 
 def _ideas(tables: Tables, columns: Sequence[str]) -> Iterator[str]:
-    """What to try next, as comments, with columns of this table."""
+    """Yield ideas to try next, as comments, with columns of this table."""
     pixels = {*picture_columns(columns)}
     beside = [name for name in columns if name not in pixels]
     numbers = [name for name in beside if pd.api.types.is_float_dtype(tables.train[name])]

@@ -26,15 +26,15 @@ _FLOORS: dict[str, Literal["h", "min", "s"]] = {
 
 
 def read_times(frame: pd.DataFrame, column: TimeColumn) -> pd.Series:
-    """The times of a table's rows.
+    """Read the times of a table's rows.
 
     Parameters
     ----------
     frame : DataFrame
         (n, columns).
     column : str or tuple of str
-        A column of dates, or of numbers that grow with time; or columns of the year, the month and so on, the longest
-        first.
+        A column of dates, or of numbers that increase with time; or columns of the year, the month and so on, the
+        longest period first.
 
     Returns
     -------
@@ -74,15 +74,15 @@ def _parts(length: object) -> tuple[int, str]:
 
 
 def before(time: Any, length: str | float | None, times: int = 1) -> Any:
-    """The time that lies a length, or several, before another.
+    """Subtract a length of time, once or several times.
 
     Parameters
     ----------
     time : Timestamp or float
     length : str or float or None
-        Such as "1 year" for a Timestamp, a number for a number; None for no time at all.
+        Such as "1 year" for a Timestamp, a number for a number; None for zero.
     times : int
-        How many lengths.
+        How often the length is subtracted.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def before(time: Any, length: str | float | None, times: int = 1) -> Any:
     Raises
     ------
     ValueError
-        If the length does not go with the time.
+        If the length has another type than the time needs.
 
     Examples
     --------
@@ -109,19 +109,19 @@ def before(time: Any, length: str | float | None, times: int = 1) -> Any:
 
 
 def end_of(times: pd.Series, length: str | float) -> Any:
-    """The end of the last day (hour, minute, second) of some times, where lengths are counted back from.
+    """The end of the last day (hour, minute, second), from which lengths are counted back.
 
     Parameters
     ----------
     times : Series
         (n,) datetime64 or numbers.
     length : str or float
-        Its unit decides.
+        Its unit determines whether a day, hour, minute or second ends.
 
     Returns
     -------
     Timestamp or float
-        No time lies at or after it.
+        All times are before it.
     """
     last = times.max()
     if not isinstance(last, pd.Timestamp):

@@ -1,4 +1,4 @@
-"""Which rows of train are set apart, as test was: those of a vault, or those of a held-out part."""
+"""Choose rows of train to set aside, in the way that test was split off: for a vault or a held-out part."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from kpipe.problem.times import read_times
 
 __all__ = ["check_share", "draw_rows", "spread_rows"]
 
-_FEWEST = 20  # rows, or 5 groups, on either side: an estimate on fewer says nothing
+_FEWEST = 20  # rows on either side: an estimate from fewer is not informative
 _FEWEST_GROUPS = 5
-_RARE = 5  # rows of a class, below which none of them is set apart
+_RARE = 5  # rows of a class; of rarer classes none are set aside
 _LARGEST_SHARE = 0.5
 
 
 def check_share(share: float) -> None:
-    """Raise UsageError unless a share of train's rows can be set apart: it is above 0 and at most 0.5.
+    """Raise UsageError unless a share of train's rows is above 0 and at most 0.5.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def check_share(share: float) -> None:
 
 
 def draw_rows(problem: Problem, share: float, *, seed: int = 0) -> tuple[np.ndarray, str]:
-    """Draw rows of train as test was: whole groups, times that lie as test does, or else spread like the target.
+    """Draw rows of train as test was split off: by group, by time, or else stratified by target.
 
     Parameters
     ----------
@@ -45,19 +45,19 @@ def draw_rows(problem: Problem, share: float, *, seed: int = 0) -> tuple[np.ndar
     share : float
         Of train's rows.
     seed : int
-        Of the draw; times are not drawn.
+        Of the draw; rows by time do not depend on it.
 
     Returns
     -------
     rows : (m,) array of int
         Sorted positions; the same for the same files and seed.
     how : str
-        How they were drawn, a phrase.
+        A phrase that says how they were drawn.
 
     Raises
     ------
     UsageError
-        If too few rows, groups or classes are set apart or left.
+        If too few rows, groups or classes are set aside or left.
     """
     rows, how = _draw(problem, share, seed)
     _check_enough(problem, rows, share)
@@ -80,7 +80,7 @@ def _draw(problem: Problem, share: float, seed: int) -> tuple[np.ndarray, str]:
 
 
 def _whole(numbers: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """About so many rows, sorted: all rows of random groups; a number below 0 is no group."""
+    """About ``count`` sorted rows: all rows of random groups. Negative numbers are not groups."""
     sizes = np.bincount(numbers[numbers >= 0])
     order = np.random.default_rng(seed).permutation(len(sizes))
     kept = order[: int(np.argmin(np.abs(np.cumsum(sizes[order]) - count))) + 1]
@@ -88,7 +88,7 @@ def _whole(numbers: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def _draw_in_time(splitter: Any, times: pd.Series, count: int, seed: int) -> tuple[np.ndarray, str]:
-    """Rows that lie in train as those of test do: the last ones, the ends of periods, or blocks."""
+    """Rows that mirror test in time: the last ones, the ends of periods, or blocks."""
     name = splitter.column if isinstance(splitter.column, str) else " and ".join(splitter.column)
     if isinstance(splitter, TimeBlocks):
         numbers = np.full(len(times), -1)
@@ -104,7 +104,7 @@ def _draw_in_time(splitter: Any, times: pd.Series, count: int, seed: int) -> tup
 
 
 def _check_enough(problem: Problem, rows: np.ndarray, share: float) -> None:
-    """Raise UsageError if too few rows, groups or classes are set apart or left."""
+    """Raise UsageError if too few rows, groups or classes are set aside or left."""
     left = np.setdiff1d(np.arange(len(problem.y) - problem.tables.extra), rows)
     for part, name in ((rows, "set apart"), (left, "to train on")):
         if len(part) < _FEWEST:
@@ -133,7 +133,7 @@ def _check_enough(problem: Problem, rows: np.ndarray, share: float) -> None:
 
 
 def spread_rows(values: np.ndarray, count: int, *, seed: int = 0) -> np.ndarray:
-    """Rows whose values are spread like those of all rows: every so many-th of them, sorted by value.
+    """Draw rows whose values are distributed like those of all rows: systematic sampling of the sorted values.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def spread_rows(values: np.ndarray, count: int, *, seed: int = 0) -> np.ndarray:
         Class codes or numbers; rows with equal values are taken in a random order, the same at every call.
     count : int
     seed : int
-        With 0, the middle one of each so many rows is taken, otherwise one drawn by the seed.
+        With 0, the middle row of each interval is taken, otherwise a random one.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The labels of train as the sample submission writes them: 1 for Yes, ``<=50K`` without a blank before it."""
+"""Spell the labels of train as the sample submission does: 1 for Yes, ``<=50K`` without a leading blank."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kpipe.problem.positive import positive_class
 
 __all__ = ["labels_alike", "labels_meet", "labels_of_sample", "plain_spelling"]
 
-# Pairs of words for no and yes. Each is also written in capitals and with a capital.
+# Pairs of words for no and yes; each is also tried in upper case and capitalised.
 _PAIRS = (
     ("0", "1"),
     ("no", "yes"),
@@ -28,14 +28,14 @@ _NOT = ("no ", "no_", "no-", "not ", "not_", "not-", "non ", "non_", "non-")
 _CASES: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper, str.capitalize, str.title)
 _SEPARATORS = ("", " ", "_", "-")  # of words; "" leaves them as they are
 _SAME_LABELS = {"true": "1", "false": "0"}
-# Cyrillic letters that look like those of the Latin alphabet.
+# Cyrillic letters that look like Latin ones.
 _CYRILLIC = [0x410, 0x412, 0x421, 0x415, 0x41D, 0x406, 0x41A, 0x41C, 0x41E, 0x420, 0x422, 0x425]
 _CYRILLIC += [0x430, 0x435, 0x456, 0x43E, 0x440, 0x441, 0x443, 0x445]
 _LOOK_ALIKE = dict(zip(_CYRILLIC, "ABCEHIKMOPTXaeiopcyx", strict=True))
 
 
 def labels_of_sample(labels: np.ndarray, placeholder: pd.Series, names: Sequence[str]) -> np.ndarray:
-    """The labels as the sample submission writes them.
+    """Spell labels as the sample submission does.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def labels_of_sample(labels: np.ndarray, placeholder: pd.Series, names: Sequence
     Returns
     -------
     ndarray
-        (k,) the same labels where the sample submission says nothing else.
+        (k,) the same labels if the sample submission does not spell them differently.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def labels_of_sample(labels: np.ndarray, placeholder: pd.Series, names: Sequence
 
 
 def labels_meet(labels: np.ndarray, placeholder: pd.Series) -> bool:
-    """Whether labels may stand in the sample submission's column: of its type and, if they are words, among its words.
+    """Whether labels fit the sample submission's column: the same type and, for words, at least one in common.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def _plain_number(value: object) -> str:
 
 
 def _spellings(words: list[str], names: Sequence[str]) -> Iterator[list[str]]:
-    """Ways to write the labels: without blanks around them, in another case, and for two labels as another pair."""
+    """Yield spellings of the labels: stripped, in another case, and for two labels as another pair."""
     for separator in _SEPARATORS:
         for case in _CASES:
             written = [case(_joined(word.strip(), separator)) for word in words]
@@ -133,7 +133,7 @@ def _joined(word: str, separator: str) -> str:
 
 
 def _code_of_yes(words: Sequence[str], names: Sequence[str]) -> int | None:
-    """Which of two labels means yes: None where they do not say."""
+    """The code of the label that means yes; None if that is unclear."""
     plain = [word.strip().lower().removesuffix(".0") for word in words]
     for pair in _PAIRS:
         if set(plain) == set(pair):
@@ -147,7 +147,7 @@ def _code_of_yes(words: Sequence[str], names: Sequence[str]) -> int | None:
 
 
 def plain_spelling(texts: pd.Series) -> pd.Series:
-    """Texts without case, accents, blanks and separators, in letters of one alphabet; numbers keep their separators.
+    """Texts without case, accents, blanks and separators, in Latin letters; numbers keep their separators.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def plain_spelling(texts: pd.Series) -> pd.Series:
     Returns
     -------
     Series
-        (n,) strings: equal where texts are probably the same one.
+        (n,) strings, equal for texts that probably mean the same.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def _plain(text: str) -> str:
 
 
 def labels_alike(labels: np.ndarray) -> list[list[str]]:
-    """Labels of a target that probably mean the same: they differ in case, blanks or hyphens, or are True and 1.
+    """Find labels that probably mean the same: they differ in case, blanks or hyphens, or are True and 1.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def labels_alike(labels: np.ndarray) -> list[list[str]]:
     Returns
     -------
     list of list of str
-        Each of two labels or more; empty where all labels differ, and for numbers.
+        Groups of two labels or more; empty if all labels differ, and for numbers.
 
     Examples
     --------

@@ -132,7 +132,7 @@ def test_a_damaged_entry_that_is_made_again_is_logged(tmp_path: Path, caplog: py
     (entry_folder() / "train.arrow").write_bytes(b"")
     with caplog.at_level(logging.INFO, logger="kpipe"):
         load("x", place)
-    assert "is damaged and is made again: train.arrow is damaged" in caplog.text
+    assert "is damaged and is recreated: train.arrow is damaged" in caplog.text
 
 
 @pytest.mark.parametrize("slug", ["titanic", "spaceship-titanic", "playground-series-s3e26", "digit-recognizer"])

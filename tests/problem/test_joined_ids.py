@@ -40,7 +40,7 @@ def test_rows_that_several_columns_name_are_matched_by_all_and_written_as_in_the
     assert frame["price"].tolist() == given.sample.index.tolist()
     pd.testing.assert_frame_equal(frame[["day", "store"]], sample[["day", "store"]])
     assert list(frame.columns) == ["day", "store", "price"]
-    assert "day, store together name the rows" in problem.tables.source.notes[0]
+    assert "day, store together identify the rows" in problem.tables.source.notes[0]
 
 
 def test_the_columns_of_the_id_stay_features_and_its_end_makes_no_group() -> None:
