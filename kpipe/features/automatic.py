@@ -1,6 +1,6 @@
 """Automatic features for competitions without a module, fitted inside each fold.
 
-The type of each column is inferred from the rows that ``fit`` gets. The features are numbers and short labels, which
+The type of each column is inferred from the rows passed to ``fit``. The features are numbers and categories, which
 every model of kpipe can encode.
 """
 
@@ -33,7 +33,7 @@ __all__ = ["AutomaticFeatures"]
 
 
 class _ColumnFeatures(Protocol):
-    """Features of a column of a certain type, learned from the rows that ``fit`` gets."""
+    """Features of a column of a certain type, learned from the rows passed to ``fit``."""
 
     @classmethod
     def fit(cls, column: pd.Series, *, random_state: int) -> Self | None:
@@ -43,64 +43,64 @@ class _ColumnFeatures(Protocol):
         """Return float64 features by name, of the same column in any rows."""
 
 
-# To add a type of column, write a class like these in a module of its own, and add it to this line.
+# To add a type of column, write a class like these in its own module, and add it here.
 _COLUMN_TYPES: tuple[type[_ColumnFeatures], ...] = (DateFeatures, NumberPairs, TextFeatures)
 
 _HIGH_CARDINALITY = 10  # categories from which a column also becomes target statistics
-_MIN_ROWS_PER_LABEL = 3  # of few labels; with fewer rows, they may be a text or an identifier each
-_IDENTIFIER = 0.95  # share of different labels from which a column identifies rows
-_SCREENED = 10_000  # first rows that tell which columns may be useless
-_COMPARED = 64  # first cells: only columns of text that share them are compared in full
+_MIN_ROWS_PER_LABEL = 3  # on average, for short labels; with fewer rows, they may be texts or identifiers
+_IDENTIFIER = 0.95  # share of distinct labels above which a column identifies rows
+_SCREENED = 10_000  # first rows, which show the columns that may be useless
+_COMPARED = 64  # first cells; only columns of text that agree in them are compared in full
 _WIDE = 2_000  # columns from which no one-hot columns are looked for
-# Each model of a fold asks for the same choice. Each is some names.
+# A cache, because every model of a fold asks for the same choice.
 _CHOICES: dict[tuple[bytes, tuple[str, ...], str], dict[str, Choice]] = {}
-_MIN_COUNTED = 3  # columns with missing values from which a row's missing values are counted
+_MIN_COUNTED = 3  # columns with missing values; from this number on, the missing values of a row are counted
 
 
 class AutomaticFeatures(TransformerMixin, BaseEstimator):
-    """Features of each column by its type; fitted on the rows of one fold.
+    """Features of each column according to its type, fitted on the rows of one fold.
 
-    - Constants, copies of another column, identifiers and row numbers are dropped. Of identifiers the parts, frequent
-      words and numbers are kept where labels have them in common (see ``kpipe.features.parts``).
+    - Constants, copies of another column, identifiers and row numbers are dropped. Parts, frequent words and numbers of
+      identifiers are kept if several labels share them (see ``kpipe.features.parts``).
     - Dates become year, month, day, weekday, day of the year, hour and days since the first.
     - Free text becomes the leading components of its words (latent semantic analysis), and counts of characters and
       words.
     - High-cardinality categories and categorical integers additionally become target statistics and frequencies. If
       most numeric columns are categorical integers, these become labels.
     - Further families of features (``kpipe.features.families``) are added if they lower the loss on inner splits.
-    - Numbers that are written as text become numbers; several numbers in a cell (121/81) become a feature each.
+    - Numbers stored as text become numbers; each of several numbers in a cell (121/81) becomes a feature.
 
     Parameters
     ----------
     random_state : int, default=0
-        Seed of the inner splits of target statistics, and of the components of free text.
+        Seed for the inner splits of target statistics and for the components of free text.
     groups : str or None, default=None
-        A column of numbers whose values are new in test: it stays a number, since its values have no statistics there.
+        A numeric column whose values in test are new: it stays a number, because new values have no statistics.
     time : str or None, default=None
-        The column of dates by which test lies after train: its year, of which train holds few, is no feature beside the
-        days since the first date.
+        The column of dates by which test comes after train. Its year is not a feature, because train has few years;
+        days since the first date are.
     families : sequence of str or None, default=None
-        Names of the families that are tried; None tries all of them.
+        Names of the feature families to try; None tries all.
 
     Attributes
     ----------
     parts_ : dict
-        Name of each column of identifiers to its fitted parts, which are treated as further columns.
+        Name of each column of identifiers → its fitted parts, which are treated as additional columns.
     typed_ : dict
         Name of each column of dates or free text → its fitted features.
     plain_ : list
         Names of the columns that are kept as numbers or labels.
     numbers_as_text_, high_cardinality_, integers_as_labels_, with_missing_ : list
-        The columns of ``plain_`` that are numbers written as text; high-cardinality categories or categorical integers;
-        categorical integers that become labels; and those with missing values.
+        The columns of ``plain_`` that are numbers stored as text; high-cardinality categories or categorical integers;
+        categorical integers that become labels; and columns with missing values.
     frequencies_ : dict
         Name of each high-cardinality column → the number of rows of each category.
     statistics_ : TargetStatistics
         Fitted on the high-cardinality columns.
     one_hot_ : dict
-        Name of each group of one-hot columns → its columns; families read them as one column of labels.
+        Name of each group of one-hot columns → its columns; families treat them as one column of labels.
     families_ : list of Family
-        Those that lower the loss on inner splits, fitted.
+        The fitted families that lower the loss on inner splits.
 
     References
     ----------
@@ -125,9 +125,9 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame of shape (n, columns)
-            A table as the data package reads it.
+            A table as ``kpipe.data`` reads it.
         y : array-like of shape (n,) or None
-            The target; without it there are no target statistics.
+            The target; None gives no target statistics.
 
         Returns
         -------
@@ -143,7 +143,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame of shape (n, columns)
-            A table as the data package reads it.
+            A table as ``kpipe.data`` reads it.
         y : array-like of shape (n,) or None
             The target; None gives no target statistics.
         **params
@@ -205,7 +205,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         return _with_families(self._features(X, statistics), [family.transform(source) for family in self.families_])
 
     def source(self, X: pd.DataFrame) -> pd.DataFrame:
-        """The columns from which families of features are made.
+        """Return the columns from which families of features are computed.
 
         Parameters
         ----------
@@ -215,7 +215,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame of shape (n, columns)
-            Numbers, labels and dates that carry information, and a column of labels for each group of one-hot columns.
+            Informative numbers, labels and dates, and a column of labels for each group of one-hot columns.
         """
         check_is_fitted(self)
         return self._source(self._with_parts(X))
@@ -232,7 +232,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         return pd.DataFrame(columns, index=X.index)
 
     def left_out(self, X: pd.DataFrame) -> dict[Hashable, str]:
-        """The columns of a table that give no features, as far as all of its rows show, with the reason of each.
+        """Return the columns that give no features, judged by all rows, with the reasons.
 
         Parameters
         ----------
@@ -242,9 +242,9 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         Returns
         -------
         dict
-            Name to a clause such as "it holds the same value in every row".
+            Name → a clause such as "it holds the same value in every row".
         """
-        # What holds of all rows holds of the first: only columns that look so there are looked at in full.
+        # A column that is useless in all rows is useless in the first: only such columns are examined in full.
         first = X.head(_SCREENED)
         suspects = {*_uninformative_columns(first), *_find_copies(first).values()}
         found = _uninformative_columns(X[[name for name in X.columns if name in suspects]])
@@ -252,7 +252,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
 
     @staticmethod
     def reads_parts(column: pd.Series) -> bool:
-        """Whether a column of text becomes features of its dates, numbers, words or parts, or is left out by name.
+        """Whether a column of text is parsed for dates, numbers, words or parts, or is dropped as an identifier.
 
         Parameters
         ----------
@@ -325,7 +325,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
 
 
 def _add(columns: dict[str, Any], found: Mapping[Any, Any], *, taken: Container[str] = ()) -> None:
-    """Add columns under names that no other has: a derived one never replaces one of the table."""
+    """Add columns under unused names, so that a derived column never replaces one of the table."""
     for name, values in found.items():
         free = str(name)
         while free in columns or free in taken:
@@ -334,9 +334,9 @@ def _add(columns: dict[str, Any], found: Mapping[Any, Any], *, taken: Container[
 
 
 def _short_labels(X: pd.DataFrame) -> frozenset[Hashable]:
-    """Columns of at most 10 labels without digits: neither numbers, dates and texts, nor identifiers.
+    """Columns of at most 10 distinct labels without digits, which are no numbers, dates, free texts or identifiers.
 
-    A table may have 100,000 columns, and each is looked at here in a tenth of the time of the other types.
+    A table may have 100,000 columns, and this test takes a tenth of the time of the tests for the other types.
     """
     return frozenset(n for n in X.columns if isinstance(X[n].dtype, pd.StringDtype) and _are_short_labels(X[n].array))
 
@@ -364,7 +364,7 @@ def _with_families(features: pd.DataFrame, found: Sequence[Mapping[Candidate, np
 
 
 def _uninformative_columns(X: pd.DataFrame, labels: frozenset[Hashable] = frozenset()) -> dict[Hashable, str]:
-    """Constants, copies of an earlier column and columns that identify rows, with the reason of each."""
+    """Constants, copies of an earlier column, and columns that identify rows, with the reasons."""
     copies = _find_copies(X)
     reasons: dict[Hashable, str] = {}
     for name in X.columns:
@@ -379,7 +379,7 @@ def _uninformative_columns(X: pd.DataFrame, labels: frozenset[Hashable] = frozen
 
 
 def _find_copies(X: pd.DataFrame) -> dict[Hashable, Hashable]:
-    """Each column that holds the same values as an earlier one, and the earlier one."""
+    """Map each column that has the same values as an earlier one to the earlier one."""
     copies: dict[Hashable, Hashable] = {}
     alike: dict[Hashable, list[Hashable]] = {}
     for name in X.columns:
@@ -394,14 +394,14 @@ def _find_copies(X: pd.DataFrame) -> dict[Hashable, Hashable]:
 
 
 def _first_cells(column: pd.Series) -> Hashable:
-    """What columns of equal values share: the first cells of text, and a hash of other columns."""
+    """A value that equal columns share: the first cells of text, or a hash of another column."""
     if isinstance(column.dtype, pd.StringDtype):
         return tuple(pa.array(column.array[:_COMPARED]).to_pylist())
     return _digest(column)
 
 
 def _digest(column: pd.Series) -> bytes:
-    """A hash of a column's values, which columns of equal values share."""
+    """A hash of a column's values, equal for equal columns."""
     values = column.to_numpy() if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb" else None
     if values is None:
         return hashlib.blake2b(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes()).digest()
@@ -411,7 +411,7 @@ def _digest(column: pd.Series) -> bytes:
 
 
 def _digest_of_table(X: pd.DataFrame, y: np.ndarray) -> bytes:
-    """A hash of a table's names and values, and of the target."""
+    """A hash of a table's column names and values, and of the target."""
     parts = [repr(list(X.columns)).encode(), *(_digest(X[name]) for name in X.columns), y.tobytes()]
     return hashlib.blake2b(b"".join(parts)).digest()
 
@@ -429,11 +429,11 @@ def _identifier(column: pd.Series) -> str:
     if pd.api.types.is_numeric_dtype(column):
         return "it counts the rows"
     example = str(column.dropna().iloc[0])[:40]
-    return f"it holds another value in nearly every row, such as {example!r}, with no part in common"
+    return f"nearly every row has a value of its own, such as {example!r}, and the values share no parts"
 
 
 def _fit_parts(column: pd.Series) -> LabelParts | None:
-    """The parts of a column of text that identifies rows."""
+    """The parts of a column of text, if it identifies rows."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return None
     return LabelParts.fit(column) if column.nunique() > 1 and _identifies_rows(column) else None

@@ -1,4 +1,4 @@
-"""Which columns of a table are numbers and which are text, and both as plain arrays.
+"""Separate the numeric and the text columns of a table, and convert both to plain arrays.
 
 Text and declared categories are pandas ``str`` or ``category`` columns; everything else is a number.
 """
@@ -52,7 +52,7 @@ def numeric_columns(frame: pd.DataFrame) -> list[Hashable]:
 
 
 def to_floats(frame: pd.DataFrame) -> np.ndarray:
-    """A table of numbers as one array.
+    """Convert a numeric table to an array.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def to_floats(frame: pd.DataFrame) -> np.ndarray:
 
 
 def to_text(frame: pd.DataFrame) -> np.ndarray:
-    """A table of text as one array of plain strings, with "(missing)" for missing values.
+    """Convert a table of text to an array of strings, with "(missing)" for missing values.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def to_text(frame: pd.DataFrame) -> np.ndarray:
 
 
 def without_pictures(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table without the pixels of pictures.
+    """Drop the pixels of pictures.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ def without_pictures(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_text(data: Data, missing: str = "(missing)") -> Data:
-    """Cells as plain strings, with a string for missing values.
+    """Convert cells to strings, with a string for missing values.
 
-    With the default, missing is a category like any other: where fitting saw no missing value, it is an unseen one.
+    With the default, missing values are a category of their own, which is unseen if there was none during fitting.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ class DateFeatures:
     start : Timestamp
         The first date of the fitting rows.
     format : DateFormat or None
-        How the column writes dates; None where it holds dates.
+        The column's date format; None if it has a datetime dtype.
     """
 
     start: pd.Timestamp
@@ -32,7 +32,7 @@ class DateFeatures:
 
     @classmethod
     def fit(cls, column: pd.Series, *, random_state: int) -> Self | None:
-        """The features of a column, or None if it does not hold dates.
+        """Return the features of a column, or None if it does not hold dates.
 
         Parameters
         ----------
@@ -50,7 +50,7 @@ class DateFeatures:
         return None if dates is None else cls(dates.min(), DateFormat.of(column))
 
     def transform(self, column: pd.Series) -> dict[str, np.ndarray]:
-        """Days since the first date, then year, month, day, day of the week, day of the year and hour.
+        """Return days since the first date, then year, month, day, day of the week, day of the year and hour.
 
         Parameters
         ----------
@@ -68,7 +68,7 @@ class DateFeatures:
         return {f"{column.name}: days": days.to_numpy(dtype=float), **parts}
 
     def dates(self, column: pd.Series) -> pd.Series:
-        """The dates of the column.
+        """Return the dates of the column.
 
         Parameters
         ----------

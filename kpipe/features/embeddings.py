@@ -1,4 +1,4 @@
-"""Mean word vectors of texts, from weights that the user has: the package ``wordllama``, or a folder.
+"""Mean word vectors of texts, from local weights: the package ``wordllama``, or a folder.
 
 Nothing is downloaded. A folder holds one table of vectors (``*.safetensors``) and ``tokenizer.json``, as models of
 model2vec do.
@@ -31,7 +31,7 @@ _MOST_TOKENS = 2_000  # of a text
 
 
 class VectorFiles(NamedTuple):
-    """Where word vectors lie: the file of the vectors, and the file of the tokenizer; the vectors' hash, if known."""
+    """The files of word vectors and their tokenizer, and the hash of the vectors if it is known."""
 
     vectors: Path
     tokenizer: Path
@@ -39,7 +39,7 @@ class VectorFiles(NamedTuple):
 
 
 def find_word_vectors(folder: str = "") -> VectorFiles | None:
-    """The files of word vectors: of a folder, or of the installed package ``wordllama``.
+    """Find the files of word vectors in a folder, or in the installed package ``wordllama``.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ def find_word_vectors(folder: str = "") -> VectorFiles | None:
         vectors, tokenizer = sorted(Path(folder).glob("*.safetensors")), Path(folder) / "tokenizer.json"
         if len(vectors) != 1 or not tokenizer.is_file():
             raise UsageError(
-                f"{folder} must hold one file *.safetensors and tokenizer.json, however: {len(vectors)} "
-                f"*.safetensors, tokenizer.json is {'there' if tokenizer.is_file() else 'missing'}.",
+                f"{folder} must hold one file *.safetensors and tokenizer.json; got {len(vectors)} *.safetensors, and "
+                f"tokenizer.json {'exists' if tokenizer.is_file() else 'is missing'}.",
                 code="file-not-found",
                 file=str(folder),
             )
@@ -90,7 +90,7 @@ class MeanWordVectors(TransformerMixin, BaseEstimator):
         self.files = files
 
     def fit(self, X: np.ndarray, y: object = None) -> Self:
-        """Nothing is learned.
+        """Do nothing: the vectors are given.
 
         Parameters
         ----------
@@ -109,7 +109,7 @@ class MeanWordVectors(TransformerMixin, BaseEstimator):
         return True
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """The vectors of texts.
+        """Return the vectors of texts.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class MeanWordVectors(TransformerMixin, BaseEstimator):
 
 @cache
 def _load(vectors: Path, tokenizer: Path) -> tuple[np.ndarray, Tokenizer]:
-    """(tokens, dimensions) vectors, and the tokenizer, once in each process."""
+    """(tokens, dimensions) vectors and the tokenizer, loaded once per process."""
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 

@@ -1,7 +1,7 @@
-"""Encodings that models share: tables of numbers and text as the arrays or tables that estimators take.
+"""Encodings of tables of numbers and text for estimators, shared by models.
 
-A competition says what its columns mean (imputation, logarithms); a model factory adds the encoding that its estimator
-needs. Both are fitted inside the fold.
+A competition defines the meaning of its columns (imputation, logarithms); a model factory adds the encoding that its
+estimator needs. Both are fitted inside the fold.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ __all__ = ["NativeCategories", "dummies"]
 
 
 def dummies(scaler: BaseEstimator | None = None, *, max_categories: int = 40) -> ColumnTransformer:
-    """An encoding for linear models and nets: scaled numbers, then one-hot columns of text with missing as a category.
+    """Create an encoding for linear models and nets: scaled numbers and one-hot columns, with missing as a category.
 
     Parameters
     ----------
     scaler : transformer or None, default=None
-        For the numbers, whose missing values are replaced by the mean before; None takes ``soft_clip_scaler()``. With
+        For the numbers, after missing values are replaced by the mean; None means ``soft_clip_scaler()``. With
         ``MaxAbsScaler()`` columns are divided by their maxima, as in the Titanic notebook.
     max_categories : int, default=40
-        One-hot columns per text column. Rarer categories share one of them, and so do unseen ones.
+        The largest number of one-hot columns per text column. Rare and unseen categories share one.
 
     Returns
     -------
@@ -55,20 +55,20 @@ def dummies(scaler: BaseEstimator | None = None, *, max_categories: int = 40) ->
 
 
 class NativeCategories(TransformerMixin, BaseEstimator):
-    """Text as pandas categories, numbers as floats: for boosting libraries that split on categories themselves.
+    """Text as pandas categories and numbers as floats, for boosting libraries with native support of categories.
 
-    Categories that are rare or unseen in fitting become missing. Columns are renamed to letters and digits, as
+    Categories that are rare or were not seen by ``fit`` become missing. Columns are renamed to letters and digits, as
     LightGBM requires.
 
     Parameters
     ----------
     max_categories : int, default=100
-        Categories kept per column, the most frequent ones; those seen once are dropped too.
+        The number of categories kept per column, the most frequent ones. Categories that occur once are never kept.
 
     Attributes
     ----------
     categories_ : dict
-        Name of each text column to the list of its categories.
+        Name of each text column → its categories.
     """
 
     categories_: dict[Hashable, list[Any]]
@@ -96,7 +96,7 @@ class NativeCategories(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """The table with category and float64 columns; a table of pixels stays as it is.
+        """Return the table with category and float64 columns; a table of pixels is unchanged.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class NativeCategories(TransformerMixin, BaseEstimator):
         return pd.DataFrame(dict(zip(names, columns, strict=True)), index=X.index)
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
-        """Names of letters, digits and underscores, numbered so that no two are the same.
+        """Return names of letters, digits and underscores, made unique by numbers.
 
         Parameters
         ----------

@@ -1,8 +1,8 @@
-"""Families of features that may pay on one table and not on another; ``kpipe.features.family_choice`` tries them.
+"""Families of features that help on some tables only; ``kpipe.features.family_choice`` selects them.
 
-Each family proposes candidates from the columns of a table, and computes those that were kept. A candidate is a tuple
-of column names, in some families with an operation or a digit's position. Columns of numbers, of labels and of dates
-are told apart by their dtype.
+Each family proposes candidates from the columns of a table, and computes the selected ones. A candidate is a tuple of
+column names, in some families with an operation or the position of a digit. The dtype distinguishes columns of numbers,
+labels and dates.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ __all__ = ["FAMILIES", "Candidate", "Family"]
 Candidate = tuple[Hashable, ...]
 Names = Sequence[Hashable]
 
-_ROWS_PER_LEVEL = 5  # on average; columns with fewer are no categories
-_ROWS_PER_GROUP = 20  # on average, for means and ranks
+_ROWS_PER_LEVEL = 5  # on average; columns with fewer rows per value are not categories
+_ROWS_PER_GROUP = 20  # on average, for means and ranks within a category
 _MAX_LEVELS = 2_000
-_MIN_NUMBERS = 12  # different values; a column with fewer acts as a category
-_SAME_SCALE = 30.0  # ratio of spreads up to which a sum of two numbers is more than the larger one
-_MOST_NUMBERS, _MOST_CATEGORIES = 12, 8  # that are combined: the most important ones
-_DIGITS = 4  # positions before the point, and after it
-_MIN_PATTERN = 20  # rows of a pattern of missing values
-_LABELS_WITH_STATISTICS = 10  # labels of more levels have target statistics already
+_MIN_NUMBERS = 12  # distinct values; a column with fewer is treated as a category
+_SAME_SCALE = 30.0  # largest ratio of standard deviations at which sums and differences are informative
+_MOST_NUMBERS, _MOST_CATEGORIES = 12, 8  # most important columns, which are combined
+_DIGITS = 4  # positions before and after the decimal point
+_MIN_PATTERN = 20  # rows in which a column is missing, and in which it is not
+_LABELS_WITH_STATISTICS = 10  # columns with more labels have target statistics by default
 
 
 class Family(ABC):
-    """Candidates of a kind: those that a table allows, and their values.
+    """Features of one kind: the candidates that a table allows, and their values.
 
     Parameters
     ----------
     candidates : sequence of tuple
-        Those that are computed.
+        The candidates to compute.
     random_state : int
-        Of the inner splits of target statistics.
+        Seed of the inner splits of target statistics.
     """
 
     name: ClassVar[str]
@@ -55,7 +55,7 @@ class Family(ABC):
     @staticmethod
     @abstractmethod
     def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
-        """The candidates that a table allows.
+        """Return the candidates that a table allows.
 
         Parameters
         ----------
@@ -66,7 +66,7 @@ class Family(ABC):
         random_state : int
             Of samples.
         important : sequence
-            Names of columns, those first that a model uses most. Where all pairs would be too many, these are combined.
+            Names of columns, the most important ones for a model first. Only these are combined if pairs are too many.
 
         Returns
         -------
@@ -74,14 +74,14 @@ class Family(ABC):
         """
 
     def fit_transform(self, X: pd.DataFrame, y: np.ndarray) -> dict[Candidate, np.ndarray]:
-        """Learn what the candidates need, and return their values for the fitting rows.
+        """Fit the candidates, and return their values for the fitting rows.
 
         Parameters
         ----------
         X : DataFrame of shape (n, columns)
             As for ``propose``.
         y : ndarray of shape (n,)
-            A row's own target takes no part in its values.
+            The values of a row do not use its own target.
 
         Returns
         -------
@@ -93,7 +93,7 @@ class Family(ABC):
 
     @abstractmethod
     def transform(self, X: pd.DataFrame) -> dict[Candidate, np.ndarray]:
-        """The values of the candidates in any rows; a row's values do not depend on the other rows.
+        """Return the values of the candidates for any rows; each row is computed independently of the others.
 
         Parameters
         ----------
@@ -106,12 +106,12 @@ class Family(ABC):
             Candidate → float64 array of shape (n, features).
         """
 
-    def _fit(self, X: pd.DataFrame, y: np.ndarray) -> None:  # noqa: B027 - a row's own arithmetic learns nothing
+    def _fit(self, X: pd.DataFrame, y: np.ndarray) -> None:  # noqa: B027 - arithmetic within a row needs no fitting
         """Learn what ``transform`` needs."""
 
 
 class _TargetStatisticsFamily(Family):
-    """Target statistics of columns, or of pairs of them, taken as categories."""
+    """Target statistics of columns, or pairs of columns, treated as categories."""
 
     def fit_transform(self, X: pd.DataFrame, y: np.ndarray) -> dict[Candidate, np.ndarray]:
         self._statistics = TargetStatistics(self.random_state)
@@ -129,7 +129,7 @@ class _TargetStatisticsFamily(Family):
 
 
 class Crosses(_TargetStatisticsFamily):
-    """Target statistics of numbers that act as categories and of pairs that act together, screened by residuals."""
+    """Target statistics of numbers that act as categories and of interacting pairs, screened by residuals."""
 
     name = "crosses"
 
@@ -139,7 +139,7 @@ class Crosses(_TargetStatisticsFamily):
 
 
 class Statistics(_TargetStatisticsFamily):
-    """Target statistics of every column of few to some thousand levels, numbers included."""
+    """Target statistics of every column, numbers included, with a few to some thousand distinct values."""
 
     name = "target statistics"
 
@@ -153,7 +153,7 @@ class Statistics(_TargetStatisticsFamily):
 
 
 class Counts(Family):
-    """How many of the fitting rows hold the same value."""
+    """How many of the fitting rows have the same value."""
 
     name = "counts"
 
@@ -172,7 +172,7 @@ class Counts(Family):
 
 
 class GroupStatistics(Family):
-    """A number beside those of its category: their mean, the deviation from it in both units, and its rank."""
+    """A number relative to its category: the mean, the deviation from it (plain and standardised), and the rank."""
 
     name = "group statistics"
 
@@ -264,7 +264,7 @@ class Arithmetic(Family):
 
 
 class Digits(Family):
-    """Digits of numbers, each by its position before (0, 1, ...) or after (-1, -2, ...) the point."""
+    """Digits of numbers at positions before (0, 1, ...) or after (-1, -2, ...) the decimal point."""
 
     name = "digits"
 
@@ -298,7 +298,7 @@ class DateDifferences(Family):
 
 
 class MissingPatterns(Family):
-    """Which columns of a row are missing together: how frequent, with which mean target, and how many."""
+    """The set of columns that are missing in a row: its frequency, its mean target, and its size."""
 
     name = "missing patterns"
 
@@ -328,7 +328,7 @@ class MissingPatterns(Family):
         return {self.candidates[0]: np.hstack([counts, n_missing, statistics])}
 
 
-# The order in which they are tried: each beside those that were kept before.
+# In the order in which they are tried, each in addition to those that were kept before.
 FAMILIES: dict[str, type[Family]] = {
     family.name: family
     for family in (Crosses, Statistics, Arithmetic, GroupStatistics, Counts, Digits, DateDifferences, MissingPatterns)
@@ -344,19 +344,19 @@ def _dates(X: pd.DataFrame) -> list[Hashable]:
 
 
 def _numbers(X: pd.DataFrame) -> list[Hashable]:
-    """Columns of numbers that are more than a few categories."""
+    """Columns of numbers with enough distinct values not to be categories."""
     numeric = [name for name in X.columns if pd.api.types.is_numeric_dtype(X[name])]
     return [name for name in numeric if _n_levels(X[name]) >= _MIN_NUMBERS]
 
 
 def _categories(X: pd.DataFrame) -> list[Hashable]:
-    """Columns whose values repeat, except for those of one or two levels."""
+    """Columns whose values repeat, except those with one or two distinct values."""
     most = min(_MAX_LEVELS, len(X) // _ROWS_PER_LEVEL)
     return [name for name in _without_dates(X).columns if 2 < _n_levels(X[name]) <= most]
 
 
 def _first(names: list[Hashable], most: int, important: Names) -> list[Hashable]:
-    """The most important of the names, in the order of the table: a pair has the same order in every sample."""
+    """The most important names, in the order of the table, so that a pair has the same order in every sample."""
     ranks = {name: rank for rank, name in enumerate(important)}
     kept = sorted(names, key=lambda name: ranks.get(name, len(ranks)))[:most]
     return [name for name in names if name in kept]

@@ -1,8 +1,8 @@
-"""Which families of features a table gets: those that lower the loss on inner validation rows.
+"""Select the families of features that lower the loss on inner validation rows.
 
-The fitting rows of a fold are split once more. The candidates of each family are chosen on one part, and a small
-LightGBM with and without them is compared on the other part, row by row. Kept is what lowers the loss by more than
-3.5 standard errors of the paired difference. The reported rows of the fold take no part.
+The training rows of a fold are split again. The candidates of each family are selected on one part, and small LightGBM
+models with and without them are compared on the other part, row by row. A family is kept if it lowers the loss by more
+than 3.5 standard errors of the paired difference. The validation rows of the fold are not used.
 
 References
 ----------
@@ -28,9 +28,9 @@ __all__ = ["Choice", "choose_families"]
 
 _LOG = logging.getLogger(__name__)
 
-_CELLS = 3_000_000  # rows times columns times classes on which families are compared at the most
-_SAMPLED = (60_000, 120_000)  # rows times classes: at least, and a third of the table up to at most
-_FEWEST = 1_000  # rows; fewer tell too little
+_CELLS = 3_000_000  # rows times columns times classes, at most, on which families are compared
+_SAMPLED = (60_000, 120_000)  # rows times classes: a third of the table, but at least and at most these
+_FEWEST = 1_000  # rows; fewer are not informative enough
 _SIGNIFICANT = 3.5  # standard errors; at 3.1, a fold of s3e2 kept target statistics that cost 2 on other rows
 _MOST = 16  # candidates of a family
 _FOLDS = 3
@@ -46,7 +46,7 @@ _SETTINGS: dict[str, Any] = {
     "verbosity": -1,
     "deterministic": True,
     "force_row_wise": True,
-    "num_threads": 0,  # as many as the fit may use
+    "num_threads": 0,  # as many threads as the fit may use
 }
 _SMALL_TREES = 10_000  # rows up to which trees have 15 leaves, and 31 above
 _PATIENCE, _MAX_TREES = 12, 150
@@ -60,9 +60,9 @@ class Choice(NamedTuple):
     Parameters
     ----------
     candidates : list of tuple
-        Those that lower the loss most first.
+        The most important ones first.
     gain, standard_error : float
-        What the family takes off the loss of an inner validation row, beside the families that were kept before.
+        By how much the family lowers the mean loss of inner validation rows, in addition to the families kept before.
     """
 
     candidates: list[Candidate]
@@ -79,22 +79,22 @@ def choose_families(
     random_state: int,
     least: float = _SIGNIFICANT,
 ) -> dict[str, Choice]:
-    """The families that lower the loss, and the candidates of each.
+    """Select the families that lower the loss, and their candidates.
 
     Parameters
     ----------
     make_features : callable
-        Gives an unfitted ``AutomaticFeatures`` without families.
+        Returns an unfitted ``AutomaticFeatures`` without families.
     X : DataFrame of shape (n, columns)
         The fitting rows of a fold.
     y : ndarray of shape (n,)
         Float values or class codes.
     families : iterable of str
-        Names of the families that are tried, each beside those that were kept before.
+        Names of the families to try, each in addition to those that were kept before.
     random_state : int
-        Of the sample and the inner splits.
+        Seed of the sample and the inner splits.
     least : float, default=3.5
-        Standard errors by which the loss must fall.
+        By how many standard errors the loss must fall.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def _summary(trials: Sequence[_Trial]) -> Choice:
 
 
 def _sample(y: np.ndarray, n_columns: int, random_state: int) -> np.ndarray:
-    """Rows on which families are compared; none where the target has several columns or one class."""
+    """Rows on which families are compared; none for a target with several columns or a single class."""
     if y.ndim > 1:
         return np.arange(0)
     rows, n_models = np.arange(len(y)), 1
@@ -157,7 +157,7 @@ def _n_models(n_classes: int) -> int:
 
 
 class _Trial(NamedTuple):
-    """What a family does on an inner split: its features, their importance, and what they take off each row's loss."""
+    """A family on an inner split: its features, their importance, and by how much they lower each row's loss."""
 
     train: np.ndarray
     valid: np.ndarray
@@ -184,7 +184,7 @@ class _Split:
         self.important = sorted(self.source.columns, key=lambda name: -weights[str(name)])
 
     def try_out(self, family: type[Family], random_state: int) -> _Trial | None:
-        """Compare the features so far with and without a family's strongest candidates; None if it has none."""
+        """Compare the features so far with and without a family's best candidates; None if it has none."""
         candidates = family.propose(self.source, self.y_train, random_state=random_state, important=self.important)
         if len(candidates) > _MOST:
             candidates = self._strongest(family, candidates, random_state)
@@ -200,11 +200,11 @@ class _Split:
         return _Trial(trial_train, trial_valid, by_candidate, losses, self.losses - losses)
 
     def keep(self, trial: _Trial) -> None:
-        """Add the features of a trial to those that the next family is compared with."""
+        """Add the features of a trial, so that the next family is tried in addition to them."""
         self.train, self.valid, self.losses = trial.train, trial.valid, trial.losses
 
     def _strongest(self, family: type[Family], candidates: list[Candidate], random_state: int) -> list[Candidate]:
-        """The candidates that a model of few trees uses most, of all candidates beside the features so far."""
+        """The most important candidates in a model of few trees on all candidates and the features so far."""
         most = _SCREENED // _n_models(self.n_classes)
         rows = np.sort(np.random.default_rng(random_state).permutation(len(self.y_train))[:most])
         y = self.y_train[rows]
@@ -216,8 +216,8 @@ class _Split:
     def _fit(self, train: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The importance of each feature, and the loss of each validation row.
 
-        The number of trees for one half of the rows is the best one for the other half: chosen on the rows that are
-        compared, it would favour more features.
+        The number of trees for one half of the rows is chosen on the other half. Chosen on the same rows, it would
+        favour more features.
         """
         from lightgbm import early_stopping, record_evaluation
 

@@ -1,4 +1,4 @@
-"""Public holidays near the dates of rows, in the countries that a column of labels names.
+"""Public holidays near the dates of rows, in the countries that a column names.
 
 References
 ----------
@@ -19,11 +19,11 @@ import pandas as pd
 
 __all__ = ["HOLIDAY_OFFSETS", "PublicHolidays", "find_countries"]
 
-HOLIDAY_OFFSETS = range(-5, 13)  # days after a holiday that have an effect of their own; negative ones lie before it
+HOLIDAY_OFFSETS = range(-5, 13)  # days after a holiday (negative: before it) that get a feature each
 
 _NAMED = 2 / 3  # share of a column's labels that must name countries
-_YEARS = (1900, 2100)  # of which holidays are computed: a date outside of them is a mistake
-# Names that people write, and that the package spells otherwise.
+_YEARS = (1900, 2100)  # for which holidays are computed; a date outside is a mistake
+# Common names that the package spells differently.
 _ALIASES = {
     "burma": "MM",
     "cotedivoire": "CI",
@@ -44,18 +44,18 @@ _LOG = logging.getLogger("kpipe")
 
 
 def find_countries(labels: Iterable[str]) -> dict[str, str]:
-    """The labels that name countries, and the countries' codes, if they are a column of countries.
+    """Map labels to country codes, if they are a column of countries.
 
     Parameters
     ----------
     labels : iterable of str
-        The different labels of a column.
+        The distinct labels of a column.
 
     Returns
     -------
     dict of str to str
-        Label to ISO 3166 code. Empty unless two thirds of the labels are names or three-letter codes of countries, or
-        all of at least two labels are two-letter codes; and where the package ``holidays`` is not installed.
+        Label → ISO 3166 code. Empty unless two thirds of the labels are names or three-letter codes of countries, or
+        all of at least two labels are two-letter codes. Also empty if the package ``holidays`` is not installed.
 
     Examples
     --------
@@ -80,7 +80,7 @@ class PublicHolidays:
     Attributes
     ----------
     codes : dict of str to str
-        Label to the country's ISO 3166 code.
+        Label → the country's ISO 3166 code.
     """
 
     codes: Mapping[str, str] = field(default_factory=dict)
@@ -102,14 +102,14 @@ class PublicHolidays:
         return cls(codes) if codes else None
 
     def near(self, labels: pd.Series, dates: pd.Series) -> np.ndarray:
-        """Whether a holiday of the row's country lies so many days before its date.
+        """Return, for each offset, whether a holiday of the row's country was that many days before the row's date.
 
         Parameters
         ----------
         labels : Series of str, shape (n,)
             The same column of any rows.
         dates : Series of datetime64, shape (n,)
-            Missing ones, and labels that are no country, have no holidays.
+            Missing dates, and labels that are not countries, have no holidays.
 
         Returns
         -------

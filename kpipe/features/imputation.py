@@ -21,7 +21,7 @@ class ModeImputer(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     modes_ : dict
-        Column name to its mode.
+        Column name → its mode.
 
     References
     ----------
@@ -56,7 +56,7 @@ class ModeImputer(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """The table without the missing values of the columns that have a mode.
+        """Replace the missing values of columns that have a mode.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""From the results of a model's fits to its predictions: the mean over seeds and folds."""
+"""Average the results of a model's fits over seeds and folds."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from kpipe.training.worker import TrainingData
 
 __all__ = ["average_fits", "predictions_by_fold"]
 
-_SAMPLED = 2_000  # test rows, at most, whose predictions by each fold are kept
+_SAMPLED = 2_000  # test rows, at most, for which the predictions of each fold are kept
 
 
 def average_fits(name: str, results: FitResults, data: TrainingData, folds: Folds) -> ModelPredictions:
-    """Return a model's predictions, summed in a fixed order: they must not depend on which fit finishes first.
+    """Average a model's fits. The order of summation is fixed, so that it does not matter which fit finishes first.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def average_fits(name: str, results: FitResults, data: TrainingData, folds: Fold
             summed[rows] += results[seed, fold].valid
             counted[rows] += 1
     with np.errstate(invalid="ignore"):
-        oof = summed / counted[:, None]  # 0 / 0 is NaN: a row that no fold validated has no prediction
+        oof = summed / counted[:, None]  # 0 / 0 = NaN for rows that no fold validated
     refit = len(folds.valid)
     tests = [results[key].test for key in sorted(results) if key[1] == refit or not folds.refit]
     seeds = tuple(sorted({seed for seed, _ in results}))
@@ -49,7 +49,7 @@ def average_fits(name: str, results: FitResults, data: TrainingData, folds: Fold
 
 
 def _by_fold(results: FitResults, test_rows: int) -> ByFold:
-    """The predictions for some test rows, spread evenly, by the models of each fold that was fitted."""
+    """The predictions of each fold's models for some test rows, evenly spaced."""
     rows = np.unique(np.linspace(0, test_rows - 1, min(test_rows, _SAMPLED)).astype(int))
     return ByFold(rows=rows, predictions=predictions_by_fold(results, rows))
 

@@ -1,4 +1,4 @@
-"""The baseline of a run: a model that looks at no feature, on the run's own folds."""
+"""The baseline of a run: a model that uses no features, cross-validated on the run's folds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["predict_baseline"]
 
 
 def predict_baseline(problem: Problem, folds: Folds) -> Baseline:
-    """The out-of-fold predictions of a model that looks at no feature.
+    """Return the out-of-fold predictions of a model that uses no features.
 
     Parameters
     ----------

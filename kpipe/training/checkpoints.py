@@ -1,7 +1,7 @@
-"""Results of finished fits, kept so that a run that was killed can be resumed, and that no later run trains them again.
+"""Save the results of finished fits, so that a killed run can be resumed, and later runs can reuse the fits.
 
-A run's own folder holds ``Checkpoints`` under the names of its fits. A ``FitStore`` serves all runs: it finds a fit by
-everything that its predictions depend on.
+A run's folder stores ``Checkpoints`` under the names of its fits. A ``FitStore`` serves all runs: its keys are hashes
+of everything that the predictions of a fit depend on.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = [
 
 
 class Checkpoints(Protocol):
-    """Where arrays of finished fits are kept; a run's folder is one."""
+    """Storage for the arrays of a run's finished fits, such as the run's folder."""
 
     def get(self, key: str, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, np.ndarray] | None:
-        """Return the arrays kept under a key, float64 and finite, of these names and shapes; or None."""
+        """Return the arrays of a key if they have these names and shapes and are float64 and finite; else None."""
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Keep arrays under a key, all of them or none."""
+        """Save arrays under a key, all of them or none."""
 
 
 class _NoCheckpoints:
@@ -46,16 +46,16 @@ class _NoCheckpoints:
 
 
 class FitStore(Protocol):
-    """Where the results of fits of all runs are kept."""
+    """Storage for the results of fits of all runs."""
 
     def load(self, task: FitTask, data: TrainingData) -> FitResult | None:
-        """Return the result of an equal fit of an earlier run, or None."""
+        """Return the result of an identical fit of an earlier run, or None."""
 
     def save(self, task: FitTask, data: TrainingData, result: FitResult) -> None:
-        """Keep the result of a fit; do nothing if that is not possible."""
+        """Save the result of a fit; do nothing if that is impossible."""
 
     def remove_oldest(self) -> None:
-        """Remove what was not used for longest, until the rest fits into the store's size."""
+        """Remove the least recently used results until the store is within its size limit."""
 
 
 class _NoStore:
@@ -69,13 +69,13 @@ class _NoStore:
         """Remove nothing."""
 
 
-_MOST_NETS = 64  # of one fit, whose steps are kept: one for each target, at most
+_MOST_NETS = 64  # networks of one fit whose steps are saved: at most one per target
 NO_CHECKPOINTS: Checkpoints = _NoCheckpoints()
 NO_STORE: FitStore = _NoStore()
 
 
 def result_shapes(task: FitTask, data: TrainingData) -> dict[str, tuple[int, ...]]:
-    """Return the names and shapes of the arrays in which the result of a fit is kept.
+    """Return the names and shapes of the arrays that store the result of a fit.
 
     Parameters
     ----------
@@ -100,14 +100,14 @@ def load_result(checkpoints: Checkpoints, task: FitTask, data: TrainingData) -> 
     checkpoints : Checkpoints
     task : FitTask
     data : TrainingData
-        Decides the shapes that the arrays must have.
+        Determines the expected shapes.
     """
     kept = checkpoints.get(task.key, result_shapes(task, data))
     return None if kept is None else result_from_arrays(kept)
 
 
 def result_to_arrays(result: FitResult) -> dict[str, np.ndarray]:
-    """Return what is kept of a result: float64 arrays with the names of ``result_shapes``.
+    """Convert a result to float64 arrays with the names of ``result_shapes``.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def result_to_arrays(result: FitResult) -> dict[str, np.ndarray]:
 
 
 def result_from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
-    """Return the result of a fit of an earlier process.
+    """Convert stored arrays back to the result of a fit.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def result_from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
 
 
 def save_result(checkpoints: Checkpoints, task: FitTask, result: FitResult) -> None:
-    """Keep the result of a finished fit.
+    """Save the result of a finished fit.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From the models' predictions to what is submitted: ensemble, thresholds, ``postprocess``."""
+"""Combine the models' predictions to the final ones: ensemble, thresholds, ``postprocess``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ __all__ = ["combine", "take_out_vault"]
 
 
 def combine(problem: Problem, folds: Folds, predictions: Predictions) -> Ensemble:
-    """The final predictions, out-of-fold and test: the models' weighted mean, thresholds applied, and postprocessed.
+    """Return the final out-of-fold and test predictions: weighted mean, thresholds, ``postprocess``.
 
-    Weights and thresholds of a fold are fitted on the other folds, so that no row is scored by a choice that it made.
+    Weights and thresholds of a fold are fitted on the other folds, so that no row influences the choices it is scored
+    with.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def combine(problem: Problem, folds: Folds, predictions: Predictions) -> Ensembl
 def take_out_vault(
     problem: Problem, predictions: Predictions, ensemble: Ensemble
 ) -> tuple[Predictions, Ensemble, tuple[Predictions, Ensemble] | None]:
-    """Set the predictions for the rows of a vault apart from those for the rows of test.
+    """Separate the predictions for the rows of a vault from those for the rows of test.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ def take_out_vault(
     ensemble : Ensemble
         For the rows of test alone.
     vault : tuple of Predictions and Ensemble, or None
-        The same whose ``test`` are the rows of the vault; None where no vault is in force.
+        The same, with the rows of the vault as ``test``; None without a vault.
     """
     if problem.vault is None:
         return predictions, ensemble, None

@@ -1,8 +1,8 @@
 """Which rows the weights and thresholds of a fold may be fitted on: the rows of the other folds.
 
-A choice that is scored on the rows it was fitted on looks better than it is. Ensemble weights and thresholds are
-therefore cross-fitted: each fold uses the ones fitted on the other folds' out-of-fold predictions. Where a fold leaves
-no such rows (a single fold, or a budget that ended after one), nothing is fitted at all.
+Ensemble weights and thresholds that are scored on the rows they were fitted on look better than they are. They are
+therefore cross-fitted: each fold uses the ones fitted on the other folds' out-of-fold predictions. If there are no such
+rows (a single fold, or a budget that ended after one), nothing is fitted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["can_cross_fit", "rows_to_fit_on"]
 
 
 def rows_to_fit_on(folds: Folds, predicted: np.ndarray) -> list[np.ndarray]:
-    """Return, for each fold, which rows may be used to fit what the fold is then scored with.
+    """Return, for each fold, the rows on which its weights or thresholds may be fitted.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Cross-validation over model × fold × seed: one code path predicts the out-of-fold rows and the test rows.
+"""Cross-validation over models, folds and seeds: one code path predicts out-of-fold rows and test rows.
 
-With a budget, models are trained in the given order while time remains, any time left is spent on additional seeds
-(``kpipe.training.budget``), and last come models that learn from the others' predictions (``kpipe.training.stacking``).
-A fit that is still running at the deadline is stopped, and its model is skipped.
+With a budget, models are trained in the given order while time remains. Any time left is spent on additional seeds
+(``kpipe.training.budget``), and finally on stacking models (``kpipe.training.stacking``). A fit that is still running
+at the deadline is stopped, and its model is skipped.
 """
 
 from __future__ import annotations
@@ -81,15 +81,15 @@ def cross_validate(
     fits : mapping, optional
         Exactly the fits to train, as model → seed → folds. By default every fold with every seed.
     steps : mapping
-        Of fits that are repeated: the steps of those that a budget had shortened, by their names.
+        Name of a fit → the steps of its networks, for fits to repeat that a budget had shortened.
     deadline : Deadline, optional
         Models that would not finish in time are skipped, and the time left is spent on additional seeds.
     checkpoints : Checkpoints
-        Where finished fits of this run are saved and looked up.
+        Storage for finished fits of this run.
     store : FitStore
-        Where those of all runs are.
+        Storage for finished fits of all runs.
     keep : str
-        The folder in which the fitted models are kept, except stackers; empty for none. Every fit is then trained anew.
+        The folder in which fitted models are saved, except stackers; every fit is then trained anew. "" saves none.
     on_fit_done : callable
         Called with each fit that has finished.
 
@@ -105,8 +105,8 @@ def cross_validate(
 
     Notes
     -----
-    If no model finishes a fold in time, the predictions are those of a linear model of a sample or, for large tables,
-    of a constant, and ``fallback`` says so: a budget always ends with a submission.
+    A budget always ends with a submission. If no model finishes a fold in time, a linear model is trained on a sample
+    of the rows. For large tables the predictions are constant instead, and ``fallback`` says so.
     """
     deadline, total = deadline or Deadline(None), count_fits(models, seeds, folds, fits)
     planned = deadline.is_limited and fits is None
@@ -181,7 +181,7 @@ class _Plan:
 
     @property
     def n_fits(self) -> int:
-        """Number of fits of a model with one seed: one per fold, and with ``folds.refit`` another one on all rows."""
+        """Number of fits of a model per seed: one per fold, and one on all rows with ``folds.refit``."""
         return len(self.folds.train) + self.folds.refit
 
     @property
@@ -200,7 +200,7 @@ class _Plan:
         return all(other in self.problem.budgeted for other in self.base[self.base.index(name) + 1 :])
 
     def check_options(self, seed: int) -> None:
-        """Raise UsageError for an option that a model does not have: now, and not after other models were trained."""
+        """Raise UsageError for unknown options of a model, before other models are trained."""
         context = make_context(self.problem, seed=seed, threads=self.threads, device=self.device)
         for name, factory in self.models.items():
             if isinstance(factory, Model) and factory.options:
@@ -240,7 +240,7 @@ _Results = dict[str, FitResults]  # model → (seed, fold) → result
 def _train_models(
     plan: _Plan, runner: TaskRunner, seeds: Sequence[int], finished: _Results
 ) -> tuple[_Results, dict[str, str], dict[str, Shortage]]:
-    """Return the results of each model that finished, why others were skipped, and for which the time was too short."""
+    """Return the results of finished models, the reasons why others were skipped, and shortages of time."""
     found: _Results = {**finished}
     skipped: dict[str, str] = {}
     short: dict[str, Shortage] = {}
@@ -298,7 +298,7 @@ def _train_together(
 def _train_quick(plan: _Plan, runner: TaskRunner, seed: int) -> FitResults:
     """The results of a model that takes a moment, in this process while workers start: of one fold, and of all rows.
 
-    Empty if the model fails, or the tables are so large that its predictions would take long, too.
+    Empty if the model fails, or if predicting would take long because the tables are large.
     """
     test = plan.problem.X_test
     if (len(test) + len(plan.folds.valid[0])) * test.shape[1] > _QUICK_CELLS:
@@ -440,7 +440,7 @@ def _averaged(results: _Results, seeds: Sequence[int], data: TrainingData, folds
 def _measure_steps(
     plan: _Plan, models: Sequence[ModelPredictions], first: Sequence[ModelPredictions]
 ) -> tuple[Step, ...]:
-    """What further configurations and additional seeds have brought; ``first``: the models with the first seeds."""
+    """Measure the gain of further configurations and additional seeds; ``first``: models with the first seeds."""
     default = [one for one in first if one.name not in plan.problem.budgeted]
     steps = {"default models": default, "further configurations": first, "additional seeds": models}
     return measure_steps(steps, plan.problem.y, plan.folds, plan.problem.metric)

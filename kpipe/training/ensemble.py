@@ -1,16 +1,17 @@
 """The ensemble: the models' weighted mean, with weights cross-fitted by fold.
 
 The weights of a fold are fitted on the out-of-fold predictions of the other folds, so that no row is scored with
-weights that it helped to fit (Wolpert 1992, stacked generalisation; Breiman 1996, non-negative weights). Where a fold
-leaves no other rows to fit on, all models weigh the same. Weights minimise a smooth loss rather than the metric: the
-accuracy of 891 rows has too many ties.
+weights that it helped to fit (Wolpert 1992, stacked generalisation; Breiman 1996, non-negative weights). If there are
+no other rows to fit on, all models have equal weights. Weights minimise a smooth loss rather than the metric: the
+accuracy on 891 rows has too many ties.
 
-Where folds by time validate up to three horizons, such as two years, the model that is best on the others is taken
-alone: other weights would fit how the level of one year was missed, which says nothing about the next.
+If folds by time validate at most three horizons, such as two years, the model that is best on the other folds gets all
+the weight: other weights would fit the error in the level of a single year, which says nothing about the next year.
 
-Above a stacking layer there are several ways to weigh the models: convex weights or greedy selection with replacement
-(Caruana et al. 2004), with the stackers or without. Convex weights without stackers stand, unless another way is better
-by a paired test. That choice is cross-fitted as well: each fold's is made within the rows of the other folds.
+With a stacking layer there are several ways to weight the models: convex weights or greedy selection with replacement
+(Caruana et al. 2004), each with and without the stackers. Convex weights without stackers are used unless another way
+is better by a paired test. This choice is cross-fitted as well: each fold's choice is made on the rows of the other
+folds.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ RowLosses = Callable[[np.ndarray, np.ndarray], np.ndarray]
 FitWeights = Callable[[np.ndarray, np.ndarray, RowLosses], np.ndarray]
 
 _LOG = logging.getLogger("kpipe")
-_FEW_HORIZONS = 3  # up to which the best model alone is taken: levels of so few years decide any other weights
-_MAX_ROWS = 30_000  # rows that weights are fitted on: a dozen numbers need no more
-_SELECTED_ROWS = 10_000  # the same of greedy selection, which is slower
-_SELECTIONS = 25  # models that it selects, a model as often as it helps
-_PARTS, _ROWS_TO_CHOOSE = 4, 4_000  # of the other folds, and rows that weights are fitted on to choose how to weigh
-_SURE = 1.64  # standard errors by which another way must be better: one chance in twenty if it is not
+_FEW_HORIZONS = 3  # up to this number, only the best model is used: other weights would depend on a few levels
+_MAX_ROWS = 30_000  # rows on which weights are fitted: enough for a dozen numbers
+_SELECTED_ROWS = 10_000  # the same for greedy selection, which is slower
+_SELECTIONS = 25  # rounds of greedy selection, each of which selects a model
+_PARTS, _ROWS_TO_CHOOSE = 4, 4_000  # parts of the other folds, and rows on which weights are fitted to choose a way
+_SURE = 1.64  # standard errors by which another way must be better: one-sided, 5 % false positives
 
 
 def fit_ensemble(predictions: Predictions, folds: Folds, metric: Metric) -> Ensemble:
@@ -82,14 +83,14 @@ def fit_ensemble(predictions: Predictions, folds: Folds, metric: Metric) -> Ense
 
 @dataclass(frozen=True)
 class _Way:
-    """A way to weigh the models: which of them take part, and how their weights are found."""
+    """A way to weight the models: which models take part, and how their weights are fitted."""
 
     name: str
     models: np.ndarray  # (models,) bool
     fit: FitWeights
 
     def weights(self, oof: np.ndarray, y: np.ndarray, losses: RowLosses) -> np.ndarray:
-        """(models,) weights, 0 for models that take no part."""
+        """(models,) weights; 0 for models that do not take part."""
         if self.models.all():  # a copy with another layout in memory gives other last digits
             return self.fit(oof, y, losses)
         weights = np.zeros(len(oof))
@@ -99,7 +100,7 @@ class _Way:
 
 @dataclass(frozen=True)
 class _CrossFitted:
-    """Weights, fitted on all out-of-fold rows, and predictions of each fold with those of the other folds."""
+    """Weights fitted on all out-of-fold rows, and out-of-fold predictions with cross-fitted weights."""
 
     weights: np.ndarray
     oof: np.ndarray
@@ -111,7 +112,7 @@ def _are_few_horizons(folds: Folds, predicted: np.ndarray) -> bool:
 
 
 def _ways(stacked: np.ndarray, *, few: bool) -> list[_Way]:
-    """The ways to choose from, the one that stands unless another is better first; a single one without stackers."""
+    """The ways to choose from, beginning with the default; a single one without stackers."""
     usual, every = ~stacked, np.ones(len(stacked), dtype=bool)
     if few:
         return [_Way("best model", every, select_best)]
@@ -140,7 +141,7 @@ def _chosen(
     folds: Folds,
     losses: RowLosses,
 ) -> tuple[np.ndarray, np.ndarray, tuple[Step, ...]]:
-    """The weights of the best way, predictions of each fold by the way chosen for it, and what the ways gain."""
+    """The weights of the chosen way, predictions of each fold by the way chosen for it, and the gains of the ways."""
     predicted = ~np.isnan(oof).any(axis=(0, 2))
     combined = np.full(oof.shape[1:], np.nan)
     for valid, parts in zip(folds.valid, _parts_of_other_folds(folds, predicted), strict=True):
@@ -183,13 +184,13 @@ def _weighted_by_fold(oof: np.ndarray, weights: Sequence[np.ndarray], folds: Fol
 
 
 def _choose(losses: np.ndarray) -> int:
-    """The number of the way with the lowest losses (ways, n) among those that are surely better than the first."""
+    """The index of the way with the lowest losses (ways, n), among those significantly better than the first."""
     compared = [(*compare(losses[0], of_way), place) for place, of_way in enumerate(losses[1:], start=1)]
     return max(((gain, place) for gain, error, place in compared if gain > _SURE * error), default=(0.0, 0))[1]
 
 
 def compare(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
-    """Return by how much the mean of losses has fallen, and the standard error of that paired difference.
+    """Return by how much the mean loss has fallen, and the standard error of this paired difference.
 
     Parameters
     ----------
@@ -207,7 +208,7 @@ def compare(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
 
 
 def _steps(ways: Sequence[_Way], losses: np.ndarray, chosen: int) -> tuple[Step, ...]:
-    """What each way gains over the first."""
+    """The gain of each way over the first."""
     compared = [(way.name, *compare(losses[0], of_way)) for way, of_way in zip(ways, losses, strict=True)][1:]
     return tuple(
         Step(name=name, gain=gain, standard_error=error, used=place == chosen)
@@ -257,7 +258,7 @@ def fit_weights(predictions: np.ndarray, y: np.ndarray, losses: RowLosses) -> np
 
 
 def select_best(predictions: np.ndarray, y: np.ndarray, losses: RowLosses) -> np.ndarray:
-    """Return weights that select the model of the lowest mean loss alone.
+    """Return weights that select only the model with the lowest mean loss.
 
     Parameters
     ----------
@@ -269,7 +270,7 @@ def select_best(predictions: np.ndarray, y: np.ndarray, losses: RowLosses) -> np
     Returns
     -------
     (models,) float
-        One 1, otherwise 0.
+        1 for one model, 0 for the others.
 
     Examples
     --------
@@ -282,9 +283,9 @@ def select_best(predictions: np.ndarray, y: np.ndarray, losses: RowLosses) -> np
 
 
 def select_greedily(predictions: np.ndarray, y: np.ndarray, losses: RowLosses) -> np.ndarray:
-    """Return the weights of models that are selected one after another, each time the one that lowers the loss most.
+    """Return the weights of greedy selection: in each round, select the model that lowers the loss most.
 
-    A model may be selected again; weights are the shares of the selections up to the lowest loss.
+    A model may be selected repeatedly; weights are the shares of selections up to the round with the lowest loss.
 
     Parameters
     ----------
@@ -352,7 +353,7 @@ def smooth_losses(metric: Metric) -> RowLosses:
         # Values on an ordinal scale are one column.
         return lambda y, predicted: (predicted[:, 0] - y) ** 2 if predicted.shape[1] == 1 else log_losses(y, predicted)
     of_values = metric.losses or METRICS["mae" if metric.loss == "absolute" else "rmse"].losses
-    assert of_values is not None  # likewise
+    assert of_values is not None  # a test says so, too
     return lambda y, predicted: of_values(y, predicted[:, 0])
 
 

@@ -26,7 +26,7 @@ __all__ = ["build_estimator", "choose_models", "make_context", "wrap_estimator"]
 # long they train without one.
 _ELASTIC = ("convnet", "neural", "photo-net", "tabular-net")
 _LENGTH = ("epochs", "min_steps")
-# Whole numbers are counts where they have more distinct values than the first number, up to the second one.
+# Integers are counts if they have more than the first number of distinct values, and are at most the second.
 _COUNTS = (20, 10_000)
 
 
@@ -97,7 +97,7 @@ def make_context(problem: Problem, *, seed: int, threads: int, device: str) -> C
     Returns
     -------
     Context
-        An ordinal scale is a regression on the codes of its steps.
+        For an ordinal scale, the task is a regression on the class codes.
     """
     regression = problem.is_ordinal or problem.task == "regression"
     several = problem.y.ndim > 1
@@ -147,19 +147,19 @@ def build_estimator(name: str, factory: Factory, problem: Problem, context: Cont
 
 
 def wrap_estimator(problem: Problem, estimator: BaseEstimator) -> BaseEstimator:
-    """Return an estimator behind the competition's features, on the metric's scale of the target.
+    """Return an estimator that gets the competition's features, and learns the target on the metric's scale.
 
     Parameters
     ----------
     problem : Problem
     estimator : BaseEstimator
-        With the attribute ``raw = True`` it gets the columns as they are.
+        With the attribute ``raw = True`` it gets the columns unchanged.
 
     Returns
     -------
     BaseEstimator
-        It learns log(1 + y) where the metric is a squared error on that scale. Of several targets it learns each on its
-        own, unless all are known in every row and the estimator has a method ``joint`` that returns one for all.
+        It learns log(1 + y) if the metric is a squared error on that scale. Several targets are learned separately,
+        unless all are known in every row and the estimator has a method ``joint`` that returns an estimator for all.
     """
     if isinstance(estimator, OnSample):  # features are fitted on the sample, too
         inner = wrap_estimator(problem, estimator.estimator)

@@ -1,4 +1,4 @@
-"""What folds by time train on and validate, for the user."""
+"""Describe for the user which dates folds by time train on and validate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["describe_fold_dates", "fold_dates"]
 
 
 def describe_fold_dates(problem: Problem, folds: Folds) -> tuple[str, ...]:
-    """Sentences about folds by time: how test lies in train, the dates of each fold, and how to choose other folds.
+    """Describe folds by time: how test relates to train, the dates of each fold, and how to choose other folds.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def describe_fold_dates(problem: Problem, folds: Folds) -> tuple[str, ...]:
 
 
 def fold_dates(problem: Problem, folds: Folds) -> list[str]:
-    """What each fold of ``ByTime`` trains on and validates, such as "1 trains up to 2018-12-31 and validates ...".
+    """Describe the dates of each fold of ``ByTime``, such as "1 trains up to 2018-12-31 and validates ...".
 
     Parameters
     ----------
@@ -66,5 +66,5 @@ def _spans(times: pd.Series, folds: Folds) -> Iterator[str]:
 
 
 def _format(time: pd.Timestamp | float) -> str:
-    """A date without midnight, or a number."""
+    """A date, without the time if that is midnight, or a number."""
     return str(time.floor("s")).removesuffix(" 00:00:00") if isinstance(time, pd.Timestamp) else f"{time:g}"

@@ -1,7 +1,7 @@
 """Fixed folds, the same rows for every model and every seed, and how they are stored.
 
-Folds are stored as a table of (fold, row, role): a fold number per row could not say what a time split trained on. A
-fourth column, ``refit``, is written only where models for the test rows are fitted on all rows.
+Folds are stored as a table of (fold, row, role), because a fold number per row cannot describe the training rows of a
+time split. A fourth column, ``refit``, is written only if models for the test rows are fitted on all rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kpipe.problem.problem import Problem
 __all__ = ["folds_from_frame", "folds_to_frame", "make_folds", "note_on_folds", "same_rows"]
 
 _ROLES = ("train", "valid")
-# Of so many rows, two folds validate 80,000 and more, which is enough for a score; the time is better spent on models.
+# With this many rows, two folds validate at least 80,000, which is enough for a score; models need the time more.
 _MANY_ROWS, _FEW_FOLDS = 200_000, 2
 _PARTITIONS = (KFold, StratifiedKFold, GroupKFold, StratifiedGroupKFold)
 
@@ -28,7 +28,8 @@ _PARTITIONS = (KFold, StratifiedKFold, GroupKFold, StratifiedGroupKFold)
 def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -> Folds:
     """Return fixed folds from the problem's splitter: the same rows for every model and seed.
 
-    Of a table of 200,000 rows or more, the first two folds are used unless the user or the competition says how many.
+    For tables of 200,000 rows or more, only the first two folds are used, unless the user or the competition sets the
+    number of folds.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -
     Raises
     ------
     DataError
-        If a class or the table has too few rows for so many folds.
+        If a class or the table has too few rows for the number of folds.
     UsageError
         If the splitter's number of folds is fixed, or ``n_folds`` is below 2.
     """
@@ -54,9 +55,9 @@ def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -
     train = problem.tables.train.iloc[: len(problem.tables.train) - extra]
     y = train[problem.targets[0]]
     groups = None if problem.groups is None else train[problem.groups]
-    # Splitters that partition the rows; others draw or repeat rows, and their number says nothing about a class.
+    # Class sizes limit the number of folds only for splitters that partition the rows.
     one = problem.task == "classification" and len(problem.targets) == 1
-    chosen = n_folds is not None or "splitter" not in problem.reasons  # a user or an author chose how many folds
+    chosen = n_folds is not None or "splitter" not in problem.reasons  # the number of folds was chosen
     if one and chosen and isinstance(splitter, KFold | StratifiedKFold | StratifiedGroupKFold):
         _check_class_sizes(y, splitter.n_splits, by_author=n_folds is None)
     labels = y.astype(str) if problem.task == "classification" else y
@@ -82,7 +83,7 @@ def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -
 
 
 def note_on_folds(problem: Problem, folds: Folds, *, n_folds: int | None = None) -> tuple[str, ...]:
-    """Return a message for the user where only some folds of a large table are used.
+    """Return a message for the user if only some folds of a large table are used.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ def note_on_folds(problem: Problem, folds: Folds, *, n_folds: int | None = None)
     Returns
     -------
     tuple of str
-        Empty where all folds are used, or as many as the user asked for.
+        Empty if all folds are used, or as many as the user asked for.
     """
     possible, used = getattr(problem.splitter, "n_splits", 0), len(folds.train)
     rows = len(problem.y) - problem.tables.extra
@@ -177,7 +178,7 @@ def same_rows(a: Folds, b: Folds) -> bool:
 
 
 def _fault(frame: pd.DataFrame) -> str:
-    """Return why a table is not one of folds; empty where it is."""
+    """Return why a table does not hold folds; empty if it does."""
     if missing := {"fold", "row", "role"} - {*frame.columns}:
         return f"it lacks the column {min(missing)!r}"
     if frame.empty:

@@ -1,4 +1,4 @@
-"""Fitted models that a run keeps: the whole pipeline as joblib writes it, and the model in its library's format."""
+"""Save fitted models: the whole pipeline with joblib, and the model itself in its library's format."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOG = logging.getLogger("kpipe")
 
 
 def is_kept(folder: str, key: str) -> bool:
-    """Return whether a folder holds the model of a fit.
+    """Return whether the model of a fit is saved in a folder.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def is_kept(folder: str, key: str) -> bool:
 
 
 def save_model(estimator: Any, folder: str, key: str) -> None:
-    """Keep a fitted estimator: ``<key>.joblib``, and beside it LightGBM's, CatBoost's or XGBoost's file, or weights.
+    """Save a fitted estimator as ``<key>.joblib``, and LightGBM, CatBoost, XGBoost and networks in their own formats.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def save_model(estimator: Any, folder: str, key: str) -> None:
 
 
 def _save_native(model: Any, folder: Path, key: str) -> None:
-    """Keep the model itself in the format of its library, if it has one."""
+    """Save the model itself in the format of its library, if it has one."""
     fitted = getattr(model, "estimator_", model)
     library = type(fitted).__module__.partition(".")[0]
     try:
@@ -62,8 +62,8 @@ def _save_native(model: Any, folder: Path, key: str) -> None:
             from safetensors.numpy import save_file
 
             _whole(folder / f"{key}.safetensors", lambda path: save_file(weights, path))
-    except Exception as error:  # the joblib file holds the model too
-        _LOG.warning("%s is not kept in the format of its library: %s", key, error)
+    except Exception as error:  # the joblib file contains the model too
+        _LOG.warning("%s was not saved in the format of its library: %s", key, error)
 
 
 def _weights(model: Any) -> dict[str, np.ndarray]:
@@ -76,7 +76,7 @@ def _weights(model: Any) -> dict[str, np.ndarray]:
 
 
 def _whole(path: Path, write: Callable[[str], Any]) -> None:
-    """Write a file that is whole or absent."""
+    """Write a file atomically."""
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         write(str(temporary))

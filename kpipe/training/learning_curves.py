@@ -1,11 +1,11 @@
-"""Learning curves: the loss of a model, epoch by epoch or tree by tree, that an estimator records while it is fitted.
+"""Learning curves: the loss per epoch or tree, which an estimator records while it is fitted.
 
 An estimator may have two of them, as arrays with one number per epoch or tree:
 
-- ``loss_curve_``, on the rows that it is fitted on (scikit-learn's name, of ``MLPClassifier``);
+- ``loss_curve_``, on its training rows (the name that scikit-learn's ``MLPClassifier`` uses);
 - ``validation_loss_curve_``, on the part of its training rows that ``fit`` itself held out (inner validation).
 
-Neither is of the validation rows of the fold, which ``fit`` never sees: those are for the score alone.
+Neither uses the validation rows of the fold, which ``fit`` never sees: they are only for the score.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def extract_curves(estimator: Any) -> np.ndarray:
     Returns
     -------
     (2, 100, 2) float64
-        The curve on training rows and the one on inner validation rows, as (step from 1, loss). The rest is zeros, and
-        so is the curve of an estimator that records none, or something other than a row of numbers.
+        The curves on training rows and on inner validation rows, as (step from 1, loss), padded with zeros. A curve is
+        all zeros if the estimator does not record it as a sequence of numbers.
 
     Examples
     --------

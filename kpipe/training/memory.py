@@ -1,4 +1,4 @@
-"""How much memory this process holds, and has held at most."""
+"""The current and peak memory of this process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["current_memory_mib", "peak_memory_mib"]
 
 
 def peak_memory_mib() -> float:
-    """Return the most memory that this process has held, in MiB; 0 where the system does not say."""
+    """Return the peak memory of this process in MiB; 0 if the system does not report it."""
     # Linux's ru_maxrss starts with the parent's peak, which would be counted once per worker; VmHWM does not.
     if (kilobytes := _proc_status("VmHWM")) is not None:
         return kilobytes / 2**10
@@ -22,13 +22,13 @@ def peak_memory_mib() -> float:
 
 
 def current_memory_mib() -> float:
-    """Return the memory that this process holds now, in MiB; its peak where the system does not say."""
+    """Return the current memory of this process in MiB; its peak if the system does not report it."""
     kilobytes = _proc_status("VmRSS")
     return peak_memory_mib() if kilobytes is None else kilobytes / 2**10
 
 
 def _proc_status(field: str) -> int | None:
-    """Return a number of KiB from Linux's account of this process."""
+    """Return a field of /proc/self/status in KiB; None if there is none."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What each step of a budget's plan has brought, measured on the rows that every step predicts."""
+"""Measure the gain of each step of a budget's plan, on the rows that all steps predict."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOG = logging.getLogger("kpipe")
 def measure_steps(
     models: Mapping[str, Sequence[ModelPredictions]], y: np.ndarray, folds: Folds, metric: Metric
 ) -> tuple[Step, ...]:
-    """Return the gain of each step over the one before it: of the cross-fitted ensemble of the models it has.
+    """Return the gain of each step over the previous one, in the loss of its cross-fitted ensemble.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def measure_steps(
     Returns
     -------
     tuple of Step
-        Of the steps after the first that changed a prediction; empty where weights cannot be cross-fitted.
+        For steps after the first that changed a prediction; empty if weights cannot be cross-fitted.
     """
     given = {name: after for name, after in models.items() if after}
     oof = {name: np.stack([model.oof for model in after]) for name, after in given.items()}

@@ -1,7 +1,7 @@
 """Thresholds, class weights, cut points and windows: rules that turn model outputs into better-scoring predictions.
 
-The most probable label is not the best one for F1, nor is the rounded value for the quadratic weighted kappa; and the
-median absolute error rewards the mode of the target's distribution rather than its median. These rules are fitted on
+The most probable label is not optimal for F1, nor is the rounded value for the quadratic weighted kappa, and the median
+absolute error rewards the mode of the target's distribution rather than its median. These rules are fitted on
 out-of-fold predictions with the metric itself. Each fold is scored with the rule fitted on the other folds
 (``kpipe.training.cross_fitting``); test rows get the rule fitted on all of them.
 
@@ -27,12 +27,12 @@ __all__ = ["apply_thresholds", "cross_fit_thresholds"]
 Rule = Callable[[np.ndarray], np.ndarray]
 
 _LOG = logging.getLogger("kpipe")
-_CANDIDATES = 60  # thresholds that are tried: quantiles of the predictions
-_GRID = 400  # predictions for which the best window is searched; other predictions use the nearest one's
+_CANDIDATES = 60  # thresholds to try: quantiles of the predictions
+_GRID = 400  # predictions for which the best window is searched; others use the window of the nearest one
 # Half the width of a window, in units of the median absolute error without windows.
 _HALF_WIDTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2)
 _KERNEL_WIDTH = 0.4  # width of the kernel that weights neighbouring predictions, in the same units
-_MAX_ERROR_RATIO = 0.98  # windows are used where they reduce the error on held-out rows at least to this share
+_MAX_ERROR_RATIO = 0.98  # windows are used if they reduce the error on held-out rows at least to this share
 _FEWEST_WINDOW_ROWS = 100
 _MAX_ROWS = 30_000  # rows that thresholds are fitted on; more rows change a threshold only in its third digit
 
@@ -54,8 +54,8 @@ def apply_thresholds(metric: Metric, ensemble: Ensemble, y: np.ndarray, folds: F
     Returns
     -------
     Ensemble
-        Labels are one-hot or shifted probabilities, so that the greatest column is the label; values are replaced by
-        centres of windows. The given ensemble itself if the metric needs no rule, or a rule cannot be cross-fitted.
+        For labels, one-hot or shifted probabilities whose largest column is the label; values are replaced by centres
+        of windows. The given ensemble itself if the metric needs no rule, or a rule cannot be cross-fitted.
     """
     if not _needs_rule(metric, ensemble.oof):
         return ensemble

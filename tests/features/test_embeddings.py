@@ -20,7 +20,7 @@ def test_a_text_is_the_mean_of_its_words_at_length_one(tmp_path: Path) -> None:
 
 def test_a_folder_that_lacks_a_file_is_refused_naming_it(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").touch()
-    with pytest.raises(UsageError, match=r"however: 1 \*.safetensors, tokenizer.json is missing"):
+    with pytest.raises(UsageError, match=r"got 1 \*.safetensors, and tokenizer.json is missing"):
         find_word_vectors(str(tmp_path))
 
 
