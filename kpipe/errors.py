@@ -1,19 +1,19 @@
-"""What can go wrong, as one tree, so that a caller can catch as much or as little as it wants.
+"""kpipe's exceptions, as one tree, so that callers can catch as much or as little as they want.
 
 ::
 
-    KpipeError                  everything kpipe explains; the command line prints it without a traceback
+    KpipeError                  every error that kpipe explains; the command line prints it without a traceback
     ├── InputError              the call or the files are wrong (exit status 2)
     │   ├── UsageError          an option, a slug or a name that does not exist
-    │   └── DataError           a file that is missing, broken, or not what a competition's file must be
+    │   └── DataError           a file that is missing, broken, or does not fit the competition
     └── RunError                the call was right and the work failed (exit status 1)
-        ├── TrainingError       a model could not be fitted or gave predictions that cannot be used
+        ├── TrainingError       a model could not be fitted, or its predictions are invalid
         ├── SubmissionError     the submission differs from what Kaggle asks for
         ├── OutputError         the results could not be written
-        └── RemoteError         Kaggle refused, could not be reached, or gave an answer that cannot be used
+        └── RemoteError         Kaggle refused, could not be reached, or sent an invalid response
 
-Programs tell errors apart by ``code``, such as "unknown-metric", which stays the same when a message is reworded. The
-code stands where the error is raised; a class has one for errors that need none of their own. ``kpipe explain CODE``
+Programs distinguish errors by ``code``, such as "unknown-metric", which does not change when a message is reworded. The
+code is set where the error is raised; the code of the class is the default. ``kpipe explain CODE``
 says what a code means: its texts are in ``kpipe/cli/explanations/errors.toml``, and a test compares the two.
 """
 
@@ -34,15 +34,15 @@ __all__ = [
     "printable",
 ]
 
-# What a terminal would obey (escape sequences), would show in another order (bidirectional marks), or cannot show.
+# Characters that a terminal executes (escape sequences), reorders (bidirectional marks), or cannot display.
 _OBEYED = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
 )
-_LONGEST, _SHOWN = 4000, 2000  # characters of a message; of a longer one so many are shown of its beginning and its end
+_LONGEST, _SHOWN = 4000, 2000  # characters; of longer messages, the beginning and the end are shown
 
 
 def printable(text: str) -> str:
-    r"""A text from a file or the network as it can be shown: no control characters but line feeds and tabs, and an end.
+    r"""Make a text from a file or the network safe to show: escape control characters, and limit its length.
 
     >>> print(printable("train\x1b[31m.csv"))
     train\x1b[31m.csv
@@ -53,16 +53,16 @@ def printable(text: str) -> str:
 
 
 class KpipeError(Exception):
-    """Something that kpipe can explain: the message says what is wrong, where, and what to do.
+    """An error that kpipe can explain: the message says what is wrong, where, and what to do.
 
     Parameters
     ----------
     message : str
         One or more sentences.
     code : str, optional
-        What programs know this kind of error by; default: the code of the class.
+        Identifies the kind of error for programs; by default the code of the class.
     file, column : str, optional
-        Where the mistake is.
+        The file and the column with the mistake.
     row : int, optional
         Row of the table, counted from 1 below the header.
     line : int, optional
@@ -71,9 +71,9 @@ class KpipeError(Exception):
     Attributes
     ----------
     code : str
-    exit_status : what the ``kpipe`` command ends with (1: a run failed; 2: the call or the input was wrong).
+    exit_status : the exit status of the ``kpipe`` command (1: a run failed; 2: the call or the input was wrong).
     next : tuple of str
-        Commands to type next, which only the caller of what failed knows.
+        Suggested commands, which the caller of the failed function adds.
     where : dict
         The values of file, column, row and line; None where they do not apply.
 
@@ -128,17 +128,17 @@ class DataError(InputError):
 
 
 class RunError(KpipeError):
-    """The call was right, and the work failed."""
+    """The call was valid, but the work failed."""
 
 
 class TrainingError(RunError):
-    """A model could not be fitted, or its predictions cannot be used."""
+    """A model could not be fitted, or its predictions are invalid."""
 
     code = "training-failed"
 
 
 class SubmissionError(RunError):
-    """The submission is not what the sample submission asks for. It was not written."""
+    """The submission does not match the sample submission. It was not written."""
 
     code = "invalid-submission"
 
@@ -150,6 +150,6 @@ class OutputError(RunError):
 
 
 class RemoteError(RunError):
-    """Kaggle refused, could not be reached, or gave an answer that cannot be used."""
+    """Kaggle refused, could not be reached, or sent an invalid response."""
 
     code = "kaggle-error"

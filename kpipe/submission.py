@@ -1,6 +1,6 @@
 """The submission: the sample submission's ids, order, columns and types, filled with predictions and validated.
 
-What Kaggle would reject, or would score differently than intended, is refused here with the row and the reason.
+Submissions that Kaggle would reject, or score differently than intended, are refused with the row and the reason.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _SHOWN = 3  # examples in a message: enough to find the place, few enough to rea
 
 
 def make_submission(problem: Problem, ensemble: Ensemble) -> Submission:
-    """The submission that Kaggle asks for, filled with the ensemble's test predictions and validated.
+    """Fill the sample submission with the ensemble's test predictions, and validate the result.
 
-    Rows are joined by id where test has the id column, and by position where it does not.
+    Rows are joined by id if test has the id column, else by position.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def make_submission(problem: Problem, ensemble: Ensemble) -> Submission:
     if metric.needs == "label":
         values = {column: _in_words_of_sample(problem, column, labels) for column, labels in values.items()}
     rows = rows_of_sample(tables, problem.id)
-    # Columns that the sample repeats from test stay as they are; only those that are asked for are filled.
+    # Columns that the sample repeats from test are unchanged; only the requested ones are filled.
     frame = tables.sample.assign(**{column: values[column][rows] for column in columns})
     validate_submission(frame, problem)
     if tables.id_parts:
@@ -69,7 +69,7 @@ def make_submission(problem: Problem, ensemble: Ensemble) -> Submission:
 
 
 def rehearse(problem: Problem, folds: Folds) -> Baseline:
-    """The baseline, after a rehearsal: what could be neither scored nor submitted is refused before training.
+    """Return the baseline after a rehearsal, which refuses before training what cannot be scored or submitted.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def rehearse(problem: Problem, folds: Folds) -> Baseline:
 
 
 def _plausible_predictions(problem: Problem, baseline: Baseline) -> tuple[np.ndarray, np.ndarray]:
-    """(n, k) and (m, k) numbers that a model might predict."""
+    """(n, k) and (m, k) random predictions that a model might make."""
     rng, y = np.random.default_rng(0), problem.y
     scored = np.flatnonzero(~np.isnan(baseline.oof).any(axis=1))
     rows = [rng.choice(scored, count) for count in (len(y), len(problem.tables.test))]
@@ -143,7 +143,7 @@ def _values(
 
 
 def _in_words_of_sample(problem: Problem, column: str, labels: np.ndarray) -> np.ndarray:
-    """(m,) labels of train as the sample submission's column writes them."""
+    """(m,) labels of train as the sample submission's column spells them."""
     if problem.labels is None:
         return labels
     written = dict(zip(problem.labels, problem.labels_in(column), strict=True))
@@ -158,7 +158,7 @@ def _rankings(probabilities: np.ndarray, labels: np.ndarray | None, top: int) ->
 
 
 def rows_of_sample(tables: Tables, id: str) -> np.ndarray:
-    """For each row of the sample submission, the position of its row in test: by id, where test has ids.
+    """Match each row of the sample submission to its row in test, by id if test has ids, else by position.
 
     Parameters
     ----------
@@ -218,8 +218,8 @@ def validate_submission(frame: pd.DataFrame, problem: Problem, *, foreign: bool 
         The submission, with the sample's types.
     problem : Problem
     foreign : bool
-        Whether another tool wrote it: where only the order of the predictions counts, any numbers may stand for
-        probabilities then, while those of kpipe's models outside of 0 to 1 are a mistake.
+        Whether another tool wrote it. Then any numbers are accepted as probabilities if only their order counts; from
+        kpipe's own models, numbers outside of 0 to 1 are a mistake.
 
     Raises
     ------
@@ -292,7 +292,7 @@ def _validate_values(values: pd.Series, ids: pd.Series, metric: Metric, known: n
             )
         return
     if metric.needs == "ranking":
-        return  # they consist of train's labels
+        return  # rankings consist of train's labels
     if not pd.api.types.is_numeric_dtype(values):
         raise SubmissionError(
             f"{name} must hold numbers; got {values.iloc[0]!r} (id {ids.iloc[0]}).",
@@ -322,7 +322,7 @@ def _examples(values: pd.Series) -> str:
 
 
 def to_csv(submission: Submission) -> bytes:
-    """The submission as it is written.
+    """Format the submission as CSV.
 
     Parameters
     ----------
@@ -331,7 +331,7 @@ def to_csv(submission: Submission) -> bytes:
     Returns
     -------
     bytes
-        Commas and line feeds, in the sample submission's encoding, else UTF-8; floats as the shortest decimals that are
-        read back as the same float64.
+        With commas and line feeds, in the sample submission's encoding if possible, else UTF-8. Floats are the shortest
+        decimals that round-trip to the same float64.
     """
     return encode(submission.frame.to_csv(index=False, lineterminator="\n"), submission.encoding)

@@ -1,7 +1,7 @@
-"""Lock rows of train away, and look at the score of a run on them.
+"""Lock rows of train away, and score runs on them.
 
-A later run trains and validates without these rows and predicts them by the path of test's rows. Its predictions lie in
-its folder, and the truth in train.csv alone, until ``open_vault`` brings both together.
+Later runs train and validate without these rows, and predict them in the same way as test. Their predictions are in the
+run's folder and the true targets only in train.csv, until ``open_vault`` compares both.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _NORMAL_95 = 1.96  # standard errors of a normal distribution on either side of 
 
 
 def make_vault(request: RunRequest, *, share: float) -> tuple[Vault, tuple[str, ...]]:
-    """Lock a share of train's rows away: whole groups, times that lie as test does, or else spread like the target.
+    """Lock a share of train's rows away: by group, by time as test was split off, or else stratified by target.
 
     Parameters
     ----------
@@ -63,12 +63,12 @@ def make_vault(request: RunRequest, *, share: float) -> tuple[Vault, tuple[str, 
     -------
     vault : Vault
     notes : tuple of str
-        What the user should know, such as finished runs that have seen these rows.
+        Notes for the user, such as that finished runs have seen these rows.
 
     Raises
     ------
     UsageError
-        If there is a vault already, the data is the sample, or the share leaves too few rows, groups or classes.
+        If there is already a vault, the data is the sample, or the share leaves too few rows, groups or classes.
     """
     check_share(share)
     home = competition_folder(request.out, request.slug)
@@ -113,7 +113,7 @@ def _check_that_clean_keeps(problem: Problem, competition: Competition, files: T
 
 
 def _encode(problem: Problem, raw: pd.DataFrame) -> np.ndarray:
-    """(n,) or (n, t) targets of the file as models see them; NaN or -1 for what is no number or no label."""
+    """(n,) or (n, t) targets of the file, encoded as for models; NaN or -1 for values that are not valid."""
     if problem.labels is None:
         values = to_numbers("train.csv", raw)
         return (values if len(problem.targets) > 1 else values[:, 0]).astype(problem.y.dtype)
@@ -148,7 +148,7 @@ def _notes(out: Path, slug: str) -> Iterator[str]:
 
 
 def show_vault(out: Path, slug: str) -> Vault:
-    """The vault of a competition. Raises UsageError if there is none.
+    """Return the vault of a competition. Raises UsageError if there is none.
 
     Parameters
     ----------
@@ -166,19 +166,19 @@ def show_vault(out: Path, slug: str) -> Vault:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What opening the vault for a run showed.
+    """The result of opening the vault for a run.
 
     Attributes
     ----------
     run : Run
     opening : Opening
-        Its score is None if it was kept locked.
+        Its score is None if the score was not shown.
     vault : Vault
-        With this opening.
+        The vault, including this opening.
     best : Opening or None
-        The best opening that was shown before.
+        The best opening whose score was shown before.
     needed : float
-        By how many standard errors of the difference the run's score had to beat the best one.
+        The number of standard errors of the difference by which the run's score had to beat the best one.
     metric : str
     """
 
@@ -190,7 +190,7 @@ class Look:
     metric: str
 
     def sentences(self) -> Iterator[str]:
-        """Yield what the user should know."""
+        """Yield sentences for the user."""
         run_id, rows, record = self.run.record["run_id"], len(self.vault.locked.rows), self.run.record
         if self.opening.score is None and self.best is not None:
             shown = format_with_error(self.best.score, self.best.standard_error)
@@ -215,14 +215,14 @@ class Look:
         text = f" Forecast for the leaderboard: {format_forecast(self.run.record)}"
         if self.opening.score is None or self.opening.standard_error is None:
             return f"{text}."
-        # The interval is that of a score on test's rows; the vault's has an error of its own.
+        # The interval is for a score on test; the score on the vault has its own standard error.
         error = float(np.hypot((high - low) / (2 * _NORMAL_95), self.opening.standard_error))
         within = abs(self.opening.score - value) <= _NORMAL_95 * error
         verdict = "agrees with it within both errors" if within else "is further from it than both errors explain"
         return f"{text}; the vault's score {verdict}."
 
     def to_json(self) -> dict[str, Any]:
-        """What ``--json`` prints."""
+        """Return what ``--json`` prints."""
         return {
             **asdict(self.opening),
             "shown": self.opening.score is not None,
@@ -236,9 +236,9 @@ class Look:
 
 
 def open_vault(name: str, *, out: Path, data: str | Path | None = None) -> Look:
-    """Score a run on the rows of the vault, if that tells more than chance (see ``kpipe.runs.vault``).
+    """Score a run on the rows of the vault, and show the score if it is significant (see ``kpipe.runs.vault``).
 
-    The same run opened again shows the same, and does not count again.
+    Opening the same run again shows the same result and does not count again.
 
     Parameters
     ----------
@@ -256,10 +256,10 @@ def open_vault(name: str, *, out: Path, data: str | Path | None = None) -> Look:
     Raises
     ------
     UsageError
-        If the run was made without this vault or is scored by another metric than those before, or another process
-        opens it.
+        If the run was made without this vault, is scored by another metric than earlier openings, or another process is
+        opening the vault.
     DataError
-        If files have changed since the vault was made, or the run's predictions cannot be used.
+        If files have changed since the vault was made, or the run's predictions are invalid.
     """
     run = find_run(name, out)
     home = run.path.resolve().parent
@@ -299,18 +299,18 @@ def _vault_of(run: Run, home: Path) -> Vault:
 
 
 def _check_metric(run: Run, vault: Vault, metric: Metric) -> None:
-    """Raise UsageError if scores of another metric were shown: each metric would give a look that does not count."""
+    """Raise UsageError if scores of another metric were shown: changing the metric would give uncounted looks."""
     shown = next((opening.metric for opening in vault.openings if opening.metric), metric.name)
     if shown != metric.name:
         raise UsageError(
-            f"{run.record['run_id']} is scored by {metric.name}, and this vault was opened by {shown}: their scores do "
-            f"not compare. Make the run again with --metric {shown}.",
+            f"{run.record['run_id']} is scored by {metric.name}, but this vault was opened with {shown}: the scores "
+            f"cannot be compared. Make the run again with --metric {shown}.",
             code="vault-unsuitable",
         )
 
 
 def _problem_and_truth(run: Run, home: Path, vault: Vault, data: str | Path | None) -> tuple[Problem, np.ndarray]:
-    """The problem of a run, and the true targets of the vault's rows, which no code of the competition has seen."""
+    """The problem of a run, and the true targets of the vault's rows, which the competition's code has not seen."""
     place, changes = run.path / "run.json", {"out": home.parent, **({"data": data} if data else {})}
     request = RunRequest.from_json(run.record["slug"], run.record.get("options"), place=place, **changes)
     competition, files = pipeline.read_competition(request)
@@ -325,7 +325,7 @@ def _problem_and_truth(run: Run, home: Path, vault: Vault, data: str | Path | No
 
 
 def _judge(run: Run, problem: Problem, y: np.ndarray, best: Opening | None, needed: float, sha256: str) -> Opening:
-    """The opening of a run: its score, if it beats the best one shown so far by enough."""
+    """The opening of a run, with its score if that beats the best one shown so far by enough."""
     metric, predictions = problem.metric, _predictions(run, len(y))
     score = evaluate(metric, y, predictions, groups=problem.vault_blocks)
     shown = best is None or _is_shown(metric, problem, y, predictions, score, best, needed, run.path.parent)
@@ -359,7 +359,7 @@ def _is_shown(
     needed: float,
     home: Path,
 ) -> bool:
-    """Whether a score beats the best one shown so far by more than chance explains after so many looks."""
+    """Whether a score beats the best one shown so far significantly, given the number of looks."""
     before = Score(
         value=best.score if best.score is not None else float("nan"),
         standard_error=best.standard_error or 0.0,

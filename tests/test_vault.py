@@ -119,7 +119,7 @@ def test_a_run_of_another_metric_gives_no_further_look(
     open_vault(str(runs["with"].path), out=home / "out")
     content = (home / "out" / SLUG / "vault.json").read_bytes()
     assert call("vault", "open", runs["other metric"].path, "--out", home / "out") == 2
-    assert "is scored by log_loss, and this vault was opened by accuracy" in capsys.readouterr().err
+    assert "is scored by log_loss, but this vault was opened with accuracy" in capsys.readouterr().err
     assert (home / "out" / SLUG / "vault.json").read_bytes() == content
 
 

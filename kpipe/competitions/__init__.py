@@ -1,4 +1,4 @@
-"""The folders of competitions, as one ``__path__`` in which the first folder of a name wins.
+"""The folders of competitions, combined in one ``__path__``, in which the first folder of a name wins.
 
 The order is: the folder that ``KPIPE_COMPETITIONS`` names; the workspace that the current folder lies in
 (``kpipe.core.workspace``); installed packages (entry points of the group ``kpipe.competitions``); this package in the
@@ -39,7 +39,7 @@ _SLUG = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 
 
 def user_folders() -> list[Path]:
-    """The user's folders of competitions: that of ``KPIPE_COMPETITIONS``, and the workspace's if it is trusted.
+    """Return the user's folders of competitions: ``KPIPE_COMPETITIONS``, and the workspace's if it is trusted.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def _search_path() -> list[str]:
 
 
 def _folders_of(point: EntryPoint) -> list[Path]:
-    """The folders of the package that an entry point names, found without importing it; empty if it is absent."""
+    """The folders of the package that an entry point names, without importing it; empty if it is not installed."""
     top, *below = point.module.split(".")
     try:
         spec = find_spec(top)
@@ -78,7 +78,7 @@ __path__ = _search_path()
 
 
 def is_slug(name: str) -> bool:
-    """Whether a name can be a competition's, and so be part of a path or an import.
+    """Whether a name is a valid slug, which is safe in a path or an import.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def is_slug(name: str) -> bool:
 
 
 def slugs() -> list[str]:
-    """Every competition that has a module, sorted; none is imported.
+    """List the competitions that have a module, sorted, without importing them.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def slugs() -> list[str]:
 
 
 def known_slug(slug: str) -> str:
-    """The slug of the competition that has a module and differs from a name by case alone; else the name.
+    """Return the slug of a competition with a module that differs from a name only in case; else the name.
 
     Parameters
     ----------
@@ -132,12 +132,12 @@ def known_slug(slug: str) -> str:
 
 
 def suggestion(slug: str) -> str:
-    """A sentence that names the most similar competition.
+    """Suggest the most similar competition.
 
     Parameters
     ----------
     slug : str
-        A name that is no competition's, as the user typed it.
+        A name without a competition, as the user typed it.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def suggestion(slug: str) -> str:
 
 
 def folders(slug: str) -> list[Path]:
-    """Every folder of a competition: the first is used, and hides the others.
+    """List every folder of a competition: the first is used and shadows the others.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def folders(slug: str) -> list[Path]:
 
 
 def folder(slug: str) -> Path | None:
-    """The folder of a competition, or None if it has no module.
+    """Return the folder of a competition, or None if it has no module.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def folder(slug: str) -> Path | None:
 
 
 def ignored_notes() -> Iterator[str]:
-    """Sentences on ignored competitions: those of an untrusted workspace, or of a package that is not installed.
+    """Yield sentences about ignored competitions: of an untrusted workspace, or of a package that is not installed.
 
     Returns
     -------

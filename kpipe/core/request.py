@@ -37,7 +37,7 @@ _JSON_TYPES: dict[_Kind, str] = {
 _DEFAULT_SEEDS = (0,)
 _SMALLEST_SIZE, _LARGEST_SIZE = 8, 512  # pixels
 _LARGEST_SEED = 2**32 - 1  # of numpy's and scikit-learn's random states
-COMPETITION_OPTIONS = ("metric", "target", "id", "text", "split", "drop")  # they define the problem, not the training
+COMPETITION_OPTIONS = ("metric", "target", "id", "text", "split", "drop")  # define the problem, not the training
 
 FILE_OPTIONS = ("train", "test", "sample", "extra", "size")  # which files are what, and how pictures are read
 
@@ -63,15 +63,15 @@ class RunRequest:
     data : str or path, optional
         A folder or zip of Kaggle's files. By default, kpipe looks in several places, see ``kpipe.load``.
     train : str, optional
-        The training table: its name in the folder or zip, or a path. By default judged by the names of the files.
+        The training table: its name in the folder or zip, or a path. By default inferred from the names of the files.
     test : str, optional
-        The table to predict, likewise.
+        The table to predict, in the same way.
     sample : str, optional
-        The sample submission, likewise.
+        The sample submission, in the same way.
     extra : sequence of str
         Further training files, whose rows every fold trains on and none validates.
     size : int, optional
-        Pixels to the longer side of pictures, at most 512; smaller ones stay as they are. By default 64.
+        Pixels of the longer side of pictures, at most 512; smaller pictures are not enlarged. By default 64.
     models : sequence of str
         Names of models. By default the competition's own.
     budget : float or str, optional
@@ -96,14 +96,14 @@ class RunRequest:
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``, for torch models.
     weights : str, optional
-        A file or folder of pretrained weights, for pictures or text; ``"none"`` uses none. By default those that are on
-        this machine are used; none are downloaded.
+        A file or folder of pretrained weights, for pictures or text; ``"none"`` uses none. By default weights on this
+        machine are used; nothing is downloaded.
     all_rows : bool
-        Train on the rows that a vault locks away, too: for the final run.
+        Also train on the rows that a vault locks away, for the final run.
     fresh : bool
-        Train every fit anew, also those that an earlier run has trained.
+        Train every fit again, even if an earlier run has trained the same one.
     keep_models : bool
-        Keep the fitted models in the run's folder, for ``run.models[name].estimators``. Every fit is trained anew.
+        Save the fitted models in the run's folder, for ``run.models[name].estimators``. Every fit is trained again.
     jobs : int, optional
         Number of fits to run in parallel. By default one per core.
     name : str, optional
@@ -288,7 +288,7 @@ class RunRequest:
 
 
 def check_option_names(names: Iterable[str], *, others: Iterable[str] = ()) -> None:
-    """Refuse a keyword argument that is no option of a run.
+    """Refuse keyword arguments that are not options of a run.
 
     Parameters
     ----------
@@ -300,7 +300,7 @@ def check_option_names(names: Iterable[str], *, others: Iterable[str] = ()) -> N
     Raises
     ------
     UsageError
-        With the option that was probably meant.
+        For an unknown option; the message suggests a similar one.
     """
     known = [*inspect.signature(RunRequest).parameters, *others]
     for name in names:
@@ -329,12 +329,12 @@ def _absolute(data: str | Path | None) -> str | None:
 
 
 def _absolute_path(file: str | None) -> str | None:
-    """A path of a file that means the same in every folder; a mere name, which is one in the data, unchanged."""
+    """The absolute path of a file; a name without a folder, which refers to a file in the data, is unchanged."""
     return file if file is None or os.path.basename(file) == file else _absolute(file)
 
 
 def slug_of(text: str) -> str:
-    """The slug of a competition that was named by its address or by its slug.
+    """Return the slug of a competition, given its slug or its address on Kaggle.
 
     Parameters
     ----------
@@ -344,7 +344,7 @@ def slug_of(text: str) -> str:
     Returns
     -------
     str
-        The text itself where it is no address of Kaggle.
+        The text itself if it is not an address on Kaggle.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""How much the best of several scores flatters, because it was chosen on the rows that it is reported on.
+"""Selection bias: how much too good the best of several scores is, because it was chosen on the rows it reports.
 
-The rows are gathered in units: a row, a group, a period, or a random block of rows where there are many. A matrix of
-sums over units is all that is resampled, so that hundreds of runs of 100,000 rows take a fraction of a second.
+Rows are aggregated to units: a row, a group, a period, or a random block of rows if there are many. Only sums over
+units are resampled, so that hundreds of runs of 100,000 rows take a fraction of a second.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import numpy as np
 
 __all__ = ["effective_tries", "expected_after_choosing", "gather", "random_blocks"]
 
-_DRAWS = 1000  # the noise that they add is below a twentieth of the selection bias itself
+_DRAWS = 1000  # bootstrap samples; their noise is below a twentieth of the selection bias
 _MANY_UNITS = 2000
 
 
 def expected_after_choosing(
     sums: np.ndarray, sizes: np.ndarray, *, root: bool = False, greater_is_better: bool = True
 ) -> float:
-    """Return the score to expect of the best of several runs on new rows.
+    """Return the expected score of the best of several runs on new rows.
 
-    It is the best score, plus the mean, over bootstrap samples of the units, of the score that the run chosen on the
-    sample has out of the sample, minus the score that the best run of all has there.
+    It is the best score plus a mean difference over bootstrap samples of the units: the out-of-sample score of the run
+    that is best in the sample, minus the out-of-sample score of the run that is best overall.
 
     Parameters
     ----------
@@ -29,18 +29,18 @@ def expected_after_choosing(
     sizes : (g,) float
         The number of rows in each unit.
     root : bool
-        The score is the root of the mean of the losses.
+        Whether the score is the square root of the mean loss.
     greater_is_better : bool
 
     Returns
     -------
     float
-        Never better than the best score; the best score itself for one run, or for units too few to leave any out.
+        Never better than the best score; the best score itself for a single run, or if no sample leaves a unit out.
 
     References
     ----------
     Tsamardinos, Greasidou and Borboudakis, "Bootstrapping the out-of-sample predictions for efficient and accurate
-    cross-validation" (2018): BBC-CV. The difference to the best run is taken in each sample, because it varies less.
+    cross-validation" (2018): BBC-CV. Differences to the best run are used because they vary less than scores.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def expected_after_choosing(
 
 
 def _draws(units: int) -> np.ndarray:
-    """(draws, units) how often each bootstrap sample holds each unit."""
+    """(draws, units) how often each bootstrap sample contains each unit."""
     drawn = np.random.default_rng(0).integers(units, size=(_DRAWS, units))
     drawn += units * np.arange(_DRAWS)[:, None]
     return np.bincount(drawn.ravel(), minlength=_DRAWS * units).reshape(_DRAWS, units).astype(np.float64)
@@ -75,7 +75,7 @@ def _scores(counts: np.ndarray, sums: np.ndarray, sizes: np.ndarray, *, root: bo
 
 
 def effective_tries(sums: np.ndarray, sizes: np.ndarray) -> float:
-    """Return how many independent runs vary as much as these correlated ones.
+    """Return the effective number of independent runs among correlated ones.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def effective_tries(sums: np.ndarray, sizes: np.ndarray) -> float:
     Returns
     -------
     float
-        From 1, where all runs have the same losses, to the number of runs, where no two correlate.
+        From 1, if all runs have the same losses, to the number of runs, if no two are correlated.
 
     References
     ----------
@@ -114,12 +114,12 @@ def effective_tries(sums: np.ndarray, sizes: np.ndarray) -> float:
 
 
 def random_blocks(groups: np.ndarray, most: int = _MANY_UNITS) -> np.ndarray:
-    """Return the number of each row's unit: its group, or a random block of whole groups where there are many.
+    """Assign rows to units: their groups, or random blocks of whole groups if there are many.
 
     Parameters
     ----------
     groups : (n,)
-        The group of each row; the row's own number where rows are independent.
+        The group of each row; the row's own number if rows are independent.
     most : int
         The largest number of units.
 

@@ -1,7 +1,7 @@
 """Standard errors of means, and of other statistics by resampling.
 
 Functions that resample take ``statistic``, a function of row positions (m,) into the data. ``groups`` (n,) numbers the
-group of each row: rows of one group are dependent, so whole groups are drawn or left out.
+group of each row. Rows of one group are dependent, so that whole groups are drawn or left out.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ def clustered_standard_error(values: np.ndarray, groups: np.ndarray) -> float:
     Returns
     -------
     float
-        0 only if all values are equal: where the groups' sums agree although their rows differ, rows are taken as
-        independent.
+        0 only if all values are equal: if the groups' sums agree although rows differ, rows are treated as independent.
 
     References
     ----------
@@ -86,8 +85,8 @@ def extreme_share_standard_error(count: int) -> float:
 def bootstrap_standard_error(statistic: Statistic, groups: np.ndarray, *, size: int | None = None) -> float:
     """Return the standard deviation of a statistic over resamples of groups, drawn with a fixed seed.
 
-    Of more than 20,000 groups: the deviation over 50 disjoint blocks of them, divided by the root of 50. That is one
-    pass over the rows, where 200 resamples of 300,000 rows take minutes.
+    For more than 20,000 groups: the standard deviation over 50 disjoint blocks of groups, divided by the square root of
+    50. That takes one pass over the rows, while 200 resamples of 300,000 rows take minutes.
 
     Parameters
     ----------
@@ -95,12 +94,12 @@ def bootstrap_standard_error(statistic: Statistic, groups: np.ndarray, *, size: 
         Row positions → float. Values that are not finite (the AUC of one class) are left out.
     groups : (n,) int
     size : int, optional
-        The number of groups in a resample, for the error in a sample of another size; by default as many as there are.
+        The number of groups in a resample, for the error in a sample of another size; by default the number of groups.
 
     Returns
     -------
     float
-        NaN where fewer than two resamples have a finite statistic; 0 where they differ by rounding alone.
+        NaN if fewer than two resamples have a finite statistic; 0 if they differ only by rounding.
 
     References
     ----------
@@ -125,7 +124,7 @@ def bootstrap_standard_error(statistic: Statistic, groups: np.ndarray, *, size: 
 
 
 def _deviation(values: np.ndarray) -> float:
-    """The standard deviation; 0 where values differ by rounding alone."""
+    """The standard deviation; 0 if values differ only by rounding."""
     deviation = float(np.std(values, ddof=1))
     return deviation if deviation > _ROUNDING * np.abs(values).max() else 0.0
 
@@ -143,7 +142,7 @@ def jackknife_standard_error(statistic: Statistic, groups: np.ndarray) -> float:
     Returns
     -------
     float
-        0 where the values differ by rounding alone.
+        0 if the values differ only by rounding.
 
     References
     ----------

@@ -1,6 +1,6 @@
-"""Output that never costs a run: characters that an encoding lacks are replaced, and writes that fail are remembered.
+"""Output streams that never fail a run: unencodable characters are replaced, and write errors are recorded.
 
-Containers and cron jobs have terminals without UTF-8, closed descriptors and full disks; a pipe's reader may leave.
+Containers and cron jobs may have no UTF-8 locale, closed descriptors or full disks, and the reader of a pipe may exit.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, TextIO, cast
 
 __all__ = ["GuardedStream", "guarded_streams", "plain_text"]
 
-# What kpipe's own output contains beyond ASCII, and how it is written where the encoding lacks it. Other characters,
-# such as those of a column's name, are escaped, so that two names never look the same.
+# Replacements for non-ASCII characters of kpipe's own output. Other characters, such as those of column names, are
+# escaped, so that two names never look the same.
 _PLAIN = {
     **{"±": "+-", "…": "...", "×": "x", "→": "->", "·": "*", "²": "^2", "≤": "<=", "≥": ">="},
     **dict.fromkeys("\N{MINUS SIGN}\N{EN DASH}\N{EM DASH}─━╸╺", "-"),
@@ -26,7 +26,7 @@ _HANDLER = "kpipe.plain"  # name of the error handler
 
 
 def plain_text(text: str, encoding: str) -> str:
-    r"""A text with only characters that an encoding has.
+    r"""Replace the characters of a text that an encoding lacks.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     found = error.object[error.start]
-    if "\udc80" <= found <= "\udcff":  # a byte of a path that is no text: the same byte
+    if "\udc80" <= found <= "\udcff":  # an undecodable byte of a path: the same byte
         return bytes([ord(found) - 0xDC00]), error.start + 1
     return _PLAIN.get(found) or found.encode("ascii", "backslashreplace").decode(), error.start + 1
 
@@ -59,17 +59,17 @@ codecs.register_error(_HANDLER, _replace)
 
 
 class GuardedStream:
-    """A text stream whose writes never raise; after one has failed, nothing more is written.
+    """A text stream whose writes never raise; after the first failure, nothing more is written.
 
     Parameters
     ----------
     stream : file object or None
-        The stream that is written to; None where the process has none.
+        The stream to write to; None if the process has none.
 
     Attributes
     ----------
     error : OSError or None
-        Why the first write failed, if one did.
+        The error of the first write that failed.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -80,7 +80,7 @@ class GuardedStream:
         self.error: OSError | None = None
 
     def write(self, text: str) -> int:
-        """Write a text, or do nothing where that is impossible."""
+        """Write a text, if that is possible."""
         if self.error is None:
             try:
                 return self._stream.write(text)
@@ -89,7 +89,7 @@ class GuardedStream:
         return len(text)
 
     def flush(self) -> None:
-        """Flush the stream, or do nothing where that is impossible."""
+        """Flush the stream, if that is possible."""
         if self.error is None:
             try:
                 self._stream.flush()
@@ -97,7 +97,7 @@ class GuardedStream:
                 self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        """Remember the error, and send what is buffered nowhere: Python flushes it again at exit."""
+        """Record the error, and redirect the descriptor to the null device: Python flushes buffers again at exit."""
         self.error = error if isinstance(error, OSError) else OSError(errno.EBADF, os.strerror(errno.EBADF))
         with contextlib.suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -111,7 +111,7 @@ class GuardedStream:
 
 
 class _Nowhere(io.RawIOBase):
-    """What is written here is lost."""
+    """A stream that discards what is written."""
 
     def writable(self) -> bool:
         return True
@@ -142,7 +142,7 @@ def guarded_streams() -> Iterator[tuple[GuardedStream, GuardedStream]]:
 
 
 def _open_descriptors() -> None:
-    """Open the null device in place of closed standard streams: the next file that is opened would take their place."""
+    """Open the null device in place of closed standard streams: otherwise the next opened file gets their number."""
     for number in range(3):
         try:
             os.fstat(number)

@@ -1,6 +1,6 @@
-"""The time limit of a fit: a model that can train for a shorter time plans by it, and notes what became of its plan.
+"""The time limit of a fit. Models that can train for a shorter time read it, and record how they were shortened.
 
-A fit runs in a ``limit_time`` block. An estimator that can be shortened asks ``current_limit()``; others need not know.
+A fit runs in a ``limit_time`` block. Estimators that can be shortened call ``current_limit()``; others ignore it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextvars import ContextVar
 
 __all__ = ["Steps", "TimeLimit", "current_limit", "limit_time", "share_limit"]
 
-Steps = tuple[int, int]  # of a schedule: as planned, and as taken before the time was up
+Steps = tuple[int, int]  # training steps of a network: planned, and taken within the time limit
 
 
 class TimeLimit:
@@ -21,20 +21,20 @@ class TimeLimit:
     Parameters
     ----------
     end : float
-        When a fit that takes its full time must have ended, by ``time.monotonic``.
+        When a fit that is not shortened must have ended, by ``time.monotonic``.
     shortened_end : float, optional
-        When a fit that is shortened must have ended: earlier, where other models wait.
+        When a shortened fit must have ended: earlier than ``end`` if other models wait.
     rows : int
-        Rows that are predicted after fitting.
+        The number of rows to predict after fitting.
     repeated : sequence of (int, int)
-        The steps of each network of a fit that is repeated: exactly these, however long they take.
+        For a fit that repeats another one: exactly these steps of each network are taken, however long they take.
 
     Attributes
     ----------
     taken : list of (int, int)
         The steps of each network that the fit has trained.
     shortened : bool
-        Whether one of them was trained for fewer steps than it asks for.
+        Whether one of them was trained for fewer steps than planned.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class TimeLimit:
         return (self.shortened_end if shortened else self.end) - time.monotonic()
 
     def note(self, steps: Steps, *, shortened: bool) -> None:
-        """Note the steps of a network, so that the fit can be repeated."""
+        """Record the steps of a network, so that the fit can be repeated."""
         self.taken.append(steps)
         self.shortened |= shortened
 
@@ -60,13 +60,13 @@ _LIMIT: ContextVar[TimeLimit | None] = ContextVar("limit", default=None)
 
 
 def current_limit() -> TimeLimit | None:
-    """Return the limit of the fit that runs; None if it may take as long as it needs."""
+    """Return the limit of the current fit; None if there is no limit."""
     return _LIMIT.get()
 
 
 @contextlib.contextmanager
 def limit_time(limit: TimeLimit | None) -> Iterator[None]:
-    """Make a limit that of the fit in a ``with`` block."""
+    """Set the limit of the fit in a ``with`` block."""
     token = _LIMIT.set(limit)
     try:
         yield
@@ -76,7 +76,7 @@ def limit_time(limit: TimeLimit | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def share_limit(parts: int) -> Iterator[None]:
-    """Limit a ``with`` block to one of the equal parts of the time left: for an estimator that fits several others."""
+    """Limit a ``with`` block to an equal part of the time left, for an estimator that fits several others."""
     limit, now = _LIMIT.get(), time.monotonic()
     if limit is None:
         yield

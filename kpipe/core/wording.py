@@ -1,4 +1,4 @@
-"""Words of messages that name things: the one that was probably meant, and lists that stay short."""
+"""Helpers for messages: suggestions of similar names, and lists that stay short."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 
 __all__ = ["closest", "did_you_mean", "lacks", "listed"]
 
-_ALIKE = 0.7  # of difflib's ratio: "shwo" and "show" have 0.75, "all" and "shallow" 0.6
-_SHORTEST = 3  # characters of a beginning that stands for the whole word
+_ALIKE = 0.7  # difflib's ratio: "shwo" and "show" have 0.75, "all" and "shallow" 0.6
+_SHORTEST = 3  # characters of a prefix that counts as similar
 
 
 def closest(word: str, known: Iterable[object]) -> str | None:
-    """The known word that was probably meant: equal but for case and separators, begun alike, or similar.
+    """Return the most similar known word: equal up to case and separators, with a common prefix, or similar.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def closest(word: str, known: Iterable[object]) -> str | None:
     Returns
     -------
     str or None
-        None if nothing is near.
+        None if no word is similar.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def _key(word: str) -> str:
 
 
 def _similarity(word: str, other: str) -> float:
-    """1 for the same word, at least 0.9 for its beginning, 0.8 for a longer one or one wrong letter; else a ratio."""
+    """1 for the same word, at least 0.9 for a prefix of it, 0.8 for a longer word or a wrong letter; else a ratio."""
     from difflib import SequenceMatcher  # not at the top: the command line starts without it
 
     if word == other:
@@ -60,7 +60,7 @@ def _similarity(word: str, other: str) -> float:
 
 
 def did_you_mean(word: str, known: Iterable[object]) -> str:
-    """A question that names the known word that was probably meant.
+    """Return the question "Did you mean ...?" with the most similar known word.
 
     Parameters
     ----------
@@ -70,13 +70,13 @@ def did_you_mean(word: str, known: Iterable[object]) -> str:
     Returns
     -------
     str
-        It begins with a space, so that it can follow another sentence; "" if nothing is near.
+        It begins with a space, so that it can follow another sentence; "" if no word is similar.
 
     Examples
     --------
     >>> did_you_mean("runn", ["run", "runs"])
     ' Did you mean run?'
-    >>> did_you_mean("run", ["run", "runs"])  # it is known, and something else is wrong
+    >>> did_you_mean("run", ["run", "runs"])  # a known word: something else is wrong
     ''
     """
     near = closest(word, known)
@@ -84,7 +84,7 @@ def did_you_mean(word: str, known: Iterable[object]) -> str:
 
 
 def listed(items: Iterable[object], most: int = 5) -> str:
-    """The first few of several words, and how many more there are.
+    """Join the first few of several words, and say how many more there are.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def listed(items: Iterable[object], most: int = 5) -> str:
 
 
 def lacks(place: str, what: str, name: str, columns: Iterable[object]) -> str:
-    """The message for a column that does not exist, with the one that was probably meant.
+    """Return the message for a column that does not exist, with a suggestion.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def lacks(place: str, what: str, name: str, columns: Iterable[object]) -> str:
     name : str
         The column that was asked for.
     columns : iterable
-        Those that exist.
+        The columns that exist.
 
     Returns
     -------

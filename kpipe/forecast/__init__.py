@@ -1,1 +1,1 @@
-"""What the leaderboard will say: the score corrected for what test rows look like, with a 95 % interval."""
+"""Forecast of the leaderboard score: the out-of-fold score, corrected for differences of test, with an interval."""

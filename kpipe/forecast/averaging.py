@@ -1,4 +1,4 @@
-"""What averaging gains: test rows are predicted by the mean of the folds' models, validated rows by one of them."""
+"""The gain of averaging: test rows are predicted by the mean of the folds' models, validation rows by one of them."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def estimate_averaging(
 ) -> Averaging:
     """Return by how much the mean of the folds' models is better on test rows than one of them.
 
-    The models' losses on a test row exceed the loss of their mean by what they disagree (the ambiguity decomposition
-    of Krogh and Vedelsby). For squared errors that is their variance, whatever the truth is. For other losses, the
-    classes are weighted by the mean's probabilities, and values are drawn around the mean as far from it as an
-    out-of-fold row with a similar prediction lies from its own.
+    The mean loss of the models on a test row exceeds the loss of their mean by their disagreement (the ambiguity
+    decomposition of Krogh and Vedelsby). For squared errors that is their variance, whatever the truth is. For other
+    losses, classes are weighted by the mean's probabilities, and true values are simulated: the mean plus the residual
+    of an out-of-fold row with a similar prediction.
 
     Parameters
     ----------
@@ -79,11 +79,11 @@ def estimate_averaging(
 
 
 def _by_fold(predictions: Predictions, ensemble: Ensemble) -> np.ndarray | None:
-    """(f, s, k) the ensemble's test predictions with the models of each fold alone; None if their mean is not it."""
+    """(f, s, k) the ensemble's test predictions with each fold's models alone; None if their mean differs from it."""
     kept = [model.by_fold for model in predictions.models if model.by_fold is not None]
     if len(kept) < len(predictions.models) or len({one.predictions.shape for one in kept}) != 1:
         return None
-    tested = kept[0].rows < len(ensemble.test)  # behind them are those of a vault
+    tested = kept[0].rows < len(ensemble.test)  # the rows of a vault come after them
     weights = [ensemble.weights[model.name] for model in predictions.models]
     by_fold = np.tensordot(weights, np.stack([one.predictions[:, tested] for one in kept]), axes=1)
     submitted = ensemble.test[kept[0].rows[tested]]
@@ -93,14 +93,14 @@ def _by_fold(predictions: Predictions, ensemble: Ensemble) -> np.ndarray | None:
 
 
 def _share(folds: Folds, count: int) -> float:
-    """The share of the gain of so many models that out-of-fold rows do not have, as those of repeated folds have."""
+    """The share of the gain that out-of-fold predictions lack; those of repeated folds are averages already."""
     rows = np.concatenate(folds.valid)
     repeats = len(rows) / len(np.unique(rows))
     return max(0.0, (1 / repeats - 1 / count) / (1 - 1 / count))
 
 
 def _gain_of_classes(metric: Metric, by_fold: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """(s,) by how much the loss of the mean is below the folds' mean loss."""
+    """(s,) by how much the loss of the mean is below the mean loss of the folds' models."""
     probabilities = mean / mean.sum(axis=1, keepdims=True)
     truths = [np.full(len(mean), code) for code in range(mean.shape[1])]
     each = [_gain(metric, y, by_fold, mean) for y in truths]

@@ -1,4 +1,4 @@
-"""What to expect on the leaderboard: the score, corrected, with an interval that holds it 19 times in 20."""
+"""Forecast of the leaderboard score: the corrected out-of-fold score with a 95 % prediction interval."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from kpipe.problem.problem import Problem
 __all__ = ["Forecast", "make_forecast"]
 
 _LEVEL = 0.95
-# Between horizons, errors differ by a factor of this standard deviation of its logarithm, known as if from so many
-# horizons more than are validated. Of tabular-playground-series-sep-2022, ten quarters and five halves of a year differ
-# by 0.21 and 0.19, beside what the model gains from more rows.
+# Prior for how errors differ between horizons: the standard deviation of their logarithm, and its weight in horizons.
+# In tabular-playground-series-sep-2022 it is 0.21 for ten quarters and 0.19 for five half-years, apart from the gain
+# of more training rows.
 _USUAL_SPREAD, _USUAL_HORIZONS = 0.3, 8
-# Errors may fall with the root of the number of training rows (in the series above, with its power of 0.65).
+# Errors may fall with the square root of the number of training rows (in the data above, with the power 0.65).
 _LEARNING_RATE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """What to expect on the leaderboard.
+    """A forecast of the leaderboard score.
 
     Attributes
     ----------
     value : float
         In units of the score.
     low, high : float
-        The score on the test rows lies between them 19 times in 20; NaN where that is unknown.
+        The limits of the 95 % prediction interval; NaN if they are unknown.
     parts : mapping of str to object
-        What they were made of, JSON types: ``score``; ``shift``, added for what test rows look like, and
-        ``shift_method``; ``averaging``, added because test rows are predicted by the mean of the folds' models, and
-        ``averaging_method``; ``choosing``, added for the competition's ``selection_bias``; ``standard_errors``, in
-        units of the score, of ``train`` (which rows were validated), ``test`` (which rows are in test), ``models``
-        (which rows they were trained on), ``shift``, ``choosing``, and ``time`` (how scores differ from horizon to
-        horizon); ``units``, the number of independent rows, groups or blocks of time that were validated; and
+        The components, as JSON types: ``score``; ``shift``, a correction for covariate shift, and ``shift_method``;
+        ``averaging``, a correction because test rows are predicted by the mean of the folds' models, and
+        ``averaging_method``; ``choosing``, a correction for the competition's ``selection_bias``; ``standard_errors``,
+        in units of the score, due to ``train`` (which rows were validated), ``test`` (which rows are in test),
+        ``models`` (which rows they were trained on), ``shift``, ``choosing``, and ``time`` (differences between
+        horizons); ``units``, the number of independent rows, groups or blocks of time that were validated; and
         ``test_rows``.
     """
 
@@ -57,18 +57,18 @@ class Forecast:
 def make_forecast(
     problem: Problem, folds: Folds, predictions: Predictions, ensemble: Ensemble, score: Score
 ) -> Forecast:
-    """Return what to expect on the leaderboard.
+    """Forecast the leaderboard score.
 
-    Weights and thresholds are chosen for each fold on the others, so that ``score`` has no bias from them. What the
-    competition's author chose on all rows is its ``selection_bias``. Its standard error is as great as itself: choosing
-    anew repeats a search like the author's, not the author's.
+    Weights and thresholds are cross-fitted, so that they do not bias ``score``. The competition's ``selection_bias``
+    accounts for choices that its author made on all rows. Its standard error is taken to be as large as itself, because
+    it was measured by repeating a similar search and not the author's own.
 
     Parameters
     ----------
     problem : Problem
     folds : Folds
     predictions : Predictions
-        Of the models, with those of each fold.
+        Of the models, including the test predictions of each fold.
     ensemble : Ensemble
         Of the same models.
     score : Score
@@ -146,13 +146,13 @@ def _shift(problem: Problem, folds: Folds, ensemble: Ensemble, score: Score) -> 
 
 
 def _quantile(freedom: int) -> float:
-    """Student's, two-sided; NaN without a degree of freedom."""
+    """The two-sided quantile of Student's t distribution; NaN without degrees of freedom."""
     return float(stats.t.ppf((1 + _LEVEL) / 2, freedom)) if freedom > 0 else math.nan
 
 
 @dataclass(frozen=True)
 class _Scale:
-    """A scale on which a score's errors are about symmetric: logarithms of errors, log odds of shares.
+    """A scale on which the errors of a score are roughly symmetric: logarithms of errors, log odds of shares.
 
     Attributes
     ----------
@@ -161,7 +161,7 @@ class _Scale:
     slope : callable
         The derivative of ``to``.
     low, high : float
-        The scores between which ``to`` is defined.
+        The range of scores for which ``to`` is defined.
     """
 
     to: Callable[[float], float]
@@ -171,7 +171,7 @@ class _Scale:
     high: float = math.inf
 
     def clip(self, score: float) -> float:
-        """The score, or the nearest one that this scale can hold."""
+        """The score, or the nearest one in the scale's range."""
         return min(max(score, self.low), self.high)
 
 
@@ -187,7 +187,7 @@ _AS_IT_IS = _Scale(float, float, lambda score: 1.0)
 
 
 def _are_shares(metric: Metric, y: np.ndarray, oof: np.ndarray) -> bool:
-    """Whether rows score at most 1, as hits do, so that no score is greater; without losses, that is assumed."""
+    """Whether no row scores above 1, as for hits, which bounds the score; assumed for metrics without losses."""
     predicted = ~np.isnan(oof).any(axis=1)
     return metric.losses is None or bool(metric.losses(y[predicted], output(metric, oof[predicted])).max() <= 1)
 
@@ -199,7 +199,7 @@ def _scale(metric: Metric, score: float, *, is_share: bool) -> _Scale:
 
 
 def _bounds(metric: Metric, score: float, *, is_share: bool) -> tuple[float, float]:
-    """The least and the greatest score that is possible, as far as the score shows."""
+    """The lowest and highest possible score, as far as the score itself shows."""
     if metric.greater_is_better:
         of_hits = is_share and metric.losses is not None and metric.needs in ("label", "ranking")
         return 0.0 if of_hits else -math.inf, 1.0 if is_share else math.inf
@@ -207,7 +207,7 @@ def _bounds(metric: Metric, score: float, *, is_share: bool) -> tuple[float, flo
 
 
 def _most_learned(folds: Folds, rows: int) -> float:
-    """By how much, on a scale, a model of all rows may be better than those of the folds, which know less."""
+    """How much better, on the logarithmic scale, a model of all rows may be than the folds' models of fewer rows."""
     return _LEARNING_RATE * float(np.mean([math.log(rows / len(train)) for train in folds.train]))
 
 

@@ -1,4 +1,4 @@
-"""What test rows look like: how much harder or easier they are than those of train, from their columns alone."""
+"""Covariate shift: how much harder or easier test rows are than those of train, judged by their columns alone."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _ROWS = 8_000  # of each table, at most: a tenth of a second per fold
 _MOST_COLUMNS = 100
 _FEWEST_ROWS = 100
 _FOLDS = 5
-_MISSING = -1e300  # below all values: the boosters refuse columns that are missing in all rows of a fold
+_MISSING = -1e300  # stands for missing values: the boosters refuse columns without any value in a fold
 _MOST_CLASSES = 50
-_CLIPPED = 0.99  # quantile of the losses, above which they are not learned: a single outlier would be
+_CLIPPED = 0.99  # quantile at which losses are clipped, so that the model does not fit single outliers
 _WEIGHTS = 0.1, 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shift:
-    """A correction of the score for what test rows look like.
+    """A correction of the score for covariate shift.
 
     Attributes
     ----------
@@ -54,15 +54,15 @@ def estimate_shift(
     standard_error: float,
     blocks: np.ndarray | None = None,
 ) -> Shift:
-    """Return by how much the score changes where rows look like those of test.
+    """Estimate by how much the score changes on rows distributed like those of test.
 
-    Where the metric is a mean over rows, a small model learns from the columns how great a row's loss is: for
-    probabilities, the loss that they themselves expect. It predicts the losses of test's rows and, out of fold, those
-    of train's. This is the difference of confidences, as far as a row's columns explain it; confidences of the test
-    predictions themselves say less, because the mean over the folds' models is less confident than each of them.
-    Elsewhere train's rows are weighted by how much more readily a classifier takes them for rows of test.
+    If the metric is a mean over rows, a small model learns the loss of a row from its columns; for probabilities, it
+    learns the loss that they imply themselves. It predicts the losses of test and, out of fold, those of train. This is
+    the difference of confidences, as far as columns explain it. The confidences of the test predictions themselves are
+    less useful, because the mean over the folds' models is less confident than each of them. For other metrics, train's
+    rows get importance weights from a classifier of train and test.
 
-    Either is shrunk by its own error, to 0 where it is no greater: noise must not widen the interval.
+    Either estimate is shrunk towards 0 by its own standard error, so that noise does not widen the interval.
 
     Parameters
     ----------
@@ -71,11 +71,11 @@ def estimate_shift(
     oof : (n, k) float
         The final predictions; NaN in rows without one.
     X, X_test : DataFrame (n, columns), (m, columns)
-        What models may see.
+        The columns that models may use.
     score, standard_error : float
         Of ``oof``.
     blocks : (n,), optional
-        The group or block of time of each row: the small model predicts whole blocks that it has not learned from.
+        The group or block of time of each row: the small model is cross-validated by block.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def _by_losses(
 
 
 def _expected_losses(metric: Metric, y: np.ndarray, oof: np.ndarray) -> np.ndarray | None:
-    """(n,) the losses that the predicted probabilities expect; None for values and for several targets."""
+    """(n,) the losses implied by the predicted probabilities; None for values and for several targets."""
     if metric.task == "regression" or y.ndim > 1 or not 2 <= oof.shape[1] <= _MOST_CLASSES:
         return None
     assert metric.losses is not None
@@ -187,7 +187,7 @@ def _by_weights(
     groups: np.ndarray,
     standard_error: float,
 ) -> Shift:
-    """The change of the score where rows of train are weighted by how readily they are taken for rows of test."""
+    """The change of the score if rows of train are weighted by their odds of being rows of test."""
     odds = _test_odds(table, test_table, groups)
     weights = np.clip(odds / odds.mean(), *_WEIGHTS)
     weights /= weights.mean()

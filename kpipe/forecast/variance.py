@@ -1,4 +1,4 @@
-"""How far the score on the test rows may lie from the out-of-fold score: a standard error for each cause."""
+"""How far the score on test may be from the out-of-fold score: a standard error for each cause."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kpipe.core.values import Folds, Score
 
 __all__ = ["Errors", "sampling_errors"]
 
-_FEW_UNITS = 1000  # in test, below which errors of scores that are not means are resampled
+_FEW_UNITS = 1000  # units in test below which the errors of scores that are not means are resampled
 _TRAINING_SHARE = 0.5
 _TAIL, _FEWEST_IN_TAIL, _MOST_IN_TAIL = 0.05, 20, 2_000  # share of the losses in the tail, and numbers of losses
 _MOST_SHAPE = 1.0  # of a tail; beyond it not even the mean is finite
@@ -23,7 +23,7 @@ _MOST_SHAPE = 1.0  # of a tail; beyond it not even the mean is finite
 
 @dataclass(frozen=True, kw_only=True)
 class Errors:
-    """Standard errors, in units of the score, of the parts of its difference from the score on the test rows.
+    """Standard errors, in units of the score, of its difference from the score on test, by cause.
 
     Attributes
     ----------
@@ -59,10 +59,10 @@ def sampling_errors(
     test_blocks: np.ndarray | None,
     test_rows: int,
 ) -> Errors:
-    """Return the standard errors that the choice of rows causes.
+    """Return the standard errors due to the sampling of rows.
 
-    Rows of one block are dependent. How much they are is estimated in train, from the standard errors with and without
-    blocks (the design effect), and carried over to the sizes of the blocks in test.
+    Rows of one block are dependent. The strength of the dependence is estimated on train, from the standard errors with
+    and without blocks (the design effect), and applied to the sizes of the blocks in test.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def sampling_errors(
     blocks : (n,) or None
         The group or block of time of each row of train; None where rows are independent.
     test_blocks : (m,) or None
-        The same for test; None where they are unknown, as where rows are independent.
+        The same for test; None if rows are independent, or the blocks are unknown.
     test_rows : int
         m.
 
@@ -114,7 +114,7 @@ def sampling_errors(
 def _resampled_errors(
     metric: Metric, y: np.ndarray, given: np.ndarray, groups: np.ndarray, score: Score, units: float
 ) -> tuple[float, float]:
-    """The standard errors in samples as large as train and as test: on a lattice or in a few rows they do not scale."""
+    """The standard errors in samples as large as train and test: for few or tied rows they do not scale with 1/√n."""
 
     def statistic(rows: np.ndarray) -> float:
         try:
@@ -135,21 +135,21 @@ def _resampled_errors(
 
 
 def _design_effect(sizes: np.ndarray, test_sizes: np.ndarray, effect: float) -> float:
-    """The variance of test's score over that of as many independent rows, given this effect in train."""
+    """The design effect in test: the variance of its score relative to that of as many independent rows."""
     size, test_size = ((sizes_**2).sum() / sizes_.sum() for sizes_ in (sizes, test_sizes))  # of a row's block
     correlation = (effect - 1) / (size - 1) if size > 1 else 0.0
     return float(1 + max(correlation, 0.0) * (test_size - 1))
 
 
 def _training_share(folds: Folds) -> float:
-    """The variance that the choice of training rows adds, in variances of the score."""
+    """The variance due to the choice of training rows, relative to the variance of the score."""
     return _TRAINING_SHARE if len(folds.valid) > 1 else 0.0
 
 
 def _tail_factor(metric: Metric, y: np.ndarray, given: np.ndarray, rows: int) -> float:
-    """The losses' standard deviation in so many rows, in units of that in these: a few great ones may not be there yet.
+    """The standard deviation of losses in a larger sample relative to this one, which may lack rare large losses.
 
-    The greatest losses are taken to be distributed as the generalized Pareto distribution that is fitted to them.
+    The tail of the losses is assumed to follow the generalized Pareto distribution that is fitted to the largest ones.
     """
     if metric.losses is None or metric.needs in ("label", "ranking"):
         return 1.0

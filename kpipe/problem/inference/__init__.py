@@ -1,7 +1,7 @@
 """Infer the fields that a competition's author left open, from its files: one module per field.
 
-A step receives the tables and the competition, with the fields that earlier steps have inferred. It returns the fields
-that it infers, with the reason. If the files do not prove the value, ``guess`` of the reason is True.
+A step receives the tables and the competition, including the fields that earlier steps have inferred. It returns the
+fields that it infers, with the reason. If the files do not prove a value, ``Reason.guess`` is True.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ def infer(
     tables : Tables
         Cleaned tables.
     vault : DataFrame, optional
-        Rows of train that are locked away: what lies between train and test in time.
+        Rows of train that are locked away; they may be between train and test in time.
 
     Returns
     -------
     Competition
         The same with every field set.
     dict of str to Reason
-        Field to reason, in the order in which the fields were inferred.
+        Field → reason, in the order of inference.
 
     Raises
     ------

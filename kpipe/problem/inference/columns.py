@@ -1,4 +1,4 @@
-"""Infer the columns that models may see."""
+"""Infer the columns that models may use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["infer_columns", "left_out_columns"]
 def infer_columns(competition: Competition, tables: Tables, pictures: Sequence[str] = ()) -> Step:
     """Every column that train and test share, except id, groups, targets, dropped columns and row numbers.
 
-    The columns of ``pictures`` are no part of the tables; they come last.
+    The columns of ``pictures`` are not in the tables; they come last.
 
     Raises
     ------
@@ -59,18 +59,18 @@ def infer_columns(competition: Competition, tables: Tables, pictures: Sequence[s
 
 
 def left_out_columns(competition: Competition, tables: Tables) -> dict[str, str]:
-    """The columns that models do not see, with the reason of each.
+    """Return the columns that models do not use, with the reasons.
 
     Parameters
     ----------
     competition : Competition
-        With every field settled.
+        With every field inferred.
     tables : Tables
 
     Returns
     -------
     dict of str to str
-        Name to a clause such as "test.csv lacks it".
+        Name → a clause such as "test.csv lacks it".
     """
     train, test = tables.train, tables.test
     columns = list(competition.columns or ())
@@ -113,5 +113,5 @@ def _stated(competition: Competition, tables: Tables, pictures: Set[str]) -> Ste
 
 
 def _is_row_number(column: pd.Series) -> bool:
-    """Whether a column numbers the rows. A sample of rows would not show this: it is decided before folds are made."""
+    """Whether a column numbers the rows. This is decided before folding, because a sample of rows does not show it."""
     return pd.api.types.is_integer_dtype(column) and len(column) > 2 and counts_rows(column)

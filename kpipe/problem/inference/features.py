@@ -18,7 +18,7 @@ __all__ = ["infer_features"]
 
 
 def infer_features(competition: Competition, tables: Tables) -> Step:
-    """``AutomaticFeatures``, except for pixels and for competitions that state models of their own."""
+    """``AutomaticFeatures``, except for pixels and for competitions that state their own models."""
     features = competition.features
     keeps_groups = isinstance(features, AutomaticFeatures) and features.groups is not None
     if (features is not None and not keeps_groups) or competition.models is not None:

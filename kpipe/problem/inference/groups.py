@@ -21,7 +21,7 @@ __all__ = ["infer_groups"]
 
 _SUBJECTS = {"patient", "patientid", "subject", "subjectid", "driver", "participant", "person", "volunteer"}
 _FEWEST_SUBJECTS, _ROWS_OF_A_SUBJECT = 10, 1.15
-_MOST_SHARED = 0.02  # share of test rows that may belong to groups of train if test was split off by group
+_MOST_SHARED = 0.02  # of test rows may belong to groups of train if test was split off by group
 
 
 def infer_groups(competition: Competition, tables: Tables) -> Step:
@@ -68,7 +68,7 @@ def _groups_by(competition: Competition, split: str, tables: Tables) -> Step:
 
 
 def _groups(competition: Competition, name: str, values: pd.Series) -> dict[str, object]:
-    """The groups, and features that keep them where they are numbers: a model can learn from numbers that are new."""
+    """The groups; numeric groups stay features, because a model can extrapolate to new numbers."""
     own = competition.columns is not None or competition.features is not None or competition.models is not None
     if own or not pd.api.types.is_numeric_dtype(values):
         return {"groups": name}
@@ -76,7 +76,7 @@ def _groups(competition: Competition, name: str, values: pd.Series) -> dict[str,
 
 
 def _candidates(competition: Competition, tables: Tables) -> Iterator[tuple[str, pd.Series]]:
-    """Columns of labels or whole numbers that name something with several rows each, in train and in test."""
+    """Yield columns of labels or integers that identify entities with several rows each, in train and in test."""
     for name in tables.train.columns:
         values = tables.train[name]
         if name not in tables.test.columns or name == competition.id or values.dtype.kind in "fbM" or values.hasnans:
@@ -93,7 +93,7 @@ def _candidates(competition: Competition, tables: Tables) -> Iterator[tuple[str,
 
 
 def _subjects(competition: Competition, tables: Tables) -> Iterator[tuple[str, pd.Series]]:
-    """Columns that test lacks and that, by their names, say of which patient, driver or the like a row is."""
+    """Yield columns that test lacks and whose names suggest a subject, such as a patient or driver."""
     known = {competition.id, *competition.targets, *competition.drop}
     for name in tables.train.columns:
         values = tables.train[name]

@@ -15,7 +15,7 @@ from kpipe.problem.inference.id import shared_ids
 
 __all__ = ["PARTS_OF_IDS", "adapt_tables", "free_name", "unify_spelling"]
 
-PARTS_OF_IDS = ("group", "number", "group size")  # how columns that are derived from an id end
+PARTS_OF_IDS = ("group", "number", "group size")  # suffixes of columns that are derived from an id
 
 
 def adapt_tables(competition: Competition, tables: Tables) -> tuple[Competition, Tables]:
@@ -40,7 +40,7 @@ def adapt_tables(competition: Competition, tables: Tables) -> tuple[Competition,
 
 
 def unify_spelling(competition: Competition, tables: Tables) -> tuple[Competition, Tables]:
-    """Rename id and targets in train and test to their names in the sample submission."""
+    """Rename id and targets in train and test as in the sample submission."""
     names = [str(name) for name in tables.sample.columns]
     renamed_columns: dict[str, str] = {}
     frames: dict[str, pd.DataFrame] = {}

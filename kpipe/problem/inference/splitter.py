@@ -26,8 +26,8 @@ _NAMES_OF_THINGS = re.compile(
     r"(?i)id$|id[_ ]|code|number|no$|nr$|group|user|customer|client|patient|store|shop|item|product"
 )
 _PARTS = {"year": (1900, 2100), "month": (1, 12), "day": (1, 31), "hour": (0, 24)}
-_FEWEST_TIMES = 3  # of fewer, none can be told from the others' order
-_FIRST = 0.01  # of test may be earlier, and of train later
+_FEWEST_TIMES = 3  # distinct times
+_FIRST = 0.01  # share of test that may be earlier, and of train that may be later
 
 
 def infer_splitter(competition: Competition, tables: Tables, vault: pd.DataFrame | None = None) -> Step:
@@ -53,7 +53,7 @@ def infer_splitter(competition: Competition, tables: Tables, vault: pd.DataFrame
 
 
 def _layout(competition: Competition, tables: Tables, vault: pd.DataFrame | None) -> Layout | None:
-    """How test lies in train by the first column of time that says so, or by the stated one."""
+    """The layout of test relative to train in time, by the first column that shows one, or by the stated column."""
     if competition.split == "rows" or (competition.split is not None and competition.groups is not None):
         return None
     columns = _time_columns(competition, tables) if competition.split is None else (competition.split,)
@@ -68,7 +68,7 @@ def _layout(competition: Competition, tables: Tables, vault: pd.DataFrame | None
 
 
 def _time_columns(competition: Competition, tables: Tables) -> Iterator[TimeColumn]:
-    """Columns that train and test share: dates first, then columns of year and month, then numbers."""
+    """Yield shared columns that may be times: dates first, then columns of year and month, then numbers."""
     train, test = tables.train, tables.test
     names = [name for name in train.columns if name in test.columns and name not in competition.targets]
     dates = dict.fromkeys(str(name) for name in names if parse_dates(train[name]) is not None)
@@ -108,10 +108,10 @@ def _layout_by(column: TimeColumn, tables: Tables, vault: pd.DataFrame | None) -
 
 
 def is_time(train: pd.Series, test: pd.Series) -> bool:
-    """Whether a column holds times that are later in test: dates, numbers with a name of time, or numbers in order.
+    """Whether a column holds times that are later in test: dates, or numbers that look like times.
 
-    Numbers without such a name are times where they are seconds since 1970, or grow from row to row and several rows
-    share one, unless their name is that of an identifier: those of later customers are not later.
+    Numbers are times if the column's name suggests a time, if they are seconds since 1970, or if they increase from row
+    to row with several rows per number. Names of identifiers are excluded: a greater customer number is not a time.
     """
     if pd.api.types.is_numeric_dtype(train) and not is_named_after_time(train):
         # Before the quantiles below, which take ten times as long: a table may have 100,000 such columns.
@@ -124,7 +124,7 @@ def is_time(train: pd.Series, test: pd.Series) -> bool:
 
 
 def comes_later(train: pd.Series, test: pd.Series) -> bool:
-    """Whether nearly all dates or numbers of test are at least as great as nearly all of train."""
+    """Whether nearly all dates or numbers of test are at or after nearly all of train."""
     if pd.api.types.is_bool_dtype(train):
         return False
     if not pd.api.types.is_numeric_dtype(train):

@@ -14,7 +14,7 @@ from kpipe.problem.inference.step import NOTHING, Step
 
 __all__ = ["infer_target"]
 
-_FURTHER = 5  # labels that the sample submission lacks, at most, for a column to be named
+_FURTHER = 5  # labels that the sample submission may lack for a column to be suggested
 
 
 def infer_target(competition: Competition, tables: Tables) -> Step:

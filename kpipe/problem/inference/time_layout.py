@@ -1,4 +1,4 @@
-"""How test lies in train's time, and the splitter whose folds lie likewise: after, at ends of periods, in blocks."""
+"""The layout of test in time relative to train, and splitters that mirror it: after, at ends of periods, in blocks."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from kpipe.problem.times import TimeColumn
 
 __all__ = ["Layout", "layout_after", "layout_between"]
 
-_LEAST_TRAINED = 1 / 3  # of a horizon, to validate a whole one
-_MOST_FOLDS, _MOST_SMALL_FOLDS = 5, 20  # more than five where that many horizons have few rows
-_ENOUGH_ROWS = 100  # that five or more folds should validate
-_FEW_HORIZONS = 3  # up to which one cannot see how horizons differ
-_OTHERWISE = 0.01  # share of test that may lie otherwise
+_LEAST_TRAINED = 1 / 3  # of a horizon, which the first fold must have to train on
+_MOST_FOLDS, _MOST_SMALL_FOLDS = 5, 20  # more than five only if horizons have few rows
+_ENOUGH_ROWS = 100  # that all folds together should validate
+_FEW_HORIZONS = 3  # with so few, differences between horizons cannot be estimated
+_OTHERWISE = 0.01  # share of test that may deviate from the layout
 _UNITS = {"day": "D", "week": "W", "month": "M", "year": "Y"}
 _NAMES: dict[Period, str] = {"month": "day", "week": "day", "year": "day", "day": "hour"}
 _FEWEST_PERIODS: dict[Period, int] = {"month": 3, "week": 3, "year": 2, "day": 3}
-_MUCH_LONGER = 2.0  # than by chance must runs of test dates be, to be blocks
+_MUCH_LONGER = 2.0  # runs of test dates are blocks if they are this many times longer than by chance
 _FEWEST_TIMES = 5
-_ROWS_PER_DATE = 1.5  # from which dates, and not rows, were drawn
+_ROWS_PER_DATE = 1.5  # from this number on, whole dates and not rows were drawn
 
 
 class Layout(NamedTuple):
-    """How test lies in train.
+    """The layout of test in time relative to train.
 
     Attributes
     ----------
     splitter : Splitter
-        Its folds lie likewise.
+        Its folds mirror the layout.
     text : str
-        What lies how, and what folds do, for the user.
+        Describes the layout and the folds for the user.
     """
 
     splitter: Splitter
@@ -53,10 +53,10 @@ class Layout(NamedTuple):
 
 
 def layout_after(column: TimeColumn, train: pd.Series, test: pd.Series, *, end: Any = None) -> Layout:
-    """The layout of a test set that comes after train: folds validate horizons of its length, after a gap as long.
+    """The layout of a test set that comes after train: folds validate periods as long as test, after the same gap.
 
-    There are as many folds as train has horizons, at most five, beside the first, which only trains. Where train is
-    shorter than two horizons, a single fold validates its second half at most.
+    The number of folds is the number of such periods in train, without the first, which is only trained on, and at most
+    five. If train is shorter than two periods, a single fold validates at most its second half.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def layout_after(column: TimeColumn, train: pd.Series, test: pd.Series, *, end: 
     train, test : Series
         (n,) and (m,) datetime64 or numbers.
     end : Timestamp or float, optional
-        Until when there is train; later than the last one of its times here where rows are locked away.
+        The end of train, if rows that are locked away come after ``train``.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def layout_after(column: TimeColumn, train: pd.Series, test: pd.Series, *, end: 
 
 
 def _n_folds(fitting: float, *, rows: int) -> int:
-    """As many folds as there are horizons beside the first; at most five, or more where horizons have few rows."""
+    """The number of horizons after the first; at most five, or more if horizons have few rows."""
     most = min(_MOST_SMALL_FOLDS, max(_MOST_FOLDS, math.ceil(_ENOUGH_ROWS * (fitting + 1) / rows)))
     return max(1, min(most, math.floor(fitting + 0.02)))
 
@@ -112,7 +112,7 @@ def layout_between(column: TimeColumn, train: pd.Series, test: pd.Series) -> Lay
     Returns
     -------
     Layout or None
-        None where rows were drawn one by one, so that test and train share dates, or each date has one row.
+        None if rows were drawn individually, so that test and train share dates, or if each date has one row.
     """
     if test.isin(train.unique()).mean() > 2 * _OTHERWISE:
         return None
@@ -143,7 +143,7 @@ def _period_ends(column: TimeColumn, train: pd.Series, test: pd.Series, period: 
 
 
 def _blocks(column: TimeColumn, train: pd.Series, test: pd.Series) -> Layout | None:
-    """Runs of test's dates that are longer than by chance; or single dates, where they have several rows."""
+    """Blocks, if runs of test's dates are longer than by chance; or single dates, if they have several rows."""
     dates = np.unique(np.concatenate([train.dropna().to_numpy(), test.dropna().to_numpy()]))
     is_test = np.isin(dates, test.to_numpy()) & ~np.isin(dates, train.to_numpy())
     if is_test.sum() < _FEWEST_TIMES:

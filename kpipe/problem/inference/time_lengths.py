@@ -1,4 +1,4 @@
-"""Lengths of time as people say them: "1 year", "6 weeks", "36 hours"; a number where time is counted."""
+"""Lengths of time in words: "1 year", "6 weeks", "36 hours"; numbers for columns of numbers."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _Time = Any
 _Step = Any
 
 _YEAR = 365.25
-_YEAR_TOLERANCE = 0.02  # a week: test is a whole year although its first and last days are missing
+_YEAR_TOLERANCE = 0.02  # about a week: test may lack some days of a whole year
 _MONTHS_OF_STEP = {(28, 31): 1, (89, 92): 3, (365, 366): 12}  # days between dates that are months apart
 _DAYS_OF_HOURS = 7  # from which hours no longer matter
-_FEWEST_DAYS = 2  # whole ones, which are called days and not hours
+_FEWEST_DAYS = 2  # whole days, from which a length is given in days and not hours
 _DAY = pd.Timedelta("1D")
 
 
 def length_between(first: _Time, last: _Time, step: _Step) -> str | float:
-    """The length of time from the first to the end of the last date, in years or months where it is whole ones.
+    """The length of time from the first to the end of the last date, in years or months if they are whole.
 
     Parameters
     ----------
     first, last : Timestamp or float
     step : Timedelta or float
-        The usual one between dates: the last date lasts that long.
+        The usual difference between dates, which is also the duration of the last one.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def length_between(first: _Time, last: _Time, step: _Step) -> str | float:
 
 
 def _months_of(step: pd.Timedelta) -> int:
-    """How many months apart dates are; 0 where the step is none of months."""
+    """The number of months between dates; 0 if the step is not a number of months."""
     return next((months for (low, high), months in _MONTHS_OF_STEP.items() if low <= step.days <= high), 0)
 
 
@@ -69,7 +69,7 @@ def _number(length: Any) -> float:
 
 
 def _whole_months(first: pd.Timestamp, end: pd.Timestamp, *, weekly: bool) -> int:
-    """How many years, within a week of each, or whole months a length is, in months; 0 for another length."""
+    """A length in months if it is whole years (within a week each) or whole months; else 0."""
     years = round((end - first).days / _YEAR)
     if years and abs((end - first).days / (years * _YEAR) - 1) <= _YEAR_TOLERANCE:
         return 12 * years
@@ -78,7 +78,7 @@ def _whole_months(first: pd.Timestamp, end: pd.Timestamp, *, weekly: bool) -> in
 
 
 def plain_length(first: pd.Timestamp, last: pd.Timestamp, step: pd.Timedelta) -> str:
-    """The length of time in weeks, days, hours, minutes or seconds: the longest unit that measures it.
+    """The length of time in the longest suitable unit: weeks, days, hours, minutes or seconds.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def _plural(number: int, unit: str) -> str:
 
 
 def usual_step(times: pd.Series) -> _Step:
-    """The most usual difference between neighbouring times.
+    """The median difference between neighbouring times.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def _differences(times: pd.Series) -> pd.Series:
 
 
 def gap_between(train: pd.Series, later: pd.Series, step: _Step, *, end: Any = None) -> str | float | None:
-    """The length of time between train and test, where it is longer than between train's dates.
+    """The length of time between train and test; None if it is not longer than between train's dates.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def gap_between(train: pd.Series, later: pd.Series, step: _Step, *, end: Any = N
         (n,) and (m,) datetime64 or numbers.
     step : Timedelta or float
     end : Timestamp or float, optional
-        The end of train, if it is not the last of these times.
+        The end of train, if it is not the last time of ``train``.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def gap_between(train: pd.Series, later: pd.Series, step: _Step, *, end: Any = N
 
 
 def n_horizons(train: pd.Series, horizon: str | float, gap: str | float | None, step: _Step) -> float:
-    """How many horizons train has beside one gap.
+    """The number of horizons in train, excluding one gap.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def n_horizons(train: pd.Series, horizon: str | float, gap: str | float | None, 
         (n,) datetime64 or numbers.
     horizon, gap : str or float
     step : Timedelta or float
-        The last date lasts that long.
+        The duration of the last date.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def n_horizons(train: pd.Series, horizon: str | float, gap: str | float | None, 
 
 
 def half_of(train: pd.Series) -> str | float:
-    """Half of train's time.
+    """Half of the time span of train.
 
     Parameters
     ----------

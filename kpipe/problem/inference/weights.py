@@ -23,7 +23,7 @@ def infer_weights(competition: Competition, tables: Tables) -> Step:
     Raises
     ------
     UsageError
-        The place that the user named holds none of the kind, or there is nothing that they could be for.
+        The path that the user gave has no suitable weights, or there is nothing to use them for.
     """
     place = competition.weights
     if not (place is None or isinstance(place, str)):

@@ -1,4 +1,4 @@
-"""Text that writes numbers and dates → columns of numbers and dates, for competitions without code that reads it."""
+"""Convert columns of text to numbers and dates, unless the competition's own code reads the text."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from kpipe.problem.inference.spelling import PARTS_OF_IDS, free_name
 __all__ = ["SEE_SHOW", "convert_written_forms"]
 
 _MIN_SHARE = 0.95  # of the cells must be numbers or dates, or the column stays text
-_MIN_SHARE_BESIDE_WORDS = 0.5  # where the others are few different words
-_SHARE_OF_WORDS, _MIN_VALUES = 0.03, 40  # different words per different value; values that at least count
+_MIN_SHARE_BESIDE_WORDS = 0.5  # if the other cells are few distinct words
+_SHARE_OF_WORDS, _MIN_VALUES = 0.03, 40  # distinct words per distinct value; lower limit of the number of values
 _MIN_DIGITS, _MIN_NEW = 0.9, 0.5  # shares of cells with digits, and of test's cells that train lacks, worth a note
-_MAX_CLASSES = 20  # different texts of a target that may be classes
+_MAX_CLASSES = 20  # distinct texts of a target that may be classes
 _SAMPLED = 1000  # rows of each table
-_MIN_UNIQUE = 0.1  # different whole numbers per row: fewer are codes
-SEE_SHOW = "(see kpipe show)."  # ends a note that only a run shows
-_SHOWN = 3  # columns with a sentence each at the start of a run
+_MIN_UNIQUE = 0.1  # distinct integers per row; with fewer they are codes
+SEE_SHOW = "(see kpipe show)."  # the end of a note that only a run shows
+_SHOWN = 3  # columns that get a note of their own at the start of a run
 
 
 @dataclass(frozen=True)
 class _Conversion:
-    """A column's values in train and test, what was done in words, and currencies or units if there are several."""
+    """A column's converted values in train and test, how they were converted, and currencies or units if several."""
 
     train: pd.Series
     test: pd.Series | None
@@ -44,15 +44,15 @@ class _Conversion:
 
 
 def convert_written_forms(competition: Competition, tables: Tables) -> tuple[Tables, dict[str, str]]:
-    """The tables with numbers and dates where columns write them as text, decided on train and test together.
+    """Convert columns of text to numbers and dates, decided on train and test together.
 
-    A column stays as it is where less than 95 % of its different cells are numbers or dates, where it identifies rows,
-    and where the competition's own code reads it: it states columns, features or models, or reads it as text.
+    A column is unchanged if fewer than 95 % of its distinct cells are numbers or dates, if it identifies rows, or if
+    the competition's own code handles it: the competition states columns, features or models, or reads it as text.
 
     Parameters
     ----------
     competition : Competition
-        With the spelling of the tables.
+        With column names spelled as in the tables.
     tables : Tables
         Cleaned tables.
 
@@ -61,7 +61,7 @@ def convert_written_forms(competition: Competition, tables: Tables) -> tuple[Tab
     tables : Tables
         Numbers are float64, dates datetime64 without a time zone. The notes of the source say what was converted.
     words : dict of str to str
-        Each converted column, and how it was read.
+        Converted column → how it was read.
     """
     found = dict(_conversions(competition, tables))
     unread = tuple(_notes_on_unread(competition, tables, found))
@@ -112,7 +112,7 @@ def _conversions(competition: Competition, tables: Tables) -> Iterator[tuple[str
 
 
 def _reads_itself(competition: Competition) -> bool:
-    """Whether the competition's own code reads text. A module that kpipe new wrote states what was inferred."""
+    """Whether the competition's own code reads text. Modules written by kpipe new state only what was inferred."""
     stated = (competition.columns, competition.features, competition.models)
     return any(field is not None for field in stated) and not isinstance(competition.features, AutomaticFeatures)
 
@@ -205,7 +205,7 @@ def _are_codes(cells: pd.Series) -> bool:
 
 
 def _sampled(train: pd.Series, test: pd.Series) -> pd.Series:
-    """Rows of the whole length of both tables, which decide the form of a column: all would take seconds."""
+    """Evenly spaced rows of both tables, which decide the format of a column: all rows would take seconds."""
     return pd.concat([part.iloc[:: max(1, len(part) // _SAMPLED)] for part in (train, test)], ignore_index=True)
 
 
@@ -238,7 +238,7 @@ def _plain_submission(sample: pd.DataFrame, name: str, made: _Conversion) -> str
 
 
 def _nearly_all(values: pd.Series, text: pd.Series) -> pd.Series | None:
-    """The values if at most 5 % of the cells are none, or only a few words that repeat, such as "Varies"."""
+    """The values, if at most 5 % of the cells were not parsed, or only a few repeated words such as "Varies"."""
     present, all_cells = values.notna().sum(), text.notna().sum()
     if present >= _MIN_SHARE * all_cells > 0:
         return values
@@ -253,7 +253,7 @@ def _split(values: pd.Series, train: pd.Series, test: pd.Series) -> tuple[pd.Ser
 
 
 def _example(text: pd.Series, values: pd.Series) -> str:
-    """A cell and its value, in words; of dates, one that shows which number is the day."""
+    """An example of a cell and its value; for dates, one that shows which number is the day."""
     row = values.first_valid_index()
     if isinstance(values[row], pd.Timestamp) and (values.dt.day > 12).any():
         row = (values.dt.day > 12).idxmax()
@@ -263,7 +263,7 @@ def _example(text: pd.Series, values: pd.Series) -> str:
 
 
 def _unlike_units(train: pd.Series, test: pd.Series) -> str:
-    """What is said where one table writes a unit in every cell and the other in none: 51.3% may be 0.513 there."""
+    """A warning if one table has a unit in every cell and the other in none: 51.3% may be 0.513 there."""
     shares = [part.dropna().astype(str).str.contains(r"[^\d\s.,+-]").mean() for part in (train, test)]
     if max(shares) < _MIN_SHARE or min(shares) > 1 - _MIN_SHARE:
         return ""
@@ -281,7 +281,7 @@ def _lost(text: pd.Series, values: pd.Series) -> str:
 
 
 def _notes_on_unread(competition: Competition, tables: Tables, found: Mapping[str, _Conversion]) -> Iterator[str]:
-    """Say which columns of text hold numbers in a form that is not read, so that models learn little from them."""
+    """Yield notes on columns of text with numbers that are not parsed, so that models learn little from them."""
     if _reads_itself(competition):
         return
     kept = {competition.id, *shared_ids(tables)[:1], *competition.text, *competition.drop, *found}
