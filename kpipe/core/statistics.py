@@ -200,11 +200,12 @@ def smoothing_bandwidth(values: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     values : (n,) or (n, columns) float
+        NaN in a column is ignored.
 
     Returns
     -------
     () or (columns,) float
-        Silverman's rule; 0 only where all values are equal.
+        By Silverman's rule; 0 only if all values are equal.
 
     References
     ----------
@@ -212,6 +213,8 @@ def smoothing_bandwidth(values: np.ndarray) -> np.ndarray:
     and the bootstrap" (1989): smoothing improves the bootstrap of quantiles. Silverman, "Density Estimation" (1986),
     equation 3.31, is the rule.
     """
+    if np.isnan(values).any():  # several targets, each of which is known in its own rows
+        return np.array([smoothing_bandwidth(column[~np.isnan(column)]) for column in values.T])
     deviation = values.std(axis=0)
     low, high = np.quantile(values, [0.25, 0.75], axis=0)
     middle = (high - low) / 1.34

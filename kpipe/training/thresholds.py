@@ -120,7 +120,7 @@ def _predicted(oof: np.ndarray) -> np.ndarray:
 
 def _n_steps(y: np.ndarray) -> int:
     """Return the number of classes in all rows: the rows that a rule is fitted on may lack one."""
-    return int(y.max()) + 1
+    return int(np.nanmax(y)) + 1  # of several targets, some may be missing
 
 
 def _fit_rule(metric: Metric, predictions: np.ndarray, y: np.ndarray, *, n_steps: int) -> Rule:
@@ -231,14 +231,19 @@ def _cutting_rule(cuts: np.ndarray) -> Rule:
 
 def _fit_windows(predictions: np.ndarray, y: np.ndarray) -> Rule:
     targets = y[:, None] if y.ndim == 1 else y
-    rules = [_fit_window(predictions[:, column], targets[:, column]) for column in range(predictions.shape[1])]
+    known = ~np.isnan(targets)
+    rules = [
+        _fit_window(of[rows], truth[rows]) for of, truth, rows in zip(predictions.T, targets.T, known.T, strict=True)
+    ]
     return lambda given: np.column_stack([rule(values) for rule, values in zip(rules, given.T, strict=True)])
 
 
 def _fit_window(values: np.ndarray, y: np.ndarray) -> Rule:
     """Fit windows on half of the rows; use them where they reduce the error on the other half, then fit on all."""
+    if len(y) < _FEWEST_WINDOW_ROWS:
+        return _unchanged
     error = float(np.median(np.abs(values - y)))
-    if error == 0 or len(y) < _FEWEST_WINDOW_ROWS:
+    if error == 0:
         return _unchanged
     order = np.random.default_rng(0).permutation(len(y))
     fitted, held_out = order[::2], order[1::2]

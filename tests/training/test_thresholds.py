@@ -206,3 +206,17 @@ def test_targets_of_a_fold_never_change_its_own_predictions(name: str, changed: 
     other[rows] = rng.permutation(y[rows])
     before, after = (cross_fit_thresholds(metric, oof, targets, folds)[rows] for targets in (y, other))
     np.testing.assert_array_equal(before, after)
+
+
+def test_windows_of_several_targets_are_fitted_on_the_rows_in_which_each_is_known() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.exponential(scale=10, size=(600, 2))
+    oof = rng.normal(loc=5, size=y.shape)
+    metric = over_targets(METRICS["median_ae"], 2)
+    whole = apply_thresholds(metric, ensemble(oof), y, folds_of(600))
+    y[::3, 1] = np.nan
+    found = apply_thresholds(metric, ensemble(oof), y, folds_of(600))
+    np.testing.assert_array_equal(found.test[:, 0], whole.test[:, 0])
+    assert np.isfinite(found.test).all()
+    assert np.isfinite(found.oof).all()
+    assert evaluate(metric, y, found.oof).value < evaluate(metric, y, oof).value

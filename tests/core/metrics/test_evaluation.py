@@ -303,3 +303,14 @@ def test_the_difference_of_two_scores_has_a_standard_error_on_tied_rows_too(name
 def test_the_difference_over_one_group_has_no_standard_error() -> None:
     y, predictions = example("mae")
     assert np.isnan(paired_standard_error(METRICS["mae"], y, predictions, predictions + 1, groups=np.zeros(200)))
+
+
+@pytest.mark.parametrize("name", ["median_ae", "r2"])
+def test_targets_that_are_missing_in_some_rows_have_standard_errors_as_large_as_on_fewer_rows(name: str) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(400, 2)).round(1)
+    a, b = (y + rng.normal(size=y.shape).round(1) for _ in range(2))
+    metric, gappy = over_targets(METRICS[name], 2), y.copy()
+    gappy[::2, 1] = np.nan
+    assert evaluate(metric, gappy, a).standard_error == pytest.approx(evaluate(metric, y, a).standard_error, rel=0.6)
+    assert 0 < paired_standard_error(metric, gappy, a, b) < 3 * paired_standard_error(metric, y, a, b)
