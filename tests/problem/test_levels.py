@@ -35,7 +35,7 @@ def test_categories_that_test_writes_in_another_way_are_read_as_those_of_train(w
     problem = problem_of(given)
     assert problem.X_test["place"].tolist() == np.resize(levels, len(given.test)).tolist()
     (note,) = problem.tables.source.notes
-    assert note.startswith("'place': test.csv writes ")
+    assert note.startswith("'place': test.csv spells ")
 
 
 @pytest.mark.parametrize(
