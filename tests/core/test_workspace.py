@@ -55,3 +55,8 @@ def test_a_list_of_workspaces_that_cannot_be_written_is_an_error_with_a_way_out(
     (home / ".config").write_text("a file where a folder must be")
     with pytest.raises(OutputError, match=r"Cannot write .*workspaces\.json: .*set KPIPE_COMPETITIONS="):
         workspace.create(tmp_path / "work")
+
+
+def test_no_test_uses_the_developers_own_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parent)
+    assert workspace.find_trusted() is None
