@@ -30,7 +30,7 @@ __all__ = ["Checking", "EarlyChecks", "prediction_checks", "run_checks", "table_
 # Share of a run's time that checks may take, the seconds that they always have, and the share of these after which no
 # optional check starts: each takes less than the rest on the tables that were measured (see docs/checks.md).
 _SHARE, _MIN_SECONDS, _STARTED = 0.1, 3.0, 0.6
-_SKIPPED = "Skipped: the checks have used up their tenth of the run's time"
+_SKIPPED = "Skipped: the checks have used up their share of the run's time"
 _SMALL = 1e6  # cells of train
 # Modules whose checks come first, in the order in which run.json lists them; those of other modules follow.
 _FIRST = (

@@ -52,13 +52,13 @@ def reserved_seconds(budget: float | None, *, prepared: float = 2.0, slowness: f
     Examples
     --------
     >>> reserved_seconds(5.0), reserved_seconds(300.0, prepared=5.0), reserved_seconds(None)
-    (1.5, 10.5, 0.0)
+    (1.5, 9.5, 0.0)
     >>> reserved_seconds(300.0, prepared=5.0, slowness=2.0)
-    21.0
+    19.0
     """
     if budget is None:
         return 0.0
-    return min(0.3 * budget, (0.5 + 0.02 * budget + 0.8 * prepared) * slowness)
+    return min(0.3 * budget, (0.5 + 0.02 * budget + 0.6 * prepared) * slowness)
 
 
 def slowness_of(elapsed: float, worked: float) -> float:

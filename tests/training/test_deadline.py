@@ -52,7 +52,7 @@ def test_the_busier_the_machine_the_more_time_is_kept_for_the_end(
     seconds = clock.training_deadline().seconds_left()
     assert seconds is not None
     kept = 80.0 - seconds
-    assert kept == pytest.approx(min(27.0, (2.3 + 0.8 * worked) * min(10.0 / worked, 3.0)), abs=0.1)
+    assert kept == pytest.approx(min(27.0, (2.3 + 0.6 * worked) * min(10.0 / worked, 3.0)), abs=0.1)
     to_check = clock.seconds_to_check_tables()
     assert to_check is not None
     assert to_check == pytest.approx(3.0 / min(10.0 / worked, 3.0))
