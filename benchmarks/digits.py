@@ -133,7 +133,7 @@ def in_turn(recipes: Mapping[str, Made], X: np.ndarray, y: np.ndarray, options: 
         recipes[name](0).fit(X[:1000], y[:1000])
     end = time.monotonic() + options.seconds
     for number, (name, seed) in enumerate(wanted):
-        if time.monotonic() > end:
+        if fits and time.monotonic() > end:
             print(f"{len(wanted) - number} fits are left: call this again to go on from {kept}")
             break
         fit = {"recipe": name, "seed": seed, **once(recipes[name](seed), X, y, seed, clock, log)}

@@ -132,9 +132,11 @@ def command(data: Path, *, part: str, options: tuple[str, ...] = ()) -> Iterator
             check=False,
         )
         seconds = time.monotonic() - start
-        logs = "\n".join(path.read_text() for path in Path(home, "runs").rglob("*.log"))
+        logs = "\n".join([run.stderr, *(path.read_text() for path in Path(home, "runs").rglob("log.txt"))])
     said = sorted({line.partition("training steps are ")[2] for line in logs.splitlines() if "not replayed" in line})
-    recorded = logs.count("recorded as a graph")
+    recorded = logs.count(
+        "recorded as a graph"
+    )  # with a budget fits have processes of their own, which log failures only
     score = json.loads(run.stdout).get("score") if run.stdout.strip() else run.stderr.strip()[-300:]
     yield (
         f"`kpipe run {' '.join([slug, *options])}`",

@@ -36,7 +36,7 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]  # (outputs, targets) → the 
 Augment = Callable[[Tensor, torch.Generator], Tensor]  # (batch, generator) → batch, on the device
 _MIXED = 30  # epochs: after 19, cutmix made photo-net worse, after 48 better (docs/decisions/0017-pictures.md)
 _PREDICTED = 128  # rows at a time, where the time of a prediction is measured
-_GPU_NUMBERS = 2**24  # inputs at a time of a prediction on a GPU, which few rows leave idle
+_GPU_NUMBERS = 2**23  # inputs at a time of a prediction on a GPU, which few rows leave idle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,7 +246,7 @@ class _Training:
         self.averaged = copy.deepcopy(self.network) if recipe.averaging else self.network
         # what changes from step to step: the rows of the batch, the learning rate, and the sum of losses, which is left
         # on the device, since reading it would wait for the step
-        self.batch = torch.zeros(recipe.batch_size, dtype=torch.int64, device=device)
+        self.batch = torch.zeros(min(recipe.batch_size, len(self.rows)), dtype=torch.int64, device=device)
         self.rate, self.total = rate_tensor(device), torch.zeros((), device=device)
         self.steps = Steps(device, self._changed(), inputs=[self.batch, self.rate], generators=[self.generator])
 

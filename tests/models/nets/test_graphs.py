@@ -362,6 +362,14 @@ def test_a_cuda_device_replays_graphs_with_the_losses_of_the_steps_and_the_same_
 
 
 @needs_cuda
+def test_a_cuda_device_predicts_what_the_cpu_predicts() -> None:
+    weights = trained().weights
+    rows = np.resize(NUMBERS.astype(np.float32), (3000, 5))
+    here, there = (loop.forward(small, weights, rows, machine=Machine(device=name)) for name in ("cpu", "cuda"))
+    np.testing.assert_allclose(there, here, rtol=1e-3, atol=1e-4)
+
+
+@needs_cuda
 @pytest.mark.parametrize("loss", [waits, chooses_rows])
 def test_after_a_recording_that_failed_a_cuda_device_trains_on_with_a_word_and_the_same_bytes(
     loss: loop.LossFunction, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
