@@ -147,16 +147,19 @@ class TaskRunner:
         """
         results: dict[str, dict[tuple[int, int], FitResult]] = {task.model: {} for task in tasks}
         errors: dict[str, KpipeError] = {}
+        for task, result in self._results_until_lost(tasks):
+            if isinstance(result, KpipeError):
+                errors.setdefault(task.model, result)
+            else:
+                results[task.model][task.seed, task.fold] = result
+                self._report(task, result)
+        return results, errors
+
+    def _results_until_lost(self, tasks: Sequence[FitTask]) -> Iterator[tuple[FitTask, FitResult | KpipeError]]:
         try:
-            for task, result in self._results(tasks, self.deadline):
-                if isinstance(result, KpipeError):
-                    errors.setdefault(task.model, result)
-                else:
-                    results[task.model][task.seed, task.fold] = result
-                    self._report(task, result)
+            yield from self._results(tasks, self.deadline)
         except TrainingError as error:
             _LOG.warning("one model after another, since not all can be trained together: %s", error)
-        return results, errors
 
     def run_here(self, tasks: Sequence[FitTask], *, needed: int = 0) -> dict[tuple[int, int], FitResult]:
         """Run tasks that take a moment in this process, one after another, while the longest so far fits in.

@@ -189,6 +189,19 @@ def test_the_fits_of_all_models_run_together_the_last_model_first() -> None:
     assert [one.name for one in found.models] == ["first", "last"]
 
 
+@pytest.mark.parametrize("models", [["m"], ["m", "n"]])
+def test_an_error_of_what_is_called_with_each_fit_ends_the_training(models: list[str]) -> None:
+    fits: list[FitFinished] = []
+
+    def stop(fit: FitFinished) -> None:
+        fits.append(fit)
+        raise TrainingError("stopped")
+
+    with pytest.raises(TrainingError, match="stopped"):
+        validated(survivors(), dict.fromkeys(models, prior), on_fit_done=stop)
+    assert len(fits) == 1
+
+
 # requested fits and checkpoints
 
 
