@@ -43,7 +43,7 @@ def test_the_terminal_the_report_and_the_notebook_write_a_negative_score_alike(
     written = "\N{MINUS SIGN}0.0500 ± 0.0100"
     assert format_with_error(-0.05, 0.01) == written
     summary = {"metric": "r2", "models": ["linear"], "seconds": 1.0, "not_passed": {}, "submitted": False}
-    print_runs([RECORD | summary])
+    print_runs("x: r2", [RECORD | summary])
     assert written in capsys.readouterr().out
     assert written in summary_line(RECORD)
     assert written in summary_html(RECORD)

@@ -84,7 +84,7 @@ def _pip_download(packages: Sequence[str], folder: Path) -> None:
     reason = (done.stderr.strip().splitlines() or ["it printed no error"])[-1]
     raise UsageError(
         f"The wheels of {', '.join(packages)} cannot be downloaded, because pip does not run: {reason}. "
-        "--package needs pip: install it with `python -m ensurepip` or `uv pip install pip`.",
+        "--package needs pip: add it to the environment with `python -m ensurepip`.",
         code="missing-package",
     )
 
