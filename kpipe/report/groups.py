@@ -26,6 +26,7 @@ _SAMPLE = 20_000  # rows, from which groups are formed
 _MOST_GROUPS = 12
 _SIGNIFICANT = 3.0  # standard errors: by chance, fewer than one of a hundred groups differs by as much
 _DIGITS = 4
+_Z = 1.96  # standard errors to each side of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def section(metric: Metric, oof: OofPredictions, frame: pd.DataFrame) -> Section
         rows = np.sort(np.random.default_rng(0).permutation(rows)[:_SAMPLE])
     groups = [group for group in _groups(frame, rows) if _FEWEST_ROWS <= len(group.rows) < len(rows)]
     differences = _largest_differences(metric, oof, rows, groups)
-    blocks: list[Block] = [_table(differences)] if differences else []
+    is_share = metric.losses is not None and metric.needs in ("label", "ranking")
+    blocks: list[Block] = [_table(differences, is_share=is_share)] if differences else []
     summary = (
         f"The scores of {len(groups)} groups: the rows with each category of a column, or with each quarter of its "
         f"numbers. Some differences are due to chance; one of more than {_SIGNIFICANT:.0f} standard errors rarely is."
@@ -141,7 +143,21 @@ def _quarters(name: str, values: np.ndarray, rows: np.ndarray) -> Iterator[_Grou
         yield _Group(name, f"{exact(low, _DIGITS)} to {exact(high, _DIGITS)}", rows[inside])
 
 
-def _table(differences: list[_Difference]) -> Table:
+def _score_cell(score: Score, *, is_share: bool) -> Cell:
+    """A score with its standard error; a share of 0 or 1 with its 95 % interval, which has one side only.
+
+    References
+    ----------
+    Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22, 1927.
+    """
+    if not is_share or score.value not in (0, 1):
+        return score_cell(score.value, score.standard_error)
+    bound = score.rows / (score.rows + _Z**2)  # of a share of 1; of 0 it is one minus this
+    interval = f"{format_score(bound)} to 1" if score.value else f"0 to {format_score(1 - bound)}"
+    return Cell(text=f"{format_score(score.value)} (95 %: {interval})", value=score.value)
+
+
+def _table(differences: list[_Difference], *, is_share: bool) -> Table:
     columns = [
         Column(name="group", numeric=False),
         Column(name="rows"),
@@ -153,7 +169,7 @@ def _table(differences: list[_Difference]) -> Table:
         [
             Cell(text=found.group.name),
             number_cell(len(found.group.rows)),
-            score_cell(found.score.value, found.score.standard_error),
+            _score_cell(found.score, is_share=is_share),
             Cell(text="worse" if found.is_worse else "better", value=found.score.value - found.overall),
             number_cell(round(found.standard_errors, 1)),
         ]

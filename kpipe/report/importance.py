@@ -11,7 +11,6 @@ from kpipe.core.formatting import format_score, format_with_error
 from kpipe.report.blocks import Block, Cell, Column, Finding, Plot, Section, Table, Text, number_cell, text_cell
 from kpipe.report.colours import ACCENT, MUTED
 from kpipe.report.formatting import share, short
-from kpipe.report.partial_dependence import Dependence
 from kpipe.report.partial_dependence import plot as dependence_plot
 from kpipe.report.permutation import ColumnImportance, Importance
 from kpipe.report.refit import names_of
@@ -51,7 +50,7 @@ def section(run: LoadedRun, importance: Importance | str) -> Section:
         _plot(run, importance),
         _table(importance),
         Text(text=_reproduction(importance)),
-        *_dependence(run, importance.dependence),
+        *_dependence(run, importance),
     ]
     return Section(
         key=_KEY,
@@ -70,8 +69,9 @@ def _training(importance: Importance) -> str:
     return f"{models} trained again on{part} {folds}"
 
 
-def _dependence(run: LoadedRun, found: Sequence[Dependence]) -> list[Block]:
+def _dependence(run: LoadedRun, importance: Importance) -> list[Block]:
     """The partial dependence of the most important columns."""
+    found = importance.dependence
     if not found:
         return []
     names = run.oof.classes if run.oof is not None and run.oof.classes else run.targets
@@ -85,11 +85,21 @@ def _dependence(run: LoadedRun, found: Sequence[Dependence]) -> list[Block]:
         "Partial dependence: the ensemble's mean prediction when all rows have the same value of the column. It shows "
         "what the models have learned, not what causes what. All plots have the same scale of predictions."
     )
+    if left_out := _without_dependence(importance):
+        text += f" Not drawn, because nearly every row has its own value: {', '.join(left_out)}."
     shown = outputs if classes else outputs[:1]
     span = np.concatenate([one.means[:, [place for place, _ in shown]].ravel() for one in found])
     limits = float(span.min()), float(span.max())
     plots = [dependence_plot(one, shown, what, limits=limits) for one in found]
     return [Text(text="Partial dependence of the most important columns", heading=True), Text(text=text), *plots]
+
+
+def _without_dependence(importance: Importance) -> list[str]:
+    """Columns as important as those that are drawn, which have no frequent value to draw."""
+    drawn = {one.column for one in importance.dependence}
+    names = [one.column for one in importance.columns if one.value > one.standard_error]
+    last = max((place for place, name in enumerate(names) if name in drawn), default=-1)
+    return [short(name, 40) for name in names[:last] if name not in drawn]
 
 
 def _plot(run: LoadedRun, importance: Importance) -> Plot:

@@ -18,6 +18,7 @@ from kpipe.training.checkpoints import NO_STORE, FitStore
 
 __all__ = ["Workload", "expected_time", "expected_time_of"]
 
+_BUSY = 1.3  # slowness from which other work is mentioned
 _MOST_RUNS = 20  # the latest of the competition that are read
 _START = 4.0  # seconds besides the fits: Python's and the workers' start, the ensemble, the checks
 # Seconds of a fit with one thread: a constant, and seconds for each million cells that it trains on. Fitted to kpipe's
@@ -55,6 +56,8 @@ class Workload:
         Seconds that the run may take.
     reuses : bool
         Whether fits of earlier runs are reused.
+    slowness : float
+        Seconds that a second of work takes on this machine, which has other work, too.
     """
 
     models: Sequence[str]
@@ -65,6 +68,7 @@ class Workload:
     key: str
     budget: float | None
     reuses: bool
+    slowness: float = 1.0
 
 
 def expected_time_of(
@@ -75,6 +79,7 @@ def expected_time_of(
     models: list[str],
     content: Mapping[str, Any],
     store: FitStore,
+    slowness: float,
 ) -> str:
     """How long a run will take, as a sentence.
 
@@ -88,6 +93,8 @@ def expected_time_of(
         Of ``request.json``.
     store : FitStore
         Of the run.
+    slowness : float
+        As in ``Workload``.
 
     Returns
     -------
@@ -102,6 +109,7 @@ def expected_time_of(
         key=content["key"],
         budget=request.budget,
         reuses=NO_STORE not in (store, fit_store_of_runs(request)) and not request.keep_models,
+        slowness=slowness,
     )
     return expected_time(work, competition_folder(request.out, problem.slug))
 
@@ -130,9 +138,13 @@ def expected_time(work: Workload, folder: Path) -> str:
     if unknown:
         return f"Expected time: unknown, because no earlier run in {folder} has trained {', '.join(unknown)}."
     seconds = sum(work.fits * (known or _typical(name, work)) for name, known in fits.items()) / work.jobs
+    is_busy = work.slowness >= _BUSY
     if None in fits.values():
-        return f"Expected time: roughly {_in_words(_START + seconds)}, by the size of the table."
-    return f"Expected time: about {_in_words(_besides_fits(records[0]) + seconds)}, by earlier runs."
+        load = f" and other work on this machine (without it, {_in_words(_START + seconds)})" if is_busy else ""
+        slowness = work.slowness if is_busy else 1.0
+        return f"Expected time: roughly {_in_words((_START + seconds) * slowness)}, by the size of the table{load}."
+    load = "; this machine has other work now, which takes its share" if is_busy else ""
+    return f"Expected time: about {_in_words(_besides_fits(records[0]) + seconds)}, by earlier runs{load}."
 
 
 def _records(folder: Path) -> Iterator[Mapping[str, Any]]:

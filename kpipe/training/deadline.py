@@ -98,7 +98,7 @@ class RunClock:
         """
         if self.budget is None:
             return None
-        return max(_CHECKED * self.budget, min(_LONGEST_CHECKS, _MOST_CHECKED * self.budget)) / self._slowness()
+        return max(_CHECKED * self.budget, min(_LONGEST_CHECKS, _MOST_CHECKED * self.budget)) / self.slowness()
 
     def training_deadline(self) -> Deadline:
         """Return the deadline of training, after which there is time for the ensemble, checks and writing.
@@ -106,12 +106,13 @@ class RunClock:
         The slower the machine has been so far, because of other work on it, the more time is kept.
         """
         worked = time.process_time() - self._worked
-        reserved = reserved_seconds(self.budget, prepared=worked, slowness=self._slowness())
+        reserved = reserved_seconds(self.budget, prepared=worked, slowness=self.slowness())
         return Deadline(self.budget, spent=self.elapsed() + reserved)
 
     def elapsed(self) -> float:
         """Return the seconds that the run has taken so far."""
         return time.perf_counter() - self.began
 
-    def _slowness(self) -> float:
+    def slowness(self) -> float:
+        """Return how many seconds a second of this process's work has taken so far, between 1 and 3."""
         return slowness_of(self.elapsed() - self._spent, time.process_time() - self._worked)

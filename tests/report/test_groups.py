@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.metrics import get_metric
+from kpipe.core.values import Score
 from kpipe.report import groups
+from kpipe.report.groups import _score_cell
 from kpipe.runs.oof import OofPredictions
 from tests.report.pages import findings
 
@@ -21,3 +23,15 @@ def test_a_group_with_a_significantly_worse_score_is_a_finding() -> None:
     ((level, text),) = findings(section)
     assert level == "note"
     assert text.startswith("The 100 rows with colour: red score ")
+
+
+def test_a_group_that_is_all_right_has_an_interval_of_one_side() -> None:
+    shown = {
+        (value, is_share): _score_cell(Score(value=value, standard_error=0.05, rows=20), is_share=is_share).text
+        for value in (0.0, 0.5, 1.0)
+        for is_share in (True, False)
+    }
+    assert shown[1.0, True] == "1.0000 (95 %: 0.8389 to 1)"
+    assert shown[0.0, True] == "0.0000 (95 %: 0 to 0.1611)"
+    assert "±" in shown[0.5, True]
+    assert all("±" in shown[value, False] for value in (0.0, 0.5, 1.0))

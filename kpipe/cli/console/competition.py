@@ -30,7 +30,7 @@ _OPTIONS = {
     "task": "--metric",
     "groups": "--split",
     "columns": "--drop, --text",
-    "features": "set in a module",
+    "features": "a module can set others",
     "splitter": "--split, --folds",
     "weights": "--weights",
     "models": "--model",
