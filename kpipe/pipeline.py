@@ -176,10 +176,7 @@ def run(
         )
         keep_code(folder.path, problem.slug)
         store = fit_store(request, rerun)
-        slowness, names = clock.slowness(), list(models)
-        notes += (
-            expected_time_of(request, problem, folds, models=names, content=content, store=store, slowness=slowness),
-        )
+        notes += (expected_time_of(request, problem, folds, models=models, content=content, store=store, clock=clock),)
         kept = EarlyChecks(keep_checks(store, content["key"]))
         on_start(RunPlan(problem, tuple(models), len(folds.train), folder.path, notes))
         kept.make(

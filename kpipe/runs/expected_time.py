@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from kpipe.runs.find import competition_folder, finished_folders, read_run
 from kpipe.runs.fits import fit_store_of_runs
 from kpipe.runs.loaded import as_number
 from kpipe.training.checkpoints import NO_STORE, FitStore
+from kpipe.training.deadline import RunClock
 
 __all__ = ["Workload", "expected_time", "expected_time_of"]
 
@@ -76,10 +77,10 @@ def expected_time_of(
     problem: Problem,
     folds: Folds,
     *,
-    models: list[str],
+    models: Iterable[str],
     content: Mapping[str, Any],
     store: FitStore,
-    slowness: float,
+    clock: RunClock,
 ) -> str:
     """How long a run will take, as a sentence.
 
@@ -88,20 +89,20 @@ def expected_time_of(
     request : RunRequest
     problem : Problem
     folds : Folds
-    models : list of str
+    models : iterable of str
     content : mapping
         Of ``request.json``.
     store : FitStore
         Of the run.
-    slowness : float
-        As in ``Workload``.
+    clock : RunClock
+        Of the run, which has measured how busy the machine is.
 
     Returns
     -------
     str
     """
     work = Workload(
-        models=models,
+        models=list(models),
         fits=(len(folds.train) + folds.refit) * len(request.seeds),
         rows=max(map(len, folds.train)),
         columns=len(problem.columns),
@@ -109,7 +110,7 @@ def expected_time_of(
         key=content["key"],
         budget=request.budget,
         reuses=NO_STORE not in (store, fit_store_of_runs(request)) and not request.keep_models,
-        slowness=slowness,
+        slowness=clock.slowness(),
     )
     return expected_time(work, competition_folder(request.out, problem.slug))
 
