@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from kpipe.cli.command import Command
@@ -24,10 +25,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _execute(options: argparse.Namespace) -> int:
     """Write the code of a run back, and print what was written."""
     from kpipe.runs.find import find_run
-    from kpipe.runs.kept_code import restore_code
+    from kpipe.runs.kept_code import is_own_code, restore_code
 
     run, target = find_run(options.what, options.out), options.to or _workspace()
     written = restore_code(run, target, force=options.force)
+    if written and not is_own_code(run):
+        print("You did not write this code on this machine. Read it first: kpipe run executes it.", file=sys.stderr)
     if options.json:
         from kpipe.cli.json_output import print_json
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import hashlib
 import importlib
 import os
 import sys
@@ -24,11 +25,12 @@ from kpipe.runs.files import write_file
 from kpipe.runs.run import Run
 from kpipe.runs.signatures import is_own, sign
 
-__all__ = ["CODE", "code_changes", "keep_code", "kept_files", "restore_code", "using_kept_code"]
+__all__ = ["CODE", "code_changes", "is_own_code", "keep_code", "kept_files", "restore_code", "using_kept_code"]
 
 CODE = "code"  # the folder in that of a run
 _COMPETITIONS, _MODULES = "competitions", "modules"
 _MOST = 20 << 20  # bytes of all files: a module's folder that holds data is not copied into each run
+_LONGEST_TEXT = 1 << 20  # bytes of a file that is compared line by line
 
 
 def keep_code(folder: Path, slug: str) -> None:
@@ -82,7 +84,11 @@ def kept_files(run: Run) -> dict[str, Path]:
     """
     home = run.path / CODE
     files = (file for part in (_COMPETITIONS, _MODULES) for file in sorted((home / part).rglob("*")))
-    return {file.relative_to(home).as_posix(): file for file in files if file.is_file() and not file.is_symlink()}
+    return {
+        file.relative_to(home).as_posix(): file
+        for file in files
+        if file.is_file() and not file.is_symlink() and "__pycache__" not in file.parts
+    }
 
 
 def code_changes(a: Run, b: Run) -> list[str]:
@@ -110,12 +116,12 @@ def code_changes(a: Run, b: Run) -> list[str]:
 
 
 def _lines(file: Path | None) -> list[str]:
-    """The lines of a file; a file that is no text is named by its size."""
+    """The lines of a file; one line for a file that is no text, or so long that its diff would take minutes."""
     if file is None:
         return []
     content = file.read_bytes()
-    if b"\0" in content:
-        return [f"({len(content):,} bytes)"]
+    if b"\0" in content or len(content) > _LONGEST_TEXT:
+        return [f"({len(content):,} bytes, SHA-256 {hashlib.sha256(content).hexdigest()[:12]})"]
     return content.decode("utf-8", errors="replace").splitlines()
 
 
@@ -138,15 +144,25 @@ def using_kept_code(run: Run) -> Iterator[tuple[str, ...]]:
     if not files or _is_present(run.record.get("code"), slug):
         yield ()
         return
-    if not _is_own_code(run.path / CODE):
+    if not is_own_code(run):
         yield (f"The code in {run.path / CODE} was not written by you on this machine: the present code is used.",)
         return
     with _searched_first(run.path / CODE, slug):
         yield (f"The module has changed since: the code that {run.record['run_id']} has kept is used.",)
 
 
-def _is_own_code(code: Path) -> bool:
-    """Whether this user has written everything that could be imported from the folder."""
+def is_own_code(run: Run) -> bool:
+    """Whether this user has written everything that could be imported from the code that a run has kept.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    bool
+    """
+    code = run.path / CODE
     found = [path for part in (_COMPETITIONS, _MODULES) for path in (code / part).rglob("*")]
     if any(path.is_symlink() for path in (code / _COMPETITIONS, code / _MODULES, *found)):
         return False
@@ -163,10 +179,13 @@ def _is_present(recorded: object, slug: str) -> bool:
 @contextlib.contextmanager
 def _searched_first(code: Path, slug: str) -> Iterator[None]:
     """Find competitions and modules in ``code`` first, in this process and in the workers that it starts."""
-    before = os.environ.get("KPIPE_COMPETITIONS")
     places = [str(code / _COMPETITIONS), str(code / _MODULES)]
+    # Bytecode in the folder would not be signed, so that the code could not be used a second time.
+    variables = {"KPIPE_COMPETITIONS": places[0], "PYTHONDONTWRITEBYTECODE": "1"}
+    before = {name: os.environ.get(name) for name in variables}, sys.dont_write_bytecode
     _forget(code, slug)
-    os.environ["KPIPE_COMPETITIONS"] = places[0]
+    os.environ.update(variables)
+    sys.dont_write_bytecode = True
     competitions.__path__.insert(0, places[0])
     sys.path.insert(0, places[1])
     try:
@@ -174,10 +193,11 @@ def _searched_first(code: Path, slug: str) -> Iterator[None]:
     finally:
         competitions.__path__.remove(places[0])
         sys.path.remove(places[1])
-        if before is None:
-            del os.environ["KPIPE_COMPETITIONS"]
-        else:
-            os.environ["KPIPE_COMPETITIONS"] = before
+        values, sys.dont_write_bytecode = before
+        for name, value in values.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
         _forget(code, slug)
 
 
@@ -218,8 +238,8 @@ def restore_code(run: Run, target: Path, *, force: bool = False) -> list[Path]:
     kept = {target / name.removeprefix(f"{_MODULES}/"): file for name, file in kept_files(run).items()}
     if not kept:
         raise UsageError(
-            f"{run.record['run_id']} has kept no code: the competition had no module, or an earlier version of kpipe "
-            "made the run.",
+            f"{run.record['run_id']} has kept no code: the competition had no module, its files had more than "
+            f"{_MOST >> 20} MiB, or an earlier version of kpipe made the run.",
             code="no-kept-code",
         )
     differing = {path: file for path, file in kept.items() if not _is_equal(path, file)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,7 +75,7 @@ def test_the_difference_of_two_runs_code_is_a_diff(home: Path, tmp_path: Path) -
     second = made(tmp_path / "second")
     assert code_changes(first, first) == []
     assert [line for line in code_changes(first, second) if not line.startswith("@@")] == [
-        *("--- a/competitions/kept/table.bin", "+++ b/competitions/kept/table.bin", "+(2 bytes)"),
+        *("--- a/competitions/kept/table.bin", "+++ b/competitions/kept/table.bin", "+(2 bytes, SHA-256 b413f47d13ee)"),
         *("--- a/modules/kept_helper.py", "+++ b/modules/kept_helper.py", "-FACTOR = 2", "+FACTOR = 3"),
     ]
 
@@ -114,6 +116,30 @@ def test_own_code_is_used_where_the_present_code_differs_and_not_afterwards(home
     assert competitions.folder("kept") == home / "competitions" / "kept"
 
 
+def test_own_code_is_used_again_although_python_writes_bytecode(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kpipe.problem.competition import find
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    run = made(tmp_path / "first")
+    for _ in range(2):
+        with using_kept_code(Run(path=run.path, record={**run.record, "code": None})) as notes:
+            assert "the code that first has kept is used" in notes[0]
+            assert find("kept").slug == "kept"
+    assert not sys.dont_write_bytecode
+    assert "PYTHONDONTWRITEBYTECODE" not in os.environ
+
+
+def test_bytecode_beside_kept_code_is_neither_compared_nor_restored(home: Path, tmp_path: Path) -> None:
+    run = made(tmp_path / "first")
+    cache = run.path / "code" / "modules" / "__pycache__"
+    cache.mkdir()
+    (cache / "kept_helper.cpython-311.pyc").write_bytes(b"\0")
+    assert sorted(kept_files(run)) == ["competitions/kept/competition.py", "modules/kept_helper.py"]
+
+
 def test_restore_writes_into_the_workspace_and_says_so(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -126,7 +152,8 @@ def test_restore_writes_into_the_workspace_and_says_so(
     workspace.create(home)
     monkeypatch.chdir(home)
     assert call("restore", "the first", "--out", tmp_path / "runs") == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "You did not write this code" not in err
     restored = home / "competitions" / "titanic" / "competition.py"
     assert f"Restored {restored}" in out.replace("\n", "")
     assert call("restore", "best", "--out", tmp_path / "runs", "--json") == 0
@@ -134,3 +161,7 @@ def test_restore_writes_into_the_workspace_and_says_so(
     restored.write_text("# edited\n")
     assert call("restore", "titanic/best", "--out", tmp_path / "runs", "--json") == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "would-replace"
+    (kept,) = (tmp_path / "runs" / "titanic").glob("2*/code/competitions/titanic/competition.py")
+    kept.write_text("# somebody else's\n")
+    assert call("restore", "last", "--out", tmp_path / "runs", "--to", tmp_path / "elsewhere") == 0
+    assert "You did not write this code on this machine." in capsys.readouterr().err
