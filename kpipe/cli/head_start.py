@@ -46,7 +46,7 @@ def _will_reuse_fits(options: argparse.Namespace) -> bool:
     """Whether the last run of the competition was made by the same command, so that most likely nothing is trained."""
     if options.fresh:
         return False
-    with contextlib.suppress(OSError, ValueError, AttributeError):
+    with contextlib.suppress(OSError, ValueError, AttributeError, TypeError, RecursionError):
         last = max((options.out / options.slug).glob("2*/run.json"))
         before = json.loads(last.read_text(encoding="utf-8")).get("command")
         return _without_labels(before) == _without_labels(["kpipe", *sys.argv[1:]])

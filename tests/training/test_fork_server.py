@@ -142,6 +142,17 @@ def test_the_same_command_again_will_find_its_fits_and_starts_none(tmp_path: Pat
     assert len(started) == 1
 
 
+@pytest.mark.parametrize("record", ["{}", '{"command": null}', '{"command": [1]}', "[]", "[" * 100_000])
+def test_a_run_without_a_command_that_can_be_read_is_no_earlier_call(
+    tmp_path: Path, started: list[list[str]], record: str
+) -> None:
+    folder = tmp_path / "titanic" / "20261127T000000Z-abc"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(record)
+    start_workers_early(options(tmp_path))
+    assert len(started) == 1
+
+
 def test_another_program_that_calls_the_command_starts_none(
     tmp_path: Path, started: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
