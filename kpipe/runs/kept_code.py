@@ -84,11 +84,13 @@ def kept_files(run: Run) -> dict[str, Path]:
     """
     home = run.path / CODE
     files = (file for part in (_COMPETITIONS, _MODULES) for file in sorted((home / part).rglob("*")))
-    return {
-        file.relative_to(home).as_posix(): file
-        for file in files
-        if file.is_file() and not file.is_symlink() and "__pycache__" not in file.parts
-    }
+    named = {file.relative_to(home): file for file in files if file.is_file() and not file.is_symlink()}
+    return {name.as_posix(): file for name, file in named.items() if not any(map(_is_not_kept, name.parts))}
+
+
+def _is_not_kept(part: str) -> bool:
+    """Whether nothing of such a name is kept, so that Python or somebody else has put it there."""
+    return part == "__pycache__" or part.startswith(".")
 
 
 def code_changes(a: Run, b: Run) -> list[str]:

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from kpipe import competitions
+from kpipe.kaggle.kernel.embedded import embedded_files
 from kpipe.runs.code_hashes import code_hashes, imported_modules
+from kpipe.runs.kept_code import keep_code
 
 
 def test_imported_modules_are_found_wherever_a_file_imports_them(
@@ -34,3 +36,20 @@ def test_imported_modules_are_found_wherever_a_file_imports_them(
         "far_deep.py",
         "far_late.py",
     ]
+
+
+def test_hidden_files_are_neither_hashed_nor_kept_nor_embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(competitions, "__path__", [str(tmp_path), *competitions.__path__])
+    home = tmp_path / "secretive"
+    (home / ".git").mkdir(parents=True)
+    (home / "competition.py").write_text("from kpipe import Competition\ncompetition = Competition(slug='secretive')\n")
+    before = code_hashes("secretive")
+    (home / ".git" / "HEAD").write_text("ref: refs/heads/main")
+    (home / ".env").write_text("KAGGLE_API_TOKEN=secret")
+    assert code_hashes("secretive") == before
+    keep_code(tmp_path / "run", "secretive")
+    assert [file.name for file in (tmp_path / "run" / "code" / "competitions").rglob("*") if file.is_file()] == [
+        "competition.py"
+    ]
+    names = [name for name, _ in embedded_files("secretive") if "secretive" in name]
+    assert names == ["kpipe/competitions/secretive/competition.py"]

@@ -132,11 +132,14 @@ def test_own_code_is_used_again_although_python_writes_bytecode(
     assert "PYTHONDONTWRITEBYTECODE" not in os.environ
 
 
-def test_bytecode_beside_kept_code_is_neither_compared_nor_restored(home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["__pycache__/kept_helper.cpython-311.pyc", ".git/config", ".env"])
+def test_bytecode_and_hidden_files_beside_kept_code_are_neither_compared_nor_restored(
+    home: Path, tmp_path: Path, name: str
+) -> None:
     run = made(tmp_path / "first")
-    cache = run.path / "code" / "modules" / "__pycache__"
-    cache.mkdir()
-    (cache / "kept_helper.cpython-311.pyc").write_bytes(b"\0")
+    file = run.path / "code" / "modules" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"\0")
     assert sorted(kept_files(run)) == ["competitions/kept/competition.py", "modules/kept_helper.py"]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from kpipe import competitions
 from kpipe.errors import UsageError
-from kpipe.runs.code_hashes import imported_modules
+from kpipe.runs.code_hashes import imported_modules, is_code
 
 __all__ = ["check_importable", "embedded_files", "zip_embedded"]
 
@@ -33,7 +33,6 @@ _LEFT_OUT = (
     "kpipe.studies",
     "kpipe.vault",
 )
-_NOT_NEEDED = {"sample", "__pycache__", ".git"}
 _COMPILED = {".so", ".pyd", ".dylib", ".dll"}
 
 # Import a competition from the unpacked zip, with the installed packages and nothing else.
@@ -94,7 +93,7 @@ def _files(place: Path) -> Iterator[Path]:
     if place.is_file():
         yield place
     for path in sorted(place.rglob("*")):
-        if path.is_file() and not _NOT_NEEDED & set(path.relative_to(place).parts) and path.suffix != ".md":
+        if path.is_file() and is_code(path.relative_to(place)) and path.suffix != ".md":
             yield path
 
 
