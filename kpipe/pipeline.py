@@ -98,9 +98,10 @@ class RunPlan:
         """One sentence that describes the plan."""
         tables = self.problem.tables
         return (
-            f"{self.problem.slug}: {len(tables.train):,} training rows, {len(tables.test):,} test rows "
-            f"({tables.source.origin}: {tables.source.path}). Training {', '.join(self.models)} "
-            f"on {self.folds} fold{'s' * (self.folds > 1)}, scored by {self.problem.metric.name}."
+            f"{self.problem.slug}: {len(tables.train):,} training rows, {len(tables.test):,} test row"
+            f"{'s' * (len(tables.test) != 1)} ({tables.source.origin}: {tables.source.path}). "
+            f"Training {', '.join(self.models)} on {self.folds} fold{'s' * (self.folds > 1)}, "
+            f"scored by {self.problem.metric.name}."
         )
 
 

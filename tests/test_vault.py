@@ -161,7 +161,7 @@ def test_show_says_that_a_vault_is_in_force(
     ("words", "message"),
     [
         ((SLUG, "--share", "20%"), "has a vault of 60 rows already"),
-        ((SLUG, "--share", "80%"), "--share must be above 0% and at most 50%; got 0.8"),
+        ((SLUG, "--share", "80%"), "--share must be above 0% and at most 50%; got 80%"),
         ((SLUG, "--share", "20"), "got 20. For 20 %, write 20%."),
         ((SLUG, "--share", "many"), "must be a share such as 20%; got 'many'"),
         (("open", "before"), "has trained on the vault's rows"),
@@ -185,7 +185,7 @@ def test_a_wrong_call_says_what_to_do_and_loses_nothing(
 
 @pytest.mark.parametrize(
     ("share", "rows", "message"),
-    [("5%", 300, "leaves 15 rows set apart: at least 20"), ("50%", 30, "leaves 15 rows set apart")],
+    [("5%", 300, "--share 5% sets aside 15 of 300 rows: at least 20"), ("50%", 30, "sets apart 15 of 30 rows")],
 )
 def test_a_share_that_leaves_too_little_is_refused(
     share: str, rows: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -201,7 +201,7 @@ def test_a_vault_or_a_rest_of_few_groups_or_of_one_class_is_refused(tmp_path: Pa
     group = np.array([f"shop {number}" for number in np.random.default_rng(0).permutation(330) // 30])
     grouped = replace(made, train=made.train.assign(g=group[:300]), test=made.test.assign(g="new " + group[300:]))
     request = RunRequest(SLUG, data=write(grouped, tmp_path / "g"), out=tmp_path / "out", split="g")
-    with pytest.raises(UsageError, match=r"--share 0\.2 leaves 2 groups of g set apart: at least 5 are needed"):
+    with pytest.raises(UsageError, match=r"--share 20% sets aside 2 groups of g: at least 5 are needed"):
         make_vault(request, share=0.2)
     days = pd.date_range("2020-01-01", periods=330).strftime("%Y-%m-%d")
     dated = replace(
@@ -210,7 +210,7 @@ def test_a_vault_or_a_rest_of_few_groups_or_of_one_class_is_refused(tmp_path: Pa
         test=made.test.assign(day=days[300:]),
     )
     request = RunRequest(SLUG, data=write(dated, tmp_path / "t"), out=tmp_path / "out")
-    with pytest.raises(UsageError, match=r"--share 0\.2 leaves one class set apart, 1: choose another share"):
+    with pytest.raises(UsageError, match=r"--share 20% sets aside rows of the class 1 only: choose another share"):
         make_vault(request, share=0.2)
     assert not (tmp_path / "out").exists()
 

@@ -30,7 +30,8 @@ def check_share(share: float) -> None:
     if not 0 < share <= _LARGEST_SHARE:
         percent = f" For {share:g} %, write {share:g}%." if 1 <= share <= 100 * _LARGEST_SHARE else ""
         raise UsageError(
-            f"--share must be above 0% and at most {_LARGEST_SHARE:.0%}; got {share:.4g}.{percent}",
+            f"--share must be above 0% and at most {_LARGEST_SHARE:.0%}; got "
+            f"{_percent(share) if share < 1 else f'{share:.4g}'}.{percent}",
             code="invalid-value",
         )
 
@@ -103,33 +104,36 @@ def _draw_in_time(splitter: Any, times: pd.Series, count: int, seed: int) -> tup
     return np.flatnonzero(times >= first), f"the last rows by {name}, from {first}"
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g}%"
+
+
 def _check_enough(problem: Problem, rows: np.ndarray, share: float) -> None:
     """Raise UsageError if too few rows, groups or classes are set aside or left."""
-    left = np.setdiff1d(np.arange(len(problem.y) - problem.tables.extra), rows)
-    for part, name in ((rows, "set apart"), (left, "to train on")):
+    count = len(problem.y) - problem.tables.extra
+    left = np.setdiff1d(np.arange(count), rows)
+    what = None
+    for part, does, where in ((rows, "sets aside", ""), (left, "leaves", " to train on")):
         if len(part) < _FEWEST:
-            raise UsageError(
-                f"--share {share:.4g} leaves {len(part)} rows {name}: at least {_FEWEST} are needed.",
-                code="vault-unsuitable",
-            )
-        blocks = None if problem.groups is None else problem.tables.train[problem.groups].iloc[part]
-        if blocks is not None and blocks.nunique() < _FEWEST_GROUPS:
-            raise UsageError(
-                f"--share {share:.4g} leaves {blocks.nunique()} groups of {problem.groups} {name}: at least "
-                f"{_FEWEST_GROUPS} are needed.",
-                code="vault-unsuitable",
-            )
-        if problem.labels is not None and len(np.unique(problem.y[part])) < 2:
-            label = problem.labels[problem.y[part][0]]
-            raise UsageError(
-                f"--share {share:.4g} leaves one class {name}, {label}: choose another share.", code="vault-unsuitable"
-            )
+            what = f"{does} {len(part)} of {count:,} rows{where}: at least {_FEWEST} are needed"
+        elif (groups := _count_groups(problem, part)) is not None and groups < _FEWEST_GROUPS:
+            what = f"{does} {groups} groups of {problem.groups}{where}: at least {_FEWEST_GROUPS} are needed"
+        elif problem.labels is not None and len(present := np.unique(problem.y[part])) < 2:
+            rarest = int(np.bincount(problem.y.astype(int)).min())
+            only = f"rows of the class {problem.labels[present[0]]} only{where}"
+            what = f"{does} {only}: choose another share, at which each class has rows (the rarest has {rarest} in all)"
+        if what is not None:
+            raise UsageError(f"--share {_percent(share)} {what}.", code="vault-unsuitable")
     if problem.labels is not None and len(lost := np.setdiff1d(problem.y, problem.y[left])):
-        label = problem.labels[lost[0]]
         raise UsageError(
-            f"--share {share:.4g} leaves no row of the class {label} to train on: choose another share.",
+            f"--share {_percent(share)} leaves no row of the class {problem.labels[lost[0]]} to train on: choose "
+            "another share.",
             code="vault-unsuitable",
         )
+
+
+def _count_groups(problem: Problem, rows: np.ndarray) -> int | None:
+    return None if problem.groups is None else int(problem.tables.train[problem.groups].iloc[rows].nunique())
 
 
 def spread_rows(values: np.ndarray, count: int, *, seed: int = 0) -> np.ndarray:

@@ -136,7 +136,7 @@ def test_a_competition_is_made_trained_on_and_graded(tmp_path: Path, capsys: pyt
     ("change", "message"),
     [
         ({"share": 0.7}, "--share must be above 0% and at most 50%"),
-        ({"share": 0.01}, "leaves 2 rows set apart: at least 20 are needed"),
+        ({"share": 0.01}, "sets aside 2 of 200 rows: at least 20 are needed"),
         ({"data": "sample"}, "This is sample data"),
     ],
 )
