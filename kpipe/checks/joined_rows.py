@@ -235,11 +235,11 @@ def _finding(worst: _Break, broken: list[_Break]) -> Finding:
     often = max(dict.fromkeys(names), key=names.count)
     where = f"in {worst.rows:,} rows of {worst.table} (row {worst.start + 1} to row {worst.end + 1})"
     text = (
-        f"{worst.one} and {worst.two} belong together (correlation of ranks {worst.there:.2f}), but not {where}: "
-        f"there it is {worst.here:.2f}, although each looks as usual."
+        f"{worst.one} and {worst.two} belong together (correlation of ranks {worst.there:.2f}), but are unrelated "
+        f"{where}: there it is {worst.here:.2f}, although each looks as usual."
     )
     if len(broken) > 1:
-        text += f" {often} has lost most such relations there ({names.count(often)} of {len(broken)})."
+        text += f" So are {len(broken)} such pairs; {often} is in {names.count(often)} of them."
     if worst.shift:
         by = f"{abs(worst.shift)} row{'s' * (abs(worst.shift) > 1)}"
         text += f" It comes back when one of them is moved by {by}: they are joined {by} apart."

@@ -46,7 +46,7 @@ _MAX_RANKED = 100_000  # rows of a table whose groups are ranked: a sample would
 _COLUMNS = 60  # the first ones, of which groups and numbers to rank are taken
 _SEPARATED, _MIN_OF_CLASS = 0.95, 30  # difference of shares of rows of a class and of others; rows of either
 _FEW_CLASSES = 6  # of which each is compared with all others
-_BLANKS = "The blanks"
+_BLANKS = "The kind of blanks"
 _ROWS_PER_CATEGORY, _MIN_NUMBERS = 20, 50  # of texts whose parts, and of numbers whose digits, are examined
 
 

@@ -67,7 +67,7 @@ def parts_of_texts(column: str, cells: Sequence[str | None]) -> Iterator[Part]:
     yield f"The number of capitals in {column}", [float(sum(map(str.isupper, text))) for text in texts]
     yield f"The case of {column}", [next((name for name, of in _CASES if of(text)), "mixed") for text in texts]
     yield f"The punctuation of {column}", ["".join(sorted(set(re.findall(r"[^\w\s]", text)))) for text in texts]
-    yield f"The blanks in {column}", [_blanks(text) for text in texts]
+    yield f"The kind of blanks in {column}", [_blanks(text) for text in texts]
     yield f"The order of the words of {column}", [_order(parts) for parts in tokens]
     for size in (1, 3):
         yield f"The first {_characters(size)} of {column}", [text[:size] or None for text in texts]

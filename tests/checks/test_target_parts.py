@@ -334,7 +334,7 @@ def test_blanks_in_some_texts_of_one_author_are_a_warning_that_shows_them() -> N
     given = from_frame(pd.DataFrame({"id": np.arange(1500), "text": texts, "y": y}), 1200, metric="accuracy")
     [(status, text)] = target_in_parts(given.problem, given.folds)
     assert status == "warn"
-    assert "The blanks in text" in text
+    assert "The kind of blanks in text" in text
     assert "'  ' always means b" in text
 
 
