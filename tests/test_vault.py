@@ -145,7 +145,7 @@ def test_blend_compare_selection_bias_report_and_reproduce_keep_the_vault(
     assert "rows.differ" not in html
     assert "position in train.csv, from 1, without the header and the rows of a vault" in html
     assert call("runs", SLUG, *out) == 0
-    assert "(other vault)" in capsys.readouterr().out
+    assert "with all rows of train)" in capsys.readouterr().out
 
 
 def test_show_says_that_a_vault_is_in_force(
