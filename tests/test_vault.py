@@ -185,7 +185,7 @@ def test_a_wrong_call_says_what_to_do_and_loses_nothing(
 
 @pytest.mark.parametrize(
     ("share", "rows", "message"),
-    [("5%", 300, "--share 5% sets aside 15 of 300 rows: at least 20"), ("50%", 30, "sets apart 15 of 30 rows")],
+    [("5%", 300, "--share 5% sets aside 15 of 300 rows: at least 20"), ("50%", 30, "sets aside 15 of 30 rows")],
 )
 def test_a_share_that_leaves_too_little_is_refused(
     share: str, rows: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
