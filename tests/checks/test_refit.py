@@ -123,6 +123,14 @@ def test_an_estimator_with_a_mistake_fails(files: Path, made: type[BaseEstimator
     assert [word for word in words if word not in found.detail] == []
 
 
+def test_a_random_estimator_is_not_said_to_see_validation_rows(files: Path) -> None:
+    found = findings(files, **model(Unseeded))
+    assert found["reproducible fits"].status == "fail"
+    leak = found["validation rows leak into fitting"]
+    assert leak.status == "warn"
+    assert "Make fits reproducible first" in leak.detail
+
+
 @SLOW
 def test_an_estimator_that_gives_most_rows_the_same_prediction_is_a_warning(files: Path) -> None:
     found = findings(files, **model(NearlyConstant))["collapsed predictions"]
