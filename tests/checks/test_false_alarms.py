@@ -85,7 +85,9 @@ def test_a_test_that_lies_elsewhere_has_no_shifted_columns_and_train_no_near_dup
         for given in (make_prepared(n=900, m=600), from_frame(frame, 1000)):
             checks = moved(given, by).checks()
             names = ("column alignment", "near-duplicates across folds", "duplicates across folds")
-            assert [check.detail for name in names if (check := checks.get(name)) and check.status != "pass"] == []
+            assert [
+                check.detail for name in names if (check := checks.get(name)) and check.status in ("warn", "fail")
+            ] == []
 
 
 def test_values_that_one_file_rounds_are_no_near_duplicates() -> None:
