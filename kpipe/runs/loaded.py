@@ -147,7 +147,8 @@ class LoadedRun:
     @property
     def greater_is_better(self) -> bool:
         """Whether a greater score is better; True where the record does not say."""
-        return bool(self.record["metric"].get("greater_is_better", True))
+        value = _at(self.record, ("metric", "greater_is_better"))
+        return True if value is None else bool(value)
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ def test_the_page_shows_no_pixel_as_a_column_and_escapes_the_names_of_classes(tm
     names = (
         "slug run_id metric direction score standard_error baseline baseline_name interval scored_on expected checks"
     )
-    header = dict.fromkeys(names.split(), "")
+    header = dict.fromkeys(["name", "note", *names.split()], "")
     html = render(header, [*pictures.sections(LOG_LOSS, oof, problem.X), found])
     assert "pixel_" not in html
     assert "<b>class" not in html
