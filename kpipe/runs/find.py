@@ -200,12 +200,15 @@ def _by_word(word: str, out: Path, slug: str) -> Path:
 
 
 def _by_id_or_name(name: str, out: Path, slug: str) -> list[Path]:
-    """The runs with an id; without any, those whose id begins or ends with it, or else those of the name."""
+    """The run with an id; without one, those with the name, or else those whose id begins or ends with it."""
     folders = run_folders(out, slug)
-    found = [folder for folder in folders if folder.name == name]
-    if not found and len(name) >= _SHORTEST_PART:
-        found = [folder for folder in folders if folder.name.startswith(name) or folder.name.endswith(name)]
-    return found or [run.path for run in find_runs(out, slug)[0] if run.record.get("name") == name]
+    if found := [folder for folder in folders if folder.name == name]:
+        return found
+    if named := [run.path for run in find_runs(out, slug)[0] if run.record.get("name") == name]:
+        return named
+    if len(name) < _SHORTEST_PART:
+        return []
+    return [folder for folder in folders if folder.name.startswith(name) or folder.name.endswith(name)]
 
 
 def _nearest(name: str, out: Path) -> str:

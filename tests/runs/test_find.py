@@ -164,6 +164,7 @@ def named(tmp_path: Path) -> Path:
     made: list[tuple[str, str, dict[str, object]]] = [
         ("made-by-hand", "20261121T140059Z-6b7004", {"score": 0.7, "name": "titles"}),
         ("made-by-hand", "20261121T140103Z-a13660", {"score": 0.9, "name": "forest"}),
+        ("made-by-hand", "20261121T140100Z-e13660", {"score": 0.1, "name": "2026"}),
         ("made-by-hand", "20261121T140104Z-b13660", {"score": 0.8, "name": "titles"}),
         ("other", "20261121T140105Z-c13660", {"score": 0.1, "slug": "other"}),
     ]
@@ -180,6 +181,7 @@ def named(tmp_path: Path) -> Path:
     [
         ("forest", "a13660"),
         ("made-by-hand/forest", "a13660"),
+        ("2026", "e13660"),  # also how the ids of all begin
         ("last", "6b7004"),
         ("made-by-hand/best", "a13660"),
         ("other/last", "c13660"),

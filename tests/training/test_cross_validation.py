@@ -246,8 +246,8 @@ def test_a_model_that_would_not_finish_within_the_budget_is_skipped(tmp_path: Pa
 def test_a_model_that_never_ends_is_stopped_at_the_deadline(tmp_path: Path) -> None:
     quick, endless = partial(counted, folder=str(tmp_path)), partial(counted, folder=str(tmp_path), seconds=600.0)
     began = time.monotonic()
-    found, _ = validated(survivors(), {"quick": quick, "endless": endless}, deadline=Deadline(6.0), jobs=1)
-    assert time.monotonic() - began < 12
+    found, _ = validated(survivors(), {"quick": quick, "endless": endless}, deadline=Deadline(12.0), jobs=1)
+    assert time.monotonic() - began < 30
     assert [m.name for m in found.models] == ["quick"]
     assert "endless" in found.skipped
 
