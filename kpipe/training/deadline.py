@@ -9,7 +9,7 @@ from kpipe.training.budget import reserved_seconds, slowness_of
 __all__ = ["Deadline", "RunClock"]
 
 # Shares of a budget for the checks of tables: always, and of short budgets up to so many seconds.
-_CHECKED, _MOST_CHECKED, _LONGEST_CHECKS = 0.02, 0.05, 3.0
+_CHECKED, _MOST_CHECKED, _LONGEST_CHECKS = 0.02, 0.08, 6.0
 
 
 class Deadline:

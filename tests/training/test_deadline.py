@@ -55,7 +55,7 @@ def test_the_busier_the_machine_the_more_time_is_kept_for_the_end(
     assert kept == pytest.approx(min(27.0, (2.3 + 0.6 * worked) * min(10.0 / worked, 3.0)), abs=0.1)
     to_check = clock.seconds_to_check_tables()
     assert to_check is not None
-    assert to_check == pytest.approx(3.0 / min(10.0 / worked, 3.0))
+    assert to_check == pytest.approx(6.0 / min(10.0 / worked, 3.0))
     assert RunClock(None).training_deadline().seconds_left() is None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -22,6 +22,7 @@ __all__ = ["print_run"]
 _INFERRED = ("splitter", "groups", "target", "task", "columns", "metric", "positive")  # fields that may be guesses
 
 _MOST_NAMED = 5  # columns with a line each
+_MOST_SKIPPED = 3  # checks that are named
 
 
 def print_run(run: Run, *, json: bool, quiet: bool) -> int:
@@ -121,13 +122,23 @@ def _warnings(record: Mapping[str, Any]) -> Iterator[str]:
         yield f"{len(others)} more columns were left out: {named} (columns_left_out in run.json says why)."
 
 
+def _first(names: Sequence[str]) -> str:
+    """The first names of a list, and how many more there are.
+
+    >>> _first(["a", "b"]), _first(["a", "b", "c", "d", "e", "f"])
+    ('a, b', 'a, b, c and 3 more')
+    """
+    more = len(names) - _MOST_SKIPPED
+    return ", ".join(names) if more < 2 else f"{', '.join(names[:_MOST_SKIPPED])} and {more} more"
+
+
 def _print_checks(console: Console, record: Mapping[str, Any]) -> None:
     """Print how many checks passed, which were skipped, and those that did not pass."""
     checks = record["checks"]
     others = [check for check in checks if check["status"] in ("warn", "fail")]
     passed = sum(check["status"] == "pass" for check in checks)
     skipped = [check["name"] for check in checks if check["status"] == "skipped"]
-    without = f"; skipped: {printable(', '.join(skipped))}" if skipped else ""
+    without = f"; skipped: {printable(_first(skipped))}" if skipped else ""
     names = ", ".join(dict.fromkeys(check["name"] for check in others))
     but = f"; not passed: {printable(names)}" if names else ""
     console.print(f"Checks: {passed} of {len(checks)} passed{without}{but}.", markup=False)
