@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from kpipe.runs.run import Run
 
 __all__ = ["blend", "check", "compare", "load", "load_run"]
 
+_CALLBACKS_OF_A_CHECK = ("on_step", "on_check")
 _NO_OPTIONS_OF_A_CHECK = ("slug", "budget", "out", "seed", "seeds", "keep_models", "name", "note")
 _OPTIONS_OF_LOAD = ("data", "text", "id", "train", "test", "sample", "extra", "size")
 
@@ -146,9 +147,6 @@ def _as_run(run: Run | str | Path, out: str | Path) -> Run:
 
 def check(
     competition: str | Competition,
-    *,
-    on_step: Callable[[str], None] = lambda step: None,
-    on_check: Callable[[Check], None] = lambda check: None,
     **options: Any,
 ) -> tuple[Check, ...]:
     """Test a competition module for leaks and mistakes, as scikit-learn's ``check_estimator`` tests an estimator.
@@ -179,12 +177,13 @@ def check(
         def test_my_competition_is_honest():
             assert [c for c in kpipe.check("my-competition", data="my.zip") if c.status == "fail"] == []
     """
+    callbacks = {name: options.pop(name) for name in _CALLBACKS_OF_A_CHECK if name in options}
     if unused := ", ".join(sorted({*_NO_OPTIONS_OF_A_CHECK} & {*options})):
         raise UsageError(f"A check fits each model once and writes no run: omit {unused}.", code="conflicting-options")
     check_option_names(options)
     slug, own = (competition, None) if isinstance(competition, str) else (competition.slug, competition)
     names = [name for name in SETTINGS if name not in _NO_OPTIONS_OF_A_CHECK]
-    return pipeline.check(make_request(slug, options, names=names), own, on_step=on_step, on_check=on_check)
+    return pipeline.check(make_request(slug, options, names=names), own, **callbacks)
 
 
 def _signature_of_check() -> inspect.Signature:
