@@ -281,7 +281,7 @@ def test_the_command_shows_every_check_and_its_status(files: Path, capsys: pytes
     assert ended.value.code == 0
     assert "pass validation rows leak into fitting: " in captured.out
     assert captured.out.splitlines()[-1].endswith("0 failed.")
-    assert "... cross-validating again, with the target shuffled" in captured.err
+    assert "Cross-validating again, with the target shuffled ..." in captured.err
 
 
 @pytest.mark.slow

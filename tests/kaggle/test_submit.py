@@ -296,7 +296,7 @@ def test_a_submission_that_the_ledger_misses_is_named_and_added_later_with_its_r
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["submit", "nothing"], "There is no run 'nothing': give a run's folder, or its id under submissions"),
+        (["submit", "nothing"], "There is no run 'nothing' in submissions. It holds no finished runs"),
         (["submit", "no.csv", "--competition", "titanic"], "There is no file no.csv"),
         (["submit", "no.csv"], "There is no file no.csv"),
         (["run", "no-such-competition"], "Kaggle has no competition 'no-such-competition'"),
