@@ -305,10 +305,9 @@ def open_run_folder(out: Path, slug: str, key: str, request: Mapping[str, Any] |
 
 def _remove_temporary_files(path: Path) -> None:
     """Remove half-written files that a killed run left; the lock ensures that no other run is writing them."""
-    for folder in (path, path / CHECKPOINTS):
-        for temporary in folder.glob(".*"):
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+    for temporary in path.rglob(".*"):
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def _tidy_finished_runs(home: Path) -> None:

@@ -226,3 +226,11 @@ def test_a_damaged_checkpoint_counts_as_missing_or_is_unchanged(data: st.DataObj
     path.write_bytes(damaged(data, path.read_bytes()))
     found = folder.get("k", {"valid": (6, 2)})
     assert found is None or np.array_equal(found["valid"], values)
+
+
+def test_half_written_files_of_a_killed_run_are_removed_wherever_they_are(tmp_path: Path) -> None:
+    left = tmp_path / "x" / ".partial-key" / "code" / "competitions" / "x" / ".competition.py.27664"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    with open_run_folder(tmp_path, "x", "key"):
+        assert not left.exists()
