@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ __all__ = [
 
 PARAMETERS = "parameters.json"
 ModelParameters = dict[str, dict[str, Any]]  # model → parameter → value, JSON types
+
+_LOG = logging.getLogger("kpipe")
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # in the repr of an object without one of its own; another one each time
 _LONGEST = 500  # characters of a value
@@ -70,12 +74,13 @@ def parameters_of(
     context = make_context(problem, seed=seed, threads=threads, device=device)
     found = {}
     for name in (model.name for model in trained if model.name in models):
-        if name in STACKERS:
-            estimator = build_stacker(models[name], problem, context)
-        else:
-            estimator = build_estimator(name, models[name], problem, context)
-        values = {"class": estimator, **_get_params(estimator)}
-        found[name] = {key: _json(value) for key, value in sorted(values.items())}
+        build = build_stacker if name in STACKERS else partial(build_estimator, name)
+        try:
+            estimator = build(models[name], problem, context)
+            values = {"class": estimator, **_get_params(estimator)}
+            found[name] = {key: _json(value) for key, value in sorted(values.items())}
+        except Exception as error:  # of a user's own factory or repr: the models are trained, and the run goes on
+            _LOG.warning("the parameters of %s are not kept: %s", name, error)
     return found
 
 
@@ -97,6 +102,8 @@ def _json(value: object, depth: int = 3) -> object:
         return [_json(item) for item in value]
     if hasattr(value, "get_params") and not isinstance(value, type):
         return type(value).__name__
+    if isinstance(value, set | frozenset):
+        return sorted(repr(item) for item in value)  # their own order changes from process to process
     # Steps, and names of columns with their transformers: scikit-learn's repr of one takes 0.02 s.
     if isinstance(value, list | tuple) and depth and len(value) <= _MOST_PARTS:
         return [_json(item, depth - 1) for item in value]

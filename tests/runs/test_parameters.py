@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 
-from kpipe.runs.parameters import changed_parameters, read_parameters
+from kpipe import pipeline
+from kpipe.core.request import RunRequest
+from kpipe.core.values import Context, ModelPredictions
+from kpipe.runs.parameters import changed_parameters, parameters_of, read_parameters
 from tests.cli.calls import call
 
 
@@ -40,3 +45,24 @@ def test_a_broken_file_of_parameters_is_as_if_there_were_none(tmp_path: Path, co
 def test_a_parameter_that_only_one_model_has_is_none_in_the_other() -> None:
     found = changed_parameters({"a": {"x": 1, "y": 2}, "b": {}}, {"a": {"x": 1, "z": 3}, "c": {}})
     assert [(one["parameter"], one["a"], one["b"]) for one in found] == [("y", 2, None), ("z", None, 3)]
+
+
+class Chosen(BaseEstimator):
+    def __init__(self, names: frozenset[str] = frozenset({"b", "a", "c"})) -> None:
+        self.names = names
+
+
+def broken(context: Context) -> BaseEstimator:
+    raise RuntimeError("it works only once")
+
+
+def test_a_factory_that_fails_after_training_does_not_lose_the_run_and_sets_are_sorted() -> None:
+    problem = pipeline.prepare(RunRequest("titanic", data="sample"))
+    trained = tuple(
+        ModelPredictions(name=name, oof=np.empty((0, 2)), test=np.empty((0, 2)), seconds=0.0)
+        for name in ("broken", "chosen")
+    )
+    models = {"broken": broken, "chosen": lambda context: Chosen()}
+    found = parameters_of(models, trained, problem, seed=0, threads=1, device="cpu")
+    assert list(found) == ["chosen"]
+    assert ["'a'", "'b'", "'c'"] in found["chosen"].values()
