@@ -8,19 +8,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from kpipe.core import workspace
 from kpipe.problem.remembered_data import is_remembered, remember_data, suggest_entry
 from kpipe.problem.settings import make_request
-
-
-@pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace that the user trusts, and the current folder below it."""
-    workspace.create(tmp_path / "work")
-    below = tmp_path / "work" / "deep" / "er"
-    below.mkdir(parents=True)
-    monkeypatch.chdir(below)
-    return (tmp_path / "work").resolve()
 
 
 def write(work: Path, text: str) -> None:

@@ -17,16 +17,6 @@ from kpipe.problem.settings import (
 )
 
 
-@pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace that the user trusts, and the current folder below it."""
-    workspace.create(tmp_path / "work")
-    below = tmp_path / "work" / "deep" / "er"
-    below.mkdir(parents=True)
-    monkeypatch.chdir(below)
-    return (tmp_path / "work").resolve()
-
-
 def write(work: Path, text: str) -> None:
     (work / "kpipe.toml").write_text(text, encoding="utf-8")
 
