@@ -41,7 +41,9 @@ def _execute(options: argparse.Namespace) -> int:
 
     run_id, slug = run.record["run_id"], run.record["slug"]
     lines = [f"Restored {path}" for path in written] or [f"The code of {run_id} is there already: nothing was written."]
-    for line in [*lines, f"To train with it: kpipe run {slug}"]:
+    if options.to is None:
+        lines += [f"To train with it: kpipe run {slug}"]
+    for line in lines:
         print_text(get_console(), printable(line))
     return 0
 

@@ -17,7 +17,7 @@ from kpipe.core.formatting import format_forecast, format_score, format_with_err
 from kpipe.errors import KpipeError, UsageError
 from kpipe.report.formatting import short
 from kpipe.report.html import render_index
-from kpipe.report.page import FILE
+from kpipe.report.page import ELSEWHERE, FILE
 from kpipe.report.timeline import Point, timeline
 from kpipe.runs.comparable import RunGroup, group_runs
 from kpipe.runs.files import write_file
@@ -163,7 +163,7 @@ def write_index(out: Path, path: Path | None = None) -> tuple[Path, list[str]]:
         groups.append(_group(comparable, entries, target.parent))
     groups.sort(key=lambda group: group.rows[0].created, reverse=True)
     page = render_index(plain_text(out), groups, [plain_text(one) for one in skipped])
-    write_file(target, page.encode("utf-8", "replace"))
+    write_file(target, page.encode("utf-8", "replace"), elsewhere=ELSEWHERE)
     return target, skipped
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from kpipe.core.formatting import format_forecast, format_score, format_with_error, plain_text
 from kpipe.core.metrics import Metric
-from kpipe.errors import OutputError
 from kpipe.problem.problem import Problem
 from kpipe.report import (
     checks,
@@ -29,14 +28,16 @@ from kpipe.report.columns import image_side, with_readable_values
 from kpipe.report.html import render
 from kpipe.report.permutation import Importance, permutation_importance, save_importance
 from kpipe.report.run_problem import difference, load_problem, original_rows, rows_of
+from kpipe.runs.files import write_file
 from kpipe.runs.find import find_run
 from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.oof import OofPredictions
 from kpipe.runs.run import Run
 
-__all__ = ["FILE", "report", "sections", "write"]
+__all__ = ["ELSEWHERE", "FILE", "report", "sections", "write"]
 
 FILE = "report.html"
+ELSEWHERE = "another file with --to FILE"  # what an error advises if a page cannot be written
 
 
 def report(
@@ -118,12 +119,7 @@ def write(run: Run, path: Path | None = None, *, data: str | None = None, budget
         save_importance(run.path, measured)
     found = sections(loaded, known, importance=measured)
     page = render(_header(loaded), [*found, _not_shown(loaded, problem if isinstance(problem, str) else "")])
-    try:
-        target.write_bytes(page.encode("utf-8", "replace"))
-    except OSError as error:
-        raise OutputError(
-            f"{target} cannot be written: {error.strerror}. Choose another file with --to.", code="cannot-write"
-        ) from error
+    write_file(target, page.encode("utf-8", "replace"), elsewhere=ELSEWHERE)
     return target
 
 

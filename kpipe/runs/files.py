@@ -14,6 +14,7 @@ from kpipe.errors import OutputError, UsageError
 __all__ = ["cannot_write", "check_writable", "sha256_of", "sync_folder", "write_file"]
 
 _PROBE = 4096  # bytes that a disk must have room for, so that starting a run makes sense
+_ELSEWHERE = "another folder with --out DIR"
 _NO_FOLDER = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 # What to do, by the reason why a file or folder cannot be written.
 _ADVICE = {
@@ -25,7 +26,7 @@ _ADVICE = {
 }
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes, *, elsewhere: str = _ELSEWHERE) -> None:
     """Write a file that is whole or absent, whenever the process is killed; folders above it are created.
 
     Parameters
@@ -34,6 +35,8 @@ def write_file(path: Path, content: bytes) -> None:
         The file. If it exists, it is replaced in one step.
     content : bytes
         Everything that the file will hold.
+    elsewhere : str
+        What the error advises: where else to write, and the option that says so.
 
     Raises
     ------
@@ -52,7 +55,7 @@ def write_file(path: Path, content: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise cannot_write(path, error) from error
+        raise cannot_write(path, error, elsewhere=elsewhere) from error
 
 
 def sync_folder(path: Path) -> None:
@@ -71,8 +74,8 @@ def sync_folder(path: Path) -> None:
             os.close(descriptor)
 
 
-def cannot_write(path: Path, error: OSError) -> OutputError:
-    """The error to raise if part of a run's folder cannot be written.
+def cannot_write(path: Path, error: OSError, *, elsewhere: str = _ELSEWHERE) -> OutputError:
+    """The error to raise if a file or folder, by default of a run, cannot be written.
 
     Parameters
     ----------
@@ -80,6 +83,8 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
         The file or folder that could not be written.
     error : OSError
         The reason.
+    elsewhere : str
+        Where else to write, and the option that says so.
 
     Returns
     -------
@@ -93,9 +98,7 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
         advice = "Move it away or choose"
     else:
         advice = _ADVICE.get(error.errno or 0, "Choose")
-    return OutputError(
-        f"{path} cannot be written: {reason}. {advice} another folder with --out DIR.", code="cannot-write"
-    )
+    return OutputError(f"{path} cannot be written: {reason}. {advice} {elsewhere}.", code="cannot-write")
 
 
 def _in_the_way(path: Path) -> Path | None:

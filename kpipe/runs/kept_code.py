@@ -11,6 +11,7 @@ import contextlib
 import difflib
 import hashlib
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,8 @@ from kpipe.runs.run import Run
 from kpipe.runs.signatures import is_own, sign
 
 __all__ = ["CODE", "code_changes", "is_own_code", "keep_code", "kept_files", "restore_code", "using_kept_code"]
+
+_LOG = logging.getLogger("kpipe")
 
 CODE = "code"  # the folder in that of a run
 _COMPETITIONS, _MODULES = "competitions", "modules"
@@ -49,7 +52,15 @@ def keep_code(folder: Path, slug: str) -> None:
         If the files cannot be written.
     """
     found = _files_of(slug)
-    if not found or sum(file.stat().st_size for file in found.values()) > _MOST:
+    size = sum(file.stat().st_size for file in found.values())
+    if size > _MOST:
+        _LOG.warning(
+            "The run does not keep its code, which has %d MiB (at most %d): move what is no code out of %s.",
+            size >> 20,
+            _MOST >> 20,
+            competitions.folder(slug),
+        )
+    if not found or size > _MOST:
         return
     for name, file in found.items():
         write_file(folder / CODE / name, file.read_bytes())
@@ -254,7 +265,7 @@ def restore_code(run: Run, target: Path, *, force: bool = False) -> list[Path]:
             file=replaced[0],
         )
     for path, file in differing.items():
-        write_file(path, file.read_bytes())
+        write_file(path, file.read_bytes(), elsewhere="another folder with --to DIR")
     return list(differing)
 
 

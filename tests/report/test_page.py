@@ -58,8 +58,9 @@ def test_files_that_are_missing_or_broken_are_named_and_the_rest_is_shown(copied
 
 
 def test_a_page_that_cannot_be_written_raises_an_output_error_with_its_path(titanic: Run, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot be written"):
-        write(titanic, tmp_path / "no" / "such" / "folder.html")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"cannot be written: .* choose another file with --to FILE\."):
+        write(titanic, tmp_path / "file" / "page.html")
 
 
 @pytest.mark.parametrize("value", [None, [], {}, "text", 10**400, [[[]]], {"a": {"b": None}}, True])

@@ -11,7 +11,8 @@ import pytest
 
 from kpipe import competitions
 from kpipe.core import workspace
-from kpipe.errors import UsageError
+from kpipe.errors import OutputError, UsageError
+from kpipe.runs import kept_code
 from kpipe.runs.kept_code import code_changes, keep_code, kept_files, restore_code, using_kept_code
 from kpipe.runs.run import Run
 from tests.cli.calls import call
@@ -168,3 +169,19 @@ def test_restore_writes_into_the_workspace_and_says_so(
     kept.write_text("# somebody else's\n")
     assert call("restore", "last", "--out", tmp_path / "runs", "--to", tmp_path / "elsewhere") == 0
     assert "You did not write this code on this machine." in capsys.readouterr().err
+
+
+def test_code_that_cannot_be_written_is_restored_elsewhere_with_to(home: Path, tmp_path: Path) -> None:
+    run = made(tmp_path / "first")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"file is a file, not a folder\. .*choose another folder with --to DIR\."):
+        restore_code(run, tmp_path / "file")
+
+
+def test_a_module_with_much_data_is_not_kept_and_the_log_says_so(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(kept_code, "_MOST", 10)
+    assert kept_files(made(tmp_path / "first")) == {}
+    assert "does not keep its code" in caplog.text
+    assert str(home / "competitions" / "kept") in caplog.text
