@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING, Any
 
 from kpipe.cli.command import Command
-from kpipe.cli.options import add_out_option, integer
+from kpipe.cli.options import add_json_option, add_out_option, integer
 from kpipe.errors import printable
+
+if TYPE_CHECKING:
+    from kpipe.runs.prune import Removable
 
 __all__ = ["COMMAND"]
 
@@ -23,19 +27,29 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--yes", action="store_true", help="delete the runs; without it they are only listed")
     add_out_option(parser)
+    add_json_option(parser)
 
 
 def _execute(options: argparse.Namespace) -> int:
     """List the runs that can be deleted and, with ``--yes``, delete them."""
     from kpipe.cli.console.runs import print_removable
+    from kpipe.cli.json_output import print_json
     from kpipe.runs import prune
 
     removable = prune.find_removable(options.out, options.slug or "*", keep=options.keep)
-    print_removable(removable, removing=options.yes)
-    if options.yes:
-        for path in prune.remove(removable):
+    if not options.json:
+        print_removable(removable, removing=options.yes)
+    left = prune.remove(removable) if options.yes else [folder.path for folder in removable]
+    if options.json:
+        print_json([_described(folder, deleted=folder.path not in left) for folder in removable])
+    elif options.yes:
+        for path in left:
             print(f"Kept {printable(str(path))}: it was resumed in the meantime.", file=sys.stderr)
     return 0
+
+
+def _described(folder: Removable, *, deleted: bool) -> dict[str, Any]:
+    return {"path": str(folder.path), "why": folder.why, "bytes": folder.size, "deleted": deleted}
 
 
 COMMAND = Command(

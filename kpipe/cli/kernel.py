@@ -12,6 +12,7 @@ from kpipe.cli.command import Command
 from kpipe.cli.messages import print_competition_notes
 from kpipe.cli.options import (
     REQUEST_OPTIONS,
+    add_json_option,
     add_out_option,
     add_request_options,
     add_submit_options,
@@ -22,6 +23,7 @@ from kpipe.errors import UsageError
 
 if TYPE_CHECKING:
     from kpipe.kaggle.kernel.build import KernelSpec
+    from kpipe.runs.ledger import Entry
     from kpipe.runs.run import Run
 
 __all__ = ["COMMAND"]
@@ -46,17 +48,23 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--no-submit", dest="submit", action="store_false", help="push: do not submit the kernel's output")
     add_submit_options(parser.add_argument_group("submission, with push"))
     add_out_option(parser)
+    add_json_option(parser)
 
 
 def _execute(options: argparse.Namespace) -> int:
     """Build a kernel, or push one and submit its output."""
-    if options.action == "build":
-        print(_build(options))
-        return 0
     folder = Path(options.what)
-    if not (folder / "kernel-metadata.json").is_file():
+    if options.action == "build" or not (folder / "kernel-metadata.json").is_file():
         folder = _build(options)
-    return _print_dry_run(folder) if options.dry_run else _push(folder, options)
+    if options.action == "push" and not options.dry_run:
+        return _push(folder, options)
+    if options.json:
+        _print_json(folder)
+    elif options.dry_run:
+        _print_dry_run(folder)
+    else:
+        print(folder)
+    return 0
 
 
 def _build(options: argparse.Namespace) -> Path:
@@ -179,13 +187,28 @@ def _user(options: argparse.Namespace) -> str:
     return str(user)
 
 
-def _print_dry_run(folder: Path) -> int:
-    from kpipe.kaggle.kernel.push import read_metadata
-
-    script = folder / read_metadata(folder)["code_file"]
+def _print_dry_run(folder: Path) -> None:
+    script = _script(folder)
     print((folder / "kernel-metadata.json").read_text(encoding="utf-8"), end="")
     print(f"{script}: {script.stat().st_size:,} bytes. Nothing was uploaded.")
-    return 0
+
+
+def _script(folder: Path) -> Path:
+    from kpipe.kaggle.kernel.push import read_metadata
+
+    return folder / str(read_metadata(folder)["code_file"])
+
+
+def _print_json(folder: Path, output: Path | None = None, entry: Entry | None = None) -> None:
+    """Print a kernel, and what became of it on Kaggle if it has written ``output``."""
+    from dataclasses import asdict
+
+    from kpipe.cli.json_output import print_json
+
+    script = _script(folder)
+    paths = {"folder": str(folder), "script": str(script), "bytes": script.stat().st_size}
+    done = {"uploaded": output is not None, "output": None if output is None else str(output)}
+    print_json({**paths, **done, "submission": None if entry is None else asdict(entry)})
 
 
 def _push(folder: Path, options: argparse.Namespace) -> int:
@@ -206,13 +229,16 @@ def _push(folder: Path, options: argparse.Namespace) -> int:
     pushed = kaggle.kernels.push(folder)
     push.wait_until_complete(kaggle, pushed, on_status=on_status)
     file = push.fetch_output(kaggle, pushed, folder / "output")
-    print(file)
-    if not options.submit:
-        return 0
-    (slug,) = metadata["competition_sources"]
-    only_kernels = kaggle.competitions.get(slug).is_kernels_submissions_only
-    entry = submit_file(slug, file, run_of_file(file), options, kernel=pushed if only_kernels else None)
-    return 1 if entry.status == "error" else 0
+    if not options.json:
+        print(file)
+    entry = None
+    if options.submit:
+        (slug,) = metadata["competition_sources"]
+        only_kernels = kaggle.competitions.get(slug).is_kernels_submissions_only
+        entry = submit_file(slug, file, run_of_file(file), options, kernel=pushed if only_kernels else None)
+    if options.json:
+        _print_json(folder, file, entry)
+    return 1 if entry is not None and entry.status == "error" else 0
 
 
 COMMAND = Command(

@@ -49,6 +49,16 @@ def test_clean_lists_what_it_would_delete_and_keeps_the_best_the_latest_and_subm
     assert not (home / ".partial-0123456789ab").exists()
 
 
+def test_json_lists_what_can_be_deleted_and_what_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".fits").mkdir()
+    (tmp_path / ".fits" / "one").write_bytes(b"1234")
+    for flags, deleted in ((), False), (("--yes",), True):
+        assert call("clean", "--out", tmp_path, "--json", *flags) == 0
+        (folder,) = json.loads(capsys.readouterr().out)
+        assert folder == {**folder, "path": str(tmp_path / ".fits"), "bytes": 4, "deleted": deleted}
+        assert (tmp_path / ".fits").exists() != deleted
+
+
 def test_a_submitted_run_is_never_removable_wherever_its_ledger_is(both: tuple[Run, Run], tmp_path: Path) -> None:
     class Calls:
         def submit(self, slug: str, file: Path, message: str) -> int:

@@ -122,6 +122,25 @@ def test_without_submitting_the_output_is_only_fetched(
     assert kaggle.submissions == []
 
 
+def test_json_names_the_kernel_and_what_became_of_it(kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]) -> None:
+    kaggle.kernel = Kernel(run=lambda _: {"submission.csv": sample_csv()})
+    assert call("kernel", "build", "titanic", "--json") == 0
+    built = json.loads(capsys.readouterr().out)
+    assert (built["folder"], built["uploaded"], built["output"], built["submission"]) == (
+        "kernels/titanic",
+        False,
+        None,
+        None,
+    )
+    assert built["bytes"] == Path(built["script"]).stat().st_size
+    assert call("kernel", "push", "kernels/titanic", "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == built
+    assert call("kernel", "push", "kernels/titanic", "--json") == 0
+    pushed = json.loads(capsys.readouterr().out)
+    assert (pushed["uploaded"], pushed["output"]) == (True, "kernels/titanic/output/submission.csv")
+    assert pushed["submission"]["slug"] == "titanic"
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
