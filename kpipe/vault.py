@@ -7,6 +7,7 @@ run's folder and the true targets only in train.csv, until ``open_vault`` compar
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,8 @@ from kpipe import pipeline
 from kpipe.core.formatting import format_forecast, format_with_error
 from kpipe.core.metrics import Metric, evaluate, gain_over, paired_standard_error
 from kpipe.core.request import RunRequest
-from kpipe.core.values import Score, Tables
+from kpipe.core.values import Score, Source, Tables
+from kpipe.data.loading import FileChoice, hash_files
 from kpipe.errors import DataError, KpipeError, UsageError
 from kpipe.problem.alignment import align_rows
 from kpipe.problem.competition import Competition
@@ -36,6 +38,7 @@ from kpipe.runs.vault import (
     FILE,
     Opening,
     Vault,
+    changed_files,
     fingerprint,
     margin,
     read_vault,
@@ -44,7 +47,7 @@ from kpipe.runs.vault import (
     write_vault,
 )
 
-__all__ = ["Look", "make_vault", "open_vault", "show_vault"]
+__all__ = ["Look", "VaultStatus", "make_vault", "open_vault", "show_vault"]
 
 _NORMAL_95 = 1.96  # standard errors of a normal distribution on either side of 95 %
 
@@ -132,7 +135,8 @@ def _vault(problem: Problem, files: Tables, rows: np.ndarray, *, share: float, h
         ids=ids,
         sha256=fingerprint(problem.slug, ids, positions, hashes),
     )
-    return Vault(slug=problem.slug, created=_now(), share=share, how=how, files=hashes, locked=locked)
+    path = str(files.source.path)
+    return Vault(slug=problem.slug, created=_now(), share=share, how=how, files=hashes, path=path, locked=locked)
 
 
 def _now() -> str:
@@ -147,21 +151,75 @@ def _notes(out: Path, slug: str) -> Iterator[str]:
         )
 
 
-def show_vault(out: Path, slug: str) -> Vault:
-    """Return the vault of a competition. Raises UsageError if there is none.
+@dataclass(frozen=True, kw_only=True)
+class VaultStatus:
+    """A vault, and whether the competition's files are still those that it was made of.
+
+    Attributes
+    ----------
+    vault : Vault
+    changed : tuple of str or None
+        The names of files that have changed or are missing; None if no files were found to compare.
+    note : str
+        What the user should know of the files; "" if they are those of the vault.
+    """
+
+    vault: Vault
+    changed: tuple[str, ...] | None = ()
+    note: str = ""
+
+
+def show_vault(request: RunRequest) -> VaultStatus:
+    """Return the vault of a competition, and compare its files.
+
+    They are looked for where ``kpipe run`` looks, without asking Kaggle, and then where they were.
 
     Parameters
     ----------
-    out : Path
-        The folder that runs are written to.
-    slug : str
+    request : RunRequest
+        The competition, its files, and ``out``, where the vault is kept.
+
+    Returns
+    -------
+    VaultStatus
+
+    Raises
+    ------
+    UsageError
+        If there is no vault.
+    DataError
+        If it is damaged, or the files that the request names cannot be read.
     """
-    vault = read_vault(competition_folder(out, slug))
+    home = competition_folder(request.out, request.slug)
+    vault = read_vault(home)
     if vault is None:
         raise UsageError(
-            f"{slug} has no vault in {out}. To lock rows away: kpipe vault {slug} --share 20%.", code="no-vault"
+            f"{request.slug} has no vault in {request.out}. To lock rows away: kpipe vault {request.slug} --share 20%.",
+            code="no-vault",
         )
-    return vault
+    source = _find_files(request, vault)
+    if source is None:
+        note = "The files that this vault was made of were not found. To compare them, name them with --data."
+        return VaultStatus(vault=vault, changed=None, note=note)
+    changed = tuple(changed_files(vault, source))
+    note = (
+        f"The files in {source.path} are not those that this vault was made of: {', '.join(changed)} changed or "
+        "missing. kpipe run refuses them. Name the files that it was made of with --data, train on all rows with "
+        f"--all-rows, or make a new vault after moving {home / FILE} away."
+    )
+    return VaultStatus(vault=vault, changed=changed, note=note if changed else "")
+
+
+def _find_files(request: RunRequest, vault: Vault) -> Source | None:
+    """The competition's files, which are not its sample; None if there are none."""
+    choice = FileChoice.of(request, ())
+    if request.data is not None:
+        return hash_files(request.slug, request.data, choice=choice)
+    for place in (None, vault.path or None):
+        with suppress(DataError):  # there is nothing any longer
+            if (found := hash_files(request.slug, place, choice=choice)).origin != "sample":
+                return found
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,6 +372,12 @@ def _problem_and_truth(run: Run, home: Path, vault: Vault, data: str | Path | No
     place, changes = run.path / "run.json", {"out": home.parent, **({"data": data} if data else {})}
     request = RunRequest.from_json(run.record["slug"], run.record.get("options"), place=place, **changes)
     competition, files = pipeline.read_competition(request)
+    if files.source.origin != "sample" and (changed := changed_files(vault, files.source)):
+        raise DataError(
+            f"The vault was made of other files than those in {files.source.path}: {', '.join(changed)} changed or "
+            "missing. Name the files that it was made of with --data.",
+            code="vault-mismatch",
+        )
     problem = pipeline.prepare(request)
     if problem.locked is None:
         raise DataError(

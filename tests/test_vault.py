@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -245,6 +246,52 @@ def test_changed_files_are_refused_by_name_until_all_rows_are_asked_for(
     assert "was made of other files: sample_submission.csv" not in (error := capsys.readouterr().err)
     assert "train.csv" in error
     assert call(*request, "--all-rows") == 0
+
+
+def test_the_vault_says_whether_the_files_are_still_those_that_it_was_made_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    data, out = write(survivors(n=200), tmp_path / "data"), ("--out", tmp_path / "out")
+    make_vault(RunRequest(SLUG, data=data, out=tmp_path / "out"), share=0.2)
+
+    def told(*options: object) -> tuple[object, str]:
+        capsys.readouterr()
+        assert call("vault", SLUG, *out, *options, "--json") == 0
+        printed = capsys.readouterr()
+        return json.loads(printed.out)["changed"], " ".join(printed.err.split())
+
+    assert told() == ([], "")
+    write(survivors(n=200, seed=1), data)
+    changed, note = told()  # where they were
+    assert changed == ["test.csv", "train.csv"]
+    assert f"The files in {data} are not those that this vault was made of: test.csv, train.csv changed" in note
+    assert "--all-rows" in note
+    other = write(survivors(n=200), tmp_path / "other")
+    assert told("--data", other) == ([], "")
+    (other / "sample_submission.csv").unlink()
+    assert told("--data", other)[0] == ["sample_submission.csv"]
+    shutil.rmtree(data)
+    changed, note = told()
+    assert changed is None
+    assert "were not found. To compare them, name them with --data." in note
+    assert call("vault", SLUG, *out, "--data", data) == 2
+
+
+def test_a_vault_is_not_opened_with_other_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write(survivors(n=200), tmp_path / "data")
+    make_vault(RunRequest(SLUG, data=data, out=tmp_path / "out"), share=0.2)
+    run = trained(tmp_path)
+    write(survivors(n=200, seed=1), data)
+    content = (tmp_path / "out" / SLUG / "vault.json").read_bytes()
+    assert call("vault", "open", run.path, "--out", tmp_path / "out") == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert f"was made of other files than those in {data}: test.csv, train.csv changed or missing" in error
+    assert "--all-rows" not in error
+    assert (tmp_path / "out" / SLUG / "vault.json").read_bytes() == content
+    other = write(survivors(n=200), tmp_path / "other")
+    assert call("vault", "open", run.path, "--out", tmp_path / "out", "--data", other) == 0
 
 
 def test_whole_groups_and_the_last_rows_in_time_are_locked_away(tmp_path: Path) -> None:

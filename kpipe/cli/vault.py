@@ -43,11 +43,11 @@ def _execute(options: argparse.Namespace) -> int:
     if options.run is not None:
         raise UsageError(f"To open a vault for a run: kpipe vault open {options.run}.", code="conflicting-options")
     if options.share is None:
-        print_vault(vault.show_vault(options.out, options.slug), json=options.json)
+        print_vault(vault.show_vault(request_from(options)), json=options.json)
         return 0
     print_competition_notes([])
     made, notes = vault.make_vault(request_from(options), share=options.share)
-    print_vault(made, notes, json=options.json)
+    print_vault(vault.VaultStatus(vault=made), notes, json=options.json)
     return 0
 
 

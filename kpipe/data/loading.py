@@ -38,7 +38,7 @@ from kpipe.data.roles import Roles, assign_roles, is_labels, missing_roles
 from kpipe.data.tidying import tidy
 from kpipe.errors import DataError
 
-__all__ = ["FileChoice", "load", "open_text"]
+__all__ = ["FileChoice", "hash_files", "load", "open_text"]
 
 
 _MAX_NOTES = 5  # on columns with odd cells, at the start of a run
@@ -319,19 +319,60 @@ def open_text(location: Location, choice: FileChoice) -> Iterator[tuple[dict[str
     DataError
         A file is missing or broken.
     """
+    with _open_roles(location, choice) as (roles, pictures):
+        yield _read_text(roles, targets=choice.targets)[0].files, pictures
+
+
+@contextmanager
+def _open_roles(location: Location, choice: FileChoice) -> Iterator[tuple[Roles, PictureFolder | None]]:
+    """The files of each role, and the pictures that they refer to, if any."""
     roles = _roles(location, choice)
     with nullcontext() if location.file else open_pictures(location.path) as folder:
         pictured = None if folder is None else with_pictures(roles, folder.pictures)
         found = _complete(location.path, roles) if pictured is None else pictured.roles
-        yield _read_text(found, targets=choice.targets)[0].files, None if pictured is None else folder
+        yield found, None if pictured is None else folder
+
+
+def hash_files(slug: str, path: str | Path | None = None, *, choice: FileChoice = FileChoice()) -> Source:
+    """Find and hash a competition's files as ``load`` does, without reading their tables or asking Kaggle.
+
+    Parameters
+    ----------
+    slug : str
+        The competition's name on Kaggle.
+    path : str or Path, optional
+        A folder, Kaggle's zip, a table, or "sample"; without it see ``kpipe.data.locate.locate``.
+    choice : FileChoice
+        The files that the user names.
+
+    Returns
+    -------
+    Source
+        Its ``files`` are those of the tables that ``load`` returns.
+
+    Raises
+    ------
+    DataError
+        A file is missing or broken.
+    """
+    location = locate(slug, path)
+    with _open_roles(location, choice) as (roles, pictures):
+        hashes = {name: hashlib.sha256(raw).hexdigest() for name, raw in _read_raw(roles)}
+        if pictures is not None:
+            hashes["pictures"] = pictures.digest()
+    return Source(origin=location.origin, path=location.path / location.file, files=hashes)
+
+
+def _read_raw(roles: Roles) -> list[tuple[str, bytes]]:
+    """The name and the bytes of each file, those of the roles first; a name that several files have is a path."""
+    files = [*roles.files.values(), *_all_parts(roles), *roles.extra]
+    count = Counter(file.name for file in files)
+    return [(file.name if count[file.name] == 1 else file.path, file.read()) for file in files]
 
 
 def _read_text(roles: Roles, *, targets: Sequence[str]) -> tuple[Assembled, dict[str, CsvFile], dict[str, str]]:
     """The tables out of the files, the files of each role, and the hashes of all files by name."""
-    files = [*roles.files.values(), *_all_parts(roles), *roles.extra]
-    raws = [file.read() for file in files]
-    count = Counter(file.name for file in files)
-    names = [file.name if count[file.name] == 1 else file.path for file in files]
+    names, raws = zip(*_read_raw(roles), strict=True)
     hashes = {name: hashlib.sha256(raw).hexdigest() for name, raw in zip(names, raws, strict=True)}
     parsed = [tidy(file) for file in parse_tables(names, raws)]
     for file in parsed:

@@ -20,7 +20,7 @@ from typing import Any
 from scipy.stats import norm
 
 from kpipe.competitions import is_slug
-from kpipe.core.values import Tables
+from kpipe.core.values import Source, Tables
 from kpipe.errors import DataError
 from kpipe.problem.locked import LockedRows
 from kpipe.runs.files import write_file
@@ -30,6 +30,7 @@ __all__ = [
     "FILE",
     "Opening",
     "Vault",
+    "changed_files",
     "find_locked",
     "fingerprint",
     "margin",
@@ -49,6 +50,7 @@ _TYPES: dict[str, Any] = {
     "rows": [int],
     "ids": [(str, int, float)],
     "files": dict,
+    "path?": str,
     "openings": [_OPENING],
 }
 
@@ -93,6 +95,8 @@ class Vault:
         How the rows were drawn, a phrase.
     files : mapping of str to str
         Base name → sha256 of the files that the rows were drawn from.
+    path : str
+        Where these files were; "" in vaults that an earlier version of kpipe made.
     locked : LockedRows
     openings : tuple of Opening
         In the order of time.
@@ -104,6 +108,7 @@ class Vault:
     how: str
     files: Mapping[str, str]
     locked: LockedRows
+    path: str = ""
     openings: tuple[Opening, ...] = ()
 
     def best(self, *, greater_is_better: bool) -> Opening | None:
@@ -115,7 +120,7 @@ class Vault:
     def summary(self) -> dict[str, Any]:
         """What ``kpipe vault SLUG`` shows, as JSON types: everything but the rows."""
         return {
-            **{name: getattr(self, name) for name in ("slug", "created", "share", "how")},
+            **{name: getattr(self, name) for name in ("slug", "created", "share", "how", "path")},
             "rows": len(self.locked.rows),
             "of": self.locked.train_rows,
             "sha256": self.locked.sha256,
@@ -193,7 +198,7 @@ def read_vault(home: Path) -> Vault | None:
             Opening(**{name: one[name] for name in _OPENING}, metric=_name(one.get("metric")))
             for one in found["openings"]
         )
-        return Vault(**own, locked=locked, openings=openings)
+        return Vault(**own, path=found.get("path") or "", locked=locked, openings=openings)
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(
             f"{path} is not a vault: {error}. Restore it, or move it away to work without.",
@@ -252,12 +257,26 @@ def find_locked(out: Path, tables: Tables, slug: str) -> LockedRows | None:
     vault = read_vault(home) if is_slug(slug) and tables.source.origin != "sample" else None
     if vault is None:
         return None
-    changed = [name for name, sha256 in vault.files.items() if tables.source.files.get(name) != sha256]
-    if changed:
+    if changed := changed_files(vault, tables.source):
         raise DataError(
-            f"The vault of {slug} was made of other files: {', '.join(sorted(changed))} changed or missing. Name "
+            f"The vault of {slug} was made of other files: {', '.join(changed)} changed or missing. Name "
             "the files that it was made of with --data, train on all rows with --all-rows, or make a new vault after "
             f"moving {home / FILE} away.",
             code="vault-mismatch",
         )
     return vault.locked
+
+
+def changed_files(vault: Vault, source: Source) -> list[str]:
+    """List the names, sorted, of the files that a vault was made of and that a source has not, or has changed.
+
+    Parameters
+    ----------
+    vault : Vault
+    source : Source
+
+    Returns
+    -------
+    list of str
+    """
+    return sorted(name for name, sha256 in vault.files.items() if source.files.get(name) != sha256)

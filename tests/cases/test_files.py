@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import kpipe
+from kpipe.data.loading import hash_files
 from kpipe.submission import rehearse
 from kpipe.training.folds import make_folds
 from tests.cases import case_folder, problem_of_case
@@ -35,6 +36,7 @@ def test_a_case_is_read_and_a_note_says_what_was_done(number: str) -> None:
     problem = problem_of_case(number)
     notes = problem.tables.source.notes
     assert any(READ[number] in note for note in notes) if READ[number] else not notes
+    assert hash_files("case", problem.tables.source.path).files == problem.tables.source.files
     rehearse(problem, make_folds(problem))
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from kpipe import competitions
-from kpipe.data.loading import load
+from kpipe.data.loading import hash_files, load
 from kpipe.errors import DataError
 from tests.data.places import FILES, Make, assert_same, folder, zipped
 
@@ -20,6 +20,7 @@ def test_a_folder_and_a_zip_give_the_same_tables_and_the_same_hashes(tmp_path: P
     assert (one.source.origin, other.source.origin) == ("directory", "zip")
     expected = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
     assert one.source.files == other.source.files == expected
+    assert hash_files("x", tmp_path / "d").files == hash_files("x", tmp_path / "d.zip").files == expected
 
 
 EMPTY = {

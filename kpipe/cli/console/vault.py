@@ -8,25 +8,25 @@ from kpipe.cli.console.layout import get_console
 from kpipe.cli.json_output import print_json
 from kpipe.core.formatting import format_with_error
 from kpipe.errors import printable
-from kpipe.runs.vault import Vault
-from kpipe.vault import Look
+from kpipe.vault import Look, VaultStatus
 
 __all__ = ["print_look", "print_vault"]
 
 
-def print_vault(vault: Vault, notes: Sequence[str] = (), *, json: bool) -> None:
+def print_vault(status: VaultStatus, notes: Sequence[str] = (), *, json: bool) -> None:
     """Print what is locked away, and the openings, to stdout.
 
     Parameters
     ----------
-    vault : Vault
+    status : VaultStatus
     notes : sequence of str
         Further sentences, printed to stderr.
     json : bool
         Print JSON.
     """
+    vault = status.vault
     if json:
-        print_json(vault.summary())
+        print_json(vault.summary() | {"changed": status.changed})
     else:
         console, locked = get_console(), vault.locked
         console.print(
@@ -43,8 +43,8 @@ def print_vault(vault: Vault, notes: Sequence[str] = (), *, json: bool) -> None:
             )
         if not vault.openings:
             console.print("Never opened. To see the score of a run on these rows: kpipe vault open RUN.")
-    for note in notes:
-        get_console(stderr=True).print(note, style="yellow", markup=False)
+    for note in filter(None, (*notes, status.note)):
+        get_console(stderr=True).print(printable(note), style="yellow", markup=False)
 
 
 def print_look(look: Look, *, json: bool) -> None:
