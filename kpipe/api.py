@@ -27,7 +27,7 @@ from kpipe.runs.run import Run
 __all__ = ["blend", "check", "compare", "load", "load_run"]
 
 _CALLBACKS_OF_A_CHECK = ("on_step", "on_check")
-_NO_OPTIONS_OF_A_CHECK = ("slug", "budget", "out", "seed", "seeds", "keep_models", "name", "note")
+_NO_OPTIONS_OF_A_CHECK = ("slug", "budget", "seed", "seeds", "keep_models", "name", "note")
 _OPTIONS_OF_LOAD = ("data", "text", "id", "train", "test", "sample", "extra", "size")
 
 
@@ -156,9 +156,9 @@ def check(
     competition : str or Competition
         A slug, or a ``Competition``, such as one that you are still writing.
     **options
-        As for ``kpipe.run``: data, models, folds, device, jobs, metric, target, id, text, split, drop, fresh. Models
-        that are defined in the test module itself need ``jobs=1``, because worker processes cannot import them. In a
-        workspace, ``kpipe.toml`` sets those that are not given.
+        As for ``kpipe.run``: data, models, folds, device, jobs, metric, target, id, text, split, drop, fresh, and out,
+        where a vault may be in force. Models that are defined in the test module itself need ``jobs=1``, because
+        worker processes cannot import them. In a workspace, ``kpipe.toml`` sets those that are not given.
 
     Returns
     -------

@@ -279,6 +279,16 @@ def test_the_vault_says_whether_the_files_are_still_those_that_it_was_made_of(
     assert call("vault", SLUG, *out, "--data", data) == 2
 
 
+def test_a_check_does_not_see_the_rows_of_a_vault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write(survivors(n=200), tmp_path / "data")
+    check = ("check", SLUG, "--data", data, "--out", tmp_path / "out", "--model", "linear", "--jobs", 1)
+    make_vault(RunRequest(SLUG, data=data, out=tmp_path / "out"), share=0.2)
+    assert call(*check) == 0
+    assert "Training linear on 160 rows" in capsys.readouterr().err
+    assert call(*check, "--all-rows") == 0
+    assert "Training linear on 200 rows" in capsys.readouterr().err
+
+
 def test_a_vault_is_not_opened_with_other_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write(survivors(n=200), tmp_path / "data")
     make_vault(RunRequest(SLUG, data=data, out=tmp_path / "out"), share=0.2)

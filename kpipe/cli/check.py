@@ -6,7 +6,14 @@ import argparse
 
 from kpipe.cli.command import Command
 from kpipe.cli.messages import print_competition_notes
-from kpipe.cli.options import REQUEST_OPTIONS, add_json_option, add_request_options, add_slug, request_from
+from kpipe.cli.options import (
+    REQUEST_OPTIONS,
+    add_json_option,
+    add_out_option,
+    add_request_options,
+    add_slug,
+    request_from,
+)
 
 __all__ = ["COMMAND"]
 
@@ -16,6 +23,7 @@ _OF_RUNS_ONLY = ("budget", "seeds")  # a check fits each model once
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add_slug(parser)
     add_request_options(parser, (name for name in REQUEST_OPTIONS if name not in _OF_RUNS_ONLY))
+    add_out_option(parser)  # where a vault may be in force, whose rows no check may see
     add_json_option(parser)
 
 
