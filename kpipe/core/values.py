@@ -24,6 +24,7 @@ __all__ = [
     "Context",
     "Ensemble",
     "Folds",
+    "KeptFamily",
     "Loss",
     "ModelPredictions",
     "Predictions",
@@ -274,6 +275,33 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeptFamily:
+    """A family of features that lowers the loss on inner splits of a fold's training rows.
+
+    Attributes
+    ----------
+    name : str
+    candidates : int
+        Number of the family's features that are used.
+    strongest : tuple of str
+        Up to three of them, the most important ones first.
+    gain : float
+        By how much it lowers the mean loss of inner validation rows.
+    standard_error : float
+        Of ``gain``, a paired difference.
+    output : int
+        Number of the target, where each has features of its own.
+    """
+
+    name: str
+    candidates: int
+    strongest: tuple[str, ...]
+    gain: float
+    standard_error: float
+    output: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelPredictions:
     """One model's predictions, averaged over seeds.
 
@@ -337,6 +365,8 @@ class Predictions:
         Fits that were not trained, because an earlier run had trained equal ones.
     shortened : mapping of str to tuple of (int, int)
         Fits that were trained for a shorter time to keep the budget, by name: planned and taken steps of each network.
+    families : mapping of int to tuple of KeptFamily
+        Fold to the families of features that its models use. The number after the last fold stands for all rows.
     """
 
     models: tuple[ModelPredictions, ...]
@@ -348,6 +378,7 @@ class Predictions:
     steps: tuple[Step, ...] = ()
     n_reused: int = 0
     shortened: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    families: Mapping[int, tuple[KeptFamily, ...]] = field(default_factory=dict)
 
     @property
     def n_fits(self) -> int:

@@ -22,7 +22,7 @@ from kpipe.data.numbers import parse_numbers
 from kpipe.features.columns import text_columns
 from kpipe.features.dates import DateFeatures
 from kpipe.features.families import FAMILIES, Candidate
-from kpipe.features.family_choice import Choice, choose_families
+from kpipe.features.family_choice import Choice, Splits, choose_families
 from kpipe.features.number_pairs import NumberPairs
 from kpipe.features.one_hot import find_one_hot, one_hot_labels
 from kpipe.features.parts import LabelParts
@@ -81,6 +81,8 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         days since the first date are.
     families : sequence of str or None, default=None
         Names of the feature families to try; None tries all.
+    splits : Splits or None, default=None
+        Inner splits by group or by time, on which families are chosen; None splits by row.
 
     Attributes
     ----------
@@ -101,6 +103,8 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         Name of each group of one-hot columns → its columns; families treat them as one column of labels.
     families_ : list of Family
         The fitted families that lower the loss on inner splits.
+    choices_ : dict
+        Name of each of these families → its ``Choice``.
 
     References
     ----------
@@ -113,11 +117,13 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         groups: str | None = None,
         time: str | None = None,
         families: Sequence[str] | None = None,
+        splits: Splits | None = None,
     ) -> None:
         self.random_state = random_state
         self.groups = groups
         self.time = time
         self.families = families
+        self.splits = splits
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> AutomaticFeatures:
         """Find the types of the columns, and learn their features.
@@ -166,9 +172,9 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         statistics = self.statistics_.fit_transform(X[self.high_cardinality_], y)
         self.one_hot_ = find_one_hot(X[self.plain_]) if len(self.plain_) < _WIDE else {}
         features = self._features(X, statistics)
+        self.choices_ = self._choose_families(given, y)
         self.families_ = [
-            FAMILIES[name](choice.candidates, random_state=self.random_state)
-            for name, choice in self._choose_families(given, y).items()
+            FAMILIES[name](choice.candidates, random_state=self.random_state) for name, choice in self.choices_.items()
         ]
         source = self._source(X) if self.families_ else X
         return _with_families(features, [family.fit_transform(source, np.asarray(y)) for family in self.families_])
@@ -181,7 +187,12 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         known = (_digest_of_table(X, np.asarray(y)), tuple(families), repr(features))
         if known not in _CHOICES:
             _CHOICES[known] = choose_families(
-                lambda: clone(features), X, np.asarray(y), families=families, random_state=self.random_state
+                lambda: clone(features).set_params(splits=None),
+                X,
+                np.asarray(y),
+                families=families,
+                random_state=self.random_state,
+                splits=self.splits,
             )
         return _CHOICES[known]
 

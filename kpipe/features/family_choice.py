@@ -4,6 +4,9 @@ The training rows of a fold are split again. The candidates of each family are s
 models with and without them are compared on the other part, row by row. A family is kept if it lowers the loss by more
 than 3.5 standard errors of the paired difference. The validation rows of the fold are not used.
 
+Where folds are by group or by time, so are the inner splits. The standard error is then that of a mean over groups or
+times, whose rows are not independent, and a family must lower the loss in every inner split.
+
 References
 ----------
 Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", 2017.
@@ -15,7 +18,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -24,7 +27,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from kpipe.features.encoders import NativeCategories
 from kpipe.features.families import FAMILIES, Candidate, Family
 
-__all__ = ["Choice", "choose_families"]
+__all__ = ["Choice", "Splits", "choose_families"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,6 +57,19 @@ _SCREENED = 20_000  # rows times classes on which the candidates of a family are
 _SCREENING_TREES = 40
 
 
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+class Splits(Protocol):
+    """Inner splits by group or by time."""
+
+    def split(self, X: pd.DataFrame) -> Sequence[Pair]:
+        """Return pairs of training and validation rows; none if the rows cannot be split."""
+
+    def blocks(self, X: pd.DataFrame) -> np.ndarray:
+        """Return a number from 0 for the group or time of each row."""
+
+
 class Choice(NamedTuple):
     """A family that was kept.
 
@@ -77,6 +93,7 @@ def choose_families(
     *,
     families: Iterable[str] = tuple(FAMILIES),
     random_state: int,
+    splits: Splits | None = None,
     least: float = _SIGNIFICANT,
 ) -> dict[str, Choice]:
     """Select the families that lower the loss, and their candidates.
@@ -93,6 +110,8 @@ def choose_families(
         Names of the families to try, each in addition to those that were kept before.
     random_state : int
         Seed of the sample and the inner splits.
+    splits : Splits or None, default=None
+        Splits the rows by group or by time; None splits them at random.
     least : float, default=3.5
         By how many standard errors the loss must fall.
 
@@ -105,29 +124,39 @@ def choose_families(
     if len(rows) < _FEWEST:
         return {}
     X, y = X.iloc[rows], y[rows] if y.dtype.kind == "f" else np.unique(y[rows], return_inverse=True)[1]
-    pairs = _inner_splits(y, random_state)
-    splits = [_Split(make_features(), X, y, *next(pairs))]
+    pairs = _inner_splits(y, random_state) if splits is None else iter(_known_classes(splits.split(X), y))
+    if (first_pair := next(pairs, None)) is None:
+        return {}
+    blocks = np.arange(len(X)) if splits is None else splits.blocks(X)
+    tried = [_Split(make_features(), X, y, blocks, *first_pair)]
     kept: dict[str, Choice] = {}
     for name in families:
-        first = splits[0].try_out(FAMILIES[name], random_state)
+        first = tried[0].try_out(FAMILIES[name], random_state)
         if first is None or first.gains.sum() <= min(0.0, least):  # most families end here
             continue
-        splits += [_Split(make_features(), X, y, *pair) for pair in pairs]
-        trials = [first, *filter(None, (split.try_out(FAMILIES[name], random_state) for split in splits[1:]))]
+        tried += [_Split(make_features(), X, y, blocks, *pair) for pair in pairs]
+        trials = [first, *filter(None, (split.try_out(FAMILIES[name], random_state) for split in tried[1:]))]
         choice = _summary(trials)
         _LOG.info("%s: loss %+.5f, standard error %.5f", name, -choice.gain, choice.standard_error)
-        if len(trials) == len(splits) and choice.gain > least * choice.standard_error:
+        everywhere = splits is None or all(trial.gains.sum() > 0 for trial in trials)
+        if len(trials) == len(tried) and everywhere and choice.gain > least * choice.standard_error:
             kept[name] = choice
-            for split, trial in zip(splits, trials, strict=True):
+            for split, trial in zip(tried, trials, strict=True):
                 split.keep(trial)
     return kept
 
 
 def _summary(trials: Sequence[_Trial]) -> Choice:
-    gains = np.concatenate([trial.gains for trial in trials])
+    gains, blocks = (np.concatenate([getattr(trial, name) for trial in trials]) for name in ("gains", "blocks"))
     importance = sum((Counter(trial.importance) for trial in trials), Counter[Candidate]())
     candidates = [candidate for candidate, _ in importance.most_common(_MOST)]
-    return Choice(candidates, float(gains.mean()), float(gains.std() / np.sqrt(len(gains))))
+    return Choice(candidates, float(gains.mean()), _standard_error(gains, blocks))
+
+
+def _standard_error(gains: np.ndarray, blocks: np.ndarray) -> float:
+    """The standard error of the mean of gains that are independent between blocks of rows only."""
+    of_blocks = np.bincount(blocks, gains - gains.mean())
+    return float(np.sqrt((of_blocks**2).sum()) / len(gains))
 
 
 def _sample(y: np.ndarray, n_columns: int, random_state: int) -> np.ndarray:
@@ -146,9 +175,17 @@ def _sample(y: np.ndarray, n_columns: int, random_state: int) -> np.ndarray:
     return np.sort(np.random.default_rng(random_state).permutation(rows)[:most])
 
 
-def _inner_splits(y: np.ndarray, random_state: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _inner_splits(y: np.ndarray, random_state: int) -> Iterator[Pair]:
     splitter = (KFold if y.dtype.kind == "f" else StratifiedKFold)(_FOLDS, shuffle=True, random_state=random_state)
     return islice(splitter.split(y, y), 1 if len(y) >= _ONE_SPLIT else _FOLDS)
+
+
+def _known_classes(pairs: Iterable[Pair], y: np.ndarray) -> Iterator[Pair]:
+    """The pairs without validation rows whose class no training row has."""
+    for train, valid in pairs:
+        known = valid if y.dtype.kind == "f" else valid[np.isin(y[valid], y[train])]
+        if len(train) and len(known):
+            yield train, known
 
 
 def _n_models(n_classes: int) -> int:
@@ -164,13 +201,22 @@ class _Trial(NamedTuple):
     importance: Mapping[Candidate, float]
     losses: np.ndarray
     gains: np.ndarray
+    blocks: np.ndarray
 
 
 class _Split:
     """The features of an inner split, and the losses of a small model on its validation rows."""
 
-    def __init__(self, features: Any, X: pd.DataFrame, y: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:
-        self.y_train, self.y_valid = y[train], y[valid]
+    def __init__(
+        self,
+        features: Any,
+        X: pd.DataFrame,
+        y: np.ndarray,
+        blocks: np.ndarray,
+        train: np.ndarray,
+        valid: np.ndarray,
+    ) -> None:
+        self.y_train, self.y_valid, self.blocks = y[train], y[valid], blocks[valid]
         self.n_classes = 0 if y.dtype.kind == "f" else int(y.max()) + 1
         base = features.fit_transform(X.iloc[train], self.y_train)
         encoder = NativeCategories().fit(base)
@@ -197,7 +243,7 @@ class _Split:
         trial_valid = np.hstack([self.valid, *(valid[candidate] for candidate in candidates)])
         importance, losses = self._fit(trial_train, trial_valid)
         by_candidate = _importance(train, importance[self.train.shape[1] :])
-        return _Trial(trial_train, trial_valid, by_candidate, losses, self.losses - losses)
+        return _Trial(trial_train, trial_valid, by_candidate, losses, self.losses - losses, self.blocks)
 
     def keep(self, trial: _Trial) -> None:
         """Add the features of a trial, so that the next family is tried in addition to them."""

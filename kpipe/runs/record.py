@@ -84,6 +84,7 @@ def make_record(
         "plan": [_step(step) for step in (*predictions.steps, *result.ensemble.steps)],
         "fits": {"all": predictions.n_fits, "reused": predictions.n_reused},
         "shortened": {name: [list(of_net) for of_net in steps] for name, steps in predictions.shortened.items()},
+        "families": _families(result),
         "checks": [{"name": c.name, "status": c.status, "detail": c.detail} for c in result.checks],
         "submission": _submission(result),
         "seconds": round(seconds, 3),
@@ -212,6 +213,23 @@ def _step(step: Step) -> dict[str, Any]:
     """What a step of a budget's plan has brought."""
     numbers = {name: _json(getattr(step, name)) for name in ("gain", "standard_error", "seconds")}
     return {"step": step.name, **numbers, "used": step.used}
+
+
+def _families(result: RunResult) -> list[dict[str, Any]]:
+    """The families of features that each fold's models use; ``fold`` counts from 0, as ``fits`` does."""
+    return [
+        {
+            "fold": fold,
+            "target": result.problem.targets[family.output],
+            "family": family.name,
+            "features": family.candidates,
+            "strongest": list(family.strongest),
+            "gain": _json(family.gain),
+            "standard_error": _json(family.standard_error),
+        }
+        for fold, families in result.predictions.families.items()
+        for family in families
+    ]
 
 
 def _evaluate(result: RunResult, predictions: np.ndarray) -> Score:

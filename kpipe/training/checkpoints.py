@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from kpipe.training.kept_families import FAMILIES_SHAPE, families_from_array, families_to_array
 from kpipe.training.learning_curves import CURVES_SHAPE
 from kpipe.training.worker import FitResult, FitTask, TrainingData
 
@@ -89,6 +90,7 @@ def result_shapes(task: FitTask, data: TrainingData) -> dict[str, tuple[int, ...
         "batch_dependence": (),
         "curves": CURVES_SHAPE,
         "steps": (_MOST_NETS, 2),
+        "families": FAMILIES_SHAPE,
     }
 
 
@@ -116,7 +118,8 @@ def result_to_arrays(result: FitResult) -> dict[str, np.ndarray]:
     numbers = {"seconds": np.array(result.seconds), "batch_dependence": np.array(result.batch_dependence)}
     steps = np.zeros((_MOST_NETS, 2))
     steps[: len(result.steps)] = result.steps or 0
-    return {"valid": result.valid, "test": result.test, "curves": result.curves, "steps": steps, **numbers}
+    others = {"curves": result.curves, "steps": steps, "families": families_to_array(result.families)}
+    return {"valid": result.valid, "test": result.test, **others, **numbers}
 
 
 def result_from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
@@ -135,6 +138,7 @@ def result_from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
         curves=arrays["curves"],
         resumed=True,
         steps=tuple((int(planned), int(taken)) for planned, taken in arrays["steps"] if planned),
+        families=families_from_array(arrays["families"]),
     )
 
 

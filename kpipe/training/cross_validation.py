@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kpipe.core.values import Folds, ModelPredictions, Predictions, Step
+from kpipe.core.values import Folds, KeptFamily, ModelPredictions, Predictions, Step
 from kpipe.errors import KpipeError, TrainingError
 from kpipe.models import Model, model
 from kpipe.problem.competition import Factory
@@ -150,6 +150,7 @@ def cross_validate(
         steps=_measure_steps(plan, base, _averaged(results, seeds, data, folds)) if planned else (),
         n_reused=runner.n_reused,
         shortened={key: steps for key, steps in runner.shortened.items() if key.rpartition("-seed")[0] in results},
+        families=_families_by_fold(results),
     )
 
 
@@ -427,6 +428,12 @@ def _train_stackers(plan: _Plan, runner: TaskRunner, results: _Results, seed: in
         else:
             skipped[name] = "the time left did not suffice for its fits"
     return found
+
+
+def _families_by_fold(results: _Results) -> dict[int, tuple[KeptFamily, ...]]:
+    """The families of features of each fold: all models that use families of a fold use the same."""
+    found = [(fold, result.families) for of_model in results.values() for (_, fold), result in of_model.items()]
+    return {fold: families for fold, families in sorted(found, key=lambda one: one[0]) if families}
 
 
 def _averaged(results: _Results, seeds: Sequence[int], data: TrainingData, folds: Folds) -> list[ModelPredictions]:

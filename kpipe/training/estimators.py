@@ -18,6 +18,7 @@ from kpipe.models.on_sample import OnSample
 from kpipe.models.per_target import PerTarget
 from kpipe.problem.competition import Factory
 from kpipe.problem.problem import Problem
+from kpipe.training.inner_splits import with_inner_splits
 from kpipe.training.stacking import STACKERS
 
 __all__ = ["build_estimator", "choose_models", "make_context", "wrap_estimator"]
@@ -165,7 +166,7 @@ def wrap_estimator(problem: Problem, estimator: BaseEstimator) -> BaseEstimator:
         inner = wrap_estimator(problem, estimator.estimator)
         return OnSample(inner, rows=estimator.rows, random_state=estimator.random_state)
     if problem.features is not None and not getattr(estimator, "raw", False):
-        estimator = make_pipeline(clone(problem.features), estimator)
+        estimator = make_pipeline(with_inner_splits(clone(problem.features), problem), estimator)
     if problem.metric.log_target:
         estimator = TransformedTargetRegressor(estimator, func=np.log1p, inverse_func=np.expm1, check_inverse=False)
     if len(problem.targets) == 1:

@@ -23,7 +23,9 @@ from sklearn.base import BaseEstimator, clone
 from threadpoolctl import threadpool_limits
 
 from kpipe.core.time_limit import Steps, TimeLimit, limit_time
+from kpipe.core.values import KeptFamily
 from kpipe.errors import KpipeError, TrainingError
+from kpipe.training.kept_families import kept_families
 from kpipe.training.kept_models import save_model
 from kpipe.training.learning_curves import extract_curves
 from kpipe.training.memory import peak_memory_mib
@@ -134,6 +136,8 @@ class FitResult:
         Whether the result was read from a checkpoint.
     steps : tuple of (int, int)
         Where the fit was shortened: the steps that each of its networks planned and took.
+    families : tuple of KeptFamily
+        The families of features that the model uses.
     """
 
     valid: np.ndarray
@@ -145,6 +149,7 @@ class FitResult:
     peak_memory_mib: float = 0.0
     resumed: bool = False
     steps: tuple[Steps, ...] = ()
+    families: tuple[KeptFamily, ...] = ()
 
 
 def fit_predict(task: FitTask, data: TrainingData) -> FitResult:
@@ -186,6 +191,7 @@ def fit_predict(task: FitTask, data: TrainingData) -> FitResult:
         process=os.getpid(),
         peak_memory_mib=peak_memory_mib(),
         steps=tuple(limit.taken) if limit is not None and limit.shortened else (),
+        families=kept_families(estimator),
     )
 
 

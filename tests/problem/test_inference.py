@@ -89,12 +89,6 @@ def test_ids_that_hold_groups_keep_them_together() -> None:
         assert not set(groups.iloc[train]) & set(groups.iloc[valid])
 
 
-def test_families_of_features_are_chosen_by_row_only_where_folds_are_by_row() -> None:
-    by_row, by_group, by_time = (found(made)[0] for made in (dated(later=False), passengers(), dated(later=True)))
-    assert by_row.features.families is None
-    assert by_group.features.families == by_time.features.families == ()
-
-
 def test_groups_that_test_shares_with_train_do_not_part_the_rows() -> None:
     made = passengers()
     frame = pd.concat([made.train, made.test.assign(y=True)])

@@ -28,8 +28,6 @@ def infer_features(competition: Competition, tables: Tables) -> Step:
         return {"features": None}, None
     reason = Reason(text="dates, free text, high-cardinality categories and useless columns are handled in each fold")
     made = clone(features) if isinstance(features, AutomaticFeatures) else AutomaticFeatures()
-    if competition.groups is not None or competition.splitter is not None:
-        made.set_params(families=())  # they are chosen on inner splits by row
     if picture_columns(columns.columns):
         return {"features": make_pipeline(FunctionTransformer(without_pictures), made)}, reason
     return {"features": made}, reason

@@ -42,10 +42,8 @@ def infer_splitter(competition: Competition, tables: Tables, vault: pd.DataFrame
     if (layout := _layout(competition, tables, vault)) is not None:
         found: dict[str, object] = {"splitter": layout.splitter}
         column = layout.splitter.column if isinstance(layout.splitter, ByTime) else None
-        if isinstance(competition.features, AutomaticFeatures):
-            # Families of features are chosen on inner splits by row, which say nothing about a later time.
-            time = {"time": column} if isinstance(column, str) else {}
-            found["features"] = clone(competition.features).set_params(families=(), **time)
+        if isinstance(competition.features, AutomaticFeatures) and isinstance(column, str):
+            found["features"] = clone(competition.features).set_params(time=column)
         return found, Reason(text=layout.text, guess=True)
     if classes:
         return {"splitter": StratifiedKFold(**settings)}, Reason(text="stratified by class", guess=True)
