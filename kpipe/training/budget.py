@@ -12,6 +12,7 @@ the rest is run to the last second.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,7 @@ __all__ = [
 _MAX_SEEDS = 30  # of a model in one run: the mean of more seeds gains nothing that could be measured
 _SLOWEST = 3.0  # beyond, the time is more likely that of a disk or a download than of other work
 _STACKING_SHARE, _MOST_STACKING = 0.1, 60.0
+_TO_START, _SLOWER = 5.0, 1.5  # seconds for workers to start, and how much longer than boosting the layer may take
 _SHORTENED_SHARE = 0.85
 _NEEDED_SHARE = 2  # half of the time left is for the first fits of a needed model
 
@@ -174,20 +176,24 @@ def is_worth_continuing(*, first: int, finished: int, needed: bool, seconds: flo
     return needed or left is None or seconds < left
 
 
-def stacking_seconds(left: float | None) -> float:
+def stacking_seconds(left: float | None, *, boosting: float = math.inf) -> float:
     """Return the seconds that additional seeds leave to the stacking layer.
 
     Parameters
     ----------
     left : float or None
         Seconds left when the last model has finished.
+    boosting : float
+        Seconds that all folds of the model "boosting" took: the layer's small trees rarely take longer.
 
     Examples
     --------
-    >>> stacking_seconds(50.0), stacking_seconds(3600.0)
-    (5.0, 60.0)
+    >>> stacking_seconds(50.0), stacking_seconds(3600.0), stacking_seconds(3600.0, boosting=10.0)
+    (5.0, 60.0, 20.0)
     """
-    return 0.0 if left is None else min(_STACKING_SHARE * left, _MOST_STACKING)
+    if left is None:
+        return 0.0
+    return min(_STACKING_SHARE * left, _MOST_STACKING, _TO_START + _SLOWER * boosting)
 
 
 def additional_seeds(seeds: Sequence[int]) -> range:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,7 +21,7 @@ from kpipe.models import Model, model
 from kpipe.problem.competition import Factory
 from kpipe.problem.problem import Problem
 from kpipe.training.averaging import average_fits
-from kpipe.training.budget import Shortage, additional_seeds, stacking_seconds, too_short_for_all
+from kpipe.training.budget import Shortage, additional_seeds, seconds_for, stacking_seconds, too_short_for_all
 from kpipe.training.checkpoints import NO_CHECKPOINTS, NO_STORE, Checkpoints, FitStore
 from kpipe.training.deadline import Deadline
 from kpipe.training.ensemble import smooth_losses
@@ -366,7 +367,8 @@ def _train_additional_seeds(plan: _Plan, runner: TaskRunner, results: _Results, 
     """Train models with additional seeds, in turn, while time remains; skip models that do not depend on the seed."""
     candidates = [name for name in results if name in plan.models and _is_complete(plan, results[name])]
     whole = runner.deadline
-    runner.deadline = whole.before(stacking_seconds(whole.seconds_left()) if plan.stackers else 0.0)
+    layer = stacking_seconds(whole.seconds_left(), boosting=_seconds_of_boosting(plan, runner, results))
+    runner.deadline = whole.before(layer if plan.stackers else 0.0)
     for seed in additional_seeds(seeds):
         trained = 0
         for name in list(candidates):
@@ -384,6 +386,12 @@ def _train_additional_seeds(plan: _Plan, runner: TaskRunner, results: _Results, 
         if not trained:
             break
     runner.deadline = whole
+
+
+def _seconds_of_boosting(plan: _Plan, runner: TaskRunner, results: _Results) -> float:
+    """Seconds by the clock that all folds of boosting take with one seed; infinite if it has not been trained."""
+    longest = max((result.seconds for result in results.get("boosting", {}).values()), default=math.inf)
+    return seconds_for(plan.n_fits, runner.pool.n_parallel, longest=longest)
 
 
 def _train_seed(plan: _Plan, runner: TaskRunner, name: str, seed: int, results: FitResults) -> FitResults:
