@@ -131,8 +131,7 @@ def cross_validate(
     results, skipped, short = _train_models(plan, runner, seeds, first)
     fallback, stackers = "", {}
     if quick and _is_best(plan, quick, results, data):
-        skipped |= dict.fromkeys(results, _TOO_SHORT)
-        results = _add_folds(plan, runner, quick)
+        results, skipped = _add_folds(plan, runner, quick), skipped | dict.fromkeys(results, _TOO_SHORT)
     elif not results:
         results, fallback = _train_constant(plan, runner, seeds[0], short)
     else:
