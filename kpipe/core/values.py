@@ -203,8 +203,8 @@ class Context:
     device : {"cpu", "cuda", "mps"}
         For torch models.
     weights : mapping of str to Weights or None
-        What the weights are for ("pictures" or "text") to the pretrained weights that were found on this machine; None
-        where none are to be used. A kind that it lacks was not looked for.
+        What the weights are for ("pictures", "sentences" or, for word vectors, "text") to the pretrained weights that
+        were found on this machine; None where none are to be used. A kind that it lacks was not looked for.
     """
 
     task: Task

@@ -16,14 +16,14 @@ from importlib import metadata
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kpipe.core.formatting import plain_text
 from kpipe.core.values import Weights
 from kpipe.core.wording import listed
 from kpipe.errors import DataError, UsageError
 
-__all__ = ["NO_WEIGHTS", "WeightsFile", "describe", "files_at", "files_on_machine"]
+__all__ = ["NO_WEIGHTS", "FoundWeights", "WeightsFile", "describe", "files_at", "files_on_machine"]
 
 NO_WEIGHTS = "none"  # the value of --weights that uses no pretrained weights
 _ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
@@ -57,6 +57,20 @@ class WeightsFile:
         except (OSError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
+
+
+class FoundWeights(NamedTuple):
+    """The weights that were found.
+
+    Attributes
+    ----------
+    weights : Weights or None
+    reason : str
+        A phrase for the user: the weights, or why there are none.
+    """
+
+    weights: Weights | None
+    reason: str
 
 
 def files_at(place: str) -> list[WeightsFile]:

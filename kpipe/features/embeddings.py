@@ -54,7 +54,7 @@ def find_word_vectors(folder: str = "") -> VectorFiles | None:
     Raises
     ------
     UsageError
-        If the folder lacks a file.
+        If the folder lacks a file, or its weights are no table of vectors.
     """
     if folder:
         vectors, tokenizer = sorted(Path(folder).glob("*.safetensors")), Path(folder) / "tokenizer.json"
@@ -65,6 +65,7 @@ def find_word_vectors(folder: str = "") -> VectorFiles | None:
                 code="file-not-found",
                 file=str(folder),
             )
+        _check_table(vectors[0])
         return VectorFiles(vectors[0], tokenizer)
     spec = find_spec("wordllama")
     if spec is None or spec.origin is None or find_spec("tokenizers") is None:
@@ -75,6 +76,26 @@ def find_word_vectors(folder: str = "") -> VectorFiles | None:
         package / "tokenizers" / "l2_supercat_tokenizer_config.json",
     )
     return files if files.vectors.is_file() and files.tokenizer.is_file() else None
+
+
+def _check_table(path: Path) -> None:
+    """Raise UsageError for a file that holds anything but one table of vectors, without reading the numbers."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as opened:
+            shapes = [opened.get_slice(name).get_shape() for name in opened.keys()]  # noqa: SIM118  # no iterator
+    except (SafetensorError, OSError) as error:
+        raise UsageError(
+            f"{path} is no file of plain weights: {type(error).__name__}.", code="unusable-weights", file=str(path)
+        ) from error
+    if len(shapes) != 1 or len(shapes[0]) != 2:
+        raise UsageError(
+            f"{path} holds {len(shapes)} tensors: word vectors are one table. A text encoder is used if config.json "
+            "beside it names its kind, such as bert or roberta.",
+            code="unusable-weights",
+            file=str(path),
+        )
 
 
 class MeanWordVectors(TransformerMixin, BaseEstimator):

@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import NamedTuple
 
-from kpipe.core.values import Weights
-from kpipe.data.weights import NO_WEIGHTS, WeightsFile, describe, files_at, files_on_machine
+from kpipe.data.weights import NO_WEIGHTS, FoundWeights, WeightsFile, describe, files_at, files_on_machine
 from kpipe.errors import UsageError
 
-__all__ = ["FoundWeights", "find_picture_weights", "has_plain_layout", "why_no_torchvision"]
+__all__ = ["find_picture_weights", "has_plain_layout", "why_no_torchvision"]
 
 # kpipe builds these from the shapes of their tensors, without another library.
 _RESIDUAL = re.compile(r"(?:wide_)?resnet\d+(?:_\d)?|resnext\d+_\w+")
@@ -24,20 +22,6 @@ _LITE = re.compile(r"efficientnet[-_]?lite(\d)")
 _TORCHVISION_ONE_SIZE = ("vit_", "maxvit_")
 _ONE_SIZE_ONLY = "it takes pictures of one size only"
 _HUB_NAME = re.compile(r"([a-z][a-z0-9_]*?)(?:_rwightman|_lc_swag|_swag)?-[0-9a-f]{8}")
-
-
-class FoundWeights(NamedTuple):
-    """The weights that were found.
-
-    Attributes
-    ----------
-    weights : Weights or None
-    reason : str
-        A phrase for the user: the weights, or why there are none.
-    """
-
-    weights: Weights | None
-    reason: str
 
 
 def find_picture_weights(place: str | None = None) -> FoundWeights:

@@ -218,6 +218,11 @@ class RawColumnsPipeline(Pipeline):
 class RowText(TransformerMixin, BaseEstimator):
     """The text of each row as one string: its free text, then its labels as words of the form ``column_label``.
 
+    Parameters
+    ----------
+    labels : bool, default=True
+        Whether the string has the labels; False for models of whole sentences.
+
     Attributes
     ----------
     free_text_ : list
@@ -225,6 +230,9 @@ class RowText(TransformerMixin, BaseEstimator):
     labels_ : list
         Names of the other columns that are not numbers.
     """
+
+    def __init__(self, *, labels: bool = True) -> None:
+        self.labels = labels
 
     def fit(self, X: pd.DataFrame, y: object = None) -> RowText:
         """Find the columns of free text and of labels.
@@ -268,7 +276,7 @@ class RowText(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         parts = [as_text(X[name], missing="") for name in self.free_text_]
-        for name in self.labels_:
+        for name in self.labels_ if self.labels else ():
             label = as_text(X[name], missing="missing")
             parts.append(f"{name}_" + label.str.replace(r"\W", "_", regex=True))
         return np.asarray([" ".join(cells) for cells in zip(*parts, strict=True)], dtype=object)

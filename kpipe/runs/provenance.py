@@ -18,7 +18,7 @@ __all__ = ["inputs_of", "machine", "recorded_inputs", "versions"]
 
 _LIBRARIES = (
     *("kpipe", "numpy", "pandas", "pyarrow", "scikit-learn", "lightgbm", "catboost", "xgboost", "torch", "fastai"),
-    *("joblib", "scipy", "holidays", "tokenizers", "wordllama"),
+    *("joblib", "scipy", "holidays", "tokenizers", "transformers", "wordllama"),
 )
 
 

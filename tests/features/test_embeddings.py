@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from kpipe.errors import UsageError
 from kpipe.features.embeddings import MeanWordVectors, find_word_vectors
@@ -21,6 +22,16 @@ def test_a_text_is_the_mean_of_its_words_at_length_one(tmp_path: Path) -> None:
 def test_a_folder_that_lacks_a_file_is_refused_naming_it(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").touch()
     with pytest.raises(UsageError, match=r"got 1 \*.safetensors, and tokenizer.json is missing"):
+        find_word_vectors(str(tmp_path))
+
+
+def test_a_network_is_not_taken_for_word_vectors(tmp_path: Path) -> None:
+    save_file({"a": np.zeros((2, 2), np.float32), "b": np.zeros(2, np.float32)}, tmp_path / "model.safetensors")
+    (tmp_path / "tokenizer.json").touch()
+    with pytest.raises(UsageError, match="holds 2 tensors: word vectors are one table"):
+        find_word_vectors(str(tmp_path))
+    (tmp_path / "model.safetensors").write_bytes(bytes(2000))
+    with pytest.raises(UsageError, match="no file of plain weights: SafetensorError"):
         find_word_vectors(str(tmp_path))
 
 

@@ -39,7 +39,7 @@ def test_word_vectors_are_named_with_hash_and_licence_and_reach_the_model(tmp_pa
 
 def test_none_uses_no_word_vectors() -> None:
     fields, _ = infer("none")
-    assert fields["weights"] == {"text": None}
+    assert fields["weights"] == {"text": None, "sentences": None}
     assert model("text")(Context(task="classification", n_classes=2, weights=fields["weights"]))[-1].vectors is None
 
 

@@ -1,6 +1,6 @@
-"""Features of pictures that earlier fits have computed: each picture goes through a frozen network once.
+"""Features that earlier fits have computed: each picture, and each text, goes through a frozen network once.
 
-The store is a folder of sixteen files, by the first digit of a picture's hash, each with a lock. Fits of several
+The store is a folder of sixteen files, by the first digit of a row's hash, each with a lock. Fits of several
 processes that need the same pictures compute different files at the same time. What cannot be read or written is
 computed.
 """
@@ -12,7 +12,7 @@ import hashlib
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +24,13 @@ Compute = Callable[[np.ndarray], np.ndarray]  # (k,) positions of rows → (k, f
 _DIGITS = "0123456789abcdef"
 
 
-def features_of(rows: np.ndarray, compute: Compute, folder: Path) -> np.ndarray:
-    """The features of pictures, from the store or computed.
+def features_of(rows: Sequence[bytes] | np.ndarray, compute: Compute, folder: Path) -> np.ndarray:
+    """The features of pictures or texts, from the store or computed.
 
     Parameters
     ----------
-    rows : ndarray of shape (n, pixels)
-        uint8, C-contiguous. Equal rows are computed once.
+    rows : sequence of n bytes, or C-contiguous ndarray of shape (n, pixels)
+        At least one. Equal rows are computed once.
     compute : callable
         (k,) positions in ``rows`` → (k, features) float16 array. A row's features must not depend on other rows.
     folder : Path

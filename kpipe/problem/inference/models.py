@@ -55,6 +55,8 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
     free_text = any(is_free_text(columns[name]) for name in columns)
     names: tuple[str, ...] = _FREE_TEXT if free_text else _MANY_ROWS if many else _ANY_TABLE
     reason = "the default models for tables"
+    if free_text and isinstance(competition.weights, Mapping) and competition.weights.get("sentences") is not None:
+        names = ("text", "sentence-embeddings", *names[1:])
     if columns.shape[1] >= _WIDE:
         names = ("linear", *(name for name in names if name != "linear"))
         reason += f", the quickest of {columns.shape[1]:,} columns first"

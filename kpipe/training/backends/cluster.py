@@ -29,7 +29,7 @@ _LIBRARIES = (
     "xgboost",
     "torch",
     "fastai",
-    *("holidays", "wordllama"),
+    *("holidays", "transformers", "wordllama"),
 )
 _SHARED_DATA: ContextVar[Any] = ContextVar("shared_data", default=None)
 
