@@ -33,6 +33,7 @@ from kpipe.data.picture_files import PictureFolder, open_pictures
 from kpipe.data.picture_labels import unread_pictures
 from kpipe.data.picture_tables import COLUMN as PICTURES
 from kpipe.data.picture_tables import PicturedRoles, numbers_of, with_pictures
+from kpipe.data.pixel_cells import spread_pixels
 from kpipe.data.pixels import decode_pictures
 from kpipe.data.roles import Roles, assign_roles, is_labels, missing_roles
 from kpipe.data.tidying import tidy
@@ -396,6 +397,8 @@ def _read(roles: Roles, *, text: Sequence[str], id: str | None, targets: Sequenc
     ids = id_columns(assembled.files, id)
     frames = to_frames(assembled.files, ids=ids, text=text, on_note=notes.append)
     check_ids(assembled.files, frames, ids, extra=assembled.extra)
+    frames, more = spread_pixels(frames)
+    notes += more
     if len(notes) > _MAX_NOTES:
         notes[_MAX_NOTES:] = [f"Cells of {len(notes) - _MAX_NOTES:,} more columns are read as missing, too."]
     encoding = _encoding_of_submission(by_role)

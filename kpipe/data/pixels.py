@@ -34,6 +34,7 @@ __all__ = [
     "picture_shape",
     "pixel_names",
     "shown_columns",
+    "value_range",
 ]
 
 _VERSION = 4  # of the arrays; increase it when decoding changes
@@ -303,7 +304,7 @@ def _common_form(folder: PictureFolder, pictures: Sequence[Picture], largest: in
         spread = np.array([size for size, count in sizes.items() for _ in range(count)])
         height, width = (int(each) for each in np.median(spread, axis=0))
     scale = min(1.0, largest / max(height, width))
-    low, high = _range(np.array(values)) if values else (0.0, 255.0)
+    low, high = value_range(np.array(values)) if values else (0.0, 255.0)
     shape = (_rounded(height * scale, len(sizes)), _rounded(width * scale, len(sizes)), 1 if grey == {True} else 3)
     return _Form(shape, low, high)
 
@@ -313,8 +314,23 @@ def _rounded(side: float, sizes: int) -> int:
     return max(1, round(side)) if sizes == 1 or side < _STEP else _STEP * round(side / _STEP)
 
 
-def _range(quantiles: np.ndarray) -> tuple[float, float]:
-    """The values that become 0 and 255, from quantiles of sampled pictures: their bit depth or range."""
+def value_range(quantiles: np.ndarray) -> tuple[float, float]:
+    """The values that become 0 and 255: the bit depth of whole numbers, or the range of others.
+
+    Parameters
+    ----------
+    quantiles : ndarray of shape (k, 4)
+        Minimum, quantiles of 0.005 and 0.995, and maximum of each of some pictures.
+
+    Returns
+    -------
+    tuple of float
+
+    Examples
+    --------
+    >>> value_range(np.array([[0, 1, 2000, 4000]])), value_range(np.array([[-30.5, -28.0, 5.0, 9.0]]))
+    ((0.0, 4095.0), (-28.0, 5.0))
+    """
     lowest, highest = float(quantiles[:, 0].min()), float(quantiles[:, 3].max())
     low, high = (float(each) for each in np.median(quantiles[:, 1:3], axis=0))
     if lowest >= 0 and highest.is_integer() and highest > 1:

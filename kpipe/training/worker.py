@@ -252,10 +252,10 @@ def _fitted(task: FitTask, data: TrainingData) -> Any:
 
 def _time_limit(task: FitTask, data: TrainingData) -> TimeLimit | None:
     """The limit of a fit that starts now: where a process had to start first, that time is not the fit's."""
-    if task.end is None:
-        return TimeLimit(math.inf, repeated=task.steps) if task.steps else None
-    now = time.monotonic()
     rows = len(task.valid) + len(data.X_test) + 2 * _REPEATED_ROWS
+    if task.end is None:
+        return TimeLimit(math.inf, rows=rows, repeated=task.steps) if task.steps else None
+    now = time.monotonic()
     full, shortened = ((end - now) / max(task.rounds, 1) for end in (task.end, min(task.end, task.shortened_end)))
     return TimeLimit(now + full, now + shortened, rows=rows)
 

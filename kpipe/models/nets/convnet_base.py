@@ -75,8 +75,8 @@ class ConvNet(BaseEstimator):
         The network's weights by name.
     loss_curve_ : ndarray of shape (epochs,)
         Mean training loss of each epoch, of warped images.
-    shortened_ : bool
-        Whether a time limit cut the training short; a prediction is then made from one view of the image.
+    quick_ : bool
+        Whether a time limit left so few steps that a prediction is made from one view of the image.
     """
 
     shape: ImageShape | None = None
@@ -113,7 +113,7 @@ class ConvNet(BaseEstimator):
         self.shape_ = self._image_shape(X.shape[1])
         self.scale_ = pixel_scale(X)
         warp = self._warp()
-        self.weights_, self.loss_curve_, self.shortened_ = train(
+        self.weights_, self.loss_curve_, self.quick_ = train(
             self._build,
             X,
             targets,
@@ -129,7 +129,8 @@ class ConvNet(BaseEstimator):
             machine=self._machine(train=True),
             seed=draw_seed(self.random_state),
             augment=warp.at if warp or self.cutmix else None,  # cutmix needs images, not rows
-            build_shortened=partial(self._build, shortened=True),
+            build_quick=partial(self._build, quick=True),
+            views=self._count_views(),
         )
 
     def _forward(self, X: Any) -> np.ndarray:
@@ -139,7 +140,7 @@ class ConvNet(BaseEstimator):
 
         X = validate_data(self, pixels_of(X), dtype=[np.float32, np.uint8], reset=False)
         padded = X if len(X) >= _FEWEST_ROWS else np.resize(X, (_FEWEST_ROWS, X.shape[1]))
-        build = partial(self._build, shortened=self.shortened_)
+        build = partial(self._build, quick=self.quick_)
         outputs = forward(build, self.weights_, padded, machine=self._machine(), batch_size=_PREDICTED_ROWS)
         return outputs[: len(X)]
 
@@ -155,12 +156,18 @@ class ConvNet(BaseEstimator):
             )
         return shape
 
-    def _build(self, *, shortened: bool = False) -> ConvNetwork:
-        """The network; after a shortened training, time is better spent on training than on several views."""
+    def _count_views(self) -> int:
+        """How many views of an image the network predicts."""
+        from kpipe.models.nets.image_augmentation import SHIFTS
+
+        return len(SHIFTS) * (1 + self.flip) if self.test_time_augmentation else 1
+
+    def _build(self, *, quick: bool = False) -> ConvNetwork:
+        """The network; where there is little time, more training is better than several views."""
         from kpipe.models.nets.convnet_layers import LAYERS, ConvNetwork
         from kpipe.models.nets.image_augmentation import SHIFTS
 
-        views = self.test_time_augmentation and not shortened
+        views = self.test_time_augmentation and not quick
         return ConvNetwork(
             self.shape_,
             scale=self.scale_,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kpipe.core.time_limit import TimeLimit, current_limit
+from kpipe.core.time_limit import current_limit
 
 __all__ = ["Schedule", "plan_schedule"]
 
@@ -34,6 +34,8 @@ class Schedule:
         As planned: the learning rate has fallen to 0 after them.
     shortened : bool
         Whether that is fewer than the recipe asks for.
+    quick : bool
+        Whether so few steps are planned that predictions must be quick as well.
     stop_after : int, optional
         Steps after which a training that is repeated was stopped.
     stop_at : float
@@ -42,6 +44,7 @@ class Schedule:
 
     steps: int
     shortened: bool = False
+    quick: bool = False
     stop_after: int | None = None
     stop_at: float = math.inf
 
@@ -62,7 +65,8 @@ def plan_schedule(
     *,
     step: Callable[[], object],
     predict: Callable[[int], object],
-    predict_shortened: Callable[[int], object],
+    predict_quickly: Callable[[int], object],
+    enough: int = 0,
 ) -> Schedule:
     """Plan a training of ``steps`` steps, or of fewer if the fit has a limit and they would not end in time.
 
@@ -72,8 +76,11 @@ def plan_schedule(
         Of the recipe.
     step : callable
         Takes one step of training on a copy of the network.
-    predict, predict_shortened : callable
-        Predict so many rows, as after a full and after a shortened training.
+    predict, predict_quickly : callable
+        Predict so many rows, as after a full training and after one of few steps.
+    enough : int, default=0
+        Steps from which a shortened training predicts like a full one. The rule must not depend on measured times,
+        since a fit is repeated from its steps alone.
 
     Returns
     -------
@@ -82,20 +89,24 @@ def plan_schedule(
     limit = current_limit()
     if limit is None:
         return Schedule(steps)
+    enough = min(enough, steps)
     if limit.repeated:
         planned, taken = limit.repeated.pop(0)
-        return Schedule(planned, shortened=taken < steps, stop_after=taken)
-    seconds = _seconds_of(step)
-    if seconds * steps + _seconds_to_predict(predict, limit.rows) <= _PLANNED * limit.seconds_left(shortened=False):
+        return Schedule(planned, shortened=taken < steps, quick=planned < enough, stop_after=taken)
+    seconds, predicting = _seconds_of(step), _seconds_to_predict(predict, limit.rows)
+    if seconds * steps + predicting <= _PLANNED * limit.seconds_left(shortened=False):
         return Schedule(steps)
-    return _shorten(steps, seconds, _seconds_to_predict(predict_shortened, limit.rows), limit)
-
-
-def _shorten(steps: int, seconds: float, predicting: float, limit: TimeLimit) -> Schedule:
-    left = limit.seconds_left(shortened=True)
-    affordable = int((_PLANNED * left - predicting) / seconds)
+    left, most = limit.seconds_left(shortened=True), steps
+    if _affordable(left, seconds, predicting) < enough:
+        predicting, most = _seconds_to_predict(predict_quickly, limit.rows), max(enough - 1, _FEWEST)
+    planned = min(steps, most, max(_affordable(left, seconds, predicting), _FEWEST))
     stop_at = time.monotonic() + _STOPPED * left - predicting
-    return Schedule(min(steps, max(affordable, _FEWEST)), shortened=True, stop_at=stop_at)
+    return Schedule(planned, shortened=True, quick=planned < enough, stop_at=stop_at)
+
+
+def _affordable(left: float, seconds: float, predicting: float) -> int:
+    """The steps that fit into the time left, beside the predictions."""
+    return int((_PLANNED * left - predicting) / seconds)
 
 
 def _seconds_of(step: Callable[[], object]) -> float:

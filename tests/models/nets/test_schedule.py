@@ -16,7 +16,7 @@ from kpipe.core import time_limit  # noqa: E402
 from kpipe.core.time_limit import TimeLimit, current_limit, limit_time, share_limit  # noqa: E402
 from kpipe.models.nets import schedule  # noqa: E402
 from kpipe.models.nets.convnet import ConvNetClassifier  # noqa: E402
-from kpipe.models.nets.schedule import plan_schedule  # noqa: E402
+from kpipe.models.nets.schedule import Schedule, plan_schedule  # noqa: E402
 from kpipe.models.nets.tabular_net import TabularNetClassifier  # noqa: E402
 
 X, Y = make_classification(600, 6, random_state=0)
@@ -52,7 +52,7 @@ def plan(clock: SlowClock, steps: int, seconds: float, *, waiting: bool = False,
     began = clock.now
     limit = TimeLimit(began + seconds, began + (seconds / 2 if waiting else seconds), rows=rows)
     with limit_time(limit):
-        made = plan_schedule(steps, step=clock.step, predict=clock.predict, predict_shortened=clock.predict)
+        made = plan_schedule(steps, step=clock.step, predict=clock.predict, predict_quickly=clock.predict)
         taken = 0
         while taken < made.steps and not made.is_over(taken):
             clock.step()
@@ -91,7 +91,7 @@ def test_a_shortened_training_leaves_the_time_that_models_which_wait_are_given(c
 def test_a_machine_that_becomes_slower_stops_the_training_in_time(clock: SlowClock) -> None:
     began = clock.now
     with limit_time(TimeLimit(began + 20.0)):
-        made = plan_schedule(1_000, step=clock.step, predict=clock.predict, predict_shortened=clock.predict)
+        made = plan_schedule(1_000, step=clock.step, predict=clock.predict, predict_quickly=clock.predict)
         clock.seconds *= 3
         taken = 0
         while not made.is_over(taken):
@@ -132,6 +132,29 @@ def test_a_shortened_net_is_repeated_to_the_byte_from_its_steps() -> None:
     first = fitted(limit, pixels, labels)
     assert limit.shortened
     np.testing.assert_array_equal(first, fitted(TimeLimit(0.0, repeated=limit.taken), pixels, labels))
+
+
+def test_a_shortened_training_of_enough_steps_predicts_like_a_full_one(clock: SlowClock) -> None:
+    def planned(seconds: float, repeated: tuple[tuple[int, int], ...] = ()) -> Schedule:
+        options = {"step": clock.step, "predict": clock.predict, "predict_quickly": lambda rows: None}
+        with limit_time(TimeLimit(clock.now + seconds, rows=100, repeated=repeated)):
+            return plan_schedule(1_000, enough=200, **options)
+
+    clock.per_row = 0.01
+    assert [(made.quick, made.steps >= 200) for made in map(planned, (10.0, 20.0, 21.5, 40.0))] == [
+        *[(True, False)] * 3,
+        (False, True),
+    ]
+    for seconds in (10.0, 21.5, 40.0):
+        first = planned(seconds)
+        assert planned(1e9, ((first.steps, first.steps - 1),)).quick == first.quick
+
+
+def test_a_fit_predicts_from_several_views_unless_few_steps_were_left() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (120, 64)).astype(np.uint8)
+    for rows, quick in ((0, False), (10_000, True)):
+        with limit_time(TimeLimit(time.monotonic(), rows=rows)):
+            assert ConvNetClassifier(random_state=0).fit(pixels, np.arange(120) % 2).quick_ == quick
 
 
 def fitted(limit: TimeLimit, pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -1,0 +1,106 @@
+"""Pictures in the cells of a table: ``70 80 82 ...``, as many numbers in each row, become columns of pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from kpipe.core.wording import listed
+from kpipe.data.pixels import pixel_names, value_range
+from kpipe.errors import DataError
+
+__all__ = ["spread_pixels"]
+
+_SMALLEST = 8  # pixels to a side: shorter lists of numbers may be anything
+_TRIED = 20  # cells that tell whether a column holds pictures
+_MEASURED = 500  # cells whose range of values is taken for that of all
+_USUAL = 0.9  # share of the tried cells that must hold as many numbers
+_BRACKETS = str.maketrans(",;[]()", "      ")
+
+
+def spread_pixels(frames: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Replace columns whose cells are lists of numbers, one for each pixel of a square, by columns of pixels.
+
+    Parameters
+    ----------
+    frames : mapping of str to DataFrame
+        "train" and "test", and others that stay as they are.
+
+    Returns
+    -------
+    frames : dict of str to DataFrame
+        Several such columns are the channels of one picture. Pixels are bytes.
+    notes : list of str
+
+    Raises
+    ------
+    DataError
+        A cell of such a column holds anything else.
+    """
+    train, test = frames["train"], frames["test"]
+    counts = {name: _count(train[name]) for name in train if name in test}
+    most = max(counts.values(), default=0)
+    columns = [name for name, count in counts.items() if count == most]
+    side = math.isqrt(most)
+    colours = math.isqrt(most // 3)
+    if side >= _SMALLEST and side * side == most:
+        shape = (side, side, len(columns))
+    elif colours >= _SMALLEST and 3 * colours * colours == most and len(columns) == 1:
+        shape = (colours, colours, 3)
+    else:
+        return dict(frames), []
+    ranges = [_range(train[name]) for name in columns]
+    found = dict(frames)
+    for role in ("train", "test"):
+        frame = frames[role]
+        values = np.empty((len(frame), most, len(columns)), dtype=np.uint8)
+        for channel, (name, (low, high)) in enumerate(zip(columns, ranges, strict=True)):
+            for row, cell in enumerate(frame[name]):
+                numbers = _parse(cell, most, f"{role}.csv", name, row)
+                values[row, :, channel] = np.clip((numbers - low) * (255.0 / (high - low)), 0, 255)
+        pixels = pd.DataFrame(values.reshape(len(frame), -1), columns=pixel_names(shape))
+        found[role] = pd.concat([frame.drop(columns=columns), pixels], axis=1)
+    height, width, channels = shape
+    note = f"The cells of {listed(columns)} hold pictures of {height} x {width} pixels, {channels} to each."
+    return found, [note.replace(", 1 to each", ", grey").replace(f", {channels} to each", f" with {channels} channels")]
+
+
+def _count(column: pd.Series) -> int:
+    """How many numbers the cells of a column hold; 0 unless nearly all hold as many."""
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+        return 0
+    counts = [0 if (numbers := _numbers(cell)) is None else len(numbers) for cell in column.head(_TRIED)]
+    usual = max(set(counts), key=counts.count, default=0)
+    return usual if usual >= _SMALLEST**2 and counts.count(usual) >= _USUAL * len(counts) else 0
+
+
+def _numbers(cell: object) -> np.ndarray | None:
+    """The numbers in a cell; None if it holds anything else."""
+    try:
+        return np.array(str(cell).translate(_BRACKETS).split(), dtype=np.float64)
+    except ValueError:
+        return None
+
+
+def _parse(cell: object, count: int, file: str, name: str, row: int) -> np.ndarray:
+    numbers = _numbers(cell)
+    if numbers is None or len(numbers) != count or not np.isfinite(numbers).all():
+        held = "no list of numbers" if numbers is None else f"{len(numbers):,} numbers"
+        raise DataError(
+            f"{file}, row {row + 1}: {name!r} must hold {count:,} numbers, one for each pixel; got {held}. Remove the "
+            "row, or download the file again.",
+            code="broken-pictures",
+            file=file,
+            column=name,
+            row=row + 1,
+        )
+    return numbers
+
+
+def _range(column: pd.Series) -> tuple[float, float]:
+    """The values that become 0 and 255."""
+    some = [numbers for cell in column.head(_MEASURED) if (numbers := _numbers(cell)) is not None and len(numbers)]
+    return value_range(np.array([np.quantile(numbers, (0, 0.005, 0.995, 1)) for numbers in some]))
