@@ -11,11 +11,11 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import IO
 
 from kpipe.errors import DataError
 
-__all__ = ["ARCHIVE_ERRORS", "is_bomb", "list_inner_members", "list_members", "read_member", "unpack"]
+__all__ = ["ARCHIVE_ERRORS", "is_bomb", "list_inner_members", "list_members", "open_packed", "read_member", "unpack"]
 
 # What zipfile, gzip and their decompressors raise for damaged files; not all of it is documented.
 ARCHIVE_ERRORS = (
@@ -31,8 +31,8 @@ ARCHIVE_ERRORS = (
 )
 
 # Ending of a packed file → what opens it.
-_STREAMS: dict[str, Callable[[BinaryIO], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]] = {
-    ".gz": lambda raw: gzip.GzipFile(fileobj=raw),
+_STREAMS: dict[str, Callable[[IO[bytes]], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]] = {
+    ".gz": lambda raw: gzip.GzipFile(fileobj=raw, mode="rb"),
     ".bz2": bz2.BZ2File,
     ".xz": lzma.LZMAFile,
 }
@@ -61,6 +61,24 @@ def is_bomb(unpacked: int, packed: int) -> bool:
     (True, False)
     """
     return unpacked > max(_BOMB_BYTES, _BOMB_RATIO * packed)
+
+
+def open_packed(raw: IO[bytes], ending: str) -> gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile:
+    """Open a stream that gzip, bzip2 or xz has packed.
+
+    Parameters
+    ----------
+    raw : file
+        Open for reading.
+    ending : str
+        ``.gz``, ``.bz2`` or ``.xz``.
+
+    Returns
+    -------
+    file
+        The unpacked bytes; reading them raises one of ``ARCHIVE_ERRORS`` if they are damaged.
+    """
+    return _STREAMS[ending](raw)
 
 
 def list_inner_members(raw: bytes) -> list[zipfile.ZipInfo]:

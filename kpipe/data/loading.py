@@ -32,7 +32,7 @@ from kpipe.data.parts import join_parts
 from kpipe.data.picture_files import PictureFolder, open_pictures
 from kpipe.data.picture_labels import unread_pictures
 from kpipe.data.picture_tables import COLUMN as PICTURES
-from kpipe.data.picture_tables import PicturedRoles, numbers_of, with_pictures
+from kpipe.data.picture_tables import PicturedRoles, numbers_of, unused_note, with_pictures
 from kpipe.data.pixel_cells import spread_pixels
 from kpipe.data.pixels import decode_pictures
 from kpipe.data.roles import Roles, assign_roles, is_labels, missing_roles
@@ -205,8 +205,10 @@ def _read_tables(
                 found = pictured.roles
                 key = _cache_key(place, found, folder.digest(), text=tuple(text), id=id, targets=choice.targets)
                 return _with_pixels(_read_cached(found, key, read), folder, pictured, choice.size), found
+            unused = unused_note(folder.pictures)
         if "test" not in roles.files and (error := unread_pictures(place, list_names(place))) is not None:
             raise error
+        roles = replace(roles, notes=(*roles.notes, *unused))
     key = _cache_key(place, _complete(place, roles), text=tuple(text), id=id, targets=choice.targets)
     return _read_cached(roles, key, read), roles
 

@@ -1,10 +1,12 @@
-"""Find and read the pictures in a folder or a zip, or in zips inside it, by their file extensions."""
+"""Find and read the pictures in a folder or a zip, or in zips and tars inside it, by their file extensions."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import re
+import tarfile
 import tempfile
 import threading
 import zipfile
@@ -16,15 +18,16 @@ from typing import IO
 
 import numpy as np
 
-from kpipe.data.archives import ARCHIVE_ERRORS, is_bomb, list_members
+from kpipe.data.archives import ARCHIVE_ERRORS, is_bomb, list_members, open_packed
 from kpipe.data.files import is_hidden, is_table
 from kpipe.errors import DataError
 
 __all__ = ["Picture", "PictureFolder", "open_pictures"]
 
 _PICTURE = re.compile(r"\.(jpe?g|png|webp|bmp|gif|tiff?|npy)$", re.IGNORECASE)
+_TAR = re.compile(r"\.(tar|tgz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
 _LARGEST = 512 << 20  # bytes of one picture's file
-_IN_MEMORY = 256 << 20  # bytes of a zip inside a zip that are kept in memory; a larger one is copied to disk
+_IN_MEMORY = 256 << 20  # bytes of an archive inside a zip that are kept in memory; a larger one is copied to disk
 _MOST_STACKS = 4  # .npy files without other pictures beside them, each of which is an array of many pictures
 
 
@@ -73,6 +76,7 @@ class PictureFolder:
     place: Path
     pictures: list[Picture] = field(default_factory=list)
     _members: dict[str, tuple[zipfile.ZipFile, zipfile.ZipInfo]] = field(default_factory=dict)
+    _ranges: dict[str, tuple[IO[bytes], int, int]] = field(default_factory=dict)  # of tars: (file, start, bytes)
     _layers: dict[str, np.ndarray] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -95,7 +99,12 @@ class PictureFolder:
         if picture.path in self._layers:
             return _as_npy(self._layers[picture.path])
         try:
-            if picture.path not in self._members:
+            if picture.path in self._ranges:
+                stream, start, size = self._ranges[picture.path]
+                with self._lock:
+                    stream.seek(start)
+                    content = stream.read(min(size, _LARGEST + 1))
+            elif picture.path not in self._members:
                 with open(self.place / picture.path, "rb") as file:
                     content = file.read(_LARGEST + 1)
             else:
@@ -134,7 +143,7 @@ def open_pictures(place: Path) -> Iterator[PictureFolder]:
     Yields
     ------
     PictureFolder
-        Hidden files are ignored. Zips inside are opened only if there are no pictures beside them.
+        Hidden files are ignored. Archives inside are opened only if there are no pictures beside them.
 
     Raises
     ------
@@ -145,9 +154,11 @@ def open_pictures(place: Path) -> Iterator[PictureFolder]:
         found = PictureFolder(place)
         if place.is_dir():
             _add_files(found)
-            for path in () if found.pictures else sorted(place.rglob("*.zip")):
-                if _may_hold_pictures(inside := path.relative_to(place).as_posix()):
-                    _add_members(found, _open(stack, path), inside.removesuffix(".zip"))
+            for path in () if found.pictures else sorted(place.rglob("*")):
+                inside, mark = path.relative_to(place).as_posix(), ""
+                if _may_hold_pictures(inside) and path.is_file():
+                    mark = f"{path.stat().st_size} {path.stat().st_mtime_ns}"
+                    _add_archive(found, stack, path, inside, mark)
         else:
             list_members(place)  # says what is wrong with a broken zip
             outer = _open(stack, place)
@@ -155,8 +166,9 @@ def open_pictures(place: Path) -> Iterator[PictureFolder]:
             for member in () if found.pictures or outer is None else outer.infolist():
                 if _may_hold_pictures(member.filename):
                     copy = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
-                    if outer is not None and _copy(outer, member, copy):
-                        _add_members(found, _open(stack, copy), member.filename[: -len(".zip")])
+                    with contextlib.suppress(*ARCHIVE_ERRORS), outer.open(member) as stream:
+                        if _copy(stream, copy, packed=member.compress_size):
+                            _add_archive(found, stack, copy, member.filename, f"{member.file_size} {member.CRC}")
         _open_stacks(found)
         found.pictures.sort(key=lambda picture: picture.path)
         yield found
@@ -187,8 +199,33 @@ def _as_npy(values: np.ndarray) -> bytes:
 
 
 def _may_hold_pictures(path: str) -> bool:
-    """Whether a file is a zip that is not a compressed table (train.csv.zip), which may be large."""
-    return path.lower().endswith(".zip") and not is_hidden(path) and not is_table(path)
+    """Whether a file is a zip or tar that is not a compressed table (train.csv.zip), which may be large."""
+    packed = path.lower().endswith(".zip") or _TAR.search(path) is not None
+    return packed and not is_hidden(path) and not is_table(path)
+
+
+def _add_archive(found: PictureFolder, stack: ExitStack, source: Path | IO[bytes], path: str, mark: str) -> None:
+    """Add the pictures of a zip or tar at this path; those of a damaged one are reported where they are missed."""
+    if _TAR.search(path) is None:
+        _add_members(found, _open(stack, source), path[: -len(".zip")])
+        return
+    with contextlib.suppress(*ARCHIVE_ERRORS, tarfile.TarError):
+        packed = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
+        _add_tar(found, _unpacked(stack, packed, path), _TAR.sub("", path), mark)
+
+
+def _unpacked(stack: ExitStack, packed: IO[bytes], path: str) -> IO[bytes]:
+    """A tar that can be read at any place: a compressed one is unpacked into a temporary file."""
+    ending = path.lower().rpartition(".")[2]
+    if ending == "tar":
+        return packed
+    size = packed.seek(0, io.SEEK_END)
+    packed.seek(0)
+    copy = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115  # the stack closes it
+    with open_packed(packed, ".gz" if ending == "tgz" else f".{ending}") as stream:
+        if not _copy(stream, copy, packed=size):
+            raise EOFError
+    return copy
 
 
 def _open(stack: ExitStack, source: Path | IO[bytes]) -> zipfile.ZipFile | None:
@@ -199,16 +236,12 @@ def _open(stack: ExitStack, source: Path | IO[bytes]) -> zipfile.ZipFile | None:
         return None
 
 
-def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: IO[bytes]) -> bool:
-    """Unpack a zip inside a zip; False if it is damaged or a zip bomb."""
-    try:
-        with archive.open(member) as stream:
-            while part := stream.read(1 << 20):
-                target.write(part)
-                if is_bomb(target.tell(), member.compress_size):
-                    return False
-    except ARCHIVE_ERRORS:
-        return False
+def _copy(stream: IO[bytes], target: IO[bytes], *, packed: int) -> bool:
+    """Unpack an archive inside an archive; False if it is a bomb."""
+    while part := stream.read(1 << 20):
+        target.write(part)
+        if is_bomb(target.tell(), packed):
+            return False
     target.seek(0)
     return True
 
@@ -224,11 +257,24 @@ def _add_files(found: PictureFolder) -> None:
 def _add_members(found: PictureFolder, archive: zipfile.ZipFile | None, folder: str) -> None:
     """Add the pictures of a zip. ``train.zip`` that holds ``train/1.jpg`` counts as one folder."""
     for member in () if archive is None else archive.infolist():
-        path = member.filename
-        if not _PICTURE.search(path) or is_hidden(path) or ".." in path.split("/"):
-            continue
-        base = folder.rpartition("/")[2]
-        inside = path if not folder or path.startswith(f"{base}/") else f"{folder}/{path}"
-        found.pictures.append(Picture(inside, f"{member.file_size} {member.CRC}"))
-        if archive is not None:
+        if archive is not None and (inside := _path_inside(member.filename, folder)):
+            found.pictures.append(Picture(inside, f"{member.file_size} {member.CRC}"))
             found._members[inside] = (archive, member)
+
+
+def _add_tar(found: PictureFolder, stream: IO[bytes], folder: str, mark: str) -> None:
+    """Add the pictures of a tar, as ``_add_members`` does."""
+    with tarfile.open(fileobj=stream, mode="r:") as archive:
+        for member in archive:
+            if member.isreg() and (inside := _path_inside(member.name, folder)):
+                found.pictures.append(Picture(inside, f"{member.size} {mark}"))
+                found._ranges[inside] = (stream, member.offset_data, member.size)
+
+
+def _path_inside(path: str, folder: str) -> str:
+    """The path of a picture of an archive at ``folder``; "" for other files, and for paths that leave it."""
+    path = path.removeprefix("./")
+    if not _PICTURE.search(path) or is_hidden(path) or ".." in path.split("/"):
+        return ""
+    base = folder.rpartition("/")[2]
+    return path if not folder or path.startswith(f"{base}/") else f"{folder}/{path}"

@@ -24,7 +24,7 @@ from kpipe.data.picture_names import NamedPictures, PictureTable, match_pictures
 from kpipe.data.roles import Roles
 from kpipe.errors import DataError
 
-__all__ = ["COLUMN", "PicturedRoles", "numbers_of", "with_pictures"]
+__all__ = ["COLUMN", "PicturedRoles", "numbers_of", "unused_note", "with_pictures"]
 
 COLUMN = "numbers of the pictures"  # a name that no table is expected to have
 _FEWEST = 10  # pictures of a competition; fewer are illustrations of its description
@@ -98,6 +98,27 @@ def with_pictures(roles: Roles, pictures: Sequence[Picture]) -> PicturedRoles | 
     others = tuple(file for file in roles.others if file.path not in used)
     notes = (*roles.notes, *train.notes, *test.notes, *_notes(train, pictures, paths, drawings, aligned, count))
     return PicturedRoles(replace(roles, files=files, others=others, parts={}, notes=notes), aligned)
+
+
+def unused_note(pictures: Sequence[Picture]) -> list[str]:
+    """The sentence for a competition whose pictures neither a table nor folders assign to rows.
+
+    Parameters
+    ----------
+    pictures : sequence of Picture
+
+    Returns
+    -------
+    list of str
+        Empty for a few pictures, which are illustrations.
+    """
+    if len(pictures) < _FEWEST:
+        return []
+    paths = listed([picture.path for picture in pictures], most=3)
+    return [
+        f"{len(pictures):,} pictures are not used: no column of a table names them, such as {paths}. Add a column with "
+        "their paths to train.csv and test.csv to learn from them."
+    ]
 
 
 def _notes(
@@ -250,7 +271,8 @@ def _read(file: SourceFile) -> PictureTable | None:
 def _without_names(rows: _Rows, sample: PictureTable | None) -> _Rows:
     """The rows without the columns that name pictures, if another column is the id."""
     header, id = rows.table.header, sample.header[0] if sample is not None else rows.table.header[0]
-    kept = [name for name in header if name == id or id not in header or name not in rows.named.columns]
+    known = id.lower() in map(str.lower, header)
+    kept = [name for name in header if name.lower() == id.lower() or not known or name not in rows.named.columns]
     cells = [list(row) for row in zip(*(rows.table.column(name) for name in kept), strict=True)]
     return replace(rows, table=replace(rows.table, header=kept, cells=cells))
 

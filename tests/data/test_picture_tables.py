@@ -138,3 +138,27 @@ def test_what_kpipe_cannot_predict_or_read_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         load("hard", write(tmp_path, files))
+
+
+def test_pictures_that_no_column_names_are_not_used_and_named(tmp_path: Path) -> None:
+    files = {f"{part}/plate{i % 2}/{i}.png": picture(i) for part in ("train", "test") for i in range(12)}
+    tables = {
+        "train.csv": csv("id,well,label", *(f"P_{i}_x,{i},{i % 2}" for i in range(100, 112))),
+        "test.csv": csv("id,well", *(f"P_{i}_x,{i}" for i in range(112, 118))),
+        "sample_submission.csv": csv("id,label", *(f"P_{i}_x,0" for i in range(112, 118))),
+    }
+    found = load("wells", write(tmp_path, files | tables))
+    assert list(found.train) == ["id", "well", "label"]
+    assert any("24 pictures are not used: no column of a table names them" in note for note in found.source.notes)
+
+
+def test_the_column_that_names_pictures_is_left_out_where_another_is_the_id_in_any_case(tmp_path: Path) -> None:
+    files = train_pictures("train") | {f"test/t{i}.png": picture(i) for i in range(3)}
+    tables = {
+        "train.csv": csv("label,file_name,id", *(f"{c},{i}.png,x{i}" for i, c in enumerate(names(12)))),
+        "test.csv": csv("file_name,id", *(f"t{i}.png,y{i}" for i in range(3))),
+        "sample_submission.csv": csv("Id,Predicted", *(f"y{i},red" for i in range(3))),
+    }
+    found = load("traps", write(tmp_path, files | tables))
+    assert "file_name" not in found.train
+    assert "file_name" not in found.test

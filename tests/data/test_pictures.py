@@ -6,6 +6,7 @@ import gzip
 import io
 import mmap
 import shutil
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,40 @@ def test_a_zip_is_read_like_a_folder_and_so_are_zips_inside_it(tmp_path: Path) -
     assert_right(load("colours", tmp_path / "nested.zip"))
 
 
+def tar(folder: Path, name: str, *names: str) -> Path:
+    path = folder.parent / name
+    with tarfile.open(path, f"w:{name.rpartition('.')[2].replace('tgz', 'gz').replace('tar', '')}") as made:
+        for each in names:
+            made.add(folder / each, each)
+    return path
+
+
+@pytest.mark.parametrize("end", ["tar", "tar.gz", "tgz", "tar.xz"])
+def test_pictures_in_tars_are_read_in_a_folder_and_in_a_zip(tmp_path: Path, end: str) -> None:
+    folder, data = write(tmp_path / "all", LAYOUTS["labels in a file"]), tmp_path / "data"
+    write(data, {"train.csv": LABELS, "sample_submission.csv": SAMPLE})
+    for part in ("train", "test"):
+        shutil.move(tar(folder, f"{part}.{end}", part), data)
+    assert_right(load("colours", data))
+    assert_right(load("colours", Path(shutil.make_archive(str(tmp_path / "whole"), "zip", data))))
+
+
+def test_a_tar_that_is_damaged_hostile_or_a_bomb_gives_no_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_BOMB_BYTES", 1 << 20)
+    write(tmp_path / "all", {"big.png": bytes(16 << 20), "a.png": picture()})
+    write(tmp_path / "data", {"broken.tar.gz": b"\x1f\x8b and more", "broken.tar": b"no tar"})
+    shutil.move(tar(tmp_path / "all", "bomb.tgz", "big.png"), tmp_path / "data")
+    with tarfile.open(tmp_path / "data" / "evil.tar", "w") as made:
+        made.add(tmp_path / "all" / "a.png", "../up.png")
+        link = tarfile.TarInfo("link.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        made.addfile(link)
+    with open_pictures(tmp_path / "data") as found:
+        assert found.pictures == []
+
+
 @pytest.mark.parametrize("end", ["jpg", "png", "webp", "tif", "bmp", "gif"])
 def test_pictures_of_every_usual_format_are_read(tmp_path: Path, end: str) -> None:
     files = {**train_pictures("train", end=end), **TEST, "train.csv": LABELS, "sample_submission.csv": SAMPLE}
@@ -309,7 +344,7 @@ def test_packed_tables_are_not_unpacked_to_look_for_pictures(tmp_path: Path, mon
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as made:
         for name in ("train", "test"):
             made.writestr(f"{name}.csv.zip", b"")
-    monkeypatch.setattr(picture_files, "_copy", lambda *_: pytest.fail("a packed table was unpacked"))
+    monkeypatch.setattr(picture_files, "_copy", lambda *_, **__: pytest.fail("a packed table was unpacked"))
     with open_pictures(tmp_path / "all.zip") as folder:
         assert folder.pictures == []
 

@@ -15,6 +15,7 @@ from kpipe.core.values import Tables
 from kpipe.errors import DataError, SubmissionError
 from kpipe.problem.problem import Problem
 from kpipe.training.folds import make_folds
+from tests.pretrained_weights import picture_table
 from tests.tables import prepared, problem_of, survivors, tables
 
 
@@ -448,3 +449,31 @@ def test_a_target_that_test_holds_is_refused_with_the_one_that_the_sample_asks_f
     words = r"test\.csv holds the target 'x', so .* asks for survived\. Did you mean --target survived\?"
     with pytest.raises(DataError, match=words):
         problem_of(survivors(), target="x")
+
+
+def test_a_sample_of_one_number_asks_for_probabilities_of_pictures_and_of_several_targets() -> None:
+    made = survivors()
+    assert found(made)[0].metric.name == "accuracy"
+    rows = {"train": made.train, "test": made.test}
+    pictures = {role: frame[["id"]].join(picture_table(len(frame), (4, 4, 3))) for role, frame in rows.items()}
+    pictures["train"]["survived"] = made.train["survived"]
+    assert found(replace(made, **pictures))[0].metric.name == "auc"
+    train = made.train.assign(married=(made.train["x"] > 0).astype(int))
+    problem, _ = found(replace(made, train=train, sample=made.sample.assign(married=0)))
+    assert (problem.metric.name, set(problem.targets)) == ("auc", {"survived", "married"})
+    assert problem.reasons["metric"].guess
+
+
+def test_a_target_of_several_labels_to_a_cell_is_a_guess_that_says_so() -> None:
+    made = survivors()
+    words = ["haze", "clear", "road", "water"]
+    chosen = [[word for bit, word in enumerate(words) if row % 15 + 1 >> bit & 1] for row in range(80)]
+    problem, _ = found(
+        tables(
+            made.train.drop(columns="survived").assign(tags=[" ".join(row) for row in chosen]),
+            *(made.test, made.test[["id"]].assign(tags="haze")),
+        )
+    )
+    reason = problem.reasons["task"]
+    assert reason.guess
+    assert "several to a row: each of the 15 combinations of 4 words is a class of its own" in reason.text

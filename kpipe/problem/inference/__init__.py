@@ -80,6 +80,7 @@ def infer(
     pictures = () if small is tables else tuple(picture_columns(tables.train.columns))
     steps: Mapping[str, Callable[[Competition, Tables], Step]] = {
         **_STEPS,
+        "metric": partial(infer_metric, has_pictures=bool(pictures)),
         "columns": partial(infer_columns, pictures=pictures),
         "splitter": partial(infer_splitter, vault=vault),
     }

@@ -16,7 +16,7 @@ from kpipe.problem.inference.step import Step
 __all__ = ["infer_metric", "metric_of_page"]
 
 
-def infer_metric(competition: Competition, tables: Tables) -> Step:
+def infer_metric(competition: Competition, tables: Tables, *, has_pictures: bool = False) -> Step:
     """The metric: the stated one, that of Kaggle's page, or the usual one for what the sample submission holds.
 
     Raises
@@ -26,7 +26,7 @@ def infer_metric(competition: Competition, tables: Tables) -> Step:
     """
     count = len(competition.targets)
     if competition.metric is None:
-        metric, reason = _metric_of_page(competition, tables) or _usual_metric(competition, tables)
+        metric, reason = _metric_of_page(competition, tables) or _usual_metric(competition, tables, has_pictures)
         return {"metric": over_targets(metric, count) if count > 1 else metric}, reason
     metric = get_metric(competition.metric)
     if metric.task != competition.task:
@@ -56,14 +56,14 @@ def metric_of_page(tables: Tables) -> Metric | None:
         return None
 
 
-def _usual_metric(competition: Competition, tables: Tables) -> tuple[Metric, Reason]:
-    name, why = _usual(competition, tables)
+def _usual_metric(competition: Competition, tables: Tables, has_pictures: bool) -> tuple[Metric, Reason]:
+    name, why = _usual(competition, tables, has_pictures)
     named = tables.source.metric
     page = f"; Kaggle's page says {named!r}, which kpipe does not implement" if named else ""
     return get_metric(name), Reason(text=f"{why}; set another with --metric{page}", guess=True)
 
 
-def _usual(competition: Competition, tables: Tables) -> tuple[str, str]:
+def _usual(competition: Competition, tables: Tables, has_pictures: bool) -> tuple[str, str]:
     """The metric that is usual for such a sample submission, and why."""
     wanted = submission_columns(competition, tables)
     if competition.task == "regression":
@@ -71,6 +71,12 @@ def _usual(competition: Competition, tables: Tables) -> tuple[str, str]:
     if len(wanted) > 1 and not set(wanted) & set(competition.targets):
         return "log_loss", "usual for one probability per class"
     placeholder, labels = tables.sample[wanted[0]], tables.train[competition.targets[0]]
+    if _is_placeholder(placeholder) and set(labels.unique()) == {0, 1}:
+        held = f"the sample submission holds {placeholder.iloc[0]} in every row"
+        if len(competition.targets) > 1:
+            return "auc", f"{held}, and each of several targets is 0 or 1"
+        if has_pictures:
+            return "auc", f"{held}, and pictures are 0 or 1"
     if placeholder.dtype.kind == "f" and labels.nunique() > 2:
         return "accuracy", f"{labels.nunique()} classes have no single probability"
     if placeholder.dtype.kind == "f":
@@ -80,3 +86,8 @@ def _usual(competition: Competition, tables: Tables) -> tuple[str, str]:
         if labels.nunique() > ranked > 1 and not labels.astype(str).str.contains(" ").any():
             return f"map@{ranked}", f"the sample submission ranks {ranked} labels in each row"
     return "accuracy", "the sample submission holds labels"
+
+
+def _is_placeholder(column: pd.Series) -> bool:
+    """Whether a sample submission's column holds the same whole number in several rows: it tells no metric."""
+    return pd.api.types.is_integer_dtype(column) and len(column) > 1 and column.nunique() == 1

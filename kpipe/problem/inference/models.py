@@ -86,7 +86,8 @@ def _models_of_pictures(competition: Competition, columns: pd.DataFrame, pixels:
     reason = f"pictures of {height} x {width} pixels"
     if columns.shape[1] > len(pixels):
         models |= {name: model(name) for name in ("boosting", "linear")}
-        reason += f", and {columns.shape[1] - len(pixels)} columns beside them"
+        beside = columns.shape[1] - len(pixels)
+        reason += f", and {beside} column{'s' * (beside > 1)} beside them"
     # Within a budget, the long training takes the place of the usual one. The quick one is for a first try.
     further = frozen | {"photo-net-long": net(epochs=40, min_steps=1500)} | tuned
     default, budgeted = competition.default or tuple(models), competition.budgeted or tuple(further)

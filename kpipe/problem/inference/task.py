@@ -68,7 +68,8 @@ def _task_of_one(y: pd.Series, wanted: pd.DataFrame) -> Step:
     if wanted.shape[1] > 1 and y.name not in wanted:
         return {"task": "classification"}, Reason(text="the sample submission has one column per class")
     if not pd.api.types.is_numeric_dtype(y) or pd.api.types.is_bool_dtype(y):
-        return {"task": "classification"}, Reason(text=f"{y.name} holds labels")
+        combinations = _combinations_of_labels(y)
+        return {"task": "classification"}, Reason(text=f"{y.name} holds labels{combinations}", guess=bool(combinations))
     distinct = y.nunique()
     if distinct > 2 and _holds_fractions(wanted.iloc[:, 0]):
         return {"task": "regression"}, Reason(text="the sample submission holds fractions", guess=True)
@@ -76,6 +77,15 @@ def _task_of_one(y: pd.Series, wanted: pd.DataFrame) -> Step:
     if distinct == 2 or ((whole or pd.api.types.is_integer_dtype(y)) and distinct <= _MOST_CLASSES):
         return {"task": "classification"}, Reason(text=f"{y.name} has only {distinct} values", guess=distinct > 2)
     return {"task": "regression"}, Reason(text=f"{y.name} has {distinct} different numbers")
+
+
+def _combinations_of_labels(y: pd.Series) -> str:
+    """A warning where cells hold several labels each, such as ``haze primary``: there are more cells than words."""
+    cells = [str(cell) for cell in y.unique()]
+    words = {word for cell in cells for word in cell.split()}
+    if not 1 < len(words) < len(cells):
+        return ""
+    return f", several to a row: each of the {len(cells):,} combinations of {len(words):,} words is a class of its own"
 
 
 def _holds_fractions(values: pd.Series) -> bool:
