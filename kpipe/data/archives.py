@@ -15,7 +15,16 @@ from typing import IO
 
 from kpipe.errors import DataError
 
-__all__ = ["ARCHIVE_ERRORS", "is_bomb", "list_inner_members", "list_members", "open_packed", "read_member", "unpack"]
+__all__ = [
+    "ARCHIVE_ERRORS",
+    "Unpacked",
+    "is_bomb",
+    "list_inner_members",
+    "list_members",
+    "open_packed",
+    "read_member",
+    "unpack",
+]
 
 # What zipfile, gzip and their decompressors raise for damaged files; not all of it is documented.
 ARCHIVE_ERRORS = (
@@ -30,8 +39,9 @@ ARCHIVE_ERRORS = (
     struct.error,
 )
 
+Unpacked = gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
 # Ending of a packed file → what opens it.
-_STREAMS: dict[str, Callable[[IO[bytes]], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]] = {
+_STREAMS: dict[str, Callable[[IO[bytes]], Unpacked]] = {
     ".gz": lambda raw: gzip.GzipFile(fileobj=raw, mode="rb"),
     ".bz2": bz2.BZ2File,
     ".xz": lzma.LZMAFile,
@@ -63,7 +73,7 @@ def is_bomb(unpacked: int, packed: int) -> bool:
     return unpacked > max(_BOMB_BYTES, _BOMB_RATIO * packed)
 
 
-def open_packed(raw: IO[bytes], ending: str) -> gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile:
+def open_packed(raw: IO[bytes], ending: str) -> Unpacked:
     """Open a stream that gzip, bzip2 or xz has packed.
 
     Parameters

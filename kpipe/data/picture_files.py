@@ -18,7 +18,7 @@ from typing import IO
 
 import numpy as np
 
-from kpipe.data.archives import ARCHIVE_ERRORS, is_bomb, list_members, open_packed
+from kpipe.data.archives import ARCHIVE_ERRORS, Unpacked, is_bomb, list_members, open_packed
 from kpipe.data.files import is_hidden, is_table
 from kpipe.errors import DataError
 
@@ -164,7 +164,7 @@ def open_pictures(place: Path) -> Iterator[PictureFolder]:
             outer = _open(stack, place)
             _add_members(found, outer, "")
             for member in () if found.pictures or outer is None else outer.infolist():
-                if _may_hold_pictures(member.filename):
+                if outer is not None and _may_hold_pictures(member.filename):
                     copy = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
                     with contextlib.suppress(*ARCHIVE_ERRORS), outer.open(member) as stream:
                         if _copy(stream, copy, packed=member.compress_size):
@@ -236,7 +236,7 @@ def _open(stack: ExitStack, source: Path | IO[bytes]) -> zipfile.ZipFile | None:
         return None
 
 
-def _copy(stream: IO[bytes], target: IO[bytes], *, packed: int) -> bool:
+def _copy(stream: IO[bytes] | Unpacked, target: IO[bytes], *, packed: int) -> bool:
     """Unpack an archive inside an archive; False if it is a bomb."""
     while part := stream.read(1 << 20):
         target.write(part)

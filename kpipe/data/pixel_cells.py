@@ -41,31 +41,41 @@ def spread_pixels(frames: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.Data
         A cell of such a column holds anything else.
     """
     train, test = frames["train"], frames["test"]
-    counts = {name: _count(train[name]) for name in train if name in test}
+    counts = {str(name): _count(train[name]) for name in train if name in test}
     most = max(counts.values(), default=0)
     columns = [name for name, count in counts.items() if count == most]
-    side = math.isqrt(most)
-    colours = math.isqrt(most // 3)
-    if side >= _SMALLEST and side * side == most:
-        shape = (side, side, len(columns))
-    elif colours >= _SMALLEST and 3 * colours * colours == most and len(columns) == 1:
-        shape = (colours, colours, 3)
-    else:
+    shape = _shape(most, len(columns))
+    if shape is None:
         return dict(frames), []
-    ranges = [_range(train[name]) for name in columns]
-    found = dict(frames)
-    for role in ("train", "test"):
-        frame = frames[role]
-        values = np.empty((len(frame), most, len(columns)), dtype=np.uint8)
-        for channel, (name, (low, high)) in enumerate(zip(columns, ranges, strict=True)):
-            for row, cell in enumerate(frame[name]):
-                numbers = _parse(cell, most, f"{role}.csv", name, row)
-                values[row, :, channel] = np.clip((numbers - low) * (255.0 / (high - low)), 0, 255)
-        pixels = pd.DataFrame(values.reshape(len(frame), -1), columns=pixel_names(shape))
-        found[role] = pd.concat([frame.drop(columns=columns), pixels], axis=1)
+    ranges = {name: _range(train[name]) for name in columns}
+    found = {role: _spread(frames[role], f"{role}.csv", ranges, shape) for role in ("train", "test")}
     height, width, channels = shape
-    note = f"The cells of {listed(columns)} hold pictures of {height} x {width} pixels, {channels} to each."
-    return found, [note.replace(", 1 to each", ", grey").replace(f", {channels} to each", f" with {channels} channels")]
+    kind = ", grey" if channels == 1 else f" with {channels} channels"
+    note = f"The cells of {listed(columns)} hold pictures of {height} x {width} pixels{kind}."
+    return {**frames, **found}, [note]
+
+
+def _shape(count: int, columns: int) -> tuple[int, int, int] | None:
+    """The (height, width, channels) of pictures of ``count`` numbers in each of some columns; None if they are none."""
+    for colours in (1, 3) if columns == 1 else (1,):
+        side = math.isqrt(count // colours)
+        if side >= _SMALLEST and colours * side * side == count:
+            return side, side, columns * colours
+    return None
+
+
+def _spread(
+    frame: pd.DataFrame, file: str, ranges: Mapping[str, tuple[float, float]], shape: tuple[int, int, int]
+) -> pd.DataFrame:
+    """The table with bytes instead of the cells of some columns; each column's range becomes 0 to 255."""
+    count = math.prod(shape) // len(ranges)
+    values = np.empty((len(frame), count, len(ranges)), dtype=np.uint8)
+    for channel, (name, (low, high)) in enumerate(ranges.items()):
+        for row, cell in enumerate(frame[name]):
+            numbers = _parse(cell, count, file, name, row)
+            values[row, :, channel] = np.clip((numbers - low) * (255.0 / (high - low)), 0, 255)
+    pixels = pd.DataFrame(values.reshape(len(frame), -1), columns=pixel_names(shape))
+    return pd.concat([frame.drop(columns=list(ranges)), pixels], axis=1)
 
 
 def _count(column: pd.Series) -> int:
