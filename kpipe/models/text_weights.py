@@ -45,7 +45,7 @@ def find_text_weights(place: str | None = None) -> FoundWeights:
     if place == NO_WEIGHTS:
         return FoundWeights(None, "--weights none was given")
     refused = []
-    for file in files_at(place) if place else files_on_machine():
+    for file in _files_at(place) if place else files_on_machine():
         kind = encoder_of(file)
         if not kind or (not place and file.path.stat().st_size > _LARGEST_UNASKED):
             continue
@@ -61,6 +61,16 @@ def find_text_weights(place: str | None = None) -> FoundWeights:
             file=str(place),
         )
     return FoundWeights(None, f"{UNUSABLE} ({'; '.join(refused[:3])})" if refused else "none on this machine")
+
+
+def _files_at(place: str) -> list[WeightsFile]:
+    """The files of weights at a path; none if there are only others, such as a small table of word vectors."""
+    try:
+        return files_at(place)
+    except UsageError as error:
+        if error.code == "file-not-found":
+            raise
+        return []
 
 
 def encoder_of(file: WeightsFile) -> str:
