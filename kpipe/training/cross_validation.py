@@ -25,7 +25,7 @@ from kpipe.training.budget import Shortage, additional_seeds, seconds_for, stack
 from kpipe.training.checkpoints import NO_CHECKPOINTS, NO_STORE, Checkpoints, FitStore
 from kpipe.training.deadline import Deadline
 from kpipe.training.ensemble import smooth_losses
-from kpipe.training.estimators import build_estimator, make_context
+from kpipe.training.estimators import build_estimator, make_context, shortest_share
 from kpipe.training.pool import n_parallel, open_pool, threads_for
 from kpipe.training.stacking import QUICK_STACKERS, STACKERS, build_stacker, make_layer
 from kpipe.training.steps import measure_steps
@@ -396,7 +396,7 @@ def _seconds_of_boosting(plan: _Plan, runner: TaskRunner, results: _Results) -> 
 def _train_seed(plan: _Plan, runner: TaskRunner, name: str, seed: int, results: FitResults) -> FitResults:
     """Return the results of a model with one more seed; empty if the time is too short for all fits, or one fails."""
     tasks = list(plan.tasks(name, [seed]))
-    if not runner.has_time_for(tasks, results):
+    if not runner.has_time_for(tasks, results, share=shortest_share(plan.models[name])):
         return {}
     try:
         more = runner.run(tasks, needed=False, again=True)

@@ -21,12 +21,13 @@ from kpipe.problem.problem import Problem
 from kpipe.training.inner_splits import with_inner_splits
 from kpipe.training.stacking import STACKERS
 
-__all__ = ["build_estimator", "choose_models", "make_context", "wrap_estimator"]
+__all__ = ["build_estimator", "choose_models", "make_context", "shortest_share", "wrap_estimator"]
 
 # Networks that train for as long as their time limit allows (kpipe.models.nets.schedule), and the options that say how
 # long they train without one.
 _ELASTIC = ("convnet", "neural", "photo-net", "tabular-net")
 _LENGTH = ("epochs", "min_steps")
+_SHORTEST_SEED = {"photo-net": 0.5}  # share of a training that is still worth an additional seed, see the function
 # Integers are counts if they have more than the first number of distinct values, and are at most the second.
 _COUNTS = (20, 10_000)
 
@@ -81,6 +82,23 @@ def _extends(model: Model, short: Model) -> bool:
     epochs = [each.options.get("epochs", 0) for each in (model, short)]
     others = [{name: each.options[name] for name in each.options if name not in _LENGTH} for each in (model, short)]
     return epochs[0] > epochs[1] and others[0] == others[1]
+
+
+def shortest_share(factory: Factory) -> float:
+    """Return the share of a model's training time from which an additional seed is trained in the time left.
+
+    Parameters
+    ----------
+    factory : callable
+        Context → estimator.
+
+    Returns
+    -------
+    float
+        1 but for networks of pictures, which plan their steps by the time that they have: the mean of two is better
+        than one, also where the second one learned for half as long.
+    """
+    return _SHORTEST_SEED.get(factory.name, 1.0) if isinstance(factory, Model) else 1.0
 
 
 def make_context(problem: Problem, *, seed: int, threads: int, device: str) -> Context:

@@ -196,9 +196,9 @@ class TaskRunner:
         runner._done, runner._worker_memory = self._done, self._worker_memory
         return runner
 
-    def has_time_for(self, tasks: Sequence[FitTask], results: FitResults) -> bool:
-        """Return whether tasks would finish in time if each took as long as the longest result."""
-        return self.deadline.has_time_for(self._seconds_for(tasks, results))
+    def has_time_for(self, tasks: Sequence[FitTask], results: FitResults, *, share: float = 1.0) -> bool:
+        """Return whether tasks would finish in time if each took this share of the time of the longest result."""
+        return self.deadline.has_time_for(share * self._seconds_for(tasks, results))
 
     def peak_memory_mib(self) -> float:
         """Return the peak memory in MiB: of this process before training, or of it and its workers while training."""

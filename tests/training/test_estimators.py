@@ -15,7 +15,7 @@ from kpipe.models import model
 from kpipe.models.per_target import PerTarget
 from kpipe.problem.competition import Factory
 from kpipe.training.cross_validation import cross_validate
-from kpipe.training.estimators import build_estimator, choose_models, make_context, wrap_estimator
+from kpipe.training.estimators import build_estimator, choose_models, make_context, shortest_share, wrap_estimator
 from kpipe.training.folds import make_folds
 from kpipe.training.stacking import STACKERS
 from tests.faulty.faults.competition import not_made
@@ -53,6 +53,11 @@ def test_within_a_budget_a_network_is_trained_long_instead_of_twice(longer: Fact
     assert [*choose_models(problem, budget=60.0)] == [*trained, *STACKERS]
     assert [*choose_models(problem)] == ["own", "short"]
     assert [*choose_models(problem, ["short"], budget=60.0)] == ["short"]
+
+
+def test_only_networks_of_pictures_train_an_additional_seed_in_less_time() -> None:
+    photo = model("photo-net", shape=(4, 4, 3))
+    assert [shortest_share(one) for one in (photo, model("neural"), model("linear"), seeded)] == [0.5, 1, 1, 1]
 
 
 def test_an_unknown_model_is_refused_with_the_closest_name() -> None:

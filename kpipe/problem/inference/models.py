@@ -88,8 +88,9 @@ def _models_of_pictures(competition: Competition, columns: pd.DataFrame, pixels:
         models |= {name: model(name) for name in ("boosting", "linear")}
         beside = columns.shape[1] - len(pixels)
         reason += f", and {beside} column{'s' * (beside > 1)} beside them"
-    # Within a budget, the long training takes the place of the usual one. The quick one is for a first try.
-    further = frozen | {"photo-net-long": net(epochs=40, min_steps=1500)} | tuned
+    # Within a budget, the long training takes the place of the usual one, for as many of its steps as there is time
+    # for: beyond them a second seed brings more. The quick one is for a first try.
+    further = frozen | {"photo-net-long": net(epochs=60, min_steps=2250)} | tuned
     default, budgeted = competition.default or tuple(models), competition.budgeted or tuple(further)
     models |= further | {"photo-net-quick": net(epochs=3, min_steps=120)}
     return {"models": models, "default": default, "budgeted": budgeted}, Reason(text=reason)
