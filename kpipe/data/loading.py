@@ -208,15 +208,15 @@ def _read_tables(
             unused = unused_note(folder.pictures)
         if "test" not in roles.files and (error := unread_pictures(place, list_names(place))) is not None:
             raise error
-        roles = replace(roles, notes=(*roles.notes, *unused))
+        roles = replace(_complete(place, roles, unused), notes=(*roles.notes, *unused))
     key = _cache_key(place, _complete(place, roles), text=tuple(text), id=id, targets=choice.targets)
     return _read_cached(roles, key, read), roles
 
 
-def _complete(place: Path, roles: Roles) -> Roles:
-    """The roles, if train has a file; DataError otherwise."""
+def _complete(place: Path, roles: Roles, more: Sequence[str] = ()) -> Roles:
+    """The roles, if train has a file; DataError otherwise, with further sentences."""
     if "train" not in roles.files:
-        raise missing_roles(place, roles, list_files(place), unread_archives(place))
+        raise missing_roles(place, roles, list_files(place), [*unread_archives(place), *more])
     return roles
 
 
@@ -233,7 +233,7 @@ def _with_pixels(entry: cache.Entry, folder: PictureFolder, pictured: PicturedRo
         table = frame.drop(columns=PICTURES)[kept].reset_index(drop=True)
         found[role] = pd.concat([table, pixels.frame(places[kept])], axis=1)
     hashes = {**entry.hashes, "pictures": folder.digest()}
-    return replace(entry, frames=found, hashes=hashes, notes=(*entry.notes, *pixels.notes))
+    return replace(entry, frames=found, hashes=hashes, notes=(*entry.notes, *pixels.notes, *folder.notes))
 
 
 def _around(location: Location, files: Sequence[SourceFile]) -> tuple[list[SourceFile], str]:

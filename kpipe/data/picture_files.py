@@ -18,6 +18,7 @@ from typing import IO
 
 import numpy as np
 
+from kpipe.core.wording import listed
 from kpipe.data.archives import ARCHIVE_ERRORS, Unpacked, is_bomb, list_members, open_packed
 from kpipe.data.files import is_hidden, is_table
 from kpipe.errors import DataError
@@ -71,10 +72,13 @@ class PictureFolder:
     place : Path
     pictures : list of Picture
         Sorted by path.
+    outside : list of str
+        Paths in archives that lead out of them; these files are not read.
     """
 
     place: Path
     pictures: list[Picture] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
     _members: dict[str, tuple[zipfile.ZipFile, zipfile.ZipInfo]] = field(default_factory=dict)
     _ranges: dict[str, tuple[IO[bytes], int, int]] = field(default_factory=dict)  # of tars: (file, start, bytes)
     _layers: dict[str, np.ndarray] = field(default_factory=dict)
@@ -120,6 +124,15 @@ class PictureFolder:
                 f"{picture.path} is larger than {_LARGEST >> 20} MiB.", code="broken-pictures", file=str(picture.path)
             )
         return content
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about the archives."""
+        if not self.outside:
+            return ()
+        return (
+            f"Paths that lead out of an archive are not read ({len(self.outside):,}): {listed(self.outside, most=3)}.",
+        )
 
     def digest(self) -> str:
         """Hash the names and marks of all pictures; the hash changes when one of them does.
@@ -257,7 +270,7 @@ def _add_files(found: PictureFolder) -> None:
 def _add_members(found: PictureFolder, archive: zipfile.ZipFile | None, folder: str) -> None:
     """Add the pictures of a zip. ``train.zip`` that holds ``train/1.jpg`` counts as one folder."""
     for member in () if archive is None else archive.infolist():
-        if archive is not None and (inside := _path_inside(member.filename, folder)):
+        if archive is not None and (inside := _path_inside(found, member.filename, folder)):
             found.pictures.append(Picture(inside, f"{member.file_size} {member.CRC}"))
             found._members[inside] = (archive, member)
 
@@ -266,15 +279,18 @@ def _add_tar(found: PictureFolder, stream: IO[bytes], folder: str, mark: str) ->
     """Add the pictures of a tar, as ``_add_members`` does."""
     with tarfile.open(fileobj=stream, mode="r:") as archive:
         for member in archive:
-            if member.isreg() and (inside := _path_inside(member.name, folder)):
+            if member.isreg() and (inside := _path_inside(found, member.name, folder)):
                 found.pictures.append(Picture(inside, f"{member.size} {mark}"))
                 found._ranges[inside] = (stream, member.offset_data, member.size)
 
 
-def _path_inside(path: str, folder: str) -> str:
+def _path_inside(found: PictureFolder, path: str, folder: str) -> str:
     """The path of a picture of an archive at ``folder``; "" for other files, and for paths that leave it."""
     path = path.removeprefix("./")
-    if not _PICTURE.search(path) or is_hidden(path) or ".." in path.split("/"):
+    if not _PICTURE.search(path) or is_hidden(path.lstrip("./")):
+        return ""
+    if path.startswith("/") or ".." in path.split("/"):
+        found.outside.append(path)
         return ""
     base = folder.rpartition("/")[2]
     return path if not folder or path.startswith(f"{base}/") else f"{folder}/{path}"

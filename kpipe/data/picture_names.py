@@ -93,6 +93,7 @@ def match_pictures(table: PictureTable, pictures: Sequence[Picture], usual: Sequ
         best = max(named, key=lambda name: (len({*named[name]} - {""}), name in usual))
         distinct = len({*named[best]} - {""})
         if sum(map(bool, named[best])) >= wanted and distinct >= min(_FEWEST, wanted):
+            named = {name: _complete(paths, table.column(name), pictures) for name, paths in named.items()}
             return _with_further(table, named, best, wanted)
     return _several(table, pictures, usual, wanted)
 
@@ -141,6 +142,15 @@ def _look_up(index: Mapping[str, list[str]], cells: Sequence[str], spelled: Call
         paths[0] if len(paths) == 1 else next((path for path in paths if _folder(path) == chosen), "")
         for paths in found
     ]
+
+
+def _complete(paths: list[str], cells: Sequence[str], pictures: Sequence[Picture]) -> list[str]:
+    """The paths, with pictures that no row has for cells whose names differ by case alone."""
+    if all(paths) or not any(paths):
+        return paths
+    used = {*paths}
+    index = _index([picture for picture in pictures if picture.path not in used], _in_lower_case)
+    return [path or found for path, found in zip(paths, _look_up(index, cells, _in_lower_case), strict=True)]
 
 
 def _folder(path: str) -> str:

@@ -116,8 +116,9 @@ def unused_note(pictures: Sequence[Picture]) -> list[str]:
         return []
     paths = listed([picture.path for picture in pictures], most=3)
     return [
-        f"{len(pictures):,} pictures are not used: no column of a table names them, such as {paths}. Add a column with "
-        "their paths to train.csv and test.csv to learn from them."
+        f"{len(pictures):,} pictures are not used, such as {paths}: no column of a table names them, and neither "
+        "their folders nor their names are labels. To learn from them, add a column with their paths to train.csv and "
+        "test.csv."
     ]
 
 
@@ -138,9 +139,9 @@ def _notes(
         yield f"A row has up to {most} pictures, such as {listed(example)}: the first {count} are stacked vertically."
     used = {*paths, *(drawing.path for drawing in drawings)}
     if unused := [picture.path for picture in pictures if picture.path not in used]:
-        yield f"{len(unused):,} pictures belong to no row, and are not used: {listed(unused)}."
+        yield f"Pictures that belong to no row are not used ({len(unused):,}): {listed(unused)}."
     if drawings:
-        yield f"{len(drawings):,} masks and the like are not used: {listed([each.path for each in drawings])}."
+        yield f"Masks and the like are not used ({len(drawings):,}): {listed([each.path for each in drawings])}."
 
 
 def _of_role(pictures: Sequence[Picture], own: set[str], other: set[str]) -> tuple[list[Picture], list[Picture]]:
@@ -212,6 +213,12 @@ def _names(sample: PictureTable | None) -> tuple[str, str]:
 def _test(roles: Roles, pictures: Sequence[Picture], train: _Rows, sample: PictureTable | None) -> _Rows:
     """The rows of test, from test's table or the sample submission, or else all pictures of test."""
     named, neither = _of_role(pictures, TEST_WORDS, TRAIN_WORDS)
+    if not (named or neither):
+        raise DataError(
+            "There are no pictures to predict: put them into a folder test. All pictures are those of train, such as "
+            f"{_examples(pictures)}.",
+            code="no-test",
+        )
     for role in ("test", "sample"):
         table = sample if role == "sample" else _read(roles.files[role]) if role in roles.files else None
         if table is None:
@@ -238,10 +245,6 @@ def _test(roles: Roles, pictures: Sequence[Picture], train: _Rows, sample: Pictu
         kept = [name for name in table.header if role == "test" or name == column]
         cells = [list(row) for row in zip(*(table.column(name) for name in kept), strict=True)]
         return _Rows(PictureTable(roles.files[role].path, kept, cells), found)
-    if not (named or neither):
-        raise DataError(
-            "There are no pictures to predict: put them into a folder test, or name them in a test.csv.", code="no-test"
-        )
     ordered = sorted(named or neither, key=_by_number)
     note = f"The rows to predict are all {len(ordered):,} pictures of test, in the order of their names."
     id = train.named.columns[0]

@@ -149,7 +149,7 @@ def test_pictures_that_no_column_names_are_not_used_and_named(tmp_path: Path) ->
     }
     found = load("wells", write(tmp_path, files | tables))
     assert list(found.train) == ["id", "well", "label"]
-    assert any("24 pictures are not used: no column of a table names them" in note for note in found.source.notes)
+    assert any("24 pictures are not used, such as test/plate0/0.png" in note for note in found.source.notes)
 
 
 def test_the_column_that_names_pictures_is_left_out_where_another_is_the_id_in_any_case(tmp_path: Path) -> None:
@@ -162,3 +162,35 @@ def test_the_column_that_names_pictures_is_left_out_where_another_is_the_id_in_a
     found = load("traps", write(tmp_path, files | tables))
     assert "file_name" not in found.train
     assert "file_name" not in found.test
+
+
+def test_a_picture_whose_name_differs_by_case_alone_is_that_of_its_row(tmp_path: Path) -> None:
+    files = train_pictures("train") | TEST
+    files["train/7.PNG"] = files.pop("train/7.png")
+    files["test/2.Png"] = files.pop("test/2.png")
+    tables = {
+        "labels.csv": csv("id,label", *(f"{i}.png,{c}" for i, c in enumerate(names(12)))),
+        "sample_submission.csv": csv("id,label", "0.png,red", "1.png,red", "2.png,red"),
+    }
+    found = load("cases", write(tmp_path, files | tables))
+    assert (len(found.train), len(found.test)) == (12, 3)
+    assert not any("have no picture" in note for note in found.source.notes)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {**train_pictures("train"), "train.csv": LABELS, "sample_submission.csv": SAMPLE},
+            "There are no pictures to predict: put them into a folder test. All pictures are those of train",
+        ),
+        (
+            {**train_pictures("train"), **TEST, "sample_submission.csv": SAMPLE},
+            "15 pictures are not used, such as .*: no column of a table names them, and neither their folders nor",
+        ),
+    ],
+    ids=["no pictures of test", "no labels"],
+)
+def test_what_a_competition_lacks_is_said(tmp_path: Path, files: dict[str, bytes | str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load("poor", write(tmp_path, files))
