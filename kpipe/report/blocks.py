@@ -155,11 +155,13 @@ class Plot:
 
 @dataclass(frozen=True, kw_only=True)
 class Thumbnail:
-    """A small image as a data URI."""
+    """A small image as a data URI, and its size on the page in pixels."""
 
     uri: str
     alt: str
     caption: str
+    width: int = 84
+    height: int = 84
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from kpipe.runs.oof import OofPredictions
 
 __all__ = ["sections", "without_pixels"]
 
-_MOST_WORST, _MOST_CLASSES, _OF_A_CLASS = 24, 20, 8
+_MOST_WORST, _MOST_CLASSES, _OF_A_CLASS = 24, 20, 12  # rows of six, or of three on a phone
 _SIDE = 84  # pixels of the longer side of a picture on the page
 _QUALITIES = (85, 70, 50, 30)  # of the JPEGs: the first with which all are small enough
 _MOST_BYTES = 700_000  # of all data URIs
@@ -71,7 +71,8 @@ def sections(metric: Metric, oof: OofPredictions, frame: pd.DataFrame) -> list[S
     # Not frame[names].iloc[...]: that would copy the pixels of all pictures.
     pixels = frame.iloc[places[wanted]][names].to_numpy(dtype=np.uint8).reshape(-1, *shape)
     uris = iter(_encode_all(pixels))
-    blocks = [Gallery(caption=caption, images=_thumbnails(shown, uris)) for caption, shown in galleries]
+    size = _shown_size(shape)
+    blocks = [Gallery(caption=caption, images=_thumbnails(shown, uris, size)) for caption, shown in galleries]
     summary = (
         "The pictures whose prediction is furthest from the truth, with the probability of the predicted class. They "
         "may reveal wrong labels, or pictures that cannot be told apart."
@@ -123,8 +124,16 @@ def _of_class(oof: OofPredictions, row: int, predicted: int, code: int) -> _Show
     return row, said, f"Row {int(oof.rows[row]) + 1}: {short(classes[code], 24)}{', ' * bool(said)}{said}"
 
 
-def _thumbnails(shown: Iterable[_Shown], uris: Iterator[str]) -> list[Thumbnail]:
-    return [Thumbnail(uri=next(uris), alt=alt, caption=said) for _, said, alt in shown]
+def _thumbnails(shown: Iterable[_Shown], uris: Iterator[str], size: tuple[int, int]) -> list[Thumbnail]:
+    width, height = size
+    return [Thumbnail(uri=next(uris), alt=alt, caption=said, width=width, height=height) for _, said, alt in shown]
+
+
+def _shown_size(shape: tuple[int, int, int]) -> tuple[int, int]:
+    """Width and height of a picture on the page: small ones are enlarged."""
+    height, width, _ = _side_by_side(np.empty(shape, dtype=np.uint8)).shape
+    longer = max(height, width)
+    return max(1, round(_SIDE * width / longer)), max(1, round(_SIDE * height / longer))
 
 
 def _encode_all(pixels: np.ndarray) -> list[str]:

@@ -47,13 +47,14 @@ def test_the_hardest_pictures_come_first_with_truth_prediction_and_probability()
     assert first.alt == "Row 8: <b>class 1, predicted <b>class 2 (0.98)"
     assert second.alt.startswith("Row 4: ")
     assert decoded(first.uri).size == (10, 16)
+    assert (first.width, first.height) == (52, 84)  # as on the page: enlarged, in proportion
     assert np.asarray(decoded(first.uri)).mean() == pytest.approx(200, abs=2)
 
 
 def test_each_class_has_a_sheet_that_names_what_is_predicted_instead():
     _, sheets = pictures.sections(LOG_LOSS, predictions(30, wrong=(7,)), picture_table(30))
     captions = [gallery.caption for gallery in sheets.blocks]
-    assert captions[1] == "<b>class 1: 8 of 10 pictures; 90 % of them are predicted as <b>class 1"
+    assert captions[1] == "<b>class 1: 10 of 10 pictures; 90 % of them are predicted as <b>class 1"
     assert len(captions) == 3
     assert {one.caption for one in sheets.blocks[0].images} == {""}
     said = {one.alt: one.caption for one in sheets.blocks[1].images}
