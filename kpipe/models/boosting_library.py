@@ -102,6 +102,23 @@ class BoostingLibrary:
         """
         raise NotImplementedError
 
+    def seconds_per_tree(self, estimator: Any, rows: Rows) -> float:
+        """How long a further tree of the estimator takes; with several classes, one for each.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Of the library, unfitted; a clone of it is fitted.
+        rows : Rows
+            Training rows.
+
+        Returns
+        -------
+        float
+            0.0 for a library whose fits are not shortened to keep a time limit.
+        """
+        return 0.0
+
     def training_losses(self, estimator: Any) -> np.ndarray:
         """The loss on the training rows after each tree, where the library keeps it.
 

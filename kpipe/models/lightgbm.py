@@ -10,11 +10,12 @@ more slowly with smaller trees, for Kaggle's small and noisy tables.
 from __future__ import annotations
 
 import inspect
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier
 
 from kpipe.core.values import Context, Loss
 from kpipe.errors import UsageError
@@ -44,6 +45,7 @@ _CONFLICTS = (
     ("boosting_type", "goss", ("subsample", "subsample_freq")),
     ("data_sample_strategy", "goss", ("subsample", "subsample_freq")),
 )
+_MEASURED = 6  # trees whose time is measured; the first one takes longer
 _OBJECTIVES: dict[Loss, str] = {"squared": "regression", "absolute": "regression_l1", "poisson": "poisson"}
 # Of the parameters that are chosen here: https://lightgbm.readthedocs.io/en/stable/Parameters.html
 _ALIASES = {
@@ -136,6 +138,12 @@ class LightGBM(BoostingLibrary):
         watched = {"eval_X": valid.X, "eval_y": valid.y} if renamed else {"eval_set": [valid]}
         estimator.fit(train.X, train.y, callbacks=[stop], **watched)
         return int(estimator.best_iteration_)
+
+    def seconds_per_tree(self, estimator: Any, rows: Rows) -> float:
+        moments: list[float] = []
+        short = clone(estimator).set_params(n_estimators=_MEASURED)
+        short.fit(*rows, callbacks=[lambda _: moments.append(time.monotonic())])
+        return (moments[-1] - moments[0]) / max(len(moments) - 1, 1)
 
     def validation_losses(self, estimator: Any) -> np.ndarray:
         return first_metric(estimator.evals_result_)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import math
 import pickle
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
 
+from kpipe.core.time_limit import TimeLimit, limit_time
 from kpipe.core.values import Context
 from kpipe.errors import UsageError
 from kpipe.models import early_stopping, model
@@ -48,6 +51,39 @@ def test_a_huge_table_gets_few_trees_that_learn_fast(monkeypatch: pytest.MonkeyP
     assert params["learning_rate"] == 0.1
     assert params["n_estimators"] <= 1000
     assert fitted(learning_rate=0.03).estimator_.get_params()["learning_rate"] == 0.03
+
+
+def within(limit: TimeLimit, *, rows: int = 2000) -> EarlyStoppedRegressor:
+    with limit_time(limit):
+        return model("boosting")(VALUES).fit(*table(rows))[-1]
+
+
+@pytest.mark.parametrize("refitted", [True, False])
+def test_with_little_time_fewer_trees_learn_faster_and_the_fit_can_be_repeated(
+    refitted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(early_stopping, "_MEASURED_CELLS", 0)
+    monkeypatch.setattr(early_stopping, "_REFITTED", 10_000 if refitted else 0)
+    short = TimeLimit(time.monotonic() + 0.05)
+    first = within(short)
+    assert short.shortened
+    [(planned, trees)] = short.taken
+    assert trees <= planned
+    assert first.estimator_.get_params()["learning_rate"] > 0.03
+    again = within(TimeLimit(math.inf, repeated=short.taken))
+    X, _ = table()
+    assert again.predict(X).tobytes() == first.predict(X).tobytes()
+    assert again.trees_ == first.trees_ == trees
+
+
+def test_with_enough_time_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(early_stopping, "_MEASURED_CELLS", 0)
+    X, _ = table()
+    usual = within(TimeLimit(math.inf), rows=300)
+    limit = TimeLimit(time.monotonic() + 3600)
+    assert within(limit, rows=300).predict(X).tobytes() == usual.predict(X).tobytes() == fitted().predict(X).tobytes()
+    assert not limit.shortened
+    assert within(TimeLimit(math.inf, repeated=limit.taken), rows=300).trees_ == usual.trees_
 
 
 def test_a_number_of_trees_turns_early_stopping_off() -> None:
