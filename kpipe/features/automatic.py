@@ -23,6 +23,7 @@ from kpipe.features.columns import text_columns
 from kpipe.features.dates import DateFeatures
 from kpipe.features.families import FAMILIES, Candidate
 from kpipe.features.family_choice import Choice, Splits, choose_families
+from kpipe.features.known_choices import choices_for
 from kpipe.features.number_pairs import NumberPairs
 from kpipe.features.one_hot import find_one_hot, one_hot_labels
 from kpipe.features.parts import LabelParts
@@ -52,8 +53,6 @@ _IDENTIFIER = 0.95  # share of distinct labels above which a column identifies r
 _SCREENED = 10_000  # first rows, which show the columns that may be useless
 _COMPARED = 64  # first cells; only columns of text that agree in them are compared in full
 _WIDE = 2_000  # columns from which no one-hot columns are looked for
-# A cache, because every model of a fold asks for the same choice.
-_CHOICES: dict[tuple[bytes, tuple[str, ...], str], dict[str, Choice]] = {}
 _MIN_COUNTED = 3  # columns with missing values; from this number on, the missing values of a row are counted
 
 
@@ -185,16 +184,17 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
             return {}
         features = clone(self).set_params(families=())
         known = (_digest_of_table(X, np.asarray(y)), tuple(families), repr(features))
-        if known not in _CHOICES:
-            _CHOICES[known] = choose_families(
+        return choices_for(
+            known,
+            lambda: choose_families(
                 lambda: clone(features).set_params(splits=None),
                 X,
                 np.asarray(y),
                 families=families,
                 random_state=self.random_state,
                 splits=self.splits,
-            )
-        return _CHOICES[known]
+            ),
+        )
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return the features of any rows.

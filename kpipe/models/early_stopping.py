@@ -37,7 +37,7 @@ _PATIENCE = 60  # trees without an improvement after which growing stops
 _EITHER = ("n_estimators", "early_stopping_rounds")  # only one of them may be given
 _SMALL = 16_000  # rows times classes up to which several inner splits are used
 _REFITTED = 90_000  # rows times classes up to which the model is refitted on all rows
-_LARGE = 50_000  # rows from which trees learn faster
+_LARGE = 50_000  # rows times classes from which trees learn faster
 _HUGE = 1_000_000  # rows times classes from which trees are few and learn faster still
 _HUGE_TREES = 1000
 
@@ -252,7 +252,7 @@ class _EarlyStopped(BaseEstimator):
         """A clone of the estimator whose adaptive parameters follow the size of the table."""
         estimator = clone(self.estimator)
         huge = self._work(y) >= _HUGE
-        slowest = 0.1 if huge else 0.06 if len(y) >= _LARGE else 0.0
+        slowest = 0.1 if huge else 0.06 if self._work(y) >= _LARGE else 0.0
         params = self.library.params_by_size(len(y))
         params["learning_rate"] = max(slowest, estimator.get_params().get("learning_rate") or 0.0)
         params["n_estimators"] = _HUGE_TREES if huge else MAX_TREES

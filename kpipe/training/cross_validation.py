@@ -17,6 +17,7 @@ import numpy as np
 
 from kpipe.core.values import Folds, KeptFamily, ModelPredictions, Predictions, Step
 from kpipe.errors import KpipeError, TrainingError
+from kpipe.features.known_choices import folder_of_choices, share_choices
 from kpipe.models import Model, model
 from kpipe.problem.competition import Factory
 from kpipe.problem.problem import Problem
@@ -46,6 +47,7 @@ ShortenedFits = Mapping[str, Sequence[Sequence[int]]]  # name of a fit → (plan
 NO_SHORTENED: ShortenedFits = {}
 
 
+@share_choices()
 def cross_validate(
     problem: Problem,
     folds: Folds,
@@ -225,6 +227,7 @@ class _Plan:
                         train=train,
                         valid=valid,
                         keep=self.keep,
+                        choices=folder_of_choices(),
                     )
                     yield replace(task, steps=tuple((first, last) for first, last in self.steps.get(task.key, ())))
 

@@ -43,7 +43,8 @@ def choose_models(problem: Problem, names: Sequence[str] = (), *, budget: float 
         competition's default models.
     budget : float, optional
         Seconds of the run: with a budget, the models that the competition keeps for one come after the default ones,
-        and last those of the stacking layer. A network is left out if one of them is the same with a longer training.
+        or all in the order of ``problem.models`` if these are inferred, and last those of the stacking layer. A network
+        is left out if one of them is the same with a longer training.
 
     Returns
     -------
@@ -57,6 +58,8 @@ def choose_models(problem: Problem, names: Sequence[str] = (), *, budget: float 
     own = {**STACKERS, **problem.models}
     further = problem.budgeted if budget is not None else ()
     usual = [*(name for name in problem.default if not _is_short(name, further, problem.models)), *further]
+    if budget is not None and "models" in problem.reasons:  # inferred, in the order in which they pay
+        usual = [*dict.fromkeys([*(name for name in problem.models if name in usual), *usual])]
     above = STACKERS if budget is not None and len(usual) > 1 else ()
     chosen = dict.fromkeys(names or [*usual, *above])
     for name in chosen:

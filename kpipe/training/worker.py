@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from kpipe.core.time_limit import Steps, TimeLimit, limit_time
 from kpipe.core.values import KeptFamily
 from kpipe.errors import KpipeError, TrainingError
+from kpipe.features.known_choices import choices_in
 from kpipe.training.kept_families import kept_families
 from kpipe.training.kept_models import save_model
 from kpipe.training.learning_curves import extract_curves
@@ -87,6 +88,8 @@ class FitTask:
         The steps of a shortened fit that is repeated.
     keep : str
         The folder in which the fitted model is kept; empty for none.
+    choices : str
+        The folder in which the fits of a run share their choices of features; empty for none.
     """
 
     model: str
@@ -101,6 +104,7 @@ class FitTask:
     shortened_end: float = math.inf
     steps: tuple[Steps, ...] = ()
     keep: str = ""
+    choices: str = ""
 
     @property
     def key(self) -> str:
@@ -170,7 +174,8 @@ def fit_predict(task: FitTask, data: TrainingData) -> FitResult:
         If the model fails, or its predictions are not finite numbers of the right shape.
     """
     limit = _time_limit(task, data)
-    with _alone(f"Model {task.model!r} failed on {task.place}", task.threads), limit_time(limit):
+    alone = _alone(f"Model {task.model!r} failed on {task.place}", task.threads)
+    with alone, limit_time(limit), choices_in(task.choices):
         start = time.perf_counter()
         estimator = _fitted(task, data)
         valid = _predict_valid(estimator, task, data)

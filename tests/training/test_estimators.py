@@ -38,6 +38,23 @@ def test_a_budget_adds_the_models_that_the_competition_keeps_for_one() -> None:
     assert list(choose_models(problem, ["boosting"], budget=60.0)) == ["boosting"]
 
 
+@pytest.mark.parametrize(("classes", "second"), [(7, "boosting-random"), (2, "linear")])
+def test_where_there_are_many_classes_and_rows_a_budget_trains_random_cut_points_early(
+    classes: int, second: str
+) -> None:
+    n = 8_000
+    X = pd.DataFrame({"id": np.arange(n), "x": np.random.default_rng(0).normal(size=n)})
+    test = X.head(10).assign(id=np.arange(n, n + 10))
+    made = tables(X.assign(kind=np.arange(n) * 7919 % classes), test, test[["id"]].assign(kind=0))
+    problem = problem_of(made, task="classification")
+    assert (
+        [*choose_models(problem)] == [*problem.default] == ["boosting", "linear", "catboost", "forest", "tabular-net"]
+    )
+    within = [*choose_models(problem, budget=60.0)]
+    assert within[:2] == ["boosting", second]
+    assert sorted(within) == sorted([*problem.models, *STACKERS])
+
+
 @pytest.mark.parametrize(
     ("longer", "trained"),
     [

@@ -35,6 +35,10 @@ _FURTHER = {
     "forest-deep": model("forest", min_samples_leaf=1),
     "catboost-long": model("catboost", iterations=1500),
 }
+# The order in which a budget trains models where there are many classes and rows: random cut points and trees of single
+# rows are far better there than the usual ones, and each model takes long (docs/decisions/0007-any-competition.md).
+_ORDER_OF_MANY_CLASSES = ("boosting", "boosting-random", "forest-deep", "tabular-net", "catboost-deep", "linear")
+_MANY_CLASSES = 50_000  # rows times classes
 _FURTHER_OF_MANY_ROWS = {"boosting-random": _FURTHER["boosting-random"], "tabular-net": model("tabular-net")}
 _MANY = 200_000
 _WIDE = 1_000  # columns from which a fit of boosting takes more than ten times as long as one of linear
@@ -64,8 +68,17 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
         names = ("calendar", *names)
         reason += ", and 'calendar', which continues levels and seasons into the future"
     models = {name: model(name) for name in names} | further
+    if not (many or free_text) and _has_many_classes(competition, tables):
+        models = {name: models[name] for name in dict.fromkeys((*_ORDER_OF_MANY_CLASSES, *models))}
     budgeted = competition.budgeted or tuple(name for name in further if name not in names)
     return {"models": models, "default": competition.default or names, "budgeted": budgeted}, Reason(text=reason)
+
+
+def _has_many_classes(competition: Competition, tables: Tables) -> bool:
+    if competition.task != "classification" or len(competition.targets) > 1:
+        return False
+    classes = tables.train[competition.targets[0]].nunique()
+    return classes > 2 and classes * len(tables.train) >= _MANY_CLASSES
 
 
 def _asks_for_the_future(competition: Competition, columns: pd.DataFrame) -> bool:
