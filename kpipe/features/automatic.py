@@ -7,6 +7,7 @@ every model of kpipe can encode.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Container, Hashable, Mapping, Sequence
 from typing import Any, Protocol, Self
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from kpipe.core.time_limit import current_limit
 from kpipe.data.column_types import counts_rows, is_categorical_integer, is_free_text
 from kpipe.data.dates import parse_dates
 from kpipe.data.numbers import parse_numbers
@@ -53,6 +55,8 @@ _IDENTIFIER = 0.95  # share of distinct labels above which a column identifies r
 _SCREENED = 10_000  # first rows, which show the columns that may be useless
 _COMPARED = 64  # first cells; only columns of text that agree in them are compared in full
 _WIDE = 2_000  # columns from which no one-hot columns are looked for
+_SHARE_OF_CHOICE = 0.5  # of the time of a fit; the other models of its fold use the same choice
+_SKIPPED = (2, 1)  # the steps of a fit that had no time to choose: one of two; no model has so few
 _MIN_COUNTED = 3  # columns with missing values; from this number on, the missing values of a row are counted
 
 
@@ -184,7 +188,12 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
             return {}
         features = clone(self).set_params(families=())
         known = (_digest_of_table(X, np.asarray(y)), tuple(families), repr(features))
-        return choices_for(
+        limit = current_limit()
+        if limit is not None and limit.repeated and limit.repeated[0] == _SKIPPED:
+            limit.note(limit.repeated.pop(0), shortened=True)
+            return {}
+        is_limited = limit is not None and not limit.repeated
+        found = choices_for(
             known,
             lambda: choose_families(
                 lambda: clone(features).set_params(splits=None),
@@ -193,8 +202,12 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
                 families=families,
                 random_state=self.random_state,
                 splits=self.splits,
+                seconds=_SHARE_OF_CHOICE * limit.seconds_left() if limit is not None and is_limited else math.inf,
             ),
         )
+        if found is None and limit is not None:
+            limit.note(_SKIPPED, shortened=True)
+        return found or {}
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return the features of any rows.

@@ -15,6 +15,8 @@ Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", 2017.
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -35,6 +37,7 @@ _CELLS = 3_000_000  # rows times columns times classes, at most, on which famili
 _SAMPLED = (60_000, 120_000)  # rows times classes: a third of the table, but at least and at most these
 _FEWEST = 1_000  # rows; fewer are not informative enough
 _SIGNIFICANT = 3.5  # standard errors; at 3.1, a fold of s3e2 kept target statistics that cost 2 on other rows
+_TIMES_THE_FIRST = 10  # how much longer all comparisons take than the first model
 _MOST = 16  # candidates of a family
 _FOLDS = 3
 _ONE_SPLIT = 30_000  # rows from which one inner split is enough
@@ -95,7 +98,8 @@ def choose_families(
     random_state: int,
     splits: Splits | None = None,
     least: float = _SIGNIFICANT,
-) -> dict[str, Choice]:
+    seconds: float = math.inf,
+) -> dict[str, Choice] | None:
     """Select the families that lower the loss, and their candidates.
 
     Parameters
@@ -114,11 +118,13 @@ def choose_families(
         Splits the rows by group or by time; None splits them at random.
     least : float, default=3.5
         By how many standard errors the loss must fall.
+    seconds : float
+        That the choice may take, as estimated from its first model.
 
     Returns
     -------
-    dict
-        By family's name, in the order of ``families``.
+    dict or None
+        By family's name, in the order of ``families``. None if the time does not suffice.
     """
     rows = _sample(y, X.shape[1], random_state)
     if len(rows) < _FEWEST:
@@ -128,7 +134,10 @@ def choose_families(
     if (first_pair := next(pairs, None)) is None:
         return {}
     blocks = np.arange(len(X)) if splits is None else splits.blocks(X)
+    start = time.monotonic()
     tried = [_Split(make_features(), X, y, blocks, *first_pair)]
+    if _TIMES_THE_FIRST * (time.monotonic() - start) > seconds:
+        return None
     kept: dict[str, Choice] = {}
     for name in families:
         first = tried[0].try_out(FAMILIES[name], random_state)

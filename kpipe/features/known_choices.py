@@ -19,7 +19,7 @@ from kpipe.features.family_choice import Choice
 
 __all__ = ["choices_for", "choices_in", "folder_of_choices", "share_choices"]
 
-Choices = dict[str, Choice]
+Choices = dict[str, Choice] | None  # None: there was no time to choose
 
 _IN_PROCESS: dict[tuple[object, ...], Choices] = {}
 _FOLDER: ContextVar[str] = ContextVar("folder", default="")
@@ -35,11 +35,9 @@ def choices_for(key: tuple[object, ...], choose: Callable[[], Choices]) -> Choic
     choose : callable
         Makes the choice.
     """
-    if key not in _IN_PROCESS:
-        known = _read(key)
-        _IN_PROCESS[key] = choose() if known is None else known
-        if known is None:
-            _write(key, _IN_PROCESS[key])
+    if key not in _IN_PROCESS and not _read(key):
+        _IN_PROCESS[key] = choose()
+        _write(key)
     return _IN_PROCESS[key]
 
 
@@ -75,24 +73,27 @@ def _path(key: tuple[object, ...]) -> Path:
     return Path(_FOLDER.get(), f"{hashlib.sha256(repr(key).encode()).hexdigest()}.json")
 
 
-def _read(key: tuple[object, ...]) -> Choices | None:
+def _read(key: tuple[object, ...]) -> bool:
+    """Whether another process has made the choice, which is known from now on."""
     if not _FOLDER.get():
-        return None
+        return False
     try:
         found = json.loads(_path(key).read_text(encoding="utf-8"))
     except OSError:  # not chosen yet, or a folder of another machine
-        return None
-    return {name: Choice([tuple(one) for one in ones], gain, error) for name, (ones, gain, error) in found.items()}
+        return False
+    _IN_PROCESS[key] = found and {
+        name: Choice([tuple(one) for one in candidates], gain, error)
+        for name, (candidates, gain, error) in found.items()
+    }
+    return True
 
 
-def _write(key: tuple[object, ...], choices: Choices) -> None:
-    try:
-        text = json.dumps(choices)
-    except TypeError:  # names of columns that are no texts
+def _write(key: tuple[object, ...]) -> None:
+    if not _FOLDER.get():
         return
     path = _path(key)
     temporary = path.with_suffix(f".{os.getpid()}")
-    with contextlib.suppress(OSError):
-        if _FOLDER.get():
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
+    # OSError: a folder of another machine. TypeError: names of columns that are no texts.
+    with contextlib.suppress(OSError, TypeError):
+        temporary.write_text(json.dumps(_IN_PROCESS[key]), encoding="utf-8")
+        os.replace(temporary, path)

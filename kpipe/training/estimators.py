@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -18,7 +19,7 @@ from kpipe.models.on_sample import OnSample
 from kpipe.models.per_target import PerTarget
 from kpipe.problem.competition import Factory
 from kpipe.problem.problem import Problem
-from kpipe.training.inner_splits import with_inner_splits
+from kpipe.training.inner_splits import with_inner_splits, without_families
 from kpipe.training.stacking import STACKERS
 
 __all__ = ["build_estimator", "choose_models", "make_context", "shortest_share", "wrap_estimator"]
@@ -184,7 +185,8 @@ def wrap_estimator(problem: Problem, estimator: BaseEstimator) -> BaseEstimator:
         unless all are known in every row and the estimator has a method ``joint`` that returns an estimator for all.
     """
     if isinstance(estimator, OnSample):  # features are fitted on the sample, too
-        inner = wrap_estimator(problem, estimator.estimator)
+        quick = without_families(clone(problem.features)) if problem.features is not None else None
+        inner = wrap_estimator(replace(problem, features=quick), estimator.estimator)
         return OnSample(inner, rows=estimator.rows, random_state=estimator.random_state)
     if problem.features is not None and not getattr(estimator, "raw", False):
         estimator = make_pipeline(with_inner_splits(clone(problem.features), problem), estimator)

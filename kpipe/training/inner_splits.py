@@ -22,7 +22,7 @@ from kpipe.problem.problem import Problem
 from kpipe.problem.splitters import ByTime, RowSplit
 from kpipe.problem.times import read_times
 
-__all__ = ["InnerSplits", "with_inner_splits"]
+__all__ = ["InnerSplits", "with_inner_splits", "without_families"]
 
 _MOST, _FEWEST = 3, 2  # splits; a single period may be unlike all others
 _BY_ROW = (KFold, StratifiedKFold, RowSplit)
@@ -98,6 +98,20 @@ def with_inner_splits(features: Any, problem: Problem) -> Any:
         if isinstance(part, AutomaticFeatures) and not isinstance(problem.splitter, _BY_ROW):
             splits = _inner_splits(problem)
             part.set_params(**{"families": ()} if splits is None else {"splits": splits})
+    return features
+
+
+def without_families(features: Any) -> Any:
+    """Return the competition's features without families, which take seconds to choose.
+
+    Parameters
+    ----------
+    features : transformer
+        Unfitted.
+    """
+    for part in _parts(features):
+        if isinstance(part, AutomaticFeatures):
+            part.set_params(families=())
     return features
 
 

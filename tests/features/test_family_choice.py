@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import pickle
 import time
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
+from kpipe.core.time_limit import TimeLimit, limit_time
+from kpipe.features import known_choices
 from kpipe.features.automatic import AutomaticFeatures
 from kpipe.features.families import FAMILIES, Candidate
 from kpipe.features.family_choice import choose_families
@@ -26,6 +29,7 @@ def made() -> pd.DataFrame:
 
 def chosen(X: pd.DataFrame, y: np.ndarray, families: Sequence[str] = tuple(FAMILIES)) -> dict[str, list[Candidate]]:
     found = choose_families(lambda: AutomaticFeatures(families=()), X, y, families=families, random_state=0)
+    assert found is not None
     return {name: choice.candidates for name, choice in found.items()}
 
 
@@ -77,6 +81,23 @@ def test_the_choice_for_the_same_rows_is_made_once() -> None:
     assert time.process_time() - start < 0.5
     assert [family.candidates for family in again.families_] == [family.candidates for family in features.families_]
     assert clone(features).fit(X, y[::-1]).families_ == []
+
+
+def test_without_the_time_to_choose_none_is_kept_and_the_fit_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_choices, "_IN_PROCESS", {})
+    X = made()
+    y = (X["a"] > X["b"]).to_numpy().astype(int)
+    features = AutomaticFeatures(families=["arithmetic"])
+    short, enough = TimeLimit(time.monotonic() + 1e-3), TimeLimit(time.monotonic() + 3600)
+    with limit_time(short):
+        assert clone(features).fit(X, y).families_ == []
+    assert short.shortened
+    monkeypatch.setattr(known_choices, "_IN_PROCESS", {})
+    with limit_time(TimeLimit(math.inf, repeated=short.taken)):
+        assert clone(features).fit(X, y).families_ == []
+    with limit_time(enough):
+        assert clone(features).fit(X, y).families_ != []
+    assert not enough.shortened
 
 
 def test_features_of_kept_families_are_further_columns_of_any_rows() -> None:

@@ -24,9 +24,9 @@ def other_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("other_process")
-@pytest.mark.parametrize("choices", [CHOICES, {}], ids=["some", "none"])
+@pytest.mark.parametrize("choices", [CHOICES, {}, None], ids=["some", "none", "no time"])
 def test_a_choice_of_one_process_is_known_to_the_next_one(
-    choices: dict[str, Choice], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    choices: dict[str, Choice] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with choices_in(str(tmp_path)):
         assert choices_for(("key",), lambda: choices) == choices

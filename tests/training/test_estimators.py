@@ -19,7 +19,7 @@ from kpipe.training.estimators import build_estimator, choose_models, make_conte
 from kpipe.training.folds import make_folds
 from kpipe.training.stacking import STACKERS
 from tests.faulty.faults.competition import not_made
-from tests.tables import prices, problem_of, survivors
+from tests.tables import prices, problem_of, survivors, tables
 from tests.training.models import seeded, validated
 
 
