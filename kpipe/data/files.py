@@ -18,6 +18,7 @@ __all__ = [
     "is_hidden",
     "is_table",
     "list_files",
+    "list_json",
     "list_names",
     "open_workbooks",
     "open_zips",
@@ -137,6 +138,23 @@ def list_files(place: Path) -> list[SourceFile]:
         The zip is damaged or not a zip.
     """
     return _sorted(file for file in _all_files(place) if is_table(file.path))
+
+
+def list_json(place: Path) -> list[SourceFile]:
+    """List the JSON files of a folder or zip at any depth, tables or not, except hidden ones.
+
+    Parameters
+    ----------
+    place : Path
+
+    Returns
+    -------
+    list of SourceFile
+        Sorted by depth, then by path.
+    """
+    return _sorted(
+        file for file in _all_files(place) if file.path.lower().endswith(".json") and not is_hidden(file.path)
+    )
 
 
 def list_names(place: Path) -> list[str]:

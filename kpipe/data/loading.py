@@ -18,6 +18,7 @@ from kpipe.core.request import RunRequest
 from kpipe.core.values import Source, Tables
 from kpipe.core.wording import listed
 from kpipe.data import cache
+from kpipe.data.annotations import with_annotations
 from kpipe.data.assembling import Assembled, assemble
 from kpipe.data.csv_reader import CsvFile, parse_csv
 from kpipe.data.downloads import Downloader, OnDownload, metric_on_page
@@ -201,7 +202,7 @@ def _read_tables(
         return read(_complete(place, roles)), roles
     if not location.file:
         with open_pictures(place) as folder:
-            if (pictured := with_pictures(roles, folder.pictures)) is not None:
+            if (pictured := _pictured(place, roles, folder)) is not None:
                 found = pictured.roles
                 key = _cache_key(place, found, folder.digest(), text=tuple(text), id=id, targets=choice.targets)
                 return _with_pixels(_read_cached(found, key, read), folder, pictured, choice.size), found
@@ -211,6 +212,11 @@ def _read_tables(
         roles = replace(_complete(place, roles, unused), notes=(*roles.notes, *unused))
     key = _cache_key(place, _complete(place, roles), text=tuple(text), id=id, targets=choice.targets)
     return _read_cached(roles, key, read), roles
+
+
+def _pictured(place: Path, roles: Roles, folder: PictureFolder) -> PicturedRoles | None:
+    """The roles of a competition with pictures; None for others."""
+    return with_pictures(with_annotations(place, roles), folder.pictures) if folder.pictures else None
 
 
 def _complete(place: Path, roles: Roles, more: Sequence[str] = ()) -> Roles:
@@ -331,7 +337,7 @@ def _open_roles(location: Location, choice: FileChoice) -> Iterator[tuple[Roles,
     """The files of each role, and the pictures that they refer to, if any."""
     roles = _roles(location, choice)
     with nullcontext() if location.file else open_pictures(location.path) as folder:
-        pictured = None if folder is None else with_pictures(roles, folder.pictures)
+        pictured = None if folder is None else _pictured(location.path, roles, folder)
         found = _complete(location.path, roles) if pictured is None else pictured.roles
         yield found, None if pictured is None else folder
 

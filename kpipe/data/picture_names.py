@@ -63,11 +63,14 @@ class NamedPictures:
         The paths of each row's pictures, in order; empty for a row without pictures.
     aligned : bool
         Whether each row has the same kinds of pictures in the same order, such as red, green and blue.
+    others : tuple of str
+        Further columns that name the same pictures, such as a file name beside an id.
     """
 
     columns: tuple[str, ...]
     paths: list[Paths]
     aligned: bool = True
+    others: tuple[str, ...] = ()
 
 
 def match_pictures(table: PictureTable, pictures: Sequence[Picture], usual: Sequence[str] = ()) -> NamedPictures | None:
@@ -171,7 +174,9 @@ def _with_further(table: PictureTable, named: Mapping[str, list[str]], best: str
         )
     ]
     rows = zip(*(named[name] for name in columns), strict=True)
-    return NamedPictures(tuple(columns), [tuple(row) if all(row) else () for row in rows])
+    same = [name for name, paths in named.items() if sum(map(bool, paths)) >= wanted and name not in columns]
+    others = tuple(name for name in same if all(a == b for a, b in zip(named[name], named[best], strict=True) if a))
+    return NamedPictures(tuple(columns), [tuple(row) if all(row) else () for row in rows], others=others)
 
 
 def _several(

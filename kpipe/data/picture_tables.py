@@ -275,7 +275,8 @@ def _without_names(rows: _Rows, sample: PictureTable | None) -> _Rows:
     """The rows without the columns that name pictures, if another column is the id."""
     header, id = rows.table.header, sample.header[0] if sample is not None else rows.table.header[0]
     known = id.lower() in map(str.lower, header)
-    kept = [name for name in header if name.lower() == id.lower() or not known or name not in rows.named.columns]
+    naming = {*rows.named.columns, *rows.named.others} if known else set()
+    kept = [name for name in header if name.lower() == id.lower() or name not in naming]
     cells = [list(row) for row in zip(*(rows.table.column(name) for name in kept), strict=True)]
     return replace(rows, table=replace(rows.table, header=kept, cells=cells))
 
