@@ -42,11 +42,10 @@ _HUGE = 1_000_000  # rows times classes from which trees are few and learn faste
 _HUGE_TREES = 1000
 
 # Under a time limit: cells times classes from which trees are measured; the share of the time that a fit may take while
-# other models wait, and else; learning rate times trees that must fit in if the rate is to stay as it is (boosting
-# needed 17 on a look-alike of forest cover, with random cut points 33); those that a shortened fit has; its limits.
+# other models wait, and else; learning rate times number of trees that a fit needs (17 on a look-alike of forest cover).
 _MEASURED_CELLS = 1_000_000
 _SHARE, _SHARE_OF_LAST = 0.4, 0.9
-_ENOUGH, _LEARNED = 12.0, 24.0
+_LEARNED = 20.0
 _FASTEST, _FEWEST_TREES = 0.3, 20
 
 Adaptive = Literal["learning_rate", "n_estimators", "num_leaves"]
@@ -218,7 +217,7 @@ class _EarlyStopped(BaseEstimator):
         left, alone = (limit.seconds_left(shortened=shortened) for shortened in (False, True))
         left *= _SHARE if alone < left else _SHARE_OF_LAST
         n_fits = self._n_inner(rows.y) + (self._work(rows.y) <= _REFITTED)
-        if seconds * n_fits * _ENOUGH / adapted.get_params()["learning_rate"] <= left:
+        if seconds * n_fits * _LEARNED / adapted.get_params()["learning_rate"] <= left:
             limit.note((MAX_TREES, MAX_TREES), shortened=False)
             return None
         return int(np.clip(left / (min(n_fits, 2) * seconds), _FEWEST_TREES, MAX_TREES - 1)), None
