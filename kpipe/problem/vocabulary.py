@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from kpipe.problem.positive import positive_class
 
-__all__ = ["labels_alike", "labels_meet", "labels_of_sample", "plain_spelling"]
+__all__ = ["labels_alike", "labels_meet", "labels_of_sample", "plain_spelling", "words_of_combinations"]
 
 # Pairs of words for no and yes; each is also tried in upper case and capitalised.
 _PAIRS = (
@@ -89,11 +89,37 @@ def labels_meet(labels: np.ndarray, placeholder: pd.Series) -> bool:
     Returns
     -------
     bool
+        Of labels that are combinations of words, one word in common suffices.
     """
     present = placeholder.dropna().drop_duplicates()
     if not len(present) or (labels.dtype.kind in "iufb" and present.dtype.kind in "iufb"):
         return True
-    return bool({_plain_number(value) for value in present} & {str(label) for label in labels})
+    shown = {_plain_number(value) for value in present}
+    words = words_of_combinations(labels)
+    return bool(shown & {str(label) for label in labels} or {word for cell in shown for word in cell.split()} & words)
+
+
+def words_of_combinations(labels: Iterable[object]) -> set[str]:
+    """The words of labels that are combinations of fewer words, such as ``haze primary``: several labels to a cell.
+
+    Parameters
+    ----------
+    labels : iterable
+        Without repetitions.
+
+    Returns
+    -------
+    set of str
+        Empty where labels are single ones.
+
+    Examples
+    --------
+    >>> sorted(words_of_combinations(["haze", "haze road", "road"])), words_of_combinations(["fat hen", "sugar beet"])
+    (['haze', 'road'], set())
+    """
+    cells = [str(label) for label in labels]
+    words = {word for cell in cells for word in cell.split()}
+    return words if 1 < len(words) < len(cells) else set()
 
 
 def _as_numbers(labels: np.ndarray, *, whole: bool) -> np.ndarray | None:

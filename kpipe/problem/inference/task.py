@@ -12,6 +12,7 @@ from kpipe.problem.competition import Competition
 from kpipe.problem.inference.id import submission_columns
 from kpipe.problem.inference.metric import metric_of_page
 from kpipe.problem.inference.step import NOTHING, Step
+from kpipe.problem.vocabulary import words_of_combinations
 
 __all__ = ["infer_task"]
 
@@ -80,10 +81,9 @@ def _task_of_one(y: pd.Series, wanted: pd.DataFrame) -> Step:
 
 
 def _combinations_of_labels(y: pd.Series) -> str:
-    """A warning where cells hold several labels each, such as ``haze primary``: there are more cells than words."""
-    cells = [str(cell) for cell in y.unique()]
-    words = {word for cell in cells for word in cell.split()}
-    if not 1 < len(words) < len(cells):
+    """A warning where cells hold several labels each, such as ``haze primary``."""
+    cells = y.unique()
+    if not (words := words_of_combinations(cells)):
         return ""
     return f", several to a row: each of the {len(cells):,} combinations of {len(words):,} words is a class of its own"
 
