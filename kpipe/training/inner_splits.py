@@ -7,7 +7,7 @@ inner splits by row would favour features that identify a group or a day.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from kpipe.problem.times import read_times
 __all__ = ["InnerSplits", "with_inner_splits", "without_families"]
 
 _MOST, _FEWEST = 3, 2  # splits; a single period may be unlike all others
+_LEAST_TRAINED = 1 / 3  # training rows for each validation row
 _BY_ROW = (KFold, StratifiedKFold, RowSplit)
 _BY_TIME = (ByTime, PeriodEnds, TimeBlocks)
 
@@ -55,14 +56,23 @@ class InnerSplits:
         if not X.index.isin(self.units.index).all():
             return []
         units = self.units.loc[X.index].reset_index(drop=True)
+        for splitter in self._with_fewer_and_shorter_periods():
+            try:
+                pairs = list(splitter.split(units.to_frame(), groups=units))
+            except ValueError:  # too few groups or periods
+                continue
+            if all(len(train) >= _LEAST_TRAINED * len(valid) for train, valid in pairs):
+                return pairs
+        return []
+
+    def _with_fewer_and_shorter_periods(self) -> Iterator[Splitter]:
         for count in range(_MOST, _FEWEST - 1, -1):
             splitter: Any = copy.copy(self.splitter)
             splitter.n_splits = count
-            try:
-                return list(splitter.split(units.to_frame(), groups=units))
-            except ValueError:  # too few groups or periods
-                continue
-        return []
+            yield splitter
+        # Shorter than those of test, but every fold can choose, as the fit on all rows can.
+        if isinstance(self.splitter, ByTime) and self.splitter.horizon is not None:
+            yield ByTime(self.splitter.column, _FEWEST)
 
     def blocks(self, X: pd.DataFrame) -> np.ndarray:
         """Return a number for the group or time of each row: errors of rows with equal numbers are not independent.

@@ -66,6 +66,17 @@ def test_where_folds_are_by_time_inner_splits_validate_later_days() -> None:
     assert len(np.unique(splits.blocks(X))) == X["day"].nunique()
 
 
+def test_a_fold_that_is_too_short_for_the_horizon_of_test_is_split_into_shorter_periods() -> None:
+    days = pd.date_range("2024-01-01", periods=N // 4).repeat(4).astype("str")
+    problem = problem_of(made(day=days), splitter=ByTime("day", 2, horizon="3 months"), features=AutomaticFeatures())
+    splits, X = of_fold(problem)
+    first = problem.X.iloc[make_folds(problem).train[0]]
+    for rows in (problem.X, X, first):
+        pairs = splits.split(rows)
+        assert len(pairs) >= 2
+        assert min(len(train) for train, _ in pairs) > 30
+
+
 @pytest.mark.parametrize("rows", [np.arange(10), np.arange(N) + 10**6], ids=["few", "others"])
 def test_rows_that_cannot_be_split_have_no_inner_splits(rows: np.ndarray) -> None:
     splits, _ = of_fold(grouped())
