@@ -83,12 +83,14 @@ def fine_tune(
         def pictures(batch: Tensor) -> Tensor:
             return to_pictures(warp(batch, generator), shape=shape, size=size)
 
-        data = torch.from_numpy(rows).to(device), torch.from_numpy(targets).to(device)
+        # A copy, since torch warns about the read-only arrays that workers get.
+        data = torch.from_numpy(np.array(rows, order="C")).to(device), torch.from_numpy(targets).to(device)
         batches = Batches(*data, plan.batch_size, pictures)
         learner = vision_learner(
             DataLoaders(batches, Batches(data[0][:0], data[1][:0], plan.batch_size, pictures), device=device),
             lambda pretrained: _as_architecture(backbone),
             n_out=int(targets.max()) + 1,
+            custom_head=_head(backbone, int(targets.max()) + 1),
             normalize=False,  # the backbone does
             loss_func=nn.functional.cross_entropy,
             path=folder,
@@ -120,9 +122,19 @@ def restore(backbone: nn.Module, weights: Weights, *, classes: int) -> nn.Module
     """
     from fastai.vision.learner import create_vision_model
 
-    network: nn.Module = create_vision_model(lambda pretrained: _as_architecture(backbone), classes)
+    head = _head(backbone, classes)
+    network: nn.Module = create_vision_model(lambda pretrained: _as_architecture(backbone), classes, custom_head=head)
     network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
     return network.eval()
+
+
+def _head(backbone: nn.Module, classes: int) -> nn.Module:
+    """The head of fastai, made here since fastai fails where convolutions have layers inside, as in EfficientNet."""
+    from fastai.vision.learner import create_head
+
+    with torch.inference_mode():
+        maps = _LastMap(backbone.eval())(torch.zeros(1, 3, 64, 64)).shape[1]
+    return create_head(maps, classes)
 
 
 def _as_architecture(backbone: nn.Module) -> nn.Module:
