@@ -30,6 +30,7 @@ _SIGNIFICANT, _MIN_EXCESS = 3.5, 0.003
 # Share of rows by which they must exceed test rows to fail: for exact duplicates, and for those with changed columns.
 _FAILS, _FAILS_CHANGED = 0.1, 0.25
 _SHUFFLED_ROWS = 10_000  # validation rows, about, whose columns are shuffled against each other
+_MIN_COPIED = 0.02  # share of test's rows, beyond that of validation rows, that were copied from train
 _MIN_TEST_ROWS = 30  # rows of test below which their share of duplicates is too uncertain to fail
 _RUN, _MIN_HASHES, _MAX_TEXTS = 5, 2, 50_000  # words in a row that are hashed; functions by which; texts of a table
 _SUBSETS, _MIN_COLUMNS = 7, 5  # random halves of the columns that are hashed, and the columns that this needs
@@ -83,6 +84,14 @@ def duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Finding]
                     return
                 yield _finding(found, example, names, reliable=len(tables.test) >= _MIN_TEST_ROWS)
                 return
+    if problem.groups is None and not folds.refit and counts[0].more_in_test(len(tables.test)):
+        yield (
+            "warn",
+            f"{counts[0].copied:.1%} of test rows also occur, identically ({names}), in train, but only "
+            f"{counts[0].validation:.1%} of validation rows do among the training rows of their fold: rows of train "
+            "were copied into test, so the score says nothing about them. Find out which rows are to be predicted.",
+        )
+        return
     yield (
         "pass",
         f"{counts[0].validation:.1%} of validation rows also occur, identically ({names}), among the training rows of "
@@ -103,7 +112,7 @@ class _Count:
     """Shares of validation rows and of test rows that have a duplicate among the training rows.
 
     z, excess : by how many standard errors, and by what share, validation rows exceed test rows and chance.
-    rows : (duplicates, 2) fold and row of each.
+    rows : (duplicates, 2) fold and row of each. copied : share of test rows with a duplicate in all of train.
     """
 
     validation: float
@@ -111,6 +120,12 @@ class _Count:
     z: float
     excess: float
     rows: np.ndarray
+    copied: float
+
+    def more_in_test(self, n_test: int) -> bool:
+        """Whether far more rows of test than of validation have a duplicate."""
+        z = two_proportion_z(self.copied, n_test, self.validation, n_test)
+        return n_test >= _MIN_TEST_ROWS and self.copied - self.validation > _MIN_COPIED and z > 2 * _SIGNIFICANT
 
 
 class _Example(NamedTuple):
@@ -143,7 +158,8 @@ def _count(hashes: _Hashes, folds: Folds) -> _Count:
         two_proportion_z(validation, distinct_rows, test, len(hashes.test)),
         two_proportion_z(validation, distinct_rows, chance, sum(map(len, hashes.shuffled)) or distinct_rows),
     )
-    return _Count(validation, test, z, validation - max(test, chance), found)
+    copied = float(np.isin(test_codes, train_codes).mean())
+    return _Count(validation, test, z, validation - max(test, chance), found, copied)
 
 
 def _usual_repeats(hashes: _Hashes, validation: float) -> str | None:

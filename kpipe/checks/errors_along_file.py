@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 from kpipe.checks.interface import Finding, PredictionCheck, TrainedModels
 from kpipe.checks.statistics import ks_statistic
@@ -17,6 +18,7 @@ _BRIDGE, _SURE_BRIDGE, _NO_GAIN = 2.7, 3.3, 0.15  # and the gain of the bad rows
 _SHORTEST = 0.05  # share of the rows of a part of the file
 _SAME_TARGET = 0.15  # Kolmogorov-Smirnov statistic between the targets of two parts that count as alike
 
+_MIN_OF_CLASS = 10  # rows of either class of which the order is examined
 _ORDINALS = ("", "", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _PERIODS, _SURE_ERRORS = 10, 6.0  # rows after which errors may repeat; standard errors
 
@@ -38,7 +40,7 @@ def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
     rows = np.flatnonzero(~(np.isnan(oof).any(axis=1) | np.isnan(baseline).any(axis=1)))
     if len(rows) < _MIN_ROWS or oof.shape[1] != baseline.shape[1]:
         return
-    ours, theirs = (_losses(y[rows], predictions[rows]) for predictions in (oof, baseline))
+    ours, theirs = (_losses(y[rows], predictions[rows]) for predictions in (oof, _graded(y, baseline)))
     gain = theirs - ours
     n = len(gain)
     bridge = np.concatenate([[0.0], np.cumsum(gain - gain.mean())]) / max(float(gain.std()) * np.sqrt(n), 1e-300)
@@ -54,6 +56,14 @@ def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
     bad = bad if start < end else ~bad
     if min(bad.sum(), (~bad).sum()) < _SHORTEST * n:
         return
+    if oof.shape[1] == 2 and _is_reversed(y[rows][bad], oof[rows][bad, 1]) and gain[~bad].mean() > 0:
+        yield (
+            "fail",
+            f"Predictions are worse than at random for the {bad.sum():,} rows {_stretch(rows, bad)}, but good for the "
+            "others: there, the two labels of the target are exchanged. Compare these rows with their source, and "
+            "exchange them back in clean, or drop the rows.",
+        )
+        return
     same = ks_statistic(np.sort(y[rows][bad]), np.sort(y[rows][~bad])) < _SAME_TARGET
     if same and gain[bad].mean() <= 2 * gain[bad].std() / np.sqrt(bad.sum()) and gain[~bad].mean() > 0:
         sure = strength > _SURE_BRIDGE and gain[bad].mean() < _NO_GAIN * gain[~bad].mean()
@@ -63,6 +73,22 @@ def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
             "good for the others: there, the target or columns may belong to other rows. Check how they were joined "
             "(by id, not by position).",
         )
+
+
+def _graded(y: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """What no feature is needed for: the median, or the shares of the classes; losses of one label vary too much."""
+    if baseline.shape[1] == 1:
+        return np.full_like(baseline, np.median(y))
+    return np.tile(np.bincount(y.astype(int), minlength=baseline.shape[1]) / len(y), (len(y), 1))
+
+
+def _is_reversed(y: np.ndarray, probabilities: np.ndarray) -> bool:
+    """Whether probabilities order the rows of two classes the wrong way round, by more than chance."""
+    ones, zeros = int((y == 1).sum()), int((y == 0).sum())
+    if min(ones, zeros) < _MIN_OF_CLASS:
+        return False
+    auc = float(roc_auc_score(y, probabilities))
+    return auc < 0.5 - _SURE_ERRORS / 2 * np.sqrt((ones + zeros + 1) / (12 * ones * zeros))
 
 
 def _every_few_rows(rows: np.ndarray, gain: np.ndarray) -> Finding | None:

@@ -11,7 +11,7 @@ import pandas as pd
 from kpipe.checks.folds import goes_on
 from kpipe.checks.statistics import two_proportion_z
 
-__all__ = ["exchanged_columns", "exchanged_days", "other_form_of_date"]
+__all__ = ["days_out_of_order", "exchanged_columns", "exchanged_days", "other_form_of_date"]
 
 _MIN_ROWS, _MIN_SHARE = (
     10,
@@ -111,6 +111,40 @@ def _two_numbers(column: pd.Series) -> np.ndarray:
     """(n, 2) the first two numbers of the cells that look like dates of numbers."""
     cells = column.dropna().astype(str).str.extract(_NUMBERS).dropna()
     return cells.to_numpy(dtype=np.float64)
+
+
+def days_out_of_order(column: str, train: pd.Series, test: pd.Series | None) -> str | None:
+    """A sentence about dates of test that are in the order of the file only once day and month are exchanged.
+
+    Parameters
+    ----------
+    column : str
+    train, test : Series
+        Its dates; None where test has none.
+
+    Returns
+    -------
+    str or None
+        None unless train is in order, and unambiguous dates of test are.
+    """
+    if test is None or train.isna().any() or test.isna().any() or not train.is_monotonic_increasing:
+        return None
+    early = (test.dt.day <= _EARLY).to_numpy()
+    sure = test.reset_index(drop=True).mask(early)
+    if len(sure.dropna()) < _MIN_ROWS or not sure.dropna().is_monotonic_increasing or sure.dropna().nunique() < 2:
+        return None
+    low, high = sure.ffill(), sure.bfill()
+    exchanged = pd.to_datetime({"year": test.dt.year, "month": test.dt.day.where(early, 1), "day": test.dt.month})
+    fits = [~((day.to_numpy() < low) | (day.to_numpy() > high)) for day in (test, exchanged)]
+    outside = ~fits[0] & early
+    odd = np.flatnonzero(outside & fits[1])
+    if len(odd) < max(_MIN_ROWS, _MIN_SHARE * len(test)) or len(odd) < _USUAL_BACK * outside.sum():
+        return None
+    return (
+        f"{column} is in the order of the file in train, and in test but for {len(odd)} rows (first: row {odd[0] + 1}, "
+        f"{test.iloc[odd[0]]:%Y-%m-%d}) that fit once day and month are exchanged. Parse the dates of these rows in "
+        "clean with their own format."
+    )
 
 
 def exchanged_days(column: str, train: pd.Series, test: pd.Series | None) -> Iterator[str]:

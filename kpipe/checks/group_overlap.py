@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from kpipe.checks.folds import time_values
+from kpipe.checks.folds import goes_on, time_values
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.statistics import hash_values, two_proportion_z
+from kpipe.checks.units_of_columns import find_factor
 from kpipe.core.values import Folds
 from kpipe.data.column_types import to_numeric
 from kpipe.problem.problem import Problem
@@ -27,8 +28,8 @@ _MAX_DIFFERENCE, _SIGNIFICANT = 0.15, 3.5
 # Overlap by construction: many validation rows share groups with training rows, test rows never do, and both tables
 # have at least so many groups.
 _SHARED, _NONE, _MIN_GROUPS = 0.5, 0.005, 50
-# Parts of texts: of columns with at least so many values per row, at most so many columns, of which most have the part.
-_FEW, _TEXTS, _MOST = 0.2, 6, 0.8
+# Parts of texts and numbers: of columns with at least so many values per row, at most so many; most have the part.
+_FEW, _TEXTS, _NUMBERS, _MOST = 0.2, 6, 40, 0.8
 _PATTERNS = {
     "first part": r"^([^\W_]{2,})[\W_]",
     "last part": r"[\W_]([^\W_]{2,})\W*$",
@@ -40,6 +41,9 @@ _PATTERNS = {
 }
 # Columns that are joined in pairs: at most so many, with so many values, most of train's rows with values of test.
 _JOINED, _MIN_JOINED, _KNOWN = 8, 5, 0.9
+# By which numbers are divided: the whole part may name a group.
+_DROPPED = {1: "its decimals", 10: "its last digit", 100: "its last two digits", 1_000: "its last three digits"}
+_INFINITE = [np.inf, -np.inf]
 _ROWS = 10_000  # of a large table that are used, on average
 
 
@@ -69,7 +73,9 @@ def group_overlap(problem: Problem, folds: Folds) -> Iterator[Finding]:
     overlaps = sorted(_overlaps(problem, folds, _columns(problem, folds)), reverse=True)
     if not any(overlap.differs for overlap in overlaps):
         made = _overlaps(problem, folds, chain(_parts(problem), _pairs(problem)))
-        overlaps = sorted((one for one in made if one.differs and one.validation > one.test), reverse=True) or overlaps
+        found = [one for one in made if one.differs and one.validation > one.test]
+        found += [one for one in _overlaps(problem, folds, _parts_of_numbers(problem)) if one.by_construction]
+        overlaps = sorted(found, reverse=True) or overlaps
     if not overlaps:
         yield "pass", "No column has values that repeat in small groups."
         return
@@ -122,7 +128,9 @@ def _columns(problem: Problem, folds: Folds) -> Iterator[_Column]:
     for column in train.columns:
         if column in (problem.id, *problem.targets) or column not in test.columns:
             continue
-        if not folds.refit or time_values(train[column]) is None:
+        if folds.refit and time_values(train[column]) is not None:
+            continue
+        if find_factor(train[column], test[column]) is None:  # values in range names those in another unit
             yield str(column), train[column], test[column]
 
 
@@ -141,6 +149,21 @@ def _parts(problem: Problem) -> Iterator[_Column]:
                 yield f"the {which} of {column}", ours, theirs
         ours, theirs = (text.str.findall(r"\w+").map(sorted, na_action="ignore").str.join(" ") for text in cells)
         yield f"{column}, whatever its case and the order of its words,", ours, theirs
+
+
+def _parts_of_numbers(problem: Problem) -> Iterator[_Column]:
+    """Numbers without their decimals or last digits, which may name a group: 1042.3 and 104203 for patient 1042."""
+    train, test = problem.tables.train, problem.tables.test
+    columns = [c for c in train if c not in (problem.id, *problem.targets, problem.groups) and c in test.columns]
+    numbers = [c for c in columns if all(pd.api.types.is_numeric_dtype(frame[c]) for frame in (train, test))]
+    numbers = [c for c in numbers if train[c].nunique() > _FEW * len(train) and not goes_on(train[c], test[c])]
+    for column in numbers[:_NUMBERS]:
+        is_float = pd.api.types.is_float_dtype(train[column])
+        for unit in list(_DROPPED)[:1] if is_float else list(_DROPPED)[1:]:
+            ours, theirs = (
+                (frame[column].astype("float64") // unit).replace(_INFINITE, np.nan) for frame in (train, test)
+            )
+            yield f"{column} without {_DROPPED[unit]}", ours.astype("Int64"), theirs.astype("Int64")
 
 
 def _pairs(problem: Problem) -> Iterator[_Column]:

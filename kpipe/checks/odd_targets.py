@@ -1,4 +1,4 @@
-"""A target that is written differently in a few rows of train: a placeholder, or another unit."""
+"""A target that is written differently in a few rows of train: a placeholder, another unit, or a digit too many."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kpipe.checks.interface import Finding, TableCheck
+from kpipe.checks.interface import Finding, PredictionCheck, TableCheck, TrainedModels
 from kpipe.core.values import Folds
 from kpipe.problem.problem import Problem
 
-__all__ = ["TABLE_CHECKS", "odd_targets"]
+__all__ = ["PREDICTION_CHECKS", "TABLE_CHECKS", "odd_targets", "targets_far_from_predictions"]
 
 _MIN_ROWS, _MIN_SHARE, _MAX_SHARE = 5, 0.002, 0.2  # of train, that are written differently
 _MIN_OTHERS = 100
@@ -24,6 +24,10 @@ _GAP, _BACK = 3.0, 0.9  # ratio between those rows and the others; share of them
 _MIN_VALUES, _ISOLATED, _STEPS = 20, 0.35, 10.0
 # A value was filled in if it is so many times as frequent as any other, and so near the mean, in deviations.
 _OFTEN, _NEAR_MEAN = 4, 0.05
+
+# Decimal logarithms of target by prediction: of nearly all rows, at most, and of rows that are far off, at least;
+# number of such rows; share of rows that must be validated.
+_USUAL_RATIO, _FAR_RATIO, _MIN_ODD, _MIN_VALIDATED = 0.25, 0.6, 3, 0.5
 
 
 def odd_targets(problem: Problem, _: Folds) -> Iterator[Finding]:
@@ -146,4 +150,40 @@ def _few(count: int, n: int) -> bool:
     return max(_MIN_ROWS, _MIN_SHARE * n) <= count <= _MAX_SHARE * n
 
 
+def targets_far_from_predictions(trained: TrainedModels) -> Iterator[Finding]:
+    """Targets of which some are ten, a hundred or a thousand times what is predicted; nothing where none are.
+
+    Parameters
+    ----------
+    trained : TrainedModels
+
+    Yields
+    ------
+    Finding
+    """
+    y, oof = trained.predictions.y, trained.ensemble.oof
+    if y.ndim > 1 or oof.shape[1] != 1 or y.min() <= 0 or len(y) < _MIN_OTHERS:
+        return
+    rows = np.flatnonzero(oof[:, 0] > 0)
+    if len(rows) < _MIN_VALIDATED * len(y):
+        return
+    ratios = np.log10(y[rows] / oof[rows, 0])
+    ratios -= np.median(ratios)
+    if np.quantile(np.abs(ratios), 0.95) > _USUAL_RATIO:
+        return
+    far = np.abs(ratios) > _FAR_RATIO
+    powers = np.round(ratios[far])
+    if not _MIN_ODD <= far.sum() <= _MAX_SHARE * len(rows) or np.abs(ratios[far] - powers).max() > _USUAL_RATIO:
+        return
+    name, odd = trained.problem.targets[0], rows[far]
+    shown = ", ".join(f"row {row + 1}: {y[row]:g}, predicted {oof[row, 0]:.3g}" for row in odd[:3])
+    factors = " or ".join(f"{10.0**power:g}" for power in sorted({*powers.tolist()}))
+    yield (
+        "warn",
+        f"{name} is {factors} times what is predicted in {len(odd)} rows of train, and near it in the others "
+        f"({shown}): probably a digit too many or too few, or another unit. Correct these rows in clean.",
+    )
+
+
 TABLE_CHECKS = (TableCheck("odd targets", odd_targets),)
+PREDICTION_CHECKS = (PredictionCheck("odd targets", targets_far_from_predictions),)

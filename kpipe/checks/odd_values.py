@@ -5,17 +5,18 @@ Such rows are too few to move a whole column, but each is predicted from values 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 import numpy as np
 import pandas as pd
 
-from kpipe.checks.exchanged_values import exchanged_columns, exchanged_days, other_form_of_date
+from kpipe.checks.exchanged_values import days_out_of_order, exchanged_columns, exchanged_days, other_form_of_date
 from kpipe.checks.folds import goes_on
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.odd_texts import odd_texts
 from kpipe.checks.spellings import new_levels, odd_spellings
 from kpipe.checks.statistics import two_proportion_z
+from kpipe.checks.units_of_columns import find_factor, two_digit_years, unit_of_column
 from kpipe.core.values import Folds
 from kpipe.data.column_types import is_free_text, is_pixel_table, to_numeric
 from kpipe.data.dates import parse_dates
@@ -57,8 +58,8 @@ def values_in_range(problem: Problem, _: Folds) -> Iterator[Finding]:
     if pixels := picture_columns(X.columns) or (list(X.columns) if is_pixel_table(X) else []):
         X, test = (_brightness(frame, pixels) for frame in (X, test))
     plain = [column for column in X if column != problem.groups]
-    certain = [text for column in plain if (text := other_form_of_date(X[column], test[column])) is not None]
-    found = certain + [text for column in plain for text in _odd_values(X[column], test[column])]
+    certain, likely = _whole_columns(X, test, plain)
+    found = certain + likely + [text for column in plain for text in _odd_values(X[column], test[column])]
     if not found:
         found = list(exchanged_columns(X, test))
     if not found:
@@ -66,6 +67,24 @@ def values_in_range(problem: Problem, _: Folds) -> Iterator[Finding]:
         return
     more = f" {len(found) - 3} more columns differ likewise." if len(found) > 3 else ""
     yield "fail" if certain else "warn", f"{' '.join(found[:3])}{more}"
+
+
+def _whole_columns(train: pd.DataFrame, test: pd.DataFrame, plain: list[Hashable]) -> tuple[list[str], list[str]]:
+    """Sentences about columns that are written differently in all of test: those that are certain, and others.
+
+    Years are looked for among the groups, too: none of test's values occurs in train then, as if they were groups.
+    """
+    certain = [text for column in train if (text := two_digit_years(train[column], test[column])) is not None]
+    certain += [text for column in plain if (text := other_form_of_date(train[column], test[column])) is not None]
+    likely: list[str] = []
+    for column in plain:
+        dates = None if pd.api.types.is_numeric_dtype(train[column]) else parse_dates(train[column])
+        if dates is not None and (text := days_out_of_order(str(column), dates, parse_dates(test[column]))) is not None:
+            certain.append(text)
+        if (factor := find_factor(train[column], test[column])) is not None:
+            sure, text = unit_of_column(str(column), factor)
+            (certain if sure else likely).append(text)
+    return certain, likely
 
 
 def _brightness(frame: pd.DataFrame, pixels: list[str]) -> pd.DataFrame:
@@ -82,7 +101,8 @@ def _sample(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _odd_values(train: pd.Series, test: pd.Series) -> Iterator[str]:
     if pd.api.types.is_numeric_dtype(train) and pd.api.types.is_numeric_dtype(test):
-        if not pd.api.types.is_bool_dtype(train) and not goes_on(train, test) and not train.is_unique:
+        odd = not pd.api.types.is_bool_dtype(train) and not goes_on(train, test) and not train.is_unique
+        if odd and find_factor(train, test) is None and two_digit_years(train, test) is None:
             yield from _odd_numbers(train, test)
     elif (dates := parse_dates(train)) is not None:
         yield from exchanged_days(str(train.name), dates, parse_dates(test))

@@ -46,6 +46,7 @@ _MAX_RANKED = 100_000  # rows of a table whose groups are ranked: a sample would
 _COLUMNS = 60  # the first ones, of which groups and numbers to rank are taken
 _SEPARATED, _MIN_OF_CLASS = 0.95, 30  # difference of shares of rows of a class and of others; rows of either
 _FEW_CLASSES = 6  # of which each is compared with all others
+_ROUNDED = 3  # decimals up to which numbers may be rounded
 _BLANKS = "The kind of blanks"
 _ROWS_PER_CATEGORY, _MIN_NUMBERS = 20, 50  # of texts whose parts, and of numbers whose digits, are examined
 
@@ -227,18 +228,29 @@ def _of_columns(X: pd.DataFrame, target: _Target) -> Iterator[Derived]:
 
 
 def _missing(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:
-    """Columns that hardly any row of other classes has, and nearly all rows of one, which may be rare."""
-    for column in X.columns[X.isna().any()] if target.of_classes else ():
-        present = X[column].notna().to_numpy()
+    """Columns whose values, or whose decimals, hardly any row of other classes has, and nearly all rows of one."""
+    for column, present, subject, what in _flags(X) if target.of_classes else ():
         for code, label in enumerate(target.labels):
             own = target.codes == code
             if _MIN_OF_CLASS <= own.sum() <= len(own) - _MIN_OF_CLASS:
                 shares = present[own].mean(), present[~own].mean()
                 if abs(shares[0] - shares[1]) >= _SEPARATED:
-                    have = f"{shares[0]:.1%} of the rows of {label} have a value, {shares[1]:.1%} of the others"
-                    text = f"tells {target.name}: {have}"
-                    yield _Found(True, int(own.sum()), f"Whether {column} is missing", (str(column),), text)
+                    have = f"{shares[0]:.1%} of the rows of {label} have {what}, {shares[1]:.1%} of the others"
+                    yield _Found(True, int(own.sum()), subject, (str(column),), f"tells {target.name}: {have}")
                     break
+
+
+def _flags(X: pd.DataFrame) -> Iterator[tuple[Hashable, np.ndarray, str, str]]:
+    """Columns, what some of their rows have, the subject of a sentence about it, and its name."""
+    for column in X.columns[X.isna().any()]:
+        yield column, X[column].notna().to_numpy(), f"Whether {column} is missing", "a value"
+    for name in (c for c in X if pd.api.types.is_float_dtype(X[c])):
+        values = X[name].to_numpy(dtype=np.float64)
+        for decimals in range(_ROUNDED):
+            rounded = np.round(values, decimals) == values
+            if min(rounded.sum(), (~rounded).sum()) >= _MIN_OF_CLASS:
+                subject = f"How many decimals {name} has"
+                yield name, rounded, subject, "a whole number" if not decimals else f"at most {decimals}"
 
 
 def _class_by_gaps(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:

@@ -201,7 +201,7 @@ def parts_of_numbers(column: str, numbers: np.ndarray) -> Iterator[tuple[str, np
         return
     units = np.round(whole * 10.0**decimals)
     yield f"Whether the last digit of {column} is even", units % 2
-    for size, words in ((1, "digit"), (2, "two digits"), (3, "three digits")):
+    for size, words in ((1, "digit"), (2, "two digits"), (3, "three digits"), (4, "four digits"), (5, "five digits")):
         yield f"The last {words} of {column}", units % 10**size
     digits = sum(units // 10**place % 10 for place in range(_SUMMED_DIGITS))
     for modulus in (2, 3, 10) if np.nanmax(units, initial=0) >= 100 else ():

@@ -1,10 +1,10 @@
-"""Words and levels that only train has, and that say the target there: a remark that was added once it was known."""
+"""Words, levels and decimals that only train has, and that say the target there: added once it was known."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from shlex import quote
 
 import numpy as np
@@ -23,11 +23,12 @@ _ROWS, _COLUMNS = 20_000, 100  # of each table, that are used
 _EXPECTED = 16.0  # rows of test that should have a word, at train's rate: chance leaves all out once in 9 million times
 _PURE = 0.99  # share of a word's rows that are in its class
 _SURPRISE, _MIN_SHARE = 40.0, 0.02  # -log of the probability of such rows; share of train's rows that they are
+_MAX_DECIMALS = 6  # of test
 _MIN_CLASSES = 2  # whose words are found, from which it is sure
 
 
 def values_of_train_only(problem: Problem, folds: Folds) -> Iterator[Finding]:
-    """Words or levels that many rows of train have and none of test, all in rows of one class; nothing without.
+    """Values, words or decimals that many rows of train have and none of test, all in one class; nothing without.
 
     Parameters
     ----------
@@ -46,15 +47,14 @@ def values_of_train_only(problem: Problem, folds: Folds) -> Iterator[Finding]:
     test = test.iloc[np.sort(np.random.default_rng(0).permutation(len(test))[:_ROWS])]
     codes, labels = pd.factorize(y, sort=True)
     for column in list(X)[:_COLUMNS]:
-        if pd.api.types.is_numeric_dtype(X[column]) or not _is_text(X[column]):
-            continue
-        found = _telling_words(X[column], test[column], codes)
+        found = _telling(X[column], test[column], codes)
         if sum(count for _, count, _ in found) < _MIN_SHARE * len(X):
             continue
-        shown = list_names([f"{word!r} ({count:,} rows, all {labels[code]})" for word, count, code in found])
+        shown = list_names([f"{word} ({count:,} rows, all {labels[code]})" for word, count, code in found])
         # In time, levels come and go; and groups that test does not share have words of their own.
         apart = folds.refit or problem.groups is not None
-        sure = len({code for _, _, code in found}) >= _MIN_CLASSES and not apart
+        whole = test[column].isna().all()  # what train has instead was not known when test was made
+        sure = (len({code for _, _, code in found}) >= _MIN_CLASSES or whole) and not apart
         yield (
             "fail" if sure else "warn",
             f"{column} says {problem.targets[0]} in rows of train by what no row of test has: "
@@ -62,6 +62,43 @@ def values_of_train_only(problem: Problem, folds: Folds) -> Iterator[Finding]:
             f"that part in clean, or drop it (--drop {quote(str(column))}).",
         )
         return
+
+
+def _telling(train: pd.Series, test: pd.Series, codes: np.ndarray) -> list[tuple[str, int, int]]:
+    """(what, number of rows, class) of what rows of one class have in train, and no row of test."""
+    if test.isna().all():
+        return _telling_rows({"a value": train.notna().to_numpy()}, len(test), codes)
+    if pd.api.types.is_float_dtype(train) and pd.api.types.is_numeric_dtype(test):
+        return _telling_rows(_more_decimals(train, test), len(test), codes)
+    if pd.api.types.is_numeric_dtype(train) or not _is_text(train):
+        return []
+    return [(repr(word), count, code) for word, count, code in _telling_words(train, test, codes)]
+
+
+def _more_decimals(train: pd.Series, test: pd.Series) -> dict[str, np.ndarray]:
+    """Which rows of train have more decimals than any of test: rows that were made of others, as by SMOTE."""
+    ours, theirs = (part.to_numpy(dtype=np.float64, na_value=np.nan) for part in (train, test))
+    for decimals in range(_MAX_DECIMALS):
+        if np.array_equal(np.round(theirs, decimals), theirs, equal_nan=True):
+            odd = np.isfinite(ours) & (np.round(ours, decimals) != ours)
+            return {f"more than {decimals} decimal{'s' * (decimals != 1)}": odd}
+    return {}
+
+
+def _telling_rows(rows: Mapping[str, np.ndarray], n_test: int, codes: np.ndarray) -> list[tuple[str, int, int]]:
+    """Those of some kinds of rows that are many enough to be expected in test, too, and all of one class."""
+    shares = np.bincount(codes) / len(codes)
+    found = []
+    for what, which in rows.items():
+        count, of_class = int(which.sum()), np.bincount(codes[which], minlength=len(shares))
+        code = int(of_class.argmax())
+        expected = count * n_test / len(codes)
+        # Without them the class may be rare: it is their rows that make it frequent.
+        others = max((np.sum(codes == code) - of_class[code]) / max(len(codes) - count, 1), 1 / len(codes))
+        surprise = -count * np.log(min(others, shares[code]))
+        if expected >= _EXPECTED and of_class[code] >= _PURE * count and surprise >= _SURPRISE:
+            found.append((what, count, code))
+    return found
 
 
 def _is_text(column: pd.Series) -> bool:

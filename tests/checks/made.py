@@ -5,6 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from kpipe.checks.interface import TrainedModels
+from kpipe.core.values import Ensemble, ModelPredictions, Predictions
+from kpipe.problem.problem import Problem
+from kpipe.training.baseline import predict_baseline
+from kpipe.training.folds import make_folds
 from tests.plants import Prepared
 from tests.tables import problem_of, tables
 
@@ -40,3 +45,13 @@ def status(given: Prepared, name: str) -> str:
     check = given.check(name)
     assert check is not None
     return check.status
+
+
+def trained(given: Problem, oof: np.ndarray) -> TrainedModels:
+    """Models with these out-of-fold predictions, and the baseline."""
+    folds = make_folds(given)
+    test = np.zeros((len(given.tables.test), oof.shape[1]))
+    model = ModelPredictions(name="net", oof=oof, test=test, seconds=0.0)
+    found = Predictions(models=(model,), y=given.y, classes=given.labels)
+    ensemble = Ensemble(weights={"net": 1.0}, oof=oof, test=test)
+    return TrainedModels(given, folds, found, predict_baseline(given, folds), ensemble)

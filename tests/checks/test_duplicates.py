@@ -110,3 +110,16 @@ def test_texts_that_were_copied_and_cut_are_found() -> None:
     assert check is not None
     assert check.status == "fail"
     assert "differ only in text" in check.detail
+
+
+def test_rows_of_train_that_were_copied_into_test_warn() -> None:
+    given = make_prepared()
+    copied = given.tables.train.sample(120, random_state=0).drop(columns="y")
+    test = given.tables.test.copy()
+    test.iloc[:120] = copied.assign(id=test["id"].to_numpy()[:120])[list(test)].to_numpy()
+    test = test.astype(given.tables.test.dtypes)
+    check = Prepared.of(given.problem, replace(given.tables, test=test)).check("duplicates across folds")
+    assert check is not None
+    assert check.status == "warn"
+    assert "30.0% of test rows also occur" in check.detail
+    assert "copied into test" in check.detail

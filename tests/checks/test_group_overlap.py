@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from sklearn.model_selection import GroupKFold
 
 from tests.checks.made import alarms, make_prepared, status
@@ -116,3 +118,19 @@ def test_a_person_within_a_code_without_separators_is_found() -> None:
     assert check is not None
     assert check.status == "fail"
     assert "the number of probe" in check.detail
+
+
+@pytest.mark.parametrize("code", [lambda who, visit: who + visit / 100, lambda who, visit: who * 100 + visit])
+def test_a_person_in_the_whole_part_of_a_number_is_found(code: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
+    rng, given = np.random.default_rng(0), make_prepared(n=800, m=600)
+    people = rng.permutation(9_000)[:400] + 1_000
+    train, test = (
+        code(rng.choice(of, n), rng.integers(1, 99, n)) for of, n in ((people[:200], 800), (people[200:], 600))
+    )
+    check = given.with_column("visit", train, test).check("group overlap matches test")
+    assert check is not None
+    assert check.status == "fail"
+    assert "the value of visit without its" in check.detail
+    assert "make a column of it in clean" in check.detail
+    shared = code(rng.choice(people[:200], 600), rng.integers(1, 99, 600))
+    assert status(given.with_column("visit", train, shared), "group overlap matches test") == "pass"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from kpipe.checks.odd_targets import odd_targets
-from tests.checks.made import from_frame, make_prepared
+from kpipe.checks.odd_targets import odd_targets, targets_far_from_predictions
+from tests.checks.made import from_frame, make_prepared, trained
 from tests.plants import Prepared
 from tests.tables import prepared
 
@@ -66,3 +67,21 @@ def test_honest_targets_pass(seed: int) -> None:
 def test_a_sample_passes(slug: str) -> None:
     given = Prepared.of(prepared(slug, data="sample"))
     assert list(odd_targets(given.problem, given.folds)) == []
+
+
+def test_a_digit_too_many_is_found_by_what_is_predicted() -> None:
+    given = make_prepared(n=900, m=300, regression=True)
+    oof = given.y.to_numpy() * np.exp(np.random.default_rng(1).normal(0, 0.1, 900))
+    wrong = given.tables.train.copy()
+    wrong.loc[[5, 300, 700, 800], "y"] *= 10
+    odd = Prepared.of(given.problem, replace(given.tables, train=wrong))
+    [(status, text)] = far(odd, oof)
+    assert status == "warn"
+    assert "10 times what is predicted in 4 rows of train" in text
+    assert "row 6: " in text
+    assert far(given, oof) == []
+    assert far(odd, np.full(900, float(given.y.median()))) == []
+
+
+def far(given: Prepared, oof: np.ndarray) -> list[tuple[str, str]]:
+    return list(targets_far_from_predictions(trained(given.problem, oof[:, None])))

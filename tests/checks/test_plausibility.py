@@ -18,10 +18,9 @@ from kpipe.checks.plausibility import (
     graded_predictions,
     plausible_score,
 )
-from kpipe.core.values import Ensemble, ModelPredictions, Predictions
 from kpipe.problem.problem import Problem
-from kpipe.training.baseline import predict_baseline
 from kpipe.training.folds import make_folds
+from tests.checks.made import trained
 from tests.tables import problem_of, tables
 
 Check = Callable[[TrainedModels], Iterable[Finding]]
@@ -46,15 +45,6 @@ def honest(given: Problem) -> np.ndarray:
     k = len(given.labels)
     logits = 2.0 * np.eye(k)[given.y] + rng.gumbel(0, 1, (N, k))
     return np.asarray(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
-
-
-def trained(given: Problem, oof: np.ndarray) -> TrainedModels:
-    folds = make_folds(given)
-    test = np.zeros((len(given.tables.test), oof.shape[1]))
-    model = ModelPredictions(name="net", oof=oof, test=test, seconds=0.0)
-    found = Predictions(models=(model,), y=given.y, classes=given.labels)
-    ensemble = Ensemble(weights={"net": 1.0}, oof=oof, test=test)
-    return TrainedModels(given, folds, found, predict_baseline(given, folds), ensemble)
 
 
 def findings(
@@ -85,6 +75,10 @@ def diverged(given: Problem, oof: np.ndarray) -> np.ndarray:
 
 def shifted_from_row_800(given: Problem, oof: np.ndarray) -> np.ndarray:
     return np.concatenate([oof[:800], np.roll(oof[800:], 1, axis=0)])
+
+
+def reversed_from_row_1080(given: Problem, oof: np.ndarray) -> np.ndarray:
+    return np.concatenate([oof[:1080], oof[1080:, ::-1]])
 
 
 def shifted_every_third_row(given: Problem, oof: np.ndarray) -> np.ndarray:
@@ -140,6 +134,14 @@ def without_the_last_class(given: Problem, oof: np.ndarray) -> np.ndarray:
             "for every third row (rows 1, 4, 7, ...",
         ),
         (even_errors_along_the_file, "rmse", shifted_every_third_row, 2, "fail", "for every third row"),
+        (
+            even_errors_along_the_file,
+            "accuracy",
+            reversed_from_row_1080,
+            2,
+            "fail",
+            "labels of the target are exchanged",
+        ),
         (even_errors_along_the_file, "accuracy", shifted_up_to_row_300, 3, "fail", "up to row"),
         (even_errors_along_the_file, "rmse", shifted_from_row_800, 2, "fail", "by id, not by position"),
         (even_errors_along_the_file, "rmse", shifted_in_the_middle, 2, "fail", " to row "),

@@ -59,3 +59,24 @@ def test_large_files_that_are_sorted_alike_pass() -> None:
     frame["place"] = [*np.sort(rng.choice(towns, n)), *np.sort(rng.choice(towns, m))[::-1]]
     frame["y"] = frame["place"].str[-2:].astype(int) % 2
     assert found(from_frame(frame, n, metric="accuracy")) == []
+
+
+def test_values_of_one_class_that_test_lacks_altogether_fail() -> None:
+    rng, given = np.random.default_rng(0), make_prepared(n=900, m=600)
+    boat = np.where((given.y == 1) & (rng.random(900) < 0.8), rng.integers(1, 17, 900).astype(float), np.nan)
+    [(status, text)] = found(given.with_column("boat", boat, np.full(600, np.nan)))
+    assert status == "fail"
+    assert "a value" in text
+    assert found(given.with_column("boat", rng.permutation(boat), np.full(600, np.nan))) == []
+
+
+def test_decimals_that_only_synthetic_rows_of_one_class_have_are_found() -> None:
+    rng, given = np.random.default_rng(0), make_prepared(n=900, m=600)
+    age = np.where(
+        (given.y == 1) & (rng.random(900) < 0.5), rng.uniform(20, 80, 900).round(3), rng.integers(20, 80, 900)
+    )
+    whole = rng.integers(20, 80, 600).astype(float)
+    [(status, text)] = found(given.with_column("age", age, whole))
+    assert status == "warn"
+    assert "more than 0 decimals" in text
+    assert found(given.with_column("age", rng.permutation(age), whole)) == []
