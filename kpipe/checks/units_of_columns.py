@@ -12,7 +12,7 @@ from kpipe.checks.statistics import ks_statistic
 __all__ = ["Factor", "find_factor", "two_digit_years", "unit_of_column"]
 
 _MIN_ROWS, _MIN_VALUES = 50, 20
-_LEVELS = np.linspace(0.1, 0.9, 9)  # of the quantiles that are compared
+_LEVELS = np.linspace(0.2, 0.8, 7)  # of the quantiles that are compared
 _LEAST, _CERTAIN = 1.8, 5.0  # factors from which a column counts as scaled, and surely so
 _STEADY = 0.2  # how far the logarithms of the ratios of quantiles may lie apart
 # Kolmogorov-Smirnov statistics before and after conversion; its critical value at a level of 1 %, times the root of n.

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from kpipe.checks.target_parts import target_in_parts
+from kpipe.core.values import Folds
+from kpipe.problem.problem import Problem
 from tests.checks.made import from_frame
 from tests.plants import Prepared
 from tests.tables import prepared
@@ -363,3 +365,33 @@ def test_a_pattern_of_missing_values_that_tells_one_of_three_classes_fails() -> 
     [(status, text)] = target_in_parts(given.problem, given.folds)
     assert status == "fail"
     assert text.startswith("The pattern of missing values")
+
+
+def test_numbers_that_are_rounded_in_rows_of_one_class_fail() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"id": np.arange(1_400), "x": rng.normal(size=1_400), "y": (rng.random(1_400) < 0.1).astype(int)}
+    )
+    measure = rng.uniform(50, 250, 1_400).round(2)
+    [(status, text)] = target_in_parts(
+        *_problem_and_folds(frame.assign(measure=np.where(frame["y"] == 1, measure.round(), measure)))
+    )
+    assert status == "fail"
+    assert "How many decimals measure has" in text
+    mixed = np.where(rng.random(1_400) < 0.3, measure.round(), measure)
+    assert [status for status, _ in target_in_parts(*_problem_and_folds(frame.assign(measure=mixed)))] == ["pass"]
+
+
+def test_a_number_of_four_digits_at_the_end_of_a_code_fails() -> None:
+    rng = np.random.default_rng(0)
+    price = rng.lognormal(12, 0.3, 1_400).round()
+    frame = pd.DataFrame({"id": np.arange(1_400), "x": rng.normal(size=1_400), "y": price})
+    parcel = rng.integers(1_000, 9_999, 1_400) * 10_000 + (price // 100).astype(int) % 10_000
+    [(status, text)] = target_in_parts(*_problem_and_folds(frame.assign(parcel=parcel)))
+    assert status == "fail"
+    assert "The last four digits of parcel" in text
+
+
+def _problem_and_folds(frame: pd.DataFrame) -> tuple[Problem, Folds]:
+    made = from_frame(frame, 1_000)
+    return made.problem, made.folds
