@@ -24,8 +24,8 @@ def kaggle_root() -> Path:
 
 
 def unpack(payload: str, sha256: str, folder: Path) -> None:
-    """Unpack kpipe, a compressed zip in base64, into a folder, and make that the first entry of ``sys.path``."""
-    content = base64.b64decode(payload)
+    """Unpack kpipe, a compressed zip in base85, into a folder, and make that the first entry of ``sys.path``."""
+    content = base64.b85decode(payload)
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise SystemExit(f"This script was changed: kpipe's zip has the sha256 {found}, not {sha256}. Build it again.")
