@@ -39,7 +39,7 @@ def test_a_budget_adds_the_models_that_the_competition_keeps_for_one() -> None:
 
 
 @pytest.mark.parametrize(("classes", "second"), [(7, "boosting-random"), (2, "linear")])
-def test_where_there_are_many_classes_and_rows_a_budget_trains_random_cut_points_early(
+def test_where_there_are_many_classes_and_rows_a_budget_trains_random_cut_points_early_and_a_larger_net(
     classes: int, second: str
 ) -> None:
     n = 8_000
@@ -52,6 +52,7 @@ def test_where_there_are_many_classes_and_rows_a_budget_trains_random_cut_points
     )
     within = [*choose_models(problem, budget=60.0)]
     assert within[:2] == ["boosting", second]
+    assert ("tabular-net-large" in within) == (classes > 2)
     assert sorted(within) == sorted([*problem.models, *STACKERS])
 
 

@@ -37,7 +37,9 @@ _FURTHER = {
 }
 # The order in which a budget trains models where there are many classes and rows: random cut points and trees of single
 # rows are far better there than the usual ones, and each model takes long (docs/decisions/0007-any-competition.md).
-_ORDER_OF_MANY_CLASSES = ("boosting", "boosting-random", "forest-deep", "tabular-net", "catboost-deep", "linear")
+_ORDER_OF_MANY_CLASSES = ("boosting", "boosting-random", "forest-deep", "tabular-net-large", "catboost-deep", "linear")
+_LARGE_NET = {"hidden": 128, "dropout": 0.1, "epochs": 40, "budget": 1000.0}
+_FURTHER_OF_MANY_CLASSES = {**_FURTHER, "tabular-net-large": model("tabular-net", **_LARGE_NET)}
 _MANY_CLASSES = 50_000  # rows times classes
 _FURTHER_OF_MANY_ROWS = {"boosting-random": _FURTHER["boosting-random"], "tabular-net": model("tabular-net")}
 _MANY = 200_000
@@ -55,8 +57,10 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
     if pixels:
         return _models_of_pictures(competition, columns, pixels)
     many = len(columns) >= _MANY
-    further = _FURTHER_OF_MANY_ROWS if many else _FURTHER
     free_text = any(is_free_text(columns[name]) for name in columns)
+    usual = not (many or free_text or columns.shape[1] >= _WIDE)
+    many_classes = usual and _has_many_classes(competition, tables)
+    further = _FURTHER_OF_MANY_ROWS if many else _FURTHER_OF_MANY_CLASSES if many_classes else _FURTHER
     names: tuple[str, ...] = _FREE_TEXT if free_text else _MANY_ROWS if many else _ANY_TABLE
     reason = "the default models for tables"
     if free_text and isinstance(competition.weights, Mapping) and competition.weights.get("sentences") is not None:
@@ -68,7 +72,7 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
         names = ("calendar", *names)
         reason += ", and 'calendar', which continues levels and seasons into the future"
     models = {name: model(name) for name in names} | further
-    if not (many or free_text) and _has_many_classes(competition, tables):
+    if many_classes:
         models = {name: models[name] for name in dict.fromkeys((*_ORDER_OF_MANY_CLASSES, *models))}
     budgeted = competition.budgeted or tuple(name for name in further if name not in names)
     return {"models": models, "default": competition.default or names, "budgeted": budgeted}, Reason(text=reason)
