@@ -137,6 +137,12 @@ class TrainingError(RunError):
     code = "training-failed"
 
 
+class TooFewStepsError(TrainingError):
+    """A time limit leaves a network so few steps that it would learn next to nothing."""
+
+    code = "too-few-steps"
+
+
 class SubmissionError(RunError):
     """The submission does not match the sample submission. It was not written."""
 

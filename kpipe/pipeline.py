@@ -213,6 +213,7 @@ def resume(
     out: Path,
     slug: str | None = None,
     changes: Mapping[str, Any],
+    spent: float = 0.0,
     **callbacks: Unpack[Callbacks],
 ) -> Run:
     """Resume an unfinished run with the request it was started with.
@@ -227,6 +228,8 @@ def resume(
         The competition that the run must belong to.
     changes : mapping
         Options that replace those of the run: ``data``, ``jobs``, ``budget``.
+    spent : float
+        As for ``run``.
     **callbacks
         As for ``run``.
 
@@ -240,7 +243,7 @@ def resume(
         If there is no such run, a process is using it, or its inputs have changed since it was started.
     """
     request, rerun = request_to_resume(name, out=out, slug=slug, changes=changes)
-    return run(request, rerun=rerun, **callbacks)
+    return run(request, rerun=rerun, spent=spent, **callbacks)
 
 
 def reproduce(name: str, *, out: Path, data: str | Path | None = None, **callbacks: Unpack[Callbacks]) -> Reproduction:

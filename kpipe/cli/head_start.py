@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kpipe.core.devices import available_cores, is_accelerator_possible
+from kpipe.core.process_times import process_age
 from kpipe.training.fork_server import start_fork_server
 
-__all__ = ["start_workers_early"]
+__all__ = ["seconds_since_start", "start_workers_early"]
 
 _NETS = Path(__file__).parents[1] / "models" / "nets"
 _MAIN = Path(__file__).parents[1] / "__main__.py"
@@ -31,7 +32,7 @@ def start_workers_early(options: argparse.Namespace) -> None:
     options : Namespace
         Of ``kpipe run``.
     """
-    if Path(sys.argv[0]).name != "kpipe" and Path(sys.argv[0]) != _MAIN:  # another program that calls the command
+    if not _is_own_process():
         return
     jobs = options.jobs or available_cores()
     in_this_process = jobs < 2 and options.budget is None
@@ -40,6 +41,15 @@ def start_workers_early(options: argparse.Namespace) -> None:
         return
     libraries = ["lightgbm", *(["torch", "kpipe.models.nets.loop"] if _needs_torch(options) else [])]
     start_fork_server(libraries, threads=max(available_cores() // max(jobs, 2), 1))
+
+
+def seconds_since_start() -> float:
+    """Return the seconds since the command was started: by its user, or by another program that calls it just now."""
+    return process_age() if _is_own_process() else 0.0
+
+
+def _is_own_process() -> bool:
+    return Path(sys.argv[0]).name == "kpipe" or Path(sys.argv[0]) == _MAIN
 
 
 def _will_reuse_fits(options: argparse.Namespace) -> bool:

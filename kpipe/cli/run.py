@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from kpipe.cli.command import Command
-from kpipe.cli.head_start import start_workers_early
+from kpipe.cli.head_start import seconds_since_start, start_workers_early
 from kpipe.cli.messages import print_competition_notes, print_message
 from kpipe.cli.options import (
     REQUEST_OPTIONS,
@@ -51,7 +51,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     """Train, print the result and, if asked, report, track and submit it."""
-    began = time.perf_counter()
+    began = time.perf_counter() - seconds_since_start()
     start_workers_early(options)
     from kpipe.cli.console.progress import show_progress
     from kpipe.cli.console.run import print_run
@@ -106,7 +106,10 @@ def _resume(options: argparse.Namespace, callbacks: Callbacks, began: float) -> 
             f"--resume keeps the options that the run was started with: omit {', '.join(other)}.",
             code="conflicting-options",
         )
-    return pipeline.resume(options.resume, out=options.out, slug=options.slug, changes=changes, **callbacks)
+    spent = time.perf_counter() - began
+    return pipeline.resume(
+        options.resume, out=options.out, slug=options.slug, changes=changes, spent=spent, **callbacks
+    )
 
 
 def _report_and_track(run: Run, options: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """The time limit of a fit. Models that can train for a shorter time read it, and record how they were shortened.
 
-A fit runs in a ``limit_time`` block. Estimators that can be shortened call ``current_limit()``; others ignore it.
+A fit runs in a ``limit_time`` block. Estimators that can be shortened call ``current_limit()``; others ignore it. Those
+that surely end in time have the attribute ``keeps_time_limit``.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
+from typing import Any
 
-__all__ = ["Steps", "TimeLimit", "current_limit", "limit_time", "share_limit"]
+__all__ = ["Steps", "TimeLimit", "current_limit", "keeps_time_limit", "limit_time", "share_limit"]
 
 Steps = tuple[int, int]  # training steps of a network: planned, and taken within the time limit
 
@@ -26,6 +28,10 @@ class TimeLimit:
         When a shortened fit must have ended: earlier than ``end`` if other models wait.
     rows : int
         The number of rows to predict after fitting.
+    alone_end : float, optional
+        When a shortened fit must have ended if others that are to follow it may be left out.
+    is_optional : bool
+        Whether the run has predictions of another model, so that a fit of next to no use is left out.
     repeated : sequence of (int, int)
         For a fit that repeats another one: exactly these steps of each network are taken, however long they take.
 
@@ -38,10 +44,18 @@ class TimeLimit:
     """
 
     def __init__(
-        self, end: float, shortened_end: float | None = None, *, rows: int = 0, repeated: Sequence[Steps] = ()
+        self,
+        end: float,
+        shortened_end: float | None = None,
+        *,
+        rows: int = 0,
+        alone_end: float | None = None,
+        is_optional: bool = False,
+        repeated: Sequence[Steps] = (),
     ) -> None:
         self.end, self.rows = end, rows
         self.shortened_end = end if shortened_end is None else shortened_end
+        self.is_optional, self._alone_end = is_optional, alone_end
         self.repeated = [*repeated]
         self.taken: list[Steps] = []
         self.shortened = False
@@ -50,6 +64,14 @@ class TimeLimit:
         """Return the seconds until the end."""
         return (self.shortened_end if shortened else self.end) - time.monotonic()
 
+    def take_all(self) -> bool:
+        """Take the time of fits that would follow, which are left out then; return whether that is allowed."""
+        if self._alone_end is None:
+            return False
+        self.end = self.shortened_end = self._alone_end
+        self._alone_end = None
+        return True
+
     def note(self, steps: Steps, *, shortened: bool) -> None:
         """Record the steps of a network, so that the fit can be repeated."""
         self.taken.append(steps)
@@ -57,6 +79,12 @@ class TimeLimit:
 
 
 _LIMIT: ContextVar[TimeLimit | None] = ContextVar("limit", default=None)
+
+
+def keeps_time_limit(estimator: Any) -> bool:
+    """Return whether an estimator, or one inside it, surely ends within the limit of a fit."""
+    parts = (estimator, *estimator.get_params().values())
+    return any(getattr(part, "keeps_time_limit", False) is True for part in parts)
 
 
 def current_limit() -> TimeLimit | None:

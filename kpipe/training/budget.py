@@ -36,6 +36,8 @@ _SLOWEST = 3.0  # beyond, the time is more likely that of a disk or a download t
 _STACKING_SHARE, _MOST_STACKING = 0.1, 60.0
 _TO_START, _SLOWER = 5.0, 1.5  # seconds for workers to start, and how much longer than boosting the layer may take
 _SHORTENED_SHARE = 0.85
+_RESERVED, _RESERVED_AT_MOST = 0.3, 0.7  # of a budget: at rest, and on a machine with much other work
+_PATIENCE = 1.5  # times its time that a fit may take which is to keep a limit itself
 _NEEDED_SHARE = 2  # half of the time left is for the first fits of a needed model
 
 
@@ -55,16 +57,17 @@ def reserved_seconds(budget: float | None, *, prepared: float = 2.0, slowness: f
     --------
     >>> reserved_seconds(5.0), reserved_seconds(300.0, prepared=5.0), reserved_seconds(None)
     (1.5, 9.5, 0.0)
-    >>> reserved_seconds(300.0, prepared=5.0, slowness=2.0)
-    19.0
+    >>> reserved_seconds(300.0, prepared=5.0, slowness=2.0), reserved_seconds(10.0, slowness=10.0)
+    (19.0, 7.0)
     """
     if budget is None:
         return 0.0
-    return min(0.3 * budget, (0.5 + 0.02 * budget + 0.6 * prepared) * slowness)
+    most = min(_RESERVED * slowness, _RESERVED_AT_MOST)
+    return min(most * budget, (0.5 + 0.02 * budget + 0.6 * prepared) * slowness)
 
 
-def slowness_of(elapsed: float, worked: float) -> float:
-    """Return how many seconds a second of work takes, between 1 and 3.
+def slowness_of(elapsed: float, worked: float, waited: float | None = None) -> float:
+    """Return how many seconds a second of work takes, at least 1.
 
     Parameters
     ----------
@@ -72,13 +75,21 @@ def slowness_of(elapsed: float, worked: float) -> float:
         Seconds so far by the clock.
     worked : float
         Seconds of the processor in that time.
+    waited : float, optional
+        Seconds for which other work had the processor. Without it, at most 3 is returned: the time may have been that
+        of a disk or a download.
 
     Examples
     --------
     >>> slowness_of(4.0, 2.0), slowness_of(4.0, 4.5), slowness_of(90.0, 2.0)
     (2.0, 1.0, 3.0)
+    >>> slowness_of(90.0, 2.0, waited=1.0), slowness_of(90.0, 2.0, waited=18.0)
+    (1.5, 10.0)
     """
-    return min(max(elapsed / max(worked, 1e-3), 1.0), _SLOWEST)
+    worked = max(worked, 1e-3)
+    if waited is None:
+        return min(max(elapsed / worked, 1.0), _SLOWEST)
+    return 1.0 + waited / worked
 
 
 def n_first_fits(fits: int, n_parallel: int, *, limited: bool) -> int:
@@ -101,7 +112,7 @@ def n_first_fits(fits: int, n_parallel: int, *, limited: bool) -> int:
     return min(n_parallel, fits) if limited else fits
 
 
-def first_share(fits: int, n_parallel: int, *, needed: bool) -> int:
+def first_share(fits: int, n_parallel: int, *, needed: bool, elastic: bool = False) -> float:
     """Return into how many equal parts the time left is divided; the first fits of a model may take one of them.
 
     Parameters
@@ -110,13 +121,20 @@ def first_share(fits: int, n_parallel: int, *, needed: bool) -> int:
         As for ``n_first_fits``.
     needed : bool
         Whether no model has finished yet.
+    elastic : bool, default False
+        Whether the fits themselves end in time: they are stopped only where that fails, and then somewhat later.
 
     Examples
     --------
     >>> first_share(5, 2, needed=False), first_share(5, 2, needed=True)
     (3, 2)
+    >>> first_share(5, 2, needed=False, elastic=True), first_share(5, 2, needed=True, elastic=True)
+    (2.0, 1)
     """
-    return _NEEDED_SHARE if needed else rounds_of(fits, n_parallel)
+    rounds = rounds_of(fits, n_parallel)
+    if elastic:
+        return 1 if needed else max(rounds / _PATIENCE, 1)
+    return _NEEDED_SHARE if needed else rounds
 
 
 def seconds_for(fits: int, n_parallel: int, *, longest: float) -> float:

@@ -37,7 +37,7 @@ __all__ = ["NO_SHORTENED", "Fits", "ShortenedFits", "count_fits", "cross_validat
 
 _LOG = logging.getLogger("kpipe")
 _QUICK = "quick-linear"  # the model that is trained first where little time is left, in this process
-_SOON = 4.0  # seconds in which workers may not even start
+_SOON = 2.0  # seconds of an idle machine in which workers may not even start
 _QUICK_CELLS = 3e7  # of the rows that a fold predicts
 _TOO_SHORT = f"the time sufficed for so few steps that {_QUICK} predicts better"
 _CONSTANT = "constant"  # the model whose predictions are submitted where the budget is too short for any other
@@ -129,7 +129,8 @@ def cross_validate(
     )
     _LOG.info("plan: %s on %d folds, %d at a time; %s", ", ".join(models), plan.n_fits, parallel, deadline)
     quick = _train_quick(plan, runner, seeds[0]) if planned else {}
-    first = _add_folds(plan, runner, quick) if quick and not deadline.has_time_for(_SOON) else {}
+    runner.has_other = bool(quick)
+    first = _add_folds(plan, runner, quick) if quick and not deadline.has_time_for(_SOON * deadline.slowness) else {}
     results, skipped, short = _train_models(plan, runner, seeds, first)
     fallback, stackers = "", {}
     if quick and _is_best(plan, quick, results, data):
@@ -266,7 +267,7 @@ def _train_models(
         complete = len(results) == len(tasks)
         # Some folds of one model are better than no model. With refit, they give no predictions for test rows.
         if results and (complete or not (found or plan.folds.refit)):
-            found[name] = results
+            found[name], runner.has_other = results, True
         if not complete:
             part = f"{name} ({len(tasks) - len(results)} of {len(tasks)} fits)" if name in found else name
             short[name] = Shortage(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from kpipe.core.process_times import seconds_waited
 from kpipe.training.budget import reserved_seconds, slowness_of
 
 __all__ = ["Deadline", "RunClock"]
@@ -21,10 +22,13 @@ class Deadline:
         Seconds from now. None: there is no limit.
     spent : float, default 0.0
         Seconds of the budget that have passed already.
+    slowness : float, default 1.0
+        Seconds that a second of work takes, see ``kpipe.training.budget.slowness_of``.
 
     Attributes
     ----------
     budget : float or None
+    slowness : float
     end : float or None
         By ``time.monotonic``.
 
@@ -36,8 +40,8 @@ class Deadline:
     'no limit'
     """
 
-    def __init__(self, budget: float | None, *, spent: float = 0.0) -> None:
-        self.budget = budget
+    def __init__(self, budget: float | None, *, spent: float = 0.0, slowness: float = 1.0) -> None:
+        self.budget, self.slowness = budget, slowness
         self.end = None if budget is None else time.monotonic() + budget - spent
 
     @property
@@ -57,15 +61,15 @@ class Deadline:
         """Return whether work that takes ``seconds`` would end in time."""
         return self.end is None or time.monotonic() + seconds < self.end
 
-    def share(self, parts: int) -> Deadline:
+    def share(self, parts: float) -> Deadline:
         """Return an earlier deadline, after one of ``parts`` equal parts of the time that is left."""
         left = self.seconds_left()
-        return self if left is None else Deadline(left / max(parts, 1))
+        return self if left is None else Deadline(left / max(parts, 1), slowness=self.slowness)
 
     def before(self, seconds: float) -> Deadline:
         """Return a deadline that leaves ``seconds`` until this one."""
         left = self.seconds_left()
-        return self if left is None else Deadline(max(left - seconds, 0.0))
+        return self if left is None else Deadline(max(left - seconds, 0.0), slowness=self.slowness)
 
     def __str__(self) -> str:
         return "no limit" if self.end is None else f"{self.seconds_left():.0f} s left"
@@ -90,6 +94,7 @@ class RunClock:
     def __init__(self, budget: float | None, *, spent: float = 0.0) -> None:
         self.budget = budget
         self.began, self._spent, self._worked = time.perf_counter() - spent, spent, time.process_time()
+        self._waited = seconds_waited()
 
     def seconds_to_check_tables(self) -> float | None:
         """Return the seconds of the processor that checks of tables may take; None without a budget.
@@ -105,14 +110,16 @@ class RunClock:
 
         The slower the machine has been so far, because of other work on it, the more time is kept.
         """
-        worked = time.process_time() - self._worked
-        reserved = reserved_seconds(self.budget, prepared=worked, slowness=self.slowness())
-        return Deadline(self.budget, spent=self.elapsed() + reserved)
+        worked, slowness = time.process_time() - self._worked, self.slowness()
+        reserved = reserved_seconds(self.budget, prepared=worked, slowness=slowness)
+        return Deadline(self.budget, spent=self.elapsed() + reserved, slowness=slowness)
 
     def elapsed(self) -> float:
         """Return the seconds that the run has taken so far."""
         return time.perf_counter() - self.began
 
     def slowness(self) -> float:
-        """Return how many seconds a second of this process's work has taken so far, between 1 and 3."""
-        return slowness_of(self.elapsed() - self._spent, time.process_time() - self._worked)
+        """Return how many seconds a second of this process's work has taken so far, at least 1."""
+        now = seconds_waited()
+        waited = None if now is None or self._waited is None else now - self._waited
+        return slowness_of(self.elapsed() - self._spent, time.process_time() - self._worked, waited)

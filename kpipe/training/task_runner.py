@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from kpipe.core.time_limit import Steps
-from kpipe.errors import KpipeError, TrainingError
+from kpipe.core.time_limit import Steps, keeps_time_limit
+from kpipe.errors import KpipeError, TooFewStepsError, TrainingError
 from kpipe.training import budget
 from kpipe.training.checkpoints import NO_CHECKPOINTS, Checkpoints, FitStore, load_result, save_result
 from kpipe.training.deadline import Deadline
@@ -22,8 +22,8 @@ from kpipe.training.worker import FitResult, FitTask, TrainingData, fit_predict
 __all__ = ["FitFinished", "FitResults", "TaskRunner"]
 
 _LOG = logging.getLogger("kpipe")
-# Seconds below which the first fits of a model are not started: on a busy machine workers take longer to start, and to
-# be stopped while they do (8 s beyond a deadline at a load of 20 on 2 cores).
+# Seconds of an idle machine below which the first fits of a model are not started: on a busy one workers take longer to
+# start, and to be stopped while they do (8 s beyond a deadline at a load of 20 on 2 cores).
 _SHORTEST = 1.0
 
 FitResults = Mapping[tuple[int, int], FitResult]  # (seed, fold) → result
@@ -82,6 +82,7 @@ class TaskRunner:
     on_fit_done: Callable[[FitFinished], None]
     total: int | None
     deadline: Deadline
+    has_other: bool = field(default=False, init=False)  # whether some model predicts already
     n_reused: int = field(default=0, init=False)  # fits of other runs
     shortened: dict[str, tuple[Steps, ...]] = field(default_factory=dict, init=False)  # name of the fit → its steps
     _done: int = field(default=0, init=False)
@@ -113,16 +114,18 @@ class TaskRunner:
             If a fit fails.
         """
         n_parallel, limited = self.pool.n_parallel, self.deadline.is_limited
+        elastic = limited and self.pool.cluster is None and bool(tasks) and keeps_time_limit(tasks[0].estimator)
         n_first = budget.n_first_fits(len(tasks), n_parallel, limited=limited)
         results: dict[tuple[int, int], FitResult] = {}
         shortened_end = self._end_if_shortened(others_wait=not (last or again))
         if needed or not self.deadline.has_passed():
-            parts = 1 if needed and last else budget.first_share(len(tasks), n_parallel, needed=needed)
-            share = self.deadline.share(parts)
-            limited_tasks = self._with_limits(tasks, shortened_end)
-            self._run_until(share, limited_tasks[:n_first], results, shortest=0.0 if again else _SHORTEST)
+            parts = budget.first_share(len(tasks), n_parallel, needed=needed, elastic=elastic)
+            share = self.deadline.share(1 if needed and last else parts)
+            limited_tasks = self._with_limits(tasks, shortened_end, may_be_alone=needed)
+            shortest = 0.0 if again else _SHORTEST * self.deadline.slowness
+            self._run_until(share, limited_tasks[:n_first], results, shortest=shortest)
         rest = self._with_limits(tasks[n_first:], shortened_end)
-        if rest and self._is_worth_continuing(rest, results, n_first=n_first, needed=needed):
+        if rest and self._is_worth_continuing(rest, results, n_first=n_first, needed=needed, elastic=elastic):
             self._run_until(self.deadline, rest, results)
         if len(results) < len(tasks):
             _LOG.info("%s: %d of %d fits finished; %s", tasks[0].model, len(results), len(tasks), self.deadline)
@@ -212,22 +215,34 @@ class TaskRunner:
         left = self.deadline.seconds_left() or 0.0
         return self.deadline.end - left + budget.seconds_if_shortened(left, others_wait=others_wait)
 
-    def _with_limits(self, tasks: Sequence[FitTask], shortened_end: float) -> list[FitTask]:
+    def _with_limits(
+        self, tasks: Sequence[FitTask], shortened_end: float, *, may_be_alone: bool = False
+    ) -> list[FitTask]:
         """The tasks with what each must know to leave time for those that follow it."""
         if self.deadline.end is None or self.pool.cluster is not None:  # other machines have other clocks
             return [*tasks]
         parallel, rounds = self.pool.n_parallel, budget.rounds_of(len(tasks), self.pool.n_parallel)
         return [
-            replace(task, end=self.deadline.end, rounds=rounds - number // parallel, shortened_end=shortened_end)
+            replace(
+                task,
+                end=self.deadline.end,
+                rounds=rounds - number // parallel,
+                shortened_end=shortened_end,
+                may_be_alone=may_be_alone,
+                is_optional=self.has_other,
+            )
             for number, task in enumerate(tasks)
         ]
 
-    def _is_worth_continuing(self, rest: Sequence[FitTask], results: FitResults, *, n_first: int, needed: bool) -> bool:
+    def _is_worth_continuing(
+        self, rest: Sequence[FitTask], results: FitResults, *, n_first: int, needed: bool, elastic: bool
+    ) -> bool:
+        seconds = self._seconds_for(rest, results)
         return budget.is_worth_continuing(
             first=n_first,
             finished=len(results),
             needed=needed,
-            seconds=self._seconds_for(rest, results),
+            seconds=0.0 if elastic else seconds,  # its fits take no more than there is
             left=self.deadline.seconds_left(),
         )
 
@@ -248,7 +263,9 @@ class TaskRunner:
     ) -> None:
         failed: list[KpipeError] = []
         for task, result in self._results(tasks, deadline, shortest):
-            if isinstance(result, KpipeError):
+            if isinstance(result, TooFewStepsError):
+                _LOG.info("%s left out: %s", task.key, result)
+            elif isinstance(result, KpipeError):
                 failed.append(result)
             else:
                 results[task.seed, task.fold] = result

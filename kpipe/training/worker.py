@@ -84,6 +84,10 @@ class FitTask:
         How often fits of the model are still started until then, this fit included.
     shortened_end : float
         The same, if the fits have to be shortened.
+    may_be_alone : bool
+        Whether the fits that follow may be left out.
+    is_optional : bool
+        Whether the run has predictions of another model, so that a fit of next to no use is left out.
     steps : tuple of (int, int)
         The steps of a shortened fit that is repeated.
     keep : str
@@ -102,6 +106,8 @@ class FitTask:
     end: float | None = None
     rounds: int = 1
     shortened_end: float = math.inf
+    may_be_alone: bool = False
+    is_optional: bool = False
     steps: tuple[Steps, ...] = ()
     keep: str = ""
     choices: str = ""
@@ -262,7 +268,13 @@ def _time_limit(task: FitTask, data: TrainingData) -> TimeLimit | None:
         return TimeLimit(math.inf, rows=rows, repeated=task.steps) if task.steps else None
     now = time.monotonic()
     full, shortened = ((end - now) / max(task.rounds, 1) for end in (task.end, min(task.end, task.shortened_end)))
-    return TimeLimit(now + full, now + shortened, rows=rows)
+    return TimeLimit(
+        now + full,
+        now + shortened,
+        rows=rows,
+        alone_end=min(task.end, task.shortened_end) if task.may_be_alone else None,
+        is_optional=task.is_optional,
+    )
 
 
 def predict(estimator: Any, X: pd.DataFrame, outputs: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from sklearn.dummy import DummyClassifier
 
 from kpipe.core.time_limit import current_limit
 from kpipe.core.values import Context, Folds, Predictions, Tables
+from kpipe.errors import TooFewStepsError
 from kpipe.problem.competition import Factory
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.folds import make_folds
@@ -72,6 +73,15 @@ class Shortened(DummyClassifier):
         return super().fit(X, y)
 
 
+class Hopeless(DummyClassifier):
+    """Has no time for enough steps, and says so if other predictions are there."""
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray, sample_weight: None = None) -> Hopeless:
+        if (limit := current_limit()) is not None and limit.is_optional:
+            raise TooFewStepsError("The time left suffices for 3 of 100 steps.")
+        return super().fit(X, y)
+
+
 class BatchMean(RegressorMixin, BaseEstimator):
     """Predicts the mean of x over the rows that are predicted together."""
 
@@ -105,6 +115,10 @@ def prior(context: Context) -> BaseEstimator:
 
 def shortened(context: Context) -> BaseEstimator:
     return Shortened(strategy="prior")
+
+
+def hopeless(context: Context) -> BaseEstimator:
+    return Hopeless(strategy="prior")
 
 
 def seeded(context: Context) -> BaseEstimator:

@@ -15,6 +15,7 @@ from kpipe.training.budget import (
     n_first_fits,
     reserved_seconds,
     seconds_for,
+    slowness_of,
 )
 from tests.tables import survivors
 
@@ -42,6 +43,27 @@ def test_first_fits_that_take_their_share_leave_time_for_the_rest(fits: int, n_p
 
 def test_first_fits_of_a_needed_model_may_take_half_of_the_time_left() -> None:
     assert first_share(100, 2, needed=True) == 2
+
+
+def test_fits_that_keep_a_limit_themselves_are_stopped_later() -> None:
+    assert first_share(100, 2, needed=True, elastic=True) == 1
+    assert 1 < first_share(5, 2, needed=False, elastic=True) < first_share(5, 2, needed=False)
+    assert first_share(2, 2, needed=False, elastic=True) == 1
+
+
+@given(st.floats(0.1, 1e3), st.floats(0.1, 100.0), st.floats(0.0, 1e3))
+def test_a_machine_is_as_slow_as_other_work_makes_this_process_wait(
+    elapsed: float, worked: float, waited: float
+) -> None:
+    assert slowness_of(elapsed, worked, 0.0) == 1.0
+    assert slowness_of(elapsed, worked, waited) == pytest.approx((worked + waited) / worked)
+    assert 1.0 <= slowness_of(elapsed, worked) <= 3.0  # where the system does not tell
+
+
+@given(st.floats(5.0, 3600.0), st.floats(1.0, 50.0))
+def test_the_more_other_work_a_machine_has_the_more_time_is_kept(budget: float, slowness: float) -> None:
+    kept = reserved_seconds(budget, slowness=slowness)
+    assert reserved_seconds(budget) <= kept <= 0.7 * budget
 
 
 def test_the_rest_of_a_model_is_started_where_it_would_finish_in_time() -> None:

@@ -22,7 +22,7 @@ from kpipe.training.deadline import Deadline
 from kpipe.training.folds import make_folds
 from kpipe.training.task_runner import FitFinished
 from tests.tables import prices, problem_of, survivors
-from tests.training.models import batch_mean, broken, counted, echo, prior, seeded, shortened, validated
+from tests.training.models import batch_mean, broken, counted, echo, hopeless, prior, seeded, shortened, validated
 
 
 def trained(made: Tables, name: str = "linear", **fields: object) -> tuple[Problem, Folds, ModelPredictions]:
@@ -284,13 +284,25 @@ def test_a_net_that_learns_less_in_its_few_steps_than_a_linear_model_is_not_subm
     assert not found.shortened
 
 
+def test_a_net_that_has_time_for_too_few_steps_is_left_out_where_another_model_predicts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    models = {"net": hopeless, "prior": prior}
+    found, _ = validated(survivors(), models, deadline=Deadline(30.0), jobs=1)
+    assert [one.name for one in found.models] == ["prior"]
+    assert found.skipped["net"].startswith("it would not finish within the budget of 30 s: its 5 fits need more than ")
+    monkeypatch.setattr(cross_validation, "_QUICK_CELLS", 0)
+    found, _ = validated(survivors(), models, deadline=Deadline(30.0), jobs=1)
+    assert [one.name for one in found.models] == ["net", "prior"]
+
+
 def test_beside_a_model_that_was_trained_in_full_no_quick_model_is_submitted() -> None:
     found, _ = validated(survivors(), {"net": shortened, "prior": prior}, deadline=Deadline(30.0), jobs=1)
     assert [one.name for one in found.models] == ["net", "prior"]
 
 
 def test_where_workers_would_start_too_late_a_quick_model_comes_first() -> None:
-    found, _ = validated(survivors(), {"linear": model("linear")}, deadline=Deadline(3.0), jobs=1)
+    found, _ = validated(survivors(), {"linear": model("linear")}, deadline=Deadline(1.5), jobs=1)
     assert found.models[0].name == "quick-linear"
     assert 0 in found.models[0].fits[0]
 

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from kpipe.training import deadline
 from kpipe.training.deadline import Deadline, RunClock
 
 
@@ -46,6 +47,7 @@ def test_the_busier_the_machine_the_more_time_is_kept_for_the_end(
     now = {"perf_counter": 100.0, "process_time": 0.0}
     for name in now:
         monkeypatch.setattr(time, name, lambda name=name: now[name])
+    monkeypatch.setattr(deadline, "seconds_waited", lambda: None)
     clock = RunClock(90.0)
     now["perf_counter"] += 10.0
     now["process_time"] += worked
@@ -57,6 +59,20 @@ def test_the_busier_the_machine_the_more_time_is_kept_for_the_end(
     assert to_check is not None
     assert to_check == pytest.approx(6.0 / min(10.0 / worked, 3.0))
     assert RunClock(None).training_deadline().seconds_left() is None
+
+
+def test_other_work_makes_a_clock_slow_and_a_download_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = {"perf_counter": 100.0, "process_time": 0.0}
+    for name in now:
+        monkeypatch.setattr(time, name, lambda name=name: now[name])
+    waited = 1.0
+    monkeypatch.setattr(deadline, "seconds_waited", lambda: waited)
+    clock = RunClock(90.0)
+    now["perf_counter"], now["process_time"] = 140.0, 2.0
+    assert clock.slowness() == 1.0
+    waited = 19.0
+    assert clock.slowness() == 10.0
+    assert clock.training_deadline().slowness == clock.training_deadline().share(2).slowness == 10.0
 
 
 def test_a_deadline_can_leave_time_before_another() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -78,6 +78,8 @@ class ConvNet(BaseEstimator):
     quick_ : bool
         Whether a time limit left so few steps that a prediction is made from one view of the image.
     """
+
+    keeps_time_limit: ClassVar[bool] = True
 
     shape: ImageShape | None = None
     size: Literal["small", "large", "photo"] = "small"

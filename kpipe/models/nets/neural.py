@@ -25,7 +25,7 @@ Holzmüller et al., "Better by Default", 2024, https://arxiv.org/abs/2407.04491 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import softmax
@@ -69,6 +69,8 @@ def neural(context: Context, *, scaler: BaseEstimator | None = None, **options: 
 
 class _NeuralNet(BaseEstimator):
     """What the classifier and the regressor share: parameters, and the way from a table to trained weights."""
+
+    keeps_time_limit: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -13,12 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kpipe.core.time_limit import current_limit
+from kpipe.errors import TooFewStepsError
 
 __all__ = ["Schedule", "plan_schedule"]
 
 _PLANNED = 0.92  # share of the time left that is planned: steps vary, and a busy machine becomes slower
 _STOPPED = 0.97  # share after which training stops, whatever was planned
 _FEWEST = 10  # steps: fewer teach nothing
+_USEFUL = 30  # steps: with fewer, a linear model predicts better
 _MEASURED = 128  # rows whose prediction is measured
 _STEPS = 4  # that are measured
 _LONGEST = 0.3  # seconds of measuring, after which no further step is measured
@@ -85,6 +87,11 @@ def plan_schedule(
     Returns
     -------
     Schedule
+
+    Raises
+    ------
+    TooFewStepsError
+        If the time suffices for so few steps that the fit is of no use where the run has other predictions.
     """
     limit = current_limit()
     if limit is None:
@@ -97,8 +104,13 @@ def plan_schedule(
     if seconds * steps + predicting <= _PLANNED * limit.seconds_left(shortened=False):
         return Schedule(steps)
     left, most = limit.seconds_left(shortened=True), steps
+    useful = min(_USEFUL, steps)
+    if _affordable(left, seconds, predicting) < useful and limit.take_all():
+        left = limit.seconds_left(shortened=True)
     if _affordable(left, seconds, predicting) < enough:
         predicting, most = _seconds_to_predict(predict_quickly, limit.rows), max(enough - 1, _FEWEST)
+    if limit.is_optional and (few := _affordable(left, seconds, predicting)) < useful:
+        raise TooFewStepsError(f"The time left suffices for {max(few, 0)} of {steps} steps, which teach too little.")
     planned = min(steps, most, max(_affordable(left, seconds, predicting), _FEWEST))
     stop_at = time.monotonic() + _STOPPED * left - predicting
     return Schedule(planned, shortened=True, quick=planned < enough, stop_at=stop_at)

@@ -39,7 +39,7 @@ clipping, one-hot columns for few categories and embeddings for many).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -86,6 +86,8 @@ def tabular_net(context: Context, **options: Any) -> BaseEstimator:
 
 class _TabularNet(BaseEstimator):
     """What the classifier and the regressor share: the way from a table to trained weights, and the outputs."""
+
+    keeps_time_limit: ClassVar[bool] = True
 
     def __init__(
         self,

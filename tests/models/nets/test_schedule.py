@@ -14,6 +14,7 @@ from sklearn.datasets import make_classification  # noqa: E402
 
 from kpipe.core import time_limit  # noqa: E402
 from kpipe.core.time_limit import TimeLimit, current_limit, limit_time, share_limit  # noqa: E402
+from kpipe.errors import TooFewStepsError  # noqa: E402
 from kpipe.models.nets import schedule  # noqa: E402
 from kpipe.models.nets.convnet import ConvNetClassifier  # noqa: E402
 from kpipe.models.nets.schedule import Schedule, plan_schedule  # noqa: E402
@@ -160,3 +161,22 @@ def test_a_fit_predicts_from_several_views_unless_few_steps_were_left() -> None:
 def fitted(limit: TimeLimit, pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
     with limit_time(limit):
         return ConvNetClassifier(random_state=0).fit(pixels, labels).predict_proba(pixels)
+
+
+@pytest.mark.parametrize(("seconds", "enough"), [(2.0, False), (6.0, True)])
+def test_a_net_that_has_time_for_too_few_steps_is_left_out_where_another_model_predicts(
+    clock: SlowClock, seconds: float, enough: bool
+) -> None:
+    with limit_time(TimeLimit(clock.now + seconds, is_optional=True)):
+        if enough:
+            assert plan_schedule(100, step=clock.step, predict=clock.predict, predict_quickly=clock.predict).shortened
+        else:
+            with pytest.raises(TooFewStepsError, match=r"The time left suffices for 12 of 100 steps"):
+                plan_schedule(100, step=clock.step, predict=clock.predict, predict_quickly=clock.predict)
+
+
+def test_where_steps_are_too_few_the_fits_that_would_follow_are_left_out_if_that_is_allowed(clock: SlowClock) -> None:
+    limit = TimeLimit(clock.now + 2.0, alone_end=clock.now + 10.0, is_optional=True)
+    with limit_time(limit):
+        made = plan_schedule(1_000, step=clock.step, predict=clock.predict, predict_quickly=clock.predict)
+    assert 80 < made.steps < 95
