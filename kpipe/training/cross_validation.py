@@ -129,7 +129,6 @@ def cross_validate(
     )
     _LOG.info("plan: %s on %d folds, %d at a time; %s", ", ".join(models), plan.n_fits, parallel, deadline)
     quick = _train_quick(plan, runner, seeds[0]) if planned else {}
-    runner.has_other = bool(quick)
     first = _add_folds(plan, runner, quick) if quick and not deadline.has_time_for(_SOON * deadline.slowness) else {}
     results, skipped, short = _train_models(plan, runner, seeds, first)
     fallback, stackers = "", {}
@@ -310,7 +309,9 @@ def _train_quick(plan: _Plan, runner: TaskRunner, seed: int) -> FitResults:
         return {}
     try:
         tasks = _quick_tasks(plan, seed)[: 1 + plan.folds.refit]
-        return {(task.seed, task.fold): fit_predict(task, runner.data) for task in tasks}
+        fitted = {(task.seed, task.fold): fit_predict(task, runner.data) for task in tasks}
+        runner.has_other = True
+        return fitted
     except TrainingError as error:
         _LOG.warning("skipped %s: %s", _QUICK, error)
         return {}
