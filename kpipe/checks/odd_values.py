@@ -14,7 +14,7 @@ from kpipe.checks.exchanged_values import days_out_of_order, exchanged_columns, 
 from kpipe.checks.folds import goes_on
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.odd_texts import odd_texts
-from kpipe.checks.spellings import new_levels, odd_spellings
+from kpipe.checks.spellings import new_levels, odd_spellings, recoded_levels, shifted_codes
 from kpipe.checks.statistics import two_proportion_z
 from kpipe.checks.units_of_columns import find_factor, two_digit_years, unit_of_column
 from kpipe.core.values import Folds
@@ -79,12 +79,23 @@ def _whole_columns(train: pd.DataFrame, test: pd.DataFrame, plain: list[Hashable
     likely: list[str] = []
     for column in plain:
         dates = None if pd.api.types.is_numeric_dtype(train[column]) else parse_dates(train[column])
+        recoded = recoded_levels if _is_category(train[column]) else shifted_codes
+        if not _is_bool(train[column]) and (text := recoded(train[column], test[column])) is not None:
+            certain.append(text)
         if dates is not None and (text := days_out_of_order(str(column), dates, parse_dates(test[column]))) is not None:
             certain.append(text)
         if (factor := find_factor(train[column], test[column])) is not None:
             sure, text = unit_of_column(str(column), factor)
             (certain if sure else likely).append(text)
     return certain, likely
+
+
+def _is_bool(column: pd.Series) -> bool:
+    return bool(pd.api.types.is_bool_dtype(column))
+
+
+def _is_category(column: pd.Series) -> bool:
+    return not pd.api.types.is_numeric_dtype(column) and to_numeric(column) is None
 
 
 def _brightness(frame: pd.DataFrame, pixels: list[str]) -> pd.DataFrame:
@@ -108,9 +119,8 @@ def _odd_values(train: pd.Series, test: pd.Series) -> Iterator[str]:
         yield from exchanged_days(str(train.name), dates, parse_dates(test))
     elif is_free_text(train):
         yield from odd_texts(train, test)
-    elif to_numeric(train) is None:
-        found = [*odd_spellings(train, test)] or new_levels(train, test)
-        yield from found
+    elif to_numeric(train) is None and recoded_levels(train, test) is None:
+        yield from [*odd_spellings(train, test)] or new_levels(train, test)
 
 
 def _odd_numbers(train: pd.Series, test: pd.Series) -> Iterator[str]:

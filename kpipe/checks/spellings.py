@@ -14,11 +14,14 @@ from kpipe.core.values import Folds
 from kpipe.problem.problem import Problem
 from kpipe.problem.vocabulary import labels_alike, plain_spelling
 
-__all__ = ["TABLE_CHECKS", "labels_spelled_alike", "new_levels", "odd_spellings"]
+__all__ = ["TABLE_CHECKS", "labels_spelled_alike", "new_levels", "odd_spellings", "recoded_levels", "shifted_codes"]
 
 _MIN_SHARE = 0.003  # of test, from which odd spellings are reported
 _MAX_FREE = 0.2  # share of a column's texts that may be different cells, for spellings to be compared
 _MAX_LEVELS = 50  # of train, for a new level of test to be odd
+# Levels of a column under other names, at most; difference of their shares, at most; that of the most and the least
+# frequent, at least; rows of test.
+_MAX_RECODED, _AS_FREQUENT, _UNEVEN, _MIN_TEST_ROWS = 12, 0.05, 0.15, 100
 _BY_CHANCE = 1e-6  # probability that so many rows of a level are all in test
 
 
@@ -84,6 +87,60 @@ def new_levels(train: pd.Series, test: pd.Series) -> Iterator[str]:
             f"train never has (it has {list_names([repr(str(level)) for level in known])}): if it is another code for "
             "one of these, convert it in clean."
         )
+
+
+def recoded_levels(train: pd.Series, test: pd.Series) -> str | None:
+    """A sentence about levels of test none of which train has, but which are as frequent as train's; None without such.
+
+    Parameters
+    ----------
+    train, test : Series
+        A column of texts in both tables.
+
+    Returns
+    -------
+    str or None
+        None, too, where shares are alike among themselves, as those of the countries of a survey.
+    """
+    ours, theirs = (part.dropna().astype(str).value_counts(normalize=True) for part in (train, test))
+    if not 2 <= len(ours) <= _MAX_RECODED or len(ours) != len(theirs) or ours.index.isin(theirs.index).any():
+        return None
+    if plain_spelling(theirs.index.to_series()).isin(plain_spelling(ours.index.to_series())).any():
+        return None  # only the spelling differs
+    apart = float(np.abs(ours.to_numpy() - theirs.to_numpy()).sum()) / 2
+    if apart > _AS_FREQUENT or ours.iloc[0] - ours.iloc[-1] < _UNEVEN or len(test) < _MIN_TEST_ROWS:
+        return None
+    names = ", ".join(f"{now!r}: {then!r}" for now, then in zip(theirs.index, ours.index, strict=True))
+    return (
+        f"{train.name} has none of train's categories in test, but as many others, which are as frequent: probably the "
+        f"same under other names. Convert them in clean; by their frequency, {{{names}}}."
+    )
+
+
+def shifted_codes(train: pd.Series, test: pd.Series) -> str | None:
+    """A sentence about whole numbers that stand for categories, and start at another number in test; None without such.
+
+    Parameters
+    ----------
+    train, test : Series
+        A column of numbers in both tables.
+
+    Returns
+    -------
+    str or None
+    """
+    ours, theirs = (part.dropna().value_counts(normalize=True).sort_index() for part in (train, test))
+    if not 2 <= len(ours) <= _MAX_RECODED or len(ours) != len(theirs) or len(test) < _MIN_TEST_ROWS:
+        return None
+    by = np.unique(theirs.index.to_numpy(dtype=np.float64) - ours.index.to_numpy(dtype=np.float64))
+    apart = float(np.abs(ours.to_numpy() - theirs.to_numpy()).sum()) / 2
+    if len(by) > 1 or not by[0] or apart > _AS_FREQUENT or ours.max() - ours.min() < _UNEVEN:
+        return None
+    return (
+        f"{train.name} is {theirs.index[0]:g} to {theirs.index[-1]:g} in test, but {ours.index[0]:g} to "
+        f"{ours.index[-1]:g} in train, and as frequent if {abs(by[0]):g} is {'subtracted' if by[0] > 0 else 'added'}: "
+        "the categories are numbered from another number. Convert those of test in clean."
+    )
 
 
 def labels_spelled_alike(problem: Problem, _: Folds) -> Iterator[Finding]:

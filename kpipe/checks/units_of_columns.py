@@ -17,7 +17,8 @@ _LEAST, _CERTAIN = 1.8, 5.0  # factors from which a column counts as scaled, and
 _STEADY = 0.2  # how far the logarithms of the ratios of quantiles may lie apart
 # Kolmogorov-Smirnov statistics before and after conversion; its critical value at a level of 1 %, times the root of n.
 _APART, _TOGETHER, _BY_CHANCE = 0.4, 0.03, 1.63
-_ROWS = 5_000
+_POWERS = tuple(10.0**power for power in range(-6, 7))
+_ROWS, _ZEROS = 5_000, 0.1  # rows that are used; difference between the shares of zeros
 _CENTURY = 100
 
 
@@ -51,8 +52,12 @@ def find_factor(train: pd.Series, test: pd.Series) -> Factor | None:
     """
     if not all(pd.api.types.is_numeric_dtype(part) and not pd.api.types.is_bool_dtype(part) for part in (train, test)):
         return None
-    ours, theirs = (_positive(part) for part in (train, test))
-    if min(len(ours), len(theirs)) < _MIN_ROWS or min(len(np.unique(ours)), len(np.unique(theirs))) < _MIN_VALUES:
+    (ours, zeros), (theirs, others) = (_positive(part) for part in (train, test))
+    if (
+        abs(zeros - others) > _ZEROS
+        or min(len(ours), len(theirs)) < _MIN_ROWS
+        or min(len(np.unique(ours)), len(np.unique(theirs))) < _MIN_VALUES
+    ):
         return None
     ratios = np.log(np.quantile(ours, _LEVELS) / np.quantile(theirs, _LEVELS))
     factor = float(np.exp(np.median(ratios)))
@@ -60,10 +65,8 @@ def find_factor(train: pd.Series, test: pd.Series) -> Factor | None:
         return None
     ours, theirs = np.sort(ours), np.sort(theirs)
     # Where values repeat, as sums of a few do, only the very factor makes them alike.
-    tried = [factor, *(10.0**power for power in range(-6, 7)), *np.exp(ratios).tolist()]
-    factor = min(
-        (one for one in tried if abs(np.log(one / factor)) <= _STEADY), key=lambda one: _distance(ours, theirs * one)
-    )
+    near = [one for one in (*_POWERS, *np.exp(ratios).tolist(), factor) if abs(np.log(one / factor)) <= _STEADY]
+    factor = min(near, key=lambda one: _distance(ours, theirs * one) - _TOGETHER * (one in _POWERS))
     if ks_statistic(ours, theirs) < _APART or _distance(ours, theirs * factor) > _TOGETHER + _BY_CHANCE * np.sqrt(
         1 / len(ours) + 1 / len(theirs)
     ):
@@ -76,12 +79,13 @@ def _distance(ours: np.ndarray, theirs: np.ndarray) -> float:
     return ks_statistic(*(np.array([float(f"{value:.4g}") for value in values]) for values in (ours, theirs)))
 
 
-def _positive(column: pd.Series) -> np.ndarray:
-    """The positive numbers of a column, which has hardly any others; empty if it does."""
+def _positive(column: pd.Series) -> tuple[np.ndarray, float]:
+    """The positive numbers of a column, none if others are negative, and the share of zeros."""
     values = column.iloc[:_ROWS].to_numpy(dtype=np.float64, na_value=np.nan)
     values = values[np.isfinite(values)]
-    positive: np.ndarray = values[values > 0]
-    return positive if len(positive) >= 0.9 * len(values) and (values >= 0).all() else values[:0]
+    return values[values > 0] if (values >= 0).all() else values[:0], float((values == 0).mean()) if len(
+        values
+    ) else 0.0
 
 
 def unit_of_column(column: str, factor: Factor) -> tuple[bool, str]:

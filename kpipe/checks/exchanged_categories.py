@@ -1,0 +1,112 @@
+"""Categories that stand for one another in test: each has the rows of another one, by all other columns."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+
+from kpipe.checks.interface import Finding, TableCheck
+from kpipe.core.values import Folds
+from kpipe.data.column_types import is_pixel_table
+from kpipe.data.pixels import picture_columns
+from kpipe.problem.problem import Problem
+
+__all__ = ["TABLE_CHECKS", "exchanged_categories"]
+
+_ROWS, _COLUMNS, _FEATURES = 10_000, 60, 30  # of a table that are used, columns that are examined, and compared with
+_MAX_LEVELS, _MIN_ROWS = 5, 30  # categories of a column, and rows of each in either table
+# Mean square of the differences between a category in train and in test, in standard deviations of the columns, from
+# which they are unlike; share of it that may be left once categories are exchanged back, beyond chance.
+_UNLIKE, _LEFT = 0.05, 0.1
+
+
+def exchanged_categories(problem: Problem, _: Folds) -> Iterator[Finding]:
+    """Columns whose categories mean the same in test only once they are exchanged; nothing where there are none.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Yields
+    ------
+    Finding
+    """
+    train, test = problem.X.iloc[:_ROWS], problem.X_test.iloc[:_ROWS]
+    if is_pixel_table(train) or picture_columns(train.columns):
+        return
+    measures = _measures(train, test)
+    for column in list(train)[:_COLUMNS]:
+        if column != problem.groups and (levels := _levels(train[column], test[column])):
+            others = [pair for name, pair in measures.items() if name != column][:_FEATURES]
+            meant = _meant(levels, train[column], test[column], others)
+            if meant is not None:
+                exchanged = {now: then for now, then in zip(levels, meant, strict=True) if now != then}
+                shown = ", ".join(
+                    f"{str(now)!r} there has the rows of {str(then)!r}" for now, then in exchanged.items()
+                )
+                yield (
+                    "fail",
+                    f"{column} has other categories in test than the same names mean in train, by all other columns: "
+                    f"{shown}. Exchange them back in clean, or find out how the two files code {column}.",
+                )
+
+
+def _levels(train: pd.Series, test: pd.Series) -> list[Hashable]:
+    """The categories of a column that both tables have in enough rows; none if there are other ones, or many."""
+    if pd.api.types.is_float_dtype(train) and train.nunique() > 2:
+        return []
+    ours, theirs = train.value_counts(), test.value_counts()
+    if not 2 <= len(ours) <= _MAX_LEVELS or set(ours.index) != set(theirs.index):
+        return []
+    return list(ours.index) if min(ours.min(), theirs.min()) >= _MIN_ROWS else []
+
+
+def _measures(train: pd.DataFrame, test: pd.DataFrame) -> dict[Hashable, tuple[np.ndarray, np.ndarray]]:
+    """Columns of both tables as numbers, standardized: ranks, or whether a cell has the most frequent category."""
+    made = {}
+    for column in train:
+        ours, theirs = train[column], test[column]
+        if ours.isna().all():
+            continue
+        if all(pd.api.types.is_numeric_dtype(part) for part in (ours, theirs)):
+            numbers = [part.to_numpy(dtype=np.float64, na_value=np.nan) for part in (ours, theirs)]
+            ordered = np.sort(numbers[0][np.isfinite(numbers[0])])
+            pair = [np.searchsorted(ordered, np.nan_to_num(part, nan=np.nanmedian(numbers[0]))) for part in numbers]
+        elif ours.nunique() <= len(ours) / 20:
+            pair = [(part.astype(object) == ours.mode().iloc[0]).to_numpy() for part in (ours, theirs)]
+        else:
+            continue
+        spread = float(np.std(pair[0]))
+        if spread > 0:
+            made[column] = ((pair[0] - np.mean(pair[0])) / spread, (pair[1] - np.mean(pair[0])) / spread)
+    return made
+
+
+def _meant(
+    levels: list[Hashable], train: pd.Series, test: pd.Series, others: list[tuple[np.ndarray, np.ndarray]]
+) -> list[Hashable] | None:
+    """What each category of test means in train; None where it means itself, or nothing fits better."""
+    if not others:
+        return None
+    ours, theirs = (
+        np.array(
+            [[pair[side][(column.astype(object) == level).to_numpy()].mean() for pair in others] for level in levels]
+        )
+        for side, column in ((0, train), (1, test))
+    )
+    sizes = [np.array([(column == level).sum() for level in levels]) for column in (train, test)]
+    by_chance = float(np.mean(1 / sizes[0] + 1 / sizes[1]))
+    # A shift of all of test is no exchange.
+    ours, theirs = (means - means.mean(axis=0) for means in (ours, theirs))
+    usual = float(np.mean((theirs - ours) ** 2))
+    if usual < _UNLIKE:
+        return None
+    best = min(permutations(range(len(levels))), key=lambda order: float(np.mean((theirs - ours[list(order)]) ** 2)))
+    left = float(np.mean((theirs - ours[list(best)]) ** 2))
+    return [levels[place] for place in best] if left < _LEFT * usual + by_chance and left < usual / 4 else None
+
+
+TABLE_CHECKS = (TableCheck("exchanged categories", exchanged_categories),)
