@@ -186,4 +186,4 @@ def targets_far_from_predictions(trained: TrainedModels) -> Iterator[Finding]:
 
 
 TABLE_CHECKS = (TableCheck("odd targets", odd_targets),)
-PREDICTION_CHECKS = (PredictionCheck("odd targets", targets_far_from_predictions),)
+PREDICTION_CHECKS = (PredictionCheck("targets near predictions", targets_far_from_predictions),)

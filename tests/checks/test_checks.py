@@ -63,7 +63,7 @@ def test_each_module_lists_its_checks_under_names_of_their_own() -> None:
     tables = [getattr(module, "TABLE_CHECKS", ()) for module in kpipe.checks._modules()]
     predictions = [getattr(module, "PREDICTION_CHECKS", ()) for module in kpipe.checks._modules()]
     names = [check.name for checks in (*tables, *predictions) for check in checks]
-    assert len(names) == len(set(names)) == 41
+    assert len(names) == len(set(names)) == 44
 
 
 def test_optional_checks_are_skipped_first_and_all_are_once_the_time_is_used_up(
