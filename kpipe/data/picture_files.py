@@ -167,21 +167,14 @@ def open_pictures(place: Path) -> Iterator[PictureFolder]:
         found = PictureFolder(place)
         if place.is_dir():
             _add_files(found)
-            for path in () if found.pictures else sorted(place.rglob("*")):
-                inside, mark = path.relative_to(place).as_posix(), ""
-                if _may_hold_pictures(inside) and path.is_file():
-                    mark = f"{path.stat().st_size} {path.stat().st_mtime_ns}"
-                    _add_archive(found, stack, path, inside, mark)
+            if not found.pictures:
+                _add_archives_of_folder(found, stack)
         else:
             list_members(place)  # says what is wrong with a broken zip
             outer = _open(stack, place)
             _add_members(found, outer, "")
-            for member in () if found.pictures or outer is None else outer.infolist():
-                if outer is not None and _may_hold_pictures(member.filename):
-                    copy = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
-                    with contextlib.suppress(*ARCHIVE_ERRORS), outer.open(member) as stream:
-                        if _copy(stream, copy, packed=member.compress_size):
-                            _add_archive(found, stack, copy, member.filename, f"{member.file_size} {member.CRC}")
+            if outer is not None and not found.pictures:
+                _add_archives_of_zip(found, stack, outer)
         _open_stacks(found)
         found.pictures.sort(key=lambda picture: picture.path)
         yield found
@@ -217,6 +210,22 @@ def _may_hold_pictures(path: str) -> bool:
     return packed and not is_hidden(path) and not is_table(path)
 
 
+def _add_archives_of_folder(found: PictureFolder, stack: ExitStack) -> None:
+    for path in sorted(found.place.rglob("*")):
+        inside = path.relative_to(found.place).as_posix()
+        if _may_hold_pictures(inside) and path.is_file():
+            stat = path.stat()
+            _add_archive(found, stack, path, inside, f"{stat.st_size} {stat.st_mtime_ns}")
+
+
+def _add_archives_of_zip(found: PictureFolder, stack: ExitStack, outer: zipfile.ZipFile) -> None:
+    for member in filter(lambda each: _may_hold_pictures(each.filename), outer.infolist()):
+        copy = _temporary(stack)
+        with contextlib.suppress(*ARCHIVE_ERRORS), outer.open(member) as stream:
+            if _copy(stream, copy, packed=member.compress_size):
+                _add_archive(found, stack, copy, member.filename, f"{member.file_size} {member.CRC}")
+
+
 def _add_archive(found: PictureFolder, stack: ExitStack, source: Path | IO[bytes], path: str, mark: str) -> None:
     """Add the pictures of a zip or tar at this path; those of a damaged one are reported where they are missed."""
     if _TAR.search(path) is None:
@@ -234,11 +243,15 @@ def _unpacked(stack: ExitStack, packed: IO[bytes], path: str) -> IO[bytes]:
         return packed
     size = packed.seek(0, io.SEEK_END)
     packed.seek(0)
-    copy = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115  # the stack closes it
+    copy = _temporary(stack)
     with open_packed(packed, ".gz" if ending == "tgz" else f".{ending}") as stream:
         if not _copy(stream, copy, packed=size):
             raise EOFError
     return copy
+
+
+def _temporary(stack: ExitStack) -> IO[bytes]:
+    return stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115  # the stack closes it
 
 
 def _open(stack: ExitStack, source: Path | IO[bytes]) -> zipfile.ZipFile | None:
