@@ -251,7 +251,7 @@ def _unpacked(stack: ExitStack, packed: IO[bytes], path: str) -> IO[bytes]:
 
 
 def _temporary(stack: ExitStack) -> IO[bytes]:
-    return stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115  # the stack closes it
+    return stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
 
 
 def _open(stack: ExitStack, source: Path | IO[bytes]) -> zipfile.ZipFile | None:

@@ -97,9 +97,12 @@ def _models_of_pictures(competition: Competition, columns: pd.DataFrame, pixels:
     height, width, channels = picture_shape(pixels) or (0, 0, 0)
     net = partial(model, "photo-net", shape=(height, width, channels))
     models, frozen, tuned = {"photo-net": net()}, {}, {}
-    if isinstance(competition.weights, Mapping) and competition.weights.get("pictures") is not None:
+    weights = competition.weights.get("pictures") if isinstance(competition.weights, Mapping) else None
+    if weights is not None:
         models, frozen = {"pretrained": model("pretrained")} | models, {"pretrained-192": model("pretrained", side=192)}
-        tuned = {} if why_no_torchvision() else {"vision-learner": model("vision-learner")}
+        # Fine-tuned by fastai, EfficientNet-Lite was far worse than its frozen features (0018-pretrained.md).
+        if not (why_no_torchvision() or weights.architecture.startswith("efficientnet-lite")):
+            tuned = {"vision-learner": model("vision-learner")}
     reason = f"pictures of {height} x {width} pixels"
     if columns.shape[1] > len(pixels):
         models |= {name: model(name) for name in ("boosting", "linear")}
