@@ -138,7 +138,7 @@ class TrainingError(RunError):
 
 
 class TooFewStepsError(TrainingError):
-    """A time limit leaves a network so few steps that it would learn next to nothing."""
+    """A time limit leaves a model so few steps of training, or trees, that it would learn next to nothing."""
 
     code = "too-few-steps"
 

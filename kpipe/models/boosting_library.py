@@ -8,6 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import pandas as pd
 
+from kpipe.models.growth import ALL_TREES, Growth
+
 __all__ = ["BoostingLibrary", "Rows", "first_metric"]
 
 
@@ -59,8 +61,8 @@ class BoostingLibrary:
         """
         return {}
 
-    def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray) -> Any:
-        """The estimator, fitted on all rows with the number of trees that it has.
+    def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray, growth: Growth = ALL_TREES) -> Any:
+        """The estimator, fitted on all rows with the number of trees that it has, or those that the time suffices for.
 
         Parameters
         ----------
@@ -70,13 +72,20 @@ class BoostingLibrary:
             As ``prepare`` returns it.
         y : ndarray of shape (n,)
             Class codes or values.
+        growth : Growth
+            Asked after each tree, if it is limited.
 
         Returns
         -------
         estimator
             The same object, fitted.
+
+        Raises
+        ------
+        NotImplementedError
+            If a subclass does not say how.
         """
-        return estimator.fit(X, y)
+        raise NotImplementedError
 
     def fit_early_stopped(self, estimator: Any, train: Rows, valid: Rows, *, patience: int) -> int:
         """Fit the estimator until the loss on the inner validation rows no longer falls.

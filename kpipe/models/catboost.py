@@ -24,6 +24,7 @@ from kpipe.features import NativeCategories, as_text, text_columns
 from kpipe.models.boosting_library import BoostingLibrary, Rows, first_metric
 from kpipe.models.early_stopping import boosting_pipeline
 from kpipe.models.factory import canonical_names, without_conflicts
+from kpipe.models.growth import ALL_TREES, Growth
 
 __all__ = ["CatBoost", "catboost"]
 
@@ -117,8 +118,8 @@ class CatBoost(BoostingLibrary):
         text = as_text(X.select_dtypes("category"))
         return X.assign(**{str(name): column for name, column in text.items()})
 
-    def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray) -> Any:
-        return estimator.fit(X, y, cat_features=_categories(X))
+    def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray, growth: Growth = ALL_TREES) -> Any:
+        return estimator.fit(X, y, cat_features=_categories(X), callbacks=_callbacks(estimator, growth))
 
     def fit_early_stopped(self, estimator: Any, train: Rows, valid: Rows, *, patience: int) -> int:
         estimator.fit(
@@ -136,3 +137,17 @@ class CatBoost(BoostingLibrary):
 
 def _categories(X: pd.DataFrame) -> list[str]:
     return [str(name) for name in text_columns(X)]
+
+
+@dataclass(frozen=True)
+class _WhileTimeRemains:
+    growth: Growth
+
+    def after_iteration(self, info: Any) -> bool:
+        return not self.growth.is_over()
+
+
+def _callbacks(estimator: Any, growth: Growth) -> list[_WhileTimeRemains] | None:
+    """What CatBoost asks after each tree whether to go on; on a GPU it asks nothing."""
+    asks = growth.is_limited and estimator.get_params().get("task_type") != "GPU"
+    return [_WhileTimeRemains(growth)] if asks else None

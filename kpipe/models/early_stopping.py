@@ -28,6 +28,7 @@ from kpipe.core.values import Context
 from kpipe.errors import UsageError
 from kpipe.features import NativeCategories
 from kpipe.models.boosting_library import BoostingLibrary, Rows
+from kpipe.models.growth import TreeSchedule
 
 __all__ = ["EarlyStoppedClassifier", "EarlyStoppedRegressor", "boosting_pipeline", "early_stopped_pipeline"]
 
@@ -181,8 +182,34 @@ class _EarlyStopped(BaseEstimator):
         if self.early_stopping:
             self._fit_early_stopped(Rows(X, y))
         else:
-            self.estimator_ = self.library.fit(clone(self.estimator), X, y)
+            self._fit_given(Rows(X, y))
             self.loss_curve_ = self.library.training_losses(self.estimator_)
+
+    @property
+    def keeps_time_limit(self) -> bool:
+        """Whether a fit surely ends within a time limit: a given number of trees is cut short."""
+        return not self.early_stopping
+
+    def _fit_given(self, rows: Rows) -> None:
+        """Grow the estimator's own number of trees, or as many as the fit has time for."""
+        estimator, limit = clone(self.estimator), current_limit()
+        trees = estimator.get_params().get(self.library.trees)
+        if limit is None or not isinstance(trees, int):
+            self.estimator_ = self.library.fit(estimator, *rows)
+            return
+        schedule = TreeSchedule(limit, trees, len(rows.y))
+        planned, growth = schedule.repeats(), schedule.growth()
+        if planned is None:
+            self.estimator_ = self.library.fit(estimator, *rows, growth)
+            if growth.pace is not None:
+                name = "predict_proba" if isinstance(self, ClassifierMixin) else "predict"
+                predict = getattr(self.estimator_, name)
+                planned = schedule.shorten(growth, lambda count: predict(rows.X.iloc[:count]))
+                growth = schedule.growth()
+        if planned is not None:
+            estimator = clone(self.estimator).set_params(**{self.library.trees: planned})
+            self.estimator_ = self.library.fit(estimator, *rows, growth)
+        schedule.note(growth)
 
     def _fit_early_stopped(self, rows: Rows) -> None:
         adapted = self._adapted(rows.y)

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import inspect
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, clone, is_classifier
 
 from kpipe.core.values import Context, Loss
@@ -22,6 +24,7 @@ from kpipe.errors import UsageError
 from kpipe.models.boosting_library import BoostingLibrary, Rows, first_metric
 from kpipe.models.early_stopping import early_stopped_pipeline
 from kpipe.models.factory import canonical_names, require_known, without_conflicts
+from kpipe.models.growth import ALL_TREES, Growth
 
 __all__ = ["LightGBM", "boosting"]
 
@@ -127,6 +130,9 @@ class LightGBM(BoostingLibrary):
         # larger trees for larger tables
         return {"num_leaves": 8 if n_rows < 2_000 else 15 if n_rows < 10_000 else 31 if n_rows < 50_000 else 63}
 
+    def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray, growth: Growth = ALL_TREES) -> Any:
+        return estimator.fit(X, y, callbacks=[_while_time_remains(growth)] if growth.is_limited else None)
+
     def fit_early_stopped(self, estimator: Any, train: Rows, valid: Rows, *, patience: int) -> int:
         from lightgbm import early_stopping
 
@@ -147,3 +153,14 @@ class LightGBM(BoostingLibrary):
 
     def validation_losses(self, estimator: Any) -> np.ndarray:
         return first_metric(estimator.evals_result_)
+
+
+def _while_time_remains(growth: Growth) -> Callable[[Any], None]:
+    """A callback that ends the training after the last tree that is grown."""
+    from lightgbm.callback import EarlyStopException
+
+    def after_tree(env: Any) -> None:
+        if growth.is_over():
+            raise EarlyStopException(env.iteration, env.evaluation_result_list or [])
+
+    return after_tree

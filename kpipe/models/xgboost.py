@@ -9,11 +9,14 @@ more slowly with smaller trees, for Kaggle's small and noisy tables.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 
 from kpipe.core.packages import install_command
@@ -22,6 +25,7 @@ from kpipe.errors import UsageError
 from kpipe.models.boosting_library import BoostingLibrary, Rows, first_metric
 from kpipe.models.early_stopping import early_stopped_pipeline
 from kpipe.models.factory import canonical_names, require_known
+from kpipe.models.growth import ALL_TREES, Growth
 
 __all__ = ["XGBoost", "xgboost"]
 
@@ -116,6 +120,10 @@ def xgboost(context: Context, *, n_estimators: int | None = None, **options: Any
 class XGBoost(BoostingLibrary):
     """How XGBoost is trained."""
 
+    def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray, growth: Growth = ALL_TREES) -> Any:
+        with _asking(estimator, growth):
+            return estimator.fit(X, y)
+
     def fit_early_stopped(self, estimator: Any, train: Rows, valid: Rows, *, patience: int) -> int:
         estimator.set_params(early_stopping_rounds=patience)
         estimator.fit(train.X, train.y, eval_set=[valid], verbose=False)
@@ -123,3 +131,29 @@ class XGBoost(BoostingLibrary):
 
     def validation_losses(self, estimator: Any) -> np.ndarray:
         return first_metric(estimator.evals_result())
+
+
+@contextlib.contextmanager
+def _asking(estimator: Any, growth: Growth) -> Iterator[None]:
+    """Let XGBoost ask after each tree whether it is the last one; the estimator is left without what asks."""
+    if not growth.is_limited:
+        yield
+        return
+    from xgboost.callback import TrainingCallback
+
+    class WhileTimeRemains(TrainingCallback):
+        over = False
+
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            self.over = growth.is_over()
+            return False  # where one callback ends the training, the next, which notes the best tree, is not asked
+
+        def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            return self.over
+
+    given = estimator.get_params()["callbacks"]
+    estimator.set_params(callbacks=[*(given or ()), WhileTimeRemains()])
+    try:
+        yield
+    finally:
+        estimator.set_params(callbacks=given)

@@ -296,6 +296,18 @@ def test_a_net_that_has_time_for_too_few_steps_is_left_out_where_another_model_p
     assert [one.name for one in found.models] == ["net", "prior"]
 
 
+@pytest.mark.slow  # a budget of real seconds
+def test_boosting_that_runs_out_of_time_keeps_its_trees_and_is_repeated_to_the_byte() -> None:
+    models = {"catboost": model("catboost", iterations=1_000_000)}
+    found, _ = validated(survivors(), models, deadline=Deadline(12.0), jobs=2)
+    (only,) = found.models
+    assert only.name == "catboost"
+    assert set(found.shortened) == {f"catboost-seed0-fold{fold}" for fold in only.fits[0]}
+    again, _ = validated(survivors(), models, fits={"catboost": only.fits}, steps=found.shortened, jobs=2)
+    np.testing.assert_array_equal(again.models[0].oof, only.oof)
+    np.testing.assert_array_equal(again.models[0].test, only.test)
+
+
 def test_beside_a_model_that_was_trained_in_full_no_quick_model_is_submitted() -> None:
     found, _ = validated(survivors(), {"net": shortened, "prior": prior}, deadline=Deadline(30.0), jobs=1)
     assert [one.name for one in found.models] == ["net", "prior"]
