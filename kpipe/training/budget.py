@@ -32,11 +32,10 @@ __all__ = [
 ]
 
 _MAX_SEEDS = 30  # of a model in one run: the mean of more seeds gains nothing that could be measured
-_SLOWEST = 3.0  # beyond, the time is more likely that of a disk or a download than of other work
+_SLOWEST = 3.0  # what is kept for the end takes less than more would say: no imports compete with it
 _STACKING_SHARE, _MOST_STACKING = 0.1, 60.0
 _TO_START, _SLOWER = 5.0, 1.5  # seconds for workers to start, and how much longer than boosting the layer may take
 _SHORTENED_SHARE = 0.85
-_RESERVED, _RESERVED_AT_MOST = 0.3, 0.7  # of a budget: at rest, and on a machine with much other work
 _PATIENCE = 1.5  # times its time that a fit may take which is to keep a limit itself
 _NEEDED_SHARE = 2  # half of the time left is for the first fits of a needed model
 
@@ -57,17 +56,16 @@ def reserved_seconds(budget: float | None, *, prepared: float = 2.0, slowness: f
     --------
     >>> reserved_seconds(5.0), reserved_seconds(300.0, prepared=5.0), reserved_seconds(None)
     (1.5, 9.5, 0.0)
-    >>> reserved_seconds(300.0, prepared=5.0, slowness=2.0), reserved_seconds(10.0, slowness=10.0)
-    (19.0, 7.0)
+    >>> reserved_seconds(300.0, prepared=5.0, slowness=2.0)
+    19.0
     """
     if budget is None:
         return 0.0
-    most = min(_RESERVED * slowness, _RESERVED_AT_MOST)
-    return min(most * budget, (0.5 + 0.02 * budget + 0.6 * prepared) * slowness)
+    return min(0.3 * budget, (0.5 + 0.02 * budget + 0.6 * prepared) * slowness)
 
 
 def slowness_of(elapsed: float, worked: float, waited: float | None = None) -> float:
-    """Return how many seconds a second of work takes, at least 1.
+    """Return how many seconds a second of work takes, between 1 and 3.
 
     Parameters
     ----------
@@ -76,20 +74,18 @@ def slowness_of(elapsed: float, worked: float, waited: float | None = None) -> f
     worked : float
         Seconds of the processor in that time.
     waited : float, optional
-        Seconds for which other work had the processor. Without it, at most 3 is returned: the time may have been that
-        of a disk or a download.
+        Seconds for which other work had the processor. Without it, the time may have been that of a disk or a download.
 
     Examples
     --------
     >>> slowness_of(4.0, 2.0), slowness_of(4.0, 4.5), slowness_of(90.0, 2.0)
     (2.0, 1.0, 3.0)
     >>> slowness_of(90.0, 2.0, waited=1.0), slowness_of(90.0, 2.0, waited=18.0)
-    (1.5, 10.0)
+    (1.5, 3.0)
     """
     worked = max(worked, 1e-3)
-    if waited is None:
-        return min(max(elapsed / worked, 1.0), _SLOWEST)
-    return 1.0 + waited / worked
+    slowness = elapsed / worked if waited is None else 1.0 + waited / worked
+    return min(max(slowness, 1.0), _SLOWEST)
 
 
 def n_first_fits(fits: int, n_parallel: int, *, limited: bool) -> int:

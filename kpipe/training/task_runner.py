@@ -22,7 +22,7 @@ from kpipe.training.worker import FitResult, FitTask, TrainingData, fit_predict
 __all__ = ["FitFinished", "FitResults", "TaskRunner"]
 
 _LOG = logging.getLogger("kpipe")
-# Seconds of an idle machine below which the first fits of a model are not started: on a busy one workers take longer to
+# Seconds below which the first fits of a model are not started: on a busy one workers take longer to
 # start, and to be stopped while they do (8 s beyond a deadline at a load of 20 on 2 cores).
 _SHORTEST = 1.0
 
@@ -122,7 +122,7 @@ class TaskRunner:
             parts = budget.first_share(len(tasks), n_parallel, needed=needed, elastic=elastic)
             share = self.deadline.share(1 if needed and last else parts)
             limited_tasks = self._with_limits(tasks, shortened_end, may_be_alone=needed)
-            shortest = 0.0 if again else _SHORTEST * self.deadline.slowness
+            shortest = 0.0 if again else _SHORTEST
             self._run_until(share, limited_tasks[:n_first], results, shortest=shortest)
         rest = self._with_limits(tasks[n_first:], shortened_end)
         if rest and self._is_worth_continuing(rest, results, n_first=n_first, needed=needed, elastic=elastic):

@@ -56,14 +56,14 @@ def test_a_machine_is_as_slow_as_other_work_makes_this_process_wait(
     elapsed: float, worked: float, waited: float
 ) -> None:
     assert slowness_of(elapsed, worked, 0.0) == 1.0
-    assert slowness_of(elapsed, worked, waited) == pytest.approx((worked + waited) / worked)
+    assert slowness_of(elapsed, worked, waited) == pytest.approx(min((worked + waited) / worked, 3.0))
     assert 1.0 <= slowness_of(elapsed, worked) <= 3.0  # where the system does not tell
 
 
 @given(st.floats(5.0, 3600.0), st.floats(1.0, 50.0))
 def test_the_more_other_work_a_machine_has_the_more_time_is_kept(budget: float, slowness: float) -> None:
     kept = reserved_seconds(budget, slowness=slowness)
-    assert reserved_seconds(budget) <= kept <= 0.7 * budget
+    assert reserved_seconds(budget) <= kept <= 0.3 * budget
 
 
 def test_the_rest_of_a_model_is_started_where_it_would_finish_in_time() -> None:

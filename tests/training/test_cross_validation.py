@@ -297,7 +297,10 @@ def test_a_net_that_has_time_for_too_few_steps_is_left_out_where_another_model_p
 
 
 @pytest.mark.slow  # a budget of real seconds
-def test_boosting_that_runs_out_of_time_keeps_its_trees_and_is_repeated_to_the_byte() -> None:
+def test_boosting_that_runs_out_of_time_keeps_its_trees_and_is_repeated_to_the_byte(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cross_validation, "_QUICK_CELLS", 0)
     models = {"catboost": model("catboost", iterations=1_000_000)}
     found, _ = validated(survivors(), models, deadline=Deadline(12.0), jobs=2)
     (only,) = found.models
