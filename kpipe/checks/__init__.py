@@ -35,6 +35,7 @@ _SMALL = 1e6  # cells of train
 # Modules whose checks come first, in the order in which run.json lists them; those of other modules follow.
 _FIRST = (
     "cleaning",
+    "cleaned_target",
     "folds",
     "duplicates",
     "near_duplicates",

@@ -1,4 +1,4 @@
-"""Whether ``clean`` treats each row by itself, and leaves the target alone.
+"""Whether ``clean`` treats each row by itself.
 
 ``clean`` sees train and test before there are folds. What it learns from them (a mean, the target's share per ticket)
 has seen the validation rows, and cross-validation cannot notice that. So ``clean`` is called again: on some rows, with
@@ -7,7 +7,7 @@ rows and columns reordered and targets shuffled. Each row must be cleaned as bef
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -17,16 +17,14 @@ import pandas as pd
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.perturbation import raw_targets, replace_values
 from kpipe.checks.statistics import list_names
-from kpipe.core.values import Folds
+from kpipe.core.values import Folds, Tables
 from kpipe.problem.competition import unchanged
 from kpipe.problem.inference.spelling import unify_spelling
 from kpipe.problem.problem import Problem
 
-__all__ = ["TABLE_CHECKS", "clean_row_wise", "differing", "target_unchanged"]
+__all__ = ["TABLE_CHECKS", "clean_row_wise", "differing", "format_value"]
 
 _ROWS = 400  # of train and of test, that are cleaned a second time
-# Columns that show whether clean reordered rows, and the share of equal cells in one of them if it did not.
-_COMPARED, _SAME = 20, 0.999
 
 _REMEDY = (
     "Move steps that learn from rows to `features`, which is fitted inside each fold. A count over train and test that "
@@ -52,6 +50,7 @@ class _Perturbation:
     columns: bool = False
     rows: bool = False
     order: bool = False
+    renamed: bool = False  # whether texts may come out renamed, one to one, as a key of all columns in their order does
 
 
 class _Difference(NamedTuple):
@@ -77,6 +76,9 @@ def clean_row_wise(problem: Problem, _: Folds) -> Iterator[Finding]:
     problem = problem.to_predict  # the tables that clean was given
     transductive = problem.competition.transductive
     difference = _difference(problem, _Perturbation(True, True, True, True))
+    if difference is not None and not difference.complete:
+        apart = _Perturbation(target=True, rows=True, order=True), _Perturbation(columns=True, renamed=True)
+        difference = next((found for change in apart if (found := _difference(problem, change))), None)
     if difference is None and transductive:
         difference = _difference(problem, _Perturbation(target=True))
     if difference is not None:
@@ -118,16 +120,19 @@ def _chosen_by_target(problem: Problem) -> str | None:
                 f"clean orders the columns of {name} by the target: they come in another order when the targets are "
                 "shuffled, and what takes columns by position then takes others. Keep the order of the file."
             )
-    return _dropped_by_target(problem, *(tables.train for tables in both))
+    return _dropped_by_target(problem, shuffled, *(tables.train for tables in both))
 
 
-def _dropped_by_target(problem: Problem, then: pd.DataFrame, now: pd.DataFrame) -> str | None:
-    """What is wrong if clean drops other rows of train when the targets are shuffled; None if it does not."""
+def _dropped_by_target(problem: Problem, shuffled: pd.DataFrame, then: pd.DataFrame, now: pd.DataFrame) -> str | None:
+    """What is wrong if clean drops other rows of train when the targets are shuffled; None if it does not.
+
+    then, now : the cleaned rows of train as it is in the file, and with shuffled targets.
+    """
     raw = problem.files.train
     id = next((old for old in raw if old in then and old in now and raw[old].is_unique and old == problem.id), None)
     if id is None or len(then) > len(raw):
         return None
-    dropped = [set(raw[id]) - set(frame[id]) for frame in (then, now)]
+    dropped = [_dropped(given, kept, id) for given, kept in ((raw, then), (shuffled, now))]
     if not dropped[0] or dropped[0] == dropped[1]:
         return None
     return (
@@ -135,6 +140,13 @@ def _dropped_by_target(problem: Problem, then: pd.DataFrame, now: pd.DataFrame) 
         "score leaves out the rows that are hard to predict, but test has such rows. Keep them, and choose a loss or "
         "weights that bear outliers, inside the model."
     )
+
+
+def _dropped(given: pd.DataFrame, kept: pd.DataFrame, id: str) -> set[object]:
+    """The ids of the rows that are missing and no copies of rows that are kept: one of equal rows is enough."""
+    missing = ~given[id].isin(kept[id])
+    rows = pd.util.hash_pandas_object(given.drop(columns=id), index=False)
+    return set(given.loc[missing & ~rows.isin(rows[~missing]), id])
 
 
 def _explain(problem: Problem, difference: _Difference) -> str:
@@ -178,7 +190,11 @@ def _difference(problem: Problem, change: _Perturbation) -> _Difference | None:
     for name in ("train", "test"):
         before, then, now = (getattr(one, name) for one in (raw, problem.tables, again))
         pair = _match_rows(name, (before, then, now), rows[name], problem.id, may_drop=change.target)
-        found = pair if pair is None or isinstance(pair, _Difference) else _first_difference(name, *pair, skipped)
+        found = (
+            pair
+            if pair is None or isinstance(pair, _Difference)
+            else _first_difference(name, *pair, skipped, raw if change.renamed else None)
+        )
         if found is not None:
             return found
     return None
@@ -230,20 +246,49 @@ def _match_by_id(
     return then.loc[shared].reset_index(), now.loc[shared].reset_index()
 
 
-def _first_difference(name: str, then: pd.DataFrame, now: pd.DataFrame, skipped: set[str]) -> _Difference | None:
-    """The first column with other values than before, or that is there only with some targets."""
+def _first_difference(
+    name: str, then: pd.DataFrame, now: pd.DataFrame, skipped: set[str], raw: Tables | None
+) -> _Difference | None:
+    """The first column with other values than before, or that is there only with some targets.
+
+    raw : the files, if texts that are no column of theirs may come out renamed.
+    """
     for column in then.columns:
         if column in skipped or column not in now.columns:
             continue
         wrong = np.flatnonzero(differing(then[column], now[column]))
-        if len(wrong):
-            before, after = _shown(then[column].iloc[wrong[0]]), _shown(now[column].iloc[wrong[0]])
+        if len(wrong) and not (raw is not None and _is_renamed(then[column], now[column], getattr(raw, name))):
+            before, after = format_value(then[column].iloc[wrong[0]]), format_value(now[column].iloc[wrong[0]])
             rows = f"{len(wrong):,} of {len(then):,} rows"
             return _Difference(f"{column} of {name} ({rows}; for example {before} becomes {after})")
     return None
 
 
-def _shown(value: object) -> str:
+def _is_renamed(then: pd.Series, now: pd.Series, raw: pd.DataFrame) -> bool:
+    """Whether a column of texts has other texts for the same groups of rows, and is no column of the file."""
+    if any(pd.api.types.is_numeric_dtype(column) for column in (then, now)):
+        return False
+    pairs = len(pd.DataFrame({"then": then.to_numpy(), "now": now.to_numpy()}).drop_duplicates())
+    one_to_one = pairs == then.nunique(dropna=False) == now.nunique(dropna=False)
+    return one_to_one and not any(bool(then.isin(raw[name].unique()).all()) for name in raw)
+
+
+def format_value(value: object) -> str:
+    """A cell's value, in a sentence.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_value(0.1234567), format_value("male"), format_value(3)
+    ('0.123457', "'male'", '3')
+    """
     return f"{value:.6g}" if isinstance(value, float) else repr(value) if isinstance(value, str) else str(value)
 
 
@@ -271,85 +316,4 @@ def differing(a: pd.Series, b: pd.Series) -> np.ndarray:
     return np.asarray([x != y for x, y in zip(left, right, strict=True)], dtype=bool)
 
 
-def target_unchanged(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Check whether ``clean`` leaves the target as it is in the file; a finding only where it does not.
-
-    Predictions are scored and submitted on the scale and with the labels of the cleaned target.
-
-    Parameters
-    ----------
-    problem : Problem
-
-    Yields
-    ------
-    Finding
-        One for each target that changed.
-    """
-    if problem.competition.clean is unchanged:
-        return
-    raw_train = unify_spelling(problem.competition, problem.files)[1].train
-    for target in problem.targets:
-        pair = _matched_targets(target, problem.id, raw_train, problem.tables.train)
-        if pair is None:
-            continue
-        raw, now = pair
-        changed = np.flatnonzero(differing(*_as_numbers(raw, now)))
-        if len(changed):
-            first = changed[0]
-            status, effect = _effect_of_labels(raw, now) if problem.task == "classification" else _OTHER_SCALE
-            yield (
-                status,
-                f"clean changes {target} in {len(changed):,} of {len(raw):,} rows "
-                f"(row {first + 1}: {_shown(raw.iloc[first])} became {_shown(now.iloc[first])}): {effect}",
-            )
-
-
-_OTHER_SCALE: Finding = (
-    "fail",
-    "scores and submissions would be on the changed scale. Leave the target as it is; for a metric on logarithms, "
-    "models are trained on logarithms without that.",
-)
-
-
-def _matched_targets(
-    target: str, id: str | None, raw: pd.DataFrame, now: pd.DataFrame
-) -> tuple[pd.Series, pd.Series] | None:
-    """The target before and after, row by row: by id if there is one, else by position."""
-    if target not in raw.columns or target not in now.columns:
-        return None
-    if id is not None and all(id in frame and frame[id].is_unique for frame in (raw, now)):
-        before, after = raw.set_index(id)[target], now.set_index(id)[target]
-        shared = before.index.intersection(after.index)
-        return before.loc[shared].reset_index(drop=True), after.loc[shared].reset_index(drop=True)
-    return (raw[target], now[target]) if len(raw) == len(now) and _same_order(raw, now, target) else None
-
-
-def _same_order(raw: pd.DataFrame, now: pd.DataFrame, target: str) -> bool:
-    """Whether rows are where they were: an untouched column tells; without one, no shuffling of targets is assumed."""
-    kept = [column for column in raw.columns if column in now.columns and column != target]
-    same = [1 - float(differing(raw[column], now[column]).mean()) for column in kept[:_COMPARED]]
-    moved = raw[target].value_counts().to_dict() == now[target].value_counts().to_dict()
-    return max(same) > _SAME if same else not moved
-
-
-def _as_numbers(raw: pd.Series, now: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Both as numbers if both can be: True is 1, "1" is 1."""
-    numbers = [pd.to_numeric(column.astype(object), errors="coerce").astype("float64") for column in (raw, now)]
-    both = all(number.notna().equals(column.notna()) for number, column in zip(numbers, (raw, now), strict=True))
-    return (numbers[0], numbers[1]) if both else (raw, now)
-
-
-def _effect_of_labels(raw: pd.Series, now: pd.Series) -> Finding:
-    """Labels that trade places invert the submission; new labels are what the submission would hold."""
-    mapping: Mapping[object, set[object]] = now.groupby(raw.to_numpy()).agg(set).to_dict()
-    if set(map(str, raw.unique())) & set(map(str, now.unique())):
-        return "fail", "one label now stands for another, so the submission would be wrong. Leave the target as it is."
-    if all(len(names) == 1 for names in mapping.values()):
-        return "warn", "the submission would hold the new labels, but Kaggle expects those of the file. Leave them."
-    return "fail", "labels were split or merged, but Kaggle expects those of the file. Leave the target as it is."
-
-
-TABLE_CHECKS = (
-    TableCheck("clean is row-wise", clean_row_wise, every_column=True),
-    TableCheck("target unchanged by clean", target_unchanged, every_column=True),
-)
+TABLE_CHECKS = (TableCheck("clean is row-wise", clean_row_wise, every_column=True),)

@@ -47,7 +47,7 @@ def validation_leakage(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
         rows[altered][held] = _reversed(trainer.problem.y, held, rng) if altered == "targets" else sources
         problem = with_other_rows(trainer.problem, **rows)
         if problem is None:
-            yield "warn", ROWS_DIFFER
+            yield "skipped", ROWS_DIFFER
             return
         again = trainer.train_first_fold(problem)
         for model, other in zip(trainer.first_fold.models, again.models, strict=True):

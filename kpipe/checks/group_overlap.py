@@ -208,11 +208,13 @@ class _Codes(NamedTuple):
 def _overlap(column: str, codes: _Codes, roles: list[tuple[np.ndarray, np.ndarray]], *, by_time: bool) -> _Overlap:
     in_validation, in_test = [], []
     for fitted, valid in roles:
-        known = _mask(codes.train[fitted[codes.rows]], codes.n_values)
         rows = valid[codes.rows]
-        in_validation.append(float(known[codes.train[rows]].mean()) if rows.any() else 0.0)
+        if not rows.any():  # all of the fold's values are missing, or none is in the sample
+            continue
+        known = _mask(codes.train[fitted[codes.rows]], codes.n_values)
+        in_validation.append(float(known[codes.train[rows]].mean()))
         in_test.append(float((_mask(codes.train, codes.n_values) if by_time else known)[codes.test].mean()))
-    validation, test = float(np.mean(in_validation)), float(np.mean(in_test))
+    validation, test = (float(np.mean(shares)) if shares else 0.0 for shares in (in_validation, in_test))
     # Rows with the same value are known together or not at all: there are as many observations as values.
     values = [int(_mask(some, codes.n_values).sum()) for some in (codes.train, codes.test)]
     significant = abs(two_proportion_z(validation, values[0], test, values[1])) > _SIGNIFICANT

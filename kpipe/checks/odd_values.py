@@ -38,6 +38,7 @@ _UNITS = (
 )
 _SCALES = {"Fahrenheit": (1.8, 32.0), "Kelvin": (1.0, 273.15)}  # of degrees Celsius: a factor, then a number to add
 _BY_CHANCE = 1e-7  # probability that so many rows of test lie beyond all of train's
+_BEYOND = 0.02  # of train's range, by which they must: a leap year has a day 366
 _USUAL, _MIN_VALUES = 0.999, 20  # share of train's values with as many decimals, and different values of such a column
 
 
@@ -178,12 +179,14 @@ def _spread_alike(ours: np.ndarray, converted: np.ndarray) -> bool:
 def _beyond(column: str, ours: np.ndarray, theirs: np.ndarray) -> Iterator[str]:
     """More rows of test beyond all of train than chance puts there, which fit when their unit is converted."""
     least = np.log(_BY_CHANCE) / np.log(len(theirs) / (len(ours) + len(theirs)))
-    for beyond in (theirs[theirs < ours.min()], theirs[theirs > ours.max()]):
+    margin = _BEYOND * np.ptp(ours)
+    for beyond in (theirs[theirs < ours.min() - margin], theirs[theirs > ours.max() + margin]):
         if least <= len(beyond) <= 0.5 * len(theirs) and ours.min() > 0 and _fitting_units(ours, beyond):
+            shown = ", ".join(f"{value:g}" for value in np.unique(beyond)[:3])
             yield (
                 f"{column} lies outside of train's {ours.min():g} to {ours.max():g} in {len(beyond)} rows of test "
-                f"({len(beyond) / len(theirs):.1%}), such as {', '.join(f'{value:g}' for value in beyond[:3])}"
-                f"{_unit(ours, beyond)}. Convert these values in clean."
+                f"({len(beyond) / len(theirs):.1%}), such as {shown}{_unit(ours, beyond)}. "
+                "Convert these values in clean."
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from kpipe.problem.competition import unchanged
 from kpipe.problem.inference.spelling import adapt_tables, unify_spelling
 from kpipe.problem.problem import Problem
 
-__all__ = ["keeps_rows", "raw_targets", "replace_values", "sample_rows", "with_other_rows"]
+__all__ = ["raw_targets", "replace_values", "rows_of_files", "sample_rows", "with_other_rows"]
 
 
 def replace_values(
@@ -79,19 +79,32 @@ def with_other_rows(problem: Problem, *, targets: np.ndarray, columns: np.ndarra
     Returns
     -------
     Problem or None
-        None if ``clean`` drops or reorders rows, so that rows cannot be matched.
+        None if rows cannot be matched, or if ``clean`` then drops other rows.
     """
     competition = problem.competition
-    if not keeps_rows(problem, problem.tables):
+    if (placed := rows_of_files(problem, problem.tables)) is None:
         return None
     if competition.clean is unchanged:
         return problem.with_tables(_alter(problem, problem.tables, targets=targets, columns=columns))
-    tables = competition.clean(_alter(problem, problem.files, targets=targets, columns=columns))
+    of_file = [np.arange(len(problem.files.train)) for _ in range(2)]
+    for rows, taken in zip(of_file, (targets, columns), strict=True):
+        rows[placed["train"]] = placed["train"][taken]
+    tables = competition.clean(_alter(problem, problem.files, targets=of_file[0], columns=of_file[1]))
     computed = {*tables.train.columns}
     _, tables = adapt_tables(competition, tables)
-    if not keeps_rows(problem, tables):
+    if (tables := _in_order(tables, rows_of_files(problem, tables), placed)) is None:
         return None
     return problem.with_tables(_carry_over(problem, tables, computed, targets=targets, columns=columns))
+
+
+def _in_order(tables: Tables, now: Mapping[str, np.ndarray] | None, then: Mapping[str, np.ndarray]) -> Tables | None:
+    """The tables with the rows of train in their former order; None if other rows are there."""
+    if now is None or len(now["train"]) != len(then["train"]) or not np.array_equal(now["test"], then["test"]):
+        return None
+    if np.array_equal(now["train"], then["train"]):
+        return tables
+    order = pd.Index(now["train"]).get_indexer(then["train"])
+    return None if (order < 0).any() else replace(tables, train=tables.train.iloc[order].reset_index(drop=True))
 
 
 def _alter(problem: Problem, source: Tables, *, targets: np.ndarray, columns: np.ndarray) -> Tables:
@@ -116,8 +129,8 @@ def _carry_over(
     return replace(tables, train=train, test=test)
 
 
-def keeps_rows(problem: Problem, tables: Tables) -> bool:
-    """Whether cleaned tables have the rows of the files, in the same order.
+def rows_of_files(problem: Problem, tables: Tables) -> dict[str, np.ndarray] | None:
+    """The row of the files that each row of cleaned tables comes from, by its id.
 
     Parameters
     ----------
@@ -127,20 +140,27 @@ def keeps_rows(problem: Problem, tables: Tables) -> bool:
 
     Returns
     -------
-    bool
+    dict of str to array of int, or None
+        "train" and "test" to positions; None if rows cannot be matched.
     """
     id, unified = problem.id, unify_spelling(problem.competition, problem.files)[1]
+    found = {}
     for name in ("train", "test"):
-        raw, then, now = (getattr(each, name) for each in (unified, problem.tables, tables))
-        if not len(raw) == len(then) == len(now):
-            return False
-        if id in raw and id in now and not raw[id].reset_index(drop=True).equals(now[id].reset_index(drop=True)):
-            return False
-    return True
+        raw, now = getattr(unified, name), getattr(tables, name)
+        ids = [frame[id].reset_index(drop=True) for frame in (raw, now) if id in frame]
+        if len(raw) == len(now) and (len(ids) < 2 or ids[0].equals(ids[1])):
+            found[name] = np.arange(len(raw))
+            continue
+        if len(ids) < 2 or not all(each.is_unique for each in ids):
+            return None
+        found[name] = pd.Index(ids[0]).get_indexer(ids[1])
+        if (found[name] < 0).any():
+            return None
+    return found
 
 
 def sample_rows(problem: Problem, folds: Folds, *, train: int, test: int) -> tuple[Problem, Folds]:
-    """The problem and its folds on a random sample of rows; on all rows if ``clean`` drops or reorders rows.
+    """The problem and its folds on a random sample of rows; on all rows if they cannot be matched with the files.
 
     Parameters
     ----------
@@ -154,14 +174,15 @@ def sample_rows(problem: Problem, folds: Folds, *, train: int, test: int) -> tup
     problem : Problem
     folds : Folds
     """
-    if not keeps_rows(problem, problem.tables):
+    if (placed := rows_of_files(problem, problem.tables)) is None:
         return problem, folds
     rng = np.random.default_rng(0)
     kept = [
         np.sort(rng.permutation(len(frame))[:most])
         for frame, most in ((problem.tables.train, train), (problem.tables.test, test))
     ]
-    smaller = replace(problem, files=_take(problem.files, *kept))
+    of_file = (placed[name][rows] for name, rows in zip(("train", "test"), kept, strict=True))
+    smaller = replace(problem, files=_take(problem.files, *of_file))
     return smaller.with_tables(_take(problem.tables, *kept)), _take_folds(folds, kept[0])
 
 

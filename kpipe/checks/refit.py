@@ -160,7 +160,7 @@ def _shuffled_target(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
     shuffled = np.random.default_rng(0).permutation(count)
     problem = with_other_rows(trainer.problem, targets=shuffled, columns=np.arange(count))
     if problem is None:
-        yield "warn", ROWS_DIFFER
+        yield "skipped", ROWS_DIFFER
         return
     predictions = trainer.train(problem)
     oof, baseline = trainer.combine(problem, predictions).oof, predict_baseline(problem, trainer.folds)

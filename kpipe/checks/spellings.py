@@ -52,15 +52,17 @@ def odd_spellings(train: pd.Series, test: pd.Series) -> Iterator[str]:
                 f"{new[meant.index[0]]!r}, but {meant.iloc[0]!r} in train. Convert it in clean, such as with "
                 ".str.strip().str.lower()."
             )
-    twice = plain_spelling(known.to_series())
-    twice = twice[twice.duplicated(keep=False) & (twice != "")]
-    if len(twice) and (rarer := counts[twice.index].groupby(twice.to_numpy()).min().max()) >= max(
-        3, _MIN_SHARE * len(train)
-    ):
-        shown = [f"{level!r} ({counts[level]} rows)" for level in twice.index[:2]]
+    plain_levels = plain_spelling(known.to_series())
+    twice = counts[(plain_levels.duplicated(keep=False) & (plain_levels != "")).to_numpy()]
+    if twice.empty:
+        return
+    by_plain = twice.groupby(plain_levels[twice.index].to_numpy())
+    if by_plain.min().max() >= max(3, _MIN_SHARE * len(train)):
+        alike = by_plain.get_group(by_plain.min().idxmax())
+        shown = [f"{level!r} ({count} rows)" for level, count in alike.items()]
         yield (
             f"{train.name} has levels in train that differ only in case, blanks, accents or separators: "
-            f"{' and '.join(shown)}; models take the {rarer} rows for others. Convert them to one level in clean."
+            f"{' and '.join(shown[:3])}. Models take them for different levels: convert them to one in clean."
         )
 
 

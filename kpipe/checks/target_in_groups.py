@@ -155,7 +155,8 @@ def _in_order_of_file(codes: np.ndarray, values: np.ndarray) -> bool:
     """Whether a column grows down the file within groups, as a time does."""
     order = np.argsort(codes, kind="stable")
     codes, values = codes[order], values[order]
-    return bool((np.diff(values) >= 0)[codes[1:] == codes[:-1]].mean() >= _GROWS)
+    neighbours = codes[1:] == codes[:-1]
+    return bool((np.diff(values) >= 0)[neighbours].sum() >= _GROWS * neighbours.sum())
 
 
 def _whole_groups(by: pd.Series) -> np.ndarray:

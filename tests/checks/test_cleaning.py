@@ -114,10 +114,46 @@ def duplicated(tables: Tables) -> Tables:
     return replace(tables, train=pd.concat([tables.train, tables.train], ignore_index=True))
 
 
-@SLOW
-@pytest.mark.parametrize("change", [sorted_by_x, without_the_largest])
-def test_a_clean_that_sorts_or_drops_rows_does_not_fail(files: Path, change: Callable[[Tables], Tables]) -> None:
-    assert {check.status for check in findings(files, clean=on_tables(change)).values()} <= {"warn"}
+@pytest.mark.parametrize("change", [pytest.param(sorted_by_x, marks=SLOW), without_the_largest])
+def test_a_clean_that_sorts_or_drops_rows_is_checked_like_any_other(
+    files: Path, change: Callable[[Tables], Tables]
+) -> None:
+    assert findings(files, clean=on_tables(change)).keys() <= {"row-order leakage"}  # sorted rows are in such an order
+    leaking = findings(files, clean=on_tables(lambda given: survival_rate_by_sex(change(given))))
+    assert "clean uses the target" in leaking["clean is row-wise"].detail
+
+
+def without_copies(tables: Tables) -> Tables:
+    columns = [name for name in tables.train if name != "id"]
+    return replace(tables, train=tables.train.drop_duplicates(columns).reset_index(drop=True))
+
+
+def test_a_clean_that_drops_exact_copies_of_rows_does_not_drop_them_by_their_target(tmp_path: Path) -> None:
+    made = survivors(n=400, m=120)
+    copies = made.train.head(60).assign(id=1_000 + np.arange(60))
+    pd.concat([made.train, copies]).to_csv(tmp_path / "train.csv", index=False)
+    made.test.to_csv(tmp_path / "test.csv", index=False)
+    made.sample.to_csv(tmp_path / "sample_submission.csv", index=False)
+    found = findings(tmp_path, clean=on_tables(without_copies))
+    assert {check.status for check in found.values()} <= {"skipped"}
+    by_target = findings(tmp_path, clean=on_tables(lambda given: without_surprising_rows(without_copies(given))))
+    assert "rows of train by their target" in by_target["clean is row-wise"].detail
+
+
+def keyed(tables: Tables) -> Tables:
+    """A text that names the rows that are equal in all columns of the file."""
+
+    def add(frame: pd.DataFrame) -> pd.DataFrame:
+        used = [name for name in frame if name not in ("id", "survived", "female", "double")]
+        return frame.assign(key=frame[used].round(1).astype(str).agg("_".join, axis=1))
+
+    return kpipe.row_by_row(add)(tables)
+
+
+def test_a_key_made_of_all_columns_in_the_order_of_the_file_does_not_fail(files: Path) -> None:
+    assert findings(files, clean=on_tables(keyed)) == {}
+    by_place = on_tables(kpipe.row_by_row(lambda frame: frame.assign(key=frame.iloc[:, 2])))
+    assert "selects columns by position" in findings(files, clean=by_place)["clean is row-wise"].detail
 
 
 def test_a_clean_that_duplicates_rows_is_reported_and_does_not_end_the_run(files: Path) -> None:

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
+from sklearn.model_selection import GroupKFold
 
+from kpipe.checks.target_in_groups import target_in_groups
 from kpipe.checks.target_leakage import find_leaks
 from tests.checks.made import from_frame, make_prepared, status
 from tests.plants import Prepared
@@ -120,3 +123,37 @@ def test_groups_that_only_folds_share_are_a_failure() -> None:
     assert check is not None
     assert check.status == "fail"
     assert "--split customer" in check.detail
+
+
+def sales(last: int, since: int = 2017) -> pd.DataFrame:
+    """Sixty sales of each day, with the parts of its date, to the end of a year."""
+    when = pd.Series(pd.date_range(f"{since}-01-01", f"{last}-12-31").repeat(60))
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.arange(len(when)), "date": when.dt.strftime("%Y-%m-%d")})
+    frame = frame.assign(year=when.dt.year, day=when.dt.day_of_year, week=(when.dt.day_of_year - 1) // 7 + 1)
+    return frame.assign(y=np.exp(np.sin(frame["day"] / 58) + rng.normal(scale=0.1, size=len(when))))
+
+
+def test_the_day_that_a_leap_year_has_more_is_in_no_other_unit() -> None:
+    given = from_frame(sales(2019), len(sales(2019)), sales(2020, since=2020))
+    check = given.check("values in range")
+    assert check is not None
+    assert check.status == "pass"
+
+
+def test_a_fold_without_a_value_that_is_sampled_says_nothing_about_groups() -> None:
+    frame = sales(2019)
+    frame = frame[(frame["year"] < 2019) | (frame["day"] == 1)].reset_index(drop=True)
+    given = from_frame(frame, len(frame), sales(2020, since=2020), groups="year", splitter=GroupKFold(3))
+    check = given.check("group overlap matches test")
+    assert check is not None
+    assert check.status == "pass"
+
+
+@pytest.mark.filterwarnings("error")
+def test_groups_of_one_row_have_no_neighbours() -> None:
+    given = make_prepared(n=400, m=100)
+    rare = np.random.default_rng(0).permutation(500).astype(str)
+    frame = pd.concat([given.tables.train, given.tables.test], ignore_index=True).assign(g=rare)
+    alone = from_frame(frame, 400, groups="g")
+    assert list(target_in_groups(alone.problem, alone.folds)) == []

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from kpipe.checks.odd_values import values_in_range
-from kpipe.checks.spellings import labels_spelled_alike
+from kpipe.checks.spellings import labels_spelled_alike, odd_spellings
 from tests.checks.made import from_frame
 from tests.plants import Prepared
 from tests.tables import prepared, problem_of, survivors
@@ -149,3 +149,10 @@ def test_a_label_spelled_two_ways_fails(other: str) -> None:
     [(status, text)] = labels_spelled_alike(spoilt, None)  # type: ignore[arg-type]
     assert status == "fail"
     assert "(5 rows)" in text
+
+
+def test_two_spellings_of_a_level_are_named_together() -> None:
+    levels = np.array(["C.A."] * 30 + ["SOTON/O.Q."] * 9 + ["CA."] * 8 + ["SOTON O.Q"] * 4 + ["PC"] * 200, dtype=object)
+    train, test = pd.Series(levels, name="prefix"), pd.Series(["PC"] * 50)
+    [text] = odd_spellings(train, test)
+    assert "separators: 'C.A.' (30 rows) and 'CA.' (8 rows). Models take them for different levels" in text

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +266,15 @@ def test_values_that_are_filled_from_other_rows_fail(files: Path) -> None:
     found = findings(files, clean=kpipe.row_by_row(with_gaps), features=FilledByTheBatch())
     assert {found[name].status for name in ("batch dependence", "rows with missing values")} == {"fail"}
     assert findings(files, clean=kpipe.row_by_row(with_gaps), features=SimpleImputer()) == {}
+
+
+def test_a_leak_is_found_although_clean_drops_rows(files: Path) -> None:
+    def without_the_largest(tables: Tables) -> Tables:
+        return stashed(replace(tables, train=tables.train[tables.train["x"] < 2].reset_index(drop=True)))
+
+    found = findings(files, clean=on_tables(without_the_largest), features=KnowsTheTarget())
+    assert found["validation rows leak into fitting"].status == "fail"
+    assert found.keys() <= {"validation rows leak into fitting", "shuffled-target test"}
 
 
 @SLOW
