@@ -92,9 +92,10 @@ def with_other_rows(problem: Problem, *, targets: np.ndarray, columns: np.ndarra
     tables = competition.clean(_alter(problem, problem.files, targets=of_file[0], columns=of_file[1]))
     computed = {*tables.train.columns}
     _, tables = adapt_tables(competition, tables)
-    if (tables := _in_order(tables, rows_of_files(problem, tables), placed)) is None:
+    ordered = _in_order(tables, rows_of_files(problem, tables), placed)
+    if ordered is None:
         return None
-    return problem.with_tables(_carry_over(problem, tables, computed, targets=targets, columns=columns))
+    return problem.with_tables(_carry_over(problem, ordered, computed, targets=targets, columns=columns))
 
 
 def _in_order(tables: Tables, now: Mapping[str, np.ndarray] | None, then: Mapping[str, np.ndarray]) -> Tables | None:
