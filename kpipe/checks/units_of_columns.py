@@ -81,7 +81,8 @@ def _distance(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 def _positive(column: pd.Series) -> tuple[np.ndarray, float]:
     """The positive numbers of a column, none if others are negative, and the share of zeros."""
-    values = column.iloc[:_ROWS].to_numpy(dtype=np.float64, na_value=np.nan)
+    rows = np.linspace(0, len(column) - 1, min(len(column), _ROWS)).astype(int)  # of the whole file: it may be in time
+    values = column.iloc[rows].to_numpy(dtype=np.float64, na_value=np.nan)
     values = values[np.isfinite(values)]
     return values[values > 0] if (values >= 0).all() else values[:0], float((values == 0).mean()) if len(
         values

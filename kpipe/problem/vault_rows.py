@@ -160,5 +160,7 @@ def spread_rows(values: np.ndarray, count: int, *, seed: int = 0) -> np.ndarray:
     """
     rng = np.random.default_rng(seed)
     order = np.lexsort((rng.permutation(len(values)), values))
-    within = rng.random(count) if seed else 0.5
-    return np.sort(order[((np.arange(count) + within) * len(values) / count).astype(int)])
+    if not seed:
+        return np.sort(order[((np.arange(count) + 0.5) * len(values) / count).astype(int)])
+    ends = (np.arange(count + 1) * len(values) / count).astype(int)  # whole rows: no row is in two intervals
+    return np.sort(order[rng.integers(ends[:-1], ends[1:])])

@@ -16,6 +16,7 @@ from kpipe.core.values import Tables
 from kpipe.errors import UsageError
 from kpipe.grading.grade import grade
 from kpipe.grading.holdout import Holdout, make_holdout
+from kpipe.problem.vault_rows import spread_rows
 from tests.cli.calls import call
 from tests.pictures import SAMPLE, TEST, picture
 from tests.pictures import csv as pictured_csv
@@ -204,3 +205,10 @@ def test_pictures_are_held_out_under_names_that_do_not_tell_their_labels(layout:
     assert not any("red" in name or "blue" in name for name in held)
     again = kpipe.load(SLUG, out.data)
     assert (len(again.train), len(again.test), list(again.sample["id"].astype(str))) == (90, 30, list(answers["id"]))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_rows_that_are_spread_like_the_target_are_as_many_as_asked_for_and_none_twice(seed: int) -> None:
+    values = np.random.default_rng(9).normal(size=1_000)
+    for count in (1, 7, 300, 333, 500):
+        assert len(np.unique(spread_rows(values, count, seed=seed))) == count
