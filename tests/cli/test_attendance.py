@@ -120,19 +120,3 @@ def test_many_fits_are_a_line_in_ten_seconds_and_few_are_a_line_each(
     without_a_total = lines_of(100, capsys, is_known=False)  # under a budget
     assert without_a_total[:3] == ["[fit 1]", "[fit 2]", "[fit 3]"]
     assert len(without_a_total) < 60
-
-
-def test_a_long_fit_gives_a_sign_of_life(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(progress, "_SILENCE", 0.02)
-    plan = SimpleNamespace(
-        path=Path("x"),
-        sentence="Training.",
-        notes=(),
-        problem=SimpleNamespace(tables=SimpleNamespace(source=SimpleNamespace(origin="zip"))),
-    )
-    with progress.show_progress(quiet=False) as shown:
-        shown.on_start(plan)  # type: ignore[arg-type]
-        deadline = time.monotonic() + 10
-        while "Still training" not in (printed := capsys.readouterr().err) and time.monotonic() < deadline:
-            time.sleep(0.01)
-    assert "Still training after 0 min: 0 fits are done." in printed

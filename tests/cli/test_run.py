@@ -106,7 +106,7 @@ def test_ctrl_c_ends_promptly_names_the_unfinished_run_and_the_same_command_resu
     os.killpg(running.pid, signal.SIGINT)
     interrupted = time.monotonic()
     rest = running.communicate(timeout=30)[1]
-    assert time.monotonic() - interrupted < 5
+    assert time.monotonic() - interrupted < 15  # 0.5 s on an idle core
     assert running.returncode == 130
     assert "Traceback" not in rest
     (partial,) = (tmp_path / "out" / "slow").iterdir()

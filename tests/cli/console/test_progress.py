@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import re
-import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,45 @@ import pytest
 
 from kpipe.cli.console.progress import RunProgress, show_progress
 from kpipe.training.task_runner import FitFinished
+
+
+class Clock:
+    """Seconds that pass when a test says so, and the timers that wait for them."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[Timer] = []
+
+    def pass_(self, seconds: float) -> None:
+        end = self.now + seconds
+        while due := [timer for timer in self.timers if timer.at <= end]:
+            first = min(due, key=lambda timer: timer.at)
+            self.timers.remove(first)
+            self.now = first.at
+            first.then()
+        self.now = end
+
+
+class Timer:
+    """As ``threading.Timer``, by a test's clock."""
+
+    def __init__(self, clock: Clock, seconds: float, then: Callable[[], None]) -> None:
+        self.clock, self.at, self.then = clock, clock.now + seconds, then
+
+    def start(self) -> None:
+        self.clock.timers.append(self)
+
+    def cancel(self) -> None:
+        if self in self.clock.timers:
+            self.clock.timers.remove(self)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("threading.Timer", partial(Timer, clock))
+    monkeypatch.setattr("time.monotonic", lambda: clock.now)
+    return clock
 
 
 def plan(path: Path) -> Any:
@@ -56,29 +96,41 @@ def test_a_download_is_a_line_for_each_tenth(capsys: pytest.CaptureFixture[str])
 
 
 def test_a_step_is_shown_once_it_has_taken_some_seconds(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("kpipe.cli.console.progress._LONG_STEP", 0.05)
     with show_progress(quiet=False) as progress:
-        for step, seconds in (("Reading", 0.0), ("Inferring", 0.3), ("Rehearsing", 0.0)):
+        for step, seconds in (("Reading", 1.0), ("Inferring", 6.0), ("Rehearsing", 1.0)):
             progress.on_step(step)
-            time.sleep(seconds)
+            clock.pass_(seconds)
         progress.on_start(plan(tmp_path))
-        time.sleep(0.1)
+        clock.pass_(30.0)
     assert capsys.readouterr().err == "Inferring ...\ntitanic: 300 rows\na note\n"
 
 
-def test_every_step_of_a_check_is_shown_and_a_long_one_again(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_every_step_of_a_check_is_shown_and_a_long_one_again_every_minute(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("kpipe.cli.console.progress._SILENCE", 0.1)
     with show_progress(quiet=False, every_step=True) as progress:
         progress.on_step("Reading")
         progress.on_step("Checking tables")
-        time.sleep(0.25)
+        clock.pass_(130.0)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "Reading ..."
-    assert lines.count("Checking tables ...") > 1
+    assert lines == [
+        "Reading ...",
+        "Checking tables ...",
+        "Checking tables ... (1 min so far)",
+        "Checking tables ... (2 min so far)",
+    ]
+
+
+def test_a_long_fit_gives_a_sign_of_life_until_the_end(
+    clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with show_progress(quiet=False) as progress:
+        progress.on_start(plan(tmp_path))
+        clock.pass_(70.0)
+    clock.pass_(600.0)
+    assert capsys.readouterr().err.splitlines()[2:] == ["Still training after 1 min: 0 fits are done."]
 
 
 def test_quiet_progress_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
