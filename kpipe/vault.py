@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe import pipeline
-from kpipe.core.formatting import format_forecast, format_with_error
+from kpipe.core.formatting import format_with_error
 from kpipe.core.metrics import Metric, evaluate, gain_over, paired_standard_error
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Score, Source, Tables
@@ -32,7 +32,9 @@ from kpipe.runs.files import sha256_of
 from kpipe.runs.find import competition_folder, find_run, find_runs
 from kpipe.runs.locks import try_lock
 from kpipe.runs.prediction_tables import ENSEMBLE, VAULT_PREDICTIONS, output_columns
+from kpipe.runs.recorded import recorded_vault
 from kpipe.runs.run import Run
+from kpipe.runs.summary import format_forecast
 from kpipe.runs.tables import read_parquet, to_numbers
 from kpipe.runs.vault import (
     FILE,
@@ -42,7 +44,6 @@ from kpipe.runs.vault import (
     fingerprint,
     margin,
     read_vault,
-    recorded_vault,
     with_opening,
     write_vault,
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import ast
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from kpipe.cli.command import Command
@@ -15,7 +15,6 @@ from kpipe.cli.command import Command
 __all__ = ["COMMAND", "complete"]
 
 _SHELLS = ("bash", "zsh", "fish")
-_DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _Completer = Callable[..., Iterable[str]]
 
@@ -122,6 +121,12 @@ def _own_models(slug: str) -> list[str]:
     return [key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
 
 
+def _devices(**context: object) -> Sequence[str]:
+    from kpipe.core.devices import DEVICES
+
+    return DEVICES
+
+
 def _studies(**context: object) -> list[str]:
     from kpipe.studies import STUDIES
 
@@ -133,7 +138,7 @@ _COMPLETERS: dict[str, _Completer] = {
     "RUN": _runs,
     "models": _models,
     "STUDY": _studies,
-    "device": lambda **context: _DEVICES,
+    "device": _devices,
 }
 
 

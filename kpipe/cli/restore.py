@@ -53,8 +53,8 @@ def _workspace() -> Path:
     from kpipe.core import workspace
     from kpipe.errors import UsageError
 
-    found = workspace.find()
-    if found is None or not workspace.is_trusted(found):
+    found = workspace.find_trusted()
+    if found is None:
         raise UsageError(
             "The current folder lies in no workspace: kpipe init makes one, and --to DIR names another folder.",
             code="no-workspace",

@@ -54,7 +54,7 @@ class _Listed(NamedTuple):
 
 
 def _listed(group: RunGroup, options: argparse.Namespace, errors: list[str]) -> _Listed:
-    from kpipe.runs.prune import summarize
+    from kpipe.runs.listing import summarize
 
     summaries, without_ledger = summarize(group.runs, options.out)
     errors += without_ledger
@@ -107,7 +107,7 @@ def _print_tables(groups: Sequence[RunGroup], listed: Sequence[_Listed], options
 
 def _expected(group: RunGroup, bias: SelectionBias | None) -> str:
     """The forecast of the best run, after choosing; empty where there was no choice."""
-    from kpipe.core.formatting import format_forecast
+    from kpipe.runs.summary import format_forecast
 
     records = [run.record for run in group.runs if bias and bias.runs > 1 and run.record["run_id"] == bias.best]
     return format_forecast(records[0], bias.correction) if bias and records else ""

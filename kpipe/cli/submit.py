@@ -87,10 +87,10 @@ def submit_file(
     from kpipe.cli.console.layout import get_console
     from kpipe.cli.console.selection_bias import find_selection_bias, print_selection_bias
     from kpipe.cli.console.submissions import print_entry, show_wait
-    from kpipe.core.formatting import format_forecast
     from kpipe.core.request import RunRequest
     from kpipe.kaggle import allowance, submit
     from kpipe.kaggle.client import connect
+    from kpipe.runs.summary import format_forecast
 
     out, kaggle = options.out, connect()  # missing credentials are said first
     choosing = 0.0

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO, cast
 
-__all__ = ["GuardedStream", "guarded_streams", "plain_text"]
+__all__ = ["GuardedStream", "encodable_text", "guarded_streams"]
 
 # Replacements for non-ASCII characters of kpipe's own output. Other characters, such as those of column names, are
 # escaped, so that two names never look the same.
@@ -25,7 +25,7 @@ _PLAIN = {
 _HANDLER = "kpipe.plain"  # name of the error handler
 
 
-def plain_text(text: str, encoding: str) -> str:
+def encodable_text(text: str, encoding: str) -> str:
     r"""Replace the characters of a text that an encoding lacks.
 
     Parameters
@@ -39,7 +39,7 @@ def plain_text(text: str, encoding: str) -> str:
 
     Examples
     --------
-    >>> plain_text("größe: 0.8 ± 0.1", "ascii"), plain_text("0.8 ± 0.1", "utf-8")
+    >>> encodable_text("größe: 0.8 ± 0.1", "ascii"), encodable_text("0.8 ± 0.1", "utf-8")
     ('gr\\xf6\\xdfe: 0.8 +- 0.1', '0.8 ± 0.1')
     """
     return text.encode(encoding, _HANDLER).decode(encoding, "surrogateescape")

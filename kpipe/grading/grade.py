@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kpipe import pipeline
-from kpipe.core.formatting import format_forecast, format_score, format_with_error
+from kpipe.core.formatting import format_score, format_with_error
 from kpipe.core.metrics import Metric, evaluate
 from kpipe.core.request import COMPETITION_OPTIONS, FILE_OPTIONS, RunRequest
 from kpipe.core.values import Folds, Score
@@ -23,8 +23,9 @@ from kpipe.models.baseline import baseline
 from kpipe.problem.problem import Problem
 from kpipe.problem.settings import make_request
 from kpipe.problem.submission_file import read_submission
-from kpipe.runs.loaded import as_number
+from kpipe.runs.recorded import as_number
 from kpipe.runs.run import Run
+from kpipe.runs.summary import format_forecast
 from kpipe.submission import rows_of_sample
 
 __all__ = ["Grade", "grade", "request_of_grade"]

@@ -23,12 +23,12 @@ from kpipe.runs.files import sha256_of
 from kpipe.runs.ledger import (
     Entry,
     add_entries,
-    check_writable,
+    check_ledger_writable,
     mark_submitted,
     read_ledger,
     submitted_runs,
 )
-from kpipe.runs.loaded import as_number
+from kpipe.runs.recorded import as_number
 from kpipe.runs.run import Run
 from kpipe.submission import validate_submission
 
@@ -98,7 +98,7 @@ def submit_file(
     """
     message = message or (_name_of(run) if run else file.name)
     made = replace(_entry_of_run(run, choosing), slug=slug, message=message, file=file.name, sha256=sha256_of(file))
-    check_writable(out, slug)
+    check_ledger_writable(out, slug)
     if kernel is None:
         ref = kaggle.competitions.submit(slug, file, message)
     else:

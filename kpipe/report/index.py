@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from kpipe.core.formatting import format_forecast, format_score, format_with_error, plain_text
+from kpipe.core.formatting import format_score, format_with_error, plain_text
 from kpipe.errors import KpipeError, UsageError
 from kpipe.report.formatting import short
 from kpipe.report.html import render_index
@@ -23,9 +23,10 @@ from kpipe.runs.comparable import RunGroup, group_runs
 from kpipe.runs.files import write_file
 from kpipe.runs.find import find_runs
 from kpipe.runs.ledger import Entry, read_ledger
-from kpipe.runs.loaded import as_number
+from kpipe.runs.recorded import as_number
 from kpipe.runs.run import Run
 from kpipe.runs.selection_bias import SelectionBias, estimate_selection_bias
+from kpipe.runs.summary import format_forecast
 
 __all__ = ["INDEX", "Group", "Row", "write_index"]
 

@@ -25,7 +25,8 @@ from kpipe.report.blocks import (
 )
 from kpipe.report.colours import ACCENT, MUTED
 from kpipe.report.formatting import short
-from kpipe.runs.loaded import LoadedRun, as_number
+from kpipe.runs.loaded import LoadedRun
+from kpipe.runs.recorded import as_number
 
 __all__ = ["section"]
 

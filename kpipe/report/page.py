@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kpipe.core.formatting import format_forecast, format_score, format_with_error, plain_text
+from kpipe.core.formatting import format_score, format_with_error, plain_text
 from kpipe.core.metrics import Metric
 from kpipe.problem.problem import Problem
 from kpipe.report import (
@@ -33,6 +33,7 @@ from kpipe.runs.find import find_run
 from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.oof import OofPredictions
 from kpipe.runs.run import Run
+from kpipe.runs.summary import format_forecast
 
 __all__ = ["ELSEWHERE", "FILE", "report", "sections", "write"]
 

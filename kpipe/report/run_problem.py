@@ -18,8 +18,8 @@ from kpipe.problem.problem import Problem
 from kpipe.report.columns import image_side
 from kpipe.runs.loaded import LoadedRun
 from kpipe.runs.oof import OofPredictions
+from kpipe.runs.recorded import recorded_vault
 from kpipe.runs.run import Run
-from kpipe.runs.vault import recorded_vault
 
 __all__ = ["difference", "load_problem", "original_rows", "rows_of"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from kpipe.core.formatting import format_forecast, format_score, plain_text
+from kpipe.core.formatting import format_score, plain_text
 from kpipe.errors import KpipeError
 from kpipe.report.blocks import (
     Block,
@@ -25,8 +25,10 @@ from kpipe.report.blocks import (
 from kpipe.report.colours import ACCENT, INK, MUTED
 from kpipe.report.formatting import short
 from kpipe.runs.find import read_run
-from kpipe.runs.loaded import LoadedRun, as_number, other_runs
+from kpipe.runs.loaded import LoadedRun, other_runs
+from kpipe.runs.recorded import as_number
 from kpipe.runs.selection_bias import estimate_selection_bias
+from kpipe.runs.summary import format_forecast
 
 __all__ = ["section"]
 

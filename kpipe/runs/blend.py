@@ -21,9 +21,9 @@ from kpipe.runs.find import find_run
 from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.oof import OofPredictions
 from kpipe.runs.prediction_tables import VAULT_PREDICTIONS, output_columns
-from kpipe.runs.run import Run, recorded_files, refuse_blend
+from kpipe.runs.recorded import recorded_files, recorded_vault
+from kpipe.runs.run import Run, refuse_blend
 from kpipe.runs.tables import read_parquet, to_numbers
-from kpipe.runs.vault import recorded_vault
 from kpipe.training.folds import same_rows
 
 __all__ = ["find_runs_to_blend", "predictions_of_runs", "request_of_blend"]

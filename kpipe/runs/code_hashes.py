@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kpipe import competitions
 
-__all__ = ["code_files", "code_hashes", "hash_kpipe", "imported_modules", "is_code", "is_installed"]
+__all__ = ["code_files", "code_hashes", "hash_kpipe", "imported_modules", "is_installed"]
 
 _KPIPE = Path(__file__).parents[1]
 # The folders of pip and of Python: what lies there changes with its version and is not the competition's own code.
@@ -113,21 +113,13 @@ def code_files(place: Path, pattern: str) -> dict[str, Path]:
     """
     files = sorted(place.rglob(pattern)) if place.is_dir() else [place]
     named = {file.relative_to(place): file for file in files if file.is_file() and file.suffix != ".md"}
-    return {name.as_posix(): file for name, file in named.items() if is_code(name)}
+    return {name.as_posix(): file for name, file in named.items() if _is_code(name)}
 
 
-def is_code(name: Path) -> bool:
+def _is_code(name: Path) -> bool:
     """Whether a file of a module can be code, by its path in the module: not a sample's, cached or hidden.
 
     Hidden files are the history of git, which changes with each commit, and secrets such as ``.env``.
-
-    Parameters
-    ----------
-    name : Path
-
-    Returns
-    -------
-    bool
     """
     return not any(part in _NOT_CODE or part.startswith(".") for part in name.parts)
 

@@ -1,16 +1,35 @@
-"""Runs whose scores compare: of one competition, by one metric, for one target, on the same files and vault."""
+"""Runs whose scores compare: of one competition, by one metric, for one target, on the same files and vault.
+
+Light to import: shell completion uses it.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kpipe.runs.ranking import scored_by
+from kpipe.runs.recorded import recorded_data, recorded_files, recorded_targets, recorded_vault
 from kpipe.runs.run import Run
-from kpipe.runs.vault import recorded_vault
 
-__all__ = ["RunGroup", "group_runs", "may_be_chosen"]
+__all__ = ["RunGroup", "best_run", "group_runs", "may_be_chosen", "rank", "scored_by"]
+
+
+def scored_by(record: Mapping[str, Any]) -> str:
+    """A text that is equal for runs whose scores compare: of the same competition, metric, target, files and vault.
+
+    Parameters
+    ----------
+    record : mapping
+        The content of ``run.json``; keys may be missing.
+
+    Returns
+    -------
+    str
+    """
+    parts = [*map(record.get, ("slug", "metric", "target")), recorded_files(record), recorded_vault(record)]
+    return json.dumps(parts, sort_keys=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,20 +95,17 @@ def _group(runs: Sequence[Run], alike: Sequence[Sequence[Run]]) -> RunGroup:
 
 def _traits(record: Mapping[str, Any]) -> tuple[str, str, str]:
     """What may set a group of runs apart, in words: the files, the target and the vault."""
-    target = record.get("target")
-    files = "sample data" if _is_sample(record) else str(_data(record).get("path") or "other files")
-    targets = target if isinstance(target, list) else [] if target is None else [target]
+    files = "sample data" if _is_sample(record) else str(recorded_data(record).get("path") or "other files")
     vault = "without the vault's rows" if recorded_vault(record) else "with all rows of train"
-    return files, f"target {', '.join(map(str, targets))}", vault
-
-
-def _data(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    data = record.get("data")
-    return data if isinstance(data, Mapping) else {}
+    return files, f"target {', '.join(recorded_targets(record))}", vault
 
 
 def _is_sample(record: Mapping[str, Any]) -> bool:
-    return bool(_data(record).get("origin") == "sample")
+    return bool(recorded_data(record).get("origin") == "sample")
+
+
+def _has_failed_check(run: Run) -> bool:
+    return any(check["status"] == "fail" for check in run.record["checks"])
 
 
 def may_be_chosen(run: Run) -> bool:
@@ -103,5 +119,40 @@ def may_be_chosen(run: Run) -> bool:
     -------
     bool
     """
-    failed = any(check["status"] == "fail" for check in run.record["checks"])
-    return not failed and not _is_sample(run.record)
+    return not _has_failed_check(run) and not _is_sample(run.record)
+
+
+def rank(run: Run) -> float:
+    """A number by which runs are sorted, the best first.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    float
+        Infinite for a run without a score.
+    """
+    score = run.record["score"]
+    if score is None:
+        return float("inf")
+    return -score if run.record["metric"].get("greater_is_better", True) else score
+
+
+def best_run(runs: Sequence[Run]) -> Run:
+    """The best of the runs that compare with the last one, without those that failed a check.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Of one competition, oldest first; one at least.
+
+    Returns
+    -------
+    Run
+        The last one of equal scores; where every run failed a check, the best of all.
+    """
+    alike = [run for run in runs if scored_by(run.record) == scored_by(runs[-1].record)]
+    passed = [run for run in alike if not _has_failed_check(run)]
+    return min(reversed(passed or alike), key=rank)

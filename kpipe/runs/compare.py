@@ -17,8 +17,8 @@ from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.oof import OofPredictions
 from kpipe.runs.parameters import changed_parameters, read_parameters
 from kpipe.runs.provenance import recorded_inputs
+from kpipe.runs.recorded import recorded_vault
 from kpipe.runs.run import Run
-from kpipe.runs.vault import recorded_vault
 from kpipe.training.folds import same_rows
 
 __all__ = ["Comparison", "compare"]

@@ -13,7 +13,7 @@ from kpipe.errors import DataError
 from kpipe.problem.problem import Problem
 from kpipe.runs.find import competition_folder, finished_folders, read_run
 from kpipe.runs.fits import fit_store_of_runs
-from kpipe.runs.loaded import as_number
+from kpipe.runs.recorded import as_number
 from kpipe.training.checkpoints import NO_STORE, FitStore
 from kpipe.training.deadline import RunClock
 

@@ -16,9 +16,9 @@ from kpipe import competitions
 from kpipe.core.run_names import BEST, LAST
 from kpipe.core.wording import did_you_mean
 from kpipe.errors import DataError, KpipeError, UsageError
+from kpipe.runs.comparable import best_run
 from kpipe.runs.files import sha256_of
 from kpipe.runs.json_types import refuse_constant
-from kpipe.runs.ranking import best_run
 from kpipe.runs.recorded_checks import current_check
 from kpipe.runs.run import Run
 from kpipe.runs.schema import check_record

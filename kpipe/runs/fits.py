@@ -15,7 +15,6 @@ import json
 import logging
 import math
 import os
-import secrets
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -25,23 +24,21 @@ import numpy as np
 
 from kpipe.core.request import RunRequest
 from kpipe.core.values import Check
-from kpipe.data.cache import cache_folder
 from kpipe.errors import OutputError
 from kpipe.runs.files import write_file
 from kpipe.runs.fit_keys import FitKeys
 from kpipe.runs.rerun import RerunSpec
+from kpipe.runs.signatures import SIGNATURE_BYTES, read_secret
 from kpipe.training.checkpoints import NO_STORE, FitStore, result_from_arrays, result_shapes, result_to_arrays
 from kpipe.training.worker import FitResult, FitTask, TrainingData
 
-__all__ = ["FITS", "FitFolder", "fit_store", "fit_store_of_runs", "keep_checks", "read_secret"]
+__all__ = ["FITS", "FitFolder", "fit_store", "fit_store_of_runs", "keep_checks"]
 
 FITS = ".fits"  # the folder of the store, among the folders of the competitions
 _SUFFIX = ".fit"
 _MOST = 2 * 2**30  # bytes of all entries; the least recently used ones are removed
-_SIGNATURE = 32  # bytes
 _HEADERS = 8192  # bytes: upper bound of the size of an entry besides its numbers
 _MOST_OF_CHECKS = 2**20  # bytes of their results
-_SECRET = "fits.key"
 
 _LOG = logging.getLogger("kpipe")
 
@@ -158,15 +155,15 @@ class FitFolder:
         """
         path = self.folder / f"{key}{_SUFFIX}"
         try:
-            if self._secret is None or path.stat().st_size > most + _SIGNATURE:
+            if self._secret is None or path.stat().st_size > most + SIGNATURE_BYTES:
                 return None
             content = path.read_bytes()
-            if not hmac.compare_digest(content[:_SIGNATURE], self._sign(key, content[_SIGNATURE:])):
+            if not hmac.compare_digest(content[:SIGNATURE_BYTES], self._sign(key, content[SIGNATURE_BYTES:])):
                 return None
             os.utime(path)
         except OSError:
             return None
-        return content[_SIGNATURE:]
+        return content[SIGNATURE_BYTES:]
 
     def write(self, key: str, content: bytes) -> None:
         """Keep an entry, if that is possible.
@@ -237,24 +234,3 @@ def keep_checks(store: FitStore, key: str) -> _ChecksOfRun | None:
         None for a store without entries.
     """
     return _ChecksOfRun(store, key) if isinstance(store, FitFolder) else None
-
-
-def read_secret() -> bytes | None:
-    """The user's secret, made on first use.
-
-    Returns
-    -------
-    bytes or None
-        None if it can neither be read nor written.
-    """
-    path = cache_folder() / _SECRET
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            contextlib.suppress(FileExistsError),
-            open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file,
-        ):
-            file.write(secrets.token_bytes(_SIGNATURE))
-        secret = path.read_bytes()
-        return secret if len(secret) == _SIGNATURE else None
-    return None

@@ -24,7 +24,7 @@ __all__ = [
     "SUBMITTED",
     "Entry",
     "add_entries",
-    "check_writable",
+    "check_ledger_writable",
     "mark_submitted",
     "read_ledger",
     "submitted_runs",
@@ -137,7 +137,7 @@ def read_ledger(out: Path, slug: str) -> list[Entry]:
         ) from error
 
 
-def check_writable(out: Path, slug: str) -> None:
+def check_ledger_writable(out: Path, slug: str) -> None:
     """Check that a submission can be added to the ledger, by writing the ledger unchanged.
 
     Parameters

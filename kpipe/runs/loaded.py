@@ -6,7 +6,6 @@ listed, and everything else can be used: reports, comparisons and blends all rea
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,14 +18,15 @@ from kpipe.core.formatting import plain_text
 from kpipe.core.metrics import Metric, get_metric, over_targets
 from kpipe.core.values import Folds
 from kpipe.errors import DataError, InputError, UsageError
+from kpipe.runs.comparable import scored_by
 from kpipe.runs.find import finished_folders, read_run
 from kpipe.runs.oof import OofPredictions, check_predicted, oof_predictions
 from kpipe.runs.prediction_tables import ENSEMBLE, output_columns
-from kpipe.runs.ranking import scored_by
+from kpipe.runs.recorded import as_number, recorded_targets
 from kpipe.runs.run import Run
 from kpipe.runs.tables import read_csv, read_curves, read_folds, read_parquet, to_numbers
 
-__all__ = ["LoadedModel", "LoadedRun", "as_number", "load_run", "other_runs"]
+__all__ = ["LoadedModel", "LoadedRun", "load_run", "other_runs"]
 
 _MOST_RUNS = 200  # in the same folder that are read
 T = TypeVar("T")
@@ -153,7 +153,7 @@ class LoadedRun:
     @property
     def targets(self) -> tuple[str, ...]:
         """The target columns."""
-        return _targets(self.record)
+        return recorded_targets(self.record)
 
 
 def load_run(run: Run, *, metric: Metric | None = None) -> LoadedRun:
@@ -241,27 +241,6 @@ def other_runs(run: LoadedRun) -> list[dict[str, Any]]:
     return sorted(found, key=lambda record: str(record.get("created")))
 
 
-def as_number(value: object) -> float | None:
-    """A value of a record as a finite number.
-
-    Parameters
-    ----------
-    value : object
-        Anything that JSON can hold.
-
-    Returns
-    -------
-    float or None
-        None for everything but a finite number.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:  # an integer of a thousand digits
-        return None
-
-
 def _at(record: Any, names: Sequence[str]) -> Any:
     for name in names:
         record = record.get(name) if isinstance(record, Mapping) else None
@@ -271,11 +250,6 @@ def _at(record: Any, names: Sequence[str]) -> Any:
 def _at_list(record: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
     value = _at(record, names)
     return value if isinstance(value, list) else []
-
-
-def _targets(record: Mapping[str, Any]) -> tuple[str, ...]:
-    value = record.get("target")
-    return tuple(map(str, value)) if isinstance(value, list) else (str(value),) if value is not None else ()
 
 
 def _model(given: Mapping[str, Any]) -> LoadedModel:
@@ -291,7 +265,7 @@ def _model(given: Mapping[str, Any]) -> LoadedModel:
 
 
 def _metric(record: Mapping[str, Any]) -> Metric:
-    value, targets = _at(record, ("metric", "name")), _targets(record)
+    value, targets = _at(record, ("metric", "name")), recorded_targets(record)
     name = "" if value is None or isinstance(value, Mapping | list) else plain_text(value)
     try:
         metric = get_metric(name)
@@ -313,7 +287,7 @@ def _oof(
 ) -> OofPredictions:
     oof = oof_predictions(
         read_parquet(path / "oof.parquet", rows=_rows(record, "train")),
-        targets=_targets(record),
+        targets=recorded_targets(record),
         models=[model.name for model in models],
         id_column=record.get("id"),
     )

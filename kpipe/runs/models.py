@@ -11,6 +11,7 @@ import pandas as pd
 
 from kpipe.runs.kept_models import load_estimators
 from kpipe.runs.prediction_tables import output_columns
+from kpipe.runs.recorded import as_float
 from kpipe.runs.tables import read_parquet
 
 if TYPE_CHECKING:
@@ -44,17 +45,17 @@ class RunModel:
     @property
     def score(self) -> float:
         """The out-of-fold score."""
-        return _number(self.record.get("score"))
+        return as_float(self.record.get("score"))
 
     @property
     def standard_error(self) -> float:
         """The standard error of ``score``."""
-        return _number(self.record.get("standard_error"))
+        return as_float(self.record.get("standard_error"))
 
     @property
     def weight(self) -> float:
         """The weight in the ensemble."""
-        return _number(self.record.get("weight"))
+        return as_float(self.record.get("weight"))
 
     @property
     def oof(self) -> pd.DataFrame:
@@ -117,12 +118,8 @@ def scores_of(run: Run) -> pd.DataFrame:
     """
     ensemble = {**run.record, "name": "ensemble", "weight": None}
     rows = {
-        str(model["name"]): {name: _number(model.get(name)) for name in _NUMBERS}
-        | {f"fold {k}": _number(value) for k, value in enumerate(model.get("fold_scores") or (), start=1)}
+        str(model["name"]): {name: as_float(model.get(name)) for name in _NUMBERS}
+        | {f"fold {k}": as_float(value) for k, value in enumerate(model.get("fold_scores") or (), start=1)}
         for model in (*run.record["models"], ensemble)
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else float("nan")

@@ -13,6 +13,7 @@ from kpipe.core.packages import installed_versions
 from kpipe.data.further_tables import file_hashes
 from kpipe.problem.problem import Problem
 from kpipe.runs.code_hashes import code_hashes
+from kpipe.runs.recorded import recorded_files
 
 __all__ = ["inputs_of", "machine", "recorded_inputs", "versions"]
 
@@ -111,8 +112,4 @@ def recorded_inputs(record: Mapping[str, Any]) -> dict[str, Any]:
     dict
         As ``inputs_of`` gives them; None or anything else where the record does not hold what kpipe writes.
     """
-    data = record.get("data")
-    return {
-        "files": data.get("files") if isinstance(data, Mapping) else None,
-        **{name: record.get(name) for name in ("code", "versions", "settings")},
-    }
+    return {"files": recorded_files(record), **{name: record.get(name) for name in ("code", "versions", "settings")}}

@@ -1,4 +1,4 @@
-"""Summarise finished runs for a list, and prune runs by rule."""
+"""Prune runs by rule."""
 
 from __future__ import annotations
 
@@ -7,81 +7,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from kpipe.errors import KpipeError, OutputError
-from kpipe.runs.comparable import group_runs
+from kpipe.errors import OutputError
+from kpipe.runs.comparable import group_runs, rank
 from kpipe.runs.find import UNFINISHED, find_runs
 from kpipe.runs.fits import FITS
-from kpipe.runs.ledger import SUBMITTED, Entry, read_ledger
+from kpipe.runs.ledger import SUBMITTED, read_ledger
 from kpipe.runs.locks import try_lock
-from kpipe.runs.ranking import rank
 from kpipe.runs.run import Run
 from kpipe.runs.unfinished import find_unfinished
 
-__all__ = ["Removable", "find_removable", "remove", "summarize"]
-
-
-def summarize(runs: Sequence[Run], out: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """What a list shows of runs.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-        Finished runs.
-    out : Path
-        The folder that runs are written to, whose ledgers say what was submitted.
-
-    Returns
-    -------
-    summaries : list of dict
-        JSON types. ``checks`` holds the statuses other than "pass", and ``not_passed`` the names of the checks that
-        have them; ``public_score`` is that of the latest submission that has one, else None.
-    errors : list of str
-        For each run that is left out because the ledger of its competition is broken, its folder and the reason.
-    """
-    ledgers: dict[str, list[Entry] | KpipeError] = {}
-    summaries, errors = [], []
-    for run in runs:
-        slug = run.record["slug"]
-        if slug not in ledgers:
-            try:
-                ledgers[slug] = read_ledger(out, slug)
-            except KpipeError as error:
-                ledgers[slug] = error
-        entries = ledgers[slug]
-        if isinstance(entries, KpipeError):
-            errors.append(f"{run.path}: {entries}")
-        else:
-            summaries.append(_summary(run, [entry for entry in entries if entry.run_id == run.record["run_id"]]))
-    return summaries, errors
-
-
-def _summary(run: Run, submissions: Sequence[Entry]) -> dict[str, Any]:
-    """What a list shows of a run with these submissions, newest first."""
-    record = run.record
-    not_passed: dict[str, dict[str, None]] = defaultdict(dict)  # names as keys: each once, in their order
-    for check in record["checks"]:
-        if check["status"] != "pass":
-            not_passed[check["status"]][check["name"]] = None
-    return {
-        "run_id": record["run_id"],
-        "name": record.get("name"),
-        "note": record.get("note"),
-        "slug": record["slug"],
-        "created": record.get("created"),
-        "metric": record["metric"]["name"],
-        "greater_is_better": bool(record["metric"].get("greater_is_better", True)),
-        "score": record["score"],
-        "standard_error": record["standard_error"],
-        "models": [model["name"] for model in record["models"]],
-        "seconds": record.get("seconds"),
-        "checks": sorted(not_passed),
-        "not_passed": {status: list(names) for status, names in sorted(not_passed.items())},
-        "submitted": bool(submissions) or (run.path / SUBMITTED).exists(),
-        "public_score": next((one.public_score for one in submissions if one.public_score is not None), None),
-        "path": str(run.path),
-    }
+__all__ = ["Removable", "find_removable", "remove"]
 
 
 @dataclass(frozen=True, kw_only=True)

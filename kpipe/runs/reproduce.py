@@ -21,10 +21,11 @@ from kpipe.core.request import RunRequest
 from kpipe.errors import DataError, UsageError
 from kpipe.runs.differences import differences
 from kpipe.runs.provenance import recorded_inputs
+from kpipe.runs.recorded import recorded_vault
 from kpipe.runs.rerun import RerunSpec
 from kpipe.runs.run import Run, refuse_blend
 from kpipe.runs.tables import read_parquet
-from kpipe.runs.vault import FILE, read_vault, recorded_vault
+from kpipe.runs.vault import FILE, read_vault
 from kpipe.training.cross_validation import Fits, ShortenedFits
 
 __all__ = ["Reproduction", "compare_reproduction", "request_to_reproduce", "rerun_spec"]

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kpipe.core.formatting import summary_html, summary_line
 from kpipe.errors import UsageError, printable
+from kpipe.runs.recorded import as_float
+from kpipe.runs.summary import summary_html, summary_line
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from kpipe.runs.models import RunModel
 
-__all__ = ["IMPORTANCE", "Run", "recorded_files", "refuse_blend"]
+__all__ = ["IMPORTANCE", "Run", "refuse_blend"]
 
 IMPORTANCE = "importance.parquet"  # which a report leaves in the run's folder
 
@@ -44,12 +45,12 @@ class Run:
     @property
     def score(self) -> float:
         """The out-of-fold score of the submitted predictions, in units of the run's metric."""
-        return _number(self.record["score"])
+        return as_float(self.record["score"])
 
     @property
     def standard_error(self) -> float:
         """The standard error of ``score`` as an estimate on new rows; NaN if it is unknown."""
-        return _number(self.record["standard_error"])
+        return as_float(self.record["standard_error"])
 
     @property
     def scores(self) -> pd.DataFrame:
@@ -123,24 +124,6 @@ class Run:
         return summary_html(self.record)
 
 
-def recorded_files(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The files that a run read: name to SHA-256. Scores on different files do not compare.
-
-    Parameters
-    ----------
-    record : mapping
-        The content of ``run.json``.
-
-    Returns
-    -------
-    mapping
-        Empty if the record does not say.
-    """
-    data = record.get("data")
-    files = data.get("files") if isinstance(data, Mapping) else None
-    return files if isinstance(files, Mapping) else {}
-
-
 def refuse_blend(run: Run) -> None:
     """Raise an error for a blend of runs, which has no training of its own to repeat.
 
@@ -161,7 +144,3 @@ def refuse_blend(run: Run) -> None:
         raise UsageError(
             f"{run.record['run_id']} is a blend of {printable(ids)}: name these runs instead.", code="not-for-blends"
         )
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)

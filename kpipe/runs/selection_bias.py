@@ -13,19 +13,19 @@ import pandas as pd
 from kpipe.core.formatting import format_score, plain_text
 from kpipe.core.metrics import Metric, get_metric, output, over_targets
 from kpipe.core.selection import effective_tries, expected_after_choosing, gather, random_blocks
+from kpipe.core.wording import listed
 from kpipe.errors import KpipeError, UsageError
 from kpipe.problem import competition
 from kpipe.runs.find import finished_folders, read_run
 from kpipe.runs.oof import oof_predictions
 from kpipe.runs.prediction_tables import ENSEMBLE, GROUP, output_columns
-from kpipe.runs.run import Run, recorded_files
+from kpipe.runs.recorded import recorded_files, recorded_targets, recorded_vault
+from kpipe.runs.run import Run
 from kpipe.runs.tables import read_parquet, to_numbers
-from kpipe.runs.vault import recorded_vault
 
 __all__ = ["SelectionBias", "estimate_selection_bias"]
 
 _MOST_RUNS = 200  # the latest ones in the folder
-_MOST_NAMED = 5  # runs that are left out, in the sentence
 # A metric that is neither a mean over rows nor has influences is scored in blocks of at least 20 rows: once per run and
 # block, of which there are fewer where there are many runs; the blocks hold at most 10,000 rows together.
 _FEWEST_BLOCKS, _MOST_BLOCKS, _EVALUATIONS, _BLOCK_ROWS, _SCORED_ROWS = 8, 20, 800, 20, 10_000
@@ -91,8 +91,7 @@ class SelectionBias:
             yield f"Best of {self.runs} comparable runs: {best} with {format_score(self.score)}. {self.after_choosing}"
         if self.left_out:
             named = [f"{run} ({reason})" for run, reason in self.left_out.items()]
-            others = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
-            yield f"Not comparable, and left out: {', '.join(named[:_MOST_NAMED])}{others}."
+            yield f"Not comparable, and left out: {listed(named)}."
 
 
 def estimate_selection_bias(run: Run) -> SelectionBias:
@@ -143,7 +142,7 @@ class _Own:
 
 
 def _read_own(run: Run) -> _Own:
-    metric, targets = _metric(run.record), _targets(run.record)
+    metric, targets = _metric(run.record), recorded_targets(run.record)
     table = _table(run, targets)
     oof = oof_predictions(table, targets=targets, models=(), id_column=None)
     predicted = oof.is_predicted
@@ -162,7 +161,7 @@ def _read_own(run: Run) -> _Own:
 
 def _metric(record: Mapping[str, Any]) -> Metric:
     """The metric of a run: kpipe's, or the one that its competition's module defines."""
-    name, targets = record["metric"]["name"], _targets(record)
+    name, targets = record["metric"]["name"], recorded_targets(record)
     try:
         metric = get_metric(name)
     except UsageError:
@@ -171,11 +170,6 @@ def _metric(record: Mapping[str, Any]) -> Metric:
             raise
         metric = own
     return over_targets(metric, len(targets)) if len(targets) > 1 else metric
-
-
-def _targets(record: Mapping[str, Any]) -> tuple[str, ...]:
-    target = record.get("target")
-    return tuple(map(str, target)) if isinstance(target, list) else () if target is None else (str(target),)
 
 
 def _table(run: Run, targets: tuple[str, ...]) -> pd.DataFrame:
@@ -200,7 +194,7 @@ def _comparable_predictions(other: Run, run: Run, own: _Own) -> np.ndarray:
     """The predictions of another run on the same rows. Raises an error that says why they do not compare."""
     if reason := _difference(other.record, run.record):
         raise UsageError(reason)
-    table = _table(other, _targets(run.record))
+    table = _table(other, recorded_targets(run.record))
     if not {*own.outputs} <= {*table.columns} or len(table) != len(own.table):
         raise UsageError("other rows or classes")
     named = [name for name in own.table if name not in (*own.outputs, GROUP)]
@@ -219,7 +213,7 @@ def _difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
         return f"failed the check {failed[0]}"
     if a["metric"]["name"] != b["metric"]["name"]:
         return f"metric {a['metric']['name']}"
-    if _targets(a) != _targets(b):
+    if recorded_targets(a) != recorded_targets(b):
         return "other target"
     files, own = recorded_files(a), recorded_files(b)
     shared = [name for name in files if name in own]

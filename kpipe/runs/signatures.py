@@ -6,18 +6,24 @@ signatures are made with the secret that also signs the store of fits; they lie 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
+import os
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+from kpipe.data.cache import cache_folder
 from kpipe.runs.files import write_file
-from kpipe.runs.fits import read_secret
 
-__all__ = ["is_own", "sign"]
+__all__ = ["SIGNATURE_BYTES", "is_own", "read_secret", "sign"]
+
+SIGNATURE_BYTES = 32  # of SHA-256, and of the secret
 
 _SIGNATURES = "signatures.json"
+_SECRET = "fits.key"  # in the folder of the cache
 
 
 def sign(folder: Path, files: Iterable[Path]) -> None:
@@ -67,3 +73,24 @@ def is_own(folder: Path, file: Path, content: bytes) -> bool:
 
 def _signature(secret: bytes, name: str, content: bytes) -> str:
     return hmac.new(secret, name.encode() + b"\0" + content, hashlib.sha256).hexdigest()
+
+
+def read_secret() -> bytes | None:
+    """The user's secret, made on first use.
+
+    Returns
+    -------
+    bytes or None
+        None if it can neither be read nor written.
+    """
+    path = cache_folder() / _SECRET
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            contextlib.suppress(FileExistsError),
+            open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file,
+        ):
+            file.write(secrets.token_bytes(SIGNATURE_BYTES))
+        secret = path.read_bytes()
+        return secret if len(secret) == SIGNATURE_BYTES else None
+    return None

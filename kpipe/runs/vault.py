@@ -35,7 +35,6 @@ __all__ = [
     "fingerprint",
     "margin",
     "read_vault",
-    "recorded_vault",
     "with_opening",
     "write_vault",
 ]
@@ -127,13 +126,6 @@ class Vault:
             "files": dict(self.files),
             "openings": [asdict(opening) for opening in self.openings],
         }
-
-
-def recorded_vault(record: Mapping[str, Any]) -> str | None:
-    """The fingerprint of the vault that a run was made with, from its record; None if it was made without one."""
-    found = record.get("vault")
-    sha256 = found.get("sha256") if isinstance(found, Mapping) else None
-    return sha256 if isinstance(sha256, str) else None
 
 
 def margin(openings: int) -> float:

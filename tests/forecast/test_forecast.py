@@ -9,12 +9,12 @@ import pytest
 import kpipe
 from kpipe import Competition
 from kpipe.core import statistics
-from kpipe.core.formatting import format_forecast
 from kpipe.core.metrics import METRICS as ALL_METRICS
 from kpipe.core.metrics import Metric, evaluate, get_metric, over_targets
 from kpipe.core.values import Ensemble, Folds, Predictions
 from kpipe.forecast.forecast import Forecast, make_forecast
 from kpipe.problem.problem import Problem, define_problem
+from kpipe.runs.summary import format_forecast
 
 QUARTERS = np.array_split(np.arange(400), 4)
 NO_MODELS = Predictions(models=(), classes=None, y=np.zeros(0))

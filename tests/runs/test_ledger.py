@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kpipe.errors import DataError, OutputError, UsageError
 from kpipe.runs import ledger
-from kpipe.runs.ledger import Entry, add_entries, check_writable, mark_submitted, read_ledger, submitted_runs
+from kpipe.runs.ledger import Entry, add_entries, check_ledger_writable, mark_submitted, read_ledger, submitted_runs
 from kpipe.runs.run import Run
 from tests.hostile import PLAIN, spoiled
 
@@ -59,7 +59,7 @@ def test_what_kaggle_lists_later_keeps_the_run_of_the_entry(tmp_path: Path) -> N
 
 def test_checking_that_the_ledger_can_be_written_leaves_its_entries(tmp_path: Path) -> None:
     add_entries(tmp_path, "titanic", [ENTRY])
-    check_writable(tmp_path, "titanic")
+    check_ledger_writable(tmp_path, "titanic")
     assert read_ledger(tmp_path, "titanic") == [ENTRY]
 
 
@@ -74,8 +74,8 @@ def test_a_lock_that_another_process_holds_is_waited_for_and_then_named(
             OutputError, match=r"Another process is writing .*ledger\.json and has not finished within 0 seconds"
         ),
     ):
-        check_writable(tmp_path, "titanic")
-    check_writable(tmp_path, "titanic")
+        check_ledger_writable(tmp_path, "titanic")
+    check_ledger_writable(tmp_path, "titanic")
 
 
 def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(filelock.FileLock, "_acquire", refuse)
     with pytest.raises(OutputError, match=r"titanic is on a file system without locks\. Choose another --out DIR"):
-        check_writable(tmp_path, "titanic")
+        check_ledger_writable(tmp_path, "titanic")
 
 
 @pytest.mark.parametrize("obstacle", [".", "titanic", "titanic/.ledger.lock", "titanic/ledger.json"])

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kpipe.errors import DataError
-from kpipe.runs.loaded import LoadedRun, as_number, load_run
+from kpipe.runs.loaded import LoadedRun, load_run
 from kpipe.runs.run import Run
 from kpipe.runs.tables import read_curves, read_folds, read_parquet
 
@@ -95,9 +95,3 @@ def test_learning_curves_of_no_such_seed_fold_or_step_are_refused(tmp_path: Path
     pd.DataFrame({**curves, column: value}, index=[0, 1]).to_parquet(tmp_path / "curves.parquet")
     with pytest.raises(DataError, match="seed, fold and step must be whole numbers"):
         read_curves(tmp_path / "curves.parquet")
-
-
-@pytest.mark.parametrize("value", [None, True, "1", float("nan"), float("inf"), 10**400, [1], {}])
-def test_only_finite_numbers_count_as_numbers(value: object) -> None:
-    assert as_number(value) is None
-    assert as_number(3) == 3.0

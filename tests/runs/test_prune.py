@@ -9,6 +9,7 @@ import pytest
 
 from kpipe.kaggle import submit
 from kpipe.runs import prune
+from kpipe.runs.listing import summarize
 from kpipe.runs.run import Run
 from kpipe.runs.store import open_run_folder
 from tests.cli.calls import call
@@ -72,7 +73,7 @@ def test_a_submitted_run_is_never_removable_wherever_its_ledger_is(both: tuple[R
     file, elsewhere = runs[0].path / "submission.csv", tmp_path / "submissions"
     submit.submit_file(Sends(), "made-by-hand", file, runs[0], message="", out=elsewhere)  # type: ignore[arg-type]
     assert [one.path.name for one in prune.find_removable(out, keep=0)] == [runs[1].path.name]
-    assert [one["submitted"] for one in prune.summarize(runs, out)[0]] == [True, False, False]
+    assert [one["submitted"] for one in summarize(runs, out)[0]] == [True, False, False]
 
 
 def test_a_run_is_listed_with_the_score_of_its_latest_submission_that_has_one(
@@ -83,7 +84,7 @@ def test_a_run_is_listed_with_the_score_of_its_latest_submission_that_has_one(
     dates = {1: 0.7, 2: 0.8, 3: None}
     entries = [{"ref": ref, "date": f"2026-01-0{ref}", "public_score": score, **sent} for ref, score in dates.items()]
     (tmp_path / "made-by-hand" / "ledger.json").write_text(json.dumps(entries[::-1]))
-    (listed,), errors = prune.summarize([run], tmp_path)
+    (listed,), errors = summarize([run], tmp_path)
     assert (listed["public_score"], listed["submitted"], errors) == (0.8, True, [])
 
 

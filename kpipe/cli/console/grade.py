@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json as json_module
-
 from kpipe.cli.console.layout import get_console
+from kpipe.cli.json_output import print_json
 from kpipe.errors import printable
 from kpipe.grading.grade import Grade
 
@@ -21,7 +20,7 @@ def print_grade(grade: Grade, *, json: bool) -> None:
         Print JSON.
     """
     if json:
-        print(json_module.dumps(grade.to_json(), indent=2))
+        print_json(grade.to_json())
     for sentence in () if json else grade.sentences():
         get_console().print(printable(sentence), markup=False)
     for note in grade.notes:

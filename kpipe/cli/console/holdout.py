@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json as json_module
 import shlex
 
 from kpipe.cli.console.layout import get_console
+from kpipe.cli.json_output import print_json
 from kpipe.errors import printable
 from kpipe.grading.holdout import Holdout
 
@@ -22,7 +22,7 @@ def print_holdout(holdout: Holdout, *, json: bool) -> None:
         Print JSON.
     """
     if json:
-        print(json_module.dumps(holdout.to_json(), indent=2))
+        print_json(holdout.to_json())
     data, answers = (shlex.quote(str(path)) for path in (holdout.data, holdout.answers))
     lines = (
         f"{holdout.slug}: {holdout.rows:,} of {holdout.train_rows:,} rows of train.csv are held out ({holdout.how}).",

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from kpipe.cli.attendance import program_that_calls
 from kpipe.cli.messages import wrap
-from kpipe.core.streams import plain_text
+from kpipe.core.streams import encodable_text
 
 __all__ = ["SAMPLE_WARNING", "STATUS_STYLES", "get_console", "print_table", "print_text"]
 
@@ -59,7 +59,7 @@ class _Console(Console):
         return (getattr(self.file, "encoding", None) or "utf-8").lower()
 
     def render_str(self, text: str, **options: Any) -> Text:
-        return super().render_str(plain_text(text, self.encoding), **options)
+        return super().render_str(encodable_text(text, self.encoding), **options)
 
 
 def print_table(console: Console, table: Table) -> None:

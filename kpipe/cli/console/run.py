@@ -11,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from kpipe.cli.console.layout import SAMPLE_WARNING, STATUS_STYLES, get_console, print_table
-from kpipe.core.formatting import format_forecast, format_with_error
+from kpipe.core.formatting import format_with_error
 from kpipe.data.pixels import FILE_COLUMNS
 from kpipe.errors import printable
 from kpipe.runs.record import inferred_reasons
 from kpipe.runs.run import Run
+from kpipe.runs.summary import format_forecast
 
 __all__ = ["print_run"]
 

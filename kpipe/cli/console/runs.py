@@ -30,7 +30,7 @@ def print_runs(
     title : str
         The competition, the metric and, if need be, the files.
     runs : sequence of mapping
-        Summaries of runs whose scores compare, see ``kpipe.runs.prune.summarize``.
+        Summaries of runs whose scores compare, see ``kpipe.runs.listing.summarize``.
     bias : SelectionBias, optional
         The selection bias of the best of them.
     expected : str

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from kpipe import competitions
 from kpipe.errors import UsageError
-from kpipe.runs.code_hashes import imported_modules, is_code
+from kpipe.runs.code_hashes import code_files, imported_modules
 
 __all__ = ["check_importable", "embedded_files", "zip_embedded"]
 
@@ -71,7 +71,7 @@ def embedded_files(slug: str) -> Iterator[tuple[str, bytes]]:
     if folder is not None:
         modules[folder] = f"{competitions.__name__}.{slug}"
     for place, module in modules.items():
-        for path in _files(place):
+        for path in code_files(place, "*").values():
             if path.suffix in _COMPILED:
                 raise UsageError(
                     f"{path} cannot be embedded: it is compiled for this machine. Import it as a package of a wheel, "
@@ -88,19 +88,10 @@ def _is_left_out(name: str) -> bool:
     return any(f"{module}.".startswith(f"{one}.") for one in _LEFT_OUT)
 
 
-def _files(place: Path) -> Iterator[Path]:
-    """The files of a module or package that a kernel needs."""
-    if place.is_file():
-        yield place
-    for path in sorted(place.rglob("*")):
-        if path.is_file() and is_code(path.relative_to(place)) and path.suffix != ".md":
-            yield path
-
-
 def _refuse_large(modules: dict[Path, str]) -> None:
     """Raise an error before files from elsewhere are compressed that no script could hold."""
     for place, module in modules.items():
-        size = sum(path.stat().st_size for path in _files(place))
+        size = sum(path.stat().st_size for path in code_files(place, "*").values())
         if size > _MOST_BYTES:
             raise UsageError(
                 f"The competition's module imports {module} from {place}, which has {size:,} bytes: too many to be "

@@ -102,7 +102,7 @@ def print_record(record: "dict[str, Any]") -> None:
     """Print the score and the checks of a run."""
     score = f"{record['metric']['name']} {record['score']} ± {record['standard_error']}"
     print(f"{record['slug']}: {score} out-of-fold, {record['rows']} rows")
-    formatting = importlib.import_module("kpipe.core.formatting")
-    print(f"Expected on the leaderboard: {formatting.format_forecast(record)}")
+    summary = importlib.import_module("kpipe.runs.summary")
+    print(f"Expected on the leaderboard: {summary.format_forecast(record)}")
     for check in record["checks"]:
         print(f"{check['status']} {check['name']}: {check['detail']}")
