@@ -7,7 +7,7 @@ an ordinal scale, one for each target where there are several.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -140,6 +140,10 @@ class Tables:
     others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     extra: int = 0
     id_parts: tuple[str, ...] = ()
+
+    def with_notes(self, *notes: str) -> Tables:
+        """The same tables with further notes for the user in ``source``."""
+        return replace(self, source=replace(self.source, notes=(*self.source.notes, *notes)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import pandas as pd
 from kpipe.core.values import Splitter
 from kpipe.problem.cut_outs import PeriodEnds, TimeBlocks
 from kpipe.problem.splitters import ByTime
-from kpipe.problem.times import TimeColumn, read_times
+from kpipe.problem.times import TimeColumn, period_numbers, read_times
 
 __all__ = ["time_blocks", "time_column"]
 
@@ -80,22 +80,12 @@ def _numberings(validated: pd.Series, wanted: pd.Series) -> Iterator[np.ndarray]
     """Yield block numbers of the wanted times, from the longest blocks of which enough are validated."""
     if pd.api.types.is_datetime64_any_dtype(validated):
         for unit in _CALENDAR:
-            if len(np.unique(_period_numbers(validated, unit))) >= _FEWEST_BLOCKS:
-                yield _period_numbers(wanted, unit)
+            if len(np.unique(period_numbers(validated, unit))) >= _FEWEST_BLOCKS:
+                yield period_numbers(wanted, unit)
         yield wanted.to_numpy().astype("M8[us]").astype(np.int64)
     else:
         width = _width(validated)
         yield np.floor(np.nan_to_num(wanted.to_numpy(dtype=float)) / width).astype(np.int64)
-
-
-def _period_numbers(dates: pd.Series, unit: str) -> np.ndarray:
-    """The number of each date's period since 1970; weeks begin on Monday."""
-    stamps = dates.to_numpy().astype("M8[us]")
-    if unit == "Q":
-        return np.asarray(stamps.astype("M8[M]").astype(np.int64) // 3)
-    if unit == "W":
-        return np.asarray((stamps.astype("M8[D]").astype(np.int64) + 3) // 7)
-    return np.asarray(stamps.astype(f"M8[{unit}]").astype(np.int64))
 
 
 def _width(validated: pd.Series) -> float:

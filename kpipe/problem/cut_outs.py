@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold
 
-from kpipe.problem.times import TimeColumn, read_times
+from kpipe.problem.times import TimeColumn, period_numbers, read_times
 
 __all__ = ["Period", "PeriodEnds", "TimeBlocks", "block_numbers", "phases"]
 
 Period = Literal["day", "week", "month", "year"]
 
-_UNITS = {"day": "D", "month": "M", "year": "Y"}
+_UNITS = {"day": "D", "week": "W", "month": "M", "year": "Y"}
 
 
 class PeriodEnds:
@@ -69,7 +69,7 @@ class PeriodEnds:
         times = read_times(X, self.column)
         if not pd.api.types.is_datetime64_any_dtype(times):
             raise ValueError(f"{self.column} must hold dates")
-        phase, turn = phases(times, self.period), _turns(times, self.period) % self.n_splits
+        phase, turn = phases(times, self.period), period_numbers(times, _UNITS[self.period]) % self.n_splits
         for fold in range(self.n_splits):
             cut = np.nanmax(phase) - self.horizon + self._shift(fold)
             train, valid = phase <= cut, (phase > cut) & (turn == fold)
@@ -202,11 +202,3 @@ def phases(times: pd.Series, period: Period) -> np.ndarray:
     of_year = times.dt.day_of_year - (times.dt.is_leap_year & (times.dt.day_of_year > 59))
     parts = {"day": times.dt.hour, "week": times.dt.day_of_week + 1, "month": times.dt.day, "year": of_year}
     return np.asarray(parts[period].to_numpy(dtype=float))
-
-
-def _turns(times: pd.Series, period: Period) -> np.ndarray:
-    """The number of each time's period."""
-    stamps = times.to_numpy().astype("M8[us]")
-    if period == "week":
-        return np.asarray((stamps.astype("M8[D]").astype(np.int64) + 3) // 7)
-    return np.asarray(stamps.astype(f"M8[{_UNITS[period]}]").astype(np.int64))

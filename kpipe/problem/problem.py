@@ -279,10 +279,7 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
         locked=locked,
     )
     problem = replace(problem, reasons=reasons | _reason_for_positive(problem))
-    source = tables.source
-    return replace(
-        problem, tables=replace(tables, source=replace(source, notes=(*source.notes, *_notes_on_submission(problem))))
-    )
+    return replace(problem, tables=tables.with_notes(*_notes_on_submission(problem)))
 
 
 def apply_request(request: RunRequest, competition: Competition | None = None) -> Competition:

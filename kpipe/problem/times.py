@@ -11,7 +11,7 @@ import pandas as pd
 from kpipe.data.date_forms import epoch_unit
 from kpipe.data.dates import parse_dates
 
-__all__ = ["TimeColumn", "before", "end_of", "read_times"]
+__all__ = ["TimeColumn", "before", "end_of", "period_numbers", "read_times"]
 
 TimeColumn = str | tuple[str, ...]
 
@@ -129,3 +129,31 @@ def end_of(times: pd.Series, length: str | float) -> Any:
     unit = _parts(length)[1]
     floor: Literal["h", "min", "s", "D"] = _FLOORS.get(unit, "D")
     return last.floor(floor) + pd.Timedelta(1, floor)
+
+
+def period_numbers(dates: pd.Series, unit: str) -> np.ndarray:
+    """Number the periods of dates since 1970.
+
+    Parameters
+    ----------
+    dates : Series
+        (n,) datetime64.
+    unit : {"Y", "Q", "M", "W", "D", "h"}
+        The length of a period; weeks begin on Monday.
+
+    Returns
+    -------
+    ndarray
+        (n,) int64.
+
+    Examples
+    --------
+    >>> period_numbers(pd.Series(pd.to_datetime(["1970-01-04", "1970-01-05", "1970-01-12"])), "W").tolist()
+    [0, 1, 2]
+    """
+    stamps = dates.to_numpy().astype("M8[us]")
+    if unit == "Q":
+        return np.asarray(stamps.astype("M8[M]").astype(np.int64) // 3)
+    if unit == "W":
+        return np.asarray((stamps.astype("M8[D]").astype(np.int64) + 3) // 7)
+    return np.asarray(stamps.astype(f"M8[{unit}]").astype(np.int64))
