@@ -54,7 +54,7 @@ def duration(text: str) -> float:
     >>> duration("5m"), duration("90")
     (300.0, 90.0)
     """
-    from kpipe.core.request import parse_duration
+    from kpipe.core.option_kinds import parse_duration
 
     try:
         return parse_duration(text)

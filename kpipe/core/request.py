@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import numbers
-import operator
 import os
 import re
 import shlex
@@ -17,36 +15,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from kpipe.core.option_kinds import JSON_TYPES, PARSERS, Kind, has_kind
 from kpipe.core.run_names import check_run_name
 from kpipe.core.wording import did_you_mean
 from kpipe.errors import DataError, UsageError
 
-__all__ = ["COMPETITION_OPTIONS", "FILE_OPTIONS", "RunRequest", "check_option_names", "parse_duration", "slug_of"]
+__all__ = ["COMPETITION_OPTIONS", "FILE_OPTIONS", "RunRequest", "check_option_names", "slug_of"]
 
-_Kind = Literal["text", "texts", "counts", "count", "seconds", "flag"]
-_JSON_TYPES: dict[_Kind, str] = {
-    "text": "a string",
-    "texts": "a list of strings",
-    "counts": "a list of whole numbers",
-    "count": "a whole number",
-    "seconds": "a number of seconds",
-    "flag": "true or false",
-}
 _DEFAULT_SEEDS = (0,)
 _SMALLEST_SIZE, _LARGEST_SIZE = 8, 512  # pixels
 _LARGEST_SEED = 2**32 - 1  # of numpy's and scikit-learn's random states
 COMPETITION_OPTIONS = ("metric", "target", "id", "text", "split", "drop")  # define the problem, not the training
-
 FILE_OPTIONS = ("train", "test", "sample", "extra", "size")  # which files are what, and how pictures are read
 
 
 # The type of a field, and its command-line option if that has another name.
-_TEXT, _TEXTS, _COUNT, _SECONDS = ({"kind": kind} for kind in ("text", "texts", "count", "seconds"))
-_ALL_ROWS = {"kind": "flag", "flag": "--all-rows"}
-_FRESH = {"kind": "flag"}
-_KEEP_MODELS = {"kind": "flag", "flag": "--keep-models"}
+_TEXT, _TEXTS, _COUNT, _SECONDS, _FLAG = ({"kind": kind} for kind in ("text", "texts", "count", "seconds", "flag"))
 _MODELS, _SEEDS = {"kind": "texts", "flag": "--model"}, {"kind": "counts", "flag": "--seed"}
 
 
@@ -146,9 +132,9 @@ class RunRequest:
     drop: Sequence[str] = field(default=(), metadata=_TEXTS)
     device: str = field(default="auto", metadata=_TEXT)
     weights: str | None = field(default=None, metadata=_TEXT)
-    all_rows: bool = field(default=False, metadata=_ALL_ROWS)
-    fresh: bool = field(default=False, metadata=_FRESH)
-    keep_models: bool = field(default=False, metadata=_KEEP_MODELS)
+    all_rows: bool = field(default=False, metadata=_FLAG)
+    fresh: bool = field(default=False, metadata=_FLAG)
+    keep_models: bool = field(default=False, metadata=_FLAG)
     jobs: int | None = field(default=None, metadata=_COUNT)
     name: str | None = field(default=None, metadata=_TEXT)
     note: str | None = field(default=None, metadata=_TEXT)
@@ -173,7 +159,7 @@ class RunRequest:
         object.__setattr__(self, "out", Path(self.out))
         for each in fields(self):
             if kind := each.metadata.get("kind"):
-                object.__setattr__(self, each.name, _PARSERS[kind](_name(each.name), getattr(self, each.name)))
+                object.__setattr__(self, each.name, PARSERS[kind](_name(each.name), getattr(self, each.name)))
         if not self.seeds:
             raise UsageError("seeds must contain at least one number, such as (0,); got none.", code="invalid-value")
         if max(self.seeds) > _LARGEST_SEED:
@@ -249,10 +235,10 @@ class RunRequest:
                 raise DataError(f"{place}: unknown option {name!r}.", code="broken-run")
             if value is None:
                 continue
-            kind: _Kind = kinds[name].metadata["kind"]
-            if not (_has_kind(value, kind) or (name == "target" and _has_kind(value, "text"))):
+            kind: Kind = kinds[name].metadata["kind"]
+            if not (has_kind(value, kind) or (name == "target" and has_kind(value, "text"))):
                 raise DataError(
-                    f"{place}: option {name!r} must be {_JSON_TYPES[kind]}; got {value!r:.200}.", code="broken-run"
+                    f"{place}: option {name!r} must be {JSON_TYPES[kind]}; got {value!r:.200}.", code="broken-run"
                 )
             given[kinds[name].name] = value
         try:
@@ -277,7 +263,7 @@ class RunRequest:
             value = getattr(self, each.name)
             if value == each.default or "kind" not in each.metadata:
                 continue
-            flag = each.metadata.get("flag", f"--{each.name}")
+            flag = each.metadata.get("flag", f"--{each.name.replace('_', '-')}")
             if value is True:
                 words.append(flag)
                 continue
@@ -353,109 +339,3 @@ def slug_of(text: str) -> str:
     """
     found = re.match(r"\s*(?:https?://)?(?:www\.)?kaggle\.com/(?:competitions|c)/([^/?#\s]+)", text)
     return found[1] if found else text
-
-
-def parse_duration(text: str) -> float:
-    """Return the seconds of a duration such as 90, 90s, 5m or 1h.
-
-    Raises
-    ------
-    ValueError
-        If the text is not a duration, or the duration is not positive.
-
-    Examples
-    --------
-    >>> parse_duration("5m"), parse_duration("90")
-    (300.0, 90.0)
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([smhSMH]?)", text.strip())
-    seconds = float(found[1]) * {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}[found[2].lower()] if found else 0.0
-    if not 0 < seconds < float("inf"):
-        raise ValueError(f"must be a duration such as 90s, 5m or 1h; got {text!r}")
-    return seconds
-
-
-def _text(name: str, value: object) -> str | Path | None:
-    if not (value is None or isinstance(value, str) or (name == "data" and isinstance(value, Path))):
-        raise UsageError(f"{name} must be a string; got {value!r:.200}.", code="invalid-value")
-    if "\0" in str(value):
-        raise UsageError(f"{name} must not contain a null character.", code="invalid-value")
-    return value
-
-
-def _texts(name: str, value: object) -> tuple[str, ...]:
-    several = (value,) if isinstance(value, str) else () if value is None else value
-    if not isinstance(several, Sequence) or not all(isinstance(one, str) for one in several):
-        raise UsageError(f"{name} must be a name or a list of names; got {value!r:.200}.", code="invalid-value")
-    return tuple(several)
-
-
-def _count(name: str, value: object) -> int | None:
-    if value is None:
-        return None
-    number = _whole(value)
-    if number is None:
-        raise UsageError(f"{name} must be a whole number of at least 0; got {value!r:.200}.", code="invalid-value")
-    return number
-
-
-def _counts(name: str, value: object) -> tuple[int, ...]:
-    several = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else (value,)
-    numbers = tuple(map(_whole, several))
-    if None in numbers:
-        raise UsageError(
-            f"{name} must be a whole number of at least 0, or a list of them; got {value!r:.200}.", code="invalid-value"
-        )
-    return tuple(number for number in numbers if number is not None)
-
-
-def _whole(value: object) -> int | None:
-    """Return a Python or numpy integer of at least 0 as an int; None for any other value."""
-    if isinstance(value, bool):
-        return None
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]  # of any type
-    except TypeError:
-        return None
-    return number if number >= 0 else None
-
-
-def _seconds(name: str, value: object) -> float | None:
-    if isinstance(value, str):
-        try:
-            return parse_duration(value)
-        except ValueError as error:
-            raise UsageError(f"{name} {error}.", code="invalid-value") from None
-    if value is None:
-        return None
-    try:
-        seconds = float(value) if not isinstance(value, bool) and isinstance(value, numbers.Real) else 0.0
-    except OverflowError:
-        seconds = float("inf")
-    if not 0 < seconds < float("inf"):
-        raise UsageError(
-            f"{name} must be a duration such as '90s', '5m' or a number of seconds; got {value!r:.200}.",
-            code="invalid-value",
-        )
-    return seconds
-
-
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise UsageError(f"{name} must be True or False; got {value!r:.200}.", code="invalid-value")
-    return value
-
-
-_PARSERS = {"flag": _flag, "text": _text, "texts": _texts, "count": _count, "counts": _counts, "seconds": _seconds}
-
-
-def _has_kind(value: object, kind: _Kind) -> bool:
-    if kind in ("texts", "counts"):
-        one: _Kind = "text" if kind == "texts" else "count"
-        return isinstance(value, list | tuple) and all(_has_kind(each, one) for each in value)
-    if kind == "flag":
-        return isinstance(value, bool)
-    if kind == "text":
-        return isinstance(value, str) and "\0" not in value
-    number = (int, float) if kind == "seconds" else int
-    return isinstance(value, number) and not isinstance(value, bool) and 0 <= value < float("inf")

@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 from kpipe.core.wording import lacks, listed
 from kpipe.data.column_names import match_names, plain_name
 from kpipe.data.csv_reader import CsvFile, parse_csv
-from kpipe.data.dtypes import null_missing
+from kpipe.data.dtypes import is_missing, null_missing
 from kpipe.data.encodings import DecodedText
+from kpipe.data.only_table import split_only_table
 from kpipe.data.tidying import tidy
 from kpipe.errors import DataError, UsageError
 
@@ -76,7 +77,7 @@ def assemble(files: dict[str, CsvFile], extra: Sequence[CsvFile] = (), *, target
         train, note = _join_labels(train, files["labels"], sample, targets)
         notes += note
     if test is None:
-        train, test, note = _split(train, sample, targets)
+        train, test, note = split_only_table(train, sample, targets)
         notes += note
     test, note = _with_header_of(test, train, () if sample is None else sample.header)
     notes += note
@@ -105,29 +106,33 @@ def _join_labels(
     new = [name for name in labels.header if name not in train.header]
     if not new:
         return train, []
+    columns, how = _labels_of(train, labels, new)
+    note = f"{labels.name} is joined to {train.name} {how}: {listed(new)}."
+    return replace(train, header=[*train.header, *new], columns=train.columns | columns), [note]
+
+
+def _labels_of(train: CsvFile, labels: CsvFile, new: Sequence[str]) -> tuple[dict[str, pa.ChunkedArray], str]:
+    """The columns of labels in the order of train's rows, and in words how they were matched."""
     shared = [name for name in train.header if name in labels.columns]
     unique = [name for name in shared if _is_unique(labels.columns[name])]
     if unique:
         rows = _rows_of(train.columns[unique[0]], labels.columns[unique[0]])
-        without = rows.null_count
+        without = f"; {rows.null_count:,} rows of {train.name} have no label" if rows.null_count else ""
         columns = {name: pc.fill_null(pc.take(labels.columns[name], rows), "") for name in new}
-        how = f"by {unique[0]}" + (f"; {without:,} rows of {train.name} have no label" if without else "")
-    elif labels.rows == train.rows and all(train.columns[name].equals(labels.columns[name]) for name in shared):
-        columns = {name: labels.columns[name] for name in new}
-        how = "row by row, since " + (f"both have the same {listed(shared)}" if shared else "the files share no column")
-    else:
-        raise DataError(
-            f"{labels.name} has {labels.rows:,} rows, {train.name} has {train.rows:,}, and they share no column whose "
-            f"values name rows{f' (values of {listed(shared)} repeat)' * bool(shared)}. Add the id to both files, or "
-            "join them and name the file with --train.",
-            code="unmatched-ids",
-            file=labels.name,
-        )
-    note = f"{labels.name} is joined to {train.name} {how}: {listed(new)}."
-    columns = {
-        name: pa.chunked_array(cells) if isinstance(cells, pa.Array) else cells for name, cells in columns.items()
-    }
-    return replace(train, header=[*train.header, *new], columns=train.columns | columns), [note]
+        chunked = {
+            name: pa.chunked_array(cells) if isinstance(cells, pa.Array) else cells for name, cells in columns.items()
+        }
+        return chunked, f"by {unique[0]}{without}"
+    if labels.rows == train.rows and all(train.columns[name].equals(labels.columns[name]) for name in shared):
+        why = f"both have the same {listed(shared)}" if shared else "the files share no column"
+        return {name: labels.columns[name] for name in new}, f"row by row, since {why}"
+    raise DataError(
+        f"{labels.name} has {labels.rows:,} rows, {train.name} has {train.rows:,}, and they share no column whose "
+        f"values name rows{f' (values of {listed(shared)} repeat)' * bool(shared)}. Add the id to both files, or "
+        "join them and name the file with --train.",
+        code="unmatched-ids",
+        file=labels.name,
+    )
 
 
 def _rows_of(ids: pa.ChunkedArray, others: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -137,77 +142,6 @@ def _rows_of(ids: pa.ChunkedArray, others: pa.ChunkedArray) -> pa.ChunkedArray:
         return rows
     whole = (pc.replace_substring_regex(cells, r"\.0+$", "") for cells in (ids, others.combine_chunks()))
     return pc.index_in(next(whole), value_set=next(whole))
-
-
-def _split(file: CsvFile, sample: CsvFile | None, targets: Sequence[str]) -> tuple[CsvFile, CsvFile, list[str]]:
-    """Split one table into train and test: test's rows are those without a target."""
-    target = _target_with_gaps(file, sample, targets)
-    empty = np.asarray(_is_missing(file.columns[target]))
-    if empty.all() or not empty.any():
-        state = "in every row" if empty.all() else "in no row"
-        raise DataError(
-            f"{file.name} is the only table, and its target {target!r} is missing {state}. Leave it empty in the rows "
-            "to predict, or put these into a file of their own and name it with --test; another target: --target.",
-            code="no-test",
-            file=file.name,
-            column=target,
-        )
-    if sample is not None and empty.sum() != sample.rows:
-        raise DataError(
-            f"There is no test.csv: {file.name} is the only table, but {target!r} is missing in {empty.sum():,} of its "
-            f"rows, and {sample.name} has {sample.rows:,} rows. Name the file to predict with --test FILE, or the "
-            "target with --target.",
-            code="no-test",
-            file=file.name,
-            column=target,
-        )
-    train, test = (file.take(np.flatnonzero(mask)) for mask in (~empty, empty))
-    note = (
-        f"{file.name} is the only table: its {train.rows:,} rows with a {target} are train, its {test.rows:,} rows "
-        "without one are test. Other files: --train, --test."
-    )
-    return train, _drop(test, [target]), [note]
-
-
-def _target_with_gaps(file: CsvFile, sample: CsvFile | None, targets: Sequence[str]) -> str:
-    if targets:
-        missing = [name for name in targets if name not in file.columns]
-        if missing:
-            raise DataError(
-                lacks(file.name, "the target", missing[0], file.header),
-                code="missing-column",
-                file=file.name,
-                column=missing[0],
-            )
-        return targets[0]
-    asked = [name for name in (sample.header if sample is not None else ()) if name in file.columns]
-    gaps = {name: int(np.sum(_is_missing(file.columns[name]))) for name in file.header}
-    if with_gaps := [name for name in asked if gaps[name]]:
-        return with_gaps[0]
-    if sample is not None:  # a column that is missing in as many rows as the sample has
-        with_gaps = [name for name in file.header if gaps[name] == sample.rows]
-        if len(with_gaps) == 1:
-            return with_gaps[0]
-        asked = [name for name in asked if name != sample.header[0]]
-        if asked:
-            return asked[0]
-    with_gaps = [name for name in file.header if gaps[name]]
-    blocks = [name for name in with_gaps if _ends_with_gaps(file.columns[name])]
-    if sample is None and len(blocks) == 1:
-        return blocks[0]
-    state = f"several have missing values ({listed(with_gaps)})" if len(with_gaps) > 1 else "no column is the target"
-    raise DataError(
-        f"{file.name} is the only table, and it is unclear which rows are to be predicted: {state}. Name the target "
-        "with --target COLUMN, and leave it empty in the rows to predict; or name the files with --train and --test.",
-        code="no-test",
-        file=file.name,
-    )
-
-
-def _ends_with_gaps(cells: pa.ChunkedArray) -> bool:
-    """Whether the missing cells are exactly the last, or the first, rows."""
-    missing = _is_missing(cells)
-    return bool(missing[0] != missing[-1] and np.count_nonzero(np.diff(missing)) == 1)
 
 
 def _with_header_of(test: CsvFile, train: CsvFile, asked: Sequence[str]) -> tuple[CsvFile, list[str]]:
@@ -252,13 +186,13 @@ def _without_target(
         name
         for name in shared
         if (name in asked or not lacking)
-        and bool(np.all(_is_missing(test.columns[name])))
-        and not np.all(_is_missing(train.columns[name]))
+        and bool(np.all(is_missing(test.columns[name])))
+        and not np.all(is_missing(train.columns[name]))
     ]
     if not empty or test.rows == 0 or (len(empty) > 1 and not set(empty) <= asked):
         return test, []
     note = f"{test.name}: {listed(empty)} is empty in every row, so it is a target and not a feature."
-    return _drop(test, empty), [note]
+    return test.without(empty), [note]
 
 
 def _make_sample(train: CsvFile, test: CsvFile, targets: Sequence[str]) -> tuple[CsvFile, list[str]]:
@@ -340,17 +274,6 @@ def _append(train: CsvFile, extra: CsvFile) -> tuple[CsvFile, list[str]]:
 def _rename(file: CsvFile, names: dict[str, str]) -> CsvFile:
     header = [names.get(name, name) for name in file.header]
     return replace(file, header=header, columns={names.get(name, name): c for name, c in file.columns.items()})
-
-
-def _drop(file: CsvFile, names: Sequence[str]) -> CsvFile:
-    header = [name for name in file.header if name not in names]
-    return replace(file, header=header, columns={name: file.columns[name] for name in header})
-
-
-def _is_missing(cells: pa.ChunkedArray) -> np.ndarray:
-    """(rows,) whether each cell is empty, blank, a question mark, or spells a missing value."""
-    plain = pc.utf8_trim_whitespace(cells)
-    return pc.or_(pc.is_null(null_missing(plain)), pc.equal(plain, "?")).to_numpy()
 
 
 def _is_unique(cells: pa.ChunkedArray) -> bool:

@@ -10,7 +10,7 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -117,6 +117,20 @@ class CsvFile:
             kept=own if self.kept is None else self.kept[own],
             appended=tuple(file.take(some - start) for file, some, start in parts),
         )
+
+    def without(self, names: Collection[str]) -> CsvFile:
+        """The file without some columns.
+
+        Parameters
+        ----------
+        names : collection of str
+
+        Returns
+        -------
+        CsvFile
+        """
+        header = [name for name in self.header if name not in names]
+        return replace(self, header=header, columns={name: self.columns[name] for name in header})
 
     @property
     def _own_rows(self) -> int:

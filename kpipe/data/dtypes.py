@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["Kind", "TypedColumn", "cast_or_none", "has_leading_zeros", "null_missing", "strictest"]
+__all__ = ["Kind", "TypedColumn", "cast_or_none", "has_leading_zeros", "is_missing", "null_missing", "strictest"]
 
 Kind = Literal["int", "float", "bool", "text", "empty"]
 
@@ -102,6 +102,23 @@ def null_missing(text: pa.ChunkedArray, keep: Collection[str] = ()) -> pa.Chunke
     """
     missing = _MISSING.filter(pc.invert(pc.is_in(_MISSING, pa.array(list(keep), pa.string())))) if keep else _MISSING
     return pc.if_else(pc.is_in(text, missing), pa.scalar(None, pa.string()), text)
+
+
+def is_missing(text: pa.ChunkedArray) -> np.ndarray:
+    """Find the cells that are empty, blank or a question mark, or that spell a missing value.
+
+    Parameters
+    ----------
+    text : pyarrow.ChunkedArray
+        (rows,) strings.
+
+    Returns
+    -------
+    ndarray
+        (rows,) bool.
+    """
+    plain = pc.utf8_trim_whitespace(text)
+    return np.asarray(pc.or_(pc.is_null(null_missing(plain)), pc.equal(plain, "?")).to_numpy())
 
 
 def cast_or_none(values: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray | None:

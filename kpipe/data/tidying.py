@@ -103,10 +103,8 @@ def _without_empty_columns(file: CsvFile) -> CsvFile:
     empty = [name for name in file.header if _UNNAMED.fullmatch(name) and _is_empty(file.columns[name])]
     if not empty or len(empty) == len(file.header):
         return file
-    header = [name for name in file.header if name not in set(empty)]
     note = f"{file.name}: {len(empty)} column{'s' * (len(empty) > 1)} without a name and without values ignored."
-    columns = {name: file.columns[name] for name in header}
-    return replace(file, header=header, columns=columns, notes=(*file.notes, note))
+    return replace(file.without({*empty}), notes=(*file.notes, note))
 
 
 def _is_empty(cells: pa.ChunkedArray) -> bool:
