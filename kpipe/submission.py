@@ -270,50 +270,48 @@ def _validate_shape(frame: pd.DataFrame, sample: pd.DataFrame, id: str) -> None:
 
 
 def _validate_values(values: pd.Series, ids: pd.Series, metric: Metric, known: np.ndarray, *, foreign: bool) -> None:
-    name = values.name
     if values.isna().any():
-        raise SubmissionError(
-            f"{name} is missing for {int(values.isna().sum())} ids, such as {_examples(ids[values.isna()])}.",
-            code="invalid-submission",
-            column=name,
+        raise _invalid(
+            values, f"is missing for {int(values.isna().sum())} ids, such as {_examples(ids[values.isna()])}."
         )
     if metric.needs == "label":
-        unknown = ~values.isin(known)
-        if unknown.any():
-            numbers = pd.to_numeric(values[unknown], errors="coerce")
-            hint = ""
-            if (numbers.between(0, 1) & (numbers % 1 != 0)).all():
-                hint = f" {metric.name} scores labels, not probabilities: write the label, or set another --metric."
-            raise SubmissionError(
-                f"{name} has labels that train.csv lacks: {_examples(values[unknown].drop_duplicates())} "
-                f"(id {_examples(ids[unknown])}). Train's labels are {_examples(pd.Series(known))}.{hint}",
-                code="invalid-submission",
-                column=name,
+        _validate_labels(values, ids, metric, known)
+    elif metric.needs != "ranking":  # rankings consist of train's labels
+        _validate_numbers(values, ids)
+        outside = (values < 0) | (values > 1)
+        if metric.needs == "probability" and not (foreign and metric.order_only) and outside.any():
+            raise _invalid(
+                values,
+                f"must hold probabilities between 0 and 1; got {_examples(values[outside])} "
+                f"(id {_examples(ids[outside])}).",
             )
+
+
+def _validate_labels(values: pd.Series, ids: pd.Series, metric: Metric, known: np.ndarray) -> None:
+    unknown = ~values.isin(known)
+    if not unknown.any():
         return
-    if metric.needs == "ranking":
-        return  # rankings consist of train's labels
+    numbers = pd.to_numeric(values[unknown], errors="coerce")
+    hint = ""
+    if (numbers.between(0, 1) & (numbers % 1 != 0)).all():
+        hint = f" {metric.name} scores labels, not probabilities: write the label, or set another --metric."
+    raise _invalid(
+        values,
+        f"has labels that train.csv lacks: {_examples(values[unknown].drop_duplicates())} "
+        f"(id {_examples(ids[unknown])}). Train's labels are {_examples(pd.Series(known))}.{hint}",
+    )
+
+
+def _validate_numbers(values: pd.Series, ids: pd.Series) -> None:
     if not pd.api.types.is_numeric_dtype(values):
-        raise SubmissionError(
-            f"{name} must hold numbers; got {values.iloc[0]!r} (id {ids.iloc[0]}).",
-            code="invalid-submission",
-            column=name,
-        )
+        raise _invalid(values, f"must hold numbers; got {values.iloc[0]!r} (id {ids.iloc[0]}).")
     infinite = ~np.isfinite(values.to_numpy(dtype=float))
     if infinite.any():
-        raise SubmissionError(
-            f"{name} is infinite for {int(infinite.sum())} ids, such as {_examples(ids[infinite])}.",
-            code="invalid-submission",
-            column=name,
-        )
-    outside = (values < 0) | (values > 1)
-    if metric.needs == "probability" and not (foreign and metric.order_only) and outside.any():
-        raise SubmissionError(
-            f"{name} must hold probabilities between 0 and 1; got {_examples(values[outside])} "
-            f"(id {_examples(ids[outside])}).",
-            code="invalid-submission",
-            column=name,
-        )
+        raise _invalid(values, f"is infinite for {int(infinite.sum())} ids, such as {_examples(ids[infinite])}.")
+
+
+def _invalid(values: pd.Series, what: str) -> SubmissionError:
+    return SubmissionError(f"{values.name} {what}", code="invalid-submission", column=values.name)
 
 
 def _examples(values: pd.Series) -> str:

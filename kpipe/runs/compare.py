@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -227,36 +227,47 @@ def _won_by(metric: Metric) -> str:
 
 def _sides(metric: Metric, a: OofPredictions, b: OofPredictions, both: np.ndarray) -> pd.DataFrame:
     """The rows that one run predicts better than the other, the greatest changes first."""
-    y, sure = a.y[both], None
-    if y.ndim > 1:
+    if a.y.ndim > 1:
         return pd.DataFrame(columns=["row", "truth", "a", "b", "change"])
-    if _won_by(metric):
-        predicted = [run.ensemble[both][np.arange(len(y)), y] for run in (a, b)]
-        by_rank = metric.name in _BY_RANK and a.ensemble.shape[1] == 2
-        errors = [1 - p for p in predicted]
-        if by_rank:
-            errors = [misranked_shares(run.ensemble[both][:, 1], y) for run in (a, b)]
-        truth, margin = np.asarray(a.classes, dtype=object)[y], _MARGIN
-    elif metric.task == "classification":
-        codes = [run.ensemble[both].argmax(axis=1) for run in (a, b)]
-        sure = [run.ensemble[both][np.arange(len(y)), y] for run in (a, b)]
-        names = np.asarray(a.classes, dtype=object)
-        errors = [(predicted != y).astype(float) for predicted in codes]
-        truth, predicted, margin = names[y], [names[code] for code in codes], 0.5
-    else:
-        predicted = [run.ensemble[both][:, 0] for run in (a, b)]
-        errors = [np.abs(values - y) for values in predicted]
-        truth, margin = y, float(np.median(errors[0]))
-    gain = errors[0] - errors[1]
-    size = np.abs(gain if sure is None else sure[1] - sure[0])
-    changed = np.flatnonzero(np.abs(gain) > margin)
+    found = _errors(metric, a, b, both)
+    gain = found.errors[0] - found.errors[1]
+    size = np.abs(gain if found.sure is None else found.sure[1] - found.sure[0])
+    changed = np.flatnonzero(np.abs(gain) > found.margin)
     changed = changed[np.argsort(-size[changed], kind="stable")]
     frame = pd.DataFrame({"row": a.rows[both][changed]})
     if a.ids is not None:
         frame["id"] = a.ids.to_numpy()[both][changed]
     return frame.assign(
-        truth=truth[changed],
-        a=predicted[0][changed],
-        b=predicted[1][changed],
+        truth=found.truth[changed],
+        a=found.predicted[0][changed],
+        b=found.predicted[1][changed],
         change=np.where(gain[changed] > 0, "won", "lost"),
     )
+
+
+class _Errors(NamedTuple):
+    """The errors of two runs, row by row, and what a table shows beside them."""
+
+    errors: list[np.ndarray]
+    predicted: list[np.ndarray]
+    truth: np.ndarray
+    margin: float  # difference of errors from which a row counts as won
+    sure: list[np.ndarray] | None = None  # probabilities of the true class, by which won rows are sorted
+
+
+def _errors(metric: Metric, a: OofPredictions, b: OofPredictions, both: np.ndarray) -> _Errors:
+    y, outputs = a.y[both], [run.ensemble[both] for run in (a, b)]
+    if metric.task != "classification":
+        values = [output[:, 0] for output in outputs]
+        errors = [np.abs(one - y) for one in values]
+        return _Errors(errors, values, y, float(np.median(errors[0])))
+    names, sure = np.asarray(a.classes, dtype=object), [output[np.arange(len(y)), y] for output in outputs]
+    if not _won_by(metric):
+        codes = [output.argmax(axis=1) for output in outputs]
+        return _Errors(
+            [(code != y).astype(float) for code in codes], [names[code] for code in codes], names[y], 0.5, sure
+        )
+    errors = [1 - probability for probability in sure]
+    if metric.name in _BY_RANK and a.ensemble.shape[1] == 2:
+        errors = [misranked_shares(output[:, 1], y) for output in outputs]
+    return _Errors(errors, sure, names[y], _MARGIN)
