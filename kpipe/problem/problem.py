@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,15 +25,15 @@ from kpipe.problem.inference.id import submission_columns
 from kpipe.problem.inference.spelling import adapt_tables
 from kpipe.problem.inference.written_forms import convert_written_forms
 from kpipe.problem.locked import LockedRows, lock, unlock
+from kpipe.problem.notes import notes_on
 from kpipe.problem.pixels_apart import with_pixels, without_pixels
 from kpipe.problem.positive import positive_class
-from kpipe.problem.vocabulary import labels_alike, labels_of_sample
+from kpipe.problem.vocabulary import labels_of_sample
 
 if TYPE_CHECKING:
     from sklearn.base import TransformerMixin
 
 _T = TypeVar("_T")
-_STUB, _MOST_STUB_ROWS = 50, 10  # rows of train per row of a test set that may be a stub, and its rows at most
 
 __all__ = ["Problem", "apply_request", "define_problem", "encode_target"]
 
@@ -279,7 +279,7 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
         locked=locked,
     )
     problem = replace(problem, reasons=reasons | _reason_for_positive(problem))
-    return replace(problem, tables=tables.with_notes(*_notes_on_submission(problem)))
+    return replace(problem, tables=tables.with_notes(*notes_on(problem)))
 
 
 def apply_request(request: RunRequest, competition: Competition | None = None) -> Competition:
@@ -371,48 +371,6 @@ def _reason_for_positive(problem: Problem) -> dict[str, Reason]:
         return {}
     label = labels[positive_class(labels, (problem.targets[0], columns[0]))]
     return {"positive": Reason(text=f"{columns[0]} is the probability of {label}", guess=True)}
-
-
-def _notes_on_submission(problem: Problem) -> Iterator[str]:
-    """Yield notes about a vault, unfilled columns, missing targets, stubs and the spelling of labels."""
-    if problem.vault is not None:
-        yield (
-            f"A vault is in force: {len(problem.vault):,} rows of train.csv are locked away. Nothing is trained or "
-            "validated on them until kpipe vault open RUN, or --all-rows."
-        )
-    train, sample = problem.tables.train, problem.tables.sample
-    known = {problem.id, *problem.targets, *problem.columns}
-    kept = [name for name in sample if name in train and name not in known]
-    if kept and set(problem.targets) & set(problem.submission_columns):
-        names = ", ".join(map(str, kept[:5])) + ", ..." * (len(kept) > 5)
-        yield f"The submission leaves {names} as in the sample submission, because --target names others."
-    if problem.y.dtype.kind == "f" and (missing := np.isnan(problem.y)).any():
-        counts = (~missing).sum(axis=0)
-        rows = ", ".join(f"{name} {count:,}" for name, count in zip(problem.targets[:5], counts, strict=False))
-        yield (
-            f"Each target is trained and scored on the rows of train.csv in which it is known, of {len(problem.y):,}: "
-            f"{rows}{', ...' * (len(problem.targets) > 5)}."
-        )
-    if _STUB * len(problem.tables.test) < min(len(train), _MOST_STUB_ROWS * _STUB):
-        count = len(problem.tables.test)
-        yield (
-            f"test.csv has {count} row{'s' * (count > 1)} beside {len(train):,} of train.csv. If it is a stub of "
-            "a test set that Kaggle keeps hidden, submit a kernel (kpipe kernel) instead of this submission."
-        )
-    if problem.labels is not None and (alike := labels_alike(problem.labels)):
-        shown = " and ".join(map(repr, alike[0]))
-        yield (
-            f"The target {problem.targets[0]!r} has labels that may mean the same: {shown}. Each is a class of its "
-            "own; if they mean the same, write them alike, in train.csv or in clean."
-        )
-    if problem.labels is None or problem.metric.needs != "label" or len(problem.submission_columns) != 1:
-        return
-    old, new = problem.labels, problem.labels_in(problem.submission_columns[0])
-    if isinstance(old[0], str) and (
-        changed := [pair for pair in zip(old, new, strict=True) if str(pair[0]) != str(pair[1])]
-    ):
-        words = ", ".join(f"{label!r} as {written!s}" for label, written in changed[:5]) + ", ..." * (len(changed) > 5)
-        yield f"The submission writes train's labels as the sample submission does: {words}."
 
 
 def _refuse_nested_cells(tables: Tables) -> None:

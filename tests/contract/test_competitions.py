@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from kpipe.data.loading import load
 from kpipe.errors import UsageError
 from kpipe.models import CATALOG, model
 from kpipe.problem.competition import find, unchanged
-from kpipe.problem.problem import define_problem
+from kpipe.problem.problem import Problem, define_problem
 from kpipe.training.folds import make_folds
 
 SLUGS = competitions.slugs()
@@ -27,6 +28,7 @@ SLUGS = competitions.slugs()
 pytestmark = pytest.mark.parametrize("slug", SLUGS)
 
 
+@cache
 def sample(slug: str) -> Tables:
     competition = find(slug)
     folder = competitions.folder(slug)
@@ -34,8 +36,10 @@ def sample(slug: str) -> Tables:
     return load(slug, folder / "sample", text=competition.text, id=competition.id)
 
 
-def cleaned(slug: str) -> Tables:
-    return find(slug).clean(sample(slug))
+@cache
+def problem_of(slug: str) -> Problem:
+    """The problem of the cleaned sample."""
+    return define_problem(replace(find(slug), clean=unchanged), find(slug).clean(sample(slug)))
 
 
 def take(tables: Tables, rows: np.ndarray) -> Tables:
@@ -81,8 +85,8 @@ def test_clean_commutes_with_taking_rows(slug: str, seed: int) -> None:
 
 
 def test_features_are_fitted_without_the_target_and_survive_clone_pickle_and_a_worker(slug: str) -> None:
-    tables = cleaned(slug)
-    problem = define_problem(replace(find(slug), clean=unchanged), tables)
+    problem = problem_of(slug)
+    tables = problem.tables
     assert not set(problem.targets) & set(problem.columns)
     if problem.features is None:
         return
@@ -95,7 +99,7 @@ def test_features_are_fitted_without_the_target_and_survive_clone_pickle_and_a_w
 
 
 def test_its_splitter_splits_twice_the_same_on_another_table_too(slug: str) -> None:
-    problem = define_problem(replace(find(slug), clean=unchanged), cleaned(slug))
+    problem = problem_of(slug)
     tables = problem.tables
     half = take(tables, np.arange(len(tables.train)).reshape(2, -1).T.ravel()[: len(tables.train) // 2])
     for table in (tables, half, tables):
@@ -106,8 +110,7 @@ def test_its_splitter_splits_twice_the_same_on_another_table_too(slug: str) -> N
 
 
 def test_every_model_factory_gives_an_estimator_that_clones_and_pickles(slug: str) -> None:
-    tables = cleaned(slug)
-    problem = define_problem(replace(find(slug), clean=unchanged), tables)
+    problem = problem_of(slug)
     n_classes = 0 if problem.labels is None else len(problem.labels)
     context = Context(task=problem.task, n_classes=n_classes)
     assert len(problem.models) >= 3
