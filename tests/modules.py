@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 import kpipe
 from kpipe.checks import refit
 from kpipe.core.values import Check, Context, Tables
-from tests.tables import survivors
+from tests.tables import survivors, write
 
 SLOW = pytest.mark.slow  # CI runs these too: make slow
 
@@ -49,11 +49,7 @@ HONEST = kpipe.Competition(
 
 def write_files(folder: Path) -> Path:
     """The files of a competition of 400 rows, in a folder."""
-    made = survivors(n=400, m=120)
-    made.train.to_csv(folder / "train.csv", index=False)
-    made.test.to_csv(folder / "test.csv", index=False)
-    made.sample.to_csv(folder / "sample_submission.csv", index=False)
-    return folder
+    return write(survivors(n=400, m=120), folder)
 
 
 def findings(files: Path, *, fresh: bool = False, **planted: Any) -> dict[str, Check]:

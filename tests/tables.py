@@ -40,6 +40,14 @@ def prices(n: int = 80, m: int = 30, seed: int = 0) -> Tables:
     return tables(train, test, test[["id"]].assign(price=0.5))
 
 
+def write(made: Tables, folder: Path) -> Path:
+    """Write tables as the files of a competition into a folder, which is created."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
 def problem_of(given: Tables, **fields: object) -> Problem:
     """The problem of a competition with some fields stated."""
     return define_problem(Competition(slug="made-by-hand", **fields), given)  # type: ignore[arg-type]

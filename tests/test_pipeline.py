@@ -12,7 +12,7 @@ import kpipe
 from kpipe.core.values import Context, Tables
 from kpipe.errors import DataError, UsageError
 from kpipe.problem.competition import Competition
-from tests.tables import prices, survivors
+from tests.tables import prices, survivors, write
 
 
 def refuses_to_train(context: Context) -> BaseEstimator:
@@ -25,8 +25,7 @@ def test_a_metric_that_the_target_does_not_allow_is_refused_before_training(
 ) -> None:
     made = prices() if metric == "rmsle" else survivors()
     made.train[made.train.columns[-1]] = np.arange(80) % 3 - (metric == "rmsle")
-    for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
-        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    write(made, tmp_path)
     monkeypatch.setattr("kpipe.pipeline.choose_models", lambda *_, **__: {"m": refuses_to_train})
     with pytest.raises(DataError, match=words):
         kpipe.run("made-by-hand", data=tmp_path, metric=metric, jobs=1, out=tmp_path / "out")
@@ -40,8 +39,7 @@ def test_out_of_fold_predictions_are_postprocessed_like_the_submission(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = prices()
-    for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
-        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    write(made, tmp_path)
     scores = []
     for own in (None, doubled):
         monkeypatch.setattr("kpipe.problem.problem.find", lambda slug, p=own: Competition(slug=slug, postprocess=p))

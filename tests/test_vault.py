@@ -22,16 +22,9 @@ from kpipe.runs.run import Run
 from kpipe.runs.unfinished import find_unfinished
 from kpipe.vault import make_vault, open_vault
 from tests.cli.calls import call
-from tests.tables import prices, survivors, tables
+from tests.tables import prices, survivors, tables, write
 
 SLUG = "made-by-hand"
-
-
-def write(made: Tables, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
-        frame.to_csv(folder / f"{name}.csv", index=False)
-    return folder
 
 
 def with_noise(made: Tables) -> Tables:

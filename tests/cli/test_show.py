@@ -7,7 +7,7 @@ import pytest
 
 from kpipe import competitions
 from tests.cli.calls import call
-from tests.tables import survivors
+from tests.tables import survivors, write
 
 
 @pytest.mark.parametrize("slug", competitions.slugs())
@@ -54,9 +54,7 @@ def test_show_names_every_converted_column_and_does_not_refer_to_itself(
 def test_show_says_which_of_the_inferred_models_a_run_trains_and_what_a_budget_adds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = survivors()
-    for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
-        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    write(survivors(), tmp_path)
     assert call("show", "made-by-hand", "--data", tmp_path) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "the models of a run without --model" in out

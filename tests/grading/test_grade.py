@@ -25,7 +25,7 @@ from kpipe.problem.problem import Problem
 from kpipe.problem.submission_file import read_submission
 from kpipe.submission import make_submission, to_csv
 from tests.cli.calls import call
-from tests.tables import prices, problem_of, survivors, tables
+from tests.tables import prices, problem_of, survivors, tables, write
 
 M = 30
 
@@ -114,9 +114,7 @@ def test_a_ranking_counts_its_first_places_whatever_stands_there(ranking: str, s
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files of a competition, a submission of x > 0, and answers, half of them public."""
     home, made = tmp_path_factory.mktemp("grade"), survivors(n=120, m=M)
-    for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
-        (home / "data").mkdir(exist_ok=True)
-        frame.to_csv(home / "data" / f"{name}.csv", index=False)
+    write(made, home / "data")
     made.test[["id"]].assign(survived=(made.test["x"] > 0).astype(int)).to_csv(home / "mine.csv", index=False)
     usage = np.where(np.arange(M) < 10, "Public", "Private")
     truth = made.test[["id"]].assign(survived=(made.test["x"] > 0.3).astype(int), Usage=usage)

@@ -12,7 +12,6 @@ import pytest
 
 import kpipe
 from kpipe.core.request import RunRequest
-from kpipe.core.values import Tables
 from kpipe.errors import UsageError
 from kpipe.grading.grade import grade
 from kpipe.grading.holdout import Holdout, make_holdout
@@ -21,16 +20,9 @@ from tests.cli.calls import call
 from tests.pictures import SAMPLE, TEST, picture
 from tests.pictures import csv as pictured_csv
 from tests.pictures import write as write_pictures
-from tests.tables import prices, survivors, tables
+from tests.tables import prices, survivors, tables, write
 
 SLUG = "made-by-hand"
-
-
-def write(made: Tables, folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
-        frame.to_csv(folder / f"{name}.csv", index=False)
-    return folder
 
 
 def held_out(data: Path, folder: Path, share: float = 0.2, seed: int = 0, **options: object) -> Holdout:

@@ -28,7 +28,7 @@ from kpipe.problem.competition import Competition
 from kpipe.problem.template import home as home_of_modules
 from kpipe.problem.template import module_path, write_module
 from tests.conftest import ROOT
-from tests.tables import prepared, prices, survivors, tables
+from tests.tables import prepared, prices, survivors, tables, write
 
 
 def visits() -> Tables:
@@ -101,14 +101,6 @@ KINDS: list[Callable[[], Tables]] = [
 ]
 
 
-def written(made: Tables, folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    made.train.to_csv(folder / "train.csv", index=False)
-    made.test.to_csv(folder / "test.csv", index=False)
-    made.sample.to_csv(folder / "sample_submission.csv", index=False)
-    return folder
-
-
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of competitions that is looked into first."""
@@ -143,7 +135,7 @@ def new(slug: str, *, data: object = None, out: Path | None = None, **options: o
 def test_a_new_module_settles_the_same_as_no_module_and_reads_the_same_tables(
     kind: Callable[[], Tables], mine: Path, tmp_path: Path
 ) -> None:
-    slug, data = fresh(kind.__name__), written(kind(), tmp_path / "data")
+    slug, data = fresh(kind.__name__), write(kind(), tmp_path / "data")
     bare, before = fields(slug, data)
     new(slug, data=data, out=mine)
     stated, after = fields(slug, data)
@@ -156,7 +148,7 @@ def test_a_new_module_settles_the_same_as_no_module_and_reads_the_same_tables(
 def test_each_field_that_is_commented_out_can_be_stated_and_changes_nothing(
     kind: Callable[[], Tables], mine: Path, tmp_path: Path
 ) -> None:
-    data = written(kind(), tmp_path / "data")
+    data = write(kind(), tmp_path / "data")
     slug = fresh(kind.__name__)
     new(slug, data=data, out=mine)
     text = (mine / slug / "competition.py").read_text()
@@ -182,7 +174,7 @@ def stating(text: str, name: str) -> str:
 def test_every_hint_of_a_new_module_can_be_uncommented_where_it_stands(
     kind: Callable[[], Tables], mine: Path, tmp_path: Path
 ) -> None:
-    data = written(kind(), tmp_path / "data")
+    data = write(kind(), tmp_path / "data")
     slug, other = fresh(kind.__name__), fresh(kind.__name__)
     new(slug, data=data, out=mine)
     text = (mine / slug / "competition.py").read_text().replace(f'"{slug}"', f'"{other}"')
@@ -199,7 +191,7 @@ def test_every_hint_of_a_new_module_can_be_uncommented_where_it_stands(
 
 
 def test_a_new_module_with_every_hint_uncommented_runs(mine: Path, tmp_path: Path) -> None:
-    data, slug = written(survivors(), tmp_path / "data"), fresh("hints")
+    data, slug = write(survivors(), tmp_path / "data"), fresh("hints")
     new(slug, data=data, out=mine)
     text = (mine / slug / "competition.py").read_text()
     for name in re.findall(r"^    # (\w+)=[^.]", text, flags=re.MULTILINE):
@@ -214,7 +206,7 @@ def test_a_new_module_with_every_hint_uncommented_runs(mine: Path, tmp_path: Pat
 def test_a_new_module_gives_the_bytes_that_no_module_gives(
     made: Tables, mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    slug, data = fresh("bytes"), written(made, tmp_path / "data")
+    slug, data = fresh("bytes"), write(made, tmp_path / "data")
 
     def submission(out: str) -> bytes:
         args = ["run", slug, "--data", data, "--model", "linear", "--jobs", "1", "--quiet", "--out", tmp_path / out]
@@ -236,7 +228,7 @@ def call(*args: object) -> int:
 
 @pytest.mark.slow
 def test_a_new_module_passes_kpipe_check(mine: Path, tmp_path: Path) -> None:
-    slug, data = fresh("honest"), written(survivors(n=150), tmp_path / "data")
+    slug, data = fresh("honest"), write(survivors(n=150), tmp_path / "data")
     new(slug, data=data, out=mine)
     assert [one for one in check(slug, data=data, models=["linear"], jobs=1) if one.status == "fail"] == []
 
@@ -244,7 +236,7 @@ def test_a_new_module_passes_kpipe_check(mine: Path, tmp_path: Path) -> None:
 def test_new_modules_are_as_ruff_writes_them_with_its_own_settings_and_with_kpipes(mine: Path, tmp_path: Path) -> None:
     slugs = [fresh(kind.__name__) for kind in KINDS]
     for slug, kind in zip(slugs, KINDS, strict=True):
-        new(slug, data=written(kind(), tmp_path / slug), out=mine)
+        new(slug, data=write(kind(), tmp_path / slug), out=mine)
     for settings in (["--isolated"], ["--config", str(ROOT / "pyproject.toml")]):
         for command in (["check"], ["format", "--check"]):
             done = subprocess.run(
@@ -254,7 +246,7 @@ def test_new_modules_are_as_ruff_writes_them_with_its_own_settings_and_with_kpip
 
 
 def test_options_that_are_given_are_stated(mine: Path, tmp_path: Path) -> None:
-    slug, data = fresh("given"), written(survivors(), tmp_path / "data")
+    slug, data = fresh("given"), write(survivors(), tmp_path / "data")
     given = {"metric": "auc", "drop": ["sex"], "split": "rows", "text": ["x"]}
     bare, _ = fields(slug, data, **given)
     _, guesses = new(slug, data=data, out=mine, **given)
@@ -263,7 +255,7 @@ def test_options_that_are_given_are_stated(mine: Path, tmp_path: Path) -> None:
 
 
 def test_a_guess_stays_called_one_until_it_is_stated(mine: Path, tmp_path: Path) -> None:
-    slug, data = fresh("guess"), written(survivors(), tmp_path / "data")
+    slug, data = fresh("guess"), write(survivors(), tmp_path / "data")
     path, guesses = new(slug, data=data, out=mine)
     assert {"metric", "splitter"} <= set(guesses)
     assert prepared(slug, data=data).reasons["metric"].guess
@@ -273,7 +265,7 @@ def test_a_guess_stays_called_one_until_it_is_stated(mine: Path, tmp_path: Path)
 
 
 def test_a_module_is_never_overwritten(mine: Path, tmp_path: Path) -> None:
-    slug, data = fresh("twice"), written(survivors(), tmp_path / "data")
+    slug, data = fresh("twice"), write(survivors(), tmp_path / "data")
     path = new(slug, data=data, out=mine)[0]
     path.write_text("mine = True\n")
     with pytest.raises(UsageError, match=r"competition\.py exists already and is not overwritten.*--out DIR"):
@@ -299,7 +291,7 @@ def test_a_module_is_never_overwritten(mine: Path, tmp_path: Path) -> None:
 def test_whatever_a_column_is_called_it_stays_a_name(name: str, mine: Path, tmp_path: Path) -> None:
     made = survivors()
     renamed = {"id": f"{name} id", "x": name, "survived": f"{name} y"}
-    data = written(
+    data = write(
         tables(*(frame.rename(columns=renamed) for frame in (made.train, made.test, made.sample))), tmp_path / "data"
     )
     slug = fresh("hostile")
@@ -322,7 +314,7 @@ def test_new_says_where_it_can_write_and_what_a_slug_is(tmp_path: Path, monkeypa
         new("../my-slug", out=tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        new("my-slug", data=written(survivors(), tmp_path / "data"), out=tmp_path / "file")
+        new("my-slug", data=write(survivors(), tmp_path / "data"), out=tmp_path / "file")
     assert home_of_modules(tmp_path / "here") == tmp_path / "here"
     monkeypatch.setenv("KPIPE_COMPETITIONS", str(tmp_path / "mine"))
     assert home_of_modules() == tmp_path / "mine"
@@ -426,7 +418,7 @@ def test_a_package_brings_competitions_by_an_entry_point(home: Path, tmp_path: P
     found, said = places(tmp_path, PYTHONPATH=str(installed))
     assert found["ours-only"] == str(installed / "ours" / "competitions" / "ours-only")
     assert said == ""
-    data = written(
+    data = write(
         tables(
             *(f.rename(columns={"survived": "y"}) for f in (survivors().train, survivors().test, survivors().sample))
         ),

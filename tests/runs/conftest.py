@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from kpipe.runs.run import Run
 from tests.runs.helpers import trained
-from tests.tables import survivors
+from tests.tables import survivors, write
 
 
 @pytest.fixture(scope="package")
@@ -50,9 +51,6 @@ def priced(home: Path, shops: Path) -> tuple[Run, Run]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The files of a competition without a module."""
-    made, home = survivors(), tmp_path / "data"
-    home.mkdir()
-    for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
-        note = {} if name == "sample_submission" else {"note": "a"}
-        frame.assign(**note).to_csv(home / f"{name}.csv", index=False)
-    return home
+    made = survivors()
+    noted = replace(made, train=made.train.assign(note="a"), test=made.test.assign(note="a"))
+    return write(noted, tmp_path / "data")

@@ -19,23 +19,20 @@ from kpipe.runs.run import Run
 from kpipe.training.baseline import predict_baseline
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.folds import make_folds
-from tests.tables import prices, problem_of, survivors
+from tests.tables import prices, problem_of, survivors, write
 
 
 def trained(home: Path, name: str = "made-by-hand", **options: object) -> Run:
     """A run on small files, which are written at the first call; runs lie in ``home/out``."""
     folder = home / "data" / name
     if not folder.is_dir():
-        folder.mkdir(parents=True)
         made = prices(n=200) if name == "prices" else survivors(n=300)
         made = replace(
             made,
             train=made.train.assign(noise=np.arange(len(made.train)) % 7),
             test=made.test.assign(noise=np.arange(len(made.test)) % 7),
         )
-        made.train.to_csv(folder / "train.csv", index=False)
-        made.test.to_csv(folder / "test.csv", index=False)
-        made.sample.to_csv(folder / "sample_submission.csv", index=False)
+        write(made, folder)
     return kpipe.run(name, data=folder, out=home / "out", jobs=1, **options)  # type: ignore[arg-type]
 
 

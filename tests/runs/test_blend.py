@@ -20,7 +20,7 @@ from kpipe.runs.run import Run
 from kpipe.runs.tables import read_folds
 from tests.cli.calls import call
 from tests.runs.helpers import copy_run, edit_record, trained
-from tests.tables import prices
+from tests.tables import prices, write
 
 
 def test_a_blend_of_runs_has_the_bytes_of_a_run_that_trains_all_their_models(
@@ -97,8 +97,7 @@ def test_a_blend_is_neither_blended_nor_reproduced_nor_made_a_kernel_and_the_err
 def test_a_blend_of_time_split_runs_has_the_folds_of_the_runs(tmp_path: Path) -> None:
     made, days = prices(n=200), pd.date_range("2024-01-01", periods=230).astype(str).to_numpy()
     dated = replace(made, train=made.train.assign(day=days[:200]), test=made.test.assign(day=days[200:]))
-    for name, frame in (("train", dated.train), ("test", dated.test), ("sample_submission", dated.sample)):
-        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    write(dated, tmp_path)
     runs = [
         kpipe.run("dated", data=tmp_path, models=[name], split="day", jobs=1, out=tmp_path / "out")
         for name in ("linear", "forest")

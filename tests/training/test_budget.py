@@ -17,7 +17,7 @@ from kpipe.training.budget import (
     seconds_for,
     slowness_of,
 )
-from tests.tables import survivors
+from tests.tables import survivors, write
 
 COUNTS = st.integers(1, 50)
 
@@ -93,10 +93,7 @@ def test_additional_seeds_are_new(seeds: list[int]) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    made = survivors(n=1500, m=300)
-    for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
-        frame.to_csv(tmp_path / f"{name}.csv", index=False)
-    return tmp_path
+    return write(survivors(n=1500, m=300), tmp_path)
 
 
 @pytest.mark.slow

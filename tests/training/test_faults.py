@@ -16,20 +16,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.tables import survivors
+from tests.tables import survivors, write
 
 FAULTY = Path(__file__).resolve().parents[1] / "faulty"
 
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("faults")
     made = survivors(n=200, m=60)
     luck = np.random.default_rng(1).random(200) < 0.15
     made.train["survived"] = made.train["survived"].where(~luck, 1 - made.train["survived"])
-    for name, frame in (("train", made.train), ("test", made.test), ("sample_submission", made.sample)):
-        frame.to_csv(folder / f"{name}.csv", index=False)
-    return folder
+    return write(made, tmp_path_factory.mktemp("faults"))
 
 
 def command(data: Path, out: Path, *models: str, jobs: int = 2) -> list[str]:
