@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -23,6 +24,7 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 settings.register_profile("any machine", deadline=None)  # a busy one takes longer than 0.2 s for an example
 settings.load_profile("any machine")
+_NUMBERS = itertools.count()
 KAGGLE = Path(os.environ.get("KPIPE_TEST_DATA", ROOT.parent / "shared" / "kaggle"))
 
 
@@ -45,7 +47,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TORCH_HOME", "HF_HOME", "HF_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("kpipe.data.weights._PACKAGES", {})  # pretrained weights are those that a test names
-    monkeypatch.setenv("KPIPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    # Created on first use: most tests need none, and mktemp lists all folders of the tests before.
+    monkeypatch.setenv("KPIPE_CACHE", str(tmp_path_factory.getbasetemp() / "caches" / str(next(_NUMBERS))))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
 
