@@ -159,7 +159,7 @@ def test_a_run_killed_before_any_file_operation_is_resumed(step: int, killable: 
 
 @pytest.mark.parametrize(
     ("times", "step"),
-    [(1, 5), (2, 7), pytest.param(1, 1, marks=pytest.mark.slow), pytest.param(2, 1, marks=pytest.mark.slow)],
+    [(1, 13), (2, 17), pytest.param(1, 1, marks=pytest.mark.slow), pytest.param(2, 1, marks=pytest.mark.slow)],
 )
 def test_ctrl_c_while_a_run_is_saved_loses_nothing(
     times: int, step: int, killable: KillableRuns, tmp_path: Path

@@ -22,12 +22,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import kpipe
+from kpipe import competitions
 from kpipe.checks import refit
 from kpipe.runs import fits
 from kpipe.runs.fit_keys import FitKeys, columns_read, hash_column
 from kpipe.runs.fits import FitFolder
 from kpipe.training.worker import FitResult, FitTask, TrainingData, fit_predict
-from tests.conftest import KaggleZip
 
 X = pd.DataFrame(
     {
@@ -217,7 +217,7 @@ def test_two_processes_may_keep_the_same_fit_at_once(tmp_path: Path) -> None:
 
 
 def trained(folder: Path, **options: object) -> kpipe.Run:
-    return kpipe.run("titanic", data="sample", out=folder, jobs=1, **{"models": ["linear"], **options})
+    return kpipe.run("titanic", data="sample", out=folder, jobs=1, **{"models": ["linear"], "folds": 2, **options})
 
 
 def reused(run: kpipe.Run) -> tuple[int, int]:
@@ -228,14 +228,14 @@ def test_a_run_reuses_the_fits_of_earlier_runs_and_gives_the_same_bytes(tmp_path
     first = trained(tmp_path)
     again, more = trained(tmp_path), trained(tmp_path, models=["linear", "woman-child-group"])
     metric, fresh = trained(tmp_path, metric="log_loss"), trained(tmp_path, fresh=True)
-    assert [reused(run) for run in (first, again, more, metric, fresh)] == [(0, 5), (5, 5), (5, 10), (5, 5), (0, 5)]
+    assert [reused(run) for run in (first, again, more, metric, fresh)] == [(0, 2), (2, 2), (2, 4), (2, 2), (0, 2)]
     for name in ("submission.csv", "oof.parquet", "test.parquet", "folds.parquet"):
         assert (first.path / name).read_bytes() == (again.path / name).read_bytes() == (fresh.path / name).read_bytes()
 
 
 def test_another_seed_reuses_the_fits_of_the_first(tmp_path: Path) -> None:
-    trained(tmp_path, models=["boosting"], folds=2)
-    assert reused(trained(tmp_path, models=["boosting"], folds=2, seeds=(0, 1))) == (2, 4)
+    trained(tmp_path, models=["boosting"])
+    assert reused(trained(tmp_path, models=["boosting"], seeds=(0, 1))) == (2, 4)
 
 
 def test_a_reproduction_trains_everything_again(tmp_path: Path) -> None:
@@ -245,13 +245,13 @@ def test_a_reproduction_trains_everything_again(tmp_path: Path) -> None:
     made = []
     found = pipeline.reproduce(str(first.path), out=tmp_path, on_fit_done=made.append)
     assert found.same
-    assert [fit.resumed for fit in made] == [False] * 5
+    assert [fit.resumed for fit in made] == [False] * 2
 
 
 def test_workspaces_share_a_store_that_they_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPIPE_FITS", str(tmp_path / "shared"))
     trained(tmp_path / "one")
-    assert reused(trained(tmp_path / "two")) == (5, 5)
+    assert reused(trained(tmp_path / "two")) == (2, 2)
 
 
 def test_a_check_reuses_the_fits_of_unaltered_tables_and_trains_its_experiments(
@@ -320,15 +320,17 @@ competition = Competition(
 
 
 def test_a_docstring_of_a_module_trains_nothing_and_a_line_of_its_features_everything(
-    tmp_path: Path, kaggle_zip: KaggleZip
+    tmp_path: Path,
 ) -> None:
-    folder = tmp_path / "competitions" / "mine"
+    folder, titanic = tmp_path / "competitions" / "mine", competitions.folder("titanic")
+    assert titanic is not None
     folder.mkdir(parents=True)
-    command = [sys.executable, "-m", "kpipe", "run", "mine", "--data", str(kaggle_zip("titanic")), "--jobs", "1"]
+    data = ["--data", str(titanic / "sample"), "--folds", "2"]
+    command = [sys.executable, "-m", "kpipe", "run", "mine", *data, "--jobs", "1"]
     environment = os.environ | {"KPIPE_COMPETITIONS": str(folder.parent)}
     found = []
     for text, function in [("One.", "log1p"), ("Two.", "log1p"), ("Two.", "sqrt")]:
         (folder / "competition.py").write_text(MODULE.replace("TEXT", text).replace("FUNCTION", function))
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-        found.append("5 of 5 fits were reused" in done.stdout)
+        found.append("2 of 2 fits were reused" in done.stdout)
     assert found == [False, True, False]

@@ -193,12 +193,19 @@ def test_a_submission_whose_hash_is_not_in_the_record_is_not_submitted_as_the_ru
     assert find.run_of_file(foreign / "submission.csv") is None
 
 
+@pytest.fixture(scope="module")
+def kernel_folder(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kernels") / "titanic"
+    assert call("kernel", "build", made, "--user", "ada", "--dir", folder) == 0
+    return folder
+
+
 @pytest.fixture
-def built(foreign: Path, at_work: Path) -> Path:
+def built(kernel_folder: Path, at_work: Path) -> Path:
     """A kernel's folder, for which there are wheels."""
-    assert call("kernel", "build", str(foreign), "--user", "ada") == 0
-    (at_work / "kernels" / "titanic" / "wheels").mkdir()
-    return at_work / "kernels" / "titanic"
+    folder = shutil.copytree(kernel_folder, at_work / "kernels" / "titanic")
+    (folder / "wheels").mkdir()
+    return folder
 
 
 def test_a_symbolic_link_in_a_kernel_folder_is_not_uploaded(built: Path, capsys: pytest.CaptureFixture[str]) -> None:

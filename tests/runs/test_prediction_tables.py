@@ -15,9 +15,9 @@ from tests.tables import prices, survivors
 
 
 def test_the_tables_of_predictions_hold_the_ensemble_and_each_model_by_class() -> None:
-    result = result_of(survivors(), "linear", "boosting")
+    result = result_of(survivors(), "linear", "constant")
     oof, test = (predictions_table(result, which) for which in ("oof", "test"))
-    outputs = [f"{name}/{label}" for name in ("blend", "linear", "boosting") for label in (0, 1)]
+    outputs = [f"{name}/{label}" for name in ("blend", "linear", "constant") for label in (0, 1)]
     assert oof.columns.tolist() == ["row", "id", "survived", *outputs]
     assert test.columns.tolist() == ["row", "id", *outputs]
     assert oof["row"].tolist() == list(range(80))
