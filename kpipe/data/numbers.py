@@ -37,8 +37,9 @@ _BLANKS = r"'\x{2019} _\x{00a0}\x{2007}-\x{200a}\x{202f}"  # between thousands
 _DIGITS = rf"\d(?:[\d.,{_BLANKS}]*\d)?|[.,]\d+"
 _UNIT = (
     rf"""[{_PERCENT}‰°\p{{L}}\p{{Sc}}"'\x{{201d}}\x{{2033}}\x{{2032}}]"""
-    r"(?:[\p{L}\p{Sc}/.²³° -]{0,20}[\p{L}\p{Sc}.²³])?[23]?"
+    r"(?:[\p{L}\p{Sc}/.²³° -]*[\p{L}\p{Sc}.²³])?[23]?"
 )
+_LONGEST_UNIT = 22  # characters; as a bound in the expression, {0,20}, they take seven times as long to compile
 _LESS = r"[<≤]=?|(?:under|below|less than|fewer than|up to|at most|max\.?)\s"
 _MORE = (
     r"[>≥]=?|[~≈±#№]|(?:over|above|more than|at least|from|min\.?|approx(?:imately|\.)?|about|around|roughly|ca?\."
@@ -159,7 +160,7 @@ class NumberFormat:
 
     @classmethod
     def _of_amounts(cls, cells: pa.Array, *, convertible: bool = True) -> Self | None:
-        amounts = pc.extract_regex(cells, _AMOUNT).drop_null()
+        amounts = _extract_amounts(cells).drop_null()
         if len(amounts) < _MIN_WRITTEN * len(cells):
             return None
         decimal = _decimal_mark(amounts)
@@ -237,7 +238,7 @@ class NumberFormat:
         """
         codes, cells = pd.factorize(column)
         strings = to_strings(pd.Series(cells))
-        amounts = pc.extract_regex(strings if self.affixes is None else self.affixes.strip(strings), _AMOUNT)
+        amounts = _extract_amounts(strings if self.affixes is None else self.affixes.strip(strings))
         found = _units(amounts) if {*self.currencies} <= {*self.units} else _currencies(amounts)
         names = np.array([*(name or None for name in found), None], dtype=object)
         return pd.Series(names[codes], index=column.index, name=column.name, dtype="str")
@@ -252,7 +253,7 @@ class NumberFormat:
         return readers.get(self.kind, self._amounts)(cells)
 
     def _amounts(self, cells: pa.Array) -> np.ndarray:
-        found = pc.extract_regex(cells, _AMOUNT)
+        found = _extract_amounts(cells)
         group = {name.name: pc.struct_field(found, name.name) for name in found.type}
         numbers = _floats(_plain(group["number"], self.decimal)) * 10 ** np.nan_to_num(
             _floats(pc.utf8_slice_codeunits(group["power"], 1))
@@ -284,6 +285,14 @@ class NumberFormat:
             whole &= number * factor <= size  # 1m83 are not minutes and seconds
             total += factor * number
         return np.where(whole, total, np.nan)
+
+
+def _extract_amounts(cells: pa.Array) -> pa.Array:
+    """The groups of ``_AMOUNT`` in each cell; null for a cell that is no amount."""
+    found = pc.extract_regex(cells, _AMOUNT)
+    units = (pc.replace_substring_regex(pc.struct_field(found, name), "[23]$", "") for name in ("unit", "unit2"))
+    too_long = pc.or_(*(pc.greater(pc.utf8_length(unit), _LONGEST_UNIT) for unit in units))
+    return pc.if_else(pc.fill_null(too_long, False), pa.scalar(None, found.type), found)
 
 
 def parse_numbers(column: pd.Series) -> pd.Series | None:
