@@ -156,3 +156,10 @@ def test_two_spellings_of_a_level_are_named_together() -> None:
     train, test = pd.Series(levels, name="prefix"), pd.Series(["PC"] * 50)
     [text] = odd_spellings(train, test)
     assert "separators: 'C.A.' (30 rows) and 'CA.' (8 rows). Models take them for different levels" in text
+
+
+def test_a_flag_that_is_set_in_most_of_test_and_never_in_train_is_no_placeholder() -> None:
+    given = make_prepared()
+    flag = given.with_column("since", np.zeros(600), np.r_[np.zeros(80), np.ones(320)]).check("values in range")
+    assert flag is not None
+    assert "since" not in flag.detail
