@@ -55,7 +55,7 @@ _IDENTIFIER = 0.95  # share of distinct labels above which a column identifies r
 _SCREENED = 10_000  # first rows, which show the columns that may be useless
 _COMPARED = 64  # first cells; only columns of text that agree in them are compared in full
 _WIDE = 2_000  # columns from which no one-hot columns are looked for
-_SHARE_OF_CHOICE = 0.5  # of the time of a fit; the other models of its fold use the same choice
+_SHARE_OF_CHOICE = 0.6  # of the time of a fit; the other models of its fold use the same choice
 _SKIPPED = (2, 1)  # the steps of a fit that had no time to choose: one of two; no model has so few
 _MIN_COUNTED = 3  # columns with missing values; from this number on, the missing values of a row are counted
 
