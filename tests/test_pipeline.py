@@ -47,7 +47,7 @@ def test_out_of_fold_predictions_are_postprocessed_like_the_submission(
     assert scores[1] > 1.2 * scores[0]
 
 
-@pytest.mark.parametrize("option", [{"budget": "5m"}, {"seeds": (1, 2)}, {"seed": 1}, {"out": "runs"}, {"slug": "x"}])
+@pytest.mark.parametrize("option", [{"budget": "5m"}, {"seeds": (1, 2)}, {"seed": 1}, {"slug": "x"}])
 def test_a_check_refuses_the_options_that_it_does_not_use(option: dict[str, object]) -> None:
     with pytest.raises(UsageError, match=f"omit {next(iter(option))}"):
         kpipe.check("titanic", data="sample", **option)

@@ -126,5 +126,5 @@ def test_every_model_factory_gives_an_estimator_that_clones_and_pickles(slug: st
     for own, words in refusals:
         assert not own
         assert re.search(
-            r"needs (two classes|classes|numbers|torchvision), but .* Choose another|kpipe\[(xgboost|pictures)\]", words
+            r"needs (two classes|classes|numbers|torchvision), but .* Choose another|kpipe\[(xgboost|pictures|transformers)\]", words
         )
