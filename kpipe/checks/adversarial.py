@@ -77,7 +77,7 @@ def adversarial_validation(problem: Problem, folds: Folds) -> Iterator[Finding]:
             f"{detail} The validation rows of the last fold differ as much from its training rows ({last[0]:.2f}).",
         )
         return
-    tell = f" Most of it is told by {', '.join(important)}." if important else " No column tells it by itself."
+    tell = f" What differs most: {', '.join(important)}." if important else " No single column explains it."
     yield (
         "warn",
         f"{detail}{tell} Find out what is different there (a unit, a placeholder, a spelling) and convert it in clean, "

@@ -70,7 +70,7 @@ def test_only_columns_that_tell_test_from_train_are_named() -> None:
     check = replace(given, problem=given.problem.with_tables(shifted)).check("adversarial validation")
     assert check is not None
     assert check.status == "warn"
-    assert "told by x3. " in check.detail
+    assert "What differs most: x3. " in check.detail
 
 
 def moved(given: Prepared, by: float) -> Prepared:
