@@ -76,7 +76,7 @@ class ConvNet(BaseEstimator):
     loss_curve_ : ndarray of shape (epochs,)
         Mean training loss of each epoch, of warped images.
     quick_ : bool
-        Whether a time limit left so few steps that a prediction is made from one view of the image.
+        Whether a time limit cut the training short; a prediction is then made from one view of the image.
     """
 
     keeps_time_limit: ClassVar[bool] = True
@@ -132,7 +132,6 @@ class ConvNet(BaseEstimator):
             seed=draw_seed(self.random_state),
             augment=warp.at if warp or self.cutmix else None,  # cutmix needs images, not rows
             build_quick=partial(self._build, quick=True),
-            views=self._count_views(),
         )
 
     def _forward(self, X: Any) -> np.ndarray:
@@ -158,14 +157,8 @@ class ConvNet(BaseEstimator):
             )
         return shape
 
-    def _count_views(self) -> int:
-        """How many views of an image the network predicts."""
-        from kpipe.models.nets.image_augmentation import SHIFTS
-
-        return len(SHIFTS) * (1 + self.flip) if self.test_time_augmentation else 1
-
     def _build(self, *, quick: bool = False) -> ConvNetwork:
-        """The network; where there is little time, more training is better than several views."""
+        """The network; after a shortened training, time is better spent on training than on several views."""
         from kpipe.models.nets.convnet_layers import LAYERS, ConvNetwork
         from kpipe.models.nets.image_augmentation import SHIFTS
 

@@ -36,8 +36,6 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]  # (outputs, targets) → the 
 Augment = Callable[[Tensor, torch.Generator], Tensor]  # (batch, generator) → batch, on the device
 _MIXED = 30  # epochs: after 19, cutmix made photo-net worse, after 48 better (docs/decisions/0017-pictures.md)
 _PREDICTED = 128  # rows at a time, where the time of a prediction is measured
-# Share of a training's computation that predictions may take in full; a step computes forwards, and twice as much back.
-_PREDICTING, _COST_OF_STEP = 0.1, 3
 _GPU_NUMBERS = 2**23  # inputs at a time of a prediction on a GPU, which few rows leave idle
 
 
@@ -143,7 +141,7 @@ class Trained(NamedTuple):
     losses : ndarray of shape (epochs,)
         The mean loss of each epoch's batches.
     quick : bool
-        Whether predictions should be quick, since the fit has a time limit that leaves few steps.
+        Whether predictions should be quick, since a time limit has shortened the training.
     """
 
     weights: Weights
@@ -162,7 +160,6 @@ def train(
     seed: int,
     augment: Callable[[float], Augment] | None = None,
     build_quick: Callable[[], nn.Module] | None = None,
-    views: int = 1,
 ) -> Trained:
     """The weights of a network that was trained on all rows.
 
@@ -188,9 +185,7 @@ def train(
     augment : callable or None, default=None
         Share of the training that is over → what is done with a batch then; equal ones do the same.
     build_quick : callable or None, default=None
-        Makes a network with the same weights that predicts quickly, for trainings that are shortened to few steps.
-    views : int, default=1
-        How many times longer a prediction of the network takes than one of the quick network.
+        Makes a network with the same weights that predicts quickly, for trainings that are shortened.
 
     Returns
     -------
@@ -203,7 +198,7 @@ def train(
         If the loss is no longer a finite number.
     """
     set_up = _SetUp(build, inputs, targets, loss, recipe, machine, seed, augment)
-    schedule = _plan(set_up, build_quick or build, views)
+    schedule = _plan(set_up, build_quick or build)
     with torch_session(machine, seed=seed) as device:
         training = _Training(set_up._replace(recipe=recipe.of(schedule.steps, len(inputs))), device)
         losses, done = [], 0
@@ -220,7 +215,7 @@ def train(
             losses.append(training.total.item() / (done - first))
             require_finite(losses[-1:], first_epoch=epoch, lr=recipe.lr)
         schedule.note(done)
-        return Trained(training.weights(), np.array(losses), schedule.quick)
+        return Trained(training.weights(), np.array(losses), schedule.shortened)
 
 
 class _SetUp(NamedTuple):
@@ -290,10 +285,10 @@ class _Training:
         return {name: value.cpu().numpy() for name, value in self.averaged.state_dict().items()}
 
 
-def _plan(set_up: _SetUp, build_quick: Callable[[], nn.Module], views: int) -> Schedule:
+def _plan(set_up: _SetUp, build_quick: Callable[[], nn.Module]) -> Schedule:
     """The steps that the recipe asks for, or as many as the fit has time for, measured on a copy of the network."""
     steps = set_up.recipe.steps(len(set_up.inputs))
-    if (limit := current_limit()) is None:
+    if current_limit() is None:
         return Schedule(steps)
     machine, size = set_up.machine, min(set_up.recipe.batch_size, len(set_up.inputs))
     with torch_session(machine, seed=set_up.seed) as device:
@@ -314,7 +309,6 @@ def _plan(set_up: _SetUp, build_quick: Callable[[], nn.Module], views: int) -> S
             step=step,
             predict=partial(predict, set_up.build),
             predict_quickly=partial(predict, build_quick),
-            enough=math.ceil(limit.rows * views / (_PREDICTING * _COST_OF_STEP * size)),
         )
 
 

@@ -22,8 +22,11 @@ _STOPPED = 0.97  # share after which training stops, whatever was planned
 _FEWEST = 10  # steps: fewer teach nothing
 _USEFUL = 30  # steps: with fewer, a linear model predicts better
 _MEASURED = 128  # rows whose prediction is measured
-_STEPS = 4  # that are measured
-_LONGEST = 0.3  # seconds of measuring, after which no further step is measured
+_STEPS = 4  # that are measured at least, if that is quick
+_LONGEST = 0.3  # seconds of measuring, after which no further step is measured,
+# or this share of the time left, up to so many seconds: steps of cifar-10 were 0.5 to 1.4 times as long as four of
+# them had been, since the fit on the other core trained at one time and not at the other.
+_MEASURING, _MOST_MEASURING = 0.02, 3.0
 
 
 @dataclass
@@ -36,8 +39,6 @@ class Schedule:
         As planned: the learning rate has fallen to 0 after them.
     shortened : bool
         Whether that is fewer than the recipe asks for.
-    quick : bool
-        Whether so few steps are planned that predictions must be quick as well.
     stop_after : int, optional
         Steps after which a training that is repeated was stopped.
     stop_at : float
@@ -46,7 +47,6 @@ class Schedule:
 
     steps: int
     shortened: bool = False
-    quick: bool = False
     stop_after: int | None = None
     stop_at: float = math.inf
 
@@ -68,7 +68,6 @@ def plan_schedule(
     step: Callable[[], object],
     predict: Callable[[int], object],
     predict_quickly: Callable[[int], object],
-    enough: int = 0,
 ) -> Schedule:
     """Plan a training of ``steps`` steps, or of fewer if the fit has a limit and they would not end in time.
 
@@ -79,10 +78,7 @@ def plan_schedule(
     step : callable
         Takes one step of training on a copy of the network.
     predict, predict_quickly : callable
-        Predict so many rows, as after a full training and after one of few steps.
-    enough : int, default=0
-        Steps from which a shortened training predicts like a full one. The rule must not depend on measured times,
-        since a fit is repeated from its steps alone.
+        Predict so many rows, as after a full and after a shortened training.
 
     Returns
     -------
@@ -96,24 +92,22 @@ def plan_schedule(
     limit = current_limit()
     if limit is None:
         return Schedule(steps)
-    enough = min(enough, steps)
     if limit.repeated:
         planned, taken = limit.repeated.pop(0)
-        return Schedule(planned, shortened=taken < steps, quick=planned < enough, stop_after=taken)
-    seconds, predicting = _seconds_of(step), _seconds_to_predict(predict, limit.rows)
+        return Schedule(planned, shortened=taken < steps, stop_after=taken)
+    measuring = min(_MEASURING * max(limit.seconds_left(shortened=True), 0.0), _MOST_MEASURING)
+    seconds, predicting = _seconds_of(step, measuring), _seconds_to_predict(predict, limit.rows)
     if seconds * steps + predicting <= _PLANNED * limit.seconds_left(shortened=False):
         return Schedule(steps)
-    left, most = limit.seconds_left(shortened=True), steps
-    useful = min(_USEFUL, steps)
+    predicting, useful = _seconds_to_predict(predict_quickly, limit.rows), min(_USEFUL, steps)
+    left = limit.seconds_left(shortened=True)
     if _affordable(left, seconds, predicting) < useful and limit.take_all():
         left = limit.seconds_left(shortened=True)
-    if _affordable(left, seconds, predicting) < enough:
-        predicting, most = _seconds_to_predict(predict_quickly, limit.rows), max(enough - 1, _FEWEST)
     if limit.is_optional and (few := _affordable(left, seconds, predicting)) < useful:
         raise TooFewStepsError(f"The time left suffices for {max(few, 0)} of {steps} steps, which teach too little.")
-    planned = min(steps, most, max(_affordable(left, seconds, predicting), _FEWEST))
+    planned = min(steps, max(_affordable(left, seconds, predicting), _FEWEST))
     stop_at = time.monotonic() + _STOPPED * left - predicting
-    return Schedule(planned, shortened=True, quick=planned < enough, stop_at=stop_at)
+    return Schedule(planned, shortened=True, stop_at=stop_at)
 
 
 def _affordable(left: float, seconds: float, predicting: float) -> int:
@@ -121,14 +115,15 @@ def _affordable(left: float, seconds: float, predicting: float) -> int:
     return int((_PLANNED * left - predicting) / seconds)
 
 
-def _seconds_of(step: Callable[[], object]) -> float:
-    """The mean time of a step, over as many of each half of the training."""
+def _seconds_of(step: Callable[[], object], measuring: float) -> float:
+    """The mean time of a step, over as many of each half of the training, in about ``measuring`` seconds."""
     _take_two(step)  # the first ones prepare kernels and memory
     start, taken = time.monotonic(), 0
-    while taken < _STEPS and (not taken or time.monotonic() - start < _LONGEST):
+    elapsed = 0.0
+    while not taken or elapsed < (_LONGEST if taken < _STEPS else measuring):
         _take_two(step)
-        taken += 2
-    return max((time.monotonic() - start) / taken, 1e-6)
+        taken, elapsed = taken + 2, time.monotonic() - start
+    return max(elapsed / taken, 1e-6)
 
 
 def _take_two(step: Callable[[], object]) -> None:
