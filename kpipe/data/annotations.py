@@ -80,7 +80,12 @@ def _read(file: SourceFile) -> Mapping[str, Any] | None:
 
 
 def _is_image(image: object) -> bool:
-    return isinstance(image, dict) and "id" in image and isinstance(image.get("file_name"), str)
+    return isinstance(image, dict) and _is_plain(image.get("id")) and isinstance(image.get("file_name"), str)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value can be a cell of a table."""
+    return isinstance(value, str | int | float)
 
 
 def _as_table(file: SourceFile, content: Mapping[str, Any], role: str) -> SourceFile:
@@ -94,22 +99,30 @@ def _as_table(file: SourceFile, content: Mapping[str, Any], role: str) -> Source
         rows = [[*row, categories[row[0]]] for row in rows if row[0] in categories]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    raw = text.getvalue().encode()
+    raw = text.getvalue().encode("utf-8", "replace")  # JSON may hold halves of characters
     return SourceFile(f"{role}.csv", lambda most=None: raw[:most])
 
 
 def _further(images: Sequence[_Image]) -> Iterator[str]:
     """What else is known of every image, such as the location of a camera."""
     for name, value in images[0].items():
-        if name not in {"id", "file_name", *_ABOUT_FILES} and isinstance(value, str | int | float):
+        if name not in {"id", "file_name", *_ABOUT_FILES} and _is_plain(value):
             yield str(name)
 
 
 def _categories(file: SourceFile, content: Mapping[str, Any]) -> dict[Any, Any]:
     """Image → category."""
     found: dict[Any, Any] = {}
-    for each in content.get("annotations", ()):
+    annotations = content.get("annotations", [])
+    for each in annotations if isinstance(annotations, list) else [None]:
         image, category = (each.get("image_id"), each.get("category_id")) if isinstance(each, dict) else (None, None)
+        if not _is_plain(image) or not _is_plain(category):
+            raise DataError(
+                f"{file.path} is not in COCO's format: each of its annotations must have the id of an image (image_id) "
+                f"and of a category (category_id), as numbers or texts; got {each!r:.80}.",
+                code="unreadable-file",
+                file=file.path,
+            )
         if found.setdefault(image, category) != category:
             raise DataError(
                 f"{file.path} gives the image {image} several categories, as boxes have them: kpipe predicts one label "

@@ -1,7 +1,8 @@
 """Families of features that were chosen before for the same rows, in this process or another one of the same run.
 
 Every model of a fold asks for the same choice, which takes seconds, and a run's fits are spread over processes that may
-be stopped. They share a folder, with a file for each choice.
+be stopped. They share a folder, with a file for each choice. A process outlives a run: it remembers what was chosen,
+and only the folder says that a run had no time to choose.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ __all__ = ["choices_for", "choices_in", "folder_of_choices", "share_choices"]
 
 Choices = dict[str, Choice] | None  # None: there was no time to choose
 
-_IN_PROCESS: dict[tuple[object, ...], Choices] = {}
+_IN_PROCESS: dict[tuple[object, ...], dict[str, Choice]] = {}
 _FOLDER: ContextVar[str] = ContextVar("folder", default="")
 
 
@@ -35,10 +36,19 @@ def choices_for(key: tuple[object, ...], choose: Callable[[], Choices]) -> Choic
     choose : callable
         Makes the choice.
     """
-    if key not in _IN_PROCESS and not _read(key):
-        _IN_PROCESS[key] = choose()
-        _write(key)
-    return _IN_PROCESS[key]
+    if key in _IN_PROCESS:
+        return _IN_PROCESS[key]
+    with contextlib.suppress(OSError):  # not chosen yet, or a folder of another machine
+        return _remember(key, _read(key))
+    choices = _remember(key, choose())
+    _write(key, choices)
+    return choices
+
+
+def _remember(key: tuple[object, ...], choices: Choices) -> Choices:
+    if choices is not None:
+        _IN_PROCESS[key] = choices
+    return choices
 
 
 @contextlib.contextmanager
@@ -73,27 +83,23 @@ def _path(key: tuple[object, ...]) -> Path:
     return Path(_FOLDER.get(), f"{hashlib.sha256(repr(key).encode()).hexdigest()}.json")
 
 
-def _read(key: tuple[object, ...]) -> bool:
-    """Whether another process has made the choice, which is known from now on."""
+def _read(key: tuple[object, ...]) -> Choices:
+    """The choice of another process of the run. Raises FileNotFoundError if there is none."""
     if not _FOLDER.get():
-        return False
-    try:
-        found = json.loads(_path(key).read_text(encoding="utf-8"))
-    except OSError:  # not chosen yet, or a folder of another machine
-        return False
-    _IN_PROCESS[key] = found and {
+        raise FileNotFoundError
+    found = json.loads(_path(key).read_text(encoding="utf-8"))
+    return found and {
         name: Choice([tuple(one) for one in candidates], gain, error)
         for name, (candidates, gain, error) in found.items()
     }
-    return True
 
 
-def _write(key: tuple[object, ...]) -> None:
+def _write(key: tuple[object, ...], choices: Choices) -> None:
     if not _FOLDER.get():
         return
     path = _path(key)
     temporary = path.with_suffix(f".{os.getpid()}")
     # OSError: a folder of another machine. TypeError: names of columns that are no texts.
     with contextlib.suppress(OSError, TypeError):
-        temporary.write_text(json.dumps(_IN_PROCESS[key]), encoding="utf-8")
+        temporary.write_text(json.dumps(choices), encoding="utf-8")
         os.replace(temporary, path)

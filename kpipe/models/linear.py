@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 from sklearn.pipeline import make_pipeline
 
 from kpipe.core.values import Context
 from kpipe.features import dummies
 
-__all__ = ["linear"]
+__all__ = ["linear", "linear_on_features"]
 
 # Ridge chooses among these by leave-one-out errors on the rows it is fitted on (generalised cross-validation).
 _ALPHAS = np.logspace(-2, 4, 25)
@@ -42,3 +42,25 @@ def _estimator(context: Context, options: dict[str, Any]) -> BaseEstimator:
     if context.task == "regression":
         return RidgeCV(**{"alphas": _ALPHAS} | options)
     return LogisticRegression(**{"max_iter": 1000, "random_state": context.seed} | options)
+
+
+def linear_on_features(context: Context, options: dict[str, Any], *, C: float) -> BaseEstimator:
+    """Logistic or ridge regression on the standardised features of a pretrained network, which are many.
+
+    Parameters
+    ----------
+    context : Context
+        The context of the fit.
+    options : dict
+        Parameters of scikit-learn's ``LogisticRegression`` (classification) or ``Ridge`` (regression).
+    C : float
+        The inverse of the strength of regularisation in classification, unless ``options`` has one.
+
+    Returns
+    -------
+    LogisticRegression or Ridge
+    """
+    if context.task == "regression":
+        return Ridge(**{"alpha": 300.0, "random_state": context.seed} | options)
+    defaults = {"C": C, "max_iter": 300, "tol": 1e-3, "random_state": context.seed}
+    return LogisticRegression(**defaults | options)

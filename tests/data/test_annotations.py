@@ -52,6 +52,25 @@ def test_annotations_of_boxes_are_refused(tmp_path: Path) -> None:
         load("herbs", write(tmp_path, herbarium((100, 41))))
 
 
+@pytest.mark.parametrize(
+    "annotations",
+    [5, None, {"a": 1}, ["x"], [{"image_id": [1], "category_id": 0}], [{"image_id": 1, "category_id": {"a": 1}}], [{}]],
+)
+def test_annotations_of_another_form_are_an_error_that_shows_one(tmp_path: Path, annotations: object) -> None:
+    files = herbarium()
+    content = json.loads(files["herbs/train/metadata.json"]) | {"annotations": annotations}
+    with pytest.raises(DataError, match=r"train/metadata\.json is not in COCO's format"):
+        load("herbs", write(tmp_path, files | {"herbs/train/metadata.json": json.dumps(content)}))
+
+
+@pytest.mark.parametrize("image", [{"id": [1], "file_name": "a.png"}, {"id": 1, "file_name": "\ud800.png"}])
+def test_images_that_cannot_be_rows_end_in_a_message(tmp_path: Path, image: dict[str, object]) -> None:
+    files = herbarium()
+    content = json.loads(files["herbs/train/metadata.json"]) | {"images": [image]}
+    with pytest.raises(DataError):
+        load("herbs", write(tmp_path, files | {"herbs/train/metadata.json": json.dumps(content)}))
+
+
 def test_a_picture_without_an_annotation_is_no_row_of_train(tmp_path: Path) -> None:
     files = herbarium()
     content = json.loads(files["herbs/train/metadata.json"])

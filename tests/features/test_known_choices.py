@@ -46,6 +46,15 @@ def test_without_a_folder_each_process_chooses_itself(folder: str, monkeypatch: 
 
 
 @pytest.mark.usefixtures("other_process")
+def test_a_run_without_the_time_to_choose_takes_nothing_from_later_runs_of_the_process() -> None:
+    with share_choices():
+        assert choices_for(("key",), lambda: None) is None
+        assert choices_for(("key",), refuse) is None
+    with share_choices():
+        assert choices_for(("key",), lambda: CHOICES) == CHOICES
+
+
+@pytest.mark.usefixtures("other_process")
 def test_names_that_are_no_texts_are_not_shared(tmp_path: Path) -> None:
     choices = {"digits": Choice([((1, b"x"), 0)], 1.0, 0.5)}
     with choices_in(str(tmp_path)):

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from kpipe.core.packages import install_command
@@ -26,6 +25,7 @@ from kpipe.core.values import Context, Weights
 from kpipe.data.cache import cache_folder
 from kpipe.data.pixels import picture_columns, picture_shape
 from kpipe.errors import UsageError
+from kpipe.models.linear import linear_on_features
 from kpipe.models.nets.feature_store import features_of
 from kpipe.models.picture_weights import find_picture_weights
 from kpipe.models.text import RawColumnsPipeline
@@ -69,12 +69,7 @@ def pretrained(context: Context, *, weights: str | None = None, side: int = 0, *
     """
     found = choose_weights(weights, context)
     features = PictureFeatures(found, side=side, device=context.device, threads=context.threads)
-    head: BaseEstimator
-    if context.task == "classification":
-        defaults: dict[str, Any] = {"C": 0.003, "max_iter": 300, "tol": 1e-3, "random_state": context.seed}
-        head = LogisticRegression(**defaults | options)
-    else:
-        head = Ridge(**{"alpha": 300.0, "random_state": context.seed} | options)
+    head = linear_on_features(context, options, C=0.003)
     return RawColumnsPipeline([("features", features), ("scale", StandardScaler()), ("linear", head)])
 
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from kpipe.core.packages import install_command
 from kpipe.core.values import Context, Weights
 from kpipe.data.cache import cache_folder
 from kpipe.errors import UsageError
+from kpipe.models.linear import linear_on_features
 from kpipe.models.nets.feature_store import features_of
 from kpipe.models.text import RawColumnsPipeline, RowText
 from kpipe.models.text_weights import find_text_weights
@@ -55,12 +55,7 @@ def sentence_embeddings(context: Context, *, weights: str | None = None, **optio
         If there are no weights.
     """
     encoder = SentenceEmbeddings(_choose(weights, context), device=context.device, threads=context.threads)
-    head: BaseEstimator
-    if context.task == "classification":
-        defaults: dict[str, Any] = {"C": 0.01, "max_iter": 300, "tol": 1e-3, "random_state": context.seed}
-        head = LogisticRegression(**defaults | options)
-    else:
-        head = Ridge(**{"alpha": 300.0, "random_state": context.seed} | options)
+    head = linear_on_features(context, options, C=0.01)
     steps = [("text", RowText(labels=False)), ("vectors", encoder), ("scale", StandardScaler()), ("linear", head)]
     return RawColumnsPipeline(steps)
 
