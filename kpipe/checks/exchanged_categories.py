@@ -65,9 +65,14 @@ def _levels(train: pd.Series, test: pd.Series) -> list[Hashable]:
 
 
 def _measures(train: pd.DataFrame, test: pd.DataFrame) -> dict[Hashable, tuple[np.ndarray, np.ndarray]]:
-    """Columns of both tables as numbers, standardized: ranks, or whether a cell has the most frequent category."""
-    made = {}
+    """The first columns of both tables as numbers, standardized: ranks, or whether a cell has the usual category.
+
+    As many as a column is compared with, and one more, since none is compared with itself.
+    """
+    made: dict[Hashable, tuple[np.ndarray, np.ndarray]] = {}
     for column in train:
+        if len(made) > _FEATURES:
+            break
         ours, theirs = train[column], test[column]
         if ours.isna().all():
             continue
@@ -91,12 +96,7 @@ def _meant(
     """What each category of test means in train; None where it means itself, or nothing fits better."""
     if not others:
         return None
-    ours, theirs = (
-        np.array(
-            [[pair[side][(column.astype(object) == level).to_numpy()].mean() for pair in others] for level in levels]
-        )
-        for side, column in ((0, train), (1, test))
-    )
+    ours, theirs = (_means(levels, column, [pair[side] for pair in others]) for side, column in ((0, train), (1, test)))
     sizes = [np.array([(column == level).sum() for level in levels]) for column in (train, test)]
     by_chance = float(np.mean(1 / sizes[0] + 1 / sizes[1]))
     # A shift of all of test is no exchange.
@@ -107,6 +107,12 @@ def _meant(
     best = min(permutations(range(len(levels))), key=lambda order: float(np.mean((theirs - ours[list(order)]) ** 2)))
     left = float(np.mean((theirs - ours[list(best)]) ** 2))
     return [levels[place] for place in best] if left < _LEFT * usual + by_chance and left < usual / 4 else None
+
+
+def _means(levels: list[Hashable], column: pd.Series, others: list[np.ndarray]) -> np.ndarray:
+    """(levels, others) the mean of each other column in the rows of each category."""
+    cells, values = column.astype(object), np.column_stack(others)
+    return np.array([values[(cells == level).to_numpy()].mean(axis=0) for level in levels])
 
 
 TABLE_CHECKS = (TableCheck("exchanged categories", exchanged_categories),)

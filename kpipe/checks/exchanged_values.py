@@ -90,8 +90,8 @@ def other_form_of_date(train: pd.Series, test: pd.Series) -> str | None:
     """
     if pd.api.types.is_numeric_dtype(train) or pd.api.types.is_datetime64_any_dtype(train):
         return None
-    ours, theirs = (_two_numbers(part) for part in (train, test))
-    if len(ours) < _MOSTLY * train.notna().sum() or not len(ours) or not len(theirs):
+    ours = _two_numbers(train)
+    if len(ours) < _MOSTLY * train.notna().sum() or not len(ours) or not len(theirs := _two_numbers(test)):
         return None
     for day, names in ((0, "day, then month"), (1, "month, then day")):
         month = 1 - day

@@ -6,6 +6,8 @@ Such rows are too few to move a whole column, but each is predicted from values 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,7 @@ from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.odd_texts import odd_texts
 from kpipe.checks.spellings import new_levels, odd_spellings, recoded_levels, shifted_codes
 from kpipe.checks.statistics import two_proportion_z
-from kpipe.checks.units_of_columns import find_factor, two_digit_years, unit_of_column
+from kpipe.checks.units_of_columns import Factor, find_factor, two_digit_years, unit_of_column
 from kpipe.core.values import Folds
 from kpipe.data.column_types import is_free_text, is_pixel_table, to_numeric
 from kpipe.data.dates import parse_dates
@@ -59,8 +61,9 @@ def values_in_range(problem: Problem, _: Folds) -> Iterator[Finding]:
     if pixels := picture_columns(X.columns) or (list(X.columns) if is_pixel_table(X) else []):
         X, test = (_brightness(frame, pixels) for frame in (X, test))
     plain = [column for column in X if column != problem.groups]
-    certain, likely = _whole_columns(X, test, plain)
-    found = certain + likely + [text for column in plain for text in _odd_values(X[column], test[column])]
+    pairs = {column: _Pair(X[column], test[column]) for column in X}
+    certain, likely = _whole_columns(pairs, plain)
+    found = certain + likely + [text for column in plain for text in _odd_values(pairs[column])]
     if not found:
         found = list(exchanged_columns(X, test))
     if not found:
@@ -70,23 +73,49 @@ def values_in_range(problem: Problem, _: Folds) -> Iterator[Finding]:
     yield "fail" if certain else "warn", f"{' '.join(found[:3])}{more}"
 
 
-def _whole_columns(train: pd.DataFrame, test: pd.DataFrame, plain: list[Hashable]) -> tuple[list[str], list[str]]:
+@dataclass(frozen=True)
+class _Pair:
+    """A column of train and of test, and what several rules ask of it."""
+
+    train: pd.Series
+    test: pd.Series
+
+    @cached_property
+    def dates(self) -> pd.Series | None:
+        return parse_dates(self.train)
+
+    @cached_property
+    def recoded(self) -> str | None:
+        recoded = recoded_levels if _is_category(self.train) else shifted_codes
+        return None if _is_bool(self.train) else recoded(self.train, self.test)
+
+    @cached_property
+    def factor(self) -> Factor | None:
+        return find_factor(self.train, self.test)
+
+    @cached_property
+    def years(self) -> str | None:
+        return two_digit_years(self.train, self.test)
+
+
+def _whole_columns(pairs: dict[Hashable, _Pair], plain: list[Hashable]) -> tuple[list[str], list[str]]:
     """Sentences about columns that are written differently in all of test: those that are certain, and others.
 
     Years are looked for among the groups, too: none of test's values occurs in train then, as if they were groups.
     """
-    certain = [text for column in train if (text := two_digit_years(train[column], test[column])) is not None]
-    certain += [text for column in plain if (text := other_form_of_date(train[column], test[column])) is not None]
+    certain = [pair.years for pair in pairs.values() if pair.years is not None]
+    of_plain = {column: pairs[column] for column in plain}
+    forms = (other_form_of_date(pair.train, pair.test) for pair in of_plain.values())
+    certain += [text for text in forms if text is not None]
     likely: list[str] = []
-    for column in plain:
-        dates = None if pd.api.types.is_numeric_dtype(train[column]) else parse_dates(train[column])
-        recoded = recoded_levels if _is_category(train[column]) else shifted_codes
-        if not _is_bool(train[column]) and (text := recoded(train[column], test[column])) is not None:
+    for column, pair in of_plain.items():
+        dates = None if pd.api.types.is_numeric_dtype(pair.train) else pair.dates
+        if pair.recoded is not None:
+            certain.append(pair.recoded)
+        if dates is not None and (text := days_out_of_order(str(column), dates, parse_dates(pair.test))) is not None:
             certain.append(text)
-        if dates is not None and (text := days_out_of_order(str(column), dates, parse_dates(test[column]))) is not None:
-            certain.append(text)
-        if (factor := find_factor(train[column], test[column])) is not None:
-            sure, text = unit_of_column(str(column), factor)
+        if pair.factor is not None:
+            sure, text = unit_of_column(str(column), pair.factor)
             (certain if sure else likely).append(text)
     return certain, likely
 
@@ -111,16 +140,17 @@ def _sample(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[np.sort(np.random.default_rng(0).permutation(len(frame))[:_ROWS])]
 
 
-def _odd_values(train: pd.Series, test: pd.Series) -> Iterator[str]:
+def _odd_values(pair: _Pair) -> Iterator[str]:
+    train, test = pair.train, pair.test
     if pd.api.types.is_numeric_dtype(train) and pd.api.types.is_numeric_dtype(test):
         odd = not pd.api.types.is_bool_dtype(train) and not goes_on(train, test) and not train.is_unique
-        if odd and find_factor(train, test) is None and two_digit_years(train, test) is None:
+        if odd and pair.factor is None and pair.years is None:
             yield from _odd_numbers(train, test)
-    elif (dates := parse_dates(train)) is not None:
-        yield from exchanged_days(str(train.name), dates, parse_dates(test))
+    elif pair.dates is not None:
+        yield from exchanged_days(str(train.name), pair.dates, parse_dates(test))
     elif is_free_text(train):
         yield from odd_texts(train, test)
-    elif to_numeric(train) is None and recoded_levels(train, test) is None:
+    elif to_numeric(train) is None and pair.recoded is None:
         yield from [*odd_spellings(train, test)] or new_levels(train, test)
 
 

@@ -104,8 +104,10 @@ def recoded_levels(train: pd.Series, test: pd.Series) -> str | None:
     str or None
         None, too, where shares are alike among themselves, as those of the countries of a survey.
     """
+    if not 2 <= train.nunique() <= _MAX_RECODED:
+        return None
     ours, theirs = (part.dropna().astype(str).value_counts(normalize=True) for part in (train, test))
-    if not 2 <= len(ours) <= _MAX_RECODED or len(ours) != len(theirs) or ours.index.isin(theirs.index).any():
+    if len(ours) != len(theirs) or ours.index.isin(theirs.index).any():
         return None
     if plain_spelling(theirs.index.to_series()).isin(plain_spelling(ours.index.to_series())).any():
         return None  # only the spelling differs
@@ -131,8 +133,10 @@ def shifted_codes(train: pd.Series, test: pd.Series) -> str | None:
     -------
     str or None
     """
+    if not 2 <= train.nunique() <= _MAX_RECODED or len(test) < _MIN_TEST_ROWS:
+        return None
     ours, theirs = (part.dropna().value_counts(normalize=True).sort_index() for part in (train, test))
-    if not 2 <= len(ours) <= _MAX_RECODED or len(ours) != len(theirs) or len(test) < _MIN_TEST_ROWS:
+    if len(ours) != len(theirs):
         return None
     by = np.unique(theirs.index.to_numpy(dtype=np.float64) - ours.index.to_numpy(dtype=np.float64))
     apart = float(np.abs(ours.to_numpy() - theirs.to_numpy()).sum()) / 2
