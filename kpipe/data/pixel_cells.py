@@ -88,17 +88,18 @@ def _count(column: pd.Series) -> int:
 
 
 def _numbers(cell: object) -> np.ndarray | None:
-    """The numbers in a cell; None if it holds anything else."""
+    """The finite numbers in a cell; None if it holds anything else."""
     try:
-        return np.array(str(cell).translate(_BRACKETS).split(), dtype=np.float64)
+        numbers = np.array(str(cell).translate(_BRACKETS).split(), dtype=np.float64)
     except ValueError:
         return None
+    return numbers if np.isfinite(numbers).all() else None
 
 
 def _parse(cell: object, count: int, file: str, name: str, row: int) -> np.ndarray:
     numbers = _numbers(cell)
-    if numbers is None or len(numbers) != count or not np.isfinite(numbers).all():
-        held = "no list of numbers" if numbers is None else f"{len(numbers):,} numbers"
+    if numbers is None or len(numbers) != count:
+        held = "no list of finite numbers" if numbers is None else f"{len(numbers):,} numbers"
         raise DataError(
             f"{file}, row {row + 1}: {name!r} must hold {count:,} numbers, one for each pixel; got {held}. Remove the "
             "row, or download the file again.",

@@ -58,6 +58,15 @@ def test_a_cell_that_lacks_pixels_is_refused_naming_its_row() -> None:
         spread_pixels(frames(column))
 
 
+@pytest.mark.parametrize("cell", ["", "nan", " ".join(["inf"] * 64)])
+@pytest.mark.filterwarnings("error")
+def test_a_cell_without_finite_numbers_is_refused_in_words_that_say_so(cell: str) -> None:
+    column = [*cells(GREY)]
+    column[6] = cell or float("nan")
+    with pytest.raises(DataError, match=r"train.csv, row 7: .*; got no list of finite numbers"):
+        spread_pixels(frames(column))
+
+
 def test_two_bands_of_a_json_table_are_the_channels_of_one_picture(tmp_path: Path) -> None:
     bands = RANDOM.normal(-20, 5, (2, 14, 64)).round(3)
     records = [
