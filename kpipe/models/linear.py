@@ -44,15 +44,15 @@ def _estimator(context: Context, options: dict[str, Any]) -> BaseEstimator:
     return LogisticRegression(**{"max_iter": 1000, "random_state": context.seed} | options)
 
 
-def linear_on_features(context: Context, options: dict[str, Any], *, C: float) -> BaseEstimator:
+def linear_on_features(options: dict[str, Any], context: Context, *, C: float) -> BaseEstimator:
     """Logistic or ridge regression on the standardised features of a pretrained network, which are many.
 
     Parameters
     ----------
-    context : Context
-        The context of the fit.
     options : dict
         Parameters of scikit-learn's ``LogisticRegression`` (classification) or ``Ridge`` (regression).
+    context : Context
+        The context of the fit.
     C : float
         The inverse of the strength of regularisation in classification, unless ``options`` has one.
 

@@ -69,7 +69,7 @@ def pretrained(context: Context, *, weights: str | None = None, side: int = 0, *
     """
     found = choose_weights(weights, context)
     features = PictureFeatures(found, side=side, device=context.device, threads=context.threads)
-    head = linear_on_features(context, options, C=0.003)
+    head = linear_on_features(options, context, C=0.003)
     return RawColumnsPipeline([("features", features), ("scale", StandardScaler()), ("linear", head)])
 
 

@@ -55,7 +55,7 @@ def sentence_embeddings(context: Context, *, weights: str | None = None, **optio
         If there are no weights.
     """
     encoder = SentenceEmbeddings(_choose(weights, context), device=context.device, threads=context.threads)
-    head = linear_on_features(context, options, C=0.01)
+    head = linear_on_features(options, context, C=0.01)
     steps = [("text", RowText(labels=False)), ("vectors", encoder), ("scale", StandardScaler()), ("linear", head)]
     return RawColumnsPipeline(steps)
 
