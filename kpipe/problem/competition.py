@@ -115,6 +115,13 @@ class Competition:
                 f"selection_bias must be 0 or greater, whichever way the metric goes; got {self.selection_bias!r}.",
                 code="broken-module",
             )
+        for name, factory in (self.models or {}).items():
+            if not callable(factory):
+                raise UsageError(
+                    f"The model {name!r} must be a function that returns an unfitted estimator, such as "
+                    f"lambda context: {type(factory).__name__}(...); got {factory!r:.80}.",
+                    code="broken-module",
+                )
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -174,7 +181,7 @@ def find(slug: str) -> Competition:
     Raises
     ------
     UsageError
-        If the slug is invalid, or its module cannot be imported or defines no ``competition``.
+        If the slug is invalid, or its module cannot be imported or defines no ``competition`` of this slug.
     """
     if not competitions.is_slug(slug):
         raise UsageError(
@@ -193,6 +200,12 @@ def find(slug: str) -> Competition:
     if not isinstance(found, Competition):
         raise UsageError(
             f"{module.__file__} must define competition = Competition(...); got {found!r}.",
+            code="broken-module",
+            file=str(module.__file__),
+        )
+    if found.slug != slug:
+        raise UsageError(
+            f"{module.__file__} has slug={found.slug!r}, but its folder is {slug}: both must be the same.",
             code="broken-module",
             file=str(module.__file__),
         )

@@ -18,6 +18,7 @@ from kpipe.errors import DataError, UsageError
 from kpipe.features.columns import as_text
 from kpipe.problem.alignment import align_rows
 from kpipe.problem.blocks import time_blocks, time_column
+from kpipe.problem.cleaning import clean_tables
 from kpipe.problem.competition import Competition, Factory, find
 from kpipe.problem.inference import infer
 from kpipe.problem.inference.columns import left_out_columns
@@ -235,7 +236,7 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
     files = align_rows(competition, files)
     if locked is not None:
         files = lock(files, locked)
-    cleaned = competition.clean(files)
+    cleaned = clean_tables(competition, files)
     # Further tables that clean has read count as inputs, whether clean returns them or not.
     cleaned = replace(cleaned, source=replace(cleaned.source, files=file_hashes(files)))
     small = without_pixels(cleaned)

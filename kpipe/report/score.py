@@ -106,12 +106,12 @@ def _forecast(run: LoadedRun) -> list[Block]:
 
 def _parts(run: LoadedRun) -> Iterator[list[Cell]]:
     """Rows of the table: what is added to the score, and the standard error, of each cause that has either."""
-    yield [Cell(text="out-of-fold score"), number_cell(run.number("forecast", "parts", "score"), ".4g"), Cell()]
+    yield [Cell(text="out-of-fold score"), number_cell(run.number("forecast", "parts", "score"), digits=4), Cell()]
     for name, cause in _CAUSES.items():
         amount = run.number("forecast", "parts", name)
         error = run.number("forecast", "parts", "standard_errors", name)
         if amount or error:
-            yield [Cell(text=cause), *(number_cell(number or None, ".2g") for number in (amount, error))]
+            yield [Cell(text=cause), *(number_cell(number or None, digits=2) for number in (amount, error))]
 
 
 def _points(run: LoadedRun, others: Sequence[Mapping[str, object]]) -> list[_Point]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
 
 from kpipe import competitions
 from kpipe.core.metrics import METRICS
@@ -180,3 +181,19 @@ def test_inferring_twice_changes_nothing() -> None:
 def test_a_missing_dictionary_key_in_clean_is_not_reported_as_a_missing_column() -> None:
     with pytest.raises(KeyError):
         row_by_row(lambda frame: frame.assign(z=frame["sex"].map(lambda sex: {"Mr": 1}[sex])))(survivors())
+
+
+def test_a_module_of_another_slug_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "competition.py").write_text(
+        "from kpipe import Competition\ncompetition = Competition(slug='there')\n"
+    )
+    monkeypatch.setattr(competitions, "__path__", [str(tmp_path)])
+    with pytest.raises(UsageError, match=r"slug='there', but its folder is here"):
+        find("here")
+
+
+def test_a_model_that_is_an_estimator_and_no_function_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"model 'ridge' must be a function .*lambda context: Ridge\(") as caught:
+        Competition(slug="any", models={"ridge": Ridge(alpha=2)})  # type: ignore[dict-item]
+    assert caught.value.code == "broken-module"
