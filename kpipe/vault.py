@@ -79,7 +79,7 @@ def make_vault(request: RunRequest, *, share: float) -> tuple[Vault, tuple[str, 
     if (vault := read_vault(home)) is not None:
         raise UsageError(
             f"{request.slug} has a vault of {len(vault.locked.rows):,} rows already, made at {vault.created} and "
-            f"opened {_times(len(vault.openings))}. To make another one, move {home / FILE} away; runs made with it "
+            f"{_times(len(vault.openings))}. To make another one, move {home / FILE} away; runs made with it "
             "can then no longer be opened.",
             code="vault-exists",
         )
@@ -98,7 +98,7 @@ def make_vault(request: RunRequest, *, share: float) -> tuple[Vault, tuple[str, 
 
 
 def _times(count: int) -> str:
-    return {0: "never", 1: "once"}.get(count, f"{count} times")
+    return {0: "never opened", 1: "opened once"}.get(count, f"opened {count} times")
 
 
 def _check_that_clean_keeps(problem: Problem, competition: Competition, files: Tables) -> None:

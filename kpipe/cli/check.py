@@ -33,7 +33,7 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.cli.console import checks as console
     from kpipe.cli.console.progress import show_progress
 
-    print_competition_notes([options.slug])
+    print_competition_notes([options.slug], options.data)
     with show_progress(quiet=False, every_step=True) as progress:
         checks = pipeline.check(
             request_from(options),

@@ -52,13 +52,15 @@ def print_message(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def print_competition_notes(slugs: Iterable[str]) -> None:
-    """Print a note for each competition module that hides another, and for each workspace or package left unused.
+def print_competition_notes(slugs: Iterable[str], data: str | None = None) -> None:
+    """Print a note for each competition module that hides another or is passed over, and each workspace left unused.
 
     Parameters
     ----------
     slugs : iterable of str
         The competitions that a command uses.
+    data : str, optional
+        The files of the competition.
     """
     from kpipe import competitions
 
@@ -69,3 +71,7 @@ def print_competition_notes(slugs: Iterable[str]) -> None:
         if len(folders) > 1:
             hidden = ", ".join(map(str, folders[1:]))
             print_message(f"Note: using {slug} from {folders[0]}, which takes precedence over {hidden}.")
+        if (meant := competitions.module_meant(slug, data)) is not None:
+            print_message(
+                f"Note: {slug} has no module; {meant} has one, with its features and metric: kpipe run {meant}."
+            )

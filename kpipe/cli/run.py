@@ -59,7 +59,7 @@ def _execute(options: argparse.Namespace) -> int:
 
     collect_as_usual()
     if not options.quiet:
-        print_competition_notes([options.slug or ""])
+        print_competition_notes([options.slug or ""], options.data)
     _connect_first(options)
     with show_progress(quiet=options.quiet) as progress, connect_to_cluster(options.cluster):
         run = (_resume if options.resume else _train)(options, progress.callbacks, began)

@@ -23,7 +23,7 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.cli.console.competition import describe, print_competition
     from kpipe.cli.console.progress import show_progress
 
-    print_competition_notes([options.slug])
+    print_competition_notes([options.slug], options.data)
     request = request_from(options)
     with show_progress(quiet=False) as progress:
         problem = pipeline.prepare(request, on_download=progress.on_download, on_step=progress.on_step)

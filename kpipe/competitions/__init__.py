@@ -25,6 +25,7 @@ __all__ = [
     "ignored_notes",
     "is_slug",
     "known_slug",
+    "module_meant",
     "slugs",
     "suggestion",
     "user_folders",
@@ -150,6 +151,31 @@ def suggestion(slug: str) -> str:
     ' Did you mean titanic?'
     """
     return did_you_mean(slug, slugs())
+
+
+def module_meant(slug: str, data: str | Path | None = None) -> str | None:
+    """Return the competition with a module that a slug without one seems to stand for.
+
+    Parameters
+    ----------
+    slug : str
+        As the user typed it.
+    data : str or Path, optional
+        The competition's files, whose name may be Kaggle's slug.
+
+    Returns
+    -------
+    str or None
+
+    Examples
+    --------
+    >>> module_meant("house-prices"), module_meant("mine", "titanic.zip"), module_meant("titanic")
+    ('house-prices-advanced-regression-techniques', 'titanic', None)
+    """
+    if not is_slug(slug) or folder(known_slug(slug)) is not None:
+        return None
+    name = Path(data or "").name.removesuffix(".zip")
+    return next((known for known in slugs() if known == name or known.startswith(f"{slug}-")), None)
 
 
 def folders(slug: str) -> list[Path]:

@@ -45,7 +45,7 @@ def _key(word: str) -> str:
 
 
 def _similarity(word: str, other: str) -> float:
-    """1 for the same word, at least 0.9 for a prefix of it, 0.8 for a longer word or a wrong letter; else a ratio."""
+    """1 for the same word, at least 0.9 for a prefix, 0.8 for a longer word or one slip of the fingers; else a ratio."""
     from difflib import SequenceMatcher  # not at the top: the command line starts without it
 
     if word == other:
@@ -53,7 +53,8 @@ def _similarity(word: str, other: str) -> float:
     begun = other.startswith(word) and len(word) >= _SHORTEST
     longer = word.startswith(other) and len(other) >= _SHORTEST
     wrong = sum(a != b for a, b in zip(word, other, strict=False))
-    one_off = len(word) == len(other) >= _SHORTEST and word[0] == other[0] and wrong == 1
+    same_length = len(word) == len(other) >= _SHORTEST and word[0] == other[0]
+    one_off = same_length and (wrong == 1 or (wrong == 2 and sorted(word) == sorted(other)))
     return max(
         0.9 if begun else 0.8 if longer or one_off else 0.0, min(SequenceMatcher(None, word, other).ratio(), 0.99)
     )

@@ -155,5 +155,7 @@ def unknown_model(name: str, known: Sequence[str]) -> UsageError:
         To be raised by the caller.
     """
     hint = did_you_mean(name, known)
+    if "," in name:
+        hint = f" Repeat the option: {' '.join(f'--model {part.strip()}' for part in name.split(','))}."
     names = listed(known) if hint else ", ".join(known)
     return UsageError(f"There is no model {name!r}.{hint} The models are: {names}.", code="unknown-model")

@@ -30,7 +30,7 @@ _BY_RANK = ("auc", "gini", "average_precision")  # metrics of the order alone
 _SIGNIFICANT = 2.0  # standard errors: without a real difference, exceeded about once in twenty comparisons
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Comparison:
     """How run b compares with run a.
 
@@ -87,6 +87,14 @@ class Comparison:
     parameters: list[dict[str, Any]] = field(default_factory=list)
     code: list[str] = field(default_factory=list)
     won_by: str = ""
+
+    def __repr__(self) -> str:
+        """One line with the verdict; the tables are long."""
+        word = "from" if self.verdict == "no significant difference" else "than"
+        difference = f"{self.difference:+.4g} ± {self.standard_error:.2g}"
+        return (
+            f"<Comparison {self.b}: {self.verdict} {word} {self.a}, {self.metric} {difference} on {self.rows:,} rows>"
+        )
 
     @property
     def won(self) -> int:

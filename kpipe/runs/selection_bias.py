@@ -312,7 +312,8 @@ def _estimate(gatherer: _Gatherer, gathered: list[_Gathered], left_out: Mapping[
     if gatherer.parts:
         sums = _spread_around(scores, np.column_stack([one.blocks for one in gathered]), share=scored / rows)
         sizes = np.ones(len(sums))
-    best = int(np.argmax(scores if metric.greater_is_better else -scores))
+    signed = scores if metric.greater_is_better else -scores
+    best = len(signed) - 1 - int(np.argmax(signed[::-1]))  # of equal scores the latest, as "best" does
     expected = float(scores[best])
     if len(gathered) > 1 and len(sums) > 1:
         expected = expected_after_choosing(sums, sizes, root=metric.root, greater_is_better=metric.greater_is_better)

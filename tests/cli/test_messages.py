@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from kpipe.cli.messages import print_competition_notes
 from tests.cli.calls import call
 
 
@@ -13,6 +14,13 @@ def test_a_message_is_one_line_in_a_file(monkeypatch: pytest.MonkeyPatch, capsys
     message, explain = capsys.readouterr().err.splitlines()
     assert message.startswith("Error: ")
     assert explain.startswith("More about this: kpipe explain ")
+
+
+def test_a_name_that_stands_for_a_competition_with_a_module_gets_a_note(capsys: pytest.CaptureFixture[str]) -> None:
+    print_competition_notes(["my-try"], data="data/titanic.zip")
+    assert capsys.readouterr().err == (
+        "Note: my-try has no module; titanic has one, with its features and metric: kpipe run titanic.\n"
+    )
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from kpipe.models import CATALOG
         ("passenger id", ["PassengerId", "Pclass"], "PassengerId"),
         ("runn", COMMANDS, "run"),
         ("shwo", COMMANDS, "show"),
+        ("rnu", COMMANDS, "run"),
         ("numleaves", ["max_depth", "num_leaves"], "num_leaves"),
         ("boost", CATALOG, "boosting"),
         ("all", CATALOG, None),

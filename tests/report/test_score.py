@@ -33,3 +33,11 @@ def test_a_table_shows_what_the_forecast_is_made_of(tmp_path: Path) -> None:
         ["which rows are in test", "\u2013", "0.3"],
         ["which rows the models were trained on", "\u2013", "0.1"],
     ]
+
+
+def test_amounts_of_the_forecast_are_written_without_exponents(tmp_path: Path) -> None:
+    parts = {"score": 29548.3, "averaging": -463.0, "standard_errors": {"train": 4312.0}}
+    forecast = {"value": 29000.0, "low": 18000.0, "high": 45000.0, "parts": parts}
+    blocks = score.section(loaded_regression(tmp_path, forecast=forecast)).blocks
+    shown = [cell.text for block in blocks if isinstance(block, Table) for row in block.rows for cell in row]
+    assert {"29,550", "\N{MINUS SIGN}460", "4,300"} <= {*shown}

@@ -37,6 +37,14 @@ def test_a_run_does_not_differ_from_itself(both: tuple[Run, Run]) -> None:
     assert (found.difference, found.verdict, len(found.sides)) == (0.0, "no significant difference", 0)
 
 
+def test_a_comparison_is_shown_in_one_line(both: tuple[Run, Run]) -> None:
+    ids = [run.record["run_id"] for run in both]
+    shown = repr(compare(*both))
+    assert shown.startswith(f"<Comparison {ids[1]}: no significant difference from {ids[0]}, accuracy ")
+    assert "\n" not in shown
+    assert len(shown) < 200
+
+
 def test_the_better_run_is_better_and_the_other_one_is_worse(home: Path) -> None:
     good, bad = (
         trained(home, "prices", models=["linear"]),

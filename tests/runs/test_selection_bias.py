@@ -18,6 +18,7 @@ from kpipe.cli.console.selection_bias import find_selection_bias
 from kpipe.core import selection
 from kpipe.core.metrics import get_metric
 from kpipe.errors import InputError
+from kpipe.runs.find import find_run
 from kpipe.runs.run import Run
 from kpipe.runs.selection_bias import estimate_selection_bias
 from tests.cli.calls import call
@@ -70,6 +71,11 @@ def test_the_best_of_twenty_coins_is_expected_to_score_like_a_coin(tmp_path: Pat
 def test_the_selection_bias_does_not_depend_on_the_run_that_one_looks_at(tmp_path: Path) -> None:
     runs = [fake_run(tmp_path, f"run-{seed}", seed) for seed in range(6)]  # accuracies of resampled rows often tie
     assert len({estimate_selection_bias(run).expected for run in runs}) == 1
+
+
+def test_the_best_of_equal_scores_is_the_run_that_best_stands_for(tmp_path: Path) -> None:
+    runs = [fake_run(tmp_path, name, 1) for name in ("run-a", "run-b", "run-c")]
+    assert estimate_selection_bias(runs[0]).best == find_run("best", tmp_path).record["run_id"] == "run-c"
 
 
 def test_the_selection_bias_is_that_of_real_runs_even_after_one_on_the_sample(
