@@ -99,7 +99,7 @@ def _main(args: Sequence[str] | None, stdout: GuardedStream) -> int:
         parser.error(f"unknown command {names[0]!r}.{hint}", code="unknown-command")
     options, unknown = parser.parse_known_args(args)
     if unknown:
-        hint = _hint(unknown[0], options.parser)
+        hint = _hint(unknown[0], args, options.parser)
         options.parser.error(f"unknown arguments: {' '.join(unknown)}.{hint}", code="unknown-option")
     as_json = getattr(options, "json", False)
     status = _execute_for_program(options) if as_json else _execute(options)
@@ -111,13 +111,18 @@ def _main(args: Sequence[str] | None, stdout: GuardedStream) -> int:
     return status or int(is_listing or as_json)
 
 
-def _hint(unknown: str, parser: argparse.ArgumentParser) -> str:
+def _hint(unknown: str, args: Sequence[str], parser: argparse.ArgumentParser) -> str:
     """What an argument that no command takes may have been meant for; it begins with a blank."""
     if unknown.startswith("-"):
         return did_you_mean(unknown.split("=")[0], parser._option_string_actions)
     if "--data" in parser._option_string_actions and (unknown.endswith((".zip", ".csv")) or os.path.exists(unknown)):
         return f" For the data: --data {unknown}. Put a path with blanks in quotes."
-    return " An option takes one value: repeat the option for more, and put a value with blanks in quotes."
+    place = args.index(unknown)
+    if place > 1 and args[place - 2].startswith("-"):
+        return (
+            f" For several values, repeat the option: {args[place - 2]} {unknown}. Put a value with blanks in quotes."
+        )
+    return ""
 
 
 def _call(options: argparse.Namespace) -> int:

@@ -45,7 +45,7 @@ def _key(word: str) -> str:
 
 
 def _similarity(word: str, other: str) -> float:
-    """1 for the same word, at least 0.9 for a prefix, 0.8 for a longer word or one slip of the fingers; else a ratio."""
+    """1 for the same word, at least 0.9 for a prefix, 0.8 for a longer word or one typing slip; else a ratio."""
     from difflib import SequenceMatcher  # not at the top: the command line starts without it
 
     if word == other:

@@ -85,7 +85,11 @@ REQUIRED = {
         (["fly"], "unknown command 'fly'. See kpipe --help."),
         (["run", "titanic", "--model", "linear,forest"], "Repeat the option: --model linear --model forest."),
         (["run", "titanic", "titanic.zip"], "unknown arguments: titanic.zip. For the data: --data titanic.zip"),
-        (["run", "titanic", "--seed", "1", "2"], "unknown arguments: 2. An option takes one value"),
+        (
+            ["run", "titanic", "--seed", "1", "2"],
+            "unknown arguments: 2. For several values, repeat the option: --seed 2.",
+        ),
+        (["compare", "a", "b", "c"], "unknown arguments: c.\n"),
         (["rum", "titanic"], "unknown command 'rum'. Did you mean run?"),
         (["shwo", "titanic"], "unknown command 'shwo'. Did you mean show?"),
         (["run", "titanic", "--json", "--quiet"], "not allowed with"),
