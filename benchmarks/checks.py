@@ -6,7 +6,7 @@ Each mistake of ``tests/plants.py`` is planted in Kaggle's real tables, in small
 several seeds. A cell is the number of seeds with which the check in the second column did not pass and named the
 mistake; the last column is the smallest share at which it did with all seeds. The clean tables must pass first. Times
 are CPU time of one thread (``time.process_time``), the minimum of three, for each check; also on 76,000 x 370 generated
-values. ``--texts-only`` prints what the checks say of each mistake: the first table of ``docs/checks.md``.
+values. ``--texts-only`` prints the message for each mistake, as in the first list of ``docs/checks.md``.
 ``--alarms`` prints every warning and failure on unmodified tables: Kaggle's own, and as many draws of train and test
 from each train.csv as ``--trials`` says, whole groups together.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -92,15 +93,18 @@ def print_sensitivity(slug: str, given: Prepared, trials: int, check: str | None
 
 
 def print_texts(given: dict[str, Prepared]) -> None:
-    """What the checks say of each mistake, in the first competition in which it is caught."""
-    print("| planted mistake | check: status | detail |")
-    print("|---|---|---|")
+    """Print the message for each mistake, from the first competition in which it is caught."""
     for plant in PLANTS:
         for slug, prepared in given.items():
             seeds = range(3) if plant.fits(prepared) else ()
             found = next(filter(None, (plant.caught(prepared, seed=seed) for seed in seeds)), None)
             if found is not None:
-                print(f"| {plant.mistake} ({slug}) | {found.name}: {found.status} | {found.detail} |", flush=True)
+                verb = {"fail": "fails", "warn": "warns"}[found.status]
+                mistake = plant.mistake[0].upper() + plant.mistake[1:]
+                print(f"- **{mistake} ({slug})**: *{found.name}* {verb}.\n", flush=True)
+                print(
+                    textwrap.fill(found.detail, 120, initial_indent="  > ", subsequent_indent="  > "), "\n", flush=True
+                )
                 break
 
 
