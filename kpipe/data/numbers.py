@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kpipe.data.affixes import Affixes
-from kpipe.data.dates import distinct_cells, to_strings
+from kpipe.data.strings import distinct_cells, to_strings
 from kpipe.data.units import COMPOUND, OFFSETS, common_unit, is_unit, normal_unit, split_currency
 
 __all__ = ["NumberFormat", "parse_numbers"]

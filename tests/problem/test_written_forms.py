@@ -193,7 +193,7 @@ def test_a_thousand_cells_of_each_table_decide_what_a_column_of_many_rows_is(mon
         looked_at.append(len(strings))
         return strings
 
-    monkeypatch.setattr("kpipe.data.dates._with_ascii_digits", count)
+    monkeypatch.setattr("kpipe.data.strings._with_ascii_digits", count)
     made = written({"room": lambda row: f"Room {row} B"}, n=20_000)
     tables, words = convert_written_forms(Competition(slug="made", id="id", target="price"), made)
     assert not words

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 
 from kpipe.core.values import Tables
 from kpipe.data.date_forms import number_forms_of
-from kpipe.data.dates import DateFormat, distinct_cells
+from kpipe.data.dates import DateFormat
 from kpipe.data.numbers import NumberFormat, parse_numbers
+from kpipe.data.strings import distinct_cells
 from kpipe.errors import DataError
 from kpipe.features.automatic import AutomaticFeatures
 from kpipe.problem.competition import Competition
