@@ -54,12 +54,12 @@ def _execute(options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     description=(
-        "Test a competition module for leaks and mistakes: run every check of kpipe run, then fit a fold again on data "
-        "that was altered on purpose."
+        "Test a competition module for leaks and mistakes: run every check of kpipe run, then refit a fold on "
+        "deliberately altered data."
     ),
     examples=(
         ("kpipe check titanic --data titanic.zip", "test with all models of the module"),
-        ("kpipe check titanic --model linear", "a quick test: one model, on the sample"),
+        ("kpipe check titanic --model linear", "a quick test: one model, on the embedded sample"),
     ),
     add_options=_add_options,
     execute=_execute,

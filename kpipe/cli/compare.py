@@ -16,7 +16,7 @@ _LINES = 400  # of the diff of code in JSON
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="RUN", help=RUN_HELP)
     parser.add_argument("b", metavar="RUN", help="another run, compared with the first")
-    rows = f"list so many of the rows won, and of those lost, the greatest changes first; default: {_ROWS}"
+    rows = f"number of improved and of worsened rows to list, largest changes first; default: {_ROWS}"
     parser.add_argument("--rows", metavar="N", type=integer(0), default=_ROWS, help=rows)
     add_out_option(parser)
     add_json_option(parser)

@@ -144,7 +144,7 @@ _COMPLETERS: dict[str, _Completer] = {
 
 COMMAND = Command(
     description=(
-        "Print a script that makes a shell complete kpipe's commands and options, and the names of competitions, "
+        "Print a script that adds shell completion of kpipe's commands and options, and of the names of competitions, "
         "models and runs."
     ),
     examples=(

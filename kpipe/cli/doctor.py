@@ -216,7 +216,7 @@ def _competition(kaggle: Kaggle, slug: str) -> Iterator[Finding]:
 
 COMMAND = Command(
     description=(
-        "Check Python, packages, device, disk and Kaggle credentials, and print how to fix what is wrong. With "
+        "Check Python, packages, device, disk and Kaggle credentials, and print how to fix problems. With "
         "SLUG, also check that the competition's rules are accepted."
     ),
     examples=(

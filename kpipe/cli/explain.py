@@ -15,7 +15,7 @@ __all__ = ["COMMAND"]
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    name = "an error's code, or a check's name; default: list all of them"
+    name = "an error code, or a check's name; default: list all of them"
     parser.add_argument("name", metavar="CODE|CHECK", nargs="*", help=name)
     add_json_option(parser)
 
@@ -49,7 +49,7 @@ def _print_one(name: str, kind: str, paragraphs: Iterable[str]) -> None:
 
 COMMAND = Command(
     description=(
-        "Explain an error's code or a check, offline: what it means, how it is found, an example, and what to do. "
+        "Explain an error code or a check, offline: what it means, how it is detected, an example and the fix. "
         "Codes are printed by --json."
     ),
     examples=(

@@ -24,9 +24,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add_slug(parser)
     add = parser.add_argument
     add("submission", metavar="SUBMISSION", help="a CSV file, or a run: its folder or its id")
-    answers = "a table of ids and true targets of test's rows, with Kaggle's column Usage if it has one"
+    answers = "a table with the ids and true targets of the test rows, and Kaggle's Usage column if available"
     add("--answers", metavar="FILE", type=Path, required=True, help=answers)
-    board = "the scores of all teams (Kaggle's download, or MLE-bench's leaderboard.csv), for the rank and the medal"
+    board = "the scores of all teams (Kaggle's download, or MLE-bench's leaderboard.csv), to compute rank and medal"
     add("--leaderboard", metavar="FILE", type=Path, help=board)
     add_request_options(parser, DATA_OPTIONS)
     add_out_option(parser)
@@ -50,15 +50,15 @@ def _execute(options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     description=(
-        "Score a submission by the competition's metric on answers that you have, such as those of a held-out part "
-        "(kpipe holdout) or of a competition that has ended. Rows are joined by id."
+        "Score a submission with the competition's metric against answers that you have, such as those of a holdout "
+        "(kpipe holdout) or of a competition that has ended. Rows are matched by id."
     ),
     examples=(
         ("kpipe grade titanic submission.csv --data titanic.zip --answers answers.csv", "score a CSV file"),
         ("kpipe grade titanic 20261121T092754Z-f40eed --answers answers.csv", "score a run"),
         (
             "kpipe grade titanic submission.csv --answers answers.csv --leaderboard leaderboard.csv",
-            "with the rank and the medal that it would have had",
+            "with the rank and medal it would have earned",
         ),
     ),
     add_options=_add_options,

@@ -28,10 +28,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         type=share,
         required=True,
-        help="the share of train's rows to hold out, such as 20%%",
+        help="the share of the training rows to hold out, such as 20%%",
     )
     add("--out", metavar="DIR", dest="folder", type=Path, help="an empty folder to write to; default: holdout-SLUG")
-    add("--seed", metavar="N", type=integer(0), default=0, help="which rows are drawn; default: 0")
+    add("--seed", metavar="N", type=integer(0), default=0, help="seed for drawing the rows; default: 0")
     add_request_options(parser, [name for name in DATA_OPTIONS if name != "extra"])
     add_json_option(parser)
 
@@ -50,8 +50,9 @@ def _execute(options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     description=(
-        "Make a competition of train.csv, split as the competition splits train and test: by rows, whole groups or "
-        "time. Its answers are kept apart, so that kpipe or another tool can be tried blind and graded (kpipe grade)."
+        "Make a practice competition from train.csv, split as the competition splits train and test: by rows, whole "
+        "groups or time. The answers are stored separately, so that kpipe or another tool can be evaluated blind "
+        "(kpipe grade)."
     ),
     examples=(
         ("kpipe holdout titanic --data titanic.zip --share 20%", "write holdout-titanic/"),

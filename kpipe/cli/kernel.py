@@ -34,16 +34,14 @@ _OF_MACHINES = ("data", "jobs")  # settings that do not count on Kaggle's
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("action", choices=["build", "push"], help="build: write the kernel's folder; push: run it on Kaggle and submit")
-    add("what", metavar="RUN|SLUG|DIR", help="a run to repeat, a competition or, for push, a folder that build wrote")
+    add("what", metavar="RUN|SLUG|DIR", help="a run to repeat, a competition or, for push, a folder created by build")
     add_request_options(parser, ["metric", "models"])
     add("--dir", metavar="DIR", type=Path, help="the folder to write; default: kernels/SLUG")
     add("--gpu", action="store_true", help="request a T4 GPU")
     add("--package", metavar="NAME", dest="packages", action="append", default=[], help="add a package; repeatable")
-    attach = (
-        "attach a data set or model of Kaggle's, such as pretrained weights: its name as in its address; repeatable"
-    )
+    attach = "attach a Kaggle dataset or model, such as pretrained weights, named as in its URL; repeatable"
     add("--input", metavar="NAME", dest="inputs", action="append", default=[], help=attach)
-    add("--user", metavar="NAME", help="your Kaggle user name; default: that of the credentials")
+    add("--user", metavar="NAME", help="your Kaggle user name; default: from the credentials")
     add("--dry-run", action="store_true", help="push: show what would be uploaded, and upload nothing")
     add("--no-submit", dest="submit", action="store_false", help="push: do not submit the kernel's output")
     add_submit_options(parser.add_argument_group("submission, with push"))

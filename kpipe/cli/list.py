@@ -62,13 +62,13 @@ _SCORED = {"label": "labels", "probability": "probabilities", "ranking": "the mo
 
 COMMAND = Command(
     description=(
-        "List the competitions that have a module (kpipe works for any other competition too), or the models for "
-        "--model, or the metrics for --metric."
+        "List the competitions that have a module (kpipe works for any other competition too), the models for --model "
+        "or the metrics for --metric."
     ),
     examples=(
         ("kpipe list", "the competitions that have a module"),
-        ("kpipe list models", "each model with a line that describes it"),
-        ("kpipe list metrics --json", "the metrics, for a program"),
+        ("kpipe list models", "all models, each with a one-line description"),
+        ("kpipe list metrics --json", "all metrics, as JSON"),
     ),
     add_options=_add_options,
     execute=_execute,

@@ -83,12 +83,12 @@ def _next_command(path: Path, options: argparse.Namespace) -> str:
 
 COMMAND = Command(
     description=(
-        "Write a competition module inferred from the competition's files. The module works as it is; an existing "
-        "one is never overwritten."
+        "Write a competition module inferred from the competition's files. The module runs as is; an existing module "
+        "is never overwritten."
     ),
     examples=(
         ("kpipe new playground-series-s3e26 --data playground-series-s3e26.zip", "infer everything from the files"),
-        ("kpipe new playground-series-s3e26 --metric log_loss", "state what you know"),
+        ("kpipe new playground-series-s3e26 --metric log_loss", "specify the metric"),
     ),
     add_options=_add_options,
     execute=_execute,

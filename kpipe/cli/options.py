@@ -28,7 +28,7 @@ __all__ = [
     "share",
 ]
 
-RUN_HELP = "a run: its folder, its id or a part of it, its name, or last or best (titanic/best)"
+RUN_HELP = "a run: its folder, id (or part of it) or name, or last or best (titanic/best)"
 
 
 def duration(text: str) -> float:
@@ -123,23 +123,24 @@ def _option(flag: str, metavar: str, help: str, **settings: Any) -> tuple[str, d
 
 
 _DATA = "a folder, zip or table of Kaggle's files; default: KPIPE_DATA, kpipe.toml, this folder, Kaggle or the sample"
-_FILES = "names the file in the folder or zip, or a path; default: judged by the names of the files"
-_EXTRA = "a further training file, whose rows are never validated; repeatable"
-_SIZE = "pixels to the longer side of pictures; default: 64, or fewer where they are smaller"
+_FILES = "a file in the folder or zip, or a path; default: inferred from the file names"
+_SAMPLE = "the sample submission, given like --train; default: derived from test if there is none"
+_EXTRA = "an additional training file, whose rows are never used for validation; repeatable"
+_SIZE = "length of a picture's longer side in pixels; default: 64, or less if the pictures are smaller"
 _SPLIT = "how train and test were split: by row, or by a column of groups or dates; default: inferred"
-_ALL_ROWS = "also train on the rows that kpipe vault locked away, for the final run"
-_FRESH = "train every fit anew, also those that an earlier run has trained"
-_KEEP_MODELS = "keep the fitted models in the run's folder (models/); every fit is trained anew"
-_NAME = "a name for the run, by which other commands find it"
-_WEIGHTS = "a file or folder of pretrained weights, or none; default: those on this machine; none are downloaded"
+_ALL_ROWS = "also train on the rows that kpipe vault locked away; for the final run"
+_FRESH = "do not reuse fits from earlier runs"
+_KEEP_MODELS = "save the fitted models in the run's folder (models/); fits from earlier runs are not reused"
+_NAME = "a name for the run, accepted by other commands"
+_WEIGHTS = "a file or folder of pretrained weights, or none; default: those on this machine; nothing is downloaded"
 _BUDGET = "time limit, such as 90s, 5m or 1h; skips models that would exceed it"
 
 # What the competition is, and how to train. Each option is named by the field of RunRequest that it sets.
 DATA_OPTIONS = {
     "data": _option("--data", "PATH", _DATA),
     "train": _option("--train", "FILE", f"the training table: {_FILES}"),
-    "test": _option("--test", "FILE", "the table to predict, likewise"),
-    "sample": _option("--sample", "FILE", "the sample submission, likewise; default: made of test where there is none"),
+    "test": _option("--test", "FILE", "the test table, given like --train"),
+    "sample": _option("--sample", "FILE", _SAMPLE),
     "extra": _option("--extra", "FILE", _EXTRA, action="append"),
     "size": _option("--size", "N", _SIZE, type=integer(8)),
     "metric": _option("--metric", "NAME", "the metric; default: the competition's, else inferred"),
@@ -147,7 +148,7 @@ DATA_OPTIONS = {
     "id": _option("--id", "COLUMN", "the id column; default: inferred"),
     "split": _option("--split", "rows|COLUMN", _SPLIT),
     "drop": _option("--drop", "COLUMN", "hide a column from the models; repeatable", action="append"),
-    "text": _option("--text", "COLUMN", "read a column as text; repeatable", action="append"),
+    "text": _option("--text", "COLUMN", "treat a column as text; repeatable", action="append"),
 }
 _TRAINING_OPTIONS = {
     "models": _option("--model", "NAME", "use this model; repeatable; default: the competition's", action="append"),
@@ -160,7 +161,7 @@ _TRAINING_OPTIONS = {
     "fresh": ("--fresh", {"help": _FRESH, "action": "store_true", "default": None}),
     "keep_models": ("--keep-models", {"help": _KEEP_MODELS, "action": "store_true", "default": None}),
     "name": _option("--name", "NAME", _NAME),
-    "note": _option("--note", "TEXT", "what the run is about, for lists and reports"),
+    "note": _option("--note", "TEXT", "a note for lists and reports, such as what the run tries"),
     "seeds": _option("--seed", "N", "average over seeds; repeatable; default: 0", action="append", type=integer(0)),
 }
 REQUEST_OPTIONS = {**DATA_OPTIONS, **_TRAINING_OPTIONS}
@@ -282,7 +283,8 @@ def add_submit_options(group: argparse._ActionsContainer) -> None:
         help="description of the submission; default: the run's name and id",
     )
     add("--no-wait", dest="wait", action="store_false", help="do not wait for the score")
-    add("--yes", action="store_true", help="submit without asking: needed where nobody is at the terminal (CI, agents)")
+    yes = "submit without confirmation; required in non-interactive sessions (CI, agents)"
+    add("--yes", action="store_true", help=yes)
     add("--force", action="store_true", help="submit even if a check failed or the file was submitted before")
 
 

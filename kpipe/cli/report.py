@@ -19,7 +19,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("run", metavar="RUN", nargs="?", help=f"{RUN_HELP}; default: a page of all runs")
     add("--data", metavar="PATH", help="a folder or zip of Kaggle's files; default: the files that the run read")
-    to = "write the page to this file; default: report.html in the run's folder, or index.html in that of all runs"
+    to = "write the page to this file; default: report.html in the run's folder, or index.html in the runs folder"
     add("--to", metavar="FILE", type=Path, help=to)
     budget = "time for refitting a model to measure feature importance; default: 20s"
     add("--budget", metavar="TIME", type=duration, default=_BUDGET, help=budget)
@@ -66,7 +66,7 @@ def _write_report(options: argparse.Namespace) -> _Written:
 COMMAND = Command(
     description=(
         "Write a report of a run as an HTML page, with scores, hardest rows, columns, feature importance and checks; "
-        "without RUN, a page of all runs to filter, sort and compare."
+        "without RUN, write a page of all runs to filter, sort and compare."
     ),
     examples=(
         ("kpipe report 20261121T092754Z-f40eed", "write report.html into the run's folder"),

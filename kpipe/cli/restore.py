@@ -15,7 +15,7 @@ __all__ = ["COMMAND"]
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("what", metavar="RUN", help=RUN_HELP)
-    where = "the folder that gets competitions/SLUG/; default: the workspace"
+    where = "the folder in which to write competitions/SLUG/; default: the workspace"
     add("--to", metavar="DIR", type=Path, help=where)
     add("--force", action="store_true", help="replace files that differ")
     add_out_option(parser)
@@ -64,12 +64,12 @@ def _workspace() -> Path:
 
 COMMAND = Command(
     description=(
-        "Write the competition module that a run was made with back into the workspace, with the modules of yours that "
-        "it imports. Files that differ are replaced only with --force."
+        "Restore the competition module that a run used, and your own modules that it imports, to the workspace. Files "
+        "that differ are replaced only with --force."
     ),
     examples=(
         ("kpipe restore best", "go back to the module of the best run"),
-        ("kpipe restore 20261121T092754Z-f40eed --to old", "write it into another folder, to look at it"),
+        ("kpipe restore 20261121T092754Z-f40eed --to old", "write it to another folder"),
     ),
     add_options=_add_options,
     execute=_execute,

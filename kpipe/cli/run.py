@@ -137,15 +137,15 @@ def _submit(run: Run, options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     description=(
-        "Train and validate models, and write a submission for a competition. kpipe finds the files, infers what the "
-        "competition does not state, and checks the result for leaks and mistakes. Options that you would "
-        "type each time can be written once into the workspace's kpipe.toml (kpipe init)."
+        "Train and validate models, and write a submission for a competition. kpipe finds the files, infers what you "
+        "do not specify, and checks the result for leaks and mistakes. Options that you use every time can be set in "
+        "the workspace's kpipe.toml (kpipe init)."
     ),
     examples=(
         ("kpipe run titanic --data titanic.zip", "train on Kaggle's zip, or a folder of its files"),
         ("kpipe run titanic --model linear --model boosting", "train two models and combine them"),
         ("kpipe run playground-series-s3e26 --metric log_loss --budget 5m", "any competition, in five minutes"),
-        ("kpipe run titanic --seed 0 --seed 1 --folds 10", "average over two seeds, on ten folds"),
+        ("kpipe run titanic --seed 0 --seed 1 --folds 10", "average over two seeds, with ten folds"),
         ("kpipe run titanic --submit -m first", "submit to Kaggle and wait for the score"),
     ),
     add_options=_add_options,

@@ -72,7 +72,7 @@ def write_skill(folder: Path) -> tuple[Path, ...]:
 
 COMMAND = Command(
     description=(
-        "Print a short skill (SKILL.md) for coding agents: when to use kpipe, the loop of runs, and what never to do. "
+        "Print a short skill (SKILL.md) for coding agents: when to use kpipe, the loop of runs, and what to avoid. "
         "kpipe init --skill writes it into a workspace."
     ),
     examples=(

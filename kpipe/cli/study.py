@@ -20,8 +20,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("name", metavar="STUDY", nargs="?", help="the study")
     add("--data", metavar="PATH", type=Path, help="a folder or zip of Kaggle's files; default: as for run")
-    add("--runs", metavar="N", type=integer(1), help="number of repetitions with other random numbers")
-    add("--epochs", metavar="N", type=integer(1), help="train at most N epochs: faster, but with other numbers")
+    add("--runs", metavar="N", type=integer(1), help="number of repetitions with different random numbers")
+    add("--epochs", metavar="N", type=integer(1), help="train at most N epochs: faster, but with different results")
     add("--out", metavar="DIR", type=Path, default=Path("studies"), help="write to DIR/NAME/; default: studies")
     add("--json", action="store_true", help="print every number as JSON")
 

@@ -61,7 +61,7 @@ def _plot(entries: Sequence[Entry], path: Path) -> None:
 COMMAND = Command(
     description=(
         "List submissions with their cross-validation and leaderboard scores, and plot one against the other. Without "
-        "Kaggle credentials the scores are those last seen."
+        "Kaggle credentials, the last known scores are shown."
     ),
     examples=(("kpipe submissions titanic", "list what was submitted to titanic"),),
     add_options=_add_options,

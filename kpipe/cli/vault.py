@@ -23,8 +23,8 @@ __all__ = ["COMMAND"]
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add_slug(parser)
     add = parser.add_argument
-    add("run", metavar="RUN", nargs="?", help="with open in place of SLUG: the run whose score is shown")
-    add("--share", metavar="SHARE", type=share, help="lock this share of train's rows away, such as 20%%")
+    add("run", metavar="RUN", nargs="?", help="with open in place of SLUG: the run to score")
+    add("--share", metavar="SHARE", type=share, help="lock away this share of the training rows, such as 20%%")
     add_request_options(parser, DATA_OPTIONS)
     add_out_option(parser)
     add_json_option(parser)
@@ -53,13 +53,13 @@ def _execute(options: argparse.Namespace) -> int:
 
 COMMAND = Command(
     description=(
-        "Lock rows of train away, so that no later run trains on them or validates them, and open them for single "
-        "runs: an honest score for a choice that was made on all other rows."
+        "Lock away a share of the training rows: later runs neither train nor validate on them. Opening the vault for "
+        "a run scores the run on these rows, an unbiased test of choices that were made on all other rows."
     ),
     examples=(
-        ("kpipe vault titanic --data titanic.zip --share 20%", "lock a fifth of train's rows away"),
-        ("kpipe vault titanic", "what is locked away, and how often it was opened"),
-        ("kpipe vault open 20261121T092754Z-f40eed", "the score of a run on these rows"),
+        ("kpipe vault titanic --data titanic.zip --share 20%", "lock away a fifth of the training rows"),
+        ("kpipe vault titanic", "show what is locked away, and how often it was opened"),
+        ("kpipe vault open 20261121T092754Z-f40eed", "score a run on these rows"),
         ("kpipe run titanic --all-rows", "the final run, with these rows"),
     ),
     add_options=_add_options,
