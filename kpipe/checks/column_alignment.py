@@ -76,8 +76,8 @@ def column_alignment(problem: Problem, _: Folds) -> Iterator[Finding]:
             one, two = (columns[number] for number in swap)
             yield (
                 "fail",
-                f"In test, {one} has the values that {two} has in train, and {two} has those of {one}. Give the "
-                "columns of test their own names.",
+                f"In test, {one} has the values that {two} has in train, and {two} has those of {one}. Give the test "
+                "columns their correct names.",
             )
             return
     yield "pass", "No column of test resembles a different column of train."

@@ -52,7 +52,7 @@ def pictures_alike(problem: Problem, _: Folds) -> Iterator[Finding]:
         if distance > limit:
             found.append((distance, f"{name} ({np.median(theirs):.3g} in test, {np.median(ours):.3g} in train)"))
     if not found:
-        yield "pass", "Pictures of test have the brightness, colours, sharpness and orientation of train's."
+        yield "pass", "Test pictures have the same brightness, colours, sharpness and orientation as train pictures."
         return
     shown = ", ".join(text for _, text in sorted(found, reverse=True)[:3])
     yield (

@@ -68,7 +68,7 @@ def error_document(error: BaseException, options: dict[str, Any] | None = None) 
           "row": null,
           "line": null
         },
-        "fix": "Take an id from `kpipe runs`, or name the folder that holds the runs with --out DIR.",
+        "fix": "Use an id from `kpipe runs`, or pass the runs folder with --out DIR.",
         "next": [
           "kpipe runs --out runs",
           "kpipe explain unknown-run"

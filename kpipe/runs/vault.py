@@ -193,7 +193,7 @@ def read_vault(home: Path) -> Vault | None:
         return Vault(**own, path=found.get("path") or "", locked=locked, openings=openings)
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(
-            f"{path} is not a vault: {error}. Restore it, or move it away to work without.",
+            f"{path} is not a vault: {error}. Restore the file, or move it away to work without a vault.",
             code="broken-vault",
             file=str(path),
         ) from error

@@ -60,7 +60,7 @@ def test_a_vault_that_was_changed_by_hand_is_refused(tmp_path: Path, change: dic
     write_vault(tmp_path, vault())
     content = json.loads((tmp_path / FILE).read_text())
     (tmp_path / FILE).write_text(json.dumps({**content, **change}))
-    with pytest.raises(DataError, match=r"vault\.json is not a vault: .* Restore it"):
+    with pytest.raises(DataError, match=r"vault\.json is not a vault: .* Restore the file"):
         read_vault(tmp_path)
 
 
