@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
 import kpipe
-from kpipe.checks import refit
+from kpipe.checks import modules_of_checks, refit
 from kpipe.core.values import Check, Context, Tables
 from tests.tables import survivors, write
 
@@ -62,6 +63,18 @@ def findings(files: Path, *, fresh: bool = False, **planted: Any) -> dict[str, C
     with patch.object(refit, "REFIT_CHECKS", checks):
         found = kpipe.check(replace(HONEST, **planted), data=files, folds=3, jobs=1, fresh=True)
     return {check.name: check for check in found if check.status != "pass"}
+
+
+def finding(files: Path, name: str, **planted: Any) -> Check:
+    """The check of that name of the honest module with some fields replaced, made without the other checks."""
+    STASH.clear()
+    with ExitStack() as stack:
+        for module in modules_of_checks():
+            for kind in ("TABLE_CHECKS", "PREDICTION_CHECKS", "REFIT_CHECKS"):
+                checks = [check for check in getattr(module, kind, ()) if check.name == name]
+                stack.enter_context(patch.object(module, kind, checks, create=True))
+        found = kpipe.check(replace(HONEST, **planted), data=files, folds=3, jobs=1, fresh=True)
+    return next(check for check in found if check.name == name)
 
 
 def model(made: type[BaseEstimator]) -> dict[str, Any]:

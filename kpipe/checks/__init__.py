@@ -25,7 +25,7 @@ from kpipe.data.pixels import picture_columns
 from kpipe.problem.pixels_apart import without_pixels
 from kpipe.problem.problem import Problem
 
-__all__ = ["Checking", "EarlyChecks", "prediction_checks", "run_checks", "table_checks"]
+__all__ = ["Checking", "EarlyChecks", "modules_of_checks", "prediction_checks", "run_checks", "table_checks"]
 
 # Share of a run's time that checks may take, the seconds that they always have, and the share of these after which no
 # optional check starts: each takes less than the rest on the tables that were measured (see docs/checks.md).
@@ -189,7 +189,7 @@ def table_checks(problem: Problem, folds: Folds, *, seconds: float = math.inf) -
     start = time.process_time()
     whole, pictured, problem = problem, bool(picture_columns(problem.columns)), _beside_pictures(problem)
     narrow = problem if math.isinf(seconds) else sample_columns(problem)
-    for module in _modules():
+    for module in modules_of_checks():
         for check in getattr(module, "TABLE_CHECKS", ()):
             if time.process_time() - start > seconds * (_STARTED if check.optional else 1.0):
                 yield _skipped(check.name, problem)
@@ -221,7 +221,7 @@ def prediction_checks(trained: TrainedModels) -> Iterator[Check]:
     ------
     Check
     """
-    for module in _modules():
+    for module in modules_of_checks():
         for check in getattr(module, "PREDICTION_CHECKS", ()):
             yield from run_check(check.name, check.function, trained)
 
@@ -236,8 +236,15 @@ def _skipped(name: str, problem: Problem) -> Check:
 
 
 @cache
-def _modules() -> tuple[ModuleType, ...]:
-    """The modules of this folder; imported late, since some of them import this one."""
+def modules_of_checks() -> tuple[ModuleType, ...]:
+    """The modules of this folder, in the order in which their checks are listed.
+
+    They are imported late, since some of them import this one.
+
+    Returns
+    -------
+    tuple of module
+    """
     found = sorted(module.name for module in iter_modules(__path__))
     names = [*_FIRST, *(name for name in found if name not in _FIRST)]
     return tuple(import_module(f"{__name__}.{name}") for name in names)

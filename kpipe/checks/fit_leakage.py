@@ -41,6 +41,7 @@ def validation_leakage(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
     """
     held, rng = trainer.folds.valid[0], np.random.default_rng(0)
     count = len(trainer.problem.y)
+    first = trainer.first_fold  # fitted before clean sees other rows: it may keep them where features find them
     for altered in ("targets", "columns"):
         rows = {"targets": np.arange(count), "columns": np.arange(count)}
         sources = rng.choice(held[:_FEW_SOURCES], len(held))
@@ -50,7 +51,7 @@ def validation_leakage(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
             yield "skipped", ROWS_DIFFER
             return
         again = trainer.train_first_fold(problem)
-        for model, other in zip(trainer.first_fold.models, again.models, strict=True):
+        for model, other in zip(first.models, again.models, strict=True):
             changed = changed_rows(model.test, other.test)
             if altered == "targets":  # with other columns, validation rows rightly have other predictions
                 changed = np.concatenate([changed, changed_rows(model.oof[held], other.oof[held])])

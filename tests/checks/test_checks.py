@@ -50,18 +50,18 @@ def test_the_checks_of_a_run_have_a_fixed_order() -> None:
 def test_a_new_check_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "many_rows.py").write_text(NEW_MODULE)
     monkeypatch.setattr(kpipe.checks, "__path__", [*kpipe.checks.__path__, str(tmp_path)])
-    kpipe.checks._modules.cache_clear()
+    kpipe.checks.modules_of_checks.cache_clear()
     try:
         given = make_prepared()
         found = list(kpipe.checks.table_checks(given.problem, given.folds))
     finally:
-        kpipe.checks._modules.cache_clear()
+        kpipe.checks.modules_of_checks.cache_clear()
     assert Check(name="many rows", status="pass", detail="There are 600 rows.") in found
 
 
 def test_each_module_lists_its_checks_under_names_of_their_own() -> None:
-    tables = [getattr(module, "TABLE_CHECKS", ()) for module in kpipe.checks._modules()]
-    predictions = [getattr(module, "PREDICTION_CHECKS", ()) for module in kpipe.checks._modules()]
+    tables = [getattr(module, "TABLE_CHECKS", ()) for module in kpipe.checks.modules_of_checks()]
+    predictions = [getattr(module, "PREDICTION_CHECKS", ()) for module in kpipe.checks.modules_of_checks()]
     names = [check.name for checks in (*tables, *predictions) for check in checks]
     assert len(names) == len(set(names)) == 44
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from kpipe.core.metrics import get_metric
-from tests.modules import findings
+from tests.modules import finding
 
 
 def test_a_metric_whose_direction_is_reversed_fails(files: Path) -> None:
     reversed_ = replace(get_metric("accuracy"), name="my_accuracy", greater_is_better=False)
-    found = findings(files, metric=reversed_)["metric direction"]
+    found = finding(files, "metric direction", metric=reversed_)
     assert found.status == "fail"
     assert "my_accuracy is 1 for perfect predictions and 0.495 for the best single class" in found.detail
     assert "its direction or its labels are reversed" in found.detail
@@ -46,7 +46,7 @@ def test_an_own_metric_that_differs_from_the_one_of_its_name_is_found(
     files: Path, function, name: str, status: str, where: str
 ) -> None:
     own = replace(get_metric("accuracy"), function=function, name=name)
-    found = findings(files, metric=own)["metric direction"]
+    found = finding(files, "metric direction", metric=own)
     assert found.status == status
     assert f"The competition's own {name} is" in found.detail
     assert where in found.detail
@@ -54,7 +54,7 @@ def test_an_own_metric_that_differs_from_the_one_of_its_name_is_found(
 
 def test_an_own_metric_that_equals_the_one_of_its_name_passes(files: Path) -> None:
     own = replace(get_metric("accuracy"), function=lambda y, labels: float(np.mean(y == labels)))
-    assert "metric direction" not in findings(files, metric=own)
+    assert finding(files, "metric direction", metric=own).status == "pass"
 
 
 def of_the_first_100_rows(y: np.ndarray, labels: np.ndarray) -> float:
@@ -63,6 +63,6 @@ def of_the_first_100_rows(y: np.ndarray, labels: np.ndarray) -> float:
 
 def test_a_metric_of_any_name_that_depends_on_the_order_of_rows_fails(files: Path) -> None:
     own = replace(get_metric("accuracy"), function=of_the_first_100_rows, name="share of points")
-    found = findings(files, metric=own)["metric direction"]
+    found = finding(files, "metric direction", metric=own)
     assert found.status == "fail"
     assert "when rows and predictions are reordered together" in found.detail

@@ -10,7 +10,7 @@ import pytest
 
 import kpipe
 from kpipe.core.values import Tables
-from tests.modules import SLOW, clean, findings
+from tests.modules import SLOW, clean, finding, findings
 
 
 def threshold_fitted_to_scored_rows(predictions: np.ndarray, tables: Tables) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_a_threshold_fitted_to_the_rows_that_are_scored_fails(files: Path) -> No
 
 @SLOW
 def test_values_joined_by_position_fail(files: Path) -> None:
-    found = findings(files, postprocess=joined_by_position)["postprocess leakage"]
+    found = finding(files, "postprocess leakage", postprocess=joined_by_position)
     assert found.status == "fail"
     assert "joins rows by position" in found.detail
 
@@ -49,9 +49,9 @@ def test_a_postprocess_may_work_in_place_but_not_change_the_shape(files: Path) -
 
     assert findings(files, postprocess=in_place) == {}
     with pytest.raises(kpipe.KpipeError, match=r"must return an array of the shape it gets, \(400, 2\); got"):
-        findings(files, postprocess=lambda predictions, tables: predictions[:, 1])
+        finding(files, "postprocess leakage", postprocess=lambda predictions, tables: predictions[:, 1])
     with pytest.raises(kpipe.KpipeError, match="postprocess of made-by-hand failed: KeyError: 'no such column'"):
-        findings(files, postprocess=lambda predictions, tables: tables.test["no such column"])
+        finding(files, "postprocess leakage", postprocess=lambda predictions, tables: tables.test["no such column"])
 
 
 def most_probable_third(predictions: np.ndarray, tables: Tables) -> np.ndarray:
@@ -67,11 +67,11 @@ def above_the_mean(predictions: np.ndarray, tables: Tables) -> np.ndarray:
 
 
 def test_a_threshold_is_not_said_to_join_by_position(files: Path) -> None:
-    found = findings(files, postprocess=above_the_mean)["postprocess leakage"]
+    found = finding(files, "postprocess leakage", postprocess=above_the_mean)
     assert found.status == "warn"
     assert "position" not in found.detail
     assert "when half of the others are absent" in found.detail
-    found = findings(files, postprocess=threshold_fitted_to_scored_rows)["postprocess leakage"]
+    found = finding(files, "postprocess leakage", postprocess=threshold_fitted_to_scored_rows)
     assert "by position" not in found.detail
 
 
@@ -83,9 +83,9 @@ def without_rows_that_have_gaps(predictions: np.ndarray, tables: Tables) -> np.n
 
 def test_rows_that_are_dropped_for_a_gap_and_joined_by_position_fail(files: Path) -> None:
     gaps = kpipe.row_by_row(lambda frame: clean(frame).assign(x=frame["x"].where(frame["id"] % 5 != 0)))
-    found = findings(files, clean=gaps, columns=("double", "female"), postprocess=without_rows_that_have_gaps)[
-        "postprocess leakage"
-    ]
+    found = finding(
+        files, "postprocess leakage", clean=gaps, columns=("double", "female"), postprocess=without_rows_that_have_gaps
+    )
     assert found.status == "fail"
     assert "by position" in found.detail
 
@@ -117,6 +117,6 @@ def reversed_for_test(predictions: np.ndarray, tables: Tables) -> np.ndarray:
 def test_a_postprocess_that_is_random_or_treats_some_rows_otherwise_fails(
     files: Path, postprocess: Callable[[np.ndarray, Tables], np.ndarray], words: str
 ) -> None:
-    found = findings(files, postprocess=postprocess)["postprocess leakage"]
+    found = finding(files, "postprocess leakage", postprocess=postprocess)
     assert found.status == "fail"
     assert words in found.detail

@@ -23,7 +23,7 @@ from kpipe.checks.spoilt_files import mounted
 from kpipe.cli.main import main
 from kpipe.core.values import Tables
 from kpipe.errors import DataError
-from tests.modules import SLOW, STASH, Logistic, clean, findings, model, on_tables
+from tests.modules import SLOW, STASH, Logistic, clean, finding, findings, model, on_tables
 
 MOUNTS = pytest.mark.skipif(
     mounted({Path("/dev/null"): Path("/dev/null")}, ["true"]) == ["true"], reason="no mount namespaces here"
@@ -119,7 +119,7 @@ class Unseeded(Logistic):
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
 def test_an_estimator_with_a_mistake_fails(files: Path, made: type[BaseEstimator], name: str, words: list[str]) -> None:
-    found = findings(files, **model(made))[name]
+    found = finding(files, name, **model(made))
     assert found.status == "fail"
     assert [word for word in words if word not in found.detail] == []
 
@@ -134,7 +134,7 @@ def test_a_random_estimator_is_not_said_to_see_validation_rows(files: Path) -> N
 
 @SLOW
 def test_an_estimator_that_gives_most_rows_the_same_prediction_is_a_warning(files: Path) -> None:
-    found = findings(files, **model(NearlyConstant))["collapsed predictions"]
+    found = finding(files, "collapsed predictions", **model(NearlyConstant))
     assert found.status == "warn"
     assert "of the out-of-fold rows the same prediction" in found.detail
 
@@ -206,9 +206,9 @@ class StopsOnHeldOutRows(ClassifierMixin, BaseEstimator):
 
 
 def test_a_feature_that_looks_up_the_target_fails(files: Path) -> None:
-    found = findings(files, clean=on_tables(stashed), features=KnowsTheTarget())
-    assert found["validation rows leak into fitting"].status == "fail"
-    assert "only the targets of its validation rows change" in found["validation rows leak into fitting"].detail
+    found = finding(files, "validation rows leak into fitting", clean=on_tables(stashed), features=KnowsTheTarget())
+    assert found.status == "fail"
+    assert "only the targets of its validation rows change" in found.detail
 
 
 @SLOW
@@ -217,14 +217,14 @@ def test_a_leaking_target_is_found_with_shuffled_targets(files: Path) -> None:
         def transform(self, X: pd.DataFrame) -> pd.DataFrame:
             return X.assign(double=STASH["train"]["survived"].reindex(X.index).fillna(0.5).to_numpy())
 
-    found = findings(files, clean=on_tables(stashed), features=KnowsAll())["shuffled-target test"]
+    found = finding(files, "shuffled-target test", clean=on_tables(stashed), features=KnowsAll())
     assert found.status == "fail"
     assert "cannot be learned, so the target leaks into the features" in found.detail
 
 
 @SLOW
 def test_scaling_fitted_on_validation_rows_fails(files: Path) -> None:
-    found = findings(files, clean=on_tables(stashed), features=ScaledByAll())["validation rows leak into fitting"]
+    found = finding(files, "validation rows leak into fitting", clean=on_tables(stashed), features=ScaledByAll())
     assert found.status == "fail"
     assert "only the columns of its validation rows change" in found.detail
 
@@ -243,7 +243,7 @@ class SelectedByAll(TransformerMixin, BaseEstimator):
 
 @SLOW
 def test_columns_that_are_chosen_by_all_targets_fail(files: Path) -> None:
-    found = findings(files, clean=on_tables(stashed), features=SelectedByAll())["validation rows leak into fitting"]
+    found = finding(files, "validation rows leak into fitting", clean=on_tables(stashed), features=SelectedByAll())
     assert found.status == "fail"
     assert "only the targets of its validation rows change" in found.detail
 
@@ -279,7 +279,7 @@ def test_a_leak_is_found_although_clean_drops_rows(files: Path) -> None:
 
 @SLOW
 def test_early_stopping_on_validation_rows_fails(files: Path) -> None:
-    found = findings(files, clean=on_tables(stashed), **model(StopsOnHeldOutRows))["validation rows leak into fitting"]
+    found = finding(files, "validation rows leak into fitting", clean=on_tables(stashed), **model(StopsOnHeldOutRows))
     assert found.status == "fail"
     assert "fitted on the rows that are scored" in found.detail
 
@@ -472,8 +472,7 @@ def test_what_one_process_hides_is_found_in_fresh_ones(
     fields = {"path": str(path)} if issubclass(made, ReadsTheFile) else {}
     CachedByShape.cache.clear()
     splitter = Keeps(3) if made is NeedsTheStash else None
-    found = findings(files, fresh=True, splitter=splitter, models={"logistic": lambda context: made(**fields)})[
-        "memory between fits"
-    ]
+    models = {"logistic": lambda context: made(**fields)}
+    found = finding(files, "memory between fits", splitter=splitter, models=models)
     assert found.status == "fail"
     assert words in found.detail

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import kpipe
-from kpipe.checks import _modules
+from kpipe.checks import modules_of_checks
 from kpipe.checks.refit import REFIT_CHECKS
 from kpipe.cli.explanations import explain, explanations
 from kpipe.cli.main import COMMANDS, get_parser
@@ -52,7 +52,7 @@ def test_a_code_is_small_words_joined_by_hyphens() -> None:
 def test_every_check_is_explained_and_every_explained_check_exists() -> None:
     listed = {
         check.name
-        for module in _modules()
+        for module in modules_of_checks()
         for kind in ("TABLE_CHECKS", "PREDICTION_CHECKS")
         for check in getattr(module, kind, ())
     }
