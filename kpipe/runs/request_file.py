@@ -63,7 +63,7 @@ def describe_request(
             f"run with kpipe run {problem.slug}; the old folder can be deleted.",
             code="cannot-resume",
         )
-    parallel = n_parallel(count_fits(models, request.seeds, folds), jobs=request.jobs, device=device)
+    parallel = n_parallel(count_fits(models, request.seeds, folds), jobs=request.jobs)
     content = {
         "schema": 1,
         "slug": problem.slug,

@@ -26,7 +26,7 @@ from kpipe.training.budget import Shortage, additional_seeds, seconds_for, stack
 from kpipe.training.checkpoints import NO_CHECKPOINTS, NO_STORE, Checkpoints, FitStore
 from kpipe.training.deadline import Deadline
 from kpipe.training.ensemble import smooth_losses
-from kpipe.training.estimators import build_estimator, make_context, shortest_share
+from kpipe.training.estimators import build_estimator, make_context, shortest_share, uses_gpu
 from kpipe.training.pool import n_parallel, open_pool, threads_for
 from kpipe.training.stacking import QUICK_STACKERS, STACKERS, build_stacker, make_layer
 from kpipe.training.steps import measure_steps
@@ -76,7 +76,7 @@ def cross_validate(
     seeds : sequence of int
         Each model is trained once per seed.
     jobs : int, optional
-        Number of fits to run in parallel. By default one per core or cluster worker, and a single one on a GPU.
+        Number of fits to run in parallel. By default one per core or cluster worker, of which one uses the GPU.
     device : str
         "cpu", "cuda" or "mps".
     threads : int, optional
@@ -113,14 +113,14 @@ def cross_validate(
     """
     deadline, total = deadline or Deadline(None), count_fits(models, seeds, folds, fits)
     planned = deadline.is_limited and fits is None
-    parallel = n_parallel(total, jobs=jobs, device=device)
+    parallel = n_parallel(total, jobs=jobs)
     plan = _Plan(problem, folds, models, device=device, threads=threads or threads_for(parallel), fits=fits, keep=keep)
     plan = replace(plan, steps=steps)
     plan.check_options(seeds[0])
     data = TrainingData(X=problem.X, y=problem.y, X_test=problem.X_test, outputs=problem.n_outputs)
     runner = TaskRunner(
         data=data,
-        pool=open_pool(parallel, data, deadline=deadline),
+        pool=open_pool(parallel, data, deadline=deadline, shares_gpu=jobs is not None),
         checkpoints=checkpoints,
         store=store,
         on_fit_done=on_fit_done,
@@ -215,6 +215,7 @@ class _Plan:
         for seed in seeds if fits is None else fits:
             context = make_context(self.problem, seed=seed, threads=self.threads, device=self.device)
             estimator = build_estimator(name, self.models[name], self.problem, context)
+            on_gpu = uses_gpu(estimator, self.device)
             for fold in range(self.n_fits):
                 if fits is None or fold in fits[seed]:
                     train, valid = self._rows(fold)
@@ -224,6 +225,7 @@ class _Plan:
                         seed=seed,
                         threads=self.threads,
                         estimator=estimator,
+                        on_gpu=on_gpu,
                         train=train,
                         valid=valid,
                         keep=self.keep,
@@ -273,7 +275,7 @@ def _train_models(
                 budget=runner.deadline.budget or 0.0,
                 left=left,
                 fits=len(tasks),
-                n_parallel=runner.pool.n_parallel,
+                n_parallel=runner.pool.of(tasks).n_parallel,
                 longest=max((result.seconds for result in results.values()), default=0.0),
                 needed=needed,
             )
@@ -424,7 +426,8 @@ def _train_stackers(plan: _Plan, runner: TaskRunner, results: _Results, seed: in
         if plan.stackers and not runner.deadline.is_limited:  # somebody named them
             skipped.update(dict.fromkeys(plan.stackers, "it needs other models' predictions for every fold"))
         return found
-    above = runner.above(layer.data, open_pool(runner.pool.n_parallel, layer.data, deadline=runner.deadline))
+    pool = open_pool(runner.pool.n_parallel, layer.data, deadline=runner.deadline, shares_gpu=runner.pool.shares_gpu)
+    above = runner.above(layer.data, pool)
     context = make_context(plan.problem, seed=seed, threads=plan.threads, device=plan.device)
     for name in plan.stackers:
         tasks = layer.tasks(name, build_stacker(plan.models[name], plan.problem, context), context)

@@ -22,13 +22,14 @@ from kpipe.problem.problem import Problem
 from kpipe.training.inner_splits import with_inner_splits, without_families
 from kpipe.training.stacking import STACKERS
 
-__all__ = ["build_estimator", "choose_models", "make_context", "shortest_share", "wrap_estimator"]
+__all__ = ["build_estimator", "choose_models", "make_context", "shortest_share", "uses_gpu", "wrap_estimator"]
 
 # Networks that train for as long as their time limit allows (kpipe.models.nets.schedule), and the options that say how
 # long they train without one.
 _ELASTIC = ("convnet", "neural", "photo-net", "tabular-net")
 _LENGTH = ("epochs", "min_steps")
 _SHORTEST_SEED = {"photo-net": 0.5}  # share of a training that is still worth an additional seed, see the function
+_OF_DEVICES = ("device", "device_type", "task_type")  # parameters of estimators
 # Integers are counts if they have more than the first number of distinct values, and are at most the second.
 _COUNTS = (20, 10_000)
 
@@ -167,6 +168,32 @@ def build_estimator(name: str, factory: Factory, problem: Problem, context: Cont
         failure.add_note(traceback.format_exc())
         raise failure from None
     return wrap_estimator(problem, estimator)
+
+
+def uses_gpu(estimator: BaseEstimator, device: str) -> bool:
+    """Return whether an estimator computes on the GPU, by its parameters.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        As ``build_estimator`` returns it. kpipe's networks and XGBoost have a parameter ``device``, LightGBM
+        ``device_type``, CatBoost ``task_type``.
+    device : str
+        "cpu", "cuda" or "mps": that of the run.
+
+    Returns
+    -------
+    bool
+        False if the run uses the CPU; True if the parameters cannot be read.
+    """
+    if device == "cpu":
+        return False
+    try:
+        parameters = estimator.get_params()
+    except Exception:  # whatever a class of the user's raises
+        return True
+    named = [value for name, value in parameters.items() if name.rpartition("__")[2] in _OF_DEVICES]
+    return any(str(value).lower() not in ("cpu", "none") for value in named)
 
 
 def wrap_estimator(problem: Problem, estimator: BaseEstimator) -> BaseEstimator:

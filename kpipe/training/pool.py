@@ -15,7 +15,7 @@ import threading
 import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import joblib
@@ -35,7 +35,7 @@ _LOG = logging.getLogger("kpipe")
 _Outcome = tuple[int, FitResult | KpipeError]  # the number of a task and its result
 
 
-def n_parallel(fits: int, *, jobs: int | None, device: str) -> int:
+def n_parallel(fits: int, *, jobs: int | None) -> int:
     """Return how many fits run at a time, on this machine or on the cluster that is joblib's active backend.
 
     Parameters
@@ -43,13 +43,10 @@ def n_parallel(fits: int, *, jobs: int | None, device: str) -> int:
     fits : int
         Fits of the run.
     jobs : int or None
-        As requested. None: one for each worker of the cluster or core of this machine, and a single one on a GPU.
-    device : str
-        "cpu", "cuda" or "mps".
+        As requested. None: one for each worker of the cluster or core of this machine.
     """
     cluster = active_cluster()
-    most = cluster.n_workers if cluster is not None else available_cores() if device == "cpu" else 1
-    return min(jobs or most, fits)
+    return min(jobs or (cluster.n_workers if cluster is not None else available_cores()), fits)
 
 
 def threads_for(n_parallel: int) -> int:
@@ -69,14 +66,23 @@ class WorkerPool:
         None: processes of this machine.
     shared : object
         The cluster's reference to the training data.
+    shares_gpu : bool
+        Whether fits that use the GPU run in parallel, too; otherwise one at a time.
     """
 
     n_parallel: int
     cluster: Cluster | None = None
     shared: Any = None
+    shares_gpu: bool = True
+
+    def of(self, tasks: Sequence[FitTask]) -> WorkerPool:
+        """Return the pool for the fits of one model: of a single worker if they must use the GPU one at a time."""
+        if self.shares_gpu or not any(task.on_gpu for task in tasks):
+            return self
+        return replace(self, n_parallel=1)
 
 
-def open_pool(n_parallel: int, data: TrainingData, *, deadline: Deadline) -> WorkerPool:
+def open_pool(n_parallel: int, data: TrainingData, *, deadline: Deadline, shares_gpu: bool = False) -> WorkerPool:
     """Return a pool on the cluster that is joblib's active backend, or else on this machine.
 
     Parameters
@@ -86,6 +92,8 @@ def open_pool(n_parallel: int, data: TrainingData, *, deadline: Deadline) -> Wor
     data : TrainingData
         Sent to the cluster.
     deadline : Deadline
+    shares_gpu : bool
+        Whether several fits may use this machine's GPU at a time. Workers of a cluster have their own.
 
     Returns
     -------
@@ -99,7 +107,7 @@ def open_pool(n_parallel: int, data: TrainingData, *, deadline: Deadline) -> Wor
     cluster = active_cluster()
     if cluster is None:
         release_free_memory()
-        return WorkerPool(n_parallel=n_parallel)
+        return WorkerPool(n_parallel=n_parallel, shares_gpu=shares_gpu)
     if deadline.is_limited and not cluster.can_cancel:
         raise UsageError(
             "--budget needs workers that can be stopped: start them without --no-nanny, or omit --budget.",
@@ -113,8 +121,8 @@ def run_fits(
 ) -> Generator[tuple[FitTask, FitResult | KpipeError]]:
     """Yield each task with its result, or the error of its model, as soon as the fit has ended, until the deadline.
 
-    Fits that run at the deadline are stopped. When a worker process is lost, the fits of a model that remain are run
-    again, one at a time: with the memory of all.
+    Fits that use the GPU come first. Fits that run at the deadline are stopped. When a worker process is lost, the fits
+    of a model that remain are run again, one at a time: with the memory of all.
 
     Parameters
     ----------
@@ -133,23 +141,31 @@ def run_fits(
         If a worker process is killed while it runs one fit at a time, or fits of several models; or if a model cannot
         be pickled.
     """
+    with _without_joblib_warnings():
+        for on_gpu in (True, False):
+            group = [task for task in tasks if task.on_gpu is on_gpu]
+            yield from _run_group(group, data, pool.of(group), deadline)
+
+
+def _run_group(
+    tasks: Sequence[FitTask], data: TrainingData, pool: WorkerPool, deadline: Deadline
+) -> Generator[tuple[FitTask, FitResult | KpipeError]]:
     waiting = dict(enumerate(tasks))
     isolated = deadline.is_limited
     of_one_model = len({task.model for task in tasks}) == 1
-    with _without_joblib_warnings():
-        while waiting and not deadline.has_passed():
-            try:
-                with contextlib.closing(_outcomes(waiting, data, pool, deadline, isolated=isolated)) as outcomes:
-                    for number, result in outcomes:
-                        yield waiting.pop(number), result
-                break
-            except BrokenProcessPool as error:
-                if pool.n_parallel == 1 or pool.cluster is not None or not of_one_model:
-                    raise _lost_worker(error) from error
-                _LOG.warning("lost a worker process (%s): %d fits again, one at a time", _codes(error), len(waiting))
-                pool, isolated = WorkerPool(n_parallel=1), True
-            except pickle.PicklingError as error:
-                raise _cannot_be_pickled(error) from error
+    while waiting and not deadline.has_passed():
+        try:
+            with contextlib.closing(_outcomes(waiting, data, pool, deadline, isolated=isolated)) as outcomes:
+                for number, result in outcomes:
+                    yield waiting.pop(number), result
+            break
+        except BrokenProcessPool as error:
+            if pool.n_parallel == 1 or pool.cluster is not None or not of_one_model:
+                raise _lost_worker(error) from error
+            _LOG.warning("lost a worker process (%s): %d fits again, one at a time", _codes(error), len(waiting))
+            pool, isolated = WorkerPool(n_parallel=1), True
+        except pickle.PicklingError as error:
+            raise _cannot_be_pickled(error) from error
 
 
 @contextlib.contextmanager

@@ -113,7 +113,7 @@ class TaskRunner:
         TrainingError
             If a fit fails.
         """
-        n_parallel, limited = self.pool.n_parallel, self.deadline.is_limited
+        n_parallel, limited = self.pool.of(tasks).n_parallel, self.deadline.is_limited
         elastic = limited and self.pool.cluster is None and bool(tasks) and keeps_time_limit(tasks[0].estimator)
         n_first = budget.n_first_fits(len(tasks), n_parallel, limited=limited)
         results: dict[tuple[int, int], FitResult] = {}
@@ -221,7 +221,8 @@ class TaskRunner:
         """The tasks with what each must know to leave time for those that follow it."""
         if self.deadline.end is None or self.pool.cluster is not None:  # other machines have other clocks
             return [*tasks]
-        parallel, rounds = self.pool.n_parallel, budget.rounds_of(len(tasks), self.pool.n_parallel)
+        parallel = self.pool.of(tasks).n_parallel
+        rounds = budget.rounds_of(len(tasks), parallel)
         return [
             replace(
                 task,
@@ -248,7 +249,7 @@ class TaskRunner:
 
     def _seconds_for(self, tasks: Sequence[FitTask], results: FitResults) -> float:
         longest = max((result.seconds for result in results.values()), default=0.0)
-        seconds = budget.seconds_for(len(tasks), self.pool.n_parallel, longest=longest)
+        seconds = budget.seconds_for(len(tasks), self.pool.of(tasks).n_parallel, longest=longest)
         if seconds and self.deadline.is_limited:
             _LOG.info("plan: %s, %d fits in about %.0f s; %s", tasks[0].model, len(tasks), seconds, self.deadline)
         return seconds

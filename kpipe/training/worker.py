@@ -94,6 +94,8 @@ class FitTask:
         The folder in which the fitted model is kept; empty for none.
     choices : str
         The folder in which the fits of a run share their choices of features; empty for none.
+    on_gpu : bool
+        Whether the estimator computes on the GPU.
     """
 
     model: str
@@ -111,6 +113,7 @@ class FitTask:
     steps: tuple[Steps, ...] = ()
     keep: str = ""
     choices: str = ""
+    on_gpu: bool = False
 
     @property
     def key(self) -> str:

@@ -64,6 +64,37 @@ class Counted(DummyClassifier):
         return super().fit(X, y)
 
 
+class Exclusive(DummyClassifier):
+    """Fails if another fit of its kind runs at the same time."""
+
+    def __init__(self, folder: str = "") -> None:
+        super().__init__()
+        self.folder = folder
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray, sample_weight: None = None) -> Exclusive:
+        running = Path(self.folder, "running")
+        running.touch(exist_ok=False)
+        time.sleep(0.1)
+        running.unlink()
+        return super().fit(X, y)
+
+
+class MeetsAnother(DummyClassifier):
+    """Fails unless another fit of its kind begins within ten seconds."""
+
+    def __init__(self, folder: str = "") -> None:
+        super().__init__()
+        self.folder = folder
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray, sample_weight: None = None) -> MeetsAnother:
+        Path(self.folder, f"begun-{time.monotonic_ns()}").touch()
+        end = time.monotonic() + 10
+        while len(list(Path(self.folder).glob("begun-*"))) < 2:
+            assert time.monotonic() < end, "no other fit has begun"
+            time.sleep(0.01)
+        return super().fit(X, y)
+
+
 class Shortened(DummyClassifier):
     """Knows nothing, and says that its training was cut short."""
 

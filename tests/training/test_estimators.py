@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from catboost import CatBoostClassifier
+from lightgbm import LGBMClassifier
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LinearRegression
 
@@ -15,7 +17,14 @@ from kpipe.models import model
 from kpipe.models.per_target import PerTarget
 from kpipe.problem.competition import Factory
 from kpipe.training.cross_validation import cross_validate
-from kpipe.training.estimators import build_estimator, choose_models, make_context, shortest_share, wrap_estimator
+from kpipe.training.estimators import (
+    build_estimator,
+    choose_models,
+    make_context,
+    shortest_share,
+    uses_gpu,
+    wrap_estimator,
+)
 from kpipe.training.folds import make_folds
 from kpipe.training.stacking import STACKERS
 from tests.faulty.faults.competition import not_made
@@ -158,3 +167,23 @@ class CountsRows(TransformerMixin, BaseEstimator):
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         return X
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("neural", True), ("tabular-net", True), ("mlp", True), ("linear", False), ("boosting", False)],
+)
+def test_models_that_compute_on_the_gpu_are_told_by_their_parameters(name: str, expected: bool) -> None:
+    problem = problem_of(survivors())
+    for device in ("cpu", "cuda", "mps"):
+        context = make_context(problem, seed=0, threads=1, device=device)
+        estimator = build_estimator(name, model(name), problem, context)
+        assert uses_gpu(estimator, device) == (expected and device != "cpu")
+
+
+def test_estimators_of_other_libraries_name_the_gpu_in_their_own_ways() -> None:
+    assert uses_gpu(LGBMClassifier(device_type="gpu"), "cuda")
+    assert not uses_gpu(LGBMClassifier(), "cuda")
+    assert uses_gpu(CatBoostClassifier(task_type="GPU"), "cuda")
+    assert uses_gpu(object(), "cuda")  # nothing says that it does not
+    assert not uses_gpu(object(), "cpu")

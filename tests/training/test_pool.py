@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -19,7 +20,7 @@ from kpipe.training.pool import n_parallel, open_pool, run_fits, threads_for
 from kpipe.training.worker import FitResult, FitTask, TrainingData
 from tests.faulty.faults.competition import faulty, locked
 from tests.tables import survivors
-from tests.training.models import Broken, validated
+from tests.training.models import Broken, Exclusive, MeetsAnother, validated
 
 MODULES = ("kpipe", "kpipe.training.pool", "kpipe.training.cross_validation", "kpipe.pipeline")
 
@@ -110,9 +111,22 @@ def test_closing_the_results_stops_the_other_fits_without_a_warning_or_a_traceba
 
 
 def test_fits_at_a_time_are_at_most_the_fits_there_are() -> None:
-    assert n_parallel(3, jobs=8, device="cpu") == 3
-    assert n_parallel(100, jobs=None, device="cpu") == available_cores()
-    assert n_parallel(100, jobs=None, device="cuda") == 1
+    assert n_parallel(3, jobs=8) == 3
+    assert n_parallel(100, jobs=None) == available_cores()
+
+
+@pytest.mark.parametrize("seconds", [None, 60.0])
+def test_fits_on_the_gpu_run_one_at_a_time_and_the_others_in_parallel(seconds: float | None, tmp_path: Path) -> None:
+    made, data = fits(8)
+    waits = [replace(task, estimator=MeetsAnother(str(tmp_path)), model="cpu") for task in made[:2]]
+    alone = [replace(task, estimator=Exclusive(str(tmp_path)), model="gpu", on_gpu=True) for task in made[2:5]]
+    deadline = Deadline(seconds)
+    pool = open_pool(2, data, deadline=deadline)
+    results = {task.fold: result for task, result in run_fits([*waits, *alone], data, pool=pool, deadline=deadline)}
+    assert sorted(results) == [0, 1, 2, 3, 4]
+    assert all(isinstance(result, FitResult) for result in results.values())
+    assert pool.of(alone).n_parallel == 1
+    assert pool.of(waits).n_parallel == open_pool(2, data, deadline=deadline, shares_gpu=True).of(alone).n_parallel == 2
 
 
 def test_threads_of_simultaneous_fits_share_the_cores() -> None:
