@@ -7,6 +7,7 @@ that surely end in time have the attribute ``keeps_time_limit``.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -30,6 +31,8 @@ class TimeLimit:
         The number of rows to predict after fitting.
     alone_end : float, optional
         When a shortened fit must have ended if others that are to follow it may be left out.
+    stop : float
+        When the fit is stopped from outside, and its work lost.
     is_optional : bool
         Whether the run has predictions of another model, so that a fit of next to no use is left out.
     repeated : sequence of (int, int)
@@ -50,10 +53,11 @@ class TimeLimit:
         *,
         rows: int = 0,
         alone_end: float | None = None,
+        stop: float = math.inf,
         is_optional: bool = False,
         repeated: Sequence[Steps] = (),
     ) -> None:
-        self.end, self.rows = end, rows
+        self.end, self.rows, self.stop = end, rows, stop
         self.shortened_end = end if shortened_end is None else shortened_end
         self.is_optional, self._alone_end = is_optional, alone_end
         self.repeated = [*repeated]
@@ -109,9 +113,9 @@ def share_limit(parts: int) -> Iterator[None]:
     if limit is None:
         yield
         return
-    before = limit.end, limit.shortened_end
-    limit.end, limit.shortened_end = (now + (end - now) / parts for end in before)
+    before = limit.end, limit.shortened_end, limit.stop
+    limit.end, limit.shortened_end, limit.stop = (now + (end - now) / parts for end in before)
     try:
         yield
     finally:
-        limit.end, limit.shortened_end = before
+        limit.end, limit.shortened_end, limit.stop = before

@@ -10,7 +10,9 @@ import pandas as pd
 
 from kpipe.models.growth import ALL_TREES, Growth
 
-__all__ = ["BoostingLibrary", "Rows", "first_metric"]
+__all__ = ["MEASURED_TREES", "BoostingLibrary", "Rows", "first_metric", "mean_step"]
+
+MEASURED_TREES = 20  # whose time is measured: with fewer, a busy machine seems idle
 
 
 class Rows(NamedTuple):
@@ -87,7 +89,9 @@ class BoostingLibrary:
         """
         raise NotImplementedError
 
-    def fit_early_stopped(self, estimator: Any, train: Rows, valid: Rows, *, patience: int) -> int:
+    def fit_early_stopped(
+        self, estimator: Any, train: Rows, valid: Rows, *, patience: int, growth: Growth = ALL_TREES
+    ) -> int:
         """Fit the estimator until the loss on the inner validation rows no longer falls.
 
         Parameters
@@ -98,6 +102,8 @@ class BoostingLibrary:
             Inner training and validation rows.
         patience : int
             Trees without an improvement after which growing stops.
+        growth : Growth
+            Asked after each tree, if it is limited.
 
         Returns
         -------
@@ -162,6 +168,22 @@ class BoostingLibrary:
             If the library is not used with early stopping.
         """
         raise NotImplementedError
+
+
+def mean_step(moments: Sequence[float]) -> float:
+    """The mean time from one moment to the next.
+
+    Parameters
+    ----------
+    moments : sequence of float
+        After each tree, by ``time.monotonic``; at least one.
+
+    Examples
+    --------
+    >>> mean_step([3.0, 3.5, 5.0])
+    1.0
+    """
+    return (moments[-1] - moments[0]) / max(len(moments) - 1, 1)
 
 
 def first_metric(results: Mapping[str, Mapping[str, Sequence[float]]]) -> np.ndarray:

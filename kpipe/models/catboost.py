@@ -121,9 +121,15 @@ class CatBoost(BoostingLibrary):
     def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray, growth: Growth = ALL_TREES) -> Any:
         return estimator.fit(X, y, cat_features=_categories(X), callbacks=_callbacks(estimator, growth))
 
-    def fit_early_stopped(self, estimator: Any, train: Rows, valid: Rows, *, patience: int) -> int:
+    def fit_early_stopped(
+        self, estimator: Any, train: Rows, valid: Rows, *, patience: int, growth: Growth = ALL_TREES
+    ) -> int:
         estimator.fit(
-            *train, cat_features=_categories(train.X), eval_set=tuple(valid), early_stopping_rounds=patience
+            *train,
+            cat_features=_categories(train.X),
+            eval_set=tuple(valid),
+            early_stopping_rounds=patience,
+            callbacks=_callbacks(estimator, growth),
         )  # CatBoost keeps the trees up to the best one
         return int(estimator.tree_count_)
 

@@ -6,7 +6,8 @@ the mean over several inner splits, and the model is refitted on all rows. On la
 split is kept: the tenth of the rows that it lacks costs less than a second fit.
 
 Where a fit has a time limit (``kpipe.core.time_limit``) that is too short for the trees which a slow rate needs, fewer
-trees learn faster.
+trees learn faster. Should the machine become slower later, growing stops just before the fit would be stopped, and the
+model of the first inner split is kept.
 
 Each boosting library has a module with a ``BoostingLibrary`` that trains it.
 """
@@ -14,7 +15,7 @@ Each boosting library has a module with a ``BoostingLibrary`` that trains it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -23,12 +24,12 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from kpipe.core.time_limit import current_limit
+from kpipe.core.time_limit import Steps, TimeLimit, current_limit
 from kpipe.core.values import Context
 from kpipe.errors import UsageError
 from kpipe.features import NativeCategories
 from kpipe.models.boosting_library import BoostingLibrary, Rows
-from kpipe.models.growth import TreeSchedule
+from kpipe.models.growth import Growth, TreeSchedule, growth_until_stopped, require_useful
 
 __all__ = ["EarlyStoppedClassifier", "EarlyStoppedRegressor", "boosting_pipeline", "early_stopped_pipeline"]
 
@@ -48,6 +49,9 @@ _MEASURED_CELLS = 1_000_000
 _SHARE, _SHARE_OF_LAST = 0.35, 0.8
 _LEARNED = 20.0
 _FASTEST, _FEWEST_TREES = 0.3, 20
+
+# Noted after the trees of a fit that had no time to grow them on all rows.
+_FIRST_SPLIT: Steps = (0, 0)
 
 Adaptive = Literal["learning_rate", "n_estimators", "num_leaves"]
 
@@ -154,6 +158,24 @@ def early_stopped_pipeline(
     )
 
 
+class _Known(NamedTuple):
+    """The trees of a fit that is repeated: planned, grown, and whether the time was up before all rows were used."""
+
+    planned: int
+    grown: int
+    stopped: bool
+
+
+def _pop_repeated(limit: TimeLimit) -> _Known | None:
+    if not limit.repeated or limit.repeated[0][0] < _FEWEST_TREES:  # of another part of the fit
+        return None
+    planned, grown = limit.repeated.pop(0)
+    stopped = limit.repeated[:1] == [_FIRST_SPLIT]
+    if stopped:
+        limit.repeated.pop(0)
+    return _Known(planned, grown, stopped)
+
+
 class _EarlyStopped(BaseEstimator):
     """What the classifier and the regressor share: choose the number of trees on inner splits, then fit."""
 
@@ -212,67 +234,106 @@ class _EarlyStopped(BaseEstimator):
         schedule.note(growth)
 
     def _fit_early_stopped(self, rows: Rows) -> None:
-        adapted = self._adapted(rows.y)
-        if planned := self._planned_trees(adapted, rows):
-            self._fit_shortened(adapted, rows, *planned)
-            return
-        fits = [self._fit_inner(adapted, rows, *split) for split in self._inner_splits(rows.y)]
-        first, _ = fits[0]
-        trees = max(1, round(float(np.mean([trees for _, trees in fits]))))
-        self.validation_loss_curve_ = self.library.validation_losses(first)
-        if self._work(rows.y) > _REFITTED:
-            self.estimator_ = first
+        adapted, limit = self._adapted(rows.y), current_limit()
+        known = None if limit is None else _pop_repeated(limit)
+        planned = known.planned if known else self._planned_trees(adapted, rows)
+        if planned < MAX_TREES:
+            grown, stopped = self._fit_shortened(adapted, rows, planned, known)
         else:
-            self.estimator_ = self.library.fit(adapted.set_params(**{self.library.trees: trees}), *rows)
-        self.trees_ = trees
+            grown, stopped = self._fit_in_full(adapted, rows, known)
+        if limit is not None:
+            limit.note((planned, grown), shortened=stopped or planned < MAX_TREES)
+            if stopped:
+                limit.note(_FIRST_SPLIT, shortened=True)
 
-    def _planned_trees(self, adapted: BaseEstimator, rows: Rows) -> tuple[int, int | None] | None:
-        """The most trees, and the trees of a fit that is repeated; None where the fit has time for all that it needs.
+    def _fit_in_full(self, adapted: BaseEstimator, rows: Rows, known: _Known | None) -> tuple[int, bool]:
+        """Choose the number of trees on inner splits, and grow it on all rows.
+
+        Returns the trees of the first inner split and True where the time was up before: its model is kept.
+        """
+        fits, stopped = [], False
+        for split in self._inner_splits(rows.y):
+            growth = self._growth(rows) if known is None or not known.stopped else Growth(stop_after=known.grown)
+            fits.append(self._fit_inner(adapted, rows, *split, growth))
+            if stopped := growth.is_late or (known is not None and known.stopped):
+                require_useful(growth, n_fits=len(fits))
+                break
+        self.estimator_, self.trees_ = fits[0]
+        self.validation_loss_curve_ = self.library.validation_losses(self.estimator_)
+        if not stopped:
+            self.trees_ = max(1, round(float(np.mean([trees for _, trees in fits]))))
+            if self._work(rows.y) <= _REFITTED:
+                stopped = not self._refit(adapted.set_params(**{self.library.trees: self.trees_}), rows)
+        if not stopped:
+            return MAX_TREES, False
+        self.trees_ = fits[0][1]
+        return len(self.validation_loss_curve_), True
+
+    def _refit(self, adapted: BaseEstimator, rows: Rows) -> bool:
+        """Fit on all rows; return whether the time sufficed, without which the model stays what it is."""
+        growth = self._growth(rows)
+        fitted = self.library.fit(adapted, *rows, growth)
+        if not growth.is_late:
+            self.estimator_ = fitted
+        return not growth.is_late
+
+    def _growth(self, rows: Rows) -> Growth:
+        return growth_until_stopped(current_limit(), len(rows.y))
+
+    def _planned_trees(self, adapted: BaseEstimator, rows: Rows) -> int:
+        """The most trees; ``MAX_TREES`` where the fit has time for all that it needs.
 
         The measured time of a few trees tells how many can be grown. The learning rate follows their number, so that a
         fit with little time learns fast instead of learning half.
         """
         limit = current_limit()
         if limit is None or rows.X.size * self._work(rows.y) // len(rows.y) < _MEASURED_CELLS:
-            return None
+            return MAX_TREES
         if not {"learning_rate", "n_estimators"} <= {*self.adaptive}:
-            return None
-        if limit.repeated:
-            planned, trees = limit.repeated.pop(0)
-            return None if planned == MAX_TREES else (planned, trees)
+            return MAX_TREES
         seconds = self.library.seconds_per_tree(adapted, rows)
         left, alone = (limit.seconds_left(shortened=shortened) for shortened in (False, True))
         left *= _SHARE if alone < left else _SHARE_OF_LAST
         n_fits = self._n_inner(rows.y) + (self._work(rows.y) <= _REFITTED)
         if seconds * n_fits * _LEARNED / adapted.get_params()["learning_rate"] <= left:
-            limit.note((MAX_TREES, MAX_TREES), shortened=False)
-            return None
-        return int(np.clip(left / (min(n_fits, 2) * seconds), _FEWEST_TREES, MAX_TREES - 1)), None
+            return MAX_TREES
+        return int(np.clip(left / (min(n_fits, 2) * seconds), _FEWEST_TREES, MAX_TREES - 1))
 
-    def _fit_shortened(self, adapted: BaseEstimator, rows: Rows, planned: int, trees: int | None) -> None:
-        """Grow ``planned`` trees at most, at a rate at which so many suffice; one inner split tells when to stop."""
+    def _fit_shortened(
+        self, adapted: BaseEstimator, rows: Rows, planned: int, known: _Known | None
+    ) -> tuple[int, bool]:
+        """Grow ``planned`` trees at most, at a rate at which so many suffice; one inner split tells when to stop.
+
+        Returns the number of trees, and whether the time was up before they were grown on all rows.
+        """
         rate = max(adapted.get_params()["learning_rate"], min(_LEARNED / planned, _FASTEST))
         adapted.set_params(learning_rate=rate, n_estimators=planned)
         train, valid = next(self._inner_splits(rows.y))
-        kept = None
-        if trees is None:
-            kept, trees = self._fit_inner(adapted, rows, train, valid)
-            self.validation_loss_curve_ = self.library.validation_losses(kept)
-        if self._work(rows.y) <= _REFITTED:
-            train, kept = np.arange(len(rows.y)), None
-        adapted.set_params(n_estimators=trees)
-        self.estimator_ = self.library.fit(adapted, rows.X.iloc[train], rows.y[train]) if kept is None else kept
-        self.trees_ = trees
-        if (limit := current_limit()) is not None:
-            limit.note((planned, trees), shortened=True)
+        of_split = Rows(rows.X.iloc[train], rows.y[train])
+        if known is None:
+            growth = self._growth(rows)
+            self.estimator_, grown = self._fit_inner(adapted, rows, train, valid, growth)
+            self.validation_loss_curve_ = self.library.validation_losses(self.estimator_)
+            stopped = growth.is_late
+            if stopped:
+                require_useful(growth)
+        else:
+            grown, stopped = known.grown, known.stopped
+        adapted.set_params(n_estimators=grown)
+        if not stopped and self._work(rows.y) <= _REFITTED:
+            stopped = not self._refit(adapted, rows)
+        elif known is not None:
+            self.estimator_ = self.library.fit(adapted, *of_split)
+        self.trees_ = grown
+        return grown, stopped
 
     def _fit_inner(
-        self, adapted: BaseEstimator, rows: Rows, train: np.ndarray, valid: np.ndarray
+        self, adapted: BaseEstimator, rows: Rows, train: np.ndarray, valid: np.ndarray, growth: Growth
     ) -> tuple[BaseEstimator, int]:
         """An estimator fitted on the inner training rows, and its best number of trees on the inner validation rows."""
         estimator = clone(adapted)
         parts = (Rows(rows.X.iloc[part], rows.y[part]) for part in (train, valid))
-        return estimator, self.library.fit_early_stopped(estimator, *parts, patience=self.patience)
+        return estimator, self.library.fit_early_stopped(estimator, *parts, patience=self.patience, growth=growth)
 
     def _adapted(self, y: np.ndarray) -> BaseEstimator:
         """A clone of the estimator whose adaptive parameters follow the size of the table."""

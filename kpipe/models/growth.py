@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kpipe.core.time_limit import TimeLimit
+from kpipe.core.time_limit import TimeLimit, current_limit
 from kpipe.errors import TooFewStepsError
 
-__all__ = ["ALL_TREES", "Growth", "Pace", "TreeSchedule"]
+__all__ = ["ALL_TREES", "Growth", "Pace", "TreeSchedule", "growth_until_stopped", "require_useful"]
 
 _PLANNED = 0.88  # share of the time left that is planned: trees vary, and a busy machine becomes slower
 _STOPPED = 0.97  # share after which growing stops, whatever was planned
@@ -118,6 +118,37 @@ class Growth:
 
 
 ALL_TREES = Growth()  # no limit
+
+
+def growth_until_stopped(limit: TimeLimit | None, n_rows: int) -> Growth:
+    """Return the growth of a fit whose number of trees is not planned: it ends before it is stopped from outside.
+
+    Parameters
+    ----------
+    limit : TimeLimit or None
+        Of the fit.
+    n_rows : int
+        That are trained on.
+    """
+    if limit is None or limit.stop == math.inf:
+        return ALL_TREES
+    now = time.monotonic()
+    return Growth(stop_at=now + _STOPPED * (limit.stop - now), predicted=limit.rows / n_rows)
+
+
+def require_useful(growth: Growth, *, n_fits: int = 1) -> None:
+    """Raise TooFewStepsError if the time was up after so few trees that another model's predictions are better.
+
+    Parameters
+    ----------
+    growth : Growth
+        Of the fit that was stopped.
+    n_fits : int
+        Fits so far: after the first one there are the trees of that one.
+    """
+    limit = current_limit()
+    if n_fits == 1 and growth.is_late and growth.grown < _USEFUL and limit is not None and limit.is_optional:
+        raise TooFewStepsError(f"The time left sufficed for {growth.grown} trees, which learn too little.")
 
 
 class TreeSchedule:

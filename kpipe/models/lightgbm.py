@@ -21,7 +21,7 @@ from sklearn.base import BaseEstimator, clone, is_classifier
 
 from kpipe.core.values import Context, Loss
 from kpipe.errors import UsageError
-from kpipe.models.boosting_library import BoostingLibrary, Rows, first_metric
+from kpipe.models.boosting_library import MEASURED_TREES, BoostingLibrary, Rows, first_metric, mean_step
 from kpipe.models.early_stopping import early_stopped_pipeline
 from kpipe.models.factory import canonical_names, require_known, without_conflicts
 from kpipe.models.growth import ALL_TREES, Growth
@@ -48,7 +48,7 @@ _CONFLICTS = (
     ("boosting_type", "goss", ("subsample", "subsample_freq")),
     ("data_sample_strategy", "goss", ("subsample", "subsample_freq")),
 )
-_MEASURED = 20  # trees whose time is measured: with fewer, a busy machine seems idle
+_LAST = 40  # after the callbacks that keep the losses (20) and that stop early (30)
 _OBJECTIVES: dict[Loss, str] = {"squared": "regression", "absolute": "regression_l1", "poisson": "poisson"}
 # Of the parameters that are chosen here: https://lightgbm.readthedocs.io/en/stable/Parameters.html
 _ALIASES = {
@@ -133,7 +133,9 @@ class LightGBM(BoostingLibrary):
     def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray, growth: Growth = ALL_TREES) -> Any:
         return estimator.fit(X, y, callbacks=[_while_time_remains(growth)] if growth.is_limited else None)
 
-    def fit_early_stopped(self, estimator: Any, train: Rows, valid: Rows, *, patience: int) -> int:
+    def fit_early_stopped(
+        self, estimator: Any, train: Rows, valid: Rows, *, patience: int, growth: Growth = ALL_TREES
+    ) -> int:
         from lightgbm import early_stopping
 
         # A log loss that still falls in its fifth decimal is no improvement: its classes are all but separated.
@@ -142,25 +144,32 @@ class LightGBM(BoostingLibrary):
         # LightGBM 4.7 renamed what 4.6, which Kaggle's image may have, calls eval_set.
         renamed = "eval_X" in inspect.signature(estimator.fit).parameters
         watched = {"eval_X": valid.X, "eval_y": valid.y} if renamed else {"eval_set": [valid]}
-        estimator.fit(train.X, train.y, callbacks=[stop], **watched)
+        callbacks = [stop, _while_time_remains(growth)] if growth.is_limited else [stop]
+        estimator.fit(train.X, train.y, callbacks=callbacks, **watched)
         return int(estimator.best_iteration_)
 
     def seconds_per_tree(self, estimator: Any, rows: Rows) -> float:
         moments: list[float] = []
-        short = clone(estimator).set_params(n_estimators=_MEASURED)
+        short = clone(estimator).set_params(n_estimators=MEASURED_TREES)
         short.fit(*rows, callbacks=[lambda _: moments.append(time.monotonic())])
-        return (moments[-1] - moments[0]) / max(len(moments) - 1, 1)
+        return mean_step(moments)
 
     def validation_losses(self, estimator: Any) -> np.ndarray:
         return first_metric(estimator.evals_result_)
 
 
 def _while_time_remains(growth: Growth) -> Callable[[Any], None]:
-    """A callback that ends the training after the last tree that is grown."""
+    """A callback that ends the training after the last tree that is grown, with those up to the best one."""
     from lightgbm.callback import EarlyStopException
 
-    def after_tree(env: Any) -> None:
-        if growth.is_over():
-            raise EarlyStopException(env.iteration, env.evaluation_result_list or [])
+    losses: list[float] = []
 
+    def after_tree(env: Any) -> None:
+        for _, _, value, is_higher_better, *_ in (env.evaluation_result_list or [])[:1]:
+            losses.append(-value if is_higher_better else value)
+        if growth.is_over():
+            best = int(np.argmin(losses)) if losses else env.iteration
+            raise EarlyStopException(best, env.evaluation_result_list or [])
+
+    after_tree.order = _LAST  # type: ignore[attr-defined]  # LightGBM sorts its callbacks by it
     return after_tree

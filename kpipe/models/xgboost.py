@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from kpipe.core.packages import install_command
 from kpipe.core.values import Context, Loss
 from kpipe.errors import UsageError
-from kpipe.models.boosting_library import BoostingLibrary, Rows, first_metric
+from kpipe.models.boosting_library import MEASURED_TREES, BoostingLibrary, Rows, first_metric, mean_step
 from kpipe.models.early_stopping import early_stopped_pipeline
 from kpipe.models.factory import canonical_names, require_known
 from kpipe.models.growth import ALL_TREES, Growth
@@ -124,10 +125,26 @@ class XGBoost(BoostingLibrary):
         with _asking(estimator, growth):
             return estimator.fit(X, y)
 
-    def fit_early_stopped(self, estimator: Any, train: Rows, valid: Rows, *, patience: int) -> int:
+    def fit_early_stopped(
+        self, estimator: Any, train: Rows, valid: Rows, *, patience: int, growth: Growth = ALL_TREES
+    ) -> int:
         estimator.set_params(early_stopping_rounds=patience)
-        estimator.fit(train.X, train.y, eval_set=[valid], verbose=False)
+        with _asking(estimator, growth):
+            estimator.fit(train.X, train.y, eval_set=[valid], verbose=False)
         return int(estimator.best_iteration) + 1
+
+    def seconds_per_tree(self, estimator: Any, rows: Rows) -> float:
+        from xgboost.callback import TrainingCallback
+
+        moments: list[float] = []
+
+        class Stopwatch(TrainingCallback):
+            def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+                moments.append(time.monotonic())
+                return False
+
+        clone(estimator).set_params(n_estimators=MEASURED_TREES, callbacks=[Stopwatch()]).fit(*rows)
+        return mean_step(moments)
 
     def validation_losses(self, estimator: Any) -> np.ndarray:
         return first_metric(estimator.evals_result())

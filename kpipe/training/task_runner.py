@@ -121,10 +121,12 @@ class TaskRunner:
         if needed or not self.deadline.has_passed():
             parts = budget.first_share(len(tasks), n_parallel, needed=needed, elastic=elastic)
             share = self.deadline.share(1 if needed and last else parts)
-            limited_tasks = self._with_limits(tasks, shortened_end, may_be_alone=needed)
+            # Where other models predict, a model that needs more than its share gives way to those that wait.
+            stop = share.end if needed and not again else None
+            limited_tasks = self._with_limits(tasks, shortened_end, may_be_alone=needed, stop=stop)
             shortest = 0.0 if again else _SHORTEST
             self._run_until(share, limited_tasks[:n_first], results, shortest=shortest)
-        rest = self._with_limits(tasks[n_first:], shortened_end)
+        rest = self._with_limits(tasks[n_first:], shortened_end, stop=None if again else self.deadline.end)
         if rest and self._is_worth_continuing(rest, results, n_first=n_first, needed=needed, elastic=elastic):
             self._run_until(self.deadline, rest, results)
         if len(results) < len(tasks):
@@ -216,7 +218,7 @@ class TaskRunner:
         return self.deadline.end - left + budget.seconds_if_shortened(left, others_wait=others_wait)
 
     def _with_limits(
-        self, tasks: Sequence[FitTask], shortened_end: float, *, may_be_alone: bool = False
+        self, tasks: Sequence[FitTask], shortened_end: float, *, stop: float | None, may_be_alone: bool = False
     ) -> list[FitTask]:
         """The tasks with what each must know to leave time for those that follow it."""
         if self.deadline.end is None or self.pool.cluster is not None:  # other machines have other clocks
@@ -229,6 +231,7 @@ class TaskRunner:
                 end=self.deadline.end,
                 rounds=rounds - number // parallel,
                 shortened_end=shortened_end,
+                stop=math.inf if stop is None else stop,
                 may_be_alone=may_be_alone,
                 is_optional=self.has_other,
             )

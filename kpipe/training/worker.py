@@ -84,6 +84,8 @@ class FitTask:
         How often fits of the model are still started until then, this fit included.
     shortened_end : float
         The same, if the fits have to be shortened.
+    stop : float
+        When the fit is stopped, and its work lost, by ``time.monotonic``.
     may_be_alone : bool
         Whether the fits that follow may be left out.
     is_optional : bool
@@ -108,6 +110,7 @@ class FitTask:
     end: float | None = None
     rounds: int = 1
     shortened_end: float = math.inf
+    stop: float = math.inf
     may_be_alone: bool = False
     is_optional: bool = False
     steps: tuple[Steps, ...] = ()
@@ -276,6 +279,7 @@ def _time_limit(task: FitTask, data: TrainingData) -> TimeLimit | None:
         now + shortened,
         rows=rows,
         alone_end=min(task.end, task.shortened_end) if task.may_be_alone else None,
+        stop=task.stop,
         is_optional=task.is_optional,
     )
 

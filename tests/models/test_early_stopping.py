@@ -12,6 +12,7 @@ from sklearn.base import clone
 from kpipe.core.time_limit import TimeLimit, limit_time
 from kpipe.core.values import Context
 from kpipe.errors import UsageError
+from kpipe.features import NativeCategories
 from kpipe.models import early_stopping, model
 from kpipe.models.early_stopping import EarlyStoppedClassifier, EarlyStoppedRegressor
 
@@ -53,25 +54,28 @@ def test_a_huge_table_gets_few_trees_that_learn_fast(monkeypatch: pytest.MonkeyP
     assert fitted(learning_rate=0.03).estimator_.get_params()["learning_rate"] == 0.03
 
 
-def within(limit: TimeLimit, *, rows: int = 2000) -> EarlyStoppedRegressor:
+def within(limit: TimeLimit, *, rows: int = 2000, name: str = "boosting") -> EarlyStoppedRegressor:
     with limit_time(limit):
-        return model("boosting")(VALUES).fit(*table(rows))[-1]
+        return model(name)(VALUES).fit(*table(rows))[-1]
 
 
+@pytest.mark.parametrize("name", ["boosting", "xgboost"])
 @pytest.mark.parametrize("refitted", [True, False])
 def test_with_little_time_fewer_trees_learn_faster_and_the_fit_can_be_repeated(
-    refitted: bool, monkeypatch: pytest.MonkeyPatch
+    refitted: bool, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if name == "xgboost":
+        pytest.importorskip("xgboost", reason="the extra 'xgboost' is not installed")
     monkeypatch.setattr(early_stopping, "_MEASURED_CELLS", 0)
     monkeypatch.setattr(early_stopping, "_REFITTED", 10_000 if refitted else 0)
     short = TimeLimit(time.monotonic() + 0.05)
-    first = within(short)
+    first = within(short, name=name)
     assert short.shortened
     [(planned, trees)] = short.taken
     assert trees <= planned
-    assert first.estimator_.get_params()["learning_rate"] > 0.03
-    again = within(TimeLimit(math.inf, repeated=short.taken))
-    X, _ = table()
+    assert first.estimator_.get_params()["learning_rate"] > 0.04
+    again = within(TimeLimit(math.inf, repeated=short.taken), name=name)
+    X = NativeCategories().fit_transform(table()[0])
     assert again.predict(X).tobytes() == first.predict(X).tobytes()
     assert again.trees_ == first.trees_ == trees
 

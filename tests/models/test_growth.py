@@ -1,4 +1,4 @@
-"""Boosting with a given number of trees keeps a time limit: it plans fewer trees, and keeps those grown in time."""
+"""Boosting keeps a time limit: a given number of trees becomes smaller, and trees that were grown in time are kept."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from kpipe.core import time_limit
 from kpipe.core.time_limit import TimeLimit, limit_time
 from kpipe.core.values import Context
 from kpipe.errors import TooFewStepsError
-from kpipe.models import growth, model
+from kpipe.models import early_stopping, growth, model
 from kpipe.models.growth import Growth
 
 CLASSES = Context(task="classification", n_classes=2, seed=0)
 VALUES = Context(task="regression", seed=0)
 TREES = {"boosting": {"n_estimators": 200}, "xgboost": {"n_estimators": 200}, "catboost": {"iterations": 200}}
+STOPPED_EARLY = {"boosting": {}, "xgboost": {}, "catboost": {"early_stopping_rounds": 20, "learning_rate": 0.1}}
 
 
 class SlowClock:
@@ -131,3 +132,42 @@ def test_classes_are_cut_short_too(library: str, clock: SlowClock) -> None:
         fitted = model(library, **TREES[library])(CLASSES).fit(X, y)
     assert limit.shortened
     assert (fitted.predict(X) == y).mean() > 0.7
+
+
+def stopped_early(name: str, limit: TimeLimit | None) -> np.ndarray:
+    X, values = table()
+    with limit_time(limit):
+        fitted = model(name, **STOPPED_EARLY[name])(VALUES).fit(X, values)
+    return np.asarray(fitted.predict(X))
+
+
+def trees_asked(name: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """All trees of an early-stopped fit, those of its inner splits included."""
+    asked, is_over = 0, Growth.is_over
+
+    def counted(self: Growth) -> bool:
+        nonlocal asked
+        asked += 1
+        return is_over(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Growth, "is_over", counted)
+        stopped_early(name, TimeLimit(1e9, stop=1e9))
+    return asked
+
+
+@pytest.mark.parametrize("share", [0.03, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("splits", [1, 5])
+def test_early_stopped_boosting_ends_before_it_would_be_stopped_and_is_repeated_to_the_byte(
+    library: str, share: float, splits: int, clock: SlowClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(early_stopping, "_SMALL", 1_000 if splits == 5 else 0)
+    trees = trees_asked(library, monkeypatch)
+    stop = clock.now + 0.1 * share * trees
+    limit = TimeLimit(1e9, stop=stop, rows=300)
+    first = stopped_early(library, limit)
+    assert clock.now < stop
+    assert limit.shortened
+    repeated = TimeLimit(0.0, repeated=limit.taken)
+    np.testing.assert_array_equal(stopped_early(library, repeated), first)
+    assert repeated.taken == limit.taken

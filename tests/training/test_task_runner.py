@@ -14,21 +14,41 @@ from kpipe.training.pool import WorkerPool
 from kpipe.training.task_runner import TaskRunner
 from kpipe.training.worker import FitResult, FitTask, TrainingData
 from tests.tables import survivors
+from tests.training.models import Watched
 
 
-@pytest.mark.parametrize(("share", "suffices"), [(1.0, False), (0.9, True)])
-def test_fits_that_may_be_shortened_need_a_share_of_the_time_of_those_before(share: float, suffices: bool) -> None:
-    made, rows = survivors(), np.arange(3)
-    runner = TaskRunner(
+def runner_for(budget: float, *, n_parallel: int = 2) -> TaskRunner:
+    made = survivors()
+    return TaskRunner(
         data=TrainingData(X=made.train, y=made.train["survived"].to_numpy(), X_test=made.test, outputs=2),
-        pool=WorkerPool(n_parallel=2),
+        pool=WorkerPool(n_parallel=n_parallel),
         checkpoints=NO_CHECKPOINTS,
         store=NO_STORE,
         on_fit_done=lambda fit: None,
         total=None,
-        deadline=Deadline(100.0),
+        deadline=Deadline(budget),
     )
+
+
+@pytest.mark.parametrize(("share", "suffices"), [(1.0, False), (0.9, True)])
+def test_fits_that_may_be_shortened_need_a_share_of_the_time_of_those_before(share: float, suffices: bool) -> None:
+    runner, rows = runner_for(100.0), np.arange(3)
     task = FitTask(model="m", fold=0, seed=1, threads=1, estimator=DummyClassifier(), train=rows, valid=rows)
     result = FitResult(valid=np.zeros((3, 2)), test=np.zeros((30, 2)), seconds=34.0, curves=np.zeros((2, 100, 2)))
     tasks = [replace(task, fold=fold) for fold in range(5)]  # three rounds
     assert runner.has_time_for(tasks, {(0, 0): result}, share=share) == suffices
+
+
+@pytest.mark.parametrize(
+    ("needed", "again", "told"),
+    [(True, False, [1, 1, 1]), (False, False, [0, 1, 1]), (False, True, [0, 0, 0])],
+    ids=["first model", "another model", "additional seed"],
+)
+def test_fits_are_told_when_they_are_stopped_unless_they_should_give_way(
+    needed: bool, again: bool, told: list[int]
+) -> None:
+    rows = np.arange(6)
+    task = FitTask(model="m", fold=0, seed=0, threads=1, estimator=Watched(), train=rows, valid=rows)
+    tasks = [replace(task, fold=fold) for fold in range(3)]
+    results = runner_for(600.0, n_parallel=1).run(tasks, needed=needed, again=again)
+    assert [int(results[0, fold].valid[0, 1]) for fold in range(3)] == told
