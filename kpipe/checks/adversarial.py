@@ -66,7 +66,7 @@ def adversarial_validation(problem: Problem, folds: Folds) -> Iterator[Finding]:
     if len(columns) < len(used):
         compared = set(columns)
         others = list_names([column for column in used if column not in compared])
-        detail += f" Not compared: {others}, which test continues."
+        detail += f" Not compared: {others}, which continue in test."
     if auc <= max(_MAX_AUC, 0.5 + _SIGNIFICANT * error):
         yield "pass", detail
         return
@@ -74,14 +74,14 @@ def adversarial_validation(problem: Problem, folds: Folds) -> Iterator[Finding]:
     if last is not None and last[0] > auc - _SIGNIFICANT * max(error, last[1]):
         yield (
             "pass",
-            f"{detail} The validation rows of the last fold differ as much from its training rows ({last[0]:.2f}).",
+            f"{detail} In the last fold, validation rows differ as much from training rows ({last[0]:.2f}).",
         )
         return
     tell = f" What differs most: {', '.join(important)}." if important else " No single column explains it."
     yield (
         "warn",
-        f"{detail}{tell} Find out what is different there (a unit, a placeholder, a spelling) and convert it in clean, "
-        "or validate on rows like those of test (--split).",
+        f"{detail}{tell} Find the cause (such as a unit, a placeholder or a spelling) and convert it in clean, or "
+        "validate on rows like those of test (--split).",
     )
 
 

@@ -55,8 +55,8 @@ def target_unchanged(problem: Problem, _: Folds) -> Iterator[Finding]:
 
 _OTHER_SCALE: Finding = (
     "fail",
-    "scores and submissions would be on the changed scale. Leave the target as it is; for a metric on logarithms, "
-    "models are trained on logarithms without that.",
+    "scores and submissions would be on the changed scale. Leave the target unchanged; for a metric on logarithms, "
+    "kpipe trains models on logarithms by itself.",
 )
 
 
@@ -92,10 +92,14 @@ def _effect_of_labels(raw: pd.Series, now: pd.Series) -> Finding:
     """Labels that trade places invert the submission; new labels are what the submission would hold."""
     mapping: Mapping[object, set[object]] = now.groupby(raw.to_numpy()).agg(set).to_dict()
     if set(map(str, raw.unique())) & set(map(str, now.unique())):
-        return "fail", "one label now stands for another, so the submission would be wrong. Leave the target as it is."
+        return "fail", "labels were swapped, so the submission would be wrong. Leave the target unchanged."
     if all(len(names) == 1 for names in mapping.values()):
-        return "warn", "the submission would hold the new labels, but Kaggle expects those of the file. Leave them."
-    return "fail", "labels were split or merged, but Kaggle expects those of the file. Leave the target as it is."
+        return (
+            "warn",
+            "the submission would contain the new labels, but Kaggle expects those of the file. Leave the target "
+            "unchanged.",
+        )
+    return "fail", "labels were split or merged, but Kaggle expects those of the file. Leave the target unchanged."
 
 
 TABLE_CHECKS = (TableCheck("target unchanged by clean", target_unchanged, every_column=True),)

@@ -31,7 +31,7 @@ _REMEDY = (
     "does not use the target may stay if its column is listed in `transductive`."
 )
 _CAUSES = {
-    "again": "changes when clean is called again on the same files: clean is random, or keeps something between calls. "
+    "again": "changes when clean is called again on the same files: clean is random, or keeps state between calls. "
     "Seed every random step, such as np.random.default_rng(0), inside clean.",
     "target": "changes when the targets of train are shuffled: clean uses the target, even that of validation rows. "
     "Move this step to `features`, which is fitted on the training rows of each fold.",
@@ -92,7 +92,7 @@ def clean_row_wise(problem: Problem, _: Folds) -> Iterator[Finding]:
         yield (
             "warn",
             f"Not checked, because clean changes the number of rows of {unmatched[0]}, and without a unique id they "
-            "cannot be matched with those of the file. Keep a unique id column.",
+            "cannot be matched with the rows of the file. Keep a unique id column.",
         )
         return
     rows = sum(min(_ROWS, 2 * len(frame) // 3) for frame in (problem.files.train, problem.files.test))
@@ -111,14 +111,14 @@ def _chosen_by_target(problem: Problem) -> str | None:
         other = [str(column) for column in (*then, *now) if (column in then) != (column in now)]
         if other:
             return (
-                f"clean returns other columns of {name} when the targets are shuffled ({list_names(other)}): it "
+                f"clean returns different columns of {name} when the targets are shuffled ({list_names(other)}): it "
                 "chooses columns by the target, even that of validation rows. Choose columns in `features`, such as "
                 "with SelectKBest, which is fitted on the training rows of each fold."
             )
         if then != now:
             return (
-                f"clean orders the columns of {name} by the target: they come in another order when the targets are "
-                "shuffled, and what takes columns by position then takes others. Keep the order of the file."
+                f"clean orders the columns of {name} by the target: their order changes when the targets are shuffled, "
+                "and code that selects columns by position then selects others. Keep the order of the file."
             )
     return _dropped_by_target(problem, shuffled, *(tables.train for tables in both))
 
@@ -136,9 +136,9 @@ def _dropped_by_target(problem: Problem, shuffled: pd.DataFrame, then: pd.DataFr
     if not dropped[0] or dropped[0] == dropped[1]:
         return None
     return (
-        f"clean drops {len(dropped[0]):,} rows of train by their target: with shuffled targets it drops others. The "
-        "score leaves out the rows that are hard to predict, but test has such rows. Keep them, and choose a loss or "
-        "weights that bear outliers, inside the model."
+        f"clean drops {len(dropped[0]):,} rows of train by their target: with shuffled targets it drops different "
+        "rows. The score then leaves out rows that are hard to predict, but test has such rows. Keep them, and use a "
+        "loss or weights that are robust to outliers, inside the model."
     )
 
 

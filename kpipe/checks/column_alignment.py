@@ -89,11 +89,11 @@ def _shift_finding(tables: Tables, columns: Sequence[str], shift: _Shift) -> Fin
     detail = (
         f"Test is off by {abs(by)} from {columns[start]} to {columns[end - 1]}: {end - start} columns of test have the "
         f"values that train has {where}; for example, {columns[start]} of test resembles {columns[start + by]} of "
-        "train. Check whether a column was read as the index, or names were assigned by position, and give the columns "
-        "of test their own names."
+        "train. Check whether a column was read as the index, or names were assigned by position, and give the test "
+        "columns their correct names."
     )
     if _may_be_time_window(tables, columns, shift):
-        return "warn", f"{detail} If the columns are a time window that moved on by a step, ignore this warning."
+        return "warn", f"{detail} If the columns are a time window that moved forward by one step, ignore this warning."
     return "fail", detail
 
 

@@ -48,7 +48,7 @@ def unseen_categories(problem: Problem, folds: Folds) -> Iterator[Finding]:
         and (share := float(_unseen(train[column], test[column]).mean())) > 0
     }
     if not shares:
-        yield "pass", "Every category in test also occurs in train. Columns of dates or unique values are not compared."
+        yield "pass", "Every category of test also occurs in train. Columns of dates or unique values are not compared."
         return
     excess = {
         column: share - (_unseen_in_validation(train[column], folds) if share > _MAX_UNSEEN else 0.0)
@@ -68,7 +68,7 @@ def unseen_categories(problem: Problem, folds: Folds) -> Iterator[Finding]:
         return
     yield (
         "warn",
-        f"{detail}{shown}. No model has seen these categories: if {worst} is spelled or coded differently in the two "
+        f"{detail}{shown}. No model has seen these categories: if {worst} is spelled or encoded differently in the two "
         f"files, convert it in clean; if the categories are really new, drop it (--drop {quote(worst)}).",
     )
 
@@ -115,9 +115,9 @@ def missingness_shift(problem: Problem, _: Folds) -> Iterator[Finding]:
     others = f"; and {more} more column{'s differ' if more > 1 else ' differs'}" if more > 0 else ""
     yield (
         "warn",
-        f"{'; '.join(shown[:3])}{others}. What models learn from missing values does not hold for test. Find the "
-        "reason (such as a file that was read wrongly, a join that failed, or another placeholder) and convert it in "
-        "clean, or drop these columns (--drop).",
+        f"{'; '.join(shown[:3])}{others}. What models learn from missing values does not apply to test. Find the cause "
+        "(such as a file that was read wrongly, a failed join, or another placeholder) and fix it in clean, or drop "
+        "these columns (--drop).",
     )
 
 

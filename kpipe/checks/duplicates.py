@@ -66,8 +66,8 @@ def duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Finding]
     if not compared:
         yield (
             "skipped",
-            "Not checked: no column has similar values in train and test, so test does not show how many duplicates "
-            "are usual.",
+            "Not checked: no column has similar values in train and test, so test cannot show how many duplicates to "
+            "expect.",
         )
         return
     names = f"all columns except the id{',' if ignored else ' and'} the target"
@@ -88,8 +88,9 @@ def duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Finding]
         yield (
             "warn",
             f"{counts[0].copied:.1%} of test rows also occur, identically ({names}), in train, but only "
-            f"{counts[0].validation:.1%} of validation rows do among the training rows of their fold: rows of train "
-            "were copied into test, so the score says nothing about them. Find out which rows are to be predicted.",
+            f"{counts[0].validation:.1%} of validation rows do among the training rows of their fold: train rows were "
+            "copied into test, so the score says nothing about these test rows. Find out which rows are to be "
+            "predicted.",
         )
         return
     yield (
@@ -171,8 +172,8 @@ def _usual_repeats(hashes: _Hashes, validation: float) -> str | None:
     if not is_natural(ours, theirs, float(np.isin(samples[1], samples[0]).mean()), size):
         return None
     return (
-        f"{validation:.1%} of validation rows also occur among the training rows of their fold, but rows of test "
-        f"repeat each other as often ({theirs:.1%}) as equally many rows of train do ({ours:.1%}): such "
+        f"{validation:.1%} of validation rows also occur among the training rows of their fold, but test rows repeat "
+        f"each other as often ({theirs:.1%}) as the same number of train rows do ({ours:.1%}): such "
         "repeats are natural."
     )
 

@@ -59,9 +59,9 @@ def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
     if oof.shape[1] == 2 and _is_reversed(y[rows][bad], oof[rows][bad, 1]) and gain[~bad].mean() > 0:
         yield (
             "fail",
-            f"Predictions are worse than at random for the {bad.sum():,} rows {_stretch(rows, bad)}, but good for the "
-            "others: there, the two labels of the target are exchanged. Compare these rows with their source, and "
-            "exchange them back in clean, or drop the rows.",
+            f"Predictions are worse than random for the {bad.sum():,} rows {_stretch(rows, bad)}, but good for the "
+            "others: the two labels of the target are swapped in these rows. Compare these rows with their source, "
+            "and swap the labels back in clean, or drop the rows.",
         )
         return
     same = ks_statistic(np.sort(y[rows][bad]), np.sort(y[rows][~bad])) < _SAME_TARGET
@@ -70,8 +70,8 @@ def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
         yield (
             "fail" if sure else "warn",
             f"Predictions are no better than without features for the {bad.sum():,} rows {_stretch(rows, bad)}, but "
-            "good for the others: there, the target or columns may belong to other rows. Check how they were joined "
-            "(by id, not by position).",
+            "good for the others: in these rows, the target or columns may belong to other rows. Check how they were "
+            "joined (by id, not by position).",
         )
 
 
@@ -104,8 +104,8 @@ def _every_few_rows(rows: np.ndarray, gain: np.ndarray) -> Finding | None:
                 "fail",
                 f"Predictions are no better than without features for every {_ORDINALS[period]} row (rows "
                 f"{', '.join(str(int(row) + 1) for row in rows[bad][:3])}, ... of train.csv), but good for the others: "
-                "there, the target or columns may belong to other rows. Check how they were joined (by id, not by "
-                "position).",
+                "in these rows, the target or columns may belong to other rows. Check how they were joined (by id, "
+                "not by position).",
             )
     return None
 

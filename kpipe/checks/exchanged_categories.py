@@ -49,8 +49,8 @@ def exchanged_categories(problem: Problem, _: Folds) -> Iterator[Finding]:
                 )
                 yield (
                     "fail",
-                    f"{column} has other categories in test than the same names mean in train, by all other columns: "
-                    f"{shown}. Exchange them back in clean, or find out how the two files code {column}.",
+                    f"{column} has categories whose names mean something else in test than in train, judged by all "
+                    f"other columns: {shown}. Swap them back in clean, or find out how the two files encode {column}.",
                 )
 
 

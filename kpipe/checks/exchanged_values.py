@@ -63,7 +63,7 @@ def _exchanged(train: np.ndarray, test: np.ndarray) -> str | None:
         return None
     return (
         f"{{0}} exceeds {{1}} in {exceeds:.1%} of train's rows, but {{1}} exceeds {{0}} in {len(odd)} rows of test "
-        f"({len(odd) / len(test):.1%}): there the two may be exchanged. Exchange them back in clean."
+        f"({len(odd) / len(test):.1%}): the two may be swapped in these rows. Swap them back in clean."
     )
 
 
@@ -101,8 +101,8 @@ def other_form_of_date(train: pd.Series, test: pd.Series) -> str | None:
                 cell = test.dropna().astype(str).loc[lambda cells: cells.str.match(_NUMBERS)].iloc[odd[0]]
                 return (
                     f"{train.name} is written as {names} in train, but {len(odd)} cells of test can only be the "
-                    f"reverse, such as {cell!r}; others there are read wrongly. Parse the dates of each form with its "
-                    "own format in clean."
+                    f"reverse, such as {cell!r}; others there are read wrongly. Parse each form of date with its own "
+                    "format in clean."
                 )
     return None
 
@@ -142,8 +142,8 @@ def days_out_of_order(column: str, train: pd.Series, test: pd.Series | None) -> 
         return None
     return (
         f"{column} is in the order of the file in train, and in test but for {len(odd)} rows (first: row {odd[0] + 1}, "
-        f"{test.iloc[odd[0]]:%Y-%m-%d}) that fit once day and month are exchanged. Parse the dates of these rows in "
-        "clean with their own format."
+        f"{test.iloc[odd[0]]:%Y-%m-%d}) that fit if day and month are swapped. Parse the dates of these rows in clean "
+        "with their own format."
     )
 
 
@@ -168,5 +168,5 @@ def exchanged_days(column: str, train: pd.Series, test: pd.Series | None) -> Ite
     if z > _SIGNIFICANT and 1 - shares[0] > _MIN_EARLY and len(months[1] - months[0]) + (shares[1] > 0.999) > 0:
         yield (
             f"{column} has days from 1 to 12 in {shares[1]:.0%} of test rows, but in {shares[0]:.0%} of train's: day "
-            "and month may be exchanged. Parse the dates of each file in clean with its own format."
+            "and month may be swapped. Parse the dates of each file in clean with its own format."
         )

@@ -19,8 +19,8 @@ from kpipe.problem.problem import Problem
 __all__ = ["validation_leakage"]
 
 _RANDOM = (
-    "Not checked: {} gives other predictions whenever it is fitted, so nothing can be said about what changes them. "
-    "Make fits reproducible first (see the check reproducible fits)."
+    "Not checked: {} gives different predictions each time it is fitted, so the cause of a change cannot be "
+    "determined. Make fits reproducible first (see the check reproducible fits)."
 )
 _COLUMNS = 200  # the first ones, of which the one that tells least is taken
 _FEW_SOURCES = 5  # rows whose columns all validation rows are given: no mean, mode or maximum stays what it was
@@ -68,7 +68,7 @@ def validation_leakage(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
         return
     yield (
         "pass",
-        f"The models of fold 1 do not depend on the targets or the columns of its {len(held):,} validation rows.",
+        f"The models of fold 1 do not depend on the targets or columns of its {len(held):,} validation rows.",
     )
 
 
@@ -137,8 +137,8 @@ def _looked_up(
     spread = np.abs(predictions - mean).max(axis=1)
     if same and (spread > ROUNDING * max(float(np.nanstd(predictions)), 1e-300)).mean() > _FEW:
         return (
-            "gives rows that are equal in all columns different predictions: something is looked up by the index or "
-            "the place of the row, or filled from neighbouring rows. Use the columns of the row only."
+            "gives different predictions for rows that are equal in all columns: something is looked up by the index "
+            "or position of the row, or filled from neighbouring rows. Use only the row's columns."
         )
     y = before.y[held] if before.y.ndim == 1 else before.y[held, 0]
     deviation = (predictions - mean)[:, -1]
@@ -149,7 +149,7 @@ def _looked_up(
         return None
     return (
         f"still orders validation rows by their own targets (rank correlation {told:.2f}) when all of them have the "
-        "columns of a few others: the target is looked up by the id. Remove that look-up."
+        "columns of a few others: the target is looked up by the id. Remove that lookup."
     )
 
 
@@ -162,6 +162,6 @@ def _is_random(name: str, one: Predictions, two: Predictions) -> bool:
 def _leak(model: str, changed: np.ndarray, altered: str) -> str:
     return (
         f"{model} changes {changed.sum():,} of the {len(changed):,} predictions of fold 1 when only the {altered} of "
-        "its validation rows change: something was fitted on the rows that are scored. Learn only in "
-        "`features` or in the estimator, and only from the rows that are passed to `fit`."
+        "its validation rows change: something was fitted on the rows that are scored. Fit only in `features` or in "
+        "the estimator, and only on the rows that are passed to `fit`."
     )

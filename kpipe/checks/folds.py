@@ -83,7 +83,7 @@ def groups_together(problem: Problem, folds: Folds) -> Iterator[Finding]:
                 "groups together, such as GroupKFold.",
             )
             return
-    yield "pass", f"In no fold is a {by} in both the training and the validation rows."
+    yield "pass", f"No {by} occurs in both the training and the validation rows of a fold."
 
 
 def validation_after_training(problem: Problem, folds: Folds) -> Iterator[Finding]:

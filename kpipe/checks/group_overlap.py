@@ -99,7 +99,8 @@ def group_overlap(problem: Problem, folds: Folds) -> Iterator[Finding]:
         )
         if in_text:
             advice = (
-                "The score is too optimistic: make a column of it in clean, and keep its rows in one fold (groups=)."
+                "The score is too optimistic: extract it into a column in clean, and keep its rows in one fold "
+                "(groups=)."
             )
     else:
         advice = "The score is too pessimistic: split by row (--split rows), or by another column."
@@ -150,7 +151,7 @@ def _parts(problem: Problem) -> Iterator[_Column]:
             if ours.notna().mean() > _MOST:
                 yield f"the {which} of {column}", ours, theirs
         ours, theirs = (text.str.findall(r"\w+").map(sorted, na_action="ignore").str.join(" ") for text in cells)
-        yield f"{column}, whatever its case and the order of its words,", ours, theirs
+        yield f"{column}, ignoring case and word order,", ours, theirs
 
 
 def _parts_of_numbers(problem: Problem, *, among: bool) -> Iterator[_Column]:

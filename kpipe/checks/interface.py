@@ -116,7 +116,7 @@ def run_check(name: str, function: Callable[..., Iterable[Finding]], *arguments:
         _LOG.exception("the check %s could not be completed", name)
         reason = f"{type(error).__name__}: {error}"
         findings = [
-            ("warn", f"This check could not be completed ({reason}). Please report it: the log has the traceback.")
+            ("warn", f"This check could not be completed ({reason}). Please report this; the log has the traceback.")
         ]
     for status, detail in findings:
         yield Check(name=name, status=status, detail=detail)

@@ -104,8 +104,8 @@ def _determined_otherwise(train: pd.DataFrame, test: pd.DataFrame) -> str | None
                 row = int(np.flatnonzero(odd)[0]) + 1
                 return (
                     f"{given} determines {name} in train, but {name} is another in {odd.sum():,} rows of test "
-                    f"({odd.mean():.1%}; first: row {row}): it is coded differently there, or belongs to other rows. "
-                    "Compute it in the same way for both files in clean, and join tables by the id."
+                    f"({odd.mean():.1%}; first: row {row}): it is encoded differently there, or belongs to other rows. "
+                    "Compute it in the same way for both files in clean, and join tables by id."
                 )
     return None
 
@@ -235,16 +235,16 @@ def _finding(worst: _Break, broken: list[_Break]) -> Finding:
     often = max(dict.fromkeys(names), key=names.count)
     where = f"in {worst.rows:,} rows of {worst.table} (row {worst.start + 1} to row {worst.end + 1})"
     text = (
-        f"{worst.one} and {worst.two} belong together (correlation of ranks {worst.there:.2f}), but are unrelated "
-        f"{where}: there it is {worst.here:.2f}, although each looks as usual."
+        f"{worst.one} and {worst.two} are correlated (rank correlation {worst.there:.2f}), except "
+        f"{where}: there it is {worst.here:.2f}, although each column by itself looks normal."
     )
     if len(broken) > 1:
         text += f" So are {len(broken)} such pairs; {often} is in {names.count(often)} of them."
     if worst.shift:
         by = f"{abs(worst.shift)} row{'s' * (abs(worst.shift) > 1)}"
-        text += f" It comes back when one of them is moved by {by}: they are joined {by} apart."
+        text += f" The correlation returns when one of them is shifted by {by}: they were joined {by} apart."
     fails = worst.shift != 0
-    advice = "Values of other rows were joined to these: join tables by the id and not by position, in clean or before."
+    advice = "Values of other rows were joined to these rows: join tables by id, not by position, in clean or before."
     return "fail" if fails else "warn", f"{text} {advice}"
 
 

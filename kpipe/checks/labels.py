@@ -35,8 +35,8 @@ def labels_of_sample_submission(problem: Problem, folds: Folds) -> Iterator[Find
         yield (
             "fail",
             f"The labels of train ({', '.join(map(str, written[:_SHOWN]))}) are not those of the sample submission "
-            f"({sample}): Kaggle may reject the submission. Write them alike in clean, or choose a --metric of "
-            "probabilities such as auc if the column asks for those.",
+            f"({sample}): Kaggle may reject the submission. Use the same labels in clean, or choose a --metric of "
+            "probabilities, such as auc, if the column expects those.",
         )
 
 

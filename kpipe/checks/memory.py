@@ -17,12 +17,13 @@ __all__ = ["memory_between_fits"]
 
 _HASH_SEEDS = (20_011, 31_337, 271)  # values of PYTHONHASHSEED; the further ones tell hashes from memory
 _ALONE = (
-    "{error}. It needs what only this process has: a table that clean, a splitter or an earlier fit has kept outside "
-    "of the fitted object. Pass it on through columns and parameters."
+    "{error}. It depends on state of this process: a table that clean, a splitter or an earlier fit has stored outside "
+    "of the fitted object. Pass it through columns and parameters."
 )
 _OF_FILES = (
-    "when the rows of train.csv on disk are others than those that are passed to fit: the module reads the file by "
-    "itself, with validation rows and their targets. Use the tables that clean gets; list further files in `extra`."
+    "when train.csv on disk has other rows than those that are passed to fit: the module reads the file by itself, "
+    "including validation rows and their targets. Use the tables that are passed to clean; list additional files in "
+    "`extra`."
 )
 _OF_PROCESSES = (
     "from one process to the next: it depends on hash(), on the order of a set, or on the clock. Sort sets, hash with "
@@ -30,11 +31,11 @@ _OF_PROCESSES = (
 )
 _OF_FITS = (
     "when the last fold is fitted alone in a fresh process, and from one fit to the next in this one: it is random, or "
-    "keeps something. Pass context.seed to every random step, and keep nothing outside of the fitted object."
+    "keeps state. Pass context.seed to every random step, and keep nothing outside of the fitted object."
 )
 _BETWEEN_FITS = (
-    "when the last fold is fitted alone in a fresh process: something is kept between fits (a cache, an attribute of a "
-    "class, a table that an import or a splitter has kept). Keep nothing outside of the fitted object."
+    "when the last fold is fitted alone in a fresh process: state is kept between fits (a cache, a class attribute, a "
+    "table stored by an import or a splitter). Keep nothing outside of the fitted object."
 )
 
 
@@ -78,8 +79,8 @@ def memory_between_fits(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]
     if not changed:
         yield (
             "pass",
-            "The last fold gives the same predictions alone in a fresh process, with other hashes, another clock and "
-            "another train.csv on disk.",
+            "The last fold gives the same predictions when it is fitted alone in a fresh process, with other hashes, "
+            "another clock and another train.csv on disk.",
         )
         return
     if _first_change(trainer.train_last_fold(), trainer.train_last_fold(), trainer.last_fold):
@@ -100,14 +101,14 @@ def _own_files(fresh: FreshFit) -> str | None:
     if fresh.opened:
         return (
             f"The competition's code opens {', '.join(fresh.opened[:3])} by itself: it may see validation rows and "
-            "their targets. Use the tables that clean gets and the rows that are passed to fit; list further files in "
-            "`extra`."
+            "their targets. Use the tables that are passed to clean and the rows that are passed to fit; list "
+            "additional files in `extra`."
         )
     if fresh.kept:
         return (
-            f"The competition's code opens {', '.join(fresh.kept[:3])}, which an earlier fit or clean has written: "
-            "results of other folds and other data are found there. Keep nothing between fits, or name the file by a "
-            "hash of all that its content depends on."
+            f"The competition's code opens {', '.join(fresh.kept[:3])}, which an earlier call of fit or clean has "
+            "written: it may contain results of other folds or other data. Keep nothing between fits, or name the "
+            "file by a hash of everything that its content depends on."
         )
     return None
 

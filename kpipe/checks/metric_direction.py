@@ -82,7 +82,7 @@ def _differs_from_kpipes(trained: TrainedModels) -> Finding | None:
     of_scale = len(factors) == len(ratios) > 1 and np.allclose(factors, factors[0], rtol=1e-6) and factors[0] > 0
     return (
         "warn" if of_scale or known.name != metric.name else "fail",
-        f"The competition's own {metric.name} is {ours:.5g} on {where}, but kpipe's {known.name} is {theirs:.5g}"
+        f"The custom metric {metric.name} is {ours:.5g} on {where}, but kpipe's {known.name} is {theirs:.5g}"
         f"{f': {factors[0]:g} times as much everywhere' if of_scale else ''}. Correct the function (it must not depend "
         "on the number or the order of rows), or give it another name.",
     )
@@ -97,8 +97,8 @@ def _depends_on_order(trained: TrainedModels) -> str | None:
     if np.isclose(once, again, rtol=1e-6, atol=1e-9, equal_nan=True):
         return None
     return (
-        f"{metric.name} is {once:.5g}, but {again:.5g} when rows and predictions are reordered together: it weighs "
-        "rows by their place, or leaves some out. Correct the function, so that it treats all rows alike."
+        f"{metric.name} is {once:.5g}, but {again:.5g} when rows and predictions are reordered together: it weights "
+        "rows by their position, or leaves some out. Correct the function so that it treats all rows equally."
     )
 
 

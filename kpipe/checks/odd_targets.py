@@ -49,7 +49,7 @@ def odd_targets(problem: Problem, _: Folds) -> Iterator[Finding]:
         y = y[np.isfinite(y)]
         text = _placeholder(y) or _zero(y) or _filled(y) or _other_unit(y) or _logarithm(y)
         if text is not None:
-            yield "warn", f"{name} {text} Models learn it, and it weighs heavily in the score."
+            yield "warn", f"{name} {text} Models learn it, and it affects the score strongly."
 
 
 def _placeholder(y: np.ndarray) -> str | None:
@@ -98,7 +98,7 @@ def _filled(y: np.ndarray) -> str | None:
             return (
                 f"is {value:g} in {count:,} of {len(y):,} rows of train, {count / max(often, 1):.0f} times as often as "
                 f"any other value, and near the {name} of the others ({usual:g}): probably unknown targets that were "
-                "filled. Drop these rows in clean."
+                "imputed. Drop these rows in clean."
             )
     return None
 
@@ -180,8 +180,8 @@ def targets_far_from_predictions(trained: TrainedModels) -> Iterator[Finding]:
     factors = " or ".join(f"{10.0**power:g}" for power in sorted({*powers.tolist()}))
     yield (
         "warn",
-        f"{name} is {factors} times what is predicted in {len(odd)} rows of train, and near it in the others "
-        f"({shown}): probably a digit too many or too few, or another unit. Correct these rows in clean.",
+        f"{name} is {factors} times the prediction in {len(odd)} rows of train, and close to it in the others "
+        f"({shown}): probably one digit too many or too few, or another unit. Correct these rows in clean.",
     )
 
 

@@ -16,13 +16,13 @@ _MIN_ROWS, _MIN_SHARE, _SIGNIFICANT = 200, 0.01, 6.0  # of test; difference of s
 _LETTERS = re.compile(r"[^\W\d_]")
 _MARKS = {
     # What is looked for after the length: a text that was cut off lacks its full stop, too.
-    "codes of HTML such as &quot;": re.compile(r"&(?:[a-z]{2,8}|#\d{2,5}|#x[0-9a-f]{2,5});", re.IGNORECASE),
-    "tags of HTML such as <br>": re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", re.IGNORECASE),
-    "letters of a wrong encoding such as â€™ or Ã©": re.compile(
+    "HTML entities such as &quot;": re.compile(r"&(?:[a-z]{2,8}|#\d{2,5}|#x[0-9a-f]{2,5});", re.IGNORECASE),
+    "HTML tags such as <br>": re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", re.IGNORECASE),
+    "characters of a wrong encoding such as â€™ or Ã©": re.compile(
         r"â€|Ã[\x80-\xbf\u2018-\u203a©¨¤¶¼]|Â[\xa0-\xbf]|\ufffd"
     ),
     "escaped characters such as \\n": re.compile(r"\\[nrtu\"']"),
-    "addresses of the web": re.compile(r"https?://|www\."),
+    "web addresses": re.compile(r"https?://|www\."),
     "line breaks": re.compile(r"[\r\n]"),
     "letters beyond ASCII": re.compile(r"[^\x00-\x7f]"),
     "digits": re.compile(r"\d"),
@@ -56,7 +56,8 @@ def odd_texts(train: pd.Series, test: pd.Series) -> Iterator[str]:
             shown = _excerpt(str(marked.iloc[0]), _MARKS.get(what.removeprefix("has ")))
             yield (
                 f"{train.name} {what} in {shares[1]:.1%} of test's rows, in {shares[0]:.1%} of train's, such as "
-                f"{shown!r}: the texts of the two files are written differently. Write them alike in clean."
+                f"{shown!r}: the texts of the two files are written differently. Convert them to the same form in "
+                "clean."
             )
             return
 
@@ -75,7 +76,7 @@ def _excerpt(text: str, pattern: re.Pattern[str] | None) -> str:
 
 def _ways(train: pd.Series, test: pd.Series) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
     """What a text may be like, and which rows of train and of test are."""
-    for what, has in (("is in capitals only", str.isupper), ("is in small letters only", str.islower)):
+    for what, has in (("is all upper case", str.isupper), ("is all lower case", str.islower)):
         yield what, (_each(train, has), _each(test, has))
     lengths = train.str.len().to_numpy(), test.str.len().to_numpy()
     values, counts = np.unique(lengths[1], return_counts=True)

@@ -67,9 +67,9 @@ def values_in_range(problem: Problem, _: Folds) -> Iterator[Finding]:
     if not found:
         found = list(exchanged_columns(X, test))
     if not found:
-        yield "pass", "Test has no placeholder, unit or spelling that train does not have."
+        yield "pass", "Test has no placeholder, unit or spelling that does not occur in train."
         return
-    more = f" {len(found) - 3} more columns differ likewise." if len(found) > 3 else ""
+    more = f" {len(found) - 3} more columns differ in such ways." if len(found) > 3 else ""
     yield "fail" if certain else "warn", f"{' '.join(found[:3])}{more}"
 
 
@@ -269,7 +269,7 @@ def _fewer_decimals(column: str, ours: np.ndarray, theirs: np.ndarray) -> Iterat
         if z > _SIGNIFICANT + 1 and now - before > 0.1 and len(np.unique(ours)) >= _MIN_VALUES:
             yield (
                 f"{column} has at most {decimals} decimals in {now:.0%} of test's rows, in {before:.0%} of train's: "
-                "some are rounded, or in another unit. Round or convert both tables alike in clean."
+                "some are rounded, or in another unit. Round or convert both tables to the same form in clean."
             )
             return
 

@@ -94,7 +94,7 @@ def _keeps(probed: _Probed) -> Finding | None:
     return (
         "fail",
         f"{probed.metric.name} is {before:.5g} for half of the rows, and {after:.5g} after it was called for perfect "
-        f"predictions ({best:.5g}): it keeps something between calls. Compute it from its arguments alone.",
+        f"predictions ({best:.5g}): it keeps state between calls. Compute it from its arguments alone.",
     )
 
 
@@ -109,8 +109,8 @@ def _alters(probed: _Probed) -> Finding | None:
         return None
     return (
         "fail",
-        f"{probed.metric.name} changes {' and '.join(changed)} that it is given: what is scored or written later is no "
-        "longer what the models predicted. Work on copies (y = y.copy()).",
+        f"{probed.metric.name} changes {' and '.join(changed)} that are passed to it: later scores and files no longer "
+        "reflect what the models predicted. Work on copies (y = y.copy()).",
     )
 
 
@@ -121,7 +121,7 @@ def _ignores_pairs(probed: _Probed) -> Finding | None:
         return None
     return (
         "fail",
-        f"{probed.metric.name} is {once:.5g}, and the same when predictions are given to other rows: it does not "
+        f"{probed.metric.name} is {once:.5g}, and the same when predictions are assigned to other rows: it does not "
         "compare a row's prediction with the row's own target. Correct the function.",
     )
 
@@ -141,7 +141,7 @@ def _leaves_out_unsure_rows(probed: _Probed) -> Finding | None:
     return (
         "fail",
         f"{probed.metric.name} is perfect where {int(wrong.sum()):,} of {len(wrong):,} rows are predicted with a "
-        "probability of one half: it leaves out rows that are not sure. Count all rows.",
+        "probability of one half: it leaves out uncertain rows. Count all rows.",
     )
 
 
@@ -157,7 +157,7 @@ def _leaves_out_the_worst(probed: _Probed) -> Finding | None:
     return (
         "warn",
         f"{probed.metric.name} is perfect although {_SPOILT:.0%} of the rows are predicted wrongly: it leaves out the "
-        "worst rows, or counts some rows only. Make sure that Kaggle's metric does, too.",
+        "worst rows, or counts only some rows. Make sure that Kaggle's metric does so, too.",
     )
 
 
@@ -182,7 +182,7 @@ def _chooses_by_targets(probed: _Probed) -> Finding | None:
     return (
         "fail",
         f"{probed.metric.name} is {whole:.5g} on all rows, but {np.mean(parts):.5g} on average on parts of "
-        f"{_PART_ROWS} of them: it chooses something, such as a threshold, by the targets that it scores. Fix it "
+        f"{_PART_ROWS} of them: it tunes something, such as a threshold, on the targets that it scores. Set it "
         'beforehand, or let kpipe fit the threshold on other folds (needs="label").',
     )
 
@@ -196,8 +196,8 @@ def _ignores_direction(probed: _Probed) -> Finding | None:
         return None
     return (
         "warn",
-        f"{probed.metric.name} is {once:.5g}, and the same for predictions in the reverse order: a model that "
-        "exchanges the classes would not be noticed. Do not take the absolute value or the square.",
+        f"{probed.metric.name} is {once:.5g}, and the same for predictions in the reverse order: a model that swaps "
+        "the classes would go unnoticed. Do not take the absolute value or the square.",
     )
 
 

@@ -49,7 +49,7 @@ def own_splitter(problem: Problem, folds: Folds) -> Iterator[Finding]:
             yield (
                 "fail",
                 f"The splitter splits the same table differently when it is called again (fold {differing + 1}): two "
-                "runs cannot be compared. Give it a random_state, and let it store nothing.",
+                "runs cannot be compared. Set its random_state, and keep no state in it.",
             )
             return
         if (chosen := _chosen_by_target(problem, again)) is not None:
@@ -83,8 +83,8 @@ def _chosen_by_target(problem: Problem, folds: Folds) -> str | None:
         return None
     return (
         f"The splitter validates {len(validated):,} of {len(train):,} rows, and chooses them by their target: with "
-        "permuted targets it validates others. The score leaves out rows that test has. Validate all rows, or choose "
-        "them without the target."
+        "permuted targets it validates different rows. The score leaves out rows like those that test has. Validate "
+        "all rows, or choose them without the target."
     )
 
 
@@ -104,13 +104,13 @@ def _uncounted(problem: Problem, folds: Folds) -> Finding | None:
             return None
         what = f"never validates {len(never):,} of {rows:,} rows (first: row {never[0] + 1} of train.csv)"
         what += f", which differ from the others in {column}" if column else ""
-        why = "The score says nothing of them"
+        why = "The score says nothing about them"
     else:
         twice = np.flatnonzero(counts > 1)
         what = f"validates {len(twice):,} of {rows:,} rows more than once (first: row {twice[0] + 1} of train.csv)"
         what += ", and others once" if counts.min() else ", and others never"
-        why = "These weigh more in the score"
-    return "warn", f"The splitter {what}. {why}. Let each row be validated in exactly one fold, as KFold does."
+        why = "These rows count more in the score"
+    return "warn", f"The splitter {what}. {why}. Validate each row in exactly one fold, as KFold does."
 
 
 def _by_which_column(problem: Problem, validated: np.ndarray) -> tuple[str | None, bool]:
@@ -144,7 +144,7 @@ def _few_training_rows(problem: Problem, folds: Folds) -> Finding | None:
     return (
         "warn",
         f"Fold {worst + 1} trains on {len(np.unique(folds.train[worst])):,} of the {rows - len(folds.valid[worst]):,} "
-        "rows that it does not validate: the score is that of models of fewer rows, and the submission, too. Train on "
+        "rows that it does not validate: the score and the submission come from models trained on fewer rows. Train on "
         "all other rows.",
     )
 

@@ -57,8 +57,9 @@ def pictures_alike(problem: Problem, _: Folds) -> Iterator[Finding]:
     shown = ", ".join(text for _, text in sorted(found, reverse=True)[:3])
     yield (
         "warn",
-        f"Pictures of test differ from train's in {shown}; medians. They may be in grey, in another order of channels, "
-        "turned, blurred or saved otherwise: look at some of both, and convert them alike before training.",
+        f"Test pictures differ from train pictures in {shown}; medians. They may be grey, blurred, rotated, saved "
+        "differently, or have their channels in another order: compare some of both, and convert them to the same "
+        "form before training.",
     )
 
 
@@ -115,15 +116,17 @@ def pixels_tell_the_class(problem: Problem, _: Folds) -> Iterator[Finding]:
     if told[best] < _MARK or told[best] < _TIMES * max(usual, 0.0):
         yield (
             "pass",
-            f"No pixel tells the class by itself (most: {max(told[best], 0):.0%} of what is open, at {where}).",
+            f"No single pixel predicts the class (the best, at {where}: {max(told[best], 0):.0%} of the uncertainty "
+            "explained).",
         )
         return
     many = int((told > told[best] / 2).sum())
     yield (
         "fail" if told[best] >= _SURE_MARK else "warn",
-        f"The pixel at {where} alone tells {told[best]:.0%} of what is open about the class; nine of ten pixels tell "
-        f"at most {max(usual, 0):.0%}. {many:,} of the pixels looked at tell half as much or more: probably a mark, a "
-        "frame or a logo that pictures of some classes have. Look at that place, and crop or cover it in all pictures.",
+        f"The pixel at {where} alone explains {told[best]:.0%} of the uncertainty about the class; nine of ten pixels "
+        f"explain at most {max(usual, 0):.0%}. {many:,} of the tested pixels explain half as much or more: probably a "
+        "mark, a frame or a logo in the pictures of some classes. Look at that region, and crop or mask it in all "
+        "pictures.",
     )
 
 

@@ -22,7 +22,7 @@ _SIDE = 12  # pixels of a thumbnail
 _ALIKE = 0.97  # correlation of two thumbnails from which the pictures count as the same
 _TURNED = 500  # pictures that are looked up turned and cropped, if none is found otherwise
 _CROPS = (0.9, 0.8, 0.7)  # share of the side of a picture that a copy shows
-_MEANING = {FILE_COLUMNS[3]: " (of JPEG files, the quality)"}
+_MEANING = {FILE_COLUMNS[3]: " (for JPEG files, the quality)"}
 _FLAT = 4.0  # standard deviation of a thumbnail's grey levels below which it shows nothing
 _QUERIES, _AMONG, _AT_A_TIME = 2_000, 20_000, 500  # pictures looked up, looked up among, and at a time
 _SIGNIFICANT, _MIN_EXCESS, _FAILS = 3.5, 0.003, 0.1  # as for rows of tables
@@ -173,8 +173,9 @@ def _finding(problem: Problem, pairs: np.ndarray, of_test: np.ndarray, fold_of: 
         names = f"{_name(train, pairs[place, 0])} and {_name(train, pairs[place, 1])}"
         return (
             "fail" if excess > _FAILS else "warn",
-            f"{here:.1%} of validation rows have a picture that occurs again, the same or nearly, among the training "
-            f"rows of their fold; for test rows it is {there:.1%}. The score is too optimistic. For example {names}, "
+            f"{here:.1%} of validation rows have a picture that also occurs, identically or nearly so, among the "
+            f"training rows of their fold; for test rows it is {there:.1%}. The score is too optimistic. For example "
+            f"{names}, "
             f"separated by fold {fold_of[place] + 1}. Keep such pictures in one fold (groups=, --split COLUMN), or "
             "drop the copies in clean.",
         )
@@ -183,13 +184,14 @@ def _finding(problem: Problem, pairs: np.ndarray, of_test: np.ndarray, fold_of: 
         names = f"{_name(test, of_test[place, 0])} of test and {_name(train, of_test[place, 1])} of train"
         return (
             "warn",
-            f"{there:.1%} of test's pictures occur in train, the same or nearly; of validation rows, among the "
-            f"training rows of their fold, {here:.1%} do. Test may be easier than the score says. For example {names}.",
+            f"{there:.1%} of test pictures also occur in train, identically or nearly so; of validation rows, among "
+            f"the training rows of their fold, {here:.1%} do. Test may be easier than the score suggests. For example "
+            f"{names}.",
         )
     return (
         "pass",
-        f"{here:.1%} of validation rows have a picture that occurs again, the same or nearly, among the training rows "
-        f"of their fold; for test rows it is {there:.1%}.",
+        f"{here:.1%} of validation rows have a picture that also occurs, identically or nearly so, among the training "
+        f"rows of their fold; for test rows it is {there:.1%}.",
     )
 
 
@@ -229,13 +231,14 @@ def files_tell_the_class(problem: Problem, folds: Folds) -> Iterator[Finding]:
         yield (
             "warn",
             f"{name!r}{_MEANING.get(name, '')} alone tells the class of {told[name]:.1%} of the pictures (the most "
-            f"common class: {usual:.1%}): pictures of the classes were saved in different ways. A network may learn "
-            "traces of that instead of what the pictures show. Compare the files of test.",
+            f"common class: {usual:.1%}): pictures of different classes were saved in different ways. A network may "
+            "learn traces of that instead of what the pictures show. Check whether the test files differ in the same "
+            "way.",
         )
     else:
         yield (
             "pass",
-            f"Sizes and formats of the files do not tell the classes: {name!r} is right for {told[name]:.1%} of the "
+            f"File sizes and formats do not reveal the classes: {name!r} is right for {told[name]:.1%} of the "
             f"pictures, the most common class for {usual:.1%}.",
         )
 

@@ -57,22 +57,25 @@ def plausible_score(trained: TrainedModels) -> Iterator[Finding]:
     single = _best_single(X, y[some])
     score = f"{problem.metric.name} {problem.metric.function(y[scored], output(problem.metric, oof[scored])):.5g}"
     best = (
-        f"{single[1]} tells most by itself, {single[0]:.0%} of the way to perfect" if single[1] else "no column tells"
+        f"{single[1]} is the most predictive column, {single[0]:.0%} of the way to a perfect score"
+        if single[1]
+        else "no single column predicts the target"
     )
     of_parts = is_pixel_table(X) or any(is_free_text(X[column]) for column in X)
     if ours >= _PERFECT:
         yield (
             "fail" if single[0] < _EXPLAINED and not of_parts else "warn",
             f"The score is perfect or nearly so ({score}), and {best}. Look for a column, a combination of columns, or "
-            "a step in clean or features that holds the target, and for copies of validation rows among training rows.",
+            "a step in clean or features that contains the target, and for copies of validation rows among training "
+            "rows.",
         )
     elif (
         single[0] < _EXPLAINED * ours and not of_parts and _skill_of_groups(trained, X, some) < _EXPLAINED_SIMPLY * ours
     ):
         yield (
             "warn",
-            f"The score is nearly perfect ({score}), although {best}. If the target is not computed from the columns, "
-            "look for columns that hold it together, and for copies of validation rows among training rows.",
+            f"The score is nearly perfect ({score}), although {best}. Unless the target is computed from the columns, "
+            "look for columns that together contain it, and for copies of validation rows among training rows.",
         )
 
 
@@ -190,7 +193,7 @@ def even_folds(trained: TrainedModels) -> Iterator[Finding]:
             yield (
                 "warn",
                 f"Fold {worst + 1} of {model.name} is far worse than the others ({metric.name} {scores[worst]:.5g}; "
-                f"the others' median is {usual:.5g}): that fit may have diverged, or its rows differ. Look at its "
+                f"the others' median is {usual:.5g}): the fit may have diverged, or its rows differ. Inspect its "
                 "learning curve and lower the learning rate, or find out what is special about these rows.",
             )
 
@@ -233,9 +236,9 @@ def classes_predicted(trained: TrainedModels) -> Iterator[Finding]:
     for code in np.flatnonzero(rare):
         yield (
             "fail" if probabilities and predicted[code] < _NEVER * true[code] else "warn",
-            f"{classes[code]} is the class of {true[code]:.1%} of the rows, but predictions give it "
+            f"{classes[code]} is the class of {true[code]:.1%} of the rows, but its share of the predictions is "
             f"{predicted[code]:.1%}. "
-            "Check that labels are encoded alike everywhere, weight the classes, or choose another threshold.",
+            "Check that labels are encoded consistently, weight the classes, or choose another threshold.",
         )
 
 

@@ -43,8 +43,8 @@ def postprocess_leakage(trained: TrainedModels) -> Iterator[Finding]:
     probes = (_is_random, _uses_targets, _joins_by_position, _fills_from_others, _decides_by_id, _decides_by_mixture)
     yield next((found for probe in probes if (found := probe(probed)) is not None), None) or (
         "pass",
-        "Out-of-fold predictions do not change when targets are shuffled, rows are reordered, others have gaps or are "
-        "absent, or ids are exchanged.",
+        "The result for a row does not change when targets are shuffled, rows are reordered, other rows have missing "
+        "values or are absent, or ids are permuted.",
     )
 
 
@@ -89,8 +89,8 @@ def _is_random(probed: _Probed) -> Finding | None:
     return _where(
         count,
         "fail",
-        f"{count:,} of {len(probed.rows):,} rows change when postprocess is called again: it is random, or keeps "
-        "something between calls. Seed every random step, such as np.random.default_rng(0), inside postprocess.",
+        f"{count:,} of {len(probed.rows):,} rows change when postprocess is called again: it is random, or keeps state "
+        "between calls. Seed every random step, such as np.random.default_rng(0), inside postprocess.",
     )
 
 
@@ -102,7 +102,7 @@ def _uses_targets(probed: _Probed) -> Finding | None:
         count,
         "fail",
         f"{count:,} of {len(probed.rows):,} out-of-fold rows change when the targets of train are shuffled: "
-        "postprocess uses the targets of the rows that are scored. Remove that step; kpipe itself fits thresholds on "
+        "postprocess uses the targets of the rows that are scored. Remove that step; kpipe fits thresholds itself, on "
         "other folds.",
     )
 
@@ -121,7 +121,7 @@ def _joins_by_position(probed: _Probed) -> Finding | None:
         count,
         "fail",
         f"{count:,} of {len(probed.rows):,} rows change when predictions and rows are reordered together: "
-        "postprocess joins rows by position. Join them by the id.",
+        "postprocess joins rows by position. Join them by id.",
     )
 
 
@@ -138,8 +138,9 @@ def _fills_from_others(probed: _Probed) -> Finding | None:
     return _where(
         count,
         "fail",
-        f"{count:,} rows change when other rows lose the values of columns that have missing values: postprocess "
-        "drops or fills rows by others, and joins the rest by position. Treat each row by itself, and join by id.",
+        f"{count:,} rows change when other rows lose the values of columns that have missing values: postprocess drops "
+        "or fills rows depending on others, and joins the rest by position. Process each row independently, and join "
+        "by id.",
     )
 
 
@@ -157,8 +158,8 @@ def _decides_by_id(probed: _Probed) -> Finding | None:
     return _where(
         count,
         "fail" if sure else "warn",
-        f"{count:,} rows change when {probed.id} is exchanged between rows: postprocess decides by the id, as "
-        "where answers are written into the code, which say nothing of other rows. Decide by predictions and columns.",
+        f"{count:,} rows change when {probed.id} is permuted between rows: postprocess depends on the id, as when "
+        "answers are written into the code, which do not generalise to other rows. Use only predictions and columns.",
     )
 
 
@@ -167,8 +168,8 @@ def _decides_by_mixture(probed: _Probed) -> Finding | None:
     if count := _changed_by_absence(probed, probed.oof, probed.rows):
         return (
             "warn",
-            f"{count:,} rows change when half of the others are absent, as by ranks or shares of all rows that are "
-            "predicted together: test rows may be another mixture than out-of-fold rows. Decide by what was learned "
+            f"{count:,} rows change when half of the others are absent, as with ranks or shares of all rows that are "
+            "predicted together: test may be composed differently than the out-of-fold rows. Use quantities learned "
             "from training rows, such as a fixed threshold.",
         )
     count = _changed_by_absence(probed, probed.test, probed.tables.test)
@@ -176,7 +177,8 @@ def _decides_by_mixture(probed: _Probed) -> Finding | None:
         count,
         "fail",
         f"{count:,} test rows change when half of the others are absent, but no out-of-fold row does: postprocess "
-        "recognises test, such as by its number of rows, and does there what is not scored. Treat both alike.",
+        "recognises test, such as by its number of rows, and does something there that is not scored. Treat both in "
+        "the same way.",
     )
 
 

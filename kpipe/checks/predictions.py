@@ -116,7 +116,7 @@ def _explain_bad_model(
         if _gain(metric, swapped, trained.baseline_score.value) > _CLASSES_SWAPPED * error:
             return (
                 "fail",
-                f"{detail} With its two classes swapped it would have {swapped:.5g}: its labels are decoded in the "
+                f"{detail} With the two classes swapped it would have {swapped:.5g}: its labels are decoded in the "
                 "wrong order, or the columns of predict_proba are not in the order of classes_. Correct the order.",
             )
     return "warn", f"{detail} Tune the model or leave it out."
@@ -231,7 +231,7 @@ def classes_in_training_rows(trained: TrainedModels) -> Iterator[Finding]:
         yield (
             "warn",
             f"{count} fold{'s have' if count > 1 else ' has'} no training row of {', '.join(labels[:5])}, which has "
-            "too few rows, and so cannot predict it. Stratify the folds, or merge rare classes.",
+            "too few rows; models of such folds cannot predict it. Stratify the folds, or merge rare classes.",
         )
 
 

@@ -30,7 +30,7 @@ _FOLDS, _MAX_CLASSES = 4, 50
 _MAX_RANGE, _MIN_CORRELATION = 10.0, 0.95
 _PERFECT = 0.98  # score from which the check fails for a column that models use
 _ROW_NUMBER = "the row number"
-_USED = "Models that use it learn the order of the file, which says nothing about test. Drop it"
+_USED = "Models that use it learn the order of the file, which does not carry over to test. Drop it"
 
 
 class _Score(NamedTuple):
@@ -86,8 +86,8 @@ def row_order_leakage(problem: Problem, folds: Folds) -> Iterator[Finding]:
         later = "" if is_time else f"By {name}, test comes after train, as by a time. "
         yield (
             "warn",
-            f"{detail} {later}Times near each other are similar, and folds by row mix them: validate as test lies in "
-            f"train (--split {quote(name)}).",
+            f"{detail} {later}Times near each other are similar, and folds by row mix them: use folds that "
+            f"mirror how test lies in train (--split {quote(name)}).",
         )
     elif used_by_models:
         yield "warn", f"{detail} {_USED} (--drop {quote(name)})."

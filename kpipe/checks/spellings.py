@@ -61,8 +61,8 @@ def odd_spellings(train: pd.Series, test: pd.Series) -> Iterator[str]:
         alike = by_plain.get_group(by_plain.min().idxmax())
         shown = [f"{level!r} ({count} rows)" for level, count in alike.items()]
         yield (
-            f"{train.name} has levels in train that differ only in case, blanks, accents or separators: "
-            f"{' and '.join(shown[:3])}. Models take them for different levels: convert them to one in clean."
+            f"{train.name} has categories in train that differ only in case, blanks, accents or separators: "
+            f"{' and '.join(shown[:3])}. Models treat them as different categories: merge them in clean."
         )
 
 
@@ -85,9 +85,9 @@ def new_levels(train: pd.Series, test: pd.Series) -> Iterator[str]:
     least = np.log(_BY_CHANCE) / np.log(len(test) / (len(train) + len(test)))
     if len(new) and len(new) <= len(known) and new.iloc[0] >= max(least, _MIN_SHARE * len(test)):
         yield (
-            f"{train.name} is {new.index[0]!r} in {new.iloc[0]} rows of test ({new.iloc[0] / len(test):.1%}), which "
-            f"train never has (it has {list_names([repr(str(level)) for level in known])}): if it is another code for "
-            "one of these, convert it in clean."
+            f"{train.name} is {new.index[0]!r} in {new.iloc[0]} rows of test ({new.iloc[0] / len(test):.1%}), but "
+            f"never in train (it has {list_names([repr(str(level)) for level in known])}): if it is another code for "
+            "one of these categories, convert it in clean."
         )
 
 
@@ -116,8 +116,8 @@ def recoded_levels(train: pd.Series, test: pd.Series) -> str | None:
         return None
     names = ", ".join(f"{now!r}: {then!r}" for now, then in zip(theirs.index, ours.index, strict=True))
     return (
-        f"{train.name} has none of train's categories in test, but as many others, which are as frequent: probably the "
-        f"same under other names. Convert them in clean; by their frequency, {{{names}}}."
+        f"{train.name} has none of train's categories in test, but as many others with the same frequencies: probably "
+        f"the same categories under other names. Convert them in clean; by their frequency, {{{names}}}."
     )
 
 
@@ -145,7 +145,7 @@ def shifted_codes(train: pd.Series, test: pd.Series) -> str | None:
     return (
         f"{train.name} is {theirs.index[0]:g} to {theirs.index[-1]:g} in test, but {ours.index[0]:g} to "
         f"{ours.index[-1]:g} in train, and as frequent if {abs(by[0]):g} is {'subtracted' if by[0] > 0 else 'added'}: "
-        "the categories are numbered from another number. Convert those of test in clean."
+        "the numbering of the categories starts at another number. Convert those of test in clean."
     )
 
 

@@ -58,7 +58,8 @@ def target_in_groups(problem: Problem, _: Folds) -> Iterator[Finding]:
                 yield (
                     "fail",
                     f"{column} is {of_what} of the rows that share its value ({means:,} values): it was computed from "
-                    "all rows, so it holds the target of validation rows, and for test rows it is worth less. Compute "
+                    "all rows, so it contains the targets of validation rows, and is less accurate for test rows. "
+                    "Compute "
                     f"it in `features`, which is fitted on the training rows of each fold, or drop it (--drop "
                     f"{quote(str(column))}).",
                 )
@@ -67,9 +68,9 @@ def target_in_groups(problem: Problem, _: Folds) -> Iterator[Finding]:
         column, group, share = found
         yield (
             "warn",
-            f"{column} orders the rows of each {group} by {name} ({share:.1%} of neighbours), though it hardly says "
-            f"how great {name} is. Unless {column} is a time, along which {name} grows, it was made from the "
-            "target, which will not be known for test rows: find out how it came about, or drop it (--drop "
+            f"{column} orders the rows of each {group} by {name} ({share:.1%} of neighbours), although it hardly "
+            f"predicts {name} itself. Unless {column} is a time, along which {name} grows, it was computed from the "
+            "target, which will not be known for test rows: find out where its values come from, or drop it (--drop "
             f"{quote(str(column))}).",
         )
 

@@ -180,8 +180,8 @@ def target_in_parts(problem: Problem, _: Folds) -> Iterator[Finding]:
     first = max(found, key=lambda one: (one.sure, one.rows))
     yield (
         "fail" if first.sure else "warn",
-        f"{first.subject} {first.text}. Models may copy it, but it will not be known for test rows: find out how "
-        f"{' and '.join(first.columns)} came about, and remove the part that was added after the fact, or drop "
+        f"{first.subject} {first.text}. Models may copy it, but it will not be known for test rows: find out where "
+        f"{' and '.join(first.columns)} came from, and remove the part that was added after the fact, or drop "
         f"{'it' if len(first.columns) == 1 else 'one'} (--drop {quote(first.columns[-1])}).",
     )
 

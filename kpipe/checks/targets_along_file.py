@@ -56,8 +56,8 @@ def _missing_class(y: pd.Series) -> str | None:
         if expected > _EXPECTED and usual < _EXPECTED / 2 and 0 < place < len(gaps) - 1:
             return (
                 f"is never {label!s} from row {at[place] + 2} to row {at[place + 1]} of train.csv, where "
-                f"{expected:.0f} such rows are to be expected: labels may be lost there. Compare these rows with their "
-                "source, or drop them in clean."
+                f"{expected:.0f} such rows are expected: labels may have been lost there. Compare these rows with "
+                "their source, or drop them in clean."
             )
     return None
 

@@ -57,9 +57,9 @@ def values_of_train_only(problem: Problem, folds: Folds) -> Iterator[Finding]:
         sure = (len({code for _, _, code in found}) >= _MIN_CLASSES or whole) and not apart
         yield (
             "fail" if sure else "warn",
-            f"{column} says {problem.targets[0]} in rows of train by what no row of test has: "
-            f"{shown.replace('more column', 'more value')}. It was probably added once the target was known: remove "
-            f"that part in clean, or drop it (--drop {quote(str(column))}).",
+            f"{column} reveals {problem.targets[0]} in rows of train by values that no row of test has: "
+            f"{shown.replace('more column', 'more value')}. They were probably added after the target was known: "
+            f"remove them in clean, or drop the column (--drop {quote(str(column))}).",
         )
         return
 

@@ -20,8 +20,8 @@ __all__ = ["ROUNDING", "ROWS_DIFFER", "RefitCheck", "Trainer", "changed_rows"]
 
 ROUNDING = 1e-6  # standard deviations by which a prediction may differ and count as equal
 ROWS_DIFFER = (
-    "Not checked, because clean drops other rows when targets or columns are exchanged, or its rows cannot be matched "
-    "with those of the file. To enable this check, let clean keep all rows and a unique id column."
+    "Not checked, because clean drops different rows when targets or columns are permuted, or its rows cannot be "
+    "matched with those of the file. To enable this check, make clean keep all rows and a unique id column."
 )
 
 

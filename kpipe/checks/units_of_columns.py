@@ -129,7 +129,7 @@ def two_digit_years(train: pd.Series, test: pd.Series) -> str | None:
     if len(short) < 5 or not short.isin((ours % _CENTURY).unique()).mean() > 0.9:
         return None
     return (
-        f"{train.name} has years of four digits in train ({ours.min():g} to {ours.max():g}), but of two in "
+        f"{train.name} has four-digit years in train ({ours.min():g} to {ours.max():g}), but two-digit years in "
         f"{len(short)} rows of test ({len(short) / len(test):.1%}), such as {short.iloc[0]:g}. Add the century in "
         "clean."
     )

@@ -42,7 +42,7 @@ def test_a_time_window_that_moved_on_by_a_step_is_a_warning() -> None:
         check = given.check("column alignment")
         assert check is not None
         assert check.status == "warn"
-        assert "a time window that moved on" in check.detail
+        assert "a time window that moved forward" in check.detail
     plain = [f"x{'abcdefghijk'[number]}" for number in range(11)]
     renamed = dict(zip(names, plain, strict=True))
     assert status(

@@ -29,7 +29,7 @@ def found(given: Prepared) -> list[tuple[str, str]]:
 def test_categories_that_are_exchanged_in_test_fail_and_say_which() -> None:
     [(status, text)] = found(classes(of={"first": "third", "third": "first", "second": "second"}))
     assert status == "fail"
-    assert text.startswith("level has other categories in test")
+    assert text.startswith("level has categories whose names mean something else in test")
     assert "'first' there has the rows of 'third'" in text
     assert "'second'" not in text
 

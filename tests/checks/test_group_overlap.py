@@ -56,12 +56,12 @@ def test_a_person_inside_a_code_and_texts_in_other_words_are_groups() -> None:
     other = np.array([f"v{rng.integers(10_000)}-p{rng.integers(300)}-{rng.integers(99)}" for _ in person], dtype=object)
     words = [[f"{letter}{n}" for letter in "abcdefg"] for n in range(2000)]
     spelled = np.array([" ".join(rng.permutation(words[n])).title() for n in person], dtype=object)
-    for values, said in ((visit, "the middle part of code"), (spelled, "code, whatever its case and the order")):
+    for values, said in ((visit, "the middle part of code"), (spelled, "code, ignoring case and word order")):
         check = given.with_column("code", values[:800], values[800:]).check("group overlap matches test")
         assert check is not None
         assert check.status in ("warn", "fail")
         assert said in check.detail
-        assert "make a column of it in clean" in check.detail
+        assert "extract it into a column in clean" in check.detail
     assert status(given.with_column("code", other[:800], other[800:]), "group overlap matches test") == "pass"
 
 
@@ -131,6 +131,6 @@ def test_a_person_in_the_whole_part_of_a_number_is_found(code: Callable[[np.ndar
     assert check is not None
     assert check.status == "fail"
     assert "the value of visit without its" in check.detail
-    assert "make a column of it in clean" in check.detail
+    assert "extract it into a column in clean" in check.detail
     shared = code(rng.choice(people[:200], 600), rng.integers(1, 99, 600))
     assert status(given.with_column("visit", train, shared), "group overlap matches test") == "pass"

@@ -42,7 +42,7 @@ def test_a_column_of_test_that_is_off_by_a_row_fails_and_the_shift_is_named() ->
     assert status == "fail"
     assert "garage" in text
     assert "in 600 rows of test (row 1 to row 600)" in text
-    assert "they are joined 1 row apart" in text
+    assert "they were joined 1 row apart" in text
 
 
 def test_a_column_that_is_joined_wrongly_from_some_row_of_train_on_is_found_with_the_rows() -> None:
@@ -51,7 +51,7 @@ def test_a_column_that_is_joined_wrongly_from_some_row_of_train_on_is_found_with
     wrong[500:N] = np.roll(wrong[500:N], 3)
     [(status, text)] = found(from_frame(frame.assign(heating=wrong), N))
     assert status == "fail"
-    assert "age and heating belong together" in text
+    assert "age and heating are correlated" in text
     first = int(text.split("of train (row ")[1].split(" ")[0])
     assert abs(first - 501) < 60
 
@@ -61,7 +61,7 @@ def test_values_of_other_rows_without_a_common_shift_are_a_warning() -> None:
     test = frame.tail(M).assign(garage=np.random.default_rng(3).permutation(frame["garage"].tail(M)))
     [(status, text)] = found(from_frame(frame, N, test))
     assert status == "warn"
-    assert "join tables by the id and not by position" in text
+    assert "join tables by id, not by position" in text
 
 
 def test_a_column_that_a_date_determines_in_train_and_otherwise_in_test_is_a_warning() -> None:

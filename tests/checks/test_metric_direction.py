@@ -48,7 +48,7 @@ def test_an_own_metric_that_differs_from_the_one_of_its_name_is_found(
     own = replace(get_metric("accuracy"), function=function, name=name)
     found = finding(files, "metric direction", metric=own)
     assert found.status == status
-    assert f"The competition's own {name} is" in found.detail
+    assert f"The custom metric {name} is" in found.detail
     assert where in found.detail
 
 

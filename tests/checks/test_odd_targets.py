@@ -33,7 +33,7 @@ def found(y: np.ndarray) -> list[tuple[str, str]]:
         (lambda y: y * 100, "they fit when multiplied by 0.01"),
         (np.log, "probably natural logarithms of the target"),
         (np.log10, "probably decimal logarithms of the target"),
-        (lambda y: round(np.exp(12) * np.exp(0.08)), "probably unknown targets that were filled"),
+        (lambda y: round(np.exp(12) * np.exp(0.08)), "probably unknown targets that were imputed"),
         (lambda y: 0.0, "if 0 stands for an unknown target"),
     ],
 )
@@ -77,7 +77,7 @@ def test_a_digit_too_many_is_found_by_what_is_predicted() -> None:
     odd = Prepared.of(given.problem, replace(given.tables, train=wrong))
     [(status, text)] = far(odd, oof)
     assert status == "warn"
-    assert "10 times what is predicted in 4 rows of train" in text
+    assert "10 times the prediction in 4 rows of train" in text
     assert "row 6: " in text
     assert far(given, oof) == []
     assert far(odd, np.full(900, float(given.y.median()))) == []

@@ -23,11 +23,11 @@ def texts(count: int, seed: int) -> pd.Series:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (str.upper, "is in capitals only in 5.0% of test's rows, in 0.0% of train's"),
-        (str.lower, "is in small letters only"),
-        (html.escape, "has codes of HTML such as &quot; in 5.0% of test's rows"),
-        (lambda text: f"<p>{text}</p>", "has tags of HTML"),
-        (lambda text: text.encode().decode("cp1252", "ignore"), "has letters of a wrong encoding"),
+        (str.upper, "is all upper case in 5.0% of test's rows, in 0.0% of train's"),
+        (str.lower, "is all lower case"),
+        (html.escape, "has HTML entities such as &quot; in 5.0% of test's rows"),
+        (lambda text: f"<p>{text}</p>", "has HTML tags"),
+        (lambda text: text.encode().decode("cp1252", "ignore"), "has characters of a wrong encoding"),
         (lambda text: text[:40], "has exactly 40 characters"),
         (lambda text: text.replace(" ", "\n", 1), "has line breaks"),
     ],
@@ -37,7 +37,7 @@ def test_texts_that_are_written_differently_in_test_are_found(change: Callable[[
     test[::20] = test[::20].map(change)
     [text] = odd_texts(train, test)
     assert words in text
-    assert "Write them alike in clean" in text
+    assert "Convert them to the same form in clean" in text
 
 
 def test_texts_of_train_that_differ_from_test_are_found_as_well() -> None:

@@ -55,8 +55,8 @@ CASES = [
     (weights, np.round, 0.8, "at most 0 decimals"),
     (towns, lambda v: np.array([t.replace("i", "\u0456").upper() for t in v], dtype=object), 0.05, "is spelled"),
     (towns, lambda v: np.array([t.replace(" ", "-") + "." for t in v], dtype=object), 0.05, "is spelled differently"),
-    (towns, lambda v: np.full(len(v), "K", dtype=object), 0.3, "which train never has"),
-    (days, exchanged, 1.0, "day and month may be exchanged"),
+    (towns, lambda v: np.full(len(v), "K", dtype=object), 0.3, "but never in train"),
+    (days, exchanged, 1.0, "day and month may be swapped"),
 ]
 
 
@@ -90,7 +90,7 @@ def test_two_columns_that_are_exchanged_in_some_rows_of_test_are_found(given: Pr
     spoilt = given.with_column("width", *sizes).with_column("length", *longer)
     [(status, text)] = values_in_range(spoilt.problem, spoilt.folds)
     assert status == "warn"
-    assert "there the two may be exchanged" in text
+    assert "the two may be swapped in these rows" in text
 
 
 def test_a_column_in_another_scale_is_not_said_to_be_exchanged_with_one_that_it_then_exceeds(given: Prepared) -> None:
@@ -155,7 +155,7 @@ def test_two_spellings_of_a_level_are_named_together() -> None:
     levels = np.array(["C.A."] * 30 + ["SOTON/O.Q."] * 9 + ["CA."] * 8 + ["SOTON O.Q"] * 4 + ["PC"] * 200, dtype=object)
     train, test = pd.Series(levels, name="prefix"), pd.Series(["PC"] * 50)
     [text] = odd_spellings(train, test)
-    assert "separators: 'C.A.' (30 rows) and 'CA.' (8 rows). Models take them for different levels" in text
+    assert "separators: 'C.A.' (30 rows) and 'CA.' (8 rows). Models treat them as different categories" in text
 
 
 def test_a_flag_that_is_set_in_most_of_test_and_never_in_train_is_no_placeholder() -> None:

@@ -104,7 +104,7 @@ class HighRows(KFold):
 @pytest.mark.parametrize(
     ("splitter", "words"),
     [
-        (EveryThird(4), "never validates 400 of 600 rows (first: row 2 of train.csv). The score says nothing of them"),
+        (EveryThird(4), "never validates 400 of 600 rows (first: row 2 of train.csv). The score says nothing about"),
         (HighRows(4), "which differ from the others in x3"),
         (Twice(20), "rows more than once"),
         (OnATenth(5), "Fold 1 trains on 60 of the 480 rows that it does not validate"),

@@ -70,4 +70,4 @@ def test_a_mark_on_the_pictures_of_a_class_is_found_with_its_place(share: float,
     found_status, text = found(pixels_tell_the_class, problem_of(pictures, landscapes(M, 1)))
     assert found_status == status
     assert "The pixel at row 3, column" in text
-    assert "crop or cover it" in text
+    assert "crop or mask it" in text

@@ -113,7 +113,7 @@ def test_pictures_of_train_among_those_of_test_are_a_warning() -> None:
     plain = scenes(400)
     status, detail = found(problem_of(plain[:300], np.concatenate([plain[300:], noisy(plain[:60])])))
     assert status == "warn"
-    assert "of test's pictures occur in train" in detail
+    assert "of test pictures also occur in train" in detail
     assert "of test and train" in detail
 
 

@@ -109,7 +109,7 @@ def reversed_for_test(predictions: np.ndarray, tables: Tables) -> np.ndarray:
 @pytest.mark.parametrize(
     ("postprocess", "words"),
     [
-        (answers_by_id, "postprocess decides by the id, as where answers are written into the code"),
+        (answers_by_id, "postprocess depends on the id, as when answers are written into the code"),
         (jittered, "change when postprocess is called again: it is random"),
         (reversed_for_test, "test rows change when half of the others are absent, but no out-of-fold row does"),
     ],

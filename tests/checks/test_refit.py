@@ -106,7 +106,7 @@ class Unseeded(Logistic):
         (
             OtherClassFirst,
             "models better than the baseline",
-            ["With its two classes swapped it would have 0.", "decoded in the wrong order"],
+            ["With the two classes swapped it would have 0.", "decoded in the wrong order"],
         ),
         pytest.param(
             Constant,

@@ -30,7 +30,7 @@ def test_labels_that_are_lost_in_a_stretch_are_found_with_its_rows() -> None:
     [(status, text)] = found(y)
     assert status == "warn"
     assert "y is never 1 from row" in text
-    assert "labels may be lost there" in text
+    assert "labels may have been lost there" in text
 
 
 def test_a_unit_that_changes_within_the_file_is_found() -> None:

@@ -31,7 +31,7 @@ def test_a_remark_that_was_added_once_the_target_was_known_fails(told: float) ->
     train, test = remarks(given.y.tolist(), rng, told=told), remarks(other.tolist(), rng, told=0)
     [(status, text)] = found(given.with_column("remark", train, test))
     assert status == "fail"
-    assert text.startswith("remark says y in rows of train by what no row of test has: ")
+    assert text.startswith("remark reveals y in rows of train by values that no row of test has: ")
     assert "away" in text
     assert "--drop remark" in text
     assert found(given.with_column("remark", train, remarks(other.tolist(), rng, told=told))) == []

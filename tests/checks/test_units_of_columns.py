@@ -88,5 +88,5 @@ def test_days_that_are_out_of_the_order_of_the_file_in_a_part_of_test_fail() -> 
     given = make_prepared(n=1_200, m=800)
     status, text = result(given.with_column("day", dates[:1_200].to_numpy(), np.array(wrong, dtype=object)))
     assert status == "fail"
-    assert "once day and month are exchanged" in text
+    assert "if day and month are swapped" in text
     assert "fail" not in result(given.with_column("day", dates[:1_200].to_numpy(), dates[1_200:].to_numpy()))
