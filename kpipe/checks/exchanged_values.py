@@ -13,10 +13,8 @@ from kpipe.checks.statistics import two_proportion_z
 
 __all__ = ["days_out_of_order", "exchanged_columns", "exchanged_days", "other_form_of_date"]
 
-_MIN_ROWS, _MIN_SHARE = (
-    10,
-    0.003,
-)  # of test, in which two columns are exchanged; share of them with another form of date
+_MIN_ROWS = 10  # of test, in which two columns are exchanged
+_MIN_SHARE = 0.003  # of test's dates that have another form
 # Shares of train's rows in which a column exceeds another, at least, and is exceeded, at most; that share in test.
 _ORDERED, _EVER, _VIOLATED = 0.9, 0.001, 0.01
 _USUAL_BACK = 0.8  # share of such rows whose difference and ratio are usual once the two are exchanged back

@@ -85,9 +85,14 @@ class _Pair:
         return parse_dates(self.train)
 
     @cached_property
-    def recoded(self) -> str | None:
-        recoded = recoded_levels if _is_category(self.train) else shifted_codes
-        return None if _is_bool(self.train) else recoded(self.train, self.test)
+    def recoded(self) -> tuple[bool, str] | None:
+        """Whether categories have certainly other names in test, and a sentence about them."""
+        if _is_bool(self.train):
+            return None
+        if _is_category(self.train):
+            return recoded_levels(self.train, self.test)
+        text = shifted_codes(self.train, self.test)
+        return None if text is None else (True, text)
 
     @cached_property
     def factor(self) -> Factor | None:
@@ -111,7 +116,8 @@ def _whole_columns(pairs: dict[Hashable, _Pair], plain: list[Hashable]) -> tuple
     for column, pair in of_plain.items():
         dates = None if pd.api.types.is_numeric_dtype(pair.train) else pair.dates
         if pair.recoded is not None:
-            certain.append(pair.recoded)
+            is_certain, sentence = pair.recoded
+            (certain if is_certain else likely).append(sentence)
         if dates is not None and (text := days_out_of_order(str(column), dates, parse_dates(pair.test))) is not None:
             certain.append(text)
         if pair.factor is not None:

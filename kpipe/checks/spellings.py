@@ -91,8 +91,8 @@ def new_levels(train: pd.Series, test: pd.Series) -> Iterator[str]:
         )
 
 
-def recoded_levels(train: pd.Series, test: pd.Series) -> str | None:
-    """A sentence about levels of test none of which train has, but which are as frequent as train's; None without such.
+def recoded_levels(train: pd.Series, test: pd.Series) -> tuple[bool, str] | None:
+    """Describe levels of test none of which train has, but which are as frequent as train's.
 
     Parameters
     ----------
@@ -101,8 +101,10 @@ def recoded_levels(train: pd.Series, test: pd.Series) -> str | None:
 
     Returns
     -------
-    str or None
-        None, too, where shares are alike among themselves, as those of the countries of a survey.
+    (bool, str) or None
+        Whether it is certain that they stand for train's levels, because they begin with the same letters (M and F for
+        male and female), and a sentence. None without such levels, and where shares are alike among themselves, as
+        those of the countries of a survey.
     """
     if not 2 <= train.nunique() <= _MAX_RECODED:
         return None
@@ -114,11 +116,22 @@ def recoded_levels(train: pd.Series, test: pd.Series) -> str | None:
     apart = float(np.abs(ours.to_numpy() - theirs.to_numpy()).sum()) / 2
     if apart > _AS_FREQUENT or ours.iloc[0] - ours.iloc[-1] < _UNEVEN or len(test) < _MIN_TEST_ROWS:
         return None
-    names = ", ".join(f"{now!r}: {then!r}" for now, then in zip(theirs.index, ours.index, strict=True))
-    return (
+    by_letter = _by_first_letter(theirs.index, ours.index)
+    meant = by_letter or dict(zip(theirs.index, ours.index, strict=True))
+    names = ", ".join(f"{now!r}: {then!r}" for now, then in meant.items())
+    return by_letter is not None, (
         f"{train.name} has none of train's categories in test, but as many others with the same frequencies: probably "
-        f"the same categories under other names. Convert them in clean; by their frequency, {{{names}}}."
+        "the same categories under other names. If so, convert them in clean; by their "
+        f"{'first letters' if by_letter else 'frequency'}, {{{names}}}."
     )
+
+
+def _by_first_letter(now: pd.Index, then: pd.Index) -> dict[str, str] | None:
+    """The name of ``then`` that begins like each name of ``now``; None unless all pair off."""
+    ours, theirs = ({plain_spelling(pd.Series([name])).iloc[0][:1]: name for name in names} for names in (then, now))
+    if len(ours) < len(then) or ours.keys() != theirs.keys() or "" in ours:
+        return None
+    return {name: ours[letter] for letter, name in theirs.items()}
 
 
 def shifted_codes(train: pd.Series, test: pd.Series) -> str | None:

@@ -163,3 +163,23 @@ def test_a_flag_that_is_set_in_most_of_test_and_never_in_train_is_no_placeholder
     flag = given.with_column("since", np.zeros(600), np.r_[np.zeros(80), np.ones(320)]).check("values in range")
     assert flag is not None
     assert "since" not in flag.detail
+
+
+@pytest.mark.parametrize(
+    ("names", "status", "words"),
+    [
+        (["M", "F", "O"], "fail", "'M': 'male', 'F': 'female'"),
+        (["Kiel", "Ulm", "Bonn"], "warn", "If so, convert them in clean; by their frequency, {'Kiel': 'male'"),
+    ],
+)
+def test_categories_under_other_names_are_certain_only_if_the_names_agree(
+    names: list[str], status: str, words: str
+) -> None:
+    """Other towns may be as frequent by chance."""
+    rng, shares = np.random.default_rng(0), [0.6, 0.3, 0.1]
+    column = np.append(rng.choice(["male", "female", "other"], 600, p=shares), rng.choice(names, 400, p=shares))
+    frame = pd.DataFrame({"id": np.arange(1000), "x": rng.normal(size=1000), "y": rng.integers(0, 2, 1000)})
+    given = from_frame(frame.assign(column=column), 600, metric="accuracy")
+    [(found, text)] = values_in_range(given.problem, given.folds)
+    assert found == status
+    assert words in text
