@@ -42,6 +42,7 @@ def exchanged(dates: np.ndarray) -> np.ndarray:
 
 
 Made = Callable[[int, np.random.Generator], np.ndarray]
+PASSED: set[tuple[str, Made]] = set()
 CASES = [
     (weights, lambda v: np.full(len(v), -999.0), 0.05, "placeholder"),
     (weights, lambda v: np.full(len(v), 9999.0), 0.03, "placeholder"),
@@ -67,8 +68,10 @@ def test_values_that_only_some_rows_of_test_have_are_found(
     rng = np.random.default_rng(0)
     n, m = len(given.tables.train), len(given.tables.test)
     train, test = made(n, rng), made(m, rng)
-    clean = given.with_column("added", train, test)
-    assert [status for status, _ in values_in_range(clean.problem, clean.folds)] == ["pass"]
+    if (passed := (given.problem.slug, made)) not in PASSED:  # the same column for each case of it
+        clean = given.with_column("added", train, test)
+        assert [status for status, _ in values_in_range(clean.problem, clean.folds)] == ["pass"]
+        PASSED.add(passed)
     some = rng.permutation(m)[: max(6, round(share * m))]
     test[some] = change(test[some])
     spoilt = given.with_column("added", train, test)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,7 @@ from kpipe.kaggle import polling, session
 from tests.cli.calls import call
 from tests.kaggle_server import KEY, USER, Contest, KaggleServer, accuracy, serving
 
+Trained = Callable[..., Path]
 SAMPLE = competitions.folder("titanic") / "sample"  # stands in for Kaggle's files
 
 
@@ -36,11 +38,24 @@ def sample_zip() -> bytes:
     return buffer.getvalue()
 
 
-def trained(*more: str) -> Path:
-    """The folder of a new run of titanic."""
-    assert call("run", "titanic", "--model", "linear", "--quiet", *more) == 0
-    (run,) = Path("submissions/titanic").glob("2*")
-    return run
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A function that makes a run of titanic in the working folder: trained once, then copied with its cache."""
+
+    def copied(*more: str) -> Path:
+        places = {"out": Path("submissions"), "cache": Path(os.environ["KPIPE_CACHE"])}
+        if more not in kept:
+            assert call("run", "titanic", "--model", "linear", "--quiet", *more) == 0
+            kept[more] = tmp_path_factory.mktemp("trained")
+            for name, place in places.items():
+                shutil.copytree(place, kept[more] / name)
+        for name, place in places.items():
+            shutil.copytree(kept[more] / name, place, dirs_exist_ok=True)
+        (run,) = Path("submissions/titanic").glob("2*")
+        return run
+
+    kept: dict[tuple[str, ...], Path] = {}
+    return copied
 
 
 def write(path: Path, text: str, mode: int = 0o600) -> Path:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.cli.calls import call
-from tests.kaggle.conftest import trained
+from tests.kaggle.conftest import Trained
 from tests.kaggle_server import KaggleServer, Misbehave
 
 
@@ -16,7 +16,9 @@ def kaggle(titanic_kaggle: KaggleServer) -> KaggleServer:
     return titanic_kaggle
 
 
-def test_a_run_is_submitted_by_its_id_or_its_csv_once(kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_submitted_by_its_id_or_its_csv_once(
+    kaggle: KaggleServer, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = trained()
     assert call("submit", run.name, "--no-wait") == 0
     assert kaggle.submissions[0]["description"] == f"kpipe {run.name}"
@@ -27,7 +29,9 @@ def test_a_run_is_submitted_by_its_id_or_its_csv_once(kaggle: KaggleServer, caps
     assert len(kaggle.submissions) == 2
 
 
-def test_a_run_on_sample_data_is_never_submitted(kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_on_sample_data_is_never_submitted(
+    kaggle: KaggleServer, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = trained("--data", "sample")
     assert call("submit", str(run), "--force", "--yes") == 1
     assert (
@@ -38,7 +42,7 @@ def test_a_run_on_sample_data_is_never_submitted(kaggle: KaggleServer, capsys: p
 
 
 def test_a_failed_check_and_a_changed_file_stop_a_submission(
-    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+    kaggle: KaggleServer, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = trained()
     record = json.loads((run / "run.json").read_text())
@@ -57,7 +61,7 @@ def test_a_failed_check_and_a_changed_file_stop_a_submission(
 
 
 def test_the_last_submission_of_the_day_needs_a_confirmation_and_the_next_is_refused(
-    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    kaggle: KaggleServer, trained: Trained, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained()
     kaggle.contests["titanic"].left_today = 1
@@ -83,7 +87,7 @@ def test_the_last_submission_of_the_day_needs_a_confirmation_and_the_next_is_ref
     ],
 )
 def test_no_submission_allowed_though_none_was_made_is_not_called_the_daily_limit(
-    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str], accepted: bool, words: str
+    kaggle: KaggleServer, trained: Trained, capsys: pytest.CaptureFixture[str], accepted: bool, words: str
 ) -> None:
     run = trained()
     kaggle.contests["titanic"].rules_accepted = accepted

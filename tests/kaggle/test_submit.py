@@ -21,7 +21,7 @@ from kpipe.kaggle import submit
 from kpipe.runs import ledger
 from tests.cli.calls import call
 from tests.hostile import CSVS, PLAIN
-from tests.kaggle.conftest import SAMPLE, trained
+from tests.kaggle.conftest import SAMPLE, Trained
 from tests.kaggle_server import KEY, TOKEN, KaggleServer, Misbehave
 from tests.tables import problem_of, survivors
 
@@ -101,7 +101,7 @@ def test_selection_bias_is_said_and_forecast_before_the_best_of_several_runs_is_
 
 
 def test_paths_and_links_in_a_downloaded_zip_write_nothing_outside_the_cache(
-    kaggle: KaggleServer, tmp_path: Path
+    kaggle: KaggleServer, trained: Trained, tmp_path: Path
 ) -> None:
     buffer = io.BytesIO(kaggle.contests["titanic"].zip)
     with zipfile.ZipFile(buffer, "a") as archive:
@@ -110,21 +110,22 @@ def test_paths_and_links_in_a_downloaded_zip_write_nothing_outside_the_cache(
         link.external_attr = 0o120777 << 16
         archive.writestr(link, "/etc/passwd")
     kaggle.contests["titanic"].zip = buffer.getvalue()
-    trained()
+    assert call("run", "titanic", "--model", "linear", "--quiet") == 0
     assert not list(tmp_path.rglob("evil*"))
     assert not list(tmp_path.parent.glob("evil*"))
     assert not [path for path in Path(os.environ["KPIPE_CACHE"]).rglob("*") if path.is_symlink()]
 
 
-def test_a_second_run_reads_the_download_without_a_call_to_kaggle(kaggle: KaggleServer) -> None:
-    trained()
+def test_a_second_run_reads_the_download_without_a_call_to_kaggle(kaggle: KaggleServer, trained: Trained) -> None:
+    assert call("run", "titanic", "--model", "linear", "--quiet") == 0
     asked = len(kaggle.requested)
+    assert asked
     assert call("run", "titanic", "--model", "linear", "--seed", "1", "--quiet") == 0
     assert len(kaggle.requested) == asked
 
 
 def test_the_ledger_is_shown_without_credentials(
-    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    kaggle: KaggleServer, trained: Trained, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert call("submit", str(trained())) == 0
     monkeypatch.delenv("KAGGLE_KEY")
@@ -151,7 +152,7 @@ def test_a_csv_that_no_run_wrote_is_validated_before_it_is_submitted(
 
 
 def test_a_csv_is_validated_against_the_files_that_data_names(
-    kaggle: KaggleServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kaggle: KaggleServer, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     frame = pd.read_csv(next(SAMPLE.glob("*ubmission*.csv")))
     frame.to_csv(tmp_path / "mine.csv", index=False)
@@ -174,7 +175,7 @@ def test_missing_credentials_are_said_before_a_csv_is_validated(
 
 
 def test_a_submission_that_kaggle_cannot_score_is_shown_with_the_reason_and_exit_status_1(
-    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+    kaggle: KaggleServer, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = trained()
     kaggle.contests["titanic"].score = lambda _: "Evaluation Exception: Submission must have 418 rows"
@@ -183,7 +184,7 @@ def test_a_submission_that_kaggle_cannot_score_is_shown_with_the_reason_and_exit
 
 
 def test_the_score_of_a_pending_submission_is_found_later(
-    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    kaggle: KaggleServer, trained: Trained, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained()
     kaggle.contests["titanic"].pending_polls = 10**6
@@ -198,7 +199,7 @@ def test_the_score_of_a_pending_submission_is_found_later(
 
 @pytest.mark.slow
 def test_after_ctrl_c_while_waiting_the_score_is_found_later(
-    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+    kaggle: KaggleServer, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = trained()
     kaggle.contests["titanic"].pending_polls = 10**6
@@ -223,7 +224,7 @@ def test_after_ctrl_c_while_waiting_the_score_is_found_later(
 
 
 def test_a_lost_response_costs_one_submission_and_not_two(
-    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+    kaggle: KaggleServer, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = trained()
     kaggle.faults.append(Misbehave("CreateSubmission", "drop_after"))
@@ -233,7 +234,7 @@ def test_a_lost_response_costs_one_submission_and_not_two(
 
 
 def test_nothing_is_submitted_where_the_ledger_cannot_be_written(
-    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+    kaggle: KaggleServer, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = trained()
     Path("submissions/titanic/ledger.json").mkdir()
@@ -245,7 +246,7 @@ def test_nothing_is_submitted_where_the_ledger_cannot_be_written(
 
 
 def test_nothing_is_submitted_where_the_ledgers_folder_cannot_be_made(
-    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+    kaggle: KaggleServer, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = trained()
     Path("elsewhere").write_text("a file")
@@ -255,7 +256,7 @@ def test_nothing_is_submitted_where_the_ledgers_folder_cannot_be_made(
 
 
 def test_nothing_is_submitted_while_another_process_holds_the_ledger(
-    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    kaggle: KaggleServer, trained: Trained, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained()
     monkeypatch.setattr(ledger, "_LOCK_SECONDS", 0.1)
@@ -267,7 +268,7 @@ def test_nothing_is_submitted_while_another_process_holds_the_ledger(
 
 
 def test_a_submission_that_the_ledger_misses_is_named_and_added_later_with_its_run(
-    kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
+    kaggle: KaggleServer, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, path = trained(), Path("submissions/titanic/ledger.json")
 

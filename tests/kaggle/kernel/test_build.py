@@ -229,7 +229,7 @@ competition = Competition(
     slug="titanic",
     metric=Metric(name="f1", function=share, greater_is_better=True, needs="label"),
     clean=row_by_row(add_length),
-    models={"late": late, "forest": model("forest")},
+    models={"late": late, "forest": model("forest", n_estimators=10)},
 )
 """
 HELPERS = {
