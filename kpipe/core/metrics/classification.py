@@ -7,7 +7,7 @@ https://www.kaggle.com/competitions/otto-group-product-classification-challenge/
 kappa, https://www.kaggle.com/competitions/playground-series-s3e5/overview/evaluation; Matthews correlation,
 https://www.kaggle.com/competitions/playground-series-s4e8/overview/evaluation; normalized Gini,
 https://www.kaggle.com/competitions/porto-seguro-safe-driver-prediction/overview/evaluation. The others are
-scikit-learn's, which Kaggle's metric notebooks call.
+scikit-learn's, which Kaggle's metric notebooks call, or equal to them to the last digit.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn import metrics as skm
 
+from kpipe.core.metrics.confusion import balanced_accuracy, f1, matthews, quadratic_kappa
 from kpipe.core.metrics.metric import Function, Metric, mean
 from kpipe.core.statistics import misranked_shares
 
@@ -79,11 +80,7 @@ def _average_precision(y: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def _f1(average: str) -> Function:
-    return lambda y, labels: float(skm.f1_score(y, labels, average=average, zero_division=0))
-
-
-def _kappa(y: np.ndarray, labels: np.ndarray) -> float:
-    return float(skm.cohen_kappa_score(y, labels, weights="quadratic"))
+    return lambda y, labels: f1(y, labels, average=average)
 
 
 METRICS = (
@@ -97,7 +94,7 @@ METRICS = (
     ),
     Metric(
         name="balanced_accuracy",
-        function=skm.balanced_accuracy_score,
+        function=balanced_accuracy,
         needs="label",
         greater_is_better=True,
         thresholds=True,
@@ -135,7 +132,7 @@ METRICS = (
     ),
     Metric(
         name="mcc",
-        function=skm.matthews_corrcoef,
+        function=matthews,
         needs="label",
         greater_is_better=True,
         thresholds=True,
@@ -143,7 +140,7 @@ METRICS = (
     ),
     Metric(
         name="qwk",
-        function=_kappa,
+        function=quadratic_kappa,
         needs="label",
         greater_is_better=True,
         ordinal=True,
