@@ -71,10 +71,17 @@ class EarlyChecks:
     ----------
     kept : KeptChecks or None
         Where results are kept for later runs.
+
+    Attributes
+    ----------
+    found : tuple of Check or None
+    are_final : bool
+        Whether checks that were skipped stay so.
     """
 
     kept: KeptChecks | None
     found: tuple[Check, ...] | None = field(default=None, init=False)
+    are_final: bool = field(default=True, init=False)
 
     def make(self, problem: Problem, folds: Folds, *, seconds: float | None = None) -> None:
         """Check the tables and folds now.
@@ -90,25 +97,22 @@ class EarlyChecks:
         small = len(problem.y) * len(problem.columns) <= _SMALL
         if (seconds is None and not small) or self.load() is not None:
             return
-        of_tables = tuple(table_checks(problem, folds, seconds=_MIN_SECONDS if seconds is None else seconds))
-        if _none_skipped(of_tables):
-            self.save(of_tables)
-        elif seconds is not None:
-            self.found = of_tables
+        self.save(tuple(table_checks(problem, folds, seconds=_MIN_SECONDS if seconds is None else seconds)))
+        self.are_final = seconds is not None
 
     def load(self) -> tuple[Check, ...] | None:
         """Return the results that were made early, or those of an earlier run."""
         return self.found if self.found is not None or self.kept is None else self.kept.load()
 
     def save(self, checks: Sequence[Check]) -> None:
-        """Keep results, for later runs too.
+        """Keep results; for later runs, too, if no check was skipped.
 
         Parameters
         ----------
         checks : sequence of Check
         """
         self.found = tuple(checks)
-        if self.kept is not None:
+        if self.kept is not None and _none_skipped(checks):
             self.kept.save(checks)
 
 
@@ -119,12 +123,12 @@ class Checking(TypedDict, total=False):
     ----------
     seconds : float
         How long the run has taken so far: the checks take a tenth of it at most.
-    kept : KeptChecks or None
-        Where results for the same tables and folds may be found.
+    kept : EarlyChecks
+        The checks that were made before training.
     """
 
     seconds: float
-    kept: KeptChecks | None
+    kept: EarlyChecks
 
 
 def run_checks(
@@ -158,20 +162,22 @@ def run_checks(
     -------
     tuple of Check
     """
-    kept = checking.get("kept")
-    if kept is None or (of_tables := kept.load()) is None:
-        seconds = max(_SHARE * checking.get("seconds", math.inf), _MIN_SECONDS)
-        of_tables = tuple(table_checks(problem, folds, seconds=seconds))
-        if kept is not None and _none_skipped(of_tables):
-            kept.save(of_tables)
+    early = checking.get("kept") or EarlyChecks(None)
+    found, seconds = early.load(), max(_SHARE * checking.get("seconds", math.inf), _MIN_SECONDS)
+    if found is None:
+        early.save(found := tuple(table_checks(problem, folds, seconds=seconds)))
+    elif not early.are_final and seconds > _MIN_SECONDS:
+        early.save(found := tuple(table_checks(problem, folds, seconds=seconds - _MIN_SECONDS, done=found)))
     return (
-        *of_tables,
+        *found,
         *prediction_checks(TrainedModels(problem, folds, predictions, baseline, ensemble)),
         *run_check("real data", real_data, submission),
     )
 
 
-def table_checks(problem: Problem, folds: Folds, *, seconds: float = math.inf) -> Iterator[Check]:
+def table_checks(
+    problem: Problem, folds: Folds, *, seconds: float = math.inf, done: Sequence[Check] = ()
+) -> Iterator[Check]:
     """Results of the checks of tables and folds.
 
     Parameters
@@ -181,6 +187,8 @@ def table_checks(problem: Problem, folds: Folds, *, seconds: float = math.inf) -
     seconds : float
         CPU seconds after which no check starts; optional ones start in the first 60 % of them. If they are limited, a
         sample of the columns of a wide table is checked.
+    done : sequence of Check
+        Results of earlier checks, of which only those that were skipped are made now.
 
     Yields
     ------
@@ -189,9 +197,12 @@ def table_checks(problem: Problem, folds: Folds, *, seconds: float = math.inf) -
     start = time.process_time()
     whole, pictured, problem = problem, bool(picture_columns(problem.columns)), _beside_pictures(problem)
     narrow = problem if math.isinf(seconds) else sample_columns(problem)
+    again = {result.name for result in done if _is_skipped(result)}
     for module in modules_of_checks():
         for check in getattr(module, "TABLE_CHECKS", ()):
-            if time.process_time() - start > seconds * (_STARTED if check.optional else 1.0):
+            if done and check.name not in again:
+                yield from [result for result in done if result.name == check.name]
+            elif time.process_time() - start > seconds * (_STARTED if check.optional else 1.0):
                 yield _skipped(check.name, problem)
             elif check.every_column or (check.pictures and pictured):
                 yield from run_check(check.name, check.function, whole, folds)
@@ -227,7 +238,12 @@ def prediction_checks(trained: TrainedModels) -> Iterator[Check]:
 
 
 def _none_skipped(checks: Sequence[Check]) -> bool:
-    return not any(check.detail.startswith(_SKIPPED) for check in checks)
+    return not any(map(_is_skipped, checks))
+
+
+def _is_skipped(check: Check) -> bool:
+    """Whether there was no time for a check; others are skipped since they do not apply."""
+    return check.detail.startswith(_SKIPPED)
 
 
 def _skipped(name: str, problem: Problem) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -85,6 +86,12 @@ class DateFormat:
             return None  # no date is written without a digit
         if pc.all(pc.match_substring_regex(cells, r"^\d{5,19}$")).as_py():
             return cls._of_numbers(pd.Series(cells.to_pylist(), name=column.name).astype("float64").astype("int64"))
+        return cls._of_cells(tuple(cells.to_pylist()))
+
+    @classmethod
+    @functools.lru_cache(maxsize=128)  # each check of a run asks for the columns of its tables
+    def _of_cells(cls, distinct: tuple[str, ...]) -> Self | None:
+        cells = pa.array(distinct, pa.string())
         if (found := cls._of_text(cells) or cls._of_words(cells)) is not None:
             return found
         affixes = Affixes.of(cells)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import kpipe.checks
-from kpipe.core.values import Check
+from kpipe.checks.interface import Finding, TableCheck
+from kpipe.core.values import Check, Folds
+from kpipe.problem.problem import Problem
 from tests.checks.made import make_prepared
 from tests.checks.results import check_results
 from tests.tables import survivors
@@ -78,6 +83,32 @@ def test_optional_checks_are_skipped_first_and_all_are_once_the_time_is_used_up(
         assert {check.name for check in late if check.status == "skipped"} >= skipped
         assert "Run `kpipe check made-by-hand` for it." in late[-1].detail
         assert (len(skipped) > 2) or [check.name for check in late] == [check.name for check in everything]
+
+
+@pytest.mark.parametrize(("seconds", "made"), [(20.0, 0), (40.0, 1)])
+def test_a_check_that_was_skipped_before_training_is_made_at_the_end_if_the_run_was_long_and_no_other_again(
+    seconds: float, made: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, calls = make_prepared(), []
+
+    def note(name: str, problem: Problem, folds: Folds) -> list[Finding]:
+        calls.append(name)
+        return []
+
+    checks = tuple(TableCheck(name, partial(note, name)) for name in "abc")
+    monkeypatch.setattr(kpipe.checks, "modules_of_checks", lambda: (SimpleNamespace(TABLE_CHECKS=checks),))
+    ticks = itertools.chain([0.0, 1.0, 2.0, 3.5], itertools.repeat(4.0))
+    monkeypatch.setattr("kpipe.checks.time.process_time", lambda: next(ticks))
+    early = kpipe.checks.EarlyChecks(None)
+    early.make(given.problem, given.folds)
+    assert calls == ["a", "b"]
+    monkeypatch.setattr(kpipe.checks, "real_data", lambda submission: [])
+    nothing: Any = None
+    found = kpipe.checks.run_checks(
+        given.problem, given.folds, nothing, nothing, nothing, nothing, seconds=seconds, kept=early
+    )
+    assert calls == ["a", "b", "c"][: 2 + made]
+    assert [check.status for check in found if check.name == "c"] == ["skipped"] * (1 - made)
 
 
 def test_small_tables_are_checked_once_before_training_and_large_ones_at_the_end(
