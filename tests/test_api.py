@@ -84,7 +84,7 @@ def test_runs_of_an_empty_folder_is_an_empty_table_with_the_same_columns(runs: P
 def test_a_run_that_cannot_be_read_is_left_out_with_a_warning(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs / "titanic", tmp_path / "titanic")
     next((tmp_path / "titanic").glob("*/run.json")).write_text("{}")
-    with pytest.warns(UserWarning, match="A run was left out"):
+    with pytest.warns(UserWarning, match="A run was skipped"):
         assert len(kpipe.runs(out=tmp_path)) == 1
 
 

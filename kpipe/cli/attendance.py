@@ -56,5 +56,5 @@ def nobody_because() -> str:
         A clause.
     """
     if name := program_that_calls():
-        return f"the environment variable {name} says that a program calls kpipe"
-    return "" if sys.stdin is not None and sys.stdin.isatty() else "standard input is no terminal"
+        return f"the environment variable {name} indicates that a program calls kpipe"
+    return "" if sys.stdin is not None and sys.stdin.isatty() else "standard input is not a terminal"

@@ -135,7 +135,7 @@ def _disk() -> Finding:
     free = shutil.disk_usage(place).free
     detail = f"{free / 1e9:,.1f} GB free for the cache in {folder}"
     if not os.access(place, os.W_OK):
-        fix = "Set KPIPE_CACHE to a folder that can be written."
+        fix = "Set KPIPE_CACHE to a writable folder."
         return Finding(name="disk", status="fail", detail=f"{place} cannot be written", fix=fix)
     if free < _LITTLE_DISK:
         fix = "Free some space, or set KPIPE_CACHE to a folder on another disk."

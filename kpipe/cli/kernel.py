@@ -123,8 +123,8 @@ def _spec(options: argparse.Namespace) -> KernelSpec:
     request = make_request(options.what, given_options(options), names=names)
     print_settings(request)
     if request.metric is None and find(request.slug).metric is None:
-        note = "No metric is stated: the kernel will infer one from the sample submission. State it with --metric NAME."
-        print(note, file=sys.stderr)
+        note = "No metric was specified: the kernel will infer one from the sample submission"
+        print(f"{note}. Specify it with --metric NAME.", file=sys.stderr)
     return KernelSpec(on_kaggle(request))
 
 
@@ -175,7 +175,7 @@ def _user(options: argparse.Namespace) -> str:
     user = options.user or (credentials.username if credentials else "")
     if not user:
         raise UsageError(
-            "A kernel needs an owner: give your Kaggle user name with --user NAME.", code="missing-argument"
+            "A kernel needs an owner: pass your Kaggle user name with --user NAME.", code="missing-argument"
         )
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", user, flags=re.IGNORECASE):
         raise UsageError(

@@ -65,10 +65,10 @@ def _notes(problem: Problem, known: Path | None) -> Iterator[str]:
     if known is not None:
         yield (
             f"{known / 'competition.py'} is a module of {problem.slug} with features and models of its own, which the "
-            "new one hides. To start from it, copy its folder over the new one."
+            "new one overrides. To start from it, copy its folder over the new one."
         )
     if problem.tables.source.origin == "sample":
-        yield "Inferred from sample data, not from Kaggle's files: pass --data FOLDER_OR_ZIP for these."
+        yield "Inferred from sample data. To use Kaggle's files, pass --data FOLDER_OR_ZIP."
 
 
 def _next_command(path: Path, options: argparse.Namespace) -> str:

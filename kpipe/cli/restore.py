@@ -40,7 +40,7 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.errors import printable
 
     run_id, slug = run.record["run_id"], run.record["slug"]
-    lines = [f"Restored {path}" for path in written] or [f"The code of {run_id} is there already: nothing was written."]
+    lines = [f"Restored {path}" for path in written] or [f"The code of {run_id} is already in place."]
     if options.to is None:
         lines += [f"To train with it: kpipe run {slug}"]
     for line in lines:
@@ -56,7 +56,8 @@ def _workspace() -> Path:
     found = workspace.find_trusted()
     if found is None:
         raise UsageError(
-            "The current folder lies in no workspace: kpipe init makes one, and --to DIR names another folder.",
+            "The current folder is not in a workspace: create one with kpipe init, or pass another folder with --to "
+            "DIR.",
             code="no-workspace",
         )
     return found

@@ -102,7 +102,7 @@ def _print_tables(groups: Sequence[RunGroup], listed: Sequence[_Listed], options
         meant = "" if groups or not options.slug else did_you_mean(options.slug, _competitions_with_runs(options.out))
         print_no_runs(options.out, slug=options.slug, model=options.model, meant=meant)
     elif options.slug is None and any(len(group.runs) > 1 for group in groups):
-        print("What the best score is worth after choosing it: kpipe runs SLUG")
+        print("The best score, corrected for selection bias: kpipe runs SLUG")
 
 
 def _expected(group: RunGroup, bias: SelectionBias | None) -> str:

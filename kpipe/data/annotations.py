@@ -125,8 +125,8 @@ def _categories(file: SourceFile, content: Mapping[str, Any]) -> dict[Any, Any]:
             )
         if found.setdefault(image, category) != category:
             raise DataError(
-                f"{file.path} gives the image {image} several categories, as boxes have them: kpipe predicts one label "
-                "or number of a whole picture. Write a table train.csv with a file name and a label in each row.",
+                f"{file.path} gives the image {image} several categories, as for bounding boxes: kpipe predicts one "
+                "label or number per picture. Write a table train.csv with a file name and a label in each row.",
                 code="target-unsuitable",
                 file=file.path,
             )

@@ -140,7 +140,7 @@ def list_members(place: Path) -> list[zipfile.ZipInfo]:
             start = file.read(16)
         if start.startswith(b"PK") or not start:
             raise DataError(
-                f"{place} is a damaged zip archive: it is empty or cut short. Download it again.",
+                f"{place} is a damaged zip archive: it is empty or truncated. Download it again.",
                 code="broken-archive",
                 file=str(place),
             ) from error

@@ -128,7 +128,7 @@ def _labels_of(train: CsvFile, labels: CsvFile, new: Sequence[str]) -> tuple[dic
         return {name: labels.columns[name] for name in new}, f"row by row, since {why}"
     raise DataError(
         f"{labels.name} has {labels.rows:,} rows, {train.name} has {train.rows:,}, and they share no column whose "
-        f"values name rows{f' (values of {listed(shared)} repeat)' * bool(shared)}. Add the id to both files, or "
+        f"values identify rows{f' (values of {listed(shared)} repeat)' * bool(shared)}. Add the id to both files, or "
         "join them and name the file with --train.",
         code="unmatched-ids",
         file=labels.name,
@@ -160,7 +160,7 @@ def _with_header_of(test: CsvFile, train: CsvFile, asked: Sequence[str]) -> tupl
     line = io.StringIO()
     csv.writer(line, delimiter=test.dialect.delimiter, lineterminator="\n").writerow(names)
     whole = parse_csv(test.name, DecodedText(line.getvalue().encode() + test.content, test.encoding))
-    note = f"{test.name} has no header: its first line is read as a row, and its columns get the names of {train.name}."
+    note = f"{test.name} has no header: its first line is read as a row, and its columns are named as in {train.name}."
     return replace(tidy(whole), kept=np.arange(whole.rows) - 1), [note]
 
 
@@ -191,7 +191,7 @@ def _without_target(
     ]
     if not empty or test.rows == 0 or (len(empty) > 1 and not set(empty) <= asked):
         return test, []
-    note = f"{test.name}: {listed(empty)} is empty in every row, so it is a target and not a feature."
+    note = f"{test.name}: {listed(empty)} is empty in every row, so it is treated as a target, not a feature."
     return test.without(empty), [note]
 
 
@@ -263,7 +263,7 @@ def _append(train: CsvFile, extra: CsvFile) -> tuple[CsvFile, list[str]]:
         for name, cells in train.columns.items()
     }
     note = (
-        f"{extra.name}: its {extra.rows:,} rows are trained on in every fold, and never validated"
+        f"{extra.name}: its {extra.rows:,} rows are used for training in every fold, and never for validation"
         + (f"; it lacks {listed(lacking)}" if lacking else "")
         + "."
     )

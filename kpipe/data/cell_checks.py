@@ -198,8 +198,8 @@ def _check_scales(file: CsvFile, name: str, column: TypedColumn, typed: Mapping[
     if not _are_written_alike(column.values, [other.values for other in others]):
         written, plain = (pc.drop_null(values)[0].as_py() for values in (column.values, others[0].values))
         raise DataError(
-            f"{file.name}: {name!r} is written as {str(written)[:100]!r} here and as {plain} in the other file, and "
-            f"it is unclear how the two compare. Write them in the same way, leave the column out (--drop {name}), or "
+            f"{file.name}: {name!r} is written as {str(written)[:100]!r} here and as {plain} in the other file, and it "
+            f"is unclear how to compare the two. Write them in the same way, leave the column out (--drop {name}), or "
             f"read it as text (--text {name}).",
             code="not-a-number",
             file=file.name,

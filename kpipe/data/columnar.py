@@ -144,7 +144,7 @@ def check_size(name: str, unfolded: int, packed: int) -> None:
     """
     if unfolded > _MAX_BYTES or is_bomb(unfolded, packed):
         raise DataError(
-            f"{name} unfolds from {packed:,} bytes to {unfolded:,}: it may be made to fill the memory. {IF_TRUSTED}",
+            f"{name} unfolds from {packed:,} bytes to {unfolded:,}: it may be designed to exhaust memory. {IF_TRUSTED}",
             code="archive-bomb",
             file=name,
         )

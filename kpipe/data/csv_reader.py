@@ -347,7 +347,7 @@ def _check_quotes_closed(name: str, content: bytes, dialect: Dialect) -> None:
     for cells in reader:
         last, start, line = cells, reader.line_num + 1, start
     if last != ["end"]:
-        cut = "" if content.endswith((b"\n", b"\r")) else "; if the file is cut short, download it again"
+        cut = "" if content.endswith((b"\n", b"\r")) else "; if the file is truncated, download it again"
         raise DataError(
             f"{name}, line {line}: a quoted cell starts here and never ends. Close the quote, or write it twice inside "
             f'quotes ("" for "){cut}.',
@@ -365,7 +365,7 @@ def _malformed(name: str, content: bytes, dialect: Dialect, expected: int, error
             if cells and len(cells) != expected:
                 line = reader.line_num
                 whole = content.endswith((b"\n", b"\r")) or next(iter(reader), None) is not None
-                cut = "" if whole else "; the file ends within it: if it is cut short, download it again"
+                cut = "" if whole else "; the file ends within it: if it is truncated, download it again"
                 return DataError(
                     f"{name}, line {line}: the header has {expected} cells, this row has {len(cells)}. Fix "
                     f"the row (quote cells that contain {dialect.name}){cut}.",

@@ -16,11 +16,12 @@ _MIN_UNIQUE = 0.9  # of train's ids: from this share on they identify rows, and 
 # What to do if an id has several rows.
 _ADVICE = {
     "train": "Remove them, or name another column with --id.",
-    "test": "Make one row of the rows of an id in clean (kpipe new writes a module for it), or name another column "
+    "test": "Combine the rows of each id into one in clean (kpipe new writes a module for it), or name another column "
     "with --id.",
     "sample": "kpipe predicts one row per id. If another column identifies the rows, pass it with --id. If several "
-    "labels are asked for each id, best first, keep one row per id in the sample submission, with the labels separated "
-    "by blanks: kpipe then ranks them (--metric map@K), and you write each label of its submission on its own row.",
+    "labels are expected for each id, best first, keep one row per id in the sample submission, with the labels "
+    "separated by blanks: kpipe then ranks them (--metric map@K), and you write each label of its submission on its "
+    "own row.",
 }
 _MIN_ROWS = 20  # of train; with fewer, the share of unique ids is not meaningful
 
@@ -118,8 +119,8 @@ def _unique_together(test: pd.DataFrame, sample: pd.DataFrame, id: str) -> list[
 def _joined(names: Sequence[str]) -> str:
     return (
         f"The sample submission has several id columns, which are unique together in test.csv: {listed(names)}. But "
-        "its rows repeat them, or are not in test.csv, so rows cannot be matched: write these columns alike in both "
-        "files, or name another column with --id."
+        "its rows repeat them, or are not in test.csv, so rows cannot be matched: write these columns in the same way "
+        "in both files, or name another column with --id."
     )
 
 

@@ -258,8 +258,8 @@ def _offers(roles: Roles, entry: cache.Entry) -> list[str]:
     for file in roles.others:
         if file.name != roles.files["train"].name and columns <= set(_header(file)):
             notes.append(
-                f"{file.name} has the columns of train.csv, and is not read. To train on its rows too, which are then "
-                f"never validated: --extra {file.path}."
+                f"{file.name} has the columns of train.csv, and is not read. To train on its rows too (without "
+                f"validating on them): --extra {file.path}."
             )
     return notes
 

@@ -171,7 +171,7 @@ def _note(origin: Callable[[_Search], Iterator[tuple[str, Path]]], place: Path) 
     if origin is not _current_folder:
         return ""
     what = f"train.csv and the files beside it in {place}" if place.is_dir() else str(place)
-    return f"kpipe reads {what}, since it lies in the current folder. Other data: --data PATH."
+    return f"kpipe reads {what}, found in the current folder. To use other data: --data PATH."
 
 
 def _kaggle(search: _Search) -> Iterator[tuple[str, Path]]:
@@ -218,7 +218,7 @@ def _not_found(slug: str, tried: list[Path]) -> DataError:
         f"No data was found for {slug!r}, and no competition module of that name embeds a sample."
         f"{competitions.suggestion(slug)} Competitions with a module: {listed(competitions.slugs())}. For any "
         f"other, download its zip (kaggle competitions download -c {slug}) and pass it with --data {slug}.zip, put it "
-        "into the folder that KPIPE_DATA names, or set up credentials (`kpipe doctor`) so that kpipe downloads it. "
-        f"Looked for: {', '.join(map(str, tried))}.",
+        "into the folder set in KPIPE_DATA, or set up credentials (`kpipe doctor`) so that kpipe downloads it. "
+        f"Searched: {', '.join(map(str, tried))}.",
         code="data-not-found",
     )

@@ -44,7 +44,7 @@ def split_only_table(
         state = "in every row" if empty.all() else "in no row"
         raise DataError(
             f"{file.name} is the only table, and its target {target!r} is missing {state}. Leave it empty in the rows "
-            "to predict, or put these into a file of their own and name it with --test; another target: --target.",
+            "to predict, or move these rows to a separate file and name it with --test. For another target: --target.",
             code="no-test",
             file=file.name,
             column=target,
@@ -61,7 +61,7 @@ def split_only_table(
     train, test = (file.take(np.flatnonzero(mask)) for mask in (~empty, empty))
     note = (
         f"{file.name} is the only table: its {train.rows:,} rows with a {target} are train, its {test.rows:,} rows "
-        "without one are test. Other files: --train, --test."
+        "without one are test. To use other files: --train, --test."
     )
     return train, test.without([target]), [note]
 
@@ -83,7 +83,7 @@ def _target_with_gaps(file: CsvFile, sample: CsvFile | None, targets: Sequence[s
         return target
     state = f"several have missing values ({listed(with_gaps)})" if len(with_gaps) > 1 else "no column is the target"
     raise DataError(
-        f"{file.name} is the only table, and it is unclear which rows are to be predicted: {state}. Name the target "
+        f"{file.name} is the only table, and it is unclear which rows to predict: {state}. Name the target "
         "with --target COLUMN, and leave it empty in the rows to predict; or name the files with --train and --test.",
         code="no-test",
         file=file.name,

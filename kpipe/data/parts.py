@@ -73,7 +73,7 @@ def join_parts(role: str, parts: Sequence[CsvFile]) -> CsvFile:
     }
     note = (
         f"{listed([part.name for part in parts])} are read as one table, {role}, of "
-        f"{sum(part.rows for part in parts):,} rows. To read one of them alone: --{role} FILE."
+        f"{sum(part.rows for part in parts):,} rows. To read only one of them: --{role} FILE."
     )
     notes = dict.fromkeys(note for part in parts for note in part.notes)
     return replace(

@@ -131,7 +131,8 @@ class PictureFolder:
         if not self.outside:
             return ()
         return (
-            f"Paths that lead out of an archive are not read ({len(self.outside):,}): {listed(self.outside, most=3)}.",
+            f"Paths that point outside the archive are ignored ({len(self.outside):,}): "
+            f"{listed(self.outside, most=3)}.",
         )
 
     def digest(self) -> str:

@@ -63,7 +63,7 @@ def labels_in_names(pictures: Sequence[Picture]) -> tuple[list[str] | None, str]
     matches = [_LABELLED.match(picture.stem) for picture in pictures]
     prefixes = [each[1] if each else "" for each in matches]
     if _are_classes(prefixes):
-        return prefixes, "the beginnings of the file names"
+        return prefixes, "the prefixes of the file names"
     return None, ""
 
 
@@ -121,15 +121,15 @@ def refuse_regions(train: PictureTable | None, sample: PictureTable | None, draw
     if train is None and drawings:
         raise DataError(
             f"The labels are pictures, such as {listed([each.path for each in drawings[:3]])}: kpipe predicts labels "
-            "or numbers of whole pictures, and no masks or other pictures.",
+            "or numbers for whole pictures, not masks or other pictures.",
             code="target-unsuitable",
         )
     if regions and (
         not asked or not set(asked) <= set(train.header if train is not None else ()) or set(asked) & {*regions}
     ):
         raise DataError(
-            f"The column {regions[0]!r} holds regions of pictures: kpipe predicts labels or numbers of whole pictures, "
-            "and neither masks nor boxes. For one label a picture, name another column: --target COLUMN.",
+            f"The column {regions[0]!r} holds regions of pictures: kpipe predicts labels or numbers for whole "
+            "pictures, not masks or boxes. For one label per picture, name another column: --target COLUMN.",
             code="target-unsuitable",
             column=regions[0],
         )

@@ -116,7 +116,7 @@ def unused_note(pictures: Sequence[Picture]) -> list[str]:
         return []
     paths = listed([picture.path for picture in pictures], most=3)
     return [
-        f"{len(pictures):,} pictures are not used, such as {paths}: no column of a table names them, and neither "
+        f"{len(pictures):,} pictures are not used, such as {paths}: no table column contains their names, and neither "
         "their folders nor their names are labels. To learn from them, add a column with their paths to train.csv and "
         "test.csv."
     ]
@@ -134,14 +134,14 @@ def _notes(
     most = max(map(len, train.named.paths))
     example = next(paths for paths in train.named.paths if len(paths) == most)
     if most > 1 and aligned:
-        yield f"Each row has {count} pictures, which become the channels of one: {listed(train.named.paths[0])}."
+        yield f"Each row has {count} pictures, which become channels of one picture: {listed(train.named.paths[0])}."
     elif most > 1:
         yield f"A row has up to {most} pictures, such as {listed(example)}: the first {count} are stacked vertically."
     used = {*paths, *(drawing.path for drawing in drawings)}
     if unused := [picture.path for picture in pictures if picture.path not in used]:
-        yield f"Pictures that belong to no row are not used ({len(unused):,}): {listed(unused)}."
+        yield f"Pictures that belong to no row are ignored ({len(unused):,}): {listed(unused)}."
     if drawings:
-        yield f"Masks and the like are not used ({len(drawings):,}): {listed([each.path for each in drawings])}."
+        yield f"Masks and similar pictures are ignored ({len(drawings):,}): {listed([each.path for each in drawings])}."
 
 
 def _of_role(pictures: Sequence[Picture], own: set[str], other: set[str]) -> tuple[list[Picture], list[Picture]]:
@@ -187,11 +187,11 @@ def _train(
 def _matched(table: PictureTable, name: str, found: NamedPictures) -> _Rows:
     """The rows of a table of train that have pictures."""
     columns = " and ".join(found.columns)
-    note = f"Each row of {name} has a picture, which its column {columns} names."
+    note = f"Each row of {name} has a picture, named in column {columns}."
     if len(found.columns) > 1:
         note = f"Each row of {name} has {len(found.columns)} pictures, which its columns {columns} name."
     elif any(len(paths) > 1 for paths in found.paths):
-        note = f"Each row of {name} has pictures whose names begin as its column {columns} says."
+        note = f"Each row of {name} has pictures whose names start with the value of column {columns}."
     missing = [cell for cell, paths in zip(table.column(found.columns[0]), found.paths, strict=True) if not paths]
     if missing:
         note = (
@@ -215,7 +215,7 @@ def _test(roles: Roles, pictures: Sequence[Picture], train: _Rows, sample: Pictu
     named, neither = _of_role(pictures, TEST_WORDS, TRAIN_WORDS)
     if not (named or neither):
         raise DataError(
-            "There are no pictures to predict: put them into a folder test. All pictures are those of train, such as "
+            "There are no pictures to predict: put them into a folder test. All pictures belong to train, such as "
             f"{_examples(pictures)}.",
             code="no-test",
         )
@@ -237,7 +237,7 @@ def _test(roles: Roles, pictures: Sequence[Picture], train: _Rows, sample: Pictu
         if missing := [cell for cell, paths in zip(table.column(column), found.paths, strict=True) if not paths]:
             raise DataError(
                 f"{len(missing):,} of {len(found.paths):,} rows of {table.name} have no picture: {listed(missing)}. "
-                f"There are {len(of_test):,} pictures of test, such as {_examples(of_test)}. Check that all were "
+                f"There are {len(of_test):,} test pictures, such as {_examples(of_test)}. Check that all pictures were "
                 "downloaded.",
                 code="unmatched-ids",
                 file=table.name,
@@ -246,7 +246,7 @@ def _test(roles: Roles, pictures: Sequence[Picture], train: _Rows, sample: Pictu
         cells = [list(row) for row in zip(*(table.column(name) for name in kept), strict=True)]
         return _Rows(PictureTable(roles.files[role].path, kept, cells), found)
     ordered = sorted(named or neither, key=_by_number)
-    note = f"The rows to predict are all {len(ordered):,} pictures of test, in the order of their names."
+    note = f"The rows to predict are all {len(ordered):,} test pictures, in the order of their names."
     id = train.named.columns[0]
     rows = PictureTable("", [id], [[picture.stem] for picture in ordered])
     return _Rows(rows, NamedPictures((id,), [(picture.path,) for picture in ordered]), (note,))

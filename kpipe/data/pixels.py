@@ -258,8 +258,8 @@ def _notes(named: Sequence[Sequence[Picture]], shape: tuple[int, int, int], brok
     notes = [f"{sum(map(len, named)):,} pictures are read as {height} x {width} pixels{of} (--size)."]
     if broken.any():
         notes.append(
-            f"{broken.sum():,} pictures cannot be read: {_first(named, broken)}. Rows of train are left out; those of "
-            "test are black."
+            f"{broken.sum():,} pictures cannot be read: {_first(named, broken)}. Train rows are dropped; in test rows, "
+            "the picture is black."
         )
     return notes
 

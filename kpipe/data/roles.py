@@ -105,8 +105,8 @@ def _check_stated(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFi
         for other, file in stated.items():
             if role not in found and other != role and kind & set(_words(file)):
                 raise UsageError(
-                    f"--{other} {file.name}: by its name this is {_LABELS[role]}, for which there is no other file. "
-                    f"Name another file with --{other}, or say which file is {_LABELS[role]}: --{role} FILE.",
+                    f"--{other} {file.name}: by its name this is {_LABELS[role]}, and there is no other. Name another "
+                    f"file with --{other}, or specify {_LABELS[role]} with --{role} FILE.",
                     code="ambiguous-files",
                     file=file.name,
                 )
@@ -273,7 +273,7 @@ def _notes(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFile], fi
         roles = {role: "the sample submission" if role == "sample" else role for role in unusual}
         parts = [f"{_shown(file)} as {roles[role]}" for role, file in unusual.items()]
         flags = " ".join(f"--{role}" for role in unusual)
-        notes.append(f"Judged by their names, kpipe reads {', '.join(parts)}. Other files: {flags}.")
+        notes.append(f"By their names, kpipe reads {', '.join(parts)}. To use other files: {flags}.")
     for file in found.values():
         same = [other for other in files if other.path.rpartition("/")[0] == file.path.rpartition("/")[0]]
         passed = sorted({other.name for other in same if other.stem == file.stem and other.name != file.name})
@@ -294,8 +294,8 @@ def _topmost(place: Path, role: str, candidates: Sequence[SourceFile]) -> Source
     if len(top) > 1 and not _are_one_file(top):
         paths = ", ".join(file.path for file in top[:5])
         raise DataError(
-            f"{place} holds {len(top)} files that may be {_LABELS[role]}: {paths}. Keep only one of them, or name it: "
-            f"--{role} FILE.",
+            f"{place} holds {len(top)} files that may be {_LABELS[role]}: {paths}. Keep only one of them, or specify "
+            f"it: --{role} FILE.",
             code="ambiguous-files",
         )
     return min(top, key=_preference) if top else None

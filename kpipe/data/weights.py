@@ -94,7 +94,7 @@ def files_at(place: str) -> list[WeightsFile]:
     path = Path(place).expanduser()
     if not os.path.exists(path):
         raise UsageError(
-            f"The weights {place} do not exist. Nothing is downloaded: --weights names a file or folder.",
+            f"The weights {place} do not exist. Nothing is downloaded: pass an existing file or folder with --weights.",
             code="file-not-found",
             file=str(place),
         )

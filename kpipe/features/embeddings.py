@@ -87,12 +87,12 @@ def _check_table(path: Path) -> None:
             shapes = [opened.get_slice(name).get_shape() for name in opened.keys()]  # noqa: SIM118  # no iterator
     except (SafetensorError, OSError) as error:
         raise UsageError(
-            f"{path} is no file of plain weights: {type(error).__name__}.", code="unusable-weights", file=str(path)
+            f"{path} is not a plain weights file: {type(error).__name__}.", code="unusable-weights", file=str(path)
         ) from error
     if len(shapes) != 1 or len(shapes[0]) != 2:
         raise UsageError(
             f"{path} holds {len(shapes)} tensors: word vectors are one table. A text encoder is used if config.json "
-            "beside it names its kind, such as bert or roberta.",
+            "next to it states its type, such as bert or roberta.",
             code="unusable-weights",
             file=str(path),
         )

@@ -133,7 +133,7 @@ def _known_names() -> dict[str, str]:
     try:
         from holidays.registry import COUNTRIES
     except ImportError:
-        _LOG.warning("public holidays are left out: the package 'holidays' is not installed")
+        _LOG.warning("public holidays are not used: the package 'holidays' is not installed")
         return {}
     names = {_plain(key): entry[1] for key, entry in COUNTRIES.items()}
     for name, *codes in COUNTRIES.values():

@@ -75,7 +75,7 @@ def estimate_averaging(
         scored = ~np.isnan(ensemble.oof).any(axis=1)
         loss = metric.losses(y[scored], output(metric, ensemble.oof[scored])).mean()
         amount = float(np.sqrt(max(loss + amount, 0.0)) - np.sqrt(loss))
-    return Averaging(amount=amount, method="how far the folds' models differ")
+    return Averaging(amount=amount, method="the disagreement between the folds' models")
 
 
 def _by_fold(predictions: Predictions, ensemble: Ensemble) -> np.ndarray | None:

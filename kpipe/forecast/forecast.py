@@ -42,7 +42,7 @@ class Forecast:
         The components, as JSON types: ``score``; ``shift``, a correction for covariate shift, and ``shift_method``;
         ``averaging``, a correction because test rows are predicted by the mean of the folds' models, and
         ``averaging_method``; ``choosing``, a correction for the competition's ``selection_bias``; ``standard_errors``,
-        in units of the score, due to ``train`` (which rows were validated), ``test`` (which rows are in test),
+        in units of the score, due to ``train`` (sampling of the validation rows), ``test`` (sampling of the test rows),
         ``models`` (which rows they were trained on), ``shift``, ``choosing``, and ``time`` (differences between
         horizons); ``units``, the number of independent rows, groups or blocks of time that were validated; and
         ``test_rows``.
@@ -132,7 +132,7 @@ def make_forecast(
 
 def _shift(problem: Problem, folds: Folds, ensemble: Ensemble, score: Score) -> Shift:
     if folds.refit:
-        return Shift(method="none: test comes later, where nothing is known of losses")
+        return Shift(method="none: test comes later, where losses are unknown")
     return estimate_shift(
         problem.metric,
         problem.y,

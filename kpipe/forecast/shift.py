@@ -116,7 +116,7 @@ def _why_not(X: pd.DataFrame, X_test: pd.DataFrame, rows: np.ndarray) -> str:
     if is_pixel_table(X) or len(X.columns) > _MOST_COLUMNS:
         return f"none: pictures, or more than {_MOST_COLUMNS} columns"
     if all(is_free_text(X[name]) for name in X):
-        return "none: no columns besides texts"
+        return "none: no columns other than texts"
     return ""
 
 

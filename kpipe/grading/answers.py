@@ -76,7 +76,7 @@ def read_answers(file: Path, problem: Problem) -> Answers:
         scored &= usage != "ignored"
     if not scored.any():
         raise DataError(
-            f"{table.name} holds no answer: the target is empty, or not scored, in all of its rows.",
+            f"{table.name} holds no answers: the target is empty, or not scored, in all of its rows.",
             code="broken-table",
             file=table.name,
         )

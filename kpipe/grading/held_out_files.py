@@ -63,7 +63,7 @@ class HeldOutFiles:
             )
         if made := [name for name in problem.targets if name not in self.names]:
             raise UsageError(
-                f"The target {made[0]!r} is made by this competition's clean: no file holds its answers.",
+                f"The target {made[0]!r} is computed by this competition's clean: no file contains its answers.",
                 code="no-holdout",
             )
         self.held = self._rows_with_target(aligned)[rows]
@@ -82,7 +82,7 @@ class HeldOutFiles:
         found = np.flatnonzero(known)
         if len(found) != len(aligned):
             raise UsageError(
-                "kpipe cannot tell which rows of train.csv have a target. Remove those that have none.",
+                "kpipe cannot determine which rows of train.csv have a target. Remove those that have none.",
                 code="no-holdout",
             )
         return found
@@ -97,8 +97,8 @@ class HeldOutFiles:
             ids = aligned[id].iloc[rows].astype(str)
         if not ids.is_unique:
             raise UsageError(
-                f"Ids of train.csv repeat ({listed(ids[ids.duplicated()].unique(), 3)}), and answers are joined by id. "
-                "Name another column with --id.",
+                f"Ids of train.csv repeat ({listed(ids[ids.duplicated()].unique(), 3)}), and answers are matched by "
+                "id. Name another column with --id.",
                 code="repeated-ids",
             )
         first = cast_or_none(sample.columns[sample.header[0]], pa.int64())
@@ -132,16 +132,15 @@ class HeldOutFiles:
         file, id = self.text["train"], self.problem.id
         if id not in self.names:
             raise UsageError(
-                "A part of these pictures cannot be held out: no column of train names its rows.", code="no-holdout"
+                "These pictures cannot be split into a holdout: no column of train identifies its rows.",
+                code="no-holdout",
             )
         numbers = [numbers_of(cell) for cell in file.columns[COLUMN].to_pylist()]
         if any(len(each) != 1 for each in numbers):
-            raise UsageError(
-                "A part can be held out where each row has one picture: these have several.", code="no-holdout"
-            )
+            raise UsageError("A holdout requires one picture per row: these rows have several.", code="no-holdout")
         ids = file.columns[self.names[id]].to_pylist()
         if wrong := next((one for one in ids if not _FILE_NAME.fullmatch(one)), None):
-            raise UsageError(f"The id {wrong!r} cannot be the name of a picture's file.", code="no-holdout")
+            raise UsageError(f"The id {wrong!r} cannot be used as a picture's file name.", code="no-holdout")
         held = set(self.held.tolist())
         return {
             folder: {ids[row]: numbers[row][0] for row in range(file.rows) if (row in held) == (folder == "test")}

@@ -125,7 +125,7 @@ def make_holdout(request: RunRequest, folder: Path, *, share: float, seed: int =
     aligned = align_rows(competition, files).train
     if len(problem.y) != len(aligned):
         raise UsageError(
-            "A part can be held out only where clean keeps train's rows: this competition's changes them.",
+            "A holdout requires a clean that keeps the rows of train: this competition's clean changes them.",
             code="no-holdout",
         )
     rows, how = draw_rows(problem, share, seed=seed)
@@ -158,7 +158,8 @@ def make_holdout(request: RunRequest, folder: Path, *, share: float, seed: int =
 def _check_source(files: Tables) -> None:
     if files.source.origin == "sample":
         raise UsageError(
-            "This is sample data: it has nothing to learn. Name Kaggle's files with --data.", code="sample-data"
+            "This is sample data, from which nothing can be learned. Pass Kaggle's files with --data.",
+            code="sample-data",
         )
 
 

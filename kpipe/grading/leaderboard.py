@@ -136,8 +136,8 @@ def _check_direction(name: str, scores: np.ndarray, metric: Metric) -> None:
     if len(scores) > 1 and (steps <= 0).all() and (steps < 0).any():
         better = "higher" if metric.greater_is_better else "lower"
         raise DataError(
-            f"{name} goes from {scores[0]:g} to {scores[-1]:g}, and a {better} {metric.name} is better: it is the "
-            "leaderboard of another metric. Name the competition's metric: --metric NAME.",
+            f"{name} goes from {scores[0]:g} to {scores[-1]:g}, and a {better} {metric.name} is better: this is the "
+            "leaderboard of another metric. Pass the competition's metric: --metric NAME.",
             code="metric-unsuitable",
         )
 
@@ -191,7 +191,7 @@ def _table(file: Path) -> CsvFile:
     inside = list_files(file)
     if len(inside) != 1:
         raise DataError(
-            f"{file} must hold one table, the leaderboard; it holds {len(inside)}. Name the table itself.",
+            f"{file} must hold one table, the leaderboard; it holds {len(inside)}. Pass the table itself.",
             code="ambiguous-files",
             file=str(file),
         )

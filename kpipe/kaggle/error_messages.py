@@ -69,14 +69,14 @@ _DIAGNOSES = (
         calls=_SUBMITTING,
         statuses=(400, 403),
         phrase="only accepts submissions from notebooks",
-        text="{what} takes submissions from notebooks only: run one with `kpipe kernel push {what}`.",
+        text="{what} accepts submissions from notebooks only: run one with `kpipe kernel push {what}`.",
         code="kernels-only",
     ),
     _Diagnosis(
         calls=_SUBMITTING,
         statuses=(400, 403),
         phrase=rf"(?:entry|entrant|entrants|acceptance) {_PASSED}",
-        text="The entry deadline of {what} has passed: only who entered before may submit.",
+        text="The entry deadline of {what} has passed: only those who entered before may submit.",
         code="competition-closed",
     ),
     _Diagnosis(
@@ -84,14 +84,14 @@ _DIAGNOSES = (
         statuses=(400, 403),
         phrase=rf"(?<!entry )(?<!entrant )(?<!entrants )(?<!acceptance )(?<!merger )(?<!merge ){_PASSED}"
         r"|competition (?:has ended|is over)",
-        text="The deadline of {what} has passed: it takes no more submissions.",
+        text="The deadline of {what} has passed: it no longer accepts submissions.",
         code="competition-closed",
     ),
     _Diagnosis(
         calls=_SUBMITTING,
         statuses=(400, 403),
         phrase="submissions (?:have been|are) (?:disabled|closed)",
-        text="{what} takes no submissions.",
+        text="{what} accepts no submissions.",
         code="competition-closed",
     ),
     _Diagnosis(

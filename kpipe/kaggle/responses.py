@@ -215,6 +215,7 @@ def read_bounded(response: Any, *, most: int = _MOST_BYTES) -> bytes:
         if len(content) > most:
             response.close()
             raise RemoteError(
-                f"Kaggle sent more than {most:,} bytes, which is more than such a response holds.", code="kaggle-error"
+                f"Kaggle sent more than {most:,} bytes, which is more than such a response should contain.",
+                code="kaggle-error",
             )
     return bytes(content)

@@ -75,7 +75,7 @@ def calendar(context: Context, **options: Any) -> BaseEstimator:
     require_known("calendar", options, {"alpha"})
     if context.task != "regression":
         raise UsageError(
-            "The model 'calendar' needs numbers, but the target holds classes. Choose another model.",
+            "The model 'calendar' needs a numeric target, but the target holds classes. Choose another model.",
             code="model-unsuitable",
         )
     return CalendarRegressor(loss=context.loss, n_jobs=context.threads, random_state=context.seed, **options)
@@ -240,7 +240,5 @@ def _without_stray_dates(
     stray = ((seconds < low - reach) | (seconds > high + reach)).to_numpy()
     if stray.any():
         first = dates[stray].iloc[0]
-        _LOG.warning(
-            f"calendar leaves out rows whose date lies far from the others: {int(stray.sum())}, such as {first}"
-        )
+        _LOG.warning(f"calendar drops rows whose date is far from the others: {int(stray.sum())}, such as {first}")
     return X[~stray], y[~stray]

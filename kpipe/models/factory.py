@@ -52,7 +52,7 @@ def canonical_names(options: Mapping[str, Any], aliases: Mapping[str, str]) -> d
         other = named.setdefault(aliases.get(name, name), name)
         if other != name:
             raise UsageError(
-                f"{other} and {name} are names of one option: give one of them.", code="conflicting-options"
+                f"{other} and {name} are names of the same option: give only one of them.", code="conflicting-options"
             )
     return {canonical: options[name] for canonical, name in named.items()}
 

@@ -68,7 +68,7 @@ class LockedRows:
         if missing:
             raise DataError(
                 f"The vault does not fit train.csv: {missing:,} of its {len(self.rows):,} rows are not found, or their "
-                "ids repeat. Use the files, the target and the options that the vault was made with, or --all-rows.",
+                "ids repeat. Use the files, target and options with which the vault was created, or --all-rows.",
                 code="vault-mismatch",
                 file="train.csv",
             )
@@ -149,8 +149,8 @@ def unlock(given: Tables, tables: Tables, count: int) -> tuple[Tables, pd.DataFr
     moved = len(ids) == 2 and len(ids[0]) == len(ids[1]) and not ids[0].equals(ids[1].reset_index(drop=True))
     if len(tables.test) != len(given.test) or moved:
         raise UsageError(
-            "A vault needs a clean that keeps the rows of test in their order: this competition's changes them. "
-            "Without the vault: --all-rows.",
+            "A vault requires a clean that keeps the test rows in their order: this competition's clean changes them. "
+            "To train without the vault: --all-rows.",
             code="vault-unsuitable",
         )
     end = len(tables.test) - count
@@ -182,7 +182,8 @@ def raw_targets_of(competition: Competition, files: Tables, targets: Sequence[st
     train = convert_written_forms(*adapt_tables(competition, files))[0].train
     if missing := [name for name in targets if name not in train]:
         raise UsageError(
-            f"The target {missing[0]!r} is made by this competition's clean, which must not see a vault's.",
+            f"The target {missing[0]!r} is computed by this competition's clean, which must not see the targets of "
+            "vault rows.",
             code="vault-unsuitable",
         )
     return train[list(targets)]

@@ -45,7 +45,7 @@ def _on_unfilled_columns(problem: Problem) -> Iterator[str]:
     known = {problem.id, *problem.targets, *problem.columns}
     kept = [name for name in problem.tables.sample if name in problem.tables.train and name not in known]
     if kept and set(problem.targets) & set(problem.submission_columns):
-        yield f"The submission leaves {_first(kept)} as in the sample submission, because --target names others."
+        yield f"The submission keeps {_first(kept)} from the sample submission, because --target names other columns."
 
 
 def _on_missing_targets(problem: Problem) -> Iterator[str]:
@@ -62,8 +62,8 @@ def _on_a_stub(problem: Problem) -> Iterator[str]:
     rows, count = len(problem.tables.train), len(problem.tables.test)
     if _STUB * count < min(rows, _MOST_STUB_ROWS * _STUB):
         yield (
-            f"test.csv has {count} row{'s' * (count > 1)} beside {rows:,} of train.csv. If it is a stub of "
-            "a test set that Kaggle keeps hidden, submit a kernel (kpipe kernel) instead of this submission."
+            f"test.csv has {count} row{'s' * (count > 1)} beside {rows:,} of train.csv. If it is a stub of a hidden "
+            "test set, submit a kernel (kpipe kernel) instead of this submission."
         )
 
 
@@ -73,8 +73,8 @@ def _on_labels(problem: Problem) -> Iterator[str]:
     if alike := labels_alike(problem.labels):
         shown = " and ".join(map(repr, alike[0]))
         yield (
-            f"The target {problem.targets[0]!r} has labels that may mean the same: {shown}. Each is a class of its "
-            "own; if they mean the same, write them alike, in train.csv or in clean."
+            f"The target {problem.targets[0]!r} has labels that may mean the same: {shown}. They are treated as "
+            "different classes; if they mean the same, merge them in train.csv or in clean."
         )
     if problem.metric.needs != "label" or len(problem.submission_columns) != 1:
         return
@@ -82,7 +82,7 @@ def _on_labels(problem: Problem) -> Iterator[str]:
     changed = [(label, written) for label, written in zip(old, new, strict=True) if str(label) != str(written)]
     if changed and isinstance(old[0], str):
         words = _first([f"{label!r} as {written!s}" for label, written in changed])
-        yield f"The submission writes train's labels as the sample submission does: {words}."
+        yield f"The submission writes train's labels in the form of the sample submission: {words}."
 
 
 def _first(words: Sequence[object]) -> str:

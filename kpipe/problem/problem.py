@@ -244,7 +244,7 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
     if files.extra and (cleaned.extra, len(cleaned.train)) != (files.extra, len(files.train)):
         raise UsageError(
             "--extra cannot be combined with this competition's clean, which changes the number of train's rows: the "
-            "rows of the further files can no longer be identified. Add them in clean instead.",
+            "rows of the additional files can no longer be identified. Add them in clean instead.",
             code="conflicting-options",
         )
     adapted, tables = adapt_tables(competition, small)
@@ -382,7 +382,7 @@ def _refuse_nested_cells(tables: Tables) -> None:
                 if isinstance(value, list | dict | set | np.ndarray):
                     raise DataError(
                         f"{name}.csv, column {column!r}, row {row}: after clean a cell must hold a single value; got "
-                        f"a {type(value).__name__}. Make a column of each part, or a text of all parts.",
+                        f"a {type(value).__name__}. Make a column of each part, or join the parts into one text.",
                         code="broken-module",
                         file=f"{name}.csv",
                         column=str(column),

@@ -30,12 +30,12 @@ def remember_data(slug: str, data: str | Path) -> str:
     """
     settings, (_, line) = read_settings(slug), _entry(slug, data)
     if settings is None and (file := _append(slug, line)) is not None:
-        return f"{file} remembers the data of {slug}: --data can be omitted from now on."
+        return f"{file} now contains the path of {slug}'s data: --data can be omitted from now on."
     if settings is None or "data" not in settings.written:
         return suggest_entry(slug, data)
     if is_remembered(slug, data):
         return ""
-    return f"{settings.place} names other data, which kpipe reads without --data: {settings.show(['data'])}."
+    return f"{settings.place} sets other data, which kpipe reads without --data: {settings.show(['data'])}."
 
 
 def is_remembered(slug: str, data: str | Path) -> bool:

@@ -125,8 +125,8 @@ def home(out: str | Path | None = None) -> Path:
     if str(built_in) in competitions.__path__ and competitions.CHECKOUT in (here, *here.parents):
         return built_in
     raise UsageError(
-        f"There is no workspace: {here} is not inside one. "
-        "Create one here with `kpipe init`, or name a folder with --out DIR.",
+        f"There is no workspace: {here} is not inside one. Create one here with `kpipe init`, or choose a folder with "
+        "--out DIR.",
         code="no-workspace",
     )
 

@@ -98,8 +98,8 @@ def _with_unified_labels(files: Tables, tables: Tables, target: str, *, id: str)
     train = files.train.assign(**{name: files.train[name].replace(dict(spelled))})
     shown = ", ".join(f"{old!r} as {new!r}" for old, new in list(spelled.items())[:3]) + ", ..." * (len(spelled) > 3)
     note = (
-        f"The target {target!r} has labels that mean the same: {shown}. To keep each as a class of its own: "
-        f"--text {target}."
+        f"The target {target!r} has labels that mean the same: {shown}. To keep them as different classes: --text "
+        f"{target}."
     )
     changed = tables.train.assign(**{target: tables.train[target].replace(dict(spelled))})
     return replace(files, train=train).with_notes(note), replace(tables, train=changed)
@@ -125,7 +125,7 @@ def _without_code(files: Tables, tables: Tables, target: str, code: int) -> Tabl
     extra = int(known[len(known) - files.extra :].sum()) if files.extra else 0
     return replace(files, train=train, extra=extra).with_notes(
         f"{int((~known).sum()):,} of {len(known):,} rows of train.csv are left out because the target {target!r} is "
-        f"{code} or empty in them, far below all other values: it seems to mean that the target is missing. If {code} "
+        f"{code} or empty in them, far below all other values: it seems to stand for a missing target. If {code} "
         "is a value, keep these rows with a competition module that has a clean (kpipe new)."
     )
 

@@ -70,7 +70,7 @@ def _matrix(names: list[str], correlations: np.ndarray) -> Table:
         for name, line in zip(names, correlations, strict=True)
     ]
     columns = [Column(name="model", numeric=False), *(Column(name=short(name, 16)) for name in names)]
-    note = "1: the two models are wrong on the same rows by as much. The lower, the more a blend of the two gains."
+    note = "1: the two models make the same errors. The lower the correlation, the more a blend of the two gains."
     return Table(
         caption="Agreement between models: correlation of their errors", columns=columns, rows=rows, note=note,
         sortable=False, matrix=True,

@@ -66,7 +66,7 @@ def _training(importance: Importance) -> str:
     folds = "one fold" if importance.folds == 1 else f"{importance.folds} folds"
     part = "" if importance.share_of_rows == 1 else f" {share(importance.share_of_rows)} of the training rows of"
     models = "its model was" if len(importance.members) == 1 else "its models were"
-    return f"{models} trained again on{part} {folds}"
+    return f"{models} refitted on{part} {folds}"
 
 
 def _dependence(run: LoadedRun, importance: Importance) -> list[Block]:
@@ -83,7 +83,7 @@ def _dependence(run: LoadedRun, importance: Importance) -> list[Block]:
     what += f" of {outputs[0][1]}" * (classes and len(outputs) == 1)
     text = (
         "Partial dependence: the ensemble's mean prediction when all rows have the same value of the column. It shows "
-        "what the models have learned, not what causes what. All plots have the same scale of predictions."
+        "what the models have learned, not causal effects. All plots share the same scale of predictions."
     )
     if left_out := _without_dependence(importance):
         text += f" Not drawn, because nearly every row has its own value: {', '.join(left_out)}."
@@ -182,7 +182,7 @@ def _dominant(significant: Sequence[ColumnImportance]) -> list[Finding]:
     if len(significant) < 2 or significant[0].value <= _DOMINANT * sum(found.value for found in significant):
         return []
     text = (
-        f"Most of the score depends on {short(significant[0].column, 40)} alone. Check that its value is known at the "
-        "time of prediction."
+        f"Most of the score depends on {short(significant[0].column, 40)} alone. Check that its value is known at "
+        "prediction time."
     )
     return [Finding(level="warn", text=text)]

@@ -149,8 +149,8 @@ def write_index(out: Path, path: Path | None = None) -> tuple[Path, list[str]]:
     if not runs:
         broken = f" that can be read ({plain_text(skipped[0]).rstrip('.')})" if skipped else ""
         raise UsageError(
-            f"There is no finished run in {out}{broken}: make one with `kpipe run SLUG`, or name the folder that holds "
-            "the runs with --out DIR.",
+            f"There is no finished run in {out}{broken}: start one with `kpipe run SLUG`, or pass the runs folder with "
+            "--out DIR.",
             code="unknown-run",
             file=str(out),
         )
@@ -205,7 +205,7 @@ def _sentences(run: Run, row: Row, bias: SelectionBias | None) -> Iterator[str]:
     if bias is not None and bias.runs > 1:
         yield bias.after_choosing
         if bias.best == row.run_id and (text := format_forecast(run.record, bias.correction)):
-            yield f"Expected of it on the leaderboard, after choosing: {text}."
+            yield f"Expected on the leaderboard, after selection: {text}."
 
 
 def _chart(rows: Sequence[Row], greater: bool, title: str) -> Markup:
@@ -225,7 +225,7 @@ def _chart(rows: Sequence[Row], greater: bool, title: str) -> Markup:
     ]
     if len(points) < 2:
         return Markup()
-    alt = f"{title}: scores of {len(points)} runs in the order of time, with one standard error, and the best so far"
+    alt = f"{title}: scores of {len(points)} runs in chronological order, with one standard error, and the best so far"
     return timeline(points, greater_is_better=greater, alt=alt)
 
 

@@ -44,7 +44,9 @@ def leaderboard_plot(entries: Sequence[Entry]) -> Figure:
         ax.legend()
         if bands:
             near = sum(not entry.is_unexpected for entry in bands)
-            set_title(figure, f"{slug}: {near} of {len(bands)} public leaderboard scores lie where they were expected")
+            set_title(
+                figure, f"{slug}: {near} of {len(bands)} public leaderboard scores lie in their expected interval"
+            )
             return figure
         near = sum(abs(a - b) <= 2 * error for a, b, error in zip(x, y, errors, strict=True))
         set_title(

@@ -135,7 +135,7 @@ def _folds_plot(run: LoadedRun, scores: _FoldScores, folds: int) -> Plot:
         ax.set_xlabel(short(run.text("metric", "name"), 40))
         ax.grid(visible=False, axis="y")
 
-    numbers = " The number beside a dot is the fold's." if numbered else ""
+    numbers = " Each dot is labelled with its fold." if numbered else ""
     return Plot(
         draw=draw,
         name="folds",
@@ -177,7 +177,7 @@ def _steps_table(steps: Sequence[Mapping[str, object]]) -> Table:
         ]
         for step in steps
     ]
-    return Table(caption="What each step of the budget has brought", columns=columns, rows=rows)
+    return Table(caption="Gain from each step of the budget", columns=columns, rows=rows)
 
 
 def _findings(run: LoadedRun) -> list[Finding]:
@@ -191,7 +191,7 @@ def _skipped(models: Mapping[str, object]) -> list[Finding]:
     """A finding for each skipped model, or one for many."""
     if len(models) > _MOST_SKIPPED:
         names = short(", ".join(map(str, models)), 300)
-        text = f"{len(models)} models were skipped: {names}. The table of models left out says why."
+        text = f"{len(models)} models were skipped: {names}. The table of skipped models states the reasons."
         return [Finding(level="warn", text=text)]
     return [
         Finding(level="warn", text=f"The model {short(name)} was skipped: {short(reason, 300)}.")
@@ -226,7 +226,7 @@ def _folds_differ(run: LoadedRun) -> list[Finding]:
         return []
     worst, *_, best = sorted(values, reverse=not run.greater_is_better)
     text = (
-        f"The scores of the folds differ by more than chance explains: the worst is {format_score(worst)}, the best "
-        f"{format_score(best)}. Look for groups or a time order in the data that the folds separate."
+        f"The scores of the folds differ by more than chance can explain: the worst is {format_score(worst)}, the best "
+        f"{format_score(best)}. Look for groups or a time order in the data."
     )
     return [Finding(level="warn", text=text)]

@@ -215,7 +215,7 @@ def _not_shown(run: LoadedRun, no_data: str) -> Section:
     if no_data:
         reasons.insert(0, f"Columns, feature importance, error by segment and columns of the hardest rows: {no_data}")
     blocks = [Text(text=plain_text(reason)) for reason in reasons] or [Text(text="Everything is shown.")]
-    summary = "What this page does not show, and why."
+    summary = "What this page omits, and why."
     return Section(key="not-shown", title="Not shown", summary=summary, blocks=blocks, open=False)
 
 

@@ -75,11 +75,11 @@ def sections(metric: Metric, oof: OofPredictions, frame: pd.DataFrame) -> list[S
     blocks = [Gallery(caption=caption, images=_thumbnails(shown, uris, size)) for caption, shown in galleries]
     summary = (
         "The pictures whose prediction is furthest from the truth, with the probability of the predicted class. They "
-        "may reveal wrong labels, or pictures that cannot be told apart."
+        "may reveal wrong labels, or classes that look the same."
     )
     found = [Section(key="worst", title="Hardest pictures", summary=summary, blocks=blocks[:1])]
     if blocks[1:]:
-        summary = "Some pictures of each class, drawn at random. Where another class is predicted, it is named."
+        summary = "Some pictures of each class, drawn at random. Wrong predictions show the predicted class."
         found.append(Section(key="classes", title="Pictures of each class", summary=summary, blocks=blocks[1:]))
     return found
 

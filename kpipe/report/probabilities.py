@@ -293,5 +293,5 @@ def _threshold_plot(is_positive: np.ndarray, p: np.ndarray, name: str) -> Plot:
 
     peaks = ", ".join(f"{key} {np.nanmax(curves[key]):.3f} at {at:.2f}" for key, at in best.items())
     text = f"Precision, recall, F1 and accuracy by threshold. The best: {peaks}."
-    caption = f"{text} A threshold that is chosen here looks better than it is: it has seen these rows."
+    caption = f"{text} A threshold chosen here is too optimistic, because it was chosen on the same rows."
     return Plot(draw=draw, name="thresholds", alt=text, caption=caption, height=3.2)

@@ -100,9 +100,9 @@ def difference(problem: Problem, run: LoadedRun) -> str:
     changed = [name for name in sorted({*recorded, *read}) if recorded.get(name) != read.get(name)]
     if changed:
         names = ", ".join(plain_text(name)[:60] for name in changed[:3])
-        return f"{problem.tables.source.path} has other files than the run was made from ({names})."
+        return f"{problem.tables.source.path} has other files than those that the run used ({names})."
     if recorded_vault(run.record) != (problem.locked and problem.locked.sha256):
-        return "The run was made with a vault that is no longer in the folder of its competition."
+        return "The run used a vault that is no longer in the competition's folder."
     if run.oof is not None and len(run.oof.y) != len(problem.y):
         return "The run's predictions and train.csv differ in their number of rows."
     return ""

@@ -35,16 +35,16 @@ __all__ = ["section"]
 _MOST_RUNS = 12  # other runs in the plot
 _FORECAST_COLUMNS = (
     Column(name="cause", numeric=False),
-    Column(name="added", meaning="what is added to the score for it"),
-    Column(name="standard error", meaning="how far the score on the leaderboard varies because of it"),
+    Column(name="added", meaning="correction of the score"),
+    Column(name="standard error", meaning="contribution to the uncertainty of the leaderboard score"),
 )
 _CAUSES = {
-    "shift": "what test rows look like",
+    "shift": "distribution of the test rows",
     "averaging": "test rows are predicted by the mean of the folds' models",
-    "choosing": "columns and options were chosen on the same rows",
-    "train": "which rows were validated",
-    "test": "which rows are in test",
-    "models": "which rows the models were trained on",
+    "choosing": "columns and options were selected on the same rows",
+    "train": "sampling of the validation rows",
+    "test": "sampling of the test rows",
+    "models": "sampling of the training rows",
     "time": "how horizons differ",
 }
 _Z = 2  # standard errors above the baseline, from which the models count as better
@@ -161,7 +161,7 @@ def _plot(points: Sequence[_Point], run: LoadedRun) -> Plot:
     return Plot(
         draw=draw,
         name="scores",
-        alt=f"Scores with two standard errors, and what is expected on test with its 95 % interval: {scores}.",
+        alt=f"Scores with two standard errors, and the score expected on test with its 95 % interval: {scores}.",
         caption=(
             f"Scores of this run{others} and the baseline, with two standard errors; and the score expected on the "
             "test rows, with its 95 % interval."

@@ -128,7 +128,7 @@ def _matrix(found: pd.DataFrame, *, more: bool) -> Table:
         for name in found.index
     ]  # fmt: skip
     columns = [Column(name="column", numeric=False), *(Column(name=short(name, 12)) for name in found.columns)]
-    which = f" The {len(found) - 1} columns that follow the target most closely are shown." if more else ""
+    which = f" The {len(found) - 1} columns with the strongest correlation are shown." if more else ""
     note = f"Spearman's rank correlation, in train; the colour shows its size.{which}"
     return Table(
         caption="Correlations of the target and numeric columns", columns=columns, rows=rows, note=note,

@@ -88,7 +88,7 @@ def section(
         blocks = _rows_blocks(oof, error, name, order[:_MOST_ROWS], frame, columns, note)
     summary = (
         "The rows whose prediction is furthest from the truth. They may reveal mistakes in the data, missing features, "
-        "or rows that cannot be predicted."
+        "or unpredictable rows."
     )
     return Section(key="worst", title="Hardest rows", summary=summary, blocks=blocks)
 
@@ -117,7 +117,7 @@ def _table(oof: OofPredictions, error: np.ndarray, rows: Sequence[int], *, frame
     ids = [] if oof.ids is None else [Column(name=short(oof.ids.name, 30), numeric=False)]
     numeric = oof.classes is None
     columns = [
-        Column(name="row", meaning="position in train.csv, from 1, without the header and the rows of a vault"),
+        Column(name="row", meaning="position in train.csv, counted from 1 without the header and the rows of a vault"),
         *ids,
         *(Column(name=name, numeric=numeric) for name in ("true", "predicted")),
         Column(name="error"),

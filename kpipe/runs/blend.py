@@ -148,7 +148,7 @@ def _check_competition(run: Run, slug: str, files: Mapping[str, str]) -> None:
     # A file that only postprocess reads is not among ``files`` yet, and no model has seen it.
     if not used or {name: used.get(name) for name in files} != dict(files):
         raise DataError(
-            f"{run_id} was trained on other files. Name the files that it was trained on with --data.",
+            f"{run_id} was trained on other files. Pass the files that it was trained on with --data.",
             code="other-data",
         )
 
@@ -161,8 +161,9 @@ def _shared_folds(runs: Sequence[LoadedRun]) -> Folds:
         folds.append(run.folds)
     if not all(same_rows(one, folds[0]) for one in folds[1:]):
         raise UsageError(
-            "Cannot blend these runs: their folds differ, so a model may have trained on rows that another is scored "
-            "on, and the score would be too optimistic. Train them with the same --folds and the same first --seed.",
+            "Cannot blend these runs: their folds differ, so one model may have been trained on rows on which another "
+            "is scored, and the score would be too optimistic. Train them with the same --folds and the same first "
+            "--seed.",
             code="not-blendable",
         )
     return replace(folds[0], refit=any(one.refit for one in folds))  # earlier versions did not store it

@@ -182,8 +182,8 @@ def _comparable(a: LoadedRun, b: LoadedRun) -> tuple[Metric, OofPredictions, Oof
         )
     if recorded_vault(a.record) != recorded_vault(b.record):
         raise UsageError(
-            f"Cannot compare {_id(a)} and {_id(b)}: one of them was made without the vault, or with another one, and "
-            "validates other rows.",
+            f"Cannot compare {_id(a)} and {_id(b)}: one of them did not use the vault, or used another one, so they "
+            "validate different rows.",
             code="not-comparable",
         )
     if old.ensemble.shape != new.ensemble.shape or not _equal(old.y, new.y):

@@ -133,7 +133,7 @@ def expected_time(work: Workload, folder: Path) -> str:
     records = list(_records(folder))
     if work.reuses and (same := [r for r in records if r.get("key") == work.key]):
         needed, earlier = _in_words(_besides_fits(same[0])), same[0]["run_id"]
-        return f"Expected time: about {needed}, because run {earlier} has trained the same fits."
+        return f"Expected time: about {needed}, because run {earlier} has already trained the same fits."
     fits = {name: _learned(name, work, records) for name in work.models}
     unknown = [name for name in fits if fits[name] is None and name not in _TYPICAL]
     if unknown:
@@ -144,7 +144,7 @@ def expected_time(work: Workload, folder: Path) -> str:
         load = f" and other work on this machine (without it, {_in_words(_START + seconds)})" if is_busy else ""
         slowness = work.slowness if is_busy else 1.0
         return f"Expected time: roughly {_in_words((_START + seconds) * slowness)}, by the size of the table{load}."
-    load = "; this machine has other work now, which takes its share" if is_busy else ""
+    load = "; other programs are using this machine now" if is_busy else ""
     return f"Expected time: about {_in_words(_besides_fits(records[0]) + seconds)}, by earlier runs{load}."
 
 

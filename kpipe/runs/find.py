@@ -164,7 +164,7 @@ def find_run(name: str, out: Path) -> Run:
     if os.path.isfile(os.path.join(name, "run.json")):
         if _is_unfinished(Path(name).resolve()):
             raise UsageError(
-                f"{name} is an unfinished run: finish it with kpipe run --resume {name}.", code="unfinished-run"
+                f"{name} is an unfinished run: resume it with kpipe run --resume {name}.", code="unfinished-run"
             )
         return read_run(Path(name))
     slug, _, short = name.rpartition("/")
@@ -193,7 +193,7 @@ def _by_word(word: str, out: Path, slug: str) -> Path:
         return runs[-1].path
     if len(slugs) > 1:
         raise UsageError(
-            f"There are runs of {len(slugs)} competitions in {out}: name one, as in {slugs[0]}/{BEST}.",
+            f"There are runs of {len(slugs)} competitions in {out}: choose one, as in {slugs[0]}/{BEST}.",
             code="ambiguous-run",
         )
     return best_run(runs).path
@@ -215,7 +215,7 @@ def _nearest(name: str, out: Path) -> str:
     """A question or a list that helps to find the run that was meant; it begins with a blank."""
     runs = find_runs(out)[0]
     if not runs:
-        return " It holds no finished runs: kpipe run SLUG makes one, and --out DIR names another folder."
+        return " The folder has no finished runs: start one with kpipe run SLUG, or pass another folder with --out DIR."
     known = {str(run.record["run_id"]): None for run in runs}
     known |= {run_id.rpartition("-")[2]: None for run_id in known}
     known |= {str(run.record["name"]): None for run in runs if run.record.get("name")}

@@ -179,7 +179,7 @@ class FitFolder:
         try:
             write_file(self.folder / f"{key}{_SUFFIX}", self._sign(key, content) + content)
         except OutputError as error:
-            _LOG.info("An entry is not kept for later runs: %s", error)
+            _LOG.info("An entry is not stored for later runs: %s", error)
 
     def remove_oldest(self) -> None:
         """Remove the least recently used entries, until the others fit into the store's size."""

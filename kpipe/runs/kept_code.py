@@ -55,7 +55,7 @@ def keep_code(folder: Path, slug: str) -> None:
     size = sum(file.stat().st_size for file in found.values())
     if size > _MOST:
         _LOG.warning(
-            "The run does not keep its code, which has %d MiB (at most %d): move what is no code out of %s.",
+            "The run does not store its code, which has %d MiB (at most %d): move files other than code out of %s.",
             size >> 20,
             _MOST >> 20,
             competitions.folder(slug),
@@ -158,10 +158,10 @@ def using_kept_code(run: Run) -> Iterator[tuple[str, ...]]:
         yield ()
         return
     if not is_own_code(run):
-        yield (f"The code in {run.path / CODE} was not written by you on this machine: the present code is used.",)
+        yield (f"The code in {run.path / CODE} was not written by you on this machine: the current code is used.",)
         return
     with _searched_first(run.path / CODE, slug):
-        yield (f"The module has changed since: the code that {run.record['run_id']} has kept is used.",)
+        yield (f"The module has changed since: the code stored with {run.record['run_id']} is used.",)
 
 
 def is_own_code(run: Run) -> bool:
@@ -251,7 +251,7 @@ def restore_code(run: Run, target: Path, *, force: bool = False) -> list[Path]:
     kept = {target / name.removeprefix(f"{_MODULES}/"): file for name, file in kept_files(run).items()}
     if not kept:
         raise UsageError(
-            f"{run.record['run_id']} has kept no code: the competition had no module, its files had more than "
+            f"{run.record['run_id']} has no stored code: the competition had no module, its files had more than "
             f"{_MOST >> 20} MiB, or an earlier version of kpipe made the run.",
             code="no-kept-code",
         )

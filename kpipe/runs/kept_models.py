@@ -72,7 +72,7 @@ def _load(folder: Path, file: Path) -> Any:
     if not is_own(folder / MODELS, file, content):
         raise UsageError(
             f"{file} was not written by you on this machine, or has changed since. Loading it would run code that it "
-            "contains. If you trust whoever wrote it, load it with joblib.load; the files of the libraries beside it "
+            "contains. If you trust whoever wrote it, load it with joblib.load; the files of the libraries next to it "
             "(.txt, .cbm, .ubj, .safetensors) run no code."
         )
     return joblib.load(io.BytesIO(content))

@@ -60,7 +60,7 @@ def runs(slug: str | None = None, *, out: str | Path = "submissions") -> pd.Data
     found, unreadable = find_runs(Path(out), slug or "*")
     rows, without_ledger = summarize(found, Path(out))
     for reason in (*unreadable, *without_ledger):
-        warnings.warn(f"A run was left out: {reason}", stacklevel=2)
+        warnings.warn(f"A run was skipped: {reason}", stacklevel=2)
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
     numbers = dict.fromkeys(("score", "standard_error", "seconds", "public_score"), "float64")
     table = table.astype(numbers).assign(

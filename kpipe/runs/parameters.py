@@ -80,7 +80,7 @@ def parameters_of(
             values = {"class": estimator, **_get_params(estimator)}
             found[name] = {key: _json(value) for key, value in sorted(values.items())}
         except Exception as error:  # of a user's own factory or repr: the models are trained, and the run goes on
-            _LOG.warning("the parameters of %s are not kept: %s", name, error)
+            _LOG.warning("the parameters of %s are not stored: %s", name, error)
     return found
 
 

@@ -20,10 +20,10 @@ READ = {  # case → what a note says, or "" where there is nothing to say
     "30": "",
     "32": "kpipe reads cs-training.csv as train, cs-test.csv as test, sampleEntry.csv as the sample submission",
     "33": "train_labels.csv is joined to train_values.csv by id: qualite",
-    "35": "To train on its rows too, which are then never validated: --extra training_extra.csv",
+    "35": "To train on its rows too (without validating on them): --extra training_extra.csv",
     "36": "test.csv spells columns differently from train.csv; kpipe reads 'id-01' as 'id_01', 'id-02' as 'id_02'",
     "39b": "train.csv is read as utf-16",
-    "48": "If it is a stub of a test set that Kaggle keeps hidden, submit a kernel",
+    "48": "If it is a stub of a hidden test set, submit a kernel",
     "53": "There is no sample submission: kpipe makes one from the ids (id) of test.csv and rating",
     "54": "train.csv: 1 column without a name and without values ignored",
     "63": "",
@@ -59,7 +59,7 @@ def test_a_run_with_a_further_training_file_scores_the_rows_of_train_alone(tmp_p
     assert run.record["rows"] == 200
     assert run.record["data"]["extra_rows"] == 2000
     assert run.oof["linear"].notna().sum() == 200
-    assert any("never validated" in note for note in run.record["data"]["notes"])
+    assert any("never for validation" in note for note in run.record["data"]["notes"])
 
 
 def test_the_submission_is_in_the_encoding_of_the_sample_submission(tmp_path: Path) -> None:

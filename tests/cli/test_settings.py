@@ -127,7 +127,7 @@ def test_new_remembers_data_so_that_the_next_command_needs_none(
     (work / "kpipe.toml").write_text("# mine")
     assert call("new", "made-by-hand", "--data", "data") == 0
     said = capsys.readouterr().err
-    assert f"{work / 'kpipe.toml'} remembers the data of made-by-hand" in said
+    assert f"{work / 'kpipe.toml'} now contains the path of made-by-hand's data" in said
     assert said.endswith("Next: kpipe check made-by-hand\n")
     assert (work / "kpipe.toml").read_text() == '# mine\n\n[made-by-hand]\ndata = "data"\n'
     assert call("show", "made-by-hand") == 0

@@ -62,9 +62,9 @@ def test_the_codes_and_checks_that_the_skill_names_exist() -> None:
 def test_new_says_that_it_hides_a_module_which_kpipe_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("new", "titanic", "--out", tmp_path) == 0
     printed = capsys.readouterr()
-    assert "is a module of titanic with features and models of its own, which the new one hides" in printed.err
+    assert "is a module of titanic with features and models of its own, which the new one overrides" in printed.err
     assert call("new", "no-module-of-this", "--data", ROOT / "competitions/titanic/sample", "--out", tmp_path) == 0
-    assert "the new one hides" not in capsys.readouterr().err
+    assert "the new one overrides" not in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ def test_images_and_their_categories_are_the_rows_of_train_and_test(tmp_path: Pa
 
 
 def test_annotations_of_boxes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="gives the image 100 several categories, as boxes have them"):
+    with pytest.raises(DataError, match="gives the image 100 several categories, as for bounding boxes"):
         load("herbs", write(tmp_path, herbarium((100, 41))))
 
 

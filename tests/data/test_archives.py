@@ -158,7 +158,7 @@ def test_a_damaged_packed_file_is_refused(case: str, make: Make, tmp_path: Path)
 
 
 NOT_ZIPS = {
-    "empty": (b"", r"x\.zip is a damaged zip archive: it is empty or cut short\. Download it again"),
+    "empty": (b"", r"x\.zip is a damaged zip archive: it is empty or truncated\. Download it again"),
     "cut short": (b"PK\x03\x04 and no end", r"x\.zip is a damaged zip archive: .*Download it again"),
     "a CSV file": (
         b"id,x\n1,2\n",

@@ -47,7 +47,7 @@ def test_labels_in_a_file_apart_are_joined_by_id_in_any_order(tmp_path: Path) ->
     found = load("x", folder(tmp_path, files | {"train_targets.csv": b"y\n7\n8\n9\n"}))
     assert found.train["y"].tolist() == [7, 8, 9]
     assert any("row by row, since the files share no column" in note for note in found.source.notes)
-    with pytest.raises(DataError, match=r"share no column whose values name rows"):
+    with pytest.raises(DataError, match=r"share no column whose values identify rows"):
         load("x", folder(tmp_path, files | {"train_targets.csv": b"y\n7\n8\n"}))
 
 
@@ -71,7 +71,7 @@ def test_one_table_is_train_where_the_target_is_known_and_test_where_it_is_not(g
 
 
 def test_one_table_without_a_certain_target_is_refused_with_each_way_on(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"it is unclear which rows are to be predicted.*--target.*--train and --test"):
+    with pytest.raises(DataError, match=r"it is unclear which rows to predict.*--target.*--train and --test"):
         load("x", folder(tmp_path, {"data.csv": b"id,x,y\n1,,0\n2,3,\n3,,1\n"}))
     with pytest.raises(DataError, match=r"its target 'y' is missing in no row.*--test.*--target"):
         load("x", folder(tmp_path, {"data.csv": TRAIN}), choice=FileChoice(targets=("y",)))
@@ -105,7 +105,7 @@ def test_a_further_training_file_is_offered_and_read_where_the_user_asks_for_it(
     assert [note for note in found.source.notes if "--extra training_extra.csv" in note]
     found = load("x", place, choice=FileChoice(extra=("training_extra.csv",)))
     assert (found.train["x"].tolist()[3:], found.extra) == ([9.0, 8.0], 2)
-    assert any("2 rows are trained on in every fold, and never validated" in note for note in found.source.notes)
+    assert any("2 rows are used for training in every fold, and never for" in note for note in found.source.notes)
     assert load("x", place, choice=FileChoice(extra=("training_extra.csv",))).extra == 2  # from the cache
     with pytest.raises(UsageError, match=r"--extra other\.csv: it lacks id, x, name, y, columns of train\.csv"):
         load("x", place, choice=FileChoice(extra=("other.csv",)))
@@ -144,5 +144,5 @@ def test_labels_of_repeated_ids_are_joined_row_by_row_only_if_both_files_have_th
         with pytest.raises(DataError, match=r"the id column 'id' must not repeat"):  # the labels were joined
             load("x", folder(tmp_path, files))
     else:
-        with pytest.raises(DataError, match=r"labels\.csv .* whose values name rows \(values of id repeat\)"):
+        with pytest.raises(DataError, match=r"labels\.csv .* whose values identify rows \(values of id repeat\)"):
             load("x", folder(tmp_path, files))

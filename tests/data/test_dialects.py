@@ -167,7 +167,7 @@ def test_a_file_of_another_format_than_its_name_says_is_refused_in_words(name: s
 def test_a_small_parquet_that_unfolds_to_much_is_refused() -> None:
     buffer = io.BytesIO()
     pd.DataFrame({"a": np.zeros(100_000_000, dtype=np.int8)}).to_parquet(buffer, compression="zstd")
-    with pytest.raises(DataError, match=r"a\.parquet unfolds from .* it may be made to fill the memory"):
+    with pytest.raises(DataError, match=r"a\.parquet unfolds from .* it may be designed to exhaust memory"):
         parse_table("a.parquet", buffer.getvalue())
 
 

@@ -37,7 +37,7 @@ def test_if_no_origin_has_the_files_the_error_suggests_a_name_and_options() -> N
 
 def test_if_no_origin_has_the_files_the_error_lists_the_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPIPE_DATA", str(tmp_path / "mine"))
-    with pytest.raises(DataError, match=r"Looked for: .*mine/titanix, .*mine/titanix\.zip, .*downloads"):
+    with pytest.raises(DataError, match=r"Searched: .*mine/titanix, .*mine/titanix\.zip, .*downloads"):
         load("titanix")
 
 
@@ -56,7 +56,7 @@ def test_files_in_the_current_folder_are_taken_before_kaggle_and_the_sample_and_
     zipped(tmp_path / "here" / "titanic.zip")
     found = load("titanic")
     assert (found.source.origin, found.source.path) == ("zip", tmp_path / "here" / "titanic.zip")
-    assert "since it lies in the current folder. Other data: --data PATH" in found.source.notes[0]
+    assert "found in the current folder. To use other data: --data PATH" in found.source.notes[0]
 
 
 def test_the_error_names_a_damaged_zip_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

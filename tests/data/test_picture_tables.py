@@ -182,11 +182,11 @@ def test_a_picture_whose_name_differs_by_case_alone_is_that_of_its_row(tmp_path:
     [
         (
             {**train_pictures("train"), "train.csv": LABELS, "sample_submission.csv": SAMPLE},
-            "There are no pictures to predict: put them into a folder test. All pictures are those of train",
+            "There are no pictures to predict: put them into a folder test. All pictures belong to train",
         ),
         (
             {**train_pictures("train"), **TEST, "sample_submission.csv": SAMPLE},
-            "15 pictures are not used, such as .*: no column of a table names them, and neither their folders nor",
+            "15 pictures are not used, such as .*: no table column contains their names, and neither their folders nor",
         ),
     ],
     ids=["no pictures of test", "no labels"],

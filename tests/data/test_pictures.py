@@ -370,7 +370,7 @@ def test_paths_that_leave_a_zip_are_not_among_its_pictures(tmp_path: Path) -> No
             made.writestr(name, picture())
     with open_pictures(tmp_path / "evil.zip") as folder:
         assert [found.path for found in folder.pictures] == ["train/a.png"]
-        assert folder.notes == ("Paths that lead out of an archive are not read (1): ../up.png.",)
+        assert folder.notes == ("Paths that point outside the archive are ignored (1): ../up.png.",)
 
 
 def test_tables_beside_a_few_illustrations_stay_tables(tmp_path: Path) -> None:

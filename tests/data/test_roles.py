@@ -104,7 +104,7 @@ def test_files_are_recognised_by_the_words_of_their_names(names: tuple[str, ...]
         [0, 0],
     )
     if "train.tsv" not in names:
-        assert any("Judged by their names" in note for note in found.source.notes)
+        assert any("By their names" in note for note in found.source.notes)
 
 
 def test_the_user_names_files_by_name_or_by_path(tmp_path: Path) -> None:
@@ -129,5 +129,5 @@ def test_zips_in_a_zip_are_opened_where_a_file_is_missing(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("choice", [FileChoice(sample="train.csv"), FileChoice(test="train.csv")])
 def test_a_file_that_is_named_for_a_role_and_lacks_in_its_own_is_refused(choice: FileChoice, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"train\.csv: by its name this is train\.csv, for which there is no other"):
+    with pytest.raises(UsageError, match=r"train\.csv: by its name this is train\.csv, and there is no other"):
         load("x", folder(tmp_path, FILES), choice=choice)

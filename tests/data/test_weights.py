@@ -19,7 +19,7 @@ def write(path: Path, content: bytes | str = CONTENT) -> Path:
 
 
 def test_a_place_that_does_not_exist_is_refused_and_nothing_is_downloaded(tmp_path):
-    with pytest.raises(UsageError, match=r"do not exist. Nothing is downloaded: --weights names a file or folder"):
+    with pytest.raises(UsageError, match=r"do not exist. Nothing is downloaded: pass an existing file or folder"):
         files_at(str(tmp_path / "resnet18.pth"))
 
 

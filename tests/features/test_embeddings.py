@@ -31,7 +31,7 @@ def test_a_network_is_not_taken_for_word_vectors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds 2 tensors: word vectors are one table"):
         find_word_vectors(str(tmp_path))
     (tmp_path / "model.safetensors").write_bytes(bytes(2000))
-    with pytest.raises(UsageError, match="no file of plain weights: SafetensorError"):
+    with pytest.raises(UsageError, match="not a plain weights file: SafetensorError"):
         find_word_vectors(str(tmp_path))
 
 

@@ -57,7 +57,7 @@ def test_the_gain_is_the_one_that_the_answers_show(metric):
     found = estimate(metric, y, oof, by_fold)
     assert actual < 0
     assert found.amount == pytest.approx(actual, rel=0.25)
-    assert found.method == "how far the folds' models differ"
+    assert found.method == "the disagreement between the folds' models"
 
 
 def test_models_that_agree_gain_nothing():

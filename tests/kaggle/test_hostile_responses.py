@@ -244,7 +244,7 @@ def test_a_response_without_end_is_not_read_whole(
     headers = {"Content-Encoding": "gzip"} if packed else {}
     answer(kaggle, "GetCompetition", raw=gzip.compress(endless) if packed else endless, headers=headers)
     with pytest.raises(
-        RemoteError, match=r"Kaggle sent more than 100,000 bytes, which is more than such a response holds"
+        RemoteError, match=r"Kaggle sent more than 100,000 bytes, which is more than such a response should contain"
     ):
         connect().competitions.get("titanic")
 

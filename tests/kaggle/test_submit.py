@@ -67,12 +67,12 @@ def test_a_public_score_outside_of_the_forecast_is_said_when_it_comes_and_in_the
     kaggle.contests["titanic"].score = lambda _: (0.51, 0.52)
     assert call("run", "titanic", "--model", "linear", "--quiet", "--submit", "-m", "far") == 0
     told = " ".join(capsys.readouterr().err.split())
-    assert "The public score 0.5100 of 1000 lies outside of the interval in which it was expected" in told
-    assert "look for: test rows unlike those of train (`kpipe check titanic`" in told
-    for word in ("a leak", "a run chosen among many", "another metric"):
+    assert "The public score 0.5100 of 1000 lies outside the expected interval" in told
+    assert "look for: test rows that differ from train (`kpipe check titanic`" in told
+    for word in ("a leak", "a run selected among many", "a metric other"):
         assert word in told
     assert call("submissions", "titanic") == 0
-    assert "lies outside of the interval" in " ".join(capsys.readouterr().out.split())
+    assert "lies outside the expected interval" in " ".join(capsys.readouterr().out.split())
 
 
 def test_selection_bias_is_said_and_forecast_before_the_best_of_several_runs_is_sent(
@@ -93,8 +93,8 @@ def test_selection_bias_is_said_and_forecast_before_the_best_of_several_runs_is_
     (entry,) = json.loads(capsys.readouterr().out)
     assert call("runs", "titanic") == 0
     shown = capsys.readouterr().out
-    assert "Expected of it on the leaderboard: 0." in shown.partition("Best of 3 comparable runs")[2]
-    assert shown.rsplit("Expected of it on the leaderboard: ")[-1].strip() in before  # as before it was sent
+    assert "Expected on the leaderboard: 0." in shown.partition("Best of 3 comparable runs")[2]
+    assert shown.rsplit("Expected on the leaderboard: ")[-1].strip() in before  # as before it was sent
     shifts = {round(entry[f"expected_{end}"] - records[best]["forecast"][end], 12) for end in ("low", "high")}
     assert len(shifts) == 1
     assert shifts.pop() < 0  # selection bias is taken off
@@ -131,7 +131,7 @@ def test_the_ledger_is_shown_without_credentials(
     monkeypatch.delenv("KAGGLE_KEY")
     assert call("submissions", "titanic") == 0
     out = capsys.readouterr().out
-    assert "These are the scores last seen: updating them needs Kaggle credentials." in out
+    assert "These are the last known scores: updating them requires Kaggle credentials." in out
     assert "complete" in out
 
 
@@ -297,7 +297,7 @@ def test_a_submission_that_the_ledger_misses_is_named_and_added_later_with_its_r
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["submit", "nothing"], "There is no run 'nothing' in submissions. It holds no finished runs"),
+        (["submit", "nothing"], "There is no run 'nothing' in submissions. The folder has no finished runs"),
         (["submit", "no.csv", "--competition", "titanic"], "There is no file no.csv"),
         (["submit", "no.csv"], "There is no file no.csv"),
         (["run", "no-such-competition"], "Kaggle has no competition 'no-such-competition'"),

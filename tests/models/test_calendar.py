@@ -80,7 +80,7 @@ def test_dates_that_are_text_are_read() -> None:
 def test_a_table_without_dates_and_a_classification_are_refused() -> None:
     with pytest.raises(ValueError, match="needs a column of dates, but there is none"):
         CalendarRegressor().fit(pd.DataFrame({"town": pd.Series(["a", "b"], dtype="str")}), np.zeros(2))
-    with pytest.raises(UsageError, match="needs numbers, but the target holds classes"):
+    with pytest.raises(UsageError, match="needs a numeric target, but the target holds classes"):
         model("calendar")(Context(task="classification", n_classes=2))
 
 

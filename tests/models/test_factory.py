@@ -16,7 +16,7 @@ def test_an_alias_becomes_the_canonical_name_and_other_options_stay() -> None:
 
 def test_an_option_of_none_is_left_to_the_default_and_one_under_two_names_is_refused() -> None:
     assert canonical_names({"eta": None, "learning_rate": 0.1}, {"eta": "learning_rate"}) == {"learning_rate": 0.1}
-    with pytest.raises(UsageError, match="eta and learning_rate are names of one option: give one of them"):
+    with pytest.raises(UsageError, match="eta and learning_rate are names of the same option: give only one of them"):
         canonical_names({"eta": 0.2, "learning_rate": 0.1}, {"eta": "learning_rate"})
 
 

@@ -50,6 +50,6 @@ def test_weights_of_another_kind_are_refused(tmp_path: Path) -> None:
 
 
 def test_weights_for_a_table_of_numbers_are_refused_and_looked_for_nowhere(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="neither pictures nor free text that weights could be for"):
+    with pytest.raises(UsageError, match="neither pictures nor free text to which weights could apply"):
         infer(str(tmp_path), text=False)
     assert infer(None, text=False) == ({"weights": {}}, None)

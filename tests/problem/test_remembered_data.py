@@ -38,7 +38,7 @@ def test_data_of_any_name_is_remembered_and_everything_else_in_the_file_stays(
     write(work, kept)
     for data in (work / name, work.parent / name):
         write(work, kept)
-        assert "remembers the data of titanic" in remember_data("titanic", data)
+        assert "now contains the path of titanic's data" in remember_data("titanic", data)
         assert make_request("titanic", {}, names=()).slug == "titanic"
         assert is_remembered("titanic", data)
         text = (work / "kpipe.toml").read_text(encoding="utf-8")
@@ -54,7 +54,7 @@ def test_data_inside_of_the_workspace_is_written_relative_to_the_file(work: Path
     assert text.endswith('[titanic]\ndata = "data/titanic.zip"\n\n[house-prices]\ndata = "sample"\n')
     assert is_remembered("house-prices", "sample")
     assert not is_remembered("house-prices", work / "data")
-    assert "names other data" in remember_data("titanic", work / "other.zip")
+    assert "sets other data" in remember_data("titanic", work / "other.zip")
 
 
 @pytest.mark.parametrize("text", ["[titanic]\nfolds = 3 # mine\n", 'titanic.metric = "auc"\n'])

@@ -26,7 +26,7 @@ def test_the_plot_draws_the_forecasts_and_counts_the_scores_that_they_hold() -> 
     )
     figure = leaderboard_plot([held, missed, replace(ENTRY, ref=3)])
     assert " ".join(figure.get_suptitle().split()) == (
-        "titanic: 1 of 2 public leaderboard scores lie where they were expected"
+        "titanic: 1 of 2 public leaderboard scores lie in their expected interval"
     )
     (bands,) = figure.axes[0].collections[:1]
     assert [[tuple(end) for end in path.vertices] for path in bands.get_paths()] == [[(0.8, 0.79), (0.8, 0.87)]] * 2

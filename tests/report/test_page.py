@@ -44,7 +44,7 @@ def test_files_that_changed_since_the_run_are_not_shown_as_its_data(copied: Path
     run = find_run(str(copied), copied)
     data = {**run.record["data"], "files": {"train.csv": "0" * 64}}
     page = Page(write(changed(copied, data=data)).read_text(encoding="utf-8"))
-    assert "has other files than the run was made from" in page.text
+    assert "has other files than those that the run used" in page.text
     assert "Columns by shift between train and test" not in page.text
 
 

@@ -29,9 +29,9 @@ def test_a_table_shows_what_the_forecast_is_made_of(tmp_path: Path) -> None:
     assert shown == [
         ["out-of-fold score", "2", ""],
         ["test rows are predicted by the mean of the folds' models", "\N{MINUS SIGN}0.12", "\u2013"],
-        ["which rows were validated", "\u2013", "0.2"],
-        ["which rows are in test", "\u2013", "0.3"],
-        ["which rows the models were trained on", "\u2013", "0.1"],
+        ["sampling of the validation rows", "\u2013", "0.2"],
+        ["sampling of the test rows", "\u2013", "0.3"],
+        ["sampling of the training rows", "\u2013", "0.1"],
     ]
 
 

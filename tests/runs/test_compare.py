@@ -65,7 +65,7 @@ def test_the_command_prints_the_verdict_what_changed_and_the_rows(
     shown = capsys.readouterr().out
     assert f"{ids[1]}: " in shown.splitlines()[0]
     assert 'models was ["linear"], is ["forest"]' in shown
-    assert "Rows won: " in shown
+    assert "Rows improved: " in shown
     assert call("compare", *ids, "--out", home / "out", "--json") == 0
     assert json.loads(capsys.readouterr().out)["rows"] == 300
 

@@ -53,7 +53,9 @@ def test_a_machine_with_other_work_takes_longer_and_that_is_said(earlier: Path, 
     said = "Expected time: roughly 8 s, by the size of the table and other work on this machine (without it, 4 s)."
     assert expected_time(replace(WORK, slowness=2.0), tmp_path) == said
     assert expected_time(replace(WORK, slowness=1.1), tmp_path) == expected_time(WORK, tmp_path)
-    assert "by earlier runs; this machine has other work" in expected_time(replace(WORK, slowness=2.0), earlier)
+    assert "by earlier runs; other programs are using this machine" in expected_time(
+        replace(WORK, slowness=2.0), earlier
+    )
 
 
 def test_a_model_that_nobody_has_trained_makes_the_time_unknown(earlier: Path) -> None:
@@ -66,7 +68,7 @@ def test_fits_that_an_equal_run_has_trained_take_no_time(earlier: Path, tmp_path
     folder = changed(earlier, tmp_path, fit_seconds=400.0, seconds=403.0, key="0123456789ab")
     again = replace(WORK, key="0123456789ab")
     found = expected_time(again, folder)
-    assert found == f"Expected time: about 3 s, because run {run_id} has trained the same fits."
+    assert found == f"Expected time: about 3 s, because run {run_id} has already trained the same fits."
     assert "earlier runs" in expected_time(replace(again, reuses=False), folder)
 
 
@@ -88,7 +90,7 @@ def test_a_run_says_it_before_training(tmp_path: Path) -> None:
         return plans[0].notes[-1]
 
     assert said().startswith("Expected time: roughly")
-    assert said().endswith("has trained the same fits.")
+    assert said().endswith("has already trained the same fits.")
     shutil.rmtree(tmp_path / ".fits")  # as kpipe clean does: they are trained again
     assert "by earlier runs" in said()
 

@@ -83,7 +83,7 @@ def test_clean_lists_an_unfinished_run_once_and_never_as_a_finished_one(
 
 def test_an_unfinished_run_is_refused_with_the_command_that_finishes_it(out: Path) -> None:
     folder = out / "made-by-hand" / KILLED
-    with pytest.raises(UsageError, match=r"is an unfinished run: finish it with kpipe run --resume .*0123456789ab"):
+    with pytest.raises(UsageError, match=r"is an unfinished run: resume it with kpipe run --resume .*0123456789ab"):
         find_run(str(folder), out)
     for name in ("20260202T000000Z-012345", "012345", "9ab"):
         with pytest.raises(UsageError, match="There is no run"):
@@ -196,7 +196,7 @@ def test_a_run_is_found_by_its_name_and_by_the_words_last_and_best(named: Path, 
     ("name", "says"),
     [
         ("titles", "'titles' matches 2 runs: give more of the id, or a folder such as"),
-        ("best", "There are runs of 2 competitions .*: name one, as in made-by-hand/best"),
+        ("best", "There are runs of 2 competitions .*: choose one, as in made-by-hand/best"),
         ("florest", "There is no run 'florest' in .* Did you mean forest. The latest runs: .*6b7004 .titles., "),
         ("other/forest", "There is no run 'other/forest'"),
         ("none-such/best", "There is no finished run of none-such"),

@@ -48,7 +48,7 @@ def test_the_module_and_what_it_imports_are_kept_without_its_sample(home: Path, 
 def test_without_a_module_nothing_is_kept(tmp_path: Path) -> None:
     run = made(tmp_path / "first", "no-such-competition")
     assert kept_files(run) == {}
-    with pytest.raises(UsageError, match="first has kept no code"):
+    with pytest.raises(UsageError, match="first has no stored code"):
         restore_code(run, tmp_path)
 
 
@@ -97,7 +97,7 @@ def test_code_that_is_not_all_this_users_own_is_never_imported(home: Path, tmp_p
     else:
         (modules / "kept_helper.py").write_text("FACTOR = 4\n")
     with using_kept_code(run) as notes:
-        assert "was not written by you on this machine: the present code is used" in notes[0]
+        assert "was not written by you on this machine: the current code is used" in notes[0]
         assert competitions.folder("kept") == home / "competitions" / "kept"
     assert "numpy" not in {path.name for path in restored_files(run, tmp_path / "to") if path.is_symlink()}
 
@@ -111,7 +111,7 @@ def test_own_code_is_used_where_the_present_code_differs_and_not_afterwards(home
 
     run = made(tmp_path / "first")
     with using_kept_code(Run(path=run.path, record={**run.record, "code": None})) as notes:
-        assert "the code that first has kept is used" in notes[0]
+        assert "the code stored with first is used" in notes[0]
         assert competitions.folder("kept") == run.path / "code" / "competitions" / "kept"
         assert find("kept").slug == "kept"
     assert competitions.folder("kept") == home / "competitions" / "kept"
@@ -127,7 +127,7 @@ def test_own_code_is_used_again_although_python_writes_bytecode(
     run = made(tmp_path / "first")
     for _ in range(2):
         with using_kept_code(Run(path=run.path, record={**run.record, "code": None})) as notes:
-            assert "the code that first has kept is used" in notes[0]
+            assert "the code stored with first is used" in notes[0]
             assert find("kept").slug == "kept"
     assert not sys.dont_write_bytecode
     assert "PYTHONDONTWRITEBYTECODE" not in os.environ
@@ -183,5 +183,5 @@ def test_a_module_with_much_data_is_not_kept_and_the_log_says_so(
 ) -> None:
     monkeypatch.setattr(kept_code, "_MOST", 10)
     assert kept_files(made(tmp_path / "first")) == {}
-    assert "does not keep its code" in caplog.text
+    assert "does not store its code" in caplog.text
     assert str(home / "competitions" / "kept") in caplog.text

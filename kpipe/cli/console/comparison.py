@@ -42,15 +42,15 @@ def print_comparison(comparison: Comparison, *, rows: int) -> None:
         f"Difference {difference}, paired over {comparison.rows:,} rows.",
     )
     if not comparison.same_folds:
-        warning = "The folds differ: the standard error does not include the variance this adds to the difference."
+        warning = "The folds differ: the standard error does not include the additional variance of the difference."
         print_text(console, Text(warning, style="yellow"))
     print_text(console, f"Changed: {printable(_changes(comparison.changed))}.")
     _print_parameters(comparison)
     _print_code(comparison)
     if len(comparison.sides):
-        first = f" The {rows} greatest changes of each:" if max(comparison.won, comparison.lost) > rows > 0 else ""
+        first = f" The {rows} largest changes of each:" if max(comparison.won, comparison.lost) > rows > 0 else ""
         by = f" ({comparison.won_by})" if comparison.won_by else ""
-        print_text(console, f"Rows won: {comparison.won:,}, lost: {comparison.lost:,}{by}.{first}")
+        print_text(console, f"Rows improved: {comparison.won:,}, worsened: {comparison.lost:,}{by}.{first}")
         if rows:
             print_table(console, _table(comparison.first_sides(rows)))
 

@@ -26,7 +26,7 @@ def print_holdout(holdout: Holdout, *, json: bool) -> None:
     data, answers = (shlex.quote(str(path)) for path in (holdout.data, holdout.answers))
     lines = (
         f"{holdout.slug}: {holdout.rows:,} of {holdout.train_rows:,} rows of train.csv are held out ({holdout.how}).",
-        f"{data} holds the competition, {answers} the answers: keep these out of sight.",
+        f"{data} holds the competition, {answers} the answers: keep these away from the model.",
         f"To train: kpipe run {holdout.slug} --data {data}",
         f"To score: kpipe grade {holdout.slug} RUN --answers {answers}",
     )

@@ -134,7 +134,7 @@ def _what_is_kept(progress: RunProgress) -> Iterator[str]:
     elif progress.fits:  # the folder has its final name
         yield f"The run had finished: its folder is in {progress.path.parent}."
     else:
-        yield "No fit had finished, so nothing was kept."
+        yield "No fit had finished, so nothing was saved."
 
 
 class _Lines(RunProgress):

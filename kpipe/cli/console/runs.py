@@ -40,7 +40,7 @@ def print_runs(
     print_table(console, _table(title, runs))
     print_selection_bias(bias, console)
     if expected:
-        console.print(f"Expected of it on the leaderboard: {expected}", markup=False)
+        console.print(f"Expected on the leaderboard: {expected}", markup=False)
 
 
 def print_no_runs(out: Path, *, slug: str | None, model: str | None, meant: str) -> None:

@@ -87,7 +87,7 @@ def print_entries(slug: str, entries: Sequence[Entry], *, rank: int | None, fres
     if rank:
         console.print(f"Rank: {rank:,}.")
     if not fresh and entries:
-        console.print("These are the scores last seen: updating them needs Kaggle credentials.", style="yellow")
+        console.print("These are the last known scores: updating them requires Kaggle credentials.", style="yellow")
 
 
 def _table(slug: str, entries: Sequence[Entry]) -> Table:
@@ -106,11 +106,11 @@ def _print_surprise(entry: Entry, console: Console) -> None:
     """If the public score lies outside of the forecast, print that and what to look for."""
     if entry.is_unexpected:
         console.print(
-            f"The public score {format_score(entry.public_score)} of {entry.ref} lies outside of the interval in which "
-            f"it was expected, {_expected(entry)}. If it counts only a part of the test rows, chance may explain that. "
-            f"Otherwise look for: test rows unlike those of train (`kpipe check {entry.slug}`: adversarial validation, "
-            "group overlap, dates), a leak in the features or folds, a run chosen among many on the same folds, or "
-            "another metric than the competition's.",
+            f"The public score {format_score(entry.public_score)} of {entry.ref} lies outside the expected interval, "
+            f"{_expected(entry)}. If it counts only a part of the test rows, chance may explain that. Otherwise look "
+            f"for: test rows that differ from train (`kpipe check {entry.slug}`: adversarial validation, "
+            "group overlap, dates), a leak in the features or folds, a run selected among many on the same folds, or a "
+            "metric other than the competition's.",
             style="yellow",
             markup=False,
         )

@@ -31,7 +31,7 @@ def print_vault(status: VaultStatus, notes: Sequence[str] = (), *, json: bool) -
         console, locked = get_console(), vault.locked
         console.print(
             f"{printable(vault.slug)}: {len(locked.rows):,} of {locked.train_rows:,} rows of train.csv are locked away "
-            f"({printable(vault.how)}). Runs neither train on them nor validate them, except with --all-rows.",
+            f"({printable(vault.how)}). Runs neither train nor validate on them, except with --all-rows.",
             markup=False,
         )
         for opening in vault.openings:
@@ -42,7 +42,7 @@ def print_vault(status: VaultStatus, notes: Sequence[str] = (), *, json: bool) -
                 f"Opened {printable(opening.created)} for {printable(opening.run_id)}: {score}.", markup=False
             )
         if not vault.openings:
-            console.print("Never opened. To see the score of a run on these rows: kpipe vault open RUN.")
+            console.print("Never opened. To score a run on these rows: kpipe vault open RUN.")
     for note in filter(None, (*notes, status.note)):
         get_console(stderr=True).print(printable(note), style="yellow", markup=False)
 

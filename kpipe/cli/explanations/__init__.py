@@ -49,7 +49,7 @@ class Explanation(NamedTuple):
     def lines(self) -> Iterable[str]:
         """The explanation as paragraphs of Markdown, without a heading."""
         yield self.means
-        yield f"**How it is found:** {self.found}"
+        yield f"**How it is detected:** {self.found}"
         yield f"**Example:** `{self.example}`" if self.example.startswith("kpipe") else f"**Example:** {self.example}"
         yield f"**What to do:** {self.fix}"
         if self.next:

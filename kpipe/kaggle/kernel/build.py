@@ -243,7 +243,7 @@ def _script(spec: KernelSpec, payload: bytes, *, wheels: str) -> str:
     return "\n".join([
         f'"""{request.slug}, by kpipe {__version__}{origin}.',
         "",
-        "Written by `kpipe kernel build`. It needs no network and installs nothing: the zip at its end holds kpipe.",
+        "Written by `kpipe kernel build`. It needs no network and installs nothing: the zip at the end contains kpipe.",
         f"The zip's sha256 is {_sha256(payload)}.",
         '"""',
         "",
@@ -275,8 +275,8 @@ def _datasets_and_models(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
     for name in inputs:
         if not re.fullmatch(rf"{parts}|{parts}{{3,4}}", name):
             raise UsageError(
-                f"A kernel's input must be a data set of Kaggle's (owner/name) or a model "
-                f"(owner/model/framework/variation/version), not a file of this machine; got {name!r}."
+                "A kernel's input must be a Kaggle dataset (owner/name) or model "
+                f"(owner/model/framework/variation/version), not a local file; got {name!r}."
             )
     return [name for name in inputs if name.count("/") == 1], [name for name in inputs if name.count("/") > 1]
 

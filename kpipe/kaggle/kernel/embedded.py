@@ -74,8 +74,8 @@ def embedded_files(slug: str) -> Iterator[tuple[str, bytes]]:
         for path in code_files(place, "*").values():
             if path.suffix in _COMPILED:
                 raise UsageError(
-                    f"{path} cannot be embedded: it is compiled for this machine. Import it as a package of a wheel, "
-                    "with --package NAME, or do without it in the competition's module.",
+                    f"{path} cannot be embedded: it is compiled for this machine. Import it from a wheel, with "
+                    "--package NAME, or avoid it in the competition's module.",
                     code="kernel-not-buildable",
                 )
             inside = path.relative_to(place).as_posix() if path != place else ""
@@ -94,8 +94,8 @@ def _refuse_large(modules: dict[Path, str]) -> None:
         size = sum(path.stat().st_size for path in code_files(place, "*").values())
         if size > _MOST_BYTES:
             raise UsageError(
-                f"The competition's module imports {module} from {place}, which has {size:,} bytes: too many to be "
-                "embedded. Move what it needs into a smaller module, or into the competition's folder.",
+                f"The competition's module imports {module} from {place}, which has {size:,} bytes: too many to embed. "
+                "Move the code that the module needs into a smaller module, or into the competition's folder.",
                 code="kernel-not-buildable",
             )
 
@@ -147,9 +147,10 @@ def check_importable(slug: str, payload: bytes) -> None:
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["the import ended without a message"])[-1]
         raise UsageError(
-            f"The kernel would fail: {folder / 'competition.py'} cannot be imported from what the script embeds. "
-            f"{reason}. kpipe embeds the competition's folder and each module that its files name in an import "
-            f"statement. Import it so, or copy it into {folder}; add a package that Kaggle's image lacks with "
+            f"The kernel would fail: {folder / 'competition.py'} cannot be imported from the code that the script "
+            "embeds. "
+            f"{reason}. kpipe embeds the competition's folder and each module that its files import with an import "
+            f"statement. Import it that way, or copy it into {folder}; add a package that Kaggle's image lacks with "
             "--package NAME.",
             code="kernel-not-buildable",
         )

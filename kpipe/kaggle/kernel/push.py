@@ -91,7 +91,7 @@ def _code_faults(metadata: dict[str, Any], folder: Path) -> Iterator[str]:
     elif not os.path.isfile(folder / code):
         yield f"code_file {code!r} does not exist."
     elif os.path.islink(folder / code):
-        yield f"code_file {code!r} is a link. Put the file in its place."
+        yield f"code_file {code!r} is a link. Replace it by the file."
 
 
 def _are_names(value: Any, pattern: str) -> bool:

@@ -126,7 +126,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a parser of a damaged or hostile file raises
         raise UsageError(
-            f"{path} is no file of plain weights: {type(error).__name__}. kpipe reads safetensors, and torch's files "
+            f"{path} is not a plain weights file: {type(error).__name__}. kpipe reads safetensors, and torch's files "
             "that hold tensors alone.",
             code="unusable-weights",
             file=str(path),
@@ -136,7 +136,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             found = found[name]
     if not isinstance(found, dict) or not found or not all(isinstance(each, Tensor) for each in found.values()):
         raise UsageError(
-            f"{path} holds no dictionary of tensors by name, as networks' weights are.",
+            f"{path} does not hold a dictionary of named tensors, as weights files do.",
             code="unusable-weights",
             file=str(path),
         )

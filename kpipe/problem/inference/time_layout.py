@@ -89,7 +89,7 @@ def layout_after(column: TimeColumn, train: pd.Series, test: pd.Series, *, end: 
     if count <= _FEW_HORIZONS:
         text += (
             f"; train has only {count} such period{'s' * (count > 1)} to validate, which says little about how the "
-            "score differs from one period to the next"
+            "score varies between periods"
         )
     return Layout(ByTime(column, count, horizon=horizon, gap=gap), text)
 

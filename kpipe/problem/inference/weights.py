@@ -49,7 +49,7 @@ def _of_text(place: str | None, has_text: bool) -> Step:
     if not has_text:
         if place:
             raise UsageError(
-                f"--weights {place}: there are neither pictures nor free text that weights could be for.",
+                f"--weights {place}: there are neither pictures nor free text to which weights could apply.",
                 code="conflicting-options",
             )
         return {"weights": {}}, None

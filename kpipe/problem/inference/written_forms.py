@@ -269,7 +269,7 @@ def _unlike_units(train: pd.Series, test: pd.Series) -> str:
     if max(shares) < _MIN_SHARE or min(shares) > 1 - _MIN_SHARE:
         return ""
     with_unit, without = ("train", "test") if shares[0] > shares[1] else ("test", "train")
-    return f"; {with_unit} writes a unit and {without} does not: check that both mean the same"
+    return f"; {with_unit} writes a unit and {without} does not: check that both have the same meaning"
 
 
 def _lost(text: pd.Series, values: pd.Series) -> str:

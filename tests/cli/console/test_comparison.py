@@ -52,6 +52,6 @@ def test_other_folds_are_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_first_rows_that_changed_are_shown_and_all_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     print_comparison(comparison("better", rows=7), rows=5)
     out = capsys.readouterr().out
-    assert "Rows won: 7, lost: 0. The 5 greatest changes of each:" in out
+    assert "Rows improved: 7, worsened: 0. The 5 largest changes of each:" in out
     assert all(line == line.rstrip() for line in out.splitlines())
     assert out.count(" 0.75   won") == 5

@@ -145,7 +145,7 @@ def test_quiet_progress_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFix
 def test_an_interrupted_run_says_where_its_finished_fits_are(quiet: bool, tmp_path: Path) -> None:
     for path, after_a_fit, message in (
         (tmp_path, True, f"Finished fits are kept in {tmp_path}. Run the same command again to resume."),
-        (tmp_path / "gone", False, "No fit had finished, so nothing was kept."),
+        (tmp_path / "gone", False, "No fit had finished, so nothing was saved."),
         (tmp_path / "renamed", True, f"The run had finished: its folder is in {tmp_path}."),
     ):
         with pytest.raises(KeyboardInterrupt, match=re.escape(message)):

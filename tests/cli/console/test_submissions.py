@@ -56,7 +56,7 @@ def test_an_interrupted_wait_says_how_to_get_the_score(capsys: pytest.CaptureFix
 
 def test_submissions_without_credentials_are_marked_as_last_seen(capsys: pytest.CaptureFixture[str]) -> None:
     print_entries("titanic", [ENTRY], rank=None, fresh=False)
-    assert "These are the scores last seen" in capsys.readouterr().out
+    assert "These are the last known scores" in capsys.readouterr().out
     print_entries("titanic", [], rank=1234, fresh=True)
     assert capsys.readouterr().out == "Nothing was submitted to titanic from this folder.\nRank: 1,234.\n"
 
@@ -69,6 +69,6 @@ def test_a_public_score_outside_of_the_forecast_says_so_and_what_to_look_for(
     assert "0.7900 to 0.8700" in " ".join(capsys.readouterr().out.split())
     print_entries("titanic", [replace(held, public_score=0.77)], rank=None, fresh=True)
     text = " ".join(capsys.readouterr().out.split())
-    assert f"The public score 0.7700 of {ENTRY.ref} lies outside of the interval" in text
-    for cause in ("unlike those of train", "leak", "chosen among many", "another metric"):
+    assert f"The public score 0.7700 of {ENTRY.ref} lies outside the expected interval" in text
+    for cause in ("differ from train", "leak", "selected among many", "a metric other"):
         assert cause in text

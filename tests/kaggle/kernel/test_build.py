@@ -308,7 +308,7 @@ def test_a_kernel_without_a_stated_metric_says_so(
     shutil.copytree(SAMPLE, tmp_path / "somewhere")
     monkeypatch.setenv("KPIPE_DATA", str(tmp_path))
     assert call("kernel", "build", "somewhere", "--user", "ada") == 0
-    assert "No metric is stated: the kernel will infer one" in capsys.readouterr().err
+    assert "No metric was specified: the kernel will infer one" in capsys.readouterr().err
     assert call("kernel", "build", "somewhere", "--user", "ada", "--metric", "auc") == 0
     assert "No metric" not in capsys.readouterr().err
     assert "'metric': 'auc'" in (tmp_path / "kernels/somewhere/script.py").read_text()
@@ -370,7 +370,7 @@ def test_weights_are_attached_as_the_data_set_or_model_that_they_are(tmp_path: P
 
 @pytest.mark.parametrize("name", ["/home/ada/resnet18.pth", "resnet18.pth", "a/b/c", "ada/x y"])
 def test_a_file_of_this_machine_cannot_be_attached_to_a_kernel(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="must be a data set of Kaggle's"):
+    with pytest.raises(UsageError, match="must be a Kaggle dataset"):
         build_kernel(KernelSpec(RunRequest("titanic")), tmp_path, username="ada", inputs=[name])
 
 
@@ -422,7 +422,7 @@ def test_a_script_or_slug_that_kaggle_would_refuse_is_refused_when_built(
     with pytest.raises(UsageError, match="cannot be a competition"):
         built_for("../titanic", tmp_path)
     assert call("kernel", "build", "titanic", "--dir", str(tmp_path)) == 2
-    assert "give your Kaggle user name with --user NAME" in capsys.readouterr().err
+    assert "pass your Kaggle user name with --user NAME" in capsys.readouterr().err
 
 
 def test_no_credential_is_in_a_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,10 +51,10 @@ class _Hostile:
 def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path):
     path = tmp_path / "resnet18.pth"
     torch.save({"conv1.weight": _Hostile()}, path)
-    with pytest.raises(UsageError, match="is no file of plain weights"):
+    with pytest.raises(UsageError, match="is not a plain weights file"):
         read_tensors(path)
     path.write_bytes(pickle.dumps(_Hostile()))
-    with pytest.raises(UsageError, match="is no file of plain weights"):
+    with pytest.raises(UsageError, match="is not a plain weights file"):
         read_tensors(path)
     assert not Path(__file__).with_name("touched").exists()
 
@@ -63,13 +63,13 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path):
 def test_a_file_that_is_cut_short_is_refused(tmp_path, name):
     path = write_resnet(tmp_path / name)
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(UsageError, match=f"{name} is no file of plain weights"):
+    with pytest.raises(UsageError, match=f"{name} is not a plain weights file"):
         read_tensors(path)
 
 
 def test_a_file_of_other_things_than_tensors_is_refused(tmp_path):
     torch.save([1, 2], tmp_path / "a.pth")
-    with pytest.raises(UsageError, match="holds no dictionary of tensors by name"):
+    with pytest.raises(UsageError, match="does not hold a dictionary of named tensors"):
         read_tensors(tmp_path / "a.pth")
 
 

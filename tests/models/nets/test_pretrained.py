@@ -128,5 +128,5 @@ def test_broken_weights_are_refused_before_anything_is_trained(weights, tmp_path
     data = write_pictures(tmp_path / "data", 12)
     broken = tmp_path / "resnet34.safetensors"
     broken.write_bytes(Path(weights).read_bytes()[:4000])
-    with pytest.raises(UsageError, match="is no file of plain weights"):
+    with pytest.raises(UsageError, match="is not a plain weights file"):
         kpipe.run("red-or-blue", str(data), weights=str(broken), out=tmp_path)
