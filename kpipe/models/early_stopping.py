@@ -51,7 +51,7 @@ _LEARNED = 20.0
 _FASTEST, _FEWEST_TREES = 0.3, 20
 
 # Noted after the trees of a fit that had no time to grow them on all rows.
-_FIRST_SPLIT: Steps = (0, 0)
+_FIRST_SPLIT: Steps = (1, 1)
 
 Adaptive = Literal["learning_rate", "n_estimators", "num_leaves"]
 
@@ -242,7 +242,7 @@ class _EarlyStopped(BaseEstimator):
         else:
             grown, stopped = self._fit_in_full(adapted, rows, known)
         if limit is not None:
-            limit.note((planned, grown), shortened=stopped or planned < MAX_TREES)
+            limit.note((max(planned, grown), grown), shortened=stopped or planned < MAX_TREES)
             if stopped:
                 limit.note(_FIRST_SPLIT, shortened=True)
 

@@ -168,6 +168,7 @@ def test_early_stopped_boosting_ends_before_it_would_be_stopped_and_is_repeated_
     first = stopped_early(library, limit)
     assert clock.now < stop
     assert limit.shortened
+    assert all(0 < taken <= planned for planned, taken in limit.taken), "kpipe reproduce refuses others"
     repeated = TimeLimit(0.0, repeated=limit.taken)
     np.testing.assert_array_equal(stopped_early(library, repeated), first)
     assert repeated.taken == limit.taken
