@@ -13,12 +13,12 @@ from kpipe.checks.odd_values import values_in_range
 from kpipe.checks.spellings import labels_spelled_alike, odd_spellings
 from tests.checks.made import from_frame, make_prepared
 from tests.plants import Prepared
-from tests.tables import prepared, problem_of, survivors
+from tests.tables import narrowed, prepared, problem_of, survivors
 
 
 @pytest.fixture(scope="module", params=["titanic", "house-prices-advanced-regression-techniques"])
 def given(request: pytest.FixtureRequest) -> Prepared:
-    return Prepared.of(prepared(request.param, data="sample"))
+    return Prepared.of(narrowed(prepared(request.param, data="sample")))
 
 
 def weights(n: int, rng: np.random.Generator) -> np.ndarray:

@@ -13,14 +13,14 @@ from kpipe.core.values import Folds
 from kpipe.problem.problem import Problem
 from tests.checks.made import from_frame
 from tests.plants import Prepared
-from tests.tables import prepared
+from tests.tables import narrowed, prepared
 
 Plant = Callable[[np.ndarray, np.random.Generator], dict[str, np.ndarray]]
 
 
 @pytest.fixture(scope="module", params=["titanic", "house-prices-advanced-regression-techniques"])
 def given(request: pytest.FixtureRequest) -> Prepared:
-    return Prepared.of(prepared(request.param, data="sample"))
+    return Prepared.of(narrowed(prepared(request.param, data="sample")))
 
 
 def found(given: Prepared, columns: dict[str, np.ndarray]) -> list[tuple[str, str]]:

@@ -82,7 +82,7 @@ def test_a_few_other_cells_are_missing() -> None:
     np.testing.assert_array_equal(found, [*range(40), np.nan, np.nan])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=20),
     st.sampled_from(["${:,}", "{:,} EUR", "{}%", "{:,} km", "{}_"]),
@@ -91,7 +91,7 @@ def test_any_whole_numbers_are_read_back(numbers: list[int], written: str) -> No
     assert amounts(*(written.format(number) for number in numbers)) == numbers
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 10**5), min_size=1, max_size=20))
 def test_any_durations_are_read_back(minutes: list[int]) -> None:
     assert amounts(*(f"{m // 60}h {m % 60}m" for m in minutes)) == minutes
@@ -121,7 +121,7 @@ def test_currencies_that_differ_are_told() -> None:
     assert NumberFormat.of(pd.Series(["$5", "6 USD"])).currencies == ()  # type: ignore[union-attr]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.integers(1, 10**6), min_size=8, max_size=20, unique=True),
     st.sampled_from(

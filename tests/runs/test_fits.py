@@ -28,6 +28,7 @@ from kpipe.runs import fits
 from kpipe.runs.fit_keys import FitKeys, columns_read, hash_column
 from kpipe.runs.fits import FitFolder
 from kpipe.training.worker import FitResult, FitTask, TrainingData, fit_predict
+from tests.modules import write_files
 
 X = pd.DataFrame(
     {
@@ -216,57 +217,62 @@ def test_two_processes_may_keep_the_same_fit_at_once(tmp_path: Path) -> None:
     assert len([*tmp_path.iterdir()]) == 1
 
 
-def trained(folder: Path, **options: object) -> kpipe.Run:
-    return kpipe.run("titanic", data="sample", out=folder, jobs=1, **{"models": ["linear"], "folds": 2, **options})
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_files(tmp_path_factory.mktemp("made-by-hand"))
+
+
+def trained(files: Path, folder: Path, **options: object) -> kpipe.Run:
+    return kpipe.run("made-by-hand", data=files, out=folder, jobs=1, **{"models": ["linear"], "folds": 2, **options})
 
 
 def reused(run: kpipe.Run) -> tuple[int, int]:
     return run.record["fits"]["reused"], run.record["fits"]["all"]
 
 
-def test_a_run_reuses_the_fits_of_earlier_runs_and_gives_the_same_bytes(tmp_path: Path) -> None:
-    first = trained(tmp_path)
-    again, more = trained(tmp_path), trained(tmp_path, models=["linear", "woman-child-group"])
-    metric, fresh = trained(tmp_path, metric="log_loss"), trained(tmp_path, fresh=True)
+def test_a_run_reuses_the_fits_of_earlier_runs_and_gives_the_same_bytes(files: Path, tmp_path: Path) -> None:
+    first = trained(files, tmp_path)
+    again, more = trained(files, tmp_path), trained(files, tmp_path, models=["linear", "forest"])
+    metric, fresh = trained(files, tmp_path, metric="log_loss"), trained(files, tmp_path, fresh=True)
     assert [reused(run) for run in (first, again, more, metric, fresh)] == [(0, 2), (2, 2), (2, 4), (2, 2), (0, 2)]
     for name in ("submission.csv", "oof.parquet", "test.parquet", "folds.parquet"):
         assert (first.path / name).read_bytes() == (again.path / name).read_bytes() == (fresh.path / name).read_bytes()
 
 
-def test_another_seed_reuses_the_fits_of_the_first(tmp_path: Path) -> None:
-    trained(tmp_path, models=["boosting"])
-    assert reused(trained(tmp_path, models=["boosting"], seeds=(0, 1))) == (2, 4)
+def test_another_seed_reuses_the_fits_of_the_first(files: Path, tmp_path: Path) -> None:
+    trained(files, tmp_path, models=["boosting"])
+    assert reused(trained(files, tmp_path, models=["boosting"], seeds=(0, 1))) == (2, 4)
 
 
 def test_a_reproduction_trains_everything_again(tmp_path: Path) -> None:
     from kpipe import pipeline
 
-    first = trained(tmp_path)
+    first = kpipe.run("titanic", data="sample", out=tmp_path, jobs=1, models=["linear"], folds=2)
     made = []
     found = pipeline.reproduce(str(first.path), out=tmp_path, on_fit_done=made.append)
     assert found.same
     assert [fit.resumed for fit in made] == [False] * 2
 
 
-def test_workspaces_share_a_store_that_they_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workspaces_share_a_store_that_they_name(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KPIPE_FITS", str(tmp_path / "shared"))
-    trained(tmp_path / "one")
-    assert reused(trained(tmp_path / "two")) == (2, 2)
+    trained(files, tmp_path / "one")
+    assert reused(trained(files, tmp_path / "two")) == (2, 2)
 
 
 def test_a_check_reuses_the_fits_of_unaltered_tables_and_trains_its_experiments(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(refit, "REFIT_CHECKS", [check for check in refit.REFIT_CHECKS if "reproducible" in check.name])
-    options: dict[str, Any] = {"data": "sample", "models": ["linear"], "jobs": 1, "folds": 3}
-    before = kpipe.check("titanic", **options)
+    options: dict[str, Any] = {"data": files, "models": ["linear"], "jobs": 1, "folds": 3}
+    before = kpipe.check("made-by-hand", **options)
     assert [*tmp_path.iterdir()] == []  # a check makes no folder
-    kpipe.run("titanic", **options)
+    kpipe.run("made-by-hand", **options)
     asked: list[int] = []
     load = FitFolder.load
     monkeypatch.setattr(FitFolder, "load", lambda *args: asked.append(args[1].fold) or load(*args))
-    after = kpipe.check("titanic", **options)
+    after = kpipe.check("made-by-hand", **options)
     details = {check.name: check.detail for check in after}
     assert details["fits succeed"].endswith("3 of 3 fits reused.")
     assert asked == [0, 1, 2]
@@ -274,22 +280,24 @@ def test_a_check_reuses_the_fits_of_unaltered_tables_and_trains_its_experiments(
     assert others[0] == others[1]
     assert (
         "reused"
-        not in {check.name: check.detail for check in kpipe.check("titanic", fresh=True, **options)}["fits succeed"]
+        not in {check.name: check.detail for check in kpipe.check("made-by-hand", fresh=True, **options)}[
+            "fits succeed"
+        ]
     )
 
 
-def test_the_same_tables_are_checked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_tables_are_checked_once(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     checks = kpipe.checks.table_checks
     monkeypatch.setattr(kpipe.checks, "table_checks", lambda *args, **given: made.append(1) or checks(*args, **given))
-    first = trained(tmp_path)
-    again = trained(tmp_path)
+    first = trained(files, tmp_path)
+    again = trained(files, tmp_path)
     assert made == [1]
     assert first.record["checks"] == again.record["checks"]
     for entry in (tmp_path / ".fits").iterdir():
         entry.write_bytes(entry.read_bytes()[:-1] + b"?")
-    trained(tmp_path)
-    trained(tmp_path, fresh=True)
+    trained(files, tmp_path)
+    trained(files, tmp_path, fresh=True)
     assert len(made) == 3
 
 
