@@ -15,6 +15,7 @@ _MAX_ONE_HOT = 12  # categories up to which a column is one-hot encoded
 _MAX_CATEGORIES = 1000  # kept of a column, the most frequent ones
 _MIN_ROWS = 3  # that a category needs in fitting
 _MAX_BINS = 2048  # of all columns together
+_SHORTEST_BIN = float(np.finfo(np.float32).tiny)  # the net divides by lengths in float32: shorter ones are 0 there
 
 
 class TableEncoding:
@@ -93,6 +94,7 @@ def _bin_edges(column: np.ndarray, bins: int) -> np.ndarray:
     values = np.unique(column)
     if len(values) > bins + 1:
         values = np.unique(np.quantile(column, np.linspace(0, 1, bins + 1)))
+    values = values[np.append(True, np.diff(values) >= _SHORTEST_BIN)] if len(values) else values
     return values if len(values) > 2 else np.zeros(0)
 
 

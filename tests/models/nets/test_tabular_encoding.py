@@ -34,6 +34,13 @@ def test_a_column_has_as_many_bins_as_asked_and_none_if_it_has_two_values() -> N
     assert (np.diff(encoding.edges[0]) > 0).all()
 
 
+def test_values_that_differ_by_less_than_float32_can_say_share_an_edge() -> None:
+    column = pd.DataFrame({"x": np.tile([-1.0, -1e-51, 0.0, 1e-60, 1.0, 2.0], 20)})
+    (edges,) = TableEncoding(column, bins=8).edges
+    assert len(edges) == 4
+    assert (np.diff(edges).astype(np.float32) > 0).all()
+
+
 def test_unseen_and_rare_categories_have_the_code_0() -> None:
     rare = TABLE.assign(town=TABLE["town"].where(TABLE.index != 0, "once"))
     encoding = TableEncoding(rare, bins=4)

@@ -231,3 +231,9 @@ def test_a_diverging_learning_rate_is_a_training_error_that_names_a_smaller_one(
     X, y = mixed()
     with pytest.raises(TrainingError, match="Use a smaller learning rate"):
         TabularNetRegressor(**{**SMALL, "lr": 1e30, "epochs": 20}).fit(X, y)
+
+
+def test_numbers_that_all_but_coincide_can_be_learned() -> None:
+    X = pd.DataFrame({"mean of a group": np.tile([-1.0, -1e-51, 0.0, 1.0, 2.0], 30)})
+    fitted = TabularNetRegressor(epochs=2, random_state=0).fit(X, X["mean of a group"].to_numpy())
+    assert np.isfinite(fitted.predict(X)).all()
