@@ -121,8 +121,8 @@ class TaskRunner:
         if needed or not self.deadline.has_passed():
             parts = budget.first_share(len(tasks), n_parallel, needed=needed, elastic=elastic)
             share = self.deadline.share(1 if needed and last else parts)
-            # Where other models predict, a model that needs more than its share gives way to those that wait.
-            stop = share.end if needed and not again else None
+            # A model that needs more than its share gives way to those that wait; an only one keeps what it learns.
+            stop = share.end if needed and last else None
             limited_tasks = self._with_limits(tasks, shortened_end, may_be_alone=needed, stop=stop)
             shortest = 0.0 if again else _SHORTEST
             self._run_until(share, limited_tasks[:n_first], results, shortest=shortest)

@@ -40,15 +40,20 @@ def test_fits_that_may_be_shortened_need_a_share_of_the_time_of_those_before(sha
 
 
 @pytest.mark.parametrize(
-    ("needed", "again", "told"),
-    [(True, False, [1, 1, 1]), (False, False, [0, 1, 1]), (False, True, [0, 0, 0])],
-    ids=["first model", "another model", "additional seed"],
+    ("needed", "last", "again", "told"),
+    [
+        (True, True, False, [1, 1, 1]),
+        (True, False, False, [0, 1, 1]),
+        (False, False, False, [0, 1, 1]),
+        (False, True, True, [0, 0, 0]),
+    ],
+    ids=["only model", "first model", "another model", "additional seed"],
 )
 def test_fits_are_told_when_they_are_stopped_unless_they_should_give_way(
-    needed: bool, again: bool, told: list[int]
+    needed: bool, last: bool, again: bool, told: list[int]
 ) -> None:
     rows = np.arange(6)
     task = FitTask(model="m", fold=0, seed=0, threads=1, estimator=Watched(), train=rows, valid=rows)
     tasks = [replace(task, fold=fold) for fold in range(3)]
-    results = runner_for(600.0, n_parallel=1).run(tasks, needed=needed, again=again)
+    results = runner_for(600.0, n_parallel=1).run(tasks, needed=needed, last=last, again=again)
     assert [int(results[0, fold].valid[0, 1]) for fold in range(3)] == told
