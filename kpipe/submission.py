@@ -5,7 +5,7 @@ Submissions that Kaggle would reject, or score differently than intended, are re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -54,7 +54,7 @@ def make_submission(problem: Problem, ensemble: Ensemble) -> Submission:
         )
     columns = problem.submission_columns
     if metric.single is None:
-        values = _values(metric, predicted, problem.labels, columns, problem.targets[0])
+        values = _values(metric, predicted, problem.labels, columns, problem.targets[0], rows=len(problem.y))
     else:
         values = dict(zip(problem.targets, output(metric, predicted).T, strict=True))
     if metric.needs == "label":
@@ -113,9 +113,9 @@ def _plausible_predictions(problem: Problem, baseline: Baseline) -> tuple[np.nda
 
 
 def _values(
-    metric: Metric, predicted: np.ndarray, labels: np.ndarray | None, columns: Sequence[str], target: str
+    metric: Metric, predicted: np.ndarray, labels: np.ndarray | None, columns: Sequence[str], target: str, *, rows: int
 ) -> dict[str, np.ndarray]:
-    """Column of the submission → (m,) labels in train's spelling, probabilities or values."""
+    """Column of the submission → (m,) labels in train's spelling, probabilities or values. rows: the rows of train."""
     outputs = output(metric, predicted)
     if metric.needs == "ranking":
         return {columns[0]: _rankings(outputs, labels, metric.top)}
@@ -130,8 +130,7 @@ def _values(
     assert labels is not None  # probabilities are of classes
     per_class = class_columns(columns, target, list(labels))
     if per_class is not None:
-        by_label = {str(label): outputs[:, code] for code, label in enumerate(labels)}
-        return {column: by_label[str(label)] for column, label in zip(columns, per_class, strict=True)}
+        return _of_classes(outputs, labels, dict(zip(columns, per_class, strict=True)), rows)
     if len(columns) == 1 and len(labels) == 2:
         code = positive_class(labels, (target, columns[0]))
         return {columns[0]: outputs[:, code]}
@@ -140,6 +139,17 @@ def _values(
         f"{len(labels)} classes ({listed(labels)}). Set another --metric.",
         code="metric-unsuitable",
     )
+
+
+def _of_classes(
+    probabilities: np.ndarray, labels: np.ndarray, classes: Mapping[str, object | None], rows: int
+) -> dict[str, np.ndarray]:
+    """Column → (m,) probabilities of its class; a class that ``rows`` rows of train lack has less than one in them."""
+    unseen = 1 / (rows + 1)
+    scale = 1 - unseen * sum(label is None for label in classes.values())
+    by_label = {str(label): probabilities[:, code] * scale for code, label in enumerate(labels)}
+    none = np.full(len(probabilities), unseen)
+    return {column: none if label is None else by_label[str(label)] for column, label in classes.items()}
 
 
 def _in_words_of_sample(problem: Problem, column: str, labels: np.ndarray) -> np.ndarray:

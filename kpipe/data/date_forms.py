@@ -110,6 +110,10 @@ FORMS = (
         rf"(?P<sec>\d{{2}})?{_ZONE}",
     ),
     _form(
+        "digits of year, month, day, time in UTC",
+        r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})(?P<hour>\d{2})(?P<minute>\d{2})(?P<sec>\d{2})(?P<zone>z)",
+    ),
+    _form(
         "year, month, day, time between dashes",
         r"(?P<year>\d{4})[-_](?P<month>\d{1,2})[-_](?P<day>\d{1,2})[-_| ](?P<hour>\d{2})[-_:](?P<minute>\d{2})"
         r"(?:[-_:](?P<sec>\d{2}))?",

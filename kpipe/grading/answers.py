@@ -231,4 +231,9 @@ def _from_classes(table: CsvFile, problem: Problem, columns: Sequence[str]) -> n
             code="broken-table",
         )
     codes = pd.Index(problem.labels.astype(str)).get_indexer(pd.Index(map(str, per_class)))
-    return codes[values.argmax(axis=1)].astype(np.float64)
+    found = codes[values.argmax(axis=1)]
+    if (unknown := np.flatnonzero(found < 0)).size:
+        column = columns[values[unknown[0]].argmax()]
+        message = f"the true class is {column}, of which train.csv has no row: kpipe cannot score it."
+        raise _error(table, int(unknown[0]), message, column=column)
+    return found.astype(np.float64)

@@ -222,7 +222,7 @@ def _broken(slug: str, error: Exception) -> UsageError:
     )
 
 
-def class_columns(columns: Sequence[str], target: str, labels: Sequence[object]) -> list[object] | None:
+def class_columns(columns: Sequence[str], target: str, labels: Sequence[object]) -> list[object | None] | None:
     """Match columns to labels, if there is one column per class (``Status_C``, ``Class_1``, ``C``).
 
     Parameters
@@ -236,16 +236,20 @@ def class_columns(columns: Sequence[str], target: str, labels: Sequence[object])
     Returns
     -------
     list or None
-        A label for each column; None if there is not one column per class.
+        A label for each column, or None for one whose class train lacks; None if there is not one column per class,
+        or train lacks most of the classes.
 
     Examples
     --------
     >>> class_columns(["Status_C", "Status_D"], "Status", ["D", "C"])
     ['C', 'D']
+    >>> class_columns(["ARSON", "BRIBERY", "FRAUD"], "Category", ["FRAUD", "ARSON"])
+    ['ARSON', None, 'FRAUD']
     """
     by_text = {str(label): label for label in labels}
     for prefix in (f"{target}_", "", target, os.path.commonprefix(list(columns))):  # noqa: RUF071  # letters, no paths
         named = [by_text.get(column.removeprefix(prefix)) for column in columns if column.startswith(prefix)]
-        if len(named) == len(columns) == len(by_text) > 1 and None not in named:
+        known = sum(label is not None for label in named)
+        if len(named) == len(columns) and known == len(by_text) > 1 and known > len(columns) / 2:
             return named
     return None

@@ -11,7 +11,14 @@ import pandas as pd
 
 from kpipe.problem.positive import positive_class
 
-__all__ = ["labels_alike", "labels_meet", "labels_of_sample", "plain_spelling", "words_of_combinations"]
+__all__ = [
+    "labels_alike",
+    "labels_meet",
+    "labels_of_sample",
+    "labels_per_row",
+    "plain_spelling",
+    "words_of_combinations",
+]
 
 # Pairs of words for no and yes; each is also tried in upper case and capitalised.
 _PAIRS = (
@@ -31,6 +38,7 @@ _SAME_LABELS = {"true": "1", "false": "0"}
 # Cyrillic letters that look like Latin ones.
 _CYRILLIC = [0x410, 0x412, 0x421, 0x415, 0x41D, 0x406, 0x41A, 0x41C, 0x41E, 0x420, 0x422, 0x425]
 _CYRILLIC += [0x430, 0x435, 0x456, 0x43E, 0x440, 0x441, 0x443, 0x445]
+_RANKED = 0.5  # of a sample submission's rows have several words if it ranks labels
 _LOOK_ALIKE = dict(zip(_CYRILLIC, "ABCEHIKMOPTXaeiopcyx", strict=True))
 
 
@@ -97,6 +105,38 @@ def labels_meet(labels: np.ndarray, placeholder: pd.Series) -> bool:
     shown = {_plain_number(value) for value in present}
     words = words_of_combinations(labels)
     return bool(shown & {str(label) for label in labels} or {word for cell in shown for word in cell.split()} & words)
+
+
+def labels_per_row(cells: pd.Series, labels: pd.Series) -> int:
+    """The number of labels that a sample submission ranks in each row, separated by blanks; 0 if it ranks none.
+
+    Parameters
+    ----------
+    cells : Series
+        (m,) the sample submission's column.
+    labels : Series
+        (n,) train's labels.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> labels_per_row(pd.Series(["7 1 3", "7 1 3"]), pd.Series([1, 2, 3, 4]))
+    3
+    >>> labels_per_row(pd.Series(["sugar beet"]), pd.Series(["fat hen", "maize", "sugar beet"]))
+    0
+    """
+    if pd.api.types.is_numeric_dtype(cells) or pd.api.types.is_float_dtype(labels):
+        return 0
+    texts = cells.astype(str)
+    if not texts.str.contains(" ").mean() > _RANKED:
+        return 0
+    if pd.api.types.is_numeric_dtype(labels) and not texts.str.fullmatch(r"[-\d\s]+").all():
+        return 0
+    ranked = int(texts.str.count(r"\S+").max())
+    return ranked if labels.nunique() > ranked > 1 and not labels.astype(str).str.contains(" ").any() else 0
 
 
 def words_of_combinations(labels: Iterable[object]) -> set[str]:

@@ -319,3 +319,13 @@ def test_any_file_as_answers_is_read_or_refused(content: bytes, home: Path, prob
     (home / "any.csv").write_bytes(content)
     with pytest.raises(KpipeError):
         read_answers(home / "any.csv", problem)
+
+
+def test_answers_of_a_class_that_train_lacks_are_refused_with_their_line(tmp_path: Path) -> None:
+    made = species("classes")
+    problem = problem_of(replace(made, sample=made.sample.assign(dog=0.1)))
+    truth = problem.tables.sample[["id"]].assign(ant=1, bee=0, cat=0, dog=0)
+    truth.loc[4, ["ant", "dog"]] = 0, 1
+    truth.to_csv(tmp_path / "answers.csv", index=False)
+    with pytest.raises(DataError, match=r"answers\.csv, line 6: the true class is dog, of which train\.csv has no row"):
+        read_answers(tmp_path / "answers.csv", problem)

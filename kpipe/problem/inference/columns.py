@@ -8,7 +8,7 @@ import pandas as pd
 
 from kpipe.core.values import Reason, Tables
 from kpipe.core.wording import lacks, listed
-from kpipe.data.column_types import counts_rows
+from kpipe.data.column_types import counts_rows, is_free_text
 from kpipe.data.dates import parse_dates
 from kpipe.data.pixels import FILE_COLUMNS
 from kpipe.errors import DataError
@@ -44,8 +44,8 @@ def infer_columns(competition: Competition, tables: Tables, pictures: Sequence[s
     shared = [c for c in tables.train.columns if c in tables.test.columns and c not in excluded]
     row_numbers = [c for c in shared if _is_row_number(tables.train[c])]
     columns = [c for c in shared if c not in row_numbers]
-    dated = competition.id in tables.train.columns and parse_dates(tables.train[competition.id]) is not None
-    if dated and competition.id in tables.test.columns:
+    kind = _kind_of_id(competition, tables)
+    if kind:
         columns = [str(competition.id), *columns]
     if not columns and not pictures:
         raise DataError("train.csv and test.csv share no column to learn from, besides the id.", code="no-features")
@@ -53,9 +53,17 @@ def infer_columns(competition: Competition, tables: Tables, pictures: Sequence[s
     text = "the columns that train and test share" if columns else "the pictures"
     text += " and the pictures" if columns and pictures else ""
     text += f", except row numbers ({listed(row_numbers)})" if row_numbers else ""
-    text += "; the id is a date, so it is a feature too" if dated else ""
+    text += f"; the id is a {kind}, so it is a feature too" if kind else ""
     text += f"; test lacks {listed(lacking)}" if lacking else ""
     return {"columns": (*columns, *pictures)}, Reason(text=text, guess=bool(lacking))
+
+
+def _kind_of_id(competition: Competition, tables: Tables) -> str:
+    """What models can learn from the id itself: "date" or "text"; empty if it only identifies rows."""
+    if any(competition.id not in frame.columns for frame in (tables.train, tables.test)):
+        return ""
+    ids = tables.train[competition.id]
+    return "date" if parse_dates(ids) is not None else "text" if not tables.id_parts and is_free_text(ids) else ""
 
 
 def left_out_columns(competition: Competition, tables: Tables) -> dict[str, str]:

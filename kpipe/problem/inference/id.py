@@ -91,4 +91,10 @@ def _repeats_test(competition: Competition, tables: Tables, name: str) -> bool:
     if test[id].duplicated().any() or sample[id].duplicated().any():
         return True
     theirs = test.set_index(id)[name].reindex(sample[id])
-    return bool((theirs.astype(str).to_numpy() == sample[name].astype(str).to_numpy()).all())
+    alike = theirs.astype(str).to_numpy() == sample[name].astype(str).to_numpy()
+    return bool(alike.all()) or _same_pattern(theirs, sample[name])
+
+
+def _same_pattern(values: pd.Series, others: pd.Series) -> bool:
+    """Whether two columns repeat values in the same rows: one may hold dates, and the other their text."""
+    return values.nunique() > 1 and bool((pd.factorize(values)[0] == pd.factorize(others.where(others != ""))[0]).all())

@@ -12,6 +12,7 @@ from kpipe.errors import UsageError
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.id import submission_columns
 from kpipe.problem.inference.step import Step
+from kpipe.problem.vocabulary import labels_per_row
 
 __all__ = ["infer_metric", "metric_of_page"]
 
@@ -81,10 +82,8 @@ def _usual(competition: Competition, tables: Tables, has_pictures: bool) -> tupl
         return "accuracy", f"{labels.nunique()} classes have no single probability"
     if placeholder.dtype.kind == "f":
         return "auc", "the sample submission holds probabilities"
-    if not pd.api.types.is_numeric_dtype(placeholder) and placeholder.astype(str).str.contains(" ").mean() > 0.5:
-        ranked = int(placeholder.astype(str).str.count(r"\S+").max())
-        if labels.nunique() > ranked > 1 and not labels.astype(str).str.contains(" ").any():
-            return f"map@{ranked}", f"the sample submission ranks {ranked} labels in each row"
+    if ranked := labels_per_row(placeholder, labels):
+        return f"map@{ranked}", f"the sample submission ranks {ranked} labels in each row"
     return "accuracy", "the sample submission holds labels"
 
 

@@ -11,10 +11,12 @@ from kpipe.core.values import Tables
 from kpipe.data.column_names import plain_name
 from kpipe.data.dates import parse_dates
 from kpipe.problem.competition import Competition
+from kpipe.problem.id_template import find_template
 from kpipe.problem.inference.id import shared_ids
 
 __all__ = ["PARTS_OF_IDS", "adapt_tables", "free_name", "unify_spelling"]
 
+_PROBED = 200  # rows of test, whose ids show whether they are built from columns
 PARTS_OF_IDS = ("group", "number", "group size")  # suffixes of columns that are derived from an id
 
 
@@ -94,7 +96,7 @@ def _add_groups_of_ids(competition: Competition, tables: Tables) -> Tables:
     if any(part.isna().any(axis=None) for part in parts):
         return tables
     sizes = pd.concat([part[0] for part in parts]).value_counts()
-    if not 1.05 < sizes.mean() < len(tables.train) / 10:
+    if not 1.05 < sizes.mean() < len(tables.train) / 10 or _is_built_from_columns(tables.test, id):
         return tables
     group, number, size = (free_name(f"{id} {part}", tables) for part in PARTS_OF_IDS)
     frames = [
@@ -102,6 +104,12 @@ def _add_groups_of_ids(competition: Competition, tables: Tables) -> Tables:
         for frame, part in zip((tables.train, tables.test), parts, strict=True)
     ]
     return replace(tables, train=frames[0], test=frames[1])
+
+
+def _is_built_from_columns(test: pd.DataFrame, id: str) -> bool:
+    """Whether ids repeat what other columns say, such as store and date, so that they hold no group of their own."""
+    first = test.head(_PROBED)
+    return find_template(first.drop(columns=id), first[id]) is not None
 
 
 def free_name(name: str, tables: Tables) -> str:

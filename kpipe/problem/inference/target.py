@@ -31,9 +31,11 @@ def infer_target(competition: Competition, tables: Tables) -> Step:
     train, wanted = tables.train.columns, submission_columns(competition, tables)
     if (found := _find_target(competition, tables)) is not None:
         return found
+    lacking = [str(name) for name in train if name not in tables.test.columns and name != competition.id]
+    which = f" Of its columns, test.csv lacks {listed(lacking)}: the target may be one of them." if lacking else ""
     raise DataError(
         f"No target was found: the sample submission asks for {listed(wanted)}, but train.csv has "
-        f"{listed(train)}.{_further_labels(tables, wanted)} Name it with --target COLUMN.",
+        f"{listed(train)}.{which}{_further_labels(tables, wanted)} Name it with --target COLUMN.",
         code="no-target",
         file="train.csv",
     )
@@ -64,13 +66,22 @@ def _find_target(competition: Competition, tables: Tables) -> Step | None:
     only_in_train = [str(column) for column in train if column not in tables.test.columns and column != competition.id]
     empty_in_test = [str(c) for c in train if c != competition.id and _is_empty(tables, str(c))]
     for name in (*only_in_train, *empty_in_test):
-        if class_columns(wanted, name, list(tables.train[name].dropna().unique())) is not None:
-            return {"target": name}, Reason(text="the sample submission's columns are its classes")
+        classes = class_columns(wanted, name, list(tables.train[name].dropna().unique()))
+        if classes is not None:
+            return {"target": name}, Reason(text=_about_classes(wanted, classes))
     if len(only_in_train) == 1 == len(wanted):
         return {"target": only_in_train[0]}, Reason(text="the only column of train that test lacks", guess=True)
     if len(empty_in_test) == 1 == len(wanted):
         return {"target": empty_in_test[0]}, Reason(text="the only column of train that test leaves empty", guess=True)
     return None
+
+
+def _about_classes(columns: Sequence[str], classes: Sequence[object]) -> str:
+    """Why a target is one whose classes are the sample submission's columns."""
+    unknown = [column for column, label in zip(columns, classes, strict=True) if label is None]
+    if not unknown:
+        return "the sample submission's columns are its classes"
+    return f"the sample submission's columns are its classes, except that train.csv has no row of {listed(unknown)}"
 
 
 def _check_stated(competition: Competition, tables: Tables) -> None:

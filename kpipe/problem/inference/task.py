@@ -12,7 +12,7 @@ from kpipe.problem.competition import Competition
 from kpipe.problem.inference.id import submission_columns
 from kpipe.problem.inference.metric import metric_of_page
 from kpipe.problem.inference.step import NOTHING, Step
-from kpipe.problem.vocabulary import words_of_combinations
+from kpipe.problem.vocabulary import labels_per_row, words_of_combinations
 
 __all__ = ["infer_task"]
 
@@ -71,6 +71,8 @@ def _task_of_one(y: pd.Series, wanted: pd.DataFrame) -> Step:
     if not pd.api.types.is_numeric_dtype(y) or pd.api.types.is_bool_dtype(y):
         combinations = _combinations_of_labels(y)
         return {"task": "classification"}, Reason(text=f"{y.name} holds labels{combinations}", guess=bool(combinations))
+    if ranked := labels_per_row(wanted.iloc[:, 0], y):
+        return {"task": "classification"}, Reason(text=f"the sample submission ranks {ranked} labels in each row")
     distinct = y.nunique()
     if distinct > 2 and _holds_fractions(wanted.iloc[:, 0]):
         return {"task": "regression"}, Reason(text="the sample submission holds fractions", guess=True)
