@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from kpipe.cli.command import Command
+from kpipe.cli.messages import print_message
 from kpipe.cli.options import RUN_HELP, add_json_option, add_out_option, integer
 
 __all__ = ["COMMAND"]
@@ -33,6 +34,8 @@ def _execute(options: argparse.Namespace) -> int:
     from kpipe.runs.find import find_run
 
     a, b = (find_run(name, options.out) for name in (options.a, options.b))
+    if a.record["run_id"] == b.record["run_id"]:
+        print_message(f"Note: {options.a} and {options.b} are the same run, {a.record['run_id']}.")
     comparison, bias = compare(a, b), find_selection_bias(b, get_console(stderr=True))
     if options.json:
         import json

@@ -126,9 +126,9 @@ def _hint(unknown: str, args: Sequence[str], parser: argparse.ArgumentParser) ->
 
 
 def _call(options: argparse.Namespace) -> int:
-    from kpipe.cli.run_as_slug import refuse_run_as_slug
+    from kpipe.cli.wrong_slug import refuse_wrong_slug
 
-    refuse_run_as_slug(options)
+    refuse_wrong_slug(options)
     return int(options.execute(options))
 
 

@@ -25,6 +25,7 @@ from kpipe.core.collector import collect_as_usual
 from kpipe.errors import KpipeError, UsageError
 
 if TYPE_CHECKING:
+    from kpipe.core.request import RunRequest
     from kpipe.pipeline import Callbacks
     from kpipe.runs.run import Run
 
@@ -64,6 +65,8 @@ def _execute(options: argparse.Namespace) -> int:
     with show_progress(quiet=options.quiet) as progress, connect_to_cluster(options.cluster):
         run = (_resume if options.resume else _train)(options, progress.callbacks, began)
     status = print_run(run, json=options.json, quiet=options.quiet)
+    if options.quiet and run.record["data"]["origin"] == "sample" and options.data != "sample":
+        print_message("Trained on sample data, not on Kaggle's: for the real files, pass --data FOLDER_OR_ZIP.")
     _report_and_track(run, options)
     return _submit(run, options) if options.submit else status
 
@@ -94,7 +97,21 @@ def _train(options: argparse.Namespace, callbacks: Callbacks, began: float) -> R
     request = request_from(options)
     if options.data and not (options.quiet or options.json) and (entry := suggest_entry(options.slug, options.data)):
         print_message(entry)
+    if request.name and not options.quiet:
+        _warn_of_namesakes(request)
     return pipeline.run(request, spent=time.perf_counter() - began, **callbacks)  # imports take seconds
+
+
+def _warn_of_namesakes(request: RunRequest) -> None:
+    """Print a note if an earlier run has the same name, since the name then stands for several runs."""
+    from kpipe.runs.find import find_runs
+
+    named = [run for run in find_runs(request.out)[0] if run.record.get("name") == request.name]
+    if named:
+        print_message(
+            f"Note: {request.name!r} is already the name of {named[-1].record['run_id']}. Commands will not know which "
+            "of the runs you mean by it, and ask for an id."
+        )
 
 
 def _resume(options: argparse.Namespace, callbacks: Callbacks, began: float) -> Run:

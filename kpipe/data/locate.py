@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from kpipe.errors import DataError, RemoteError
 
 __all__ = ["SAMPLE", "Location", "data_of_variable", "is_sample", "locate"]
 
+_ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.-]+:/{1,2}[^/]|www\.|(www\.)?kaggle\.com/")
 SAMPLE = "sample"  # stands for the data that a competition's module embeds
 
 
@@ -115,6 +117,13 @@ def _at_path(search: _Search, path: str | Path) -> Location:
         for name, place in _embedded_sample(search):
             return Location(name, place)
     place = Path(path).expanduser()
+    if _ADDRESS.match(str(path)):
+        raise DataError(
+            f"--data {path} is an address, and kpipe reads files. Download the competition's zip (kaggle competitions "
+            f"download -c {search.slug}) and pass it with --data {search.slug}.zip. Without --data, kpipe downloads it "
+            "if it finds Kaggle credentials (kpipe doctor).",
+            code="data-not-found",
+        )
     if not os.path.exists(place):  # Path.exists raises for a name that is too long
         within = "" if place.is_absolute() else f" in {Path.cwd()}"
         raise DataError(

@@ -15,6 +15,7 @@ __all__ = ["format_forecast", "summary_html", "summary_line"]
 
 # Legible on light and on dark notebook themes: text keeps the page's colour, the one accent contrasts with both.
 _CELL = "padding:.2em 1em .2em 0;border-bottom:1px solid rgba(128,128,128,.3);text-align:"
+_SCORE_HOLDS = {"better than the baseline", "real data"}  # a check fails, and the score still holds
 _SCORE = "font-size:2.2em;font-weight:700;letter-spacing:-.02em;color:#3b7dd8"
 
 
@@ -68,7 +69,24 @@ def format_forecast(record: Mapping[str, Any], choosing: float = 0.0) -> str:
     '0.8463 (too few independent rows for an interval)'
     >>> format_forecast({"forecast": {"value": None, "low": None, "high": None}})
     'unknown, because the score is not a number'
+    >>> leak = {"name": "target leakage", "status": "fail", "detail": ""}
+    >>> format_forecast({"forecast": {"value": 0.8463, "low": None, "high": None}, "checks": [leak]})
+    '0.8463 (too few independent rows for an interval), unreliable: target leakage failed'
     """
+    text = _forecast_text(record, choosing)
+    doubts = _failed_checks(record)
+    return f"{text}, unreliable: {doubts} failed" if text and doubts else text
+
+
+def _failed_checks(record: Mapping[str, Any]) -> str:
+    """The failed checks after which a score need not hold for test; empty if all of these passed."""
+    checks = record.get("checks")
+    known = [check for check in checks if isinstance(check, Mapping)] if isinstance(checks, list) else []
+    failed = [str(check.get("name")) for check in known if check.get("status") == "fail"]
+    return ", ".join(dict.fromkeys(name for name in failed if name not in _SCORE_HOLDS))
+
+
+def _forecast_text(record: Mapping[str, Any], choosing: float) -> str:
     forecast = record.get("forecast")
     if not isinstance(forecast, Mapping) or not forecast:
         return ""

@@ -24,7 +24,7 @@ SHARED = {
     "messages",
     "notebook",
     "options",
-    "run_as_slug",
+    "wrong_slug",
 }  # modules that are no command
 
 

@@ -57,10 +57,25 @@ def test_run_json_has_every_key_of_the_contract(tmp_path: Path, capsys: pytest.C
 
 
 def test_quiet_prints_only_the_path_of_the_submission(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call("run", "titanic", *FAST, "--quiet", "--out", tmp_path) == 0
+    assert call("run", "titanic", *FAST, "--quiet", "--data", "sample", "--out", tmp_path) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
     assert Path(captured.out.strip()).read_text().startswith("PassengerId,Survived\n")
+
+
+def test_sample_data_that_nobody_asked_for_and_a_name_given_twice_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("run", "titanic", *FAST, "--quiet", "--name", "mine", "--out", tmp_path) == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith("Trained on sample data, not on Kaggle's")
+    first = Path(captured.out.strip()).parent.name
+    assert call("run", "titanic", *FAST, "--name", "mine", "--out", tmp_path) == 0
+    assert f"Note: 'mine' is already the name of {first}." in capsys.readouterr().err
+    assert call("compare", "last", "titanic/last", "--out", tmp_path) == 0
+    captured = capsys.readouterr()
+    assert "Note: last and titanic/last are the same run, " in captured.err
+    assert "no significant difference" in captured.out
 
 
 def test_a_run_prints_scores_errors_baseline_and_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,3 +88,9 @@ def test_a_current_folder_that_was_removed_is_not_searched(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     assert locate("titanic").origin == "sample"
+
+
+@pytest.mark.parametrize("address", ["https://www.kaggle.com/competitions/titanic/data", "s3://bucket/titanic.zip"])
+def test_an_address_is_refused_with_the_ways_to_get_its_files(address: str) -> None:
+    with pytest.raises(DataError, match=r"is an address, .*download -c titanic\).*--data titanic\.zip.*kpipe doctor"):
+        locate("titanic", address)

@@ -4,7 +4,7 @@ import pytest
 
 from kpipe.cli.console.runs import print_runs
 from kpipe.core.formatting import format_with_error
-from kpipe.runs.summary import summary_html, summary_line
+from kpipe.runs.summary import format_forecast, summary_html, summary_line
 
 RECORD = {
     "slug": "made-by-hand",
@@ -39,3 +39,20 @@ def test_the_notebook_shows_a_record_of_which_only_the_necessary_keys_are_there(
     shown = summary_html({**record, "metric": {"name": "r2"}, "models": [{"name": "linear"}]})
     assert "baseline: unknown" in shown
     assert "unknown ± unknown" in shown
+
+
+def test_a_forecast_says_which_failed_checks_make_it_unreliable() -> None:
+    record = {"forecast": {"value": 0.8463, "low": 0.8012, "high": 0.8871}}
+    checks = [
+        {"name": name, "status": status, "detail": ""}
+        for name, status in (
+            ("target leakage", "fail"),
+            ("row-order leakage", "warn"),
+            ("better than the baseline", "fail"),
+        )
+    ]
+    assert format_forecast(record | {"checks": checks}) == (
+        "0.846 (95 %: 0.801 to 0.887), unreliable: target leakage failed"
+    )
+    assert format_forecast(record | {"checks": checks[1:]}) == "0.846 (95 %: 0.801 to 0.887)"
+    assert format_forecast(record | {"checks": "none"}) == "0.846 (95 %: 0.801 to 0.887)"

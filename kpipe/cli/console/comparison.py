@@ -48,7 +48,8 @@ def print_comparison(comparison: Comparison, *, rows: int) -> None:
     _print_parameters(comparison)
     _print_code(comparison)
     if len(comparison.sides):
-        first = f" The {rows} largest changes of each:" if max(comparison.won, comparison.lost) > rows > 0 else ""
+        first = f" The {rows} largest changes of each:" if rows > 1 else " The largest change of each:"
+        first = first if max(comparison.won, comparison.lost) > rows > 0 else ""
         by = f" ({comparison.won_by})" if comparison.won_by else ""
         print_text(console, f"Rows improved: {comparison.won:,}, worsened: {comparison.lost:,}{by}.{first}")
         if rows:

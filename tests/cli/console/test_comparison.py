@@ -55,3 +55,5 @@ def test_the_first_rows_that_changed_are_shown_and_all_are_counted(capsys: pytes
     assert "Rows improved: 7, worsened: 0. The 5 largest changes of each:" in out
     assert all(line == line.rstrip() for line in out.splitlines())
     assert out.count(" 0.75   won") == 5
+    print_comparison(comparison("better", rows=7), rows=1)
+    assert "The largest change of each:" in capsys.readouterr().out

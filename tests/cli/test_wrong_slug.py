@@ -1,4 +1,4 @@
-"""A run where a competition belongs: the message names the competition and the command for the run."""
+"""A run or files where a competition belongs: the message names the command that was meant."""
 
 from __future__ import annotations
 
@@ -36,3 +36,29 @@ def test_the_competition_of_a_run_that_is_found_is_named(
         assert error["next"][:2] == ["kpipe check titanic", f"kpipe report {name.rstrip('/')}"]
     assert call("run", RUN) == 2
     assert f"`kpipe reproduce {RUN}` repeats the run." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("titanic.zip", "kpipe run titanic --data titanic.zip."),
+        ("./my data/titanic.zip", "kpipe run titanic --data './my data/titanic.zip'."),
+        ("train.csv", "kpipe run SLUG --data train.csv."),
+        ("/data/s3e26", "kpipe run s3e26 --data /data/s3e26."),
+    ],
+)
+@pytest.mark.parametrize("exists", [False, True])
+def test_files_are_refused_where_a_competition_is_needed(
+    given: str, meant: str, exists: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Path, "exists", lambda self: exists)
+    assert call("run", given) == 2
+    err = capsys.readouterr().err
+    assert f"{given} is not the name of a competition." in err
+    assert meant in err
+    assert ("There is no such file" in err) is not exists
+
+
+def test_the_address_of_a_competition_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("show", "https://www.kaggle.com/competitions/titanic") == 0
+    assert "titanic" in capsys.readouterr().out
