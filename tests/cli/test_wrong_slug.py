@@ -54,7 +54,7 @@ def test_files_are_refused_where_a_competition_is_needed(
     monkeypatch.setattr(Path, "exists", lambda self: exists)
     assert call("run", given) == 2
     err = capsys.readouterr().err
-    assert f"{given} is not the name of a competition." in err
+    assert f"{given!r} cannot be a competition." in err
     assert meant in err
     assert ("There is no such file" in err) is not exists
 
