@@ -61,8 +61,7 @@ def _error_of_files(given: str, command: str) -> UsageError:
     call = f"kpipe {command} {slug} --data {shlex.quote(given)}"
     missing = "" if Path(given).expanduser().exists() else " There is no such file here: check its path."
     error = UsageError(
-        f"{given!r} cannot be a competition. Name the competition, and pass its files with --data: {call}."
-        f"{missing}",
+        f"{given!r} cannot be a competition. Name the competition, and pass its files with --data: {call}.{missing}",
         code="invalid-slug",
     )
     error.next = () if missing or slug == "SLUG" else (call,)
