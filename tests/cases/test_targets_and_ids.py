@@ -55,4 +55,4 @@ def test_one_of_several_targets_runs_and_leaves_the_other_columns(number: str, t
     problem = problem_of_case(number, target=target)
     rehearse(problem, make_folds(problem))
     assert problem.submission_columns == (target,)
-    assert any(f"leaves {kept} as in the sample submission" in note for note in problem.tables.source.notes)
+    assert any(f"keeps {kept} from the sample submission" in note for note in problem.tables.source.notes)
