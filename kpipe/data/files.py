@@ -10,11 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from kpipe.data.archives import list_inner_members, list_members, read_member, unpack
+from kpipe.data.csv_reader import parse_csv
 from kpipe.data.formats import FORMATS, sheet_as_csv, sheet_names
 from kpipe.errors import DataError
 
 __all__ = [
     "SourceFile",
+    "header_of",
     "is_hidden",
     "is_table",
     "list_files",
@@ -117,6 +119,25 @@ class SourceFile:
             return b""
         start = self.read_packed(_START)
         return start[: start.rfind(b"\n") + 1] if len(start) == _START else start
+
+
+def header_of(file: SourceFile) -> list[str]:
+    """Return the column names of a text file that is not compressed.
+
+    Parameters
+    ----------
+    file : SourceFile
+
+    Returns
+    -------
+    list of str
+        Empty for other files, and for those that cannot be read.
+    """
+    try:
+        start = file.read_start()
+        return parse_csv(file.name, start).header if start else []
+    except DataError:
+        return []
 
 
 def list_files(place: Path) -> list[SourceFile]:

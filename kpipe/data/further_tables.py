@@ -9,11 +9,15 @@ from typing import NamedTuple
 import pandas as pd
 
 from kpipe.core.values import Tables
-from kpipe.data.files import SourceFile
+from kpipe.data.files import SourceFile, header_of
 from kpipe.data.formats import parse_table
 from kpipe.data.frames import to_frames
+from kpipe.errors import DataError
 
 __all__ = ["FurtherTables", "file_hashes"]
+
+
+_LARGEST = 32 << 20  # bytes of a file whose header is read
 
 
 class _Read(NamedTuple):
@@ -38,6 +42,27 @@ class FurtherTables(Mapping[str, pd.DataFrame]):
     def hashes(self) -> dict[str, str]:
         """Base name → sha256 in hex of each file that was read so far."""
         return {self._files[name].name: table.sha256 for name, table in self._read.items()}
+
+    def header(self, name: str) -> list[str]:
+        """Return the columns of a table, without reading it as an input of the run.
+
+        Parameters
+        ----------
+        name : str
+            File name without ending.
+
+        Returns
+        -------
+        list of str
+            Empty for files above 32 MB, and for those that cannot be read.
+        """
+        file = self._files[name]
+        try:
+            if len(file.read_packed(_LARGEST + 1)) > _LARGEST:
+                return []
+            return header_of(file) or parse_table(file.name, file.read()).header
+        except DataError:
+            return []
 
     def contents(self) -> dict[str, bytes]:
         """Return base name → bytes of each file that was read so far.

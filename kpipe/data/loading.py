@@ -20,10 +20,10 @@ from kpipe.core.wording import listed
 from kpipe.data import cache
 from kpipe.data.annotations import with_annotations
 from kpipe.data.assembling import Assembled, assemble
-from kpipe.data.csv_reader import CsvFile, parse_csv
+from kpipe.data.csv_reader import CsvFile
 from kpipe.data.downloads import Downloader, OnDownload, metric_on_page
 from kpipe.data.encodings import UTF8
-from kpipe.data.files import SourceFile, list_files, list_names, open_workbooks, open_zips, unread_archives
+from kpipe.data.files import SourceFile, header_of, list_files, list_names, open_workbooks, open_zips, unread_archives
 from kpipe.data.formats import parse_tables
 from kpipe.data.frames import to_frames
 from kpipe.data.further_tables import FurtherTables
@@ -256,21 +256,12 @@ def _offers(roles: Roles, entry: cache.Entry) -> list[str]:
     columns = set(entry.frames["train"].columns)
     notes = []
     for file in roles.others:
-        if file.name != roles.files["train"].name and columns <= set(_header(file)):
+        if file.name != roles.files["train"].name and columns <= set(header_of(file)):
             notes.append(
                 f"{file.name} has the columns of train.csv, and is not read. To train on its rows too (without "
                 f"validating on them): --extra {file.path}."
             )
     return notes
-
-
-def _header(file: SourceFile) -> list[str]:
-    """Column names of a text file; empty if they cannot be read."""
-    try:
-        start = file.read_start()
-        return parse_csv(file.name, start).header if start else []
-    except DataError:
-        return []
 
 
 def _read_cached(roles: Roles, key: str, read: Callable[[Roles], cache.Entry]) -> cache.Entry:

@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from kpipe.core.wording import did_you_mean, listed
-from kpipe.data.files import SourceFile, source_file
+from kpipe.data.files import SourceFile, header_of, source_file
 from kpipe.data.formats import FORMATS
 from kpipe.data.parts import numbered_parts
 from kpipe.errors import DataError, UsageError
@@ -195,6 +195,7 @@ def _train_and_test(
         pairs = [pair for pair in pairs if pair[0].depth == pairs[0][0].depth]
         plain = [pair for pair in pairs if set(_rest(pair[0], _TRAIN)) <= _FEATURES]
         pairs = plain if len(pairs) > 1 and plain else pairs
+        pairs = pairs if len(pairs) < 2 else _with_target(pairs, stated.get("sample")) or pairs
         if len(pairs) == 1:
             return {"train": pairs[0][0], "test": pairs[0][1]}
     for role, candidates in alike.items():
@@ -202,6 +203,14 @@ def _train_and_test(
         if candidates and (file := _topmost(place, role, candidates)) is not None:
             found[role] = file
     return found
+
+
+def _with_target(
+    pairs: Sequence[tuple[SourceFile, SourceFile]], sample: SourceFile | None
+) -> list[tuple[SourceFile, SourceFile]]:
+    """The pairs whose train, and not test, has a column of the sample submission, which is the target."""
+    wanted = set(header_of(sample)) if sample is not None else set()
+    return [(train, test) for train, test in pairs if wanted & set(header_of(train)) - set(header_of(test))]
 
 
 def _in_folder(files: Sequence[SourceFile], kind: set[str]) -> list[SourceFile]:

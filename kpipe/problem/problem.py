@@ -29,6 +29,7 @@ from kpipe.problem.locked import LockedRows, lock, unlock
 from kpipe.problem.notes import notes_on
 from kpipe.problem.pixels_apart import with_pixels, without_pixels
 from kpipe.problem.positive import positive_class
+from kpipe.problem.side_tables import join_side_tables
 from kpipe.problem.vocabulary import labels_of_sample
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
     >>> problem.metric.name, problem.reasons["metric"].guess
     ('accuracy', True)
     """
-    files = align_rows(competition, files)
+    files = join_side_tables(competition, align_rows(competition, files))
     if locked is not None:
         files = lock(files, locked)
     cleaned = clean_tables(competition, files)

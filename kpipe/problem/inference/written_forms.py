@@ -20,7 +20,7 @@ from kpipe.problem.competition import Competition
 from kpipe.problem.inference.id import shared_ids
 from kpipe.problem.inference.spelling import PARTS_OF_IDS, free_name
 
-__all__ = ["SEE_SHOW", "convert_written_forms"]
+__all__ = ["SEE_SHOW", "convert_written_forms", "reads_itself"]
 
 _MIN_SHARE = 0.95  # of the cells must be numbers or dates, or the column stays text
 _MIN_SHARE_BESIDE_WORDS = 0.5  # if the other cells are few distinct words
@@ -99,21 +99,31 @@ def _further_column(name: str, kind: str) -> str:
 
 def _conversions(competition: Competition, tables: Tables) -> Iterator[tuple[str, _Conversion]]:
     train, test = tables.train, tables.test
-    reads_itself = _reads_itself(competition)
+    own = reads_itself(competition)
     ids = [competition.id, *shared_ids(tables)[:1]]
     kept = {*ids, *competition.text, *competition.drop, *(f"{id} {part}" for id in ids for part in PARTS_OF_IDS)}
     for name in train.columns:
         if name in kept or train[name].dtype.kind in "bM" or train[name].dtype == np.uint8:
             continue
         if name in test.columns:
-            if not reads_itself and (made := _feature(train[name], test[name])) is not None:
+            if not own and (made := _feature(train[name], test[name])) is not None:
                 yield str(name), made
         elif _may_be_amounts(competition, tables, str(name)) and (made := _amounts(train[name], None)) is not None:
             yield str(name), made
 
 
-def _reads_itself(competition: Competition) -> bool:
-    """Whether the competition's own code reads text. Modules written by kpipe new state only what was inferred."""
+def reads_itself(competition: Competition) -> bool:
+    """Whether the competition's own code handles the columns. Modules written by kpipe new state what was inferred.
+
+    Parameters
+    ----------
+    competition : Competition
+        As its author wrote it.
+
+    Returns
+    -------
+    bool
+    """
     stated = (competition.columns, competition.features, competition.models)
     return any(field is not None for field in stated) and not isinstance(competition.features, AutomaticFeatures)
 
@@ -283,7 +293,7 @@ def _lost(text: pd.Series, values: pd.Series) -> str:
 
 def _notes_on_unread(competition: Competition, tables: Tables, found: Mapping[str, _Conversion]) -> Iterator[str]:
     """Yield notes on columns of text with numbers that are not parsed, so that models learn little from them."""
-    if _reads_itself(competition):
+    if reads_itself(competition):
         return
     kept = {competition.id, *shared_ids(tables)[:1], *competition.text, *competition.drop, *found}
     for name in tables.train.columns:
