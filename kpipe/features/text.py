@@ -60,7 +60,9 @@ class TextFeatures:
         words = TfidfVectorizer(sublinear_tf=True, min_df=min_rows, max_features=_WORDS, strip_accents="unicode")
         weights = words.fit_transform(text)
         dimensions = min(_TOPICS, max(1, weights.shape[1] - 1))
-        return cls(make_pipeline(words, TruncatedSVD(dimensions, random_state=random_state).fit(weights)))
+        with np.errstate(invalid="ignore"):  # where all rows are alike, shares of their variance are 0 / 0
+            topics = TruncatedSVD(dimensions, random_state=random_state).fit(weights)
+        return cls(make_pipeline(words, topics))
 
     def transform(self, column: pd.Series) -> dict[str, np.ndarray]:
         """The dimensions, then the numbers of characters, words, capitals and marks.

@@ -12,6 +12,7 @@ import pytest
 from kpipe import run
 from kpipe.core.values import Tables
 from kpipe.errors import DataError
+from kpipe.features.text import TextFeatures
 from kpipe.problem.splitters import ByTime
 from tests.tables import prepared, problem_of, survivors, tables, write
 
@@ -125,3 +126,29 @@ def test_texts_that_identify_the_rows_are_learned_from(repeats: bool, tmp_path: 
     pd.testing.assert_frame_equal(submission[["Date", "Comment"]], made.test)
     rude = made.test["Comment"].str.endswith("idiot")
     assert submission.loc[rude, "Insult"].min() > submission.loc[~rude, "Insult"].max()
+
+
+@pytest.mark.parametrize(("share", "metric"), [(0.5, "accuracy"), (0.06, "auc"), (0.94, "auc")])
+def test_a_sample_of_zeros_stands_for_probabilities_of_a_rare_target(share: float, metric: str) -> None:
+    made = survivors(n=200)
+    train = made.train.assign(survived=(np.arange(200) < 200 * share).astype(int))
+    problem = problem_of(replace(made, train=train))
+    assert problem.metric.name == metric
+    assert problem.reasons["metric"].guess
+    assert "the sample submission holds 0 in every row" in problem.reasons["metric"].text
+
+
+@pytest.mark.parametrize(("value", "metric"), [(1 / 3, "log_loss"), (0.333, "log_loss"), (0.5, "auc")])
+def test_targets_of_which_one_is_1_are_scored_as_probabilities_that_sum_to_1(value: float, metric: str) -> None:
+    made, winner = survivors(n=120), np.arange(120) % 3
+    names = ["winner_a", "winner_b", "winner_tie"]
+    train = made.train.drop(columns="survived").assign(**{n: (winner == k) * 1 for k, n in enumerate(names)})
+    problem = problem_of(tables(train, made.test, made.test[["id"]].assign(**dict.fromkeys(names, value))))
+    assert (problem.targets, problem.metric.name) == (tuple(names), metric)
+
+
+def test_texts_that_are_all_alike_warn_of_nothing() -> None:
+    texts = pd.Series([f"a collection of films in {number} parts from the north" for number in range(40)], name="text")
+    fitted = TextFeatures.fit(texts, random_state=0)
+    assert fitted is not None
+    assert all(np.isfinite(values).all() for values in fitted.transform(texts).values())

@@ -16,6 +16,9 @@ from kpipe.problem.vocabulary import labels_per_row
 
 __all__ = ["infer_metric", "metric_of_page"]
 
+_RARE = 0.15  # of a target: Kaggle scores rarer ones by AUC or log loss, and a constant label has the best accuracy
+_ROUNDING = 0.01  # of a sum of probabilities, such as 0.333 each
+
 
 def infer_metric(competition: Competition, tables: Tables, *, has_pictures: bool = False) -> Step:
     """The metric: the stated one, that of Kaggle's page, or the usual one for what the sample submission holds.
@@ -71,6 +74,8 @@ def _usual(competition: Competition, tables: Tables, has_pictures: bool) -> tupl
         return "rmse", "usual for numeric targets"
     if len(wanted) > 1 and not set(wanted) & set(competition.targets):
         return "log_loss", "usual for one probability per class"
+    if len(wanted) > 1 and _are_one_of_several(tables.train[wanted], tables.sample[wanted]):
+        return "log_loss", "one of the targets is 1 in each row, and the sample submission's numbers sum to 1"
     placeholder, labels = tables.sample[wanted[0]], tables.train[competition.targets[0]]
     if _is_placeholder(placeholder) and set(labels.unique()) == {0, 1}:
         held = f"the sample submission holds {placeholder.iloc[0]} in every row"
@@ -78,6 +83,9 @@ def _usual(competition: Competition, tables: Tables, has_pictures: bool) -> tupl
             return "auc", f"{held}, and each of several targets is 0 or 1"
         if has_pictures:
             return "auc", f"{held}, and pictures are 0 or 1"
+        if (share := float(min(labels.mean(), 1 - labels.mean()))) < _RARE:
+            return "auc", f"{held}, and {share:.1%} of the targets are {int(labels.mean() < 0.5)}, too few for accuracy"
+        return "accuracy", f"{held}, which may also stand for probabilities: if these are asked for, --metric auc"
     if placeholder.dtype.kind == "f" and labels.nunique() > 2:
         return "accuracy", f"{labels.nunique()} classes have no single probability"
     if placeholder.dtype.kind == "f":
@@ -85,6 +93,15 @@ def _usual(competition: Competition, tables: Tables, has_pictures: bool) -> tupl
     if ranked := labels_per_row(placeholder, labels):
         return f"map@{ranked}", f"the sample submission ranks {ranked} labels in each row"
     return "accuracy", "the sample submission holds labels"
+
+
+def _are_one_of_several(targets: pd.DataFrame, sample: pd.DataFrame) -> bool:
+    """Whether one target is 1 in each row and all others are 0, and the sample submission has their probabilities."""
+    if not (targets.isin([0, 1]).all(axis=None) and (targets.sum(axis=1) == 1).all()):
+        return False
+    return sample.shape[1] == sample.select_dtypes("number").shape[1] and bool(
+        ((sample.sum(axis=1) - 1).abs() < _ROUNDING).all()
+    )
 
 
 def _is_placeholder(column: pd.Series) -> bool:
