@@ -53,8 +53,8 @@ def adversarial_validation(problem: Problem, folds: Folds) -> Iterator[Finding]:
     """
     train, test = problem.tables.train, problem.tables.test
     used, by = list(problem.columns), problem.groups
-    # Dates go on: that test has others is no news, and whether folds respect it is said by other checks.
-    columns = [column for column in used if not goes_on(train[column], test[column])]
+    # Dates go on: that test has others is no news, and whether folds respect it is said by other checks. So are groups.
+    columns = [column for column in used if column != by and not goes_on(train[column], test[column])]
     if not columns or is_pixel_table(train[columns]):
         return
     groups = [] if by is None or by not in test.columns else [train[by], test[by]]

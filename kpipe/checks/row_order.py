@@ -145,8 +145,11 @@ def _orders(problem: Problem, train: pd.DataFrame) -> Iterator[tuple[str, np.nda
 
 
 def _goes_on(problem: Problem, name: object) -> bool:
-    """Whether test goes on where train ends, up or down, as by days since a start or days that are left."""
-    if name not in problem.tables.test:
+    """Whether test goes on where train ends, up or down, as by days since a start or days that are left.
+
+    A single value in all rows of test is a placeholder.
+    """
+    if name not in problem.tables.test or problem.tables.test[name].nunique() < 2:
         return False
     train, test = problem.tables.train[name], problem.tables.test[name]
     return continues(train, test) or (train.dtype.kind in "if" and test.dtype.kind in "if" and continues(-train, -test))

@@ -21,6 +21,7 @@ from kpipe.checks.number_leakage import find_number_leak, find_rank_leak, is_in_
 from kpipe.checks.statistics import scaled_ranks
 from kpipe.core.values import Folds
 from kpipe.data.column_types import to_numeric
+from kpipe.problem.blocks import time_column
 from kpipe.problem.problem import Problem
 
 __all__ = ["TABLE_CHECKS", "Leak", "find_leaks", "target_leakage"]
@@ -28,6 +29,7 @@ __all__ = ["TABLE_CHECKS", "Leak", "find_leaks", "target_leakage"]
 _CELLS, _MIN_ROWS, _MAX_ROWS = 5_000_000, 4_000, 30_000  # size of the sample
 _FOLDS = 4
 _MIN_SURE = 200  # rows from which an order without error is sure
+_ROWS_OF_SERIES, _KNOWN = 5, 0.95  # least rows per series, and share of test's rows of known series
 _TARGETS = 10  # that are examined, of several
 
 
@@ -70,7 +72,8 @@ def target_leakage(problem: Problem, _: Folds) -> Iterator[Finding]:
     leaks: list[Leak] = []
     for name in problem.targets[:_TARGETS]:
         y = problem.tables.train[name].iloc[rows]
-        leaks.extend(find_leaks(X, y, classification=problem.task == "classification"))
+        found = find_leaks(X, y, classification=problem.task == "classification")
+        leaks.extend(leak for leak in found if leak.sure or not _names_series(problem, leak.column))
     if not leaks:
         yield "pass", "No column contains the target, not even in some of the rows."
         return
@@ -83,6 +86,16 @@ def target_leakage(problem: Problem, _: Folds) -> Iterator[Finding]:
         f"{first.column} {first.evidence}.{more} Models copy it, but it will not be known for test rows: find out "
         f"where its values come from, or drop it (--drop {quote(first.column)}).",
     )
+
+
+def _names_series(problem: Problem, column: str) -> bool:
+    """Whether a column names series that go on in test, such as counties: their levels are known in later rows."""
+    if time_column(problem.splitter) is None:
+        return False
+    train, test = problem.tables.train[column], problem.tables.test[column]
+    if train.dtype.kind == "f":
+        return False
+    return train.nunique() <= len(train) / _ROWS_OF_SERIES and test.isin(train.unique()).mean() >= _KNOWN
 
 
 def _sample_rows(rows: int, columns: int) -> np.ndarray:

@@ -344,6 +344,8 @@ def _is_best(plan: _Plan, quick: FitResults, results: _Results, data: TrainingDa
     for name, of_model in results.items():
         oof = average_fits(name, of_model, data, plan.folds).oof
         rows = ~np.isnan(own).any(axis=1) & ~np.isnan(oof).any(axis=1)
+        if not rows.any():  # they have predicted other folds
+            return False
         means.append(float(losses(y[rows], oof[rows]).mean() - losses(y[rows], own[rows]).mean()))
     return min(means, default=1.0) > 0
 

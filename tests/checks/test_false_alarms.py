@@ -157,3 +157,35 @@ def test_groups_of_one_row_have_no_neighbours() -> None:
     frame = pd.concat([given.tables.train, given.tables.test], ignore_index=True).assign(g=rare)
     alone = from_frame(frame, 400, groups="g")
     assert list(target_in_groups(alone.problem, alone.folds)) == []
+
+
+def test_a_test_table_of_placeholders_does_not_continue_train() -> None:
+    given = make_prepared().problem.tables
+    numbers = [f"x{number}" for number in range(5)]
+    train = given.train.assign(x0=np.exp(given.train["x0"] / 9), x1=np.exp(given.train["x1"] / 9)).drop(columns="id")
+    train["id"] = [f"a{number * 7919 % 6007:04}" for number in range(len(train))]
+    stub = given.test.head(5).assign(**dict.fromkeys(numbers, 0.0), id=["b1", "b2", "b3", "b4", "b5"])
+    assert status(from_frame(train, len(train), stub), "row-order leakage") == "pass"
+
+
+def test_the_level_of_each_series_is_known_in_later_rows() -> None:
+    rng = np.random.default_rng(0)
+    months = pd.date_range("2020-01-01", periods=36, freq="MS").strftime("%Y-%m-%d")
+    frame = pd.MultiIndex.from_product([months, range(1000, 1050)], names=["month", "county"]).to_frame(index=False)
+    level = dict(zip(range(1000, 1050), rng.gamma(3, 1, 50), strict=True))
+    frame["y"] = frame["county"].map(level) * (1 + 0.02 * rng.normal(size=len(frame)))
+    frame["id"] = np.arange(len(frame))
+    assert status(from_frame(frame, 30 * 50), "target leakage") == "pass"
+    leak = frame.assign(copy=frame["y"].rank())
+    assert status(from_frame(leak, 30 * 50), "target leakage") == "fail"
+
+
+def test_groups_that_test_has_none_of_train_are_no_difference_between_the_tables() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"sentence_id": np.repeat(np.arange(250), 4), "x": rng.normal(size=1000)})
+    frame["id"], frame["y"] = np.arange(1000) + 7 * frame["sentence_id"], (frame["x"] > 0).astype(int)
+    test = frame.tail(360).assign(sentence_id=lambda part: part["sentence_id"] + 8000)
+    given = from_frame(frame, 640, test)
+    assert given.problem.groups == "sentence_id"
+    check = given.check("adversarial validation")
+    assert check is None or check.status == "pass"

@@ -17,10 +17,12 @@ from kpipe.models import model
 from kpipe.problem.problem import Problem
 from kpipe.problem.splitters import ByTime, RowSplit
 from kpipe.training import cross_validation
+from kpipe.training.averaging import average_fits
 from kpipe.training.cross_validation import count_fits, cross_validate
 from kpipe.training.deadline import Deadline
 from kpipe.training.folds import make_folds
-from kpipe.training.task_runner import FitFinished
+from kpipe.training.task_runner import FitFinished, FitResults
+from kpipe.training.worker import TrainingData
 from tests.tables import prices, problem_of, survivors
 from tests.training.models import batch_mean, broken, counted, echo, hopeless, prior, seeded, shortened, validated
 
@@ -282,6 +284,18 @@ def test_a_net_that_learns_less_in_its_few_steps_than_a_linear_model_is_not_subm
     assert found.models[0].fits == {0: (0, 1, 2, 3, 4)}
     assert found.skipped == {"net": "the time sufficed for so few steps that quick-linear predicts better"}
     assert not found.shortened
+
+
+def test_a_shortened_net_is_not_compared_with_a_linear_model_of_other_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_first_fold(name: str, fits: FitResults, data: TrainingData, folds: Folds) -> ModelPredictions:
+        found = average_fits(name, fits, data, folds)
+        if name == "net":
+            found.oof[folds.valid[0]] = np.nan
+        return found
+
+    monkeypatch.setattr("kpipe.training.cross_validation.average_fits", without_first_fold)
+    found, _ = validated(survivors(), {"net": shortened}, deadline=Deadline(30.0), jobs=1)
+    assert [one.name for one in found.models] == ["net"]
 
 
 def test_a_net_that_has_time_for_too_few_steps_is_left_out_where_another_model_predicts(
