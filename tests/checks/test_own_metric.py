@@ -75,14 +75,14 @@ def squared_correlation(y: np.ndarray, p: np.ndarray) -> float:
 @pytest.mark.parametrize(
     ("function", "needs", "greater", "status", "words"),
     [
-        (at_the_best_threshold, "probability", True, "fail", "it chooses something, such as a threshold"),
-        (where_it_is_sure, "probability", True, "fail", "it leaves out rows that are not sure"),
+        (at_the_best_threshold, "probability", True, "fail", "it tunes something, such as a threshold"),
+        (where_it_is_sure, "probability", True, "fail", "it leaves out uncertain rows"),
         (without_the_worst, "probability", False, "warn", "although 10% of the rows are predicted wrongly"),
         (of_sorted_values, "value", False, "fail", "does not compare a row's prediction with the row's own target"),
         (of_random_rows, "probability", True, "fail", "it is random"),
-        (best_so_far, "probability", True, "fail", "it keeps something between calls"),
+        (best_so_far, "probability", True, "fail", "it keeps state between calls"),
         (whatever_the_sign, "probability", True, "warn", "in the reverse order"),
-        (clipped_in_place, "probability", False, "fail", "own changes the predictions that it is given"),
+        (clipped_in_place, "probability", False, "fail", "own changes the predictions that are passed to it"),
         (squared_correlation, "value", True, "warn", "in the reverse order"),
     ],
 )

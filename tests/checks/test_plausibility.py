@@ -112,7 +112,7 @@ def without_the_last_class(given: Problem, oof: np.ndarray) -> np.ndarray:
     ("check", "metric", "change", "classes", "status", "words"),
     [
         (plausible_score, "accuracy", perfect, 2, "fail", "perfect or nearly so (accuracy 1)"),
-        (plausible_score, "accuracy", perfect, 3, "fail", "tells most by itself"),
+        (plausible_score, "accuracy", perfect, 3, "fail", "is the most predictive column"),
         (plausible_score, "rmse", perfect, 2, "fail", "perfect or nearly so (rmse 0)"),
         (plausible_score, "rmse", nearly_perfect, 2, "fail", "perfect or nearly so"),
         (plausible_score, "auc", nearly_perfect, 2, "warn", "nearly perfect"),
@@ -140,7 +140,7 @@ def without_the_last_class(given: Problem, oof: np.ndarray) -> np.ndarray:
             reversed_from_row_1080,
             2,
             "fail",
-            "labels of the target are exchanged",
+            "labels of the target are swapped",
         ),
         (even_errors_along_the_file, "accuracy", shifted_up_to_row_300, 3, "fail", "up to row"),
         (even_errors_along_the_file, "rmse", shifted_from_row_800, 2, "fail", "by id, not by position"),

@@ -455,14 +455,14 @@ def test_an_honest_module_gives_the_same_predictions_in_a_fresh_process(files: P
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        pytest.param(CachedByShape, "something is kept between fits", marks=SLOW),
+        pytest.param(CachedByShape, "state is kept between fits", marks=SLOW),
         pytest.param(ByHash, "it depends on hash()", marks=SLOW),
         pytest.param(ByOrderOfASet, "on the order of a set", marks=SLOW),
         (ReadsTheFile, "opens train.csv ("),
         pytest.param(ReadsTheFileThroughAnotherProgram, "the module reads the file by itself", marks=[SLOW, MOUNTS]),
         pytest.param(ByTheDate, "or on the clock", marks=SLOW),
         pytest.param(KeptOnDisk, "kept.json (", marks=SLOW),
-        pytest.param(NeedsTheStash, "It needs what only this process has", marks=SLOW),
+        pytest.param(NeedsTheStash, "It depends on state of this process", marks=SLOW),
     ],
 )
 def test_what_one_process_hides_is_found_in_fresh_ones(
