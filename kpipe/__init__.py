@@ -1,4 +1,4 @@
-"""kpipe takes a Kaggle competition from its name to a score one can believe.
+"""kpipe takes a Kaggle competition from its name to a trustworthy score.
 
 >>> import kpipe
 >>> kpipe.__version__

@@ -52,7 +52,7 @@ _FIRST = (
 
 
 class KeptChecks(Protocol):
-    """Where the results of the checks of tables are kept for a later run with equal inputs."""
+    """Storage for the results of the checks of tables, for later runs with identical inputs."""
 
     def load(self) -> tuple[Check, ...] | None:
         """Return the results of an earlier run, or None."""
@@ -117,7 +117,7 @@ class EarlyChecks:
 
 
 class Checking(TypedDict, total=False):
-    """How ``run_checks`` saves time.
+    """Settings with which ``run_checks`` saves time.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Whether ``clean`` leaves the target as it is in the file."""
+"""Whether ``clean`` leaves the target unchanged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COMPARED, _SAME = 20, 0.999
 
 
 def target_unchanged(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Check whether ``clean`` leaves the target as it is in the file; a finding only where it does not.
+    """Check whether ``clean`` leaves the target unchanged; yield a finding only if it does not.
 
     Predictions are scored and submitted on the scale and with the labels of the cleaned target.
 

@@ -1,4 +1,4 @@
-"""Whether ``clean`` treats each row by itself.
+"""Whether ``clean`` processes each row independently.
 
 ``clean`` sees train and test before there are folds. What it learns from them (a mean, the target's share per ticket)
 has seen the validation rows, and cross-validation cannot notice that. So ``clean`` is called again: on some rows, with
@@ -61,7 +61,7 @@ class _Difference(NamedTuple):
 
 
 def clean_row_wise(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Check whether ``clean`` treats each row by itself; yield nothing if the competition has no ``clean``.
+    """Check whether ``clean`` processes each row independently; yield nothing if the competition has no ``clean``.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def format_value(value: object) -> str:
 
 
 def differing(a: pd.Series, b: pd.Series) -> np.ndarray:
-    """Where two columns hold different values; missing equals missing, and numbers may differ by rounding.
+    """The rows in which two columns differ; missing values are equal, and numbers may differ by rounding.
 
     Parameters
     ----------

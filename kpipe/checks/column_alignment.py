@@ -1,4 +1,4 @@
-"""Whether a column of test holds the values of the column of the same name in train, and not those of its neighbour.
+"""Whether each test column holds the values of the train column of the same name, and not those of a neighbour.
 
 If a table was read with its first column as the index, or an array was given the column names of another table, all
 columns from there on are off by one. Nothing fails, but models predict from other columns than they were fitted on.

@@ -1,4 +1,4 @@
-"""Values made of two or three columns: sums, differences, products, equality, categories, missing values together."""
+"""Values derived from two or three columns: sums, differences, products, equality, categories, joint missingness."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Derived(NamedTuple):
 
 
 def number_pairs(X: pd.DataFrame, skills: Screen, cells: Screen | None) -> Iterator[Derived]:
-    """Differences, sums, products, ratios and remainders of two columns of numbers or dates that tell the target.
+    """Differences, sums, products, ratios and remainders of two numeric or date columns that predict the target.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def number_pairs(X: pd.DataFrame, skills: Screen, cells: Screen | None) -> Itera
 
 
 def remainders(X: pd.DataFrame, cells: Screen) -> Iterator[Derived]:
-    """Remainders of whole numbers that tell the class, as where every seventh number is one.
+    """Remainders of integers that predict the class, as if every seventh number belonged to one.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def remainders(X: pd.DataFrame, cells: Screen) -> Iterator[Derived]:
 
 
 def greatest_of_columns(X: pd.DataFrame, cells: Screen, classes: int) -> Iterator[Derived]:
-    """Which of neighbouring columns is the greatest: one column per class may hold the predictions of another model.
+    """Which of several adjacent columns is the largest: one column per class may hold the predictions of another model.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def text_pairs(X: pd.DataFrame) -> Iterator[Derived]:
 
 
 def joint_categories(X: pd.DataFrame, cells: Screen) -> Iterator[Derived]:
-    """A few columns of few categories, or what is missing in them, that tell the class together.
+    """A few columns with few categories, or their missing values, that together predict the class.
 
     Parameters
     ----------
@@ -255,7 +255,7 @@ def _join(codes: list[np.ndarray]) -> np.ndarray | None:
 
 
 def find_linear_leak(X: pd.DataFrame, y: np.ndarray) -> tuple[list[str], str, bool] | None:
-    """Columns of which the target, or its logarithm, is a weighted sum; None where it is not.
+    """Columns whose weighted sum is the target or its logarithm; None if there are none.
 
     Parameters
     ----------

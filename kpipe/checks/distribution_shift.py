@@ -1,4 +1,4 @@
-"""Categories that occur in test only, and columns that are missing more or less often in test than in train."""
+"""Categories that occur only in test, and columns that are missing more or less often in test than in train."""
 
 from __future__ import annotations
 

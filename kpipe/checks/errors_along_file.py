@@ -1,4 +1,4 @@
-"""Errors that lie in one part of the file, such as those of a target that was joined wrongly from some row on."""
+"""Errors concentrated in one part of the file, as when the target was joined wrongly from some row on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PERIODS, _SURE_ERRORS = 10, 6.0  # rows after which errors may repeat; standard
 
 
 def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
-    """Whether a part of the file, from some row on, is predicted no better than without features, others well.
+    """Whether a part of the file is predicted no better than without features, and the rest well.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Categories that stand for one another in test: each has the rows of another one, by all other columns."""
+"""Categories that are swapped in test: by all other columns, each has the rows of another one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNLIKE, _LEFT = 0.05, 0.1
 
 
 def exchanged_categories(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Columns whose categories mean the same in test only once they are exchanged; nothing where there are none.
+    """Columns whose categories have the same meaning in test only after swapping; nothing if there are none.
 
     Parameters
     ----------

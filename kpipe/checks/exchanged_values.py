@@ -1,4 +1,4 @@
-"""Rows of test in which two columns are exchanged, or day and month of a date."""
+"""Test rows in which two columns are swapped, or the day and month of a date."""
 
 from __future__ import annotations
 

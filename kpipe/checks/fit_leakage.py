@@ -1,4 +1,4 @@
-"""Whether something is fitted on validation rows, or looked up for them."""
+"""Whether anything is fitted on validation rows, or looked up for them."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ def _are_calendar_numbers(column: pd.Series) -> bool:
 
 
 def goes_on(train: pd.Series, test: pd.Series) -> bool:
-    """Whether a column holds times that test continues: most of its times lie after those of train.
+    """Whether a column holds times that continue in test: most of its times are after those of train.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def goes_on(train: pd.Series, test: pd.Series) -> bool:
 
 
 def continues(train: pd.Series, test: pd.Series) -> bool:
-    """Whether test goes on where train ends, by numbers: a counter, or a time under another name.
+    """Whether numbers in test continue where train ends: a counter, or a time under another name.
 
     Parameters
     ----------

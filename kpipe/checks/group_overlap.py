@@ -1,4 +1,4 @@
-"""Whether values that repeat in small groups are as often known from training rows in validation as in test."""
+"""Whether values of small groups recur from training to validation rows as often as from train to test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns that belong to other rows: joined by position, or off by a row, in test or from some row of train on.
+"""Columns that belong to other rows: joined by position, or shifted by a row, in test or in a part of train.
 
 Each column looks as it should. But columns that belong together (a garage's size and the house's, an age and whether
 someone is married) do so no longer.
@@ -55,7 +55,7 @@ class _Break(NamedTuple):
 
 
 def columns_joined_by_row(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Columns that belong together in some rows of the files and not in others; nothing where there are none.
+    """Columns that are correlated in some rows of the files and not in others; nothing if there are none.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether the labels that are submitted are labels that the sample submission shows."""
+"""Whether the submitted labels are those of the sample submission."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 3
 
 
 def labels_of_sample_submission(problem: Problem, folds: Folds) -> Iterator[Finding]:
-    """Whether the sample submission has none of the labels of train, in any way that they may be written.
+    """Whether the sample submission has none of the labels of train, in any notation.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether fits keep something between them, read files by themselves, or depend on the process that they run in."""
+"""Whether fits share state, read files by themselves, or depend on the process that they run in."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def _finding(
 
 
 def is_natural(ours: float, theirs: float, across: float, n: int) -> bool:
-    """Whether repeats are natural: rows of test repeat each other, too, and test has too few of train's to show it.
+    """Whether repeats are natural: test rows repeat each other, too, but share too few rows with train to show it.
 
     Hours of other days than train's are an example: neighbouring hours are alike, but none of train's is a neighbour.
 

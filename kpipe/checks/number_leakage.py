@@ -1,4 +1,4 @@
-"""Columns that contain a target of numbers: its order, or the number itself, scaled or not, in some rows."""
+"""Columns that contain a numeric target: its order, or the number itself, scaled or not, in some rows."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def find_rank_leak(codes: np.ndarray, ranks: np.ndarray, fold: np.ndarray, targe
 
 
 def is_in_order(values: np.ndarray, y: np.ndarray) -> bool:
-    """Whether a column puts the target in order without error, as a rounded copy or a rank does, and no sensor.
+    """Whether a column orders the target without error, as a rounded copy or a rank does, unlike a sensor.
 
     Parameters
     ----------

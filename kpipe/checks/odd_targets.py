@@ -31,7 +31,7 @@ _USUAL_RATIO, _FAR_RATIO, _MIN_ODD, _MIN_VALIDATED = 0.25, 0.6, 3, 0.5
 
 
 def odd_targets(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Targets of numbers of which a few are placeholders, or in another unit; nothing where none are.
+    """Numeric targets of which a few are placeholders or in another unit; nothing if none are.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def _few(count: int, n: int) -> bool:
 
 
 def targets_far_from_predictions(trained: TrainedModels) -> Iterator[Finding]:
-    """Targets of which some are ten, a hundred or a thousand times what is predicted; nothing where none are.
+    """Targets of which some are 10, 100 or 1,000 times the prediction; nothing if none are.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Texts of test that are written otherwise than train's: in capitals, with HTML codes, in a wrong encoding, cut off."""
+"""Test texts that are written differently from train's: in capitals, with HTML codes, in a wrong encoding, cut off."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SHOWN = 40  # characters of an example
 
 
 def odd_texts(train: pd.Series, test: pd.Series) -> Iterator[str]:
-    """Sentences about a column of free text that is written otherwise in test.
+    """Sentences about a free-text column that is written differently in test.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A few rows of test that are written differently: placeholders, other units, other spellings, day and month exchanged.
+"""A few test rows that are written differently: placeholders, other units or spellings, day and month swapped.
 
 Such rows are too few to move a whole column, but each is predicted from values that it does not have.
 """
@@ -45,7 +45,7 @@ _USUAL, _MIN_VALUES = 0.999, 20  # share of train's values with as many decimals
 
 
 def values_in_range(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Whether some rows of test have placeholders, units or spellings that train does not have.
+    """Whether some test rows have placeholders, units or spellings that do not occur in train.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class _Pair:
 
     @cached_property
     def recoded(self) -> tuple[bool, str] | None:
-        """Whether categories have certainly other names in test, and a sentence about them."""
+        """Whether categories definitely have other names in test, and a sentence about them."""
         if _is_bool(self.train):
             return None
         if _is_category(self.train):

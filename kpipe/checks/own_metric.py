@@ -1,4 +1,4 @@
-"""Whether a metric of the competition's own counts every row by its own target, and chooses nothing by the targets."""
+"""Whether a custom metric scores every row against its own target, and tunes nothing on the targets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Probed:
 
 
 def own_metric(trained: TrainedModels) -> Iterator[Finding]:
-    """What is wrong with a metric that the competition brings; nothing if it is right, or kpipe's.
+    """Mistakes of a competition's custom metric; nothing if it is correct, or kpipe's.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether a splitter of the competition's own splits twice the same, and chooses rows without using their target."""
+"""Whether a custom splitter is deterministic, and chooses rows without using their target."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _EXPECTED = 10  # rows of a class that chance puts into a fold, from which its a
 
 
 def own_splitter(problem: Problem, folds: Folds) -> Iterator[Finding]:
-    """What is wrong with a splitter that the competition brings; nothing if it is right, or if kpipe inferred it.
+    """Mistakes of a competition's custom splitter; nothing if it is correct, or if kpipe inferred it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Pictures of test that are unlike train's in colour, sharpness or orientation; pixels that tell the class alone."""
+"""Test pictures that differ from train's in colour, sharpness or orientation; single pixels that predict the class."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EDGE = 3  # pixels from the edge, all of which are looked at: marks are mostly 
 
 
 def pictures_alike(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Whether pictures of test have the colours, sharpness and orientation of train's; nothing without pictures.
+    """Whether test pictures have the colours, sharpness and orientation of train's; nothing without pictures.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def _describe(pixels: np.ndarray, shape: tuple[int, int, int]) -> dict[str, np.n
 
 
 def pixels_tell_the_class(problem: Problem, _: Folds) -> Iterator[Finding]:
-    """Whether a pixel by itself tells much of the class, as a mark or a frame does; nothing without pictures.
+    """Whether a single pixel predicts the class, as a mark or a frame does; nothing without pictures.
 
     Parameters
     ----------

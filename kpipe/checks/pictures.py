@@ -1,4 +1,4 @@
-"""Pictures that occur again, the same or nearly, across folds or in test; files of pictures that tell the class."""
+"""Duplicate and near-duplicate pictures across folds or in test; picture files that reveal the class."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MOST_IN_TEST = 0.02  # share of test's pictures, beyond validation's, that may 
 
 
 def duplicate_pictures(problem: Problem, folds: Folds) -> Iterator[Finding]:
-    """Check whether pictures that are the same, or nearly, lie on both sides of a fold more often than test's in train.
+    """Check whether folds separate duplicate or near-duplicate pictures more often than test and train share them.
 
     Copies that were saved again, made brighter or smaller, mirrored, turned, cropped or inverted count: their
     grey thumbnails correlate.
@@ -200,7 +200,7 @@ def _name(ids: pd.Series | None, row: int) -> str:
 
 
 def files_tell_the_class(problem: Problem, folds: Folds) -> Iterator[Finding]:
-    """Check whether the size or the format of a picture's file tells its class: classes were saved in different ways.
+    """Check whether the size or format of a picture file reveals its class: classes were saved in different ways.
 
     Parameters
     ----------

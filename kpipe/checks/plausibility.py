@@ -1,4 +1,4 @@
-"""Scores that are too good to be true, and errors that lie in one fold or one class."""
+"""Scores that are too good to be true, and errors concentrated in one fold or one class."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MIN_CLASS, _PREDICTED, _NEVER = 0.02, 0.1, 0.01
 
 
 def plausible_score(trained: TrainedModels) -> Iterator[Finding]:
-    """Whether a perfect or nearly perfect score is explained by what single columns tell.
+    """Whether single columns explain a perfect or nearly perfect score.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def classes_predicted(trained: TrainedModels) -> Iterator[Finding]:
 
 
 def graded_predictions(trained: TrainedModels) -> Iterator[Finding]:
-    """The models that predict only 0 and 1 where the metric ranks, or wants probabilities.
+    """The models that predict only 0 and 1 although the metric ranks rows or needs probabilities.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether ``postprocess`` uses targets, ids, positions or other rows, or treats test otherwise than train."""
+"""Whether ``postprocess`` uses targets, ids, positions or other rows, or treats test differently from train."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _JITTER = 1e-7  # standard deviations that are added to the predictions, so that
 
 
 def postprocess_leakage(trained: TrainedModels) -> Iterator[Finding]:
-    """Whether ``postprocess`` depends on targets, ids, or the order and mixture of rows; nothing where there is none.
+    """Whether ``postprocess`` depends on targets, ids, or the order and selection of rows; nothing without one.
 
     ``postprocess`` is applied to out-of-fold predictions, which are scored: a threshold that it fits to their targets
     would be scored on the rows it was fitted on. The check passes it the plain mean of the models.

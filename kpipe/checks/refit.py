@@ -1,4 +1,4 @@
-"""Checks that fit models again, to test the code of a competition.
+"""Checks that refit models, to test the code of a competition.
 
 They are to a competition what scikit-learn's ``check_estimator`` is to an estimator. They run after everything that a
 run checks, on a sample of the rows. The cross-validation before them may reuse fits of earlier runs; they never do:
@@ -43,7 +43,7 @@ _PERMUTATIONS = 30  # of the predictions, whose scores show what chance attains
 
 
 def check_competition(trainer: Trainer, *, on_step: Callable[[str], None] = lambda step: None) -> Iterator[Check]:
-    """Results of all checks of a run, and of those that fit models again; each as soon as it is known.
+    """Results of all checks of a run, and of those that refit models; each as soon as it is known.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Levels and labels that are spelled in two ways, in test or in train, and levels that only test has."""
+"""Categories and labels that are spelled in two ways, in test or in train, and categories that only test has."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BY_CHANCE = 1e-6  # probability that so many rows of a level are all in test
 
 
 def odd_spellings(train: pd.Series, test: pd.Series) -> Iterator[str]:
-    """Sentences about levels of test that train spells in another way, or about two spellings in train.
+    """Sentences about test categories that train spells differently, or about two spellings in train.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def odd_spellings(train: pd.Series, test: pd.Series) -> Iterator[str]:
 
 
 def new_levels(train: pd.Series, test: pd.Series) -> Iterator[str]:
-    """A sentence about a level of test that train never has, although chance would have put some of its rows there.
+    """A sentence about a test category that never occurs in train, although it is too frequent for that by chance.
 
     Parameters
     ----------

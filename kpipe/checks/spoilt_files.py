@@ -1,4 +1,4 @@
-"""A copy of the training file in which no row is what it was, put in the place of the file for one process.
+"""An altered copy of the training file that replaces the file for one process.
 
 A module that reads the file by itself, by whatever means, then predicts otherwise. On Linux the copy is mounted over
 the file, in a mount namespace of that process alone; elsewhere only the path that the tables name leads to the copy.
@@ -24,7 +24,7 @@ _MOUNT = 'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 97; shift 2; d
 
 
 def spoil(source: Source, folder: Path) -> tuple[Path, Mapping[Path, Path]]:
-    """A copy of a source with a spoilt training file.
+    """A copy of a source with an altered training file.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The target of the rows of a group, in a column: their mean, or their order within the group.
+"""Columns that reveal the targets of a group's rows: their mean, or their order within the group.
 
 A mean of the target by town, computed before there are folds, holds the target of the validation rows; so does a
 column that says which of a lot's rows came first by the target. Neither tells much over the whole table.

@@ -1,4 +1,4 @@
-"""The target in pieces: in a part of a text, in the digits of a number, in what is missing, or in two columns together.
+"""The target in parts of columns: in a part of a text, digits of a number, missing values, or two columns together.
 
 ``target_leakage`` examines columns as they are. Here, values that are derived from them are examined in the same way:
 what they say about the target of held-out rows.

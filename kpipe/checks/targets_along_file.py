@@ -1,4 +1,4 @@
-"""A stretch of train.csv whose targets are unlike the others: a class that is never there, or another unit."""
+"""A part of train.csv whose targets differ from the others: a class is absent, or the unit is another."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PARTS, _CERTAIN = 20, 5.0  # of the file, between which the unit may change; le
 
 
 def targets_along_the_file(problem: Problem, folds: Folds) -> Iterator[Finding]:
-    """A class that is missing in a stretch of the file, or a unit that changes within it; nothing without.
+    """A class that is absent from a part of the file, or a unit that changes within it; nothing if there is none.
 
     Files of groups and of times have such stretches for other reasons.
 

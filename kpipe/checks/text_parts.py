@@ -1,4 +1,4 @@
-"""Parts of texts and numbers that may hold the target: characters, words and digits by place, case or length."""
+"""Parts of texts and numbers that may contain the target: characters, words and digits by position, case or length."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _hexadecimal(text: str) -> int | None:
 
 
 def number_in_words(text: str) -> int | None:
-    """The first number that a text spells in English words; None without one.
+    """The first number that a text spells out in English; None if there is none.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def parts_of_numbers(column: str, numbers: np.ndarray) -> Iterator[tuple[str, np
 def find_telling_words(
     cells: Sequence[str | None], classes: np.ndarray, fold: np.ndarray, names: Sequence[str]
 ) -> tuple[int, str] | None:
-    """Words that tell the class of held-out rows, all together; the number of rows that hold one, and examples.
+    """Words that together predict the class of held-out rows; the number of rows that contain one, and examples.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Words, levels and decimals that only train has, and that say the target there: added once it was known."""
+"""Words, categories and decimals that only train has and that reveal the target: added after it was known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A problem, its folds and its models, and ways to fit them again, for checks that do."""
+"""A problem, its folds and its models, and ways to refit them, for checks that do."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class Trainer:
 
 @dataclass(frozen=True)
 class RefitCheck:
-    """A check that fits models again.
+    """A check that refits models.
 
     Attributes
     ----------

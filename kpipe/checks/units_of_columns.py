@@ -1,4 +1,4 @@
-"""Columns that test holds in another unit throughout: all of its values are those of train times a factor."""
+"""Columns that have another unit in all of test: all values are those of train times a factor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CENTURY = 100
 
 
 class Factor(NamedTuple):
-    """By what test's values must be multiplied to be like those of train, and the medians of both."""
+    """The factor that converts test's values to those of train, and the medians of both."""
 
     value: float
     train: float
@@ -31,7 +31,7 @@ class Factor(NamedTuple):
 
 
 def find_factor(train: pd.Series, test: pd.Series) -> Factor | None:
-    """By what all values of test must be multiplied to be distributed as those of train; None if by nothing.
+    """The factor by which test's values must be multiplied to be distributed as train's; None if there is none.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def unit_of_column(column: str, factor: Factor) -> tuple[bool, str]:
 
 
 def two_digit_years(train: pd.Series, test: pd.Series) -> str | None:
-    """A sentence about years of four digits in train of which test has two; None without such.
+    """A sentence about four-digit years in train that have two digits in test; None if there are none.
 
     Parameters
     ----------

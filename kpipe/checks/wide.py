@@ -1,4 +1,4 @@
-"""A sample of the columns of a wide table, so that the checks of a run take no longer on it than on others."""
+"""A sample of the columns of a wide table, so that checking it takes no longer than checking other tables."""
 
 from __future__ import annotations
 

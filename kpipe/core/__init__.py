@@ -1,1 +1,1 @@
-"""Values, metrics, statistics and other things that every layer above shares."""
+"""Values, metrics, statistics and utilities that all layers above share."""

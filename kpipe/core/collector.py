@@ -1,4 +1,4 @@
-"""When Python looks for objects that refer to each other and are garbage.
+"""When Python's cyclic garbage collector runs.
 
 Importing the libraries makes a million objects, none of which is garbage; Python looks through them again and again
 meanwhile, and a last time when it ends: 0.5 of the 1.2 s of the processor that ``import kpipe.pipeline`` takes. Only
@@ -17,7 +17,7 @@ _RARELY = 200_000  # new objects, from which the youngest are looked through; 70
 
 
 def collect_rarely() -> None:
-    """Let imports go on undisturbed, and this process end without looking for garbage.
+    """Run the garbage collector rarely during imports, and not at all when this process ends.
 
     Only processes of kpipe's own call this: the command line, and the one that workers are forked from.
     """
@@ -26,6 +26,6 @@ def collect_rarely() -> None:
 
 
 def collect_as_usual() -> None:
-    """Look for garbage among the objects that are made from now on, as often as Python usually does."""
+    """Run the garbage collector as often as usual again, on the objects created from now on."""
     gc.freeze()
     gc.set_threshold(*_USUAL)

@@ -16,7 +16,7 @@ _STARTED = 19  # place of the start time among the fields of stat that follow th
 
 
 def process_age() -> float:
-    """Return the seconds since this process was started; where the system does not tell, those that it has computed."""
+    """Return the seconds since this process started; if the system does not report them, its CPU time."""
     worked = time.process_time()
     try:
         ticks = int(_STAT.read_text(encoding="utf-8").rpartition(")")[2].split()[_STARTED])
@@ -27,7 +27,7 @@ def process_age() -> float:
 
 
 def seconds_waited() -> float | None:
-    """Return the seconds that the first thread of this process could have computed while others did; None if unknown.
+    """Return the seconds that this process's first thread has waited for a CPU; None if unknown.
 
     Unlike the time by the clock, this does not grow while the process waits for a disk or a download.
     """

@@ -1,4 +1,4 @@
-"""Import scipy without reading its documentation, in processes where nobody can ask for it.
+"""Import scipy without parsing its docstrings, in processes where nobody reads them.
 
 scipy 1.16 and 1.17 parse the docstrings of some 600 functions when they are imported, to add a table or a parameter to
 each: 0.4 of the 1.4 s that kpipe's imports take, in the command and in every worker process.

@@ -1,4 +1,4 @@
-"""Selection bias: how much too good the best of several scores is, because it was chosen on the rows it reports.
+"""Selection bias: how optimistic the best of several scores is, because it was chosen on the rows that it reports.
 
 Rows are aggregated to units: a row, a group, a period, or a random block of rows if there are many. Only sums over
 units are resampled, so that hundreds of runs of 100,000 rows take a fraction of a second.

@@ -69,7 +69,7 @@ class TimeLimit:
         return (self.shortened_end if shortened else self.end) - time.monotonic()
 
     def take_all(self) -> bool:
-        """Take the time of fits that would follow, which are left out then; return whether that is allowed."""
+        """Claim the time of the following fits, which are then skipped; return whether that is allowed."""
         if self._alone_end is None:
             return False
         self.end = self.shortened_end = self._alone_end
@@ -86,7 +86,7 @@ _LIMIT: ContextVar[TimeLimit | None] = ContextVar("limit", default=None)
 
 
 def keeps_time_limit(estimator: Any) -> bool:
-    """Return whether an estimator, or one inside it, surely ends within the limit of a fit."""
+    """Return whether an estimator, or one inside it, is guaranteed to end within the limit of a fit."""
     parts = (estimator, *estimator.get_params().values())
     return any(getattr(part, "keeps_time_limit", False) is True for part in parts)
 

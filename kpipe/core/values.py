@@ -163,7 +163,7 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """A file of pretrained weights, as ``run.json`` names it.
+    """A file of pretrained weights, as recorded in ``run.json``.
 
     Attributes
     ----------
@@ -255,7 +255,7 @@ class ByFold:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What a step of a budget's plan has brought.
+    """The gain from one step of a budget's plan.
 
     Attributes
     ----------

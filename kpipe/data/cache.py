@@ -42,7 +42,7 @@ _LOG = logging.getLogger("kpipe")
 
 @dataclass(frozen=True)
 class Entry:
-    """What was read from a competition's files.
+    """The tables read from a competition's files.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a column holds beyond its dtype: free text, categorical integers, numbers. Targets are never used."""
+"""Infer the content of a column beyond its dtype: free text, categorical integers, numbers. Targets are never used."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def count_from_1970(counts: np.ndarray, unit: str) -> np.ndarray:
 
 
 def matches(text: pa.Array, pattern: str) -> np.ndarray:
-    """Tell which cells match a pattern anywhere.
+    """Find the cells that match a pattern anywhere.
 
     Parameters
     ----------

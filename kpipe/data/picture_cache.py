@@ -16,7 +16,7 @@ _MOST_BYTES = 20 << 30  # of all pixels; a file that a run has mapped stays read
 
 
 def new_array(home: Path, key: str, shape: tuple[int, int]) -> np.ndarray:
-    """A file of zeros, mapped into memory; an array in memory if the cache cannot be written, or has no room for it.
+    """A memory-mapped file of zeros; an array in memory if the cache cannot be written or has no space.
 
     ``keep_array`` or ``discard_array`` must follow.
 
@@ -105,7 +105,7 @@ def _map(path: Path) -> np.ndarray:
 def read_array(
     home: Path, key: str, rows: int, facts: int
 ) -> tuple[np.ndarray, tuple[int, int, int], np.ndarray] | None:
-    """The pixels of an earlier run, their shape and what is known of each picture's file.
+    """The pixels of an earlier run, their shape and the metadata of each picture's file.
 
     Parameters
     ----------

@@ -127,7 +127,7 @@ class PictureFolder:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know about the archives."""
+        """Notes for the user about the archives."""
         if not self.outside:
             return ()
         return (

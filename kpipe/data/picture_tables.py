@@ -101,7 +101,7 @@ def with_pictures(roles: Roles, pictures: Sequence[Picture]) -> PicturedRoles | 
 
 
 def unused_note(pictures: Sequence[Picture]) -> list[str]:
-    """The sentence for a competition whose pictures neither a table nor folders assign to rows.
+    """The note for a competition whose pictures cannot be assigned to rows by a table or by folders.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Remove what spreadsheets add to a file: empty rows and columns, totals, repeated headers, decimal commas."""
+"""Clean up spreadsheet exports: empty rows and columns, totals, repeated headers, decimal commas."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _PARTS = ("year", "month", "day", "day_of_week", "day_of_year", "hour")
 
 @dataclass(frozen=True)
 class DateFeatures:
-    """What ``AutomaticFeatures`` learns about one column of dates.
+    """The features of one date column, as learned by ``AutomaticFeatures``.
 
     Parameters
     ----------

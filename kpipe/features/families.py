@@ -153,7 +153,7 @@ class Statistics(_TargetStatisticsFamily):
 
 
 class Counts(Family):
-    """How many of the fitting rows have the same value."""
+    """The number of training rows with the same value."""
 
     name = "counts"
 

@@ -38,7 +38,7 @@ _MOST_CLASSES = 10
 
 
 def find_interactions(X: pd.DataFrame, y: np.ndarray, *, random_state: int) -> list[Interaction]:
-    """The columns of numbers, and the pairs of columns, that explain as categories what a small boosted model leaves.
+    """The numeric columns and column pairs that, as categories, explain the residuals of a small boosted model.
 
     Parameters
     ----------

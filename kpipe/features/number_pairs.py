@@ -28,7 +28,7 @@ _SAMPLED = 2000  # cells that decide
 
 @dataclass(frozen=True)
 class NumberPairs:
-    """What ``AutomaticFeatures`` learns about one column of several numbers.
+    """The features of one column of several numbers, as learned by ``AutomaticFeatures``.
 
     Parameters
     ----------

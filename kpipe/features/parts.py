@@ -21,7 +21,7 @@ _SAMPLED = 2000  # cells that decide
 
 @dataclass(frozen=True)
 class LabelParts:
-    """What the labels of a column have in common although nearly each row has its own.
+    """Parts that the labels of a column share, although nearly every row has a unique label.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Features of a column of free text: the strongest dimensions of its words, and how it is written.
+"""Features of a free-text column: the main components of its words, and statistics of its style.
 
 References
 ----------
@@ -27,7 +27,7 @@ _PATTERNS = {"words": r"\S+", "capitals": r"[A-Z]", "marks": r"[!?#@]"}  # count
 
 @dataclass(frozen=True)
 class TextFeatures:
-    """What ``AutomaticFeatures`` learns about one column of free text.
+    """The features of one free-text column, as learned by ``AutomaticFeatures``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Covariate shift: how much harder or easier test rows are than those of train, judged by their columns alone."""
+"""Covariate shift: how much harder or easier test rows are than train rows, estimated from their columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the score on test may be from the out-of-fold score: a standard error for each cause."""
+"""The uncertainty of the difference between test and out-of-fold scores: a standard error for each cause."""
 
 from __future__ import annotations
 

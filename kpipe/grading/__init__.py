@@ -1,1 +1,1 @@
-"""Submissions scored on answers that the user has, and competitions made of a part of train.csv to try them on."""
+"""Score submissions against known answers, and make practice competitions from a part of train.csv."""

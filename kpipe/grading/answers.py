@@ -1,4 +1,4 @@
-"""The true targets of test's rows, which the user has: joined to the submission by id, never by position."""
+"""The true targets of the test rows, supplied by the user: matched to the submission by id, never by position."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class Grade:
     notes: tuple[str, ...] = ()
 
     def sentences(self) -> Iterator[str]:
-        """Yield what the user should know."""
+        """Yield sentences for the user."""
         base = format_with_error(self.baseline.value, self.baseline.standard_error, self.score.value)
         yield (
             f"{self.slug}: {self.metric.name} {_shown(self.score)} on {self.score.rows:,} rows. Baseline "

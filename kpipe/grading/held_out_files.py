@@ -1,4 +1,4 @@
-"""The files of a competition that is made of another one's train.csv: its cells, as they are written there."""
+"""The files of a competition made from another one's train.csv, with the cells unchanged."""
 
 from __future__ import annotations
 

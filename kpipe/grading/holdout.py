@@ -66,7 +66,7 @@ class Holdout:
 
     @property
     def data(self) -> Path:
-        """The folder of the competition's files: what a tool may see."""
+        """The folder of the competition's files, which a tool may read."""
         return self.folder / _DATA
 
     @property

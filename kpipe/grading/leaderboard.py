@@ -1,4 +1,4 @@
-"""The rank and the medal that a score would have had on a leaderboard.
+"""The rank and medal that a score would have earned on a leaderboard.
 
 References
 ----------
@@ -52,7 +52,7 @@ class Leaderboard:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """Where a score stands among those of all teams.
+    """The rank of a score among those of all teams.
 
     Attributes
     ----------

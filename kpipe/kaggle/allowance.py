@@ -1,4 +1,4 @@
-"""Check that a submission may be sent, before one of the day's few is spent on it."""
+"""Check that a submission may be sent, before one of the day's submissions is spent on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kpipe asks Kaggle about competitions: details, allowance, submissions and files."""
+"""Calls to Kaggle about competitions: details, allowance, submissions and files."""
 
 from __future__ import annotations
 

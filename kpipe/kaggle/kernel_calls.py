@@ -1,4 +1,4 @@
-"""What kpipe asks Kaggle about kernels (scripts that Kaggle runs) and the private datasets that they use."""
+"""Calls to Kaggle about kernels (scripts that Kaggle runs) and the private datasets that they use."""
 
 from __future__ import annotations
 

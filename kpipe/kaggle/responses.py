@@ -29,7 +29,7 @@ _OWNED = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A submission as Kaggle lists it.
+    """A submission in Kaggle's list.
 
     Attributes
     ----------

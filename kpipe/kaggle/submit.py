@@ -178,7 +178,7 @@ def wait_for_score(
 
 
 def sync_ledger(kaggle: Kaggle, slug: str, *, out: Path) -> list[Entry]:
-    """The ledger after it was brought up to date with what Kaggle lists, submissions made elsewhere included.
+    """The ledger, updated from Kaggle's list, including submissions made elsewhere.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Baselines: the best predictions that use no feature, against which a score is judged.
+"""Baselines: the best predictions that use no features, as a reference for scores.
 
 Which constant is best depends on the metric: the mean for the RMSE, the class 1 for F1, a small value for the MAPE.
 For a metric such as the macro F1, labels drawn at random are better than any single class. So the usual constant is
@@ -84,13 +84,13 @@ def baseline(metric: Metric, y: np.ndarray, folds: Folds, *, outputs: int) -> tu
 
 
 class ConstantClassifier(DummyClassifier):
-    """Class shares in every row; it reads the columns as they are, without the competition's features."""
+    """Predict the class shares for every row; the columns are not transformed by the competition's features."""
 
     raw = True
 
 
 class ConstantRegressor(DummyRegressor):
-    """One number in every row; it reads the columns as they are, without the competition's features."""
+    """Predict one number for every row; the columns are not transformed by the competition's features."""
 
     raw = True
 

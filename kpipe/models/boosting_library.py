@@ -23,7 +23,7 @@ class Rows(NamedTuple):
 
 
 class BoostingLibrary:
-    """How a boosting library is trained; stateless, so that estimators that hold one can be cloned and pickled.
+    """How a boosting library is trained; stateless, so that estimators that contain one can be cloned and pickled.
 
     Attributes
     ----------

@@ -51,7 +51,7 @@ _WIDE = 8.0  # ratio of the target's 99 % to its 1 % quantile from which effects
 
 
 def calendar(context: Context, **options: Any) -> BaseEstimator:
-    """Effects of the calendar and of each series, a damped drift and boosted residuals, for tables with dates.
+    """Calendar and series effects with a damped drift and boosted residuals, for tables with dates.
 
     It reads the columns as they are, without the competition's features.
 
@@ -82,7 +82,7 @@ def calendar(context: Context, **options: Any) -> BaseEstimator:
 
 
 class CalendarRegressor(RegressorMixin, BaseEstimator):
-    """Effects of the calendar and of each series with a damped drift, and boosted trees for what they leave over.
+    """Effects of the calendar and of each series with a damped drift, and boosted trees for the residuals.
 
     A ridge regression learns the effects: each label of the columns beside the date, each combination of labels (a
     series), the weekday, the year's harmonics, the days around the new year and around public holidays, the hour; and

@@ -1,4 +1,4 @@
-"""The design of the model ``calendar``: labels and series, effects of the calendar, and what they have in common."""
+"""The design matrix of the model ``calendar``: labels and series, calendar effects, and their interactions."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def _pop_repeated(limit: TimeLimit) -> _Known | None:
 
 
 class _EarlyStopped(BaseEstimator):
-    """What the classifier and the regressor share: choose the number of trees on inner splits, then fit."""
+    """Base of the classifier and the regressor: choose the number of trees on inner splits, then fit."""
 
     def __init__(
         self,
@@ -209,7 +209,7 @@ class _EarlyStopped(BaseEstimator):
 
     @property
     def keeps_time_limit(self) -> bool:
-        """Whether a fit surely ends within a time limit: a given number of trees is cut short."""
+        """Whether a fit is guaranteed to end within a time limit: a given number of trees is shortened."""
         return not self.early_stopping
 
     def _fit_given(self, rows: Rows) -> None:

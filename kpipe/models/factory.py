@@ -1,4 +1,4 @@
-"""Helpers that model factories share: merging options with defaults, and refusing tasks that a model cannot do."""
+"""Helpers for model factories: merge options with defaults, and refuse tasks that a model cannot do."""
 
 from __future__ import annotations
 

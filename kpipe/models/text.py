@@ -39,7 +39,7 @@ _MOST_CLASSES = 30  # for more, each inner fit of the linear model would take as
 
 
 def text(context: Context, *, weights: str | None = "", **options: Any) -> BaseEstimator:
-    """TF-IDF of words and character n-grams in linear and naive Bayes models, for free text.
+    """Linear and naive Bayes models on TF-IDF of words and character n-grams, for free text.
 
     It reads the columns as they are, without the competition's features, which turn free text into numbers.
 

@@ -1,1 +1,1 @@
-"""What a competition is: as its author wrote it, and with every field inferred."""
+"""The definition of a competition: as its author wrote it, and with every field inferred."""

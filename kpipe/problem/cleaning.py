@@ -1,4 +1,4 @@
-"""The call of a competition's ``clean``, and what to say if it fails or returns no tables."""
+"""Call a competition's ``clean``, and explain failures and invalid results."""
 
 from __future__ import annotations
 

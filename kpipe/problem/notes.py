@@ -1,4 +1,4 @@
-"""What a user should know about a problem before its models train."""
+"""Notes for the user about a problem, shown before training."""
 
 from __future__ import annotations
 

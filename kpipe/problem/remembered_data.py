@@ -1,4 +1,4 @@
-"""``--data`` typed once: the entry of a competition's data in the ``kpipe.toml`` of the user's workspace."""
+"""Remember ``--data``: the entry of a competition's data in the ``kpipe.toml`` of the user's workspace."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def is_remembered(slug: str, data: str | Path) -> bool:
 
 
 def suggest_entry(slug: str, data: str | Path) -> str:
-    """What to add to ``kpipe.toml`` so that ``--data`` can be omitted.
+    """The lines to add to ``kpipe.toml`` so that ``--data`` can be omitted.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ _LONGEST = 100  # characters of a value in a sentence
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What ``kpipe.toml`` says about a competition.
+    """The settings of a competition in ``kpipe.toml``.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Settings:
 
     @property
     def sentence(self) -> str:
-        """What a request has taken from the file; "" if that is nothing."""
+        """A sentence about the settings that a request has taken from the file; "" if there are none."""
         taken = f"Set in {self.file}: {self.show(self.used)}." if self.used else ""
         return " ".join(filter(None, (taken, self.note)))
 
@@ -141,7 +141,7 @@ def make_request(slug: str, given: Mapping[str, Any], *, names: Collection[str] 
 
 
 def settings_of(request: RunRequest) -> Settings | None:
-    """What a request has taken from ``kpipe.toml``.
+    """The settings that a request has taken from ``kpipe.toml``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How far the models of a run agree: the correlation of their errors, for who wonders what to blend.
+"""Agreement of a run's models: the correlation of their errors, which shows what to blend.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""The section "Checks": what did not pass, and folded below it what passed or was skipped."""
+"""The section "Checks": warnings and failures, and collapsed below them the checks that passed or were skipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the report asks of the data's columns: whether they hold quantities, and whether rows are images."""
+"""Properties of the data's columns: whether they hold quantities, and whether rows are images."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def compact(value: float, digits: int | None = None) -> str:
 
 
 def exact(value: float, digits: int | None = None) -> str:
-    """A number as the data has it, without separators, so that years and codes stay readable.
+    """A number as in the data, without separators, so that years and codes stay readable.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ class Row:
 
     @property
     def is_suspect(self) -> bool:
-        """Whether nobody would choose it: a check failed, or the data was the sample."""
+        """Whether the run is no candidate for submission: a check failed, or the data was the sample."""
         return self.is_sample or "fail" in self.checks
 
 

@@ -107,7 +107,7 @@ def _attribute(name: str, value: str, prefix: str) -> str:
 
 
 def sparkline(shares: Sequence[Sequence[float]], label: str) -> Markup:
-    """A drawing of two distributions in the size of a word: bars for the first one, a stepped line for the second.
+    """A word-sized drawing of two distributions: bars for the first one, a stepped line for the second.
 
     Parameters
     ----------

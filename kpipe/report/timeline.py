@@ -1,4 +1,4 @@
-"""Scores of runs in the order of time, as inline SVG whose points the page's script can find."""
+"""Scores of runs in chronological order, as inline SVG whose points the page's script can find."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs whose scores compare: of one competition, by one metric, for one target, on the same files and vault.
+"""Groups of comparable runs: of one competition, with the same metric, target, files and vault.
 
 Light to import: shell completion uses it.
 """
@@ -17,7 +17,7 @@ __all__ = ["RunGroup", "best_run", "group_runs", "may_be_chosen", "rank", "score
 
 
 def scored_by(record: Mapping[str, Any]) -> str:
-    """A text that is equal for runs whose scores compare: of the same competition, metric, target, files and vault.
+    """A text that is equal for comparable runs: of the same competition, metric, target, files and vault.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def scored_by(record: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class RunGroup:
-    """Runs that compare.
+    """Runs with comparable scores.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class RunGroup:
 
 
 def group_runs(runs: Iterable[Run]) -> list[RunGroup]:
-    """Put runs into groups that compare, in the order of their first runs.
+    """Group comparable runs, in the order of their first runs.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def _has_failed_check(run: Run) -> bool:
 
 
 def may_be_chosen(run: Run) -> bool:
-    """Whether somebody would submit a run: it is not of the sample, and no check failed.
+    """Whether a run is a candidate for submission: not trained on the sample, and no check failed.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def rank(run: Run) -> float:
 
 
 def best_run(runs: Sequence[Run]) -> Run:
-    """The best of the runs that compare with the last one, without those that failed a check.
+    """The best of the runs that are comparable to the last one, without those that failed a check.
 
     Parameters
     ----------

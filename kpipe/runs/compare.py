@@ -32,7 +32,7 @@ _SIGNIFICANT = 2.0  # standard errors: without a real difference, exceeded about
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Comparison:
-    """How run b compares with run a.
+    """The comparison of run b with run a.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class Comparison:
 
 
 def compare(a: Run, b: Run) -> Comparison:
-    """How run b compares with run a.
+    """The comparison of run b with run a.
 
     Parameters
     ----------

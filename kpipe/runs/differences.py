@@ -1,4 +1,4 @@
-"""What differs between the inputs of two runs, in words."""
+"""Describe the differences between the inputs of two runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST = 80  # characters of a value that are shown
 
 
 def differences(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
-    """What differs between the inputs of two runs, a phrase each.
+    """The differences between the inputs of two runs, one phrase each.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ _TYPICAL: Mapping[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """What a run is about to train.
+    """The work that a run is about to do.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ def expected_time_of(
     store: FitStore,
     clock: RunClock,
 ) -> str:
-    """How long a run will take, as a sentence.
+    """A sentence on how long a run will take.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def expected_time_of(
 
 
 def expected_time(work: Workload, folder: Path) -> str:
-    """How long a run will take, as a sentence, which says so where that cannot be estimated.
+    """A sentence on how long a run will take, or that this cannot be estimated.
 
     Parameters
     ----------

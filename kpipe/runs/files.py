@@ -1,4 +1,4 @@
-"""Write files so that a kill or a power cut leaves them whole or absent."""
+"""Write files atomically: after a kill or a power cut, they are complete or absent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ADVICE = {
 
 
 def write_file(path: Path, content: bytes, *, elsewhere: str = _ELSEWHERE) -> None:
-    """Write a file that is whole or absent, whenever the process is killed; folders above it are created.
+    """Write a file atomically: it is complete or absent whenever the process is killed. Parent folders are created.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Find finished runs, by folder, by id or all of a competition, and read their ``run.json`` without trusting it.
+"""Find finished runs by folder, id or competition, and read their ``run.json`` without trusting it.
 
 Every command that looks for finished runs looks here. A folder whose run was killed between writing ``run.json`` and
 taking its final name is unfinished and is never found. Light to import: shell completion uses it.
@@ -140,7 +140,7 @@ def find_runs(out: Path, slug: str = "*") -> tuple[list[Run], list[str]]:
 
 
 def find_run(name: str, out: Path) -> Run:
-    """The finished run that a name stands for.
+    """The finished run that a name refers to.
 
     Parameters
     ----------
@@ -290,7 +290,7 @@ def run_of_file(file: Path) -> Run | None:
 
 
 def find_submission(name: str, out: Path) -> tuple[Path, Run | None]:
-    """The CSV file that a name stands for, and the run that wrote it.
+    """The CSV file that a name refers to, and the run that wrote it.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ def fit_store(request: RunRequest, rerun: RerunSpec) -> FitStore:
 
 
 def fit_store_of_runs(request: RunRequest) -> FitStore:
-    """The store that runs have made, for a command that makes no run and must leave no folder behind.
+    """The existing store of runs, for commands that create no run and must not leave a folder behind.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class FitFolder:
         self._secret = read_secret()
 
     def load(self, task: FitTask, data: TrainingData) -> FitResult | None:
-        """The result of an equal fit of an earlier run.
+        """The result of an identical fit of an earlier run.
 
         Parameters
         ----------
@@ -210,7 +210,7 @@ class _ChecksOfRun:
         self.folder, self.key = folder, hashlib.sha256(f"checks of {key}".encode()).hexdigest()
 
     def load(self) -> tuple[Check, ...] | None:
-        """The results of an earlier run with equal inputs."""
+        """The results of an earlier run with identical inputs."""
         content = self.folder.read(self.key, _MOST_OF_CHECKS)
         return None if content is None else tuple(Check(**one) for one in json.loads(content))
 
@@ -220,7 +220,7 @@ class _ChecksOfRun:
 
 
 def keep_checks(store: FitStore, key: str) -> _ChecksOfRun | None:
-    """Where the results of the checks of tables are kept, which depend on a run's inputs alone.
+    """Storage for the results of the checks of tables, which depend only on a run's inputs.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The code of a competition that a run has kept: its module, and the modules that it imports from elsewhere.
+"""The code of a competition that is stored with a run: its module, and the modules that it imports from elsewhere.
 
 A run is written with ``code/competitions/SLUG/`` and ``code/modules/`` in its folder, so that a good run can be
 repeated, compared and restored after the module has changed. Installed packages are not kept: ``run.json`` has their
@@ -81,7 +81,7 @@ def _files_of(slug: str) -> dict[str, Path]:
 
 
 def kept_files(run: Run) -> dict[str, Path]:
-    """The files of code that a run has kept.
+    """The code files that are stored with a run.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def _is_not_kept(part: str) -> bool:
 
 
 def code_changes(a: Run, b: Run) -> list[str]:
-    """What differs between the code that two runs have kept, as a unified diff.
+    """The differences between the stored code of two runs, as a unified diff.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def _lines(file: Path | None) -> list[str]:
 
 @contextlib.contextmanager
 def using_kept_code(run: Run) -> Iterator[tuple[str, ...]]:
-    """Use the code that a run has kept in a ``with`` block, where the present code is not the same.
+    """Use the code stored with a run in a ``with`` block, if it differs from the current code.
 
     Only code that this user has written is used, since importing it runs it.
 
@@ -165,7 +165,7 @@ def using_kept_code(run: Run) -> Iterator[tuple[str, ...]]:
 
 
 def is_own_code(run: Run) -> bool:
-    """Whether this user has written everything that could be imported from the code that a run has kept.
+    """Whether this user has written everything that could be imported from the code stored with a run.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def _forget(code: Path, slug: str) -> None:
 
 
 def restore_code(run: Run, target: Path, *, force: bool = False) -> list[Path]:
-    """Write the code that a run has kept back into a workspace.
+    """Restore the code stored with a run to a workspace.
 
     Parameters
     ----------

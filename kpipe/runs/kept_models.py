@@ -1,4 +1,4 @@
-"""Load the fitted models that a run has kept. They are pickles, which run code: only those that this user wrote."""
+"""Load the fitted models stored with a run. Pickles can run code, so only those that this user wrote are loaded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEY = re.compile(r"(?P<model>.+)-seed(?P<seed>\d+)-fold(?P<fold>\d+)")
 
 
 def sign_models(folder: Path) -> None:
-    """Sign the models that a run has kept, if it has kept any.
+    """Sign the models stored with a run, if there are any.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def sign_models(folder: Path) -> None:
 
 
 def load_estimators(folder: Path, model: str) -> dict[tuple[int, int], Any]:
-    """The fitted estimators of a model that a run has kept.
+    """The fitted estimators of a model, as stored with a run.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ class Entry:
 
     @property
     def is_unexpected(self) -> bool:
-        """Whether the public score lies outside of the interval in which it was expected."""
+        """Whether the public score lies outside the expected interval."""
         if self.expected_low is None or self.expected_high is None or self.public_score is None:
             return False
         return not self.expected_low <= self.public_score <= self.expected_high

@@ -72,7 +72,7 @@ def runs(slug: str | None = None, *, out: str | Path = "submissions") -> pd.Data
 
 
 def summarize(runs: Sequence[Run], out: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """What a list shows of runs.
+    """Summaries of runs for a list.
 
     Parameters
     ----------

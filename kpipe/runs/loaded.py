@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedModel:
-    """What a run's record says about one model. None if it says nothing usable."""
+    """One model in a run's record. None where the record has no usable value."""
 
     name: str
     score: float | None = None
@@ -47,7 +47,7 @@ class LoadedModel:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedRun:
-    """Everything in a run's folder. What cannot be used is None, and ``missing`` says why.
+    """Everything in a run's folder. Unusable parts are None, and ``missing`` gives the reasons.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def _rows(record: Mapping[str, Any], table: str) -> int | None:
 
 
 def other_runs(run: LoadedRun) -> list[dict[str, Any]]:
-    """The records of the other finished runs in the same folder whose scores compare with its score.
+    """The records of the other finished runs in the same folder with comparable scores.
 
     Parameters
     ----------

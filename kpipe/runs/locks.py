@@ -1,4 +1,4 @@
-"""Locks that say which unfinished run folders a process is working in.
+"""Locks that mark the unfinished run folders in use.
 
 The lock of ``<folder>`` is the file ``<folder>.lock``. The operating system releases it when its process ends, however
 it ends.
@@ -20,7 +20,7 @@ _PATIENCE = 0.05  # seconds; a process that only checks a lock releases it soone
 
 @contextlib.contextmanager
 def try_lock(folder: Path) -> Iterator[bool]:
-    """Hold the lock of a folder if no run works there, and remove the lock file afterwards.
+    """Hold the lock of a folder if no run uses it, and remove the lock file afterwards.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def try_lock(folder: Path) -> Iterator[bool]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a run works in a folder; a lock file that a killed process left is removed.
+    """Whether a run uses a folder; a lock file left by a killed process is removed.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def is_locked(folder: Path) -> bool:
 
 
 def lock_free_folder(home: Path, name: str) -> tuple[Path, FileLock]:
-    """A folder in which no run works, and its lock, held.
+    """A folder that no run uses, and its lock, held.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The log of a run: what kpipe's logger receives while the run works, in a file of the run's folder."""
+"""The log of a run: the messages of kpipe's logger during the run, in a file in the run's folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _LogFile(logging.FileHandler):
 
 @contextlib.contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
-    """Write what the ``kpipe`` logger receives into a file, and the error that ends the run, if any.
+    """Write the messages of the ``kpipe`` logger to a file, and the error that ends the run, if any.
 
     Afterwards the logger has its old level, and no handler of the run.
 

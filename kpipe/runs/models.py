@@ -1,4 +1,4 @@
-"""The models of a finished run: their scores and predictions, and the fitted estimators that it has kept."""
+"""The models of a finished run: their scores, predictions and, if stored, fitted estimators."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _FILE = "oof.parquet"
 
 @dataclass(frozen=True, kw_only=True)
 class OofPredictions:
-    """Out-of-fold predictions beside the true targets.
+    """Out-of-fold predictions with the true targets.
 
     Parameters
     ----------

@@ -127,7 +127,7 @@ def write_parameters(folder: RunFolder, parameters: ModelParameters) -> None:
 
 
 def read_parameters(folder: Path) -> ModelParameters:
-    """The parameters that a run has kept.
+    """The parameters stored with a run.
 
     Parameters
     ----------

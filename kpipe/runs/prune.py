@@ -1,4 +1,4 @@
-"""Prune runs by rule."""
+"""Prune runs that are no longer needed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Removable:
 
 
 def find_removable(out: Path, slug: str = "*", *, keep: int | None = None) -> list[Removable]:
-    """The folders that may be removed: unfinished runs that do not work, kept fits and, with ``keep``, finished runs.
+    """The folders that may be removed: unfinished runs that are idle, stored fits and, with ``keep``, finished runs.
 
     Neither a submitted run nor the latest run of a competition is ever among them.
 

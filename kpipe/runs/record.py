@@ -210,7 +210,7 @@ def _model_record(result: RunResult, model: ModelPredictions) -> dict[str, Any]:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    """What a step of a budget's plan has brought."""
+    """The gain from one step of a budget's plan."""
     numbers = {name: _json(getattr(step, name)) for name in ("gain", "standard_error", "seconds")}
     return {"step": step.name, **numbers, "used": step.used}
 

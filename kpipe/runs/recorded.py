@@ -10,7 +10,7 @@ __all__ = ["as_float", "as_number", "recorded_data", "recorded_files", "recorded
 
 
 def recorded_data(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a run read: its origin, path, files and numbers of rows; empty if the record does not say."""
+    """The data that a run read: origin, path, files and numbers of rows; empty if the record lacks them."""
     data = record.get("data")
     return data if isinstance(data, Mapping) else {}
 

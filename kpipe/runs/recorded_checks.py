@@ -1,4 +1,4 @@
-"""Checks as earlier versions of kpipe wrote them to ``run.json``, read as this version writes them."""
+"""Convert checks that earlier versions of kpipe wrote to ``run.json``."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _SKIPPED = ("Skipped: ", "Not checked: ")  # how the text of a check began that 
 
 
 def current_check_name(name: str) -> str:
-    """The name that a check has now.
+    """The current name of a check.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def current_check_name(name: str) -> str:
 
 
 def current_check(check: Mapping[str, Any]) -> dict[str, Any]:
-    """A check with the name and the status that it has now.
+    """A check with its current name and status.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Read the request of a finished run, to make it again, and compare the bytes of both runs.
+"""Read the request of a finished run, to repeat it, and compare the bytes of both runs.
 
 A run's record is data that anybody may have written: everything in it is validated.
 """
@@ -35,7 +35,7 @@ _MOST_THREADS = 4096
 
 
 def request_to_reproduce(first: Run, *, out: Path, data: str | Path | None = None) -> tuple[RunRequest, RerunSpec]:
-    """The request that makes a finished run again from nothing: exactly its fits, whatever its budget allowed.
+    """The request that repeats a finished run from scratch: exactly its fits, whatever its budget allowed.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def request_to_reproduce(first: Run, *, out: Path, data: str | Path | None = Non
 
 
 def rerun_spec(first: Run) -> RerunSpec:
-    """What must be taken over from a finished run to make it again: its fits, and the threads of each fit.
+    """The settings to take over from a finished run to repeat it: its fits, and the threads of each fit.
 
     Parameters
     ----------

@@ -87,7 +87,7 @@ def _kpipe_toml(request: RunRequest) -> dict[str, Any] | None:
 
 
 def describe_changes(folder: RunFolder, rerun: RerunSpec) -> tuple[str, ...]:
-    """What has changed since a reproduced run was made, or since unfinished runs were started that wait to be resumed.
+    """Describe what has changed since a reproduced run was made, or since resumable runs were started.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a resumed or reproduced run takes over from the run before it."""
+"""The settings that a resumed or reproduced run takes over from the original run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["RerunSpec"]
 
 @dataclass(frozen=True, kw_only=True)
 class RerunSpec:
-    """What a resumed or reproduced run takes over from the run before it.
+    """The settings that a resumed or reproduced run takes over from the original run.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ __all__ = ["request_to_resume"]
 def request_to_resume(
     name: str, *, out: Path, slug: str | None = None, changes: Mapping[str, Any]
 ) -> tuple[RunRequest, RerunSpec]:
-    """The request that an unfinished run was started with, and what its inputs must still be.
+    """The request with which an unfinished run was started, and its inputs at that time.
 
     Parameters
     ----------

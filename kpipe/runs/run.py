@@ -125,7 +125,7 @@ class Run:
 
 
 def refuse_blend(run: Run) -> None:
-    """Raise an error for a blend of runs, which has no training of its own to repeat.
+    """Raise an error for a blend of runs, which did no training that could be repeated.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What ``run.json`` must hold, whoever wrote it: types, ranges, and names that agree with each other."""
+"""Validate ``run.json``, whoever wrote it: types, ranges, and consistent names."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _FEWEST_BLOCKS, _MOST_BLOCKS, _EVALUATIONS, _BLOCK_ROWS, _SCORED_ROWS = 8, 20, 8
 
 @dataclass(frozen=True, kw_only=True)
 class SelectionBias:
-    """The best of comparable runs, and what its score is worth after it was chosen.
+    """The best of comparable runs, and its score corrected for selection bias.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class SelectionBias:
         return f"The best of several scores is partly luck: on new rows, expect {expected} of it ({tries})."
 
     def sentences(self, run_id: str | None = None) -> Iterator[str]:
-        """Yield what a user should know; nothing where there was no choice.
+        """Yield sentences for the user; nothing if there was no choice.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class SelectionBias:
 
 
 def estimate_selection_bias(run: Run) -> SelectionBias:
-    """Estimate the selection bias of the best among a run and the finished runs in its folder that compare with it.
+    """Estimate the selection bias of the best among a run and the comparable finished runs in its folder.
 
     Comparable runs have the same files, metric, target and rows, and failed no check.
 

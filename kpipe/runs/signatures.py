@@ -1,4 +1,4 @@
-"""Signatures of files in a run's folder, by which this user's own files are known from those that others have sent.
+"""Signatures of files in a run's folder, which distinguish this user's files from files that others have sent.
 
 Loading a kept model or importing a kept module runs code, so that only files which this user wrote are loaded. The
 signatures are made with the secret that also signs the store of fits; they lie beside the files.
@@ -48,7 +48,7 @@ def sign(folder: Path, files: Iterable[Path]) -> None:
 
 
 def is_own(folder: Path, file: Path, content: bytes) -> bool:
-    """Whether this user wrote a file, and nobody has changed it since.
+    """Whether this user wrote a file, and it has not been changed since.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a run's record says, for people: its score in a line, its forecast, and the table that a notebook shows."""
+"""Human-readable summaries of a run's record: its score in a line, its forecast, and the table shown in notebooks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def summary_line(record: Mapping[str, Any]) -> str:
 
 
 def format_forecast(record: Mapping[str, Any], choosing: float = 0.0) -> str:
-    """What a run's record expects on the leaderboard, as text.
+    """The expected leaderboard score in a run's record, as text.
 
     Parameters
     ----------

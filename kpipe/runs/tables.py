@@ -30,7 +30,7 @@ _CURVES = ["model", "seed", "fold", "rows", "step", "loss"]
 def read_parquet(
     path: Path, is_needed: Callable[[str], bool] = lambda name: True, *, rows: int | None = None
 ) -> pd.DataFrame:
-    """The columns of a Parquet file, without what pandas wrote beside them: it could name types of anybody's making.
+    """The columns of a Parquet file, without pandas' metadata, which could refer to arbitrary types.
 
     Parameters
     ----------

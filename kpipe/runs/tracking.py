@@ -1,4 +1,4 @@
-"""Log finished runs to MLflow, beside whatever else a team tracks there.
+"""Log finished runs to MLflow.
 
 MLflow's own settings name the server: ``MLFLOW_TRACKING_URI`` and its credentials, which kpipe never reads.
 """

@@ -1,4 +1,4 @@
-"""Find unfinished runs: runs that were killed, failed, or still work.
+"""Find unfinished runs: runs that were killed, failed, or are still running.
 
 An unfinished run lies in ``<out>/<slug>/.partial-<key>/``; ``key`` names everything that its results depend on.
 """
@@ -28,7 +28,7 @@ _MOST_THREADS = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class UnfinishedRun:
-    """A run that was killed, failed, or still works.
+    """A run that was killed, failed, or is still running.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ _TYPES: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """A look at the score of a run on the rows of the vault.
+    """One scoring of a run on the rows of the vault.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ class Vault:
         return max(shown, key=lambda opening: sign * (opening.score or 0.0), default=None)
 
     def summary(self) -> dict[str, Any]:
-        """What ``kpipe vault SLUG`` shows, as JSON types: everything but the rows."""
+        """The output of ``kpipe vault SLUG`` as JSON types: everything but the rows."""
         return {
             **{name: getattr(self, name) for name in ("slug", "created", "share", "how", "path")},
             "rows": len(self.locked.rows),
@@ -129,7 +129,7 @@ class Vault:
 
 
 def margin(openings: int) -> float:
-    """By how many standard errors of the difference a score must beat the best one shown so far.
+    """The number of standard errors of the difference by which a score must beat the best one shown so far.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def with_opening(vault: Vault, opening: Opening) -> Vault:
 
 
 def find_locked(out: Path, tables: Tables, slug: str) -> LockedRows | None:
-    """The rows that the vault of a competition locks away; None where no vault is in force.
+    """The rows that the vault of a competition locks away; None if no vault is active.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ def find_locked(out: Path, tables: Tables, slug: str) -> LockedRows | None:
 
 
 def changed_files(vault: Vault, source: Source) -> list[str]:
-    """List the names, sorted, of the files that a vault was made of and that a source has not, or has changed.
+    """List the names, sorted, of the vault's files that a source lacks or has changed.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Planning within a time budget: what to start, what to leave, and what to do with the time left.
+"""Planning within a time budget: which fits to start, which to skip, and how to use the remaining time.
 
 A budget is spent in this order. Models are trained in their given order. Of each model, as many fits as can run at a
 time are started first, with a share of the time left: if they need more than their share, all fits of the model would
@@ -109,7 +109,7 @@ def n_first_fits(fits: int, n_parallel: int, *, limited: bool) -> int:
 
 
 def first_share(fits: int, n_parallel: int, *, needed: bool, elastic: bool = False) -> float:
-    """Return into how many equal parts the time left is divided; the first fits of a model may take one of them.
+    """Return the number of equal parts of the remaining time, one of which the first fits of a model may take.
 
     Parameters
     ----------
@@ -277,7 +277,7 @@ class Shortage:
 
 
 def too_short_for_all(shortages: Mapping[str, Shortage]) -> str:
-    """Return the sentences that say that no model finished, what the quickest needs, and what is submitted instead.
+    """Return a message that no model finished, with the time that the fastest needs and what is submitted instead.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ class Checkpoints(Protocol):
 
 class _NoCheckpoints:
     def get(self, key: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Return None: nothing is kept."""
+        """Return None: nothing is stored."""
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep nothing."""
@@ -61,7 +61,7 @@ class FitStore(Protocol):
 
 class _NoStore:
     def load(self, task: FitTask, data: TrainingData) -> None:
-        """Return None: nothing is kept."""
+        """Return None: nothing is stored."""
 
     def save(self, task: FitTask, data: TrainingData, result: FitResult) -> None:
         """Keep nothing."""

@@ -1,4 +1,4 @@
-"""Which models a run trains, and the estimator that is fitted for each."""
+"""Select the models of a run, and build the estimator of each."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def shortest_share(factory: Factory) -> float:
 
 
 def make_context(problem: Problem, *, seed: int, threads: int, device: str) -> Context:
-    """Return what a model factory is given.
+    """Return the ``Context`` for a model factory.
 
     Parameters
     ----------

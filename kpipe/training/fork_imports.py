@@ -1,4 +1,4 @@
-"""What the fork server imports first (``kpipe.training.fork_server``): what every worker needs."""
+"""The imports that every worker needs, made first by the fork server (``kpipe.training.fork_server``)."""
 
 from __future__ import annotations
 

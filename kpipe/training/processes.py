@@ -1,4 +1,4 @@
-"""What a worker process must not do to the run: answer Ctrl-C, write to stdout, or outlive its parent."""
+"""Keep worker processes from handling Ctrl-C, writing to stdout and outliving their parent."""
 
 from __future__ import annotations
 

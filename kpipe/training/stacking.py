@@ -41,7 +41,7 @@ def stack_linear(context: Context) -> BaseEstimator:
 
 
 def stack_boosting(context: Context) -> BaseEstimator:
-    """Return LightGBM with small trees: where which model is to be believed."""
+    """Return LightGBM with small trees, which learns which model to trust for which rows."""
     options = {"num_leaves": 8, "min_child_samples": 40, "colsample_bytree": 0.5, "reg_lambda": 5.0}
     return model("boosting", learning_rate=0.05, **options)(context)
 

@@ -31,7 +31,7 @@ FitResults = Mapping[tuple[int, int], FitResult]  # (seed, fold) → result
 
 @dataclass(frozen=True, kw_only=True)
 class FitFinished:
-    """A fit has finished, and this is how far the run is.
+    """A finished fit, and the progress of the run.
 
     Attributes
     ----------
@@ -190,7 +190,7 @@ class TaskRunner:
         return results
 
     def above(self, data: TrainingData, pool: WorkerPool) -> TaskRunner:
-        """Return a runner of fits on other data that goes on counting; it keeps no checkpoints.
+        """Return a runner for fits on other data that continues the count; it stores no checkpoints.
 
         Parameters
         ----------

@@ -138,7 +138,7 @@ def test_every_model_factory_gives_an_estimator_that_clones_and_pickles(slug: st
     for own, words in refusals:
         assert not own
         assert re.search(
-            r"needs (two classes|classes|numbers|torchvision), but .* Choose another"
+            r"needs (two classes|classes|a numeric target|torchvision), but .* Choose another"
             r"|kpipe\[(xgboost|pictures|transformers)\]",
             words,
         )

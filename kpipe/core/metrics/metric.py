@@ -135,7 +135,7 @@ def output(metric: Metric, predictions: np.ndarray) -> np.ndarray:
 
 
 def is_ordinal(metric: Metric, labels: np.ndarray | None) -> bool:
-    """Whether the classes are steps of a scale: numbers, more than two, under an ordinal metric.
+    """Whether the classes form an ordinal scale: more than two numbers, scored by an ordinal metric.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ _SHORTEST_TITLE, _LONGEST_TITLE = 5, 50  # characters, of titles and of slugs
 
 @dataclass(frozen=True)
 class KernelSpec:
-    """What a kernel runs.
+    """The specification of a kernel.
 
     Attributes
     ----------
@@ -151,7 +151,7 @@ def build_kernel(
 
 
 def spec_of_run(run: Run) -> KernelSpec:
-    """What a kernel does that repeats a finished run: exactly the run's fits, whatever its budget allowed.
+    """The specification of a kernel that repeats a finished run: exactly the run's fits, whatever its budget allowed.
 
     Its files are those that Kaggle mounts, pretrained weights those of its inputs. A metric that the user named or
     kpipe inferred, perhaps from Kaggle's page, is named; a metric that the competition's module declares stays the

@@ -87,7 +87,7 @@ def convnet(context: Context, *, shape: ImageShape | None = None, **options: Any
 
 
 def convnet_large(context: Context, *, shape: ImageShape | None = None, **options: Any) -> ConvNetClassifier:
-    """The convnet with four times the weights, in four times the time.
+    """The convnet with four times the weights and training time.
 
     It trains longer than ``convnet``, on images that are distorted elastically too; ``docs/digits.md`` says how it was
     chosen.

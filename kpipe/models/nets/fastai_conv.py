@@ -34,7 +34,7 @@ __all__ = ["FastaiConv", "fastai_conv"]
 
 
 def fastai_conv(context: Context, **options: Any) -> FastaiConv:
-    """Convolutions of stride 2 for tables of pixels, trained by fastai's Learner.
+    """Stride-2 convolutions for tables of pixels, trained with fastai's Learner.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ _MAX_CATEGORIES = 1000  # of a column; rarer ones share an embedding with unseen
 
 
 def fastai_tabular(context: Context, **options: Any) -> BaseEstimator:
-    """Fastai's tabular learner: embeddings, two layers, the one-cycle schedule.
+    """Fastai's tabular learner: embeddings, two layers, one-cycle schedule.
 
     Parameters
     ----------

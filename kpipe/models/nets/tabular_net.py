@@ -65,7 +65,7 @@ _MIN_BATCH, _MAX_BATCH = 128, 1024  # rows; a table has about 32 batches between
 
 
 def tabular_net(context: Context, **options: Any) -> BaseEstimator:
-    """A net like TabM: piecewise linear encodings of numbers, members that share weights.
+    """A net like TabM: piecewise linear encodings of numbers, ensemble members with shared weights.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ _PREDICTED_ROWS = 32  # at a time, always: the last digits depend on the number
 
 
 def vision_learner(context: Context, *, weights: str | None = None, **options: Any) -> VisionLearner:
-    """A pretrained network that fastai's vision_learner fine-tunes, for pictures.
+    """A pretrained network fine-tuned with fastai's vision_learner, for pictures.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ _NORMAL = 0.01  # standard deviation of "normal", as in D2L
 
 
 def mlp(context: Context, *, scaler: BaseEstimator | None = None, **options: Any) -> BaseEstimator:
-    """A plain net whose parts are options: layers, activation, initialisation, weight decay.
+    """A plain net with configurable layers, activation, initialisation and weight decay.
 
     Parameters
     ----------

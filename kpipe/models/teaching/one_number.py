@@ -33,7 +33,7 @@ __all__ = ["OneNumber", "one_number", "rmse"]
 
 
 def one_number(context: Context, **options: Any) -> OneNumber:
-    """Labels as numbers: a net with one output, and the nearest label; instructive, not good.
+    """A net with one output that treats labels as numbers and predicts the nearest one; for teaching.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ class Layer:
 
 
 def straight_line(context: Context, *, weights: Uniform = Uniform(0.5), **options: Any) -> BaseEstimator:
-    """Two classes: the notebook's linear model from scratch; above one half is the second class.
+    """Two classes: the notebook's linear model from scratch, with a threshold of one half.
 
     Parameters
     ----------

@@ -135,7 +135,7 @@ def _slopes(signs: Tensor, outputs: Tensor) -> None:
 
 
 def two_targets(context: Context, **options: Any) -> TwoTargets:
-    """Two classes: 100 small nets that learn a second column, such as Age, beside the label.
+    """Two classes: 100 small nets that also learn a second column, such as Age.
 
     Parameters
     ----------

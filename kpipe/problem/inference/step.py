@@ -1,4 +1,4 @@
-"""What a step of the inference returns."""
+"""The result of one inference step."""
 
 from __future__ import annotations
 

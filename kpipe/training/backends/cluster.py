@@ -1,4 +1,4 @@
-"""What training needs of a cluster, and what a worker of one does with a call."""
+"""The interface to a cluster, and the execution of calls on its workers."""
 
 from __future__ import annotations
 
