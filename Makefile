@@ -27,6 +27,7 @@ slow: ## run the slow tests that CI also runs: planted mistakes, kills, budgets,
 	$(BIN)/python -m pytest -m slow tests/checks/test_refit.py tests/checks/test_cleaning.py \
 		tests/checks/test_predictions.py tests/checks/test_postprocess_leakage.py tests/runs/test_endurance.py \
 		tests/training/test_budget.py tests/studies/test_studies.py tests/contract/test_samples.py tests/cli/test_skill.py \
+		tests/cli/test_messages.py \
 		tests/checks/test_planted_mistakes.py "tests/docs/test_docs.py::test_a_page_can_be_followed_from_an_empty_folder[tutorial.md]" \
 		-k "not hundred and not everywhere and not false_alarm and not found_by_luck"
 

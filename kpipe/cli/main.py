@@ -24,7 +24,7 @@ from kpipe.errors import KpipeError, UsageError
 if TYPE_CHECKING:
     from kpipe.cli.command import Command
 
-__all__ = ["COMMANDS", "get_parser", "main"]
+__all__ = ["COMMANDS", "EXAMPLES", "get_parser", "main"]
 
 # Each command, and the summary that ``kpipe --help`` shows.
 COMMANDS = {
@@ -54,7 +54,7 @@ COMMANDS = {
     "completion": "Print a shell completion script",
 }
 
-_EXAMPLES = (
+EXAMPLES = (
     ("kpipe run titanic", "train on the embedded sample; no account needed"),
     ("kpipe run titanic --data titanic.zip", "train on Kaggle's files"),
     ("kpipe show titanic", "show what a run would do, and why"),
@@ -208,7 +208,7 @@ def get_parser(names: Collection[str] | None = None, *, as_json: bool = False) -
         prog="kpipe",
         usage="kpipe COMMAND [OPTIONS]",
         description="Train, validate and submit models for Kaggle competitions.",
-        epilog=epilog(_EXAMPLES),
+        epilog=epilog(EXAMPLES),
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )

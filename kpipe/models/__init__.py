@@ -24,7 +24,7 @@ from kpipe.models.factory import unknown_option
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["CATALOG", "CatalogEntry", "Model", "model", "unknown_model"]
+__all__ = ["CATALOG", "CatalogEntry", "Model", "model", "read_catalog", "unknown_model"]
 
 _FACTORY = re.compile(r'^def ([a-z]\w*)\(\s*context: Context\b.*?"""(.*?)\.?(?:"""|\n)', re.MULTILINE | re.DOTALL)
 
@@ -36,8 +36,20 @@ class CatalogEntry(NamedTuple):
     description: str
 
 
-def _read_catalog(folder: Path, package: str) -> dict[str, CatalogEntry]:
-    """Model name to entry, of all modules below the folder; those in the folder itself come first."""
+def read_catalog(folder: Path, package: str) -> dict[str, CatalogEntry]:
+    """Find the models in the files of a folder, without importing them.
+
+    Parameters
+    ----------
+    folder : Path
+    package : str
+        The dotted name of the folder.
+
+    Returns
+    -------
+    dict of str to CatalogEntry
+        By the model's name; those in the folder itself come first, then those of the folders below.
+    """
     return {
         function.replace("_", "-"): CatalogEntry(
             ".".join([package, *path.relative_to(folder).with_suffix("").parts]), text
@@ -47,7 +59,7 @@ def _read_catalog(folder: Path, package: str) -> dict[str, CatalogEntry]:
     }
 
 
-CATALOG = _read_catalog(Path(__file__).parent, __name__)
+CATALOG = read_catalog(Path(__file__).parent, __name__)
 
 
 @dataclass(frozen=True)

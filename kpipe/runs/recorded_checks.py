@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["current_check", "current_check_name"]
+__all__ = ["RENAMED", "current_check", "current_check_name"]
 
-_RENAMED = {
+RENAMED = {
     "clean, row by row": "clean is row-wise",
     "target kept": "target unchanged by clean",
     "folds apart": "training and validation rows disjoint",
@@ -58,7 +58,7 @@ def current_check_name(name: str) -> str:
     >>> current_check_name("copies apart"), current_check_name("real data")
     ('duplicates across folds', 'real data')
     """
-    return _RENAMED.get(name, name)
+    return RENAMED.get(name, name)
 
 
 def current_check(check: Mapping[str, Any]) -> dict[str, Any]:

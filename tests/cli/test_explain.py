@@ -17,7 +17,7 @@ from kpipe.checks import modules_of_checks
 from kpipe.checks.refit import REFIT_CHECKS
 from kpipe.cli.explanations import explain, explanations
 from kpipe.cli.main import COMMANDS, get_parser
-from kpipe.runs.recorded_checks import _RENAMED
+from kpipe.runs.recorded_checks import RENAMED
 from tests.cli.calls import call
 
 SOURCES = sorted(Path(kpipe.__file__).parent.rglob("*.py"))
@@ -87,7 +87,7 @@ def test_a_check_is_found_by_its_words_its_old_name_and_without_blanks() -> None
     assert [explain(name).name for name in ("target leakage", "Target-Leakage", "target hidden")] == 3 * [
         "target leakage"
     ]
-    assert {explain(old).name for old in _RENAMED} == set(_RENAMED.values())
+    assert {explain(old).name for old in RENAMED} == set(RENAMED.values())
 
 
 def test_an_unknown_name_lists_similar_ones(capsys: pytest.CaptureFixture[str]) -> None:

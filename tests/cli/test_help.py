@@ -6,10 +6,11 @@ from importlib import import_module
 
 import pytest
 
-from kpipe.cli.main import _EXAMPLES, COMMANDS, get_parser
+from kpipe.cli import main
+from kpipe.cli.main import COMMANDS, get_parser
 from tests.cli.calls import call
 
-EXAMPLES = {"": _EXAMPLES, **{name: import_module(f"kpipe.cli.{name}").COMMAND.examples for name in COMMANDS}}
+EXAMPLES = {"": main.EXAMPLES, **{name: import_module(f"kpipe.cli.{name}").COMMAND.examples for name in COMMANDS}}
 CALLS = [typed for examples in EXAMPLES.values() for typed, _ in examples if typed.startswith("kpipe")]
 
 

@@ -35,6 +35,6 @@ def test_a_message_is_wrapped_between_words_on_a_terminal(width: int, monkeypatc
     child.expect(pexpect.EOF)
     lines = child.before.splitlines()
     assert all(len(line) <= width for line in lines)
-    assert " ".join(lines).startswith("Error: 'Tita nic' cannot be a competition: Kaggle's slugs consist of letters")
+    assert " ".join(lines).startswith("Error: 'Tita nic' cannot be a competition: slugs consist of")
     child.close()
     assert child.exitstatus == 2

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,10 +13,8 @@ import pytest
 import kpipe
 from kpipe import competitions, pipeline
 from kpipe.cli.main import COMMANDS, get_parser
-from kpipe.cli.notebook import _ProgressBar
 from kpipe.core import workspace
 from kpipe.errors import DataError
-from kpipe.problem.settings import Settings
 from tests.cli.calls import call
 from tests.modules import write_files
 
@@ -170,9 +170,16 @@ def test_the_functions_of_python_read_the_file_and_their_arguments_override_it(
             function("made-by-hand")
 
 
-def test_a_notebook_shows_what_the_file_sets_above_the_plan(work: Path) -> None:
-    settings = Settings(file=Path("kpipe.toml"), table="titanic", written={"folds": 3}, used=("folds",))
-    assert _ProgressBar(lambda *_: None, settings).settings == "Set in kpipe.toml: folds = 3."
+def test_a_notebook_shows_what_the_file_sets_above_the_plan(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(work, "folds = 3")
+    pages: list[Any] = []
+    shown = SimpleNamespace(display=lambda page, display_id: pages.append(page))
+    notebook = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()), display=shown)
+    monkeypatch.setitem(sys.modules, "IPython", notebook)  # type: ignore[arg-type]
+    plan = SimpleNamespace(sentence="The plan.", notes=())
+    monkeypatch.setattr(pipeline, "run", lambda request, on_start, **callbacks: on_start(plan))
+    kpipe.run("made-by-hand", data="data")
+    assert f"Set in {work / 'kpipe.toml'}: folds = 3. The plan." in pages[0]._repr_html_()
 
 
 def test_a_cloned_workspace_sets_nothing_and_says_so(

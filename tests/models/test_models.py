@@ -16,7 +16,7 @@ from sklearn.base import clone, is_classifier, is_regressor
 import kpipe.models
 from kpipe.core.values import Context, Task
 from kpipe.errors import UsageError
-from kpipe.models import CATALOG, CatalogEntry, Model, _read_catalog, model
+from kpipe.models import CATALOG, CatalogEntry, Model, model, read_catalog
 from tests.tables import prices, survivors
 
 LIGHT = ("linear", "boosting", "catboost", "forest")  # torch's have test files of their own
@@ -73,7 +73,7 @@ def test_a_new_file_with_a_factory_is_a_new_model(tmp_path: Path) -> None:
         "def new_net(\n    context: Context, *, layers: int = 2\n) -> BaseEstimator:\n"
         '    """A new net.\n\n    More.\n    """\n'
     )
-    assert _read_catalog(tmp_path, "some.models") == {"new-net": CatalogEntry("some.models.nets.sample", "A new net")}
+    assert read_catalog(tmp_path, "some.models") == {"new-net": CatalogEntry("some.models.nets.sample", "A new net")}
 
 
 @pytest.mark.parametrize(("name", "meant"), [("lineer", "linear"), ("boost", "boosting"), ("conv_net", "convnet")])

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.metrics import get_metric
-from kpipe.core.values import Score
 from kpipe.report import groups
-from kpipe.report.groups import _score_cell
+from kpipe.report.blocks import Table
 from kpipe.runs.oof import OofPredictions
 from tests.report.pages import findings
 
@@ -26,12 +25,22 @@ def test_a_group_with_a_significantly_worse_score_is_a_finding() -> None:
 
 
 def test_a_group_that_is_all_right_has_an_interval_of_one_side() -> None:
-    shown = {
-        (value, is_share): _score_cell(Score(value=value, standard_error=0.05, rows=20), is_share=is_share).text
-        for value in (0.0, 0.5, 1.0)
-        for is_share in (True, False)
-    }
-    assert shown[1.0, True] == "1.0000 (95 %: 0.8389 to 1)"
-    assert shown[0.0, True] == "0.0000 (95 %: 0 to 0.1611)"
-    assert "±" in shown[0.5, True]
-    assert all("±" in shown[value, False] for value in (0.0, 0.5, 1.0))
+    y, rows = np.tile([0.0, 1.0], 50), np.arange(100)
+    group = np.repeat(["right", "wrong", "even", "mixed", "odd"], 20)
+    kept = np.select([group == "right", group == "wrong"], [True, False], rows // 2 % 2 == 0)
+    label = np.where(kept, y, 1 - y)
+    for name, predicted, is_share in (
+        ("accuracy", np.column_stack([label == 0, label == 1]).astype(float), True),
+        ("mae", label[:, None], False),
+    ):
+        classes = ("0", "1") if is_share else None
+        oof = OofPredictions(y=y, classes=classes, targets=("y",), ensemble=predicted, models={}, rows=rows)
+        section = groups.section(get_metric(name), oof, pd.DataFrame({"group": group}))
+        (table,) = (block for block in section.blocks if isinstance(block, Table))
+        shown = {row[0].text: row[2].text for row in table.rows}
+        if is_share:
+            assert shown["group: right"] == "1.0000 (95 %: 0.8389 to 1)"
+            assert shown["group: wrong"] == "0.0000 (95 %: 0 to 0.1611)"
+            assert all("±" in text for name, text in shown.items() if name not in ("group: right", "group: wrong"))
+        else:
+            assert all("±" in text for text in shown.values())

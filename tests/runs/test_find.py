@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from kpipe.cli.completion import _runs
 from kpipe.errors import UsageError
 from kpipe.runs.find import find_run, run_of_file
 from kpipe.runs.loaded import load_run, other_runs
@@ -57,15 +56,6 @@ def test_a_run_whose_record_names_no_data_is_listed(
     out: Path, slug: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert FINISHED in printed(capsys, "runs", *slug, "--out", out)
-
-
-def test_completion_offers_no_unfinished_run(out: Path) -> None:
-    class Options:
-        pass
-
-    options = Options()
-    options.out = out  # type: ignore[attr-defined]
-    assert _runs(parsed_args=options) == [FINISHED, "last", "best"]  # type: ignore[arg-type]
 
 
 def test_a_report_shows_no_unfinished_run_among_the_others(out: Path) -> None:

@@ -9,13 +9,13 @@ import pytest
 
 import kpipe
 from kpipe.runs.find import find_run
-from kpipe.runs.recorded_checks import _RENAMED, current_check
+from kpipe.runs.recorded_checks import RENAMED, current_check
 
 
 def test_the_checks_of_an_old_run_have_their_current_names(tmp_path: Path) -> None:
     run = kpipe.run("titanic", data="sample", models="linear", folds=2, jobs=1, out=tmp_path)
     record = json.loads((run.path / "run.json").read_text())
-    old = {new: old for old, new in _RENAMED.items()}
+    old = {new: old for old, new in RENAMED.items()}
     before = [check["name"] for check in record["checks"]]
     for check in record["checks"]:
         check["name"] = old.get(check["name"], check["name"])
@@ -25,7 +25,7 @@ def test_the_checks_of_an_old_run_have_their_current_names(tmp_path: Path) -> No
 
 
 def test_no_renamed_check_is_still_called_by_its_old_name() -> None:
-    assert not set(_RENAMED) & set(_RENAMED.values())
+    assert not set(RENAMED) & set(RENAMED.values())
 
 
 @pytest.mark.parametrize(

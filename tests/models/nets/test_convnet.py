@@ -41,7 +41,7 @@ def quick(**options):
 UNCHANGED = {"rotation": 0, "zoom": 0, "shift": 0, "first_size": 1, "test_time_augmentation": False}
 
 
-@parametrize_with_checks([AnyWidth(random_state=0, batch_size=32, min_steps=60, **UNCHANGED)])
+@parametrize_with_checks([AnyWidth(random_state=0, batch_size=32, epochs=5, min_steps=30, **UNCHANGED)])
 def test_the_estimator_passes_scikit_learns_checks(estimator, check):
     check(estimator)
 
@@ -219,7 +219,7 @@ class AnyWidthRegressor(ConvNetRegressor):
         return (1, features, 1) if math.isqrt(features) ** 2 != features else super()._image_shape(features)
 
 
-@parametrize_with_checks([AnyWidthRegressor(random_state=0, batch_size=32, min_steps=60, **UNCHANGED)])
+@parametrize_with_checks([AnyWidthRegressor(random_state=0, batch_size=32, epochs=5, min_steps=30, **UNCHANGED)])
 def test_the_regressor_passes_scikit_learns_checks(estimator, check):
     check(estimator)
 

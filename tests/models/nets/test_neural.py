@@ -20,8 +20,8 @@ BOTH = pytest.mark.parametrize("kind", [NeuralClassifier, NeuralRegressor])
 @parametrize_with_checks(
     [
         # the checks' tables have 20 to 200 rows and ask for accuracies of 0.8 to 0.9: small batches, two members
-        NeuralClassifier(random_state=0, members=2, epochs=5, min_steps=60, batch_size=16, lr=0.01),
-        NeuralRegressor(random_state=0, members=2, epochs=5, min_steps=60, batch_size=16, lr=0.01),
+        NeuralClassifier(random_state=0, members=2, epochs=4, min_steps=30, batch_size=16, lr=0.02),
+        NeuralRegressor(random_state=0, members=2, epochs=4, min_steps=30, batch_size=16, lr=0.02),
     ]
 )
 def test_the_estimators_pass_scikit_learns_checks(estimator, check):

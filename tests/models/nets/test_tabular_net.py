@@ -21,8 +21,8 @@ BOTH = pytest.mark.parametrize("kind", [TabularNetClassifier, TabularNetRegresso
 
 @parametrize_with_checks(
     [
-        TabularNetClassifier(random_state=0, hidden=32, members=2, batch_size=32, lr=0.01, epochs=10, min_steps=50),
-        TabularNetRegressor(random_state=0, hidden=32, members=2, batch_size=32, lr=0.01, epochs=10, min_steps=50),
+        TabularNetClassifier(random_state=0, hidden=32, members=2, batch_size=32, lr=0.02, epochs=5, min_steps=25),
+        TabularNetRegressor(random_state=0, hidden=32, members=2, batch_size=32, lr=0.02, epochs=5, min_steps=25),
     ]
 )
 def test_the_estimators_pass_scikit_learns_checks(estimator, check):
