@@ -161,7 +161,7 @@ def run(
     rerun = rerun or RerunSpec()
     check_writable(competition_folder(request.out, request.slug))
     problem = prepare(request, on_download=on_download, on_step=on_step)
-    on_step("Making the folds, and a submission of constants to rehearse the format")
+    on_step("Making the folds, and rehearsing the submission with constant predictions")
     models = choose_models(problem, request.models, budget=request.budget)
     folds = make_folds(problem, seed=request.seeds[0], n_folds=request.folds)
     device = resolve_device(request.device)
@@ -407,7 +407,7 @@ def prepare(
     """
     on_step(f"Reading the files of {request.slug}")
     asked, files = read_competition(request, competition, on_download=on_download)
-    on_step(f"Inferring what the files of {asked.slug} mean, of {len(files.train.columns):,} columns")
+    on_step(f"Inferring the problem from the files of {asked.slug}, of {len(files.train.columns):,} columns")
     return define_problem(asked, files, None if request.all_rows else find_locked(request.out, files, asked.slug))
 
 

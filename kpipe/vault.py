@@ -86,7 +86,7 @@ def make_vault(request: RunRequest, *, share: float) -> tuple[Vault, tuple[str, 
     competition, files = pipeline.read_competition(request)
     if files.source.origin == "sample":
         raise UsageError(
-            "This is sample data: there is nothing to lock away. Name Kaggle's files with --data.", code="sample-data"
+            "This is sample data: there is nothing to lock away. Pass Kaggle's files with --data.", code="sample-data"
         )
     problem = pipeline.prepare(replace(request, all_rows=True))
     files = align_rows(competition, files)
@@ -106,12 +106,12 @@ def _check_that_clean_keeps(problem: Problem, competition: Competition, files: T
     raw = raw_targets_of(competition, files, problem.targets)
     if len(raw) != len(problem.y):
         raise UsageError(
-            "A vault needs a clean that keeps train's rows: this competition's changes their number.",
+            "A vault requires a clean that keeps train's rows: this competition's clean changes their number.",
             code="vault-unsuitable",
         )
     if not np.array_equal(_encode(problem, raw), problem.y, equal_nan=problem.y.dtype.kind == "f"):
         raise UsageError(
-            "A vault needs a clean that leaves the target as it is: this competition's changes it.",
+            "A vault requires a clean that leaves the target unchanged: this competition's clean changes it.",
             code="vault-unsuitable",
         )
 
@@ -148,7 +148,7 @@ def _notes(out: Path, slug: str) -> Iterator[str]:
     if runs := find_runs(out, slug)[0]:
         yield (
             f"{len(runs)} finished run{'s' * (len(runs) > 1)} of {slug} trained on these rows, too. What you learned "
-            "from them is not undone, and they cannot be opened."
+            "from them cannot be undone, and the vault cannot be opened for them."
         )
 
 
@@ -263,7 +263,7 @@ class Look:
             yield f"Own estimate: {format_with_error(record['score'], record['standard_error'])}.{self._forecast()}"
         count = len(self.vault.openings)
         times = f"{count} run{'s' * (count > 1)}"
-        yield f"This vault was opened for {times}. The more often it is opened, the less its scores tell."
+        yield f"This vault was opened for {times}. The more often it is opened, the less reliable its scores become."
 
     def _forecast(self) -> str:
         found = self.run.record.get("forecast")
@@ -277,7 +277,11 @@ class Look:
         # The interval is for a score on test; the score on the vault has its own standard error.
         error = float(np.hypot((high - low) / (2 * _NORMAL_95), self.opening.standard_error))
         within = abs(self.opening.score - value) <= _NORMAL_95 * error
-        verdict = "agrees with it within both errors" if within else "is further from it than both errors explain"
+        verdict = (
+            "agrees with it within the errors of both"
+            if within
+            else "deviates from it by more than both errors explain"
+        )
         return f"{text}; the vault's score {verdict}."
 
     def to_json(self) -> dict[str, Any]:

@@ -92,9 +92,9 @@ def test_the_vault_is_opened_counted_and_opened_again_without_counting(
     truth = pd.read_csv(home / "data" / "train.csv")["survived"].iloc[locked["row"]].to_numpy()
     predicted = locked[["blend/0", "blend/1"]].to_numpy().argmax(axis=1)
     assert look.opening.score == pytest.approx((predicted == truth).mean())
-    assert "the vault's score agrees with it within both errors" in " ".join(look.sentences())
+    assert "the vault's score agrees with it within the errors of both" in " ".join(look.sentences())
     far = replace(look, opening=replace(look.opening, score=0.01))
-    assert "the vault's score is further from it than both errors explain" in " ".join(far.sentences())
+    assert "the vault's score deviates from it by more than both errors explain" in " ".join(far.sentences())
     assert call("vault", "open", run.path, "--out", home / "out", "--json") == 0
     shown = json.loads(capsys.readouterr().out)
     assert (shown["score"], shown["openings"], shown["rows"]) == (look.opening.score, 1, 60)

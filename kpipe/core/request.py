@@ -145,7 +145,7 @@ class RunRequest:
         if seed is not None:
             if self.seeds is not _DEFAULT_SEEDS:
                 raise UsageError(
-                    f"seed and seeds are one option: give one of them; got {seed!r} and {self.seeds!r}.",
+                    f"seed and seeds are the same option: give only one of them; got {seed!r} and {self.seeds!r}.",
                     code="conflicting-options",
                 )
             object.__setattr__(self, "seeds", seed)

@@ -98,7 +98,9 @@ class Run:
             If no report of the run has measured it.
         """
         if not (self.path / IMPORTANCE).is_file():
-            raise UsageError(f"The importance of the columns is not known yet: call kpipe.report({str(self.path)!r}).")
+            raise UsageError(
+                f"The importance of the columns has not been computed yet: call kpipe.report({str(self.path)!r})."
+            )
         return self._table("importance")
 
     @property

@@ -75,8 +75,8 @@ class SelectionBias:
         expected = format_score(self.expected, self.score)
         tries = f"about {self.tries:.0f} independent {'tries' if round(self.tries) > 1 else 'try'}"
         if expected == format_score(self.score):
-            return f"Having been chosen among {self.runs} flatters it by less than the digits shown ({tries})."
-        return f"The best of several scores is partly luck: on new rows, expect {expected} of it ({tries})."
+            return f"Its selection bias among {self.runs} runs is smaller than the digits shown ({tries})."
+        return f"The best of several scores is partly due to chance: on new rows, expect {expected} of it ({tries})."
 
     def sentences(self, run_id: str | None = None) -> Iterator[str]:
         """Yield sentences for the user; nothing if there was no choice.
@@ -91,7 +91,7 @@ class SelectionBias:
             yield f"Best of {self.runs} comparable runs: {best} with {format_score(self.score)}. {self.after_choosing}"
         if self.left_out:
             named = [f"{run} ({reason})" for run, reason in self.left_out.items()]
-            yield f"Not comparable, and left out: {listed(named)}."
+            yield f"Not comparable, and therefore excluded: {listed(named)}."
 
 
 def estimate_selection_bias(run: Run) -> SelectionBias:

@@ -48,8 +48,8 @@ def connect() -> Any:
         mlflow.search_experiments(max_results=1)
     except Exception as error:  # MLflow's, requests' and urllib3's, each with addresses that may hold a password
         raise OutputError(
-            f"MLflow does not answer ({type(error).__name__}). MLFLOW_TRACKING_URI must name a server that runs, "
-            "such as http://127.0.0.1:5000, or a folder.",
+            f"MLflow does not answer ({type(error).__name__}). MLFLOW_TRACKING_URI must name a running server, such as "
+            "http://127.0.0.1:5000, or a folder.",
             code="tracking-failed",
         ) from error
     return mlflow

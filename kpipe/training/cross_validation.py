@@ -39,7 +39,7 @@ _LOG = logging.getLogger("kpipe")
 _QUICK = "quick-linear"  # the model that is trained first where little time is left, in this process
 _SOON = 2.0  # seconds of an idle machine in which workers may not even start
 _QUICK_CELLS = 3e7  # of the rows that a fold predicts
-_TOO_SHORT = f"the time sufficed for so few steps that {_QUICK} predicts better"
+_TOO_SHORT = f"there was time for so few steps that {_QUICK} predicts better"
 _CONSTANT = "constant"  # the model whose predictions are submitted where the budget is too short for any other
 
 Fits = Mapping[str, Mapping[int, Sequence[int]]]  # model → seed → the folds that are fitted

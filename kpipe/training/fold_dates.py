@@ -36,7 +36,7 @@ def describe_fold_dates(problem: Problem, folds: Folds) -> tuple[str, ...]:
     if dates := fold_dates(problem, folds):
         lines.append(f"Folds by time: {'; '.join(dates)}.")
     if folds.refit:
-        lines.append("Models for the test rows are trained once more, on all rows of train.")
+        lines.append("Models for the test rows are retrained on all rows of train.")
     return tuple(lines)
 
 

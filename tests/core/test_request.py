@@ -135,7 +135,9 @@ def test_data_is_also_a_second_positional_argument() -> None:
 
 
 def test_seed_and_seeds_together_are_refused_and_neither_beats_the_other() -> None:
-    with pytest.raises(UsageError, match=r"seed and seeds are one option: give one of them; got 1 and \(2, 3\)"):
+    with pytest.raises(
+        UsageError, match=r"seed and seeds are the same option: give only one of them; got 1 and \(2, 3\)"
+    ):
         RunRequest("titanic", seed=1, seeds=(2, 3))
 
 

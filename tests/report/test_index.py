@@ -130,7 +130,7 @@ def test_the_page_of_all_runs_reads_no_data(tmp_path: Path, capsys: pytest.Captu
 
 def test_selection_bias_is_said_where_runs_compare(titanic: Run, tmp_path: Path) -> None:
     out = workspace(tmp_path / "runs", titanic, [{}, {}, {}])
-    assert "Having been chosen among 3 flatters it by less than the digits shown (about 1 independent try)." in (
+    assert "Its selection bias among 3 runs is smaller than the digits shown (about 1 independent try)." in (
         page_of(out).text
     )
 

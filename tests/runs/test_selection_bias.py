@@ -119,9 +119,9 @@ def test_runs_that_do_not_compare_are_left_out_and_named(tmp_path: Path, capsys:
     assert call("runs", "made-by-hand", "--out", tmp_path) == 0
     shown = capsys.readouterr().out
     assert re.search(
-        r"Best of 3 comparable runs: run-\d with 0\.\d{4}\. The best of several scores is partly luck", shown
+        r"Best of 3 comparable runs: run-\d with 0\.\d{4}\. The best of several scores is partly due to chance", shown
     )
-    assert "Not comparable, and left out: " in shown
+    assert "Not comparable, and therefore excluded: " in shown
     assert "failed (failed the check leak)" in shown
     assert "other-files (other files)" not in shown  # it has a table of its own
 

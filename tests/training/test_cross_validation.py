@@ -282,7 +282,7 @@ def test_a_net_that_learns_less_in_its_few_steps_than_a_linear_model_is_not_subm
     found, _ = validated(survivors(), {"net": shortened}, deadline=Deadline(30.0), jobs=1)
     assert [one.name for one in found.models] == ["quick-linear"]
     assert found.models[0].fits == {0: (0, 1, 2, 3, 4)}
-    assert found.skipped == {"net": "the time sufficed for so few steps that quick-linear predicts better"}
+    assert found.skipped == {"net": "there was time for so few steps that quick-linear predicts better"}
     assert not found.shortened
 
 

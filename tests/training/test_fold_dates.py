@@ -27,7 +27,7 @@ def test_the_dates_of_each_fold_the_override_and_the_refit_are_said() -> None:
     assert "(--split rows, or --split COLUMN)" in sentences[0]
     assert "; 10 trains up to" not in sentences[1]
     assert sentences[1].endswith("trains up to 2020-03-10 and validates 2020-03-11 to 2020-03-20.")
-    assert sentences[2] == "Models for the test rows are trained once more, on all rows of train."
+    assert sentences[2] == "Models for the test rows are retrained on all rows of train."
 
 
 def test_show_lists_the_dates_of_each_fold() -> None:
@@ -46,7 +46,7 @@ def test_folds_that_are_not_ahead_have_no_dates_to_say() -> None:
     problem = dated(PeriodEnds("day", "week", horizon=1, n_splits=2))
     assert "folds" not in describe(problem)
     assert describe_fold_dates(problem, make_folds(problem)) == (
-        "Models for the test rows are trained once more, on all rows of train.",
+        "Models for the test rows are retrained on all rows of train.",
     )
     ordinary = problem_of(prices())
     assert describe_fold_dates(ordinary, make_folds(ordinary)) == ()
