@@ -29,7 +29,7 @@ __all__ = ["home", "module_path", "write_module"]
 _WIDTH = 88  # of a line: ruff format's own, so that it finds nothing to change here or with longer lines
 _SHOWN_COLUMNS = 40
 _PAGES = {
-    "metric": 'Kaggle\'s page says it under "Evaluation".',
+    "metric": 'Kaggle states it under "Evaluation".',
     "groups": 'Or do train and test share groups? Then: split="rows".',
     "splitter": "The folds must mirror the split into train and test: by row, group or time.",
 }
