@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, combinations
 from shlex import quote
 from typing import NamedTuple
@@ -74,8 +74,10 @@ def group_overlap(problem: Problem, folds: Folds) -> Iterator[Finding]:
     if not any(overlap.differs for overlap in overlaps):
         made = _overlaps(problem, folds, chain(_parts(problem), _pairs(problem)))
         found = [one for one in made if one.differs and one.validation > one.test]
+        numbers = _numbers(problem)
         for among in (True, False):
-            made = _overlaps(problem, folds, _parts_of_numbers(problem, among=among))
+            columns = [column for column, lies_among in numbers.items() if lies_among == among]
+            made = _overlaps(problem, folds, _parts_of_numbers(problem, columns))
             found += [one._replace(by_construction=among) for one in made if one.by_construction]
         overlaps = sorted(found, reverse=True) or overlaps
     if not overlaps:
@@ -154,19 +156,23 @@ def _parts(problem: Problem) -> Iterator[_Column]:
         yield f"{column}, ignoring case and word order,", ours, theirs
 
 
-def _parts_of_numbers(problem: Problem, *, among: bool) -> Iterator[_Column]:
-    """Numbers without their decimals or last digits, which may name a group: 1042.3 and 104203 for patient 1042.
-
-    among : whether test's numbers lie among those of train; elsewhere, a measure that has moved is no group.
-    """
+def _numbers(problem: Problem) -> dict[str, bool]:
+    """Columns of numbers that may name groups, and whether test's lie among train's: elsewhere, a measure has moved."""
     train, test = problem.tables.train, problem.tables.test
     columns = [c for c in train if c not in (problem.id, *problem.targets, problem.groups) and c in test.columns]
     numbers = [c for c in columns if all(pd.api.types.is_numeric_dtype(frame[c]) for frame in (train, test))]
     numbers = [c for c in numbers if train[c].nunique() > _FEW * len(train) and not goes_on(train[c], test[c])]
-    for column in numbers[:_NUMBERS]:
-        low, high = train[column].quantile(0.05), train[column].quantile(0.95)
-        if (low <= test[column].median() <= high) != among or find_factor(train[column], test[column]) is not None:
-            continue
+    return {
+        column: bool(train[column].quantile(0.05) <= test[column].median() <= train[column].quantile(0.95))
+        for column in numbers[:_NUMBERS]
+        if find_factor(train[column], test[column]) is None
+    }
+
+
+def _parts_of_numbers(problem: Problem, columns: Sequence[str]) -> Iterator[_Column]:
+    """Numbers without their decimals or last digits, which may name a group: 1042.3 and 104203 for patient 1042."""
+    train, test = problem.tables.train, problem.tables.test
+    for column in columns:
         is_float = pd.api.types.is_float_dtype(train[column])
         for unit in list(_DROPPED)[:1] if is_float else list(_DROPPED)[1:]:
             ours, theirs = (

@@ -7,6 +7,7 @@ import hashlib
 import sys
 import sysconfig
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -150,14 +151,20 @@ def _imported_modules(folder: Path, package: str) -> dict[Path, str]:
 def _imports(file: Path, package: str) -> Iterator[str]:
     """What a file imports, anywhere in it: top-level names, and of competitions also the name of the competition."""
     try:
-        tree = ast.parse(file.read_bytes())
+        yield from _imports_of_text(file.read_bytes(), package)
     except (OSError, SyntaxError, ValueError):
         return
-    for node in ast.walk(tree):
+
+
+@lru_cache(maxsize=256)  # a run asks twice: for its record, and for the code that it keeps
+def _imports_of_text(text: bytes, package: str) -> tuple[str, ...]:
+    found = []
+    for node in ast.walk(ast.parse(text)):
         for name in _imported_names(node, package):
             parts = name.split(".")
             is_competition = ".".join(parts[:2]) == competitions.__name__ and len(parts) > 2
-            yield ".".join(parts[:3]) if is_competition else parts[0]
+            found.append(".".join(parts[:3]) if is_competition else parts[0])
+    return tuple(dict.fromkeys(found))
 
 
 def _imported_names(node: ast.AST, package: str) -> list[str]:
