@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from itertools import chain, combinations
 from shlex import quote
 from typing import NamedTuple
@@ -156,7 +156,7 @@ def _parts(problem: Problem) -> Iterator[_Column]:
         yield f"{column}, ignoring case and word order,", ours, theirs
 
 
-def _numbers(problem: Problem) -> dict[str, bool]:
+def _numbers(problem: Problem) -> dict[Hashable, bool]:
     """Columns of numbers that may name groups, and whether test's lie among train's: elsewhere, a measure has moved."""
     train, test = problem.tables.train, problem.tables.test
     columns = [c for c in train if c not in (problem.id, *problem.targets, problem.groups) and c in test.columns]
@@ -169,7 +169,7 @@ def _numbers(problem: Problem) -> dict[str, bool]:
     }
 
 
-def _parts_of_numbers(problem: Problem, columns: Sequence[str]) -> Iterator[_Column]:
+def _parts_of_numbers(problem: Problem, columns: Sequence[Hashable]) -> Iterator[_Column]:
     """Numbers without their decimals or last digits, which may name a group: 1042.3 and 104203 for patient 1042."""
     train, test = problem.tables.train, problem.tables.test
     for column in columns:
