@@ -120,7 +120,7 @@ def test_labels_are_written_as_in_the_sample_submission(
     frame = make_submission(problem, blend(chance)).frame
     assert frame["survived"].tolist() == [written[0]] * 15 + [written[1]] * 15
     assert type(frame["survived"].tolist()[0]) is type(written[0])
-    noted = any("as the sample submission does" in note for note in problem.tables.source.notes)
+    noted = any("in the form of the sample submission" in note for note in problem.tables.source.notes)
     assert noted == isinstance(labels[0], str)
 
 
