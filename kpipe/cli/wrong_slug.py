@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 from pathlib import Path
@@ -59,7 +60,7 @@ def _error_of_files(given: str, command: str) -> UsageError:
     name = re.split(r"[/\\]", given.rstrip("/\\"))[-1].split(".")[0]
     slug = name if competitions.is_slug(name) and name.lower() not in _ROLES else "SLUG"
     call = f"kpipe {command} {slug} --data {shlex.quote(given)}"
-    missing = "" if Path(given).expanduser().exists() else " There is no such file here: check its path."
+    missing = "" if os.path.exists(os.path.expanduser(given)) else " There is no such file here: check its path."
     error = UsageError(
         f"{given!r} cannot be a competition. Name the competition, and pass its files with --data: {call}.{missing}",
         code="invalid-slug",
