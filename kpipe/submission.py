@@ -197,8 +197,8 @@ def rows_of_sample(tables: Tables, id: str) -> np.ndarray:
     repeated = tables.test[id][tables.test[id].duplicated()]
     if len(repeated):
         raise SubmissionError(
-            f"test.csv repeats ids, such as {_examples(repeated)}. Combine the rows of each id into one in clean, or "
-            "name another column with --id.",
+            f"test.csv repeats ids, such as {_examples(repeated.drop_duplicates())}. Combine the rows of each id into "
+            "one in clean (kpipe new writes a module for it), or name another column with --id.",
             code="repeated-ids",
             file="test.csv",
             column=id,

@@ -77,6 +77,8 @@ def check_ids(
             if name in frame.columns and not (role == "train" and _have_several_rows(frame[name])):
                 if role == "test" and _may_be_part_of_an_id(frame[name], frames["sample"]):
                     continue  # see kpipe.problem.alignment
+                if role == "test" and _may_be_combined(frame[name], frames):
+                    continue  # by clean; else the rehearsal of the submission refuses them
                 together = _unique_together(frame, frames["sample"], name) if role == "test" else []
                 _check_unique(files[role], frame[name], advice=_joined(together) if together else _ADVICE[role])
 
@@ -128,6 +130,13 @@ def _may_be_part_of_an_id(ids: pd.Series, sample: pd.DataFrame) -> bool:
     """Whether many of test's ids repeat and the sample has other ids, which may join several columns."""
     repeat = ids.nunique() < _MIN_UNIQUE * len(ids)
     return repeat and ids.name in sample and not sample[ids.name].isin(ids).all()
+
+
+def _may_be_combined(ids: pd.Series, frames: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether test has several rows for most of the sample submission's ids, as train has for its own."""
+    train, wanted = frames["train"], frames["sample"][ids.name]
+    many = ids.nunique() < _MIN_UNIQUE * len(ids) and ids.nunique() == len(wanted)
+    return many and ids.name in train and _have_several_rows(train[ids.name]) and bool(wanted.isin(ids).all())
 
 
 def _have_several_rows(ids: pd.Series) -> bool:

@@ -19,7 +19,7 @@ _MOST_NAMED = 5  # columns or labels in a note
 
 
 def notes_on(problem: Problem) -> Iterator[str]:
-    """Yield notes about a vault, unfilled columns, missing targets, stubs and the spelling of labels.
+    """Yield notes about a vault, unfilled columns, missing targets, repeated ids, stubs and the spelling of labels.
 
     Parameters
     ----------
@@ -37,6 +37,7 @@ def notes_on(problem: Problem) -> Iterator[str]:
         )
     yield from _on_unfilled_columns(problem)
     yield from _on_missing_targets(problem)
+    yield from _on_repeated_ids(problem)
     yield from _on_a_stub(problem)
     yield from _on_labels(problem)
 
@@ -55,6 +56,15 @@ def _on_missing_targets(problem: Problem) -> Iterator[str]:
         yield (
             f"Each target is trained and scored on the rows of train.csv in which it is known, of {len(problem.y):,}: "
             f"{_first(known)}."
+        )
+
+
+def _on_repeated_ids(problem: Problem) -> Iterator[str]:
+    ids = problem.tables.test.get(problem.id)
+    if ids is not None and ids.duplicated().any():
+        yield (
+            f"test.csv has {len(ids):,} rows for {ids.nunique():,} ids, and a submission needs one for each: kpipe trains "
+            f"no model until clean combines the rows of each id (kpipe new {problem.slug} writes a module for it)."
         )
 
 

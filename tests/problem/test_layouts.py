@@ -9,11 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kpipe import run
+from kpipe import load, run
 from kpipe.core.values import Tables
-from kpipe.errors import DataError
+from kpipe.errors import DataError, SubmissionError
 from kpipe.features.text import TextFeatures
+from kpipe.problem.competition import Competition
+from kpipe.problem.problem import define_problem
 from kpipe.problem.splitters import ByTime
+from kpipe.submission import rehearse
+from kpipe.training.folds import make_folds
 from tests.tables import prepared, problem_of, survivors, tables, write
 
 
@@ -152,3 +156,32 @@ def test_texts_that_are_all_alike_warn_of_nothing() -> None:
     fitted = TextFeatures.fit(texts, random_state=0)
     assert fitted is not None
     assert all(np.isfinite(values).all() for values in fitted.transform(texts).values())
+
+
+def statements(*, customers: int = 60) -> Tables:
+    """Several monthly rows for each customer, in train and in test, of which one prediction each is asked for."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"customer": np.repeat([f"c{number:03}" for number in range(2 * customers)], 4)})
+    frame["balance"] = np.repeat(rng.normal(size=2 * customers), 4) + 0.1 * rng.normal(size=len(frame))
+    frame["target"] = (frame.groupby("customer")["balance"].transform("mean") > 0).astype(int)
+    train, test = frame.iloc[: 4 * customers], frame.iloc[4 * customers :].drop(columns="target").reset_index(drop=True)
+    return tables(train, test, pd.DataFrame({"customer": test["customer"].unique(), "target": 0.5}))
+
+
+def by_customer(given: Tables) -> Tables:
+    train, test = (frame.groupby("customer", as_index=False).mean() for frame in (given.train, given.test))
+    return replace(given, train=train.astype({"target": int}), test=test)
+
+
+def test_rows_of_one_id_are_refused_until_clean_combines_them(tmp_path: Path) -> None:
+    data = write(statements(), tmp_path / "data")
+    with pytest.raises(SubmissionError, match=r"test\.csv repeats ids, .*into one in clean \(kpipe new"):
+        run("made-by-hand", data=data, models=["linear"], out=tmp_path / "out", jobs=1)
+    (note,) = (
+        note for note in prepared("made-by-hand", data=data).tables.source.notes if "240 rows for 60 ids" in note
+    )
+    assert "until clean combines the rows of each id" in note
+    combining = Competition(slug="made-by-hand", clean=by_customer)
+    problem = define_problem(combining, load("made-by-hand", data))
+    assert (len(problem.tables.train), len(problem.tables.test)) == (60, 60)
+    rehearse(problem, make_folds(problem))

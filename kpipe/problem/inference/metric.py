@@ -85,7 +85,7 @@ def _usual(competition: Competition, tables: Tables, has_pictures: bool) -> tupl
             return "auc", f"{held}, and pictures are 0 or 1"
         if (share := float(min(labels.mean(), 1 - labels.mean()))) < _RARE:
             return "auc", f"{held}, and {share:.1%} of the targets are {int(labels.mean() < 0.5)}, too few for accuracy"
-        return "accuracy", f"{held}, which may also stand for probabilities: if these are asked for, --metric auc"
+        return "accuracy", f"{held}, which may also stand for probabilities (then: --metric auc)"
     if placeholder.dtype.kind == "f" and labels.nunique() > 2:
         return "accuracy", f"{labels.nunique()} classes have no single probability"
     if placeholder.dtype.kind == "f":
