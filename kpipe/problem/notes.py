@@ -63,8 +63,8 @@ def _on_repeated_ids(problem: Problem) -> Iterator[str]:
     ids = problem.tables.test.get(problem.id)
     if ids is not None and ids.duplicated().any():
         yield (
-            f"test.csv has {len(ids):,} rows for {ids.nunique():,} ids, and a submission needs one for each: kpipe trains "
-            f"no model until clean combines the rows of each id (kpipe new {problem.slug} writes a module for it)."
+            f"test.csv has {len(ids):,} rows for {ids.nunique():,} ids, and a submission needs one for each: kpipe "
+            f"trains no model until clean combines the rows of each id (kpipe new {problem.slug} writes a module for it)."
         )
 
 
