@@ -64,7 +64,8 @@ def _on_repeated_ids(problem: Problem) -> Iterator[str]:
     if ids is not None and ids.duplicated().any():
         yield (
             f"test.csv has {len(ids):,} rows for {ids.nunique():,} ids, and a submission needs one for each: kpipe "
-            f"trains no model until clean combines the rows of each id (kpipe new {problem.slug} writes a module for it)."
+            f"trains no model until clean combines the rows of each id (for a module with clean: kpipe new "
+            f"{problem.slug})."
         )
 
 
