@@ -13,15 +13,15 @@ from kpipe.data.column_types import to_numeric
 
 __all__ = [
     "Derived",
-    "find_linear_leak",
     "greatest_of_columns",
     "joint_categories",
+    "number_columns",
     "number_pairs",
     "remainders",
     "text_pairs",
 ]
 
-_NUMBERS, _SUMMED, _SCREENED = 50, 300, 300  # columns that are paired, and summed; rows of the screening
+_NUMBERS, _SCREENED = 50, 300  # columns that are paired; rows of the screening
 _MIN_SKILL = 0.95  # 2 AUC - 1, or the rank correlation, from which a pair of columns is examined
 _MAX_LEVELS, _CATEGORIES, _MAX_CELLS = 12, 24, 120  # of columns of categories that are joined, and of their product
 _SCREENED_CELLS, _MIN_CELL_SKILL = (
@@ -30,10 +30,9 @@ _SCREENED_CELLS, _MIN_CELL_SKILL = (
 )  # rows, and share of errors removed, by which joint categories are screened
 _MISSING = (0.01, 0.99)  # share of missing values of a column whose gaps may tell
 _MODULI = (3, 4, 6, 7, 8, 9, 11, 12, 13, 16, 24, 60)  # those of a decimal's last digits are among the parts of numbers
+_BITS = 20  # binary digits of a whole number that are examined
 _FLAGS, _MOST_FLAGS = 3, 12  # levels, and number, of columns of which four and five are joined
 _TEXTS = 8
-# R² of held-out rows that is exact, and nearly so; share of present values; rows.
-_EXACT, _NEARLY, _MIN_PRESENT, _MIN_ROWS = 0.9999, 0.995, 0.98, 100
 _COMBINATIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "{} minus {}": lambda a, b: a - b,
     "{} plus {}": lambda a, b: a + b,
@@ -42,6 +41,8 @@ _COMBINATIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "{1} divided by {0}": lambda a, b: b / a,
     "The absolute difference of {} and {}": lambda a, b: np.abs(a - b),
     "The sum of the squares of {} and {}": lambda a, b: a * a + b * b,
+    "The greater of {} and {}": np.maximum,
+    "The smaller of {} and {}": np.minimum,
 }
 _REMAINDERS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "Whether {} minus {} is even": lambda a, b: (a - b) % 2,
@@ -81,7 +82,7 @@ def number_pairs(X: pd.DataFrame, skills: Screen, cells: Screen | None) -> Itera
     Derived
         All pairs are screened in some of the rows; only those that pass are yielded.
     """
-    numbers = dict(_numbers(X))
+    numbers = dict(number_columns(X))
     some = np.random.default_rng(1).permutation(len(X))[:_SCREENED]
     whole = {name for name, values in numbers.items() if np.array_equal(np.round(values[some]), values[some])}
     for one in numbers:
@@ -96,7 +97,7 @@ def number_pairs(X: pd.DataFrame, skills: Screen, cells: Screen | None) -> Itera
 
 
 def remainders(X: pd.DataFrame, cells: Screen) -> Iterator[Derived]:
-    """Remainders of integers that predict the class, as if every seventh number belonged to one.
+    """Remainders and binary digits of integers that predict the class, as if every seventh number belonged to one.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ def remainders(X: pd.DataFrame, cells: Screen) -> Iterator[Derived]:
         Those that pass a screening in some of the rows.
     """
     some = np.random.default_rng(4).permutation(len(X))[:_SCREENED_CELLS]
-    for column, values in _numbers(X):
+    for column, values in number_columns(X):
         if np.ptp(values[some]) < _MODULI[0] or not np.array_equal(np.round(values[some]), values[some]):
             continue
         table = np.column_stack([values[some] % modulus for modulus in _MODULI])
@@ -118,6 +119,10 @@ def remainders(X: pd.DataFrame, cells: Screen) -> Iterator[Derived]:
         if len(good):
             modulus = _MODULI[good[0]]
             yield Derived(f"The remainder of {column} by {modulus}", (column,), values % modulus, codes=True)
+        bits = np.column_stack([values[some] // 2**place % 2 for place in range(1, _BITS)])
+        for place in 1 + np.flatnonzero(cells(bits, some) >= _MIN_CELL_SKILL)[:1]:
+            subject = f"Binary digit {place + 1} of {column}, from the right,"
+            yield Derived(subject, (column,), values // 2**place % 2, codes=True)
 
 
 def greatest_of_columns(X: pd.DataFrame, cells: Screen, classes: int) -> Iterator[Derived]:
@@ -136,7 +141,7 @@ def greatest_of_columns(X: pd.DataFrame, cells: Screen, classes: int) -> Iterato
     Derived
         Those that pass a screening in some of the rows.
     """
-    numbers = dict(_numbers(X)) if classes > 2 else {}
+    numbers = dict(number_columns(X)) if classes > 2 else {}
     some = np.random.default_rng(3).permutation(len(X))[:_SCREENED_CELLS]
     for start in range(len(numbers) - classes + 1):
         names = tuple(numbers)[start : start + classes]
@@ -146,7 +151,20 @@ def greatest_of_columns(X: pd.DataFrame, cells: Screen, classes: int) -> Iterato
             yield Derived(f"Which of {', '.join(names)} is greatest", names, which, codes=True)
 
 
-def _numbers(X: pd.DataFrame, most: int = _NUMBERS) -> Iterator[tuple[str, np.ndarray]]:
+def number_columns(X: pd.DataFrame, most: int = _NUMBERS) -> Iterator[tuple[str, np.ndarray]]:
+    """Columns that hold numbers or dates, and more than two values.
+
+    Parameters
+    ----------
+    X : DataFrame
+    most : int
+        Number of columns, at most.
+
+    Yields
+    ------
+    tuple of (str, array)
+        The name and the (n,) numbers.
+    """
     found = 0
     for column in X:
         if found < most and X[column].nunique() > 2:
@@ -178,7 +196,7 @@ def _screened(
 
 
 def text_pairs(X: pd.DataFrame) -> Iterator[Derived]:
-    """Whether the texts of two columns are equal, or one is a part of the other.
+    """Whether the texts of two columns are equal, begin or end alike, or one is a part of the other.
 
     Parameters
     ----------
@@ -198,6 +216,10 @@ def text_pairs(X: pd.DataFrame) -> Iterator[Derived]:
         equal = a == b
         if equal.any() and not equal.all():
             yield Derived(f"Whether {one} equals {two}", (one, two), equal.astype(int), codes=True)
+        for which, place in (("begin", slice(1)), ("end", slice(-1, None))):
+            alike = np.array([x[place] == y[place] for x, y in zip(a, b, strict=True)])
+            if alike.any() and not alike.all() and not np.array_equal(alike, equal):
+                yield Derived(f"Whether {one} and {two} {which} alike", (one, two), alike.astype(int), codes=True)
         within = np.array([x in y or y in x for x, y in zip(a, b, strict=True)])
         if within.any() and not within.all() and not np.array_equal(within, equal):
             yield Derived(f"Whether {one} and {two} contain each other", (one, two), within.astype(int), codes=True)
@@ -252,54 +274,3 @@ def _join(codes: list[np.ndarray]) -> np.ndarray | None:
     for more in codes[1:]:
         joint = joint * (int(more.max()) + 1) + more
     return joint if int(joint.max()) < _MAX_CELLS else None
-
-
-def find_linear_leak(X: pd.DataFrame, y: np.ndarray) -> tuple[list[str], str, bool] | None:
-    """Columns whose weighted sum is the target or its logarithm; None if there are none.
-
-    Parameters
-    ----------
-    X : DataFrame
-    y : (n,) array of float
-
-    Returns
-    -------
-    tuple of (list of str, str, bool) or None
-        The columns that weigh most, the predicate of a sentence about them, and whether they give it exactly.
-    """
-    numbers = {name: values for name, values in _numbers(X, _SUMMED) if np.isfinite(values).mean() >= _MIN_PRESENT}
-    if len(numbers) < 2 or len(y) < max(_MIN_ROWS, 2 * len(numbers) + 40) or not np.ptp(y):
-        return None
-    table = np.column_stack(list(numbers.values()))
-    rows = np.isfinite(table).all(axis=1) & np.isfinite(y)
-    table, y = table[rows], y[rows]
-    varies = (np.ptp(table[::2], axis=0) > 0) & (np.ptp(table[1::2], axis=0) > 0)
-    used = [name for name, one in zip(numbers, varies.tolist(), strict=True) if one]
-    for words, names, inputs, goal in _linear_forms(used, table[:, varies], y):
-        r2, weights = _linear_fit(inputs, goal)
-        if r2 >= _NEARLY:
-            heavy = [names[place] for place in np.argsort(-weights)[:4] if weights[place] > 0.01 * weights.max()]
-            how = "exactly" if r2 >= _EXACT else "nearly exactly"
-            return heavy, f"give the target {how}, as {words} (R² {r2:.5f} in held-out rows)", r2 >= _EXACT
-    return None
-
-
-def _linear_forms(
-    names: list[str], table: np.ndarray, y: np.ndarray
-) -> Iterator[tuple[str, list[str], np.ndarray, np.ndarray]]:
-    """What a sum may be called, the names of its columns, their values, and the target."""
-    yield "a weighted sum", names, table, y
-    positive = (table > 0).all(axis=0)
-    if len(y) and (y > 0).all() and positive.sum() >= 2:
-        few = [names[place] for place in np.flatnonzero(positive)]
-        yield "a product of powers", few, np.log(table[:, positive]), np.log(y)
-
-
-def _linear_fit(inputs: np.ndarray, goal: np.ndarray) -> tuple[float, np.ndarray]:
-    """R² of every second row by a least-squares fit to the others, and how much each column contributes."""
-    spread = inputs.std(axis=0)
-    scaled = (inputs - inputs.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    design = np.column_stack([np.ones(len(scaled)), scaled])
-    weights = np.linalg.lstsq(design[::2], goal[::2], rcond=None)[0]
-    errors = goal[1::2] - design[1::2] @ weights
-    return float(1 - (errors**2).mean() / goal[1::2].var()), np.abs(weights[1:])

@@ -72,8 +72,9 @@ def duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Finding]
         return
     names = f"all columns except the id{',' if ignored else ' and'} the target"
     names += f" and {list_names(list(ignored))}" if ignored else ""
-    counts = []
+    counts, repeated = [], None
     for number, hashes in enumerate(_hashes(tables, compared, folds)):
+        repeated = _repeated_in_test(hashes, names) if not number else repeated
         counts.append(_count(hashes, folds))
         found = counts[-1]
         if found.z > _SIGNIFICANT + (number > 0) and found.excess >= _MIN_EXCESS:
@@ -93,10 +94,28 @@ def duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Finding]
             "predicted.",
         )
         return
+    if repeated is not None:
+        yield "warn", repeated
+        return
     yield (
         "pass",
         f"{counts[0].validation:.1%} of validation rows also occur, identically ({names}), among the training rows of "
         f"their fold; for test rows it is {counts[0].test:.1%}.",
+    )
+
+
+def _repeated_in_test(hashes: _Hashes, names: str) -> str | None:
+    """A sentence about rows of test that repeat each other, where rows of train do not; None if there are none."""
+    ours, theirs = (float(pd.Series(part).duplicated().mean()) for part in (hashes.train, hashes.test))
+    z = two_proportion_z(theirs, len(hashes.test), ours, len(hashes.train))
+    if ours > _MIN_EXCESS or theirs < _MIN_COPIED or z < 2 * _SIGNIFICANT:
+        return None
+    place = int(pd.Series(hashes.test).duplicated().to_numpy().argmax())
+    first = int((hashes.test == hashes.test[place]).argmax())
+    return (
+        f"{theirs:.1%} of test rows repeat an earlier one ({names}), such as rows {first + 1} and {place + 1} of test, "
+        f"but only {ours:.1%} of train rows do: a part of test may have been written twice, or over other rows. "
+        "Compare test with its source."
     )
 
 

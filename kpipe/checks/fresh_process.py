@@ -34,6 +34,8 @@ __all__ = ["FreshFit", "FreshFitError", "fit_in_fresh_process"]
 
 _TIMEOUT = 1_800.0  # seconds
 _AHEAD, _CLOCKS = 40 * 86_400.0 + 12_345.0, 5  # seconds by which the clock is ahead, once to five times by the seed
+_ENVIRONMENT = dict(os.environ)  # what fits of this process add is not passed on
+_PASSED_ON = ("KPIPE_", "CUDA_", "HF_", "TORCH_", "XDG_")  # what a caller sets later, too
 _BEGAN = time.time()  # fits of this process come later
 _CODE = (".py", ".pyc", ".so")
 _OWN = (str(Path(__file__).resolve().parents[1]), "site-packages", "<frozen", str(Path(os.__file__).parent))
@@ -139,7 +141,7 @@ def _at(problem: Problem, path: Path) -> Problem:
 
 def _run(command: list[str], hash_seed: int, result: Path) -> bytes:
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name in _ENVIRONMENT or name.startswith(_PASSED_ON)},
         "PYTHONHASHSEED": str(hash_seed),
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }

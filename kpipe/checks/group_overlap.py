@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from itertools import chain, combinations
+from itertools import chain, combinations, pairwise
 from shlex import quote
 from typing import NamedTuple
 
@@ -43,6 +43,7 @@ _PATTERNS = {
 _JOINED, _MIN_JOINED, _KNOWN = 8, 5, 0.9
 # By which numbers are divided: the whole part may name a group.
 _DROPPED = {1: "its decimals", 10: "its last digit", 100: "its last two digits", 1_000: "its last three digits"}
+_CELLS = 1_000  # per column, of a grid on which neighbouring rows may be of one place
 _INFINITE = [np.inf, -np.inf]
 _ROWS = 10_000  # of a large table that are used, on average
 
@@ -79,6 +80,7 @@ def group_overlap(problem: Problem, folds: Folds) -> Iterator[Finding]:
             columns = [column for column, lies_among in numbers.items() if lies_among == among]
             made = _overlaps(problem, folds, _parts_of_numbers(problem, columns))
             found += [one._replace(by_construction=among) for one in made if one.by_construction]
+        found += [one for one in _overlaps(problem, folds, _places(problem)) if one.by_construction]
         overlaps = sorted(found, reverse=True) or overlaps
     if not overlaps:
         yield "pass", "No column has values that repeat in small groups."
@@ -179,6 +181,24 @@ def _parts_of_numbers(problem: Problem, columns: Sequence[Hashable]) -> Iterator
                 (frame[column].astype("float64") // unit).replace(_INFINITE, np.nan) for frame in (train, test)
             )
             yield f"{column} without {_DROPPED[unit]}", ours.astype("Int64"), theirs.astype("Int64")
+
+
+def _places(problem: Problem) -> Iterator[_Column]:
+    """Two neighbouring columns on a grid: rows in one cell may be of one place, measured several times."""
+    train, test = problem.tables.train, problem.tables.test
+    names = [c for c in problem.columns if pd.api.types.is_float_dtype(train[c]) and c != problem.groups]
+    names = [c for c in names if train[c].nunique() > _FEW * len(train) and train[c].notna().all()]
+    for one, two in list(pairwise(names))[:_NUMBERS]:
+        ours, theirs = (
+            _cells(frame[one], train[one]) + 2 * _CELLS * _cells(frame[two], train[two]) for frame in (train, test)
+        )
+        yield f"{one} and {two}, rounded,", ours.astype("Int64"), theirs.astype("Int64")
+
+
+def _cells(column: pd.Series, train: pd.Series) -> pd.Series:
+    """The place of each number in the range of train, in whole cells."""
+    cells = (column - train.min()) * _CELLS / max(float(np.ptp(train)), 1e-300)
+    return cells.round().replace(_INFINITE, np.nan).rename(None)
 
 
 def _pairs(problem: Problem) -> Iterator[_Column]:

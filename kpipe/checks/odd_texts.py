@@ -84,6 +84,16 @@ def _ways(train: pd.Series, test: pd.Series) -> Iterator[tuple[str, tuple[np.nda
     yield f"has exactly {longest} characters", (lengths[0] == longest, lengths[1] == longest)
     for what, pattern in _MARKS.items():
         yield f"has {what}", (train.str.contains(pattern).to_numpy(), test.str.contains(pattern).to_numpy())
+    yield from _edges(train, test)
+
+
+def _edges(train: pd.Series, test: pd.Series) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
+    """Marks and digits with which a text may begin or end, such as > before a quotation."""
+    for where, place in (("begins", 0), ("ends", -1)):
+        ours, theirs = (texts.str[place].fillna("").to_numpy(dtype=str) for texts in (train, test))
+        for character in sorted({*ours, *theirs}):
+            if character and not character.isalpha():
+                yield f"{where} with {str(character)!r}", (ours == character, theirs == character)
 
 
 def _each(texts: pd.Series, has: Callable[[str], bool]) -> np.ndarray:

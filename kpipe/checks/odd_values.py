@@ -41,6 +41,7 @@ _UNITS = (
 _SCALES = {"Fahrenheit": (1.8, 32.0), "Kelvin": (1.0, 273.15)}  # of degrees Celsius: a factor, then a number to add
 _BY_CHANCE = 1e-7  # probability that so many rows of test lie beyond all of train's
 _BEYOND = 0.02  # of train's range, by which they must: a leap year has a day 366
+_MORE_ROUNDED = 0.06  # share of test's rows that are rounded, beyond that of train's
 _USUAL, _MIN_VALUES = 0.999, 20  # share of train's values with as many decimals, and different values of such a column
 
 
@@ -266,16 +267,17 @@ def _more_decimals(column: str, ours: np.ndarray, theirs: np.ndarray) -> Iterato
 
 
 def _fewer_decimals(column: str, ours: np.ndarray, theirs: np.ndarray) -> Iterator[str]:
-    """Values of test with fewer decimals than train's: rounded, or written down by others."""
-    for decimals in range(3):
+    """Values of test with fewer decimals, or more zeros at their end, than train's: rounded, or written by others."""
+    for decimals in range(-2, 3):
         before, now = _share_with(ours, decimals), _share_with(theirs, decimals)
         z = two_proportion_z(now, len(theirs), before, len(ours))
         if before > 0.5:
             return
-        if z > _SIGNIFICANT + 1 and now - before > 0.1 and len(np.unique(ours)) >= _MIN_VALUES:
+        if z > _SIGNIFICANT + 1 and now - before > _MORE_ROUNDED and len(np.unique(ours)) >= _MIN_VALUES:
+            what = f"has at most {decimals} decimals" if decimals >= 0 else f"ends in {'0' * -decimals}"
             yield (
-                f"{column} has at most {decimals} decimals in {now:.0%} of test's rows, in {before:.0%} of train's: "
-                "some are rounded, or in another unit. Round or convert both tables to the same form in clean."
+                f"{column} {what} in {now:.0%} of test's rows, in {before:.0%} of train's: some are rounded, or in "
+                "another unit. Round or convert both tables to the same form in clean."
             )
             return
 

@@ -61,6 +61,9 @@ def row_order_leakage(problem: Problem, folds: Folds) -> Iterator[Finding]:
     y = train[problem.targets[0]].iloc[rows]
     found, between = [], ""
     for name, order in _orders(problem, train):
+        if name == problem.groups and (mixed := _neighbouring_groups(problem, folds, order)) is not None:
+            yield "warn", mixed
+            return
         score = _score_order(order[rows].astype(np.float64), y, classification=problem.task == "classification")
         if score is not None and _test_lies_between(problem, name, order):
             between = f" By {'the id' if name == _ROW_NUMBER else name}, rows of test lie between those of train."
@@ -98,6 +101,28 @@ def row_order_leakage(problem: Problem, folds: Folds) -> Iterator[Finding]:
         yield "warn", f"{detail} {advice}"
 
 
+def _neighbouring_groups(problem: Problem, folds: Folds, order: np.ndarray) -> str | None:
+    """What is wrong if groups are times: test has later ones, neighbours are similar, and folds mix them."""
+    name = str(problem.groups)
+    one_each = np.unique(order, return_index=True)[1]
+    if name == problem.id or not _goes_on(problem, name) or _are_blocks(order, folds, one_each):
+        return None
+    y = problem.tables.train[problem.targets[0]]
+    numbers = y if problem.task == "regression" else pd.Series(y == y.mode().iloc[0], index=y.index)
+    means = numbers.astype(np.float64).groupby(order).mean()
+    score = _score_order(means.index.to_numpy(dtype=np.float64), means, classification=False)
+    if score is None:
+        return None
+    column = (
+        repr(name) if problem.tables.train[name].dtype.kind in "iufMm" else "a column that clean makes of its number"
+    )
+    return (
+        f"{name} alone predicts the mean of {y.name} of groups that are not in training: R² {score.random:.2f}. By "
+        f"{name}, test comes after train, as by a time, and folds mix groups that are near each other, so the score "
+        f"is too optimistic. Validate on later rows (splitter=ByTime, with {column})."
+    )
+
+
 def _test_lies_between(problem: Problem, name: str, order: np.ndarray) -> bool:
     """Whether rows of test lie between those of train by an order, as after a split by row of one ordered table.
 
@@ -116,9 +141,13 @@ def _test_lies_between(problem: Problem, name: str, order: np.ndarray) -> bool:
     return _is_mixed(of_test[np.argsort(np.concatenate([order, theirs]), kind="stable")])
 
 
-def _are_blocks(order: np.ndarray, folds: Folds) -> bool:
-    """Whether the validation rows of each fold are stretches of the order, rather than scattered between others."""
-    for train, valid in zip(folds.train, folds.valid, strict=True):
+def _are_blocks(order: np.ndarray, folds: Folds, some: np.ndarray | None = None) -> bool:
+    """Whether the validation rows of each fold are stretches of the order, rather than scattered between others.
+
+    some : the rows that are looked at, such as one of each group; None for all.
+    """
+    for fitted, held in zip(folds.train, folds.valid, strict=True):
+        train, valid = (part if some is None else np.intersect1d(part, some) for part in (fitted, held))
         rows = np.concatenate([train, valid])
         validates = np.repeat([False, True], [len(train), len(valid)])
         if _is_mixed(validates[np.argsort(order[rows], kind="stable")]):
@@ -138,7 +167,7 @@ def _orders(problem: Problem, train: pd.DataFrame) -> Iterator[tuple[str, np.nda
     yield _ROW_NUMBER, np.arange(len(train))
     for column in train.columns:
         counts = column in problem.columns and (_numbers_rows(train[column]) or _goes_on(problem, column))
-        if column == problem.id or counts:
+        if column in (problem.id, problem.groups) or counts:
             numbers = _to_numbers(train[column])
             if numbers is not None:
                 yield str(column), numbers
@@ -152,6 +181,8 @@ def _goes_on(problem: Problem, name: object) -> bool:
     if name not in problem.tables.test or problem.tables.test[name].nunique() < 2:
         return False
     train, test = problem.tables.train[name], problem.tables.test[name]
+    if name == problem.groups and train.dtype.kind not in "iufMm":  # a code may hold the number
+        train, test = (pd.Series(_to_numbers(column), dtype="float64") for column in (train, test))
     return continues(train, test) or (train.dtype.kind in "if" and test.dtype.kind in "if" and continues(-train, -test))
 
 

@@ -17,7 +17,6 @@ from kpipe.checks.binning import BinnedColumn, Evidence, bin_column
 from kpipe.checks.class_leakage import MAX_CLASSES, find_class_leak
 from kpipe.checks.combinations import (
     Derived,
-    find_linear_leak,
     greatest_of_columns,
     joint_categories,
     number_pairs,
@@ -25,9 +24,10 @@ from kpipe.checks.combinations import (
     text_pairs,
 )
 from kpipe.checks.interface import Finding, TableCheck
+from kpipe.checks.linear_leakage import find_linear_class_leak, find_linear_leak
 from kpipe.checks.number_leakage import find_rank_leak, is_in_order
 from kpipe.checks.statistics import scaled_ranks
-from kpipe.checks.text_parts import find_telling_words, parts_of_numbers, parts_of_texts
+from kpipe.checks.text_parts import MARKS, find_telling_words, parts_of_numbers, parts_of_texts
 from kpipe.core.values import Folds
 from kpipe.data.column_types import is_pixel_table, to_numeric
 from kpipe.data.dates import parse_dates
@@ -47,7 +47,6 @@ _COLUMNS = 60  # the first ones, of which groups and numbers to rank are taken
 _SEPARATED, _MIN_OF_CLASS = 0.95, 30  # difference of shares of rows of a class and of others; rows of either
 _FEW_CLASSES = 6  # of which each is compared with all others
 _ROUNDED = 3  # decimals up to which numbers may be rounded
-_BLANKS = "The kind of blanks"
 _ROWS_PER_CATEGORY, _MIN_NUMBERS = 20, 50  # of texts whose parts, and of numbers whose digits, are examined
 
 
@@ -84,7 +83,7 @@ class _Target:
     def of_derived(self, one: Derived) -> _Found | None:
         """What derived values contain of the target: they are certain sooner than a column, which may be a sensor."""
         binned = _bin(one.values, codes=one.codes)
-        evidence = self.evidence(binned) or self._of_one_class(binned, marks=one.subject.startswith(_BLANKS))
+        evidence = self.evidence(binned) or self._of_one_class(binned, marks=one.subject.startswith(MARKS))
         if evidence is None:
             return None
         sure = evidence.sure or (evidence.skill >= _SURE and len(self.codes) >= _SURE_ROWS)
@@ -165,7 +164,11 @@ def target_in_parts(problem: Problem, _: Folds) -> Iterator[Finding]:
     target = _Target(y, classification=problem.task == "classification")
     plain = [c for c in X if target.evidence(bin_column(X[c], to_numeric(X[c]))) is not None]
     rest = X.drop(columns=plain)  # target leakage names the others
-    derived = [*_derived(rest), *_of_columns(rest, target), *_within_groups(problem, rows)]
+    derived = [
+        *_derived(rest, _written(rest, problem, rows)),
+        *_of_columns(rest, target),
+        *_within_groups(problem, rows),
+    ]
     found = [one for one in map(target.of_derived, derived) if one is not None]
     found += [
         *_missing(rest, target),
@@ -186,11 +189,19 @@ def target_in_parts(problem: Problem, _: Folds) -> Iterator[Finding]:
     )
 
 
-def _derived(X: pd.DataFrame) -> Iterator[Derived]:
+def _written(X: pd.DataFrame, problem: Problem, rows: np.ndarray) -> pd.DataFrame:
+    """The columns of texts, and those that are read as numbers, such as 12:30:59 and 1.50 mg, as the file has them."""
+    raw = problem.files.train
+    names = [c for c in X if c in raw] if len(raw) == len(problem.tables.train) else []
+    names = [c for c in names if pd.api.types.is_numeric_dtype(X[c]) > pd.api.types.is_numeric_dtype(raw[c])]
+    return X.assign(**{str(c): raw[c].iloc[rows].to_numpy() for c in names})
+
+
+def _derived(X: pd.DataFrame, written: pd.DataFrame) -> Iterator[Derived]:
     # A part of a category says no more than the category, unless each has only a few rows.
     numeric = {c for c in X if pd.api.types.is_numeric_dtype(X[c])}
-    texts = [c for c in X if c not in numeric and X[c].nunique() > len(X) / _ROWS_PER_CATEGORY]
-    texts = texts[:_TEXTS]
+    texts = [c for c in written if not pd.api.types.is_numeric_dtype(written[c])]
+    texts = [c for c in texts if written[c].nunique() > len(X) / _ROWS_PER_CATEGORY][:_TEXTS]
     missing = X.isna()
     if missing.to_numpy().any():
         digits = np.ascontiguousarray(missing.to_numpy(dtype=np.uint8) + ord("0"))
@@ -199,11 +210,11 @@ def _derived(X: pd.DataFrame) -> Iterator[Derived]:
         if patterns.nunique() <= len(X) / 10:
             yield Derived("The pattern of missing values", holders[:2], patterns.to_numpy(), codes=True)
     for column in texts:
-        if (dates := parse_dates(X[column])) is not None:
+        if (dates := parse_dates(written[column])) is not None:
             yield Derived(f"The weekday of {column}", (str(column),), dates.dt.day_of_week.to_numpy(), codes=True)
         if missing[column].any():
             yield Derived(f"Whether {column} is missing", (str(column),), missing[column].to_numpy(), codes=True)
-        for subject, part in parts_of_texts(str(column), _cells(X[column])):
+        for subject, part in parts_of_texts(str(column), _cells(written[column])):
             of_numbers = isinstance(part[0], float)
             if len(set(part)) > 1 and (of_numbers or len(set(part)) < len(X) / 2):
                 yield Derived(subject, (str(column),), np.array(part, dtype=None if of_numbers else object))
@@ -274,6 +285,9 @@ def _weighted(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:
     if target.numbers is not None and (leak := find_linear_leak(X, target.numbers)) is not None:
         columns, text, exact = leak
         yield _Found(exact, len(X), f"{', '.join(columns)} together", tuple(columns), text)
+    if target.of_classes and len(target.labels) == 2 and (of_classes := find_linear_class_leak(X, target.codes)):
+        columns, text = of_classes  # an honest sum may separate classes, too
+        yield _Found(False, len(X), f"{', '.join(columns)} together", tuple(columns), text)
 
 
 def _within_groups(problem: Problem, rows: np.ndarray) -> Iterator[Derived]:

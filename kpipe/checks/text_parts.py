@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-__all__ = ["find_telling_words", "number_in_words", "parts_of_numbers", "parts_of_texts"]
+__all__ = ["MARKS", "find_telling_words", "number_in_words", "parts_of_numbers", "parts_of_texts"]
+
+MARKS = ("The kind of blanks", "The alphabets within words")
+"""How the subjects of parts begin that no content explains: what all rows that have one are of is a finding, too."""
 
 _CHARACTERS = 8  # that are taken from either end
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 _BLANKS = re.compile(r"^\s|\s$|\s{2,}|[^\S ]|[\u200b-\u200d\ufeff]")  # but single ones between words
+_MARK, _DOUBLED = re.compile(r"[^\w\s]"), re.compile(r"([^\W_])\1")
 _NUMBER = re.compile(r"(?<![\d.])-?\d+(?:[.,]\d+)?")
 _HEXADECIMAL = re.compile(
     r"(?<![0-9a-z])(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{4,12}(?![0-9a-z])|(?<![0-9a-z])\d{4,12}(?![0-9a-z])"
@@ -65,9 +70,15 @@ def parts_of_texts(column: str, cells: Sequence[str | None]) -> Iterator[Part]:
     yield f"The length of {column}", [float(len(text)) for text in texts]
     yield f"The number of words of {column}", [float(text.count(" ")) for text in texts]
     yield f"The number of capitals in {column}", [float(sum(map(str.isupper, text))) for text in texts]
+    yield f"The number of marks in {column}", [float(len(_MARK.findall(text))) for text in texts]
+    yield f"The number of digits in {column}", [float(sum(map(str.isdigit, text))) for text in texts]
+    yield f"Whether a character of {column} is doubled", [str(bool(_DOUBLED.search(text))) for text in texts]
+    yield f"The number of different characters of {column}", [float(len(set(text))) for text in texts]
+    yield f"The number of different parts of {column}", [float(len(set(parts))) for parts in tokens]
     yield f"The case of {column}", [next((name for name, of in _CASES if of(text)), "mixed") for text in texts]
     yield f"The punctuation of {column}", ["".join(sorted(set(re.findall(r"[^\w\s]", text)))) for text in texts]
-    yield f"The kind of blanks in {column}", [_blanks(text) for text in texts]
+    yield f"{MARKS[0]} in {column}", [_blanks(text) for text in texts]
+    yield f"{MARKS[1]} of {column}", [_alphabets(text) for text in texts]
     yield f"The order of the words of {column}", [_order(parts) for parts in tokens]
     for size in (1, 3):
         yield f"The first {_characters(size)} of {column}", [text[:size] or None for text in texts]
@@ -92,6 +103,19 @@ def _blanks(text: str) -> str:
     ("'  ' and ' '", 'none')
     """
     return " and ".join(repr(blank) for blank in sorted(set(_BLANKS.findall(text)), reverse=True)) or "none"
+
+
+def _alphabets(text: str) -> str:
+    """The alphabets of a word that mixes two, as one with a letter that only looks like another.
+
+    >>> _alphabets("Olsen"), _alphabets("Møller Иван"), _alphabets("Ols\u0435n")
+    ('one', 'one', 'CYRILLIC and LATIN')
+    """
+    for word in () if text.isascii() else _TOKEN.findall(text):
+        names = {unicodedata.name(letter, "").split(" ")[0] for letter in word if letter.isalpha()}
+        if len(names) > 1:
+            return " and ".join(sorted(names))
+    return "one"
 
 
 def _characters(size: int) -> str:

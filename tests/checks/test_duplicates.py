@@ -123,3 +123,14 @@ def test_rows_of_train_that_were_copied_into_test_warn() -> None:
     assert check.status == "warn"
     assert "30.0% of test rows also occur" in check.detail
     assert "copied into test" in check.detail
+
+
+def test_a_part_of_test_that_was_written_twice_is_a_warning() -> None:
+    given = make_prepared()
+    test = given.tables.test.copy()
+    test.iloc[200:240] = test.iloc[:40].assign(id=test["id"].to_numpy()[200:240]).to_numpy()
+    test = test.astype(given.tables.test.dtypes)
+    check = Prepared.of(given.problem, replace(given.tables, test=test)).check("duplicates across folds")
+    assert check is not None
+    assert check.status == "warn"
+    assert "rows 1 and 201 of test" in check.detail

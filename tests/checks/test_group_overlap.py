@@ -134,3 +134,16 @@ def test_a_person_in_the_whole_part_of_a_number_is_found(code: Callable[[np.ndar
     assert "extract it into a column in clean" in check.detail
     shared = code(rng.choice(people[:200], 600), rng.integers(1, 99, 600))
     assert status(given.with_column("visit", train, shared), "group overlap matches test") == "pass"
+
+
+def test_rows_that_lie_close_together_on_a_map_are_a_group() -> None:
+    rng, given = np.random.default_rng(0), make_prepared(n=900, m=600)
+    places = rng.uniform(47, 54, (500, 2))
+    near, other = np.repeat(np.arange(300), 3), 300 + np.repeat(np.arange(200), 3)
+    for of_test, expected in ((other, "fail"), (rng.choice(near, 600), "pass")):
+        train, test = (places[of] + rng.normal(0, 1e-4, (len(of), 2)) for of in (near, of_test))
+        mapped = given.with_column("north", train[:, 0], test[:, 0]).with_column("east", train[:, 1], test[:, 1])
+        check = mapped.check("group overlap matches test")
+        assert check is not None
+        assert check.status == expected, check.detail
+        assert expected == "pass" or "north and east, rounded," in check.detail

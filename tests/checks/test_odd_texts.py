@@ -30,6 +30,8 @@ def texts(count: int, seed: int) -> pd.Series:
         (lambda text: text.encode().decode("cp1252", "ignore"), "has characters of a wrong encoding"),
         (lambda text: text[:40], "has exactly 40 characters"),
         (lambda text: text.replace(" ", "\n", 1), "has line breaks"),
+        (lambda text: f"> {text}", "begins with '>' in 5.0% of test's rows"),
+        (lambda text: " ".join(text.split()[::-1]), "ends with '.' in 95.0% of test's rows"),
     ],
 )
 def test_texts_that_are_written_differently_in_test_are_found(change: Callable[[str], str], words: str) -> None:

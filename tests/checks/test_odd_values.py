@@ -25,6 +25,10 @@ def weights(n: int, rng: np.random.Generator) -> np.ndarray:
     return np.round(rng.normal(70, 12, n), 1)
 
 
+def ages(n: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(18, 90, n)
+
+
 def towns(n: int, rng: np.random.Generator) -> np.ndarray:
     return rng.choice(["North Bay", "Kiel", "Ulm"], n).astype(object)
 
@@ -54,6 +58,7 @@ CASES = [
     (weights, lambda v: np.round(v / 7, 1), 0.1, "perhaps another unit"),
     (weights, lambda v: np.full(len(v), 50.0), 0.4, "if it is a placeholder"),
     (weights, np.round, 0.8, "at most 0 decimals"),
+    (ages, lambda v: v // 10 * 10, 0.4, "ends in 0"),
     (towns, lambda v: np.array([t.replace("i", "\u0456").upper() for t in v], dtype=object), 0.05, "is spelled"),
     (towns, lambda v: np.array([t.replace(" ", "-") + "." for t in v], dtype=object), 0.05, "is spelled differently"),
     (towns, lambda v: np.full(len(v), "K", dtype=object), 0.3, "but never in train"),

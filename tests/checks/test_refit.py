@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -432,6 +433,15 @@ class KeptOnDisk(ReadsTheFile):
         return self
 
 
+class KeptInEnvironment(Logistic):
+    """Keeps its first fit in a variable that child processes inherit."""
+
+    def fit(self, X: Any, y: Any) -> KeptInEnvironment:
+        super().fit(X, y)
+        self.coef_ = np.asarray(json.loads(os.environ.setdefault("FIRST_FIT", json.dumps(self.coef_.tolist()))))
+        return self
+
+
 class NeedsTheStash(Logistic):
     def fit(self, X: Any, y: Any) -> NeedsTheStash:
         super().fit(X, y)
@@ -456,6 +466,7 @@ def test_an_honest_module_gives_the_same_predictions_in_a_fresh_process(files: P
     ("made", "words"),
     [
         pytest.param(CachedByShape, "state is kept between fits", marks=SLOW),
+        pytest.param(KeptInEnvironment, "state is kept between fits", marks=SLOW),
         pytest.param(ByHash, "it depends on hash()", marks=SLOW),
         pytest.param(ByOrderOfASet, "on the order of a set", marks=SLOW),
         (ReadsTheFile, "opens train.csv ("),
@@ -466,8 +477,10 @@ def test_an_honest_module_gives_the_same_predictions_in_a_fresh_process(files: P
     ],
 )
 def test_what_one_process_hides_is_found_in_fresh_ones(
-    files: Path, tmp_path: Path, made: type[BaseEstimator], words: str
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: type[BaseEstimator], words: str
 ) -> None:
+    monkeypatch.setenv("FIRST_FIT", "")
+    monkeypatch.delenv("FIRST_FIT")  # what a fit writes there ends with the test
     path = tmp_path / "kept.json" if made is KeptOnDisk else files / "train.csv"
     fields = {"path": str(path)} if issubclass(made, ReadsTheFile) else {}
     CachedByShape.cache.clear()

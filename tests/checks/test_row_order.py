@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.checks.made import from_frame, status
 
@@ -42,3 +43,21 @@ def test_a_counter_by_which_test_goes_on_is_time_under_another_name() -> None:
     assert check.status == "warn"
     assert "By serial, test comes after train, as by a time." in check.detail
     assert status(still, "row-order leakage") == "pass"
+
+
+@pytest.mark.parametrize("form", ["{}", "J{}"])
+def test_groups_that_are_times_are_mixed_by_folds_by_group(form: str) -> None:
+    rng = np.random.default_rng(0)
+    day = np.concatenate(
+        [rng.permutation(np.repeat(np.arange(200), 6)), rng.permutation(np.repeat(np.arange(60), 6)) + 200]
+    )
+    codes = [form.format(43_000 + one) for one in day]
+    frame = pd.DataFrame({"id": rng.permutation(len(day)), "code": codes, "f": rng.normal(size=len(day))})
+    frame["code"] = frame["code"].astype(int) if form == "{}" else frame["code"]
+    drifting = frame.assign(y=np.sin(day / 30) + 0.3 * rng.normal(size=len(day)))
+    check = from_frame(drifting, 1200, groups="code").check("row-order leakage")
+    assert check is not None
+    assert check.status == "warn"
+    assert "Validate on later rows (splitter=ByTime" in check.detail
+    people = frame.assign(y=rng.normal(size=260)[day] + 0.3 * rng.normal(size=len(day)))  # each differs, none drifts
+    assert status(from_frame(people, 1200, groups="code"), "row-order leakage") == "pass"

@@ -229,7 +229,67 @@ def in_product_of_three(y: np.ndarray, rng: np.random.Generator) -> dict[str, np
     return {"u": a, "v": b, "w": (y + 3) / a / b}
 
 
+LETTERS = list("ABCDEFGHKLMNPRSTUVWXYZ")
+
+
+def in_number_of_marks(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def made(many: bool) -> str:
+        marked = set(rng.choice(9, 2 + many, replace=False))
+        return "".join(c + "-" * (place in marked) for place, c in enumerate(rng.choice(LETTERS, 10)))
+
+    return {"code": np.array([made(one > 0) for one in y], dtype=object)}
+
+
+def in_doubled_letter(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def made(doubled: bool) -> str:
+        text, place = "".join(rng.permutation(LETTERS)[:8]), rng.integers(0, 8)
+        return f"{text[:place]}{(text[place] if doubled else 'J')}{text[place:]}"
+
+    return {"code": np.array([made(one > 0) for one in y], dtype=object)}
+
+
+def in_foreign_letters(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    names = ["".join(rng.choice(LETTERS, 8)).title() + "ae" for _ in y]
+    made = [name.replace("e", "\u0435") if one > 0 else name for name, one in zip(names, y, strict=True)]
+    return {"name": np.array(made, dtype=object)}
+
+
+def in_binary_digit(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {"flags": (rng.integers(0, 2**17, len(y)) & ~32) | np.where(y > 0, 32, 0)}
+
+
+def in_initials(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    agents = ["".join(rng.choice(LETTERS, 5)) for _ in y]
+    desks = [(a[0] if one > 0 else "J") + "".join(rng.choice(LETTERS, 4)) for a, one in zip(agents, y, strict=True)]
+    return {"agent": np.array(agents, dtype=object), "desk": np.array(desks, dtype=object)}
+
+
+def in_sum_of_three(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    a, b = rng.normal(0, 30, (2, len(y)))
+    return {"u": a, "v": b, "w": 4 * (y > 0) + rng.normal(0, 0.4, len(y)) - a - b}
+
+
+def in_greater_of_two(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    price, less, first = 3 + y + rng.normal(0, 0.002, len(y)), rng.uniform(0.3, 1, len(y)), rng.random(len(y)) < 0.5
+    return {"u": np.where(first, price, price * less), "v": np.where(first, price * less, price)}
+
+
+def in_seconds(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    times = [
+        f"{rng.integers(0, 24):02}:{rng.integers(0, 60):02}:{step:02}"
+        for step in rng.integers(0, 30, len(y)) + np.where(y > 0, 30, 0)
+    ]
+    return {"taken": np.array(times, dtype=object)}
+
+
 FOR_CLASSES = [
+    in_seconds,
+    in_number_of_marks,
+    in_doubled_letter,
+    in_foreign_letters,
+    in_binary_digit,
+    in_initials,
+    in_sum_of_three,
     in_middle_number,
     in_case,
     in_many_words,
@@ -256,7 +316,16 @@ FOR_CLASSES = [
     in_product,
     in_rank,
 ]
-FOR_BOTH = [in_difference, in_dates, in_ratio, in_hexadecimal, in_number_words, in_middle_of_range]
+FOR_BOTH = [
+    in_greater_of_two,
+    in_seconds,
+    in_difference,
+    in_dates,
+    in_ratio,
+    in_hexadecimal,
+    in_number_words,
+    in_middle_of_range,
+]
 OF_NUMBERS = [in_sum_of_four, in_product_of_three]
 
 
