@@ -10,9 +10,10 @@ import pandas as pd
 
 from kpipe.checks.statistics import two_proportion_z
 
-__all__ = ["odd_texts"]
+__all__ = ["odd_codes", "odd_texts"]
 
 _MIN_ROWS, _MIN_SHARE, _SIGNIFICANT = 200, 0.01, 6.0  # of test; difference of shares of rows; its standard errors
+_NEVER = 0.001  # share of train's codes that have a form
 _LETTERS = re.compile(r"[^\W\d_]")
 _MARKS = {
     # What is looked for after the length: a text that was cut off lacks its full stop, too.
@@ -27,6 +28,7 @@ _MARKS = {
     "letters beyond ASCII": re.compile(r"[^\x00-\x7f]"),
     "digits": re.compile(r"\d"),
     "a comma or a full stop": re.compile(r"[.,]"),
+    "a small letter at its beginning": re.compile(r"^\W*[a-z]"),
     "quotation marks": re.compile(r"[\"\u201c\u201d]"),
 }
 _SHOWN = 40  # characters of an example
@@ -60,6 +62,45 @@ def odd_texts(train: pd.Series, test: pd.Series) -> Iterator[str]:
                 "clean."
             )
             return
+
+
+def odd_codes(train: pd.Series, test: pd.Series) -> Iterator[str]:
+    """Sentences about a column of codes of which some of test's have another form, such as B/5 among B/5/P.
+
+    Parameters
+    ----------
+    train, test : Series
+        The column in both tables.
+
+    Yields
+    ------
+    str
+        At most one.
+    """
+    ours, theirs = (_forms(part.dropna().astype(str)) for part in (train, test))
+    if min(len(ours), len(theirs)) < _MIN_ROWS:
+        return
+    shares = theirs.value_counts(normalize=True)
+    for form, share in shares[shares > _MIN_SHARE].items():
+        usual = float((ours == form).mean())
+        z = two_proportion_z(float(share), len(theirs), usual, len(ours))
+        if usual <= _NEVER and z > _SIGNIFICANT:
+            shown = str(test[theirs.index[theirs == form][0]])
+            yield (
+                f"{train.name} has codes such as {shown!r} in {share:.1%} of test's rows, in {usual:.1%} of train's, "
+                f"where most are like {str(train[ours.index[ours == ours.mode().iloc[0]][0]])!r}: perhaps a part is "
+                "missing. Convert them to the same form in clean."
+            )
+            return
+
+
+def _forms(texts: pd.Series) -> pd.Series:
+    """Texts with a for any letters and 9 for any digits.
+
+    >>> _forms(pd.Series(["B/5/P", "AC 12"])).tolist()
+    ['a/9/a', 'a 9']
+    """
+    return texts.str.replace(r"[^\W\d_]+", "a", regex=True).str.replace(r"\d+", "9", regex=True)
 
 
 def _excerpt(text: str, pattern: re.Pattern[str] | None) -> str:

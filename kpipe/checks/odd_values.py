@@ -15,7 +15,7 @@ import pandas as pd
 from kpipe.checks.exchanged_values import days_out_of_order, exchanged_columns, exchanged_days, other_form_of_date
 from kpipe.checks.folds import goes_on
 from kpipe.checks.interface import Finding, TableCheck
-from kpipe.checks.odd_texts import odd_texts
+from kpipe.checks.odd_texts import odd_codes, odd_texts
 from kpipe.checks.spellings import new_levels, odd_spellings, recoded_levels, shifted_codes
 from kpipe.checks.statistics import two_proportion_z
 from kpipe.checks.units_of_columns import Factor, find_factor, two_digit_years, unit_of_column
@@ -158,7 +158,7 @@ def _odd_values(pair: _Pair) -> Iterator[str]:
     elif is_free_text(train):
         yield from odd_texts(train, test)
     elif to_numeric(train) is None and pair.recoded is None:
-        yield from [*odd_spellings(train, test)] or new_levels(train, test)
+        yield from [*odd_spellings(train, test)] or [*new_levels(train, test)] or odd_codes(train, test)
 
 
 def _odd_numbers(train: pd.Series, test: pd.Series) -> Iterator[str]:

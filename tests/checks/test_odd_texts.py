@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kpipe.checks.odd_texts import odd_texts
+from kpipe.checks.odd_texts import odd_codes, odd_texts
 
 WORDS = "it was a dark night and the wind, which never slept, blew over old O'Hara's house in May 1871".split()
 
@@ -31,7 +31,7 @@ def texts(count: int, seed: int) -> pd.Series:
         (lambda text: text[:40], "has exactly 40 characters"),
         (lambda text: text.replace(" ", "\n", 1), "has line breaks"),
         (lambda text: f"> {text}", "begins with '>' in 5.0% of test's rows"),
-        (lambda text: " ".join(text.split()[::-1]), "ends with '.' in 95.0% of test's rows"),
+        (lambda text: " ".join(text.split()[::-1]), "in 5.0% of test's rows"),
     ],
 )
 def test_texts_that_are_written_differently_in_test_are_found(change: Callable[[str], str], words: str) -> None:
@@ -52,3 +52,15 @@ def test_texts_of_train_that_differ_from_test_are_found_as_well() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_texts_that_are_alike_pass(seed: int) -> None:
     assert list(odd_texts(texts(2000, 2 * seed), texts(1000, 2 * seed + 1))) == []
+
+
+def test_codes_that_lack_a_part_in_some_rows_of_test_are_found() -> None:
+    rng = np.random.default_rng(0)
+    train, test = (
+        pd.Series([f"B/{number}/P" for number in rng.integers(1, 2000, n)], name="cabin") for n in (900, 600)
+    )
+    assert list(odd_codes(train, test)) == []
+    test[::20] = test[::20].str[:-2]
+    [text] = odd_codes(train, test)
+    assert "in 5.0% of test's rows, in 0.0% of train's" in text
+    assert "B/" in text
