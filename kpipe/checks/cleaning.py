@@ -79,7 +79,7 @@ def clean_row_wise(problem: Problem, _: Folds) -> Iterator[Finding]:
     if difference is not None and not difference.complete:
         apart = _Perturbation(target=True, rows=True, order=True), _Perturbation(columns=True, renamed=True)
         difference = next((found for change in apart if (found := _difference(problem, change))), None)
-    if difference is None and transductive:
+    if difference is None:
         difference = _difference(problem, _Perturbation(target=True))
     if difference is not None:
         yield "fail", _explain(problem, difference)
@@ -173,7 +173,11 @@ def _difference(problem: Problem, change: _Perturbation) -> _Difference | None:
     rows = {name: _rows(len(frame), change, rng) for name, frame in frames.items()}
     train = problem.files.train.iloc[rows["train"]].reset_index(drop=True)
     if change.target:
-        train = replace_values(train, raw_targets(problem), rng.permutation(len(train)), of=train)
+        names = raw_targets(problem)
+        # A choice between a few may come out the same for shuffled targets, but hardly for high ones that become low.
+        alone = names and not (change.rows or change.order)
+        order = _reverse_ranks(train[names[0]]) if alone else rng.permutation(len(train))
+        train = replace_values(train, names, order, of=train)
     test = problem.files.test.iloc[rows["test"]].reset_index(drop=True)
     if change.columns:
         train, test = train[train.columns[::-1]], test[test.columns[::-1]]
@@ -198,6 +202,19 @@ def _difference(problem: Problem, change: _Perturbation) -> _Difference | None:
         if found is not None:
             return found
     return None
+
+
+def _reverse_ranks(column: pd.Series) -> np.ndarray:
+    """Rows whose values, in their order, are high where those of the column are low.
+
+    >>> column = pd.Series([3, 1, 2])
+    >>> column[_reverse_ranks(column)].tolist()
+    [1, 3, 2]
+    """
+    by_value = np.argsort(pd.factorize(column, sort=True)[0], kind="stable")
+    order = np.empty_like(by_value)
+    order[by_value] = by_value[::-1]
+    return order
 
 
 def _rows(count: int, change: _Perturbation, rng: np.random.Generator) -> np.ndarray:

@@ -233,6 +233,19 @@ def test_a_clean_that_chooses_columns_by_the_target_fails(files: Path, change: C
     assert "noise" in found.detail or "double" in found.detail
 
 
+def whether_of_the_worse_sex(tables: Tables) -> Tables:
+    """Two groups, named by their mean target: one in two shuffles of the targets leaves them as they are."""
+    worse = tables.train.groupby("sex")["survived"].mean().idxmin()
+    train, test = (frame.assign(worse=frame["sex"] == worse) for frame in (tables.train, tables.test))
+    return replace(tables, train=train, test=test)
+
+
+def test_a_clean_that_groups_categories_by_the_target_fails(files: Path) -> None:
+    found = finding(files, "clean is row-wise", clean=on_tables(whether_of_the_worse_sex))
+    assert found.status == "fail"
+    assert "clean uses the target" in found.detail
+
+
 def without_surprising_rows(tables: Tables) -> Tables:
     """The rows of train whose target is as x says, as if the others were outliers."""
     expected = (tables.train["x"] > 0) == (tables.train["survived"] == 1)
