@@ -17,7 +17,7 @@ _MIN_ROWS = 10  # of test, in which two columns are exchanged
 _MIN_SHARE = 0.003  # of test's dates that have another form
 # Shares of train's rows in which a column exceeds another, at least, and is exceeded, at most; that share in test.
 _ORDERED, _EVER, _VIOLATED = 0.9, 0.001, 0.01
-_USUAL_BACK = 0.8  # share of such rows whose difference and ratio are usual once the two are exchanged back
+_USUAL_BACK = 0.8  # share of such rows whose values, difference and ratio are usual once the two are exchanged back
 _PAIRS, _TOLD = 40, 5_000  # columns, and rows, that are compared in pairs
 _SIGNIFICANT = 5.0  # standard errors
 _EARLY, _MIN_EARLY = 12, 0.25  # days that can be months, and the share of later days that a column of dates has
@@ -67,7 +67,8 @@ def _exchanged(train: np.ndarray, test: np.ndarray) -> str | None:
 
 def _usual_when_exchanged_back(train: np.ndarray, odd: np.ndarray) -> bool:
     back = odd[:, ::-1]
-    forms = [(train[:, 0] - train[:, 1], back[:, 0] - back[:, 1])]
+    # Each column by itself, too: one that has merely fallen would get values that train does not have.
+    forms = [(train[:, 0], back[:, 0]), (train[:, 1], back[:, 1]), (train[:, 0] - train[:, 1], back[:, 0] - back[:, 1])]
     if train.min() > 0 and odd.min() > 0:
         forms.append((train[:, 0] / train[:, 1], back[:, 0] / back[:, 1]))
     bounds = [np.quantile(ours, [0.005, 0.995]) for ours, _ in forms]

@@ -109,7 +109,18 @@ def test_a_column_in_another_scale_is_not_said_to_be_exchanged_with_one_that_it_
     weights[1][some] = np.log(weights[1][some])
     spoilt = given.with_column("size", *sizes).with_column("weight", *weights)
     [(_, text)] = values_in_range(spoilt.problem, spoilt.folds)
-    assert "exchanged" not in text
+    assert "swapped" not in text
+
+
+def test_a_column_that_has_fallen_in_test_is_not_said_to_be_exchanged_with_one_that_now_exceeds_it() -> None:
+    """As the gross domestic product of a year falls below the sine of its days."""
+    given = make_prepared()
+    rng = np.random.default_rng(0)
+    sines = [np.sin(rng.uniform(0, 2 * np.pi, len(frame))) for frame in (given.tables.train, given.tables.test)]
+    products = [rng.choice([1.0, 1.02, 1.04], len(sines[0])), np.full(len(sines[1]), 0.97)]
+    shifted = given.with_column("product", *products).with_column("sine", *sines)
+    [(_, text)] = values_in_range(shifted.problem, shifted.folds)
+    assert "swapped" not in text
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5])
