@@ -134,9 +134,12 @@ def _may_be_part_of_an_id(ids: pd.Series, sample: pd.DataFrame) -> bool:
 
 def _may_be_combined(ids: pd.Series, frames: Mapping[str, pd.DataFrame]) -> bool:
     """Whether test has several rows for most of the sample submission's ids, as train has for its own."""
-    train, wanted = frames["train"], frames["sample"][ids.name]
+    train, sample = frames["train"], frames["sample"]
+    if ids.name not in sample or ids.name not in train:
+        return False
+    wanted = sample[ids.name]
     many = ids.nunique() < _MIN_UNIQUE * len(ids) and ids.nunique() == len(wanted)
-    return many and ids.name in train and _have_several_rows(train[ids.name]) and bool(wanted.isin(ids).all())
+    return many and _have_several_rows(train[ids.name]) and bool(wanted.isin(ids).all())
 
 
 def _have_several_rows(ids: pd.Series) -> bool:

@@ -44,14 +44,22 @@ def test_the_competition_of_a_run_that_is_found_is_named(
         ("titanic.zip", "kpipe run titanic --data titanic.zip."),
         ("./my data/titanic.zip", "kpipe run titanic --data './my data/titanic.zip'."),
         ("train.csv", "kpipe run SLUG --data train.csv."),
-        ("/data/s3e26", "kpipe run s3e26 --data /data/s3e26."),
+        ("data/s3e26", "kpipe run s3e26 --data data/s3e26."),
     ],
 )
 @pytest.mark.parametrize("exists", [False, True])
 def test_files_are_refused_where_a_competition_is_needed(
-    given: str, meant: str, exists: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    given: str,
+    meant: str,
+    exists: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(Path, "exists", lambda self: exists)
+    monkeypatch.chdir(tmp_path)
+    if exists:
+        Path(given).parent.mkdir(exist_ok=True)
+        Path(given).touch()
     assert call("run", given) == 2
     err = capsys.readouterr().err
     assert f"{given!r} cannot be a competition." in err
