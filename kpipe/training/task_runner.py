@@ -206,9 +206,12 @@ class TaskRunner:
         return self.deadline.has_time_for(share * self._seconds_for(tasks, results))
 
     def peak_memory_mib(self) -> float:
-        """Return the peak memory in MiB: of this process before training, or of it and its workers while training."""
-        workers = sum(memory for process, memory in self._worker_memory.items() if process != os.getpid())
-        return max(peak_memory_mib(), current_memory_mib() + workers)
+        """Return the peak memory in MiB: of this process before training, or of it and its workers while training.
+
+        Of the workers, as many count as run at a time, the largest ones: others replace workers that have ended.
+        """
+        workers = sorted(memory for process, memory in self._worker_memory.items() if process != os.getpid())
+        return max(peak_memory_mib(), current_memory_mib() + sum(workers[-self.pool.n_parallel :]))
 
     def _end_if_shortened(self, *, others_wait: bool) -> float:
         """When the fits of a model that starts now must have ended if they are shortened, by ``time.monotonic``."""

@@ -57,3 +57,12 @@ def test_fits_are_told_when_they_are_stopped_unless_they_should_give_way(
     tasks = [replace(task, fold=fold) for fold in range(3)]
     results = runner_for(600.0, n_parallel=1).run(tasks, needed=needed, last=last, again=again)
     assert [int(results[0, fold].valid[0, 1]) for fold in range(3)] == told
+
+
+def test_workers_that_replace_others_do_not_add_to_the_peak_memory() -> None:
+    runner, rows = runner_for(100.0), np.arange(3)
+    task = FitTask(model="m", fold=0, seed=0, threads=1, estimator=DummyClassifier(), train=rows, valid=rows)
+    result = FitResult(valid=np.zeros((3, 2)), test=np.zeros((30, 2)), seconds=1.0, curves=np.zeros((2, 100, 2)))
+    for process, peak in {1: 4e4, 2: 3e4, 3: 5e4, 4: 1e4}.items():  # MiB
+        runner._report(task, replace(result, process=process, peak_memory_mib=peak))
+    assert 9e4 < runner.peak_memory_mib() < 11e4
