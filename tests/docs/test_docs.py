@@ -34,7 +34,7 @@ PAGES = {  # decisions have no commands, and kpipe writes the pages of studies
 TESTED_ELSEWHERE = {
     "kaggle.md": "captured by tools/capture_round_trip.py; tests/kaggle/",
     "howto/python.md": "tests/test_api.py runs its blocks in one process",
-    "clusters.md": "needs clusters: tests/training/test_backends.py starts them",
+    "clusters.md": "needs clusters: tests/training/backends/ starts them",
     "studies/README.md": "minutes of training: tests/studies/test_studies.py, make studies",
     "workspace.md": "changes folders: tests/problem/test_template.py follows it",
     "digits.md": "minutes of training: benchmarks/competitions.py",
