@@ -27,9 +27,9 @@ def process_age() -> float:
 
 
 def seconds_waited() -> float | None:
-    """Return the seconds that this process's first thread has waited for a CPU; None if unknown.
+    """Return the seconds that this process's main thread has waited for a CPU; None if unknown.
 
-    Unlike the time by the clock, this does not grow while the process waits for a disk or a download.
+    Unlike wall-clock time, this does not grow while the process waits for a disk or a download.
     """
     try:
         return int(_SCHEDULER.read_text(encoding="utf-8").split()[1]) / 1e9

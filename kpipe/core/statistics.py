@@ -176,13 +176,13 @@ def misranked_shares(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
     bounds = np.append(np.flatnonzero(is_first), len(ranked))
     positives = np.append(0, np.cumsum(ones))[bounds]  # below each bound
     negatives = bounds - positives
-    # Of a row's tie, half counts: the mean of what is below its first and below its last row.
+    # Ties count half: the mean of the counts below the first and below the last row of a tie.
     below, above = ((counts[:-1] + counts[1:]) / 2 for counts in (positives, negatives[-1] - negatives))
     above /= max(negatives[-1], 1)
     below /= max(positives[-1], 1)
-    if len(bounds) <= len(ranked):  # some tie
+    if len(bounds) <= len(ranked):  # there are ties
         above, below = (np.repeat(share, np.diff(bounds)) for share in (above, below))
-    # In place, and added to zeros, which is exact: new memory and np.where take most of the time of 100,000 rows.
+    # In place: for 100,000 rows, new memory and np.where take most of the time. Adding zeros is exact.
     above *= ones
     below *= ~ones
     above += below

@@ -1,7 +1,7 @@
 """The time limit of a fit. Models that can train for a shorter time read it, and record how they were shortened.
 
 A fit runs in a ``limit_time`` block. Estimators that can be shortened call ``current_limit()``; others ignore it. Those
-that surely end in time have the attribute ``keeps_time_limit``.
+guaranteed to end in time have the attribute ``keeps_time_limit``.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class TimeLimit:
     rows : int
         The number of rows to predict after fitting.
     alone_end : float, optional
-        When a shortened fit must have ended if others that are to follow it may be left out.
+        When a shortened fit must have ended if the fits that follow it may be skipped.
     stop : float
-        When the fit is stopped from outside, and its work lost.
+        When the fit is killed, and its work lost.
     is_optional : bool
-        Whether the run has predictions of another model, so that a fit of next to no use is left out.
+        Whether the run has predictions of another model, so that a fit too short to be useful is skipped.
     repeated : sequence of (int, int)
         For a fit that repeats another one: exactly these steps of each network are taken, however long they take.
 
@@ -43,7 +43,7 @@ class TimeLimit:
     taken : list of (int, int)
         The steps of each network that the fit has trained.
     shortened : bool
-        Whether one of them was trained for fewer steps than planned.
+        Whether a network was trained for fewer steps than planned.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class TimeLimit:
         self.shortened = False
 
     def seconds_left(self, *, shortened: bool = False) -> float:
-        """Return the seconds until the end."""
+        """Return the seconds until the fit must have ended."""
         return (self.shortened_end if shortened else self.end) - time.monotonic()
 
     def take_all(self) -> bool:

@@ -130,7 +130,8 @@ class Tables:
         Number of rows at the end of train that come from further training files: every fold trains on them, and none
         validates them.
     id_parts : tuple of str
-        Columns of the sample submission that its first column joins to one id; the submission itself has them alone.
+        Columns of the sample submission whose values its first column joins into one id. The submission that is
+        written has these columns instead of the joined one.
     """
 
     train: pd.DataFrame
@@ -173,7 +174,7 @@ class Weights:
     sha256 : str
         Of the file, in hex.
     licence : str
-        As the package, the model card or a file beside it says; "unknown" where nothing does.
+        As stated by the package, the model card or a file beside it; "unknown" if none states it.
     origin : str
         Where the file was found, such as "torch hub's cache".
     """
@@ -207,8 +208,8 @@ class Context:
     device : {"cpu", "cuda", "mps"}
         For torch models.
     weights : mapping of str to Weights or None
-        What the weights are for ("pictures", "sentences" or, for word vectors, "text") to the pretrained weights that
-        were found on this machine; None where none are to be used. A kind that it lacks was not looked for.
+        Purpose ("pictures", "sentences" or, for word vectors, "text") → the pretrained weights found on this machine,
+        or None if none are to be used. A purpose that is not a key was not searched for.
     """
 
     task: Task
@@ -268,7 +269,7 @@ class Step:
     used : bool
         Whether its result is part of what is submitted.
     seconds : float
-        That its fits took, summed; NaN where nothing was fitted.
+        Time of its fits, summed; NaN if nothing was fitted.
     """
 
     name: str
@@ -364,7 +365,7 @@ class Predictions:
     peak_memory_mib : float
         Of this process and its workers together.
     steps : tuple of Step
-        What the further models and seeds of a budget have brought.
+        The gains from the further models and seeds that a budget had time for.
     n_reused : int
         Fits that were not trained, because an earlier run had trained equal ones.
     shortened : mapping of str to tuple of (int, int)
@@ -439,7 +440,7 @@ class Ensemble:
         Out-of-fold predictions, each fold with weights that were fitted on the other folds.
     test : (m, k) float64
     steps : tuple of Step
-        What other ways to weigh the models would bring, above a stacking layer; empty without one.
+        With a stacking layer, the gains that other ways of weighting the models would bring; otherwise empty.
     """
 
     weights: Mapping[str, float]
@@ -474,7 +475,7 @@ class Check:
     Attributes
     ----------
     name : str
-    status : {"pass", "warn", "fail"}
+    status : {"pass", "skipped", "warn", "fail"}
     detail : str
         What was found, with its numbers, in a sentence.
     """

@@ -35,7 +35,7 @@ def _log_losses(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def _auc(y: np.ndarray, probabilities: np.ndarray) -> float:
-    """Of the second of two classes, or the mean of each class against the others."""
+    """The AUC of the second of two classes, or the mean over more classes of each against the others."""
     if len(np.unique(y)) < probabilities.shape[1]:
         raise ValueError("the AUC of a class without rows is not defined")
     if probabilities.shape[1] == 2:
@@ -45,7 +45,7 @@ def _auc(y: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def _auc_influences(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """(n,) DeLong, DeLong and Clarke-Pearson (1988): the share of the other class that a row ranks rightly.
+    """(n,) DeLong, DeLong and Clarke-Pearson (1988): the share of the other class that a row ranks correctly.
 
     With groups, sums over their rows give the standard error of Obuchowski (1997).
     """
@@ -71,7 +71,7 @@ def _gini(y: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def _average_precision(y: np.ndarray, probabilities: np.ndarray) -> float:
-    """Of the second of two classes, or the mean over more."""
+    """The average precision of the second of two classes, or the mean over more classes."""
     classes = probabilities.shape[1]
     if len(np.unique(y)) < classes:
         raise ValueError("the average precision of a class without rows is not defined")

@@ -1,7 +1,8 @@
 """Metrics of labels from the counts of a confusion matrix: scikit-learn's values, without its checks of the input.
 
-Thresholds are tried a hundred times a fold and standard errors take two hundred resamples: the checks of the input take
-fifty times as long as the counts. What is not coded labels goes to scikit-learn, which says what is wrong with it.
+A hundred thresholds are tried per fold and standard errors take 200 resamples, and scikit-learn's input checks take
+fifty times as long as the counting. Input that is not coded labels is passed to scikit-learn, whose errors say what is
+wrong with it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from sklearn import metrics as skm
 
 __all__ = ["balanced_accuracy", "f1", "matthews", "quadratic_kappa"]
 
-_MOST_CODES = 10_000  # beyond, numbers are no codes of classes, and the matrix would be too large
+_MOST_CODES = 10_000  # larger numbers are not class codes, and their matrix would be too large
 
 
 def balanced_accuracy(y: np.ndarray, labels: np.ndarray) -> float:
@@ -40,7 +41,7 @@ def f1(y: np.ndarray, labels: np.ndarray, *, average: str) -> float:
     y, labels : (n,)
         Coded labels.
     average : {"binary", "macro", "micro", "weighted"}
-        "binary": of class 1.
+        "binary" is the F1 of class 1.
 
     Returns
     -------
@@ -103,7 +104,7 @@ def quadratic_kappa(y: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _confusion_matrix(y: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
-    """(k, k) rows of each class by label, of the classes that occur; None if these are not coded labels."""
+    """(k, k) rows by class and predicted label, for the classes that occur; None if the input is not coded labels."""
     if y.ndim != 1 or y.shape != labels.shape or not len(y) or not all(a.dtype.kind in "iu" for a in (y, labels)):
         return None
     if min(y.min(), labels.min()) < 0 or max(y.max(), labels.max()) >= _MOST_CODES:

@@ -47,9 +47,9 @@ def evaluate(
     -------
     Score
         ``standard_error`` is NaN where fewer than two rows or groups are scored. It is 0 only if the metric's losses
-        are equal in all rows, and never for a share (accuracy, MAP@K) that is 0 or 1. It is then right where every
-        other row would have this loss too, as the log loss of probabilities 0.5; otherwise these rows hold no
-        information about how far the loss varies.
+        are equal in all rows, and never for a share (accuracy, MAP@K) that is 0 or 1. A standard error of 0 is right
+        if new rows would have the same loss too, such as the log loss of probabilities of 0.5; otherwise these rows
+        hold no information about how far the loss varies.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def paired_standard_error(
 ) -> float:
     """Return the standard error of the difference of two scores on the same rows.
 
-    It is that of a mean where the metric is a mean over rows or has ``influences``, otherwise the jackknife's.
+    It is that of a mean if the metric is a mean over rows or has ``influences``; otherwise, the jackknife's.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def _group_numbers(groups: np.ndarray | None, rows: int) -> np.ndarray:
 
 
 def _score(metric: Metric, y: np.ndarray, outputs: np.ndarray) -> float:
-    # scikit-learn warns of classes without a row, in folds and in each of 200 resamples; the score is enough.
+    # scikit-learn warns about classes without rows, in each fold and each of 200 resamples.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return float(metric.function(y, outputs))
@@ -210,8 +210,8 @@ def _needs_smoothing(metric: Metric, error: float) -> bool:
 
 
 def _smoothed_bootstrap(metric: Metric, y: np.ndarray, outputs: np.ndarray, groups: np.ndarray) -> float:
-    # Of errors on a lattice, the plain bootstrap sees only jumps of the median from one step to the next, and this one
-    # only the variation within a step: the larger of both is reported.
+    # For errors on a lattice, the plain bootstrap sees only jumps of the median from one step to the next, and this one
+    # only the variation within a step: the caller reports the larger of both.
     bandwidth, rng = smoothing_bandwidth(outputs - y), np.random.default_rng(1)
 
     def statistic(rows: np.ndarray) -> float:

@@ -53,6 +53,6 @@ def get_metric(metric: str | Metric) -> Metric:
 
 
 def _key(name: str) -> str:
-    """In lower case with underscores, without what stands in parentheses: ``RootMeanSquaredError (RMSE)``."""
+    """A name in lower case with underscores: "root_mean_squared_error" for "RootMeanSquaredError (RMSE)"."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", re.sub(r"\(.*?\)", "", name).strip())
     return re.sub(r"[\s_-]+", "_", spaced.strip().lower())

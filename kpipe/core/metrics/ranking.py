@@ -16,7 +16,7 @@ __all__ = ["METRICS", "map_at"]
 
 
 def map_at(top: int) -> Metric:
-    """Return the mean average precision at ``top``, where one label is true: the mean of 1 over its rank.
+    """Return the mean average precision at ``top`` for one true label per row: the mean reciprocal rank of that label.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def _reciprocal_ranks(top: int) -> Losses:
     def losses(y: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         truth = y.astype(int)[:, None]
         of_truth = np.take_along_axis(probabilities, truth, axis=1)
-        # Of equal probabilities a submission ranks the first class first.
+        # Among equal probabilities, a submission ranks the first class first.
         before = (probabilities == of_truth) & (np.arange(probabilities.shape[1]) < truth)
         rank = ((probabilities > of_truth) | before).sum(axis=1) + 1
         return np.where(rank <= top, 1 / rank, 0.0)
@@ -50,4 +50,4 @@ def _reciprocal_ranks(top: int) -> Losses:
     return losses
 
 
-METRICS = (map_at(3), map_at(5))  # get_metric makes the others
+METRICS = (map_at(3), map_at(5))  # get_metric creates those of other lengths

@@ -48,9 +48,9 @@ def over_targets(metric: Metric, targets: int) -> Metric:
         return float(np.mean([metric.function(y[known[:, j], j], column(predicted, j)[known[:, j]]) for j in some]))
 
     def of_rows(each: Losses, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(n,) the mean over the targets of what each row has of each."""
+        """(n,) the rows' losses or influences, averaged over the targets."""
         known = ~np.isnan(y)
-        if not known.all():  # weighted, so that their mean is that of the targets' means
+        if not known.all():  # weighted, so that the mean over rows equals the mean of the targets' means
             weighted = np.zeros(y.shape)
             for j in np.flatnonzero(known.any(axis=0)).tolist():
                 rows = known[:, j]
