@@ -12,7 +12,7 @@ import pyarrow as pa
 
 __all__ = ["Affixes"]
 
-_MIN_SHARE = 0.95  # of the cells must have the words
+_MIN_SHARE = 0.95  # of the cells must share the words
 _MOST = 12  # words on either side
 _START = re.compile(r"\D*")
 _SIGNS = " \t\xa0-+−–($€£¥₹₽₩"  # noqa: RUF001 - characters that may begin a number
@@ -28,17 +28,17 @@ class Affixes:
 
     Attributes
     ----------
-    first : tuple of str
-        Whole words in lower case, the first one first.
-    before : str
+    leading : tuple of str
+        Whole words at the start of a cell, in lower case.
+    prefix : str
         Text directly before the number, in lower case.
-    behind : tuple of str
-        Words in lower case, the last one first.
+    trailing : tuple of str
+        Words at the end of a cell, in lower case, the last one first.
     """
 
-    first: tuple[str, ...] = ()
-    before: str = ""
-    behind: tuple[str, ...] = ()
+    leading: tuple[str, ...] = ()
+    prefix: str = ""
+    trailing: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, cells: pa.Array) -> Self | None:
@@ -54,21 +54,21 @@ class Affixes:
         Affixes or None
         """
         texts = [_plain(cell) for cell in cells.to_pylist()]
-        first: list[str] = []
-        while len(first) < _MOST and (word := _common(texts, _first_word)):
-            first.append(word)
+        leading: list[str] = []
+        while len(leading) < _MOST and (word := _common(texts, _first_word)):
+            leading.append(word)
             texts = [_without_first(text, word) for text in texts]
-        before = _common(texts, _lead)
-        texts = [text.removeprefix(before).lstrip() for text in texts]
-        behind: list[str] = []
-        while len(behind) < _MOST and (word := _common(texts, _last_word)):
-            behind.append(word)
+        prefix = _common(texts, _lead)
+        texts = [text.removeprefix(prefix).lstrip() for text in texts]
+        trailing: list[str] = []
+        while len(trailing) < _MOST and (word := _common(texts, _last_word)):
+            trailing.append(word)
             texts = [_without_last(text, word) for text in texts]
-        changed = first or before or behind or any(_ORDINAL.search(text) for text in texts)
-        return cls(tuple(first), before, tuple(behind)) if changed else None
+        changed = leading or prefix or trailing or any(_ORDINAL.search(text) for text in texts)
+        return cls(tuple(leading), prefix, tuple(trailing)) if changed else None
 
     def strip(self, cells: pa.Array) -> pa.Array:
-        """The cells without these words.
+        """Remove these words from cells.
 
         Parameters
         ----------
@@ -91,10 +91,10 @@ class Affixes:
         )
 
     def _strip(self, text: str) -> str:
-        for word in self.first:
+        for word in self.leading:
             text = _without_first(text, word)
-        text = text.removeprefix(self.before).lstrip()
-        for word in self.behind:
+        text = text.removeprefix(self.prefix).lstrip()
+        for word in self.trailing:
             text = _without_last(text, word)
         return _ORDINAL.sub("", text)
 
@@ -121,7 +121,7 @@ def _without_first(text: str, word: str) -> str:
 
 
 def _lead(text: str) -> str:
-    """What stands before the first digit, without signs and currencies; "" for a text without digits."""
+    """The text before the first digit, without signs and currencies; "" for a text without digits."""
     lead = _START.match(text)
     found = "" if lead is None or len(lead[0]) == len(text) else lead[0].rstrip(_SIGNS)
     return "" if _MONTH.match(found) else found

@@ -28,7 +28,7 @@ _Image = Mapping[str, Any]
 
 
 def with_annotations(place: Path, roles: Roles) -> Roles:
-    """Return the roles of a competition's files, with tables from its annotations if it has no other table of train.
+    """Return the roles of a competition's files, with tables from its annotations if it has no other training table.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def with_annotations(place: Path, roles: Roles) -> Roles:
     Raises
     ------
     DataError
-        The annotations give several categories to a picture, as those of boxes do.
+        The annotations give several categories to a picture, as bounding boxes do.
     """
     if "train" in roles.files and not roles.files["train"].path.lower().endswith(".json"):
         return roles
@@ -56,8 +56,7 @@ def with_annotations(place: Path, roles: Roles) -> Roles:
             notes.append(f"The rows of {role} are the images that {file.path} lists.")
     if "train" not in found:
         return roles
-    names = {file.path for file in roles.others if not file.path.lower().endswith(".json")}
-    others = tuple(file for file in roles.others if file.path in names)
+    others = tuple(file for file in roles.others if not file.path.lower().endswith(".json"))
     return replace(roles, files={**roles.files, **found}, others=others, notes=(*notes, *roles.notes))
 
 
@@ -89,7 +88,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _as_table(file: SourceFile, content: Mapping[str, Any], role: str) -> SourceFile:
-    """A CSV file with a row for each image; train's end with the category."""
+    """A CSV file with a row for each image; the last column of train is the category."""
     images: Sequence[_Image] = content["images"]
     header = ["id", "file_name", *_further(images)]
     rows = [[image.get(name, "") for name in header] for image in images]
@@ -99,12 +98,12 @@ def _as_table(file: SourceFile, content: Mapping[str, Any], role: str) -> Source
         rows = [[*row, categories[row[0]]] for row in rows if row[0] in categories]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    raw = text.getvalue().encode("utf-8", "replace")  # JSON may hold halves of characters
+    raw = text.getvalue().encode("utf-8", "replace")  # JSON may contain lone surrogates
     return SourceFile(f"{role}.csv", lambda most=None: raw[:most])
 
 
 def _further(images: Sequence[_Image]) -> Iterator[str]:
-    """What else is known of every image, such as the location of a camera."""
+    """The names of further fields of the images, such as the location of the camera, from the first image."""
     for name, value in images[0].items():
         if name not in {"id", "file_name", *_ABOUT_FILES} and _is_plain(value):
             yield str(name)

@@ -112,7 +112,7 @@ def _join_labels(
 
 
 def _labels_of(train: CsvFile, labels: CsvFile, new: Sequence[str]) -> tuple[dict[str, pa.ChunkedArray], str]:
-    """The columns of labels in the order of train's rows, and in words how they were matched."""
+    """The columns of labels in the order of train's rows, and a phrase that says how they were matched."""
     shared = [name for name in train.header if name in labels.columns]
     unique = [name for name in shared if _is_unique(labels.columns[name])]
     if unique:
@@ -145,7 +145,7 @@ def _rows_of(ids: pa.ChunkedArray, others: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _with_header_of(test: CsvFile, train: CsvFile, asked: Sequence[str]) -> tuple[CsvFile, list[str]]:
-    """Test with train's column names if its own are mostly numbers, which means that its first line is a row."""
+    """Test with train's column names if its own are mostly numbers, which shows that its first line is a row."""
     names = [name for name in train.header if name not in asked[1:]]
     found = test.header
     if (

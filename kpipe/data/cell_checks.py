@@ -98,7 +98,7 @@ def without_odd_cells(
     few = total >= _MIN_VALUES and strays <= max(_MAX_STRAYS, _SHARE_OF_STRAYS * total)
     if not (strays == 0 or beside or few) or total <= 2 * strays:
         return dict(typed)
-    if strays and any(map(_are_written, texts.values())):
+    if strays and any(map(_are_formatted, texts.values())):
         return dict(typed)
     null = pa.scalar(None, pa.string())
     found = {role: strictest(pc.fill_null(pc.if_else(numbers[role], texts[role], null), "")) for role in texts}
@@ -109,12 +109,12 @@ def without_odd_cells(
     return dict(typed) | found
 
 
-def _are_written(values: pa.ChunkedArray) -> bool:
+def _are_formatted(values: pa.ChunkedArray) -> bool:
     """Whether cells are formatted numbers (1,234 or 36 months), which are parsed later."""
     return NumberFormat.of(values.to_pandas()) is not None
 
 
-def _are_written_alike(values: pa.ChunkedArray, others: Sequence[pa.ChunkedArray]) -> bool:
+def _share_a_format(values: pa.ChunkedArray, others: Sequence[pa.ChunkedArray]) -> bool:
     """Whether one number format parses nearly all of these cells and the numbers of the other files."""
     texts = [part.slice(0, _SAMPLED).drop_null().cast(pa.string()).to_pandas() for part in (values, *others)]
     form = NumberFormat.of(pd.concat(texts, ignore_index=True))
@@ -152,9 +152,9 @@ def _describe(file: CsvFile, name: str, values: pa.ChunkedArray, odd: pa.Chunked
 
 
 def check_numbers(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, TypedColumn]) -> None:
-    """Refuse text in a column that holds only numbers in the other file, if these are at least as many as the texts.
+    """Refuse text in a column that holds only numbers in the other file, if numbers are at least as many as texts.
 
-    Fewer numbers prove nothing: the only row of test may have a ticket without letters by chance.
+    Fewer numbers prove nothing: by chance, the only row of test may have a ticket number without letters.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def check_numbers(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, T
         rows = _rows_of_text(column.values, most=numbers)
         # Formatted numbers such as 1,234 are parsed later, if one format fits both files.
         others = [other.values for other in typed.values() if other is not column]
-        if rows and len(rows) <= numbers and not _are_written_alike(column.values, others):
+        if rows and len(rows) <= numbers and not _share_a_format(column.values, others):
             cells = f", here and in {len(rows) - 1:,} more cells" if len(rows) > 1 else ""
             raise DataError(
                 f"{files[role].place(rows[0])}: {name!r} must hold numbers, as in the other file; got "
@@ -193,14 +193,14 @@ def check_numbers(files: Mapping[str, CsvFile], name: str, typed: Mapping[str, T
 def _check_scales(file: CsvFile, name: str, column: TypedColumn, typed: Mapping[str, TypedColumn]) -> None:
     """Refuse numbers with a unit here and plain numbers in the other file if they cannot be on the same scale."""
     others = [other for other in typed.values() if other.kind in ("int", "float")]
-    if not others or not _are_written(column.values.slice(0, _SAMPLED)):
+    if not others or not _are_formatted(column.values.slice(0, _SAMPLED)):
         return
-    if not _are_written_alike(column.values, [other.values for other in others]):
-        written, plain = (pc.drop_null(values)[0].as_py() for values in (column.values, others[0].values))
+    if not _share_a_format(column.values, [other.values for other in others]):
+        formatted, plain = (pc.drop_null(values)[0].as_py() for values in (column.values, others[0].values))
         raise DataError(
-            f"{file.name}: {name!r} is written as {str(written)[:100]!r} here and as {plain} in the other file, and it "
-            f"is unclear how to compare the two. Write them in the same way, leave the column out (--drop {name}), or "
-            f"read it as text (--text {name}).",
+            f"{file.name}: {name!r} is written as {str(formatted)[:100]!r} here and as {plain} in the other file, and "
+            f"it is unclear how to compare the two. Write them in the same way, leave the column out (--drop {name}), "
+            f"or read it as text (--text {name}).",
             code="not-a-number",
             file=file.name,
             column=name,

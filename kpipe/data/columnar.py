@@ -29,7 +29,7 @@ __all__ = ["DAMAGED", "IF_TRUSTED", "check_size", "read_feather", "read_parquet"
 # What pyarrow raises for files that are damaged.
 DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, IndexError, NotImplementedError, struct.error)
 
-IF_TRUSTED = "If you trust it, save it as CSV."  # what to do with such a file
+IF_TRUSTED = "If you trust it, save it as CSV."  # the advice in messages
 _MAX_BYTES = 4 << 30  # of all cells in memory
 _MIN_CELL = 5  # bytes of a cell as text: a character and where it begins
 _BATCH = 1 << 17  # rows that are read between two checks of the size
@@ -121,7 +121,7 @@ def read_feather(name: str, raw: bytes) -> pa.Table:
     if raw.startswith(_MAGIC):  # version 1 is not compressed
         check_size(name, sum(_block_sizes(raw)), len(raw))
     table = pyarrow.feather.read_table(pa.BufferReader(raw))
-    table.validate(full=True)  # pyarrow computes with offsets and indices as they are, beyond the end of the memory too
+    table.validate(full=True)  # pyarrow itself does not check offsets and indices, and would read beyond the buffers
     check_size(name, _MIN_CELL * table.num_rows * table.num_columns, len(raw))
     check_size(name, sum(_unfolded_bytes(chunk) for column in table.columns for chunk in column.chunks), len(raw))
     return table
@@ -151,7 +151,7 @@ def check_size(name: str, unfolded: int, packed: int) -> None:
 
 
 def _unfolded_bytes(column: pa.Array) -> int:
-    """Bytes of a column if no two cells shared their content."""
+    """Bytes that a column takes if no two cells share their content."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         sizes = _lengths(column.dictionary)

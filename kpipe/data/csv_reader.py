@@ -1,7 +1,7 @@
 """Parse a CSV file into cells of text, or raise an error that names the line.
 
-``kpipe.data.frames`` decides dtypes from the text. So an id keeps its leading zeros, and an error can name the line of
-the one cell that is not a number.
+Dtypes are decided later, in ``kpipe.data.frames``, so that an id keeps its leading zeros and an error can name the line
+of the one cell that is not a number.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BLOCK = 16 << 20  # bytes a thread parses at a time: smaller blocks split each 
 _MAX_BLOCK = 2**31 - 1  # bytes; pyarrow keeps a block's size in an int32
 _MAX_COLUMNS = 200_000  # a table of genes or words may have 100,000 columns
 _BLANK_LINE = re.compile(rb"^\s*\n|\r(?!\n)|\n\r?\n")  # or a line end that may stand inside a cell
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # a terminal would execute them
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # a terminal would interpret them
 
 
 @dataclass(frozen=True)

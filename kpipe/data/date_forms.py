@@ -127,7 +127,7 @@ COUNTED_FORMS = (
     _form("days since 1900 as in Excel", r"(?P<excel>\d{5}(?:\.\d+)?)"),
     _form("seconds since 1970", r"(?P<epoch>\d{9,10}(?:\.\d+)?)"),
 )
-"""Numbers in a column of dates, of which a spreadsheet or a program has converted some."""
+"""Formats of numbers in a column of written dates: a spreadsheet or program has converted some of its cells."""
 
 _OF_TIME = re.compile(
     r"(?i)date|time|stamp|epoch|unix|month|period|day|hour|created|updated|(_|^)(at|dt|ts|ym|ymd)(_|$)"

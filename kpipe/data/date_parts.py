@@ -50,13 +50,13 @@ def parts_of(cells: pa.Array, forms: tuple[DateForm | NumberForm, ...]) -> dict[
     names = "year month day first second dayofmonth yearday semester quarter week weekday hour minute sec half zone"
     names += " digits excel epoch"
     parts = {name: np.full(len(cells), np.nan) for name in names.split()}
-    open_ = np.ones(len(cells), dtype=bool)
+    unmatched = np.ones(len(cells), dtype=bool)
     for form in forms:
-        if not open_.any():
+        if not unmatched.any():
             break
         found = pc.extract_regex(cells, form.pattern)
-        rows = open_ & found.is_valid().to_numpy(zero_copy_only=False)
-        open_ &= ~rows
+        rows = unmatched & found.is_valid().to_numpy(zero_copy_only=False)
+        unmatched &= ~rows
         for name, values in _numbers(found).items():
             parts[name] = np.where(rows, values, parts[name])
     return parts
@@ -91,14 +91,14 @@ def to_dates(parts: Parts, *, to_utc: bool) -> np.ndarray:
     Parameters
     ----------
     parts : mapping of str to ndarray
-        (n,) float64 each, as of ``parts_of``, with the year, month and day.
+        (n,) float64 each, as ``parts_of`` returns them, with the year, month and day.
     to_utc : bool
         Whether offsets from UTC are subtracted.
 
     Returns
     -------
     ndarray
-        (n,) datetime64[us]; NaT where the parts are no date.
+        (n,) datetime64[us]; NaT where the parts do not form a date.
     """
     hour = np.where(np.isnan(parts["half"]), parts["hour"], parts["hour"] % 12 + parts["half"])
     seconds = 3600 * np.nan_to_num(hour) + 60 * np.nan_to_num(parts["minute"]) + np.nan_to_num(parts["sec"])

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 - letters of Cyrillic are meant
+# ruff: noqa: RUF001 - Cyrillic letters are intended
 """Translate words in dates to English before their format is determined."""
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ _MONTHS = {
     ),
 }
 _ENGLISH = {name: english for english, names in _MONTHS.items() for name in names.split()}
-_TRIED = 50  # cells: if none of them changes, the column is taken to be English
+_TRIED = 50  # first cells: if none of them changes, the column is assumed to be English
 _WORD = re.compile(r"[^\s\d,/()_-]{2,}")
 _BESIDE = re.compile(
     r"(?i)(?<=\d)\s+de[l]?\s+|(?<=[a-z])\.?,?\s+de[l]?\s+(?=\d)|(?<=\d)\s*(?:г\.?|года|года\.|р\.|року)\s*$"

@@ -89,7 +89,7 @@ class DateFormat:
         return cls._of_cells(tuple(cells.to_pylist()))
 
     @classmethod
-    @functools.lru_cache(maxsize=128)  # each check of a run asks for the columns of its tables
+    @functools.lru_cache(maxsize=128)  # each check of a run parses the same columns
     def _of_cells(cls, distinct: tuple[str, ...]) -> Self | None:
         cells = pa.array(distinct, pa.string())
         if (found := cls._of_text(cells) or cls._of_words(cells)) is not None:
@@ -189,7 +189,7 @@ class DateFormat:
         return pd.Series(np.append(dates, NO_DATE)[codes], index=column.index, name=column.name)
 
     def _parse_text(self, text: pd.Series) -> np.ndarray:
-        """(m,) datetime64[us] of different cells."""
+        """(m,) datetime64[us] of (m,) distinct cells."""
         dates: np.ndarray = np.full(len(text), NO_DATE)
         if self.forms[0] is FORMS[0] and not self.has_zones:  # ten times as fast as the pattern
             found = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
@@ -202,7 +202,7 @@ class DateFormat:
         return dates
 
     def _assemble(self, parts: Parts) -> np.ndarray:
-        """(n,) datetime64[us] of (n,) parts; NaT where they are no date."""
+        """(n,) datetime64[us] of (n,) parts; NaT where they do not form a date."""
         first, second = parts["first"], parts["second"]
         day, month = (first, second) if self.day_first else (second, first)
         # A column may mix both orders: a cell that is valid in only one of them is read in that one.
@@ -284,7 +284,7 @@ def _has_no_years(parts: Parts, forms: tuple[DateForm, ...]) -> bool:
 
 
 def _day_first(parts: Parts, cells: pa.Array) -> tuple[bool | None, bool]:
-    """Whether the day comes before the month, and whether a cell decides that."""
+    """Whether the day comes before the month, and whether a cell proves that."""
     first, second = parts["first"], parts["second"]
     if np.isnan(first).all():
         return None, True

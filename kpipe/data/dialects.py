@@ -35,8 +35,8 @@ class Dialect:
     is_stated : bool
         Whether the line before the header is Excel's ``sep=;``.
     added : {"", "first", "last"}
-        Where rows have one cell more than the header: first for R's row names, last for a delimiter at the end of each
-        row.
+        Where the extra cell is, if rows have one cell more than the header: first for R's row names, last for a
+        delimiter at the end of each row.
     """
 
     delimiter: str = ","
@@ -86,7 +86,7 @@ def sniff_dialect(content: bytes) -> Dialect:
 
 
 def _lines_above_header(head: bytes) -> int:
-    """The number of lines of titles and comments above a header whose rows all have as many cells."""
+    """The number of lines of titles and comments above the header, whose rows all have the same number of cells."""
     first = head[: head.find(b"\n")]
     if not (first.lstrip().startswith(b"#") or max(len(_filled(first, each)) for each in _DELIMITERS) <= 1):
         return 0

@@ -90,7 +90,7 @@ def downloads_folder() -> Path:
 
 
 def metric_on_page(slug: str, place: Path, downloader: Downloader | None) -> MetricName:
-    """The name of the metric on a competition's page, which is stored beside the zip once it is known.
+    """Look up the name of the metric on a competition's page, and store it beside the zip.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def metric_on_page(slug: str, place: Path, downloader: Downloader | None) -> Met
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all; without permission to write, Kaggle is asked again next time."""
+    """Write a file atomically; if it cannot be written, the next run asks Kaggle again."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         part.write_text(text, encoding="utf-8")

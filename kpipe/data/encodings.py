@@ -77,9 +77,9 @@ def decode(names: Sequence[str], raws: Sequence[bytes]) -> list[DecodedText]:
     'utf-16'
     """
     found = [_as_unicode(name, raw) for name, raw in zip(names, raws, strict=True)]
-    older = [raw for raw, text in zip(raws, found, strict=True) if text is None]
-    encoding = _detect(older) if older else ""
-    return [text or _as_older(raw, encoding) for raw, text in zip(raws, found, strict=True)]
+    legacy = [raw for raw, text in zip(raws, found, strict=True) if text is None]
+    encoding = _detect(legacy) if legacy else ""
+    return [text or _decode_legacy(raw, encoding) for raw, text in zip(raws, found, strict=True)]
 
 
 def encode(text: str, encoding: str) -> bytes:
@@ -169,7 +169,7 @@ def _cells(raw: bytes) -> list[bytes]:
     return list(found)
 
 
-def _as_older(raw: bytes, encoding: str) -> DecodedText:
+def _decode_legacy(raw: bytes, encoding: str) -> DecodedText:
     try:
         return DecodedText(raw.decode(encoding).encode(), encoding)
     except UnicodeDecodeError:

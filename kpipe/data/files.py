@@ -38,7 +38,7 @@ _TEXT = re.compile(
 _START = 64 << 10  # bytes from which the header of a text file is read
 _PACKED = re.compile(r"\.(gz|bz2|xz|zip)$", re.IGNORECASE)
 _ENDING = re.compile(r"\.[a-z0-9]+$", re.IGNORECASE)
-_NOTES = re.compile(r"(metadata|schema|config|manifest|settings)\.json$", re.IGNORECASE)  # JSON that is not a table
+_METADATA = re.compile(r"(metadata|schema|config|manifest|settings)\.json$", re.IGNORECASE)  # JSON that is not a table
 # Archives that kpipe does not open, and the commands that unpack them.
 _UNPACK = {
     ".7z": "7z x {name} (apt install p7zip-full)",
@@ -172,6 +172,11 @@ def list_json(place: Path) -> list[SourceFile]:
     -------
     list of SourceFile
         Sorted by depth, then by path.
+
+    Raises
+    ------
+    DataError
+        The zip is damaged or not a zip.
     """
     return _sorted(
         file for file in _all_files(place) if file.path.lower().endswith(".json") and not is_hidden(file.path)
@@ -199,7 +204,7 @@ def list_names(place: Path) -> list[str]:
 
 
 def open_zips(place: Path) -> list[SourceFile]:
-    """List the tables of a folder or zip and of the zips in it; a zip does not count as a folder.
+    """List the tables of a folder or zip and of the zips in it. In their paths, a zip does not count as a folder.
 
     Parameters
     ----------
@@ -269,11 +274,11 @@ def is_table(path: str) -> bool:
     """
     name = path.rsplit("/", 1)[-1]
     named = _TABLE.search(name) is not None or _TEXT.match(name) is not None
-    return named and not is_hidden(path) and not _NOTES.search(_PACKED.sub("", name))
+    return named and not is_hidden(path) and not _METADATA.search(_PACKED.sub("", name))
 
 
 def source_file(path: Path) -> SourceFile:
-    """A file on disk that the user gave.
+    """Return a file on disk, at a path that the user gave.
 
     Parameters
     ----------
@@ -287,7 +292,7 @@ def source_file(path: Path) -> SourceFile:
 
 
 def unread_archives(place: Path) -> list[str]:
-    """Sentences about archives that kpipe cannot open, each with the command that unpacks it.
+    """Return sentences about archives that kpipe cannot open, with the commands that unpack them.
 
     Parameters
     ----------

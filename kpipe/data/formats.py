@@ -129,9 +129,7 @@ def _to_text(name: str, title: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Dates without the time of day if that is midnight in every row, and without zero fractions of seconds."""
-    zone = "%z" if column.type.tz else ""
-    text = column.cast(pa.string()) if zone else pc.strftime(column, "%Y-%m-%d %H:%M:%S")
-    text = text.cast(pa.string())
+    text = column.cast(pa.string()) if column.type.tz else pc.strftime(column, "%Y-%m-%d %H:%M:%S")
     text = pc.replace_substring_regex(text, r"\.0+(Z|[+-]\d\d:?\d\d)?$", r"\1")
     midnight = pc.all(pc.match_substring_regex(text, r" 00:00:00$")).as_py()
     return pc.replace_substring_regex(text, r" 00:00:00$", "") if midnight else text
@@ -146,12 +144,12 @@ def _feather(name: str, raw: bytes) -> pa.Table:
 
 
 def _without_index(table: pa.Table) -> pa.Table:
-    """The table without pandas' row numbers."""
+    """The table without the index that pandas stored."""
     return table.drop_columns([title for title in table.column_names if title == "__index_level_0__"])
 
 
 def _json(name: str, raw: bytes) -> pa.Table:
-    """Records, lines of records, or columns."""
+    """A list of records, one record per line, or columns."""
     text = decode([name], [raw])[0].content.decode(errors="replace")
     try:
         content = json.loads(text)

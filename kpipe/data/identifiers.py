@@ -53,7 +53,7 @@ def id_columns(files: Mapping[str, CsvFile], id: str | None) -> list[str]:
 def check_ids(
     files: Mapping[str, CsvFile], frames: Mapping[str, pd.DataFrame], ids: Sequence[str], *, extra: int = 0
 ) -> None:
-    """Refuse repeated ids, except in train if they are ids of customers or the like with several rows each.
+    """Refuse repeated ids, except in train if they identify entities with several rows each, such as customers.
 
     Parameters
     ----------
@@ -80,7 +80,8 @@ def check_ids(
                 if role == "test" and _may_be_combined(frame[name], frames):
                     continue  # by clean; else the rehearsal of the submission refuses them
                 together = _unique_together(frame, frames["sample"], name) if role == "test" else []
-                _check_unique(files[role], frame[name], advice=_joined(together) if together else _ADVICE[role])
+                advice = _advice_on_several_ids(together) if together else _ADVICE[role]
+                _check_unique(files[role], frame[name], advice=advice)
 
 
 def columns_unique_together(test: pd.DataFrame, sample: pd.DataFrame) -> list[str]:
@@ -118,7 +119,7 @@ def _unique_together(test: pd.DataFrame, sample: pd.DataFrame, id: str) -> list[
     return shared
 
 
-def _joined(names: Sequence[str]) -> str:
+def _advice_on_several_ids(names: Sequence[str]) -> str:
     return (
         f"The sample submission has several id columns, which are unique together in test.csv: {listed(names)}. But "
         "its rows repeat them, or are not in test.csv, so rows cannot be matched: write these columns in the same way "

@@ -53,13 +53,13 @@ class FileChoice:
     Attributes
     ----------
     train, test, sample : str or None
-        Names or paths of the files; None: inferred from the names of the files.
+        Names or paths of the files; None to infer them from the names of the files.
     extra : tuple of str
         Further training files, whose rows are trained on and never validated.
     targets : tuple of str
         The target columns, if they are known.
     size : int, optional
-        Pixels to the longer side of pictures.
+        Pixels of the longer side of pictures.
     """
 
     train: str | None = None
@@ -71,7 +71,7 @@ class FileChoice:
 
     @classmethod
     def of(cls, request: RunRequest, targets: Sequence[str]) -> FileChoice:
-        """The options of a run that are about files.
+        """Return the options of a run that concern files.
 
         Parameters
         ----------
@@ -88,7 +88,7 @@ class FileChoice:
 
     @property
     def named(self) -> dict[str, str]:
-        """Role to the file that the user names."""
+        """Role → the file that the user names."""
         given = {"train": self.train, "test": self.test, "sample": self.sample}
         return {role: name for role, name in given.items() if name is not None}
 
@@ -297,7 +297,7 @@ def _all_parts(roles: Roles) -> list[SourceFile]:
 
 @contextmanager
 def open_text(location: Location, choice: FileChoice) -> Iterator[tuple[dict[str, CsvFile], PictureFolder | None]]:
-    """A competition's tables as text: the cells as they are in the files.
+    """Open a competition's tables as text: the cells as they are in the files.
 
     Parameters
     ----------
@@ -364,14 +364,14 @@ def hash_files(slug: str, path: str | Path | None = None, *, choice: FileChoice 
 
 
 def _read_raw(roles: Roles) -> list[tuple[str, bytes]]:
-    """The name and the bytes of each file, those of the roles first; a name that several files have is a path."""
+    """The name and bytes of each file, those of the roles first; files with the same name are named by their paths."""
     files = [*roles.files.values(), *_all_parts(roles), *roles.extra]
     count = Counter(file.name for file in files)
     return [(file.name if count[file.name] == 1 else file.path, file.read()) for file in files]
 
 
 def _read_text(roles: Roles, *, targets: Sequence[str]) -> tuple[Assembled, dict[str, CsvFile], dict[str, str]]:
-    """The tables out of the files, the files of each role, and the hashes of all files by name."""
+    """The assembled tables, the files of each role, and the hashes of all files by name."""
     names, raws = zip(*_read_raw(roles), strict=True)
     hashes = {name: hashlib.sha256(raw).hexdigest() for name, raw in zip(names, raws, strict=True)}
     parsed = [tidy(file) for file in parse_tables(names, raws)]

@@ -49,7 +49,7 @@ def words_of_classes(files: Mapping[str, CsvFile], name: str) -> frozenset[str]:
 
 
 def words_beside_empty_cells(columns: Mapping[str, pa.ChunkedArray]) -> frozenset[str]:
-    """The missing-value word that is a category, because missing cells of the column are empty instead.
+    """Return the missing-value word that is a category, because missing cells of the column are empty instead.
 
     Parameters
     ----------

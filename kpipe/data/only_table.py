@@ -38,7 +38,7 @@ def split_only_table(
     DataError
         If it is unclear which rows are to be predicted.
     """
-    target = _target_with_gaps(file, sample, targets)
+    target = _find_target(file, sample, targets)
     empty = is_missing(file.columns[target])
     if empty.all() or not empty.any():
         state = "in every row" if empty.all() else "in no row"
@@ -66,7 +66,7 @@ def split_only_table(
     return train, test.without([target]), [note]
 
 
-def _target_with_gaps(file: CsvFile, sample: CsvFile | None, targets: Sequence[str]) -> str:
+def _find_target(file: CsvFile, sample: CsvFile | None, targets: Sequence[str]) -> str:
     if targets:
         if missing := [name for name in targets if name not in file.columns]:
             raise DataError(
@@ -76,12 +76,12 @@ def _target_with_gaps(file: CsvFile, sample: CsvFile | None, targets: Sequence[s
                 column=missing[0],
             )
         return targets[0]
-    gaps = {name: int(np.sum(is_missing(file.columns[name]))) for name in file.header}
-    with_gaps = [name for name in file.header if gaps[name]]
-    target = _last_block(file, with_gaps) if sample is None else _target_of_sample(file, sample, gaps)
+    n_missing = {name: int(np.sum(is_missing(file.columns[name]))) for name in file.header}
+    incomplete = [name for name in file.header if n_missing[name]]
+    target = _last_block(file, incomplete) if sample is None else _target_of_sample(file, sample, n_missing)
     if target is not None:
         return target
-    state = f"several have missing values ({listed(with_gaps)})" if len(with_gaps) > 1 else "no column is the target"
+    state = f"several have missing values ({listed(incomplete)})" if len(incomplete) > 1 else "no column is the target"
     raise DataError(
         f"{file.name} is the only table, and it is unclear which rows to predict: {state}. Name the target "
         "with --target COLUMN, and leave it empty in the rows to predict; or name the files with --train and --test.",
@@ -90,23 +90,23 @@ def _target_with_gaps(file: CsvFile, sample: CsvFile | None, targets: Sequence[s
     )
 
 
-def _target_of_sample(file: CsvFile, sample: CsvFile, gaps: Mapping[str, int]) -> str | None:
-    """The column that the sample asks for and that has gaps; else one with as many gaps as the sample has rows."""
+def _target_of_sample(file: CsvFile, sample: CsvFile, n_missing: Mapping[str, int]) -> str | None:
+    """The incomplete column that the sample asks for; else the one missing in as many rows as the sample has."""
     asked = [name for name in sample.header if name in file.columns]
-    with_gaps = [name for name in asked if gaps[name]]
-    as_many = [name for name in file.header if gaps[name] == sample.rows]
-    if not with_gaps and len(as_many) == 1:
+    incomplete = [name for name in asked if n_missing[name]]
+    as_many = [name for name in file.header if n_missing[name] == sample.rows]
+    if not incomplete and len(as_many) == 1:
         return as_many[0]
-    return next(iter([*with_gaps, *(name for name in asked if name != sample.header[0])]), None)
+    return next(iter([*incomplete, *(name for name in asked if name != sample.header[0])]), None)
 
 
-def _last_block(file: CsvFile, with_gaps: Sequence[str]) -> str | None:
-    """The only column whose gaps are exactly the last, or the first, rows."""
-    blocks = [name for name in with_gaps if _ends_with_gaps(file.columns[name])]
+def _last_block(file: CsvFile, incomplete: Sequence[str]) -> str | None:
+    """The only column that is missing in exactly the last, or the first, rows."""
+    blocks = [name for name in incomplete if _is_missing_in_block(file.columns[name])]
     return blocks[0] if len(blocks) == 1 else None
 
 
-def _ends_with_gaps(cells: pa.ChunkedArray) -> bool:
+def _is_missing_in_block(cells: pa.ChunkedArray) -> bool:
     """Whether the missing cells are exactly the last, or the first, rows."""
     missing = is_missing(cells)
     return bool(missing[0] != missing[-1] and np.count_nonzero(np.diff(missing)) == 1)

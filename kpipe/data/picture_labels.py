@@ -38,7 +38,7 @@ _UNREAD = {
     ".svs": ("whole-slide", "openslide.OpenSlide(path), of the package openslide-python"),
     ".heic": ("HEIC", "PIL.Image.open(path), after pillow_heif.register_heif_opener()"),
 }
-_FEWEST = 10  # files of a format that kpipe does not read
+_FEWEST = 10  # files of a format that kpipe does not read; fewer are ignored
 
 
 def labels_in_names(pictures: Sequence[Picture]) -> tuple[list[str] | None, str]:
@@ -72,6 +72,7 @@ def _says_role(folder: str) -> bool:
 
 
 def _are_classes(labels: Sequence[str]) -> bool:
+    """Whether labels look like classes: all present, few, and most of them repeated."""
     counts = Counter(labels)
     alone = sum(count == 1 for count in counts.values())
     few = 2 <= len(counts) <= max(2, _MOST_CLASSES * len(labels)) and alone <= _MOST_ALONE * len(counts)
@@ -94,13 +95,14 @@ def without_drawings(pictures: Sequence[Picture]) -> tuple[list[Picture], list[P
     for picture in pictures:
         by_folder[any(words_of(name) & _DRAWN for name in picture.folders)].append(picture)
     stems = {picture.stem.lower() for picture in by_folder[False]}
-    drawn = [picture for picture in by_folder[True] if _of_whom(picture) in stems]
+    drawn = [picture for picture in by_folder[True] if _stem_of_original(picture) in stems]
     if len(drawn) <= _MOST_DRAWN * len(by_folder[True]):
         return list(pictures), []
     return by_folder[False], by_folder[True]
 
 
-def _of_whom(drawing: Picture) -> str:
+def _stem_of_original(drawing: Picture) -> str:
+    """The base name of the picture that a drawing belongs to."""
     return re.sub(r"[-_. ]?(mask|segmentation|gt)s?$", "", drawing.stem.lower())
 
 

@@ -1,4 +1,4 @@
-"""Pictures in the cells of a table: ``70 80 82 ...``, as many numbers in each row, become columns of pixels."""
+"""Pictures in the cells of a table: lists of equally many numbers, ``70 80 82 ...``, become columns of pixels."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from kpipe.errors import DataError
 
 __all__ = ["spread_pixels"]
 
-_SMALLEST = 8  # pixels to a side: shorter lists of numbers may be anything
-_TRIED = 20  # cells that tell whether a column holds pictures
-_MEASURED = 500  # cells whose range of values is taken for that of all
-_USUAL = 0.9  # share of the tried cells that must hold as many numbers
+_SMALLEST = 8  # pixels per side: shorter lists of numbers may be anything
+_TRIED = 20  # cells that decide whether a column holds pictures
+_MEASURED = 500  # cells whose range of values is used for all
+_USUAL = 0.9  # share of the tried cells that must hold the same number of values
 _BRACKETS = str.maketrans(",;[]()", "      ")
 
 
@@ -79,7 +79,7 @@ def _spread(
 
 
 def _count(column: pd.Series) -> int:
-    """How many numbers the cells of a column hold; 0 unless nearly all hold as many."""
+    """How many numbers each cell of a column holds; 0 unless nearly all cells agree."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return 0
     counts = [0 if (numbers := _numbers(cell)) is None else len(numbers) for cell in column.head(_TRIED)]

@@ -23,7 +23,7 @@ from kpipe.data.picture_cache import discard_array, keep_array, new_array, read_
 from kpipe.data.picture_files import Picture, PictureFolder
 from kpipe.errors import DataError
 
-if TYPE_CHECKING:  # Pillow is loaded where there are pictures
+if TYPE_CHECKING:  # Pillow is imported only if there are pictures
     from PIL import Image
 
 __all__ = [
@@ -42,7 +42,7 @@ _LARGEST_SIDE = 64  # pixels; larger pictures are scaled down unless the user se
 _MEASURED = 500  # pictures whose sizes are sampled
 _STEP = 8  # pixels
 _GREY = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
-# Pillow would run Ghostscript for PostScript under such a name.
+# Pillow opens no other format: it would run Ghostscript for a PostScript file with the extension of a picture.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _MOST_BROKEN = 0.2  # share of pictures that may be unreadable
 # Columns that describe the file of a row's first picture; the format of a JPEG includes its quality. Models do not see
@@ -89,8 +89,8 @@ class Pixels:
         DataFrame of shape (k, columns)
             uint8 columns with the names of ``pixel_names``; before them those of ``FILE_COLUMNS`` that vary.
         """
-        together = len(rows) == 0 or bool((np.diff(rows) == 1).all())
-        values = self.values[rows[0] : rows[0] + len(rows)] if together and len(rows) else self.values[rows]
+        is_slice = len(rows) > 0 and bool((np.diff(rows) == 1).all())
+        values = self.values[rows[0] : rows[0] + len(rows)] if is_slice else self.values[rows]
         pixels = pd.DataFrame(values, columns=pixel_names(self.shape), copy=False)
         read = self.files[~self.broken]
         vary = [place for place in range(len(FILE_COLUMNS)) if len(np.unique(read[:, place])) > 1]
@@ -343,7 +343,7 @@ def value_range(quantiles: np.ndarray) -> tuple[float, float]:
 def _decode_all(
     folder: PictureFolder, named: Sequence[Sequence[Picture]], form: _Form, values: np.ndarray
 ) -> np.ndarray:
-    """(rows, 4) what ``Pixels.files`` holds; the pixels are written into ``values``."""
+    """(rows, 4) the facts of ``Pixels.files``; the pixels are written into ``values``."""
     from PIL import Image
 
     height, _, channels = form.shape
@@ -398,7 +398,7 @@ def _format_code(image: Image.Image) -> int:
 
 
 def _opened(content: bytes) -> Image.Image:
-    """A picture from the bytes of its file, or of an array's."""
+    """Open a picture, given the bytes of its file or of an .npy file."""
     from PIL import Image
 
     if not content.startswith(b"\x93NUMPY"):
@@ -416,7 +416,7 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _eight_bit(image: Image.Image, form: _Form) -> Image.Image:
-    """A picture of more than 8 bits, or of floats, as bytes, by the range that pictures of the competition have."""
+    """Scale a picture of more than 8 bits, or of floats, to bytes, by the range of values in the competition."""
     from PIL import Image
 
     if not _is_deep(image):

@@ -16,14 +16,14 @@ from kpipe.errors import DataError, UsageError
 
 __all__ = ["Roles", "assign_roles", "is_labels", "missing_roles"]
 
-_LABELS = {"train": "train.csv", "test": "test.csv", "sample": "a sample submission"}
+_DESCRIPTIONS = {"train": "train.csv", "test": "test.csv", "sample": "a sample submission"}
 _TRAIN = {"train", "training", "trainset", "traindata", "development"}
 _TEST = {"test", "testing", "testset", "testdata", "evaluation", "eval"}
 _SAMPLE = {"sample", "example", "format", "template", "entry", "baseline", "benchmark", "zeros"}
 _TARGETS = {"label", "labels", "target", "targets", "y", "outcome", "outcomes", "scored", "answers", "solution"}
 _FURTHER = {"extra", "additional", "external", "original", "more", "nonscored", "unlabeled", "unlabelled", "supplement"}
 _OWN = {"my", "mine", "our", "best", "final", "output", "result", "results", "new", "old"}
-_FEATURES = {"features", "values", "data", "set", "x", "x_", "df", "table"}
+_FEATURES = {"features", "values", "data", "set", "x", "df", "table"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Roles:
     extra: tuple[SourceFile, ...] = ()
     parts: Mapping[str, tuple[SourceFile, ...]] = field(default_factory=dict)
     others: tuple[SourceFile, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 def assign_roles(
@@ -105,8 +105,8 @@ def _check_stated(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFi
         for other, file in stated.items():
             if role not in found and other != role and kind & set(_words(file)):
                 raise UsageError(
-                    f"--{other} {file.name}: by its name this is {_LABELS[role]}, and there is no other. Name another "
-                    f"file with --{other}, or specify {_LABELS[role]} with --{role} FILE.",
+                    f"--{other} {file.name}: by its name this is {_DESCRIPTIONS[role]}, and there is no other. Name "
+                    f"another file with --{other}, or specify {_DESCRIPTIONS[role]} with --{role} FILE.",
                     code="ambiguous-files",
                     file=file.name,
                 )
@@ -128,7 +128,7 @@ def missing_roles(place: Path, roles: Roles, files: Sequence[SourceFile], more: 
     -------
     DataError
     """
-    missing = [label for role, label in _LABELS.items() if role not in roles.files]
+    missing = [text for role, text in _DESCRIPTIONS.items() if role not in roles.files]
     names = listed(file.path if "/" in file.path else file.name for file in files) or "no table"
     hint = " Name them with --train FILE, --test FILE and --sample FILE." if files else ""
     return DataError(
@@ -285,8 +285,8 @@ def _notes(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFile], fi
         notes.append(f"By their names, kpipe reads {', '.join(parts)}. To use other files: {flags}.")
     for file in found.values():
         same = [other for other in files if other.path.rpartition("/")[0] == file.path.rpartition("/")[0]]
-        passed = sorted({other.name for other in same if other.stem == file.stem and other.name != file.name})
-        notes += [f"{file.name} is read instead of {', '.join(passed)}."] if passed else []
+        skipped = sorted({other.name for other in same if other.stem == file.stem and other.name != file.name})
+        notes += [f"{file.name} is read instead of {', '.join(skipped)}."] if skipped else []
     return notes
 
 
@@ -303,8 +303,8 @@ def _topmost(place: Path, role: str, candidates: Sequence[SourceFile]) -> Source
     if len(top) > 1 and not _are_one_file(top):
         paths = ", ".join(file.path for file in top[:5])
         raise DataError(
-            f"{place} holds {len(top)} files that may be {_LABELS[role]}: {paths}. Keep only one of them, or specify "
-            f"it: --{role} FILE.",
+            f"{place} holds {len(top)} files that may be {_DESCRIPTIONS[role]}: {paths}. Keep only one of them, or "
+            f"specify it: --{role} FILE.",
             code="ambiguous-files",
         )
     return min(top, key=_preference) if top else None

@@ -71,7 +71,7 @@ def _without_headers(file: CsvFile) -> CsvFile:
 
 
 def _without_totals(file: CsvFile) -> CsvFile:
-    """Remove rows at the end with sums or means of the columns, if a word says so."""
+    """Remove rows at the end that a word marks as sums or means of the columns."""
     rows = file.rows
     while rows and file.rows - rows < _MAX_TOTALS and _is_total(file, rows - 1):
         rows -= 1
@@ -99,7 +99,7 @@ def _is_total(file: CsvFile, row: int) -> bool:
 
 
 def _without_empty_columns(file: CsvFile) -> CsvFile:
-    """Remove empty columns without a name, which a delimiter at the end of each line makes."""
+    """Remove empty columns without a name, which a delimiter at the end of each line creates."""
     empty = [name for name in file.header if _UNNAMED.fullmatch(name) and _is_empty(file.columns[name])]
     if not empty or len(empty) == len(file.header):
         return file

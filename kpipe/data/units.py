@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 - letters of Cyrillic are meant
+# ruff: noqa: RUF001 - Cyrillic letters are intended
 """Units of numbers and their conversion factors. To add a unit, add an entry to ``_FAMILIES``."""
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def is_unit(word: str) -> bool:
     Parameters
     ----------
     word : str
-        As ``normal_unit`` gives it.
+        As ``normal_unit`` returns it.
 
     Returns
     -------
@@ -183,7 +183,7 @@ def split_currency(unit: str) -> tuple[str, str]:
     Parameters
     ----------
     unit : str
-        As ``normal_unit`` gives it.
+        As ``normal_unit`` returns it.
 
     Returns
     -------
@@ -207,7 +207,7 @@ def common_unit(units: Collection[str]) -> dict[str, float] | None:
     Parameters
     ----------
     units : collection of str
-        As ``normal_unit`` gives them; "" stands for no unit.
+        As ``normal_unit`` returns them; "" stands for no unit.
 
     Returns
     -------
@@ -225,7 +225,7 @@ def common_unit(units: Collection[str]) -> dict[str, float] | None:
         return dict.fromkeys(units, 1.0)
     for family in (*_FAMILIES, *(family for family in _LETTERS if len(named) > 1)):
         if named <= family.keys() and set(units) <= family.keys() | {""} and ("" not in units or "" in family):
-            # of counts people expect plain numbers: 30.0M is 30,000,000
+            # Counts become plain numbers, as people expect: 30.0M is 30,000,000.
             plain = family is _FAMILIES[0] or bool(OFFSETS.keys() & units)
             smallest = 1.0 if plain else min(abs(family[unit]) for unit in units)
             return {unit: round(family[unit] / smallest, 9) for unit in units}

@@ -134,7 +134,7 @@ def files_on_machine() -> Iterator[WeightsFile]:
 
 
 def describe(file: WeightsFile, architecture: str) -> Weights:
-    """Hash a file, and look up its licence.
+    """Return the record of a file of weights, with its hash and licence.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def _licence_of_package(package: str) -> str:
     fields = about.metadata.json
     stated = str(fields.get("license_expression") or fields.get("license") or "")
     text = about.read_text("LICENSE") or ""
-    # Older packages state the whole text of their licence there.
+    # Older packages state the whole text of their licence in this field.
     return _first_line(stated if stated not in ("", "UNKNOWN") else text)
 
 
