@@ -17,13 +17,13 @@ from kpipe.core.values import Tables
 from kpipe.core.wording import listed
 from kpipe.data.missing_words import CATEGORY_WORDS
 from kpipe.errors import DataError
+from kpipe.problem.categories import unify_categories
 from kpipe.problem.competition import Competition, unchanged
 from kpipe.problem.id_template import find_template
 from kpipe.problem.inference.id import infer_id
 from kpipe.problem.inference.spelling import unify_spelling
 from kpipe.problem.joined_ids import join_id_columns
-from kpipe.problem.levels import unify_levels
-from kpipe.problem.pixels_apart import numbered, with_pixels, without_pixels
+from kpipe.problem.pixels_apart import with_pixels, with_row_numbers, without_pixels
 from kpipe.problem.unknown_targets import drop_rows_without_target
 
 __all__ = ["align_rows"]
@@ -52,14 +52,14 @@ def align_rows(competition: Competition, files: Tables) -> Tables:
     has_pixels = files is not whole
     files, has_id = _align_ids(competition, _with_notes_on_words(files))
     if has_id:
-        files = drop_rows_without_target(competition, numbered(files) if has_pixels else files)
+        files = drop_rows_without_target(competition, with_row_numbers(files) if has_pixels else files)
     return with_pixels(files, whole) if has_pixels else files
 
 
 def _align_ids(competition: Competition, files: Tables) -> tuple[Tables, bool]:
     """The tables with matched ids and categories, and whether there is an id."""
     if competition.clean is unchanged:  # a module's own clean gets the text unchanged
-        files, notes = unify_levels(files)
+        files, notes = unify_categories(files)
         files = files.with_notes(*notes) if notes else files
     try:
         files = _with_one_id(competition, files)
@@ -79,11 +79,11 @@ def _with_notes_on_words(files: Tables) -> Tables:
         if pd.api.types.is_string_dtype(files.train[name]):
             values = files.train[name]
             if pc.any(pc.is_in(pa.array(values, pa.string(), from_pandas=True), words)).as_py():
-                count = values.isin(CATEGORY_WORDS)
-                word = values[count].iloc[0]
+                rows = values.isin(CATEGORY_WORDS)
+                word = values[rows].iloc[0]
                 notes.append(
-                    f"{name!r}: {word!r} is a category ({int(count.sum()):,} rows of train.csv), not a missing value. "
-                    f"If it means missing, empty these cells."
+                    f"{name!r}: {word!r} is a category ({int(rows.sum()):,} rows of train.csv), not a missing value. "
+                    "If it means missing, empty these cells."
                 )
     if len(notes) > _MOST_NOTES:
         notes[_MOST_NOTES:] = [f"{len(notes) - _MOST_NOTES:,} more columns have such a category."]
@@ -99,12 +99,12 @@ def _with_one_id(competition: Competition, files: Tables) -> Tables:
     parts = listed(joined.id_parts)
     return joined.with_notes(
         f"{parts} together identify the rows of test.csv and of the sample submission: rows are matched by all of "
-        f"them, joined to the id {joined.sample.columns[0]!r}. The submission has the sample's columns.",
+        f"them, joined into the id {joined.sample.columns[0]!r}. The submission has the sample's columns.",
     )
 
 
 def _match_ids(files: Tables, tables: Tables, id: str) -> Tables:
-    """Test with ids formatted as in the sample submission, if a template of test's columns gives them."""
+    """The tables with ids formatted as in the sample submission, if a template of test's columns builds them."""
     wanted = tables.sample[id]
     if id in tables.test and (_is_within(wanted, tables.test[id]) or _is_within(tables.test[id], wanted)):
         return files

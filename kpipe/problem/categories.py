@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 from kpipe.core.values import Tables
 from kpipe.core.wording import listed
 
-__all__ = ["unify_levels"]
+__all__ = ["unify_categories"]
 
-_MAX_LEVELS = 1_000  # categories of a column of test; with more, they are names or texts
+_MAX_CATEGORIES = 1_000  # categories of a column of test; with more, they are names or texts
 _SYSTEMATIC = 0.5  # of test's categories must be absent from train, and this share of them must match after all
 
 
-def unify_levels(files: Tables) -> tuple[Tables, list[str]]:
+def unify_categories(files: Tables) -> tuple[Tables, list[str]]:
     """Rename test's categories to train's, in columns where test spells most of them differently.
 
     Parameters
@@ -49,7 +49,7 @@ def unify_levels(files: Tables) -> tuple[Tables, list[str]]:
 
 
 def _without_stray_blanks(files: Tables, both: list[str]) -> tuple[Tables, list[str]]:
-    """Strip text in columns where most cells of train, or of test, have surrounding blanks and the other none."""
+    """Strip text in columns where most cells of one table have surrounding blanks, and none of the other."""
     train, test = files.train, files.test
     names = [name for name in both if _differ_by_blanks(train[name], test[name])]
     if not names:
@@ -69,11 +69,11 @@ def _differ_by_blanks(a: pd.Series, b: pd.Series) -> bool:
 
 def _spellings(train: pd.Series, test: pd.Series) -> dict[str, str]:
     """Test's category → the one category of train with the same key; empty unless most of them have one."""
-    if test.head(10 * _MAX_LEVELS).nunique() > _MAX_LEVELS:
+    if test.head(10 * _MAX_CATEGORIES).nunique() > _MAX_CATEGORIES:
         return {}
     values, known = _values(test), set(_values(train))
     unknown = [value for value in values if value not in known]
-    if len(values) > _MAX_LEVELS or len(unknown) < _SYSTEMATIC * len(values):
+    if len(values) > _MAX_CATEGORIES or len(unknown) < _SYSTEMATIC * len(values):
         return {}
     by_key: dict[str, list[str]] = {}
     for value in sorted(known):

@@ -83,9 +83,9 @@ class Competition:
     postprocess : callable, optional
         (predictions (m, k), tables) → predictions (m, k); applied to out-of-fold and test rows alike.
     selection_bias : float
-        How much too good the score is because features and options were chosen on the rows of train.csv: at least 0,
-        in units of the metric. It is measured by repeating the choice on a part of the rows; the forecast corrects for
-        it.
+        By how much the score is too good because features and options were chosen on the rows of train.csv: at least
+        0, in units of the metric. It is measured by repeating the choice on a part of the rows; the forecast corrects
+        for it.
     """
 
     slug: str

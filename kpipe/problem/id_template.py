@@ -21,14 +21,14 @@ _LITERAL = re.compile(r"[\W_]*|[\W_]+[a-z][\W_]+|x", re.IGNORECASE)  # "", "_", 
 
 @dataclass(frozen=True)
 class _Part:
-    """A column, and the format of its values in ids."""
+    """A column and the format of its values in ids."""
 
     column: str
     form: str
 
     def texts(self, frame: pd.DataFrame) -> pd.Series | None:
-        """(n,) the column's values as in ids; None if they cannot be formatted so."""
-        return _written(frame[self.column], self.form) if self.column in frame else None
+        """(n,) the column's values as in ids; None if they cannot be formatted in this way."""
+        return _format(frame[self.column], self.form) if self.column in frame else None
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class IdTemplate:
 
     Attributes
     ----------
-    parts : tuple of columns
+    parts : tuple of _Part
+        The columns, with the formats of their values.
     literals : tuple of str
         The text before each part, and after the last.
     """
@@ -118,7 +119,7 @@ def _fits(template: IdTemplate, test: pd.DataFrame, wanted: pd.Index) -> bool:
 def _candidates(test: pd.DataFrame, ids: pd.Series) -> Iterator[IdTemplate]:
     """Yield templates that build the first id."""
     text = str(ids.iloc[0])
-    values = {part: found for part, found in _values(test) if _occurs(text, found)}
+    values = {part: found for part, found in _values(test) if _contains_any(text, found)}
     start = os.path.commonprefix(list(ids)) if len(ids) > 1 else ""  # noqa: RUF071  # letters, no paths
     end = os.path.commonprefix([one[::-1] for one in ids]) if len(ids) > 1 else ""  # noqa: RUF071
     steps = itertools.count()
@@ -146,7 +147,7 @@ def _candidates(test: pd.DataFrame, ids: pd.Series) -> Iterator[IdTemplate]:
     return search(0, (), ())
 
 
-def _occurs(text: str, values: set[str]) -> bool:
+def _contains_any(text: str, values: set[str]) -> bool:
     """Whether a part of a text is one of the values."""
     return any(text[a:b] in values for a, b in itertools.combinations(range(len(text) + 1), 2))
 
@@ -156,7 +157,7 @@ def _values(test: pd.DataFrame) -> Iterator[tuple[_Part, set[str]]]:
     for column in test.columns:
         seen: list[set[str]] = []
         for form in _forms(test[column]):
-            texts = _written(test[column], form)
+            texts = _format(test[column], form)
             if texts is not None and (found := set(texts.dropna())) not in seen:
                 seen.append(found)
                 yield _Part(str(column), form), found
@@ -173,7 +174,7 @@ def _forms(column: pd.Series) -> Sequence[str]:
     return ("text", "trimmed", "number", "digits", "upper", "lower")
 
 
-def _written(column: pd.Series, form: str) -> pd.Series | None:
+def _format(column: pd.Series, form: str) -> pd.Series | None:
     """(n,) values in a format: stripped, as integers, zero-padded, digits only, or in one case."""
     if pd.api.types.is_datetime64_any_dtype(column):
         column = column.dt.strftime("%Y-%m-%d")

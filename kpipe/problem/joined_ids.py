@@ -1,4 +1,4 @@
-"""Join several id columns of the sample submission, such as store and day, to one id."""
+"""Join several id columns of the sample submission, such as store and day, into one id."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def join_id_columns(files: Tables, spelled: Tables, id: str | None) -> Tables:
     files : Tables
         The tables as they are in the files.
     spelled : Tables
-        The same rows, with the sample submission's names of columns.
+        The same rows, with columns named as in the sample submission.
     id : str or None
         The id column, if it is known.
 
@@ -48,7 +48,7 @@ def join_id_columns(files: Tables, spelled: Tables, id: str | None) -> Tables:
 
 
 def with_joined_id(frame: pd.DataFrame, id: str, parts: Sequence[str]) -> pd.DataFrame:
-    """Add the joined id as first column of a submission.
+    """Add the joined id as the first column of a submission.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ import pandas as pd
 from kpipe.core.values import Tables
 from kpipe.data.pixels import FILE_COLUMNS, picture_columns
 
-__all__ = ["numbered", "with_pixels", "without_pixels"]
+__all__ = ["with_pixels", "with_row_numbers", "without_pixels"]
 
 _ROW = "row of the pictures"  # a name that no table has
 
@@ -42,7 +42,7 @@ def _apart(frame: pd.DataFrame) -> list[str]:
     return [*(name for name in FILE_COLUMNS if name in frame), *pixels] if pixels else []
 
 
-def numbered(tables: Tables) -> Tables:
+def with_row_numbers(tables: Tables) -> Tables:
     """Add a column of row numbers, by which ``with_pixels`` finds the pictures after rows were dropped.
 
     Parameters
@@ -63,7 +63,7 @@ def with_pixels(tables: Tables, whole: Tables) -> Tables:
     Parameters
     ----------
     tables : Tables
-        Derived from ``without_pixels(whole)``, with the same rows, or with the row numbers of ``numbered``.
+        Derived from ``without_pixels(whole)``, with the same rows, or with the row numbers of ``with_row_numbers``.
     whole : Tables
 
     Returns

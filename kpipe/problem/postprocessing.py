@@ -17,7 +17,17 @@ __all__ = ["apply_postprocess", "postprocess"]
 def postprocess(problem: Problem, ensemble: Ensemble) -> Ensemble:
     """Apply the competition's ``postprocess`` to out-of-fold and test predictions, so that the score includes it.
 
-    For the out-of-fold rows, the ``test`` table that the function gets holds train's rows.
+    For the out-of-fold rows, the ``test`` table that the function gets holds train's rows without the targets.
+
+    Parameters
+    ----------
+    problem : Problem
+    ensemble : Ensemble
+
+    Returns
+    -------
+    Ensemble
+        The same object if the competition has no ``postprocess``.
 
     Raises
     ------

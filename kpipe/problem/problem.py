@@ -398,7 +398,7 @@ def _group_of_each_row(groups: pd.Series) -> np.ndarray:
 
 
 def _not_none(value: _T | None) -> _T:
-    """A field that the inference has always determined."""
+    """A field that the inference always determines."""
     if value is None:
         raise AssertionError("the inference leaves no field open")
     return value

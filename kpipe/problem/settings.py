@@ -33,7 +33,7 @@ __all__ = [
     "settings_of",
 ]
 
-# Every option of a run that has a value, but where results are written and what they are called.
+# All options of a run except flags, the folder of the results, and the name and note of the run.
 SETTINGS = (
     *("data", *FILE_OPTIONS, *COMPETITION_OPTIONS),
     *("models", "folds", "seeds", "budget", "device", "weights", "jobs"),
@@ -105,7 +105,7 @@ class _CompletedRequest(RunRequest):
 
 
 def make_request(slug: str, given: Mapping[str, Any], *, names: Collection[str] = SETTINGS) -> RunRequest:
-    """The request of given options, completed by the settings of ``kpipe.toml``.
+    """Make a request of the given options, completed by the settings of ``kpipe.toml``.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def make_request(slug: str, given: Mapping[str, Any], *, names: Collection[str] 
 
 
 def settings_of(request: RunRequest) -> Settings | None:
-    """The settings that a request has taken from ``kpipe.toml``.
+    """Return the settings that a request has taken from ``kpipe.toml``.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def settings_of(request: RunRequest) -> Settings | None:
 
 
 def read_settings(slug: str) -> Settings | None:
-    """The settings of a competition in the workspace that the current folder lies in.
+    """Read the settings of a competition in the workspace that the current folder lies in.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def read_settings(slug: str) -> Settings | None:
     Raises
     ------
     UsageError
-        If the file is no TOML, or the table has an unknown key or an impossible value.
+        If the file is not valid TOML, or the table has an unknown key or an impossible value.
     """
     slug, folder = slug_of(slug), workspace.find_trusted()
     if folder is None:
@@ -185,16 +185,13 @@ def read_settings(slug: str) -> Settings | None:
     return None
 
 
-# --- the file
-
-
 def _read_tables(file: Path) -> dict[str, dict[str, Any]]:
     """The tables of the file, whose values are not validated yet."""
     try:
         content = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise _refuse(file, f"cannot be read: {error.strerror}. Change its permissions.") from error
-    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, a number of too many digits, deep nesting
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, a number with too many digits, deep nesting
         line = re.search(r"\bline (\d+)", str(error))
         raise UsageError(
             f"{file} is not valid TOML: {str(error) or type(error).__name__}. Correct it, or move it away.",
@@ -211,7 +208,8 @@ def _read_tables(file: Path) -> dict[str, dict[str, Any]]:
             )
         if not is_slug(name):
             raise _refuse(
-                file, f"[{json.dumps(name)}] is no slug of a competition. Name it as in kaggle.com/competitions/SLUG."
+                file,
+                f"[{json.dumps(name)}] is not the slug of a competition. Name it as in kaggle.com/competitions/SLUG.",
             )
         for inner in (key for key, value in table.items() if isinstance(value, dict) and key not in SETTINGS):
             raise _refuse(file, f"[{name}.{inner}] is a table inside of another one. Write [{inner}] instead.")

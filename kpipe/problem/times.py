@@ -16,13 +16,8 @@ __all__ = ["TimeColumn", "before", "end_of", "period_numbers", "read_times"]
 TimeColumn = str | tuple[str, ...]
 
 _MAX_UNDATED = 0.05  # of the rows may have no date
-# Hours, minutes and seconds end at their own end, longer units at midnight.
 _LENGTH = re.compile(r"(\d+) (year|month|week|day|hour|minute|second)s?")
-_FLOORS: dict[str, Literal["h", "min", "s"]] = {
-    "hour": "h",
-    "minute": "min",
-    "second": "s",
-}
+_FLOORS: dict[str, Literal["h", "min", "s"]] = {"hour": "h", "minute": "min", "second": "s"}  # other units: days
 
 
 def read_times(frame: pd.DataFrame, column: TimeColumn) -> pd.Series:
@@ -109,7 +104,7 @@ def before(time: Any, length: str | float | None, times: int = 1) -> Any:
 
 
 def end_of(times: pd.Series, length: str | float) -> Any:
-    """The end of the last day (hour, minute, second), from which lengths are counted back.
+    """Return the end of the last day (hour, minute, second), from which lengths are counted back.
 
     Parameters
     ----------

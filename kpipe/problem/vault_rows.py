@@ -69,7 +69,8 @@ def _draw(problem: Problem, share: float, seed: int) -> tuple[np.ndarray, str]:
     own = len(problem.y) - problem.tables.extra
     train, count = problem.tables.train.iloc[:own], round(share * own)
     if problem.groups is not None:
-        return _whole(pd.factorize(train[problem.groups])[0], count, seed), f"whole groups of {problem.groups}"
+        rows = _draw_whole_groups(pd.factorize(train[problem.groups])[0], count, seed)
+        return rows, f"whole groups of {problem.groups}"
     if (column := getattr(problem.splitter, "column", None)) is not None:
         return _draw_in_time(problem.splitter, read_times(train, column), count, seed)
     y = problem.y[:own] if problem.y.ndim == 1 else problem.y[:own, 0]
@@ -80,7 +81,7 @@ def _draw(problem: Problem, share: float, seed: int) -> tuple[np.ndarray, str]:
     return frequent[rows], "stratified by class"
 
 
-def _whole(numbers: np.ndarray, count: int, seed: int) -> np.ndarray:
+def _draw_whole_groups(numbers: np.ndarray, count: int, seed: int) -> np.ndarray:
     """About ``count`` sorted rows: all rows of random groups. Negative numbers are not groups."""
     sizes = np.bincount(numbers[numbers >= 0])
     order = np.random.default_rng(seed).permutation(len(sizes))
@@ -94,7 +95,7 @@ def _draw_in_time(splitter: Any, times: pd.Series, count: int, seed: int) -> tup
     if isinstance(splitter, TimeBlocks):
         numbers = np.full(len(times), -1)
         numbers[times.notna()] = pd.factorize(block_numbers(times.dropna(), splitter.block))[0]
-        return _whole(numbers, count, seed), f"whole blocks of time by {name}"
+        return _draw_whole_groups(numbers, count, seed), f"whole blocks of time by {name}"
     if isinstance(splitter, PeriodEnds):
         days = phases(times, splitter.period)
         start = np.sort(days[~np.isnan(days)])[-count:].min() if count else np.inf

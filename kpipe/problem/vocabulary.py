@@ -35,10 +35,10 @@ _NOT = ("no ", "no_", "no-", "not ", "not_", "not-", "non ", "non_", "non-")
 _CASES: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper, str.capitalize, str.title)
 _SEPARATORS = ("", " ", "_", "-")  # of words; "" leaves them as they are
 _SAME_LABELS = {"true": "1", "false": "0"}
+_RANKED = 0.5  # of a sample submission's rows have several words if it ranks labels
 # Cyrillic letters that look like Latin ones.
 _CYRILLIC = [0x410, 0x412, 0x421, 0x415, 0x41D, 0x406, 0x41A, 0x41C, 0x41E, 0x420, 0x422, 0x425]
 _CYRILLIC += [0x430, 0x435, 0x456, 0x43E, 0x440, 0x441, 0x443, 0x445]
-_RANKED = 0.5  # of a sample submission's rows have several words if it ranks labels
 _LOOK_ALIKE = dict(zip(_CYRILLIC, "ABCEHIKMOPTXaeiopcyx", strict=True))
 
 
@@ -90,7 +90,7 @@ def labels_meet(labels: np.ndarray, placeholder: pd.Series) -> bool:
     Parameters
     ----------
     labels : ndarray
-        (k,) labels as ``labels_of_sample`` gives them.
+        (k,) labels as ``labels_of_sample`` returns them.
     placeholder : Series
         (m,) the sample submission's column.
 

@@ -322,7 +322,7 @@ def test_of_a_thousand_columns_the_quickest_model_is_the_first() -> None:
     )
     problem, _ = found(wide)
     assert problem.default == ("linear", "boosting", "catboost", "forest", "tabular-net")
-    assert "the quickest of 1,002 columns first" in problem.reasons["models"].text
+    assert "the fastest for 1,002 columns first" in problem.reasons["models"].text
 
 
 def test_dates_with_a_gap_are_no_reason_to_refuse() -> None:

@@ -117,7 +117,7 @@ NO_SETTINGS: list[tuple[str, str, int | None]] = [
     ('metric = "auc"', r"'metric' is not in the table of a competition\. Write it below", None),
     ("[[titanic]]", "'titanic' is not in the table", None),
     ("[competitions.titanic]", r"\[competitions\.titanic\] is a table inside .* Write \[titanic\] instead", None),
-    ('["my own"]', r'\["my own"\] is no slug', None),
+    ('["my own"]', r'\["my own"\] is not the slug', None),
     ('[titanic]\nmetrics = "auc"', r"\[titanic\] has an unknown setting, 'metrics'\. Did you mean metric\?", None),
     ('[titanic]\nmodel = "linear"', r"Did you mean models\?", None),
     ("[titanic]\nfresh = true", "unknown setting, 'fresh'", None),

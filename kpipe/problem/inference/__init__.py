@@ -42,9 +42,7 @@ _STEPS: Mapping[str, Callable[[Competition, Tables], Step]] = {
     "weights": infer_weights,
     "models": infer_models,
 }
-
-
-_ABOUT_PIXELS = {"features", "weights", "models"}
+_WITH_PIXELS = {"features", "weights", "models"}  # steps that need the columns of pixels
 
 
 def infer(
@@ -85,7 +83,7 @@ def infer(
         "splitter": partial(infer_splitter, vault=vault),
     }
     for field, step in steps.items():
-        changes, reason = step(competition, tables if field in _ABOUT_PIXELS else small)
+        changes, reason = step(competition, tables if field in _WITH_PIXELS else small)
         competition = replace(competition, **changes)  # type: ignore[arg-type]  # one field a step
         if reason is not None:
             reasons[field] = reason

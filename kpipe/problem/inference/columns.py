@@ -121,5 +121,5 @@ def _stated(competition: Competition, tables: Tables, pictures: Set[str]) -> Ste
 
 
 def _is_row_number(column: pd.Series) -> bool:
-    """Whether a column numbers the rows. This is decided before folding, because a sample of rows does not show it."""
+    """Whether a column numbers the rows. It is decided on the whole table: the rows of a fold do not show it."""
     return pd.api.types.is_integer_dtype(column) and len(column) > 2 and counts_rows(column)

@@ -45,7 +45,7 @@ def infer_groups(competition: Competition, tables: Tables) -> Step:
             text = f"its values repeat, and {1 - known:.0%} of test's rows have a value that train lacks"
             return _groups(competition, name, values), Reason(text=text, guess=True)
     for name, values in _subjects(competition, tables):
-        text = f"it names whom a row is of, {values.nunique():,} in all; test lacks it, and may be of others"
+        text = f"its name suggests subjects, {values.nunique():,} in all; test lacks it, and may have other subjects"
         return {"groups": name}, Reason(text=text, guess=True)
     return NOTHING
 

@@ -82,7 +82,7 @@ def _usual(competition: Competition, tables: Tables, has_pictures: bool) -> tupl
         if len(competition.targets) > 1:
             return "auc", f"{held}, and each of several targets is 0 or 1"
         if has_pictures:
-            return "auc", f"{held}, and pictures are 0 or 1"
+            return "auc", f"{held}, and the labels of pictures are 0 or 1"
         if (share := float(min(labels.mean(), 1 - labels.mean()))) < _RARE:
             return "auc", f"{held}, and {share:.1%} of the targets are {int(labels.mean() < 0.5)}, too few for accuracy"
         return "accuracy", f"{held}, which may also stand for probabilities (then: --metric auc)"
@@ -105,5 +105,5 @@ def _are_one_of_several(targets: pd.DataFrame, sample: pd.DataFrame) -> bool:
 
 
 def _is_placeholder(column: pd.Series) -> bool:
-    """Whether a sample submission's column holds the same whole number in several rows: it tells no metric."""
+    """Whether a sample submission's column holds the same whole number in several rows, which indicates no metric."""
     return pd.api.types.is_integer_dtype(column) and len(column) > 1 and column.nunique() == 1

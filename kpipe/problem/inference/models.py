@@ -23,11 +23,11 @@ __all__ = ["infer_models"]
 _ANY_TABLE = ("boosting", "linear", "catboost", "forest", "tabular-net")
 _FREE_TEXT = ("text", "boosting", "linear", "catboost", "tabular-net")
 _MANY_ROWS = ("boosting", "linear", "catboost")  # a forest or a net would take longer than these three together
-# What a budget adds, in the order of what they bring for their time: the same kinds of models on the other side of
-# their trade-off. Trees with random cut points differ most from boosting's (Geurts et al., 2006; in LightGBM, Erickson
-# et al., "AutoGluon-Tabular", 2020). CatBoost with larger trees that are counted on inner splits (rate, depth and leaf
-# steps: Holzmueller et al., "Better by Default", 2024, table C.5), trees grown to single rows, and more of CatBoost's
-# trees suit targets with little noise. Measured: docs/decisions/0007-any-competition.md.
+# What a budget adds, in the order of gain per time: the same kinds of models on the other side of their trade-off.
+# Trees with random cut points differ most from boosting's (Geurts et al., 2006; in LightGBM, Erickson et al.,
+# "AutoGluon-Tabular", 2020). CatBoost with larger trees whose number is chosen by early stopping on inner splits (rate,
+# depth and leaf steps: Holzmueller et al., "Better by Default", 2024, table C.5), trees grown to single rows, and more
+# of CatBoost's trees suit targets with little noise. Measured: docs/decisions/0007-any-competition.md.
 _DEEP = {"iterations": 1000, "learning_rate": 0.15, "depth": 7, "leaf_estimation_iterations": 1}
 _FURTHER = {
     "boosting-random": model("boosting", extra_trees=True),
@@ -42,7 +42,7 @@ _LARGE_NET = {"hidden": 128, "dropout": 0.1, "epochs": 40, "budget": 1000.0}
 _FURTHER_OF_MANY_CLASSES = {**_FURTHER, "tabular-net-large": model("tabular-net", **_LARGE_NET)}
 _MANY_CLASSES = 50_000  # rows times classes
 _FURTHER_OF_MANY_ROWS = {"boosting-random": _FURTHER["boosting-random"], "tabular-net": model("tabular-net")}
-_MANY = 200_000
+_MANY = 200_000  # rows
 _WIDE = 1_000  # columns from which a fit of boosting takes more than ten times as long as one of linear
 
 
@@ -67,7 +67,7 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
         names = ("text", "sentence-embeddings", *names[1:])
     if columns.shape[1] >= _WIDE:
         names = ("linear", *(name for name in names if name != "linear"))
-        reason += f", the quickest of {columns.shape[1]:,} columns first"
+        reason += f", the fastest for {columns.shape[1]:,} columns first"
     if _asks_for_the_future(competition, columns):
         names = ("calendar", *names)
         reason += ", and 'calendar', which continues levels and seasons into the future"

@@ -27,7 +27,7 @@ _NAMES_OF_THINGS = re.compile(
 )
 _PARTS = {"year": (1900, 2100), "month": (1, 12), "day": (1, 31), "hour": (0, 24)}
 _FEWEST_TIMES = 3  # distinct times
-_FIRST = 0.01  # share of test that may be earlier, and of train that may be later
+_OUTLIERS = 0.01  # share of test that may be earlier, and of train that may be later
 
 
 def infer_splitter(competition: Competition, tables: Tables, vault: pd.DataFrame | None = None) -> Step:
@@ -93,7 +93,7 @@ def _calendar_parts(names: Sequence[str], train: pd.DataFrame, test: pd.DataFram
 def _layout_by(column: TimeColumn, tables: Tables, vault: pd.DataFrame | None) -> Layout | None:
     try:
         train, test = (read_times(frame, column) for frame in (tables.train, tables.test))
-        # Without a vault's rows, test would seem to lie further ahead than it does of what the final run trains on.
+        # The final run also trains on a vault's rows: without them, the gap before test would seem longer than it is.
         whole = train if vault is None else pd.concat([train, read_times(vault, column)], ignore_index=True)
     except ValueError:
         return None
@@ -132,7 +132,7 @@ def comes_later(train: pd.Series, test: pd.Series) -> bool:
         train, test = dates, later
     elif not pd.api.types.is_numeric_dtype(test) or train.max() == train.min():
         return False
-    return bool(test.quantile(_FIRST) >= train.quantile(1 - _FIRST))
+    return bool(test.quantile(_OUTLIERS) >= train.quantile(1 - _OUTLIERS))
 
 
 def _can_be_split(splitter: Splitter, train: pd.DataFrame) -> bool:

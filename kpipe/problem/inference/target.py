@@ -14,7 +14,7 @@ from kpipe.problem.inference.step import NOTHING, Step
 
 __all__ = ["infer_target"]
 
-_FURTHER = 5  # labels that the sample submission may lack for a column to be suggested
+_MAX_FURTHER = 5  # labels of a column that the sample submission may lack, for the column to be suggested
 
 
 def infer_target(competition: Competition, tables: Tables) -> Step:
@@ -45,7 +45,7 @@ def _further_labels(tables: Tables, wanted: Sequence[str]) -> str:
     """A sentence about a column of train that has the classes of the sample submission, and others."""
     for name in (str(column) for column in tables.train.columns if column not in tables.test.columns):
         labels = tables.train[name].dropna().unique()
-        if len(labels) <= len(wanted) + _FURTHER and len(labels) > len(wanted):
+        if len(labels) <= len(wanted) + _MAX_FURTHER and len(labels) > len(wanted):
             named = {str(label) for label in labels if f"{name}_{label}" in wanted or str(label) in wanted}
             if len(named) == len(wanted):
                 more = listed([str(label) for label in labels if str(label) not in named])

@@ -99,7 +99,7 @@ def _check_several_numbers(targets: pd.DataFrame) -> None:
     words = [name for name in targets if not pd.api.types.is_numeric_dtype(targets[name])]
     if words:
         raise DataError(
-            f"train.csv: of several targets each must be numbers, but {words[0]!r} holds labels such as "
+            f"train.csv: each of several targets must hold numbers, but {words[0]!r} holds labels such as "
             f"{targets[words[0]].iloc[0]!r}. {_one_by_one(str(words[0]))}",
             code="target-unsuitable",
             file="train.csv",

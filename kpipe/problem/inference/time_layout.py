@@ -28,7 +28,7 @@ _LEAST_TRAINED = 1 / 3  # of a horizon, which the first fold must have to train 
 _MOST_FOLDS, _MOST_SMALL_FOLDS = 5, 20  # more than five only if horizons have few rows
 _ENOUGH_ROWS = 100  # that all folds together should validate
 _FEW_HORIZONS = 3  # with so few, differences between horizons cannot be estimated
-_OTHERWISE = 0.01  # share of test that may deviate from the layout
+_OUTLIERS = 0.01  # share of test that may deviate from the layout
 _UNITS = {"day": "D", "week": "W", "month": "M", "year": "Y"}
 _NAMES: dict[Period, str] = {"month": "day", "week": "day", "year": "day", "day": "hour"}
 _FEWEST_PERIODS: dict[Period, int] = {"month": 3, "week": 3, "year": 2, "day": 3}
@@ -70,7 +70,7 @@ def layout_after(column: TimeColumn, train: pd.Series, test: pd.Series, *, end: 
     -------
     Layout
     """
-    name, later = _name(column), test[test >= train.quantile(1 - _OTHERWISE, interpolation="lower")]
+    name, later = _name(column), test[test >= train.quantile(1 - _OUTLIERS, interpolation="lower")]
     step = usual_step(train)
     horizon, gap = length_between(later.min(), later.max(), step), gap_between(train, later, step, end=end)
     text = f"by {name}, test comes after train: {format_span(later)}"
@@ -114,7 +114,7 @@ def layout_between(column: TimeColumn, train: pd.Series, test: pd.Series) -> Lay
     Layout or None
         None if rows were drawn individually, so that test and train share dates, or if each date has one row.
     """
-    if test.isin(train.unique()).mean() > 2 * _OTHERWISE:
+    if test.isin(train.unique()).mean() > 2 * _OUTLIERS:
         return None
     for period in _NAMES:
         if (found := _period_ends(column, train, test, period)) is not None:
@@ -124,20 +124,20 @@ def layout_between(column: TimeColumn, train: pd.Series, test: pd.Series) -> Lay
 
 def _period_ends(column: TimeColumn, train: pd.Series, test: pd.Series, period: Period) -> Layout | None:
     ours, theirs = (np.unique(phases(times.dropna(), period)) for times in (train, test))
-    first = np.nanquantile(phases(test, period), _OTHERWISE, method="lower")
+    first = np.nanquantile(phases(test, period), _OUTLIERS, method="lower")
     if len(ours) < 2 or first <= ours[-1]:
         return None
     periods = [times.dropna().dt.to_period(_UNITS[period]) for times in (train, test)]
     if periods[0].nunique() < _FEWEST_PERIODS[period] or periods[1].isin(periods[0].unique()).mean() < 0.5:
         return None
-    # As large a share of train's days is validated as test has of all days.
+    # The validated share of train's days equals test's share of all days.
     horizon = max(1, round(len(ours) * len(theirs) / (len(ours) + len(theirs))))
     count = min(_MOST_FOLDS, periods[0].nunique())
     unit = _NAMES[period]
     text = (
         f"by {_name(column)}, test is {unit}s {first:g} to {theirs[-1]:g} of each {period} and train {unit}s "
-        f"{ours[0]:g} to {ours[-1]:g}: each fold trains on the first {unit}s of all {period}s, and validates the about "
-        f"{horizon} {unit}{'s' * (horizon > 1)} of train that follow, in one {period} of {count}"
+        f"{ours[0]:g} to {ours[-1]:g}: each fold trains on the first {unit}s of all {period}s, and validates about "
+        f"the next {horizon} {unit}{'s' * (horizon > 1)} of train, in one {period} of {count}"
     )
     return Layout(PeriodEnds(column, period, horizon=horizon, n_splits=count), text)
 

@@ -35,7 +35,7 @@ _SHOWN = 3  # columns that get a note of their own at the start of a run
 
 @dataclass(frozen=True)
 class _Conversion:
-    """A column's converted values in train and test, how they were converted, and currencies or units if several."""
+    """A column's converted values in train and test, how they were converted, and several currencies or units."""
 
     train: pd.Series
     test: pd.Series | None
@@ -129,7 +129,7 @@ def reads_itself(competition: Competition) -> bool:
 
 
 def _feature(train: pd.Series, test: pd.Series) -> _Conversion | None:
-    """Dates come first: 2015-01 and 22.05.15 could be amounts, too."""
+    """Convert a column that train and test share. Dates come first: 2015-01 and 22.05.15 could be amounts, too."""
     are_numbers = pd.api.types.is_numeric_dtype(train) and pd.api.types.is_numeric_dtype(test)
     if are_numbers and not number_forms_of(str(train.name)):
         return None
@@ -242,7 +242,7 @@ def _convert_sample(sample: pd.DataFrame, found: Mapping[str, _Conversion]) -> p
 
 
 def _plain_submission(sample: pd.DataFrame, name: str, made: _Conversion) -> str:
-    """What is said where the sample submission shows a converted target as text."""
+    """A clause about a converted target that the sample submission shows as text; else ""."""
     if made.test is not None or name not in sample.columns or pd.api.types.is_numeric_dtype(sample[name]):
         return ""
     return f"; the submission holds plain numbers although the sample submission shows {str(sample[name].iloc[0])!r}"
