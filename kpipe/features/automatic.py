@@ -54,9 +54,9 @@ _MIN_ROWS_PER_LABEL = 3  # on average, for short labels; with fewer rows, they m
 _IDENTIFIER = 0.95  # share of distinct labels above which a column identifies rows
 _SCREENED = 10_000  # first rows, which show the columns that may be useless
 _COMPARED = 64  # first cells; only columns of text that agree in them are compared in full
-_WIDE = 2_000  # columns from which no one-hot columns are looked for
+_WIDE = 2_000  # columns from which groups of one-hot columns are not searched for
 _SHARE_OF_CHOICE = 0.6  # of the time of a fit; the other models of its fold use the same choice
-_SKIPPED = (2, 1)  # the steps of a fit that had no time to choose: one of two; no model has so few
+_SKIPPED = (2, 1)  # recorded as steps if there was no time to choose; no model has so few
 _MIN_COUNTED = 3  # columns with missing values; from this number on, the missing values of a row are counted
 
 
@@ -303,10 +303,10 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         """Find the type of each column, and drop those without information."""
         uninformative = _uninformative_columns(X, short_labels)
         kept = [name for name in X.columns if name not in uninformative]
-        open_ = [name for name in kept if name not in short_labels]
+        candidates = [name for name in kept if name not in short_labels]
         self.typed_: dict[Hashable, _ColumnFeatures] = {}
         for column_type in _COLUMN_TYPES:
-            for name in open_:
+            for name in candidates:
                 fitted = None if name in self.typed_ else column_type.fit(X[name], random_state=self.random_state)
                 if fitted is not None:
                     self.typed_[name] = fitted
@@ -334,7 +334,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
             _add(columns, {f"{name}: rows": np.log1p(X[name].map(frequencies).fillna(0).to_numpy(dtype=float))})
         _add(columns, {f"statistic {number}": values for number, values in enumerate(statistics.T)})
         if len(self.with_missing_) >= _MIN_COUNTED:
-            _add(columns, {"gaps": X[self.with_missing_].isna().sum(axis=1).to_numpy(dtype=float)})
+            _add(columns, {"missing values": X[self.with_missing_].isna().sum(axis=1).to_numpy(dtype=float)})
         return pd.DataFrame(columns or {"nothing": np.zeros(len(X))}, index=X.index)
 
     def _plain_column(self, column: pd.Series) -> pd.Series | np.ndarray:
@@ -358,7 +358,7 @@ def _add(columns: dict[str, Any], found: Mapping[Any, Any], *, taken: Container[
 
 
 def _short_labels(X: pd.DataFrame) -> frozenset[Hashable]:
-    """Columns of at most 10 distinct labels without digits, which are no numbers, dates, free texts or identifiers.
+    """Columns of at most 10 distinct labels without digits: not numbers, dates, free text or identifiers.
 
     A table may have 100,000 columns, and this test takes a tenth of the time of the tests for the other types.
     """
@@ -408,9 +408,9 @@ def _find_copies(X: pd.DataFrame) -> dict[Hashable, Hashable]:
     alike: dict[Hashable, list[Hashable]] = {}
     for name in X.columns:
         alike.setdefault(_first_cells(X[name]), []).append(name)
-    for names in alike.values():
+    for names in (group for group in alike.values() if len(group) > 1):
         seen: dict[bytes, Hashable] = {}
-        for other in names[: len(names) * (len(names) > 1)]:
+        for other in names:
             first = seen.setdefault(_digest(X[other]), other)
             if first != other:
                 copies[other] = first

@@ -54,7 +54,7 @@ def find_word_vectors(folder: str = "") -> VectorFiles | None:
     Raises
     ------
     UsageError
-        If the folder lacks a file, or its weights are no table of vectors.
+        If the folder lacks a file, or its weights are not one table of vectors.
     """
     if folder:
         vectors, tokenizer = sorted(Path(folder).glob("*.safetensors")), Path(folder) / "tokenizer.json"

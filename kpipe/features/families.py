@@ -24,9 +24,9 @@ __all__ = ["FAMILIES", "Candidate", "Family"]
 Candidate = tuple[Hashable, ...]
 Names = Sequence[Hashable]
 
-_ROWS_PER_LEVEL = 5  # on average; columns with fewer rows per value are not categories
+_ROWS_PER_CATEGORY = 5  # on average; columns with fewer rows per value are not categories
 _ROWS_PER_GROUP = 20  # on average, for means and ranks within a category
-_MAX_LEVELS = 2_000
+_MAX_CATEGORIES = 2_000
 _MIN_NUMBERS = 12  # distinct values; a column with fewer is treated as a category
 _SAME_SCALE = 30.0  # largest ratio of standard deviations at which sums and differences are informative
 _MOST_NUMBERS, _MOST_CATEGORIES = 12, 8  # most important columns, which are combined
@@ -178,7 +178,7 @@ class GroupStatistics(Family):
 
     @staticmethod
     def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
-        categories = [name for name in _categories(X) if _n_levels(X[name]) <= len(X) / _ROWS_PER_GROUP]
+        categories = [name for name in _categories(X) if _n_distinct(X[name]) <= len(X) / _ROWS_PER_GROUP]
         numbers = _first(_numbers(X), _MOST_NUMBERS, important)
         return [(one, n) for one in _first(categories, _MOST_CATEGORIES, important) for n in numbers if one != n]
 
@@ -197,29 +197,29 @@ class GroupStatistics(Family):
 class _Groups:
     """The sorted values of each category."""
 
-    def __init__(self, levels: np.ndarray, order: np.ndarray, values: np.ndarray, places: np.ndarray) -> None:
-        self.levels = levels  # sorted hashes of the categories
+    def __init__(self, categories: np.ndarray, order: np.ndarray, values: np.ndarray, places: np.ndarray) -> None:
+        self.categories = categories  # sorted hashes of the categories
         self.values = values  # sorted distinct values
         self.keys = np.sort(places * (len(values) + 1) + order)
-        self.starts = np.searchsorted(self.keys, np.arange(len(levels) + 1) * (len(values) + 1))
+        self.starts = np.searchsorted(self.keys, np.arange(len(categories) + 1) * (len(values) + 1))
         found = values[order]
-        counts = np.maximum(np.bincount(places, minlength=len(levels)), 1)
-        self.means = np.bincount(places, found, minlength=len(levels)) / counts
-        squares = np.bincount(places, (found - self.means[places]) ** 2, minlength=len(levels)) / counts
+        counts = np.maximum(np.bincount(places, minlength=len(categories)), 1)
+        self.means = np.bincount(places, found, minlength=len(categories)) / counts
+        squares = np.bincount(places, (found - self.means[places]) ** 2, minlength=len(categories)) / counts
         self.spreads = np.where(squares > 0, np.sqrt(squares), np.nan)
 
     @classmethod
     def fit(cls, codes: np.ndarray, values: np.ndarray) -> _Groups:
         known = np.isfinite(values)
-        levels, places = np.unique(codes[known], return_inverse=True)
+        categories, places = np.unique(codes[known], return_inverse=True)
         distinct, order = np.unique(values[known], return_inverse=True)
-        return cls(levels, order, distinct, places)
+        return cls(categories, order, distinct, places)
 
     def transform(self, codes: np.ndarray, values: np.ndarray) -> np.ndarray:
-        if not len(self.levels):
+        if not len(self.categories):
             return np.full((len(values), 4), np.nan)
-        places = np.minimum(np.searchsorted(self.levels, codes), len(self.levels) - 1)
-        known = self.levels[places] == codes
+        places = np.minimum(np.searchsorted(self.categories, codes), len(self.categories) - 1)
+        known = self.categories[places] == codes
         means, spreads = (np.where(known, of[places], np.nan) for of in (self.means, self.spreads))
         key = places * (len(self.values) + 1) + np.searchsorted(self.values, values)
         below = np.searchsorted(self.keys, key) - self.starts[places]
@@ -274,7 +274,7 @@ class Digits(Family):
             (name, position)
             for name in _numbers(X)
             for position in range(-_DIGITS, _DIGITS)
-            if _n_levels(pd.Series(_digit(_floats(X[name]), position))) > 2
+            if _n_distinct(pd.Series(_digit(_floats(X[name]), position))) > 2
         ]
 
     def transform(self, X: pd.DataFrame) -> dict[Candidate, np.ndarray]:
@@ -319,8 +319,8 @@ class MissingPatterns(Family):
         return self._features(X, patterns, self._statistics.transform(patterns.to_frame()))
 
     def _patterns(self, X: pd.DataFrame) -> pd.Series:
-        gaps = X[list(self.candidates[0])].isna().astype(np.uint8)
-        return pd.util.hash_pandas_object(gaps, index=False).astype(np.int64)
+        missing = X[list(self.candidates[0])].isna().astype(np.uint8)
+        return pd.util.hash_pandas_object(missing, index=False).astype(np.int64)
 
     def _features(self, X: pd.DataFrame, patterns: pd.Series, statistics: np.ndarray) -> dict[Candidate, np.ndarray]:
         counts = _column(np.log1p(patterns.map(self._counts).fillna(0)))
@@ -346,13 +346,13 @@ def _dates(X: pd.DataFrame) -> list[Hashable]:
 def _numbers(X: pd.DataFrame) -> list[Hashable]:
     """Columns of numbers with enough distinct values not to be categories."""
     numeric = [name for name in X.columns if pd.api.types.is_numeric_dtype(X[name])]
-    return [name for name in numeric if _n_levels(X[name]) >= _MIN_NUMBERS]
+    return [name for name in numeric if _n_distinct(X[name]) >= _MIN_NUMBERS]
 
 
 def _categories(X: pd.DataFrame) -> list[Hashable]:
     """Columns whose values repeat, except those with one or two distinct values."""
-    most = min(_MAX_LEVELS, len(X) // _ROWS_PER_LEVEL)
-    return [name for name in _without_dates(X).columns if 2 < _n_levels(X[name]) <= most]
+    most = min(_MAX_CATEGORIES, len(X) // _ROWS_PER_CATEGORY)
+    return [name for name in _without_dates(X).columns if 2 < _n_distinct(X[name]) <= most]
 
 
 def _first(names: list[Hashable], most: int, important: Names) -> list[Hashable]:
@@ -362,7 +362,7 @@ def _first(names: list[Hashable], most: int, important: Names) -> list[Hashable]
     return [name for name in names if name in kept]
 
 
-def _n_levels(column: pd.Series) -> int:
+def _n_distinct(column: pd.Series) -> int:
     return int(column.nunique())
 
 

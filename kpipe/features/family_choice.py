@@ -36,7 +36,7 @@ _LOG = logging.getLogger(__name__)
 _CELLS = 3_000_000  # rows times columns times classes, at most, on which families are compared
 _SAMPLED = (60_000, 120_000)  # rows times classes: a third of the table, but at least and at most these
 _FEWEST = 1_000  # rows; fewer are not informative enough
-_SIGNIFICANT = 3.5  # standard errors; at 3.1, a fold of s3e2 kept target statistics that cost 2 on other rows
+_SIGNIFICANT = 3.5  # standard errors; at 3.1, a fold of s3e2 kept target statistics that were 2 worse on other rows
 _TIMES_THE_FIRST = 7  # how much longer the comparisons on an inner split take than its first model
 _MOST = 16  # candidates of a family
 _FOLDS = 3
@@ -58,7 +58,6 @@ _SMALL_TREES = 10_000  # rows up to which trees have 15 leaves, and 31 above
 _PATIENCE, _MAX_TREES = 12, 150
 _SCREENED = 20_000  # rows times classes on which the candidates of a family are ranked
 _SCREENING_TREES = 40
-
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -119,12 +118,12 @@ def choose_families(
     least : float, default=3.5
         By how many standard errors the loss must fall.
     seconds : float
-        That the choice may take, as estimated from its first model.
+        Time limit of the choice, whose duration is estimated from its first model.
 
     Returns
     -------
     dict or None
-        By family's name, in the order of ``families``. None if the time does not suffice.
+        Name of each family that is kept → its choice, in the order of ``families``; None if there is too little time.
     """
     rows = _sample(y, X.shape[1], random_state)
     if len(rows) < _FEWEST:

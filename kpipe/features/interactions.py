@@ -1,17 +1,17 @@
-"""Which numbers act as categories, and which pairs of columns act together: found on a sample of a large table.
+"""Find numbers that act as categories, and pairs of columns that interact, on a sample of a large table.
 
-What trees find only with many splits (a level for each value of a number, or for each cell of two categories), target
-statistics give in one. Every column and pair as a category would be too many, so that they are screened by how much
-they explain of what a small boosted model leaves. Of a wide table, only columns that explain most by themselves are
-paired.
+Some effects take trees many splits: a level for each value of a number, or for each cell of two categories. Target
+statistics express them in one feature. All columns and pairs would be too many features, so the candidates are screened
+by how much of the residuals of a small boosted model they explain. In a wide table, only the columns that explain most
+by themselves are paired.
 
 References
 ----------
-Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", 2001: fitting what a model leaves.
+Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", 2001: fitting residuals.
 Lou, Caruana, Gehrke and Hooker, "Accurate Intelligible Models with Pairwise Interactions", 2013: pairs are ranked by
 what they explain of the residuals.
-Bien, Taylor and Tibshirani, "A Lasso for Hierarchical Interactions", 2013: columns that act together seldom do nothing
-by themselves.
+Bien, Taylor and Tibshirani, "A Lasso for Hierarchical Interactions", 2013: columns that interact seldom have no main
+effects.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ __all__ = ["Interaction", "category_codes", "find_interactions"]
 Interaction = tuple[Hashable, ...]  # one column of numbers, or two columns, whose values are read as categories
 
 _SAMPLED = 120_000  # rows that are screened
-_LEVELS = (12, 2_000)  # different values of a number that may be a category
+_DISTINCT = (12, 2_000)  # distinct values of a number that may be a category
 _FEWEST_PER_CELL = 20  # rows of the sample per cell of a pair
 _SIGNIFICANT = 5.0  # standard errors; hundreds of candidates are compared
 _MOST = 12
 _MOST_PAIRED = 40  # columns, hence 780 pairs: each takes some milliseconds
-_PRIOR = 20.0  # rows at zero that are added to each level's mean residual
+_PRIOR = 20.0  # rows at zero that are added to each category's mean residual
 _MOST_CLASSES = 10
 
 
 def find_interactions(X: pd.DataFrame, y: np.ndarray, *, random_state: int) -> list[Interaction]:
-    """The numeric columns and column pairs that, as categories, explain the residuals of a small boosted model.
+    """Find numeric columns and pairs of columns that, as categories, explain the residuals of a small boosted model.
 
     Parameters
     ----------
@@ -62,24 +62,26 @@ def find_interactions(X: pd.DataFrame, y: np.ndarray, *, random_state: int) -> l
     codes: dict[Hashable, np.ndarray] = {
         name: pd.factorize(X[name].iloc[rows], use_na_sentinel=False)[0] for name in X.columns
     }
-    levels = {name: int(column.max()) + 1 for name, column in codes.items()}
+    n_distinct = {name: int(column.max()) + 1 for name, column in codes.items()}
     half = draw.permutation(len(rows)) % 2 == 0
     screen = _Screen(_residuals(_to_numbers(X.iloc[rows], codes), y[rows], half), half)
     numbers = [name for name in X.columns if pd.api.types.is_numeric_dtype(X[name])]
-    found = screen.take([(name,) for name in numbers if _LEVELS[0] <= levels[name] <= _LEVELS[1]], codes)
-    labels = [name for name in X.columns if levels[name] <= _LEVELS[1] and (name not in numbers or (name,) in found)]
-    for name in labels:  # effects of single columns are no interaction
+    found = screen.select([(name,) for name in numbers if _DISTINCT[0] <= n_distinct[name] <= _DISTINCT[1]], codes)
+    labels = [
+        name for name in X.columns if n_distinct[name] <= _DISTINCT[1] and (name not in numbers or (name,) in found)
+    ]
+    for name in labels:  # main effects are not interactions
         screen.subtract(codes[name])
-    small: list[Hashable] = [name for name in X.columns if levels[name] <= len(rows) // (2 * _FEWEST_PER_CELL)]
+    small: list[Hashable] = [name for name in X.columns if n_distinct[name] <= len(rows) // (2 * _FEWEST_PER_CELL)]
     if len(small) > _MOST_PAIRED:
         small = _Screen(_centred(y[rows]), half).best(small, codes, _MOST_PAIRED)
     most = len(rows) // _FEWEST_PER_CELL
-    pairs = [(one, other) for one, other in combinations(small, 2) if levels[one] * levels[other] <= most]
-    return [*found, *screen.take(pairs, codes)][:_MOST]
+    pairs = [(one, other) for one, other in combinations(small, 2) if n_distinct[one] * n_distinct[other] <= most]
+    return [*found, *screen.select(pairs, codes)][:_MOST]
 
 
 def category_codes(X: pd.DataFrame, interactions: Sequence[Interaction]) -> pd.DataFrame:
-    """A column of whole numbers for each interaction: equal where its columns hold equal values.
+    """Return a column of integers for each interaction: equal where its columns hold equal values.
 
     Parameters
     ----------
@@ -111,7 +113,7 @@ def _hashed(column: pd.Series) -> np.ndarray:
 
 
 def _to_numbers(X: pd.DataFrame, codes: dict[Hashable, np.ndarray]) -> np.ndarray:
-    """The columns as a boosted model reads them: labels by their codes."""
+    """The columns as numbers for a boosted model: labels as their codes."""
     numeric = {name: pd.api.types.is_numeric_dtype(X[name]) for name in X.columns}
     columns = [X[n].to_numpy(np.float64, na_value=np.nan) if numeric[n] else codes[n].astype(float) for n in X.columns]
     return np.column_stack(columns)
@@ -125,42 +127,42 @@ def _centred(y: np.ndarray) -> np.ndarray:
 
 
 def _residuals(X: np.ndarray, y: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """(n, outputs) what a small boosted model, fitted on the other half of the rows, leaves of the target."""
+    """(n, outputs) residuals of a small boosted model that is fitted on the other half of the rows."""
     empty = np.any([np.isnan(X[part]).all(axis=0) for part in (half, ~half)], axis=0)
     X[:, empty] = 0.0  # the boosters refuse a column that is missing in all rows
     settings = {"max_iter": 40, "learning_rate": 0.2, "max_leaf_nodes": 15, "early_stopping": False, "random_state": 0}
     if y.dtype.kind == "f":
-        left = np.empty((len(y), 1))
+        residuals = np.empty((len(y), 1))
         for part in (half, ~half):
             model = HistGradientBoostingRegressor(**settings).fit(X[~part], y[~part])
-            left[part, 0] = y[part] - model.predict(X[part])
-        return left
+            residuals[part, 0] = y[part] - model.predict(X[part])
+        return residuals
     classes = np.unique(y)
-    left = (y[:, None] == classes).astype(float)
+    residuals = (y[:, None] == classes).astype(float)
     for part in (half, ~half):
         classifier = HistGradientBoostingClassifier(**settings).fit(X[~part], y[~part])
         known = classifier.classes_  # of a single class, predict_proba gives two columns
-        left[np.ix_(part, np.isin(classes, known))] -= classifier.predict_proba(X[part])[:, : len(known)]
-    return left[:, 1:] if len(classes) == 2 else left
+        residuals[np.ix_(part, np.isin(classes, known))] -= classifier.predict_proba(X[part])[:, : len(known)]
+    return residuals[:, 1:] if len(classes) == 2 else residuals
 
 
 class _Screen:
-    """Residuals on two halves of the rows, and what a category explains of one half after learning from the other."""
+    """Residuals on two halves of the rows, and how much of one half a category learned on the other half explains."""
 
     def __init__(self, residuals: np.ndarray, half: np.ndarray) -> None:
         self.residuals = residuals
         self.half = half
 
-    def take(self, candidates: Sequence[Interaction], codes: dict[Hashable, np.ndarray]) -> list[Interaction]:
-        """Candidates that explain the residuals beyond chance, the best first; each takes what it explains away."""
-        left, taken = list(candidates), list[Interaction]()
-        while left and len(taken) < _MOST:
+    def select(self, candidates: Sequence[Interaction], codes: dict[Hashable, np.ndarray]) -> list[Interaction]:
+        """Select the candidates that explain residuals beyond chance, the best first; subtract what each explains."""
+        remaining, taken = list(candidates), list[Interaction]()
+        while remaining and len(taken) < _MOST:
             # The codes of all pairs together would take gigabytes.
-            gains = {candidate: self._gain(_joined(candidate, codes)) for candidate in left}
-            left = [candidate for candidate in left if gains[candidate][1] > _SIGNIFICANT]
-            if left:
-                best = max(left, key=lambda candidate: gains[candidate][0])
-                left.remove(best)
+            gains = {candidate: self._gain(_joined(candidate, codes)) for candidate in remaining}
+            remaining = [candidate for candidate in remaining if gains[candidate][1] > _SIGNIFICANT]
+            if remaining:
+                best = max(remaining, key=lambda candidate: gains[candidate][0])
+                remaining.remove(best)
                 self.subtract(_joined(best, codes))
                 taken.append(best)
         return taken
@@ -171,29 +173,29 @@ class _Screen:
         return [names[place] for place in np.sort(np.argsort(-gains, kind="stable")[:most])]
 
     def subtract(self, code: np.ndarray) -> None:
-        """Take away the mean residual of each level, of both halves: taken crosswise, small means would build up."""
-        self.residuals = self.residuals - _level_means(code, self.residuals, code)
+        """Subtract each category's mean residual over both halves: the noise of cross-fitted means would add up."""
+        self.residuals = self.residuals - _category_means(code, self.residuals, code)
 
     def _gain(self, code: np.ndarray) -> tuple[float, float]:
-        """What a category explains of a row's residuals on average, and the same in standard errors."""
+        """By how much a category lowers a row's squared residuals on average, and the same in standard errors."""
         effects = self._effects(code)
         explained = (self.residuals**2 - (self.residuals - effects) ** 2).sum(axis=1)
         mean, spread = explained.mean(), explained.std()
         return float(mean), float(mean * np.sqrt(len(explained)) / spread) if spread > 0 else 0.0
 
     def _effects(self, code: np.ndarray) -> np.ndarray:
-        """(n, outputs) the mean residual of each row's level in the other half of the rows."""
+        """(n, outputs) the mean residual of each row's category in the other half of the rows."""
         effects = np.empty_like(self.residuals)
         for part in (self.half, ~self.half):
-            effects[part] = _level_means(code[~part], self.residuals[~part], code[part])
+            effects[part] = _category_means(code[~part], self.residuals[~part], code[part])
         return effects
 
 
-def _level_means(code: np.ndarray, residuals: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """(wanted, outputs) the mean residual of each level, shrunk to zero."""
-    levels = int(max(code.max(), wanted.max())) + 1
-    counts = np.bincount(code, minlength=levels) + _PRIOR
-    sums = [np.bincount(code, column, minlength=levels) for column in residuals.T]
+def _category_means(code: np.ndarray, residuals: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """(wanted, outputs) the mean residual of each category, shrunk to zero."""
+    count = int(max(code.max(), wanted.max())) + 1
+    counts = np.bincount(code, minlength=count) + _PRIOR
+    sums = [np.bincount(code, column, minlength=count) for column in residuals.T]
     means: np.ndarray = np.column_stack(sums)[wanted] / counts[wanted, None]
     return means
 

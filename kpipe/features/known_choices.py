@@ -1,4 +1,4 @@
-"""Families of features that were chosen before for the same rows, in this process or another one of the same run.
+"""Reuse the families of features that were chosen for the same rows, in this process or another one of the run.
 
 Every model of a fold asks for the same choice, which takes seconds, and a run's fits are spread over processes that may
 be stopped. They share a folder, with a file for each choice. A process outlives a run: it remembers what was chosen,
@@ -35,6 +35,11 @@ def choices_for(key: tuple[object, ...], choose: Callable[[], Choices]) -> Choic
         All that the choice depends on, as values with a ``repr`` of their own.
     choose : callable
         Makes the choice.
+
+    Returns
+    -------
+    dict or None
+        Family's name → choice; None if there was no time to choose.
     """
     if key in _IN_PROCESS:
         return _IN_PROCESS[key]
@@ -99,7 +104,7 @@ def _write(key: tuple[object, ...], choices: Choices) -> None:
         return
     path = _path(key)
     temporary = path.with_suffix(f".{os.getpid()}")
-    # OSError: a folder of another machine. TypeError: names of columns that are no texts.
+    # OSError: a folder of another machine. TypeError: column names that are not strings.
     with contextlib.suppress(OSError, TypeError):
         temporary.write_text(json.dumps(choices), encoding="utf-8")
         os.replace(temporary, path)

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 - signs of minutes and seconds are meant
+# ruff: noqa: RUF001 - the prime signs are intended
 """Features of a column whose cells hold numbers: 121/81 (blood pressure), 1920x1080 (a size), $10K - $20K, Level 12."""
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class NumberPairs:
     Parameters
     ----------
     shapes : tuple of str
-        Cells with 0 for each number, such as "0/0": of all cells the same number.
+        The forms of cells, with 0 for each number, such as "0/0"; all forms have the same number of numbers.
     is_label : bool
         Whether the cells are labels, too.
     is_version : bool
@@ -53,7 +53,7 @@ class NumberPairs:
         column : Series of shape (n,)
             A column of the fitting rows.
         random_state : int
-            Not used.
+            Ignored; numbers need none.
 
         Returns
         -------
@@ -74,7 +74,7 @@ class NumberPairs:
 
     @classmethod
     def _of_labels(cls, cells: pd.Series) -> Self | None:
-        """The numbers of labels, versions and other texts that differ in their numbers alone."""
+        """The features of versions, and of labels that differ only in their numbers."""
         if cells.str.fullmatch(_VERSION).mean() >= _MIN_SHARE and cells.str.contains(_DOTS).mean() >= 0.5:
             return cls((), is_label=True, is_version=True)
         if cells.str.len().max() > _MAX_LENGTH:

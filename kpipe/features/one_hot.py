@@ -1,4 +1,4 @@
-"""Columns of 0 and 1 of which one in each row is 1: together they are a column of labels."""
+"""Find groups of one-hot columns, and decode them to a column of labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FEWEST = 3  # columns
 
 
 def find_one_hot(X: pd.DataFrame) -> dict[str, list[Hashable]]:
-    """The groups of columns that encode one column of labels.
+    """Find the groups of columns of 0 and 1 that together encode one column of labels.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def find_one_hot(X: pd.DataFrame) -> dict[str, list[Hashable]]:
 
 
 def one_hot_labels(X: pd.DataFrame, names: list[Hashable]) -> np.ndarray:
-    """The label of each row.
+    """Return the label of each row.
 
     Parameters
     ----------

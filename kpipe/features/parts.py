@@ -61,7 +61,7 @@ class LabelParts:
             return None
         shape, count = Counter(shapes).most_common(1)[0]
         if count >= _MIN_SHARE * len(shapes) and 1 < len(shape) <= _MAX_PIECES:
-            pieces = tuple(n for n, kind in enumerate(shape) if _is_telling(found[shapes == shape].str[n], kind))
+            pieces = tuple(n for n, kind in enumerate(shape) if _is_informative(found[shapes == shape].str[n], kind))
             return cls(shape, pieces) if pieces else None
         words = _frequent_words(sampled)
         has_number = bool(words) and bool(_first_number(cells).notna().mean() > _MIN_REPEATED)
@@ -101,7 +101,7 @@ def _shape(pieces: list[str]) -> str:
     return "".join("0" if piece[0].isdecimal() else "a" for piece in pieces)
 
 
-def _is_telling(pieces: pd.Series, kind: str) -> bool:
+def _is_informative(pieces: pd.Series, kind: str) -> bool:
     """Whether a piece differs between labels, and is a number that does not count the rows, or letters that repeat."""
     if pieces.nunique() < 2:
         return False

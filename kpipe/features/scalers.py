@@ -12,7 +12,8 @@ __all__ = ["pixel_scaler", "soft_clip", "soft_clip_scaler"]
 def soft_clip_scaler() -> Pipeline:
     """A scaler to mean 0 and standard deviation 1, followed by ``soft_clip`` to (-3, 3).
 
-    Two of Ames' 1,460 houses lie so far out that they cost ridge regression 0.147 instead of 0.130 (5 folds, log RMSE).
+    Clipping lowers the log RMSE of ridge regression on Ames' 1,460 houses from 0.147 to 0.130 (5 folds): two houses are
+    extreme outliers.
 
     Returns
     -------

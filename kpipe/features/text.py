@@ -21,7 +21,7 @@ from kpipe.features.columns import as_text
 
 __all__ = ["TextFeatures"]
 
-_TOPICS, _WORDS = 32, 20_000  # dimensions at the most, and words that they are made of
+_TOPICS, _WORDS = 32, 20_000  # largest numbers of dimensions, and of words
 _PATTERNS = {"words": r"\S+", "capitals": r"[A-Z]", "marks": r"[!?#@]"}  # counted in each cell
 
 
@@ -60,7 +60,7 @@ class TextFeatures:
         words = TfidfVectorizer(sublinear_tf=True, min_df=min_rows, max_features=_WORDS, strip_accents="unicode")
         weights = words.fit_transform(text)
         dimensions = min(_TOPICS, max(1, weights.shape[1] - 1))
-        with np.errstate(invalid="ignore"):  # where all rows are alike, shares of their variance are 0 / 0
+        with np.errstate(invalid="ignore"):  # if all rows are equal, the explained variance is 0 / 0
             topics = TruncatedSVD(dimensions, random_state=random_state).fit(weights)
         return cls(make_pipeline(words, topics))
 
