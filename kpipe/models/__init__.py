@@ -109,7 +109,7 @@ class Model:
 
 
 def _options_of(factory: Callable[..., BaseEstimator], context: Context) -> list[str]:
-    """The options of a factory: its own, and those of the estimator that it gives, if it passes options on."""
+    """The options of a factory: its own, and those of the estimator that it returns, if it passes options on."""
     own = inspect.signature(factory).parameters
     names = [name for name, parameter in own.items() if parameter.kind is parameter.KEYWORD_ONLY]
     if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in own.values()):

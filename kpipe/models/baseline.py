@@ -1,8 +1,8 @@
 """Baselines: the best predictions that use no features, as a reference for scores.
 
 Which constant is best depends on the metric: the mean for the RMSE, the class 1 for F1, a small value for the MAPE.
-For a metric such as the macro F1, labels drawn at random are better than any single class. So the usual constant is
-compared with others by the metric itself, on the training rows of each fold.
+For a metric such as the macro F1, labels drawn at random are better than any single class. Therefore, the usual
+constant is compared with others by the metric itself, on the training rows of each fold.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from kpipe.core.values import Context, Folds
 __all__ = ["ConstantClassifier", "ConstantRegressor", "baseline", "constant"]
 
 _ROWS = 4_000  # training rows on which constants are compared
-_CLASSES = 10  # the most frequent ones, that are tried as the only label
+_CLASSES = 10  # most frequent classes that are tried as the only label
 _POWERS = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the classes' shares, by which random labels are drawn
-_GRID, _REFINEMENTS = 101, 3  # values that are tried, and how often more closely around the best one
+_GRID, _REFINEMENTS = 101, 3  # values that are tried, then finer grids around the best one
 _GOLDEN = 0.6180339887498949
 # Share of the way from the usual constant to perfect predictions that another must go to replace it.
 _MIN_GAIN = 0.01
-_BY_CHANCE = 10  # rows of which drawn labels may be right by chance, beyond their share
+_BY_CHANCE = 10  # rows by which drawn labels may exceed the expected number of hits by chance
 
 
 class _Constant(NamedTuple):
@@ -49,7 +49,7 @@ class _Constant(NamedTuple):
 
 
 def baseline(metric: Metric, y: np.ndarray, folds: Folds, *, outputs: int) -> tuple[str, np.ndarray]:
-    """The name and the out-of-fold predictions of the best model that uses no feature.
+    """Return the name and the out-of-fold predictions of the best model that uses no feature.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def _best_constant(metric: Metric, y: np.ndarray, outputs: int) -> _Constant:
 
 
 def _no_target(outputs: int) -> _Constant:
-    """What to predict where the training rows hold none of several targets: 0, or equal probabilities."""
+    """The prediction for a target that no training row has: 0, or equal probabilities."""
     return _Constant("constant", np.zeros(1) if outputs == 1 else np.full(outputs, 1 / outputs))
 
 
@@ -141,7 +141,7 @@ def _sign(metric: Metric) -> int:
 
 
 def _score(metric: Metric, y: np.ndarray, predictions: np.ndarray) -> float:
-    """The score, the worst possible one where it is not defined, as the AUC of one class."""
+    """The score, or the worst possible one if it is undefined, such as the AUC of a single class."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn warns of classes that are never predicted
         try:

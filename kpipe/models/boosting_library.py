@@ -12,7 +12,7 @@ from kpipe.models.growth import ALL_TREES, Growth
 
 __all__ = ["MEASURED_TREES", "BoostingLibrary", "Rows", "first_metric", "mean_step"]
 
-MEASURED_TREES = 20  # whose time is measured: with fewer, a busy machine seems idle
+MEASURED_TREES = 20  # trees whose time is measured: with fewer, a busy machine seems idle
 
 
 class Rows(NamedTuple):
@@ -64,7 +64,7 @@ class BoostingLibrary:
         return {}
 
     def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray, growth: Growth = ALL_TREES) -> Any:
-        """The estimator, fitted on all rows with the number of trees that it has, or those that the time suffices for.
+        """Fit an estimator on all rows, with its own number of trees or as many as there is time for.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class BoostingLibrary:
         Raises
         ------
         NotImplementedError
-            If a subclass does not say how.
+            If a subclass does not implement it.
         """
         raise NotImplementedError
 
@@ -118,7 +118,7 @@ class BoostingLibrary:
         raise NotImplementedError
 
     def seconds_per_tree(self, estimator: Any, rows: Rows) -> float:
-        """How long a further tree of the estimator takes; with several classes, one for each.
+        """Measure the seconds that one more tree of the estimator takes; with several classes, one tree for each.
 
         Parameters
         ----------
@@ -178,6 +178,11 @@ def mean_step(moments: Sequence[float]) -> float:
     moments : sequence of float
         After each tree, by ``time.monotonic``; at least one.
 
+    Returns
+    -------
+    float
+        Seconds; 0.0 for a single moment.
+
     Examples
     --------
     >>> mean_step([3.0, 3.5, 5.0])
@@ -192,7 +197,7 @@ def first_metric(results: Mapping[str, Mapping[str, Sequence[float]]]) -> np.nda
     Parameters
     ----------
     results : mapping
-        Data set to metric to one value per tree, as all three libraries keep it.
+        Data set → metric → one value per tree, as all three libraries keep it.
 
     Returns
     -------

@@ -1,12 +1,12 @@
 """The model ``calendar``: levels, seasons and a damped drift of dated series, continued into the future.
 
-Trees repeat what they have seen; a year ahead of the training rows they cannot say how seasons and levels go together.
-This model states that structure: effects of the calendar that the series share, and a level that is continued.
+Trees cannot extrapolate: for dates a year after the training rows, they do not know how seasons and levels combine.
+This model states that structure: calendar effects that the series share, and a level that is continued.
 
 References
 ----------
 Harvey and Shephard, "Structural Time Series Models", 1993: level, drift, seasons and effects of the calendar.
-Gardner and McKenzie, "Forecasting Trends in Time Series", 1985: a drift is damped, because few of them last.
+Gardner and McKenzie, "Forecasting Trends in Time Series", 1985: a drift is damped, because few drifts last.
 James and Stein, "Estimation with Quadratic Loss", 1961: how far an estimate that is noisy is shrunk to zero.
 Duan, "Smearing Estimate", 1983: the mean on the scale of the target, from a fit on its logarithm.
 """
@@ -34,10 +34,10 @@ __all__ = ["CalendarRegressor", "calendar"]
 
 _LOG = logging.getLogger("kpipe")
 
-_MOST_ROWS = 300_000  # that are fitted; predictions are made for so many at a time
-_STRAY = 3.0  # times the length of the middle 80 % of dates, from which on a date is a mistake
+_MOST_ROWS = 300_000  # that are fitted, and that are predicted at a time
+_STRAY = 3.0  # times the span of the middle 80 % of dates: dates farther away are mistakes
 _EARLY = 0.75  # share of the dates that predict the others, to decide on the residuals
-_SHARE = 0.5  # of the boosted residuals; the whole of them made forecasts a year ahead worse as often as better
+_SHARE = 0.5  # of the boosted residuals; adding all of them made forecasts a year ahead worse as often as better
 _FEWEST_ROWS, _BLOCKS = 100, 12  # of each part, and into how many blocks of time the later part is divided
 _TREES: dict[str, Any] = {
     "n_estimators": 200,
@@ -124,7 +124,7 @@ class CalendarRegressor(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame of shape (n, columns)
-            With a column of dates. Of more than 300,000 rows that many are drawn.
+            With a column of dates. Of more than 300,000 rows, a sample of that size is used.
         y : ndarray of shape (n,)
             Values.
 
@@ -140,7 +140,7 @@ class CalendarRegressor(RegressorMixin, BaseEstimator):
         """
         y = np.asarray(y, dtype=np.float64)
         self.date_, self.format_ = _find_dates(X)
-        X, y = _without_stray_dates(*_drawn(X, y), self._dates)
+        X, y = _without_stray_dates(*_sample_rows(X, y), self._dates)
         low, high = np.quantile(y, [0.01, 0.99])
         self.multiplies_ = bool(y.min() >= 0 and high > _WIDE * max(low, high / 1e6))
         rows = self._rows(X)
@@ -149,7 +149,7 @@ class CalendarRegressor(RegressorMixin, BaseEstimator):
         residuals = target - self.structure_.predict(rows)
         self.share_ = self._residual_share(rows, target)
         if self.share_:
-            self.residuals_ = self._boosted(rows, residuals)
+            self.residuals_ = self._fit_residuals(rows, residuals)
             residuals = residuals - self.share_ * self.residuals_.predict(recurring_parts(rows))
         self.smearing_ = 1.0
         if self.multiplies_ and self.loss != "absolute":
@@ -195,14 +195,14 @@ class CalendarRegressor(RegressorMixin, BaseEstimator):
             return 0.0
         early, later = rows.take(~late), rows.take(late)
         structure = CalendarStructure(self.alpha).fit(early, target[~late])
-        boosted = self._boosted(early, target[~late] - structure.predict(early))
-        left = target[late] - structure.predict(later)
-        gains = left**2 - (left - _SHARE * boosted.predict(recurring_parts(later))) ** 2
+        boosted = self._fit_residuals(early, target[~late] - structure.predict(early))
+        remaining = target[late] - structure.predict(later)
+        gains = remaining**2 - (remaining - _SHARE * boosted.predict(recurring_parts(later))) ** 2
         blocks = np.array_split(gains[np.argsort(later.dates.to_numpy(), kind="stable")], _BLOCKS)
         of_blocks = np.array([block.mean() for block in blocks])
         return _SHARE if of_blocks.mean() > of_blocks.std(ddof=1) / np.sqrt(_BLOCKS) else 0.0
 
-    def _boosted(self, rows: DatedRows, residuals: np.ndarray) -> Pipeline:
+    def _fit_residuals(self, rows: DatedRows, residuals: np.ndarray) -> Pipeline:
         from lightgbm import LGBMRegressor
 
         trees = LGBMRegressor(**_TREES, n_jobs=self.n_jobs, random_state=self.random_state)
@@ -210,16 +210,16 @@ class CalendarRegressor(RegressorMixin, BaseEstimator):
 
 
 def _find_dates(X: pd.DataFrame) -> tuple[Hashable, DateFormat | None]:
-    """The column of dates with most of them, and how it writes them; None where it holds dates."""
+    """The column with the most distinct dates, and their format; None for a datetime dtype."""
     dates = {name: parse_dates(X[name]) for name in X.columns}
-    numbers = {name: found.nunique() for name, found in dates.items() if found is not None}
-    if not numbers:
+    counts = {name: found.nunique() for name, found in dates.items() if found is not None}
+    if not counts:
         raise ValueError("The model 'calendar' needs a column of dates, but there is none. Choose another --model.")
-    name = max(numbers, key=lambda name: numbers[name])
+    name = max(counts, key=lambda name: counts[name])
     return name, DateFormat.of(X[name])
 
 
-def _drawn(X: pd.DataFrame, y: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+def _sample_rows(X: pd.DataFrame, y: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
     """At most ``_MOST_ROWS`` rows, in their order: for more, the design needs gigabytes without better effects."""
     if len(y) <= _MOST_ROWS:
         return X, y
@@ -230,7 +230,7 @@ def _drawn(X: pd.DataFrame, y: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
 def _without_stray_dates(
     X: pd.DataFrame, y: np.ndarray, read: Callable[[pd.DataFrame], pd.Series]
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """The rows without those whose date lies far from nearly all others: after one in 2099, all others would be old."""
+    """Drop rows whose date is far from nearly all others: beside one in 2099, all others would count as old."""
     dates = read(X)
     seconds = (dates - dates.min()).dt.total_seconds()
     low, high = seconds.quantile(0.1), seconds.quantile(0.9)

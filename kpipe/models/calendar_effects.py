@@ -13,14 +13,14 @@ from kpipe.features.holidays import PublicHolidays
 __all__ = ["YEAR", "CalendarEffects"]
 
 YEAR = 365.25  # days
-_HARMONICS, _OWN_HARMONICS = 10, 3  # of the year, shared by all series, and of each label
+_HARMONICS, _OWN_HARMONICS = 10, 3  # of the year: those that all series share, and those of each label
 _MOST_LABELS, _MOST_SERIES = 2_000, 20_000  # different labels of a column, and different combinations of them
 _FEW_NUMBERS = 12  # different values up to which a column of numbers is read as labels
 _NEW_YEAR = 15  # days around the new year with an effect of their own: harmonics are too smooth for it
 
 
 class CalendarEffects:
-    """The columns of the design: of labels and series, of the calendar, and their products.
+    """Encoder of the design matrix: columns of labels and series, of the calendar, and their products.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class CalendarEffects:
         self.scaler = soft_clip_scaler().fit(X[self.numbers]) if self.numbers else None
 
     def encode(self, X: pd.DataFrame, dates: pd.Series) -> sparse.csr_matrix:
-        """The design of rows.
+        """Return the design matrix of rows.
 
         Parameters
         ----------
@@ -58,7 +58,7 @@ class CalendarEffects:
         """
         texts = self._texts(X)
         labels = {name: encoder.transform(texts[[name]]).tocsr() for name, encoder in self.encoders.items()}
-        # The rows of a day or an hour share their effects: they are computed once, or large tables would not fit.
+        # Rows of the same moment share their effects, which are computed once: otherwise, large tables would not fit.
         codes, moments = pd.factorize(dates, use_na_sentinel=False)
         shared, own = (sparse.csr_matrix(part)[codes] for part in self._calendar(pd.Series(moments)))
         parts = [*labels.values(), self.series.transform(_joined(texts)), shared]

@@ -110,7 +110,7 @@ class CalendarStructure:
         return values + self.drift_ * (ahead + self.centre_)
 
     def weights(self, dates: pd.Series) -> np.ndarray:
-        """How much each row counts.
+        """Return the weight of each row.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class CalendarStructure:
         Returns
         -------
         ndarray of shape (n,)
-            1.0 for the last date of the fitting rows, half of it a year before.
+            1.0 for the last date of the fitting rows, 0.5 a year before.
         """
         return np.asarray(0.5 ** (np.nan_to_num(-self._years_ahead(dates)) / _HALF_LIFE))
 

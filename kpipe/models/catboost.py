@@ -50,10 +50,10 @@ _CONFLICTS = (
     ("silent", None, ("verbose",)),
     ("logging_level", None, ("verbose",)),
 )
-# Counts keep the squared error: CatBoost's Poisson loss learned more slowly, and an ensemble gains by two losses.
+# Counts keep the squared error: CatBoost's Poisson loss learned more slowly, and different losses suit an ensemble.
 _LOSS_FUNCTIONS: dict[Loss, str] = {"squared": "RMSE", "absolute": "MAE", "poisson": "RMSE"}
 _ABSOLUTE_RATE = 0.08  # for the absolute error CatBoost's own choice is always 0.03
-# Of the parameters that have a default here: https://catboost.ai/docs/en/references/training-parameters/
+# Other names of the parameters that have a default here: https://catboost.ai/docs/en/references/training-parameters/
 _ALIASES = {
     "max_depth": "depth",
     "reg_lambda": "l2_leaf_reg",
@@ -154,6 +154,6 @@ class _WhileTimeRemains:
 
 
 def _callbacks(estimator: Any, growth: Growth) -> list[_WhileTimeRemains] | None:
-    """What CatBoost asks after each tree whether to go on; on a GPU it asks nothing."""
-    asks = growth.is_limited and estimator.get_params().get("task_type") != "GPU"
-    return [_WhileTimeRemains(growth)] if asks else None
+    """The callbacks that stop CatBoost when the time is up; on a GPU, CatBoost supports none."""
+    is_possible = growth.is_limited and estimator.get_params().get("task_type") != "GPU"
+    return [_WhileTimeRemains(growth)] if is_possible else None

@@ -1,13 +1,13 @@
 """Gradient boosting with the number of trees chosen by inner cross-validation.
 
 The best number of trees lies between 30 and 3,000, depending on the table. ``fit`` chooses it on a part of its own
-training rows, so that the validation rows of the outer fold take no part in the choice. On small tables the number is
+training rows, so that the validation rows of the outer fold do not influence the choice. On small tables the number is
 the mean over several inner splits, and the model is refitted on all rows. On large tables the model of the single inner
 split is kept: the tenth of the rows that it lacks costs less than a second fit.
 
-Where a fit has a time limit (``kpipe.core.time_limit``) that is too short for the trees which a slow rate needs, fewer
-trees learn faster. Should the machine become slower later, growing stops just before the fit would be stopped, and the
-model of the first inner split is kept.
+If the time limit of a fit (``kpipe.core.time_limit``) is too short for the trees that a low learning rate needs, fewer
+trees with a higher rate are grown. If the machine becomes slower later, growing stops just before the fit would be
+stopped, and the model of the first inner split is kept.
 
 Each boosting library has a module with a ``BoostingLibrary`` that trains it.
 """
@@ -43,14 +43,14 @@ _LARGE = 50_000  # rows times classes from which trees learn faster
 _HUGE = 1_000_000  # rows times classes from which trees are few and learn faster still
 _HUGE_TREES = 1000
 
-# Under a time limit: cells times classes from which trees are measured; the share of the time that a fit may take while
-# other models wait, and else; learning rate times trees that a fit needs (17 on a look-alike of forest cover).
+# Under a time limit: cells times classes from which trees are timed; the share of the time that a fit may take if other
+# models wait, and otherwise; learning rate times trees that a fit needs (17 on synthetic data like forest cover).
 _MEASURED_CELLS = 1_000_000
 _SHARE, _SHARE_OF_LAST = 0.35, 0.8
 _LEARNED = 20.0
 _FASTEST, _FEWEST_TREES = 0.3, 20
 
-# Noted after the trees of a fit that had no time to grow them on all rows.
+# Recorded after the trees of a fit that had no time to grow them on all rows.
 _FIRST_SPLIT: Steps = (1, 1)
 
 Adaptive = Literal["learning_rate", "n_estimators", "num_leaves"]
@@ -270,7 +270,7 @@ class _EarlyStopped(BaseEstimator):
         return len(self.validation_loss_curve_), True
 
     def _refit(self, adapted: BaseEstimator, rows: Rows) -> bool:
-        """Fit on all rows; return whether the time sufficed, without which the model stays what it is."""
+        """Fit on all rows; return whether there was time for it: if not, the model stays as it is."""
         growth = self._growth(rows)
         fitted = self.library.fit(adapted, *rows, growth)
         if not growth.is_late:
@@ -283,8 +283,8 @@ class _EarlyStopped(BaseEstimator):
     def _planned_trees(self, adapted: BaseEstimator, rows: Rows) -> int:
         """The most trees; ``MAX_TREES`` where the fit has time for all that it needs.
 
-        The measured time of a few trees tells how many can be grown. The learning rate follows their number, so that a
-        fit with little time learns fast instead of learning half.
+        The measured time of a few trees shows how many can be grown. The learning rate depends on their number, so that
+        a fit with little time learns fast instead of stopping halfway.
         """
         limit = current_limit()
         if limit is None or rows.X.size * self._work(rows.y) // len(rows.y) < _MEASURED_CELLS:
@@ -302,7 +302,7 @@ class _EarlyStopped(BaseEstimator):
     def _fit_shortened(
         self, adapted: BaseEstimator, rows: Rows, planned: int, known: _Known | None
     ) -> tuple[int, bool]:
-        """Grow ``planned`` trees at most, at a rate at which so many suffice; one inner split tells when to stop.
+        """Grow at most ``planned`` trees, at a rate for which they suffice; one inner split decides when to stop.
 
         Returns the number of trees, and whether the time was up before they were grown on all rows.
         """
@@ -381,7 +381,7 @@ class EarlyStoppedClassifier(ClassifierMixin, _EarlyStopped):
     library : BoostingLibrary
         How the estimator is trained.
     early_stopping : bool, default=True
-        Whether ``fit`` chooses the number of trees; otherwise the estimator's own number counts.
+        Whether ``fit`` chooses the number of trees; otherwise, the estimator's own number is grown.
     adaptive : tuple of str, default=()
         Parameters of the estimator that early stopping may adapt to the size of the table: those that the user left
         at their defaults.

@@ -18,7 +18,7 @@ from kpipe.features import dummies
 
 __all__ = ["forest"]
 
-# One thread: scikit-learn adds up the trees' predictions in the order in which threads end, and not to the same bytes.
+# One thread: several add up the trees' predictions in the order in which they finish, which changes the last bits.
 _DEFAULTS: dict[str, Any] = {"n_estimators": 300, "max_features": 0.5, "n_jobs": 1}
 
 

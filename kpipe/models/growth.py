@@ -1,8 +1,8 @@
-"""How many trees boosting grows whose number is given: all, or as many as the time limit of the fit allows.
+"""How many of a given number of trees boosting grows: all, or as many as the time limit of the fit allows.
 
-The first trees of a fit are timed. If all of them would end in time, a fit grows what it would grow without a limit, to
-the byte. Otherwise fewer trees are planned. Should the machine become slower later, growing stops in time, and the
-trees that were grown are kept.
+The first trees of a fit are timed. If there is time for all trees, the model is the same, to the byte, as without a
+limit. Otherwise, fewer trees are planned. If the machine becomes slower later, growing stops in time, and the trees so
+far are kept.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ __all__ = ["ALL_TREES", "Growth", "Pace", "TreeSchedule", "growth_until_stopped"
 
 _PLANNED = 0.88  # share of the time left that is planned: trees vary, and a busy machine becomes slower
 _STOPPED = 0.97  # share after which growing stops, whatever was planned
-_FEWEST = 5  # trees that are planned at least
-_USEFUL = 20  # trees: with fewer, boosting gives way to another model that predicts
+_FEWEST = 5  # trees that are always planned
+_USEFUL = 20  # trees: with fewer, the fit is skipped if another model has predictions
 _TIMED, _TIMED_SECONDS = 8, 0.05  # trees and seconds after which the cost of a tree is known,
 _TIMED_SHARE = 0.1  # or the share of the time left, after two trees
-_PREDICTED = 0.75  # seconds that a tree takes to predict a row, at most, for each second that growing it took for a row
+_PREDICTED = 0.75  # largest ratio of the times per row of predicting with a tree and of growing it
 _MEASURED = 2_000  # rows whose prediction is measured
 _SHARE = 0.4  # of the time, for a shortened fit where other models wait
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """What the first trees of a fit have cost, in seconds.
+    """The measured time of the first trees of a fit, in seconds.
 
     Attributes
     ----------
     start : float
-        Before the first tree.
+        Time before the first tree.
     tree : float
-        Growing a tree.
+        Time to grow a tree.
     """
 
     start: float
@@ -46,20 +46,20 @@ class Pace:
 
 @dataclass(kw_only=True)
 class Growth:
-    """Says after each tree of a fit whether the next one is grown.
+    """Decides after each tree of a fit whether another one is grown.
 
     Parameters
     ----------
     stop_after : int, optional
         For a fit that is repeated: the number of trees, however long they take.
     stop_at : float
-        By ``time.monotonic``: when growing and predicting must have ended.
+        When growing and predicting must have ended, by ``time.monotonic``.
     expected : float
-        Trees for which the time must suffice; otherwise growing stops as soon as the cost of a tree is known.
+        Trees for which there must be time; otherwise, growing stops as soon as the time of a tree is known.
     predicted : float
-        Rows to be predicted, for each row that is trained on.
+        Number of rows to predict per training row.
     predicting : float
-        Seconds that predicting them with a tree takes, if that is known.
+        Seconds that it takes to predict them with one tree, if that is known.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Growth:
     is_late : bool
         Whether growing was stopped because the time was up.
     pace : Pace or None
-        What a tree costs, if the time does not suffice for the expected ones.
+        The time of a tree, if there is too little time for the expected ones.
     """
 
     stop_after: int | None = None
@@ -99,7 +99,7 @@ class Growth:
         elif not self._is_timed:
             self._time(now)
         self.is_late = now + self.grown * self.predicting > self.stop_at
-        if self.grown == 1 and self.expected:  # the second one tells what a tree costs
+        if self.grown == 1 and self.expected:  # the second one shows how long a tree takes
             return False
         return self.is_late or self.pace is not None
 
@@ -121,14 +121,14 @@ ALL_TREES = Growth()  # no limit
 
 
 def growth_until_stopped(limit: TimeLimit | None, n_rows: int) -> Growth:
-    """Return the growth of a fit whose number of trees is not planned: it ends before it is stopped from outside.
+    """Return the growth of a fit whose number of trees is not planned: it ends before the fit is killed.
 
     Parameters
     ----------
     limit : TimeLimit or None
         Of the fit.
     n_rows : int
-        That are trained on.
+        Number of training rows.
     """
     if limit is None or limit.stop == math.inf:
         return ALL_TREES
@@ -144,7 +144,7 @@ def require_useful(growth: Growth, *, n_fits: int = 1) -> None:
     growth : Growth
         Of the fit that was stopped.
     n_fits : int
-        Fits so far: after the first one there are the trees of that one.
+        Number of fits so far: after the first one, its trees can be used.
     """
     limit = current_limit()
     if n_fits == 1 and growth.is_late and growth.grown < _USEFUL and limit is not None and limit.is_optional:
@@ -158,16 +158,16 @@ class TreeSchedule:
     ----------
     limit : TimeLimit
     trees : int
-        That are grown without a limit.
+        Number of trees without a limit.
     n_rows : int
-        That are trained on.
+        Number of training rows.
     """
 
     def __init__(self, limit: TimeLimit, trees: int, n_rows: int) -> None:
         self._limit, self._trees, self._n_rows, self._predicting, self._planned = limit, trees, n_rows, 0.0, trees
 
     def repeats(self) -> int | None:
-        """Return the trees that were planned for a fit that is repeated, if they were fewer; None otherwise."""
+        """Return how many trees were planned for a fit that is repeated, if they were fewer; None otherwise."""
         if not self._limit.repeated or self._limit.repeated[0][0] >= self._trees:
             return None
         self._planned = self._limit.repeated[0][0]
@@ -190,25 +190,26 @@ class TreeSchedule:
         self._limit.note(steps, shortened=growth.is_late or self._planned < self._trees)
 
     def shorten(self, growth: Growth, predict: Callable[[int], object]) -> int:
-        """Return the trees for which the time suffices, fewer than without a limit.
+        """Return the number of trees for which there is time, fewer than without a limit.
 
         Parameters
         ----------
         growth : Growth
             Of the fit that was stopped as soon as it was known to take too long.
         predict : callable
-            Predicts so many rows with the trees of that fit.
+            Predicts a number of rows with the trees of that fit.
 
         Raises
         ------
         TooFewStepsError
-            If so few trees are of no use where the run has other predictions.
+            If there is time for so few trees that another model's predictions are better.
         """
         pace = growth.pace or Pace(start=0.0, tree=0.0)
         self._planned = self._trees - 1
         self._predicting = self._seconds_to_predict(predict) / growth.grown
         affordable = int((_PLANNED * self._seconds_left() - pace.start) / (pace.tree + self._predicting))
-        # Nobody waits for the time of a further configuration or seed but others of them, which it may not waste.
+        # If no other model waits, this is an additional configuration or seed: if there is time for less than half of
+        # its trees, the time is better spent on another one.
         useful = _USEFUL if self._others_wait() else max(_USEFUL, self._trees // 2)
         if self._limit.is_optional and affordable < min(useful, self._trees):
             raise TooFewStepsError(
@@ -221,12 +222,12 @@ class TreeSchedule:
         return self._limit.shortened_end < self._limit.end
 
     def _seconds_left(self) -> float:
-        """Until the fit must have ended; once it is shortened, a share of that if other models wait."""
+        """The seconds until the fit must have ended; a share of them if it is shortened and other models wait."""
         share = _SHARE if self._planned < self._trees and self._others_wait() else 1.0
         return max(share * self._limit.seconds_left(), 0.0)
 
     def _seconds_to_predict(self, predict: Callable[[int], object]) -> float:
-        predict(1)  # the first time takes longer, which is no part of each row's time
+        predict(1)  # a warm-up: the first call takes longer
         start, measured = time.monotonic(), max(min(self._limit.rows, self._n_rows, _MEASURED), 1)
         predict(measured)
         return (time.monotonic() - start) * self._limit.rows / measured

@@ -50,7 +50,7 @@ _CONFLICTS = (
 )
 _LAST = 40  # after the callbacks that keep the losses (20) and that stop early (30)
 _OBJECTIVES: dict[Loss, str] = {"squared": "regression", "absolute": "regression_l1", "poisson": "poisson"}
-# Of the parameters that are chosen here: https://lightgbm.readthedocs.io/en/stable/Parameters.html
+# Other names of the parameters that are chosen here: https://lightgbm.readthedocs.io/en/stable/Parameters.html
 _ALIASES = {
     **dict.fromkeys(("eta", "shrinkage_rate"), "learning_rate"),
     **dict.fromkeys(("num_leaf", "max_leaves", "max_leaf", "max_leaf_nodes"), "num_leaves"),
@@ -116,7 +116,7 @@ def _known_options(kind: type) -> set[str]:
     """Every name of every parameter, as LightGBM itself lists them: it ignores any other with a warning."""
     from lightgbm.basic import _ConfigAliases
 
-    _ConfigAliases.get("num_leaves")  # reads them
+    _ConfigAliases.get("num_leaves")  # loads the names
     aliases = _ConfigAliases.aliases or {}
     every = {*aliases, *(name for names in aliases.values() for name in names)}
     return {*every, *_ALIASES, *_ALIASES.values(), *inspect.signature(kind).parameters} - {"kwargs"}
@@ -127,7 +127,6 @@ class LightGBM(BoostingLibrary):
     """How LightGBM is trained."""
 
     def params_by_size(self, n_rows: int) -> dict[str, Any]:
-        # larger trees for larger tables
         return {"num_leaves": 8 if n_rows < 2_000 else 15 if n_rows < 10_000 else 31 if n_rows < 50_000 else 63}
 
     def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray, growth: Growth = ALL_TREES) -> Any:
@@ -138,7 +137,7 @@ class LightGBM(BoostingLibrary):
     ) -> int:
         from lightgbm import early_stopping
 
-        # A log loss that still falls in its fifth decimal is no improvement: its classes are all but separated.
+        # A gain in the fifth decimal of the log loss is no improvement: the classes are nearly separated.
         min_delta = 1e-5 if is_classifier(estimator) else 0.0
         stop = early_stopping(patience, verbose=False, min_delta=min_delta)
         # LightGBM 4.7 renamed what 4.6, which Kaggle's image may have, calls eval_set.
@@ -159,7 +158,7 @@ class LightGBM(BoostingLibrary):
 
 
 def _while_time_remains(growth: Growth) -> Callable[[Any], None]:
-    """A callback that ends the training after the last tree that is grown, with those up to the best one."""
+    """A callback that ends the training when the time is up, and keeps the trees up to the best one."""
     from lightgbm.callback import EarlyStopException
 
     losses: list[float] = []

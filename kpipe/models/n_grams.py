@@ -25,9 +25,9 @@ __all__ = ["LogCountRatioClassifier", "NGrams", "normalize_text"]
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+")
 _MENTION = re.compile(r"(?<!\w)@\w+")
 _DIGITS = re.compile(r"\d+")
-_RARE = 100  # rows from which on a word in one row, or characters in two, are left out
+_RARE = 100  # rows from which words in a single row, and characters in fewer than three, are dropped
 _MOST = 100_000  # n-grams of a block
-_SMALLEST = 1.0  # rows that naive Bayes adds to the counts of an n-gram in each class
+_SMOOTHING = 1.0  # rows that naive Bayes adds to the counts of an n-gram in each class
 
 
 def normalize_text(text: str) -> str:
@@ -79,7 +79,7 @@ class NGrams(TransformerMixin, BaseEstimator):
         self.blocks = blocks
 
     def fit_transform(self, X: np.ndarray, y: object = None) -> csr_matrix:
-        """Learn the n-grams of strings, and weigh them.
+        """Learn the n-grams of strings, and return their weights.
 
         Parameters
         ----------
@@ -224,5 +224,5 @@ class LogCountRatioClassifier(ClassifierMixin, BaseEstimator):
 
 def _log_count_ratio(occurs: csr_matrix, is_class: np.ndarray) -> np.ndarray:
     """(n-grams,) logarithms of the n-grams' shares in the rows of a class over their shares in the other rows."""
-    inside, outside = (np.asarray(occurs[rows].sum(axis=0)).ravel() + _SMALLEST for rows in (is_class, ~is_class))
+    inside, outside = (np.asarray(occurs[rows].sum(axis=0)).ravel() + _SMOOTHING for rows in (is_class, ~is_class))
     return np.asarray(np.log(inside / inside.sum()) - np.log(outside / outside.sum()))

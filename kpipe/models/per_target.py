@@ -15,7 +15,7 @@ __all__ = ["PerTarget"]
 
 
 class PerTarget(RegressorMixin, BaseEstimator):
-    """A clone of an estimator per target; it predicts values, or of classifiers the probability of class 1.
+    """A clone of an estimator per target; it predicts values or, with classifiers, the probability of class 1.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class PerTarget(RegressorMixin, BaseEstimator):
 
 
 def _fit_one(estimator: BaseEstimator, X: pd.DataFrame, y: np.ndarray) -> Any:
-    """A fitted clone, or the value of a target with a single one: a rare class may be missing in a fold."""
+    """A fitted clone, or the value of a constant target: a rare class may be missing in a fold."""
     known = ~np.isnan(y)
     if not known.all():
         X, y = X[known], y[known]

@@ -25,7 +25,7 @@ _HUB_NAME = re.compile(r"([a-z][a-z0-9_]*?)(?:_rwightman|_lc_swag|_swag)?-[0-9a-
 
 
 def find_picture_weights(place: str | None = None) -> FoundWeights:
-    """The weights of a network for pictures.
+    """Find the weights of a network for pictures.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def find_picture_weights(place: str | None = None) -> FoundWeights:
     Returns
     -------
     FoundWeights
-        The first whose network can be built on this machine, of a place the smallest.
+        The first whose network can be built on this machine, smaller files of a place first.
 
     Raises
     ------

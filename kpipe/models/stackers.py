@@ -63,8 +63,8 @@ class LogLinearPool(ClassifierMixin, BaseEstimator):
             value = -float(np.log(np.maximum(probabilities[rows, truth], 1e-300)).mean())
             probabilities[rows, truth] -= 1.0
             slopes = np.append(np.einsum("nmk,nk->m", logs, probabilities), probabilities.sum(axis=0))
-            moved = np.append(weights - 1 / models, offsets) * _PRIOR
-            return value + float(moved @ moved) / (2 * _PRIOR * len(truth)), (slopes + moved) / len(truth)
+            pull = np.append(weights - 1 / models, offsets) * _PRIOR  # towards the prior
+            return value + float(pull @ pull) / (2 * _PRIOR * len(truth)), (slopes + pull) / len(truth)
 
         start = np.append(np.full(models, 1 / models), np.zeros(self.n_classes))
         bounds = [(0.0, None)] * models + [(None, None)] * self.n_classes
@@ -135,9 +135,9 @@ class LinearPool(RegressorMixin, BaseEstimator):
         """
         values, truth = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
         means = values.mean(axis=0)
-        models, moved = values.shape[1], values - means
-        unit = max(float(moved.var()), 1e-300)
-        gram, cross = moved.T @ moved / unit, moved.T @ (truth - truth.mean()) / unit
+        models, centred = values.shape[1], values - means
+        unit = max(float(centred.var()), 1e-300)
+        gram, cross = centred.T @ centred / unit, centred.T @ (truth - truth.mean()) / unit
         equal = np.full(models, 1 / models)
 
         def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:

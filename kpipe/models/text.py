@@ -32,7 +32,7 @@ from kpipe.models.n_grams import LogCountRatioClassifier, NGrams
 
 __all__ = ["NGramClassifier", "RawColumnsPipeline", "RowText", "text"]
 
-_SMOOTHINGS = (0.02, 0.1, 0.5)  # of naive Bayes: less suits long texts, more suits short ones
+_SMOOTHINGS = (0.02, 0.1, 0.5)  # of naive Bayes: less for long texts, more for short ones
 _VECTORS_C = 0.01  # of the logistic regression on word vectors
 _INNER_SPLITS = 5
 _MOST_CLASSES = 30  # for more, each inner fit of the linear model would take as long as everything else together
@@ -48,8 +48,8 @@ def text(context: Context, *, weights: str | None = "", **options: Any) -> BaseE
     context : Context
         The context of the fit.
     weights : str or None, default=""
-        A folder with word vectors (``kpipe.features.embeddings``); empty for those of the context (``--weights``), else
-        of the package ``wordllama``, if it is installed; None for none. Only classification uses them.
+        A folder with word vectors (``kpipe.features.embeddings``); by default, those of the context (``--weights``) or
+        of the package ``wordllama``, if it is installed; None uses none. Only classification uses them.
     **options
         Parameters of scikit-learn's ``LogisticRegression`` (classification) or ``Ridge`` (regression).
 
@@ -80,7 +80,7 @@ def _vector_files(folder: str, context: Context) -> VectorFiles | None:
 
 
 class NGramClassifier(ClassifierMixin, BaseEstimator):
-    """Linear models and naive Bayes models of n-grams, combined by what each predicts for inner held-out rows.
+    """Linear models and naive Bayes models of n-grams, combined by stacking.
 
     The linear model learns words with characters, and a second one parts of words; a third one learns words, weighted
     by naive Bayes. Naive Bayes itself learns words and characters separately, with three strengths of smoothing each. A
@@ -258,7 +258,7 @@ class RowText(TransformerMixin, BaseEstimator):
         self.free_text_ = [name for name in texts if is_free_text(X[name])]
         self.labels_ = [name for name in texts if name not in self.free_text_]
         if not self.free_text_:
-            raise ValueError("The model 'text' needs a column of free text, but there is none. Choose another --model.")
+            raise ValueError("Models for text need a column of free text, but there is none. Choose another --model.")
         return self
 
     def transform(self, X: pd.DataFrame) -> np.ndarray:

@@ -14,7 +14,7 @@ from kpipe.errors import UsageError
 
 __all__ = ["UNUSABLE", "encoder_of", "find_text_weights"]
 
-UNUSABLE = "none can be used"  # how the reason begins where there are weights, but none that this machine can use
+UNUSABLE = "none can be used"  # the start of the reason if there are weights, but none that this machine can use
 # Networks that read a text in both directions, as ``config.json`` names them. Their code is part of transformers.
 _ENCODERS = {
     *("albert", "bert", "camembert", "deberta-v2", "distilbert"),
@@ -25,7 +25,7 @@ _LARGEST_UNASKED = 300 << 20  # bytes: larger networks take most of an hour for 
 
 
 def find_text_weights(place: str | None = None) -> FoundWeights:
-    """The weights of a network that turns texts into numbers.
+    """Find the weights of a network that encodes texts as numbers.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def find_text_weights(place: str | None = None) -> FoundWeights:
     Returns
     -------
     FoundWeights
-        The first that can be used on this machine, of a place the smallest; none if there is no encoder at ``place``.
+        The first that can be used on this machine, smaller files of a place first; none if ``place`` has no encoder.
 
     Raises
     ------

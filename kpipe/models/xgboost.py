@@ -47,7 +47,7 @@ _OBJECTIVES: dict[Loss, str] = {
     "absolute": "reg:absoluteerror",
     "poisson": "count:poisson",
 }
-# Of the parameters that have a default here: https://xgboost.readthedocs.io/en/stable/parameter.html
+# Other names of the parameters that have a default here: https://xgboost.readthedocs.io/en/stable/parameter.html
 _ALIASES = {
     "eta": "learning_rate",
     "lambda": "reg_lambda",
@@ -122,14 +122,14 @@ class XGBoost(BoostingLibrary):
     """How XGBoost is trained."""
 
     def fit(self, estimator: Any, X: pd.DataFrame, y: np.ndarray, growth: Growth = ALL_TREES) -> Any:
-        with _asking(estimator, growth):
+        with _stop_in_time(estimator, growth):
             return estimator.fit(X, y)
 
     def fit_early_stopped(
         self, estimator: Any, train: Rows, valid: Rows, *, patience: int, growth: Growth = ALL_TREES
     ) -> int:
         estimator.set_params(early_stopping_rounds=patience)
-        with _asking(estimator, growth):
+        with _stop_in_time(estimator, growth):
             estimator.fit(train.X, train.y, eval_set=[valid], verbose=False)
         return int(estimator.best_iteration) + 1
 
@@ -151,8 +151,8 @@ class XGBoost(BoostingLibrary):
 
 
 @contextlib.contextmanager
-def _asking(estimator: Any, growth: Growth) -> Iterator[None]:
-    """Let XGBoost ask after each tree whether it is the last one; the estimator is left without what asks."""
+def _stop_in_time(estimator: Any, growth: Growth) -> Iterator[None]:
+    """Stop XGBoost when the time is up; afterwards, the estimator has only its own callbacks again."""
     if not growth.is_limited:
         yield
         return
@@ -163,7 +163,7 @@ def _asking(estimator: Any, growth: Growth) -> Iterator[None]:
 
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             self.over = growth.is_over()
-            return False  # where one callback ends the training, the next, which notes the best tree, is not asked
+            return False  # if it stopped the training here, the next callback would not record the best tree
 
         def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             return self.over

@@ -34,7 +34,7 @@ def test_a_row_becomes_its_free_text_followed_by_its_labels_as_words() -> None:
 
 
 def test_a_table_without_free_text_is_refused() -> None:
-    with pytest.raises(ValueError, match="'text' needs a column of free text, but there is none"):
+    with pytest.raises(ValueError, match="Models for text need a column of free text, but there is none"):
         model("text")(Context(task="regression")).fit(TABLE[["town", "age"]], [1.0, 2.0, 3.0])
 
 

@@ -1,9 +1,9 @@
 """Many small nets of one shape, trained as one batch: one matrix product per layer for all of them.
 
-A step of a small net costs the calls more than the arithmetic. Here the nets are contiguous in memory (features × rows,
-the constants as one more column of the weights), every buffer is allocated once, and gradients are written out by hand,
-as in the notebooks. ``kpipe study titanic-two-targets`` (ReLU, 100 nets) and ``kpipe study fully-connected`` (tanh, 6
-nets) measure the gain over training one net after another.
+In a step of a small net, the calls take longer than the arithmetic. Here, the nets are contiguous in memory (features ×
+rows, the constants as one more column of the weights), every buffer is allocated once, and gradients are written out by
+hand, as in the notebooks. ``kpipe study titanic-two-targets`` (ReLU, 100 nets) and ``kpipe study fully-connected``
+(tanh, 6 nets) measure the gain over training one net after another.
 
 References
 ----------
@@ -68,12 +68,12 @@ class BatchedNets:
         self.below, self.activated = below, [b[:, :-1] for b in below]
         self.slopes = [inputs.new_empty(nets, w.shape[1], trained) for w in self.weights]
         self.gradients = [torch.empty_like(w) for w in self.weights]
-        # views, made once: making a view costs as much as a small product
+        # Views, created once: creating a view takes as long as a small product.
         self.learned = [b[:, :-1, :trained] for b in below]
         self.below_learned = [b[:, :, :trained].transpose(1, 2) for b in below]
         self.inputs_learned = self.inputs[:, :trained].T
         self.backward = [w[:, :, :-1].transpose(1, 2) for w in self.weights]
-        # all nets have the same inputs: their first layers are one
+        # All nets have the same inputs, so that their first layers are one matrix.
         self.flat_weights, self.flat_values, self.flat_slopes, self.flat_gradients = (
             first.view(-1, first.shape[2]) for first in (weights[0], self.values[0], self.slopes[0], self.gradients[0])
         )
@@ -137,7 +137,7 @@ def _none(values: Tensor, out: Tensor) -> None:
 
 
 def _none_slopes(slopes: Tensor, activated: Tensor) -> None:
-    """The derivatives stay as they are."""
+    """The identity: the derivatives are unchanged."""
 
 
 _ACTIVATIONS: dict[Hidden, tuple[Callable[[Tensor, Tensor], None], Callable[[Tensor, Tensor], None]]] = {
