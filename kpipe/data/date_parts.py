@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kpipe.data.date_forms import DateForm, NumberForm
+from kpipe.data.matching import first_known, matches, named_groups, to_floats
 
-__all__ = ["NO_DATE", "YEARS", "Parts", "count_from_1970", "matches", "parts_of", "to_dates", "unknown_zones"]
+__all__ = ["NO_DATE", "YEARS", "Parts", "count_from_1970", "parts_of", "to_dates", "unknown_zones"]
 
 YEARS = (1500, 2200)  # years outside are placeholders such as 0000 and 9999
 NO_DATE = np.datetime64("NaT", "us")
@@ -132,67 +132,37 @@ def count_from_1970(counts: np.ndarray, unit: str) -> np.ndarray:
     return np.where(np.isnan(counts), NO_DATE, micros)
 
 
-def matches(text: pa.Array, pattern: str) -> np.ndarray:
-    """Find the cells that match a pattern anywhere.
-
-    Parameters
-    ----------
-    text : pyarrow.Array
-        (n,) strings.
-    pattern : str
-        A regular expression of RE2.
-
-    Returns
-    -------
-    ndarray
-        (n,) bool; False where a cell is missing.
-    """
-    found = pc.fill_null(pc.match_substring_regex(text, pattern), False)
-    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
-
-
 def _numbers(found: pa.StructArray) -> dict[str, np.ndarray]:
     """The groups of a pattern as numbers."""
-    texts = {field.name: pc.struct_field(found, field.name) for field in found.type}
+    texts = named_groups(found)
     numbers = {}
     for name, text in texts.items():
         if name == "name":
-            numbers["month"] = _floats(pc.index_in(pc.utf8_lower(text), _MONTHS)) + 1
+            numbers["month"] = to_floats(pc.index_in(pc.utf8_lower(text), _MONTHS)) + 1
         elif name == "half":
             numbers["half"] = np.where(matches(text, "(?i)^p"), 12.0, np.where(matches(text, "(?i)^a"), 0.0, np.nan))
         elif name == "zone":
             numbers["zone"] = _offsets(text)
         elif name == "sec":
-            numbers["sec"] = _floats(pc.replace_substring(text, ",", "."))
+            numbers["sec"] = to_floats(pc.replace_substring(text, ",", "."))
         else:
-            numbers[name] = _floats(text)
+            numbers[name] = to_floats(text)
     if "quarter2" in numbers:
-        numbers["quarter"] = _first_of(numbers["quarter"], numbers.pop("quarter2"))
+        numbers["quarter"] = first_known(numbers["quarter"], numbers.pop("quarter2"))
     if "year" in texts:
-        numbers["digits"] = _floats(pc.utf8_length(texts["year"]))
+        numbers["digits"] = to_floats(pc.utf8_length(texts["year"]))
     return numbers
-
-
-def _floats(text: pa.Array) -> np.ndarray:
-    if pa.types.is_string(text.type):
-        text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-    return np.asarray(text.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _offsets(text: pa.Array) -> np.ndarray:
     """Offsets from UTC in minutes; NaN for cells without a zone, 0 for zones with an unknown offset."""
     found = pc.extract_regex(text, r"(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?$")
-    hours, minutes = (_floats(pc.struct_field(found, name)) for name in ("hours", "minutes"))
+    hours, minutes = (to_floats(pc.struct_field(found, name)) for name in ("hours", "minutes"))
     sign = np.where(matches(pc.struct_field(found, "sign"), "-"), -1, 1)
     known = pc.index_in(pc.utf8_lower(pc.utf8_trim_whitespace(text)), pa.array(list(_ZONES)))
     minutes_of = np.array([*_ZONES.values(), 0.0])
     named = np.where(matches(text, "."), minutes_of[pc.fill_null(known, -1).to_numpy(zero_copy_only=False)], np.nan)
     return np.where(np.isnan(hours), named, sign * (60 * hours + np.nan_to_num(minutes)))
-
-
-def _first_of(*numbers: np.ndarray) -> np.ndarray:
-    """(n,) the first number that is not missing."""
-    return functools.reduce(lambda first, second: np.where(np.isnan(first), second, first), numbers)
 
 
 def _to_days(parts: Parts) -> np.ndarray:
@@ -204,8 +174,8 @@ def _to_days(parts: Parts) -> np.ndarray:
     # ISO 8601: the first week of a year is the one with 4 January.
     counted = np.where(np.isnan(weeks), np.where(np.isnan(yeardays), np.nan, 1.0), 4.0)
     january = np.where(np.isnan(counted), np.nan, 1.0)
-    month = _first_of(january, parts["month"], 3 * parts["quarter"] - 2, 6 * parts["semester"] - 5)
-    day = _first_of(counted, parts["day"], parts["dayofmonth"], np.ones(len(month)))
+    month = first_known(january, parts["month"], 3 * parts["quarter"] - 2, 6 * parts["semester"] - 5)
+    day = first_known(counted, parts["day"], parts["dayofmonth"], np.ones(len(month)))
     dates = _calendar_day(year, month, day)
     today = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "D")
     # A two-digit year is the latest year that is not in the future.

@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 
 from kpipe.data.affixes import Affixes
 from kpipe.data.date_forms import COUNTED_FORMS, FORMS, DateForm, NumberForm, number_forms_of
-from kpipe.data.date_parts import NO_DATE, YEARS, Parts, count_from_1970, matches, parts_of, to_dates, unknown_zones
+from kpipe.data.date_parts import NO_DATE, YEARS, Parts, count_from_1970, parts_of, to_dates, unknown_zones
 from kpipe.data.date_words import in_english
+from kpipe.data.matching import matches
 from kpipe.data.strings import distinct_cells, to_strings
 
 __all__ = ["DateFormat", "is_named_after_time", "parse_dates"]

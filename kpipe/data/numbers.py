@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -14,13 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kpipe.data.affixes import Affixes
+from kpipe.data.matching import first_known, matches, named_groups, to_floats
 from kpipe.data.strings import distinct_cells, to_strings
 from kpipe.data.units import COMPOUND, OFFSETS, common_unit, is_unit, normal_unit, split_currency
 
 __all__ = ["NumberFormat", "parse_numbers"]
 
 _MIN_SHARE = 0.9  # of the cells that are not missing must be numbers
-_MIN_WRITTEN = 0.95  # of the distinct cells must be numbers if they are formatted with symbols or units
+_MIN_FORMATTED = 0.95  # of the distinct cells must be numbers if they are formatted with symbols or units
 _MIN_DIFFERENT = 0.5  # distinct numbers per distinct cell; with fewer, the units are the information
 _SAME_SCALE = 3  # largest ratio of the medians of numbers with and without a unit that are on one scale
 _FIRST = 50  # cells that decide whether the digits are ASCII
@@ -45,12 +45,12 @@ _MORE = (
     r"[>≥]=?|[~≈±#№]|(?:over|above|more than|at least|from|min\.?|approx(?:imately|\.)?|about|around|roughly|ca?\."
     r"|circa|n[or]\.)\s?"
 )
-_NOTE = r"\s*(?:\*+|†|‡|\[\w{1,3}\]|\((?:e|r|p|est\.?|estimated|approx\.?)\))"  # behind some numbers of a column
+_FOOTNOTE = r"\s*(?:\*+|†|‡|\[\w{1,3}\]|\((?:e|r|p|est\.?|estimated|approx\.?)\))"  # after some numbers of a column
 _AMOUNT = (
     rf"""(?i)^[\s_]*(?:=?["'\[])?(?P<below>(?:{_LESS})\s*)?(?:(?:{_MORE})\s*)?(?P<open>\()?(?P<sign>{_SIGN})?\s*"""
     rf"(?P<currency>{_CURRENCY})?\s*(?P<open2>\()?(?P<sign2>{_SIGN})?(?P<number>{_DIGITS})(?P<power>e[-+]?\d+)?"
     rf"(?:/-|[.,][-\x{{2013}}\x{{2014}}]{{1,2}})?(?P<minus>[-\x{{2212}}])?"
-    rf"\s*(?:(?:/\s?)?(?P<unit>{_UNIT})\s*\+?|\+\s*(?P<unit2>{_UNIT})|\+)?(?P<close>\))?(?:{_NOTE})?[\])\s_]*$"
+    rf"\s*(?:(?:/\s?)?(?P<unit>{_UNIT})\s*\+?|\+\s*(?P<unit2>{_UNIT})|\+)?(?P<close>\))?(?:{_FOOTNOTE})?[\])\s_]*$"
 )
 _CLOCK = (
     r"(?i)^\s*(?P<sign>-)?(?:(?P<days>\d+)\s*d(?:ays?)?,?\s+)?(?:(?P<hours>\d{1,3}):(?P<minutes>[0-5]\d)"
@@ -66,7 +66,7 @@ _FRACTION = (
 ).replace("_SIGNS", _FRACTION_SIGNS)
 _THOUSANDS = {mark: rf"^\d{{1,3}}(?:{mark}\d{{3}})+$" for mark in (",", r"\.")}
 _LAKHS = r"^\d{1,2}(?:,\d{2})*,\d{3}$"
-_WRITTEN = r"^\D*\d+\D+\d|\p{Sc}|[%:]"  # a number with a mark in it, or an amount
+_FORMATTED = r"^\D*\d+\D+\d|\p{Sc}|[%:]"  # a number with a mark in it, or an amount
 _RANGE = r"(?i)^(?P<low>[^-–]*\d[^-–]*?)\s*(?:-|–|\bto\b)\s*(?P<high>[^-–]*\d[^-–]*)$"
 _MAX_RANGES = 0.5  # of the cells; if more are ranges, both of their numbers become features
 _ORDINALS = {"st", "nd", "rd", "th"}
@@ -122,7 +122,7 @@ class NumberFormat:
             return None
         cells = distinct_cells(column, _SAMPLED)
         digits = pc.sum(pc.match_substring_regex(cells, r"\d")).as_py() or 0
-        if not len(cells) or digits < _MIN_WRITTEN * len(cells):
+        if not len(cells) or digits < _MIN_FORMATTED * len(cells):
             return None
         other_digits = not column.dropna().head(_FIRST).astype(str).map(str.isascii).all()
         if (found := cls._of_cells(cells, other_digits=other_digits)) is not None:
@@ -130,7 +130,7 @@ class NumberFormat:
         affixes = Affixes.of(cells)
         bare = cells if affixes is None else affixes.strip(cells)
         within = None if affixes is None else cls._of_cells(bare, other_digits=True)
-        if within is not None and _is(bare, _WRITTEN).any():  # Level 12 and A801 are labels
+        if within is not None and matches(bare, _FORMATTED).any():  # Level 12 and A801 are labels
             return replace(within, affixes=affixes)
         units = cls._of_amounts(cells, convertible=False)
         return units if units is not None and units._fits(cells, other_digits=other_digits) else None
@@ -152,7 +152,7 @@ class NumberFormat:
     @classmethod
     def _of_ranges(cls, cells: pa.Array) -> Self | None:
         """The format of amounts some of which are ranges."""
-        ranges = _is(cells, _RANGE)
+        ranges = matches(cells, _RANGE)
         if not 0 < ranges.mean() <= _MAX_RANGES:
             return None
         found = cls._of_amounts(cells.filter(pa.array(~ranges)))
@@ -161,13 +161,13 @@ class NumberFormat:
     @classmethod
     def _of_amounts(cls, cells: pa.Array, *, convertible: bool = True) -> Self | None:
         amounts = _extract_amounts(cells).drop_null()
-        if len(amounts) < _MIN_WRITTEN * len(cells):
+        if len(amounts) < _MIN_FORMATTED * len(cells):
             return None
         decimal = _decimal_mark(amounts)
         written = _units(amounts)
         counts = Counter(written)
         units = common_unit(counts.keys()) or _same_scale(amounts, written, decimal or ".")
-        if units is None and counts.most_common(1)[0][1] >= _MIN_WRITTEN * len(cells):
+        if units is None and counts.most_common(1)[0][1] >= _MIN_FORMATTED * len(cells):
             units = {counts.most_common(1)[0][0]: 1.0}  # the other units are mistakes, or cannot be compared
         if not convertible and _are_units(counts, amounts):
             return cls("amount", decimal or ".", dict.fromkeys(counts, 1.0), currencies=tuple(sorted(counts)))
@@ -181,7 +181,7 @@ class NumberFormat:
         numbers = self._parse_text(cells)
         plain = pd.to_numeric(pd.Series(cells.to_pylist()), errors="coerce").notna().to_numpy()
         is_number = ~np.isnan(numbers)
-        if is_number.sum() < _MIN_WRITTEN * len(cells) or not (other_digits or (is_number & ~plain).any()):
+        if is_number.sum() < _MIN_FORMATTED * len(cells) or not (other_digits or (is_number & ~plain).any()):
             return False
         return len(np.unique(numbers[is_number])) >= _MIN_DIFFERENT * is_number.sum()
 
@@ -224,7 +224,7 @@ class NumberFormat:
         return ("unit" if {*self.currencies} <= {*self.units} else "currency") if self.currencies else ""
 
     def parse_currencies(self, column: pd.Series) -> pd.Series:
-        """The currency of each amount, or its unit.
+        """Return the currency of each amount, or its unit.
 
         Parameters
         ----------
@@ -248,21 +248,21 @@ class NumberFormat:
         if self.has_ranges:
             ends = pc.extract_regex(cells, _RANGE)
             low, high = (replace(self, affixes=None, has_ranges=False)._amounts(ends.field(end)) for end in (0, 1))
-            return _first_of(self._amounts(cells), (low + high) / 2)
+            return first_known(self._amounts(cells), (low + high) / 2)
         readers = {"clock": _clock, "fraction": _fractions, "hexadecimal": _hexadecimals, "compound": self._compound}
         return readers.get(self.kind, self._amounts)(cells)
 
     def _amounts(self, cells: pa.Array) -> np.ndarray:
         found = _extract_amounts(cells)
-        group = {name.name: pc.struct_field(found, name.name) for name in found.type}
-        numbers = _floats(_plain(group["number"], self.decimal)) * 10 ** np.nan_to_num(
-            _floats(pc.utf8_slice_codeunits(group["power"], 1))
+        group = named_groups(found)
+        numbers = to_floats(_plain(group["number"], self.decimal)) * 10 ** np.nan_to_num(
+            to_floats(pc.utf8_slice_codeunits(group["power"], 1))
         )
         signs = ("sign", _NEGATIVE), ("sign2", _NEGATIVE), ("minus", "."), ("open", r"\("), ("open2", r"\(")
-        negative = np.any([_is(group[name], mark) for name, mark in signs], axis=0)
+        negative = np.any([matches(group[name], mark) for name, mark in signs], axis=0)
         numbers = np.where(negative, -numbers, numbers)
         # Fewer than 1 is neither 1 nor 0.
-        numbers = np.where(_is(group["below"], "."), numbers / 2, numbers)
+        numbers = np.where(matches(group["below"], "."), numbers / 2, numbers)
         written = pd.Series(_units(found))
         numbers = numbers - written.map(OFFSETS).fillna(0).to_numpy(dtype=np.float64) * (len(self.units) > 1)
         return numbers * written.map(self.units).to_numpy(dtype=np.float64)
@@ -272,16 +272,16 @@ class NumberFormat:
         cells = pc.replace_substring_regex(cells, r"(?i)^\s*p((?:\d+[ymwd])*)t?(\d)?", r"\1 \2")
         names = "|".join(name for name, _ in self.compound)
         part = rf"\d+(?:[.,]\d+)?\s*(?:{names})\.?(?:[\s,t]*|\s+(?:and|&)\s+)"
-        whole = _is(cells, rf"(?i)^\s*(?:{part})+(?:\d+\s*)?$")
-        whole &= ~_is(cells, rf"(?i){self.compound[-1][0]}\.?\s*\d+\s*$")
+        whole = matches(cells, rf"(?i)^\s*(?:{part})+(?:\d+\s*)?$")
+        whole &= ~matches(cells, rf"(?i){self.compound[-1][0]}\.?\s*\d+\s*$")
         total = np.zeros(len(cells))
         for name, factor in self.compound:
             amounts = pc.extract_regex(cells, rf"(?i)(?P<number>\d+(?:[.,]\d+)?)\s*{name}(?:[^a-z'\x{{2019}}\"]|$)")
             text = pc.replace_substring(pc.struct_field(amounts, "number"), ",", ".")
-            total += factor * np.nan_to_num(_floats(text))
+            total += factor * np.nan_to_num(to_floats(text))
         for (name, size), (_, factor) in itertools.pairwise(self.compound):  # 6'2 and 2h50: the next unit is left out
             bare = pc.extract_regex(cells, rf"(?i)\d\s*{name}\.?\s*(?P<number>\d+)\s*$")
-            number = np.nan_to_num(_floats(pc.struct_field(bare, "number")))
+            number = np.nan_to_num(to_floats(pc.struct_field(bare, "number")))
             whole &= number * factor <= size  # 1m83 are not minutes and seconds
             total += factor * number
         return np.where(whole, total, np.nan)
@@ -339,14 +339,12 @@ def _units(amounts: pa.StructArray) -> list[str]:
 def _currencies(amounts: pa.StructArray) -> list[str]:
     """The currency of each amount; "" where there is none."""
     before = pc.fill_null(pc.struct_field(amounts, "currency"), "").to_pylist()
-    behind = _written_units(amounts)
-    return [split_currency(normal_unit(a) if a else b)[1] for a, b in zip(before, behind, strict=True)]
+    after = _written_units(amounts)
+    return [split_currency(normal_unit(a) if a else b)[1] for a, b in zip(before, after, strict=True)]
 
 
 def _written_units(amounts: pa.StructArray) -> list[str]:
-    written = pc.binary_join_element_wise(
-        pc.struct_field(amounts, "unit"), pc.struct_field(amounts, "unit2"), "", null_handling="replace"
-    )
+    written = _joined(pc.struct_field(amounts, "unit"), pc.struct_field(amounts, "unit2"))
     encoded = pc.dictionary_encode(pc.fill_null(written, ""))
     names = [normal_unit(unit or "") for unit in encoded.dictionary.to_pylist()]
     return [names[code] for code in encoded.indices.to_pylist()]
@@ -361,7 +359,7 @@ def _same_scale(amounts: pa.StructArray, written: list[str], decimal: str) -> di
     named = sorted(set(units) - {""})
     if len(named) != 1 or not is_unit(named[0]):
         return None
-    numbers = pd.Series(_floats(_plain(pc.struct_field(amounts, "number"), decimal)))
+    numbers = pd.Series(to_floats(_plain(pc.struct_field(amounts, "number"), decimal)))
     without, beside = numbers[units.eq("")], numbers[units.eq(named[0])]
     ratio = beside.median() / without.median() if without.median() else np.nan
     if named[0] == "%" and without.max() <= 1 < beside.max() and 10 < ratio < 1000:
@@ -374,29 +372,31 @@ def _are_units(counts: Counter[str], amounts: pa.StructArray) -> bool:
     """Whether cells have few units, which repeat and cannot be converted, unlike the letters of labels (1A, 2B)."""
     if counts.keys() <= _ORDINALS or len(counts) > _MOST_UNITS or min(counts.values()) < 2 or len({*counts} - {""}) < 2:
         return False
-    have_fractions = _is(pc.struct_field(amounts, "number"), r"\d[.,]\d{1,2}$").mean() > _MIN_FRACTIONS
+    have_fractions = matches(pc.struct_field(amounts, "number"), r"\d[.,]\d{1,2}$").mean() > _MIN_FRACTIONS
     return have_fractions or all(is_unit(unit) for unit in counts if unit)
 
 
 def _decimal_mark(amounts: pa.StructArray) -> Literal[".", ","] | None:
     """The decimal mark of all amounts of a column; None if they contradict each other."""
     numbers = pc.struct_field(amounts, "number")
-    commas, stops = _is(numbers, ","), _is(numbers, r"\.")
+    commas, stops = matches(numbers, ","), matches(numbers, r"\.")
     both = commas & stops
     if both.any():
-        last_is_comma = _is(numbers, r",\d*$") & ~_is(numbers, r"\.\d*$")
+        last_is_comma = matches(numbers, r",\d*$") & ~matches(numbers, r"\.\d*$")
         if last_is_comma[both].all():
             return ","
         return "." if not last_is_comma[both].any() else None
     if commas.any():
-        if (_is(pc.struct_field(amounts, "power"), ".") & commas).any():
+        if (matches(pc.struct_field(amounts, "power"), ".") & commas).any():
             return ","
-        grouped = _is(numbers, _THOUSANDS[","]) | _is(numbers, _LAKHS)
-        return "." if grouped[commas].all() and not _is(numbers, "^0")[commas].any() else ","
+        grouped = matches(numbers, _THOUSANDS[","]) | matches(numbers, _LAKHS)
+        return "." if grouped[commas].all() and not matches(numbers, "^0")[commas].any() else ","
     # 1.234 € and 1.234.567 have thousands separators; other numbers with three digits after the point are decimals.
-    grouped = _is(numbers, _THOUSANDS[r"\."])
-    repeated = _is(numbers, r"\..*\.")
-    currency = _is(pc.struct_field(amounts, "currency"), "€") | _is(pc.struct_field(amounts, "unit"), "€|(?i)eur")
+    grouped = matches(numbers, _THOUSANDS[r"\."])
+    repeated = matches(numbers, r"\..*\.")
+    currency = matches(pc.struct_field(amounts, "currency"), "€") | matches(
+        pc.struct_field(amounts, "unit"), "€|(?i)eur"
+    )
     is_thousands = stops.any() and grouped[stops].all() and (repeated.any() or currency.any())
     return "," if is_thousands else "."
 
@@ -416,60 +416,46 @@ def _plain(numbers: pa.Array, decimal: str) -> pa.Array:
 def _fractions(cells: pa.Array) -> np.ndarray:
     """(n,) integers with fractions; all NaN if no cell has both parts, since 1/2 alone may be two numbers."""
     found = pc.extract_regex(cells, _FRACTION)
-    part = {name.name: pc.struct_field(found, name.name) for name in found.type}
+    part = named_groups(found)
     part |= {name: _joined(part[name], part[f"{name}2"]) for name in ("above", "below", "sign")}
-    if not (_is(part["whole"], ".") & (_is(part["above"], ".") | _is(part["sign"], "."))).any():
+    if not (matches(part["whole"], ".") & (matches(part["above"], ".") | matches(part["sign"], "."))).any():
         return np.full(len(cells), np.nan)
-    fraction = np.nan_to_num(_floats(part["above"]) / _floats(part["below"]))
+    fraction = np.nan_to_num(to_floats(part["above"]) / to_floats(part["below"]))
     fraction += np.append(_SIGNS_OF_FRACTIONS, 0.0)[
         pc.fill_null(pc.index_in(part["sign"], pa.array(list(_FRACTION_SIGNS))), -1).to_numpy(zero_copy_only=False)
     ]
-    is_empty = ~(_is(part["whole"], ".") | _is(part["above"], ".") | _is(part["sign"], "."))
-    return np.where(is_empty, np.nan, np.nan_to_num(_floats(part["whole"])) + fraction)
+    is_empty = ~(matches(part["whole"], ".") | matches(part["above"], ".") | matches(part["sign"], "."))
+    return np.where(is_empty, np.nan, np.nan_to_num(to_floats(part["whole"])) + fraction)
 
 
 def _hexadecimals(cells: pa.Array) -> np.ndarray:
     """(n,) integers; NaN for more than 12 digits, which are addresses or hashes."""
     found = cells.to_pylist()
-    fits = _is(cells, r"(?i)^\s*0x[0-9a-f]{1,12}\s*$")
+    fits = matches(cells, r"(?i)^\s*0x[0-9a-f]{1,12}\s*$")
     return np.array([int(cell, 16) if fit else np.nan for cell, fit in zip(found, fits, strict=True)], dtype=np.float64)
 
 
 def _clock(cells: pa.Array) -> np.ndarray:
     """(n,) minutes."""
     found = pc.extract_regex(cells, _CLOCK)
-    part = {name.name: pc.struct_field(found, name.name) for name in found.type}
+    part = named_groups(found)
     hours, minutes = (
-        functools.reduce(_first_of, (_floats(part[name]) for name in names))
+        first_known(*(to_floats(part[name]) for name in names))
         for names in (("hours", "hours2", "hours3"), ("minutes", "minutes3"))
     )
-    seconds = _floats(part["seconds"])
+    seconds = to_floats(part["seconds"])
     # 59:30 beside 1:02:30 is 59 minutes and 30 seconds.
-    short = np.isnan(seconds) & _is(part["hours"], ".")
+    short = np.isnan(seconds) & matches(part["hours"], ".")
     if not np.isnan(seconds).all() and (hours[short] > 23).any():
         later = (0.0, hours), (hours, minutes), (minutes, seconds)
         hours, minutes, seconds = (np.where(short, other, own) for other, own in later)
-    minutes = np.where(_is(part["half2"], "."), 0.0, minutes)
-    afternoon = _is(part["half"], "(?i)^p") | _is(part["half2"], "(?i)^p")
-    halved = _is(part["half"], ".") | _is(part["half2"], ".")
+    minutes = np.where(matches(part["half2"], "."), 0.0, minutes)
+    afternoon = matches(part["half"], "(?i)^p") | matches(part["half2"], "(?i)^p")
+    halved = matches(part["half"], ".") | matches(part["half2"], ".")
     hours = np.where(halved, hours % 12 + np.where(afternoon, 12.0, 0.0), hours)
-    total = np.nan_to_num(_floats(part["days"])) * 1440 + hours * 60 + minutes + np.nan_to_num(seconds) / 60
-    return np.where(_is(part["sign"], "-"), -total, total)
+    total = np.nan_to_num(to_floats(part["days"])) * 1440 + hours * 60 + minutes + np.nan_to_num(seconds) / 60
+    return np.where(matches(part["sign"], "-"), -total, total)
 
 
 def _joined(text: pa.Array, other: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(text, other, "", null_handling="replace")
-
-
-def _first_of(numbers: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return np.where(np.isnan(numbers), others, numbers)
-
-
-def _floats(text: pa.Array) -> np.ndarray:
-    text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-    return np.asarray(text.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _is(text: pa.Array, pattern: str) -> np.ndarray:
-    matches = pc.fill_null(pc.match_substring_regex(text, pattern), False)
-    return np.asarray(matches.to_numpy(zero_copy_only=False), dtype=bool)
