@@ -8,7 +8,6 @@ https://pypi.org/project/holidays/: the public holidays of 250 countries, past a
 from __future__ import annotations
 
 import logging
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,6 +15,8 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
+
+from kpipe.data.column_names import plain_name
 
 __all__ = ["HOLIDAY_OFFSETS", "PublicHolidays", "find_countries"]
 
@@ -66,7 +67,7 @@ def find_countries(labels: Iterable[str]) -> dict[str, str]:
     """
     labels = list(labels)
     known = _known_names()
-    found = {label: known[key] for label in labels if (key := _plain(label)) in known}
+    found = {label: known[key] for label in labels if (key := plain_name(label)) in known}
     codes = {label for label in found if len(label) == 2}
     if codes and (len(found) < len(labels) or len(labels) < 2):
         found = {label: code for label, code in found.items() if label not in codes}
@@ -135,15 +136,10 @@ def _known_names() -> dict[str, str]:
     except ImportError:
         _LOG.warning("public holidays are not used: the package 'holidays' is not installed")
         return {}
-    names = {_plain(key): entry[1] for key, entry in COUNTRIES.items()}
+    names = {plain_name(key): entry[1] for key, entry in COUNTRIES.items()}
     for name, *codes in COUNTRIES.values():
-        names |= {_plain(name): codes[0]} | {_plain(code): codes[0] for code in codes[:2]}
+        names |= {plain_name(name): codes[0]} | {plain_name(code): codes[0] for code in codes[:2]}
     return names | _ALIASES
-
-
-def _plain(label: str) -> str:
-    letters = unicodedata.normalize("NFKD", label.casefold())
-    return "".join(letter for letter in letters if letter.isalnum())
 
 
 @cache
