@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["closest", "did_you_mean", "lacks", "listed"]
+__all__ = ["closest", "did_you_mean", "listed", "missing_column_message"]
 
 _ALIKE = 0.7  # difflib's ratio: "shwo" and "show" have 0.75, "all" and "shallow" 0.6
 _SHORTEST = 3  # characters of a prefix that counts as similar
@@ -106,7 +106,7 @@ def listed(items: Iterable[object], most: int = 5) -> str:
     return ", ".join(words[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def lacks(place: str, what: str, name: str, columns: Iterable[object]) -> str:
+def missing_column_message(place: str, what: str, name: str, columns: Iterable[object]) -> str:
     """Return the message for a column that does not exist, with a suggestion.
 
     Parameters
@@ -126,7 +126,7 @@ def lacks(place: str, what: str, name: str, columns: Iterable[object]) -> str:
 
     Examples
     --------
-    >>> lacks("train.csv", "the target", "survived", ["Id", "Survived"])
+    >>> missing_column_message("train.csv", "the target", "survived", ["Id", "Survived"])
     "train.csv lacks the target 'survived'. Did you mean Survived? It has: Id, Survived."
     """
     columns = list(columns)

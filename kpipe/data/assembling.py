@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kpipe.core.wording import lacks, listed
+from kpipe.core.wording import listed, missing_column_message
 from kpipe.data.column_names import match_names, plain_name
 from kpipe.data.csv_reader import CsvFile, parse_csv
 from kpipe.data.dtypes import is_missing, null_missing
@@ -209,7 +209,7 @@ def _make_sample(train: CsvFile, test: CsvFile, targets: Sequence[str]) -> tuple
         )
     if unknown:
         raise DataError(
-            lacks(train.name, "the target", unknown[0], train.header),
+            missing_column_message(train.name, "the target", unknown[0], train.header),
             code="missing-column",
             file=train.name,
             column=unknown[0],

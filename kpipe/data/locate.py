@@ -16,7 +16,7 @@ from kpipe.data.downloads import Downloader, OnDownload, downloads_folder
 from kpipe.data.files import is_table, unpacking_command
 from kpipe.errors import DataError, RemoteError
 
-__all__ = ["SAMPLE", "Location", "data_of_variable", "is_sample", "locate"]
+__all__ = ["SAMPLE", "Location", "data_from_environment", "is_sample", "locate"]
 
 _ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.-]+:/{1,2}[^/]|www\.|(www\.)?kaggle\.com/")
 SAMPLE = "sample"  # stands for the data that a competition's module embeds
@@ -96,7 +96,7 @@ def locate(
     raise _not_found(slug, tried)
 
 
-def data_of_variable(slug: str) -> Path | None:
+def data_from_environment(slug: str) -> Path | None:
     """The files of a competition in the folder that ``KPIPE_DATA`` names; None if there are none."""
     places = _data_variable(_Search(slug, None, lambda done, size: None))
     return next((place for _, place in places if _may_hold_files(place)), None)

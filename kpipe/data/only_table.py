@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from kpipe.core.wording import lacks, listed
+from kpipe.core.wording import listed, missing_column_message
 from kpipe.data.csv_reader import CsvFile
 from kpipe.data.dtypes import is_missing
 from kpipe.errors import DataError
@@ -70,7 +70,7 @@ def _find_target(file: CsvFile, sample: CsvFile | None, targets: Sequence[str]) 
     if targets:
         if missing := [name for name in targets if name not in file.columns]:
             raise DataError(
-                lacks(file.name, "the target", missing[0], file.header),
+                missing_column_message(file.name, "the target", missing[0], file.header),
                 code="missing-column",
                 file=file.name,
                 column=missing[0],

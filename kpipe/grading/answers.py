@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kpipe.core.wording import lacks, listed
+from kpipe.core.wording import listed, missing_column_message
 from kpipe.data.column_names import plain_name
 from kpipe.data.csv_reader import CsvFile
 from kpipe.data.dtypes import strictest
@@ -134,7 +134,9 @@ def _ids(table: CsvFile, problem: Problem) -> pd.Series:
     id = names.get(plain_name(problem.id)) if problem.id not in table.header else problem.id
     if id is None:
         raise DataError(
-            lacks(table.name, "the id column", problem.id, table.header), code="missing-column", file=table.name
+            missing_column_message(table.name, "the id column", problem.id, table.header),
+            code="missing-column",
+            file=table.name,
         )
     return table.columns[id].to_pandas().astype(str).str.strip()
 

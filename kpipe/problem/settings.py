@@ -21,7 +21,7 @@ from kpipe.core import workspace
 from kpipe.core.metrics import get_metric
 from kpipe.core.request import COMPETITION_OPTIONS, FILE_OPTIONS, RunRequest, slug_of
 from kpipe.core.wording import did_you_mean
-from kpipe.data.locate import SAMPLE, data_of_variable, is_sample
+from kpipe.data.locate import SAMPLE, data_from_environment, is_sample
 from kpipe.data.weights import NO_WEIGHTS
 from kpipe.errors import DataError, UsageError
 
@@ -133,7 +133,7 @@ def make_request(slug: str, given: Mapping[str, Any], *, names: Collection[str] 
         return request
     others = {*given, *(("seeds",) if "seed" in given else ())}
     options = {name: value for name, value in settings.options().items() if name in names and name not in others}
-    if "data" in options and (place := data_of_variable(request.slug)) is not None:
+    if "data" in options and (place := data_from_environment(request.slug)) is not None:
         del options["data"]
         settings = replace(settings, note=f"{place} is read: KPIPE_DATA takes precedence over data in {settings.file}.")
     _check_used(settings, options)

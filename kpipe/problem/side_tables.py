@@ -14,7 +14,7 @@ from kpipe.data.column_names import match_names
 from kpipe.data.further_tables import FurtherTables
 from kpipe.errors import DataError
 from kpipe.problem.competition import Competition, unchanged
-from kpipe.problem.inference.written_forms import reads_itself
+from kpipe.problem.inference.written_forms import handles_columns_itself
 
 __all__ = ["join_side_tables"]
 
@@ -51,7 +51,11 @@ def join_side_tables(competition: Competition, files: Tables) -> Tables:
     Tables
         With a note on each joined table; the same object if there is none.
     """
-    if not isinstance(files.others, FurtherTables) or competition.clean is not unchanged or reads_itself(competition):
+    if (
+        not isinstance(files.others, FurtherTables)
+        or competition.clean is not unchanged
+        or handles_columns_itself(competition)
+    ):
         return files
     for side in list(_sides(files, files.others)):
         try:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kpipe.cli.main import COMMANDS
-from kpipe.core.wording import closest, did_you_mean, lacks, listed
+from kpipe.core.wording import closest, did_you_mean, listed, missing_column_message
 from kpipe.models import CATALOG
 
 
@@ -44,7 +44,7 @@ def test_a_list_is_cut_to_five_and_a_count() -> None:
 
 
 def test_a_column_that_is_lacking_is_named_with_the_one_that_was_meant_and_the_first_five() -> None:
-    message = lacks("train.csv", "the target", "Survivd", ["Id", "Survived", *"abcdefg"])
+    message = missing_column_message("train.csv", "the target", "Survivd", ["Id", "Survived", *"abcdefg"])
     assert message == (
         "train.csv lacks the target 'Survivd'. Did you mean Survived? It has: Id, Survived, a, b, c and 4 more."
     )

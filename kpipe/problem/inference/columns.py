@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence, Set
 import pandas as pd
 
 from kpipe.core.values import Reason, Tables
-from kpipe.core.wording import lacks, listed
+from kpipe.core.wording import listed, missing_column_message
 from kpipe.data.column_types import counts_rows, is_free_text
 from kpipe.data.dates import parse_dates
 from kpipe.data.pixels import FILE_COLUMNS
@@ -31,7 +31,7 @@ def infer_columns(competition: Competition, tables: Tables, pictures: Sequence[s
     """
     if unknown := [name for name in competition.drop if name not in tables.train.columns]:
         raise DataError(
-            lacks("train.csv", "the column to drop,", unknown[0], tables.train.columns),
+            missing_column_message("train.csv", "the column to drop,", unknown[0], tables.train.columns),
             code="missing-column",
             file="train.csv",
             column=unknown[0],

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kpipe.core.values import Reason, Tables
-from kpipe.core.wording import lacks
+from kpipe.core.wording import missing_column_message
 from kpipe.data.column_names import words_of
 from kpipe.data.dates import parse_dates
 from kpipe.errors import DataError
@@ -56,7 +56,7 @@ def _groups_by(competition: Competition, split: str, tables: Tables) -> Step:
     for name, frame in (("train", tables.train), ("test", tables.test)):
         if split not in frame.columns:
             raise DataError(
-                lacks(f"{name}.csv", "the column to split by,", split, frame.columns),
+                missing_column_message(f"{name}.csv", "the column to split by,", split, frame.columns),
                 code="missing-column",
                 file=f"{name}.csv",
                 column=split,
@@ -106,7 +106,7 @@ def _subjects(competition: Competition, tables: Tables) -> Iterator[tuple[str, p
 def _check_groups(train: pd.DataFrame, groups: str) -> None:
     if groups not in train.columns:
         raise DataError(
-            lacks("train.csv", "the groups column", groups, train.columns),
+            missing_column_message("train.csv", "the groups column", groups, train.columns),
             code="missing-column",
             file="train.csv",
             column=groups,

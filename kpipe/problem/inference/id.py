@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from kpipe.core.values import Reason, Tables
-from kpipe.core.wording import lacks, listed
+from kpipe.core.wording import listed, missing_column_message
 from kpipe.errors import DataError
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.step import NOTHING, Step
@@ -25,7 +25,7 @@ def infer_id(competition: Competition, tables: Tables) -> Step:
     if competition.id is not None:
         if competition.id not in sample:
             raise DataError(
-                lacks("The sample submission", "the id column", competition.id, sample),
+                missing_column_message("The sample submission", "the id column", competition.id, sample),
                 code="missing-column",
                 column=competition.id,
             )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kpipe.core.values import Reason, Tables
-from kpipe.core.wording import lacks, listed
+from kpipe.core.wording import listed, missing_column_message
 from kpipe.errors import DataError
 from kpipe.problem.competition import Competition, class_columns
 from kpipe.problem.inference.id import submission_columns
@@ -88,7 +88,7 @@ def _check_stated(competition: Competition, tables: Tables) -> None:
     """Raise DataError for a target that train lacks, or that cannot be what the sample submission asks for."""
     if missing := [name for name in competition.targets if name not in tables.train]:
         raise DataError(
-            lacks("train.csv", "the target", missing[0], tables.train.columns),
+            missing_column_message("train.csv", "the target", missing[0], tables.train.columns),
             code="missing-column",
             file="train.csv",
             column=missing[0],

@@ -20,7 +20,7 @@ from kpipe.problem.competition import Competition
 from kpipe.problem.inference.id import shared_ids
 from kpipe.problem.inference.spelling import PARTS_OF_IDS, free_name
 
-__all__ = ["SEE_SHOW", "convert_written_forms", "reads_itself"]
+__all__ = ["SEE_SHOW", "convert_written_forms", "handles_columns_itself"]
 
 _MIN_SHARE = 0.95  # of the cells must be numbers or dates, or the column stays text
 _MIN_SHARE_BESIDE_WORDS = 0.5  # if the other cells are few distinct words
@@ -99,7 +99,7 @@ def _further_column(name: str, kind: str) -> str:
 
 def _conversions(competition: Competition, tables: Tables) -> Iterator[tuple[str, _Conversion]]:
     train, test = tables.train, tables.test
-    own = reads_itself(competition)
+    own = handles_columns_itself(competition)
     ids = [competition.id, *shared_ids(tables)[:1]]
     kept = {*ids, *competition.text, *competition.drop, *(f"{id} {part}" for id in ids for part in PARTS_OF_IDS)}
     for name in train.columns:
@@ -112,7 +112,7 @@ def _conversions(competition: Competition, tables: Tables) -> Iterator[tuple[str
             yield str(name), made
 
 
-def reads_itself(competition: Competition) -> bool:
+def handles_columns_itself(competition: Competition) -> bool:
     """Whether the competition's own code handles the columns. Modules written by kpipe new state what was inferred.
 
     Parameters
@@ -293,7 +293,7 @@ def _lost(text: pd.Series, values: pd.Series) -> str:
 
 def _notes_on_unread(competition: Competition, tables: Tables, found: Mapping[str, _Conversion]) -> Iterator[str]:
     """Yield notes on columns of text with numbers that are not parsed, so that models learn little from them."""
-    if reads_itself(competition):
+    if handles_columns_itself(competition):
         return
     kept = {competition.id, *shared_ids(tables)[:1], *competition.text, *competition.drop, *found}
     for name in tables.train.columns:
