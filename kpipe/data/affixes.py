@@ -18,7 +18,7 @@ _START = re.compile(r"\D*")
 _SIGNS = " \t\xa0-+−–($€£¥₹₽₩"  # noqa: RUF001 - characters that may begin a number
 _ENDS = re.compile(r"[^\d\s]+$"), re.compile(r"\S+$")  # signs and letters, else a word with digits
 _MONTH = re.compile(r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec")
-_DATE = re.compile(r"\d{4}|\d[:/-]\d|\d\.\d+\.")  # all cells may have the same year, which is no unit
+_DATE = re.compile(r"\d{4}|\d[:/-]\d|\d\.\d+\.")  # all cells may have the same year, which is not a unit
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 
 

@@ -70,8 +70,8 @@ class NumberForm(NamedTuple):
 
 
 def _form(name: str, pattern: str) -> DateForm:
-    behind = rf"(?:[\s,]+\(?{_DAY_NAME}\.?\)?)?(?:\s*\([^\d()]*\))?"  # a weekday, a country
-    return DateForm(name, rf"""(?i)^\s*['"(\[]?{_WEEKDAY}{pattern}{behind}['")\]]?\s*$""")
+    suffix = rf"(?:[\s,]+\(?{_DAY_NAME}\.?\)?)?(?:\s*\([^\d()]*\))?"  # a weekday, a country
+    return DateForm(name, rf"""(?i)^\s*['"(\[]?{_WEEKDAY}{pattern}{suffix}['")\]]?\s*$""")
 
 
 _YEAR_MONTH_DAY = r"(?P<year>\d{4})[-/._年 ]\s?(?P<month>\d{1,2})[-/._月 ]\s?(?P<day>\d{1,2})[日.]?"

@@ -341,7 +341,7 @@ def _all_files(place: Path) -> list[SourceFile]:
 
 
 def _inside(zip: SourceFile, *, levels: int) -> Iterator[SourceFile]:
-    """The tables of a zip in a folder or zip, and of the zips in it down to some levels."""
+    """The tables of a zip in a folder or zip, and of the zips in it, down to ``levels`` zips deep."""
     raw = zip.read_packed()
     folder = zip.path.rpartition("/")[0]
     for member in list_inner_members(raw):

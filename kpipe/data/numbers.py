@@ -288,7 +288,7 @@ class NumberFormat:
 
 
 def _extract_amounts(cells: pa.Array) -> pa.Array:
-    """The groups of ``_AMOUNT`` in each cell; null for a cell that is no amount."""
+    """The groups of ``_AMOUNT`` in each cell; null for a cell that is not an amount."""
     found = pc.extract_regex(cells, _AMOUNT)
     units = (pc.replace_substring_regex(pc.struct_field(found, name), "[23]$", "") for name in ("unit", "unit2"))
     too_long = pc.or_(*(pc.greater(pc.utf8_length(unit), _LONGEST_UNIT) for unit in units))

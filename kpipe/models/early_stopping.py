@@ -66,7 +66,7 @@ def boosting_pipeline(
     adaptive: Sequence[Adaptive] = (),
     patience: int = _PATIENCE,
 ) -> Pipeline:
-    """A library's estimator behind its encoding, optionally with the number of trees chosen by early stopping.
+    """Make a pipeline of an encoding and an estimator, optionally with the number of trees chosen by early stopping.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def early_stopped_pipeline(
     options: Mapping[str, Any],
     adaptive: Sequence[Adaptive],
 ) -> Pipeline:
-    """A library's estimator behind native categories, with early stopping unless the user gives a number of trees.
+    """Make a pipeline of native categories and an estimator, with early stopping unless a number of trees is given.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ class Metric:
         ``(y, output) → (n,)``, whose mean is the score (with ``root``: the square of the score). None where the score
         is not a mean over rows; its standard error is then that of ``influences``, or bootstrapped.
     influences : callable, optional
-        ``(y, output) → (n,)``: how far each row moves a score that is no mean over rows, times the number of rows.
+        ``(y, output) → (n,)``: how far each row moves a score that is not a mean over rows, times the number of rows.
     root : bool
         The score is the square root of the mean of ``losses``.
     quantile : bool

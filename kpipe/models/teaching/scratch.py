@@ -194,7 +194,7 @@ def deep(context: Context, *, hidden: Sequence[int] = (10, 10), **options: Any) 
 
 
 def _factory(name: str, context: Context, layers: tuple[Layer, ...], options: dict[str, Any]) -> BaseEstimator:
-    """The net behind the notebooks' encoding: numbers divided by their maxima, text as dummies."""
+    """A pipeline of the notebooks' encoding (numbers divided by their maxima, text as dummies) and the net."""
     require_binary(name, context)
     estimator = ScratchClassifier(layers=layers, **with_context(options, context))
     return make_pipeline(dummies(MaxAbsScaler()), estimator)

@@ -164,7 +164,7 @@ class TwoTargets(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     second : str, default="Age"
-        The column that is learned beside the label, and is no feature.
+        The column that is learned beside the label, and is not a feature.
     hidden : sequence of int, default=(10, 10)
         Sizes of the hidden layers, with ReLU between them.
     shift, scale, constants : float
