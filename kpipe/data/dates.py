@@ -95,9 +95,10 @@ class DateFormat:
         cells = pa.array(distinct, pa.string())
         if (found := cls._of_text(cells) or cls._of_words(cells)) is not None:
             return found
-        affixes = Affixes.of(cells)
-        bare = cells if affixes is None else affixes.strip(cells)
-        within = None if affixes is None else cls._of_text(bare) or cls._of_words(bare)
+        if (affixes := Affixes.of(cells)) is None:
+            return None
+        bare = affixes.strip(cells)
+        within = cls._of_text(bare) or cls._of_words(bare)
         return None if within is None else replace(within, affixes=affixes)
 
     @classmethod

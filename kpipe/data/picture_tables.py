@@ -221,35 +221,40 @@ def _test(roles: Roles, pictures: Sequence[Picture], train: _Rows, sample: Pictu
         )
     for role in ("test", "sample"):
         table = sample if role == "sample" else _read(roles.files[role]) if role in roles.files else None
-        if table is None:
-            continue
-        of_test = [*named, *neither]
-        found = match_pictures(table, of_test, train.named.columns)
-        if found is None:
-            refuse_regions(train.table, sample, ())
-            first = f"Its first row is {', '.join(table.cells[0][:5])}." if table.cells else "It has no rows."
-            raise DataError(
-                f"No column of {table.name} names the pictures of test, such as {_examples(of_test)}. {first}",
-                code="unmatched-ids",
-                file=table.name,
-            )
-        column = found.columns[0]
-        if missing := [cell for cell, paths in zip(table.column(column), found.paths, strict=True) if not paths]:
-            raise DataError(
-                f"{len(missing):,} of {len(found.paths):,} rows of {table.name} have no picture: {listed(missing)}. "
-                f"There are {len(of_test):,} test pictures, such as {_examples(of_test)}. Check that all pictures were "
-                "downloaded.",
-                code="unmatched-ids",
-                file=table.name,
-            )
-        kept = [name for name in table.header if role == "test" or name == column]
-        cells = [list(row) for row in zip(*(table.column(name) for name in kept), strict=True)]
-        return _Rows(PictureTable(roles.files[role].path, kept, cells), found)
+        if table is not None:
+            found = _match_every_row(table, [*named, *neither], train, sample)
+            kept = [name for name in table.header if role == "test" or name == found.columns[0]]
+            cells = [list(row) for row in zip(*(table.column(name) for name in kept), strict=True)]
+            return _Rows(PictureTable(roles.files[role].path, kept, cells), found)
     ordered = sorted(named or neither, key=_by_number)
     note = f"The rows to predict are all {len(ordered):,} test pictures, in the order of their names."
     id = train.named.columns[0]
     rows = PictureTable("", [id], [[picture.stem] for picture in ordered])
     return _Rows(rows, NamedPictures((id,), [(picture.path,) for picture in ordered]), (note,))
+
+
+def _match_every_row(
+    table: PictureTable, pictures: Sequence[Picture], train: _Rows, sample: PictureTable | None
+) -> NamedPictures:
+    """The pictures of the rows of test. Raises DataError if a row has none."""
+    found = match_pictures(table, pictures, train.named.columns)
+    if found is None:
+        refuse_regions(train.table, sample, ())
+        first = f"Its first row is {', '.join(table.cells[0][:5])}." if table.cells else "It has no rows."
+        raise DataError(
+            f"No column of {table.name} names the pictures of test, such as {_examples(pictures)}. {first}",
+            code="unmatched-ids",
+            file=table.name,
+        )
+    if missing := [cell for cell, paths in zip(table.column(found.columns[0]), found.paths, strict=True) if not paths]:
+        raise DataError(
+            f"{len(missing):,} of {len(found.paths):,} rows of {table.name} have no picture: {listed(missing)}. There "
+            f"are {len(pictures):,} test pictures, such as {_examples(pictures)}. Check that all pictures were "
+            "downloaded.",
+            code="unmatched-ids",
+            file=table.name,
+        )
+    return found
 
 
 def _by_number(picture: Picture) -> tuple[int, str]:
