@@ -334,7 +334,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
             _add(columns, {f"{name}: rows": np.log1p(X[name].map(frequencies).fillna(0).to_numpy(dtype=float))})
         _add(columns, {f"statistic {number}": values for number, values in enumerate(statistics.T)})
         if len(self.with_missing_) >= _MIN_COUNTED:
-            _add(columns, {"missing values": X[self.with_missing_].isna().sum(axis=1).to_numpy(dtype=float)})
+            _add(columns, {"gaps": X[self.with_missing_].isna().sum(axis=1).to_numpy(dtype=float)})
         return pd.DataFrame(columns or {"nothing": np.zeros(len(X))}, index=X.index)
 
     def _plain_column(self, column: pd.Series) -> pd.Series | np.ndarray:

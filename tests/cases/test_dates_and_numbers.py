@@ -58,5 +58,5 @@ def test_no_column_of_a_case_is_replaced_by_a_derived_one() -> None:
     problem = problem_of_case("20")
     assert problem.features is not None
     found = problem.features.fit_transform(problem.X, problem.y)
-    for name in ("missing values", "city: rows", "when: month", "when: days", "statistic 0", "nothing"):
+    for name in ("gaps", "city: rows", "when: month", "when: days", "statistic 0", "nothing"):
         assert found[name].tolist() == problem.X[name].tolist()

@@ -51,7 +51,7 @@ def test_identifiers_become_their_parts_and_others_are_named_as_left_out() -> No
 
 def test_derived_features_never_replace_a_column_of_the_same_name() -> None:
     towns = RNG.choice([f"t{n}" for n in range(30)], size=N)
-    own = ["town: rows", "when: month", "when: days", "statistic 0", "missing values", "nothing"]
+    own = ["town: rows", "when: month", "when: days", "statistic 0", "gaps", "nothing"]
     X = pd.DataFrame({"town": towns, "when": pd.date_range("2020-01-01", periods=N).astype(str).astype("str")})
     X = X.assign(
         **{name: RNG.normal(size=N) for name in own},
