@@ -86,7 +86,7 @@ def is_trusted(folder: Path) -> bool:
     -------
     bool
     """
-    return str(folder.resolve()) in _trusted()
+    return str(folder.resolve()) in _read_trusted()
 
 
 def create(folder: Path) -> tuple[Path, ...]:
@@ -135,7 +135,7 @@ def _list_path() -> Path:
     return Path(platformdirs.user_config_dir("kpipe")) / "workspaces.json"
 
 
-def _trusted() -> list[str]:
+def _read_trusted() -> list[str]:
     """The paths in the user's list; none if it cannot be read."""
     try:
         paths = json.loads(_list_path().read_text(encoding="utf-8"))
@@ -146,7 +146,7 @@ def _trusted() -> list[str]:
 
 def _trust(folder: Path) -> None:
     """Add a folder to the user's list."""
-    trusted, path = _trusted(), _list_path()
+    trusted, path = _read_trusted(), _list_path()
     if str(folder) in trusted:
         return
     try:

@@ -214,7 +214,7 @@ def parse_csv(name: str, raw: bytes | DecodedText) -> CsvFile:
         except pa.ArrowInvalid:  # a row may be longer than a block
             table = _read_cells(content, written, dialect, block=whole)
     except pa.ArrowInvalid as error:
-        raise _malformed(name, content, dialect, len(header), error) from error
+        raise _malformed_error(name, content, dialect, len(header), error) from error
     return CsvFile(
         name,
         content,
@@ -357,7 +357,7 @@ def _check_quotes_closed(name: str, content: bytes, dialect: Dialect) -> None:
         )
 
 
-def _malformed(name: str, content: bytes, dialect: Dialect, expected: int, error: Exception) -> DataError:
+def _malformed_error(name: str, content: bytes, dialect: Dialect, expected: int, error: Exception) -> DataError:
     """The error that names the first line with too many or too few cells."""
     reader = _reader(content, dialect)
     try:

@@ -82,13 +82,13 @@ def sniff_dialect(content: bytes) -> Dialect:
         fits = {delimiter: _fit(_rows(head, delimiter)) for delimiter in _DELIMITERS if delimiter.encode() in head}
         delimiter = max(fits, key=lambda each: fits[each], default=",")
         delimiter = delimiter if fits.get(delimiter, (0, 0))[1] > 1 else ","
-    return Dialect(delimiter, start, above, bool(stated), _added(_rows(head, delimiter), head))
+    return Dialect(delimiter, start, above, bool(stated), _extra_cell(_rows(head, delimiter), head))
 
 
 def _lines_above_header(head: bytes) -> int:
     """The number of lines of titles and comments above the header, whose rows all have the same number of cells."""
     first = head[: head.find(b"\n")]
-    if not (first.lstrip().startswith(b"#") or max(len(_filled(first, each)) for each in _DELIMITERS) <= 1):
+    if not (first.lstrip().startswith(b"#") or max(len(_filled_cells(first, each)) for each in _DELIMITERS) <= 1):
         return 0
     lines = head.split(b"\n")[: _MAX_TITLES + _ROWS]
     for delimiter in _DELIMITERS:
@@ -96,7 +96,7 @@ def _lines_above_header(head: bytes) -> int:
             rows = [_cells(line, delimiter) for line in lines[above:] if line.strip()][:_ROWS]
             if not lines[above].strip() or not any(line.strip() for line in lines[:above]):
                 continue
-            titles = [line for line in lines[:above] if len(_filled(line, delimiter)) > 1]
+            titles = [line for line in lines[:above] if len(_filled_cells(line, delimiter)) > 1]
             if all(line.lstrip().startswith(b"#") for line in titles) and _is_header(rows, lines[0], delimiter):
                 return above
     return 0
@@ -119,7 +119,7 @@ def _cells(line: bytes, delimiter: str) -> list[str]:
         return []
 
 
-def _filled(line: bytes, delimiter: str) -> list[str]:
+def _filled_cells(line: bytes, delimiter: str) -> list[str]:
     return [cell for cell in _cells(line, delimiter) if cell.strip()]
 
 
@@ -151,7 +151,7 @@ def _fit(rows: list[list[str]]) -> tuple[float, int]:
     return (sum(fitting) / len(fitting) if fitting else 1.0), width
 
 
-def _added(rows: list[list[str]], head: bytes) -> str:
+def _extra_cell(rows: list[list[str]], head: bytes) -> str:
     """Where each row has one cell more than the header."""
     if len(rows) < 2 or any(len(row) != len(rows[0]) + 1 for row in rows[1:]):
         return ""

@@ -158,7 +158,7 @@ def list_files(place: Path) -> list[SourceFile]:
     DataError
         The zip is damaged or not a zip.
     """
-    return _sorted(file for file in _all_files(place) if is_table(file.path))
+    return _sort(file for file in _all_files(place) if is_table(file.path))
 
 
 def list_json(place: Path) -> list[SourceFile]:
@@ -178,9 +178,7 @@ def list_json(place: Path) -> list[SourceFile]:
     DataError
         The zip is damaged or not a zip.
     """
-    return _sorted(
-        file for file in _all_files(place) if file.path.lower().endswith(".json") and not is_hidden(file.path)
-    )
+    return _sort(file for file in _all_files(place) if file.path.lower().endswith(".json") and not is_hidden(file.path))
 
 
 def list_names(place: Path) -> list[str]:
@@ -227,7 +225,7 @@ def open_zips(place: Path) -> list[SourceFile]:
             found.append(file)
         elif file.path.lower().endswith(".zip") and not is_hidden(file.path):
             found += _inside(file, levels=2)
-    return _sorted(found)
+    return _sort(found)
 
 
 def open_workbooks(files: Sequence[SourceFile]) -> list[SourceFile]:
@@ -253,7 +251,7 @@ def open_workbooks(files: Sequence[SourceFile]) -> list[SourceFile]:
         several = sheets if len(sheets) > 1 else []
         found += [SourceFile(f"{file.path}/{name}.csv", partial(_read_sheet, file, name)) for name in several]
         found += [] if several else [file]
-    return _sorted(found)
+    return _sort(found)
 
 
 def is_table(path: str) -> bool:
@@ -361,7 +359,7 @@ def _read_sheet(workbook: SourceFile, sheet: str, most: int | None = None) -> by
     return sheet_as_csv(workbook.name, workbook.read(), sheet)[:most]
 
 
-def _sorted(files: Iterator[SourceFile] | Sequence[SourceFile]) -> list[SourceFile]:
+def _sort(files: Iterator[SourceFile] | Sequence[SourceFile]) -> list[SourceFile]:
     return sorted(files, key=lambda file: (file.depth, file.path))
 
 

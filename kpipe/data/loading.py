@@ -87,7 +87,7 @@ class FileChoice:
         return cls(*files, extra=tuple(request.extra), targets=tuple(targets), size=request.size)
 
     @property
-    def named(self) -> dict[str, str]:
+    def named_files(self) -> dict[str, str]:
         """Role → the file that the user names."""
         given = {"train": self.train, "test": self.test, "sample": self.sample}
         return {role: name for role, name in given.items() if name is not None}
@@ -163,7 +163,7 @@ def load(
 
 def _roles(location: Location, choice: FileChoice) -> Roles:
     """The files of each role; zips and workbooks in the folder are opened if a role has no file otherwise."""
-    named, place = choice.named, location.path
+    named, place = choice.named_files, location.path
     files = list_files(place)
     if location.file and not {"train", "test", "sample"} & set(named):
         files, note = _around(location, files)
@@ -202,7 +202,7 @@ def _read_tables(
         return read(_complete(place, roles)), roles
     if not location.file:
         with open_pictures(place) as folder:
-            if (pictured := _pictured(place, roles, folder)) is not None:
+            if (pictured := _roles_with_pictures(place, roles, folder)) is not None:
                 found = pictured.roles
                 key = _cache_key(place, found, folder.digest(), text=tuple(text), id=id, targets=choice.targets)
                 return _with_pixels(_read_cached(found, key, read), folder, pictured, choice.size), found
@@ -214,7 +214,7 @@ def _read_tables(
     return _read_cached(roles, key, read), roles
 
 
-def _pictured(place: Path, roles: Roles, folder: PictureFolder) -> PicturedRoles | None:
+def _roles_with_pictures(place: Path, roles: Roles, folder: PictureFolder) -> PicturedRoles | None:
     """The roles of a competition with pictures; None for others."""
     return with_pictures(with_annotations(place, roles), folder.pictures) if folder.pictures else None
 
@@ -328,7 +328,7 @@ def _open_roles(location: Location, choice: FileChoice) -> Iterator[tuple[Roles,
     """The files of each role, and the pictures that they refer to, if any."""
     roles = _roles(location, choice)
     with nullcontext() if location.file else open_pictures(location.path) as folder:
-        pictured = None if folder is None else _pictured(location.path, roles, folder)
+        pictured = None if folder is None else _roles_with_pictures(location.path, roles, folder)
         found = _complete(location.path, roles) if pictured is None else pictured.roles
         yield found, None if pictured is None else folder
 

@@ -344,7 +344,7 @@ def _currencies(amounts: pa.StructArray) -> list[str]:
 
 
 def _written_units(amounts: pa.StructArray) -> list[str]:
-    written = _joined(pc.struct_field(amounts, "unit"), pc.struct_field(amounts, "unit2"))
+    written = _join(pc.struct_field(amounts, "unit"), pc.struct_field(amounts, "unit2"))
     encoded = pc.dictionary_encode(pc.fill_null(written, ""))
     names = [normal_unit(unit or "") for unit in encoded.dictionary.to_pylist()]
     return [names[code] for code in encoded.indices.to_pylist()]
@@ -417,7 +417,7 @@ def _fractions(cells: pa.Array) -> np.ndarray:
     """(n,) integers with fractions; all NaN if no cell has both parts, since 1/2 alone may be two numbers."""
     found = pc.extract_regex(cells, _FRACTION)
     part = named_groups(found)
-    part |= {name: _joined(part[name], part[f"{name}2"]) for name in ("above", "below", "sign")}
+    part |= {name: _join(part[name], part[f"{name}2"]) for name in ("above", "below", "sign")}
     if not (matches(part["whole"], ".") & (matches(part["above"], ".") | matches(part["sign"], "."))).any():
         return np.full(len(cells), np.nan)
     fraction = np.nan_to_num(to_floats(part["above"]) / to_floats(part["below"]))
@@ -457,5 +457,5 @@ def _clock(cells: pa.Array) -> np.ndarray:
     return np.where(matches(part["sign"], "-"), -total, total)
 
 
-def _joined(text: pa.Array, other: pa.Array) -> pa.Array:
+def _join(text: pa.Array, other: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(text, other, "", null_handling="replace")

@@ -36,11 +36,11 @@ def new_array(home: Path, key: str, shape: tuple[int, int]) -> np.ndarray:
     with contextlib.suppress(OSError):
         home.mkdir(parents=True, exist_ok=True)
         if shape[0] * shape[1] < shutil.disk_usage(home).free:  # writing to a mapped file on a full disk is a SIGBUS
-            return np.lib.format.open_memmap(_unfinished(home, key), mode="w+", dtype=np.uint8, shape=shape)
+            return np.lib.format.open_memmap(_unfinished_path(home, key), mode="w+", dtype=np.uint8, shape=shape)
     return np.zeros(shape, dtype=np.uint8)
 
 
-def _unfinished(home: Path, key: str) -> Path:
+def _unfinished_path(home: Path, key: str) -> Path:
     return home / f".{key}.{os.getpid()}.npy"
 
 
@@ -53,7 +53,7 @@ def discard_array(home: Path, key: str) -> None:
         As for ``new_array``.
     """
     with contextlib.suppress(OSError):
-        _unfinished(home, key).unlink(missing_ok=True)
+        _unfinished_path(home, key).unlink(missing_ok=True)
 
 
 def keep_array(home: Path, key: str, values: np.ndarray, shape: tuple[int, int, int], files: np.ndarray) -> np.ndarray:
@@ -82,7 +82,7 @@ def keep_array(home: Path, key: str, values: np.ndarray, shape: tuple[int, int, 
         values.flush()
         np.save(home / f"{key}.files.npy", files)
         np.save(home / f"{key}.shape.npy", np.array(shape))
-        os.replace(_unfinished(home, key), home / f"{key}.npy")
+        os.replace(_unfinished_path(home, key), home / f"{key}.npy")
         _prune(home, but=key)
         return _map(home / f"{key}.npy")
     copy = values.copy()

@@ -234,10 +234,10 @@ def _add_archive(found: PictureFolder, stack: ExitStack, source: Path | IO[bytes
         return
     with contextlib.suppress(*ARCHIVE_ERRORS, tarfile.TarError):
         packed = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
-        _add_tar(found, _unpacked(stack, packed, path), _TAR.sub("", path), mark)
+        _add_tar(found, _unpack(stack, packed, path), _TAR.sub("", path), mark)
 
 
-def _unpacked(stack: ExitStack, packed: IO[bytes], path: str) -> IO[bytes]:
+def _unpack(stack: ExitStack, packed: IO[bytes], path: str) -> IO[bytes]:
     """A tar that can be read at any place: a compressed one is unpacked into a temporary file."""
     ending = path.lower().rpartition(".")[2]
     if ending == "tar":

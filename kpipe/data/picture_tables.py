@@ -161,7 +161,7 @@ def _train(
         table = _read(file)
         if table is not None and (found := match_pictures(table, [*named, *neither])) is not None:
             refuse_regions(table, sample, drawings)
-            return _matched(replace(table, name=file.path), file.name, found)
+            return _rows_with_pictures(replace(table, name=file.path), file.name, found)
     if "train" in roles.files:
         return None
     labelled = named or neither
@@ -184,7 +184,7 @@ def _train(
     )
 
 
-def _matched(table: PictureTable, name: str, found: NamedPictures) -> _Rows:
+def _rows_with_pictures(table: PictureTable, name: str, found: NamedPictures) -> _Rows:
     """The rows of a table of train that have pictures."""
     columns = " and ".join(found.columns)
     note = f"Each row of {name} has a picture, named in column {columns}."

@@ -288,7 +288,7 @@ def _common_form(folder: PictureFolder, pictures: Sequence[Picture], largest: in
     grey: set[bool] = set()
     values: list[np.ndarray] = []
     for picture in chosen:
-        with contextlib.suppress(Exception), _opened(folder.read(picture)) as image:
+        with contextlib.suppress(Exception), _open(folder.read(picture)) as image:
             sizes[image.height, image.width] += 1
             grey.add(image.mode in _GREY)
             if _is_deep(image):
@@ -305,11 +305,15 @@ def _common_form(folder: PictureFolder, pictures: Sequence[Picture], largest: in
         height, width = (int(each) for each in np.median(spread, axis=0))
     scale = min(1.0, largest / max(height, width))
     low, high = value_range(np.array(values)) if values else (0.0, 255.0)
-    shape = (_rounded(height * scale, len(sizes)), _rounded(width * scale, len(sizes)), 1 if grey == {True} else 3)
+    shape = (
+        _round_side(height * scale, len(sizes)),
+        _round_side(width * scale, len(sizes)),
+        1 if grey == {True} else 3,
+    )
     return _Form(shape, low, high)
 
 
-def _rounded(side: float, sizes: int) -> int:
+def _round_side(side: float, sizes: int) -> int:
     """Pixels of a side: a multiple of 8 if sizes differ, because their median is arbitrary."""
     return max(1, round(side)) if sizes == 1 or side < _STEP else _STEP * round(side / _STEP)
 
@@ -378,7 +382,7 @@ def _decode(folder: PictureFolder, picture: Picture, form: _Form) -> tuple[np.nd
 
     height, width, channels = form.shape
     try:
-        with _opened(folder.read(picture)) as image:
+        with _open(folder.read(picture)) as image:
             size = (*image.size, _format_code(image))
             image.draft("RGB", (width, height))  # decodes a JPEG at half its size, or less, if that suffices
             turned = ImageOps.exif_transpose(image)
@@ -397,7 +401,7 @@ def _format_code(image: Image.Image) -> int:
     return code + (len(_FORMATS) + 1) * sum(tables[min(tables)]) if tables else code
 
 
-def _opened(content: bytes) -> Image.Image:
+def _open(content: bytes) -> Image.Image:
     """Open a picture, given the bytes of its file or of an .npy file."""
     from PIL import Image
 

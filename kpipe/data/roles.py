@@ -280,7 +280,7 @@ def _notes(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFile], fi
     notes = []
     if unusual:
         roles = {role: "the sample submission" if role == "sample" else role for role in unusual}
-        parts = [f"{_shown(file)} as {roles[role]}" for role, file in unusual.items()]
+        parts = [f"{_shown_name(file)} as {roles[role]}" for role, file in unusual.items()]
         flags = " ".join(f"--{role}" for role in unusual)
         notes.append(f"By their names, kpipe reads {', '.join(parts)}. To use other files: {flags}.")
     for file in found.values():
@@ -290,7 +290,7 @@ def _notes(found: Mapping[str, SourceFile], stated: Mapping[str, SourceFile], fi
     return notes
 
 
-def _shown(file: SourceFile) -> str:
+def _shown_name(file: SourceFile) -> str:
     """A file's name, with its folder if only that shows its role."""
     return file.name if (_TRAIN | _TEST | _SAMPLE) & set(_words(file)) else file.path
 

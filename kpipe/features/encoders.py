@@ -91,7 +91,7 @@ class NativeCategories(TransformerMixin, BaseEstimator):
         self
             The fitted transformer.
         """
-        self.categories_ = {name: self._frequent(X[name]) for name in text_columns(X)}
+        self.categories_ = {name: self._frequent_categories(X[name]) for name in text_columns(X)}
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
         return self
 
@@ -131,7 +131,7 @@ class NativeCategories(TransformerMixin, BaseEstimator):
         safe = (re.sub(r"\W", "_", str(name), flags=re.ASCII) for name in self.feature_names_in_)
         return np.asarray([f"{name}_{number}" for number, name in enumerate(safe)], dtype=object)
 
-    def _frequent(self, column: pd.Series) -> list[Any]:
+    def _frequent_categories(self, column: pd.Series) -> list[Any]:
         counts = column.value_counts()
         return sorted(counts[counts > 1].index[: self.max_categories], key=str)
 

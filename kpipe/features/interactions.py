@@ -74,7 +74,7 @@ def find_interactions(X: pd.DataFrame, y: np.ndarray, *, random_state: int) -> l
         screen.subtract(codes[name])
     small: list[Hashable] = [name for name in X.columns if n_distinct[name] <= len(rows) // (2 * _FEWEST_PER_CELL)]
     if len(small) > _MOST_PAIRED:
-        small = _Screen(_centred(y[rows]), half).best(small, codes, _MOST_PAIRED)
+        small = _Screen(_centre(y[rows]), half).best(small, codes, _MOST_PAIRED)
     most = len(rows) // _FEWEST_PER_CELL
     pairs = [(one, other) for one, other in combinations(small, 2) if n_distinct[one] * n_distinct[other] <= most]
     return [*found, *screen.select(pairs, codes)][:_MOST]
@@ -95,7 +95,7 @@ def category_codes(X: pd.DataFrame, interactions: Sequence[Interaction]) -> pd.D
     DataFrame of shape (n, interactions)
         Hashes of the values, int64: the same in every table.
     """
-    hashes = {name: _hashed(X[name]) for interaction in interactions for name in interaction}
+    hashes = {name: _hash(X[name]) for interaction in interactions for name in interaction}
     columns = {}
     for interaction in interactions:
         code = hashes[interaction[0]].copy()
@@ -105,7 +105,7 @@ def category_codes(X: pd.DataFrame, interactions: Sequence[Interaction]) -> pd.D
     return pd.DataFrame(columns, index=X.index)
 
 
-def _hashed(column: pd.Series) -> np.ndarray:
+def _hash(column: pd.Series) -> np.ndarray:
     numeric = pd.api.types.is_numeric_dtype(column)
     values = column.to_numpy(dtype=np.float64, na_value=np.nan) if numeric else column.astype(object).to_numpy()
     hashed: np.ndarray = pd.util.hash_array(values + 0.0 if numeric else values)  # + 0.0: -0.0 equals 0.0
@@ -119,7 +119,7 @@ def _to_numbers(X: pd.DataFrame, codes: dict[Hashable, np.ndarray]) -> np.ndarra
     return np.column_stack(columns)
 
 
-def _centred(y: np.ndarray) -> np.ndarray:
+def _centre(y: np.ndarray) -> np.ndarray:
     """(n, outputs) the target, or whether a row is of each class, minus its mean."""
     values = y[:, None] if y.dtype.kind == "f" else (y[:, None] == np.unique(y)).astype(float)
     centred: np.ndarray = values - values.mean(axis=0)
@@ -158,12 +158,12 @@ class _Screen:
         remaining, taken = list(candidates), list[Interaction]()
         while remaining and len(taken) < _MOST:
             # The codes of all pairs together would take gigabytes.
-            gains = {candidate: self._gain(_joined(candidate, codes)) for candidate in remaining}
+            gains = {candidate: self._gain(_join_codes(candidate, codes)) for candidate in remaining}
             remaining = [candidate for candidate in remaining if gains[candidate][1] > _SIGNIFICANT]
             if remaining:
                 best = max(remaining, key=lambda candidate: gains[candidate][0])
                 remaining.remove(best)
-                self.subtract(_joined(best, codes))
+                self.subtract(_join_codes(best, codes))
                 taken.append(best)
         return taken
 
@@ -200,7 +200,7 @@ def _category_means(code: np.ndarray, residuals: np.ndarray, wanted: np.ndarray)
     return means
 
 
-def _joined(names: Interaction, codes: dict[Hashable, np.ndarray]) -> np.ndarray:
+def _join_codes(names: Interaction, codes: dict[Hashable, np.ndarray]) -> np.ndarray:
     """One code for each combination of values of one or two columns."""
     one, *others = (codes[name] for name in names)
     joined: np.ndarray = one * (others[0].max() + 1) + others[0] if others else one

@@ -36,7 +36,7 @@ class CalendarEffects:
         self.is_hourly = dates.dt.hour.nunique() > 1
         self.has_seasons = (dates.max() - dates.min()).days >= 0.9 * YEAR
         texts = self._texts(X)
-        self.series = OneHotEncoder(handle_unknown="ignore", max_categories=_MOST_SERIES).fit(_joined(texts))
+        self.series = OneHotEncoder(handle_unknown="ignore", max_categories=_MOST_SERIES).fit(_join_labels(texts))
         self.encoders = {n: OneHotEncoder(handle_unknown="ignore").fit(texts[[n]]) for n in texts}
         self.holidays = {n: found for n in texts if (found := PublicHolidays.of(texts[n])) is not None}
         self.scaler = soft_clip_scaler().fit(X[self.numbers]) if self.numbers else None
@@ -61,7 +61,7 @@ class CalendarEffects:
         # Rows of the same moment share their effects, which are computed once: otherwise, large tables would not fit.
         codes, moments = pd.factorize(dates, use_na_sentinel=False)
         shared, own = (sparse.csr_matrix(part)[codes] for part in self._calendar(pd.Series(moments)))
-        parts = [*labels.values(), self.series.transform(_joined(texts)), shared]
+        parts = [*labels.values(), self.series.transform(_join_labels(texts)), shared]
         parts += [_products(encoded, own) for encoded in labels.values()]
         parts += [sparse.csr_matrix(found.near(texts[name], dates)) for name, found in self.holidays.items()]
         if self.scaler is not None:
@@ -85,7 +85,7 @@ class CalendarEffects:
         return np.hstack(shared), np.hstack(own)
 
 
-def _joined(texts: pd.DataFrame) -> pd.DataFrame:
+def _join_labels(texts: pd.DataFrame) -> pd.DataFrame:
     """The labels of each row as one string: its series."""
     joined = pd.Series("", index=texts.index, dtype="str")
     for name in texts.columns:

@@ -234,7 +234,7 @@ class _EarlyStopped(BaseEstimator):
         schedule.note(growth)
 
     def _fit_early_stopped(self, rows: Rows) -> None:
-        adapted, limit = self._adapted(rows.y), current_limit()
+        adapted, limit = self._adapt(rows.y), current_limit()
         known = None if limit is None else _pop_repeated(limit)
         planned = known.planned if known else self._planned_trees(adapted, rows)
         if planned < MAX_TREES:
@@ -335,7 +335,7 @@ class _EarlyStopped(BaseEstimator):
         parts = (Rows(rows.X.iloc[part], rows.y[part]) for part in (train, valid))
         return estimator, self.library.fit_early_stopped(estimator, *parts, patience=self.patience, growth=growth)
 
-    def _adapted(self, y: np.ndarray) -> BaseEstimator:
+    def _adapt(self, y: np.ndarray) -> BaseEstimator:
         """A clone of the estimator whose adaptive parameters follow the size of the table."""
         estimator = clone(self.estimator)
         huge = self._work(y) >= _HUGE

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from kpipe.errors import TrainingError
 
-__all__ = ["diverged", "require", "require_finite", "require_one_of"]
+__all__ = ["divergence_error", "require", "require_finite", "require_one_of"]
 
 
 def require(holds: bool, rule: str, value: object) -> None:
@@ -53,7 +53,7 @@ def require_one_of(name: str, value: object, allowed: Sequence[object]) -> None:
     require(value in allowed, f"{name} must be {', '.join(map(repr, allowed[:-1]))} or {allowed[-1]!r}", value)
 
 
-def diverged(what: str, *, lr: float, detail: str = "") -> TrainingError:
+def divergence_error(what: str, *, lr: float, detail: str = "") -> TrainingError:
     """The error for a training whose learning rate is too high.
 
     Parameters
@@ -98,4 +98,4 @@ def require_finite(losses: ArrayLike, *, lr: float | Sequence[float], first_epoc
     values = np.asarray(losses, dtype=np.float64)
     for place in np.flatnonzero(~np.isfinite(values))[:1]:
         rate = float(np.broadcast_to(lr, len(values))[place])
-        raise diverged("The loss", lr=rate, detail=f"{values[place]} in epoch {first_epoch + place}")
+        raise divergence_error("The loss", lr=rate, detail=f"{values[place]} in epoch {first_epoch + place}")

@@ -36,16 +36,16 @@ def clean_tables(competition: Competition, tables: Tables) -> Tables:
     except (KpipeError, MemoryError):
         raise
     except Exception as error:
-        raise _failed(competition, error) from error
+        raise _clean_error(competition, error) from error
     if not isinstance(cleaned, Tables):
-        raise _wrong_result(competition, "Tables, such as dataclasses.replace(tables, train=..., test=...)", cleaned)
+        raise _result_error(competition, "Tables, such as dataclasses.replace(tables, train=..., test=...)", cleaned)
     for frame in (cleaned.train, cleaned.test):
         if not isinstance(frame, pd.DataFrame):
-            raise _wrong_result(competition, "a DataFrame for train and one for test", frame)
+            raise _result_error(competition, "a DataFrame for train and one for test", frame)
     return cleaned
 
 
-def _failed(competition: Competition, error: Exception) -> UsageError:
+def _clean_error(competition: Competition, error: Exception) -> UsageError:
     """The error for a ``clean`` that fails, with the line of the author's file that failed."""
     ours = (__file__, competition_module.__file__)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename not in ours]
@@ -57,7 +57,7 @@ def _failed(competition: Competition, error: Exception) -> UsageError:
     return UsageError(message, code="broken-module")
 
 
-def _wrong_result(competition: Competition, must: str, got: object) -> UsageError:
+def _result_error(competition: Competition, must: str, got: object) -> UsageError:
     what = "None (is a return missing?)" if got is None else f"a {type(got).__name__}"
     hint = " For a function of a single frame: clean=row_by_row(function)." if isinstance(got, pd.DataFrame) else ""
     return UsageError(f"The clean of {competition.slug} must return {must}; got {what}.{hint}", code="broken-module")

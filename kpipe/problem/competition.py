@@ -195,7 +195,7 @@ def find(slug: str) -> Competition:
     try:
         module = import_module(f"kpipe.competitions.{slug}.competition")
     except Exception as error:
-        raise _broken(slug, error) from error
+        raise _import_error(slug, error) from error
     found = getattr(module, "competition", None)
     if not isinstance(found, Competition):
         raise UsageError(
@@ -212,7 +212,7 @@ def find(slug: str) -> Competition:
     return found
 
 
-def _broken(slug: str, error: Exception) -> UsageError:
+def _import_error(slug: str, error: Exception) -> UsageError:
     """The error for a module that cannot be imported, with the line that failed."""
     path = f"{competitions.folder(slug)}{os.sep}competition.py"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]

@@ -37,11 +37,11 @@ def join_id_columns(files: Tables, spelled: Tables, id: str | None) -> Tables:
     name = free_name("_".join(parts), spelled)
     train = files.train
     if set(parts) <= set(spelled.train.columns) and not spelled.train.duplicated(parts).any():
-        train = train.assign(**{name: _joined(spelled.train, parts).to_numpy()})
+        train = train.assign(**{name: _join(spelled.train, parts).to_numpy()})
     return replace(
         files,
         train=train,
-        test=files.test.assign(**{name: _joined(spelled.test, parts).to_numpy()}),
+        test=files.test.assign(**{name: _join(spelled.test, parts).to_numpy()}),
         sample=with_joined_id(files.sample, name, parts),
         id_parts=tuple(parts),
     )
@@ -66,10 +66,10 @@ def with_joined_id(frame: pd.DataFrame, id: str, parts: Sequence[str]) -> pd.Dat
     >>> with_joined_id(pd.DataFrame({"store": [3], "day": [1], "y": [0]}), "store_day", ["store", "day"]).iloc[0, 0]
     '3|1'
     """
-    return pd.concat([_joined(frame, parts).rename(id), frame], axis=1)
+    return pd.concat([_join(frame, parts).rename(id), frame], axis=1)
 
 
-def _joined(frame: pd.DataFrame, parts: Sequence[str]) -> pd.Series:
+def _join(frame: pd.DataFrame, parts: Sequence[str]) -> pd.Series:
     joined = frame[parts[0]].astype(str)
     for part in parts[1:]:
         joined = joined + "|" + frame[part].astype(str)

@@ -70,11 +70,11 @@ def with_pixels(tables: Tables, whole: Tables) -> Tables:
     -------
     Tables
     """
-    train, test = _joined(tables.train, whole.train), _joined(tables.test, whole.test)
+    train, test = _join(tables.train, whole.train), _join(tables.test, whole.test)
     return replace(tables, train=train, test=test)
 
 
-def _joined(frame: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
+def _join(frame: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
     pixels = whole[_apart(whole)]
     if _ROW in frame:
         rows = frame[_ROW].to_numpy()

@@ -149,7 +149,7 @@ def _fields(problem: Problem) -> Iterator[_Field]:
     if problem.groups is None:
         yield _field(problem, "splitter", problem.splitter, is_open=True)
     elif given.split is None:  # its columns and models stay as they are, as they would not beside groups and splitter
-        yield replace(_field(problem, "groups", problem.groups), code=[f"split={_quoted(problem.groups)},"])
+        yield replace(_field(problem, "groups", problem.groups), code=[f"split={_quote(problem.groups)},"])
     made = f"{problem.id} group"
     yield from _learning(problem, grouped=made in problem.tables.train.columns and made not in problem.files.train)
 
@@ -180,7 +180,7 @@ def _learning(problem: Problem, *, grouped: bool) -> Iterator[_Field]:
 
 def _field(problem: Problem, name: str, value: Any, *, is_open: bool = False) -> _Field:
     reason = problem.reasons.get(name)
-    code = list(_assigned(name, value))
+    code = list(_assignment(name, value))
     if name in COMPETITION_OPTIONS and getattr(problem.competition, name):
         return _Field(name, code, "as given to kpipe new or set in kpipe.toml")
     guess = reason is not None and reason.guess
@@ -192,10 +192,10 @@ def _has_other_spelling(problem: Problem) -> bool:
     return not set(problem.files.test.columns) <= set(problem.tables.test.columns)
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     """A string as code, in double quotes where that takes no more escapes; nothing in it can end the line.
 
-    >>> print(_quoted("Name"), _quoted('a "b"'), _quoted("it's"))
+    >>> print(_quote("Name"), _quote('a "b"'), _quote("it's"))
     "Name" 'a "b"' "it's"
     """
     return repr(text) if '"' in text else '"' + repr(text + '"')[1:-2].replace("\\'", "'") + '"'
@@ -203,7 +203,7 @@ def _quoted(text: str) -> str:
 
 def _code(value: Any) -> str:
     if isinstance(value, str):
-        return _quoted(value)
+        return _quote(value)
     if isinstance(value, tuple):
         return f"({', '.join(map(_code, value))}{',' * (len(value) == 1)})"
     if isinstance(value, Model):
@@ -213,16 +213,16 @@ def _code(value: Any) -> str:
 
 
 def _arguments(model: Model) -> list[str]:
-    return [_quoted(model.name), *(f"{name}={_code(value)}" for name, value in model.options.items())]
+    return [_quote(model.name), *(f"{name}={_code(value)}" for name, value in model.options.items())]
 
 
-def _assigned(name: str, value: Any) -> Iterator[str]:
+def _assignment(name: str, value: Any) -> Iterator[str]:
     """The lines of an argument, formatted as ruff does."""
     if isinstance(value, Mapping):
         yield f"{name}={{"
         for key, one in value.items():
-            whole = f"{_quoted(key)}: {_code(one)},"
-            parts = (f"{_quoted(key)}: model(", *(f"    {part}," for part in _arguments(one)), "),")
+            whole = f"{_quote(key)}: {_code(one)},"
+            parts = (f"{_quote(key)}: model(", *(f"    {part}," for part in _arguments(one)), "),")
             yield from (f"    {line}" for line in ([whole] if len(whole) + 8 <= _WIDTH else parts))
         yield "},"
         return
@@ -263,7 +263,7 @@ def _module(problem: Problem, fields: Sequence[_Field]) -> Iterator[str]:
     if comments := list(_imports_of_comments(problem, fields)):
         yield from (*comments, "")
     yield "competition = Competition("
-    yield f"    slug={_quoted(slug)},"
+    yield f"    slug={_quote(slug)},"
     for field in fields:
         yield from _lines(field, problem)
     yield ")"
@@ -338,7 +338,7 @@ def _ideas_for_pictures(shape: tuple[int, int, int] | None) -> Iterator[tuple[st
 
 
 def _ideas_for_columns(column: str) -> Iterator[tuple[str, Sequence[str]]]:
-    name = _quoted(column)
+    name = _quote(column)
     yield "Set the guessed fields explicitly: the metric determines what models learn and how they are scored.", ()
     yield (
         "More informative columns, computed from a single row:",

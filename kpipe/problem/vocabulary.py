@@ -185,7 +185,7 @@ def _spellings(words: list[str], names: Sequence[str]) -> Iterator[list[str]]:
     """Yield spellings of the labels: stripped, in another case, and for two labels as another pair."""
     for separator in _SEPARATORS:
         for case in _CASES:
-            written = [case(_joined(word.strip(), separator)) for word in words]
+            written = [case(_join_words(word.strip(), separator)) for word in words]
             if len(set(written)) == len(words):
                 yield written
     if len(words) == 2 and (yes := _code_of_yes(words, names)) is not None:
@@ -194,7 +194,7 @@ def _spellings(words: list[str], names: Sequence[str]) -> Iterator[list[str]]:
                 yield [case(pair[code == yes]) for code in (0, 1)]
 
 
-def _joined(word: str, separator: str) -> str:
+def _join_words(word: str, separator: str) -> str:
     return separator.join(word.replace("_", " ").replace("-", " ").split()) if separator else word
 
 

@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold
 from torch import Tensor, nn
 
 from kpipe.models.teaching.batched_nets import BatchedNets
-from kpipe.models.validation import diverged
+from kpipe.models.validation import divergence_error
 
 __all__ = ["FOLDS", "LR", "Fit", "Points", "circle", "curve", "fit", "plain_loop", "wave"]
 
@@ -219,7 +219,7 @@ def fit(points: Points, hidden: tuple[int, ...], *, epochs: int, linear: bool = 
         outputs = nets.forward().sigmoid() if points.classes else nets.forward()
         oof = outputs[1:].masked_fill(trained_on[1:] > 0, 0).sum(dim=(0, 1))
     if not losses.isfinite().all():
-        raise diverged(f"The loss of the net {hidden}", lr=LR)
+        raise divergence_error(f"The loss of the net {hidden}", lr=LR)
     train, validation = losses.numpy().T
     straight = path if not hidden else path[:0]
     whole, out_of_fold = outputs[0, 0].numpy().copy(), oof.numpy().copy()

@@ -24,7 +24,7 @@ from kpipe.core.values import Context
 from kpipe.models.factory import require_classification
 from kpipe.models.nets.estimators import NetClassifierMixin, RandomState, draw_seed
 from kpipe.models.nets.machine import Machine, torch_session
-from kpipe.models.validation import diverged, require, require_one_of
+from kpipe.models.validation import divergence_error, require, require_one_of
 
 if TYPE_CHECKING:
     from kpipe.models.nets.fastai_training import LearningRates
@@ -143,7 +143,7 @@ class OneNumber(NetClassifierMixin, BaseEstimator):
         net = self._fit_by_learner(X, codes) if self.trainer == "learner" else self._fit_by_hand(X, codes)
         self.weights_, self.constants_ = net[::2], net[1::2]
         if not all(np.isfinite(numbers).all() for numbers in net):
-            raise diverged("A weight", lr=self.lr)
+            raise divergence_error("A weight", lr=self.lr)
         return self
 
     def lr_find(self, X: Any, y: Any) -> LearningRates:

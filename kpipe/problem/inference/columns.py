@@ -37,7 +37,7 @@ def infer_columns(competition: Competition, tables: Tables, pictures: Sequence[s
             column=unknown[0],
         )
     if competition.columns is not None:
-        return _stated(competition, tables, {*pictures})
+        return _stated_columns(competition, tables, {*pictures})
     excluded = {competition.id, *competition.targets, *competition.drop}
     if not (isinstance(competition.features, AutomaticFeatures) and competition.features.groups == competition.groups):
         excluded.add(competition.groups)
@@ -103,7 +103,7 @@ def _why_left_out(competition: Competition, tables: Tables, name: Hashable) -> s
     return "it counts the rows" if _is_row_number(tables.train[name]) else "the competition's columns do not name it"
 
 
-def _stated(competition: Competition, tables: Tables, pictures: Set[str]) -> Step:
+def _stated_columns(competition: Competition, tables: Tables, pictures: Set[str]) -> Step:
     columns = competition.columns or ()
     for name, frame in (("train", tables.train), ("test", tables.test)):
         missing = [column for column in columns if column not in frame.columns and column not in pictures]

@@ -135,7 +135,7 @@ def _feature(train: pd.Series, test: pd.Series) -> _Conversion | None:
         return None
     if not are_numbers and not any(_has_digits(part) for part in (train, test)):
         return None  # before the samples are joined: a table may have 100,000 columns
-    sampled = _sampled(train, test)
+    sampled = _sample(train, test)
     dates = DateFormat.of(sampled)
     if dates is not None:
         both = pd.concat([train, test], ignore_index=True)
@@ -152,7 +152,7 @@ def _has_digits(column: pd.Series) -> bool:
 
 
 def _amounts(train: pd.Series, test: pd.Series | None) -> _Conversion | None:
-    amounts = NumberFormat.of(train if test is None else _sampled(train, test))
+    amounts = NumberFormat.of(train if test is None else _sample(train, test))
     if amounts is None:
         return _plain_numbers(train, test)
     both = train if test is None else pd.concat([train, test], ignore_index=True)
@@ -163,7 +163,7 @@ def _amounts(train: pd.Series, test: pd.Series | None) -> _Conversion | None:
         if amounts.currencies:
             raise DataError(
                 f"train.csv: the target {train.name!r} is written in several {_plural(amounts.further)} "
-                f"({_named(amounts.currencies)}), such as {str(train.dropna().iloc[0])!r}. Convert them to one "
+                f"({_join_names(amounts.currencies)}), such as {str(train.dropna().iloc[0])!r}. Convert them to one "
                 f"{amounts.further} in the file, or keep their text as classes with --text {train.name}.",
                 code="target-unsuitable",
                 file="train.csv",
@@ -174,7 +174,7 @@ def _amounts(train: pd.Series, test: pd.Series | None) -> _Conversion | None:
     if not amounts.currencies:
         return _Conversion(*parts, words + _unlike_units(train, test))
     words += (
-        f"; they are in several {_plural(amounts.further)} ({_named(amounts.currencies)}) and not converted: the "
+        f"; they are in several {_plural(amounts.further)} ({_join_names(amounts.currencies)}) and not converted: the "
         f"column {_further_column(str(train.name), amounts.further)!r} holds which"
     )
     return _Conversion(*parts, words, _split(amounts.parse_currencies(both), train, test), amounts.further)
@@ -184,7 +184,7 @@ def _plural(kind: str) -> str:
     return "currencies" if kind == "currency" else "units"
 
 
-def _named(kinds: tuple[str, ...]) -> str:
+def _join_names(kinds: tuple[str, ...]) -> str:
     return ", ".join(kind or "none" for kind in kinds)
 
 
@@ -192,7 +192,7 @@ def _plain_numbers(train: pd.Series, test: pd.Series | None) -> _Conversion | No
     """Plain numbers beside a few words that repeat, such as "below detection limit" or "error"."""
     if pd.api.types.is_numeric_dtype(train):
         return None
-    sampled = train.head(_SAMPLED) if test is None else _sampled(train, test)
+    sampled = train.head(_SAMPLED) if test is None else _sample(train, test)
     numbers = pd.to_numeric(sampled, errors="coerce")
     if numbers.nunique() <= _MAX_CLASSES or numbers.notna().sum() < _MIN_SHARE_BESIDE_WORDS * sampled.notna().sum():
         return None
@@ -215,7 +215,7 @@ def _are_codes(cells: pd.Series) -> bool:
     return not present.str.contains(r"\d\.\d").any() and present.nunique() < _MIN_UNIQUE * len(present)
 
 
-def _sampled(train: pd.Series, test: pd.Series) -> pd.Series:
+def _sample(train: pd.Series, test: pd.Series) -> pd.Series:
     """Evenly spaced rows of both tables, which decide the format of a column: all rows would take seconds."""
     return pd.concat([part.iloc[:: max(1, len(part) // _SAMPLED)] for part in (train, test)], ignore_index=True)
 
