@@ -160,6 +160,12 @@ class RunRequest:
         for each in fields(self):
             if kind := each.metadata.get("kind"):
                 object.__setattr__(self, each.name, PARSERS[kind](_name(each.name), getattr(self, each.name)))
+        self._check_values()
+        for name in ("seeds", "target"):
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
+
+    def _check_values(self) -> None:
+        """Raise UsageError for a value that has the right type, but is out of range."""
         if not self.seeds:
             raise UsageError("seeds must contain at least one number, such as (0,); got none.", code="invalid-value")
         if max(self.seeds) > _LARGEST_SEED:
@@ -172,8 +178,6 @@ class RunRequest:
             check_run_name(self.name)
         if self.jobs == 0:
             raise UsageError("jobs must be at least 1; got 0.", code="invalid-value")
-        for name in ("seeds", "target"):
-            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
 
     def to_json(self) -> dict[str, Any]:
         """Return the options as JSON types, as ``run.json`` and ``request.json`` store them under ``"options"``.

@@ -237,20 +237,7 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
     files = join_side_tables(competition, align_rows(competition, files))
     if locked is not None:
         files = lock(files, locked)
-    cleaned = clean_tables(competition, files)
-    # Further tables that clean has read count as inputs, whether clean returns them or not.
-    cleaned = replace(cleaned, source=replace(cleaned.source, files=file_hashes(files)))
-    small = without_pixels(cleaned)
-    _refuse_nested_cells(small)
-    if files.extra and (cleaned.extra, len(cleaned.train)) != (files.extra, len(files.train)):
-        raise UsageError(
-            "--extra cannot be combined with this competition's clean, which changes the number of train's rows: the "
-            "rows of the additional files can no longer be identified. Add them in clean instead.",
-            code="conflicting-options",
-        )
-    adapted, tables = adapt_tables(competition, small)
-    tables, conversions = convert_written_forms(adapted, tables)
-    tables = tables if small is cleaned else with_pixels(tables, cleaned)
+    adapted, tables, conversions = _prepare_tables(competition, files)
     vault = None
     if locked is not None:
         tables, vault = unlock(files, tables, len(locked.rows))
@@ -282,6 +269,24 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
     )
     problem = replace(problem, reasons=reasons | _reason_for_positive(problem))
     return replace(problem, tables=tables.with_notes(*notes_on(problem)))
+
+
+def _prepare_tables(competition: Competition, files: Tables) -> tuple[Competition, Tables, dict[str, str]]:
+    """The cleaned tables with names spelled alike and text converted, and the competition with these names."""
+    cleaned = clean_tables(competition, files)
+    # Further tables that clean has read count as inputs, whether clean returns them or not.
+    cleaned = replace(cleaned, source=replace(cleaned.source, files=file_hashes(files)))
+    small = without_pixels(cleaned)
+    _refuse_nested_cells(small)
+    if files.extra and (cleaned.extra, len(cleaned.train)) != (files.extra, len(files.train)):
+        raise UsageError(
+            "--extra cannot be combined with this competition's clean, which changes the number of train's rows: the "
+            "rows of the additional files can no longer be identified. Add them in clean instead.",
+            code="conflicting-options",
+        )
+    adapted, tables = adapt_tables(competition, small)
+    tables, conversions = convert_written_forms(adapted, tables)
+    return adapted, tables if small is cleaned else with_pixels(tables, cleaned), conversions
 
 
 def apply_request(request: RunRequest, competition: Competition | None = None) -> Competition:
