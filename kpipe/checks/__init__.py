@@ -22,7 +22,7 @@ from kpipe.checks.predictions import real_data
 from kpipe.checks.wide import describe_sample, sample_columns
 from kpipe.core.values import Baseline, Check, Ensemble, Folds, Predictions, Submission
 from kpipe.data.pixels import picture_columns
-from kpipe.problem.pixels_apart import without_pixels
+from kpipe.problem.pixel_columns import without_pixels
 from kpipe.problem.problem import Problem
 
 __all__ = ["Checking", "EarlyChecks", "modules_of_checks", "prediction_checks", "run_checks", "table_checks"]

@@ -23,7 +23,7 @@ from kpipe.problem.id_template import find_template
 from kpipe.problem.inference.id import infer_id
 from kpipe.problem.inference.spelling import unify_spelling
 from kpipe.problem.joined_ids import join_id_columns
-from kpipe.problem.pixels_apart import with_pixels, with_row_numbers, without_pixels
+from kpipe.problem.pixel_columns import with_pixels, with_row_numbers, without_pixels
 from kpipe.problem.unknown_targets import drop_rows_without_target
 
 __all__ = ["align_rows"]

@@ -12,7 +12,7 @@ from kpipe.core.values import Tables
 from kpipe.errors import DataError, UsageError
 from kpipe.problem.competition import Competition
 from kpipe.problem.inference.spelling import adapt_tables
-from kpipe.problem.inference.written_forms import convert_written_forms
+from kpipe.problem.inference.text_columns import convert_text_columns
 
 __all__ = ["LockedRows", "lock", "raw_targets_of", "unlock"]
 
@@ -179,7 +179,7 @@ def raw_targets_of(competition: Competition, files: Tables, targets: Sequence[st
     UsageError
         If a target exists only after ``clean``.
     """
-    train = convert_written_forms(*adapt_tables(competition, files))[0].train
+    train = convert_text_columns(*adapt_tables(competition, files))[0].train
     if missing := [name for name in targets if name not in train]:
         raise UsageError(
             f"The target {missing[0]!r} is computed by this competition's clean, which must not see the targets of "

@@ -24,10 +24,10 @@ from kpipe.problem.inference import infer
 from kpipe.problem.inference.columns import left_out_columns
 from kpipe.problem.inference.id import submission_columns
 from kpipe.problem.inference.spelling import adapt_tables
-from kpipe.problem.inference.written_forms import convert_written_forms
+from kpipe.problem.inference.text_columns import convert_text_columns
 from kpipe.problem.locked import LockedRows, lock, unlock
 from kpipe.problem.notes import notes_on
-from kpipe.problem.pixels_apart import with_pixels, without_pixels
+from kpipe.problem.pixel_columns import with_pixels, without_pixels
 from kpipe.problem.positive import positive_class
 from kpipe.problem.side_tables import join_side_tables
 from kpipe.problem.vocabulary import labels_of_sample
@@ -285,7 +285,7 @@ def _prepare_tables(competition: Competition, files: Tables) -> tuple[Competitio
             code="conflicting-options",
         )
     adapted, tables = adapt_tables(competition, small)
-    tables, conversions = convert_written_forms(adapted, tables)
+    tables, conversions = convert_text_columns(adapted, tables)
     return adapted, tables if small is cleaned else with_pixels(tables, cleaned), conversions
 
 

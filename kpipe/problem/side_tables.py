@@ -14,7 +14,7 @@ from kpipe.data.column_names import match_names
 from kpipe.data.further_tables import FurtherTables
 from kpipe.errors import DataError
 from kpipe.problem.competition import Competition, unchanged
-from kpipe.problem.inference.written_forms import handles_columns_itself
+from kpipe.problem.inference.text_columns import handles_columns_itself
 
 __all__ = ["join_side_tables"]
 

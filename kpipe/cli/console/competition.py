@@ -13,7 +13,7 @@ from kpipe.cli.console.layout import SAMPLE_WARNING, get_console, print_table
 from kpipe.core.request import COMPETITION_OPTIONS, FILE_OPTIONS, RunRequest
 from kpipe.data.pixels import FILE_COLUMNS, shown_columns
 from kpipe.problem.blocks import time_column
-from kpipe.problem.inference.written_forms import SEE_SHOW
+from kpipe.problem.inference.text_columns import SEE_SHOW
 from kpipe.problem.problem import Problem
 from kpipe.problem.settings import Settings, settings_of
 from kpipe.training.fold_dates import fold_dates

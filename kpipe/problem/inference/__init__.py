@@ -26,7 +26,7 @@ from kpipe.problem.inference.step import Step
 from kpipe.problem.inference.target import infer_target
 from kpipe.problem.inference.task import infer_task
 from kpipe.problem.inference.weights import infer_weights
-from kpipe.problem.pixels_apart import without_pixels
+from kpipe.problem.pixel_columns import without_pixels
 
 __all__ = ["infer"]
 

@@ -20,7 +20,7 @@ from kpipe.problem.competition import Competition
 from kpipe.problem.inference.id import shared_ids
 from kpipe.problem.inference.spelling import PARTS_OF_IDS, free_name
 
-__all__ = ["SEE_SHOW", "convert_written_forms", "handles_columns_itself"]
+__all__ = ["SEE_SHOW", "convert_text_columns", "handles_columns_itself"]
 
 _MIN_SHARE = 0.95  # of the cells must be numbers or dates, or the column stays text
 _MIN_SHARE_BESIDE_WORDS = 0.5  # if the other cells are few distinct words
@@ -44,7 +44,7 @@ class _Conversion:
     further: str = ""
 
 
-def convert_written_forms(competition: Competition, tables: Tables) -> tuple[Tables, dict[str, str]]:
+def convert_text_columns(competition: Competition, tables: Tables) -> tuple[Tables, dict[str, str]]:
     """Convert columns of text to numbers and dates, decided on train and test together.
 
     A column is unchanged if fewer than 95 % of its distinct cells are numbers or dates, if it identifies rows, or if

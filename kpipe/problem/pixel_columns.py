@@ -32,11 +32,11 @@ def without_pixels(tables: Tables) -> Tables:
 
 
 def _rest(frame: pd.DataFrame) -> pd.DataFrame:
-    apart = _apart(frame)
-    return frame.drop(columns=apart) if apart else frame
+    found = _pixels_and_facts(frame)
+    return frame.drop(columns=found) if found else frame
 
 
-def _apart(frame: pd.DataFrame) -> list[str]:
+def _pixels_and_facts(frame: pd.DataFrame) -> list[str]:
     """The columns that describe the files of pictures, and the pixels."""
     pixels = picture_columns(frame.columns)
     return [*(name for name in FILE_COLUMNS if name in frame), *pixels] if pixels else []
@@ -75,7 +75,7 @@ def with_pixels(tables: Tables, whole: Tables) -> Tables:
 
 
 def _join(frame: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
-    pixels = whole[_apart(whole)]
+    pixels = whole[_pixels_and_facts(whole)]
     if _ROW in frame:
         rows = frame[_ROW].to_numpy()
         frame = frame.drop(columns=_ROW)

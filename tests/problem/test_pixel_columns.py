@@ -12,7 +12,7 @@ import pandas as pd
 from kpipe.core.values import Source, Tables
 from kpipe.data.pixels import pixel_names
 from kpipe.problem.competition import Competition
-from kpipe.problem.pixels_apart import with_pixels, without_pixels
+from kpipe.problem.pixel_columns import with_pixels, without_pixels
 from kpipe.problem.problem import define_problem
 
 SHAPE = (2, 2, 3)

@@ -11,7 +11,7 @@ from kpipe.core.values import Tables
 from kpipe.errors import DataError
 from kpipe.features.automatic import AutomaticFeatures
 from kpipe.problem.competition import Competition
-from kpipe.problem.inference.written_forms import convert_written_forms
+from kpipe.problem.inference.text_columns import convert_text_columns
 from tests.tables import prices, problem_of, tables
 
 
@@ -195,7 +195,7 @@ def test_a_thousand_cells_of_each_table_decide_what_a_column_of_many_rows_is(mon
 
     monkeypatch.setattr("kpipe.data.strings._with_ascii_digits", count)
     made = written({"room": lambda row: f"Room {row} B"}, n=20_000)
-    tables, words = convert_written_forms(Competition(slug="made", id="id", target="price"), made)
+    tables, words = convert_text_columns(Competition(slug="made", id="id", target="price"), made)
     assert not words
     assert tables.train is made.train
     assert 0 < max(looked_at) <= 2_000
