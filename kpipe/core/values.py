@@ -172,7 +172,7 @@ class Weights:
     architecture : str
         What they are the weights of, such as "resnet18".
     sha256 : str
-        Of the file, in hex.
+        Hash of the file, in hex.
     licence : str
         As stated by the package, the model card or a file beside it; "unknown" if none states it.
     origin : str
@@ -265,7 +265,7 @@ class Step:
         By how much it lowers the mean loss of the cross-fitted ensemble: the log loss, a regression's own, or squared
         errors.
     standard_error : float
-        Of ``gain``, a paired difference.
+        Standard error of ``gain``, a paired difference.
     used : bool
         Whether its result is part of what is submitted.
     seconds : float
@@ -293,7 +293,7 @@ class KeptFamily:
     gain : float
         By how much it lowers the mean loss of inner validation rows.
     standard_error : float
-        Of ``gain``, a paired difference.
+        Standard error of ``gain``, a paired difference.
     output : int
         Number of the target, where each has features of its own.
     """
@@ -363,7 +363,7 @@ class Predictions:
     fallback : str
         Why the only model is a constant prediction that nobody asked for; empty where models were trained.
     peak_memory_mib : float
-        Of this process and its workers together.
+        Peak memory of this process and its workers together.
     steps : tuple of Step
         The gains from the further models and seeds that a budget had time for.
     n_reused : int
@@ -400,7 +400,8 @@ class Score:
     value : float
         The metric over all ``rows``.
     standard_error : float
-        Of ``value``, as an estimate of the score on new rows; NaN if fewer than two rows or groups were scored.
+        Standard error of ``value`` as an estimate of the score on new rows; NaN if fewer than two rows or groups were
+        scored.
     rows : int
     folds : tuple of float
         The metric in each fold; NaN where it is not defined.

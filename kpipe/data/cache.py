@@ -53,7 +53,7 @@ class Entry:
     notes : tuple of str
         Sentences for the user about how the files were read.
     encoding : str
-        Of the sample submission.
+        Encoding of the sample submission.
     extra : int
         Number of rows at the end of train that come from further training files.
     """

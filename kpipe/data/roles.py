@@ -70,8 +70,8 @@ def assign_roles(
     Returns
     -------
     Roles
-        Of files in several folders, the one in the topmost folder is used; of a file and its compressed copy in one
-        folder, the file. Roles without a file are absent, see ``missing_roles``.
+        If several folders have the file of a role, the topmost one is used; if a file has a compressed copy beside it,
+        the file itself. Roles without a file are absent, see ``missing_roles``.
 
     Raises
     ------

@@ -80,7 +80,7 @@ def to_text(frame: pd.DataFrame) -> np.ndarray:
     Parameters
     ----------
     frame : DataFrame of shape (n, columns)
-        Of any dtypes.
+        Columns of any dtypes.
 
     Returns
     -------

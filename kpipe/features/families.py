@@ -64,7 +64,7 @@ class Family(ABC):
         y : ndarray of shape (n,)
             Float values or class codes.
         random_state : int
-            Of samples.
+            Seed of the samples.
         important : sequence
             Names of columns, the most important ones for a model first. Only these are combined if pairs are too many.
 

@@ -41,7 +41,7 @@ class ModeImputer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame of shape (n, columns)
-            Of any dtypes.
+            Columns of any dtypes.
         y : ignored
             For scikit-learn's API.
 

@@ -47,7 +47,7 @@ def find_interactions(X: pd.DataFrame, y: np.ndarray, *, random_state: int) -> l
     y : ndarray of shape (n,)
         Float values or class codes.
     random_state : int
-        Of the sample and its halves.
+        Seed of the sample and its halves.
 
     Returns
     -------

@@ -32,7 +32,7 @@ class TargetStatistics(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     random_state : int, default=0
-        Of the inner splits.
+        Seed of the inner splits.
 
     Attributes
     ----------

@@ -46,7 +46,7 @@ class TextFeatures:
         column : Series of shape (n,)
             A column of the fitting rows.
         random_state : int
-            Of the decomposition into dimensions.
+            Seed of the decomposition.
 
         Returns
         -------

@@ -28,7 +28,7 @@ class BoostingLibrary:
     Attributes
     ----------
     trees : str
-        The library's name of the number of trees.
+        The library's name for the number of trees.
     """
 
     trees: ClassVar[str] = "n_estimators"
@@ -69,7 +69,7 @@ class BoostingLibrary:
         Parameters
         ----------
         estimator : estimator
-            Of the library, unfitted.
+            The library's estimator, unfitted.
         X : DataFrame of shape (n, columns)
             As ``prepare`` returns it.
         y : ndarray of shape (n,)
@@ -97,7 +97,7 @@ class BoostingLibrary:
         Parameters
         ----------
         estimator : estimator
-            Of the library; fitted in place.
+            The library's estimator; it is fitted in place.
         train, valid : Rows
             Inner training and validation rows.
         patience : int
@@ -123,7 +123,7 @@ class BoostingLibrary:
         Parameters
         ----------
         estimator : estimator
-            Of the library, unfitted; a clone of it is fitted.
+            The library's estimator, unfitted; a clone is fitted.
         rows : Rows
             Training rows.
 
@@ -140,7 +140,7 @@ class BoostingLibrary:
         Parameters
         ----------
         estimator : estimator
-            Of the library, fitted.
+            The library's fitted estimator.
 
         Returns
         -------
@@ -155,7 +155,7 @@ class BoostingLibrary:
         Parameters
         ----------
         estimator : estimator
-            Of the library, fitted by ``fit_early_stopped``.
+            The library's estimator, fitted by ``fit_early_stopped``.
 
         Returns
         -------

@@ -96,18 +96,18 @@ class CalendarRegressor(RegressorMixin, BaseEstimator):
     loss : {"squared", "absolute", "poisson"}
         With "absolute", the median is predicted where effects multiply, otherwise the mean.
     alpha : float
-        Of ``Ridge``.
+        Regularisation strength of ``Ridge``.
     n_jobs : int
         Threads of LightGBM.
     random_state : int
-        Of LightGBM.
+        Seed of LightGBM.
 
     Attributes
     ----------
     structure_ : CalendarStructure
         The ridge regression and its drift.
     share_ : float
-        Of the boosted residuals that is added: 0.0 or 0.5.
+        Share of the boosted residuals that is added: 0.0 or 0.5.
     """
 
     raw = True

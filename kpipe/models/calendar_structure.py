@@ -58,7 +58,7 @@ class CalendarStructure:
     Parameters
     ----------
     alpha : float
-        Of ``Ridge``.
+        Regularisation strength of ``Ridge``.
 
     Attributes
     ----------

@@ -71,7 +71,7 @@ def boosting_pipeline(
     Parameters
     ----------
     estimator : estimator
-        Of the library, unfitted.
+        The library's estimator, unfitted.
     context : Context
         The context of the fit.
     library : BoostingLibrary
@@ -377,7 +377,7 @@ class EarlyStoppedClassifier(ClassifierMixin, _EarlyStopped):
     Parameters
     ----------
     estimator : estimator
-        Of LightGBM, XGBoost or CatBoost.
+        An estimator of LightGBM, XGBoost or CatBoost.
     library : BoostingLibrary
         How the estimator is trained.
     early_stopping : bool, default=True

@@ -126,7 +126,7 @@ def growth_until_stopped(limit: TimeLimit | None, n_rows: int) -> Growth:
     Parameters
     ----------
     limit : TimeLimit or None
-        Of the fit.
+        Time limit of the fit.
     n_rows : int
         Number of training rows.
     """
@@ -142,7 +142,7 @@ def require_useful(growth: Growth, *, n_fits: int = 1) -> None:
     Parameters
     ----------
     growth : Growth
-        Of the fit that was stopped.
+        Growth of the fit that was stopped.
     n_fits : int
         Number of fits so far: after the first one, its trees can be used.
     """
@@ -195,7 +195,7 @@ class TreeSchedule:
         Parameters
         ----------
         growth : Growth
-            Of the fit that was stopped as soon as it was known to take too long.
+            Growth of the fit that was stopped as soon as it was known to take too long.
         predict : callable
             Predicts a number of rows with the trees of that fit.
 

@@ -147,7 +147,7 @@ class LogCountRatioClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     C : float
-        Of ``LogisticRegression``.
+        Inverse regularisation strength of ``LogisticRegression``.
 
     Attributes
     ----------

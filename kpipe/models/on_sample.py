@@ -53,7 +53,7 @@ class OnSample(BaseEstimator):
     rows : int, default=2000
         The size of the sample, at most; fewer of a wide table. It always holds a row of each class.
     random_state : int, default=0
-        Of the sample.
+        Seed of the sample.
 
     Attributes
     ----------

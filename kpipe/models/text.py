@@ -94,7 +94,7 @@ class NGramClassifier(ClassifierMixin, BaseEstimator):
     vectors : VectorFiles, optional
         Word vectors, whose means a further logistic regression learns.
     random_state : int
-        Of the inner splits.
+        Seed of the inner splits.
 
     Attributes
     ----------

@@ -89,7 +89,7 @@ def find_template(test: pd.DataFrame, ids: pd.Series) -> IdTemplate | None:
     Returns
     -------
     IdTemplate or None
-        Of several templates, the one with the fewest columns, in test's order.
+        If several templates fit, the one with the fewest columns, in test's order.
 
     Examples
     --------

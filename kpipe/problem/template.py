@@ -85,7 +85,7 @@ def write_module(problem: Problem, path: Path) -> dict[str, str]:
     Parameters
     ----------
     problem : Problem
-        Of ``Competition(slug=...)`` with the user's options, which the module states.
+        Defined by ``Competition(slug=...)`` with the user's options, which the module states.
     path : path
         See ``module_path``.
 

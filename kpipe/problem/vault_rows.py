@@ -44,9 +44,9 @@ def draw_rows(problem: Problem, share: float, *, seed: int = 0) -> tuple[np.ndar
     problem : Problem
         With all rows.
     share : float
-        Of train's rows.
+        Share of train's rows to draw.
     seed : int
-        Of the draw; rows by time do not depend on it.
+        Seed of the draw; rows by time do not depend on it.
 
     Returns
     -------

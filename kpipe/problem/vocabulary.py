@@ -97,7 +97,7 @@ def labels_meet(labels: np.ndarray, placeholder: pd.Series) -> bool:
     Returns
     -------
     bool
-        Of labels that are combinations of words, one word in common suffices.
+        For labels that are combinations of words, one word in common suffices.
     """
     present = placeholder.dropna().drop_duplicates()
     if not len(present) or (labels.dtype.kind in "iufb" and present.dtype.kind in "iufb"):

@@ -18,15 +18,15 @@ def over_targets(metric: Metric, targets: int) -> Metric:
     Parameters
     ----------
     metric : Metric
-        Of one target.
+        The metric of one target.
     targets : int
         The number of target columns.
 
     Returns
     -------
     Metric
-        Of ``y`` and predictions (n, targets). Classes are 0 and 1, their predictions the probability of 1. Each target
-        is scored on the rows in which it is not NaN.
+        It takes ``y`` and predictions (n, targets). Classes are 0 and 1, their predictions the probability of 1. Each
+        target is scored on the rows in which it is not NaN.
 
     Examples
     --------

@@ -34,7 +34,7 @@ class BatchedNets:
     weights : sequence of Tensor
         One of shape (R, outputs, inputs + 1) per layer, the last column the constants; trained in place.
     inputs : Tensor of shape (columns, n)
-        Of the weights' dtype.
+        Rows as columns, of the weights' dtype.
     hidden : {"relu", "tanh", "none"}
         The activation between the layers; "none" leaves one linear function.
     trained : int or None, default=None

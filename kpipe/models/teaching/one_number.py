@@ -84,11 +84,11 @@ class OneNumber(NetClassifierMixin, BaseEstimator):
     trainer : {"hand", "learner"}, default="hand"
         "hand" subtracts gradients from a list of tensors; "learner" is fastai's ``Learner`` with its SGD.
     lr, epochs, batch_size
-        Of stochastic gradient descent.
+        Learning rate, passes over the rows and rows per step of stochastic gradient descent.
     random_state : int, RandomState or None, default=None
         The same int gives the same bytes on the same machine.
     threads : int, default=1
-        Of the CPU.
+        CPU threads.
 
     Attributes
     ----------

@@ -45,7 +45,7 @@ class Uniform:
     Parameters
     ----------
     shift, scale : float
-        Of the formula; ``scale`` is 1 by default.
+        Parameters of the formula; ``scale`` is 1 by default.
 
     Examples
     --------
@@ -81,9 +81,9 @@ class Layer:
     outputs : int
         Size of the layer.
     weights : Uniform
-        Of the weights.
+        Initialisation of the weights.
     constant : Uniform or None, default=None
-        Of the one constant that all outputs share, as in the notebooks; None for no constant.
+        Initialisation of the one constant that all outputs share, as in the notebooks; None for no constant.
     """
 
     outputs: int

@@ -45,7 +45,7 @@ def draw(nets: int, sizes: Sequence[int], *, shift: float, scale: float, constan
     sizes : sequence of int
         Columns, sizes of the hidden layers, outputs.
     shift, scale, constants : float
-        Of the formulas.
+        Parameters of the formulas.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def ends(outputs: Tensor) -> Tensor:
     Parameters
     ----------
     outputs : Tensor of shape (R, 2, n)
-        Of the last layer; overwritten.
+        Outputs of the last layer; overwritten.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def learn(
     inputs : Tensor of shape (columns, n)
         The first rows are trained on, the others only predicted.
     targets : Tensor of shape (2, trained)
-        Of the rows that are trained on.
+        Targets of the rows that are trained on.
     lr : float
         Learning rate.
     epochs : int
@@ -104,11 +104,11 @@ def learn(
     Returns
     -------
     losses : Tensor of shape (R, epochs)
-        Before each step.
+        Losses before each step.
     predicted : Tensor of shape (R, epochs, 2, n - trained)
-        Of the other rows, after each step.
+        Predictions of the other rows, after each step.
     weights : list of Tensor
-        After the last step.
+        Weights after the last step.
     """
     nets, trained, last = len(weights[0]), targets.shape[1], [w.clone() for w in weights]
     losses = torch.empty(nets, epochs, dtype=inputs.dtype)
@@ -168,24 +168,24 @@ class TwoTargets(ClassifierMixin, BaseEstimator):
     hidden : sequence of int, default=(10, 10)
         Sizes of the hidden layers, with ReLU between them.
     shift, scale, constants : float
-        Of the first weights; see ``draw``.
+        Initialisation of the weights; see ``draw``.
     lr, epochs
-        Of gradient descent over all rows on the mean absolute error of both targets.
+        Learning rate and steps of gradient descent over all rows on the mean absolute error of both targets.
     nets : int, default=100
         Number of nets.
     random_state : int or None, default=None
         Seed of the first weights; the same int gives the same bytes on the same machine.
     threads : int, default=1
-        Of the CPU.
+        CPU threads.
 
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
         Labels, sorted.
     encoding_ : ColumnTransformer
-        Of the other columns.
+        Encoding of the other columns.
     losses_ : ndarray of shape (nets, epochs)
-        Before each step.
+        Losses before each step.
     weights_ : list of ndarray
         Float32, one of shape (nets, outputs, inputs + 1) per layer.
     """
