@@ -23,7 +23,7 @@ import pyarrow.feather
 
 __all__ = ["VERSION", "Entry", "cache_folder", "get", "put"]
 
-VERSION = 10  # of the entries; increase it when dtypes or the layout change
+VERSION = 11  # of the entries; increase it when dtypes or the layout change
 
 # What reading a damaged file raises.
 _UNREADABLE = (

@@ -15,11 +15,11 @@ from kpipe.data.cell_checks import OnNote, check_numbers, without_infinite_cells
 from kpipe.data.csv_reader import CsvFile
 from kpipe.data.dtypes import Kind, TypedColumn, cast_or_none, has_leading_zeros, null_missing, strictest
 from kpipe.data.missing_words import CATEGORY_WORDS, words_beside_empty_cells, words_of_classes
+from kpipe.data.pixel_columns import find_pixel_columns
 from kpipe.errors import UsageError
 
 __all__ = ["to_frames"]
 
-_MIN_PIXELS = 64  # uint8 columns that make an image or a histogram; fewer become int64, whose arithmetic does not wrap
 _MAX_EXACT = 2**53  # integers up to this size are exact in float64
 
 Values = pd.Series | np.ndarray
@@ -49,8 +49,7 @@ def to_frames(
     -------
     dict of role to DataFrame
         Dtypes are int64; float64 for fractions or if values are missing; bool, or boolean if values are missing; str;
-        and uint8 if train and test share at least 64 columns of values 0..255. The dtypes of train and test can differ
-        only if a column is empty in one of them.
+        and uint8 for pixels. The dtypes of train and test can differ only if a column is empty in one of them.
 
     Raises
     ------
@@ -164,11 +163,12 @@ def _to_text(values: pa.ChunkedArray) -> pd.Series:
 
 
 def _widen_bytes(columns: Mapping[str, dict[str, Any]]) -> None:
-    """Convert uint8 columns to int64, except pixels: at least 64 such columns that train and test share."""
+    """Convert uint8 columns to int64, whose arithmetic does not wrap, except pixels that train and test share."""
     train, test = columns.get("train", {}), columns.get("test", {})
-    pixels = {name for name in train if name in test and train[name].dtype == test[name].dtype == np.uint8}
+    shared = [name for name in train if name in test and train[name].dtype == test[name].dtype == np.uint8]
+    pixels = {*find_pixel_columns({name: train[name] for name in shared})}
     for role, frame in columns.items():
-        kept = pixels if len(pixels) >= _MIN_PIXELS and role != "sample" else set()
+        kept = pixels if role != "sample" else set()
         for name, values in frame.items():
             if values.dtype == np.uint8 and name not in kept:
                 frame[name] = values.astype(np.int64)

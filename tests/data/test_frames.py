@@ -72,8 +72,8 @@ def test_the_samples_placeholder_does_not_change_the_dtype_of_trains_target() ->
 
 
 @pytest.mark.parametrize(("count", "dtype"), [(63, "int64"), (64, "uint8")])
-def test_64_columns_of_bytes_are_uint8_and_63_are_not(count: int, dtype: str) -> None:
-    header = ",".join(f"p{number}" for number in range(count))
+def test_64_pixels_are_uint8_and_63_are_not(count: int, dtype: str) -> None:
+    header = ",".join(f"pixel{number}" for number in range(count))
     rows = "\n".join(",".join(str((row * 7 + number) % 256) for number in range(count)) for row in range(5))
     train, test = read(
         f"y,{header}\n" + "\n".join(f"{1000 + i},{r}" for i, r in enumerate(rows.split("\n"))), f"{header}\n{rows}"
@@ -82,11 +82,11 @@ def test_64_columns_of_bytes_are_uint8_and_63_are_not(count: int, dtype: str) ->
     assert train["y"].dtype == "int64"
     assert train.columns.tolist() == ["y", *header.split(",")]
     np.testing.assert_array_equal(train.drop(columns="y"), test)
-    assert train.loc[4, "p3"] == (4 * 7 + 3) % 256
+    assert train.loc[4, "pixel3"] == (4 * 7 + 3) % 256
 
 
-def test_columns_that_hold_bytes_only_in_train_are_int64() -> None:
-    header = ",".join(f"p{number}" for number in range(70))
+def test_pixels_that_hold_bytes_only_in_train_are_int64() -> None:
+    header = ",".join(f"pixel{number}" for number in range(70))
     train, test = read(f"{header}\n{','.join(['1'] * 70)}\n", f"{header}\n{','.join(['300'] * 70)}\n")
     assert (train.dtypes == "int64").all()
     assert (test.dtypes == "int64").all()
