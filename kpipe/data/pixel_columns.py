@@ -14,8 +14,8 @@ _MIN_PIXELS = 64  # of an image of 8 by 8
 _MIN_LEVELS = 4  # values of a pixel; fewer are flags, or genotypes, which resemble their neighbours too
 _SAMPLED = 500  # rows
 
-# Mean correlation of neighbouring columns, and how far it must exceed that of columns half an image apart: 0.70 and 0.06
-# for MNIST, 0.31 and 0.14 for scikit-learn's digits of 8 by 8, -0.06 and 0.04 for a customer survey (Caravan).
+# Mean correlation of neighbouring columns, and how far it must exceed that of columns half an image apart: 0.70 and
+# 0.06 for MNIST, 0.31 and 0.14 for scikit-learn's digits of 8 by 8, -0.06 and 0.04 for a customer survey (Caravan).
 _MIN_CORRELATION, _MIN_EXCESS = 0.2, 0.1
 
 

@@ -22,7 +22,7 @@ from sklearn.base import BaseEstimator
 from kpipe.core.values import Context, Loss
 from kpipe.features import NativeCategories, as_text, text_columns
 from kpipe.models.boosting_library import BoostingLibrary, Rows, first_metric
-from kpipe.models.early_stopping import boosting_pipeline
+from kpipe.models.boosting_pipelines import boosting_pipeline
 from kpipe.models.factory import canonical_names, without_conflicts
 from kpipe.models.growth import ALL_TREES, Growth
 

@@ -14,29 +14,24 @@ Each boosting library has a module with a ``BoostingLibrary`` that trains it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.model_selection import KFold, StratifiedKFold
-from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from kpipe.core.time_limit import Steps, TimeLimit, current_limit
-from kpipe.core.values import Context
-from kpipe.errors import UsageError
-from kpipe.features import NativeCategories
 from kpipe.models.boosting_library import BoostingLibrary, Rows
 from kpipe.models.growth import Growth, TreeSchedule, growth_until_stopped, require_useful
 
-__all__ = ["EarlyStoppedClassifier", "EarlyStoppedRegressor", "boosting_pipeline", "early_stopped_pipeline"]
+__all__ = ["MAX_TREES", "PATIENCE", "Adaptive", "EarlyStoppedClassifier", "EarlyStoppedRegressor"]
 
 MAX_TREES = 3000  # the most that early stopping may choose
+PATIENCE = 60  # trees without an improvement after which growing stops
 
-_PATIENCE = 60  # trees without an improvement after which growing stops
-_EITHER = ("n_estimators", "early_stopping_rounds")  # only one of them may be given
 _SMALL = 16_000  # rows times classes up to which several inner splits are used
 _REFITTED = 90_000  # rows times classes up to which the model is refitted on all rows
 _LARGE = 50_000  # rows times classes from which trees learn faster
@@ -54,108 +49,6 @@ _FASTEST, _FEWEST_TREES = 0.3, 20
 _FIRST_SPLIT: Steps = (1, 1)
 
 Adaptive = Literal["learning_rate", "n_estimators", "num_leaves"]
-
-
-def boosting_pipeline(
-    estimator: BaseEstimator,
-    context: Context,
-    *,
-    library: BoostingLibrary,
-    encoding: BaseEstimator,
-    early_stopping: bool,
-    adaptive: Sequence[Adaptive] = (),
-    patience: int = _PATIENCE,
-) -> Pipeline:
-    """Make a pipeline of an encoding and an estimator, optionally with the number of trees chosen by early stopping.
-
-    Parameters
-    ----------
-    estimator : estimator
-        The library's estimator, unfitted.
-    context : Context
-        The context of the fit.
-    library : BoostingLibrary
-        How the estimator is trained.
-    encoding : transformer
-        Encodes the table for the library.
-    early_stopping : bool
-        Whether ``fit`` chooses the number of trees.
-    adaptive : sequence of str
-        Parameters that may follow the size of the table.
-    patience : int
-        Trees without an improvement after which growing stops.
-
-    Returns
-    -------
-    Pipeline
-        Encoding, then ``EarlyStoppedClassifier`` or ``EarlyStoppedRegressor``.
-    """
-    kind = EarlyStoppedClassifier if context.task == "classification" else EarlyStoppedRegressor
-    return make_pipeline(
-        encoding,
-        kind(
-            estimator,
-            library=library,
-            early_stopping=early_stopping,
-            adaptive=tuple(adaptive),
-            patience=patience,
-            random_state=context.seed,
-        ),
-    )
-
-
-def early_stopped_pipeline(
-    kind: Any,
-    context: Context,
-    *,
-    library: BoostingLibrary,
-    defaults: Mapping[str, Any],
-    options: Mapping[str, Any],
-    adaptive: Sequence[Adaptive],
-) -> Pipeline:
-    """Make a pipeline of native categories and an estimator, with early stopping unless a number of trees is given.
-
-    Parameters
-    ----------
-    kind : class
-        The library's classifier or regressor.
-    context : Context
-        The context of the fit.
-    library : BoostingLibrary
-        How the estimator is trained.
-    defaults : mapping of str to object
-        Parameters of the estimator where the user gives none.
-    options : mapping of str to object
-        The user's parameters. ``n_estimators`` of None means early stopping, after ``early_stopping_rounds`` trees
-        without an improvement.
-    adaptive : sequence of str
-        Parameters that follow the size of the table where the user gives none.
-
-    Returns
-    -------
-    Pipeline
-        ``NativeCategories``, then ``EarlyStoppedClassifier`` or ``EarlyStoppedRegressor``.
-
-    Raises
-    ------
-    UsageError
-        If the user gives both a number of trees and ``early_stopping_rounds``.
-    """
-    given = {name: value for name, value in options.items() if name not in _EITHER or value is not None}
-    patience = given.pop("early_stopping_rounds", None)
-    if patience is not None and "n_estimators" in given:
-        raise UsageError(
-            "n_estimators turns early stopping off: omit it, or omit early_stopping_rounds.", code="conflicting-options"
-        )
-    return boosting_pipeline(
-        kind(**{**defaults, "n_estimators": MAX_TREES, **given}),
-        context,
-        library=library,
-        encoding=NativeCategories(),
-        early_stopping="n_estimators" not in given,
-        adaptive=[name for name in adaptive if name not in given],
-        patience=_PATIENCE if patience is None else patience,
-    )
 
 
 class _Known(NamedTuple):
@@ -186,7 +79,7 @@ class _EarlyStopped(BaseEstimator):
         library: BoostingLibrary,
         early_stopping: bool = True,
         adaptive: tuple[Adaptive, ...] = (),
-        patience: int = _PATIENCE,
+        patience: int = PATIENCE,
         random_state: int | None = None,
     ) -> None:
         self.estimator = estimator

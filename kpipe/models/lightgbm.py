@@ -22,7 +22,7 @@ from sklearn.base import BaseEstimator, clone, is_classifier
 from kpipe.core.values import Context, Loss
 from kpipe.errors import UsageError
 from kpipe.models.boosting_library import MEASURED_TREES, BoostingLibrary, Rows, first_metric, mean_step
-from kpipe.models.early_stopping import early_stopped_pipeline
+from kpipe.models.boosting_pipelines import early_stopped_pipeline
 from kpipe.models.factory import canonical_names, require_known, without_conflicts
 from kpipe.models.growth import ALL_TREES, Growth
 

@@ -24,7 +24,7 @@ from kpipe.core.packages import install_command
 from kpipe.core.values import Context, Loss
 from kpipe.errors import UsageError
 from kpipe.models.boosting_library import MEASURED_TREES, BoostingLibrary, Rows, first_metric, mean_step
-from kpipe.models.early_stopping import early_stopped_pipeline
+from kpipe.models.boosting_pipelines import early_stopped_pipeline
 from kpipe.models.factory import canonical_names, require_known
 from kpipe.models.growth import ALL_TREES, Growth
 
