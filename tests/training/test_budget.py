@@ -107,7 +107,7 @@ def test_a_run_ends_within_its_budget_and_logs_its_plan(folder: Path) -> None:
     named = {m["name"] for m in record["models"]} | {name.split()[0] for name in record["left_out"]}
     default, further, stackers = (
         "boosting, linear, catboost, forest, tabular-net",
-        "boosting-random, catboost-deep, forest-deep, catboost-long",
+        "catboost-long, boosting-random, catboost-deep, forest-deep",
         "stack-linear, stack-boosting",
     )
     assert named - {*stackers.split(", ")} == {*default.split(", "), *further.split(", ")}

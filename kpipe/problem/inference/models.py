@@ -23,20 +23,22 @@ __all__ = ["infer_models"]
 _ANY_TABLE = ("boosting", "linear", "catboost", "forest", "tabular-net")
 _FREE_TEXT = ("text", "boosting", "linear", "catboost", "tabular-net")
 _MANY_ROWS = ("boosting", "linear", "catboost")  # a forest or a net would take longer than these three together
-# What a budget adds, in the order of gain per time: the same kinds of models on the other side of their trade-off.
-# Trees with random cut points differ most from boosting's (Geurts et al., 2006; in LightGBM, Erickson et al.,
-# "AutoGluon-Tabular", 2020). CatBoost with larger trees whose number is chosen by early stopping on inner splits (rate,
-# depth and leaf steps: Holzmueller et al., "Better by Default", 2024, table C.5), trees grown to single rows, and more
-# of CatBoost's trees suit targets with little noise. Measured: docs/decisions/0007-any-competition.md.
+# What a budget adds. Trees with random cut points differ most from boosting's (Geurts et al., 2006; in LightGBM,
+# Erickson et al., "AutoGluon-Tabular", 2020). CatBoost with as many trees as inner splits ask for, small ones at a
+# slow rate, or large ones (rate, depth, leaf steps: Holzmueller et al., "Better by Default", 2024, table C.5). Trees
+# grown to single rows suit targets with little noise. Measured: docs/decisions/0007-any-competition.md.
+_LONG = {"iterations": 3000, "learning_rate": 0.05}
+_CLASSES_OF_LONG = 3  # of 7 classes it takes 146 s for 1,500 rows: each round grows a tree for each class
 _DEEP = {"iterations": 1000, "learning_rate": 0.15, "depth": 7, "leaf_estimation_iterations": 1}
 _FURTHER = {
+    "catboost-long": model("catboost", **_LONG, early_stopping_rounds=50),
     "boosting-random": model("boosting", extra_trees=True),
     "catboost-deep": model("catboost", **_DEEP, early_stopping_rounds=50),
     "forest-deep": model("forest", min_samples_leaf=1),
-    "catboost-long": model("catboost", iterations=1500),
 }
-# The order in which a budget trains models where there are many classes and rows: random cut points and trees of single
-# rows are far better there than the usual ones, and each model takes long (docs/decisions/0007-any-competition.md).
+# The orders in which a budget trains models: in that of what they bring for their time. Where there are many classes
+# and rows, random cut points and trees of single rows are far better than the usual ones, and each model takes long.
+_ORDER = ("boosting", "linear", "catboost", "catboost-long", "boosting-random", "tabular-net", "catboost-deep")
 _ORDER_OF_MANY_CLASSES = ("boosting", "boosting-random", "forest-deep", "tabular-net-large", "catboost-deep", "linear")
 _LARGE_NET = {"hidden": 128, "dropout": 0.1, "epochs": 40, "budget": 1000.0}
 _FURTHER_OF_MANY_CLASSES = {**_FURTHER, "tabular-net-large": model("tabular-net", **_LARGE_NET)}
@@ -59,8 +61,11 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
     many = len(columns) >= _MANY
     free_text = any(is_free_text(columns[name]) for name in columns)
     usual = not (many or free_text or columns.shape[1] >= _WIDE)
-    many_classes = usual and _has_many_classes(competition, tables)
-    further = _FURTHER_OF_MANY_ROWS if many else _FURTHER_OF_MANY_CLASSES if many_classes else _FURTHER
+    n_classes = _count_classes(competition, tables)
+    many_classes = usual and n_classes > 2 and n_classes * len(columns) >= _MANY_CLASSES
+    further = dict(_FURTHER_OF_MANY_ROWS if many else _FURTHER_OF_MANY_CLASSES if many_classes else _FURTHER)
+    if n_classes > _CLASSES_OF_LONG:
+        further.pop("catboost-long", None)
     names: tuple[str, ...] = _FREE_TEXT if free_text else _MANY_ROWS if many else _ANY_TABLE
     reason = "the default models for tables"
     if free_text and isinstance(competition.weights, Mapping) and competition.weights.get("sentences") is not None:
@@ -72,17 +77,19 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
         names = ("calendar", *names)
         reason += ", and 'calendar', which continues levels and seasons into the future"
     models = {name: model(name) for name in names} | further
-    if many_classes:
-        models = {name: models[name] for name in dict.fromkeys((*_ORDER_OF_MANY_CLASSES, *models))}
+    if usual:
+        order = _ORDER_OF_MANY_CLASSES if many_classes else _ORDER
+        first = (name for name in models if name == "calendar")
+        models = {name: models[name] for name in dict.fromkeys((*first, *order, *models)) if name in models}
     budgeted = competition.budgeted or tuple(name for name in further if name not in names)
     return {"models": models, "default": competition.default or names, "budgeted": budgeted}, Reason(text=reason)
 
 
-def _has_many_classes(competition: Competition, tables: Tables) -> bool:
+def _count_classes(competition: Competition, tables: Tables) -> int:
+    """The classes of a single target; 0 without classes, or with several targets."""
     if competition.task != "classification" or len(competition.targets) > 1:
-        return False
-    classes = tables.train[competition.targets[0]].nunique()
-    return classes > 2 and classes * len(tables.train) >= _MANY_CLASSES
+        return 0
+    return int(tables.train[competition.targets[0]].nunique())
 
 
 def _asks_for_the_future(competition: Competition, columns: pd.DataFrame) -> bool:
