@@ -2,8 +2,9 @@
 
 The best number of trees lies between 30 and 3,000, depending on the table. ``fit`` chooses it on a part of its own
 training rows, so that the validation rows of the outer fold do not influence the choice. On small tables the number is
-the mean over several inner splits, and the model is refitted on all rows. On large tables the model of the single inner
-split is kept: the tenth of the rows that it lacks costs less than a second fit.
+the mean over several inner splits, or that of the first one if it is large, and the model is refitted on all rows. On
+large tables the model of the single inner split is kept: the tenth of the rows that it lacks costs less than a second
+fit.
 
 If the time limit of a fit (``kpipe.core.time_limit``) is too short for the trees that a low learning rate needs, fewer
 trees with a higher rate are grown. If the machine becomes slower later, growing stops just before the fit would be
@@ -32,7 +33,8 @@ __all__ = ["MAX_TREES", "PATIENCE", "Adaptive", "EarlyStoppedClassifier", "Early
 MAX_TREES = 3000  # the most that early stopping may choose
 PATIENCE = 60  # trees without an improvement after which growing stops
 
-_SMALL = 16_000  # rows times classes up to which several inner splits are used
+_SMALL = 16_000  # rows times classes up to which several inner splits are used,
+_SETTLED = 600  # unless the first one asks for so many trees: some more or fewer of them change little
 _REFITTED = 90_000  # rows times classes up to which the model is refitted on all rows
 _LARGE = 50_000  # rows times classes from which trees learn faster
 _HUGE = 1_000_000  # rows times classes from which trees are few and learn faster still
@@ -150,6 +152,7 @@ class _EarlyStopped(BaseEstimator):
             fits.append(self._fit_inner(adapted, rows, *split, growth))
             if stopped := growth.is_late or (known is not None and known.stopped):
                 require_useful(growth, n_fits=len(fits))
+            if stopped or fits[0][1] >= _SETTLED:
                 break
         self.estimator_, self.trees_ = fits[0]
         self.validation_loss_curve_ = self.library.validation_losses(self.estimator_)
