@@ -15,7 +15,7 @@ from kpipe.data.cell_checks import OnNote, check_numbers, without_infinite_cells
 from kpipe.data.csv_reader import CsvFile
 from kpipe.data.dtypes import Kind, TypedColumn, cast_or_none, has_leading_zeros, null_missing, strictest
 from kpipe.data.missing_words import CATEGORY_WORDS, words_beside_empty_cells, words_of_classes
-from kpipe.data.pixel_columns import find_pixel_columns
+from kpipe.data.pixel_detection import find_pixel_columns
 from kpipe.errors import UsageError
 
 __all__ = ["to_frames"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import pickle
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from kpipe.errors import UsageError
 from kpipe.features import NativeCategories
 from kpipe.models import early_stopping, model
 from kpipe.models.early_stopping import EarlyStoppedClassifier, EarlyStoppedRegressor
+from kpipe.models.lightgbm import LightGBM
 
 CLASSES = Context(task="classification", n_classes=2, seed=0)
 VALUES = Context(task="regression", seed=0)
@@ -37,6 +39,21 @@ def test_a_small_table_gets_the_mean_number_of_trees_of_several_inner_splits_and
     assert chosen.estimator_.n_estimators_ == chosen.trees_
     assert chosen.estimator_.booster_.num_trees() == chosen.trees_
     assert len(chosen.validation_loss_curve_) > 1
+
+
+@pytest.mark.parametrize(("settled", "splits"), [(1, 1), (3000, 5)])
+def test_many_trees_are_counted_on_one_inner_split(monkeypatch: pytest.MonkeyPatch, settled: int, splits: int) -> None:
+    fits: list[int] = []
+    count = LightGBM.fit_early_stopped
+
+    def counted(self: LightGBM, *args: Any, **options: Any) -> int:
+        fits.append(count(self, *args, **options))
+        return fits[-1]
+
+    monkeypatch.setattr(LightGBM, "fit_early_stopped", counted)
+    monkeypatch.setattr(early_stopping, "_SETTLED", settled)
+    assert fitted().trees_ == round(np.mean(fits))
+    assert len(fits) == splits
 
 
 def test_a_large_table_keeps_the_model_of_its_one_inner_split(monkeypatch: pytest.MonkeyPatch) -> None:

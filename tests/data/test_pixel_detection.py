@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from kpipe.data.pixel_columns import find_pixel_columns
+from kpipe.data.pixel_detection import find_pixel_columns
 
 
 def named(form: str, values: np.ndarray) -> dict[str, np.ndarray]:
